@@ -1,0 +1,79 @@
+# Everything starts here: `make help` lists what there is.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.DEFAULT_GOAL := help
+
+$(VENV)/.ready: requirements/uv.txt requirements/dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=python3.11 …" >&2; exit 1; }
+	@echo "Installing the pinned dependencies into $(VENV) …"
+	@$(PYTHON) -m venv --clear $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/uv.txt
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes --no-deps -r requirements/dev.txt
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# Whose environment counts: a lab that runs, else none.
+LAB_ENV := .lab/env
+WITH_LAB = test -f $(LAB_ENV) || { echo "No lab is running: make lab" >&2; exit 1; }; . ./$(LAB_ENV)
+
+.PHONY: help
+help: ## This list
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: $(VENV)/.ready ## The main job on this machine: a cluster, an emulated AWS, the operator, and what it does
+	@$(BIN)/python -m dynconfig_lab.demo
+
+.PHONY: lab
+lab: $(VENV)/.ready ## Start a laptop-sized Kubernetes and AWS in the background; writes .lab/env
+	@$(BIN)/python -m dynconfig_lab up
+
+.PHONY: lab-down
+lab-down: $(VENV)/.ready ## End the lab
+	@$(BIN)/python -m dynconfig_lab down
+
+.PHONY: operator
+operator: $(VENV)/.ready ## Run the operator against the lab, in the foreground
+	@$(WITH_LAB); $(BIN)/dynconfig crd | $(BIN)/python -m dynconfig_lab kubectl apply -f - && exec $(BIN)/dynconfig run
+
+.PHONY: test
+test: check lab-binaries ## Everything: lint, types, import contracts, unit, lab and end-to-end tests
+	@$(BIN)/pytest -q
+
+.PHONY: lab-binaries
+lab-binaries: $(VENV)/.ready
+	@$(BIN)/python -m dynconfig_lab binaries
+
+.PHONY: check
+check: $(VENV)/.ready ## Lint, types, import contracts, generated files
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy operator/dynconfig lab/dynconfig_lab tests benchmarks
+	@$(BIN)/lint-imports --no-logo
+
+.PHONY: unit
+unit: $(VENV)/.ready ## The tests that need no process beside them
+	@$(BIN)/pytest -q -m "not lab and not e2e"
+
+.PHONY: bench
+bench: $(VENV)/.ready lab-binaries ## Print the figures and what they were measured against
+	@$(BIN)/python -m benchmarks
+
+.PHONY: crd
+crd: $(VENV)/.ready ## Generate the CustomResourceDefinition
+	@$(BIN)/dynconfig crd > crds/dynamicconfigs.dynconfig.dev.yaml
+
+.PHONY: format
+format: $(VENV)/.ready ## Put the code in form
+	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format --quiet .
+
+.PHONY: lock
+lock: $(VENV)/.ready ## Pin the dependencies anew, with hashes and without an index address
+	@$(BIN)/uv pip compile pyproject.toml --all-extras --generate-hashes --python-version 3.11 --no-header --quiet -o requirements/dev.txt
+	@$(BIN)/uv pip compile pyproject.toml --generate-hashes --python-version 3.11 --no-header --quiet -o requirements/operator.txt
+
+.PHONY: clean
+clean: lab-down ## Remove what was made in this folder
+	@rm -rf $(VENV) .lab .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist

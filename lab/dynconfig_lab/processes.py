@@ -1,0 +1,159 @@
+"""The processes of the lab: what to run, one that runs, and how to know it again after its number was reused."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+from dynconfig_lab import leash
+
+INTERVAL = 0.05
+LOOPBACK = "127.0.0.1,localhost,::1"
+
+
+@dataclass(frozen=True)
+class Program:
+    """What to run: plain data, so that it can be written to a file and read by another process."""
+
+    name: str
+    command: tuple[str, ...]
+    ready_url: str = ""
+    after: tuple[str, ...] = ()
+    """The names of the programs that have to be ready before this one is started."""
+    graceful: bool = True
+    """Whether it is asked to end (SIGTERM) before it is killed."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> Self:
+        return cls(**{**document, "command": tuple(document["command"]), "after": tuple(document["after"])})
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Identity:
+    """A process, told apart from a later one with the same number by the time at which it was started."""
+
+    pid: int
+    started: str
+
+    @classmethod
+    def of(cls, pid: int) -> Self | None:
+        """None if there is no such process, or only its exit code is left of it."""
+        started = _started(pid)
+        return cls(pid, started) if started else None
+
+    @property
+    def alive(self) -> bool:
+        return _started(self.pid) == self.started
+
+    def send(self, number: signal.Signals) -> None:
+        """Signals the process if it still is the same one; its end is no error."""
+        if not self.alive:
+            return
+        try:
+            os.kill(self.pid, number)
+        except ProcessLookupError:
+            return
+
+    def ended_within(self, seconds: float) -> bool:
+        return wait_until(lambda: not self.alive, seconds)
+
+
+class Child:
+    """A running program in a process group of its own, which dies with the process that started it.
+
+    Start it from a thread that lives as long as it shall: Linux takes the end of the thread for the end of the parent.
+    """
+
+    def __init__(self, program: Program, log: Path, process: subprocess.Popen[bytes]) -> None:
+        self.program = program
+        self.log = log
+        self.identity = Identity.of(process.pid) or Identity(process.pid, "")
+        self._process = process
+
+    @classmethod
+    def start(cls, program: Program, log: Path) -> Self:
+        with log.open("ab") as output:
+            process = subprocess.Popen(
+                leashed(program.command),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env=local_environment() | dict(program.environment),
+                process_group=0,
+            )
+        return cls(program, log, process)
+
+    @property
+    def exit_code(self) -> int | None:
+        return self._process.poll()
+
+    def signal(self, number: signal.Signals) -> None:
+        if self.exit_code is None:
+            os.killpg(self._process.pid, number)
+
+    def end(self) -> None:
+        """Asks for the end, if the program may be asked; `wait` makes sure of it."""
+        self.signal(signal.SIGTERM if self.program.graceful else signal.SIGKILL)
+        self.signal(signal.SIGCONT)  # a paused process hears nothing else
+
+    def wait(self, seconds: float = 5) -> None:
+        try:
+            self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.signal(signal.SIGKILL)
+            self._process.wait()
+
+
+def leashed(command: tuple[str, ...]) -> list[str]:
+    """The command, made to die with this process; its process id stays the one that was started."""
+    return [sys.executable, "-I", "-S", leash.__file__, str(os.getpid()), *command]
+
+
+def local_environment() -> dict[str, str]:
+    """The environment for what talks to this machine only: no proxy stands between."""
+    return {**os.environ, "NO_PROXY": LOOPBACK, "no_proxy": LOOPBACK}
+
+
+def wait_until(condition: Callable[[], bool], seconds: float) -> bool:
+    """Whether the condition came true in time."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(INTERVAL)
+    return True
+
+
+def last_lines(log: Path, count: int = 15) -> str:
+    if not log.exists():
+        return ""
+    return "\n".join(log.read_text(errors="replace").splitlines()[-count:])
+
+
+def _started(pid: int) -> str:
+    if sys.platform == "linux":
+        return _started_linux(pid)
+    listing = subprocess.run(
+        ["/bin/ps", "-o", "state=,lstart=", "-p", str(pid)], capture_output=True, text=True, check=False
+    ).stdout.strip()
+    return "" if listing.startswith("Z") else listing.partition(" ")[2].strip()
+
+
+def _started_linux(pid: int) -> str:
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+    # The name in parentheses may hold anything; after it come the state (field 3) and the start time (field 22).
+    state, *fields = re.sub(r"^.*\) ", "", stat, flags=re.DOTALL).split()
+    return "" if state in "ZX" else fields[18]

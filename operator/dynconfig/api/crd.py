@@ -1,0 +1,153 @@
+"""The CustomResourceDefinition, generated from the models: structural schema, CEL rules, columns, descriptions."""
+
+import types
+from typing import Any, Union, get_args, get_origin
+
+from pydantic import BaseModel
+
+from dynconfig.api import names
+from dynconfig.api.model import Model, Rule
+from dynconfig.api.spec import DynamicConfigSpec
+from dynconfig.api.status import DynamicConfigStatus
+
+Schema = dict[str, Any]
+
+_COLUMNS = (
+    ("Ready", '.status.conditions[?(@.type=="Ready")].status', "string", 0, "Whether AWS is as declared"),
+    ("In-sync", ".status.counts.summary", "string", 0, "Parameters as declared, of those declared"),
+    ("Drifted", '.status.conditions[?(@.type=="Drifted")].status', "string", 0, "Whether AWS was changed by others"),
+    ("Revision", ".status.revision", "string", 0, "Short name of the versions in AWS"),
+    ("Age", ".metadata.creationTimestamp", "date", 0, "Age of the object"),
+    ("Region", ".status.region", "string", 1, "AWS region"),
+    ("Path", ".spec.path", "string", 1, "Path of the parameters"),
+    ("Observed", ".status.lastObservedTime", "date", 1, "How long ago AWS was looked at"),
+    ("Reason", '.status.conditions[?(@.type=="Ready")].reason', "string", 1, "Why it is ready or not"),
+)
+
+_NAME_RULE: Schema = {
+    "rule": f"size(self.metadata.name) <= {names.MAX_NAME}",
+    "message": f"metadata.name must not be longer than {names.MAX_NAME} characters, so that it fits the owner tag in AWS",
+}
+
+
+def definition() -> Schema:
+    """The CustomResourceDefinition as a plain document."""
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"{names.PLURAL}.{names.GROUP}"},
+        "spec": {
+            "group": names.GROUP,
+            "scope": "Namespaced",
+            "names": {
+                "kind": names.KIND,
+                "listKind": f"{names.KIND}List",
+                "plural": names.PLURAL,
+                "singular": names.KIND.lower(),
+                "shortNames": [names.SHORT],
+                "categories": ["aws"],
+            },
+            "versions": [_version()],
+        },
+    }
+
+
+def _version() -> Schema:
+    return {
+        "name": names.VERSION,
+        "served": True,
+        "storage": True,
+        "subresources": {"status": {}},
+        "additionalPrinterColumns": [
+            {"name": name, "jsonPath": path, "type": kind, "priority": priority, "description": text}
+            for name, path, kind, priority, text in _COLUMNS
+        ],
+        "schema": {"openAPIV3Schema": _object()},
+    }
+
+
+def _object() -> Schema:
+    return {
+        "type": "object",
+        "description": "Dynamic configuration of one application in AWS Systems Manager Parameter Store.",
+        "required": ["spec"],
+        "properties": {
+            "apiVersion": {"type": "string", "description": f"Always {names.API_VERSION}."},
+            "kind": {"type": "string", "description": f"Always {names.KIND}."},
+            "metadata": {"type": "object"},
+            "spec": _structural(DynamicConfigSpec),
+            "status": _structural(DynamicConfigStatus),
+        },
+        "x-kubernetes-validations": [_NAME_RULE],
+    }
+
+
+def _structural(model: type[Model]) -> Schema:
+    schema = model.model_json_schema(by_alias=True)
+    definitions = schema.pop("$defs", {})
+    return _with_rules(_plain(schema, definitions), model)
+
+
+def _plain(schema: Schema, definitions: Schema) -> Schema:
+    """The schema without references, titles and nulls, as a structural schema has to be."""
+    if "$ref" in schema:
+        target = definitions[schema["$ref"].rsplit("/", 1)[-1]]
+        schema = {**target, **{key: value for key, value in schema.items() if key != "$ref"}}
+    if "anyOf" in schema:
+        (only,) = (option for option in schema["anyOf"] if option != {"type": "null"})
+        rest = {key: value for key, value in schema.items() if key != "anyOf"}
+        return _plain({**only, **rest}, definitions)
+    # A default that says nothing would only fill every object with empty fields.
+    dropped = {"title", "default"} if schema.get("default", 0) in (None, "", [], {}) else {"title"}
+    result = {key: value for key, value in schema.items() if key not in dropped}
+    # A structural schema knows no closed objects; unknown fields are pruned, or refused by `kubectl --validate=strict`.
+    if result.get("additionalProperties") is False:
+        del result["additionalProperties"]
+    result.pop("propertyNames", None)
+    if "const" in result:
+        result["enum"] = [result.pop("const")]
+    return _nested(result, definitions)
+
+
+def _nested(schema: Schema, definitions: Schema) -> Schema:
+    if "properties" in schema:
+        schema["properties"] = {name: _plain(inner, definitions) for name, inner in schema["properties"].items()}
+    for key in ("items", "additionalProperties"):
+        if isinstance(schema.get(key), dict):
+            schema[key] = _plain(schema[key], definitions)
+    if "maxProperties" not in schema and "maxLength" in schema and "additionalProperties" in schema:
+        schema["maxProperties"] = schema.pop("maxLength")
+    return schema
+
+
+def _with_rules(schema: Schema, model: type[Model]) -> Schema:
+    """The schema with the rules of the model and of every model below it."""
+    rules = [_validation(rule) for rule in model.rules if rule.cel]
+    if rules:
+        schema["x-kubernetes-validations"] = rules
+    for name, field in model.model_fields.items():
+        inner = _model_in(field.annotation)
+        if inner is not None:
+            _with_rules(_innermost(schema["properties"][field.alias or name]), inner)
+    return schema
+
+
+def _validation(rule: Rule) -> Schema:
+    validation: Schema = {"rule": rule.cel, "message": rule.message}
+    if rule.field:
+        validation["fieldPath"] = f".{rule.field}"
+    return validation
+
+
+def _innermost(schema: Schema) -> Schema:
+    return _innermost(schema["items"]) if "items" in schema else schema
+
+
+def _model_in(annotation: object) -> type[Model] | None:
+    """The model in an annotation such as X, X | None or list[X]."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation if issubclass(annotation, Model) else None
+    if get_origin(annotation) in (Union, types.UnionType, list) or hasattr(annotation, "__metadata__"):
+        found = (_model_in(argument) for argument in get_args(annotation))
+        return next((model for model in found if model is not None), None)
+    return None

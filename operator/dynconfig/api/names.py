@@ -1,0 +1,19 @@
+"""The names that users and other tools rely on: group, kind, annotations, finalizer, tags."""
+
+GROUP = "dynconfig.dev"
+VERSION = "v1alpha1"
+KIND = "DynamicConfig"
+PLURAL = "dynamicconfigs"
+SHORT = "dcfg"
+API_VERSION = f"{GROUP}/{VERSION}"
+
+FINALIZER = f"{GROUP}/aws-resources"
+
+RECONCILE_REQUESTED_AT = f"{GROUP}/reconcile-requested-at"
+APPROVE_GENERATION = f"{GROUP}/approve-generation"
+ABANDON = f"{GROUP}/abandon"
+
+OWNER_TAG = f"{GROUP}/owner"
+
+# The owner tag holds cluster id, namespace, name and uid in the 256 characters of a tag value.
+MAX_NAME = 63

@@ -1,0 +1,223 @@
+"""One parameter as the user declares it: its value or where the value comes from, and what AWS keeps beside it."""
+
+import json
+from enum import StrEnum
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from dynconfig.api.model import Model, Rule
+
+# PutParameter: letters, digits and _.- in levels parted by slashes; case matters.
+# https://docs.aws.amazon.com/systems-manager/latest/userguide/sysman-parameter-name-constraints.html
+LEVEL = "[a-zA-Z0-9_.-]+"
+MAX_LEVELS = 15
+MAX_PARAMETERS = 1000
+
+# https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#dns-subdomain-names
+OBJECT_NAME = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"
+OWN_TAG_PREFIX = "dynconfig.dev/"
+
+TagKey = Annotated[str, Field(min_length=1, max_length=128)]
+TagValue = Annotated[str, Field(max_length=256)]
+Tags = Annotated[dict[TagKey, TagValue], Field(max_length=40)]
+
+NO_RESERVED_TAGS = Rule(
+    cel="!has(self.tags) || self.tags.all(key, !key.startsWith('aws:') && !key.startsWith('dynconfig.dev/'))",
+    message="tag keys must not begin with aws: or dynconfig.dev/, which are reserved; rename the tag",
+    holds=lambda model: not any(key.startswith(("aws:", OWN_TAG_PREFIX)) for key in model.tags),
+    field="tags",
+)
+
+
+class ParameterType(StrEnum):
+    """The type of a parameter in SSM."""
+
+    STRING = "String"
+    STRING_LIST = "StringList"
+    SECURE_STRING = "SecureString"
+
+
+class Tier(StrEnum):
+    """The tier of a parameter in SSM; Intelligent-Tiering resolves to one of the other two."""
+
+    STANDARD = "Standard"
+    ADVANCED = "Advanced"
+    INTELLIGENT = "Intelligent-Tiering"
+
+
+class ValuePolicy(StrEnum):
+    """Who owns the value after creation."""
+
+    ENFORCE = "Enforce"
+    CREATE_ONLY = "CreateOnly"
+
+
+class KeyRef(Model):
+    """A key of a Secret or ConfigMap in the namespace of the object."""
+
+    name: Annotated[str, Field(min_length=1, max_length=253, pattern=OBJECT_NAME)]
+    """Name of the Secret or ConfigMap, in the namespace of this object."""
+    key: Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[-._a-zA-Z0-9]+$")]
+    """Key whose content is the value."""
+
+
+class ValueFrom(Model):
+    """Where a value comes from."""
+
+    secret_key_ref: KeyRef | None = None
+    """A key of a Secret. Without an explicit type the parameter becomes a SecureString."""
+    config_map_key_ref: KeyRef | None = None
+    """A key of a ConfigMap."""
+
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            cel="has(self.secretKeyRef) != has(self.configMapKeyRef)",
+            message="give exactly one of secretKeyRef and configMapKeyRef",
+            holds=lambda source: (source.secret_key_ref is None) != (source.config_map_key_ref is None),
+        ),
+    )
+
+
+class ValueSchema(Model):
+    """What a value must look like; checked for all parameters before any is written."""
+
+    type: Literal["string", "integer", "number", "boolean", "json", "url", "host", "duration"] = "string"
+    """The form of the value. `boolean` is true or false; `duration` is like 30s, 5m or 1h30m; `host` is a DNS name or IP."""
+    enum: Annotated[list[Annotated[str, Field(max_length=256)]] | None, Field(min_length=1, max_length=64)] = None
+    """The only values allowed."""
+    pattern: Annotated[str | None, Field(min_length=1, max_length=1024)] = None
+    """A regular expression that must match somewhere in the value; anchor it with ^ and $ to match all of it."""
+    minimum: float | None = None
+    """The smallest integer or number allowed."""
+    maximum: float | None = None
+    """The largest integer or number allowed."""
+    min_length: Annotated[int | None, Field(ge=0, le=8192)] = None
+    """The smallest number of characters allowed."""
+    max_length: Annotated[int | None, Field(ge=1, le=8192)] = None
+    """The largest number of characters allowed."""
+
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            cel="(!has(self.minimum) && !has(self.maximum)) || self.type in ['integer', 'number']",
+            message="minimum and maximum need type integer or number",
+            holds=lambda schema: schema.bounds == (None, None) or schema.type in ("integer", "number"),
+        ),
+        Rule(
+            cel="!has(self.minimum) || !has(self.maximum) || self.minimum <= self.maximum",
+            message="minimum must not be above maximum",
+            holds=lambda schema: None in schema.bounds or schema.minimum <= schema.maximum,
+        ),
+    )
+
+    @property
+    def bounds(self) -> tuple[float | None, float | None]:
+        """The smallest and largest number allowed."""
+        return self.minimum, self.maximum
+
+
+class ParameterPolicy(Model):
+    """A policy that SSM itself acts on; Advanced tier only."""
+
+    type: Literal["Expiration", "ExpirationNotification", "NoChangeNotification"]
+    """What SSM does. Beware: Expiration deletes the parameter, and this operator then creates it again."""
+    version: Annotated[str, Field(max_length=8)] = "1.0"
+    """Version of the policy's format."""
+    attributes: Annotated[dict[str, Annotated[str, Field(max_length=64)]], Field(max_length=8)] = Field(
+        default_factory=dict
+    )
+    """The attributes of the policy as AWS names them, for example Timestamp, or Before and Unit."""
+
+    def as_aws(self) -> dict[str, object]:
+        """The policy as PutParameter takes it."""
+        return {"Type": self.type, "Version": self.version, "Attributes": self.attributes}
+
+
+class ParameterSpec(Model):
+    """One parameter below the path of the object."""
+
+    name: Annotated[str, Field(min_length=1, max_length=500, pattern=rf"^{LEVEL}(/{LEVEL})*$")]
+    """Name relative to the path, without a leading slash, for example database/host."""
+    value: Annotated[str | None, Field(min_length=1, max_length=16384)] = None
+    """The value itself. Never for a SecureString: refer to a Secret instead."""
+    value_from: ValueFrom | None = None
+    """Where the value comes from, instead of value."""
+    type: ParameterType | None = None
+    """SSM type. If absent: SecureString with a secretKeyRef, else String."""
+    kms_key_id: Annotated[str | None, Field(min_length=1, max_length=256, pattern=r"^[a-zA-Z0-9:/_-]+$")] = None
+    """KMS key (id, ARN or alias/NAME) of a SecureString. If absent, the AWS managed key alias/aws/ssm."""
+    value_policy: ValuePolicy = ValuePolicy.ENFORCE
+    """Enforce keeps the value as declared. CreateOnly sets it once, then a rotator or a person owns it."""
+    description: Annotated[str, Field(max_length=1024)] = ""
+    """Description kept in SSM."""
+    tier: Tier = Tier.STANDARD
+    """SSM tier. Advanced costs money, takes 8 KB and policies, and cannot go back to Standard."""
+    allowed_pattern: Annotated[str, Field(max_length=1024)] = ""
+    """Regular expression that SSM itself checks at every write, whoever writes."""
+    data_type: Literal["text", "aws:ec2:image", "aws:ssm:integration"] = "text"
+    """SSM data type."""
+    policies: Annotated[list[ParameterPolicy], Field(max_length=10)] = Field(default_factory=list)
+    """SSM parameter policies; they need the Advanced tier."""
+    tags: Tags = Field(default_factory=dict)
+    """AWS tags of this parameter, on top of the tags of the object."""
+    ttl_seconds: Annotated[int | None, Field(ge=0, le=86400)] = None
+    """How long a reader may keep this value, in seconds; if absent, cache.ttlSeconds."""
+    schema_: Annotated[ValueSchema | None, Field(alias="schema")] = None
+    """What the value must look like; a value that does not fit stops the whole object before the first write."""
+
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            cel="has(self.value) != has(self.valueFrom)",
+            message="give exactly one of value and valueFrom",
+            holds=lambda parameter: (parameter.value is None) != (parameter.value_from is None),
+        ),
+        Rule(
+            cel="!has(self.type) || self.type != 'SecureString' || "
+            "(has(self.valueFrom) && has(self.valueFrom.secretKeyRef))",
+            message="a SecureString takes its value from valueFrom.secretKeyRef only, so that it stays out of Git and etcd",
+            holds=lambda parameter: (
+                parameter.type is not ParameterType.SECURE_STRING or parameter.secret_ref is not None
+            ),
+        ),
+        Rule(
+            cel="!has(self.kmsKeyId) || (has(self.type) ? self.type == 'SecureString' : "
+            "(has(self.valueFrom) && has(self.valueFrom.secretKeyRef)))",
+            message="kmsKeyId is for a SecureString only; remove it or set type: SecureString",
+            holds=lambda parameter: (
+                parameter.kms_key_id is None or parameter.resolved_type is ParameterType.SECURE_STRING
+            ),
+        ),
+        Rule(
+            cel="!has(self.policies) || size(self.policies) == 0 || (has(self.tier) && self.tier != 'Standard')",
+            message="policies need tier: Advanced or Intelligent-Tiering",
+            holds=lambda parameter: not parameter.policies or parameter.tier is not Tier.STANDARD,
+        ),
+        Rule(
+            cel="!has(self.value) || !self.value.contains('{{')",
+            message="value must not contain {{, which SSM reserves for references",
+            holds=lambda parameter: "{{" not in (parameter.value or ""),
+        ),
+        NO_RESERVED_TAGS,
+    )
+
+    @property
+    def secret_ref(self) -> KeyRef | None:
+        """The Secret's key that holds the value, if one does."""
+        return self.value_from.secret_key_ref if self.value_from else None
+
+    @property
+    def config_map_ref(self) -> KeyRef | None:
+        """The ConfigMap's key that holds the value, if one does."""
+        return self.value_from.config_map_key_ref if self.value_from else None
+
+    @property
+    def resolved_type(self) -> ParameterType:
+        """The declared type, or the one that follows from where the value comes from."""
+        if self.type is not None:
+            return self.type
+        return ParameterType.SECURE_STRING if self.secret_ref else ParameterType.STRING
+
+    @property
+    def policies_json(self) -> str:
+        """The policies as PutParameter takes them, empty if there are none."""
+        return json.dumps([policy.as_aws() for policy in self.policies], sort_keys=True) if self.policies else ""

@@ -1,0 +1,132 @@
+"""What the user declares in `spec` of a DynamicConfig."""
+
+import re
+from enum import StrEnum
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from dynconfig.api.model import Model, Rule
+from dynconfig.api.parameter import LEVEL, MAX_LEVELS, MAX_PARAMETERS, NO_RESERVED_TAGS, ParameterSpec, Tags
+
+DURATION = r"^([0-9]{1,5}h)?([0-9]{1,5}m)?([0-9]{1,6}s)?$"
+_UNITS = {"h": 3600, "m": 60, "s": 1}
+
+
+def seconds(duration: str) -> int:
+    """A duration such as 1h30m in seconds."""
+    return sum(int(number) * _UNITS[unit] for number, unit in re.findall(r"(\d+)([hms])", duration))
+
+
+class DriftPolicy(StrEnum):
+    """What to do about a change that was made in AWS."""
+
+    CORRECT = "Correct"
+    REPORT = "Report"
+
+
+class DeletionPolicy(StrEnum):
+    """What happens in AWS when the object goes."""
+
+    DELETE = "Delete"
+    RETAIN = "Retain"
+
+
+class AdoptionPolicy(StrEnum):
+    """Whether AWS resources that exist already may be taken over."""
+
+    NEVER = "Never"
+    IF_UNOWNED = "IfUnowned"
+
+
+class OnChange(StrEnum):
+    """How a changed value reaches the readers."""
+
+    EXPIRE = "Expire"
+    REFRESH = "Refresh"
+
+
+class CacheSpec(Model):
+    """How readers cache the values."""
+
+    ttl_seconds: Annotated[int, Field(ge=0, le=300)] = 300
+    """How long the AWS Parameters and Secrets extension keeps a value, in seconds; it caps at 300, and 0 turns caching off."""
+    size: Annotated[int, Field(ge=0, le=1000)] = 1000
+    """How many values the extension keeps; 0 turns caching off."""
+    on_change: OnChange = OnChange.EXPIRE
+    """Expire: a changed value is read when the TTL is over. Refresh: fresh execution environments at once."""
+
+
+class DynamicConfigSpec(Model):
+    """The configuration of one application: parameters below a path, and how AWS is kept equal to them."""
+
+    path: Annotated[str, Field(min_length=2, max_length=400, pattern=rf"^(/{LEVEL})+$")]
+    """Path of all parameters, for example /myapp/config. It cannot be changed."""
+    region: Annotated[str | None, Field(max_length=32, pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]$")] = None
+    """AWS region; if absent, the region of the operator. It cannot be changed."""
+    suspend: bool = False
+    """Observe and report, but write nothing to AWS."""
+    drift_policy: DriftPolicy = DriftPolicy.CORRECT
+    """Correct undoes changes made in AWS; Report only tells of them in status."""
+    deletion_policy: DeletionPolicy = DeletionPolicy.DELETE
+    """Delete removes what this object owns in AWS when it is deleted; Retain leaves it there, without an owner."""
+    adoption_policy: AdoptionPolicy = AdoptionPolicy.NEVER
+    """IfUnowned takes over parameters that exist and have no owner; Never refuses them."""
+    resync_interval: Annotated[str, Field(min_length=2, max_length=16, pattern=DURATION)] = "10m"
+    """How often AWS is looked at when nothing is heard of it, from 10s to 24h, for example 10m."""
+    tags: Tags = Field(default_factory=dict)
+    """AWS tags of everything this object makes."""
+    cache: CacheSpec = CacheSpec()
+    """How readers cache the values."""
+    parameters: Annotated[list[ParameterSpec], Field(max_length=MAX_PARAMETERS)] = Field(
+        default_factory=list,
+        json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
+    )
+    """The parameters below the path, each name once."""
+
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            cel="self.path == oldSelf.path",
+            message="path cannot be changed; make a new object and delete this one",
+            field="path",
+        ),
+        Rule(
+            cel="has(self.region) == has(oldSelf.region) && (!has(self.region) || self.region == oldSelf.region)",
+            message="region cannot be changed; make a new object and delete this one",
+            field="region",
+        ),
+        Rule(
+            cel="!self.path.matches('^/(?i)(aws|ssm)')",
+            message="path must not begin with /aws or /ssm, which AWS reserves",
+            holds=lambda spec: not re.match(r"/(aws|ssm)", spec.path, re.IGNORECASE),
+            field="path",
+        ),
+        Rule(
+            cel="!has(self.parameters) || self.parameters.all(p, "
+            f"size(self.path.split('/')) - 1 + size(p.name.split('/')) <= {MAX_LEVELS})",
+            message=f"path and name together must not have more than {MAX_LEVELS} levels",
+            holds=lambda spec: all(
+                (spec.path + "/" + parameter.name).count("/") <= MAX_LEVELS for parameter in spec.parameters
+            ),
+            field="parameters",
+        ),
+        Rule(
+            cel="!has(self.resyncInterval) || (duration(self.resyncInterval) >= duration('10s') && "
+            "duration(self.resyncInterval) <= duration('24h'))",
+            message="resyncInterval must be between 10s and 24h",
+            holds=lambda spec: 10 <= seconds(spec.resync_interval) <= 86400,
+            field="resyncInterval",
+        ),
+        # The API server says this of a list-map by itself; a file on a laptop has nobody else to say it.
+        Rule(
+            cel="",
+            message="parameters must not repeat a name",
+            holds=lambda spec: len({parameter.name for parameter in spec.parameters}) == len(spec.parameters),
+        ),
+        NO_RESERVED_TAGS,
+    )
+
+    @property
+    def resync_seconds(self) -> int:
+        """The resync interval in seconds."""
+        return seconds(self.resync_interval)

@@ -1,0 +1,146 @@
+"""What the operator tells in `status` of a DynamicConfig, and the closed list of reasons it uses."""
+
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from dynconfig.api.model import Model
+from dynconfig.api.parameter import MAX_PARAMETERS
+
+MAX_DRIFT = 100
+MESSAGE_LENGTH = 4096
+
+
+class ConditionType(StrEnum):
+    """The conditions; the last three stand in status only while they are true.
+
+    https://github.com/kubernetes-sigs/cli-utils/blob/master/pkg/kstatus/README.md
+    """
+
+    READY = "Ready"
+    RECONCILING = "Reconciling"
+    STALLED = "Stalled"
+    DRIFTED = "Drifted"
+
+
+class Reason(StrEnum):
+    """Every reason a condition or an Event may carry, beside the names of the errors in `engine.errors`."""
+
+    IN_SYNC = "InSync"
+    APPLYING = "Applying"
+    DELETING = "Deleting"
+    SUSPENDED = "Suspended"
+    DRIFT_REPORTED = "DriftReported"
+    CREATED = "Created"
+    UPDATED = "Updated"
+    DELETED = "Deleted"
+    RETAINED = "Retained"
+    DRIFT_FOUND = "DriftFound"
+    DRIFT_CORRECTED = "DriftCorrected"
+    DELETION_FAILING = "DeletionFailing"
+    ABANDONED = "Abandoned"
+
+
+class Condition(Model):
+    """One condition, as metav1.Condition."""
+
+    type: Annotated[str, Field(max_length=64)]
+    """Ready, Reconciling, Stalled or Drifted."""
+    status: Literal["True", "False", "Unknown"]
+    """True, False or Unknown."""
+    reason: Annotated[str, Field(max_length=128)]
+    """One word for the cause."""
+    message: Annotated[str, Field(max_length=MESSAGE_LENGTH)]
+    """What it means and what to do."""
+    last_transition_time: Annotated[str, Field(json_schema_extra={"format": "date-time"})]
+    """When status last changed."""
+    observed_generation: int | None = None
+    """The generation of spec that this speaks of."""
+
+
+class ParameterStatus(Model):
+    """One parameter as AWS has it; never its value."""
+
+    name: Annotated[str, Field(max_length=1011)]
+    """Full name in SSM."""
+    type: Annotated[str, Field(max_length=32)]
+    """SSM type."""
+    version: int
+    """SSM version."""
+    last_modified: Annotated[str | None, Field(json_schema_extra={"format": "date-time"})] = None
+    """When the value was last written."""
+
+
+class Drift(Model):
+    """One field that AWS has otherwise than declared; values of a SecureString are masked."""
+
+    resource: Annotated[str, Field(max_length=1100)]
+    """Kind and name, for example Parameter /myapp/config/api/timeout."""
+    field: Annotated[str, Field(max_length=64)]
+    """The field that differs; `exists` if the whole resource is missing or too much."""
+    declared: Annotated[str, Field(max_length=256)]
+    """What spec says, shortened."""
+    observed: Annotated[str, Field(max_length=256)]
+    """What AWS says, shortened."""
+    since: Annotated[str, Field(json_schema_extra={"format": "date-time"})]
+    """When the operator first saw it."""
+    last_modified_by: Annotated[str | None, Field(max_length=512)] = None
+    """Who changed it, where AWS tells."""
+
+
+class ResourceStatus(Model):
+    """One AWS resource besides the parameters."""
+
+    kind: Annotated[str, Field(max_length=64)]
+    """Kind of resource, for example Function."""
+    name: Annotated[str, Field(max_length=512)]
+    """Name in AWS."""
+    arn: Annotated[str, Field(max_length=1200)]
+    """ARN of the resource."""
+
+
+class Counts(Model):
+    """How many parameters are declared, and how many of them AWS has as declared."""
+
+    declared: int
+    """Parameters in spec."""
+    in_sync: int
+    """Parameters that AWS has as declared."""
+    summary: Annotated[str, Field(max_length=32)]
+    """The same for a table, for example 5/5."""
+
+
+class DynamicConfigStatus(Model):
+    """What the operator last saw and did."""
+
+    observed_generation: int | None = None
+    """The generation of spec that this status speaks of."""
+    applied_generation: int | None = None
+    """The last generation that AWS was made equal to."""
+    revision: Annotated[str | None, Field(max_length=16)] = None
+    """A short name of the versions that AWS holds; it changes when any value is written."""
+    conditions: Annotated[
+        list[Condition],
+        Field(
+            max_length=8,
+            json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
+        ),
+    ] = Field(default_factory=list)
+    """Ready always; Reconciling, Stalled and Drifted only while they are true."""
+    parameters: Annotated[list[ParameterStatus], Field(max_length=2 * MAX_PARAMETERS)] = Field(default_factory=list)
+    """The parameters that this object owns in SSM."""
+    drift: Annotated[list[Drift], Field(max_length=MAX_DRIFT)] = Field(default_factory=list)
+    """What AWS has otherwise than declared, at most 100 fields."""
+    resources: Annotated[list[ResourceStatus], Field(max_length=64)] = Field(default_factory=list)
+    """AWS resources of this object besides its parameters."""
+    counts: Counts | None = None
+    """How much is as declared."""
+    region: Annotated[str | None, Field(max_length=32)] = None
+    """The AWS region in use."""
+    last_observed_time: Annotated[str | None, Field(json_schema_extra={"format": "date-time"})] = None
+    """When AWS was last looked at: this report is true as of then."""
+    last_handled_reconcile_at: Annotated[str | None, Field(max_length=256)] = None
+    """The last value of the annotation dynconfig.dev/reconcile-requested-at that was handled."""
+    failing_since: Annotated[str | None, Field(json_schema_extra={"format": "date-time"})] = None
+    """Since when deletion has been failing without a success."""

@@ -1,0 +1,124 @@
+"""Clients of AWS whose every call keeps the quota, is counted, and fails in our own words."""
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
+
+from dynconfig import __version__
+from dynconfig.aws.errors import translated, translated_locally
+from dynconfig.aws.quota import Quota
+from dynconfig.engine.errors import Throttled
+
+Count = Callable[[str, str, str], None]
+"""Told of each call: service, operation, and OK or the error's code."""
+
+_SUBJECTS = ("Name", "ResourceId")
+
+
+class Client:
+    """A boto3 client in all but name: the same methods, paginators included."""
+
+    def __init__(self, client: Any, region: str, quota: Quota, count: Count) -> None:
+        self._client = client
+        self._region = region
+        self._quota = quota
+        self._count = count
+        self._service: str = client.meta.service_model.service_name
+
+    def __getattr__(self, method: str) -> Callable[..., Any]:
+        operation: str = self._client.meta.method_to_api_mapping[method]
+
+        def call(**request: Any) -> Any:
+            return self._call(method, operation, request)
+
+        return call
+
+    def get_paginator(self, method: str) -> "_Paginator":
+        """Pages of a call, each of them kept, counted and translated like a call."""
+        return _Paginator(self, method, self._client.get_paginator(method))
+
+    def _call(self, method: str, operation: str, request: dict[str, Any]) -> Any:
+        self._quota.acquire(self._region, f"{self._service}.{operation}")
+        try:
+            answer = getattr(self._client, method)(**request)
+        except ClientError as error:
+            self._count(self._service, operation, error.response.get("Error", {}).get("Code", "unknown"))
+            failure = translated(error, operation, _subject(request), str(request.get("Value", "")))
+            if failure is None:
+                raise
+            if isinstance(failure, Throttled):
+                self._quota.throttled(self._region, f"{self._service}.{operation}")
+            raise failure from None
+        except ParamValidationError:
+            # Its text repeats the request, and so may repeat a secret.
+            raise TypeError(f"{operation} was called with arguments that botocore refuses") from None
+        except BotoCoreError as error:
+            self._count(self._service, operation, type(error).__name__)
+            failure = translated_locally(error, operation, _subject(request))
+            if failure is None:
+                raise
+            raise failure from None
+        self._count(self._service, operation, "OK")
+        return answer
+
+
+class _Paginator:
+    """botocore's paginator with our client in place of its own."""
+
+    def __init__(self, client: Client, method: str, paginator: Any) -> None:
+        paginator._method = getattr(client, method)
+        self._paginator = paginator
+
+    def paginate(self, **request: Any) -> Any:
+        """An iterator over the pages."""
+        return self._paginator.paginate(**request)
+
+
+class Session:
+    """Makes clients, one for each service and region; safe for threads."""
+
+    def __init__(self, quota: Quota, count: Count, *, endpoint: str | None, pool: int) -> None:
+        self._quota = quota
+        self._count = count
+        self._endpoint = endpoint
+        self._session = boto3.session.Session()
+        self._clients: dict[tuple[str, str], Client] = {}
+        self._lock = threading.Lock()
+        # legacy retries of 60 s timeouts would hold a thread for minutes; TooManyUpdates and the like are ours to retry.
+        # https://docs.aws.amazon.com/boto3/latest/guide/retries.html
+        self._config = Config(
+            retries={"mode": "standard", "total_max_attempts": 3},
+            connect_timeout=5,
+            read_timeout=15,
+            max_pool_connections=pool,
+            user_agent_extra=f"dynconfig-operator/{__version__}",
+        )
+
+    @property
+    def default_region(self) -> str | None:
+        """The region of the AWS profile, if there is one."""
+        return self._session.region_name
+
+    def client(self, service: str, region: str) -> Any:
+        """The client of a service; typed by the caller, since it answers the methods of that service."""
+        with self._lock:
+            if (service, region) not in self._clients:
+                # Client creation from one session is not safe for threads, hence under the lock.
+                client = self._session.client(
+                    service,  # type: ignore[call-overload]  # any service by name
+                    region_name=region,
+                    endpoint_url=self._endpoint,
+                    config=self._config,
+                )
+                self._clients[service, region] = Client(client, region, self._quota, self._count)
+            return self._clients[service, region]
+
+
+def _subject(request: dict[str, Any]) -> str:
+    """Whom the call was about, as the beginning of a message."""
+    name = next((request[key] for key in _SUBJECTS if key in request), None)
+    return f"parameter {name}: " if name else ""

@@ -1,0 +1,180 @@
+"""The door of the terminal: `dynconfig`, also `kubectl dynconfig`."""
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+import yaml
+from rich.console import Console
+
+from dynconfig import __version__, files
+from dynconfig.api.crd import definition
+from dynconfig.aws import permissions
+from dynconfig.engine import declaration, describe
+from dynconfig.engine.errors import DynConfigError
+from dynconfig.settings import BadSetting, Settings
+
+if TYPE_CHECKING:
+    from dynconfig.engine.plan import Plan
+
+app = typer.Typer(
+    name="dynconfig",
+    help="Dynamic configuration in AWS Systems Manager Parameter Store, declared in Kubernetes.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False)
+
+FAILED, CHANGES = 1, 2
+
+Files = Annotated[list[Path], typer.Option("--file", "-f", help="File or folder with manifests; - for standard input.")]
+Namespace = Annotated[str, typer.Option("--namespace", "-n", help="Namespace of objects that name none.")]
+
+_STYLES = {"+": "green", "~": "yellow", "-": "red", "=": "cyan", " ": "dim"}
+
+
+@app.command()
+def validate(file: Files, namespace: Namespace = "default") -> None:
+    """Check manifests without a cluster and without AWS.
+
+    Example: dynconfig validate -f manifests/examples/myapp.yaml
+    """
+    manifests = files.read(file, namespace)
+    wrong = 0
+    for document in manifests.configs:
+        title = f"{document['metadata']['namespace']}/{document['metadata']['name']}"
+        inside = document["metadata"]["namespace"]
+        found = declaration.faults(document, lambda source, inside=inside: manifests.text(inside, source))  # type: ignore[misc]
+        for fault in found:
+            err.print(f"[red]✗[/] {title}: {_escaped(fault)}", soft_wrap=True)
+        if not found:
+            out.print(f"[green]✓[/] {title}: {len(document['spec'].get('parameters') or ())} parameters are valid")
+        wrong += bool(found)
+    raise typer.Exit(FAILED if wrong else 0)
+
+
+@app.command()
+def plan(
+    file: Files,
+    namespace: Namespace = "default",
+    output: Annotated[str, typer.Option("--output", "-o", help="text or json")] = "text",
+    offline: Annotated[bool, typer.Option("--offline", help="Ask AWS only, no cluster.")] = False,
+) -> None:
+    """Show what applying manifests would change in AWS; nothing is written.
+
+    Exit code 0: nothing to do; 2: there are changes; 1: it cannot be told.
+
+    Example: dynconfig plan -f manifests/examples/myapp.yaml
+    """
+    from dynconfig import planning
+
+    if output not in ("text", "json"):
+        raise typer.BadParameter("is text or json", param_hint="--output")
+    settings = Settings.from_environment(os.environ)
+    found = planning.plans(files.read(file, namespace), settings, offline=offline)
+    if output == "json":
+        sys.stdout.write(
+            json.dumps([{**_titled(config), **describe.document(plan)} for config, plan in found], indent=2) + "\n"
+        )
+    else:
+        for config, planned in found:
+            _print(config, planned)
+    raise typer.Exit(0 if all(planned.is_empty for _, planned in found) else CHANGES)
+
+
+@app.command()
+def crd() -> None:
+    """Print the CustomResourceDefinition.
+
+    Example: dynconfig crd | kubectl apply -f -
+    """
+    sys.stdout.write(crd_text())
+
+
+@app.command()
+def iam(
+    path: Annotated[list[str], typer.Option("--path", help="Path that the operator may use; repeat for more.")],
+    account: Annotated[str, typer.Option("--account", help="AWS account id.")] = "123456789012",
+    region: Annotated[str, typer.Option("--region", help="AWS region.")] = "eu-west-1",
+    key: Annotated[list[str] | None, typer.Option("--key", help="ARN of a KMS key for SecureStrings.")] = None,
+) -> None:
+    """Print the IAM policy that the operator needs.
+
+    Example: dynconfig iam --path /myapp --account 123456789012 --region eu-west-1
+    """
+    sys.stdout.write(json.dumps(permissions.operator_policy(path, account, region, key or ()), indent=2) + "\n")
+
+
+@app.command()
+def run() -> None:
+    """Run the operator in the foreground, with settings from the environment.
+
+    Example: AWS_REGION=eu-west-1 dynconfig run
+    """
+    import asyncio
+
+    from dynconfig import handlers, logs
+
+    settings = Settings.from_environment(os.environ)
+    logs.configure(settings)
+
+    async def serve() -> None:
+        await handlers.run(settings, asyncio.Event(), asyncio.Event())
+
+    asyncio.run(serve())
+
+
+@app.callback(invoke_without_command=True)
+def root(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
+    """Dynamic configuration in AWS Systems Manager Parameter Store, declared in Kubernetes."""
+    if version:
+        out.print(f"dynconfig {__version__}")
+        raise typer.Exit
+
+
+def main() -> None:
+    """Run the command line; a failure is one line that says what to do."""
+    from dynconfig.kube.client import ApiRefused, NoCluster
+
+    try:
+        app()
+    except (DynConfigError, BadSetting, files.BadFile, NoCluster, ApiRefused) as error:
+        err.print(f"[red]error:[/] {_escaped(str(error))}", soft_wrap=True)
+        raise SystemExit(FAILED) from None
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
+
+
+def crd_text() -> str:
+    """The CustomResourceDefinition as YAML."""
+    header = "# Generated by `make crd`; edit operator/dynconfig/api instead.\n"
+    text: str = yaml.dump(definition(), Dumper=_PlainDumper, sort_keys=False, width=120)
+    return header + text
+
+
+class _PlainDumper(yaml.SafeDumper):
+    """YAML without anchors: every field stands where it is read."""
+
+    def ignore_aliases(self, data: object) -> bool:  # noqa: ARG002 - the answer is the same for all
+        return True
+
+
+def _print(config: files.Document, planned: "Plan") -> None:
+    out.print(f"[bold]{config['metadata']['namespace']}/{config['metadata']['name']}[/] {config['spec']['path']}")
+    for sign, text in describe.lines(planned):
+        indent = "      " if sign == " " else f"  {sign} "
+        out.print(f"[{_STYLES[sign]}]{indent}{_escaped(text)}[/]", soft_wrap=True)
+    out.print(describe.summary(planned))
+
+
+def _titled(config: files.Document) -> dict[str, str]:
+    return {"namespace": config["metadata"]["namespace"], "name": config["metadata"]["name"]}
+
+
+def _escaped(text: str) -> str:
+    return text.replace("[", r"\[")

@@ -1,0 +1,94 @@
+"""Every way a reconcile can fail, named for what happens next; the class name is the reason a user sees."""
+
+
+class DynConfigError(Exception):
+    """A failure that has a reason and a message for the user; `str()` of it never holds a secret."""
+
+    def __init__(self, message: str, *, code: str = "") -> None:
+        super().__init__(message)
+        self.code = code
+
+    @property
+    def reason(self) -> str:
+        """The reason as it stands in conditions and Events."""
+        return type(self).__name__
+
+
+class Terminal(DynConfigError):
+    """Only an edit or a person helps: Stalled, looked at again at the resync."""
+
+
+class Retryable(DynConfigError):
+    """It may pass: Reconciling, tried again after `delay` seconds, or with backoff where that is None."""
+
+    def __init__(self, message: str, *, delay: float | None = None, code: str = "") -> None:
+        super().__init__(message, code=code)
+        self.delay = delay
+
+
+class InvalidSpec(Terminal):
+    """The declaration breaks a rule."""
+
+
+class PathNotAllowed(Terminal):
+    """The namespace may not use this path."""
+
+
+class NotOwned(Terminal):
+    """A resource exists and belongs to somebody else, or to nobody and may not be adopted."""
+
+
+class UnsafePlan(Terminal):
+    """The plan would delete too much at once and nobody has approved it."""
+
+
+class ReconcileLoop(Terminal):
+    """The same difference came back three times running: somebody else writes it, or AWS does not keep it."""
+
+
+class NotPossible(Terminal):
+    """AWS cannot do in place what was declared."""
+
+
+class AccessDenied(Terminal):
+    """AWS refuses the operator."""
+
+
+class Refused(Terminal):
+    """AWS refuses what was declared."""
+
+
+class QuotaExceeded(Terminal):
+    """AWS holds as many as the account may have."""
+
+
+class SourceMissing(Retryable):
+    """A Secret or ConfigMap, or a key in it, is not there; it may still come."""
+
+
+class Throttled(Retryable):
+    """AWS, or our own budget for it, asks to slow down."""
+
+
+class Unavailable(Retryable):
+    """AWS or the network does not answer, or answers with a fault of its own."""
+
+
+class Conflict(Retryable):
+    """Somebody wrote at the same moment; the next look tells how it ended."""
+
+
+class CredentialsMissing(Retryable):
+    """The operator has no valid AWS credentials right now."""
+
+
+class AlreadyExists(Conflict):
+    """Something of that name exists already."""
+
+
+class VersionLimit(Refused):
+    """SSM keeps 100 versions, and the oldest carries a label, so that no new version can be written."""
+
+
+class NotFound(Terminal):
+    """AWS does not have it; kinds catch this, others never see it."""

@@ -1,0 +1,86 @@
+"""What happened in a reconcile, as the Events that are written beside the object: each thing once. Pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from dynconfig.api.status import MESSAGE_LENGTH, Reason
+from dynconfig.engine.declaration import Declaration
+from dynconfig.engine.errors import DynConfigError, Terminal
+from dynconfig.engine.plan import Create, Delete, Release, Update
+from dynconfig.engine.reconcile import Outcome
+from dynconfig.engine.report import abandon_hint, patience_is_over
+
+NAMES_TOLD = 8
+FIELDS_TOLD = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """An Event to be: Normal or Warning, a reason, a message."""
+
+    type: str
+    reason: str
+    message: str
+
+
+def of(outcome: Outcome, previous: Mapping[str, Any], now: float) -> tuple[Note, ...]:
+    """The notes of a reconcile; what the previous status tells already is left out."""
+    refused = refusals(outcome.error, previous) if outcome.error is not None else ()
+    hopeless = _hopeless(outcome, previous) if patience_is_over(outcome, previous, now) else ()
+    return (*_drift_found(outcome, previous), *_done(outcome), *refused, *hopeless)
+
+
+def refusals(error: DynConfigError, previous: Mapping[str, Any]) -> tuple[Note, ...]:
+    """The note of an error that stalls the object, unless the previous status says the same."""
+    if not isinstance(error, Terminal) or _is_told(str(error), previous):
+        return ()
+    return (Note("Warning", error.reason, str(error)),)
+
+
+def abandoned(declaration: Declaration) -> Note:
+    """The inventory of what stays behind when a person gives up on a deletion."""
+    left = ", ".join(declaration.known) or "nothing"
+    return Note("Warning", Reason.ABANDONED, f"Let go by annotation. Left in AWS ({declaration.place.region}): {left}")
+
+
+def _hopeless(outcome: Outcome, previous: Mapping[str, Any]) -> tuple[Note, ...]:
+    if any(item.get("reason") == Reason.DELETION_FAILING for item in previous.get("conditions") or ()):
+        return ()
+    left = ", ".join(outcome.declaration.known) or "nothing"
+    return (Note("Warning", Reason.DELETION_FAILING, f"{abandon_hint(outcome)}. What would be left: {left}"),)
+
+
+def _is_told(message: str, previous: Mapping[str, Any]) -> bool:
+    shortened = message[:MESSAGE_LENGTH]
+    return any(str(item.get("message", "")).endswith(shortened) for item in previous.get("conditions") or ())
+
+
+_REASONS = {Create: Reason.CREATED, Update: Reason.UPDATED, Delete: Reason.DELETED, Release: Reason.RETAINED}
+_PHRASES = {Reason.RETAINED: "Left in AWS without an owner", Reason.DRIFT_CORRECTED: "Put back as declared"}
+
+
+def _done(outcome: Outcome) -> list[Note]:
+    drift = {id(step) for step in outcome.drift}
+    groups: dict[Reason, list[str]] = {}
+    for step in outcome.applied:
+        reason = Reason.DRIFT_CORRECTED if id(step) in drift else _REASONS[type(step.change)]
+        groups.setdefault(reason, []).append(step.resource.title)
+    return [Note("Normal", reason, _sentence(reason, titles)) for reason, titles in groups.items()]
+
+
+def _sentence(reason: Reason, titles: Sequence[str]) -> str:
+    more = f" and {len(titles) - NAMES_TOLD} more" if len(titles) > NAMES_TOLD else ""
+    return f"{_PHRASES.get(reason, reason.value)}: {', '.join(titles[:NAMES_TOLD])}{more}"
+
+
+def _drift_found(outcome: Outcome, previous: Mapping[str, Any]) -> list[Note]:
+    told = {(item["resource"], item["field"]) for item in previous.get("drift") or ()}
+    new = [
+        f"{step.resource.title}: {because.field} is {because.observed or 'empty'}, declared {because.declared or 'empty'}"
+        for step in outcome.drift
+        for because in step.because
+        if (step.resource.title, because.field) not in told
+    ]
+    more = f"; and {len(new) - FIELDS_TOLD} more" if len(new) > FIELDS_TOLD else ""
+    return [Note("Warning", Reason.DRIFT_FOUND, "; ".join(new[:FIELDS_TOLD]) + more)] if new else []

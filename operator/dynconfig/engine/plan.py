@@ -1,0 +1,225 @@
+"""The difference between what is declared and what AWS says, as a value; and what stops it before the first write."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, cast
+
+from dynconfig.api import names
+from dynconfig.api.spec import AdoptionPolicy, DeletionPolicy
+from dynconfig.engine.declaration import Declaration
+from dynconfig.engine.errors import NotOwned, NotPossible, UnsafePlan
+from dynconfig.engine.resource import Kind, Owner, Resource, Versioned
+from dynconfig.engine.secret import MASK, Secret
+
+AnyKind = Kind[Any]
+
+SHOWN_LENGTH = 120
+# A handful of deletions is an edit; most of the configuration at once is more likely a mistake.
+SAFE_DELETIONS = 10
+SAFE_DELETED_SHARE = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One field that is otherwise than declared, as text; secrets are masked."""
+
+    field: str
+    declared: str
+    observed: str
+
+
+@dataclass(frozen=True, slots=True)
+class Create:
+    """It is declared and does not exist."""
+
+    desired: Resource
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """It exists and differs."""
+
+    observed: Resource
+    desired: Resource
+    because: tuple[Difference, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """It is ours and no longer declared."""
+
+    observed: Resource
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """It is ours, no longer declared, and stays in AWS without an owner."""
+
+    observed: Resource
+
+
+Change = Create | Update | Delete | Release
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One change and the kind that makes it."""
+
+    kind: AnyKind
+    change: Change
+
+    @property
+    def resource(self) -> Resource:
+        """The resource that changes, as declared where it is declared."""
+        match self.change:
+            case Create(desired) | Update(_, desired, _):
+                return desired
+            case Delete(observed) | Release(observed):
+                return observed
+
+    @property
+    def because(self) -> tuple[Difference, ...]:
+        """What differs, for every sort of change."""
+        match self.change:
+            case Update(_, _, because):
+                return because
+            case Create():
+                return (Difference("exists", "yes", "no"),)
+            case Delete() | Release():
+                return (Difference("exists", "no", "yes"),)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """All that would be done, in the order in which it would be done, and what was seen."""
+
+    steps: tuple[Step, ...] = ()
+    declared: tuple[Resource, ...] = ()
+    owned: tuple[Resource, ...] = ()
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether AWS is as declared."""
+        return not self.steps
+
+
+def differences(desired: Resource, observed: Resource) -> tuple[Difference, ...]:
+    """The fields in which two resources of one type differ."""
+    pairs = ((item.name, getattr(desired, item.name), getattr(observed, item.name)) for item in _compared(desired))
+    return tuple(Difference(name, shown(one), shown(other)) for name, one, other in pairs if one != other)
+
+
+def shown(value: object) -> str:
+    """A value as a report may show it: short, and never a secret."""
+    if isinstance(value, Secret):
+        return MASK
+    if isinstance(value, tuple):
+        text = ", ".join(f"{key}={inner}" for key, inner in cast("Iterable[tuple[str, str]]", value))
+    else:
+        text = "" if value is None else str(value)
+    return text if len(text) <= SHOWN_LENGTH else f"{text[: SHOWN_LENGTH - 1]}…"
+
+
+def changes(
+    kind: AnyKind, declaration: Declaration, desired: Sequence[Resource], observed: Sequence[Resource]
+) -> tuple[Step, ...]:
+    """What has to be done for one kind. Raises NotOwned and NotPossible, naming every resource concerned."""
+    existing = {resource.name: resource for resource in observed}
+    _check_ownership(declaration, desired, existing)
+    _check_possible(kind, desired, existing)
+    puts = [_put(declaration, resource, existing.get(resource.name)) for resource in desired]
+    wanted = {resource.name for resource in desired}
+    surplus = [r for r in observed if r.name not in wanted and r.owner == declaration.owner.tag]
+    retains = declaration.deleting and declaration.deletion_policy is DeletionPolicy.RETAIN
+    goodbyes: list[Change] = [Release(resource) if retains else Delete(resource) for resource in surplus]
+    return tuple(Step(kind, change) for change in [*(put for put in puts if put), *goodbyes])
+
+
+def check(plan: Plan, declaration: Declaration) -> None:
+    """Raise UnsafePlan where most of what is owned would be deleted at once without a person's approval."""
+    deletions = sum(isinstance(step.change, Delete) for step in plan.steps)
+    if declaration.deleting or deletions <= SAFE_DELETIONS or deletions <= SAFE_DELETED_SHARE * len(plan.owned):
+        return
+    if declaration.approved_generation == declaration.generation:
+        return
+    raise UnsafePlan(
+        f"{deletions} of {len(plan.owned)} resources would be deleted; nothing was changed. If this is meant, approve it: "
+        f"kubectl -n {declaration.owner.namespace} annotate dcfg {declaration.owner.name} --overwrite "
+        f"{names.APPROVE_GENERATION}={declaration.generation}"
+    )
+
+
+def drifted(step: Step, declaration: Declaration) -> bool:
+    """Whether a step undoes somebody else's change, rather than carrying out an edit of the declaration."""
+    applied = declaration.applied
+    if declaration.deleting or declaration.untouched or isinstance(step.change, Delete | Release):
+        return False
+    if isinstance(step.change, Update) and step.change.observed.owner != declaration.owner.tag:
+        return False
+    if applied is None:
+        # No report to compare with: what is ours and differs was ours before, so somebody changed it.
+        return isinstance(step.change, Update)
+    if applied.generation != declaration.generation:
+        return False
+    if isinstance(step.change, Create):
+        return step.resource.name in applied.versions
+    return _changed_in_aws(step.change, applied.versions)
+
+
+def _changed_in_aws(change: Change, versions: Mapping[str, int]) -> bool:
+    """A new version was written by others, or a field without versions differs; else the Secret behind it changed."""
+    if not isinstance(change, Update):
+        return False
+    only_value = {difference.field for difference in change.because} == {"value"}
+    seen = change.observed.version if isinstance(change.observed, Versioned) else None
+    return not only_value or seen != versions.get(change.observed.name)
+
+
+def _compared(resource: Resource) -> list[Any]:
+    return [item for item in fields(resource) if item.name != "name" and item.metadata.get("compare", True)]
+
+
+def _put(declaration: Declaration, desired: Resource, observed: Resource | None) -> Change | None:
+    if observed is None:
+        return Create(desired)
+    because = differences(desired, observed)
+    if observed.owner != declaration.owner.tag:
+        because = (Difference("owner", declaration.owner.title, _owner_title(observed) or "nobody"), *because)
+    return Update(observed, desired, because) if because else None
+
+
+def _check_ownership(declaration: Declaration, desired: Sequence[Resource], existing: Mapping[str, Resource]) -> None:
+    foreign = [
+        existing[r.name] for r in desired if r.name in existing and existing[r.name].owner != declaration.owner.tag
+    ]
+    told = [text for text in (_refusal(declaration, resource) for resource in foreign) if text]
+    if told:
+        more = f"; and {len(told) - 5} more" if len(told) > 5 else ""
+        raise NotOwned("; ".join(told[:5]) + more)
+
+
+def _refusal(declaration: Declaration, observed: Resource) -> str | None:
+    owner = Owner.parse(observed.owner) if observed.owner else None
+    free = not observed.owner or (owner is not None and owner.is_predecessor_of(declaration.owner))
+    title = observed.title[0].lower() + observed.title[1:]
+    if not free:
+        return f"{title} belongs to {_owner_title(observed)}; rename it or delete the other"
+    if declaration.adoption_policy is AdoptionPolicy.IF_UNOWNED:
+        return None
+    return f"{title} exists already and has no owner; set adoptionPolicy: IfUnowned to take it over, or rename it"
+
+
+def _owner_title(observed: Resource) -> str:
+    owner = Owner.parse(observed.owner)
+    return owner.title if owner else observed.owner
+
+
+def _check_possible(kind: AnyKind, desired: Sequence[Resource], existing: Mapping[str, Resource]) -> None:
+    faults: list[str] = []
+    for resource in desired:
+        try:
+            kind.refuse(resource, existing.get(resource.name))
+        except NotPossible as error:
+            faults.append(str(error))
+    if faults:
+        raise NotPossible("; ".join(faults[:5]) + (f"; and {len(faults) - 5} more" if len(faults) > 5 else ""))

@@ -1,0 +1,260 @@
+"""Turns an outcome into status: pure, and the only place where a condition is made."""
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from dynconfig.api import names
+from dynconfig.api.status import (
+    MAX_DRIFT,
+    MESSAGE_LENGTH,
+    Condition,
+    ConditionType,
+    Counts,
+    Drift,
+    DynamicConfigStatus,
+    ParameterStatus,
+    Reason,
+    ResourceStatus,
+)
+from dynconfig.engine.errors import DynConfigError, Terminal
+from dynconfig.engine.plan import Create, Step, Update
+from dynconfig.engine.reconcile import Outcome
+from dynconfig.engine.resource import Resource, Versioned
+
+PATIENCE_SECONDS = 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the conditions are made of: Ready's value and what goes with it."""
+
+    ready: str
+    reason: str
+    message: str
+    reconciling: bool = False
+    stalled: bool = False
+
+
+def status(outcome: Outcome, previous: Mapping[str, Any], now: float, requested_at: str | None) -> dict[str, Any]:
+    """The whole status after a reconcile at `now` (seconds since the epoch), as a plain document."""
+    before = _Before(previous, now)
+    verdict = _verdict(outcome, is_hopeless=patience_is_over(outcome, previous, now))
+    drift = _drift(outcome, before)
+    if not outcome.was_observed:
+        return _unobserved(outcome, verdict, before, requested_at)
+    return _document(
+        DynamicConfigStatus(
+            observed_generation=outcome.declaration.generation,
+            applied_generation=_applied_generation(outcome, before),
+            revision=_revision(outcome.owned),
+            conditions=_conditions(verdict, outcome.declaration.generation, before, drift),
+            parameters=[_parameter(item, before) for item in _by_name(outcome.owned) if isinstance(item, Versioned)],
+            drift=drift[:MAX_DRIFT],
+            resources=[_resource(item) for item in outcome.owned if not isinstance(item, Versioned)],
+            counts=_counts(outcome),
+            region=outcome.declaration.place.region,
+            last_observed_time=before.now,
+            last_handled_reconcile_at=requested_at,
+            failing_since=_failing_since(outcome, before),
+        )
+    )
+
+
+def failure(
+    error: DynConfigError, generation: int, previous: Mapping[str, Any], now: float, requested_at: str | None
+) -> dict[str, Any]:
+    """The status where not even a declaration could be made; what AWS had when last seen still stands in it."""
+    before = _Before(previous, now)
+    return _kept(_error_verdict(error), generation, before, requested_at)
+
+
+def starting(generation: int, now: float) -> dict[str, Any]:
+    """The status of an object that is seen for the first time, written before the first write to AWS."""
+    verdict = Verdict(
+        "Unknown", Reason.APPLYING, "The parameters are being written for the first time", reconciling=True
+    )
+    return _kept(verdict, generation, _Before({}, now), None)
+
+
+def timestamp(seconds: float) -> str:
+    """A moment as Kubernetes writes it, to the second."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def patience_is_over(outcome: Outcome, previous: Mapping[str, Any], now: float) -> bool:
+    """Whether a deletion has been failing for an hour, so that a way out should be offered."""
+    since = previous.get("failingSince")
+    if not outcome.declaration.deleting or outcome.error is None or since is None:
+        return False
+    return now - datetime.strptime(since, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC).timestamp() >= PATIENCE_SECONDS
+
+
+def abandon_hint(outcome: Outcome) -> str:
+    """How to give up on a deletion."""
+    owner = outcome.declaration.owner
+    return (
+        f"Deletion has been failing for an hour: {outcome.error}. To let the object go and leave its resources in AWS: "
+        f"kubectl -n {owner.namespace} annotate dcfg {owner.name} {names.ABANDON}=true"
+    )
+
+
+class _Before:
+    """The previous status, read leniently: it may be missing or have been written by an older version."""
+
+    def __init__(self, previous: Mapping[str, Any], now: float) -> None:
+        self.previous = previous
+        self.now = timestamp(now)
+        self.conditions = {item["type"]: item for item in previous.get("conditions") or ()}
+        self.drift = {(item["resource"], item["field"]): item for item in previous.get("drift") or ()}
+
+    def since(self, condition: ConditionType, value: str) -> str:
+        """When the condition took this value."""
+        before = self.conditions.get(condition)
+        return str(before["lastTransitionTime"]) if before and before.get("status") == value else self.now
+
+
+def _verdict(outcome: Outcome, *, is_hopeless: bool) -> Verdict:
+    if is_hopeless:
+        return Verdict("False", Reason.DELETION_FAILING, abandon_hint(outcome)[:MESSAGE_LENGTH], stalled=True)
+    done, total = len(outcome.applied), len(outcome.plan.steps)
+    if outcome.error is not None:
+        return _error_verdict(outcome.error, f"{done} of {total} changes are made; then: " if done else "")
+    if outcome.is_held:
+        return _held_verdict(outcome)
+    if outcome.remaining:
+        reason = Reason.DELETING if outcome.declaration.deleting else Reason.APPLYING
+        return Verdict("Unknown", reason, f"{done} of {total} changes are made; the rest follows", reconciling=True)
+    count = len(outcome.plan.declared)
+    plural = "parameter is" if count == 1 else "parameters are"
+    return Verdict("True", Reason.IN_SYNC, f"{count} {plural} in AWS as declared")
+
+
+def _error_verdict(error: DynConfigError, progress: str = "") -> Verdict:
+    message = f"{progress}{error}"[:MESSAGE_LENGTH]
+    if isinstance(error, Terminal):
+        return Verdict("False", error.reason, message, stalled=True)
+    return Verdict("Unknown", error.reason, message, reconciling=True)
+
+
+def _held_verdict(outcome: Outcome) -> Verdict:
+    waiting = len(outcome.plan.steps)
+    if not outcome.declaration.suspended:
+        return Verdict(
+            "True", Reason.DRIFT_REPORTED, f"{waiting} resources differ in AWS; driftPolicy Report leaves them so"
+        )
+    if outcome.declaration.deleting:
+        text = f"Deletion waits: spec.suspend is true, and {waiting} resources are still in AWS. Set suspend: false to go on"
+        return Verdict("Unknown", Reason.SUSPENDED, text)
+    edits = waiting - len(outcome.drift)
+    if edits:
+        return Verdict("Unknown", Reason.SUSPENDED, f"{waiting} changes wait, since spec.suspend is true")
+    return Verdict("True", Reason.SUSPENDED, "spec.suspend is true: AWS is observed and not written")
+
+
+def _conditions(verdict: Verdict, generation: int, before: _Before, drift: Sequence[Drift]) -> list[Condition]:
+    def condition(kind: ConditionType, value: str, reason: str, message: str) -> Condition:
+        return Condition.model_validate(
+            {
+                "type": kind,
+                "status": value,
+                "reason": reason,
+                "message": message,
+                "lastTransitionTime": before.since(kind, value),
+                "observedGeneration": generation,
+            }
+        )
+
+    found = [condition(ConditionType.READY, verdict.ready, verdict.reason, verdict.message)]
+    if verdict.reconciling:
+        found.append(condition(ConditionType.RECONCILING, "True", verdict.reason, verdict.message))
+    if verdict.stalled:
+        found.append(condition(ConditionType.STALLED, "True", verdict.reason, verdict.message))
+    if drift:
+        fields = ", ".join(f"{item.resource} {item.field}" for item in drift[:5])
+        more = f" and {len(drift) - 5} more" if len(drift) > 5 else ""
+        found.append(condition(ConditionType.DRIFTED, "True", Reason.DRIFT_FOUND, f"AWS was changed: {fields}{more}"))
+    return found
+
+
+def _unobserved(outcome: Outcome, verdict: Verdict, before: _Before, requested_at: str | None) -> dict[str, Any]:
+    document = _kept(verdict, outcome.declaration.generation, before, requested_at)
+    failing = _failing_since(outcome, before)
+    return {**document, "region": outcome.declaration.place.region, **({"failingSince": failing} if failing else {})}
+
+
+def _kept(verdict: Verdict, generation: int, before: _Before, requested_at: str | None) -> dict[str, Any]:
+    """The previous status with other conditions: what was last seen in AWS is still the best report there is."""
+    drift = [Drift.model_validate(item) for item in before.previous.get("drift") or ()]
+    conditions = _conditions(verdict, generation, before, drift)
+    kept = {key: value for key, value in before.previous.items() if key != "lastHandledReconcileAt"}
+    fresh = DynamicConfigStatus(
+        observed_generation=generation, conditions=conditions, last_handled_reconcile_at=requested_at
+    )
+    return {**kept, **_document(fresh)}
+
+
+def _document(model: DynamicConfigStatus) -> dict[str, Any]:
+    document = model.model_dump(mode="json", by_alias=True, exclude_none=True)
+    return {key: value for key, value in document.items() if value != [] or key == "conditions"}
+
+
+def _drift(outcome: Outcome, before: _Before) -> list[Drift]:
+    """Drift that still stands: what was corrected in this very run is told by an Event, not by status."""
+    remaining = {id(step) for step in outcome.remaining}
+    standing = (step for step in outcome.drift if id(step) in remaining)
+    return [_drift_of(step, index, before) for step in standing for index in range(len(step.because))]
+
+
+def _drift_of(step: Step, index: int, before: _Before) -> Drift:
+    difference, title = step.because[index], step.resource.title
+    known = before.drift.get((title, difference.field))
+    observed = step.change.observed if isinstance(step.change, Update) else None
+    modified_by = observed.modified_by if isinstance(observed, Versioned) else None
+    return Drift(
+        resource=title,
+        field=difference.field,
+        declared=difference.declared,
+        observed=difference.observed,
+        since=known["since"] if known else before.now,
+        last_modified_by=modified_by,
+    )
+
+
+def _applied_generation(outcome: Outcome, before: _Before) -> int | None:
+    only_drift = len(outcome.drift) == len(outcome.plan.steps)
+    if outcome.is_complete or (outcome.is_held and only_drift):
+        return outcome.declaration.generation
+    return before.previous.get("appliedGeneration")
+
+
+def _failing_since(outcome: Outcome, before: _Before) -> str | None:
+    if not outcome.declaration.deleting or outcome.error is None:
+        return None
+    return before.previous.get("failingSince") or before.now
+
+
+def _counts(outcome: Outcome) -> Counts:
+    declared = len(outcome.plan.declared)
+    waiting = sum(isinstance(step.change, Create | Update) for step in outcome.remaining)
+    return Counts(declared=declared, in_sync=declared - waiting, summary=f"{declared - waiting}/{declared}")
+
+
+def _by_name(resources: Iterable[Resource]) -> list[Resource]:
+    return sorted(resources, key=lambda resource: resource.name)
+
+
+def _parameter(resource: Versioned, before: _Before) -> ParameterStatus:
+    modified = before.now if resource.last_modified is None else timestamp(resource.last_modified)
+    return ParameterStatus(name=resource.name, type=resource.type, version=resource.version, last_modified=modified)
+
+
+def _resource(resource: Resource) -> ResourceStatus:
+    return ResourceStatus(kind=type(resource).__name__, name=resource.name, arn=str(getattr(resource, "arn", "")))
+
+
+def _revision(owned: Iterable[Resource]) -> str:
+    lines = sorted(f"{item.title}={item.version}" for item in owned if isinstance(item, Versioned))
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:8]

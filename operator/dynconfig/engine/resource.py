@@ -1,0 +1,106 @@
+"""What the engine asks of a resource, of its owner and of the kind that reads and writes it."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    from dynconfig.engine.declaration import Declaration
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Who owns an AWS resource: one object of one cluster."""
+
+    cluster: str
+    namespace: str
+    name: str
+    uid: str
+
+    @classmethod
+    def parse(cls, tag: str) -> "Owner | None":
+        """The owner in a tag value, or None where the tag was not written by this operator."""
+        parts = tag.split("/")
+        return cls(*parts) if len(parts) == 4 else None
+
+    @property
+    def tag(self) -> str:
+        """The owner as the value of the owner tag."""
+        return f"{self.cluster}/{self.namespace}/{self.name}/{self.uid}"
+
+    @property
+    def title(self) -> str:
+        """The owner as a message names it."""
+        return f"{self.namespace}/{self.name}"
+
+    def is_predecessor_of(self, other: "Owner") -> bool:
+        """Whether this was an object of the same name that no longer exists, since `other` stands in its place."""
+        return self != other and (self.cluster, self.namespace, self.name) == (
+            other.cluster,
+            other.namespace,
+            other.name,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resource:
+    """One thing in AWS. Desired and observed are of the same type; fields marked `compare: False` are not compared."""
+
+    name: str
+    owner: str = field(default="", metadata={"compare": False})
+
+    @property
+    def title(self) -> str:
+        """Kind and name as a message says them."""
+        return f"{type(self).__name__} {self.name}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Versioned(Resource):
+    """A resource of which AWS keeps numbered versions."""
+
+    type: str
+    version: int = field(default=0, metadata={"compare": False})
+    last_modified: float | None = field(default=None, metadata={"compare": False})
+    """When it was last written, in seconds since the epoch; None right after a write of our own."""
+    modified_by: str | None = field(default=None, metadata={"compare": False})
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Where to look, and what is known that makes the look cheaper; wrong knowledge costs calls, never a wrong write."""
+
+    owner: Owner
+    known: tuple[str, ...] = ()
+    """Names that the last report listed."""
+    untouched: bool = False
+    """Nothing can be owned yet: this object never had the finalizer that comes before the first write."""
+    closely: bool = False
+    """A person waits for the answer: take nothing from longer ago than seconds."""
+
+
+R = TypeVar("R", bound=Resource)
+
+
+class Kind(Protocol[R]):
+    """Four idempotent verbs over one value. Only `put` and `delete` change AWS."""
+
+    name: str
+
+    def desired(self, declaration: "Declaration") -> Iterable[R]:
+        """What should be. Pure."""
+
+    def observe(self, scope: Scope, desired: Sequence[R]) -> Iterable[R]:
+        """What is: the resources that are desired, known, or carry the owner's tag; built from AWS's answers alone."""
+
+    def refuse(self, desired: R, observed: R | None) -> None:
+        """Raise what AWS would refuse, as far as it can be known before the first write. Pure."""
+
+    def put(self, desired: R, observed: R | None) -> R:
+        """Make AWS equal to `desired`, which differs from `observed`; answer what AWS now has."""
+
+    def delete(self, observed: Sequence[R]) -> None:
+        """Remove resources of this owner; those that are gone already are no error."""
+
+    def release(self, observed: R) -> None:
+        """Leave the resource and take our mark of ownership off it."""

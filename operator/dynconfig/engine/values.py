@@ -1,0 +1,128 @@
+"""Checks a value against its schema and against the limits of SSM; messages never hold the value."""
+
+import ipaddress
+import json
+import math
+import re
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+import regex
+
+from dynconfig.api.parameter import ParameterSpec, ParameterType, Tier, ValueSchema
+
+# https://docs.aws.amazon.com/systems-manager/latest/userguide/parameter-store-advanced-parameters.html
+MAX_BYTES = {Tier.STANDARD: 4096, Tier.ADVANCED: 8192, Tier.INTELLIGENT: 8192}
+
+PATTERN_SECONDS = 0.5
+
+_HOST = re.compile(
+    r"(?=.{1,253}$)[a-zA-Z0-9]([-a-zA-Z0-9]{0,61}[a-zA-Z0-9])?(\.[a-zA-Z0-9]([-a-zA-Z0-9]{0,61}[a-zA-Z0-9])?)*\.?"
+)
+_DURATION = re.compile(r"(\d+(\.\d+)?(ns|us|µs|ms|s|m|h))+")
+
+
+def fault(parameter: ParameterSpec, value: str) -> str | None:
+    """What is wrong with the value of this parameter, as the end of a sentence; None if nothing is."""
+    return _limit_fault(parameter, value) or (schema_fault(parameter.schema_, value) if parameter.schema_ else None)
+
+
+def schema_fault(schema: ValueSchema, value: str) -> str | None:
+    """What in the value does not fit the schema; None if it fits."""
+    if not _FORMS[schema.type](value):
+        return f"is not of type {schema.type}"
+    if schema.enum is not None and value not in schema.enum:
+        return f"is none of the {len(schema.enum)} values in enum"
+    return (
+        (_pattern_mismatch("the pattern", schema.pattern, value) if schema.pattern else None)
+        or _bounds_fault(schema, value)
+        or _length_fault(schema, value)
+    )
+
+
+def pattern_fault(pattern: str) -> str | None:
+    """What is wrong with a regular expression; None if it compiles."""
+    try:
+        regex.compile(pattern)
+    except regex.error as error:
+        return f"is not a regular expression: {error}"
+    return None
+
+
+def _limit_fault(parameter: ParameterSpec, value: str) -> str | None:
+    limit, size = MAX_BYTES[parameter.tier], len(value.encode())
+    if not value:
+        return "is empty, which SSM does not take"
+    if size > limit:
+        hint = "; set tier: Advanced for up to 8192" if parameter.tier is Tier.STANDARD and size <= 8192 else ""
+        return f"has {size} bytes, more than the {limit} of tier {parameter.tier}{hint}"
+    if "{{" in value:
+        return "contains {{, which SSM reserves for references"
+    if parameter.resolved_type is ParameterType.STRING_LIST and any(not item for item in value.split(",")):
+        return "has an empty item between commas, which a StringList does not take"
+    return _pattern_mismatch("allowedPattern", parameter.allowed_pattern, value) if parameter.allowed_pattern else None
+
+
+def _pattern_mismatch(title: str, pattern: str, value: str) -> str | None:
+    # Patterns are written by tenants: one with catastrophic backtracking must not stop everybody's reconciles.
+    try:
+        return None if regex.search(pattern, value, timeout=PATTERN_SECONDS) else f"does not match {title} {pattern}"
+    except TimeoutError:
+        return f"takes longer than {PATTERN_SECONDS} s to compare with {title} {pattern}; make the pattern simpler"
+
+
+def _bounds_fault(schema: ValueSchema, value: str) -> str | None:
+    if schema.minimum is not None and float(value) < schema.minimum:
+        return f"is below the minimum {schema.minimum:g}"
+    if schema.maximum is not None and float(value) > schema.maximum:
+        return f"is above the maximum {schema.maximum:g}"
+    return None
+
+
+def _length_fault(schema: ValueSchema, value: str) -> str | None:
+    if schema.min_length is not None and len(value) < schema.min_length:
+        return f"has fewer than {schema.min_length} characters"
+    if schema.max_length is not None and len(value) > schema.max_length:
+        return f"has more than {schema.max_length} characters"
+    return None
+
+
+def _is_number(value: str) -> bool:
+    return re.fullmatch(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?", value) is not None and math.isfinite(float(value))
+
+
+def _is_json(value: str) -> bool:
+    try:
+        json.loads(value)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_url(value: str) -> bool:
+    try:
+        parts = urlsplit(value)
+    except ValueError:
+        return False
+    return bool(parts.scheme and parts.netloc) and not re.search(r"\s", value)
+
+
+def _is_host(value: str) -> bool:
+    try:
+        ipaddress.ip_address(value)
+    except ValueError:
+        # All digits and dots would be an address, and it is none.
+        return _HOST.fullmatch(value) is not None and re.fullmatch(r"[\d.]+", value) is None
+    return True
+
+
+_FORMS: dict[str, Callable[[str], bool]] = {
+    "string": lambda _value: True,
+    "integer": lambda value: re.fullmatch(r"[-+]?\d{1,308}", value) is not None,
+    "number": _is_number,
+    "boolean": lambda value: value in ("true", "false"),
+    "json": _is_json,
+    "url": _is_url,
+    "host": _is_host,
+    "duration": lambda value: _DURATION.fullmatch(value) is not None,
+}

@@ -1,0 +1,148 @@
+"""The door of Kubernetes: what kopf hears is put on the agenda, and the controller serves it."""
+
+import asyncio
+import dataclasses
+import logging
+import time
+from typing import Any
+
+import kopf
+from prometheus_client import start_http_server
+
+from dynconfig import wiring
+from dynconfig.api import names
+from dynconfig.engine.agenda import Agenda
+from dynconfig.kube import sources
+from dynconfig.kube.client import ApiUnavailable, Kube
+from dynconfig.kube.controller import Controller, Surroundings
+from dynconfig.kube.events import Recorder
+from dynconfig.kube.metrics import Metrics
+from dynconfig.settings import Settings
+
+log = logging.getLogger(__name__)
+
+LIST_CHUNK = 100
+
+
+def registry() -> kopf.OperatorRegistry:
+    """The handlers, on a registry of their own."""
+    handlers = kopf.OperatorRegistry()
+    kopf.on.startup(registry=handlers)(configure)
+    kopf.on.startup(registry=handlers)(start)
+    kopf.on.login(registry=handlers)(login)
+    kopf.on.event(names.GROUP, names.VERSION, names.PLURAL, registry=handlers)(noticed)
+    kopf.on.probe(registry=handlers, id="oldest_observation_seconds")(oldest_observation)
+    kopf.on.cleanup(registry=handlers)(stop)
+    return handlers
+
+
+async def run(settings: Settings, ready: asyncio.Event, stopped: asyncio.Event) -> None:
+    """Serve until `stopped` is set. Raises NoCluster, BadSetting."""
+    kube, region = Kube.from_environment(), wiring.default_region(settings)
+    memo = kopf.Memo(settings=settings, kube=kube, region=region, stopped=stopped)
+    try:
+        await kopf.operator(
+            registry=registry(),
+            memo=memo,
+            clusterwide=not settings.namespaces,
+            namespaces=settings.namespaces,
+            standalone=True,
+            liveness_endpoint=f"http://0.0.0.0:{settings.health_port}/healthz" if settings.health_port else None,
+            ready_flag=ready,
+            stop_flag=stopped,
+        )
+    finally:
+        await kube.close()
+
+
+async def configure(settings: kopf.OperatorSettings, **_: Any) -> None:
+    """Events are written by the controller; the list of objects comes in chunks, and idle objects cost no memory."""
+    settings.posting.enabled = False
+    settings.watching.chunk_size = LIST_CHUNK
+    settings.queueing.idle_timeout = 0.1
+    settings.networking.trust_env = True
+
+
+async def login(memo: kopf.Memo, settings: kopf.OperatorSettings, **_: Any) -> kopf.ConnectionInfo | None:
+    """kopf's own credentials, with the token of a kubeconfig's plugin where there is one (`aws eks get-token`)."""
+    kube: Kube = memo.kube
+    found = kopf.login_with_service_account(settings=settings) or kopf.login_with_kubeconfig(settings=settings)
+    if found is None or found.token or found.certificate_data or found.certificate_path or found.password:
+        return found
+    header = await kube.authorization()
+    scheme, _separator, token = (header or "").partition(" ")
+    return dataclasses.replace(found, scheme=scheme or None, token=token or None)
+
+
+async def start(memo: kopf.Memo, **_: Any) -> None:
+    """Build what serves, and begin to serve."""
+    settings: Settings = memo.settings
+    kube: Kube = memo.kube
+    agenda = Agenda()
+    metrics = Metrics(lambda: memo.controller.oldest_observation(), lambda: memo.controller.waiting())
+    surroundings = Surroundings(
+        kube=kube,
+        engine=wiring.engine(settings, metrics.called),
+        recorder=Recorder(kube, time.time),
+        metrics=metrics,
+        cluster=settings.cluster_id or await _cluster_id(kube),
+        region=memo.region,
+        paths_of=settings.paths_of,
+        now=time.time,
+        clock=time.monotonic,
+        turn_seconds=settings.turn_seconds,
+    )
+    memo.controller = Controller(surroundings, agenda, settings.workers)
+    if settings.metrics_port:
+        start_http_server(settings.metrics_port, registry=metrics.registry)
+    serving = asyncio.create_task(memo.controller.serve(), name="controller")
+    serving.add_done_callback(lambda task: _ended(task, memo.stopped))
+    memo.tasks = [serving, *_watches(memo.controller, kube, settings)]
+    log.info("Serving %s in %s", ", ".join(settings.namespaces) or "all namespaces", memo.region)
+
+
+async def noticed(memo: kopf.Memo, body: kopf.Body, type: str | None, **_: Any) -> None:  # noqa: A002 - kopf's name
+    """An object was listed, added, modified or deleted; the cause does not matter."""
+    controller: Controller = memo.controller
+    controller.noticed(body, type)
+
+
+async def oldest_observation(memo: kopf.Memo, **_: Any) -> float:
+    """How old the operator's oldest knowledge of AWS is, in seconds."""
+    controller: Controller = memo.controller
+    return controller.oldest_observation()
+
+
+async def stop(memo: kopf.Memo, **_: Any) -> None:
+    """Finish what is under way, and start nothing new."""
+    tasks: list[asyncio.Task[None]] = memo.get("tasks", [])
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _cluster_id(kube: Kube) -> str:
+    while True:
+        try:
+            return await kube.cluster_id()
+        except ApiUnavailable as error:
+            log.warning("Waiting for the Kubernetes API server: %s", error)
+            await asyncio.sleep(1.0)
+
+
+def _ended(serving: asyncio.Task[None], stopped: asyncio.Event) -> None:
+    """An operator that serves nothing must not look alive: it ends, and Kubernetes starts it again."""
+    if not serving.cancelled():
+        log.critical("The controller has ended by a bug in the operator", exc_info=serving.exception())
+        stopped.set()
+
+
+def _watches(controller: Controller, kube: Kube, settings: Settings) -> list[asyncio.Task[None]]:
+    namespaces: tuple[str | None, ...] = settings.namespaces or (None,)
+    return [
+        asyncio.create_task(
+            sources.watch(kube, controller.references, kind, namespace), name=f"watch {kind} {namespace}"
+        )
+        for kind in ("Secret", "ConfigMap")
+        for namespace in namespaces
+    ]

@@ -1,0 +1,1 @@
+"""One file, one AWS kind: how it is desired, observed, put and deleted."""

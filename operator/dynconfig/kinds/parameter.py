@@ -1,0 +1,274 @@
+"""The parameters in SSM Parameter Store: read in batches, written one by one, deleted ten at a time."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Protocol
+
+from dynconfig.api.names import OWNER_TAG
+from dynconfig.api.parameter import ParameterType, Tier
+from dynconfig.engine.declaration import Declaration
+from dynconfig.engine.errors import AlreadyExists, Conflict, NotFound, NotPossible, VersionLimit
+from dynconfig.engine.resource import Scope
+from dynconfig.kinds.parameter_value import (
+    Pairs,
+    Parameter,
+    all_tags,
+    as_version,
+    comparable,
+    desired_parameter,
+    observed_parameter,
+    owner_of,
+    request,
+    written,
+)
+
+if TYPE_CHECKING:
+    from mypy_boto3_ssm.client import SSMClient
+    from mypy_boto3_ssm.type_defs import TagTypeDef
+
+# GetParameters and DeleteParameters take ten names.
+# https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_GetParameters.html
+BATCH = 10
+DESCRIBE_BATCH = 50
+# "After deleting a parameter, wait for at least 30 seconds to create a parameter with the same name."
+# https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_DeleteParameter.html
+RECREATE_SECONDS = 30
+# What was seen at a version is true of that version; this bounds how long a mistake of ours could live.
+SEEN_SECONDS = 3600
+STABLE_LABEL = "stable"
+
+
+class Tagged(Protocol):
+    """Answers which parameters carry the owner tag, for many objects in few calls; late, as AWS's index is."""
+
+    def look(self, cluster: str, *, closely: bool) -> float:
+        """Have the index no older than is fit for the purpose; answers when it was read."""
+
+    def tags(self, name: str) -> Pairs | None:
+        """All tags of an owned parameter, or None where the index does not have it."""
+
+    def owned(self, owner: str) -> Sequence[str]:
+        """Names of the parameters that carry this owner tag."""
+
+
+class Parameters:
+    """Reads and writes parameters of one place; safe for threads that serve different owners."""
+
+    name = "Parameter"
+
+    def __init__(
+        self, ssm: "SSMClient", tagged: Tagged, clock: Callable[[], float], *, ignored_tags: tuple[str, ...] = ()
+    ) -> None:
+        self._ssm = ssm
+        self._tagged = tagged
+        self._clock = clock
+        self._ignored_tags = ("aws:", *ignored_tags)
+        self._seen: dict[str, tuple[float, Parameter]] = {}
+        self._deleted: dict[str, float] = {}
+
+    def desired(self, declaration: Declaration) -> Iterable[Parameter]:
+        """The declared parameters, those first that AWS is likelier to refuse, so that least is half done."""
+        return sorted(
+            (desired_parameter(declaration, parameter) for parameter in declaration.parameters),
+            key=lambda parameter: (parameter.type != ParameterType.SECURE_STRING, parameter.tier == Tier.STANDARD),
+        )
+
+    def observe(self, scope: Scope, desired: Sequence[Parameter]) -> Iterable[Parameter]:
+        """What SSM has of the names that are desired, known or owned; one call for ten where nothing changed."""
+        wanted = {parameter.name: parameter for parameter in desired}
+        self._refuse_recreation(wanted)
+        indexed = 0.0 if scope.untouched else self._tagged.look(scope.owner.cluster, closely=scope.closely)
+        owned = () if scope.untouched else self._tagged.owned(scope.owner.tag)
+        names = tuple(dict.fromkeys((*wanted, *scope.known, *owned)))
+        answers = self._read(names, wanted)
+        fresh = [answer for name, answer in answers.items() if not self._is_seen(name, answer)]
+        close = {parameter.name: parameter for parameter in self._look_closely(scope, fresh, wanted)}
+        for name in answers:
+            parameter = close.get(name) or self._with_tags(self._seen[name], wanted.get(name), indexed)
+            self._remember(scope, parameter)
+            yield comparable(parameter, wanted.get(name))
+
+    def refuse(self, desired: Parameter, observed: Parameter | None) -> None:
+        """SSM has no way back from the Advanced tier."""
+        if observed and (observed.tier, desired.tier) == (Tier.ADVANCED, Tier.STANDARD):
+            raise NotPossible(
+                f"parameter {desired.name} is in tier Advanced, and SSM cannot move it back to Standard; "
+                "set tier: Advanced, or remove the parameter and declare it again"
+            )
+
+    def put(self, desired: Parameter, observed: Parameter | None) -> Parameter:
+        """Create, or overwrite what differs; ownership and tags come first, a tag alone makes no new version."""
+        self._seen.pop(desired.name, None)
+        result = self._create(desired) if observed is None else self._update(desired, observed)
+        if result.value is not None:
+            self._seen[desired.name] = (self._clock(), result)
+        return result
+
+    def delete(self, observed: Sequence[Parameter]) -> None:
+        """Delete; names that are gone already are no error."""
+        for names in _batches([parameter.name for parameter in observed], BATCH):
+            self._ssm.delete_parameters(Names=names)
+            for name in names:
+                self._seen.pop(name, None)
+                self._deleted[name] = self._clock()
+
+    def release(self, observed: Parameter) -> None:
+        """Take the owner tag off."""
+        self._seen.pop(observed.name, None)
+        self._ssm.remove_tags_from_resource(ResourceType="Parameter", ResourceId=observed.name, TagKeys=[OWNER_TAG])
+
+    # --- observing
+
+    def _refuse_recreation(self, wanted: Iterable[str]) -> None:
+        now = self._clock()
+        for name, at in list(self._deleted.items()):
+            if now - at >= RECREATE_SECONDS:
+                self._deleted.pop(name, None)
+        waiting = [at for name, at in list(self._deleted.items()) if name in wanted]
+        if waiting:
+            delay = max(waiting) + RECREATE_SECONDS - now
+            raise Conflict(
+                f"parameters were deleted a moment ago; AWS wants {RECREATE_SECONDS} s before they come back",
+                delay=delay,
+            )
+
+    def _read(self, names: Sequence[str], wanted: Mapping[str, Parameter]) -> dict[str, dict[str, Any]]:
+        """GetParameters for all names, decrypted only where a secret is not known at its version."""
+        answers: dict[str, dict[str, Any]] = {}
+        for batch in _batches(names, BATCH):
+            decrypt = any(name not in self._seen and _is_secret(wanted.get(name)) for name in batch)
+            answers.update(self._get(batch, decrypt=decrypt))
+        stale = [
+            name
+            for name, answer in answers.items()
+            if answer["Type"] == ParameterType.SECURE_STRING
+            and not answer["decrypted"]
+            and not self._is_seen(name, answer)
+        ]
+        for batch in _batches(stale, BATCH):
+            answers.update(self._get(batch, decrypt=True))
+        return answers
+
+    def _get(self, names: Sequence[str], *, decrypt: bool) -> dict[str, dict[str, Any]]:
+        answer = self._ssm.get_parameters(Names=list(names), WithDecryption=decrypt)
+        return {item["Name"]: {**item, "decrypted": decrypt} for item in answer["Parameters"]}
+
+    def _is_seen(self, name: str, answer: Mapping[str, Any]) -> bool:
+        at, parameter = self._seen.get(name, (0.0, None))
+        return parameter is not None and parameter.version == answer["Version"] and self._clock() - at < SEEN_SECONDS
+
+    def _look_closely(
+        self, scope: Scope, answers: Sequence[Mapping[str, Any]], wanted: Mapping[str, Parameter]
+    ) -> Iterator[Parameter]:
+        """Tags of all, and the metadata of those that are ours or may become ours."""
+        tags = {answer["Name"]: self._tags_of(answer["Name"], wanted.get(answer["Name"])) for answer in answers}
+        metadata = self._describe([name for name in tags if name in wanted or owner_of(tags[name]) == scope.owner.tag])
+        for answer in answers:
+            name = answer["Name"]
+            yield observed_parameter(answer, metadata.get(name, {}), tags[name], self._own_tags(tags[name]))
+
+    def _describe(self, names: Sequence[str]) -> dict[str, Mapping[str, Any]]:
+        found: dict[str, Mapping[str, Any]] = {}
+        for batch in _batches(names, DESCRIBE_BATCH):
+            pages = self._ssm.get_paginator("describe_parameters").paginate(
+                ParameterFilters=[{"Key": "Name", "Option": "Equals", "Values": list(batch)}],
+                PaginationConfig={"PageSize": DESCRIBE_BATCH},
+            )
+            found.update({item["Name"]: item for page in pages for item in page["Parameters"]})
+        missing = set(names) - set(found)
+        if missing:
+            raise Conflict(
+                f"AWS does not describe parameter {min(missing)} yet, which it has; looking again", delay=2.0
+            )
+        return found
+
+    def _tags_of(self, name: str, wanted: Parameter | None) -> Pairs:
+        """Tags as the index has them where they are as wanted, else asked for by name, since the index is late."""
+        indexed = self._tagged.tags(name)
+        if indexed is not None and wanted is not None and indexed == all_tags(wanted):
+            return indexed
+        try:
+            answer = self._ssm.list_tags_for_resource(ResourceType="Parameter", ResourceId=name)
+        except NotFound:
+            raise Conflict(f"parameter {name} went away this moment; looking again", delay=0.5) from None
+        return tuple(sorted((tag["Key"], tag["Value"]) for tag in answer["TagList"]))
+
+    def _with_tags(self, seen: tuple[float, Parameter], wanted: Parameter | None, indexed: float) -> Parameter:
+        """What was seen before, its tags asked for anew where a later index disagrees or it is about to be deleted."""
+        at, parameter = seen
+        agrees = self._tagged.tags(parameter.name) == all_tags(parameter)
+        if wanted is not None and (agrees or indexed <= at):
+            return parameter
+        tags = self._tags_of(parameter.name, None)
+        return replace(parameter, owner=owner_of(tags), tags=self._own_tags(tags))
+
+    def _remember(self, scope: Scope, parameter: Parameter) -> None:
+        if parameter.owner != scope.owner.tag:
+            self._seen.pop(parameter.name, None)
+        elif self._seen.get(parameter.name, (0.0, None))[1] is not parameter:
+            self._seen[parameter.name] = (self._clock(), parameter)
+
+    def _own_tags(self, tags: Pairs) -> Pairs:
+        return tuple(pair for pair in tags if pair[0] != OWNER_TAG and not pair[0].startswith(self._ignored_tags))
+
+    # --- writing
+
+    def _create(self, desired: Parameter) -> Parameter:
+        tags: list[TagTypeDef] = [{"Key": key, "Value": value} for key, value in all_tags(desired)]
+        try:
+            answer = self._ssm.put_parameter(**request(desired, desired.initial), Tags=tags, Overwrite=False)
+        except AlreadyExists:
+            raise Conflict(f"parameter {desired.name} came into being this moment; looking again", delay=0.5) from None
+        return written(desired, answer)
+
+    def _update(self, desired: Parameter, observed: Parameter) -> Parameter:
+        self._update_tags(desired, observed)
+        if replace(observed, owner=desired.owner, tags=desired.tags) == as_version(desired, observed):
+            return replace(observed, owner=desired.owner, tags=desired.tags)
+        value = self._current(desired.name) if desired.value is None else desired.value
+        overwrite = request(desired, value, clear_policies=bool(observed.policies))
+        try:
+            answer = self._ssm.put_parameter(**overwrite, Overwrite=True)
+        except VersionLimit:
+            self._move_label(desired.name)
+            answer = self._ssm.put_parameter(**overwrite, Overwrite=True)
+        return written(desired, answer)
+
+    def _update_tags(self, desired: Parameter, observed: Parameter) -> None:
+        before = {**dict(observed.tags), **({OWNER_TAG: observed.owner} if observed.owner else {})}
+        after = dict(all_tags(desired))
+        resource: Any = {"ResourceType": "Parameter", "ResourceId": desired.name}
+        added: list[TagTypeDef] = [
+            {"Key": key, "Value": text} for key, text in after.items() if before.get(key) != text
+        ]
+        if added:
+            self._ssm.add_tags_to_resource(**resource, Tags=added)
+        removed = sorted(set(before) - set(after))
+        if removed:
+            self._ssm.remove_tags_from_resource(**resource, TagKeys=removed)
+
+    def _current(self, name: str) -> str:
+        """The value that somebody else owns: an overwrite of the description has to send it back."""
+        answer = self._ssm.get_parameter(Name=name, WithDecryption=True)
+        return answer["Parameter"]["Value"]
+
+    def _move_label(self, name: str) -> None:
+        """Free the oldest of the 100 versions from our label; somebody else's label is not ours to move."""
+        pages = self._ssm.get_paginator("get_parameter_history").paginate(Name=name, WithDecryption=False)
+        oldest = min((item for page in pages for item in page["Parameters"]), key=lambda item: item["Version"])
+        foreign = [label for label in oldest.get("Labels", []) if label != STABLE_LABEL]
+        if foreign:
+            raise NotPossible(
+                f"parameter {name} has 100 versions and the oldest, {oldest['Version']}, carries the label {foreign[0]}, "
+                "so SSM takes no new version; move or remove that label"
+            )
+        self._ssm.unlabel_parameter_version(Name=name, ParameterVersion=oldest["Version"], Labels=[STABLE_LABEL])
+
+
+def _is_secret(parameter: Parameter | None) -> bool:
+    return parameter is None or parameter.type == ParameterType.SECURE_STRING
+
+
+def _batches(items: Sequence[str], size: int) -> Iterator[list[str]]:
+    for start in range(0, len(items), size):
+        yield list(items[start : start + size])

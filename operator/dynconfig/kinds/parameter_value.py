@@ -1,0 +1,137 @@
+"""One parameter as a value, and its translation from a declaration, from SSM's answers, and to SSM's requests. Pure."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from dynconfig.api.names import OWNER_TAG
+from dynconfig.api.parameter import ParameterType, Tier, ValuePolicy
+from dynconfig.engine.declaration import Declaration, DeclaredParameter
+from dynconfig.engine.resource import Versioned
+from dynconfig.engine.secret import Secret
+
+DEFAULT_KEY = "alias/aws/ssm"
+
+Pairs = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parameter(Versioned):
+    """One parameter. A value of None is nobody's business after creation (valuePolicy CreateOnly)."""
+
+    value: str | Secret | None
+    description: str = ""
+    tier: str = Tier.STANDARD
+    kms_key: str = ""
+    allowed_pattern: str = ""
+    data_type: str = "text"
+    policies: str = ""
+    tags: Pairs = ()
+    initial: str | Secret = field(default="", repr=False, metadata={"compare": False})
+    """The value to create it with."""
+
+
+def observed_parameter(
+    answer: Mapping[str, Any], metadata: Mapping[str, Any], tags: Pairs, own_tags: Pairs
+) -> Parameter:
+    """A parameter from what GetParameters, DescribeParameters and ListTagsForResource answer of it."""
+    is_secret = answer["Type"] == ParameterType.SECURE_STRING
+    return Parameter(
+        name=answer["Name"],
+        owner=owner_of(tags),
+        type=answer["Type"],
+        version=answer["Version"],
+        last_modified=answer["LastModifiedDate"].timestamp(),
+        modified_by=metadata.get("LastModifiedUser"),
+        value=Secret(answer["Value"]) if is_secret else answer["Value"],
+        description=metadata.get("Description", ""),
+        tier=metadata.get("Tier", Tier.STANDARD),
+        kms_key=metadata.get("KeyId", DEFAULT_KEY) if is_secret else "",
+        allowed_pattern=metadata.get("AllowedPattern", ""),
+        data_type=answer.get("DataType", "text"),
+        policies=_policies(metadata.get("Policies", ())),
+        tags=own_tags,
+    )
+
+
+def desired_parameter(declaration: Declaration, parameter: DeclaredParameter) -> Parameter:
+    spec = parameter.spec
+    is_secret = spec.resolved_type is ParameterType.SECURE_STRING
+    return Parameter(
+        name=parameter.name,
+        owner=declaration.owner.tag,
+        type=spec.resolved_type.value,
+        value=parameter.value if spec.value_policy is ValuePolicy.ENFORCE else None,
+        initial=parameter.value,
+        description=spec.description,
+        tier=spec.tier.value,
+        kms_key=(spec.kms_key_id or DEFAULT_KEY) if is_secret else "",
+        allowed_pattern=spec.allowed_pattern,
+        data_type=spec.data_type,
+        policies=spec.policies_json,
+        tags=parameter.tags,
+    )
+
+
+def comparable(observed: Parameter, wanted: Parameter | None) -> Parameter:
+    """The observed parameter in the terms of the declaration: what it leaves to AWS or to others does not differ."""
+    if wanted is None:
+        return observed
+    # SSM resolves Intelligent-Tiering and never reports it.
+    tier = wanted.tier if wanted.tier == Tier.INTELLIGENT else observed.tier
+    value = observed.value
+    if wanted.value is None:
+        value = None
+    elif isinstance(wanted.value, Secret) and isinstance(value, str):
+        value = Secret(value)
+    if (tier, value) == (observed.tier, observed.value):
+        return observed
+    return replace(observed, tier=tier, value=value)
+
+
+def as_version(desired: Parameter, observed: Parameter) -> Parameter:
+    return replace(
+        desired,
+        version=observed.version,
+        last_modified=observed.last_modified,
+        modified_by=observed.modified_by,
+        initial=observed.initial,
+    )
+
+
+def request(desired: Parameter, value: str | Secret, *, clear_policies: bool = False) -> dict[str, Any]:
+    request: dict[str, Any] = {
+        "Name": desired.name,
+        "Value": value.reveal() if isinstance(value, Secret) else value,
+        "Type": desired.type,
+        "Tier": desired.tier,
+        "Description": desired.description,
+        "AllowedPattern": desired.allowed_pattern,
+        "DataType": desired.data_type,
+    }
+    # A key with any other type is a ValidationException.
+    if desired.type == ParameterType.SECURE_STRING:
+        request["KeyId"] = desired.kms_key
+    if desired.policies or clear_policies:
+        request["Policies"] = desired.policies or "[]"
+    return request
+
+
+def written(desired: Parameter, answer: Mapping[str, Any]) -> Parameter:
+    return replace(desired, version=answer["Version"], tier=answer.get("Tier", desired.tier), initial="")
+
+
+def all_tags(parameter: Parameter) -> Pairs:
+    return tuple(sorted((*parameter.tags, (OWNER_TAG, parameter.owner))))
+
+
+def owner_of(tags: Pairs) -> str:
+    return dict(tags).get(OWNER_TAG, "")
+
+
+def _policies(policies: Iterable[Mapping[str, Any]]) -> str:
+    """Policies as one canonical JSON text, in the order in which AWS has them."""
+    parsed = [json.loads(policy["PolicyText"]) for policy in policies]
+    flat = [inner for item in parsed for inner in (item if isinstance(item, list) else [item])]
+    return json.dumps(flat, sort_keys=True) if flat else ""

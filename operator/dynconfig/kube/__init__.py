@@ -1,0 +1,1 @@
+"""What the doors need of Kubernetes: objects, references and Events."""

@@ -1,0 +1,205 @@
+"""The few calls of the Kubernetes API that the doors make, as plain documents."""
+
+import json
+from collections.abc import AsyncIterator, Mapping
+from typing import Any, Self
+
+import httpx2 as httpx
+from lightkube.config.client_adapter import AsyncClient, ConnectionParams
+from lightkube.config.kubeconfig import KubeConfig, SingleConfig
+from lightkube.core.exceptions import ConfigError
+
+from dynconfig.api import names
+from dynconfig.engine.agenda import Key
+from dynconfig.engine.errors import Retryable
+
+Document = dict[str, Any]
+
+PAGE = 500
+# Only metadata crosses the wire: nobody's secrets are read for having been changed.
+# https://kubernetes.io/docs/reference/using-api/api-concepts/#metadata-only-fetches
+_METADATA = "application/json;as={};g=meta.k8s.io;v=v1"
+_OBJECTS = f"/apis/{names.GROUP}/{names.VERSION}"
+_TIMEOUT = httpx.Timeout(15.0)
+# The API server ends watches after minutes by itself; silence for longer means that the connection is dead.
+_WATCH_SECONDS = 240
+
+
+class ApiUnavailable(Retryable):
+    """The API server does not answer, or asks to come later."""
+
+
+class ApiConflict(Retryable):
+    """The object was changed meanwhile."""
+
+
+class ApiRefused(Exception):
+    """The API server refuses the request; the message is its own."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class WatchExpired(Exception):
+    """The version to watch from is gone: list again."""
+
+
+class NoCluster(Exception):
+    """There is no cluster to talk to: no kubeconfig, no service account."""
+
+
+class Kube:
+    """An asynchronous client on one event loop. Raises ApiUnavailable, ApiConflict, ApiRefused."""
+
+    def __init__(self, config: SingleConfig) -> None:
+        self._http = AsyncClient(config, ConnectionParams(timeout=_TIMEOUT))
+        self.namespace = config.namespace
+
+    @classmethod
+    def from_environment(cls) -> Self:
+        """The cluster of KUBECONFIG, of the service account, or of ~/.kube/config. Raises NoCluster."""
+        try:
+            config = KubeConfig.from_env().get()
+        except (ConfigError, OSError) as error:
+            raise NoCluster(f"no Kubernetes cluster: {error}") from None
+        if config is None:
+            raise NoCluster("no Kubernetes cluster: KUBECONFIG names no current context")
+        return cls(config)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
+    async def authorization(self) -> str | None:
+        """The Authorization header in use, after whatever plugin makes it."""
+        request = self._http.build_request("GET", "/version")
+        await self._http.send(request)
+        header: str | None = request.headers.get("Authorization")
+        return header
+
+    async def cluster_id(self) -> str:
+        """The uid of the namespace kube-system, which stands for the cluster."""
+        namespace = await self._get("/api/v1/namespaces/kube-system")
+        if namespace is None:
+            raise ApiRefused(404, "the namespace kube-system does not exist")
+        return str(namespace["metadata"]["uid"])
+
+    async def object(self, key: Key) -> Document | None:
+        """A DynamicConfig, or None if it is gone."""
+        return await self._get(_object_path(key))
+
+    async def source(self, kind: str, namespace: str, name: str) -> Document | None:
+        """A Secret or ConfigMap by name, or None if it does not exist."""
+        return await self._get(f"/api/v1/namespaces/{namespace}/{_plural(kind)}/{name}")
+
+    async def patch(self, key: Key, patch: Mapping[str, Any]) -> Document:
+        """Merge into metadata of a DynamicConfig; `spec` is the user's and never written."""
+        return await self._patch(_object_path(key), patch)
+
+    async def patch_status(self, key: Key, patch: Mapping[str, Any]) -> Document:
+        """Merge into status of a DynamicConfig."""
+        return await self._patch(f"{_object_path(key)}/status", patch)
+
+    async def post_event(self, namespace: str, event: Mapping[str, Any]) -> Document:
+        """Create an Event."""
+        path = f"/api/v1/namespaces/{namespace}/events"
+        return _answer(await self._send("POST", path, content=json.dumps(event)))
+
+    async def patch_event(self, namespace: str, name: str, patch: Mapping[str, Any]) -> Document:
+        """Count an Event again."""
+        return await self._patch(f"/api/v1/namespaces/{namespace}/events/{name}", patch)
+
+    async def list_metadata(self, kind: str, namespace: str | None) -> tuple[list[Document], str]:
+        """The metadata of all Secrets or ConfigMaps, and the version to watch from."""
+        found: list[Document] = []
+        params = {"limit": str(PAGE)}
+        while True:
+            headers = {"Accept": _METADATA.format("PartialObjectMetadataList")}
+            page = _answer(await self._send("GET", _collection(kind, namespace), params=params, headers=headers))
+            found += [item["metadata"] for item in page["items"]]
+            more = page["metadata"].get("continue")
+            if not more:
+                return found, page["metadata"]["resourceVersion"]
+            params = {"limit": str(PAGE), "continue": more}
+
+    async def watch_metadata(self, kind: str, namespace: str | None, since: str) -> AsyncIterator[tuple[str, Document]]:
+        """Type of event and metadata of each change since a version, until the server ends it. Raises WatchExpired."""
+        params = {
+            "watch": "true",
+            "allowWatchBookmarks": "true",
+            "resourceVersion": since,
+            "timeoutSeconds": str(_WATCH_SECONDS),
+        }
+        headers = {"Accept": _METADATA.format("PartialObjectMetadata")}
+        timeout = httpx.Timeout(15.0, read=_WATCH_SECONDS + 15.0)
+        try:
+            async with self._http.stream(
+                "GET", _collection(kind, namespace), params=params, headers=headers, timeout=timeout
+            ) as response:
+                if response.status_code >= 400:
+                    await response.aread()
+                    _answer(response)
+                async for line in response.aiter_lines():
+                    yield _watched(json.loads(line))
+        except httpx.TransportError as error:
+            raise _unavailable(error) from None
+
+    async def _get(self, path: str) -> Document | None:
+        response = await self._send("GET", path)
+        return None if response.status_code == 404 else _answer(response)
+
+    async def _patch(self, path: str, patch: Mapping[str, Any]) -> Document:
+        headers = {"Content-Type": "application/merge-patch+json"}
+        return _answer(await self._send("PATCH", path, content=json.dumps(patch), headers=headers))
+
+    async def _send(self, method: str, path: str, **kwargs: Any) -> httpx.Response:
+        headers = {"Content-Type": "application/json", **kwargs.pop("headers", {})}
+        try:
+            return await self._http.request(method, path, headers=headers, **kwargs)
+        except httpx.TransportError as error:
+            raise _unavailable(error) from None
+
+
+def _answer(response: httpx.Response) -> Document:
+    status = response.status_code
+    if status < 400:
+        document: Document = response.json()
+        return document
+    message = _message(response)
+    if status == 409:
+        raise ApiConflict(f"the object was changed meanwhile: {message}", delay=0.2)
+    if status == 410:
+        raise WatchExpired(message)
+    if status in (408, 429) or status >= 500:
+        raise ApiUnavailable(f"the Kubernetes API server answered {status}: {message}")
+    raise ApiRefused(status, message)
+
+
+def _message(response: httpx.Response) -> str:
+    try:
+        return str(response.json()["message"])
+    except (ValueError, KeyError, TypeError):
+        return response.reason_phrase
+
+
+def _unavailable(error: httpx.TransportError) -> ApiUnavailable:
+    return ApiUnavailable(f"the Kubernetes API server does not answer: {error or type(error).__name__}")
+
+
+def _watched(event: Document) -> tuple[str, Document]:
+    if event["type"] == "ERROR":
+        raise WatchExpired(str(event["object"].get("message", "")))
+    return event["type"], event["object"]["metadata"]
+
+
+def _object_path(key: Key) -> str:
+    return f"{_OBJECTS}/namespaces/{key.namespace}/{names.PLURAL}/{key.name}"
+
+
+def _collection(kind: str, namespace: str | None) -> str:
+    return f"/api/v1/namespaces/{namespace}/{_plural(kind)}" if namespace else f"/api/v1/{_plural(kind)}"
+
+
+def _plural(kind: str) -> str:
+    return {"Secret": "secrets", "ConfigMap": "configmaps"}[kind]

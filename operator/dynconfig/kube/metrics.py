@@ -1,0 +1,53 @@
+"""What the operator tells Prometheus: calls to AWS, reconciles, drift, and how old its oldest knowledge is."""
+
+from collections.abc import Callable
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0)
+
+
+class Metrics:
+    """The metrics of one operator."""
+
+    def __init__(self, oldest: Callable[[], float], waiting: Callable[[], float]) -> None:
+        self.registry = CollectorRegistry()
+        self._calls = Counter(
+            "dynconfig_aws_calls", "Calls to AWS.", ("service", "operation", "code"), registry=self.registry
+        )
+        self._reconciles = Histogram(
+            "dynconfig_reconcile_seconds",
+            "Time of one reconcile, by the reason it ended with.",
+            ("reason",),
+            buckets=_BUCKETS,
+            registry=self.registry,
+        )
+        self._drift = Counter(
+            "dynconfig_drift", "Fields found changed in AWS.", ("namespace", "name"), registry=self.registry
+        )
+        Gauge(
+            "dynconfig_oldest_observation_seconds",
+            "Age of the least recent look at AWS among all objects.",
+            registry=self.registry,
+        ).set_function(oldest)
+        Gauge(
+            "dynconfig_objects_waiting", "Objects that are due and not served yet.", registry=self.registry
+        ).set_function(waiting)
+
+    def called(self, service: str, operation: str, code: str) -> None:
+        """A call to AWS was made."""
+        self._calls.labels(service, operation, code).inc()
+
+    def reconciled(self, reason: str, seconds: float) -> None:
+        """A reconcile ended."""
+        self._reconciles.labels(reason).observe(seconds)
+
+    def drifted(self, namespace: str, name: str, fields: int) -> None:
+        """Drift was found."""
+        if fields:
+            self._drift.labels(namespace, name).inc(fields)
+
+    def forget(self, namespace: str, name: str) -> None:
+        """The object is gone, and so are its series."""
+        if (namespace, name) in self._drift._metrics:
+            self._drift.remove(namespace, name)

@@ -1,0 +1,126 @@
+"""Reads the Secrets and ConfigMaps that an object refers to, and hears of their changes without reading the others."""
+
+import asyncio
+import base64
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from dynconfig.engine.agenda import Key
+from dynconfig.engine.declaration import ReadSource, Source
+from dynconfig.engine.errors import InvalidSpec
+from dynconfig.kube.client import ApiRefused, ApiUnavailable, Kube, WatchExpired
+
+log = logging.getLogger(__name__)
+
+RETRY_SECONDS = 2.0
+
+Place = tuple[str, str, str]
+"""Kind, namespace and name of a Secret or ConfigMap."""
+
+
+async def read(kube: Kube, namespace: str, sources: Sequence[Source]) -> ReadSource:
+    """Fetch every Secret and ConfigMap once; what comes back answers each key from them."""
+    wanted = sorted({(source.kind, source.name) for source in sources})
+    found = await asyncio.gather(*(kube.source(kind, namespace, name) for kind, name in wanted))
+    documents = dict(zip(wanted, found, strict=True))
+
+    def text(source: Source) -> str | None:
+        return _text(source, documents[source.kind, source.name])
+
+    return text
+
+
+class References:
+    """Which objects refer to which Secret or ConfigMap, and at which version that was last seen."""
+
+    def __init__(self, wake: Callable[[Key], None]) -> None:
+        self._wake = wake
+        self._of: dict[Key, tuple[Place, ...]] = {}
+        self._by: dict[Place, set[Key]] = {}
+        self._versions: dict[Place, str] = {}
+
+    def note(self, key: Key, sources: Iterable[Source]) -> None:
+        """Note what an object refers to now."""
+        self.forget(key)
+        places = tuple({(source.kind, key.namespace, source.name): None for source in sources})
+        if places:
+            self._of[key] = places
+        for place in places:
+            self._by.setdefault(place, set()).add(key)
+
+    def forget(self, key: Key) -> None:
+        """The object is gone, or is about to be noted anew."""
+        for place in self._of.pop(key, ()):
+            self._by[place].discard(key)
+            if not self._by[place]:
+                del self._by[place]
+                self._versions.pop(place, None)
+
+    def changed(self, place: Place, version: str) -> None:
+        """Something was seen at a version; wakes those who refer to it if that version is news."""
+        if place not in self._by or self._versions.get(place) == version:
+            return
+        self._versions[place] = version
+        for key in tuple(self._by[place]):
+            self._wake(key)
+
+    def missing(self, kind: str, namespace: str | None, present: set[Place]) -> None:
+        """A full list was read: what is referred to and not in it has gone."""
+        for place in tuple(self._by):
+            if place[0] == kind and namespace in (None, place[1]) and place not in present and place in self._versions:
+                self.changed(place, "")
+
+
+async def watch(kube: Kube, references: References, kind: str, namespace: str | None) -> None:
+    """Follow all Secrets or ConfigMaps by their metadata, for ever; a refusal by RBAC ends it with a warning."""
+    while True:
+        try:
+            version = await _list(kube, references, kind, namespace)
+            await _follow(kube, references, kind, namespace, version)
+        except WatchExpired:
+            continue
+        except ApiUnavailable as error:
+            log.warning("Watching of %ss is interrupted: %s", kind, error)
+            await asyncio.sleep(RETRY_SECONDS)
+        except ApiRefused as error:
+            log.warning("%ss cannot be watched, so their changes are seen at the resync only: %s", kind, error)
+            return
+
+
+async def _list(kube: Kube, references: References, kind: str, namespace: str | None) -> str:
+    listed, version = await kube.list_metadata(kind, namespace)
+    present: set[Place] = set()
+    for metadata in listed:
+        place = _place(kind, metadata)
+        present.add(place)
+        references.changed(place, metadata["resourceVersion"])
+    references.missing(kind, namespace, present)
+    return version
+
+
+async def _follow(kube: Kube, references: References, kind: str, namespace: str | None, version: str) -> None:
+    while True:
+        async for event, metadata in kube.watch_metadata(kind, namespace, version):
+            version = metadata["resourceVersion"]
+            if event != "BOOKMARK":
+                references.changed(_place(kind, metadata), "" if event == "DELETED" else version)
+
+
+def _place(kind: str, metadata: Mapping[str, Any]) -> Place:
+    return kind, metadata["namespace"], metadata["name"]
+
+
+def _text(source: Source, document: Mapping[str, Any] | None) -> str | None:
+    if document is None:
+        return None
+    if source.kind == "ConfigMap":
+        text: str | None = (document.get("data") or {}).get(source.key)
+        return text
+    encoded = (document.get("data") or {}).get(source.key)
+    if encoded is None:
+        return None
+    try:
+        return base64.b64decode(encoded).decode()
+    except UnicodeDecodeError:
+        raise InvalidSpec(f"{source} is not UTF-8 text, and SSM stores text only") from None

@@ -1,0 +1,118 @@
+"""The environment of the operator as one frozen object."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+
+class BadSetting(ValueError):
+    """An environment variable is wrong; the message names it and says what it should be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All settings. Names of the variables stand in the README's table."""
+
+    region: str | None = None
+    namespaces: tuple[str, ...] = ()
+    """Namespaces to serve; empty for all."""
+    allowed_paths: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """For each namespace (or * for the others) the paths that it may use; empty for any."""
+    cluster_id: str | None = None
+    """Name of this cluster in owner tags, instead of the uid of kube-system."""
+    workers: int = 32
+    """Objects that are reconciled at the same time."""
+    turn_seconds: float = 15.0
+    """How long one object may write before others get a turn and its status tells of the progress."""
+    is_emulated: bool = False
+    """AWS is an emulator: its quotas are not AWS's."""
+    quota: Mapping[str, float] = field(default_factory=dict)
+    """Calls per second, by operation or group, that replace the built-in ones."""
+    ignored_tags: tuple[str, ...] = ()
+    """Prefixes of tag keys that somebody else keeps on the resources."""
+    metrics_port: int = 0
+    """Port of the Prometheus metrics; 0 for none."""
+    health_port: int = 0
+    """Port of /healthz; 0 for none."""
+    log_level: str = "INFO"
+    log_format: str = "text"
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
+        """The settings in environment variables. Raises BadSetting."""
+        own = {name.removeprefix("DYNCONFIG_"): text for name, text in environment.items() if text}
+        return cls(
+            region=own.get("REGION") or environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION") or None,
+            namespaces=_listed(own.get("NAMESPACES", "")),
+            allowed_paths=_allowed_paths(own.get("ALLOWED_PATHS", "")),
+            cluster_id=own.get("CLUSTER_ID"),
+            workers=_number(own, "WORKERS", 32, 1, 256),
+            turn_seconds=_number(own, "TURN_SECONDS", 15, 1, 600),
+            is_emulated=_is_emulated(environment),
+            quota=_quota(own.get("QUOTA", "")),
+            ignored_tags=_listed(own.get("IGNORED_TAGS", "")),
+            metrics_port=_number(own, "METRICS_PORT", 0, 0, 65535),
+            health_port=_number(own, "HEALTH_PORT", 0, 0, 65535),
+            log_level=_choice(own, "LOG_LEVEL", ("INFO", "DEBUG", "WARNING", "ERROR")),
+            log_format=_choice(own, "LOG_FORMAT", ("text", "json")),
+        )
+
+    def paths_of(self, namespace: str) -> tuple[str, ...]:
+        """The paths that a namespace may use; empty for any."""
+        if not self.allowed_paths:
+            return ()
+        # A namespace that is in no list may use nothing, rather than everything.
+        return self.allowed_paths.get(namespace) or self.allowed_paths.get("*") or ("/-",)
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def _allowed_paths(text: str) -> dict[str, tuple[str, ...]]:
+    found: dict[str, tuple[str, ...]] = {}
+    for part in (part.strip() for part in text.split(";")):
+        if not part:
+            continue
+        namespace, separator, paths = part.partition("=")
+        if not separator or not _listed(paths) or not all(path.startswith("/") for path in _listed(paths)):
+            raise BadSetting(
+                f"DYNCONFIG_ALLOWED_PATHS: {part!r} is not like shop=/shop,/common; parts are separated by ;"
+            )
+        found[namespace.strip()] = _listed(paths)
+    return found
+
+
+def _quota(text: str) -> dict[str, float]:
+    found: dict[str, float] = {}
+    for part in _listed(text):
+        operation, _, rate = part.partition("=")
+        try:
+            found[operation.strip()] = float(rate)
+        except ValueError:
+            raise BadSetting(f"DYNCONFIG_QUOTA: {part!r} is not like ssm.Put=10 (calls per second)") from None
+        if found[operation.strip()] <= 0:
+            raise BadSetting(f"DYNCONFIG_QUOTA: {part!r} has to be above 0")
+    return found
+
+
+def _number(own: Mapping[str, str], name: str, default: int, lowest: int, highest: int) -> int:
+    text = own.get(name, str(default))
+    if not text.isdigit() or not lowest <= int(text) <= highest:
+        raise BadSetting(f"DYNCONFIG_{name}: {text!r} is not a whole number from {lowest} to {highest}")
+    return int(text)
+
+
+def _choice(own: Mapping[str, str], name: str, choices: tuple[str, ...]) -> str:
+    text = own.get(name, choices[0])
+    found = next((choice for choice in choices if choice.lower() == text.lower()), None)
+    if found is None:
+        raise BadSetting(f"DYNCONFIG_{name}: {text!r} is none of {', '.join(choices)}")
+    return found
+
+
+def _is_emulated(environment: Mapping[str, str]) -> bool:
+    endpoint = environment.get("AWS_ENDPOINT_URL_SSM") or environment.get("AWS_ENDPOINT_URL")
+    return bool(endpoint) and not (urlsplit(endpoint or "").hostname or "").endswith(
+        (".amazonaws.com", ".amazonaws.com.cn")
+    )
