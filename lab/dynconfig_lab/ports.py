@@ -25,7 +25,9 @@ def port_or_free(asked: int | None, option: str) -> int:
     if asked is None:
         return free_ports(1)[0]
     if not is_free(asked):
-        raise LabError(f"Port {asked} on {HOST} is in use or not allowed; choose another with {option}, or leave it out.")
+        raise LabError(
+            f"Port {asked} on {HOST} is in use or not allowed; choose another with {option}, or leave it out."
+        )
     return asked
 
 

@@ -7,9 +7,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 from dynconfig_lab import leash
 
@@ -30,13 +31,6 @@ class Program:
     """Whether it is asked to end (SIGTERM) before it is killed."""
     environment: Mapping[str, str] = field(default_factory=dict)
 
-    @classmethod
-    def from_json(cls, document: Mapping[str, Any]) -> Self:
-        return cls(**{**document, "command": tuple(document["command"]), "after": tuple(document["after"])})
-
-    def to_json(self) -> dict[str, Any]:
-        return asdict(self)
-
 
 @dataclass(frozen=True)
 class Identity:
@@ -51,18 +45,19 @@ class Identity:
         started = _started(pid)
         return cls(pid, started) if started else None
 
+    @classmethod
+    def of_this_process(cls) -> Self:
+        return cls(os.getpid(), _started(os.getpid()))
+
     @property
     def alive(self) -> bool:
         return _started(self.pid) == self.started
 
     def send(self, number: signal.Signals) -> None:
         """Signals the process if it still is the same one; its end is no error."""
-        if not self.alive:
-            return
-        try:
-            os.kill(self.pid, number)
-        except ProcessLookupError:
-            return
+        if self.alive:
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, number)
 
     def ended_within(self, seconds: float) -> bool:
         return wait_until(lambda: not self.alive, seconds)
@@ -112,6 +107,9 @@ class Child:
         except subprocess.TimeoutExpired:
             self.signal(signal.SIGKILL)
             self._process.wait()
+        # What it started itself and did not end is still in its group.
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, signal.SIGKILL)
 
 
 def leashed(command: tuple[str, ...]) -> list[str]:

@@ -57,6 +57,7 @@ async def run(settings: Settings, ready: asyncio.Event, stopped: asyncio.Event) 
 
 async def configure(settings: kopf.OperatorSettings, **_: Any) -> None:
     """Events are written by the controller; the list of objects comes in chunks, and idle objects cost no memory."""
+    settings.persistence.diffbase_storage = _Nowhere()
     settings.posting.enabled = False
     settings.watching.chunk_size = LIST_CHUNK
     settings.queueing.idle_timeout = 0.1
@@ -119,6 +120,21 @@ async def stop(memo: kopf.Memo, **_: Any) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
+
+
+class _Nowhere(kopf.DiffBaseStorage):
+    """kopf keeps no last state of an object: states are compared with AWS, and no value lands in an annotation."""
+
+    def build(self, *, body: kopf.Body, **_: Any) -> kopf.BodyEssence:  # noqa: ARG002 - kopf's signature
+        """Nothing of the object."""
+        return kopf.BodyEssence({})
+
+    def fetch(self, *, body: kopf.Body) -> kopf.BodyEssence | None:  # noqa: ARG002
+        """Nothing was kept."""
+        return None
+
+    def store(self, *, body: kopf.Body, patch: kopf.Patch, essence: kopf.BodyEssence) -> None:
+        """Nothing is kept."""
 
 
 async def _cluster_id(kube: Kube) -> str:

@@ -90,15 +90,15 @@ def parse_spec(document: Mapping[str, Any]) -> DynamicConfigSpec:
     try:
         return DynamicConfigSpec.model_validate(document.get("spec") or {})
     except ValidationError as error:
-        raise InvalidSpec("; ".join(_told(error, document))) from None
+        raise InvalidSpec(_listed(_told(error, document))) from None
 
 
 def faults(document: Mapping[str, Any], read: ReadSource) -> tuple[str, ...]:
     """All that is wrong with a document, as far as it can be known where some sources cannot be read."""
     try:
-        spec = parse_spec(document)
-    except InvalidSpec as error:
-        return tuple(str(error).split("; "))
+        spec = DynamicConfigSpec.model_validate(document.get("spec") or {})
+    except ValidationError as error:
+        return tuple(_told(error, document))
     found: list[str] = []
     for parameter in spec.parameters:
         found += _pattern_faults(parameter)

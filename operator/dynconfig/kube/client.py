@@ -1,12 +1,15 @@
 """The few calls of the Kubernetes API that the doors make, as plain documents."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping
 from typing import Any, Self
 
-import httpx2 as httpx
-from lightkube.config.client_adapter import AsyncClient, ConnectionParams
+import aiohttp
+import httpx2
+from lightkube.config.client_adapter import user_auth, verify_cluster
 from lightkube.config.kubeconfig import KubeConfig, SingleConfig
+from lightkube.config.models import User
 from lightkube.core.exceptions import ConfigError
 
 from dynconfig.api import names
@@ -20,7 +23,8 @@ PAGE = 500
 # https://kubernetes.io/docs/reference/using-api/api-concepts/#metadata-only-fetches
 _METADATA = "application/json;as={};g=meta.k8s.io;v=v1"
 _OBJECTS = f"/apis/{names.GROUP}/{names.VERSION}"
-_TIMEOUT = httpx.Timeout(15.0)
+_TIMEOUT = aiohttp.ClientTimeout(total=15.0)
+CONNECTIONS = 64
 # The API server ends watches after minutes by itself; silence for longer means that the connection is dead.
 _WATCH_SECONDS = 240
 
@@ -53,8 +57,12 @@ class Kube:
     """An asynchronous client on one event loop. Raises ApiUnavailable, ApiConflict, ApiRefused."""
 
     def __init__(self, config: SingleConfig) -> None:
-        self._http = AsyncClient(config, ConnectionParams(timeout=_TIMEOUT))
         self.namespace = config.namespace
+        self._server = config.cluster.server.rstrip("/")
+        self._user = config.user or User()
+        self._context = verify_cluster(config.cluster, self._user, config.abs_file)
+        self._http: aiohttp.ClientSession | None = None
+        self._authorization: str | None = None
 
     @classmethod
     def from_environment(cls) -> Self:
@@ -69,14 +77,14 @@ class Kube:
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._http.aclose()
+        if self._http is not None:
+            await self._http.close()
 
     async def authorization(self) -> str | None:
-        """The Authorization header in use, after whatever plugin makes it."""
-        request = self._http.build_request("GET", "/version")
-        await self._http.send(request)
-        header: str | None = request.headers.get("Authorization")
-        return header
+        """The Authorization header: a token, what its file holds, or what a plugin says (`aws eks get-token`)."""
+        if self._authorization is None:
+            self._authorization = await asyncio.to_thread(_authorization, self._user)
+        return self._authorization
 
     async def cluster_id(self) -> str:
         """The uid of the namespace kube-system, which stands for the cluster."""
@@ -104,7 +112,7 @@ class Kube:
     async def post_event(self, namespace: str, event: Mapping[str, Any]) -> Document:
         """Create an Event."""
         path = f"/api/v1/namespaces/{namespace}/events"
-        return _answer(await self._send("POST", path, content=json.dumps(event)))
+        return await self._send("POST", path, body=event)
 
     async def patch_event(self, namespace: str, name: str, patch: Mapping[str, Any]) -> Document:
         """Count an Event again."""
@@ -116,7 +124,7 @@ class Kube:
         params = {"limit": str(PAGE)}
         while True:
             headers = {"Accept": _METADATA.format("PartialObjectMetadataList")}
-            page = _answer(await self._send("GET", _collection(kind, namespace), params=params, headers=headers))
+            page = await self._send("GET", _collection(kind, namespace), params=params, headers=headers)
             found += [item["metadata"] for item in page["items"]]
             more = page["metadata"].get("continue")
             if not more:
@@ -132,41 +140,89 @@ class Kube:
             "timeoutSeconds": str(_WATCH_SECONDS),
         }
         headers = {"Accept": _METADATA.format("PartialObjectMetadata")}
-        timeout = httpx.Timeout(15.0, read=_WATCH_SECONDS + 15.0)
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=15.0, sock_read=_WATCH_SECONDS + 15.0)
         try:
-            async with self._http.stream(
+            async with await self._request(
                 "GET", _collection(kind, namespace), params=params, headers=headers, timeout=timeout
             ) as response:
-                if response.status_code >= 400:
-                    await response.aread()
-                    _answer(response)
-                async for line in response.aiter_lines():
+                if response.status >= 400:
+                    _refuse(response.status, await response.read())
+                async for line in response.content:
                     yield _watched(json.loads(line))
-        except httpx.TransportError as error:
+        except (aiohttp.ClientError, TimeoutError) as error:
             raise _unavailable(error) from None
 
     async def _get(self, path: str) -> Document | None:
-        response = await self._send("GET", path)
-        return None if response.status_code == 404 else _answer(response)
+        try:
+            return await self._send("GET", path)
+        except ApiRefused as error:
+            if error.status == 404:
+                return None
+            raise
 
     async def _patch(self, path: str, patch: Mapping[str, Any]) -> Document:
-        headers = {"Content-Type": "application/merge-patch+json"}
-        return _answer(await self._send("PATCH", path, content=json.dumps(patch), headers=headers))
+        return await self._send("PATCH", path, body=patch, headers={"Content-Type": "application/merge-patch+json"})
 
-    async def _send(self, method: str, path: str, **kwargs: Any) -> httpx.Response:
-        headers = {"Content-Type": "application/json", **kwargs.pop("headers", {})}
+    async def _send(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Mapping[str, Any] | None = None,
+        params: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Document:
+        data = None if body is None else json.dumps(body).encode()
         try:
-            return await self._http.request(method, path, headers=headers, **kwargs)
-        except httpx.TransportError as error:
+            async with await self._request(method, path, data=data, params=params, headers=headers) as response:
+                content = await response.read()
+        except (aiohttp.ClientError, TimeoutError) as error:
             raise _unavailable(error) from None
-
-
-def _answer(response: httpx.Response) -> Document:
-    status = response.status_code
-    if status < 400:
-        document: Document = response.json()
+        if response.status >= 400:
+            _refuse(response.status, content)
+        document: Document = json.loads(content)
         return document
-    message = _message(response)
+
+    async def _request(
+        self,
+        method: str,
+        path: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        timeout: aiohttp.ClientTimeout = _TIMEOUT,
+        **rest: Any,
+    ) -> aiohttp.ClientResponse:
+        """Send with credentials; those that have expired are had anew, once."""
+        if self._http is None:
+            connector = aiohttp.TCPConnector(ssl=self._context, limit=CONNECTIONS)
+            self._http = aiohttp.ClientSession(connector=connector, trust_env=True)
+        for is_last in (False, True):
+            token = await self.authorization()
+            every = {
+                "Content-Type": "application/json",
+                **(headers or {}),
+                **({"Authorization": token} if token else {}),
+            }
+            response = await self._http.request(method, self._server + path, headers=every, timeout=timeout, **rest)
+            if response.status != 401 or is_last:
+                return response
+            response.release()
+            self._authorization = None
+        raise AssertionError("unreachable")
+
+
+def _authorization(user: User) -> str | None:
+    """The header that lightkube's way of authentication would send."""
+    auth = user_auth(user)
+    request = httpx2.Request("GET", "https://kubernetes")
+    if auth is not None:
+        next(auth.sync_auth_flow(request))
+    header: str | None = request.headers.get("Authorization")
+    return header
+
+
+def _refuse(status: int, content: bytes) -> None:
+    message = _message(content)
     if status == 409:
         raise ApiConflict(f"the object was changed meanwhile: {message}", delay=0.2)
     if status == 410:
@@ -176,15 +232,15 @@ def _answer(response: httpx.Response) -> Document:
     raise ApiRefused(status, message)
 
 
-def _message(response: httpx.Response) -> str:
+def _message(content: bytes) -> str:
     try:
-        return str(response.json()["message"])
+        return str(json.loads(content)["message"])
     except (ValueError, KeyError, TypeError):
-        return response.reason_phrase
+        return content[:200].decode(errors="replace") or "no message"
 
 
-def _unavailable(error: httpx.TransportError) -> ApiUnavailable:
-    return ApiUnavailable(f"the Kubernetes API server does not answer: {error or type(error).__name__}")
+def _unavailable(error: Exception) -> ApiUnavailable:
+    return ApiUnavailable(f"the Kubernetes API server does not answer: {str(error) or type(error).__name__}")
 
 
 def _watched(event: Document) -> tuple[str, Document]:

@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 
 from dynconfig.api import names
+from dynconfig.api.spec import DriftPolicy
 from dynconfig.engine import notes, report
 from dynconfig.engine.agenda import Agenda, Key, Lane
 from dynconfig.engine.declaration import Declaration, declare, declare_deletion, parse_spec, sources
@@ -179,11 +180,13 @@ class Controller:
         """The finalizer before the first write to AWS, so that nothing written is ever lost sight of."""
         metadata = document["metadata"]
         finalizers = [*(metadata.get("finalizers") or ()), names.FINALIZER]
-        version = metadata["resourceVersion"]
-        await self._on.kube.patch(key, {"metadata": {"finalizers": finalizers, "resourceVersion": version}})
-        return await self._on.kube.patch_status(
-            key, {"status": report.starting(declaration.generation, self._on.now())}
-        )
+        patch = {"metadata": {"finalizers": finalizers, "resourceVersion": metadata["resourceVersion"]}}
+        document = await self._on.kube.patch(key, patch)
+        if declaration.drift_policy is DriftPolicy.REPORT:
+            # Without a report, what differs in AWS would be taken for drift if this process died half-way.
+            status = report.starting(declaration.generation, self._on.now())
+            document = await self._on.kube.patch_status(key, {"status": status})
+        return document
 
     async def _run(self, key: Key, document: Document, declaration: Declaration) -> str:
         deadline = self._on.clock() + self._on.turn_seconds

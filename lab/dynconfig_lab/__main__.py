@@ -1,0 +1,75 @@
+"""The commands of the lab: `python -m dynconfig_lab up | down | status`."""
+
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from dynconfig_lab import binaries, lab
+from dynconfig_lab.cluster import Choice
+from dynconfig_lab.errors import LabError
+from dynconfig_lab.state import Folder
+
+Place = Annotated[Path, typer.Option("--folder", help="Where the lab keeps its files.")]
+Port = Annotated[int | None, typer.Option(help="Any free port if left out.", min=1, max=65535)]
+
+app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False)
+console = Console()
+
+
+@app.command()
+def up(
+    folder: Place = Path(".lab"),
+    cluster: Annotated[Choice, typer.Option(help="Which Kubernetes to use.")] = Choice.AUTO,
+    aws_port: Port = None,
+    control_port: Port = None,
+) -> None:
+    """Start the lab in the background and wait until it is ready."""
+    place = Folder(folder.absolute())
+    plan = lab.up(place, lab.Wishes(cluster, aws_port, control_port), os.environ, console)
+    console.print("[bold green]The lab is ready.[/]")
+    lab.summary(place, plan, console)
+
+
+@app.command()
+def down(folder: Place = Path(".lab")) -> None:
+    """End the lab, and remove its files."""
+    ended = lab.end(Folder(folder.absolute()))
+    console.print("The lab is ended." if ended else f"No lab runs in {folder}.")
+
+
+@app.command()
+def status(folder: Place = Path(".lab")) -> None:
+    """Show what runs."""
+    place = Folder(folder.absolute())
+    state = place.state()
+    if not state:
+        console.print(f"No lab runs in {folder}.")
+        return
+    console.print(lab.table(place, state))
+    if state.reason:
+        console.print(state.reason, markup=False, highlight=False, soft_wrap=True)
+
+
+@app.command()
+def kubectl() -> None:
+    """Print the path of a kubectl: the one on PATH, else the one of the lab."""
+    console.print(str(binaries.kubectl(Console(stderr=True))), soft_wrap=True, highlight=False, markup=False)
+
+
+def main() -> None:
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.default_int_handler)
+    try:
+        app(standalone_mode=True)
+    except LabError as error:
+        Console(stderr=True).print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,61 @@
+"""The user's cache folder: what takes long to make is made once, and is either complete there or absent."""
+
+import hashlib
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from rich.console import Console
+
+from dynconfig_lab.locks import locked
+
+UNFINISHED = ".partial"
+
+
+@dataclass(frozen=True)
+class Cache:
+    root: Path
+
+    @classmethod
+    def of(cls, environment: Mapping[str, str]) -> Self:
+        base = environment.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+        return cls(Path(base).absolute() / "dynconfig-lab")
+
+    def entry(self, name: str, version: str, *made_from: bytes | str) -> Path:
+        """The folder of what is made from these inputs; another input is another folder."""
+        digest = hashlib.sha256()
+        for part in made_from:
+            digest.update(hashlib.sha256(part.encode() if isinstance(part, str) else part).digest())
+        return self.root / f"{name}-{version}-{digest.hexdigest()[:12]}"
+
+    @contextmanager
+    def locked(self, console: Console) -> Iterator[None]:
+        """Within it no other process makes anything here, so what is unfinished belongs to nobody."""
+
+        def waiting() -> None:
+            console.print(f"Another start builds into {self.root}; waiting for it …", soft_wrap=True)
+
+        with locked(self.root, waiting):
+            for unfinished in self.root.glob(f"*{UNFINISHED}"):
+                shutil.rmtree(unfinished)
+            yield
+
+    def make(self, entry: Path, fill: Callable[[Path], None]) -> Path:
+        """Has the folder filled, unless it exists; call it within `locked`. What fails or is interrupted leaves none."""
+        if entry.is_dir():
+            return entry
+        unfinished = entry.with_name(entry.name + UNFINISHED)
+        unfinished.mkdir(parents=True)
+        try:
+            fill(unfinished)
+            unfinished.rename(entry)
+        finally:
+            shutil.rmtree(unfinished, ignore_errors=True)
+        return entry
+
+    def workshop(self) -> Path:
+        """Where Go keeps what it downloads and compiles; kept after a failure, so that the next try is shorter."""
+        return self.root / "go-workshop"

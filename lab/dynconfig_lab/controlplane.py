@@ -1,0 +1,191 @@
+"""A real Kubernetes control plane on this machine: etcd, kube-apiserver and kube-controller-manager, without nodes."""
+
+import secrets
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from rich.console import Console
+
+from dynconfig_lab import binaries, kubeconfig
+from dynconfig_lab.binaries import Binaries
+from dynconfig_lab.crew import Crew
+from dynconfig_lab.ports import HOST, free_ports
+from dynconfig_lab.processes import Program
+
+ADMIN = "admin"
+OPERATOR = "dynconfig-operator"
+GROUPS = {ADMIN: "system:masters", OPERATOR: ""}
+CONTROLLERS = "namespace-controller,garbage-collector-controller,serviceaccount-controller"
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a control plane keeps its files, and at which ports it listens."""
+
+    folder: Path
+    etcd: int
+    etcd_peer: int
+    api: int
+    controllers: int
+
+    @classmethod
+    def choose(cls, folder: Path) -> Self:
+        return cls(folder.resolve(), *free_ports(4))
+
+    @property
+    def url(self) -> str:
+        return f"https://{HOST}:{self.api}"
+
+    @property
+    def certificates(self) -> Path:
+        return self.folder / "certificates"
+
+    @property
+    def tokens(self) -> Path:
+        return self.folder / "tokens.csv"
+
+    @property
+    def service_account_key(self) -> Path:
+        return self.folder / "service-accounts.key"
+
+    def kubeconfig(self, user: str = ADMIN) -> Path:
+        return self.folder / f"kubeconfig-{user}"
+
+
+class ControlPlane:
+    """A running control plane. Use `with ControlPlane.start(folder) as plane`."""
+
+    def __init__(self, place: Place, tokens: dict[str, str], crew: Crew) -> None:
+        self.url = place.url
+        self.admin_token = tokens[ADMIN]
+        self.kubeconfig = place.kubeconfig()
+        self._place = place
+        self._crew = crew
+
+    @classmethod
+    @contextmanager
+    def start(cls, folder: Path, parts: Binaries | None = None) -> Iterator[Self]:
+        """Starts one in the folder, which may be empty or missing, whatever cluster KUBECONFIG names.
+
+        The first start on a machine builds the binaries, which takes minutes.
+        """
+        parts = parts or binaries.ensure(Console(stderr=True))
+        place = Place.choose(folder)
+        tokens = prepare(place)
+        crew = Crew(programs(parts, place), place.folder)
+        plane = cls(place, tokens, crew)
+        try:
+            crew.start()
+            yield plane
+        finally:
+            plane.stop()
+
+    def kubeconfig_for(self, user: str) -> Path:
+        """`admin`, who may do everything, or `dynconfig-operator`, who may do what RBAC grants."""
+        return self._place.kubeconfig(user)
+
+    def pause_api(self) -> None:
+        """Connections are taken and never answered, until `resume_api`."""
+        self._crew.signal("kube-apiserver", signal.SIGSTOP)
+
+    def resume_api(self) -> None:
+        self._crew.signal("kube-apiserver", signal.SIGCONT)
+
+    def restart_api(self) -> None:
+        """Kills the API server and starts it again at the same URL, with the same data."""
+        self._crew.restart("kube-apiserver")
+
+    def stop(self) -> None:
+        self._crew.stop()
+
+
+def prepare(place: Place) -> dict[str, str]:
+    """Writes what the programs need before they start; gives the token of each user."""
+    place.folder.mkdir(parents=True, exist_ok=True)
+    tokens = {user: secrets.token_hex(16) for user in GROUPS}
+    lines = [f'{token},{user},{user},"{GROUPS[user]}"\n' for user, token in tokens.items()]
+    kubeconfig.write_private(place.tokens, "".join(lines))
+    kubeconfig.write_private(place.service_account_key, _private_key())
+    for user, token in tokens.items():
+        # kube-apiserver makes the file while it starts: its certificate, and the authority that signed it.
+        kubeconfig.write(place.kubeconfig(user), place.url, place.certificates / "apiserver.crt", user, token)
+    return tokens
+
+
+def programs(parts: Binaries, place: Place) -> tuple[Program, ...]:
+    """What runs. Killed at the end: kube-apiserver would wait a minute for the watches of its clients."""
+    found = [_etcd(parts, place), _kube_apiserver(parts, place)]
+    if parts.kube_controller_manager:
+        found.append(_kube_controller_manager(parts.kube_controller_manager, place))
+    return tuple(found)
+
+
+def _private_key() -> str:
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()
+    ).decode()
+
+
+def _etcd(parts: Binaries, place: Place) -> Program:
+    clients, peers = f"http://{HOST}:{place.etcd}", f"http://{HOST}:{place.etcd_peer}"
+    options = {
+        "data-dir": place.folder / "etcd",
+        "listen-client-urls": clients,
+        "advertise-client-urls": clients,
+        "listen-peer-urls": peers,
+        "initial-advertise-peer-urls": peers,
+        "initial-cluster": f"default={peers}",
+        "unsafe-no-fsync": "true",
+        "log-level": "warn",
+    }
+    return Program("etcd", _command(parts.etcd, options), f"{clients}/readyz", graceful=False)
+
+
+def _kube_apiserver(parts: Binaries, place: Place) -> Program:
+    options = {
+        "etcd-servers": f"http://{HOST}:{place.etcd}",
+        "bind-address": HOST,
+        "secure-port": place.api,
+        # Else it looks for a default route, which a machine without a network has not.
+        "advertise-address": HOST,
+        "endpoint-reconciler-type": "none",
+        "service-cluster-ip-range": "10.0.0.0/24",
+        "cert-dir": place.certificates,
+        "token-auth-file": place.tokens,
+        "authorization-mode": "RBAC",
+        "disable-admission-plugins": "ServiceAccount",
+        "service-account-issuer": "https://kubernetes.default.svc",
+        "service-account-key-file": place.service_account_key,
+        "service-account-signing-key-file": place.service_account_key,
+        "profiling": "false",
+    }
+    command = _command(parts.kube_apiserver, options)
+    return Program("kube-apiserver", command, f"{place.url}/readyz", after=("etcd",), graceful=False)
+
+
+def _kube_controller_manager(binary: Path, place: Place) -> Program:
+    options = {
+        "kubeconfig": place.kubeconfig(),
+        "controllers": CONTROLLERS,
+        "leader-elect": "false",
+        "bind-address": HOST,
+        "secure-port": place.controllers,
+        "cert-dir": place.certificates,
+        "service-account-private-key-file": place.service_account_key,
+        "profiling": "false",
+    }
+    ready = f"https://{HOST}:{place.controllers}/healthz"
+    return Program(
+        "kube-controller-manager", _command(binary, options), ready, after=("kube-apiserver",), graceful=False
+    )
+
+
+def _command(binary: Path, options: dict[str, object]) -> tuple[str, ...]:
+    return (str(binary), *(f"--{name}={value}" for name, value in options.items()))

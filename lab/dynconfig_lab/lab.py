@@ -1,0 +1,161 @@
+"""The whole lab: starting, ending and describing it."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from rich.console import Console
+from rich.table import Table
+
+from dynconfig_lab import commands
+from dynconfig_lab.cluster import Choice, Cluster, cluster
+from dynconfig_lab.errors import NotReady
+from dynconfig_lab.locks import locked
+from dynconfig_lab.ports import HOST, port_or_free
+from dynconfig_lab.processes import Identity, Program, last_lines, local_environment, wait_until
+from dynconfig_lab.progress import build_progress
+from dynconfig_lab.state import Folder, Phase, Plan, State
+
+REGION = "eu-west-1"
+
+
+@dataclass(frozen=True)
+class Wishes:
+    choice: Choice = Choice.AUTO
+    aws_port: int | None = None
+    control_port: int | None = None
+
+
+def up(folder: Folder, wishes: Wishes, environment: Mapping[str, str], console: Console) -> Plan:
+    """Starts the lab unless it runs; returns when it is ready. Raises LabError. Ctrl-C ends what was started."""
+
+    def waiting() -> None:
+        console.print("Another start is under way; waiting for it …")
+
+    with locked(folder.path.absolute().parent, waiting):
+        state, plan = folder.state(), folder.plan()
+        if state and state.runs and plan:
+            console.print(f"The lab in {folder.path} already runs.", soft_wrap=True)
+            wait_ready(folder, state.supervisor, console)
+            return plan
+        if end(folder):
+            console.print(f"Replacing what an earlier lab left in {folder.path}.", soft_wrap=True)
+        try:
+            plan = make_plan(folder, wishes, environment, console)
+            launch(folder, plan, console)
+        except KeyboardInterrupt:
+            end(folder)
+            raise
+        return plan
+
+
+def make_plan(folder: Folder, wishes: Wishes, environment: Mapping[str, str], console: Console) -> Plan:
+    aws_port = port_or_free(wishes.aws_port, "--aws-port")
+    control_port = port_or_free(wishes.control_port, "--control-port")
+    kubernetes = cluster(wishes.choice, folder, environment, console)
+    return plan_of(kubernetes, f"http://{HOST}:{aws_port}", f"http://{HOST}:{control_port}")
+
+
+def plan_of(kubernetes: Cluster, aws: str, control: str) -> Plan:
+    ports = "--aws-port", aws.rpartition(":")[2], "--control-port", control.rpartition(":")[2]
+    emulated = Program("aws", (sys.executable, "-m", "dynconfig_lab.aws", *ports), f"{control}/healthz")
+    exports = {
+        "KUBECONFIG": kubernetes.kubeconfig,
+        "AWS_ENDPOINT_URL": aws,
+        "AWS_REGION": REGION,
+        "AWS_ACCESS_KEY_ID": "lab",
+        "AWS_SECRET_ACCESS_KEY": "lab",
+        "DYNCONFIG_LAB_URL": control,
+    }
+    facts = {"Kubernetes": kubernetes.where, "AWS": f"{aws} (emulated, {REGION})", "Lab": f"{control} (calls, faults)"}
+    return Plan((emulated, *kubernetes.programs), exports, facts, kubernetes.setup, kubernetes.cleanup)
+
+
+def launch(folder: Folder, plan: Plan, console: Console) -> None:
+    """Starts the supervisor in a session of its own, and waits until all is ready."""
+    folder.write_plan(plan)
+    if plan.setup:
+        subprocess.run(plan.cleanup, check=False, capture_output=True)
+        with build_progress(f"Running {' '.join(plan.setup[:3])}", 0, console) as watcher:
+            commands.run(plan.setup, folder.path, os.environ, watcher)
+    with folder.supervisor_log.open("ab") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "dynconfig_lab.supervisor", str(folder.path)],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            env=local_environment(),
+            start_new_session=True,
+        )
+    wait_ready(folder, Identity.of(process.pid) or Identity(process.pid, ""), console)
+
+
+def wait_ready(folder: Folder, supervisor: Identity, console: Console) -> None:
+    seen: set[str] = set()
+
+    def settled() -> bool:
+        alive = supervisor.alive  # asked first: what it writes last is then not missed
+        state = folder.state()
+        for child in state.children if state and state.supervisor == supervisor else ():
+            if child.ready and child.name not in seen:
+                seen.add(child.name)
+                console.print(f"  {child.name} is ready")
+        return not alive or bool(state and state.supervisor == supervisor and state.phase is not Phase.STARTING)
+
+    with console.status("Starting …"):
+        wait_until(settled, 600)
+    state = folder.state()
+    if not state or not state.runs:
+        reason = state.reason if state else ""
+        raise NotReady(f"The lab did not start. {reason or last_lines(folder.supervisor_log)}")
+
+
+def end(folder: Folder) -> bool:
+    """Ends the lab and removes its files. False if there was none."""
+    state, plan = folder.state(), folder.plan()
+    if state:
+        _end_processes(state)
+    if plan and plan.cleanup:
+        subprocess.run(plan.cleanup, check=False, capture_output=True)
+    folder.clear()
+    return bool(state or plan)
+
+
+def summary(folder: Folder, plan: Plan, console: Console) -> None:
+    for name, fact in plan.facts.items():
+        console.print(f"  {name:<12}{fact}", highlight=False, soft_wrap=True)
+    logs = os.path.relpath(folder.path)
+    console.print(f"  {'Logs':<12}{logs}/*.log", highlight=False, soft_wrap=True)
+    console.print(f"\nNext:  . {logs}/env && kubectl get namespaces\n       make operator\n       make lab-down")
+
+
+def table(folder: Folder, state: State) -> Table:
+    found = Table("Process", "State", "Pid", "Log", title=f"The lab in {folder.path}: {_phase(state)}")
+    found.add_row("supervisor", _alive(state.supervisor, ready=True), str(state.supervisor.pid), "supervisor.log")
+    for child in state.children:
+        found.add_row(child.name, _alive(child.identity, ready=child.ready), str(child.identity.pid), child.log)
+    return found
+
+
+def _end_processes(state: State) -> None:
+    state.supervisor.send(signal.SIGTERM)
+    if not state.supervisor.ended_within(20):
+        state.supervisor.send(signal.SIGKILL)
+        state.supervisor.ended_within(5)
+    # Left over where the system does not end children with their parent.
+    for child in state.children:
+        child.identity.send(signal.SIGKILL)
+        child.identity.ended_within(5)
+
+
+def _phase(state: State) -> str:
+    return str(state.phase) if state.phase is Phase.FAILED or state.supervisor.alive else "killed"
+
+
+def _alive(identity: Identity, *, ready: bool) -> str:
+    if not identity.alive:
+        return "ended"
+    return "ready" if ready else "starting"

@@ -1,0 +1,56 @@
+"""What is seen of a Go build: a bar on a terminal, a line now and then in a log."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+PERIOD = 10.0
+
+
+class BuildProgress:
+    """Reads what Go prints: a line for each package (`go build -v`: compiled) and for each module that it downloads."""
+
+    def __init__(self, title: str, total: int, show: Progress | None, console: Console) -> None:
+        self.packages = 0
+        self.modules = 0
+        self._title = title
+        self._total = total
+        self._show = show
+        self._task = show.add_task(title, total=total or None) if show else None
+        self._console = console
+        self._begun = self._said = time.monotonic()
+
+    def line(self, text: str) -> None:
+        if text.startswith("go: downloading "):
+            self.modules += 1
+        elif " " not in text:
+            self.packages += 1
+        if self._show and self._task is not None:
+            self._show.update(self._task, completed=self.packages, description=self._description())
+
+    def tick(self) -> None:
+        now = time.monotonic()
+        if self._show or now - self._said < PERIOD:
+            return
+        self._said = now
+        counted = f", {self.packages} of {self._total} packages" if self._total else ""
+        self._console.print(f"{self._description()}{counted}, {now - self._begun:.0f} s", soft_wrap=True)
+
+    def _description(self) -> str:
+        if self._total and self.packages >= self._total * 0.98:
+            return f"{self._title}: linking"
+        return f"{self._title}: {self.modules} modules" if self.modules else self._title
+
+
+@contextmanager
+def build_progress(title: str, total: int, console: Console) -> Iterator[BuildProgress]:
+    if not console.is_terminal:
+        console.print(f"{title} …", soft_wrap=True)
+        yield BuildProgress(title, total, None, console)
+        return
+    columns = SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
+    with Progress(*columns, console=console) as show:
+        yield BuildProgress(title, total, show, console)

@@ -1,0 +1,146 @@
+"""The whole product on this machine, for as long as a `with` lasts: Kubernetes, AWS and the operator."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.request import urlopen
+
+import boto3
+from rich.console import Console
+
+from dynconfig_lab import binaries
+from dynconfig_lab.controlplane import ControlPlane
+from dynconfig_lab.crew import Crew
+from dynconfig_lab.errors import LabError
+from dynconfig_lab.ports import HOST, free_ports
+from dynconfig_lab.processes import Program, local_environment, wait_until
+
+REGION = "eu-west-1"
+CREDENTIALS = {"AWS_ACCESS_KEY_ID": "lab", "AWS_SECRET_ACCESS_KEY": "lab"}
+
+
+class CommandFailed(LabError):
+    """A command of the stage ended with an error."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Everything that a visitor may touch."""
+
+    folder: Path
+    environment: Mapping[str, str]
+    kubectl_binary: Path
+    control_url: str
+    operator_log: Path
+
+    def kubectl(self, *arguments: str, stdin: str = "") -> str:
+        """What kubectl prints. Raises CommandFailed with its words."""
+        return self._run((str(self.kubectl_binary), *arguments), stdin)
+
+    def dynconfig(self, *arguments: str) -> str:
+        """What `dynconfig` prints, whatever its exit code."""
+        command = (sys.executable, "-m", "dynconfig", *arguments)
+        result = subprocess.run(command, env=self.environment, capture_output=True, text=True, check=False)
+        return result.stdout + result.stderr
+
+    def document(self, *arguments: str) -> dict[str, Any]:
+        """What `kubectl get … -o json` answers."""
+        found: dict[str, Any] = json.loads(self.kubectl("get", *arguments, "-o", "json"))
+        return found
+
+    def aws(self, service: str) -> Any:
+        """A boto3 client of the emulated AWS."""
+        return boto3.client(  # type: ignore[call-overload]  # any service by name
+            service,
+            region_name=REGION,
+            endpoint_url=self.environment["AWS_ENDPOINT_URL"],
+            aws_access_key_id="lab",
+            aws_secret_access_key="lab",  # noqa: S106 - the emulator takes any
+        )
+
+    def calls(self) -> dict[str, int]:
+        """How often each operation of AWS was called."""
+        with urlopen(f"{self.control_url}/calls") as answer:  # noqa: S310 - the lab's own address
+            found: dict[str, int] = json.load(answer)
+        return found
+
+    def _run(self, command: tuple[str, ...], stdin: str) -> str:
+        result = subprocess.run(command, env=self.environment, input=stdin, capture_output=True, text=True, check=False)
+        if result.returncode:
+            raise CommandFailed(result.stderr.strip())
+        # kubectl may be some versions away from the lab's server, which is no news here.
+        return result.stdout.rstrip("\n")
+
+
+@contextmanager
+def stage(console: Console) -> Iterator[Stage]:
+    """Start everything in a folder of its own; at the end nothing is left of it."""
+    parts = binaries.ensure(console)
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="dynconfig-")))
+        aws_port, control_port = free_ports(2)
+        plane = stack.enter_context(ControlPlane.start(folder / "kubernetes", parts))
+        environment = {
+            **local_environment(),
+            **CREDENTIALS,
+            "KUBECONFIG": str(plane.kubeconfig),
+            "AWS_ENDPOINT_URL": f"http://{HOST}:{aws_port}",
+            "AWS_REGION": REGION,
+            "COLUMNS": os.environ.get("COLUMNS", "120"),
+        }
+        found = Stage(folder, environment, parts.kubectl, f"http://{HOST}:{control_port}", folder / "operator.log")
+        stack.enter_context(_crew(_aws(aws_port, control_port), folder))
+        found.kubectl("apply", "-f", "-", stdin=found.dynconfig("crd"))
+        _wait_for_crd(found)
+        stack.enter_context(_crew(_operator(environment), folder))
+        yield found
+
+
+def _aws(aws_port: int, control_port: int) -> Program:
+    command = (
+        sys.executable,
+        "-m",
+        "dynconfig_lab.aws",
+        "--aws-port",
+        str(aws_port),
+        "--control-port",
+        str(control_port),
+    )
+    return Program("aws", command, f"http://{HOST}:{control_port}/healthz")
+
+
+def _operator(environment: Mapping[str, str]) -> Program:
+    (port,) = free_ports(1)
+    settings = {**environment, "DYNCONFIG_HEALTH_PORT": str(port)}
+    return Program(
+        "operator", (sys.executable, "-m", "dynconfig", "run"), f"http://{HOST}:{port}/healthz", environment=settings
+    )
+
+
+@contextmanager
+def _crew(program: Program, folder: Path) -> Iterator[None]:
+    crew = Crew([program], folder)
+    try:
+        crew.start()
+        yield
+    finally:
+        crew.stop()
+
+
+def _wait_for_crd(found: Stage) -> None:
+    def is_served() -> bool:
+        try:
+            found.kubectl("get", "dynamicconfigs", "--all-namespaces")
+        except CommandFailed:
+            return False
+        return True
+
+    if not wait_until(is_served, 30):
+        raise CommandFailed("the API server does not serve DynamicConfigs after 30 s")

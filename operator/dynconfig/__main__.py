@@ -1,0 +1,5 @@
+"""`python -m dynconfig` is `dynconfig`."""
+
+from dynconfig.cli import main
+
+main()
