@@ -1,4 +1,4 @@
-"""The commands of the lab: `python -m dynconfig_lab up | down | status`."""
+"""The commands of the lab: `python -m dynconfig_lab up | down | status | kubectl | binaries`."""
 
 import os
 import signal
@@ -30,7 +30,8 @@ def up(
 ) -> None:
     """Start the lab in the background and wait until it is ready."""
     place = Folder(folder.absolute())
-    plan = lab.up(place, lab.Wishes(cluster, aws_port, control_port), os.environ, console)
+    wishes = lab.Wishes(cluster, aws_port, control_port)
+    plan = lab.up(place, lambda: lab.planned(place, wishes, os.environ, console), console)
     console.print("[bold green]The lab is ready.[/]")
     lab.summary(place, plan, console)
 
@@ -55,10 +56,17 @@ def status(folder: Place = Path(".lab")) -> None:
         console.print(state.reason, markup=False, highlight=False, soft_wrap=True)
 
 
-@app.command()
-def kubectl() -> None:
-    """Print the path of a kubectl: the one on PATH, else the one of the lab."""
-    console.print(str(binaries.kubectl(Console(stderr=True))), soft_wrap=True, highlight=False, markup=False)
+@app.command(add_help_option=False, context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+def kubectl(arguments: Annotated[list[str] | None, typer.Argument()] = None) -> None:
+    """Run kubectl: the one on PATH, else the one of the lab."""
+    program = str(binaries.kubectl(Console(stderr=True)))
+    os.execv(program, [program, *(arguments or [])])  # noqa: S606
+
+
+@app.command("binaries")
+def build() -> None:
+    """Build what the lab's own Kubernetes needs, unless it is there; takes minutes the first time."""
+    binaries.ensure(console, built=True)
 
 
 def main() -> None:

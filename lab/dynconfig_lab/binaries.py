@@ -45,9 +45,9 @@ class Binaries:
     origin: str
 
     @classmethod
-    def of_assets(cls, folder: Path) -> Self | None:
-        """None if the folder lacks one that is needed."""
-        kubectl = shutil.which("kubectl") or folder / "kubectl"
+    def of_assets(cls, folder: Path, path: str | None = None) -> Self | None:
+        """None if the folder lacks one that is needed. A kubectl on the path goes first."""
+        kubectl = shutil.which("kubectl", path=path) or folder / "kubectl"
         if not all(_runs(program) for program in (folder / "etcd", folder / "kube-apiserver", kubectl)):
             return None
         controllers = folder / "kube-controller-manager"
@@ -60,7 +60,7 @@ class Binaries:
         )
 
     @classmethod
-    def of_cache(cls, cache: Cache) -> Self | None:
+    def of_cache(cls, cache: Cache, path: str | None = None) -> Self | None:
         """None if they are not all built yet."""
         etcd, kubernetes = ETCD.entry(cache), CONTROL_PLANE.entry(cache)
         if not (etcd.is_dir() and kubernetes.is_dir()):
@@ -69,7 +69,7 @@ class Binaries:
             etcd=etcd / "etcd",
             kube_apiserver=kubernetes / "kube-apiserver",
             kube_controller_manager=kubernetes / "kube-controller-manager",
-            kubectl=Path(shutil.which("kubectl") or kubernetes / "kubectl"),
+            kubectl=Path(shutil.which("kubectl", path=path) or kubernetes / "kubectl"),
             origin=f"built from source, in {cache.root}",
         )
 
@@ -77,29 +77,32 @@ class Binaries:
 def ensure(console: Console, environment: Mapping[str, str] = os.environ, *, built: bool = False) -> Binaries:
     """The programs, made if they have to be; `built` says not to take those of KUBEBUILDER_ASSETS."""
     assets = "" if built else environment.get("KUBEBUILDER_ASSETS", "")
-    found = Binaries.of_assets(Path(assets)) if assets else None
+    path = environment.get("PATH", "")
+    found = Binaries.of_assets(Path(assets), path) if assets else None
     if assets and not found:
         console.print(f"KUBEBUILDER_ASSETS={assets} lacks etcd, kube-apiserver or kubectl; not used.", soft_wrap=True)
     if found and not found.kube_controller_manager:
         console.print(f"{assets} has no kube-controller-manager: nothing collects what is left of deleted objects.")
     cache = Cache.of(environment)
-    return found or Binaries.of_cache(cache) or _build(cache, console)
+    return found or Binaries.of_cache(cache, path) or _build(cache, environment, console)
 
 
 def kubectl(console: Console, environment: Mapping[str, str] = os.environ) -> Path:
     """From PATH, else of these programs."""
-    found = shutil.which("kubectl", path=environment.get("PATH"))
+    found = shutil.which("kubectl", path=environment.get("PATH", ""))
     return Path(found) if found else ensure(console, environment).kubectl
 
 
-def _build(cache: Cache, console: Console) -> Binaries:
+def _build(cache: Cache, environment: Mapping[str, str], console: Console) -> Binaries:
     with cache.locked(console):
         missing = [module for module in (ETCD, CONTROL_PLANE) if not module.entry(cache).is_dir()]
-        go = golang.find(max(module.needs_go for module in missing), cache, console) if missing else Path()
+        if missing:
+            go = golang.find(max(module.needs_go for module in missing), cache, environment, console)
         for module in missing:
-            cache.make(module.entry(cache), partial(golang.build, go, module, cache, console))
-        shutil.rmtree(cache.workshop(), ignore_errors=True)
-    found = Binaries.of_cache(cache)
+            settings = golang.build_environment(environment, cache)
+            cache.make(module.entry(cache), partial(golang.build, go, module, settings, console))
+        shutil.rmtree(cache.workshop, ignore_errors=True)
+    found = Binaries.of_cache(cache, environment.get("PATH", ""))
     if not found:
         raise BuildFailed(f"{cache.root} was emptied while the lab was built into it. Run the same command again.")
     return found

@@ -56,6 +56,7 @@ class Cache:
             shutil.rmtree(unfinished, ignore_errors=True)
         return entry
 
+    @property
     def workshop(self) -> Path:
         """Where Go keeps what it downloads and compiles; kept after a failure, so that the next try is shorter."""
         return self.root / "go-workshop"

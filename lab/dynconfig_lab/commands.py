@@ -19,8 +19,8 @@ KEPT = 30
 
 
 class Watcher(Protocol):
-    def line(self, text: str) -> None:
-        """One line of output."""
+    def line(self, text: str) -> bool:
+        """One line of output. True if it shows progress only, and does not help to understand a failure."""
 
     def tick(self) -> None:
         """A second has passed without output, or a line was read."""
@@ -31,9 +31,8 @@ def run(command: tuple[str, ...], folder: Path, environment: Mapping[str, str], 
     kept: deque[str] = deque(maxlen=KEPT)
     with _running(command, folder, environment) as process:
         for line in _lines(process.stdout):
-            if line:
+            if line and not watcher.line(line):
                 kept.append(line)
-                watcher.line(line)
             watcher.tick()
         code = process.wait()
     if code != 0:

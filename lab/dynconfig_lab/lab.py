@@ -1,11 +1,12 @@
 """The whole lab: starting, ending and describing it."""
 
 import os
-import signal
+import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
@@ -15,7 +16,7 @@ from dynconfig_lab.cluster import Choice, Cluster, cluster
 from dynconfig_lab.errors import NotReady
 from dynconfig_lab.locks import locked
 from dynconfig_lab.ports import HOST, port_or_free
-from dynconfig_lab.processes import Identity, Program, last_lines, local_environment, wait_until
+from dynconfig_lab.processes import Identity, Program, last_lines, start_detached, wait_until
 from dynconfig_lab.progress import build_progress
 from dynconfig_lab.state import Folder, Phase, Plan, State
 
@@ -29,8 +30,11 @@ class Wishes:
     control_port: int | None = None
 
 
-def up(folder: Folder, wishes: Wishes, environment: Mapping[str, str], console: Console) -> Plan:
-    """Starts the lab unless it runs; returns when it is ready. Raises LabError. Ctrl-C ends what was started."""
+def up(folder: Folder, make_plan: Callable[[], Plan], console: Console) -> Plan:
+    """Starts what is planned, unless a lab runs; returns when it is ready, with what runs.
+
+    Raises LabError; the logs then stay. Ctrl-C ends what was started and leaves nothing.
+    """
 
     def waiting() -> None:
         console.print("Another start is under way; waiting for it …")
@@ -39,20 +43,23 @@ def up(folder: Folder, wishes: Wishes, environment: Mapping[str, str], console: 
         state, plan = folder.state(), folder.plan()
         if state and state.runs and plan:
             console.print(f"The lab in {folder.path} already runs.", soft_wrap=True)
-            wait_ready(folder, state.supervisor, console)
+            if state.phase is not Phase.READY:
+                wait_ready(folder, state.supervisor, console)
             return plan
         if end(folder):
             console.print(f"Replacing what an earlier lab left in {folder.path}.", soft_wrap=True)
         try:
-            plan = make_plan(folder, wishes, environment, console)
+            plan = make_plan()
             launch(folder, plan, console)
         except KeyboardInterrupt:
-            end(folder)
+            if not end(folder):
+                folder.clear()
             raise
         return plan
 
 
-def make_plan(folder: Folder, wishes: Wishes, environment: Mapping[str, str], console: Console) -> Plan:
+def planned(folder: Folder, wishes: Wishes, environment: Mapping[str, str], console: Console) -> Plan:
+    """The emulated AWS, and the Kubernetes that was asked for."""
     aws_port = port_or_free(wishes.aws_port, "--aws-port")
     control_port = port_or_free(wishes.control_port, "--control-port")
     kubernetes = cluster(wishes.choice, folder, environment, console)
@@ -81,16 +88,13 @@ def launch(folder: Folder, plan: Plan, console: Console) -> None:
         subprocess.run(plan.cleanup, check=False, capture_output=True)
         with build_progress(f"Running {' '.join(plan.setup[:3])}", 0, console) as watcher:
             commands.run(plan.setup, folder.path, os.environ, watcher)
-    with folder.supervisor_log.open("ab") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "dynconfig_lab.supervisor", str(folder.path)],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            env=local_environment(),
-            start_new_session=True,
-        )
-    wait_ready(folder, Identity.of(process.pid) or Identity(process.pid, ""), console)
+    command = sys.executable, "-m", "dynconfig_lab.supervisor", str(folder.path)
+    supervisor = start_detached(command, folder.supervisor_log)
+    try:
+        wait_ready(folder, supervisor, console)
+    except KeyboardInterrupt:
+        supervisor.end(20)
+        raise
 
 
 def wait_ready(folder: Folder, supervisor: Identity, console: Console) -> None:
@@ -116,12 +120,14 @@ def wait_ready(folder: Folder, supervisor: Identity, console: Console) -> None:
 def end(folder: Folder) -> bool:
     """Ends the lab and removes its files. False if there was none."""
     state, plan = folder.state(), folder.plan()
+    if not (state or plan):
+        return False
     if state:
         _end_processes(state)
     if plan and plan.cleanup:
         subprocess.run(plan.cleanup, check=False, capture_output=True)
     folder.clear()
-    return bool(state or plan)
+    return True
 
 
 def summary(folder: Folder, plan: Plan, console: Console) -> None:
@@ -129,26 +135,26 @@ def summary(folder: Folder, plan: Plan, console: Console) -> None:
         console.print(f"  {name:<12}{fact}", highlight=False, soft_wrap=True)
     logs = os.path.relpath(folder.path)
     console.print(f"  {'Logs':<12}{logs}/*.log", highlight=False, soft_wrap=True)
-    console.print(f"\nNext:  . {logs}/env && kubectl get namespaces\n       make operator\n       make lab-down")
+    kubectl = "kubectl" if shutil.which("kubectl") else f"{sys.executable} -m dynconfig_lab kubectl"
+    console.print(f"\nNext:  . {logs}/env && {kubectl} get namespaces", highlight=False, soft_wrap=True)
+    console.print("       make operator\n       make lab-down")
 
 
 def table(folder: Folder, state: State) -> Table:
     found = Table("Process", "State", "Pid", "Log", title=f"The lab in {folder.path}: {_phase(state)}")
     found.add_row("supervisor", _alive(state.supervisor, ready=True), str(state.supervisor.pid), "supervisor.log")
     for child in state.children:
-        found.add_row(child.name, _alive(child.identity, ready=child.ready), str(child.identity.pid), child.log)
+        found.add_row(
+            child.name, _alive(child.identity, ready=child.ready), str(child.identity.pid), Path(child.log).name
+        )
     return found
 
 
 def _end_processes(state: State) -> None:
-    state.supervisor.send(signal.SIGTERM)
-    if not state.supervisor.ended_within(20):
-        state.supervisor.send(signal.SIGKILL)
-        state.supervisor.ended_within(5)
+    state.supervisor.end(20)
     # Left over where the system does not end children with their parent.
     for child in state.children:
-        child.identity.send(signal.SIGKILL)
-        child.identity.ended_within(5)
+        child.identity.end(0)
 
 
 def _phase(state: State) -> str:

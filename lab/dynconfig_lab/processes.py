@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
-from dynconfig_lab import leash
+from dynconfig_lab import detach, leash
 
 INTERVAL = 0.05
 LOOPBACK = "127.0.0.1,localhost,::1"
@@ -58,6 +58,13 @@ class Identity:
         if self.alive:
             with suppress(ProcessLookupError):
                 os.kill(self.pid, number)
+
+    def end(self, seconds: float) -> None:
+        """Asks it to end, and kills it if it has not ended in time."""
+        self.send(signal.SIGTERM)
+        if not self.ended_within(seconds):
+            self.send(signal.SIGKILL)
+            self.ended_within(5)
 
     def ended_within(self, seconds: float) -> bool:
         return wait_until(lambda: not self.alive, seconds)
@@ -110,6 +117,18 @@ class Child:
         # What it started itself and did not end is still in its group.
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
+
+
+def start_detached(command: tuple[str, ...], log: Path) -> Identity:
+    """A process that goes on when this one ends."""
+    answer = subprocess.run(
+        [sys.executable, "-I", "-S", detach.__file__, str(log), *command],
+        env=local_environment(),
+        stdout=subprocess.PIPE,
+        check=True,
+    )
+    pid = int(answer.stdout)
+    return Identity.of(pid) or Identity(pid, "")
 
 
 def leashed(command: tuple[str, ...]) -> list[str]:

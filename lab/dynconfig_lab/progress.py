@@ -23,13 +23,13 @@ class BuildProgress:
         self._console = console
         self._begun = self._said = time.monotonic()
 
-    def line(self, text: str) -> None:
-        if text.startswith("go: downloading "):
-            self.modules += 1
-        elif " " not in text:
-            self.packages += 1
+    def line(self, text: str) -> bool:
+        module, package = text.startswith("go: downloading "), " " not in text
+        self.modules += module
+        self.packages += package
         if self._show and self._task is not None:
             self._show.update(self._task, completed=self.packages, description=self._description())
+        return module or package
 
     def tick(self) -> None:
         now = time.monotonic()

@@ -96,10 +96,12 @@ class Folder:
         _replace(self.env, "".join(lines).encode())
 
     def clear(self) -> None:
-        """Removes what the lab wrote; the folder too, if nothing else is in it."""
+        """Removes what the lab wrote, by name; the folder too, if nothing else is in it."""
+        plan = self.plan()
+        logs = [f"{program.name}.log" for program in plan.programs] if plan else []
+        for name in ("env", "kubeconfig", "plan.json", "state.json", "supervisor.log", *logs):
+            (self.path / name).unlink(missing_ok=True)
         shutil.rmtree(self.control_plane, ignore_errors=True)
-        for file in (self.env, self.kind_kubeconfig, *self.path.glob("*.json"), *self.path.glob("*.log")):
-            file.unlink(missing_ok=True)
         if self.path.is_dir() and not any(self.path.iterdir()):
             self.path.rmdir()
 

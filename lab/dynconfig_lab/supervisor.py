@@ -25,6 +25,8 @@ class Supervisor:
         self._phase = Phase.STARTING
         self._reason = ""
         self._stopping = False
+        self._known: dict[str, Running] = {}
+        """Those that have ended too, for the report of a failure."""
         self._crew = Crew(plan.programs, folder.path, self._report)
 
     def stop(self) -> None:
@@ -59,10 +61,9 @@ class Supervisor:
         log.info("Ready: %s", ", ".join(self._crew.children))
 
     def _report(self) -> None:
-        children = tuple(
-            Running(name, child.identity, name in self._crew.ready, str(child.log))
-            for name, child in self._crew.children.items()
-        )
+        for name, child in self._crew.children.items():
+            self._known[name] = Running(name, child.identity, name in self._crew.ready, str(child.log))
+        children = tuple(self._known.values())
         self._folder.write_state(State(self._phase, self._identity, children, self._reason))
 
 

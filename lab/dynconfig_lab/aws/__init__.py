@@ -1,0 +1,6 @@
+"""An emulated AWS: moto behind a thin layer that refuses, counts and fails as AWS does."""
+
+from dynconfig_lab.aws.faults import Faults
+from dynconfig_lab.aws.server import AwsLab
+
+__all__ = ["AwsLab", "Faults"]

@@ -1,0 +1,33 @@
+"""`python -m dynconfig_lab.aws`: the emulated AWS as a process of its own."""
+
+import argparse
+import json
+import logging
+import signal
+import sys
+import threading
+
+from dynconfig_lab.aws.server import HOST, AwsLab
+
+
+def main() -> None:
+    """Serve until SIGTERM or SIGINT."""
+    parser = argparse.ArgumentParser(prog="python -m dynconfig_lab.aws", description=__doc__)
+    parser.add_argument("--aws-port", type=int, default=0, help="port of AWS; any free one if left out")
+    parser.add_argument("--control-port", type=int, default=0, help="port of the control interface; likewise")
+    wanted = parser.parse_args()
+    logging.basicConfig(level=logging.WARNING)
+    ended = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: ended.set())
+    try:
+        with AwsLab.start(wanted.aws_port, wanted.control_port) as lab:
+            print(json.dumps({"aws": lab.endpoint, "control": lab.control_url}), flush=True)  # noqa: T201 - its purpose
+            ended.wait()
+    except (OSError, SystemExit):
+        # werkzeug itself ends the process, with words about other programs, where a port is taken.
+        sys.exit(f"A port is in use on {HOST}: --aws-port {wanted.aws_port}, --control-port {wanted.control_port}.")
+
+
+if __name__ == "__main__":
+    main()

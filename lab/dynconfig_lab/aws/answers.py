@@ -1,0 +1,57 @@
+"""Answers of the JSON protocols, as AWS gives them."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+StartResponse = Callable[..., Any]
+CONTENT_TYPE = "application/x-amz-json-1.1"
+
+
+class AwsError(Exception):
+    """An error of AWS: code, text and HTTP status."""
+
+    def __init__(self, code: str, message: str, status: int = 400) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.status = status
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A whole HTTP answer."""
+
+    status: str
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+
+    @classmethod
+    def of(cls, document: Mapping[str, Any]) -> "Answer":
+        """A success."""
+        return cls("200 OK", (("Content-Type", CONTENT_TYPE),), json.dumps(document).encode())
+
+    @classmethod
+    def of_error(cls, error: AwsError) -> "Answer":
+        """A refusal."""
+        body = json.dumps({"__type": error.code, "message": error.message, "Message": error.message}).encode()
+        reason = "Internal Server Error" if error.status >= 500 else "Bad Request"
+        headers = (("Content-Type", CONTENT_TYPE), ("x-amzn-ErrorType", error.code))
+        return cls(f"{error.status} {reason}", headers, body)
+
+    @property
+    def is_success(self) -> bool:
+        """Whether the call succeeded."""
+        return self.status.startswith("2")
+
+    def document(self) -> dict[str, Any]:
+        """The body, parsed."""
+        found: dict[str, Any] = json.loads(self.body or b"{}")
+        return found
+
+    def send(self, start_response: StartResponse) -> list[bytes]:
+        """Hand it to the server."""
+        kept = [(name, value) for name, value in self.headers if name.lower() != "content-length"]
+        start_response(self.status, [*kept, ("Content-Length", str(len(self.body)))])
+        return [self.body]

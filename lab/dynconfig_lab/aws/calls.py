@@ -1,0 +1,72 @@
+"""Which operation of which service a request is, and how often each was called."""
+
+import re
+import threading
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qs
+
+_SCOPE = re.compile(r"Credential=[^/]*/\d+/([^/]+)/([^/]+)/aws4_request")
+# The names that signatures use, where boto3's differ.
+_SERVICES = {"monitoring": "cloudwatch", "tagging": "resourcegroupstaggingapi"}
+ACCOUNT = "123456789012"
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request."""
+
+    service: str
+    operation: str
+    region: str
+
+    @property
+    def name(self) -> str:
+        """As counters and faults name it, for example ssm.PutParameter."""
+        return f"{self.service}.{self.operation}"
+
+
+class Calls:
+    """Counts; safe for threads."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[str] = Counter()
+        self._lock = threading.Lock()
+
+    def count(self, call: Call) -> None:
+        """One more."""
+        with self._lock:
+            self._counts[call.name] += 1
+
+    def all(self) -> dict[str, int]:
+        """How often each operation was called, by name."""
+        with self._lock:
+            return dict(sorted(self._counts.items()))
+
+    def reset(self) -> None:
+        """Begin anew."""
+        with self._lock:
+            self._counts.clear()
+
+
+def identify(environ: Mapping[str, Any], body: bytes) -> Call:
+    """The call in a request: JSON protocols name it in a header, query protocols in the body, REST by verb and path."""
+    scope = _SCOPE.search(environ.get("HTTP_AUTHORIZATION", ""))
+    region, signed = scope.groups() if scope else ("us-east-1", "unknown")
+    service = _SERVICES.get(signed, signed)
+    return Call(service, _operation(environ, body), region)
+
+
+def _operation(environ: Mapping[str, Any], body: bytes) -> str:
+    target: str = environ.get("HTTP_X_AMZ_TARGET", "")
+    if target:
+        return target.rpartition(".")[2]
+    if environ.get("CONTENT_TYPE", "").startswith("application/x-www-form-urlencoded"):
+        return parse_qs(body.decode("utf-8", "replace")).get("Action", ["unknown"])[0]
+    path: str = environ.get("PATH_INFO", "/")
+    # Smithy RPC v2, which CloudWatch speaks: /service/NAME/operation/NAME
+    if "/operation/" in path:
+        return path.rpartition("/")[2]
+    return f"{environ.get('REQUEST_METHOD', 'GET')} {path}"

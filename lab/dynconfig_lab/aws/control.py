@@ -1,0 +1,65 @@
+"""The control interface of the lab: counters, faults and a fresh start, over HTTP."""
+
+import json
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from dynconfig_lab.aws.answers import StartResponse
+from dynconfig_lab.aws.calls import Calls
+from dynconfig_lab.aws.faults import BadFaults, Faults, Troublemaker
+
+HELP = """The lab's emulated AWS.
+
+GET  /calls        how often each operation was called, as JSON
+POST /calls/reset  count from zero
+GET  /faults       the faults in force
+POST /faults       set faults; {} ends them all, for example:
+                   {"throttle": {"ssm.PutParameter": 3}, "error_rate": 0.1, "latency_ms": 50, "down": true,
+                    "hang_seconds": 5, "errors": {"ssm.PutParameter": {"code": "AccessDeniedException", "times": 1}}}
+POST /reset        forget all AWS state
+GET  /healthz      200 when ready
+"""
+
+Route = Callable[[bytes], object]
+
+
+class Control:
+    """A WSGI application."""
+
+    def __init__(self, calls: Calls, trouble: Troublemaker, clear: Callable[[], None]) -> None:
+        self._trouble = trouble
+        self._routes: dict[tuple[str, str], Route] = {
+            ("GET", "/"): lambda _body: HELP,
+            ("GET", "/healthz"): lambda _body: "ok\n",
+            ("GET", "/calls"): lambda _body: calls.all(),
+            ("POST", "/calls/reset"): lambda _body: calls.reset() or {},  # type: ignore[func-returns-value]
+            ("GET", "/faults"): lambda _body: trouble.faults.to_json(),
+            ("POST", "/faults"): self._set_faults,
+            ("POST", "/reset"): lambda _body: clear() or {},  # type: ignore[func-returns-value]
+        }
+
+    def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+        body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+        route = self._routes.get((environ["REQUEST_METHOD"], environ["PATH_INFO"]))
+        if route is None:
+            return _send(start_response, "404 Not Found", f"There is no such thing here.\n\n{HELP}")
+        try:
+            return _send(start_response, "200 OK", route(body))
+        except BadFaults as error:
+            return _send(start_response, "400 Bad Request", {"error": str(error)})
+
+    def _set_faults(self, body: bytes) -> object:
+        try:
+            document = json.loads(body or b"{}")
+        except ValueError as error:
+            raise BadFaults(f"the body is not JSON: {error}") from None
+        self._trouble.set(Faults.parse(document))
+        return self._trouble.faults.to_json()
+
+
+def _send(start_response: StartResponse, status: str, content: object) -> list[bytes]:
+    text = content if isinstance(content, str) else json.dumps(content, indent=2) + "\n"
+    body = text.encode()
+    kind = "text/plain; charset=utf-8" if text is content else "application/json"
+    start_response(status, [("Content-Type", kind), ("Content-Length", str(len(body)))])
+    return [body]

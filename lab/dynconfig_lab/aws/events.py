@@ -1,0 +1,116 @@
+"""Parameter Store Change events: what EventBridge would deliver of each write to the SQS queues behind matching rules.
+
+https://docs.aws.amazon.com/systems-manager/latest/userguide/sysman-paramstore-cwe.html
+"""
+
+import json
+import logging
+import queue
+import threading
+import uuid
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from moto.events.models import events_backends
+from moto.sqs.exceptions import QueueDoesNotExist
+from moto.sqs.models import sqs_backends
+from moto.ssm.models import ssm_backends
+
+from dynconfig_lab.aws.answers import Answer
+from dynconfig_lab.aws.calls import ACCOUNT, Call
+
+log = logging.getLogger(__name__)
+
+Event = dict[str, Any]
+
+
+class Bus:
+    """The default bus of each region. Delivery happens beside the write, in order, and never fails it."""
+
+    def __init__(self) -> None:
+        self._waiting: queue.SimpleQueue[tuple[str, Event] | None] = queue.SimpleQueue()
+        self._skipped: set[str] = set()
+        self._thread = threading.Thread(target=self._deliver_all, name="events", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Deliver what waits, and end."""
+        self._waiting.put(None)
+        self._thread.join()
+
+    def parameter_call(self, call: Call, request: Mapping[str, Any], answer: Answer) -> None:
+        """A call of SSM has succeeded; if it was a write, its events are delivered."""
+        if call.operation not in _CHANGES or not _rules(call.region):
+            return
+        for operation, name in _CHANGES[call.operation](request, answer):
+            self._waiting.put((call.region, _event(call.region, operation, name)))
+
+    def _deliver_all(self) -> None:
+        while (item := self._waiting.get()) is not None:
+            self._deliver(*item)
+
+    def _deliver(self, region: str, event: Event) -> None:
+        for rule in _rules(region):
+            if rule.state == "ENABLED" and rule.event_pattern.matches_event(event):
+                for target in rule.targets:
+                    self._hand_over(region, target["Arn"], event)
+
+    def _hand_over(self, region: str, arn: str, event: Event) -> None:
+        if ":sqs:" not in arn:
+            if arn not in self._skipped:
+                self._skipped.add(arn)
+                log.warning("Events are delivered to SQS queues only; %s gets none", arn)
+            return
+        try:
+            sqs_backends[ACCOUNT][region].send_message(arn.rpartition(":")[2], json.dumps(event))
+        except QueueDoesNotExist:
+            log.warning("The queue %s does not exist; an event is lost, as in AWS without a dead-letter queue", arn)
+
+
+def _put(request: Mapping[str, Any], answer: Answer) -> list[tuple[str, str]]:
+    return [("Create" if answer.document()["Version"] == 1 else "Update", request["Name"])]
+
+
+def _delete(request: Mapping[str, Any], _answer: Answer) -> list[tuple[str, str]]:
+    return [("Delete", request["Name"])]
+
+
+def _delete_many(_request: Mapping[str, Any], answer: Answer) -> list[tuple[str, str]]:
+    return [("Delete", name) for name in answer.document().get("DeletedParameters", [])]
+
+
+def _label(request: Mapping[str, Any], _answer: Answer) -> list[tuple[str, str]]:
+    return [("LabelParameterVersion", request["Name"])]
+
+
+_CHANGES = {
+    "PutParameter": _put,
+    "DeleteParameter": _delete,
+    "DeleteParameters": _delete_many,
+    "LabelParameterVersion": _label,
+}
+
+
+def _event(region: str, operation: str, name: str) -> Event:
+    versions = ssm_backends[ACCOUNT][region]._parameters.get(name)
+    detail = {"operation": operation, "name": name}
+    if versions:
+        detail["type"] = versions[-1].parameter_type
+        if versions[-1].description:
+            detail["description"] = versions[-1].description
+    return {
+        "version": "0",
+        "id": str(uuid.uuid4()),
+        "detail-type": "Parameter Store Change",
+        "source": "aws.ssm",
+        "account": ACCOUNT,
+        "time": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "region": region,
+        "resources": [f"arn:aws:ssm:{region}:{ACCOUNT}:parameter/{name.lstrip('/')}"],
+        "detail": detail,
+    }
+
+
+def _rules(region: str) -> list[Any]:
+    return list(events_backends[ACCOUNT][region].event_buses["default"].rules.values())

@@ -1,0 +1,154 @@
+"""Faults on request: throttling, errors, latency, silence and absence of AWS."""
+
+import random
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from dynconfig_lab.aws.answers import AwsError
+from dynconfig_lab.aws.calls import Call
+
+_NUMBERS = ("error_rate", "latency_ms", "hang_seconds", "recreate_delay_seconds")
+
+
+class BadFaults(ValueError):
+    """The document is wrong; the message names the field."""
+
+
+@dataclass(frozen=True)
+class Injected:
+    """An error that some calls of one operation get."""
+
+    code: str
+    message: str
+    times: int | None = None
+
+
+@dataclass(frozen=True)
+class Faults:
+    """What is wrong with AWS just now; nothing by default."""
+
+    throttle: Mapping[str, float] = field(default_factory=dict)
+    """Calls a second that an operation takes; what is above is refused."""
+    error_rate: float = 0.0
+    """Share of calls that get HTTP 500."""
+    latency_ms: float = 0.0
+    """How much longer each answer takes."""
+    hang_seconds: float = 0.0
+    """How long each request is kept without an answer, and then dropped."""
+    down: bool = False
+    """Connections are closed without an answer."""
+    errors: Mapping[str, Injected] = field(default_factory=dict)
+    """Named errors, by operation."""
+    recreate_delay_seconds: float = 0.0
+    """How long after a deletion a parameter of the same name is refused."""
+
+    @classmethod
+    def parse(cls, document: object) -> "Faults":
+        """From JSON. Raises BadFaults, naming the field."""
+        if not isinstance(document, dict):
+            raise BadFaults('the body has to be a JSON object, for example {"throttle": {"ssm.PutParameter": 3}}')
+        known = {"throttle", "errors", "down", *_NUMBERS}
+        unknown = sorted(set(document) - known)
+        if unknown:
+            raise BadFaults(f"{unknown[0]}: no such fault; there are {', '.join(sorted(known))}")
+        values: dict[str, Any] = {name: _number(document, name) for name in _NUMBERS if name in document}
+        if values.get("error_rate", 0) > 1:
+            raise BadFaults("error_rate: has to be from 0 to 1")
+        if not isinstance(document.get("down", False), bool):
+            raise BadFaults("down: has to be true or false")
+        return cls(
+            throttle=_throttle(document.get("throttle", {})),
+            errors=_errors(document.get("errors", {})),
+            down=document.get("down", False),
+            **values,
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """As it was posted, without what is at its default."""
+        found: dict[str, Any] = {name: getattr(self, name) for name in ("throttle", *_NUMBERS, "down")}
+        found["errors"] = {
+            name: {"code": error.code, "message": error.message, "times": error.times}
+            for name, error in self.errors.items()
+        }
+        return {name: value for name, value in found.items() if value}
+
+
+class Troublemaker:
+    """Applies faults to calls; the clock and the dice are passed in."""
+
+    def __init__(self, clock: Callable[[], float], dice: Callable[[], float] = random.random) -> None:
+        self._clock = clock
+        self._dice = dice
+        self._lock = threading.Lock()
+        self._recent: dict[str, deque[float]] = {}
+        self._left: dict[str, int] = {}
+        self.faults = Faults()
+
+    def set(self, faults: Faults) -> None:
+        """These faults from now on, and no others."""
+        with self._lock:
+            self.faults = faults
+            self._recent.clear()
+            self._left = {name: error.times for name, error in faults.errors.items() if error.times is not None}
+
+    def refuse(self, call: Call) -> None:
+        """Raise AwsError where the call has to fail."""
+        faults = self.faults
+        if call.name in faults.throttle:
+            self._throttle(call, faults.throttle[call.name])
+        if call.name in faults.errors:
+            self._inject(call, faults.errors[call.name])
+        if faults.error_rate and self._dice() < faults.error_rate:
+            raise AwsError("InternalServerError", "An error occurred on the server side.", 500)
+
+    def _throttle(self, call: Call, per_second: float) -> None:
+        now = self._clock()
+        with self._lock:
+            recent = self._recent.setdefault(call.name, deque())
+            while recent and now - recent[0] >= 1.0:
+                recent.popleft()
+            if len(recent) >= per_second:
+                raise AwsError("ThrottlingException", "Rate exceeded")
+            recent.append(now)
+
+    def _inject(self, call: Call, error: Injected) -> None:
+        with self._lock:
+            left = self._left.get(call.name)
+            if left == 0:
+                return
+            if left is not None:
+                self._left[call.name] = left - 1
+        raise AwsError(error.code, error.message)
+
+
+def _number(document: Mapping[str, Any], name: str) -> float:
+    value = document[name]
+    if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
+        raise BadFaults(f"{name}: has to be a number that is not negative")
+    return float(value)
+
+
+def _throttle(document: object) -> dict[str, float]:
+    if not isinstance(document, dict):
+        raise BadFaults('throttle: has to be an object such as {"ssm.PutParameter": 3}')
+    for name, value in document.items():
+        if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
+            raise BadFaults(f"throttle: {name} has to be a number of calls a second")
+    return {str(name): float(value) for name, value in document.items()}
+
+
+def _errors(document: object) -> dict[str, Injected]:
+    if not isinstance(document, dict):
+        raise BadFaults('errors: has to be an object such as {"ssm.PutParameter": {"code": "AccessDeniedException"}}')
+    found: dict[str, Injected] = {}
+    for name, error in document.items():
+        if not isinstance(error, dict) or not isinstance(error.get("code"), str):
+            raise BadFaults(f"errors: {name} needs a code")
+        times = error.get("times")
+        if times is not None and (isinstance(times, bool) or not isinstance(times, int) or times < 1):
+            raise BadFaults(f"errors: times of {name} has to be a whole number above 0")
+        found[str(name)] = Injected(error["code"], str(error.get("message", "")), times)
+    return found

@@ -1,0 +1,88 @@
+"""The layer in front of moto: counts each call, applies faults, and hands Parameter Store to its own rules."""
+
+import io
+import json
+import socket
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from moto.ssm.models import ssm_backends
+
+from dynconfig_lab.aws import ssm_describe
+from dynconfig_lab.aws.answers import Answer, AwsError, StartResponse
+from dynconfig_lab.aws.calls import ACCOUNT, Call, Calls, identify
+from dynconfig_lab.aws.events import Bus
+from dynconfig_lab.aws.faults import Troublemaker
+from dynconfig_lab.aws.ssm import ParameterStore
+
+Environ = dict[str, Any]
+Application = Callable[[Environ, StartResponse], Iterable[bytes]]
+
+
+class Layer:
+    """A WSGI application around moto's."""
+
+    def __init__(
+        self, moto: Application, calls: Calls, trouble: Troublemaker, parameters: ParameterStore, bus: Bus
+    ) -> None:
+        self._moto = moto
+        self._calls = calls
+        self._trouble = trouble
+        self._parameters = parameters
+        self._bus = bus
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+        call = identify(environ, body)
+        self._calls.count(call)
+        self._suffer(environ)
+        try:
+            self._trouble.refuse(call)
+            answer = self._answer(call, environ, body)
+        except AwsError as error:
+            answer = Answer.of_error(error)
+        if answer.is_success and call.service == "ssm":
+            self._bus.parameter_call(call, json.loads(body or b"{}"), answer)
+        return answer.send(start_response)
+
+    def _suffer(self, environ: Environ) -> None:
+        faults = self._trouble.faults
+        # These are the faults themselves: time passes, and then nothing is answered.
+        if faults.latency_ms:
+            time.sleep(faults.latency_ms / 1000)
+        if faults.hang_seconds:
+            time.sleep(faults.hang_seconds)
+        if faults.down or faults.hang_seconds:
+            connection: socket.socket = environ["werkzeug.socket"]
+            connection.shutdown(socket.SHUT_RDWR)
+            raise ConnectionResetError("the lab was told to be down")
+
+    def _answer(self, call: Call, environ: Environ, body: bytes) -> Answer:
+        if call.service == "ssm":
+            return self._parameters.handle(
+                call, json.loads(body or b"{}"), lambda request: self._forward(environ, request)
+            )
+        if call.name == "resourcegroupstaggingapi.GetResources":
+            request = json.loads(body or b"{}")
+            kinds = request.get("ResourceTypeFilters", [])
+            if kinds and all(kind.split(":")[0] == "ssm" for kind in kinds):
+                return Answer.of(ssm_describe.get_resources(ssm_backends[ACCOUNT][call.region], request, call.region))
+        return self._pass(environ, body)
+
+    def _forward(self, environ: Environ, request: dict[str, Any]) -> Answer:
+        return self._pass(environ, json.dumps(request).encode())
+
+    def _pass(self, environ: Environ, body: bytes) -> Answer:
+        """Moto's answer to the request with this body."""
+        told: list[tuple[str, list[tuple[str, str]]]] = []
+
+        def start_response(status: str, headers: list[tuple[str, str]], _error: object = None) -> None:
+            told.append((status, headers))
+
+        inner = {**environ, "wsgi.input": io.BytesIO(body), "CONTENT_LENGTH": str(len(body))}
+        content = b"".join(self._moto(inner, start_response))
+        status, headers = told[-1]
+        if status.startswith("500") and b"<html" in content[:200].lower():
+            raise AwsError("NotEmulated", "The lab does not emulate this call.")
+        return Answer(status, tuple(headers), content)

@@ -1,0 +1,134 @@
+"""The emulated AWS as two servers of one process: AWS itself, and the control interface."""
+
+import json
+import logging
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Self
+from urllib.request import ProxyHandler, Request, build_opener
+
+from moto.moto_api._internal.models import moto_api_backend
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
+
+from dynconfig_lab.aws.calls import Calls
+from dynconfig_lab.aws.control import Control
+from dynconfig_lab.aws.events import Bus
+from dynconfig_lab.aws.faults import Faults, Troublemaker
+from dynconfig_lab.aws.layer import Layer
+from dynconfig_lab.aws.ssm import ParameterStore
+
+HOST = "127.0.0.1"
+# Neither the environment's proxies nor its certificates concern this machine's own addresses.
+_OPENER = build_opener(ProxyHandler({}))
+
+
+class Handler(WSGIRequestHandler):
+    """Keeps connections open, and sends each answer at once: two sends cost 40 ms each by delayed ACK."""
+
+    protocol_version = "HTTP/1.1"
+    wbufsize = 65536
+    disable_nagle_algorithm = True
+
+    def log_request(self, *_: object) -> None:
+        """Requests are counted, not logged."""
+
+    def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002 - werkzeug's name
+        logging.getLogger("dynconfig_lab.aws").log(logging.getLevelNamesMapping()[type.upper()], message, *args)
+
+    def connection_dropped(self, error: BaseException, environ: dict[str, Any] | None = None) -> None:  # noqa: ARG002
+        """The other side has gone, or was told so."""
+        self.close_connection = True
+
+
+class AwsLab:
+    """A running emulation. Several in one process share moto's state, since moto keeps it globally."""
+
+    def __init__(self, aws_port: int = 0, control_port: int = 0) -> None:
+        self._calls = Calls()
+        self._trouble = Troublemaker(time.monotonic)
+        self._parameters = ParameterStore(time.monotonic, lambda: self._trouble.faults.recreate_delay_seconds)
+        self._bus = Bus()
+        moto = DomainDispatcherApplication(create_backend_app)
+        layer = Layer(moto, self._calls, self._trouble, self._parameters, self._bus)
+        self._servers = (
+            _server(layer, aws_port),
+            _server(Control(self._calls, self._trouble, self.clear), control_port),
+        )
+        self.endpoint, self.control_url = (f"http://{HOST}:{server.server_port}" for server in self._servers)
+        self._threads = [threading.Thread(target=server.serve_forever, daemon=True) for server in self._servers]
+
+    @classmethod
+    @contextmanager
+    def start(cls, aws_port: int = 0, control_port: int = 0) -> Iterator[Self]:
+        """Serve in threads of this process until the `with` ends. Raises OSError where a port is taken."""
+        lab = cls(aws_port, control_port)
+        for thread in lab._threads:
+            thread.start()
+        try:
+            yield lab
+        finally:
+            lab.stop()
+
+    def calls(self) -> dict[str, int]:
+        """How often each operation was called."""
+        return self._calls.all()
+
+    def reset_calls(self) -> None:
+        """Count from zero."""
+        self._calls.reset()
+
+    def faults(self, faults: Faults) -> None:
+        """These faults from now on, and no others."""
+        self._trouble.set(faults)
+
+    def clear(self) -> None:
+        """Forget all AWS state; counters and faults stay."""
+        self._parameters.clear()
+        moto_api_backend.reset()
+
+    def stop(self) -> None:
+        """End both servers."""
+        for server in self._servers:
+            server.shutdown()
+            server.server_close()
+        for thread in self._threads:
+            thread.join()
+        self._bus.stop()
+
+
+class RemoteLab:
+    """The control interface of a lab in another process."""
+
+    def __init__(self, control_url: str) -> None:
+        self.control_url = control_url
+
+    def calls(self) -> dict[str, int]:
+        """How often each operation was called."""
+        found: dict[str, int] = self._ask("GET", "/calls")
+        return found
+
+    def reset_calls(self) -> None:
+        """Count from zero."""
+        self._ask("POST", "/calls/reset")
+
+    def faults(self, faults: Faults) -> None:
+        """These faults from now on, and no others."""
+        self._ask("POST", "/faults", json.dumps(faults.to_json()).encode())
+
+    def clear(self) -> None:
+        """Forget all AWS state."""
+        self._ask("POST", "/reset")
+
+    def _ask(self, method: str, path: str, body: bytes | None = None) -> Any:
+        with _OPENER.open(Request(self.control_url + path, data=body, method=method)) as answer:  # noqa: S310
+            return json.load(answer)
+
+
+def _server(application: Any, port: int) -> BaseWSGIServer:
+    server = make_server(HOST, port, application, threaded=True, request_handler=Handler)
+    # A connection that a client keeps open must not keep the process.
+    server.daemon_threads = True  # type: ignore[attr-defined]
+    return server

@@ -1,0 +1,232 @@
+"""Parameter Store on top of moto: refuses what AWS refuses, and answers as AWS answers."""
+
+import base64
+import hashlib
+import json
+import re
+import secrets
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from moto.kms.models import kms_backends
+from moto.ssm.models import ssm_backends
+
+from dynconfig_lab.aws import ssm_describe
+from dynconfig_lab.aws.answers import Answer, AwsError
+from dynconfig_lab.aws.calls import ACCOUNT, Call
+from dynconfig_lab.aws.ssm_rules import Stored, check_name, check_tags, check_write
+
+Request = dict[str, Any]
+Forward = Callable[[Request], Answer]
+
+NOT_EMULATED = ("GetServiceSetting", "UpdateServiceSetting", "ResetServiceSetting")
+_SALT = secrets.token_bytes(16)
+
+
+class ParameterStore:
+    """Handles the calls that moto gets wrong; others go to moto as they are."""
+
+    def __init__(self, clock: Callable[[], float], recreate_delay: Callable[[], float]) -> None:
+        self._clock = clock
+        self._recreate_delay = recreate_delay
+        self._writing: set[tuple[str, str]] = set()
+        self._lock = threading.Lock()
+        self._deleted: dict[tuple[str, str], float] = {}
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._deleted.clear()
+
+    def handle(self, call: Call, request: Request, forward: Forward) -> Answer:
+        """The answer to a call. Raises AwsError."""
+        if call.operation in NOT_EMULATED:
+            raise AwsError("NotEmulated", f"The lab does not emulate ssm.{call.operation}.")
+        handler = _HANDLERS.get(call.operation)
+        return handler(self, call, request, forward) if handler else forward(request)
+
+    def put(self, call: Call, request: Request, forward: Forward) -> Answer:
+        """PutParameter: one writer of a name at a time, and the tier resolved."""
+        name = request["Name"].strip()
+        with self._alone(call.region, name):
+            self._refuse_recreation(call.region, name)
+            current = _current(call.region, name)
+            stored = _stored(current) if current else None
+            tier = check_write({**request, "Name": name}, stored, lambda key: _has_key(call.region, key))
+            wanted = {**request, "Name": name, "Tier": tier}
+            if "aws:ssm:integration" in (request.get("DataType"), getattr(current, "data_type", None)):
+                wanted["DataType"] = "text"
+            answer = forward(wanted)
+            if answer.is_success and request.get("DataType"):
+                _current(call.region, name).data_type = request["DataType"]
+        return Answer.of({**answer.document(), "Tier": tier}) if answer.is_success else answer
+
+    def get(self, _call: Call, request: Request, forward: Forward) -> Answer:
+        """GetParameter: names checked, the name as it was asked for, selectors told."""
+        asked = _name_of_arn(request["Name"])
+        name, selector = _selected(asked)
+        check_name(name)
+        answer = forward({**request, "Name": asked})
+        if not answer.is_success:
+            return _unknown_label(answer, name, selector)
+        parameter = answer.document()["Parameter"]
+        return Answer.of({"Parameter": _told(parameter, request, name, selector)})
+
+    def get_many(self, call: Call, request: Request, forward: Forward) -> Answer:
+        """GetParameters: names checked, secrets closed."""
+        for name in request["Names"]:
+            check_name(_selected(_name_of_arn(name))[0])
+        return self._closed(call, request, forward)
+
+    def get_by_path(self, call: Call, request: Request, forward: Forward) -> Answer:
+        """GetParametersByPath."""
+        if not request["Path"].startswith("/"):
+            raise AwsError("ValidationException", "The parameter path must begin with a forward slash.")
+        ssm_describe.check_token(request.get("NextToken"))
+        return self._closed(call, request, forward)
+
+    def history(self, call: Call, request: Request, forward: Forward) -> Answer:
+        """GetParameterHistory."""
+        check_name(request["Name"])
+        return self._closed(call, request, forward)
+
+    def describe(self, call: Call, request: Request, _forward: Forward) -> Answer:
+        """DescribeParameters, which moto cuts to ten a page and scans slowly."""
+        return Answer.of(ssm_describe.describe(ssm_backends[ACCOUNT][call.region], request, call.region))
+
+    def delete(self, call: Call, request: Request, forward: Forward) -> Answer:
+        """DeleteParameter, by name or ARN."""
+        name = _name_of_arn(request["Name"])
+        return self._noted(call, [name], forward({**request, "Name": name}))
+
+    def delete_many(self, call: Call, request: Request, forward: Forward) -> Answer:
+        """DeleteParameters: ten at most."""
+        if len(request["Names"]) > 10:
+            raise AwsError(
+                "ValidationException",
+                "1 validation error detected: Value at 'names' failed to satisfy constraint: "
+                "Member must have length less than or equal to 10",
+            )
+        return self._noted(call, request["Names"], forward(request))
+
+    def tag(self, call: Call, request: Request, forward: Forward) -> Answer:
+        """AddTagsToResource: fifty at most, none of them reserved."""
+        name = request["ResourceId"]
+        if request["ResourceType"] == "Parameter" and _current(call.region, name):
+            present = set(ssm_backends[ACCOUNT][call.region].list_tags_for_resource("Parameter", name))
+            check_tags(request["Tags"], len(present - {tag["Key"] for tag in request["Tags"]}))
+        return forward(request)
+
+    def _closed(self, _call: Call, request: Request, forward: Forward) -> Answer:
+        answer = forward(request)
+        if not answer.is_success:
+            return answer
+        document = answer.document()
+        told = [_told(item, request, item["Name"], "") for item in document.get("Parameters", [])]
+        return Answer.of({**document, "Parameters": told})
+
+    def _noted(self, call: Call, names: list[str], answer: Answer) -> Answer:
+        if answer.is_success and self._recreate_delay():
+            self._deleted.update({(call.region, name): self._clock() for name in names})
+        return answer
+
+    def _refuse_recreation(self, region: str, name: str) -> None:
+        at = self._deleted.get((region, name))
+        if at is not None and self._clock() - at < self._recreate_delay():
+            raise AwsError("TooManyUpdates", f"The parameter {name} was deleted a moment ago.")
+
+    @contextmanager
+    def _alone(self, region: str, name: str) -> Iterator[None]:
+        key = (region, name)
+        with self._lock:
+            if key in self._writing:
+                raise AwsError(
+                    "TooManyUpdates", "There are concurrent updates for a resource that supports one update at a time."
+                )
+            self._writing.add(key)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._writing.discard(key)
+
+
+_HANDLERS: dict[str, Callable[[ParameterStore, Call, Request, Forward], Answer]] = {
+    "PutParameter": ParameterStore.put,
+    "GetParameter": ParameterStore.get,
+    "GetParameters": ParameterStore.get_many,
+    "GetParametersByPath": ParameterStore.get_by_path,
+    "GetParameterHistory": ParameterStore.history,
+    "DescribeParameters": ParameterStore.describe,
+    "DeleteParameter": ParameterStore.delete,
+    "DeleteParameters": ParameterStore.delete_many,
+    "AddTagsToResource": ParameterStore.tag,
+}
+
+
+def _told(parameter: Mapping[str, Any], request: Request, name: str, selector: str) -> dict[str, Any]:
+    """A parameter as AWS tells it: a secret closed unless decryption was asked for."""
+    found = {**parameter}
+    if found.get("Type") == "SecureString" and not request.get("WithDecryption"):
+        found["Value"] = _closed(found)
+    if found["Name"].lstrip("/") == name.lstrip("/"):
+        found["Name"] = name
+    if "Policies" in found:
+        found["Policies"] = ssm_describe.policies(_version(found["Policies"]))
+    return {**found, "Selector": f":{selector}"} if selector else found
+
+
+def _version(policies: object) -> str:
+    texts = [item["PolicyText"] for item in policies] if isinstance(policies, list) else []
+    return json.dumps(texts)
+
+
+def _closed(parameter: Mapping[str, Any]) -> str:
+    """Looks like ciphertext, is other for each version, and holds nothing of the value."""
+    seed = f"{parameter['Name']}:{parameter['Version']}:{parameter['Value']}".encode()
+    return base64.b64encode(hashlib.sha512(_SALT + seed).digest() * 2).decode()
+
+
+def _unknown_label(answer: Answer, name: str, selector: str) -> Answer:
+    code = answer.document().get("__type", "")
+    if selector and code.endswith("ParameterNotFound"):
+        raise AwsError(
+            "ParameterVersionNotFound",
+            f"Systems Manager could not find version {selector} of {name}. Verify the version and try again.",
+        )
+    return answer
+
+
+def _selected(name: str) -> tuple[str, str]:
+    bare, _separator, selector = name.partition(":")
+    return bare, selector
+
+
+def _name_of_arn(name: str) -> str:
+    found = re.fullmatch(r"arn:[^:]*:ssm:[^:]*:\d*:parameter(/.*)", name)
+    return found.group(1) if found else name
+
+
+def _current(region: str, name: str) -> Any:
+    versions = ssm_backends[ACCOUNT][region]._parameters.get(name)
+    return versions[-1] if versions else None
+
+
+def _stored(parameter: Any) -> Stored:
+    return Stored(
+        type=parameter.parameter_type,
+        tier=parameter.tier or "Standard",
+        allowed_pattern=parameter.allowed_pattern or "",
+        policies=parameter.policies or "",
+    )
+
+
+def _has_key(region: str, key: str) -> bool:
+    if key == "alias/aws/ssm" or key.endswith(":alias/aws/ssm"):
+        return True
+    backend = kms_backends[ACCOUNT][region]
+    if "alias/" in key and not backend.alias_exists(backend.get_alias_name(key)):
+        return False
+    found = backend.keys.get(backend.any_id_to_key_id(key))
+    return found is not None and found.key_state == "Enabled"

@@ -1,0 +1,165 @@
+"""What AWS refuses of a PutParameter and of names, which moto takes: code and text as AWS has them. Pure.
+
+https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_PutParameter.html
+"""
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from dynconfig_lab.aws.answers import AwsError
+
+_NAME = re.compile(r"[a-zA-Z0-9_.\-/]+")
+_SUBPATHS = (
+    "If formed as a path, it can consist of sub-paths divided by slash symbol; each sub-path can be formed as a mix of "
+    "letters, numbers and the following 3 symbols .-_"
+)
+ARN_PREFIX = 45
+MAX_LENGTH = 1011
+MAX_LEVELS = 15
+SIZES = {"Standard": 4096, "Advanced": 8192}
+POLICY_TYPES = ("Expiration", "ExpirationNotification", "NoChangeNotification")
+DATA_TYPES = ("text", "aws:ec2:image", "aws:ssm:integration")
+MAX_TAGS = 50
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What is there already of the parameter that is written."""
+
+    type: str
+    tier: str
+    allowed_pattern: str
+    policies: str
+
+
+def check_name(name: str) -> None:
+    """Raise what AWS answers to an impossible name, in reads as in writes."""
+    bare = name.strip()
+    if not _NAME.fullmatch(bare) or "//" in bare or (bare.endswith("/") and len(bare) > 1):
+        raise _invalid(f'Parameter name: can\'t be prefixed with "ssm" (case-insensitive). {_SUBPATHS}')
+    if "/" in bare and not bare.startswith("/"):
+        raise _invalid(f"Parameter name must be a fully qualified name. {_SUBPATHS}")
+    if len(bare) + ARN_PREFIX > MAX_LENGTH:
+        raise _invalid(f"The parameter name, with its ARN, is longer than {MAX_LENGTH} characters.")
+
+
+def check_write(request: Mapping[str, Any], stored: Stored | None, has_key: Callable[[str], bool]) -> str:
+    """Raise what AWS refuses of a PutParameter; answer the tier that it resolves to."""
+    _check_new_name(request["Name"])
+    _check_type(request, stored)
+    tier = _tier(request, stored)
+    _check_value(request, tier, stored)
+    _check_pattern(request, stored)
+    _check_policies(request, tier)
+    _check_key(request, stored, has_key)
+    check_tags(request.get("Tags", []))
+    return tier
+
+
+def check_tags(tags: list[dict[str, str]], present: int = 0) -> None:
+    """Raise for reserved keys, and for more than fifty."""
+    reserved = [tag["Key"] for tag in tags if tag["Key"].lower().startswith("aws:")]
+    if reserved:
+        raise _invalid(f"aws: prefixed tag key names are not allowed for external use: {reserved[0]}")
+    if len(tags) + present > MAX_TAGS:
+        raise AwsError("TooManyTagsError", "")
+
+
+def _check_new_name(name: str) -> None:
+    check_name(name)
+    if name.count("/") > MAX_LEVELS:
+        raise AwsError(
+            "HierarchyLevelLimitExceededException",
+            f"Parameter name exceeds the maximum number of {MAX_LEVELS} levels in a hierarchy: {name}",
+        )
+
+
+def _check_type(request: Mapping[str, Any], stored: Stored | None) -> None:
+    if stored is None and not request.get("Type"):
+        raise _invalid("A parameter type is required when you create a parameter.")
+    if request.get("DataType", "text") not in DATA_TYPES:
+        raise _invalid(
+            f"The following data type is not supported: {request['DataType']} (Data type names are all lowercase.)"
+        )
+
+
+def _tier(request: Mapping[str, Any], stored: Stored | None) -> str:
+    asked = request.get("Tier") or (stored.tier if stored else "Standard")
+    if asked == "Intelligent-Tiering":
+        needs_more = len(request["Value"].encode()) > SIZES["Standard"] or _has_policies(request)
+        was_more = stored is not None and stored.tier == "Advanced"
+        return "Advanced" if needs_more or was_more else "Standard"
+    if stored and stored.tier == "Advanced" and asked == "Standard":
+        raise _invalid(
+            "This parameter uses the advanced-parameter tier. You can't downgrade a parameter from the advanced-parameter "
+            "tier to the standard-parameter tier. If necessary, you can delete the advanced parameter and recreate it as a "
+            "standard parameter. Be aware that deleting the parameter will also delete its history."
+        )
+    return str(asked)
+
+
+def _check_value(request: Mapping[str, Any], tier: str, stored: Stored | None) -> None:
+    value: str = request["Value"]
+    if len(value.encode()) > SIZES[tier]:
+        hint = " To create a larger parameter value, upgrade the parameter to use the advanced-parameter tier."
+        raise _invalid(
+            f"{tier} tier parameters support a maximum parameter value of {SIZES[tier]} characters."
+            f"{hint if tier == 'Standard' else ''}"
+        )
+    if re.search(r"\{\{.*\}\}", value, re.DOTALL):
+        raise _invalid('Parameter value can\'t nest another parameter. Do not use "{{}}" in the value.')
+    kind = request.get("Type") or (stored.type if stored else "")
+    if kind == "StringList" and any(not item for item in value.split(",")):
+        raise _invalid("Invalid value for StringList: empty items are not allowed.")
+
+
+def _check_pattern(request: Mapping[str, Any], stored: Stored | None) -> None:
+    pattern = request.get("AllowedPattern", stored.allowed_pattern if stored else "")
+    if not pattern:
+        return
+    try:
+        matches = re.search(pattern, request["Value"]) is not None
+    except re.error:
+        raise AwsError(
+            "InvalidAllowedPatternException", "The parameter doesn't meet the parameter name requirements."
+        ) from None
+    if not matches:
+        raise AwsError(
+            "ParameterPatternMismatchException",
+            f"Parameter value, cannot be validated against allowedPattern: {pattern}",
+        )
+
+
+def _check_policies(request: Mapping[str, Any], tier: str) -> None:
+    if not _has_policies(request):
+        return
+    if tier != "Advanced":
+        raise _invalid("Parameter policies are only supported for advanced-parameter tier parameters.")
+    try:
+        policies = json.loads(request["Policies"])
+    except ValueError:
+        raise AwsError("InvalidPolicyTypeException", "The policies have to be a JSON array.") from None
+    if not isinstance(policies, list) or any(item.get("Type") not in POLICY_TYPES for item in policies):
+        raise AwsError(
+            "InvalidPolicyTypeException", f"The policy type isn't supported; there are {', '.join(POLICY_TYPES)}."
+        )
+
+
+def _check_key(request: Mapping[str, Any], stored: Stored | None, has_key: Callable[[str], bool]) -> None:
+    key = request.get("KeyId")
+    kind = request.get("Type") or (stored.type if stored else "")
+    if key and kind != "SecureString":
+        raise _invalid("KeyId is only supported for SecureString parameters.")
+    if key and not has_key(key):
+        raise AwsError("InvalidKeyId", f"Invalid keyId {key}")
+
+
+def _has_policies(request: Mapping[str, Any]) -> bool:
+    return request.get("Policies", "[]").strip() not in ("", "[]")
+
+
+def _invalid(message: str) -> AwsError:
+    return AwsError("ValidationException", message)

@@ -1,0 +1,21 @@
+"""Starts a command in a session of its own, which outlives the caller, and prints its process id.
+
+Used by path like `leash.py`: `python detach.py <log> <command> …`. The caller waits for this one only, so the command
+becomes a child of init, and nobody has to collect its exit code.
+"""
+
+import subprocess
+import sys
+
+
+def main(log: str, command: list[str]) -> None:
+    with open(log, "ab") as output:
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
+        )
+    sys.stdout.write(str(process.pid))
+    process.returncode = 0  # else Python warns that it still runs, which is the purpose
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2:])

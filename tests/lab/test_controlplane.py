@@ -1,0 +1,180 @@
+"""The real control plane of the lab, and the choice of a cluster."""
+
+import os
+import socket
+import ssl
+import stat
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from lightkube import ApiError, Client, KubeConfig
+from lightkube.models.meta_v1 import ObjectMeta
+from lightkube.models.rbac_v1 import PolicyRule, RoleRef, Subject
+from lightkube.resources.core_v1 import ConfigMap, Namespace, ServiceAccount
+from lightkube.resources.rbac_authorization_v1 import Role, RoleBinding
+from rich.console import Console
+
+from dynconfig_lab import binaries, controlplane
+from dynconfig_lab.binaries import Binaries
+from dynconfig_lab.cluster import Choice, choose, cluster, given_kubeconfig
+from dynconfig_lab.controlplane import OPERATOR, ControlPlane, Place
+from dynconfig_lab.crew import answers
+from dynconfig_lab.errors import LabError
+from dynconfig_lab.kubeconfig import server
+from dynconfig_lab.processes import wait_until
+from dynconfig_lab.state import Folder
+
+e2e = pytest.mark.e2e
+minutes = pytest.mark.timeout(1800)  # the first time on a machine the binaries are built
+
+
+@pytest.fixture(scope="module")
+def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
+    built = binaries.ensure(Console(), built=True)
+    with ControlPlane.start(tmp_path_factory.mktemp("controlplane"), built) as plane:
+        yield plane
+
+
+@pytest.fixture
+def admin(plane: ControlPlane) -> Iterator[Client]:
+    with client(plane.kubeconfig) as one:
+        yield one
+
+
+def client(path: Path) -> Client:
+    return Client(config=KubeConfig.from_file(path), namespace="default", trust_env=False)
+
+
+def found(ask: Callable[[], object]) -> bool:
+    try:
+        ask()
+    except ApiError:
+        return False
+    return True
+
+
+@e2e
+@minutes
+def test_a_started_control_plane_is_ready(plane: ControlPlane) -> None:
+    assert answers(f"{plane.url}/readyz")
+
+
+@e2e
+@minutes
+def test_its_certificate_can_be_verified_strictly(plane: ControlPlane) -> None:
+    authority = plane.kubeconfig.parent / "certificates" / "apiserver.crt"
+    context = ssl.create_default_context(cafile=str(authority))
+    context.verify_flags |= ssl.VERIFY_X509_STRICT  # the default since Python 3.13
+    where = urlsplit(plane.url)
+    with (
+        socket.create_connection((where.hostname, where.port), timeout=10) as plain,
+        context.wrap_socket(plain, server_hostname=where.hostname) as connection,
+    ):
+        assert connection.getpeercert()
+
+
+@e2e
+@minutes
+def test_the_operator_may_do_what_a_role_grants_and_nothing_else(plane: ControlPlane, admin: Client) -> None:
+    with client(plane.kubeconfig_for(OPERATOR)) as operator:
+        with pytest.raises(ApiError, match="forbidden"):
+            list(operator.list(ConfigMap))
+        admin.create(
+            Role(
+                metadata=ObjectMeta(name="reader"),
+                rules=[PolicyRule(verbs=["list"], apiGroups=[""], resources=["configmaps"])],
+            )
+        )
+        admin.create(
+            RoleBinding(
+                RoleRef(apiGroup="rbac.authorization.k8s.io", kind="Role", name="reader"),
+                metadata=ObjectMeta(name="reader"),
+                subjects=[Subject(kind="User", name=OPERATOR, apiGroup="rbac.authorization.k8s.io")],
+            )
+        )
+        assert wait_until(lambda: found(lambda: list(operator.list(ConfigMap))), 10)
+        with pytest.raises(ApiError, match="forbidden"):
+            operator.create(ConfigMap(metadata=ObjectMeta(name="refused")))
+
+
+@e2e
+@minutes
+def test_a_restart_keeps_the_data_and_the_url(plane: ControlPlane, admin: Client) -> None:
+    admin.create(ConfigMap(metadata=ObjectMeta(name="kept"), data={"colour": "red"}))
+    plane.restart_api()
+    with client(plane.kubeconfig) as fresh:
+        assert fresh.get(ConfigMap, "kept").data == {"colour": "red"}
+
+
+@e2e
+@minutes
+def test_a_paused_server_answers_again_when_resumed(plane: ControlPlane) -> None:
+    plane.pause_api()
+    try:
+        assert not answers(f"{plane.url}/readyz", timeout=0.3)
+    finally:
+        plane.resume_api()
+    assert wait_until(lambda: answers(f"{plane.url}/readyz"), 20)
+
+
+@e2e
+@minutes
+def test_its_controllers_serve_new_namespaces_and_empty_old_ones(plane: ControlPlane, admin: Client) -> None:
+    admin.create(Namespace(metadata=ObjectMeta(name="shop")))
+    assert wait_until(lambda: found(lambda: admin.get(ServiceAccount, "default", namespace="shop")), 20)
+    admin.create(ConfigMap(metadata=ObjectMeta(name="left"), data={}), namespace="shop")
+    admin.delete(Namespace, "shop")
+    assert wait_until(lambda: not found(lambda: admin.get(Namespace, "shop")), 30)
+
+
+def test_tokens_and_keys_are_readable_by_the_owner_only(tmp_path: Path) -> None:
+    place = Place.choose(tmp_path)
+    controlplane.prepare(place)
+    for path in (place.tokens, place.service_account_key, place.kubeconfig(), place.kubeconfig(OPERATOR)):
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_without_a_controller_manager_the_rest_runs(tmp_path: Path) -> None:
+    parts = Binaries(Path("etcd"), Path("kube-apiserver"), None, Path("kubectl"), "here")
+    place = Place(tmp_path, etcd=1, etcd_peer=2, api=3, controllers=4)
+    assert [program.name for program in controlplane.programs(parts, place)] == ["etcd", "kube-apiserver"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "given", "kind_runs", "chosen"),
+    [
+        (Choice.AUTO, "/kubeconfig", True, Choice.GIVEN),
+        (Choice.AUTO, "", True, Choice.KIND),
+        (Choice.AUTO, "", False, Choice.LOCAL),
+        (Choice.BUILT, "/kubeconfig", True, Choice.BUILT),
+        (Choice.GIVEN, "", False, Choice.GIVEN),
+    ],
+)
+def test_a_cluster_is_chosen_by_what_there_is_unless_one_is_asked_for(
+    asked: Choice, given: str, kind_runs: bool, chosen: Choice
+) -> None:
+    assert choose(asked, given, kind_runs) is chosen
+
+
+def test_a_kubeconfig_of_the_lab_itself_is_not_taken_for_a_given_one(tmp_path: Path) -> None:
+    folder = Folder(tmp_path / ".lab")
+    own = folder.control_plane / "kubeconfig-admin"
+    assert given_kubeconfig(folder, {"KUBECONFIG": str(own)}) == ""
+    assert given_kubeconfig(folder, {"KUBECONFIG": f"/a{os.pathsep}{own}"}) == "/a"
+
+
+def test_a_given_cluster_is_used_as_it_is(tmp_path: Path) -> None:
+    given = tmp_path / "config"
+    place = Place(tmp_path / "plane", etcd=1, etcd_peer=2, api=6443, controllers=4)
+    controlplane.prepare(place)
+    place.kubeconfig().rename(given)
+    chosen = cluster(Choice.AUTO, Folder(tmp_path / ".lab"), {"KUBECONFIG": str(given)}, Console())
+    assert (chosen.kubeconfig, chosen.programs) == (str(given), ())
+    assert server(given) == "https://127.0.0.1:6443"
+
+
+def test_a_given_kubeconfig_that_is_missing_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(LabError, match="there is no file /nowhere"):
+        cluster(Choice.AUTO, Folder(tmp_path), {"KUBECONFIG": "/nowhere"}, Console())

@@ -1,0 +1,244 @@
+"""The lab in the background: it starts whole, ends whole, and knows its own processes from those of others."""
+
+import io
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from dynconfig_lab import lab
+from dynconfig_lab.errors import NotReady
+from dynconfig_lab.ports import free_ports, is_free, port_or_free
+from dynconfig_lab.processes import Child, Identity, Program, wait_until
+from dynconfig_lab.state import Folder, Phase, Plan, Running, State
+
+SLEEPER = (sys.executable, "-c", "import signal; signal.pause()")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[Folder]:
+    folder = Folder(tmp_path / ".lab")
+    yield folder
+    lab.end(folder)
+
+
+@pytest.fixture
+def console() -> Console:
+    return Console(file=io.StringIO(), width=200)
+
+
+def said(console: Console) -> str:
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def server(name: str, port: int, after: tuple[str, ...] = ()) -> Program:
+    command = sys.executable, "-m", "http.server", "--bind", "127.0.0.1", str(port)
+    return Program(name, command, f"http://127.0.0.1:{port}/", after)
+
+
+def two_servers() -> Plan:
+    """Two programs that answer, the second of which needs the first."""
+    first, second = free_ports(2)
+    programs = server("first", first), server("second", second, after=("first",))
+    return Plan(programs, exports={"KUBECONFIG": "/a folder/with'quote", "AWS_REGION": "eu-west-1"})
+
+
+def never_ready() -> Plan:
+    return Plan((Program("sleeper", SLEEPER, f"http://127.0.0.1:{free_ports(1)[0]}/"),))
+
+
+def state_of(folder: Folder) -> State:
+    state = folder.state()
+    assert state
+    return state
+
+
+def identities(folder: Folder) -> list[Identity]:
+    state = state_of(folder)
+    return [state.supervisor, *(child.identity for child in state.children)]
+
+
+def all_ended(processes: list[Identity]) -> bool:
+    return all(process.ended_within(20) for process in processes)
+
+
+def command(*arguments: str, folder: Folder) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "dynconfig_lab", *arguments, "--folder", str(folder.path)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_a_lab_is_ready_when_all_its_programs_answer(folder: Folder, console: Console) -> None:
+    lab.up(folder, two_servers, console)
+    state = state_of(folder)
+    assert state.phase is Phase.READY
+    assert [child.name for child in state.children if child.ready and child.identity.alive] == ["first", "second"]
+
+
+def test_its_settings_can_be_read_by_a_shell(folder: Folder, console: Console) -> None:
+    lab.up(folder, two_servers, console)
+    shell = f". {folder.env} && sh -c 'echo \"$KUBECONFIG\"'"
+    assert subprocess.check_output(["/bin/sh", "-c", shell], text=True) == "/a folder/with'quote\n"
+    assert folder.env.stat().st_mode & 0o777 == 0o600
+
+
+def test_its_end_leaves_no_process_and_no_file(folder: Folder, console: Console) -> None:
+    lab.up(folder, two_servers, console)
+    processes = identities(folder)
+    done = command("down", folder=folder)
+    assert (done.returncode, done.stdout.strip()) == (0, "The lab is ended.")
+    assert not any(process.alive for process in processes)
+    assert not folder.path.exists()
+
+
+def test_its_end_leaves_the_files_of_others(folder: Folder, console: Console) -> None:
+    lab.up(folder, two_servers, console)
+    (folder.path / "notes").write_text("mine")
+    lab.end(folder)
+    assert [path.name for path in folder.path.iterdir()] == ["notes"]
+
+
+def test_a_folder_that_is_no_lab_is_left_alone(folder: Folder) -> None:
+    folder.path.mkdir()
+    (folder.path / "package.json").write_text("{}")
+    assert not lab.end(folder)
+    assert (folder.path / "package.json").exists()
+
+
+def test_to_end_a_lab_that_does_not_run_is_no_error(folder: Folder) -> None:
+    done = command("down", folder=folder)
+    assert done.returncode == 0
+    assert "No lab runs in" in done.stdout
+
+
+def test_a_second_start_says_that_it_runs_already(folder: Folder, console: Console) -> None:
+    plan = lab.up(folder, two_servers, console)
+    before = identities(folder)
+    assert lab.up(folder, never_ready, console) == plan
+    assert "already runs" in said(console)
+    assert identities(folder) == before
+
+
+def test_a_killed_supervisor_leaves_no_child(folder: Folder, console: Console) -> None:
+    lab.up(folder, two_servers, console)
+    processes = identities(folder)
+    os.kill(state_of(folder).supervisor.pid, signal.SIGKILL)
+    assert all_ended(processes)
+
+
+def test_what_a_killed_lab_left_is_replaced(folder: Folder, console: Console) -> None:
+    lab.up(folder, two_servers, console)
+    processes = identities(folder)
+    os.kill(state_of(folder).supervisor.pid, signal.SIGKILL)
+    assert all_ended(processes)
+    assert "killed" in command("status", folder=folder).stdout
+    lab.up(folder, two_servers, console)
+    assert "Replacing what an earlier lab left" in said(console)
+    assert state_of(folder).runs
+
+
+def test_a_process_that_reused_the_number_is_left_alone(folder: Folder, console: Console, tmp_path: Path) -> None:
+    stranger = Child.start(Program("stranger", SLEEPER), tmp_path / "stranger.log")
+    reused = Identity(stranger.identity.pid, "at another time")
+    folder.write_plan(never_ready())
+    folder.write_state(State(Phase.READY, reused, (Running("etcd", reused, ready=True, log=""),)))
+    lab.up(folder, two_servers, console)
+    assert stranger.identity.alive
+    stranger.end()
+    stranger.wait()
+
+
+def test_when_one_program_dies_all_end_and_the_reason_is_told(folder: Folder, console: Console) -> None:
+    lab.up(folder, two_servers, console)
+    processes = identities(folder)
+    os.kill(state_of(folder).children[0].identity.pid, signal.SIGKILL)
+    assert all_ended(processes)
+    assert state_of(folder).phase is Phase.FAILED
+    assert not folder.env.exists()
+    assert "first ended with exit code -9" in folder.supervisor_log.read_text()
+    assert "first ended with exit code -9" in command("status", folder=folder).stdout
+
+
+def test_a_program_that_cannot_start_fails_the_start_with_its_last_words(folder: Folder, console: Console) -> None:
+    broken = Program("broken", (sys.executable, "-c", "raise SystemExit('the disk is full')"), "http://127.0.0.1:1/")
+    with pytest.raises(NotReady, match=r"(?s)broken ended with exit code 1.*the disk is full"):
+        lab.up(folder, lambda: Plan((*two_servers().programs, broken)), console)
+    assert all_ended(identities(folder))
+
+
+def test_a_missing_program_is_named(folder: Folder, console: Console) -> None:
+    with pytest.raises(NotReady, match="/no/such/program: No such file or directory"):
+        lab.up(folder, lambda: Plan((Program("missing", ("/no/such/program",), "http://127.0.0.1:1/"),)), console)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_start_leaves_no_process(folder: Folder, number: signal.Signals) -> None:
+    port = free_ports(1)[0]
+    code = f"""
+import signal, sys
+from pathlib import Path
+from rich.console import Console
+from dynconfig_lab import lab
+from dynconfig_lab.processes import Program
+from dynconfig_lab.state import Folder, Plan
+signal.signal(signal.SIGTERM, signal.default_int_handler)
+program = Program("sleeper", {SLEEPER!r}, "http://127.0.0.1:{port}/")
+lab.up(Folder(Path({str(folder.path)!r})), lambda: Plan((program,)), Console())
+"""
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as start:
+        assert wait_until(lambda: bool((state := folder.state()) and state.children), 30)
+        processes = identities(folder)
+        start.send_signal(number)
+        start.wait(30)
+    assert not any(process.alive for process in processes)
+    assert not folder.path.exists()
+
+
+def test_a_program_that_ignores_its_end_is_killed_with_what_it_started(tmp_path: Path) -> None:
+    text = (
+        "import signal, subprocess, sys; signal.signal(signal.SIGTERM, signal.SIG_IGN);"
+        f"child = subprocess.Popen({list(SLEEPER)!r}); print(child.pid, flush=True); signal.pause()"
+    )
+    log = tmp_path / "stubborn.log"
+    stubborn = Child.start(Program("stubborn", (sys.executable, "-c", text)), log)
+    assert wait_until(lambda: log.exists() and log.read_text().endswith("\n"), 20)
+    grandchild = Identity.of(int(log.read_text()))
+    stubborn.end()
+    stubborn.wait(0.2)
+    assert stubborn.exit_code == -signal.SIGKILL
+    assert grandchild
+    assert grandchild.ended_within(10)
+
+
+def test_a_port_that_is_in_use_is_refused_in_one_line(folder: Folder) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        done = command("up", "--aws-port", str(port), folder=folder)
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == [
+        f"Port {port} on 127.0.0.1 is in use or not allowed; choose another with --aws-port, or leave it out."
+    ]
+    assert not folder.path.exists()
+
+
+def test_the_port_that_was_asked_for_is_taken() -> None:
+    port = free_ports(1)[0]
+    assert port_or_free(port, "--aws-port") == port
+    assert is_free(port_or_free(None, "--aws-port"))
+
+
+def test_a_process_is_known_by_its_start_and_not_by_its_number() -> None:
+    this = Identity.of_this_process()
+    assert this.alive
+    assert not Identity(this.pid, "another time").alive
+    assert Identity.of(2**22 + 1) is None
