@@ -129,10 +129,13 @@ def _apply(show: Show) -> None:
 def _aws(show: Show) -> None:
     show.command("aws", "ssm", "get-parameters-by-path", "--path", PATH, "--recursive")
     answer = show.stage.aws("ssm").get_parameters_by_path(Path=PATH, Recursive=True)
-    table = Table("parameter", "type", "version", "value, as AWS answers without decryption", box=None, padding=(0, 2))
+    table = Table("  parameter", "type", "version", "value, not decrypted", box=None, padding=(0, 2))
+    for column in table.columns:
+        column.overflow = "fold"
+    table.columns[0].no_wrap = True
     for item in sorted(answer["Parameters"], key=lambda found: str(found["Name"])):
         text = item["Value"] if item["Type"] != "SecureString" else f"{item['Value'][:24]}… (encrypted)"
-        table.add_row(item["Name"], item["Type"], str(item["Version"]), text)
+        table.add_row(f"  {item['Name']}", item["Type"], str(item["Version"]), text)
     show.console.print(table)
 
 

@@ -115,6 +115,7 @@ def build(go: Path, module: Module, environment: Mapping[str, str], console: Con
     Raises BuildFailed.
     """
     name = f"{module.name} {module.version}"
+    Path(environment["GOTMPDIR"]).mkdir(parents=True, exist_ok=True)
     listing = (str(go), "list", "-deps", "-f", STALE, *module.flags, *module.packages)
     building = (str(go), "build", "-v", *module.flags, "-o", f"{output}/{module.program}", *module.packages)
     try:
@@ -129,19 +130,26 @@ def build(go: Path, module: Module, environment: Mapping[str, str], console: Con
 def build_environment(environment: Mapping[str, str], cache: Cache) -> dict[str, str]:
     """Everything that Go writes goes into the cache folder, unless the user keeps it elsewhere on purpose."""
     workshop = cache.workshop
-    home = Path(environment.get("HOME") or Path.home())
-    settings = Path(environment.get("XDG_CONFIG_HOME") or home / ".config") / "go" / "env"
     return {
         "GOMODCACHE": str(workshop / "modules"),
         "GOCACHE": str(workshop / "compiled"),
+        "GOTMPDIR": str(workshop / "temporary"),
         # Go counts its own use below the configuration folder; its settings are still read from where they are.
-        "GOENV": str(settings),
+        "GOENV": str(_configuration(environment) / "go" / "env"),
         **environment,
         "XDG_CONFIG_HOME": str(workshop / "configuration"),
         "GOTOOLCHAIN": "local",
         "GOWORK": "off",
         "CGO_ENABLED": "0",
     }
+
+
+def _configuration(environment: Mapping[str, str]) -> Path:
+    """The folder that Go calls os.UserConfigDir."""
+    home = Path(environment.get("HOME") or Path.home())
+    if sys.platform == "darwin":
+        return home / "Library" / "Application Support"
+    return Path(environment.get("XDG_CONFIG_HOME") or home / ".config")
 
 
 def _install_wheel(console: Console, folder: Path) -> None:

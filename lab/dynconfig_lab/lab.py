@@ -92,7 +92,7 @@ def launch(folder: Folder, plan: Plan, console: Console) -> None:
     supervisor = start_detached(command, folder.supervisor_log)
     try:
         wait_ready(folder, supervisor, console)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, NotReady):
         supervisor.end(20)
         raise
 

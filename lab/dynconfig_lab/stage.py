@@ -9,13 +9,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
-from urllib.request import urlopen
 
 import boto3
 from rich.console import Console
 
 from dynconfig_lab import binaries
+from dynconfig_lab.aws.server import RemoteLab
 from dynconfig_lab.controlplane import ControlPlane
 from dynconfig_lab.crew import Crew
 from dynconfig_lab.errors import LabError
@@ -38,7 +39,13 @@ class Stage:
     environment: Mapping[str, str]
     kubectl_binary: Path
     control_url: str
-    operator_log: Path
+    plane: ControlPlane
+    operator: Crew
+
+    @property
+    def operator_log(self) -> Path:
+        """What the operator has said so far."""
+        return self.folder / "operator.log"
 
     def kubectl(self, *arguments: str, stdin: str = "") -> str:
         """What kubectl prints. Raises CommandFailed with its words."""
@@ -67,9 +74,12 @@ class Stage:
 
     def calls(self) -> dict[str, int]:
         """How often each operation of AWS was called."""
-        with urlopen(f"{self.control_url}/calls") as answer:  # noqa: S310 - the lab's own address
-            found: dict[str, int] = json.load(answer)
-        return found
+        return self.lab.calls()
+
+    @property
+    def lab(self) -> RemoteLab:
+        """Counters and faults of the emulated AWS."""
+        return RemoteLab(self.control_url)
 
     def _run(self, command: tuple[str, ...], stdin: str) -> str:
         result = subprocess.run(command, env=self.environment, input=stdin, capture_output=True, text=True, check=False)
@@ -80,12 +90,12 @@ class Stage:
 
 
 @contextmanager
-def stage(console: Console) -> Iterator[Stage]:
+def stage(console: Console, operator_settings: Mapping[str, str] = MappingProxyType({})) -> Iterator[Stage]:
     """Start everything in a folder of its own; at the end nothing is left of it."""
     parts = binaries.ensure(console)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="dynconfig-")))
-        aws_port, control_port = free_ports(2)
+        aws_port, control_port, health_port = free_ports(3)
         plane = stack.enter_context(ControlPlane.start(folder / "kubernetes", parts))
         environment = {
             **local_environment(),
@@ -95,11 +105,13 @@ def stage(console: Console) -> Iterator[Stage]:
             "AWS_REGION": REGION,
             "COLUMNS": os.environ.get("COLUMNS", "120"),
         }
-        found = Stage(folder, environment, parts.kubectl, f"http://{HOST}:{control_port}", folder / "operator.log")
-        stack.enter_context(_crew(_aws(aws_port, control_port), folder))
+        operator = Crew([_operator(health_port, {**environment, **operator_settings})], folder)
+        control_url = f"http://{HOST}:{control_port}"
+        found = Stage(folder, environment, parts.kubectl, control_url, plane, operator)
+        stack.enter_context(_running(Crew([_aws(aws_port, control_port)], folder)))
         found.kubectl("apply", "-f", "-", stdin=found.dynconfig("crd"))
         _wait_for_crd(found)
-        stack.enter_context(_crew(_operator(environment), folder))
+        stack.enter_context(_running(operator))
         yield found
 
 
@@ -116,17 +128,14 @@ def _aws(aws_port: int, control_port: int) -> Program:
     return Program("aws", command, f"http://{HOST}:{control_port}/healthz")
 
 
-def _operator(environment: Mapping[str, str]) -> Program:
-    (port,) = free_ports(1)
-    settings = {**environment, "DYNCONFIG_HEALTH_PORT": str(port)}
-    return Program(
-        "operator", (sys.executable, "-m", "dynconfig", "run"), f"http://{HOST}:{port}/healthz", environment=settings
-    )
+def _operator(health_port: int, environment: Mapping[str, str]) -> Program:
+    settings = {**environment, "DYNCONFIG_HEALTH_PORT": str(health_port)}
+    command = (sys.executable, "-m", "dynconfig", "run")
+    return Program("operator", command, f"http://{HOST}:{health_port}/healthz", environment=settings)
 
 
 @contextmanager
-def _crew(program: Program, folder: Path) -> Iterator[None]:
-    crew = Crew([program], folder)
+def _running(crew: Crew) -> Iterator[None]:
     try:
         crew.start()
         yield

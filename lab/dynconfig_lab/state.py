@@ -58,6 +58,10 @@ class State:
         return self.phase is not Phase.FAILED and self.supervisor.alive
 
 
+PLAN = TypeAdapter(Plan)
+STATE = TypeAdapter(State)
+
+
 @dataclass(frozen=True)
 class Folder:
     path: Path
@@ -79,17 +83,17 @@ class Folder:
         return self.path / "kubeconfig"
 
     def plan(self) -> Plan | None:
-        return _read(self.path / "plan.json", TypeAdapter(Plan))
+        return _read(self.path / "plan.json", PLAN)
 
     def state(self) -> State | None:
-        return _read(self.path / "state.json", TypeAdapter(State))
+        return _read(self.path / "state.json", STATE)
 
     def write_plan(self, plan: Plan) -> None:
         self.path.mkdir(parents=True, exist_ok=True)
-        _replace(self.path / "plan.json", TypeAdapter(Plan).dump_json(plan, indent=2))
+        _replace(self.path / "plan.json", PLAN.dump_json(plan, indent=2))
 
     def write_state(self, state: State) -> None:
-        _replace(self.path / "state.json", TypeAdapter(State).dump_json(state, indent=2))
+        _replace(self.path / "state.json", STATE.dump_json(state, indent=2))
 
     def write_env(self, exports: Mapping[str, str]) -> None:
         lines = [f"export {name}={shlex.quote(value)}\n" for name, value in exports.items()]

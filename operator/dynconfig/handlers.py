@@ -97,8 +97,9 @@ async def start(memo: kopf.Memo, **_: Any) -> None:
     if settings.metrics_port:
         start_http_server(settings.metrics_port, registry=metrics.registry)
     serving = asyncio.create_task(memo.controller.serve(), name="controller")
-    serving.add_done_callback(lambda task: _ended(task, memo.stopped))
     memo.tasks = [serving, *_watches(memo.controller, kube, settings)]
+    for task in memo.tasks:
+        task.add_done_callback(lambda ended: _ended(ended, memo.stopped))
     log.info("Serving %s in %s", ", ".join(settings.namespaces) or "all namespaces", memo.region)
 
 
@@ -146,10 +147,10 @@ async def _cluster_id(kube: Kube) -> str:
             await asyncio.sleep(1.0)
 
 
-def _ended(serving: asyncio.Task[None], stopped: asyncio.Event) -> None:
-    """An operator that serves nothing must not look alive: it ends, and Kubernetes starts it again."""
-    if not serving.cancelled():
-        log.critical("The controller has ended by a bug in the operator", exc_info=serving.exception())
+def _ended(task: asyncio.Task[None], stopped: asyncio.Event) -> None:
+    """An operator that is deaf or serves nothing must not look alive: it ends, and Kubernetes starts it again."""
+    if not task.cancelled() and (failure := task.exception()) is not None:
+        log.critical("The %s has ended by a bug in the operator", task.get_name(), exc_info=failure)
         stopped.set()
 
 

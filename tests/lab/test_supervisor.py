@@ -13,7 +13,9 @@ import pytest
 from rich.console import Console
 
 from dynconfig_lab import lab
+from dynconfig_lab.crew import answers
 from dynconfig_lab.errors import NotReady
+from dynconfig_lab.kubeconfig import server
 from dynconfig_lab.ports import free_ports, is_free, port_or_free
 from dynconfig_lab.processes import Child, Identity, Program, wait_until
 from dynconfig_lab.state import Folder, Phase, Plan, Running, State
@@ -38,7 +40,7 @@ def said(console: Console) -> str:
     return console.file.getvalue()
 
 
-def server(name: str, port: int, after: tuple[str, ...] = ()) -> Program:
+def serving(name: str, port: int, after: tuple[str, ...] = ()) -> Program:
     command = sys.executable, "-m", "http.server", "--bind", "127.0.0.1", str(port)
     return Program(name, command, f"http://127.0.0.1:{port}/", after)
 
@@ -46,7 +48,7 @@ def server(name: str, port: int, after: tuple[str, ...] = ()) -> Program:
 def two_servers() -> Plan:
     """Two programs that answer, the second of which needs the first."""
     first, second = free_ports(2)
-    programs = server("first", first), server("second", second, after=("first",))
+    programs = serving("first", first), serving("second", second, after=("first",))
     return Plan(programs, exports={"KUBECONFIG": "/a folder/with'quote", "AWS_REGION": "eu-west-1"})
 
 
@@ -83,6 +85,27 @@ def test_a_lab_is_ready_when_all_its_programs_answer(folder: Folder, console: Co
     state = state_of(folder)
     assert state.phase is Phase.READY
     assert [child.name for child in state.children if child.ready and child.identity.alive] == ["first", "second"]
+
+
+@pytest.mark.e2e
+@pytest.mark.timeout(1800)  # the first time on a machine the binaries are built
+def test_one_command_starts_the_real_lab_and_one_ends_it(folder: Folder) -> None:
+    started = command("up", "--cluster", "built", folder=folder)
+    assert started.returncode == 0, started.stdout + started.stderr
+    lines = dict(line.removeprefix("export ").split("=", 1) for line in folder.env.read_text().splitlines())
+    assert list(lines) == [
+        "KUBECONFIG",
+        "AWS_ENDPOINT_URL",
+        "AWS_REGION",
+        "AWS_ACCESS_KEY_ID",
+        "AWS_SECRET_ACCESS_KEY",
+        "DYNCONFIG_LAB_URL",
+    ]
+    assert answers(f"{server(Path(lines['KUBECONFIG']))}/readyz")
+    assert answers(f"{lines['DYNCONFIG_LAB_URL']}/calls")
+    processes = identities(folder)
+    assert command("down", folder=folder).returncode == 0
+    assert not any(process.alive for process in processes)
 
 
 def test_its_settings_can_be_read_by_a_shell(folder: Folder, console: Console) -> None:
@@ -173,7 +196,7 @@ def test_a_program_that_cannot_start_fails_the_start_with_its_last_words(folder:
     broken = Program("broken", (sys.executable, "-c", "raise SystemExit('the disk is full')"), "http://127.0.0.1:1/")
     with pytest.raises(NotReady, match=r"(?s)broken ended with exit code 1.*the disk is full"):
         lab.up(folder, lambda: Plan((*two_servers().programs, broken)), console)
-    assert all_ended(identities(folder))
+    assert not any(process.alive for process in identities(folder))
 
 
 def test_a_missing_program_is_named(folder: Folder, console: Console) -> None:

@@ -12,6 +12,7 @@ from dynconfig import __version__
 from dynconfig.aws.errors import translated, translated_locally
 from dynconfig.aws.quota import Quota
 from dynconfig.engine.errors import Throttled
+from dynconfig.engine.secret import SecretText
 
 Count = Callable[[str, str, str], None]
 """Told of each call: service, operation, and OK or the error's code."""
@@ -47,7 +48,7 @@ class Client:
             answer = getattr(self._client, method)(**request)
         except ClientError as error:
             self._count(self._service, operation, error.response.get("Error", {}).get("Code", "unknown"))
-            failure = translated(error, operation, _subject(request), str(request.get("Value", "")))
+            failure = translated(error, operation, _subject(request), _hidden(request))
             if failure is None:
                 raise
             if isinstance(failure, Throttled):
@@ -116,6 +117,11 @@ class Session:
                 )
                 self._clients[service, region] = Client(client, region, self._quota, self._count)
             return self._clients[service, region]
+
+
+def _hidden(request: dict[str, Any]) -> str:
+    value = request.get("Value")
+    return value if isinstance(value, SecretText) else ""
 
 
 def _subject(request: dict[str, Any]) -> str:

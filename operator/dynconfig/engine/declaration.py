@@ -56,6 +56,8 @@ class Applied:
 
     generation: int | None
     versions: Mapping[str, int]
+    drifted: frozenset[str] = frozenset()
+    """Titles of resources that were reported as drifted: their versions are not ours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +175,8 @@ def applied_of(status: Mapping[str, Any] | None) -> Applied | None:
     if not status or "observedGeneration" not in status:
         return None
     versions = {item["name"]: item["version"] for item in status.get("parameters") or ()}
-    return Applied(status.get("appliedGeneration"), versions)
+    drifted = frozenset(item["resource"] for item in status.get("drift") or ())
+    return Applied(status.get("appliedGeneration"), versions, drifted)
 
 
 def is_requested(document: Mapping[str, Any]) -> bool:

@@ -161,15 +161,13 @@ def drifted(step: Step, declaration: Declaration) -> bool:
         return isinstance(step.change, Update)
     if applied.generation != declaration.generation:
         return False
-    if isinstance(step.change, Create):
-        return step.resource.name in applied.versions
-    return _changed_in_aws(step.change, applied.versions)
+    return step.resource.title in applied.drifted or _changed_in_aws(step.change, applied.versions)
 
 
 def _changed_in_aws(change: Change, versions: Mapping[str, int]) -> bool:
-    """A new version was written by others, or a field without versions differs; else the Secret behind it changed."""
+    """It went, has a version of others, or differs in a field without versions; else the Secret behind it changed."""
     if not isinstance(change, Update):
-        return False
+        return isinstance(change, Create) and change.desired.name in versions
     only_value = {difference.field for difference in change.because} == {"value"}
     seen = change.observed.version if isinstance(change.observed, Versioned) else None
     return not only_value or seen != versions.get(change.observed.name)

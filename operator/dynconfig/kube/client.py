@@ -125,7 +125,8 @@ class Kube:
         while True:
             headers = {"Accept": _METADATA.format("PartialObjectMetadataList")}
             page = await self._send("GET", _collection(kind, namespace), params=params, headers=headers)
-            found += [item["metadata"] for item in page["items"]]
+            # An empty list of metadata comes as null.
+            found += [item["metadata"] for item in page["items"] or ()]
             more = page["metadata"].get("continue")
             if not more:
                 return found, page["metadata"]["resourceVersion"]

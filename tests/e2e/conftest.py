@@ -1,0 +1,34 @@
+"""One control plane, one emulated AWS and one operator for all end-to-end tests; a namespace and a path for each."""
+
+import itertools
+from collections.abc import Iterator
+
+import httpx2
+import pytest
+from rich.console import Console
+from tests.e2e.world import World, admin
+
+from dynconfig_lab.aws import Faults
+from dynconfig_lab.stage import Stage, stage
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def scene() -> Iterator[Stage]:
+    with stage(Console(stderr=True), {"DYNCONFIG_LOG_LEVEL": "debug"}) as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def http(scene: Stage) -> Iterator[httpx2.Client]:
+    with admin(scene.plane) as client:
+        yield client
+
+
+@pytest.fixture
+def world(scene: Stage, http: httpx2.Client) -> Iterator[World]:
+    name = f"team-{next(_numbers)}"
+    http.post("/api/v1/namespaces", json={"metadata": {"name": name}}).raise_for_status()
+    yield World(scene, http, name, f"/{name}/app")
+    scene.lab.faults(Faults())

@@ -1,0 +1,87 @@
+"""Deletion takes what is ours, never hangs for good, and is no surprise."""
+
+import pytest
+from tests.e2e.world import World
+
+from dynconfig_lab.aws import Faults
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
+
+
+def test_deletion_removes_what_the_object_owns_and_nothing_else(world: World) -> None:
+    world.declare("gone", world.spec({"name": "a", "value": "1"}, {"name": "b", "value": "1"}))
+    world.wait_ready("gone")
+    world.ssm.put_parameter(Name=f"{world.path}/neighbour", Value="1", Type="String")
+    world.delete("gone")
+    world.wait("the object is gone", lambda: world.is_gone("gone"))
+    assert world.names() == ["neighbour"]
+    world.wait_event("gone", "Deleted")
+
+
+def test_retain_leaves_everything_without_an_owner(world: World) -> None:
+    world.declare("kept", world.spec({"name": "a", "value": "1"}, deletionPolicy="Retain", tags={"team": "shop"}))
+    world.wait_ready("kept")
+    world.delete("kept")
+    world.wait("the object is gone", lambda: world.is_gone("kept"))
+    assert world.value("a") == "1"
+    answer = world.ssm.list_tags_for_resource(ResourceType="Parameter", ResourceId=f"{world.path}/a")
+    assert [item["Key"] for item in answer["TagList"]] == ["team"]
+    world.declare("heir", world.spec({"name": "a", "value": "2"}, adoptionPolicy="IfUnowned"))
+    world.wait_ready("heir")
+
+
+def test_deleting_most_of_a_configuration_wants_approval(world: World) -> None:
+    parameters = [{"name": f"p{index}", "value": "1"} for index in range(14)]
+    world.declare("emptied", world.spec(*parameters))
+    world.wait_ready("emptied")
+    world.edit("emptied", {"spec": {"parameters": parameters[:2]}})
+    message = world.wait_reason("emptied", "UnsafePlan")
+    assert "12 of 14 resources would be deleted" in message
+    assert len(world.names()) == 14
+    world.annotate("emptied", "approve-generation", str(world.get("emptied")["metadata"]["generation"]))
+    world.wait_ready("emptied")
+    assert world.names() == ["p0", "p1"]
+
+
+def test_deletion_waits_for_aws_and_says_so(world: World) -> None:
+    world.declare("delayed", world.spec({"name": "a", "value": "1"}))
+    world.wait_ready("delayed")
+    world.stage.lab.faults(Faults(down=True))
+    world.delete("delayed")
+    world.wait("status says why", lambda: world.condition("delayed")[1] == "Unavailable", 60)
+    assert "failingSince" in world.status("delayed")
+    world.stage.lab.faults(Faults())
+    world.wait("the object is gone", lambda: world.is_gone("delayed"), 90)
+    assert world.names() == []
+
+
+def test_a_deletion_can_be_abandoned_with_the_inventory_told(world: World) -> None:
+    world.declare("left", world.spec({"name": "a", "value": "1"}))
+    world.wait_ready("left")
+    world.stage.lab.faults(Faults(down=True))
+    world.delete("left")
+    world.annotate("left", "abandon", "true")
+    world.wait("the object is gone", lambda: world.is_gone("left"), 90)
+    world.stage.lab.faults(Faults())
+    assert f"{world.path}/a" in world.wait_event("left", "Abandoned")
+    assert world.value("a") == "1"
+
+
+def test_a_namespace_goes_with_its_objects(world: World) -> None:
+    world.declare("inside", world.spec({"name": "a", "value": "1"}))
+    world.wait_ready("inside")
+    world.http.delete(f"/api/v1/namespaces/{world.namespace}").raise_for_status()
+    world.wait(
+        "the namespace is gone", lambda: world.http.get(f"/api/v1/namespaces/{world.namespace}").status_code == 404
+    )
+    assert world.names() == []
+
+
+def test_an_object_that_comes_back_under_its_name_starts_anew(world: World) -> None:
+    world.declare("again", world.spec({"name": "a", "value": "1"}))
+    world.wait_ready("again")
+    world.delete("again")
+    world.wait("the object is gone", lambda: world.is_gone("again"))
+    world.declare("again", world.spec({"name": "other", "value": "2"}))
+    world.wait_ready("again")
+    assert world.names() == ["other"]

@@ -1,0 +1,82 @@
+"""AWS refuses, throttles, fails, hangs or is gone: the object says why, and comes right without help."""
+
+import pytest
+from tests.e2e.world import World
+
+from dynconfig_lab.aws import Faults
+from dynconfig_lab.aws.faults import Injected
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
+
+FIVE = [{"name": f"p{index}", "value": "1"} for index in range(5)]
+
+
+def test_access_denied_stalls_with_the_words_of_aws(world: World) -> None:
+    words = "User: arn:aws:sts::1:assumed-role/x is not authorized to perform: ssm:PutParameter"
+    world.stage.lab.faults(Faults(errors={"ssm.PutParameter": Injected("AccessDeniedException", words)}))
+    world.declare("denied", world.spec(*FIVE))
+    message = world.wait_reason("denied", "AccessDenied")
+    assert words in message
+    assert world.path in message
+    world.stage.lab.faults(Faults())
+    world.look_now("denied")
+    world.wait_ready("denied")
+
+
+def test_an_unknown_kms_key_stalls_and_writes_nothing_else(world: World) -> None:
+    world.secret("db", password="x-canary")
+    reference = {"secretKeyRef": {"name": "db", "key": "password"}}
+    parameter = {"name": "password", "kmsKeyId": "alias/nobody", "valueFrom": reference}
+    world.declare("keyless", world.spec({"name": "a", "value": "1"}, parameter))
+    assert "alias/nobody" in world.wait_reason("keyless", "Refused")
+    assert world.names() == []
+
+
+def test_advanced_cannot_go_back_to_standard_and_says_so_once(world: World) -> None:
+    world.declare("tiered", world.spec({"name": "a", "value": "1", "tier": "Advanced"}))
+    world.wait_ready("tiered")
+    world.edit("tiered", {"spec": {"parameters": [{"name": "a", "value": "2", "tier": "Standard"}]}})
+    assert "cannot move it back to Standard" in world.wait_reason("tiered", "NotPossible")
+    assert world.value("a") == "1"
+
+
+@pytest.mark.parametrize(
+    "faults",
+    [
+        Faults(throttle={"ssm.PutParameter": 2}),
+        Faults(error_rate=0.3),
+        Faults(errors={"ssm.PutParameter": Injected("TooManyUpdates", "concurrent", 3)}),
+        Faults(errors={"ssm.GetParameters": Injected("ExpiredTokenException", "expired", 2)}),
+    ],
+    ids=["throttled", "failing", "concurrent updates", "expired credentials"],
+)
+def test_what_passes_is_retried_and_never_called_a_failure(world: World, faults: Faults) -> None:
+    world.stage.lab.faults(faults)
+    seen: set[str] = set()
+
+    def is_ready() -> bool:
+        seen.add(world.condition("tried")[0])
+        return world.is_ready("tried")
+
+    world.declare("tried", world.spec(*FIVE))
+    world.wait("it is Ready", is_ready, 90)
+    assert seen <= {"", "Unknown", "True"}
+    assert {world.version(item["name"]) for item in FIVE} == {1}
+
+
+def test_aws_that_is_gone_for_a_while_is_waited_for(world: World) -> None:
+    world.stage.lab.faults(Faults(down=True))
+    world.declare("patient", world.spec(*FIVE))
+    message = world.wait_reason("patient", "Unavailable", "Unknown")
+    assert "AWS does not answer" in message
+    assert world.condition("patient", "Reconciling")[0] == "True"
+    world.stage.lab.faults(Faults())
+    world.wait_ready("patient", 90)
+
+
+def test_aws_that_hangs_is_given_up_and_tried_again(world: World) -> None:
+    world.stage.lab.faults(Faults(hang_seconds=2))
+    world.declare("hung", world.spec(*FIVE))
+    world.wait("status says why", lambda: world.condition("hung")[1] == "Unavailable", 60)
+    world.stage.lab.faults(Faults())
+    world.wait_ready("hung", 90)

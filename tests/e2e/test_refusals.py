@@ -1,0 +1,129 @@
+"""What the API server refuses by itself: a message that names field and rule, and nothing written in AWS."""
+
+from typing import Any
+
+import pytest
+from tests.e2e.world import World
+
+from dynconfig.engine.declaration import faults
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
+
+SECRET = {"secretKeyRef": {"name": "s", "key": "k"}}
+ONE: dict[str, Any] = {"name": "a", "value": "1"}
+
+# What is wrong, the spec, the field in the API server's words, and the rule.
+REFUSED: list[tuple[str, dict[str, Any], str, str]] = [
+    ("blank in a name", {"parameters": [{"name": "a b", "value": "1"}]}, "spec.parameters[0].name", "match"),
+    ("leading slash", {"parameters": [{"name": "/a", "value": "1"}]}, "spec.parameters[0].name", "match"),
+    ("double slash", {"parameters": [{"name": "a//b", "value": "1"}]}, "spec.parameters[0].name", "match"),
+    ("no leading slash in path", {"path": "a/b"}, "spec.path", "match"),
+    ("aws path", {"path": "/aws/x"}, "spec.path", "must not begin with /aws or /ssm"),
+    ("ssm path in capitals", {"path": "/SSM-x"}, "spec.path", "must not begin with /aws or /ssm"),
+    (
+        "16 levels",
+        {"parameters": [{"name": "/".join("abcdefghijklmno"), "value": "1"}]},
+        "spec.parameters",
+        "15 levels",
+    ),
+    ("duplicate", {"parameters": [ONE, ONE]}, "spec.parameters[1]", "uplicate"),
+    (
+        "value and valueFrom",
+        {"parameters": [{**ONE, "valueFrom": SECRET}]},
+        "spec.parameters[0]",
+        "exactly one of value",
+    ),
+    ("neither", {"parameters": [{"name": "a"}]}, "spec.parameters[0]", "exactly one of value and valueFrom"),
+    ("two sources", {"parameters": [{"name": "a", "valueFrom": {}}]}, "spec.parameters[0].valueFrom", "exactly one"),
+    ("inline secret", {"parameters": [{**ONE, "type": "SecureString"}]}, "spec.parameters[0]", "secretKeyRef only"),
+    (
+        "secret of a ConfigMap",
+        {
+            "parameters": [
+                {"name": "a", "type": "SecureString", "valueFrom": {"configMapKeyRef": {"name": "c", "key": "k"}}}
+            ]
+        },
+        "spec.parameters[0]",
+        "secretKeyRef only",
+    ),
+    ("key of a String", {"parameters": [{**ONE, "kmsKeyId": "alias/x"}]}, "spec.parameters[0]", "SecureString only"),
+    ("reference in a value", {"parameters": [{"name": "a", "value": "{{x}}"}]}, "spec.parameters[0]", "{{"),
+    (
+        "policies on Standard",
+        {"parameters": [{**ONE, "policies": [{"type": "Expiration"}]}]},
+        "spec.parameters[0]",
+        "policies need tier",
+    ),
+    ("TTL of the cache", {"cache": {"ttlSeconds": 301}}, "spec.cache.ttlSeconds", "less than or equal to 300"),
+    (
+        "TTL of a parameter",
+        {"parameters": [{**ONE, "ttlSeconds": -1}]},
+        "spec.parameters[0].ttlSeconds",
+        "greater than",
+    ),
+    ("cache size", {"cache": {"size": 1001}}, "spec.cache.size", "less than or equal to 1000"),
+    ("resync too often", {"resyncInterval": "5s"}, "spec.resyncInterval", "between 10s and 24h"),
+    ("no duration", {"resyncInterval": "often"}, "spec.resyncInterval", "match"),
+    ("reserved tag", {"tags": {"aws:x": "1"}}, "spec.tags", "must not begin with aws:"),
+    ("our own tag", {"tags": {"dynconfig.dev/owner": "1"}}, "spec.tags", "must not begin with aws: or dynconfig.dev/"),
+    ("unknown type", {"parameters": [{**ONE, "type": "Text"}]}, "spec.parameters[0].type", "SecureString"),
+    (
+        "bounds of a string",
+        {"parameters": [{**ONE, "schema": {"type": "host", "minimum": 1}}]},
+        "spec.parameters[0].schema",
+        "need type integer or number",
+    ),
+    (
+        "bounds the wrong way round",
+        {"parameters": [{**ONE, "schema": {"type": "integer", "minimum": 2, "maximum": 1}}]},
+        "spec.parameters[0].schema",
+        "minimum must not be above maximum",
+    ),
+]
+
+
+@pytest.mark.parametrize(("spec", "field", "rule"), [row[1:] for row in REFUSED], ids=[row[0] for row in REFUSED])
+def test_what_is_malformed_is_refused_by_field_and_rule(
+    world: World, spec: dict[str, Any], field: str, rule: str
+) -> None:
+    answer = world.create("bad", {**world.spec(ONE), **spec})
+    message = answer.json()["message"]
+    assert answer.status_code == 422, message
+    assert field in message
+    assert rule in message
+    assert world.names() == []
+
+
+@pytest.mark.parametrize(("spec", "rule"), [(row[1], row[3]) for row in REFUSED], ids=[row[0] for row in REFUSED])
+def test_the_command_line_refuses_the_same_without_a_cluster(spec: dict[str, Any], rule: str) -> None:
+    document = {"metadata": {"name": "bad"}, "spec": {"path": "/team/app", "parameters": [ONE], **spec}}
+    found = faults(document, lambda _source: None)
+    assert found
+    words = {"uplicate": "must not repeat a name"}
+    assert words.get(rule, rule) in " ".join(found)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "field"),
+    [
+        ({}, {"path": "/other"}, "spec.path"),
+        ({"region": "eu-west-1"}, {"region": "eu-west-2"}, "spec.region"),
+        ({}, {"region": "eu-west-1"}, "spec.region"),
+        ({"region": "eu-west-1"}, {"region": None}, "spec.region"),
+    ],
+    ids=["path", "region", "region added", "region taken away"],
+)
+def test_where_it_lives_cannot_be_changed(
+    world: World, before: dict[str, Any], after: dict[str, Any], field: str
+) -> None:
+    world.declare("fixed", {**world.spec(ONE), **before})
+    answer = world.edit("fixed", {"spec": after})
+    assert answer.status_code == 422
+    assert field in answer.json()["message"]
+    assert "cannot be changed" in answer.json()["message"]
+
+
+def test_a_name_too_long_for_the_owner_tag_is_refused(world: World) -> None:
+    answer = world.create("n" * 64, world.spec(ONE))
+    assert answer.status_code == 422
+    assert "metadata.name must not be longer than 63" in answer.json()["message"]
