@@ -51,6 +51,11 @@ class Place:
         return self.folder / "tokens.csv"
 
     @property
+    def authority(self) -> Path:
+        """What kube-apiserver makes while it starts: its certificate, and the authority that signed it."""
+        return self.certificates / "apiserver.crt"
+
+    @property
     def service_account_key(self) -> Path:
         return self.folder / "service-accounts.key"
 
@@ -65,6 +70,7 @@ class ControlPlane:
         self.url = place.url
         self.admin_token = tokens[ADMIN]
         self.kubeconfig = place.kubeconfig()
+        self.authority = place.authority
         self._place = place
         self._crew = crew
 
@@ -113,8 +119,7 @@ def prepare(place: Place) -> dict[str, str]:
     kubeconfig.write_private(place.tokens, "".join(lines))
     kubeconfig.write_private(place.service_account_key, _private_key())
     for user, token in tokens.items():
-        # kube-apiserver makes the file while it starts: its certificate, and the authority that signed it.
-        kubeconfig.write(place.kubeconfig(user), place.url, place.certificates / "apiserver.crt", user, token)
+        kubeconfig.write(place.kubeconfig(user), place.url, place.authority, user, token)
     return tokens
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -13,6 +14,8 @@ from types import MappingProxyType
 from typing import Any
 
 import boto3
+import httpx2
+from botocore.config import Config
 from rich.console import Console
 
 from dynconfig_lab import binaries
@@ -62,12 +65,19 @@ class Stage:
         found: dict[str, Any] = json.loads(self.kubectl("get", *arguments, "-o", "json"))
         return found
 
-    def aws(self, service: str) -> Any:
+    def http(self) -> httpx2.Client:
+        """A client of the API server that may do everything."""
+        context = ssl.create_default_context(cafile=self.plane.authority)
+        headers = {"Authorization": f"Bearer {self.plane.admin_token}"}
+        return httpx2.Client(base_url=self.plane.url, headers=headers, verify=context, trust_env=False, timeout=30)
+
+    def aws(self, service: str, config: Config | None = None) -> Any:
         """A boto3 client of the emulated AWS."""
         return boto3.client(  # type: ignore[call-overload]  # any service by name
             service,
             region_name=REGION,
             endpoint_url=self.environment["AWS_ENDPOINT_URL"],
+            config=config,
             aws_access_key_id="lab",
             aws_secret_access_key="lab",  # noqa: S106 - the emulator takes any
         )

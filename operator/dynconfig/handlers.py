@@ -12,6 +12,7 @@ from prometheus_client import start_http_server
 from dynconfig import wiring
 from dynconfig.api import names
 from dynconfig.engine.agenda import Agenda
+from dynconfig.engine.declaration import Place
 from dynconfig.kube import sources
 from dynconfig.kube.client import ApiUnavailable, Kube
 from dynconfig.kube.controller import Controller, Surroundings
@@ -81,9 +82,11 @@ async def start(memo: kopf.Memo, **_: Any) -> None:
     kube: Kube = memo.kube
     agenda = Agenda()
     metrics = Metrics(lambda: memo.controller.oldest_observation(), lambda: memo.controller.waiting())
+    engine = wiring.engine(settings, metrics.called)
+    await asyncio.to_thread(engine.prepare, Place(memo.region))
     surroundings = Surroundings(
         kube=kube,
-        engine=wiring.engine(settings, metrics.called),
+        engine=engine,
         recorder=Recorder(kube, time.time),
         metrics=metrics,
         cluster=settings.cluster_id or await _cluster_id(kube),

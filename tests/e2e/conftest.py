@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import httpx2
 import pytest
 from rich.console import Console
-from tests.e2e.world import World, admin
+from tests.e2e.world import World
 
 from dynconfig_lab.aws import Faults
 from dynconfig_lab.stage import Stage, stage
@@ -22,7 +22,7 @@ def scene() -> Iterator[Stage]:
 
 @pytest.fixture(scope="session")
 def http(scene: Stage) -> Iterator[httpx2.Client]:
-    with admin(scene.plane) as client:
+    with scene.http() as client:
         yield client
 
 

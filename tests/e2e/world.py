@@ -1,6 +1,5 @@
 """What the end-to-end tests act on: a namespace of the real API server, and a path of the emulated AWS."""
 
-import ssl
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -8,7 +7,6 @@ from typing import Any
 
 import httpx2
 
-from dynconfig_lab.controlplane import ControlPlane
 from dynconfig_lab.processes import wait_until
 from dynconfig_lab.stage import Stage
 
@@ -163,12 +161,3 @@ class World:
 
     def _url(self, name: str) -> str:
         return f"{GROUP}/namespaces/{self.namespace}/dynamicconfigs/{name}"
-
-
-def admin(plane: ControlPlane) -> httpx2.Client:
-    """A client of the API server that may do everything."""
-    context = ssl.create_default_context()
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    headers = {"Authorization": f"Bearer {plane.admin_token}"}
-    return httpx2.Client(base_url=plane.url, headers=headers, verify=context, trust_env=False, timeout=30)

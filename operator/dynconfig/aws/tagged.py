@@ -2,15 +2,19 @@
 
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from dynconfig.api.names import OWNER_TAG
+from dynconfig.engine.resource import Owner
 
 if TYPE_CHECKING:
     from mypy_boto3_resourcegroupstaggingapi.client import ResourceGroupsTaggingAPIClient
+    from mypy_boto3_resourcegroupstaggingapi.type_defs import TagFilterTypeDef
 
 PAGE = 100
+# A close look at one object asks for its own tag, unless all objects together cost hardly more.
+FEW = 5 * PAGE
 FRESH_SECONDS = 600.0
 CLOSELY_SECONDS = 10.0
 
@@ -26,15 +30,19 @@ class TaggedParameters:
         self._lock = threading.Lock()
         self._read_at = float("-inf")
         self._tags: dict[str, Pairs] = {}
-        self._owned: dict[str, list[str]] = {}
+        self._owned: dict[str, tuple[str, ...]] = {}
 
-    def look(self, cluster: str, *, closely: bool) -> float:
+    def look(self, owner: Owner, *, closely: bool) -> float:
         """Have the index no older than ten minutes, or ten seconds for a close look; answers when it was read."""
         with self._lock:
             now = self._clock()
-            if now - self._read_at > (CLOSELY_SECONDS if closely else FRESH_SECONDS):
-                self._read(cluster)
+            age = now - self._read_at
+            if age > FRESH_SECONDS or (closely and age > CLOSELY_SECONDS and len(self._tags) <= FEW):
+                self._read_all(owner.cluster)
                 self._read_at = now
+            elif closely and age > CLOSELY_SECONDS:
+                self._read_one(owner)
+                return now
             return self._read_at
 
     def tags(self, name: str) -> Pairs | None:
@@ -43,23 +51,32 @@ class TaggedParameters:
 
     def owned(self, owner: str) -> Sequence[str]:
         """Names of the parameters that carry this owner tag."""
-        return tuple(self._owned.get(owner, ()))
+        return self._owned.get(owner, ())
 
-    def _read(self, cluster: str) -> None:
+    def _read_all(self, cluster: str) -> None:
+        self._tags, owned = {}, dict[str, list[str]]()
+        shared: dict[Pairs, Pairs] = {}
+        for name, tags in self._pages({"Key": OWNER_TAG}):
+            owner = dict(tags)[OWNER_TAG]
+            if owner.startswith(f"{cluster}/"):
+                # The parameters of an object share their tags, and twenty thousand of them one tuple for each object.
+                self._tags[name] = shared.setdefault(tags, tags)
+                owned.setdefault(owner, []).append(name)
+        self._owned = {owner: tuple(found) for owner, found in owned.items()}
+
+    def _read_one(self, owner: Owner) -> None:
+        found = dict(self._pages({"Key": OWNER_TAG, "Values": [owner.tag]}))
+        for name in set(self.owned(owner.tag)) - set(found):
+            self._tags.pop(name, None)
+        self._tags.update(found)
+        self._owned[owner.tag] = tuple(found)
+
+    def _pages(self, tag: "TagFilterTypeDef") -> Iterator[tuple[str, Pairs]]:
         pages = self._tagging.get_paginator("get_resources").paginate(
-            TagFilters=[{"Key": OWNER_TAG}],
+            TagFilters=[tag],
             ResourceTypeFilters=["ssm:parameter"],
             PaginationConfig={"PageSize": PAGE},
         )
-        shared: dict[Pairs, Pairs] = {}
-        tags: dict[str, Pairs] = {}
-        owned: dict[str, list[str]] = {}
         for resource in (item for page in pages for item in page["ResourceTagMappingList"]):
-            found = tuple(sorted((tag["Key"], tag["Value"]) for tag in resource["Tags"]))
-            owner = dict(found)[OWNER_TAG]
-            if owner.startswith(f"{cluster}/"):
-                # The parameters of an object share their tags, and twenty thousand of them one tuple for each object.
-                name = sys.intern(resource["ResourceARN"].split(":parameter", 1)[1])
-                tags[name] = shared.setdefault(found, found)
-                owned.setdefault(owner, []).append(name)
-        self._tags, self._owned = tags, owned
+            name = sys.intern(resource["ResourceARN"].split(":parameter", 1)[1])
+            yield name, tuple(sorted((tag["Key"], tag["Value"]) for tag in resource["Tags"]))

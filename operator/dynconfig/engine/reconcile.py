@@ -62,6 +62,10 @@ class Engine:
         self._kinds_of = kinds_of
         self._repeats: dict[str, dict[tuple[str, Difference], int]] = {}
 
+    def prepare(self, place: Place) -> None:
+        """Have the kinds of a place made before the first object needs them."""
+        self._kinds_of(place)
+
     def observe(self, declaration: Declaration) -> tuple[Resource, ...]:
         """What AWS has of all that is declared, known or owned; whoever owns it."""
         scope = _scope(declaration)

@@ -8,7 +8,7 @@ from dynconfig.api.names import OWNER_TAG
 from dynconfig.api.parameter import ParameterType, Tier
 from dynconfig.engine.declaration import Declaration
 from dynconfig.engine.errors import AlreadyExists, Conflict, NotFound, NotPossible, VersionLimit
-from dynconfig.engine.resource import Scope
+from dynconfig.engine.resource import Owner, Scope
 from dynconfig.kinds.parameter_value import (
     Pairs,
     Parameter,
@@ -41,8 +41,8 @@ STABLE_LABEL = "stable"
 class Tagged(Protocol):
     """Answers which parameters carry the owner tag, for many objects in few calls; late, as AWS's index is."""
 
-    def look(self, cluster: str, *, closely: bool) -> float:
-        """Have the index no older than is fit for the purpose; answers when it was read."""
+    def look(self, owner: Owner, *, closely: bool) -> float:
+        """Have the index no older than is fit for the purpose; answers when this owner's part of it was read."""
 
     def tags(self, name: str) -> Pairs | None:
         """All tags of an owned parameter, or None where the index does not have it."""
@@ -77,7 +77,7 @@ class Parameters:
         """What SSM has of the names that are desired, known or owned; one call for ten where nothing changed."""
         wanted = {parameter.name: parameter for parameter in desired}
         self._refuse_recreation(wanted)
-        indexed = 0.0 if scope.untouched else self._tagged.look(scope.owner.cluster, closely=scope.closely)
+        indexed = 0.0 if scope.untouched else self._tagged.look(scope.owner, closely=scope.closely)
         owned = () if scope.untouched else self._tagged.owned(scope.owner.tag)
         names = tuple(dict.fromkeys((*wanted, *scope.known, *owned)))
         answers = self._read(names, wanted)

@@ -1,0 +1,49 @@
+"""`make bench`: print the figures, each beside what it was measured against."""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx2
+from benchmarks import figures, road
+from benchmarks.figures import Figure
+from rich.console import Console
+
+from dynconfig_lab.errors import LabError
+from dynconfig_lab.stage import Stage, stage
+
+Measure = Callable[[Stage, httpx2.Client], Iterator[Figure]]
+
+MEASURES: dict[str, Measure] = {"speed": road.speed, "memory": road.memory}
+
+
+def main() -> None:
+    """Run the measures asked for, each on a fresh stage."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("measures", nargs="*", help=f"any of {', '.join(MEASURES)}; all if left out")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures as JSON, too")
+    wanted = parser.parse_args()
+    unknown = sorted(set(wanted.measures) - set(MEASURES))
+    if unknown:
+        parser.error(f"there is no measure {unknown[0]}; there are {', '.join(MEASURES)}")
+    console = Console(highlight=False)
+    try:
+        found = [figure for name in wanted.measures or MEASURES for figure in _measured(name, console)]
+    except (LabError, TimeoutError) as error:
+        sys.exit(f"error: {error}")
+    console.print(figures.table(found))
+    console.print(f"  on {os.cpu_count()} processors, the emulated AWS and Kubernetes among them", style="dim")
+    if wanted.json:
+        figures.write(found, wanted.json)
+    sys.exit(not all(figure.is_kept for figure in found))
+
+
+def _measured(name: str, console: Console) -> list[Figure]:
+    with console.status(f"  measuring: {name}"), stage(console) as found, found.http() as http:
+        return list(MEASURES[name](found, http))
+
+
+if __name__ == "__main__":
+    main()

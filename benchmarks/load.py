@@ -1,0 +1,124 @@
+"""Many DynamicConfigs at once, and the moment at which each of them was Ready; and the floor: boto3 alone."""
+
+import json
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+import httpx2
+from botocore.config import Config
+
+from dynconfig_lab.stage import Stage
+
+OBJECTS = "/apis/dynconfig.dev/v1alpha1/namespaces/default/dynamicconfigs"
+PARAMETERS = 10
+FLOOR_THREADS = 32
+APPLIERS = 8
+PATIENCE = 600.0
+
+
+def names(group: str, count: int) -> list[str]:
+    """Names of the objects of a group."""
+    return [f"{group}-{number}" for number in range(count)]
+
+
+def document(name: str) -> dict[str, Any]:
+    """An object with ten small parameters."""
+    parameters = [{"name": f"settings/{number}", "value": f"value-{number}"} for number in range(PARAMETERS)]
+    return {
+        "apiVersion": "dynconfig.dev/v1alpha1",
+        "kind": "DynamicConfig",
+        "metadata": {"name": name},
+        "spec": {"path": f"/{name}", "parameters": parameters},
+    }
+
+
+def apply(http: httpx2.Client, wanted: list[str]) -> None:
+    """Create the objects, some at a time, as kubectl or Argo CD would."""
+    with ThreadPoolExecutor(APPLIERS) as threads:
+        for answer in threads.map(lambda name: http.post(OBJECTS, json=document(name)), wanted):
+            answer.raise_for_status()
+
+
+def look_now(http: httpx2.Client, wanted: list[str], token: str) -> None:
+    """Ask for a fresh look at the objects."""
+    patch = {"metadata": {"annotations": {"dynconfig.dev/reconcile-requested-at": token}}}
+    headers = {"Content-Type": "application/merge-patch+json"}
+    with ThreadPoolExecutor(APPLIERS) as threads:
+        for answer in threads.map(lambda name: http.patch(f"{OBJECTS}/{name}", json=patch, headers=headers), wanted):
+            answer.raise_for_status()
+
+
+class Watch:
+    """Hears of every status, and remembers when an object was first Ready, and first answered a request."""
+
+    def __init__(self) -> None:
+        self._ready: dict[str, float] = {}
+        self._handled: dict[tuple[str, str], float] = {}
+        self._news = threading.Condition()
+
+    def hear(self, event: Mapping[str, Any]) -> None:
+        """Take in one event of the API server's watch."""
+        name, status = event["object"]["metadata"]["name"], event["object"].get("status") or {}
+        now = time.monotonic()
+        with self._news:
+            if any(item["type"] == "Ready" and item["status"] == "True" for item in status.get("conditions", ())):
+                self._ready.setdefault(name, now)
+            if "lastHandledReconcileAt" in status:
+                self._handled.setdefault((name, status["lastHandledReconcileAt"]), now)
+            self._news.notify_all()
+
+    def ready(self, wanted: list[str]) -> float:
+        """When the last of the objects became Ready, on the monotonic clock; waits for it. Raises TimeoutError."""
+        self._wait(lambda: all(name in self._ready for name in wanted))
+        return max(self._ready[name] for name in wanted)
+
+    def handled(self, wanted: list[str], token: str) -> float:
+        """When the last of the objects answered the request; waits for it. Raises TimeoutError."""
+        self._wait(lambda: all((name, token) in self._handled for name in wanted))
+        return max(self._handled[name, token] for name in wanted)
+
+    def _wait(self, condition: Any) -> None:
+        with self._news:
+            if not self._news.wait_for(condition, PATIENCE):
+                raise TimeoutError(f"the objects were not ready after {PATIENCE:.0f} s")
+
+
+@contextmanager
+def watching(http: httpx2.Client) -> Iterator[Watch]:
+    """Watch the objects from now on."""
+    version = http.get(OBJECTS).raise_for_status().json()["metadata"]["resourceVersion"]
+    watch, params = Watch(), {"watch": "true", "resourceVersion": version}
+    with http.stream("GET", OBJECTS, params=params, timeout=httpx2.Timeout(10, read=None)) as stream:
+        reader = threading.Thread(target=_read, args=(stream, watch), daemon=True)
+        reader.start()
+        yield watch
+
+
+def _read(stream: httpx2.Response, watch: Watch) -> None:
+    try:
+        for line in stream.iter_lines():
+            watch.hear(json.loads(line))
+    except (httpx2.StreamError, httpx2.TransportError):
+        # The stream was closed: the measuring is over.
+        return
+
+
+def floor(stage: Stage, group: str, count: int) -> float:
+    """Seconds that boto3 in 32 threads needs for the PutParameter calls of `count` objects, on the same emulator."""
+    config = Config(max_pool_connections=FLOOR_THREADS)
+    ssm = stage.aws("ssm", config)
+    wanted = [(name, item) for name in names(group, count) for item in document(name)["spec"]["parameters"]]
+
+    def put(named: tuple[str, dict[str, str]]) -> None:
+        name, item = named
+        tags = [{"Key": "example.com/owner", "Value": f"{'0' * 36}/default/{name}/{'0' * 36}"}]
+        ssm.put_parameter(Name=f"/{name}/{item['name']}", Value=item["value"], Type="String", Tags=tags)
+
+    with ThreadPoolExecutor(FLOOR_THREADS) as threads:
+        started = time.monotonic()
+        list(threads.map(put, wanted))
+        return time.monotonic() - started

@@ -1,0 +1,99 @@
+"""From `kubectl apply` to Parameter Store: how fast, with how many calls, in how much memory."""
+
+import re
+import statistics
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx2
+from benchmarks import load
+from benchmarks.figures import Figure
+
+from dynconfig_lab.stage import Stage
+
+PAIRS = 5
+OBJECTS = 50
+SINGLES = 20
+MANY = 2000
+
+
+def speed(stage: Stage, http: httpx2.Client) -> Iterator[Figure]:
+    """Latency of one object; throughput beside boto3 alone; calls to create and to look again."""
+    with load.watching(http) as watch:
+        yield _latency(http, watch)
+        yield _resync(stage, http, watch)
+        load.floor(stage, "floor-warm", OBJECTS)
+        yield from _throughput(stage, http, watch)
+
+
+def memory(stage: Stage, http: httpx2.Client) -> Iterator[Figure]:
+    """Resident memory with many objects."""
+    wanted = load.names("many", MANY)
+    with load.watching(http) as watch:
+        load.apply(http, wanted)
+        watch.ready(wanted)
+    pid = stage.operator.children["operator"].identity.pid
+    text = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
+    peak, now = (int(re.findall(rf"{field}:\s+(\d+) kB", text)[0]) / 1024 for field in ("VmHWM", "VmRSS"))
+    yield Figure(
+        f"Resident memory of the operator with {MANY} objects of {load.PARAMETERS} parameters, at its peak",
+        peak,
+        180,
+        "MiB",
+        f"the process's VmHWM; {now:.0f} MiB afterwards",
+    )
+
+
+def _latency(http: httpx2.Client, watch: load.Watch) -> Figure:
+    times: list[float] = []
+    for name in load.names("single", SINGLES):
+        started = time.monotonic()
+        load.apply(http, [name])
+        times.append(watch.ready([name]) - started)
+    return Figure(
+        f"One object of {load.PARAMETERS} parameters, from its apply to Ready, nothing else going on",
+        max(times),
+        0.5,
+        "s",
+        f"slowest of {SINGLES}; median {statistics.median(times):.3f} s",
+    )
+
+
+def _throughput(stage: Stage, http: httpx2.Client, watch: load.Watch) -> Iterator[Figure]:
+    ratios: list[float] = []
+    ours: list[float] = []
+    floors: list[float] = []
+    stage.lab.reset_calls()
+    for pair in range(PAIRS):
+        floors.append(load.floor(stage, f"floor-{pair}", OBJECTS))
+        wanted = load.names(f"pair-{pair}", OBJECTS)
+        started = time.monotonic()
+        load.apply(http, wanted)
+        ours.append(watch.ready(wanted) - started)
+        ratios.append(ours[-1] / floors[-1])
+    count = OBJECTS * load.PARAMETERS
+    yield Figure(
+        f"{OBJECTS} objects of {load.PARAMETERS} parameters, first apply to all Ready, over boto3 alone",
+        statistics.median(ratios),
+        1.3,
+        "",
+        f"{load.FLOOR_THREADS} boto3 threads putting the same {count} parameters: "
+        f"{statistics.median(ours):.2f} s beside {statistics.median(floors):.2f} s, "
+        f"median of {PAIRS} pairs ({min(ratios):.2f} to {max(ratios):.2f})",
+    )
+    calls = sum(stage.calls().values()) / PAIRS - count
+    yield Figure("AWS calls for each parameter created", calls / count, 1.2, "", f"{calls:.0f} calls for {count}")
+
+
+def _resync(stage: Stage, http: httpx2.Client, watch: load.Watch) -> Figure:
+    more = load.names("more", OBJECTS - SINGLES)
+    load.apply(http, more)
+    watch.ready(more)
+    wanted = [*load.names("single", SINGLES), *more]
+    stage.lab.reset_calls()
+    load.look_now(http, wanted, "benchmark")
+    watch.handled(wanted, "benchmark")
+    calls = stage.calls()
+    told = ", ".join(f"{name} {times}" for name, times in calls.items())
+    return Figure(f"AWS calls of a resync of {OBJECTS * load.PARAMETERS} parameters", sum(calls.values()), 60, "", told)
