@@ -20,7 +20,9 @@ from dynconfig_lab.processes import Program
 
 ADMIN = "admin"
 OPERATOR = "dynconfig-operator"
-GROUPS = {ADMIN: "system:masters", OPERATOR: ""}
+OPERATOR_ACCOUNT = "system:serviceaccount:dynconfig-system:dynconfig-operator"
+"""Who the operator is in a cluster, so that the RBAC of manifests/install holds here as there."""
+ACCOUNTS = {ADMIN: (ADMIN, "system:masters"), OPERATOR: (OPERATOR_ACCOUNT, "system:serviceaccounts")}
 CONTROLLERS = "namespace-controller,garbage-collector-controller,serviceaccount-controller"
 
 
@@ -114,8 +116,8 @@ class ControlPlane:
 def prepare(place: Place) -> dict[str, str]:
     """Writes what the programs need before they start; gives the token of each user."""
     place.folder.mkdir(parents=True, exist_ok=True)
-    tokens = {user: secrets.token_hex(16) for user in GROUPS}
-    lines = [f'{token},{user},{user},"{GROUPS[user]}"\n' for user, token in tokens.items()]
+    tokens = {user: secrets.token_hex(16) for user in ACCOUNTS}
+    lines = [f'{token},{ACCOUNTS[user][0]},{user},"{ACCOUNTS[user][1]}"\n' for user, token in tokens.items()]
     kubeconfig.write_private(place.tokens, "".join(lines))
     kubeconfig.write_private(place.service_account_key, _private_key())
     for user, token in tokens.items():

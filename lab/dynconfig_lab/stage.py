@@ -20,12 +20,13 @@ from rich.console import Console
 
 from dynconfig_lab import binaries
 from dynconfig_lab.aws.server import RemoteLab
-from dynconfig_lab.controlplane import ControlPlane
+from dynconfig_lab.controlplane import OPERATOR, ControlPlane
 from dynconfig_lab.crew import Crew
 from dynconfig_lab.errors import LabError
 from dynconfig_lab.ports import HOST, free_ports
 from dynconfig_lab.processes import Program, local_environment, wait_until
 
+INSTALL = Path(__file__).parents[2] / "manifests" / "install"
 REGION = "eu-west-1"
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "lab", "AWS_SECRET_ACCESS_KEY": "lab"}
 
@@ -115,11 +116,14 @@ def stage(console: Console, operator_settings: Mapping[str, str] = MappingProxyT
             "AWS_REGION": REGION,
             "COLUMNS": os.environ.get("COLUMNS", "120"),
         }
-        operator = Crew([_operator(health_port, {**environment, **operator_settings})], folder)
+        account = {"KUBECONFIG": str(plane.kubeconfig_for(OPERATOR))}
+        operator = Crew([_operator(health_port, {**environment, **account, **operator_settings})], folder)
         control_url = f"http://{HOST}:{control_port}"
         found = Stage(folder, environment, parts.kubectl, control_url, plane, operator)
         stack.enter_context(_running(Crew([_aws(aws_port, control_port)], folder)))
         found.kubectl("apply", "-f", "-", stdin=found.dynconfig("crd"))
+        for name in ("namespace", "rbac"):
+            found.kubectl("apply", "-f", str(INSTALL / f"{name}.yaml"))
         _wait_for_crd(found)
         stack.enter_context(_running(operator))
         yield found

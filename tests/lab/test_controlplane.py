@@ -19,7 +19,7 @@ from rich.console import Console
 from dynconfig_lab import binaries, controlplane
 from dynconfig_lab.binaries import Binaries
 from dynconfig_lab.cluster import Choice, choose, cluster, given_kubeconfig
-from dynconfig_lab.controlplane import OPERATOR, ControlPlane, Place
+from dynconfig_lab.controlplane import OPERATOR, OPERATOR_ACCOUNT, ControlPlane, Place
 from dynconfig_lab.crew import answers
 from dynconfig_lab.errors import LabError
 from dynconfig_lab.kubeconfig import server
@@ -91,7 +91,7 @@ def test_the_operator_may_do_what_a_role_grants_and_nothing_else(plane: ControlP
             RoleBinding(
                 RoleRef(apiGroup="rbac.authorization.k8s.io", kind="Role", name="reader"),
                 metadata=ObjectMeta(name="reader"),
-                subjects=[Subject(kind="User", name=OPERATOR, apiGroup="rbac.authorization.k8s.io")],
+                subjects=[Subject(kind="User", name=OPERATOR_ACCOUNT, apiGroup="rbac.authorization.k8s.io")],
             )
         )
         assert wait_until(lambda: found(lambda: list(operator.list(ConfigMap))), 10)

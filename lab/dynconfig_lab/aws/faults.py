@@ -10,6 +10,7 @@ from typing import Any
 from dynconfig_lab.aws.answers import AwsError
 from dynconfig_lab.aws.calls import Call
 
+_SERVER_FAULTS = ("InternalServerError", "InternalFailure", "ServiceUnavailable")
 _NUMBERS = ("error_rate", "latency_ms", "hang_seconds", "recreate_delay_seconds")
 
 
@@ -121,7 +122,7 @@ class Troublemaker:
                 return
             if left is not None:
                 self._left[call.name] = left - 1
-        raise AwsError(error.code, error.message)
+        raise AwsError(error.code, error.message, 500 if error.code in _SERVER_FAULTS else 400)
 
 
 def _number(document: Mapping[str, Any], name: str) -> float:

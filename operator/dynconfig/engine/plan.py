@@ -204,7 +204,8 @@ def _refusal(declaration: Declaration, observed: Resource) -> str | None:
         return f"{title} belongs to {_owner_title(observed)}; rename it or delete the other"
     if declaration.adoption_policy is AdoptionPolicy.IF_UNOWNED:
         return None
-    return f"{title} exists already and has no owner; set adoptionPolicy: IfUnowned to take it over, or rename it"
+    whose = f"was left by an earlier {owner.title}" if owner else "has no owner"
+    return f"{title} exists already and {whose}; set adoptionPolicy: IfUnowned to take it over, or rename it"
 
 
 def _owner_title(observed: Resource) -> str:

@@ -1,0 +1,205 @@
+"""What is particular about parameters: the calls they cost, and the rules of SSM that are easy to get wrong."""
+
+from typing import Any
+
+import pytest
+from tests.kinds.workshop import Workshop
+
+from dynconfig.engine.declaration import Declaration
+from dynconfig.engine.errors import Conflict, NotOwned, NotPossible
+from dynconfig.engine.plan import Update
+from dynconfig_lab.aws import Faults
+
+pytestmark = pytest.mark.lab
+
+ASKED = {"annotations": {"dynconfig.dev/reconcile-requested-at": "now"}}
+
+
+def many(count: int) -> dict[str, Any]:
+    return {"parameters": [{"name": f"p/{number}", "value": str(number)} for number in range(count)]}
+
+
+def secret(workshop: Workshop, **more: Any) -> dict[str, Any]:
+    workshop.secrets.setdefault("db/password", "pw-canary")
+    return {"parameters": [{"name": "pw", "valueFrom": {"secretKeyRef": {"name": "db", "key": "password"}}, **more}]}
+
+
+def test_creating_costs_one_look_for_ten_and_one_put_each(workshop: Workshop) -> None:
+    declaration = workshop.declare(many(20), metadata={"finalizers": []})
+    calls = workshop.calls(lambda: workshop.apply(declaration))
+    assert calls == {"ssm.GetParameters": 2, "ssm.PutParameter": 20}
+
+
+def test_a_look_at_what_is_in_sync_costs_one_call_for_ten(workshop: Workshop) -> None:
+    kind = workshop.parameters()
+    workshop.apply(workshop.declare(many(20)), kind)
+    calls = workshop.calls(lambda: workshop.apply(workshop.declare(many(20)), kind))
+    assert calls == {"ssm.GetParameters": 2}
+
+
+def test_a_look_at_what_is_in_sync_decrypts_nothing(workshop: Workshop) -> None:
+    kind = workshop.parameters()
+    workshop.apply(workshop.declare(secret(workshop)), kind)
+    seen: list[bool] = []
+    events = workshop.session.client("ssm", "eu-west-1")._client.meta.events
+    events.register(
+        "provide-client-params.ssm.GetParameters", lambda params, **_: seen.append(params["WithDecryption"])
+    )
+    workshop.apply(workshop.declare(secret(workshop)), kind)
+    assert seen == [False]
+    workshop.put_by_hand("pw", "other", Type="SecureString")
+    workshop.apply(workshop.declare(secret(workshop)), kind)
+    assert True in seen[1:]
+
+
+def test_a_changed_tag_makes_no_new_version(workshop: Workshop) -> None:
+    kind = workshop.parameters()
+    workshop.apply(workshop.declare(many(1)), kind)
+    calls = workshop.calls(lambda: workshop.apply(workshop.declare({**many(1), "tags": {"team": "b"}}), kind))
+    assert calls.get("ssm.PutParameter") is None
+    assert workshop.versions() == {"p/0": 1}
+    assert workshop.tags("p/0")["team"] == "b"
+
+
+def test_a_removed_tag_goes_and_tags_of_aws_and_ignored_ones_stay(workshop: Workshop) -> None:
+    workshop.apply(workshop.declare({**many(1), "tags": {"team": "b"}}))
+    workshop.apply(workshop.declare(many(1)))
+    assert "team" not in workshop.tags("p/0")
+
+
+def test_create_only_sets_the_value_once_and_keeps_the_rest_as_declared(workshop: Workshop) -> None:
+    kind = workshop.parameters()
+    workshop.apply(workshop.declare(secret(workshop, valuePolicy="CreateOnly")), kind)
+    workshop.put_by_hand("pw", "rotated", Type="SecureString")
+    outcome = workshop.apply(workshop.declare(secret(workshop, valuePolicy="CreateOnly")), kind)
+    assert outcome.plan.is_empty
+    workshop.apply(workshop.declare(secret(workshop, valuePolicy="CreateOnly", description="new"), generation=2), kind)
+    assert workshop.value("pw") == "rotated"
+
+
+def test_a_secret_text_in_no_repr_of_plan_or_outcome(workshop: Workshop) -> None:
+    outcome = workshop.apply(workshop.declare(secret(workshop)))
+    assert "pw-canary" not in repr(outcome)
+    assert workshop.value("pw") == "pw-canary"
+
+
+def test_leaving_secure_string_sends_no_key(workshop: Workshop) -> None:
+    workshop.apply(workshop.declare(secret(workshop)))
+    workshop.apply(workshop.declare({"parameters": [{"name": "pw", "value": "open"}]}, generation=2))
+    assert workshop.aws().get_parameter(Name=f"{workshop.path}/pw")["Parameter"]["Type"] == "String"
+
+
+@pytest.mark.parametrize(("value", "tier"), [("short", "Standard"), ("x" * 5000, "Advanced")])
+def test_intelligent_tiering_matches_the_tier_it_resolves_to(workshop: Workshop, value: str, tier: str) -> None:
+    spec = {"parameters": [{"name": "p", "value": value, "tier": "Intelligent-Tiering"}]}
+    workshop.apply(workshop.declare(spec))
+    listed = workshop.aws().describe_parameters(ParameterFilters=[{"Key": "Name", "Values": [f"{workshop.path}/p"]}])
+    assert listed["Parameters"][0]["Tier"] == tier
+    assert workshop.apply(workshop.declare(spec)).plan.is_empty
+
+
+def test_there_is_no_way_back_from_advanced_and_nothing_else_is_written(workshop: Workshop) -> None:
+    workshop.apply(workshop.declare({"parameters": [{"name": "p", "value": "1", "tier": "Advanced"}]}))
+    back = {"parameters": [{"name": "p", "value": "2"}, {"name": "q", "value": "3"}]}
+    with pytest.raises(NotPossible, match=r"/p is in tier Advanced.*set tier: Advanced"):
+        workshop.apply(workshop.declare(back, generation=2))
+    assert workshop.versions() == {"p": 1}
+
+
+def test_the_stable_label_on_the_oldest_of_a_hundred_versions_does_not_block_writes(workshop: Workshop) -> None:
+    declaration = _hundred_versions(workshop, "stable")
+    assert workshop.apply(declaration).is_complete
+    assert workshop.value("p") == "wanted"
+
+
+def test_a_label_of_others_on_the_oldest_version_is_named_and_left(workshop: Workshop) -> None:
+    declaration = _hundred_versions(workshop, "theirs")
+    with pytest.raises(NotPossible, match="carries the label theirs"):
+        workshop.apply(declaration)
+    history = workshop.aws().get_parameter_history(Name=f"{workshop.path}/p", MaxResults=50)
+    assert history["Parameters"][0]["Labels"] == ["theirs"]
+
+
+def test_what_was_deleted_a_moment_ago_is_not_created_for_half_a_minute(workshop: Workshop) -> None:
+    workshop.lab.faults(Faults(recreate_delay_seconds=1000))
+    kind = workshop.parameters()
+    before = workshop.status(workshop.apply(workshop.declare(many(2)), kind))
+    workshop.apply(workshop.declare(many(1), generation=2, status=before), kind)
+    with pytest.raises(Conflict) as refused:
+        workshop.apply(workshop.declare(many(2), generation=3), kind)
+    assert refused.value.delay == pytest.approx(30)
+    workshop.lab.faults(Faults())
+    workshop.clock.now += 30
+    assert workshop.apply(workshop.declare(many(2), generation=3), kind).is_complete
+
+
+def test_an_owner_that_only_the_late_index_knows_is_not_believed_before_deleting(workshop: Workshop) -> None:
+    kind = workshop.parameters()
+    before = workshop.status(workshop.apply(workshop.declare(many(2)), kind))
+    workshop.aws().remove_tags_from_resource(
+        ResourceType="Parameter", ResourceId=f"{workshop.path}/p/1", TagKeys=["dynconfig.dev/owner"]
+    )
+    outcome = workshop.apply(workshop.declare(many(1), generation=2, status=before), kind)
+    assert outcome.plan.is_empty
+    assert workshop.versions() == {"p/0": 1, "p/1": 1}
+
+
+def test_a_parameter_that_status_forgot_is_found_by_its_tag_and_deleted(workshop: Workshop) -> None:
+    workshop.apply(workshop.declare(many(2)))
+    workshop.apply(workshop.declare(many(1), generation=2))
+    assert workshop.versions() == {"p/0": 1}
+
+
+def test_parameters_with_a_longer_name_are_nobodys_business(workshop: Workshop) -> None:
+    workshop.put_by_hand("p/0-theirs")
+    workshop.apply(workshop.declare(many(1)))
+    workshop.apply(workshop.declare({}, generation=2))
+    assert workshop.versions() == {"p/0-theirs": 1}
+
+
+def test_the_owner_of_a_claimed_parameter_is_named(workshop: Workshop) -> None:
+    workshop.apply(workshop.declare(many(1)))
+    other: Declaration = workshop.declare(many(1), owner=workshop.owner("rival", "uid-2"))
+    with pytest.raises(NotOwned, match=rf"belongs to ns-{workshop.number}/myapp; rename it or delete the other"):
+        workshop.apply(other)
+
+
+def test_what_an_earlier_object_of_the_same_name_left_is_taken_over_when_asked(workshop: Workshop) -> None:
+    workshop.apply(workshop.declare(many(1)))
+    heir = workshop.owner(uid="uid-2")
+    with pytest.raises(NotOwned, match=r"was left by an earlier ns-\d+/myapp; set adoptionPolicy: IfUnowned"):
+        workshop.apply(workshop.declare(many(1), owner=heir))
+    assert workshop.apply(workshop.declare({**many(1), "adoptionPolicy": "IfUnowned"}, owner=heir)).is_complete
+    assert workshop.tags("p/0")["dynconfig.dev/owner"].endswith("/uid-2")
+
+
+def test_adopting_corrects_the_value_and_keeps_the_history(workshop: Workshop) -> None:
+    workshop.put_by_hand("p/0", "theirs")
+    outcome = workshop.apply(workshop.declare({**many(1), "adoptionPolicy": "IfUnowned"}))
+    assert isinstance(outcome.applied[0].change, Update)
+    assert {because.field for because in outcome.applied[0].because} == {"owner", "value"}
+    assert workshop.versions() == {"p/0": 2}
+
+
+def test_adopting_what_is_as_declared_writes_only_the_owner(workshop: Workshop) -> None:
+    workshop.put_by_hand("p/0", "0")
+    workshop.apply(workshop.declare({**many(1), "adoptionPolicy": "IfUnowned"}))
+    assert workshop.versions() == {"p/0": 1}
+
+
+def test_sixty_parameters_are_looked_at_closely_with_six_reads(workshop: Workshop) -> None:
+    kind = workshop.parameters()
+    workshop.apply(workshop.declare(many(60)), kind)
+    calls = workshop.calls(lambda: workshop.apply(workshop.declare(many(60), metadata=ASKED), kind))
+    assert calls["ssm.GetParameters"] == 6
+    assert set(calls) <= {"ssm.GetParameters", "resourcegroupstaggingapi.GetResources"}
+
+
+def _hundred_versions(workshop: Workshop, label: str) -> Declaration:
+    spec = {"parameters": [{"name": "p", "value": "wanted"}]}
+    workshop.apply(workshop.declare(spec))
+    name = f"{workshop.path}/p"
+    workshop.aws().label_parameter_version(Name=name, ParameterVersion=1, Labels=[label])
+    for number in range(99):
+        workshop.put_by_hand("p", str(number))
+    return workshop.declare(spec)
