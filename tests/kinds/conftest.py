@@ -5,8 +5,11 @@ from collections.abc import Iterator
 import pytest
 from tests.kinds.workshop import Workshop, unlimited
 
+from dynconfig.aws.permissions import ACCOUNT_ACTIONS, PARAMETER_ACTIONS
 from dynconfig.aws.session import Session
 from dynconfig_lab.aws import AwsLab, Faults
+
+_PREFIXES = {"resourcegroupstaggingapi": "tag"}
 
 
 @pytest.fixture(scope="session")
@@ -18,8 +21,11 @@ def lab() -> Iterator[AwsLab]:
 
 
 @pytest.fixture(scope="session")
-def session(lab: AwsLab) -> Session:
-    return unlimited(lab)
+def session(lab: AwsLab) -> Iterator[Session]:
+    """Clients whose calls, all tests together, are held against the operator's IAM policy."""
+    made: set[str] = set()
+    yield unlimited(lab, lambda service, operation, _code: made.add(f"{_PREFIXES.get(service, service)}:{operation}"))
+    assert made <= {*PARAMETER_ACTIONS, *ACCOUNT_ACTIONS}
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from typing import Any
 
 from dynconfig.api import names
 from dynconfig.aws.quota import Quota
-from dynconfig.aws.session import Session
+from dynconfig.aws.session import Count, Session
 from dynconfig.aws.tagged import TaggedParameters
 from dynconfig.engine import report
 from dynconfig.engine.declaration import Declaration, Source, declare
@@ -36,11 +36,11 @@ class Clock:
         self.now += seconds
 
 
-def unlimited(lab: AwsLab) -> Session:
+def unlimited(lab: AwsLab, count: Count) -> Session:
     """Clients of the emulated AWS that keep no quota."""
     clock = Clock()
     quota = Quota(clock, clock.pause, is_limited=False)
-    return Session(quota, lambda *_: None, endpoint=lab.endpoint, pool=4)
+    return Session(quota, count, endpoint=lab.endpoint, pool=4)
 
 
 @dataclass

@@ -56,7 +56,7 @@ _TABLE: dict[str, type[DynConfigError]] = {
 }
 
 # Connection refused or closed, timeouts, TLS; and pages of HTML where a proxy answers in place of AWS.
-_UNREACHABLE = (boto.HTTPClientError, ResponseParserError)
+_UNREACHABLE = (boto.ConnectionError, boto.HTTPClientError, ResponseParserError)
 _NO_CREDENTIALS = (
     boto.NoCredentialsError,
     boto.PartialCredentialsError,

@@ -1,0 +1,84 @@
+"""What AWS says, and what happens next."""
+
+from typing import Any
+
+import pytest
+from botocore import exceptions as boto
+from botocore.exceptions import ClientError
+
+from dynconfig.aws.errors import translated, translated_locally
+from dynconfig.engine import errors
+
+
+def answer(code: str, message: str = "words of AWS", status: int = 400) -> ClientError:
+    return ClientError(
+        {"Error": {"Code": code, "Message": message}, "ResponseMetadata": {"HTTPStatusCode": status}},  # type: ignore[typeddict-item]
+        "PutParameter",
+    )
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        ("ThrottlingException", errors.Throttled),
+        ("RequestLimitExceeded", errors.Throttled),
+        ("InternalServerError", errors.Unavailable),
+        ("TooManyUpdates", errors.Conflict),
+        ("ParameterAlreadyExists", errors.AlreadyExists),
+        ("ParameterNotFound", errors.NotFound),
+        ("InvalidResourceId", errors.NotFound),
+        ("ParameterMaxVersionLimitExceeded", errors.VersionLimit),
+        ("ParameterLimitExceeded", errors.QuotaExceeded),
+        ("HierarchyTypeMismatchException", errors.NotPossible),
+        ("AccessDeniedException", errors.AccessDenied),
+        ("InvalidKeyId", errors.Refused),
+        ("ValidationException", errors.Refused),
+        ("ParameterPatternMismatchException", errors.Refused),
+        ("ExpiredTokenException", errors.CredentialsMissing),
+    ],
+)
+def test_each_code_has_one_meaning(code: str, expected: type[errors.DynConfigError]) -> None:
+    found = translated(answer(code), "PutParameter", "parameter /a: ")
+    assert type(found) is expected
+    assert found.code == code
+    assert "parameter /a: PutParameter" in str(found)
+    assert "words of AWS" in str(found)
+
+
+def test_an_unknown_server_fault_may_pass() -> None:
+    assert isinstance(translated(answer("Odd", status=503), "PutParameter", ""), errors.Unavailable)
+
+
+def test_an_unknown_code_is_a_bug_and_stays_loud() -> None:
+    assert translated(answer("Odd"), "PutParameter", "") is None
+
+
+def test_a_conflict_is_tried_again_soon() -> None:
+    found = translated(answer("TooManyUpdates"), "PutParameter", "")
+    assert isinstance(found, errors.Retryable)
+    assert found.delay == 1.0
+
+
+def test_a_secret_that_aws_repeats_is_masked() -> None:
+    found = translated(answer("ValidationException", "value hunter2 is bad"), "PutParameter", "", "hunter2")
+    assert "hunter2" not in str(found)
+    assert "•••" in str(found)
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (boto.EndpointConnectionError(endpoint_url="https://ssm"), errors.Unavailable),
+        (boto.ReadTimeoutError(endpoint_url="https://ssm"), errors.Unavailable),
+        (boto.ConnectTimeoutError(endpoint_url="https://ssm"), errors.Unavailable),
+        (boto.ConnectionClosedError(endpoint_url="https://ssm"), errors.Unavailable),
+        (boto.SSLError(endpoint_url="https://ssm", error=ValueError("expired")), errors.Unavailable),
+        (boto.NoCredentialsError(), errors.CredentialsMissing),
+        (boto.CredentialRetrievalError(provider="x", error_msg="y"), errors.CredentialsMissing),
+        (boto.UnknownServiceError(service_name="x", known_service_names="y"), None),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_no_answer_at_all_may_pass_and_what_is_our_bug_is_loud(error: Any, expected: Any) -> None:
+    found = translated_locally(error, "PutParameter", "")
+    assert (type(found) if found else None) is expected

@@ -1,0 +1,159 @@
+"""The budget of calls: what a bucket lets through, and how it reacts when AWS refuses."""
+
+import threading
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dynconfig.aws.quota import AWS_GROUPS, SLOWEST_RATE, Bucket, Group, Quota
+from dynconfig.engine.errors import Throttled
+
+GROUPS = (Group("put", ("ssm.PutParameter",), 2.0), Group("get", ("ssm.GetParameter", "ssm.GetParameters"), 10.0))
+
+
+class Time:
+    """A clock that only waiting sets forward."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+        self.waited = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def pause(self, seconds: float) -> None:
+        self.now += seconds
+        self.waited += seconds
+
+
+def quota(time: Time, **more: object) -> Quota:
+    return Quota(time, time.pause, groups=GROUPS, **more)  # type: ignore[arg-type]
+
+
+def starts(bucket: Bucket, count: int, now: float) -> list[float]:
+    found: list[float] = []
+    while len(found) < count:
+        wait = bucket.wait(now)
+        if wait == 0.0:
+            found.append(now)
+        now += wait
+    return found
+
+
+@given(rate=st.floats(0.5, 50), count=st.integers(2, 200))
+def test_no_second_ever_sees_more_calls_than_the_burst_and_the_rate(rate: float, count: int) -> None:
+    found = starts(Bucket(rate), count, 0.0)
+    for index, first in enumerate(found):
+        within = sum(first <= at < first + 1.0 - 1e-6 for at in found[index:])
+        assert within <= max(1.0, rate) + rate + 1
+
+
+@given(rate=st.floats(0.5, 50))
+def test_calls_that_wait_are_spaced_by_the_rate(rate: float) -> None:
+    found = starts(Bucket(rate, tokens=0.0), 20, 0.0)
+    assert all(later - earlier == pytest.approx(1 / rate) for earlier, later in pairwise(found))
+
+
+def test_operations_of_one_group_share_a_budget_and_regions_do_not() -> None:
+    time = Time()
+    shared = quota(time)
+    for _ in range(12):
+        shared.acquire("eu-west-1", "ssm.GetParameter")
+    waited = time.waited
+    assert waited > 0
+    shared.acquire("us-east-1", "ssm.GetParameters")
+    assert time.waited == waited
+    shared.acquire("eu-west-1", "ssm.GetParameters")
+    assert time.waited > waited
+
+
+def test_a_turn_that_is_far_away_gives_the_thread_back_with_the_delay() -> None:
+    time = Time()
+    slow = Quota(time, time.pause, groups=(Group("put", ("ssm.PutParameter",), 0.2),))
+    slow.acquire("r", "ssm.PutParameter")
+    with pytest.raises(Throttled, match=r"0\.2 calls a second") as refused:
+        slow.acquire("r", "ssm.PutParameter")
+    assert refused.value.delay == pytest.approx(5.0)
+
+
+def test_a_refusal_halves_the_rate_once_a_second() -> None:
+    bucket = Bucket(8.0)
+    for _ in range(5):
+        bucket.throttled(10.0)
+    assert bucket.rate == 4.0
+    bucket.throttled(11.5)
+    assert bucket.rate == 2.0
+
+
+def test_the_rate_never_falls_to_a_standstill() -> None:
+    bucket = Bucket(8.0)
+    for second in range(100):
+        bucket.throttled(second * 2.0)
+    assert bucket.rate == SLOWEST_RATE
+
+
+def test_the_rate_grows_back_to_the_limit_and_no_further() -> None:
+    bucket = Bucket(8.0)
+    bucket.throttled(0.0)
+    for second in range(1, 40):
+        bucket.wait(float(second))
+    assert bucket.rate == 8.0
+
+
+def test_an_emulator_is_not_limited_until_it_refuses() -> None:
+    time = Time()
+    free = quota(time, is_limited=False)
+    for _ in range(100):
+        free.acquire("r", "ssm.PutParameter")
+    assert time.waited == 0.0
+    free.throttled("r", "ssm.PutParameter")
+    for _ in range(100):
+        free.acquire("r", "ssm.PutParameter")
+    assert time.waited > 0.0
+
+
+@pytest.mark.parametrize("name", ["put", "ssm.PutParameter"])
+def test_an_override_by_group_or_operation_replaces_the_limit(name: str) -> None:
+    time = Time()
+    fast = quota(time, overrides={name: 1000.0})
+    for _ in range(500):
+        fast.acquire("r", "ssm.PutParameter")
+    assert time.waited < 1.0
+
+
+def test_many_threads_never_take_the_same_token() -> None:
+    time, lock = Time(), threading.Lock()
+    taken: list[float] = []
+
+    def pause(seconds: float) -> None:
+        with lock:
+            time.now += seconds / 8
+
+    shared = Quota(time, pause, groups=GROUPS)
+
+    def work() -> None:
+        for _ in range(5):
+            while True:
+                try:
+                    shared.acquire("r", "ssm.GetParameter")
+                    break
+                except Throttled as later:
+                    pause(later.delay or 0.0)
+            with lock:
+                taken.append(time.now)
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    elapsed = max(taken) - 100.0
+    assert len(taken) == 40
+    assert len(taken) <= 10 + elapsed * 10 + 1
+
+
+def test_no_operation_is_in_two_groups() -> None:
+    operations = [operation for group in AWS_GROUPS for operation in group.operations]
+    assert len(operations) == len(set(operations))

@@ -1,0 +1,98 @@
+"""The index of owned parameters: one read for all, and one owner alone where there are many."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from dynconfig.aws import tagged
+from dynconfig.aws.tagged import TaggedParameters
+from dynconfig.engine.resource import Owner
+
+MINE = Owner("cluster", "shop", "myapp", "uid-1")
+
+
+class Tagging:
+    """AWS's answer to GetResources, as data, and what was asked."""
+
+    def __init__(self, tags: dict[str, dict[str, str]]) -> None:
+        self.tags = tags
+        self.asked: list[dict[str, Any]] = []
+
+    def get_paginator(self, method: str) -> "Tagging":
+        assert method == "get_resources"
+        return self
+
+    def paginate(self, **request: Any) -> Iterator[dict[str, Any]]:
+        self.asked.append(request)
+        (wanted,) = request["TagFilters"]
+        found = [
+            {
+                "ResourceARN": f"arn:aws:ssm:eu-west-1:1:parameter{name}",
+                "Tags": [{"Key": key, "Value": value} for key, value in tags.items()],
+            }
+            for name, tags in self.tags.items()
+            if tags.get(wanted["Key"]) in wanted.get("Values", [tags.get(wanted["Key"])])
+        ]
+        yield {"ResourceTagMappingList": found}
+
+
+class Time:
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def owned(count: int, owner: Owner = MINE) -> dict[str, dict[str, str]]:
+    return {f"/{owner.name}/{number}": {"dynconfig.dev/owner": owner.tag, "team": "b"} for number in range(count)}
+
+
+def index(tags: dict[str, dict[str, str]]) -> tuple[TaggedParameters, Tagging, Time]:
+    tagging, time = Tagging(tags), Time()
+    return TaggedParameters(tagging, time), tagging, time  # type: ignore[arg-type]
+
+
+def test_it_knows_what_an_owner_has_and_all_tags_of_it() -> None:
+    found, _tagging, _time = index(owned(2))
+    found.look(MINE, closely=False)
+    assert found.owned(MINE.tag) == ("/myapp/0", "/myapp/1")
+    assert found.tags("/myapp/0") == (("dynconfig.dev/owner", MINE.tag), ("team", "b"))
+
+
+def test_other_clusters_are_left_out() -> None:
+    stranger = Owner("elsewhere", "shop", "theirs", "uid-2")
+    found, _tagging, _time = index(owned(1) | owned(1, stranger))
+    found.look(MINE, closely=False)
+    assert found.tags("/theirs/0") is None
+
+
+def test_it_is_read_once_for_all_and_again_when_it_is_old() -> None:
+    found, tagging, time = index(owned(2))
+    for _ in range(5):
+        found.look(MINE, closely=False)
+    assert len(tagging.asked) == 1
+    time.now += tagged.FRESH_SECONDS + 1
+    found.look(MINE, closely=False)
+    assert len(tagging.asked) == 2
+
+
+def test_a_close_look_at_few_reads_all_and_serves_the_next_seconds() -> None:
+    found, tagging, time = index(owned(2))
+    found.look(MINE, closely=False)
+    time.now += tagged.CLOSELY_SECONDS + 1
+    for _ in range(3):
+        assert found.look(MINE, closely=True) == time.now
+    assert [request["TagFilters"] for request in tagging.asked] == [[{"Key": "dynconfig.dev/owner"}]] * 2
+
+
+def test_a_close_look_at_one_of_many_asks_for_its_own_tag() -> None:
+    other = Owner("cluster", "shop", "other", "uid-3")
+    found, tagging, time = index(owned(2) | owned(tagged.FEW, other))
+    found.look(MINE, closely=False)
+    time.now += tagged.CLOSELY_SECONDS + 1
+    del tagging.tags["/myapp/1"]
+    tagging.tags["/myapp/2"] = {"dynconfig.dev/owner": MINE.tag}
+    found.look(MINE, closely=True)
+    assert tagging.asked[-1]["TagFilters"] == [{"Key": "dynconfig.dev/owner", "Values": [MINE.tag]}]
+    assert found.owned(MINE.tag) == ("/myapp/0", "/myapp/2")
+    assert found.tags("/myapp/1") is None
+    assert len(found.owned(other.tag)) == tagged.FEW

@@ -1,0 +1,110 @@
+"""What the repository as a whole promises: generated files are current, examples hold, nothing local is in it."""
+
+import ast
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from dynconfig.cli import crd_text
+from dynconfig.engine.declaration import faults
+from dynconfig.files import read
+
+ROOT = Path(__file__).parents[2]
+CODE = [*ROOT.glob("operator/**/*.py"), *ROOT.glob("lab/**/*.py"), *ROOT.glob("benchmarks/**/*.py")]
+CODE += ROOT.glob("lambda_app/**/*.py")
+TESTS = [*ROOT.glob("tests/**/*.py")]
+
+
+def tracked() -> list[Path]:
+    listed = subprocess.run(
+        ["git", "ls-files"],  # noqa: S607 - wherever git is
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    return [ROOT / line for line in listed.splitlines() if (ROOT / line).is_file()]
+
+
+def title(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def test_the_crd_is_current() -> None:
+    assert (ROOT / "crds" / "dynamicconfigs.dynconfig.dev.yaml").read_text() == crd_text()
+
+
+@pytest.mark.parametrize("example", sorted((ROOT / "manifests" / "examples").glob("*.yaml")), ids=title)
+def test_every_example_validates(example: Path) -> None:
+    manifests = read([example], "default")
+    for document in manifests.configs:
+        assert faults(document, lambda source: manifests.text("default", source)) == ()
+
+
+def test_every_manifest_is_yaml_with_a_kind() -> None:
+    for path in ROOT.glob("manifests/install/*.yaml"):
+        for document in yaml.safe_load_all(path.read_text()):
+            assert document["kind"], path
+
+
+def test_the_source_root_is_no_package() -> None:
+    assert not (ROOT / "operator" / "__init__.py").exists()
+
+
+@pytest.mark.parametrize("path", [*CODE, *TESTS], ids=title)
+def test_a_file_is_short_and_says_what_it_is_for(path: Path) -> None:
+    text = path.read_text()
+    assert len(text.splitlines()) <= 300
+    assert ast.get_docstring(ast.parse(text)), "the first line says what the module is for"
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "operator").glob("**/*.py")), ids=title)
+def test_what_is_public_has_a_docstring(path: Path) -> None:
+    bare = [
+        node.name
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_") and not ast.get_docstring(node)
+    ]
+    assert bare == []
+
+
+def test_no_file_names_an_index_or_a_machine() -> None:
+    # Requirements may name packages and hashes, never where to get them.
+    for path in (ROOT / "requirements").glob("*.txt"):
+        assert not re.search(r"--(extra-)?index-url|--find-links|https?://", path.read_text()), path
+    for path in tracked():
+        if path.suffix in (".py", ".md", ".yaml", ".toml", ".txt", ".mod", "") and path.stat().st_size < 1_000_000:
+            assert not re.search(r"/(root|Users)/\w+|/work/\w+/", path.read_text(errors="replace")), path
+
+
+def test_every_requirement_has_a_hash() -> None:
+    for path in (ROOT / "requirements").glob("*.txt"):
+        blocks = re.split(r"\n(?=[a-zA-Z0-9])", path.read_text())
+        for block in (block for block in blocks if re.match(r"[a-zA-Z0-9]", block)):
+            assert "--hash=sha256:" in block, f"{path.name}: {block.splitlines()[0]}"
+
+
+def test_every_target_of_the_makefile_explains_itself() -> None:
+    text = (ROOT / "Makefile").read_text()
+    internal = {"lab-binaries"}
+    targets = set(re.findall(r"^\.PHONY: ([a-z-]+)$", text, re.MULTILINE)) - internal
+    explained = set(re.findall(r"^([a-z-]+):.*## ", text, re.MULTILINE))
+    assert targets == explained
+
+
+def test_the_settings_are_all_in_the_readme() -> None:
+    settings = (ROOT / "operator" / "dynconfig" / "settings.py").read_text()
+    readme = (ROOT / "README.md").read_text()
+    names = set(re.findall(r'own(?:\.get\(|, )"([A-Z_]+)"', settings))
+    assert names
+    assert {name for name in names if f"DYNCONFIG_{name}" not in readme} == set()
+
+
+def test_the_version_is_the_same_everywhere() -> None:
+    version = re.search(r'^version = "([^"]+)"', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
+    assert version
+    assert f'__version__ = "{version[1]}"' in (ROOT / "operator" / "dynconfig" / "__init__.py").read_text()
+    assert f"dynconfig-operator:{version[1]}" in (ROOT / "manifests" / "install" / "deployment.yaml").read_text()
