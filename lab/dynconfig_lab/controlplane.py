@@ -174,7 +174,10 @@ def _kube_apiserver(parts: Binaries, place: Place) -> Program:
         "profiling": "false",
     }
     command = _command(parts.kube_apiserver, options)
-    return Program("kube-apiserver", command, f"{place.url}/readyz", after=("etcd",), graceful=False)
+    # It shares a laptop with all the others: memory is there, processors are few.
+    environment = {"GOGC": "400"}
+    ready = f"{place.url}/readyz"
+    return Program("kube-apiserver", command, ready, after=("etcd",), graceful=False, environment=environment)
 
 
 def _kube_controller_manager(binary: Path, place: Place) -> Program:

@@ -20,6 +20,7 @@ from dynconfig.engine.resource import Owner
 from dynconfig.kube import sources as references
 from dynconfig.kube.client import ApiConflict, ApiRefused, ApiUnavailable, Document, Kube
 from dynconfig.kube.events import Recorder
+from dynconfig.kube.heard import Heard
 from dynconfig.kube.metrics import Metrics
 
 log = logging.getLogger(__name__)
@@ -27,10 +28,6 @@ log = logging.getLogger(__name__)
 FIRST_BACKOFF = 0.5
 LONGEST_BACKOFF = 60.0
 JITTER = 0.1
-
-_ASKED = (names.ABANDON, names.APPROVE_GENERATION, names.RECONCILE_REQUESTED_AT)
-
-Handled = tuple[str, int, bool, tuple[tuple[str, str], ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +57,7 @@ class Controller:
         self._workers = workers
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="reconcile")
         self._references = references.References(lambda key: self.wake(key))
-        self._handled: dict[Key, Handled] = {}
+        self._heard = Heard(surroundings.clock)
         self._failures: dict[Key, int] = {}
         self._observed: dict[Key, float] = {}
         self._news = asyncio.Event()
@@ -84,8 +81,10 @@ class Controller:
         key = Key(document["metadata"]["namespace"], document["metadata"]["name"])
         if event == "DELETED":
             self._agenda.add(key, self._on.clock(), Lane.CHANGE)
-        elif self._handled.get(key) != _fingerprint(document):
+        elif self._heard.is_news(key, document):
             self._agenda.add(key, self._on.clock(), Lane.ROUTINE if event is None else Lane.CHANGE)
+            if event == "ADDED":
+                self._heard.created(key, document)
         self._news.set()
 
     def wake(self, key: Key) -> None:
@@ -145,11 +144,11 @@ class Controller:
         self._on.metrics.reconciled(reason, self._on.clock() - started)
 
     async def _reconcile(self, key: Key) -> str:
-        document = await self._on.kube.object(key)
+        document = self._heard.take_created(key) or await self._on.kube.object(key)
         if document is None:
             self._forget(key)
             return "Gone"
-        self._handled[key] = _fingerprint(document)
+        self._heard.handled(key, document)
         if "deletionTimestamp" in document["metadata"]:
             return await self._say_goodbye(key, document)
         try:
@@ -273,8 +272,9 @@ class Controller:
         self._agenda.forget(key)
         self._references.forget(key)
         self._on.metrics.forget(key.namespace, key.name)
-        for memory in (self._handled, self._failures, self._observed):
-            memory.pop(key, None)
+        self._heard.forget(key)
+        self._failures.pop(key, None)
+        self._observed.pop(key, None)
 
     def _owner(self, document: Document) -> Owner:
         metadata = document["metadata"]
@@ -284,14 +284,6 @@ class Controller:
         ready = status["conditions"][0]
         level = logging.INFO if outcome.applied or outcome.error else logging.DEBUG
         log.log(level, "%s: %s: %s (%d changes made)", key, ready["reason"], ready["message"], len(outcome.applied))
-
-
-def _fingerprint(document: Mapping[str, Any]) -> Handled:
-    """All of an object that calls for a reconcile when it changes; the operator's own writes are no part of it."""
-    metadata = document["metadata"]
-    annotations = metadata.get("annotations") or {}
-    asked = tuple((name, annotations[name]) for name in _ASKED if name in annotations)
-    return metadata["uid"], metadata.get("generation", 1), "deletionTimestamp" in metadata, asked
 
 
 def _requested_at(document: Mapping[str, Any]) -> str | None:
