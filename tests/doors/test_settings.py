@@ -1,0 +1,64 @@
+"""The environment of the operator."""
+
+import pytest
+
+from dynconfig.settings import BadSetting, Settings
+
+
+def test_nothing_set_means_the_defaults() -> None:
+    assert Settings.from_environment({}) == Settings()
+
+
+@pytest.mark.parametrize(
+    ("environment", "region"),
+    [
+        ({"AWS_REGION": "eu-west-1"}, "eu-west-1"),
+        ({"AWS_DEFAULT_REGION": "eu-west-2"}, "eu-west-2"),
+        ({"AWS_REGION": "eu-west-1", "DYNCONFIG_REGION": "us-east-1"}, "us-east-1"),
+        ({"AWS_REGION": ""}, None),
+    ],
+)
+def test_the_region_comes_from_our_own_variable_first(environment: dict[str, str], region: str | None) -> None:
+    assert Settings.from_environment(environment).region == region
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "is_emulated"),
+    [("http://127.0.0.1:5000", True), ("https://vpce-1.ssm.eu-west-1.vpce.amazonaws.com", False), ("", False)],
+)
+def test_an_endpoint_that_is_not_of_aws_is_an_emulator(endpoint: str, is_emulated: bool) -> None:
+    assert Settings.from_environment({"AWS_ENDPOINT_URL": endpoint}).is_emulated is is_emulated
+
+
+def test_paths_are_allowed_by_namespace_with_a_default_and_nothing_for_the_rest() -> None:
+    own = Settings.from_environment({"DYNCONFIG_ALLOWED_PATHS": "shop=/shop,/common; *=/apps"})
+    assert own.paths_of("shop") == ("/shop", "/common")
+    assert own.paths_of("other") == ("/apps",)
+    strict = Settings.from_environment({"DYNCONFIG_ALLOWED_PATHS": "shop=/shop"})
+    assert not any("/shop/x".startswith(path) for path in strict.paths_of("other"))
+    assert strict.paths_of("other") != ()
+
+
+def test_quotas_are_read_as_calls_a_second() -> None:
+    found = Settings.from_environment({"DYNCONFIG_QUOTA": "ssm.Put=10, ssm.Get=100.5"})
+    assert found.quota == {"ssm.Put": 10.0, "ssm.Get": 100.5}
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("DYNCONFIG_QUOTA", "ssm.Put=fast"),
+        ("DYNCONFIG_QUOTA", "ssm.Put=0"),
+        ("DYNCONFIG_ALLOWED_PATHS", "shop"),
+        ("DYNCONFIG_ALLOWED_PATHS", "shop=shop"),
+        ("DYNCONFIG_WORKERS", "many"),
+        ("DYNCONFIG_WORKERS", "0"),
+        ("DYNCONFIG_TURN_SECONDS", "-1"),
+        ("DYNCONFIG_METRICS_PORT", "70000"),
+        ("DYNCONFIG_LOG_LEVEL", "loud"),
+        ("DYNCONFIG_LOG_FORMAT", "xml"),
+    ],
+)
+def test_a_wrong_setting_is_named_with_what_it_should_be(name: str, text: str) -> None:
+    with pytest.raises(BadSetting, match=name):
+        Settings.from_environment({name: text})
