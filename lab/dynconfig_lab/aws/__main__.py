@@ -24,8 +24,7 @@ def main() -> None:
         with AwsLab.start(wanted.aws_port, wanted.control_port) as lab:
             print(json.dumps({"aws": lab.endpoint, "control": lab.control_url}), flush=True)  # noqa: T201 - its purpose
             ended.wait()
-    except (OSError, SystemExit):
-        # werkzeug itself ends the process, with words about other programs, where a port is taken.
+    except OSError:
         sys.exit(f"A port is in use on {HOST}: --aws-port {wanted.aws_port}, --control-port {wanted.control_port}.")
 
 

@@ -12,13 +12,14 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from moto.core.exceptions import ServiceException
 from moto.events.models import events_backends
-from moto.sqs.exceptions import QueueDoesNotExist
 from moto.sqs.models import sqs_backends
 from moto.ssm.models import ssm_backends
 
 from dynconfig_lab.aws.answers import Answer
 from dynconfig_lab.aws.calls import ACCOUNT, Call
+from dynconfig_lab.aws.ssm_rules import canonical
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +53,8 @@ class Bus:
 
     def _deliver(self, region: str, event: Event) -> None:
         for rule in _rules(region):
-            if rule.state == "ENABLED" and rule.event_pattern.matches_event(event):
+            # The pattern of a rule that goes by schedule is empty, and would match everything.
+            if rule.state == "ENABLED" and not rule.scheduled_expression and rule.event_pattern.matches_event(event):
                 for target in rule.targets:
                     self._hand_over(region, target["Arn"], event)
 
@@ -64,16 +66,18 @@ class Bus:
             return
         try:
             sqs_backends[ACCOUNT][region].send_message(arn.rpartition(":")[2], json.dumps(event))
-        except QueueDoesNotExist:
-            log.warning("The queue %s does not exist; an event is lost, as in AWS without a dead-letter queue", arn)
+        except ServiceException as error:
+            log.warning(
+                "The queue %s takes no event; it is lost, as in AWS without a dead-letter queue: %s", arn, error
+            )
 
 
 def _put(request: Mapping[str, Any], answer: Answer) -> list[tuple[str, str]]:
-    return [("Create" if answer.document()["Version"] == 1 else "Update", request["Name"])]
+    return [("Create" if answer.document()["Version"] == 1 else "Update", _name(request))]
 
 
 def _delete(request: Mapping[str, Any], _answer: Answer) -> list[tuple[str, str]]:
-    return [("Delete", request["Name"])]
+    return [("Delete", _name(request))]
 
 
 def _delete_many(_request: Mapping[str, Any], answer: Answer) -> list[tuple[str, str]]:
@@ -81,7 +85,7 @@ def _delete_many(_request: Mapping[str, Any], answer: Answer) -> list[tuple[str,
 
 
 def _label(request: Mapping[str, Any], _answer: Answer) -> list[tuple[str, str]]:
-    return [("LabelParameterVersion", request["Name"])]
+    return [("LabelParameterVersion", _name(request))]
 
 
 _CHANGES = {
@@ -92,8 +96,14 @@ _CHANGES = {
 }
 
 
+def _name(request: Mapping[str, Any]) -> str:
+    """The name as it was written, without the ARN around it and the spaces beside it."""
+    bare: str = request["Name"].strip()
+    return bare.partition(":parameter")[2] if bare.startswith("arn:") else bare
+
+
 def _event(region: str, operation: str, name: str) -> Event:
-    versions = ssm_backends[ACCOUNT][region]._parameters.get(name)
+    versions = ssm_backends[ACCOUNT][region]._parameters.get(canonical(name))
     detail = {"operation": operation, "name": name}
     if versions:
         detail["type"] = versions[-1].parameter_type

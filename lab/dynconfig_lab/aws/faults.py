@@ -1,5 +1,6 @@
 """Faults on request: throttling, errors, latency, silence and absence of AWS."""
 
+import math
 import random
 import threading
 from collections import deque
@@ -109,9 +110,11 @@ class Troublemaker:
         now = self._clock()
         with self._lock:
             recent = self._recent.setdefault(call.name, deque())
-            while recent and now - recent[0] >= 1.0:
+            # Less than one a second is one in a longer time.
+            window = 1.0 if per_second >= 1 or per_second == 0 else 1.0 / per_second
+            while recent and now - recent[0] >= window:
                 recent.popleft()
-            if len(recent) >= per_second:
+            if len(recent) >= per_second * window:
                 raise AwsError("ThrottlingException", "Rate exceeded")
             recent.append(now)
 
@@ -127,16 +130,20 @@ class Troublemaker:
 
 def _number(document: Mapping[str, Any], name: str) -> float:
     value = document[name]
-    if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
+    if not _is_amount(value):
         raise BadFaults(f"{name}: has to be a number that is not negative")
     return float(value)
+
+
+def _is_amount(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value >= 0
 
 
 def _throttle(document: object) -> dict[str, float]:
     if not isinstance(document, dict):
         raise BadFaults('throttle: has to be an object such as {"ssm.PutParameter": 3}')
     for name, value in document.items():
-        if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
+        if not _is_amount(value):
             raise BadFaults(f"throttle: {name} has to be a number of calls a second")
     return {str(name): float(value) for name, value in document.items()}
 
@@ -148,6 +155,9 @@ def _errors(document: object) -> dict[str, Injected]:
     for name, error in document.items():
         if not isinstance(error, dict) or not isinstance(error.get("code"), str):
             raise BadFaults(f"errors: {name} needs a code")
+        odd = sorted(set(error) - {"code", "message", "times"})
+        if odd:
+            raise BadFaults(f"errors: {name} knows no {odd[0]}; there are code, message, times")
         times = error.get("times")
         if times is not None and (isinstance(times, bool) or not isinstance(times, int) or times < 1):
             raise BadFaults(f"errors: times of {name} has to be a whole number above 0")

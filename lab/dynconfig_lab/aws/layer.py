@@ -81,8 +81,11 @@ class Layer:
             told.append((status, headers))
 
         inner = {**environ, "wsgi.input": io.BytesIO(body), "CONTENT_LENGTH": str(len(body))}
-        content = b"".join(self._moto(inner, start_response))
+        try:
+            content = b"".join(self._moto(inner, start_response))
+        except NotImplementedError:
+            raise AwsError("NotEmulated", "The lab does not emulate this call.") from None
         status, headers = told[-1]
-        if status.startswith("500") and b"<html" in content[:200].lower():
+        if status.startswith(("500", "404")) and b"<html" in content[:200].lower():
             raise AwsError("NotEmulated", "The lab does not emulate this call.")
         return Answer(status, tuple(headers), content)

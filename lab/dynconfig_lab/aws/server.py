@@ -2,10 +2,11 @@
 
 import json
 import logging
+import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any, Self
 from urllib.request import ProxyHandler, Request, build_opener
 
@@ -50,14 +51,15 @@ class AwsLab:
         self._calls = Calls()
         self._trouble = Troublemaker(time.monotonic)
         self._parameters = ParameterStore(time.monotonic, lambda: self._trouble.faults.recreate_delay_seconds)
+        sockets = _listening(aws_port, control_port)
         self._bus = Bus()
         moto = DomainDispatcherApplication(create_backend_app)
         layer = Layer(moto, self._calls, self._trouble, self._parameters, self._bus)
         self._servers = (
-            _server(layer, aws_port),
-            _server(Control(self._calls, self._trouble, self.clear), control_port),
+            _server(layer, sockets[0]),
+            _server(Control(self._calls, self._trouble, self.clear), sockets[1]),
         )
-        self.endpoint, self.control_url = (f"http://{HOST}:{server.server_port}" for server in self._servers)
+        self.endpoint, self.control_url = (f"http://{HOST}:{server.port}" for server in self._servers)
         self._threads = [threading.Thread(target=server.serve_forever, daemon=True) for server in self._servers]
 
     @classmethod
@@ -127,8 +129,19 @@ class RemoteLab:
             return json.load(answer)
 
 
-def _server(application: Any, port: int) -> BaseWSGIServer:
-    server = make_server(HOST, port, application, threaded=True, request_handler=Handler)
+def _listening(*ports: int) -> list[socket.socket]:
+    """A socket for each port, or none at all. Raises OSError where a port is taken."""
+    with ExitStack() as stack:
+        found = [stack.enter_context(socket.create_server((HOST, port))) for port in ports]
+        stack.pop_all()
+        return found
+
+
+def _server(application: Any, listening: socket.socket) -> BaseWSGIServer:
+    # werkzeug, asked for a port that is taken, would end the process.
+    port = listening.getsockname()[1]
+    with listening:
+        server = make_server(HOST, port, application, threaded=True, request_handler=Handler, fd=listening.fileno())
     # A connection that a client keeps open must not keep the process.
     server.daemon_threads = True  # type: ignore[attr-defined]
     return server

@@ -2,7 +2,6 @@
 
 import base64
 import hashlib
-import json
 import re
 import secrets
 import threading
@@ -16,7 +15,7 @@ from moto.ssm.models import ssm_backends
 from dynconfig_lab.aws import ssm_describe
 from dynconfig_lab.aws.answers import Answer, AwsError
 from dynconfig_lab.aws.calls import ACCOUNT, Call
-from dynconfig_lab.aws.ssm_rules import Stored, check_name, check_tags, check_write
+from dynconfig_lab.aws.ssm_rules import Stored, canonical, check_name, check_tags, check_write
 
 Request = dict[str, Any]
 Forward = Callable[[Request], Answer]
@@ -44,22 +43,27 @@ class ParameterStore:
         if call.operation in NOT_EMULATED:
             raise AwsError("NotEmulated", f"The lab does not emulate ssm.{call.operation}.")
         handler = _HANDLERS.get(call.operation)
-        return handler(self, call, request, forward) if handler else forward(request)
+        if handler:
+            return handler(self, call, request, forward)
+        return forward({**request, "Name": canonical(request["Name"])} if "Name" in request else request)
 
     def put(self, call: Call, request: Request, forward: Forward) -> Answer:
         """PutParameter: one writer of a name at a time, and the tier resolved."""
-        name = request["Name"].strip()
+        check_name(request["Name"])
+        name = canonical(request["Name"])
         with self._alone(call.region, name):
             self._refuse_recreation(call.region, name)
             current = _current(call.region, name)
             stored = _stored(current) if current else None
             tier = check_write({**request, "Name": name}, stored, lambda key: _has_key(call.region, key))
             wanted = {**request, "Name": name, "Tier": tier}
-            if "aws:ssm:integration" in (request.get("DataType"), getattr(current, "data_type", None)):
+            kept = request.get("DataType") or getattr(current, "data_type", "text")
+            if kept == "aws:ssm:integration":
                 wanted["DataType"] = "text"
             answer = forward(wanted)
-            if answer.is_success and request.get("DataType"):
-                _current(call.region, name).data_type = request["DataType"]
+            written = _current(call.region, name)
+            if answer.is_success and written:
+                written.data_type = kept
         return Answer.of({**answer.document(), "Tier": tier}) if answer.is_success else answer
 
     def get(self, _call: Call, request: Request, forward: Forward) -> Answer:
@@ -67,7 +71,7 @@ class ParameterStore:
         asked = _name_of_arn(request["Name"])
         name, selector = _selected(asked)
         check_name(name)
-        answer = forward({**request, "Name": asked})
+        answer = forward({**request, "Name": canonical(name) + asked[len(name) :]})
         if not answer.is_success:
             return _unknown_label(answer, name, selector)
         parameter = answer.document()["Parameter"]
@@ -75,9 +79,19 @@ class ParameterStore:
 
     def get_many(self, call: Call, request: Request, forward: Forward) -> Answer:
         """GetParameters: names checked, secrets closed."""
+        asked = {_stored_form(name): name for name in request["Names"]}
         for name in request["Names"]:
             check_name(_selected(_name_of_arn(name))[0])
-        return self._closed(call, request, forward)
+        answer = self._closed(call, {**request, "Names": list(asked)}, forward)
+        if not answer.is_success:
+            return answer
+        document = answer.document()
+        forms = {
+            canonical(_selected(_name_of_arn(name))[0]): _selected(_name_of_arn(name))[0] for name in asked.values()
+        }
+        found = [{**item, "Name": forms.get(item["Name"], item["Name"])} for item in document["Parameters"]]
+        invalid = sorted(asked.get(name, name) for name in document["InvalidParameters"])
+        return Answer.of({"Parameters": sorted(found, key=lambda item: item["Name"]), "InvalidParameters": invalid})
 
     def get_by_path(self, call: Call, request: Request, forward: Forward) -> Answer:
         """GetParametersByPath."""
@@ -89,7 +103,18 @@ class ParameterStore:
     def history(self, call: Call, request: Request, forward: Forward) -> Answer:
         """GetParameterHistory."""
         check_name(request["Name"])
-        return self._closed(call, request, forward)
+        ssm_describe.check_token(request.get("NextToken"))
+        name = canonical(request["Name"])
+        answer = self._closed(call, {**request, "Name": name}, forward)
+        if not answer.is_success:
+            return answer
+        document = answer.document()
+        stored = {item.version: item for item in ssm_backends[ACCOUNT][call.region]._parameters.get(name, [])}
+        told = [
+            {**item, "Policies": ssm_describe.policies(stored[item["Version"]].policies or "")}
+            for item in document["Parameters"]
+        ]
+        return Answer.of({**document, "Parameters": told})
 
     def describe(self, call: Call, request: Request, _forward: Forward) -> Answer:
         """DescribeParameters, which moto cuts to ten a page and scans slowly."""
@@ -97,7 +122,7 @@ class ParameterStore:
 
     def delete(self, call: Call, request: Request, forward: Forward) -> Answer:
         """DeleteParameter, by name or ARN."""
-        name = _name_of_arn(request["Name"])
+        name = canonical(_name_of_arn(request["Name"]))
         return self._noted(call, [name], forward({**request, "Name": name}))
 
     def delete_many(self, call: Call, request: Request, forward: Forward) -> Answer:
@@ -108,15 +133,21 @@ class ParameterStore:
                 "1 validation error detected: Value at 'names' failed to satisfy constraint: "
                 "Member must have length less than or equal to 10",
             )
-        return self._noted(call, request["Names"], forward(request))
+        answer = forward(request)
+        return self._noted(call, answer.document().get("DeletedParameters", []) if answer.is_success else [], answer)
 
     def tag(self, call: Call, request: Request, forward: Forward) -> Answer:
         """AddTagsToResource: fifty at most, none of them reserved."""
-        name = request["ResourceId"]
+        name = canonical(request["ResourceId"])
         if request["ResourceType"] == "Parameter" and _current(call.region, name):
             present = set(ssm_backends[ACCOUNT][call.region].list_tags_for_resource("Parameter", name))
             check_tags(request["Tags"], len(present - {tag["Key"] for tag in request["Tags"]}))
-        return forward(request)
+        return self.tags(call, request, forward)
+
+    def tags(self, _call: Call, request: Request, forward: Forward) -> Answer:
+        """Any call about the tags of a parameter, in whichever form it is named."""
+        is_parameter = request["ResourceType"] == "Parameter"
+        return forward({**request, "ResourceId": canonical(request["ResourceId"])} if is_parameter else request)
 
     def _closed(self, _call: Call, request: Request, forward: Forward) -> Answer:
         answer = forward(request)
@@ -128,7 +159,7 @@ class ParameterStore:
 
     def _noted(self, call: Call, names: list[str], answer: Answer) -> Answer:
         if answer.is_success and self._recreate_delay():
-            self._deleted.update({(call.region, name): self._clock() for name in names})
+            self._deleted.update({(call.region, canonical(name)): self._clock() for name in names})
         return answer
 
     def _refuse_recreation(self, region: str, name: str) -> None:
@@ -162,6 +193,8 @@ _HANDLERS: dict[str, Callable[[ParameterStore, Call, Request, Forward], Answer]]
     "DeleteParameter": ParameterStore.delete,
     "DeleteParameters": ParameterStore.delete_many,
     "AddTagsToResource": ParameterStore.tag,
+    "RemoveTagsFromResource": ParameterStore.tags,
+    "ListTagsForResource": ParameterStore.tags,
 }
 
 
@@ -170,16 +203,9 @@ def _told(parameter: Mapping[str, Any], request: Request, name: str, selector: s
     found = {**parameter}
     if found.get("Type") == "SecureString" and not request.get("WithDecryption"):
         found["Value"] = _closed(found)
-    if found["Name"].lstrip("/") == name.lstrip("/"):
-        found["Name"] = name
-    if "Policies" in found:
-        found["Policies"] = ssm_describe.policies(_version(found["Policies"]))
+    if canonical(found["Name"]) == canonical(name):
+        found["Name"] = name.strip()
     return {**found, "Selector": f":{selector}"} if selector else found
-
-
-def _version(policies: object) -> str:
-    texts = [item["PolicyText"] for item in policies] if isinstance(policies, list) else []
-    return json.dumps(texts)
 
 
 def _closed(parameter: Mapping[str, Any]) -> str:
@@ -201,6 +227,11 @@ def _unknown_label(answer: Answer, name: str, selector: str) -> Answer:
 def _selected(name: str) -> tuple[str, str]:
     bare, _separator, selector = name.partition(":")
     return bare, selector
+
+
+def _stored_form(name: str) -> str:
+    bare, selector = _selected(_name_of_arn(name))
+    return f"{canonical(bare)}:{selector}" if selector else canonical(bare)
 
 
 def _name_of_arn(name: str) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 
 from dynconfig_lab.aws.answers import AwsError
 from dynconfig_lab.aws.calls import ACCOUNT
+from dynconfig_lab.aws.ssm_rules import canonical
 
 MODIFIED_BY = f"arn:aws:iam::{ACCOUNT}:user/lab"
 MAX_PAGE = 50
@@ -78,7 +79,8 @@ def _latest(backend: Any, names: list[str] | None) -> Iterator[Any]:
 
 def _named(filters: list[dict[str, Any]]) -> list[str] | None:
     exact = (item["Values"] for item in filters if item["Key"] == "Name" and item.get("Option", "Equals") == "Equals")
-    return next(exact, None)
+    named = next(exact, None)
+    return None if named is None else [canonical(name) for name in named]
 
 
 def _filter(item: Mapping[str, Any], backend: Any) -> Callable[[Any], bool]:
@@ -96,7 +98,9 @@ def _filter(item: Mapping[str, Any], backend: Any) -> Callable[[Any], bool]:
             return any(_below(text, value, depth) for value in values)
         if option == "BeginsWith":
             return any(text.startswith(value) for value in values)
-        return any(value in text for value in values) if option == "Contains" else text in values
+        if option == "Contains":
+            return any(value in text for value in values)
+        return text in (map(canonical, values) if key == "Name" else values)
 
     return matches
 

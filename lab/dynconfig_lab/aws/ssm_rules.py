@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from dynconfig_lab.aws.answers import AwsError
@@ -23,6 +24,7 @@ SIZES = {"Standard": 4096, "Advanced": 8192}
 POLICY_TYPES = ("Expiration", "ExpirationNotification", "NoChangeNotification")
 DATA_TYPES = ("text", "aws:ec2:image", "aws:ssm:integration")
 MAX_TAGS = 50
+MAX_POLICIES = 10
 
 
 @dataclass(frozen=True)
@@ -35,10 +37,16 @@ class Stored:
     policies: str
 
 
+def canonical(name: str) -> str:
+    """The form in which a name is stored: /X and X are one parameter, and spaces around a name are dropped."""
+    bare = name.strip()
+    return bare[1:] if bare.startswith("/") and bare.count("/") == 1 else bare
+
+
 def check_name(name: str) -> None:
     """Raise what AWS answers to an impossible name, in reads as in writes."""
     bare = name.strip()
-    if not _NAME.fullmatch(bare) or "//" in bare or (bare.endswith("/") and len(bare) > 1):
+    if not _NAME.fullmatch(bare) or "//" in bare or bare.endswith("/"):
         raise _invalid(f'Parameter name: can\'t be prefixed with "ssm" (case-insensitive). {_SUBPATHS}')
     if "/" in bare and not bare.startswith("/"):
         raise _invalid(f"Parameter name must be a fully qualified name. {_SUBPATHS}")
@@ -142,10 +150,35 @@ def _check_policies(request: Mapping[str, Any], tier: str) -> None:
         policies = json.loads(request["Policies"])
     except ValueError:
         raise AwsError("InvalidPolicyTypeException", "The policies have to be a JSON array.") from None
-    if not isinstance(policies, list) or any(item.get("Type") not in POLICY_TYPES for item in policies):
+    if not isinstance(policies, list) or any(_policy_type(item) not in POLICY_TYPES for item in policies):
         raise AwsError(
             "InvalidPolicyTypeException", f"The policy type isn't supported; there are {', '.join(POLICY_TYPES)}."
         )
+    if len(policies) > MAX_POLICIES:
+        raise AwsError("PoliciesLimitExceededException", f"A parameter has at most {MAX_POLICIES} policies.")
+    for policy in policies:
+        _check_policy(policy)
+
+
+def _policy_type(policy: object) -> object:
+    return policy.get("Type") if isinstance(policy, dict) else None
+
+
+def _check_policy(policy: Mapping[str, Any]) -> None:
+    attributes = policy.get("Attributes")
+    wanted = {"Expiration": ("Timestamp",), "ExpirationNotification": ("Before", "Unit")}.get(
+        policy["Type"], ("After", "Unit")
+    )
+    if not isinstance(attributes, dict) or any(name not in attributes for name in wanted):
+        raise AwsError("InvalidPolicyAttributeException", f"A policy {policy['Type']} needs {' and '.join(wanted)}.")
+    if policy["Type"] != "Expiration":
+        return
+    try:
+        ends = datetime.fromisoformat(str(attributes["Timestamp"]))
+    except ValueError:
+        raise AwsError("InvalidPolicyAttributeException", "The timestamp isn't in ISO 8601.") from None
+    if (ends if ends.tzinfo else ends.replace(tzinfo=UTC)) <= datetime.now(UTC):
+        raise AwsError("InvalidPolicyAttributeException", "The expiration lies in the past.")
 
 
 def _check_key(request: Mapping[str, Any], stored: Stored | None, has_key: Callable[[str], bool]) -> None:

@@ -101,13 +101,7 @@ def faults(document: Mapping[str, Any], read: ReadSource) -> tuple[str, ...]:
         spec = DynamicConfigSpec.model_validate(document.get("spec") or {})
     except ValidationError as error:
         return tuple(_told(error, document))
-    found: list[str] = []
-    for parameter in spec.parameters:
-        found += _pattern_faults(parameter)
-        value = _value(parameter, read)
-        fault = values.fault(parameter, value) if value is not None else None
-        found += [f"parameter {parameter.name}: the value {fault}"] if fault else []
-    return tuple(found)
+    return tuple(fault for parameter in spec.parameters for fault in _faults(parameter, _value(parameter, read)))
 
 
 def sources(spec: DynamicConfigSpec) -> tuple[Source, ...]:
@@ -191,15 +185,12 @@ def _resolve(spec: DynamicConfigSpec, read: ReadSource) -> tuple[DeclaredParamet
     missing: list[str] = []
     resolved: list[DeclaredParameter] = []
     for parameter in spec.parameters:
-        faults += _pattern_faults(parameter)
         value = _value(parameter, read)
+        faults += _faults(parameter, value)
         if value is None:
             missing.append(f"parameter {parameter.name}: {_source(parameter)} does not exist")
-            continue
-        fault = values.fault(parameter, value)
-        if fault:
-            faults.append(f"parameter {parameter.name}: the value {fault}")
-        resolved.append(_declared(spec, parameter, value))
+        else:
+            resolved.append(_declared(spec, parameter, value))
     if faults:
         raise InvalidSpec(_listed(faults))
     if missing:
@@ -229,6 +220,15 @@ def _source(parameter: ParameterSpec) -> Source | None:
     if parameter.secret_ref:
         return of("Secret", parameter.secret_ref)
     return of("ConfigMap", parameter.config_map_ref) if parameter.config_map_ref else None
+
+
+def _faults(parameter: ParameterSpec, value: str | None) -> list[str]:
+    """What is wrong with the patterns, or else with the value, as far as it is known."""
+    found = _pattern_faults(parameter)
+    if found or value is None:
+        return found
+    fault = values.fault(parameter, value)
+    return [f"parameter {parameter.name}: the value {fault}"] if fault else []
 
 
 def _pattern_faults(parameter: ParameterSpec) -> list[str]:

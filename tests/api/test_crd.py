@@ -1,0 +1,82 @@
+"""The CustomResourceDefinition is structural, bounded and speaks: the API server needs the first two, users the third."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from dynconfig.api import crd
+from dynconfig.api.spec import DynamicConfigSpec
+
+Schema = dict[str, Any]
+
+VERSION = crd.definition()["spec"]["versions"][0]
+ROOT: Schema = VERSION["schema"]["openAPIV3Schema"]
+
+
+def fields(schema: Schema, path: str = "") -> Iterator[tuple[str, Schema]]:
+    for name, inner in schema.get("properties", {}).items():
+        yield f"{path}.{name}", inner
+        yield from fields(inner, f"{path}.{name}")
+    for part in ("items", "additionalProperties"):
+        if isinstance(schema.get(part), dict):
+            yield from fields(schema[part], f"{path}[]")
+
+
+OURS = [(path, schema) for path, schema in fields(ROOT) if path.startswith((".spec", ".status"))]
+
+
+@pytest.mark.parametrize(("path", "schema"), OURS, ids=[path for path, _ in OURS])
+def test_every_field_has_a_type_and_a_description(path: str, schema: Schema) -> None:
+    assert schema["type"]
+    assert schema["description"].endswith((".", "?")), path
+
+
+@pytest.mark.parametrize(("path", "schema"), OURS, ids=[path for path, _ in OURS])
+def test_every_list_map_and_text_is_bounded(path: str, schema: Schema) -> None:
+    if schema["type"] == "array":
+        assert "maxItems" in schema
+    if "additionalProperties" in schema:
+        assert "maxProperties" in schema
+    if schema["type"] == "string" and path.startswith(".spec"):
+        assert "maxLength" in schema or "enum" in schema
+
+
+def test_nothing_that_a_structural_schema_forbids_is_left() -> None:
+    def walk(node: object) -> Iterator[str]:
+        if isinstance(node, dict):
+            yield from node
+            for inner in node.values():
+                yield from walk(inner)
+        elif isinstance(node, list):
+            for inner in node:
+                yield from walk(inner)
+
+    keys = set(walk(ROOT))
+    assert not keys & {"$ref", "$defs", "anyOf", "oneOf", "const", "title", "propertyNames"}
+
+
+def test_every_rule_over_fields_is_said_to_the_api_server() -> None:
+    said = {rule["message"] for rule in ROOT["properties"]["spec"]["x-kubernetes-validations"]}
+    assert said == {rule.message for rule in DynamicConfigSpec.rules if rule.cel}
+    items = ROOT["properties"]["spec"]["properties"]["parameters"]["items"]
+    assert any("exactly one of value and valueFrom" in rule["message"] for rule in items["x-kubernetes-validations"])
+
+
+def test_parameters_are_a_map_by_name_for_apply() -> None:
+    parameters = ROOT["properties"]["spec"]["properties"]["parameters"]
+    assert parameters["x-kubernetes-list-type"] == "map"
+    assert parameters["x-kubernetes-list-map-keys"] == ["name"]
+
+
+def test_columns_for_a_table_and_for_a_wide_one() -> None:
+    columns = VERSION["additionalPrinterColumns"]
+    assert [column["name"] for column in columns if column["priority"] == 0] == [
+        "Ready",
+        "In-sync",
+        "Drifted",
+        "Revision",
+        "Age",
+    ]
+    wide = {column["name"] for column in columns if column["priority"] == 1}
+    assert {"Region", "Path", "Observed"} <= wide

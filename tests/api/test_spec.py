@@ -1,0 +1,127 @@
+"""What a spec may not be, as files on a laptop hear it; the API server says the same in tests/e2e/test_refusals.py."""
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from dynconfig.api.parameter import MAX_LEVELS, ParameterType
+from dynconfig.api.spec import DynamicConfigSpec, seconds
+
+SECRET = {"secretKeyRef": {"name": "db", "key": "password"}}
+CONFIG_MAP = {"configMapKeyRef": {"name": "db", "key": "host"}}
+
+
+def spec(parameter: dict[str, Any] | None = None, **more: Any) -> DynamicConfigSpec:
+    listed = [] if parameter is None else [{"name": "p", **parameter}]
+    return DynamicConfigSpec.model_validate({"path": "/myapp/config", "parameters": listed, **more})
+
+
+@pytest.mark.parametrize("path", ["/a", "/myapp/config", "/My_App/v1.2-rc/x", "/a/aws"])
+def test_legal_paths(path: str) -> None:
+    assert spec(path=path).path == path
+
+
+@pytest.mark.parametrize(
+    ("path", "told"),
+    [
+        ("myapp", "pattern"),
+        ("/", "at least 2"),
+        ("/myapp/", "pattern"),
+        ("/my app", "pattern"),
+        ("/my//app", "pattern"),
+        ("/aws/x", "AWS reserves"),
+        ("/SSM-things", "AWS reserves"),
+        ("/" + "x" * 400, "at most 400"),
+    ],
+)
+def test_illegal_paths_are_refused_with_the_rule(path: str, told: str) -> None:
+    with pytest.raises(ValidationError, match=told):
+        spec(path=path)
+
+
+@pytest.mark.parametrize("name", ["", "/x", "x/", "a//b", "a b", "ü", "a" * 501])
+def test_illegal_names_are_refused(name: str) -> None:
+    with pytest.raises(ValidationError, match="name"):
+        spec({"name": name, "value": "1"})
+
+
+def test_levels_count_from_the_root() -> None:
+    deepest = "/".join("x" * (MAX_LEVELS - 2))
+    assert spec({"name": deepest, "value": "1"})
+    with pytest.raises(ValidationError, match=f"more than {MAX_LEVELS} levels"):
+        spec({"name": f"{deepest}/x", "value": "1"})
+
+
+@pytest.mark.parametrize(
+    ("parameter", "told"),
+    [
+        ({}, "exactly one of value and valueFrom"),
+        ({"value": "1", "valueFrom": SECRET}, "exactly one of value and valueFrom"),
+        ({"value": ""}, "at least 1 character"),
+        ({"valueFrom": {}}, "exactly one of secretKeyRef and configMapKeyRef"),
+        ({"valueFrom": {**SECRET, **CONFIG_MAP}}, "exactly one of secretKeyRef and configMapKeyRef"),
+        ({"value": "1", "type": "SecureString"}, "secretKeyRef only"),
+        ({"valueFrom": CONFIG_MAP, "type": "SecureString"}, "secretKeyRef only"),
+        ({"value": "1", "kmsKeyId": "alias/x"}, "kmsKeyId is for a SecureString only"),
+        ({"valueFrom": SECRET, "type": "String", "kmsKeyId": "alias/x"}, "kmsKeyId is for a SecureString only"),
+        ({"value": "1", "policies": [{"type": "Expiration"}]}, "policies need tier"),
+        ({"value": "{{ssm:x}}"}, "SSM reserves for references"),
+        ({"value": "1", "tags": {"aws:x": "1"}}, "reserved"),
+        ({"value": "1", "tags": {"dynconfig.dev/owner": "me"}}, "reserved"),
+        ({"value": "1", "schema": {"type": "string", "minimum": 1}}, "need type integer or number"),
+        ({"value": "1", "schema": {"type": "integer", "minimum": 2, "maximum": 1}}, "must not be above"),
+        ({"value": "1", "colour": "red"}, "Extra inputs"),
+        ({"value": "1", "ttlSeconds": -1}, "greater than or equal to 0"),
+    ],
+)
+def test_contradictions_in_a_parameter_are_refused_with_the_rule(parameter: dict[str, Any], told: str) -> None:
+    with pytest.raises(ValidationError, match=told):
+        spec(parameter)
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        ({"cache": {"ttlSeconds": 301}}, "less than or equal to 300"),
+        ({"cache": {"size": 1001}}, "less than or equal to 1000"),
+        ({"resyncInterval": "9s"}, "between 10s and 24h"),
+        ({"resyncInterval": "25h"}, "between 10s and 24h"),
+        ({"resyncInterval": "soon"}, "pattern"),
+        ({"region": "moon"}, "pattern"),
+        ({"tags": {"aws:team": "x"}}, "reserved"),
+        ({"parameters": [{"name": "p", "value": "1"}] * 2}, "must not repeat a name"),
+    ],
+)
+def test_fields_out_of_range_are_refused_with_the_rule(more: dict[str, Any], told: str) -> None:
+    with pytest.raises(ValidationError, match=told):
+        spec(**more)
+
+
+@pytest.mark.parametrize(
+    ("parameter", "resolved"),
+    [
+        ({"value": "1"}, ParameterType.STRING),
+        ({"value": "1,2", "type": "StringList"}, ParameterType.STRING_LIST),
+        ({"valueFrom": CONFIG_MAP}, ParameterType.STRING),
+        ({"valueFrom": SECRET}, ParameterType.SECURE_STRING),
+        ({"valueFrom": SECRET, "type": "String"}, ParameterType.STRING),
+    ],
+)
+def test_the_type_follows_from_the_source_unless_it_is_given(
+    parameter: dict[str, Any], resolved: ParameterType
+) -> None:
+    assert spec(parameter).parameters[0].resolved_type is resolved
+
+
+def test_policies_are_sent_as_aws_takes_them() -> None:
+    policy = {"type": "NoChangeNotification", "attributes": {"After": "20", "Unit": "Days"}}
+    advanced = spec({"value": "1", "tier": "Advanced", "policies": [policy]}).parameters[0]
+    assert advanced.policies_json == (
+        '[{"Attributes": {"After": "20", "Unit": "Days"}, "Type": "NoChangeNotification", "Version": "1.0"}]'
+    )
+
+
+@pytest.mark.parametrize(("text", "expected"), [("10s", 10), ("1h30m", 5400), ("1h1m1s", 3661), ("90s", 90)])
+def test_durations(text: str, expected: int) -> None:
+    assert seconds(text) == expected

@@ -1,0 +1,94 @@
+"""Whom to reconcile next."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dynconfig.engine.agenda import Agenda, Key, Lane
+
+A, B, C = (Key("ns", name) for name in "abc")
+
+
+def test_changes_go_before_routine_and_the_earlier_before_the_later() -> None:
+    agenda = Agenda()
+    agenda.add(A, 1.0, Lane.ROUTINE)
+    agenda.add(B, 3.0, Lane.CHANGE)
+    agenda.add(C, 2.0, Lane.CHANGE)
+    assert [agenda.take(5.0), agenda.take(5.0), agenda.take(5.0), agenda.take(5.0)] == [C, B, A, None]
+
+
+def test_nothing_is_taken_before_its_time() -> None:
+    agenda = Agenda()
+    agenda.add(A, 2.0, Lane.CHANGE)
+    assert agenda.take(1.9) is None
+    assert agenda.next_at() == 2.0
+    assert agenda.take(2.0) == A
+
+
+def test_an_earlier_wish_wins_and_a_later_one_does_not_delay() -> None:
+    agenda = Agenda()
+    agenda.add(A, 600.0, Lane.ROUTINE)
+    agenda.add(A, 1.0, Lane.CHANGE)
+    agenda.add(A, 300.0, Lane.ROUTINE)
+    assert agenda.take(1.0) == A
+    agenda.done(A)
+    assert agenda.take(1000.0) is None
+
+
+def test_what_is_under_way_is_not_handed_out_again_until_done() -> None:
+    agenda = Agenda()
+    agenda.add(A, 0.0, Lane.CHANGE)
+    assert agenda.take(0.0) == A
+    agenda.add(A, 0.0, Lane.CHANGE)
+    assert agenda.take(1.0) is None
+    assert agenda.waiting(1.0) == 0
+    agenda.done(A)
+    assert agenda.waiting(1.0) == 1
+    assert agenda.take(1.0) == A
+
+
+def test_what_is_gone_is_forgotten() -> None:
+    agenda = Agenda()
+    agenda.add(A, 0.0, Lane.CHANGE)
+    agenda.forget(A)
+    assert agenda.take(1.0) is None
+    assert agenda.next_at() is None
+
+
+moves = st.lists(
+    st.one_of(
+        st.tuples(st.just("add"), st.sampled_from([A, B, C]), st.integers(0, 20), st.sampled_from(list(Lane))),
+        st.tuples(st.just("take")),
+        st.tuples(st.just("pass"), st.integers(1, 5)),
+    ),
+    max_size=40,
+)
+
+
+@given(moves)
+def test_no_wish_is_lost_and_no_object_is_served_twice_at_once(sequence: list[tuple[object, ...]]) -> None:
+    """Whatever the order of wishes, turns and time: each wish is served, and an object is with one worker only."""
+    agenda, now = Agenda(), 0.0
+    running: set[Key] = set()
+    owed: set[Key] = set()
+    for move in sequence:
+        match move:
+            case ("add", Key() as key, int() as at, Lane() as lane):
+                agenda.add(key, float(at), lane)
+                owed.add(key)
+            case ("pass", int() as seconds):
+                now += seconds
+            case _:
+                taken = agenda.take(now)
+                if taken is not None:
+                    assert taken not in running
+                    running.add(taken)
+                    owed.discard(taken)
+                elif running:
+                    agenda.done(running.pop())
+    for key in running:
+        agenda.done(key)
+    served: set[Key] = set()
+    while (due := agenda.take(1000.0)) is not None:
+        served.add(due)
+        agenda.done(due)
+    assert served == owed

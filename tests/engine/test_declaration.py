@@ -1,0 +1,165 @@
+"""From an object and its Secrets to a declaration, checked as a whole."""
+
+from typing import Any
+
+import pytest
+from tests.engine.toy import OWNER, document
+
+from dynconfig.engine.declaration import (
+    Applied,
+    Declaration,
+    Source,
+    applied_of,
+    declare,
+    declare_deletion,
+    faults,
+    parse_spec,
+    sources,
+)
+from dynconfig.engine.errors import InvalidSpec, PathNotAllowed, SourceMissing
+from dynconfig.engine.secret import Secret
+
+PASSWORD = Source("Secret", "db", "password")
+HOST = Source("ConfigMap", "db", "host")
+TEXTS = {PASSWORD: "canary-4711", HOST: "db.internal"}
+
+REFERRING: list[dict[str, Any]] = [
+    {"name": "password", "valueFrom": {"secretKeyRef": {"name": "db", "key": "password"}}},
+    {"name": "host", "valueFrom": {"configMapKeyRef": {"name": "db", "key": "host"}}},
+]
+
+
+def resolved(parameters: list[dict[str, Any]], texts: dict[Source, str] = TEXTS, **about: Any) -> Declaration:
+    allowed = about.pop("allowed_paths", ())
+    written = document({}, parameters=parameters, **about)
+    return declare(written, owner=OWNER, default_region="eu-west-1", read=texts.get, allowed_paths=allowed)
+
+
+def test_values_come_from_where_they_are_said_to() -> None:
+    password, host = resolved(REFERRING).parameters
+    assert password.value == Secret("canary-4711")
+    assert host.value == "db.internal"
+
+
+def test_the_text_of_a_secret_is_masked_whatever_type_it_is_declared_as() -> None:
+    declaration = resolved([{**REFERRING[0], "type": "String"}])
+    assert isinstance(declaration.parameters[0].value, Secret)
+    assert "canary" not in repr(declaration)
+
+
+def test_all_sources_are_known_before_any_is_read() -> None:
+    assert sources(parse_spec(document({}, parameters=REFERRING))) == (PASSWORD, HOST)
+
+
+def test_a_missing_source_is_named_and_may_still_come() -> None:
+    with pytest.raises(SourceMissing, match=r"parameter password: key password of Secret db does not exist"):
+        resolved(REFERRING, {HOST: "x"})
+
+
+def test_a_wrong_value_outweighs_a_missing_one_and_every_fault_is_told_at_once() -> None:
+    number = {"schema": {"type": "integer"}}
+    wrong = [REFERRING[0], {"name": "a", "value": "x", **number}, {"name": "b", "value": "y", **number}]
+    with pytest.raises(InvalidSpec, match=r"parameter a: .*not of type integer; parameter b: .*not of type integer"):
+        resolved(wrong, {})
+
+
+def test_a_wrong_secret_is_told_without_its_text() -> None:
+    with pytest.raises(InvalidSpec) as refused:
+        resolved([{**REFERRING[0], "schema": {"type": "integer"}}])
+    assert "parameter password: the value is not of type integer" in str(refused.value)
+    assert "canary" not in str(refused.value)
+
+
+def test_ten_faults_are_told_and_the_rest_counted() -> None:
+    wrong = [{"name": f"p{n}", "value": "x", "schema": {"type": "integer"}} for n in range(13)]
+    with pytest.raises(InvalidSpec, match=r"; and 3 more$"):
+        resolved(wrong)
+
+
+def test_a_field_is_named_by_the_parameter_it_belongs_to() -> None:
+    with pytest.raises(InvalidSpec, match=r"spec\.parameters\[port\]\.tier: "):
+        resolved([{"name": "port", "value": "1", "tier": "Golden"}])
+
+
+def test_a_broken_pattern_is_told_with_its_field() -> None:
+    with pytest.raises(InvalidSpec, match=r"parameter p: schema\.pattern is not a regular expression"):
+        resolved([{"name": "p", "value": "1", "schema": {"pattern": "("}}])
+
+
+@pytest.mark.parametrize(
+    ("allowed", "is_allowed"), [((), True), (("/app",), True), (("/ap",), False), (("/x", "/app/"), True)]
+)
+def test_a_namespace_keeps_to_its_paths(allowed: tuple[str, ...], is_allowed: bool) -> None:
+    if is_allowed:
+        assert resolved([], allowed_paths=allowed).path == "/app"
+    else:
+        with pytest.raises(PathNotAllowed, match="may use paths below /ap"):
+            resolved([], allowed_paths=allowed)
+
+
+def test_tags_of_the_parameter_win_over_those_of_the_object() -> None:
+    parameter = {"name": "p", "value": "1", "tags": {"team": "own"}}
+    assert resolved([parameter], tags={"team": "all", "stage": "dev"}).parameters[0].tags == (
+        ("stage", "dev"),
+        ("team", "own"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("annotations", "status", "is_requested"),
+    [
+        ({}, {}, False),
+        ({"dynconfig.dev/reconcile-requested-at": "1"}, {}, True),
+        ({"dynconfig.dev/reconcile-requested-at": "1"}, {"lastHandledReconcileAt": "1"}, False),
+        ({"dynconfig.dev/reconcile-requested-at": "2"}, {"lastHandledReconcileAt": "1"}, True),
+    ],
+)
+def test_a_fresh_look_is_had_once_for_each_request(
+    annotations: dict[str, str], status: dict[str, str], is_requested: bool
+) -> None:
+    assert resolved([], annotations=annotations, status=status).requested is is_requested
+
+
+@pytest.mark.parametrize("text", ["", "x", "-1", "1.5"])
+def test_an_approval_that_is_no_number_approves_nothing(text: str) -> None:
+    assert resolved([], annotations={"dynconfig.dev/approve-generation": text}).approved_generation is None
+
+
+def test_an_object_without_the_finalizer_is_untouched() -> None:
+    assert resolved([], finalizers=[]).untouched
+    assert not resolved([]).untouched
+
+
+def test_an_object_that_goes_needs_not_be_valid_any_more() -> None:
+    broken = document({"a": "1"}, region=None, resyncInterval="never", status={"parameters": []})
+    declaration = declare_deletion(broken, owner=OWNER, default_region="eu-west-1")
+    assert declaration.deleting
+    assert declaration.parameters == ()
+    assert declaration.known == ("/app/a",)
+
+
+def test_what_is_known_is_what_is_declared_and_what_was_reported() -> None:
+    status = {"observedGeneration": 1, "parameters": [{"name": "/app/old", "version": 3}]}
+    declaration = resolved([{"name": "new", "value": "1"}], status=status)
+    assert declaration.known == ("/app/new", "/app/old")
+
+
+@pytest.mark.parametrize("status", [None, {}, {"conditions": []}])
+def test_without_a_report_nothing_was_applied(status: dict[str, Any] | None) -> None:
+    assert applied_of(status) is None
+
+
+def test_a_report_tells_versions_and_drift() -> None:
+    status = {
+        "observedGeneration": 2,
+        "appliedGeneration": 1,
+        "parameters": [{"name": "/app/a", "version": 3}],
+        "drift": [{"resource": "Parameter /app/a"}],
+    }
+    assert applied_of(status) == Applied(1, {"/app/a": 3}, frozenset({"Parameter /app/a"}))
+
+
+def test_faults_lists_what_can_be_known_of_a_file() -> None:
+    wrong = document({}, parameters=[{"name": "a", "value": "x", "schema": {"type": "integer"}}, REFERRING[0]])
+    assert faults(wrong, lambda _source: None) == ("parameter a: the value is not of type integer",)
+    assert faults({"spec": {"path": "nope"}}, lambda _source: None)[0].startswith("spec.path: ")

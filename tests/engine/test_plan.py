@@ -1,0 +1,87 @@
+"""Differences, what counts as drift, and how a plan is told."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from tests.engine.toy import OWNER, Thing, Toy, declared
+
+from dynconfig.engine import describe, report
+from dynconfig.engine.plan import Difference, Plan, differences, shown
+from dynconfig.engine.resource import Owner
+from dynconfig.engine.secret import MASK, Secret
+
+ONE = Thing(name="/app/a", owner=OWNER.tag, value="1", version=3)
+
+
+def plan_of(toy: Toy, values: dict[str, str], **about: Any) -> Plan:
+    return toy.engine().plan(declared(values, **about))
+
+
+def test_only_what_is_declared_is_compared() -> None:
+    assert differences(ONE, replace(ONE, version=4, owner="other", last_modified=1.0)) == ()
+    assert differences(ONE, replace(ONE, value="2")) == (Difference("value", "1", "2"),)
+
+
+def test_a_secret_differs_and_shows_nothing() -> None:
+    found = differences(replace(ONE, value=Secret("a")), replace(ONE, value=Secret("b")))
+    assert found == (Difference("value", MASK, MASK),)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(None, ""), ("x", "x"), (7, "7"), ((("a", "1"), ("b", "2")), "a=1, b=2"), ("y" * 200, "y" * 119 + "…")],
+)
+def test_what_is_shown_is_short(value: object, text: str) -> None:
+    assert shown(value) == text
+
+
+def test_lines_and_summary_of_a_plan() -> None:
+    toy = Toy()
+    toy.engine().run(declared({"a": "1", "b": "2", "c": "3"}))
+    plan = plan_of(toy, {"a": "9", "b": "2", "d": "4"}, generation=2)
+    told = list(describe.lines(plan))
+    assert [(sign, text) for sign, text in told if sign != " "] == [
+        ("~", "update Thing /app/a"),
+        ("+", "create Thing /app/d"),
+        ("-", "delete Thing /app/c"),
+    ]
+    assert any("value" in text and "9" in text for sign, text in told if sign == " ")
+    assert describe.summary(plan) != describe.summary(Plan())
+
+
+def test_a_plan_shows_no_secret() -> None:
+    toy = Toy()
+    toy.store["/app/a"] = replace(ONE, value=Secret("canary-1"))
+    plan = plan_of(toy, {"a": "1"})
+    text = f"{list(describe.lines(plan))}{describe.summary(plan)}{plan!r}"
+    assert "canary-1" not in text
+
+
+def test_an_edit_is_no_drift_and_a_changed_secret_neither() -> None:
+    toy = Toy()
+    status = report.status(toy.engine().run(declared({"a": "1"})), {}, 1.8e9, None)
+    edited = toy.engine().run(declared({"a": "2"}, generation=2, status=status))
+    assert edited.drift == ()
+    status = report.status(edited, status, 1.8e9, None)
+    # Same generation, same version in AWS, another value: it came from a Secret or ConfigMap.
+    rotated = toy.engine().run(declared({"a": "3"}, generation=2, status=status))
+    assert rotated.drift == ()
+    assert rotated.is_complete
+
+
+def test_what_went_is_drift() -> None:
+    toy = Toy()
+    status = report.status(toy.engine().run(declared({"a": "1"})), {}, 1.8e9, None)
+    toy.store.clear()
+    assert len(toy.engine().run(declared({"a": "1"}, status=status)).drift) == 1
+
+
+@pytest.mark.parametrize("tag", ["", "a/b/c", "a/b/c/d/e", "terraform"])
+def test_a_tag_of_others_is_no_owner(tag: str) -> None:
+    assert Owner.parse(tag) is None
+
+
+def test_an_owner_survives_its_tag() -> None:
+    assert Owner.parse(OWNER.tag) == OWNER
+    assert len(Owner("u" * 36, "n" * 63, "m" * 63, "u" * 36).tag) <= 256

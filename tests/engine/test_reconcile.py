@@ -1,0 +1,257 @@
+"""The walk itself: what is written and in which order, what stops it, and that it always ends where it should."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.engine.toy import OWNER, RIVAL, Toy, declared, goodbye
+
+from dynconfig.engine import report
+from dynconfig.engine.errors import Conflict, NotOwned, NotPossible, ReconcileLoop, Refused, Throttled, UnsafePlan
+
+VALUES = {"a": "1", "b": "2"}
+
+
+def many(count: int) -> dict[str, str]:
+    return {f"p{number:02}": "x" for number in range(count)}
+
+
+def status_of(outcome: Any) -> dict[str, Any]:
+    return report.status(outcome, {}, 1.8e9, None)
+
+
+def test_it_writes_what_is_declared_and_then_nothing() -> None:
+    toy = Toy()
+    first = toy.engine().run(declared(VALUES))
+    assert first.is_complete
+    assert toy.values == {"/app/a": "1", "/app/b": "2"}
+    toy.calls.clear()
+    assert toy.engine().run(declared(VALUES)).plan.is_empty
+    assert toy.writes == []
+
+
+def test_puts_come_in_order_and_deletions_last_and_backwards() -> None:
+    toy = Toy()
+    toy.engine().run(declared({"a": "1", "b": "2", "c": "3"}))
+    toy.calls.clear()
+    toy.engine().run(declared({"c": "4", "d": "5"}, generation=2))
+    assert toy.writes == ["put /app/c", "put /app/d", "delete /app/b", "delete /app/a"]
+
+
+def test_a_strangers_resource_stops_everything_before_the_first_write() -> None:
+    toy = Toy()
+    toy.by_hand("/app/b")
+    outcome = toy.engine().run(declared(VALUES))
+    assert isinstance(outcome.error, NotOwned)
+    assert "adoptionPolicy: IfUnowned" in str(outcome.error)
+    assert toy.writes == []
+
+
+def test_the_first_of_two_claimants_keeps_it_and_is_named() -> None:
+    toy = Toy()
+    toy.engine().run(declared(VALUES, owner=RIVAL))
+    outcome = toy.engine().run(declared({"b": "mine"}, adoptionPolicy="IfUnowned"))
+    assert isinstance(outcome.error, NotOwned)
+    assert "belongs to shop/rival" in str(outcome.error)
+    assert toy.values["/app/b"] == "2"
+
+
+def test_what_cannot_be_stops_everything_before_the_first_write() -> None:
+    toy = Toy(impossible=frozenset({"/app/b"}))
+    outcome = toy.engine().run(declared(VALUES))
+    assert isinstance(outcome.error, NotPossible)
+    assert toy.writes == []
+
+
+def test_a_refusal_in_the_middle_leaves_the_rest_for_the_next_run() -> None:
+    toy = Toy(failures={"/app/b": Refused("no")})
+    outcome = toy.engine().run(declared({**VALUES, "c": "3"}))
+    assert isinstance(outcome.error, Refused)
+    assert [step.resource.name for step in outcome.applied] == ["/app/a"]
+    assert [step.resource.name for step in outcome.remaining] == ["/app/b", "/app/c"]
+    toy.failures.clear()
+    assert toy.engine().run(declared({**VALUES, "c": "3"})).is_complete
+
+
+def test_a_turn_ends_between_two_writes_and_goes_on_later() -> None:
+    toy = Toy()
+    outcome = toy.engine().run(declared(many(3)), keep_going=lambda: False)
+    assert len(outcome.applied) == 1
+    assert not outcome.is_complete
+    assert toy.engine().run(declared(many(3))).is_complete
+
+
+def test_deletions_go_in_one_call_to_the_kind() -> None:
+    toy = Toy()
+    toy.engine().run(declared(many(5)))
+    assert toy.engine().run(goodbye(many(5))).is_complete
+    assert toy.store == {}
+
+
+@pytest.mark.parametrize(("total", "kept", "is_stopped"), [(20, 10, False), (22, 10, True), (30, 15, False)])
+def test_most_of_the_configuration_goes_only_with_approval(total: int, kept: int, is_stopped: bool) -> None:
+    toy = Toy()
+    toy.engine().run(declared(many(total)))
+    outcome = toy.engine().run(declared(many(kept), generation=2))
+    assert isinstance(outcome.error, UnsafePlan) is is_stopped
+    assert len(toy.store) == (total if is_stopped else kept)
+    approval = {"dynconfig.dev/approve-generation": "2"}
+    assert toy.engine().run(declared(many(kept), generation=2, annotations=approval)).is_complete
+
+
+def test_an_approval_of_another_generation_counts_for_nothing() -> None:
+    toy = Toy()
+    toy.engine().run(declared(many(22)))
+    stale = declared({}, generation=3, annotations={"dynconfig.dev/approve-generation": "2"})
+    assert isinstance(toy.engine().run(stale).error, UnsafePlan)
+
+
+def test_suspended_observes_and_writes_nothing() -> None:
+    toy = Toy()
+    outcome = toy.engine().run(declared(VALUES, suspend=True))
+    assert outcome.is_held
+    assert len(outcome.plan.steps) == 2
+    assert toy.writes == []
+
+
+def test_drift_under_report_is_told_and_left() -> None:
+    toy = Toy()
+    status = status_of(toy.engine().run(declared(VALUES)))
+    toy.by_hand("/app/a")
+    outcome = toy.engine().run(declared(VALUES, driftPolicy="Report", status=status))
+    assert outcome.is_held
+    assert [step.resource.name for step in outcome.drift] == ["/app/a"]
+    assert toy.values["/app/a"] == "by hand"
+
+
+def test_an_edit_under_report_is_carried_out() -> None:
+    toy = Toy()
+    status = status_of(toy.engine().run(declared(VALUES)))
+    edited = declared({**VALUES, "a": "9"}, driftPolicy="Report", status=status, generation=2)
+    assert toy.engine().run(edited).is_complete
+    assert toy.values["/app/a"] == "9"
+
+
+def test_drift_under_correct_is_undone_and_counted() -> None:
+    toy = Toy()
+    status = status_of(toy.engine().run(declared(VALUES)))
+    toy.by_hand("/app/a")
+    outcome = toy.engine().run(declared(VALUES, status=status))
+    assert outcome.is_complete
+    assert [step.resource.name for step in outcome.drift] == ["/app/a"]
+    assert toy.values["/app/a"] == "1"
+
+
+def test_a_lost_status_costs_a_look_and_no_write() -> None:
+    toy = Toy()
+    toy.engine().run(declared(VALUES))
+    toy.calls.clear()
+    toy.engine().run(declared(VALUES, status=None))
+    assert toy.calls == ["observe"]
+
+
+def test_the_same_difference_three_times_running_is_a_loop_that_names_the_field() -> None:
+    toy = Toy()
+    engine = toy.engine()
+    status = status_of(engine.run(declared(VALUES)))
+    for _ in range(2):
+        toy.by_hand("/app/a")
+        outcome = engine.run(declared(VALUES, status=status))
+        assert outcome.is_complete
+        status = status_of(outcome)
+    toy.by_hand("/app/a")
+    stopped = engine.run(declared(VALUES, status=status))
+    assert isinstance(stopped.error, ReconcileLoop)
+    assert "field value" in str(stopped.error)
+    asked = {"dynconfig.dev/reconcile-requested-at": "now"}
+    assert engine.run(declared(VALUES, status=status, annotations=asked)).is_complete
+
+
+def test_a_difference_that_goes_away_in_between_is_no_loop() -> None:
+    toy = Toy()
+    engine = toy.engine()
+    status = status_of(engine.run(declared(VALUES)))
+    for number in range(6):
+        if number % 2 == 0:
+            toy.by_hand("/app/a")
+        outcome = engine.run(declared(VALUES, status=status))
+        assert outcome.is_complete
+        status = status_of(outcome)
+
+
+def test_retained_things_stay_without_an_owner() -> None:
+    toy = Toy()
+    toy.engine().run(declared(VALUES))
+    assert toy.engine().run(goodbye(VALUES, deletionPolicy="Retain")).is_complete
+    assert {thing.owner for thing in toy.store.values()} == {""}
+
+
+def test_a_suspended_object_deletes_nothing() -> None:
+    toy = Toy()
+    toy.engine().run(declared(VALUES))
+    outcome = toy.engine().run(goodbye(VALUES, suspend=True))
+    assert outcome.is_held
+    assert len(toy.store) == 2
+
+
+def test_what_an_earlier_object_of_the_name_left_is_taken_over_only_when_asked() -> None:
+    toy = Toy()
+    toy.engine().run(declared(VALUES))
+    heir = type(OWNER)("cluster", "shop", "myapp", "uid-9")
+    assert isinstance(toy.engine().run(declared(VALUES, owner=heir)).error, NotOwned)
+    assert toy.engine().run(declared(VALUES, owner=heir, adoptionPolicy="IfUnowned")).is_complete
+
+
+# --- whatever happens on the way, it ends where it should
+
+small = st.dictionaries(st.sampled_from("abcdef"), st.sampled_from(["1", "2", "3"]), max_size=6)
+
+
+@given(small, small, st.integers(1, 12), small)
+def test_a_kill_after_any_write_converges(
+    before: dict[str, str], after: dict[str, str], survived: int, meddled: dict[str, str]
+) -> None:
+    """From any state, through a kill at any write and a stranger's hand on what is ours, to what is declared."""
+    toy = Toy()
+    status = status_of(toy.engine().run(declared(before)))
+    toy.writes_left = survived
+    try:
+        toy.engine().run(declared(after, generation=2, status=status))
+    except KeyboardInterrupt:
+        status = {**status, "observedGeneration": 1}
+    toy.writes_left = None
+    for name, value in meddled.items():
+        if f"/app/{name}" in toy.store:
+            toy.by_hand(f"/app/{name}", value)
+    assert toy.engine().run(declared(after, generation=2, status=status)).is_complete
+    assert toy.values == {f"/app/{name}": value for name, value in after.items()}
+
+
+@given(small, small, st.lists(st.sampled_from("abcdef"), max_size=4))
+def test_a_deletion_takes_all_that_is_ours_and_nothing_else(
+    ours: dict[str, str], theirs: dict[str, str], forgotten: list[str]
+) -> None:
+    """Even where the status has forgotten some of it."""
+    toy = Toy()
+    for name, value in theirs.items():
+        toy.by_hand(f"/app/{name}/theirs", value)
+    toy.engine().run(declared(ours))
+    remembered = {name: value for name, value in ours.items() if name not in forgotten}
+    assert toy.engine().run(goodbye(remembered)).is_complete
+    assert set(toy.store) == {f"/app/{name}/theirs" for name in theirs}
+
+
+@given(small, st.data())
+def test_failures_that_pass_do_no_harm(values: dict[str, str], data: st.DataObject) -> None:
+    """Throttling and conflicts in any order: the end is the same, and nothing is written twice without need."""
+    toy = Toy()
+    engine = toy.engine()
+    failing = data.draw(st.lists(st.sampled_from("abcdef"), max_size=6))
+    for name in failing:
+        error = data.draw(st.sampled_from([Throttled("slow"), Conflict("busy", delay=1.0)]))
+        toy.failures = {f"/app/{name}": error}
+        engine.run(declared(values))
+    toy.failures = {}
+    assert engine.run(declared(values)).is_complete
+    assert all(thing.version == 1 for thing in toy.store.values())

@@ -1,0 +1,171 @@
+"""The status: three values of Ready, conditions that stand only while true, and times that move only with the value."""
+
+from typing import Any
+
+import pytest
+from tests.engine.toy import Toy, declared, goodbye
+
+from dynconfig.engine import notes, report
+from dynconfig.engine.errors import InvalidSpec, Refused, SourceMissing, Terminal, Throttled
+from dynconfig.engine.reconcile import Outcome
+
+VALUES = {"a": "1", "b": "2"}
+NOW = 1.8e9
+LATER = NOW + 60
+
+
+def conditions(status: dict[str, Any]) -> dict[str, tuple[str, str]]:
+    return {item["type"]: (item["status"], item["reason"]) for item in status["conditions"]}
+
+
+def status_of(outcome: Outcome, previous: dict[str, Any] | None = None, now: float = NOW) -> dict[str, Any]:
+    return report.status(outcome, previous or {}, now, None)
+
+
+def applied(toy: Toy) -> dict[str, Any]:
+    return status_of(toy.engine().run(declared(VALUES)))
+
+
+def test_in_sync() -> None:
+    status = applied(Toy())
+    assert conditions(status) == {"Ready": ("True", "InSync")}
+    assert status["counts"] == {"declared": 2, "inSync": 2, "summary": "2/2"}
+    assert status["observedGeneration"] == status["appliedGeneration"] == 1
+    assert [item["version"] for item in status["parameters"]] == [1, 1]
+    assert "drift" not in status
+    assert "value" not in str(status["parameters"])
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (Throttled("slow"), {"Ready": ("Unknown", "Throttled"), "Reconciling": ("True", "Throttled")}),
+        (Refused("no"), {"Ready": ("False", "Refused"), "Stalled": ("True", "Refused")}),
+    ],
+)
+def test_what_passes_is_unknown_and_what_needs_a_person_is_false(
+    error: Any, expected: dict[str, tuple[str, str]]
+) -> None:
+    toy = Toy(failures={"/app/b": error})
+    status = status_of(toy.engine().run(declared(VALUES)))
+    assert conditions(status) == expected
+    assert status["conditions"][0]["message"].startswith("1 of 2 changes are made; then: ")
+    assert status["counts"]["summary"] == "1/2"
+    assert "appliedGeneration" not in status
+
+
+def test_nothing_declared_keeps_the_last_report() -> None:
+    before = applied(Toy())
+    status = report.failure(InvalidSpec("spec.path: wrong"), 2, before, LATER, None)
+    assert conditions(status) == {"Ready": ("False", "InvalidSpec"), "Stalled": ("True", "InvalidSpec")}
+    assert status["observedGeneration"] == 2
+    assert status["appliedGeneration"] == 1
+    assert status["parameters"] == before["parameters"]
+    waiting = report.failure(SourceMissing("no Secret"), 2, before, LATER, None)
+    assert conditions(waiting)["Ready"] == ("Unknown", "SourceMissing")
+
+
+def test_transition_times_move_only_with_the_value() -> None:
+    toy = Toy()
+    first = applied(toy)
+    again = status_of(toy.engine().run(declared(VALUES)), first, LATER)
+    assert again["conditions"] == first["conditions"]
+    assert again["lastObservedTime"] != first["lastObservedTime"]
+    toy.failures["/app/a"] = Throttled("slow")
+    slow = status_of(toy.engine().run(declared({"a": "3", "b": "2"}, generation=2)), again, LATER)
+    assert slow["conditions"][0]["lastTransitionTime"] == report.timestamp(LATER)
+
+
+def drifting(**more: Any) -> tuple[Toy, dict[str, Any]]:
+    toy = Toy()
+    before = applied(toy)
+    toy.by_hand("/app/a", **more)
+    return toy, before
+
+
+def test_reported_drift_tells_field_both_sides_and_since_when() -> None:
+    toy, before = drifting()
+    declaration = declared(VALUES, driftPolicy="Report", status=before)
+    first = status_of(toy.engine().run(declaration), before, NOW)
+    again = status_of(toy.engine().run(declared(VALUES, driftPolicy="Report", status=first)), first, LATER)
+    assert conditions(again) == {"Ready": ("True", "DriftReported"), "Drifted": ("True", "DriftFound")}
+    assert again["drift"] == [
+        {
+            "resource": "Thing /app/a",
+            "field": "value",
+            "declared": "1",
+            "observed": "by hand",
+            "since": report.timestamp(NOW),
+        }
+    ]
+    assert again["counts"]["summary"] == "1/2"
+
+
+def test_corrected_drift_is_not_in_status_but_in_notes() -> None:
+    toy, before = drifting()
+    outcome = toy.engine().run(declared(VALUES, status=before))
+    assert conditions(status_of(outcome, before)) == {"Ready": ("True", "InSync")}
+    told = {note.reason: note for note in notes.of(outcome, before, NOW)}
+    assert set(told) == {"DriftFound", "DriftCorrected"}
+    assert told["DriftFound"].type == "Warning"
+    assert "/app/a" in told["DriftCorrected"].message
+
+
+def test_drift_that_stands_is_noted_once() -> None:
+    toy, before = drifting()
+    first = toy.engine().run(declared(VALUES, driftPolicy="Report", status=before))
+    status = status_of(first, before)
+    assert [note.reason for note in notes.of(first, before, NOW)] == ["DriftFound"]
+    again = toy.engine().run(declared(VALUES, driftPolicy="Report", status=status))
+    assert notes.of(again, status, LATER) == ()
+
+
+def test_a_refusal_is_noted_once_and_what_passes_never() -> None:
+    error = Refused("no")
+    assert [note.reason for note in notes.refusals(error, {})] == ["Refused"]
+    told = report.failure(error, 1, {}, NOW, None)
+    assert notes.refusals(error, told) == ()
+    assert notes.refusals(Throttled("slow"), {}) == ()
+
+
+def test_a_change_of_the_revision_is_a_change_of_a_version() -> None:
+    toy = Toy()
+    before = applied(toy)
+    same = status_of(toy.engine().run(declared(VALUES)))
+    other = status_of(toy.engine().run(declared({**VALUES, "a": "2"}, generation=2)))
+    assert before["revision"] == same["revision"] != other["revision"]
+
+
+def test_suspended_tells_what_waits() -> None:
+    waiting = status_of(Toy().engine().run(declared(VALUES, suspend=True)))
+    assert conditions(waiting) == {"Ready": ("Unknown", "Suspended")}
+    assert "2 changes wait" in waiting["conditions"][0]["message"]
+
+
+def deletion_failing(previous: dict[str, Any], now: float, error: Terminal) -> dict[str, Any]:
+    toy = Toy()
+    toy.engine().run(declared(VALUES))
+    toy.failures = {"/app/a": error, "/app/b": error}
+    return status_of(toy.engine().run(goodbye(VALUES)), previous, now)
+
+
+def test_after_an_hour_of_failing_to_delete_a_way_out_is_offered() -> None:
+    first = deletion_failing({}, NOW, Refused("no"))
+    assert first["failingSince"] == report.timestamp(NOW)
+    almost = deletion_failing(first, NOW + 3599, Refused("no"))
+    assert conditions(almost)["Ready"] == ("False", "Refused")
+    hopeless = deletion_failing(almost, NOW + 3600, Refused("no"))
+    assert conditions(hopeless) == {"Ready": ("False", "DeletionFailing"), "Stalled": ("True", "DeletionFailing")}
+    assert "annotate dcfg myapp dynconfig.dev/abandon=true" in hopeless["conditions"][0]["message"]
+
+
+def test_the_inventory_of_an_abandoned_object_names_all_that_stays() -> None:
+    note = notes.abandoned(goodbye(VALUES))
+    assert note.reason == "Abandoned"
+    assert "/app/a, /app/b" in note.message
+
+
+def test_the_first_status_claims_nothing() -> None:
+    status = report.starting(1, NOW)
+    assert conditions(status) == {"Ready": ("Unknown", "Applying"), "Reconciling": ("True", "Applying")}
+    assert "appliedGeneration" not in status

@@ -1,0 +1,45 @@
+"""A secret prints as dots wherever it is printed."""
+
+import copy
+import json
+import logging
+import pickle
+
+import pytest
+
+from dynconfig.engine.plan import shown
+from dynconfig.engine.secret import MASK, Secret
+
+TEXT = "canary-4711"
+
+
+def test_it_prints_as_dots(caplog: pytest.LogCaptureFixture) -> None:
+    secret = Secret(TEXT)
+    with caplog.at_level(logging.INFO):
+        logging.getLogger("test").info("%s %r %s", secret, secret, {"value": secret})
+    for text in (str(secret), repr(secret), f"{secret}", shown(secret), repr([secret]), caplog.text):
+        assert TEXT not in text
+        assert MASK in text
+
+
+def test_it_goes_into_no_json_and_no_pickle() -> None:
+    with pytest.raises(TypeError):
+        json.dumps({"value": Secret(TEXT)})
+    with pytest.raises(TypeError, match="never pickled"):
+        pickle.dumps(Secret(TEXT))
+    with pytest.raises(TypeError, match="never pickled"):
+        copy.deepcopy(Secret(TEXT))
+
+
+def test_it_compares_and_hashes_by_its_text() -> None:
+    assert Secret("a") == Secret("a")
+    assert Secret("a") != Secret("b")
+    assert Secret("a") != "a"
+    assert hash(Secret("a")) == hash(Secret("a"))
+    assert Secret("ü") == Secret("ü")
+
+
+def test_reveal_is_the_only_way_out() -> None:
+    secret = Secret(TEXT)
+    assert secret.reveal() == TEXT
+    assert not hasattr(secret, "__dict__")

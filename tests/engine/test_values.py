@@ -1,0 +1,100 @@
+"""Values against their schema and the limits of SSM; what is said of them never holds the value."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dynconfig.api.parameter import ParameterSpec
+from dynconfig.engine import values
+
+
+def parameter(value: str = "x", **more: Any) -> ParameterSpec:
+    return ParameterSpec.model_validate({"name": "p", "value": value, **more})
+
+
+def fault(value: str, schema: dict[str, Any] | None = None, **more: Any) -> str | None:
+    return values.fault(parameter(schema=schema, **more), value)
+
+
+@pytest.mark.parametrize(
+    ("form", "good", "bad"),
+    [
+        ("integer", ["0", "-1", "+5", "5432"], ["", "1.0", "1e3", "five", " 1", "٣٤x"]),
+        ("number", ["0", "-1.5", ".5", "1e3"], ["nan", "inf", "1e999", "1,5", "0x10"]),
+        ("boolean", ["true", "false"], ["True", "yes", "1"]),
+        ("json", ["{}", "[1]", '"x"', "null"], ["{", "{'a': 1}", "{a: 1}"]),
+        ("url", ["https://x.example/y?z", "redis://h:6379/0"], ["x.example", "https://", "http://a b", "http://[::1"]),
+        ("host", ["db.shop.internal", "db", "10.0.0.1", "::1", "a.b."], ["-a.b", "a_b", "1.2.3", "a..b", "x" * 64]),
+        ("duration", ["30s", "5m", "1h30m", "1.5s", "200ms"], ["30", "s", "1 h", "-1s"]),
+    ],
+)
+def test_forms(form: str, good: list[str], bad: list[str]) -> None:
+    assert [value for value in good if fault(value, {"type": form})] == []
+    assert [value for value in bad if not fault(value, {"type": form})] == []
+
+
+@pytest.mark.parametrize(
+    ("schema", "value", "told"),
+    [
+        ({"type": "integer", "minimum": 1}, "0", "below the minimum 1"),
+        ({"type": "number", "maximum": 0.5}, "0.6", "above the maximum 0.5"),
+        ({"enum": ["a", "b"]}, "c", "none of the 2 values in enum"),
+        ({"pattern": "^[a-z]+$"}, "A", r"does not match the pattern ^[a-z]+$"),
+        ({"minLength": 3}, "ab", "fewer than 3"),
+        ({"maxLength": 3}, "abcd", "more than 3"),
+    ],
+)
+def test_bounds_name_the_rule(schema: dict[str, Any], value: str, told: str) -> None:
+    assert told in (fault(value, schema) or "")
+
+
+@pytest.mark.parametrize(
+    ("size", "tier", "told"),
+    [
+        (4096, "Standard", None),
+        (4097, "Standard", "set tier: Advanced"),
+        (8193, "Standard", "more than the 4096"),
+        (8192, "Advanced", None),
+        (8193, "Advanced", "more than the 8192"),
+        (8192, "Intelligent-Tiering", None),
+    ],
+)
+def test_sizes_are_bytes_and_belong_to_the_tier(size: int, tier: str, told: str | None) -> None:
+    found = fault("ü" * (size // 2) + "x" * (size % 2), None, tier=tier)
+    assert found is None if told is None else told in (found or "")
+
+
+def test_a_string_list_has_no_empty_item() -> None:
+    assert fault("a,b", None, type="StringList") is None
+    assert "empty item" in (fault("a,,b", None, type="StringList") or "")
+    assert fault("a,,b") is None
+
+
+def test_the_allowed_pattern_of_ssm_is_held_before_ssm_sees_the_value() -> None:
+    assert "does not match allowedPattern ^a$" in (fault("b", None, allowedPattern="^a$") or "")
+
+
+def test_a_pattern_that_never_ends_does_not_stop_the_operator() -> None:
+    assert "make the pattern simpler" in (fault("a" * 64 + "!", {"pattern": "^(a|aa)+$"}) or "")
+
+
+def test_a_pattern_that_does_not_compile_is_told() -> None:
+    assert "is not a regular expression" in (values.pattern_fault("(") or "")
+    assert values.pattern_fault("^a+$") is None
+
+
+@given(st.text(min_size=12, max_size=40, alphabet=st.characters(min_codepoint=0x4E00, max_codepoint=0x4FFF)))
+def test_no_message_repeats_the_value(value: str) -> None:
+    schemas: list[dict[str, Any]] = [
+        *({"type": form} for form in ("integer", "number", "boolean", "json", "url", "host", "duration")),
+        {"enum": ["a"]},
+        {"pattern": "^a$"},
+        {"maxLength": 1},
+        {"minLength": 100},
+    ]
+    for schema in schemas:
+        found = fault(value, schema)
+        assert found is not None
+        assert value not in found

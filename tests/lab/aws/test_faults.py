@@ -1,0 +1,264 @@
+"""Faults on request: AWS throttles, fails, is late, is silent or is gone, exactly as it was told to."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutError
+from tests.lab.aws.clients import connect
+
+from dynconfig_lab.aws import AwsLab, Faults
+from dynconfig_lab.aws.answers import Answer, AwsError
+from dynconfig_lab.aws.calls import Call
+from dynconfig_lab.aws.faults import Injected, Troublemaker
+from dynconfig_lab.aws.ssm import ParameterStore
+
+pytestmark = pytest.mark.lab
+
+PUT = Call("ssm", "PutParameter", "eu-west-1")
+GET = Call("ssm", "GetParameter", "eu-west-1")
+DELETE = Call("ssm", "DeleteParameter", "eu-west-1")
+
+
+@dataclass
+class Clock:
+    """Stands still until it is set forward."""
+
+    now: float = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def outcome(trouble: Troublemaker, call: Call = PUT) -> str:
+    """What becomes of a call: a code, or nothing."""
+    try:
+        trouble.refuse(call)
+    except AwsError as error:
+        return error.code
+    return ""
+
+
+def outcomes(trouble: Troublemaker, count: int) -> list[str]:
+    return [outcome(trouble) for _ in range(count)]
+
+
+# --- throttling
+
+THROTTLED = "ThrottlingException"
+
+
+def test_so_many_calls_a_second_pass_and_the_next_is_refused() -> None:
+    trouble = Troublemaker(Clock())
+    trouble.set(Faults(throttle={"ssm.PutParameter": 3}))
+    assert outcomes(trouble, 5) == ["", "", "", THROTTLED, THROTTLED]
+
+
+def test_a_second_after_each_call_another_passes() -> None:
+    clock = Clock()
+    trouble = Troublemaker(clock)
+    trouble.set(Faults(throttle={"ssm.PutParameter": 2}))
+    seen = []
+    for now in (0.0, 0.5, 0.9, 1.0, 1.4, 1.5, 2.4, 2.5):
+        clock.now = now
+        seen.append(outcome(trouble))
+    assert seen == ["", "", THROTTLED, "", THROTTLED, "", "", ""]
+
+
+def test_a_refused_call_costs_nothing_of_the_allowance() -> None:
+    clock = Clock()
+    trouble = Troublemaker(clock)
+    trouble.set(Faults(throttle={"ssm.PutParameter": 1}))
+    assert outcomes(trouble, 10) == ["", *[THROTTLED] * 9]
+    clock.now = 1.0
+    assert outcome(trouble) == ""
+
+
+def test_half_a_call_a_second_is_one_in_two_seconds() -> None:
+    clock = Clock()
+    trouble = Troublemaker(clock)
+    trouble.set(Faults(throttle={"ssm.PutParameter": 0.5}))
+    seen = []
+    for now in (0.0, 1.0, 2.0, 3.0):
+        clock.now = now
+        seen.append(outcome(trouble))
+    assert seen == ["", THROTTLED, "", THROTTLED]
+
+
+def test_each_operation_has_an_allowance_of_its_own() -> None:
+    trouble = Troublemaker(Clock())
+    trouble.set(Faults(throttle={"ssm.PutParameter": 1, "ssm.GetParameter": 1}))
+    assert [outcome(trouble, call) for call in (PUT, GET, DELETE, DELETE, PUT, GET)] == [
+        "", "", "", "", THROTTLED, THROTTLED,
+    ]  # fmt: skip
+
+
+def test_setting_faults_begins_the_allowance_anew() -> None:
+    trouble = Troublemaker(Clock())
+    for _ in range(2):
+        trouble.set(Faults(throttle={"ssm.PutParameter": 1}))
+        assert outcomes(trouble, 2) == ["", THROTTLED]
+
+
+def test_a_throttled_write_says_so_and_stores_nothing(lab: AwsLab, ssm: Any, path: str) -> None:
+    lab.faults(Faults(throttle={"ssm.PutParameter": 0}))
+    with pytest.raises(ClientError) as refused:
+        put(ssm, path)
+    assert refused.value.response["Error"] == {"Code": THROTTLED, "Message": "Rate exceeded"}
+    assert names(ssm, path) == []
+
+
+# --- errors
+
+
+def test_the_dice_decide_which_calls_fail() -> None:
+    dice = iter((0.0, 0.29, 0.3, 0.9))
+    trouble = Troublemaker(Clock(), lambda: next(dice))
+    trouble.set(Faults(error_rate=0.3))
+    assert outcomes(trouble, 4) == ["InternalServerError", "InternalServerError", "", ""]
+
+
+@pytest.mark.parametrize(("rate", "expected"), [(0.0, ""), (1.0, "InternalServerError")])
+def test_no_rate_fails_nothing_and_a_whole_one_everything(rate: float, expected: str) -> None:
+    for thrown in (0.0, 0.999999):
+        trouble = Troublemaker(Clock(), lambda thrown=thrown: thrown)  # type: ignore[misc]
+        trouble.set(Faults(error_rate=rate))
+        assert outcome(trouble) == expected
+
+
+def test_a_failure_of_the_server_is_http_500(lab: AwsLab, ssm: Any, path: str) -> None:
+    lab.faults(Faults(error_rate=1.0))
+    with pytest.raises(ClientError) as failed:
+        put(ssm, path)
+    assert failed.value.response["Error"]["Code"] == "InternalServerError"
+    assert failed.value.response["ResponseMetadata"]["HTTPStatusCode"] == 500
+
+
+def test_a_named_error_comes_as_often_as_was_said() -> None:
+    trouble = Troublemaker(Clock())
+    trouble.set(Faults(errors={"ssm.PutParameter": Injected("TooManyUpdates", "busy", 2)}))
+    assert outcomes(trouble, 4) == ["TooManyUpdates", "TooManyUpdates", "", ""]
+
+
+def test_a_named_error_without_a_number_stays() -> None:
+    trouble = Troublemaker(Clock())
+    trouble.set(Faults(errors={"ssm.PutParameter": Injected("AccessDeniedException", "no")}))
+    assert outcomes(trouble, 20) == ["AccessDeniedException"] * 20
+    assert outcome(trouble, GET) == ""
+
+
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [
+        ("AccessDeniedException", 400),
+        ("TooManyUpdates", 400),
+        ("InternalServerError", 500),
+        ("ServiceUnavailable", 500),
+    ],
+)
+def test_a_named_error_reaches_the_caller_whole(lab: AwsLab, ssm: Any, path: str, code: str, status: int) -> None:
+    lab.faults(Faults(errors={"ssm.PutParameter": Injected(code, "because I say so", 1)}))
+    with pytest.raises(ClientError) as refused:
+        put(ssm, path)
+    assert refused.value.response["Error"] == {"Code": code, "Message": "because I say so"}
+    assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == status
+    assert names(ssm, path) == []
+    put(ssm, path)
+    assert names(ssm, path) == [f"{path}/colour"]
+
+
+# --- time and silence
+
+
+def test_each_answer_is_later_by_the_latency(lab: AwsLab, ssm: Any, path: str) -> None:
+    lab.faults(Faults(latency_ms=100))
+    assert seconds(lambda: put(ssm, path)) >= 0.1
+    assert names(ssm, path) == [f"{path}/colour"]
+
+
+def test_a_service_that_is_down_closes_connections_until_it_is_up(lab: AwsLab, ssm: Any, path: str) -> None:
+    lab.faults(Faults(down=True))
+    for _ in range(2):
+        with pytest.raises(ConnectionClosedError):
+            put(ssm, path)
+    lab.faults(Faults())
+    assert names(ssm, path) == []
+
+
+def test_a_hanging_service_answers_nothing_and_then_closes(lab: AwsLab, ssm: Any, path: str) -> None:
+    lab.faults(Faults(hang_seconds=0.2))
+
+    def hang() -> None:
+        with pytest.raises(ConnectionClosedError):
+            put(ssm, path)
+
+    assert seconds(hang) >= 0.2
+    lab.faults(Faults())
+    assert names(ssm, path) == []
+
+
+def test_a_client_gives_up_on_a_hanging_service(lab: AwsLab, path: str) -> None:
+    impatient = connect(lab.endpoint, "ssm", read_timeout=0.1)
+    lab.faults(Faults(hang_seconds=1))
+    with pytest.raises(ReadTimeoutError):
+        put(impatient, path)
+    impatient.close()
+
+
+# --- a name that was deleted a moment ago
+
+
+def test_a_deleted_name_is_refused_until_the_delay_is_over(path: str) -> None:
+    clock = Clock()
+    store = ParameterStore(clock, lambda: 30.0)
+    assert again(store, path) == ""
+    store.handle(DELETE, {"Name": f"{path}/colour"}, lambda _: Answer.of({}))
+    seen = []
+    for now in (0.0, 29.9, 30.0):
+        clock.now = now
+        seen.append(again(store, path))
+    assert seen == ["TooManyUpdates", "TooManyUpdates", ""]
+
+
+def test_the_delay_concerns_the_deleted_name_only_and_ends_with_the_fault(lab: AwsLab, ssm: Any, path: str) -> None:
+    put(ssm, path)
+    lab.faults(Faults(recreate_delay_seconds=3600))
+    ssm.delete_parameters(Names=[f"{path}/colour"])
+    with pytest.raises(ClientError, match="TooManyUpdates"):
+        put(ssm, path)
+    put(ssm, f"{path}/other")
+    lab.faults(Faults())
+    put(ssm, path)
+
+
+def test_a_name_that_was_not_there_to_be_deleted_is_not_delayed(lab: AwsLab, ssm: Any, path: str) -> None:
+    lab.faults(Faults(recreate_delay_seconds=3600))
+    assert ssm.delete_parameters(Names=[f"{path}/colour"])["InvalidParameters"] == [f"{path}/colour"]
+    put(ssm, path)
+
+
+def put(ssm: Any, path: str) -> None:
+    ssm.put_parameter(Name=f"{path}/colour", Value="red", Type="String")
+
+
+def names(ssm: Any, path: str) -> list[str]:
+    return [item["Name"] for item in ssm.get_parameters_by_path(Path=path)["Parameters"]]
+
+
+def again(store: ParameterStore, path: str) -> str:
+    """What becomes of a write to the name."""
+    request = {"Name": f"{path}/colour", "Value": "red", "Type": "String"}
+    try:
+        store.handle(PUT, request, lambda _: Answer.of({"Version": 1}))
+    except AwsError as error:
+        return error.code
+    return ""
+
+
+def seconds(action: Callable[[], None]) -> float:
+    """How long it takes."""
+    began = time.monotonic()
+    action()
+    return time.monotonic() - began
