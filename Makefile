@@ -50,7 +50,7 @@ lab-binaries: $(VENV)/.ready
 check: $(VENV)/.ready ## Lint, types, import contracts, generated files
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/ruff check --quiet .
-	@$(BIN)/mypy operator/dynconfig lab/dynconfig_lab tests benchmarks
+	@$(BIN)/mypy operator/dynconfig lab/dynconfig_lab lambda_app/dynconfig_function tests benchmarks
 	@$(BIN)/lint-imports --no-logo
 
 .PHONY: unit

@@ -1,0 +1,77 @@
+"""The handler of a managed function: tells what configuration is served, keeps it warm, and hears of changes.
+
+A ConfigurationError is raised, never answered: only then do Lambda's Errors metric and its alarm move, an HTTP API
+answers 500, and an asynchronous event is tried again.
+"""
+
+from __future__ import annotations
+
+import json
+
+from dynconfig_function.config import LIBRARY, invocation
+from dynconfig_function.routing import Change, Direct, Http, Schedule, route
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from dynconfig_function.library import Library
+    from dynconfig_function.mapping import Config
+
+Answer = dict[str, object]
+
+
+def lambda_handler(event: object, context: object) -> Answer:
+    """The entry point for Lambda: `dynconfig_function.handler.lambda_handler`."""
+    return handle(LIBRARY, event, context)
+
+
+def handle(library: Library, event: object, context: object) -> Answer:
+    """The answer to one event."""
+    with invocation(context, library):
+        match route(event):
+            case Http(is_health=True):
+                return _response({"status": "ok"})
+            case Http():
+                return _response(_told(library, library.load()))
+            case Schedule():
+                return {"revision": library.identity.revision, "parameters": len(library.load())}
+            case Change(name=name):
+                return _changed(library, name)
+            case Direct(show=show):
+                config = library.load()
+                return {**_told(library, config), **_shown(config, show)}
+
+
+def _told(library: Library, config: Config) -> Answer:
+    return {
+        "revision": library.identity.revision,
+        "prefix": config.prefix,
+        "parameters": config.details(library.now()),
+    }
+
+
+def _response(body: Answer) -> Answer:
+    headers = {"content-type": "application/json", "cache-control": "no-store"}
+    return {"statusCode": 200, "headers": headers, "body": json.dumps(body)}
+
+
+def _changed(library: Library, full_name: str) -> Answer:
+    name = library.declared(full_name)
+    if name is None:
+        return {"ignored": full_name}
+    library.refresh(name)
+    return {"revision": library.identity.revision, "refreshed": name}
+
+
+def _shown(config: Config, show: object) -> Answer:
+    if show is None:
+        return {}
+    if not isinstance(show, list):
+        return {"errors": {"show": "must be a list of names"}}
+    names = [str(name) for name in show]
+    refused = {name: _refusal(config, name) for name in names if name not in config or config.is_secret(name)}
+    values = {name: config[name] for name in names if name not in refused}
+    return {"values": values, "errors": refused} if refused else {"values": values}
+
+
+def _refusal(config: Config, name: str) -> str:
+    return "is a SecureString, which is never shown" if name in config else "is not declared"

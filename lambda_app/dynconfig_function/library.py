@@ -1,0 +1,116 @@
+"""What an execution environment keeps from one invocation to the next, put together from its parts."""
+
+from __future__ import annotations
+
+import os
+import time
+from functools import cache
+
+from dynconfig_function import metrics
+from dynconfig_function.errors import ConfigurationError
+from dynconfig_function.extension import Extension
+from dynconfig_function.invocation import Invocation
+from dynconfig_function.mapping import Config
+from dynconfig_function.reader import Reader
+from dynconfig_function.settings import Identity, settings
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from types import TracebackType
+
+    from dynconfig_function.fallback import Fallback
+
+_FOLDER = os.path.dirname(__file__)
+
+
+class Library:
+    """Loads the configuration that the environment declares, and counts for the invocation that goes on."""
+
+    def __init__(
+        self,
+        environment: Mapping[str, str],
+        now: Callable[[], float] = time.time,  # the monotonic clock may stand still while the environment is frozen
+        fallback: Callable[[], Fallback] | None = None,
+        timeout: float = 2.0,
+        folder: str = _FOLDER,
+    ) -> None:
+        self.now = now
+        self.identity = Identity(environment)
+        self._environment = environment
+        self._folder = folder
+        self._timeout = timeout
+        self._fallback = fallback or _fallback
+        self._reader: Reader | None = None
+        self._config: Config | None = None
+        self._between = self._invocation = Invocation(self.identity, now)
+
+    def load(self) -> Config:
+        """The whole configuration; reads only what is due."""
+        if self._config is not None and self._reader is not None and self._reader.is_fresh(self.now()):
+            self._invocation.count(metrics.HITS, len(self._config))
+            return self._config
+        with _Watched(self._invocation, self._between):
+            reader = self._opened()
+            self._config = Config(reader.settings.prefix, reader.load(self._invocation))
+            return self._config
+
+    def refresh(self, name: str) -> None:
+        """Read the parameter of this relative name anew from Parameter Store itself, in this environment only."""
+        with _Watched(self._invocation, self._between):
+            self._opened().refresh(name, self._invocation)
+
+    def declared(self, full_name: str) -> str | None:
+        """The relative name of a parameter that is declared here; None if it is not ours."""
+        with _Watched(self._invocation, self._between):
+            wanted = self._opened().settings
+        name = full_name.removeprefix(wanted.prefix + "/")
+        return name if name != full_name and name in wanted.parameters else None
+
+    def begin(self, request_id: str) -> Invocation:
+        """Count for this invocation from now on."""
+        self._invocation = Invocation(self.identity, self.now, request_id)
+        return self._invocation
+
+    def end(self) -> None:
+        """Write the metrics of the invocation."""
+        self._invocation.flush()
+        self._invocation = self._between
+
+    def close(self) -> None:
+        """Close the connection to the extension; the next read opens another."""
+        if self._reader is not None:
+            self._reader.close()
+
+    def _opened(self) -> Reader:
+        if self._reader is None:
+            found = settings(self._environment, self._folder)
+            extension = Extension(found.port, self._environment, self._timeout)
+            self._reader = Reader(found, extension, self._fallback, self.now)
+        return self._reader
+
+
+class _Watched:
+    """Counts and logs a ConfigurationError; between invocations writes the metrics at once if there are any news."""
+
+    def __init__(self, invocation: Invocation, between: Invocation) -> None:
+        self._invocation = invocation
+        self._is_between = invocation is between
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: TracebackType | None) -> None:
+        if isinstance(error, ConfigurationError):
+            self._invocation.count(metrics.ERRORS)
+            self._invocation.log("ERROR", "the configuration cannot be had", problems=error.problems)
+        if self._is_between and self._invocation.has_news:
+            self._invocation.flush()
+
+
+@cache
+def _fallback() -> Fallback:
+    # boto3 costs hundreds of milliseconds; whom the extension serves never pays them.
+    from dynconfig_function.fallback import Fallback
+
+    return Fallback()

@@ -1,0 +1,51 @@
+"""The metrics of an invocation as one log line in CloudWatch's embedded metric format: no call, no wait, no permission.
+
+https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
+
+| metric | counts |
+|---|---|
+| CacheHits, CacheMisses | parameters that were in memory within their TTL, and those that had to be read; always written |
+| SuccessfulParameterRetrievals | parameters read |
+| FailedParameterRetrievals | parameters that could be read neither from the extension nor from Parameter Store |
+| FallbackReads | parameters asked of Parameter Store because the extension failed |
+| StaleParameters | parameters served beyond their TTL because of a passing fault |
+| ConfigurationErrors | loads that ended in a ConfigurationError |
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from dynconfig_function.settings import Identity
+
+HITS = "CacheHits"
+MISSES = "CacheMisses"
+SUCCESSES = "SuccessfulParameterRetrievals"
+FAILURES = "FailedParameterRetrievals"
+FALLBACKS = "FallbackReads"
+STALE = "StaleParameters"
+ERRORS = "ConfigurationErrors"
+
+
+def document(counts: Mapping[str, int], identity: Identity, request_id: str, now: float) -> dict[str, object]:
+    """The line for these counts: zeros are left out, but for hits and misses."""
+    written = {HITS: 0, MISSES: 0, **{name: count for name, count in counts.items() if count}}
+    dimensions = {"FunctionName": identity.function}
+    sets = [["FunctionName"]]
+    if identity.config:
+        dimensions["Config"] = identity.config
+        sets.append(["FunctionName", "Config"])
+    directive = {
+        "Namespace": identity.namespace,
+        "Dimensions": sets,
+        "Metrics": [{"Name": name, "Unit": "Count"} for name in written],
+    }
+    return {
+        "_aws": {"Timestamp": int(now * 1000), "CloudWatchMetrics": [directive]},
+        **dimensions,
+        "requestId": request_id,
+        "revision": identity.revision,
+        **written,
+    }

@@ -1,0 +1,103 @@
+"""Checks what was read against the declared schema, by the operator's rules and words; messages never hold the value."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import math
+import re
+from urllib.parse import urlsplit
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+_HOST = re.compile(
+    r"(?=.{1,253}$)[a-zA-Z0-9]([-a-zA-Z0-9]{0,61}[a-zA-Z0-9])?(\.[a-zA-Z0-9]([-a-zA-Z0-9]{0,61}[a-zA-Z0-9])?)*\.?"
+)
+_DURATION = re.compile(r"(\d+(\.\d+)?(ns|us|µs|ms|s|m|h))+")
+
+
+def fault(schema: Mapping[str, object], value: str) -> str | None:
+    """What in the value does not fit the schema, as the end of a sentence; None if it fits."""
+    kind = schema.get("type", "string")
+    form = _FORMS.get(kind) if isinstance(kind, str) else None
+    if form is None:
+        return f"has a schema of the unknown type {kind}"
+    if not form(value):
+        return f"is not of type {kind}"
+    return _enum_fault(schema, value) or _pattern_fault(schema, value) or _range_fault(schema, value)
+
+
+def _enum_fault(schema: Mapping[str, object], value: str) -> str | None:
+    allowed = schema.get("enum")
+    if not isinstance(allowed, list) or value in allowed:
+        return None
+    return f"is none of the {len(allowed)} values in enum"
+
+
+def _pattern_fault(schema: Mapping[str, object], value: str) -> str | None:
+    pattern = schema.get("pattern")
+    if not isinstance(pattern, str):
+        return None
+    try:
+        matches = re.search(pattern, value) is not None
+    except re.error:
+        # The operator's engine knows more syntax than this one, and has checked the value before it wrote it.
+        return None
+    return None if matches else f"does not match the pattern {pattern}"
+
+
+def _range_fault(schema: Mapping[str, object], value: str) -> str | None:
+    minimum, maximum = schema.get("minimum"), schema.get("maximum")
+    shortest, longest = schema.get("minLength"), schema.get("maxLength")
+    if isinstance(minimum, (int, float)) and float(value) < minimum:
+        return f"is below the minimum {minimum:g}"
+    if isinstance(maximum, (int, float)) and float(value) > maximum:
+        return f"is above the maximum {maximum:g}"
+    if isinstance(shortest, int) and len(value) < shortest:
+        return f"has fewer than {shortest} characters"
+    if isinstance(longest, int) and len(value) > longest:
+        return f"has more than {longest} characters"
+    return None
+
+
+def _is_number(value: str) -> bool:
+    return re.fullmatch(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?", value) is not None and math.isfinite(float(value))
+
+
+def _is_json(value: str) -> bool:
+    try:
+        json.loads(value)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_url(value: str) -> bool:
+    try:
+        parts = urlsplit(value)
+    except ValueError:
+        return False
+    return bool(parts.scheme and parts.netloc) and not re.search(r"\s", value)
+
+
+def _is_host(value: str) -> bool:
+    try:
+        ipaddress.ip_address(value)
+    except ValueError:
+        # All digits and dots would be an address, and it is none.
+        return _HOST.fullmatch(value) is not None and re.fullmatch(r"[\d.]+", value) is None
+    return True
+
+
+_FORMS: dict[str, Callable[[str], bool]] = {
+    "string": lambda _value: True,
+    "integer": lambda value: re.fullmatch(r"[-+]?\d{1,308}", value) is not None,
+    "number": _is_number,
+    "boolean": lambda value: value in ("true", "false"),
+    "json": _is_json,
+    "url": _is_url,
+    "host": _is_host,
+    "duration": lambda value: _DURATION.fullmatch(value) is not None,
+}

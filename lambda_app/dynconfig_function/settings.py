@@ -1,0 +1,118 @@
+"""The environment of the function, as the operator sets it.
+
+| variable | meaning | default |
+|---|---|---|
+| DYNCONFIG_PREFIX | path that all parameters lie below, for example /myapp/config | required |
+| DYNCONFIG_PARAMETERS | what is declared, as JSON: relative name to an object with the optional keys below | the file |
+| DYNCONFIG_TTL | TTL in seconds of a parameter without its own; 0 reads at every load | 300 |
+| DYNCONFIG_REVISION | opaque; stands in answers, logs and metrics; a change replaces all environments | empty |
+| DYNCONFIG_NAME | dimension Config of the metrics, for example shop/myapp | no such dimension |
+| DYNCONFIG_NAMESPACE | CloudWatch namespace of the metrics | DynamicConfig |
+| LOG_LEVEL | DEBUG, INFO, WARNING or ERROR | INFO |
+| PARAMETERS_SECRETS_EXTENSION_HTTP_PORT | port of the AWS Parameters and Secrets extension on localhost | 2773 |
+| SSM_PARAMETER_STORE_TTL | read by the extension itself; should be the smallest TTL declared, at most 300 | 300 |
+
+Keys of a parameter: `t` TTL in seconds, without a limit of 300; `s` true for a SecureString; `v` schema, with the keys
+of `spec.parameters[].schema`: type, enum, pattern, minimum, maximum, minLength, maxLength.
+
+Lambda's environment holds 4 KB in all. A declaration that is too long for it stands in the file `parameters.json`
+in the folder of this package, in the same form, and DYNCONFIG_PARAMETERS is left out.
+From Lambda itself come AWS_LAMBDA_FUNCTION_NAME and AWS_SESSION_TOKEN.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+
+from dynconfig_function.errors import ConfigurationError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+FILE = "parameters.json"
+
+
+class Identity:
+    """What names this function in answers, logs and metrics; can always be had."""
+
+    __slots__ = ("config", "function", "log_level", "namespace", "revision")
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self.function = environment.get("AWS_LAMBDA_FUNCTION_NAME") or "local"
+        self.config = environment.get("DYNCONFIG_NAME", "")
+        self.namespace = environment.get("DYNCONFIG_NAMESPACE") or "DynamicConfig"
+        self.revision = environment.get("DYNCONFIG_REVISION", "")
+        self.log_level = environment.get("LOG_LEVEL", "INFO")
+
+
+class Declared:
+    """One parameter as declared."""
+
+    __slots__ = ("is_secret", "schema", "ttl")
+
+    def __init__(self, ttl: int, *, is_secret: bool, schema: Mapping[str, object] | None) -> None:
+        self.ttl = ttl
+        self.is_secret = is_secret
+        self.schema = schema
+
+
+class Settings:
+    """What is to be read, and where."""
+
+    __slots__ = ("parameters", "port", "prefix")
+
+    def __init__(self, prefix: str, parameters: dict[str, Declared], port: int) -> None:
+        self.prefix = prefix
+        self.parameters = parameters
+        self.port = port
+
+
+def settings(environment: Mapping[str, str], folder: str) -> Settings:
+    """The settings in the environment, or beside it in `parameters.json`."""
+    prefix = environment.get("DYNCONFIG_PREFIX", "").rstrip("/")
+    if not prefix.startswith("/"):
+        raise ConfigurationError({"DYNCONFIG_PREFIX": "must be a path that begins with /"})
+    ttl = _number(environment, "DYNCONFIG_TTL", 300)
+    port = _number(environment, "PARAMETERS_SECRETS_EXTENSION_HTTP_PORT", 2773)
+    text = environment.get("DYNCONFIG_PARAMETERS", "")
+    if text:
+        return Settings(prefix, _declared("DYNCONFIG_PARAMETERS", text, ttl), port)
+    return Settings(prefix, _declared(FILE, _file(folder), ttl), port)
+
+
+def _number(environment: Mapping[str, str], name: str, default: int) -> int:
+    text = environment.get(name) or str(default)
+    if not (text.isascii() and text.isdigit()):
+        raise ConfigurationError({name: "must be a whole number, not below 0"})
+    return int(text)
+
+
+def _file(folder: str) -> str:
+    try:
+        with open(os.path.join(folder, FILE), encoding="utf-8") as file:
+            return file.read()
+    except FileNotFoundError:
+        raise ConfigurationError(
+            {"DYNCONFIG_PARAMETERS": f"is not set, and no {FILE} is packaged with the function"}
+        ) from None
+
+
+def _declared(origin: str, text: str, ttl: int) -> dict[str, Declared]:
+    try:
+        document = json.loads(text)
+    except ValueError:
+        raise ConfigurationError({origin: "is not JSON"}) from None
+    if not isinstance(document, dict) or not all(isinstance(entry, dict) for entry in document.values()):
+        raise ConfigurationError({origin: "must be an object of objects"})
+    return {name: _parameter(origin, name, entry, ttl) for name, entry in document.items()}
+
+
+def _parameter(origin: str, name: str, entry: Mapping[str, object], default: int) -> Declared:
+    ttl, schema = entry.get("t", default), entry.get("v")
+    if type(ttl) is not int or ttl < 0:
+        raise ConfigurationError({origin: f"must give {name} a TTL t of whole seconds"})
+    if schema is not None and not isinstance(schema, dict):
+        raise ConfigurationError({origin: f"must give {name} a schema v that is an object"})
+    return Declared(ttl, is_secret=entry.get("s") is True, schema=schema)

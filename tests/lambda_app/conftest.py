@@ -1,0 +1,46 @@
+"""Makes the function's package importable as in Lambda, and gives each test a world of its own."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import boto3
+import pytest
+from moto import mock_aws
+from tests.lambda_app.extension_server import ExtensionServer
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "lambda_app"))
+
+if TYPE_CHECKING:
+    from mypy_boto3_ssm import SSMClient
+    from tests.lambda_app.scene import Scene
+
+
+@pytest.fixture(scope="session")
+def ssm() -> "SSMClient":
+    """A client takes a quarter of a second to make."""
+    return boto3.client("ssm", region_name="eu-west-1", aws_access_key_id="test", aws_secret_access_key="test")
+
+
+@pytest.fixture(scope="session")
+def served() -> Iterator[ExtensionServer]:
+    with ExtensionServer.start() as server:
+        yield server
+
+
+@pytest.fixture
+def extension(served: ExtensionServer) -> Iterator[ExtensionServer]:
+    yield served
+    served.reset()
+
+
+@pytest.fixture
+def scene(extension: ExtensionServer, ssm: "SSMClient") -> Iterator["Scene"]:
+    """The recipe's five parameters in Parameter Store, and a function that reads them."""
+    from tests.lambda_app.scene import Scene
+
+    with mock_aws():
+        found = Scene(extension, ssm)
+        yield found
+        found.close()

@@ -1,0 +1,124 @@
+"""What a user's own handler gets from load_config, and how long values are held."""
+
+import json
+import logging
+
+import pytest
+from tests.lambda_app.scene import HOST, PASSWORD, RECIPE, Context, Scene
+
+from dynconfig_function import Config
+from dynconfig_function.config import invocation
+
+
+def test_the_configuration_is_a_mapping_of_texts_by_full_relative_name(scene: Scene) -> None:
+    config = scene.library.load()
+    assert dict(config) == {name: value for name, (_type, value) in RECIPE.items()}
+    assert config["database/port"] == "5432"
+    assert len(config) == 5
+    assert "port" not in config
+
+
+def test_two_names_with_the_same_last_part_do_not_collide(scene: Scene) -> None:
+    scene.put("cache/host", "cache.shop.internal")
+    config = scene.restart({"database/host": {}, "cache/host": {}}).load()
+    assert (config["database/host"], config["cache/host"]) == (HOST, "cache.shop.internal")
+
+
+def test_the_password_is_read_decrypted_and_usable(scene: Scene) -> None:
+    password = scene.library.load()["database/password"]
+    assert password == PASSWORD
+    assert f"secret:{password}" == f"secret:{PASSWORD}"
+
+
+def test_no_value_shows_when_the_configuration_is_printed(scene: Scene) -> None:
+    config = scene.library.load()
+    for shown in (repr(config), str(config), f"{config}", json.dumps(config, default=str)):
+        assert all(value not in shown for _type, value in RECIPE.values() if len(value) > 4)
+        assert "database/password" in shown
+
+
+def test_no_value_shows_when_the_configuration_is_logged(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO):
+        logging.getLogger("user").info("config %s", scene.library.load())
+    assert "database/host" in caplog.text
+    assert HOST not in caplog.text
+
+
+def test_the_password_is_masked_even_in_a_plain_dict(scene: Scene) -> None:
+    assert PASSWORD not in repr(dict(scene.library.load()))
+
+
+def test_what_parameter_store_calls_secure_is_secret_even_if_not_declared_so(scene: Scene) -> None:
+    config = scene.restart({"database/password": {}}).load()
+    assert config.is_secret("database/password")
+    assert PASSWORD not in repr(config["database/password"])
+
+
+def test_within_its_ttl_nothing_is_read_twice(scene: Scene) -> None:
+    first = scene.library.load()
+    scene.clock.pass_by(59)
+    assert scene.library.load() == first
+    assert len(scene.reads) == 5
+
+
+def test_each_value_is_held_for_its_own_ttl(scene: Scene) -> None:
+    scene.library.load()
+    scene.clock.pass_by(60)
+    scene.library.load()
+    assert scene.reads[5:] == ["api/timeout"]
+
+
+def test_a_ttl_reaches_beyond_the_300_seconds_of_the_extension(scene: Scene) -> None:
+    scene.library.load()
+    scene.clock.pass_by(3599)
+    scene.library.load()
+    assert "database/port" not in scene.reads[5:]
+    scene.clock.pass_by(1)
+    scene.library.load()
+    assert "database/port" in scene.reads[5:]
+
+
+def test_a_ttl_of_zero_reads_at_every_load(scene: Scene) -> None:
+    scene.restart({"features/new-ui": {"t": 0}, "database/host": {}})
+    for _time in range(3):
+        scene.library.load()
+    assert scene.reads.count("features/new-ui") == 3
+    assert scene.reads.count("database/host") == 1
+
+
+def test_the_default_ttl_comes_from_the_environment(scene: Scene) -> None:
+    scene.restart({"database/host": {}}, DYNCONFIG_TTL="5")
+    scene.library.load()
+    scene.clock.pass_by(5)
+    scene.library.load()
+    assert len(scene.reads) == 2
+
+
+def test_a_changed_value_arrives_when_its_ttl_is_over_and_the_old_mapping_keeps_its_moment(scene: Scene) -> None:
+    scene.extension.ttl = 60
+    before = scene.library.load()
+    scene.put("api/timeout", "45")
+    assert scene.library.load()["api/timeout"] == "30"
+    scene.clock.pass_by(60)
+    assert scene.library.load()["api/timeout"] == "45"
+    assert before["api/timeout"] == "30"
+
+
+def test_a_clock_that_is_set_back_never_prolongs_a_ttl(scene: Scene) -> None:
+    scene.library.load()
+    scene.clock.pass_by(-1000)
+    scene.library.load()
+    assert len(scene.reads) == 10
+
+
+def test_the_mapping_is_the_same_object_while_nothing_is_due(scene: Scene) -> None:
+    assert scene.library.load() is scene.library.load()
+
+
+def test_nothing_declared_is_an_empty_configuration(scene: Scene) -> None:
+    assert dict(scene.restart({}).load()) == {}
+
+
+def test_a_handler_of_ones_own_encloses_its_invocation(scene: Scene) -> None:
+    with invocation(Context(), scene.library):
+        assert isinstance(scene.library.load(), Config)

@@ -1,0 +1,112 @@
+"""The client of the AWS Parameters and Secrets extension, against its documented contract."""
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+from tests.lambda_app.extension_server import TOKEN, ExtensionServer
+from tests.lambda_app.scene import Scene
+
+from dynconfig_function.extension import Extension, ExtensionFailed
+
+NAME = "/myapp/config/database/host"
+
+
+@pytest.fixture
+def client(extension: ExtensionServer) -> Iterator[Extension]:
+    extension.stored[NAME] = ("String", "db", 3)
+    found = Extension(extension.port, {"AWS_SESSION_TOKEN": TOKEN}, timeout=0.2)
+    yield found
+    found.close()
+
+
+def failure(client: Extension, name: str = NAME) -> ExtensionFailed:
+    with pytest.raises(ExtensionFailed) as caught:
+        client.get(name)
+    return caught.value
+
+
+def test_a_parameter_has_type_value_and_version(client: Extension) -> None:
+    parameter = client.get(NAME)
+    assert (parameter.type, parameter.value, parameter.version) == ("String", "db", 3)
+    assert "db" not in repr(parameter)
+
+
+def test_the_token_header_is_sent_so_that_the_cache_is_used_at_all(scene: Scene) -> None:
+    """Fault 1 of the recipe: without the header every read silently takes the fallback."""
+    scene.library.load()
+    assert len(scene.extension.upstream) == 5
+    assert scene.direct == []
+
+
+def test_the_token_is_read_at_the_time_of_the_call(extension: ExtensionServer) -> None:
+    extension.stored[NAME] = ("String", "db", 3)
+    environment = {"AWS_SESSION_TOKEN": "old"}
+    client = Extension(extension.port, environment)
+    assert failure(client).reason == "answered HTTP 401"
+    environment["AWS_SESSION_TOKEN"] = TOKEN
+    assert client.get(NAME).value == "db"
+    client.close()
+
+
+def test_a_secure_string_comes_decrypted(client: Extension, extension: ExtensionServer) -> None:
+    extension.stored["/a/b"] = ("SecureString", "clear", 1)
+    assert client.get("/a/b").value == "clear"
+
+
+def test_one_connection_serves_all_reads(client: Extension, extension: ExtensionServer) -> None:
+    before = extension.connections
+    for _time in range(5):
+        client.get(NAME)
+    assert extension.connections == before + 1
+
+
+def test_a_connection_closed_while_the_environment_was_frozen_is_opened_again(
+    client: Extension, extension: ExtensionServer
+) -> None:
+    extension.hang_up = True
+    assert [client.get(NAME).value for _time in range(3)] == ["db"] * 3
+
+
+@pytest.mark.parametrize("status", [401, 403, 500, 502, 503])
+def test_a_failing_extension_is_to_blame_itself(client: Extension, extension: ExtensionServer, status: int) -> None:
+    extension.status[NAME] = status
+    assert not failure(client).concerns_name
+
+
+@pytest.mark.parametrize("status", [400, 404])
+def test_a_refusal_may_concern_the_one_name(client: Extension, extension: ExtensionServer, status: int) -> None:
+    extension.status[NAME] = status
+    assert failure(client).concerns_name
+    assert failure(client, "/not/there").concerns_name
+
+
+def test_an_extension_that_is_not_ready_is_to_blame_itself(client: Extension, extension: ExtensionServer) -> None:
+    extension.status[NAME], extension.body = 400, b"not ready to serve traffic, please wait"
+    assert not failure(client).concerns_name
+
+
+def test_a_slow_extension_is_not_waited_for(client: Extension, extension: ExtensionServer) -> None:
+    extension.hang = threading.Event()
+    found = failure(client)
+    extension.hang.set()
+    assert found.reason == "does not answer: TimeoutError"
+    assert not found.concerns_name
+
+
+def test_no_extension_is_told_as_such() -> None:
+    assert failure(Extension(1, {})).reason == "cannot be reached: ConnectionRefusedError"
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'{"Parameter": null}', b'{"Parameter": {"Type": "String"}}'])
+def test_an_answer_that_is_no_parameter_is_a_failure(
+    client: Extension, extension: ExtensionServer, body: bytes
+) -> None:
+    extension.status[NAME], extension.body = 200, body
+    assert failure(client).reason == "answered something else than a parameter"
+
+
+def test_an_answer_without_value_is_a_failure(client: Extension, extension: ExtensionServer) -> None:
+    extension.status[NAME] = 200
+    extension.body = b'{"Parameter": {"Type": "String", "Value": null, "Version": 0}}'
+    assert failure(client).reason == "answered no value"

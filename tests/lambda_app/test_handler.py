@@ -1,0 +1,174 @@
+"""The handler's answers: direct calls, the HTTP API, schedules and Parameter Store Change events."""
+
+import json
+from typing import Any
+
+import pytest
+from tests.lambda_app.scene import PASSWORD, PREFIX, RECIPE, Scene, output, refusal
+
+from dynconfig_function import ConfigurationError
+
+SCHEDULED = {
+    "version": "0",
+    "id": "53dc4d37-cffa-4f76-80c9-8b7d4a4d2eaa",
+    "detail-type": "Scheduled Event",
+    "source": "aws.scheduler",
+    "account": "123456789012",
+    "time": "2026-11-23T10:00:00Z",
+    "region": "eu-west-1",
+    "resources": ["arn:aws:scheduler:eu-west-1:123456789012:schedule/default/myapp"],
+    "detail": "{}",
+}
+
+
+def request(path: str, method: str = "GET") -> dict[str, Any]:
+    return {
+        "version": "2.0",
+        "routeKey": f"{method} {path}",
+        "rawPath": path,
+        "rawQueryString": "show=api/timeout",
+        "headers": {"host": "id.execute-api.eu-west-1.amazonaws.com"},
+        "queryStringParameters": {"show": "api/timeout"},
+        "requestContext": {
+            "apiId": "id",
+            "http": {"method": method, "path": path, "protocol": "HTTP/1.1", "sourceIp": "192.0.2.1"},
+            "requestId": "id",
+            "routeKey": f"{method} {path}",
+            "stage": "$default",
+        },
+        "isBase64Encoded": False,
+        "show": ["api/timeout"],
+    }
+
+
+def change(name: str, operation: str = "Update") -> dict[str, Any]:
+    return {
+        "version": "0",
+        "id": "9547ef2d-3b7e-4057-b6cb-5fdf09ee7c8f",
+        "detail-type": "Parameter Store Change",
+        "source": "aws.ssm",
+        "account": "123456789012",
+        "time": "2026-11-23T10:00:00Z",
+        "region": "eu-west-1",
+        "resources": [f"arn:aws:ssm:eu-west-1:123456789012:parameter{name}"],
+        "detail": {"operation": operation, "name": name, "type": "String"},
+    }
+
+
+@pytest.mark.parametrize("event", [None, {}, [], "text", {"source": "aws.s3"}, {"version": "2.0"}, {"detail": 1}])
+def test_a_direct_call_tells_names_types_versions_and_ages_but_no_value(scene: Scene, event: object) -> None:
+    scene.library.load()
+    scene.clock.pass_by(12.5)
+    answer = scene.invoke(event)
+    assert answer["revision"] == "7"
+    assert answer["prefix"] == PREFIX
+    assert answer["parameters"] == {
+        name: {"type": kind, "version": 1, "age_seconds": 12} for name, (kind, _value) in RECIPE.items()
+    }
+    assert set(answer) == {"revision", "prefix", "parameters"}
+
+
+def test_a_direct_call_shows_the_values_that_it_names(scene: Scene) -> None:
+    assert scene.invoke({"show": ["api/timeout", "database/host"]})["values"] == {
+        "api/timeout": "30",
+        "database/host": "db.shop.internal",
+    }
+
+
+@pytest.mark.parametrize("declared", [{"s": True}, {}])
+def test_a_secure_string_is_never_shown(scene: Scene, declared: dict[str, object]) -> None:
+    """Faults 7 and 13 of the recipe: it is read like any parameter, and told to nobody."""
+    scene.restart({"database/password": declared, "api/timeout": {}})
+    answer = scene.invoke({"show": ["database/password", "api/timeout", "nobody/knows"]})
+    assert answer["values"] == {"api/timeout": "30"}
+    assert answer["errors"] == {
+        "database/password": "is a SecureString, which is never shown",
+        "nobody/knows": "is not declared",
+    }
+    assert PASSWORD not in json.dumps(answer)
+
+
+def test_show_must_be_a_list(scene: Scene) -> None:
+    assert scene.invoke({"show": "api/timeout"})["errors"] == {"show": "must be a list of names"}
+
+
+def test_the_http_api_gets_a_response_without_any_value(scene: Scene) -> None:
+    """Fault 7 of the recipe: the whole configuration is returned to any HTTP caller."""
+    answer = scene.invoke(request("/config"))
+    assert answer["statusCode"] == 200
+    assert answer["headers"]["content-type"] == "application/json"
+    body = json.loads(answer["body"])
+    assert set(body) == {"revision", "prefix", "parameters"}
+    assert body["parameters"]["api/timeout"] == {"type": "String", "version": 1, "age_seconds": 0}
+    assert not any(value in answer["body"] for _kind, value in RECIPE.values() if not value.isdigit())
+
+
+@pytest.mark.parametrize("path", ["/health", "/health/", "/prod/health"])
+def test_a_health_request_is_answered_without_reading_anything(scene: Scene, path: str) -> None:
+    answer = scene.invoke(request(path))
+    assert (answer["statusCode"], answer["body"]) == (200, '{"status": "ok"}')
+    assert scene.reads == []
+
+
+@pytest.mark.parametrize("event", [{}, request("/config"), SCHEDULED])
+def test_a_configuration_that_cannot_be_had_raises_whoever_calls(scene: Scene, event: object) -> None:
+    """Fault 5 of the recipe: a 500 as a value never moves Lambda's Errors metric."""
+    scene.delete("api/timeout")
+    with pytest.raises(ConfigurationError, match=r"/myapp/config/api/timeout does not exist"):
+        scene.invoke(event)
+
+
+@pytest.mark.parametrize("source", ["aws.scheduler", "aws.events"])
+def test_a_schedule_warms_the_configuration(scene: Scene, source: str) -> None:
+    assert scene.invoke({**SCHEDULED, "source": source}) == {"revision": "7", "parameters": 5}
+    scene.invoke()
+    assert len(scene.reads) == 5
+
+
+def test_a_change_event_reads_that_parameter_anew_past_the_memory_of_the_extension(scene: Scene) -> None:
+    """Fault 3 of the recipe: the extension has no call that invalidates, and answers the old value until its TTL."""
+    scene.extension.ttl = 300
+    scene.library.load()
+    scene.put("api/timeout", "45")
+    assert scene.invoke(change(f"{PREFIX}/api/timeout")) == {"revision": "7", "refreshed": "api/timeout"}
+    assert scene.invoke({"show": ["api/timeout"]})["values"] == {"api/timeout": "45"}
+    assert scene.direct == [["api/timeout"]]
+    assert len(scene.reads) == 5
+
+
+def test_a_change_event_is_no_failure_of_the_extension(scene: Scene, capsys: pytest.CaptureFixture[str]) -> None:
+    scene.invoke()
+    output(capsys)
+    scene.invoke(change(f"{PREFIX}/api/timeout"))
+    assert output(capsys).counts() == {"CacheHits": 0, "CacheMisses": 0, "SuccessfulParameterRetrievals": 1}
+
+
+@pytest.mark.parametrize(
+    "name", ["/myapp/config-other/api/timeout", "/myapp/config", "/myapp/config/not/declared", "api/timeout", ""]
+)
+def test_a_change_of_a_foreign_name_is_ignored(scene: Scene, name: str) -> None:
+    """Fault 10 of the recipe: the prefix without a slash takes in the neighbours."""
+    assert scene.invoke(change(name)) == {"ignored": name}
+    assert (scene.reads, scene.direct) == ([], [])
+
+
+def test_a_change_event_without_a_name_is_ignored(scene: Scene) -> None:
+    assert scene.invoke({**change(""), "detail": None}) == {"ignored": ""}
+
+
+def test_a_deletion_event_raises_and_forgets_the_value(scene: Scene) -> None:
+    scene.library.load()
+    scene.delete("api/timeout")
+    for event in (change(f"{PREFIX}/api/timeout", "Delete"), {}):
+        with pytest.raises(ConfigurationError, match="does not exist"):
+            scene.invoke(event)
+
+
+def test_a_change_that_cannot_be_read_yet_leaves_the_last_value_and_is_tried_again(scene: Scene) -> None:
+    scene.library.load()
+    scene.put("api/timeout", "45")
+    with scene.aws_fails(refusal("ThrottlingException")):
+        scene.invoke(change(f"{PREFIX}/api/timeout"))
+        assert scene.invoke({"show": ["api/timeout"]})["values"] == {"api/timeout": "30"}
+    scene.clock.pass_by(10)
+    assert scene.invoke({"show": ["api/timeout"]})["values"] == {"api/timeout": "45"}

@@ -1,0 +1,52 @@
+"""Schemas are judged as the operator judges them, with the same words."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dynconfig.api.parameter import ValueSchema
+from dynconfig.engine.values import schema_fault
+from dynconfig_function.schema import fault
+
+SCHEMAS: list[dict[str, object]] = [
+    {},
+    {"type": "integer", "minimum": 1, "maximum": 65535},
+    {"type": "integer"},
+    {"type": "number", "minimum": -0.5, "maximum": 1.5},
+    {"type": "boolean"},
+    {"type": "json"},
+    {"type": "url"},
+    {"type": "host"},
+    {"type": "duration"},
+    {"type": "string", "enum": ["blue", "green"]},
+    {"pattern": "^[a-z]+$"},
+    {"minLength": 2, "maxLength": 4},
+]
+VALUES = ["", "0", "5432", "70000", "-1", "1.0", ".5", "1e3", "1e999", "nan", "true", "True", "{}", "{", "blue"]
+VALUES += ["red", "db.shop.internal", "10.0.0.1", "10.0.0.256", "::1", "-a", "https://x.y/z", "https://", "a b", "//x"]
+VALUES += ["30s", "1h30m", "1.5h", "30", "s", "abc", "abcdef", "a", "http://[", "12\n", "x" * 300, "1" * 400]
+
+
+@pytest.mark.parametrize("schema", SCHEMAS, ids=str)
+def test_the_function_judges_as_the_operator_does(schema: dict[str, object]) -> None:
+    model = ValueSchema.model_validate(schema)
+    for value in VALUES:
+        assert fault(schema, value) == schema_fault(model, value), value
+
+
+@given(st.sampled_from(SCHEMAS), st.text(max_size=20))
+def test_the_function_judges_any_text_as_the_operator_does(schema: dict[str, object], value: str) -> None:
+    assert fault(schema, value) == schema_fault(ValueSchema.model_validate(schema), value)
+
+
+def test_a_message_names_the_rule_and_not_the_value() -> None:
+    told = fault({"type": "integer", "maximum": 10}, "4711")
+    assert told == "is above the maximum 10"
+
+
+def test_a_pattern_that_only_the_operator_understands_was_checked_there() -> None:
+    assert fault({"pattern": r"^\p{Lu}+$"}, "lower") is None
+
+
+def test_an_unknown_type_is_said_aloud() -> None:
+    assert fault({"type": "colour"}, "blue") == "has a schema of the unknown type colour"
