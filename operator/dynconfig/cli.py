@@ -13,7 +13,7 @@ from rich.console import Console
 from dynconfig import __version__, files
 from dynconfig.api.crd import definition
 from dynconfig.aws import permissions
-from dynconfig.engine import declaration, describe
+from dynconfig.engine import declare, describe
 from dynconfig.engine.errors import DynConfigError
 from dynconfig.settings import BadSetting, Settings
 
@@ -49,7 +49,7 @@ def validate(file: Files, namespace: Namespace = "default") -> None:
     for document in manifests.configs:
         title = f"{document['metadata']['namespace']}/{document['metadata']['name']}"
         inside = document["metadata"]["namespace"]
-        found = declaration.faults(document, lambda source, inside=inside: manifests.text(inside, source))  # type: ignore[misc]
+        found = declare.faults(document, lambda source, inside=inside: manifests.text(inside, source))  # type: ignore[misc]
         for fault in found:
             err.print(f"[red]✗[/] {title}: {_escaped(fault)}", soft_wrap=True)
         if not found:

@@ -7,7 +7,8 @@ from typing import Any
 
 from dynconfig import wiring
 from dynconfig.engine.agenda import Key
-from dynconfig.engine.declaration import Declaration, ReadSource, Source, declare, parse_spec, sources
+from dynconfig.engine.declaration import Declaration, ReadSource, Source
+from dynconfig.engine.declare import declare, parse_spec, sources
 from dynconfig.engine.errors import Retryable, SourceMissing
 from dynconfig.engine.plan import Plan
 from dynconfig.engine.reconcile import Engine

@@ -2,14 +2,27 @@
 
 import threading
 import time
+from functools import cached_property, partial
 
+from dynconfig.aws import layers
+from dynconfig.aws.package import package
 from dynconfig.aws.quota import Quota
 from dynconfig.aws.session import Count, Session
 from dynconfig.aws.tagged import TaggedParameters
+from dynconfig.engine.arns import Arns
 from dynconfig.engine.declaration import Place
 from dynconfig.engine.plan import AnyKind
 from dynconfig.engine.reconcile import Engine
+from dynconfig.kinds.attachment import Attachments
+from dynconfig.kinds.failure_destination import FailureDestinations
+from dynconfig.kinds.function import Functions
+from dynconfig.kinds.http_api import HttpApis
+from dynconfig.kinds.log_group import LogGroups
 from dynconfig.kinds.parameter import Parameters
+from dynconfig.kinds.permission import Permissions
+from dynconfig.kinds.role import Roles
+from dynconfig.kinds.rule import Rules
+from dynconfig.kinds.schedule import Schedules
 from dynconfig.settings import BadSetting, Settings
 
 NO_REGION = "no AWS region: set AWS_REGION (or DYNCONFIG_REGION, or a region in the AWS profile)"
@@ -51,4 +64,27 @@ class _Places:
         clock = time.monotonic
         tagged = TaggedParameters(self._session.client("resourcegroupstaggingapi", place.region), clock)
         ssm = self._session.client("ssm", place.region)
-        return (Parameters(ssm, tagged, clock, ignored_tags=self._settings.ignored_tags),)
+        arns = Arns(place.region, self._account)
+        layer, ignored = partial(layers.layer, place.region), self._settings.ignored_tags
+        client = partial(self._session.client, region=place.region)
+        functions, iam = client("lambda"), client("iam")
+        return (
+            Parameters(ssm, tagged, clock, ignored_tags=ignored),
+            Roles(iam, arns, ignored_tags=ignored),
+            LogGroups(client("logs"), arns, ignored_tags=ignored),
+            Functions(functions, arns, layer, package, ignored_tags=ignored),
+            FailureDestinations(functions),
+            Rules(client("events"), arns, ignored_tags=ignored),
+            Schedules(client("scheduler"), arns),
+            HttpApis(client("apigatewayv2"), arns, ignored_tags=ignored),
+            Permissions(functions, arns),
+            Attachments(functions, iam, arns, layer),
+        )
+
+    @cached_property
+    def _account_id(self) -> str:
+        answer = self._session.client("sts", self._settings.region or "us-east-1").get_caller_identity()
+        return str(answer["Account"])
+
+    def _account(self) -> str:
+        return self._account_id

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from tests.e2e.world import World
 
-from dynconfig.engine.declaration import faults
+from dynconfig.engine.declare import faults
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
 

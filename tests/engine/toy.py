@@ -5,7 +5,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from dynconfig.api import names
-from dynconfig.engine.declaration import Declaration, Source, declare, declare_deletion
+from dynconfig.engine.declaration import Declaration, Source
+from dynconfig.engine.declare import declare, declare_deletion
 from dynconfig.engine.errors import DynConfigError, NotPossible
 from dynconfig.engine.reconcile import Engine
 from dynconfig.engine.resource import Owner, Scope, Versioned
@@ -34,7 +35,7 @@ class Toy:
     writes_left: int | None = None
     """After how many writes the process dies."""
     impossible: frozenset[str] = frozenset()
-    name: str = "Thing"
+    value: type[Thing] = Thing
 
     def desired(self, declaration: Declaration) -> Iterable[Thing]:
         """One thing for each parameter."""

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from tests.kinds.workshop import Workshop
 
-from dynconfig.engine.declaration import Declaration, declare_deletion
+from dynconfig.engine.declaration import Declaration
+from dynconfig.engine.declare import declare_deletion
 from dynconfig.engine.errors import NotOwned, Retryable
 from dynconfig.engine.plan import AnyKind, Create, Delete, Update, differences
 from dynconfig.engine.resource import Resource, Scope
@@ -249,7 +250,7 @@ class _Killed:
 
 def _pairs(kind: AnyKind, declaration: Declaration) -> list[tuple[Resource, Resource]]:
     desired = tuple(kind.desired(declaration))
-    scope = Scope(declaration.owner, declaration.known, closely=True)
+    scope = Scope(declaration.owner, declaration.names, declaration.known, closely=True)
     observed = {item.name: item for item in kind.observe(scope, desired)}
     return [(item, observed[item.name]) for item in desired]
 

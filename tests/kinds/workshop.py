@@ -10,7 +10,8 @@ from dynconfig.aws.quota import Quota
 from dynconfig.aws.session import Count, Session
 from dynconfig.aws.tagged import TaggedParameters
 from dynconfig.engine import report
-from dynconfig.engine.declaration import Declaration, Source, declare
+from dynconfig.engine.declaration import Declaration, Source
+from dynconfig.engine.declare import declare
 from dynconfig.engine.plan import AnyKind
 from dynconfig.engine.reconcile import Engine, Outcome
 from dynconfig.engine.resource import Owner

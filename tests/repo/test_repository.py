@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from dynconfig.cli import crd_text
-from dynconfig.engine.declaration import faults
+from dynconfig.engine.declare import faults
 from dynconfig.files import read
 
 ROOT = Path(__file__).parents[2]

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
+from xml.sax.saxutils import escape
 
 StartResponse = Callable[..., Any]
 CONTENT_TYPE = "application/x-amz-json-1.1"
@@ -39,6 +40,14 @@ class Answer:
         reason = "Internal Server Error" if error.status >= 500 else "Bad Request"
         headers = (("Content-Type", CONTENT_TYPE), ("x-amzn-ErrorType", error.code))
         return cls(f"{error.status} {reason}", headers, body)
+
+    @classmethod
+    def of_query_error(cls, error: AwsError) -> "Answer":
+        """A refusal of a service that speaks the query protocol."""
+        told = f"<Type>Sender</Type><Code>{escape(error.code)}</Code><Message>{escape(error.message)}</Message>"
+        body = f"<ErrorResponse><Error>{told}</Error><RequestId>lab</RequestId></ErrorResponse>".encode()
+        reason = "Internal Server Error" if error.status >= 500 else "Bad Request"
+        return cls(f"{error.status} {reason}", (("Content-Type", "text/xml"),), body)
 
     @property
     def is_success(self) -> bool:

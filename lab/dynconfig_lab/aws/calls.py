@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs
 
+from dynconfig_lab.aws import rest
+
 _SCOPE = re.compile(r"Credential=[^/]*/\d+/([^/]+)/([^/]+)/aws4_request")
 # The names that signatures use, where boto3's differ.
 _SERVICES = {"monitoring": "cloudwatch", "tagging": "resourcegroupstaggingapi"}
@@ -55,8 +57,10 @@ def identify(environ: Mapping[str, Any], body: bytes) -> Call:
     """The call in a request: JSON protocols name it in a header, query protocols in the body, REST by verb and path."""
     scope = _SCOPE.search(environ.get("HTTP_AUTHORIZATION", ""))
     region, signed = scope.groups() if scope else ("us-east-1", "unknown")
-    service = _SERVICES.get(signed, signed)
-    return Call(service, _operation(environ, body), region)
+    path: str = environ.get("PATH_INFO", "/")
+    service = rest.service_of(_SERVICES.get(signed, signed), path)
+    named = rest.operation_of(service, environ.get("REQUEST_METHOD", "GET"), path)
+    return Call(service, named or _operation(environ, body), region)
 
 
 def _operation(environ: Mapping[str, Any], body: bytes) -> str:

@@ -16,6 +16,7 @@ GET  /faults       the faults in force
 POST /faults       set faults; {} ends them all, for example:
                    {"throttle": {"ssm.PutParameter": 3}, "error_rate": 0.1, "latency_ms": 50, "down": true,
                     "hang_seconds": 5, "errors": {"ssm.PutParameter": {"code": "AccessDeniedException", "times": 1}}}
+POST /fire         fire the schedules of this name now: {"schedule": "NAME"}
 POST /reset        forget all AWS state
 GET  /healthz      200 when ready
 """
@@ -26,7 +27,10 @@ Route = Callable[[bytes], object]
 class Control:
     """A WSGI application."""
 
-    def __init__(self, calls: Calls, trouble: Troublemaker, clear: Callable[[], None]) -> None:
+    def __init__(
+        self, calls: Calls, trouble: Troublemaker, clear: Callable[[], None], fire: Callable[[str], int]
+    ) -> None:
+        self._fire_schedule = fire
         self._trouble = trouble
         self._routes: dict[tuple[str, str], Route] = {
             ("GET", "/"): lambda _body: HELP,
@@ -35,6 +39,7 @@ class Control:
             ("POST", "/calls/reset"): lambda _body: calls.reset() or {},  # type: ignore[func-returns-value]
             ("GET", "/faults"): lambda _body: trouble.faults.to_json(),
             ("POST", "/faults"): self._set_faults,
+            ("POST", "/fire"): self._fire,
             ("POST", "/reset"): lambda _body: clear() or {},  # type: ignore[func-returns-value]
         }
 
@@ -49,12 +54,22 @@ class Control:
             return _send(start_response, "400 Bad Request", {"error": str(error)})
 
     def _set_faults(self, body: bytes) -> object:
-        try:
-            document = json.loads(body or b"{}")
-        except ValueError as error:
-            raise BadFaults(f"the body is not JSON: {error}") from None
-        self._trouble.set(Faults.parse(document))
+        self._trouble.set(Faults.parse(_parsed(body)))
         return self._trouble.faults.to_json()
+
+    def _fire(self, body: bytes) -> object:
+        document = _parsed(body)
+        name = document.get("schedule") if isinstance(document, dict) else None
+        if not isinstance(name, str):
+            raise BadFaults('schedule: has to be the name of a schedule, as in {"schedule": "myapp"}')
+        return {"fired": self._fire_schedule(name)}
+
+
+def _parsed(body: bytes) -> object:
+    try:
+        return json.loads(body or b"{}")
+    except ValueError as error:
+        raise BadFaults(f"the body is not JSON: {error}") from None
 
 
 def _send(start_response: StartResponse, status: str, content: object) -> list[bytes]:

@@ -20,6 +20,7 @@ from moto.ssm.models import ssm_backends
 from dynconfig_lab.aws.answers import Answer
 from dynconfig_lab.aws.calls import ACCOUNT, Call
 from dynconfig_lab.aws.ssm_rules import canonical
+from dynconfig_lab.functions.service import Functions
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +30,8 @@ Event = dict[str, Any]
 class Bus:
     """The default bus of each region. Delivery happens beside the write, in order, and never fails it."""
 
-    def __init__(self) -> None:
+    def __init__(self, functions: Functions | None = None) -> None:
+        self._functions = functions
         self._waiting: queue.SimpleQueue[tuple[str, Event] | None] = queue.SimpleQueue()
         self._skipped: set[str] = set()
         self._thread = threading.Thread(target=self._deliver_all, name="events", daemon=True)
@@ -56,13 +58,15 @@ class Bus:
             # The pattern of a rule that goes by schedule is empty, and would match everything.
             if rule.state == "ENABLED" and not rule.scheduled_expression and rule.event_pattern.matches_event(event):
                 for target in rule.targets:
-                    self._hand_over(region, target["Arn"], event)
+                    self._hand_over(region, rule, target, event)
 
-    def _hand_over(self, region: str, arn: str, event: Event) -> None:
+    def _hand_over(self, region: str, rule: Any, target: Mapping[str, Any], event: Event) -> None:
+        arn = target["Arn"]
+        if ":lambda:" in arn:
+            self._call(region, rule.arn, arn, event)
+            return
         if ":sqs:" not in arn:
-            if arn not in self._skipped:
-                self._skipped.add(arn)
-                log.warning("Events are delivered to SQS queues only; %s gets none", arn)
+            self._skip(arn, "Events are delivered to SQS queues and functions only; %s gets none")
             return
         try:
             sqs_backends[ACCOUNT][region].send_message(arn.rpartition(":")[2], json.dumps(event))
@@ -70,6 +74,18 @@ class Bus:
             log.warning(
                 "The queue %s takes no event; it is lost, as in AWS without a dead-letter queue: %s", arn, error
             )
+
+    def _call(self, region: str, rule: str, arn: str, event: Event) -> None:
+        """Invoke a function, where its resource policy lets this rule do so; else AWS drops the event, too."""
+        if self._functions is None or not self._functions.allows(region, arn, "events.amazonaws.com", rule):
+            self._skip(arn, f"{rule} may not invoke %s; the event is dropped")
+            return
+        self._functions.invoke(region, arn, json.dumps(event).encode(), "Event")
+
+    def _skip(self, arn: str, message: str) -> None:
+        if arn not in self._skipped:
+            self._skipped.add(arn)
+            log.warning(message, arn)
 
 
 def _put(request: Mapping[str, Any], answer: Answer) -> list[tuple[str, str]]:

@@ -1,11 +1,13 @@
 """The layer in front of moto: counts each call, applies faults, and hands Parameter Store to its own rules."""
 
+import base64
 import io
 import json
 import socket
 import time
 from collections.abc import Callable, Iterable
 from typing import Any
+from urllib.parse import parse_qs, unquote
 
 from moto.ssm.models import ssm_backends
 
@@ -14,7 +16,13 @@ from dynconfig_lab.aws.answers import Answer, AwsError, StartResponse
 from dynconfig_lab.aws.calls import ACCOUNT, Call, Calls, identify
 from dynconfig_lab.aws.events import Bus
 from dynconfig_lab.aws.faults import Troublemaker
+from dynconfig_lab.aws.functions_control import FunctionsControl
 from dynconfig_lab.aws.ssm import ParameterStore
+from dynconfig_lab.functions.service import Functions
+from dynconfig_lab.functions.triggers import HTTP_PREFIX, HttpApis
+
+# These answer in XML.
+_QUERY = ("iam", "sts")
 
 Environ = dict[str, Any]
 Application = Callable[[Environ, StartResponse], Iterable[bytes]]
@@ -23,14 +31,24 @@ Application = Callable[[Environ, StartResponse], Iterable[bytes]]
 class Layer:
     """A WSGI application around moto's."""
 
-    def __init__(
-        self, moto: Application, calls: Calls, trouble: Troublemaker, parameters: ParameterStore, bus: Bus
+    def __init__(  # noqa: PLR0917 - put together in one place
+        self,
+        moto: Application,
+        calls: Calls,
+        trouble: Troublemaker,
+        parameters: ParameterStore,
+        bus: Bus,
+        functions: FunctionsControl,
+        runner: Functions,
     ) -> None:
         self._moto = moto
         self._calls = calls
         self._trouble = trouble
         self._parameters = parameters
         self._bus = bus
+        self._functions = functions
+        self._runner = runner
+        self._http_apis = HttpApis(runner)
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
@@ -41,7 +59,7 @@ class Layer:
             self._trouble.refuse(call)
             answer = self._answer(call, environ, body)
         except AwsError as error:
-            answer = Answer.of_error(error)
+            answer = Answer.of_query_error(error) if call.service in _QUERY else Answer.of_error(error)
         if answer.is_success and call.service == "ssm":
             self._bus.parameter_call(call, json.loads(body or b"{}"), answer)
         return answer.send(start_response)
@@ -68,7 +86,30 @@ class Layer:
             kinds = request.get("ResourceTypeFilters", [])
             if kinds and all(kind.split(":")[0] == "ssm" for kind in kinds):
                 return Answer.of(ssm_describe.get_resources(ssm_backends[ACCOUNT][call.region], request, call.region))
-        return self._pass(environ, body)
+        if environ["PATH_INFO"].startswith(HTTP_PREFIX):
+            return self._http_apis.handle(environ, body)
+        if call.name == "lambda.Invoke":
+            return self._invoke(call, environ, body)
+        if call.service == "lambda":
+            return self._functions.handle(
+                call, environ["PATH_INFO"], body, lambda request: self._forward(environ, request)
+            )
+        answer = self._pass(environ, body)
+        if call.name == "iam.CreateRole" and answer.is_success:
+            self._functions.role_written(parse_qs(body.decode())["RoleName"][0])
+        return answer
+
+    def _invoke(self, call: Call, environ: Environ, body: bytes) -> Answer:
+        name = unquote(environ["PATH_INFO"].split("/")[3])
+        kind = environ.get("HTTP_X_AMZ_INVOCATION_TYPE", "RequestResponse")
+        invocation = self._runner.invoke(call.region, name, body, kind)
+        headers = [("Content-Type", "application/json"), ("X-Amz-Executed-Version", "$LATEST")]
+        if invocation.result.error:
+            headers.append(("X-Amz-Function-Error", invocation.result.error))
+        if environ.get("HTTP_X_AMZ_LOG_TYPE") == "Tail":
+            tail = "\n".join(invocation.result.output).encode()[-4096:]
+            headers.append(("X-Amz-Log-Result", base64.b64encode(tail).decode()))
+        return Answer(f"{invocation.status} Answered", tuple(headers), invocation.result.payload)
 
     def _forward(self, environ: Environ, request: dict[str, Any]) -> Answer:
         return self._pass(environ, json.dumps(request).encode())

@@ -18,8 +18,11 @@ from dynconfig_lab.aws.calls import Calls
 from dynconfig_lab.aws.control import Control
 from dynconfig_lab.aws.events import Bus
 from dynconfig_lab.aws.faults import Faults, Troublemaker
+from dynconfig_lab.aws.functions_control import FunctionsControl
 from dynconfig_lab.aws.layer import Layer
 from dynconfig_lab.aws.ssm import ParameterStore
+from dynconfig_lab.functions.service import Functions
+from dynconfig_lab.functions.triggers import Schedules
 
 HOST = "127.0.0.1"
 # Neither the environment's proxies nor its certificates concern this machine's own addresses.
@@ -52,12 +55,16 @@ class AwsLab:
         self._trouble = Troublemaker(time.monotonic)
         self._parameters = ParameterStore(time.monotonic, lambda: self._trouble.faults.recreate_delay_seconds)
         sockets = _listening(aws_port, control_port)
-        self._bus = Bus()
         moto = DomainDispatcherApplication(create_backend_app)
-        layer = Layer(moto, self._calls, self._trouble, self._parameters, self._bus)
+        self._functions = FunctionsControl(time.monotonic)
+        endpoint = f"http://{HOST}:{sockets[0].getsockname()[1]}"
+        self._runner = Functions(endpoint, self._functions.layers)
+        self._bus = Bus(self._runner)
+        self._schedules = Schedules(self._runner, time.monotonic)
+        layer = Layer(moto, self._calls, self._trouble, self._parameters, self._bus, self._functions, self._runner)
         self._servers = (
             _server(layer, sockets[0]),
-            _server(Control(self._calls, self._trouble, self.clear), sockets[1]),
+            _server(Control(self._calls, self._trouble, self.clear, self._schedules.fire), sockets[1]),
         )
         self.endpoint, self.control_url = (f"http://{HOST}:{server.port}" for server in self._servers)
         self._threads = [threading.Thread(target=server.serve_forever, daemon=True) for server in self._servers]
@@ -89,6 +96,7 @@ class AwsLab:
     def clear(self) -> None:
         """Forget all AWS state; counters and faults stay."""
         self._parameters.clear()
+        self._functions.clear()
         moto_api_backend.reset()
 
     def stop(self) -> None:
@@ -98,7 +106,9 @@ class AwsLab:
             server.server_close()
         for thread in self._threads:
             thread.join()
+        self._schedules.stop()
         self._bus.stop()
+        self._runner.stop()
 
 
 class RemoteLab:

@@ -20,6 +20,7 @@ _COLUMNS = (
     ("Age", ".metadata.creationTimestamp", "date", 0, "Age of the object"),
     ("Region", ".status.region", "string", 1, "AWS region"),
     ("Path", ".spec.path", "string", 1, "Path of the parameters"),
+    ("Function", ".status.function", "string", 1, "Function that reads the configuration"),
     ("Observed", ".status.lastObservedTime", "date", 1, "How long ago AWS was looked at"),
     ("Reason", '.status.conditions[?(@.type=="Ready")].reason', "string", 1, "Why it is ready or not"),
 )

@@ -14,6 +14,7 @@ APPROVE_GENERATION = f"{GROUP}/approve-generation"
 ABANDON = f"{GROUP}/abandon"
 
 OWNER_TAG = f"{GROUP}/owner"
+ATTACHED_TAG = f"{GROUP}/attached-by"
 
 # The owner tag holds cluster id, namespace, name and uid in the 256 characters of a tag value.
 MAX_NAME = 63

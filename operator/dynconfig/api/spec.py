@@ -6,6 +6,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
+from dynconfig.api.function import FunctionSpec
 from dynconfig.api.model import Model, Rule
 from dynconfig.api.parameter import LEVEL, MAX_LEVELS, MAX_PARAMETERS, NO_RESERVED_TAGS, ParameterSpec, Tags
 
@@ -83,6 +84,8 @@ class DynamicConfigSpec(Model):
         json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
     )
     """The parameters below the path, each name once."""
+    function: FunctionSpec | None = None
+    """The function that reads the configuration; without it only parameters are kept."""
 
     rules: ClassVar[tuple[Rule, ...]] = (
         Rule(

@@ -98,6 +98,8 @@ class ResourceStatus(Model):
     """Name in AWS."""
     arn: Annotated[str, Field(max_length=1200)]
     """ARN of the resource."""
+    url: Annotated[str | None, Field(max_length=512)] = None
+    """Where it answers, if it does."""
 
 
 class Counts(Model):
@@ -134,6 +136,12 @@ class DynamicConfigStatus(Model):
     """What AWS has otherwise than declared, at most 100 fields."""
     resources: Annotated[list[ResourceStatus], Field(max_length=64)] = Field(default_factory=list)
     """AWS resources of this object besides its parameters."""
+    function: Annotated[str | None, Field(max_length=64)] = None
+    """Name of the function that reads the configuration."""
+    served_revision: Annotated[str | None, Field(max_length=16)] = None
+    """With cache.onChange Refresh: the revision that every execution environment of the function serves."""
+    operator_version: Annotated[str | None, Field(max_length=64)] = None
+    """Version of the operator that wrote this."""
     counts: Counts | None = None
     """How much is as declared."""
     region: Annotated[str | None, Field(max_length=32)] = None

@@ -9,7 +9,7 @@ from dynconfig.engine.secret import MASK
 
 _RETRY_SOON = 1.0
 
-# Codes of SSM, tagging and STS. What is in no table is a bug in this operator, and loud.
+# What is in no table is a bug in this operator, and loud.
 # https://docs.aws.amazon.com/systems-manager/latest/APIReference/CommonErrors.html
 _TABLE: dict[str, type[DynConfigError]] = {
     "ThrottlingException": errors.Throttled,
@@ -22,13 +22,33 @@ _TABLE: dict[str, type[DynConfigError]] = {
     "InternalServiceException": errors.Unavailable,
     "ServiceUnavailable": errors.Unavailable,
     "RequestTimeout": errors.Unavailable,
+    "ServiceException": errors.Unavailable,
+    "InternalException": errors.Unavailable,
+    "ServiceFailure": errors.Unavailable,
+    "ServiceUnavailableException": errors.Unavailable,
     "TooManyUpdates": errors.Conflict,
+    "ResourceConflictException": errors.Conflict,
+    "ConcurrentModification": errors.Conflict,
+    "ConcurrentModificationException": errors.Conflict,
+    "OperationAbortedException": errors.Conflict,
+    "PreconditionFailedException": errors.Conflict,
+    "DeleteConflict": errors.Conflict,
+    "ConflictException": errors.AlreadyExists,
+    "EntityAlreadyExists": errors.AlreadyExists,
+    "ResourceAlreadyExistsException": errors.AlreadyExists,
+    "ResourceNotFoundException": errors.NotFound,
+    "NotFoundException": errors.NotFound,
+    "NoSuchEntity": errors.NotFound,
     "ParameterAlreadyExists": errors.AlreadyExists,
     "ParameterNotFound": errors.NotFound,
     "InvalidResourceId": errors.NotFound,
     "ParameterMaxVersionLimitExceeded": errors.VersionLimit,
     "ParameterLimitExceeded": errors.QuotaExceeded,
     "TooManyTagsError": errors.QuotaExceeded,
+    "LimitExceeded": errors.QuotaExceeded,
+    "LimitExceededException": errors.QuotaExceeded,
+    "CodeStorageExceededException": errors.QuotaExceeded,
+    "ServiceQuotaExceededException": errors.QuotaExceeded,
     "HierarchyTypeMismatchException": errors.NotPossible,
     "AccessDeniedException": errors.AccessDenied,
     "AccessDenied": errors.AccessDenied,
@@ -45,6 +65,14 @@ _TABLE: dict[str, type[DynConfigError]] = {
     "InvalidPolicyTypeException": errors.Refused,
     "InvalidPolicyAttributeException": errors.Refused,
     "IncompatiblePolicyException": errors.Refused,
+    "InvalidParameterValueException": errors.Refused,
+    "RequestEntityTooLargeException": errors.Refused,
+    "InvalidEventPatternException": errors.Refused,
+    "MalformedPolicyDocument": errors.Refused,
+    "ManagedRuleException": errors.Refused,
+    "BadRequestException": errors.Refused,
+    "InvalidInput": errors.Refused,
+    "ValidationError": errors.Refused,
     "NotEmulated": errors.Refused,
     "ExpiredTokenException": errors.CredentialsMissing,
     "ExpiredToken": errors.CredentialsMissing,
@@ -64,6 +92,16 @@ _NO_CREDENTIALS = (
     boto.TokenRetrievalError,
 )
 
+# IAM is eventually consistent: Lambda and Scheduler hear of a new role some seconds later.
+# https://docs.aws.amazon.com/lambda/latest/dg/troubleshooting-deployment.html
+_ROLE_NOT_READY = (
+    "cannot be assumed by Lambda",
+    "The provided execution role does not have permissions",
+    "must allow AWS EventBridge Scheduler to assume the role",
+)
+# Behind these words AWS repeats the whole environment of a function.
+_ECHO = "String measured"
+
 _HINTS: dict[type[DynConfigError], str] = {
     errors.AccessDenied: "; allow the operator's role to do this, as in manifests/iam",
     errors.NotPossible: "; remove the parameter, wait 30 s, and declare it again",
@@ -81,8 +119,10 @@ def translated(error: boto.ClientError, operation: str, subject: str, hidden: st
     found = _TABLE.get(code) or (errors.Unavailable if status >= 500 else None)
     if found is None:
         return None
-    words = error.response.get("Error", {}).get("Message", "") or "no message"
+    words = (error.response.get("Error", {}).get("Message", "") or "no message").partition(_ECHO)[0]
     words = words.replace(hidden, MASK) if hidden else words
+    if any(text in words for text in _ROLE_NOT_READY):
+        return errors.RoleNotReady(f"{subject}{words} IAM needs some seconds to make a role known", delay=_RETRY_SOON)
     message = f"{subject}{operation} was answered with {code}: {words}{_HINTS.get(found, '')}"
     if issubclass(found, errors.Conflict):
         return found(message, delay=_RETRY_SOON, code=code)

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from functools import cached_property, partial
 from typing import Any
 
 import boto3
@@ -17,18 +18,32 @@ from dynconfig.engine.secret import SecretText
 Count = Callable[[str, str, str], None]
 """Told of each call: service, operation, and OK or the error's code."""
 
-_SUBJECTS = ("Name", "ResourceId")
+# The members of requests that name what the call is about.
+_SUBJECTS = {
+    "FunctionName": "function",
+    "RoleName": "role",
+    "logGroupName": "log group",
+    "Rule": "rule",
+    "ApiId": "HTTP API",
+    "ResourceId": "parameter",
+}
+_NAMES = {"ssm": "parameter", "events": "rule", "scheduler": "schedule", "apigatewayv2": "HTTP API"}
 
 
 class Client:
     """A boto3 client in all but name: the same methods, paginators included."""
 
-    def __init__(self, client: Any, region: str, quota: Quota, count: Count) -> None:
-        self._client = client
+    def __init__(self, make: Callable[[], Any], service: str, region: str, quota: Quota, count: Count) -> None:
+        self._make = make
+        self._service = service
         self._region = region
         self._quota = quota
         self._count = count
-        self._service: str = client.meta.service_model.service_name
+
+    @cached_property
+    def _client(self) -> Any:
+        # A client costs milliseconds and megabytes, and most objects need few services.
+        return self._make()
 
     def __getattr__(self, method: str) -> Callable[..., Any]:
         operation: str = self._client.meta.method_to_api_mapping[method]
@@ -48,7 +63,7 @@ class Client:
             answer = getattr(self._client, method)(**request)
         except ClientError as error:
             self._count(self._service, operation, error.response.get("Error", {}).get("Code", "unknown"))
-            failure = translated(error, operation, _subject(request), _hidden(request))
+            failure = translated(error, operation, _subject(self._service, request), _hidden(request))
             if failure is None:
                 raise
             if isinstance(failure, Throttled):
@@ -59,7 +74,7 @@ class Client:
             raise TypeError(f"{operation} was called with arguments that botocore refuses") from None
         except BotoCoreError as error:
             self._count(self._service, operation, type(error).__name__)
-            failure = translated_locally(error, operation, _subject(request))
+            failure = translated_locally(error, operation, _subject(self._service, request))
             if failure is None:
                 raise
             raise failure from None
@@ -108,15 +123,19 @@ class Session:
         """The client of a service; typed by the caller, since it answers the methods of that service."""
         with self._lock:
             if (service, region) not in self._clients:
-                # Client creation from one session is not safe for threads, hence under the lock.
-                client = self._session.client(
-                    service,  # type: ignore[call-overload]  # any service by name
-                    region_name=region,
-                    endpoint_url=self._endpoint,
-                    config=self._config,
-                )
-                self._clients[service, region] = Client(client, region, self._quota, self._count)
+                make = partial(self._made, service, region)
+                self._clients[service, region] = Client(make, service, region, self._quota, self._count)
             return self._clients[service, region]
+
+    def _made(self, service: str, region: str) -> Any:
+        # Creation from one session is not safe for threads.
+        with self._lock:
+            return self._session.client(
+                service,  # type: ignore[call-overload]  # any service by name
+                region_name=region,
+                endpoint_url=self._endpoint,
+                config=self._config,
+            )
 
 
 def _hidden(request: dict[str, Any]) -> str:
@@ -124,7 +143,9 @@ def _hidden(request: dict[str, Any]) -> str:
     return value if isinstance(value, SecretText) else ""
 
 
-def _subject(request: dict[str, Any]) -> str:
+def _subject(service: str, request: dict[str, Any]) -> str:
     """Whom the call was about, as the beginning of a message."""
-    name = next((request[key] for key in _SUBJECTS if key in request), None)
-    return f"parameter {name}: " if name else ""
+    if "Name" in request and service in _NAMES:
+        return f"{_NAMES[service]} {request['Name']}: "
+    found = next((f"{noun} {request[member]}: " for member, noun in _SUBJECTS.items() if member in request), None)
+    return found or ""

@@ -1,20 +1,14 @@
-"""Turns an object and the Secrets it refers to into a Declaration: checked as a whole, before anything is written."""
+"""One object, resolved: plain values that the engine and the kinds work with."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
 
-from pydantic import ValidationError
-
-from dynconfig.api import names
-from dynconfig.api.parameter import KeyRef, ParameterSpec, ParameterType
-from dynconfig.api.spec import AdoptionPolicy, DeletionPolicy, DriftPolicy, DynamicConfigSpec
-from dynconfig.engine import values
-from dynconfig.engine.errors import InvalidSpec, PathNotAllowed, SourceMissing
-from dynconfig.engine.resource import Owner
+from dynconfig.api.function import FunctionSpec
+from dynconfig.api.parameter import ParameterSpec
+from dynconfig.api.spec import AdoptionPolicy, CacheSpec, DeletionPolicy, DriftPolicy
+from dynconfig.engine.naming import Names
+from dynconfig.engine.resource import Owner, Resource
 from dynconfig.engine.secret import Secret
-
-MAX_FAULTS_TOLD = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +52,10 @@ class Applied:
     versions: Mapping[str, int]
     drifted: frozenset[str] = frozenset()
     """Titles of resources that were reported as drifted: their versions are not ours."""
+    resources: tuple[tuple[str, str], ...] = ()
+    """Kind and name of the resources besides parameters."""
+    operator_version: str | None = None
+    """The operator that applied it: another one may declare a function's code or layer otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +64,13 @@ class Declaration:
 
     owner: Owner
     place: Place
+    names: Names
     path: str
     generation: int
     parameters: tuple[DeclaredParameter, ...]
+    tags: tuple[tuple[str, str], ...] = ()
+    cache: CacheSpec = field(default_factory=CacheSpec)
+    function: FunctionSpec | None = None
     suspended: bool = False
     deleting: bool = False
     drift_policy: DriftPolicy = DriftPolicy.CORRECT
@@ -78,204 +80,15 @@ class Declaration:
     applied: Applied | None = None
     approved_generation: int | None = None
     untouched: bool = False
+    blind: bool = False
+    """There is no report of what was made before."""
     requested: bool = False
+    operator_version: str | None = None
+    found: tuple[Resource, ...] = ()
+    """What this owner has of the kinds that come before the one that is asked."""
 
     @property
     def known(self) -> tuple[str, ...]:
         """Names that may exist in AWS: those declared and those reported."""
         reported = self.applied.versions if self.applied else {}
         return tuple({**{parameter.name: None for parameter in self.parameters}, **dict.fromkeys(reported)})
-
-
-def parse_spec(document: Mapping[str, Any]) -> DynamicConfigSpec:
-    """The spec of an object. Raises InvalidSpec, naming every field that is wrong."""
-    try:
-        return DynamicConfigSpec.model_validate(document.get("spec") or {})
-    except ValidationError as error:
-        raise InvalidSpec(_listed(_told(error, document))) from None
-
-
-def faults(document: Mapping[str, Any], read: ReadSource) -> tuple[str, ...]:
-    """All that is wrong with a document, as far as it can be known where some sources cannot be read."""
-    try:
-        spec = DynamicConfigSpec.model_validate(document.get("spec") or {})
-    except ValidationError as error:
-        return tuple(_told(error, document))
-    return tuple(fault for parameter in spec.parameters for fault in _faults(parameter, _value(parameter, read)))
-
-
-def sources(spec: DynamicConfigSpec) -> tuple[Source, ...]:
-    """Every Secret and ConfigMap key that the spec refers to."""
-    found = (_source(parameter) for parameter in spec.parameters)
-    return tuple(source for source in found if source is not None)
-
-
-def declare(
-    document: Mapping[str, Any],
-    *,
-    owner: Owner,
-    default_region: str,
-    read: ReadSource,
-    allowed_paths: tuple[str, ...] = (),
-) -> Declaration:
-    """The declaration of an object.
-
-    Raises InvalidSpec, PathNotAllowed, or SourceMissing where a Secret, ConfigMap or key is not there (yet).
-    """
-    spec = parse_spec(document)
-    _check_path(spec.path, allowed_paths, owner.namespace)
-    parameters = _resolve(spec, read)
-    metadata, annotations = document["metadata"], document["metadata"].get("annotations") or {}
-    return Declaration(
-        owner=owner,
-        place=Place(spec.region or default_region),
-        path=spec.path,
-        generation=metadata.get("generation", 1),
-        parameters=parameters,
-        suspended=spec.suspend,
-        drift_policy=spec.drift_policy,
-        deletion_policy=spec.deletion_policy,
-        adoption_policy=spec.adoption_policy,
-        resync_seconds=spec.resync_seconds,
-        applied=applied_of(document.get("status")),
-        approved_generation=_number(annotations.get(names.APPROVE_GENERATION)),
-        untouched=names.FINALIZER not in (metadata.get("finalizers") or ()),
-        requested=is_requested(document),
-    )
-
-
-def declare_deletion(document: Mapping[str, Any], *, owner: Owner, default_region: str) -> Declaration:
-    """The declaration of an object that goes: nothing is desired, and nothing in it needs to be valid any more."""
-    spec = document.get("spec") or {}
-    path = str(spec.get("path", ""))
-    applied = applied_of(document.get("status"))
-    declared = {f"{path}/{item['name']}": 0 for item in spec.get("parameters") or () if "name" in item}
-    versions = {**declared, **(applied.versions if applied else {})}
-    return Declaration(
-        owner=owner,
-        place=Place(spec.get("region") or default_region),
-        path=path,
-        generation=document["metadata"].get("generation", 1),
-        parameters=(),
-        suspended=bool(spec.get("suspend")),
-        deleting=True,
-        deletion_policy=DeletionPolicy(spec.get("deletionPolicy", DeletionPolicy.DELETE)),
-        applied=Applied(applied.generation if applied else None, versions),
-    )
-
-
-def applied_of(status: Mapping[str, Any] | None) -> Applied | None:
-    """What a status says was applied, or None where there is no status yet."""
-    if not status or "observedGeneration" not in status:
-        return None
-    versions = {item["name"]: item["version"] for item in status.get("parameters") or ()}
-    drifted = frozenset(item["resource"] for item in status.get("drift") or ())
-    return Applied(status.get("appliedGeneration"), versions, drifted)
-
-
-def is_requested(document: Mapping[str, Any]) -> bool:
-    """Whether a fresh look was asked for by annotation and not had yet."""
-    wanted = (document["metadata"].get("annotations") or {}).get(names.RECONCILE_REQUESTED_AT)
-    return wanted is not None and wanted != (document.get("status") or {}).get("lastHandledReconcileAt")
-
-
-def _resolve(spec: DynamicConfigSpec, read: ReadSource) -> tuple[DeclaredParameter, ...]:
-    """All parameters with their values; every fault of every parameter is told at once."""
-    faults: list[str] = []
-    missing: list[str] = []
-    resolved: list[DeclaredParameter] = []
-    for parameter in spec.parameters:
-        value = _value(parameter, read)
-        faults += _faults(parameter, value)
-        if value is None:
-            missing.append(f"parameter {parameter.name}: {_source(parameter)} does not exist")
-        else:
-            resolved.append(_declared(spec, parameter, value))
-    if faults:
-        raise InvalidSpec(_listed(faults))
-    if missing:
-        raise SourceMissing(f"{_listed(missing)}; create it, or change the reference. Nothing was written")
-    return tuple(resolved)
-
-
-def _declared(spec: DynamicConfigSpec, parameter: ParameterSpec, value: str) -> DeclaredParameter:
-    is_secret = parameter.resolved_type is ParameterType.SECURE_STRING or parameter.secret_ref is not None
-    return DeclaredParameter(
-        name=f"{spec.path}/{parameter.name}",
-        value=Secret(value) if is_secret else value,
-        spec=parameter,
-        tags=tuple(sorted({**spec.tags, **parameter.tags}.items())),
-    )
-
-
-def _value(parameter: ParameterSpec, read: ReadSource) -> str | None:
-    source = _source(parameter)
-    return parameter.value if source is None else read(source)
-
-
-def _source(parameter: ParameterSpec) -> Source | None:
-    def of(kind: str, ref: KeyRef) -> Source:
-        return Source(kind, ref.name, ref.key)
-
-    if parameter.secret_ref:
-        return of("Secret", parameter.secret_ref)
-    return of("ConfigMap", parameter.config_map_ref) if parameter.config_map_ref else None
-
-
-def _faults(parameter: ParameterSpec, value: str | None) -> list[str]:
-    """What is wrong with the patterns, or else with the value, as far as it is known."""
-    found = _pattern_faults(parameter)
-    if found or value is None:
-        return found
-    fault = values.fault(parameter, value)
-    return [f"parameter {parameter.name}: the value {fault}"] if fault else []
-
-
-def _pattern_faults(parameter: ParameterSpec) -> list[str]:
-    patterns = {"allowedPattern": parameter.allowed_pattern or None}
-    if parameter.schema_:
-        patterns["schema.pattern"] = parameter.schema_.pattern
-    found = ((field, values.pattern_fault(pattern)) for field, pattern in patterns.items() if pattern)
-    return [f"parameter {parameter.name}: {field} {fault}" for field, fault in found if fault]
-
-
-def _check_path(path: str, allowed: tuple[str, ...], namespace: str) -> None:
-    if allowed and not any(f"{path}/".startswith(f"{prefix.rstrip('/')}/") for prefix in allowed):
-        raise PathNotAllowed(
-            f"namespace {namespace} may not use path {path}; it may use paths below {', '.join(allowed)}. "
-            "Choose such a path, or ask the operator's administrator to allow this one"
-        )
-
-
-def _told(error: ValidationError, document: Mapping[str, Any]) -> list[str]:
-    return [
-        f"{_field(problem['loc'], document)}: {_reworded(problem['msg'])}"
-        for problem in error.errors(include_input=False)
-    ]
-
-
-def _reworded(message: str) -> str:
-    return message.removeprefix("Value error, ")
-
-
-def _field(location: tuple[int | str, ...], document: Mapping[str, Any]) -> str:
-    """The field as a path in the document, a parameter by its name."""
-    parts: list[str] = ["spec"]
-    listed = (document.get("spec") or {}).get("parameters")
-    for index, part in enumerate(location):
-        if isinstance(part, int) and index == 1 and isinstance(listed, list) and isinstance(listed[part], Mapping):
-            parts[-1] += f"[{listed[part].get('name', part)}]"
-        elif isinstance(part, int):
-            parts[-1] += f"[{part}]"
-        else:
-            parts.append(part)
-    return ".".join(parts)
-
-
-def _listed(messages: list[str]) -> str:
-    more = len(messages) - MAX_FAULTS_TOLD
-    return "; ".join(messages[:MAX_FAULTS_TOLD]) + (f"; and {more} more" if more > 0 else "")
-
-
-def _number(text: str | None) -> int | None:
-    return int(text) if text and text.isdigit() else None

@@ -78,6 +78,14 @@ class Conflict(Retryable):
     """Somebody wrote at the same moment; the next look tells how it ended."""
 
 
+class Settling(Retryable):
+    """A write was made, and AWS is still carrying it out."""
+
+
+class RoleNotReady(Retryable):
+    """IAM has the role, and Lambda has not heard of it yet."""
+
+
 class CredentialsMissing(Retryable):
     """The operator has no valid AWS credentials right now."""
 

@@ -1,12 +1,12 @@
 """The difference between what is declared and what AWS says, as a value; and what stops it before the first write."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any, cast
+from typing import Any
 
 from dynconfig.api import names
 from dynconfig.api.spec import AdoptionPolicy, DeletionPolicy
-from dynconfig.engine.declaration import Declaration
+from dynconfig.engine.declaration import Applied, Declaration
 from dynconfig.engine.errors import NotOwned, NotPossible, UnsafePlan
 from dynconfig.engine.resource import Kind, Owner, Resource, Versioned
 from dynconfig.engine.secret import MASK, Secret
@@ -88,14 +88,40 @@ class Step:
             case Delete() | Release():
                 return (Difference("exists", "no", "yes"),)
 
+    @property
+    def is_derived(self) -> bool:
+        """Whether it only follows from what other resources have become."""
+        if not isinstance(self.change, Update):
+            return False
+        marked = {item.name for item in fields(self.change.desired) if item.metadata.get("derived")}
+        return {difference.field for difference in self.change.because} <= marked
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What one kind has to do with a declaration."""
+
+    kind: AnyKind
+    declared: tuple[Resource, ...]
+    owned: tuple[Resource, ...]
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """All that would be done, in the order in which it would be done, and what was seen."""
 
     steps: tuple[Step, ...] = ()
-    declared: tuple[Resource, ...] = ()
-    owned: tuple[Resource, ...] = ()
+    parts: tuple[Part, ...] = ()
+
+    @property
+    def declared(self) -> tuple[Resource, ...]:
+        """All resources that are declared."""
+        return tuple(resource for part in self.parts for resource in part.declared)
+
+    @property
+    def owned(self) -> tuple[Resource, ...]:
+        """All resources that AWS has of this owner."""
+        return tuple(resource for part in self.parts for resource in part.owned)
 
     @property
     def is_empty(self) -> bool:
@@ -114,7 +140,7 @@ def shown(value: object) -> str:
     if isinstance(value, Secret):
         return MASK
     if isinstance(value, tuple):
-        text = ", ".join(f"{key}={inner}" for key, inner in cast("Iterable[tuple[str, str]]", value))
+        text = ", ".join(inner if isinstance(inner, str) else "=".join(inner) for inner in value)
     else:
         text = "" if value is None else str(value)
     return text if len(text) <= SHOWN_LENGTH else f"{text[: SHOWN_LENGTH - 1]}…"
@@ -152,7 +178,7 @@ def check(plan: Plan, declaration: Declaration) -> None:
 def drifted(step: Step, declaration: Declaration) -> bool:
     """Whether a step undoes somebody else's change, rather than carrying out an edit of the declaration."""
     applied = declaration.applied
-    if declaration.deleting or declaration.untouched or isinstance(step.change, Delete | Release):
+    if declaration.deleting or declaration.untouched or isinstance(step.change, Delete | Release) or step.is_derived:
         return False
     if isinstance(step.change, Update) and step.change.observed.owner != declaration.owner.tag:
         return False
@@ -161,16 +187,19 @@ def drifted(step: Step, declaration: Declaration) -> bool:
         return isinstance(step.change, Update)
     if applied.generation != declaration.generation:
         return False
-    return step.resource.title in applied.drifted or _changed_in_aws(step.change, applied.versions)
+    return step.resource.title in applied.drifted or _changed_in_aws(step.change, applied, declaration)
 
 
-def _changed_in_aws(change: Change, versions: Mapping[str, int]) -> bool:
+def _changed_in_aws(change: Change, applied: Applied, declaration: Declaration) -> bool:
     """It went, has a version of others, or differs in a field without versions; else the Secret behind it changed."""
     if not isinstance(change, Update):
-        return isinstance(change, Create) and change.desired.name in versions
+        title = (type(change.desired).__name__, change.desired.name) if isinstance(change, Create) else None
+        return title is not None and (title[1] in applied.versions or title in applied.resources)
+    if not isinstance(change.observed, Versioned):
+        # Another version of the operator brings another package and other layers.
+        return applied.operator_version == declaration.operator_version
     only_value = {difference.field for difference in change.because} == {"value"}
-    seen = change.observed.version if isinstance(change.observed, Versioned) else None
-    return not only_value or seen != versions.get(change.observed.name)
+    return not only_value or change.observed.version != applied.versions.get(change.observed.name)
 
 
 def _compared(resource: Resource) -> list[Any]:

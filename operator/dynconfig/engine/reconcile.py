@@ -1,16 +1,17 @@
 """One reconcile: look, compare, refuse what is unsafe, apply; the same walk for create, edit, drift and deletion."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from dynconfig.api.spec import DriftPolicy
 from dynconfig.engine.declaration import Declaration, Place
-from dynconfig.engine.errors import DynConfigError, ReconcileLoop
+from dynconfig.engine.errors import DynConfigError, ReconcileLoop, Settling
 from dynconfig.engine.plan import (
     AnyKind,
     Create,
     Delete,
     Difference,
+    Part,
     Plan,
     Release,
     Step,
@@ -23,6 +24,8 @@ from dynconfig.engine.resource import Resource, Scope
 
 DELETE_BATCH = 50
 LOOP_LENGTH = 3
+# AWS takes a second or two to carry out a write to a function.
+SETTLING_SECONDS = 0.5
 
 NOTHING = Plan()
 
@@ -50,6 +53,12 @@ class Outcome:
         return self.plan.steps[len(self.applied) :]
 
     @property
+    def is_only_drift(self) -> bool:
+        """Whether the plan holds nothing but drift and what follows from it."""
+        drift = {id(step) for step in self.drift}
+        return bool(drift) and all(id(step) in drift or step.is_derived for step in self.plan.steps)
+
+    @property
     def is_complete(self) -> bool:
         """Whether AWS now is as declared."""
         return self.was_observed and self.error is None and not self.remaining
@@ -75,12 +84,17 @@ class Engine:
     def plan(self, declaration: Declaration) -> Plan:
         """What would be done. Raises NotOwned, NotPossible, UnsafePlan, and whatever AWS answers."""
         scope = _scope(declaration)
-        parts = [_look(kind, declaration, scope) for kind in self._kinds_of(declaration.place)]
-        plan = Plan(
-            steps=_in_order(step for part in parts for step in part.steps),
-            declared=tuple(resource for part in parts for resource in part.declared),
-            owned=tuple(resource for part in parts for resource in part.owned),
-        )
+        parts: list[Part] = []
+        steps: list[Step] = []
+        for kind in self._kinds_of(declaration.place):
+            desired = tuple(kind.desired(declaration))
+            observed = tuple(kind.observe(scope, desired))
+            owned = tuple(resource for resource in observed if resource.owner == declaration.owner.tag)
+            parts.append(Part(kind, desired, owned))
+            steps += changes(kind, declaration, desired, observed)
+            declaration = replace(declaration, found=(*declaration.found, *owned))
+            scope = replace(scope, found=declaration.found)
+        plan = Plan(_in_order(steps), tuple(parts))
         check(plan, declaration)
         return plan
 
@@ -98,7 +112,7 @@ class Engine:
             self._refuse_loop(outcome)
         except ReconcileLoop as error:
             return replace(outcome, error=error)
-        return self._apply(outcome, keep_going)
+        return self._follow_up(self._apply(outcome, keep_going), keep_going)
 
     def forget(self, uid: str) -> None:
         """Drop what is remembered of an object that is gone."""
@@ -112,17 +126,34 @@ class Engine:
             if applied and not keep_going():
                 break
             try:
+                _refuse_pending(batch[0], owned)
                 _carry_out(batch, owned)
             except DynConfigError as failure:
                 error = failure
                 break
             applied += batch
         self._count(outcome.declaration, applied)
+        error = error or _settling(owned.values())
         return replace(outcome, applied=tuple(applied), owned=tuple(owned.values()), error=error)
+
+    def _follow_up(self, outcome: Outcome, keep_going: KeepGoing) -> Outcome:
+        """What follows from what was just written, by comparison with what AWS answered: an id, a revision."""
+        if not outcome.is_complete or not outcome.applied or outcome.declaration.deleting:
+            return outcome
+        steps = _derived(outcome)
+        if not steps:
+            return outcome
+        plan = replace(outcome.plan, steps=steps)
+        more = self._apply(replace(outcome, plan=plan, applied=()), keep_going)
+        return replace(
+            more,
+            plan=replace(plan, steps=(*outcome.plan.steps, *steps)),
+            applied=(*outcome.applied, *more.applied),
+        )
 
     def _refuse_loop(self, outcome: Outcome) -> None:
         uid = outcome.declaration.owner.uid
-        if outcome.declaration.requested or len(outcome.drift) != len(outcome.plan.steps):
+        if outcome.declaration.requested or not outcome.is_only_drift:
             # A person asked, or edited: that breaks any loop.
             self._repeats.pop(uid, None)
             return
@@ -151,17 +182,37 @@ class Engine:
 def _scope(declaration: Declaration) -> Scope:
     return Scope(
         owner=declaration.owner,
+        names=declaration.names,
         known=declaration.known,
+        listed=declaration.applied.resources if declaration.applied else (),
+        blind=declaration.blind,
         untouched=declaration.untouched,
         closely=declaration.requested or declaration.deleting,
     )
 
 
-def _look(kind: AnyKind, declaration: Declaration, scope: Scope) -> Plan:
-    desired = tuple(kind.desired(declaration))
-    observed = tuple(kind.observe(scope, desired))
-    owned = tuple(resource for resource in observed if resource.owner == declaration.owner.tag)
-    return Plan(changes(kind, declaration, desired, observed), desired, owned)
+def _derived(outcome: Outcome) -> tuple[Step, ...]:
+    """Steps of kinds that desire something else, now that others were written; pure."""
+    declaration = outcome.declaration
+    steps: list[Step] = []
+    for part in outcome.plan.parts:
+        desired = tuple(part.kind.desired(declaration))
+        owned = tuple(resource for resource in outcome.owned if isinstance(resource, part.kind.value))
+        if desired != part.declared:
+            steps += changes(part.kind, declaration, desired, owned)
+        declaration = replace(declaration, found=(*declaration.found, *owned))
+    return _in_order(steps)
+
+
+def _refuse_pending(step: Step, owned: Mapping[str, Resource]) -> None:
+    resource = owned.get(step.resource.title)
+    if isinstance(step.change, Update) and resource is not None and resource.pending:
+        raise _settling([resource])  # type: ignore[misc]  # it is pending
+
+
+def _settling(owned: Iterable[Resource]) -> Settling | None:
+    pending = next((f"{resource.title} {resource.pending}" for resource in owned if resource.pending), None)
+    return Settling(pending, delay=SETTLING_SECONDS) if pending else None
 
 
 def _in_order(steps: Iterable[Step]) -> tuple[Step, ...]:
@@ -176,8 +227,7 @@ def _is_held(outcome: Outcome) -> bool:
     declaration = outcome.declaration
     if outcome.plan.is_empty:
         return declaration.suspended
-    only_drift = len(outcome.drift) == len(outcome.plan.steps)
-    return declaration.suspended or (only_drift and declaration.drift_policy is DriftPolicy.REPORT)
+    return declaration.suspended or (outcome.is_only_drift and declaration.drift_policy is DriftPolicy.REPORT)
 
 
 def _batches(steps: Sequence[Step]) -> Iterable[list[Step]]:

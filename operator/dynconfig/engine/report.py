@@ -1,6 +1,5 @@
 """Turns an outcome into status: pure, and the only place where a condition is made."""
 
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -23,8 +22,10 @@ from dynconfig.engine.errors import DynConfigError, Terminal
 from dynconfig.engine.plan import Create, Step, Update
 from dynconfig.engine.reconcile import Outcome
 from dynconfig.engine.resource import Resource, Versioned
+from dynconfig.engine.revision import revision
 
 PATIENCE_SECONDS = 3600
+FUNCTION_KINDS = ("Function", "Attachment")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +50,15 @@ def status(outcome: Outcome, previous: Mapping[str, Any], now: float, requested_
         DynamicConfigStatus(
             observed_generation=outcome.declaration.generation,
             applied_generation=_applied_generation(outcome, before),
-            revision=_revision(outcome.owned),
+            revision=revision(outcome.owned),
             conditions=_conditions(verdict, outcome.declaration.generation, before, drift),
             parameters=[_parameter(item, before) for item in _by_name(outcome.owned) if isinstance(item, Versioned)],
             drift=drift[:MAX_DRIFT],
             resources=[_resource(item) for item in outcome.owned if not isinstance(item, Versioned)],
             counts=_counts(outcome),
+            function=_function(outcome.owned),
+            served_revision=_served(outcome.owned),
+            operator_version=outcome.declaration.operator_version,
             region=outcome.declaration.place.region,
             last_observed_time=before.now,
             last_handled_reconcile_at=requested_at,
@@ -127,9 +131,16 @@ def _verdict(outcome: Outcome, *, is_hopeless: bool) -> Verdict:
     if outcome.remaining:
         reason = Reason.DELETING if outcome.declaration.deleting else Reason.APPLYING
         return Verdict("Unknown", reason, f"{done} of {total} changes are made; the rest follows", reconciling=True)
-    count = len(outcome.plan.declared)
-    plural = "parameter is" if count == 1 else "parameters are"
-    return Verdict("True", Reason.IN_SYNC, f"{count} {plural} in AWS as declared")
+    return Verdict("True", Reason.IN_SYNC, _in_sync(outcome.plan.declared))
+
+
+def _in_sync(declared: Sequence[Resource]) -> str:
+    count = sum(isinstance(resource, Versioned) for resource in declared)
+    others = len(declared) - count
+    text = f"{count} parameter{'' if count == 1 else 's'}"
+    if others:
+        text += f" and {others} other resource{'' if others == 1 else 's'}"
+    return f"{text} {'is' if len(declared) == 1 else 'are'} in AWS as declared"
 
 
 def _error_verdict(error: DynConfigError, progress: str = "") -> Verdict:
@@ -224,8 +235,7 @@ def _drift_of(step: Step, index: int, before: _Before) -> Drift:
 
 
 def _applied_generation(outcome: Outcome, before: _Before) -> int | None:
-    only_drift = len(outcome.drift) == len(outcome.plan.steps)
-    if outcome.is_complete or (outcome.is_held and only_drift):
+    if outcome.is_complete or (outcome.is_held and (outcome.is_only_drift or outcome.plan.is_empty)):
         return outcome.declaration.generation
     return before.previous.get("appliedGeneration")
 
@@ -237,8 +247,10 @@ def _failing_since(outcome: Outcome, before: _Before) -> str | None:
 
 
 def _counts(outcome: Outcome) -> Counts:
-    declared = len(outcome.plan.declared)
-    waiting = sum(isinstance(step.change, Create | Update) for step in outcome.remaining)
+    declared = sum(isinstance(resource, Versioned) for resource in outcome.plan.declared)
+    waiting = sum(
+        isinstance(step.change, Create | Update) and isinstance(step.resource, Versioned) for step in outcome.remaining
+    )
     return Counts(declared=declared, in_sync=declared - waiting, summary=f"{declared - waiting}/{declared}")
 
 
@@ -251,10 +263,20 @@ def _parameter(resource: Versioned, before: _Before) -> ParameterStatus:
     return ParameterStatus(name=resource.name, type=resource.type, version=resource.version, last_modified=modified)
 
 
+def _function(owned: Iterable[Resource]) -> str | None:
+    return next((item.name for item in owned if type(item).__name__ in FUNCTION_KINDS), None)
+
+
+def _served(owned: Iterable[Resource]) -> str | None:
+    """The revision in the function's environment, once AWS has replaced all of its execution environments."""
+    served = (getattr(item, "revision", "") for item in owned if not item.pending)
+    return next((str(name) for name in served if name), None)
+
+
 def _resource(resource: Resource) -> ResourceStatus:
-    return ResourceStatus(kind=type(resource).__name__, name=resource.name, arn=str(getattr(resource, "arn", "")))
-
-
-def _revision(owned: Iterable[Resource]) -> str:
-    lines = sorted(f"{item.title}={item.version}" for item in owned if isinstance(item, Versioned))
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:8]
+    return ResourceStatus(
+        kind=type(resource).__name__,
+        name=resource.name,
+        arn=str(getattr(resource, "arn", "")),
+        url=getattr(resource, "url", None) or None,
+    )

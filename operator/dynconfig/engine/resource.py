@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from dynconfig.engine.declaration import Declaration
+    from dynconfig.engine.naming import Names
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +45,15 @@ class Owner:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resource:
-    """One thing in AWS. Desired and observed are of the same type; fields marked `compare: False` are not compared."""
+    """One thing in AWS. Desired and observed are of the same type; fields marked `compare: False` are not compared.
+
+    Fields marked `derived: True` follow from other resources: a difference in them is never drift.
+    """
 
     name: str
     owner: str = field(default="", metadata={"compare": False})
+    pending: str = field(default="", metadata={"compare": False})
+    """What AWS is still doing with it, as a sentence without a full stop; it takes no other write meanwhile."""
 
     @property
     def title(self) -> str:
@@ -71,24 +77,40 @@ class Scope:
     """Where to look, and what is known that makes the look cheaper; wrong knowledge costs calls, never a wrong write."""
 
     owner: Owner
+    names: "Names"
     known: tuple[str, ...] = ()
-    """Names that the last report listed."""
+    """Names of parameters that the last report listed."""
+    listed: tuple[tuple[str, str], ...] = ()
+    """Kind and name of the other resources that the last report listed."""
+    blind: bool = False
+    """There is no last report: look where the names that follow from the owner lead."""
     untouched: bool = False
     """Nothing can be owned yet: this object never had the finalizer that comes before the first write."""
+    found: tuple[Resource, ...] = ()
+    """What this owner has of the kinds that come before the one that is asked."""
     closely: bool = False
     """A person waits for the answer: take nothing from longer ago than seconds."""
+
+    def where(self, kind: str, desired: Iterable[Resource], default: str) -> tuple[str, ...]:
+        """All names at which a resource of this owner and kind may be found, each once."""
+        found = [resource.name for resource in desired]
+        found += [name for listed, name in self.listed if listed == kind]
+        if self.blind and not self.untouched:
+            found.append(default)
+        return tuple(dict.fromkeys(found))
 
 
 R = TypeVar("R", bound=Resource)
 
 
 class Kind(Protocol[R]):
-    """Four idempotent verbs over one value. Only `put` and `delete` change AWS."""
+    """Four idempotent verbs over one value. Only `put`, `delete` and `release` change AWS."""
 
-    name: str
+    value: type[R]
+    """The type of its resources."""
 
     def desired(self, declaration: "Declaration") -> Iterable[R]:
-        """What should be. Pure."""
+        """What should be, also by what is `found` of the kinds before this one. Pure."""
 
     def observe(self, scope: Scope, desired: Sequence[R]) -> Iterable[R]:
         """What is: the resources that are desired, known, or carry the owner's tag; built from AWS's answers alone."""

@@ -54,7 +54,7 @@ class Tagged(Protocol):
 class Parameters:
     """Reads and writes parameters of one place; safe for threads that serve different owners."""
 
-    name = "Parameter"
+    value = Parameter
 
     def __init__(
         self, ssm: "SSMClient", tagged: Tagged, clock: Callable[[], float], *, ignored_tags: tuple[str, ...] = ()

@@ -13,7 +13,8 @@ from dynconfig.api import names
 from dynconfig.api.spec import DriftPolicy
 from dynconfig.engine import notes, report
 from dynconfig.engine.agenda import Agenda, Key, Lane
-from dynconfig.engine.declaration import Declaration, declare, declare_deletion, parse_spec, sources
+from dynconfig.engine.declaration import Declaration
+from dynconfig.engine.declare import declare, declare_deletion, parse_spec, sources
 from dynconfig.engine.errors import AccessDenied, DynConfigError, Retryable
 from dynconfig.engine.reconcile import Engine, Outcome
 from dynconfig.engine.resource import Owner

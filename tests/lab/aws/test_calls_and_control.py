@@ -28,8 +28,8 @@ COUNTED = (
     ("sts", "get_caller_identity", "sts.GetCallerIdentity"),
     ("iam", "list_roles", "iam.ListRoles"),
     # REST has but verb and path
-    ("lambda", "list_functions", "lambda.GET /2015-03-31/functions"),
-    ("scheduler", "list_schedules", "scheduler.GET /schedules"),
+    ("lambda", "list_functions", "lambda.ListFunctions"),
+    ("scheduler", "list_schedules", "scheduler.ListSchedules"),
 )
 
 

@@ -5,17 +5,8 @@ from typing import Any
 import pytest
 from tests.engine.toy import OWNER, document
 
-from dynconfig.engine.declaration import (
-    Applied,
-    Declaration,
-    Source,
-    applied_of,
-    declare,
-    declare_deletion,
-    faults,
-    parse_spec,
-    sources,
-)
+from dynconfig.engine.declaration import Applied, Declaration, Source
+from dynconfig.engine.declare import applied_of, declare, declare_deletion, faults, parse_spec, sources
 from dynconfig.engine.errors import InvalidSpec, PathNotAllowed, SourceMissing
 from dynconfig.engine.secret import Secret
 

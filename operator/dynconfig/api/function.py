@@ -1,0 +1,154 @@
+"""The function that reads the configuration: made by the operator, or a user's own that is given what it needs to read."""
+
+from enum import StrEnum
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from dynconfig.api.model import Model, Rule
+
+ARN = r"^arn:aws[a-z-]*:[a-z0-9-]+:[a-z0-9-]*:[0-9]*:\S+$"
+FUNCTION_NAME = r"^[a-zA-Z0-9_-]+$"
+ROLE_NAME = r"^[a-zA-Z0-9+=,.@_-]+$"
+
+# https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html
+SCHEDULE = (
+    r"^(rate\([1-9][0-9]{0,4} (minute|minutes|hour|hours|day|days)\)"
+    r"|cron\([^ ()]+( [^ ()]+){5}\)"
+    r"|at\([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\))$"
+)
+
+# https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html
+RetentionDays = Literal[
+    1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653
+]
+
+RESERVED_PREFIXES = ("AWS_", "LAMBDA_", "DYNCONFIG_", "SSM_PARAMETER_STORE_", "PARAMETERS_SECRETS_EXTENSION_")
+
+
+class Mode(StrEnum):
+    """Whose function it is."""
+
+    MANAGED = "Managed"
+    ATTACH = "Attach"
+
+
+class Architecture(StrEnum):
+    """The processors that the function runs on."""
+
+    ARM64 = "arm64"
+    X86_64 = "x86_64"
+
+
+class Authorization(StrEnum):
+    """Who may call the HTTP API."""
+
+    AWS_IAM = "AWS_IAM"
+    NONE = "NONE"
+
+
+class ExtensionSpec(Model):
+    """The AWS Parameters and Secrets Lambda extension."""
+
+    layer_arn: Annotated[str, Field(max_length=256, pattern=rf"^$|{ARN}")] = ""
+    """Layer version ARN of the extension; if empty, from the built-in table by region and architecture."""
+    max_connections: Annotated[int, Field(ge=1, le=1000)] = 3
+    """How many connections the extension opens to Parameter Store."""
+
+
+class HttpApiSpec(Model):
+    """An API Gateway HTTP API in front of the function."""
+
+    authorization: Authorization = Authorization.AWS_IAM
+    """AWS_IAM lets only signed requests in; NONE lets the whole internet in. Values are never answered either way."""
+
+
+class TriggersSpec(Model):
+    """What calls the function."""
+
+    parameter_change: bool = False
+    """Call the function when a parameter below path changes, by an EventBridge rule."""
+    schedule: Annotated[str | None, Field(min_length=1, max_length=256, pattern=SCHEDULE)] = None
+    """Call the function by EventBridge Scheduler, for example rate(5 minutes) or cron(0 8 * * ? *)."""
+    http_api: HttpApiSpec | None = None
+    """Call the function by HTTP."""
+
+    @property
+    def any(self) -> bool:
+        """Whether anything calls the function."""
+        return self.parameter_change or self.schedule is not None or self.http_api is not None
+
+
+class FunctionSpec(Model):
+    """The function that reads the configuration."""
+
+    name: Annotated[str | None, Field(min_length=1, max_length=64, pattern=FUNCTION_NAME)] = None
+    """Name in AWS; if absent, dynconfig-NAMESPACE-NAME. Needed for mode Attach."""
+    mode: Mode = Mode.MANAGED
+    """Managed: made and kept by the operator. Attach: an existing function gets layer, environment and the right to read."""
+    role_name: Annotated[str | None, Field(min_length=1, max_length=64, pattern=ROLE_NAME)] = None
+    """Name of the function's IAM role; if absent, the function's name and the region."""
+    runtime: Literal["python3.11", "python3.12", "python3.13", "python3.14"] = "python3.13"
+    """Lambda runtime of a Managed function."""
+    architecture: Architecture = Architecture.ARM64
+    """arm64 or x86_64. For Attach it has to be that of the function."""
+    memory_mib: Annotated[int, Field(alias="memoryMiB", ge=128, le=10240)] = 256
+    """Memory of a Managed function in MiB."""
+    timeout_seconds: Annotated[int, Field(ge=1, le=900)] = 30
+    """How long one invocation of a Managed function may take, in seconds."""
+    log_retention_days: RetentionDays = 14
+    """How long CloudWatch Logs keeps the function's logs, in days."""
+    environment: Annotated[
+        dict[Annotated[str, Field(max_length=128)], Annotated[str, Field(max_length=2048)]], Field(max_length=50)
+    ] = Field(default_factory=dict)
+    """More environment variables of a Managed function. Not for secrets: everybody who may see the function sees them."""
+    extension: ExtensionSpec = ExtensionSpec()
+    """The AWS Parameters and Secrets Lambda extension."""
+    on_failure: Annotated[str, Field(max_length=256, pattern=rf"^$|{ARN}")] = ""
+    """ARN of an SQS queue, SNS topic, function or event bus that gets asynchronous events which failed for good."""
+    triggers: TriggersSpec = TriggersSpec()
+    """What calls a Managed function."""
+
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            cel="self.mode == oldSelf.mode",
+            message="mode cannot be changed; remove function first, then declare it anew",
+            field="mode",
+        ),
+        Rule(
+            cel="!has(self.mode) || self.mode != 'Attach' || has(self.name)",
+            message="mode Attach needs the name of an existing function",
+            holds=lambda function: function.mode is not Mode.ATTACH or function.name is not None,
+        ),
+        Rule(
+            cel="!has(self.mode) || self.mode != 'Attach' || !has(self.triggers) || "
+            "(!(has(self.triggers.parameterChange) && self.triggers.parameterChange) && "
+            "!has(self.triggers.schedule) && !has(self.triggers.httpApi))",
+            message="triggers need mode: Managed; an attached function keeps its own",
+            holds=lambda function: function.mode is not Mode.ATTACH or not function.triggers.any,
+            field="triggers",
+        ),
+        Rule(
+            cel="!has(self.mode) || self.mode != 'Attach' || ((!has(self.environment) || size(self.environment) == 0) "
+            "&& (!has(self.onFailure) || self.onFailure == '') && !has(self.roleName))",
+            message="environment, onFailure and roleName need mode: Managed; an attached function keeps its own",
+            holds=lambda function: (
+                function.mode is not Mode.ATTACH
+                or not (function.environment or function.on_failure or function.role_name)
+            ),
+        ),
+        Rule(
+            cel="!has(self.environment) || self.environment.all(key, key.matches('^[a-zA-Z][a-zA-Z0-9_]+$') && "
+            + " && ".join(f"!key.startsWith('{prefix}')" for prefix in RESERVED_PREFIXES)
+            + ")",
+            message="names in environment begin with a letter, hold letters, digits and _, and do not begin with "
+            f"{', '.join(RESERVED_PREFIXES)}, which are reserved",
+            holds=lambda function: all(_is_free(name) for name in function.environment),
+            field="environment",
+        ),
+    )
+
+
+def _is_free(name: str) -> bool:
+    is_legal = len(name) > 1 and name[0].isascii() and name[0].isalpha() and name.replace("_", "a").isalnum()
+    return is_legal and name.isascii() and not name.startswith(RESERVED_PREFIXES)

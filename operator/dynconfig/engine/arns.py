@@ -1,0 +1,70 @@
+"""The ARNs of what an object makes: they follow from names, account and region, so that nothing has to be asked for them.
+
+https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html
+"""
+
+from collections.abc import Callable
+
+
+class Arns:
+    """ARNs in one account and region; the account is asked for when the first of them is needed."""
+
+    def __init__(self, region: str, account: Callable[[], str]) -> None:
+        self.region = region
+        self._account = account
+
+    @property
+    def account(self) -> str:
+        """The account's twelve digits."""
+        return self._account()
+
+    @property
+    def partition(self) -> str:
+        """aws, aws-cn or aws-us-gov."""
+        return partition(self.region)
+
+    def parameters(self, path: str) -> str:
+        """All parameters below a path."""
+        return self._of("ssm", f"parameter{path}/*")
+
+    def keys(self) -> str:
+        """All KMS keys."""
+        return self._of("kms", "key/*")
+
+    def role(self, name: str) -> str:
+        """A role; IAM knows no regions."""
+        return f"arn:{self.partition}:iam::{self.account}:role/{name}"
+
+    def function(self, name: str) -> str:
+        """A function."""
+        return self._of("lambda", f"function:{name}")
+
+    def log_group(self, name: str) -> str:
+        """A log group."""
+        return self._of("logs", f"log-group:{name}")
+
+    def rule(self, name: str) -> str:
+        """A rule on the default bus."""
+        return self._of("events", f"rule/{name}")
+
+    def schedule(self, name: str) -> str:
+        """A schedule in the default group."""
+        return self._of("scheduler", f"schedule/default/{name}")
+
+    def http_api(self, api_id: str) -> str:
+        """An HTTP API, as tags and policies name it."""
+        return f"arn:{self.partition}:apigateway:{self.region}::/apis/{api_id}"
+
+    def http_calls(self, api_id: str) -> str:
+        """All calls of an HTTP API, as a function's permission names them."""
+        return self._of("execute-api", f"{api_id}/*/*")
+
+    def _of(self, service: str, rest: str) -> str:
+        return f"arn:{self.partition}:{service}:{self.region}:{self.account}:{rest}"
+
+
+def partition(region: str) -> str:
+    """The partition that a region belongs to."""
+    if region.startswith("cn-"):
+        return "aws-cn"
+    return "aws-us-gov" if region.startswith("us-gov-") else "aws"

@@ -1,0 +1,47 @@
+"""The names of what an object makes in AWS beside its parameters: they follow from the object, so that none is ever lost."""
+
+import hashlib
+import re
+from dataclasses import dataclass
+
+from dynconfig.engine.resource import Owner
+
+LONGEST = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """Names of one object's resources in one region."""
+
+    function: str
+    role: str
+    scheduler_role: str
+    log_group: str
+    rule: str
+    schedule: str
+    http_api: str
+
+    @classmethod
+    def of(cls, owner: Owner, region: str, function: str | None, role: str | None) -> "Names":
+        """The names for an owner; those of function and role where they are given."""
+        own = function or fitting(f"dynconfig-{owner.namespace}-{owner.name}")
+        return cls(
+            function=own,
+            # IAM knows no regions.
+            role=role or fitting(f"{own}-{region}"),
+            scheduler_role=fitting(f"{own}-{region}-scheduler"),
+            # https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs.html
+            log_group=f"/aws/lambda/{own}",
+            rule=fitting(f"{own}-parameters"),
+            schedule=own,
+            http_api=own,
+        )
+
+
+def fitting(name: str) -> str:
+    """The name itself where AWS takes it; else a legal and shorter one that is as unique."""
+    legal = re.sub(r"[^a-zA-Z0-9_-]", "-", name)
+    if legal == name and len(name) <= LONGEST:
+        return name
+    digest = hashlib.sha256(name.encode()).hexdigest()[:8]
+    return f"{legal[: LONGEST - 9]}-{digest}"

@@ -1,0 +1,77 @@
+"""Where asynchronous events go that the function could not handle: its on-failure destination."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from dynconfig.api.function import Mode
+from dynconfig.engine.declaration import Declaration
+from dynconfig.engine.errors import NotFound
+from dynconfig.engine.resource import Resource, Scope
+from dynconfig.kinds.owned import function_of
+
+if TYPE_CHECKING:
+    from mypy_boto3_lambda.client import LambdaClient
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailureDestination(Resource):
+    """The on-failure destination of a function, by whose name it goes."""
+
+    arn: str = field(default="", metadata={"compare": False})
+    destination: str
+
+
+class FailureDestinations:
+    """Keeps the event-invoke configuration of functions that belong to the owner."""
+
+    value = FailureDestination
+
+    def __init__(self, client: "LambdaClient") -> None:
+        self._lambda = client
+
+    def desired(self, declaration: Declaration) -> Iterable[FailureDestination]:
+        """The destination, where one is declared."""
+        function = declaration.function
+        if function is None or function.mode is Mode.ATTACH or not function.on_failure:
+            return
+        yield FailureDestination(
+            name=declaration.names.function,
+            owner=declaration.owner.tag,
+            arn=function.on_failure,
+            destination=function.on_failure,
+        )
+
+    def observe(self, scope: Scope, desired: Sequence[FailureDestination]) -> Iterator[FailureDestination]:
+        """That of the owner's function; a call only where there should be one, or was one."""
+        if function_of(scope) is None:
+            return
+        for name in scope.where("FailureDestination", desired, scope.names.function):
+            try:
+                answer = self._lambda.get_function_event_invoke_config(FunctionName=name)
+            except NotFound:
+                continue
+            found = answer.get("DestinationConfig", {}).get("OnFailure", {}).get("Destination", "")
+            if found:
+                yield FailureDestination(name=name, owner=scope.owner.tag, arn=found, destination=found)
+
+    def refuse(self, desired: FailureDestination, observed: FailureDestination | None) -> None:
+        """Nothing that the CRD does not refuse."""
+
+    def put(self, desired: FailureDestination, observed: FailureDestination | None) -> FailureDestination:
+        """Set the destination; it replaces what there was."""
+        self._lambda.put_function_event_invoke_config(
+            FunctionName=desired.name, DestinationConfig={"OnFailure": {"Destination": desired.destination}}
+        )
+        return desired
+
+    def delete(self, observed: Sequence[FailureDestination]) -> None:
+        """Remove the configuration."""
+        for found in observed:
+            try:
+                self._lambda.delete_function_event_invoke_config(FunctionName=found.name)
+            except NotFound:
+                continue
+
+    def release(self, observed: FailureDestination) -> None:
+        """It stays with its function, and bears no mark."""

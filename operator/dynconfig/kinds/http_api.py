@@ -1,0 +1,184 @@
+"""The API Gateway HTTP API in front of the function: API, integration, route and stage, which are one thing to its user.
+
+Names of APIs are not unique, so ours is the one with our owner tag.
+https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop.html
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from dynconfig.api.function import Mode
+from dynconfig.api.names import OWNER_TAG
+from dynconfig.engine.arns import Arns
+from dynconfig.engine.declaration import Declaration
+from dynconfig.engine.errors import NotFound
+from dynconfig.engine.resource import Resource, Scope
+from dynconfig.kinds import tags
+from dynconfig.kinds.tags import Pairs
+
+if TYPE_CHECKING:
+    from mypy_boto3_apigatewayv2.client import ApiGatewayV2Client
+
+ROUTE = "$default"
+STAGE = "$default"
+PAYLOAD = "2.0"
+PAGE = "500"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpApi(Resource):
+    """An HTTP API with one route; `routes` are pairs of route key and authorization, `stages` those deployed by themselves."""
+
+    arn: str = field(default="", metadata={"compare": False})
+    url: str = field(default="", metadata={"compare": False})
+    api_id: str = field(default="", metadata={"compare": False})
+    integration: str
+    """ARN of the function that answers."""
+    routes: Pairs
+    stages: tuple[str, ...] = (STAGE,)
+    tags: Pairs = ()
+    parts: tuple[tuple[str, str], ...] = field(default=(), repr=False, metadata={"compare": False})
+    """What and id of each part as AWS has it."""
+
+
+class HttpApis:
+    """Keeps HTTP APIs of one place."""
+
+    value = HttpApi
+
+    def __init__(self, apis: "ApiGatewayV2Client", arns: Arns, *, ignored_tags: tuple[str, ...] = ()) -> None:
+        self._apis: Any = apis
+        self._arns = arns
+        self._ignored = ("aws:", *ignored_tags)
+
+    def desired(self, declaration: Declaration) -> Iterable[HttpApi]:
+        """The API of a managed function, where one is declared."""
+        function = declaration.function
+        if function is None or function.mode is Mode.ATTACH or function.triggers.http_api is None:
+            return
+        yield HttpApi(
+            name=declaration.names.http_api,
+            owner=declaration.owner.tag,
+            integration=self._arns.function(declaration.names.function),
+            routes=((ROUTE, function.triggers.http_api.authorization.value),),
+            tags=declaration.tags,
+        )
+
+    def observe(self, scope: Scope, desired: Sequence[HttpApi]) -> Iterator[HttpApi]:
+        """The APIs with our tag; a second one, made when an answer was lost, is surplus."""
+        if not scope.where("HttpApi", desired, scope.names.http_api):
+            return
+        pages = self._apis.get_paginator("get_apis").paginate(PaginationConfig={"PageSize": PAGE})
+        listed = (api for page in pages for api in page["Items"])
+        ours = [api for api in listed if tags.owner_of(api.get("Tags", {})) == scope.owner.tag]
+        for number, api in enumerate(sorted(ours, key=lambda found: (str(found["CreatedDate"]), found["ApiId"]))):
+            found = self._observed(api)
+            yield found if number == 0 else replace(found, name=f"{found.name} {found.api_id}")
+
+    def refuse(self, desired: HttpApi, observed: HttpApi | None) -> None:
+        """Nothing that the CRD does not refuse."""
+
+    def put(self, desired: HttpApi, observed: HttpApi | None) -> HttpApi:
+        """Create the API, then each part that is missing or differs."""
+        api = self._create(desired) if observed is None else observed
+        if observed is not None:
+            self._update_tags(desired, observed)
+        integration = self._put_integration(desired, api)
+        self._put_routes(desired, api, integration)
+        self._put_stage(api)
+        return replace(desired, arn=api.arn, url=api.url, api_id=api.api_id)
+
+    def delete(self, observed: Sequence[HttpApi]) -> None:
+        """Delete, with all parts."""
+        for api in observed:
+            try:
+                self._apis.delete_api(ApiId=api.api_id)
+            except NotFound:
+                continue
+
+    def release(self, observed: HttpApi) -> None:
+        """Take the owner tag off."""
+        self._apis.untag_resource(ResourceArn=observed.arn, TagKeys=[OWNER_TAG])
+
+    def _observed(self, api: Mapping[str, Any]) -> HttpApi:
+        about = {"ApiId": api["ApiId"]}
+        integrations = self._apis.get_integrations(**about)["Items"]
+        routes = self._apis.get_routes(**about)["Items"]
+        stages = self._apis.get_stages(**about)["Items"]
+        targets = {item["IntegrationId"]: item for item in integrations}
+        used = {route.get("Target", "").removeprefix("integrations/") for route in routes}
+        served = sorted(targets[name].get("IntegrationUri", "") for name in used if name in targets)
+        return replace(
+            self._named(api),
+            integration=" ".join(served),
+            routes=tuple(sorted((route["RouteKey"], route.get("AuthorizationType", "NONE")) for route in routes)),
+            stages=tuple(sorted(stage["StageName"] for stage in stages if stage.get("AutoDeploy"))),
+            tags=tags.own(api.get("Tags", {}), self._ignored),
+            parts=(
+                *(("integration", item["IntegrationId"]) for item in integrations),
+                *((f"route {item['RouteKey']}", item["RouteId"]) for item in routes),
+                *(("stage", item["StageName"]) for item in stages),
+            ),
+        )
+
+    def _named(self, api: Mapping[str, Any]) -> HttpApi:
+        return HttpApi(
+            name=api["Name"],
+            owner=tags.owner_of(api.get("Tags", {})),
+            arn=self._arns.http_api(api["ApiId"]),
+            url=api.get("ApiEndpoint", ""),
+            api_id=api["ApiId"],
+            integration="",
+            routes=(),
+            stages=(),
+        )
+
+    def _create(self, desired: HttpApi) -> HttpApi:
+        labels = tags.with_owner(desired.tags, desired.owner)
+        return self._named(self._apis.create_api(Name=desired.name, ProtocolType="HTTP", Tags=labels))
+
+    def _update_tags(self, desired: HttpApi, observed: HttpApi) -> None:
+        added, removed = tags.change(observed.tags, observed.owner, desired.tags, desired.owner)
+        if added:
+            self._apis.tag_resource(ResourceArn=observed.arn, Tags=added)
+        if removed:
+            self._apis.untag_resource(ResourceArn=observed.arn, TagKeys=removed)
+
+    def _put_integration(self, desired: HttpApi, api: HttpApi) -> str:
+        """The id of the integration with the function."""
+        about = {
+            "ApiId": api.api_id,
+            "IntegrationType": "AWS_PROXY",
+            "IntegrationUri": desired.integration,
+            "PayloadFormatVersion": PAYLOAD,
+        }
+        known = dict(api.parts).get("integration")
+        if known is None:
+            return str(self._apis.create_integration(**about)["IntegrationId"])
+        if api.integration != desired.integration:
+            self._apis.update_integration(**about, IntegrationId=known)
+        return known
+
+    def _put_routes(self, desired: HttpApi, api: HttpApi, integration: str) -> None:
+        parts, wanted = dict(api.parts), dict(desired.routes)
+        for key in dict(api.routes).keys() - wanted.keys():
+            self._apis.delete_route(ApiId=api.api_id, RouteId=parts[f"route {key}"])
+        for key, authorization in desired.routes:
+            about = {
+                "ApiId": api.api_id,
+                "RouteKey": key,
+                "AuthorizationType": authorization,
+                "Target": f"integrations/{integration}",
+            }
+            known = parts.get(f"route {key}")
+            if known is None:
+                self._apis.create_route(**about)
+            else:
+                self._apis.update_route(**about, RouteId=known)
+
+    def _put_stage(self, api: HttpApi) -> None:
+        if STAGE in api.stages:
+            return
+        verb = self._apis.update_stage if ("stage", STAGE) in api.parts else self._apis.create_stage
+        verb(ApiId=api.api_id, StageName=STAGE, AutoDeploy=True)

@@ -1,0 +1,104 @@
+"""The function's log group: made before the function, so that its logs do not stay for ever."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from dynconfig.api.function import Mode
+from dynconfig.api.names import OWNER_TAG
+from dynconfig.engine.arns import Arns
+from dynconfig.engine.declaration import Declaration
+from dynconfig.engine.errors import AlreadyExists, Conflict, NotFound
+from dynconfig.engine.resource import Resource, Scope
+from dynconfig.kinds import tags
+from dynconfig.kinds.tags import Pairs
+
+if TYPE_CHECKING:
+    from mypy_boto3_logs.client import CloudWatchLogsClient
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogGroup(Resource):
+    """A log group; retention in days, 0 for ever."""
+
+    arn: str = field(default="", metadata={"compare": False})
+    retention: int
+    tags: Pairs = ()
+
+
+class LogGroups:
+    """Keeps log groups of one place."""
+
+    value = LogGroup
+
+    def __init__(self, logs: "CloudWatchLogsClient", arns: Arns, *, ignored_tags: tuple[str, ...] = ()) -> None:
+        self._logs = logs
+        self._arns = arns
+        self._ignored = ("aws:", *ignored_tags)
+
+    def desired(self, declaration: Declaration) -> Iterable[LogGroup]:
+        """The log group of a managed function."""
+        function = declaration.function
+        if function is None or function.mode is Mode.ATTACH:
+            return
+        name = declaration.names.log_group
+        yield LogGroup(
+            name=name,
+            owner=declaration.owner.tag,
+            arn=self._arns.log_group(name),
+            retention=function.log_retention_days,
+            tags=declaration.tags,
+        )
+
+    def observe(self, scope: Scope, desired: Sequence[LogGroup]) -> Iterator[LogGroup]:
+        """Each log group that is desired, listed or named after the owner."""
+        for name in scope.where("LogGroup", desired, scope.names.log_group):
+            pages = self._logs.get_paginator("describe_log_groups").paginate(logGroupNamePrefix=name)
+            # The exact name comes first of all that begin with it.
+            group = next((item for item in next(iter(pages))["logGroups"] if item["logGroupName"] == name), None)
+            if group is None:
+                continue
+            arn = self._arns.log_group(name)
+            found = self._logs.list_tags_for_resource(resourceArn=arn)["tags"]
+            yield LogGroup(
+                name=name,
+                owner=tags.owner_of(found),
+                arn=arn,
+                retention=group.get("retentionInDays", 0),
+                tags=tags.own(found, self._ignored),
+            )
+
+    def refuse(self, desired: LogGroup, observed: LogGroup | None) -> None:
+        """Nothing that the CRD does not refuse."""
+
+    def put(self, desired: LogGroup, observed: LogGroup | None) -> LogGroup:
+        """Create with tags, or change what differs."""
+        if observed is None:
+            labels = tags.with_owner(desired.tags, desired.owner)
+            try:
+                self._logs.create_log_group(logGroupName=desired.name, tags=labels)
+            except AlreadyExists:
+                raise Conflict(
+                    f"log group {desired.name} came into being this moment; looking again", delay=0.5
+                ) from None
+        else:
+            added, removed = tags.change(observed.tags, observed.owner, desired.tags, desired.owner)
+            if added:
+                self._logs.tag_resource(resourceArn=desired.arn, tags=added)
+            if removed:
+                self._logs.untag_resource(resourceArn=desired.arn, tagKeys=removed)
+        if observed is None or observed.retention != desired.retention:
+            self._logs.put_retention_policy(logGroupName=desired.name, retentionInDays=desired.retention)
+        return desired
+
+    def delete(self, observed: Sequence[LogGroup]) -> None:
+        """Delete, with all logs in it."""
+        for group in observed:
+            try:
+                self._logs.delete_log_group(logGroupName=group.name)
+            except NotFound:
+                continue
+
+    def release(self, observed: LogGroup) -> None:
+        """Take the owner tag off."""
+        self._logs.untag_resource(resourceArn=observed.arn, tagKeys=[OWNER_TAG])

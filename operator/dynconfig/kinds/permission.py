@@ -1,0 +1,118 @@
+"""Who may call the function: statements of its resource policy, each for one rule or one HTTP API."""
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from dynconfig.api.function import Mode
+from dynconfig.engine.arns import Arns
+from dynconfig.engine.declaration import Declaration
+from dynconfig.engine.errors import NotFound
+from dynconfig.engine.resource import Resource, Scope
+from dynconfig.kinds.owned import function_of, of_kind
+
+if TYPE_CHECKING:
+    from mypy_boto3_lambda.client import LambdaClient
+
+PREFIX = "dynconfig-"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Permission(Resource):
+    """A statement by which a service calls the function on behalf of one source; its name is the statement's id."""
+
+    arn: str = field(default="", metadata={"compare": False})
+    function: str
+    principal: str
+    action: str = "lambda:InvokeFunction"
+    source: str
+
+
+class Permissions:
+    """Keeps our statements on functions that belong to the owner; statements of others are not looked at."""
+
+    value = Permission
+
+    def __init__(self, client: "LambdaClient", arns: Arns) -> None:
+        self._lambda = client
+        self._arns = arns
+
+    def desired(self, declaration: Declaration) -> Iterator[Permission]:
+        """One for the rule, and one for each HTTP API as soon as its id is known."""
+        function = declaration.function
+        if function is None or function.mode is Mode.ATTACH:
+            return
+        if function.triggers.parameter_change:
+            rule = self._arns.rule(declaration.names.rule)
+            yield self._permission(declaration, "parameters", "events.amazonaws.com", rule)
+        if function.triggers.http_api:
+            for api in of_kind(declaration.found, "HttpApi"):
+                source = self._arns.http_calls(str(getattr(api, "api_id", "")))
+                yield self._permission(declaration, "http-api", "apigateway.amazonaws.com", source)
+                break
+
+    def observe(self, scope: Scope, desired: Sequence[Permission]) -> Iterable[Permission]:
+        """Our statements on the owner's function."""
+        function = function_of(scope)
+        if function is None:
+            return ()
+        try:
+            answer = self._lambda.get_policy(FunctionName=function.name)
+        except NotFound:
+            return ()
+        statements = json.loads(answer["Policy"])["Statement"]
+        ours = (statement for statement in statements if str(statement.get("Sid", "")).startswith(PREFIX))
+        return [_observed(statement, function, scope) for statement in ours]
+
+    def refuse(self, desired: Permission, observed: Permission | None) -> None:
+        """Nothing can be known before."""
+
+    def put(self, desired: Permission, observed: Permission | None) -> Permission:
+        """Add the statement, in place of the one that differs."""
+        if observed is not None:
+            self.delete([observed])
+        self._lambda.add_permission(
+            FunctionName=desired.function,
+            StatementId=desired.name,
+            Action=desired.action,
+            Principal=desired.principal,
+            SourceArn=desired.source,
+        )
+        return desired
+
+    def delete(self, observed: Sequence[Permission]) -> None:
+        """Remove the statements."""
+        for permission in observed:
+            try:
+                self._lambda.remove_permission(FunctionName=permission.function, StatementId=permission.name)
+            except NotFound:
+                continue
+
+    def release(self, observed: Permission) -> None:
+        """It stays with its function, and bears no mark but its id."""
+
+    def _permission(self, declaration: Declaration, name: str, principal: str, source: str) -> Permission:
+        function = declaration.names.function
+        return Permission(
+            name=f"{PREFIX}{name}",
+            owner=declaration.owner.tag,
+            arn=self._arns.function(function),
+            function=function,
+            principal=principal,
+            source=source,
+        )
+
+
+def _observed(statement: dict[str, Any], function: Resource, scope: Scope) -> Permission:
+    principal, condition = statement.get("Principal", {}), statement.get("Condition", {})
+    source = next((test["AWS:SourceArn"] for test in condition.values() if "AWS:SourceArn" in test), "")
+    return Permission(
+        name=statement["Sid"],
+        owner=scope.owner.tag,
+        arn=str(getattr(function, "arn", "")),
+        function=function.name,
+        principal=principal.get("Service", "") if isinstance(principal, dict) else str(principal),
+        action=str(statement.get("Action", "")),
+        source=str(source),
+    )

@@ -1,0 +1,90 @@
+"""What a function needs to read the configuration: environment and permissions. Pure.
+
+The environment is the contract of `dynconfig_function.settings`, and that of the AWS Parameters and Secrets extension:
+https://docs.aws.amazon.com/systems-manager/latest/userguide/ps-integration-lambda-extensions.html
+"""
+
+import json
+from typing import Any
+
+from dynconfig.api.function import FunctionSpec
+from dynconfig.api.parameter import ParameterSpec, ParameterType
+from dynconfig.api.spec import OnChange
+from dynconfig.engine.arns import Arns
+from dynconfig.engine.declaration import Declaration
+from dynconfig.engine.revision import revision
+
+POLICY_NAME = "dynconfig"
+PARAMETERS = "DYNCONFIG_PARAMETERS"
+REVISION = "DYNCONFIG_REVISION"
+# https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+ENVIRONMENT_BYTES = 4096
+EXTENSION_TTL = 300
+# The extension waits for Parameter Store without end by default, and the invocation with it.
+EXTENSION_TIMEOUT_MS = 1500
+
+
+def environment(declaration: Declaration, function: FunctionSpec) -> dict[str, str]:
+    """The variables that tell the library what to read, and the extension how."""
+    cache = declaration.cache
+    ttls = [cache.ttl_seconds if p.spec.ttl_seconds is None else p.spec.ttl_seconds for p in declaration.parameters]
+    return {
+        "DYNCONFIG_PREFIX": declaration.path,
+        "DYNCONFIG_TTL": str(cache.ttl_seconds),
+        "DYNCONFIG_NAME": declaration.owner.title,
+        PARAMETERS: declared(declaration),
+        "SSM_PARAMETER_STORE_TTL": str(min([EXTENSION_TTL, *ttls])),
+        "SSM_PARAMETER_STORE_TIMEOUT_MILLIS": str(EXTENSION_TIMEOUT_MS),
+        "PARAMETERS_SECRETS_EXTENSION_CACHE_SIZE": str(cache.size),
+        "PARAMETERS_SECRETS_EXTENSION_MAX_CONNECTIONS": str(function.extension.max_connections),
+    }
+
+
+def declared(declaration: Declaration) -> str:
+    """The declared parameters as the library reads them, compact."""
+    listed = {parameter.spec.name: _declared(parameter.spec) for parameter in declaration.parameters}
+    return json.dumps(listed, sort_keys=True, separators=(",", ":"))
+
+
+def size(variables: dict[str, str]) -> int:
+    """What Lambda measures against its 4 KB: the variables as JSON."""
+    return len(json.dumps(variables, separators=(",", ":"), ensure_ascii=False).encode())
+
+
+def wanted_revision(declaration: Declaration) -> str:
+    """With onChange Refresh the revision of what AWS has; a new one replaces all execution environments."""
+    return revision(declaration.found) if declaration.cache.on_change is OnChange.REFRESH else ""
+
+
+def statements(declaration: Declaration, arns: Arns) -> list[dict[str, Any]]:
+    """Leave to read the parameters of this object: by the extension, and without it."""
+    parameters = arns.parameters(declaration.path)
+    found: list[dict[str, Any]] = [
+        {"Effect": "Allow", "Action": ["ssm:GetParameter", "ssm:GetParameters"], "Resource": parameters}
+    ]
+    if any(p.spec.resolved_type is ParameterType.SECURE_STRING for p in declaration.parameters):
+        # ViaService is compared literally: the region is named, and there is no wildcard in it.
+        # https://docs.aws.amazon.com/kms/latest/developerguide/services-parameter-store.html
+        found.append(
+            {
+                "Effect": "Allow",
+                "Action": "kms:Decrypt",
+                "Resource": arns.keys(),
+                "Condition": {
+                    "StringEquals": {"kms:ViaService": f"ssm.{arns.region}.amazonaws.com"},
+                    "StringLike": {"kms:EncryptionContext:PARAMETER_ARN": parameters},
+                },
+            }
+        )
+    return found
+
+
+def _declared(spec: ParameterSpec) -> dict[str, Any]:
+    entry: dict[str, Any] = {}
+    if spec.ttl_seconds is not None:
+        entry["t"] = spec.ttl_seconds
+    if spec.resolved_type is ParameterType.SECURE_STRING or spec.secret_ref is not None:
+        entry["s"] = True
+    if spec.schema_ is not None:
+        entry["v"] = spec.schema_.model_dump(mode="json", by_alias=True, exclude_none=True)
+    return entry

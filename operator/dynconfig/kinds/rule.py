@@ -1,0 +1,146 @@
+"""The EventBridge rule that calls the function when a parameter of this object changes.
+
+https://docs.aws.amazon.com/systems-manager/latest/userguide/sysman-paramstore-cwe.html
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from dynconfig.api.function import Mode
+from dynconfig.api.names import OWNER_TAG
+from dynconfig.engine.arns import Arns
+from dynconfig.engine.declaration import Declaration
+from dynconfig.engine.errors import Conflict, NotFound
+from dynconfig.engine.resource import Resource, Scope
+from dynconfig.kinds import tags
+from dynconfig.kinds.documents import canonical
+from dynconfig.kinds.tags import Pairs
+
+if TYPE_CHECKING:
+    from mypy_boto3_events.client import EventBridgeClient
+
+TARGET_ID = "function"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule(Resource):
+    """A rule on the default bus, with its targets by id; the pattern as canonical JSON."""
+
+    arn: str = field(default="", metadata={"compare": False})
+    pattern: str
+    state: str = "ENABLED"
+    targets: Pairs
+    tags: Pairs = ()
+
+
+class Rules:
+    """Keeps rules of one place."""
+
+    value = Rule
+
+    def __init__(self, events: "EventBridgeClient", arns: Arns, *, ignored_tags: tuple[str, ...] = ()) -> None:
+        self._events = events
+        self._arns = arns
+        self._ignored = ("aws:", *ignored_tags)
+
+    def desired(self, declaration: Declaration) -> Iterable[Rule]:
+        """A rule where a change of a parameter is to call the managed function."""
+        function = declaration.function
+        if function is None or function.mode is Mode.ATTACH or not function.triggers.parameter_change:
+            return
+        name = declaration.names.rule
+        yield Rule(
+            name=name,
+            owner=declaration.owner.tag,
+            arn=self._arns.rule(name),
+            pattern=canonical(pattern(declaration.path)),
+            targets=((TARGET_ID, self._arns.function(declaration.names.function)),),
+            tags=declaration.tags,
+        )
+
+    def observe(self, scope: Scope, desired: Sequence[Rule]) -> Iterator[Rule]:
+        """Each rule that is desired, listed or named after the owner."""
+        for name in scope.where("Rule", desired, scope.names.rule):
+            try:
+                rule = self._events.describe_rule(Name=name)
+            except NotFound:
+                continue
+            targets = self._events.list_targets_by_rule(Rule=name)["Targets"]
+            found = tags.of_list(self._events.list_tags_for_resource(ResourceARN=rule["Arn"])["Tags"])
+            yield Rule(
+                name=name,
+                owner=tags.owner_of(found),
+                arn=rule["Arn"],
+                pattern=canonical(rule.get("EventPattern", "")),
+                state=rule["State"],
+                targets=tuple(sorted((target["Id"], target["Arn"]) for target in targets)),
+                tags=tags.own(found, self._ignored),
+            )
+
+    def refuse(self, desired: Rule, observed: Rule | None) -> None:
+        """Nothing that the CRD does not refuse."""
+
+    def put(self, desired: Rule, observed: Rule | None) -> Rule:
+        """Create or replace rule and targets; PutRule keeps no tags of a rule that exists."""
+        written = (desired.pattern, desired.state)
+        if observed is None or written != (observed.pattern, observed.state):
+            self._put_rule(desired, is_new=observed is None)
+        if observed is not None:
+            added, removed = tags.change(observed.tags, observed.owner, desired.tags, desired.owner)
+            if added:
+                labels: Any = tags.as_list(added)
+                self._events.tag_resource(ResourceARN=desired.arn, Tags=labels)
+            if removed:
+                self._events.untag_resource(ResourceARN=desired.arn, TagKeys=removed)
+        if observed is None or desired.targets != observed.targets:
+            self._put_targets(desired, observed)
+        return desired
+
+    def delete(self, observed: Sequence[Rule]) -> None:
+        """Remove the targets, then the rule, which AWS refuses to delete with targets."""
+        for rule in observed:
+            try:
+                if rule.targets:
+                    self._events.remove_targets(Rule=rule.name, Ids=[target for target, _arn in rule.targets])
+                self._events.delete_rule(Name=rule.name)
+            except NotFound:
+                continue
+
+    def release(self, observed: Rule) -> None:
+        """Take the owner tag off."""
+        self._events.untag_resource(ResourceARN=observed.arn, TagKeys=[OWNER_TAG])
+
+    def _put_rule(self, desired: Rule, *, is_new: bool) -> None:
+        labels: Any = tags.as_list(tags.with_owner(desired.tags, desired.owner))
+        self._events.put_rule(
+            Name=desired.name,
+            EventPattern=desired.pattern,
+            State="ENABLED",
+            Description="Calls the function when a parameter below its path changes",
+            **({"Tags": labels} if is_new else {}),
+        )
+
+    def _put_targets(self, desired: Rule, observed: Rule | None) -> None:
+        surplus = sorted({target for target, _arn in observed.targets} - {TARGET_ID}) if observed else []
+        if surplus:
+            self._events.remove_targets(Rule=desired.name, Ids=surplus)
+        # A role on a Lambda target would make AWS ignore the function's own permission.
+        # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-resource-based.html
+        answer = self._events.put_targets(
+            Rule=desired.name, Targets=[{"Id": target, "Arn": arn} for target, arn in desired.targets]
+        )
+        for failed in answer.get("FailedEntries", []):
+            raise Conflict(f"rule {desired.name}: its target was refused: {failed.get('ErrorMessage', '')}", delay=1.0)
+
+
+def pattern(path: str) -> dict[str, Any]:
+    """Changes of parameters below a path; the slash at its end keeps out the neighbour /myapp/config-other."""
+    return {
+        "source": ["aws.ssm"],
+        "detail-type": ["Parameter Store Change"],
+        "detail": {
+            "name": [{"prefix": f"{path}/"}],
+            "operation": ["Create", "Update", "Delete", "LabelParameterVersion"],
+        },
+    }

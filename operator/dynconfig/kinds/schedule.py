@@ -1,0 +1,120 @@
+"""The schedule by which EventBridge Scheduler calls the function. Schedules bear no tags: the description names the owner.
+
+https://docs.aws.amazon.com/scheduler/latest/APIReference/API_CreateSchedule.html
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from dynconfig.api.function import Mode
+from dynconfig.api.names import OWNER_TAG
+from dynconfig.engine.arns import Arns
+from dynconfig.engine.declaration import Declaration
+from dynconfig.engine.errors import AlreadyExists, Conflict, NotFound
+from dynconfig.engine.resource import Resource, Scope
+
+if TYPE_CHECKING:
+    from mypy_boto3_scheduler.client import EventBridgeSchedulerClient
+
+_MARK = f"{OWNER_TAG}: "
+# What the function knows a tick by.
+INPUT = json.dumps({"source": "aws.scheduler", "detail-type": "Scheduled Event"}, sort_keys=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Schedule(Resource):
+    """A schedule in the default group."""
+
+    arn: str = field(default="", metadata={"compare": False})
+    expression: str
+    state: str = "ENABLED"
+    target: str
+    role: str
+    input: str = INPUT
+
+
+class Schedules:
+    """Keeps schedules of one place."""
+
+    value = Schedule
+
+    def __init__(self, scheduler: "EventBridgeSchedulerClient", arns: Arns) -> None:
+        self._scheduler = scheduler
+        self._arns = arns
+
+    def desired(self, declaration: Declaration) -> Iterable[Schedule]:
+        """The schedule of a managed function, where one is declared."""
+        function = declaration.function
+        if function is None or function.mode is Mode.ATTACH or function.triggers.schedule is None:
+            return
+        names = declaration.names
+        yield Schedule(
+            name=names.schedule,
+            owner=declaration.owner.tag,
+            arn=self._arns.schedule(names.schedule),
+            expression=function.triggers.schedule,
+            target=self._arns.function(names.function),
+            role=self._arns.role(names.scheduler_role),
+        )
+
+    def observe(self, scope: Scope, desired: Sequence[Schedule]) -> Iterator[Schedule]:
+        """Each schedule that is desired, listed or named after the owner."""
+        for name in scope.where("Schedule", desired, scope.names.schedule):
+            try:
+                answer = self._scheduler.get_schedule(Name=name)
+            except NotFound:
+                continue
+            target = answer["Target"]
+            yield Schedule(
+                name=name,
+                owner=_owner(answer.get("Description", "")),
+                arn=answer["Arn"],
+                expression=answer["ScheduleExpression"],
+                state=answer.get("State", "ENABLED"),
+                target=target["Arn"],
+                role=target["RoleArn"],
+                input=target.get("Input", ""),
+            )
+
+    def refuse(self, desired: Schedule, observed: Schedule | None) -> None:
+        """Nothing that the CRD does not refuse."""
+
+    def put(self, desired: Schedule, observed: Schedule | None) -> Schedule:
+        """Create, or replace: an update forgets whatever it does not say."""
+        if observed is not None:
+            self._scheduler.update_schedule(**_request(desired, desired.owner))
+            return desired
+        try:
+            self._scheduler.create_schedule(**_request(desired, desired.owner))
+        except AlreadyExists:
+            raise Conflict(f"schedule {desired.name} came into being this moment; looking again", delay=0.5) from None
+        return desired
+
+    def delete(self, observed: Sequence[Schedule]) -> None:
+        """Delete."""
+        for schedule in observed:
+            try:
+                self._scheduler.delete_schedule(Name=schedule.name)
+            except NotFound:
+                continue
+
+    def release(self, observed: Schedule) -> None:
+        """Take the owner out of the description."""
+        self._scheduler.update_schedule(**_request(observed, ""))
+
+
+def _request(schedule: Schedule, owner: str) -> dict[str, Any]:
+    return {
+        "Name": schedule.name,
+        "Description": f"{_MARK}{owner}" if owner else "",
+        "ScheduleExpression": schedule.expression,
+        "FlexibleTimeWindow": {"Mode": "OFF"},
+        "State": schedule.state,
+        "Target": {"Arn": schedule.target, "RoleArn": schedule.role, "Input": schedule.input},
+    }
+
+
+def _owner(description: str) -> str:
+    return description.removeprefix(_MARK) if description.startswith(_MARK) else ""
