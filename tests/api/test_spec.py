@@ -6,7 +6,8 @@ import pytest
 from pydantic import ValidationError
 
 from dynconfig.api.parameter import MAX_LEVELS, ParameterType
-from dynconfig.api.spec import DynamicConfigSpec, seconds
+from dynconfig.api.duration import seconds
+from dynconfig.api.spec import DynamicConfigSpec
 
 SECRET = {"secretKeyRef": {"name": "db", "key": "password"}}
 CONFIG_MAP = {"configMapKeyRef": {"name": "db", "key": "host"}}

@@ -134,6 +134,10 @@ class RemoteLab:
         """Forget all AWS state."""
         self._ask("POST", "/reset")
 
+    def fire(self, schedule: str) -> int:
+        """Fire the schedules of this name now; answers how many there were."""
+        return int(self._ask("POST", "/fire", json.dumps({"schedule": schedule}).encode())["fired"])
+
     def _ask(self, method: str, path: str, body: bytes | None = None) -> Any:
         with _OPENER.open(Request(self.control_url + path, data=body, method=method)) as answer:  # noqa: S310
             return json.load(answer)
