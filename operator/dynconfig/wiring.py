@@ -19,6 +19,7 @@ from dynconfig.kinds.function import Functions
 from dynconfig.kinds.http_api import HttpApis
 from dynconfig.kinds.log_group import LogGroups
 from dynconfig.kinds.parameter import Parameters
+from dynconfig.kinds.parameter_labels import ParameterLabels
 from dynconfig.kinds.permission import Permissions
 from dynconfig.kinds.role import Roles
 from dynconfig.kinds.rule import Rules
@@ -30,7 +31,8 @@ NO_REGION = "no AWS region: set AWS_REGION (or DYNCONFIG_REGION, or a region in 
 
 def engine(settings: Settings, count: Count = lambda *_: None) -> Engine:
     """An engine with all kinds, for every place that declarations name."""
-    return Engine(_Places(settings, count))
+    places = _Places(settings, count)
+    return Engine(places, places.labels)
 
 
 def default_region(settings: Settings) -> str:
@@ -52,6 +54,7 @@ class _Places:
         quota = Quota(time.monotonic, time.sleep, overrides=settings.quota, is_limited=not settings.is_emulated)
         self._session = Session(quota, count, endpoint=None, pool=settings.workers)
         self._kinds: dict[Place, tuple[AnyKind, ...]] = {}
+        self._labels: dict[Place, ParameterLabels] = {}
         self._lock = threading.Lock()
 
     def __call__(self, place: Place) -> tuple[AnyKind, ...]:
@@ -60,10 +63,16 @@ class _Places:
                 self._kinds[place] = self._made(place)
             return self._kinds[place]
 
+    def labels(self, place: Place) -> ParameterLabels:
+        """The labels on versions in a place."""
+        self(place)
+        return self._labels[place]
+
     def _made(self, place: Place) -> tuple[AnyKind, ...]:
         clock = time.monotonic
         tagged = TaggedParameters(self._session.client("resourcegroupstaggingapi", place.region), clock)
         ssm = self._session.client("ssm", place.region)
+        self._labels[place] = ParameterLabels(ssm, tagged)
         arns = Arns(place.region, self._account)
         layer, ignored = partial(layers.layer, place.region), self._settings.ignored_tags
         client = partial(self._session.client, region=place.region)

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from dynconfig.api.parameter import MAX_LEVELS, ParameterType
 from dynconfig.api.duration import seconds
+from dynconfig.api.parameter import MAX_LEVELS, ParameterType
 from dynconfig.api.spec import DynamicConfigSpec
 
 SECRET = {"secretKeyRef": {"name": "db", "key": "password"}}

@@ -6,17 +6,11 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
+from dynconfig.api.duration import DURATION, seconds
 from dynconfig.api.function import FunctionSpec
 from dynconfig.api.model import Model, Rule
 from dynconfig.api.parameter import LEVEL, MAX_LEVELS, MAX_PARAMETERS, NO_RESERVED_TAGS, ParameterSpec, Tags
-
-DURATION = r"^([0-9]{1,5}h)?([0-9]{1,5}m)?([0-9]{1,6}s)?$"
-_UNITS = {"h": 3600, "m": 60, "s": 1}
-
-
-def seconds(duration: str) -> int:
-    """A duration such as 1h30m in seconds."""
-    return sum(int(number) * _UNITS[unit] for number, unit in re.findall(r"(\d+)([hms])", duration))
+from dynconfig.api.rollout import RolloutSpec
 
 
 class DriftPolicy(StrEnum):
@@ -86,6 +80,8 @@ class DynamicConfigSpec(Model):
     """The parameters below the path, each name once."""
     function: FunctionSpec | None = None
     """The function that reads the configuration; without it only parameters are kept."""
+    rollout: RolloutSpec | None = None
+    """How a change proves itself; if absent, a change counts as good as soon as it is written."""
 
     rules: ClassVar[tuple[Rule, ...]] = (
         Rule(

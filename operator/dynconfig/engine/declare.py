@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from pydantic import ValidationError
@@ -15,6 +16,7 @@ from dynconfig.engine.declaration import Applied, Declaration, DeclaredParameter
 from dynconfig.engine.errors import InvalidSpec, PathNotAllowed, SourceMissing
 from dynconfig.engine.naming import Names
 from dynconfig.engine.resource import Owner
+from dynconfig.engine.rollout import Rollout
 from dynconfig.engine.secret import Secret
 
 MAX_FAULTS_TOLD = 10
@@ -79,6 +81,7 @@ def declare(
         blind=applied is None,
         approved_generation=_number(annotations.get(names.APPROVE_GENERATION)),
         untouched=names.FINALIZER not in (metadata.get("finalizers") or ()),
+        rollout=_rollout(spec, metadata),
         requested=is_requested(document),
         operator_version=__version__,
     )
@@ -114,13 +117,30 @@ def applied_of(status: Mapping[str, Any] | None) -> Applied | None:
     versions = {item["name"]: item["version"] for item in status.get("parameters") or ()}
     drifted = frozenset(item["resource"] for item in status.get("drift") or ())
     resources = tuple((item["kind"], item["name"]) for item in status.get("resources") or ())
-    return Applied(status.get("appliedGeneration"), versions, drifted, resources, status.get("operatorVersion"))
+    bake = status.get("bake") or {}
+    return Applied(
+        status.get("appliedGeneration"),
+        versions,
+        drifted,
+        resources,
+        status.get("operatorVersion"),
+        undone_generation=(status.get("rollback") or {}).get("generation"),
+        baking_since=_moment(bake["since"]) if "since" in bake else None,
+    )
 
 
 def is_requested(document: Mapping[str, Any]) -> bool:
     """Whether a fresh look was asked for by annotation and not had yet."""
     wanted = (document["metadata"].get("annotations") or {}).get(names.RECONCILE_REQUESTED_AT)
     return wanted is not None and wanted != (document.get("status") or {}).get("lastHandledReconcileAt")
+
+
+def _rollout(spec: DynamicConfigSpec, metadata: Mapping[str, Any]) -> Rollout | None:
+    if spec.rollout is None:
+        return None
+    forced = _number((metadata.get("annotations") or {}).get(names.FORCE_GENERATION))
+    is_forced = forced == metadata.get("generation", 1)
+    return Rollout(spec.rollout.bake_seconds, spec.rollout.rollback_on_alarm, is_forced)
 
 
 def _resolve(spec: DynamicConfigSpec, read: ReadSource) -> tuple[DeclaredParameter, ...]:
@@ -219,6 +239,10 @@ def _field(location: tuple[int | str, ...], document: Mapping[str, Any]) -> str:
 def _listed(messages: list[str]) -> str:
     more = len(messages) - MAX_FAULTS_TOLD
     return "; ".join(messages[:MAX_FAULTS_TOLD]) + (f"; and {more} more" if more > 0 else "")
+
+
+def _moment(text: str) -> float:
+    return datetime.fromisoformat(text).timestamp()
 
 
 def _number(text: str | None) -> int | None:

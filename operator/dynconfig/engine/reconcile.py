@@ -21,6 +21,8 @@ from dynconfig.engine.plan import (
     drifted,
 )
 from dynconfig.engine.resource import Resource, Scope
+from dynconfig.engine.rollback import Labels, Rollbacks
+from dynconfig.engine.rollout import Judgement, Stage
 
 DELETE_BATCH = 50
 LOOP_LENGTH = 3
@@ -28,6 +30,9 @@ LOOP_LENGTH = 3
 SETTLING_SECONDS = 0.5
 
 NOTHING = Plan()
+PROVED = Judgement(Stage.PROVED)
+# Until an alarm is heard of by event, it is looked at.
+ALARM_SECONDS = 10.0
 
 KeepGoing = Callable[[], bool]
 
@@ -46,6 +51,10 @@ class Outcome:
     """The plan is the answer: suspended, or drift that is only reported."""
     was_observed: bool = False
     """AWS was looked at, so that `plan` and `owned` are true."""
+    judgement: Judgement = PROVED
+    """How the newest change is doing."""
+    again: float | None = None
+    """In how many seconds the change should be looked at again."""
 
     @property
     def remaining(self) -> tuple[Step, ...]:
@@ -67,8 +76,11 @@ class Outcome:
 class Engine:
     """Runs declarations against the kinds of their place. Safe for many threads, one declaration of an owner at a time."""
 
-    def __init__(self, kinds_of: Callable[[Place], Sequence[AnyKind]]) -> None:
+    def __init__(
+        self, kinds_of: Callable[[Place], Sequence[AnyKind]], labels_of: Callable[[Place], Labels] | None = None
+    ) -> None:
         self._kinds_of = kinds_of
+        self._rollbacks = Rollbacks(labels_of)
         self._repeats: dict[str, dict[tuple[str, Difference], int]] = {}
 
     def prepare(self, place: Place) -> None:
@@ -98,25 +110,52 @@ class Engine:
         check(plan, declaration)
         return plan
 
-    def run(self, declaration: Declaration, keep_going: KeepGoing = lambda: True) -> Outcome:
-        """Make AWS equal to the declaration; stops between two writes when `keep_going` says so."""
+    def run(self, declaration: Declaration, keep_going: KeepGoing = lambda: True, now: float = 0.0) -> Outcome:
+        """Make AWS equal to the declaration at `now` (seconds since the epoch), or to the stable revision if it failed.
+
+        Stops between two writes when `keep_going` says so.
+        """
         try:
-            plan = self.plan(declaration)
+            steered = self._rollbacks.steer(declaration)
+            plan, judgement = self._rollbacks.watched(self.plan(steered), steered, now)
         except DynConfigError as error:
             return Outcome(declaration, error=error)
-        drift = tuple(step for step in plan.steps if drifted(step, declaration))
-        outcome = Outcome(declaration, plan, drift=drift, owned=plan.owned, was_observed=True)
+        drift = tuple(step for step in plan.steps if drifted(step, steered))
+        outcome = Outcome(steered, plan, drift=drift, owned=plan.owned, was_observed=True, judgement=judgement)
+        if judgement.stage is Stage.FAILED and not declaration.suspended:
+            return self._undo(outcome, declaration, keep_going, now)
         if _is_held(outcome):
             return replace(outcome, is_held=True)
         try:
             self._refuse_loop(outcome)
         except ReconcileLoop as error:
             return replace(outcome, error=error)
-        return self._follow_up(self._apply(outcome, keep_going), keep_going)
+        return self._close(self._follow_up(self._apply(outcome, keep_going), keep_going), now)
 
     def forget(self, uid: str) -> None:
         """Drop what is remembered of an object that is gone."""
         self._repeats.pop(uid, None)
+        self._rollbacks.forget(uid)
+
+    def _undo(self, failed: Outcome, declaration: Declaration, keep_going: KeepGoing, now: float) -> Outcome:
+        try:
+            self._rollbacks.undo(declaration, failed.owned)
+        except DynConfigError as error:
+            return replace(failed, error=error)
+        return replace(self.run(declaration, keep_going, now), judgement=failed.judgement)
+
+    def _close(self, outcome: Outcome, now: float) -> Outcome:
+        """Label what has proved itself, and say when to look again at what has not."""
+        if not outcome.is_complete:
+            return outcome
+        try:
+            judgement = self._rollbacks.closed(outcome.declaration, outcome.owned, outcome.plan, now)
+        except DynConfigError as error:
+            return replace(outcome, error=error)
+        again = {Stage.BAKING: max(0.0, min(judgement.until - now, ALARM_SECONDS)), Stage.ALARMED: ALARM_SECONDS}
+        is_over = judgement.stage is Stage.PROVED and not outcome.plan.waiting
+        is_over = is_over or outcome.declaration.undone
+        return replace(outcome, judgement=judgement, again=None if is_over else again.get(judgement.stage, 0.0))
 
     def _apply(self, outcome: Outcome, keep_going: KeepGoing) -> Outcome:
         owned = {resource.title: resource for resource in outcome.owned}

@@ -52,8 +52,9 @@ def size(variables: dict[str, str]) -> int:
 
 
 def wanted_revision(declaration: Declaration) -> str:
-    """With onChange Refresh the revision of what AWS has; a new one replaces all execution environments."""
-    return revision(declaration.found) if declaration.cache.on_change is OnChange.REFRESH else ""
+    """With onChange Refresh, and after a rollback, the revision of what AWS has; a new one replaces all environments."""
+    is_wanted = declaration.cache.on_change is OnChange.REFRESH or declaration.undone
+    return revision(declaration.found) if is_wanted else ""
 
 
 def statements(declaration: Declaration, arns: Arns) -> list[dict[str, Any]]:

@@ -190,7 +190,7 @@ class Controller:
 
     async def _run(self, key: Key, document: Document, declaration: Declaration) -> str:
         deadline = self._on.clock() + self._on.turn_seconds
-        run = partial(self._on.engine.run, declaration, lambda: self._on.clock() < deadline)
+        run = partial(self._on.engine.run, declaration, lambda: self._on.clock() < deadline, self._on.now())
         outcome = await asyncio.get_running_loop().run_in_executor(self._threads, run)
         previous, now = document.get("status") or {}, self._on.now()
         if outcome.was_observed:
@@ -255,6 +255,9 @@ class Controller:
             self._again(key, error.delay or self._backoff(key), Lane.CHANGE)
         elif outcome.remaining and error is None and not outcome.is_held:
             self._again(key, 0.0, Lane.CHANGE)
+        elif outcome.again is not None:
+            self._failures.pop(key, None)
+            self._again(key, outcome.again, Lane.CHANGE)
         else:
             self._failures.pop(key, None)
             seconds = outcome.declaration.resync_seconds
