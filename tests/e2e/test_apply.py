@@ -5,7 +5,7 @@ import json
 import pytest
 from tests.e2e.world import World
 
-from dynconfig_lab.demo import EXAMPLE
+from dynconfig_lab.show import EXAMPLE
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
 
