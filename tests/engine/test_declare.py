@@ -135,7 +135,7 @@ def test_what_is_known_is_what_is_declared_and_what_was_reported() -> None:
     assert declaration.known == ("/app/new", "/app/old")
 
 
-@pytest.mark.parametrize("status", [None, {}, {"conditions": []}])
+@pytest.mark.parametrize("status", [None, {}, {"conditions": []}, {"observedGeneration": -1}])
 def test_without_a_report_nothing_was_applied(status: dict[str, Any] | None) -> None:
     assert applied_of(status) is None
 

@@ -8,6 +8,8 @@ from pydantic import Field
 from dynconfig.api.model import Model
 from dynconfig.api.parameter import MAX_PARAMETERS
 
+# What status.observedGeneration is until the operator has looked at the object for the first time.
+UNSEEN = -1
 MAX_DRIFT = 100
 MESSAGE_LENGTH = 4096
 
@@ -160,7 +162,7 @@ class DynamicConfigStatus(Model):
     """What the operator last saw and did."""
 
     observed_generation: int | None = None
-    """The generation of spec that this status speaks of."""
+    """The generation of spec that this status speaks of; -1 until the operator has looked."""
     applied_generation: int | None = None
     """The last generation that AWS was made equal to."""
     revision: Annotated[str | None, Field(max_length=16)] = None
