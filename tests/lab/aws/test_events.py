@@ -18,6 +18,19 @@ pytestmark = pytest.mark.lab
 
 ARN = "arn:aws:ssm:eu-west-1:123456789012:parameter"
 PATIENCE = 5.0
+# Any rule may send to the queue that has this policy.
+OPEN = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {
+            "Effect": "Allow",
+            "Principal": {"Service": "events.amazonaws.com"},
+            "Action": "sqs:SendMessage",
+            "Resource": "*",
+            "Condition": {"ArnLike": {"aws:SourceArn": "arn:aws:events:eu-west-1:123456789012:rule/*"}},
+        }
+    ],
+}
 
 
 @dataclass
@@ -57,8 +70,10 @@ class Wires:
         self.bus.put_rule(Name=self.rules[-1], **when, **more)
         self.bus.put_targets(Rule=self.rules[-1], Targets=[target(arn) for arn in targets])
 
-    def queue(self, name: str = "", **attributes: str) -> Queue:
-        url = self.sqs.create_queue(QueueName=name or f"queue-{uuid.uuid4()}", Attributes=attributes)["QueueUrl"]
+    def queue(self, name: str = "", *, open_to_rules: bool = True, **attributes: str) -> Queue:
+        policy = json.dumps(OPEN) if open_to_rules else ""
+        name = name or f"queue-{uuid.uuid4()}"
+        url = self.sqs.create_queue(QueueName=name, Attributes={"Policy": policy, **attributes})["QueueUrl"]
         self.queues.append(url)
         arn = self.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
         return Queue(self.sqs, url, arn)
