@@ -140,5 +140,8 @@ def _at(sample: Sample) -> float:
     return sample.at
 
 
-def _seconds(at: datetime | None, now: float) -> float:
-    return now if at is None else at.timestamp()
+def _seconds(at: datetime | str | None, now: float) -> float:
+    """A point in time, or a text that tells one, as seconds since 1970."""
+    if at is None:
+        return now
+    return (datetime.fromisoformat(at) if isinstance(at, str) else at).timestamp()
