@@ -18,11 +18,12 @@ from dynconfig_lab.aws.calls import Calls
 from dynconfig_lab.aws.control import Control
 from dynconfig_lab.aws.events import Bus
 from dynconfig_lab.aws.faults import Faults, Troublemaker
-from dynconfig_lab.aws.functions_control import FunctionsControl
 from dynconfig_lab.aws.layer import Layer
+from dynconfig_lab.aws.roles import Roles
+from dynconfig_lab.aws.services import Services
 from dynconfig_lab.aws.ssm import ParameterStore
+from dynconfig_lab.functions.schedules import Schedules
 from dynconfig_lab.functions.service import Functions
-from dynconfig_lab.functions.triggers import Schedules
 
 HOST = "127.0.0.1"
 # Neither the environment's proxies nor its certificates concern this machine's own addresses.
@@ -56,12 +57,13 @@ class AwsLab:
         self._parameters = ParameterStore(time.monotonic, lambda: self._trouble.faults.recreate_delay_seconds)
         sockets = _listening(aws_port, control_port)
         moto = DomainDispatcherApplication(create_backend_app)
-        self._functions = FunctionsControl(time.monotonic)
-        endpoint = f"http://{HOST}:{sockets[0].getsockname()[1]}"
-        self._runner = Functions(endpoint, self._functions.layers)
+        roles = Roles(time.monotonic)
+        self._runner = Functions(f"http://{HOST}:{sockets[0].getsockname()[1]}", roles)
         self._bus = Bus(self._runner)
-        self._schedules = Schedules(self._runner, time.monotonic)
-        layer = Layer(moto, self._calls, self._trouble, self._parameters, self._bus, self._functions, self._runner)
+        self._services = Services(roles, self._runner, self._bus)
+        self._schedules = Schedules(self._runner, roles, time.time)
+        services = self._services.by_name()
+        layer = Layer(moto, self._calls, self._trouble, self._parameters, self._bus, services, self._runner)
         self._servers = (
             _server(layer, sockets[0]),
             _server(Control(self._calls, self._trouble, self.clear, self._schedules.fire), sockets[1]),
@@ -96,7 +98,7 @@ class AwsLab:
     def clear(self) -> None:
         """Forget all AWS state; counters and faults stay."""
         self._parameters.clear()
-        self._functions.clear()
+        self._services.clear()
         moto_api_backend.reset()
 
     def stop(self) -> None:
