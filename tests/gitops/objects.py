@@ -11,6 +11,7 @@ from dynconfig.api import names
 from dynconfig.engine import report
 from dynconfig.engine.declaration import Declaration
 from dynconfig.engine.errors import DynConfigError, InvalidSpec, NotOwned, SourceMissing, Throttled
+from dynconfig.engine.moment import timestamp
 
 NOW = 1795521600.0
 VALUES = {"api/timeout": "30", "database/host": "db.shop.internal"}
@@ -125,7 +126,7 @@ def _deleting() -> Document:
     before = _applied(store)
     store.failures = {"/app/api/timeout": Throttled("Rate exceeded")}
     gone = _object(_ran(store, goodbye(VALUES, status=before), before))
-    gone["metadata"]["deletionTimestamp"] = report.timestamp(NOW)
+    gone["metadata"]["deletionTimestamp"] = timestamp(NOW)
     return gone
 
 

@@ -20,12 +20,13 @@ from dynconfig_lab.aws.cloudwatch_watch import Watch
 from dynconfig_lab.aws.control import Control
 from dynconfig_lab.aws.events import Bus
 from dynconfig_lab.aws.faults import Faults, Troublemaker
-from dynconfig_lab.aws.functions_control import FunctionsControl
 from dynconfig_lab.aws.layer import Layer
+from dynconfig_lab.aws.roles import Roles
+from dynconfig_lab.aws.services import Services
 from dynconfig_lab.aws.sqs import Queues
 from dynconfig_lab.aws.ssm import ParameterStore
+from dynconfig_lab.functions.schedules import Schedules
 from dynconfig_lab.functions.service import Functions
-from dynconfig_lab.functions.triggers import Schedules
 
 HOST = "127.0.0.1"
 # Neither the environment's proxies nor its certificates concern this machine's own addresses.
@@ -59,11 +60,11 @@ class AwsLab:
         self._parameters = ParameterStore(time.monotonic, lambda: self._trouble.faults.recreate_delay_seconds)
         sockets = _listening(aws_port, control_port)
         moto = DomainDispatcherApplication(create_backend_app)
-        self._functions = FunctionsControl(time.monotonic)
-        endpoint = f"http://{HOST}:{sockets[0].getsockname()[1]}"
-        self._runner = Functions(endpoint, self._functions.layers)
+        roles = Roles(time.monotonic)
+        self._runner = Functions(f"http://{HOST}:{sockets[0].getsockname()[1]}", roles)
         self._bus = Bus(self._runner)
-        self._schedules = Schedules(self._runner, time.monotonic)
+        self._services = Services(roles, self._runner, self._bus)
+        self._schedules = Schedules(self._runner, roles, time.time)
         self._watch = Watch(time.time, self._bus.emit, self._runner)
         self._queues = Queues()
         layer = Layer(
@@ -72,7 +73,7 @@ class AwsLab:
             self._trouble,
             self._parameters,
             self._bus,
-            self._functions,
+            self._services.by_name(),
             self._runner,
             CloudWatch(time.time, self._watch),
             self._queues,
@@ -110,7 +111,7 @@ class AwsLab:
     def clear(self) -> None:
         """Forget all AWS state; counters and faults stay."""
         self._parameters.clear()
-        self._functions.clear()
+        self._services.clear()
         moto_api_backend.reset()
 
     def alarms(self, period_seconds: float | None) -> None:
