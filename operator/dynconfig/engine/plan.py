@@ -91,6 +91,8 @@ class Step:
     @property
     def is_derived(self) -> bool:
         """Whether it only follows from what other resources have become."""
+        if isinstance(self.change, Delete):
+            return self.change.observed.follows
         if not isinstance(self.change, Update):
             return False
         marked = {item.name for item in fields(self.change.desired) if item.metadata.get("derived")}
