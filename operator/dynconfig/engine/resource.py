@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from dynconfig.engine.declaration import Declaration
@@ -50,6 +50,8 @@ class Resource:
     Fields marked `derived: True` follow from other resources: a difference in them is never drift.
     """
 
+    declared_in: ClassVar[str] = ""
+    """The field of the document that names it, where it is not the resource itself."""
     name: str
     owner: str = field(default="", metadata={"compare": False})
     pending: str = field(default="", metadata={"compare": False})
