@@ -9,7 +9,8 @@ from tests.engine.toy import OWNER, Thing, Toy, document, nothing
 from dynconfig.engine import report
 from dynconfig.engine.declaration import Declaration, Place
 from dynconfig.engine.declare import declare
-from dynconfig.engine.reconcile import Engine, Outcome
+from dynconfig.engine.outcome import Outcome
+from dynconfig.engine.reconcile import Engine
 from dynconfig.engine.resource import Owner, Resource, Scope, Versioned
 from dynconfig.engine.rollback import STABLE, Kept, Proof
 from dynconfig.engine.rollout import Alarming

@@ -8,7 +8,7 @@ from tests.engine.toy import Toy, declared, goodbye
 from dynconfig.engine import notes, report
 from dynconfig.engine.errors import InvalidSpec, Refused, SourceMissing, Terminal, Throttled
 from dynconfig.engine.moment import timestamp
-from dynconfig.engine.reconcile import Outcome
+from dynconfig.engine.outcome import Outcome
 
 VALUES = {"a": "1", "b": "2"}
 NOW = 1.8e9

@@ -51,7 +51,7 @@ def policy(declaration: Declaration) -> list[dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def environment(declaration: Declaration) -> dict[str, str]:
-    (function,) = Functions(NO_CLIENT, ARNS, lambda _architecture: "layer", package).desired(declaration)
+    (function,) = Functions(NO_CLIENT, ARNS, lambda _architecture: "layer", package, lambda: 0.0).desired(declaration)
     return function.variables
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dynconfig.engine.moment import timestamp
-from dynconfig.engine.reconcile import Outcome
+from dynconfig.engine.outcome import Outcome
 from dynconfig.engine.resource import Versioned
 from dynconfig.engine.revision import revision
 from dynconfig.engine.rollout import Stage

@@ -18,8 +18,8 @@ from dynconfig.api.status import (
 from dynconfig.engine import progress
 from dynconfig.engine.errors import DynConfigError
 from dynconfig.engine.moment import timestamp
+from dynconfig.engine.outcome import Outcome
 from dynconfig.engine.plan import Create, Step, Update
-from dynconfig.engine.reconcile import Outcome
 from dynconfig.engine.resource import Resource, Versioned
 from dynconfig.engine.revision import revision
 from dynconfig.engine.verdict import Verdict, error_verdict, verdict

@@ -7,7 +7,7 @@ from dynconfig.api import names
 from dynconfig.api.status import MESSAGE_LENGTH, Reason
 from dynconfig.engine.errors import DynConfigError, Terminal
 from dynconfig.engine.moment import timestamp
-from dynconfig.engine.reconcile import Outcome
+from dynconfig.engine.outcome import Outcome
 from dynconfig.engine.resource import Resource, Versioned
 from dynconfig.engine.rollout import Judgement, Stage
 

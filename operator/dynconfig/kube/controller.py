@@ -16,7 +16,8 @@ from dynconfig.engine.agenda import Agenda, Key, Lane
 from dynconfig.engine.declaration import Declaration
 from dynconfig.engine.declare import declare, declare_deletion, parse_spec, sources
 from dynconfig.engine.errors import AccessDenied, DynConfigError, Retryable
-from dynconfig.engine.reconcile import Engine, Outcome
+from dynconfig.engine.outcome import Outcome
+from dynconfig.engine.reconcile import Engine
 from dynconfig.engine.resource import Owner
 from dynconfig.kube import sources as references
 from dynconfig.kube.client import ApiConflict, ApiRefused, ApiUnavailable, Document, Kube
