@@ -137,6 +137,15 @@ def test_a_plan_for_programs_is_json(lab: AwsLab) -> None:
     assert PASSWORD not in result.stdout
 
 
+@pytest.mark.lab
+def test_the_example_of_validation_plans(lab: AwsLab) -> None:
+    example = EXAMPLE.with_name("validation.yaml")
+    result = dynconfig("plan", "-f", str(example), "--offline", **aws(lab))
+    assert result.returncode == 2, result.stderr
+    assert "Plan: 8 to create; 8 resources declared." in result.stdout
+    assert "replica.shop.internal" not in result.stdout
+
+
 def test_the_policy_is_for_the_paths_asked_for() -> None:
     policy = json.loads(dynconfig("iam", "--path", "/shop", "--account", "1").stdout)
     assert policy["Statement"][0]["Resource"] == ["arn:aws:ssm:eu-west-1:1:parameter/shop/*"]

@@ -1,6 +1,8 @@
 """Rules over several values: typed as their schemas say, bounded, and told without any value."""
 
 import json
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -205,3 +207,19 @@ def test_a_rule_over_a_wrong_value_does_not_repeat_its_fault() -> None:
     values = {"a": ("integer", "five")}
     found = verdicts(spec(["config.a > 1"], values), {"a": "five"}, {"a"})
     assert found == (Verdict(0, unchecked="it needs parameter a, whose value is wrong"),)
+
+
+@pytest.mark.parametrize(
+    ("more", "imported"),
+    [({}, "set()"), ({"rules": [{"rule": "config.a == '1'"}]}, "{'cel_expr_python'}")],
+    ids=["without rules", "with a rule"],
+)
+def test_the_library_is_loaded_for_objects_that_have_rules_only(more: dict[str, Any], imported: str) -> None:
+    document = {"spec": {"path": "/app", "parameters": [{"name": "a", "value": "1"}], **more}}
+    code = (
+        "import sys; from dynconfig.engine.declare import faults; "
+        f"assert faults({document!r}, lambda source: None) == (); "
+        "print({'cel_expr_python', 'jsonschema'} & {*sys.modules})"
+    )
+    answer = subprocess.run((sys.executable, "-c", code), capture_output=True, text=True, check=True)
+    assert answer.stdout.strip() == imported
