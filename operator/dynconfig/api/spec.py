@@ -52,6 +52,15 @@ class CacheSpec(Model):
     """Expire: a changed value is read when the TTL is over. Refresh: fresh execution environments at once."""
 
 
+class ValueRule(Model):
+    """What must be true of several values together."""
+
+    rule: Annotated[str, Field(min_length=1, max_length=1024)]
+    """A condition in CEL over config, in which values have the type of their schema: config['db/pool'] <= config['db/max']."""
+    message: Annotated[str, Field(max_length=512)] = ""
+    """What to tell when the condition is false; if empty, the condition itself."""
+
+
 class DynamicConfigSpec(Model):
     """The configuration of one application: parameters below a path, and how AWS is kept equal to them."""
 
@@ -78,6 +87,8 @@ class DynamicConfigSpec(Model):
         json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
     )
     """The parameters below the path, each name once."""
+    value_rules: Annotated[list[ValueRule], Field(alias="rules", max_length=64)] = Field(default_factory=list)
+    """Conditions over several values; one that is false stops the whole object before the first write."""
     function: FunctionSpec | None = None
     """The function that reads the configuration; without it only parameters are kept."""
     rollout: RolloutSpec | None = None

@@ -87,5 +87,6 @@ def _declared(spec: ParameterSpec) -> dict[str, Any]:
     if spec.resolved_type is ParameterType.SECURE_STRING or spec.secret_ref is not None:
         entry["s"] = True
     if spec.schema_ is not None:
-        entry["v"] = spec.schema_.model_dump(mode="json", by_alias=True, exclude_none=True)
+        # A JSON Schema would fill the 4 KB of the environment, and was checked before the value was written.
+        entry["v"] = spec.schema_.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"json_schema"})
     return entry

@@ -169,13 +169,16 @@ class Controller:
         wanted = sources(parse_spec(document))
         self._references.note(key, wanted)
         read = await references.read(self._on.kube, key.namespace, wanted)
-        return declare(
+        made = partial(
+            declare,
             document,
             owner=self._owner(document),
             default_region=self._on.region,
             read=read,
             allowed_paths=self._on.paths_of(key.namespace),
         )
+        # Patterns, JSON Schemas and rules of one tenant may take their time; the others are served meanwhile.
+        return await asyncio.get_running_loop().run_in_executor(self._threads, made)
 
     async def _begin(self, key: Key, document: Document, declaration: Declaration) -> Document:
         """The finalizer before the first write to AWS, so that nothing written is ever lost sight of."""
