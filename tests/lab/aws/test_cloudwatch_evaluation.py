@@ -116,8 +116,8 @@ def one_of_one(missing: str = "notBreaching") -> Criteria:
             "0-X-X",
             "OK",
             (
-                "Threshold Crossed: 2 out of the last 3 datapoints [7.0 (24/11/26 18:59:00), 7.0 (24/11/26 18:57:00)] were greater "
-                "than the threshold (1.0) (minimum 2 datapoints for OK -> ALARM transition)."
+                "Threshold Crossed: 2 out of the last 3 datapoints [7.0 (24/11/26 18:59:00), 7.0 (24/11/26 18:57:00)] were "
+                "greater than the threshold (1.0) (minimum 2 datapoints for OK -> ALARM transition)."
             ),
         ),
         (
