@@ -157,7 +157,8 @@ def test_the_length_of_periods_is_set_and_told(lab: AwsLab, http: httpx2.Client)
     assert http.get(where).json() == {"period_seconds": None}
     assert http.post(where, json={"period_seconds": 2}).json() == {"period_seconds": 2}
     assert http.get(where).json() == {"period_seconds": 2}
-    for wrong in ({"period_seconds": 0}, {"period_seconds": "2"}, {"period_seconds": True}, []):
+    mistakes: list[object] = [{"period_seconds": 0}, {"period_seconds": "2"}, {"period_seconds": True}, []]
+    for wrong in mistakes:
         answer = http.post(where, json=wrong)
         assert answer.status_code == 400
         assert "period_seconds: has to be a number above 0" in answer.json()["error"]
