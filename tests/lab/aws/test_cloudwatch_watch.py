@@ -174,3 +174,15 @@ def test_a_lab_elsewhere_evaluates_on_request(lab: AwsLab, watched: Watched) -> 
     assert remote.evaluate_alarms()[f"{ALARM_ARN}:{name}"] == "ALARM"
     remote.alarms(None)
     assert watched.state(name) == "ALARM"
+
+
+def test_a_reset_forgets_alarms_data_and_dashboards(lab: AwsLab, watched: Watched) -> None:
+    name = watched.alarm()
+    watched.put(9.0)
+    watched.cloudwatch.put_dashboard(DashboardName=name, DashboardBody='{"widgets": []}')
+    lab.clear()
+    assert watched.cloudwatch.describe_alarms()["MetricAlarms"] == []
+    assert watched.cloudwatch.list_metrics()["Metrics"] == []
+    assert watched.cloudwatch.list_dashboards()["DashboardEntries"] == []
+    assert watched.cloudwatch.describe_alarm_history()["AlarmHistoryItems"] == []
+    assert lab.evaluate_alarms() == {}
