@@ -21,7 +21,7 @@ def embedded(line: str) -> Iterator[tuple[str, Data]]:
     try:
         document = json.loads(line)
         found = list(_directives(document))
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, OSError):
         # CloudWatch keeps such a line as a log event, and extracts nothing.
         return
     yield from found
@@ -31,12 +31,12 @@ def _directives(document: Mapping[str, Any]) -> Iterator[tuple[str, Data]]:
     about = document.get("_aws")
     if about is None:
         return
-    at = datetime.fromtimestamp(about["Timestamp"] / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    at = datetime.fromtimestamp(about["Timestamp"] / 1000, UTC)
     for directive in about["CloudWatchMetrics"]:
         yield str(directive["Namespace"]), list(_data(directive, document, at))
 
 
-def _data(directive: Mapping[str, Any], document: Mapping[str, Any], at: str) -> Iterator[dict[str, Any]]:
+def _data(directive: Mapping[str, Any], document: Mapping[str, Any], at: datetime) -> Iterator[dict[str, Any]]:
     if len(directive["Metrics"]) > MOST_METRICS:
         raise ValueError("too many metrics in one directive")
     for dimensions in directive.get("Dimensions") or [[]]:

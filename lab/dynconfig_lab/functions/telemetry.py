@@ -35,7 +35,7 @@ def measure(spec: FunctionSpec, counts: dict[str, float]) -> None:
 
     https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html
     """
-    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    now = datetime.now(UTC)
     dimensions = [{"Name": "FunctionName", "Value": spec.name}]
     _put(
         spec.region,
@@ -54,8 +54,10 @@ def measure(spec: FunctionSpec, counts: dict[str, float]) -> None:
 
 
 def _put(region: str, namespace: str, data: list[dict[str, Any]]) -> None:
+    # Moto's times are of UTC without saying so.
+    told = [{**item, "Timestamp": item["Timestamp"].replace(tzinfo=None)} for item in data]
     with turn("cloudwatch"):
-        cloudwatch_backends[ACCOUNT][region].put_metric_data(namespace, data)
+        cloudwatch_backends[ACCOUNT][region].put_metric_data(namespace, told)
 
 
 def _log(spec: FunctionSpec, stream: str, result: Result, roles: Roles) -> bool:

@@ -11,7 +11,6 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from dynconfig_lab.aws import AwsLab
 from dynconfig_lab.processes import wait_until
 
 ACCOUNT = "123456789012"
@@ -37,7 +36,6 @@ class Answer:
 class Bench:
     """Makes roles and functions in the lab, and calls them."""
 
-    lab: AwsLab
     aws: Callable[[str], Any]
     roles: dict[str, str] = field(default_factory=dict)
 
@@ -47,6 +45,10 @@ class Bench:
         if text not in self.roles:
             self.roles[text] = self._role(statements, service)
         return self.roles[text]
+
+    def new_role(self) -> str:
+        """The ARN of a role that may do everything, and that nobody has used."""
+        return self._role(EVERYTHING, "lambda")
 
     def function(self, source: str, **more: Any) -> str:
         """The name of a function that is active; its handler is `handle`, of the module `app`."""
