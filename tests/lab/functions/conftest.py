@@ -33,8 +33,8 @@ def aws(lab: AwsLab) -> Iterator[Callable[[str], Any]]:
 
 
 @pytest.fixture(scope="session")
-def bench(aws: Callable[[str], Any]) -> Bench:
-    return Bench(aws)
+def bench(lab: AwsLab, aws: Callable[[str], Any]) -> Bench:
+    return Bench(aws, lab.control_url)
 
 
 @pytest.fixture

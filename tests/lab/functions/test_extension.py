@@ -147,7 +147,7 @@ def test_each_selector_and_decryption_is_kept_apart(store: Store) -> None:
 
 
 @pytest.mark.parametrize("settings", [{"ttl": 0}, {"size": 0}])
-def test_nothing_is_kept_with_a_ttl_or_a_size_of_nothing(store: Store, settings: dict[str, int]) -> None:
+def test_nothing_is_kept_with_a_ttl_or_a_size_of_nothing(store: Store, settings: dict[str, Any]) -> None:
     extension = store.extension(**settings)
     assert [value(extension.answer(f"{GET}?name=/a", TOKEN)) for _ in range(2)] == ["value 1", "value 2"]
 
