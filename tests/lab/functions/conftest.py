@@ -34,7 +34,7 @@ def aws(lab: AwsLab) -> Iterator[Callable[[str], Any]]:
 
 @pytest.fixture(scope="session")
 def bench(lab: AwsLab, aws: Callable[[str], Any]) -> Bench:
-    return Bench(lab, aws)
+    return Bench(aws, lab.control_url)
 
 
 @pytest.fixture
