@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 from tests.kinds.cases.all import CASES
 from tests.kinds.cases.case import Case, prepared
+from tests.kinds.iam import action, allowed
 from tests.kinds.workshop import Watch, Workshop, unlimited
 
 from dynconfig.aws.session import Session
@@ -20,8 +21,11 @@ def lab() -> Iterator[AwsLab]:
 
 
 @pytest.fixture(scope="session")
-def watch() -> Watch:
-    return Watch()
+def watch() -> Iterator[Watch]:
+    """Hears the calls of all tests together, which are held against the operator's IAM policy."""
+    watch = Watch()
+    yield watch
+    assert {action(call) for call in watch.heard} <= allowed(boundary="arn:aws:iam::123456789012:policy/b")
 
 
 @pytest.fixture(scope="session")

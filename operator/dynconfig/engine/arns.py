@@ -55,6 +55,14 @@ class Arns:
         """An HTTP API, as tags and policies name it."""
         return f"arn:{self.partition}:apigateway:{self.region}::/apis/{api_id}"
 
+    def http_apis(self) -> str:
+        """All HTTP APIs; what is below them follows after a slash."""
+        return f"arn:{self.partition}:apigateway:{self.region}::/apis"
+
+    def http_tags(self) -> str:
+        """The tags of all that API Gateway has."""
+        return f"arn:{self.partition}:apigateway:{self.region}::/tags/*"
+
     def http_calls(self, api_id: str) -> str:
         """All calls of an HTTP API, as a function's permission names them."""
         return self._of("execute-api", f"{api_id}/*/*")
