@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from dynconfig.api.alarms import AlarmsSpec
 from dynconfig.api.function import FunctionSpec
 from dynconfig.api.parameter import ParameterSpec
 from dynconfig.api.spec import AdoptionPolicy, CacheSpec, DeletionPolicy, DriftPolicy
@@ -71,6 +72,10 @@ class Declaration:
     tags: tuple[tuple[str, str], ...] = ()
     cache: CacheSpec = field(default_factory=CacheSpec)
     function: FunctionSpec | None = None
+    alarms: AlarmsSpec | None = None
+    dashboard: bool = False
+    revisions: tuple[tuple[float, str], ...] = ()
+    """When which revision of the configuration came, in seconds since the epoch, oldest first; a dashboard marks them."""
     suspended: bool = False
     deleting: bool = False
     drift_policy: DriftPolicy = DriftPolicy.CORRECT

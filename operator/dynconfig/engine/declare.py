@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from dynconfig import __version__
 from dynconfig.api import names
+from dynconfig.api.alarms import region_of
 from dynconfig.api.parameter import KeyRef, ParameterSpec, ParameterType
 from dynconfig.api.spec import DeletionPolicy, DynamicConfigSpec
 from dynconfig.engine import values
@@ -60,6 +61,7 @@ def declare(
     parameters = _resolve(spec, read)
     metadata, annotations = document["metadata"], document["metadata"].get("annotations") or {}
     function, region, applied = spec.function, spec.region or default_region, applied_of(document.get("status"))
+    _check_topics(spec, region)
     return Declaration(
         owner=owner,
         place=Place(region),
@@ -70,6 +72,8 @@ def declare(
         tags=tuple(sorted(spec.tags.items())),
         cache=spec.cache,
         function=spec.function,
+        alarms=spec.alarms,
+        dashboard=spec.dashboard,
         suspended=spec.suspend,
         drift_policy=spec.drift_policy,
         deletion_policy=spec.deletion_policy,
@@ -188,6 +192,16 @@ def _check_path(path: str, allowed: tuple[str, ...], namespace: str) -> None:
         raise PathNotAllowed(
             f"namespace {namespace} may not use path {path}; it may use paths below {', '.join(allowed)}. "
             "Choose such a path, or ask the operator's administrator to allow this one"
+        )
+
+
+def _check_topics(spec: DynamicConfigSpec, region: str) -> None:
+    """CEL knows the region only where the spec names it."""
+    elsewhere = [topic for topic in (spec.alarms.notify if spec.alarms else ()) if region_of(topic) != region]
+    if elsewhere:
+        raise InvalidSpec(
+            f"spec.alarms.notify: topic {elsewhere[0]} is not in {region}, the region of this object; CloudWatch notifies "
+            "topics of its own region only"
         )
 
 
