@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import parse_qsl
 from xml.sax.saxutils import escape
 
 StartResponse = Callable[..., Any]
@@ -64,3 +65,8 @@ class Answer:
         kept = [(name, value) for name, value in self.headers if name.lower() != "content-length"]
         start_response(self.status, [*kept, ("Content-Length", str(len(self.body)))])
         return [self.body]
+
+
+def parse_form(body: bytes) -> list[tuple[str, str]]:
+    """The fields of a form, empty ones too."""
+    return parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True)
