@@ -8,12 +8,15 @@ from dynconfig.aws import layers
 from dynconfig.aws.package import package
 from dynconfig.aws.quota import Quota
 from dynconfig.aws.session import Count, Session
-from dynconfig.aws.tagged import TaggedParameters
+from dynconfig.aws.tagged import TaggedAlarms, TaggedParameters
 from dynconfig.engine.arns import Arns
 from dynconfig.engine.declaration import Place
 from dynconfig.engine.plan import AnyKind
 from dynconfig.engine.reconcile import Engine
+from dynconfig.kinds.alarm import Alarms
 from dynconfig.kinds.attachment import Attachments
+from dynconfig.kinds.composite_alarm import CompositeAlarms
+from dynconfig.kinds.dashboard import Dashboards
 from dynconfig.kinds.failure_destination import FailureDestinations
 from dynconfig.kinds.function import Functions
 from dynconfig.kinds.http_api import HttpApis
@@ -23,6 +26,7 @@ from dynconfig.kinds.permission import Permissions
 from dynconfig.kinds.role import Roles
 from dynconfig.kinds.rule import Rules
 from dynconfig.kinds.schedule import Schedules
+from dynconfig.kinds.watched import WatchedAlarms
 from dynconfig.settings import BadSetting, Settings
 
 NO_REGION = "no AWS region: set AWS_REGION (or DYNCONFIG_REGION, or a region in the AWS profile)"
@@ -62,12 +66,14 @@ class _Places:
 
     def _made(self, place: Place) -> tuple[AnyKind, ...]:
         clock = time.monotonic
-        tagged = TaggedParameters(self._session.client("resourcegroupstaggingapi", place.region), clock)
+        tagging = self._session.client("resourcegroupstaggingapi", place.region)
+        tagged = TaggedParameters(tagging, clock)
         ssm = self._session.client("ssm", place.region)
         arns = Arns(place.region, self._account)
         layer, ignored = partial(layers.layer, place.region), self._settings.ignored_tags
         client = partial(self._session.client, region=place.region)
-        functions, iam = client("lambda"), client("iam")
+        functions, iam, cloudwatch = client("lambda"), client("iam"), client("cloudwatch")
+        watched = WatchedAlarms(cloudwatch, TaggedAlarms(tagging, clock), clock, ignored_tags=ignored)
         return (
             Parameters(ssm, tagged, clock, ignored_tags=ignored),
             Roles(iam, arns, ignored_tags=ignored),
@@ -79,6 +85,10 @@ class _Places:
             HttpApis(client("apigatewayv2"), arns, ignored_tags=ignored),
             Permissions(functions, arns),
             Attachments(functions, iam, arns, layer),
+            Alarms(cloudwatch, watched, arns),
+            # It names the alarms: it comes after them, and goes before them.
+            CompositeAlarms(cloudwatch, watched, arns),
+            Dashboards(cloudwatch, arns),
         )
 
     @cached_property

@@ -3,13 +3,19 @@
 import json
 from pathlib import Path
 
-from dynconfig.aws.permissions import ACCOUNT_ACTIONS, PARAMETER_ACTIONS, operator_policy
+from dynconfig.aws.permissions import (
+    ACCOUNT_ACTIONS,
+    ALARM_ACTIONS,
+    DASHBOARD_ACTIONS,
+    PARAMETER_ACTIONS,
+    operator_policy,
+)
 
 EXAMPLE = Path(__file__).parents[2] / "manifests" / "iam" / "operator-policy.json"
 
 
 def test_parameters_are_limited_to_the_paths_with_a_slash_at_their_end() -> None:
-    (statement, _account) = operator_policy(["/shop", "/common/"], "123456789012", "eu-west-1")["Statement"]
+    statement, *_others = operator_policy(["/shop", "/common/"], "123456789012", "eu-west-1")["Statement"]
     assert statement["Resource"] == [
         "arn:aws:ssm:eu-west-1:123456789012:parameter/shop/*",
         "arn:aws:ssm:eu-west-1:123456789012:parameter/common/*",
@@ -37,4 +43,11 @@ def test_without_keys_there_is_no_statement_about_keys() -> None:
 def test_the_policy_in_the_manifests_is_the_generated_one() -> None:
     shipped = json.loads(EXAMPLE.read_text())
     actions = [action for statement in shipped["Statement"] for action in statement["Action"]]
-    assert set(PARAMETER_ACTIONS) | set(ACCOUNT_ACTIONS) <= set(actions)
+    assert {*PARAMETER_ACTIONS, *ACCOUNT_ACTIONS, *ALARM_ACTIONS, *DASHBOARD_ACTIONS} <= set(actions)
+
+
+def test_alarms_and_dashboards_are_limited_to_those_of_this_operator() -> None:
+    listed = operator_policy(["/shop"], "123456789012", "eu-west-1")["Statement"]
+    statements = {statement["Sid"]: statement for statement in listed}
+    assert statements["Alarms"]["Resource"] == "arn:aws:cloudwatch:eu-west-1:123456789012:alarm:dynconfig-*"
+    assert statements["Dashboards"]["Resource"] == "arn:aws:cloudwatch::123456789012:dashboard/dynconfig-*"

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from tests.kinds.workshop import Workshop, unlimited
 
-from dynconfig.aws.permissions import ACCOUNT_ACTIONS, PARAMETER_ACTIONS
+from dynconfig.aws.permissions import ACCOUNT_ACTIONS, ALARM_ACTIONS, DASHBOARD_ACTIONS, PARAMETER_ACTIONS
 from dynconfig.aws.session import Session
 from dynconfig_lab.aws import AwsLab, Faults
 
@@ -25,7 +25,7 @@ def session(lab: AwsLab) -> Iterator[Session]:
     """Clients whose calls, all tests together, are held against the operator's IAM policy."""
     made: set[str] = set()
     yield unlimited(lab, lambda service, operation, _code: made.add(f"{_PREFIXES.get(service, service)}:{operation}"))
-    assert made <= {*PARAMETER_ACTIONS, *ACCOUNT_ACTIONS}
+    assert made <= {*PARAMETER_ACTIONS, *ACCOUNT_ACTIONS, *ALARM_ACTIONS, *DASHBOARD_ACTIONS}
 
 
 @pytest.fixture

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
+from dynconfig.engine.naming import PREFIX
+
 # Every SSM call of kinds/parameter.py that has a resource; a test holds this against the calls that the tests make.
 PARAMETER_ACTIONS = (
     "ssm:AddTagsToResource",
@@ -15,9 +17,24 @@ PARAMETER_ACTIONS = (
     "ssm:RemoveTagsFromResource",
     "ssm:UnlabelParameterVersion",
 )
-# These have no resource level.
+# All alarms and dashboards of this operator begin with one prefix; see engine/naming.py.
+ALARM_ACTIONS = (
+    "cloudwatch:DeleteAlarms",
+    "cloudwatch:ListTagsForResource",
+    "cloudwatch:PutMetricAlarm",
+    "cloudwatch:TagResource",
+    "cloudwatch:UntagResource",
+)
+DASHBOARD_ACTIONS = ("cloudwatch:DeleteDashboards", "cloudwatch:GetDashboard", "cloudwatch:PutDashboard")
+# These have no resource level, or are granted on everything only.
+# https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutCompositeAlarm.html
 # https://docs.aws.amazon.com/service-authorization/latest/reference/list_awssystemsmanager.html
-ACCOUNT_ACTIONS = ("ssm:DescribeParameters", "tag:GetResources")
+ACCOUNT_ACTIONS = (
+    "cloudwatch:DescribeAlarms",
+    "cloudwatch:PutCompositeAlarm",
+    "ssm:DescribeParameters",
+    "tag:GetResources",
+)
 # Standard parameters are encrypted directly, advanced ones with a data key.
 # https://docs.aws.amazon.com/kms/latest/developerguide/services-parameter-store.html
 KEY_ACTIONS = ("kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey")
@@ -26,9 +43,13 @@ KEY_ACTIONS = ("kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey")
 def operator_policy(paths: Sequence[str], account: str, region: str, keys: Sequence[str] = ()) -> dict[str, Any]:
     """The policy for parameters below `paths`, and for SecureStrings under the KMS keys given by ARN."""
     parameters = [f"arn:aws:ssm:{region}:{account}:parameter{path.rstrip('/')}/*" for path in paths]
+    alarms = f"arn:aws:cloudwatch:{region}:{account}:alarm:{PREFIX}*"
+    dashboards = f"arn:aws:cloudwatch::{account}:dashboard/{PREFIX}*"
     statements = [
         {"Sid": "Parameters", "Effect": "Allow", "Action": list(PARAMETER_ACTIONS), "Resource": parameters},
         {"Sid": "Metadata", "Effect": "Allow", "Action": list(ACCOUNT_ACTIONS), "Resource": "*"},
+        {"Sid": "Alarms", "Effect": "Allow", "Action": list(ALARM_ACTIONS), "Resource": alarms},
+        {"Sid": "Dashboards", "Effect": "Allow", "Action": list(DASHBOARD_ACTIONS), "Resource": dashboards},
     ]
     if keys:
         statements.append(_key_statement(keys, parameters, region))
