@@ -1,5 +1,6 @@
 """The environment of the operator as one frozen object."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
@@ -30,6 +31,8 @@ class Settings:
     """Calls per second, by operation or group, that replace the built-in ones."""
     ignored_tags: tuple[str, ...] = ()
     """Prefixes of tag keys that somebody else keeps on the resources."""
+    boundary: str = ""
+    """ARN of the permissions boundary of every role that the operator makes; empty for none."""
     metrics_port: int = 0
     """Port of the Prometheus metrics; 0 for none."""
     health_port: int = 0
@@ -51,6 +54,7 @@ class Settings:
             is_emulated=_is_emulated(environment),
             quota=_quota(own.get("QUOTA", "")),
             ignored_tags=_listed(own.get("IGNORED_TAGS", "")),
+            boundary=_arn(own, "BOUNDARY"),
             metrics_port=_number(own, "METRICS_PORT", 0, 0, 65535),
             health_port=_number(own, "HEALTH_PORT", 0, 0, 65535),
             log_level=_choice(own, "LOG_LEVEL", ("INFO", "DEBUG", "WARNING", "ERROR")),
@@ -101,6 +105,13 @@ def _number(own: Mapping[str, str], name: str, default: int, lowest: int, highes
     if not text.isdigit() or not lowest <= int(text) <= highest:
         raise BadSetting(f"DYNCONFIG_{name}: {text!r} is not a whole number from {lowest} to {highest}")
     return int(text)
+
+
+def _arn(own: Mapping[str, str], name: str) -> str:
+    text = own.get(name, "")
+    if text and not re.fullmatch(r"arn:aws[a-z-]*:iam::([0-9]{12}|aws):policy/\S+", text):
+        raise BadSetting(f"DYNCONFIG_{name}: {text!r} is not the ARN of an IAM policy")
+    return text
 
 
 def _choice(own: Mapping[str, str], name: str, choices: tuple[str, ...]) -> str:

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections.abc import Callable
 from functools import cached_property, partial
 
 from dynconfig.aws import layers
@@ -48,6 +49,39 @@ def default_region(settings: Settings) -> str:
     return region
 
 
+def kinds(
+    session: Session,
+    region: str,
+    settings: Settings,
+    account: Callable[[], str],
+    clock: Callable[[], float],
+) -> tuple[AnyKind, ...]:
+    """All kinds of one region, in the order in which they are put."""
+    client = partial(session.client, region=region)
+    arns = Arns(region, account)
+    tagging, cloudwatch = client("resourcegroupstaggingapi"), client("cloudwatch")
+    tagged = TaggedParameters(tagging, clock)
+    layer, ignored = partial(layers.layer, region), settings.ignored_tags
+    functions, iam = client("lambda"), client("iam")
+    watched = WatchedAlarms(cloudwatch, TaggedAlarms(tagging, clock), clock, ignored_tags=ignored)
+    return (
+        Parameters(client("ssm"), tagged, clock, ignored_tags=ignored),
+        Roles(iam, arns, boundary=settings.boundary, ignored_tags=ignored),
+        LogGroups(client("logs"), arns, ignored_tags=ignored),
+        Functions(functions, arns, layer, package, clock, ignored_tags=ignored),
+        FailureDestinations(functions),
+        Rules(client("events"), arns, ignored_tags=ignored),
+        Schedules(client("scheduler"), arns),
+        HttpApis(client("apigatewayv2"), arns, ignored_tags=ignored),
+        Permissions(functions, arns),
+        Attachments(functions, iam, arns, layer),
+        Alarms(cloudwatch, watched, arns),
+        # It names the alarms: it comes after them, and goes before them.
+        CompositeAlarms(cloudwatch, watched, arns),
+        Dashboards(cloudwatch, arns),
+    )
+
+
 class _Places:
     """The kinds of each place, made when a declaration first names it, in the order in which they are put."""
 
@@ -65,36 +99,9 @@ class _Places:
             return self._kinds[place]
 
     def _made(self, place: Place) -> tuple[AnyKind, ...]:
-        clock = time.monotonic
-        tagging = self._session.client("resourcegroupstaggingapi", place.region)
-        tagged = TaggedParameters(tagging, clock)
-        ssm = self._session.client("ssm", place.region)
-        arns = Arns(place.region, self._account)
-        layer, ignored = partial(layers.layer, place.region), self._settings.ignored_tags
-        client = partial(self._session.client, region=place.region)
-        functions, iam, cloudwatch = client("lambda"), client("iam"), client("cloudwatch")
-        watched = WatchedAlarms(cloudwatch, TaggedAlarms(tagging, clock), clock, ignored_tags=ignored)
-        return (
-            Parameters(ssm, tagged, clock, ignored_tags=ignored),
-            Roles(iam, arns, ignored_tags=ignored),
-            LogGroups(client("logs"), arns, ignored_tags=ignored),
-            Functions(functions, arns, layer, package, ignored_tags=ignored),
-            FailureDestinations(functions),
-            Rules(client("events"), arns, ignored_tags=ignored),
-            Schedules(client("scheduler"), arns),
-            HttpApis(client("apigatewayv2"), arns, ignored_tags=ignored),
-            Permissions(functions, arns),
-            Attachments(functions, iam, arns, layer),
-            Alarms(cloudwatch, watched, arns),
-            # It names the alarms: it comes after them, and goes before them.
-            CompositeAlarms(cloudwatch, watched, arns),
-            Dashboards(cloudwatch, arns),
-        )
+        return kinds(self._session, place.region, self._settings, lambda: self._account_id, time.monotonic)
 
     @cached_property
     def _account_id(self) -> str:
         answer = self._session.client("sts", self._settings.region or "us-east-1").get_caller_identity()
         return str(answer["Account"])
-
-    def _account(self) -> str:
-        return self._account_id

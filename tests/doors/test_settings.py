@@ -39,6 +39,12 @@ def test_paths_are_allowed_by_namespace_with_a_default_and_nothing_for_the_rest(
     assert strict.paths_of("other") != ()
 
 
+def test_the_boundary_of_roles_is_the_arn_of_a_policy() -> None:
+    arn = "arn:aws:iam::123456789012:policy/team/boundary"
+    assert Settings.from_environment({"DYNCONFIG_BOUNDARY": arn}).boundary == arn
+    assert Settings.from_environment({}).boundary == ""
+
+
 def test_quotas_are_read_as_calls_a_second() -> None:
     found = Settings.from_environment({"DYNCONFIG_QUOTA": "ssm.Put=10, ssm.Get=100.5"})
     assert found.quota == {"ssm.Put": 10.0, "ssm.Get": 100.5}
@@ -52,6 +58,8 @@ def test_quotas_are_read_as_calls_a_second() -> None:
         ("DYNCONFIG_ALLOWED_PATHS", "shop"),
         ("DYNCONFIG_ALLOWED_PATHS", "shop=shop"),
         ("DYNCONFIG_WORKERS", "many"),
+        ("DYNCONFIG_BOUNDARY", "my-boundary"),
+        ("DYNCONFIG_BOUNDARY", "arn:aws:iam::123456789012:role/r"),
         ("DYNCONFIG_WORKERS", "0"),
         ("DYNCONFIG_TURN_SECONDS", "-1"),
         ("DYNCONFIG_METRICS_PORT", "70000"),

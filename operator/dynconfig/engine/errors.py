@@ -98,5 +98,5 @@ class VersionLimit(Refused):
     """SSM keeps 100 versions, and the oldest carries a label, so that no new version can be written."""
 
 
-class NotFound(Terminal):
-    """AWS does not have it; kinds catch this, others never see it."""
+class NotFound(Conflict):
+    """AWS does not have it: an answer to a kind that asks; to one that writes, it went away or is not known everywhere yet."""

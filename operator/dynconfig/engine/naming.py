@@ -32,9 +32,9 @@ class Names:
         watched = own if own.startswith(PREFIX) else f"{PREFIX}{own}"
         return cls(
             function=own,
-            # IAM knows no regions.
-            role=role or fitting(f"{own}-{region}"),
-            scheduler_role=fitting(f"{own}-{region}-scheduler"),
+            # IAM knows no regions, and does not tell names apart by case.
+            role=role or fitting(f"{own}-{region}", caseless=True),
+            scheduler_role=fitting(f"{own}-{region}-scheduler", caseless=True),
             # https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs.html
             log_group=f"/aws/lambda/{own}",
             rule=fitting(f"{own}-parameters"),
@@ -51,10 +51,10 @@ class Names:
         return f"{self.alarms}{name}"
 
 
-def fitting(name: str) -> str:
-    """The name itself where AWS takes it; else a legal and shorter one that is as unique."""
+def fitting(name: str, *, caseless: bool = False) -> str:
+    """The name itself where AWS takes it; else a legal and shorter one that is as unique, perhaps also without case."""
     legal = re.sub(r"[^a-zA-Z0-9_-]", "-", name)
-    if legal == name and len(name) <= LONGEST:
+    if legal == name and len(name) <= LONGEST and not (caseless and name != name.lower()):
         return name
     digest = hashlib.sha256(name.encode()).hexdigest()[:8]
     return f"{legal[: LONGEST - 9]}-{digest}"

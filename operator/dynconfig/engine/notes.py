@@ -40,15 +40,21 @@ def refusals(error: DynConfigError, previous: Mapping[str, Any]) -> tuple[Note, 
 
 def abandoned(declaration: Declaration) -> Note:
     """The inventory of what stays behind when a person gives up on a deletion."""
-    left = ", ".join(declaration.known) or "nothing"
+    left = _inventory(declaration)
     return Note("Warning", Reason.ABANDONED, f"Let go by annotation. Left in AWS ({declaration.place.region}): {left}")
 
 
 def _hopeless(outcome: Outcome, previous: Mapping[str, Any]) -> tuple[Note, ...]:
     if any(item.get("reason") == Reason.DELETION_FAILING for item in previous.get("conditions") or ()):
         return ()
-    left = ", ".join(outcome.declaration.known) or "nothing"
+    left = _inventory(outcome.declaration)
     return (Note("Warning", Reason.DELETION_FAILING, f"{abandon_hint(outcome)}. What would be left: {left}"),)
+
+
+def _inventory(declaration: Declaration) -> str:
+    """All that may be in AWS; what is not a parameter first, since it is little."""
+    reported = declaration.applied.resources if declaration.applied else ()
+    return ", ".join([*(f"{kind} {name}" for kind, name in reported), *declaration.known]) or "nothing"
 
 
 def _is_told(message: str, previous: Mapping[str, Any]) -> bool:

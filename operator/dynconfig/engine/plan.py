@@ -91,6 +91,8 @@ class Step:
     @property
     def is_derived(self) -> bool:
         """Whether it only follows from what other resources have become."""
+        if isinstance(self.change, Delete):
+            return self.change.observed.follows
         if not isinstance(self.change, Update):
             return False
         marked = {item.name for item in fields(self.change.desired) if item.metadata.get("derived")}
@@ -228,7 +230,8 @@ def _check_ownership(declaration: Declaration, desired: Sequence[Resource], exis
 def _refusal(declaration: Declaration, observed: Resource) -> str | None:
     owner = Owner.parse(observed.owner) if observed.owner else None
     free = not observed.owner or (owner is not None and owner.is_predecessor_of(declaration.owner))
-    title = observed.title[0].lower() + observed.title[1:]
+    where = f"{observed.declared_in}: " if observed.declared_in else ""
+    title = where + observed.title[0].lower() + observed.title[1:]
     if not free:
         return f"{title} belongs to {_owner_title(observed)}; rename it or delete the other"
     if declaration.adoption_policy is AdoptionPolicy.IF_UNOWNED:

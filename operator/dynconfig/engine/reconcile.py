@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from dynconfig.api.spec import DriftPolicy
 from dynconfig.engine.declaration import Declaration, Place
-from dynconfig.engine.errors import DynConfigError, ReconcileLoop, Settling
+from dynconfig.engine.errors import AccessDenied, DynConfigError, ReconcileLoop, Settling
 from dynconfig.engine.plan import (
     AnyKind,
     Create,
@@ -20,12 +20,12 @@ from dynconfig.engine.plan import (
     check,
     drifted,
 )
-from dynconfig.engine.resource import Resource, Scope
+from dynconfig.engine.resource import Resource, Scope, Versioned
 
 DELETE_BATCH = 50
 LOOP_LENGTH = 3
-# AWS takes a second or two to carry out a write to a function.
-SETTLING_SECONDS = 0.5
+# AWS takes a second or two to carry out a write to a function, and sometimes minutes.
+SETTLING_SECONDS, SETTLING_GROWTH, LONGEST_SETTLING = 0.5, 1.5, 10.0
 
 NOTHING = Plan()
 
@@ -70,6 +70,7 @@ class Engine:
     def __init__(self, kinds_of: Callable[[Place], Sequence[AnyKind]]) -> None:
         self._kinds_of = kinds_of
         self._repeats: dict[str, dict[tuple[str, Difference], int]] = {}
+        self._waits: dict[str, int] = {}
 
     def prepare(self, place: Place) -> None:
         """Have the kinds of a place made before the first object needs them."""
@@ -88,7 +89,7 @@ class Engine:
         steps: list[Step] = []
         for kind in self._kinds_of(declaration.place):
             desired = tuple(kind.desired(declaration))
-            observed = tuple(kind.observe(scope, desired))
+            observed = _observed(kind, scope, desired)
             owned = tuple(resource for resource in observed if resource.owner == declaration.owner.tag)
             parts.append(Part(kind, desired, owned))
             steps += changes(kind, declaration, desired, observed)
@@ -100,6 +101,18 @@ class Engine:
 
     def run(self, declaration: Declaration, keep_going: KeepGoing = lambda: True) -> Outcome:
         """Make AWS equal to the declaration; stops between two writes when `keep_going` says so."""
+        outcome = self._run(declaration, keep_going)
+        if isinstance(outcome.error, Settling):
+            return replace(outcome, error=self._patient(declaration.owner.uid, outcome.error))
+        self._waits.pop(declaration.owner.uid, None)
+        return outcome
+
+    def forget(self, uid: str) -> None:
+        """Drop what is remembered of an object that is gone."""
+        self._repeats.pop(uid, None)
+        self._waits.pop(uid, None)
+
+    def _run(self, declaration: Declaration, keep_going: KeepGoing) -> Outcome:
         try:
             plan = self.plan(declaration)
         except DynConfigError as error:
@@ -113,10 +126,6 @@ class Engine:
         except ReconcileLoop as error:
             return replace(outcome, error=error)
         return self._follow_up(self._apply(outcome, keep_going), keep_going)
-
-    def forget(self, uid: str) -> None:
-        """Drop what is remembered of an object that is gone."""
-        self._repeats.pop(uid, None)
 
     def _apply(self, outcome: Outcome, keep_going: KeepGoing) -> Outcome:
         owned = {resource.title: resource for resource in outcome.owned}
@@ -136,18 +145,24 @@ class Engine:
         error = error or _settling(owned.values())
         return replace(outcome, applied=tuple(applied), owned=tuple(owned.values()), error=error)
 
+    def _patient(self, uid: str, error: Settling) -> Settling:
+        """The same, to be looked at again later each time."""
+        waits = self._waits[uid] = self._waits.get(uid, 0) + 1
+        # The exponent is bounded, since a float is, too.
+        delay = SETTLING_SECONDS * SETTLING_GROWTH ** min(waits - 1, 20)
+        return Settling(str(error), delay=min(delay, LONGEST_SETTLING))
+
     def _follow_up(self, outcome: Outcome, keep_going: KeepGoing) -> Outcome:
         """What follows from what was just written, by comparison with what AWS answered: an id, a revision."""
         if not outcome.is_complete or not outcome.applied or outcome.declaration.deleting:
             return outcome
-        steps = _derived(outcome)
-        if not steps:
+        plan = _derived(outcome)
+        if plan.is_empty:
             return outcome
-        plan = replace(outcome.plan, steps=steps)
         more = self._apply(replace(outcome, plan=plan, applied=()), keep_going)
         return replace(
             more,
-            plan=replace(plan, steps=(*outcome.plan.steps, *steps)),
+            plan=replace(plan, steps=(*outcome.plan.steps, *plan.steps)),
             applied=(*outcome.applied, *more.applied),
         )
 
@@ -185,23 +200,37 @@ def _scope(declaration: Declaration) -> Scope:
         names=declaration.names,
         known=declaration.known,
         listed=declaration.applied.resources if declaration.applied else (),
-        blind=declaration.blind,
+        # A deletion is the last look: what was made after the last report must not stay.
+        blind=declaration.blind or declaration.deleting,
         untouched=declaration.untouched,
         closely=declaration.requested or declaration.deleting,
     )
 
 
-def _derived(outcome: Outcome) -> tuple[Step, ...]:
-    """Steps of kinds that desire something else, now that others were written; pure."""
+def _observed(kind: AnyKind, scope: Scope, desired: Sequence[Resource]) -> tuple[Resource, ...]:
+    """What the kind sees. Who may not look where nothing is declared or reported has made nothing there."""
+    try:
+        return tuple(kind.observe(scope, desired))
+    except AccessDenied:
+        is_reported = any(listed == kind.value.__name__ for listed, _name in scope.listed)
+        if desired or is_reported or issubclass(kind.value, Versioned):
+            raise
+        return ()
+
+
+def _derived(outcome: Outcome) -> Plan:
+    """What kinds desire otherwise, now that others were written; pure."""
     declaration = outcome.declaration
     steps: list[Step] = []
+    parts: list[Part] = []
     for part in outcome.plan.parts:
         desired = tuple(part.kind.desired(declaration))
         owned = tuple(resource for resource in outcome.owned if isinstance(resource, part.kind.value))
         if desired != part.declared:
             steps += changes(part.kind, declaration, desired, owned)
+        parts.append(Part(part.kind, desired, owned))
         declaration = replace(declaration, found=(*declaration.found, *owned))
-    return _in_order(steps)
+    return Plan(_in_order(steps), tuple(parts))
 
 
 def _refuse_pending(step: Step, owned: Mapping[str, Resource]) -> None:
