@@ -1,6 +1,7 @@
 """The layer in front of moto: counts each call, applies faults, and hands Parameter Store to its own rules."""
 
 import base64
+import gzip
 import io
 import json
 import socket
@@ -58,7 +59,7 @@ class Layer:
         self._http_apis = HttpApis(runner)
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+        body = _unpacked(environ, environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0)))
         call = identify(environ, body)
         self._calls.count(call)
         self._suffer(environ)
@@ -145,6 +146,14 @@ class Layer:
         if status.startswith(("500", "404")) and b"<html" in content[:200].lower():
             raise AwsError("NotEmulated", "The lab does not emulate this call.")
         return Answer(status, tuple(headers), content)
+
+
+def _unpacked(environ: Environ, body: bytes) -> bytes:
+    """SDKs compress what is large where the service takes it, as PutMetricData does."""
+    if environ.get("HTTP_CONTENT_ENCODING") != "gzip":
+        return body
+    del environ["HTTP_CONTENT_ENCODING"]
+    return gzip.decompress(body)
 
 
 def _refusal(call: Call, environ: Environ, error: AwsError) -> Answer:

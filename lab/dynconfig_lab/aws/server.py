@@ -16,6 +16,7 @@ from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
 from dynconfig_lab.aws.calls import Calls
 from dynconfig_lab.aws.cloudwatch import CloudWatch
+from dynconfig_lab.aws.cloudwatch_alarm import LOCK
 from dynconfig_lab.aws.cloudwatch_watch import Watch
 from dynconfig_lab.aws.control import Control
 from dynconfig_lab.aws.events import Bus
@@ -111,7 +112,9 @@ class AwsLab:
         """Forget all AWS state; counters and faults stay."""
         self._parameters.clear()
         self._functions.clear()
-        moto_api_backend.reset()
+        # An evaluation that is under way would put its alarm back.
+        with LOCK:
+            moto_api_backend.reset()
 
     def alarms(self, period_seconds: float | None) -> None:
         """How long each period of an alarm lasts from now on; None: as declared."""

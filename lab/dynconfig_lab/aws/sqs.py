@@ -77,12 +77,9 @@ class Queues:
             with self._receiving:
                 answer = forward({**request, "WaitTimeSeconds": 0})
             left = until - self._clock()
-            if left <= 0 or not answer.is_success or answer.document().get("Messages") or self._is_over(call, request):
+            if left <= 0 or not answer.is_success or answer.document().get("Messages") or self._stopped.is_set():
                 return answer
             _wait(queue, min(left, LOOK_SECONDS))
-
-    def _is_over(self, call: Call, request: Request) -> bool:
-        return self._stopped.is_set() or _queue(call.region, request) is None
 
 
 _HANDLERS: dict[str, Callable[[Queues, Call, Request, Forward], Answer]] = {
@@ -133,7 +130,7 @@ def _refuse_other(region: str, name: str, attributes: Request) -> None:
     for key, value in attributes.items():
         if queue is not None and not _is_same(present.get(key), value):
             text = f"A queue already exists with the same name and a different value for attribute {key}"
-            raise AwsError("QueueAlreadyExists", text)
+            raise AwsError("QueueAlreadyExists", text, shape="QueueNameExists")
 
 
 def _is_same(present: object, wanted: str) -> bool:

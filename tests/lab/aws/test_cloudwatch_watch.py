@@ -157,7 +157,8 @@ def test_the_length_of_periods_is_set_and_told(lab: AwsLab, http: httpx2.Client)
     assert http.get(where).json() == {"period_seconds": None}
     assert http.post(where, json={"period_seconds": 2}).json() == {"period_seconds": 2}
     assert http.get(where).json() == {"period_seconds": 2}
-    for wrong in ({"period_seconds": 0}, {"period_seconds": "2"}, {"period_seconds": True}, []):
+    mistakes: list[object] = [{"period_seconds": 0}, {"period_seconds": "2"}, {"period_seconds": True}, []]
+    for wrong in mistakes:
         answer = http.post(where, json=wrong)
         assert answer.status_code == 400
         assert "period_seconds: has to be a number above 0" in answer.json()["error"]
@@ -173,3 +174,15 @@ def test_a_lab_elsewhere_evaluates_on_request(lab: AwsLab, watched: Watched) -> 
     assert remote.evaluate_alarms()[f"{ALARM_ARN}:{name}"] == "ALARM"
     remote.alarms(None)
     assert watched.state(name) == "ALARM"
+
+
+def test_a_reset_forgets_alarms_data_and_dashboards(lab: AwsLab, watched: Watched) -> None:
+    name = watched.alarm()
+    watched.put(9.0)
+    watched.cloudwatch.put_dashboard(DashboardName=name, DashboardBody='{"widgets": []}')
+    lab.clear()
+    assert watched.cloudwatch.describe_alarms()["MetricAlarms"] == []
+    assert watched.cloudwatch.list_metrics()["Metrics"] == []
+    assert watched.cloudwatch.list_dashboards()["DashboardEntries"] == []
+    assert watched.cloudwatch.describe_alarm_history()["AlarmHistoryItems"] == []
+    assert lab.evaluate_alarms() == {}

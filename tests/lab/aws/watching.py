@@ -58,8 +58,9 @@ class Watched:
         """The alarm as it is described now."""
         both = ["MetricAlarm", "CompositeAlarm"]
         found = self.cloudwatch.describe_alarms(AlarmNames=[name], AlarmTypes=both)
-        (alarm,) = [*found["MetricAlarms"], *found["CompositeAlarms"]]
-        return dict(alarm)
+        alarms: list[dict[str, Any]] = found["MetricAlarms"] + found["CompositeAlarms"]
+        assert len(alarms) == 1
+        return alarms[0]
 
     def state(self, name: str) -> str:
         return str(self.see(name)["StateValue"])
