@@ -13,6 +13,8 @@ from dynconfig.kinds.tags import Pairs
 if TYPE_CHECKING:
     from mypy_boto3_cloudwatch.client import CloudWatchClient
 
+# https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_DescribeAlarms.html
+PAGE = 100
 METRIC, COMPOSITE = "MetricAlarms", "CompositeAlarms"
 # DescribeAlarms answers the whole configuration, but no tags, and asking for those is a call for each alarm. So they are
 # remembered for as long as the alarm was configured at the same time. That costs: a tag that somebody changes is noticed
@@ -149,7 +151,9 @@ class WatchedAlarms:
         found = {METRIC: list[Answer](), COMPOSITE: list[Answer]()}
         for prefix in prefixes:
             for page in self._cloudwatch.get_paginator("describe_alarms").paginate(
-                AlarmNamePrefix=prefix, AlarmTypes=["MetricAlarm", "CompositeAlarm"]
+                AlarmNamePrefix=prefix,
+                AlarmTypes=["MetricAlarm", "CompositeAlarm"],
+                PaginationConfig={"PageSize": PAGE},
             ):
                 found[METRIC] += page.get("MetricAlarms", [])
                 found[COMPOSITE] += page.get("CompositeAlarms", [])
