@@ -19,7 +19,7 @@ from dynconfig_function.settings import Identity
 
 pytestmark = pytest.mark.lab
 
-DEFAULTS = {"function": {}, "alarms": {}}
+DEFAULTS: dict[str, Any] = {"function": {}, "alarms": {}}
 LOOK = {"cloudwatch.DescribeAlarms": 1}
 
 
