@@ -9,12 +9,15 @@ from dynconfig.aws import layers
 from dynconfig.aws.package import package
 from dynconfig.aws.quota import Quota
 from dynconfig.aws.session import Count, Session
-from dynconfig.aws.tagged import TaggedParameters
+from dynconfig.aws.tagged import TaggedAlarms, TaggedParameters
 from dynconfig.engine.arns import Arns
 from dynconfig.engine.declaration import Place
 from dynconfig.engine.plan import AnyKind
 from dynconfig.engine.reconcile import Engine
+from dynconfig.kinds.alarm import Alarms
 from dynconfig.kinds.attachment import Attachments
+from dynconfig.kinds.composite_alarm import CompositeAlarms
+from dynconfig.kinds.dashboard import Dashboards
 from dynconfig.kinds.failure_destination import FailureDestinations
 from dynconfig.kinds.function import Functions
 from dynconfig.kinds.http_api import HttpApis
@@ -25,6 +28,7 @@ from dynconfig.kinds.permission import Permissions
 from dynconfig.kinds.role import Roles
 from dynconfig.kinds.rule import Rules
 from dynconfig.kinds.schedule import Schedules
+from dynconfig.kinds.watched import WatchedAlarms
 from dynconfig.settings import BadSetting, Settings
 
 NO_REGION = "no AWS region: set AWS_REGION (or DYNCONFIG_REGION, or a region in the AWS profile)"
@@ -59,9 +63,11 @@ def kinds(
     """All kinds of one region, in the order in which they are put."""
     client = partial(session.client, region=region)
     arns = Arns(region, account)
-    tagged = tagged or TaggedParameters(client("resourcegroupstaggingapi"), clock)
+    tagging, cloudwatch = client("resourcegroupstaggingapi"), client("cloudwatch")
+    tagged = tagged or TaggedParameters(tagging, clock)
     layer, ignored = partial(layers.layer, region), settings.ignored_tags
     functions, iam = client("lambda"), client("iam")
+    watched = WatchedAlarms(cloudwatch, TaggedAlarms(tagging, clock), clock, ignored_tags=ignored)
     return (
         Parameters(client("ssm"), tagged, clock, ignored_tags=ignored),
         Roles(iam, arns, boundary=settings.boundary, ignored_tags=ignored),
@@ -73,6 +79,10 @@ def kinds(
         HttpApis(client("apigatewayv2"), arns, ignored_tags=ignored),
         Permissions(functions, arns),
         Attachments(functions, iam, arns, layer),
+        Alarms(cloudwatch, watched, arns),
+        # It names the alarms: it comes after them, and goes before them.
+        CompositeAlarms(cloudwatch, watched, arns),
+        Dashboards(cloudwatch, arns),
     )
 
 

@@ -9,7 +9,13 @@ import pytest
 from typer.testing import CliRunner
 
 from dynconfig.aws.layers import layer
-from dynconfig.aws.permissions import ACCOUNT_ACTIONS, LOG_ACCOUNT_ACTIONS, Allowed, operator_policy
+from dynconfig.aws.permissions import (
+    ACCOUNT_ACTIONS,
+    ALARM_ACCOUNT_ACTIONS,
+    LOG_ACCOUNT_ACTIONS,
+    Allowed,
+    operator_policy,
+)
 from dynconfig.cli import app
 from dynconfig.engine.arns import Arns
 from dynconfig.engine.naming import Names
@@ -48,7 +54,9 @@ def test_parameters_are_limited_to_the_paths_with_a_slash_at_their_end() -> None
 
 def test_only_what_has_no_resource_level_is_allowed_on_everything() -> None:
     wide = [statement for statement in policy(keys=[KEY]).values() if statement["Resource"] == "*"]
-    assert [statement["Action"] for statement in wide] == [[*ACCOUNT_ACTIONS, *LOG_ACCOUNT_ACTIONS]]
+    assert [statement["Action"] for statement in wide] == [
+        [*ACCOUNT_ACTIONS, *LOG_ACCOUNT_ACTIONS, *ALARM_ACCOUNT_ACTIONS]
+    ]
 
 
 @pytest.mark.parametrize("boundary", ["", "arn:aws:iam::123456789012:policy/boundary"])
@@ -103,6 +111,8 @@ def _check_all(found: dict[str, dict[str, Any]], names: Names) -> None:
     assert allows(found, "logs:CreateLogGroup", f"{ARNS.log_group(names.log_group)}:*")
     assert allows(found, "events:PutRule", ARNS.rule(names.rule))
     assert allows(found, "scheduler:CreateSchedule", ARNS.schedule(names.schedule))
+    assert allows(found, "cloudwatch:PutMetricAlarm", ARNS.alarm(names.alarm("Errors")))
+    assert allows(found, "cloudwatch:PutDashboard", ARNS.dashboard(names.dashboard))
 
 
 @pytest.mark.parametrize(
@@ -113,6 +123,8 @@ def _check_all(found: dict[str, dict[str, Any]], names: Names) -> None:
         ("iam:PassRole", ARNS.role("admin")),
         ("events:PutRule", ARNS.rule("payments")),
         ("scheduler:UpdateSchedule", ARNS.schedule("payments")),
+        ("cloudwatch:DeleteAlarms", ARNS.alarm("payments/Errors")),
+        ("cloudwatch:PutDashboard", ARNS.dashboard("payments")),
         ("logs:DeleteLogGroup", ARNS.log_group("/aws/lambda/payments")),
         ("lambda:CreateFunction", "arn:aws:lambda:us-east-1:123456789012:function:dynconfig-a"),
     ],

@@ -26,6 +26,8 @@ _SUBJECTS = {
     "Rule": "rule",
     "ApiId": "HTTP API",
     "ResourceId": "parameter",
+    "AlarmName": "alarm",
+    "DashboardName": "dashboard",
 }
 _NAMES = {"ssm": "parameter", "events": "rule", "scheduler": "schedule", "apigatewayv2": "HTTP API"}
 

@@ -51,6 +51,14 @@ class Arns:
         """A schedule in the default group."""
         return self._of("scheduler", f"schedule/default/{name}")
 
+    def alarm(self, name: str) -> str:
+        """An alarm, metric or composite."""
+        return self._of("cloudwatch", f"alarm:{name}")
+
+    def dashboard(self, name: str) -> str:
+        """A dashboard; all regions share them."""
+        return f"arn:{self.partition}:cloudwatch::{self.account}:dashboard/{name}"
+
     def http_api(self, api_id: str) -> str:
         """An HTTP API, as tags and policies name it."""
         return f"arn:{self.partition}:apigateway:{self.region}::/apis/{api_id}"

@@ -74,7 +74,7 @@ class Engine:
 
         Stops between two writes when `keep_going` says so.
         """
-        outcome = self._run(declaration, keep_going, now)
+        outcome = self._run(replace(declaration, now=float(int(now))), keep_going, now)
         if isinstance(outcome.error, Settling):
             return replace(outcome, error=self._patient(declaration.owner.uid, outcome.error))
         self._waits.pop(declaration.owner.uid, None)
