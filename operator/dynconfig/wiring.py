@@ -3,14 +3,20 @@
 import threading
 import time
 from functools import cached_property, partial
+from urllib.parse import urlsplit
 
 from dynconfig.aws import layers
+from dynconfig.aws.mailbox import Mailbox
 from dynconfig.aws.package import package
+from dynconfig.aws.patterns import PREFIX, event_rules
+from dynconfig.aws.postman import Hear, Postman, PostOffice
 from dynconfig.aws.quota import Quota
 from dynconfig.aws.session import Count, Session
 from dynconfig.aws.tagged import TaggedParameters
 from dynconfig.engine.arns import Arns
 from dynconfig.engine.declaration import Place
+from dynconfig.engine.echoes import Echoes
+from dynconfig.engine.naming import fitting
 from dynconfig.engine.plan import AnyKind
 from dynconfig.engine.reconcile import Engine
 from dynconfig.kinds.attachment import Attachments
@@ -33,6 +39,12 @@ def engine(settings: Settings, count: Count = lambda *_: None) -> Engine:
     return Engine(_Places(settings, count))
 
 
+def listening(settings: Settings, count: Count, cluster: str, hear: Hear) -> tuple[Engine, PostOffice]:
+    """An engine, and what brings the events of AWS in every region that is named to it."""
+    places = _Places(settings, count)
+    return Engine(places), PostOffice(partial(places.postman, cluster, hear))
+
+
 def default_region(settings: Settings) -> str:
     """The region of objects that name none. Raises BadSetting."""
     region = (
@@ -53,12 +65,27 @@ class _Places:
         self._session = Session(quota, count, endpoint=None, pool=settings.workers)
         self._kinds: dict[Place, tuple[AnyKind, ...]] = {}
         self._lock = threading.Lock()
+        self._echoes = Echoes(time.time)
 
     def __call__(self, place: Place) -> tuple[AnyKind, ...]:
         with self._lock:
             if place not in self._kinds:
                 self._kinds[place] = self._made(place)
             return self._kinds[place]
+
+    def postman(self, cluster: str, hear: Hear, region: str) -> Postman | None:
+        """Who brings the events of a region; None where none are wanted, or no queue was given for it."""
+        queues = {_region_of(url) or default_region(self._settings): url for url in self._settings.queue_urls}
+        if not self._settings.hears_events or (queues and region not in queues):
+            return None
+        mailbox = Mailbox(
+            self._session.client("sqs", region),
+            self._session.client("events", region),
+            cluster=cluster,
+            queue=queues.get(region) or fitting(f"{PREFIX}{cluster}-events"),
+            rules=event_rules(cluster, self._settings.all_paths),
+        )
+        return Postman(region, mailbox, self._echoes, hear, time.monotonic)
 
     def _made(self, place: Place) -> tuple[AnyKind, ...]:
         clock = time.monotonic
@@ -68,8 +95,9 @@ class _Places:
         layer, ignored = partial(layers.layer, place.region), self._settings.ignored_tags
         client = partial(self._session.client, region=place.region)
         functions, iam = client("lambda"), client("iam")
+        writing = partial(self._echoes.writing, place.region)
         return (
-            Parameters(ssm, tagged, clock, ignored_tags=ignored),
+            Parameters(ssm, tagged, clock, ignored_tags=ignored, writing=writing),
             Roles(iam, arns, ignored_tags=ignored),
             LogGroups(client("logs"), arns, ignored_tags=ignored),
             Functions(functions, arns, layer, package, ignored_tags=ignored),
@@ -88,3 +116,9 @@ class _Places:
 
     def _account(self) -> str:
         return self._account_id
+
+
+def _region_of(url: str) -> str | None:
+    """The region in a queue's URL, such as https://sqs.eu-west-1.amazonaws.com/123456789012/queue."""
+    host = (urlsplit(url).hostname or "").split(".")
+    return host[1] if host[0] == "sqs" and len(host) > 2 else None

@@ -15,6 +15,7 @@ ABANDON = f"{GROUP}/abandon"
 
 OWNER_TAG = f"{GROUP}/owner"
 ATTACHED_TAG = f"{GROUP}/attached-by"
+CLUSTER_TAG = f"{GROUP}/cluster"
 
 # The owner tag holds cluster id, namespace, name and uid in the 256 characters of a tag value.
 MAX_NAME = 63

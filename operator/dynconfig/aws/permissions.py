@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
+from dynconfig.aws.patterns import PREFIX
+
 # Every SSM call of kinds/parameter.py that has a resource; a test holds this against the calls that the tests make.
 PARAMETER_ACTIONS = (
     "ssm:AddTagsToResource",
@@ -18,6 +20,25 @@ PARAMETER_ACTIONS = (
 # These have no resource level.
 # https://docs.aws.amazon.com/service-authorization/latest/reference/list_awssystemsmanager.html
 ACCOUNT_ACTIONS = ("ssm:DescribeParameters", "tag:GetResources")
+# What aws/mailbox.py does, where the operator makes its queue and rules itself.
+QUEUE_ACTIONS = (
+    "sqs:CreateQueue",
+    "sqs:DeleteMessage",
+    "sqs:GetQueueAttributes",
+    "sqs:GetQueueUrl",
+    "sqs:ListQueueTags",
+    "sqs:ReceiveMessage",
+    "sqs:SetQueueAttributes",
+    "sqs:TagQueue",
+)
+EVENT_RULE_ACTIONS = (
+    "events:DescribeRule",
+    "events:ListTagsForResource",
+    "events:ListTargetsByRule",
+    "events:PutRule",
+    "events:PutTargets",
+    "events:TagResource",
+)
 # Standard parameters are encrypted directly, advanced ones with a data key.
 # https://docs.aws.amazon.com/kms/latest/developerguide/services-parameter-store.html
 KEY_ACTIONS = ("kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey")
@@ -26,9 +47,22 @@ KEY_ACTIONS = ("kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey")
 def operator_policy(paths: Sequence[str], account: str, region: str, keys: Sequence[str] = ()) -> dict[str, Any]:
     """The policy for parameters below `paths`, and for SecureStrings under the KMS keys given by ARN."""
     parameters = [f"arn:aws:ssm:{region}:{account}:parameter{path.rstrip('/')}/*" for path in paths]
+    mailbox = f"{PREFIX}*"
     statements = [
         {"Sid": "Parameters", "Effect": "Allow", "Action": list(PARAMETER_ACTIONS), "Resource": parameters},
         {"Sid": "Metadata", "Effect": "Allow", "Action": list(ACCOUNT_ACTIONS), "Resource": "*"},
+        {
+            "Sid": "Queue",
+            "Effect": "Allow",
+            "Action": list(QUEUE_ACTIONS),
+            "Resource": f"arn:aws:sqs:{region}:{account}:{mailbox}",
+        },
+        {
+            "Sid": "EventRules",
+            "Effect": "Allow",
+            "Action": list(EVENT_RULE_ACTIONS),
+            "Resource": f"arn:aws:events:{region}:{account}:rule/{mailbox}",
+        },
     ]
     if keys:
         statements.append(_key_statement(keys, parameters, region))

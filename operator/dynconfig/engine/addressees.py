@@ -27,16 +27,17 @@ class Addressees:
         self._paths: dict[tuple[str, str], set[Key]] = {}
         self._resources: dict[str, set[Key]] = {}
 
-    def note(self, key: Key, document: Mapping[str, Any]) -> None:
-        """Note what an object declares and reports now."""
+    def note(self, key: Key, document: Mapping[str, Any]) -> str:
+        """Note what an object declares and reports now; answers its region."""
         address = self._address(document)
         if self._addresses.get(key) == address:
-            return
+            return address.region
         self.forget(key)
         self._addresses[key] = address
         self._paths.setdefault((address.region, address.path), set()).add(key)
         for name in address.resources:
             self._resources.setdefault(name, set()).add(key)
+        return address.region
 
     def forget(self, key: Key) -> None:
         """The object is gone, or is about to be noted anew."""

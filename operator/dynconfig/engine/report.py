@@ -18,8 +18,9 @@ from dynconfig.api.status import (
     Reason,
     ResourceStatus,
 )
+from dynconfig.engine.drift import standing
 from dynconfig.engine.errors import DynConfigError, Terminal
-from dynconfig.engine.plan import Create, Step, Update
+from dynconfig.engine.plan import Create, Update
 from dynconfig.engine.reconcile import Outcome
 from dynconfig.engine.resource import Resource, Versioned
 from dynconfig.engine.revision import revision
@@ -43,7 +44,7 @@ def status(outcome: Outcome, previous: Mapping[str, Any], now: float, requested_
     """The whole status after a reconcile at `now` (seconds since the epoch), as a plain document."""
     before = _Before(previous, now)
     verdict = _verdict(outcome, is_hopeless=patience_is_over(outcome, previous, now))
-    drift = _drift(outcome, before)
+    drift = standing(outcome, previous, before.now)
     if not outcome.was_observed:
         return _unobserved(outcome, verdict, before, requested_at)
     return _document(
@@ -112,7 +113,6 @@ class _Before:
         self.previous = previous
         self.now = timestamp(now)
         self.conditions = {item["type"]: item for item in previous.get("conditions") or ()}
-        self.drift = {(item["resource"], item["field"]): item for item in previous.get("drift") or ()}
         self.modified = {
             (item["name"], item["version"]): item["lastModified"]
             for item in previous.get("parameters") or ()
@@ -215,29 +215,6 @@ def _kept(verdict: Verdict, generation: int, before: _Before, requested_at: str 
 def _document(model: DynamicConfigStatus) -> dict[str, Any]:
     document = model.model_dump(mode="json", by_alias=True, exclude_none=True)
     return {key: value for key, value in document.items() if value != [] or key == "conditions"}
-
-
-def _drift(outcome: Outcome, before: _Before) -> list[Drift]:
-    """Drift that still stands: what was corrected in this very run is told by an Event, not by status."""
-    remaining = {id(step) for step in outcome.remaining}
-    standing = (step for step in outcome.drift if id(step) in remaining)
-    heard = outcome.declaration.heard
-    return [_drift_of(step, index, before, heard) for step in standing for index in range(len(step.because))]
-
-
-def _drift_of(step: Step, index: int, before: _Before, heard: Mapping[str, str]) -> Drift:
-    difference, title = step.because[index], step.resource.title
-    known = before.drift.get((title, difference.field))
-    observed = step.change.observed if isinstance(step.change, Update) else None
-    modified_by = observed.modified_by if isinstance(observed, Versioned) else heard.get(step.resource.name)
-    return Drift(
-        resource=title,
-        field=difference.field,
-        declared=difference.declared,
-        observed=difference.observed,
-        since=known["since"] if known else before.now,
-        last_modified_by=modified_by or None,
-    )
 
 
 def _last_observed(outcome: Outcome, before: _Before) -> str:
