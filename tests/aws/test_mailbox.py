@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from tests.aws.tidy import take_away
 
 from dynconfig.api.names import CLUSTER_TAG
 from dynconfig.aws.mailbox import Mail, Mailbox
@@ -87,6 +88,7 @@ def office(lab: AwsLab) -> Iterator[Office]:
     office = Office(lab)
     yield office
     lab.faults(Faults())
+    take_away(office.sqs, office.events, office.queue, office.rules)
     # A batch is allowed by the action of one.
     assert {call.removesuffix("Batch") for call in office.calls} <= {*QUEUE_ACTIONS, *EVENT_RULE_ACTIONS}
 
@@ -235,6 +237,7 @@ def test_two_clusters_of_one_account_have_each_their_own(office: Office) -> None
     mailboxes = [office.opened(), neighbour.opened()]
     office.ssm.put_parameter(Name="/neighbours/a", Value="1", Type="String")
     assert [len(mailbox.fetch().signals) for mailbox in mailboxes] == [1, 1]
+    take_away(neighbour.sqs, neighbour.events, neighbour.queue, neighbour.rules)
 
 
 def test_no_more_is_asked_of_iam_than_is_done(office: Office) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
+from tests.aws.tidy import take_away
 
 from dynconfig.aws.mailbox import Mailbox
 from dynconfig.aws.patterns import event_rules
@@ -103,6 +104,7 @@ class Round:
         self.lab.faults(Faults())
         self.postman.stop()
         assert self.postman.join(PATIENCE)
+        take_away(self.aws("sqs"), self.aws("events"), self.queue, event_rules(self.cluster))
 
     def _postman(self) -> Postman:
         clients: list[Any] = [self.session.client(service, REGION) for service in ("sqs", "events")]
