@@ -14,6 +14,7 @@ class Scene:
     def __init__(self) -> None:
         self.now = 1000.0
         self.echoes = Echoes(lambda: self.now)
+        self.echoes.begin(REGION)
 
     def write(self, name: str = "/a/b", operation: str = PUT) -> None:
         with self.echoes.writing(REGION, operation, [name]):
@@ -87,3 +88,26 @@ def test_what_was_written_long_ago_is_forgotten(scene: Scene) -> None:
     scene.write("/a/new")
     assert not scene.hears("/a/old", at=at)
     assert scene.hears("/a/new")
+
+
+def test_a_write_whose_event_nobody_heard_answers_for_nothing(scene: Scene) -> None:
+    scene.echoes.end(REGION)
+    scene.write()
+    scene.echoes.begin(REGION)
+    assert not scene.hears()
+
+
+def test_what_was_waited_for_is_not_waited_for_after_an_interruption(scene: Scene) -> None:
+    scene.write()
+    scene.echoes.end(REGION)
+    scene.echoes.begin(REGION)
+    assert not scene.hears()
+    scene.write()
+    assert scene.hears()
+
+
+def test_an_interruption_in_one_region_is_none_in_another(scene: Scene) -> None:
+    scene.write()
+    scene.echoes.begin("us-east-1")
+    scene.echoes.end("us-east-1")
+    assert scene.hears()

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-short-and-long-polling.html
 LONGEST_WAIT = 20
 BATCH = 10
+# What was fetched is discarded at once; a process that dies between the two leaves it to the next one.
+INVISIBLE_SECONDS = 5
 # What nobody fetched for an hour the resync has found.
 RETENTION_SECONDS = 3600
 TARGET_ID = "operator"
@@ -72,7 +74,12 @@ class Mailbox:
 
     def fetch(self) -> Mail:
         """Wait for events, and answer at once when there are some. Raises NotFound where the queue is gone."""
-        answer = self._sqs.receive_message(QueueUrl=self._url, MaxNumberOfMessages=BATCH, WaitTimeSeconds=self._wait)
+        answer = self._sqs.receive_message(
+            QueueUrl=self._url,
+            MaxNumberOfMessages=BATCH,
+            WaitTimeSeconds=self._wait,
+            VisibilityTimeout=INVISIBLE_SECONDS,
+        )
         messages = answer.get("Messages", [])
         return _mail([(message["Body"], message["ReceiptHandle"]) for message in messages])
 

@@ -77,6 +77,7 @@ class Postman:
     def _serve(self) -> None:
         """Have the mailbox, then fetch, until it is time to see whether it still is as it should be."""
         self._mailbox.open()
+        self._echoes.begin(self._region)
         until = self._clock() + CHECKED_SECONDS
         self._tell(is_up=True)
         while not self._stopped.is_set() and self._clock() < until:
@@ -99,6 +100,7 @@ class Postman:
                 self._region,
                 error,
             )
+        self._echoes.end(self._region)
         self._tell(is_up=False)
         self._stopped.wait(self._delay(error))
 

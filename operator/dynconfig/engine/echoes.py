@@ -39,16 +39,26 @@ class Echoes:
         self._lock = threading.Lock()
         self._writes: dict[tuple[str, str], list[_Write]] = {}
         self._order: deque[_Write] = deque()
+        self._heard: set[str] = set()
+
+    def begin(self, region: str) -> None:
+        """Events of a region are heard from now on. Those of earlier writes may never come, and are not waited for."""
+        self.end(region)
+        with self._lock:
+            self._heard.add(region)
+
+    def end(self, region: str) -> None:
+        """Events of a region are not heard any more."""
+        with self._lock:
+            self._heard.discard(region)
+            for name in [name for name in self._writes if name[0] == region]:
+                del self._writes[name]
 
     @contextmanager
     def writing(self, region: str, operation: str, names: Sequence[str]) -> Iterator[None]:
         """Around a write: it is expected from before it is made, since its event may be faster than its answer."""
         writes = [_Write((region, name), operation, self._now()) for name in names]
-        with self._lock:
-            self._forget_old()
-            for write in writes:
-                self._writes.setdefault(write.name, []).append(write)
-            self._order.extend(writes)
+        self._expect(region, writes)
         try:
             yield
         except BaseException:
@@ -69,6 +79,15 @@ class Echoes:
                         self._drop(write)
                         return True
         return False
+
+    def _expect(self, region: str, writes: Sequence[_Write]) -> None:
+        with self._lock:
+            self._forget_old()
+            if region not in self._heard:
+                return
+            for write in writes:
+                self._writes.setdefault(write.name, []).append(write)
+            self._order.extend(writes)
 
     def _forget_old(self) -> None:
         while self._order and self._order[0].began < self._now() - KEPT_SECONDS:
