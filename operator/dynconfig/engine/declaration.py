@@ -107,6 +107,8 @@ class Declaration:
     operator_version: str | None = None
     now: float = 0.0
     """When it is carried out, in seconds since the epoch, to the second."""
+    heard: Mapping[str, str] = field(default_factory=dict)
+    """Names of resources that an event spoke of, and who changed them where it told; empty where a whole look is due."""
     found: tuple[Resource, ...] = ()
     """What this owner has of the kinds that come before the one that is asked."""
 
@@ -125,3 +127,9 @@ class Declaration:
         """Names that may exist in AWS: those declared and those reported."""
         reported = self.applied.versions if self.applied else {}
         return tuple({**{parameter.name: None for parameter in self.parameters}, **dict.fromkeys(reported)})
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether it is enough to look at what was heard of: all else was seen at the last resync, and nobody asks."""
+        is_applied = self.applied is not None and self.applied.generation == self.generation
+        return bool(self.heard) and is_applied and not (self.requested or self.deleting or self.untouched)

@@ -201,6 +201,7 @@ def _scope(declaration: Declaration) -> Scope:
         blind=declaration.blind or declaration.deleting,
         untouched=declaration.untouched,
         closely=declaration.requested or declaration.deleting,
+        heard=frozenset(declaration.heard) if declaration.is_partial else frozenset(),
     )
 
 
