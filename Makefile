@@ -55,7 +55,7 @@ check: $(VENV)/.ready ## Lint, types, import contracts, generated files
 
 .PHONY: unit
 unit: $(VENV)/.ready ## The tests that need no process beside them
-	@$(BIN)/pytest -q -m "not lab and not e2e"
+	@$(BIN)/pytest -q -m "not lab and not e2e and not tools"
 
 .PHONY: bench
 bench: $(VENV)/.ready lab-binaries ## Print the figures and what they were measured against
