@@ -39,12 +39,16 @@ operator: $(VENV)/.ready ## Run the operator against the lab, in the foreground
 	@$(WITH_LAB); $(BIN)/dynconfig crd | $(BIN)/python -m dynconfig_lab kubectl apply -f - && exec $(BIN)/dynconfig run
 
 .PHONY: test
-test: check lab-binaries ## Everything: lint, types, import contracts, unit, lab and end-to-end tests
+test: check lab-binaries lab-tools ## Everything: lint, types, import contracts, unit, lab and end-to-end tests
 	@$(BIN)/pytest -q
 
 .PHONY: lab-binaries
 lab-binaries: $(VENV)/.ready
 	@$(BIN)/python -m dynconfig_lab binaries
+
+.PHONY: lab-tools
+lab-tools: $(VENV)/.ready
+	@$(BIN)/python -m dynconfig_lab tools
 
 .PHONY: check
 check: $(VENV)/.ready ## Lint, types, import contracts, generated files
@@ -64,6 +68,12 @@ bench: $(VENV)/.ready lab-binaries ## Print the figures and what they were measu
 .PHONY: crd
 crd: $(VENV)/.ready ## Generate the CustomResourceDefinition
 	@$(BIN)/dynconfig crd > crds/dynamicconfigs.dynconfig.dev.yaml
+	@$(MAKE) --no-print-directory chart
+
+.PHONY: chart
+chart: ## Bring into the Helm chart what it shares with manifests/install
+	@cp crds/dynamicconfigs.dynconfig.dev.yaml charts/dynconfig-operator/files/crd.yaml
+	@cp manifests/install/rbac.yaml charts/dynconfig-operator/files/rbac.yaml
 
 .PHONY: argocd
 argocd: $(VENV)/.ready ## Generate what Argo CD is told of the kind, and its test cases
