@@ -34,6 +34,14 @@ lab: $(VENV)/.ready ## Start a laptop-sized Kubernetes and AWS in the background
 lab-down: $(VENV)/.ready ## End the lab
 	@$(BIN)/python -m dynconfig_lab down
 
+.PHONY: kind-up
+kind-up: $(VENV)/.ready ## The same in a kind cluster, with the operator's image; wants Docker and kind
+	@$(BIN)/python -m dynconfig_lab.kind up
+
+.PHONY: kind-down
+kind-down: $(VENV)/.ready ## Delete the kind cluster
+	@$(BIN)/python -m dynconfig_lab.kind down
+
 .PHONY: operator
 operator: $(VENV)/.ready ## Run the operator against the lab, in the foreground
 	@$(WITH_LAB); $(BIN)/dynconfig crd | $(BIN)/python -m dynconfig_lab kubectl apply -f - && exec $(BIN)/dynconfig run
@@ -87,6 +95,7 @@ format: $(VENV)/.ready ## Put the code in form
 lock: $(VENV)/.ready ## Pin the dependencies anew, with hashes and without an index address
 	@$(BIN)/uv pip compile pyproject.toml --all-extras --generate-hashes --python-version 3.11 --no-header --quiet -o requirements/dev.txt
 	@$(BIN)/uv pip compile pyproject.toml --generate-hashes --python-version 3.11 --no-header --quiet -o requirements/operator.txt
+	@$(BIN)/uv pip compile pyproject.toml --extra lab --generate-hashes --python-version 3.11 --no-header --quiet -c requirements/dev.txt -o requirements/lab.txt
 
 .PHONY: clean
 clean: lab-down ## Remove what was made in this folder
