@@ -50,6 +50,11 @@ operator: $(VENV)/.ready ## Run the operator against the lab, in the foreground
 test: check lab-binaries lab-tools ## Everything: lint, types, import contracts, unit, lab and end-to-end tests
 	@$(BIN)/pytest -q
 
+.PHONY: test-gitops
+test-gitops: $(VENV)/.ready lab-binaries ## With a real Argo CD, built once: sync, health, self-heal, prune, promotion
+	@$(BIN)/python -m dynconfig_lab tools --argocd
+	@$(BIN)/pytest -q -m argocd tests/gitops/live
+
 .PHONY: lab-binaries
 lab-binaries: $(VENV)/.ready
 	@$(BIN)/python -m dynconfig_lab binaries
@@ -67,7 +72,7 @@ check: $(VENV)/.ready ## Lint, types, import contracts, generated files
 
 .PHONY: unit
 unit: $(VENV)/.ready ## The tests that need no process beside them
-	@$(BIN)/pytest -q -m "not lab and not e2e and not tools"
+	@$(BIN)/pytest -q -m "not lab and not e2e and not tools and not argocd"
 
 .PHONY: bench
 bench: $(VENV)/.ready lab-binaries ## Print the figures and what they were measured against
