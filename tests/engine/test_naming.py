@@ -45,7 +45,9 @@ def test_alarms_and_dashboards_begin_alike_whatever_the_function_is_called(funct
 
 
 def test_no_objects_alarms_begin_with_anothers() -> None:
-    mine, longer = (Names.of(Owner("cluster", "shop", name, "uid"), "eu-west-1", None, None) for name in ("my", "my-app"))
+    mine, longer = (
+        Names.of(Owner("cluster", "shop", name, "uid"), "eu-west-1", None, None) for name in ("my", "my-app")
+    )
     assert not longer.alarm("Errors").startswith(mine.alarms)
     assert mine.alarm("app-Errors") != longer.alarm("Errors")
 
