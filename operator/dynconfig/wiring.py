@@ -65,6 +65,18 @@ def default_region(settings: Settings) -> str:
     return region
 
 
+def session(settings: Settings, count: Count = lambda *_: None) -> Session:
+    """Makes the clients of AWS, which share their quotas."""
+    quota = Quota(time.monotonic, time.sleep, overrides=settings.quota, is_limited=not settings.is_emulated)
+    return Session(quota, count, endpoint=None, pool=settings.workers)
+
+
+def account(session: Session, settings: Settings) -> str:
+    """The AWS account whose credentials are at hand."""
+    answer = session.client("sts", settings.region or "us-east-1").get_caller_identity()
+    return str(answer["Account"])
+
+
 def kinds(
     session: Session,
     region: str,
@@ -106,8 +118,7 @@ class _Places:
 
     def __init__(self, settings: Settings, count: Count) -> None:
         self._settings = settings
-        quota = Quota(time.monotonic, time.sleep, overrides=settings.quota, is_limited=not settings.is_emulated)
-        self._session = Session(quota, count, endpoint=None, pool=settings.workers)
+        self._session = session(settings, count)
         self._kinds: dict[Place, tuple[AnyKind, ...]] = {}
         self._labels: dict[Place, ParameterLabels] = {}
         self._lock = threading.Lock()
@@ -149,8 +160,7 @@ class _Places:
 
     @cached_property
     def _account_id(self) -> str:
-        answer = self._session.client("sts", self._settings.region or "us-east-1").get_caller_identity()
-        return str(answer["Account"])
+        return account(self._session, self._settings)
 
 
 def _region_of(url: str) -> str | None:
