@@ -1,4 +1,4 @@
-"""Parameter Store Change events: what EventBridge would deliver of each write to the SQS queues behind matching rules.
+"""The default event bus: delivers events of AWS to the targets of matching rules, and makes those of Parameter Store.
 
 https://docs.aws.amazon.com/systems-manager/latest/userguide/sysman-paramstore-cwe.html
 """
@@ -12,12 +12,11 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from moto.core.exceptions import ServiceException
 from moto.events.models import events_backends
-from moto.sqs.models import sqs_backends
 from moto.ssm.models import ssm_backends
 
-from dynconfig_lab.aws.answers import Answer
+from dynconfig_lab.aws import sqs
+from dynconfig_lab.aws.answers import Answer, AwsError
 from dynconfig_lab.aws.calls import ACCOUNT, Call
 from dynconfig_lab.aws.ssm_rules import canonical
 from dynconfig_lab.functions.service import Functions
@@ -49,6 +48,11 @@ class Bus:
         for operation, name in _CHANGES[call.operation](request, answer):
             self._waiting.put((call.region, _event(call.region, operation, name)))
 
+    def emit(self, region: str, event: Event) -> None:
+        """An event of AWS on the default bus of a region: it goes to the targets of all rules that match."""
+        if _rules(region):
+            self._waiting.put((region, event))
+
     def _deliver_all(self) -> None:
         while (item := self._waiting.get()) is not None:
             self._deliver(*item)
@@ -69,8 +73,8 @@ class Bus:
             self._skip(arn, "Events are delivered to SQS queues and functions only; %s gets none")
             return
         try:
-            sqs_backends[ACCOUNT][region].send_message(arn.rpartition(":")[2], json.dumps(event))
-        except ServiceException as error:
+            sqs.deliver(region, arn, rule.arn, json.dumps(event))
+        except AwsError as error:
             log.warning(
                 "The queue %s takes no event; it is lost, as in AWS without a dead-letter queue: %s", arn, error
             )

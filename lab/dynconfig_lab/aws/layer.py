@@ -1,6 +1,7 @@
 """The layer in front of moto: counts each call, applies faults, and hands Parameter Store to its own rules."""
 
 import base64
+import gzip
 import io
 import json
 import socket
@@ -14,9 +15,12 @@ from moto.ssm.models import ssm_backends
 from dynconfig_lab.aws import ssm_describe
 from dynconfig_lab.aws.answers import Answer, AwsError, StartResponse
 from dynconfig_lab.aws.calls import ACCOUNT, Call, Calls, identify
+from dynconfig_lab.aws.cloudwatch import CloudWatch
+from dynconfig_lab.aws.cloudwatch_wire import wire_of
 from dynconfig_lab.aws.events import Bus
 from dynconfig_lab.aws.faults import Troublemaker
 from dynconfig_lab.aws.functions_control import FunctionsControl
+from dynconfig_lab.aws.sqs import Queues
 from dynconfig_lab.aws.ssm import ParameterStore
 from dynconfig_lab.functions.service import Functions
 from dynconfig_lab.functions.triggers import HTTP_PREFIX, HttpApis
@@ -40,6 +44,8 @@ class Layer:
         bus: Bus,
         functions: FunctionsControl,
         runner: Functions,
+        cloudwatch: CloudWatch,
+        queues: Queues,
     ) -> None:
         self._moto = moto
         self._calls = calls
@@ -48,18 +54,20 @@ class Layer:
         self._bus = bus
         self._functions = functions
         self._runner = runner
+        self._cloudwatch = cloudwatch
+        self._queues = queues
         self._http_apis = HttpApis(runner)
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+        body = _unpacked(environ, environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0)))
         call = identify(environ, body)
         self._calls.count(call)
         self._suffer(environ)
         try:
             self._trouble.refuse(call)
-            answer = self._answer(call, environ, body)
+            answer = self._heard(call, environ, body)
         except AwsError as error:
-            answer = Answer.of_query_error(error) if call.service in _QUERY else Answer.of_error(error)
+            answer = _refusal(call, environ, error)
         if answer.is_success and call.service == "ssm":
             self._bus.parameter_call(call, json.loads(body or b"{}"), answer)
         return answer.send(start_response)
@@ -75,6 +83,14 @@ class Layer:
             connection: socket.socket = environ["werkzeug.socket"]
             connection.shutdown(socket.SHUT_RDWR)
             raise ConnectionResetError("the lab was told to be down")
+
+    def _heard(self, call: Call, environ: Environ, body: bytes) -> Answer:
+        """What alarms and events are heard by has a layer of its own."""
+        if call.service == "cloudwatch":
+            return self._cloudwatch.handle(call, wire_of(environ), body)
+        if call.service == "sqs" and environ.get("HTTP_X_AMZ_TARGET"):
+            return self._queues.handle(call, json.loads(body or b"{}"), lambda request: self._forward(environ, request))
+        return self._answer(call, environ, body)
 
     def _answer(self, call: Call, environ: Environ, body: bytes) -> Answer:
         if call.service == "ssm":
@@ -130,3 +146,17 @@ class Layer:
         if status.startswith(("500", "404")) and b"<html" in content[:200].lower():
             raise AwsError("NotEmulated", "The lab does not emulate this call.")
         return Answer(status, tuple(headers), content)
+
+
+def _unpacked(environ: Environ, body: bytes) -> bytes:
+    """SDKs compress what is large where the service takes it, as PutMetricData does."""
+    if environ.get("HTTP_CONTENT_ENCODING") != "gzip":
+        return body
+    del environ["HTTP_CONTENT_ENCODING"]
+    return gzip.decompress(body)
+
+
+def _refusal(call: Call, environ: Environ, error: AwsError) -> Answer:
+    if call.service == "cloudwatch":
+        return wire_of(environ).refusal(error)
+    return Answer.of_query_error(error) if call.service in _QUERY else Answer.of_error(error)

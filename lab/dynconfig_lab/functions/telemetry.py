@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-from moto.cloudwatch.models import cloudwatch_backends
 from moto.logs.models import logs_backends
 
 from dynconfig_lab.aws.calls import ACCOUNT
+from dynconfig_lab.aws.cloudwatch_metrics import metrics_of
 from dynconfig_lab.functions.spec import FunctionSpec, Result
 
 _LOCK = threading.Lock()
@@ -27,7 +27,7 @@ def record(spec: FunctionSpec, stream: str, result: Result) -> None:
         _measure(spec, result)
         for line in result.output:
             for namespace, data in embedded(line):
-                cloudwatch_backends[ACCOUNT][spec.region].put_metric_data(namespace, data)
+                metrics_of(spec.region).put(namespace, data)
 
 
 def embedded(line: str) -> Iterator[tuple[str, list[dict[str, Any]]]]:
@@ -55,7 +55,7 @@ def _data(directive: dict[str, Any], document: dict[str, Any], at: datetime | No
                     "Dimensions": named,
                     "Value": float(number),
                     "Unit": metric.get("Unit", "None"),
-                    "Timestamp": at.strftime("%Y-%m-%dT%H:%M:%S.%fZ") if at else None,
+                    "Timestamp": at,
                 }
 
 
@@ -70,9 +70,9 @@ def _log(spec: FunctionSpec, stream: str, result: Result) -> None:
 
 def _measure(spec: FunctionSpec, result: Result) -> None:
     counts = {"Invocations": 1.0, "Errors": float(result.error is not None), "Duration": result.seconds * 1000}
-    at = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    at = datetime.now(UTC)
     dimensions = [{"Name": "FunctionName", "Value": spec.name}]
-    cloudwatch_backends[ACCOUNT][spec.region].put_metric_data(
+    metrics_of(spec.region).put(
         "AWS/Lambda",
         [
             {
