@@ -16,11 +16,13 @@ from moto.core.exceptions import ServiceException
 from moto.events.models import events_backends
 from moto.sqs.models import sqs_backends
 from moto.ssm.models import ssm_backends
+from werkzeug.exceptions import HTTPException
 
 from dynconfig_lab.aws import event_inputs
 from dynconfig_lab.aws.answers import Answer
 from dynconfig_lab.aws.calls import ACCOUNT, Call
 from dynconfig_lab.aws.ssm_rules import canonical
+from dynconfig_lab.aws.turns import turn
 from dynconfig_lab.functions.service import Functions
 
 log = logging.getLogger(__name__)
@@ -75,11 +77,11 @@ class Bus:
             if ":sqs:" in arn:
                 told = event_inputs.told(target, event, rule.arn)
                 sqs_backends[ACCOUNT][region].send_message(arn.rpartition(":")[2], told)
-            else:
+            elif ":log-group:" in arn or ":event-bus/" in arn:
                 _leave_to_moto(rule, target, event)
-        except NotImplementedError:
-            self._skip(arn, "The lab does not deliver events to %s")
-        except ServiceException as error:
+            else:
+                self._skip(arn, "The lab does not deliver events to %s")
+        except (ServiceException, HTTPException) as error:
             log.warning("%s takes no event; it is lost, as in AWS without a dead-letter queue: %s", arn, error)
 
     def _call(self, region: str, rule: str, arn: str, told: str) -> None:
@@ -100,7 +102,8 @@ def _leave_to_moto(rule: Any, target: Mapping[str, Any], event: Event) -> None:
     alone = copy.copy(rule)
     alone.targets = [dict(target)]
     at = datetime.fromisoformat(event["time"]).timestamp()
-    alone.send_to_targets({**copy.deepcopy(event), "time": at, "ingestion-time": at})
+    with turn("logs"):
+        alone.send_to_targets({**copy.deepcopy(event), "time": at, "ingestion-time": at})
 
 
 def _put(request: Mapping[str, Any], answer: Answer) -> list[tuple[str, str]]:

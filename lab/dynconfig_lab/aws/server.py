@@ -60,7 +60,7 @@ class AwsLab:
         roles = Roles(time.monotonic)
         self._runner = Functions(f"http://{HOST}:{sockets[0].getsockname()[1]}", roles)
         self._bus = Bus(self._runner)
-        self._services = Services(roles, self._runner, self._bus)
+        self._services = Services(roles, self._runner, self._bus, lambda: self._trouble.faults.settle_seconds)
         self._schedules = Schedules(self._runner, roles, time.time)
         services = self._services.by_name()
         layer = Layer(moto, self._calls, self._trouble, self._parameters, self._bus, services, self._runner)

@@ -1,5 +1,6 @@
 """One execution environment: a process that runs the function, one invocation at a time.
 
+It is this machine's Python that runs it, whatever version of it the function declares.
 https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html
 """
 
@@ -169,7 +170,6 @@ class Environment:
             "_HANDLER": spec.handler,
             "LAMBDA_TASK_ROOT": str(self._task),
             "PYTHONPATH": ":".join(str(folder) for folder in imports),
-            "PYTHONDONTWRITEBYTECODE": "1",
         }
 
 

@@ -10,10 +10,14 @@ from tests.lab.functions.bench import Bench
 
 from dynconfig_lab.aws import AwsLab, Faults
 
+# Each test makes functions, and few look at how long that takes.
+QUICK = Faults(settle_seconds=0.02)
+
 
 @pytest.fixture(scope="session")
 def lab() -> Iterator[AwsLab]:
     with AwsLab.start() as lab:
+        lab.faults(QUICK)
         yield lab
 
 
@@ -41,4 +45,4 @@ def bench(lab: AwsLab, aws: Callable[[str], Any]) -> Bench:
 def faults(lab: AwsLab) -> Iterator[Callable[[Faults], None]]:
     """Sets faults, which end with the test."""
     yield lab.faults
-    lab.faults(Faults())
+    lab.faults(QUICK)
