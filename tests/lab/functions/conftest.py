@@ -6,12 +6,9 @@ from typing import Any
 
 import pytest
 from tests.lab.aws.clients import connect
-from tests.lab.functions.bench import Bench
+from tests.lab.functions.bench import QUICK, Bench
 
 from dynconfig_lab.aws import AwsLab, Faults
-
-# Each test makes functions, and few look at how long that takes.
-QUICK = Faults(settle_seconds=0.02)
 
 
 @pytest.fixture(scope="session")
