@@ -21,7 +21,7 @@ EXTENSION = f"arn:aws:lambda:{REGION}:015030872274:layer:AWS-Parameters-and-Secr
 EVERYTHING = ({"Effect": "Allow", "Action": "*", "Resource": "*"},)
 PATIENCE = 20.0
 # Each test makes functions, and few look at how long that takes.
-QUICK = Faults(settle_seconds=0.02)
+QUICK = Faults(settle_seconds=0.0)
 
 _numbers = itertools.count(1)
 
