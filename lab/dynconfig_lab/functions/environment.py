@@ -8,7 +8,6 @@ import io
 import json
 import shutil
 import sys
-import tempfile
 import time
 import uuid
 import zipfile
@@ -19,6 +18,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from dynconfig_lab.functions import folders
 from dynconfig_lab.functions.extension import Extension, GetParameter, Settings
 from dynconfig_lab.functions.process import Process
 from dynconfig_lab.functions.runtime_api import HOST, RuntimeApi, Work
@@ -48,7 +48,7 @@ class Environment:
         self._said: list[str] = []
         extension = self._extended(get) if spec.has_extension else None
         with ExitStack() as undo:
-            self._folder = Path(tempfile.mkdtemp(prefix="dynconfig-function-"))
+            self._folder = folders.made("function")
             undo.callback(shutil.rmtree, self._folder)
             self._task = _unpacked(spec, self._folder)
             self._api = RuntimeApi(spec.arn, extension)
