@@ -2,7 +2,9 @@
 
 import threading
 import time
+from concurrent.futures import Executor
 from functools import cached_property, partial
+from typing import Any
 
 from dynconfig.aws import layers
 from dynconfig.aws.package import package
@@ -28,9 +30,16 @@ from dynconfig.settings import BadSetting, Settings
 NO_REGION = "no AWS region: set AWS_REGION (or DYNCONFIG_REGION, or a region in the AWS profile)"
 
 
-def engine(settings: Settings, count: Count = lambda *_: None) -> Engine:
-    """An engine with all kinds, for every place that declarations name."""
-    return Engine(_Places(settings, count))
+def engine(
+    settings: Settings, count: Count = lambda *_: None, *, at_once: Executor | None = None, account: str | None = None
+) -> Engine:
+    """An engine with all kinds, for every place that declarations name; an account that is given is not asked for."""
+    return Engine(_Places(settings, count, account), at_once)
+
+
+def client(settings: Settings, service: str, region: str) -> Any:
+    """A client of AWS for what no kind does; typed by the caller."""
+    return _session(settings, lambda *_: None).client(service, region)
 
 
 def default_region(settings: Settings) -> str:
@@ -47,10 +56,10 @@ def default_region(settings: Settings) -> str:
 class _Places:
     """The kinds of each place, made when a declaration first names it, in the order in which they are put."""
 
-    def __init__(self, settings: Settings, count: Count) -> None:
+    def __init__(self, settings: Settings, count: Count, account: str | None) -> None:
         self._settings = settings
-        quota = Quota(time.monotonic, time.sleep, overrides=settings.quota, is_limited=not settings.is_emulated)
-        self._session = Session(quota, count, endpoint=None, pool=settings.workers)
+        self._given_account = account
+        self._session = _session(settings, count)
         self._kinds: dict[Place, tuple[AnyKind, ...]] = {}
         self._lock = threading.Lock()
 
@@ -87,4 +96,9 @@ class _Places:
         return str(answer["Account"])
 
     def _account(self) -> str:
-        return self._account_id
+        return self._given_account or self._account_id
+
+
+def _session(settings: Settings, count: Count) -> Session:
+    quota = Quota(time.monotonic, time.sleep, overrides=settings.quota, is_limited=not settings.is_emulated)
+    return Session(quota, count, endpoint=None, pool=settings.workers)

@@ -39,8 +39,19 @@ def faults(document: Mapping[str, Any], read: ReadSource) -> tuple[str, ...]:
 
 def sources(spec: DynamicConfigSpec) -> tuple[Source, ...]:
     """Every Secret and ConfigMap key that the spec refers to."""
-    found = (_source(parameter) for parameter in spec.parameters)
+    found = (source_of(parameter) for parameter in spec.parameters)
     return tuple(source for source in found if source is not None)
+
+
+def source_of(parameter: ParameterSpec) -> Source | None:
+    """The Secret's or ConfigMap's key that holds the value of a parameter, if one does."""
+
+    def of(kind: str, ref: KeyRef) -> Source:
+        return Source(kind, ref.name, ref.key)
+
+    if parameter.secret_ref:
+        return of("Secret", parameter.secret_ref)
+    return of("ConfigMap", parameter.config_map_ref) if parameter.config_map_ref else None
 
 
 def declare(
@@ -132,7 +143,7 @@ def _resolve(spec: DynamicConfigSpec, read: ReadSource) -> tuple[DeclaredParamet
         value = _value(parameter, read)
         faults += _faults(parameter, value)
         if value is None:
-            missing.append(f"parameter {parameter.name}: {_source(parameter)} does not exist")
+            missing.append(f"parameter {parameter.name}: {source_of(parameter)} does not exist")
         else:
             resolved.append(_declared(spec, parameter, value))
     if faults:
@@ -153,17 +164,8 @@ def _declared(spec: DynamicConfigSpec, parameter: ParameterSpec, value: str) -> 
 
 
 def _value(parameter: ParameterSpec, read: ReadSource) -> str | None:
-    source = _source(parameter)
+    source = source_of(parameter)
     return parameter.value if source is None else read(source)
-
-
-def _source(parameter: ParameterSpec) -> Source | None:
-    def of(kind: str, ref: KeyRef) -> Source:
-        return Source(kind, ref.name, ref.key)
-
-    if parameter.secret_ref:
-        return of("Secret", parameter.secret_ref)
-    return of("ConfigMap", parameter.config_map_ref) if parameter.config_map_ref else None
 
 
 def _faults(parameter: ParameterSpec, value: str | None) -> list[str]:

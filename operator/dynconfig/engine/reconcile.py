@@ -1,11 +1,13 @@
 """One reconcile: look, compare, refuse what is unsafe, apply; the same walk for create, edit, drift and deletion."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 
 from dynconfig.api.spec import DriftPolicy
 from dynconfig.engine.declaration import Declaration, Place
 from dynconfig.engine.errors import DynConfigError, ReconcileLoop, Settling
+from dynconfig.engine.look import Sight, look, wanted
 from dynconfig.engine.plan import (
     AnyKind,
     Create,
@@ -20,7 +22,7 @@ from dynconfig.engine.plan import (
     check,
     drifted,
 )
-from dynconfig.engine.resource import Resource, Scope
+from dynconfig.engine.resource import Resource
 
 DELETE_BATCH = 50
 LOOP_LENGTH = 3
@@ -67,36 +69,26 @@ class Outcome:
 class Engine:
     """Runs declarations against the kinds of their place. Safe for many threads, one declaration of an owner at a time."""
 
-    def __init__(self, kinds_of: Callable[[Place], Sequence[AnyKind]]) -> None:
+    def __init__(self, kinds_of: Callable[[Place], Sequence[AnyKind]], at_once: Executor | None = None) -> None:
         self._kinds_of = kinds_of
+        self._at_once = at_once
         self._repeats: dict[str, dict[tuple[str, Difference], int]] = {}
 
     def prepare(self, place: Place) -> None:
         """Have the kinds of a place made before the first object needs them."""
         self._kinds_of(place)
 
-    def observe(self, declaration: Declaration) -> tuple[Resource, ...]:
-        """What AWS has of all that is declared, known or owned; whoever owns it."""
-        scope = _scope(declaration)
-        kinds = self._kinds_of(declaration.place)
-        return tuple(found for kind in kinds for found in kind.observe(scope, tuple(kind.desired(declaration))))
+    def look(self, declaration: Declaration) -> Iterator[Sight]:
+        """What is wanted, and what AWS has of all that is declared, known or owned; whoever owns it. Looks as it is read."""
+        return look(self._kinds_of(declaration.place), declaration, self._at_once)
 
     def plan(self, declaration: Declaration) -> Plan:
         """What would be done. Raises NotOwned, NotPossible, UnsafePlan, and whatever AWS answers."""
-        scope = _scope(declaration)
-        parts: list[Part] = []
-        steps: list[Step] = []
-        for kind in self._kinds_of(declaration.place):
-            desired = tuple(kind.desired(declaration))
-            observed = tuple(kind.observe(scope, desired))
-            owned = tuple(resource for resource in observed if resource.owner == declaration.owner.tag)
-            parts.append(Part(kind, desired, owned))
-            steps += changes(kind, declaration, desired, observed)
-            declaration = replace(declaration, found=(*declaration.found, *owned))
-            scope = replace(scope, found=declaration.found)
-        plan = Plan(_in_order(steps), tuple(parts))
-        check(plan, declaration)
-        return plan
+        return compared(declaration, self.look(declaration))
+
+    def wanted(self, declaration: Declaration) -> tuple[Resource, ...]:
+        """What AWS would have, without a look at it."""
+        return tuple(wanted(self._kinds_of(declaration.place), declaration))
 
     def run(self, declaration: Declaration, keep_going: KeepGoing = lambda: True) -> Outcome:
         """Make AWS equal to the declaration; stops between two writes when `keep_going` says so."""
@@ -179,16 +171,17 @@ class Engine:
                 repeats[key] = repeats.get(key, 0) + 1
 
 
-def _scope(declaration: Declaration) -> Scope:
-    return Scope(
-        owner=declaration.owner,
-        names=declaration.names,
-        known=declaration.known,
-        listed=declaration.applied.resources if declaration.applied else (),
-        blind=declaration.blind,
-        untouched=declaration.untouched,
-        closely=declaration.requested or declaration.deleting,
-    )
+def compared(declaration: Declaration, sights: Iterable[Sight]) -> Plan:
+    """What has to be done about what was seen; pure. Raises NotOwned, NotPossible, UnsafePlan."""
+    parts: list[Part] = []
+    steps: list[Step] = []
+    for sight in sights:
+        owned = tuple(resource for resource in sight.observed if resource.owner == declaration.owner.tag)
+        parts.append(Part(sight.kind, sight.desired, owned))
+        steps += changes(sight.kind, declaration, sight.desired, sight.observed)
+    plan = Plan(_in_order(steps), tuple(parts))
+    check(plan, declaration)
+    return plan
 
 
 def _derived(outcome: Outcome) -> tuple[Step, ...]:

@@ -55,6 +55,7 @@ class Parameters:
     """Reads and writes parameters of one place; safe for threads that serve different owners."""
 
     value = Parameter
+    stands_alone = True
 
     def __init__(
         self, ssm: "SSMClient", tagged: Tagged, clock: Callable[[], float], *, ignored_tags: tuple[str, ...] = ()

@@ -37,6 +37,7 @@ class Roles:
     """Keeps the roles of one account."""
 
     value = Role
+    stands_alone = True
 
     def __init__(self, iam: "IAMClient", arns: Arns, *, ignored_tags: tuple[str, ...] = ()) -> None:
         self._iam = iam
