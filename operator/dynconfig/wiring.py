@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections.abc import Sequence
 from concurrent.futures import Executor
 from functools import cached_property, partial
 from typing import Any
@@ -35,6 +36,11 @@ def engine(
 ) -> Engine:
     """An engine with all kinds, for every place that declarations name; an account that is given is not asked for."""
     return Engine(_Places(settings, count, account), at_once)
+
+
+def kinds(settings: Settings, place: Place) -> Sequence[AnyKind]:
+    """All kinds of a place, in the order in which they are put."""
+    return _Places(settings, lambda *_: None, None)(place)
 
 
 def client(settings: Settings, service: str, region: str) -> Any:

@@ -48,13 +48,22 @@ class Scene:
     @property
     def ssm(self) -> Any:
         """The emulated Parameter Store."""
-        return boto3.client(
-            "ssm",
+        return self.aws("ssm")
+
+    def aws(self, service: str) -> Any:
+        """boto3 itself, as a person would use it."""
+        return boto3.client(  # type: ignore[call-overload]  # any service by name
+            service,
             region_name=REGION,
             endpoint_url=self.lab.endpoint,
             aws_access_key_id="lab",
             aws_secret_access_key="lab",
         )
+
+    def make_key(self, alias: str) -> None:
+        """Make a KMS key of this name."""
+        kms = self.aws("kms")
+        kms.create_alias(AliasName=alias, TargetKeyId=kms.create_key()["KeyMetadata"]["KeyId"])
 
     def dynconfig(self, *arguments: str, stdin: str = "", **environment: str) -> Result:
         """Run a command against this AWS."""

@@ -13,7 +13,9 @@ pytestmark = pytest.mark.lab
 def environments(scene: Scene) -> None:
     """A file for dev and one for prod."""
     host, port, password = PARAMETERS
-    scene.manifest(host, port, password, {"name": "debug", "value": "true"}, file="dev.yaml", path="/dev", cache={"size": 1})
+    scene.manifest(
+        host, port, password, {"name": "debug", "value": "true"}, file="dev.yaml", path="/dev", cache={"size": 1}
+    )
     (scene.folder / "prod.yaml").write_text(
         (scene.folder / scene.manifest({**host, "value": "db.prod"}, port, password, path="/prod", suspend=True))
         .read_text()
@@ -73,7 +75,8 @@ def test_a_comparison_for_programs_is_json(scene: Scene) -> None:
 
 def test_one_of_several_objects_of_a_file_is_named(scene: Scene) -> None:
     text = (scene.folder / scene.manifest()).read_text()
-    (scene.folder / "two.yaml").write_text(f"{text}---\n{text.split('---')[1].replace('name: myapp', 'name: second')}")
+    second = text.split("---")[1].replace("name: myapp\n", "name: second\n")
+    (scene.folder / "two.yaml").write_text(f"{text}---\n{second}")
     ambiguous = scene.dynconfig("diff", "two.yaml", "myapp.yaml")
     assert ambiguous.err == (
         "error: two.yaml: several objects are in it (myapp, second); name one, for example two.yaml#myapp\n"

@@ -55,7 +55,9 @@ def test_the_table_fits_the_screen(scene: Scene) -> None:
 
 def test_one_object_that_cannot_be_told_of_ends_with_1(scene: Scene) -> None:
     changed(scene)
-    broken = (scene.folder / "myapp.yaml").read_text().replace("name: myapp\n", "name: broken\n").replace("'5432'", "''")
+    broken = (
+        (scene.folder / "myapp.yaml").read_text().replace("name: myapp\n", "name: broken\n").replace("'5432'", "''")
+    )
     (scene.folder / "broken.yaml").write_text(broken)
     result = scene.dynconfig("drift", "-f", "myapp.yaml", "-f", "broken.yaml")
     assert result.code == 1

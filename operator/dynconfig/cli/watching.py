@@ -10,6 +10,7 @@ from dynconfig.kube.answers import WatchExpired
 from dynconfig.kube.reader import Reader
 from dynconfig.planning import title
 
+
 def snapshots(
     reader: Reader, names: Sequence[str], namespace: str | None, *, everywhere: bool, deadline: float
 ) -> Iterator[dict[str, Progress]]:

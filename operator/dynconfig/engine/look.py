@@ -24,7 +24,7 @@ class Sight:
 
 def look(kinds: Sequence[AnyKind], declaration: Declaration, at_once: Executor | None = None) -> Iterator[Sight]:
     """What every kind wants and sees, in their order; with an executor those that stand alone look at the same time."""
-    scope = _scope(declaration)
+    scope = scope_of(declaration)
     early = _ahead(kinds, declaration, scope, at_once) if at_once else {}
     for kind in kinds:
         desired = tuple(kind.desired(declaration))
@@ -41,6 +41,19 @@ def wanted(kinds: Sequence[AnyKind], declaration: Declaration) -> Iterator[Resou
         desired = tuple(kind.desired(declaration))
         declaration = replace(declaration, found=(*declaration.found, *map(_assigned, desired)))
         yield from desired
+
+
+def scope_of(declaration: Declaration) -> Scope:
+    """Where to look for what is declared."""
+    return Scope(
+        owner=declaration.owner,
+        names=declaration.names,
+        known=declaration.known,
+        listed=declaration.applied.resources if declaration.applied else (),
+        blind=declaration.blind,
+        untouched=declaration.untouched,
+        closely=declaration.requested or declaration.deleting,
+    )
 
 
 def _assigned(resource: Resource) -> Resource:
@@ -62,15 +75,3 @@ def _ahead(
 
 def _seen(kind: AnyKind, scope: Scope, desired: Seen) -> Seen:
     return tuple(kind.observe(scope, desired))
-
-
-def _scope(declaration: Declaration) -> Scope:
-    return Scope(
-        owner=declaration.owner,
-        names=declaration.names,
-        known=declaration.known,
-        listed=declaration.applied.resources if declaration.applied else (),
-        blind=declaration.blind,
-        untouched=declaration.untouched,
-        closely=declaration.requested or declaration.deleting,
-    )
