@@ -50,23 +50,16 @@ def command(
     with cluster.reading() as reader:
         seen = watching.snapshots(reader, name or (), namespace, everywhere=everywhere, deadline=until)
         if not watch:
-            _print(next(seen), output)
+            show(next(seen), output)
             return
         last = _followed(seen)
     if output is Output.JSON:
-        _print(last, output)
+        show(last, output)
     raise typer.Exit(_verdict(last, timeout))
 
 
-def _until(timeout: str) -> float:
-    """The moment at which the time is up, on the monotonic clock."""
-    if not timeout or not re.fullmatch(DURATION, timeout):
-        raise typer.BadParameter("is a time like 90s, 10m or 1h30m", param_hint="--timeout")
-    length = seconds(timeout)
-    return time.monotonic() + length if length else float("inf")
-
-
-def _print(rows: Rows, output: Output) -> None:
+def show(rows: Rows, output: Output) -> None:
+    """Write the objects as they are now."""
     if output is Output.JSON:
         options.print_json([asdict(row) for row in rows.values()])
         return
@@ -75,6 +68,14 @@ def _print(rows: Rows, output: Output) -> None:
     Terminal.out().table(
         HEADINGS, [_cells(row) for row in rows.values()], [_STYLES[row.stage] for row in rows.values()]
     )
+
+
+def _until(timeout: str) -> float:
+    """The moment at which the time is up, on the monotonic clock."""
+    if not timeout or not re.fullmatch(DURATION, timeout):
+        raise typer.BadParameter("is a time like 90s, 10m or 1h30m", param_hint="--timeout")
+    length = seconds(timeout)
+    return time.monotonic() + length if length else float("inf")
 
 
 def _followed(seen: Iterator[Rows]) -> Rows:
