@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from dynconfig.cli import main
+from dynconfig.cli.app import main
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """`dynconfig status`."""
 
+import gc
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -52,6 +53,7 @@ def command(
         if not watch:
             show(next(seen), output)
             return
+        gc.enable()
         last = _followed(seen)
     if output is Output.JSON:
         show(last, output)
