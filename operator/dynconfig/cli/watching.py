@@ -4,7 +4,7 @@ import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from dynconfig import cluster
-from dynconfig.engine.progress import Progress, gone, progress
+from dynconfig.engine.standing import Progress, gone, progress
 from dynconfig.files import Document
 from dynconfig.kube.answers import WatchExpired
 from dynconfig.kube.reader import Reader

@@ -15,7 +15,7 @@ from dynconfig.cli import options
 from dynconfig.cli.failures import FAILED, Failed
 from dynconfig.cli.options import Output
 from dynconfig.cli.terminal import Terminal
-from dynconfig.engine.progress import Progress, Stage
+from dynconfig.engine.standing import Progress, Stage
 
 HEADINGS = ("OBJECT", "STAGE", "IN-SYNC", "DRIFTED", "REVISION", "OBSERVED", "MESSAGE")
 _STYLES = {Stage.READY: "green", Stage.WORKING: "yellow", Stage.STALLED: "red", Stage.GONE: "dim"}

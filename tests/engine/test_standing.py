@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from dynconfig.engine.progress import Stage, gone, progress
+from dynconfig.engine.standing import Stage, gone, progress
 from dynconfig.engine.report import timestamp
 
 NOW = 1_800_000_000.0
