@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx2
-from benchmarks import figures, plan_time, road
+from benchmarks import drift, figures, plan_time, reader, road
 from benchmarks.figures import Figure
 from rich.console import Console
 
@@ -16,7 +16,15 @@ from dynconfig_lab.stage import Stage, stage
 
 Measure = Callable[[Stage, httpx2.Client], Iterator[Figure]]
 
-MEASURES: dict[str, Measure] = {"speed": road.speed, "memory": road.memory, "plan": plan_time.plan_time}
+MEASURES: dict[str, Measure] = {
+    "speed": road.speed,
+    "drift": drift.drift,
+    "idle": drift.idle,
+    "memory": road.memory,
+    "plan": plan_time.plan_time,
+    "function": reader.function,
+    "start": reader.start,
+}
 
 
 def main() -> None:

@@ -1,5 +1,6 @@
 """The environment of the operator as one frozen object."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
@@ -30,6 +31,12 @@ class Settings:
     """Calls per second, by operation or group, that replace the built-in ones."""
     ignored_tags: tuple[str, ...] = ()
     """Prefixes of tag keys that somebody else keeps on the resources."""
+    boundary: str = ""
+    """ARN of the permissions boundary of every role that the operator makes; empty for none."""
+    hears_events: bool = True
+    """AWS's events are listened to; else drift is seen at the resync only."""
+    queue_urls: tuple[str, ...] = ()
+    """Queues that somebody else fills with events, at most one a region; empty where the operator makes its own."""
     metrics_port: int = 0
     """Port of the Prometheus metrics; 0 for none."""
     health_port: int = 0
@@ -51,6 +58,9 @@ class Settings:
             is_emulated=_is_emulated(environment),
             quota=_quota(own.get("QUOTA", "")),
             ignored_tags=_listed(own.get("IGNORED_TAGS", "")),
+            boundary=_arn(own, "BOUNDARY"),
+            hears_events=_choice(own, "EVENTS", ("on", "off")) == "on",
+            queue_urls=_urls(own.get("QUEUE_URL", "")),
             metrics_port=_number(own, "METRICS_PORT", 0, 0, 65535),
             health_port=_number(own, "HEALTH_PORT", 0, 0, 65535),
             log_level=_choice(own, "LOG_LEVEL", ("INFO", "DEBUG", "WARNING", "ERROR")),
@@ -64,9 +74,23 @@ class Settings:
         # A namespace that is in no list may use nothing, rather than everything.
         return self.allowed_paths.get(namespace) or self.allowed_paths.get("*") or ("/-",)
 
+    @property
+    def all_paths(self) -> tuple[str, ...]:
+        """The paths that any namespace may use; empty for any."""
+        return tuple(sorted({path for paths in self.allowed_paths.values() for path in paths}))
+
 
 def _listed(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def _urls(text: str) -> tuple[str, ...]:
+    for url in _listed(text):
+        if urlsplit(url).scheme not in ("https", "http") or not urlsplit(url).path.strip("/"):
+            raise BadSetting(
+                f"DYNCONFIG_QUEUE_URL: {url!r} is not like https://sqs.eu-west-1.amazonaws.com/123456789012/queue"
+            )
+    return _listed(text)
 
 
 def _allowed_paths(text: str) -> dict[str, tuple[str, ...]]:
@@ -101,6 +125,13 @@ def _number(own: Mapping[str, str], name: str, default: int, lowest: int, highes
     if not text.isdigit() or not lowest <= int(text) <= highest:
         raise BadSetting(f"DYNCONFIG_{name}: {text!r} is not a whole number from {lowest} to {highest}")
     return int(text)
+
+
+def _arn(own: Mapping[str, str], name: str) -> str:
+    text = own.get(name, "")
+    if text and not re.fullmatch(r"arn:aws[a-z-]*:iam::([0-9]{12}|aws):policy/\S+", text):
+        raise BadSetting(f"DYNCONFIG_{name}: {text!r} is not the ARN of an IAM policy")
+    return text
 
 
 def _choice(own: Mapping[str, str], name: str, choices: tuple[str, ...]) -> str:

@@ -26,6 +26,14 @@ def answer(code: str, message: str = "words of AWS", status: int = 400) -> Clien
         ("TooManyUpdates", errors.Conflict),
         ("ParameterAlreadyExists", errors.AlreadyExists),
         ("ParameterNotFound", errors.NotFound),
+        ("ResourceNotFound", errors.NotFound),
+        ("DashboardNotFoundError", errors.NotFound),
+        ("InternalServiceFault", errors.Unavailable),
+        ("ResourceConflict", errors.Conflict),
+        ("LimitExceeded", errors.QuotaExceeded),
+        ("InvalidParameterInput", errors.Refused),
+        ("InvalidParameterValue", errors.Refused),
+        ("InvalidParameterCombination", errors.Refused),
         ("InvalidResourceId", errors.NotFound),
         ("ParameterMaxVersionLimitExceeded", errors.VersionLimit),
         ("ParameterLimitExceeded", errors.QuotaExceeded),
@@ -35,6 +43,25 @@ def answer(code: str, message: str = "words of AWS", status: int = 400) -> Clien
         ("ValidationException", errors.Refused),
         ("ParameterPatternMismatchException", errors.Refused),
         ("ExpiredTokenException", errors.CredentialsMissing),
+        ("TooManyRequestsException", errors.Throttled),
+        ("Throttling", errors.Throttled),
+        ("ServiceException", errors.Unavailable),
+        ("ServiceFailure", errors.Unavailable),
+        ("ResourceConflictException", errors.Conflict),
+        ("ConcurrentModification", errors.Conflict),
+        ("EntityTemporarilyUnmodifiable", errors.Conflict),
+        ("ConcurrentModificationException", errors.Conflict),
+        ("OperationAbortedException", errors.Conflict),
+        ("PreconditionFailedException", errors.Conflict),
+        ("DeleteConflict", errors.Conflict),
+        ("ConflictException", errors.AlreadyExists),
+        ("EntityAlreadyExists", errors.AlreadyExists),
+        ("NoSuchEntity", errors.NotFound),
+        ("NotFoundException", errors.NotFound),
+        ("CodeStorageExceededException", errors.QuotaExceeded),
+        ("InvalidParameterValueException", errors.Refused),
+        ("MalformedPolicyDocument", errors.Refused),
+        ("InvalidEventPatternException", errors.Refused),
     ],
 )
 def test_each_code_has_one_meaning(code: str, expected: type[errors.DynConfigError]) -> None:
@@ -57,6 +84,43 @@ def test_a_conflict_is_tried_again_soon() -> None:
     found = translated(answer("TooManyUpdates"), "PutParameter", "")
     assert isinstance(found, errors.Retryable)
     assert found.delay == 1.0
+
+
+@pytest.mark.parametrize("code", ["NoSuchEntity", "ResourceNotFoundException", "DeleteConflict"])
+def test_what_went_or_is_not_known_yet_or_is_still_in_use_may_pass_and_is_asked_ever_less_often(code: str) -> None:
+    found = translated(answer(code), "PutRolePolicy", "role r: ")
+    assert isinstance(found, errors.Retryable)
+    assert found.delay is None
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "The role defined for the function cannot be assumed by Lambda.",
+        "The provided execution role does not have permissions to call SendMessage on SQS",
+        "The function's execution role does not have permissions to call SendMessage on arn:aws:sqs:eu-west-1:1:q",
+        "The execution role you provide must allow AWS EventBridge Scheduler to assume the role.",
+    ],
+)
+def test_a_role_that_iam_has_not_made_known_yet_is_waited_for(message: str) -> None:
+    found = translated(answer("InvalidParameterValueException", message), "CreateFunction", "function f: ")
+    assert isinstance(found, errors.RoleNotReady)
+    assert not isinstance(found, errors.Terminal)
+    assert found.delay == 1.0
+    assert message in str(found)
+
+
+def test_a_rule_whose_targets_are_still_going_is_tried_again() -> None:
+    words = "Rule can't be deleted since it has targets."
+    found = translated(answer("ValidationException", words), "DeleteRule", "rule r: ")
+    assert type(found) is errors.Conflict
+
+
+def test_the_environment_that_lambda_repeats_is_not_told() -> None:
+    words = 'you have provided exceeded the 4KB limit. String measured: {"TOKEN":"hunter2"}'
+    found = translated(answer("InvalidParameterValueException", words), "CreateFunction", "function f: ")
+    assert "4KB limit" in str(found)
+    assert "hunter2" not in str(found)
 
 
 def test_a_secret_that_aws_repeats_is_masked() -> None:

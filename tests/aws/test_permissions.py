@@ -1,40 +1,239 @@
 """The IAM policy of the operator."""
 
+import fnmatch
 import json
 from pathlib import Path
+from typing import Any
 
-from dynconfig.aws.permissions import ACCOUNT_ACTIONS, PARAMETER_ACTIONS, operator_policy
+import pytest
+from typer.testing import CliRunner
+
+from dynconfig.aws.layers import layer
+from dynconfig.aws.permissions import (
+    ACCOUNT_ACTIONS,
+    ALARM_ACCOUNT_ACTIONS,
+    EVENT_RULE_ACTIONS,
+    LOG_ACCOUNT_ACTIONS,
+    QUEUE_ACTIONS,
+    Allowed,
+    operator_policy,
+)
+from dynconfig.cli.app import application
+from dynconfig.engine.arns import Arns
+from dynconfig.engine.naming import Names
+from dynconfig.engine.resource import Owner
 
 EXAMPLE = Path(__file__).parents[2] / "manifests" / "iam" / "operator-policy.json"
+ACCOUNT, REGION = "123456789012", "eu-west-1"
+KEY = "arn:aws:kms:eu-west-1:123456789012:key/11111111-2222-3333-4444-555555555555"
+ARNS = Arns(REGION, lambda: ACCOUNT)
+
+
+def policy(**about: Any) -> dict[str, dict[str, Any]]:
+    """The statements by their names."""
+    allowed = Allowed(**{"paths": ["/shop"], "account": ACCOUNT, "region": REGION, **about})
+    return {statement["Sid"]: statement for statement in operator_policy(allowed)["Statement"]}
+
+
+def allows(statements: dict[str, dict[str, Any]], action: str, resource: str) -> bool:
+    return any(
+        action in statement["Action"]
+        and any(fnmatch.fnmatchcase(resource, pattern) for pattern in _listed(statement["Resource"]))
+        for statement in statements.values()
+    )
+
+
+def _listed(resources: Any) -> list[str]:
+    return [resources] if isinstance(resources, str) else resources
 
 
 def test_parameters_are_limited_to_the_paths_with_a_slash_at_their_end() -> None:
-    (statement, _account) = operator_policy(["/shop", "/common/"], "123456789012", "eu-west-1")["Statement"]
-    assert statement["Resource"] == [
+    assert policy(paths=["/shop", "/common/"])["Parameters"]["Resource"] == [
         "arn:aws:ssm:eu-west-1:123456789012:parameter/shop/*",
         "arn:aws:ssm:eu-west-1:123456789012:parameter/common/*",
     ]
 
 
 def test_only_what_has_no_resource_level_is_allowed_on_everything() -> None:
-    policy = operator_policy(["/shop"], "1", "eu-west-1", ["arn:aws:kms:eu-west-1:1:key/k"])
-    wide = [statement for statement in policy["Statement"] if statement["Resource"] == "*"]
-    assert [statement["Action"] for statement in wide] == [list(ACCOUNT_ACTIONS)]
-    assert not any("*" in action for statement in policy["Statement"] for action in statement["Action"])
+    wide = [statement for statement in policy(keys=[KEY]).values() if statement["Resource"] == "*"]
+    assert [statement["Action"] for statement in wide] == [
+        [*ACCOUNT_ACTIONS, *LOG_ACCOUNT_ACTIONS, *ALARM_ACCOUNT_ACTIONS]
+    ]
+
+
+@pytest.mark.parametrize("boundary", ["", "arn:aws:iam::123456789012:policy/boundary"])
+def test_no_action_is_a_wildcard(boundary: str) -> None:
+    actions = [action for statement in policy(keys=[KEY], boundary=boundary).values() for action in statement["Action"]]
+    assert not any("*" in action for action in actions)
 
 
 def test_keys_are_usable_through_ssm_in_the_region_and_for_the_paths_only() -> None:
-    keys = operator_policy(["/shop"], "1", "eu-west-1", ["arn:aws:kms:eu-west-1:1:key/k"])["Statement"][-1]
-    assert keys["Resource"] == ["arn:aws:kms:eu-west-1:1:key/k"]
+    keys = policy(keys=[KEY])["Keys"]
+    assert keys["Resource"] == [KEY]
     assert keys["Condition"]["StringEquals"] == {"kms:ViaService": "ssm.eu-west-1.amazonaws.com"}
-    assert "*" not in keys["Condition"]["StringEquals"]["kms:ViaService"]
+    assert keys["Condition"]["StringLike"] == {
+        "kms:EncryptionContext:PARAMETER_ARN": ["arn:aws:ssm:eu-west-1:123456789012:parameter/shop/*"]
+    }
+
+
+def test_queue_and_rules_by_which_events_are_heard_are_limited_to_our_prefix() -> None:
+    statements = policy()
+    assert statements["Queue"]["Resource"] == "arn:aws:sqs:eu-west-1:123456789012:dynconfig-*"
+    assert statements["EventRules"]["Resource"] == "arn:aws:events:eu-west-1:123456789012:rule/dynconfig-*"
+    assert set(statements["Queue"]["Action"]) == set(QUEUE_ACTIONS)
+    assert set(statements["EventRules"]["Action"]) == set(EVENT_RULE_ACTIONS)
 
 
 def test_without_keys_there_is_no_statement_about_keys() -> None:
-    assert "kms" not in json.dumps(operator_policy(["/shop"], "1", "eu-west-1"))
+    assert "kms" not in json.dumps(policy())
+
+
+def test_an_operator_for_parameters_only_may_do_nothing_else() -> None:
+    assert set(policy(functions=())) == {"Parameters", "Metadata", "Queue", "EventRules"}
+    assert policy(functions=())["Metadata"]["Action"] == list(ACCOUNT_ACTIONS)
+
+
+@pytest.mark.parametrize(
+    ("namespace", "name", "function"),
+    [
+        ("shop", "myapp", None),
+        ("n" * 60, "m" * 60, None),
+        ("shop", "my.app", None),
+        ("shop", "myapp", "dynconfig-" + "x" * 54),
+        ("shop", "myapp", "dynconfig-Mixed-Case"),
+    ],
+)
+def test_every_name_that_begins_as_allowed_can_be_used_with_all_that_follows_from_it(
+    namespace: str, name: str, function: str | None
+) -> None:
+    names = Names.of(Owner("cluster", namespace, name, "uid"), REGION, function, None)
+    patterns = ["dynconfig-*"] if function is None else ["dynconfig-*", function]
+    for functions in [["dynconfig-*"], patterns[-1:]]:
+        _check_all(policy(functions=functions), names)
+
+
+def _check_all(found: dict[str, dict[str, Any]], names: Names) -> None:
+    for role in (names.role, names.scheduler_role):
+        assert allows(found, "iam:CreateRole", ARNS.role(role))
+        assert allows(found, "iam:PassRole", ARNS.role(role))
+    assert allows(found, "lambda:CreateFunction", ARNS.function(names.function))
+    assert allows(found, "logs:TagResource", ARNS.log_group(names.log_group))
+    assert allows(found, "logs:CreateLogGroup", f"{ARNS.log_group(names.log_group)}:*")
+    assert allows(found, "events:PutRule", ARNS.rule(names.rule))
+    assert allows(found, "scheduler:CreateSchedule", ARNS.schedule(names.schedule))
+    assert allows(found, "cloudwatch:PutMetricAlarm", ARNS.alarm(names.alarm("Errors")))
+    assert allows(found, "cloudwatch:PutDashboard", ARNS.dashboard(names.dashboard))
+
+
+@pytest.mark.parametrize(
+    ("action", "arn"),
+    [
+        ("lambda:UpdateFunctionCode", ARNS.function("payments")),
+        ("iam:PutRolePolicy", ARNS.role("admin")),
+        ("iam:PassRole", ARNS.role("admin")),
+        ("events:PutRule", ARNS.rule("payments")),
+        ("scheduler:UpdateSchedule", ARNS.schedule("payments")),
+        ("cloudwatch:DeleteAlarms", ARNS.alarm("payments/Errors")),
+        ("cloudwatch:PutDashboard", ARNS.dashboard("payments")),
+        ("logs:DeleteLogGroup", ARNS.log_group("/aws/lambda/payments")),
+        ("lambda:CreateFunction", "arn:aws:lambda:us-east-1:123456789012:function:dynconfig-a"),
+    ],
+)
+def test_names_of_others_are_out_of_reach(action: str, arn: str) -> None:
+    assert not allows(policy(functions=["dynconfig-*"]), action, arn)
+
+
+def test_roles_are_passed_to_lambda_and_scheduler_only() -> None:
+    passed = policy()["PassRole"]
+    assert passed["Condition"] == {
+        "StringEquals": {"iam:PassedToService": ["lambda.amazonaws.com", "scheduler.amazonaws.com"]}
+    }
+
+
+def test_with_a_boundary_no_role_and_no_policy_is_written_outside_it() -> None:
+    boundary = "arn:aws:iam::123456789012:policy/boundary"
+    found = policy(boundary=boundary)
+    bound = found["RolesWithinBoundary"]
+    assert bound["Condition"] == {"StringEquals": {"iam:PermissionsBoundary": boundary}}
+    free = [action for sid, item in found.items() if sid != "RolesWithinBoundary" for action in item["Action"]]
+    for action in ("iam:CreateRole", "iam:PutRolePolicy", "iam:PutRolePermissionsBoundary"):
+        assert action in bound["Action"]
+        assert action not in free
+
+
+def test_roles_of_attached_functions_get_a_policy_and_nothing_else() -> None:
+    found = policy(functions=["dynconfig-*"], attached_roles=["team-*"])
+    assert allows(found, "iam:PutRolePolicy", ARNS.role("team-a"))
+    assert not allows(found, "iam:DeleteRole", ARNS.role("team-a"))
+    assert not allows(found, "iam:PassRole", ARNS.role("team-a"))
+
+
+@pytest.mark.parametrize("architecture", ["arm64", "x86_64"])
+@pytest.mark.parametrize("region", ["eu-west-1", "us-gov-west-1", "cn-north-1"])
+def test_the_extension_may_be_read_whatever_its_version(region: str, architecture: str) -> None:
+    assert allows(policy(region=region), "lambda:GetLayerVersion", layer(region, architecture))
+
+
+def test_in_a_region_without_known_layers_the_extension_may_be_of_any_account() -> None:
+    arn = "arn:aws:lambda:eu-moon-1:111122223333:layer:AWS-Parameters-and-Secrets-Lambda-Extension:1"
+    own = "arn:aws:lambda:eu-moon-1:123456789012:layer:own:3"
+    found = policy(region="eu-moon-1", own_layers=[own])
+    assert allows(found, "lambda:GetLayerVersion", arn)
+    assert allows(found, "lambda:GetLayerVersion", own)
+
+
+def test_http_apis_are_reached_by_verbs_below_their_own_paths() -> None:
+    found = policy()
+    base = "arn:aws:apigateway:eu-west-1::"
+    for verb, path in [
+        ("POST", "/apis"),
+        ("PATCH", "/apis/a1/routes/r1"),
+        ("POST", "/tags/arn%3Aaws"),
+        ("GET", "/apis"),
+    ]:
+        assert allows(found, f"apigateway:{verb}", base + path)
+    assert not allows(found, "apigateway:DELETE", f"{base}/restapis/a1")
+    assert not allows(found, "apigateway:POST", f"{base}/domainnames")
+
+
+def test_arns_are_of_the_partition_of_the_region() -> None:
+    assert "arn:aws:" not in json.dumps(policy(region="cn-north-1"))
+
+
+def test_the_policy_fits_a_managed_policy() -> None:
+    # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+    about = {"paths": ["/a", "/b"], "functions": ["dynconfig-*", "shop-*"], "keys": [KEY], "boundary": KEY}
+    assert len("".join(json.dumps(policy(**about)).split())) <= 6144
 
 
 def test_the_policy_in_the_manifests_is_the_generated_one() -> None:
-    shipped = json.loads(EXAMPLE.read_text())
-    actions = [action for statement in shipped["Statement"] for action in statement["Action"]]
-    assert set(PARAMETER_ACTIONS) | set(ACCOUNT_ACTIONS) <= set(actions)
+    asked = ["iam", "--path", "/myapp", "--function", "dynconfig-*", "--function", "myapp-*", "--key", KEY]
+    assert CliRunner().invoke(application(asked), asked).stdout == EXAMPLE.read_text()
+
+
+def test_the_command_prints_what_was_asked_for() -> None:
+    asked = [
+        "iam",
+        "--path",
+        "/a",
+        "--region",
+        "us-east-1",
+        "--account",
+        "1",
+        "--boundary",
+        "arn:b",
+        "--layer",
+        "arn:l",
+    ]
+    printed = json.loads(CliRunner().invoke(application(asked), [*asked, "--attached-role", "team-*"]).stdout)
+    allowed = Allowed(
+        paths=["/a"],
+        account="1",
+        region="us-east-1",
+        boundary="arn:b",
+        own_layers=["arn:l"],
+        attached_roles=["team-*"],
+    )
+    assert printed == operator_policy(allowed)
+    only = json.loads(CliRunner().invoke(application(asked), ["iam", "--path", "/a", "--parameters-only"]).stdout)
+    assert {item["Sid"] for item in only["Statement"]} == {"Parameters", "Metadata", "Queue", "EventRules"}

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -75,9 +76,30 @@ def test_valid_manifests_are_counted() -> None:
 def test_every_fault_is_told_with_its_parameter_and_without_its_value() -> None:
     result = dynconfig("validate", "-f", "-", stdin=changed("database/port", value="seven-canary"))
     assert result.code == 1
-    assert "parameter database/port: the value is not of type integer" in result.err
+    assert re.search(r"^-:\d+: parameter database/port: the value is not of type integer$", result.err, re.MULTILINE)
+    assert "default/myapp: 1 fault" in result.err
     assert "seven-canary" not in result.err + result.out
     golden.check("validate-faults", result)
+
+
+def with_rule() -> str:
+    documents = list(yaml.safe_load_all(EXAMPLE.read_text()))
+    documents[1]["spec"]["rules"] = [{"rule": "config['api/timeout'] < 10"}]
+    return yaml.safe_dump_all(documents)
+
+
+@pytest.mark.parametrize("command", ["validate", "plan"])
+def test_a_rule_is_checked_before_anything_is_written(command: str) -> None:
+    result = dynconfig(command, "-f", "-", stdin=with_rule(), AWS_REGION="eu-west-1")
+    assert result.code == 1
+    assert "spec.rules[0]: does not hold: config['api/timeout'] < 10" in result.err
+
+
+def test_a_warning_does_not_fail() -> None:
+    result = dynconfig("validate", "-f", "-", stdin=EXAMPLE.read_text().replace("api/timeout", "api/token"))
+    assert result.code == 0
+    assert "warning: parameter api/token: sounds like a secret" in result.err
+    golden.check("validate-warning", result)
 
 
 def test_a_wrong_field_is_named_as_it_stands_in_the_file() -> None:

@@ -24,6 +24,13 @@ def test_a_plan_of_everything_shows_what_would_be_created_and_no_secret(scene: S
     golden.check("plan", result)
 
 
+def test_the_example_of_validation_plans(scene: Scene) -> None:
+    result = scene.dynconfig("plan", "-f", str(EXAMPLE.with_name("validation.yaml")))
+    assert result.code == 2, result.err
+    assert "Plan: 8 to create; 8 resources declared." in result.out
+    assert "replica.shop.internal" not in result.text
+
+
 def test_a_plan_of_a_new_object_costs_one_look(scene: Scene) -> None:
     scene.lab.reset_calls()
     scene.dynconfig("plan", "-f", str(EXAMPLE))

@@ -10,8 +10,8 @@ from tests.doors.shell import Result, dynconfig
 from dynconfig.cli import live
 from dynconfig.cli.commands import status
 from dynconfig.cli.options import Output
+from dynconfig.engine.moment import timestamp
 from dynconfig.engine.standing import Progress, gone, progress
-from dynconfig.engine.report import timestamp
 
 NOW = 1_800_000_000.0
 

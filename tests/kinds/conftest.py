@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 
 import pytest
-from tests.kinds.workshop import Workshop, unlimited
+from tests.kinds.cases.all import CASES
+from tests.kinds.cases.case import Case, prepared
+from tests.kinds.iam import action, allowed
+from tests.kinds.workshop import Watch, Workshop, unlimited
 
-from dynconfig.aws.permissions import ACCOUNT_ACTIONS, PARAMETER_ACTIONS
 from dynconfig.aws.session import Session
 from dynconfig_lab.aws import AwsLab, Faults
-
-_PREFIXES = {"resourcegroupstaggingapi": "tag"}
 
 
 @pytest.fixture(scope="session")
@@ -21,14 +21,26 @@ def lab() -> Iterator[AwsLab]:
 
 
 @pytest.fixture(scope="session")
-def session(lab: AwsLab) -> Iterator[Session]:
-    """Clients whose calls, all tests together, are held against the operator's IAM policy."""
-    made: set[str] = set()
-    yield unlimited(lab, lambda service, operation, _code: made.add(f"{_PREFIXES.get(service, service)}:{operation}"))
-    assert made <= {*PARAMETER_ACTIONS, *ACCOUNT_ACTIONS}
+def watch() -> Iterator[Watch]:
+    """Hears the calls of all tests together, which are held against the operator's IAM policy."""
+    watch = Watch()
+    yield watch
+    assert {action(call) for call in watch.heard} <= allowed(boundary="arn:aws:iam::123456789012:policy/b")
+
+
+@pytest.fixture(scope="session")
+def session(lab: AwsLab, watch: Watch) -> Session:
+    return unlimited(lab, watch)
 
 
 @pytest.fixture
-def workshop(lab: AwsLab, session: Session) -> Iterator[Workshop]:
-    yield Workshop(lab, session)
+def workshop(lab: AwsLab, session: Session, watch: Watch) -> Iterator[Workshop]:
+    yield Workshop(lab, session, watch)
     lab.faults(Faults())
+    watch.left = None
+
+
+@pytest.fixture(params=CASES)
+def case(request: pytest.FixtureRequest, workshop: Workshop) -> Case:
+    """Each kind in turn, with what has to be there before it."""
+    return prepared(CASES[request.param], workshop)

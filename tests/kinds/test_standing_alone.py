@@ -3,14 +3,10 @@
 from dataclasses import replace
 
 import pytest
-from tests.kinds.workshop import REGION, Workshop
+from tests.kinds.workshop import Workshop
 
-from dynconfig import wiring
-from dynconfig.engine.declaration import Place
 from dynconfig.engine.look import scope_of
-from dynconfig.engine.plan import AnyKind
 from dynconfig.engine.resource import Resource
-from dynconfig.settings import Settings
 
 pytestmark = pytest.mark.lab
 
@@ -32,26 +28,10 @@ class Untouchable(tuple[Resource, ...]):
         raise AssertionError("a kind that stands alone looks at what others found")
 
 
-def kinds(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> tuple[AnyKind, ...]:
-    monkeypatch.setenv("AWS_ENDPOINT_URL", workshop.lab.endpoint)
-    return tuple(wiring.kinds(Settings(is_emulated=True), Place(REGION)))
-
-
-def test_kinds_that_stand_alone_do_not_ask_what_others_found(
-    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_kinds_that_stand_alone_do_not_ask_what_others_found(workshop: Workshop) -> None:
     declaration = workshop.declare(SPEC)
-    alone = [kind for kind in kinds(workshop, monkeypatch) if getattr(kind, "stands_alone", False)]
+    alone = [kind for kind in workshop.kinds() if getattr(kind, "stands_alone", False)]
     assert len(alone) >= 8
     for kind in alone:
         scope = replace(scope_of(declaration), found=Untouchable())
         list(kind.observe(scope, tuple(kind.desired(declaration))))
-
-
-def test_kinds_that_follow_others_do_ask(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
-    declaration = workshop.declare(SPEC)
-    for kind in kinds(workshop, monkeypatch):
-        if not getattr(kind, "stands_alone", False):
-            scope = replace(scope_of(declaration), found=Untouchable())
-            with pytest.raises(AssertionError, match="looks at what others found"):
-                list(kind.observe(scope, tuple(kind.desired(declaration))))

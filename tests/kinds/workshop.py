@@ -1,24 +1,33 @@
 """What the tests of kinds work with: real boto3 on the emulated AWS in this process, and a clock that they set."""
 
 import itertools
+import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from dynconfig import wiring
 from dynconfig.api import names
 from dynconfig.aws.quota import Quota
 from dynconfig.aws.session import Count, Session
 from dynconfig.aws.tagged import TaggedParameters
 from dynconfig.engine import report
 from dynconfig.engine.declaration import Declaration, Source
-from dynconfig.engine.declare import declare
+from dynconfig.engine.declare import declare, declare_deletion
+from dynconfig.engine.errors import DynConfigError, Retryable
+from dynconfig.engine.outcome import Outcome
 from dynconfig.engine.plan import AnyKind
-from dynconfig.engine.reconcile import Engine, Outcome
-from dynconfig.engine.resource import Owner
+from dynconfig.engine.reconcile import Engine
+from dynconfig.engine.resource import Owner, Resource
 from dynconfig.kinds.parameter import Parameters
+from dynconfig.settings import Settings
 from dynconfig_lab.aws import AwsLab
+from dynconfig_lab.aws.calls import ACCOUNT
 
 REGION = "eu-west-1"
+SETTLED_WITHIN = 30.0
+ASKED = {"annotations": {names.RECONCILE_REQUESTED_AT: "now"}}
 
 _numbers = itertools.count(1)
 
@@ -37,6 +46,29 @@ class Clock:
         self.now += seconds
 
 
+@dataclass
+class Watch:
+    """Hears of every call, and kills the process right after one of them where it is told to."""
+
+    heard: set[str] = field(default_factory=set)
+    among: tuple[str, ...] = ()
+    left: int | None = None
+
+    def __call__(self, service: str, operation: str, code: str) -> None:
+        call = f"{service}.{operation}"
+        self.heard.add(call)
+        if code != "OK" or self.left is None or call not in self.among:
+            return
+        self.left -= 1
+        if self.left < 0:
+            self.left = None
+            raise KeyboardInterrupt
+
+    def kill_after(self, survived: int, among: tuple[str, ...]) -> None:
+        """Die right after the write that follows on so many others; AWS has carried it out."""
+        self.left, self.among = survived, among
+
+
 def unlimited(lab: AwsLab, count: Count) -> Session:
     """Clients of the emulated AWS that keep no quota."""
     clock = Clock()
@@ -50,6 +82,7 @@ class Workshop:
 
     lab: AwsLab
     session: Session
+    watch: Watch = field(default_factory=Watch)
     clock: Clock = field(default_factory=Clock)
     number: int = field(default_factory=lambda: next(_numbers))
     secrets: dict[str, str] = field(default_factory=dict)
@@ -72,6 +105,16 @@ class Workshop:
         tagged = TaggedParameters(self.session.client("resourcegroupstaggingapi", REGION), self.clock)
         return Parameters(self.session.client("ssm", REGION), tagged, self.clock)
 
+    @property
+    def name(self) -> str:
+        """What the names of all that this test makes begin with, where the spec names nothing."""
+        return f"dynconfig-ns-{self.number}-myapp"
+
+    def kinds(self, *values: type[Resource], settings: Settings | None = None) -> tuple[AnyKind, ...]:
+        """The wired kinds of these values or all, in their order, as after a restart: they have seen nothing yet."""
+        wired = wiring.kinds(self.session, REGION, settings or Settings(), lambda: ACCOUNT, self.clock)
+        return tuple(kind for kind in wired if not values or kind.value in values)
+
     def declare(self, spec: Mapping[str, Any], **about: Any) -> Declaration:
         """A declaration of this test's owner, as of an object that has its finalizer."""
         metadata = {"generation": about.pop("generation", 1), "finalizers": [names.FINALIZER]}
@@ -87,6 +130,26 @@ class Workshop:
         if outcome.error is not None:
             raise outcome.error
         return outcome
+
+    def goodbye(self, spec: Mapping[str, Any], status: Mapping[str, Any] | None = None) -> Declaration:
+        """The declaration of this test's object on its way out."""
+        document = {"metadata": {"generation": 2}, "spec": {"path": self.path, **spec}, "status": status}
+        return declare_deletion(document, owner=self.owner(), default_region=REGION)
+
+    def settle(
+        self, declaration: Declaration, kinds: tuple[AnyKind, ...], errors: list[DynConfigError] | None = None
+    ) -> Outcome:
+        """Run one engine until AWS is as declared: what may pass is noted, and looked at again. Other errors are raised."""
+        engine, end, pause = Engine(lambda _place: kinds), time.monotonic() + SETTLED_WITHIN, threading.Event()
+        while True:
+            outcome = engine.run(declaration)
+            if outcome.is_complete:
+                return outcome
+            if not isinstance(outcome.error, Retryable) or time.monotonic() > end:
+                raise outcome.error or AssertionError(f"it stopped short: {outcome.remaining}")
+            if errors is not None:
+                errors.append(outcome.error)
+            pause.wait(0.02)
 
     def status(self, outcome: Outcome) -> dict[str, Any]:
         """The status that the operator would write."""

@@ -23,22 +23,36 @@ _TABLE: dict[str, type[DynConfigError]] = {
     "ServiceUnavailable": errors.Unavailable,
     "RequestTimeout": errors.Unavailable,
     "ServiceException": errors.Unavailable,
+    "InternalServiceError": errors.Unavailable,
+    "InternalServiceFault": errors.Unavailable,
     "InternalException": errors.Unavailable,
     "ServiceFailure": errors.Unavailable,
     "ServiceUnavailableException": errors.Unavailable,
     "TooManyUpdates": errors.Conflict,
     "ResourceConflictException": errors.Conflict,
+    "ResourceConflict": errors.Conflict,
     "ConcurrentModification": errors.Conflict,
     "ConcurrentModificationException": errors.Conflict,
     "OperationAbortedException": errors.Conflict,
     "PreconditionFailedException": errors.Conflict,
     "DeleteConflict": errors.Conflict,
+    "EntityTemporarilyUnmodifiable": errors.Conflict,
     "ConflictException": errors.AlreadyExists,
     "EntityAlreadyExists": errors.AlreadyExists,
     "ResourceAlreadyExistsException": errors.AlreadyExists,
     "ResourceNotFoundException": errors.NotFound,
     "NotFoundException": errors.NotFound,
     "NoSuchEntity": errors.NotFound,
+    "ResourceNotFound": errors.NotFound,
+    "DashboardNotFoundError": errors.NotFound,
+    "RequestThrottled": errors.Throttled,
+    "OverLimit": errors.QuotaExceeded,
+    "InvalidAddress": errors.Refused,
+    "InvalidAttributeValue": errors.Refused,
+    "AWS.SimpleQueueService.NonExistentQueue": errors.NotFound,
+    "QueueDoesNotExist": errors.NotFound,
+    "AWS.SimpleQueueService.QueueDeletedRecently": errors.Conflict,
+    "QueueAlreadyExists": errors.AlreadyExists,
     "ParameterAlreadyExists": errors.AlreadyExists,
     "ParameterNotFound": errors.NotFound,
     "InvalidResourceId": errors.NotFound,
@@ -47,6 +61,7 @@ _TABLE: dict[str, type[DynConfigError]] = {
     "TooManyTagsError": errors.QuotaExceeded,
     "LimitExceeded": errors.QuotaExceeded,
     "LimitExceededException": errors.QuotaExceeded,
+    "LimitExceededFault": errors.QuotaExceeded,
     "CodeStorageExceededException": errors.QuotaExceeded,
     "ServiceQuotaExceededException": errors.QuotaExceeded,
     "HierarchyTypeMismatchException": errors.NotPossible,
@@ -66,6 +81,13 @@ _TABLE: dict[str, type[DynConfigError]] = {
     "InvalidPolicyAttributeException": errors.Refused,
     "IncompatiblePolicyException": errors.Refused,
     "InvalidParameterValueException": errors.Refused,
+    "InvalidParameterValue": errors.Refused,
+    "InvalidParameterInput": errors.Refused,
+    "InvalidParameterCombination": errors.Refused,
+    "InvalidParameterCombinationException": errors.Refused,
+    "InvalidFormat": errors.Refused,
+    "MissingParameter": errors.Refused,
+    "DashboardInvalidInputError": errors.Refused,
     "RequestEntityTooLargeException": errors.Refused,
     "InvalidEventPatternException": errors.Refused,
     "MalformedPolicyDocument": errors.Refused,
@@ -96,9 +118,13 @@ _NO_CREDENTIALS = (
 # https://docs.aws.amazon.com/lambda/latest/dg/troubleshooting-deployment.html
 _ROLE_NOT_READY = (
     "cannot be assumed by Lambda",
-    "The provided execution role does not have permissions",
+    "execution role does not have permissions",
     "must allow AWS EventBridge Scheduler to assume the role",
 )
+# EventBridge takes a moment to let go of targets that were removed.
+_STILL_GOING = "since it has targets"
+# It may pass in a second, or need a person: what is not there (yet, or any more), and what somebody still uses.
+_PATIENT = ("DeleteConflict",)
 # Behind these words AWS repeats the whole environment of a function.
 _ECHO = "String measured"
 
@@ -123,8 +149,10 @@ def translated(error: boto.ClientError, operation: str, subject: str, hidden: st
     words = words.replace(hidden, MASK) if hidden else words
     if any(text in words for text in _ROLE_NOT_READY):
         return errors.RoleNotReady(f"{subject}{words} IAM needs some seconds to make a role known", delay=_RETRY_SOON)
+    if _STILL_GOING in words:
+        found = errors.Conflict
     message = f"{subject}{operation} was answered with {code}: {words}{_HINTS.get(found, '')}"
-    if issubclass(found, errors.Conflict):
+    if issubclass(found, errors.Conflict) and found is not errors.NotFound and code not in _PATIENT:
         return found(message, delay=_RETRY_SOON, code=code)
     return found(message, code=code)
 

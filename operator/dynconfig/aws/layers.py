@@ -64,3 +64,9 @@ def layer(region: str, architecture: str) -> str:
     owner, x86_64, arm64 = _LAYERS[region]
     name, version = (f"{NAME}-Arm64", arm64) if architecture == "arm64" else (NAME, x86_64)
     return f"arn:{partition(region)}:lambda:{region}:{owner}:layer:{name}:{version}"
+
+
+def patterns(region: str) -> tuple[str, ...]:
+    """All versions for both architectures, as policies name them; of whatever account where the region is not known."""
+    owner = _LAYERS[region][0] if region in _LAYERS else "*"
+    return tuple(f"arn:{partition(region)}:lambda:{region}:{owner}:layer:{name}:*" for name in (NAME, f"{NAME}-Arm64"))

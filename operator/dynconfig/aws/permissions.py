@@ -1,15 +1,21 @@
-"""The IAM policy that the operator needs: the calls that its kinds make, on the paths that it may use, and no more."""
+"""The IAM policy that the operator needs: the calls that its kinds make, on the names that it may use, and no more."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-# Every SSM call of kinds/parameter.py that has a resource; a test holds this against the calls that the tests make.
+from dynconfig.aws import layers
+from dynconfig.engine.arns import Arns
+from dynconfig.engine.naming import LONGEST, PREFIX
+
+# A test holds all of this against the calls that the tests make.
 PARAMETER_ACTIONS = (
     "ssm:AddTagsToResource",
     "ssm:DeleteParameters",
     "ssm:GetParameter",
     "ssm:GetParameterHistory",
     "ssm:GetParameters",
+    "ssm:LabelParameterVersion",
     "ssm:ListTagsForResource",
     "ssm:PutParameter",
     "ssm:RemoveTagsFromResource",
@@ -18,32 +24,199 @@ PARAMETER_ACTIONS = (
 # These have no resource level.
 # https://docs.aws.amazon.com/service-authorization/latest/reference/list_awssystemsmanager.html
 ACCOUNT_ACTIONS = ("ssm:DescribeParameters", "tag:GetResources")
+# What aws/mailbox.py does, where the operator makes its queue and rules itself.
+QUEUE_ACTIONS = (
+    "sqs:CreateQueue",
+    "sqs:DeleteMessage",
+    "sqs:GetQueueAttributes",
+    "sqs:GetQueueUrl",
+    "sqs:ListQueueTags",
+    "sqs:ReceiveMessage",
+    "sqs:SetQueueAttributes",
+    "sqs:TagQueue",
+)
+EVENT_RULE_ACTIONS = (
+    "events:DescribeRule",
+    "events:ListTagsForResource",
+    "events:ListTargetsByRule",
+    "events:PutRule",
+    "events:PutTargets",
+    "events:TagResource",
+)
 # Standard parameters are encrypted directly, advanced ones with a data key.
 # https://docs.aws.amazon.com/kms/latest/developerguide/services-parameter-store.html
 KEY_ACTIONS = ("kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey")
+ROLE_ACTIONS = (
+    "iam:CreateRole",
+    "iam:DeleteRole",
+    "iam:DeleteRolePolicy",
+    "iam:DetachRolePolicy",
+    "iam:GetRole",
+    "iam:GetRolePolicy",
+    "iam:ListAttachedRolePolicies",
+    "iam:ListRolePolicies",
+    "iam:PutRolePolicy",
+    "iam:TagRole",
+    "iam:UntagRole",
+    "iam:UpdateAssumeRolePolicy",
+)
+# With a boundary these are allowed only where it is set: no role gets more than it.
+# https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_boundaries.html
+BOUNDED_ACTIONS = ("iam:CreateRole", "iam:PutRolePermissionsBoundary", "iam:PutRolePolicy")
+ATTACHED_ROLE_ACTIONS = ("iam:DeleteRolePolicy", "iam:GetRolePolicy", "iam:PutRolePolicy")
+PASSED_TO = ("lambda.amazonaws.com", "scheduler.amazonaws.com")
+# GetFunction answers the tags, and with them the owner, only to who may list them.
+# https://docs.aws.amazon.com/lambda/latest/api/API_GetFunction.html
+FUNCTION_ACTIONS = (
+    "lambda:AddPermission",
+    "lambda:CreateFunction",
+    "lambda:DeleteFunction",
+    "lambda:DeleteFunctionEventInvokeConfig",
+    "lambda:GetFunction",
+    "lambda:GetFunctionEventInvokeConfig",
+    "lambda:GetPolicy",
+    "lambda:ListTags",
+    "lambda:PutFunctionEventInvokeConfig",
+    "lambda:RemovePermission",
+    "lambda:TagResource",
+    "lambda:UntagResource",
+    "lambda:UpdateFunctionCode",
+    "lambda:UpdateFunctionConfiguration",
+)
+LOG_ACTIONS = (
+    "logs:CreateLogGroup",
+    "logs:DeleteLogGroup",
+    "logs:ListTagsForResource",
+    "logs:PutRetentionPolicy",
+    "logs:TagResource",
+    "logs:UntagResource",
+)
+LOG_ACCOUNT_ACTIONS = ("logs:DescribeLogGroups",)
+RULE_ACTIONS = (
+    "events:DeleteRule",
+    "events:DescribeRule",
+    "events:ListTagsForResource",
+    "events:ListTargetsByRule",
+    "events:PutRule",
+    "events:PutTargets",
+    "events:RemoveTargets",
+    "events:TagResource",
+    "events:UntagResource",
+)
+SCHEDULE_ACTIONS = (
+    "scheduler:CreateSchedule",
+    "scheduler:DeleteSchedule",
+    "scheduler:GetSchedule",
+    "scheduler:UpdateSchedule",
+)
+# API Gateway's actions are the verbs of HTTP.
+# https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-control-access-using-iam-policies-to-create-and-manage-api.html
+HTTP_API_ACTIONS = ("apigateway:DELETE", "apigateway:GET", "apigateway:PATCH", "apigateway:POST")
+# All alarms and dashboards of this operator begin alike, whatever the function is called; see engine/naming.py.
+ALARM_ACTIONS = (
+    "cloudwatch:DeleteAlarms",
+    "cloudwatch:ListTagsForResource",
+    "cloudwatch:PutMetricAlarm",
+    "cloudwatch:TagResource",
+    "cloudwatch:UntagResource",
+)
+# A composite alarm can be put only by who may put any.
+# https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutCompositeAlarm.html
+ALARM_ACCOUNT_ACTIONS = ("cloudwatch:DescribeAlarms", "cloudwatch:PutCompositeAlarm")
+DASHBOARD_ACTIONS = ("cloudwatch:DeleteDashboards", "cloudwatch:GetDashboard", "cloudwatch:PutDashboard")
 
 
-def operator_policy(paths: Sequence[str], account: str, region: str, keys: Sequence[str] = ()) -> dict[str, Any]:
-    """The policy for parameters below `paths`, and for SecureStrings under the KMS keys given by ARN."""
-    parameters = [f"arn:aws:ssm:{region}:{account}:parameter{path.rstrip('/')}/*" for path in paths]
-    statements = [
-        {"Sid": "Parameters", "Effect": "Allow", "Action": list(PARAMETER_ACTIONS), "Resource": parameters},
-        {"Sid": "Metadata", "Effect": "Allow", "Action": list(ACCOUNT_ACTIONS), "Resource": "*"},
-    ]
-    if keys:
-        statements.append(_key_statement(keys, parameters, region))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Allowed:
+    """What the operator may use: paths and KMS keys, and names of functions, from which all other names follow."""
+
+    paths: Sequence[str]
+    account: str
+    region: str
+    keys: Sequence[str] = ()
+    functions: Sequence[str] = ("*",)
+    """Patterns of names; none where the operator keeps parameters only."""
+    attached_roles: Sequence[str] = ()
+    """Patterns of the names of roles of functions that are attached to."""
+    own_layers: Sequence[str] = ()
+    """ARNs of layers beside AWS's own extension."""
+    boundary: str = ""
+
+
+def operator_policy(allowed: Allowed) -> dict[str, Any]:
+    """The policy; a statement for each service."""
+    arns = Arns(allowed.region, lambda: allowed.account)
+    statements = [*_parameters(allowed, arns), *_mailbox(arns)]
+    if allowed.functions:
+        statements += _roles(allowed, arns)
+        statements += _functions(allowed, arns)
+        statements += _triggers(allowed, arns)
+        statements += _watching(arns)
     return {"Version": "2012-10-17", "Statement": statements}
 
 
-def _key_statement(keys: Sequence[str], parameters: Sequence[str], region: str) -> dict[str, Any]:
-    """KMS through SSM only. ViaService is compared literally, so the region is named and there is no wildcard in it."""
-    return {
-        "Sid": "Keys",
-        "Effect": "Allow",
-        "Action": list(KEY_ACTIONS),
-        "Resource": list(keys),
-        "Condition": {
-            "StringEquals": {"kms:ViaService": f"ssm.{region}.amazonaws.com"},
-            "StringLike": {"kms:EncryptionContext:PARAMETER_ARN": list(parameters)},
-        },
-    }
+def _mailbox(arns: Arns) -> Iterable[dict[str, Any]]:
+    """The queue by which events are heard, and the rules that fill it."""
+    yield _allow("Queue", QUEUE_ACTIONS, arns.queue(f"{PREFIX}*"))
+    yield _allow("EventRules", EVENT_RULE_ACTIONS, arns.rule(f"{PREFIX}*"))
+
+
+def _parameters(allowed: Allowed, arns: Arns) -> Iterable[dict[str, Any]]:
+    parameters = [arns.parameters(path.rstrip("/")) for path in allowed.paths]
+    yield _allow("Parameters", PARAMETER_ACTIONS, parameters)
+    wide = (*LOG_ACCOUNT_ACTIONS, *ALARM_ACCOUNT_ACTIONS) if allowed.functions else ()
+    yield _allow("Metadata", (*ACCOUNT_ACTIONS, *wide), "*")
+    if allowed.keys:
+        # KMS through SSM only. ViaService is compared literally, so the region is named and there is no wildcard in it.
+        yield _allow(
+            "Keys",
+            KEY_ACTIONS,
+            list(allowed.keys),
+            StringEquals={"kms:ViaService": f"ssm.{allowed.region}.amazonaws.com"},
+            StringLike={"kms:EncryptionContext:PARAMETER_ARN": parameters},
+        )
+
+
+def _roles(allowed: Allowed, arns: Arns) -> Iterable[dict[str, Any]]:
+    roles = [arns.role(name) for name in _following(allowed.functions)]
+    if allowed.boundary:
+        bound = {"iam:PermissionsBoundary": allowed.boundary}
+        yield _allow("Roles", [action for action in ROLE_ACTIONS if action not in BOUNDED_ACTIONS], roles)
+        yield _allow("RolesWithinBoundary", BOUNDED_ACTIONS, roles, StringEquals=bound)
+    else:
+        yield _allow("Roles", ROLE_ACTIONS, roles)
+    yield _allow("PassRole", ("iam:PassRole",), roles, StringEquals={"iam:PassedToService": list(PASSED_TO)})
+    if allowed.attached_roles:
+        yield _allow("AttachedRoles", ATTACHED_ROLE_ACTIONS, [arns.role(name) for name in allowed.attached_roles])
+
+
+def _functions(allowed: Allowed, arns: Arns) -> Iterable[dict[str, Any]]:
+    groups = [arns.log_group(f"/aws/lambda/{name}") for name in allowed.functions]
+    # Calls about a group name it with an asterisk, calls about its tags without one.
+    all_groups = [arn for group in groups for arn in ([group] if group.endswith("*") else [group, f"{group}:*"])]
+    yield _allow("Functions", FUNCTION_ACTIONS, [arns.function(name) for name in allowed.functions])
+    yield _allow("Layers", ("lambda:GetLayerVersion",), [*layers.patterns(allowed.region), *allowed.own_layers])
+    yield _allow("Logs", LOG_ACTIONS, all_groups)
+
+
+def _triggers(allowed: Allowed, arns: Arns) -> Iterable[dict[str, Any]]:
+    yield _allow("Rules", RULE_ACTIONS, [arns.rule(name) for name in _following(allowed.functions)])
+    yield _allow("Schedules", SCHEDULE_ACTIONS, [arns.schedule(name) for name in allowed.functions])
+    # The ids of APIs are chance, so that no name can be said here; the operator finds its own by their tag.
+    apis = arns.http_apis()
+    yield _allow("HttpApis", HTTP_API_ACTIONS, [apis, f"{apis}/*", arns.http_tags()])
+
+
+def _watching(arns: Arns) -> Iterable[dict[str, Any]]:
+    yield _allow("Alarms", ALARM_ACTIONS, [arns.alarm(f"{PREFIX}*")])
+    yield _allow("Dashboards", DASHBOARD_ACTIONS, [arns.dashboard(f"{PREFIX}*")])
+
+
+def _following(functions: Sequence[str]) -> list[str]:
+    """Patterns of the names that follow from those of functions: something is added, and what is too long is cut."""
+    return [name if name.endswith("*") else f"{name[: LONGEST - 9]}-*" for name in functions]
+
+
+def _allow(sid: str, actions: Sequence[str], resources: list[str] | str, **conditions: Any) -> dict[str, Any]:
+    statement: dict[str, Any] = {"Sid": sid, "Effect": "Allow", "Action": list(actions), "Resource": resources}
+    return {**statement, "Condition": conditions} if conditions else statement

@@ -27,7 +27,14 @@ _SUBJECTS = {
     "Rule": "rule",
     "ApiId": "HTTP API",
     "ResourceId": "parameter",
+    "AlarmName": "alarm",
+    "DashboardName": "dashboard",
+    "QueueName": "queue",
+    "QueueUrl": "queue",
 }
+_READ_SECONDS = 15
+# ReceiveMessage answers after twenty seconds where there is nothing to tell.
+_LONGER_READS = {"sqs": 35}
 _NAMES = {"ssm": "parameter", "events": "rule", "scheduler": "schedule", "apigatewayv2": "HTTP API"}
 
 
@@ -113,7 +120,7 @@ class Session:
         self._config = Config(
             retries={"mode": "standard", "total_max_attempts": 3},
             connect_timeout=5,
-            read_timeout=15,
+            read_timeout=_READ_SECONDS,
             max_pool_connections=pool,
             user_agent_extra=f"dynconfig-operator/{__version__}",
         )
@@ -136,7 +143,10 @@ class Session:
         # Creation from one session is not safe for threads.
         with self._lock:
             return self._session.create_client(
-                service, region_name=region, endpoint_url=self._endpoint, config=self._config
+                service,
+                region_name=region,
+                endpoint_url=self._endpoint,
+                config=self._config.merge(Config(read_timeout=_LONGER_READS.get(service, _READ_SECONDS))),
             )
 
 

@@ -10,9 +10,10 @@ from typing import Any
 from dynconfig import wiring
 from dynconfig.cli.failures import Failed
 from dynconfig.cli.subjects import Subjects, chosen
+from dynconfig.engine.checking import source_of
 from dynconfig.engine.comparison import Entry, Environment, Sealed, sealed
 from dynconfig.engine.declaration import ReadSource, Source
-from dynconfig.engine.declare import parse_spec, source_of
+from dynconfig.engine.declare import parse_spec
 from dynconfig.engine.errors import SourceMissing
 from dynconfig.files import Document
 from dynconfig.kinds import parameter_tree

@@ -11,7 +11,7 @@ from dynconfig import files
 from dynconfig.cli.failures import Failed
 from dynconfig.engine.declaration import Source
 from dynconfig.engine.errors import SourceMissing
-from dynconfig.files import Document, Manifests
+from dynconfig.files import Document, Manifests, Origin
 from dynconfig.planning import Known, Planned, Planner, Unplanned
 from dynconfig.settings import Settings
 
@@ -75,7 +75,7 @@ def chosen(
         found = cluster.objects(reader, names or (), namespace, everywhere=everywhere)
     if not found:
         raise Failed("there are no DynamicConfigs there; name manifests with -f FILE, or a namespace with -n")
-    return Subjects(Manifests(tuple(found), {}), settings, offline)
+    return Subjects(Manifests(tuple(found), (), {}), settings, offline)
 
 
 def _may_have_cluster(environment: Mapping[str, str]) -> bool:
@@ -93,8 +93,13 @@ def _named(manifests: Manifests, names: Sequence[str] | None) -> Manifests:
     """Those objects of the files that are named; all where none is."""
     if not names:
         return manifests
-    known = {document["metadata"]["name"]: document for document in manifests.configs}
+    known = {document["metadata"]["name"]: (document, origin) for document, origin in _placed(manifests)}
     unknown = next((name for name in names if name not in known), None)
     if unknown is not None:
         raise Failed(f"there is no DynamicConfig {unknown} in the files; there are {', '.join(known)}")
-    return Manifests(tuple(known[name] for name in names), manifests.sources)
+    configs, origins = zip(*(known[name] for name in names), strict=True)
+    return Manifests(configs, origins, manifests.sources)
+
+
+def _placed(manifests: Manifests) -> Iterator[tuple[Document, Origin]]:
+    return zip(manifests.configs, manifests.origins, strict=True)

@@ -43,6 +43,10 @@ class Arns:
         """A log group."""
         return self._of("logs", f"log-group:{name}")
 
+    def queue(self, name: str) -> str:
+        """An SQS queue."""
+        return self._of("sqs", name)
+
     def rule(self, name: str) -> str:
         """A rule on the default bus."""
         return self._of("events", f"rule/{name}")
@@ -51,9 +55,25 @@ class Arns:
         """A schedule in the default group."""
         return self._of("scheduler", f"schedule/default/{name}")
 
+    def alarm(self, name: str) -> str:
+        """An alarm, metric or composite."""
+        return self._of("cloudwatch", f"alarm:{name}")
+
+    def dashboard(self, name: str) -> str:
+        """A dashboard; all regions share them."""
+        return f"arn:{self.partition}:cloudwatch::{self.account}:dashboard/{name}"
+
     def http_api(self, api_id: str) -> str:
         """An HTTP API, as tags and policies name it."""
         return f"arn:{self.partition}:apigateway:{self.region}::/apis/{api_id}"
+
+    def http_apis(self) -> str:
+        """All HTTP APIs; what is below them follows after a slash."""
+        return f"arn:{self.partition}:apigateway:{self.region}::/apis"
+
+    def http_tags(self) -> str:
+        """The tags of all that API Gateway has."""
+        return f"arn:{self.partition}:apigateway:{self.region}::/tags/*"
 
     def http_calls(self, api_id: str) -> str:
         """All calls of an HTTP API, as a function's permission names them."""

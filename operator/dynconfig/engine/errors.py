@@ -86,6 +86,10 @@ class RoleNotReady(Retryable):
     """IAM has the role, and Lambda has not heard of it yet."""
 
 
+class AlarmFiring(Retryable):
+    """An alarm of the object fires already, so that a change has to wait."""
+
+
 class CredentialsMissing(Retryable):
     """The operator has no valid AWS credentials right now."""
 
@@ -98,5 +102,5 @@ class VersionLimit(Refused):
     """SSM keeps 100 versions, and the oldest carries a label, so that no new version can be written."""
 
 
-class NotFound(Terminal):
-    """AWS does not have it; kinds catch this, others never see it."""
+class NotFound(Conflict):
+    """AWS does not have it: an answer to a kind that asks; to one that writes, it went away or is not known everywhere yet."""

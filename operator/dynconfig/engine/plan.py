@@ -91,6 +91,8 @@ class Step:
     @property
     def is_derived(self) -> bool:
         """Whether it only follows from what other resources have become."""
+        if isinstance(self.change, Delete):
+            return self.change.observed.follows
         if not isinstance(self.change, Update):
             return False
         marked = {item.name for item in fields(self.change.desired) if item.metadata.get("derived")}
@@ -112,6 +114,8 @@ class Plan:
 
     steps: tuple[Step, ...] = ()
     parts: tuple[Part, ...] = ()
+    waiting: tuple[Step, ...] = ()
+    """Deletions that wait until the change they belong to has proved itself."""
 
     @property
     def declared(self) -> tuple[Resource, ...]:
@@ -164,7 +168,12 @@ def changes(
 def check(plan: Plan, declaration: Declaration) -> None:
     """Raise UnsafePlan where most of what is owned would be deleted at once without a person's approval."""
     deletions = sum(isinstance(step.change, Delete) for step in plan.steps)
-    if declaration.deleting or deletions <= SAFE_DELETIONS or deletions <= SAFE_DELETED_SHARE * len(plan.owned):
+    if (
+        declaration.deleting
+        or declaration.undone
+        or deletions <= SAFE_DELETIONS
+        or deletions <= SAFE_DELETED_SHARE * len(plan.owned)
+    ):
         return
     if declaration.approved_generation == declaration.generation:
         return
@@ -181,6 +190,8 @@ def drifted(step: Step, declaration: Declaration) -> bool:
     if declaration.deleting or declaration.untouched or isinstance(step.change, Delete | Release) or step.is_derived:
         return False
     if isinstance(step.change, Update) and step.change.observed.owner != declaration.owner.tag:
+        return False
+    if declaration.undone and (applied is None or applied.undone_generation != declaration.generation):
         return False
     if applied is None:
         # No report to compare with: what is ours and differs was ours before, so somebody changed it.
@@ -228,7 +239,8 @@ def _check_ownership(declaration: Declaration, desired: Sequence[Resource], exis
 def _refusal(declaration: Declaration, observed: Resource) -> str | None:
     owner = Owner.parse(observed.owner) if observed.owner else None
     free = not observed.owner or (owner is not None and owner.is_predecessor_of(declaration.owner))
-    title = observed.title[0].lower() + observed.title[1:]
+    where = f"{observed.declared_in}: " if observed.declared_in else ""
+    title = where + observed.title[0].lower() + observed.title[1:]
     if not free:
         return f"{title} belongs to {_owner_title(observed)}; rename it or delete the other"
     if declaration.adoption_policy is AdoptionPolicy.IF_UNOWNED:

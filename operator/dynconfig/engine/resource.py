@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from dynconfig.engine.declaration import Declaration
@@ -51,10 +51,14 @@ class Resource:
     `assigned: True` are given by AWS.
     """
 
+    declared_in: ClassVar[str] = ""
+    """The field of the document that names it, where it is not the resource itself."""
     name: str
     owner: str = field(default="", metadata={"compare": False})
     pending: str = field(default="", metadata={"compare": False})
     """What AWS is still doing with it, as a sentence without a full stop; it takes no other write meanwhile."""
+    follows: bool = field(default=False, metadata={"compare": False})
+    """It is there only because of another resource: that it goes with that one is no edit."""
 
     @property
     def title(self) -> str:
@@ -84,13 +88,15 @@ class Scope:
     listed: tuple[tuple[str, str], ...] = ()
     """Kind and name of the other resources that the last report listed."""
     blind: bool = False
-    """There is no last report: look where the names that follow from the owner lead."""
+    """The last report may not tell of all that was made: look where the names that follow from the owner lead."""
     untouched: bool = False
     """Nothing can be owned yet: this object never had the finalizer that comes before the first write."""
     found: tuple[Resource, ...] = ()
     """What this owner has of the kinds that come before the one that is asked."""
     closely: bool = False
     """A person waits for the answer: take nothing from longer ago than seconds."""
+    heard: frozenset[str] = frozenset()
+    """Look at these, which AWS spoke of; what was seen of others may be believed. Empty for a whole look."""
 
     def where(self, kind: str, desired: Iterable[Resource], default: str) -> tuple[str, ...]:
         """All names at which a resource of this owner and kind may be found, each once."""

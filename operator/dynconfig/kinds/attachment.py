@@ -1,60 +1,37 @@
 """What is added to a user's own function so that it can read: layer, environment and a policy; and nothing else of it is touched.
 
-A tag on the function says to whom the addition belongs.
+Tags on the function say to whom the addition belongs, and what it was.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from dynconfig.api.function import Architecture, FunctionSpec, Mode
-from dynconfig.api.names import ATTACHED_TAG
+from dynconfig.api.function import FunctionSpec, Mode
+from dynconfig.api.names import ATTACHED_LAYER_TAG, ATTACHED_ROLE_TAG, ATTACHED_TAG
 from dynconfig.engine.arns import Arns
 from dynconfig.engine.declaration import Declaration
-from dynconfig.engine.errors import NotFound, NotPossible, SourceMissing
+from dynconfig.engine.errors import Conflict, NotFound, SourceMissing
 from dynconfig.engine.naming import fitting
-from dynconfig.engine.resource import Owner, Resource, Scope
+from dynconfig.engine.resource import Scope
 from dynconfig.kinds import reading, tags
+from dynconfig.kinds.attachment_value import (
+    Attachment,
+    Host,
+    check_room,
+    check_unspoilt,
+    host_of,
+    marks,
+    was_ours,
+)
 from dynconfig.kinds.documents import canonical, policy
-from dynconfig.kinds.tags import Pairs
 
 if TYPE_CHECKING:
     from mypy_boto3_iam.client import IAMClient
     from mypy_boto3_lambda.client import LambdaClient
 
-EXTENSION = ":layer:AWS-Parameters-and-Secrets-Lambda-Extension"
-# https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
-LAYERS = 5
-_OURS = ("DYNCONFIG_", "SSM_PARAMETER_STORE_", "PARAMETERS_SECRETS_EXTENSION_")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Host:
-    """The user's function as it is."""
-
-    architecture: str
-    role: str
-    layers: tuple[str, ...]
-    variables: Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Attachment(Resource):
-    """Our addition to the function of this name."""
-
-    arn: str = field(default="", metadata={"compare": False})
-    layer: str
-    environment: Pairs
-    revision: str = field(default="", metadata={"derived": True})
-    policy: str
-    host: Host | None = field(default=None, repr=False, metadata={"compare": False})
-    architecture: str = field(default="", metadata={"compare": False})
-
-    @property
-    def variables(self) -> dict[str, str]:
-        """Our part of the environment."""
-        return {**dict(self.environment), **({reading.REVISION: self.revision} if self.revision else {})}
+_TAGS = (ATTACHED_TAG, ATTACHED_LAYER_TAG, ATTACHED_ROLE_TAG)
 
 
 class Attachments:
@@ -79,55 +56,53 @@ class Attachments:
     def observe(self, scope: Scope, desired: Sequence[Attachment]) -> Iterator[Attachment]:
         """The addition as it is; a function that has none yet is looked at whether it can take one."""
         wanted = {attachment.name: attachment for attachment in desired}
-        names = [name for kind, name in scope.listed if kind == "Attachment"]
-        if scope.blind and not scope.untouched:
-            names.append(scope.names.function)
-        for name in dict.fromkeys((*wanted, *names)):
-            found = self._get(scope, name)
+        for name in scope.where("Attachment", desired, scope.names.function):
+            found = self._get(name, scope.owner.tag)
             if found is None and name in wanted:
                 raise SourceMissing(
                     f"spec.function.name: function {name} does not exist in {self._arns.region}; mode Attach adds to a "
                     "function that is there. Create it, or set mode: Managed. Nothing was written"
                 )
-            if found is not None and found.owner:
+            if found is None or found.host is None:
+                continue
+            if found.owner or was_ours(found.host):
                 yield found
-            elif found is not None and name in wanted:
-                _check_room(wanted[name], found)
+            elif name in wanted:
+                check_unspoilt(wanted[name], found.host)
+                check_room(wanted[name], found.host)
 
     def refuse(self, desired: Attachment, observed: Attachment | None) -> None:
-        """Lambda takes 4 KB of environment, the user's and ours together."""
+        """What Lambda would refuse of the user's part and ours together."""
         if observed is not None and observed.host is not None:
-            _check_fit(desired, observed.host)
+            check_room(desired, observed.host)
 
     def put(self, desired: Attachment, observed: Attachment | None) -> Attachment:
         """Mark the function, let its role read, then add layer and environment to what it has."""
-        current = observed or self._get(None, desired.name)
-        if current is None or current.host is None:
-            raise SourceMissing(f"function {desired.name} went away this moment")
-        if observed is None or observed.owner != desired.owner:
-            self._lambda.tag_resource(Resource=current.arn, Tags={ATTACHED_TAG: desired.owner})
+        current = observed or self._unattached(desired)
+        host = _host(current)
+        if current.owner != desired.owner:
+            self._mark(desired, current, host)
         if desired.policy != current.policy:
-            self._iam.put_role_policy(
-                RoleName=current.host.role, PolicyName=_policy_name(desired.owner), PolicyDocument=desired.policy
-            )
-        answer = self._change(
-            current,
-            layers=(*_others(current.host), desired.layer),
-            variables={**_theirs(current.host), **desired.variables},
-        )
+            name = self._policy_name(desired.name)
+            self._iam.put_role_policy(RoleName=host.role, PolicyName=name, PolicyDocument=desired.policy)
+        if host.attached_role not in ("", host.role):
+            self._remove_policy(desired.name, host.attached_role)
+        layers = (*host.others(desired.layer), desired.layer)
+        answer = self._change(current, layers, {**host.own_variables, **desired.variables})
+        if (host.attached_layer, host.attached_role) != (desired.layer, host.role):
+            # A new mark comes after what it tells of, so that the old layer is not forgotten half-way.
+            self._mark(desired, current, host)
         return _written(desired, current, answer)
 
     def delete(self, observed: Sequence[Attachment]) -> None:
         """Take away what was added; the mark goes last."""
         for attachment in observed:
-            try:
+            with suppress(NotFound):
                 self._detach(attachment)
-            except NotFound:
-                continue
 
     def release(self, observed: Attachment) -> None:
         """Take only the mark off."""
-        self._lambda.untag_resource(Resource=observed.arn, TagKeys=[ATTACHED_TAG])
+        self._lambda.untag_resource(Resource=observed.arn, TagKeys=list(_TAGS))
 
     def _desired(self, declaration: Declaration, function: FunctionSpec, name: str) -> Attachment:
         return Attachment(
@@ -141,102 +116,84 @@ class Attachments:
             architecture=function.architecture.value,
         )
 
-    def _get(self, scope: Scope | None, name: str) -> Attachment | None:
+    def _get(self, name: str, owner: str) -> Attachment | None:
+        """The function as it is, with the policy that we gave it if it is the owner's."""
         try:
             answer = self._lambda.get_function(FunctionName=name)
         except NotFound:
             return None
-        configuration = answer["Configuration"]
-        host = Host(
-            architecture=next(iter(configuration.get("Architectures", [Architecture.X86_64.value]))),
-            role=configuration["Role"].rpartition("/")[2],
-            layers=tuple(layer["Arn"] for layer in configuration.get("Layers", [])),
-            variables=dict(configuration.get("Environment", {}).get("Variables", {})),
-        )
-        owner = answer.get("Tags", {}).get(ATTACHED_TAG, "")
-        ours = {key: value for key, value in host.variables.items() if key.startswith(_OURS)}
-        is_mine = scope is not None and owner == scope.owner.tag
+        configuration, labels = answer["Configuration"], tags.of_function(answer)
+        host, marked = host_of(configuration, labels), labels.get(ATTACHED_TAG, "")
+        variables = host.our_variables
         is_busy = configuration.get("LastUpdateStatus") == "InProgress" or configuration.get("State") == "Pending"
         return Attachment(
             name=name,
-            owner=owner,
+            owner=marked,
             arn=configuration["FunctionArn"],
-            layer=next((arn for arn in host.layers if EXTENSION in arn), ""),
-            revision=ours.pop(reading.REVISION, ""),
-            environment=tags.pairs(ours),
-            policy=self._policy(host.role, owner) if is_mine else "",
+            layer=next(iter(host.additions()), ""),
+            revision=variables.pop(reading.REVISION, ""),
+            environment=tags.pairs(variables),
+            policy=self._policy(name, host.role) if marked in ("", owner) else "",
             host=host,
-            pending="is being updated by Lambda" if is_busy and is_mine else "",
+            pending="is being updated by Lambda" if is_busy and marked == owner else "",
         )
 
-    def _policy(self, role: str, owner: str) -> str:
+    def _unattached(self, desired: Attachment) -> Attachment:
+        """The function at this moment: nobody may have come first since it was looked at."""
+        current = self._get(desired.name, desired.owner)
+        if current is None or current.owner not in ("", desired.owner):
+            raise Conflict(f"function {desired.name} went away or was taken this moment; looking again", delay=0.5)
+        return current
+
+    def _policy(self, function: str, role: str) -> str:
         try:
-            answer = self._iam.get_role_policy(RoleName=role, PolicyName=_policy_name(owner))
+            answer = self._iam.get_role_policy(RoleName=role, PolicyName=self._policy_name(function))
         except NotFound:
             return ""
         return canonical(answer["PolicyDocument"])
 
+    def _policy_name(self, function: str) -> str:
+        """One name for each function, since functions may share a role, in several regions."""
+        return fitting(f"dynconfig-{self._arns.region}-{function}")
+
+    def _remove_policy(self, function: str, role: str) -> None:
+        with suppress(NotFound):
+            self._iam.delete_role_policy(RoleName=role, PolicyName=self._policy_name(function))
+
+    def _mark(self, desired: Attachment, current: Attachment, host: Host) -> None:
+        labels = {ATTACHED_TAG: desired.owner, **marks(desired.layer, host.role)}
+        self._lambda.tag_resource(Resource=current.arn, Tags=labels)
+
     def _change(
-        self, current: Attachment, *, layers: tuple[str, ...], variables: Mapping[str, str]
-    ) -> Mapping[str, Any]:
-        host = current.host
-        if host is not None and (layers, dict(variables)) == (host.layers, dict(host.variables)):
-            return {}
+        self, current: Attachment, layers: tuple[str, ...], variables: Mapping[str, str]
+    ) -> Mapping[str, Any] | None:
+        """Replace layers and environment, if the function still is what was looked at."""
+        host = _host(current)
+        if (layers, dict(variables)) == (host.layers, dict(host.variables)):
+            return None
+        # Lambda replaces both as a whole: what the user changed this moment must not be lost.
+        # https://docs.aws.amazon.com/lambda/latest/api/API_UpdateFunctionConfiguration.html
+        guard: Any = {"RevisionId": host.revision_id} if host.revision_id else {}
         return self._lambda.update_function_configuration(
-            FunctionName=current.name, Layers=list(layers), Environment={"Variables": dict(variables)}
+            FunctionName=current.name, Layers=list(layers), Environment={"Variables": dict(variables)}, **guard
         )
 
     def _detach(self, attachment: Attachment) -> None:
-        host = attachment.host
-        if host is None:
-            return
-        with suppress(NotFound):
-            self._iam.delete_role_policy(RoleName=host.role, PolicyName=_policy_name(attachment.owner))
-        self._change(attachment, layers=_others(host), variables=_theirs(host))
-        self._lambda.untag_resource(Resource=attachment.arn, TagKeys=[ATTACHED_TAG])
+        host = _host(attachment)
+        self._change(attachment, host.others(), host.own_variables)
+        for role in sorted({host.role, host.attached_role} - {""}):
+            self._remove_policy(attachment.name, role)
+        self._lambda.untag_resource(Resource=attachment.arn, TagKeys=list(_TAGS))
 
 
-def _check_room(desired: Attachment, found: Attachment) -> None:
-    """A function that is to be attached for the first time must not lose anything by it."""
-    host, title = found.host, f"function {desired.name}"
-    if host is None:
-        return
-    taken = sorted(name for name in host.variables if name.startswith(_OURS))
-    if taken:
-        raise NotPossible(f"{title} sets {', '.join(taken)} itself; remove it there, since it would be overwritten")
-    if found.layer:
-        raise NotPossible(
-            f"{title} has the extension as a layer already ({found.layer}); remove it there, one is added"
-        )
-    if len(host.layers) >= LAYERS:
-        raise NotPossible(f"{title} has {LAYERS} layers, as many as Lambda takes, so the extension cannot be added")
-    if host.architecture != desired.architecture:
-        raise NotPossible(f"{title} is {host.architecture}; set spec.function.architecture: {host.architecture}")
-    _check_fit(desired, host)
+def _host(attachment: Attachment) -> Host:
+    assert attachment.host is not None, "what was observed has its function"  # noqa: S101 - for the type checker
+    return attachment.host
 
 
-def _check_fit(desired: Attachment, host: Host) -> None:
-    length = reading.size({**_theirs(host), **desired.variables})
-    if length > reading.ENVIRONMENT_BYTES:
-        raise NotPossible(
-            f"function {desired.name}: its environment would have {length} bytes of the {reading.ENVIRONMENT_BYTES} that "
-            "Lambda takes; shorten schemas, or split the configuration"
-        )
-
-
-def _others(host: Host) -> tuple[str, ...]:
-    return tuple(arn for arn in host.layers if EXTENSION not in arn)
-
-
-def _theirs(host: Host) -> dict[str, str]:
-    return {name: value for name, value in host.variables.items() if not name.startswith(_OURS)}
-
-
-def _policy_name(owner: str) -> str:
-    found = Owner.parse(owner)
-    return fitting(f"dynconfig-{found.namespace}-{found.name}") if found else reading.POLICY_NAME
-
-
-def _written(desired: Attachment, current: Attachment, answer: Mapping[str, Any]) -> Attachment:
+def _written(desired: Attachment, current: Attachment, answer: Mapping[str, Any] | None) -> Attachment:
+    if answer is None:
+        return replace(desired, arn=current.arn, host=current.host)
     pending = "is being updated by Lambda" if answer.get("LastUpdateStatus") == "InProgress" else ""
-    return replace(desired, arn=current.arn, host=current.host, pending=pending)
+    host = host_of(answer, marks(desired.layer, _host(current).role))
+    return replace(desired, arn=current.arn, host=host, pending=pending)

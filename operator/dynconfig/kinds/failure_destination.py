@@ -8,7 +8,7 @@ from dynconfig.api.function import Mode
 from dynconfig.engine.declaration import Declaration
 from dynconfig.engine.errors import NotFound
 from dynconfig.engine.resource import Resource, Scope
-from dynconfig.kinds.owned import function_of
+from dynconfig.kinds.owned import of_kind
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda.client import LambdaClient
@@ -43,10 +43,11 @@ class FailureDestinations:
         )
 
     def observe(self, scope: Scope, desired: Sequence[FailureDestination]) -> Iterator[FailureDestination]:
-        """That of the owner's function; a call only where there should be one, or was one."""
-        if function_of(scope) is None:
-            return
+        """Those of the owner's functions; a call only where there should be one, or was one."""
+        ours = {function.name for function in of_kind(scope.found, "Function")}
         for name in scope.where("FailureDestination", desired, scope.names.function):
+            if name not in ours:
+                continue
             try:
                 answer = self._lambda.get_function_event_invoke_config(FunctionName=name)
             except NotFound:

@@ -4,61 +4,23 @@ https://docs.aws.amazon.com/lambda/latest/dg/functions-states.html
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Protocol
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
-from dynconfig.api.function import Architecture, Mode
+from dynconfig.api.function import Mode
 from dynconfig.api.names import OWNER_TAG
 from dynconfig.engine.arns import Arns
 from dynconfig.engine.declaration import Declaration
 from dynconfig.engine.errors import Conflict, NotFound, NotPossible, Refused
-from dynconfig.engine.resource import Resource, Scope
+from dynconfig.engine.resource import Scope
 from dynconfig.kinds import reading, tags
-from dynconfig.kinds.tags import Pairs
+from dynconfig.kinds.function_value import Function, Package, blamed, configuration, observed_function, state
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda.client import LambdaClient
 
-HANDLER = "dynconfig_function.handler.lambda_handler"
-_SETTLED = ("Active", "Inactive")
-
-
-class Package(Protocol):
-    """The function's code."""
-
-    @property
-    def content(self) -> bytes:
-        """The zip file."""
-
-    @property
-    def sha256(self) -> str:
-        """Its hash as Lambda says it: base64."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Function(Resource):
-    """A function; `state` and `failure` are what AWS says of its last write."""
-
-    arn: str = field(default="", metadata={"compare": False})
-    runtime: str
-    architecture: str
-    handler: str = HANDLER
-    role: str
-    memory: int
-    timeout: int
-    layers: tuple[str, ...]
-    environment: Pairs
-    revision: str = field(default="", metadata={"derived": True})
-    code: str
-    tags: Pairs = ()
-    failed: str = ""
-    """Why AWS could not carry out the last write."""
-    package: Package | None = field(default=None, repr=False, metadata={"compare": False})
-
-    @property
-    def variables(self) -> dict[str, str]:
-        """The whole environment."""
-        return {**dict(self.environment), **({reading.REVISION: self.revision} if self.revision else {})}
+# What AWS could not carry out it is asked for again, but not at each look.
+REPEAT_SECONDS = 300
 
 
 class Functions:
@@ -73,6 +35,7 @@ class Functions:
         arns: Arns,
         layer: Callable[[str], str],
         package: Callable[[str], Package],
+        clock: Callable[[], float],
         *,
         ignored_tags: tuple[str, ...] = (),
     ) -> None:
@@ -80,7 +43,9 @@ class Functions:
         self._arns = arns
         self._layer = layer
         self._package = package
+        self._clock = clock
         self._ignored = ("aws:", *ignored_tags)
+        self._failed: dict[str, tuple[float, Function]] = {}
 
     def desired(self, declaration: Declaration) -> Iterable[Function]:
         """The managed function, with the newest package."""
@@ -117,7 +82,10 @@ class Functions:
                 answer = self._lambda.get_function(FunctionName=name)
             except NotFound:
                 continue
-            yield self._observed(answer["Configuration"], answer.get("Tags", {}))
+            found = observed_function(answer["Configuration"], tags.of_function(answer), self._ignored)
+            if scope.closely or not (found.failed or found.pending):
+                self._failed.pop(name, None)
+            yield found
 
     def refuse(self, desired: Function, observed: Function | None) -> None:
         """Lambda takes 4 KB of environment, measured as JSON; its own refusal would repeat the values."""
@@ -132,25 +100,21 @@ class Functions:
         """Create, or make the first of the writes that are still needed; AWS takes the next when it has settled."""
         if observed is None:
             return self._create(desired)
-        added, removed = tags.change(observed.tags, observed.owner, desired.tags, desired.owner)
-        if added:
-            self._lambda.tag_resource(Resource=desired.arn, Tags=added)
-        if removed:
-            self._lambda.untag_resource(Resource=desired.arn, TagKeys=removed)
+        if observed.failed:
+            self._refuse_repetition(desired, observed)
         if observed.failed.startswith("Failed"):
             # A function whose creation failed cannot be mended, only made anew.
             self._lambda.delete_function(FunctionName=desired.name)
             raise Conflict(
                 f"function {desired.name} could not be created and is made anew: {observed.failed}", delay=1.0
             )
-        if _configuration(desired) != _configuration(observed) or observed.failed:
-            answer = self._lambda.update_function_configuration(**self._request(desired))
-            settled = self._after(desired, answer)
-            if settled.pending or (desired.code, desired.architecture) == (observed.code, observed.architecture):
-                return settled
-        if (desired.code, desired.architecture) != (observed.code, observed.architecture):
-            return self._update_code(desired)
-        return desired
+        self._update_tags(desired, observed)
+        result = desired
+        for write in self._writes(desired, observed):
+            result = write(desired)
+            if result.pending:
+                break
+        return result
 
     def delete(self, observed: Sequence[Function]) -> None:
         """Delete, with all versions, aliases and permissions."""
@@ -164,90 +128,77 @@ class Functions:
         """Take the owner tag off."""
         self._lambda.untag_resource(Resource=observed.arn, TagKeys=[OWNER_TAG])
 
-    def _observed(self, answer: Mapping[str, Any], labels: Mapping[str, str]) -> Function:
-        variables = dict(answer.get("Environment", {}).get("Variables", {}))
-        revision = variables.pop(reading.REVISION, "")
-        pending, failed = _state(answer)
-        return Function(
-            name=answer["FunctionName"],
-            owner=tags.owner_of(labels),
-            arn=answer["FunctionArn"],
-            runtime=answer.get("Runtime", ""),
-            architecture=next(iter(answer.get("Architectures", [Architecture.X86_64.value]))),
-            handler=answer.get("Handler", ""),
-            role=answer["Role"],
-            memory=answer["MemorySize"],
-            timeout=answer["Timeout"],
-            layers=tuple(layer["Arn"] for layer in answer.get("Layers", [])),
-            environment=tags.pairs(variables),
-            revision=revision,
-            code=answer["CodeSha256"],
-            tags=tags.own(labels, self._ignored),
-            pending=pending,
-            failed=failed,
-        )
-
     def _create(self, desired: Function) -> Function:
         assert desired.package is not None, "what is desired has its code"  # noqa: S101 - for the type checker
-        answer = self._lambda.create_function(
-            **self._request(desired),
-            Code={"ZipFile": desired.package.content},
-            Architectures=[Architecture(desired.architecture).value],
-            Tags=tags.with_owner(desired.tags, desired.owner),
-            PackageType="Zip",
-        )
-        return self._after(desired, answer)
+        more = {
+            "Code": {"ZipFile": desired.package.content},
+            "Architectures": [desired.architecture],
+            "Tags": tags.with_owner(desired.tags, desired.owner),
+            "PackageType": "Zip",
+        }
+        return _written(desired, self._lambda.create_function, {**_request(desired), **more})
+
+    def _refuse_repetition(self, desired: Function, observed: Function) -> None:
+        """Tell why AWS could not carry out the last write, if the same was asked for a while ago only."""
+        now = self._clock()
+        at, before = self._failed.get(desired.name, (now, None))
+        if before == desired and now - at < REPEAT_SECONDS:
+            raise Refused(
+                f"function {desired.name}: {observed.failed}. It is tried again later, after an edit, or when a fresh "
+                "look is asked for"
+            )
+        self._failed[desired.name] = (now, desired)
+
+    def _update_tags(self, desired: Function, observed: Function) -> None:
+        added, removed = tags.change(observed.tags, observed.owner, desired.tags, desired.owner)
+        if added:
+            self._lambda.tag_resource(Resource=desired.arn, Tags=added)
+        if removed:
+            self._lambda.untag_resource(Resource=desired.arn, TagKeys=removed)
+
+    def _writes(self, desired: Function, observed: Function) -> list[Callable[[Function], Function]]:
+        """The writes that are needed, of which AWS takes one at a time."""
+        found: list[Callable[[Function], Function]] = []
+        if configuration(desired) != configuration(observed) or observed.failed:
+            found.append(self._update_configuration)
+        if (desired.code, desired.architecture) != (observed.code, observed.architecture):
+            found.append(self._update_code)
+        # The parameters are in the package before they leave the environment, so that the function always finds them.
+        return found if reading.PARAMETERS in desired.variables else found[::-1]
+
+    def _update_configuration(self, desired: Function) -> Function:
+        return _written(desired, self._lambda.update_function_configuration, _request(desired))
 
     def _update_code(self, desired: Function) -> Function:
         assert desired.package is not None, "what is desired has its code"  # noqa: S101 - for the type checker
-        answer = self._lambda.update_function_code(
-            FunctionName=desired.name,
-            ZipFile=desired.package.content,
-            Architectures=[Architecture(desired.architecture).value],
-        )
-        return self._after(desired, answer)
-
-    def _request(self, desired: Function) -> dict[str, Any]:
-        return {
+        request = {
             "FunctionName": desired.name,
-            "Runtime": desired.runtime,
-            "Handler": desired.handler,
-            "Role": desired.role,
-            "MemorySize": desired.memory,
-            "Timeout": desired.timeout,
-            "Layers": list(desired.layers),
-            "Environment": {"Variables": desired.variables},
+            "ZipFile": desired.package.content,
+            "Architectures": [desired.architecture],
         }
-
-    def _after(self, desired: Function, answer: Mapping[str, Any]) -> Function:
-        """What AWS now has: as desired in what it answers, and perhaps still at work."""
-        pending, failed = _state(answer)
-        if failed:
-            raise Refused(f"function {desired.name}: {failed}")
-        return replace(desired, code=answer["CodeSha256"], pending=pending, package=desired.package)
+        return _written(desired, self._lambda.update_function_code, request)
 
 
-def _configuration(function: Function) -> tuple[Any, ...]:
-    return (
-        function.runtime,
-        function.handler,
-        function.role,
-        function.memory,
-        function.timeout,
-        function.layers,
-        function.environment,
-        function.revision,
-    )
+def _written(desired: Function, write: Callable[..., Any], request: Mapping[str, Any]) -> Function:
+    """What AWS now has: as desired in what it answers, and perhaps still at work."""
+    try:
+        answer: Mapping[str, Any] = write(**request)
+    except Refused as error:
+        raise Refused(f"{blamed(str(error))}{error}", code=error.code) from None
+    pending, failed = state(answer)
+    if failed:
+        raise Refused(f"function {desired.name}: {failed}")
+    return replace(desired, code=answer["CodeSha256"], pending=pending)
 
 
-def _state(answer: Mapping[str, Any]) -> tuple[str, str]:
-    """What AWS is still doing, and what it could not do."""
-    state = answer.get("State", "Active")
-    if state == "Failed":
-        return "", f"Failed: {answer.get('StateReason', 'no reason given')}"
-    if state not in _SETTLED:
-        return f"is {state.lower()} in Lambda", ""
-    update = answer.get("LastUpdateStatus", "Successful")
-    if update == "Failed":
-        return "", f"the last update failed: {answer.get('LastUpdateStatusReason', 'no reason given')}"
-    return ("is being updated by Lambda" if update == "InProgress" else ""), ""
+def _request(desired: Function) -> dict[str, Any]:
+    return {
+        "FunctionName": desired.name,
+        "Runtime": desired.runtime,
+        "Handler": desired.handler,
+        "Role": desired.role,
+        "MemorySize": desired.memory,
+        "Timeout": desired.timeout,
+        "Layers": list(desired.layers),
+        "Environment": {"Variables": desired.variables},
+    }

@@ -1,6 +1,6 @@
 """The API Gateway HTTP API in front of the function: API, integration, route and stage, which are one thing to its user.
 
-Names of APIs are not unique, so ours is the one with our owner tag.
+Names of APIs are not unique, so ours is the one with our owner tag, whatever it is called: its address has to stay.
 https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop.html
 """
 
@@ -33,13 +33,19 @@ class HttpApi(Resource):
     arn: str = field(default="", metadata={"compare": False})
     url: str = field(default="", metadata={"compare": False})
     api_id: str = field(default="", metadata={"compare": False, "assigned": True})
+    called: str
+    """Its name in AWS."""
     integration: str
-    """ARN of the function that answers."""
+    """ARN of the function that answers, and what is unusual about how it is called."""
     routes: Pairs
     stages: tuple[str, ...] = (STAGE,)
     tags: Pairs = ()
-    parts: tuple[tuple[str, str], ...] = field(default=(), repr=False, metadata={"compare": False})
-    """What and id of each part as AWS has it."""
+    integrations: Pairs = field(default=(), repr=False, metadata={"compare": False})
+    """Id and function of each integration as AWS has it."""
+    route_ids: Pairs = field(default=(), repr=False, metadata={"compare": False})
+    """Key and id of each route as AWS has it."""
+    all_stages: tuple[str, ...] = field(default=(), repr=False, metadata={"compare": False})
+    """Also those that are not deployed by themselves."""
 
 
 class HttpApis:
@@ -61,6 +67,7 @@ class HttpApis:
         yield HttpApi(
             name=declaration.names.http_api,
             owner=declaration.owner.tag,
+            called=declaration.names.http_api,
             integration=self._arns.function(declaration.names.function),
             routes=((ROUTE, function.triggers.http_api.authorization.value),),
             tags=declaration.tags,
@@ -74,8 +81,8 @@ class HttpApis:
         listed = (api for page in pages for api in page["Items"])
         ours = [api for api in listed if tags.owner_of(api.get("Tags", {})) == scope.owner.tag]
         for number, api in enumerate(sorted(ours, key=lambda found: (str(found["CreatedDate"]), found["ApiId"]))):
-            found = self._observed(api)
-            yield found if number == 0 else replace(found, name=f"{found.name} {found.api_id}")
+            name = scope.names.http_api
+            yield self._observed(api, name if number == 0 else f"{name} {api['ApiId']}")
 
     def refuse(self, desired: HttpApi, observed: HttpApi | None) -> None:
         """Nothing that the CRD does not refuse."""
@@ -83,11 +90,13 @@ class HttpApis:
     def put(self, desired: HttpApi, observed: HttpApi | None) -> HttpApi:
         """Create the API, then each part that is missing or differs."""
         api = self._create(desired) if observed is None else observed
+        if desired.called != api.called:
+            self._apis.update_api(ApiId=api.api_id, Name=desired.called)
         if observed is not None:
             self._update_tags(desired, observed)
         integration = self._put_integration(desired, api)
         self._put_routes(desired, api, integration)
-        self._put_stage(api)
+        self._put_stages(desired, api)
         return replace(desired, arn=api.arn, url=api.url, api_id=api.api_id)
 
     def delete(self, observed: Sequence[HttpApi]) -> None:
@@ -102,30 +111,29 @@ class HttpApis:
         """Take the owner tag off."""
         self._apis.untag_resource(ResourceArn=observed.arn, TagKeys=[OWNER_TAG])
 
-    def _observed(self, api: Mapping[str, Any]) -> HttpApi:
+    def _observed(self, api: Mapping[str, Any], name: str) -> HttpApi:
         about = {"ApiId": api["ApiId"]}
         integrations = self._apis.get_integrations(**about)["Items"]
         routes = self._apis.get_routes(**about)["Items"]
         stages = self._apis.get_stages(**about)["Items"]
-        targets = {item["IntegrationId"]: item for item in integrations}
+        targets = {item["IntegrationId"]: _told(item) for item in integrations}
         used = {route.get("Target", "").removeprefix("integrations/") for route in routes}
-        served = sorted(targets[name].get("IntegrationUri", "") for name in used if name in targets)
+        served = sorted(targets[name] for name in used if name in targets)
         return replace(
-            self._named(api),
+            self._named(api, name),
             integration=" ".join(served),
             routes=tuple(sorted((route["RouteKey"], route.get("AuthorizationType", "NONE")) for route in routes)),
             stages=tuple(sorted(stage["StageName"] for stage in stages if stage.get("AutoDeploy"))),
             tags=tags.own(api.get("Tags", {}), self._ignored),
-            parts=(
-                *(("integration", item["IntegrationId"]) for item in integrations),
-                *((f"route {item['RouteKey']}", item["RouteId"]) for item in routes),
-                *(("stage", item["StageName"]) for item in stages),
-            ),
+            integrations=tuple(sorted(targets.items())),
+            route_ids=tuple(sorted((item["RouteKey"], item["RouteId"]) for item in routes)),
+            all_stages=tuple(sorted(stage["StageName"] for stage in stages)),
         )
 
-    def _named(self, api: Mapping[str, Any]) -> HttpApi:
+    def _named(self, api: Mapping[str, Any], name: str) -> HttpApi:
         return HttpApi(
-            name=api["Name"],
+            name=name,
+            called=api["Name"],
             owner=tags.owner_of(api.get("Tags", {})),
             arn=self._arns.http_api(api["ApiId"]),
             url=api.get("ApiEndpoint", ""),
@@ -137,7 +145,8 @@ class HttpApis:
 
     def _create(self, desired: HttpApi) -> HttpApi:
         labels = tags.with_owner(desired.tags, desired.owner)
-        return self._named(self._apis.create_api(Name=desired.name, ProtocolType="HTTP", Tags=labels))
+        api = self._apis.create_api(Name=desired.called, ProtocolType="HTTP", Tags=labels)
+        return self._named(api, desired.name)
 
     def _update_tags(self, desired: HttpApi, observed: HttpApi) -> None:
         added, removed = tags.change(observed.tags, observed.owner, desired.tags, desired.owner)
@@ -147,24 +156,26 @@ class HttpApis:
             self._apis.untag_resource(ResourceArn=observed.arn, TagKeys=removed)
 
     def _put_integration(self, desired: HttpApi, api: HttpApi) -> str:
-        """The id of the integration with the function."""
+        """The id of the integration with the function: that which is right already, or else any, or a new one."""
         about = {
             "ApiId": api.api_id,
             "IntegrationType": "AWS_PROXY",
             "IntegrationUri": desired.integration,
             "PayloadFormatVersion": PAYLOAD,
         }
-        known = dict(api.parts).get("integration")
-        if known is None:
+        right = next((known for known, told in api.integrations if told == desired.integration), None)
+        if right is not None:
+            return right
+        if not api.integrations:
             return str(self._apis.create_integration(**about)["IntegrationId"])
-        if api.integration != desired.integration:
-            self._apis.update_integration(**about, IntegrationId=known)
+        known, _told = api.integrations[0]
+        self._apis.update_integration(**about, IntegrationId=known)
         return known
 
     def _put_routes(self, desired: HttpApi, api: HttpApi, integration: str) -> None:
-        parts, wanted = dict(api.parts), dict(desired.routes)
-        for key in dict(api.routes).keys() - wanted.keys():
-            self._apis.delete_route(ApiId=api.api_id, RouteId=parts[f"route {key}"])
+        known = dict(api.route_ids)
+        for key in sorted(known.keys() - dict(desired.routes).keys()):
+            self._apis.delete_route(ApiId=api.api_id, RouteId=known[key])
         for key, authorization in desired.routes:
             about = {
                 "ApiId": api.api_id,
@@ -172,14 +183,19 @@ class HttpApis:
                 "AuthorizationType": authorization,
                 "Target": f"integrations/{integration}",
             }
-            known = parts.get(f"route {key}")
-            if known is None:
-                self._apis.create_route(**about)
+            if key in known:
+                self._apis.update_route(**about, RouteId=known[key])
             else:
-                self._apis.update_route(**about, RouteId=known)
+                self._apis.create_route(**about)
 
-    def _put_stage(self, api: HttpApi) -> None:
-        if STAGE in api.stages:
-            return
-        verb = self._apis.update_stage if ("stage", STAGE) in api.parts else self._apis.create_stage
-        verb(ApiId=api.api_id, StageName=STAGE, AutoDeploy=True)
+    def _put_stages(self, desired: HttpApi, api: HttpApi) -> None:
+        for surplus in sorted(set(api.stages) - set(desired.stages)):
+            self._apis.delete_stage(ApiId=api.api_id, StageName=surplus)
+        for stage in sorted(set(desired.stages) - set(api.stages)):
+            verb = self._apis.update_stage if stage in api.all_stages else self._apis.create_stage
+            verb(ApiId=api.api_id, StageName=stage, AutoDeploy=True)
+
+
+def _told(integration: Mapping[str, Any]) -> str:
+    function, payload = integration.get("IntegrationUri", ""), integration.get("PayloadFormatVersion", PAYLOAD)
+    return function if payload == PAYLOAD else f"{function} (payload {payload})"

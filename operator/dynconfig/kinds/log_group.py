@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from dynconfig.api.function import Mode
 from dynconfig.api.names import OWNER_TAG
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 class LogGroup(Resource):
     """A log group; retention in days, 0 for ever."""
 
+    declared_in: ClassVar[str] = "spec.function.name"
     arn: str = field(default="", metadata={"compare": False})
     retention: int
     tags: Pairs = ()

@@ -15,7 +15,7 @@ from dynconfig.kinds.owned import function_of, of_kind
 if TYPE_CHECKING:
     from mypy_boto3_lambda.client import LambdaClient
 
-PREFIX = "dynconfig-"
+BY_RULE, BY_HTTP_API = "dynconfig-parameters", "dynconfig-http-api"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,11 +45,11 @@ class Permissions:
             return
         if function.triggers.parameter_change:
             rule = self._arns.rule(declaration.names.rule)
-            yield self._permission(declaration, "parameters", "events.amazonaws.com", rule)
+            yield self._permission(declaration, BY_RULE, "events.amazonaws.com", rule)
         if function.triggers.http_api:
             for api in of_kind(declaration.found, "HttpApi"):
                 source = self._arns.http_calls(str(getattr(api, "api_id", "")))
-                yield self._permission(declaration, "http-api", "apigateway.amazonaws.com", source)
+                yield self._permission(declaration, BY_HTTP_API, "apigateway.amazonaws.com", source)
                 break
 
     def observe(self, scope: Scope, desired: Sequence[Permission]) -> Iterable[Permission]:
@@ -62,7 +62,7 @@ class Permissions:
         except NotFound:
             return ()
         statements = json.loads(answer["Policy"])["Statement"]
-        ours = (statement for statement in statements if str(statement.get("Sid", "")).startswith(PREFIX))
+        ours = (statement for statement in statements if statement.get("Sid") in (BY_RULE, BY_HTTP_API))
         return [_observed(statement, function, scope) for statement in ours]
 
     def refuse(self, desired: Permission, observed: Permission | None) -> None:
@@ -95,7 +95,7 @@ class Permissions:
     def _permission(self, declaration: Declaration, name: str, principal: str, source: str) -> Permission:
         function = declaration.names.function
         return Permission(
-            name=f"{PREFIX}{name}",
+            name=name,
             owner=declaration.owner.tag,
             arn=self._arns.function(function),
             function=function,
@@ -110,6 +110,7 @@ def _observed(statement: dict[str, Any], function: Resource, scope: Scope) -> Pe
     return Permission(
         name=statement["Sid"],
         owner=scope.owner.tag,
+        follows=statement["Sid"] == BY_HTTP_API,
         arn=str(getattr(function, "arn", "")),
         function=function.name,
         principal=principal.get("Service", "") if isinstance(principal, dict) else str(principal),

@@ -1,8 +1,9 @@
 """The IAM roles: one that the function runs as, one by which EventBridge Scheduler calls it."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from dynconfig.api.function import Mode
 from dynconfig.api.names import OWNER_TAG
@@ -25,23 +26,26 @@ _DESTINATIONS = {"sqs": "sqs:SendMessage", "sns": "sns:Publish", "lambda": "lamb
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Role(Resource):
-    """A role with one inline policy; documents as canonical JSON."""
+    """A role with one inline policy; documents as canonical JSON. The boundary is empty where none is asked for."""
 
+    declared_in: ClassVar[str] = "spec.function.roleName"
     arn: str = field(default="", metadata={"compare": False})
     trust: str
     policy: str
+    boundary: str = ""
     tags: Pairs = ()
 
 
 class Roles:
-    """Keeps the roles of one account."""
+    """Keeps the roles of one account, each below the permissions boundary of this ARN, if there is one."""
 
     value = Role
     stands_alone = True
 
-    def __init__(self, iam: "IAMClient", arns: Arns, *, ignored_tags: tuple[str, ...] = ()) -> None:
+    def __init__(self, iam: "IAMClient", arns: Arns, *, boundary: str = "", ignored_tags: tuple[str, ...] = ()) -> None:
         self._iam = iam
         self._arns = arns
+        self._boundary = boundary
         self._ignored = ("aws:", *ignored_tags)
 
     def desired(self, declaration: Declaration) -> Iterable[Role]:
@@ -82,11 +86,10 @@ class Roles:
     def delete(self, observed: Sequence[Role]) -> None:
         """Take off all policies, whoever put them there, and delete."""
         for role in observed:
-            try:
+            with suppress(NotFound):
                 self._strip(role.name)
+            with suppress(NotFound):
                 self._iam.delete_role(RoleName=role.name)
-            except NotFound:
-                continue
 
     def release(self, observed: Role) -> None:
         """Take the owner tag off."""
@@ -104,6 +107,7 @@ class Roles:
             arn=self._arns.role(name),
             trust=canonical(policy(trust)),
             policy=canonical(document),
+            boundary=self._boundary,
             tags=declaration.tags,
         )
 
@@ -141,13 +145,15 @@ class Roles:
             arn=role["Arn"],
             trust=canonical(role["AssumeRolePolicyDocument"]),
             policy=inline,
+            boundary=role.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn", "") if self._boundary else "",
             tags=tags.own(found, self._ignored),
         )
 
     def _create(self, desired: Role) -> None:
         labels: Any = tags.as_list(tags.with_owner(desired.tags, desired.owner))
+        bounded: Any = {"PermissionsBoundary": desired.boundary} if desired.boundary else {}
         try:
-            self._iam.create_role(RoleName=desired.name, AssumeRolePolicyDocument=desired.trust, Tags=labels)
+            self._iam.create_role(RoleName=desired.name, AssumeRolePolicyDocument=desired.trust, Tags=labels, **bounded)
         except AlreadyExists:
             raise Conflict(f"role {desired.name} came into being this moment; looking again", delay=0.5) from None
 
@@ -160,14 +166,18 @@ class Roles:
             self._iam.untag_role(RoleName=desired.name, TagKeys=removed)
         if desired.trust != observed.trust:
             self._iam.update_assume_role_policy(RoleName=desired.name, PolicyDocument=desired.trust)
+        if desired.boundary != observed.boundary:
+            self._iam.put_role_permissions_boundary(RoleName=desired.name, PermissionsBoundary=desired.boundary)
 
     def _strip(self, name: str) -> None:
         for policies in self._iam.get_paginator("list_attached_role_policies").paginate(RoleName=name):
             for attached in policies["AttachedPolicies"]:
-                self._iam.detach_role_policy(RoleName=name, PolicyArn=attached["PolicyArn"])
+                with suppress(NotFound):
+                    self._iam.detach_role_policy(RoleName=name, PolicyArn=attached["PolicyArn"])
         for inline in self._iam.get_paginator("list_role_policies").paginate(RoleName=name):
             for policy_name in inline["PolicyNames"]:
-                self._iam.delete_role_policy(RoleName=name, PolicyName=policy_name)
+                with suppress(NotFound):
+                    self._iam.delete_role_policy(RoleName=name, PolicyName=policy_name)
 
 
 def _sending(destination: str) -> str:

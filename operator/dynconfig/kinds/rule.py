@@ -3,9 +3,9 @@
 https://docs.aws.amazon.com/systems-manager/latest/userguide/sysman-paramstore-cwe.html
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from dynconfig.api.function import Mode
 from dynconfig.api.names import OWNER_TAG
@@ -25,8 +25,12 @@ TARGET_ID = "function"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule(Resource):
-    """A rule on the default bus, with its targets by id; the pattern as canonical JSON."""
+    """A rule on the default bus, with its targets by id; the pattern as canonical JSON.
 
+    A target is told by its ARN, and by what else somebody has set of it.
+    """
+
+    declared_in: ClassVar[str] = "spec.function.name"
     arn: str = field(default="", metadata={"compare": False})
     pattern: str
     state: str = "ENABLED"
@@ -75,7 +79,7 @@ class Rules:
                 arn=rule["Arn"],
                 pattern=canonical(rule.get("EventPattern", "")),
                 state=rule["State"],
-                targets=tuple(sorted((target["Id"], target["Arn"]) for target in targets)),
+                targets=tuple(sorted((target["Id"], _told(target)) for target in targets)),
                 tags=tags.own(found, self._ignored),
             )
 
@@ -102,8 +106,7 @@ class Rules:
         """Remove the targets, then the rule, which AWS refuses to delete with targets."""
         for rule in observed:
             try:
-                if rule.targets:
-                    self._events.remove_targets(Rule=rule.name, Ids=[target for target, _arn in rule.targets])
+                self._remove_targets(rule, [target for target, _arn in rule.targets])
                 self._events.delete_rule(Name=rule.name)
             except NotFound:
                 continue
@@ -124,15 +127,31 @@ class Rules:
 
     def _put_targets(self, desired: Rule, observed: Rule | None) -> None:
         surplus = sorted({target for target, _arn in observed.targets} - {TARGET_ID}) if observed else []
-        if surplus:
-            self._events.remove_targets(Rule=desired.name, Ids=surplus)
+        self._remove_targets(desired, surplus)
         # A role on a Lambda target would make AWS ignore the function's own permission.
         # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-resource-based.html
         answer = self._events.put_targets(
             Rule=desired.name, Targets=[{"Id": target, "Arn": arn} for target, arn in desired.targets]
         )
-        for failed in answer.get("FailedEntries", []):
-            raise Conflict(f"rule {desired.name}: its target was refused: {failed.get('ErrorMessage', '')}", delay=1.0)
+        _check_entries(desired, answer)
+
+    def _remove_targets(self, rule: Rule, targets: list[str]) -> None:
+        if targets:
+            _check_entries(rule, self._events.remove_targets(Rule=rule.name, Ids=targets))
+
+
+def _check_entries(rule: Rule, answer: Mapping[str, Any]) -> None:
+    """Calls about several targets succeed even where one of them fails."""
+    for failed in answer.get("FailedEntries", []):
+        raise Conflict(
+            f"rule {rule.name}: target {failed.get('TargetId', '')} was refused: {failed.get('ErrorMessage', '')}",
+            delay=1.0,
+        )
+
+
+def _told(target: Mapping[str, Any]) -> str:
+    more = {key: value for key, value in target.items() if key not in ("Id", "Arn")}
+    return f"{target['Arn']} {canonical(more)}" if more else str(target["Arn"])
 
 
 def pattern(path: str) -> dict[str, Any]:

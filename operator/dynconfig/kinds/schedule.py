@@ -4,21 +4,34 @@ https://docs.aws.amazon.com/scheduler/latest/APIReference/API_CreateSchedule.htm
 """
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from dynconfig.api.function import Mode
 from dynconfig.api.names import OWNER_TAG
 from dynconfig.engine.arns import Arns
 from dynconfig.engine.declaration import Declaration
-from dynconfig.engine.errors import AlreadyExists, Conflict, NotFound
+from dynconfig.engine.errors import AlreadyExists, Conflict, NotFound, Refused
 from dynconfig.engine.resource import Resource, Scope
+from dynconfig.kinds.tags import Pairs
 
 if TYPE_CHECKING:
     from mypy_boto3_scheduler.client import EventBridgeSchedulerClient
 
 _MARK = f"{OWNER_TAG}: "
+# https://docs.aws.amazon.com/scheduler/latest/APIReference/API_RetryPolicy.html
+RETRIES, AGE = 185, 86400
+_USUAL = {
+    "timezone": "UTC",
+    "window": "OFF",
+    "start": "",
+    "end": "",
+    "after": "NONE",
+    "failures": "",
+    "retries": RETRIES,
+    "age": AGE,
+}
 # What the function knows a tick by.
 INPUT = json.dumps({"source": "aws.scheduler", "detail-type": "Scheduled Event"}, sort_keys=True)
 
@@ -27,12 +40,15 @@ INPUT = json.dumps({"source": "aws.scheduler", "detail-type": "Scheduled Event"}
 class Schedule(Resource):
     """A schedule in the default group."""
 
+    declared_in: ClassVar[str] = "spec.function.name"
     arn: str = field(default="", metadata={"compare": False})
     expression: str
     state: str = "ENABLED"
     target: str
     role: str
     input: str = INPUT
+    options: Pairs = ()
+    """What somebody has set besides: an update, which forgets whatever it does not say, takes it away."""
 
 
 class Schedules:
@@ -77,6 +93,7 @@ class Schedules:
                 target=target["Arn"],
                 role=target["RoleArn"],
                 input=target.get("Input", ""),
+                options=_options(answer),
             )
 
     def refuse(self, desired: Schedule, observed: Schedule | None) -> None:
@@ -84,13 +101,16 @@ class Schedules:
 
     def put(self, desired: Schedule, observed: Schedule | None) -> Schedule:
         """Create, or replace: an update forgets whatever it does not say."""
-        if observed is not None:
-            self._scheduler.update_schedule(**_request(desired, desired.owner))
-            return desired
+        write = self._scheduler.create_schedule if observed is None else self._scheduler.update_schedule
         try:
-            self._scheduler.create_schedule(**_request(desired, desired.owner))
+            write(**_request(desired, desired.owner))
         except AlreadyExists:
-            raise Conflict(f"schedule {desired.name} came into being this moment; looking again", delay=0.5) from None
+            # Scheduler says the same of a name that is taken and of a write at the same moment.
+            raise Conflict(
+                f"schedule {desired.name}: somebody wrote at the same moment; looking again", delay=0.5
+            ) from None
+        except Refused as error:
+            raise Refused(f"spec.function.triggers.schedule: {error}", code=error.code) from None
         return desired
 
     def delete(self, observed: Sequence[Schedule]) -> None:
@@ -115,6 +135,21 @@ def _request(schedule: Schedule, owner: str) -> dict[str, Any]:
         "State": schedule.state,
         "Target": {"Arn": schedule.target, "RoleArn": schedule.role, "Input": schedule.input},
     }
+
+
+def _options(answer: Mapping[str, Any]) -> Pairs:
+    target = answer["Target"]
+    found = {
+        "timezone": answer.get("ScheduleExpressionTimezone") or "UTC",
+        "window": answer.get("FlexibleTimeWindow", {}).get("Mode", "OFF"),
+        "start": answer.get("StartDate") or "",
+        "end": answer.get("EndDate") or "",
+        "after": answer.get("ActionAfterCompletion") or "NONE",
+        "failures": target.get("DeadLetterConfig", {}).get("Arn", ""),
+        "retries": target.get("RetryPolicy", {}).get("MaximumRetryAttempts", RETRIES),
+        "age": target.get("RetryPolicy", {}).get("MaximumEventAgeInSeconds", AGE),
+    }
+    return tuple(sorted((name, str(value)) for name, value in found.items() if value != _USUAL[name]))
 
 
 def _owner(description: str) -> str:

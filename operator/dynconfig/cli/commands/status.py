@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from dynconfig.api.spec import DURATION, seconds
+from dynconfig.api.duration import DURATION, seconds
 from dynconfig.cli import options
 from dynconfig.cli.failures import FAILED, Failed
 from dynconfig.cli.options import Output

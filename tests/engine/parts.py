@@ -1,0 +1,148 @@
+"""Two toy kinds beside the things of `toy`: a lamp that AWS takes time over, and a cord that follows from the lamp."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from tests.engine.toy import Toy
+
+from dynconfig.engine.declaration import Declaration
+from dynconfig.engine.errors import DynConfigError
+from dynconfig.engine.reconcile import Engine
+from dynconfig.engine.resource import Resource, Scope
+from dynconfig.engine.revision import revision
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lamp(Resource):
+    """It has no versions, serves a revision of the things, and gets an id when it is made."""
+
+    arn: str = field(default="", metadata={"compare": False})
+    colour: str
+    served: str = field(default="", metadata={"derived": True})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cord(Resource):
+    """It goes to the id of a lamp, and follows what becomes of it."""
+
+    follows: bool = field(default=True, metadata={"compare": False})
+    to: str
+
+
+@dataclass
+class Lamps:
+    """One lamp for a declaration with the tag `colour`; it is busy for some looks after each write."""
+
+    value: type[Lamp] = Lamp
+    store: dict[str, Lamp] = field(default_factory=dict)
+    writes: list[str] = field(default_factory=list)
+    busy_looks: int = 0
+    """How many looks after a write still see AWS at work."""
+    forbidden: DynConfigError | None = None
+    """What each look raises."""
+    busy: dict[str, int] = field(default_factory=dict)
+    made: int = 0
+
+    def desired(self, declaration: Declaration) -> Iterable[Lamp]:
+        """The lamp."""
+        colour = dict(declaration.tags).get("colour")
+        if colour:
+            served = revision(declaration.found)
+            yield Lamp(name=declaration.names.function, owner=declaration.owner.tag, colour=colour, served=served)
+
+    def observe(self, scope: Scope, desired: Sequence[Lamp]) -> Iterable[Lamp]:
+        """Where it may be."""
+        if self.forbidden is not None:
+            raise self.forbidden
+        for name in scope.where("Lamp", desired, scope.names.function):
+            if name in self.store:
+                left = self.busy[name] = max(self.busy.get(name, 0) - 1, 0)
+                yield replace(self.store[name], pending="is being made" if left else "")
+
+    def refuse(self, desired: Lamp, observed: Lamp | None) -> None:
+        """Nothing."""
+
+    def put(self, desired: Lamp, observed: Lamp | None) -> Lamp:
+        """Write; an id comes with the first."""
+        self.writes.append(f"put {desired.name} {desired.colour}")
+        self.made += observed is None
+        arn = observed.arn if observed else f"lamp-{self.made}"
+        self.store[desired.name] = replace(desired, arn=arn)
+        self.busy[desired.name] = self.busy_looks + 1
+        return replace(self.store[desired.name], pending="is being made" if self.busy_looks else "")
+
+    def delete(self, observed: Sequence[Lamp]) -> None:
+        """Remove."""
+        for lamp in observed:
+            self.writes.append(f"delete {lamp.name}")
+            self.store.pop(lamp.name, None)
+
+    def release(self, observed: Lamp) -> None:
+        """Take the owner off."""
+        self.store[observed.name] = replace(self.store[observed.name], owner="")
+
+
+@dataclass
+class Cords:
+    """One cord to each lamp that is found."""
+
+    value: type[Cord] = Cord
+    store: dict[str, Cord] = field(default_factory=dict)
+    writes: list[str] = field(default_factory=list)
+
+    def desired(self, declaration: Declaration) -> Iterable[Cord]:
+        """A cord as soon as there is a lamp, where one is declared."""
+        for lamp in declaration.found:
+            if isinstance(lamp, Lamp) and "colour" in dict(declaration.tags):
+                yield Cord(name="cord", owner=declaration.owner.tag, to=lamp.arn)
+
+    def observe(self, scope: Scope, desired: Sequence[Cord]) -> Iterable[Cord]:
+        """All cords of the owner."""
+        return [cord for cord in self.store.values() if cord.owner == scope.owner.tag]
+
+    def refuse(self, desired: Cord, observed: Cord | None) -> None:
+        """Nothing."""
+
+    def put(self, desired: Cord, observed: Cord | None) -> Cord:
+        """Write."""
+        self.writes.append(f"put {desired.to}")
+        self.store[desired.name] = desired
+        return desired
+
+    def delete(self, observed: Sequence[Cord]) -> None:
+        """Remove."""
+        for cord in observed:
+            self.writes.append(f"delete {cord.to}")
+            self.store.pop(cord.name, None)
+
+    def release(self, observed: Cord) -> None:
+        """It bears no mark."""
+
+
+@dataclass
+class Room:
+    """Things, lamps and cords, in this order."""
+
+    toy: Toy = field(default_factory=Toy)
+    lamps: Lamps = field(default_factory=Lamps)
+    cords: Cords = field(default_factory=Cords)
+
+    def engine(self) -> Engine:
+        """An engine with the three kinds."""
+        return Engine(lambda _place: (self.toy, self.lamps, self.cords))
+
+    @property
+    def writes(self) -> list[str]:
+        """What was written to lamps and cords."""
+        return [*self.lamps.writes, *self.cords.writes]
+
+    @property
+    def is_dark(self) -> bool:
+        """Whether nothing is left."""
+        return not (self.toy.store or self.lamps.store or self.cords.store)
+
+
+def coloured(colour: str) -> dict[str, Any]:
+    """A spec with a lamp of this colour."""
+    return {"tags": {"colour": colour}}

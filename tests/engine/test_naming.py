@@ -1,0 +1,108 @@
+"""Names in AWS follow from the object, fit, and are as unique as the object is."""
+
+import re
+
+import pytest
+
+from dynconfig.engine.arns import Arns, partition
+from dynconfig.engine.naming import LONGEST, Names, fitting
+from dynconfig.engine.resource import Owner
+
+OWNER = Owner("cluster", "shop", "myapp", "uid-1")
+LONG = Owner("cluster", "n" * 63, "m" * 63, "uid-1")
+
+
+def all_names(owner: Owner, region: str = "eu-west-1", function: str | None = None) -> dict[str, str]:
+    names = Names.of(owner, region, function, None)
+    return {field: getattr(names, field) for field in Names.__dataclass_fields__}
+
+
+def test_names_begin_with_dynconfig_namespace_and_name() -> None:
+    assert all_names(OWNER) == {
+        "function": "dynconfig-shop-myapp",
+        "role": "dynconfig-shop-myapp-eu-west-1",
+        "scheduler_role": "dynconfig-shop-myapp-eu-west-1-scheduler",
+        "log_group": "/aws/lambda/dynconfig-shop-myapp",
+        "rule": "dynconfig-shop-myapp-parameters",
+        "schedule": "dynconfig-shop-myapp",
+        "http_api": "dynconfig-shop-myapp",
+        "alarms": "dynconfig-shop-myapp/",
+        "dashboard": "dynconfig-shop-myapp-eu-west-1",
+    }
+
+
+def test_given_names_are_taken_and_the_others_follow_from_that_of_the_function() -> None:
+    names = Names.of(OWNER, "eu-west-1", "my-function", "my-role")
+    assert (names.function, names.role, names.rule) == ("my-function", "my-role", "my-function-parameters")
+
+
+@pytest.mark.parametrize("function", [None, "my-function", "dynconfig-mine", "f" * 64])
+def test_alarms_and_dashboards_begin_alike_whatever_the_function_is_called(function: str | None) -> None:
+    names = Names.of(OWNER, "eu-west-1", function, None)
+    for name in (names.alarm("Errors"), names.dashboard):
+        assert name.startswith("dynconfig-")
+        assert not name.startswith("dynconfig-dynconfig-")
+
+
+def test_no_objects_alarms_begin_with_anothers() -> None:
+    mine, longer = (
+        Names.of(Owner("cluster", "shop", name, "uid"), "eu-west-1", None, None) for name in ("my", "my-app")
+    )
+    assert not longer.alarm("Errors").startswith(mine.alarms)
+    assert mine.alarm("app-Errors") != longer.alarm("Errors")
+
+
+def test_names_that_are_too_long_are_shortened_and_stay_unique() -> None:
+    twin = Owner("cluster", "n" * 63, "m" * 62 + "x", "uid-1")
+    for field, name in all_names(LONG).items():
+        assert len(name.removeprefix("/aws/lambda/").removesuffix("/")) <= LONGEST
+        assert re.fullmatch(r"(/aws/lambda/)?[a-zA-Z0-9_-]+/?", name)
+        assert name != all_names(twin)[field]
+
+
+def test_names_stay_the_same_from_run_to_run() -> None:
+    assert all_names(LONG) == all_names(LONG)
+    assert all_names(LONG)["function"].startswith("dynconfig-nnn")
+
+
+@pytest.mark.parametrize(("one", "other"), [("a.b", "a-b"), ("x" * 65, "x" * 66), ("a b", "a_b")])
+def test_what_is_made_legal_or_short_meets_no_other_name(one: str, other: str) -> None:
+    assert fitting(one) != fitting(other)
+    assert len({fitting(one), fitting(other), one, other}) >= 3
+
+
+def test_roles_of_two_regions_are_two() -> None:
+    assert all_names(OWNER, "eu-west-1")["role"] != all_names(OWNER, "us-east-1")["role"]
+
+
+def test_roles_of_functions_that_differ_by_case_only_are_two_for_iam() -> None:
+    one, other = (all_names(OWNER, function=name) for name in ("MyApp", "myapp"))
+    assert one["role"].lower() != other["role"].lower()
+    assert one["scheduler_role"].lower() != other["scheduler_role"].lower()
+    assert one["role"].startswith("MyApp-eu-west-1")
+
+
+@pytest.mark.parametrize(
+    ("region", "expected"), [("eu-west-1", "aws"), ("cn-north-1", "aws-cn"), ("us-gov-west-1", "aws-us-gov")]
+)
+def test_arns_are_of_the_partition_of_the_region(region: str, expected: str) -> None:
+    arns = Arns(region, lambda: "123456789012")
+    assert partition(region) == expected
+    assert arns.role("r") == f"arn:{expected}:iam::123456789012:role/r"
+    assert arns.function("f") == f"arn:{expected}:lambda:{region}:123456789012:function:f"
+    assert arns.rule("r") == f"arn:{expected}:events:{region}:123456789012:rule/r"
+    assert arns.http_calls("id") == f"arn:{expected}:execute-api:{region}:123456789012:id/*/*"
+    assert arns.parameters("/a/b") == f"arn:{expected}:ssm:{region}:123456789012:parameter/a/b/*"
+
+
+def test_the_account_is_asked_for_only_when_an_arn_is_needed() -> None:
+    asked: list[str] = []
+
+    def account() -> str:
+        asked.append("sts")
+        return "1"
+
+    arns = Arns("eu-west-1", account)
+    assert asked == []
+    assert arns.log_group("/aws/lambda/f") == "arn:aws:logs:eu-west-1:1:log-group:/aws/lambda/f"
+    assert asked == ["sts"]

@@ -1,0 +1,295 @@
+"""What depends on other parts: follow-up steps, AWS at work, derived fields, resources without versions, lost reports."""
+
+from typing import Any
+
+import pytest
+from tests.engine.parts import Room, coloured
+from tests.engine.toy import declared, goodbye
+
+from dynconfig.engine import notes, report
+from dynconfig.engine.errors import AccessDenied, NotOwned, Settling, Throttled
+from dynconfig.engine.outcome import Outcome
+
+VALUES = {"a": "1", "b": "2"}
+RED = coloured("red")
+
+
+def status_of(outcome: Outcome, previous: dict[str, Any] | None = None) -> dict[str, Any]:
+    return report.status(outcome, previous or {}, 1.8e9, None)
+
+
+def lit(room: Room) -> dict[str, Any]:
+    """The status after a red lamp was made."""
+    outcome = room.engine().run(declared(VALUES, **RED))
+    assert outcome.is_complete
+    room.lamps.writes.clear()
+    room.cords.writes.clear()
+    return status_of(outcome)
+
+
+def the_lamp(room: Room) -> Any:
+    (lamp,) = room.lamps.store.values()
+    return lamp
+
+
+def paint(room: Room, colour: str) -> None:
+    """What somebody else does to the lamp."""
+    lamp = the_lamp(room)
+    room.lamps.store[lamp.name] = type(lamp)(
+        name=lamp.name, owner=lamp.owner, arn=lamp.arn, colour=colour, served=lamp.served
+    )
+
+
+# --- what follows from what was just written
+
+
+def test_what_needs_an_id_is_made_in_the_same_run_as_what_gets_it() -> None:
+    room = Room()
+    outcome = room.engine().run(declared(VALUES, **RED))
+    assert outcome.is_complete
+    assert room.cords.writes == ["put lamp-1"]
+    assert [step.resource.name for step in outcome.applied][-1] == "cord"
+    assert len(outcome.plan.steps) == len(outcome.applied)
+    assert room.engine().run(declared(VALUES, **RED, status=status_of(outcome))).plan.is_empty
+
+
+def test_a_changed_thing_is_served_by_one_write_in_the_same_run() -> None:
+    room = Room()
+    status = lit(room)
+    before = the_lamp(room).served
+    outcome = room.engine().run(declared({**VALUES, "a": "9"}, **RED, generation=2, status=status))
+    assert outcome.is_complete
+    assert len(room.lamps.writes) == 1
+    assert the_lamp(room).served != before
+    assert room.engine().run(declared({**VALUES, "a": "9"}, **RED, generation=2)).plan.is_empty
+
+
+def test_nothing_follows_from_a_run_that_failed_and_the_next_one_does_it() -> None:
+    room = Room()
+    room.toy.failures = {"/app/b": Throttled("slow")}
+    assert not room.engine().run(declared(VALUES, **RED)).is_complete
+    assert room.writes == []
+    room.toy.failures.clear()
+    assert room.engine().run(declared(VALUES, **RED)).is_complete
+    assert room.cords.writes == ["put lamp-1"]
+
+
+def test_a_turn_that_is_over_leaves_what_follows_to_the_next() -> None:
+    room = Room()
+    first = room.engine().run(declared({}, **RED), keep_going=lambda: False)
+    assert first.applied
+    assert room.engine().run(declared({}, **RED)).is_complete
+    assert room.cords.writes == ["put lamp-1"]
+
+
+def test_nothing_follows_from_a_deletion() -> None:
+    room = Room()
+    status = lit(room)
+    outcome = room.engine().run(goodbye(VALUES, **RED, status=status))
+    assert outcome.is_complete
+    assert room.is_dark
+
+
+# --- AWS takes time
+
+
+def test_a_write_that_aws_still_carries_out_is_waited_for_and_not_called_done() -> None:
+    room = Room()
+    room.lamps.busy_looks = 2
+    engine = room.engine()
+    outcome = engine.run(declared({}, **RED))
+    assert isinstance(outcome.error, Settling)
+    assert "is being made" in str(outcome.error)
+    status = status_of(outcome)
+    assert status["conditions"][0]["status"] == "Unknown"
+    assert "appliedGeneration" not in status
+    looks = 0
+    while not (outcome := engine.run(declared({}, **RED, status=status))).is_complete:
+        assert isinstance(outcome.error, Settling)
+        looks += 1
+        assert looks < 10
+    assert room.lamps.writes == ["put dynconfig-shop-myapp red"]
+
+
+def test_no_second_write_while_aws_is_at_work_and_what_comes_before_is_written() -> None:
+    room = Room()
+    status = lit(room)
+    room.lamps.busy = dict.fromkeys(room.lamps.store, 3)
+    edited = declared({**VALUES, "c": "3"}, **coloured("blue"), generation=2, status=status)
+    outcome = room.engine().run(edited)
+    assert isinstance(outcome.error, Settling)
+    assert room.lamps.writes == []
+    assert "/app/c" in room.toy.store
+
+
+def test_the_wait_grows_while_aws_takes_its_time_and_starts_anew_afterwards() -> None:
+    room = Room()
+    room.lamps.busy_looks = 12
+    engine = room.engine()
+    delays = []
+    while isinstance((outcome := engine.run(declared({}, **RED))).error, Settling):
+        delays.append(outcome.error.delay or 0.0)
+    assert delays[0] == pytest.approx(0.5)
+    assert delays == sorted(delays)
+    assert delays[-1] == pytest.approx(10.0)
+    room.lamps.busy = dict.fromkeys(room.lamps.store, 2)
+    again = engine.run(declared({}, **RED))
+    assert isinstance(again.error, Settling)
+    assert again.error.delay == pytest.approx(0.5)
+
+
+def test_a_deletion_does_not_wait_for_aws_to_settle() -> None:
+    room = Room()
+    status = lit(room)
+    room.lamps.busy = dict.fromkeys(room.lamps.store, 9)
+    assert room.engine().run(goodbye(VALUES, **RED, status=status)).is_complete
+
+
+# --- drift without versions
+
+
+def test_a_change_of_what_has_no_versions_is_drift_and_is_put_back() -> None:
+    room = Room()
+    status = lit(room)
+    paint(room, "blue")
+    outcome = room.engine().run(declared(VALUES, **RED, status=status))
+    assert [(step.resource.title, step.because[0].field) for step in outcome.drift] == [
+        ("Lamp dynconfig-shop-myapp", "colour")
+    ]
+    assert the_lamp(room).colour == "red"
+
+
+def test_an_edit_of_what_has_no_versions_is_no_drift() -> None:
+    room = Room()
+    status = lit(room)
+    outcome = room.engine().run(declared(VALUES, **coloured("blue"), generation=2, status=status))
+    assert outcome.drift == ()
+    assert outcome.is_complete
+
+
+def test_what_another_version_of_the_operator_declares_otherwise_is_no_drift() -> None:
+    room = Room()
+    status = {**lit(room), "operatorVersion": "0.0.1"}
+    paint(room, "blue")
+    outcome = room.engine().run(declared(VALUES, **RED, status=status, driftPolicy="Report"))
+    assert outcome.drift == ()
+    assert the_lamp(room).colour == "red"
+
+
+def test_what_went_and_was_reported_is_drift() -> None:
+    room = Room()
+    status = lit(room)
+    room.lamps.store.clear()
+    outcome = room.engine().run(declared(VALUES, **RED, status=status, driftPolicy="Report"))
+    assert outcome.is_held
+    assert [step.resource.title for step in outcome.drift] == ["Lamp dynconfig-shop-myapp"]
+
+
+def test_a_derived_field_is_never_drift() -> None:
+    room = Room()
+    status = lit(room)
+    room.toy.by_hand("/app/a")
+    outcome = room.engine().run(declared(VALUES, **RED, status=status, driftPolicy="Report"))
+    assert [step.resource.title for step in outcome.drift] == ["Thing /app/a"]
+    assert outcome.is_held
+    assert the_lamp(room).colour == "red"
+
+
+def test_under_report_what_follows_from_a_loss_is_left_too() -> None:
+    room = Room()
+    status = lit(room)
+    room.lamps.store.clear()
+    outcome = room.engine().run(declared(VALUES, **RED, status=status, driftPolicy="Report"))
+    assert outcome.is_held
+    assert room.writes == []
+    assert list(room.cords.store) == ["cord"]
+
+
+def test_under_correct_a_loss_and_what_follows_from_it_are_made_good_in_one_run() -> None:
+    room = Room()
+    status = lit(room)
+    room.lamps.store.clear()
+    outcome = room.engine().run(declared(VALUES, **RED, status=status))
+    assert outcome.is_complete
+    assert [cord.to for cord in room.cords.store.values()] == ["lamp-2"]
+
+
+# --- what reports are good for, and what is done without them
+
+
+def test_a_resource_that_is_only_in_the_report_is_found_and_deleted() -> None:
+    room = Room()
+    status = lit(room)
+    outcome = room.engine().run(declared(VALUES, generation=2, status=status))
+    assert outcome.is_complete
+    assert room.lamps.store == {}
+    assert room.cords.store == {}
+
+
+def test_a_renamed_resource_is_made_under_the_new_name_and_goes_from_the_old() -> None:
+    room = Room()
+    status = lit(room)
+    renamed = declared(VALUES, **RED, function={"name": "new"}, generation=2, status=status)
+    assert room.engine().run(renamed).is_complete
+    assert list(room.lamps.store) == ["new"]
+
+
+def test_a_deletion_without_any_report_finds_what_the_names_lead_to() -> None:
+    room = Room()
+    lit(room)
+    assert room.engine().run(goodbye(VALUES, **RED)).is_complete
+    assert room.is_dark
+
+
+def test_a_deletion_finds_what_was_made_after_the_last_report() -> None:
+    room = Room()
+    status = status_of(room.engine().run(declared(VALUES)))
+    room.engine().run(declared(VALUES, **RED, generation=2, status=status))
+    assert room.lamps.store
+    assert room.engine().run(goodbye(VALUES, **RED, generation=3, status=status)).is_complete
+    assert room.is_dark
+
+
+def test_a_stranger_at_the_name_survives_a_deletion_without_report() -> None:
+    room = Room()
+    room.lamps.store["dynconfig-shop-myapp"] = Room().lamps.value(name="dynconfig-shop-myapp", colour="green")
+    assert room.engine().run(goodbye({}, **RED)).is_complete
+    assert the_lamp(room).colour == "green"
+    assert isinstance(room.engine().run(declared({}, **RED)).error, NotOwned)
+
+
+def test_who_may_not_look_at_what_is_not_declared_can_still_delete_the_rest() -> None:
+    room = Room()
+    status = status_of(room.engine().run(declared(VALUES)))
+    room.lamps.forbidden = AccessDenied("no")
+    for report_of in (status, None):
+        room.engine().run(declared(VALUES))
+        assert room.engine().run(goodbye(VALUES, status=report_of)).is_complete
+        assert room.is_dark
+
+
+def test_who_may_not_look_at_what_is_declared_or_reported_is_told() -> None:
+    room = Room()
+    status = lit(room)
+    room.lamps.forbidden = AccessDenied("no")
+    assert isinstance(room.engine().run(declared(VALUES, **RED)).error, AccessDenied)
+    assert isinstance(room.engine().run(goodbye(VALUES, **RED, status=status)).error, AccessDenied)
+    assert room.lamps.store
+
+
+def test_the_report_lists_what_has_no_versions_with_its_arn() -> None:
+    room = Room()
+    status = lit(room)
+    assert status["resources"] == [
+        {"kind": "Lamp", "name": "dynconfig-shop-myapp", "arn": "lamp-1"},
+        {"kind": "Cord", "name": "cord", "arn": ""},
+    ]
+    assert status["counts"] == {"declared": 2, "inSync": 2, "summary": "2/2"}
+    assert "2 parameters and 2 other resources" in status["conditions"][0]["message"]
+
+
+def test_who_gives_up_on_a_deletion_is_told_of_all_that_stays() -> None:
+    status = lit(Room())
+    note = notes.abandoned(goodbye(VALUES, **RED, status=status))
+    assert "/app/a" in note.message
+    assert "Lamp dynconfig-shop-myapp" in note.message

@@ -1,0 +1,124 @@
+"""What is added to a person's own function."""
+
+import json
+from typing import Any
+
+from tests.kinds import functions
+from tests.kinds.cases.case import Case
+from tests.kinds.cases.role import DENY, with_secret
+from tests.kinds.workshop import Workshop
+
+from dynconfig.api.names import ATTACHED_TAG
+from dynconfig.kinds.attachment_value import Attachment
+from dynconfig.kinds.parameter_value import Parameter
+
+POLICY = "theirs"
+
+
+def spec(value: str = "1", cache: Any = None, **function: Any) -> dict[str, Any]:
+    return {
+        "function": {"mode": "Attach", "name": "attached", **function},
+        "parameters": [{"name": "one", "value": value}],
+        "cache": {"onChange": "Refresh", **(cache or {})},
+    }
+
+
+def prepare(workshop: Workshop) -> None:
+    client = workshop.aws("lambda")
+    for found in client.list_functions()["Functions"]:
+        if found["FunctionName"].startswith("attached"):
+            client.delete_function(FunctionName=found["FunctionName"])
+    iam = workshop.aws("iam")
+    functions.roles(workshop)
+    for policy in iam.list_role_policies(RoleName=functions.ROLE)["PolicyNames"]:
+        iam.delete_role_policy(RoleName=functions.ROLE, PolicyName=policy)
+    iam.put_role_policy(RoleName=functions.ROLE, PolicyName=POLICY, PolicyDocument=DENY)
+    environment = {"Variables": {"THEIRS": "1", "LOG_LEVEL": "INFO"}}
+    functions.create(workshop, "attached", Environment=environment, Tags={"team": "theirs"})
+
+
+def our_policies(workshop: Workshop, role: str = functions.ROLE) -> dict[str, Any]:
+    iam = workshop.aws("iam")
+    names = iam.list_role_policies(RoleName=role)["PolicyNames"]
+    return {
+        name: iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"] for name in names if name != POLICY
+    }
+
+
+def repolicy(workshop: Workshop) -> None:
+    (ours,) = our_policies(workshop)
+    workshop.aws("iam").put_role_policy(RoleName=functions.ROLE, PolicyName=ours, PolicyDocument=DENY)
+
+
+def state(workshop: Workshop, name: str = "attached") -> dict[str, Any]:
+    """All of the function and its role that we might touch."""
+    about = functions.of(workshop, name)
+    role = about["Role"].rpartition("/")[2]
+    tags = workshop.aws("lambda").list_tags(Resource=functions.arn(name))["Tags"]
+    return {
+        "tags": dict(tags),
+        "layers": [layer["Arn"] for layer in about.get("Layers", [])],
+        "variables": dict(about.get("Environment", {}).get("Variables", {})),
+        "policies": sorted(workshop.aws("iam").list_role_policies(RoleName=role)["PolicyNames"]),
+        "rest": [about[key] for key in ("Role", "Runtime", "Handler", "CodeSha256", "MemorySize", "Timeout")],
+    }
+
+
+def listed(workshop: Workshop) -> set[str]:
+    """What there is of additions: an unmarked function has none."""
+    found = {}
+    for function in workshop.aws("lambda").list_functions()["Functions"]:
+        if function["FunctionName"].startswith("attached"):
+            found[function["FunctionName"]] = state(workshop, function["FunctionName"])
+    return {json.dumps({name: told}, sort_keys=True) for name, told in found.items()}
+
+
+def neighbour(workshop: Workshop) -> None:
+    """A function like ours to which somebody else is attached, with the same role."""
+    variables = {"DYNCONFIG_PREFIX": "/theirs"}
+    functions.create(
+        workshop,
+        "attached-theirs",
+        Environment={"Variables": variables},
+        Layers=[functions.OLD_ARM_LAYER],
+        Tags={ATTACHED_TAG: workshop.owner("other", "uid-9").tag},
+    )
+
+
+def stranger(workshop: Workshop) -> None:
+    workshop.aws("lambda").tag_resource(
+        Resource=functions.arn("attached"), Tags={ATTACHED_TAG: workshop.owner("other", "uid-9").tag}
+    )
+
+
+ATTACHMENT = Case(
+    value=Attachment,
+    needs=(Parameter,),
+    base=spec(),
+    edits={
+        "layer": spec(extension={"layerArn": functions.OLD_ARM_LAYER}),
+        "environment": spec(cache={"size": 10}),
+        "revision": spec("2"),
+        "policy": with_secret(spec()["function"], cache=spec()["cache"]),
+    },
+    tampers={
+        "layer": lambda workshop: functions.configure(workshop, "attached", Layers=[]),
+        "environment": lambda workshop: functions.set_variables(workshop, "attached", DYNCONFIG_TTL="1"),
+        "revision": lambda workshop: functions.set_variables(workshop, "attached", DYNCONFIG_REVISION="theirs"),
+        "policy": repolicy,
+    },
+    listed=listed,
+    neighbour=neighbour,
+    stranger=stranger,
+    writes=(
+        "lambda.TagResource",
+        "lambda.UntagResource",
+        "lambda.UpdateFunctionConfiguration",
+        "iam.PutRolePolicy",
+        "iam.DeleteRolePolicy",
+    ),
+    busy="ResourceConflictException",
+    prepare=prepare,
+    vanish=lambda workshop: workshop.aws("lambda").delete_function(FunctionName="attached"),
+    secrets={"db/password": "pw"},
+)

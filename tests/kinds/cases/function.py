@@ -1,0 +1,93 @@
+"""The function that the operator makes."""
+
+from typing import Any
+
+from tests.kinds import functions
+from tests.kinds.cases.case import Case, Spec
+from tests.kinds.workshop import Workshop
+
+from dynconfig.kinds.function_value import Function
+from dynconfig.kinds.parameter_value import Parameter
+
+SCHEMA = {"type": "string", "pattern": "^[a-z]+$", "maxLength": 64}
+
+
+def spec(value: str = "1", tags: Any = None, **function: Any) -> Spec:
+    return {
+        "function": {"roleName": functions.ROLE, **function},
+        "parameters": [{"name": "one", "value": value}],
+        "cache": {"onChange": "Refresh"},
+        "tags": tags or {"team": "shop"},
+    }
+
+
+def many() -> Spec:
+    """So many that they do not fit the environment and go into the package."""
+    listed = [{"name": f"p/{number:03}", "value": "x", "schema": SCHEMA} for number in range(60)]
+    return {**spec(), "parameters": listed}
+
+
+def recode(workshop: Workshop) -> None:
+    functions.recode(workshop, workshop.name, ZipFile=functions.code())
+
+
+def remachine(workshop: Workshop) -> None:
+    """The same code on another processor."""
+    (kind,) = workshop.kinds(Function)
+    (desired,) = kind.desired(workshop.declare(spec()))
+    functions.recode(workshop, workshop.name, ZipFile=desired.package.content, Architectures=["x86_64"])
+
+
+def retag(workshop: Workshop) -> None:
+    workshop.aws("lambda").tag_resource(Resource=functions.arn(workshop.name), Tags={"team": "other"})
+
+
+def by_hand(**changes: Any) -> Any:
+    return lambda workshop: functions.configure(workshop, workshop.name, **changes)
+
+
+FUNCTION = Case(
+    value=Function,
+    needs=(Parameter,),
+    base=spec(),
+    edits={
+        "runtime": spec(runtime="python3.12"),
+        "architecture": spec(architecture="x86_64"),
+        "role": spec(roleName=functions.OTHER_ROLE),
+        "memory": spec(memoryMiB=512),
+        "timeout": spec(timeoutSeconds=60),
+        "layers": spec(extension={"layerArn": functions.OLD_ARM_LAYER}),
+        "environment": spec(environment={"LOG_LEVEL": "DEBUG"}),
+        "revision": spec("2"),
+        "code": many(),
+        "tags": spec(tags={"stage": "dev"}),
+    },
+    tampers={
+        "runtime": by_hand(Runtime="python3.12"),
+        "architecture": remachine,
+        "handler": by_hand(Handler="theirs.handler"),
+        "role": by_hand(Role=functions.role_arn(functions.OTHER_ROLE)),
+        "memory": by_hand(MemorySize=512),
+        "timeout": by_hand(Timeout=60),
+        "layers": by_hand(Layers=[]),
+        "environment": lambda workshop: functions.set_variables(workshop, workshop.name, LOG_LEVEL="DEBUG"),
+        "revision": lambda workshop: functions.set_variables(workshop, workshop.name, DYNCONFIG_REVISION="theirs"),
+        "code": recode,
+        "tags": retag,
+    },
+    listed=functions.listed,
+    neighbour=lambda workshop: functions.create(workshop, f"{workshop.name}-theirs"),
+    stranger=lambda workshop: functions.create(workshop, workshop.name),
+    writes=(
+        "lambda.CreateFunction",
+        "lambda.UpdateFunctionConfiguration",
+        "lambda.UpdateFunctionCode",
+        "lambda.TagResource",
+        "lambda.UntagResource",
+        "lambda.DeleteFunction",
+    ),
+    busy="ResourceConflictException",
+    prepare=functions.roles,
+    fixed=frozenset({"handler", "failed"}),
+    out_of_reach=frozenset({"failed"}),
+)

@@ -1,0 +1,87 @@
+"""The HTTP API in front of the function."""
+
+from typing import Any
+
+from tests.kinds.cases.case import Case
+from tests.kinds.workshop import Workshop
+
+from dynconfig.kinds.http_api import HttpApi
+
+TRIGGERS: dict[str, Any] = {"httpApi": {}}
+OPEN: dict[str, Any] = {"httpApi": {"authorization": "NONE"}}
+THEIRS = "arn:aws:lambda:eu-west-1:123456789012:function:theirs"
+
+
+def apis(workshop: Workshop) -> list[dict[str, Any]]:
+    """Those of this test, in whatever name."""
+    found: list[dict[str, Any]] = workshop.aws("apigatewayv2").get_apis(MaxResults="500")["Items"]
+    return [api for api in found if workshop.owner().tag in api["Tags"].values()]
+
+
+def api_id(workshop: Workshop) -> str:
+    (api,) = apis(workshop)
+    return str(api["ApiId"])
+
+
+def listed(workshop: Workshop) -> list[str]:
+    found = workshop.aws("apigatewayv2").get_apis(MaxResults="500")["Items"]
+    return sorted(api["Name"] for api in found if api["Name"].startswith(workshop.name))
+
+
+def reroute(workshop: Workshop) -> None:
+    client, about = workshop.aws("apigatewayv2"), {"ApiId": api_id(workshop)}
+    (route,) = client.get_routes(**about)["Items"]
+    client.update_route(**about, RouteId=route["RouteId"], AuthorizationType="NONE")
+
+
+def reintegrate(workshop: Workshop) -> None:
+    client, about = workshop.aws("apigatewayv2"), {"ApiId": api_id(workshop)}
+    (integration,) = client.get_integrations(**about)["Items"]
+    client.update_integration(**about, IntegrationId=integration["IntegrationId"], IntegrationUri=THEIRS)
+
+
+def retag(workshop: Workshop) -> None:
+    arn = f"arn:aws:apigateway:eu-west-1::/apis/{api_id(workshop)}"
+    workshop.aws("apigatewayv2").tag_resource(ResourceArn=arn, Tags={"team": "other"})
+
+
+HTTP_API = Case(
+    value=HttpApi,
+    base={"function": {"triggers": TRIGGERS}, "tags": {"team": "shop"}},
+    edits={
+        "called": {"function": {"name": "renamed", "triggers": TRIGGERS}, "tags": {"team": "shop"}},
+        "integration": {"function": {"name": "renamed", "triggers": TRIGGERS}, "tags": {"team": "shop"}},
+        "routes": {"function": {"triggers": OPEN}, "tags": {"team": "shop"}},
+        "tags": {"function": {"triggers": TRIGGERS}, "tags": {"stage": "dev"}},
+    },
+    tampers={
+        "called": lambda workshop: workshop.aws("apigatewayv2").update_api(ApiId=api_id(workshop), Name="other"),
+        "integration": reintegrate,
+        "routes": reroute,
+        "stages": lambda workshop: workshop.aws("apigatewayv2").delete_stage(
+            ApiId=api_id(workshop), StageName="$default"
+        ),
+        "tags": retag,
+    },
+    listed=listed,
+    neighbour=lambda workshop: workshop.aws("apigatewayv2").create_api(Name=workshop.name, ProtocolType="HTTP"),
+    stranger=None,
+    writes=(
+        "apigatewayv2.CreateApi",
+        "apigatewayv2.UpdateApi",
+        "apigatewayv2.CreateIntegration",
+        "apigatewayv2.UpdateIntegration",
+        "apigatewayv2.CreateRoute",
+        "apigatewayv2.UpdateRoute",
+        "apigatewayv2.DeleteRoute",
+        "apigatewayv2.CreateStage",
+        "apigatewayv2.UpdateStage",
+        "apigatewayv2.DeleteStage",
+        "apigatewayv2.TagResource",
+        "apigatewayv2.UntagResource",
+        "apigatewayv2.DeleteApi",
+    ),
+    busy="ConflictException",
+    fixed=frozenset({"stages"}),
+    is_marked=False,
+)

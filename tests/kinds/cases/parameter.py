@@ -1,0 +1,79 @@
+"""Parameters in SSM."""
+
+from typing import Any
+
+from tests.kinds.cases.case import Case, Spec
+from tests.kinds.workshop import Workshop
+
+from dynconfig.kinds.parameter_value import Parameter
+
+SECRET: Spec = {"name": "password", "valueFrom": {"secretKeyRef": {"name": "db", "key": "password"}}}
+PLAIN: Spec = {"name": "plain", "value": "text"}
+FULL: Spec = {
+    "name": "full",
+    "value": "first",
+    "description": "as declared",
+    "tier": "Advanced",
+    "allowedPattern": "^[a-z]+$",
+    "tags": {"team": "shop"},
+    "policies": [{"type": "NoChangeNotification", "attributes": {"After": "20", "Unit": "Days"}}],
+}
+
+
+def full(**changes: Any) -> Spec:
+    return {"parameters": [{**FULL, **changes}, SECRET, PLAIN]}
+
+
+def secret(**changes: Any) -> Spec:
+    return {"parameters": [FULL, {**SECRET, **changes}, PLAIN]}
+
+
+def plain(**changes: Any) -> Spec:
+    return {"parameters": [FULL, SECRET, {**PLAIN, **changes}]}
+
+
+def retag(workshop: Workshop) -> None:
+    tag = {"Key": "team", "Value": "other"}
+    workshop.aws().add_tags_to_resource(ResourceType="Parameter", ResourceId=f"{workshop.path}/full", Tags=[tag])
+
+
+def a_key(workshop: Workshop) -> None:
+    kms = workshop.aws("kms")
+    if not any(alias["AliasName"] == "alias/mine" for alias in kms.list_aliases()["Aliases"]):
+        kms.create_alias(AliasName="alias/mine", TargetKeyId=kms.create_key()["KeyMetadata"]["KeyId"])
+
+
+PARAMETER = Case(
+    value=Parameter,
+    base=full(),
+    edits={
+        "type": full(type="StringList"),
+        "value": full(value="second"),
+        "description": full(description=""),
+        "tier": plain(tier="Advanced"),
+        "kms_key": secret(kmsKeyId="alias/mine"),
+        "allowed_pattern": full(allowedPattern="^[a-y]+$"),
+        "data_type": plain(dataType="aws:ec2:image", value="ami-12345678"),
+        "policies": full(policies=[]),
+        "tags": full(tags={"team": "shop", "stage": "dev"}),
+    },
+    tampers={
+        "type": lambda workshop: workshop.put_by_hand("full", "first", Type="StringList", Tier="Advanced"),
+        "value": lambda workshop: workshop.put_by_hand("full", "other", Tier="Advanced"),
+        "description": lambda workshop: workshop.put_by_hand("full", "first", Description="other", Tier="Advanced"),
+        "tier": lambda workshop: workshop.put_by_hand("plain", "text", Tier="Advanced"),
+        "kms_key": lambda workshop: workshop.put_by_hand("password", "pw", Type="SecureString", KeyId="alias/mine"),
+        "allowed_pattern": lambda workshop: workshop.put_by_hand("full", "first", AllowedPattern=".*", Tier="Advanced"),
+        "data_type": lambda workshop: workshop.put_by_hand("plain", "text", DataType="aws:ec2:image"),
+        "policies": lambda workshop: workshop.put_by_hand("full", "first", Policies="[]", Tier="Advanced"),
+        "tags": retag,
+    },
+    listed=lambda workshop: set(workshop.versions()),
+    neighbour=lambda workshop: workshop.put_by_hand("plain-theirs", "theirs"),
+    stranger=lambda workshop: workshop.put_by_hand("plain", "theirs"),
+    writes=("ssm.PutParameter", "ssm.AddTagsToResource", "ssm.RemoveTagsFromResource", "ssm.DeleteParameters"),
+    busy="TooManyUpdates",
+    prepare=a_key,
+    incurable=frozenset({"tier"}),
+    secrets={"db/password": "pw"},
+)

@@ -1,0 +1,76 @@
+"""Who may call the function: the rule and the HTTP API."""
+
+import json
+from typing import Any
+
+from tests.kinds import functions
+from tests.kinds.cases.case import Case, Spec
+from tests.kinds.workshop import Workshop
+
+from dynconfig.engine.errors import NotFound
+from dynconfig.kinds.function_value import Function
+from dynconfig.kinds.http_api import HttpApi
+from dynconfig.kinds.permission import Permission
+
+BY_RULE = "dynconfig-parameters"
+THEIRS: dict[str, Any] = {"Action": "lambda:InvokeFunction", "Principal": "s3.amazonaws.com"}
+
+
+def spec(**more: Any) -> Spec:
+    triggers = {"parameterChange": True, "httpApi": {}}
+    return {"function": {"roleName": functions.ROLE, "triggers": triggers, **more}}
+
+
+def statements(workshop: Workshop, name: str) -> dict[str, dict[str, Any]]:
+    client = workshop.session.client("lambda", "eu-west-1")
+    try:
+        policy = client.get_policy(FunctionName=name)["Policy"]
+    except NotFound:
+        return {}
+    return {statement["Sid"]: statement for statement in json.loads(policy)["Statement"]}
+
+
+def replace(workshop: Workshop, **changes: str) -> None:
+    """Take our statement away and put another in its place."""
+    statement = statements(workshop, workshop.name)[BY_RULE]
+    request = {
+        "Action": statement["Action"],
+        "Principal": statement["Principal"]["Service"],
+        "SourceArn": next(iter(statement["Condition"].values()))["AWS:SourceArn"],
+        **changes,
+    }
+    client, about = workshop.aws("lambda"), {"FunctionName": workshop.name, "StatementId": BY_RULE}
+    client.remove_permission(**about)
+    client.add_permission(**about, **request)
+
+
+def neighbour(workshop: Workshop) -> None:
+    name = f"{workshop.name}-theirs"
+    functions.create(workshop, name)
+    workshop.aws("lambda").add_permission(FunctionName=name, StatementId=BY_RULE, **THEIRS)
+
+
+def listed(workshop: Workshop) -> set[str]:
+    return {f"{name} {sid}" for name in functions.listed(workshop) for sid in statements(workshop, name)}
+
+
+PERMISSION = Case(
+    value=Permission,
+    needs=(Function, HttpApi),
+    base=spec(),
+    edits={"function": spec(name="kinds-permission-one"), "source": spec(name="kinds-permission-two")},
+    tampers={
+        "principal": lambda workshop: replace(workshop, Principal="s3.amazonaws.com"),
+        "action": lambda workshop: replace(workshop, Action="lambda:GetFunction"),
+        "source": lambda workshop: replace(workshop, SourceArn="arn:aws:events:eu-west-1:123456789012:rule/theirs"),
+    },
+    listed=listed,
+    neighbour=neighbour,
+    stranger=None,
+    writes=("lambda.AddPermission", "lambda.RemovePermission"),
+    busy="ResourceConflictException",
+    prepare=functions.roles,
+    fixed=frozenset({"principal", "action"}),
+    out_of_reach=frozenset({"function"}),
+    is_marked=False,
+)

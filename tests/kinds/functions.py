@@ -1,0 +1,116 @@
+"""Functions as people make, change and look at them; a role that Lambda knows for long."""
+
+import io
+import threading
+import time
+import zipfile
+from collections.abc import Callable
+from typing import Any
+
+from tests.kinds.cases.role import TRUST
+from tests.kinds.workshop import SETTLED_WITHIN, Workshop
+
+ROLE, OTHER_ROLE = "kinds-tests", "kinds-tests-other"
+LAYER = "arn:aws:lambda:eu-west-1:015030872274:layer:AWS-Parameters-and-Secrets-Lambda-Extension"
+OLD_ARM_LAYER = f"{LAYER}-Arm64:11"
+
+
+def arn(name: str) -> str:
+    return f"arn:aws:lambda:eu-west-1:123456789012:function:{name}"
+
+
+def role_arn(name: str = ROLE) -> str:
+    return f"arn:aws:iam::123456789012:role/{name}"
+
+
+def code(text: str = "x = 1") -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr(zipfile.ZipInfo("theirs.py"), text)
+    return buffer.getvalue()
+
+
+def until(what: Callable[[], Any]) -> Any:
+    """The first answer that is true, asked for again and again."""
+    end, pause = time.monotonic() + SETTLED_WITHIN, threading.Event()
+    while not (found := what()):
+        assert time.monotonic() < end, "it never came"
+        pause.wait(0.02)
+    return found
+
+
+def roles(workshop: Workshop) -> None:
+    """Two roles that functions may have; they stay for all tests."""
+    iam = workshop.aws("iam")
+    known = {role["RoleName"] for page in iam.get_paginator("list_roles").paginate() for role in page["Roles"]}
+    for name in {ROLE, OTHER_ROLE} - known:
+        iam.create_role(RoleName=name, AssumeRolePolicyDocument=TRUST)
+
+
+def of(workshop: Workshop, name: str) -> dict[str, Any]:
+    """The function as AWS tells of it when it is at rest."""
+
+    def at_rest() -> dict[str, Any] | None:
+        found: dict[str, Any] = workshop.aws("lambda").get_function(FunctionName=name)["Configuration"]
+        states = (found.get("State", "Active"), found.get("LastUpdateStatus", "Successful"))
+        return found if states == ("Active", "Successful") else None
+
+    found: dict[str, Any] = until(at_rest)
+    return found
+
+
+def variables(workshop: Workshop, name: str) -> dict[str, str]:
+    return dict(of(workshop, name).get("Environment", {}).get("Variables", {}))
+
+
+def configure(workshop: Workshop, name: str, **changes: Any) -> None:
+    """Change the configuration by hand."""
+    of(workshop, name)
+    workshop.aws("lambda").update_function_configuration(FunctionName=name, **changes)
+    of(workshop, name)
+
+
+def set_variables(workshop: Workshop, name: str, **changes: str) -> None:
+    """Add to the environment by hand."""
+    configure(workshop, name, Environment={"Variables": {**variables(workshop, name), **changes}})
+
+
+def recode(workshop: Workshop, name: str, **request: Any) -> None:
+    """Put other code by hand."""
+    of(workshop, name)
+    workshop.aws("lambda").update_function_code(FunctionName=name, **request)
+    of(workshop, name)
+
+
+def create(workshop: Workshop, name: str, **more: Any) -> None:
+    """A person's own function."""
+    roles(workshop)
+    request: dict[str, Any] = {
+        "FunctionName": name,
+        "Role": role_arn(),
+        "Runtime": "python3.13",
+        "Handler": "theirs.handler",
+        "Code": {"ZipFile": code()},
+        "Architectures": ["arm64"],
+        **more,
+    }
+    client = workshop.aws("lambda")
+
+    def created() -> bool:
+        try:
+            client.create_function(**request)
+        except client.exceptions.InvalidParameterValueException as error:
+            # Lambda hears of a role some time after IAM has it.
+            if "cannot be assumed" in str(error):
+                return False
+            raise
+        return True
+
+    until(created)
+    of(workshop, name)
+
+
+def listed(workshop: Workshop) -> set[str]:
+    pages = workshop.aws("lambda").get_paginator("list_functions").paginate()
+    names = (found["FunctionName"] for page in pages for found in page["Functions"])
+    return {name for name in names if name.startswith(workshop.name)}

@@ -1,0 +1,23 @@
+"""The IAM actions that calls need, and those that the operator's policy allows."""
+
+import botocore.session
+
+from dynconfig.aws.permissions import Allowed, operator_policy
+
+_PREFIXES = {"resourcegroupstaggingapi": "tag"}
+
+
+def action(call: str) -> str:
+    """The IAM action of a call such as lambda.GetFunction."""
+    service, _, operation = call.partition(".")
+    if service == "apigatewayv2":
+        model = botocore.session.get_session().get_service_model(service)
+        return f"apigateway:{model.operation_model(operation).http['method']}"
+    return f"{_PREFIXES.get(service, service)}:{operation}"
+
+
+def allowed(boundary: str = "") -> set[str]:
+    """All actions of the policy for an operator that keeps everything."""
+    key = "arn:aws:kms:eu-west-1:123456789012:key/k"
+    asked = Allowed(paths=["/a"], account="123456789012", region="eu-west-1", keys=[key], boundary=boundary)
+    return {action for statement in operator_policy(asked)["Statement"] for action in statement["Action"]}
