@@ -6,7 +6,6 @@ from collections.abc import Callable
 from concurrent.futures import Executor
 from contextlib import nullcontext
 from functools import cached_property, partial
-from typing import Any
 from urllib.parse import urlsplit
 
 from dynconfig.aws import layers
@@ -58,11 +57,6 @@ def listening(settings: Settings, count: Count, cluster: str, hear: Hear) -> tup
     return Engine(places, places.labels), PostOffice(partial(places.postman, cluster, hear))
 
 
-def client(settings: Settings, service: str, region: str) -> Any:
-    """A client of AWS for what no kind does; typed by the caller."""
-    return _session(settings, lambda *_: None).client(service, region)
-
-
 def default_region(settings: Settings) -> str:
     """The region of objects that name none. Raises BadSetting."""
     region = (
@@ -72,6 +66,18 @@ def default_region(settings: Settings) -> str:
     if region is None:
         raise BadSetting(NO_REGION)
     return region
+
+
+def session(settings: Settings, count: Count = lambda *_: None) -> Session:
+    """Makes the clients of AWS, which share their quotas."""
+    quota = Quota(time.monotonic, time.sleep, overrides=settings.quota, is_limited=not settings.is_emulated)
+    return Session(quota, count, endpoint=None, pool=settings.workers)
+
+
+def account(session: Session, settings: Settings) -> str:
+    """The AWS account whose credentials are at hand."""
+    answer = session.client("sts", settings.region or "us-east-1").get_caller_identity()
+    return str(answer["Account"])
 
 
 def kinds(
@@ -116,7 +122,7 @@ class _Places:
     def __init__(self, settings: Settings, count: Count, account: str | None = None) -> None:
         self._settings = settings
         self._given_account = account
-        self._session = _session(settings, count)
+        self._session = session(settings, count)
         self._kinds: dict[Place, tuple[AnyKind, ...]] = {}
         self._labels: dict[Place, ParameterLabels] = {}
         self._lock = threading.Lock()
@@ -156,16 +162,10 @@ class _Places:
 
     @cached_property
     def _account_id(self) -> str:
-        answer = self._session.client("sts", self._settings.region or "us-east-1").get_caller_identity()
-        return str(answer["Account"])
+        return account(self._session, self._settings)
 
     def _account(self) -> str:
         return self._given_account or self._account_id
-
-
-def _session(settings: Settings, count: Count) -> Session:
-    quota = Quota(time.monotonic, time.sleep, overrides=settings.quota, is_limited=not settings.is_emulated)
-    return Session(quota, count, endpoint=None, pool=settings.workers)
 
 
 def _region_of(url: str) -> str | None:

@@ -30,7 +30,6 @@ def answer(code: str, message: str = "words of AWS", status: int = 400) -> Clien
         ("DashboardNotFoundError", errors.NotFound),
         ("InternalServiceFault", errors.Unavailable),
         ("ResourceConflict", errors.Conflict),
-        ("LimitExceeded", errors.QuotaExceeded),
         ("InvalidParameterInput", errors.Refused),
         ("InvalidParameterValue", errors.Refused),
         ("InvalidParameterCombination", errors.Refused),

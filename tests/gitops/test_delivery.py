@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from dynconfig.aws.permissions import operator_policy
+from dynconfig.aws.permissions import Allowed, operator_policy
 
 DELIVERY = Path(__file__).parents[2] / "manifests" / "examples" / "environments" / "delivery"
 WORKFLOW = DELIVERY / "github" / "configuration.yaml"
@@ -126,9 +126,10 @@ def test_the_stages_of_the_pipeline_go_from_plan_to_production() -> None:
 def test_the_role_that_plans_may_read_what_the_operator_reads_and_write_nothing() -> None:
     statements = _template()["Resources"]["PlanRole"]["Properties"]["Policies"][0]["PolicyDocument"]["Statement"]
     granted = [action for item in statements for action in _listed(item["Action"])]
-    asked = [
-        action for item in operator_policy(["/shop"], "1", "eu-west-1", ["k"])["Statement"] for action in item["Action"]
-    ]
+    allowed = Allowed(paths=["/shop"], account="1", region="eu-west-1", keys=["k"])
+    # Whoever plans does not listen to the operator's queue.
+    planned = [item for item in operator_policy(allowed)["Statement"] if item["Sid"] not in ("Queue", "EventRules")]
+    asked = [action for item in planned for action in item["Action"]]
     reads = [action for action in asked if re.match(r"\w+:(Get|Describe|List|Decrypt)", action)]
     assert reads
     assert [action for action in reads if not any(fnmatch(action, pattern) for pattern in granted)] == []

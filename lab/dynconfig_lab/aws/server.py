@@ -64,7 +64,7 @@ class AwsLab:
         roles = Roles(time.monotonic)
         self._runner = Functions(f"http://{HOST}:{sockets[0].getsockname()[1]}", roles)
         self._bus = Bus(self._runner)
-        self._services = Services(roles, self._runner, self._bus)
+        self._services = Services(roles, self._runner, self._bus, lambda: self._trouble.faults.settle_seconds)
         self._schedules = Schedules(self._runner, roles, time.time)
         self._watch = Watch(time.time, self._bus.emit, self._runner)
         self._queues = Queues()

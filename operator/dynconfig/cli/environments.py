@@ -84,7 +84,7 @@ def _of_path(word: str, key: bytes) -> Environment:
     path, _, region = word.partition("@")
     settings = Settings.from_environment(os.environ)
     where = region or wiring.default_region(settings)
-    found = parameter_tree.values(wiring.client(settings, "ssm", where), path, decrypt=True)
+    found = parameter_tree.values(wiring.session(settings).client("ssm", where), path, decrypt=True)
     entries = {
         item["Name"].removeprefix(f"{path}/"): Entry(
             item["Type"], _value(item["Value"], key, is_secret=item["Type"] == "SecureString") or ""

@@ -9,7 +9,7 @@ import pytest
 from botocore.exceptions import ClientError
 from tests.lab.functions.bench import ACCOUNT, EXTENSION, REGION, Bench, zipped
 
-from dynconfig_lab.processes import wait_until
+from dynconfig_lab.aws import AwsLab, Faults
 
 pytestmark = pytest.mark.lab
 
@@ -140,39 +140,24 @@ def test_a_dry_run_of_new_code_changes_nothing(bench: Bench, function: Any) -> N
     assert (after["CodeSha256"], after["RevisionId"]) == (before["CodeSha256"], before["RevisionId"])
 
 
-def busy(function: Any, name: str, call: Callable[[], Any]) -> str:
-    """The refusal of a call right after an update; tried again where the machine was too slow to meet it."""
-    found: list[Any] = []
-
-    def is_met() -> bool:
-        answer = function.update_function_configuration(FunctionName=name, Description="again")
-        assert (answer["State"], answer["LastUpdateStatus"]) == ("Active", "InProgress")
-        try:
-            call()
-        except ClientError as error:
-            found.append(error.response)
-        wait_until(lambda: settled(function, name), 10)
-        return bool(found)
-
-    assert wait_until(is_met, 20)
-    assert found[0]["Error"]["Code"] == "ResourceConflictException"
-    assert found[0]["ResponseMetadata"]["HTTPStatusCode"] == 409
-    return str(found[0]["Error"]["Message"])
-
-
-def settled(function: Any, name: str) -> bool:
-    return bool(function.get_function_configuration(FunctionName=name)["LastUpdateStatus"] == "Successful")
-
-
-def test_one_write_at_a_time(bench: Bench, function: Any) -> None:
+def test_one_write_at_a_time(bench: Bench, function: Any, lab: AwsLab) -> None:
     name = bench.function(SOURCE)
-    arn = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{name}"
-    code = zipped({"app.py": SOURCE})
+    lab.faults(Faults(settle_seconds=3600))
+    answer = function.update_function_configuration(FunctionName=name, Description="again")
+    assert (answer["State"], answer["LastUpdateStatus"]) == ("Active", "InProgress")
+    text = f"{BUSY}arn:aws:lambda:{REGION}:{ACCOUNT}:function:{name}"
     calls: tuple[Callable[[], Any], ...] = (
         lambda: function.update_function_configuration(FunctionName=name, Timeout=5),
-        lambda: function.update_function_code(FunctionName=name, ZipFile=code),
+        lambda: function.update_function_code(FunctionName=name, ZipFile=zipped({"app.py": SOURCE})),
     )
-    assert [busy(function, name, call) for call in calls] == [f"{BUSY}{arn}"] * 2
+    for call in calls:
+        with pytest.raises(ClientError) as caught:
+            call()
+        response: Any = caught.value.response
+        assert response["Error"] == {"Code": "ResourceConflictException", "Message": text}
+        assert response["ResponseMetadata"]["HTTPStatusCode"] == 409
+    lab.faults(Faults(settle_seconds=0))
+    assert calls[0]()["Timeout"] == 5
 
 
 def test_a_revision_goes_with_each_write_and_once_more_when_it_settles(bench: Bench, function: Any) -> None:

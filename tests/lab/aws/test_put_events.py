@@ -181,3 +181,22 @@ def test_a_log_group_hears_too(events: Any, ear: Ear, aws: Callable[[str], Any])
         return [event["message"] for page in found for event in page["events"]]
 
     assert wait_until(lambda: any('"colour": "red"' in line for line in said()), 10)
+
+
+@pytest.mark.parametrize(
+    "arn",
+    [
+        "arn:aws:logs:eu-west-1:123456789012:log-group:/none",
+        "arn:aws:events:eu-west-1:123456789012:event-bus/none",
+        "arn:aws:events:eu-west-1:123456789012:api-destination/none/1",
+        "arn:aws:states:eu-west-1:123456789012:stateMachine:none",
+        "arn:aws:lambda:us-east-1:123456789012:function:none",
+        "arn:aws:sqs:eu-west-1:123456789012:none",
+        "arn:strange",
+    ],
+)
+def test_a_target_that_takes_nothing_harms_no_other(events: Any, ear: Ear, arn: str) -> None:
+    events.put_targets(Rule=ear.name, Targets=[{"Id": "a-first", "Arn": arn}])
+    ear.target()
+    events.put_events(Entries=[ear.entry()])
+    assert len(ear.hears(1)) == 1

@@ -12,6 +12,7 @@ from typing import Any
 import httpx2
 from botocore.exceptions import ClientError
 
+from dynconfig_lab.aws import Faults
 from dynconfig_lab.processes import wait_until
 
 ACCOUNT = "123456789012"
@@ -19,6 +20,8 @@ REGION = "eu-west-1"
 EXTENSION = f"arn:aws:lambda:{REGION}:015030872274:layer:AWS-Parameters-and-Secrets-Lambda-Extension-Arm64:24"
 EVERYTHING = ({"Effect": "Allow", "Action": "*", "Resource": "*"},)
 PATIENCE = 20.0
+# Each test makes functions, and few look at how long that takes.
+QUICK = Faults(settle_seconds=0.0)
 
 _numbers = itertools.count(1)
 

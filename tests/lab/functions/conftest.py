@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from tests.lab.aws.clients import connect
-from tests.lab.functions.bench import Bench
+from tests.lab.functions.bench import QUICK, Bench
 
 from dynconfig_lab.aws import AwsLab, Faults
 
@@ -14,6 +14,7 @@ from dynconfig_lab.aws import AwsLab, Faults
 @pytest.fixture(scope="session")
 def lab() -> Iterator[AwsLab]:
     with AwsLab.start() as lab:
+        lab.faults(QUICK)
         yield lab
 
 
@@ -41,4 +42,4 @@ def bench(lab: AwsLab, aws: Callable[[str], Any]) -> Bench:
 def faults(lab: AwsLab) -> Iterator[Callable[[Faults], None]]:
     """Sets faults, which end with the test."""
     yield lab.faults
-    lab.faults(Faults())
+    lab.faults(QUICK)

@@ -5,10 +5,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from tests.lab.functions.bench import EXTENSION, REGION, Bench
+from tests.lab.functions.bench import EXTENSION, QUICK, REGION, Bench
 
-from dynconfig_lab.aws import Faults
+from dynconfig_lab.aws import AwsLab, Faults
 from dynconfig_lab.aws.faults import Injected
+from dynconfig_lab.aws.roles import Roles
+from dynconfig_lab.functions.reading import Readers
 
 pytestmark = pytest.mark.lab
 
@@ -37,6 +39,7 @@ def handle(event, context):
 """
 FAILED = [400, "an unexpected error occurred while executing request"]
 LOGS = {"Effect": "Allow", "Action": ["logs:*"], "Resource": "*"}
+READ = {"Effect": "Allow", "Action": "ssm:GetParameter", "Resource": "*"}
 _numbers = itertools.count(1)
 
 
@@ -136,6 +139,26 @@ def test_what_passes_is_tried_again(
     assert bench.invoke(reader, {"query": f"name={path}/a"}).payload[1][0] == 200
     faults(Faults(errors={"ssm.GetParameter": Injected("InternalServerError", "for good", None)}))
     assert bench.invoke(reader, {"query": f"name={path}/b"}).payload[1] == FAILED
+
+
+@pytest.mark.parametrize("fault", [Faults(hang_seconds=2), Faults(down=True)], ids=["silent", "away"])
+def test_parameter_store_that_does_not_answer_is_given_up(bench: Bench, lab: AwsLab, path: str, fault: Faults) -> None:
+    read = Readers(lab.endpoint, Roles(lambda: 0.0))
+    role = bench.role(READ)
+    lab.faults(fault)
+    try:
+        with pytest.raises(OSError, match=r"timed out|closed|reset"):
+            read.get(REGION, role, f"{path}/a", decrypt=False, timeout=0.2)
+    finally:
+        lab.faults(QUICK)
+
+
+def test_throttling_may_pass(bench: Bench, lab: AwsLab, path: str, faults: Callable[[Faults], None]) -> None:
+    read = Readers(lab.endpoint, Roles(lambda: 0.0))
+    role = bench.role(READ)
+    faults(Faults(throttle={"ssm.GetParameter": 0}))
+    with pytest.raises(OSError, match="ThrottlingException"):
+        read.get(REGION, role, f"{path}/a", decrypt=False, timeout=None)
 
 
 def test_a_function_without_the_layer_has_no_extension(bench: Bench) -> None:

@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from tests.lab.functions.bench import ACCOUNT, REGION, Bench, zipped
+from tests.lab.functions.bench import ACCOUNT, REGION, Bench
+
+from dynconfig_lab.aws import Faults
 
 pytestmark = pytest.mark.lab
 
@@ -133,19 +135,22 @@ def test_an_answer_that_is_too_long_is_an_error(bench: Bench) -> None:
     assert (answer.error, answer.payload["errorType"]) == ("Unhandled", "Function.ResponseSizeTooLarge")
 
 
-def test_a_function_that_is_being_created_cannot_be_invoked(bench: Bench, aws: Callable[[str], Any], echo: str) -> None:
-    about = aws("lambda").get_function_configuration(FunctionName=echo)
-    code = {"ZipFile": zipped({"app.py": ECHO})}
-    made = {"Role": about["Role"], "Code": code, "Runtime": "python3.13", "Handler": "app.handle"}
-    # A state lasts a moment only, which a slow machine may miss now and then.
-    for number in range(5):
-        name = f"young-{number}"
-        if aws("lambda").create_function(FunctionName=name, **made)["State"] == "Pending":
-            break
+def test_a_function_that_is_being_created_cannot_be_invoked(
+    bench: Bench, aws: Callable[[str], Any], faults: Callable[[Faults], None], echo: str
+) -> None:
+    role = aws("lambda").get_function_configuration(FunctionName=echo)["Role"]
+    faults(Faults(settle_seconds=3600))
+    aws("lambda").create_function(
+        FunctionName="young",
+        Role=role,
+        Code={"ZipFile": bench.code(ECHO)},
+        Runtime="python3.13",
+        Handler="app.handle",
+    )
     text = "The operation cannot be performed at this time. The function is currently in the following state: Pending"
-    assert refusal(lambda: bench.invoke(name)) == ("ResourceConflictException", 409, text)
-    bench.settle(name)
-    assert bench.invoke(name, 1).payload["event"] == 1
+    assert refusal(lambda: bench.invoke("young")) == ("ResourceConflictException", 409, text)
+    faults(Faults(settle_seconds=0))
+    assert bench.invoke("young", 1).payload["event"] == 1
 
 
 def test_a_function_in_another_language_is_told_apart(bench: Bench) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from tests.lab.functions.bench import ACCOUNT, REGION, Bench
 
+from dynconfig_lab.aws import Faults
 from dynconfig_lab.processes import wait_until
 
 pytestmark = pytest.mark.lab
@@ -107,16 +108,20 @@ def test_a_target_may_have_an_input_of_its_own(bench: Bench, wire: Wire, telling
 
 
 def test_an_event_waits_for_a_function_that_is_being_created(
-    bench: Bench, wire: Wire, aws: Callable[[str], Any]
+    bench: Bench, wire: Wire, aws: Callable[[str], Any], faults: Callable[[Faults], None], telling: str
 ) -> None:
-    settled = bench.function(TELLING)
-    about = aws("lambda").get_function(FunctionName=settled)["Configuration"]
+    role = aws("lambda").get_function_configuration(FunctionName=telling)["Role"]
     name = f"young-{next(_numbers)}"
     wire.lead_to(name)
-    code = {"ZipFile": bench.code(TELLING)}
+    faults(Faults(settle_seconds=3600))
     aws("lambda").create_function(
-        FunctionName=name, Role=about["Role"], Runtime="python3.13", Handler="app.handle", Code=code
+        FunctionName=name,
+        Role=role,
+        Code={"ZipFile": bench.code(TELLING)},
+        Runtime="python3.13",
+        Handler="app.handle",
     )
     wire.let_in(name)
     wire.change("a")
+    faults(Faults(settle_seconds=0))
     assert bench.said(name, f"{wire.path}/a")

@@ -15,6 +15,7 @@ from dynconfig_lab.processes import wait_until
 
 pytestmark = pytest.mark.lab
 
+CALLING = {"Effect": "Allow", "Action": "lambda:InvokeFunction", "Resource": "*"}
 _numbers = itertools.count(1)
 
 
@@ -36,8 +37,7 @@ class Desk:
         self.now = datetime.now(UTC).timestamp()
         self.calls = Calls()
         self.function = f"arn:aws:lambda:eu-west-1:123456789012:function:scheduled-{next(_numbers)}"
-        allowed = {"Effect": "Allow", "Action": "lambda:InvokeFunction", "Resource": self.function}
-        self.role = bench.role(allowed, service="scheduler")
+        self.role = bench.role(CALLING, service="scheduler")
         self.schedules = Schedules(self.calls, Roles(lambda: 0.0), lambda: self.now)
         self.names: list[str] = []
 
@@ -170,9 +170,6 @@ def test_another_target_than_a_function_is_told_of(desk: Desk, caplog: pytest.Lo
 def test_the_function_is_called_for_real(bench: Bench, desk: Desk) -> None:
     name = bench.function("def handle(event, context):\n    print('called by', event)\n")
     desk.function = f"arn:aws:lambda:eu-west-1:123456789012:function:{name}"
-    desk.role = bench.role(
-        {"Effect": "Allow", "Action": "lambda:InvokeFunction", "Resource": desk.function}, service="scheduler"
-    )
     schedule = desk.add("rate(30 days)", Target={"Input": '"the clock"'})
     assert bench.fire(schedule) == 1
     assert bench.said(name, "called by the clock")

@@ -66,7 +66,7 @@ def _checked(path: str) -> str:
 
 def _parameters(about: About, *, decrypt: bool) -> "list[Parameter]":
     settings = Settings.from_environment(os.environ)
-    ssm = wiring.client(settings, "ssm", about.region or wiring.default_region(settings))
+    ssm = wiring.session(settings).client("ssm", about.region or wiring.default_region(settings))
     found = list(parameter_tree.parameters(ssm, about.path, decrypt=decrypt, ignored_tags=settings.ignored_tags))
     fault = check_count(found)
     if fault:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -15,6 +16,7 @@ from tests.lab.aws.clients import connect
 from tests.lab.functions.bench import Bench
 from tests.lab.functions.test_environments import is_alive
 
+from dynconfig_lab.functions import folders
 from dynconfig_lab.processes import wait_until
 
 pytestmark = pytest.mark.lab
@@ -32,9 +34,10 @@ class Apart:
 
 
 @pytest.fixture
-def apart() -> Iterator[Apart]:
+def apart(tmp_path: Path) -> Iterator[Apart]:
     command = (sys.executable, "-m", "dynconfig_lab.aws")
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as lab:
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as lab:
         clients: dict[str, Any] = {}
         try:
             assert lab.stdout is not None
@@ -48,7 +51,9 @@ def apart() -> Iterator[Apart]:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends children with their parent")
-def test_what_runs_ends_with_a_fresh_start_and_with_a_lab_that_is_killed(apart: Apart) -> None:
+def test_what_runs_ends_with_a_fresh_start_and_with_a_lab_that_is_killed(
+    apart: Apart, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     first = apart.bench.invoke(apart.bench.function(PROCESS)).payload
     assert is_alive(first)
     with httpx2.Client(trust_env=False) as http:
@@ -59,3 +64,10 @@ def test_what_runs_ends_with_a_fresh_start_and_with_a_lab_that_is_killed(apart: 
     assert is_alive(second)
     os.kill(apart.lab.pid, signal.SIGKILL)
     assert wait_until(lambda: not is_alive(second), 5)
+    apart.lab.wait(10)
+    assert list(tmp_path.iterdir())
+    # What is left of it, the next one clears up.
+    (tmp_path / f"dynconfig-function-{os.getpid()}-mine").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    folders.sweep()
+    assert [folder.name for folder in tmp_path.iterdir()] == [f"dynconfig-function-{os.getpid()}-mine"]
