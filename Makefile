@@ -10,7 +10,7 @@ $(VENV)/.ready: requirements/uv.txt requirements/dev.txt pyproject.toml
 	@echo "Installing the pinned dependencies into $(VENV) …"
 	@$(PYTHON) -m venv --clear $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/uv.txt
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes --no-deps -r requirements/dev.txt
+	@$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes --no-deps -r requirements/dev.txt
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $@
 
@@ -91,6 +91,10 @@ chart: ## Bring into the Helm chart what it shares with manifests/install
 .PHONY: argocd
 argocd: $(VENV)/.ready ## Generate what Argo CD is told of the kind, and its test cases
 	@$(BIN)/python -m tests.gitops.refresh
+
+.PHONY: golden
+golden: $(VENV)/.ready ## Write anew what the commands print, as tests/doors/golden holds it; read the diff
+	@GOLDEN=write $(BIN)/pytest -q tests/doors
 
 .PHONY: format
 format: $(VENV)/.ready ## Put the code in form

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx2
-from benchmarks import drift, figures, reader, road
+from benchmarks import drift, figures, plan_time, reader, road
 from benchmarks.figures import Figure
 from rich.console import Console
 
@@ -21,6 +21,7 @@ MEASURES: dict[str, Measure] = {
     "drift": drift.drift,
     "idle": drift.idle,
     "memory": road.memory,
+    "plan": plan_time.plan_time,
     "function": reader.function,
     "start": reader.start,
 }

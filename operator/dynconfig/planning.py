@@ -1,76 +1,143 @@
-"""A plan from a file: what the operator would do, with what the cluster knows of the object where there is a cluster."""
+"""Plans for a person who waits: of objects in files or in the cluster, with what the cluster knows of them, if there is one."""
 
-import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from concurrent.futures import Executor
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from dynconfig import wiring
-from dynconfig.engine.agenda import Key
 from dynconfig.engine.declaration import Declaration, ReadSource, Source
-from dynconfig.engine.declare import declare, parse_spec, sources
-from dynconfig.engine.errors import Retryable, SourceMissing
+from dynconfig.engine.declare import declare, declare_deletion, parse_spec
+from dynconfig.engine.errors import DynConfigError, Retryable
+from dynconfig.engine.look import Sight
 from dynconfig.engine.plan import Plan
-from dynconfig.engine.reconcile import Engine
-from dynconfig.engine.resource import Owner
+from dynconfig.engine.reconcile import Engine, compared
+from dynconfig.engine.resource import Owner, Resource
 from dynconfig.files import Document, Manifests
-from dynconfig.kube import sources as kube_sources
-from dynconfig.kube.client import ApiRefused, Kube, NoCluster
 from dynconfig.settings import Settings
 
 LOOKS = 5
 
+T = TypeVar("T")
+
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What the cluster knows about an object in a file."""
+    """What the cluster knows about an object."""
 
     cluster: str
     live: Document | None
     read: ReadSource
 
 
-def plans(manifests: Manifests, settings: Settings, *, offline: bool) -> list[tuple[Document, Plan]]:
-    """The plan of each object in the files. Raises DynConfigError, NoCluster, BadSetting, ApiRefused."""
-    engine, region = wiring.engine(settings), wiring.default_region(settings)
-    found: list[tuple[Document, Plan]] = []
-    for document in manifests.configs:
-        known = _offline(settings) if offline else asyncio.run(_ask(document, settings))
-        declaration = _declaration(document, manifests, known, settings, region)
-        found.append((document, _planned(engine, _with_owner(engine, declaration, known))))
-    return found
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """One object, and what would be done about it."""
+
+    document: Document
+    declaration: Declaration
+    plan: Plan
+    seen: tuple[Resource, ...]
+    """All that AWS has at the names concerned, whoever owns it."""
+    live: Document | None
+    """The object as the cluster has it."""
 
 
-def _planned(engine: Engine, declaration: Declaration) -> Plan:
+@dataclass(frozen=True, slots=True)
+class Unplanned:
+    """One object, and why nothing can be told of it."""
+
+    document: Document
+    error: DynConfigError
+
+
+class Planner:
+    """Plans objects one after the other, on one engine."""
+
+    def __init__(self, settings: Settings, engine: Engine, region: str) -> None:
+        self._settings = settings
+        self._engine = engine
+        self._region = region
+
+    @classmethod
+    def of(cls, settings: Settings, at_once: Executor) -> "Planner":
+        """A planner whose kinds look at AWS at the same time. Raises BadSetting."""
+        return cls(settings, wiring.engine(settings, at_once=at_once), wiring.default_region(settings))
+
+    def planned(self, document: Document, manifests: Manifests, known: Known) -> Planned | Unplanned:
+        """What applying the object would do."""
+        return self._tried(document, known, lambda: self._declared(document, manifests, known))
+
+    def deleted(self, document: Document, known: Known) -> Planned | Unplanned:
+        """What deleting the object would do."""
+        return self._tried(document, known, lambda: self._goodbye(document, known))
+
+    def wanted(self, document: Document, manifests: Manifests, known: Known) -> tuple[Resource, ...]:
+        """What AWS would have, without a look at it. Raises DynConfigError."""
+        return self._engine.wanted(self._declared(document, manifests, known))
+
+    def _tried(self, document: Document, known: Known, declared: Callable[[], Declaration]) -> Planned | Unplanned:
+        try:
+            declaration = declared()
+            return _patiently(lambda: self._planned(document, declaration, known))
+        except DynConfigError as error:
+            return Unplanned(document, error)
+
+    def _planned(self, document: Document, declaration: Declaration, known: Known) -> Planned:
+        declaration, sights = self._look(declaration, known)
+        seen = tuple(resource for sight in sights for resource in sight.observed)
+        return Planned(document, declaration, compared(declaration, sights), seen, known.live)
+
+    def _look(self, declaration: Declaration, known: Known) -> tuple[Declaration, tuple[Sight, ...]]:
+        """Without a cluster, an owner in AWS of the same namespace and name is taken to be this object."""
+        if known.cluster:
+            return declaration, tuple(self._engine.look(declaration))
+        sights = tuple(self._engine.look(replace(declaration, untouched=True)))
+        for resource in (resource for sight in sights for resource in sight.observed):
+            owner = Owner.parse(resource.owner)
+            if owner and owner.title == declaration.owner.title:
+                mine = replace(declaration, owner=owner, untouched=False)
+                return mine, tuple(self._engine.look(mine))
+        return declaration, sights
+
+    def _declared(self, document: Document, manifests: Manifests, known: Known) -> Declaration:
+        namespace = document["metadata"]["namespace"]
+
+        def read(source: Source) -> str | None:
+            text = manifests.text(namespace, source)
+            return text if text is not None else known.read(source)
+
+        return declare(
+            _as_applied(document, known.live or {}),
+            owner=_owner(document, known),
+            default_region=self._region,
+            read=read,
+            allowed_paths=self._settings.paths_of(namespace),
+        )
+
+    def _goodbye(self, document: Document, known: Known) -> Declaration:
+        parse_spec(document)
+        doomed = known.live or {**document, "status": None}
+        return declare_deletion(doomed, owner=_owner(document, known), default_region=self._region)
+
+
+def title(document: Document) -> str:
+    """An object as messages name it."""
+    return f"{document['metadata']['namespace']}/{document['metadata']['name']}"
+
+
+def _patiently(look: Callable[[], T]) -> T:
     """A person waits: what may pass is tried again at once, a few times."""
     for _ in range(LOOKS - 1):
         try:
-            return engine.plan(declaration)
+            return look()
         except Retryable:
             continue
-    return engine.plan(declaration)
-
-
-def _declaration(
-    document: Document, manifests: Manifests, known: Known, settings: Settings, region: str
-) -> Declaration:
-    namespace, live = document["metadata"]["namespace"], known.live or {}
-
-    def read(source: Source) -> str | None:
-        text = manifests.text(namespace, source)
-        return text if text is not None else known.read(source)
-
-    return declare(
-        _as_applied(document, live),
-        owner=_owner(document, known),
-        default_region=region,
-        read=read,
-        allowed_paths=settings.paths_of(namespace),
-    )
+    return look()
 
 
 def _as_applied(document: Document, live: Mapping[str, Any]) -> Document:
-    """The file's spec as the cluster would hold it: one generation on, where it differs."""
+    """The spec as the cluster would hold it: one generation on, where it differs."""
     metadata = live.get("metadata") or {}
     generation = metadata.get("generation", 0)
     is_same = bool(live) and parse_spec(document) == parse_spec(live)
@@ -85,47 +152,3 @@ def _owner(document: Document, known: Known) -> Owner:
     metadata = document["metadata"]
     uid = known.live["metadata"]["uid"] if known.live else ""
     return Owner(known.cluster, metadata["namespace"], metadata["name"], uid)
-
-
-def _with_owner(engine: Engine, declaration: Declaration, known: Known) -> Declaration:
-    """Without a cluster, an owner in AWS of the same namespace and name is taken to be this object."""
-    if known.cluster:
-        return declaration
-    for resource in engine.observe(replace(declaration, untouched=True)):
-        owner = Owner.parse(resource.owner)
-        if owner and owner.title == declaration.owner.title:
-            return replace(declaration, owner=owner, untouched=False)
-    return declaration
-
-
-def _offline(settings: Settings) -> Known:
-    def read(source: Source) -> str | None:
-        raise SourceMissing(
-            f"{source} is not in the files, and --offline does not ask a cluster; add it with another -f"
-        )
-
-    return Known(settings.cluster_id or "", None, read)
-
-
-async def _ask(document: Document, settings: Settings) -> Known:
-    key = Key(document["metadata"]["namespace"], document["metadata"]["name"])
-    wanted = sources(parse_spec(document))
-    try:
-        kube = Kube.from_environment()
-    except NoCluster:
-        return _offline(settings)
-    try:
-        live = await _live(kube, key)
-        cluster = settings.cluster_id or await kube.cluster_id()
-        return Known(cluster, live, await kube_sources.read(kube, key.namespace, wanted))
-    finally:
-        await kube.close()
-
-
-async def _live(kube: Kube, key: Key) -> Document | None:
-    try:
-        return await kube.object(key)
-    except ApiRefused as error:
-        if error.status == 404:
-            return None
-        raise

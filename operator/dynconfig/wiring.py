@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import Executor
 from contextlib import nullcontext
 from functools import cached_property, partial
 from urllib.parse import urlsplit
@@ -42,10 +43,12 @@ from dynconfig.settings import BadSetting, Settings
 NO_REGION = "no AWS region: set AWS_REGION (or DYNCONFIG_REGION, or a region in the AWS profile)"
 
 
-def engine(settings: Settings, count: Count = lambda *_: None) -> Engine:
-    """An engine with all kinds, for every place that declarations name."""
-    places = _Places(settings, count)
-    return Engine(places, places.labels)
+def engine(
+    settings: Settings, count: Count = lambda *_: None, *, at_once: Executor | None = None, account: str | None = None
+) -> Engine:
+    """An engine with all kinds, for every place that declarations name; an account that is given is not asked for."""
+    places = _Places(settings, count, account)
+    return Engine(places, places.labels, at_once)
 
 
 def listening(settings: Settings, count: Count, cluster: str, hear: Hear) -> tuple[Engine, PostOffice]:
@@ -116,8 +119,9 @@ def kinds(
 class _Places:
     """The kinds of each place, made when a declaration first names it, in the order in which they are put."""
 
-    def __init__(self, settings: Settings, count: Count) -> None:
+    def __init__(self, settings: Settings, count: Count, account: str | None = None) -> None:
         self._settings = settings
+        self._given_account = account
         self._session = session(settings, count)
         self._kinds: dict[Place, tuple[AnyKind, ...]] = {}
         self._labels: dict[Place, ParameterLabels] = {}
@@ -154,13 +158,14 @@ class _Places:
         tagged = TaggedParameters(self._session.client("resourcegroupstaggingapi", place.region), clock)
         self._labels[place] = ParameterLabels(self._session.client("ssm", place.region), tagged)
         writing = partial(self._echoes.writing, place.region)
-        return kinds(
-            self._session, place.region, self._settings, lambda: self._account_id, clock, tagged=tagged, writing=writing
-        )
+        return kinds(self._session, place.region, self._settings, self._account, clock, tagged=tagged, writing=writing)
 
     @cached_property
     def _account_id(self) -> str:
         return account(self._session, self._settings)
+
+    def _account(self) -> str:
+        return self._given_account or self._account_id
 
 
 def _region_of(url: str) -> str | None:

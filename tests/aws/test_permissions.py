@@ -18,7 +18,7 @@ from dynconfig.aws.permissions import (
     Allowed,
     operator_policy,
 )
-from dynconfig.cli import app
+from dynconfig.cli.app import application
 from dynconfig.engine.arns import Arns
 from dynconfig.engine.naming import Names
 from dynconfig.engine.resource import Owner
@@ -208,7 +208,7 @@ def test_the_policy_fits_a_managed_policy() -> None:
 
 def test_the_policy_in_the_manifests_is_the_generated_one() -> None:
     asked = ["iam", "--path", "/myapp", "--function", "dynconfig-*", "--function", "myapp-*", "--key", KEY]
-    assert CliRunner().invoke(app, asked).stdout == EXAMPLE.read_text()
+    assert CliRunner().invoke(application(asked), asked).stdout == EXAMPLE.read_text()
 
 
 def test_the_command_prints_what_was_asked_for() -> None:
@@ -225,7 +225,7 @@ def test_the_command_prints_what_was_asked_for() -> None:
         "--layer",
         "arn:l",
     ]
-    printed = json.loads(CliRunner().invoke(app, [*asked, "--attached-role", "team-*"]).stdout)
+    printed = json.loads(CliRunner().invoke(application(asked), [*asked, "--attached-role", "team-*"]).stdout)
     allowed = Allowed(
         paths=["/a"],
         account="1",
@@ -235,5 +235,5 @@ def test_the_command_prints_what_was_asked_for() -> None:
         attached_roles=["team-*"],
     )
     assert printed == operator_policy(allowed)
-    only = json.loads(CliRunner().invoke(app, ["iam", "--path", "/a", "--parameters-only"]).stdout)
+    only = json.loads(CliRunner().invoke(application(asked), ["iam", "--path", "/a", "--parameters-only"]).stdout)
     assert {item["Sid"] for item in only["Statement"]} == {"Parameters", "Metadata", "Queue", "EventRules"}

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from dynconfig.cli import crd_text
+from dynconfig.cli.commands import crd
 from dynconfig.engine.declare import faults
 from dynconfig.files import read
 
@@ -34,7 +34,7 @@ def title(path: Path) -> str:
 
 
 def test_the_crd_is_current() -> None:
-    assert (ROOT / "crds" / "dynamicconfigs.dynconfig.dev.yaml").read_text() == crd_text()
+    assert (ROOT / "crds" / "dynamicconfigs.dynconfig.dev.yaml").read_text() == crd.text()
 
 
 @pytest.mark.parametrize("example", sorted((ROOT / "manifests" / "examples").glob("*.yaml")), ids=title)

@@ -6,6 +6,7 @@ from typing import Any, Union, get_args, get_origin
 from pydantic import BaseModel
 
 from dynconfig.api import names
+from dynconfig.api.descriptions import Described
 from dynconfig.api.model import Model, Rule
 from dynconfig.api.spec import DynamicConfigSpec
 from dynconfig.api.status import UNSEEN, DynamicConfigStatus
@@ -85,7 +86,7 @@ def _object() -> Schema:
 
 
 def _structural(model: type[Model]) -> Schema:
-    schema = model.model_json_schema(by_alias=True)
+    schema = model.model_json_schema(by_alias=True, schema_generator=Described)
     definitions = schema.pop("$defs", {})
     return _with_rules(_plain(schema, definitions), model)
 

@@ -111,11 +111,11 @@ class FunctionSpec(Model):
         dict[Annotated[str, Field(max_length=128)], Annotated[str, Field(max_length=2048)]], Field(max_length=50)
     ] = Field(default_factory=dict)
     """More environment variables of a Managed function. Not for secrets: everybody who may see the function sees them."""
-    extension: ExtensionSpec = ExtensionSpec()
+    extension: ExtensionSpec = Field(default_factory=ExtensionSpec)
     """The AWS Parameters and Secrets Lambda extension."""
     on_failure: Annotated[str, Field(max_length=256, pattern=rf"^$|{ARN}")] = ""
     """ARN of an SQS queue, SNS topic, function or event bus that gets asynchronous events which failed for good."""
-    triggers: TriggersSpec = TriggersSpec()
+    triggers: TriggersSpec = Field(default_factory=TriggersSpec)
     """What calls a Managed function."""
 
     rules: ClassVar[tuple[Rule, ...]] = (

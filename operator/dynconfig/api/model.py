@@ -29,8 +29,9 @@ class Model(BaseModel):
         populate_by_name=True,
         extra="forbid",
         frozen=True,
-        use_attribute_docstrings=True,
         use_enum_values=False,
+        # Built when it is first needed: no command needs all of them.
+        defer_build=True,
     )
 
     rules: ClassVar[tuple[Rule, ...]] = ()

@@ -81,7 +81,7 @@ class DynamicConfigSpec(Model):
     """How often AWS is looked at when nothing is heard of it, from 10s to 24h, for example 10m."""
     tags: Tags = Field(default_factory=dict)
     """AWS tags of everything this object makes."""
-    cache: CacheSpec = CacheSpec()
+    cache: CacheSpec = Field(default_factory=CacheSpec)
     """How readers cache the values."""
     parameters: Annotated[list[ParameterSpec], Field(max_length=MAX_PARAMETERS)] = Field(
         default_factory=list,

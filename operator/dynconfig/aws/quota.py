@@ -57,6 +57,14 @@ AWS_GROUPS = (
 )
 
 
+def rate(operation: str, overrides: Mapping[str, float]) -> float | None:
+    """Calls a second that an account may make of an operation: as set, else what AWS gives; None for no limit known."""
+    group = next((group for group in AWS_GROUPS if operation in group.operations), None)
+    if group is None:
+        return overrides.get(operation)
+    return overrides.get(operation) or overrides.get(group.name) or group.per_second
+
+
 @dataclass(slots=True)
 class Bucket:
     """A token bucket whose rate halves when AWS says so, and grows back. Times are in seconds of one clock."""

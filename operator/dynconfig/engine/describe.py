@@ -3,12 +3,13 @@
 from collections.abc import Iterator
 from typing import Any
 
-from dynconfig.engine.plan import Create, Delete, Plan, Release, Step, Update, shown
+from dynconfig.engine.plan import Create, Delete, Difference, Plan, Release, Step, Update, shown
 from dynconfig.engine.resource import Resource
 
 _SIGNS = {Create: "+", Update: "~", Delete: "-", Release: "="}
 _VERBS = {Create: "create", Update: "update", Delete: "delete", Release: "release"}
 _HIDDEN = ("owner",)
+EMPTY = "(empty)"
 
 
 def lines(plan: Plan) -> Iterator[tuple[str, str]]:
@@ -33,15 +34,32 @@ def document(plan: Plan) -> dict[str, Any]:
     return {"declared": len(plan.declared), "owned": len(plan.owned), "changes": [_change(step) for step in plan.steps]}
 
 
+def finer(step: Step) -> tuple[Difference, ...]:
+    """What differs in an update; of what is made of named parts, only the parts that differ."""
+    if not isinstance(step.change, Update):
+        return step.because
+    return tuple(part for because in step.because for part in _finer(because, step.change))
+
+
 def _details(step: Step) -> list[str]:
     if isinstance(step.change, Create):
         return [f"{name}: {text}" for name, text in _fields(step.change.desired)]
     if isinstance(step.change, Update):
-        return [
-            f"{because.field}: {because.observed or '(empty)'} → {because.declared or '(empty)'}"
-            for because in step.because
-        ]
+        return [f"{part.field}: {part.observed or EMPTY} → {part.declared or EMPTY}" for part in finer(step)]
     return []
+
+
+def _finer(because: Difference, change: Update) -> Iterator[Difference]:
+    pair = _named(getattr(change.desired, because.field, None)), _named(getattr(change.observed, because.field, None))
+    if pair == (None, None):
+        yield because
+        return
+    declared, observed = (part or {} for part in pair)
+    for name in sorted({**declared, **observed}):
+        if declared.get(name) != observed.get(name):
+            yield Difference(
+                f"{because.field}.{name}", shown(declared.get(name) or ""), shown(observed.get(name) or "")
+            )
 
 
 def _fields(resource: Resource) -> Iterator[tuple[str, str]]:
@@ -50,12 +68,24 @@ def _fields(resource: Resource) -> Iterator[tuple[str, str]]:
         item = type(resource).__dataclass_fields__[name]
         value = getattr(resource, name)
         usual = value == item.default
-        if name not in ("name", *_HIDDEN) and item.metadata.get("compare", True) and value is not None and not usual:
+        if name in ("name", *_HIDDEN) or not item.metadata.get("compare", True) or value is None or usual:
+            continue
+        parts = _named(value)
+        if parts is None:
             yield name, shown(value)
+        else:
+            yield from ((f"{name}.{part}", shown(text)) for part, text in sorted(parts.items()))
+
+
+def _named(value: object) -> dict[str, str] | None:
+    """The parts of a value that is made of pairs of name and text; None for any other value."""
+    if not isinstance(value, tuple) or not value:
+        return None
+    return dict(value) if all(isinstance(part, tuple) and len(part) == 2 for part in value) else None
 
 
 def _change(step: Step) -> dict[str, Any]:
     differences = [
-        {"field": because.field, "declared": because.declared, "observed": because.observed} for because in step.because
+        {"field": because.field, "declared": because.declared, "observed": because.observed} for because in finer(step)
     ]
     return {"change": _VERBS[type(step.change)], "resource": step.resource.title, "differences": differences}

@@ -1,11 +1,13 @@
 """One reconcile: look, compare, refuse what is unsafe, apply; the same walk for create, edit, drift and deletion."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Executor
 from dataclasses import replace
 
 from dynconfig.engine.carry import SETTLING_SECONDS, batches, carry_out, in_order, refuse_pending, settling
 from dynconfig.engine.declaration import Declaration, Place
-from dynconfig.engine.errors import AccessDenied, DynConfigError, ReconcileLoop, Settling
+from dynconfig.engine.errors import DynConfigError, ReconcileLoop, Settling
+from dynconfig.engine.look import Sight, look, wanted
 from dynconfig.engine.outcome import Outcome, is_held
 from dynconfig.engine.plan import (
     AnyKind,
@@ -17,7 +19,7 @@ from dynconfig.engine.plan import (
     check,
     drifted,
 )
-from dynconfig.engine.resource import Resource, Scope, Versioned
+from dynconfig.engine.resource import Resource
 from dynconfig.engine.rollback import Labels, Rollbacks
 from dynconfig.engine.rollout import Stage
 
@@ -35,9 +37,13 @@ class Engine:
     """Runs declarations against the kinds of their place. Safe for many threads, one declaration of an owner at a time."""
 
     def __init__(
-        self, kinds_of: Callable[[Place], Sequence[AnyKind]], labels_of: Callable[[Place], Labels] | None = None
+        self,
+        kinds_of: Callable[[Place], Sequence[AnyKind]],
+        labels_of: Callable[[Place], Labels] | None = None,
+        at_once: Executor | None = None,
     ) -> None:
         self._kinds_of = kinds_of
+        self._at_once = at_once
         self._rollbacks = Rollbacks(labels_of)
         self._repeats: dict[str, dict[tuple[str, Difference], int]] = {}
         self._waits: dict[str, int] = {}
@@ -46,28 +52,21 @@ class Engine:
         """Have the kinds of a place made before the first object needs them."""
         self._kinds_of(place)
 
+    def look(self, declaration: Declaration) -> Iterator[Sight]:
+        """What is wanted, and what AWS has of all that is declared, known or owned; whoever owns it. Looks as it is read."""
+        return look(self._kinds_of(declaration.place), declaration, self._at_once)
+
     def observe(self, declaration: Declaration) -> tuple[Resource, ...]:
         """What AWS has of all that is declared, known or owned; whoever owns it."""
-        scope = _scope(declaration)
-        kinds = self._kinds_of(declaration.place)
-        return tuple(found for kind in kinds for found in kind.observe(scope, tuple(kind.desired(declaration))))
+        return tuple(resource for sight in self.look(declaration) for resource in sight.observed)
 
     def plan(self, declaration: Declaration) -> Plan:
         """What would be done. Raises NotOwned, NotPossible, UnsafePlan, and whatever AWS answers."""
-        scope = _scope(declaration)
-        parts: list[Part] = []
-        steps: list[Step] = []
-        for kind in self._kinds_of(declaration.place):
-            desired = tuple(kind.desired(declaration))
-            observed = _observed(kind, scope, desired)
-            owned = tuple(resource for resource in observed if resource.owner == declaration.owner.tag)
-            parts.append(Part(kind, desired, owned))
-            steps += changes(kind, declaration, desired, observed)
-            declaration = replace(declaration, found=(*declaration.found, *owned))
-            scope = replace(scope, found=declaration.found)
-        plan = Plan(in_order(steps), tuple(parts))
-        check(plan, declaration)
-        return plan
+        return compared(declaration, self.look(declaration))
+
+    def wanted(self, declaration: Declaration) -> tuple[Resource, ...]:
+        """What AWS would have, without a look at it."""
+        return tuple(wanted(self._kinds_of(declaration.place), declaration))
 
     def run(self, declaration: Declaration, keep_going: KeepGoing = lambda: True, now: float = 0.0) -> Outcome:
         """Make AWS equal to the declaration at `now` (seconds since the epoch), or to the stable revision if it failed.
@@ -191,29 +190,17 @@ class Engine:
                 repeats[key] = repeats.get(key, 0) + 1
 
 
-def _scope(declaration: Declaration) -> Scope:
-    return Scope(
-        owner=declaration.owner,
-        names=declaration.names,
-        known=declaration.known,
-        listed=declaration.applied.resources if declaration.applied else (),
-        # A deletion is the last look: what was made after the last report must not stay.
-        blind=declaration.blind or declaration.deleting,
-        untouched=declaration.untouched,
-        closely=declaration.requested or declaration.deleting,
-        heard=frozenset(declaration.heard) if declaration.is_partial else frozenset(),
-    )
-
-
-def _observed(kind: AnyKind, scope: Scope, desired: Sequence[Resource]) -> tuple[Resource, ...]:
-    """What the kind sees. Who may not look where nothing is declared or reported has made nothing there."""
-    try:
-        return tuple(kind.observe(scope, desired))
-    except AccessDenied:
-        is_reported = any(listed == kind.value.__name__ for listed, _name in scope.listed)
-        if desired or is_reported or issubclass(kind.value, Versioned):
-            raise
-        return ()
+def compared(declaration: Declaration, sights: Iterable[Sight]) -> Plan:
+    """What has to be done about what was seen; pure. Raises NotOwned, NotPossible, UnsafePlan."""
+    parts: list[Part] = []
+    steps: list[Step] = []
+    for sight in sights:
+        owned = tuple(resource for resource in sight.observed if resource.owner == declaration.owner.tag)
+        parts.append(Part(sight.kind, sight.desired, owned))
+        steps += changes(sight.kind, declaration, sight.desired, sight.observed)
+    plan = Plan(in_order(steps), tuple(parts))
+    check(plan, declaration)
+    return plan
 
 
 def _derived(outcome: Outcome) -> Plan:

@@ -47,7 +47,8 @@ class Owner:
 class Resource:
     """One thing in AWS. Desired and observed are of the same type; fields marked `compare: False` are not compared.
 
-    Fields marked `derived: True` follow from other resources: a difference in them is never drift.
+    Fields marked `derived: True` follow from other resources: a difference in them is never drift. Those marked
+    `assigned: True` are given by AWS.
     """
 
     declared_in: ClassVar[str] = ""
@@ -110,7 +111,11 @@ R = TypeVar("R", bound=Resource)
 
 
 class Kind(Protocol[R]):
-    """Four idempotent verbs over one value. Only `put`, `delete` and `release` change AWS."""
+    """Four idempotent verbs over one value. Only `put`, `delete` and `release` change AWS.
+
+    A kind whose `observe` makes no use of `scope.found` may say so with `stands_alone = True`: a person who waits
+    for a plan then waits for all such looks together.
+    """
 
     value: type[R]
     """The type of its resources."""

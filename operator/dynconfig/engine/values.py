@@ -7,7 +7,6 @@ import re
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
-import regex
 from pydantic import JsonValue
 
 from dynconfig.api.parameter import ParameterSpec, ParameterType, Tier, ValueSchema
@@ -43,6 +42,8 @@ def schema_fault(schema: ValueSchema, value: str) -> str | None:
 
 def pattern_fault(pattern: str) -> str | None:
     """What is wrong with a regular expression; None if it compiles."""
+    import regex
+
     try:
         regex.compile(pattern)
     except regex.error as error:
@@ -81,6 +82,9 @@ def _limit_fault(parameter: ParameterSpec, value: str) -> str | None:
 
 
 def _pattern_mismatch(title: str, pattern: str, value: str) -> str | None:
+    # Imported where it is used: most objects have no pattern, and it takes a while.
+    import regex
+
     # Patterns are written by tenants: one with catastrophic backtracking must not stop everybody's reconciles.
     try:
         return None if regex.search(pattern, value, timeout=PATTERN_SECONDS) else f"does not match {title} {pattern}"

@@ -49,6 +49,7 @@ class Alarms:
     """Keeps the metric alarms of one place."""
 
     value = Alarm
+    stands_alone = True
 
     def __init__(self, cloudwatch: "CloudWatchClient", watched: WatchedAlarms, arns: Arns) -> None:
         self._cloudwatch = cloudwatch

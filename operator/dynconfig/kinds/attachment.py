@@ -38,6 +38,7 @@ class Attachments:
     """Keeps additions to functions of one place."""
 
     value = Attachment
+    stands_alone = True
 
     def __init__(self, client: "LambdaClient", iam: "IAMClient", arns: Arns, layer: Callable[[str], str]) -> None:
         self._lambda = client

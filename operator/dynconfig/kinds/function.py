@@ -27,6 +27,7 @@ class Functions:
     """Keeps functions of one place."""
 
     value = Function
+    stands_alone = True
 
     def __init__(
         self,

@@ -32,7 +32,7 @@ class HttpApi(Resource):
 
     arn: str = field(default="", metadata={"compare": False})
     url: str = field(default="", metadata={"compare": False})
-    api_id: str = field(default="", metadata={"compare": False})
+    api_id: str = field(default="", metadata={"compare": False, "assigned": True})
     called: str
     """Its name in AWS."""
     integration: str
@@ -52,6 +52,7 @@ class HttpApis:
     """Keeps HTTP APIs of one place."""
 
     value = HttpApi
+    stands_alone = True
 
     def __init__(self, apis: "ApiGatewayV2Client", arns: Arns, *, ignored_tags: tuple[str, ...] = ()) -> None:
         self._apis: Any = apis

@@ -31,6 +31,7 @@ class LogGroups:
     """Keeps log groups of one place."""
 
     value = LogGroup
+    stands_alone = True
 
     def __init__(self, logs: "CloudWatchLogsClient", arns: Arns, *, ignored_tags: tuple[str, ...] = ()) -> None:
         self._logs = logs

@@ -52,6 +52,7 @@ class Parameters:
     """Reads and writes parameters of one place; safe for threads that serve different owners."""
 
     value = Parameter
+    stands_alone = True
 
     def __init__(
         self,

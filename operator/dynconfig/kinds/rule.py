@@ -42,6 +42,7 @@ class Rules:
     """Keeps rules of one place."""
 
     value = Rule
+    stands_alone = True
 
     def __init__(self, events: "EventBridgeClient", arns: Arns, *, ignored_tags: tuple[str, ...] = ()) -> None:
         self._events = events

@@ -55,6 +55,7 @@ class Schedules:
     """Keeps schedules of one place."""
 
     value = Schedule
+    stands_alone = True
 
     def __init__(self, scheduler: "EventBridgeSchedulerClient", arns: Arns) -> None:
         self._scheduler = scheduler

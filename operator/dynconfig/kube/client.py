@@ -8,49 +8,34 @@ from typing import Any, Self
 import aiohttp
 import httpx2
 from lightkube.config.client_adapter import user_auth, verify_cluster
-from lightkube.config.kubeconfig import KubeConfig, SingleConfig
+from lightkube.config.kubeconfig import SingleConfig
 from lightkube.config.models import User
-from lightkube.core.exceptions import ConfigError
 
-from dynconfig.api import names
 from dynconfig.engine.agenda import Key
-from dynconfig.engine.errors import Retryable
+from dynconfig.kube.answers import (
+    PAGE,
+    WATCH_SECONDS,
+    ApiConflict,
+    ApiRefused,
+    ApiUnavailable,
+    Document,
+    NoCluster,
+    WatchExpired,
+    config,
+    object_path,
+    refuse,
+    sources_path,
+    unavailable,
+    watched,
+)
 
-Document = dict[str, Any]
+__all__ = ["ApiConflict", "ApiRefused", "ApiUnavailable", "Document", "Kube", "NoCluster", "WatchExpired"]
 
-PAGE = 500
 # Only metadata crosses the wire: nobody's secrets are read for having been changed.
 # https://kubernetes.io/docs/reference/using-api/api-concepts/#metadata-only-fetches
 _METADATA = "application/json;as={};g=meta.k8s.io;v=v1"
-_OBJECTS = f"/apis/{names.GROUP}/{names.VERSION}"
 _TIMEOUT = aiohttp.ClientTimeout(total=15.0)
 CONNECTIONS = 64
-# The API server ends watches after minutes by itself; silence for longer means that the connection is dead.
-_WATCH_SECONDS = 240
-
-
-class ApiUnavailable(Retryable):
-    """The API server does not answer, or asks to come later."""
-
-
-class ApiConflict(Retryable):
-    """The object was changed meanwhile."""
-
-
-class ApiRefused(Exception):
-    """The API server refuses the request; the message is its own."""
-
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.status = status
-
-
-class WatchExpired(Exception):
-    """The version to watch from is gone: list again."""
-
-
-class NoCluster(Exception):
-    """There is no cluster to talk to: no kubeconfig, no service account."""
 
 
 class Kube:
@@ -67,13 +52,7 @@ class Kube:
     @classmethod
     def from_environment(cls) -> Self:
         """The cluster of KUBECONFIG, of the service account, or of ~/.kube/config. Raises NoCluster."""
-        try:
-            config = KubeConfig.from_env().get()
-        except (ConfigError, OSError) as error:
-            raise NoCluster(f"no Kubernetes cluster: {error}") from None
-        if config is None:
-            raise NoCluster("no Kubernetes cluster: KUBECONFIG names no current context")
-        return cls(config)
+        return cls(config())
 
     async def close(self) -> None:
         """Close the connections."""
@@ -95,19 +74,19 @@ class Kube:
 
     async def object(self, key: Key) -> Document | None:
         """A DynamicConfig, or None if it is gone."""
-        return await self._get(_object_path(key))
+        return await self._get(object_path(key))
 
     async def source(self, kind: str, namespace: str, name: str) -> Document | None:
         """A Secret or ConfigMap by name, or None if it does not exist."""
-        return await self._get(f"/api/v1/namespaces/{namespace}/{_plural(kind)}/{name}")
+        return await self._get(f"{sources_path(kind, namespace)}/{name}")
 
     async def patch(self, key: Key, patch: Mapping[str, Any]) -> Document:
         """Merge into metadata of a DynamicConfig; `spec` is the user's and never written."""
-        return await self._patch(_object_path(key), patch)
+        return await self._patch(object_path(key), patch)
 
     async def patch_status(self, key: Key, patch: Mapping[str, Any]) -> Document:
         """Merge into status of a DynamicConfig."""
-        return await self._patch(f"{_object_path(key)}/status", patch)
+        return await self._patch(f"{object_path(key)}/status", patch)
 
     async def post_event(self, namespace: str, event: Mapping[str, Any]) -> Document:
         """Create an Event."""
@@ -124,7 +103,7 @@ class Kube:
         params = {"limit": str(PAGE)}
         while True:
             headers = {"Accept": _METADATA.format("PartialObjectMetadataList")}
-            page = await self._send("GET", _collection(kind, namespace), params=params, headers=headers)
+            page = await self._send("GET", sources_path(kind, namespace), params=params, headers=headers)
             # An empty list of metadata comes as null.
             found += [item["metadata"] for item in page["items"] or ()]
             more = page["metadata"].get("continue")
@@ -138,20 +117,21 @@ class Kube:
             "watch": "true",
             "allowWatchBookmarks": "true",
             "resourceVersion": since,
-            "timeoutSeconds": str(_WATCH_SECONDS),
+            "timeoutSeconds": str(WATCH_SECONDS),
         }
         headers = {"Accept": _METADATA.format("PartialObjectMetadata")}
-        timeout = aiohttp.ClientTimeout(total=None, sock_connect=15.0, sock_read=_WATCH_SECONDS + 15.0)
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=15.0, sock_read=WATCH_SECONDS + 15.0)
         try:
             async with await self._request(
-                "GET", _collection(kind, namespace), params=params, headers=headers, timeout=timeout
+                "GET", sources_path(kind, namespace), params=params, headers=headers, timeout=timeout
             ) as response:
                 if response.status >= 400:
-                    _refuse(response.status, await response.read())
+                    refuse(response.status, await response.read())
                 async for line in response.content:
-                    yield _watched(json.loads(line))
+                    event, changed = watched(json.loads(line))
+                    yield event, changed["metadata"]
         except (aiohttp.ClientError, TimeoutError) as error:
-            raise _unavailable(error) from None
+            raise unavailable(error) from None
 
     async def _get(self, path: str) -> Document | None:
         try:
@@ -178,9 +158,9 @@ class Kube:
             async with await self._request(method, path, data=data, params=params, headers=headers) as response:
                 content = await response.read()
         except (aiohttp.ClientError, TimeoutError) as error:
-            raise _unavailable(error) from None
+            raise unavailable(error) from None
         if response.status >= 400:
-            _refuse(response.status, content)
+            refuse(response.status, content)
         document: Document = json.loads(content)
         return document
 
@@ -220,43 +200,3 @@ def _authorization(user: User) -> str | None:
         next(auth.sync_auth_flow(request))
     header: str | None = request.headers.get("Authorization")
     return header
-
-
-def _refuse(status: int, content: bytes) -> None:
-    message = _message(content)
-    if status == 409:
-        raise ApiConflict(f"the object was changed meanwhile: {message}", delay=0.2)
-    if status == 410:
-        raise WatchExpired(message)
-    if status in (408, 429) or status >= 500:
-        raise ApiUnavailable(f"the Kubernetes API server answered {status}: {message}")
-    raise ApiRefused(status, message)
-
-
-def _message(content: bytes) -> str:
-    try:
-        return str(json.loads(content)["message"])
-    except (ValueError, KeyError, TypeError):
-        return content[:200].decode(errors="replace") or "no message"
-
-
-def _unavailable(error: Exception) -> ApiUnavailable:
-    return ApiUnavailable(f"the Kubernetes API server does not answer: {str(error) or type(error).__name__}")
-
-
-def _watched(event: Document) -> tuple[str, Document]:
-    if event["type"] == "ERROR":
-        raise WatchExpired(str(event["object"].get("message", "")))
-    return event["type"], event["object"]["metadata"]
-
-
-def _object_path(key: Key) -> str:
-    return f"{_OBJECTS}/namespaces/{key.namespace}/{names.PLURAL}/{key.name}"
-
-
-def _collection(kind: str, namespace: str | None) -> str:
-    return f"/api/v1/namespaces/{namespace}/{_plural(kind)}" if namespace else f"/api/v1/{_plural(kind)}"
-
-
-def _plural(kind: str) -> str:
-    return {"Secret": "secrets", "ConfigMap": "configmaps"}[kind]

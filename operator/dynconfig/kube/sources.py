@@ -1,14 +1,13 @@
 """Reads the Secrets and ConfigMaps that an object refers to, and hears of their changes without reading the others."""
 
 import asyncio
-import base64
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from dynconfig.engine.agenda import Key
 from dynconfig.engine.declaration import ReadSource, Source
-from dynconfig.engine.errors import InvalidSpec
+from dynconfig.kube.answers import text_of
 from dynconfig.kube.client import ApiRefused, ApiUnavailable, Kube, WatchExpired
 
 log = logging.getLogger(__name__)
@@ -26,7 +25,7 @@ async def read(kube: Kube, namespace: str, sources: Sequence[Source]) -> ReadSou
     documents = dict(zip(wanted, found, strict=True))
 
     def text(source: Source) -> str | None:
-        return _text(source, documents[source.kind, source.name])
+        return text_of(source, documents[source.kind, source.name])
 
     return text
 
@@ -109,18 +108,3 @@ async def _follow(kube: Kube, references: References, kind: str, namespace: str 
 
 def _place(kind: str, metadata: Mapping[str, Any]) -> Place:
     return kind, metadata["namespace"], metadata["name"]
-
-
-def _text(source: Source, document: Mapping[str, Any] | None) -> str | None:
-    if document is None:
-        return None
-    if source.kind == "ConfigMap":
-        text: str | None = (document.get("data") or {}).get(source.key)
-        return text
-    encoded = (document.get("data") or {}).get(source.key)
-    if encoded is None:
-        return None
-    try:
-        return base64.b64decode(encoded).decode()
-    except UnicodeDecodeError:
-        raise InvalidSpec(f"{source} is not UTF-8 text, and SSM stores text only") from None

@@ -1,0 +1,62 @@
+"""How long a person waits for `dynconfig plan`, from process start, when AWS answers in ten milliseconds."""
+
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import httpx2
+from benchmarks.figures import Figure
+
+from dynconfig_lab.aws import Faults
+from dynconfig_lab.stage import Stage
+
+EXAMPLE = Path(__file__).parents[1] / "manifests" / "examples" / "myapp.yaml"
+RUNS = 9
+LATENCY_MS = 10
+CHANGES = 2
+
+
+def plan_time(stage: Stage, _http: httpx2.Client) -> Iterator[Figure]:
+    """A plan of the full example, beside the emulated AWS alone and beside a cluster."""
+    # As after any first run: Python keeps what it has compiled, unless it is told not to.
+    environment = {**stage.environment, "PYTHONPYCACHEPREFIX": str(stage.folder / "bytecode")}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    stage.lab.faults(Faults(latency_ms=LATENCY_MS))
+    alone = {**environment, "KUBECONFIG": os.devnull}
+    yield _figure("Plan of the full example, from process start", alone, 1.0)
+    yield _figure("The same, with a cluster that is asked for the object", environment, 1.5)
+    stage.lab.faults(Faults())
+
+
+def _figure(name: str, environment: Mapping[str, str], limit: float) -> Figure:
+    _run(environment)
+    before = _processor_seconds()
+    times = [_run(environment) for _ in range(RUNS)]
+    processor = (_processor_seconds() - before) / RUNS
+    return Figure(
+        name,
+        statistics.median(times),
+        limit,
+        "s",
+        f"AWS that answers in {LATENCY_MS} ms; median of {RUNS} ({min(times):.2f} to {max(times):.2f} s), "
+        f"of it {processor:.2f} s of one processor",
+    )
+
+
+def _run(environment: Mapping[str, str]) -> float:
+    command = (str(Path(sys.executable).parent / "dynconfig"), "plan", "-f", str(EXAMPLE))
+    started = time.monotonic()
+    result = subprocess.run(command, env=environment, capture_output=True, check=False)
+    took = time.monotonic() - started
+    assert result.returncode == CHANGES, result.stderr.decode()
+    return took
+
+
+def _processor_seconds() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime

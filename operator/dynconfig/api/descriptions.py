@@ -1,0 +1,53 @@
+"""The text below a field of a model as its description; read only for the CRD, since a source takes long to parse."""
+
+import ast
+import inspect
+from collections.abc import Iterator, Sequence
+from functools import cache
+from itertools import pairwise
+from types import ModuleType
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.json_schema import GenerateJsonSchema
+from pydantic_core import core_schema
+
+
+class Described(GenerateJsonSchema):
+    """A JSON schema whose properties carry the texts below their fields, and the defaults that are models themselves."""
+
+    def model_schema(self, schema: core_schema.ModelSchema) -> dict[str, Any]:
+        """The schema of one model."""
+        found = super().model_schema(schema)
+        texts = dict(_descriptions(schema["cls"]))
+        for name, field in schema["cls"].model_fields.items():
+            about = found["properties"][field.alias or name]
+            if name in texts:
+                about.setdefault("description", texts[name])
+            if isinstance(field.default_factory, type) and issubclass(field.default_factory, BaseModel):
+                about["default"] = field.default_factory().model_dump(mode="json", by_alias=True)
+        return found
+
+
+def _descriptions(model: type) -> Iterator[tuple[str, str]]:
+    module = inspect.getmodule(model)
+    for node in _parsed(module).body if module else ():
+        if isinstance(node, ast.ClassDef) and node.name == model.__name__:
+            yield from _below(node.body)
+
+
+@cache
+def _parsed(module: ModuleType) -> ast.Module:
+    return ast.parse(inspect.getsource(module))
+
+
+def _below(body: Sequence[ast.stmt]) -> Iterator[tuple[str, str]]:
+    for field, text in pairwise(body):
+        if (
+            isinstance(field, ast.AnnAssign)
+            and isinstance(field.target, ast.Name)
+            and isinstance(text, ast.Expr)
+            and isinstance(text.value, ast.Constant)
+            and isinstance(text.value.value, str)
+        ):
+            yield field.target.id, inspect.cleandoc(text.value.value)

@@ -1,0 +1,62 @@
+"""Finds the command that was asked for, runs it, and tells a failure in one line that says what to do."""
+
+import pkgutil
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Annotated
+
+import typer
+
+from dynconfig import __version__
+from dynconfig.cli import commands, failures
+from dynconfig.cli.terminal import Terminal
+
+NAME = "dynconfig"
+HELP = "Dynamic configuration in AWS Systems Manager Parameter Store, declared in Kubernetes."
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line with these arguments, or those of the process; ends it with its exit code."""
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    try:
+        application(given)(given, prog_name=NAME)
+    except SystemExit:
+        # Before the list of failures, which is slow to come by.
+        raise
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
+    except failures.expected() as error:
+        Terminal.err().failure(str(error))
+        raise SystemExit(failures.FAILED) from None
+
+
+def application(arguments: Sequence[str]) -> typer.Typer:
+    """The command line with the one command that these arguments name, or with all of them."""
+    app = typer.Typer(
+        name=NAME, help=HELP, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode="rich"
+    )
+    app.callback(invoke_without_command=True)(_root)
+    for name in _asked(arguments):
+        # A file that is named after its command is all that a command needs.
+        module = import_module(f"{commands.__name__}.{name}")
+        app.command(name.rstrip("_"))(module.command)
+    return app
+
+
+def names() -> list[str]:
+    """The modules of all commands; the name of one that would be a word of Python ends in _."""
+    return sorted(module.name for module in pkgutil.iter_modules(commands.__path__))
+
+
+def _asked(arguments: Sequence[str]) -> list[str]:
+    """The one that is named first, since each import takes time; all for help, completion and misspelt names."""
+    word = next((argument for argument in arguments if not argument.startswith("-")), None)
+    found = [name for name in names() if name.rstrip("_") == word]
+    return found or names()
+
+
+def _root(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
+    if version:
+        Terminal.out().line(f"{NAME} {__version__}")
+        raise typer.Exit

@@ -1,0 +1,1 @@
+"""The commands: one file each, named after its command, with a function `command`."""

@@ -1,0 +1,46 @@
+"""`dynconfig dashboard`."""
+
+import os
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dynconfig import board, files
+from dynconfig.cli import options
+from dynconfig.cli.failures import Failed
+from dynconfig.cli.terminal import Terminal
+from dynconfig.planning import title
+from dynconfig.settings import Settings
+
+
+def command(
+    *,
+    file: Annotated[
+        list[Path], typer.Option("--file", "-f", help="File or folder with manifests; - for standard input.")
+    ],
+    namespace: Annotated[
+        str, typer.Option("--namespace", "-n", help="Namespace of objects that name none.")
+    ] = "default",
+    png: Annotated[Path | None, typer.Option("--png", help="Draw a picture into this file instead.")] = None,
+    last: Annotated[str, typer.Option("--last", help="How far back the picture goes, for example 30m or 24h.")] = "3h",
+) -> None:
+    """Print the CloudWatch dashboard of an object as JSON, or draw it from the data that CloudWatch has.
+
+    Example: dynconfig dashboard -f manifests/examples/myapp.yaml --png dashboard.png
+    """
+    settings = Settings.from_environment(os.environ)
+    documents = files.read(file, namespace).configs
+    if len(documents) != 1:
+        raise typer.BadParameter(f"has to hold one object, and holds {len(documents)}", param_hint="--file")
+    shown = board.shown(documents[0], settings)
+    if png is None:
+        options.print_json(shown.body)
+        return
+    picture = board.png(shown, settings, now=time.time(), last=board.window(last))
+    try:
+        png.write_bytes(picture)
+    except OSError as error:
+        raise Failed(f"{png} cannot be written: {error.strerror}") from None
+    Terminal.out().line(f"{png}: the last {last} of {title(documents[0])}")

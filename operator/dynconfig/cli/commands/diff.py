@@ -1,0 +1,61 @@
+"""`dynconfig diff`."""
+
+import secrets
+from typing import Annotated
+
+import typer
+
+from dynconfig.cli import environments, options
+from dynconfig.cli.failures import CHANGES
+from dynconfig.cli.options import Output
+from dynconfig.cli.terminal import Terminal, counted
+from dynconfig.engine.comparison import Contrast, contrasts
+
+HELP = (
+    "A manifest FILE, or FILE#NAME where it has several objects; an object NAME or NAMESPACE/NAME in the cluster; "
+    "or a path /PATH or /PATH@REGION in AWS."
+)
+
+
+def command(
+    left: Annotated[str, typer.Argument(metavar="LEFT", help=HELP)],
+    right: Annotated[str, typer.Argument(metavar="RIGHT", help="Likewise.")],
+    *,
+    namespace: options.Namespace = None,
+    output: options.Format = Output.TEXT,
+    offline: options.Offline = False,
+) -> None:
+    """Compare two environments: what stands below their paths, and the rest of their specs.
+
+    Of secrets it is only told whether they are the same.
+
+    Exit code 0: nothing differs; 2: something does; 1: it cannot be told.
+
+    Example: dynconfig diff dev.yaml prod.yaml
+
+    Example: dynconfig diff /myapp/staging /myapp/prod@us-east-1
+    """
+    key = secrets.token_bytes(32)
+    before, after = (environments.read(word, namespace, key, offline=offline) for word in (left, right))
+    found = list(contrasts(before, after))
+    if output is Output.JSON:
+        listed = [{"name": each.name, "left": each.left, "right": each.right} for each in found]
+        options.print_json({"left": before.title, "right": after.title, "differences": listed})
+    else:
+        out = Terminal.out()
+        out.line(f"- {before.title}", "red")
+        out.line(f"+ {after.title}", "green")
+        for each in found:
+            _show(out, each)
+        same = len({*before.entries, *after.entries} - {each.name.removesuffix(" (type)") for each in found})
+        out.line(f"{counted(len(found), 'difference').capitalize()}; {counted(same, 'parameter')} alike.")
+    raise typer.Exit(CHANGES if found else 0)
+
+
+def _show(out: Terminal, each: Contrast) -> None:
+    if each.left is None:
+        out.cut(f"  + {each.name}: {each.right}", "green")
+    elif each.right is None:
+        out.cut(f"  - {each.name}: {each.left}", "red")
+    else:
+        out.cut(f"  ~ {each.name}: {each.left} → {each.right}", "yellow")

@@ -1,0 +1,90 @@
+"""`dynconfig import`."""
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dynconfig import wiring
+from dynconfig.cli import manifest
+from dynconfig.cli.failures import Failed
+from dynconfig.cli.terminal import Terminal, counted
+from dynconfig.importing import About, Imported, check_count, imported, object_name
+from dynconfig.kinds import parameter_tree
+from dynconfig.settings import Settings
+
+if TYPE_CHECKING:
+    from dynconfig.kinds.parameter_value import Parameter
+
+
+def command(
+    *,
+    path: Annotated[str, typer.Option("--path", help="Path whose parameters are wanted, for example /myapp.")],
+    region: Annotated[str | None, typer.Option("--region", help="AWS region; it then stands in the object.")] = None,
+    name: Annotated[str | None, typer.Option("--name", help="Name of the object; if absent, made from path.")] = None,
+    namespace: Annotated[str, typer.Option("--namespace", "-n", help="Namespace of the object.")] = "default",
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="File for the object; standard output if absent.")
+    ] = None,
+    with_secrets: Annotated[
+        Path | None,
+        typer.Option("--with-secrets", help="New file for a Secret with the texts of the SecureStrings: guard it."),
+    ] = None,
+) -> None:
+    """Write a DynamicConfig for the parameters that exist below a path; nothing in AWS is changed.
+
+    Applied, it takes the parameters over as they are: their values stay, they get an owner. The texts of SecureStrings
+    are not read, unless --with-secrets is given.
+
+    Example: dynconfig import --path /myapp -n shop -o myapp.yaml
+
+    Example: dynconfig import --path /myapp --with-secrets secret.yaml | kubectl apply -f - -f secret.yaml
+    """
+    about = About(_checked(path), namespace, name or object_name(path), region)
+    found = imported(_parameters(about, decrypt=with_secrets is not None), about)
+    if not found.config["spec"]["parameters"]:
+        told = "; ".join(f"{title} {why}" for title, why in found.left_out[:5])
+        raise Failed(f"nothing below {about.path} can be imported: {told}")
+    if with_secrets is not None:
+        _write_secret(found, with_secrets)
+    text = manifest.written(found, are_secrets_written=with_secrets is not None)
+    if output is None:
+        sys.stdout.write(text)
+    else:
+        output.write_text(text, encoding="utf-8")
+        Terminal.err().line(f"{output}: {counted(len(found.config['spec']['parameters']), 'parameter')}")
+
+
+def _checked(path: str) -> str:
+    checked = path.rstrip("/")
+    if not checked.startswith("/") or "//" in checked:
+        raise typer.BadParameter("begins with / and has a name, for example /myapp", param_hint="--path")
+    return checked
+
+
+def _parameters(about: About, *, decrypt: bool) -> "list[Parameter]":
+    settings = Settings.from_environment(os.environ)
+    ssm = wiring.session(settings).client("ssm", about.region or wiring.default_region(settings))
+    found = list(parameter_tree.parameters(ssm, about.path, decrypt=decrypt, ignored_tags=settings.ignored_tags))
+    fault = check_count(found)
+    if fault:
+        raise Failed(f"{about.path}: {fault}; name another path, or another region with --region")
+    return found
+
+
+def _write_secret(found: Imported, file: Path) -> None:
+    """The texts go into a file that nobody else can read, not even for a moment."""
+    text = manifest.secret(found)
+    try:
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        raise Failed(f"{file} exists; secrets are written to a new file only: remove it, or name another") from None
+    except OSError as error:
+        raise Failed(f"{file} cannot be written: {error.strerror}") from None
+    with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+        stream.write(text)
+    Terminal.err().line(
+        f"{file}: the texts of {counted(len(found.keys), 'secret')}, readable by you alone; delete it when it is applied"
+    )

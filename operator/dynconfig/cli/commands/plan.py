@@ -1,0 +1,92 @@
+"""`dynconfig plan`."""
+
+from typing import Annotated, Any
+
+import typer
+
+from dynconfig import planning
+from dynconfig.aws.quota import rate
+from dynconfig.cli import options, parting, subjects
+from dynconfig.cli.failures import CHANGES, FAILED
+from dynconfig.cli.options import Output
+from dynconfig.cli.subjects import Subjects
+from dynconfig.cli.terminal import Terminal
+from dynconfig.engine import describe
+from dynconfig.engine.effort import Effort, effort
+from dynconfig.planning import Planned, Unplanned
+
+_STYLES = {"+": "green", "~": "yellow", "-": "red", "=": "cyan", " ": "dim"}
+
+
+def command(
+    *,
+    name: options.Names = None,
+    file: options.Files = None,
+    namespace: options.Namespace = None,
+    output: options.Format = Output.TEXT,
+    offline: options.Offline = False,
+    delete: Annotated[
+        bool, typer.Option("--delete", help="What deleting the objects would do: what goes, what stays, what blocks.")
+    ] = False,
+) -> None:
+    """Show what applying manifests would change in AWS; nothing is written.
+
+    Without a file: what the operator would do about objects in the cluster.
+
+    Exit code 0: nothing to do; 2: there are changes; 1: it cannot be told.
+
+    Example: dynconfig plan -f manifests/examples/myapp.yaml
+
+    Example: dynconfig plan -n shop myapp --delete
+    """
+    asked = subjects.chosen(file, name, namespace, offline=offline)
+    found = asked.plans(deleting=delete)
+    if output is Output.JSON:
+        options.print_json([_document(planned, asked, deleting=delete) for planned in found])
+    else:
+        for planned in found:
+            _show(planned, asked, deleting=delete)
+    raise typer.Exit(_code(found))
+
+
+def _code(found: list[Planned | Unplanned]) -> int:
+    if any(isinstance(planned, Unplanned) for planned in found):
+        return FAILED
+    return CHANGES if any(isinstance(planned, Planned) and planned.plan.steps for planned in found) else 0
+
+
+def _document(planned: Planned | Unplanned, asked: Subjects, *, deleting: bool) -> dict[str, Any]:
+    about = options.about(planned.document)
+    if isinstance(planned, Unplanned):
+        return {**about, "error": str(planned.error)}
+    about["region"] = planned.declaration.place.region
+    if deleting:
+        return {**about, **parting.document(planned)}
+    takes = _effort(planned, asked)
+    return {
+        **about,
+        **describe.document(planned.plan),
+        "putParameterCalls": takes.puts,
+        "seconds": round(takes.seconds, 1),
+    }
+
+
+def _show(planned: Planned | Unplanned, asked: Subjects, *, deleting: bool) -> None:
+    out, title = Terminal.out(), planning.title(planned.document)
+    if isinstance(planned, Unplanned):
+        Terminal.err().failure(f"{title}: {planned.error}")
+        return
+    out.line(f"{out.styled(title, 'bold')} {planned.declaration.path} in {planned.declaration.place.region}")
+    if deleting:
+        parting.show(out, planned)
+        return
+    for sign, text in describe.lines(planned.plan):
+        out.cut(f"      {text}" if sign == " " else f"  {sign} {text}", _STYLES[sign])
+    out.line(describe.summary(planned.plan))
+    takes = _effort(planned, asked)
+    if takes.puts:
+        out.line(takes.told)
+
+
+def _effort(planned: Planned, asked: Subjects) -> Effort:
+    return effort(planned.plan, rate("ssm.PutParameter", asked.settings.quota) or 1.0)

@@ -1,0 +1,25 @@
+"""`dynconfig run`."""
+
+import gc
+import os
+
+
+def command() -> None:
+    """Run the operator in the foreground, with settings from the environment.
+
+    Example: AWS_REGION=eu-west-1 dynconfig run
+    """
+    import asyncio
+
+    from dynconfig import handlers, logs
+    from dynconfig.settings import Settings
+
+    # Short commands do without; this one lives for months.
+    gc.enable()
+    settings = Settings.from_environment(os.environ)
+    logs.configure(settings)
+
+    async def serve() -> None:
+        await handlers.run(settings, asyncio.Event(), asyncio.Event())
+
+    asyncio.run(serve())

@@ -1,0 +1,132 @@
+"""`dynconfig status`."""
+
+import gc
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from dynconfig.api.duration import DURATION, seconds
+from dynconfig.cli import options
+from dynconfig.cli.failures import FAILED, Failed
+from dynconfig.cli.options import Output
+from dynconfig.cli.terminal import Terminal
+from dynconfig.engine.standing import Progress, Stage
+
+HEADINGS = ("OBJECT", "STAGE", "IN-SYNC", "DRIFTED", "REVISION", "OBSERVED", "MESSAGE")
+_STYLES = {Stage.READY: "green", Stage.WORKING: "yellow", Stage.STALLED: "red", Stage.GONE: "dim"}
+
+Rows = Mapping[str, Progress]
+
+
+def command(
+    *,
+    name: options.Names = None,
+    namespace: options.Namespace = None,
+    everywhere: options.Everywhere = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", "-w", help="Follow the objects until each of them is Ready, or stalled.")
+    ] = False,
+    timeout: Annotated[
+        str, typer.Option("--timeout", help="How long to follow, for example 90s or 10m; 0s for ever.")
+    ] = "5m",
+    output: options.Format = Output.TEXT,
+) -> None:
+    """Show how far objects are; with --watch follow them as `kubectl rollout status` does.
+
+    Exit code with --watch, 0: all are Ready; 1: one is stalled, or time is up.
+
+    Example: dynconfig status -n shop
+
+    Example: kubectl apply -f myapp.yaml && dynconfig status myapp --watch --timeout 2m
+    """
+    from dynconfig import cluster
+    from dynconfig.cli import watching
+
+    until = _until(timeout) if watch else 0.0
+    with cluster.reading() as reader:
+        seen = watching.snapshots(reader, name or (), namespace, everywhere=everywhere, deadline=until)
+        if not watch:
+            show(next(seen), output)
+            return
+        gc.enable()
+        last = _followed(seen)
+    if output is Output.JSON:
+        show(last, output)
+    raise typer.Exit(_verdict(last, timeout))
+
+
+def show(rows: Rows, output: Output) -> None:
+    """Write the objects as they are now."""
+    if output is Output.JSON:
+        options.print_json([asdict(row) for row in rows.values()])
+        return
+    if not rows:
+        raise Failed("there are no DynamicConfigs there; name a namespace with -n, or look into all of them with -A")
+    Terminal.out().table(
+        HEADINGS, [_cells(row) for row in rows.values()], [_STYLES[row.stage] for row in rows.values()]
+    )
+
+
+def _until(timeout: str) -> float:
+    """The moment at which the time is up, on the monotonic clock."""
+    if not timeout or not re.fullmatch(DURATION, timeout):
+        raise typer.BadParameter("is a time like 90s, 10m or 1h30m", param_hint="--timeout")
+    length = seconds(timeout)
+    return time.monotonic() + length if length else float("inf")
+
+
+def _followed(seen: Iterator[Rows]) -> Rows:
+    """Show every change until none is under way, or the time is up."""
+    last: Rows = {}
+    with _showing() as show:
+        for rows in seen:
+            show(rows)
+            last = rows
+            if all(row.stage is not Stage.WORKING for row in rows.values()):
+                break
+    return last
+
+
+@contextmanager
+def _showing() -> Iterator[Callable[[Rows], None]]:
+    """A table that is written over on a terminal, else a line for each change."""
+    out = Terminal.out()
+    if not out.is_live:
+        yield _Lines(out).show
+        return
+    from dynconfig.cli import live
+
+    with live.table(HEADINGS) as show:
+        yield lambda rows: show([(_cells(row), _STYLES[row.stage]) for row in rows.values()])
+
+
+class _Lines:
+    """Says what is news, since a file cannot be written over."""
+
+    def __init__(self, out: Terminal) -> None:
+        self._out = out
+        self._told: dict[str, str] = {}
+
+    def show(self, rows: Rows) -> None:
+        for name, row in rows.items():
+            text = f"{name}: {row.stage} {row.in_sync} {row.message}".replace("  ", " ")
+            if self._told.get(name) != text:
+                self._told[name] = text
+                self._out.cut(text, _STYLES[row.stage])
+        self._out.stream.flush()
+
+
+def _verdict(rows: Rows, timeout: str) -> int:
+    late = [row for row in rows.values() if row.stage is Stage.WORKING]
+    if late:
+        raise Failed(f"{late[0].title} is not Ready after {timeout}: {late[0].message}")
+    return FAILED if any(row.stage is Stage.STALLED for row in rows.values()) else 0
+
+
+def _cells(row: Progress) -> tuple[str, ...]:
+    return row.title, row.stage.value, row.in_sync, row.drifted, row.revision, row.observed, row.message

@@ -1,0 +1,19 @@
+"""Which failures are told in one line; whatever is not among them is a bug and keeps its traceback."""
+
+from dynconfig.engine.errors import DynConfigError
+from dynconfig.files import BadFile
+from dynconfig.settings import BadSetting
+
+FAILED = 1
+CHANGES = 2
+
+
+class Failed(Exception):
+    """A command cannot do what it was asked for; the message says why, and what to do."""
+
+
+def expected() -> tuple[type[Exception], ...]:
+    """The failures whose messages are written for users; asked for once something has failed."""
+    from dynconfig.kube.answers import ApiRefused, NoCluster, NoObject
+
+    return DynConfigError, BadFile, BadSetting, Failed, ApiRefused, NoCluster, NoObject

@@ -1,0 +1,25 @@
+"""A table that is written over as it changes."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+Rows = Sequence[tuple[Sequence[str], str]]
+
+
+@contextmanager
+def table(headings: Sequence[str]) -> Iterator[Callable[[Rows], None]]:
+    """Answers how to show rows, each with its style, below the headings."""
+    with Live(console=Console(), auto_refresh=False) as live:
+
+        def show(rows: Rows) -> None:
+            found = Table(*headings, box=None, pad_edge=False, header_style="bold")
+            for cells, style in rows:
+                found.add_row(*(Text(cell, style=style) for cell in cells))
+            live.update(found, refresh=True)
+
+        yield show

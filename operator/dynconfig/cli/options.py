@@ -1,0 +1,46 @@
+"""Options that several commands have, and how they answer programs."""
+
+import json
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from dynconfig.files import Document
+
+
+class Output(StrEnum):
+    """How an answer is written."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+Files = Annotated[
+    list[Path] | None,
+    typer.Option("--file", "-f", help="File or folder with manifests; - for standard input. Repeat for more."),
+]
+Namespace = Annotated[
+    str | None,
+    typer.Option(
+        "--namespace", "-n", help="Namespace of objects that name none; of those in the cluster, if no file is given."
+    ),
+]
+Names = Annotated[
+    list[str] | None, typer.Argument(metavar="NAME", help="Objects in the cluster, where no file is given.")
+]
+Everywhere = Annotated[bool, typer.Option("--all-namespaces", "-A", help="All namespaces of the cluster.")]
+Format = Annotated[Output, typer.Option("--output", "-o", help="For people or for programs.")]
+Offline = Annotated[bool, typer.Option("--offline", help="Ask AWS only: not the cluster for objects and Secrets.")]
+
+
+def about(document: Document) -> dict[str, Any]:
+    """Which object an answer for programs is about."""
+    return {"namespace": document["metadata"]["namespace"], "name": document["metadata"]["name"]}
+
+
+def print_json(document: object) -> None:
+    """Write an answer for programs."""
+    sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False) + "\n")

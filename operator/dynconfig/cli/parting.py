@@ -1,0 +1,31 @@
+"""What the deletion of an object would do, for people and for programs."""
+
+from typing import Any
+
+from dynconfig.cli.terminal import Terminal
+from dynconfig.engine.goodbye import Goodbye, goodbye
+from dynconfig.planning import Planned
+
+
+def document(planned: Planned) -> dict[str, Any]:
+    """The deletion for programs."""
+    found = _found(planned)
+    stays = [{"resource": title, "because": why} for title, why in found.stays]
+    return {"goes": list(found.goes), "stays": stays, "blocks": list(found.blocks)}
+
+
+def show(out: Terminal, planned: Planned) -> None:
+    """The deletion for people, resource by resource, and in a sentence."""
+    found = _found(planned)
+    for title in found.goes:
+        out.cut(f"  - delete {title}", "red")
+    for title, why in found.stays:
+        out.cut(f"  = keep {title}: {why}", "cyan")
+    for why in found.blocks:
+        out.line(f"  ! {why}", "red")
+    blocked = "; what blocks it stands above" if found.blocks else ""
+    out.line(f"Deletion: {len(found.goes)} to delete, {len(found.stays)} to keep{blocked}.")
+
+
+def _found(planned: Planned) -> Goodbye:
+    return goodbye(planned.declaration, planned.plan, planned.seen, planned.live)

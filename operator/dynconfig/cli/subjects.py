@@ -1,0 +1,105 @@
+"""The objects that a command is about: in files or in the cluster; and what the cluster knows of them."""
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from dynconfig import files
+from dynconfig.cli.failures import Failed
+from dynconfig.engine.declaration import Source
+from dynconfig.engine.errors import SourceMissing
+from dynconfig.files import Document, Manifests, Origin
+from dynconfig.planning import Known, Planned, Planner, Unplanned
+from dynconfig.settings import Settings
+
+SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
+# What a plan costs is mostly the making of clients, which more threads only hinder.
+LOOKERS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Subjects:
+    """The objects, and where to ask about them."""
+
+    manifests: Manifests
+    settings: Settings
+    offline: bool
+
+    def plans(self, *, deleting: bool = False) -> list[Planned | Unplanned]:
+        """What would be done about each object. Raises BadSetting, NoCluster, ApiRefused, ApiUnavailable."""
+        with ThreadPoolExecutor(LOOKERS) as threads, self.knowing() as known:
+            planner = Planner.of(self.settings, threads)
+            if deleting:
+                return [planner.deleted(document, known(document)) for document in self.manifests.configs]
+            return [planner.planned(document, self.manifests, known(document)) for document in self.manifests.configs]
+
+    @contextmanager
+    def knowing(self) -> Iterator[Callable[[Document], Known]]:
+        """Answers what the cluster knows of an object; nothing where there is none, or it is not to be asked."""
+        if self.offline or not _may_have_cluster(os.environ):
+            yield lambda _document: Known(self.settings.cluster_id or "", None, _offline)
+            return
+        # The client of the cluster takes long to import.
+        from dynconfig import cluster
+        from dynconfig.kube.answers import ApiUnavailable, NoCluster
+
+        try:
+            with cluster.reading() as reader:
+                yield cluster.asked(reader, self.settings)
+        except (ApiUnavailable, NoCluster) as error:
+            raise Failed(f"{error}; with --offline, manifests are compared with AWS alone") from None
+
+
+def chosen(
+    file: Sequence[Path] | None,
+    names: Sequence[str] | None,
+    namespace: str | None,
+    *,
+    offline: bool,
+    everywhere: bool = False,
+) -> Subjects:
+    """The objects in files, or those of the cluster. Raises Failed, BadFile, BadSetting, NoCluster, NoObject."""
+    settings = Settings.from_environment(os.environ)
+    if file:
+        return Subjects(_named(files.read(file, namespace or "default"), names), settings, offline)
+    if offline:
+        raise Failed("--offline needs manifests: name them with -f FILE")
+    if not _may_have_cluster(os.environ):
+        raise Failed("name manifests with -f FILE, or a cluster with KUBECONFIG")
+    from dynconfig import cluster
+
+    with cluster.reading() as reader:
+        found = cluster.objects(reader, names or (), namespace, everywhere=everywhere)
+    if not found:
+        raise Failed("there are no DynamicConfigs there; name manifests with -f FILE, or a namespace with -n")
+    return Subjects(Manifests(tuple(found), (), {}), settings, offline)
+
+
+def _may_have_cluster(environment: Mapping[str, str]) -> bool:
+    """Whether there is a kubeconfig with anything in it, or a service account; what it says is not looked at."""
+    listed = environment.get("KUBECONFIG")
+    found = [Path(name) for name in listed.split(os.pathsep)] if listed else [Path.home() / ".kube" / "config"]
+    return SERVICE_ACCOUNT.exists() or any(file.is_file() and file.stat().st_size for file in found)
+
+
+def _offline(source: Source) -> str | None:
+    raise SourceMissing(f"{source} is not in the files, and no cluster is asked for it; add it with another -f")
+
+
+def _named(manifests: Manifests, names: Sequence[str] | None) -> Manifests:
+    """Those objects of the files that are named; all where none is."""
+    if not names:
+        return manifests
+    known = {document["metadata"]["name"]: (document, origin) for document, origin in _placed(manifests)}
+    unknown = next((name for name in names if name not in known), None)
+    if unknown is not None:
+        raise Failed(f"there is no DynamicConfig {unknown} in the files; there are {', '.join(known)}")
+    configs, origins = zip(*(known[name] for name in names), strict=True)
+    return Manifests(configs, origins, manifests.sources)
+
+
+def _placed(manifests: Manifests) -> Iterator[tuple[Document, Origin]]:
+    return zip(manifests.configs, manifests.origins, strict=True)

@@ -1,0 +1,102 @@
+"""Writes to the terminal: colours where they are wanted, tables as wide as there is room; quick to import."""
+
+import os
+import shutil
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self, TextIO
+
+_CODES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
+_GAP = "  "
+_NARROWEST = 8
+
+
+@dataclass(frozen=True)
+class Terminal:
+    """A stream that may be a terminal."""
+
+    stream: TextIO
+    is_coloured: bool
+    width: int | None
+    """How many characters a line takes; None where nobody's screen bounds it."""
+
+    @classmethod
+    def out(cls) -> Self:
+        """Standard output as the environment describes it."""
+        return cls._of(sys.stdout)
+
+    @classmethod
+    def err(cls) -> Self:
+        """Standard error as the environment describes it."""
+        return cls._of(sys.stderr)
+
+    @property
+    def is_live(self) -> bool:
+        """Whether somebody looks at it now, so that lines may be written over."""
+        return self.stream.isatty() and os.environ.get("TERM") != "dumb"
+
+    def line(self, text: str = "", *styles: str) -> None:
+        """Write a line."""
+        self.stream.write(f"{self.styled(text, *styles)}\n")
+
+    def cut(self, text: str, *styles: str) -> None:
+        """Write a line that may lose its end where the screen is too narrow for it."""
+        self.line(_fitted(_printable(text), self.width), *styles)
+
+    def failure(self, text: str) -> None:
+        """Write why something failed."""
+        self.line(f"{self.styled('error:', 'red')} {_printable(text)}")
+
+    def table(self, headings: Sequence[str], rows: Sequence[Sequence[str]], styles: Sequence[str]) -> None:
+        """Write rows below headings, each in its style; the widest column gives way where the screen is too narrow."""
+        listed = [[_printable(cell) for cell in row] for row in rows]
+        widths = self._widths([headings, *listed])
+        self.line(_row(headings, widths), "bold")
+        for row, style in zip(listed, styles, strict=True):
+            self.line(_row(row, widths), style)
+
+    def styled(self, text: str, *styles: str) -> str:
+        """The text in colours, where they are wanted."""
+        codes = ";".join(_CODES[style] for style in styles if style)
+        return f"\x1b[{codes}m{text}\x1b[0m" if self.is_coloured and codes and text else text
+
+    @classmethod
+    def _of(cls, stream: TextIO) -> Self:
+        bounded = stream.isatty() or "COLUMNS" in os.environ
+        return cls(stream, _is_coloured(stream), shutil.get_terminal_size().columns if bounded else None)
+
+    def _widths(self, rows: Sequence[Sequence[str]]) -> list[int]:
+        widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
+        if self.width is not None:
+            while sum(widths) + len(_GAP) * (len(widths) - 1) > self.width and max(widths) > _NARROWEST:
+                widths[widths.index(max(widths))] -= 1
+        return widths
+
+
+def counted(number: int, noun: str) -> str:
+    """A number of things in words: no field, 1 field, 2 fields."""
+    return f"{number or 'no'} {noun}{'' if number == 1 else 's'}"
+
+
+def _is_coloured(stream: TextIO) -> bool:
+    # https://no-color.org and https://force-color.org
+    if os.environ.get("NO_COLOR"):
+        return False
+    if os.environ.get("FORCE_COLOR"):
+        return True
+    return stream.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def _printable(text: str) -> str:
+    """The text on one line, and without what a terminal would take for a command: values come from anywhere."""
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+
+
+def _row(cells: Sequence[str], widths: Sequence[int]) -> str:
+    fitted = (_fitted(cell, width).ljust(width) for cell, width in zip(cells, widths, strict=True))
+    return _GAP.join(fitted).rstrip()
+
+
+def _fitted(text: str, width: int | None) -> str:
+    return text if width is None or len(text) <= width else f"{text[: width - 1]}…"

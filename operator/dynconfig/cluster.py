@@ -1,0 +1,69 @@
+"""What the commands of the terminal ask a cluster: its own module, since its client takes time to import."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache
+
+from dynconfig.engine.agenda import Key
+from dynconfig.engine.declaration import ReadSource, Source
+from dynconfig.engine.errors import SourceMissing
+from dynconfig.files import Document
+from dynconfig.kube.answers import ApiRefused, NoObject, text_of
+from dynconfig.kube.reader import Reader
+from dynconfig.planning import Known
+from dynconfig.settings import Settings
+
+
+@contextmanager
+def reading() -> Iterator[Reader]:
+    """The cluster, for as long as a `with` lasts. Raises NoCluster."""
+    reader = Reader.from_environment()
+    try:
+        yield reader
+    finally:
+        reader.close()
+
+
+def objects(reader: Reader, names: Sequence[str], namespace: str | None, *, everywhere: bool) -> list[Document]:
+    """The objects of these names, or all of the namespace, or of all namespaces. Raises NoObject."""
+    inside = None if everywhere else namespace or reader.namespace
+    if not names:
+        return reader.objects(inside)[0]
+    return [_object(reader, name, inside) for name in names]
+
+
+def asked(reader: Reader, settings: Settings) -> Callable[[Document], Known]:
+    """Answers what the cluster knows of an object of that namespace and name."""
+    cluster = settings.cluster_id or reader.cluster_id()
+
+    def known(document: Document) -> Known:
+        metadata = document["metadata"]
+        live = reader.object(Key(metadata["namespace"], metadata["name"]))
+        return Known(cluster, live, source_reader(reader, metadata["namespace"]))
+
+    return known
+
+
+def source_reader(reader: Reader, namespace: str) -> ReadSource:
+    """Reads the keys of Secrets and ConfigMaps, each of those once, when they are asked for."""
+
+    @cache
+    def document(kind: str, name: str) -> Document | None:
+        return reader.source(kind, namespace, name)
+
+    def read(source: Source) -> str | None:
+        try:
+            return text_of(source, document(source.kind, source.name))
+        except ApiRefused as error:
+            raise SourceMissing(f"{source} may not be read: {error}; add it with another -f") from None
+
+    return read
+
+
+def _object(reader: Reader, name: str, namespace: str | None) -> Document:
+    inside, _, name = name.rpartition("/")
+    inside = inside or namespace or reader.namespace
+    found = reader.object(Key(inside, name))
+    if found is None:
+        raise NoObject(f"there is no DynamicConfig {inside}/{name} in the cluster; name the namespace with -n")
+    return found

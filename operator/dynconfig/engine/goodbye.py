@@ -1,0 +1,53 @@
+"""What the deletion of an object would do: what goes, what stays and why, and what blocks it. Pure."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from dynconfig.api import names
+from dynconfig.engine.declaration import Declaration
+from dynconfig.engine.plan import Delete, Plan, Release
+from dynconfig.engine.resource import Owner, Resource
+
+
+@dataclass(frozen=True, slots=True)
+class Goodbye:
+    """The answer, as titles and sentences."""
+
+    goes: tuple[str, ...]
+    stays: tuple[tuple[str, str], ...]
+    """What, and why."""
+    blocks: tuple[str, ...]
+
+
+def goodbye(declaration: Declaration, plan: Plan, seen: Sequence[Resource], live: Mapping[str, Any] | None) -> Goodbye:
+    """What deletion would do, by what was seen of AWS and what the cluster says of the object."""
+    annotations = ((live or {}).get("metadata") or {}).get("annotations") or {}
+    goes = tuple(step.resource.title for step in plan.steps if isinstance(step.change, Delete))
+    stays = (*_retained(plan), *_of_others(declaration, seen))
+    if annotations.get(names.ABANDON) == "true":
+        stays = (*((title, f"the annotation {names.ABANDON} lets the object go without it") for title in goes), *stays)
+        goes = ()
+    return Goodbye(goes, stays, tuple(_blocks(declaration, plan)) if goes or stays else ())
+
+
+def _retained(plan: Plan) -> Iterator[tuple[str, str]]:
+    for step in plan.steps:
+        if isinstance(step.change, Release):
+            yield step.resource.title, "deletionPolicy is Retain; it stays without an owner"
+
+
+def _of_others(declaration: Declaration, seen: Sequence[Resource]) -> Iterator[tuple[str, str]]:
+    for resource in seen:
+        if resource.owner != declaration.owner.tag:
+            owner = Owner.parse(resource.owner)
+            whose = f"belongs to {owner.title if owner else resource.owner}" if resource.owner else "has no owner"
+            yield resource.title, f"it {whose}"
+
+
+def _blocks(declaration: Declaration, plan: Plan) -> Iterator[str]:
+    if declaration.suspended and plan.steps:
+        yield "spec.suspend is true: nothing is deleted, and the object stays, until it is false"
+    for resource in plan.owned:
+        if resource.pending:
+            yield f"{resource.title} {resource.pending}; AWS takes no other write meanwhile"

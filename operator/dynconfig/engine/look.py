@@ -1,0 +1,88 @@
+"""A look at AWS: what each kind wants, and what it sees; one kind after the other, or some at once for a person who waits."""
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+from dynconfig.engine.declaration import Declaration
+from dynconfig.engine.errors import AccessDenied
+from dynconfig.engine.plan import AnyKind
+from dynconfig.engine.resource import Resource, Scope, Versioned
+
+Seen = tuple[Resource, ...]
+
+ASSIGNED = "(assigned by AWS)"
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What one kind wants, and what it saw; whoever owns it."""
+
+    kind: AnyKind
+    desired: Seen
+    observed: Seen
+
+
+def look(kinds: Sequence[AnyKind], declaration: Declaration, at_once: Executor | None = None) -> Iterator[Sight]:
+    """What every kind wants and sees, in their order; with an executor those that stand alone look at the same time."""
+    scope = scope_of(declaration)
+    early = _ahead(kinds, declaration, scope, at_once) if at_once else {}
+    for kind in kinds:
+        desired = tuple(kind.desired(declaration))
+        observed = early[id(kind)]() if id(kind) in early else _seen(kind, scope, desired)
+        yield Sight(kind, desired, observed)
+        owned = tuple(resource for resource in observed if resource.owner == declaration.owner.tag)
+        declaration = replace(declaration, found=(*declaration.found, *owned))
+        scope = replace(scope, found=declaration.found)
+
+
+def wanted(kinds: Sequence[AnyKind], declaration: Declaration) -> Iterator[Resource]:
+    """What AWS would have, as far as it follows from the declaration alone."""
+    for kind in kinds:
+        desired = tuple(kind.desired(declaration))
+        declaration = replace(declaration, found=(*declaration.found, *map(_assigned, desired)))
+        yield from desired
+
+
+def scope_of(declaration: Declaration) -> Scope:
+    """Where to look for what is declared."""
+    return Scope(
+        owner=declaration.owner,
+        names=declaration.names,
+        known=declaration.known,
+        listed=declaration.applied.resources if declaration.applied else (),
+        # A deletion is the last look: what was made after the last report must not stay.
+        blind=declaration.blind or declaration.deleting,
+        untouched=declaration.untouched,
+        closely=declaration.requested or declaration.deleting,
+        heard=frozenset(declaration.heard) if declaration.is_partial else frozenset(),
+    )
+
+
+def _assigned(resource: Resource) -> Resource:
+    """The resource with a word in place of each id that AWS gives it."""
+    given: dict[str, Any] = {item.name: ASSIGNED for item in fields(resource) if item.metadata.get("assigned")}
+    return replace(resource, **given)
+
+
+def _ahead(
+    kinds: Sequence[AnyKind], declaration: Declaration, scope: Scope, at_once: Executor
+) -> dict[int, Callable[[], Seen]]:
+    """The looks of kinds that need not know what the kinds before them found; already under way."""
+    return {
+        id(kind): at_once.submit(_seen, kind, scope, tuple(kind.desired(declaration))).result
+        for kind in kinds
+        if getattr(kind, "stands_alone", False)
+    }
+
+
+def _seen(kind: AnyKind, scope: Scope, desired: Seen) -> Seen:
+    """What the kind sees. Who may not look where nothing is declared or reported has made nothing there."""
+    try:
+        return tuple(kind.observe(scope, desired))
+    except AccessDenied:
+        is_reported = any(listed == kind.value.__name__ for listed, _name in scope.listed)
+        if desired or is_reported or issubclass(kind.value, Versioned):
+            raise
+        return ()

@@ -1,0 +1,43 @@
+"""A resource as a plain document, as it would stand in AWS; secrets stay masked. Pure."""
+
+import json
+from dataclasses import fields
+from typing import Any
+
+from dynconfig.engine.resource import Resource, Versioned
+from dynconfig.engine.secret import MASK, Secret
+
+_NOT_IN_AWS = ("name", "owner")
+
+
+def rendered(resource: Resource) -> dict[str, Any]:
+    """Kind, name and every field that says something."""
+    # The text of a parameter is the user's: it stays as it is, whatever it looks like.
+    is_text = isinstance(resource, Versioned)
+    values = {
+        item.name: _plain(getattr(resource, item.name), is_text=is_text)
+        for item in fields(resource)
+        if item.name not in _NOT_IN_AWS and item.metadata.get("compare", True)
+    }
+    told = {name: value for name, value in values.items() if value not in (None, "", [], {})}
+    return {"kind": type(resource).__name__, "name": resource.name, **told}
+
+
+def _plain(value: object, *, is_text: bool) -> Any:
+    if isinstance(value, Secret):
+        return MASK
+    if isinstance(value, tuple):
+        if value and all(isinstance(part, tuple) and len(part) == 2 for part in value):
+            return {name: _plain(part, is_text=True) for name, part in value}
+        return [_plain(part, is_text=is_text) for part in value]
+    return value if is_text or not isinstance(value, str) else _document(value)
+
+
+def _document(text: str) -> Any:
+    """Policies and patterns are JSON in a text; they are read better as what they say."""
+    if not text.startswith(("{", "[")):
+        return text
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text

@@ -1,0 +1,42 @@
+"""All parameters below a path, whoever made them: for what a person wants to see or to bring under a declaration."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from dynconfig.api.names import OWNER_TAG
+from dynconfig.kinds.parameter_value import Pairs, Parameter, observed_parameter
+
+if TYPE_CHECKING:
+    from mypy_boto3_ssm.client import SSMClient
+
+# What AWS gives and keeps by itself, or we do.
+_NOT_THEIRS = ("aws:", OWNER_TAG.split("/")[0] + "/")
+
+
+def values(ssm: "SSMClient", path: str, *, decrypt: bool) -> Iterator[dict[str, Any]]:
+    """What GetParametersByPath answers of each parameter; a SecureString that is not decrypted is cipher text."""
+    pages = ssm.get_paginator("get_parameters_by_path").paginate(Path=path, Recursive=True, WithDecryption=decrypt)
+    yield from (dict(item) for page in pages for item in page["Parameters"])
+
+
+def parameters(
+    ssm: "SSMClient", path: str, *, decrypt: bool, ignored_tags: tuple[str, ...] = ()
+) -> Iterator[Parameter]:
+    """Each parameter with all that a declaration says of it, in the order of the names."""
+    metadata = _metadata(ssm, path)
+    for answer in sorted(values(ssm, path, decrypt=decrypt), key=lambda answer: str(answer["Name"])):
+        tags = _tags(ssm, answer["Name"])
+        own = tuple(pair for pair in tags if not pair[0].startswith((*_NOT_THEIRS, *ignored_tags)))
+        yield observed_parameter(answer, metadata.get(answer["Name"], {}), tags, own)
+
+
+def _metadata(ssm: "SSMClient", path: str) -> dict[str, Any]:
+    pages = ssm.get_paginator("describe_parameters").paginate(
+        ParameterFilters=[{"Key": "Path", "Option": "Recursive", "Values": [path]}], PaginationConfig={"PageSize": 50}
+    )
+    return {item["Name"]: item for page in pages for item in page["Parameters"]}
+
+
+def _tags(ssm: "SSMClient", name: str) -> Pairs:
+    answer = ssm.list_tags_for_resource(ResourceType="Parameter", ResourceId=name)
+    return tuple(sorted((tag["Key"], tag["Value"]) for tag in answer["TagList"]))

@@ -1,0 +1,102 @@
+"""`dynconfig diff`: two environments by names relative to their paths; of secrets only whether they are the same."""
+
+import json
+
+import pytest
+from tests.doors import golden
+from tests.doors.scene import PARAMETERS, PASSWORD, Scene
+from tests.doors.shell import dynconfig
+
+pytestmark = pytest.mark.lab
+
+
+def environments(scene: Scene) -> None:
+    """A file for dev and one for prod."""
+    host, port, password = PARAMETERS
+    scene.manifest(
+        host, port, password, {"name": "debug", "value": "true"}, file="dev.yaml", path="/dev", cache={"size": 1}
+    )
+    (scene.folder / "prod.yaml").write_text(
+        (scene.folder / scene.manifest({**host, "value": "db.prod"}, port, password, path="/prod", suspend=True))
+        .read_text()
+        .replace(PASSWORD, "other-canary")
+    )
+
+
+def test_files_are_compared_by_names_below_their_paths(scene: Scene) -> None:
+    environments(scene)
+    result = scene.dynconfig("diff", "dev.yaml", "prod.yaml", "--offline")
+    assert result.code == 2
+    assert "~ database/host: db.shop.internal → db.prod" in result.out
+    assert "~ database/password: ••• → •••" in result.out
+    assert "- debug: true" in result.out
+    assert "- spec.cache.size: 1" in result.out
+    assert "+ spec.suspend: true" in result.out
+    assert PASSWORD not in result.text
+    assert "other-canary" not in result.text
+    golden.check("diff-files", result)
+
+
+def test_secrets_that_are_the_same_do_not_differ(scene: Scene) -> None:
+    scene.manifest(file="one.yaml", path="/one")
+    scene.manifest(file="two.yaml", path="/two")
+    result = scene.dynconfig("diff", "one.yaml", "two.yaml", "--offline")
+    assert result.code == 0
+    golden.check("diff-none", result)
+
+
+def test_a_secret_that_is_not_at_hand_is_not_known_to_be_the_same(scene: Scene) -> None:
+    scene.manifest(file="one.yaml")
+    (scene.folder / "two.yaml").write_text((scene.folder / "one.yaml").read_text().split("---\n")[1])
+    result = scene.dynconfig("diff", "one.yaml", "two.yaml", "--offline")
+    assert result.code == 2
+    assert "~ database/password: ••• → (not known)" in result.out
+
+
+def test_paths_in_aws_are_compared_and_so_is_a_file_with_a_path(scene: Scene) -> None:
+    scene.applied()
+    scene.ssm.put_parameter(Name="/other/database/host", Value="db.shop.internal", Type="String")
+    scene.ssm.put_parameter(Name="/other/database/port", Value="5432", Type="StringList")
+    scene.ssm.put_parameter(Name="/other/database/password", Value="other-canary", Type="SecureString")
+    result = scene.dynconfig("diff", "/myapp/config", "/other@eu-west-1")
+    assert result.code == 2
+    assert "other-canary" not in result.text
+    golden.check("diff-paths", result)
+    assert scene.dynconfig("diff", "myapp.yaml", "/myapp/config").code == 0
+
+
+def test_a_comparison_for_programs_is_json(scene: Scene) -> None:
+    environments(scene)
+    found = json.loads(scene.dynconfig("diff", "dev.yaml", "prod.yaml", "-o", "json").out)
+    by_name = {item["name"]: (item["left"], item["right"]) for item in found["differences"]}
+    assert by_name["debug"] == ("true", None)
+    assert by_name["database/password"] == ("•••", "•••")
+
+
+def test_one_of_several_objects_of_a_file_is_named(scene: Scene) -> None:
+    text = (scene.folder / scene.manifest()).read_text()
+    second = text.split("---")[1].replace("name: myapp\n", "name: second\n")
+    (scene.folder / "two.yaml").write_text(f"{text}---\n{second}")
+    ambiguous = scene.dynconfig("diff", "two.yaml", "myapp.yaml")
+    assert ambiguous.err == (
+        "error: two.yaml: several objects are in it (myapp, second); name one, for example two.yaml#myapp\n"
+    )
+    assert scene.dynconfig("diff", "two.yaml#second", "myapp.yaml").code == 0
+
+
+@pytest.mark.parametrize(
+    ("word", "message"),
+    [
+        ("none.yaml", "none.yaml: no such file"),
+        ("myapp", "name manifests with -f FILE, or a cluster with KUBECONFIG"),
+        ("/nothing", "/nothing: there is no parameter below it in eu-west-1"),
+    ],
+)
+def test_what_does_not_exist_is_named(scene: Scene, word: str, message: str) -> None:
+    result = scene.dynconfig("diff", word, word)
+    assert result.code == 1
+    assert message in result.err
+
+
+def test_without_a_cluster_a_name_is_taken_for_a_file() -> None:
+    assert "with --offline no cluster is asked" in dynconfig("diff", "a", "b", "--offline").err

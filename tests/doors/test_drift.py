@@ -1,0 +1,65 @@
+"""`dynconfig drift`: what was changed in AWS, for people and for pipelines."""
+
+import json
+
+import pytest
+from tests.doors import golden
+from tests.doors.scene import PASSWORD, Scene
+
+pytestmark = pytest.mark.lab
+
+
+def test_no_drift_is_said_and_ends_with_0(scene: Scene) -> None:
+    scene.applied()
+    result = scene.dynconfig("drift", "-f", "myapp.yaml")
+    assert result.code == 0
+    golden.check("drift-none", result)
+
+
+def changed(scene: Scene) -> None:
+    """What a person does in the console."""
+    scene.applied()
+    scene.ssm.put_parameter(Name="/myapp/config/database/host", Value="db.elsewhere", Overwrite=True)
+    scene.ssm.put_parameter(Name="/myapp/config/database/password", Value="changed-canary", Overwrite=True)
+    scene.ssm.delete_parameter(Name="/myapp/config/database/port")
+
+
+def test_every_field_that_differs_is_a_row_with_who_changed_it(scene: Scene) -> None:
+    changed(scene)
+    result = scene.dynconfig("drift", "-f", "myapp.yaml")
+    assert result.code == 2
+    assert "db.shop.internal" in result.out
+    assert "changed by arn:aws:iam::" in result.out
+    assert "changed-canary" not in result.text
+    assert PASSWORD not in result.text
+    golden.check("drift", result)
+
+
+def test_drift_for_programs_is_json(scene: Scene) -> None:
+    changed(scene)
+    result = scene.dynconfig("drift", "-f", "myapp.yaml", "-o", "json")
+    (found,) = json.loads(result.out)
+    by_name = {item["resource"].rpartition("/")[2]: item for item in found["drift"]}
+    assert (by_name["host"]["declared"], by_name["host"]["observed"]) == ("db.shop.internal", "db.elsewhere")
+    assert (by_name["port"]["field"], by_name["port"]["observed"]) == ("exists", "no")
+    assert (by_name["password"]["declared"], by_name["password"]["observed"]) == ("•••", "•••")
+    golden.check("drift-json", result)
+
+
+def test_the_table_fits_the_screen(scene: Scene) -> None:
+    changed(scene)
+    result = scene.dynconfig("drift", "-f", "myapp.yaml", COLUMNS="90")
+    assert max(map(len, result.out.splitlines())) <= 90
+    assert "…" in result.out
+
+
+def test_one_object_that_cannot_be_told_of_ends_with_1(scene: Scene) -> None:
+    changed(scene)
+    broken = (
+        (scene.folder / "myapp.yaml").read_text().replace("name: myapp\n", "name: broken\n").replace("'5432'", "''")
+    )
+    (scene.folder / "broken.yaml").write_text(broken)
+    result = scene.dynconfig("drift", "-f", "myapp.yaml", "-f", "broken.yaml")
+    assert result.code == 1
+    assert "error: shop/broken: spec.parameters[database/port].value" in result.err
+    assert "db.elsewhere" in result.out

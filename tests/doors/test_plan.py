@@ -1,0 +1,176 @@
+"""`dynconfig plan`: what would change, what it takes, and what a deletion would do."""
+
+import json
+from typing import Any
+
+import pytest
+from tests.doors import golden
+from tests.doors.scene import PARAMETERS, PASSWORD, Scene
+from tests.doors.test_cli import EXAMPLE
+
+from dynconfig_lab.aws import Faults
+
+pytestmark = pytest.mark.lab
+
+
+def test_a_plan_of_everything_shows_what_would_be_created_and_no_secret(scene: Scene) -> None:
+    scene.lab.reset_calls()
+    result = scene.dynconfig("plan", "-f", str(EXAMPLE))
+    assert result.code == 2
+    assert "+ create Parameter /myapp/config/database/password" in result.out
+    assert "value: •••" in result.out
+    assert PASSWORD not in result.text
+    assert not [name for name in scene.lab.calls() if ".Put" in name or ".Create" in name]
+    golden.check("plan", result)
+
+
+def test_the_example_of_validation_plans(scene: Scene) -> None:
+    result = scene.dynconfig("plan", "-f", str(EXAMPLE.with_name("validation.yaml")))
+    assert result.code == 2, result.err
+    assert "Plan: 8 to create; 8 resources declared." in result.out
+    assert "replica.shop.internal" not in result.text
+
+
+def test_a_plan_of_a_new_object_costs_one_look(scene: Scene) -> None:
+    scene.lab.reset_calls()
+    scene.dynconfig("plan", "-f", str(EXAMPLE))
+    assert scene.lab.calls() == {
+        "apigatewayv2.GetApis": 1,
+        "events.DescribeRule": 1,
+        "iam.GetRole": 2,
+        "lambda.GetFunction": 1,
+        "logs.DescribeLogGroups": 1,
+        "scheduler.GetSchedule": 1,
+        "ssm.GetParameters": 1,
+        "sts.GetCallerIdentity": 1,
+    }
+
+
+def test_nothing_to_do_is_said_and_ends_with_0(scene: Scene) -> None:
+    result = scene.dynconfig("plan", "-f", scene.applied().rpartition("/")[2])
+    assert result.code == 0
+    golden.check("plan-nothing", result)
+
+
+def edited(scene: Scene) -> str:
+    scene.applied(tags={"team": "shop", "stage": "prod"})
+    host, _port, password = PARAMETERS
+    more = {"name": "cache/size", "value": "10"}
+    scene.manifest({**host, "value": "db.other.internal"}, {**password, "description": "New"}, more, tags={"team": "b"})
+    return "myapp.yaml"
+
+
+def test_an_edit_is_told_field_by_field(scene: Scene) -> None:
+    result = scene.dynconfig("plan", "-f", edited(scene))
+    assert result.code == 2
+    assert "value: db.shop.internal → db.other.internal" in result.out
+    assert "tags.stage: prod → (empty)" in result.out
+    assert "- delete Parameter /myapp/config/database/port" in result.out
+    golden.check("plan-edit", result)
+
+
+def test_colours_say_what_is_added_changed_and_removed(scene: Scene) -> None:
+    result = scene.dynconfig("plan", "-f", edited(scene), NO_COLOR="", FORCE_COLOR="1")
+    assert "\x1b[32m  + create" in result.out
+    assert "\x1b[33m  ~ update" in result.out
+    assert "\x1b[31m  - delete" in result.out
+
+
+def test_lines_are_cut_at_the_width_of_the_screen(scene: Scene) -> None:
+    result = scene.dynconfig("plan", "-f", str(EXAMPLE), COLUMNS="60")
+    details = [line for line in result.out.splitlines() if line.startswith("  ")]
+    assert max(map(len, details)) == 60
+
+
+def test_a_plan_for_programs_is_json(scene: Scene) -> None:
+    result = scene.dynconfig("plan", "-f", edited(scene), "-o", "json")
+    (planned,) = json.loads(result.out)
+    assert (planned["namespace"], planned["name"], planned["region"]) == ("shop", "myapp", "eu-west-1")
+    assert [change["change"] for change in planned["changes"]] == ["update", "update", "create", "delete"]
+    assert planned["putParameterCalls"] == 3
+    assert PASSWORD not in result.text
+    golden.check("plan-json", result)
+
+
+def test_it_is_said_how_long_it_takes_where_aws_counts_the_calls(scene: Scene) -> None:
+    scene.manifest(*({"name": f"n{number}", "value": "1"} for number in range(400)))
+    assert "Takes about 2 min 13 s: 400 calls of PutParameter, of which AWS takes 3 a second." in (
+        scene.dynconfig("plan", "-f", "myapp.yaml").out
+    )
+    quick = scene.dynconfig("plan", "-f", "myapp.yaml", DYNCONFIG_QUOTA="ssm.Put=10")
+    assert "Takes about 40 s: 400 calls of PutParameter, of which AWS takes 10 a second." in quick.out
+
+
+def test_a_change_of_tags_alone_takes_no_call_that_is_counted(scene: Scene) -> None:
+    scene.applied(tags={"team": "a"})
+    scene.manifest(tags={"team": "b"})
+    assert "PutParameter" not in scene.dynconfig("plan", "-f", "myapp.yaml").out
+
+
+def test_what_belongs_to_somebody_else_is_named(scene: Scene) -> None:
+    owner = [{"Key": "dynconfig.dev/owner", "Value": "cluster/team-b/cart/uid-9"}]
+    scene.ssm.put_parameter(Name="/myapp/config/database/port", Value="1", Type="String", Tags=owner)
+    scene.manifest()
+    result = scene.dynconfig("plan", "-f", "myapp.yaml")
+    assert result.code == 1
+    assert "shop/myapp: parameter /myapp/config/database/port belongs to team-b/cart" in result.err
+    golden.check("plan-not-owned", result)
+
+
+def test_a_missing_secret_is_named_with_where_to_put_it(scene: Scene) -> None:
+    text = (scene.folder / scene.manifest()).read_text().split("---\n")[1]
+    result = scene.dynconfig("plan", "-f", "-", stdin=text)
+    assert result.code == 1
+    assert "key password of Secret myapp-db is not in the files" in result.err
+    assert "another -f" in result.err
+
+
+def test_one_object_of_several_is_named(scene: Scene) -> None:
+    scene.manifest()
+    assert scene.dynconfig("plan", "-f", "myapp.yaml", "myapp").code == 2
+    unknown = scene.dynconfig("plan", "-f", "myapp.yaml", "other")
+    assert unknown.err == "error: there is no DynamicConfig other in the files; there are myapp\n"
+
+
+def test_what_passes_is_tried_again(scene: Scene) -> None:
+    scene.manifest()
+    scene.lab.faults(Faults.parse({"errors": {"ssm.GetParameters": {"code": "InternalServerError", "times": 2}}}))
+    assert scene.dynconfig("plan", "-f", "myapp.yaml").code == 2
+
+
+def goodbye(scene: Scene, *more: str, **spec: Any) -> str:
+    scene.applied(**spec)
+    return scene.dynconfig("plan", "-f", "myapp.yaml", "--delete", *more).text
+
+
+def test_a_deletion_lists_what_goes(scene: Scene) -> None:
+    result = goodbye(scene)
+    assert "- delete Parameter /myapp/config/database/password" in result
+    assert "Deletion: 3 to delete, 0 to keep." in result
+    scene.applied()
+    golden.check("plan-delete", scene.dynconfig("plan", "-f", "myapp.yaml", "--delete"))
+
+
+def test_a_deletion_lists_what_stays_and_why(scene: Scene) -> None:
+    scene.ssm.put_parameter(Name="/myapp/config/theirs", Value="1", Type="String")
+    scene.applied(deletionPolicy="Retain")
+    scene.manifest(*PARAMETERS, {"name": "theirs", "value": "1"}, deletionPolicy="Retain")
+    result = scene.dynconfig("plan", "-f", "myapp.yaml", "--delete")
+    assert "keep Parameter /myapp/config/database/host: deletionPolicy is Retain" in result.out
+    assert "keep Parameter /myapp/config/theirs: it has no owner" in result.out
+    golden.check("plan-delete-retain", result)
+
+
+def test_a_deletion_says_what_blocks_it(scene: Scene) -> None:
+    scene.applied()
+    scene.manifest(suspend=True)
+    result = scene.dynconfig("plan", "-f", "myapp.yaml", "--delete")
+    assert "! spec.suspend is true" in result.out
+    golden.check("plan-delete-blocked", result)
+
+
+def test_a_deletion_for_programs_is_json(scene: Scene) -> None:
+    scene.applied()
+    (found,) = json.loads(scene.dynconfig("plan", "-f", "myapp.yaml", "--delete", "-o", "json").out)
+    assert len(found["goes"]) == 3
+    assert (found["stays"], found["blocks"]) == ([], [])

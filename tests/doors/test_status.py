@@ -1,0 +1,85 @@
+"""`dynconfig status`: a row for each object, lines for each change, and what it ends with. tests/e2e has the cluster."""
+
+import io
+from typing import Any
+
+import pytest
+from tests.doors import golden
+from tests.doors.shell import Result, dynconfig
+
+from dynconfig.cli import live
+from dynconfig.cli.commands import status
+from dynconfig.cli.options import Output
+from dynconfig.engine.moment import timestamp
+from dynconfig.engine.standing import Progress, gone, progress
+
+NOW = 1_800_000_000.0
+
+
+def row(name: str, ready: str, reason: str, message: str, *more: str, counts: str = "5/5") -> Progress:
+    condition: dict[str, Any] = {"type": "Ready", "status": ready, "reason": reason, "message": message}
+    document = {
+        "metadata": {"namespace": "shop", "name": name, "generation": 1},
+        "status": {
+            "observedGeneration": 1,
+            "conditions": [condition, *({"type": kind, "status": "True"} for kind in more)],
+            "counts": {"summary": counts},
+            "revision": "4c1f19fd",
+            "lastObservedTime": timestamp(NOW - 18),
+        },
+    }
+    return progress(document, NOW)
+
+
+ROWS = {
+    found.title: found
+    for found in (
+        row("myapp", "True", "InSync", "All 5 parameters are as declared"),
+        row("cart", "Unknown", "Applying", "Written 2 of 7", "Reconciling", counts="2/7"),
+        row("old", "False", "NotOwned", "parameter /old/a belongs to team-b/cart", "Stalled", counts="0/1"),
+        row("seen", "True", "DriftReported", "1 resources differ in AWS", "Drifted", counts="4/5"),
+        gone("shop/left"),
+    )
+}
+
+
+def printed(capsys: pytest.CaptureFixture[str], output: Output) -> Result:
+    status.show(ROWS, output)
+    return Result(("status", "-n", "shop"), 0, capsys.readouterr().out, "")
+
+
+def test_each_object_is_a_row(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
+    golden.check("status", printed(capsys, Output.TEXT))
+
+
+def test_objects_for_programs_are_json(capsys: pytest.CaptureFixture[str]) -> None:
+    golden.check("status-json", printed(capsys, Output.JSON))
+
+
+def test_on_a_screen_the_table_is_written_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    screen = io.StringIO()
+    monkeypatch.setattr("sys.stdout", screen)
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm")
+    with live.table(("OBJECT", "STAGE")) as show:
+        show([(("shop/myapp", "Working"), "yellow")])
+        first = len(screen.getvalue())
+        show([(("shop/myapp", "Ready"), "green")])
+    # One line up and its content erased, for each line of the table that was there.
+    assert "\x1b[1A\x1b[2K" in screen.getvalue()[first:]
+    assert "Ready" in screen.getvalue()[first:]
+
+
+@pytest.mark.parametrize("timeout", ["soon", "5", "", "-1s"])
+def test_a_timeout_that_is_no_time_is_refused(timeout: str) -> None:
+    result = dynconfig("status", "--watch", f"--timeout={timeout}")
+    assert result.code == 2
+    assert "is a time like 90s, 10m or 1h30m" in " ".join(result.err.replace("│", " ").split())
+
+
+def test_without_a_cluster_it_is_said_that_there_is_none() -> None:
+    result = dynconfig("status")
+    assert result.code == 1
+    assert result.err.startswith("error: no Kubernetes cluster: ")

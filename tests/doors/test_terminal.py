@@ -1,0 +1,77 @@
+"""Colours where they are wanted, tables as wide as there is room, and no value that commands the terminal."""
+
+import io
+
+import pytest
+
+from dynconfig.cli.terminal import Terminal, counted
+
+
+class Screen(io.StringIO):
+    """A stream that somebody looks at."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def terminal(width: int | None = None, *, is_coloured: bool = False) -> Terminal:
+    return Terminal(io.StringIO(), is_coloured, width)
+
+
+def written(found: Terminal) -> list[str]:
+    assert isinstance(found.stream, io.StringIO)
+    return found.stream.getvalue().splitlines()
+
+
+@pytest.mark.parametrize(
+    ("environment", "is_coloured"),
+    [
+        ({"TERM": "xterm"}, True),
+        ({"TERM": "dumb"}, False),
+        ({"TERM": "xterm", "NO_COLOR": "1"}, False),
+        ({"TERM": "xterm", "NO_COLOR": ""}, True),
+        ({"TERM": "xterm", "NO_COLOR": "1", "FORCE_COLOR": "1"}, False),
+    ],
+)
+def test_a_screen_has_colours_unless_they_are_not_wanted(
+    monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], is_coloured: bool
+) -> None:
+    for name in ("NO_COLOR", "FORCE_COLOR"):
+        monkeypatch.delenv(name, raising=False)
+    for name, text in environment.items():
+        monkeypatch.setenv(name, text)
+    monkeypatch.setattr("sys.stdout", Screen())
+    assert Terminal.out().is_coloured is is_coloured
+
+
+def test_a_file_has_colours_only_where_they_are_forced(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setattr("sys.stdout", io.StringIO())
+    monkeypatch.delenv("FORCE_COLOR", raising=False)
+    assert not Terminal.out().is_coloured
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    assert Terminal.out().is_coloured
+
+
+def test_nothing_is_cut_where_no_screen_bounds_it() -> None:
+    found = terminal()
+    found.cut("x" * 500)
+    assert written(found) == ["x" * 500]
+
+
+def test_a_table_gives_way_where_it_is_widest() -> None:
+    found = terminal(30)
+    found.table(("NAME", "MESSAGE"), [("myapp", "m" * 60)], ["red"])
+    assert written(found) == ["NAME   MESSAGE", f"myapp  {'m' * 22}…"]
+
+
+def test_a_value_cannot_command_the_terminal() -> None:
+    found = terminal(is_coloured=True)
+    found.cut("value: a\x1b[2Jb\nc", "red")
+    assert written(found) == ["\x1b[31mvalue: a\\x1b[2Jb\\nc\x1b[0m"]
+    found.failure("one\nline")
+    assert written(found)[1].endswith("one\\nline")
+
+
+def test_things_are_counted_in_words() -> None:
+    assert [counted(number, "field") for number in (0, 1, 2)] == ["no fields", "1 field", "2 fields"]

@@ -1,0 +1,155 @@
+"""The commands beside a real cluster: they find the object, its Secrets and what the operator says of it."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from tests.doors.shell import Result
+from tests.e2e.world import World
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
+
+HOST = {"name": "database/host", "value": "db.shop.internal"}
+PASSWORD = {"name": "database/password", "valueFrom": {"secretKeyRef": {"name": "db", "key": "password"}}}
+
+
+def dynconfig(world: World, *arguments: str, **environment: str) -> Result:
+    """A command in the namespace of the test."""
+    command = (sys.executable, "-m", "dynconfig", *arguments)
+    alone = {name: text for name, text in world.stage.environment.items() if name != "COLUMNS"}
+    found = subprocess.run(
+        command, env={**alone, "NO_COLOR": "1", **environment}, capture_output=True, text=True, check=False
+    )
+    return Result(arguments, found.returncode, found.stdout, found.stderr)
+
+
+def declared(world: World, **spec: object) -> None:
+    world.secret("db", password="secret-canary")
+    world.declare("myapp", world.spec(HOST, PASSWORD, **spec))
+    world.wait_ready("myapp")
+
+
+def manifest(world: World, folder: Path, *parameters: object, **spec: object) -> str:
+    document = {
+        "apiVersion": "dynconfig.dev/v1alpha1",
+        "kind": "DynamicConfig",
+        "metadata": {"name": "myapp", "namespace": world.namespace},
+        "spec": {"path": world.path, "parameters": list(parameters), **spec},
+    }
+    file = folder / "myapp.yaml"
+    file.write_text(yaml.safe_dump(document))
+    return str(file)
+
+
+def test_a_plan_of_a_file_knows_the_object_and_reads_its_secret_from_the_cluster(world: World, tmp_path: Path) -> None:
+    declared(world)
+    same = dynconfig(world, "plan", "-f", manifest(world, tmp_path, HOST, PASSWORD))
+    assert same.code == 0, same.text
+    edited = dynconfig(world, "plan", "-f", manifest(world, tmp_path, {**HOST, "value": "db.other"}, PASSWORD))
+    assert edited.code == 2
+    assert "value: db.shop.internal → db.other" in edited.out
+    assert "canary" not in edited.text
+
+
+def test_a_plan_needs_no_file_where_there_is_an_object(world: World) -> None:
+    declared(world)
+    result = dynconfig(world, "plan", "-n", world.namespace, "myapp")
+    assert result.code == 0, result.text
+    assert "Nothing to do: 2 resources are in AWS as declared." in result.out
+    absent = dynconfig(world, "plan", "-n", world.namespace, "absent")
+    assert absent.code == 1
+    assert f"there is no DynamicConfig {world.namespace}/absent in the cluster" in absent.err
+
+
+def test_a_deletion_is_shown_before_it_happens(world: World) -> None:
+    declared(world)
+    result = dynconfig(world, "plan", "-n", world.namespace, "myapp", "--delete")
+    assert "Deletion: 2 to delete, 0 to keep." in result.out
+    world.edit("myapp", {"spec": {"deletionPolicy": "Retain", "suspend": True}})
+    retained = dynconfig(world, "plan", "-n", world.namespace, "myapp", "--delete")
+    assert "Deletion: 0 to delete, 2 to keep; what blocks it stands above." in retained.out
+    assert world.names() == ["database/host", "database/password"]
+
+
+def test_drift_of_all_objects_of_a_namespace_is_told(world: World) -> None:
+    declared(world, driftPolicy="Report")
+    assert dynconfig(world, "drift", "-n", world.namespace).code == 0
+    world.put_by_hand("database/host", "db.elsewhere")
+    result = dynconfig(world, "drift", "-n", world.namespace, "-o", "json")
+    assert result.code == 2
+    (found,) = json.loads(result.out)
+    assert [(item["field"], item["observed"]) for item in found["drift"]] == [("value", "db.elsewhere")]
+    assert found["notAppliedYet"] == []
+
+
+def test_an_edit_that_waits_is_not_called_drift(world: World) -> None:
+    declared(world)
+    world.edit("myapp", {"spec": {"suspend": True}})
+    world.wait("suspension is seen", lambda: world.condition("myapp")[1] == "Suspended")
+    world.edit("myapp", {"spec": {"tags": {"team": "shop"}}})
+    result = dynconfig(world, "drift", "-n", world.namespace)
+    assert result.code == 0, result.text
+    assert "not applied yet" in result.out
+
+
+def test_two_objects_are_compared_and_their_secrets_by_hash(world: World) -> None:
+    declared(world)
+    world.secret("other", password="other-canary")
+    other = {**PASSWORD, "valueFrom": {"secretKeyRef": {"name": "other", "key": "password"}}}
+    world.declare("second", {**world.spec(HOST, other), "path": f"{world.path}-2"})
+    result = dynconfig(world, "diff", "myapp", f"{world.namespace}/second", "-n", world.namespace)
+    assert result.code == 2
+    assert "~ database/password: ••• → •••" in result.out
+    assert "database/host" not in result.out
+    assert "canary" not in result.text
+
+
+def test_what_was_imported_is_taken_over_and_no_value_is_written(world: World, tmp_path: Path) -> None:
+    for name, kind in (("a", "String"), ("b/c", "StringList"), ("d", "SecureString")):
+        tags = [{"Key": "team", "Value": "shop"}]
+        world.ssm.put_parameter(Name=f"{world.path}/{name}", Value="one", Type=kind, Tags=tags)
+    config, secret = str(tmp_path / "config.yaml"), str(tmp_path / "secret.yaml")
+    arguments = ("--path", world.path, "-n", world.namespace, "--name", "taken", "-o", config, "--with-secrets", secret)
+    assert dynconfig(world, "import", *arguments).code == 0
+    world.stage.kubectl("apply", "-f", secret, "-f", config)
+    world.wait_ready("taken")
+    assert [world.version(name) for name in ("a", "b/c", "d")] == [1, 1, 1]
+    assert dynconfig(world, "plan", "-n", world.namespace, "taken").code == 0
+
+
+def test_status_is_a_table_of_objects(world: World) -> None:
+    declared(world)
+    result = dynconfig(world, "status", "-n", world.namespace)
+    assert result.code == 0
+    assert f"{world.namespace}/myapp  Ready  2/2" in result.out
+    empty = dynconfig(world, "status", "-n", "kube-system")
+    assert "there are no DynamicConfigs there" in empty.err
+
+
+def test_status_follows_an_object_until_it_is_ready(world: World) -> None:
+    world.declare("late", world.spec(PASSWORD))
+    world.wait_reason("late", "SourceMissing", "Unknown")
+    command = (sys.executable, "-m", "dynconfig", "status", "late", "-n", world.namespace, "--watch")
+    with subprocess.Popen(command, env=world.stage.environment, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert "Working" in process.stdout.readline()
+        world.secret("db", password="secret-canary")
+        rest = process.stdout.read()
+    assert process.returncode == 0
+    assert rest.splitlines()[-1].startswith(f"{world.namespace}/late: Ready 1/1")
+
+
+def test_status_ends_with_1_for_what_is_stalled_or_late(world: World) -> None:
+    world.declare("stalled", world.spec({"name": "a", "value": "x", "schema": {"type": "integer"}}))
+    world.wait_reason("stalled", "InvalidSpec")
+    stalled = dynconfig(world, "status", "stalled", "-n", world.namespace, "--watch")
+    assert stalled.code == 1
+    assert "Stalled" in stalled.out
+    world.declare("late", {**world.spec(PASSWORD), "path": f"{world.path}-late"})
+    world.wait_reason("late", "SourceMissing", "Unknown")
+    late = dynconfig(world, "status", "late", "-n", world.namespace, "--watch", "--timeout", "1s")
+    assert late.code == 1
+    assert f"{world.namespace}/late is not Ready after 1s: SourceMissing" in late.err

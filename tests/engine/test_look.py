@@ -1,0 +1,94 @@
+"""A look at AWS: in order, or all at once for a person who waits; and what would be there without a look."""
+
+import threading
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+import pytest
+from tests.engine.toy import Thing, Toy, declared
+
+from dynconfig.engine.declaration import Declaration
+from dynconfig.engine.errors import NotOwned, Unavailable
+from dynconfig.engine.look import ASSIGNED, look, wanted
+from dynconfig.engine.reconcile import compared
+from dynconfig.engine.resource import Resource, Scope
+
+
+@dataclass
+class Meeting(Toy):
+    """A kind whose look ends only when another one is under way."""
+
+    meeting: threading.Barrier = field(default_factory=lambda: threading.Barrier(1))
+    stands_alone: bool = True
+
+    def observe(self, scope: Scope, desired: Sequence[Thing]) -> Iterable[Thing]:
+        """Wait for the other."""
+        self.meeting.wait(timeout=10)
+        return super().observe(scope, desired)
+
+
+class Follower(Toy):
+    """A kind that looks at what those before it found."""
+
+    def observe(self, scope: Scope, desired: Sequence[Thing]) -> Iterable[Thing]:
+        """Write down what was found."""
+        self.calls.append(" ".join(resource.name for resource in scope.found))
+        return super().observe(scope, desired)
+
+
+def applied() -> Toy:
+    toy = Toy()
+    toy.engine().run(declared({"a": "1"}))
+    return toy
+
+
+def test_kinds_that_stand_alone_are_looked_at_together() -> None:
+    meeting = threading.Barrier(2)
+    kinds = [Meeting(meeting=meeting), Meeting(meeting=meeting)]
+    with ThreadPoolExecutor(2) as threads:
+        assert len(list(look(kinds, declared({"a": "1"}), threads))) == 2
+
+
+@pytest.mark.parametrize("threads", [None, 2])
+def test_a_kind_that_follows_others_knows_what_they_found(threads: int | None) -> None:
+    first, follower = Meeting(store=applied().store), Follower()
+    with ThreadPoolExecutor(threads or 1) as pool:
+        sights = list(look([first, follower], declared({"a": "1"}), pool if threads else None))
+    assert [sight.kind for sight in sights] == [first, follower]
+    assert follower.calls[0] == "/app/a"
+
+
+def test_a_look_ends_at_the_first_kind_whose_resources_are_refused() -> None:
+    first, second = Toy(), Toy()
+    first.by_hand("/app/a", owner="cluster/other/rival/uid-9")
+    declaration = declared({"a": "1"})
+    with pytest.raises(NotOwned, match="belongs to other/rival"):
+        compared(declaration, look([first, second], declaration))
+    assert second.calls == []
+
+
+def test_a_fault_of_one_look_is_raised() -> None:
+    class Broken(Meeting):
+        def observe(self, scope: Scope, desired: Sequence[Thing]) -> Iterable[Thing]:
+            raise Unavailable("away")
+
+    with ThreadPoolExecutor(2) as threads, pytest.raises(Unavailable):
+        list(look([Broken(), Meeting()], declared({"a": "1"}), threads))
+
+
+def test_what_aws_assigns_is_a_word_until_it_is_known() -> None:
+    @dataclass(frozen=True, slots=True, kw_only=True)
+    class Numbered(Thing):
+        id: str = field(default="", metadata={"compare": False, "assigned": True})
+
+    class Numbers(Toy):
+        def desired(self, declaration: Declaration) -> Iterable[Thing]:
+            return [Numbered(name="one")]
+
+    class Users(Toy):
+        def desired(self, declaration: Declaration) -> Iterable[Thing]:
+            return [Thing(name=str(getattr(found, "id", ""))) for found in declaration.found]
+
+    found: list[Resource] = list(wanted([Numbers(), Users()], declared({})))
+    assert [resource.name for resource in found] == ["one", ASSIGNED]

@@ -1,0 +1,63 @@
+"""How far an object is, in the words of its status."""
+
+from typing import Any
+
+import pytest
+
+from dynconfig.engine.moment import timestamp
+from dynconfig.engine.standing import Stage, gone, progress
+
+NOW = 1_800_000_000.0
+
+
+def condition(kind: str, status: str = "True", reason: str = "InSync", message: str = "All is well") -> dict[str, str]:
+    return {"type": kind, "status": status, "reason": reason, "message": message}
+
+
+def shown(*conditions: dict[str, str], generation: int = 2, observed: int = 2, **more: Any) -> dict[str, Any]:
+    metadata = {"namespace": "shop", "name": "myapp", "generation": generation, **more.pop("metadata", {})}
+    return {"metadata": metadata, "status": {"observedGeneration": observed, "conditions": list(conditions), **more}}
+
+
+READY = condition("Ready")
+WORKING = (condition("Ready", "Unknown", "Applying", "3 of 10 done"), condition("Reconciling"))
+STALLED = (condition("Ready", "False", "NotOwned", "It belongs to b"), condition("Stalled"))
+
+
+@pytest.mark.parametrize(
+    ("document", "stage"),
+    [
+        (shown(READY), Stage.READY),
+        (shown(READY, condition("Drifted")), Stage.READY),
+        (shown(*WORKING), Stage.WORKING),
+        (shown(*STALLED), Stage.STALLED),
+        (shown(READY, observed=1), Stage.WORKING),
+        (shown(*STALLED, observed=1), Stage.WORKING),
+        (shown(READY, metadata={"deletionTimestamp": "2027-01-15T08:00:00Z"}), Stage.WORKING),
+        ({"metadata": {"namespace": "shop", "name": "myapp", "generation": 1}}, Stage.WORKING),
+    ],
+)
+def test_only_the_newest_generation_counts(document: dict[str, Any], stage: Stage) -> None:
+    assert progress(document, NOW).stage is stage
+
+
+def test_a_row_says_what_the_status_says() -> None:
+    status: dict[str, Any] = {"counts": {"summary": "3/10"}, "revision": "abc", "lastObservedTime": timestamp(NOW - 90)}
+    found = progress(shown(*WORKING, condition("Drifted"), **status), NOW)
+    assert (found.title, found.in_sync, found.drifted, found.revision) == ("shop/myapp", "3/10", "yes", "abc")
+    assert (found.observed, found.message) == ("90s", "Applying: 3 of 10 done")
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(0, "0s"), (119, "119s"), (120, "2m"), (7200, "2h"), (172800, "2d")])
+def test_ages_are_short(seconds: int, text: str) -> None:
+    assert progress(shown(READY, lastObservedTime=timestamp(NOW - seconds)), NOW).observed == text
+
+
+def test_what_nobody_has_looked_at_yet_says_so() -> None:
+    assert "not looked at this edit" in progress(shown(READY, observed=1), NOW).message
+    unseen = {"metadata": {"namespace": "shop", "name": "myapp", "generation": 1}}
+    assert "not seen the object" in progress(unseen, NOW).message
+
+
+def test_what_is_gone_is_gone() -> None:
+    assert gone("shop/myapp").stage is Stage.GONE

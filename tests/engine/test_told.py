@@ -1,0 +1,139 @@
+"""What is told of a plan: how long it takes, where AWS deviates, what a deletion does, what AWS would hold."""
+
+from dataclasses import dataclass, replace
+
+import pytest
+from tests.engine.toy import OWNER, RIVAL, Thing, Toy, declared, document, goodbye
+
+from dynconfig.engine.deviation import Deviation, deviations
+from dynconfig.engine.effort import Effort, effort
+from dynconfig.engine.goodbye import goodbye as told
+from dynconfig.engine.plan import Plan
+from dynconfig.engine.rendered import rendered
+from dynconfig.engine.resource import Resource
+from dynconfig.engine.secret import MASK, Secret
+
+
+def applied(values: dict[str, str]) -> Toy:
+    toy = Toy()
+    toy.engine().run(declared(values))
+    return toy
+
+
+@pytest.mark.parametrize(
+    ("puts", "rate", "text"),
+    [
+        (1, 3.0, "Takes at once: 1 call of PutParameter, of which AWS takes 3 a second."),
+        (4, 3.0, "Takes about 1 s: 4 calls of PutParameter, of which AWS takes 3 a second."),
+        (361, 3.0, "Takes about 2 min: 361 calls of PutParameter, of which AWS takes 3 a second."),
+        (362, 2.5, "Takes about 2 min 24 s: 362 calls of PutParameter, of which AWS takes 2.5 a second."),
+    ],
+)
+def test_the_effort_is_a_sentence(puts: int, rate: float, text: str) -> None:
+    assert Effort(puts, rate).told == text
+
+
+def test_creations_and_changes_of_values_are_counted_and_deletions_are_not() -> None:
+    toy = applied({"a": "1", "b": "2", "c": "3"})
+    plan = toy.engine().plan(declared({"a": "9", "b": "2", "d": "4"}, generation=2))
+    assert effort(plan, 3.0).puts == 2
+
+
+def test_a_change_of_owner_takes_no_put() -> None:
+    toy = Toy()
+    toy.by_hand("/app/a", "1", owner="")
+    plan = toy.engine().plan(declared({"a": "1"}, adoptionPolicy="IfUnowned"))
+    assert len(plan.steps) == 1
+    assert effort(plan, 3.0).puts == 0
+
+
+def test_an_edit_of_a_known_object_is_no_drift_and_that_of_an_unknown_one_is() -> None:
+    toy = applied({"a": "1"})
+    status = {"observedGeneration": 1, "appliedGeneration": 1, "parameters": [{"name": "/app/a", "version": 1}]}
+    declaration = declared({"a": "2"}, generation=2, status=status)
+    plan = toy.engine().plan(declaration)
+    assert list(deviations(plan, declaration, is_known=True)) == [
+        Deviation("Thing /app/a", "value", "2", "1", is_drift=False)
+    ]
+    assert [found.is_drift for found in deviations(plan, declaration, is_known=False)] == [True]
+
+
+def test_drift_names_who_wrote_last() -> None:
+    toy = applied({"a": "1"})
+    toy.by_hand("/app/a", "2")
+    toy.store["/app/a"] = replace(toy.store["/app/a"], modified_by="arn:somebody")
+    declaration = declared({"a": "1"})
+    (found,) = deviations(toy.engine().plan(declaration), declaration, is_known=True)
+    assert (found.is_drift, found.by) == (True, "arn:somebody")
+
+
+def seen(toy: Toy) -> tuple[Thing, ...]:
+    return tuple(toy.store.values())
+
+
+def test_a_deletion_takes_what_is_ours_and_leaves_what_is_not() -> None:
+    toy = applied({"a": "1"})
+    toy.by_hand("/app/b", owner=RIVAL.tag)
+    toy.by_hand("/app/c", owner="")
+    declaration = goodbye({"a": "1", "b": "2", "c": "3"})
+    found = told(declaration, toy.engine().plan(declaration), seen(toy), None)
+    assert found.goes == ("Thing /app/a",)
+    assert found.stays == (("Thing /app/b", "it belongs to shop/rival"), ("Thing /app/c", "it has no owner"))
+    assert found.blocks == ()
+
+
+def test_a_deletion_under_retain_takes_nothing() -> None:
+    toy = applied({"a": "1"})
+    declaration = goodbye({"a": "1"}, deletionPolicy="Retain")
+    found = told(declaration, toy.engine().plan(declaration), seen(toy), None)
+    assert found.goes == ()
+    assert [title for title, _ in found.stays] == ["Thing /app/a"]
+
+
+def test_an_object_that_was_abandoned_leaves_everything() -> None:
+    toy = applied({"a": "1"})
+    declaration = goodbye({"a": "1"})
+    live = document({"a": "1"}, annotations={"dynconfig.dev/abandon": "true"})
+    found = told(declaration, toy.engine().plan(declaration), seen(toy), live)
+    assert found.goes == ()
+    assert "dynconfig.dev/abandon" in found.stays[0][1]
+
+
+def test_suspension_and_unfinished_work_block_a_deletion() -> None:
+    toy = applied({"a": "1"})
+    toy.store["/app/a"] = replace(toy.store["/app/a"], pending="is being made")
+    declaration = goodbye({"a": "1"}, suspend=True)
+    found = told(declaration, toy.engine().plan(declaration), seen(toy), None)
+    assert [text.partition(":")[0] for text in found.blocks] == [
+        "spec.suspend is true",
+        "Thing /app/a is being made; AWS takes no other write meanwhile",
+    ]
+
+
+def test_where_nothing_is_nothing_blocks() -> None:
+    assert told(goodbye({}, suspend=True), Plan(), (), None).blocks == ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy(Resource):
+    """A resource with a document, pairs and a list."""
+
+    document: str = ""
+    tags: tuple[tuple[str, str], ...] = ()
+    layers: tuple[str, ...] = ()
+
+
+def test_documents_pairs_and_lists_are_rendered_as_what_they_are() -> None:
+    policy = Policy(name="p", owner=OWNER.tag, document='{"a": [1]}', tags=(("k", "{v"),), layers=("one",))
+    assert rendered(policy) == {
+        "kind": "Policy",
+        "name": "p",
+        "document": {"a": [1]},
+        "tags": {"k": "{v"},
+        "layers": ["one"],
+    }
+    assert rendered(Policy(name="p", document="{no json")) == {"kind": "Policy", "name": "p", "document": "{no json"}
+
+
+def test_a_secret_is_rendered_as_dots() -> None:
+    assert rendered(Thing(name="a", value=Secret("canary")))["value"] == MASK

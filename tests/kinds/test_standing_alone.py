@@ -1,0 +1,37 @@
+"""Kinds that are looked at together: none of them may ask what the kinds before it found."""
+
+from dataclasses import replace
+
+import pytest
+from tests.kinds.workshop import Workshop
+
+from dynconfig.engine.look import scope_of
+from dynconfig.engine.resource import Resource
+
+pytestmark = pytest.mark.lab
+
+SPEC = {
+    "parameters": [{"name": "a", "value": "1"}],
+    "function": {
+        "onFailure": "arn:aws:sqs:eu-west-1:123456789012:failed",
+        "triggers": {"parameterChange": True, "schedule": "rate(5 minutes)", "httpApi": {}},
+    },
+}
+
+
+class Untouchable(tuple[Resource, ...]):
+    """What must not be looked into."""
+
+    __slots__ = ()
+
+    def __iter__(self) -> None:  # type: ignore[override]  # it never answers
+        raise AssertionError("a kind that stands alone looks at what others found")
+
+
+def test_kinds_that_stand_alone_do_not_ask_what_others_found(workshop: Workshop) -> None:
+    declaration = workshop.declare(SPEC)
+    alone = [kind for kind in workshop.kinds() if getattr(kind, "stands_alone", False)]
+    assert len(alone) >= 8
+    for kind in alone:
+        scope = replace(scope_of(declaration), found=Untouchable())
+        list(kind.observe(scope, tuple(kind.desired(declaration))))
