@@ -65,6 +65,10 @@ bench: $(VENV)/.ready lab-binaries ## Print the figures and what they were measu
 crd: $(VENV)/.ready ## Generate the CustomResourceDefinition
 	@$(BIN)/dynconfig crd > crds/dynamicconfigs.dynconfig.dev.yaml
 
+.PHONY: argocd
+argocd: $(VENV)/.ready ## Generate what Argo CD is told of the kind, and its test cases
+	@$(BIN)/python -m tests.gitops.refresh
+
 .PHONY: format
 format: $(VENV)/.ready ## Put the code in form
 	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format --quiet .

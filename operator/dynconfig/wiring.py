@@ -20,6 +20,7 @@ from dynconfig.kinds.function import Functions
 from dynconfig.kinds.http_api import HttpApis
 from dynconfig.kinds.log_group import LogGroups
 from dynconfig.kinds.parameter import Parameters
+from dynconfig.kinds.parameter_labels import ParameterLabels
 from dynconfig.kinds.permission import Permissions
 from dynconfig.kinds.role import Roles
 from dynconfig.kinds.rule import Rules
@@ -31,7 +32,8 @@ NO_REGION = "no AWS region: set AWS_REGION (or DYNCONFIG_REGION, or a region in 
 
 def engine(settings: Settings, count: Count = lambda *_: None) -> Engine:
     """An engine with all kinds, for every place that declarations name."""
-    return Engine(_Places(settings, count))
+    places = _Places(settings, count)
+    return Engine(places, places.labels)
 
 
 def default_region(settings: Settings) -> str:
@@ -51,11 +53,13 @@ def kinds(
     settings: Settings,
     account: Callable[[], str],
     clock: Callable[[], float],
+    *,
+    tagged: TaggedParameters | None = None,
 ) -> tuple[AnyKind, ...]:
     """All kinds of one region, in the order in which they are put."""
     client = partial(session.client, region=region)
     arns = Arns(region, account)
-    tagged = TaggedParameters(client("resourcegroupstaggingapi"), clock)
+    tagged = tagged or TaggedParameters(client("resourcegroupstaggingapi"), clock)
     layer, ignored = partial(layers.layer, region), settings.ignored_tags
     functions, iam = client("lambda"), client("iam")
     return (
@@ -80,6 +84,7 @@ class _Places:
         quota = Quota(time.monotonic, time.sleep, overrides=settings.quota, is_limited=not settings.is_emulated)
         self._session = Session(quota, count, endpoint=None, pool=settings.workers)
         self._kinds: dict[Place, tuple[AnyKind, ...]] = {}
+        self._labels: dict[Place, ParameterLabels] = {}
         self._lock = threading.Lock()
 
     def __call__(self, place: Place) -> tuple[AnyKind, ...]:
@@ -88,8 +93,16 @@ class _Places:
                 self._kinds[place] = self._made(place)
             return self._kinds[place]
 
+    def labels(self, place: Place) -> ParameterLabels:
+        """The labels on versions in a place."""
+        self(place)
+        return self._labels[place]
+
     def _made(self, place: Place) -> tuple[AnyKind, ...]:
-        return kinds(self._session, place.region, self._settings, lambda: self._account_id, time.monotonic)
+        clock = time.monotonic
+        tagged = TaggedParameters(self._session.client("resourcegroupstaggingapi", place.region), clock)
+        self._labels[place] = ParameterLabels(self._session.client("ssm", place.region), tagged)
+        return kinds(self._session, place.region, self._settings, lambda: self._account_id, clock, tagged=tagged)
 
     @cached_property
     def _account_id(self) -> str:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import parse_qsl
 from xml.sax.saxutils import escape
 
 StartResponse = Callable[..., Any]
@@ -11,13 +12,14 @@ CONTENT_TYPE = "application/x-amz-json-1.1"
 
 
 class AwsError(Exception):
-    """An error of AWS: code, text and HTTP status."""
+    """An error of AWS: code, text and HTTP status; and its shape, where the model names it otherwise than the code."""
 
-    def __init__(self, code: str, message: str, status: int = 400) -> None:
+    def __init__(self, code: str, message: str, status: int = 400, shape: str = "") -> None:
         super().__init__(message)
         self.code = code
         self.message = message
         self.status = status
+        self.shape = shape or code
 
 
 @dataclass(frozen=True)
@@ -36,9 +38,9 @@ class Answer:
     @classmethod
     def of_error(cls, error: AwsError) -> "Answer":
         """A refusal."""
-        body = json.dumps({"__type": error.code, "message": error.message, "Message": error.message}).encode()
+        body = json.dumps({"__type": error.shape, "message": error.message, "Message": error.message}).encode()
         reason = "Internal Server Error" if error.status >= 500 else "Bad Request"
-        headers = (("Content-Type", CONTENT_TYPE), ("x-amzn-ErrorType", error.code))
+        headers = (("Content-Type", CONTENT_TYPE), ("x-amzn-ErrorType", error.shape), *_query_code(error))
         return cls(f"{error.status} {reason}", headers, body)
 
     @classmethod
@@ -64,3 +66,14 @@ class Answer:
         kept = [(name, value) for name, value in self.headers if name.lower() != "content-length"]
         start_response(self.status, [*kept, ("Content-Length", str(len(self.body)))])
         return [self.body]
+
+
+def _query_code(error: AwsError) -> tuple[tuple[str, str], ...]:
+    """What once spoke query still has the codes of then, in a header."""
+    fault = "Receiver" if error.status >= 500 else "Sender"
+    return (("x-amzn-query-error", f"{error.code};{fault}"),) if error.shape != error.code else ()
+
+
+def parse_form(body: bytes) -> list[tuple[str, str]]:
+    """The fields of a form, empty ones too."""
+    return parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True)

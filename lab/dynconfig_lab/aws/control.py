@@ -6,6 +6,7 @@ from typing import Any
 
 from dynconfig_lab.aws.answers import StartResponse
 from dynconfig_lab.aws.calls import Calls
+from dynconfig_lab.aws.cloudwatch_watch import Watch
 from dynconfig_lab.aws.faults import BadFaults, Faults, Troublemaker
 
 HELP = """The lab's emulated AWS.
@@ -17,6 +18,9 @@ POST /faults       set faults; {} ends them all, for example:
                    {"throttle": {"ssm.PutParameter": 3}, "error_rate": 0.1, "latency_ms": 50, "down": true,
                     "hang_seconds": 5, "errors": {"ssm.PutParameter": {"code": "AccessDeniedException", "times": 1}}}
 POST /fire         fire the schedules of this name now: {"schedule": "NAME"}
+GET  /alarms       how long the periods of alarms last here
+POST /alarms       make each period last so many seconds, whatever was declared: {"period_seconds": 2}; {} ends it
+POST /alarms/evaluate  evaluate all alarms now; answers those that changed
 POST /reset        forget all AWS state
 GET  /healthz      200 when ready
 """
@@ -28,9 +32,10 @@ class Control:
     """A WSGI application."""
 
     def __init__(
-        self, calls: Calls, trouble: Troublemaker, clear: Callable[[], None], fire: Callable[[str], int]
+        self, calls: Calls, trouble: Troublemaker, clear: Callable[[], None], fire: Callable[[str], int], watch: Watch
     ) -> None:
         self._fire_schedule = fire
+        self._watch = watch
         self._trouble = trouble
         self._routes: dict[tuple[str, str], Route] = {
             ("GET", "/"): lambda _body: HELP,
@@ -40,6 +45,9 @@ class Control:
             ("GET", "/faults"): lambda _body: trouble.faults.to_json(),
             ("POST", "/faults"): self._set_faults,
             ("POST", "/fire"): self._fire,
+            ("GET", "/alarms"): lambda _body: {"period_seconds": watch.period_seconds},
+            ("POST", "/alarms"): self._set_alarms,
+            ("POST", "/alarms/evaluate"): lambda _body: {"changed": watch.evaluate_all()},
             ("POST", "/reset"): lambda _body: clear() or {},  # type: ignore[func-returns-value]
         }
 
@@ -56,6 +64,15 @@ class Control:
     def _set_faults(self, body: bytes) -> object:
         self._trouble.set(Faults.parse(_parsed(body)))
         return self._trouble.faults.to_json()
+
+    def _set_alarms(self, body: bytes) -> object:
+        document = _parsed(body)
+        seconds = document.get("period_seconds") if isinstance(document, dict) else False
+        is_number = isinstance(seconds, int | float) and not isinstance(seconds, bool) and seconds > 0
+        if seconds is not None and not is_number:
+            raise BadFaults('period_seconds: has to be a number above 0, as in {"period_seconds": 2}')
+        self._watch.period_seconds = seconds
+        return {"period_seconds": seconds}
 
     def _fire(self, body: bytes) -> object:
         document = _parsed(body)

@@ -15,14 +15,19 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_ba
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
 from dynconfig_lab.aws.calls import Calls
+from dynconfig_lab.aws.cloudwatch import CloudWatch
+from dynconfig_lab.aws.cloudwatch_alarm import LOCK
+from dynconfig_lab.aws.cloudwatch_watch import Watch
 from dynconfig_lab.aws.control import Control
 from dynconfig_lab.aws.events import Bus
 from dynconfig_lab.aws.faults import Faults, Troublemaker
-from dynconfig_lab.aws.functions_control import FunctionsControl
 from dynconfig_lab.aws.layer import Layer
+from dynconfig_lab.aws.roles import Roles
+from dynconfig_lab.aws.services import Services
+from dynconfig_lab.aws.sqs import Queues
 from dynconfig_lab.aws.ssm import ParameterStore
+from dynconfig_lab.functions.schedules import Schedules
 from dynconfig_lab.functions.service import Functions
-from dynconfig_lab.functions.triggers import Schedules
 
 HOST = "127.0.0.1"
 # Neither the environment's proxies nor its certificates concern this machine's own addresses.
@@ -56,16 +61,26 @@ class AwsLab:
         self._parameters = ParameterStore(time.monotonic, lambda: self._trouble.faults.recreate_delay_seconds)
         sockets = _listening(aws_port, control_port)
         moto = DomainDispatcherApplication(create_backend_app)
-        self._functions = FunctionsControl(time.monotonic)
-        endpoint = f"http://{HOST}:{sockets[0].getsockname()[1]}"
-        self._runner = Functions(endpoint, self._functions.layers)
+        roles = Roles(time.monotonic)
+        self._runner = Functions(f"http://{HOST}:{sockets[0].getsockname()[1]}", roles)
         self._bus = Bus(self._runner)
-        self._schedules = Schedules(self._runner, time.monotonic)
-        layer = Layer(moto, self._calls, self._trouble, self._parameters, self._bus, self._functions, self._runner)
-        self._servers = (
-            _server(layer, sockets[0]),
-            _server(Control(self._calls, self._trouble, self.clear, self._schedules.fire), sockets[1]),
+        self._services = Services(roles, self._runner, self._bus)
+        self._schedules = Schedules(self._runner, roles, time.time)
+        self._watch = Watch(time.time, self._bus.emit, self._runner)
+        self._queues = Queues()
+        layer = Layer(
+            moto,
+            self._calls,
+            self._trouble,
+            self._parameters,
+            self._bus,
+            self._services.by_name(),
+            self._runner,
+            CloudWatch(time.time, self._watch),
+            self._queues,
         )
+        control = Control(self._calls, self._trouble, self.clear, self._schedules.fire, self._watch)
+        self._servers = (_server(layer, sockets[0]), _server(control, sockets[1]))
         self.endpoint, self.control_url = (f"http://{HOST}:{server.port}" for server in self._servers)
         self._threads = [threading.Thread(target=server.serve_forever, daemon=True) for server in self._servers]
 
@@ -76,6 +91,7 @@ class AwsLab:
         lab = cls(aws_port, control_port)
         for thread in lab._threads:
             thread.start()
+        lab._watch.start()
         try:
             yield lab
         finally:
@@ -96,11 +112,23 @@ class AwsLab:
     def clear(self) -> None:
         """Forget all AWS state; counters and faults stay."""
         self._parameters.clear()
-        self._functions.clear()
-        moto_api_backend.reset()
+        self._services.clear()
+        # An evaluation that is under way would put its alarm back.
+        with LOCK:
+            moto_api_backend.reset()
+
+    def alarms(self, period_seconds: float | None) -> None:
+        """How long each period of an alarm lasts from now on; None: as declared."""
+        self._watch.period_seconds = period_seconds
+
+    def evaluate_alarms(self) -> dict[str, str]:
+        """Evaluate all alarms now; the new state of each that changed, by ARN."""
+        return self._watch.evaluate_all()
 
     def stop(self) -> None:
         """End both servers."""
+        self._watch.stop()
+        self._queues.stop()
         for server in self._servers:
             server.shutdown()
             server.server_close()
@@ -133,6 +161,19 @@ class RemoteLab:
     def clear(self) -> None:
         """Forget all AWS state."""
         self._ask("POST", "/reset")
+
+    def fire(self, schedule: str) -> int:
+        """Fire the schedules of this name now; answers how many there were."""
+        return int(self._ask("POST", "/fire", json.dumps({"schedule": schedule}).encode())["fired"])
+
+    def alarms(self, period_seconds: float | None) -> None:
+        """How long each period of an alarm lasts from now on; None: as declared."""
+        self._ask("POST", "/alarms", json.dumps({"period_seconds": period_seconds}).encode())
+
+    def evaluate_alarms(self) -> dict[str, str]:
+        """Evaluate all alarms now; the new state of each that changed, by ARN."""
+        found: dict[str, str] = self._ask("POST", "/alarms/evaluate")["changed"]
+        return found
 
     def _ask(self, method: str, path: str, body: bytes | None = None) -> Any:
         with _OPENER.open(Request(self.control_url + path, data=body, method=method)) as answer:  # noqa: S310

@@ -12,6 +12,7 @@ FINALIZER = f"{GROUP}/aws-resources"
 RECONCILE_REQUESTED_AT = f"{GROUP}/reconcile-requested-at"
 APPROVE_GENERATION = f"{GROUP}/approve-generation"
 ABANDON = f"{GROUP}/abandon"
+FORCE_GENERATION = f"{GROUP}/force-generation"
 
 OWNER_TAG = f"{GROUP}/owner"
 # What an attached function remembers of its addition: whose it is, and what else has to be known to take it away again.

@@ -15,6 +15,7 @@ PARAMETER_ACTIONS = (
     "ssm:GetParameter",
     "ssm:GetParameterHistory",
     "ssm:GetParameters",
+    "ssm:LabelParameterVersion",
     "ssm:ListTagsForResource",
     "ssm:PutParameter",
     "ssm:RemoveTagsFromResource",

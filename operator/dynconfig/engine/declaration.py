@@ -8,6 +8,7 @@ from dynconfig.api.parameter import ParameterSpec
 from dynconfig.api.spec import AdoptionPolicy, CacheSpec, DeletionPolicy, DriftPolicy
 from dynconfig.engine.naming import Names
 from dynconfig.engine.resource import Owner, Resource
+from dynconfig.engine.rollout import Rollout
 from dynconfig.engine.secret import Secret
 
 
@@ -42,6 +43,8 @@ class DeclaredParameter:
     value: str | Secret
     spec: ParameterSpec
     tags: tuple[tuple[str, str], ...]
+    is_leaving: bool = False
+    """It is read until it is deleted, and not written any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,15 @@ class Applied:
     """Kind and name of the resources besides parameters."""
     operator_version: str | None = None
     """The operator that applied it: another one may declare a function's code or layer otherwise."""
+    undone_generation: int | None = None
+    """The generation that was undone."""
+    baking_since: float | None = None
+    """When the change that bakes began, in seconds since the epoch."""
+
+    @property
+    def is_baking(self) -> bool:
+        """Whether a change was out that had not proved itself."""
+        return self.baking_since is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +94,9 @@ class Declaration:
     untouched: bool = False
     blind: bool = False
     """There is no report of what was made before."""
+    rollout: Rollout | None = None
+    undone: bool = False
+    """This generation failed: the stable revision stands in its place."""
     requested: bool = False
     operator_version: str | None = None
     found: tuple[Resource, ...] = ()

@@ -36,6 +36,7 @@ RECREATE_SECONDS = 30
 # What was seen at a version is true of that version; this bounds how long a mistake of ours could live.
 SEEN_SECONDS = 3600
 STABLE_LABEL = "stable"
+REJECTED_LABEL = "rejected-"
 
 
 class Tagged(Protocol):
@@ -69,7 +70,7 @@ class Parameters:
     def desired(self, declaration: Declaration) -> Iterable[Parameter]:
         """The declared parameters, those first that AWS is likelier to refuse, so that least is half done."""
         return sorted(
-            (desired_parameter(declaration, parameter) for parameter in declaration.parameters),
+            (desired_parameter(declaration, item) for item in declaration.parameters if not item.is_leaving),
             key=lambda parameter: (parameter.type != ParameterType.SECURE_STRING, parameter.tier == Tier.STANDARD),
         )
 
@@ -85,6 +86,8 @@ class Parameters:
         close = {parameter.name: parameter for parameter in self._look_closely(scope, fresh, wanted)}
         for name in answers:
             parameter = close.get(name) or self._with_tags(self._seen[name], wanted.get(name), indexed)
+            if parameter.last_modified is None:
+                parameter = replace(parameter, last_modified=answers[name]["LastModifiedDate"].timestamp())
             self._remember(scope, parameter)
             yield comparable(parameter, wanted.get(name))
 
@@ -256,13 +259,16 @@ class Parameters:
         """Free the oldest of the 100 versions from our label; somebody else's label is not ours to move."""
         pages = self._ssm.get_paginator("get_parameter_history").paginate(Name=name, WithDecryption=False)
         oldest = min((item for page in pages for item in page["Parameters"]), key=lambda item: item["Version"])
-        foreign = [label for label in oldest.get("Labels", []) if label != STABLE_LABEL]
+        ours = [
+            label for label in oldest.get("Labels", []) if label == STABLE_LABEL or label.startswith(REJECTED_LABEL)
+        ]
+        foreign = sorted(set(oldest.get("Labels", [])) - set(ours))
         if foreign:
             raise NotPossible(
                 f"parameter {name} has 100 versions and the oldest, {oldest['Version']}, carries the label {foreign[0]}, "
                 "so SSM takes no new version; move or remove that label"
             )
-        self._ssm.unlabel_parameter_version(Name=name, ParameterVersion=oldest["Version"], Labels=[STABLE_LABEL])
+        self._ssm.unlabel_parameter_version(Name=name, ParameterVersion=oldest["Version"], Labels=ours)
 
 
 def _is_secret(parameter: Parameter | None) -> bool:

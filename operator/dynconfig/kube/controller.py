@@ -16,7 +16,8 @@ from dynconfig.engine.agenda import Agenda, Key, Lane
 from dynconfig.engine.declaration import Declaration
 from dynconfig.engine.declare import declare, declare_deletion, parse_spec, sources
 from dynconfig.engine.errors import AccessDenied, DynConfigError, Retryable
-from dynconfig.engine.reconcile import Engine, Outcome
+from dynconfig.engine.outcome import Outcome
+from dynconfig.engine.reconcile import Engine
 from dynconfig.engine.resource import Owner
 from dynconfig.kube import sources as references
 from dynconfig.kube.client import ApiConflict, ApiRefused, ApiUnavailable, Document, Kube
@@ -168,13 +169,16 @@ class Controller:
         wanted = sources(parse_spec(document))
         self._references.note(key, wanted)
         read = await references.read(self._on.kube, key.namespace, wanted)
-        return declare(
+        made = partial(
+            declare,
             document,
             owner=self._owner(document),
             default_region=self._on.region,
             read=read,
             allowed_paths=self._on.paths_of(key.namespace),
         )
+        # Patterns, JSON Schemas and rules of one tenant may take their time; the others are served meanwhile.
+        return await asyncio.get_running_loop().run_in_executor(self._threads, made)
 
     async def _begin(self, key: Key, document: Document, declaration: Declaration) -> Document:
         """The finalizer before the first write to AWS, so that nothing written is ever lost sight of."""
@@ -190,7 +194,7 @@ class Controller:
 
     async def _run(self, key: Key, document: Document, declaration: Declaration) -> str:
         deadline = self._on.clock() + self._on.turn_seconds
-        run = partial(self._on.engine.run, declaration, lambda: self._on.clock() < deadline)
+        run = partial(self._on.engine.run, declaration, lambda: self._on.clock() < deadline, self._on.now())
         outcome = await asyncio.get_running_loop().run_in_executor(self._threads, run)
         previous, now = document.get("status") or {}, self._on.now()
         if outcome.was_observed:
@@ -255,6 +259,9 @@ class Controller:
             self._again(key, error.delay or self._backoff(key), Lane.CHANGE)
         elif outcome.remaining and error is None and not outcome.is_held:
             self._again(key, 0.0, Lane.CHANGE)
+        elif outcome.again is not None:
+            self._failures.pop(key, None)
+            self._again(key, outcome.again, Lane.CHANGE)
         else:
             self._failures.pop(key, None)
             seconds = outcome.declaration.resync_seconds

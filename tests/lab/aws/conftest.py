@@ -8,6 +8,8 @@ from typing import Any
 import httpx2
 import pytest
 from tests.lab.aws.clients import connect
+from tests.lab.aws.watching import Watched
+from tests.lab.aws.wires import Wires
 
 from dynconfig_lab.aws import AwsLab, Faults
 
@@ -55,3 +57,17 @@ def http() -> Iterator[httpx2.Client]:
 def path() -> str:
     """A path that no other test uses, always six characters long."""
     return f"/t{next(_numbers):04d}"
+
+
+@pytest.fixture
+def wires(aws: Callable[[str], Any]) -> Iterator[Wires]:
+    wires = Wires(aws("events"), aws("sqs"))
+    yield wires
+    wires.take_down()
+
+
+@pytest.fixture
+def watched(lab: AwsLab, aws: Callable[[str], Any]) -> Iterator[Watched]:
+    watched = Watched(lab, aws("cloudwatch"))
+    yield watched
+    watched.take_down()

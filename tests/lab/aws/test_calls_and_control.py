@@ -100,7 +100,7 @@ def test_counts_are_told_by_name() -> None:
     [
         ("ssm", "get_service_setting", {"SettingId": "/ssm/parameter-store/default-parameter-tier"}),
         ("service-quotas", "list_services", {}),
-        ("cloudwatch", "describe_alarm_history", {}),
+        ("cloudwatch", "list_metric_streams", {}),
     ],
 )
 def test_a_call_that_is_not_emulated_says_so(

@@ -1,0 +1,61 @@
+"""Tags of alarms and dashboards, kept where moto's tagging API finds them.
+
+https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_TagResource.html
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from moto.cloudwatch.models import cloudwatch_backends
+
+from dynconfig_lab.aws import cloudwatch_dashboards, cloudwatch_rules
+from dynconfig_lab.aws.answers import AwsError
+from dynconfig_lab.aws.calls import ACCOUNT
+from dynconfig_lab.aws.cloudwatch_alarm import alarms_of
+
+Request = Mapping[str, Any]
+Tags = Sequence[Mapping[str, str]]
+
+
+def listed(request: Request, region: str) -> dict[str, Any]:
+    """ListTagsForResource: nothing where there is no such resource."""
+    return {"Tags": _tagger(request["ResourceARN"], region).list_tags_for_resource(request["ResourceARN"])["Tags"]}
+
+
+def tag(request: Request, region: str) -> None:
+    """TagResource. Raises AwsError."""
+    arn, present = request["ResourceARN"], {item["Key"] for item in listed(request, region)["Tags"]}
+    _require(arn, region)
+    cloudwatch_rules.check_tags(request["Tags"], len(present - {item["Key"] for item in request["Tags"]}))
+    add(arn, region, request["Tags"])
+
+
+def untag(request: Request, region: str) -> None:
+    """UntagResource. Raises AwsError."""
+    _require(request["ResourceARN"], region)
+    _tagger(request["ResourceARN"], region).untag_resource_using_names(request["ResourceARN"], request["TagKeys"])
+
+
+def add(arn: str, region: str, tags: Tags) -> None:
+    """Set tags, besides those that are there."""
+    _tagger(arn, region).tag_resource(arn, list(tags))
+
+
+def forget(arn: str, region: str) -> None:
+    """The resource has gone."""
+    _tagger(arn, region).delete_all_tags_for_resource(arn)
+
+
+def _require(arn: str, region: str) -> None:
+    kind, _, name = arn.partition(f":{ACCOUNT}:")[2].replace("/", ":", 1).partition(":")
+    if kind == "dashboard":
+        is_known = name in cloudwatch_dashboards.dashboards()
+    else:
+        is_known = kind == "alarm" and arn.split(":")[3] == region and name in alarms_of(region)
+    if not is_known:
+        raise AwsError("ResourceNotFoundException", f"Unknown resource: {arn}", 404)
+
+
+def _tagger(arn: str, region: str) -> Any:
+    home = cloudwatch_dashboards.HOME if ":dashboard/" in arn else region
+    return cloudwatch_backends[ACCOUNT][home].tagger

@@ -1,0 +1,184 @@
+"""Watches alarms: evaluates each in its rhythm, and tells the world of each change of state.
+
+https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/AlarmThatSendsEmail.html
+"""
+
+import json
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from moto.core.exceptions import ServiceException
+from moto.sns.models import sns_backends
+
+from dynconfig_lab.aws import cloudwatch_events, cloudwatch_expression, cloudwatch_history, cloudwatch_query
+from dynconfig_lab.aws.answers import AwsError
+from dynconfig_lab.aws.calls import ACCOUNT
+from dynconfig_lab.aws.cloudwatch_alarm import LOCK, Alarm, State, alarms_of, changed, regions
+from dynconfig_lab.aws.cloudwatch_evaluation import SPARE_PERIODS, Datapoint, evaluate
+from dynconfig_lab.aws.cloudwatch_metrics import metrics_of
+from dynconfig_lab.functions.service import Functions
+
+log = logging.getLogger(__name__)
+
+TICK_SECONDS = 0.25
+# AWS looks at an alarm once a minute, and more often where its period is shorter.
+RHYTHM_SECONDS = 60.0
+LAMBDA = "lambda.alarms.cloudwatch.amazonaws.com"
+
+
+class Watch:
+    """All alarms of all regions. Periods end at the moment of the evaluation; AWS moves them on by whole minutes."""
+
+    def __init__(self, clock: Callable[[], float], emit: Callable[[str, Any], None], functions: Functions) -> None:
+        self._clock = clock
+        self._emit = emit
+        self._functions = functions
+        self._warned: set[str] = set()
+        # A notification takes its time; states do not wait for it.
+        self._actions = ThreadPoolExecutor(1, thread_name_prefix="actions")
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._tick, name="alarms", daemon=True)
+        self.period_seconds: float | None = None
+        """How long each period lasts here; as declared where it is None."""
+
+    def start(self) -> None:
+        """Evaluate by the clock from now on."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Evaluate nothing any more."""
+        self._stopped.set()
+        if self._thread.is_alive():
+            self._thread.join()
+        self._actions.shutdown()
+
+    def evaluate_all(self) -> dict[str, str]:
+        """Evaluate all metric alarms now; the new state of each that changed, by ARN."""
+        with LOCK:
+            before = {alarm.alarm_arn: alarm.state.value for alarm in _all()}
+            for alarm in _all():
+                self._look_at(alarm)
+            now = {alarm.alarm_arn: alarm.state.value for alarm in _all()}
+        return {arn: value for arn, value in now.items() if before.get(arn) != value}
+
+    def transition(self, alarm: Alarm, value: str, reason: str, data: str, seen: frozenset[str] = frozenset()) -> None:
+        """Give an alarm a state; if it is another one, tell, act, and look at the alarms that go by this one."""
+        with LOCK:
+            after = changed(alarm, value, reason, data, self._clock())
+            alarms_of(alarm.region)[alarm.name] = after
+            if after.state.value == alarm.state.value:
+                return
+            self._tell(after, alarm.state)
+            for parent in list(alarms_of(alarm.region).values()):
+                # What goes in a circle is not evaluated.
+                if alarm.name in parent.children and parent.name not in seen:
+                    self._decide(parent, after, seen | {alarm.name})
+
+    def composed(self, alarm: Alarm, verb: str) -> None:
+        """A composite alarm was put: it gets its state at once."""
+        with LOCK:
+            value = cloudwatch_expression.decide(alarm.rule, self._states(alarm.region))
+            reason = f"{alarm.alarm_arn} was {verb} and its alarm rule evaluates to {value}"
+            self.transition(alarm, value, reason, self._triggers(alarm))
+
+    def _tick(self) -> None:
+        while not self._stopped.wait(TICK_SECONDS):
+            with LOCK:
+                for alarm in _all():
+                    if self._clock() - alarm.looked_at >= min(self._period(alarm), RHYTHM_SECONDS):
+                        self._look_at(alarm)
+
+    def _period(self, alarm: Alarm) -> float:
+        return self.period_seconds or float(alarm.period)
+
+    def _look_at(self, alarm: Alarm) -> None:
+        now = self._clock()
+        criteria = alarm.criteria(self._period(alarm))
+        alarms_of(alarm.region)[alarm.name] = replace(alarm, looked_at=now)
+        points = _points(alarm, criteria.period, criteria.periods + SPARE_PERIODS, now)
+        verdict = evaluate(criteria, points, alarm.state.value, now)
+        if verdict is not None and verdict.state != alarm.state.value:
+            self.transition(alarm, verdict.state, verdict.reason, verdict.data)
+
+    def _decide(self, parent: Alarm, child: Alarm, seen: frozenset[str]) -> None:
+        value = cloudwatch_expression.decide(parent.rule, self._states(parent.region))
+        if value != parent.state.value:
+            at = datetime.fromtimestamp(child.state.at, UTC).strftime("%A %d %B, %Y %H:%M:%S UTC")
+            reason = f"{child.alarm_arn} transitioned to {child.state.value} at {at}"
+            self.transition(parent, value, reason, self._triggers(parent), seen)
+
+    def _states(self, region: str) -> cloudwatch_expression.States:
+        known = alarms_of(region)
+        return lambda name: known[name].state.value if name in known else "INSUFFICIENT_DATA"
+
+    def _triggers(self, parent: Alarm) -> str:
+        """The children that are in ALARM, as StateReasonData names them."""
+        known = alarms_of(parent.region)
+        firing = [known[name] for name in parent.children if name in known and known[name].state.value == "ALARM"]
+        told = [
+            {"arn": alarm.alarm_arn, "state": {"value": "ALARM", "timestamp": alarm.state.to_json()["timestamp"]}}
+            for alarm in firing
+        ]
+        return json.dumps({"triggeringAlarms": told}, separators=(",", ":"))
+
+    def _tell(self, alarm: Alarm, previous: State) -> None:
+        cloudwatch_history.state_changed(alarm, previous)
+        self._emit(alarm.region, cloudwatch_events.event(alarm, previous))
+        if alarm.actions_enabled:
+            for arn in alarm.fields.get(cloudwatch_events.ACTIONS_OF[alarm.state.value]) or ():
+                # What is not foreseen there is logged as an error by the executor.
+                self._actions.submit(self._act, arn, alarm, previous).add_done_callback(Future.result)
+
+    def _act(self, arn: str, alarm: Alarm, previous: State) -> None:
+        if ":sns:" in arn:
+            self._publish(arn, alarm, previous)
+        elif ":lambda:" in arn and self._functions.allows(alarm.region, arn, LAMBDA, alarm.alarm_arn):
+            self._invoke(arn, alarm, previous)
+        else:
+            self._warn(arn, "The action %s of an alarm is neither a topic nor a function that lets alarms invoke it")
+
+    def _invoke(self, arn: str, alarm: Alarm, previous: State) -> None:
+        document = cloudwatch_events.payload(alarm, previous)
+        try:
+            self._functions.invoke(alarm.region, arn, json.dumps(document).encode(), "Event")
+        except AwsError as error:
+            self._warn(arn, f"The function %s is not invoked: {error}")
+
+    def _publish(self, arn: str, alarm: Alarm, previous: State) -> None:
+        message, subject = cloudwatch_events.notification(alarm, previous), cloudwatch_events.subject(alarm)
+        try:
+            sns_backends[ACCOUNT][alarm.region].publish(message, arn=arn, subject=subject[:100])
+        except ServiceException as error:
+            self._warn(arn, f"The topic %s gets no notification: {error}")
+
+    def _warn(self, arn: str, message: str) -> None:
+        if arn not in self._warned:
+            self._warned.add(arn)
+            log.warning(message, arn)
+
+
+def _all() -> Sequence[Alarm]:
+    """Every metric alarm."""
+    return [alarm for region in regions() for alarm in list(alarms_of(region).values()) if not alarm.is_composite]
+
+
+def _points(alarm: Alarm, period: float, count: int, now: float) -> list[Datapoint]:
+    """The datapoints of the last so many periods, newest first."""
+    # What was put in this very moment counts.
+    edges = [now + 0.001 - period * number for number in range(count, -1, -1)]
+    try:
+        found = cloudwatch_query.evaluate(alarm.queries, metrics_of(alarm.region), lambda _period: edges)
+    except AwsError as error:
+        log.warning("The alarm %s can not be evaluated: %s", alarm.name, error.message)
+        return [Datapoint(at) for at in reversed(edges[:-1])]
+    returned = next(query["Id"] for query in alarm.queries if query.get("ReturnData", True))
+    points = found[returned]
+    return [
+        Datapoint(at, points[at].value, points[at].count) if at in points else Datapoint(at)
+        for at in reversed(edges[:-1])
+    ]

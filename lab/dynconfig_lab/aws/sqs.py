@@ -1,0 +1,148 @@
+"""SQS where moto differs: a long poll that wakes at once, bad policies, other attributes, what is not emulated.
+
+https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/Welcome.html
+"""
+
+import json
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from moto.core.exceptions import ServiceException
+from moto.sqs.models import sqs_backends
+
+from dynconfig_lab.aws import sqs_policy
+from dynconfig_lab.aws.answers import Answer, AwsError
+from dynconfig_lab.aws.calls import ACCOUNT, Call
+
+Request = dict[str, Any]
+Forward = Callable[[Request], Answer]
+
+LONGEST_POLL = 20
+# A message that becomes visible again tells nobody; one that is sent does.
+LOOK_SECONDS = 0.1
+_NOT_EMULATED = (
+    "StartMessageMoveTask",
+    "CancelMessageMoveTask",
+    "ListMessageMoveTasks",
+    "AddPermission",
+    "RemovePermission",
+)
+
+
+class Queues:
+    """Handles the calls that moto gets wrong; others go to moto as they are."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._stopped = threading.Event()
+        # Moto may give one message to two that ask at the same moment.
+        self._receiving = threading.Lock()
+
+    def handle(self, call: Call, request: Request, forward: Forward) -> Answer:
+        """The answer to a call. Raises AwsError."""
+        if call.operation in _NOT_EMULATED:
+            raise AwsError("NotEmulated", f"The lab does not emulate sqs.{call.operation}.")
+        handler = _HANDLERS.get(call.operation)
+        return handler(self, call, request, forward) if handler else forward(request)
+
+    def create(self, call: Call, request: Request, forward: Forward) -> Answer:
+        """CreateQueue: again, if nothing that is given differs."""
+        attributes = request.get("Attributes") or {}
+        _check_policy(attributes)
+        _refuse_other(call.region, request["QueueName"], attributes)
+        return forward(request)
+
+    def set_attributes(self, call: Call, request: Request, forward: Forward) -> Answer:
+        """SetQueueAttributes: what is not given stays; moto would drop the policy."""
+        attributes = request.get("Attributes") or {}
+        _check_policy(attributes)
+        queue = _queue(call.region, request)
+        kept = {"Policy": queue.policy} if queue is not None and queue.policy else {}
+        return forward({**request, "Attributes": {**kept, **attributes}})
+
+    def stop(self) -> None:
+        """Let those go that wait for messages."""
+        self._stopped.set()
+
+    def receive(self, call: Call, request: Request, forward: Forward) -> Answer:
+        """ReceiveMessage: waits beside the others, and answers as soon as there is a message."""
+        queue = _queue(call.region, request)
+        seconds = request.get("WaitTimeSeconds", getattr(queue, "receive_message_wait_time_seconds", 0))
+        if queue is None or not 0 <= int(seconds) <= LONGEST_POLL:
+            return forward(request)
+        until = self._clock() + int(seconds)
+        while True:
+            with self._receiving:
+                answer = forward({**request, "WaitTimeSeconds": 0})
+            left = until - self._clock()
+            if left <= 0 or not answer.is_success or answer.document().get("Messages") or self._stopped.is_set():
+                return answer
+            _wait(queue, min(left, LOOK_SECONDS))
+
+
+_HANDLERS: dict[str, Callable[[Queues, Call, Request, Forward], Answer]] = {
+    "CreateQueue": Queues.create,
+    "SetQueueAttributes": Queues.set_attributes,
+    "ReceiveMessage": Queues.receive,
+}
+
+
+def deliver(region: str, arn: str, source: str, body: str) -> None:
+    """Hand an event of a rule to a queue. Raises AwsError where its policy does not let EventBridge, or there is none."""
+    queue: Any = sqs_backends[ACCOUNT][region].queues.get(arn.rpartition(":")[2])
+    if queue is not None and not sqs_policy.allows(queue.policy or "", arn, "events.amazonaws.com", source):
+        raise AwsError("AccessDenied", f"its policy does not let events.amazonaws.com send for {source}")
+    try:
+        sqs_backends[ACCOUNT][region].send_message(arn.rpartition(":")[2], body)
+    except ServiceException as error:
+        raise AwsError(str(error.code), str(error)) from None
+
+
+def _wait(queue: Any, seconds: float) -> None:
+    """Until a message comes or the time is over; messages are looked for under the lock, so none is missed."""
+    with queue._messages_lock:
+        if not queue.messages:
+            queue._messages_lock.wait(seconds)
+
+
+def _queue(region: str, request: Request) -> Any:
+    return sqs_backends[ACCOUNT][region].queues.get(str(request.get("QueueUrl", "")).rpartition("/")[2])
+
+
+def _check_policy(attributes: Request) -> None:
+    policy = attributes.get("Policy")
+    if not policy:
+        return
+    try:
+        is_object = isinstance(json.loads(policy), dict)
+    except ValueError:
+        is_object = False
+    if not is_object:
+        raise AwsError("InvalidAttributeValue", "Invalid value for the parameter Policy.")
+
+
+def _refuse_other(region: str, name: str, attributes: Request) -> None:
+    """A queue may be created again as long as nothing that is given differs."""
+    queue = sqs_backends[ACCOUNT][region].queues.get(name)
+    present = queue.attributes if queue is not None else {}
+    for key, value in attributes.items():
+        if queue is not None and not _is_same(present.get(key), value):
+            text = f"A queue already exists with the same name and a different value for attribute {key}"
+            raise AwsError("QueueAlreadyExists", text, shape="QueueNameExists")
+
+
+def _is_same(present: object, wanted: str) -> bool:
+    if present is None:
+        return not wanted
+    if isinstance(present, bool):
+        return str(present).lower() == wanted.lower()
+    return _parsed(str(present)) == _parsed(wanted)
+
+
+def _parsed(text: str) -> object:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text

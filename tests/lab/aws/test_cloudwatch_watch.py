@@ -1,0 +1,188 @@
+"""Alarms follow their metrics, by the clock and on request."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import httpx2
+import pytest
+from tests.lab.aws.watching import ALARM_ARN, Watched
+
+from dynconfig_lab.aws import AwsLab
+from dynconfig_lab.aws.server import RemoteLab
+from dynconfig_lab.processes import wait_until
+
+pytestmark = pytest.mark.lab
+
+PATIENCE = 10.0
+
+
+@pytest.fixture(autouse=True)
+def periods_as_declared(lab: AwsLab) -> Iterator[None]:
+    yield
+    lab.alarms(None)
+
+
+def test_an_alarm_fires_when_its_data_says_so_and_rests_when_it_is_over(watched: Watched) -> None:
+    name = watched.alarm(Period=10)
+    watched.put(4.0, 3.0)
+    changed = watched.lab.evaluate_alarms()
+    assert changed[f"{ALARM_ARN}:{name}"] == "ALARM"
+    seen = watched.see(name)
+    assert seen["StateReason"].startswith("Threshold Crossed: 1 datapoint [7.0 (")
+    assert json.loads(seen["StateReasonData"])["recentDatapoints"] == [7.0]
+    watched.lab.alarms(0.001)
+    watched.lab.evaluate_alarms()
+    assert watched.see(name)["StateReason"] == (
+        "Threshold Crossed: no datapoints were received for 1 period and 1 missing datapoint was treated as [NonBreaching]."
+    )
+
+
+def test_the_data_of_each_period_counts_by_itself(watched: Watched) -> None:
+    name = watched.alarm(EvaluationPeriods=2)
+    watched.put(9.0)
+    watched.put(1.0, seconds_ago=90)
+    watched.lab.evaluate_alarms()
+    assert watched.state(name) == "OK"
+    watched.put(8.0, seconds_ago=90)
+    watched.lab.evaluate_alarms()
+    assert watched.state(name) == "ALARM"
+
+
+def test_two_out_of_three_periods_are_enough_where_two_are_asked_for(watched: Watched) -> None:
+    name = watched.alarm(EvaluationPeriods=3, DatapointsToAlarm=2)
+    for seconds_ago in (30, 150):
+        watched.put(9.0, seconds_ago=seconds_ago)
+    watched.put(0.0, seconds_ago=90)
+    watched.lab.evaluate_alarms()
+    assert watched.state(name) == "ALARM"
+
+
+def test_only_data_of_just_its_metric_dimensions_and_unit_counts(watched: Watched) -> None:
+    function = [{"Name": "FunctionName", "Value": "f"}]
+    plain = watched.alarm()
+    special = watched.alarm(Dimensions=function, Unit="Count")
+    watched.put(9.0, Dimensions=function, Unit="Seconds")
+    watched.lab.evaluate_alarms()
+    assert [watched.state(name) for name in (plain, special)] == ["OK", "OK"]
+    watched.put(9.0, Dimensions=function, Unit="Count")
+    watched.lab.evaluate_alarms()
+    assert [watched.state(name) for name in (plain, special)] == ["OK", "ALARM"]
+
+
+@pytest.mark.parametrize(
+    ("statistic", "threshold"),
+    [
+        ({"Statistic": "Sum"}, 14.5),
+        ({"Statistic": "Average"}, 4.5),
+        ({"Statistic": "Maximum"}, 9.5),
+        ({"Statistic": "Minimum"}, 0.5),
+        ({"Statistic": "SampleCount"}, 2.5),
+        ({"Statistic": None, "ExtendedStatistic": "p50"}, 3.5),
+    ],
+    ids=str,
+)
+def test_each_statistic_is_compared(watched: Watched, statistic: dict[str, Any], threshold: float) -> None:
+    # Of 1, 4 and 10 each statistic is half above its threshold.
+    name = watched.alarm(**statistic, Threshold=threshold)
+    above = watched.alarm(**statistic, Threshold=threshold + 1)
+    watched.put(1.0, 4.0, 10.0)
+    watched.lab.evaluate_alarms()
+    assert [watched.state(name), watched.state(above)] == ["ALARM", "OK"]
+
+
+@pytest.mark.parametrize(
+    ("treated", "state"),
+    [("missing", "INSUFFICIENT_DATA"), ("ignore", "INSUFFICIENT_DATA"), ("breaching", "ALARM"), ("notBreaching", "OK")],
+)
+def test_without_data_it_depends_on_how_missing_data_is_treated(watched: Watched, treated: str, state: str) -> None:
+    name = watched.alarm(TreatMissingData=treated)
+    watched.lab.evaluate_alarms()
+    assert watched.state(name) == state
+
+
+def test_an_alarm_on_an_expression_is_evaluated(watched: Watched) -> None:
+    metric = {"Namespace": watched.namespace, "MetricName": "errors"}
+    queries = [
+        {"Id": "e1", "Expression": "m1 * 10", "Label": "tenfold"},
+        {"Id": "m1", "MetricStat": {"Metric": metric, "Period": 60, "Stat": "Sum"}, "ReturnData": False},
+    ]
+    none = dict.fromkeys(("Namespace", "MetricName", "Statistic", "Period"))
+    name = watched.alarm(**none, Metrics=queries, Threshold=15.0)
+    watched.put(2.0)
+    watched.lab.evaluate_alarms()
+    seen = watched.see(name)
+    assert seen["StateValue"] == "ALARM"
+    assert seen["Metrics"] == queries
+    assert "Period" not in seen
+    assert "statistic" not in json.loads(seen["StateReasonData"])
+
+
+def test_a_state_that_was_set_lasts_until_the_next_evaluation(watched: Watched) -> None:
+    name = watched.alarm()
+    watched.set(name, "ALARM")
+    assert watched.state(name) == "ALARM"
+    watched.lab.evaluate_alarms()
+    assert watched.state(name) == "OK"
+
+
+def test_alarms_are_evaluated_by_the_clock_in_the_rhythm_of_their_period(watched: Watched) -> None:
+    watched.lab.alarms(0.5)
+    name = watched.alarm(Period=3600)
+    watched.put(9.0)
+    assert wait_until(lambda: watched.state(name) == "ALARM", PATIENCE)
+    assert wait_until(lambda: watched.state(name) == "OK", PATIENCE)
+
+
+def test_an_alarm_is_left_alone_until_its_period_is_over(watched: Watched) -> None:
+    slow, quick = watched.alarm(Period=60), watched.alarm(Period=60)
+    watched.put(9.0)
+    watched.lab.alarms(0.3)
+    assert wait_until(lambda: watched.state(quick) == "ALARM", PATIENCE)
+    watched.lab.alarms(None)
+    for name in (slow, quick):
+        watched.set(name, "INSUFFICIENT_DATA")
+    watched.put(9.0)
+    # With periods of a minute nothing was due since; asked for, it is looked at.
+    assert [watched.state(name) for name in (slow, quick)] == ["INSUFFICIENT_DATA"] * 2
+    watched.lab.evaluate_alarms()
+    assert [watched.state(name) for name in (slow, quick)] == ["ALARM"] * 2
+
+
+# --- the control interface
+
+
+def test_the_length_of_periods_is_set_and_told(lab: AwsLab, http: httpx2.Client) -> None:
+    where = f"{lab.control_url}/alarms"
+    assert http.get(where).json() == {"period_seconds": None}
+    assert http.post(where, json={"period_seconds": 2}).json() == {"period_seconds": 2}
+    assert http.get(where).json() == {"period_seconds": 2}
+    mistakes: list[object] = [{"period_seconds": 0}, {"period_seconds": "2"}, {"period_seconds": True}, []]
+    for wrong in mistakes:
+        answer = http.post(where, json=wrong)
+        assert answer.status_code == 400
+        assert "period_seconds: has to be a number above 0" in answer.json()["error"]
+    assert http.get(where).json() == {"period_seconds": 2}
+    assert http.post(where, json={}).json() == {"period_seconds": None}
+
+
+def test_a_lab_elsewhere_evaluates_on_request(lab: AwsLab, watched: Watched) -> None:
+    remote = RemoteLab(lab.control_url)
+    name = watched.alarm()
+    watched.put(9.0)
+    remote.alarms(30)
+    assert remote.evaluate_alarms()[f"{ALARM_ARN}:{name}"] == "ALARM"
+    remote.alarms(None)
+    assert watched.state(name) == "ALARM"
+
+
+def test_a_reset_forgets_alarms_data_and_dashboards(lab: AwsLab, watched: Watched) -> None:
+    name = watched.alarm()
+    watched.put(9.0)
+    watched.cloudwatch.put_dashboard(DashboardName=name, DashboardBody='{"widgets": []}')
+    lab.clear()
+    assert watched.cloudwatch.describe_alarms()["MetricAlarms"] == []
+    assert watched.cloudwatch.list_metrics()["Metrics"] == []
+    assert watched.cloudwatch.list_dashboards()["DashboardEntries"] == []
+    assert watched.cloudwatch.describe_alarm_history()["AlarmHistoryItems"] == []
+    assert lab.evaluate_alarms() == {}
