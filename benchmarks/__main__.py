@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx2
-from benchmarks import figures, reader, road
+from benchmarks import drift, figures, reader, road
 from benchmarks.figures import Figure
 from rich.console import Console
 
@@ -18,6 +18,8 @@ Measure = Callable[[Stage, httpx2.Client], Iterator[Figure]]
 
 MEASURES: dict[str, Measure] = {
     "speed": road.speed,
+    "drift": drift.drift,
+    "idle": drift.idle,
     "memory": road.memory,
     "function": reader.function,
     "start": reader.start,

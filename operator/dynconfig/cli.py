@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -88,6 +89,33 @@ def plan(
         for config, planned in found:
             _print(config, planned)
     raise typer.Exit(0 if all(planned.is_empty for _, planned in found) else CHANGES)
+
+
+@app.command()
+def dashboard(
+    file: Files,
+    namespace: Namespace = "default",
+    png: Annotated[Path | None, typer.Option("--png", help="Draw a picture into this file instead.")] = None,
+    last: Annotated[str, typer.Option("--last", help="How far back the picture goes, for example 30m or 24h.")] = "3h",
+) -> None:
+    """Print the CloudWatch dashboard of an object as JSON, or draw it from the data that CloudWatch has.
+
+    Example: dynconfig dashboard -f manifests/examples/myapp.yaml --png dashboard.png
+    """
+    from dynconfig import board
+
+    settings = Settings.from_environment(os.environ)
+    documents = files.read(file, namespace).configs
+    if len(documents) != 1:
+        raise typer.BadParameter(f"has to hold one object, and holds {len(documents)}", param_hint="--file")
+    shown = board.shown(documents[0], settings)
+    if png is None:
+        sys.stdout.write(json.dumps(shown.body, indent=2) + "\n")
+        return
+    picture = board.png(shown, settings, now=time.time(), last=board.window(last))
+    png.write_bytes(picture)
+    about = documents[0]["metadata"]
+    out.print(f"{png}: the last {last} of {about['namespace']}/{about['name']}", soft_wrap=True)
 
 
 @app.command()

@@ -9,7 +9,15 @@ import pytest
 from typer.testing import CliRunner
 
 from dynconfig.aws.layers import layer
-from dynconfig.aws.permissions import ACCOUNT_ACTIONS, LOG_ACCOUNT_ACTIONS, Allowed, operator_policy
+from dynconfig.aws.permissions import (
+    ACCOUNT_ACTIONS,
+    ALARM_ACCOUNT_ACTIONS,
+    EVENT_RULE_ACTIONS,
+    LOG_ACCOUNT_ACTIONS,
+    QUEUE_ACTIONS,
+    Allowed,
+    operator_policy,
+)
 from dynconfig.cli import app
 from dynconfig.engine.arns import Arns
 from dynconfig.engine.naming import Names
@@ -48,7 +56,9 @@ def test_parameters_are_limited_to_the_paths_with_a_slash_at_their_end() -> None
 
 def test_only_what_has_no_resource_level_is_allowed_on_everything() -> None:
     wide = [statement for statement in policy(keys=[KEY]).values() if statement["Resource"] == "*"]
-    assert [statement["Action"] for statement in wide] == [[*ACCOUNT_ACTIONS, *LOG_ACCOUNT_ACTIONS]]
+    assert [statement["Action"] for statement in wide] == [
+        [*ACCOUNT_ACTIONS, *LOG_ACCOUNT_ACTIONS, *ALARM_ACCOUNT_ACTIONS]
+    ]
 
 
 @pytest.mark.parametrize("boundary", ["", "arn:aws:iam::123456789012:policy/boundary"])
@@ -66,12 +76,20 @@ def test_keys_are_usable_through_ssm_in_the_region_and_for_the_paths_only() -> N
     }
 
 
+def test_queue_and_rules_by_which_events_are_heard_are_limited_to_our_prefix() -> None:
+    statements = policy()
+    assert statements["Queue"]["Resource"] == "arn:aws:sqs:eu-west-1:123456789012:dynconfig-*"
+    assert statements["EventRules"]["Resource"] == "arn:aws:events:eu-west-1:123456789012:rule/dynconfig-*"
+    assert set(statements["Queue"]["Action"]) == set(QUEUE_ACTIONS)
+    assert set(statements["EventRules"]["Action"]) == set(EVENT_RULE_ACTIONS)
+
+
 def test_without_keys_there_is_no_statement_about_keys() -> None:
     assert "kms" not in json.dumps(policy())
 
 
 def test_an_operator_for_parameters_only_may_do_nothing_else() -> None:
-    assert set(policy(functions=())) == {"Parameters", "Metadata"}
+    assert set(policy(functions=())) == {"Parameters", "Metadata", "Queue", "EventRules"}
     assert policy(functions=())["Metadata"]["Action"] == list(ACCOUNT_ACTIONS)
 
 
@@ -103,6 +121,8 @@ def _check_all(found: dict[str, dict[str, Any]], names: Names) -> None:
     assert allows(found, "logs:CreateLogGroup", f"{ARNS.log_group(names.log_group)}:*")
     assert allows(found, "events:PutRule", ARNS.rule(names.rule))
     assert allows(found, "scheduler:CreateSchedule", ARNS.schedule(names.schedule))
+    assert allows(found, "cloudwatch:PutMetricAlarm", ARNS.alarm(names.alarm("Errors")))
+    assert allows(found, "cloudwatch:PutDashboard", ARNS.dashboard(names.dashboard))
 
 
 @pytest.mark.parametrize(
@@ -113,6 +133,8 @@ def _check_all(found: dict[str, dict[str, Any]], names: Names) -> None:
         ("iam:PassRole", ARNS.role("admin")),
         ("events:PutRule", ARNS.rule("payments")),
         ("scheduler:UpdateSchedule", ARNS.schedule("payments")),
+        ("cloudwatch:DeleteAlarms", ARNS.alarm("payments/Errors")),
+        ("cloudwatch:PutDashboard", ARNS.dashboard("payments")),
         ("logs:DeleteLogGroup", ARNS.log_group("/aws/lambda/payments")),
         ("lambda:CreateFunction", "arn:aws:lambda:us-east-1:123456789012:function:dynconfig-a"),
     ],
@@ -214,4 +236,4 @@ def test_the_command_prints_what_was_asked_for() -> None:
     )
     assert printed == operator_policy(allowed)
     only = json.loads(CliRunner().invoke(app, ["iam", "--path", "/a", "--parameters-only"]).stdout)
-    assert {item["Sid"] for item in only["Statement"]} == {"Parameters", "Metadata"}
+    assert {item["Sid"] for item in only["Statement"]} == {"Parameters", "Metadata", "Queue", "EventRules"}

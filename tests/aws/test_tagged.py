@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from dynconfig.aws import tagged
-from dynconfig.aws.tagged import TaggedParameters
+from dynconfig.aws.tagged import TaggedAlarms, TaggedParameters
 from dynconfig.engine.resource import Owner
 
 MINE = Owner("cluster", "shop", "myapp", "uid-1")
@@ -13,8 +13,9 @@ MINE = Owner("cluster", "shop", "myapp", "uid-1")
 class Tagging:
     """AWS's answer to GetResources, as data, and what was asked."""
 
-    def __init__(self, tags: dict[str, dict[str, str]]) -> None:
+    def __init__(self, tags: dict[str, dict[str, str]], before_name: str = "arn:aws:ssm:eu-west-1:1:parameter") -> None:
         self.tags = tags
+        self.before_name = before_name
         self.asked: list[dict[str, Any]] = []
 
     def get_paginator(self, method: str) -> "Tagging":
@@ -26,7 +27,7 @@ class Tagging:
         (wanted,) = request["TagFilters"]
         found = [
             {
-                "ResourceARN": f"arn:aws:ssm:eu-west-1:1:parameter{name}",
+                "ResourceARN": f"{self.before_name}{name}",
                 "Tags": [{"Key": key, "Value": value} for key, value in tags.items()],
             }
             for name, tags in self.tags.items()
@@ -96,3 +97,13 @@ def test_a_close_look_at_one_of_many_asks_for_its_own_tag() -> None:
     assert found.owned(MINE.tag) == ("/myapp/0", "/myapp/2")
     assert found.tags("/myapp/1") is None
     assert len(found.owned(other.tag)) == tagged.FEW
+
+
+def test_alarms_have_an_index_of_their_own_by_name_whatever_is_in_it() -> None:
+    tags = {"dynconfig.dev/owner": MINE.tag}
+    tagging = Tagging({"dynconfig-shop-myapp/Errors": tags}, "arn:aws:cloudwatch:eu-west-1:1:alarm:")
+    alarms = TaggedAlarms(tagging, Time())  # type: ignore[arg-type]  # it answers as AWS does
+    alarms.look(MINE, closely=False)
+    assert alarms.owned(MINE.tag) == ("dynconfig-shop-myapp/Errors",)
+    assert alarms.tags("dynconfig-shop-myapp/Errors") == tuple(tags.items())
+    assert tagging.asked[0]["ResourceTypeFilters"] == ["cloudwatch:alarm"]

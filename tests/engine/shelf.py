@@ -99,7 +99,7 @@ class Bell:
 
     def observe(self, scope: Scope, desired: Sequence[Alarming]) -> Iterable[Alarming]:
         """The alarm with its state."""
-        return [Alarming(name="errors", owner=scope.owner.tag, firing_since=self.since)] if self.exists else []
+        return [self._as_it_is(Alarming(name="errors", owner=scope.owner.tag))] if self.exists else []
 
     def refuse(self, desired: Alarming, observed: Alarming | None) -> None:
         """Nothing."""
@@ -107,7 +107,10 @@ class Bell:
     def put(self, desired: Alarming, observed: Alarming | None) -> Alarming:
         """Make it."""
         self.exists = True
-        return replace(desired, firing_since=self.since)
+        return self._as_it_is(desired)
+
+    def _as_it_is(self, alarm: Alarming) -> Alarming:
+        return alarm if self.since is None else replace(alarm, state="ALARM", since=self.since)
 
     def delete(self, observed: Sequence[Alarming]) -> None:
         """Remove it."""

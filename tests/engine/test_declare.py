@@ -189,3 +189,9 @@ def test_faults_lists_what_can_be_known_of_a_file() -> None:
     wrong = document({}, parameters=[{"name": "a", "value": "x", "schema": {"type": "integer"}}, REFERRING[0]])
     assert faults(wrong, lambda _source: None) == ("parameter a: the value is not of type integer",)
     assert faults({"spec": {"path": "nope"}}, lambda _source: None)[0].startswith("spec.path: ")
+
+
+def test_a_topic_of_another_region_is_refused_also_where_the_region_is_the_operators() -> None:
+    topic = "arn:aws:sns:us-east-1:123456789012:ops"
+    with pytest.raises(InvalidSpec, match=r"spec\.alarms\.notify: topic arn:aws:sns:us-east-1.* is not in eu-west-1"):
+        resolved([], alarms={"defaults": False, "notify": [topic]})

@@ -26,6 +26,8 @@ def test_names_begin_with_dynconfig_namespace_and_name() -> None:
         "rule": "dynconfig-shop-myapp-parameters",
         "schedule": "dynconfig-shop-myapp",
         "http_api": "dynconfig-shop-myapp",
+        "alarms": "dynconfig-shop-myapp/",
+        "dashboard": "dynconfig-shop-myapp-eu-west-1",
     }
 
 
@@ -34,11 +36,27 @@ def test_given_names_are_taken_and_the_others_follow_from_that_of_the_function()
     assert (names.function, names.role, names.rule) == ("my-function", "my-role", "my-function-parameters")
 
 
+@pytest.mark.parametrize("function", [None, "my-function", "dynconfig-mine", "f" * 64])
+def test_alarms_and_dashboards_begin_alike_whatever_the_function_is_called(function: str | None) -> None:
+    names = Names.of(OWNER, "eu-west-1", function, None)
+    for name in (names.alarm("Errors"), names.dashboard):
+        assert name.startswith("dynconfig-")
+        assert not name.startswith("dynconfig-dynconfig-")
+
+
+def test_no_objects_alarms_begin_with_anothers() -> None:
+    mine, longer = (
+        Names.of(Owner("cluster", "shop", name, "uid"), "eu-west-1", None, None) for name in ("my", "my-app")
+    )
+    assert not longer.alarm("Errors").startswith(mine.alarms)
+    assert mine.alarm("app-Errors") != longer.alarm("Errors")
+
+
 def test_names_that_are_too_long_are_shortened_and_stay_unique() -> None:
     twin = Owner("cluster", "n" * 63, "m" * 62 + "x", "uid-1")
     for field, name in all_names(LONG).items():
-        assert len(name.removeprefix("/aws/lambda/")) <= LONGEST
-        assert re.fullmatch(r"(/aws/lambda/)?[a-zA-Z0-9_-]+", name)
+        assert len(name.removeprefix("/aws/lambda/").removesuffix("/")) <= LONGEST
+        assert re.fullmatch(r"(/aws/lambda/)?[a-zA-Z0-9_-]+/?", name)
         assert name != all_names(twin)[field]
 
 

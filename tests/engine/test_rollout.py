@@ -15,7 +15,7 @@ QUIET = Alarming(name="errors")
 
 
 def fires(since: float) -> Alarming:
-    return Alarming(name="errors", firing_since=since)
+    return Alarming(name="errors", state="ALARM", since=since)
 
 
 def judged(now: float, *alarms: Alarming, rollout: Rollout = ROLLOUT, **about: object) -> Judgement:

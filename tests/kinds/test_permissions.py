@@ -26,6 +26,8 @@ EVERYTHING = {
         "triggers": {"parameterChange": True, "schedule": "rate(5 minutes)", "httpApi": {}},
     },
     "parameters": [{"name": "a", "value": "1"}],
+    "alarms": {},
+    "dashboard": True,
     "tags": {"team": "shop"},
 }
 

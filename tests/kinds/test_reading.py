@@ -104,7 +104,9 @@ def test_a_revision_is_wanted_only_with_refresh_and_follows_the_versions() -> No
     assert len(revision([one])) == 8
 
 
-def test_a_function_checks_the_simple_schema_and_gets_no_json_schema() -> None:
+def test_the_function_checks_the_simple_schema_and_gets_no_json_schema() -> None:
     schema = {"type": "json", "maxLength": 100, "jsonSchema": {"type": "object"}}
-    found = reading.declared(declared({"name": "limits", "value": "{}", "schema": schema}))
-    assert json.loads(found) == {"limits": {"v": {"type": "json", "maxLength": 100}}}
+    found = json.loads(
+        environment(declared({"name": "limits", "value": "{}", "schema": schema}))["DYNCONFIG_PARAMETERS"]
+    )
+    assert found == {"limits": {"v": {"type": "json", "maxLength": 100}}}

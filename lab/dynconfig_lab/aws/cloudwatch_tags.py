@@ -47,10 +47,12 @@ def forget(arn: str, region: str) -> None:
 
 
 def _require(arn: str, region: str) -> None:
-    kind, _, name = arn.partition(f":{ACCOUNT}:")[2].replace("/", ":", 1).partition(":")
-    if kind == "dashboard":
-        is_known = name in cloudwatch_dashboards.dashboards()
+    resource = arn.partition(f":{ACCOUNT}:")[2]
+    if resource.startswith("dashboard/"):
+        is_known = resource.removeprefix("dashboard/") in cloudwatch_dashboards.dashboards()
     else:
+        # The name of an alarm may have colons and slashes in it.
+        kind, _, name = resource.partition(":")
         is_known = kind == "alarm" and arn.split(":")[3] == region and name in alarms_of(region)
     if not is_known:
         raise AwsError("ResourceNotFoundException", f"Unknown resource: {arn}", 404)

@@ -16,6 +16,10 @@ _ITEM = re.compile(r"(?P<first>\*|\w+)(?:-(?P<last>\w+))?(?:/(?P<step>\d+))?")
 Test = Callable[[datetime], bool]
 
 
+class BadExpression(ValueError):
+    """A text is no expression for a schedule."""
+
+
 @dataclass(frozen=True)
 class Cron:
     """Each field as a test of a minute."""
@@ -28,7 +32,14 @@ class Cron:
 
 
 def parse(fields: str) -> Cron:
-    """The expression between the parentheses. Raises ValueError."""
+    """The expression between the parentheses. Raises BadExpression."""
+    try:
+        return Cron(_tests(fields))
+    except ValueError as error:
+        raise BadExpression(str(error)) from None
+
+
+def _tests(fields: str) -> tuple[Test, ...]:
     parts = fields.split(" ")
     if len(parts) != 6:
         raise ValueError("a cron expression has six fields")
@@ -37,14 +48,12 @@ def parse(fields: str) -> Cron:
         raise ValueError("exactly one of day-of-month and day-of-week is a question mark")
     minute_set, hour_set = _numbers(minutes, 0, 59), _numbers(hours, 0, 23)
     month_set, years = _numbers(month, 1, 12, _MONTHS), _numbers(year, 1970, 2199)
-    return Cron(
-        (
-            lambda at: at.minute in minute_set,
-            lambda at: at.hour in hour_set,
-            lambda at: at.month in month_set,
-            lambda at: at.year in years,
-            _weekday(weekday) if day == "?" else _day(day),
-        )
+    return (
+        lambda at: at.minute in minute_set,
+        lambda at: at.hour in hour_set,
+        lambda at: at.month in month_set,
+        lambda at: at.year in years,
+        _weekday(weekday) if day == "?" else _day(day),
     )
 
 

@@ -21,7 +21,7 @@ def embedded(line: str) -> Iterator[tuple[str, Data]]:
     try:
         document = json.loads(line)
         found = list(_directives(document))
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, OSError):
         # CloudWatch keeps such a line as a log event, and extracts nothing.
         return
     yield from found

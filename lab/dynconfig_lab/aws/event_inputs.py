@@ -10,7 +10,7 @@ from typing import Any
 
 Event = Mapping[str, Any]
 _STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]|\[['\"]([^'\"]+)['\"]\]")
-_VARIABLE = re.compile(r'("?)<([^<>]+)>("?)')
+_VARIABLE = re.compile(r"<([^<>]+)>")
 
 
 def told(target: Mapping[str, Any], event: Event, rule: str) -> str:
@@ -44,15 +44,16 @@ def _transformed(transformer: Mapping[str, Any], event: Event, rule: str) -> str
         "aws.events.event.json": event,
     }
     template: str = transformer["InputTemplate"]
-    is_text = template.lstrip().startswith('"')
 
     def filled(found: re.Match[str]) -> str:
-        before, name, after = found.groups()
-        value = values.get(name)
-        if before and after:
-            return json.dumps(value if isinstance(value, str) else json.dumps(value))
-        text = value if isinstance(value, str) else json.dumps(value)
-        inner = json.dumps(text)[1:-1] if is_text or before or after else json.dumps(value)
-        return f"{before}{inner}{after}"
+        value = values.get(found[1])
+        if not _is_within_text(template, found.start()):
+            return json.dumps(value)
+        return json.dumps(value if isinstance(value, str) else json.dumps(value))[1:-1]
 
     return _VARIABLE.sub(filled, template)
+
+
+def _is_within_text(template: str, position: int) -> bool:
+    """Whether a place lies between quotation marks."""
+    return len(re.findall(r'(?<!\\)"', template[:position])) % 2 == 1

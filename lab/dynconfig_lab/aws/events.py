@@ -15,11 +15,13 @@ from typing import Any
 from moto.core.exceptions import ServiceException
 from moto.events.models import events_backends
 from moto.ssm.models import ssm_backends
+from werkzeug.exceptions import HTTPException
 
 from dynconfig_lab.aws import event_inputs, sqs
 from dynconfig_lab.aws.answers import Answer, AwsError
 from dynconfig_lab.aws.calls import ACCOUNT, Call
 from dynconfig_lab.aws.ssm_rules import canonical
+from dynconfig_lab.aws.turns import turn
 from dynconfig_lab.functions.service import Functions
 
 log = logging.getLogger(__name__)
@@ -78,11 +80,11 @@ class Bus:
         try:
             if ":sqs:" in arn:
                 sqs.deliver(region, arn, rule.arn, event_inputs.told(target, event, rule.arn))
-            else:
+            elif ":log-group:" in arn or ":event-bus/" in arn:
                 _leave_to_moto(rule, target, event)
-        except NotImplementedError:
-            self._skip(arn, "The lab does not deliver events to %s")
-        except (AwsError, ServiceException) as error:
+            else:
+                self._skip(arn, "The lab does not deliver events to %s")
+        except (AwsError, ServiceException, HTTPException) as error:
             log.warning("%s takes no event; it is lost, as in AWS without a dead-letter queue: %s", arn, error)
 
     def _call(self, region: str, rule: str, arn: str, told: str) -> None:
@@ -103,7 +105,8 @@ def _leave_to_moto(rule: Any, target: Mapping[str, Any], event: Event) -> None:
     alone = copy.copy(rule)
     alone.targets = [dict(target)]
     at = datetime.fromisoformat(event["time"]).timestamp()
-    alone.send_to_targets({**copy.deepcopy(event), "time": at, "ingestion-time": at})
+    with turn("logs"):
+        alone.send_to_targets({**copy.deepcopy(event), "time": at, "ingestion-time": at})
 
 
 def _put(request: Mapping[str, Any], answer: Answer) -> list[tuple[str, str]]:

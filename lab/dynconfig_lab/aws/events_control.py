@@ -15,6 +15,7 @@ from moto.events.models import EventPattern, events_backends
 from dynconfig_lab.aws import schedule_expressions
 from dynconfig_lab.aws.answers import Answer, AwsError
 from dynconfig_lab.aws.calls import ACCOUNT
+from dynconfig_lab.aws.cron import BadExpression
 from dynconfig_lab.aws.event_patterns import check_pattern
 from dynconfig_lab.aws.requests import Document, Request
 
@@ -136,7 +137,7 @@ def _check_count(member: str, items: list[Any]) -> None:
 def _check_schedule(expression: str) -> None:
     try:
         known = schedule_expressions.parse(expression)
-    except ValueError:
+    except BadExpression:
         known = None
     # Rules say minute for one and minutes for more, and know no at(…).
     is_singular = re.fullmatch(r"rate\((1 [a-z]+[^s]|(?!1 )\d+ [a-z]+s)\)", expression) is not None

@@ -31,10 +31,16 @@ Handler = Callable[["FunctionsControl", Request, Named, str], Answer]
 class FunctionsControl:
     """Answers Lambda's control plane; invocations are not its business."""
 
-    def __init__(self, clock: Callable[[], float], roles: Roles, retire: Callable[[tuple[str, str]], None]) -> None:
-        """`retire` hears of functions that are no more."""
+    def __init__(
+        self,
+        clock: Callable[[], float],
+        settle_seconds: Callable[[], float],
+        roles: Roles,
+        retire: Callable[[tuple[str, str]], None],
+    ) -> None:
+        """`settle_seconds` is how long a write takes; `retire` hears of functions that are no more."""
         self._roles = roles
-        self._states = FunctionStates(clock)
+        self._states = FunctionStates(clock, settle_seconds)
         self._retire = retire
 
     def clear(self) -> None:

@@ -14,16 +14,23 @@ from dynconfig_lab.functions.spec import FunctionSpec
 
 Document = dict[str, Any]
 
-PENDING_SECONDS = 0.3
 KEPT = ("DeadLetterConfig", "TracingConfig", "LoggingConfig", "KMSKeyArn", "EphemeralStorage")
+
+
+@dataclass(frozen=True)
+class Write:
+    """When it was, and how long it was to take."""
+
+    at: float
+    seconds: float
 
 
 @dataclass(frozen=True)
 class Known:
     """One function, since its last write."""
 
-    created_at: float
-    updated_at: float = float("-inf")
+    created: Write
+    updated: Write | None = None
     serial: str = field(default_factory=lambda: uuid.uuid4().hex)
     layers: tuple[str, ...] = ()
     kept: Mapping[str, Any] = field(default_factory=dict)
@@ -34,8 +41,9 @@ class Known:
 class FunctionStates:
     """All functions of all regions, and the clock that settles them."""
 
-    def __init__(self, clock: Callable[[], float]) -> None:
+    def __init__(self, clock: Callable[[], float], settle_seconds: Callable[[], float]) -> None:
         self._clock = clock
+        self._settle_seconds = settle_seconds
         self._known: dict[tuple[str, str], Known] = {}
 
     def clear(self) -> None:
@@ -48,7 +56,7 @@ class FunctionStates:
 
     def created(self, region: str, name: str, layers: tuple[str, ...], kept: Mapping[str, Any]) -> None:
         """A function was created."""
-        self._known[region, name] = Known(self._clock(), layers=layers, kept=kept)
+        self._known[region, name] = Known(self._write(), layers=layers, kept=kept)
 
     def updated(
         self,
@@ -62,7 +70,7 @@ class FunctionStates:
         known = self._known[region, name]
         self._known[region, name] = replace(
             known,
-            updated_at=self._clock(),
+            updated=self._write(),
             serial=uuid.uuid4().hex,
             layers=known.layers if layers is None else layers,
             kept={**known.kept, **(kept or {})},
@@ -75,11 +83,11 @@ class FunctionStates:
 
     def is_pending(self, known: Known) -> bool:
         """Whether the function is being created."""
-        return self._clock() - known.created_at < PENDING_SECONDS
+        return self._goes_on(known.created)
 
     def is_updating(self, known: Known) -> bool:
         """Whether its last write is being carried out."""
-        return self._clock() - known.updated_at < PENDING_SECONDS
+        return known.updated is not None and self._goes_on(known.updated)
 
     def refuse_busy(self, region: str, name: str) -> None:
         """One write at a time."""
@@ -127,6 +135,13 @@ class FunctionStates:
         found["RuntimeVersionConfig"] = {"RuntimeVersionArn": arn}
         found["Layers"] = [{"Arn": layer, "CodeSize": 1} for layer in known.layers]
         return {key: value for key, value in (found | self._states(known)).items() if value not in ({}, [], None)}
+
+    def _write(self) -> Write:
+        return Write(self._clock(), self._settle_seconds())
+
+    def _goes_on(self, write: Write) -> bool:
+        # Whoever makes Lambda quicker does not wait for what was slow.
+        return self._clock() - write.at < min(write.seconds, self._settle_seconds())
 
     def _states(self, known: Known) -> Document:
         creating = "The function is being created."

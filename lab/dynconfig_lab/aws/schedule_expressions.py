@@ -4,12 +4,14 @@ https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html
 """
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
 from dynconfig_lab.aws import cron
+from dynconfig_lab.aws.cron import BadExpression
 
 SECONDS = {"minute": 60, "hour": 3600, "day": 86400}
 _MINUTE = 60
@@ -64,22 +66,29 @@ class Recurring:
 
 
 def parse(expression: str) -> Expression:
-    """Raises ValueError."""
+    """Raises BadExpression."""
     kind, _, rest = expression.partition("(")
-    if not rest.endswith(")"):
-        raise ValueError("an expression is rate(…), cron(…) or at(…)")
-    inner = rest[:-1]
-    if kind == "rate":
-        return _rate(inner)
-    if kind == "cron":
-        return Recurring(cron.parse(inner))
-    if kind == "at" and re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", inner):
-        return At(datetime.fromisoformat(inner))
-    raise ValueError("an expression is rate(…), cron(…) or at(…)")
+    if not rest.endswith(")") or kind not in _KINDS:
+        raise BadExpression("an expression is rate(…), cron(…) or at(…)")
+    return _KINDS[kind](rest[:-1])
 
 
 def _rate(inner: str) -> Rate:
     found = re.fullmatch(r"([1-9]\d*) (minute|hour|day)s?", inner)
     if found is None:
-        raise ValueError("a rate is a number and one of minutes, hours, days")
+        raise BadExpression("a rate is a number and one of minutes, hours, days")
     return Rate(int(found[1]) * SECONDS[found[2]])
+
+
+def _recurring(inner: str) -> Recurring:
+    return Recurring(cron.parse(inner))
+
+
+def _at(inner: str) -> At:
+    try:
+        return At(datetime.strptime(inner, "%Y-%m-%dT%H:%M:%S"))  # noqa: DTZ007 - the zone stands beside it
+    except ValueError as error:
+        raise BadExpression(str(error)) from None
+
+
+_KINDS: dict[str, Callable[[str], Expression]] = {"rate": _rate, "cron": _recurring, "at": _at}

@@ -12,6 +12,7 @@ from moto.scheduler.models import scheduler_backends
 
 from dynconfig_lab.aws.answers import Answer, AwsError
 from dynconfig_lab.aws.calls import ACCOUNT
+from dynconfig_lab.aws.cron import BadExpression
 from dynconfig_lab.aws.requests import Document, Request
 from dynconfig_lab.aws.roles import Roles
 from dynconfig_lab.aws.schedule_expressions import At, parse
@@ -103,7 +104,7 @@ class SchedulesControl:
         text, zone = document["ScheduleExpression"], document.get("ScheduleExpressionTimezone") or "UTC"
         try:
             expression = parse(text)
-        except ValueError:
+        except BadExpression:
             raise _invalid(f"Invalid Schedule Expression {text}.") from None
         try:
             known = ZoneInfo(zone)

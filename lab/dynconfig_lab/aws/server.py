@@ -55,16 +55,16 @@ class Handler(WSGIRequestHandler):
 class AwsLab:
     """A running emulation. Several in one process share moto's state, since moto keeps it globally."""
 
-    def __init__(self, aws_port: int = 0, control_port: int = 0) -> None:
+    def __init__(self, aws_port: int = 0, control_port: int = 0, address: str = HOST) -> None:
         self._calls = Calls()
         self._trouble = Troublemaker(time.monotonic)
         self._parameters = ParameterStore(time.monotonic, lambda: self._trouble.faults.recreate_delay_seconds)
-        sockets = _listening(aws_port, control_port)
+        sockets = _listening(address, aws_port, control_port)
         moto = DomainDispatcherApplication(create_backend_app)
         roles = Roles(time.monotonic)
         self._runner = Functions(f"http://{HOST}:{sockets[0].getsockname()[1]}", roles)
         self._bus = Bus(self._runner)
-        self._services = Services(roles, self._runner, self._bus)
+        self._services = Services(roles, self._runner, self._bus, lambda: self._trouble.faults.settle_seconds)
         self._schedules = Schedules(self._runner, roles, time.time)
         self._watch = Watch(time.time, self._bus.emit, self._runner)
         self._queues = Queues()
@@ -86,9 +86,9 @@ class AwsLab:
 
     @classmethod
     @contextmanager
-    def start(cls, aws_port: int = 0, control_port: int = 0) -> Iterator[Self]:
+    def start(cls, aws_port: int = 0, control_port: int = 0, address: str = HOST) -> Iterator[Self]:
         """Serve in threads of this process until the `with` ends. Raises OSError where a port is taken."""
-        lab = cls(aws_port, control_port)
+        lab = cls(aws_port, control_port, address)
         for thread in lab._threads:
             thread.start()
         lab._watch.start()
@@ -180,10 +180,10 @@ class RemoteLab:
             return json.load(answer)
 
 
-def _listening(*ports: int) -> list[socket.socket]:
+def _listening(address: str, *ports: int) -> list[socket.socket]:
     """A socket for each port, or none at all. Raises OSError where a port is taken."""
     with ExitStack() as stack:
-        found = [stack.enter_context(socket.create_server((HOST, port))) for port in ports]
+        found = [stack.enter_context(socket.create_server((address, port))) for port in ports]
         stack.pop_all()
         return found
 

@@ -1,7 +1,7 @@
 """The services that the lab has rules of its own for, put together."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from dynconfig_lab.aws.apis_control import ApisControl
 from dynconfig_lab.aws.events import Bus
@@ -19,10 +19,10 @@ from dynconfig_lab.functions.service import Functions
 class Services:
     """What answers in front of moto, by the name of the service."""
 
-    def __init__(self, roles: Roles, functions: Functions, bus: Bus) -> None:
+    def __init__(self, roles: Roles, functions: Functions, bus: Bus, settle_seconds: Callable[[], float]) -> None:
         self._roles = roles
         self._runner = functions
-        self._functions = FunctionsControl(time.monotonic, roles, functions.retire)
+        self._functions = FunctionsControl(time.monotonic, settle_seconds, roles, functions.retire)
         self._schedules = SchedulesControl(roles)
         self._by_name: dict[str, Service] = {
             "apigatewayv2": ApisControl().handle,

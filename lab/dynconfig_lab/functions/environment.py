@@ -1,5 +1,6 @@
 """One execution environment: a process that runs the function, one invocation at a time.
 
+It is this machine's Python that runs it, whatever version of it the function declares.
 https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html
 """
 
@@ -7,7 +8,6 @@ import io
 import json
 import shutil
 import sys
-import tempfile
 import time
 import uuid
 import zipfile
@@ -18,6 +18,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from dynconfig_lab.functions import folders
 from dynconfig_lab.functions.extension import Extension, GetParameter, Settings
 from dynconfig_lab.functions.process import Process
 from dynconfig_lab.functions.runtime_api import HOST, RuntimeApi, Work
@@ -47,7 +48,7 @@ class Environment:
         self._said: list[str] = []
         extension = self._extended(get) if spec.has_extension else None
         with ExitStack() as undo:
-            self._folder = Path(tempfile.mkdtemp(prefix="dynconfig-function-"))
+            self._folder = folders.made("function")
             undo.callback(shutil.rmtree, self._folder)
             self._task = _unpacked(spec, self._folder)
             self._api = RuntimeApi(spec.arn, extension)
@@ -169,7 +170,6 @@ class Environment:
             "_HANDLER": spec.handler,
             "LAMBDA_TASK_ROOT": str(self._task),
             "PYTHONPATH": ":".join(str(folder) for folder in imports),
-            "PYTHONDONTWRITEBYTECODE": "1",
         }
 
 

@@ -15,6 +15,7 @@ from typing import Any
 from moto.core.exceptions import ServiceException
 from moto.sns.models import sns_backends
 from moto.sqs.models import sqs_backends
+from werkzeug.exceptions import HTTPException
 
 from dynconfig_lab.aws import functions_store
 from dynconfig_lab.aws.answers import AwsError
@@ -108,7 +109,7 @@ class EventsQueue:
             return
         try:
             _SENDERS[service](self, spec.region, destination, record)
-        except ServiceException as error:
+        except (ServiceException, HTTPException) as error:
             log.warning("What came of the event for %s is lost: %s", spec.name, error)
 
     def _to_queue(self, region: str, arn: str, record: Mapping[str, Any]) -> None:

@@ -1,14 +1,13 @@
 """All execution environments: reused while they are warm, more where they are busy, replaced when the function has changed."""
 
 import shutil
-import tempfile
 import threading
 import time
 import zipfile
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
+from dynconfig_lab.functions import folders
 from dynconfig_lab.functions.environment import Environment
 from dynconfig_lab.functions.extension import BadSettings, GetParameter
 from dynconfig_lab.functions.provided import provide
@@ -42,7 +41,8 @@ class Fleet:
         self._is_stopped = False
         # Processes end with the thread that has started them, so it is one that stays.
         self._keeper = ThreadPoolExecutor(1, thread_name_prefix="environments")
-        self._provided = Path(tempfile.mkdtemp(prefix="dynconfig-runtime-"))
+        folders.sweep()
+        self._provided = folders.made("runtime")
         provide(self._provided)
 
     def run(self, spec: FunctionSpec, payload: bytes, get: GetParameter) -> tuple[Result, str]:

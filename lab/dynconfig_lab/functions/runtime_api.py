@@ -5,6 +5,7 @@ https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
 
 import os
 import queue
+import socket
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -45,7 +46,8 @@ class RuntimeApi:
         self.wake, self._waker = os.pipe()
         self._server = _Server(self)
         self.port: int = self._server.server_address[1]
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+        self._is_stopped = False
+        self._thread = threading.Thread(target=self._serve, daemon=True)
         self._thread.start()
 
     def begin(self, work: Work) -> None:
@@ -65,10 +67,12 @@ class RuntimeApi:
 
     def stop(self) -> None:
         """Answer nothing any more; the process should have ended before."""
+        self._is_stopped = True
         self._work.put(None)
-        self._server.shutdown()
-        self._server.server_close()
+        # It waits for a connection, and not for a while only: many environments are idle for long.
+        socket.create_connection((HOST, self.port)).close()
         self._thread.join()
+        self._server.server_close()
         with self._lock:
             os.close(self._waker)
             os.close(self.wake)
@@ -101,6 +105,10 @@ class RuntimeApi:
     def ask_extension(self, target: str, token: str | None) -> tuple[int, bytes] | None:
         """The extension's answer, or None where the function has no such layer."""
         return self._extension.answer(target, token) if self._extension is not None else None
+
+    def _serve(self) -> None:
+        while not self._is_stopped:
+            self._server.handle_request()
 
     def _say(self) -> None:
         if self._waker >= 0:

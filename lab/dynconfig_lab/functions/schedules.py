@@ -9,7 +9,7 @@ import threading
 import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
 from moto.scheduler.models import scheduler_backends
@@ -18,17 +18,23 @@ from dynconfig_lab.aws.calls import ACCOUNT
 from dynconfig_lab.aws.roles import Roles
 from dynconfig_lab.aws.schedule_expressions import At, parse
 from dynconfig_lab.aws.turns import turn
-from dynconfig_lab.functions.service import Functions
 
 log = logging.getLogger(__name__)
 
 TICK_SECONDS = 1.0
 
 
+class Callee(Protocol):
+    """What schedules call."""
+
+    def deliver(self, region: str, name: str, event: bytes) -> None:
+        """Take in an event for a function."""
+
+
 class Schedules:
     """Looks at all schedules once a second."""
 
-    def __init__(self, functions: Functions, roles: Roles, now: Callable[[], float]) -> None:
+    def __init__(self, functions: Callee, roles: Roles, now: Callable[[], float]) -> None:
         """`now` is the time of day, in seconds since 1970."""
         self._functions = functions
         self._roles = roles

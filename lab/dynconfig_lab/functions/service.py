@@ -96,7 +96,6 @@ class Functions:
         self._events.close()
         self._fleet.stop()
         self._events.join()
-        self._readers.close()
 
     @property
     def _functions(self) -> Catalogue:

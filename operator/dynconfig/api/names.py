@@ -19,6 +19,7 @@ OWNER_TAG = f"{GROUP}/owner"
 ATTACHED_TAG = f"{GROUP}/attached-by"
 ATTACHED_LAYER_TAG = f"{GROUP}/attached-layer"
 ATTACHED_ROLE_TAG = f"{GROUP}/attached-role"
+CLUSTER_TAG = f"{GROUP}/cluster"
 
 # The owner tag holds cluster id, namespace, name and uid in the 256 characters of a tag value.
 MAX_NAME = 63

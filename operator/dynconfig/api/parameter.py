@@ -55,6 +55,17 @@ class ValuePolicy(StrEnum):
     CREATE_ONLY = "CreateOnly"
 
 
+class IgnoredField(StrEnum):
+    """A field that somebody else may keep after creation; for the value itself there is valuePolicy."""
+
+    DESCRIPTION = "description"
+    TAGS = "tags"
+    TIER = "tier"
+    KMS_KEY_ID = "kmsKeyId"
+    ALLOWED_PATTERN = "allowedPattern"
+    POLICIES = "policies"
+
+
 class KeyRef(Model):
     """A key of a Secret or ConfigMap in the namespace of the object."""
 
@@ -199,6 +210,11 @@ class ParameterSpec(Model):
     """SSM parameter policies; they need the Advanced tier."""
     tags: Tags = Field(default_factory=dict)
     """AWS tags of this parameter, on top of the tags of the object."""
+    ignore: Annotated[
+        list[IgnoredField],
+        Field(max_length=len(IgnoredField), json_schema_extra={"x-kubernetes-list-type": "set"}),
+    ] = Field(default_factory=list)
+    """Fields that a team tunes by hand: set at creation as declared, then neither drift nor corrected."""
     ttl_seconds: Annotated[int | None, Field(ge=0, le=86400)] = None
     """How long a reader may keep this value, in seconds; if absent, cache.ttlSeconds."""
     schema_: Annotated[ValueSchema | None, Field(alias="schema")] = None

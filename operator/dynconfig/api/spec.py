@@ -6,6 +6,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
+from dynconfig.api.alarms import AlarmsSpec, region_of
 from dynconfig.api.duration import DURATION, seconds
 from dynconfig.api.function import FunctionSpec
 from dynconfig.api.model import Model, Rule
@@ -91,6 +92,10 @@ class DynamicConfigSpec(Model):
     """Conditions over several values; one that is false stops the whole object before the first write."""
     function: FunctionSpec | None = None
     """The function that reads the configuration; without it only parameters are kept."""
+    alarms: AlarmsSpec | None = None
+    """CloudWatch alarms, and one over all of them; {} gives the default ones. Without it there are none."""
+    dashboard: bool = False
+    """A CloudWatch dashboard of the function, its cache and the alarms."""
     rollout: RolloutSpec | None = None
     """How a change proves itself; if absent, a change counts as good as soon as it is written."""
 
@@ -132,6 +137,25 @@ class DynamicConfigSpec(Model):
             cel="",
             message="parameters must not repeat a name",
             holds=lambda spec: len({parameter.name for parameter in spec.parameters}) == len(spec.parameters),
+        ),
+        Rule(
+            cel="!has(self.alarms) || has(self.function) || (has(self.alarms.defaults) && !self.alarms.defaults && "
+            "(!has(self.alarms.custom) || self.alarms.custom.all(alarm, has(alarm.metric))))",
+            message="alarms.defaults needs function; declare function, or set alarms.defaults: false and give each "
+            "alarm in alarms.custom a metric",
+            holds=lambda spec: spec.alarms is None or spec.function is not None or not spec.alarms.needs_function,
+            field="alarms",
+        ),
+        Rule(
+            cel="!has(self.region) || !has(self.alarms) || !has(self.alarms.notify) || "
+            "self.alarms.notify.all(topic, topic.split(':')[3] == self.region)",
+            message="alarms.notify takes topics of the object's own region only",
+            holds=lambda spec: (
+                spec.region is None
+                or spec.alarms is None
+                or all(region_of(topic) == spec.region for topic in spec.alarms.notify)
+            ),
+            field="alarms",
         ),
         NO_RESERVED_TAGS,
     )

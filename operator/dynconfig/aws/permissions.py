@@ -6,7 +6,7 @@ from typing import Any
 
 from dynconfig.aws import layers
 from dynconfig.engine.arns import Arns
-from dynconfig.engine.naming import LONGEST
+from dynconfig.engine.naming import LONGEST, PREFIX
 
 # A test holds all of this against the calls that the tests make.
 PARAMETER_ACTIONS = (
@@ -24,6 +24,25 @@ PARAMETER_ACTIONS = (
 # These have no resource level.
 # https://docs.aws.amazon.com/service-authorization/latest/reference/list_awssystemsmanager.html
 ACCOUNT_ACTIONS = ("ssm:DescribeParameters", "tag:GetResources")
+# What aws/mailbox.py does, where the operator makes its queue and rules itself.
+QUEUE_ACTIONS = (
+    "sqs:CreateQueue",
+    "sqs:DeleteMessage",
+    "sqs:GetQueueAttributes",
+    "sqs:GetQueueUrl",
+    "sqs:ListQueueTags",
+    "sqs:ReceiveMessage",
+    "sqs:SetQueueAttributes",
+    "sqs:TagQueue",
+)
+EVENT_RULE_ACTIONS = (
+    "events:DescribeRule",
+    "events:ListTagsForResource",
+    "events:ListTargetsByRule",
+    "events:PutRule",
+    "events:PutTargets",
+    "events:TagResource",
+)
 # Standard parameters are encrypted directly, advanced ones with a data key.
 # https://docs.aws.amazon.com/kms/latest/developerguide/services-parameter-store.html
 KEY_ACTIONS = ("kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey")
@@ -93,6 +112,18 @@ SCHEDULE_ACTIONS = (
 # API Gateway's actions are the verbs of HTTP.
 # https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-control-access-using-iam-policies-to-create-and-manage-api.html
 HTTP_API_ACTIONS = ("apigateway:DELETE", "apigateway:GET", "apigateway:PATCH", "apigateway:POST")
+# All alarms and dashboards of this operator begin alike, whatever the function is called; see engine/naming.py.
+ALARM_ACTIONS = (
+    "cloudwatch:DeleteAlarms",
+    "cloudwatch:ListTagsForResource",
+    "cloudwatch:PutMetricAlarm",
+    "cloudwatch:TagResource",
+    "cloudwatch:UntagResource",
+)
+# A composite alarm can be put only by who may put any.
+# https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutCompositeAlarm.html
+ALARM_ACCOUNT_ACTIONS = ("cloudwatch:DescribeAlarms", "cloudwatch:PutCompositeAlarm")
+DASHBOARD_ACTIONS = ("cloudwatch:DeleteDashboards", "cloudwatch:GetDashboard", "cloudwatch:PutDashboard")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,18 +146,26 @@ class Allowed:
 def operator_policy(allowed: Allowed) -> dict[str, Any]:
     """The policy; a statement for each service."""
     arns = Arns(allowed.region, lambda: allowed.account)
-    statements = list(_parameters(allowed, arns))
+    statements = [*_parameters(allowed, arns), *_mailbox(arns)]
     if allowed.functions:
         statements += _roles(allowed, arns)
         statements += _functions(allowed, arns)
         statements += _triggers(allowed, arns)
+        statements += _watching(arns)
     return {"Version": "2012-10-17", "Statement": statements}
+
+
+def _mailbox(arns: Arns) -> Iterable[dict[str, Any]]:
+    """The queue by which events are heard, and the rules that fill it."""
+    yield _allow("Queue", QUEUE_ACTIONS, arns.queue(f"{PREFIX}*"))
+    yield _allow("EventRules", EVENT_RULE_ACTIONS, arns.rule(f"{PREFIX}*"))
 
 
 def _parameters(allowed: Allowed, arns: Arns) -> Iterable[dict[str, Any]]:
     parameters = [arns.parameters(path.rstrip("/")) for path in allowed.paths]
     yield _allow("Parameters", PARAMETER_ACTIONS, parameters)
-    yield _allow("Metadata", (*ACCOUNT_ACTIONS, *(LOG_ACCOUNT_ACTIONS if allowed.functions else ())), "*")
+    wide = (*LOG_ACCOUNT_ACTIONS, *ALARM_ACCOUNT_ACTIONS) if allowed.functions else ()
+    yield _allow("Metadata", (*ACCOUNT_ACTIONS, *wide), "*")
     if allowed.keys:
         # KMS through SSM only. ViaService is compared literally, so the region is named and there is no wildcard in it.
         yield _allow(
@@ -166,6 +205,11 @@ def _triggers(allowed: Allowed, arns: Arns) -> Iterable[dict[str, Any]]:
     # The ids of APIs are chance, so that no name can be said here; the operator finds its own by their tag.
     apis = arns.http_apis()
     yield _allow("HttpApis", HTTP_API_ACTIONS, [apis, f"{apis}/*", arns.http_tags()])
+
+
+def _watching(arns: Arns) -> Iterable[dict[str, Any]]:
+    yield _allow("Alarms", ALARM_ACTIONS, [arns.alarm(f"{PREFIX}*")])
+    yield _allow("Dashboards", DASHBOARD_ACTIONS, [arns.dashboard(f"{PREFIX}*")])
 
 
 def _following(functions: Sequence[str]) -> list[str]:

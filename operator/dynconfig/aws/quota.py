@@ -44,6 +44,16 @@ AWS_GROUPS = (
         10.0,
     ),
     Group("tagging.Get", ("resourcegroupstaggingapi.GetResources",), 5.0),
+    # https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch_limits.html
+    Group("cloudwatch.Describe", ("cloudwatch.DescribeAlarms",), 9.0),
+    Group("cloudwatch.Put", ("cloudwatch.PutMetricAlarm", "cloudwatch.PutCompositeAlarm"), 3.0),
+    Group("cloudwatch.Delete", ("cloudwatch.DeleteAlarms",), 3.0),
+    Group(
+        "cloudwatch.Tag",
+        ("cloudwatch.ListTagsForResource", "cloudwatch.TagResource", "cloudwatch.UntagResource"),
+        10.0,
+    ),
+    Group("cloudwatch.Dashboard", ("cloudwatch.GetDashboard",), 10.0),
 )
 
 

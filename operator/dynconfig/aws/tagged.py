@@ -1,9 +1,9 @@
-"""An index of the parameters that carry the owner tag, read for all objects of a cluster in one go."""
+"""Indexes of what carries the owner tag, parameters and alarms, each read for all objects of a cluster in one go."""
 
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from dynconfig.api.names import OWNER_TAG
 from dynconfig.engine.resource import Owner
@@ -21,8 +21,13 @@ CLOSELY_SECONDS = 10.0
 Pairs = tuple[tuple[str, str], ...]
 
 
-class TaggedParameters:
+class Tagged:
     """The index; one reads it, the others wait for that read. AWS's own index lags, so what it says is only a hint."""
+
+    resource_type: ClassVar[str]
+    """As GetResources names it."""
+    before_name: ClassVar[str]
+    """What stands before the name in an ARN."""
 
     def __init__(self, tagging: "ResourceGroupsTaggingAPIClient", clock: Callable[[], float]) -> None:
         self._tagging = tagging
@@ -46,11 +51,11 @@ class TaggedParameters:
             return self._read_at
 
     def tags(self, name: str) -> Pairs | None:
-        """All tags of an owned parameter, sorted, or None where the index does not have it."""
+        """All tags of what is owned and has this name, sorted, or None where the index does not have it."""
         return self._tags.get(name)
 
     def owned(self, owner: str) -> Sequence[str]:
-        """Names of the parameters that carry this owner tag."""
+        """Names of all that carries this owner tag."""
         return self._owned.get(owner, ())
 
     def _read_all(self, cluster: str) -> None:
@@ -59,7 +64,7 @@ class TaggedParameters:
         for name, tags in self._pages({"Key": OWNER_TAG}):
             owner = dict(tags)[OWNER_TAG]
             if owner.startswith(f"{cluster}/"):
-                # The parameters of an object share their tags, and twenty thousand of them one tuple for each object.
+                # What an object owns shares its tags, and twenty thousand of them one tuple for each object.
                 self._tags[name] = shared.setdefault(tags, tags)
                 owned.setdefault(owner, []).append(name)
         self._owned = {owner: tuple(found) for owner, found in owned.items()}
@@ -74,9 +79,23 @@ class TaggedParameters:
     def _pages(self, tag: "TagFilterTypeDef") -> Iterator[tuple[str, Pairs]]:
         pages = self._tagging.get_paginator("get_resources").paginate(
             TagFilters=[tag],
-            ResourceTypeFilters=["ssm:parameter"],
+            ResourceTypeFilters=[self.resource_type],
             PaginationConfig={"PageSize": PAGE},
         )
         for resource in (item for page in pages for item in page["ResourceTagMappingList"]):
-            name = sys.intern(resource["ResourceARN"].split(":parameter", 1)[1])
+            name = sys.intern(resource["ResourceARN"].split(self.before_name, 1)[1])
             yield name, tuple(sorted((tag["Key"], tag["Value"]) for tag in resource["Tags"]))
+
+
+class TaggedParameters(Tagged):
+    """The parameters that carry the owner tag; their names begin with a slash."""
+
+    resource_type = "ssm:parameter"
+    before_name = ":parameter"
+
+
+class TaggedAlarms(Tagged):
+    """The alarms that carry the owner tag, metric and composite."""
+
+    resource_type = "cloudwatch:alarm"
+    before_name = ":alarm:"

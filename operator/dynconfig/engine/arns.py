@@ -43,6 +43,10 @@ class Arns:
         """A log group."""
         return self._of("logs", f"log-group:{name}")
 
+    def queue(self, name: str) -> str:
+        """An SQS queue."""
+        return self._of("sqs", name)
+
     def rule(self, name: str) -> str:
         """A rule on the default bus."""
         return self._of("events", f"rule/{name}")
@@ -50,6 +54,14 @@ class Arns:
     def schedule(self, name: str) -> str:
         """A schedule in the default group."""
         return self._of("scheduler", f"schedule/default/{name}")
+
+    def alarm(self, name: str) -> str:
+        """An alarm, metric or composite."""
+        return self._of("cloudwatch", f"alarm:{name}")
+
+    def dashboard(self, name: str) -> str:
+        """A dashboard; all regions share them."""
+        return f"arn:{self.partition}:cloudwatch::{self.account}:dashboard/{name}"
 
     def http_api(self, api_id: str) -> str:
         """An HTTP API, as tags and policies name it."""

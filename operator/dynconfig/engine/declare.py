@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from dynconfig import __version__
 from dynconfig.api import names
+from dynconfig.api.alarms import region_of
 from dynconfig.api.parameter import ParameterSpec, ParameterType
 from dynconfig.api.spec import DeletionPolicy, DynamicConfigSpec
 from dynconfig.api.status import UNSEEN
@@ -59,6 +60,7 @@ def declare(
     parameters = _resolve(spec, read)
     metadata, annotations = document["metadata"], document["metadata"].get("annotations") or {}
     function, region, applied = spec.function, spec.region or default_region, applied_of(document.get("status"))
+    _check_topics(spec, region)
     return Declaration(
         owner=owner,
         place=Place(region),
@@ -69,6 +71,9 @@ def declare(
         tags=tuple(sorted(spec.tags.items())),
         cache=spec.cache,
         function=spec.function,
+        revisions=_revisions(document.get("status")),
+        alarms=spec.alarms,
+        dashboard=spec.dashboard,
         suspended=spec.suspend,
         drift_policy=spec.drift_policy,
         deletion_policy=spec.deletion_policy,
@@ -174,9 +179,24 @@ def _check_path(path: str, allowed: tuple[str, ...], namespace: str) -> None:
         )
 
 
+def _check_topics(spec: DynamicConfigSpec, region: str) -> None:
+    """CEL knows the region only where the spec names it."""
+    elsewhere = [topic for topic in (spec.alarms.notify if spec.alarms else ()) if region_of(topic) != region]
+    if elsewhere:
+        raise InvalidSpec(
+            f"spec.alarms.notify: topic {elsewhere[0]} is not in {region}, the region of this object; CloudWatch notifies "
+            "topics of its own region only"
+        )
+
+
 def _listed(messages: Sequence[object]) -> str:
     more = len(messages) - MAX_FAULTS_TOLD
     return "; ".join(map(str, messages[:MAX_FAULTS_TOLD])) + (f"; and {more} more" if more > 0 else "")
+
+
+def _revisions(status: Mapping[str, Any] | None) -> tuple[tuple[float, str], ...]:
+    history = (status or {}).get("history") or ()
+    return tuple((_moment(item["time"]), item["revision"]) for item in reversed(history))
 
 
 def _moment(text: str) -> float:

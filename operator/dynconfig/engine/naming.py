@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from dynconfig.engine.resource import Owner
 
 LONGEST = 64
+# What all alarms and dashboards of this operator begin with: policies and event rules name it.
+PREFIX = "dynconfig-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,11 +22,14 @@ class Names:
     rule: str
     schedule: str
     http_api: str
+    alarms: str
+    dashboard: str
 
     @classmethod
     def of(cls, owner: Owner, region: str, function: str | None, role: str | None) -> "Names":
         """The names for an owner; those of function and role where they are given."""
-        own = function or fitting(f"dynconfig-{owner.namespace}-{owner.name}")
+        own = function or fitting(f"{PREFIX}{owner.namespace}-{owner.name}")
+        watched = own if own.startswith(PREFIX) else f"{PREFIX}{own}"
         return cls(
             function=own,
             # IAM knows no regions, and does not tell names apart by case.
@@ -35,7 +40,15 @@ class Names:
             rule=fitting(f"{own}-parameters"),
             schedule=own,
             http_api=own,
+            # None of the other names has a slash, so that no object's alarms begin with another's.
+            alarms=f"{watched}/",
+            # All regions of an account share their dashboards.
+            dashboard=fitting(f"{watched}-{region}"),
         )
+
+    def alarm(self, name: str) -> str:
+        """The alarm of this name within the object."""
+        return f"{self.alarms}{name}"
 
 
 def fitting(name: str, *, caseless: bool = False) -> str:

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from dynconfig.api.status import MESSAGE_LENGTH, Reason
+from dynconfig.engine import drift
 from dynconfig.engine.declaration import Declaration
 from dynconfig.engine.errors import DynConfigError, Terminal
 from dynconfig.engine.outcome import Outcome
-from dynconfig.engine.plan import Create, Delete, Release, Update
+from dynconfig.engine.plan import Create, Delete, Difference, Release, Step, Update
 from dynconfig.engine.report import patience_is_over
 from dynconfig.engine.revision import revision
 from dynconfig.engine.rollout import Stage
@@ -70,10 +71,10 @@ _PHRASES = {Reason.RETAINED: "Left in AWS without an owner", Reason.DRIFT_CORREC
 
 
 def _done(outcome: Outcome) -> list[Note]:
-    drift = {id(step) for step in outcome.drift}
+    corrected = {id(step) for step in outcome.drift}
     groups: dict[Reason, list[str]] = {}
     for step in outcome.applied:
-        reason = Reason.DRIFT_CORRECTED if id(step) in drift else _REASONS[type(step.change)]
+        reason = Reason.DRIFT_CORRECTED if id(step) in corrected else _REASONS[type(step.change)]
         groups.setdefault(reason, []).append(step.resource.title)
     return [Note("Normal", reason, _sentence(reason, titles)) for reason, titles in groups.items()]
 
@@ -97,12 +98,12 @@ def _sentence(reason: Reason, titles: Sequence[str]) -> str:
 
 
 def _drift_found(outcome: Outcome, previous: Mapping[str, Any]) -> list[Note]:
-    told = {(item["resource"], item["field"]) for item in previous.get("drift") or ()}
-    new = [
-        f"{step.resource.title}: {because.field} is {because.observed or 'empty'}, declared {because.declared or 'empty'}"
-        for step in outcome.drift
-        for because in step.because
-        if (step.resource.title, because.field) not in told
-    ]
+    new = [_told(step, because, drift.author(step, outcome)) for step, because in drift.new(outcome, previous)]
     more = f"; and {len(new) - FIELDS_TOLD} more" if len(new) > FIELDS_TOLD else ""
     return [Note("Warning", Reason.DRIFT_FOUND, "; ".join(new[:FIELDS_TOLD]) + more)] if new else []
+
+
+def _told(step: Step, because: Difference, who: str | None) -> str:
+    observed, declared = because.observed or "empty", because.declared or "empty"
+    by = f" (by {who})" if who else ""
+    return f"{step.resource.title}: {because.field} is {observed}, declared {declared}{by}"

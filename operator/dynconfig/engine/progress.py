@@ -17,7 +17,7 @@ Entry = Mapping[str, Any]
 
 def of(outcome: Outcome, previous: Mapping[str, Any], now: str) -> dict[str, Any]:
     """Members of the status; those that do not apply are left out."""
-    found: dict[str, Any] = {"history": _history(outcome, previous, now)}
+    found: dict[str, Any] = {"history": _history(outcome, previous)}
     if outcome.declaration.rollout is None:
         return found
     generation, judgement = outcome.declaration.generation, outcome.judgement
@@ -40,7 +40,7 @@ def _rollback(outcome: Outcome, previous: Mapping[str, Any], now: str) -> dict[s
     return {**kept, "generation": generation, "to": revision(outcome.owned)}
 
 
-def _history(outcome: Outcome, previous: Mapping[str, Any], now: str) -> list[Entry]:
+def _history(outcome: Outcome, previous: Mapping[str, Any]) -> list[Entry]:
     """The revisions, the newest first; one that is still being written is not told yet."""
     before: Sequence[Entry] = previous.get("history") or ()
     if not outcome.is_complete or outcome.declaration.deleting:
@@ -51,7 +51,7 @@ def _history(outcome: Outcome, previous: Mapping[str, Any], now: str) -> list[En
     entry = {
         "revision": current,
         "generation": outcome.declaration.generation,
-        "time": now,
+        "time": timestamp(outcome.declaration.now),
         "outcome": _outcome(outcome, None),
         "changed": _changed(outcome, previous),
     }

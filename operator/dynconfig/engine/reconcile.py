@@ -74,7 +74,7 @@ class Engine:
 
         Stops between two writes when `keep_going` says so.
         """
-        outcome = self._run(declaration, keep_going, now)
+        outcome = self._run(replace(declaration, now=float(int(now))), keep_going, now)
         if isinstance(outcome.error, Settling):
             return replace(outcome, error=self._patient(declaration.owner.uid, outcome.error))
         self._waits.pop(declaration.owner.uid, None)
@@ -201,6 +201,7 @@ def _scope(declaration: Declaration) -> Scope:
         blind=declaration.blind or declaration.deleting,
         untouched=declaration.untouched,
         closely=declaration.requested or declaration.deleting,
+        heard=frozenset(declaration.heard) if declaration.is_partial else frozenset(),
     )
 
 

@@ -16,10 +16,11 @@ from dynconfig.api.status import (
     ResourceStatus,
 )
 from dynconfig.engine import progress
+from dynconfig.engine.drift import standing
 from dynconfig.engine.errors import DynConfigError
 from dynconfig.engine.moment import timestamp
 from dynconfig.engine.outcome import Outcome
-from dynconfig.engine.plan import Create, Step, Update
+from dynconfig.engine.plan import Create, Update
 from dynconfig.engine.resource import Resource, Versioned
 from dynconfig.engine.revision import revision
 from dynconfig.engine.verdict import Verdict, error_verdict, verdict
@@ -32,7 +33,7 @@ def status(outcome: Outcome, previous: Mapping[str, Any], now: float, requested_
     """The whole status after a reconcile at `now` (seconds since the epoch), as a plain document."""
     before = _Before(previous, now)
     found = verdict(outcome, is_hopeless=patience_is_over(outcome, previous, now))
-    drift = _drift(outcome, before)
+    drift = standing(outcome, previous, before.now)
     if not outcome.was_observed:
         return _unobserved(outcome, found, before, requested_at)
     return _document(
@@ -50,7 +51,7 @@ def status(outcome: Outcome, previous: Mapping[str, Any], now: float, requested_
             operator_version=outcome.declaration.operator_version,
             **progress.of(outcome, previous, before.now),
             region=outcome.declaration.place.region,
-            last_observed_time=before.now,
+            last_observed_time=_last_observed(outcome, before),
             last_handled_reconcile_at=requested_at,
             failing_since=_failing_since(outcome, before),
         )
@@ -88,7 +89,11 @@ class _Before:
         self.previous = previous
         self.now = timestamp(now)
         self.conditions = {item["type"]: item for item in previous.get("conditions") or ()}
-        self.drift = {(item["resource"], item["field"]): item for item in previous.get("drift") or ()}
+        self.modified = {
+            (item["name"], item["version"]): item["lastModified"]
+            for item in previous.get("parameters") or ()
+            if "lastModified" in item
+        }
 
     def since(self, condition: ConditionType, value: str) -> str:
         """When the condition took this value."""
@@ -143,26 +148,10 @@ def _document(model: DynamicConfigStatus) -> dict[str, Any]:
     return {key: value for key, value in document.items() if value != [] or key == "conditions"}
 
 
-def _drift(outcome: Outcome, before: _Before) -> list[Drift]:
-    """Drift that still stands: what was corrected in this very run is told by an Event, not by status."""
-    remaining = {id(step) for step in outcome.remaining}
-    standing = (step for step in outcome.drift if id(step) in remaining)
-    return [_drift_of(step, index, before) for step in standing for index in range(len(step.because))]
-
-
-def _drift_of(step: Step, index: int, before: _Before) -> Drift:
-    difference, title = step.because[index], step.resource.title
-    known = before.drift.get((title, difference.field))
-    observed = step.change.observed if isinstance(step.change, Update) else None
-    modified_by = observed.modified_by if isinstance(observed, Versioned) else None
-    return Drift(
-        resource=title,
-        field=difference.field,
-        declared=difference.declared,
-        observed=difference.observed,
-        since=known["since"] if known else before.now,
-        last_modified_by=modified_by,
-    )
+def _last_observed(outcome: Outcome, before: _Before) -> str:
+    """When all of it was last looked at: a look at what was heard of says nothing of the rest."""
+    last = before.previous.get("lastObservedTime") if outcome.declaration.is_partial else None
+    return str(last or before.now)
 
 
 def _applied_generation(outcome: Outcome, before: _Before) -> int | None:
@@ -190,7 +179,8 @@ def _by_name(resources: Iterable[Resource]) -> list[Resource]:
 
 
 def _parameter(resource: Versioned, before: _Before) -> ParameterStatus:
-    modified = before.now if resource.last_modified is None else timestamp(resource.last_modified)
+    known = before.modified.get((resource.name, resource.version), before.now)
+    modified = known if resource.last_modified is None else timestamp(resource.last_modified)
     return ParameterStatus(name=resource.name, type=resource.type, version=resource.version, last_modified=modified)
 
 

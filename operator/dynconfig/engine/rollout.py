@@ -25,8 +25,14 @@ class Rollout:
 class Alarming(Resource):
     """A resource that tells whether something is wrong."""
 
-    firing_since: float | None = field(default=None, metadata={"compare": False})
-    """Since when it fires, in seconds since the epoch; None where it does not."""
+    state: str = field(default="INSUFFICIENT_DATA", metadata={"compare": False})
+    since: float | None = field(default=None, metadata={"compare": False})
+    """Since when it is in that state, in seconds since the epoch."""
+
+    @property
+    def firing_since(self) -> float | None:
+        """Since when it fires, in seconds since the epoch; None where it does not."""
+        return self.since if self.state == "ALARM" else None
 
 
 class Stage(Enum):

@@ -1,7 +1,9 @@
 """Every kind that is wired has its case here."""
 
+from tests.kinds.cases.alarm import ALARM, COMPOSITE_ALARM
 from tests.kinds.cases.attachment import ATTACHMENT
 from tests.kinds.cases.case import Case
+from tests.kinds.cases.dashboard import DASHBOARD
 from tests.kinds.cases.failure_destination import FAILURE_DESTINATION
 from tests.kinds.cases.function import FUNCTION
 from tests.kinds.cases.http_api import HTTP_API
@@ -23,4 +25,7 @@ CASES: dict[str, Case] = {
     "http_api": HTTP_API,
     "permission": PERMISSION,
     "attachment": ATTACHMENT,
+    "alarm": ALARM,
+    "composite_alarm": COMPOSITE_ALARM,
+    "dashboard": DASHBOARD,
 }

@@ -9,9 +9,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import httpx2
 from botocore.exceptions import ClientError
 
-from dynconfig_lab.aws import AwsLab
+from dynconfig_lab.aws import Faults
 from dynconfig_lab.processes import wait_until
 
 ACCOUNT = "123456789012"
@@ -19,6 +20,8 @@ REGION = "eu-west-1"
 EXTENSION = f"arn:aws:lambda:{REGION}:015030872274:layer:AWS-Parameters-and-Secrets-Lambda-Extension-Arm64:24"
 EVERYTHING = ({"Effect": "Allow", "Action": "*", "Resource": "*"},)
 PATIENCE = 20.0
+# Each test makes functions, and few look at how long that takes.
+QUICK = Faults(settle_seconds=0.0)
 
 _numbers = itertools.count(1)
 
@@ -37,8 +40,8 @@ class Answer:
 class Bench:
     """Makes roles and functions in the lab, and calls them."""
 
-    lab: AwsLab
     aws: Callable[[str], Any]
+    control_url: str = ""
     roles: dict[str, str] = field(default_factory=dict)
 
     def role(self, *statements: Mapping[str, Any], service: str = "lambda") -> str:
@@ -47,6 +50,10 @@ class Bench:
         if text not in self.roles:
             self.roles[text] = self._role(statements, service)
         return self.roles[text]
+
+    def new_role(self) -> str:
+        """The ARN of a role that may do everything, and that nobody has used."""
+        return self._role(EVERYTHING, "lambda")
 
     def function(self, source: str, **more: Any) -> str:
         """The name of a function that is active; its handler is `handle`, of the module `app`."""
@@ -100,6 +107,16 @@ class Bench:
     def said(self, name: str, text: str, count: int = 1) -> bool:
         """Wait until a text stands in so many lines of the function's log."""
         return wait_until(lambda: sum(text in line for line in self.lines(name)) >= count, PATIENCE)
+
+    def code(self, source: str) -> bytes:
+        """The zip file of a function."""
+        return zipped({"app.py": source})
+
+    def fire(self, schedule: str) -> int:
+        """Fire schedules of this name, through the lab's control interface; answers how many."""
+        with httpx2.Client(trust_env=False) as http:
+            answer = http.post(f"{self.control_url}/fire", json={"schedule": schedule})
+        return int(answer.json()["fired"])
 
     def _created(self, wanted: Mapping[str, Any]) -> bool:
         """Whether Lambda has heard of the role, and made the function."""

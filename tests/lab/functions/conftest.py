@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from tests.lab.aws.clients import connect
-from tests.lab.functions.bench import Bench
+from tests.lab.functions.bench import QUICK, Bench
 
 from dynconfig_lab.aws import AwsLab, Faults
 
@@ -14,6 +14,7 @@ from dynconfig_lab.aws import AwsLab, Faults
 @pytest.fixture(scope="session")
 def lab() -> Iterator[AwsLab]:
     with AwsLab.start() as lab:
+        lab.faults(QUICK)
         yield lab
 
 
@@ -34,11 +35,11 @@ def aws(lab: AwsLab) -> Iterator[Callable[[str], Any]]:
 
 @pytest.fixture(scope="session")
 def bench(lab: AwsLab, aws: Callable[[str], Any]) -> Bench:
-    return Bench(lab, aws)
+    return Bench(aws, lab.control_url)
 
 
 @pytest.fixture
 def faults(lab: AwsLab) -> Iterator[Callable[[Faults], None]]:
     """Sets faults, which end with the test."""
     yield lab.faults
-    lab.faults(Faults())
+    lab.faults(QUICK)

@@ -1,0 +1,161 @@
+"""The CloudWatch alarms of a configuration, each on one metric.
+
+Alone they notify nobody: what goes wrong with a configuration shows in several metrics at once, and whoever is woken should
+be woken once. The composite alarm over all of them notifies, and its reason names those that went off.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from dynconfig.api.alarms import LAMBDA_NAMESPACE, PERIOD, PERIODS, AlarmSpec, MissingData
+from dynconfig.engine.arns import Arns
+from dynconfig.engine.declaration import Declaration
+from dynconfig.engine.errors import NotFound
+from dynconfig.engine.resource import Scope
+from dynconfig.kinds import tags
+from dynconfig.kinds.tags import Pairs
+from dynconfig.kinds.watched import METRIC, Answer, Watched, WatchedAlarms
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from mypy_boto3_cloudwatch.client import CloudWatchClient
+
+_STATISTICS = ("SampleCount", "Average", "Sum", "Minimum", "Maximum")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alarm(Watched):
+    """An alarm on one metric; what CloudWatch leaves out of its answer stands here as what it then means."""
+
+    metric: str
+    namespace: str
+    dimensions: Pairs
+    statistic: str
+    """A statistic, or an extended one such as p99."""
+    period: int
+    evaluation_periods: int
+    datapoints: int
+    threshold: float
+    comparison: str
+    missing_data: str
+    unit: str = ""
+    low_samples: str = "evaluate"
+    """Whether percentiles of few values count; always, unless somebody else says otherwise."""
+
+
+class Alarms:
+    """Keeps the metric alarms of one place."""
+
+    value = Alarm
+
+    def __init__(self, cloudwatch: "CloudWatchClient", watched: WatchedAlarms, arns: Arns) -> None:
+        self._cloudwatch = cloudwatch
+        self._watched = watched
+        self._arns = arns
+
+    def desired(self, declaration: Declaration) -> Iterable[Alarm]:
+        """The default alarms, unless they are not wanted, and the custom ones."""
+        for spec in declaration.alarms.all if declaration.alarms else ():
+            yield self._desired(spec, declaration)
+
+    def observe(self, scope: Scope, desired: Sequence[Alarm]) -> Iterator[Alarm]:
+        """Each alarm that is desired, listed, or named after the owner."""
+        names = scope.where("Alarm", desired, scope.names.alarms)
+        for answer, labels in self._watched.read(METRIC, scope, desired, names):
+            yield _observed(answer, self._watched.common(answer, labels))
+
+    def refuse(self, desired: Alarm, observed: Alarm | None) -> None:
+        """Nothing that the CRD does not refuse."""
+
+    def put(self, desired: Alarm, observed: Alarm | None) -> Alarm:
+        """Create with tags, or replace what differs. An alarm keeps its state when its configuration changes."""
+        if observed is None:
+            self._cloudwatch.put_metric_alarm(**_request(desired), **self._watched.request(desired, is_new=True))
+            return desired
+        # Ownership comes first: PutMetricAlarm replaces whatever has the name.
+        self._watched.retag(desired, observed)
+        result = replace(desired, state=observed.state, since=observed.since)
+        if replace(observed, owner=desired.owner, tags=desired.tags) != result:
+            self._cloudwatch.put_metric_alarm(**_request(desired), **self._watched.request(desired, is_new=False))
+        return result
+
+    def delete(self, observed: Sequence[Alarm]) -> None:
+        """Delete, up to a hundred in one call; the right names go even if others have gone already."""
+        for alarm in observed:
+            self._watched.forget(alarm.name)
+        try:
+            self._cloudwatch.delete_alarms(AlarmNames=[alarm.name for alarm in observed])
+        except NotFound:
+            return
+
+    def release(self, observed: Alarm) -> None:
+        """Take the owner tag off."""
+        self._watched.release(observed)
+
+    def _desired(self, spec: AlarmSpec, declaration: Declaration) -> Alarm:
+        whole = spec.whole
+        name = declaration.names.alarm(spec.name)
+        periods = whole.evaluation_periods or PERIODS
+        dimensions = watched_function(whole.namespace or "", declaration) if spec.is_default else whole.dimensions
+        return Alarm(
+            name=name,
+            owner=declaration.owner.tag,
+            arn=self._arns.alarm(name),
+            description=whole.description or "",
+            metric=whole.metric or "",
+            namespace=whole.namespace or "",
+            dimensions=tags.pairs(dimensions),
+            statistic=whole.extended_statistic or str(whole.statistic),
+            period=whole.period_seconds or PERIOD,
+            evaluation_periods=periods,
+            datapoints=whole.datapoints_to_alarm or periods,
+            threshold=float(whole.threshold or 0.0),
+            comparison=str(whole.comparison),
+            missing_data=str(whole.treat_missing_data or MissingData.MISSING),
+            unit=whole.unit or "",
+            tags=declaration.tags,
+        )
+
+
+def watched_function(namespace: str, declaration: Declaration) -> "Mapping[str, str]":
+    """The dimensions under which the function of this object is measured; its own metrics know the configuration, too."""
+    function = {"FunctionName": declaration.names.function}
+    return function if namespace == LAMBDA_NAMESPACE else {**function, "Config": declaration.owner.title}
+
+
+def _observed(answer: Answer, common: dict[str, Any]) -> Alarm:
+    periods = answer.get("EvaluationPeriods", PERIODS)
+    return Alarm(
+        **common,
+        metric=answer.get("MetricName", ""),
+        namespace=answer.get("Namespace", ""),
+        dimensions=tuple(sorted((item["Name"], item["Value"]) for item in answer.get("Dimensions", ()))),
+        statistic=answer.get("ExtendedStatistic") or answer.get("Statistic", ""),
+        period=answer.get("Period", 0),
+        evaluation_periods=periods,
+        datapoints=answer.get("DatapointsToAlarm", periods),
+        threshold=float(answer.get("Threshold", 0.0)),
+        comparison=answer.get("ComparisonOperator", ""),
+        missing_data=answer.get("TreatMissingData", MissingData.MISSING.value),
+        unit=answer.get("Unit", ""),
+        low_samples=answer.get("EvaluateLowSampleCountPercentile", "evaluate"),
+    )
+
+
+def _request(alarm: Alarm) -> dict[str, Any]:
+    statistic = "Statistic" if alarm.statistic in _STATISTICS else "ExtendedStatistic"
+    return {
+        "MetricName": alarm.metric,
+        "Namespace": alarm.namespace,
+        "Dimensions": [{"Name": name, "Value": value} for name, value in alarm.dimensions],
+        statistic: alarm.statistic,
+        "Period": alarm.period,
+        "EvaluationPeriods": alarm.evaluation_periods,
+        "DatapointsToAlarm": alarm.datapoints,
+        "Threshold": alarm.threshold,
+        "ComparisonOperator": alarm.comparison,
+        "TreatMissingData": alarm.missing_data,
+        **({"Unit": alarm.unit} if alarm.unit else {}),
+    }

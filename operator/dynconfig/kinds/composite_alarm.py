@@ -1,0 +1,96 @@
+"""The alarm over all alarms of a configuration: it is unhealthy when any of them goes off, and it is what notifies."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from dynconfig.api.alarms import UNHEALTHY
+from dynconfig.engine.arns import Arns
+from dynconfig.engine.declaration import Declaration
+from dynconfig.engine.errors import NotFound
+from dynconfig.engine.resource import Scope
+from dynconfig.kinds.watched import COMPOSITE, Watched, WatchedAlarms
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudwatch.client import CloudWatchClient
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompositeAlarm(Watched):
+    """An alarm on other alarms; `suppressor` is another one that silences it, which nobody declares."""
+
+    rule: str
+    suppressor: str = ""
+
+
+class CompositeAlarms:
+    """Keeps the composite alarms of one place. They come after the alarms that they name, and go before them."""
+
+    value = CompositeAlarm
+
+    def __init__(self, cloudwatch: "CloudWatchClient", watched: WatchedAlarms, arns: Arns) -> None:
+        self._cloudwatch = cloudwatch
+        self._watched = watched
+        self._arns = arns
+
+    def desired(self, declaration: Declaration) -> Iterable[CompositeAlarm]:
+        """One, where there are alarms."""
+        alarms = declaration.alarms
+        if alarms is None or not alarms.all:
+            return
+        name = declaration.names.alarm(UNHEALTHY)
+        topics = tuple(alarms.notify)
+        yield CompositeAlarm(
+            name=name,
+            owner=declaration.owner.tag,
+            arn=self._arns.alarm(name),
+            description=f"The configuration {declaration.owner.title} is unhealthy: one of its alarms went off.",
+            rule=rule(declaration.names.alarm(alarm.name) for alarm in alarms.all),
+            alarm_actions=topics,
+            ok_actions=topics,
+            tags=declaration.tags,
+        )
+
+    def observe(self, scope: Scope, desired: Sequence[CompositeAlarm]) -> Iterator[CompositeAlarm]:
+        """Each composite alarm that is desired, listed, or named after the owner."""
+        names = scope.where("CompositeAlarm", desired, scope.names.alarms)
+        for answer, labels in self._watched.read(COMPOSITE, scope, desired, names):
+            yield CompositeAlarm(
+                **self._watched.common(answer, labels),
+                rule=answer["AlarmRule"],
+                suppressor=answer.get("ActionsSuppressor", ""),
+            )
+
+    def refuse(self, desired: CompositeAlarm, observed: CompositeAlarm | None) -> None:
+        """Nothing: the most alarms that may be declared fit a rule, with the longest names."""
+
+    def put(self, desired: CompositeAlarm, observed: CompositeAlarm | None) -> CompositeAlarm:
+        """Create with tags, or replace what differs. An alarm keeps its state when its configuration changes."""
+        if observed is None:
+            request = self._watched.request(desired, is_new=True)
+            self._cloudwatch.put_composite_alarm(AlarmRule=desired.rule, **request)
+            return desired
+        self._watched.retag(desired, observed)
+        result = replace(desired, state=observed.state, since=observed.since)
+        if replace(observed, owner=desired.owner, tags=desired.tags) != result:
+            request = self._watched.request(desired, is_new=False)
+            self._cloudwatch.put_composite_alarm(AlarmRule=desired.rule, **request)
+        return result
+
+    def delete(self, observed: Sequence[CompositeAlarm]) -> None:
+        """Delete; DeleteAlarms takes no more than one composite alarm in a call."""
+        for alarm in observed:
+            self._watched.forget(alarm.name)
+            try:
+                self._cloudwatch.delete_alarms(AlarmNames=[alarm.name])
+            except NotFound:
+                continue
+
+    def release(self, observed: CompositeAlarm) -> None:
+        """Take the owner tag off."""
+        self._watched.release(observed)
+
+
+def rule(names: Iterable[str]) -> str:
+    """In alarm when any of these alarms is."""
+    return " OR ".join(f'ALARM("{name}")' for name in names)

@@ -1,0 +1,159 @@
+"""What alarms may not be, as files on a laptop hear it, and what the default ones are."""
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from dynconfig.api.alarms import DEFAULT_NAMES, DEFAULTS, AlarmSpec, AlarmsSpec, Comparison, MissingData
+from dynconfig.api.spec import DynamicConfigSpec
+from dynconfig_function import metrics
+
+TOPIC = "arn:aws:sns:eu-west-1:123456789012:ops"
+QUEUE: dict[str, Any] = {
+    "name": "Backlog",
+    "metric": "ApproximateNumberOfMessagesVisible",
+    "namespace": "AWS/SQS",
+    "dimensions": {"QueueName": "orders"},
+    "statistic": "Maximum",
+    "threshold": 100,
+    "comparison": "GreaterThanThreshold",
+}
+
+
+def spec(alarms: dict[str, Any], **more: Any) -> DynamicConfigSpec:
+    return DynamicConfigSpec.model_validate({"path": "/myapp/config", "function": {}, "alarms": alarms, **more})
+
+
+def alarm(**changes: Any) -> AlarmSpec:
+    return AlarmSpec.model_validate({key: value for key, value in {**QUEUE, **changes}.items() if value is not None})
+
+
+def test_without_alarms_there_are_none_and_an_empty_declaration_gives_the_default_ones() -> None:
+    assert DynamicConfigSpec.model_validate({"path": "/myapp/config"}).alarms is None
+    alarms = spec({}).alarms
+    assert alarms
+    assert [one.name for one in alarms.all] == list(DEFAULT_NAMES)
+
+
+def test_the_default_alarms_are_whole_and_count_no_data_as_well() -> None:
+    for one in AlarmsSpec().all:
+        whole = one.whole
+        assert whole.metric == one.name
+        assert whole.comparison is Comparison.GREATER
+        assert whole.treat_missing_data is MissingData.NOT_BREACHING
+        assert whole.description
+
+
+def test_the_default_alarms_watch_metrics_that_the_function_writes() -> None:
+    own = {name for name, one in DEFAULTS.items() if one["namespace"] == "DynamicConfig"}
+    assert own == {metrics.FAILURES, metrics.ERRORS}
+
+
+def test_a_custom_alarm_of_a_default_ones_name_overrides_what_it_says_and_keeps_the_rest() -> None:
+    alarms = spec({"custom": [{"name": "Duration", "threshold": 500, "extendedStatistic": "p99"}]}).alarms
+    assert alarms
+    (whole,) = (one.whole for one in alarms.all if one.name == "Duration")
+    assert (whole.threshold, whole.statistic, whole.extended_statistic) == (500, None, "p99")
+    assert (whole.metric, whole.period_seconds, whole.evaluation_periods) == ("Duration", 300, 3)
+
+
+def test_without_the_default_ones_an_override_stands_alone() -> None:
+    alarms = spec({"defaults": False, "custom": [{"name": "Errors", "threshold": 9}]}).alarms
+    assert alarms
+    assert [one.whole.threshold for one in alarms.all] == [9]
+
+
+def test_a_custom_alarm_of_a_default_ones_name_with_a_metric_stands_in_its_place() -> None:
+    alarms = spec({"custom": [{**QUEUE, "name": "Errors"}]}).alarms
+    assert alarms
+    (errors,) = (one for one in alarms.all if one.name == "Errors")
+    assert errors.whole.namespace == "AWS/SQS"
+    assert errors.whole.dimensions == {"QueueName": "orders"}
+
+
+@pytest.mark.parametrize(
+    "statistic", ["p99", "p99.9", "p100", "tm90", "wm98", "IQM", "TM(10%:90%)", "PR(:300)", "TC(2%:)"]
+)
+def test_extended_statistics_that_cloudwatch_knows(statistic: str) -> None:
+    assert alarm(statistic=None, extendedStatistic=statistic).extended_statistic == statistic
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"periodSeconds": 45}, "periodSeconds must be 10, 20, 30 or a multiple of 60"),
+        ({"periodSeconds": 90}, "periodSeconds must be 10, 20, 30 or a multiple of 60"),
+        ({"periodSeconds": 5}, "periodSeconds"),
+        ({"periodSeconds": 86460}, "periodSeconds"),
+        ({"periodSeconds": 300, "evaluationPeriods": 289}, "periodSeconds times evaluationPeriods"),
+        ({"evaluationPeriods": 289}, "periodSeconds times evaluationPeriods"),
+        ({"periodSeconds": 3600, "evaluationPeriods": 169}, "periodSeconds times evaluationPeriods"),
+        ({"evaluationPeriods": 2, "datapointsToAlarm": 3}, "datapointsToAlarm needs evaluationPeriods"),
+        ({"datapointsToAlarm": 1}, "datapointsToAlarm needs evaluationPeriods"),
+        ({"statistic": None}, "exactly one of statistic and extendedStatistic"),
+        ({"extendedStatistic": "p99"}, "exactly one of statistic and extendedStatistic"),
+        ({"statistic": "Median"}, "statistic"),
+        ({"statistic": None, "extendedStatistic": "p101"}, "extendedStatistic"),
+        ({"statistic": None, "extendedStatistic": "median"}, "extendedStatistic"),
+        ({"comparison": "IsAbove"}, "comparison"),
+        ({"threshold": float("inf")}, "threshold"),
+        ({"threshold": None}, "an alarm needs metric, namespace, threshold and comparison"),
+        ({"namespace": None}, "an alarm needs metric, namespace, threshold and comparison"),
+        ({"metric": None}, "an alarm needs metric, namespace, threshold and comparison"),
+        ({"metric": None, "name": "Errors", "namespace": None}, "namespace, dimensions and unit need metric"),
+        ({"namespace": ":x"}, "namespace"),
+        ({"dimensions": {":x": "y"}}, "names in dimensions"),
+        ({"dimensions": {"x": ""}}, "dimensions"),
+        ({"dimensions": {f"d{number}": "x" for number in range(31)}}, "dimensions"),
+        ({"treatMissingData": "good"}, "treatMissingData"),
+        ({"unit": "Parsecs"}, "unit"),
+        ({"name": "unhealthy"}, "name must not be unhealthy"),
+        ({"name": "a/b"}, "name"),
+        ({"name": "x" * 129}, "name"),
+        ({"description": "x" * 1025}, "description"),
+        ({"colour": "red"}, "colour"),
+    ],
+)
+def test_an_impossible_alarm_is_refused_with_the_field(changes: dict[str, Any], told: str) -> None:
+    with pytest.raises(ValidationError, match=told):
+        alarm(**changes)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"periodSeconds": 10, "evaluationPeriods": 8640, "datapointsToAlarm": 8640},
+        {"periodSeconds": 300, "evaluationPeriods": 288},
+        {"periodSeconds": 3600, "evaluationPeriods": 168},
+        {"periodSeconds": 86400, "evaluationPeriods": 7},
+        {"threshold": -0.5},
+    ],
+)
+def test_the_limits_themselves_are_legal(changes: dict[str, Any]) -> None:
+    assert alarm(**changes)
+
+
+@pytest.mark.parametrize(
+    ("alarms", "more", "told"),
+    [
+        ({}, {"function": None}, "alarms.defaults needs function"),
+        ({"defaults": False, "custom": [{"name": "Errors"}]}, {"function": None}, "alarms.defaults needs function"),
+        ({"notify": [TOPIC]}, {"region": "us-east-1"}, "alarms.notify takes topics of the object's own region"),
+        ({"notify": [TOPIC] * 2}, {}, "notify must not repeat a topic"),
+        ({"notify": [f"{TOPIC}-{number}" for number in range(6)]}, {}, "notify"),
+        ({"notify": ["arn:aws:sqs:eu-west-1:123456789012:queue"]}, {}, "notify"),
+        ({"notify": ["ops@example.org"]}, {}, "notify"),
+        ({"custom": [QUEUE, QUEUE]}, {}, "custom must not repeat a name"),
+        ({"custom": [{**QUEUE, "name": f"a{number}"} for number in range(21)]}, {}, "custom"),
+    ],
+)
+def test_contradictions_between_alarms_and_the_rest_are_refused(
+    alarms: dict[str, Any], more: dict[str, Any], told: str
+) -> None:
+    with pytest.raises(ValidationError, match=told):
+        spec(alarms, **more)
+
+
+def test_alarms_of_ones_own_need_no_function() -> None:
+    assert spec({"defaults": False, "custom": [QUEUE]}, function=None).alarms

@@ -1,0 +1,201 @@
+"""The alarms, and the one over all of them."""
+
+from typing import Any
+
+from tests.kinds.cases.case import Case, Deed, Spec
+from tests.kinds.workshop import Workshop
+
+from dynconfig.kinds.alarm import Alarm
+from dynconfig.kinds.composite_alarm import CompositeAlarm
+
+TOPIC = "arn:aws:sns:eu-west-1:123456789012:ops"
+OTHER_TOPIC = "arn:aws:sns:eu-west-1:123456789012:others"
+# What DescribeAlarms answers and PutMetricAlarm does not take.
+ANSWERED = (
+    "AlarmArn",
+    "AlarmConfigurationUpdatedTimestamp",
+    "StateValue",
+    "StateReason",
+    "StateReasonData",
+    "StateUpdatedTimestamp",
+    "StateTransitionedTimestamp",
+)
+BACKLOG: dict[str, Any] = {
+    "name": "Backlog",
+    "metric": "ApproximateAgeOfOldestMessage",
+    "namespace": "AWS/SQS",
+    "dimensions": {"QueueName": "orders"},
+    "extendedStatistic": "p90",
+    "periodSeconds": 60,
+    "threshold": 100,
+    "comparison": "GreaterThanThreshold",
+    "evaluationPeriods": 3,
+    "datapointsToAlarm": 2,
+    "treatMissingData": "ignore",
+    "unit": "Seconds",
+    "description": "Orders wait.",
+}
+
+
+def spec(*, notify: tuple[str, ...] = (), tags: Any = None, others: tuple[Any, ...] = (), **changes: Any) -> Spec:
+    """The default alarms and one more."""
+    custom = {key: value for key, value in {**BACKLOG, **changes}.items() if value is not None}
+    return {
+        "function": {},
+        "alarms": {"custom": [custom, *others], "notify": list(notify)},
+        "tags": tags or {"team": "shop"},
+    }
+
+
+def name_of(workshop: Workshop, alarm: str = "Backlog") -> str:
+    return f"{workshop.name}/{alarm}"
+
+
+def described(workshop: Workshop, kind: str = "MetricAlarm") -> dict[str, dict[str, Any]]:
+    """All alarms of one kind that begin as those of this test, by name."""
+    found = workshop.aws("cloudwatch").describe_alarms(AlarmNamePrefix=workshop.name, AlarmTypes=[kind])
+    return {alarm["AlarmName"]: alarm for alarm in found[f"{kind}s"]}
+
+
+def reput(**changes: Any) -> Deed:
+    """Somebody opens the alarm, changes one thing and saves it."""
+
+    def deed(workshop: Workshop) -> None:
+        found = described(workshop)[name_of(workshop)]
+        request = {key: value for key, value in found.items() if key not in ANSWERED}
+        workshop.aws("cloudwatch").put_metric_alarm(**{**request, **changes})
+
+    return deed
+
+
+def recompose(**changes: Any) -> Deed:
+    """Somebody opens the composite alarm, changes one thing and saves it."""
+
+    def deed(workshop: Workshop) -> None:
+        found = described(workshop, "CompositeAlarm")[name_of(workshop, "unhealthy")]
+        request = {key: value for key, value in found.items() if key not in ANSWERED}
+        workshop.aws("cloudwatch").put_composite_alarm(**{**request, **changes})
+
+    return deed
+
+
+def retag(alarm: str) -> Deed:
+    def deed(workshop: Workshop) -> None:
+        arn = f"arn:aws:cloudwatch:eu-west-1:123456789012:alarm:{name_of(workshop, alarm)}"
+        workshop.aws("cloudwatch").tag_resource(ResourceARN=arn, Tags=[{"Key": "team", "Value": "other"}])
+
+    return deed
+
+
+def create(workshop: Workshop, name: str) -> None:
+    workshop.aws("cloudwatch").put_metric_alarm(
+        AlarmName=name,
+        MetricName="theirs",
+        Namespace="theirs",
+        Statistic="Sum",
+        Period=60,
+        EvaluationPeriods=1,
+        Threshold=1,
+        ComparisonOperator="GreaterThanThreshold",
+    )
+
+
+def compose(workshop: Workshop, name: str) -> None:
+    workshop.aws("cloudwatch").put_composite_alarm(AlarmName=name, AlarmRule="FALSE")
+
+
+def neighbours(workshop: Workshop) -> None:
+    """One beside ours, one of an object whose name goes on where ours ends."""
+    create(workshop, name_of(workshop, "theirs"))
+    create(workshop, f"{workshop.name}-2/Backlog")
+
+
+ALARM = Case(
+    value=Alarm,
+    base=spec(),
+    edits={
+        "description": spec(description=None),
+        "metric": spec(metric="ApproximateNumberOfMessagesVisible"),
+        "namespace": spec(namespace="Orders"),
+        "dimensions": spec(dimensions={"QueueName": "others"}),
+        "statistic": spec(extendedStatistic=None, statistic="Maximum"),
+        "period": spec(periodSeconds=300),
+        "evaluation_periods": spec(evaluationPeriods=4),
+        "datapoints": spec(datapointsToAlarm=None),
+        "threshold": spec(threshold=100.5),
+        "comparison": spec(comparison="LessThanThreshold"),
+        "missing_data": spec(treatMissingData=None),
+        "unit": spec(unit=None),
+        "tags": spec(tags={"stage": "dev"}),
+    },
+    tampers={
+        "description": reput(AlarmDescription="theirs"),
+        "actions_enabled": lambda workshop: workshop.aws("cloudwatch").disable_alarm_actions(
+            AlarmNames=[name_of(workshop)]
+        ),
+        "alarm_actions": reput(AlarmActions=[TOPIC]),
+        "ok_actions": reput(OKActions=[TOPIC]),
+        "insufficient_data_actions": reput(InsufficientDataActions=[TOPIC]),
+        "metric": reput(MetricName="theirs"),
+        "namespace": reput(Namespace="theirs"),
+        "dimensions": reput(Dimensions=[]),
+        "statistic": reput(ExtendedStatistic="p50"),
+        "period": reput(Period=120),
+        "evaluation_periods": reput(EvaluationPeriods=5),
+        "datapoints": reput(DatapointsToAlarm=1),
+        "threshold": reput(Threshold=1.0),
+        "comparison": reput(ComparisonOperator="LessThanThreshold"),
+        "missing_data": reput(TreatMissingData="breaching"),
+        "unit": reput(Unit="Count"),
+        "low_samples": reput(EvaluateLowSampleCountPercentile="ignore"),
+        "tags": retag("Backlog"),
+    },
+    listed=lambda workshop: set(described(workshop)),
+    neighbour=neighbours,
+    stranger=lambda workshop: create(workshop, name_of(workshop)),
+    writes=(
+        "cloudwatch.PutMetricAlarm",
+        "cloudwatch.TagResource",
+        "cloudwatch.UntagResource",
+        "cloudwatch.DeleteAlarms",
+    ),
+    busy="ConcurrentModificationException",
+    fixed=frozenset(
+        {"actions_enabled", "alarm_actions", "ok_actions", "insufficient_data_actions", "low_samples"},
+    ),
+)
+
+COMPOSITE_ALARM = Case(
+    value=CompositeAlarm,
+    base=spec(notify=(TOPIC,)),
+    edits={
+        "rule": spec(notify=(TOPIC,), others=({**BACKLOG, "name": "Another"},)),
+        "alarm_actions": spec(notify=(TOPIC, OTHER_TOPIC)),
+        "ok_actions": spec(),
+        "tags": spec(notify=(TOPIC,), tags={"stage": "dev"}),
+    },
+    tampers={
+        "description": recompose(AlarmDescription="theirs"),
+        "actions_enabled": lambda workshop: workshop.aws("cloudwatch").disable_alarm_actions(
+            AlarmNames=[name_of(workshop, "unhealthy")]
+        ),
+        "alarm_actions": recompose(AlarmActions=[OTHER_TOPIC]),
+        "ok_actions": recompose(OKActions=[]),
+        "insufficient_data_actions": recompose(InsufficientDataActions=[TOPIC]),
+        "rule": recompose(AlarmRule="FALSE"),
+        "tags": retag("unhealthy"),
+    },
+    listed=lambda workshop: set(described(workshop, "CompositeAlarm")),
+    neighbour=lambda workshop: compose(workshop, name_of(workshop, "theirs")),
+    stranger=lambda workshop: compose(workshop, name_of(workshop, "unhealthy")),
+    writes=(
+        "cloudwatch.PutCompositeAlarm",
+        "cloudwatch.TagResource",
+        "cloudwatch.UntagResource",
+        "cloudwatch.DeleteAlarms",
+    ),
+    busy="ConcurrentModificationException",
+    needs=(Alarm,),
+    fixed=frozenset({"description", "actions_enabled", "insufficient_data_actions", "suppressor"}),
+    out_of_reach=frozenset({"suppressor"}),
+)
