@@ -5,7 +5,7 @@ import hashlib
 import io
 import zipfile
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -40,7 +40,8 @@ def _sources() -> tuple[tuple[str, bytes], ...]:
     return tuple((f"{NAME}/{path.name}", path.read_bytes()) for path in sorted(folder.glob("*.py")))
 
 
-@cache
+# Objects with long declarations have packages of their own, and the same one at each look.
+@lru_cache(maxsize=64)
 def _zipped(files: tuple[tuple[str, bytes], ...]) -> Package:
     buffer = io.BytesIO()
     # Stored, since what a compressor writes depends on its version.

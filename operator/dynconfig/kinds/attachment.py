@@ -121,7 +121,7 @@ class Attachments:
             answer = self._lambda.get_function(FunctionName=name)
         except NotFound:
             return None
-        configuration, labels = answer["Configuration"], answer.get("Tags", {})
+        configuration, labels = answer["Configuration"], tags.of_function(answer)
         host, marked = host_of(configuration, labels), labels.get(ATTACHED_TAG, "")
         variables = host.our_variables
         is_busy = configuration.get("LastUpdateStatus") == "InProgress" or configuration.get("State") == "Pending"

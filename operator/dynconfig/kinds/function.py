@@ -81,7 +81,7 @@ class Functions:
                 answer = self._lambda.get_function(FunctionName=name)
             except NotFound:
                 continue
-            found = observed_function(answer["Configuration"], answer.get("Tags", {}), self._ignored)
+            found = observed_function(answer["Configuration"], tags.of_function(answer), self._ignored)
             if scope.closely or not (found.failed or found.pending):
                 self._failed.pop(name, None)
             yield found

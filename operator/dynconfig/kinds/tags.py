@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from dynconfig.api.names import OWNER_TAG
+from dynconfig.engine.errors import AccessDenied, Conflict
 
 Pairs = tuple[tuple[str, str], ...]
 
@@ -21,6 +22,17 @@ def of_list(tags: Iterable[Any]) -> dict[str, str]:
 def as_list(tags: Mapping[str, str]) -> list[dict[str, str]]:
     """Tags as the list of Key and Value that most services take."""
     return [{"Key": key, "Value": value} for key, value in sorted(tags.items())]
+
+
+def of_function(answer: Mapping[str, Any]) -> dict[str, str]:
+    """Tags from GetFunction, which succeeds without them: without them nobody knows whose the function is."""
+    error = answer.get("TagsError")
+    if not error:
+        return dict(answer.get("Tags", {}))
+    message = f"function {answer['Configuration']['FunctionName']}: its tags are not told: {error.get('Message', '')}"
+    if "AccessDenied" in error.get("ErrorCode", ""):
+        raise AccessDenied(f"{message}; allow the operator's role to do this, as in manifests/iam")
+    raise Conflict(message)
 
 
 def with_owner(tags: Pairs, owner: str) -> dict[str, str]:

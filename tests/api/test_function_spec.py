@@ -1,0 +1,98 @@
+"""What a function may not be, as files on a laptop hear it, each time with the field."""
+
+from typing import Any
+
+import pytest
+
+from dynconfig.api.function import FunctionSpec
+from dynconfig.engine.declare import faults
+
+
+def wrong(function: dict[str, Any]) -> tuple[str, ...]:
+    document = {"metadata": {}, "spec": {"path": "/myapp/config", "function": function}}
+    return faults(document, lambda _source: None)
+
+
+@pytest.mark.parametrize(
+    ("function", "field"),
+    [
+        ({"runtime": "python2.7"}, "spec.function.runtime"),
+        ({"runtime": "python3.9"}, "spec.function.runtime"),
+        ({"runtime": "nodejs22.x"}, "spec.function.runtime"),
+        ({"architecture": "riscv64"}, "spec.function.architecture"),
+        ({"memoryMiB": 127}, "spec.function.memoryMiB"),
+        ({"memoryMiB": 10241}, "spec.function.memoryMiB"),
+        ({"timeoutSeconds": 0}, "spec.function.timeoutSeconds"),
+        ({"timeoutSeconds": 901}, "spec.function.timeoutSeconds"),
+        ({"logRetentionDays": 8}, "spec.function.logRetentionDays"),
+        ({"name": "x" * 65}, "spec.function.name"),
+        ({"name": "my function"}, "spec.function.name"),
+        ({"name": "a/b"}, "spec.function.name"),
+        ({"roleName": "x" * 65}, "spec.function.roleName"),
+        ({"roleName": "a/b"}, "spec.function.roleName"),
+        ({"environment": {"K": "x" * 2049}}, "spec.function.environment.K"),
+        ({"extension": {"layerArn": "layer:1"}}, "spec.function.extension.layerArn"),
+        ({"extension": {"maxConnections": 0}}, "spec.function.extension.maxConnections"),
+        ({"onFailure": "my-queue"}, "spec.function.onFailure"),
+        ({"triggers": {"schedule": "rate(10 seconds)"}}, "spec.function.triggers.schedule"),
+        ({"triggers": {"schedule": "rate(5)"}}, "spec.function.triggers.schedule"),
+        ({"triggers": {"schedule": "rate( 5 minutes )"}}, "spec.function.triggers.schedule"),
+        ({"triggers": {"schedule": "cron(0 8 * * *)"}}, "spec.function.triggers.schedule"),
+        ({"triggers": {"schedule": "at(2021-12-31)"}}, "spec.function.triggers.schedule"),
+        ({"triggers": {"schedule": "every day"}}, "spec.function.triggers.schedule"),
+        ({"triggers": {"httpApi": {"authorization": "OPEN"}}}, "spec.function.triggers.httpApi.authorization"),
+        ({"mode": "Borrow"}, "spec.function.mode"),
+        ({"colour": "red"}, "spec.function.colour"),
+    ],
+)
+def test_what_can_be_known_without_aws_is_refused_with_the_field(function: dict[str, Any], field: str) -> None:
+    (told,) = wrong(function)
+    assert told.startswith(f"{field}: ")
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["AWS_REGION", "LAMBDA_TASK_ROOT", "DYNCONFIG_TTL", "SSM_PARAMETER_STORE_TTL", "_HANDLER", "1ST", "A-B", "X"],
+)
+def test_reserved_and_illegal_names_in_environment_are_refused(name: str) -> None:
+    (told,) = wrong({"environment": {name: "1"}})
+    assert told.startswith("spec.function")
+    assert "names in environment begin with a letter" in told
+
+
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        ({"mode": "Attach"}, "mode Attach needs the name of an existing function"),
+        ({"mode": "Attach", "name": "f", "triggers": {"schedule": "rate(5 minutes)"}}, "triggers need mode: Managed"),
+        ({"mode": "Attach", "name": "f", "environment": {"LOG_LEVEL": "INFO"}}, "environment, onFailure and roleName"),
+        ({"mode": "Attach", "name": "f", "roleName": "r"}, "environment, onFailure and roleName need mode: Managed"),
+    ],
+)
+def test_what_an_attached_function_keeps_for_itself_is_refused(function: dict[str, Any], message: str) -> None:
+    (told,) = wrong(function)
+    assert message in told
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        {},
+        {"name": "x" * 64, "roleName": "team+role=1,a.b@c"},
+        {"memoryMiB": 128, "timeoutSeconds": 900, "architecture": "x86_64", "runtime": "python3.14"},
+        {"triggers": {"schedule": "rate(1 minute)"}},
+        {"triggers": {"schedule": "cron(0 8 ? * MON-FRI *)"}},
+        {"triggers": {"schedule": "at(2027-01-01T00:00:00)"}},
+        {"environment": {"LOG_LEVEL": "DEBUG", "MY_AWS_THING": "1"}},
+        {"mode": "Attach", "name": "f"},
+        {"onFailure": "arn:aws:sqs:eu-west-1:123456789012:failed"},
+    ],
+)
+def test_what_aws_takes_is_taken(function: dict[str, Any]) -> None:
+    assert wrong(function) == ()
+
+
+def test_an_api_is_closed_unless_it_is_said() -> None:
+    http_api = FunctionSpec.model_validate({"triggers": {"httpApi": {}}}).triggers.http_api
+    assert http_api is not None
+    assert http_api.authorization == "AWS_IAM"

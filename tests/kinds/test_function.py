@@ -1,0 +1,258 @@
+"""What is particular about functions: AWS takes time over each write, and may fail afterwards."""
+
+import io
+import zipfile
+from typing import Any
+
+import pytest
+from tests.kinds import functions
+from tests.kinds.cases.function import many, spec
+from tests.kinds.wire import answers, requests
+from tests.kinds.workshop import ASKED, Workshop
+
+from dynconfig.engine.errors import AccessDenied, Conflict, NotOwned, NotPossible, Refused, RoleNotReady, Settling
+from dynconfig.engine.reconcile import Engine
+from dynconfig.kinds.function_value import Function, state
+from dynconfig.kinds.log_group import LogGroup
+from dynconfig.kinds.parameter_value import Parameter
+from dynconfig.kinds.role import Role
+from dynconfig_lab.aws import Faults
+from dynconfig_lab.aws.faults import Injected
+
+pytestmark = pytest.mark.lab
+
+APPROVED = {"annotations": {"dynconfig.dev/approve-generation": "2"}}
+UPDATES = ("UpdateFunctionConfiguration", "UpdateFunctionCode")
+
+
+@pytest.fixture(autouse=True)
+def known_roles(workshop: Workshop) -> None:
+    functions.roles(workshop)
+
+
+def settle(workshop: Workshop, declared: Any, errors: Any = None, **about: Any) -> Any:
+    return workshop.settle(workshop.declare(declared, **about), workshop.kinds(Function, Parameter), errors)
+
+
+def refusal(workshop: Workshop, declared: Any, **about: Any) -> Any:
+    kinds = workshop.kinds(Function, Parameter)
+    return Engine(lambda _place: kinds).run(workshop.declare(declared, **about)).error
+
+
+def test_a_write_waits_until_the_last_one_is_carried_out(workshop: Workshop) -> None:
+    errors: list[Any] = []
+    settle(workshop, spec(), errors)
+    settle(workshop, {**many(), "function": {**spec()["function"], "memoryMiB": 512}}, errors, generation=2)
+    assert {type(error) for error in errors} == {Settling}
+    assert functions.of(workshop, workshop.name)["MemorySize"] == 512
+
+
+def test_architecture_layer_and_code_change_together_in_two_writes(workshop: Workshop) -> None:
+    settle(workshop, spec())
+    with requests(workshop, "lambda", *UPDATES) as made:
+        settle(workshop, spec(architecture="x86_64"), generation=2)
+    assert [operation for operation, _request in made] == list(UPDATES)
+    found = functions.of(workshop, workshop.name)
+    assert found["Architectures"] == ["x86_64"]
+    assert [layer["Arn"] for layer in found["Layers"]] == [f"{functions.LAYER}:24"]
+
+
+def test_a_function_whose_creation_failed_is_made_anew(workshop: Workshop) -> None:
+    failing = ["Failed"]
+
+    def fail(answer: dict[str, Any]) -> None:
+        if failing:
+            answer["Configuration"].update(State=failing.pop(), StateReason="no capacity")
+
+    errors: list[Any] = []
+    with answers(workshop, "lambda", "GetFunction", fail), requests(workshop, "lambda", "CreateFunction") as made:
+        settle(workshop, spec(), errors)
+    assert len(made) == 2
+    assert any(isinstance(error, Conflict) and "no capacity" in str(error) for error in errors)
+
+
+def fail_for_ever(answer: dict[str, Any]) -> None:
+    about = answer["Configuration"]
+    if about.get("State") == "Active":
+        about.update(State="Failed", StateReason="no capacity")
+
+
+def fail_update(answer: dict[str, Any]) -> None:
+    about = answer["Configuration"]
+    if about.get("LastUpdateStatus") == "Successful" and about["MemorySize"] == 512:
+        about.update(LastUpdateStatus="Failed", LastUpdateStatusReason="the key is disabled")
+
+
+def test_a_creation_that_fails_again_is_told_with_its_reason_and_tried_later(workshop: Workshop) -> None:
+    kinds = workshop.kinds(Function, Parameter)
+    with answers(workshop, "lambda", "GetFunction", fail_for_ever):
+        with requests(workshop, "lambda", "CreateFunction") as made, pytest.raises(Refused, match="no capacity"):
+            workshop.settle(workshop.declare(spec()), kinds)
+        assert len(made) == 2
+        with requests(workshop, "lambda", "CreateFunction") as made, pytest.raises(Refused, match="no capacity"):
+            workshop.settle(workshop.declare(spec()), kinds)
+        assert made == []
+    workshop.clock.now += 301
+    workshop.settle(workshop.declare(spec()), kinds)
+
+
+def test_an_update_that_failed_is_told_with_its_reason_instead_of_being_repeated_without_end(
+    workshop: Workshop,
+) -> None:
+    settle(workshop, spec())
+    kinds, edited = workshop.kinds(Function, Parameter), workshop.declare(spec(memoryMiB=512), generation=2)
+    with answers(workshop, "lambda", "GetFunction", fail_update):
+        with requests(workshop, "lambda", *UPDATES) as made, pytest.raises(Refused, match="the key is disabled"):
+            workshop.settle(edited, kinds)
+        assert len(made) == 2
+        with requests(workshop, "lambda", *UPDATES) as made, pytest.raises(Refused, match="the key is disabled"):
+            workshop.settle(edited, kinds)
+        assert made == []
+    asked = workshop.declare(spec(memoryMiB=512), generation=2, metadata=ASKED)
+    assert workshop.settle(asked, kinds).is_complete
+
+
+def test_an_edit_after_a_failed_update_is_carried_out_at_once(workshop: Workshop) -> None:
+    settle(workshop, spec())
+    kinds = workshop.kinds(Function, Parameter)
+    with answers(workshop, "lambda", "GetFunction", fail_update):
+        with pytest.raises(Refused):
+            workshop.settle(workshop.declare(spec(memoryMiB=512), generation=2), kinds)
+        assert workshop.settle(workshop.declare(spec(memoryMiB=1024), generation=3), kinds).is_complete
+
+
+def test_an_environment_over_four_kilobytes_is_refused_before_any_write(workshop: Workshop) -> None:
+    large = {f"KEY_{number}": "x" * 1000 for number in range(4)}
+    kinds = workshop.kinds(Function, Parameter, Role, LogGroup)
+    calls = workshop.calls(lambda: Engine(lambda _place: kinds).run(workshop.declare(spec(environment=large))))
+    assert not {name for name in calls if "Create" in name or "Put" in name}
+    error = refusal(workshop, spec(environment=large))
+    assert isinstance(error, NotPossible)
+    assert "spec.function.environment" in str(error)
+    assert "xxx" not in str(error)
+
+
+def package_of(workshop: Workshop) -> zipfile.ZipFile:
+    (kind,) = workshop.kinds(Function)
+    (desired,) = kind.desired(workshop.declare(many()))
+    return zipfile.ZipFile(io.BytesIO(desired.package.content))
+
+
+def test_parameters_that_are_too_long_for_the_environment_go_into_the_package(workshop: Workshop) -> None:
+    settle(workshop, many())
+    assert "DYNCONFIG_PARAMETERS" not in functions.variables(workshop, workshop.name)
+    with package_of(workshop) as archive:
+        assert "p/059" in archive.read("dynconfig_function/parameters.json").decode()
+    settle(workshop, spec(), generation=2, metadata=APPROVED)
+    assert "DYNCONFIG_PARAMETERS" in functions.variables(workshop, workshop.name)
+
+
+def test_the_parameters_are_in_the_package_before_they_leave_the_environment_and_the_other_way_round(
+    workshop: Workshop,
+) -> None:
+    settle(workshop, spec())
+    with requests(workshop, "lambda", *UPDATES) as made:
+        settle(workshop, many())
+        settle(workshop, spec(), generation=2, metadata=APPROVED)
+    order = [operation for operation, _request in made]
+    # A revision that moves on is one more write of the configuration.
+    assert order.index("UpdateFunctionCode") < order.index("UpdateFunctionConfiguration")
+    assert order[-1] == "UpdateFunctionCode"
+    assert order.count("UpdateFunctionCode") == 2
+
+
+def test_a_role_that_lambda_has_not_heard_of_is_waited_for_and_never_called_a_failure(workshop: Workshop) -> None:
+    errors: list[Any] = []
+    declared = workshop.declare({"function": {}})
+    workshop.settle(declared, workshop.kinds(Role, Function), errors)
+    assert RoleNotReady in {type(error) for error in errors}
+    other = workshop.declare({"function": {"name": f"{workshop.name}-two"}}, owner=workshop.owner("two", "uid-2"))
+    kinds = workshop.kinds(Role, Function)
+    status = workshop.status(Engine(lambda _place: kinds).run(other))
+    ready = status["conditions"][0]
+    assert (ready["status"], ready["reason"]) == ("Unknown", "RoleNotReady")
+    assert {item["type"] for item in status["conditions"]} == {"Ready", "Reconciling"}
+
+
+def test_refresh_changes_the_revision_when_parameters_change_and_at_no_other_time(workshop: Workshop) -> None:
+    settle(workshop, spec("1"))
+    first = functions.variables(workshop, workshop.name)["DYNCONFIG_REVISION"]
+    settle(workshop, spec("1", memoryMiB=512), generation=2)
+    assert functions.variables(workshop, workshop.name)["DYNCONFIG_REVISION"] == first
+    outcome = settle(workshop, spec("2", memoryMiB=512), generation=3)
+    second = functions.variables(workshop, workshop.name)["DYNCONFIG_REVISION"]
+    assert second != first
+    assert workshop.status(outcome)["servedRevision"] == second == workshop.status(outcome)["revision"]
+
+
+def test_expire_leaves_the_function_alone_when_parameters_change(workshop: Workshop) -> None:
+    expire = {"cache": {"onChange": "Expire"}}
+    settle(workshop, {**spec("1"), **expire})
+    assert "DYNCONFIG_REVISION" not in functions.variables(workshop, workshop.name)
+    with requests(workshop, "lambda", *UPDATES) as made:
+        settle(workshop, {**spec("2"), **expire}, generation=2)
+    assert made == []
+
+
+def test_a_name_that_a_stranger_has_is_refused_with_the_field(workshop: Workshop) -> None:
+    functions.create(workshop, workshop.name)
+    error = refusal(workshop, spec())
+    assert isinstance(error, NotOwned)
+    assert str(error).startswith(f"spec.function.name: function {workshop.name} exists already and has no owner")
+    assert functions.of(workshop, workshop.name)["Handler"] == "theirs.handler"
+
+
+def test_a_layer_that_does_not_exist_is_refused_with_the_field_and_the_rest_stays(workshop: Workshop) -> None:
+    kinds = workshop.kinds(Parameter, LogGroup, Function)
+    missing = "arn:aws:lambda:eu-west-1:111122223333:layer:none:1"
+    with pytest.raises(Refused, match=r"^spec\.function\.extension\.layerArn: .*does not exist"):
+        workshop.settle(workshop.declare(spec(extension={"layerArn": missing})), kinds)
+    assert workshop.value("one") == "1"
+    assert workshop.settle(workshop.declare(spec(), generation=2), kinds).is_complete
+
+
+@pytest.mark.parametrize(
+    ("words", "field"),
+    [
+        ("The runtime parameter of python3.7 is no longer supported for creating", "spec.function.runtime: "),
+        ("'MemorySize' value failed to satisfy constraint", "spec.function.memoryMiB: "),
+        ("Lambda was unable to configure your environment variables", "spec.function.environment: "),
+    ],
+)
+def test_a_refusal_by_lambda_names_the_field(workshop: Workshop, words: str, field: str) -> None:
+    workshop.lab.faults(Faults(errors={"lambda.CreateFunction": Injected("InvalidParameterValueException", words)}))
+    error = refusal(workshop, spec())
+    assert isinstance(error, Refused)
+    assert str(error).startswith(field)
+
+
+@pytest.mark.parametrize("code", ["AccessDeniedException", "InternalFailure"])
+def test_a_function_whose_tags_are_not_told_is_not_taken_for_a_strangers(workshop: Workshop, code: str) -> None:
+    settle(workshop, spec())
+
+    def untold(answer: dict[str, Any]) -> None:
+        answer.pop("Tags", None)
+        answer["TagsError"] = {"ErrorCode": code, "Message": "not authorized to perform: lambda:ListTags"}
+
+    with answers(workshop, "lambda", "GetFunction", untold):
+        error = refusal(workshop, spec())
+        assert isinstance(error, AccessDenied if code == "AccessDeniedException" else Conflict)
+        assert "lambda:ListTags" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("answer", "pending", "failed"),
+    [
+        ({}, "", ""),
+        ({"State": "Active", "LastUpdateStatus": "Successful"}, "", ""),
+        ({"State": "Inactive"}, "", ""),
+        ({"State": "ActiveNonInvocable"}, "", ""),
+        ({"State": "Pending"}, "is pending in Lambda", ""),
+        ({"State": "Deleting"}, "is deleting in Lambda", ""),
+        ({"State": "Active", "LastUpdateStatus": "InProgress"}, "is being updated by Lambda", ""),
+        ({"State": "Failed", "StateReason": "why"}, "", "Failed: why"),
+        ({"LastUpdateStatus": "Failed", "LastUpdateStatusReason": "why"}, "", "the last update failed: why"),
+    ],
+)
+def test_states_are_read_as_at_work_failed_or_settled(answer: dict[str, str], pending: str, failed: str) -> None:
+    assert state(answer) == (pending, failed)

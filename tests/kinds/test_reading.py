@@ -1,0 +1,104 @@
+"""What a function is given so that it can read: environment, and statements of a policy. Pure."""
+
+import json
+from typing import Any
+
+import pytest
+from tests.engine.toy import OWNER
+
+from dynconfig.engine.arns import Arns
+from dynconfig.engine.declaration import Declaration
+from dynconfig.engine.declare import declare
+from dynconfig.engine.resource import Versioned
+from dynconfig.engine.revision import revision
+from dynconfig.kinds import reading
+
+ARNS = Arns("eu-west-1", lambda: "123456789012")
+SECRET = {"name": "password", "valueFrom": {"secretKeyRef": {"name": "db", "key": "password"}}}
+PLAIN = {"name": "host", "value": "db.internal"}
+
+
+def declared(*parameters: Any, **spec: Any) -> Declaration:
+    document = {
+        "metadata": {"generation": 1},
+        "spec": {"path": "/app", "parameters": list(parameters), "function": {}, **spec},
+    }
+    return declare(document, owner=OWNER, default_region="eu-west-1", read=lambda _source: "canary")
+
+
+def environment(declaration: Declaration) -> dict[str, str]:
+    assert declaration.function is not None
+    return reading.environment(declaration, declaration.function)
+
+
+def test_the_environment_names_what_to_read_and_never_a_value() -> None:
+    found = environment(declared(PLAIN, SECRET))
+    assert found["DYNCONFIG_PREFIX"] == "/app"
+    assert found["DYNCONFIG_NAME"] == OWNER.title
+    assert json.loads(found["DYNCONFIG_PARAMETERS"]) == {"host": {}, "password": {"s": True}}
+    assert "canary" not in str(found)
+    assert "db.internal" not in str(found)
+
+
+def test_schemas_and_ttls_go_along() -> None:
+    port = {"name": "port", "value": "1", "ttlSeconds": 900, "schema": {"type": "integer", "minimum": 1}}
+    found = json.loads(environment(declared(port))["DYNCONFIG_PARAMETERS"])
+    assert found["port"]["t"] == 900
+    assert found["port"]["v"]["type"] == "integer"
+    assert found["port"]["v"]["minimum"] == 1
+
+
+@pytest.mark.parametrize(
+    ("cache", "ttls", "expected"),
+    [(300, [None], "300"), (60, [None], "60"), (300, [10, 900], "10"), (60, [900], "300"), (300, [0], "0")],
+)
+def test_the_extension_gets_the_smallest_ttl_that_it_can_keep(
+    cache: int, ttls: list[int | None], expected: str
+) -> None:
+    listed = [
+        {"name": f"p{number}", "value": "1", **({} if ttl is None else {"ttlSeconds": ttl})}
+        for number, ttl in enumerate(ttls)
+    ]
+    found = environment(declared(*listed, cache={"ttlSeconds": cache}))
+    assert found["SSM_PARAMETER_STORE_TTL"] == expected
+    assert found["DYNCONFIG_TTL"] == str(cache)
+
+
+def test_the_extension_does_not_wait_without_end_for_parameter_store() -> None:
+    assert 0 < int(environment(declared(PLAIN))["SSM_PARAMETER_STORE_TIMEOUT_MILLIS"]) <= 2000
+
+
+def test_reading_is_allowed_below_the_path_and_decrypting_only_with_a_secure_string() -> None:
+    (read,) = reading.statements(declared(PLAIN), ARNS)
+    assert read["Resource"] == "arn:aws:ssm:eu-west-1:123456789012:parameter/app/*"
+    _read, keys = reading.statements(declared(PLAIN, SECRET), ARNS)
+    assert keys["Action"] == "kms:Decrypt"
+    assert keys["Condition"]["StringEquals"] == {"kms:ViaService": "ssm.eu-west-1.amazonaws.com"}
+    open_secret = {**SECRET, "type": "String"}
+    assert len(reading.statements(declared(open_secret), ARNS)) == 1
+
+
+def test_a_secret_is_marked_as_one_also_where_ssm_keeps_it_in_the_open() -> None:
+    found = environment(declared({**SECRET, "type": "String"}))
+    assert json.loads(found["DYNCONFIG_PARAMETERS"]) == {"password": {"s": True}}
+
+
+def test_no_action_and_no_service_is_a_wildcard() -> None:
+    for statement in reading.statements(declared(PLAIN, SECRET), ARNS):
+        assert "*" not in str(statement["Action"])
+        assert "*" not in str(statement.get("Condition", {}).get("StringEquals", ""))
+
+
+def test_the_size_is_that_of_the_json_text_in_bytes() -> None:
+    assert reading.size({"A": "b"}) == len('{"A":"b"}')
+    assert reading.size({"A": "ü"}) == len('{"A":"ü"}') + 1
+
+
+def test_a_revision_is_wanted_only_with_refresh_and_follows_the_versions() -> None:
+    assert reading.wanted_revision(declared(PLAIN)) == ""
+    assert reading.wanted_revision(declared(PLAIN, cache={"onChange": "Refresh"})) == revision(())
+    one, two = (Versioned(name="/app/a", type="String", version=version) for version in (1, 2))
+    other = Versioned(name="/app/b", type="String", version=1)
+    assert revision([one]) != revision([two])
+    assert revision([one, other]) == revision([other, one])
+    assert len(revision([one])) == 8

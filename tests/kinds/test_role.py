@@ -1,0 +1,195 @@
+"""What is particular about roles: IAM is late, deletes only what is bare, and bounds what is long."""
+
+import json
+from typing import Any
+
+import pytest
+from tests.kinds.cases.role import DENY, FUNCTION, create, listed, role_name, with_secret
+from tests.kinds.wire import requests
+from tests.kinds.workshop import Workshop
+
+from dynconfig.engine.errors import Conflict, NotFound, NotOwned, NotPossible
+from dynconfig.engine.reconcile import Engine
+from dynconfig.kinds.role import Role
+from dynconfig.settings import Settings
+from dynconfig_lab.aws import Faults
+from dynconfig_lab.aws.faults import Injected
+
+pytestmark = pytest.mark.lab
+
+BASE: dict[str, Any] = {"function": {}}
+BOUNDARY, OTHER = (f"arn:aws:iam::123456789012:policy/{name}" for name in ("boundary", "other"))
+
+
+def settle(workshop: Workshop, spec: Any, errors: Any = None, **about: Any) -> Any:
+    return workshop.settle(workshop.declare(spec, **about), workshop.kinds(Role), errors)
+
+
+def delete(workshop: Workshop) -> Any:
+    kinds = workshop.kinds(Role)
+    return Engine(lambda _place: kinds).run(workshop.goodbye(BASE))
+
+
+def policy(workshop: Workshop) -> list[dict[str, Any]]:
+    answer = workshop.aws("iam").get_role_policy(RoleName=role_name(workshop), PolicyName="dynconfig")
+    found: list[dict[str, Any]] = answer["PolicyDocument"]["Statement"]
+    return found
+
+
+def bounded(workshop: Workshop, name: str) -> str:
+    role = workshop.aws("iam").get_role(RoleName=name)["Role"]
+    return str(role.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn", ""))
+
+
+def test_the_function_may_read_below_its_path_and_write_its_logs_and_nothing_else(workshop: Workshop) -> None:
+    settle(workshop, BASE)
+    read, logs = policy(workshop)
+    assert read["Action"] == ["ssm:GetParameter", "ssm:GetParameters"]
+    assert read["Resource"] == f"arn:aws:ssm:eu-west-1:123456789012:parameter{workshop.path}/*"
+    assert logs["Action"] == ["logs:CreateLogStream", "logs:PutLogEvents"]
+    assert logs["Resource"] == f"arn:aws:logs:eu-west-1:123456789012:log-group:/aws/lambda/{workshop.name}:*"
+
+
+def test_it_may_decrypt_only_where_a_secure_string_is_declared_and_only_by_ssm_of_its_region(
+    workshop: Workshop,
+) -> None:
+    settle(workshop, BASE)
+    assert "kms" not in json.dumps(policy(workshop))
+    workshop.secrets["db/password"] = "pw"
+    settle(workshop, with_secret({}), generation=2)
+    (keys,) = (statement for statement in policy(workshop) if "kms" in str(statement["Action"]))
+    assert keys["Action"] == "kms:Decrypt"
+    assert keys["Condition"] == {
+        "StringEquals": {"kms:ViaService": "ssm.eu-west-1.amazonaws.com"},
+        "StringLike": {
+            "kms:EncryptionContext:PARAMETER_ARN": f"arn:aws:ssm:eu-west-1:123456789012:parameter{workshop.path}/*"
+        },
+    }
+
+
+@pytest.mark.parametrize(
+    ("destination", "action"),
+    [
+        ("arn:aws:sqs:eu-west-1:123456789012:q", "sqs:SendMessage"),
+        ("arn:aws:sns:eu-west-1:123456789012:t", "sns:Publish"),
+        ("arn:aws:lambda:eu-west-1:123456789012:function:f", "lambda:InvokeFunction"),
+        ("arn:aws:events:eu-west-1:123456789012:event-bus/b", "events:PutEvents"),
+    ],
+)
+def test_it_may_send_failed_events_to_the_destination_only(workshop: Workshop, destination: str, action: str) -> None:
+    settle(workshop, {"function": {"onFailure": destination}})
+    assert policy(workshop)[-1] == {"Effect": "Allow", "Action": action, "Resource": destination}
+
+
+def test_only_schedules_of_this_account_may_take_the_schedules_role_and_it_may_only_call_the_function(
+    workshop: Workshop,
+) -> None:
+    settle(workshop, {"function": FUNCTION})
+    name = f"{role_name(workshop)}-scheduler"
+    iam = workshop.aws("iam")
+    (trust,) = iam.get_role(RoleName=name)["Role"]["AssumeRolePolicyDocument"]["Statement"]
+    assert trust["Principal"] == {"Service": "scheduler.amazonaws.com"}
+    assert trust["Condition"] == {"StringEquals": {"aws:SourceAccount": "123456789012"}}
+    (may,) = iam.get_role_policy(RoleName=name, PolicyName="dynconfig")["PolicyDocument"]["Statement"]
+    assert may["Resource"] == f"arn:aws:lambda:eu-west-1:123456789012:function:{workshop.name}"
+
+
+def test_policies_that_others_gave_to_our_role_do_not_keep_it(workshop: Workshop) -> None:
+    settle(workshop, BASE)
+    iam, name = workshop.aws("iam"), role_name(workshop)
+    arn = iam.create_policy(PolicyName=f"{workshop.name}-theirs", PolicyDocument=DENY)["Policy"]["Arn"]
+    iam.attach_role_policy(RoleName=name, PolicyArn=arn)
+    iam.put_role_policy(RoleName=name, PolicyName="theirs", PolicyDocument=DENY)
+    assert delete(workshop).is_complete
+    assert listed(workshop) == set()
+    assert iam.get_policy(PolicyArn=arn)["Policy"]["AttachmentCount"] == 0
+
+
+@pytest.mark.parametrize("call", ["iam.DetachRolePolicy", "iam.DeleteRolePolicy"])
+def test_a_policy_that_goes_at_the_same_moment_does_not_leave_the_role_behind(workshop: Workshop, call: str) -> None:
+    settle(workshop, BASE)
+    iam, name = workshop.aws("iam"), role_name(workshop)
+    arn = iam.create_policy(PolicyName=f"{workshop.name}-theirs", PolicyDocument=DENY)["Policy"]["Arn"]
+    iam.attach_role_policy(RoleName=name, PolicyArn=arn)
+    workshop.lab.faults(Faults(errors={call: Injected("NoSuchEntity", "it went", 1)}))
+    workshop.settle(workshop.goodbye(BASE), workshop.kinds(Role))
+    assert listed(workshop) == set()
+
+
+def test_a_role_that_somebody_still_uses_is_named_and_tried_ever_less_often(workshop: Workshop) -> None:
+    settle(workshop, BASE)
+    iam, name = workshop.aws("iam"), role_name(workshop)
+    iam.create_instance_profile(InstanceProfileName=workshop.name)
+    iam.add_role_to_instance_profile(InstanceProfileName=workshop.name, RoleName=name)
+    error = delete(workshop).error
+    assert isinstance(error, Conflict)
+    assert error.delay is None
+    assert str(error).startswith(f"role {name}: DeleteRole was answered with DeleteConflict")
+    iam.remove_role_from_instance_profile(InstanceProfileName=workshop.name, RoleName=name)
+    assert delete(workshop).is_complete
+    assert listed(workshop) == set()
+
+
+def test_a_role_that_iam_does_not_know_everywhere_yet_is_waited_for(workshop: Workshop) -> None:
+    workshop.lab.faults(Faults(errors={"iam.PutRolePolicy": Injected("NoSuchEntity", "no such role", 1)}))
+    errors: list[Any] = []
+    settle(workshop, BASE, errors)
+    assert [type(error) for error in errors] == [NotFound]
+    assert policy(workshop)
+
+
+def test_a_role_that_comes_into_being_between_look_and_creation_is_looked_at_again(workshop: Workshop) -> None:
+    kinds = workshop.kinds(Role)
+    engine = Engine(lambda _place: kinds)
+    with requests(workshop, "iam", "CreateRole") as made:
+        workshop.lab.faults(Faults(errors={"iam.CreateRole": Injected("EntityAlreadyExists", "it exists", 1)}))
+        assert isinstance(engine.run(workshop.declare(BASE)).error, Conflict)
+        create(workshop, role_name(workshop))
+        assert isinstance(engine.run(workshop.declare(BASE)).error, NotOwned)
+    assert len(made) == 2
+
+
+def test_a_role_of_a_stranger_is_refused_with_the_field(workshop: Workshop) -> None:
+    create(workshop, f"{workshop.name}-own")
+    with pytest.raises(NotOwned, match=r"^spec\.function\.roleName: role .* exists already"):
+        settle(workshop, {"function": {"roleName": f"{workshop.name}-own"}})
+
+
+def test_policies_that_are_too_long_are_refused_before_the_first_write(workshop: Workshop) -> None:
+    (kind,) = workshop.kinds(Role)
+    role = Role(name="r", trust="{}", policy="x" * 10_240)
+    kind.refuse(role, None)
+    with pytest.raises(NotPossible, match="longer than 10240 characters"):
+        kind.refuse(Role(name="r", trust="{}", policy="x" * 10_241), role)
+
+
+def test_roles_are_made_and_kept_below_the_boundary(workshop: Workshop) -> None:
+    kinds = workshop.kinds(Role, settings=Settings(boundary=BOUNDARY))
+    workshop.settle(workshop.declare({"function": FUNCTION}), kinds)
+    name = role_name(workshop)
+    assert bounded(workshop, name) == bounded(workshop, f"{name}-scheduler") == BOUNDARY
+    for tamper in (OTHER, ""):
+        iam = workshop.aws("iam")
+        if tamper:
+            iam.put_role_permissions_boundary(RoleName=name, PermissionsBoundary=tamper)
+        else:
+            iam.delete_role_permissions_boundary(RoleName=name)
+        outcome = workshop.settle(workshop.declare({"function": FUNCTION}), kinds)
+        assert [because.field for step in outcome.applied for because in step.because] == ["boundary"]
+        assert bounded(workshop, name) == BOUNDARY
+
+
+def test_a_boundary_comes_before_the_policy_to_a_role_that_had_none(workshop: Workshop) -> None:
+    settle(workshop, BASE)
+    with requests(workshop, "iam", "PutRolePermissionsBoundary", "PutRolePolicy") as made:
+        workshop.secrets["db/password"] = "pw"
+        kinds = workshop.kinds(Role, settings=Settings(boundary=BOUNDARY))
+        workshop.settle(workshop.declare(with_secret({}), generation=2), kinds)
+    assert [operation for operation, _request in made] == ["PutRolePermissionsBoundary", "PutRolePolicy"]
+
+
+def test_without_a_boundary_to_keep_one_that_others_set_is_left(workshop: Workshop) -> None:
+    settle(workshop, BASE)
+    workshop.aws("iam").put_role_permissions_boundary(RoleName=role_name(workshop), PermissionsBoundary=OTHER)
+    assert settle(workshop, BASE).plan.is_empty
+    assert bounded(workshop, role_name(workshop)) == OTHER

@@ -1,0 +1,89 @@
+"""One object with everything: what it costs, and that nothing of it is left in any service when it goes."""
+
+from typing import Any
+
+import pytest
+from tests.kinds.cases.all import CASES
+from tests.kinds.workshop import Workshop
+
+from dynconfig import wiring
+from dynconfig.engine.errors import DynConfigError, NotPossible, RoleNotReady, Settling
+from dynconfig.engine.reconcile import Engine
+from dynconfig.kinds.function_value import Function
+from dynconfig.settings import Settings
+from dynconfig_lab.aws import Faults
+from dynconfig_lab.aws.faults import Injected
+
+pytestmark = pytest.mark.lab
+
+EVERYTHING: dict[str, Any] = {
+    "function": {
+        "onFailure": "arn:aws:sqs:eu-west-1:123456789012:failed",
+        "triggers": {"parameterChange": True, "schedule": "rate(5 minutes)", "httpApi": {}},
+    },
+    "parameters": [{"name": f"p/{number}", "value": "1"} for number in range(5)],
+    "cache": {"onChange": "Refresh"},
+    "tags": {"team": "shop"},
+}
+SERVICES = [name for name in CASES if name != "attachment"]
+
+
+def listed(workshop: Workshop) -> dict[str, Any]:
+    """All that there is in every service under names like ours."""
+    return {name: CASES[name].listed(workshop) for name in SERVICES}
+
+
+def test_a_deletion_leaves_nothing_in_any_service_and_strangers_with_similar_names_alone(workshop: Workshop) -> None:
+    for name in ("parameter", "role", "log_group", "permission", "rule", "schedule", "http_api"):
+        CASES[name].neighbour(workshop)
+    before = listed(workshop)
+    errors: list[DynConfigError] = []
+    outcome = workshop.settle(workshop.declare(EVERYTHING), workshop.kinds(), errors)
+    assert {type(error) for error in errors} <= {RoleNotReady, Settling}
+    assert all(listed(workshop)[name] != before[name] for name in SERVICES)
+    workshop.settle(workshop.goodbye(EVERYTHING, workshop.status(outcome)), workshop.kinds())
+    assert listed(workshop) == before
+
+
+def test_a_look_at_a_whole_object_that_is_in_sync_costs_fifteen_calls_at_most(workshop: Workshop) -> None:
+    kinds = workshop.kinds()
+    status = workshop.status(workshop.settle(workshop.declare(EVERYTHING), kinds))
+    declared = workshop.declare(EVERYTHING, status=status)
+    calls = workshop.calls(lambda: workshop.settle(declared, kinds))
+    assert sum(calls.values()) <= 15, calls
+
+
+def test_an_object_with_parameters_only_asks_no_other_service(workshop: Workshop) -> None:
+    kinds, spec = workshop.kinds(), {"parameters": EVERYTHING["parameters"]}
+    calls = workshop.calls(lambda: workshop.settle(workshop.declare(spec, metadata={"finalizers": []}), kinds))
+    assert {name.partition(".")[0] for name in calls} == {"ssm"}
+    status = workshop.status(workshop.settle(workshop.declare(spec), kinds))
+    again = workshop.calls(lambda: workshop.settle(workshop.declare(spec, status=status), kinds))
+    assert {name.partition(".")[0] for name in again} <= {"ssm", "resourcegroupstaggingapi"}
+
+
+def test_an_operator_that_may_only_touch_parameters_can_delete_what_it_made(workshop: Workshop) -> None:
+    spec = {"parameters": EVERYTHING["parameters"]}
+    status = workshop.status(workshop.settle(workshop.declare(spec), workshop.kinds()))
+    denied = Injected("AccessDeniedException", "not authorized")
+    looks = {
+        "iam.GetRole": Injected("AccessDenied", "not authorized"),
+        "logs.DescribeLogGroups": denied,
+        "lambda.GetFunction": denied,
+        "events.DescribeRule": denied,
+        "scheduler.GetSchedule": denied,
+        "apigatewayv2.GetApis": denied,
+    }
+    workshop.lab.faults(Faults(errors=looks))
+    assert workshop.settle(workshop.goodbye(spec, status), workshop.kinds()).is_complete
+    assert workshop.versions() == {}
+
+
+def test_a_function_in_a_region_without_a_known_layer_is_refused_before_any_call(workshop: Workshop) -> None:
+    wired = wiring.kinds(workshop.session, "eu-moon-1", Settings(), lambda: "123456789012", workshop.clock)
+    functions = tuple(kind for kind in wired if kind.value is Function)
+    engine, outcomes = Engine(lambda _place: functions), []
+    calls = workshop.calls(lambda: outcomes.append(engine.run(workshop.declare({"function": {}}))))
+    assert calls == {}
+    assert isinstance(outcomes[0].error, NotPossible)
+    assert "spec.function.extension.layerArn" in str(outcomes[0].error)
