@@ -34,17 +34,34 @@ lab: $(VENV)/.ready ## Start a laptop-sized Kubernetes and AWS in the background
 lab-down: $(VENV)/.ready ## End the lab
 	@$(BIN)/python -m dynconfig_lab down
 
+.PHONY: kind-up
+kind-up: $(VENV)/.ready ## The same in a kind cluster, with the operator's image; wants Docker and kind
+	@$(BIN)/python -m dynconfig_lab.kind up
+
+.PHONY: kind-down
+kind-down: $(VENV)/.ready ## Delete the kind cluster
+	@$(BIN)/python -m dynconfig_lab.kind down
+
 .PHONY: operator
 operator: $(VENV)/.ready ## Run the operator against the lab, in the foreground
 	@$(WITH_LAB); $(BIN)/dynconfig crd | $(BIN)/python -m dynconfig_lab kubectl apply -f - && exec $(BIN)/dynconfig run
 
 .PHONY: test
-test: check lab-binaries ## Everything: lint, types, import contracts, unit, lab and end-to-end tests
+test: check lab-binaries lab-tools ## Everything: lint, types, import contracts, unit, lab and end-to-end tests
 	@$(BIN)/pytest -q
+
+.PHONY: test-gitops
+test-gitops: $(VENV)/.ready lab-binaries ## With a real Argo CD, built once: sync, health, self-heal, prune, promotion
+	@$(BIN)/python -m dynconfig_lab tools --argocd
+	@$(BIN)/pytest -q -m argocd tests/gitops/live
 
 .PHONY: lab-binaries
 lab-binaries: $(VENV)/.ready
 	@$(BIN)/python -m dynconfig_lab binaries
+
+.PHONY: lab-tools
+lab-tools: $(VENV)/.ready
+	@$(BIN)/python -m dynconfig_lab tools
 
 .PHONY: check
 check: $(VENV)/.ready ## Lint, types, import contracts, generated files
@@ -55,7 +72,7 @@ check: $(VENV)/.ready ## Lint, types, import contracts, generated files
 
 .PHONY: unit
 unit: $(VENV)/.ready ## The tests that need no process beside them
-	@$(BIN)/pytest -q -m "not lab and not e2e"
+	@$(BIN)/pytest -q -m "not lab and not e2e and not tools and not argocd"
 
 .PHONY: bench
 bench: $(VENV)/.ready lab-binaries ## Print the figures and what they were measured against
@@ -64,6 +81,16 @@ bench: $(VENV)/.ready lab-binaries ## Print the figures and what they were measu
 .PHONY: crd
 crd: $(VENV)/.ready ## Generate the CustomResourceDefinition
 	@$(BIN)/dynconfig crd > crds/dynamicconfigs.dynconfig.dev.yaml
+	@$(MAKE) --no-print-directory chart
+
+.PHONY: chart
+chart: ## Bring into the Helm chart what it shares with manifests/install
+	@cp crds/dynamicconfigs.dynconfig.dev.yaml charts/dynconfig-operator/files/crd.yaml
+	@cp manifests/install/rbac.yaml charts/dynconfig-operator/files/rbac.yaml
+
+.PHONY: argocd
+argocd: $(VENV)/.ready ## Generate what Argo CD is told of the kind, and its test cases
+	@$(BIN)/python -m tests.gitops.refresh
 
 .PHONY: format
 format: $(VENV)/.ready ## Put the code in form
@@ -73,6 +100,7 @@ format: $(VENV)/.ready ## Put the code in form
 lock: $(VENV)/.ready ## Pin the dependencies anew, with hashes and without an index address
 	@$(BIN)/uv pip compile pyproject.toml --all-extras --generate-hashes --python-version 3.11 --no-header --quiet -o requirements/dev.txt
 	@$(BIN)/uv pip compile pyproject.toml --generate-hashes --python-version 3.11 --no-header --quiet -o requirements/operator.txt
+	@$(BIN)/uv pip compile pyproject.toml --extra lab --generate-hashes --python-version 3.11 --no-header --quiet -c requirements/dev.txt -o requirements/lab.txt
 
 .PHONY: clean
 clean: lab-down ## Remove what was made in this folder

@@ -3,7 +3,7 @@
 import json
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
@@ -25,21 +25,21 @@ def names(group: str, count: int) -> list[str]:
     return [f"{group}-{number}" for number in range(count)]
 
 
-def document(name: str) -> dict[str, Any]:
-    """An object with ten small parameters."""
+def document(name: str, **spec: Any) -> dict[str, Any]:
+    """An object with ten small parameters, and what else is to stand in its spec."""
     parameters = [{"name": f"settings/{number}", "value": f"value-{number}"} for number in range(PARAMETERS)]
     return {
         "apiVersion": "dynconfig.dev/v1alpha1",
         "kind": "DynamicConfig",
         "metadata": {"name": name},
-        "spec": {"path": f"/{name}", "parameters": parameters},
+        "spec": {"path": f"/{name}", "parameters": parameters, **spec},
     }
 
 
-def apply(http: httpx2.Client, wanted: list[str]) -> None:
+def apply(http: httpx2.Client, wanted: list[str], **spec: Any) -> None:
     """Create the objects, some at a time, as kubectl or Argo CD would."""
     with ThreadPoolExecutor(APPLIERS) as threads:
-        for answer in threads.map(lambda name: http.post(OBJECTS, json=document(name)), wanted):
+        for answer in threads.map(lambda name: http.post(OBJECTS, json=document(name, **spec)), wanted):
             answer.raise_for_status()
 
 
@@ -58,6 +58,7 @@ class Watch:
     def __init__(self) -> None:
         self._ready: dict[str, float] = {}
         self._handled: dict[tuple[str, str], float] = {}
+        self._last: dict[str, tuple[float, Mapping[str, Any]]] = {}
         self._news = threading.Condition()
 
     def hear(self, event: Mapping[str, Any]) -> None:
@@ -65,6 +66,7 @@ class Watch:
         name, status = event["object"]["metadata"]["name"], event["object"].get("status") or {}
         now = time.monotonic()
         with self._news:
+            self._last[name] = now, status
             if any(item["type"] == "Ready" and item["status"] == "True" for item in status.get("conditions", ())):
                 self._ready.setdefault(name, now)
             if "lastHandledReconcileAt" in status:
@@ -80,6 +82,16 @@ class Watch:
         """When the last of the objects answered the request; waits for it. Raises TimeoutError."""
         self._wait(lambda: all((name, token) in self._handled for name in wanted))
         return max(self._handled[name, token] for name in wanted)
+
+    def says(self, name: str, condition: Callable[[Mapping[str, Any]], bool]) -> float:
+        """When the last status of an object was heard, once it is as wanted; waits for it. Raises TimeoutError."""
+        self._wait(lambda: name in self._last and condition(self._last[name][1]))
+        return self._last[name][0]
+
+    def status(self, name: str) -> Mapping[str, Any]:
+        """The last status of an object that was heard of."""
+        with self._news:
+            return self._last[name][1]
 
     def _wait(self, condition: Any) -> None:
         with self._news:

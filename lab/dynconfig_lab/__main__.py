@@ -1,4 +1,4 @@
-"""The commands of the lab: `python -m dynconfig_lab up | down | status | kubectl | binaries`."""
+"""The commands of the lab: `python -m dynconfig_lab up | down | status | kubectl | binaries | tools`."""
 
 import os
 import signal
@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from dynconfig_lab import binaries, lab
+from dynconfig_lab import binaries, lab, tools
 from dynconfig_lab.cluster import Choice
 from dynconfig_lab.errors import LabError
 from dynconfig_lab.state import Folder
@@ -67,6 +67,16 @@ def kubectl(arguments: Annotated[list[str] | None, typer.Argument()] = None) -> 
 def build() -> None:
     """Build what the lab's own Kubernetes needs, unless it is there; takes minutes the first time."""
     binaries.ensure(console, built=True)
+
+
+@app.command("tools")
+def build_tools(
+    argo: Annotated[bool, typer.Option("--argocd", help="Argo CD too, which takes long.")] = False,
+) -> None:
+    """Build what the tests of GitOps want beside it, unless it is there: Helm."""
+    tools.helm(console)
+    if argo:
+        tools.argocd(console)
 
 
 def main() -> None:

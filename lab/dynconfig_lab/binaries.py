@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -84,7 +84,7 @@ def ensure(console: Console, environment: Mapping[str, str] = os.environ, *, bui
     if found and not found.kube_controller_manager:
         console.print(f"{assets} has no kube-controller-manager: nothing collects what is left of deleted objects.")
     cache = Cache.of(environment)
-    return found or Binaries.of_cache(cache, path) or _build(cache, environment, console)
+    return found or Binaries.of_cache(cache, path) or _built(cache, environment, console)
 
 
 def kubectl(console: Console, environment: Mapping[str, str] = os.environ) -> Path:
@@ -93,15 +93,20 @@ def kubectl(console: Console, environment: Mapping[str, str] = os.environ) -> Pa
     return Path(found) if found else ensure(console, environment).kubectl
 
 
-def _build(cache: Cache, environment: Mapping[str, str], console: Console) -> Binaries:
+def build(modules: Sequence[Module], cache: Cache, environment: Mapping[str, str], console: Console) -> None:
+    """Makes the cache hold all of them. Raises BuildFailed."""
     with cache.locked(console):
-        missing = [module for module in (ETCD, CONTROL_PLANE) if not module.entry(cache).is_dir()]
+        missing = [module for module in modules if not module.entry(cache).is_dir()]
         if missing:
             go = golang.find(max(module.needs_go for module in missing), cache, environment, console)
         for module in missing:
             settings = golang.build_environment(environment, cache)
             cache.make(module.entry(cache), partial(golang.build, go, module, settings, console))
         shutil.rmtree(cache.workshop, ignore_errors=True)
+
+
+def _built(cache: Cache, environment: Mapping[str, str], console: Console) -> Binaries:
+    build((ETCD, CONTROL_PLANE), cache, environment, console)
     found = Binaries.of_cache(cache, environment.get("PATH", ""))
     if not found:
         raise BuildFailed(f"{cache.root} was emptied while the lab was built into it. Run the same command again.")

@@ -42,6 +42,8 @@ class Module:
     """What the program is called, where its package has another name."""
     version_package: str = ""
     """The package that is told the version, where it cannot know it."""
+    files: tuple[str, ...] = ()
+    """What else is taken from the sources: paths of files or folders in `depends_on`."""
 
     @property
     def flags(self) -> tuple[str, ...]:
@@ -63,7 +65,7 @@ class Module:
 
     def entry(self, cache: Cache) -> Path:
         sums = (self.folder / "go.sum").read_bytes()
-        return cache.entry(self.name, self.version, self._go_mod, sums, PLATFORM, " ".join(self.flags))
+        return cache.entry(self.name, self.version, self._go_mod, sums, PLATFORM, " ".join(self.flags), *self.files)
 
     @property
     def _go_mod(self) -> str:
@@ -123,6 +125,7 @@ def build(go: Path, module: Module, environment: Mapping[str, str], console: Con
             commands.run(listing, module.folder, environment, listed)
         with build_progress(f"Building {name}, this once", listed.packages, console) as built:
             commands.run(building, module.folder, environment, built)
+        _take_files(go, module, environment, output)
     except BuildFailed as error:
         raise BuildFailed(f"{error}\n\n{name} could not be built. {HELP}") from None
 
@@ -142,6 +145,28 @@ def build_environment(environment: Mapping[str, str], cache: Cache) -> dict[str,
         "GOWORK": "off",
         "CGO_ENABLED": "0",
     }
+
+
+def _take_files(go: Path, module: Module, environment: Mapping[str, str], output: Path) -> None:
+    if not module.files:
+        return
+    command = [str(go), "list", "-mod=readonly", "-m", "-f", "{{.Dir}}", module.depends_on]
+    answer = subprocess.run(
+        command, cwd=module.folder, env=dict(environment), capture_output=True, text=True, check=False
+    )
+    if answer.returncode:
+        raise BuildFailed(answer.stderr)
+    for name in module.files:
+        source = Path(answer.stdout.strip()) / name
+        target = output / source.name
+        if not source.exists():
+            raise BuildFailed(f"{module.depends_on} {module.version} has no {name}")
+        if source.is_dir():
+            shutil.copytree(source, target, copy_function=shutil.copyfile)
+        else:
+            shutil.copyfile(source, target)
+            # A module's sources carry no permissions; what is taken alone is a script.
+            target.chmod(0o755)
 
 
 def _configuration(environment: Mapping[str, str]) -> Path:

@@ -68,10 +68,18 @@ def _is_number(value: str) -> bool:
 
 def _is_json(value: str) -> bool:
     try:
-        json.loads(value)
-    except ValueError:
+        json.loads(value, parse_constant=_finite, parse_float=_finite)
+    except (ValueError, RecursionError):
         return False
     return True
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        # Python reads NaN and Infinity, and nobody else does.
+        raise ValueError(text)
+    return number
 
 
 def _is_url(value: str) -> bool:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from dynconfig import wiring
-from dynconfig.api.spec import DURATION, seconds
+from dynconfig.api.duration import DURATION, seconds
 from dynconfig.aws import metric_data
 from dynconfig.drawing import picture, widgets
 from dynconfig.engine.arns import Arns

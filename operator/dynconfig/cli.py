@@ -4,6 +4,7 @@ import json
 import os
 import sys
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,7 +15,7 @@ from rich.console import Console
 from dynconfig import __version__, files
 from dynconfig.api.crd import definition
 from dynconfig.aws import permissions
-from dynconfig.engine import declare, describe
+from dynconfig.engine import describe
 from dynconfig.engine.errors import DynConfigError
 from dynconfig.settings import BadSetting, Settings
 
@@ -43,20 +44,22 @@ _STYLES = {"+": "green", "~": "yellow", "-": "red", "=": "cyan", " ": "dim"}
 def validate(file: Files, namespace: Namespace = "default") -> None:
     """Check manifests without a cluster and without AWS.
 
+    Every fault is told with file and line, and which rules could not be checked for want of a value.
+
     Example: dynconfig validate -f manifests/examples/myapp.yaml
     """
-    manifests = files.read(file, namespace)
-    wrong = 0
-    for document in manifests.configs:
-        title = f"{document['metadata']['namespace']}/{document['metadata']['name']}"
-        inside = document["metadata"]["namespace"]
-        found = declare.faults(document, lambda source, inside=inside: manifests.text(inside, source))  # type: ignore[misc]
-        for fault in found:
-            err.print(f"[red]✗[/] {title}: {_escaped(fault)}", soft_wrap=True)
-        if not found:
-            out.print(f"[green]✓[/] {title}: {len(document['spec'].get('parameters') or ())} parameters are valid")
-        wrong += bool(found)
-    raise typer.Exit(FAILED if wrong else 0)
+    from dynconfig import validating
+
+    found = list(validating.reports(files.read(file, namespace), datetime.now(UTC).date()))
+    for report in found:
+        for remark in report.remarks:
+            style = "red" if remark.weight is validating.Weight.FAULT else "yellow"
+            err.print(f"[{style}]{_escaped(str(remark))}[/]", soft_wrap=True)
+        if report.faults:
+            err.print(f"[red]✗[/] {report.title}: {report.faults} fault{'s' * (report.faults > 1)}")
+        else:
+            out.print(f"[green]✓[/] {report.title}: {report.parameters} parameters are valid")
+    raise typer.Exit(FAILED if any(report.faults for report in found) else 0)
 
 
 @app.command()

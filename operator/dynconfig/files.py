@@ -1,8 +1,9 @@
 """Manifests on disk: the DynamicConfigs in them, and the Secrets and ConfigMaps beside them."""
 
 import base64
+import binascii
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,10 +21,47 @@ class BadFile(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a document stands: its file, and the nodes that know their lines."""
+
+    file: str
+    node: yaml.Node
+
+    def place(self, path: Sequence[str | int] = ()) -> str:
+        """File and line of a field, or of the innermost of its parents that is written down."""
+        node, mark = self.node, self.node.start_mark
+        for part in path:
+            step = _step(node, part)
+            if step is None:
+                break
+            mark, node = step[0].start_mark, step[1]
+        return f"{self.file}:{mark.line + 1}"
+
+    def item(self, key: str, index: int) -> "Origin":
+        """Where an item of a list in the document stands."""
+        listed = _step(self.node, key)
+        item = _step(listed[1], index) if listed else None
+        return Origin(self.file, item[1]) if item else self
+
+
+def _step(node: yaml.Node, part: str | int) -> tuple[yaml.Node, yaml.Node] | None:
+    """The node to point at for a key or an index, and the node of what is there."""
+    if isinstance(node, yaml.MappingNode):
+        # A key that is merged in comes first, and the document's own wins.
+        found = [pair for pair in node.value if pair[0].value == part]
+        return found[-1] if found else None
+    if isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
+        return node.value[part], node.value[part]
+    return None
+
+
+@dataclass(frozen=True, slots=True)
 class Manifests:
     """All documents of some files that concern us."""
 
     configs: tuple[Document, ...]
+    origins: tuple[Origin, ...]
+    """Where each of them stands."""
     sources: Mapping[tuple[str, str, str], Document]
 
     def text(self, namespace: str, source: Source) -> str | None:
@@ -35,39 +73,61 @@ class Manifests:
         if source.key in plain:
             return str(plain[source.key])
         encoded = (document.get("data") or {}).get(source.key) if source.kind == "Secret" else None
-        return base64.b64decode(encoded).decode() if encoded is not None else None
+        return _decoded(source, encoded) if encoded is not None else None
 
 
 def read(paths: Iterable[Path], namespace: str) -> Manifests:
     """The manifests of files, folders (*.yaml, *.yml, *.json) or - for standard input. Raises BadFile."""
-    configs: list[Document] = []
+    found: list[tuple[Document, Origin]] = []
     sources: dict[tuple[str, str, str], Document] = {}
-    for path, document in ((source, found) for source in paths for found in _documents(source)):
-        kind, metadata = document.get("kind"), document.setdefault("metadata", {})
+    for document, origin in (pair for path in paths for pair in _documents(path)):
+        kind, metadata = document.get("kind"), _metadata(document, origin)
         metadata.setdefault("namespace", namespace)
         if kind == names.KIND:
-            _check(path, document)
-            configs.append(document)
+            _check(origin, document)
+            found.append((document, origin))
         elif kind in ("Secret", "ConfigMap"):
             sources[str(kind), metadata["namespace"], str(metadata.get("name"))] = document
-    if not configs:
+    if not found:
         raise BadFile(f"{', '.join(map(str, paths))}: no {names.KIND} in it")
-    return Manifests(tuple(configs), sources)
+    return Manifests(tuple(document for document, _ in found), tuple(origin for _, origin in found), sources)
 
 
-def _documents(path: Path) -> Iterable[Document]:
+def _documents(path: Path) -> Iterator[tuple[Document, Origin]]:
     for file in _expanded(path):
         try:
             text = sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
-            found = list(yaml.safe_load_all(text))
+            found = list(_parsed(text))
         except (OSError, UnicodeDecodeError) as error:
             raise BadFile(f"{file}: cannot be read: {error}") from None
         except yaml.YAMLError as error:
             raise BadFile(f"{file}: is not YAML: {' '.join(str(error).split())}") from None
-        for document in found:
-            if document is not None and not isinstance(document, dict):
-                raise BadFile(f"{file}: a document in it is not an object")
-            yield from [document] if document else []
+        for document, node in found:
+            yield from _flat(document, Origin(str(file), node))
+
+
+def _parsed(text: str) -> Iterator[tuple[object, yaml.Node]]:
+    loader = yaml.SafeLoader(text)
+    while loader.check_node():
+        if (node := loader.get_node()) is not None:
+            yield loader.construct_document(node), node
+
+
+def _flat(document: object, origin: Origin) -> Iterator[tuple[Document, Origin]]:
+    """The document, or what is in it if it is a list, as `kubectl get -o yaml` prints and kustomize passes on."""
+    if document is not None and not isinstance(document, dict):
+        raise BadFile(f"{origin.place()}: a document in it is not an object")
+    if document and _is_list(document):
+        for index, item in enumerate(document["items"]):
+            yield from _flat(item, origin.item("items", index))
+    elif document:
+        yield document, origin
+
+
+def _is_list(document: Document) -> bool:
+    items = document.get("items")
+    is_of_objects = isinstance(items, list) and all(isinstance(item, dict) and "kind" in item for item in items)
+    return is_of_objects and str(document.get("kind")).endswith("List")
 
 
 def _expanded(path: Path) -> list[Path]:
@@ -76,11 +136,27 @@ def _expanded(path: Path) -> list[Path]:
     return sorted(file for file in path.iterdir() if file.suffix in (".yaml", ".yml", ".json"))
 
 
-def _check(path: Path, document: Mapping[str, Any]) -> None:
+def _metadata(document: Document, origin: Origin) -> Document:
+    metadata = document.setdefault("metadata", {})
+    if not isinstance(metadata, dict):
+        raise BadFile(f"{origin.place(['metadata'])}: metadata is not an object")
+    return metadata
+
+
+def _check(origin: Origin, document: Mapping[str, Any]) -> None:
     if document.get("apiVersion") != names.API_VERSION:
-        raise BadFile(f"{path}: apiVersion has to be {names.API_VERSION}, not {document.get('apiVersion')}")
+        wrong = f"apiVersion has to be {names.API_VERSION}, not {document.get('apiVersion')}"
+        raise BadFile(f"{origin.place(['apiVersion'])}: {wrong}")
     name = document["metadata"].get("name")
     if not name:
-        raise BadFile(f"{path}: metadata.name is missing")
+        raise BadFile(f"{origin.place(['metadata'])}: metadata.name is missing")
     if len(str(name)) > names.MAX_NAME:
-        raise BadFile(f"{path}: metadata.name must not be longer than {names.MAX_NAME} characters")
+        too_long = f"metadata.name must not be longer than {names.MAX_NAME} characters"
+        raise BadFile(f"{origin.place(['metadata', 'name'])}: {too_long}")
+
+
+def _decoded(source: Source, encoded: object) -> str:
+    try:
+        return base64.b64decode("".join(str(encoded).split()), validate=True).decode()
+    except (binascii.Error, UnicodeDecodeError):
+        raise BadFile(f"{source} is not UTF-8 text in base64; write it below stringData as it is") from None

@@ -4,6 +4,7 @@ import asyncio
 import dataclasses
 import logging
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import kopf
@@ -13,6 +14,7 @@ from dynconfig import wiring
 from dynconfig.api import names
 from dynconfig.engine.agenda import Agenda
 from dynconfig.engine.declaration import Place
+from dynconfig.engine.signals import Signal
 from dynconfig.kube import sources
 from dynconfig.kube.client import ApiUnavailable, Kube
 from dynconfig.kube.controller import Controller, Surroundings
@@ -80,23 +82,25 @@ async def start(memo: kopf.Memo, **_: Any) -> None:
     """Build what serves, and begin to serve."""
     settings: Settings = memo.settings
     kube: Kube = memo.kube
-    agenda = Agenda()
     metrics = Metrics(lambda: memo.controller.oldest_observation(), lambda: memo.controller.waiting())
-    engine = wiring.engine(settings, metrics.called)
+    cluster = settings.cluster_id or await _cluster_id(kube)
+    hear = _Hear(memo, metrics, asyncio.get_running_loop())
+    engine, memo.post_office = wiring.listening(settings, metrics.called, cluster, hear)
     await asyncio.to_thread(engine.prepare, Place(memo.region))
     surroundings = Surroundings(
         kube=kube,
         engine=engine,
         recorder=Recorder(kube, time.time),
         metrics=metrics,
-        cluster=settings.cluster_id or await _cluster_id(kube),
+        cluster=cluster,
         region=memo.region,
         paths_of=settings.paths_of,
         now=time.time,
         clock=time.monotonic,
         turn_seconds=settings.turn_seconds,
+        listen=memo.post_office.serve,
     )
-    memo.controller = Controller(surroundings, agenda, settings.workers)
+    memo.controller = Controller(surroundings, Agenda(), settings.workers)
     if settings.metrics_port:
         start_http_server(settings.metrics_port, registry=metrics.registry)
     serving = asyncio.create_task(memo.controller.serve(), name="controller")
@@ -120,10 +124,38 @@ async def oldest_observation(memo: kopf.Memo, **_: Any) -> float:
 
 async def stop(memo: kopf.Memo, **_: Any) -> None:
     """Finish what is under way, and start nothing new."""
+    if "post_office" in memo:
+        memo.post_office.close()
     tasks: list[asyncio.Task[None]] = memo.get("tasks", [])
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
+
+
+class _Hear:
+    """From the postmen's threads to the event loop."""
+
+    def __init__(self, memo: kopf.Memo, metrics: Metrics, loop: asyncio.AbstractEventLoop) -> None:
+        self._memo = memo
+        self._metrics = metrics
+        self._loop = loop
+
+    def signals(self, signals: Sequence[Signal]) -> None:
+        """Wake the objects that they concern."""
+        self._loop.call_soon_threadsafe(self._memo.controller.signalled, signals)
+
+    def events(self, outcome: str, count: int) -> None:
+        """Count them."""
+        self._metrics.heard(outcome, count)
+
+    def listening(self, region: str, *, is_up: bool) -> None:
+        """Tell Prometheus."""
+        self._metrics.listening(region, is_up=is_up)
+
+    def ended(self) -> None:
+        """End like any other part of the operator that has ended by a bug; the traceback was printed already."""
+        log.critical("Listening to events has ended by a bug in the operator")
+        self._loop.call_soon_threadsafe(self._memo.stopped.set)
 
 
 class _Nowhere(kopf.DiffBaseStorage):

@@ -33,6 +33,10 @@ class Settings:
     """Prefixes of tag keys that somebody else keeps on the resources."""
     boundary: str = ""
     """ARN of the permissions boundary of every role that the operator makes; empty for none."""
+    hears_events: bool = True
+    """AWS's events are listened to; else drift is seen at the resync only."""
+    queue_urls: tuple[str, ...] = ()
+    """Queues that somebody else fills with events, at most one a region; empty where the operator makes its own."""
     metrics_port: int = 0
     """Port of the Prometheus metrics; 0 for none."""
     health_port: int = 0
@@ -55,6 +59,8 @@ class Settings:
             quota=_quota(own.get("QUOTA", "")),
             ignored_tags=_listed(own.get("IGNORED_TAGS", "")),
             boundary=_arn(own, "BOUNDARY"),
+            hears_events=_choice(own, "EVENTS", ("on", "off")) == "on",
+            queue_urls=_urls(own.get("QUEUE_URL", "")),
             metrics_port=_number(own, "METRICS_PORT", 0, 0, 65535),
             health_port=_number(own, "HEALTH_PORT", 0, 0, 65535),
             log_level=_choice(own, "LOG_LEVEL", ("INFO", "DEBUG", "WARNING", "ERROR")),
@@ -68,9 +74,23 @@ class Settings:
         # A namespace that is in no list may use nothing, rather than everything.
         return self.allowed_paths.get(namespace) or self.allowed_paths.get("*") or ("/-",)
 
+    @property
+    def all_paths(self) -> tuple[str, ...]:
+        """The paths that any namespace may use; empty for any."""
+        return tuple(sorted({path for paths in self.allowed_paths.values() for path in paths}))
+
 
 def _listed(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def _urls(text: str) -> tuple[str, ...]:
+    for url in _listed(text):
+        if urlsplit(url).scheme not in ("https", "http") or not urlsplit(url).path.strip("/"):
+            raise BadSetting(
+                f"DYNCONFIG_QUEUE_URL: {url!r} is not like https://sqs.eu-west-1.amazonaws.com/123456789012/queue"
+            )
+    return _listed(text)
 
 
 def _allowed_paths(text: str) -> dict[str, tuple[str, ...]]:

@@ -3,15 +3,22 @@
 import threading
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from functools import cached_property, partial
+from urllib.parse import urlsplit
 
 from dynconfig.aws import layers
+from dynconfig.aws.mailbox import Mailbox
 from dynconfig.aws.package import package
+from dynconfig.aws.patterns import event_rules
+from dynconfig.aws.postman import Hear, Postman, PostOffice
 from dynconfig.aws.quota import Quota
 from dynconfig.aws.session import Count, Session
 from dynconfig.aws.tagged import TaggedAlarms, TaggedParameters
 from dynconfig.engine.arns import Arns
 from dynconfig.engine.declaration import Place
+from dynconfig.engine.echoes import Echoes
+from dynconfig.engine.naming import PREFIX, fitting
 from dynconfig.engine.plan import AnyKind
 from dynconfig.engine.reconcile import Engine
 from dynconfig.kinds.alarm import Alarms
@@ -23,6 +30,8 @@ from dynconfig.kinds.function import Functions
 from dynconfig.kinds.http_api import HttpApis
 from dynconfig.kinds.log_group import LogGroups
 from dynconfig.kinds.parameter import Parameters
+from dynconfig.kinds.parameter_labels import ParameterLabels
+from dynconfig.kinds.parameter_write import Writing
 from dynconfig.kinds.permission import Permissions
 from dynconfig.kinds.role import Roles
 from dynconfig.kinds.rule import Rules
@@ -35,7 +44,14 @@ NO_REGION = "no AWS region: set AWS_REGION (or DYNCONFIG_REGION, or a region in 
 
 def engine(settings: Settings, count: Count = lambda *_: None) -> Engine:
     """An engine with all kinds, for every place that declarations name."""
-    return Engine(_Places(settings, count))
+    places = _Places(settings, count)
+    return Engine(places, places.labels)
+
+
+def listening(settings: Settings, count: Count, cluster: str, hear: Hear) -> tuple[Engine, PostOffice]:
+    """An engine, and what brings the events of AWS in every region that is named to it."""
+    places = _Places(settings, count)
+    return Engine(places, places.labels), PostOffice(partial(places.postman, cluster, hear))
 
 
 def default_region(settings: Settings) -> str:
@@ -67,17 +83,20 @@ def kinds(
     settings: Settings,
     account: Callable[[], str],
     clock: Callable[[], float],
+    *,
+    tagged: TaggedParameters | None = None,
+    writing: Writing = lambda _operation, _names: nullcontext(),
 ) -> tuple[AnyKind, ...]:
     """All kinds of one region, in the order in which they are put."""
     client = partial(session.client, region=region)
     arns = Arns(region, account)
     tagging, cloudwatch = client("resourcegroupstaggingapi"), client("cloudwatch")
-    tagged = TaggedParameters(tagging, clock)
+    tagged = tagged or TaggedParameters(tagging, clock)
     layer, ignored = partial(layers.layer, region), settings.ignored_tags
     functions, iam = client("lambda"), client("iam")
     watched = WatchedAlarms(cloudwatch, TaggedAlarms(tagging, clock), clock, ignored_tags=ignored)
     return (
-        Parameters(client("ssm"), tagged, clock, ignored_tags=ignored),
+        Parameters(client("ssm"), tagged, clock, ignored_tags=ignored, writing=writing),
         Roles(iam, arns, boundary=settings.boundary, ignored_tags=ignored),
         LogGroups(client("logs"), arns, ignored_tags=ignored),
         Functions(functions, arns, layer, package, clock, ignored_tags=ignored),
@@ -101,7 +120,9 @@ class _Places:
         self._settings = settings
         self._session = session(settings, count)
         self._kinds: dict[Place, tuple[AnyKind, ...]] = {}
+        self._labels: dict[Place, ParameterLabels] = {}
         self._lock = threading.Lock()
+        self._echoes = Echoes(time.time)
 
     def __call__(self, place: Place) -> tuple[AnyKind, ...]:
         with self._lock:
@@ -109,9 +130,40 @@ class _Places:
                 self._kinds[place] = self._made(place)
             return self._kinds[place]
 
+    def labels(self, place: Place) -> ParameterLabels:
+        """The labels on versions in a place."""
+        self(place)
+        return self._labels[place]
+
+    def postman(self, cluster: str, hear: Hear, region: str) -> Postman | None:
+        """Who brings the events of a region; None where none are wanted, or no queue was given for it."""
+        queues = {_region_of(url) or default_region(self._settings): url for url in self._settings.queue_urls}
+        if not self._settings.hears_events or (queues and region not in queues):
+            return None
+        mailbox = Mailbox(
+            self._session.client("sqs", region),
+            self._session.client("events", region),
+            cluster=cluster,
+            queue=queues.get(region) or fitting(f"{PREFIX}{cluster}-events"),
+            rules=event_rules(cluster, self._settings.all_paths),
+        )
+        return Postman(region, mailbox, self._echoes, hear, time.monotonic)
+
     def _made(self, place: Place) -> tuple[AnyKind, ...]:
-        return kinds(self._session, place.region, self._settings, lambda: self._account_id, time.monotonic)
+        clock = time.monotonic
+        tagged = TaggedParameters(self._session.client("resourcegroupstaggingapi", place.region), clock)
+        self._labels[place] = ParameterLabels(self._session.client("ssm", place.region), tagged)
+        writing = partial(self._echoes.writing, place.region)
+        return kinds(
+            self._session, place.region, self._settings, lambda: self._account_id, clock, tagged=tagged, writing=writing
+        )
 
     @cached_property
     def _account_id(self) -> str:
         return account(self._session, self._settings)
+
+
+def _region_of(url: str) -> str | None:
+    """The region in a queue's URL, such as https://sqs.eu-west-1.amazonaws.com/123456789012/queue."""
+    host = (urlsplit(url).hostname or "").split(".")
+    return host[1] if host[0] == "sqs" and len(host) > 2 else None

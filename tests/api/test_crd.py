@@ -69,6 +69,14 @@ def test_parameters_are_a_map_by_name_for_apply() -> None:
     assert parameters["x-kubernetes-list-map-keys"] == ["name"]
 
 
+def test_a_json_schema_is_left_alone_by_the_api_server() -> None:
+    parameter = ROOT["properties"]["spec"]["properties"]["parameters"]["items"]
+    schema = parameter["properties"]["schema"]["properties"]["jsonSchema"]
+    assert schema["type"] == "object"
+    assert schema["x-kubernetes-preserve-unknown-fields"] is True
+    assert "additionalProperties" not in schema
+
+
 def test_columns_for_a_table_and_for_a_wide_one() -> None:
     columns = VERSION["additionalPrinterColumns"]
     assert [column["name"] for column in columns if column["priority"] == 0] == [

@@ -1,15 +1,25 @@
 """What a spec may not be, as files on a laptop hear it; the API server says the same in tests/e2e/test_refusals.py."""
 
-from typing import Any
+from datetime import date
+from typing import Any, get_args
 
 import pytest
 from pydantic import ValidationError
 
+from dynconfig.api.duration import seconds
+from dynconfig.api.function import RUNTIME_ENDS, FunctionSpec
 from dynconfig.api.parameter import MAX_LEVELS, ParameterType
-from dynconfig.api.spec import DynamicConfigSpec, seconds
+from dynconfig.api.spec import DynamicConfigSpec
 
 SECRET = {"secretKeyRef": {"name": "db", "key": "password"}}
 CONFIG_MAP = {"configMapKeyRef": {"name": "db", "key": "host"}}
+
+
+def nested(levels: int) -> dict[str, Any]:
+    schema: dict[str, Any] = {}
+    for _ in range(levels):
+        schema = {"not": schema}
+    return schema
 
 
 def spec(parameter: dict[str, Any] | None = None, **more: Any) -> DynamicConfigSpec:
@@ -71,6 +81,14 @@ def test_levels_count_from_the_root() -> None:
         ({"value": "1", "tags": {"dynconfig.dev/owner": "me"}}, "reserved"),
         ({"value": "1", "schema": {"type": "string", "minimum": 1}}, "need type integer or number"),
         ({"value": "1", "schema": {"type": "integer", "minimum": 2, "maximum": 1}}, "must not be above"),
+        ({"value": "1", "schema": {"jsonSchema": {}}}, "jsonSchema needs type json"),
+        (
+            {"value": "1", "schema": {"type": "json", "jsonSchema": {"title": "x" * 16384}}},
+            "more than 16384 characters",
+        ),
+        ({"value": "1", "schema": {"type": "json", "jsonSchema": {"const": date(2026, 1, 1)}}}, "valid JSON"),
+        ({"value": "1", "schema": {"type": "json", "jsonSchema": nested(64)}}, "more than 64 levels"),
+        ({"value": "1", "schema": {"type": "json", "jsonSchema": nested(5000)}}, "more than 64 levels"),
         ({"value": "1", "colour": "red"}, "Extra inputs"),
         ({"value": "1", "ttlSeconds": -1}, "greater than or equal to 0"),
     ],
@@ -91,6 +109,9 @@ def test_contradictions_in_a_parameter_are_refused_with_the_rule(parameter: dict
         ({"region": "moon"}, "pattern"),
         ({"tags": {"aws:team": "x"}}, "reserved"),
         ({"parameters": [{"name": "p", "value": "1"}] * 2}, "must not repeat a name"),
+        ({"rules": [{"message": "no rule"}]}, "Field required"),
+        ({"rules": [{"rule": "x" * 1025}]}, "at most 1024"),
+        ({"rules": [{"rule": "true"}] * 65}, "at most 64"),
     ],
 )
 def test_fields_out_of_range_are_refused_with_the_rule(more: dict[str, Any], told: str) -> None:
@@ -120,6 +141,17 @@ def test_policies_are_sent_as_aws_takes_them() -> None:
     assert advanced.policies_json == (
         '[{"Attributes": {"After": "20", "Unit": "Days"}, "Type": "NoChangeNotification", "Version": "1.0"}]'
     )
+
+
+def test_a_json_schema_is_kept_as_it_is_written() -> None:
+    schema = {"properties": {"port": {"type": "integer", "maxLength": None}}, "x-ours": [1, 2.5, True]}
+    (parameter,) = spec({"value": "{}", "schema": {"type": "json", "jsonSchema": schema}}).parameters
+    assert parameter.schema_
+    assert parameter.schema_.json_schema == schema
+
+
+def test_every_runtime_on_offer_has_an_end() -> None:
+    assert set(RUNTIME_ENDS) == set(get_args(FunctionSpec.model_fields["runtime"].annotation))
 
 
 @pytest.mark.parametrize(("text", "expected"), [("10s", 10), ("1h30m", 5400), ("1h1m1s", 3661), ("90s", 90)])

@@ -57,7 +57,6 @@ def answer(code: str, message: str = "words of AWS", status: int = 400) -> Clien
         ("EntityAlreadyExists", errors.AlreadyExists),
         ("NoSuchEntity", errors.NotFound),
         ("NotFoundException", errors.NotFound),
-        ("LimitExceeded", errors.QuotaExceeded),
         ("CodeStorageExceededException", errors.QuotaExceeded),
         ("InvalidParameterValueException", errors.Refused),
         ("MalformedPolicyDocument", errors.Refused),

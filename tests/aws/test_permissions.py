@@ -12,7 +12,9 @@ from dynconfig.aws.layers import layer
 from dynconfig.aws.permissions import (
     ACCOUNT_ACTIONS,
     ALARM_ACCOUNT_ACTIONS,
+    EVENT_RULE_ACTIONS,
     LOG_ACCOUNT_ACTIONS,
+    QUEUE_ACTIONS,
     Allowed,
     operator_policy,
 )
@@ -74,12 +76,20 @@ def test_keys_are_usable_through_ssm_in_the_region_and_for_the_paths_only() -> N
     }
 
 
+def test_queue_and_rules_by_which_events_are_heard_are_limited_to_our_prefix() -> None:
+    statements = policy()
+    assert statements["Queue"]["Resource"] == "arn:aws:sqs:eu-west-1:123456789012:dynconfig-*"
+    assert statements["EventRules"]["Resource"] == "arn:aws:events:eu-west-1:123456789012:rule/dynconfig-*"
+    assert set(statements["Queue"]["Action"]) == set(QUEUE_ACTIONS)
+    assert set(statements["EventRules"]["Action"]) == set(EVENT_RULE_ACTIONS)
+
+
 def test_without_keys_there_is_no_statement_about_keys() -> None:
     assert "kms" not in json.dumps(policy())
 
 
 def test_an_operator_for_parameters_only_may_do_nothing_else() -> None:
-    assert set(policy(functions=())) == {"Parameters", "Metadata"}
+    assert set(policy(functions=())) == {"Parameters", "Metadata", "Queue", "EventRules"}
     assert policy(functions=())["Metadata"]["Action"] == list(ACCOUNT_ACTIONS)
 
 
@@ -226,4 +236,4 @@ def test_the_command_prints_what_was_asked_for() -> None:
     )
     assert printed == operator_policy(allowed)
     only = json.loads(CliRunner().invoke(app, ["iam", "--path", "/a", "--parameters-only"]).stdout)
-    assert {item["Sid"] for item in only["Statement"]} == {"Parameters", "Metadata"}
+    assert {item["Sid"] for item in only["Statement"]} == {"Parameters", "Metadata", "Queue", "EventRules"}

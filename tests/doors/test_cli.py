@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -64,8 +65,26 @@ def test_every_fault_is_told_with_its_parameter_and_without_its_value() -> None:
     text = changed("database/port", value="seven-canary")
     result = dynconfig("validate", "-f", "-", stdin=text)
     assert result.returncode == 1
-    assert "parameter database/port: the value is not of type integer" in result.stderr
+    assert re.search(r"^-:\d+: parameter database/port: the value is not of type integer$", result.stderr, re.MULTILINE)
+    assert "default/myapp: 1 fault" in result.stderr
     assert "seven-canary" not in result.stderr + result.stdout
+
+
+@pytest.mark.lab
+def test_a_rule_is_checked_by_validate_and_by_plan(lab: AwsLab) -> None:
+    documents = list(yaml.safe_load_all(EXAMPLE.read_text()))
+    documents[1]["spec"]["rules"] = [{"rule": "config['api/timeout'] < 10"}]
+    text, told = yaml.safe_dump_all(documents), "spec.rules[0]: does not hold: config['api/timeout'] < 10"
+    assert told in dynconfig("validate", "-f", "-", stdin=text).stderr
+    planned = dynconfig("plan", "-f", "-", "--offline", stdin=text, **aws(lab))
+    assert planned.returncode == 1
+    assert told in planned.stderr
+
+
+def test_a_warning_does_not_fail() -> None:
+    result = dynconfig("validate", "-f", "-", stdin=EXAMPLE.read_text().replace("api/timeout", "api/token"))
+    assert result.returncode == 0
+    assert "warning: parameter api/token: sounds like a secret" in result.stderr
 
 
 def test_a_wrong_field_is_named_as_it_stands_in_the_file() -> None:
@@ -116,6 +135,15 @@ def test_a_plan_for_programs_is_json(lab: AwsLab) -> None:
     assert (planned["namespace"], planned["name"], planned["declared"]) == ("default", "myapp", 5)
     assert {change["change"] for change in planned["changes"]} == {"create"}
     assert PASSWORD not in result.stdout
+
+
+@pytest.mark.lab
+def test_the_example_of_validation_plans(lab: AwsLab) -> None:
+    example = EXAMPLE.with_name("validation.yaml")
+    result = dynconfig("plan", "-f", str(example), "--offline", **aws(lab))
+    assert result.returncode == 2, result.stderr
+    assert "Plan: 8 to create; 8 resources declared." in result.stdout
+    assert "replica.shop.internal" not in result.stdout
 
 
 def test_the_policy_is_for_the_paths_asked_for() -> None:

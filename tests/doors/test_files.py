@@ -53,7 +53,8 @@ def test_secrets_beside_an_object_answer_its_references(tmp_path: Path) -> None:
         ("- 1", "not an object"),
         ("kind: Service\nmetadata: {name: x}", "no DynamicConfig in it"),
         (CONFIG.replace("v1alpha1", "v9"), "apiVersion has to be"),
-        (CONFIG.replace("name: myapp", ""), "metadata.name is missing"),
+        (CONFIG.replace("name: myapp", ""), r"a\.yaml:4: metadata\.name is missing"),
+        (CONFIG.replace("{name: myapp}", "[myapp]"), r"a\.yaml:4: metadata is not an object"),
         (CONFIG.replace("myapp}", "x" * 64 + "}"), "longer than 63"),
         ("", "no DynamicConfig in it"),
     ],
@@ -62,6 +63,14 @@ def test_a_file_that_cannot_be_used_is_named(tmp_path: Path, text: str, words: s
     with pytest.raises(BadFile, match=words) as refused:
         read([file(tmp_path, text)], "shop")
     assert "a.yaml" in str(refused.value)
+
+
+@pytest.mark.parametrize("encoded", ["%%%", base64.b64encode(b"\xff").decode()])
+def test_a_secret_that_is_no_base64_of_text_is_named(tmp_path: Path, encoded: str) -> None:
+    secret = f"---\nkind: Secret\nmetadata: {{name: db}}\ndata: {{password: '{encoded}'}}\n"
+    found = read([file(tmp_path, CONFIG + secret)], "shop")
+    with pytest.raises(BadFile, match="key password of Secret db is not UTF-8 text in base64"):
+        found.text("shop", Source("Secret", "db", "password"))
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

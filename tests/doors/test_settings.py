@@ -45,6 +45,19 @@ def test_the_boundary_of_roles_is_the_arn_of_a_policy() -> None:
     assert Settings.from_environment({}).boundary == ""
 
 
+def test_a_rule_may_be_narrowed_to_all_paths_that_anybody_may_use() -> None:
+    own = Settings.from_environment({"DYNCONFIG_ALLOWED_PATHS": "shop=/shop,/common; *=/apps,/common"})
+    assert own.all_paths == ("/apps", "/common", "/shop")
+    assert Settings().all_paths == ()
+
+
+def test_events_are_heard_unless_they_are_turned_off_from_queues_of_ones_own_where_given() -> None:
+    assert Settings().hears_events
+    assert not Settings.from_environment({"DYNCONFIG_EVENTS": "off"}).hears_events
+    url = "https://sqs.eu-west-1.amazonaws.com/123456789012/ours"
+    assert Settings.from_environment({"DYNCONFIG_QUEUE_URL": url}).queue_urls == (url,)
+
+
 def test_quotas_are_read_as_calls_a_second() -> None:
     found = Settings.from_environment({"DYNCONFIG_QUOTA": "ssm.Put=10, ssm.Get=100.5"})
     assert found.quota == {"ssm.Put": 10.0, "ssm.Get": 100.5}
@@ -57,6 +70,9 @@ def test_quotas_are_read_as_calls_a_second() -> None:
         ("DYNCONFIG_QUOTA", "ssm.Put=0"),
         ("DYNCONFIG_ALLOWED_PATHS", "shop"),
         ("DYNCONFIG_ALLOWED_PATHS", "shop=shop"),
+        ("DYNCONFIG_EVENTS", "perhaps"),
+        ("DYNCONFIG_QUEUE_URL", "ours"),
+        ("DYNCONFIG_QUEUE_URL", "https://sqs.eu-west-1.amazonaws.com"),
         ("DYNCONFIG_WORKERS", "many"),
         ("DYNCONFIG_BOUNDARY", "my-boundary"),
         ("DYNCONFIG_BOUNDARY", "arn:aws:iam::123456789012:role/r"),

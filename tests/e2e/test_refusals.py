@@ -79,6 +79,13 @@ REFUSED: list[tuple[str, dict[str, Any], str, str]] = [
         "spec.parameters[0].schema",
         "minimum must not be above maximum",
     ),
+    (
+        "JSON Schema of a string",
+        {"parameters": [{**ONE, "schema": {"type": "string", "jsonSchema": {}}}]},
+        "spec.parameters[0].schema",
+        "jsonSchema needs type json",
+    ),
+    ("rule that never ends", {"rules": [{"rule": "true" + " " * 1024}]}, "spec.rules[0].rule", "1024"),
 ]
 
 

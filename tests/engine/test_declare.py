@@ -77,6 +77,41 @@ def test_a_broken_pattern_is_told_with_its_field() -> None:
         resolved([{"name": "p", "value": "1", "schema": {"pattern": "("}}])
 
 
+def test_a_broken_json_schema_is_told_though_its_value_is_missing() -> None:
+    with pytest.raises(InvalidSpec, match=r"parameter password: schema\.jsonSchema: type: 'no' is not valid"):
+        resolved([{**REFERRING[0], "schema": {"type": "json", "jsonSchema": {"type": "no"}}}], {})
+
+
+def test_a_secret_that_breaks_its_json_schema_is_told_without_its_text() -> None:
+    schema = {"type": "json", "jsonSchema": {"additionalProperties": {"type": "integer"}}}
+    with pytest.raises(InvalidSpec) as refused:
+        resolved([{**REFERRING[0], "schema": schema}], {PASSWORD: '{"canary-key": "canary-4711"}'})
+    assert str(refused.value) == "parameter password: the value does not fit jsonSchema: $.*: type integer"
+
+
+def test_rules_are_told_beside_the_faults_of_values() -> None:
+    wrong: list[dict[str, Any]] = [
+        {"name": "a", "value": "x", "schema": {"type": "integer"}},
+        {"name": "b", "value": "y"},
+    ]
+    with pytest.raises(InvalidSpec, match=r"parameter a: .*; spec\.rules\[0\]: does not hold: b is c"):
+        resolved(wrong, rules=[{"rule": "config.b == 'c'", "message": "b is c"}])
+
+
+def test_a_rule_over_a_source_that_is_not_there_waits_with_it() -> None:
+    with pytest.raises(SourceMissing, match="parameter password"):
+        resolved(REFERRING, {HOST: "db"}, rules=[{"rule": "config.password != config.host"}])
+    assert resolved(REFERRING, rules=[{"rule": "config.password != config.host"}])
+
+
+def test_a_rule_over_a_secret_is_told_without_its_text() -> None:
+    rules = [{"rule": "config.password > 1"}, {"rule": "config.password == ''"}, {"rule": "int(config.password) > 0"}]
+    with pytest.raises(InvalidSpec) as refused:
+        resolved(REFERRING, rules=rules)
+    assert "spec.rules[2]" in str(refused.value)
+    assert "canary" not in str(refused.value)
+
+
 @pytest.mark.parametrize(
     ("allowed", "is_allowed"), [((), True), (("/app",), True), (("/ap",), False), (("/x", "/app/"), True)]
 )
@@ -135,7 +170,7 @@ def test_what_is_known_is_what_is_declared_and_what_was_reported() -> None:
     assert declaration.known == ("/app/new", "/app/old")
 
 
-@pytest.mark.parametrize("status", [None, {}, {"conditions": []}])
+@pytest.mark.parametrize("status", [None, {}, {"conditions": []}, {"observedGeneration": -1}])
 def test_without_a_report_nothing_was_applied(status: dict[str, Any] | None) -> None:
     assert applied_of(status) is None
 

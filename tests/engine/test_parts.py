@@ -8,7 +8,7 @@ from tests.engine.toy import declared, goodbye
 
 from dynconfig.engine import notes, report
 from dynconfig.engine.errors import AccessDenied, NotOwned, Settling, Throttled
-from dynconfig.engine.reconcile import Outcome
+from dynconfig.engine.outcome import Outcome
 
 VALUES = {"a": "1", "b": "2"}
 RED = coloured("red")

@@ -7,7 +7,8 @@ from tests.engine.toy import Toy, declared, goodbye
 
 from dynconfig.engine import notes, report
 from dynconfig.engine.errors import InvalidSpec, Refused, SourceMissing, Terminal, Throttled
-from dynconfig.engine.reconcile import Outcome
+from dynconfig.engine.moment import timestamp
+from dynconfig.engine.outcome import Outcome
 
 VALUES = {"a": "1", "b": "2"}
 NOW = 1.8e9
@@ -73,7 +74,7 @@ def test_transition_times_move_only_with_the_value() -> None:
     assert again["lastObservedTime"] != first["lastObservedTime"]
     toy.failures["/app/a"] = Throttled("slow")
     slow = status_of(toy.engine().run(declared({"a": "3", "b": "2"}, generation=2)), again, LATER)
-    assert slow["conditions"][0]["lastTransitionTime"] == report.timestamp(LATER)
+    assert slow["conditions"][0]["lastTransitionTime"] == timestamp(LATER)
 
 
 def drifting(**more: Any) -> tuple[Toy, dict[str, Any]]:
@@ -95,7 +96,7 @@ def test_reported_drift_tells_field_both_sides_and_since_when() -> None:
             "field": "value",
             "declared": "1",
             "observed": "by hand",
-            "since": report.timestamp(NOW),
+            "since": timestamp(NOW),
         }
     ]
     assert again["counts"]["summary"] == "1/2"
@@ -151,7 +152,7 @@ def deletion_failing(previous: dict[str, Any], now: float, error: Terminal) -> d
 
 def test_after_an_hour_of_failing_to_delete_a_way_out_is_offered() -> None:
     first = deletion_failing({}, NOW, Refused("no"))
-    assert first["failingSince"] == report.timestamp(NOW)
+    assert first["failingSince"] == timestamp(NOW)
     almost = deletion_failing(first, NOW + 3599, Refused("no"))
     assert conditions(almost)["Ready"] == ("False", "Refused")
     hopeless = deletion_failing(almost, NOW + 3600, Refused("no"))

@@ -24,7 +24,7 @@ def fault(value: str, schema: dict[str, Any] | None = None, **more: Any) -> str 
         ("integer", ["0", "-1", "+5", "5432"], ["", "1.0", "1e3", "five", " 1", "٣٤x"]),
         ("number", ["0", "-1.5", ".5", "1e3"], ["nan", "inf", "1e999", "1,5", "0x10"]),
         ("boolean", ["true", "false"], ["True", "yes", "1"]),
-        ("json", ["{}", "[1]", '"x"', "null"], ["{", "{'a': 1}", "{a: 1}"]),
+        ("json", ["{}", "[1]", '"x"', "null"], ["{", "{'a': 1}", "{a: 1}", "NaN", "[-Infinity]", "1e999", "[" * 5000]),
         ("url", ["https://x.example/y?z", "redis://h:6379/0"], ["x.example", "https://", "http://a b", "http://[::1"]),
         ("host", ["db.shop.internal", "db", "10.0.0.1", "::1", "a.b."], ["-a.b", "a_b", "1.2.3", "a..b", "x" * 64]),
         ("duration", ["30s", "5m", "1h30m", "1.5s", "200ms"], ["30", "s", "1 h", "-1s"]),

@@ -102,3 +102,11 @@ def test_a_revision_is_wanted_only_with_refresh_and_follows_the_versions() -> No
     assert revision([one]) != revision([two])
     assert revision([one, other]) == revision([other, one])
     assert len(revision([one])) == 8
+
+
+def test_the_function_checks_the_simple_schema_and_gets_no_json_schema() -> None:
+    schema = {"type": "json", "maxLength": 100, "jsonSchema": {"type": "object"}}
+    found = json.loads(
+        environment(declared({"name": "limits", "value": "{}", "schema": schema}))["DYNCONFIG_PARAMETERS"]
+    )
+    assert found == {"limits": {"v": {"type": "json", "maxLength": 100}}}

@@ -16,8 +16,9 @@ from dynconfig.engine import report
 from dynconfig.engine.declaration import Declaration, Source
 from dynconfig.engine.declare import declare, declare_deletion
 from dynconfig.engine.errors import DynConfigError, Retryable
+from dynconfig.engine.outcome import Outcome
 from dynconfig.engine.plan import AnyKind
-from dynconfig.engine.reconcile import Engine, Outcome
+from dynconfig.engine.reconcile import Engine
 from dynconfig.engine.resource import Owner, Resource
 from dynconfig.kinds.parameter import Parameters
 from dynconfig.settings import Settings

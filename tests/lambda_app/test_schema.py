@@ -25,6 +25,7 @@ SCHEMAS: list[dict[str, object]] = [
 VALUES = ["", "0", "5432", "70000", "-1", "1.0", ".5", "1e3", "1e999", "nan", "true", "True", "{}", "{", "blue"]
 VALUES += ["red", "db.shop.internal", "10.0.0.1", "10.0.0.256", "::1", "-a", "https://x.y/z", "https://", "a b", "//x"]
 VALUES += ["30s", "1h30m", "1.5h", "30", "s", "abc", "abcdef", "a", "http://[", "12\n", "x" * 300, "1" * 400]
+VALUES += ["NaN", "[Infinity]", "[-1e999]", "[" * 5000, "1" * 5000]
 
 
 @pytest.mark.parametrize("schema", SCHEMAS, ids=str)

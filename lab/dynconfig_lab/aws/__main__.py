@@ -15,17 +15,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m dynconfig_lab.aws", description=__doc__)
     parser.add_argument("--aws-port", type=int, default=0, help="port of AWS; any free one if left out")
     parser.add_argument("--control-port", type=int, default=0, help="port of the control interface; likewise")
+    parser.add_argument("--address", default=HOST, help="where to listen; 0.0.0.0 for all, in a container")
     wanted = parser.parse_args()
     logging.basicConfig(level=logging.WARNING)
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
     try:
-        with AwsLab.start(wanted.aws_port, wanted.control_port) as lab:
+        with AwsLab.start(wanted.aws_port, wanted.control_port, wanted.address) as lab:
             print(json.dumps({"aws": lab.endpoint, "control": lab.control_url}), flush=True)  # noqa: T201 - its purpose
             ended.wait()
     except OSError:
-        sys.exit(f"A port is in use on {HOST}: --aws-port {wanted.aws_port}, --control-port {wanted.control_port}.")
+        sys.exit(
+            f"A port is in use on {wanted.address}: --aws-port {wanted.aws_port}, --control-port {wanted.control_port}."
+        )
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
-"""The default event bus: delivers events of AWS to the targets of matching rules, and makes those of Parameter Store.
+"""Events of AWS and of PutEvents: what EventBridge delivers of them to the targets of matching rules.
 
 https://docs.aws.amazon.com/systems-manager/latest/userguide/sysman-paramstore-cwe.html
 """
 
-import json
+import copy
 import logging
 import queue
 import threading
@@ -12,26 +12,30 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from moto.core.exceptions import ServiceException
 from moto.events.models import events_backends
 from moto.ssm.models import ssm_backends
+from werkzeug.exceptions import HTTPException
 
-from dynconfig_lab.aws import sqs
+from dynconfig_lab.aws import event_inputs, sqs
 from dynconfig_lab.aws.answers import Answer, AwsError
 from dynconfig_lab.aws.calls import ACCOUNT, Call
 from dynconfig_lab.aws.ssm_rules import canonical
+from dynconfig_lab.aws.turns import turn
 from dynconfig_lab.functions.service import Functions
 
 log = logging.getLogger(__name__)
 
 Event = dict[str, Any]
+DEFAULT = "default"
 
 
 class Bus:
-    """The default bus of each region. Delivery happens beside the write, in order, and never fails it."""
+    """The buses of each region. Delivery happens beside the write, in order, and never fails it."""
 
     def __init__(self, functions: Functions | None = None) -> None:
         self._functions = functions
-        self._waiting: queue.SimpleQueue[tuple[str, Event] | None] = queue.SimpleQueue()
+        self._waiting: queue.SimpleQueue[tuple[str, str, Event] | None] = queue.SimpleQueue()
         self._skipped: set[str] = set()
         self._thread = threading.Thread(target=self._deliver_all, name="events", daemon=True)
         self._thread.start()
@@ -41,55 +45,68 @@ class Bus:
         self._waiting.put(None)
         self._thread.join()
 
+    def put(self, region: str, bus: str, event: Event) -> None:
+        """Deliver an event to the rules of a bus."""
+        self._waiting.put((region, bus, event))
+
     def parameter_call(self, call: Call, request: Mapping[str, Any], answer: Answer) -> None:
         """A call of SSM has succeeded; if it was a write, its events are delivered."""
-        if call.operation not in _CHANGES or not _rules(call.region):
+        if call.operation not in _CHANGES or not _rules(call.region, DEFAULT):
             return
         for operation, name in _CHANGES[call.operation](request, answer):
-            self._waiting.put((call.region, _event(call.region, operation, name)))
+            self.put(call.region, DEFAULT, _event(call.region, operation, name))
 
     def emit(self, region: str, event: Event) -> None:
         """An event of AWS on the default bus of a region: it goes to the targets of all rules that match."""
-        if _rules(region):
-            self._waiting.put((region, event))
+        if _rules(region, DEFAULT):
+            self.put(region, DEFAULT, event)
 
     def _deliver_all(self) -> None:
         while (item := self._waiting.get()) is not None:
             self._deliver(*item)
 
-    def _deliver(self, region: str, event: Event) -> None:
-        for rule in _rules(region):
+    def _deliver(self, region: str, bus: str, event: Event) -> None:
+        for rule in _rules(region, bus):
             # The pattern of a rule that goes by schedule is empty, and would match everything.
             if rule.state == "ENABLED" and not rule.scheduled_expression and rule.event_pattern.matches_event(event):
-                for target in rule.targets:
+                for target in list(rule.targets):
                     self._hand_over(region, rule, target, event)
 
     def _hand_over(self, region: str, rule: Any, target: Mapping[str, Any], event: Event) -> None:
         arn = target["Arn"]
         if ":lambda:" in arn:
-            self._call(region, rule.arn, arn, event)
-            return
-        if ":sqs:" not in arn:
-            self._skip(arn, "Events are delivered to SQS queues and functions only; %s gets none")
+            self._call(region, rule.arn, arn, event_inputs.told(target, event, rule.arn))
             return
         try:
-            sqs.deliver(region, arn, rule.arn, json.dumps(event))
-        except AwsError as error:
-            log.warning(
-                "The queue %s takes no event; it is lost, as in AWS without a dead-letter queue: %s", arn, error
-            )
+            if ":sqs:" in arn:
+                sqs.deliver(region, arn, rule.arn, event_inputs.told(target, event, rule.arn))
+            elif ":log-group:" in arn or ":event-bus/" in arn:
+                _leave_to_moto(rule, target, event)
+            else:
+                self._skip(arn, "The lab does not deliver events to %s")
+        except (AwsError, ServiceException, HTTPException) as error:
+            log.warning("%s takes no event; it is lost, as in AWS without a dead-letter queue: %s", arn, error)
 
-    def _call(self, region: str, rule: str, arn: str, event: Event) -> None:
+    def _call(self, region: str, rule: str, arn: str, told: str) -> None:
         """Invoke a function, where its resource policy lets this rule do so; else AWS drops the event, too."""
         if self._functions is None or not self._functions.allows(region, arn, "events.amazonaws.com", rule):
             self._skip(arn, f"{rule} may not invoke %s; the event is dropped")
             return
-        self._functions.invoke(region, arn, json.dumps(event).encode(), "Event")
+        self._functions.deliver(region, arn, told.encode())
 
     def _skip(self, arn: str, message: str) -> None:
         if arn not in self._skipped:
             self._skipped.add(arn)
             log.warning(message, arn)
+
+
+def _leave_to_moto(rule: Any, target: Mapping[str, Any], event: Event) -> None:
+    """Moto serves log groups and other buses; it wants the time as a number."""
+    alone = copy.copy(rule)
+    alone.targets = [dict(target)]
+    at = datetime.fromisoformat(event["time"]).timestamp()
+    with turn("logs"):
+        alone.send_to_targets({**copy.deepcopy(event), "time": at, "ingestion-time": at})
 
 
 def _put(request: Mapping[str, Any], answer: Answer) -> list[tuple[str, str]]:
@@ -142,5 +159,6 @@ def _event(region: str, operation: str, name: str) -> Event:
     }
 
 
-def _rules(region: str) -> list[Any]:
-    return list(events_backends[ACCOUNT][region].event_buses["default"].rules.values())
+def _rules(region: str, bus: str) -> list[Any]:
+    found = events_backends[ACCOUNT][region].event_buses.get(bus)
+    return list(found.rules.values()) if found else []

@@ -12,7 +12,8 @@ from dynconfig_lab.aws.answers import AwsError
 from dynconfig_lab.aws.calls import Call
 
 _SERVER_FAULTS = ("InternalServerError", "InternalFailure", "ServiceUnavailable")
-_NUMBERS = ("error_rate", "latency_ms", "hang_seconds", "recreate_delay_seconds")
+_NUMBERS = ("error_rate", "latency_ms", "hang_seconds", "recreate_delay_seconds", "settle_seconds")
+SETTLE_SECONDS = 0.3
 
 
 class BadFaults(ValueError):
@@ -46,6 +47,8 @@ class Faults:
     """Named errors, by operation."""
     recreate_delay_seconds: float = 0.0
     """How long after a deletion a parameter of the same name is refused."""
+    settle_seconds: float = SETTLE_SECONDS
+    """How long Lambda needs to carry out a write."""
 
     @classmethod
     def parse(cls, document: object) -> "Faults":
@@ -70,12 +73,16 @@ class Faults:
 
     def to_json(self) -> dict[str, Any]:
         """As it was posted, without what is at its default."""
+        usual = Faults()._plain()
+        return {name: value for name, value in self._plain().items() if value != usual[name]}
+
+    def _plain(self) -> dict[str, Any]:
         found: dict[str, Any] = {name: getattr(self, name) for name in ("throttle", *_NUMBERS, "down")}
         found["errors"] = {
             name: {"code": error.code, "message": error.message, "times": error.times}
             for name, error in self.errors.items()
         }
-        return {name: value for name, value in found.items() if value}
+        return found
 
 
 class Troublemaker:

@@ -1,244 +1,253 @@
-"""Lambda's control plane as AWS has it: layers of AWS, states that take time, roles that IAM makes known late, refusals.
-
-https://docs.aws.amazon.com/lambda/latest/dg/functions-states.html
-"""
+"""Lambda's control plane as AWS has it: layers of AWS, states that take time, roles that IAM makes known late, refusals."""
 
 import json
-import re
-import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import unquote
 
-from moto.awslambda.exceptions import LambdaClientError
-from moto.awslambda.models import lambda_backends
-from moto.iam.models import iam_backends
-
+from dynconfig_lab.aws import functions_policy, functions_rules, functions_store
 from dynconfig_lab.aws.answers import Answer, AwsError
-from dynconfig_lab.aws.calls import ACCOUNT, Call
+from dynconfig_lab.aws.calls import ACCOUNT
+from dynconfig_lab.aws.functions_destinations import check_destinations
+from dynconfig_lab.aws.functions_names import LATEST, Named, in_path, named, not_found, with_bare_name
+from dynconfig_lab.aws.functions_rules import refused
+from dynconfig_lab.aws.functions_state import FunctionStates, Known, kept
+from dynconfig_lab.aws.requests import Document, Request
+from dynconfig_lab.aws.roles import Roles
+from dynconfig_lab.aws.turns import turn
+from dynconfig_lab.functions.spec import FunctionSpec
 
-Document = dict[str, Any]
-Forward = Callable[[Document], Answer]
-
-PENDING_SECONDS = 0.3
-ROLE_SECONDS = 0.5
-ENVIRONMENT_BYTES = 4096
-
-_EXTENSION = re.compile(
-    r"arn:aws[a-z-]*:lambda:(?P<region>[a-z0-9-]+):\d{12}:layer:AWS-Parameters-and-Secrets-Lambda-Extension(-Arm64)?:\d+"
+# Versions and aliases would need code that stays as it was; all else of Lambda that no kind of the operator calls.
+_EMULATED = (
+    *("CreateFunction", "GetFunction", "GetFunctionConfiguration", "UpdateFunctionCode", "UpdateFunctionConfiguration"),
+    *("DeleteFunction", "ListFunctions", "AddPermission", "RemovePermission", "GetPolicy"),
+    *("TagResource", "UntagResource", "ListTags"),
+    *("PutFunctionConcurrency", "GetFunctionConcurrency", "DeleteFunctionConcurrency"),
+    *("PutFunctionEventInvokeConfig", "GetFunctionEventInvokeConfig", "DeleteFunctionEventInvokeConfig"),
+    *("PublishLayerVersion", "GetLayerVersion", "ListLayerVersions", "ListLayers", "DeleteLayerVersion"),
 )
-_RESERVED = re.compile(r"_HANDLER|_X_AMZN_TRACE_ID|AWS_(?!.*_HOOK).*|LAMBDA_(TASK_ROOT|RUNTIME_DIR)")
-_BLOCKED = re.compile(r"python(2\.7|3\.[67])")
-_KEPT = ("DeadLetterConfig", "TracingConfig", "LoggingConfig", "KMSKeyArn", "EphemeralStorage")
-
-
-@dataclass
-class Extra:
-    """What moto does not keep of a function."""
-
-    layers: list[str] = field(default_factory=list)
-    kept: Document = field(default_factory=dict)
-    created_at: float = 0.0
-    updated_at: float = float("-inf")
-    revision: str = field(default_factory=lambda: str(uuid.uuid4()))
+Handler = Callable[["FunctionsControl", Request, Named, str], Answer]
 
 
 class FunctionsControl:
     """Answers Lambda's control plane; invocations are not its business."""
 
-    def __init__(self, clock: Callable[[], float]) -> None:
-        self._clock = clock
-        self._extras: dict[tuple[str, str], Extra] = {}
-        self._roles: dict[str, float] = {}
+    def __init__(
+        self,
+        clock: Callable[[], float],
+        settle_seconds: Callable[[], float],
+        roles: Roles,
+        retire: Callable[[tuple[str, str]], None],
+    ) -> None:
+        """`settle_seconds` is how long a write takes; `retire` hears of functions that are no more."""
+        self._roles = roles
+        self._states = FunctionStates(clock, settle_seconds)
+        self._retire = retire
 
     def clear(self) -> None:
         """Forget all functions."""
-        self._extras.clear()
-        self._roles.clear()
+        self._states.clear()
 
-    def role_written(self, name: str) -> None:
-        """A role was created; Lambda hears of it a moment later."""
-        self._roles[name.lower()] = self._clock()
+    def handle(self, request: Request) -> Answer:
+        """The answer to a call of the control plane. Raises AwsError."""
+        operation = request.call.operation
+        if operation not in _EMULATED:
+            raise AwsError("NotEmulated", f"The lab does not emulate lambda.{operation}.")
+        about = in_path(request.path, request.region, request.query.get("Qualifier", ""))
+        if about is None:
+            return _UNNAMED.get(operation, _pass)(self, request)
+        path = with_bare_name(request.path, about.name)
+        handler = _HANDLERS.get(operation, FunctionsControl._plain)
+        return handler(self, request, about, path)
 
-    def handle(self, call: Call, path: str, body: bytes, forward: Forward) -> Answer:
-        """The answer to a call of the control plane."""
-        request: Document = json.loads(body or b"{}")
-        name = request.get("FunctionName") or _name(path)
-        verb = getattr(self, f"_{call.operation}", None)
-        if verb is None:
-            return self._dressed(call, name, forward(request))
-        answer: Answer = verb(call, name, request, forward)
+    def spec(self, region: str, name: str) -> FunctionSpec:
+        """The function as it answers now: while an update is carried out, as it was before. Raises AwsError."""
+        about = named(name, region)
+        with turn("lambda"):
+            known = self._states.get(region, about.name)
+            if known is None or about.qualifier not in ("", LATEST):
+                raise not_found(region, about.name, about.qualifier)
+            self._states.refuse_pending(region, about.name)
+            if known.before is not None and self._states.is_updating(known):
+                return known.before
+            return functions_store.spec(region, about.name, known)
+
+    def statements(self, region: str, name: str) -> list[Mapping[str, Any]]:
+        """The statements of the function's policy; none where there is no function."""
+        try:
+            about = named(name, region)
+        except AwsError:
+            return []
+        with turn("lambda"):
+            function = functions_store.stored(region, about.name)
+            return list(function.policy.statements) if function else []
+
+    def _create(self, request: Request) -> Answer:
+        document = request.document
+        about = named(document.get("FunctionName", ""), request.region)
+        functions_rules.check_name(about.name)
+        functions_rules.check_configuration(document)
+        functions_rules.check_creation(document)
+        if document.get("Publish"):
+            raise AwsError("NotEmulated", "The lab emulates no published versions of functions.")
+        if self._states.get(request.region, about.name) is not None:
+            raise AwsError("ResourceConflictException", f"Function already exist: {about.name}", 409)
+        self._check_others(document, request.region)
+        answer = request.forward({**document, "FunctionName": about.name, "Layers": []})
+        if not answer.is_success:
+            return answer
+        self._states.created(request.region, about.name, tuple(document.get("Layers", ())), kept(document))
+        return self._dressed(request.region, answer)
+
+    def _list(self, request: Request) -> Answer:
+        document = request.forward().document()
+        limit, start = int(request.query.get("MaxItems", "50")), int(request.query.get("Marker") or "0")
+        found = sorted(document["Functions"], key=lambda item: str(item["FunctionName"]))
+        page = [self._dress(request.region, item) for item in found[start : start + limit]]
+        more = {"NextMarker": str(start + limit)} if len(found) > start + limit else {}
+        return Answer.of({"Functions": page, **more})
+
+    def _plain(self, request: Request, about: Named, path: str) -> Answer:
+        """What moto answers right, but for what it does not keep of a function."""
+        self._present(request.region, about)
+        query = request.query_string
+        if about.qualifier and "Qualifier=" not in query:
+            query = f"{query}&Qualifier={about.qualifier}".lstrip("&")
+        return self._dressed(request.region, request.forward(path=path, query=query))
+
+    def _update_configuration(self, request: Request, about: Named, path: str) -> Answer:
+        region, document = request.region, request.document
+        self._ready_for_write(request, about, document)
+        functions_rules.check_configuration(document)
+        self._check_others(document, region)
+        layers = document.pop("Layers", None)
+        if "Environment" in document:
+            document["Environment"].setdefault("Variables", {})
+        before = functions_store.spec(region, about.name, self._known(region, about.name))
+        answer = request.forward(document, path=path)
+        if answer.is_success:
+            told = None if layers is None else tuple(layers)
+            self._states.updated(region, about.name, before, told, kept(document))
+        return self._dressed(region, answer)
+
+    def _update_code(self, request: Request, about: Named, path: str) -> Answer:
+        region, document = request.region, request.document
+        self._ready_for_write(request, about, document)
+        if "ZipFile" not in document or document.get("Publish"):
+            raise AwsError("NotEmulated", "The lab takes code as ZipFile only, and publishes no versions.")
+        functions_rules.check_code(document["ZipFile"])
+        before = functions_store.spec(region, about.name, self._known(region, about.name))
+        answer = request.forward(document, path=path)
+        if answer.is_success and not document.get("DryRun"):
+            if document.get("Architectures"):
+                functions_store.stored(region, about.name).architectures = document["Architectures"]
+            self._states.updated(region, about.name, before)
+        configuration = answer.document()
+        return self._dressed(region, _with(answer, configuration, document.get("Architectures")))
+
+    def _delete(self, request: Request, about: Named, path: str) -> Answer:
+        if about.qualifier == LATEST:
+            raise refused("$LATEST version cannot be deleted without deleting the function.")
+        self._present(request.region, about)
+        answer = request.forward(path=path)
+        if answer.is_success:
+            self._states.deleted(request.region, about.name)
+            self._retire((request.region, about.name))
         return answer
 
-    def _CreateFunction(self, call: Call, name: str, request: Document, forward: Forward) -> Answer:  # noqa: N802
-        if len(name) > 64:
-            raise _refused("1 validation error detected: functionName must have length less than or equal to 64")
-        self._check(call, request)
-        extra = Extra(list(request.get("Layers", [])), _kept(request), self._clock())
-        answer = forward({**request, "Layers": []})
-        if answer.is_success:
-            self._extras[call.region, name] = extra
-        return self._dressed(call, name, answer)
+    def _tag(self, request: Request, about: Named, _path: str) -> Answer:
+        if about.qualifier:
+            raise refused("Tags on function aliases and versions are not supported. Please specify a function ARN.")
+        function = self._present(request.region, about)
+        if request.call.operation == "TagResource":
+            added = request.document.get("Tags", {})
+            functions_rules.check_tags(added, len(function.tags.keys() - added.keys()))
+        return request.forward()
 
-    def _UpdateFunctionConfiguration(self, call: Call, name: str, request: Document, forward: Forward) -> Answer:  # noqa: N802
-        self._refuse_busy(call, name)
-        self._check(call, request)
-        layers = request.pop("Layers", None)
-        answer = forward(request)
-        extra = self._extras.get((call.region, name))
-        if answer.is_success and extra is not None:
-            extra.layers = extra.layers if layers is None else layers
-            extra.kept.update(_kept(request))
-            extra.updated_at = self._clock()
-        return self._dressed(call, name, answer)
+    def _add_permission(self, request: Request, about: Named, path: str) -> Answer:
+        if about.qualifier not in ("", LATEST):
+            raise not_found(request.region, about.name, about.qualifier)
+        return functions_policy.add(request, self._present(request.region, Named(about.name)), path)
 
-    def _UpdateFunctionCode(self, call: Call, name: str, request: Document, forward: Forward) -> Answer:  # noqa: N802
-        self._refuse_busy(call, name)
-        answer = forward(request)
-        extra = self._extras.get((call.region, name))
-        if answer.is_success and extra is not None and not request.get("DryRun"):
-            if request.get("Architectures"):
-                lambda_backends[ACCOUNT][call.region].get_function(name).architectures = request["Architectures"]
-            extra.updated_at = self._clock()
-        return self._dressed(call, name, answer)
+    def _remove_permission(self, request: Request, about: Named, path: str) -> Answer:
+        if self._states.get(request.region, about.name) is None:
+            raise functions_policy.no_function(request.region, about.name)
+        return functions_policy.remove(request, functions_store.stored(request.region, about.name), path)
 
-    def _DeleteFunction(self, call: Call, name: str, request: Document, forward: Forward) -> Answer:  # noqa: N802
-        answer = forward(request)
-        if answer.is_success:
-            self._extras.pop((call.region, name), None)
-        return answer
-
-    def _AddPermission(self, call: Call, name: str, request: Document, forward: Forward) -> Answer:  # noqa: N802
-        statement = request.get("StatementId", "")
-        if statement in self._statements(call.region, name):
-            text = (
-                f"The statement id ({statement}) provided already exists. Please provide a new statement id, or remove the "
-                "existing statement."
-            )
-            raise AwsError("ResourceConflictException", text, 409)
-        return forward(request)
-
-    def _PutFunctionEventInvokeConfig(self, call: Call, name: str, request: Document, forward: Forward) -> Answer:  # noqa: N802
-        answer = forward(request)
+    def _put_destinations(self, request: Request, about: Named, path: str) -> Answer:
+        function = self._present(request.region, about)
+        check_destinations(request.document, request.region)
+        answer = request.forward(path=path)
         if answer.is_success:
             # Moto keeps every configuration, and answers the first.
-            found = lambda_backends[ACCOUNT][call.region].get_function(name)
-            del found.event_invoke_config[:-1]
+            del function.event_invoke_config[:-1]
         return answer
 
-    def _statements(self, region: str, name: str) -> list[str]:
-        try:
-            function = lambda_backends[ACCOUNT][region].get_function(name)
-        except LambdaClientError:
-            return []
-        return [str(statement.get("Sid")) for statement in function.policy.statements]
+    def _present(self, region: str, about: Named) -> Any:
+        """Moto's function. Raises AwsError where there is none, or no such version."""
+        if self._states.get(region, about.name) is None or about.qualifier not in ("", LATEST):
+            raise not_found(region, about.name, about.qualifier)
+        return functions_store.stored(region, about.name)
 
-    def _check(self, call: Call, request: Document) -> None:
-        _check_layers(request.get("Layers", []), call.region)
-        _check_environment(request.get("Environment", {}).get("Variables", {}))
-        if _BLOCKED.fullmatch(request.get("Runtime", "")):
-            raise _refused(
-                f"The runtime parameter of {request['Runtime']} is no longer supported for creating or updating AWS "
-                "Lambda functions."
-            )
-        if "Role" in request:
-            self._check_role(request["Role"].rpartition("/")[2])
+    def _ready_for_write(self, request: Request, about: Named, document: Document) -> None:
+        self._present(request.region, Named(about.name))
+        self._states.refuse_busy(request.region, about.name)
+        self._states.check_revision(request.region, about.name, document.get("RevisionId"))
 
-    def _check_role(self, name: str) -> None:
-        role = next((item for item in iam_backends[ACCOUNT]["aws"].roles.values() if item.name == name), None)
-        is_fresh = self._clock() - self._roles.get(name.lower(), float("-inf")) < ROLE_SECONDS
-        if role is None or is_fresh or "lambda.amazonaws.com" not in str(role.assume_role_policy_document):
-            raise _refused("The role defined for the function cannot be assumed by Lambda.")
+    def _check_others(self, document: Document, region: str) -> None:
+        """What depends on other services: layers that are there, a role that Lambda has heard of."""
+        functions_rules.check_layers(
+            document.get("Layers", ()),
+            region,
+            lambda arn: functions_store.is_extension(arn) or functions_store.layer(arn) is not None,
+        )
+        role = document.get("Role")
+        if role is None:
+            return
+        if role.split(":")[4] != ACCOUNT:
+            raise AwsError("AccessDeniedException", "Cross-account pass role is not allowed.", 403)
+        if not self._roles.is_assumable(role, "lambda"):
+            raise refused("The role defined for the function cannot be assumed by Lambda.")
 
-    def _refuse_busy(self, call: Call, name: str) -> None:
-        extra = self._extras.get((call.region, name))
-        if extra is not None and self._state(extra) != ("Active", "Successful"):
-            arn = f"arn:aws:lambda:{call.region}:{ACCOUNT}:function:{name}"
-            text = f"The operation cannot be performed at this time. An update is in progress for resource: {arn}"
-            raise AwsError("ResourceConflictException", text, 409)
+    def _known(self, region: str, name: str) -> Known:
+        known = self._states.get(region, name)
+        assert known is not None, "it was looked for before"  # noqa: S101 - for the type checker
+        return known
 
-    def _state(self, extra: Extra) -> tuple[str, str]:
-        now = self._clock()
-        state = "Pending" if now - extra.created_at < PENDING_SECONDS else "Active"
-        return state, "InProgress" if now - extra.updated_at < PENDING_SECONDS else "Successful"
-
-    def _dressed(self, call: Call, name: str, answer: Answer) -> Answer:
+    def _dressed(self, region: str, answer: Answer) -> Answer:
         """The answer with what moto does not keep."""
-        extra = self._extras.get((call.region, name))
-        if extra is None or not answer.is_success or not answer.body:
+        if not answer.is_success or not answer.body:
             return answer
         document = answer.document()
-        about = document.get("Configuration", document)
-        if "FunctionArn" not in about or "CodeSha256" not in about:
-            return answer
-        state, update = self._state(extra)
-        about.update(
-            {**extra.kept, "State": state, "RevisionId": f"{extra.revision[:-8]}{int(extra.updated_at > 0):08}"}
-        )
-        about.update({"LastUpdateStatus": update} if state == "Active" else {"StateReasonCode": "Creating"})
-        if state == "Pending":
-            about["StateReason"] = "The function is being created."
-            about.pop("LastUpdateStatus", None)
-        about.pop("Layers", None)
-        if extra.layers:
-            about["Layers"] = [{"Arn": arn, "CodeSize": 1} for arn in extra.layers]
+        if "Configuration" in document:
+            document["Configuration"] = self._dress(region, document["Configuration"])
+        elif "CodeSha256" in document:
+            document = self._dress(region, document)
         return Answer(answer.status, answer.headers, json.dumps(document).encode())
 
-    def layers(self, region: str, name: str) -> tuple[str, ...]:
-        """The layers of a function, as they were given."""
-        extra = self._extras.get((region, name))
-        return tuple(extra.layers) if extra else ()
-
-    def is_active(self, region: str, name: str) -> bool:
-        """Whether a function can be invoked."""
-        extra = self._extras.get((region, name))
-        return extra is None or self._state(extra)[0] == "Active"
+    def _dress(self, region: str, about: Document) -> Document:
+        known = self._states.get(region, str(about["FunctionName"]))
+        return self._states.dress(known, about) if known is not None else about
 
 
-def _check_layers(layers: list[str], region: str) -> None:
-    if len(layers) > 5:
-        raise _refused("Cannot reference more than 5 layers.")
-    names = [arn.rpartition(":")[0] for arn in layers]
-    if len(set(names)) < len(names):
-        raise _refused(
-            "Two different versions of the same layer are not allowed to be referenced in the same function."
-        )
-    for arn in layers:
-        found = _EXTENSION.fullmatch(arn)
-        if found is None:
-            raise _refused("Layer version ARN does not exist.")
-        if found["region"] != region:
-            raise _refused(
-                f"Layers are not in the same region as the function. Layers are expected to be in region {region}."
-            )
+def _with(answer: Answer, configuration: Document, architectures: list[str] | None) -> Answer:
+    """Moto answers the architecture that was before."""
+    told = {**configuration, **({"Architectures": architectures} if architectures else {})}
+    return Answer(answer.status, answer.headers, json.dumps(told).encode()) if answer.is_success else answer
 
 
-def _check_environment(variables: Mapping[str, str]) -> None:
-    reserved = sorted(name for name in variables if _RESERVED.fullmatch(name))
-    if reserved:
-        raise _refused(
-            "Lambda was unable to configure your environment variables because the environment variables you have provided "
-            "contains reserved keys that are currently not supported for modification. Reserved keys used in this "
-            f"request: {', '.join(reserved)}"
-        )
-    text = json.dumps(variables, separators=(",", ":"), ensure_ascii=False)
-    if len(text.encode()) > ENVIRONMENT_BYTES:
-        raise _refused(
-            "Lambda was unable to configure your environment variables because the environment variables you have provided "
-            f"exceeded the 4KB limit. String measured: {text}"
-        )
+def _pass(_control: FunctionsControl, request: Request) -> Answer:
+    return request.forward()
 
 
-def _kept(request: Mapping[str, Any]) -> Document:
-    return {name: request[name] for name in _KEPT if name in request}
-
-
-def _name(path: str) -> str:
-    """The function's bare name in a path such as /2015-03-31/functions/NAME/policy."""
-    parts = path.split("/")
-    return unquote(parts[3]).rpartition(":")[2] if len(parts) > 3 else ""
-
-
-def _refused(text: str) -> AwsError:
-    return AwsError("InvalidParameterValueException", text)
+_UNNAMED = {"CreateFunction": FunctionsControl._create, "ListFunctions": FunctionsControl._list}
+_HANDLERS: dict[str, Handler] = {
+    "UpdateFunctionConfiguration": FunctionsControl._update_configuration,
+    "UpdateFunctionCode": FunctionsControl._update_code,
+    "DeleteFunction": FunctionsControl._delete,
+    "TagResource": FunctionsControl._tag,
+    "UntagResource": FunctionsControl._tag,
+    "ListTags": FunctionsControl._tag,
+    "AddPermission": FunctionsControl._add_permission,
+    "RemovePermission": FunctionsControl._remove_permission,
+    "PutFunctionEventInvokeConfig": FunctionsControl._put_destinations,
+}

@@ -1,14 +1,12 @@
 """The layer in front of moto: counts each call, applies faults, and hands Parameter Store to its own rules."""
 
-import base64
 import gzip
 import io
 import json
 import socket
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
-from urllib.parse import parse_qs, unquote
 
 from moto.ssm.models import ssm_backends
 
@@ -19,11 +17,13 @@ from dynconfig_lab.aws.cloudwatch import CloudWatch
 from dynconfig_lab.aws.cloudwatch_wire import wire_of
 from dynconfig_lab.aws.events import Bus
 from dynconfig_lab.aws.faults import Troublemaker
-from dynconfig_lab.aws.functions_control import FunctionsControl
+from dynconfig_lab.aws.invocations import invoke
+from dynconfig_lab.aws.requests import Request, Service
 from dynconfig_lab.aws.sqs import Queues
 from dynconfig_lab.aws.ssm import ParameterStore
+from dynconfig_lab.aws.turns import turn
+from dynconfig_lab.functions.http_apis import HTTP_PREFIX, HttpApis
 from dynconfig_lab.functions.service import Functions
-from dynconfig_lab.functions.triggers import HTTP_PREFIX, HttpApis
 
 # These answer in XML.
 _QUERY = ("iam", "sts")
@@ -42,7 +42,7 @@ class Layer:
         trouble: Troublemaker,
         parameters: ParameterStore,
         bus: Bus,
-        functions: FunctionsControl,
+        services: Mapping[str, Service],
         runner: Functions,
         cloudwatch: CloudWatch,
         queues: Queues,
@@ -52,7 +52,7 @@ class Layer:
         self._trouble = trouble
         self._parameters = parameters
         self._bus = bus
-        self._functions = functions
+        self._services = services
         self._runner = runner
         self._cloudwatch = cloudwatch
         self._queues = queues
@@ -104,28 +104,20 @@ class Layer:
                 return Answer.of(ssm_describe.get_resources(ssm_backends[ACCOUNT][call.region], request, call.region))
         if environ["PATH_INFO"].startswith(HTTP_PREFIX):
             return self._http_apis.handle(environ, body)
+        request = Request(
+            call=call,
+            path=environ["PATH_INFO"],
+            query_string=environ.get("QUERY_STRING", ""),
+            headers=environ,
+            body=body,
+            send=lambda path, query, content: self._pass(_aimed(environ, path, query), content),
+        )
         if call.name == "lambda.Invoke":
-            return self._invoke(call, environ, body)
-        if call.service == "lambda":
-            return self._functions.handle(
-                call, environ["PATH_INFO"], body, lambda request: self._forward(environ, request)
-            )
-        answer = self._pass(environ, body)
-        if call.name == "iam.CreateRole" and answer.is_success:
-            self._functions.role_written(parse_qs(body.decode())["RoleName"][0])
-        return answer
-
-    def _invoke(self, call: Call, environ: Environ, body: bytes) -> Answer:
-        name = unquote(environ["PATH_INFO"].split("/")[3])
-        kind = environ.get("HTTP_X_AMZ_INVOCATION_TYPE", "RequestResponse")
-        invocation = self._runner.invoke(call.region, name, body, kind)
-        headers = [("Content-Type", "application/json"), ("X-Amz-Executed-Version", "$LATEST")]
-        if invocation.result.error:
-            headers.append(("X-Amz-Function-Error", invocation.result.error))
-        if environ.get("HTTP_X_AMZ_LOG_TYPE") == "Tail":
-            tail = "\n".join(invocation.result.output).encode()[-4096:]
-            headers.append(("X-Amz-Log-Result", base64.b64encode(tail).decode()))
-        return Answer(f"{invocation.status} Answered", tuple(headers), invocation.result.payload)
+            return invoke(self._runner, request)
+        if call.service not in self._services:
+            return request.forward()
+        with turn(call.service):
+            return self._services[call.service](request)
 
     def _forward(self, environ: Environ, request: dict[str, Any]) -> Answer:
         return self._pass(environ, json.dumps(request).encode())
@@ -160,3 +152,11 @@ def _refusal(call: Call, environ: Environ, error: AwsError) -> Answer:
     if call.service == "cloudwatch":
         return wire_of(environ).refusal(error)
     return Answer.of_query_error(error) if call.service in _QUERY else Answer.of_error(error)
+
+
+def _aimed(environ: Environ, path: str, query: str) -> Environ:
+    """The request, for another path or query than it came with."""
+    if (path, query) == (environ["PATH_INFO"], environ.get("QUERY_STRING", "")):
+        return environ
+    raw = f"{path}?{query}" if query else path
+    return {**environ, "PATH_INFO": path, "QUERY_STRING": query, "RAW_URI": raw, "REQUEST_URI": raw}

@@ -33,8 +33,18 @@ def _operations(service: str) -> tuple[tuple[str, re.Pattern[str], str], ...]:
         http = model.operation_model(name).http
         path = http["requestUri"].partition("?")[0].rstrip("/") or "/"
         fixed = re.sub(r"\{[^}]+\}", "", path)
-        parts = re.split(r"\{[^}]+\}", path)
-        pattern = re.compile("[^/]+".join(re.escape(part) for part in parts) + "/?")
-        greedy = re.compile(".+".join(re.escape(part) for part in parts) + "/?") if "+}" in path else pattern
-        found.append((len(fixed), http["method"], greedy, name))
-    return tuple((verb, pattern, name) for _length, verb, pattern, name in sorted(found, key=lambda item: -item[0]))
+        # Those that differ from another one by their query only come after it.
+        order = (-len(fixed), "?" in http["requestUri"])
+        found.append((order, http["method"], re.compile(_pattern(path)), name))
+    return tuple((verb, pattern, name) for _order, verb, pattern, name in sorted(found, key=lambda item: item[0]))
+
+
+def _pattern(path: str) -> str:
+    """What a path with placeholders matches; an ARN has slashes of its own."""
+    parts = re.split(r"(\{[^}]+\})", path)
+    told = (_placeholder(part) if part.startswith("{") else re.escape(part) for part in parts)
+    return "".join(told) + "/?"
+
+
+def _placeholder(part: str) -> str:
+    return ".+" if part.endswith("+}") or "arn" in part.lower() else "[^/]+"

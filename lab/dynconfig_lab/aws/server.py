@@ -21,12 +21,13 @@ from dynconfig_lab.aws.cloudwatch_watch import Watch
 from dynconfig_lab.aws.control import Control
 from dynconfig_lab.aws.events import Bus
 from dynconfig_lab.aws.faults import Faults, Troublemaker
-from dynconfig_lab.aws.functions_control import FunctionsControl
 from dynconfig_lab.aws.layer import Layer
+from dynconfig_lab.aws.roles import Roles
+from dynconfig_lab.aws.services import Services
 from dynconfig_lab.aws.sqs import Queues
 from dynconfig_lab.aws.ssm import ParameterStore
+from dynconfig_lab.functions.schedules import Schedules
 from dynconfig_lab.functions.service import Functions
-from dynconfig_lab.functions.triggers import Schedules
 
 HOST = "127.0.0.1"
 # Neither the environment's proxies nor its certificates concern this machine's own addresses.
@@ -54,17 +55,17 @@ class Handler(WSGIRequestHandler):
 class AwsLab:
     """A running emulation. Several in one process share moto's state, since moto keeps it globally."""
 
-    def __init__(self, aws_port: int = 0, control_port: int = 0) -> None:
+    def __init__(self, aws_port: int = 0, control_port: int = 0, address: str = HOST) -> None:
         self._calls = Calls()
         self._trouble = Troublemaker(time.monotonic)
         self._parameters = ParameterStore(time.monotonic, lambda: self._trouble.faults.recreate_delay_seconds)
-        sockets = _listening(aws_port, control_port)
+        sockets = _listening(address, aws_port, control_port)
         moto = DomainDispatcherApplication(create_backend_app)
-        self._functions = FunctionsControl(time.monotonic)
-        endpoint = f"http://{HOST}:{sockets[0].getsockname()[1]}"
-        self._runner = Functions(endpoint, self._functions.layers)
+        roles = Roles(time.monotonic)
+        self._runner = Functions(f"http://{HOST}:{sockets[0].getsockname()[1]}", roles)
         self._bus = Bus(self._runner)
-        self._schedules = Schedules(self._runner, time.monotonic)
+        self._services = Services(roles, self._runner, self._bus, lambda: self._trouble.faults.settle_seconds)
+        self._schedules = Schedules(self._runner, roles, time.time)
         self._watch = Watch(time.time, self._bus.emit, self._runner)
         self._queues = Queues()
         layer = Layer(
@@ -73,7 +74,7 @@ class AwsLab:
             self._trouble,
             self._parameters,
             self._bus,
-            self._functions,
+            self._services.by_name(),
             self._runner,
             CloudWatch(time.time, self._watch),
             self._queues,
@@ -85,9 +86,9 @@ class AwsLab:
 
     @classmethod
     @contextmanager
-    def start(cls, aws_port: int = 0, control_port: int = 0) -> Iterator[Self]:
+    def start(cls, aws_port: int = 0, control_port: int = 0, address: str = HOST) -> Iterator[Self]:
         """Serve in threads of this process until the `with` ends. Raises OSError where a port is taken."""
-        lab = cls(aws_port, control_port)
+        lab = cls(aws_port, control_port, address)
         for thread in lab._threads:
             thread.start()
         lab._watch.start()
@@ -111,7 +112,7 @@ class AwsLab:
     def clear(self) -> None:
         """Forget all AWS state; counters and faults stay."""
         self._parameters.clear()
-        self._functions.clear()
+        self._services.clear()
         # An evaluation that is under way would put its alarm back.
         with LOCK:
             moto_api_backend.reset()
@@ -161,6 +162,10 @@ class RemoteLab:
         """Forget all AWS state."""
         self._ask("POST", "/reset")
 
+    def fire(self, schedule: str) -> int:
+        """Fire the schedules of this name now; answers how many there were."""
+        return int(self._ask("POST", "/fire", json.dumps({"schedule": schedule}).encode())["fired"])
+
     def alarms(self, period_seconds: float | None) -> None:
         """How long each period of an alarm lasts from now on; None: as declared."""
         self._ask("POST", "/alarms", json.dumps({"period_seconds": period_seconds}).encode())
@@ -175,10 +180,10 @@ class RemoteLab:
             return json.load(answer)
 
 
-def _listening(*ports: int) -> list[socket.socket]:
+def _listening(address: str, *ports: int) -> list[socket.socket]:
     """A socket for each port, or none at all. Raises OSError where a port is taken."""
     with ExitStack() as stack:
-        found = [stack.enter_context(socket.create_server((HOST, port))) for port in ports]
+        found = [stack.enter_context(socket.create_server((address, port))) for port in ports]
         stack.pop_all()
         return found
 

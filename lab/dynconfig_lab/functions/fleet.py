@@ -1,16 +1,30 @@
 """All execution environments: reused while they are warm, more where they are busy, replaced when the function has changed."""
 
+import shutil
 import threading
 import time
 import zipfile
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
+from dynconfig_lab.functions import folders
 from dynconfig_lab.functions.environment import Environment
 from dynconfig_lab.functions.extension import BadSettings, GetParameter
+from dynconfig_lab.functions.provided import provide
 from dynconfig_lab.functions.spec import FunctionSpec, Result
 
 MOST = 10
 IDLE_SECONDS = 300.0
+
+Place = tuple[str, str]
+
+
+class Stopped(Exception):
+    """The lab ends; nothing is run any more."""
+
+
+class TooManyAtOnce(Exception):
+    """As many invocations as are reserved for the function are running."""
 
 
 class Fleet:
@@ -18,35 +32,53 @@ class Fleet:
 
     def __init__(self, endpoint: str) -> None:
         self._endpoint = endpoint
+        self._changed = threading.Condition()
         self._idle: list[Environment] = []
         self._busy: list[Environment] = []
-        self._changed = threading.Condition()
+        self._starting: Counter[Place] = Counter()
+        # What was asked for last: environments of another serial are not kept.
+        self._serials: dict[Place, str] = {}
         self._is_stopped = False
         # Processes end with the thread that has started them, so it is one that stays.
         self._keeper = ThreadPoolExecutor(1, thread_name_prefix="environments")
+        folders.sweep()
+        self._provided = folders.made("runtime")
+        provide(self._provided)
 
     def run(self, spec: FunctionSpec, payload: bytes, get: GetParameter) -> tuple[Result, str]:
-        """The result of one invocation, and the log stream that it belongs to."""
+        """The result of one invocation, and the log stream that it belongs to. Raises Stopped and TooManyAtOnce."""
         try:
             environment = self._take(spec, get)
         except BadSettings as error:
             return Result.failed("Extension.InitError", f"the extension does not start: {error}"), "init"
-        except zipfile.BadZipFile:
-            return Result.failed("Runtime.BadZip", "the code is no zip file"), "init"
+        except (zipfile.BadZipFile, OSError) as error:
+            return Result.failed("Runtime.InvalidZip", f"the code cannot be unpacked and started: {error}"), "init"
         try:
             return environment.invoke(payload), environment.stream
         finally:
             self._give_back(environment)
 
+    def retire(self, place: Place | None = None) -> None:
+        """The function, or each of them, is no more: its environments end as soon as they are idle."""
+        with self._changed:
+            for known in [known for known in self._serials if place in (None, known)]:
+                del self._serials[known]
+            ended = self._outdated()
+        _stop(ended)
+
     def stop(self) -> None:
-        """End all processes."""
+        """End all processes; invocations that go on fail."""
         with self._changed:
             self._is_stopped = True
-            found = [*self._idle, *self._busy]
-            self._idle.clear()
-        for environment in found:
-            environment.stop()
+            for environment in self._busy:
+                environment.kill()
+            self._changed.notify_all()
+            # Whoever runs an environment takes it down.
+            self._changed.wait_for(lambda: not self._busy and not self._starting.total())
+            ended, self._idle = self._idle, []
+        _stop(ended)
         self._keeper.shutdown()
+        shutil.rmtree(self._provided)
 
     def count(self) -> int:
         """How many environments there are."""
@@ -55,37 +87,73 @@ class Fleet:
 
     def _take(self, spec: FunctionSpec, get: GetParameter) -> Environment:
         with self._changed:
-            while True:
-                if self._is_stopped:
-                    raise OSError("the lab has stopped")
-                self._cull(spec)
-                found = next((item for item in reversed(self._idle) if item.spec.key == spec.key), None)
-                if found is not None:
-                    self._idle.remove(found)
-                    break
-                if sum(item.spec.name == spec.name for item in self._busy) < MOST:
-                    found = Environment(spec, get, self._endpoint, self._keeper)
-                    break
-                self._changed.wait()
-            self._busy.append(found)
-        return found
+            found = self._warm_one(spec)
+            ended = self._outdated()
+        _stop(ended)
+        return found or self._started(spec, get)
 
-    def _cull(self, spec: FunctionSpec) -> None:
-        """End what is of an older version of the function, or was not used for long."""
-        now = time.monotonic()
-        for item in list(self._idle):
-            is_old = (item.spec.region, item.spec.name) == (spec.region, spec.name) and item.spec.key != spec.key
-            if is_old or now - item.used_at > IDLE_SECONDS:
-                self._idle.remove(item)
-                item.stop()
+    def _warm_one(self, spec: FunctionSpec) -> Environment | None:
+        """An idle environment, now busy, or None where room was made for a new one."""
+        while not self._is_stopped:
+            running = sum(item.spec.place == spec.place for item in self._busy) + self._starting[spec.place]
+            if spec.concurrency is not None and running >= spec.concurrency:
+                raise TooManyAtOnce
+            self._serials[spec.place] = spec.serial
+            found = next((item for item in reversed(self._idle) if _fits(item, spec)), None)
+            if found is not None:
+                self._idle.remove(found)
+                self._busy.append(found)
+                return found
+            if running < MOST:
+                self._starting[spec.place] += 1
+                return None
+            self._changed.wait()
+        raise Stopped
+
+    def _started(self, spec: FunctionSpec, get: GetParameter) -> Environment:
+        """A new environment, started while others go on."""
+        made: Environment | None = None
+        try:
+            made = Environment(spec, get, self._endpoint, self._provided, self._keeper)
+            return made
+        finally:
+            with self._changed:
+                self._starting[spec.place] -= 1
+                if made is not None:
+                    self._busy.append(made)
+                    if self._is_stopped:
+                        made.kill()
+                self._changed.notify_all()
+
+    def _outdated(self) -> list[Environment]:
+        """Take out what is of an older function, or was not used for long."""
+        oldest = time.monotonic() - IDLE_SECONDS
+        ended = [item for item in self._idle if not self._is_current(item) or item.used_at < oldest]
+        self._idle = [item for item in self._idle if item not in ended]
+        return ended
+
+    def _is_current(self, environment: Environment) -> bool:
+        return self._serials.get(environment.spec.place) == environment.spec.serial
 
     def _give_back(self, environment: Environment) -> None:
+        is_kept = False
         with self._changed:
-            if environment in self._busy:
-                self._busy.remove(environment)
-            is_kept = not environment.is_broken and not self._is_stopped
+            is_kept = not environment.is_broken and not self._is_stopped and self._is_current(environment)
             if is_kept:
+                self._busy.remove(environment)
                 self._idle.append(environment)
-            self._changed.notify_all()
-        if not is_kept and not self._is_stopped:
+                self._changed.notify_all()
+        if not is_kept:
             environment.stop()
+            with self._changed:
+                self._busy.remove(environment)
+                self._changed.notify_all()
+
+
+def _fits(environment: Environment, spec: FunctionSpec) -> bool:
+    return environment.spec.place == spec.place and environment.spec.serial == spec.serial
+
+
+def _stop(environments: list[Environment]) -> None:
+    for environment in environments:
+        environment.stop()

@@ -1,33 +1,37 @@
 """What is to be run, and what came of it: plain values."""
 
-import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
 from typing import Any
 
 
 @dataclass(frozen=True)
 class FunctionSpec:
-    """A function as Lambda has it."""
+    """A function as Lambda has it at one moment."""
 
     region: str
     name: str
     arn: str
+    serial: str
+    """Another one for each write of code or configuration: environments of another serial are not used any more."""
+    runtime: str
+    role: str
     handler: str
-    code: bytes
-    code_sha256: str
-    environment: Mapping[str, str]
     timeout: int
     memory: int
     has_extension: bool
+    environment: Mapping[str, str] = field(repr=False)
+    code: bytes = field(repr=False)
+    layers: tuple[bytes, ...] = field(default=(), repr=False)
+    """The zip files of its own layers, in order."""
+    concurrency: int | None = None
+    """How many invocations may run at once, where that is reserved."""
 
-    @cached_property
-    def key(self) -> str:
-        """It changes when code or configuration does: environments of another key are not used any more."""
-        told = [self.handler, self.code_sha256, dict(self.environment), self.timeout, self.memory, self.has_extension]
-        return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+    @property
+    def place(self) -> tuple[str, str]:
+        """Which function it is, whatever its code and configuration."""
+        return self.region, self.name
 
     @property
     def log_group(self) -> str:
@@ -42,12 +46,11 @@ class Result:
     payload: bytes
     error: str | None = None
     """Unhandled, where the function failed."""
-    is_cold: bool = False
     seconds: float = 0.0
     output: tuple[str, ...] = ()
 
     @classmethod
     def failed(cls, kind: str, message: str) -> "Result":
         """A failure in the words of Lambda."""
-        told: dict[str, Any] = {"errorMessage": message, **({"errorType": kind} if kind else {})}
+        told: dict[str, Any] = {"errorType": kind, "errorMessage": message}
         return cls(json.dumps(told).encode(), "Unhandled")

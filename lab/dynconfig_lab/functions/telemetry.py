@@ -1,12 +1,7 @@
-"""What an invocation leaves behind: log events, and metrics, its own and those in the embedded metric format.
+"""What an invocation leaves behind: log events, and metrics, its own and those in the embedded metric format."""
 
-https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
-"""
-
-import json
-import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,65 +9,36 @@ from moto.logs.models import logs_backends
 
 from dynconfig_lab.aws.calls import ACCOUNT
 from dynconfig_lab.aws.cloudwatch_metrics import metrics_of
+from dynconfig_lab.aws.embedded_metrics import embedded
+from dynconfig_lab.aws.roles import Roles
+from dynconfig_lab.aws.turns import turn
 from dynconfig_lab.functions.spec import FunctionSpec, Result
 
-_LOCK = threading.Lock()
 
-
-def record(spec: FunctionSpec, stream: str, result: Result) -> None:
-    """Write logs and metrics of one invocation."""
-    # Moto's backends are not safe for threads.
-    with _LOCK:
-        _log(spec, stream, result)
-        _measure(spec, result)
-        for line in result.output:
-            for namespace, data in embedded(line):
-                metrics_of(spec.region).put(namespace, data)
-
-
-def embedded(line: str) -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    """Namespace and data of the metrics in a log line, if it holds any."""
-    if not line.startswith("{"):
-        return
-    try:
-        document = json.loads(line)
-    except ValueError:
-        return
-    about = document.get("_aws") if isinstance(document, dict) else None
-    for directive in (about or {}).get("CloudWatchMetrics", ()):
-        at = datetime.fromtimestamp(about["Timestamp"] / 1000, UTC) if about else None
-        yield directive["Namespace"], list(_data(directive, document, at))
-
-
-def _data(directive: dict[str, Any], document: dict[str, Any], at: datetime | None) -> Iterator[dict[str, Any]]:
-    for dimensions in directive.get("Dimensions", [[]]):
-        named = [{"Name": name, "Value": str(document[name])} for name in dimensions]
-        for metric in directive.get("Metrics", ()):
-            value = document[metric["Name"]]
-            for number in value if isinstance(value, list) else [value]:
-                yield {
-                    "MetricName": metric["Name"],
-                    "Dimensions": named,
-                    "Value": float(number),
-                    "Unit": metric.get("Unit", "None"),
-                    "Timestamp": at,
-                }
-
-
-def _log(spec: FunctionSpec, stream: str, result: Result) -> None:
-    logs, now = logs_backends[ACCOUNT][spec.region], int(time.time() * 1000)
-    logs.ensure_log_group(spec.log_group)
-    logs.ensure_log_stream(spec.log_group, stream)
-    events = [{"timestamp": now, "message": line} for line in result.output]
-    if events:
-        logs.groups[spec.log_group].put_log_events(stream, events)
-
-
-def _measure(spec: FunctionSpec, result: Result) -> None:
+def record(spec: FunctionSpec, stream: str, result: Result, roles: Roles) -> None:
+    """Write logs, as far as the function's role may, and metrics of one invocation."""
+    if _log(spec, stream, result, roles):
+        extract(spec.region, result.output)
     counts = {"Invocations": 1.0, "Errors": float(result.error is not None), "Duration": result.seconds * 1000}
-    at = datetime.now(UTC)
+    measure(spec, counts)
+
+
+def extract(region: str, lines: Iterable[str]) -> None:
+    """Put the metrics that log lines hold."""
+    for line in lines:
+        for namespace, data in embedded(line):
+            _put(region, namespace, data)
+
+
+def measure(spec: FunctionSpec, counts: dict[str, float]) -> None:
+    """Put metrics that Lambda itself keeps of a function.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html
+    """
+    now = datetime.now(UTC)
     dimensions = [{"Name": "FunctionName", "Value": spec.name}]
-    metrics_of(spec.region).put(
+    _put(
+        spec.region,
         "AWS/Lambda",
         [
             {
@@ -80,8 +46,31 @@ def _measure(spec: FunctionSpec, result: Result) -> None:
                 "Dimensions": dimensions,
                 "Value": value,
                 "Unit": "Milliseconds" if name == "Duration" else "Count",
-                "Timestamp": at,
+                "Timestamp": now,
             }
             for name, value in counts.items()
         ],
     )
+
+
+def _put(region: str, namespace: str, data: list[dict[str, Any]]) -> None:
+    metrics_of(region).put(namespace, data)
+
+
+def _log(spec: FunctionSpec, stream: str, result: Result, roles: Roles) -> bool:
+    """Whether the events were written: Lambda does so in the name of the function's role.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs.html
+    """
+    group = spec.log_group
+    resource = f"arn:aws:logs:{spec.region}:{ACCOUNT}:log-group:{group}:log-stream:{stream}"
+    now = int(time.time() * 1000)
+    with turn("logs"):
+        logs = logs_backends[ACCOUNT][spec.region]
+        needed = ["CreateLogStream", "PutLogEvents", *(["CreateLogGroup"] if group not in logs.groups else [])]
+        if not all(roles.allows(spec.role, f"logs:{action}", resource) for action in needed):
+            return False
+        logs.ensure_log_group(group)
+        logs.ensure_log_stream(group, stream)
+        logs.groups[group].put_log_events(stream, [{"timestamp": now, "message": line} for line in result.output])
+    return True

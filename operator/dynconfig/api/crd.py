@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from dynconfig.api import names
 from dynconfig.api.model import Model, Rule
 from dynconfig.api.spec import DynamicConfigSpec
-from dynconfig.api.status import DynamicConfigStatus
+from dynconfig.api.status import UNSEEN, DynamicConfigStatus
 
 Schema = dict[str, Any]
 
@@ -77,7 +77,8 @@ def _object() -> Schema:
             "kind": {"type": "string", "description": f"Always {names.KIND}."},
             "metadata": {"type": "object"},
             "spec": _structural(DynamicConfigSpec),
-            "status": _structural(DynamicConfigStatus),
+            # kstatus takes an object without a status for current; this one is behind its generation from birth.
+            "status": {**_structural(DynamicConfigStatus), "default": {"observedGeneration": UNSEEN}},
         },
         "x-kubernetes-validations": [_NAME_RULE],
     }

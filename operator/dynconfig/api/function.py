@@ -1,5 +1,6 @@
 """The function that reads the configuration: made by the operator, or a user's own that is given what it needs to read."""
 
+from datetime import date
 from enum import StrEnum
 from typing import Annotated, ClassVar, Literal
 
@@ -22,6 +23,14 @@ SCHEDULE = (
 RetentionDays = Literal[
     1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653
 ]
+
+# https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtimes.html (as of 2026-11)
+RUNTIME_ENDS = {
+    "python3.11": date(2027, 6, 30),
+    "python3.12": date(2028, 10, 31),
+    "python3.13": date(2029, 6, 30),
+    "python3.14": date(2029, 6, 30),
+}
 
 RESERVED_PREFIXES = ("AWS_", "LAMBDA_", "DYNCONFIG_", "SSM_PARAMETER_STORE_", "PARAMETERS_SECRETS_EXTENSION_")
 

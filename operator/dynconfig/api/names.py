@@ -12,12 +12,14 @@ FINALIZER = f"{GROUP}/aws-resources"
 RECONCILE_REQUESTED_AT = f"{GROUP}/reconcile-requested-at"
 APPROVE_GENERATION = f"{GROUP}/approve-generation"
 ABANDON = f"{GROUP}/abandon"
+FORCE_GENERATION = f"{GROUP}/force-generation"
 
 OWNER_TAG = f"{GROUP}/owner"
 # What an attached function remembers of its addition: whose it is, and what else has to be known to take it away again.
 ATTACHED_TAG = f"{GROUP}/attached-by"
 ATTACHED_LAYER_TAG = f"{GROUP}/attached-layer"
 ATTACHED_ROLE_TAG = f"{GROUP}/attached-role"
+CLUSTER_TAG = f"{GROUP}/cluster"
 
 # The owner tag holds cluster id, namespace, name and uid in the 256 characters of a tag value.
 MAX_NAME = 63

@@ -4,7 +4,7 @@ import json
 from enum import StrEnum
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field, JsonValue, WithJsonSchema
 
 from dynconfig.api.model import Model, Rule
 
@@ -13,6 +13,8 @@ from dynconfig.api.model import Model, Rule
 LEVEL = "[a-zA-Z0-9_.-]+"
 MAX_LEVELS = 15
 MAX_PARAMETERS = 1000
+MAX_JSON_SCHEMA = 16384
+MAX_JSON_LEVELS = 64
 
 # https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#dns-subdomain-names
 OBJECT_NAME = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"
@@ -53,6 +55,17 @@ class ValuePolicy(StrEnum):
     CREATE_ONLY = "CreateOnly"
 
 
+class IgnoredField(StrEnum):
+    """A field that somebody else may keep after creation; for the value itself there is valuePolicy."""
+
+    DESCRIPTION = "description"
+    TAGS = "tags"
+    TIER = "tier"
+    KMS_KEY_ID = "kmsKeyId"
+    ALLOWED_PATTERN = "allowedPattern"
+    POLICIES = "policies"
+
+
 class KeyRef(Model):
     """A key of a Secret or ConfigMap in the namespace of the object."""
 
@@ -79,6 +92,26 @@ class ValueFrom(Model):
     )
 
 
+def _not_too_deep(schema: object) -> object:
+    """Whatever recurses into a schema relies on this; so it is counted without recursion."""
+    rest = [(schema, 1)]
+    while rest:
+        node, level = rest.pop()
+        if isinstance(node, (dict, list)):
+            if level > MAX_JSON_LEVELS:
+                raise ValueError(f"must not have more than {MAX_JSON_LEVELS} levels")
+            rest.extend((inner, level + 1) for inner in (node.values() if isinstance(node, dict) else node))
+    return schema
+
+
+# Its keywords are those of JSON Schema, not ours: the API server keeps them as they are.
+JsonSchema = Annotated[
+    dict[str, JsonValue],
+    BeforeValidator(_not_too_deep),
+    WithJsonSchema({"type": "object", "x-kubernetes-preserve-unknown-fields": True}),
+]
+
+
 class ValueSchema(Model):
     """What a value must look like; checked for all parameters before any is written."""
 
@@ -96,6 +129,8 @@ class ValueSchema(Model):
     """The smallest number of characters allowed."""
     max_length: Annotated[int | None, Field(ge=1, le=8192)] = None
     """The largest number of characters allowed."""
+    json_schema: JsonSchema | None = None
+    """A JSON Schema (Draft 2020-12) for a value of type json; it stands alone, so $ref points into itself only."""
 
     rules: ClassVar[tuple[Rule, ...]] = (
         Rule(
@@ -108,12 +143,27 @@ class ValueSchema(Model):
             message="minimum must not be above maximum",
             holds=lambda schema: None in schema.bounds or schema.minimum <= schema.maximum,
         ),
+        Rule(
+            cel="!has(self.jsonSchema) || self.type == 'json'",
+            message="jsonSchema needs type json",
+            holds=lambda schema: schema.json_schema is None or schema.type == "json",
+        ),
+        # CEL cannot measure what has no declared fields.
+        Rule(
+            cel="",
+            message=f"jsonSchema must not have more than {MAX_JSON_SCHEMA} characters as compact JSON",
+            holds=lambda schema: schema.json_schema is None or _size(schema.json_schema) <= MAX_JSON_SCHEMA,
+        ),
     )
 
     @property
     def bounds(self) -> tuple[float | None, float | None]:
         """The smallest and largest number allowed."""
         return self.minimum, self.maximum
+
+
+def _size(schema: dict[str, JsonValue]) -> int:
+    return len(json.dumps(schema, separators=(",", ":"), ensure_ascii=False))
 
 
 class ParameterPolicy(Model):
@@ -160,6 +210,11 @@ class ParameterSpec(Model):
     """SSM parameter policies; they need the Advanced tier."""
     tags: Tags = Field(default_factory=dict)
     """AWS tags of this parameter, on top of the tags of the object."""
+    ignore: Annotated[
+        list[IgnoredField],
+        Field(max_length=len(IgnoredField), json_schema_extra={"x-kubernetes-list-type": "set"}),
+    ] = Field(default_factory=list)
+    """Fields that a team tunes by hand: set at creation as declared, then neither drift nor corrected."""
     ttl_seconds: Annotated[int | None, Field(ge=0, le=86400)] = None
     """How long a reader may keep this value, in seconds; if absent, cache.ttlSeconds."""
     schema_: Annotated[ValueSchema | None, Field(alias="schema")] = None

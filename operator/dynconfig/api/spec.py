@@ -7,17 +7,11 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from dynconfig.api.alarms import AlarmsSpec, region_of
+from dynconfig.api.duration import DURATION, seconds
 from dynconfig.api.function import FunctionSpec
 from dynconfig.api.model import Model, Rule
 from dynconfig.api.parameter import LEVEL, MAX_LEVELS, MAX_PARAMETERS, NO_RESERVED_TAGS, ParameterSpec, Tags
-
-DURATION = r"^([0-9]{1,5}h)?([0-9]{1,5}m)?([0-9]{1,6}s)?$"
-_UNITS = {"h": 3600, "m": 60, "s": 1}
-
-
-def seconds(duration: str) -> int:
-    """A duration such as 1h30m in seconds."""
-    return sum(int(number) * _UNITS[unit] for number, unit in re.findall(r"(\d+)([hms])", duration))
+from dynconfig.api.rollout import RolloutSpec
 
 
 class DriftPolicy(StrEnum):
@@ -59,6 +53,15 @@ class CacheSpec(Model):
     """Expire: a changed value is read when the TTL is over. Refresh: fresh execution environments at once."""
 
 
+class ValueRule(Model):
+    """What must be true of several values together."""
+
+    rule: Annotated[str, Field(min_length=1, max_length=1024)]
+    """A condition in CEL over config, in which values have the type of their schema: config['db/pool'] <= config['db/max']."""
+    message: Annotated[str, Field(max_length=512)] = ""
+    """What to tell when the condition is false; if empty, the condition itself."""
+
+
 class DynamicConfigSpec(Model):
     """The configuration of one application: parameters below a path, and how AWS is kept equal to them."""
 
@@ -85,12 +88,16 @@ class DynamicConfigSpec(Model):
         json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
     )
     """The parameters below the path, each name once."""
+    value_rules: Annotated[list[ValueRule], Field(alias="rules", max_length=64)] = Field(default_factory=list)
+    """Conditions over several values; one that is false stops the whole object before the first write."""
     function: FunctionSpec | None = None
     """The function that reads the configuration; without it only parameters are kept."""
     alarms: AlarmsSpec | None = None
     """CloudWatch alarms, and one over all of them; {} gives the default ones. Without it there are none."""
     dashboard: bool = False
     """A CloudWatch dashboard of the function, its cache and the alarms."""
+    rollout: RolloutSpec | None = None
+    """How a change proves itself; if absent, a change counts as good as soon as it is written."""
 
     rules: ClassVar[tuple[Rule, ...]] = (
         Rule(

@@ -8,6 +8,8 @@ from pydantic import Field
 from dynconfig.api.model import Model
 from dynconfig.api.parameter import MAX_PARAMETERS
 
+# What status.observedGeneration is until the operator has looked at the object for the first time.
+UNSEEN = -1
 MAX_DRIFT = 100
 MESSAGE_LENGTH = 4096
 
@@ -31,6 +33,10 @@ class Reason(StrEnum):
     APPLYING = "Applying"
     DELETING = "Deleting"
     SUSPENDED = "Suspended"
+    BAKING = "Baking"
+    ALARM_FIRING = "AlarmFiring"
+    ROLLED_BACK = "RolledBack"
+    STABLE = "Stable"
     DRIFT_REPORTED = "DriftReported"
     CREATED = "Created"
     UPDATED = "Updated"
@@ -102,6 +108,45 @@ class ResourceStatus(Model):
     """Where it answers, if it does."""
 
 
+class Bake(Model):
+    """A change that has not proved itself yet."""
+
+    generation: int
+    """The generation that changed something."""
+    since: Annotated[str, Field(json_schema_extra={"format": "date-time"})]
+    """When it began."""
+    until: Annotated[str, Field(json_schema_extra={"format": "date-time"})]
+    """When its bake time is over."""
+
+
+class Rollback(Model):
+    """A generation that was undone."""
+
+    generation: int
+    """The generation that failed; it is not tried again until spec or a Secret changes, or a person asks."""
+    to: Annotated[str, Field(max_length=16)]
+    """The revision that stands in its place."""
+    reason: Annotated[str, Field(max_length=512)]
+    """The alarm that fired."""
+    time: Annotated[str, Field(json_schema_extra={"format": "date-time"})]
+    """When it was undone."""
+
+
+class RevisionStatus(Model):
+    """One revision of the configuration: what changed, and how it went."""
+
+    revision: Annotated[str, Field(max_length=16)]
+    """Its short name."""
+    generation: int
+    """The generation that made it."""
+    time: Annotated[str, Field(json_schema_extra={"format": "date-time"})]
+    """When it was written."""
+    outcome: Literal["Baking", "Stable", "RolledBack", "Replaced", "Applied"]
+    """Baking; Stable; RolledBack: an alarm undid it; Replaced: another came before it was stable; Applied: without rollout."""
+    changed: Annotated[list[Annotated[str, Field(max_length=1032)]], Field(max_length=20)] = Field(default_factory=list)
+    """Parameters that changed with it, each with its version: api/timeout@3; at most 20."""
+
+
 class Counts(Model):
     """How many parameters are declared, and how many of them AWS has as declared."""
 
@@ -117,7 +162,7 @@ class DynamicConfigStatus(Model):
     """What the operator last saw and did."""
 
     observed_generation: int | None = None
-    """The generation of spec that this status speaks of."""
+    """The generation of spec that this status speaks of; -1 until the operator has looked."""
     applied_generation: int | None = None
     """The last generation that AWS was made equal to."""
     revision: Annotated[str | None, Field(max_length=16)] = None
@@ -140,6 +185,16 @@ class DynamicConfigStatus(Model):
     """Name of the function that reads the configuration."""
     served_revision: Annotated[str | None, Field(max_length=16)] = None
     """With cache.onChange Refresh: the revision that every execution environment of the function serves."""
+    stable_generation: int | None = None
+    """The last generation that has proved itself."""
+    stable_revision: Annotated[str | None, Field(max_length=16)] = None
+    """The revision to go back to when a change fails."""
+    bake: Bake | None = None
+    """The change that bakes, while one does."""
+    rollback: Rollback | None = None
+    """The last generation that was undone, until another one is applied."""
+    history: Annotated[list[RevisionStatus], Field(max_length=10)] = Field(default_factory=list)
+    """The last ten revisions, the newest first."""
     operator_version: Annotated[str | None, Field(max_length=64)] = None
     """Version of the operator that wrote this."""
     counts: Counts | None = None

@@ -15,6 +15,7 @@ PARAMETER_ACTIONS = (
     "ssm:GetParameter",
     "ssm:GetParameterHistory",
     "ssm:GetParameters",
+    "ssm:LabelParameterVersion",
     "ssm:ListTagsForResource",
     "ssm:PutParameter",
     "ssm:RemoveTagsFromResource",
@@ -23,6 +24,25 @@ PARAMETER_ACTIONS = (
 # These have no resource level.
 # https://docs.aws.amazon.com/service-authorization/latest/reference/list_awssystemsmanager.html
 ACCOUNT_ACTIONS = ("ssm:DescribeParameters", "tag:GetResources")
+# What aws/mailbox.py does, where the operator makes its queue and rules itself.
+QUEUE_ACTIONS = (
+    "sqs:CreateQueue",
+    "sqs:DeleteMessage",
+    "sqs:GetQueueAttributes",
+    "sqs:GetQueueUrl",
+    "sqs:ListQueueTags",
+    "sqs:ReceiveMessage",
+    "sqs:SetQueueAttributes",
+    "sqs:TagQueue",
+)
+EVENT_RULE_ACTIONS = (
+    "events:DescribeRule",
+    "events:ListTagsForResource",
+    "events:ListTargetsByRule",
+    "events:PutRule",
+    "events:PutTargets",
+    "events:TagResource",
+)
 # Standard parameters are encrypted directly, advanced ones with a data key.
 # https://docs.aws.amazon.com/kms/latest/developerguide/services-parameter-store.html
 KEY_ACTIONS = ("kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey")
@@ -126,13 +146,19 @@ class Allowed:
 def operator_policy(allowed: Allowed) -> dict[str, Any]:
     """The policy; a statement for each service."""
     arns = Arns(allowed.region, lambda: allowed.account)
-    statements = list(_parameters(allowed, arns))
+    statements = [*_parameters(allowed, arns), *_mailbox(arns)]
     if allowed.functions:
         statements += _roles(allowed, arns)
         statements += _functions(allowed, arns)
         statements += _triggers(allowed, arns)
         statements += _watching(arns)
     return {"Version": "2012-10-17", "Statement": statements}
+
+
+def _mailbox(arns: Arns) -> Iterable[dict[str, Any]]:
+    """The queue by which events are heard, and the rules that fill it."""
+    yield _allow("Queue", QUEUE_ACTIONS, arns.queue(f"{PREFIX}*"))
+    yield _allow("EventRules", EVENT_RULE_ACTIONS, arns.rule(f"{PREFIX}*"))
 
 
 def _parameters(allowed: Allowed, arns: Arns) -> Iterable[dict[str, Any]]:

@@ -38,6 +38,7 @@ AWS_GROUPS = (
             "ssm.AddTagsToResource",
             "ssm.RemoveTagsFromResource",
             "ssm.ListTagsForResource",
+            "ssm.LabelParameterVersion",
             "ssm.UnlabelParameterVersion",
         ),
         10.0,

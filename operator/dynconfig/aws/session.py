@@ -28,7 +28,12 @@ _SUBJECTS = {
     "ResourceId": "parameter",
     "AlarmName": "alarm",
     "DashboardName": "dashboard",
+    "QueueName": "queue",
+    "QueueUrl": "queue",
 }
+_READ_SECONDS = 15
+# ReceiveMessage answers after twenty seconds where there is nothing to tell.
+_LONGER_READS = {"sqs": 35}
 _NAMES = {"ssm": "parameter", "events": "rule", "scheduler": "schedule", "apigatewayv2": "HTTP API"}
 
 
@@ -111,7 +116,7 @@ class Session:
         self._config = Config(
             retries={"mode": "standard", "total_max_attempts": 3},
             connect_timeout=5,
-            read_timeout=15,
+            read_timeout=_READ_SECONDS,
             max_pool_connections=pool,
             user_agent_extra=f"dynconfig-operator/{__version__}",
         )
@@ -136,7 +141,7 @@ class Session:
                 service,  # type: ignore[call-overload]  # any service by name
                 region_name=region,
                 endpoint_url=self._endpoint,
-                config=self._config,
+                config=self._config.merge(Config(read_timeout=_LONGER_READS.get(service, _READ_SECONDS))),
             )
 
 

@@ -43,6 +43,10 @@ class Arns:
         """A log group."""
         return self._of("logs", f"log-group:{name}")
 
+    def queue(self, name: str) -> str:
+        """An SQS queue."""
+        return self._of("sqs", name)
+
     def rule(self, name: str) -> str:
         """A rule on the default bus."""
         return self._of("events", f"rule/{name}")

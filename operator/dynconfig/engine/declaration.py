@@ -8,7 +8,9 @@ from dynconfig.api.function import FunctionSpec
 from dynconfig.api.parameter import ParameterSpec
 from dynconfig.api.spec import AdoptionPolicy, CacheSpec, DeletionPolicy, DriftPolicy
 from dynconfig.engine.naming import Names
-from dynconfig.engine.resource import Owner, Resource
+from dynconfig.engine.resource import Owner, Resource, Versioned
+from dynconfig.engine.revision import revision
+from dynconfig.engine.rollout import Rollout
 from dynconfig.engine.secret import Secret
 
 
@@ -43,6 +45,8 @@ class DeclaredParameter:
     value: str | Secret
     spec: ParameterSpec
     tags: tuple[tuple[str, str], ...]
+    is_leaving: bool = False
+    """It is read until it is deleted, and not written any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,15 @@ class Applied:
     """Kind and name of the resources besides parameters."""
     operator_version: str | None = None
     """The operator that applied it: another one may declare a function's code or layer otherwise."""
+    undone_generation: int | None = None
+    """The generation that was undone."""
+    baking_since: float | None = None
+    """When the change that bakes began, in seconds since the epoch."""
+
+    @property
+    def is_baking(self) -> bool:
+        """Whether a change was out that had not proved itself."""
+        return self.baking_since is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,13 +100,36 @@ class Declaration:
     untouched: bool = False
     blind: bool = False
     """There is no report of what was made before."""
+    rollout: Rollout | None = None
+    undone: bool = False
+    """This generation failed: the stable revision stands in its place."""
     requested: bool = False
     operator_version: str | None = None
+    now: float = 0.0
+    """When it is carried out, in seconds since the epoch, to the second."""
+    heard: Mapping[str, str] = field(default_factory=dict)
+    """Names of resources that an event spoke of, and who changed them where it told; empty where a whole look is due."""
     found: tuple[Resource, ...] = ()
     """What this owner has of the kinds that come before the one that is asked."""
+
+    @property
+    def marks(self) -> tuple[tuple[float, str], ...]:
+        """The revisions with that which AWS has now; none where no report tells of those before."""
+        if self.blind and not self.untouched:
+            return ()
+        current = revision(self.found)
+        is_written = any(isinstance(resource, Versioned) for resource in self.found)
+        is_told = bool(self.revisions) and self.revisions[-1][1] == current
+        return self.revisions if is_told or not is_written else (*self.revisions, (self.now, current))
 
     @property
     def known(self) -> tuple[str, ...]:
         """Names that may exist in AWS: those declared and those reported."""
         reported = self.applied.versions if self.applied else {}
         return tuple({**{parameter.name: None for parameter in self.parameters}, **dict.fromkeys(reported)})
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether it is enough to look at what was heard of: all else was seen at the last resync, and nobody asks."""
+        is_applied = self.applied is not None and self.applied.generation == self.generation
+        return bool(self.heard) and is_applied and not (self.requested or self.deleting or self.untouched)

@@ -1,7 +1,8 @@
 """Turns an object and the Secrets it refers to into a Declaration: checked as a whole, before anything is written."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from pydantic import ValidationError
@@ -9,13 +10,15 @@ from pydantic import ValidationError
 from dynconfig import __version__
 from dynconfig.api import names
 from dynconfig.api.alarms import region_of
-from dynconfig.api.parameter import KeyRef, ParameterSpec, ParameterType
+from dynconfig.api.parameter import ParameterSpec, ParameterType
 from dynconfig.api.spec import DeletionPolicy, DynamicConfigSpec
-from dynconfig.engine import values
+from dynconfig.api.status import UNSEEN
+from dynconfig.engine.checking import findings, findings_of, source_of, told, value_of
 from dynconfig.engine.declaration import Applied, Declaration, DeclaredParameter, Place, ReadSource, Source
 from dynconfig.engine.errors import InvalidSpec, PathNotAllowed, SourceMissing
 from dynconfig.engine.naming import Names
 from dynconfig.engine.resource import Owner
+from dynconfig.engine.rollout import Rollout
 from dynconfig.engine.secret import Secret
 
 MAX_FAULTS_TOLD = 10
@@ -26,21 +29,17 @@ def parse_spec(document: Mapping[str, Any]) -> DynamicConfigSpec:
     try:
         return DynamicConfigSpec.model_validate(document.get("spec") or {})
     except ValidationError as error:
-        raise InvalidSpec(_listed(_told(error, document))) from None
+        raise InvalidSpec(_listed(told(error, document))) from None
 
 
 def faults(document: Mapping[str, Any], read: ReadSource) -> tuple[str, ...]:
     """All that is wrong with a document, as far as it can be known where some sources cannot be read."""
-    try:
-        spec = DynamicConfigSpec.model_validate(document.get("spec") or {})
-    except ValidationError as error:
-        return tuple(_told(error, document))
-    return tuple(fault for parameter in spec.parameters for fault in _faults(parameter, _value(parameter, read)))
+    return tuple(map(str, findings(document, read).faults))
 
 
 def sources(spec: DynamicConfigSpec) -> tuple[Source, ...]:
     """Every Secret and ConfigMap key that the spec refers to."""
-    found = (_source(parameter) for parameter in spec.parameters)
+    found = (source_of(parameter) for parameter in spec.parameters)
     return tuple(source for source in found if source is not None)
 
 
@@ -72,6 +71,7 @@ def declare(
         tags=tuple(sorted(spec.tags.items())),
         cache=spec.cache,
         function=spec.function,
+        revisions=_revisions(document.get("status")),
         alarms=spec.alarms,
         dashboard=spec.dashboard,
         suspended=spec.suspend,
@@ -83,6 +83,7 @@ def declare(
         blind=applied is None,
         approved_generation=_number(annotations.get(names.APPROVE_GENERATION)),
         untouched=names.FINALIZER not in (metadata.get("finalizers") or ()),
+        rollout=_rollout(spec, metadata),
         requested=is_requested(document),
         operator_version=__version__,
     )
@@ -113,12 +114,21 @@ def declare_deletion(document: Mapping[str, Any], *, owner: Owner, default_regio
 
 def applied_of(status: Mapping[str, Any] | None) -> Applied | None:
     """What a status says was applied, or None where there is no status yet."""
-    if not status or "observedGeneration" not in status:
+    if not status or status.get("observedGeneration", UNSEEN) == UNSEEN:
         return None
     versions = {item["name"]: item["version"] for item in status.get("parameters") or ()}
     drifted = frozenset(item["resource"] for item in status.get("drift") or ())
     resources = tuple((item["kind"], item["name"]) for item in status.get("resources") or ())
-    return Applied(status.get("appliedGeneration"), versions, drifted, resources, status.get("operatorVersion"))
+    bake = status.get("bake") or {}
+    return Applied(
+        status.get("appliedGeneration"),
+        versions,
+        drifted,
+        resources,
+        status.get("operatorVersion"),
+        undone_generation=(status.get("rollback") or {}).get("generation"),
+        baking_since=_moment(bake["since"]) if "since" in bake else None,
+    )
 
 
 def is_requested(document: Mapping[str, Any]) -> bool:
@@ -127,23 +137,28 @@ def is_requested(document: Mapping[str, Any]) -> bool:
     return wanted is not None and wanted != (document.get("status") or {}).get("lastHandledReconcileAt")
 
 
+def _rollout(spec: DynamicConfigSpec, metadata: Mapping[str, Any]) -> Rollout | None:
+    if spec.rollout is None:
+        return None
+    forced = _number((metadata.get("annotations") or {}).get(names.FORCE_GENERATION))
+    is_forced = forced == metadata.get("generation", 1)
+    return Rollout(spec.rollout.bake_seconds, spec.rollout.rollback_on_alarm, is_forced)
+
+
 def _resolve(spec: DynamicConfigSpec, read: ReadSource) -> tuple[DeclaredParameter, ...]:
-    """All parameters with their values; every fault of every parameter is told at once."""
-    faults: list[str] = []
-    missing: list[str] = []
-    resolved: list[DeclaredParameter] = []
-    for parameter in spec.parameters:
-        value = _value(parameter, read)
-        faults += _faults(parameter, value)
-        if value is None:
-            missing.append(f"parameter {parameter.name}: {_source(parameter)} does not exist")
-        else:
-            resolved.append(_declared(spec, parameter, value))
-    if faults:
-        raise InvalidSpec(_listed(faults))
+    """All parameters with their values; every fault of every parameter and rule is told at once."""
+    known = {parameter.name: value_of(parameter, read) for parameter in spec.parameters}
+    wrong = findings_of(spec, known).faults
+    if wrong:
+        raise InvalidSpec(_listed(wrong))
+    missing = [
+        f"parameter {parameter.name}: {source_of(parameter)} does not exist"
+        for parameter in spec.parameters
+        if known[parameter.name] is None
+    ]
     if missing:
         raise SourceMissing(f"{_listed(missing)}; create it, or change the reference. Nothing was written")
-    return tuple(resolved)
+    return tuple(_declared(spec, parameter, known[parameter.name] or "") for parameter in spec.parameters)
 
 
 def _declared(spec: DynamicConfigSpec, parameter: ParameterSpec, value: str) -> DeclaredParameter:
@@ -154,37 +169,6 @@ def _declared(spec: DynamicConfigSpec, parameter: ParameterSpec, value: str) -> 
         spec=parameter,
         tags=tuple(sorted({**spec.tags, **parameter.tags}.items())),
     )
-
-
-def _value(parameter: ParameterSpec, read: ReadSource) -> str | None:
-    source = _source(parameter)
-    return parameter.value if source is None else read(source)
-
-
-def _source(parameter: ParameterSpec) -> Source | None:
-    def of(kind: str, ref: KeyRef) -> Source:
-        return Source(kind, ref.name, ref.key)
-
-    if parameter.secret_ref:
-        return of("Secret", parameter.secret_ref)
-    return of("ConfigMap", parameter.config_map_ref) if parameter.config_map_ref else None
-
-
-def _faults(parameter: ParameterSpec, value: str | None) -> list[str]:
-    """What is wrong with the patterns, or else with the value, as far as it is known."""
-    found = _pattern_faults(parameter)
-    if found or value is None:
-        return found
-    fault = values.fault(parameter, value)
-    return [f"parameter {parameter.name}: the value {fault}"] if fault else []
-
-
-def _pattern_faults(parameter: ParameterSpec) -> list[str]:
-    patterns = {"allowedPattern": parameter.allowed_pattern or None}
-    if parameter.schema_:
-        patterns["schema.pattern"] = parameter.schema_.pattern
-    found = ((field, values.pattern_fault(pattern)) for field, pattern in patterns.items() if pattern)
-    return [f"parameter {parameter.name}: {field} {fault}" for field, fault in found if fault]
 
 
 def _check_path(path: str, allowed: tuple[str, ...], namespace: str) -> None:
@@ -205,34 +189,18 @@ def _check_topics(spec: DynamicConfigSpec, region: str) -> None:
         )
 
 
-def _told(error: ValidationError, document: Mapping[str, Any]) -> list[str]:
-    return [
-        f"{_field(problem['loc'], document)}: {_reworded(problem['msg'])}"
-        for problem in error.errors(include_input=False)
-    ]
-
-
-def _reworded(message: str) -> str:
-    return message.removeprefix("Value error, ")
-
-
-def _field(location: tuple[int | str, ...], document: Mapping[str, Any]) -> str:
-    """The field as a path in the document, a parameter by its name."""
-    parts: list[str] = ["spec"]
-    listed = (document.get("spec") or {}).get("parameters")
-    for index, part in enumerate(location):
-        if isinstance(part, int) and index == 1 and isinstance(listed, list) and isinstance(listed[part], Mapping):
-            parts[-1] += f"[{listed[part].get('name', part)}]"
-        elif isinstance(part, int):
-            parts[-1] += f"[{part}]"
-        else:
-            parts.append(part)
-    return ".".join(parts)
-
-
-def _listed(messages: list[str]) -> str:
+def _listed(messages: Sequence[object]) -> str:
     more = len(messages) - MAX_FAULTS_TOLD
-    return "; ".join(messages[:MAX_FAULTS_TOLD]) + (f"; and {more} more" if more > 0 else "")
+    return "; ".join(map(str, messages[:MAX_FAULTS_TOLD])) + (f"; and {more} more" if more > 0 else "")
+
+
+def _revisions(status: Mapping[str, Any] | None) -> tuple[tuple[float, str], ...]:
+    history = (status or {}).get("history") or ()
+    return tuple((_moment(item["time"]), item["revision"]) for item in reversed(history))
+
+
+def _moment(text: str) -> float:
+    return datetime.fromisoformat(text).timestamp()
 
 
 def _number(text: str | None) -> int | None:

@@ -86,6 +86,10 @@ class RoleNotReady(Retryable):
     """IAM has the role, and Lambda has not heard of it yet."""
 
 
+class AlarmFiring(Retryable):
+    """An alarm of the object fires already, so that a change has to wait."""
+
+
 class CredentialsMissing(Retryable):
     """The operator has no valid AWS credentials right now."""
 

@@ -5,11 +5,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from dynconfig.api.status import MESSAGE_LENGTH, Reason
+from dynconfig.engine import drift
 from dynconfig.engine.declaration import Declaration
 from dynconfig.engine.errors import DynConfigError, Terminal
-from dynconfig.engine.plan import Create, Delete, Release, Update
-from dynconfig.engine.reconcile import Outcome
-from dynconfig.engine.report import abandon_hint, patience_is_over
+from dynconfig.engine.outcome import Outcome
+from dynconfig.engine.plan import Create, Delete, Difference, Release, Step, Update
+from dynconfig.engine.report import patience_is_over
+from dynconfig.engine.revision import revision
+from dynconfig.engine.rollout import Stage
+from dynconfig.engine.verdict import abandon_hint, undone
 
 NAMES_TOLD = 8
 FIELDS_TOLD = 5
@@ -28,7 +32,7 @@ def of(outcome: Outcome, previous: Mapping[str, Any], now: float) -> tuple[Note,
     """The notes of a reconcile; what the previous status tells already is left out."""
     refused = refusals(outcome.error, previous) if outcome.error is not None else ()
     hopeless = _hopeless(outcome, previous) if patience_is_over(outcome, previous, now) else ()
-    return (*_drift_found(outcome, previous), *_done(outcome), *refused, *hopeless)
+    return (*_drift_found(outcome, previous), *_done(outcome), *_proved(outcome, previous), *refused, *hopeless)
 
 
 def refusals(error: DynConfigError, previous: Mapping[str, Any]) -> tuple[Note, ...]:
@@ -67,12 +71,25 @@ _PHRASES = {Reason.RETAINED: "Left in AWS without an owner", Reason.DRIFT_CORREC
 
 
 def _done(outcome: Outcome) -> list[Note]:
-    drift = {id(step) for step in outcome.drift}
+    corrected = {id(step) for step in outcome.drift}
     groups: dict[Reason, list[str]] = {}
     for step in outcome.applied:
-        reason = Reason.DRIFT_CORRECTED if id(step) in drift else _REASONS[type(step.change)]
+        reason = Reason.DRIFT_CORRECTED if id(step) in corrected else _REASONS[type(step.change)]
         groups.setdefault(reason, []).append(step.resource.title)
     return [Note("Normal", reason, _sentence(reason, titles)) for reason, titles in groups.items()]
+
+
+def _proved(outcome: Outcome, previous: Mapping[str, Any]) -> list[Note]:
+    """How a change ended: it was undone, or it is stable."""
+    declaration = outcome.declaration
+    if declaration.undone:
+        is_told = (previous.get("rollback") or {}).get("generation") == declaration.generation
+        return [] if is_told else [Note("Warning", Reason.ROLLED_BACK, undone(outcome))]
+    if not previous.get("bake") or not outcome.is_complete or outcome.judgement.stage is not Stage.PROVED:
+        return []
+    return [
+        Note("Normal", Reason.STABLE, f"revision {revision(outcome.owned)} is stable: no alarm fired while it baked")
+    ]
 
 
 def _sentence(reason: Reason, titles: Sequence[str]) -> str:
@@ -81,12 +98,12 @@ def _sentence(reason: Reason, titles: Sequence[str]) -> str:
 
 
 def _drift_found(outcome: Outcome, previous: Mapping[str, Any]) -> list[Note]:
-    told = {(item["resource"], item["field"]) for item in previous.get("drift") or ()}
-    new = [
-        f"{step.resource.title}: {because.field} is {because.observed or 'empty'}, declared {because.declared or 'empty'}"
-        for step in outcome.drift
-        for because in step.because
-        if (step.resource.title, because.field) not in told
-    ]
+    new = [_told(step, because, drift.author(step, outcome)) for step, because in drift.new(outcome, previous)]
     more = f"; and {len(new) - FIELDS_TOLD} more" if len(new) > FIELDS_TOLD else ""
     return [Note("Warning", Reason.DRIFT_FOUND, "; ".join(new[:FIELDS_TOLD]) + more)] if new else []
+
+
+def _told(step: Step, because: Difference, who: str | None) -> str:
+    observed, declared = because.observed or "empty", because.declared or "empty"
+    by = f" (by {who})" if who else ""
+    return f"{step.resource.title}: {because.field} is {observed}, declared {declared}{by}"

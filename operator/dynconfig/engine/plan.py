@@ -114,6 +114,8 @@ class Plan:
 
     steps: tuple[Step, ...] = ()
     parts: tuple[Part, ...] = ()
+    waiting: tuple[Step, ...] = ()
+    """Deletions that wait until the change they belong to has proved itself."""
 
     @property
     def declared(self) -> tuple[Resource, ...]:
@@ -166,7 +168,12 @@ def changes(
 def check(plan: Plan, declaration: Declaration) -> None:
     """Raise UnsafePlan where most of what is owned would be deleted at once without a person's approval."""
     deletions = sum(isinstance(step.change, Delete) for step in plan.steps)
-    if declaration.deleting or deletions <= SAFE_DELETIONS or deletions <= SAFE_DELETED_SHARE * len(plan.owned):
+    if (
+        declaration.deleting
+        or declaration.undone
+        or deletions <= SAFE_DELETIONS
+        or deletions <= SAFE_DELETED_SHARE * len(plan.owned)
+    ):
         return
     if declaration.approved_generation == declaration.generation:
         return
@@ -183,6 +190,8 @@ def drifted(step: Step, declaration: Declaration) -> bool:
     if declaration.deleting or declaration.untouched or isinstance(step.change, Delete | Release) or step.is_derived:
         return False
     if isinstance(step.change, Update) and step.change.observed.owner != declaration.owner.tag:
+        return False
+    if declaration.undone and (applied is None or applied.undone_generation != declaration.generation):
         return False
     if applied is None:
         # No report to compare with: what is ours and differs was ours before, so somebody changed it.

@@ -1,74 +1,44 @@
 """One reconcile: look, compare, refuse what is unsafe, apply; the same walk for create, edit, drift and deletion."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 
-from dynconfig.api.spec import DriftPolicy
+from dynconfig.engine.carry import SETTLING_SECONDS, batches, carry_out, in_order, refuse_pending, settling
 from dynconfig.engine.declaration import Declaration, Place
 from dynconfig.engine.errors import AccessDenied, DynConfigError, ReconcileLoop, Settling
+from dynconfig.engine.outcome import Outcome, is_held
 from dynconfig.engine.plan import (
     AnyKind,
-    Create,
-    Delete,
     Difference,
     Part,
     Plan,
-    Release,
     Step,
-    Update,
     changes,
     check,
     drifted,
 )
 from dynconfig.engine.resource import Resource, Scope, Versioned
+from dynconfig.engine.rollback import Labels, Rollbacks
+from dynconfig.engine.rollout import Stage
 
-DELETE_BATCH = 50
 LOOP_LENGTH = 3
 # AWS takes a second or two to carry out a write to a function, and sometimes minutes.
-SETTLING_SECONDS, SETTLING_GROWTH, LONGEST_SETTLING = 0.5, 1.5, 10.0
+SETTLING_GROWTH, LONGEST_SETTLING = 1.5, 10.0
 
-NOTHING = Plan()
+# Until an alarm is heard of by event, it is looked at.
+ALARM_SECONDS = 10.0
 
 KeepGoing = Callable[[], bool]
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """All that a report needs to know about one reconcile."""
-
-    declaration: Declaration
-    plan: Plan = NOTHING
-    applied: tuple[Step, ...] = ()
-    drift: tuple[Step, ...] = ()
-    owned: tuple[Resource, ...] = ()
-    error: DynConfigError | None = None
-    is_held: bool = False
-    """The plan is the answer: suspended, or drift that is only reported."""
-    was_observed: bool = False
-    """AWS was looked at, so that `plan` and `owned` are true."""
-
-    @property
-    def remaining(self) -> tuple[Step, ...]:
-        """Steps that are still to be done."""
-        return self.plan.steps[len(self.applied) :]
-
-    @property
-    def is_only_drift(self) -> bool:
-        """Whether the plan holds nothing but drift and what follows from it."""
-        drift = {id(step) for step in self.drift}
-        return bool(drift) and all(id(step) in drift or step.is_derived for step in self.plan.steps)
-
-    @property
-    def is_complete(self) -> bool:
-        """Whether AWS now is as declared."""
-        return self.was_observed and self.error is None and not self.remaining
 
 
 class Engine:
     """Runs declarations against the kinds of their place. Safe for many threads, one declaration of an owner at a time."""
 
-    def __init__(self, kinds_of: Callable[[Place], Sequence[AnyKind]]) -> None:
+    def __init__(
+        self, kinds_of: Callable[[Place], Sequence[AnyKind]], labels_of: Callable[[Place], Labels] | None = None
+    ) -> None:
         self._kinds_of = kinds_of
+        self._rollbacks = Rollbacks(labels_of)
         self._repeats: dict[str, dict[tuple[str, Difference], int]] = {}
         self._waits: dict[str, int] = {}
 
@@ -95,13 +65,16 @@ class Engine:
             steps += changes(kind, declaration, desired, observed)
             declaration = replace(declaration, found=(*declaration.found, *owned))
             scope = replace(scope, found=declaration.found)
-        plan = Plan(_in_order(steps), tuple(parts))
+        plan = Plan(in_order(steps), tuple(parts))
         check(plan, declaration)
         return plan
 
-    def run(self, declaration: Declaration, keep_going: KeepGoing = lambda: True) -> Outcome:
-        """Make AWS equal to the declaration; stops between two writes when `keep_going` says so."""
-        outcome = self._run(declaration, keep_going)
+    def run(self, declaration: Declaration, keep_going: KeepGoing = lambda: True, now: float = 0.0) -> Outcome:
+        """Make AWS equal to the declaration at `now` (seconds since the epoch), or to the stable revision if it failed.
+
+        Stops between two writes when `keep_going` says so.
+        """
+        outcome = self._run(replace(declaration, now=float(int(now))), keep_going, now)
         if isinstance(outcome.error, Settling):
             return replace(outcome, error=self._patient(declaration.owner.uid, outcome.error))
         self._waits.pop(declaration.owner.uid, None)
@@ -111,38 +84,62 @@ class Engine:
         """Drop what is remembered of an object that is gone."""
         self._repeats.pop(uid, None)
         self._waits.pop(uid, None)
+        self._rollbacks.forget(uid)
 
-    def _run(self, declaration: Declaration, keep_going: KeepGoing) -> Outcome:
+    def _run(self, declaration: Declaration, keep_going: KeepGoing, now: float) -> Outcome:
         try:
-            plan = self.plan(declaration)
+            steered = self._rollbacks.steer(declaration)
+            plan, judgement = self._rollbacks.watched(self.plan(steered), steered, now)
         except DynConfigError as error:
             return Outcome(declaration, error=error)
-        drift = tuple(step for step in plan.steps if drifted(step, declaration))
-        outcome = Outcome(declaration, plan, drift=drift, owned=plan.owned, was_observed=True)
-        if _is_held(outcome):
+        drift = tuple(step for step in plan.steps if drifted(step, steered))
+        outcome = Outcome(steered, plan, drift=drift, owned=plan.owned, was_observed=True, judgement=judgement)
+        if judgement.stage is Stage.FAILED and not declaration.suspended:
+            return self._undo(outcome, declaration, keep_going, now)
+        if is_held(outcome):
             return replace(outcome, is_held=True)
         try:
             self._refuse_loop(outcome)
         except ReconcileLoop as error:
             return replace(outcome, error=error)
-        return self._follow_up(self._apply(outcome, keep_going), keep_going)
+        return self._close(self._follow_up(self._apply(outcome, keep_going), keep_going), now)
+
+    def _undo(self, failed: Outcome, declaration: Declaration, keep_going: KeepGoing, now: float) -> Outcome:
+        try:
+            self._rollbacks.undo(declaration, failed.owned)
+        except DynConfigError as error:
+            return replace(failed, error=error)
+        return replace(self._run(declaration, keep_going, now), judgement=failed.judgement)
+
+    def _close(self, outcome: Outcome, now: float) -> Outcome:
+        """Label what has proved itself, and say when to look again at what has not."""
+        if not outcome.is_complete:
+            return outcome
+        try:
+            judgement = self._rollbacks.closed(outcome.declaration, outcome.owned, outcome.plan, now)
+        except DynConfigError as error:
+            return replace(outcome, error=error)
+        again = {Stage.BAKING: max(0.0, min(judgement.until - now, ALARM_SECONDS)), Stage.ALARMED: ALARM_SECONDS}
+        is_over = judgement.stage is Stage.PROVED and not outcome.plan.waiting
+        is_over = is_over or outcome.declaration.undone
+        return replace(outcome, judgement=judgement, again=None if is_over else again.get(judgement.stage, 0.0))
 
     def _apply(self, outcome: Outcome, keep_going: KeepGoing) -> Outcome:
         owned = {resource.title: resource for resource in outcome.owned}
         applied: list[Step] = []
         error: DynConfigError | None = None
-        for batch in _batches(outcome.plan.steps):
+        for batch in batches(outcome.plan.steps):
             if applied and not keep_going():
                 break
             try:
-                _refuse_pending(batch[0], owned)
-                _carry_out(batch, owned)
+                refuse_pending(batch[0], owned)
+                carry_out(batch, owned)
             except DynConfigError as failure:
                 error = failure
                 break
             applied += batch
         self._count(outcome.declaration, applied)
-        error = error or _settling(owned.values())
+        error = error or settling(owned.values())
         return replace(outcome, applied=tuple(applied), owned=tuple(owned.values()), error=error)
 
     def _patient(self, uid: str, error: Settling) -> Settling:
@@ -162,7 +159,7 @@ class Engine:
         more = self._apply(replace(outcome, plan=plan, applied=()), keep_going)
         return replace(
             more,
-            plan=replace(plan, steps=(*outcome.plan.steps, *plan.steps)),
+            plan=Plan((*outcome.plan.steps, *plan.steps), plan.parts, outcome.plan.waiting),
             applied=(*outcome.applied, *more.applied),
         )
 
@@ -204,6 +201,7 @@ def _scope(declaration: Declaration) -> Scope:
         blind=declaration.blind or declaration.deleting,
         untouched=declaration.untouched,
         closely=declaration.requested or declaration.deleting,
+        heard=frozenset(declaration.heard) if declaration.is_partial else frozenset(),
     )
 
 
@@ -230,59 +228,4 @@ def _derived(outcome: Outcome) -> Plan:
             steps += changes(part.kind, declaration, desired, owned)
         parts.append(Part(part.kind, desired, owned))
         declaration = replace(declaration, found=(*declaration.found, *owned))
-    return Plan(_in_order(steps), tuple(parts))
-
-
-def _refuse_pending(step: Step, owned: Mapping[str, Resource]) -> None:
-    resource = owned.get(step.resource.title)
-    if isinstance(step.change, Update) and resource is not None and resource.pending:
-        raise _settling([resource])  # type: ignore[misc]  # it is pending
-
-
-def _settling(owned: Iterable[Resource]) -> Settling | None:
-    pending = next((f"{resource.title} {resource.pending}" for resource in owned if resource.pending), None)
-    return Settling(pending, delay=SETTLING_SECONDS) if pending else None
-
-
-def _in_order(steps: Iterable[Step]) -> tuple[Step, ...]:
-    """Puts in the order of the kinds, then deletions backwards."""
-    listed = list(steps)
-    puts = [step for step in listed if isinstance(step.change, Create | Update)]
-    goodbyes = [step for step in listed if isinstance(step.change, Delete | Release)]
-    return (*puts, *reversed(goodbyes))
-
-
-def _is_held(outcome: Outcome) -> bool:
-    declaration = outcome.declaration
-    if outcome.plan.is_empty:
-        return declaration.suspended
-    return declaration.suspended or (outcome.is_only_drift and declaration.drift_policy is DriftPolicy.REPORT)
-
-
-def _batches(steps: Sequence[Step]) -> Iterable[list[Step]]:
-    """One step at a time, deletions of one kind together, since AWS takes several names in a call."""
-    batch: list[Step] = []
-    for step in steps:
-        joins = batch and isinstance(step.change, Delete) and isinstance(batch[0].change, Delete)
-        if batch and not (joins and batch[0].kind is step.kind and len(batch) < DELETE_BATCH):
-            yield batch
-            batch = []
-        batch.append(step)
-    if batch:
-        yield batch
-
-
-def _carry_out(batch: Sequence[Step], owned: dict[str, Resource]) -> None:
-    first = batch[0]
-    match first.change:
-        case Create(desired):
-            owned[desired.title] = first.kind.put(desired, None)
-        case Update(observed, desired, _):
-            owned[desired.title] = first.kind.put(desired, observed)
-        case Delete():
-            first.kind.delete([step.resource for step in batch])
-        case Release(observed):
-            first.kind.release(observed)
-    if isinstance(first.change, Delete | Release):
-        for step in batch:
-            owned.pop(step.resource.title, None)
+    return Plan(in_order(steps), tuple(parts))

@@ -1,14 +1,11 @@
 """Turns an outcome into status: pure, and the only place where a condition is made."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from dynconfig.api import names
 from dynconfig.api.status import (
     MAX_DRIFT,
-    MESSAGE_LENGTH,
     Condition,
     ConditionType,
     Counts,
@@ -18,40 +15,33 @@ from dynconfig.api.status import (
     Reason,
     ResourceStatus,
 )
-from dynconfig.engine.errors import DynConfigError, Terminal
-from dynconfig.engine.plan import Create, Step, Update
-from dynconfig.engine.reconcile import Outcome
+from dynconfig.engine import progress
+from dynconfig.engine.drift import standing
+from dynconfig.engine.errors import DynConfigError
+from dynconfig.engine.moment import timestamp
+from dynconfig.engine.outcome import Outcome
+from dynconfig.engine.plan import Create, Update
 from dynconfig.engine.resource import Resource, Versioned
 from dynconfig.engine.revision import revision
+from dynconfig.engine.verdict import Verdict, error_verdict, verdict
 
 PATIENCE_SECONDS = 3600
 FUNCTION_KINDS = ("Function", "Attachment")
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What the conditions are made of: Ready's value and what goes with it."""
-
-    ready: str
-    reason: str
-    message: str
-    reconciling: bool = False
-    stalled: bool = False
-
-
 def status(outcome: Outcome, previous: Mapping[str, Any], now: float, requested_at: str | None) -> dict[str, Any]:
     """The whole status after a reconcile at `now` (seconds since the epoch), as a plain document."""
     before = _Before(previous, now)
-    verdict = _verdict(outcome, is_hopeless=patience_is_over(outcome, previous, now))
-    drift = _drift(outcome, before)
+    found = verdict(outcome, is_hopeless=patience_is_over(outcome, previous, now))
+    drift = standing(outcome, previous, before.now)
     if not outcome.was_observed:
-        return _unobserved(outcome, verdict, before, requested_at)
+        return _unobserved(outcome, found, before, requested_at)
     return _document(
         DynamicConfigStatus(
             observed_generation=outcome.declaration.generation,
             applied_generation=_applied_generation(outcome, before),
             revision=revision(outcome.owned),
-            conditions=_conditions(verdict, outcome.declaration.generation, before, drift),
+            conditions=_conditions(found, outcome.declaration.generation, before, drift),
             parameters=[_parameter(item, before) for item in _by_name(outcome.owned) if isinstance(item, Versioned)],
             drift=drift[:MAX_DRIFT],
             resources=[_resource(item) for item in outcome.owned if not isinstance(item, Versioned)],
@@ -59,8 +49,9 @@ def status(outcome: Outcome, previous: Mapping[str, Any], now: float, requested_
             function=_function(outcome.owned),
             served_revision=_served(outcome.owned),
             operator_version=outcome.declaration.operator_version,
+            **progress.of(outcome, previous, before.now),
             region=outcome.declaration.place.region,
-            last_observed_time=before.now,
+            last_observed_time=_last_observed(outcome, before),
             last_handled_reconcile_at=requested_at,
             failing_since=_failing_since(outcome, before),
         )
@@ -72,7 +63,7 @@ def failure(
 ) -> dict[str, Any]:
     """The status where not even a declaration could be made; what AWS had when last seen still stands in it."""
     before = _Before(previous, now)
-    return _kept(_error_verdict(error), generation, before, requested_at)
+    return _kept(error_verdict(error), generation, before, requested_at)
 
 
 def starting(generation: int, now: float) -> dict[str, Any]:
@@ -83,26 +74,12 @@ def starting(generation: int, now: float) -> dict[str, Any]:
     return _kept(verdict, generation, _Before({}, now), None)
 
 
-def timestamp(seconds: float) -> str:
-    """A moment as Kubernetes writes it, to the second."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
 def patience_is_over(outcome: Outcome, previous: Mapping[str, Any], now: float) -> bool:
     """Whether a deletion has been failing for an hour, so that a way out should be offered."""
     since = previous.get("failingSince")
     if not outcome.declaration.deleting or outcome.error is None or since is None:
         return False
     return now - datetime.strptime(since, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC).timestamp() >= PATIENCE_SECONDS
-
-
-def abandon_hint(outcome: Outcome) -> str:
-    """How to give up on a deletion."""
-    owner = outcome.declaration.owner
-    return (
-        f"Deletion has been failing for an hour: {outcome.error}. To let the object go and leave its resources in AWS: "
-        f"kubectl -n {owner.namespace} annotate dcfg {owner.name} {names.ABANDON}=true"
-    )
 
 
 class _Before:
@@ -112,57 +89,16 @@ class _Before:
         self.previous = previous
         self.now = timestamp(now)
         self.conditions = {item["type"]: item for item in previous.get("conditions") or ()}
-        self.drift = {(item["resource"], item["field"]): item for item in previous.get("drift") or ()}
+        self.modified = {
+            (item["name"], item["version"]): item["lastModified"]
+            for item in previous.get("parameters") or ()
+            if "lastModified" in item
+        }
 
     def since(self, condition: ConditionType, value: str) -> str:
         """When the condition took this value."""
         before = self.conditions.get(condition)
         return str(before["lastTransitionTime"]) if before and before.get("status") == value else self.now
-
-
-def _verdict(outcome: Outcome, *, is_hopeless: bool) -> Verdict:
-    if is_hopeless:
-        return Verdict("False", Reason.DELETION_FAILING, abandon_hint(outcome)[:MESSAGE_LENGTH], stalled=True)
-    done, total = len(outcome.applied), len(outcome.plan.steps)
-    if outcome.error is not None:
-        return _error_verdict(outcome.error, f"{done} of {total} changes are made; then: " if done else "")
-    if outcome.is_held:
-        return _held_verdict(outcome)
-    if outcome.remaining:
-        reason = Reason.DELETING if outcome.declaration.deleting else Reason.APPLYING
-        return Verdict("Unknown", reason, f"{done} of {total} changes are made; the rest follows", reconciling=True)
-    return Verdict("True", Reason.IN_SYNC, _in_sync(outcome.plan.declared))
-
-
-def _in_sync(declared: Sequence[Resource]) -> str:
-    count = sum(isinstance(resource, Versioned) for resource in declared)
-    others = len(declared) - count
-    text = f"{count} parameter{'' if count == 1 else 's'}"
-    if others:
-        text += f" and {others} other resource{'' if others == 1 else 's'}"
-    return f"{text} {'is' if len(declared) == 1 else 'are'} in AWS as declared"
-
-
-def _error_verdict(error: DynConfigError, progress: str = "") -> Verdict:
-    message = f"{progress}{error}"[:MESSAGE_LENGTH]
-    if isinstance(error, Terminal):
-        return Verdict("False", error.reason, message, stalled=True)
-    return Verdict("Unknown", error.reason, message, reconciling=True)
-
-
-def _held_verdict(outcome: Outcome) -> Verdict:
-    waiting = len(outcome.plan.steps)
-    if not outcome.declaration.suspended:
-        return Verdict(
-            "True", Reason.DRIFT_REPORTED, f"{waiting} resources differ in AWS; driftPolicy Report leaves them so"
-        )
-    if outcome.declaration.deleting:
-        text = f"Deletion waits: spec.suspend is true, and {waiting} resources are still in AWS. Set suspend: false to go on"
-        return Verdict("Unknown", Reason.SUSPENDED, text)
-    edits = waiting - len(outcome.drift)
-    if edits:
-        return Verdict("Unknown", Reason.SUSPENDED, f"{waiting} changes wait, since spec.suspend is true")
-    return Verdict("True", Reason.SUSPENDED, "spec.suspend is true: AWS is observed and not written")
 
 
 def _conditions(verdict: Verdict, generation: int, before: _Before, drift: Sequence[Drift]) -> list[Condition]:
@@ -212,26 +148,10 @@ def _document(model: DynamicConfigStatus) -> dict[str, Any]:
     return {key: value for key, value in document.items() if value != [] or key == "conditions"}
 
 
-def _drift(outcome: Outcome, before: _Before) -> list[Drift]:
-    """Drift that still stands: what was corrected in this very run is told by an Event, not by status."""
-    remaining = {id(step) for step in outcome.remaining}
-    standing = (step for step in outcome.drift if id(step) in remaining)
-    return [_drift_of(step, index, before) for step in standing for index in range(len(step.because))]
-
-
-def _drift_of(step: Step, index: int, before: _Before) -> Drift:
-    difference, title = step.because[index], step.resource.title
-    known = before.drift.get((title, difference.field))
-    observed = step.change.observed if isinstance(step.change, Update) else None
-    modified_by = observed.modified_by if isinstance(observed, Versioned) else None
-    return Drift(
-        resource=title,
-        field=difference.field,
-        declared=difference.declared,
-        observed=difference.observed,
-        since=known["since"] if known else before.now,
-        last_modified_by=modified_by,
-    )
+def _last_observed(outcome: Outcome, before: _Before) -> str:
+    """When all of it was last looked at: a look at what was heard of says nothing of the rest."""
+    last = before.previous.get("lastObservedTime") if outcome.declaration.is_partial else None
+    return str(last or before.now)
 
 
 def _applied_generation(outcome: Outcome, before: _Before) -> int | None:
@@ -259,7 +179,8 @@ def _by_name(resources: Iterable[Resource]) -> list[Resource]:
 
 
 def _parameter(resource: Versioned, before: _Before) -> ParameterStatus:
-    modified = before.now if resource.last_modified is None else timestamp(resource.last_modified)
+    known = before.modified.get((resource.name, resource.version), before.now)
+    modified = known if resource.last_modified is None else timestamp(resource.last_modified)
     return ParameterStatus(name=resource.name, type=resource.type, version=resource.version, last_modified=modified)
 
 

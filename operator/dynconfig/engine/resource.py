@@ -94,6 +94,8 @@ class Scope:
     """What this owner has of the kinds that come before the one that is asked."""
     closely: bool = False
     """A person waits for the answer: take nothing from longer ago than seconds."""
+    heard: frozenset[str] = frozenset()
+    """Look at these, which AWS spoke of; what was seen of others may be believed. Empty for a whole look."""
 
     def where(self, kind: str, desired: Iterable[Resource], default: str) -> tuple[str, ...]:
         """All names at which a resource of this owner and kind may be found, each once."""

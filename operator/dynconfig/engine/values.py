@@ -8,6 +8,7 @@ from collections.abc import Callable
 from urllib.parse import urlsplit
 
 import regex
+from pydantic import JsonValue
 
 from dynconfig.api.parameter import ParameterSpec, ParameterType, Tier, ValueSchema
 
@@ -47,6 +48,22 @@ def pattern_fault(pattern: str) -> str | None:
     except regex.error as error:
         return f"is not a regular expression: {error}"
     return None
+
+
+def parsed_json(text: str) -> JsonValue:
+    """The text as JSON. Raises ValueError for what is none: NaN is not, though Python reads it."""
+    try:
+        parsed: JsonValue = json.loads(text, parse_constant=_finite, parse_float=_finite)
+    except RecursionError:
+        raise ValueError("too many levels") from None
+    return parsed
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError("no finite number")
+    return number
 
 
 def _limit_fault(parameter: ParameterSpec, value: str) -> str | None:
@@ -93,7 +110,7 @@ def _is_number(value: str) -> bool:
 
 def _is_json(value: str) -> bool:
     try:
-        json.loads(value)
+        parsed_json(value)
     except ValueError:
         return False
     return True

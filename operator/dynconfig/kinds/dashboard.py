@@ -5,7 +5,7 @@ Who owns it stands in its text widget, not in a tag: one call then reads what it
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from dynconfig.api.alarms import UNHEALTHY
@@ -48,12 +48,15 @@ class Dashboards:
 
     def observe(self, scope: Scope, desired: Sequence[Dashboard]) -> Iterator[Dashboard]:
         """Each dashboard that is desired, listed or named after the owner."""
+        is_marked = any(dashboard.revisions for dashboard in desired)
         for name in scope.where("Dashboard", desired, scope.names.dashboard):
             try:
                 answer = self._cloudwatch.get_dashboard(DashboardName=name)
             except NotFound:
                 continue
-            yield _dashboard(name, json.loads(answer["DashboardBody"]))
+            found = _dashboard(name, json.loads(answer["DashboardBody"]))
+            # Whoever knows of no revisions has nothing to say of those that are marked.
+            yield found if is_marked else replace(found, revisions=())
 
     def refuse(self, desired: Dashboard, observed: Dashboard | None) -> None:
         """Nothing that the CRD does not refuse."""
@@ -88,7 +91,7 @@ def board_of(declaration: Declaration, arns: Arns) -> Board:
         owner=declaration.owner.tag,
         function=declaration.names.function if declaration.function else "",
         alarms=tuple(arns.alarm(declaration.names.alarm(name)) for name in listed),
-        revisions=declaration.revisions,
+        revisions=declaration.marks,
     )
 
 

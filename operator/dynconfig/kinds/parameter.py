@@ -1,30 +1,28 @@
 """The parameters in SSM Parameter Store: read in batches, written one by one, deleted ten at a time."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from dynconfig.api.names import OWNER_TAG
 from dynconfig.api.parameter import ParameterType, Tier
 from dynconfig.engine.declaration import Declaration
-from dynconfig.engine.errors import AlreadyExists, Conflict, NotFound, NotPossible, VersionLimit
+from dynconfig.engine.errors import Conflict, NotFound, NotPossible
 from dynconfig.engine.resource import Owner, Scope
 from dynconfig.kinds.parameter_value import (
     Pairs,
     Parameter,
     all_tags,
-    as_version,
     comparable,
     desired_parameter,
     observed_parameter,
     owner_of,
-    request,
-    written,
 )
+from dynconfig.kinds.parameter_write import ParameterWrites, Writing
 
 if TYPE_CHECKING:
     from mypy_boto3_ssm.client import SSMClient
-    from mypy_boto3_ssm.type_defs import TagTypeDef
 
 # GetParameters and DeleteParameters take ten names.
 # https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_GetParameters.html
@@ -35,7 +33,6 @@ DESCRIBE_BATCH = 50
 RECREATE_SECONDS = 30
 # What was seen at a version is true of that version; this bounds how long a mistake of ours could live.
 SEEN_SECONDS = 3600
-STABLE_LABEL = "stable"
 
 
 class Tagged(Protocol):
@@ -57,11 +54,18 @@ class Parameters:
     value = Parameter
 
     def __init__(
-        self, ssm: "SSMClient", tagged: Tagged, clock: Callable[[], float], *, ignored_tags: tuple[str, ...] = ()
+        self,
+        ssm: "SSMClient",
+        tagged: Tagged,
+        clock: Callable[[], float],
+        *,
+        ignored_tags: tuple[str, ...] = (),
+        writing: Writing = lambda _operation, _names: nullcontext(),
     ) -> None:
         self._ssm = ssm
         self._tagged = tagged
         self._clock = clock
+        self._writes = ParameterWrites(ssm, writing)
         self._ignored_tags = ("aws:", *ignored_tags)
         self._seen: dict[str, tuple[float, Parameter]] = {}
         self._deleted: dict[str, float] = {}
@@ -69,7 +73,7 @@ class Parameters:
     def desired(self, declaration: Declaration) -> Iterable[Parameter]:
         """The declared parameters, those first that AWS is likelier to refuse, so that least is half done."""
         return sorted(
-            (desired_parameter(declaration, parameter) for parameter in declaration.parameters),
+            (desired_parameter(declaration, item) for item in declaration.parameters if not item.is_leaving),
             key=lambda parameter: (parameter.type != ParameterType.SECURE_STRING, parameter.tier == Tier.STANDARD),
         )
 
@@ -77,14 +81,17 @@ class Parameters:
         """What SSM has of the names that are desired, known or owned; one call for ten where nothing changed."""
         wanted = {parameter.name: parameter for parameter in desired}
         self._refuse_recreation(wanted)
-        indexed = 0.0 if scope.untouched else self._tagged.look(scope.owner, closely=scope.closely)
+        # Neither for a new object nor in the seconds after an event is there time to read the index.
+        indexed = 0.0 if scope.untouched or scope.heard else self._tagged.look(scope.owner, closely=scope.closely)
         owned = () if scope.untouched else self._tagged.owned(scope.owner.tag)
         names = tuple(dict.fromkeys((*wanted, *scope.known, *owned)))
-        answers = self._read(names, wanted)
+        answers = self._read(self._doubtful(scope, names), wanted)
         fresh = [answer for name, answer in answers.items() if not self._is_seen(name, answer)]
         close = {parameter.name: parameter for parameter in self._look_closely(scope, fresh, wanted)}
-        for name in answers:
+        for name in (name for name in names if name in self._seen or name in close):
             parameter = close.get(name) or self._with_tags(self._seen[name], wanted.get(name), indexed)
+            if parameter.last_modified is None and name in answers:
+                parameter = replace(parameter, last_modified=answers[name]["LastModifiedDate"].timestamp())
             self._remember(scope, parameter)
             yield comparable(parameter, wanted.get(name))
 
@@ -98,16 +105,17 @@ class Parameters:
 
     def put(self, desired: Parameter, observed: Parameter | None) -> Parameter:
         """Create, or overwrite what differs; ownership and tags come first, a tag alone makes no new version."""
-        self._seen.pop(desired.name, None)
-        result = self._create(desired) if observed is None else self._update(desired, observed)
-        if result.value is not None:
+        _at, seen = self._seen.pop(desired.name, (0.0, None))
+        result = self._writes.create(desired) if observed is None else self._writes.update(desired, observed, seen)
+        # Neither a value nor a field that is somebody else's is known from what was sent.
+        if result.value is not None and not desired.ignored:
             self._seen[desired.name] = (self._clock(), result)
         return result
 
     def delete(self, observed: Sequence[Parameter]) -> None:
         """Delete; names that are gone already are no error."""
         for names in _batches([parameter.name for parameter in observed], BATCH):
-            self._ssm.delete_parameters(Names=names)
+            self._writes.delete(names)
             for name in names:
                 self._seen.pop(name, None)
                 self._deleted[name] = self._clock()
@@ -132,6 +140,18 @@ class Parameters:
                 delay=delay,
             )
 
+    def _doubtful(self, scope: Scope, names: Sequence[str]) -> list[str]:
+        """The names to ask for: all, or where AWS spoke of some, those and what was not seen lately.
+
+        What was seen of a name that AWS spoke of is forgotten: it may be another parameter at the same version.
+        """
+        for name in scope.heard:
+            self._seen.pop(name, None)
+        return [name for name in names if not scope.heard or not self._is_remembered(name)]
+
+    def _is_remembered(self, name: str) -> bool:
+        return name in self._seen and self._clock() - self._seen[name][0] < SEEN_SECONDS
+
     def _read(self, names: Sequence[str], wanted: Mapping[str, Parameter]) -> dict[str, dict[str, Any]]:
         """GetParameters for all names, decrypted only where a secret is not known at its version."""
         answers: dict[str, dict[str, Any]] = {}
@@ -147,6 +167,8 @@ class Parameters:
         ]
         for batch in _batches(stale, BATCH):
             answers.update(self._get(batch, decrypt=True))
+        for name in set(names) - set(answers):
+            self._seen.pop(name, None)
         return answers
 
     def _get(self, names: Sequence[str], *, decrypt: bool) -> dict[str, dict[str, Any]]:
@@ -161,7 +183,9 @@ class Parameters:
         self, scope: Scope, answers: Sequence[Mapping[str, Any]], wanted: Mapping[str, Parameter]
     ) -> Iterator[Parameter]:
         """Tags of all, and the metadata of those that are ours or may become ours."""
-        tags = {answer["Name"]: self._tags_of(answer["Name"], wanted.get(answer["Name"])) for answer in answers}
+        # The index is older than what AWS spoke of this moment.
+        hinted = {name: parameter for name, parameter in wanted.items() if name not in scope.heard}
+        tags = {answer["Name"]: self._tags_of(answer["Name"], hinted.get(answer["Name"])) for answer in answers}
         metadata = self._describe([name for name in tags if name in wanted or owner_of(tags[name]) == scope.owner.tag])
         for answer in answers:
             name = answer["Name"]
@@ -210,59 +234,6 @@ class Parameters:
 
     def _own_tags(self, tags: Pairs) -> Pairs:
         return tuple(pair for pair in tags if pair[0] != OWNER_TAG and not pair[0].startswith(self._ignored_tags))
-
-    # --- writing
-
-    def _create(self, desired: Parameter) -> Parameter:
-        tags: list[TagTypeDef] = [{"Key": key, "Value": value} for key, value in all_tags(desired)]
-        try:
-            answer = self._ssm.put_parameter(**request(desired, desired.initial), Tags=tags, Overwrite=False)
-        except AlreadyExists:
-            raise Conflict(f"parameter {desired.name} came into being this moment; looking again", delay=0.5) from None
-        return written(desired, answer)
-
-    def _update(self, desired: Parameter, observed: Parameter) -> Parameter:
-        self._update_tags(desired, observed)
-        if replace(observed, owner=desired.owner, tags=desired.tags) == as_version(desired, observed):
-            return replace(observed, owner=desired.owner, tags=desired.tags)
-        value = self._current(desired.name) if desired.value is None else desired.value
-        overwrite = request(desired, value, clear_policies=bool(observed.policies))
-        try:
-            answer = self._ssm.put_parameter(**overwrite, Overwrite=True)
-        except VersionLimit:
-            self._move_label(desired.name)
-            answer = self._ssm.put_parameter(**overwrite, Overwrite=True)
-        return written(desired, answer)
-
-    def _update_tags(self, desired: Parameter, observed: Parameter) -> None:
-        before = {**dict(observed.tags), **({OWNER_TAG: observed.owner} if observed.owner else {})}
-        after = dict(all_tags(desired))
-        resource: Any = {"ResourceType": "Parameter", "ResourceId": desired.name}
-        added: list[TagTypeDef] = [
-            {"Key": key, "Value": text} for key, text in after.items() if before.get(key) != text
-        ]
-        if added:
-            self._ssm.add_tags_to_resource(**resource, Tags=added)
-        removed = sorted(set(before) - set(after))
-        if removed:
-            self._ssm.remove_tags_from_resource(**resource, TagKeys=removed)
-
-    def _current(self, name: str) -> str:
-        """The value that somebody else owns: an overwrite of the description has to send it back."""
-        answer = self._ssm.get_parameter(Name=name, WithDecryption=True)
-        return answer["Parameter"]["Value"]
-
-    def _move_label(self, name: str) -> None:
-        """Free the oldest of the 100 versions from our label; somebody else's label is not ours to move."""
-        pages = self._ssm.get_paginator("get_parameter_history").paginate(Name=name, WithDecryption=False)
-        oldest = min((item for page in pages for item in page["Parameters"]), key=lambda item: item["Version"])
-        foreign = [label for label in oldest.get("Labels", []) if label != STABLE_LABEL]
-        if foreign:
-            raise NotPossible(
-                f"parameter {name} has 100 versions and the oldest, {oldest['Version']}, carries the label {foreign[0]}, "
-                "so SSM takes no new version; move or remove that label"
-            )
-        self._ssm.unlabel_parameter_version(Name=name, ParameterVersion=oldest["Version"], Labels=[STABLE_LABEL])
 
 
 def _is_secret(parameter: Parameter | None) -> bool:

@@ -6,12 +6,20 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from dynconfig.api.names import OWNER_TAG
-from dynconfig.api.parameter import ParameterType, Tier, ValuePolicy
+from dynconfig.api.parameter import IgnoredField, ParameterType, Tier, ValuePolicy
 from dynconfig.engine.declaration import Declaration, DeclaredParameter
 from dynconfig.engine.resource import Versioned
 from dynconfig.engine.secret import Secret
 
 DEFAULT_KEY = "alias/aws/ssm"
+_FIELDS = {
+    IgnoredField.DESCRIPTION: "description",
+    IgnoredField.TAGS: "tags",
+    IgnoredField.TIER: "tier",
+    IgnoredField.KMS_KEY_ID: "kms_key",
+    IgnoredField.ALLOWED_PATTERN: "allowed_pattern",
+    IgnoredField.POLICIES: "policies",
+}
 
 Pairs = tuple[tuple[str, str], ...]
 
@@ -30,6 +38,8 @@ class Parameter(Versioned):
     tags: Pairs = ()
     initial: str | Secret = field(default="", repr=False, metadata={"compare": False})
     """The value to create it with."""
+    ignored: tuple[str, ...] = field(default=(), repr=False, metadata={"compare": False})
+    """Fields that are somebody else's after creation."""
 
 
 def observed_parameter(
@@ -71,6 +81,7 @@ def desired_parameter(declaration: Declaration, parameter: DeclaredParameter) ->
         data_type=spec.data_type,
         policies=spec.policies_json,
         tags=parameter.tags,
+        ignored=tuple(_FIELDS[field] for field in spec.ignore),
     )
 
 
@@ -85,9 +96,15 @@ def comparable(observed: Parameter, wanted: Parameter | None) -> Parameter:
         value = None
     elif isinstance(wanted.value, Secret) and isinstance(value, str):
         value = Secret(value)
-    if (tier, value) == (observed.tier, observed.value):
+    if (tier, value) == (observed.tier, observed.value) and not wanted.ignored:
         return observed
-    return replace(observed, tier=tier, value=value)
+    return keeping_ignored(replace(observed, tier=tier, value=value), wanted, wanted.ignored)
+
+
+def keeping_ignored(parameter: Parameter, other: Parameter, ignored: tuple[str, ...] | None = None) -> Parameter:
+    """A parameter with those fields of another that are not the declaration's business."""
+    names = parameter.ignored if ignored is None else ignored
+    return replace(parameter, **{name: getattr(other, name) for name in names})
 
 
 def as_version(desired: Parameter, observed: Parameter) -> Parameter:
@@ -97,6 +114,7 @@ def as_version(desired: Parameter, observed: Parameter) -> Parameter:
         last_modified=observed.last_modified,
         modified_by=observed.modified_by,
         initial=observed.initial,
+        ignored=observed.ignored,
     )
 
 

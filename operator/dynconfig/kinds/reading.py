@@ -52,8 +52,9 @@ def size(variables: dict[str, str]) -> int:
 
 
 def wanted_revision(declaration: Declaration) -> str:
-    """With onChange Refresh the revision of what AWS has; a new one replaces all execution environments."""
-    return revision(declaration.found) if declaration.cache.on_change is OnChange.REFRESH else ""
+    """With onChange Refresh, and after a rollback, the revision of what AWS has; a new one replaces all environments."""
+    is_wanted = declaration.cache.on_change is OnChange.REFRESH or declaration.undone
+    return revision(declaration.found) if is_wanted else ""
 
 
 def statements(declaration: Declaration, arns: Arns) -> list[dict[str, Any]]:
@@ -86,5 +87,6 @@ def _declared(spec: ParameterSpec) -> dict[str, Any]:
     if spec.resolved_type is ParameterType.SECURE_STRING or spec.secret_ref is not None:
         entry["s"] = True
     if spec.schema_ is not None:
-        entry["v"] = spec.schema_.model_dump(mode="json", by_alias=True, exclude_none=True)
+        # A JSON Schema would fill the 4 KB of the environment, and was checked before the value was written.
+        entry["v"] = spec.schema_.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"json_schema"})
     return entry

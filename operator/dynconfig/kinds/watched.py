@@ -7,7 +7,8 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 from dynconfig.api.names import OWNER_TAG
-from dynconfig.engine.resource import Owner, Resource, Scope
+from dynconfig.engine.resource import Owner, Scope
+from dynconfig.engine.rollout import Alarming
 from dynconfig.kinds import tags
 from dynconfig.kinds.tags import Pairs
 
@@ -38,8 +39,8 @@ class Tagged(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Watched(Resource):
-    """What every alarm has; `state` and `since` are what CloudWatch makes of it, and nobody declares them."""
+class Watched(Alarming):
+    """What every alarm has besides its state, which nobody declares."""
 
     arn: str = field(default="", metadata={"compare": False})
     description: str = ""
@@ -48,9 +49,6 @@ class Watched(Resource):
     ok_actions: tuple[str, ...] = ()
     insufficient_data_actions: tuple[str, ...] = ()
     tags: Pairs = ()
-    state: str = field(default="INSUFFICIENT_DATA", metadata={"compare": False})
-    since: float | None = field(default=None, metadata={"compare": False})
-    """Since when it is in that state, in seconds since the epoch."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,33 +2,32 @@
 
 import asyncio
 import logging
-import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
 from dynconfig.api import names
 from dynconfig.api.spec import DriftPolicy
-from dynconfig.engine import notes, report
+from dynconfig.engine import drift, notes, report
+from dynconfig.engine.addressees import Addressees
 from dynconfig.engine.agenda import Agenda, Key, Lane
 from dynconfig.engine.declaration import Declaration
 from dynconfig.engine.declare import declare, declare_deletion, parse_spec, sources
 from dynconfig.engine.errors import AccessDenied, DynConfigError, Retryable
-from dynconfig.engine.reconcile import Engine, Outcome
+from dynconfig.engine.outcome import Outcome
+from dynconfig.engine.reconcile import Engine
 from dynconfig.engine.resource import Owner
+from dynconfig.engine.signals import Signal
 from dynconfig.kube import sources as references
 from dynconfig.kube.client import ApiConflict, ApiRefused, ApiUnavailable, Document, Kube
 from dynconfig.kube.events import Recorder
 from dynconfig.kube.heard import Heard
 from dynconfig.kube.metrics import Metrics
+from dynconfig.kube.timetable import LONGEST_BACKOFF, Timetable
 
 log = logging.getLogger(__name__)
-
-FIRST_BACKOFF = 0.5
-LONGEST_BACKOFF = 60.0
-JITTER = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +46,18 @@ class Surroundings:
     clock: Callable[[], float]
     """Seconds that never go back."""
     turn_seconds: float
+    listen: Callable[[str], None]
+    """Have events of a region brought."""
+
+
+@dataclass(slots=True)
+class _Spoken:
+    """What events said of an object since it was last served."""
+
+    at: float
+    """When the first of them happened, in seconds since the epoch."""
+    of: dict[str, str] = field(default_factory=dict)
+    """Names, and who changed them where it was told."""
 
 
 class Controller:
@@ -54,14 +65,13 @@ class Controller:
 
     def __init__(self, surroundings: Surroundings, agenda: Agenda, workers: int) -> None:
         self._on = surroundings
-        self._agenda = agenda
+        self._times = Timetable(agenda, surroundings.clock, surroundings.now)
         self._workers = workers
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="reconcile")
         self._references = references.References(lambda key: self.wake(key))
         self._heard = Heard(surroundings.clock)
-        self._failures: dict[Key, int] = {}
-        self._observed: dict[Key, float] = {}
-        self._news = asyncio.Event()
+        self._addressees = Addressees(surroundings.region)
+        self._spoken: dict[Key, _Spoken] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
@@ -71,27 +81,40 @@ class Controller:
 
     def oldest_observation(self) -> float:
         """Seconds since the least recent look at AWS among all objects."""
-        return self._on.now() - min(self._observed.values()) if self._observed else 0.0
+        return self._times.oldest_observation()
 
     def waiting(self) -> int:
         """Objects that are due and not served yet."""
-        return self._agenda.waiting(self._on.clock())
+        return self._times.waiting()
 
     def noticed(self, document: Mapping[str, Any], event: str | None) -> None:
         """The API server spoke of an object: listed (None), ADDED, MODIFIED or DELETED."""
         key = Key(document["metadata"]["namespace"], document["metadata"]["name"])
         if event == "DELETED":
-            self._agenda.add(key, self._on.clock(), Lane.CHANGE)
-        elif self._heard.is_news(key, document):
-            self._agenda.add(key, self._on.clock(), Lane.ROUTINE if event is None else Lane.CHANGE)
-            if event == "ADDED":
-                self._heard.created(key, document)
-        self._news.set()
+            self._times.wake(key)
+            return
+        self._on.listen(self._addressees.note(key, document))
+        if not self._heard.is_news(key, document):
+            return
+        if event is None:
+            self._times.listed(key, document)
+            return
+        if event == "ADDED":
+            self._heard.created(key, document)
+        self._times.wake(key)
 
     def wake(self, key: Key) -> None:
         """Reconcile an object now, because something that it depends on has changed."""
-        self._agenda.add(key, self._on.clock(), Lane.CHANGE)
-        self._news.set()
+        self._times.wake(key)
+
+    def signalled(self, signals: Sequence[Signal]) -> None:
+        """AWS spoke of something: wake the objects that it concerns, and no others."""
+        for signal in signals:
+            for key, spoken_of in self._addressees.of(signal).items():
+                spoken = self._spoken.setdefault(key, _Spoken(signal.at))
+                spoken.at = min(spoken.at, signal.at)
+                spoken.of.update(dict.fromkeys(spoken_of, signal.actor))
+                self._times.wake(key)
 
     async def serve(self) -> None:
         """Reconcile what is due, for ever. When cancelled, what is under way is finished first."""
@@ -99,7 +122,7 @@ class Controller:
         try:
             while True:
                 await free.acquire()
-                key = await self._next()
+                key = await self._times.next()
                 task = asyncio.create_task(self._serve(key), name=f"reconcile {key}")
                 self._tasks.add(task)
                 task.add_done_callback(partial(self._served, key, free))
@@ -108,27 +131,13 @@ class Controller:
                 await asyncio.wait(self._tasks)
             self._threads.shutdown()
 
-    async def _next(self) -> Key:
-        while True:
-            self._news.clear()
-            key = self._agenda.take(self._on.clock())
-            if key is not None:
-                return key
-            at = self._agenda.next_at()
-            timeout = None if at is None else max(0.0, at - self._on.clock())
-            try:
-                await asyncio.wait_for(self._news.wait(), timeout)
-            except TimeoutError:
-                continue
-
     def _served(self, key: Key, free: asyncio.Semaphore, task: asyncio.Task[None]) -> None:
         """A failure that no table knows is a bug: told in full, and the object is tried again, slowly."""
         self._tasks.discard(task)
         if not task.cancelled() and (failure := task.exception()) is not None:
             log.error("Reconciling %s failed with a bug in the operator", key, exc_info=failure)
-            self._again(key, self._backoff(key), Lane.ROUTINE)
-        self._agenda.done(key)
-        self._news.set()
+            self._times.again(key, self._times.backoff(key), Lane.ROUTINE)
+        self._times.done(key)
         free.release()
 
     async def _serve(self, key: Key) -> None:
@@ -137,14 +146,16 @@ class Controller:
             reason = await self._reconcile(key)
         except (ApiUnavailable, ApiConflict) as error:
             reason = error.reason
-            self._again(key, error.delay or self._backoff(key), Lane.CHANGE)
+            self._times.again(key, error.delay or self._times.backoff(key), Lane.CHANGE)
         except ApiRefused as error:
             reason = "ApiRefused"
             log.error("The API server refuses what the operator writes about %s: %s", key, error)
-            self._again(key, self._backoff(key), Lane.ROUTINE)
+            self._times.again(key, self._times.backoff(key), Lane.ROUTINE)
         self._on.metrics.reconciled(reason, self._on.clock() - started)
 
     async def _reconcile(self, key: Key) -> str:
+        # Where this fails, the next look is a whole one.
+        spoken = self._spoken.pop(key, None)
         document = self._heard.take_created(key) or await self._on.kube.object(key)
         if document is None:
             self._forget(key)
@@ -162,19 +173,26 @@ class Controller:
             return await self._fail(key, document, error)
         if declaration.untouched:
             document = await self._begin(key, document, declaration)
-        return await self._run(key, document, declaration)
+        if spoken is None:
+            return await self._run(key, document, declaration)
+        reason = await self._run(key, document, replace(declaration, heard=spoken.of))
+        self._on.metrics.answered(self._on.now() - spoken.at)
+        return reason
 
     async def _declare(self, key: Key, document: Document) -> Declaration:
         wanted = sources(parse_spec(document))
         self._references.note(key, wanted)
         read = await references.read(self._on.kube, key.namespace, wanted)
-        return declare(
+        made = partial(
+            declare,
             document,
             owner=self._owner(document),
             default_region=self._on.region,
             read=read,
             allowed_paths=self._on.paths_of(key.namespace),
         )
+        # Patterns, JSON Schemas and rules of one tenant may take their time; the others are served meanwhile.
+        return await asyncio.get_running_loop().run_in_executor(self._threads, made)
 
     async def _begin(self, key: Key, document: Document, declaration: Declaration) -> Document:
         """The finalizer before the first write to AWS, so that nothing written is ever lost sight of."""
@@ -190,18 +208,16 @@ class Controller:
 
     async def _run(self, key: Key, document: Document, declaration: Declaration) -> str:
         deadline = self._on.clock() + self._on.turn_seconds
-        run = partial(self._on.engine.run, declaration, lambda: self._on.clock() < deadline)
+        run = partial(self._on.engine.run, declaration, lambda: self._on.clock() < deadline, self._on.now())
         outcome = await asyncio.get_running_loop().run_in_executor(self._threads, run)
         previous, now = document.get("status") or {}, self._on.now()
-        if outcome.was_observed:
-            self._observed[key] = now
-        self._on.metrics.drifted(key.namespace, key.name, sum(len(step.because) for step in outcome.drift))
+        self._on.metrics.drifted(key.namespace, key.name, len(drift.new(outcome, previous)))
         status = report.status(outcome, previous, now, _requested_at(document))
         await self._write(key, document, status)
         for note in notes.of(outcome, previous, now):
             await self._on.recorder.record(document, note)
         self._log(key, status, outcome)
-        self._schedule(key, outcome)
+        self._times.served(key, outcome)
         if declaration.deleting and outcome.is_complete:
             await self._release(key, document)
         return str(status["conditions"][0]["reason"])
@@ -227,7 +243,7 @@ class Controller:
             await self._on.recorder.record(document, note)
         log.info("%s: %s: %s", key, error.reason, error)
         delay = error.delay if isinstance(error, Retryable) else LONGEST_BACKOFF
-        self._again(key, delay or self._backoff(key), Lane.ROUTINE)
+        self._times.again(key, delay or self._times.backoff(key), Lane.ROUTINE)
         return error.reason
 
     async def _write(self, key: Key, document: Document, status: Mapping[str, Any]) -> None:
@@ -249,33 +265,12 @@ class Controller:
         self._on.engine.forget(document["metadata"]["uid"])
         self._forget(key)
 
-    def _schedule(self, key: Key, outcome: Outcome) -> None:
-        error = outcome.error
-        if isinstance(error, Retryable):
-            self._again(key, error.delay or self._backoff(key), Lane.CHANGE)
-        elif outcome.remaining and error is None and not outcome.is_held:
-            self._again(key, 0.0, Lane.CHANGE)
-        else:
-            self._failures.pop(key, None)
-            seconds = outcome.declaration.resync_seconds
-            self._again(key, seconds * random.uniform(1 - JITTER, 1 + JITTER), Lane.ROUTINE)  # noqa: S311 - not a secret
-
-    def _again(self, key: Key, delay: float, lane: Lane) -> None:
-        self._agenda.add(key, self._on.clock() + delay, lane)
-        self._news.set()
-
-    def _backoff(self, key: Key) -> float:
-        failures = self._failures[key] = self._failures.get(key, 0) + 1
-        longest = min(FIRST_BACKOFF * 2 ** min(failures - 1, 10), LONGEST_BACKOFF)
-        return random.uniform(longest / 2, longest)  # noqa: S311 - not a secret
-
     def _forget(self, key: Key) -> None:
-        self._agenda.forget(key)
+        self._times.forget(key)
+        self._addressees.forget(key)
         self._references.forget(key)
         self._on.metrics.forget(key.namespace, key.name)
         self._heard.forget(key)
-        self._failures.pop(key, None)
-        self._observed.pop(key, None)
 
     def _owner(self, document: Document) -> Owner:
         metadata = document["metadata"]

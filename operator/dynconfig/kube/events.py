@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from dynconfig.api import names
+from dynconfig.engine.moment import timestamp
 from dynconfig.engine.notes import Note
-from dynconfig.engine.report import timestamp
 from dynconfig.kube.client import ApiRefused, Kube
 
 COMPONENT = "dynconfig-operator"

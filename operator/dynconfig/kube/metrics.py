@@ -23,7 +23,7 @@ class Metrics:
             registry=self.registry,
         )
         self._drift = Counter(
-            "dynconfig_drift", "Fields found changed in AWS.", ("namespace", "name"), registry=self.registry
+            "dynconfig_drift_detected", "Fields found changed in AWS.", ("namespace", "name"), registry=self.registry
         )
         Gauge(
             "dynconfig_oldest_observation_seconds",
@@ -33,6 +33,22 @@ class Metrics:
         Gauge(
             "dynconfig_objects_waiting", "Objects that are due and not served yet.", registry=self.registry
         ).set_function(waiting)
+
+        self._events = Counter(
+            "dynconfig_events",
+            "Events that AWS sent: signal (somebody's change), echo (an own write), other, unreadable.",
+            ("outcome",),
+            registry=self.registry,
+        )
+        self._listening = Gauge(
+            "dynconfig_events_up", "Whether events of a region are heard.", ("region",), registry=self.registry
+        )
+        self._answers = Histogram(
+            "dynconfig_event_to_reconcile_seconds",
+            "From the time of an event, which AWS tells to the second, to the end of the reconcile that it caused.",
+            buckets=_BUCKETS,
+            registry=self.registry,
+        )
 
     def called(self, service: str, operation: str, code: str) -> None:
         """A call to AWS was made."""
@@ -46,6 +62,18 @@ class Metrics:
         """Drift was found."""
         if fields:
             self._drift.labels(namespace, name).inc(fields)
+
+    def heard(self, outcome: str, count: int) -> None:
+        """Events came."""
+        self._events.labels(outcome).inc(count)
+
+    def listening(self, region: str, *, is_up: bool) -> None:
+        """Events of a region are heard, or are not."""
+        self._listening.labels(region).set(is_up)
+
+    def answered(self, seconds: float) -> None:
+        """A reconcile ended that an event caused."""
+        self._answers.observe(max(0.0, seconds))
 
     def forget(self, namespace: str, name: str) -> None:
         """The object is gone, and so are its series."""

@@ -6,8 +6,8 @@ from typing import Any
 
 from tests.kinds.workshop import Workshop
 
+from dynconfig.engine.outcome import Outcome
 from dynconfig.engine.plan import AnyKind, Step
-from dynconfig.engine.reconcile import Outcome
 from dynconfig.engine.resource import Resource
 
 Spec = Mapping[str, Any]

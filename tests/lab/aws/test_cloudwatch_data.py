@@ -10,7 +10,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from dynconfig_lab.aws.cloudwatch_metrics import LARGEST_SERIES, Metric, Metrics
-from dynconfig_lab.functions import telemetry
+from dynconfig_lab.aws.embedded_metrics import embedded
 
 pytestmark = pytest.mark.lab
 
@@ -220,7 +220,7 @@ def test_many_metrics_are_listed_on_several_pages(data: Data) -> None:
 
 def test_metrics_of_log_lines_are_answered(data: Data) -> None:
     now = int(START.timestamp() * 1000)
-    for namespace, found in telemetry.embedded(LINE % (now, data.namespace)):
+    for namespace, found in embedded(LINE % (now, data.namespace)):
         data.cloudwatch.put_metric_data(Namespace=namespace, MetricData=found)
     dimensions = [{"Name": "FunctionName", "Value": "f"}, {"Name": "Config", "Value": "c"}]
     assert data.values(data.query(name="CacheHits", Dimensions=dimensions) | {"Id": "hits"}) == [[7.0]]

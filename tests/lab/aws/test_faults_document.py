@@ -33,6 +33,7 @@ WRONG: tuple[tuple[object, str], ...] = (
     *numbers("latency_ms"),
     *numbers("hang_seconds"),
     *numbers("recreate_delay_seconds"),
+    *numbers("settle_seconds"),
     ({"error_rate": 1.1}, "error_rate: has to be from 0 to 1"),
     # Python's parser of JSON takes NaN and Infinity, but no clock can wait for them.
     ({"error_rate": NAN}, "error_rate: "),
@@ -66,6 +67,7 @@ def test_a_document_is_told_as_it_was_posted() -> None:
         "latency_ms": 20.0,
         "hang_seconds": 1.0,
         "recreate_delay_seconds": 30.0,
+        "settle_seconds": 5.0,
         "down": True,
         "errors": {"ssm.PutParameter": {"code": "TooManyUpdates", "message": "busy", "times": 2}},
     }
@@ -81,3 +83,7 @@ def test_an_error_needs_no_more_than_its_code() -> None:
 def test_no_document_is_no_fault() -> None:
     assert Faults.parse({}) == Faults()
     assert Faults().to_json() == {}
+
+
+def test_what_is_quicker_than_usual_is_told_as_well() -> None:
+    assert Faults(settle_seconds=0.0).to_json() == {"settle_seconds": 0.0}

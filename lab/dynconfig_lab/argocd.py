@@ -1,0 +1,149 @@
+"""A real Argo CD beside the lab's API server: its controllers, its repo-server and Redis, as processes of this machine."""
+
+import os
+import shlex
+import shutil
+import subprocess
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.console import Console
+
+from dynconfig_lab import commands, tools
+from dynconfig_lab.crew import Crew
+from dynconfig_lab.errors import LabError
+from dynconfig_lab.ports import HOST, free_ports
+from dynconfig_lab.processes import Program
+from dynconfig_lab.progress import build_progress
+from dynconfig_lab.stage import Stage
+
+NAMESPACE = "argocd"
+START_SECONDS = 180
+
+# What Argo CD takes for granted, as its own installation has it, without users and without a web server.
+_BASICS = """
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: argocd-cm, namespace: argocd, labels: {app.kubernetes.io/part-of: argocd}}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: argocd-rbac-cm, namespace: argocd, labels: {app.kubernetes.io/part-of: argocd}}
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: argocd-secret, namespace: argocd, labels: {app.kubernetes.io/part-of: argocd}}
+stringData: {server.secretkey: of-the-lab}
+"""
+
+
+@contextmanager
+def argocd(stage: Stage, console: Console) -> Iterator[Path]:
+    """Runs until the `with` ends; gives the folder of its logs. Raises LabError."""
+    redis, parts = redis_server(console), tools.argocd(console)
+    folder = stage.folder / "argocd"
+    programs = _programs(redis, parts, folder, stage)
+    _install(stage, parts)
+    crew = Crew(programs, folder)
+    try:
+        crew.start(START_SECONDS)
+        yield folder
+    finally:
+        crew.stop()
+
+
+def redis_server(console: Console, environment: Mapping[str, str] = os.environ) -> Path:
+    """From PATH; where it is missing and can be had of Debian or Ubuntu, it is installed."""
+    path = environment.get("PATH", "")
+    found = shutil.which("redis-server", path=path)
+    if found:
+        return Path(found)
+    installer = shutil.which("apt-get", path=path)
+    if not installer or os.geteuid():
+        raise LabError(
+            "redis-server is not on PATH. Install it (on Debian: apt-get install redis-server), then run again."
+        )
+    for arguments in (("update",), ("install", "--yes", "--no-install-recommends", "redis-server")):
+        with build_progress(f"Installing redis-server: apt-get {arguments[0]}", 0, console) as watcher:
+            commands.run(
+                (installer, *arguments), Path("/"), {**environment, "DEBIAN_FRONTEND": "noninteractive"}, watcher
+            )
+    installed = shutil.which("redis-server", path=path)
+    if not installed:
+        raise LabError("apt-get installed redis-server, and it is still not on PATH.")
+    return Path(installed)
+
+
+def _install(stage: Stage, parts: Path) -> None:
+    # The CRD of ApplicationSets is too large for the annotation that a client-side apply writes.
+    stage.kubectl("apply", "--server-side", "-k", str(parts / "crds"))
+    stage.kubectl("create", "namespace", NAMESPACE)
+    stage.kubectl("apply", "-f", "-", stdin=_BASICS)
+
+
+def _programs(redis: Path, parts: Path, folder: Path, stage: Stage) -> tuple[Program, ...]:
+    redis_port, repo, repo_metrics, controller, sets, probe, webhook = free_ports(7)
+    environment = _environment(parts, folder, stage)
+    cache = {"redis": f"{HOST}:{redis_port}"}
+    logs = {"logformat": "text", "loglevel": "info"}
+    cluster = {"kubeconfig": str(stage.plane.kubeconfig), "namespace": NAMESPACE, "repo-server-plaintext": "true"}
+
+    def program(name: str, ready: str, after: str, **options: str) -> Program:
+        flags = (f"--{option.replace('_', '-')}={value}" for option, value in {**logs, **options}.items())
+        own = {**environment, "ARGOCD_BINARY_NAME": name}
+        return Program(name, (str(parts / "argocd"), *flags), f"http://{HOST}:{ready}", after=(after,), environment=own)
+
+    return (
+        Program("redis", _redis(redis, redis_port, folder), after=()),
+        program(
+            "argocd-repo-server", f"{repo_metrics}/metrics", "redis",
+            address=HOST, port=str(repo), metrics_address=HOST, metrics_port=str(repo_metrics), disable_tls="true",
+            client_ca_path="", revision_cache_expiration="1s", **cache,
+        ),
+        program(
+            "argocd-application-controller", f"{controller}/healthz", "argocd-repo-server",
+            repo_server=f"{HOST}:{repo}", metrics_port=str(controller), app_resync="3600", app_resync_jitter="0",
+            persist_resource_health="true", **cache, **cluster,
+        ),
+        program(
+            "argocd-applicationset-controller", f"{probe}/healthz", "argocd-repo-server",
+            argocd_repo_server=f"{HOST}:{repo}", metrics_addr=f"{HOST}:{sets}", probe_addr=f"{HOST}:{probe}",
+            webhook_addr=f"{HOST}:{webhook}", **cluster,
+        ),
+    )  # fmt: skip
+
+
+def _redis(program: Path, port: int, folder: Path) -> tuple[str, ...]:
+    return (str(program), "--port", str(port), "--bind", HOST, "--save", "", "--appendonly", "no", "--dir", str(folder))
+
+
+def _environment(parts: Path, folder: Path, stage: Stage) -> dict[str, str]:
+    """Everything that Argo CD writes goes into the folder; everything it runs is on PATH."""
+    programs, temporary = folder / "programs", folder / "temporary"
+    for place in (programs, temporary):
+        place.mkdir(parents=True)
+    shutil.copy2(parts / "git-verify-wrapper.sh", programs)
+    _kustomize(programs / "kustomize", stage)
+    return {
+        "HOME": str(folder),
+        "KUBECONFIG": str(stage.plane.kubeconfig),
+        "PATH": os.pathsep.join((str(programs), os.environ.get("PATH", ""))),
+        "TMPDIR": str(temporary),
+        "ARGOCD_ASK_PASS_SOCK": str(folder / "ask-pass.sock"),
+        # The cluster that Applications call https://kubernetes.default.svc is the one of KUBECONFIG.
+        "ARGOCD_FAKE_IN_CLUSTER": "true",
+    }
+
+
+def _kustomize(path: Path, stage: Stage) -> None:
+    """Argo CD calls kustomize by that name; kubectl holds the same."""
+    kubectl = shlex.quote(str(stage.kubectl_binary))
+    answer = subprocess.run(
+        [str(stage.kubectl_binary), "version", "--client"], capture_output=True, text=True, check=True
+    )
+    version = answer.stdout.split("Kustomize Version:")[1].split()[0]
+    path.write_text(
+        f'#!/bin/sh\ncase "$1" in version) echo {version};; build) shift; exec {kubectl} kustomize "$@";; *) exit 2;; esac\n'
+    )
+    path.chmod(0o755)

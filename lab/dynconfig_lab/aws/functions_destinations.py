@@ -1,0 +1,48 @@
+"""Where Lambda sends what came of an asynchronous invocation: checked when it is set, delivered to when it is over.
+
+https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from moto.awslambda.models import lambda_backends
+from moto.sns.models import sns_backends
+from moto.sqs.models import sqs_backends
+
+from dynconfig_lab.aws.calls import ACCOUNT
+from dynconfig_lab.aws.functions_rules import refused
+
+_ARN = re.compile(
+    r"arn:aws[a-z-]*:(?P<service>sqs|sns|lambda|events|s3):(?P<region>[a-z0-9-]*):(?P<account>\d{12}):(?P<rest>.+)"
+)
+ACTIONS = {"sqs": "sqs:SendMessage", "sns": "sns:Publish", "lambda": "lambda:InvokeFunction"}
+
+
+def check_destinations(document: Mapping[str, Any], region: str) -> None:
+    """A configuration says something, and its destinations are there."""
+    told = ("MaximumRetryAttempts", "MaximumEventAgeInSeconds", "DestinationConfig")
+    if not any(document.get(name) is not None for name in told):
+        raise refused("You must specify at least one of error handling or destination setting.")
+    for outcome in ("OnSuccess", "OnFailure"):
+        arn = document.get("DestinationConfig", {}).get(outcome, {}).get("Destination", "")
+        if arn and not _exists(arn, region):
+            raise refused(f"The destination ARN {arn} is invalid.")
+
+
+def service_of(arn: str) -> str:
+    """The service that a destination belongs to."""
+    return arn.split(":")[2]
+
+
+def _exists(arn: str, region: str) -> bool:
+    found = _ARN.fullmatch(arn)
+    if found is None or found["account"] != ACCOUNT or found["region"] != region:
+        return False
+    present: Mapping[str, Any] = {
+        "sqs": lambda: sqs_backends[ACCOUNT][region].queues,
+        "sns": lambda: {topic.split(":")[-1]: topic for topic in sns_backends[ACCOUNT][region].topics},
+        "lambda": lambda: {f"function:{name}": name for name in lambda_backends[ACCOUNT][region]._lambdas._functions},
+    }
+    return found["service"] not in present or found["rest"] in present[found["service"]]()

@@ -1,0 +1,48 @@
+"""The services that the lab has rules of its own for, put together."""
+
+import time
+from collections.abc import Callable, Mapping
+
+from dynconfig_lab.aws.apis_control import ApisControl
+from dynconfig_lab.aws.events import Bus
+from dynconfig_lab.aws.events_control import EventsControl
+from dynconfig_lab.aws.functions_control import FunctionsControl
+from dynconfig_lab.aws.iam_control import IamControl
+from dynconfig_lab.aws.logs_control import LogsControl
+from dynconfig_lab.aws.requests import Request, Service
+from dynconfig_lab.aws.roles import Roles
+from dynconfig_lab.aws.schedules_control import SchedulesControl
+from dynconfig_lab.functions import telemetry
+from dynconfig_lab.functions.service import Functions
+
+
+class Services:
+    """What answers in front of moto, by the name of the service."""
+
+    def __init__(self, roles: Roles, functions: Functions, bus: Bus, settle_seconds: Callable[[], float]) -> None:
+        self._roles = roles
+        self._runner = functions
+        self._functions = FunctionsControl(time.monotonic, settle_seconds, roles, functions.retire)
+        self._schedules = SchedulesControl(roles)
+        self._by_name: dict[str, Service] = {
+            "apigatewayv2": ApisControl().handle,
+            # One caller at a time, and nothing else: moto is not safe for threads.
+            "cloudwatch": Request.forward,
+            "events": EventsControl(bus.put).handle,
+            "iam": IamControl(roles).handle,
+            "lambda": self._functions.handle,
+            "logs": LogsControl(telemetry.extract).handle,
+            "scheduler": self._schedules.handle,
+        }
+        functions.serve(self._functions)
+
+    def by_name(self) -> Mapping[str, Service]:
+        """Each service, as boto3 names it."""
+        return self._by_name
+
+    def clear(self) -> None:
+        """Forget all state that moto does not keep, and end what runs."""
+        self._roles.clear()
+        self._functions.clear()
+        self._schedules.clear()
+        self._runner.retire()

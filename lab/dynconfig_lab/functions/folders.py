@@ -1,0 +1,25 @@
+"""Temporary folders of functions, named after the lab that made them: a later one clears up after one that was killed."""
+
+import os
+import re
+import shutil
+import tempfile
+from pathlib import Path
+
+from dynconfig_lab.processes import Identity
+
+_NAME = re.compile(r"dynconfig-(?:function|runtime)-(\d+)-\w+")
+
+
+def made(kind: str) -> Path:
+    """A new folder of this process."""
+    return Path(tempfile.mkdtemp(prefix=f"dynconfig-{kind}-{os.getpid()}-"))
+
+
+def sweep() -> None:
+    """Remove what processes have left behind that are no more."""
+    for folder in Path(tempfile.gettempdir()).glob("dynconfig-*"):
+        found = _NAME.fullmatch(folder.name)
+        if found is not None and Identity.of(int(found[1])) is None:
+            # Another lab may sweep at the same time.
+            shutil.rmtree(folder, ignore_errors=True)

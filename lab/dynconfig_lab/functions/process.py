@@ -1,0 +1,94 @@
+"""The process that runs a function: its start, its output, its end."""
+
+import os
+import select
+import signal
+import subprocess
+import threading
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Executor
+from contextlib import suppress
+from pathlib import Path
+
+from dynconfig_lab.processes import leashed
+
+_CHUNK = 65536
+
+
+class Process:
+    """A process in a group of its own; whatever it prints comes out as lines."""
+
+    def __init__(self, command: Sequence[str], folder: Path, environment: Mapping[str, str], keeper: Executor) -> None:
+        """Start it. `keeper` runs in a thread that lives as long as the process shall. Raises OSError."""
+        self._rest = b""
+        self._lock = threading.Lock()
+        self._is_reaped = False
+        self._process = keeper.submit(_start, tuple(command), folder, dict(environment)).result()
+        assert self._process.stdout is not None, "it was started with a pipe"  # noqa: S101 - for the type checker
+        self._output = self._process.stdout
+
+    @property
+    def id(self) -> int:
+        """Its number."""
+        return self._process.pid
+
+    def read(self, lines: list[str], wake: int, seconds: float) -> bool:
+        """Take in what was printed until something is heard or the time is over; False at the end of the output."""
+        ready, _, _ = select.select([self._output.fileno(), wake], [], [], max(0.0, seconds))
+        if wake in ready:
+            os.read(wake, _CHUNK)
+        return self._output.fileno() not in ready or self._take(lines)
+
+    def drain(self, lines: list[str]) -> None:
+        """Take in what is in the pipe already, the end of an unfinished line included."""
+        while select.select([self._output], [], [], 0)[0] and self._take(lines):
+            pass
+        if self._rest:
+            lines.append(self._rest.decode(errors="replace"))
+            self._rest = b""
+
+    def kill(self) -> None:
+        """End it and all that it has started; safe from any thread, and when it has ended before."""
+        with self._lock:
+            # Once it is reaped, its number may be another one's.
+            if not self._is_reaped:
+                with suppress(ProcessLookupError, PermissionError):
+                    os.killpg(self._process.pid, signal.SIGKILL)
+
+    def end(self) -> int:
+        """Kill it, wait, and let go of its output; answers the exit code."""
+        self.kill()
+        code = self._process.wait()
+        with self._lock:
+            self._is_reaped = True
+        self._output.close()
+        return code
+
+    def fate(self) -> str:
+        """How a process ended that has closed its output by itself, in the words of Lambda."""
+        try:
+            code = self._process.wait(1)
+        except subprocess.TimeoutExpired:
+            return "Runtime exited without providing a reason"
+        if code < 0:
+            return f"Runtime exited with error: signal: {signal.Signals(-code).name.removeprefix('SIG').lower()}"
+        return f"Runtime exited with error: exit status {code}" if code else "Runtime exited without providing a reason"
+
+    def _take(self, lines: list[str]) -> bool:
+        chunk = os.read(self._output.fileno(), _CHUNK)
+        *whole, self._rest = (self._rest + chunk).split(b"\n")
+        lines += [line.decode(errors="replace") for line in whole if line]
+        return bool(chunk)
+
+
+def _start(command: tuple[str, ...], folder: Path, environment: dict[str, str]) -> "subprocess.Popen[bytes]":
+    return subprocess.Popen(
+        leashed(command),
+        cwd=folder,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        process_group=0,
+        bufsize=0,
+    )

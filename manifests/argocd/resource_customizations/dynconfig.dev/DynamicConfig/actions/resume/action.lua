@@ -1,0 +1,4 @@
+-- Write to AWS again.
+obj.spec.suspend = false
+
+return obj

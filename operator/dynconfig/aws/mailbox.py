@@ -1,0 +1,182 @@
+"""The operator's mailbox in one account and region: a queue, and the rules that bring AWS's events to it."""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from dynconfig.api.names import CLUSTER_TAG
+from dynconfig.aws.patterns import EventRule
+from dynconfig.engine.errors import Conflict, NotFound, NotOwned
+from dynconfig.engine.signals import Signal, Unreadable, parse
+
+if TYPE_CHECKING:
+    from mypy_boto3_events.client import EventBridgeClient
+    from mypy_boto3_sqs.client import SQSClient
+
+# https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-short-and-long-polling.html
+LONGEST_WAIT = 20
+BATCH = 10
+# What was fetched is discarded at once; a process that dies between the two leaves it to the next one.
+INVISIBLE_SECONDS = 5
+# What nobody fetched for an hour the resync has found.
+RETENTION_SECONDS = 3600
+TARGET_ID = "operator"
+
+_ATTRIBUTES = {"MessageRetentionPeriod": str(RETENTION_SECONDS), "SqsManagedSseEnabled": "true"}
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """What one fetch brought."""
+
+    signals: tuple[Signal, ...] = ()
+    others: int = 0
+    """Events that concern nothing that is declared."""
+    unreadable: int = 0
+    receipts: tuple[str, ...] = ()
+
+
+class Mailbox:
+    """A queue that is made by name with its rules, or that somebody else made and gave by URL. Used by one thread."""
+
+    def __init__(
+        self,
+        sqs: "SQSClient",
+        events: "EventBridgeClient",
+        *,
+        cluster: str,
+        queue: str,
+        rules: Sequence[EventRule],
+        wait_seconds: int = LONGEST_WAIT,
+    ) -> None:
+        self._sqs = sqs
+        self._events = events
+        self._cluster = cluster
+        self._name = queue
+        self._rules = tuple(rules)
+        self._wait = wait_seconds
+        self._url = ""
+
+    def open(self) -> None:
+        """Have the queue, what lets EventBridge write to it, and the rules; each made or put right where need be.
+
+        Raises NotOwned where one of them is somebody else's, AccessDenied where the operator may not.
+        """
+        if self._name.startswith(("https://", "http://")):
+            self._url = self._name
+            return
+        self._url = self._queue()
+        arns = [self._rule(rule) for rule in self._rules]
+        queue = self._permit(arns)
+        for rule in self._rules:
+            self._aim(rule.name, queue)
+
+    def fetch(self) -> Mail:
+        """Wait for events, and answer at once when there are some. Raises NotFound where the queue is gone."""
+        answer = self._sqs.receive_message(
+            QueueUrl=self._url,
+            MaxNumberOfMessages=BATCH,
+            WaitTimeSeconds=self._wait,
+            VisibilityTimeout=INVISIBLE_SECONDS,
+        )
+        messages = answer.get("Messages", [])
+        return _mail([(message["Body"], message["ReceiptHandle"]) for message in messages])
+
+    def discard(self, mail: Mail) -> None:
+        """Delete what was fetched. What SQS fails to delete comes once more, and does no harm."""
+        if mail.receipts:
+            entries: Any = [{"Id": str(index), "ReceiptHandle": text} for index, text in enumerate(mail.receipts)]
+            self._sqs.delete_message_batch(QueueUrl=self._url, Entries=entries)
+
+    def _queue(self) -> str:
+        try:
+            url = self._sqs.get_queue_url(QueueName=self._name)["QueueUrl"]
+        except NotFound:
+            attributes: Any = _ATTRIBUTES
+            tags = {CLUSTER_TAG: self._cluster}
+            return self._sqs.create_queue(QueueName=self._name, Attributes=attributes, tags=tags)["QueueUrl"]
+        self._refuse_foreign(f"queue {self._name}", self._sqs.list_queue_tags(QueueUrl=url).get("Tags", {}))
+        return url
+
+    def _rule(self, rule: EventRule) -> str:
+        """The ARN of a rule, which is as it should be."""
+        try:
+            found = self._events.describe_rule(Name=rule.name)
+        except NotFound:
+            return self._put_rule(rule, [{"Key": CLUSTER_TAG, "Value": self._cluster}])
+        tags = self._events.list_tags_for_resource(ResourceARN=found["Arn"])["Tags"]
+        self._refuse_foreign(f"rule {rule.name}", {tag["Key"]: tag["Value"] for tag in tags})
+        pattern, state = json.loads(found.get("EventPattern", "{}")), found["State"]
+        if (pattern, state) != (json.loads(rule.pattern), "ENABLED"):
+            return self._put_rule(rule, [])
+        return found["Arn"]
+
+    def _put_rule(self, rule: EventRule, tags: Any) -> str:
+        """PutRule replaces all but the tags, which it takes at creation only."""
+        about: Any = {"Tags": tags} if tags else {}
+        answer = self._events.put_rule(
+            Name=rule.name, EventPattern=rule.pattern, State="ENABLED", Description=rule.description, **about
+        )
+        return answer["RuleArn"]
+
+    def _permit(self, rules: Sequence[str]) -> str:
+        """Let EventBridge write to the queue for these rules, and nobody else; answers the queue's ARN.
+
+        https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-resource-based.html
+        """
+        found = self._sqs.get_queue_attributes(QueueUrl=self._url, AttributeNames=["QueueArn", "Policy"])["Attributes"]
+        policy = _policy(found["QueueArn"], rules)
+        if json.loads(found.get("Policy") or "{}") != policy:
+            self._sqs.set_queue_attributes(QueueUrl=self._url, Attributes={"Policy": json.dumps(policy)})
+        return found["QueueArn"]
+
+    def _aim(self, rule: str, queue: str) -> None:
+        """Have the queue as a target of a rule. Without a role, which would take the place of the queue's own policy."""
+        targets = self._events.list_targets_by_rule(Rule=rule)["Targets"]
+        if any((target["Id"], target["Arn"]) == (TARGET_ID, queue) for target in targets):
+            return
+        answer = self._events.put_targets(Rule=rule, Targets=[{"Id": TARGET_ID, "Arn": queue}])
+        for failed in answer.get("FailedEntries", []):
+            raise Conflict(f"rule {rule}: its target was refused: {failed.get('ErrorMessage', '')}", delay=1.0)
+
+    def _refuse_foreign(self, what: str, tags: dict[str, str]) -> None:
+        if tags.get(CLUSTER_TAG) != self._cluster:
+            raise NotOwned(
+                f"{what} exists and has no tag {CLUSTER_TAG}={self._cluster}; delete it, tag it so, "
+                "or give another queue by DYNCONFIG_QUEUE_URL"
+            )
+
+
+def _policy(queue: str, rules: Sequence[str]) -> dict[str, Any]:
+    return {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Sid": "Events",
+                "Effect": "Allow",
+                "Principal": {"Service": "events.amazonaws.com"},
+                "Action": "sqs:SendMessage",
+                "Resource": queue,
+                "Condition": {"ArnEquals": {"aws:SourceArn": sorted(rules)}},
+            }
+        ],
+    }
+
+
+def _mail(messages: Iterable[tuple[str, str]]) -> Mail:
+    signals: list[Signal] = []
+    receipts: list[str] = []
+    others = unreadable = 0
+    for body, receipt in messages:
+        receipts.append(receipt)
+        try:
+            signal = parse(body)
+        except Unreadable:
+            unreadable += 1
+            continue
+        if signal is None:
+            others += 1
+        else:
+            signals.append(signal)
+    return Mail(tuple(signals), others, unreadable, tuple(receipts))

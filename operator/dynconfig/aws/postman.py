@@ -1,0 +1,140 @@
+"""Brings what AWS has to tell, from one mailbox in each region where objects live, each in a thread of its own."""
+
+import logging
+import random
+import threading
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from dynconfig.aws.mailbox import Mailbox
+from dynconfig.engine.echoes import Echoes
+from dynconfig.engine.errors import DynConfigError, NotFound, Retryable, Terminal
+from dynconfig.engine.signals import Signal
+
+log = logging.getLogger(__name__)
+
+# A permission may still be given; rules may have been deleted by somebody.
+DENIED_SECONDS = 300.0
+CHECKED_SECONDS = 3600.0
+FIRST_BACKOFF = 1.0
+LONGEST_BACKOFF = 60.0
+
+
+class Hear(Protocol):
+    """Who is told of what comes; called from the postmen's threads."""
+
+    def signals(self, signals: Sequence[Signal]) -> None:
+        """Somebody else may have changed these."""
+
+    def events(self, outcome: str, count: int) -> None:
+        """Events came: signal, echo, other or unreadable."""
+
+    def listening(self, region: str, *, is_up: bool) -> None:
+        """Events of a region are heard, or are not."""
+
+    def ended(self) -> None:
+        """A postman has ended by a bug."""
+
+
+class Postman:
+    """Serves one mailbox until it is stopped. Whatever AWS answers, drift is only seen later for it."""
+
+    def __init__(self, region: str, mailbox: Mailbox, echoes: Echoes, hear: Hear, clock: Callable[[], float]) -> None:
+        self._region = region
+        self._mailbox = mailbox
+        self._echoes = echoes
+        self._hear = hear
+        self._clock = clock
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=f"events {region}", daemon=True)
+        self._is_up: bool | None = None
+        self._failures = 0
+
+    def start(self) -> None:
+        """Begin, in a thread that does not keep the process alive: a poll may last twenty seconds."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Bring nothing any more. What a poll under way still fetches stays in the queue, for whoever comes next."""
+        self._stopped.set()
+
+    def join(self, timeout: float) -> bool:
+        """Wait for the end; whether it came."""
+        self._thread.join(timeout)
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        try:
+            while not self._stopped.is_set():
+                try:
+                    self._serve()
+                except DynConfigError as error:
+                    self._fail(error)
+        finally:
+            if not self._stopped.is_set():
+                self._hear.ended()
+
+    def _serve(self) -> None:
+        """Have the mailbox, then fetch, until it is time to see whether it still is as it should be."""
+        self._mailbox.open()
+        self._echoes.begin(self._region)
+        until = self._clock() + CHECKED_SECONDS
+        self._tell(is_up=True)
+        while not self._stopped.is_set() and self._clock() < until:
+            mail = self._mailbox.fetch()
+            if self._stopped.is_set():
+                return
+            self._failures = 0
+            news = [signal for signal in mail.signals if not self._echoes.is_echo(signal)]
+            if news:
+                self._hear.signals(news)
+            counts = {"signal": len(news), "echo": len(mail.signals) - len(news)}
+            for outcome, count in {**counts, "other": mail.others, "unreadable": mail.unreadable}.items():
+                self._hear.events(outcome, count)
+            self._mailbox.discard(mail)
+
+    def _fail(self, error: DynConfigError) -> None:
+        if self._is_up is not False:
+            log.warning(
+                "Events of AWS in %s are not heard, so that drift there is seen at the resync only: %s",
+                self._region,
+                error,
+            )
+        self._echoes.end(self._region)
+        self._tell(is_up=False)
+        self._stopped.wait(self._delay(error))
+
+    def _tell(self, *, is_up: bool) -> None:
+        if self._is_up is False and is_up:
+            log.info("Events of AWS in %s are heard again", self._region)
+        self._is_up = is_up
+        self._hear.listening(self._region, is_up=is_up)
+
+    def _delay(self, error: DynConfigError) -> float:
+        if isinstance(error, Terminal) and not isinstance(error, NotFound):
+            return DENIED_SECONDS
+        self._failures += 1
+        longest = min(FIRST_BACKOFF * 2 ** min(self._failures - 1, 10), LONGEST_BACKOFF)
+        asked = error.delay if isinstance(error, Retryable) and error.delay else 0.0
+        return max(asked, random.uniform(longest / 2, longest))  # noqa: S311 - not a secret
+
+
+class PostOffice:
+    """The postmen of all regions, each engaged when an object first names its region."""
+
+    def __init__(self, postman: Callable[[str], Postman | None]) -> None:
+        self._postman = postman
+        self._postmen: dict[str, Postman | None] = {}
+
+    def serve(self, region: str) -> None:
+        """Have events of a region brought from now on."""
+        if region not in self._postmen:
+            postman = self._postmen[region] = self._postman(region)
+            if postman is not None:
+                postman.start()
+
+    def close(self) -> None:
+        """Have nothing brought any more."""
+        for postman in self._postmen.values():
+            if postman is not None:
+                postman.stop()

@@ -1,0 +1,88 @@
+"""Which objects a signal concerns: by the names that objects declare and report. Pure."""
+
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from dynconfig.engine.agenda import Key
+from dynconfig.engine.signals import EVERYWHERE, Signal
+
+
+@dataclass(frozen=True, slots=True)
+class _Address:
+    region: str
+    path: str
+    parameters: tuple[str, ...]
+    """Names below the path. Those of many objects are alike, and are kept once."""
+    resources: tuple[str, ...]
+
+
+class Addressees:
+    """The addresses of all objects: some hundred bytes each."""
+
+    def __init__(self, default_region: str) -> None:
+        self._default_region = default_region
+        self._addresses: dict[Key, _Address] = {}
+        self._paths: dict[tuple[str, str], set[Key]] = {}
+        self._resources: dict[str, set[Key]] = {}
+
+    def note(self, key: Key, document: Mapping[str, Any]) -> str:
+        """Note what an object declares and reports now; answers its region."""
+        address = self._address(document)
+        if self._addresses.get(key) == address:
+            return address.region
+        self.forget(key)
+        self._addresses[key] = address
+        self._paths.setdefault((address.region, address.path), set()).add(key)
+        for name in address.resources:
+            self._resources.setdefault(name, set()).add(key)
+        return address.region
+
+    def forget(self, key: Key) -> None:
+        """The object is gone, or is about to be noted anew."""
+        address = self._addresses.pop(key, None)
+        if address is None:
+            return
+        _discard(self._paths, (address.region, address.path), key)
+        for name in address.resources:
+            _discard(self._resources, name, key)
+
+    def of(self, signal: Signal) -> dict[Key, tuple[str, ...]]:
+        """The objects that a signal concerns, each with the names of its own that the signal speaks of."""
+        found: dict[Key, tuple[str, ...]] = {}
+        for name in signal.parameters:
+            for key in self._declaring(signal.region, name):
+                found[key] = (*found.get(key, ()), name)
+        for name in signal.resources:
+            for key in self._resources.get(name, ()):
+                if signal.region in (EVERYWHERE, self._addresses[key].region):
+                    found[key] = (*found.get(key, ()), name)
+        return found
+
+    def _declaring(self, region: str, name: str) -> Iterator[Key]:
+        end = name.rfind("/")
+        while end > 0:
+            for key in self._paths.get((region, name[:end]), ()):
+                if name[end + 1 :] in self._addresses[key].parameters:
+                    yield key
+            end = name.rfind("/", 0, end)
+
+    def _address(self, document: Mapping[str, Any]) -> _Address:
+        spec, status = document.get("spec") or {}, document.get("status") or {}
+        path = str(spec.get("path", ""))
+        declared = [str(item["name"]) for item in spec.get("parameters") or ()]
+        reported = [str(item["name"]).removeprefix(f"{path}/") for item in status.get("parameters") or ()]
+        resources = {str(item["name"]) for item in status.get("resources") or ()}
+        return _Address(
+            region=str(spec.get("region") or self._default_region),
+            path=path,
+            parameters=tuple(sys.intern(name) for name in sorted({*declared, *reported})),
+            resources=tuple(sorted(resources)),
+        )
+
+
+def _discard(index: dict[Any, set[Key]], name: Any, key: Key) -> None:
+    index[name].discard(key)
+    if not index[name]:
+        del index[name]

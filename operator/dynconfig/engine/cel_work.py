@@ -1,0 +1,110 @@
+"""How much work an expression may be with the values at hand: an upper bound that keeps one rule from stopping everybody.
+
+The evaluator itself bounds loops, and neither what is built in them nor what one step costs: `[s].map(a, a + a)`, chained,
+doubles a text each time.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from dynconfig.engine.cel_tree import Call, Constant, Loop, Name, Node, Select, Several, parts
+
+MAX_LOOPS = 10_000
+"""The evaluator gives up beyond so many in one evaluation, however they lie in each other."""
+
+_COMPARISONS = frozenset(
+    ("_==_", "_!=_", "_<_", "_<=_", "_>_", "_>=_", "@in", "_&&_", "_||_", "!_", "@not_strictly_false")
+)
+_ANSWERS = _COMPARISONS | frozenset(("size", "matches", "contains", "startsWith", "endsWith", "type"))
+_SEARCHES = frozenset(("matches", "contains"))
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """How large a value may be, in characters or so, how many items it may have, and how large those may be."""
+
+    size: int
+    items: int
+    item: int
+
+
+ONE = Extent(1, 0, 0)
+
+
+def extent(value: object) -> Extent:
+    """The extent of a value at hand."""
+    match value:
+        case str():
+            return Extent(len(value) + 1, 0, 0)
+        case Mapping():
+            # A loop over a map goes over its keys, a selection takes one of its values.
+            sizes = [max(len(key) + 1, extent(inner).size) for key, inner in value.items()]
+            return Extent(1 + sum(2 * size for size in sizes), len(sizes), max(sizes, default=1))
+        case list():
+            sizes = [extent(inner).size for inner in value]
+            return Extent(1 + sum(sizes), len(sizes), max(sizes, default=1))
+        case _:
+            return ONE
+
+
+def work(node: Node, variable: str, values: Mapping[str, object]) -> int:
+    """The most that an evaluation may cost, counted in characters that are looked at or made."""
+    estimate = _Estimate(variable, {name: extent(value) for name, value in values.items()})
+    estimate.of(node, {variable: extent(values)})
+    return estimate.cost
+
+
+class _Estimate:
+    def __init__(self, variable: str, values: Mapping[str, Extent]) -> None:
+        self._variable = variable
+        self._values = values
+        self.cost = 0
+
+    def of(self, node: Node, known: Mapping[str, Extent], times: int = 1) -> Extent:
+        """The extent of what a node yields; what yielding it costs, so many times, is added up."""
+        match node:
+            case Constant(_, size):
+                return Extent(size, 0, 0)
+            case Name(name):
+                return known.get(name, ONE)
+            case Call("_[_]", (Name(name), Constant(str(key)))) | Select(Name(name), key) if name == self._variable:
+                return self._values.get(key, ONE)
+            case Loop():
+                return self._loop(node, known, times)
+            case _:
+                return self._combined(node, [self.of(part, known, times) for part in parts(node)], times)
+
+    def _combined(self, node: Node, found: list[Extent], times: int) -> Extent:
+        size = 1 + sum(part.size for part in found)
+        if isinstance(node, Call) and node.function in _SEARCHES:
+            self.cost += times * found[0].size * found[-1].size
+        else:
+            self.cost += times * size
+        match node:
+            case Call(function) if function in _ANSWERS:
+                return ONE
+            case Several():
+                return Extent(size, len(found), max((part.size for part in found), default=1))
+            case Select():
+                return _inside(found[0])
+            case Call("_[_]"):
+                return _inside(found[0])
+        items = sum(part.items for part in found)
+        return Extent(size, items, max((part.item for part in found), default=1))
+
+    def _loop(self, loop: Loop, known: Mapping[str, Extent], times: int) -> Extent:
+        over = self.of(loop.over, known, times)
+        loops = min(MAX_LOOPS, over.items)
+        inner = {**known, loop.variable: _inside(over), loop.result: ONE}
+        self.of(loop.condition, inner, min(MAX_LOOPS, times * loops))
+        step = self.of(loop.step, inner, min(MAX_LOOPS, times * loops))
+        if not isinstance(loop.start, Several):
+            return ONE
+        grown = Extent(1 + loops * step.size, loops * max(1, step.items), step.size)
+        self.cost += times * grown.size
+        return grown
+
+
+def _inside(outer: Extent) -> Extent:
+    """One item of it; what that holds again is no larger than itself."""
+    return Extent(outer.item, outer.item, outer.item)

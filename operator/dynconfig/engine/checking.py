@@ -1,0 +1,139 @@
+"""All that is wrong with an object, each with its place in the document, and without any value."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+
+from dynconfig.api.parameter import KeyRef, ParameterSpec
+from dynconfig.api.spec import DynamicConfigSpec
+from dynconfig.engine import json_schema, rules, values
+from dynconfig.engine.declaration import ReadSource, Source
+
+Path = tuple[str | int, ...]
+"""Keys and indexes from the root of the document."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something to tell about a place in the document."""
+
+    path: Path
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What was found in a document."""
+
+    faults: tuple[Finding, ...] = ()
+    unchecked: tuple[Finding, ...] = ()
+    """Rules that could not be evaluated, because a value is not there."""
+
+
+def findings(document: Mapping[str, Any], read: ReadSource) -> Findings:
+    """All that is wrong with a document, as far as it can be known where some sources cannot be read."""
+    try:
+        spec = DynamicConfigSpec.model_validate(document.get("spec") or {})
+    except ValidationError as error:
+        return Findings(told(error, document))
+    return findings_of(spec, {parameter.name: value_of(parameter, read) for parameter in spec.parameters})
+
+
+def findings_of(spec: DynamicConfigSpec, known: Mapping[str, str | None]) -> Findings:
+    """All that is wrong with the values, each by itself and all together; None is a value that is not there."""
+    faults: list[Finding] = []
+    wrong: set[str] = set()
+    for index, parameter in enumerate(spec.parameters):
+        found = _faults(parameter, known[parameter.name])
+        faults += [Finding(("spec", "parameters", index), f"parameter {parameter.name}: {text}") for text in found]
+        wrong |= {parameter.name} if found else set()
+    verdicts = rules.verdicts(spec, known, wrong)
+    faults += [_of_rule(verdict.index, verdict.fault) for verdict in verdicts if verdict.fault]
+    unchecked = (_of_rule(verdict.index, verdict.unchecked) for verdict in verdicts if verdict.unchecked)
+    return Findings(tuple(faults), tuple(unchecked))
+
+
+def told(error: ValidationError, document: Mapping[str, Any]) -> tuple[Finding, ...]:
+    """What does not fit the models, with the field as it stands in the document."""
+    return tuple(
+        Finding(("spec", *problem["loc"]), f"{_field(problem['loc'], document)}: {_reworded(problem['msg'])}")
+        for problem in error.errors(include_input=False)
+    )
+
+
+def value_of(parameter: ParameterSpec, read: ReadSource) -> str | None:
+    """The value of a parameter, or None where its source is not there."""
+    source = source_of(parameter)
+    return parameter.value if source is None else read(source)
+
+
+def source_of(parameter: ParameterSpec) -> Source | None:
+    """The Secret's or ConfigMap's key that the value comes from."""
+
+    def of(kind: str, ref: KeyRef) -> Source:
+        return Source(kind, ref.name, ref.key)
+
+    if parameter.secret_ref:
+        return of("Secret", parameter.secret_ref)
+    return of("ConfigMap", parameter.config_map_ref) if parameter.config_map_ref else None
+
+
+def _of_rule(index: int, text: str) -> Finding:
+    return Finding(("spec", "rules", index), f"spec.rules[{index}]: {text}")
+
+
+def _faults(parameter: ParameterSpec, value: str | None) -> list[str]:
+    """What is wrong with patterns and JSON Schema, or else with the value, as far as it is known."""
+    found = _schema_faults(parameter)
+    if found or value is None:
+        return found
+    fault = values.fault(parameter, value) or _json_fault(parameter, value)
+    return [f"the value {fault}"] if fault else []
+
+
+def _schema_faults(parameter: ParameterSpec) -> list[str]:
+    schema = parameter.schema_
+    checks: list[tuple[str, Callable[[], str | None]]] = []
+    if parameter.allowed_pattern:
+        checks.append(("allowedPattern", lambda: values.pattern_fault(parameter.allowed_pattern)))
+    if schema and (pattern := schema.pattern):
+        checks.append(("schema.pattern", lambda: values.pattern_fault(pattern)))
+    if schema and (json := schema.json_schema) is not None:
+        checks.append(("schema.jsonSchema:", lambda: json_schema.schema_fault(json)))
+    found = ((field, check()) for field, check in checks)
+    return [f"{field} {fault}" for field, fault in found if fault]
+
+
+def _json_fault(parameter: ParameterSpec, value: str) -> str | None:
+    if parameter.schema_ is None or parameter.schema_.json_schema is None:
+        return None
+    return json_schema.fault(parameter.schema_.json_schema, value)
+
+
+def _reworded(message: str) -> str:
+    return message.removeprefix("Value error, ")
+
+
+def _field(location: tuple[int | str, ...], document: Mapping[str, Any]) -> str:
+    """The field as a path in the document, a parameter by its name; what lies in a JSON Schema is not told apart."""
+    parts: list[str] = ["spec"]
+    listed = (document.get("spec") or {}).get("parameters")
+    for index, part in enumerate(location):
+        if isinstance(part, int) and location[:1] == ("parameters",) and index == 1 and isinstance(listed, list):
+            parts[-1] += f"[{_name(listed[part], part)}]"
+        elif isinstance(part, int):
+            parts[-1] += f"[{part}]"
+        else:
+            parts.append(part)
+        if part == "jsonSchema":
+            break
+    return ".".join(parts)
+
+
+def _name(listed: object, index: int) -> object:
+    return listed.get("name", index) if isinstance(listed, Mapping) else index

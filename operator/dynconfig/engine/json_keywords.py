@@ -1,0 +1,90 @@
+"""The keywords of JSON Schema with a bound on time: patterns stop when it is up, and every step looks at the watch."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+import regex
+from jsonschema import Draft202012Validator, validators
+from jsonschema.exceptions import ValidationError
+from jsonschema.protocols import Validator
+
+from dynconfig.engine import stopwatch
+
+Keyword = Callable[[Any, Any, Any, Any], Iterator[ValidationError] | None]
+
+
+@lru_cache(maxsize=1)
+def bounded() -> type[Validator]:
+    """Draft 2020-12 that raises TakesTooLong instead of going on for ever."""
+    keywords: dict[str, Keyword] = {
+        **Draft202012Validator.VALIDATORS,
+        "pattern": _pattern,
+        "patternProperties": _pattern_properties,
+        "additionalProperties": _additional_properties,
+        "uniqueItems": _unique_items,
+    }
+    watched = {name: _watched(keyword) for name, keyword in keywords.items()}
+    extended: type[Validator] = validators.extend(Draft202012Validator, watched)  # type: ignore[no-untyped-call]
+    return extended
+
+
+def _watched(keyword: Keyword) -> Keyword:
+    def checked(validator: Any, wanted: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
+        stopwatch.left()
+        yield from keyword(validator, wanted, instance, schema) or ()
+
+    return checked
+
+
+def _pattern(validator: Any, pattern: str, instance: object, _schema: object) -> Iterator[ValidationError]:
+    if validator.is_type(instance, "string") and not _matches(pattern, str(instance)):
+        yield ValidationError("")
+
+
+def _pattern_properties(
+    validator: Any, patterns: Mapping[str, object], instance: Any, _schema: object
+) -> Iterator[ValidationError]:
+    if not validator.is_type(instance, "object"):
+        return
+    for pattern, subschema in patterns.items():
+        for name in (name for name in instance if _matches(pattern, name)):
+            yield from validator.descend(instance[name], subschema, path=name, schema_path=pattern)
+
+
+def _additional_properties(
+    validator: Any, wanted: object, instance: Any, schema: Mapping[str, Any]
+) -> Iterator[ValidationError]:
+    if not validator.is_type(instance, "object"):
+        return
+    declared, patterns = schema.get("properties", {}), schema.get("patternProperties", {})
+    for name in instance:
+        if name in declared or any(_matches(pattern, name) for pattern in patterns):
+            continue
+        if wanted is False:
+            yield ValidationError("")
+            return
+        yield from validator.descend(instance[name], wanted, path=name)
+
+
+def _unique_items(validator: Any, wanted: object, instance: Any, _schema: object) -> Iterator[ValidationError]:
+    if wanted and validator.is_type(instance, "array") and len({_identity(item) for item in instance}) < len(instance):
+        yield ValidationError("")
+
+
+def _identity(item: object) -> object:
+    """Equal for items that JSON Schema takes for equal: 1 and 1.0 are, 1 and true are not."""
+    if isinstance(item, bool):
+        return ("boolean", item)
+    if isinstance(item, Mapping):
+        return frozenset((name, _identity(inner)) for name, inner in item.items())
+    if isinstance(item, Sequence) and not isinstance(item, str):
+        return tuple(_identity(inner) for inner in item)
+    return item
+
+
+def _matches(pattern: str, text: str) -> bool:
+    try:
+        return regex.search(pattern, text, timeout=stopwatch.left()) is not None
+    except TimeoutError:
+        raise stopwatch.TakesTooLong from None

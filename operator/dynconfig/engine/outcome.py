@@ -1,0 +1,57 @@
+"""All that is to be told of one reconcile."""
+
+from dataclasses import dataclass
+
+from dynconfig.api.spec import DriftPolicy
+from dynconfig.engine.declaration import Declaration
+from dynconfig.engine.errors import DynConfigError
+from dynconfig.engine.plan import Plan, Step
+from dynconfig.engine.resource import Resource
+from dynconfig.engine.rollout import Judgement, Stage
+
+NOTHING = Plan()
+PROVED = Judgement(Stage.PROVED)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """All that a report needs to know about one reconcile."""
+
+    declaration: Declaration
+    plan: Plan = NOTHING
+    applied: tuple[Step, ...] = ()
+    drift: tuple[Step, ...] = ()
+    owned: tuple[Resource, ...] = ()
+    error: DynConfigError | None = None
+    is_held: bool = False
+    """The plan is the answer: suspended, or drift that is only reported."""
+    was_observed: bool = False
+    """AWS was looked at, so that `plan` and `owned` are true."""
+    judgement: Judgement = PROVED
+    """How the newest change is doing."""
+    again: float | None = None
+    """In how many seconds the change should be looked at again."""
+
+    @property
+    def remaining(self) -> tuple[Step, ...]:
+        """Steps that are still to be done."""
+        return self.plan.steps[len(self.applied) :]
+
+    @property
+    def is_only_drift(self) -> bool:
+        """Whether the plan holds nothing but drift and what follows from it."""
+        drift = {id(step) for step in self.drift}
+        return bool(drift) and all(id(step) in drift or step.is_derived for step in self.plan.steps)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether AWS now is as declared."""
+        return self.was_observed and self.error is None and not self.remaining
+
+
+def is_held(outcome: Outcome) -> bool:
+    """Whether the plan is the answer, and nothing is done about it."""
+    declaration = outcome.declaration
+    if outcome.plan.is_empty:
+        return declaration.suspended
+    return declaration.suspended or (outcome.is_only_drift and declaration.drift_policy is DriftPolicy.REPORT)

@@ -1,0 +1,79 @@
+"""How changes are doing, as status tells it: the one that bakes, the one that was undone, and the last revisions. Pure."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from dynconfig.engine.moment import timestamp
+from dynconfig.engine.outcome import Outcome
+from dynconfig.engine.resource import Versioned
+from dynconfig.engine.revision import revision
+from dynconfig.engine.rollout import Stage
+
+LENGTH = 10
+NAMES_TOLD = 20
+
+Entry = Mapping[str, Any]
+
+
+def of(outcome: Outcome, previous: Mapping[str, Any], now: str) -> dict[str, Any]:
+    """Members of the status; those that do not apply are left out."""
+    found: dict[str, Any] = {"history": _history(outcome, previous)}
+    if outcome.declaration.rollout is None:
+        return found
+    generation, judgement = outcome.declaration.generation, outcome.judgement
+    kept = {"stable_generation": previous.get("stableGeneration"), "stable_revision": previous.get("stableRevision")}
+    if outcome.declaration.undone:
+        return {**found, **kept, "rollback": _rollback(outcome, previous, now)}
+    if judgement.stage in (Stage.BAKING, Stage.ALARMED):
+        since, until = timestamp(judgement.since), timestamp(judgement.until)
+        return {**found, **kept, "bake": {"generation": generation, "since": since, "until": until}}
+    if not outcome.is_complete:
+        return {**found, **kept, "bake": previous.get("bake")}
+    return {**found, "stable_generation": generation, "stable_revision": revision(outcome.owned)}
+
+
+def _rollback(outcome: Outcome, previous: Mapping[str, Any], now: str) -> dict[str, Any]:
+    generation, before = outcome.declaration.generation, previous.get("rollback") or {}
+    alarm = outcome.judgement.alarm
+    reason = f"alarm {alarm} fired" if alarm else "an alarm fired while it baked"
+    kept = before if before.get("generation") == generation else {"reason": reason, "time": now}
+    return {**kept, "generation": generation, "to": revision(outcome.owned)}
+
+
+def _history(outcome: Outcome, previous: Mapping[str, Any]) -> list[Entry]:
+    """The revisions, the newest first; one that is still being written is not told yet."""
+    before: Sequence[Entry] = previous.get("history") or ()
+    if not outcome.is_complete or outcome.declaration.deleting:
+        return list(before)
+    current = revision(outcome.owned)
+    if before and before[0]["revision"] == current:
+        return [{**before[0], "outcome": _outcome(outcome, before[0])}, *before[1:]]
+    entry = {
+        "revision": current,
+        "generation": outcome.declaration.generation,
+        "time": timestamp(outcome.declaration.now),
+        "outcome": _outcome(outcome, None),
+        "changed": _changed(outcome, previous),
+    }
+    return [entry, *(_superseded(item, outcome) for item in before[:1]), *before[1:]][:LENGTH]
+
+
+def _outcome(outcome: Outcome, entry: Entry | None) -> str:
+    if outcome.declaration.rollout is None:
+        return "Applied"
+    is_settled = entry is not None and entry["outcome"] in ("Stable", "RolledBack")
+    is_proved = outcome.declaration.undone or outcome.judgement.stage is Stage.PROVED
+    return "Stable" if is_settled or is_proved else "Baking"
+
+
+def _superseded(entry: Entry, outcome: Outcome) -> Entry:
+    if entry["outcome"] != "Baking":
+        return entry
+    return {**entry, "outcome": "RolledBack" if outcome.declaration.undone else "Replaced"}
+
+
+def _changed(outcome: Outcome, previous: Mapping[str, Any]) -> list[str]:
+    known = {item["name"]: item["version"] for item in previous.get("parameters") or ()}
+    prefix = f"{outcome.declaration.path}/"
+    new = [item for item in outcome.owned if isinstance(item, Versioned) and known.get(item.name) != item.version]
+    return sorted(f"{item.name.removeprefix(prefix)}@{item.version}" for item in new)[:NAMES_TOLD]

@@ -1,0 +1,255 @@
+"""Watches changes bake, and undoes the one that fails: the stable revision then stands in the place of what is declared.
+
+That a generation was undone is written to AWS, as a label on the versions that it had made, before any value is put back.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from dynconfig.api import names
+from dynconfig.api.parameter import ParameterSpec, ParameterType, ValuePolicy
+from dynconfig.api.spec import AdoptionPolicy
+from dynconfig.engine.declaration import Declaration, DeclaredParameter, Place
+from dynconfig.engine.errors import AlarmFiring
+from dynconfig.engine.plan import Create, Delete, Plan, Release, Step, Update, drifted
+from dynconfig.engine.resource import Owner, Resource, Versioned
+from dynconfig.engine.rollout import Alarming, Evidence, Judgement, Stage, firing, judge
+from dynconfig.engine.secret import Secret
+
+STABLE = "stable"
+HELD_BACK_SECONDS = 10.0
+# SSM keeps as many versions; the stable one may be among those that are gone.
+# https://docs.aws.amazon.com/systems-manager/latest/userguide/sysman-paramstore-versions.html
+VERSIONS_KEPT = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What a resource was at a version that carries a label."""
+
+    name: str
+    type: str
+    value: str | Secret
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What the label `stable` says about resources."""
+
+    unproved: tuple[Versioned, ...]
+    """Those whose value is not that of their stable version."""
+    stable: frozenset[str]
+    """Names of those that have a stable version."""
+
+
+class Labels(Protocol):
+    """The labels on versions, which AWS keeps."""
+
+    def proof(self, owned: Sequence[Versioned]) -> Proof:
+        """What the label `stable` says about these."""
+
+    def prove(self, owned: Iterable[Versioned]) -> None:
+        """Move the label `stable` to the version that each of these has."""
+
+    def mark(self, owned: Versioned, label: str) -> None:
+        """Move a label to the version that it has."""
+
+    def forget(self, names: Iterable[str]) -> None:
+        """Believe nothing of these names any more: they were made or deleted, which takes labels along."""
+
+    def at(self, known: Sequence[str], label: str) -> tuple[Kept, ...]:
+        """What those of these names were that have a version with this label."""
+
+    def owned(self, owner: Owner) -> tuple[str, ...]:
+        """Names of what the owner has."""
+
+
+@dataclass(frozen=True, slots=True)
+class Undone:
+    """A generation that was undone, and what stands in its place."""
+
+    generation: int
+    rejected: Mapping[str, str | Secret]
+    stable: tuple[Kept, ...]
+
+    def concerns(self, declaration: Declaration) -> bool:
+        """Whether the declaration still says what failed; a Secret may have changed since."""
+        declared = {parameter.name: _text(parameter.value) for parameter in declaration.parameters}
+        return self.generation == declaration.generation and all(
+            declared[name] == _text(value) for name, value in self.rejected.items() if name in declared
+        )
+
+
+class Rollbacks:
+    """Safe for many threads, one declaration of an owner at a time."""
+
+    def __init__(self, labels_of: Callable[[Place], Labels] | None) -> None:
+        self._labels_of = labels_of or _no_labels
+        self._undone: dict[str, tuple[int, Undone | None]] = {}
+
+    def steer(self, declaration: Declaration) -> Declaration:
+        """The declaration itself, or with the stable revision in its place where its generation was undone."""
+        rollout = declaration.rollout
+        if rollout is None or rollout.is_forced or declaration.deleting:
+            return declaration
+        uid = declaration.owner.uid
+        generation, undone = self._undone.get(uid, (None, None))
+        if generation != declaration.generation:
+            undone = self._recalled(declaration)
+            self._undone[uid] = (declaration.generation, undone)
+        return in_place_of(declaration, undone.stable) if undone and undone.concerns(declaration) else declaration
+
+    def watched(self, plan: Plan, declaration: Declaration, now: float) -> tuple[Plan, Judgement]:
+        """The plan without what has to wait, and how the change that is out is doing.
+
+        Raises AlarmFiring where a change has to wait, since an alarm fired before it.
+        """
+        if declaration.rollout is None or declaration.deleting:
+            return plan, Judgement(Stage.PROVED)
+        evidence = self._evidence(declaration, plan.owned, plan.steps)
+        if declaration.undone:
+            return _later(plan, lambda step: not _was_made_by_it(step, declaration)), Judgement(Stage.PROVED)
+        judgement = judge(declaration.rollout, evidence, now)
+        if judgement.stage is Stage.FAILED:
+            return plan, judgement
+        is_quiet = not evidence.unproved and declaration.applied is not None and not declaration.applied.is_baking
+        if is_quiet and evidence.has_stable:
+            _refuse_while_firing(plan, declaration, evidence.alarms)
+        return (plan if judgement.stage is Stage.PROVED else _later(plan, lambda _step: True)), judgement
+
+    def undo(self, declaration: Declaration, owned: Sequence[Resource]) -> None:
+        """Write to AWS that this generation failed; from now on `steer` answers the stable revision."""
+        labels = self._labels_of(declaration.place)
+        mine = sorted((item for item in owned if isinstance(item, Versioned)), key=lambda item: item.name)
+        proof = labels.proof(mine)
+        # The first mark is the decision. It stands on what will not be deleted.
+        anchor = next(item for item in mine if item.name in proof.stable)
+        for item in (anchor, *(other for other in proof.unproved if other.name != anchor.name)):
+            labels.mark(item, _label(declaration))
+        declared = {parameter.name: parameter.value for parameter in declaration.parameters}
+        rejected = {item.name: declared[item.name] for item in proof.unproved if item.name in declared}
+        stable = labels.at([item.name for item in mine], STABLE)
+        self._undone[declaration.owner.uid] = (
+            declaration.generation,
+            Undone(declaration.generation, rejected, stable),
+        )
+
+    def closed(self, declaration: Declaration, owned: Sequence[Resource], plan: Plan, now: float) -> Judgement:
+        """How the change is doing now that AWS is as declared; what has proved itself is labelled so."""
+        if declaration.rollout is None or declaration.deleting:
+            return Judgement(Stage.PROVED)
+        labels, mine = self._labels_of(declaration.place), [item for item in owned if isinstance(item, Versioned)]
+        labels.forget(step.resource.name for step in plan.steps if _begins_or_ends(step))
+        evidence = self._evidence(declaration, owned, plan.waiting)
+        judgement = Judgement(Stage.PROVED) if declaration.undone else judge(declaration.rollout, evidence, now)
+        waiting = {item.name for item in evidence.unproved} if judgement.stage is not Stage.PROVED else set()
+        labels.prove(item for item in mine if item.name not in waiting)
+        return judgement
+
+    def forget(self, uid: str) -> None:
+        """Drop what is remembered of an object that is gone."""
+        self._undone.pop(uid, None)
+
+    def _evidence(self, declaration: Declaration, owned: Sequence[Resource], steps: Sequence[Step]) -> Evidence:
+        proof = self._labels_of(declaration.place).proof([item for item in owned if isinstance(item, Versioned)])
+        return Evidence(
+            unproved=proof.unproved,
+            leaving=sum(_is_goodbye(step) for step in steps),
+            leaving_since=declaration.applied.baking_since if declaration.applied else None,
+            has_stable=bool(proof.stable),
+            lost=[p.name for p in proof.unproved if p.name not in proof.stable and p.version > VERSIONS_KEPT],
+            alarms=[item for item in owned if isinstance(item, Alarming)],
+        )
+
+    def _recalled(self, declaration: Declaration) -> Undone | None:
+        """What AWS says about this generation: a report may have been lost, or not been written any more."""
+        if declaration.untouched:
+            return None
+        labels = self._labels_of(declaration.place)
+        known = tuple(dict.fromkeys((*declaration.known, *labels.owned(declaration.owner))))
+        rejected = labels.at(known, _label(declaration))
+        if not rejected:
+            return None
+        values = {item.name: item.value for item in rejected}
+        return Undone(declaration.generation, values, labels.at(known, STABLE))
+
+
+def _no_labels(_place: Place) -> Labels:
+    raise LookupError("a rollout needs labels")
+
+
+def in_place_of(declaration: Declaration, stable: Sequence[Kept]) -> Declaration:
+    """The declaration with other values: those of the stable revision, and no parameter that it did not have. Pure."""
+    declared = {parameter.name: parameter for parameter in declaration.parameters}
+    parameters = [_as_it_was(item, declared.get(item.name), declaration.path) for item in stable]
+    return replace(declaration, parameters=tuple(parameters), undone=True)
+
+
+def _as_it_was(kept: Kept, declared: DeclaredParameter | None, path: str) -> DeclaredParameter:
+    if declared is None:
+        # It waits for its deletion, so that AWS still has it as it was.
+        spec = ParameterSpec.model_construct(name=kept.name.removeprefix(f"{path}/"), type=ParameterType(kept.type))
+        return DeclaredParameter(kept.name, kept.value, spec, (), is_leaving=True)
+    if declared.spec.value_policy is ValuePolicy.CREATE_ONLY:
+        return declared
+    # The newest schema may not fit a value that is older than it.
+    spec = declared.spec.model_copy(update={"type": ParameterType(kept.type), "schema_": None})
+    is_secret = isinstance(declared.value, Secret) and not isinstance(kept.value, Secret)
+    return replace(declared, value=Secret(str(kept.value)) if is_secret else kept.value, spec=spec)
+
+
+def _refuse_while_firing(plan: Plan, declaration: Declaration, alarms: Sequence[Alarming]) -> None:
+    rollout, found = declaration.rollout, firing(alarms)
+    if rollout is None or rollout.is_forced or not rollout.rolls_back or not found:
+        return
+    if any(_is_edit(step) and not drifted(step, declaration) for step in plan.steps):
+        owner = declaration.owner
+        raise AlarmFiring(
+            f"{found[0].title} fires already, so that nobody could tell whether this change is good; it waits until the "
+            f"alarm is OK, and nothing was written. To write it all the same: kubectl -n {owner.namespace} annotate dcfg "
+            f"{owner.name} --overwrite {names.FORCE_GENERATION}={declaration.generation}",
+            delay=HELD_BACK_SECONDS,
+        )
+
+
+def _is_edit(step: Step) -> bool:
+    """Whether a step changes what readers get."""
+    if not isinstance(step.resource, Versioned):
+        return False
+    match step.change:
+        case Create() | Delete() | Release():
+            return True
+        case Update(_, _, because):
+            return any(difference.field in ("value", "type") for difference in because)
+
+
+def _is_goodbye(step: Step) -> bool:
+    return isinstance(step.change, Delete | Release) and isinstance(step.resource, Versioned)
+
+
+def _begins_or_ends(step: Step) -> bool:
+    return isinstance(step.change, Create | Delete | Release) and isinstance(step.resource, Versioned)
+
+
+def _was_made_by_it(step: Step, declaration: Declaration) -> bool:
+    """Whether what would be deleted was made by the generation that is undone, and so by nobody else."""
+    is_stable = any(parameter.name == step.resource.name for parameter in declaration.parameters)
+    is_old = isinstance(step.resource, Versioned) and step.resource.version > VERSIONS_KEPT
+    return not is_stable and not is_old and declaration.adoption_policy is AdoptionPolicy.NEVER
+
+
+def _later(plan: Plan, waits: Callable[[Step], bool]) -> Plan:
+    """The plan with these deletions put off."""
+    waiting = tuple(step for step in plan.steps if _is_goodbye(step) and waits(step))
+    steps = tuple(step for step in plan.steps if not (_is_goodbye(step) and waits(step)))
+    return replace(plan, steps=steps, waiting=waiting)
+
+
+def _text(value: str | Secret) -> str:
+    return value.reveal() if isinstance(value, Secret) else value
+
+
+def _label(declaration: Declaration) -> str:
+    """The mark of a generation that failed. A label begins with a letter, and has letters, digits, `.`, `-` and `_`."""
+    return f"rejected-{declaration.generation}-{declaration.owner.uid[:8]}"

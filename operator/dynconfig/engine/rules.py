@@ -1,0 +1,93 @@
+"""Checks the rules of an object: conditions over several of its values, evaluated for all of them together."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from dynconfig.api.parameter import ParameterSpec
+from dynconfig.api.spec import DynamicConfigSpec, ValueRule
+from dynconfig.engine.typed import NotTyped, Typed, typed
+
+if TYPE_CHECKING:
+    from dynconfig.engine.cel import Rule
+
+MAX_WORK = 50_000_000
+"""Characters looked at or made by all rules of one object: half a second, and as many bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What is to say of one rule, by its place in the list; a rule that holds is not spoken of."""
+
+    index: int
+    fault: str = ""
+    unchecked: str = ""
+    """Why it could not be evaluated though nothing is wrong with it."""
+
+
+def verdicts(spec: DynamicConfigSpec, values: Mapping[str, str | None], wrong: Iterable[str]) -> tuple[Verdict, ...]:
+    """All that is to say of the rules.
+
+    A value is None where its source is not there; `wrong` names the parameters whose own fault is told already.
+    """
+    return tuple(_Check(spec, values, frozenset(wrong)).verdicts()) if spec.value_rules else ()
+
+
+class _Check:
+    def __init__(self, spec: DynamicConfigSpec, values: Mapping[str, str | None], wrong: frozenset[str]) -> None:
+        self._rules = spec.value_rules
+        self._parameters = {parameter.name: parameter for parameter in spec.parameters}
+        self._values = values
+        self._wrong = wrong
+        self._left = MAX_WORK
+
+    def verdicts(self) -> Iterator[Verdict]:
+        from dynconfig.engine.cel import RuleFault, compiled
+
+        for index, rule in enumerate(self._rules):
+            try:
+                unchecked = self._unchecked(rule, compiled(rule.rule))
+            except (RuleFault, NotTyped) as fault:
+                yield Verdict(index, fault=str(fault))
+                continue
+            if unchecked:
+                yield Verdict(index, unchecked=unchecked)
+
+    def _unchecked(self, said: ValueRule, rule: "Rule") -> str:
+        """Evaluate a rule; the answer is why it could not be. Raises RuleFault for one that does not hold."""
+        from dynconfig.engine.cel import RuleFault
+
+        self._check_names(rule)
+        names = self._names(rule)
+        missing = [name for name in names if self._values[name] is None]
+        if missing:
+            return f"it needs parameter {', '.join(missing[:3])}, whose value is not there"
+        if self._wrong & set(names):
+            return f"it needs parameter {', '.join(sorted(self._wrong & set(names))[:3])}, whose value is wrong"
+        config = {name: _typed(self._parameters[name], self._values[name] or "") for name in names}
+        self._left -= rule.work(config)
+        if self._left < 0:
+            raise RuleFault("may take too much work with these values; compare less, or put less together")
+        if not rule.holds(config):
+            raise RuleFault(f"does not hold: {said.message or said.rule}")
+        return ""
+
+    def _check_names(self, rule: "Rule") -> None:
+        from dynconfig.engine.cel import RuleFault
+
+        unknown = sorted(rule.reading.read - rule.reading.asked_for - self._parameters.keys())
+        if unknown:
+            raise RuleFault(f"names parameter {', '.join(unknown[:3])}, which is not declared")
+
+    def _names(self, rule: "Rule") -> list[str]:
+        reading = rule.reading
+        return [
+            name for name in self._parameters if reading.is_open or name in reading.read or name in reading.asked_for
+        ]
+
+
+def _typed(parameter: ParameterSpec, value: str) -> Typed:
+    try:
+        return typed(parameter, value)
+    except NotTyped as fault:
+        raise NotTyped(f"cannot be evaluated: the value of parameter {parameter.name} {fault}") from None

@@ -1,0 +1,102 @@
+"""What an event of AWS is about: whose change it tells of, when, and by whom. Pure.
+
+An event is a hint, never a state: it names what to look at, and the look tells what is true.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+PUT = "Put"
+DELETE = "Delete"
+# Labels are no part of what is declared.
+# https://docs.aws.amazon.com/systems-manager/latest/userguide/sysman-paramstore-cwe.html
+_PARAMETER_CHANGES = {"Create": PUT, "Update": PUT, "Delete": DELETE}
+# The operator's calls carry it, see aws/session.py.
+OWN_USER_AGENT = "dynconfig-operator/"
+EVERYWHERE = ""
+
+
+class Unreadable(Exception):
+    """A message is not an event of EventBridge."""
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """Somebody may have changed these."""
+
+    region: str
+    """Where, or EVERYWHERE for what knows no region."""
+    at: float
+    """When AWS says that it happened, in seconds since the epoch, to the second."""
+    operation: str
+    """PUT or DELETE of a parameter, the state of an alarm, or the name of an API call."""
+    parameters: tuple[str, ...] = ()
+    resources: tuple[str, ...] = ()
+    """Names of other resources; some may be names of something else, which does no harm."""
+    actor: str = ""
+    """Who did it, where the event tells."""
+
+
+def parse(text: str) -> Signal | None:
+    """The signal in an event, or None where it concerns nothing that is declared. Raises Unreadable."""
+    try:
+        event = json.loads(text)
+        about = _ABOUT.get(event["detail-type"])
+        at = datetime.fromisoformat(event["time"]).timestamp()
+        return about(event["detail"], str(event["region"]), at) if about else None
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise Unreadable(f"no event of EventBridge: {type(error).__name__}") from None
+
+
+def _parameter(detail: Mapping[str, Any], region: str, at: float) -> Signal | None:
+    operation = _PARAMETER_CHANGES.get(detail["operation"])
+    return Signal(region, at, operation, parameters=(str(detail["name"]),)) if operation else None
+
+
+def _alarm(detail: Mapping[str, Any], region: str, at: float) -> Signal | None:
+    return Signal(region, at, str(detail["state"]["value"]), resources=(str(detail["alarmName"]),))
+
+
+def _call(detail: Mapping[str, Any], region: str, at: float) -> Signal | None:
+    """A call that changed something, by somebody else.
+
+    https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-record-contents.html
+    """
+    if "errorCode" in detail or OWN_USER_AGENT in (detail.get("userAgent") or ""):
+        return None
+    source, names = detail["eventSource"], tuple(_names(detail.get("requestParameters") or {}))
+    is_parameter = source == "ssm.amazonaws.com"
+    return Signal(
+        region=EVERYWHERE if source == "iam.amazonaws.com" else region,
+        at=at,
+        operation=str(detail["eventName"]),
+        parameters=names if is_parameter else (),
+        resources=() if is_parameter else names,
+        actor=str((detail.get("userIdentity") or {}).get("arn") or ""),
+    )
+
+
+def _names(request: Mapping[str, Any]) -> Iterator[str]:
+    """Every text that the request names something by: each API has its own member for the name."""
+    for value in request.values():
+        for text in value if isinstance(value, list) else (value,):
+            if isinstance(text, str):
+                yield _without_arn(text)
+
+
+def _without_arn(text: str) -> str:
+    """The name at the end of an ARN: after the last slash or colon, but for a parameter, whose name has slashes."""
+    if not text.startswith("arn:"):
+        return text
+    _head, found, name = text.partition(":parameter/")
+    return f"/{name}" if found else text.replace("/", ":").rpartition(":")[2]
+
+
+_ABOUT = {
+    "Parameter Store Change": _parameter,
+    "CloudWatch Alarm State Change": _alarm,
+    "AWS API Call via CloudTrail": _call,
+}

@@ -1,0 +1,126 @@
+"""What the conditions are made of, from what came of a reconcile. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from dynconfig.api import names
+from dynconfig.api.status import MESSAGE_LENGTH, Reason
+from dynconfig.engine.errors import DynConfigError, Terminal
+from dynconfig.engine.moment import timestamp
+from dynconfig.engine.outcome import Outcome
+from dynconfig.engine.resource import Resource, Versioned
+from dynconfig.engine.rollout import Judgement, Stage
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the conditions are made of: Ready's value and what goes with it."""
+
+    ready: str
+    reason: str
+    message: str
+    reconciling: bool = False
+    stalled: bool = False
+
+
+def verdict(outcome: Outcome, *, is_hopeless: bool) -> Verdict:
+    """Ready's value, its reason, and what goes with it."""
+    if is_hopeless:
+        return Verdict("False", Reason.DELETION_FAILING, abandon_hint(outcome)[:MESSAGE_LENGTH], stalled=True)
+    done, total = len(outcome.applied), len(outcome.plan.steps)
+    if outcome.error is not None:
+        return error_verdict(outcome.error, f"{done} of {total} changes are made; then: " if done else "")
+    if outcome.is_held:
+        return _held_verdict(outcome)
+    if outcome.remaining:
+        reason = Reason.DELETING if outcome.declaration.deleting else Reason.APPLYING
+        return Verdict("Unknown", reason, f"{done} of {total} changes are made; the rest follows", reconciling=True)
+    return _rollout_verdict(outcome) or Verdict("True", Reason.IN_SYNC, _in_sync(outcome.plan.declared))
+
+
+def _in_sync(declared: Sequence[Resource]) -> str:
+    count = sum(isinstance(resource, Versioned) for resource in declared)
+    others = len(declared) - count
+    text = f"{count} parameter{'' if count == 1 else 's'}"
+    if others:
+        text += f" and {others} other resource{'' if others == 1 else 's'}"
+    return f"{text} {'is' if len(declared) == 1 else 'are'} in AWS as declared"
+
+
+def error_verdict(error: DynConfigError, progress: str = "") -> Verdict:
+    """What an error means for the object."""
+    message = f"{progress}{error}"[:MESSAGE_LENGTH]
+    if isinstance(error, Terminal):
+        return Verdict("False", error.reason, message, stalled=True)
+    return Verdict("Unknown", error.reason, message, reconciling=True)
+
+
+def _held_verdict(outcome: Outcome) -> Verdict:
+    waiting = len(outcome.plan.steps)
+    if not outcome.declaration.suspended:
+        return Verdict(
+            "True", Reason.DRIFT_REPORTED, f"{waiting} resources differ in AWS; driftPolicy Report leaves them so"
+        )
+    if outcome.declaration.deleting:
+        text = f"Deletion waits: spec.suspend is true, and {waiting} resources are still in AWS. Set suspend: false to go on"
+        return Verdict("Unknown", Reason.SUSPENDED, text)
+    edits = waiting - len(outcome.drift)
+    if edits:
+        return Verdict("Unknown", Reason.SUSPENDED, f"{waiting} changes wait, since spec.suspend is true")
+    return Verdict("True", Reason.SUSPENDED, "spec.suspend is true: AWS is observed and not written")
+
+
+def abandon_hint(outcome: Outcome) -> str:
+    """How to give up on a deletion."""
+    owner = outcome.declaration.owner
+    return (
+        f"Deletion has been failing for an hour: {outcome.error}. To let the object go and leave its resources in AWS: "
+        f"kubectl -n {owner.namespace} annotate dcfg {owner.name} {names.ABANDON}=true"
+    )
+
+
+def _rollout_verdict(outcome: Outcome) -> Verdict | None:
+    """What is to be said of a change that has not proved itself; None where there is none."""
+    judgement, declaration = outcome.judgement, outcome.declaration
+    if declaration.undone:
+        return Verdict("False", Reason.ROLLED_BACK, undone(outcome), stalled=True)
+    if judgement.stage is Stage.BAKING:
+        text = f"{_changes(judgement)} until {timestamp(judgement.until)}; no alarm fires"
+        if judgement.lost:
+            text += (
+                f". SSM keeps 100 versions, and the stable one of {judgement.lost[0]} is gone: it could not be put back"
+            )
+        return Verdict("Unknown", Reason.BAKING, text, reconciling=True)
+    if judgement.stage is Stage.ALARMED:
+        return _alarmed(judgement, outcome)
+    return None
+
+
+def _changes(judgement: Judgement) -> str:
+    return f"{judgement.changed} changed parameter{' bakes' if judgement.changed == 1 else 's bake'}"
+
+
+def _alarmed(judgement: Judgement, outcome: Outcome) -> Verdict:
+    rollout = outcome.declaration.rollout
+    if not judgement.is_blamed:
+        text = f"alarm {judgement.alarm} has fired since before the change, which bakes on until it is OK"
+        return Verdict("Unknown", Reason.ALARM_FIRING, text, reconciling=True)
+    if rollout is not None and rollout.is_forced:
+        why = "the generation was forced by annotation, so that it stays"
+    elif rollout is not None and not rollout.rolls_back:
+        why = "rollbackOnAlarm is false, so that it stays"
+    else:
+        why = "there is no stable revision to go back to; edit spec"
+    return Verdict("False", Reason.ALARM_FIRING, f"alarm {judgement.alarm} fires since the change; {why}", stalled=True)
+
+
+def undone(outcome: Outcome) -> str:
+    """That a generation was undone, and what to do."""
+    declaration = outcome.declaration
+    owner, generation = declaration.owner, declaration.generation
+    alarm = f": alarm {outcome.judgement.alarm} fired" if outcome.judgement.alarm else ""
+    return (
+        f"generation {generation} was undone{alarm}; the last stable values are back. Edit spec to try something else, or take "
+        f"it whatever the alarms say: kubectl -n {owner.namespace} annotate dcfg {owner.name} --overwrite "
+        f"{names.FORCE_GENERATION}={generation}"
+    )

@@ -1,0 +1,98 @@
+"""The writes of one parameter to SSM: create it, overwrite it, change its tags, delete it.
+
+Whoever listens to AWS's events is told of each write while it is made.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from dynconfig.api.names import OWNER_TAG
+from dynconfig.engine.errors import AlreadyExists, Conflict, NotPossible, VersionLimit
+from dynconfig.engine.signals import DELETE, PUT
+from dynconfig.kinds.parameter_value import Parameter, all_tags, as_version, keeping_ignored, request, written
+
+if TYPE_CHECKING:
+    from mypy_boto3_ssm.client import SSMClient
+    from mypy_boto3_ssm.type_defs import TagTypeDef
+
+STABLE_LABEL = "stable"
+REJECTED_LABEL = "rejected-"
+
+Writing = Callable[[str, Sequence[str]], AbstractContextManager[None]]
+"""Told of each write while it is made: PUT or DELETE, and the names."""
+
+
+class ParameterWrites:
+    """Writes parameters of one place."""
+
+    def __init__(self, ssm: "SSMClient", writing: Writing) -> None:
+        self._ssm = ssm
+        self._writing = writing
+
+    def create(self, desired: Parameter) -> Parameter:
+        """Create it with its tags. Raises Conflict where it came into being meanwhile."""
+        tags: list[TagTypeDef] = [{"Key": key, "Value": value} for key, value in all_tags(desired)]
+        try:
+            with self._writing(PUT, [desired.name]):
+                answer = self._ssm.put_parameter(**request(desired, desired.initial), Tags=tags, Overwrite=False)
+        except AlreadyExists:
+            raise Conflict(f"parameter {desired.name} came into being this moment; looking again", delay=0.5) from None
+        return written(desired, answer)
+
+    def update(self, desired: Parameter, observed: Parameter, seen: Parameter | None) -> Parameter:
+        """Tags first, and a new version only if more than tags differ; `seen` is what AWS really has of it."""
+        self._update_tags(desired, observed)
+        if replace(observed, owner=desired.owner, tags=desired.tags) == as_version(desired, observed):
+            return replace(observed, owner=desired.owner, tags=desired.tags)
+        value = self._current(desired.name) if desired.value is None else desired.value
+        kept = keeping_ignored(desired, seen) if seen else desired
+        overwrite = request(kept, value, clear_policies=bool(observed.policies))
+        try:
+            answer = self._overwrite(overwrite)
+        except VersionLimit:
+            self._move_label(desired.name)
+            answer = self._overwrite(overwrite)
+        return written(kept, answer)
+
+    def delete(self, names: Sequence[str]) -> None:
+        """Delete at most ten; those that are gone already are no error."""
+        with self._writing(DELETE, names):
+            self._ssm.delete_parameters(Names=list(names))
+
+    def _overwrite(self, overwrite: Mapping[str, Any]) -> Mapping[str, Any]:
+        with self._writing(PUT, [overwrite["Name"]]):
+            return self._ssm.put_parameter(**overwrite, Overwrite=True)
+
+    def _update_tags(self, desired: Parameter, observed: Parameter) -> None:
+        before = {**dict(observed.tags), **({OWNER_TAG: observed.owner} if observed.owner else {})}
+        after = dict(all_tags(desired))
+        resource: Any = {"ResourceType": "Parameter", "ResourceId": desired.name}
+        added: list[TagTypeDef] = [
+            {"Key": key, "Value": text} for key, text in after.items() if before.get(key) != text
+        ]
+        if added:
+            self._ssm.add_tags_to_resource(**resource, Tags=added)
+        removed = sorted(set(before) - set(after))
+        if removed:
+            self._ssm.remove_tags_from_resource(**resource, TagKeys=removed)
+
+    def _current(self, name: str) -> str:
+        """The value that somebody else owns: an overwrite of the description has to send it back."""
+        answer = self._ssm.get_parameter(Name=name, WithDecryption=True)
+        return answer["Parameter"]["Value"]
+
+    def _move_label(self, name: str) -> None:
+        """Free the oldest of the 100 versions from our label; somebody else's label is not ours to move."""
+        pages = self._ssm.get_paginator("get_parameter_history").paginate(Name=name, WithDecryption=False)
+        oldest = min((item for page in pages for item in page["Parameters"]), key=lambda item: item["Version"])
+        labels = oldest.get("Labels", [])
+        ours = [label for label in labels if label == STABLE_LABEL or label.startswith(REJECTED_LABEL)]
+        foreign = sorted(set(labels) - set(ours))
+        if foreign:
+            raise NotPossible(
+                f"parameter {name} has 100 versions and the oldest, {oldest['Version']}, carries the label {foreign[0]}, "
+                "so SSM takes no new version; move or remove that label"
+            )
+        self._ssm.unlabel_parameter_version(Name=name, ParameterVersion=oldest["Version"], Labels=ours)

@@ -1,0 +1,102 @@
+"""When each object is due: what changed at once, what failed after a backoff, all else at its jittered resync."""
+
+import asyncio
+import random
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from dynconfig.engine import resync
+from dynconfig.engine.agenda import Agenda, Key, Lane
+from dynconfig.engine.errors import Retryable
+from dynconfig.engine.outcome import Outcome
+
+FIRST_BACKOFF = 0.5
+LONGEST_BACKOFF = 60.0
+
+
+class Timetable:
+    """The agenda of one event loop, with the times at which things go on it."""
+
+    def __init__(self, agenda: Agenda, clock: Callable[[], float], now: Callable[[], float]) -> None:
+        self._agenda = agenda
+        self._clock = clock
+        self._now = now
+        self._failures: dict[Key, int] = {}
+        self._observed: dict[Key, float] = {}
+        self._news = asyncio.Event()
+
+    def oldest_observation(self) -> float:
+        """Seconds since the least recent look at AWS among all objects."""
+        return self._now() - min(self._observed.values()) if self._observed else 0.0
+
+    def waiting(self) -> int:
+        """Objects that are due and not served yet."""
+        return self._agenda.waiting(self._clock())
+
+    def wake(self, key: Key) -> None:
+        """It is due now, since something changed."""
+        self.again(key, 0.0, Lane.CHANGE)
+
+    def again(self, key: Key, delay: float, lane: Lane) -> None:
+        """It is due in some seconds."""
+        self._agenda.add(key, self._clock() + delay, lane)
+        self._news.set()
+
+    def listed(self, key: Key, document: Mapping[str, Any]) -> None:
+        """It was there when the operator began to look: those that were in order do not all wake together."""
+        delay, observed = resync.first_look(document, self._now(), random.random())  # noqa: S311 - not a secret
+        if observed is not None:
+            self._observed.setdefault(key, observed)
+        self.again(key, delay, Lane.ROUTINE)
+
+    def served(self, key: Key, outcome: Outcome) -> None:
+        """A reconcile has ended so."""
+        if outcome.was_observed and not outcome.declaration.is_partial:
+            self._observed[key] = self._now()
+        error = outcome.error
+        if isinstance(error, Retryable):
+            self.again(key, error.delay or self.backoff(key), Lane.CHANGE)
+        elif outcome.remaining and error is None and not outcome.is_held:
+            self.again(key, 0.0, Lane.CHANGE)
+        elif outcome.again is not None:
+            self._failures.pop(key, None)
+            self.again(key, outcome.again, Lane.CHANGE)
+        else:
+            self._failures.pop(key, None)
+            self._resync(key, outcome.declaration.resync_seconds)
+
+    def backoff(self, key: Key) -> float:
+        """Seconds to wait after one more failure."""
+        failures = self._failures[key] = self._failures.get(key, 0) + 1
+        longest = min(FIRST_BACKOFF * 2 ** min(failures - 1, 10), LONGEST_BACKOFF)
+        return random.uniform(longest / 2, longest)  # noqa: S311 - not a secret
+
+    def forget(self, key: Key) -> None:
+        """The object is gone."""
+        self._agenda.forget(key)
+        self._failures.pop(key, None)
+        self._observed.pop(key, None)
+
+    async def next(self) -> Key:
+        """Wait for the next object that is due; it is nobody else's until `done`."""
+        while True:
+            self._news.clear()
+            key = self._agenda.take(self._clock())
+            if key is not None:
+                return key
+            at = self._agenda.next_at()
+            timeout = None if at is None else max(0.0, at - self._clock())
+            try:
+                await asyncio.wait_for(self._news.wait(), timeout)
+            except TimeoutError:
+                continue
+
+    def done(self, key: Key) -> None:
+        """The object was reconciled."""
+        self._agenda.done(key)
+        self._news.set()
+
+    def _resync(self, key: Key, interval: float) -> None:
+        """Counted from the last look at all of it: events do not put the resync off."""
+        age = self._now() - self._observed.get(key, self._now())
+        self.again(key, resync.delay(interval, age, random.random()), Lane.ROUTINE)  # noqa: S311 - not a secret

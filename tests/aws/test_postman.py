@@ -1,0 +1,227 @@
+"""A postman on the emulated AWS: brings what others changed, drops what we did, and goes on whatever AWS answers."""
+
+import itertools
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import pytest
+from tests.aws.tidy import take_away
+
+from dynconfig.aws.mailbox import Mailbox
+from dynconfig.aws.patterns import event_rules
+from dynconfig.aws.postman import Postman, PostOffice
+from dynconfig.aws.quota import Quota
+from dynconfig.aws.session import Session
+from dynconfig.engine.echoes import Echoes
+from dynconfig.engine.signals import PUT, Signal
+from dynconfig_lab.aws import AwsLab, Faults
+from dynconfig_lab.aws.faults import Injected
+
+pytestmark = pytest.mark.lab
+
+REGION = "eu-west-1"
+PATIENCE = 20.0
+
+_numbers = itertools.count(1)
+
+
+class Ear:
+    """Who is told; it can wait to be told."""
+
+    def __init__(self) -> None:
+        self._news = threading.Condition()
+        self.names: list[str] = []
+        self.counts: dict[str, int] = {}
+        self.up: list[bool] = []
+        self.has_ended = False
+
+    def signals(self, signals: Sequence[Signal]) -> None:
+        """Changes."""
+        self._note(lambda: self.names.extend(name for signal in signals for name in signal.parameters))
+
+    def events(self, outcome: str, count: int) -> None:
+        """Counts."""
+        self._note(lambda: self.counts.update({outcome: self.counts.get(outcome, 0) + count}))
+
+    def listening(self, region: str, *, is_up: bool) -> None:
+        """Up or deaf."""
+        assert region == REGION
+        self._note(lambda: self.up.append(is_up))
+
+    def ended(self) -> None:
+        """A bug."""
+        self._note(lambda: setattr(self, "has_ended", True))
+
+    def wait(self, condition: Callable[["Ear"], bool]) -> None:
+        """Wait until something was told."""
+        with self._news:
+            assert self._news.wait_for(lambda: condition(self), PATIENCE), vars(self)
+
+    def _note(self, action: Callable[[], object]) -> None:
+        with self._news:
+            action()
+            self._news.notify_all()
+
+
+class Round:
+    """A postman of a cluster of its own, and what is around it."""
+
+    def __init__(self, lab: AwsLab) -> None:
+        self.lab = lab
+        self.ear = Ear()
+        self.cluster = f"round-{next(_numbers)}"
+        self.echoes = Echoes(time.time)
+        self.clock = 0.0
+        quota = Quota(lambda: 0.0, lambda _: None, is_limited=False)
+        self.session = Session(quota, lambda *_: None, endpoint=lab.endpoint, pool=2)
+        self.postman = self._postman()
+
+    @property
+    def queue(self) -> str:
+        """The name of its queue."""
+        return f"dynconfig-{self.cluster}-events"
+
+    def aws(self, service: str) -> Any:
+        """boto3 itself."""
+        return self.session.client(service, REGION)._client
+
+    def put(self, name: str) -> str:
+        """Somebody writes a parameter below this round's path."""
+        full = f"/{self.cluster}/{name}"
+        self.aws("ssm").put_parameter(Name=full, Value="x", Type="String", Overwrite=True)
+        return full
+
+    def begin(self) -> None:
+        """Start, and wait until events are heard."""
+        self.postman.start()
+        self.ear.wait(lambda ear: ear.up[-1:] == [True])
+
+    def end(self) -> None:
+        """Stop, and let no thread outlive its test."""
+        self.lab.faults(Faults())
+        self.postman.stop()
+        assert self.postman.join(PATIENCE)
+        take_away(self.aws("sqs"), self.aws("events"), self.queue, event_rules(self.cluster))
+
+    def _postman(self) -> Postman:
+        clients: list[Any] = [self.session.client(service, REGION) for service in ("sqs", "events")]
+        rules = event_rules(self.cluster, [f"/{self.cluster}"])
+        mailbox = Mailbox(*clients, cluster=self.cluster, queue=self.queue, rules=rules, wait_seconds=1)
+        return Postman(REGION, mailbox, self.echoes, self.ear, lambda: self.clock)
+
+
+@pytest.fixture(scope="module")
+def lab() -> Iterator[AwsLab]:
+    with pytest.MonkeyPatch.context() as environment, AwsLab.start() as lab:
+        environment.setenv("AWS_ACCESS_KEY_ID", "lab")
+        environment.setenv("AWS_SECRET_ACCESS_KEY", "lab")
+        yield lab
+
+
+@pytest.fixture
+def round_(lab: AwsLab) -> Iterator[Round]:
+    found = Round(lab)
+    yield found
+    found.end()
+
+
+def test_what_others_change_is_brought(round_: Round) -> None:
+    round_.begin()
+    name = round_.put("a")
+    round_.ear.wait(lambda ear: ear.names == [name])
+    round_.ear.wait(lambda ear: ear.counts.get("signal") == 1)
+
+
+def test_own_writes_are_counted_and_not_brought(round_: Round) -> None:
+    round_.begin()
+    with round_.echoes.writing(REGION, PUT, [f"/{round_.cluster}/a"]):
+        round_.put("a")
+    theirs = round_.put("b")
+    round_.ear.wait(lambda ear: ear.names == [theirs])
+    round_.ear.wait(lambda ear: ear.counts.get("echo") == 1)
+
+
+def test_a_write_of_others_right_after_ours_is_brought(round_: Round) -> None:
+    round_.begin()
+    with round_.echoes.writing(REGION, PUT, [f"/{round_.cluster}/a"]):
+        round_.put("a")
+    theirs = round_.put("a")
+    round_.ear.wait(lambda ear: ear.names == [theirs])
+
+
+def test_a_refusal_is_told_once_and_nothing_else_happens(round_: Round, caplog: pytest.LogCaptureFixture) -> None:
+    round_.lab.faults(Faults(errors={"sqs.CreateQueue": Injected("AccessDenied", "not you")}))
+    with caplog.at_level(logging.INFO):
+        round_.postman.start()
+        round_.ear.wait(lambda ear: ear.up == [False])
+    told = [record.message for record in caplog.records if "are not heard" in record.message]
+    assert len(told) == 1
+    assert "drift there is seen at the resync only" in told[0]
+    assert "CreateQueue was answered with AccessDenied" in told[0]
+
+
+def test_a_queue_that_went_away_is_made_anew(round_: Round, caplog: pytest.LogCaptureFixture) -> None:
+    round_.begin()
+    with caplog.at_level(logging.INFO):
+        round_.aws("sqs").delete_queue(QueueUrl=round_.aws("sqs").get_queue_url(QueueName=round_.queue)["QueueUrl"])
+        round_.ear.wait(lambda ear: ear.up == [True, False, True])
+    assert any("are heard again" in record.message for record in caplog.records)
+    name = round_.put("a")
+    round_.ear.wait(lambda ear: ear.names == [name])
+
+
+def test_passing_faults_are_told_once_however_often_they_come(round_: Round, caplog: pytest.LogCaptureFixture) -> None:
+    round_.lab.faults(Faults(errors={"sqs.GetQueueUrl": Injected("ServiceUnavailable", "oops", 6)}))
+    with caplog.at_level(logging.INFO):
+        round_.postman.start()
+        round_.ear.wait(lambda ear: ear.up[-1:] == [True])
+    assert round_.ear.up.count(False) >= 2
+    assert sum("are not heard" in record.message for record in caplog.records) == 1
+
+
+def test_rules_that_somebody_deleted_are_found_missing_within_an_hour(round_: Round) -> None:
+    round_.begin()
+    events, (rule, *_others) = round_.aws("events"), event_rules(round_.cluster)
+    events.remove_targets(Rule=rule.name, Ids=["operator"])
+    events.delete_rule(Name=rule.name)
+    round_.clock += 3601
+    round_.ear.wait(lambda ear: len(ear.up) == 2)
+    name = round_.put("a")
+    round_.ear.wait(lambda ear: ear.names == [name])
+
+
+def test_what_comes_after_the_end_stays_in_the_queue(round_: Round) -> None:
+    round_.begin()
+    round_.postman.stop()
+    assert round_.postman.join(PATIENCE)
+    round_.put("a")
+    assert round_.ear.names == []
+    assert not round_.ear.has_ended
+    url = round_.aws("sqs").get_queue_url(QueueName=round_.queue)["QueueUrl"]
+    assert round_.aws("sqs").receive_message(QueueUrl=url, WaitTimeSeconds=5)["Messages"]
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_bug_is_told_and_not_hidden(round_: Round) -> None:
+    round_.lab.faults(Faults(errors={"sqs.GetQueueUrl": Injected("InTheTableOfNobody", "new")}))
+    round_.postman.start()
+    round_.ear.wait(lambda ear: ear.has_ended)
+
+
+def test_a_region_is_served_once_and_one_without_a_queue_not_at_all(round_: Round) -> None:
+    asked: list[str] = []
+
+    def postman(region: str) -> Postman | None:
+        asked.append(region)
+        return round_.postman if region == REGION else None
+
+    office = PostOffice(postman)
+    for region in (REGION, "us-east-1", REGION, "us-east-1"):
+        office.serve(region)
+    assert asked == [REGION, "us-east-1"]
+    round_.ear.wait(lambda ear: ear.up == [True])
+    office.close()
+    assert round_.postman.join(PATIENCE)

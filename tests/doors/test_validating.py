@@ -1,0 +1,132 @@
+"""Every fault with file and line."""
+
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from dynconfig.files import read
+from dynconfig.validating import reports
+
+TODAY = date(2026, 11, 24)
+
+TWO_DOCUMENTS = """\
+apiVersion: dynconfig.dev/v1alpha1
+kind: DynamicConfig
+metadata: {name: first}
+spec:
+  path: /first
+  parameters:
+    - name: db/pool
+      value: "many"
+      schema: {type: integer}
+    - {name: db/max, value: "10", schema: {type: integer}}
+    - name: limits
+      value: "{}"
+      schema:
+        type: json
+        jsonSchema:
+          required: [perMinute]
+---
+apiVersion: dynconfig.dev/v1alpha1
+kind: DynamicConfig
+metadata: {name: second}
+spec:
+  path: /second
+  cache:
+    ttlSeconds: 301
+  parameters:
+    - name: colour
+      value: red
+      tier: Golden
+"""
+
+RULES = """\
+apiVersion: dynconfig.dev/v1alpha1
+kind: DynamicConfig
+metadata: {name: ruled}
+spec:
+  path: /ruled
+  parameters:
+    - {name: a, value: "1", schema: {type: integer}}
+    - name: password
+      valueFrom: {secretKeyRef: {name: absent, key: password}}
+    - name: api/token
+      value: t
+  rules:
+    - rule: config.a > 0
+    - rule: config.a > 1
+      message: a is too small
+    - rule: config.password != ''
+    - rule: config.b > 1
+"""
+
+
+SOUNDS_LIKE_A_SECRET = (
+    "parameter api/token: sounds like a secret, and stands here for all to read; put it into a Secret and refer to that "
+    "with valueFrom.secretKeyRef, which makes it a SecureString"
+)
+
+
+def told(folder: Path, text: str) -> list[str]:
+    file = folder / "app.yaml"
+    file.write_text(text)
+    found = reports(read([file], "shop"), TODAY)
+    return [str(remark).removeprefix(f"{folder}/") for report in found for remark in report.remarks]
+
+
+def test_every_fault_of_every_document_has_its_line(tmp_path: Path) -> None:
+    assert told(tmp_path, TWO_DOCUMENTS) == [
+        "app.yaml:7: parameter db/pool: the value is not of type integer",
+        "app.yaml:11: parameter limits: the value does not fit jsonSchema: $: required perMinute",
+        "app.yaml:24: spec.cache.ttlSeconds: Input should be less than or equal to 300",
+        "app.yaml:28: spec.parameters[colour].tier: Input should be 'Standard', 'Advanced' or 'Intelligent-Tiering'",
+    ]
+
+
+def test_rules_have_their_line_and_say_what_they_wait_for(tmp_path: Path) -> None:
+    assert told(tmp_path, RULES) == [
+        "app.yaml:14: spec.rules[1]: does not hold: a is too small",
+        "app.yaml:17: spec.rules[3]: names parameter b, which is not declared",
+        f"app.yaml:10: warning: {SOUNDS_LIKE_A_SECRET}",
+        "app.yaml:16: not checked: spec.rules[2]: it needs parameter password, whose value is not there",
+    ]
+
+
+def test_a_list_of_objects_is_read_item_by_item(tmp_path: Path) -> None:
+    indented = "".join(f"    {line}\n" for line in TWO_DOCUMENTS.split("---\n", maxsplit=1)[0].splitlines())
+    listed = f"apiVersion: v1\nkind: List\nitems:\n  -\n{indented}"
+    assert told(tmp_path, listed)[0] == "app.yaml:11: parameter db/pool: the value is not of type integer"
+
+
+def test_a_list_of_something_else_is_passed_over(tmp_path: Path) -> None:
+    other = "kind: PriceList\nmetadata: {name: x}\nitems: [1, 2]\n---\n"
+    assert told(tmp_path, other + RULES)[0].startswith("app.yaml:18: spec.rules[1]")
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("parameters: 5", 6),
+        ("parameters:\n    - 5", 7),
+        ("parameters:\n    - name: a", 7),
+        ("parameters: [{name: a, value: x, schema: {type: integer}}]", 6),
+        ("parameters:\n    - &p {name: a, value: '1'}\n    - *p", 4),
+        ("tags: &t {a: b}\n  cache: {<<: {size: 5}, ttlSeconds: -1}", 7),
+        ("region: moon", 6),
+        ("unknown: 1", 6),
+        ("parameters: [{name: a, value: '{}', schema: {type: json, jsonSchema: {\n      a: 2026-01-01}}}]", 7),
+    ],
+)
+def test_the_line_is_that_of_the_innermost_field_that_is_written(tmp_path: Path, text: str, line: int) -> None:
+    head = "apiVersion: dynconfig.dev/v1alpha1\nkind: DynamicConfig\nmetadata: {name: x}\nspec:\n"
+    found = told(tmp_path, f"{head}  path: /x\n  {text}\n")
+    assert found
+    assert {remark.split(":")[1] for remark in found} == {str(line)}
+
+
+def test_what_cannot_be_parsed_at_all_counts_no_parameters(tmp_path: Path) -> None:
+    file = tmp_path / "app.yaml"
+    file.write_text(RULES.replace("/ruled", "ruled").split("  parameters")[0] + "  parameters: none\n")
+    (report,) = reports(read([file], "shop"), TODAY)
+    assert (report.title, report.parameters, report.faults) == ("shop/ruled", 0, 2)

@@ -1,0 +1,143 @@
+"""Drift is heard of by event: it is corrected or told in seconds, own writes wake nobody, and a lost event is no harm."""
+
+import signal
+from typing import Any
+
+import pytest
+from tests.e2e.world import World
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
+
+SECONDS = 5.0
+
+
+def rule(world: World) -> str:
+    """The operator's rule for changes of parameters."""
+    rules = world.stage.aws("events").list_rules(NamePrefix="dynconfig-")["Rules"]
+    return next((str(item["Name"]) for item in rules if item["Name"].endswith("-parameters")), "")
+
+
+def is_listening(world: World) -> bool:
+    """Whether the rule leads to the queue: the operator makes both when it hears of the first object."""
+    name = rule(world)
+    return bool(name and world.stage.aws("events").list_targets_by_rule(Rule=name)["Targets"])
+
+
+def queue(world: World) -> str:
+    """The operator's queue."""
+    (url,) = world.stage.aws("sqs").list_queues(QueueNamePrefix="dynconfig-")["QueueUrls"]
+    return str(url)
+
+
+def heard_of(world: World, name: str) -> None:
+    """Wait until events are heard: a marker of another object is corrected without a request."""
+    world.declare(name, world.spec({"name": name, "value": "1"}))
+    world.wait_ready(name)
+    world.wait("events come", lambda: is_listening(world))
+    world.put_by_hand(name, "2")
+    world.wait("the marker is put back", lambda: world.value(name) == "1")
+
+
+def test_drift_is_corrected_in_seconds_and_its_author_named(world: World) -> None:
+    heard_of(world, "ready")
+    world.declare("swift", world.spec({"name": "a", "value": "1"}, {"name": "b", "value": "1"}))
+    world.wait_ready("swift")
+    world.put_by_hand("a", "2")
+    world.wait("it is put back", lambda: world.value("a") == "1", SECONDS)
+    assert "value is 2, declared 1 (by arn:aws:iam::" in world.wait_event("swift", "DriftFound")
+    world.wait_event("swift", "DriftCorrected")
+    assert world.version("b") == 1
+
+
+def test_reported_drift_stands_in_status_within_seconds_and_goes_when_it_is_gone(world: World) -> None:
+    world.declare("told", world.spec({"name": "a", "value": "1"}, driftPolicy="Report"))
+    world.wait_ready("told")
+    observed = world.status("told")["lastObservedTime"]
+    world.put_by_hand("a", "2")
+    world.wait("it is told", lambda: world.condition("told", "Drifted")[0] == "True", SECONDS)
+    (drift,) = world.status("told")["drift"]
+    assert (drift["field"], drift["observed"]) == ("value", "2")
+    assert drift["lastModifiedBy"].startswith("arn:aws:iam::")
+    assert world.status("told")["lastObservedTime"] == observed
+    world.put_by_hand("a", "1")
+    world.wait("it is gone", lambda: "Drifted" not in world.conditions("told"), SECONDS)
+    assert [reason for reason, _ in world.events("told")].count("DriftFound") == 1
+
+
+def test_a_parameter_that_was_deleted_is_back_in_seconds(world: World) -> None:
+    world.declare("back", world.spec({"name": "a", "value": "1"}))
+    world.wait_ready("back")
+    world.ssm.delete_parameter(Name=f"{world.path}/a")
+    world.wait("it is back", lambda: world.value("a") == "1", SECONDS)
+    assert "exists is no, declared yes" in world.wait_event("back", "DriftFound")
+
+
+def test_own_writes_wake_nobody(world: World) -> None:
+    heard_of(world, "before")
+    world.stage.lab.reset_calls()
+    world.declare("quiet", world.spec(*({"name": f"p{number}", "value": "1"} for number in range(10))))
+    world.wait_ready("quiet")
+    world.edit("quiet", {"spec": {"parameters": [{"name": f"p{number}", "value": "2"} for number in range(10)]}})
+    world.wait_ready("quiet")
+    # Events come in order: when this one was answered, those of the writes before it were passed over.
+    world.put_by_hand("before", "2")
+    world.wait("the marker is put back", lambda: world.version("before") == 5, SECONDS)
+    calls = world.stage.calls()
+    looks = {"two looks at ten": 2, "the marker's": 1}
+    assert calls["ssm.GetParameters"] == sum(looks.values())
+    assert calls["ssm.PutParameter"] == 10 + 10 + 1 + 1
+
+
+def test_a_write_of_others_right_after_ours_is_not_taken_for_ours(world: World) -> None:
+    heard_of(world, "first")
+    for number in range(3):
+        world.declare(f"raced-{number}", world.spec({"name": f"r{number}", "value": "ours"}))
+        world.wait("it is written", lambda number=number: world.value(f"r{number}") == "ours")  # type: ignore[misc]
+        world.put_by_hand(f"r{number}", "theirs")
+    for number in range(3):
+        world.wait(
+            "it is put back",
+            lambda number=number: world.value(f"r{number}") == "ours",  # type: ignore[misc]
+            SECONDS,
+        )
+
+
+def test_a_lost_event_costs_no_more_than_the_time_to_the_resync(world: World) -> None:
+    heard_of(world, "heard")
+    world.declare("lost", world.spec({"name": "a", "value": "1"}, resyncInterval="10s"))
+    world.wait_ready("lost")
+    events, name = world.stage.aws("events"), rule(world)
+    targets = events.list_targets_by_rule(Rule=name)["Targets"]
+    events.remove_targets(Rule=name, Ids=[target["Id"] for target in targets])
+    world.put_by_hand("a", "2")
+    events.put_targets(Rule=name, Targets=targets)
+    world.wait("it is put back", lambda: world.value("a") == "1", 25)
+
+
+def test_a_queue_that_went_away_is_made_anew(world: World) -> None:
+    heard_of(world, "earlier")
+    sqs: Any = world.stage.aws("sqs")
+    sqs.delete_queue(QueueUrl=queue(world))
+    world.wait("there is a queue", lambda: bool(sqs.list_queues(QueueNamePrefix="dynconfig-").get("QueueUrls")))
+    heard_of(world, "later")
+
+
+def test_what_changed_while_the_operator_was_away_is_heard_of_when_it_is_back(world: World) -> None:
+    world.declare("absent", world.spec({"name": "a", "value": "1"}))
+    world.wait_ready("absent")
+    heard_of(world, "present")
+    world.stage.operator.signal("operator", signal.SIGKILL)
+    world.put_by_hand("a", "2")
+    world.stage.operator.restart("operator")
+    # The poll that died with the operator may have taken the event; it comes again after some seconds.
+    world.wait("it is put back", lambda: world.value("a") == "1", 20)
+
+
+def test_events_of_what_nobody_declares_wake_nobody(world: World) -> None:
+    heard_of(world, "only")
+    world.stage.lab.reset_calls()
+    for number in range(5):
+        world.ssm.put_parameter(Name=f"{world.path}/stranger-{number}", Value="x", Type="String")
+    world.put_by_hand("only", "2")
+    world.wait("the marker is put back", lambda: world.version("only") == 5, SECONDS)
+    assert world.stage.calls()["ssm.GetParameters"] == 1

@@ -1,0 +1,77 @@
+"""A signal reaches the objects that declare or report what it names, and no others."""
+
+from typing import Any
+
+import pytest
+
+from dynconfig.engine.addressees import Addressees
+from dynconfig.engine.agenda import Key
+from dynconfig.engine.signals import EVERYWHERE, PUT, Signal
+
+HOME = "eu-west-1"
+SHOP, CART = Key("shop", "shop"), Key("shop", "cart")
+
+
+def document(path: str, *names: str, region: str | None = None) -> dict[str, Any]:
+    spec = {"path": path, "parameters": [{"name": name, "value": "1"} for name in names]}
+    return {"spec": {**spec, **({"region": region} if region else {})}}
+
+
+def spoken(*names: str, region: str = HOME) -> Signal:
+    return Signal(region, 0.0, PUT, parameters=names)
+
+
+def changed(*names: str, region: str = HOME) -> Signal:
+    return Signal(region, 0.0, "PutRule", resources=names)
+
+
+@pytest.fixture
+def addressees() -> Addressees:
+    found = Addressees(HOME)
+    found.note(SHOP, document("/shop", "a", "db/host"))
+    return found
+
+
+def test_a_declared_name_leads_to_its_object(addressees: Addressees) -> None:
+    assert addressees.of(spoken("/shop/db/host")) == {SHOP: ("/shop/db/host",)}
+
+
+@pytest.mark.parametrize("name", ["/shop/other", "/shop", "/shop/db", "/other/a", "/shopping/a", "a", "/", ""])
+def test_other_names_lead_nowhere(addressees: Addressees, name: str) -> None:
+    assert addressees.of(spoken(name)) == {}
+
+
+def test_the_same_name_in_another_region_is_another_parameter(addressees: Addressees) -> None:
+    assert addressees.of(spoken("/shop/a", region="us-east-1")) == {}
+    addressees.note(CART, document("/shop", "a", region="us-east-1"))
+    assert addressees.of(spoken("/shop/a", region="us-east-1")) == {CART: ("/shop/a",)}
+
+
+def test_nested_paths_and_two_claims_lead_to_all(addressees: Addressees) -> None:
+    addressees.note(CART, document("/shop/db", "host"))
+    assert set(addressees.of(spoken("/shop/db/host"))) == {SHOP, CART}
+
+
+def test_a_name_that_is_only_reported_counts_until_it_is_gone(addressees: Addressees) -> None:
+    reported = {"parameters": [{"name": "/shop/old", "version": 1}]}
+    addressees.note(SHOP, {**document("/shop", "a"), "status": reported})
+    assert SHOP in addressees.of(spoken("/shop/old"))
+    addressees.note(SHOP, document("/shop", "a"))
+    assert addressees.of(spoken("/shop/old")) == {}
+
+
+def test_reported_resources_lead_to_their_object(addressees: Addressees) -> None:
+    listed = [{"kind": "Alarm", "name": "dynconfig-shop-errors"}, {"kind": "Role", "name": "dynconfig-shop"}]
+    addressees.note(SHOP, {**document("/shop", "a"), "status": {"resources": listed}})
+    assert addressees.of(changed("dynconfig-shop-errors")) == {SHOP: ("dynconfig-shop-errors",)}
+    assert addressees.of(changed("dynconfig-shop", region="us-east-1")) == {}
+    assert addressees.of(changed("dynconfig-shop", region=EVERYWHERE)) == {SHOP: ("dynconfig-shop",)}
+    assert addressees.of(changed("dynconfig-other")) == {}
+
+
+def test_an_object_that_is_gone_is_forgotten(addressees: Addressees) -> None:
+    addressees.note(SHOP, {**document("/shop", "a"), "status": {"resources": [{"kind": "Rule", "name": "r"}]}})
+    addressees.forget(SHOP)
+    addressees.forget(SHOP)
+    assert addressees.of(spoken("/shop/a")) == {}
+    assert addressees.of(changed("r")) == {}

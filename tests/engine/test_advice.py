@@ -1,0 +1,74 @@
+"""What is allowed and yet unwise."""
+
+from datetime import date
+from typing import Any
+
+import pytest
+from tests.engine.toy import document
+
+from dynconfig.api.function import RUNTIME_ENDS
+from dynconfig.engine.advice import advice
+
+TODAY = date(2026, 11, 24)
+
+
+def advised(today: date = TODAY, parameters: tuple[dict[str, Any], ...] = (), **spec: Any) -> list[str]:
+    return [finding.text for finding in advice(document({}, parameters=[*parameters], **spec), today)]
+
+
+@pytest.mark.parametrize(
+    ("name", "sounds"),
+    [
+        ("db/password", True),
+        ("adminPassword", True),
+        ("DB_PASSWD", True),
+        ("api/token", True),
+        ("client-secret", True),
+        ("api/key", True),
+        ("apiKey", True),
+        ("accesskey", True),
+        ("signing.keys", True),
+        ("keyboard/layout", False),
+        ("db/host", False),
+        ("keepalive", False),
+    ],
+)
+def test_a_name_that_sounds_like_a_secret_with_its_value_in_the_open(name: str, sounds: bool) -> None:
+    told = advised(parameters=({"name": name, "value": "1"},))
+    assert bool(told) == sounds
+    if told:
+        assert f"parameter {name}: sounds like a secret" in told[0]
+        assert "valueFrom.secretKeyRef" in told[0]
+
+
+@pytest.mark.parametrize(
+    "parameter",
+    [
+        {"valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}},
+        {"valueFrom": {"configMapKeyRef": {"name": "c", "key": "k"}}},
+        {"value": "a,b", "type": "StringList"},
+    ],
+)
+def test_a_secret_that_stands_elsewhere_is_no_matter(parameter: dict[str, Any]) -> None:
+    assert advised(parameters=({"name": "password", **parameter},)) == []
+
+
+def test_a_runtime_past_its_end_is_told_with_the_one_to_move_to() -> None:
+    old = {"runtime": "python3.11"}
+    assert advised(function=old) == []
+    assert advised(RUNTIME_ENDS["python3.11"], function=old) == []
+    (told,) = advised(date(2027, 7, 1), function=old)
+    assert told == ("spec.function.runtime: python3.11 is past its end in Lambda, which was 2027-06-30; set python3.14")
+
+
+def test_when_all_runtimes_are_past_their_end_the_operator_is_too() -> None:
+    (told,) = advised(date(2040, 1, 1), function={})
+    assert "update the operator" in told
+
+
+def test_a_function_of_the_users_own_has_its_own_runtime() -> None:
+    assert advised(date(2040, 1, 1), function={"name": "f", "mode": "Attach"}) == []
+
+
+def test_no_advice_about_what_is_invalid() -> None:
+    assert advised(parameters=({"name": "password", "value": "1", "tier": "Golden"},)) == []

@@ -1,0 +1,74 @@
+"""Drift as it is told: each field once, and with whoever AWS says did it."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from tests.engine.toy import Thing, Toy, declared
+
+from dynconfig.engine import drift, notes, report
+from dynconfig.engine.outcome import Outcome
+from dynconfig.engine.plan import Difference, Plan, Step, Update
+from dynconfig.engine.resource import Resource
+
+JANE = "arn:aws:sts::123456789012:assumed-role/admin/jane"
+NOW = "2027-01-15T08:00:00Z"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Siren(Resource):
+    """A resource of which AWS keeps no versions and tells no author."""
+
+    level: int
+
+
+def drifted(*steps: tuple[Resource, Resource], heard: dict[str, str] | None = None) -> Outcome:
+    """An outcome in which these differ, and were not corrected."""
+    found = tuple(
+        Step(Toy(), Update(observed, desired, (Difference("level", "1", "2"),))) for observed, desired in steps
+    )
+    declaration = replace(declared({}), heard=heard or {})
+    return Outcome(declaration, Plan(found), drift=found, was_observed=True, is_held=True)
+
+
+def sirens(count: int) -> list[tuple[Resource, Resource]]:
+    return [(Siren(name=f"s{number}", level=2), Siren(name=f"s{number}", level=1)) for number in range(count)]
+
+
+def told(outcome: Outcome, now: str = NOW, previous: dict[str, Any] | None = None) -> list[dict[str, Any]]:
+    found = drift.standing(outcome, previous or {}, now)
+    return [item.model_dump(mode="json", by_alias=True, exclude_none=True) for item in found]
+
+
+def test_the_author_in_an_event_is_told_of_what_aws_keeps_no_author_of() -> None:
+    (found,) = told(drifted(*sirens(1), heard={"s0": JANE}))
+    assert found["lastModifiedBy"] == JANE
+    assert "lastModifiedBy" not in told(drifted(*sirens(1), heard={"s0": ""}))[0]
+    assert "lastModifiedBy" not in told(drifted(*sirens(1)))[0]
+
+
+def test_the_author_that_aws_keeps_counts_more_than_the_one_in_an_event() -> None:
+    pair = (Thing(name="t", modified_by="arn:aws:iam::1:user/joe"), Thing(name="t"))
+    assert told(drifted(pair, heard={"t": JANE}))[0]["lastModifiedBy"] == "arn:aws:iam::1:user/joe"
+
+
+def test_an_event_says_who_it_was() -> None:
+    (note,) = notes.of(drifted(*sirens(1), heard={"s0": JANE}), {}, 1.8e9)
+    assert note.message == f"Siren s0: level is 2, declared 1 (by {JANE})"
+
+
+def test_drift_is_new_once_and_keeps_the_time_at_which_it_was_found() -> None:
+    outcome = drifted(*sirens(2))
+    before = {"drift": told(drifted(*sirens(1)))}
+    assert [step.resource.name for step, _ in drift.new(outcome, before)] == ["s1"]
+    later = told(outcome, "2027-01-15T09:00:00Z", before)
+    assert [item["since"] for item in later] == [NOW, "2027-01-15T09:00:00Z"]
+    assert drift.new(outcome, {"drift": later}) == []
+
+
+def test_a_list_of_drift_that_is_full_is_not_told_again_at_each_look() -> None:
+    outcome = drifted(*sirens(150))
+    status = report.status(outcome, {}, 1.8e9, None)
+    assert len(status["drift"]) == 100
+    assert len(drift.new(outcome, {})) == 150
+    assert drift.new(outcome, status) == []
+    assert notes.of(outcome, status, 1.8e9) == ()

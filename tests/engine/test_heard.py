@@ -1,0 +1,64 @@
+"""What a look at what was heard of says in status: drift and who did it, and not that all else was looked at."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from tests.engine.toy import Toy, declared
+
+from dynconfig.engine import report
+from dynconfig.engine.declaration import Declaration
+from dynconfig.engine.outcome import Outcome
+
+VALUES = {"a": "1", "b": "2"}
+NOW = 1.8e9
+JANE = "arn:aws:sts::123456789012:assumed-role/admin/jane"
+
+
+@pytest.fixture
+def toy() -> Toy:
+    return Toy()
+
+
+@pytest.fixture
+def status(toy: Toy) -> dict[str, Any]:
+    return report.status(toy.engine().run(declared(VALUES)), {}, NOW, None)
+
+
+def heard(status: dict[str, Any], **about: Any) -> Declaration:
+    return replace(declared(VALUES, status=status, **about), heard={"/app/a": JANE})
+
+
+def later(outcome: Outcome, previous: dict[str, Any]) -> dict[str, Any]:
+    return report.status(outcome, previous, NOW + 60, None)
+
+
+def test_a_look_at_what_was_heard_of_does_not_move_the_time_of_the_report(toy: Toy, status: dict[str, Any]) -> None:
+    assert later(toy.engine().run(heard(status)), status) == status
+    assert (
+        later(toy.engine().run(declared(VALUES, status=status)), status)["lastObservedTime"] == "2027-01-15T08:01:00Z"
+    )
+
+
+def test_an_edit_is_looked_at_as_a_whole_whatever_was_heard_meanwhile(toy: Toy, status: dict[str, Any]) -> None:
+    assert (
+        later(toy.engine().run(heard(status, generation=2)), status)["lastObservedTime"] != status["lastObservedTime"]
+    )
+
+
+def test_a_request_of_a_person_is_a_whole_look(status: dict[str, Any]) -> None:
+    asked = {"dynconfig.dev/reconcile-requested-at": "now"}
+    assert not heard(status, annotations=asked).is_partial
+    assert heard(status).is_partial
+
+
+def test_without_a_report_it_is_a_whole_look() -> None:
+    assert not replace(declared(VALUES), heard={"/app/a": ""}).is_partial
+
+
+def test_drift_that_was_heard_of_stands_in_status_under_report(toy: Toy, status: dict[str, Any]) -> None:
+    toy.by_hand("/app/a", "theirs")
+    found = later(toy.engine().run(heard(status, driftPolicy="Report")), status)
+    assert [(item["field"], item["observed"], item["since"]) for item in found["drift"]] == [
+        ("value", "theirs", "2027-01-15T08:01:00Z")
+    ]

@@ -1,0 +1,136 @@
+"""With a real Argo CD: sync, health through all its words, self-heal, promotion; and the operator never makes a difference."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from tests.gitops.live.shop import NAMES, Shop
+
+from dynconfig_lab.aws import Faults
+
+pytestmark = [pytest.mark.argocd, pytest.mark.timeout(3600)]
+
+Change = Callable[[dict[str, Any]], None]
+
+
+def setting(**fields: Any) -> Change:
+    """A change of fields of spec."""
+    return lambda document: document["spec"].update(fields)
+
+
+def test_the_application_set_brings_every_environment_into_aws(shop: Shop) -> None:
+    for name in NAMES:
+        shop.wait_for(name, "Synced", "Healthy")
+        assert shop.world(name).value("database/host") == f"db.{name}.shop.internal"
+        assert shop.resource_health(name)["status"] == "Healthy"
+
+
+def test_a_commit_reaches_parameter_store(shop: Shop) -> None:
+    shop.wait_for("dev", "Synced", "Healthy")
+    values = shop.checkout / "environments" / "dev" / "values.yaml"
+    values.write_text(values.read_text().replace("db.dev.shop.internal", "other.dev.shop.internal"))
+    commit = shop.publish("dev")
+    shop.wait_for("dev", "Synced", "Healthy", commit)
+    assert shop.world("dev").value("database/host") == "other.dev.shop.internal"
+
+
+def test_health_goes_through_all_its_words(shop: Shop) -> None:
+    shop.wait_for("dev", "Synced", "Healthy")
+    shop.wait_for("dev", "Synced", "Suspended", shop.commit("dev", setting(suspend=True)))
+    shop.wait_for("dev", "Synced", "Healthy", shop.commit("dev", setting(suspend=False)))
+    values = shop.checkout / "environments" / "dev" / "values.yaml"
+    good = values.read_text()
+    values.write_text(good.replace('value: "true"', "value: perhaps"))
+    shop.wait_for("dev", "Synced", "Degraded", shop.publish("dev"))
+    assert "features/new-ui" in shop.world("dev").condition("shop")[2]
+    values.write_text(good)
+    shop.wait_for("dev", "Synced", "Healthy", shop.publish("dev"))
+
+
+def test_what_passes_by_itself_is_progressing_and_then_healthy(shop: Shop) -> None:
+    shop.wait_for("dev", "Synced", "Healthy")
+    dev = shop.world("dev")
+    dev.kubectl("delete", "secret", "shop-db")
+    dev.annotate("shop", "reconcile-requested-at", "while-the-secret-is-away")
+    shop.wait_for("dev", "Synced", "Progressing")
+    dev.secret("shop-db", password="canary-dev")
+    shop.wait_for("dev", "Synced", "Healthy")
+
+
+def test_an_edit_by_hand_is_healed(shop: Shop) -> None:
+    shop.wait_for("dev", "Synced", "Healthy")
+    dev = shop.world("dev")
+    dev.edit("shop", {"spec": {"suspend": True, "deletionPolicy": "Retain"}})
+    shop.wait("git stands again", lambda: dev.get("shop")["spec"]["deletionPolicy"] == "Delete")
+    assert dev.get("shop")["spec"]["suspend"] is False
+    shop.wait_for("dev", "Synced", "Healthy")
+
+
+def test_nothing_that_the_operator_writes_is_a_difference(shop: Shop) -> None:
+    shop.wait_for("dev", "Synced", "Healthy")
+    dev = shop.world("dev")
+    with shop.watching("dev") as seen:
+        dev.put_by_hand("database/host", "by.hand.internal")
+        dev.look_now("shop")
+        assert dev.condition("shop", "Drifted")[0] == "True"
+        shop.refresh("dev", "hard")
+        shop.wait("the caches were forgotten", lambda: not _is_refreshing(shop))
+        shop.wait_for("dev", "Synced", "Healthy")
+        dev.put_by_hand("database/host", "db.dev.shop.internal")
+        dev.look_now("shop")
+    assert set(seen) == {"Synced"}
+    # Drift under Report is told in status, and is no fault.
+    assert "Drifted" not in dev.conditions("shop")
+
+
+def test_what_is_taken_out_of_git_stays_until_aws_is_rid_of_it(shop: Shop) -> None:
+    shop.wait_for("dev", "Synced", "Healthy")
+    dev, folder = shop.world("dev"), shop.checkout / "environments" / "dev"
+    (folder / "second.yaml").write_text(_SECOND)
+    kustomization = (folder / "kustomization.yaml").read_text()
+    (folder / "kustomization.yaml").write_text(kustomization.replace("  - ../base\n", "  - ../base\n  - second.yaml\n"))
+    shop.wait_for("dev", "Synced", "Healthy", shop.publish("dev"))
+    assert second_value(shop) == "1"
+    shop.stage.lab.faults(Faults(down=True))
+    (folder / "second.yaml").unlink()
+    (folder / "kustomization.yaml").write_text(kustomization)
+    commit = shop.publish("dev")
+    shop.wait_for("dev", "OutOfSync", "Progressing", commit)
+    assert dev.get("second")["metadata"]["deletionTimestamp"]
+    shop.stage.lab.faults(Faults())
+    shop.wait_for("dev", "Synced", "Healthy", commit)
+    assert dev.is_gone("second")
+    assert second_value(shop) is None
+
+
+def test_an_environment_follows_the_one_before_when_that_is_healthy(shop: Shop) -> None:
+    shop.wait_for("staging", "Synced", "Healthy")
+    base = shop.checkout / "environments" / "base" / "config.yaml"
+    base.write_text(base.read_text().replace('value: "30"', 'value: "45"'))
+    commit = shop.publish("dev")
+    assert shop.world("staging").value("api/timeout") == "30"
+    shop.promote("dev", "staging")
+    shop.refresh("staging")
+    shop.wait_for("staging", "Synced", "Healthy", commit)
+    assert shop.world("staging").value("api/timeout") == "45"
+    assert shop.world("prod").value("api/timeout") == "30"
+
+
+def second_value(shop: Shop) -> str | None:
+    """The value of the second object's only parameter."""
+    answer = shop.stage.aws("ssm").get_parameters(Names=["/shop-second/dev/a"])
+    return next((str(item["Value"]) for item in answer["Parameters"]), None)
+
+
+def _is_refreshing(shop: Shop) -> bool:
+    return "argocd.argoproj.io/refresh" in (shop.application("dev")["metadata"].get("annotations") or {})
+
+
+_SECOND = """
+apiVersion: dynconfig.dev/v1alpha1
+kind: DynamicConfig
+metadata: {name: second}
+spec:
+  path: /shop-second/dev
+  parameters: [{name: a, value: "1"}]
+"""

@@ -1,0 +1,156 @@
+"""DynamicConfigs in every state that a GitOps tool may meet, with the statuses that the operator itself would write."""
+
+import copy
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from tests.engine.toy import Thing, Toy, declared, document, goodbye
+
+from dynconfig.api import names
+from dynconfig.engine import report
+from dynconfig.engine.declaration import Declaration
+from dynconfig.engine.errors import DynConfigError, InvalidSpec, NotOwned, SourceMissing, Throttled
+from dynconfig.engine.moment import timestamp
+
+NOW = 1795521600.0
+VALUES = {"api/timeout": "30", "database/host": "db.shop.internal"}
+
+Document = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parameter(Thing):
+    """A thing whose title is that of the real kind."""
+
+
+@dataclass
+class Store(Toy):
+    """The toy kind, keeping parameters."""
+
+    value: type[Thing] = Parameter
+
+    def desired(self, declaration: Declaration) -> Iterable[Thing]:
+        """One parameter for each that is declared."""
+        owner = declaration.owner.tag
+        return [Parameter(name=p.name, owner=owner, value=p.value, last_modified=NOW) for p in declaration.parameters]
+
+
+@dataclass(frozen=True)
+class Case:
+    """An object, and how it should look to Argo CD and to kstatus."""
+
+    name: str
+    argocd: str
+    kstatus: str
+    make: Callable[[], Document]
+
+
+def cases() -> Mapping[str, Case]:
+    """All states, by name."""
+    return {case.name: case for case in _CASES}
+
+
+def failing(error: DynConfigError) -> Document:
+    """An object whose first write ends in this error."""
+    return _object(_ran(Store(failures={"/app/api/timeout": error}), declared(VALUES)))
+
+
+def reversed_conditions(found: Document) -> Document:
+    """The same object with its conditions the other way round."""
+    other = copy.deepcopy(found)
+    if "conditions" in other.get("status", {}):
+        other["status"]["conditions"].reverse()
+    return other
+
+
+def _object(status: Document | None, *, generation: int = 1, **spec: Any) -> Document:
+    found = document(VALUES, generation=generation, **spec)
+    found.pop("status")
+    found["metadata"] |= {"name": "shop", "namespace": "shop-dev"}
+    if not found["metadata"]["annotations"]:
+        found["metadata"].pop("annotations")
+    kept = {"status": status} if status is not None else {}
+    return {"apiVersion": names.API_VERSION, "kind": names.KIND, **found, **kept}
+
+
+def _ran(store: Store, declaration: Declaration, previous: Mapping[str, Any] | None = None) -> Document:
+    return report.status(store.engine().run(declaration), previous or {}, NOW, None)
+
+
+def _applied(store: Store | None = None) -> Document:
+    return _ran(store or Store(), declared(VALUES))
+
+
+def _in_sync() -> Document:
+    return _object(_applied())
+
+
+def _starting() -> Document:
+    return _object(report.starting(1, NOW))
+
+
+def _refused(error: DynConfigError, **spec: Any) -> Document:
+    return _object(report.failure(error, 2, _applied(), NOW, None), generation=2, **spec)
+
+
+def _half_applied() -> Document:
+    status = report.status(Store().engine().run(declared(VALUES), lambda: False), {}, NOW, None)
+    return _object(status)
+
+
+def _drift_reported() -> Document:
+    store = Store()
+    before = _applied(store)
+    seen = store.store["/app/api/timeout"]
+    store.store[seen.name] = replace(seen, value="60", version=2, modified_by="arn:aws:iam::123456789012:user/ann")
+    return _object(_ran(store, declared(VALUES, driftPolicy="Report", status=before), before), driftPolicy="Report")
+
+
+def _suspended() -> Document:
+    store = Store()
+    before = _applied(store)
+    return _object(_ran(store, declared(VALUES, suspend=True, generation=2, status=before), before), **_PAUSED)
+
+
+def _suspended_waiting() -> Document:
+    return _object(_ran(Store(), declared(VALUES, suspend=True, generation=2)), **_PAUSED)
+
+
+def _edited(status: Document) -> Document:
+    return _object(status, generation=status["observedGeneration"] + 1)
+
+
+def _deleting() -> Document:
+    store = Store()
+    before = _applied(store)
+    store.failures = {"/app/api/timeout": Throttled("Rate exceeded")}
+    gone = _object(_ran(store, goodbye(VALUES, status=before), before))
+    gone["metadata"]["deletionTimestamp"] = timestamp(NOW)
+    return gone
+
+
+_PAUSED: Document = {"suspend": True, "generation": 2}
+_INVALID = "parameter api/timeout: the value is not an integer"
+_STRANGER = "parameter /app/api/timeout belongs to team-b/cart; rename it or delete the other"
+_MISSING = (
+    "parameter database/password: Secret shop-db (key password) does not exist; create it, or change the reference"
+)
+
+_CASES = (
+    Case("no_status", "Progressing", "InProgress", lambda: _object(None)),
+    Case("starting", "Progressing", "InProgress", _starting),
+    Case("half_applied", "Progressing", "InProgress", _half_applied),
+    Case("in_sync", "Healthy", "Current", _in_sync),
+    Case("edited", "Progressing", "InProgress", lambda: _edited(_applied())),
+    Case("throttled", "Progressing", "InProgress", lambda: failing(Throttled("SSM: Rate exceeded"))),
+    Case("secret_missing", "Progressing", "InProgress", lambda: _refused(SourceMissing(_MISSING))),
+    Case("not_owned", "Degraded", "Failed", lambda: failing(NotOwned(_STRANGER))),
+    Case("invalid", "Degraded", "Failed", lambda: _refused(InvalidSpec(_INVALID))),
+    Case("invalid_edited", "Progressing", "InProgress", lambda: _edited(_refused(InvalidSpec(_INVALID))["status"])),
+    Case("drift_reported", "Healthy", "Current", _drift_reported),
+    Case("suspended", "Suspended", "Current", _suspended),
+    Case("suspended_waiting", "Suspended", "InProgress", _suspended_waiting),
+    Case("suspended_invalid", "Degraded", "Failed", lambda: _refused(InvalidSpec(_INVALID), suspend=True)),
+    Case("deleting", "Progressing", "Terminating", _deleting),
+)

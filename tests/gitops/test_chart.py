@@ -1,0 +1,239 @@
+"""The Helm chart: with its own values it is manifests/install, and every value reaches the operator as what it says."""
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from rich.console import Console
+from tests.gitops.conftest import Build, Document
+
+from dynconfig.settings import Settings
+from dynconfig_lab import tools
+
+pytestmark = pytest.mark.tools
+
+ROOT = Path(__file__).parents[2]
+CHART = ROOT / "charts" / "dynconfig-operator"
+INSTALL = ROOT / "manifests" / "install"
+NAMESPACE = "dynconfig-system"
+OF_HELM = ("app.kubernetes.io/instance", "app.kubernetes.io/managed-by", "app.kubernetes.io/version", "helm.sh/chart")
+
+Render = Callable[[Document], "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture(scope="module")
+def helm() -> Path:
+    return tools.helm(Console(stderr=True))
+
+
+@pytest.fixture
+def render(helm: Path, tmp_path: Path) -> Render:
+    def run(values: Document) -> "subprocess.CompletedProcess[str]":
+        (tmp_path / "values.yaml").write_text(yaml.safe_dump(values))
+        command = [str(helm), "template", "dynconfig-operator", str(CHART), "--namespace", NAMESPACE]
+        command += ["--values", str(tmp_path / "values.yaml")]
+        return subprocess.run(command, capture_output=True, text=True, check=False, env=_own(tmp_path))
+
+    return run
+
+
+def test_without_values_it_is_what_kustomize_installs(render: Render, kustomize: Build) -> None:
+    charted = {_key(document): _without_helm(document) for document in _rendered(render({}))}
+    installed = {_key(document): document for document in kustomize(INSTALL) if document["kind"] != "Namespace"}
+    assert charted.keys() == installed.keys()
+    for key, document in installed.items():
+        assert charted[key] == _without_labels(document), key
+
+
+def test_it_shares_the_crd_and_what_the_operator_may_do() -> None:
+    crd = ROOT / "crds" / "dynamicconfigs.dynconfig.dev.yaml"
+    assert (CHART / "files" / "crd.yaml").read_text() == crd.read_text(), "run `make chart`"
+    assert (CHART / "files" / "rbac.yaml").read_text() == (INSTALL / "rbac.yaml").read_text(), "run `make chart`"
+
+
+def test_its_version_is_that_of_the_project() -> None:
+    chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
+    version = f'version = "{chart["version"]}"'
+    assert version in (ROOT / "pyproject.toml").read_text()
+    assert chart["appVersion"] == chart["version"]
+
+
+def test_every_value_is_read_by_the_operator_as_it_was_written(render: Render) -> None:
+    values = {
+        "region": "us-west-2",
+        "namespaces": ["shop", "cart"],
+        "allowedPaths": {"shop": ["/shop", "/common"], "*": ["/apps"]},
+        "quota": {"ssm.Put": 10, "ssm.Get": 0.5},
+        "ignoredTags": ["aws:", "cost-"],
+        "clusterId": "blue",
+        "workers": 8,
+        "turnSeconds": 30,
+        "log": {"level": "debug", "format": "text"},
+        "metrics": {"port": 9191},
+        "health": {"port": 8181},
+    }
+    assert Settings.from_environment(_environment(_deployment(render(values)))) == Settings(
+        region="us-west-2",
+        namespaces=("shop", "cart"),
+        allowed_paths={"shop": ("/shop", "/common"), "*": ("/apps",)},
+        quota={"ssm.Put": 10, "ssm.Get": 0.5},
+        ignored_tags=("aws:", "cost-"),
+        cluster_id="blue",
+        workers=8,
+        turn_seconds=30,
+        log_level="DEBUG",
+        log_format="text",
+        metrics_port=9191,
+        health_port=8181,
+    )
+
+
+def test_in_single_namespaces_it_may_read_only_there(render: Render) -> None:
+    documents = _rendered(render({"namespaces": ["shop", "cart"]}))
+    bound = [(item["kind"], item["metadata"].get("namespace")) for item in _bindings(documents, "dynconfig-operator")]
+    assert sorted(bound) == [("RoleBinding", "cart"), ("RoleBinding", "shop")]
+    everywhere = _bindings(_rendered(render({})), "dynconfig-operator")
+    assert [item["kind"] for item in everywhere] == ["ClusterRoleBinding"]
+
+
+def test_a_role_of_aws_is_given_by_annotation(render: Render) -> None:
+    role = {"eks.amazonaws.com/role-arn": "arn:aws:iam::123456789012:role/dynconfig"}
+    documents = _rendered(render({"serviceAccount": {"name": "other", "annotations": role}}))
+    (account,) = (item for item in documents if item["kind"] == "ServiceAccount")
+    assert (account["metadata"]["name"], account["metadata"]["annotations"]) == ("other", role)
+    assert _pod(_deployment_in(documents))["serviceAccountName"] == "other"
+    subjects = {subject["name"] for item in documents for subject in item.get("subjects", ())}
+    assert subjects == {"other"}
+
+
+def test_an_account_that_exists_already_is_used(render: Render) -> None:
+    documents = _rendered(render({"serviceAccount": {"create": False, "name": "theirs"}}))
+    assert "ServiceAccount" not in {item["kind"] for item in documents}
+    assert _pod(_deployment_in(documents))["serviceAccountName"] == "theirs"
+
+
+def test_image_size_and_place_are_as_asked(render: Render) -> None:
+    values = {
+        "image": {"repository": "registry.example/dynconfig", "tag": "1.2.3", "pullPolicy": "Always"},
+        "imagePullSecrets": [{"name": "pull"}],
+        "replicas": 0,
+        "resources": {"requests": {"cpu": "1"}, "limits": {"memory": "1Gi"}},
+        "podLabels": {"team": "platform"},
+        "podAnnotations": {"note": "x"},
+        "nodeSelector": {"pool": "system"},
+        "tolerations": [{"operator": "Exists"}],
+        "extraEnv": [{"name": "AWS_ENDPOINT_URL", "value": "http://aws:4566"}],
+    }
+    deployment = _deployment(render(values))
+    pod, template = _pod(deployment), deployment["spec"]["template"]["metadata"]
+    (container,) = pod["containers"]
+    assert deployment["spec"]["replicas"] == 0
+    assert (container["image"], container["imagePullPolicy"]) == ("registry.example/dynconfig:1.2.3", "Always")
+    assert container["resources"]["limits"] == {"memory": "1Gi"}
+    assert template["labels"]["team"] == "platform"
+    assert template["annotations"] == {"note": "x"}
+    assert {key: pod[key] for key in ("imagePullSecrets", "nodeSelector", "tolerations")} == {
+        key: values[key] for key in ("imagePullSecrets", "nodeSelector", "tolerations")
+    }
+    assert _environment(deployment)["AWS_ENDPOINT_URL"] == "http://aws:4566"
+
+
+def test_a_pod_monitor_finds_the_pods_and_their_port(render: Render) -> None:
+    documents = _rendered(render({"metrics": {"podMonitor": {"enabled": True, "labels": {"release": "p"}}}}))
+    (monitor,) = (item for item in documents if item["kind"] == "PodMonitor")
+    deployment = _deployment_in(documents)
+    assert monitor["metadata"]["labels"]["release"] == "p"
+    assert (
+        monitor["spec"]["selector"]["matchLabels"].items()
+        <= deployment["spec"]["template"]["metadata"]["labels"].items()
+    )
+    (endpoint,) = monitor["spec"]["podMetricsEndpoints"]
+    assert endpoint["port"] in {port["name"] for port in _pod(deployment)["containers"][0]["ports"]}
+
+
+def test_the_crd_outlives_the_chart_and_can_be_left_out(render: Render) -> None:
+    (crd,) = (item for item in _rendered(render({})) if item["kind"] == "CustomResourceDefinition")
+    assert crd["metadata"]["annotations"] == {"helm.sh/resource-policy": "keep"}
+    kinds = {item["kind"] for item in _rendered(render({"crd": {"install": False}}))}
+    assert "CustomResourceDefinition" not in kinds
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"replica": 1},
+        {"replicas": 2},
+        {"region": "europe"},
+        {"quota": {"ssm.Put": 0}},
+        {"allowedPaths": {"shop": "/shop"}},
+        {"allowedPaths": {"shop": ["shop"]}},
+        {"metrics": {"port": 0}},
+    ],
+    ids=str,
+)
+def test_a_value_that_cannot_be_is_refused(values: Document, render: Render) -> None:
+    result = render(values)
+    assert result.returncode != 0
+    assert next(iter(values)) in result.stderr
+
+
+def test_helm_finds_nothing_wrong_with_the_chart(helm: Path, tmp_path: Path) -> None:
+    result = subprocess.run(
+        [str(helm), "lint", "--strict", str(CHART)], capture_output=True, text=True, check=False, env=_own(tmp_path)
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+def _own(folder: Path) -> dict[str, str]:
+    """Helm's own files go into the test's folder."""
+    return {"HOME": str(folder), "PATH": ""}
+
+
+def _rendered(result: "subprocess.CompletedProcess[str]") -> list[Document]:
+    assert result.returncode == 0, result.stderr
+    return [document for document in yaml.safe_load_all(result.stdout) if document]
+
+
+def _deployment(result: "subprocess.CompletedProcess[str]") -> Document:
+    return _deployment_in(_rendered(result))
+
+
+def _deployment_in(documents: list[Document]) -> Document:
+    (found,) = (document for document in documents if document["kind"] == "Deployment")
+    return found
+
+
+def _pod(deployment: Document) -> Document:
+    return dict(deployment["spec"]["template"]["spec"])
+
+
+def _environment(deployment: Document) -> dict[str, str]:
+    return {item["name"]: item["value"] for item in _pod(deployment)["containers"][0]["env"]}
+
+
+def _bindings(documents: list[Document], role: str) -> list[Document]:
+    return [item for item in documents if "roleRef" in item and item["roleRef"]["name"] == role]
+
+
+def _key(document: Document) -> tuple[str, str]:
+    return document["kind"], document["metadata"]["name"]
+
+
+def _without_helm(document: Document) -> Document:
+    """The document without what every chart adds, and without what kustomize leaves to the API server."""
+    metadata: dict[str, Any] = document["metadata"]
+    assert metadata["labels"].keys() >= set(OF_HELM)
+    metadata.get("annotations", {}).pop("helm.sh/resource-policy", None)
+    if not metadata.get("annotations"):
+        metadata.pop("annotations", None)
+    if document["kind"] == "Deployment":
+        (container,) = _pod(document)["containers"]
+        assert container.pop("imagePullPolicy") == "IfNotPresent"
+    return _without_labels(document)
+
+
+def _without_labels(document: Document) -> Document:
+    return {**document, "metadata": {key: value for key, value in document["metadata"].items() if key != "labels"}}

@@ -1,0 +1,89 @@
+"""What Argo CD and Flux are given: it points at what is there, in the right order, and deletes nothing by accident."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+from tests.gitops.conftest import Build, Document
+
+pytestmark = pytest.mark.tools
+
+ROOT = Path(__file__).parents[2]
+ARGOCD = ROOT / "manifests" / "argocd"
+FLUX = ROOT / "manifests" / "flux"
+EXAMPLES = ROOT / "manifests" / "examples"
+ENVIRONMENTS = ("dev", "staging", "prod")
+
+
+def wave(document: Document) -> int:
+    return int(document["metadata"].get("annotations", {}).get("argocd.argoproj.io/sync-wave", "0"))
+
+
+@pytest.fixture
+def argocd(kustomize: Build) -> dict[tuple[str, str], Document]:
+    return {(item["kind"], item["metadata"]["name"]): item for item in kustomize(ARGOCD)}
+
+
+@pytest.fixture
+def flux(kustomize: Build) -> dict[tuple[str, str], Document]:
+    return {(item["kind"], item["metadata"]["name"]): item for item in kustomize(FLUX)}
+
+
+def test_the_operator_comes_in_waves_and_its_crd_stays(kustomize: Build) -> None:
+    documents = kustomize(ROOT / "manifests" / "argocd" / "operator")
+    waves = {item["kind"]: wave(item) for item in documents}
+    assert waves["CustomResourceDefinition"] < waves["ServiceAccount"] == waves["ClusterRole"] < waves["Deployment"]
+    (crd,) = (item for item in documents if item["kind"] == "CustomResourceDefinition")
+    assert crd["metadata"]["annotations"]["argocd.argoproj.io/sync-options"] == "Delete=false,Prune=false"
+
+
+def test_operator_and_objects_are_two_and_the_operator_comes_first(argocd: dict[tuple[str, str], Document]) -> None:
+    operator, objects = argocd["Application", "dynconfig-operator"], argocd["ApplicationSet", "shop"]
+    assert wave(operator) < wave(objects)
+    assert (ROOT / operator["spec"]["source"]["path"] / "kustomization.yaml").is_file()
+    assert objects["spec"]["syncPolicy"]["preserveResourcesOnDeletion"]
+
+
+def test_the_application_set_makes_an_application_for_each_environment(argocd: dict[tuple[str, str], Document]) -> None:
+    spec = argocd["ApplicationSet", "shop"]["spec"]
+    (generator,) = spec["generators"]
+    elements = {item["environment"]: item["revision"] for item in generator["list"]["elements"]}
+    assert elements == {"dev": "main", "staging": "env/staging", "prod": "env/prod"}
+    for name in elements:
+        path = spec["template"]["spec"]["source"]["path"].replace("{{.environment}}", name)
+        assert (EXAMPLES / path / "kustomization.yaml").is_file()
+    # What the operator writes shows no difference, so none needs to be ignored.
+    assert "ignoreDifferences" not in spec["template"]["spec"]
+
+
+def test_projects_allow_what_their_applications_need_and_no_more(
+    argocd: dict[tuple[str, str], Document], kustomize: Build
+) -> None:
+    project = argocd["AppProject", "dynconfig-operator"]["spec"]
+    allowed = {item["kind"] for item in project["clusterResourceWhitelist"]}
+    installed = kustomize(ROOT / "manifests" / "argocd" / "operator")
+    assert allowed == {item["kind"] for item in installed if "namespace" not in item["metadata"]}
+    assert {item["metadata"].get("namespace", "") for item in installed} == {"", "dynconfig-system"}
+    shop = argocd["AppProject", "shop"]["spec"]
+    assert [item["kind"] for item in shop["namespaceResourceWhitelist"]] == ["DynamicConfig"]
+    built = [item for name in ENVIRONMENTS for item in kustomize(EXAMPLES / "environments" / name)]
+    assert {item["kind"] for item in built} == {"DynamicConfig"}
+    assert all(item["metadata"]["namespace"].startswith("shop-") for item in built)
+
+
+def test_flux_waits_for_each_before_the_next(flux: dict[tuple[str, str], Document]) -> None:
+    order = ["dynconfig-operator", "shop-dev", "shop-staging", "shop-prod"]
+    for name, before in zip(order, ["", *order], strict=False):
+        spec = flux["Kustomization", name]["spec"]
+        assert spec["wait"] is True
+        assert [item["name"] for item in spec.get("dependsOn", [])] == ([before] if before else [])
+        assert ("GitRepository", spec["sourceRef"]["name"]) in flux
+        root = ROOT if name == "dynconfig-operator" else EXAMPLES
+        assert (root / spec["path"] / "kustomization.yaml").is_file()
+
+
+def test_flux_keeps_the_crd(flux: dict[tuple[str, str], Document]) -> None:
+    (patch,) = flux["Kustomization", "dynconfig-operator"]["spec"]["patches"]
+    assert patch["target"] == {"kind": "CustomResourceDefinition"}
+    annotations = yaml.safe_load(patch["patch"])["metadata"]["annotations"]
+    assert annotations == {"kustomize.toolkit.fluxcd.io/prune": "disabled"}

@@ -1,0 +1,150 @@
+"""When each object is due: at once after a change, slowly after failures, else at a resync that events do not put off."""
+
+import asyncio
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from tests.engine.toy import OWNER, Toy, declared
+
+from dynconfig.api import names
+from dynconfig.engine.agenda import Agenda, Key, Lane
+from dynconfig.engine.errors import Refused, Throttled
+from dynconfig.engine.outcome import Outcome
+from dynconfig.kube.timetable import LONGEST_BACKOFF, Timetable
+
+KEY = Key(OWNER.namespace, OWNER.name)
+VALUES = {"a": "1"}
+
+
+class Scene:
+    """A timetable, and time that passes when it is told to."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self.agenda = Agenda()
+        self.times = Timetable(self.agenda, lambda: self.seconds, lambda: 1.8e9 + self.seconds)
+
+    def due_in(self) -> float:
+        """Seconds until the only object is due."""
+        at = self.agenda.next_at()
+        assert at is not None
+        return at - self.seconds
+
+    def take(self) -> Key:
+        """The object that is due now."""
+        return asyncio.run(asyncio.wait_for(self.times.next(), 5))
+
+    def served(self, outcome: Outcome) -> float:
+        """Serve the object; seconds until it is due again."""
+        self.times.wake(KEY)
+        assert self.take() == KEY
+        self.times.served(KEY, outcome)
+        self.times.done(KEY)
+        return self.due_in()
+
+
+@pytest.fixture
+def scene() -> Scene:
+    return Scene()
+
+
+def outcome(toy: Toy | None = None, **about: Any) -> Outcome:
+    return (toy or Toy()).engine().run(declared(VALUES, **about))
+
+
+def heard(found: Outcome) -> Outcome:
+    """The same as found by a look at what an event spoke of."""
+    status = {"observedGeneration": 1, "appliedGeneration": 1}
+    return replace(found, declaration=replace(declared(VALUES, status=status), heard={"/app/a": ""}))
+
+
+def test_what_is_in_order_comes_again_at_its_resync(scene: Scene) -> None:
+    assert 540 <= scene.served(outcome()) <= 660
+
+
+def test_a_look_at_what_was_heard_of_does_not_put_off_the_resync(scene: Scene) -> None:
+    scene.served(outcome())
+    for _ in range(5):
+        scene.seconds += 100
+        assert scene.served(heard(outcome())) <= 660 - scene.seconds
+    assert scene.times.oldest_observation() == pytest.approx(500)
+    scene.seconds += 200
+    # The resync is overdue, and spread like those of others.
+    assert 0 <= scene.served(heard(outcome())) <= 60
+    scene.served(outcome())
+    assert scene.times.oldest_observation() == 0
+
+
+def test_what_passes_is_tried_again_after_longer_and_longer_times(scene: Scene) -> None:
+    toy = Toy(failures={"/app/a": Throttled("slow")})
+    waits = [scene.served(outcome(toy)) for _ in range(12)]
+    assert waits[0] <= 0.5
+    assert waits[-1] >= LONGEST_BACKOFF / 2
+    assert max(waits) <= LONGEST_BACKOFF
+
+
+def test_a_delay_that_aws_names_is_kept(scene: Scene) -> None:
+    toy = Toy(failures={"/app/a": Throttled("slow", delay=7.0)})
+    assert scene.served(outcome(toy)) == pytest.approx(7.0)
+
+
+def test_what_only_an_edit_helps_waits_for_the_resync(scene: Scene) -> None:
+    assert scene.served(outcome(Toy(failures={"/app/a": Refused("no")}))) >= 540
+
+
+def test_a_success_forgets_the_failures_before_it(scene: Scene) -> None:
+    toy = Toy(failures={"/app/a": Throttled("slow")})
+    for _ in range(8):
+        scene.served(outcome(toy))
+    scene.served(outcome())
+    assert scene.served(outcome(toy)) <= 0.5
+
+
+def test_objects_in_order_do_not_all_wake_at_a_restart(scene: Scene) -> None:
+    ready = {
+        "metadata": {"generation": 1, "finalizers": [names.FINALIZER]},
+        "spec": {"path": "/app", "parameters": []},
+        "status": {
+            "observedGeneration": 1,
+            "appliedGeneration": 1,
+            "operatorVersion": declared({}).operator_version,
+            "lastObservedTime": "2027-01-15T07:59:00Z",
+            "conditions": [{"type": "Ready", "status": "True"}],
+        },
+    }
+    for number in range(100):
+        scene.times.listed(Key("shop", str(number)), ready)
+    assert scene.times.waiting() == 0
+    assert scene.times.oldest_observation() == pytest.approx(60)
+    scene.times.listed(KEY, {**ready, "status": None})
+    assert scene.take() == KEY
+
+
+def test_a_change_does_not_wait_for_the_resync(scene: Scene) -> None:
+    scene.served(outcome())
+    scene.times.wake(KEY)
+    assert scene.take() == KEY
+
+
+def test_a_later_call_does_not_put_off_an_earlier_one(scene: Scene) -> None:
+    scene.times.again(KEY, 5.0, Lane.ROUTINE)
+    scene.times.again(KEY, 50.0, Lane.ROUTINE)
+    assert scene.due_in() == 5.0
+
+
+def test_who_waits_is_woken_by_a_change(scene: Scene) -> None:
+    async def both() -> Key:
+        waiting = asyncio.create_task(scene.times.next())
+        await asyncio.sleep(0)
+        scene.times.wake(KEY)
+        return await asyncio.wait_for(waiting, 5)
+
+    assert asyncio.run(both()) == KEY
+
+
+def test_an_object_that_is_gone_is_not_due_any_more(scene: Scene) -> None:
+    scene.served(outcome())
+    scene.times.forget(KEY)
+    assert scene.agenda.next_at() is None
+    assert scene.times.oldest_observation() == 0

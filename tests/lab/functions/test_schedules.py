@@ -1,0 +1,175 @@
+"""The clock of EventBridge Scheduler: what is due calls its function, as far as its role may."""
+
+import itertools
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+from tests.lab.functions.bench import Bench
+
+from dynconfig_lab.aws.roles import Roles
+from dynconfig_lab.functions.schedules import Schedules
+from dynconfig_lab.processes import wait_until
+
+pytestmark = pytest.mark.lab
+
+CALLING = {"Effect": "Allow", "Action": "lambda:InvokeFunction", "Resource": "*"}
+_numbers = itertools.count(1)
+
+
+class Calls:
+    """Takes the place of the functions, and notes what was delivered."""
+
+    def __init__(self) -> None:
+        self.made: list[tuple[str, str, bytes]] = []
+
+    def deliver(self, region: str, name: str, event: bytes) -> None:
+        self.made.append((region, name, event))
+
+
+class Desk:
+    """A clock that the test sets, and schedules that call nobody else's function."""
+
+    def __init__(self, bench: Bench) -> None:
+        self.bench = bench
+        self.now = datetime.now(UTC).timestamp()
+        self.calls = Calls()
+        self.function = f"arn:aws:lambda:eu-west-1:123456789012:function:scheduled-{next(_numbers)}"
+        self.role = bench.role(CALLING, service="scheduler")
+        self.schedules = Schedules(self.calls, Roles(lambda: 0.0), lambda: self.now)
+        self.names: list[str] = []
+
+    def add(self, expression: str, **more: Any) -> str:
+        """A schedule in UTC, once Scheduler has heard of the role."""
+        name = f"desk-{next(_numbers)}"
+        target = {"Arn": self.function, "RoleArn": self.role, **more.pop("Target", {})}
+        wanted = {"Name": name, "ScheduleExpression": expression, "FlexibleTimeWindow": {"Mode": "OFF"}, **more}
+        assert wait_until(lambda: self._added({**wanted, "Target": target}), 20)
+        self.names.append(name)
+        return name
+
+    def after(self, seconds: float) -> int:
+        """How many calls are made when so much time has passed."""
+        before = len(self.mine())
+        self.now += seconds
+        self.schedules.tick()
+        return len(self.mine()) - before
+
+    def mine(self) -> list[bytes]:
+        """What the function of this test was given."""
+        return [event for _region, name, event in self.calls.made if name == self.function]
+
+    def _added(self, wanted: dict[str, Any]) -> bool:
+        try:
+            self.bench.aws("scheduler").create_schedule(**wanted)
+        except ClientError as error:
+            if "to assume the role" in str(error):
+                return False
+            raise
+        return True
+
+
+@pytest.fixture
+def desk(bench: Bench) -> Iterator[Desk]:
+    desk = Desk(bench)
+    # The test makes it tick.
+    desk.schedules.stop()
+    yield desk
+    for name in desk.names:
+        bench.aws("scheduler").delete_schedule(Name=name)
+
+
+def test_a_rate_fires_when_its_interval_is_full(desk: Desk) -> None:
+    desk.add("rate(5 minutes)")
+    assert [desk.after(seconds) for seconds in (200, 90, 20, 270, 40)] == [0, 0, 1, 0, 1]
+
+
+def test_a_change_begins_the_interval_anew(desk: Desk) -> None:
+    name = desk.add("rate(1 day)")
+    assert desk.after(3 * 3600) == 0
+    target = {"Arn": desk.function, "RoleArn": desk.role}
+    desk.bench.aws("scheduler").update_schedule(
+        Name=name, ScheduleExpression="rate(1 hour)", FlexibleTimeWindow={"Mode": "OFF"}, Target=target
+    )
+    assert desk.after(3600) == 1
+
+
+def test_a_cron_expression_fires_in_its_minute_and_time_zone(desk: Desk) -> None:
+    desk.now = datetime(2027, 7, 1, 6, 59, 30, tzinfo=UTC).timestamp()
+    desk.schedules.tick()
+    desk.add("cron(0 9 * * ? *)", ScheduleExpressionTimezone="Europe/Berlin")
+    assert [desk.after(seconds) for seconds in (29, 1, 1, 60)] == [0, 1, 0, 0]
+
+
+def test_a_moment_comes_once(desk: Desk) -> None:
+    desk.now = datetime(2099, 1, 1, 11, 59, tzinfo=UTC).timestamp()
+    desk.schedules.tick()
+    desk.add("at(2099-01-01T12:00:00)")
+    assert [desk.after(30) for _ in range(4)] == [0, 1, 0, 0]
+
+
+def test_a_schedule_that_is_over_can_go_by_itself(desk: Desk) -> None:
+    desk.now = datetime(2099, 1, 1, 11, 59, tzinfo=UTC).timestamp()
+    desk.schedules.tick()
+    name = desk.add("at(2099-01-01T12:00:00)", ActionAfterCompletion="DELETE")
+    assert desk.after(60) == 1
+    desk.names.remove(name)
+    with pytest.raises(desk.bench.aws("scheduler").exceptions.ResourceNotFoundException):
+        desk.bench.aws("scheduler").get_schedule(Name=name)
+
+
+def test_a_disabled_schedule_fires_nothing(desk: Desk) -> None:
+    name = desk.add("rate(1 minute)", State="DISABLED")
+    assert desk.after(61) == 0
+    assert desk.schedules.fire(name) == 1
+    assert desk.mine() == []
+
+
+def test_before_its_start_and_after_its_end_a_schedule_rests(desk: Desk) -> None:
+    start, end = desk.now + 1000, desk.now + 2000
+    desk.add("rate(1 minute)", StartDate=start, EndDate=end)
+    assert [desk.after(seconds) for seconds in (900, 200, 1000)] == [0, 1, 0]
+
+
+def test_any_schedule_fires_on_request(desk: Desk) -> None:
+    name = desk.add("rate(30 days)", Target={"Input": '{"colour": "red"}'})
+    assert desk.schedules.fire(name) == 1
+    assert desk.mine() == [b'{"colour": "red"}']
+    assert desk.schedules.fire("none") == 0
+
+
+def test_without_an_input_the_function_is_given_an_event(desk: Desk) -> None:
+    name = desk.add("rate(30 days)")
+    desk.schedules.fire(name)
+    (event,) = desk.mine()
+    assert b'"source": "aws.scheduler"' in event
+    assert f":schedule/default/{name}".encode() in event
+
+
+def test_keywords_in_an_input_are_filled_in(desk: Desk) -> None:
+    name = desk.add("rate(30 days)", Target={"Input": '"<aws.scheduler.schedule-arn> <aws.scheduler.attempt-number>"'})
+    desk.schedules.fire(name)
+    assert desk.mine()[0].endswith(f':schedule/default/{name} 1"'.encode())
+
+
+def test_a_role_that_may_not_call_the_function_calls_nothing(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
+    desk.role = desk.bench.role({"Effect": "Allow", "Action": "s3:*", "Resource": "*"}, service="scheduler")
+    desk.schedules.fire(desk.add("rate(1 minute)"))
+    assert desk.mine() == []
+    assert "may not invoke" in caplog.text
+
+
+def test_another_target_than_a_function_is_told_of(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
+    desk.schedules.fire(desk.add("rate(1 minute)", Target={"Arn": "arn:aws:sqs:eu-west-1:123456789012:queue"}))
+    assert desk.calls.made == []
+    assert "call functions only" in caplog.text
+
+
+def test_the_function_is_called_for_real(bench: Bench, desk: Desk) -> None:
+    name = bench.function("def handle(event, context):\n    print('called by', event)\n")
+    desk.function = f"arn:aws:lambda:eu-west-1:123456789012:function:{name}"
+    schedule = desk.add("rate(30 days)", Target={"Input": '"the clock"'})
+    assert bench.fire(schedule) == 1
+    assert bench.said(name, "called by the clock")
