@@ -19,7 +19,7 @@ from matplotlib.image import imread
 from typer.testing import CliRunner
 
 from dynconfig import board
-from dynconfig.cli import app
+from dynconfig.cli.app import application
 from dynconfig.settings import BadSetting, Settings
 from dynconfig_lab.aws import AwsLab
 
@@ -32,7 +32,7 @@ OBJECT = {
     "metadata": {"name": "myapp", "namespace": "shop"},
     "spec": SPEC,
 }
-WITHOUT_MATPLOTLIB = "import sys; sys.modules['matplotlib'] = None; from dynconfig.cli import main; main()"
+WITHOUT_MATPLOTLIB = "import sys; sys.modules['matplotlib'] = None; from dynconfig.cli.app import main; main()"
 RED = (220, 38, 38)
 
 
@@ -137,6 +137,6 @@ def test_a_time_is_said_as_elsewhere() -> None:
 def test_one_object_at_a_time(manifest: Path) -> None:
     other = {**OBJECT, "metadata": {"name": "other", "namespace": "shop"}}
     manifest.write_text(yaml.safe_dump_all([OBJECT, other]))
-    failed = CliRunner().invoke(app, ["dashboard", "-f", str(manifest)])
+    failed = CliRunner().invoke(application(["dashboard"]), ["dashboard", "-f", str(manifest)])
     assert failed.exit_code == 2
     assert "holds 2" in failed.output
