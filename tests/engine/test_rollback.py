@@ -228,3 +228,12 @@ def test_a_death_at_any_step_ends_in_one_revision_as_a_whole(step: str, survived
     assert stage.shown in (OLD, NEW)
     told = {"RolledBack": OLD, "InSync": NEW}
     assert stage.shown == told[stage.ready[1]]
+
+
+def test_each_revision_tells_what_changed_with_it() -> None:
+    stage = stable()
+    stage.edit(a="2", b="1")
+    stage.settle(CHANGE)
+    stage.settle(CHANGE + BAKE)
+    found = [(item["outcome"], item["changed"]) for item in (stage.status or {})["history"]]
+    assert found == [("Stable", ["a@2"]), ("Stable", ["a@1", "b@1"])]

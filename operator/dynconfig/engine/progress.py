@@ -1,6 +1,7 @@
 """How changes are doing, as status tells it: the one that bakes, the one that was undone, and the last revisions. Pure."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from dynconfig.engine.moment import timestamp
@@ -53,7 +54,7 @@ def _history(outcome: Outcome, previous: Mapping[str, Any]) -> list[Entry]:
         "generation": outcome.declaration.generation,
         "time": timestamp(outcome.declaration.now),
         "outcome": _outcome(outcome, None),
-        "changed": _changed(outcome, previous),
+        "changed": _changed(outcome, before),
     }
     return [entry, *(_superseded(item, outcome) for item in before[:1]), *before[1:]][:LENGTH]
 
@@ -72,8 +73,14 @@ def _superseded(entry: Entry, outcome: Outcome) -> Entry:
     return {**entry, "outcome": "RolledBack" if outcome.declaration.undone else "Replaced"}
 
 
-def _changed(outcome: Outcome, previous: Mapping[str, Any]) -> list[str]:
-    known = {item["name"]: item["version"] for item in previous.get("parameters") or ()}
+def _changed(outcome: Outcome, before: Sequence[Entry]) -> list[str]:
+    """What was written since the last revision, also by walks that did not come to their end."""
+    since = datetime.fromisoformat(before[0]["time"]).timestamp() if before else 0.0
+    told = set(before[0].get("changed") or ()) if before else set()
     prefix = f"{outcome.declaration.path}/"
-    new = [item for item in outcome.owned if isinstance(item, Versioned) and known.get(item.name) != item.version]
-    return sorted(f"{item.name.removeprefix(prefix)}@{item.version}" for item in new)[:NAMES_TOLD]
+    written = (
+        f"{item.name.removeprefix(prefix)}@{item.version}"
+        for item in outcome.owned
+        if isinstance(item, Versioned) and (item.last_modified is None or item.last_modified >= since)
+    )
+    return sorted(set(written) - told)[:NAMES_TOLD]
