@@ -52,6 +52,12 @@ def look_now(http: httpx2.Client, wanted: list[str], token: str) -> None:
             answer.raise_for_status()
 
 
+def edit(http: httpx2.Client, name: str, patch: Mapping[str, Any]) -> None:
+    """Merge into an object."""
+    headers = {"Content-Type": "application/merge-patch+json"}
+    http.patch(f"{OBJECTS}/{name}", json=patch, headers=headers).raise_for_status()
+
+
 class Watch:
     """Hears of every status, and remembers when an object was first Ready, and first answered a request."""
 

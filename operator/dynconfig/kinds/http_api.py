@@ -4,8 +4,9 @@ Names of APIs are not unique, so ours is the one with our owner tag, whatever it
 https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop.html
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from dynconfig.api.function import Mode
@@ -15,6 +16,7 @@ from dynconfig.engine.declaration import Declaration
 from dynconfig.engine.errors import NotFound
 from dynconfig.engine.resource import Resource, Scope
 from dynconfig.kinds import tags
+from dynconfig.kinds.recall import Recall
 from dynconfig.kinds.tags import Pairs
 
 if TYPE_CHECKING:
@@ -24,6 +26,9 @@ ROUTE = "$default"
 STAGE = "$default"
 PAYLOAD = "2.0"
 PAGE = "500"
+
+
+Parts = tuple[tuple[Mapping[str, Any], ...], tuple[Mapping[str, Any], ...]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,10 +59,18 @@ class HttpApis:
     value = HttpApi
     stands_alone = True
 
-    def __init__(self, apis: "ApiGatewayV2Client", arns: Arns, *, ignored_tags: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        apis: "ApiGatewayV2Client",
+        arns: Arns,
+        clock: Callable[[], float],
+        *,
+        ignored_tags: tuple[str, ...] = (),
+    ) -> None:
         self._apis: Any = apis
         self._arns = arns
         self._ignored = ("aws:", *ignored_tags)
+        self._recall = Recall[Parts](clock)
 
     def desired(self, declaration: Declaration) -> Iterable[HttpApi]:
         """The API of a managed function, where one is declared."""
@@ -81,14 +94,16 @@ class HttpApis:
         listed = (api for page in pages for api in page["Items"])
         ours = [api for api in listed if tags.owner_of(api.get("Tags", {})) == scope.owner.tag]
         for number, api in enumerate(sorted(ours, key=lambda found: (str(found["CreatedDate"]), found["ApiId"]))):
-            name = scope.names.http_api
-            yield self._observed(api, name if number == 0 else f"{name} {api['ApiId']}")
+            name = scope.names.http_api if number == 0 else f"{scope.names.http_api} {api['ApiId']}"
+            told = partial(self._recall.told, name, scope, desired, partial(self._parts, api["ApiId"]))
+            yield self._observed(api, name, told)
 
     def refuse(self, desired: HttpApi, observed: HttpApi | None) -> None:
         """Nothing that the CRD does not refuse."""
 
     def put(self, desired: HttpApi, observed: HttpApi | None) -> HttpApi:
         """Create the API, then each part that is missing or differs."""
+        self._recall.forget(desired.name)
         api = self._create(desired) if observed is None else observed
         if desired.called != api.called:
             self._apis.update_api(ApiId=api.api_id, Name=desired.called)
@@ -102,6 +117,7 @@ class HttpApis:
     def delete(self, observed: Sequence[HttpApi]) -> None:
         """Delete, with all parts."""
         for api in observed:
+            self._recall.forget(api.name)
             try:
                 self._apis.delete_api(ApiId=api.api_id)
             except NotFound:
@@ -111,13 +127,19 @@ class HttpApis:
         """Take the owner tag off."""
         self._apis.untag_resource(ResourceArn=observed.arn, TagKeys=[OWNER_TAG])
 
-    def _observed(self, api: Mapping[str, Any], name: str) -> HttpApi:
-        about = {"ApiId": api["ApiId"]}
-        integrations = self._apis.get_integrations(**about)["Items"]
-        routes = self._apis.get_routes(**about)["Items"]
-        stages = self._apis.get_stages(**about)["Items"]
-        targets = {item["IntegrationId"]: _told(item) for item in integrations}
+    def _parts(self, api_id: str) -> "Parts":
+        """Integrations and stages, which change with a route, if at all."""
+        about = {"ApiId": api_id}
+        return tuple(self._apis.get_integrations(**about)["Items"]), tuple(self._apis.get_stages(**about)["Items"])
+
+    def _observed(self, api: Mapping[str, Any], name: str, told: "Callable[[], Parts]") -> HttpApi:
+        routes = self._apis.get_routes(ApiId=api["ApiId"])["Items"]
         used = {route.get("Target", "").removeprefix("integrations/") for route in routes}
+        integrations, stages = told()
+        if not used <= {item["IntegrationId"] for item in integrations}:
+            self._recall.forget(name)
+            integrations, stages = told()
+        targets = {item["IntegrationId"]: _told(item) for item in integrations}
         served = sorted(targets[name] for name in used if name in targets)
         return replace(
             self._named(api, name),

@@ -1,7 +1,8 @@
 """The function's log group: made before the function, so that its logs do not stay for ever."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from dynconfig.api.function import Mode
@@ -11,6 +12,7 @@ from dynconfig.engine.declaration import Declaration
 from dynconfig.engine.errors import AlreadyExists, Conflict, NotFound
 from dynconfig.engine.resource import Resource, Scope
 from dynconfig.kinds import tags
+from dynconfig.kinds.recall import Recall
 from dynconfig.kinds.tags import Pairs
 
 if TYPE_CHECKING:
@@ -33,10 +35,18 @@ class LogGroups:
     value = LogGroup
     stands_alone = True
 
-    def __init__(self, logs: "CloudWatchLogsClient", arns: Arns, *, ignored_tags: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        logs: "CloudWatchLogsClient",
+        arns: Arns,
+        clock: Callable[[], float],
+        *,
+        ignored_tags: tuple[str, ...] = (),
+    ) -> None:
         self._logs = logs
         self._arns = arns
         self._ignored = ("aws:", *ignored_tags)
+        self._recall = Recall[Mapping[str, str]](clock)
 
     def desired(self, declaration: Declaration) -> Iterable[LogGroup]:
         """The log group of a managed function."""
@@ -61,7 +71,7 @@ class LogGroups:
             if group is None:
                 continue
             arn = self._arns.log_group(name)
-            found = self._logs.list_tags_for_resource(resourceArn=arn)["tags"]
+            found = self._recall.told(name, scope, desired, partial(self._tags, arn))
             yield LogGroup(
                 name=name,
                 owner=tags.owner_of(found),
@@ -75,6 +85,7 @@ class LogGroups:
 
     def put(self, desired: LogGroup, observed: LogGroup | None) -> LogGroup:
         """Create with tags, or change what differs."""
+        self._recall.forget(desired.name)
         if observed is None:
             labels = tags.with_owner(desired.tags, desired.owner)
             try:
@@ -96,6 +107,7 @@ class LogGroups:
     def delete(self, observed: Sequence[LogGroup]) -> None:
         """Delete, with all logs in it."""
         for group in observed:
+            self._recall.forget(group.name)
             try:
                 self._logs.delete_log_group(logGroupName=group.name)
             except NotFound:
@@ -103,4 +115,8 @@ class LogGroups:
 
     def release(self, observed: LogGroup) -> None:
         """Take the owner tag off."""
+        self._recall.forget(observed.name)
         self._logs.untag_resource(resourceArn=observed.arn, tagKeys=[OWNER_TAG])
+
+    def _tags(self, arn: str) -> Mapping[str, str]:
+        return self._logs.list_tags_for_resource(resourceArn=arn)["tags"]

@@ -3,8 +3,9 @@
 https://docs.aws.amazon.com/systems-manager/latest/userguide/sysman-paramstore-cwe.html
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from dynconfig.api.function import Mode
@@ -15,6 +16,7 @@ from dynconfig.engine.errors import Conflict, NotFound
 from dynconfig.engine.resource import Resource, Scope
 from dynconfig.kinds import tags
 from dynconfig.kinds.documents import canonical
+from dynconfig.kinds.recall import Recall
 from dynconfig.kinds.tags import Pairs
 
 if TYPE_CHECKING:
@@ -44,10 +46,18 @@ class Rules:
     value = Rule
     stands_alone = True
 
-    def __init__(self, events: "EventBridgeClient", arns: Arns, *, ignored_tags: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        events: "EventBridgeClient",
+        arns: Arns,
+        clock: Callable[[], float],
+        *,
+        ignored_tags: tuple[str, ...] = (),
+    ) -> None:
         self._events = events
         self._arns = arns
         self._ignored = ("aws:", *ignored_tags)
+        self._recall = Recall[Mapping[str, str]](clock)
 
     def desired(self, declaration: Declaration) -> Iterable[Rule]:
         """A rule where a change of a parameter is to call the managed function."""
@@ -72,7 +82,7 @@ class Rules:
             except NotFound:
                 continue
             targets = self._events.list_targets_by_rule(Rule=name)["Targets"]
-            found = tags.of_list(self._events.list_tags_for_resource(ResourceARN=rule["Arn"])["Tags"])
+            found = self._recall.told(name, scope, desired, partial(self._tags, rule["Arn"]))
             yield Rule(
                 name=name,
                 owner=tags.owner_of(found),
@@ -88,6 +98,7 @@ class Rules:
 
     def put(self, desired: Rule, observed: Rule | None) -> Rule:
         """Create or replace rule and targets; PutRule keeps no tags of a rule that exists."""
+        self._recall.forget(desired.name)
         written = (desired.pattern, desired.state)
         if observed is None or written != (observed.pattern, observed.state):
             self._put_rule(desired, is_new=observed is None)
@@ -105,6 +116,7 @@ class Rules:
     def delete(self, observed: Sequence[Rule]) -> None:
         """Remove the targets, then the rule, which AWS refuses to delete with targets."""
         for rule in observed:
+            self._recall.forget(rule.name)
             try:
                 self._remove_targets(rule, [target for target, _arn in rule.targets])
                 self._events.delete_rule(Name=rule.name)
@@ -113,7 +125,11 @@ class Rules:
 
     def release(self, observed: Rule) -> None:
         """Take the owner tag off."""
+        self._recall.forget(observed.name)
         self._events.untag_resource(ResourceARN=observed.arn, TagKeys=[OWNER_TAG])
+
+    def _tags(self, arn: str) -> Mapping[str, str]:
+        return tags.of_list(self._events.list_tags_for_resource(ResourceARN=arn)["Tags"])
 
     def _put_rule(self, desired: Rule, *, is_new: bool) -> None:
         labels: Any = tags.as_list(tags.with_owner(desired.tags, desired.owner))
