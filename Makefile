@@ -20,7 +20,7 @@ WITH_LAB = test -f $(LAB_ENV) || { echo "No lab is running: make lab" >&2; exit 
 
 .PHONY: help
 help: ## This list
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: demo
 demo: $(VENV)/.ready ## The main job on this machine: a cluster, an emulated AWS, the operator, and what it does

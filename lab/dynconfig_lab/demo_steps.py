@@ -1,6 +1,7 @@
 """The steps of `make demo`: each does one thing as its user would, and shows what came of it."""
 
 import json
+from typing import Any
 
 from rich.table import Table
 
@@ -9,6 +10,21 @@ from dynconfig_lab.show import EXAMPLE, FUNCTION, PATH, Show, Step
 
 TTL = 5
 CALLS = 50
+ALARMS = {
+    "defaults": False,
+    "custom": [
+        {
+            "name": "Checkout",
+            "metric": "Failures",
+            "namespace": "Shop",
+            "statistic": "Sum",
+            "periodSeconds": 60,
+            "threshold": 5,
+            "comparison": "GreaterThanThreshold",
+            "treatMissingData": "notBreaching",
+        }
+    ],
+}
 READS = ("Get", "List", "Describe")
 
 
@@ -37,7 +53,6 @@ def _aws(show: Show) -> None:
 def _drift(show: Show) -> None:
     show.command("aws", "ssm", "put-parameter", "--name", f"{PATH}/api/timeout", "--value", "999", "--overwrite")
     show.stage.aws("ssm").put_parameter(Name=f"{PATH}/api/timeout", Value="999", Overwrite=True)
-    show.kubectl("annotate", "dcfg", "myapp", "--overwrite", "dynconfig.dev/reconcile-requested-at=now", quiet=True)
     show.wait("the value is 30 again", lambda: show.value("api/timeout") == "30")
     show.wait("the object is Ready", show.is_ready)
     _events(show, "DriftFound", "DriftCorrected")
@@ -81,6 +96,29 @@ def _plan(show: Show) -> None:
     changed.write_text(text)
     show.command("dynconfig", "plan", "-f", "changed.yaml")
     show.say(show.stage.dynconfig("plan", "-f", str(changed)))
+
+
+def _undone(show: Show) -> None:
+    show.patch(json.dumps({"spec": {"alarms": ALARMS, "rollout": {"bakeTime": "5s"}}}))
+    show.wait("what is served now counts as stable", lambda: "stableRevision" in _status(show))
+    show.wait("the object is Ready", show.is_ready)
+    show.patch('{"spec": {"rollout": {"bakeTime": "10m"}}}')
+    show.wait("the object is Ready", show.is_ready)
+    show.replace(3, "1")
+    show.wait("SSM has 1, and the change bakes", lambda: show.value("api/timeout") == "1" and "bake" in _status(show))
+    # In the lab a minute of an alarm lasts two seconds.
+    show.stage.lab.alarms(2)
+    show.command(
+        "aws", "cloudwatch", "put-metric-data", "--namespace", "Shop", "--metric-name", "Failures", "--value", "20"
+    )
+    show.stage.aws("cloudwatch").put_metric_data(
+        Namespace="Shop", MetricData=[{"MetricName": "Failures", "Value": 20.0}]
+    )
+    show.wait("the alarm fires, and SSM has 60 again", lambda: show.value("api/timeout") == "60")
+    show.wait("the object tells of it", lambda: "rollback" in _status(show) and show.reason() == "RolledBack")
+    show.say(next(item["message"] for item in _status(show)["conditions"] if item["type"] == "Ready"), "yellow")
+    show.command("dynconfig", "history", "myapp")
+    show.say(show.stage.dynconfig("history", "myapp"))
 
 
 def _search(show: Show) -> None:
@@ -140,6 +178,10 @@ def _refresh(show: Show) -> None:
     show.say(f"the function serves {_served(show)}, revision {status['servedRevision']}", "green")
 
 
+def _status(show: Show) -> dict[str, Any]:
+    return dict(show.stage.document("dcfg", "myapp").get("status", {}))
+
+
 def _served(show: Show) -> str:
     return str(show.call("api/timeout")["values"]["api/timeout"])
 
@@ -160,6 +202,9 @@ STEPS = (
     Step("Rotate the Secret", "A changed Secret reaches SSM without an edit of the object.", _secret),
     Step("A wrong value", "The schema says a port; nothing at all is written, and the object says why.", _refused),
     Step("Ask before you apply", "`dynconfig plan` shows what would change, with secrets masked.", _plan),
+    Step(
+        "A change that undoes itself", "It bakes; an alarm of the object fires; the last good value is back.", _undone
+    ),
     Step("Where is the password?", "Its text is searched in all that the operator writes.", _search),
     Step("Delete", "What the object owned goes with it; what it did not own would stay.", _delete),
 )

@@ -79,6 +79,11 @@ class Show:
         current = status.get("appliedGeneration") == (generation or document["metadata"]["generation"])
         return current and conditions.get("Ready") == "True"
 
+    def reason(self) -> str:
+        """The reason of Ready."""
+        conditions = self.stage.document("dcfg", "myapp").get("status", {}).get("conditions", [])
+        return next((str(item["reason"]) for item in conditions if item["type"] == "Ready"), "")
+
     def patch(self, patch: str) -> None:
         """Merge into the object, in view."""
         self.kubectl("patch", "dcfg", "myapp", "--type", "merge", "-p", patch)

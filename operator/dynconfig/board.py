@@ -20,6 +20,9 @@ from dynconfig.settings import BadSetting, Settings
 
 SHORTEST, LONGEST = 300, 15 * 86400
 
+Revisions = tuple[tuple[float, str], ...]
+"""When which revision came, in seconds since the epoch, oldest first."""
+
 
 @dataclass(frozen=True, slots=True)
 class Shown:
@@ -29,7 +32,7 @@ class Shown:
     body: dict[str, Any]
 
 
-def shown(document: Document, settings: Settings) -> Shown:
+def shown(document: Document, settings: Settings, revisions: Revisions = ()) -> Shown:
     """What the operator would make of the object, but for the owner's mark. Raises InvalidSpec, BadSetting.
 
     AWS is asked for the account where there are alarms: their ARNs have it in them.
@@ -43,7 +46,7 @@ def shown(document: Document, settings: Settings) -> Shown:
         owner, Place(region), names, spec.path, generation=1, parameters=(), function=function, alarms=spec.alarms
     )
     arns = Arns(region, lambda: wiring.account(wiring.session(settings), settings))
-    return Shown(region, body(replace(board_of(declaration, arns), owner="")))
+    return Shown(region, body(replace(board_of(declaration, arns), owner="", revisions=revisions)))
 
 
 def window(text: str) -> int:

@@ -2,8 +2,10 @@
 
 import io
 import json
+import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,18 +16,23 @@ import numpy as np
 import pytest
 import yaml
 from matplotlib.image import imread
+from typer.testing import CliRunner
 
+from dynconfig import board
+from dynconfig.cli.app import application
+from dynconfig.settings import BadSetting, Settings
 from dynconfig_lab.aws import AwsLab
 
 pytestmark = pytest.mark.lab
 
+SPEC = {"path": "/myapp/config", "region": "eu-west-1", "function": {}, "alarms": {}, "dashboard": True}
 OBJECT = {
     "apiVersion": "dynconfig.dev/v1alpha1",
     "kind": "DynamicConfig",
     "metadata": {"name": "myapp", "namespace": "shop"},
-    "spec": {"path": "/myapp/config", "region": "eu-west-1", "function": {}, "alarms": {}, "dashboard": True},
+    "spec": SPEC,
 }
-WITHOUT_MATPLOTLIB = "import sys; sys.modules['matplotlib'] = None; from dynconfig.cli import main; main()"
+WITHOUT_MATPLOTLIB = "import sys; sys.modules['matplotlib'] = None; from dynconfig.cli.app import main; main()"
 RED = (220, 38, 38)
 
 
@@ -54,25 +61,38 @@ def dynconfig(*arguments: str, program: tuple[str, ...] = ("-m", "dynconfig")) -
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
-def red(path: Path) -> int:
-    picture: Any = np.rint(imread(io.BytesIO(path.read_bytes()))[:, :, :3] * 255).astype(int)
-    return int((np.abs(picture - np.array(RED)).sum(axis=2) < 24).sum())
+def shown(**spec: Any) -> board.Shown:
+    document = {**OBJECT, "spec": {**SPEC, **spec}}
+    return board.shown(document, Settings.from_environment(os.environ))
+
+
+def red(picture: bytes) -> int:
+    """How many pixels are of the red that errors are drawn in."""
+    colors: Any = np.rint(imread(io.BytesIO(picture))[:, :, :3] * 255).astype(int)
+    return int((np.abs(colors - np.array(RED)).sum(axis=2) < 24).sum())
 
 
 @pytest.mark.usefixtures("environment")
-def test_the_body_is_printed_as_json_and_claims_nothing(manifest: Path) -> None:
-    printed = dynconfig("-f", str(manifest))
-    assert printed.returncode == 0, printed.stderr
-    body = json.loads(printed.stdout)
+def test_the_body_is_the_operators_but_claims_nothing() -> None:
+    body = shown().body
     assert [widget["type"] for widget in body["widgets"]] == ["text", "alarm"] + ["metric"] * 6
-    assert "dynconfig.dev/owner" not in printed.stdout
-    assert "arn:aws:cloudwatch:eu-west-1:123456789012:alarm:dynconfig-shop-myapp/unhealthy" in printed.stdout
+    assert "dynconfig.dev/owner" not in json.dumps(body)
+    unhealthy = "arn:aws:cloudwatch:eu-west-1:123456789012:alarm:dynconfig-shop-myapp/unhealthy"
+    assert body["widgets"][1]["properties"]["alarms"][0] == unhealthy
+
+
+@pytest.mark.usefixtures("environment")
+def test_aws_is_not_asked_where_there_are_no_alarms(lab: AwsLab) -> None:
+    lab.reset_calls()
+    assert shown(alarms=None).region == "eu-west-1"
+    assert shown(alarms=None, region=None).region == "eu-west-1"
+    assert lab.calls() == {}
 
 
 @pytest.mark.usefixtures("environment")
 def test_the_picture_shows_what_cloudwatch_has(lab: AwsLab, manifest: Path, tmp_path: Path) -> None:
-    before, after = tmp_path / "before.png", tmp_path / "after.png"
-    assert dynconfig("-f", str(manifest), "--png", str(before)).returncode == 0
+    after = tmp_path / "after.png"
+    before = board.png(shown(), Settings.from_environment(os.environ), now=time.time(), last=3600)
     cloudwatch: Any = boto3.client("cloudwatch", endpoint_url=lab.endpoint, region_name="eu-west-1")
     now = datetime.now(UTC)
     dimensions = {"FunctionName": "dynconfig-shop-myapp", "Config": "shop/myapp"}
@@ -88,7 +108,7 @@ def test_the_picture_shows_what_cloudwatch_has(lab: AwsLab, manifest: Path, tmp_
     assert drawn.returncode == 0, drawn.stderr
     assert "the last 1h of shop/myapp" in drawn.stdout
     # Before, red is in the legend only.
-    assert red(after) > red(before) + 500
+    assert red(after.read_bytes()) > red(before) + 500
 
 
 @pytest.mark.usefixtures("environment")
@@ -99,21 +119,24 @@ def test_without_matplotlib_the_missing_extra_is_named(manifest: Path, tmp_path:
     assert "pip install 'dynconfig-operator[png]'" in failed.stderr
     assert "Traceback" not in failed.stderr
     assert not target.exists()
-    assert dynconfig("-f", str(manifest), program=("-c", WITHOUT_MATPLOTLIB)).returncode == 0
+    printed = dynconfig("-f", str(manifest), program=("-c", WITHOUT_MATPLOTLIB))
+    assert json.loads(printed.stdout) == shown().body
 
 
-@pytest.mark.usefixtures("environment")
-@pytest.mark.parametrize("last", ["soon", "4m", "361h", ""])
-def test_a_time_that_makes_no_picture_is_refused(manifest: Path, tmp_path: Path, last: str) -> None:
-    failed = dynconfig("-f", str(manifest), "--png", str(tmp_path / "x.png"), "--last", last)
-    assert failed.returncode == 1
-    assert "--last" in failed.stderr
+@pytest.mark.parametrize("last", ["soon", "4m", "361h", "", "5"])
+def test_a_time_that_makes_no_picture_is_refused(last: str) -> None:
+    with pytest.raises(BadSetting, match=r"--last: .* is not a duration from 5m to 360h"):
+        board.window(last)
+
+
+def test_a_time_is_said_as_elsewhere() -> None:
+    assert [board.window(text) for text in ("5m", "1h30m", "360h")] == [300, 5400, 1296000]
 
 
 @pytest.mark.usefixtures("environment")
 def test_one_object_at_a_time(manifest: Path) -> None:
     other = {**OBJECT, "metadata": {"name": "other", "namespace": "shop"}}
     manifest.write_text(yaml.safe_dump_all([OBJECT, other]))
-    failed = dynconfig("-f", str(manifest))
-    assert failed.returncode == 2
-    assert "holds 2" in failed.stderr
+    failed = CliRunner().invoke(application(["dashboard"]), ["dashboard", "-f", str(manifest)])
+    assert failed.exit_code == 2
+    assert "holds 2" in failed.output

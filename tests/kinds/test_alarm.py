@@ -103,7 +103,6 @@ def test_a_look_at_alarms_and_dashboard_in_sync_costs_two_calls(workshop: Worksh
     everything = {**spec(), "dashboard": True}
     kinds = workshop.kinds(Alarm, CompositeAlarm, Dashboard)
     workshop.settle(workshop.declare(everything), kinds)
-    workshop.settle(workshop.declare(everything), kinds)
     calls = workshop.calls(lambda: workshop.settle(workshop.declare(everything), kinds))
     assert calls == {**LOOK, "cloudwatch.GetDashboard": 1}
 
@@ -118,6 +117,17 @@ def test_after_a_restart_all_tags_come_in_one_call(workshop: Workshop) -> None:
     workshop.settle(workshop.declare(spec()), alarms(workshop))
     again = workshop.calls(lambda: workshop.settle(workshop.declare(spec()), alarms(workshop)))
     assert again == {**LOOK, "resourcegroupstaggingapi.GetResources": 1}
+
+
+def test_after_an_edit_nothing_has_to_be_asked_that_the_write_did_not_tell(workshop: Workshop) -> None:
+    kinds = alarms(workshop)
+    workshop.settle(workshop.declare(spec()), kinds)
+    edited = workshop.declare(spec(threshold=7, tags={"stage": "dev"}), generation=2)
+    workshop.settle(edited, kinds)
+    outcomes = []
+    assert workshop.calls(lambda: outcomes.append(workshop.settle(edited, kinds))) == LOOK
+    assert outcomes[0].plan.is_empty
+    assert all(dict(alarm.tags) == {"stage": "dev"} for alarm in observed(workshop, edited, alarms(workshop)).values())
 
 
 def test_only_what_differs_is_written(workshop: Workshop) -> None:

@@ -45,12 +45,15 @@ def test_a_deletion_leaves_nothing_in_any_service_and_strangers_with_similar_nam
     assert listed(workshop) == before
 
 
-def test_a_look_at_a_whole_object_that_is_in_sync_costs_fifteen_calls_at_most(workshop: Workshop) -> None:
+def test_a_look_at_a_whole_object_that_is_in_sync_reads_each_part_once(workshop: Workshop) -> None:
     kinds = workshop.kinds()
     status = workshop.status(workshop.settle(workshop.declare(EVERYTHING), kinds))
     declared = workshop.declare(EVERYTHING, status=status)
     calls = workshop.calls(lambda: workshop.settle(declared, kinds))
-    assert sum(calls.values()) <= 15, calls
+    # Two roles, each with its policy; all else is read by one call of a sort.
+    twice = {name for name, count in calls.items() if count > 1}
+    assert twice == {"iam.GetRole", "iam.GetRolePolicy"}
+    assert sum(calls.values()) <= 18, calls
 
 
 def test_an_object_with_parameters_only_asks_no_other_service(workshop: Workshop) -> None:

@@ -9,10 +9,9 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from moto.core.exceptions import ServiceException
 from moto.sqs.models import sqs_backends
 
-from dynconfig_lab.aws import sqs_policy
+from dynconfig_lab.aws import sqs_messages, sqs_policy
 from dynconfig_lab.aws.answers import Answer, AwsError
 from dynconfig_lab.aws.calls import ACCOUNT, Call
 
@@ -75,35 +74,48 @@ class Queues:
         until = self._clock() + int(seconds)
         while True:
             with self._receiving:
-                answer = forward({**request, "WaitTimeSeconds": 0})
+                answer = _receive(_queue(call.region, request), request, forward)
             left = until - self._clock()
             if left <= 0 or not answer.is_success or answer.document().get("Messages") or self._stopped.is_set():
                 return answer
             _wait(queue, min(left, LOOK_SECONDS))
+
+    def delete_batch(self, call: Call, request: Request, forward: Forward) -> Answer:
+        """DeleteMessageBatch: moto would lose what is sent at the same moment."""
+        queue = _queue(call.region, request)
+        answer = sqs_messages.delete(queue, request.get("Entries") or ()) if queue is not None else None
+        return answer or forward(request)
 
 
 _HANDLERS: dict[str, Callable[[Queues, Call, Request, Forward], Answer]] = {
     "CreateQueue": Queues.create,
     "SetQueueAttributes": Queues.set_attributes,
     "ReceiveMessage": Queues.receive,
+    "DeleteMessageBatch": Queues.delete_batch,
 }
 
 
 def deliver(region: str, arn: str, source: str, body: str) -> None:
     """Hand an event of a rule to a queue. Raises AwsError where its policy does not let EventBridge, or there is none."""
     queue: Any = sqs_backends[ACCOUNT][region].queues.get(arn.rpartition(":")[2])
-    if queue is not None and not sqs_policy.allows(queue.policy or "", arn, "events.amazonaws.com", source):
+    if queue is None:
+        raise AwsError("AWS.SimpleQueueService.NonExistentQueue", "The specified queue does not exist.")
+    if not sqs_policy.allows(queue.policy or "", arn, "events.amazonaws.com", source):
         raise AwsError("AccessDenied", f"its policy does not let events.amazonaws.com send for {source}")
-    try:
-        sqs_backends[ACCOUNT][region].send_message(arn.rpartition(":")[2], body)
-    except ServiceException as error:
-        raise AwsError(str(error.code), str(error)) from None
+    sqs_messages.send(queue, body)
+
+
+def _receive(queue: Any, request: Request, forward: Forward) -> Answer:
+    """What there is just now. What is asked for beside bodies is moto's to answer, and that a queue went away."""
+    if queue is not None and sqs_messages.is_plain(queue, request):
+        return sqs_messages.receive(queue, request)
+    return forward({**request, "WaitTimeSeconds": 0})
 
 
 def _wait(queue: Any, seconds: float) -> None:
     """Until a message comes or the time is over; messages are looked for under the lock, so none is missed."""
     with queue._messages_lock:
-        if not queue.messages:
+        if sqs_messages.is_empty(queue):
             queue._messages_lock.wait(seconds)
 
 

@@ -63,6 +63,7 @@ class Applied:
     """The operator that applied it: another one may declare a function's code or layer otherwise."""
     undone_generation: int | None = None
     """The generation that was undone."""
+    undone_because: str = ""
     baking_since: float | None = None
     """When the change that bakes began, in seconds since the epoch."""
 

@@ -126,6 +126,7 @@ def applied_of(status: Mapping[str, Any] | None) -> Applied | None:
         resources,
         status.get("operatorVersion"),
         undone_generation=(status.get("rollback") or {}).get("generation"),
+        undone_because=(status.get("rollback") or {}).get("reason", ""),
         baking_since=_moment(bake["since"]) if "since" in bake else None,
     )
 

@@ -73,7 +73,7 @@ class Versioned(Resource):
     type: str
     version: int = field(default=0, metadata={"compare": False})
     last_modified: float | None = field(default=None, metadata={"compare": False})
-    """When it was last written, in seconds since the epoch; None right after a write of our own."""
+    """When it was last written, in seconds since the epoch; None where AWS has not said so yet."""
     modified_by: str | None = field(default=None, metadata={"compare": False})
 
 

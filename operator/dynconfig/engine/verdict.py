@@ -118,9 +118,11 @@ def undone(outcome: Outcome) -> str:
     """That a generation was undone, and what to do."""
     declaration = outcome.declaration
     owner, generation = declaration.owner, declaration.generation
-    alarm = f": alarm {outcome.judgement.alarm} fired" if outcome.judgement.alarm else ""
+    told = declaration.applied.undone_because if declaration.applied else ""
+    reason = f"alarm {outcome.judgement.alarm} fired" if outcome.judgement.alarm else told
+    because = f": {reason}" if reason else ""
     return (
-        f"generation {generation} was undone{alarm}; the last stable values are back. Edit spec to try something else, or take "
+        f"generation {generation} was undone{because}; the last stable values are back. Edit spec to try something else, or take "
         f"it whatever the alarms say: kubectl -n {owner.namespace} annotate dcfg {owner.name} --overwrite "
         f"{names.FORCE_GENERATION}={generation}"
     )

@@ -73,13 +73,13 @@ class Alarms:
     def put(self, desired: Alarm, observed: Alarm | None) -> Alarm:
         """Create with tags, or replace what differs. An alarm keeps its state when its configuration changes."""
         if observed is None:
-            self._cloudwatch.put_metric_alarm(**_request(desired), **self._watched.request(desired, is_new=True))
+            self._put(desired, is_new=True)
             return desired
         # Ownership comes first: PutMetricAlarm replaces whatever has the name.
         self._watched.retag(desired, observed)
         result = replace(desired, state=observed.state, since=observed.since)
         if replace(observed, owner=desired.owner, tags=desired.tags) != result:
-            self._cloudwatch.put_metric_alarm(**_request(desired), **self._watched.request(desired, is_new=False))
+            self._put(desired, is_new=False)
         return result
 
     def delete(self, observed: Sequence[Alarm]) -> None:
@@ -94,6 +94,11 @@ class Alarms:
     def release(self, observed: Alarm) -> None:
         """Take the owner tag off."""
         self._watched.release(observed)
+
+    def _put(self, desired: Alarm, *, is_new: bool) -> None:
+        request: dict[str, Any] = {**_request(desired), **self._watched.request(desired, is_new=is_new)}
+        answer: Any = self._cloudwatch.put_metric_alarm(**request)
+        self._watched.wrote(desired, answer)
 
     def _desired(self, spec: AlarmSpec, declaration: Declaration) -> Alarm:
         whole = spec.whole

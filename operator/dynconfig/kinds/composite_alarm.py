@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dynconfig.api.alarms import UNHEALTHY
 from dynconfig.engine.arns import Arns
@@ -67,14 +67,12 @@ class CompositeAlarms:
     def put(self, desired: CompositeAlarm, observed: CompositeAlarm | None) -> CompositeAlarm:
         """Create with tags, or replace what differs. An alarm keeps its state when its configuration changes."""
         if observed is None:
-            request = self._watched.request(desired, is_new=True)
-            self._cloudwatch.put_composite_alarm(AlarmRule=desired.rule, **request)
+            self._put(desired, is_new=True)
             return desired
         self._watched.retag(desired, observed)
         result = replace(desired, state=observed.state, since=observed.since)
         if replace(observed, owner=desired.owner, tags=desired.tags) != result:
-            request = self._watched.request(desired, is_new=False)
-            self._cloudwatch.put_composite_alarm(AlarmRule=desired.rule, **request)
+            self._put(desired, is_new=False)
         return result
 
     def delete(self, observed: Sequence[CompositeAlarm]) -> None:
@@ -89,6 +87,11 @@ class CompositeAlarms:
     def release(self, observed: CompositeAlarm) -> None:
         """Take the owner tag off."""
         self._watched.release(observed)
+
+    def _put(self, desired: CompositeAlarm, *, is_new: bool) -> None:
+        request = self._watched.request(desired, is_new=is_new)
+        answer: Any = self._cloudwatch.put_composite_alarm(AlarmRule=desired.rule, **request)
+        self._watched.wrote(desired, answer)
 
 
 def rule(names: Iterable[str]) -> str:

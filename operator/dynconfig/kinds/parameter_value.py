@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 from dynconfig.api.names import OWNER_TAG
@@ -137,7 +138,19 @@ def request(desired: Parameter, value: str | Secret, *, clear_policies: bool = F
 
 
 def written(desired: Parameter, answer: Mapping[str, Any]) -> Parameter:
-    return replace(desired, version=answer["Version"], tier=answer.get("Tier", desired.tier), initial="")
+    return replace(
+        desired,
+        version=answer["Version"],
+        tier=answer.get("Tier", desired.tier),
+        last_modified=_answered_at(answer),
+        initial="",
+    )
+
+
+def _answered_at(answer: Mapping[str, Any]) -> float | None:
+    """PutParameter does not say when the version was made; the answer says when it was given, by AWS's own clock."""
+    date = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date")
+    return parsedate_to_datetime(date).timestamp() if date else None
 
 
 def all_tags(parameter: Parameter) -> Pairs:

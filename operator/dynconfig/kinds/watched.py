@@ -1,8 +1,9 @@
 """What metric and composite alarms have in common: how they are read, both in one call for an object, tagged and let go."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 from dynconfig.api.names import OWNER_TAG
@@ -21,6 +22,8 @@ METRIC, COMPOSITE = "MetricAlarms", "CompositeAlarms"
 # remembered for as long as the alarm was configured at the same time. That costs: a tag that somebody changes is noticed
 # when this is over, or when a person asks for a look; a configuration that somebody changes is noticed at once.
 SEEN_SECONDS = 3600
+# A write answers nothing but the time in its header, in whole seconds; what is configured then is what was written.
+WRITE_SLACK = timedelta(seconds=2)
 
 Answer = Mapping[str, Any]
 
@@ -50,11 +53,17 @@ class Watched(Alarming):
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """The tags of an alarm that was configured at a certain time."""
+    """The tags of an alarm that was configured at a certain time, give or take the slack."""
 
     at: float
     configured: datetime
     tags: Mapping[str, str]
+    slack: timedelta = timedelta()
+
+    def is_of(self, answer: Answer) -> bool:
+        """Whether the alarm is still the one whose tags these are."""
+        configured: datetime = answer["AlarmConfigurationUpdatedTimestamp"]
+        return abs(configured - self.configured) <= self.slack
 
 
 class WatchedAlarms:
@@ -85,10 +94,12 @@ class WatchedAlarms:
         indexed = self._tagged.look(scope.owner, closely=scope.closely) if stale else 0.0
         for answer in answers:
             name = answer["AlarmName"]
-            if name in stale:
-                labels = self._tags_of(answer, wanted.get(name), indexed)
-                self._seen[name] = _Seen(self._clock(), answer["AlarmConfigurationUpdatedTimestamp"], labels)
-            yield answer, self._seen[name].tags
+            seen = self._seen.get(name)
+            if seen is None or name in stale:
+                seen = _Seen(self._clock(), answer["AlarmConfigurationUpdatedTimestamp"], {})
+                seen = replace(seen, tags=self._tags_of(answer, wanted.get(name), indexed))
+            self._seen[name] = replace(seen, configured=answer["AlarmConfigurationUpdatedTimestamp"], slack=timedelta())
+            yield answer, seen.tags
 
     def common(self, answer: Answer, labels: Mapping[str, str]) -> dict[str, Any]:
         """The fields of `Watched`, from what AWS answered."""
@@ -121,15 +132,26 @@ class WatchedAlarms:
             **({"Tags": labels} if labels else {}),
         }
 
+    def wrote(self, desired: Watched, answer: Answer) -> None:
+        """An alarm was put: its tags are known without asking, those that it had or those that it was made with."""
+        date = answer["ResponseMetadata"]["HTTPHeaders"].get("date")
+        seen = self._seen.pop(desired.name, None)
+        if date:
+            labels = seen.tags if seen else tags.with_owner(desired.tags, desired.owner)
+            self._seen[desired.name] = _Seen(self._clock(), parsedate_to_datetime(date), labels, WRITE_SLACK)
+
     def retag(self, desired: Watched, observed: Watched) -> None:
         """Write the tags that differ, the owner's with them."""
-        self.forget(desired.name)
+        seen = self._seen.pop(desired.name, None)
         added, removed = tags.change(observed.tags, observed.owner, desired.tags, desired.owner)
         if added:
             labels: Any = tags.as_list(added)
             self._cloudwatch.tag_resource(ResourceARN=desired.arn, Tags=labels)
         if removed:
             self._cloudwatch.untag_resource(ResourceARN=desired.arn, TagKeys=removed)
+        if seen:
+            kept = {key: text for key, text in seen.tags.items() if key not in removed}
+            self._seen[desired.name] = replace(seen, at=self._clock(), tags={**kept, **added})
 
     def release(self, observed: Watched) -> None:
         """Take the owner tag off."""
@@ -161,7 +183,7 @@ class WatchedAlarms:
 
     def _is_seen(self, answer: Answer, scope: Scope, wanted: Mapping[str, Mapping[str, str]]) -> bool:
         seen = self._seen.get(answer["AlarmName"])
-        if seen is None or seen.configured != answer["AlarmConfigurationUpdatedTimestamp"]:
+        if seen is None or not seen.is_of(answer):
             return False
         # Nothing is deleted without having been asked for.
         is_surplus = answer["AlarmName"] not in wanted and tags.owner_of(seen.tags) == scope.owner.tag
@@ -171,9 +193,7 @@ class WatchedAlarms:
         """Tags as the index has them where they are as wanted, else asked for by name, since the index is late."""
         name = answer["AlarmName"]
         seen = self._seen.get(name)
-        is_unchanged = seen is None or (
-            seen.configured == answer["AlarmConfigurationUpdatedTimestamp"] and seen.at <= indexed
-        )
+        is_unchanged = seen is None or (seen.is_of(answer) and seen.at <= indexed)
         found = self._tagged.tags(name) if is_unchanged else None
         if found is not None and wanted is not None and dict(found) == dict(wanted):
             return wanted

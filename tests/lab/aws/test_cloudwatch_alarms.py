@@ -254,6 +254,15 @@ def test_tags_are_added_changed_and_taken_away(watched: Watched) -> None:
     assert cloudwatch.list_tags_for_resource(ResourceARN=arn)["Tags"] == [{"Key": "a", "Value": "2"}]
 
 
+@pytest.mark.parametrize("part", ["/", ":", "/a:b/"])
+def test_an_alarm_may_have_slashes_and_colons_in_its_name(watched: Watched, part: str) -> None:
+    name = watched.name() + f"{part}errors"
+    watched.names.append(name)
+    arn = f"{ALARM_ARN}:{watched.alarm(AlarmName=name)}"
+    watched.cloudwatch.tag_resource(ResourceARN=arn, Tags=[{"Key": "a", "Value": "1"}])
+    assert watched.cloudwatch.list_tags_for_resource(ResourceARN=arn)["Tags"] == [{"Key": "a", "Value": "1"}]
+
+
 def test_tags_that_aws_refuses_are_refused(watched: Watched) -> None:
     cloudwatch, arn = watched.cloudwatch, f"{ALARM_ARN}:{watched.alarm()}"
     many = [{"Key": str(number), "Value": ""} for number in range(51)]

@@ -1,0 +1,104 @@
+"""Draws the picture of a dashboard in the README: python -m benchmarks.picture docs/dashboard.png
+
+Everything on it comes from the lab: its CloudWatch holds three hours of a function's life, in which a bad revision goes out
+fourteen minutes before the end, and evaluates the alarms of `manifests/examples/watched.yaml` on them.
+"""
+
+import math
+import os
+import random
+import sys
+import time
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from dynconfig import board, files, wiring
+from dynconfig.drawing.widgets import metrics_in
+from dynconfig.engine.declare import declare
+from dynconfig.engine.reconcile import Engine
+from dynconfig.engine.resource import Owner
+from dynconfig.kinds.alarm import Alarm
+from dynconfig.kinds.composite_alarm import CompositeAlarm
+from dynconfig.settings import Settings
+from dynconfig_lab.aws import AwsLab
+from dynconfig_lab.aws.cloudwatch_metrics import metrics_of
+
+EXAMPLE = Path(__file__).parents[1] / "manifests" / "examples" / "watched.yaml"
+HOURS, BAD_MINUTES, GOOD_MINUTES = 3, 14, 125
+
+
+def main(target: Path) -> None:
+    """Fill the lab, apply the alarms, evaluate them, draw."""
+    with AwsLab.start() as lab:
+        variables = {"AWS_ENDPOINT_URL": lab.endpoint, "AWS_ACCESS_KEY_ID": "lab", "AWS_SECRET_ACCESS_KEY": "lab"}
+        os.environ.update(variables)
+        settings = Settings.from_environment(os.environ)
+        (document,) = files.read([EXAMPLE], "default").configs
+        now = time.time()
+        shown = board.shown(document, settings, revisions=_revisions(now))
+        _fill(shown, now)
+        _apply(document, settings)
+        lab.evaluate_alarms()
+        target.write_bytes(board.png(shown, settings, now=now, last=HOURS * 3600))
+
+
+def _revisions(now: float) -> tuple[tuple[float, str], ...]:
+    return (now - 60 * GOOD_MINUTES, "4c1f19fd"), (now - 60 * BAD_MINUTES, "e77ab02e")
+
+
+def _apply(document: files.Document, settings: Settings) -> None:
+    metadata = document["metadata"]
+    owner = Owner("lab", metadata["namespace"], metadata["name"], "uid")
+    declaration = declare(document, owner=owner, default_region="eu-west-1", read=lambda _source: None)
+    session = wiring.session(settings)
+    every = wiring.kinds(session, "eu-west-1", settings, lambda: wiring.account(session, settings), time.monotonic)
+    kinds = tuple(kind for kind in every if kind.value in (Alarm, CompositeAlarm))
+    outcome = Engine(lambda _place: kinds).run(replace(declaration, untouched=True))
+    if outcome.error:
+        raise outcome.error
+
+
+def _fill(shown: board.Shown, now: float) -> None:
+    chance = random.Random(7)  # noqa: S311 - a picture, no secret
+    named = {metric.name: metric for metric in metrics_in(shown.body)}
+    for minute in range(HOURS * 60):
+        at = now - 60 * (HOURS * 60 - minute)
+        for name, values in _minute(chance, minute, is_bad=now - at <= 60 * BAD_MINUTES).items():
+            metric = named[name]
+            data = [_datum(name, metric.dimensions, value, at) for value in values]
+            metrics_of(shown.region).put(metric.namespace, data)
+
+
+def _minute(chance: random.Random, minute: int, *, is_bad: bool) -> dict[str, list[float]]:
+    """What a function of eight execution environments does in one minute."""
+    calls = round(110 + 35 * math.sin(minute / 28) + chance.uniform(-12, 12))
+    failed = round(calls * chance.uniform(0.05, 0.12)) if is_bad else 0
+    # One in thirty reads a parameter whose TTL is over, by way of the extension.
+    reads = max(1, round(calls / 30 + chance.uniform(-1, 1)))
+    times = [chance.lognormvariate(2.3, 0.35) + (180 if number < failed else 0) for number in range(calls)]
+    found = {
+        "Invocations": [1.0] * calls,
+        "Errors": [float(failed)],
+        "Throttles": [0.0],
+        "Duration": times,
+        "CacheHits": [float(2 * calls - reads)],
+        "CacheMisses": [float(reads)],
+        "SuccessfulParameterRetrievals": [float(reads)],
+    }
+    return {**found, "ConfigurationErrors": [float(failed)]} if failed else found
+
+
+def _datum(name: str, dimensions: tuple[tuple[str, str], ...], value: float, at: float) -> dict[str, Any]:
+    return {
+        "MetricName": name,
+        "Dimensions": [{"Name": key, "Value": text} for key, text in dimensions],
+        "Value": value,
+        "Unit": "Milliseconds" if name == "Duration" else "Count",
+        "Timestamp": datetime.fromtimestamp(at, UTC),
+    }
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

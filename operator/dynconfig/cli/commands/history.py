@@ -1,0 +1,61 @@
+"""`dynconfig history`."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from dynconfig.cli import options
+from dynconfig.cli.failures import Failed
+from dynconfig.cli.options import Output
+from dynconfig.cli.terminal import Terminal
+from dynconfig.files import Document
+
+HEADINGS = ("OBJECT", "REVISION", "GENERATION", "WRITTEN", "OUTCOME", "CHANGED")
+_STYLES = {"Stable": "green", "Applied": "green", "Baking": "yellow", "RolledBack": "red", "Replaced": "dim"}
+
+
+def command(
+    *,
+    name: options.Names = None,
+    namespace: options.Namespace = None,
+    everywhere: options.Everywhere = False,
+    output: options.Format = Output.TEXT,
+) -> None:
+    """Show the last revisions of objects: when, what changed, and whether it is stable or was rolled back.
+
+    Example: dynconfig history -n shop myapp
+    """
+    from dynconfig import cluster
+
+    with cluster.reading() as reader:
+        show(cluster.objects(reader, name or (), namespace, everywhere=everywhere), output)
+
+
+def show(documents: Sequence[Document], output: Output) -> None:
+    """Write the revisions of these objects, the newest first."""
+    if output is Output.JSON:
+        options.print_json([{**options.about(document), "history": _history(document)} for document in documents])
+        return
+    found = [(document, entry) for document in documents for entry in _history(document)]
+    if not found:
+        raise Failed("no revision was written there yet; `dynconfig status` tells how far the objects are")
+    Terminal.out().table(
+        HEADINGS,
+        [_cells(document, entry) for document, entry in found],
+        [_STYLES[item["outcome"]] for _, item in found],
+    )
+
+
+def _history(document: Document) -> Sequence[Mapping[str, Any]]:
+    return (document.get("status") or {}).get("history") or ()
+
+
+def _cells(document: Document, entry: Mapping[str, Any]) -> tuple[str, ...]:
+    metadata = document["metadata"]
+    return (
+        f"{metadata['namespace']}/{metadata['name']}",
+        entry["revision"],
+        str(entry["generation"]),
+        entry["time"],
+        entry["outcome"],
+        ", ".join(entry.get("changed") or ()),
+    )

@@ -1,0 +1,137 @@
+"""Alarms and dashboard from kubectl to CloudWatch: what the API server refuses, and a whole life."""
+
+import json
+from typing import Any
+
+import pytest
+from tests.e2e.world import World
+
+from dynconfig.engine.declare import faults
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
+
+TOPIC = "arn:aws:sns:eu-west-1:123456789012:ops"
+QUEUE: dict[str, Any] = {
+    "name": "Backlog",
+    "metric": "ApproximateNumberOfMessagesVisible",
+    "namespace": "AWS/SQS",
+    "statistic": "Maximum",
+    "threshold": 100,
+    "comparison": "GreaterThanThreshold",
+}
+OWN = {"defaults": False, "custom": [QUEUE]}
+
+
+def custom(*, without: str = "", **changes: Any) -> dict[str, Any]:
+    alarm = {key: value for key, value in {**QUEUE, **changes}.items() if key != without}
+    return {"alarms": {"defaults": False, "custom": [alarm]}}
+
+
+# What is wrong, the spec, the field in the API server's words, and the rule.
+REFUSED: list[tuple[str, dict[str, Any], str, str]] = [
+    ("impossible period", custom(periodSeconds=45), "alarms.custom[0].periodSeconds", "a multiple of 60"),
+    ("more than a day", custom(evaluationPeriods=289), "alarms.custom[0].evaluationPeriods", "must not be above 86400"),
+    (
+        "more than a week",
+        custom(periodSeconds=3600, evaluationPeriods=169),
+        "alarms.custom[0].evaluationPeriods",
+        "must not be above 86400",
+    ),
+    (
+        "more datapoints than periods",
+        custom(evaluationPeriods=2, datapointsToAlarm=3),
+        "alarms.custom[0].datapointsToAlarm",
+        "datapointsToAlarm needs evaluationPeriods",
+    ),
+    ("unknown statistic", custom(statistic="Median"), "alarms.custom[0].statistic", "Sum"),
+    ("two statistics", custom(extendedStatistic="p99"), "alarms.custom[0]", "exactly one of statistic"),
+    ("no statistic", custom(without="statistic"), "alarms.custom[0]", "exactly one of statistic"),
+    ("no threshold", custom(without="threshold"), "alarms.custom[0]", "needs metric, namespace, threshold"),
+    ("no metric", custom(without="metric"), "alarms.custom[0]", "needs metric, namespace, threshold"),
+    ("a dimension with a colon", custom(dimensions={":a": "b"}), "alarms.custom[0].dimensions", "names in dimensions"),
+    ("the name of the alarm over all", custom(name="unhealthy"), "alarms.custom[0].name", "must not be unhealthy"),
+    ("an over-long name", custom(name="x" * 129), "alarms.custom[0].name", "128"),
+    ("a name twice", {"alarms": {"defaults": False, "custom": [QUEUE, QUEUE]}}, "alarms.custom[1]", "uplicate value"),
+    ("a topic twice", {"alarms": {**OWN, "notify": [TOPIC, TOPIC]}}, "alarms.notify[1]", "uplicate topic"),
+    (
+        "a topic of another region",
+        {"alarms": {**OWN, "notify": [TOPIC]}, "region": "us-east-1"},
+        "spec.alarms",
+        "alarms.notify takes topics of the object's own region",
+    ),
+    ("no topic", {"alarms": {**OWN, "notify": ["ops@example.org"]}}, "alarms.notify[0]", "match"),
+    (
+        "six topics",
+        {"alarms": {**OWN, "notify": [f"{TOPIC}{number}" for number in range(6)]}},
+        "alarms.notify",
+        "at most 5",
+    ),
+    ("default alarms without a function", {"alarms": {}}, "spec.alarms", "alarms.defaults needs function"),
+    (
+        "an override without a function",
+        {"alarms": {"defaults": False, "custom": [{"name": "Errors", "threshold": 1}]}},
+        "spec.alarms",
+        "alarms.defaults needs function",
+    ),
+]
+# A set and a list-map are held by the API server itself, in words of its own.
+OWN_WORDS = {"uplicate value": "must not repeat a name", "uplicate topic": "must not repeat a topic"}
+
+
+@pytest.mark.parametrize(("spec", "field", "rule"), [row[1:] for row in REFUSED], ids=[row[0] for row in REFUSED])
+def test_an_impossible_alarm_is_refused_by_field_and_rule(
+    world: World, spec: dict[str, Any], field: str, rule: str
+) -> None:
+    answer = world.create("bad", {**world.spec(), **spec})
+    message = answer.json()["message"]
+    assert answer.status_code == 422, message
+    assert field in message
+    assert ("uplicate value" if rule in OWN_WORDS else rule).lower() in message.lower()
+
+
+@pytest.mark.parametrize(("spec", "rule"), [(row[1], row[3]) for row in REFUSED], ids=[row[0] for row in REFUSED])
+def test_the_command_line_refuses_the_same_without_a_cluster(spec: dict[str, Any], rule: str) -> None:
+    found = " ".join(faults({"metadata": {"name": "bad"}, "spec": {"path": "/team/app", **spec}}, lambda _source: None))
+    assert found
+    words = {"128": "at most 128", **OWN_WORDS}
+    assert words.get(rule, rule) in found
+
+
+def test_alarms_and_dashboard_live_and_die_with_their_object(world: World) -> None:
+    cloudwatch = world.stage.aws("cloudwatch")
+    alarms = {"custom": [QUEUE, {"name": "Errors", "threshold": 1}], "notify": [TOPIC]}
+    world.declare("watched", world.spec(function={"name": f"{world.namespace}-f"}, alarms=alarms, dashboard=True))
+    world.wait_ready("watched", 60)
+    prefix = f"dynconfig-{world.namespace}-f"
+    found = cloudwatch.describe_alarms(AlarmNamePrefix=f"{prefix}/", AlarmTypes=["MetricAlarm", "CompositeAlarm"])
+    assert {alarm["AlarmName"]: alarm["Threshold"] for alarm in found["MetricAlarms"]} == {
+        f"{prefix}/Backlog": 100,
+        f"{prefix}/Errors": 1,
+        f"{prefix}/Duration": 10000,
+        f"{prefix}/FailedParameterRetrievals": 3,
+        f"{prefix}/ConfigurationErrors": 0,
+    }
+    assert [alarm["AlarmActions"] for alarm in found["CompositeAlarms"]] == [[TOPIC]]
+    listed = {(item["kind"], item["name"]) for item in world.status("watched")["resources"]}
+    assert {("Alarm", f"{prefix}/Errors"), ("CompositeAlarm", f"{prefix}/unhealthy")} <= listed
+    assert ("Dashboard", f"{prefix}-eu-west-1") in listed
+    body = json.loads(cloudwatch.get_dashboard(DashboardName=f"{prefix}-eu-west-1")["DashboardBody"])
+    assert len(body["widgets"]) == 8
+    world.delete("watched")
+    world.wait("it is gone", lambda: world.is_gone("watched"), 60)
+    assert cloudwatch.describe_alarms(AlarmNamePrefix=prefix)["MetricAlarms"] == []
+    assert cloudwatch.list_dashboards(DashboardNamePrefix=prefix)["DashboardEntries"] == []
+
+
+def test_an_alarm_that_somebody_deleted_comes_back_and_a_state_disturbs_nobody(world: World) -> None:
+    cloudwatch = world.stage.aws("cloudwatch")
+    world.declare("back", world.spec(alarms=OWN))
+    world.wait_ready("back")
+    name = f"dynconfig-{world.namespace}-back/Backlog"
+    cloudwatch.set_alarm_state(AlarmName=name, StateValue="ALARM", StateReason="a test")
+    world.look_now("back")
+    assert world.condition("back")[0] == "True"
+    cloudwatch.delete_alarms(AlarmNames=[f"dynconfig-{world.namespace}-back/unhealthy"])
+    cloudwatch.delete_alarms(AlarmNames=[name])
+    world.look_now("back")
+    world.wait("it is back", lambda: bool(cloudwatch.describe_alarms(AlarmNames=[name])["MetricAlarms"]))

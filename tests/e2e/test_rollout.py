@@ -1,0 +1,106 @@
+"""A change that undoes itself: from a wrong value over an alarm back to the stable one, and what status says of it."""
+
+import signal
+import time
+
+import pytest
+from tests.e2e.readers import Reader
+from tests.e2e.world import World
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
+
+ROLLOUT = {"rollbackOnAlarm": True, "bakeTime": "5s"}
+LONG = {"rollbackOnAlarm": True, "bakeTime": "10m"}
+ALARMS = {
+    "defaults": False,
+    "custom": [
+        {
+            "name": "Orders",
+            "metric": "Failed",
+            "namespace": "Shop",
+            "statistic": "Sum",
+            "threshold": 5,
+            "comparison": "GreaterThanThreshold",
+        }
+    ],
+}
+
+
+def declared(world: World) -> Reader:
+    """An object whose first revision is stable."""
+    reader = Reader(world)
+    reader.declare({"triggers": {}}, alarms=ALARMS, rollout=ROLLOUT, dashboard=True)
+    world.wait("the first revision is stable", lambda: world.status(reader.name).get("stableGeneration") == 1)
+    world.wait_ready(reader.name)
+    assert world.edit(reader.name, {"spec": {"rollout": LONG}}).is_success
+    world.wait_ready(reader.name)
+    return reader
+
+
+def alarm_of(world: World, reader: Reader) -> str:
+    """The name of its alarm in CloudWatch."""
+    resources = world.status(reader.name)["resources"]
+    return str(next(item["name"] for item in resources if item["kind"] == "Alarm"))
+
+
+def sound(world: World, name: str, state: str = "ALARM") -> None:
+    """Have an alarm go off, or be well again."""
+    world.stage.aws("cloudwatch").set_alarm_state(AlarmName=name, StateValue=state, StateReason="a test")
+
+
+def test_a_change_bakes_and_an_alarm_puts_the_stable_values_back_within_seconds(world: World) -> None:
+    reader = declared(world)
+    alarm = alarm_of(world, reader)
+    reader.set_timeout("999")
+    assert "bake" in world.wait_reason(reader.name, "Baking", "Unknown")
+    assert (world.value("api/timeout"), reader.timeout()) == ("999", "999")
+    sound(world, alarm)
+    started = time.monotonic()
+    message = world.wait_reason(reader.name, "RolledBack")
+    assert time.monotonic() - started < 10
+    assert alarm in message
+    assert world.value("api/timeout") == "30"
+    assert (world.version("api/timeout"), world.version("database/host"), world.version("database/password")) == (
+        3,
+        1,
+        1,
+    )
+    world.wait("the function is refreshed", lambda: reader.timeout() == "30")
+    status = world.status(reader.name)
+    assert (status["rollback"]["generation"], status["rollback"]["to"]) == (3, status["revision"])
+    assert [item["outcome"] for item in status["history"]][:2] == ["Stable", "RolledBack"]
+    assert world.conditions(reader.name)["Stalled"]["status"] == "True"
+    assert "undone" in world.wait_event(reader.name, "RolledBack")
+
+
+def test_what_was_undone_stays_undone_after_a_restart_and_another_value_is_tried_when_the_alarm_is_ok(
+    world: World,
+) -> None:
+    reader = declared(world)
+    alarm = alarm_of(world, reader)
+    reader.set_timeout("999")
+    world.wait_reason(reader.name, "Baking", "Unknown")
+    sound(world, alarm)
+    world.wait_reason(reader.name, "RolledBack")
+    sound(world, alarm, "OK")
+    world.stage.operator.signal("operator", signal.SIGKILL)
+    world.stage.operator.restart("operator")
+    world.look_now(reader.name)
+    assert world.condition(reader.name)[:2] == ("False", "RolledBack")
+    assert world.value("api/timeout") == "30"
+    reader.set_timeout("45")
+    world.wait("45 is tried", lambda: world.value("api/timeout") == "45")
+    world.wait_reason(reader.name, "Baking", "Unknown")
+    assert "rollback" not in world.status(reader.name)
+
+
+def test_an_alarm_that_fires_already_holds_a_change_back_unless_it_is_forced(world: World) -> None:
+    reader = declared(world)
+    sound(world, alarm_of(world, reader))
+    reader.set_timeout("45")
+    message = world.wait_reason(reader.name, "AlarmFiring", "Unknown")
+    assert "force-generation" in message
+    assert world.value("api/timeout") == "30"
+    generation = str(world.get(reader.name)["metadata"]["generation"])
+    world.annotate(reader.name, "force-generation", generation)
+    world.wait("it is written all the same", lambda: world.value("api/timeout") == "45")
