@@ -32,7 +32,8 @@ def test_kubectl_shows_what_a_user_needs(world: World) -> None:
     world.declare("shown", world.spec({"name": "a", "value": "1"}))
     world.wait_ready("shown")
     wide = world.kubectl("get", "dcfg", "-o", "wide")
-    assert wide.split()[:9] == ["NAME", "READY", "IN-SYNC", "DRIFTED", "REVISION", "AGE", "REGION", "PATH", "OBSERVED"]
+    headings = ["NAME", "READY", "IN-SYNC", "DRIFTED", "REVISION", "AGE", "REGION", "PATH", "FUNCTION", "OBSERVED"]
+    assert wide.split()[:10] == headings
     assert all(text in wide for text in ("True", "1/1", "eu-west-1", world.path))
     described = world.kubectl("describe", "dcfg", "shown")
     assert "1 parameter is in AWS as declared" in described

@@ -57,6 +57,7 @@ def test_what_nobody_has_looked_at_yet_says_so() -> None:
     assert "not looked at this edit" in progress(shown(READY, observed=1), NOW).message
     unseen = {"metadata": {"namespace": "shop", "name": "myapp", "generation": 1}}
     assert "not seen the object" in progress(unseen, NOW).message
+    assert "not seen the object" in progress({**unseen, "status": {"observedGeneration": -1}}, NOW).message
 
 
 def test_what_is_gone_is_gone() -> None:

@@ -9,7 +9,7 @@ from dynconfig.api import names
 from dynconfig.api.descriptions import Described
 from dynconfig.api.model import Model, Rule
 from dynconfig.api.spec import DynamicConfigSpec
-from dynconfig.api.status import UNSEEN, DynamicConfigStatus
+from dynconfig.api.status import DynamicConfigStatus
 
 Schema = dict[str, Any]
 
@@ -79,7 +79,7 @@ def _object() -> Schema:
             "metadata": {"type": "object"},
             "spec": _structural(DynamicConfigSpec),
             # kstatus takes an object without a status for current; this one is behind its generation from birth.
-            "status": {**_structural(DynamicConfigStatus), "default": {"observedGeneration": UNSEEN}},
+            "status": {**_structural(DynamicConfigStatus), "default": {"observedGeneration": names.UNSEEN}},
         },
         "x-kubernetes-validations": [_NAME_RULE],
     }

@@ -23,3 +23,6 @@ CLUSTER_TAG = f"{GROUP}/cluster"
 
 # The owner tag holds cluster id, namespace, name and uid in the 256 characters of a tag value.
 MAX_NAME = 63
+
+# What status.observedGeneration is until the operator has looked at the object for the first time.
+UNSEEN = -1

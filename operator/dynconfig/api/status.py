@@ -8,8 +8,6 @@ from pydantic import Field
 from dynconfig.api.model import Model
 from dynconfig.api.parameter import MAX_PARAMETERS
 
-# What status.observedGeneration is until the operator has looked at the object for the first time.
-UNSEEN = -1
 MAX_DRIFT = 100
 MESSAGE_LENGTH = 4096
 

@@ -12,7 +12,6 @@ from dynconfig.api import names
 from dynconfig.api.alarms import region_of
 from dynconfig.api.parameter import ParameterSpec, ParameterType
 from dynconfig.api.spec import DeletionPolicy, DynamicConfigSpec
-from dynconfig.api.status import UNSEEN
 from dynconfig.engine.checking import findings, findings_of, source_of, told, value_of
 from dynconfig.engine.declaration import Applied, Declaration, DeclaredParameter, Place, ReadSource, Source
 from dynconfig.engine.errors import InvalidSpec, PathNotAllowed, SourceMissing
@@ -114,7 +113,7 @@ def declare_deletion(document: Mapping[str, Any], *, owner: Owner, default_regio
 
 def applied_of(status: Mapping[str, Any] | None) -> Applied | None:
     """What a status says was applied, or None where there is no status yet."""
-    if not status or status.get("observedGeneration", UNSEEN) == UNSEEN:
+    if not status or status.get("observedGeneration", names.UNSEEN) == names.UNSEEN:
         return None
     versions = {item["name"]: item["version"] for item in status.get("parameters") or ()}
     drifted = frozenset(item["resource"] for item in status.get("drift") or ())

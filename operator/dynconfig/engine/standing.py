@@ -6,6 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from dynconfig.api import names
 from dynconfig.api.status import ConditionType
 
 
@@ -66,7 +67,9 @@ def _stage(metadata: Mapping[str, Any], conditions: Mapping[str, Any], *, is_cur
 
 
 def _waits(status: Mapping[str, Any]) -> str:
-    return "The operator has not looked at this edit yet" if status else "The operator has not seen the object yet"
+    if status.get("observedGeneration", names.UNSEEN) == names.UNSEEN:
+        return "The operator has not seen the object yet"
+    return "The operator has not looked at this edit yet"
 
 
 def _age(moment: str | None, now: float) -> str:
