@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx2
-from benchmarks import drift, figures, plan_time, reader, road
+from benchmarks import drift, figures, plan_time, reader, road, undo
 from benchmarks.figures import Figure
 from rich.console import Console
 
@@ -24,6 +24,7 @@ MEASURES: dict[str, Measure] = {
     "plan": plan_time.plan_time,
     "function": reader.function,
     "start": reader.start,
+    "undo": undo.undo,
 }
 
 
