@@ -119,12 +119,16 @@ def test_a_route_that_was_led_elsewhere_is_led_back(workshop: Workshop) -> None:
 
 def test_another_form_of_events_is_seen_and_put_back(workshop: Workshop) -> None:
     settle(workshop)
-    about = {"ApiId": api_id(workshop)}
-    (integration,) = client(workshop).get_integrations(**about)["Items"]
-    client(workshop).update_integration(**about, IntegrationId=integration["IntegrationId"], PayloadFormatVersion="1.0")
-    outcome = settle(workshop)
+
+    def older(answer: dict[str, Any]) -> None:
+        for integration in answer["Items"]:
+            integration["PayloadFormatVersion"] = "1.0"
+
+    updates = requests(workshop, "apigatewayv2", "UpdateIntegration")
+    with answers(workshop, "apigatewayv2", "GetIntegrations", older), updates as made:
+        outcome = settle(workshop)
     assert [because.field for step in outcome.applied for because in step.because] == ["integration"]
-    assert settle(workshop).plan.is_empty
+    assert [request["PayloadFormatVersion"] for _operation, request in made] == ["2.0"]
 
 
 def test_routes_and_stages_that_somebody_added_go(workshop: Workshop) -> None:

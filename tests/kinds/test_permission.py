@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from tests.kinds import functions
-from tests.kinds.cases.failure_destination import QUEUE
+from tests.kinds.cases.failure_destination import QUEUE, destinations
 from tests.kinds.cases.http_api import api_id
 from tests.kinds.cases.permission import BY_RULE, PERMISSION, spec, statements
 from tests.kinds.wire import requests
@@ -24,6 +24,7 @@ BY_HTTP_API = "dynconfig-http-api"
 @pytest.fixture(autouse=True)
 def known_roles(workshop: Workshop) -> None:
     functions.roles(workshop)
+    destinations(workshop)
 
 
 def settle(workshop: Workshop, declared: Any, **about: Any) -> Any:

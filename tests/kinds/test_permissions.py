@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+from tests.kinds.cases.failure_destination import destinations
 from tests.kinds.iam import action, allowed
 from tests.kinds.workshop import Watch, Workshop
 
@@ -18,6 +19,9 @@ ASKED_ON_BEHALF = {
     "kms:Decrypt",
     "kms:Encrypt",
     "kms:GenerateDataKey",
+    # Tags that come with a new queue, and messages that go several in a call.
+    "sqs:TagQueue",
+    "sqs:DeleteMessage",
 }
 EVERYTHING = {
     "function": {
@@ -34,6 +38,7 @@ EVERYTHING = {
 
 @pytest.mark.lab
 def test_a_whole_life_makes_only_calls_that_the_policy_allows(workshop: Workshop) -> None:
+    destinations(workshop)
     workshop.watch.heard, before = set(), workshop.watch.heard
     whole = EVERYTHING
     workshop.settle(workshop.declare(whole), workshop.kinds())

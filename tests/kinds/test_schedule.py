@@ -5,23 +5,24 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from tests.kinds.cases.schedule import SCHEDULE, change
+from tests.kinds.cases.schedule import SCHEDULE, change, prepare
 from tests.kinds.wire import requests
 from tests.kinds.workshop import Workshop
 
 from dynconfig.engine.errors import NotOwned, Refused, RoleNotReady
 from dynconfig.kinds.role import Role
 from dynconfig.kinds.schedule import Schedule
-from dynconfig_lab.aws import Faults
-from dynconfig_lab.aws.faults import Injected
 
 pytestmark = pytest.mark.lab
 
-NOT_READY = "The execution role you provide must allow AWS EventBridge Scheduler to assume the role."
+
+@pytest.fixture(autouse=True)
+def known_role(workshop: Workshop) -> None:
+    prepare(workshop)
 
 
 def settle(workshop: Workshop, spec: Any = SCHEDULE.base, errors: Any = None, **about: Any) -> Any:
-    return workshop.settle(workshop.declare(spec, **about), workshop.kinds(Schedule), errors)
+    return workshop.settle(workshop.declare(spec, **about), workshop.kinds(Role, Schedule), errors)
 
 
 def found(workshop: Workshop) -> dict[str, Any]:
@@ -70,20 +71,16 @@ def test_whatever_somebody_sets_besides_is_seen_and_taken_away(workshop: Worksho
 
 def test_an_expression_that_aws_refuses_is_told_with_the_field_and_what_was_right_stays(workshop: Workshop) -> None:
     settle(workshop)
-    words = "Invalid Schedule Expression cron(99 8 * * ? *)."
-    workshop.lab.faults(Faults(errors={"scheduler.UpdateSchedule": Injected("ValidationException", words)}))
     bad = {"function": {"triggers": {"schedule": "cron(99 8 * * ? *)"}}}
     with pytest.raises(Refused, match=r"^spec\.function\.triggers\.schedule: .*Invalid Schedule Expression cron\(99"):
         settle(workshop, bad, generation=2)
     assert found(workshop)["ScheduleExpression"] == "rate(5 minutes)"
-    workshop.lab.faults(Faults())
     assert settle(workshop, generation=3).plan.is_empty
 
 
 def test_a_role_that_scheduler_has_not_heard_of_is_waited_for(workshop: Workshop) -> None:
-    workshop.lab.faults(Faults(errors={"scheduler.CreateSchedule": Injected("ValidationException", NOT_READY, 2)}))
     errors: list[Any] = []
-    workshop.settle(workshop.declare(SCHEDULE.base), workshop.kinds(Role, Schedule), errors)
+    settle(workshop, errors=errors)
     assert {type(error) for error in errors} == {RoleNotReady}
 
 

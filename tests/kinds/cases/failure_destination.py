@@ -19,6 +19,18 @@ def spec(destination: str = QUEUE) -> Spec:
     return {"function": {"roleName": functions.ROLE, "onFailure": destination}}
 
 
+def prepare(workshop: Workshop) -> None:
+    """A role, and the queue and topic; Lambda takes no destination that is not there."""
+    functions.roles(workshop)
+    destinations(workshop)
+
+
+def destinations(workshop: Workshop) -> None:
+    """The queue and the topic; both calls may be made again."""
+    workshop.aws("sqs").create_queue(QueueName="failed")
+    workshop.aws("sns").create_topic(Name="failed")
+
+
 def redirect(workshop: Workshop) -> None:
     workshop.aws("lambda").put_function_event_invoke_config(
         FunctionName=workshop.name, DestinationConfig={"OnFailure": {"Destination": TOPIC}}
@@ -54,6 +66,6 @@ FAILURE_DESTINATION = Case(
     stranger=None,
     writes=("lambda.PutFunctionEventInvokeConfig", "lambda.DeleteFunctionEventInvokeConfig"),
     busy="ResourceConflictException",
-    prepare=functions.roles,
+    prepare=prepare,
     is_marked=False,
 )
