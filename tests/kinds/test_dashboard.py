@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from tests.kinds.cases.dashboard import edited, listed, name_of, shown
+from tests.kinds.cases.dashboard import edited, listed, mark, name_of, shown
 from tests.kinds.workshop import Workshop
 
 from dynconfig.api.spec import DriftPolicy
@@ -85,6 +85,17 @@ def test_a_mark_that_somebody_put_on_one_chart_goes(workshop: Workshop, revision
         }
 
     edited(change)(workshop)
+    assert puts(workshop, declaration) == 1
+    assert shown(workshop) == before
+
+
+def test_other_marks_that_somebody_put_on_all_charts_go_where_revisions_are_known(workshop: Workshop) -> None:
+    declaration = replace(workshop.declare(BASE), blind=False, revisions=((1_800_000_000.0, "4c1f19fd"),))
+    workshop.settle(declaration, kinds(workshop))
+    before = shown(workshop)
+    edited(mark)(workshop)
+    (step,) = Engine(lambda _place: kinds(workshop)).plan(declaration).steps
+    assert [because.field for because in step.because] == ["revisions"]
     assert puts(workshop, declaration) == 1
     assert shown(workshop) == before
 
