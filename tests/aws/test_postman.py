@@ -163,6 +163,21 @@ def test_a_refusal_is_told_once_and_nothing_else_happens(round_: Round, caplog: 
     assert "CreateQueue was answered with AccessDenied" in told[0]
 
 
+@pytest.mark.parametrize(
+    "fault", [Injected("AccessDenied", "not you"), Injected("AWS.SimpleQueueService.NonExistentQueue", "which?")]
+)
+def test_a_queue_that_cannot_be_read_is_never_called_heard(
+    round_: Round, caplog: pytest.LogCaptureFixture, fault: Injected
+) -> None:
+    round_.lab.faults(Faults(errors={"sqs.ReceiveMessage": fault}))
+    with caplog.at_level(logging.INFO):
+        round_.postman.start()
+        round_.ear.wait(lambda ear: ear.up.count(False) >= (1 if fault.code == "AccessDenied" else 3))
+    assert True not in round_.ear.up
+    assert sum("are not heard" in record.message for record in caplog.records) == 1
+    assert not any("are heard again" in record.message for record in caplog.records)
+
+
 def test_a_queue_that_went_away_is_made_anew(round_: Round, caplog: pytest.LogCaptureFixture) -> None:
     round_.begin()
     with caplog.at_level(logging.INFO):

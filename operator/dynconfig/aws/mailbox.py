@@ -72,12 +72,12 @@ class Mailbox:
         for rule in self._rules:
             self._aim(rule.name, queue)
 
-    def fetch(self) -> Mail:
+    def fetch(self, *, wait: bool = True) -> Mail:
         """Wait for events, and answer at once when there are some. Raises NotFound where the queue is gone."""
         answer = self._sqs.receive_message(
             QueueUrl=self._url,
             MaxNumberOfMessages=BATCH,
-            WaitTimeSeconds=self._wait,
+            WaitTimeSeconds=self._wait if wait else 0,
             VisibilityTimeout=INVISIBLE_SECONDS,
         )
         messages = answer.get("Messages", [])

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from dynconfig.aws.mailbox import Mailbox
+from dynconfig.aws.mailbox import Mail, Mailbox
 from dynconfig.engine.echoes import Echoes
 from dynconfig.engine.errors import DynConfigError, NotFound, Retryable, Terminal
 from dynconfig.engine.signals import Signal
@@ -79,19 +79,23 @@ class Postman:
         self._mailbox.open()
         self._echoes.begin(self._region)
         until = self._clock() + CHECKED_SECONDS
+        # Only a queue that can be read is one that is heard, and nobody should wait twenty seconds to be told.
+        self._bring(self._mailbox.fetch(wait=False))
+        self._failures = 0
         self._tell(is_up=True)
         while not self._stopped.is_set() and self._clock() < until:
-            mail = self._mailbox.fetch()
-            if self._stopped.is_set():
-                return
-            self._failures = 0
-            news = [signal for signal in mail.signals if not self._echoes.is_echo(signal)]
-            if news:
-                self._hear.signals(news)
-            counts = {"signal": len(news), "echo": len(mail.signals) - len(news)}
-            for outcome, count in {**counts, "other": mail.others, "unreadable": mail.unreadable}.items():
-                self._hear.events(outcome, count)
-            self._mailbox.discard(mail)
+            self._bring(self._mailbox.fetch())
+
+    def _bring(self, mail: Mail) -> None:
+        if self._stopped.is_set():
+            return
+        news = [signal for signal in mail.signals if not self._echoes.is_echo(signal)]
+        if news:
+            self._hear.signals(news)
+        counts = {"signal": len(news), "echo": len(mail.signals) - len(news)}
+        for outcome, count in {**counts, "other": mail.others, "unreadable": mail.unreadable}.items():
+            self._hear.events(outcome, count)
+        self._mailbox.discard(mail)
 
     def _fail(self, error: DynConfigError) -> None:
         if self._is_up is not False:

@@ -1,0 +1,114 @@
+"""What the settings make of listening to AWS: queues of the operator's own, queues that were given, or none."""
+
+import itertools
+import threading
+from collections.abc import Iterator, Sequence
+
+import pytest
+from tests.aws.tidy import take_away
+
+from dynconfig import wiring
+from dynconfig.aws.patterns import event_rules
+from dynconfig.engine.signals import Signal
+from dynconfig.settings import Settings
+from dynconfig_lab.aws import AwsLab
+from dynconfig_lab.processes import wait_until
+
+pytestmark = pytest.mark.lab
+
+HOME, AWAY = "eu-west-1", "us-east-1"
+PATIENCE = 20.0
+
+_numbers = itertools.count(1)
+
+
+class Ear:
+    """Remembers which regions are heard."""
+
+    def __init__(self) -> None:
+        self.up: dict[str, bool] = {}
+
+    def signals(self, signals: Sequence[Signal]) -> None:
+        """Nothing is done about them here."""
+
+    def events(self, outcome: str, count: int) -> None:
+        """They are not counted here."""
+
+    def listening(self, region: str, *, is_up: bool) -> None:
+        """Up or deaf."""
+        self.up[region] = is_up
+
+    def ended(self) -> None:
+        """Never in these tests."""
+        raise AssertionError("a postman has ended by a bug")
+
+
+class Scene:
+    """An operator's listening, as its settings make it, in an AWS of its own."""
+
+    def __init__(self, lab: AwsLab) -> None:
+        self.lab = lab
+        self.cluster = f"wired-{next(_numbers)}"
+        self.ear = Ear()
+        self.calls: list[tuple[str, str]] = []
+
+    def listen(self, *regions: str, **settings: object) -> None:
+        """Serve these regions until their polls have begun, then end."""
+        made = Settings(region=HOME, is_emulated=True, **settings)  # type: ignore[arg-type]
+        _engine, office = wiring.listening(made, self._count, self.cluster, self.ear)
+        before = {thread.name for thread in threading.enumerate()}
+        for region in regions:
+            office.serve(region)
+        self.engaged = {thread.name for thread in threading.enumerate()} - before
+        assert wait_until(lambda: len(self.ear.up) == len(self.engaged), PATIENCE)
+        office.close()
+
+    def queues(self, region: str) -> list[str]:
+        """URLs of the queues of this operator."""
+        sqs = wiring.session(Settings(is_emulated=True)).client("sqs", region)
+        return list(sqs.list_queues(QueueNamePrefix=f"dynconfig-{self.cluster}").get("QueueUrls", []))
+
+    def tidy(self) -> None:
+        """Leave nothing in AWS."""
+        session = wiring.session(Settings(is_emulated=True))
+        for region in (HOME, AWAY):
+            sqs, events = (session.client(service, region)._client for service in ("sqs", "events"))
+            take_away(sqs, events, f"dynconfig-{self.cluster}", event_rules(self.cluster))
+
+    def _count(self, service: str, operation: str, _code: str) -> None:
+        self.calls.append((service, operation))
+
+
+@pytest.fixture
+def scene(monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
+    with AwsLab.start() as lab:
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "lab")
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "lab")
+        monkeypatch.setenv("AWS_ENDPOINT_URL", lab.endpoint)
+        found = Scene(lab)
+        yield found
+        found.tidy()
+
+
+def test_each_region_has_a_queue_of_its_own(scene: Scene) -> None:
+    scene.listen(HOME, AWAY, HOME)
+    assert scene.ear.up == {HOME: True, AWAY: True}
+    assert [len(scene.queues(region)) for region in (HOME, AWAY)] == [1, 1]
+
+
+def test_events_that_are_turned_off_cost_no_call_and_no_thread(scene: Scene) -> None:
+    scene.listen(HOME, AWAY, hears_events=False)
+    assert (scene.engaged, scene.calls, scene.ear.up) == (set(), [], {})
+
+
+def test_a_queue_that_was_given_serves_the_region_in_its_name_and_no_other(scene: Scene) -> None:
+    # It does not exist, which is told of that region.
+    scene.listen(HOME, AWAY, queue_urls=(f"https://sqs.{AWAY}.amazonaws.com/123456789012/ours",))
+    assert scene.ear.up == {AWAY: False}
+    assert [len(scene.queues(region)) for region in (HOME, AWAY)] == [0, 0]
+    assert {service for service, _ in scene.calls} <= {"sqs"}
+
+
+def test_a_queue_whose_url_names_no_region_serves_the_operators_own(scene: Scene) -> None:
+    scene.listen(HOME, AWAY, queue_urls=("http://127.0.0.1:9/123456789012/ours",))
+    assert scene.ear.up == {HOME: False}
