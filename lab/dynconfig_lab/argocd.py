@@ -133,6 +133,7 @@ def _environment(parts: Path, folder: Path, stage: Stage) -> dict[str, str]:
         "ARGOCD_ASK_PASS_SOCK": str(folder / "ask-pass.sock"),
         # The cluster that Applications call https://kubernetes.default.svc is the one of KUBECONFIG.
         "ARGOCD_FAKE_IN_CLUSTER": "true",
+        "ARGOCD_GPG_ENABLED": "false",
     }
 
 

@@ -163,6 +163,9 @@ def _take_files(go: Path, module: Module, environment: Mapping[str, str], output
             raise BuildFailed(f"{module.depends_on} {module.version} has no {name}")
         if source.is_dir():
             shutil.copytree(source, target, copy_function=shutil.copyfile)
+            # Folders of modules are read-only, and nobody could clear the cache.
+            for folder in (target, *(path for path in target.rglob("*") if path.is_dir())):
+                folder.chmod(0o755)
         else:
             shutil.copyfile(source, target)
             # A module's sources carry no permissions; what is taken alone is a script.

@@ -55,11 +55,15 @@ def test_a_helm_on_path_is_taken(tmp_path: Path, console: Console) -> None:
     assert not (tmp_path / "cache").exists()
 
 
-def test_argocd_comes_with_its_crds_and_the_script_it_calls(environment: dict[str, str], console: Console) -> None:
+def test_argocd_comes_with_its_crds_and_the_script_it_calls(
+    environment: dict[str, str], console: Console, tmp_path: Path
+) -> None:
+    (tmp_path / "sources" / "manifests" / "crds").chmod(0o555)
     folder = tools.argocd(console, environment)
     assert {path.name for path in folder.iterdir()} == {"argocd", "crds", "git-verify-wrapper.sh"}
     assert (folder / "crds" / "application-crd.yaml").read_text() == "kind: CustomResourceDefinition"
     assert os.stat(folder / "git-verify-wrapper.sh").st_mode & stat.S_IXUSR
+    assert os.stat(folder / "crds").st_mode & stat.S_IWUSR, "it can be removed again"
 
 
 def test_sources_that_lack_a_file_leave_no_entry(environment: dict[str, str], console: Console, tmp_path: Path) -> None:

@@ -4,8 +4,9 @@ local function is(status, message)
   return { status = status, message = message }
 end
 
+-- Argo CD says so itself before it asks this script; these are its words.
 if obj.metadata.deletionTimestamp ~= nil then
-  return is("Progressing", "What it owns in AWS is being deleted")
+  return is("Progressing", "Pending deletion")
 end
 
 if obj.status == nil or obj.status.conditions == nil then
