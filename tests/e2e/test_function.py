@@ -15,7 +15,7 @@ TRUST = json.dumps(
         "Version": "2012-10-17",
         "Statement": {
             "Effect": "Allow",
-            "Principal": {"Service": "lambda.amazonaws.com"},
+            "Principal": {"Service": ["lambda.amazonaws.com", "scheduler.amazonaws.com"]},
             "Action": "sts:AssumeRole",
         },
     }
@@ -265,6 +265,9 @@ def _strangers(world: World, name: str) -> None:
         Name=name,
         ScheduleExpression="rate(1 hour)",
         FlexibleTimeWindow={"Mode": "OFF"},
-        Target={"Arn": "arn:aws:sqs:eu-west-1:123456789012:theirs", "RoleArn": "arn:aws:iam::123456789012:role/theirs"},
+        Target={
+            "Arn": "arn:aws:sqs:eu-west-1:123456789012:theirs",
+            "RoleArn": f"arn:aws:iam::123456789012:role/{name}",
+        },
     )
     world.ssm.put_parameter(Name=f"{world.path}/neighbour", Value="1", Type="String")

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -28,6 +29,8 @@ from dynconfig.kube.metrics import Metrics
 from dynconfig.kube.timetable import LONGEST_BACKOFF, Timetable
 
 log = logging.getLogger(__name__)
+
+UNCLAIMED = 200  # signals that concerned no object that was known, the last ones
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +75,7 @@ class Controller:
         self._heard = Heard(surroundings.clock)
         self._addressees = Addressees(surroundings.region)
         self._spoken: dict[Key, _Spoken] = {}
+        self._unclaimed: deque[Signal] = deque(maxlen=UNCLAIMED)
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
@@ -98,6 +102,8 @@ class Controller:
             return
         if event is None:
             self._times.listed(key, document)
+            # After a restart the queue may be read before all objects are listed.
+            self.signalled([signal for signal in self._unclaimed if key in self._addressees.of(signal)])
             return
         if event == "ADDED":
             self._heard.created(key, document)
@@ -110,11 +116,17 @@ class Controller:
     def signalled(self, signals: Sequence[Signal]) -> None:
         """AWS spoke of something: wake the objects that it concerns, and no others."""
         for signal in signals:
-            for key, spoken_of in self._addressees.of(signal).items():
-                spoken = self._spoken.setdefault(key, _Spoken(signal.at))
-                spoken.at = min(spoken.at, signal.at)
-                spoken.of.update(dict.fromkeys(spoken_of, signal.actor))
-                self._times.wake(key)
+            found = self._addressees.of(signal)
+            if not found:
+                self._unclaimed.append(signal)
+            for key, spoken_of in found.items():
+                self._speak(key, spoken_of, signal)
+
+    def _speak(self, key: Key, spoken_of: Sequence[str], signal: Signal) -> None:
+        spoken = self._spoken.setdefault(key, _Spoken(signal.at))
+        spoken.at = min(spoken.at, signal.at)
+        spoken.of.update(dict.fromkeys(spoken_of, signal.actor))
+        self._times.wake(key)
 
     async def serve(self) -> None:
         """Reconcile what is due, for ever. When cancelled, what is under way is finished first."""
