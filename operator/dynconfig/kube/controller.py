@@ -227,6 +227,7 @@ class Controller:
         status = report.status(outcome, previous, now, _requested_at(document))
         await self._write(key, document, status)
         for note in notes.of(outcome, previous, now):
+            self._on.metrics.told(note.reason)
             await self._on.recorder.record(document, note)
         self._log(key, status, outcome)
         self._times.served(key, outcome)

@@ -25,6 +25,12 @@ class Metrics:
         self._drift = Counter(
             "dynconfig_drift_detected", "Fields found changed in AWS.", ("namespace", "name"), registry=self.registry
         )
+        self._told = Counter(
+            "dynconfig_happened",
+            "What Events were written about, for example RolledBack or DriftCorrected.",
+            ("reason",),
+            registry=self.registry,
+        )
         Gauge(
             "dynconfig_oldest_observation_seconds",
             "Age of the least recent look at AWS among all objects.",
@@ -74,6 +80,10 @@ class Metrics:
     def answered(self, seconds: float) -> None:
         """A reconcile ended that an event caused."""
         self._answers.observe(max(0.0, seconds))
+
+    def told(self, reason: str) -> None:
+        """Something happened that an Event tells of."""
+        self._told.labels(reason).inc()
 
     def forget(self, namespace: str, name: str) -> None:
         """The object is gone, and so are its series."""
