@@ -29,6 +29,11 @@ def queue(world: World) -> str:
     return str(url)
 
 
+def served(world: World, name: str) -> int:
+    """How often an object was reconciled, as the operator's log has it."""
+    return world.stage.operator_log.read_text().count(f" {world.namespace}/{name}: ")
+
+
 def heard_of(world: World, name: str) -> None:
     """Wait until events are heard: a marker of another object is corrected without a request."""
     world.declare(name, world.spec({"name": name, "value": "1"}))
@@ -81,11 +86,9 @@ def test_own_writes_wake_nobody(world: World) -> None:
     world.wait_ready("quiet")
     # Events come in order: when this one was answered, those of the writes before it were passed over.
     world.put_by_hand("before", "2")
-    world.wait("the marker is put back", lambda: world.version("before") == 5, SECONDS)
-    calls = world.stage.calls()
-    looks = {"two looks at ten": 2, "the marker's": 1}
-    assert calls["ssm.GetParameters"] == sum(looks.values())
-    assert calls["ssm.PutParameter"] == 10 + 10 + 1 + 1
+    world.wait("the marker was served", lambda: served(world, "before") == 3, SECONDS)
+    assert served(world, "quiet") == 2
+    assert world.stage.calls()["ssm.PutParameter"] == 10 + 10 + 1 + 1
 
 
 def test_a_write_of_others_right_after_ours_is_not_taken_for_ours(world: World) -> None:
@@ -135,9 +138,8 @@ def test_what_changed_while_the_operator_was_away_is_heard_of_when_it_is_back(wo
 
 def test_events_of_what_nobody_declares_wake_nobody(world: World) -> None:
     heard_of(world, "only")
-    world.stage.lab.reset_calls()
     for number in range(5):
         world.ssm.put_parameter(Name=f"{world.path}/stranger-{number}", Value="x", Type="String")
     world.put_by_hand("only", "2")
-    world.wait("the marker is put back", lambda: world.version("only") == 5, SECONDS)
-    assert world.stage.calls()["ssm.GetParameters"] == 1
+    world.wait("the marker was served", lambda: served(world, "only") >= 3, SECONDS)
+    assert served(world, "only") == 3
