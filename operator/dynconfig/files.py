@@ -15,6 +15,9 @@ from dynconfig.engine.declaration import Source
 
 Document = dict[str, Any]
 
+# libyaml, where it is there, reads large manifests in a tenth of the time.
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
 
 class BadFile(Exception):
     """A file cannot be read as manifests; the message names it."""
@@ -107,7 +110,7 @@ def _documents(path: Path) -> Iterator[tuple[Document, Origin]]:
 
 
 def _parsed(text: str) -> Iterator[tuple[object, yaml.Node]]:
-    loader = yaml.SafeLoader(text)
+    loader = _LOADER(text)
     while loader.check_node():
         if (node := loader.get_node()) is not None:
             yield loader.construct_document(node), node

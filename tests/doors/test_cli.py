@@ -62,6 +62,19 @@ def test_completion_knows_the_commands() -> None:
     assert result.stdout.split() == ["drift"]
 
 
+@pytest.mark.parametrize("arguments", [("crd",), ("iam", "--path", "/a"), ("--help",)], ids=lambda a: a[0])
+def test_a_reader_who_has_seen_enough_causes_no_traceback(arguments: tuple[str, ...]) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        command = (sys.executable, "-m", "dynconfig", *arguments)
+        result = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, text=True, check=False)
+    finally:
+        os.close(writing)
+    assert result.returncode != 0
+    assert result.stderr == ""
+
+
 def test_the_version_is_told() -> None:
     assert dynconfig("--version").out.startswith("dynconfig 0.")
 
