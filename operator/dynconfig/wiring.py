@@ -103,7 +103,7 @@ def kinds(
         Roles(iam, arns, boundary=settings.boundary, ignored_tags=ignored),
         LogGroups(client("logs"), arns, clock, ignored_tags=ignored),
         Functions(functions, arns, layer, package, clock, ignored_tags=ignored),
-        FailureDestinations(functions),
+        FailureDestinations(functions, clock),
         Rules(client("events"), arns, clock, ignored_tags=ignored),
         Schedules(client("scheduler"), arns),
         HttpApis(client("apigatewayv2"), arns, clock, ignored_tags=ignored),

@@ -52,6 +52,10 @@ class Engine:
         """Have the kinds of a place made before the first object needs them."""
         self._kinds_of(place)
 
+    def standing(self, declaration: Declaration) -> Declaration:
+        """The declaration as it is carried out: with the stable revision in its place where its generation was undone."""
+        return self._rollbacks.steer(declaration)
+
     def look(self, declaration: Declaration) -> Iterator[Sight]:
         """What is wanted, and what AWS has of all that is declared, known or owned; whoever owns it. Looks as it is read."""
         return look(self._kinds_of(declaration.place), declaration, self._at_once)

@@ -109,7 +109,7 @@ class Rollbacks:
             return plan, Judgement(Stage.PROVED)
         evidence = self._evidence(declaration, plan.owned, plan.steps)
         if declaration.undone:
-            return _later(plan, lambda step: not _was_made_by_it(step, declaration)), Judgement(Stage.PROVED)
+            return put_off(plan, declaration), Judgement(Stage.PROVED)
         judgement = judge(declaration.rollout, evidence, now)
         if judgement.stage is Stage.FAILED:
             return plan, judgement
@@ -237,6 +237,11 @@ def _was_made_by_it(step: Step, declaration: Declaration) -> bool:
     is_stable = any(parameter.name == step.resource.name for parameter in declaration.parameters)
     is_old = isinstance(step.resource, Versioned) and step.resource.version > VERSIONS_KEPT
     return not is_stable and not is_old and declaration.adoption_policy is AdoptionPolicy.NEVER
+
+
+def put_off(plan: Plan, declaration: Declaration) -> Plan:
+    """The plan without the deletions that would take what the stable revision has; where nothing was undone, the plan."""
+    return _later(plan, lambda step: not _was_made_by_it(step, declaration)) if declaration.undone else plan
 
 
 def _later(plan: Plan, waits: Callable[[Step], bool]) -> Plan:

@@ -5,7 +5,7 @@ be woken once. The composite alarm over all of them notifies, and its reason nam
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from dynconfig.api.alarms import LAMBDA_NAMESPACE, PERIOD, PERIODS, AlarmSpec, MissingData
@@ -71,16 +71,8 @@ class Alarms:
         """Nothing that the CRD does not refuse."""
 
     def put(self, desired: Alarm, observed: Alarm | None) -> Alarm:
-        """Create with tags, or replace what differs. An alarm keeps its state when its configuration changes."""
-        if observed is None:
-            self._put(desired, is_new=True)
-            return desired
-        # Ownership comes first: PutMetricAlarm replaces whatever has the name.
-        self._watched.retag(desired, observed)
-        result = replace(desired, state=observed.state, since=observed.since)
-        if replace(observed, owner=desired.owner, tags=desired.tags) != result:
-            self._put(desired, is_new=False)
-        return result
+        """Create with tags, or replace what differs."""
+        return self._watched.put(desired, observed, lambda is_new: self._write(desired, is_new=is_new))
 
     def delete(self, observed: Sequence[Alarm]) -> None:
         """Delete, up to a hundred in one call; the right names go even if others have gone already."""
@@ -95,10 +87,9 @@ class Alarms:
         """Take the owner tag off."""
         self._watched.release(observed)
 
-    def _put(self, desired: Alarm, *, is_new: bool) -> None:
+    def _write(self, desired: Alarm, *, is_new: bool) -> Any:
         request: dict[str, Any] = {**_request(desired), **self._watched.request(desired, is_new=is_new)}
-        answer: Any = self._cloudwatch.put_metric_alarm(**request)
-        self._watched.wrote(desired, answer)
+        return self._cloudwatch.put_metric_alarm(**request)
 
     def _desired(self, spec: AlarmSpec, declaration: Declaration) -> Alarm:
         whole = spec.whole

@@ -1,7 +1,7 @@
 """The alarm over all alarms of a configuration: it is unhealthy when any of them goes off, and it is what notifies."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from dynconfig.api.alarms import UNHEALTHY
@@ -65,15 +65,8 @@ class CompositeAlarms:
         """Nothing: the most alarms that may be declared fit a rule, with the longest names."""
 
     def put(self, desired: CompositeAlarm, observed: CompositeAlarm | None) -> CompositeAlarm:
-        """Create with tags, or replace what differs. An alarm keeps its state when its configuration changes."""
-        if observed is None:
-            self._put(desired, is_new=True)
-            return desired
-        self._watched.retag(desired, observed)
-        result = replace(desired, state=observed.state, since=observed.since)
-        if replace(observed, owner=desired.owner, tags=desired.tags) != result:
-            self._put(desired, is_new=False)
-        return result
+        """Create with tags, or replace what differs."""
+        return self._watched.put(desired, observed, lambda is_new: self._write(desired, is_new=is_new))
 
     def delete(self, observed: Sequence[CompositeAlarm]) -> None:
         """Delete; DeleteAlarms takes no more than one composite alarm in a call."""
@@ -88,10 +81,9 @@ class CompositeAlarms:
         """Take the owner tag off."""
         self._watched.release(observed)
 
-    def _put(self, desired: CompositeAlarm, *, is_new: bool) -> None:
+    def _write(self, desired: CompositeAlarm, *, is_new: bool) -> Any:
         request = self._watched.request(desired, is_new=is_new)
-        answer: Any = self._cloudwatch.put_composite_alarm(AlarmRule=desired.rule, **request)
-        self._watched.wrote(desired, answer)
+        return self._cloudwatch.put_composite_alarm(AlarmRule=desired.rule, **request)
 
 
 def rule(names: Iterable[str]) -> str:

@@ -1,7 +1,8 @@
 """Where asynchronous events go that the function could not handle: its on-failure destination."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 from dynconfig.api.function import Mode
@@ -9,6 +10,7 @@ from dynconfig.engine.declaration import Declaration
 from dynconfig.engine.errors import NotFound
 from dynconfig.engine.resource import Resource, Scope
 from dynconfig.kinds.owned import of_kind
+from dynconfig.kinds.recall import Recall
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda.client import LambdaClient
@@ -27,8 +29,9 @@ class FailureDestinations:
 
     value = FailureDestination
 
-    def __init__(self, client: "LambdaClient") -> None:
+    def __init__(self, client: "LambdaClient", clock: Callable[[], float]) -> None:
         self._lambda = client
+        self._recall = Recall[str](clock)
 
     def desired(self, declaration: Declaration) -> Iterable[FailureDestination]:
         """The destination, where one is declared."""
@@ -48,11 +51,7 @@ class FailureDestinations:
         for name in scope.where("FailureDestination", desired, scope.names.function):
             if name not in ours:
                 continue
-            try:
-                answer = self._lambda.get_function_event_invoke_config(FunctionName=name)
-            except NotFound:
-                continue
-            found = answer.get("DestinationConfig", {}).get("OnFailure", {}).get("Destination", "")
+            found = self._recall.told(name, scope, desired, partial(self._destination, name))
             if found:
                 yield FailureDestination(name=name, owner=scope.owner.tag, arn=found, destination=found)
 
@@ -61,6 +60,7 @@ class FailureDestinations:
 
     def put(self, desired: FailureDestination, observed: FailureDestination | None) -> FailureDestination:
         """Set the destination; it replaces what there was."""
+        self._recall.forget(desired.name)
         self._lambda.put_function_event_invoke_config(
             FunctionName=desired.name, DestinationConfig={"OnFailure": {"Destination": desired.destination}}
         )
@@ -69,6 +69,7 @@ class FailureDestinations:
     def delete(self, observed: Sequence[FailureDestination]) -> None:
         """Remove the configuration."""
         for found in observed:
+            self._recall.forget(found.name)
             try:
                 self._lambda.delete_function_event_invoke_config(FunctionName=found.name)
             except NotFound:
@@ -76,3 +77,10 @@ class FailureDestinations:
 
     def release(self, observed: FailureDestination) -> None:
         """It stays with its function, and bears no mark."""
+
+    def _destination(self, name: str) -> str:
+        try:
+            answer = self._lambda.get_function_event_invoke_config(FunctionName=name)
+        except NotFound:
+            return ""
+        return answer.get("DestinationConfig", {}).get("OnFailure", {}).get("Destination", "")

@@ -71,7 +71,9 @@ class LogGroups:
             if group is None:
                 continue
             arn = self._arns.log_group(name)
-            found = self._recall.told(name, scope, desired, partial(self._tags, arn))
+            # Lambda makes a group that was deleted anew, without tags.
+            ask = partial(self._tags, arn)
+            found = self._recall.told(name, scope, desired, ask, sign=group.get("creationTime"))
             yield LogGroup(
                 name=name,
                 owner=tags.owner_of(found),

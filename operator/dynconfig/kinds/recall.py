@@ -17,17 +17,20 @@ class Recall(Generic[T]):
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._known: dict[str, tuple[float, T]] = {}
+        self._known: dict[str, tuple[float, object, T]] = {}
 
-    def told(self, name: str, scope: Scope, desired: Sequence[Resource], ask: Callable[[], T]) -> T:
-        """What was told lately, or else is told now; nothing is deleted on the word of a memory."""
-        at, known = self._known.get(name, (float("-inf"), None))
+    def told(
+        self, name: str, scope: Scope, desired: Sequence[Resource], ask: Callable[[], T], *, sign: object = None
+    ) -> T:
+        """What was told lately of what bears the same `sign`, or else is told now; nothing is deleted from memory."""
+        at, known_sign, known = self._known.get(name, (float("-inf"), sign, None))
         is_desired = any(resource.name == name for resource in desired)
         is_doubted = scope.closely or name in scope.heard or not is_desired
-        if known is not None and not is_doubted and self._clock() - at < SECONDS:
+        is_same = known_sign == sign and self._clock() - at < SECONDS
+        if known is not None and is_same and not is_doubted:
             return known
         answer = ask()
-        self._known[name] = (self._clock(), answer)
+        self._known[name] = (self._clock(), sign, answer)
         return answer
 
     def forget(self, name: str) -> None:

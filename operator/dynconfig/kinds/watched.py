@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from dynconfig.api.names import OWNER_TAG
 from dynconfig.engine.resource import Owner, Scope
@@ -26,6 +26,7 @@ SEEN_SECONDS = 3600
 WRITE_SLACK = timedelta(seconds=2)
 
 Answer = Mapping[str, Any]
+A = TypeVar("A", bound="Watched")
 
 
 class Tagged(Protocol):
@@ -132,7 +133,20 @@ class WatchedAlarms:
             **({"Tags": labels} if labels else {}),
         }
 
-    def wrote(self, desired: Watched, answer: Answer) -> None:
+    def put(self, desired: A, observed: A | None, write: Callable[[bool], Answer]) -> A:
+        """Create with tags, or replace what differs; `write` is told whether the alarm is new, and answers what AWS did."""
+        if observed is None:
+            self._wrote(desired, write(True))
+            return desired
+        # Ownership comes first: a put replaces whatever has the name.
+        self._retag(desired, observed)
+        # An alarm keeps its state when its configuration changes.
+        result = replace(desired, state=observed.state, since=observed.since)
+        if replace(observed, owner=desired.owner, tags=desired.tags) != result:
+            self._wrote(desired, write(False))
+        return result
+
+    def _wrote(self, desired: Watched, answer: Answer) -> None:
         """An alarm was put: its tags are known without asking, those that it had or those that it was made with."""
         date = answer["ResponseMetadata"]["HTTPHeaders"].get("date")
         seen = self._seen.pop(desired.name, None)
@@ -140,7 +154,7 @@ class WatchedAlarms:
             labels = seen.tags if seen else tags.with_owner(desired.tags, desired.owner)
             self._seen[desired.name] = _Seen(self._clock(), parsedate_to_datetime(date), labels, WRITE_SLACK)
 
-    def retag(self, desired: Watched, observed: Watched) -> None:
+    def _retag(self, desired: Watched, observed: Watched) -> None:
         """Write the tags that differ, the owner's with them."""
         seen = self._seen.pop(desired.name, None)
         added, removed = tags.change(observed.tags, observed.owner, desired.tags, desired.owner)

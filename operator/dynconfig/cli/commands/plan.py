@@ -65,6 +65,7 @@ def _document(planned: Planned | Unplanned, asked: Subjects, *, deleting: bool) 
     takes = _effort(planned, asked)
     return {
         **about,
+        **({"rolledBack": planned.declaration.generation} if planned.declaration.undone else {}),
         **describe.document(planned.plan),
         "putParameterCalls": takes.puts,
         "seconds": round(takes.seconds, 1),
@@ -80,6 +81,9 @@ def _show(planned: Planned | Unplanned, asked: Subjects, *, deleting: bool) -> N
     if deleting:
         parting.show(out, planned)
         return
+    if planned.declaration.undone:
+        generation = planned.declaration.generation
+        out.line(f"Generation {generation} was rolled back; its stable revision stands until spec changes.", "yellow")
     for sign, text in describe.lines(planned.plan):
         out.cut(f"      {text}" if sign == " " else f"  {sign} {text}", _STYLES[sign])
     out.line(describe.summary(planned.plan))

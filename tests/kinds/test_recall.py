@@ -1,0 +1,61 @@
+"""What is remembered of AWS's answers, for how long, and when it is not believed."""
+
+from dataclasses import replace
+
+import pytest
+from tests.engine.toy import OWNER, Thing
+
+from dynconfig.engine.naming import Names
+from dynconfig.engine.resource import Scope
+from dynconfig.kinds.recall import SECONDS, Recall
+
+SCOPE = Scope(OWNER, Names.of(OWNER, "eu-west-1", None, None))
+WANTED = [Thing(name="rule")]
+
+
+class Aws:
+    """Counts how often it is asked."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.asked = 0
+        self.recall = Recall[int](lambda: self.now)
+
+    def ask(self) -> int:
+        self.asked += 1
+        return self.asked
+
+    def told(self, scope: Scope = SCOPE, *, is_desired: bool = True, sign: object = None) -> int:
+        return self.recall.told("rule", scope, WANTED if is_desired else [], self.ask, sign=sign)
+
+
+def test_what_was_told_is_believed_for_an_hour() -> None:
+    aws = Aws()
+    assert [aws.told(), aws.told()] == [1, 1]
+    aws.now = SECONDS
+    assert aws.told() == 2
+
+
+@pytest.mark.parametrize(
+    "scope", [replace(SCOPE, closely=True), replace(SCOPE, heard=frozenset({"rule"}))], ids=["asked-for", "heard-of"]
+)
+def test_it_is_asked_anew_when_a_person_asks_or_aws_speaks_of_it(scope: Scope) -> None:
+    aws = Aws()
+    assert [aws.told(), aws.told(scope)] == [1, 2]
+
+
+def test_nothing_is_deleted_from_memory() -> None:
+    aws = Aws()
+    assert [aws.told(), aws.told(is_desired=False)] == [1, 2]
+
+
+def test_after_an_own_write_it_is_asked_anew() -> None:
+    aws = Aws()
+    assert aws.told() == 1
+    aws.recall.forget("rule")
+    assert aws.told() == 2
+
+
+def test_what_was_made_anew_under_the_same_name_is_another() -> None:
+    aws = Aws()
+    assert [aws.told(sign="first"), aws.told(sign="first"), aws.told(sign="second")] == [1, 1, 2]
