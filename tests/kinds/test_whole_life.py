@@ -58,7 +58,10 @@ def test_a_look_at_a_whole_object_that_is_in_sync_reads_each_part_once(workshop:
     kinds = workshop.kinds()
     status = workshop.status(workshop.settle(workshop.declare(EVERYTHING), kinds))
     declared = workshop.declare(EVERYTHING, status=status)
+    # The dashboard marks revisions of which a report tells, and there was none before.
+    workshop.settle(declared, kinds)
     calls = workshop.calls(lambda: workshop.settle(declared, kinds))
+    assert not [name for name in calls if not name.partition(".")[2].startswith(("Get", "List", "Describe"))]
     # Two roles, each with its policy; all else is read by one call of a sort.
     twice = {name for name, count in calls.items() if count > 1}
     assert twice == {"iam.GetRole", "iam.GetRolePolicy"}
