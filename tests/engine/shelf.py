@@ -68,6 +68,12 @@ class Shelf(Toy):
         self.labelled[owned.name, label] = owned.version
         self._die()
 
+    def unmark(self, kept: Kept, label: str) -> None:
+        """Take a label off."""
+        self.calls.append(f"unlabel {kept.name} {label}")
+        del self.labelled[kept.name, label]
+        self._die()
+
     def forget(self, names: Iterable[str]) -> None:
         """It remembers nothing."""
 
@@ -75,7 +81,7 @@ class Shelf(Toy):
         """What was at a label."""
         found = ((name, self.labelled.get((name, label))) for name in known)
         things = [self.kept[name, version] for name, version in found if version is not None]
-        return tuple(Kept(thing.name, thing.type, thing.value) for thing in things)
+        return tuple(Kept(thing.name, thing.type, thing.value, thing.version) for thing in things)
 
     def owned(self, owner: Owner) -> tuple[str, ...]:
         """All that is there."""

@@ -116,6 +116,22 @@ def test_a_person_may_force_it_and_then_no_alarm_undoes_it() -> None:
     assert stage.ready == ("True", "InSync")
 
 
+@pytest.mark.parametrize("is_restarted", [False, True])
+def test_what_was_forced_and_has_proved_itself_stays_when_nobody_forces_it_any_more(is_restarted: bool) -> None:
+    stage = failed()
+    stage.bell.since = None
+    stage.about["annotations"] = {"dynconfig.dev/force-generation": "2"}
+    stage.settle(CHANGE + 20)
+    stage.settle(CHANGE + 20 + BAKE)
+    assert stage.ready == ("True", "InSync")
+    del stage.about["annotations"]
+    if is_restarted:
+        stage.restart()
+    stage.settle(CHANGE + 30 + BAKE)
+    assert stage.shown == NEW
+    assert stage.ready == ("True", "InSync")
+
+
 def test_another_secret_is_another_try() -> None:
     stage = Stage(values={"a": "1"}, secret="good")
     stage.settle(START)

@@ -71,6 +71,14 @@ def test_a_mark_stands_on_one_version_and_is_found_by_its_name(workshop: Worksho
     assert [(item.name, item.value) for item in found] == [(marked.name, "2")]
 
 
+def test_a_mark_can_be_taken_off_again(workshop: Workshop) -> None:
+    owned = applied(workshop)
+    labels(workshop).mark(owned[0], "rejected-2-uid-1")
+    (kept,) = labels(workshop).at([item.name for item in owned], "rejected-2-uid-1")
+    labels(workshop).unmark(kept, "rejected-2-uid-1")
+    assert labels(workshop).at([item.name for item in owned], "rejected-2-uid-1") == ()
+
+
 def test_in_the_steady_state_labels_cost_no_call(workshop: Workshop) -> None:
     owned, found = applied(workshop), labels(workshop)
     found.prove(owned)

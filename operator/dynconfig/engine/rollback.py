@@ -31,6 +31,7 @@ class Kept:
     name: str
     type: str
     value: str | Secret
+    version: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,9 @@ class Labels(Protocol):
 
     def forget(self, names: Iterable[str]) -> None:
         """Believe nothing of these names any more: they were made or deleted, which takes labels along."""
+
+    def unmark(self, kept: Kept, label: str) -> None:
+        """Take a label off the version that carries it."""
 
     def at(self, known: Sequence[str], label: str) -> tuple[Kept, ...]:
         """What those of these names were that have a version with this label."""
@@ -145,11 +149,24 @@ class Rollbacks:
         judgement = Judgement(Stage.PROVED) if declaration.undone else judge(declaration.rollout, evidence, now)
         waiting = {item.name for item in evidence.unproved} if judgement.stage is not Stage.PROVED else set()
         labels.prove(item for item in mine if item.name not in waiting)
+        if judgement.stage is Stage.PROVED and not declaration.undone:
+            self._pardon(declaration, [item.name for item in mine])
         return judgement
 
     def forget(self, uid: str) -> None:
         """Drop what is remembered of an object that is gone."""
         self._undone.pop(uid, None)
+
+    def _pardon(self, declaration: Declaration, owned: Sequence[str]) -> None:
+        """A generation that failed once and has proved itself since is no longer rejected."""
+        uid, rollout = declaration.owner.uid, declaration.rollout
+        is_known = self._undone.get(uid) == (declaration.generation, None)
+        if is_known or rollout is None or not (rollout.is_forced or uid in self._undone):
+            return
+        labels, label = self._labels_of(declaration.place), _label(declaration)
+        for kept in labels.at(owned, label):
+            labels.unmark(kept, label)
+        self._undone[uid] = (declaration.generation, None)
 
     def _evidence(self, declaration: Declaration, owned: Sequence[Resource], steps: Sequence[Step]) -> Evidence:
         proof = self._labels_of(declaration.place).proof([item for item in owned if isinstance(item, Versioned)])

@@ -52,6 +52,10 @@ class ParameterLabels:
         # A bad label is no error for SSM.
         assert not answer.get("InvalidLabels"), f"SSM refuses the label {label}"  # noqa: S101 - a bug of ours
 
+    def unmark(self, kept: Kept, label: str) -> None:
+        """Take a label off the version that carries it."""
+        self._ssm.unlabel_parameter_version(Name=kept.name, ParameterVersion=kept.version, Labels=[label])
+
     def forget(self, names: Iterable[str]) -> None:
         """Believe nothing of these names any more: they were made or deleted, which takes labels along."""
         for name in names:
@@ -61,7 +65,8 @@ class ParameterLabels:
     def at(self, known: Sequence[str], label: str) -> tuple[Kept, ...]:
         """What those of these names were that have a version with this label, decrypted."""
         return tuple(
-            Kept(answer["Name"], answer["Type"], _value(answer)) for answer in self._get(known, label, decrypt=True)
+            Kept(answer["Name"], answer["Type"], _value(answer), answer["Version"])
+            for answer in self._get(known, label, decrypt=True)
         )
 
     def owned(self, owner: Owner) -> tuple[str, ...]:
