@@ -75,14 +75,6 @@ class Office:
         self.calls.append(f"{service}:{operation}")
 
 
-@pytest.fixture(scope="module")
-def lab() -> Iterator[AwsLab]:
-    with pytest.MonkeyPatch.context() as environment, AwsLab.start() as lab:
-        environment.setenv("AWS_ACCESS_KEY_ID", "lab")
-        environment.setenv("AWS_SECRET_ACCESS_KEY", "lab")
-        yield lab
-
-
 @pytest.fixture
 def office(lab: AwsLab) -> Iterator[Office]:
     office = Office(lab)

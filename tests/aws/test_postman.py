@@ -113,14 +113,6 @@ class Round:
         return Postman(REGION, mailbox, self.echoes, self.ear, lambda: self.clock)
 
 
-@pytest.fixture(scope="module")
-def lab() -> Iterator[AwsLab]:
-    with pytest.MonkeyPatch.context() as environment, AwsLab.start() as lab:
-        environment.setenv("AWS_ACCESS_KEY_ID", "lab")
-        environment.setenv("AWS_SECRET_ACCESS_KEY", "lab")
-        yield lab
-
-
 @pytest.fixture
 def round_(lab: AwsLab) -> Iterator[Round]:
     found = Round(lab)

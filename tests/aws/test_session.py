@@ -16,14 +16,6 @@ pytestmark = pytest.mark.lab
 Counted = list[tuple[str, str, str]]
 
 
-@pytest.fixture(scope="module")
-def lab() -> Iterator[AwsLab]:
-    with pytest.MonkeyPatch.context() as environment, AwsLab.start() as lab:
-        environment.setenv("AWS_ACCESS_KEY_ID", "lab")
-        environment.setenv("AWS_SECRET_ACCESS_KEY", "lab")
-        yield lab
-
-
 @pytest.fixture
 def counted(lab: AwsLab) -> Iterator[Counted]:
     yield []
