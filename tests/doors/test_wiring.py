@@ -43,6 +43,11 @@ class Ear:
         raise AssertionError("a postman has ended by a bug")
 
 
+def postmen() -> set[threading.Thread]:
+    """Those at work, with any of another test whose last poll has not ended yet: they have the same names."""
+    return {thread for thread in threading.enumerate() if thread.name.startswith("events ")}
+
+
 class Scene:
     """An operator's listening, as its settings make it, in an AWS of its own."""
 
@@ -56,10 +61,10 @@ class Scene:
         """Serve these regions until their polls have begun, then end."""
         made = Settings(region=HOME, is_emulated=True, **settings)  # type: ignore[arg-type]
         _engine, office = wiring.listening(made, self._count, self.cluster, self.ear)
-        before = {thread.name for thread in threading.enumerate()}
+        before = postmen()
         for region in regions:
             office.serve(region)
-        self.engaged = {thread.name for thread in threading.enumerate()} - before
+        self.engaged = postmen() - before
         assert wait_until(lambda: len(self.ear.up) == len(self.engaged), PATIENCE)
         office.close()
 
