@@ -9,6 +9,7 @@ from functools import cached_property, partial
 from urllib.parse import urlsplit
 
 from dynconfig.aws import layers
+from dynconfig.aws.drift_metric import DriftMetric
 from dynconfig.aws.mailbox import Mailbox
 from dynconfig.aws.package import package
 from dynconfig.aws.patterns import event_rules
@@ -48,13 +49,13 @@ def engine(
 ) -> Engine:
     """An engine with all kinds, for every place that declarations name; an account that is given is not asked for."""
     places = _Places(settings, count, account)
-    return Engine(places, places.labels, at_once)
+    return Engine(places, places.labels, at_once, places.gauge)
 
 
 def listening(settings: Settings, count: Count, cluster: str, hear: Hear) -> tuple[Engine, PostOffice]:
     """An engine, and what brings the events of AWS in every region that is named to it."""
     places = _Places(settings, count)
-    return Engine(places, places.labels), PostOffice(partial(places.postman, cluster, hear))
+    return Engine(places, places.labels, gauge_of=places.gauge), PostOffice(partial(places.postman, cluster, hear))
 
 
 def default_region(settings: Settings) -> str:
@@ -138,6 +139,10 @@ class _Places:
         """The labels on versions in a place."""
         self(place)
         return self._labels[place]
+
+    def gauge(self, place: Place) -> DriftMetric:
+        """What shows drift in a place."""
+        return DriftMetric(self._session.client("cloudwatch", place.region))
 
     def postman(self, cluster: str, hear: Hear, region: str) -> Postman | None:
         """Who brings the events of a region; None where none are wanted, or no queue was given for it."""

@@ -14,6 +14,7 @@ from dynconfig.aws.permissions import (
     ALARM_ACCOUNT_ACTIONS,
     EVENT_RULE_ACTIONS,
     LOG_ACCOUNT_ACTIONS,
+    METRIC_ACTIONS,
     QUEUE_ACTIONS,
     Allowed,
     operator_policy,
@@ -57,8 +58,10 @@ def test_parameters_are_limited_to_the_paths_with_a_slash_at_their_end() -> None
 def test_only_what_has_no_resource_level_is_allowed_on_everything() -> None:
     wide = [statement for statement in policy(keys=[KEY]).values() if statement["Resource"] == "*"]
     assert [statement["Action"] for statement in wide] == [
-        [*ACCOUNT_ACTIONS, *LOG_ACCOUNT_ACTIONS, *ALARM_ACCOUNT_ACTIONS]
+        [*ACCOUNT_ACTIONS, *LOG_ACCOUNT_ACTIONS, *ALARM_ACCOUNT_ACTIONS],
+        [*METRIC_ACTIONS],
     ]
+    assert wide[1]["Condition"] == {"StringEquals": {"cloudwatch:namespace": "DynamicConfig"}}
 
 
 @pytest.mark.parametrize("boundary", ["", "arn:aws:iam::123456789012:policy/boundary"])

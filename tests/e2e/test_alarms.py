@@ -1,6 +1,7 @@
 """Alarms and dashboard from kubectl to CloudWatch: what the API server refuses, and a whole life."""
 
 import json
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -50,6 +51,7 @@ REFUSED: list[tuple[str, dict[str, Any], str, str]] = [
     ("no metric", custom(without="metric"), "alarms.custom[0]", "needs metric, namespace, threshold"),
     ("a dimension with a colon", custom(dimensions={":a": "b"}), "alarms.custom[0].dimensions", "names in dimensions"),
     ("the name of the alarm over all", custom(name="unhealthy"), "alarms.custom[0].name", "must not be unhealthy"),
+    ("the name of the alarm on drift", custom(name="Drift"), "alarms.custom[0].name", "must not be unhealthy or Drift"),
     ("an over-long name", custom(name="x" * 129), "alarms.custom[0].name", "128"),
     ("a name twice", {"alarms": {"defaults": False, "custom": [QUEUE, QUEUE]}}, "alarms.custom[1]", "uplicate value"),
     ("a topic twice", {"alarms": {**OWN, "notify": [TOPIC, TOPIC]}}, "alarms.notify[1]", "uplicate topic"),
@@ -135,3 +137,39 @@ def test_an_alarm_that_somebody_deleted_comes_back_and_a_state_disturbs_nobody(w
     cloudwatch.delete_alarms(AlarmNames=[name])
     world.look_now("back")
     world.wait("it is back", lambda: bool(cloudwatch.describe_alarms(AlarmNames=[name])["MetricAlarms"]))
+
+
+def test_an_alarm_tells_of_drift_and_of_its_end(world: World) -> None:
+    name = f"dynconfig-{world.namespace}-told/Drift"
+    asked = {"defaults": False, "drift": True, "notify": [TOPIC]}
+    world.declare("told", world.spec({"name": "a", "value": "1"}, alarms=asked, driftPolicy="Report"))
+    world.wait_ready("told")
+    world.put_by_hand("a", "2")
+    world.look_now("told")
+    world.wait("the alarm goes off", lambda: state_of(world, name) == "ALARM", 30)
+    assert world.condition("told")[0] == "True"
+    world.put_by_hand("a", "1")
+    world.look_now("told")
+    world.wait("the end of drift is told", lambda: points(world, f"{world.namespace}/told")[-1] == 0, 30)
+
+
+def state_of(world: World, alarm: str) -> str:
+    """The state of an alarm, as its metric has it now."""
+    world.stage.lab.evaluate_alarms()
+    (found,) = world.stage.aws("cloudwatch").describe_alarms(AlarmNames=[alarm])["MetricAlarms"]
+    return str(found["StateValue"])
+
+
+def points(world: World, config: str) -> list[float]:
+    """What was shown of an object in the last minutes and is for the next one, oldest first."""
+    now = datetime.now(UTC)
+    found = world.stage.aws("cloudwatch").get_metric_statistics(
+        Namespace="DynamicConfig",
+        MetricName="DriftedFields",
+        Dimensions=[{"Name": "Config", "Value": config}],
+        StartTime=now - timedelta(minutes=10),
+        EndTime=now + timedelta(minutes=2),
+        Period=60,
+        Statistics=["Maximum"],
+    )
+    return [point["Maximum"] for point in sorted(found["Datapoints"], key=lambda point: point["Timestamp"])]

@@ -97,15 +97,16 @@ class Bell:
 
     since: float | None = None
     exists: bool = False
+    name: str = "errors"
     value: type[Alarming] = Alarming
 
     def desired(self, declaration: Declaration) -> Iterable[Alarming]:
         """The alarm."""
-        return () if declaration.deleting else (Alarming(name="errors", owner=declaration.owner.tag),)
+        return () if declaration.deleting else (Alarming(name=self.name, owner=declaration.owner.tag),)
 
     def observe(self, scope: Scope, desired: Sequence[Alarming]) -> Iterable[Alarming]:
         """The alarm with its state."""
-        return [self._as_it_is(Alarming(name="errors", owner=scope.owner.tag))] if self.exists else []
+        return [self._as_it_is(Alarming(name=self.name, owner=scope.owner.tag))] if self.exists else []
 
     def refuse(self, desired: Alarming, observed: Alarming | None) -> None:
         """Nothing."""

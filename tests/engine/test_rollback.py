@@ -56,6 +56,16 @@ def test_an_alarm_puts_the_stable_values_back_and_status_tells_the_story() -> No
     assert "alarm errors fired" in status["conditions"][0]["message"]
 
 
+def test_that_somebody_changed_something_else_is_not_the_fault_of_a_change() -> None:
+    stage = changed()
+    stage.bell.name = "dynconfig-shop-myapp/Drift"
+    stage.bell.since = CHANGE + 5
+    stage.settle(CHANGE + 6)
+    assert (stage.shown, stage.ready) == (NEW, ("Unknown", "Baking"))
+    stage.settle(CHANGE + BAKE)
+    assert stage.ready == ("True", "InSync")
+
+
 def test_only_what_differs_is_written_back() -> None:
     stage = stable()
     stage.edit(a="2", b="1")

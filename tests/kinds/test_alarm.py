@@ -1,11 +1,13 @@
 """What is special about alarms: what they watch, how few calls they cost, and whose they are."""
 
+import time
 from typing import Any
 
 import pytest
-from tests.kinds.cases.alarm import create, described, name_of, retag, spec
-from tests.kinds.workshop import ASKED, Workshop
+from tests.kinds.cases.alarm import TOPIC, create, described, name_of, retag, spec
+from tests.kinds.workshop import ASKED, REGION, Workshop
 
+from dynconfig.aws.drift_metric import DriftMetric
 from dynconfig.engine.declaration import Declaration
 from dynconfig.engine.errors import NotOwned
 from dynconfig.engine.plan import AnyKind, drifted
@@ -212,6 +214,21 @@ def test_with_another_function_the_alarms_are_others_and_the_old_ones_go(worksho
 
 
 # --- what CloudWatch makes of them
+
+
+def test_the_alarm_on_drift_goes_off_with_drift_and_keeps_its_state_until_drift_is_gone(workshop: Workshop) -> None:
+    asked = {"alarms": {"defaults": False, "drift": True, "notify": [TOPIC]}}
+    declaration, name = workshop.declare(asked), name_of(workshop, "Drift")
+    workshop.settle(declaration, workshop.kinds(Alarm, CompositeAlarm))
+    assert described(workshop, "CompositeAlarm") == {}
+    assert described(workshop)[name]["AlarmActions"] == described(workshop)[name]["OKActions"] == [TOPIC]
+    metric, now = DriftMetric(workshop.session.client("cloudwatch", REGION)), time.time()
+    states = []
+    for points in ({now - 600: 0}, {now - 90: 2}, {now - 10: 0}):
+        metric.show(declaration.owner.title, points)
+        workshop.lab.evaluate_alarms()
+        states.append(described(workshop)[name]["StateValue"])
+    assert states == ["INSUFFICIENT_DATA", "ALARM", "OK"]
 
 
 def test_the_state_is_seen_with_its_time_and_is_no_difference(workshop: Workshop) -> None:

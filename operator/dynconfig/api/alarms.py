@@ -11,15 +11,13 @@ from pydantic import Field
 
 from dynconfig.api.model import Model, Rule
 
-MAX_CUSTOM = 20
-MAX_NOTIFY = 5
-MAX_DIMENSIONS = 30
+MAX_CUSTOM, MAX_NOTIFY, MAX_DIMENSIONS = 20, 5, 30
 HOUR, DAY, WEEK = 3600, 86400, 604800
 PERIOD, PERIODS = 300, 1
 # The default alarms look at three periods at most, so that an override which names none stays within the week.
 MOST_DEFAULT_PERIODS = 3
-UNHEALTHY = "unhealthy"
-"""The composite alarm of all others; no other may have its name."""
+UNHEALTHY, DRIFT = "unhealthy", "Drift"
+"""The alarm over all others, and the one on what somebody changed in AWS; no other may have these names."""
 
 ALARM_NAME = r"^[a-zA-Z0-9][a-zA-Z0-9_.-]*$"
 SNS_TOPIC = r"^arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[a-zA-Z0-9_-]{1,256}(\.fifo)?$"
@@ -41,9 +39,10 @@ Unit = Literal[
     "None",
 ]  # fmt: skip
 
-LAMBDA_NAMESPACE = "AWS/Lambda"
-OWN_NAMESPACE = "DynamicConfig"
-"""Where the function's own metrics are; dimensions FunctionName and Config."""
+LAMBDA_NAMESPACE, OWN_NAMESPACE = "AWS/Lambda", "DynamicConfig"
+"""Whose metrics are where; those that the function writes itself have dimensions FunctionName and Config."""
+DRIFTED_FIELDS = "DriftedFields"
+"""What the operator writes there, with dimension Config: how many fields are not as declared."""
 
 
 class Statistic(StrEnum):
@@ -174,9 +173,9 @@ class AlarmSpec(Model):
             field="dimensions",
         ),
         Rule(
-            cel=f"self.name != '{UNHEALTHY}'",
-            message=f"name must not be {UNHEALTHY}: so is called the alarm that goes off with any of the others",
-            holds=lambda alarm: alarm.name != UNHEALTHY,
+            cel=f"!(self.name in {[UNHEALTHY, DRIFT]})",
+            message=f"name must not be {UNHEALTHY} or {DRIFT}: so are called the alarm over all others and the one on drift",
+            holds=lambda alarm: alarm.name not in (UNHEALTHY, DRIFT),
             field="name",
         ),
     )
@@ -203,6 +202,8 @@ class AlarmsSpec(Model):
 
     defaults: bool = True
     """Watch the function: its Errors and Duration, FailedParameterRetrievals and ConfigurationErrors. Needs function."""
+    drift: bool = False
+    """Watch for drift: an alarm that goes off when something was changed in AWS, and is well when all is as declared again."""
     notify: Annotated[
         list[Annotated[str, Field(min_length=1, max_length=320, pattern=SNS_TOPIC)]], Field(max_length=MAX_NOTIFY)
     ] = Field(default_factory=list, json_schema_extra={"x-kubernetes-list-type": "set"})
@@ -232,6 +233,12 @@ class AlarmsSpec(Model):
         """The alarms that are to be, as declared: a default one that nobody overrides says nothing but its name."""
         defaults = {name: AlarmSpec(name=name) for name in DEFAULT_NAMES} if self.defaults else {}
         return tuple({**defaults, **{alarm.name: alarm for alarm in self.custom}}.values())
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of all alarms of this object; first the one over those that say how it is doing."""
+        over, drift = (UNHEALTHY,) if self.all else (), (DRIFT,) if self.drift else ()
+        return (*over, *(alarm.name for alarm in self.all), *drift)
 
     @property
     def needs_function(self) -> bool:

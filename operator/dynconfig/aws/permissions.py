@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from dynconfig.api.alarms import OWN_NAMESPACE
 from dynconfig.aws import layers
 from dynconfig.engine.arns import Arns
 from dynconfig.engine.naming import LONGEST, PREFIX
@@ -123,6 +124,9 @@ ALARM_ACTIONS = (
 # A composite alarm can be put only by who may put any.
 # https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutCompositeAlarm.html
 ALARM_ACCOUNT_ACTIONS = ("cloudwatch:DescribeAlarms", "cloudwatch:PutCompositeAlarm")
+# It has no resource level, but the namespace can be said.
+# https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/iam-cw-condition-keys-namespace.html
+METRIC_ACTIONS = ("cloudwatch:PutMetricData",)
 DASHBOARD_ACTIONS = ("cloudwatch:DeleteDashboards", "cloudwatch:GetDashboard", "cloudwatch:PutDashboard")
 
 
@@ -209,6 +213,7 @@ def _triggers(allowed: Allowed, arns: Arns) -> Iterable[dict[str, Any]]:
 
 def _watching(arns: Arns) -> Iterable[dict[str, Any]]:
     yield _allow("Alarms", ALARM_ACTIONS, [arns.alarm(f"{PREFIX}*")])
+    yield _allow("Metrics", METRIC_ACTIONS, "*", StringEquals={"cloudwatch:namespace": OWN_NAMESPACE})
     yield _allow("Dashboards", DASHBOARD_ACTIONS, [arns.dashboard(f"{PREFIX}*")])
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from dynconfig.engine.carry import SETTLING_SECONDS, batches, carry_out, in_order, refuse_pending, settling
 from dynconfig.engine.declaration import Declaration, Place
 from dynconfig.engine.errors import DynConfigError, ReconcileLoop, Settling
+from dynconfig.engine.gauge import Gauge, Gauges
 from dynconfig.engine.look import Sight, look, wanted
 from dynconfig.engine.outcome import Outcome, is_held
 from dynconfig.engine.plan import (
@@ -41,10 +42,12 @@ class Engine:
         kinds_of: Callable[[Place], Sequence[AnyKind]],
         labels_of: Callable[[Place], Labels] | None = None,
         at_once: Executor | None = None,
+        gauge_of: Callable[[Place], Gauge] | None = None,
     ) -> None:
         self._kinds_of = kinds_of
         self._at_once = at_once
         self._rollbacks = Rollbacks(labels_of)
+        self._gauges = Gauges(gauge_of)
         self._repeats: dict[str, dict[tuple[str, Difference], int]] = {}
         self._waits: dict[str, int] = {}
 
@@ -77,7 +80,7 @@ class Engine:
 
         Stops between two writes when `keep_going` says so.
         """
-        outcome = self._run(replace(declaration, now=float(int(now))), keep_going, now)
+        outcome = self._shown(self._run(replace(declaration, now=float(int(now))), keep_going, now))
         if isinstance(outcome.error, Settling):
             return replace(outcome, error=self._patient(declaration.owner.uid, outcome.error))
         self._waits.pop(declaration.owner.uid, None)
@@ -88,6 +91,15 @@ class Engine:
         self._repeats.pop(uid, None)
         self._waits.pop(uid, None)
         self._rollbacks.forget(uid)
+        self._gauges.forget(uid)
+
+    def _shown(self, outcome: Outcome) -> Outcome:
+        """The outcome itself, or one that tells why its drift cannot be shown."""
+        try:
+            self._gauges.follow(outcome)
+        except DynConfigError as error:
+            return outcome if outcome.error else replace(outcome, error=error)
+        return outcome
 
     def _run(self, declaration: Declaration, keep_going: KeepGoing, now: float) -> Outcome:
         try:

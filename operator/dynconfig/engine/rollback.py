@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from dynconfig.api import names
+from dynconfig.api.alarms import DRIFT
 from dynconfig.api.parameter import ParameterSpec, ParameterType, ValuePolicy
 from dynconfig.api.spec import AdoptionPolicy
 from dynconfig.engine.declaration import Declaration, DeclaredParameter, Place
@@ -176,7 +177,8 @@ class Rollbacks:
             leaving_since=declaration.applied.baking_since if declaration.applied else None,
             has_stable=bool(proof.stable),
             lost=[p.name for p in proof.unproved if p.name not in proof.stable and p.version > VERSIONS_KEPT],
-            alarms=[item for item in owned if isinstance(item, Alarming)],
+            # Drift is somebody else's doing: no change is to blame for it.
+            alarms=[i for i in owned if isinstance(i, Alarming) and i.name != declaration.names.alarm(DRIFT)],
         )
 
     def _recalled(self, declaration: Declaration) -> Undone | None:

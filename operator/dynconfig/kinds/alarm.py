@@ -1,14 +1,26 @@
 """The CloudWatch alarms of a configuration, each on one metric.
 
 Alone they notify nobody: what goes wrong with a configuration shows in several metrics at once, and whoever is woken should
-be woken once. The composite alarm over all of them notifies, and its reason names those that went off.
+be woken once. The composite alarm over all of them notifies, and its reason names those that went off. The alarm on drift
+stands beside them and notifies by itself: that somebody changed something does not make a configuration unhealthy.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from dynconfig.api.alarms import LAMBDA_NAMESPACE, PERIOD, PERIODS, AlarmSpec, MissingData
+from dynconfig.api.alarms import (
+    DRIFT,
+    DRIFTED_FIELDS,
+    LAMBDA_NAMESPACE,
+    OWN_NAMESPACE,
+    PERIOD,
+    PERIODS,
+    AlarmSpec,
+    Comparison,
+    MissingData,
+    Statistic,
+)
 from dynconfig.engine.arns import Arns
 from dynconfig.engine.declaration import Declaration
 from dynconfig.engine.errors import NotFound
@@ -22,6 +34,7 @@ if TYPE_CHECKING:
 
     from mypy_boto3_cloudwatch.client import CloudWatchClient
 
+DRIFT_PERIOD = 60
 _STATISTICS = ("SampleCount", "Average", "Sum", "Minimum", "Maximum")
 
 
@@ -57,9 +70,14 @@ class Alarms:
         self._arns = arns
 
     def desired(self, declaration: Declaration) -> Iterable[Alarm]:
-        """The default alarms, unless they are not wanted, and the custom ones."""
-        for spec in declaration.alarms.all if declaration.alarms else ():
+        """The default alarms, unless they are not wanted, the custom ones, and the one on drift where it is wanted."""
+        alarms = declaration.alarms
+        if alarms is None:
+            return
+        for spec in alarms.all:
             yield self._desired(spec, declaration)
+        if alarms.drift:
+            yield self._on_drift(declaration, tuple(alarms.notify))
 
     def observe(self, scope: Scope, desired: Sequence[Alarm]) -> Iterator[Alarm]:
         """Each alarm that is desired, listed, or named after the owner."""
@@ -112,6 +130,30 @@ class Alarms:
             comparison=str(whole.comparison),
             missing_data=str(whole.treat_missing_data or MissingData.MISSING),
             unit=whole.unit or "",
+            tags=declaration.tags,
+        )
+
+    def _on_drift(self, declaration: Declaration, topics: tuple[str, ...]) -> Alarm:
+        name = declaration.names.alarm(DRIFT)
+        return Alarm(
+            name=name,
+            owner=declaration.owner.tag,
+            arn=self._arns.alarm(name),
+            description=f"AWS is not as {declaration.owner.title} declares it: kubectl -n {declaration.owner.namespace} "
+            f"describe dcfg {declaration.owner.name} tells what differs.",
+            alarm_actions=topics,
+            ok_actions=topics,
+            metric=DRIFTED_FIELDS,
+            namespace=OWN_NAMESPACE,
+            dimensions=(("Config", declaration.owner.title),),
+            statistic=Statistic.MAXIMUM.value,
+            period=DRIFT_PERIOD,
+            evaluation_periods=PERIODS,
+            datapoints=PERIODS,
+            threshold=0.0,
+            comparison=Comparison.GREATER.value,
+            # The operator tells when drift comes and when it goes, and nothing between.
+            missing_data=MissingData.IGNORE.value,
             tags=declaration.tags,
         )
 

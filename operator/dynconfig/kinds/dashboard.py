@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from dynconfig.api.alarms import UNHEALTHY
 from dynconfig.engine.arns import Arns
 from dynconfig.engine.declaration import Declaration
 from dynconfig.engine.errors import NotFound
@@ -83,8 +82,7 @@ class Dashboards:
 
 def board_of(declaration: Declaration, arns: Arns) -> Board:
     """What the dashboard of a declaration shows: its function and its alarms, where it has them."""
-    alarms = [alarm.name for alarm in declaration.alarms.all] if declaration.alarms else []
-    listed = [UNHEALTHY, *alarms] if alarms else []
+    listed = declaration.alarms.names if declaration.alarms else ()
     return Board(
         title=declaration.owner.title,
         path=declaration.path,

@@ -1,0 +1,52 @@
+"""Shows in CloudWatch whether an object has drifted, for those who want an alarm on it: when drift comes, and when it goes.
+
+The alarm keeps its state while nothing is shown, so that drift which stands for a week costs one call.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+from dynconfig.engine.declaration import Place
+from dynconfig.engine.outcome import Outcome
+
+# The period of the alarm. What comes and goes within one counts as there, so that the end belongs to the next one.
+PERIOD = 60
+
+
+class Gauge(Protocol):
+    """What shows the drift of one place."""
+
+    def show(self, config: str, points: Mapping[float, int]) -> None:
+        """So many fields of an object had drifted at each of these times, in seconds since the epoch."""
+
+
+class Gauges:
+    """Remembers what was shown. What a process before this one showed is not known: it is shown once more."""
+
+    def __init__(self, gauge_of: Callable[[Place], Gauge] | None) -> None:
+        self._gauge_of = gauge_of
+        self._shown: dict[str, bool] = {}
+
+    def follow(self, outcome: Outcome) -> None:
+        """Show what a reconcile found, where it is wanted and not shown. Raises whatever AWS answers."""
+        declaration, uid = outcome.declaration, outcome.declaration.owner.uid
+        if declaration.deleting or not (declaration.alarms and declaration.alarms.drift):
+            self._shown.pop(uid, None)
+            return
+        if self._gauge_of is None or not outcome.was_observed:
+            return
+        remaining = {id(step) for step in outcome.remaining}
+        stands = any(id(step) in remaining for step in outcome.drift)
+        fields = sum(len(step.because) or 1 for step in outcome.drift)
+        # Drift that comes back is shown again, and so is drift that was put back at once.
+        if self._shown.get(uid) == stands and (stands or not fields):
+            return
+        points = {declaration.now: fields} if fields else {}
+        if not stands:
+            points[(declaration.now // PERIOD + 1) * PERIOD] = 0
+        self._gauge_of(declaration.place).show(declaration.owner.title, points)
+        self._shown[uid] = stands
+
+    def forget(self, uid: str) -> None:
+        """Drop what is remembered of an object that is gone."""
+        self._shown.pop(uid, None)

@@ -1,0 +1,142 @@
+"""Drift as an alarm sees it: shown when it comes and when it goes, and not at each look between."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from tests.engine.toy import OWNER, Toy, declared, goodbye
+
+from dynconfig.engine.errors import AccessDenied, DynConfigError, Throttled
+from dynconfig.engine.outcome import Outcome
+from dynconfig.engine.reconcile import Engine
+
+NOON = 1.8e9 // 3600 * 3600.0
+MINUTE = 60.0
+ASKED: dict[str, Any] = {"alarms": {"defaults": False, "drift": True}}
+APPLIED: dict[str, Any] = {"observedGeneration": 1, "appliedGeneration": 1}
+
+
+class Shown:
+    """What CloudWatch would have."""
+
+    def __init__(self) -> None:
+        self.points: list[tuple[str, dict[float, int]]] = []
+        self.failure: DynConfigError | None = None
+
+    def show(self, config: str, points: Mapping[float, int]) -> None:
+        """Write it down, or fail as told."""
+        if self.failure:
+            raise self.failure
+        self.points.append((config, dict(points)))
+
+    def take(self) -> list[dict[float, int]]:
+        """What was shown since the last time."""
+        found = [points for _config, points in self.points]
+        self.points.clear()
+        return found
+
+
+class Scene:
+    """One object, what AWS has of it, and what is shown."""
+
+    def __init__(self, **spec: Any) -> None:
+        self.toy, self.shown, self.spec = Toy(), Shown(), spec
+        self.versions: dict[str, int] = {}
+        self.restart()
+        self.look(NOON)
+        assert self.shown.take() == [{NOON + MINUTE: 0}]
+
+    def restart(self) -> None:
+        """A process that remembers nothing."""
+        self.engine = Engine(lambda _place: (self.toy,), gauge_of=lambda _place: self.shown)
+
+    def look(self, now: float, **about: Any) -> Outcome:
+        """One reconcile, and the report of what it left."""
+        versions = [{"name": name, "version": version} for name, version in self.versions.items()]
+        status = {**APPLIED, "parameters": versions} if versions else None
+        declaration = declared({"a": "1", "b": "2"}, status=status, **{**ASKED, **self.spec, **about})
+        outcome = self.engine.run(declaration, now=now)
+        self.versions.update({name: t.version for name, t in self.toy.store.items() if t.value != "by hand"})
+        return outcome
+
+
+def test_drift_that_is_put_back_at_once_is_shown_for_its_minute() -> None:
+    scene = Scene()
+    scene.toy.by_hand("/app/a")
+    scene.look(NOON + 3607.5)
+    assert scene.shown.take() == [{NOON + 3607: 1, NOON + 3660: 0}]
+    scene.look(NOON + 3700)
+    assert scene.shown.take() == []
+
+
+def test_drift_that_stands_is_shown_once_and_its_end_in_the_minute_that_follows() -> None:
+    scene = Scene(driftPolicy="Report")
+    for name in ("/app/a", "/app/b"):
+        scene.toy.by_hand(name)
+    scene.look(NOON + 10)
+    assert scene.shown.take() == [{NOON + 10: 2}]
+    for later in (20, 700, 1300):
+        scene.look(NOON + later)
+    assert scene.shown.take() == []
+    for name, value in (("/app/a", "1"), ("/app/b", "2")):
+        scene.toy.by_hand(name, value)
+    # The end of a minute is the beginning of the next.
+    scene.look(NOON + 1320)
+    assert scene.shown.take() == [{NOON + 1380: 0}]
+
+
+def test_a_suspended_object_shows_its_drift_too() -> None:
+    scene = Scene()
+    scene.toy.by_hand("/app/a")
+    scene.look(NOON + 10, suspend=True)
+    assert scene.shown.take() == [{NOON + 10: 1}]
+
+
+def test_what_could_not_be_shown_is_told_and_tried_again() -> None:
+    scene = Scene(driftPolicy="Report")
+    scene.toy.by_hand("/app/a")
+    scene.shown.failure = Throttled("slowly")
+    assert scene.look(NOON + 10).error is scene.shown.failure
+    scene.shown.failure = AccessDenied("cloudwatch:PutMetricData")
+    outcome = scene.look(NOON + 20)
+    assert (outcome.error, outcome.is_held, len(outcome.drift)) == (scene.shown.failure, True, 1)
+    scene.shown.failure = None
+    assert scene.look(NOON + 30).error is None
+    assert scene.shown.take() == [{NOON + 30: 1}]
+
+
+def test_another_fault_is_not_hidden_by_this_one() -> None:
+    scene = Scene()
+    scene.toy.by_hand("/app/a")
+    scene.toy.failures["/app/a"] = AccessDenied("ssm:PutParameter")
+    scene.shown.failure = Throttled("slowly")
+    assert scene.look(NOON + 10).error is scene.toy.failures["/app/a"]
+
+
+@pytest.mark.parametrize("is_drifted", [True, False])
+def test_a_process_that_begins_shows_what_is(is_drifted: bool) -> None:
+    scene = Scene(driftPolicy="Report")
+    if is_drifted:
+        scene.toy.by_hand("/app/a")
+    scene.restart()
+    scene.look(NOON + 10)
+    scene.look(NOON + 20)
+    assert scene.shown.take() == [{NOON + 10: 1} if is_drifted else {NOON + 60: 0}]
+
+
+def test_nothing_is_shown_of_a_look_that_failed_nor_of_a_goodbye() -> None:
+    scene = Scene()
+    scene.toy.by_hand("/app/a", owner="cluster/shop/rival/uid-2")
+    assert scene.look(NOON + 10).error
+    scene.engine.run(goodbye({"a": "1"}, **ASKED), now=NOON + 20)
+    assert scene.shown.take() == []
+
+
+def test_nothing_is_shown_unless_it_was_asked_for() -> None:
+    scene = Scene()
+    scene.toy.by_hand("/app/a")
+    scene.look(NOON + 10, alarms={"defaults": False, "custom": []})
+    assert scene.shown.take() == []
+    scene.engine.forget(OWNER.uid)
+    scene.look(NOON + 20)
+    assert scene.shown.take() == [{NOON + 60: 0}]
