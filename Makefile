@@ -26,6 +26,10 @@ help: ## This list
 demo: $(VENV)/.ready ## The main job on this machine: a cluster, an emulated AWS, the operator, and what it does
 	@$(BIN)/python -m dynconfig_lab.demo
 
+.PHONY: session
+session: $(VENV)/.ready ## Record the terminal session that the README shows; wants the AWS CLI
+	@$(BIN)/python -m dynconfig_lab.recording
+
 .PHONY: lab
 lab: $(VENV)/.ready ## Start a laptop-sized Kubernetes and AWS in the background; writes .lab/env
 	@$(BIN)/python -m dynconfig_lab up

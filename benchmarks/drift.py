@@ -14,9 +14,9 @@ from dynconfig_lab.processes import wait_until
 from dynconfig_lab.stage import Stage
 
 CHANGED = 10
-OBJECTS = 200
-INTERVAL = 60
-MINUTES = 2
+OBJECTS = 2000
+INTERVAL = 300
+MINUTES = 5
 
 Status = Mapping[str, Any]
 

@@ -14,12 +14,13 @@ from dynconfig_lab import commands, tools
 from dynconfig_lab.crew import Crew
 from dynconfig_lab.errors import LabError
 from dynconfig_lab.ports import HOST, free_ports
-from dynconfig_lab.processes import Program
+from dynconfig_lab.processes import Program, wait_until
 from dynconfig_lab.progress import build_progress
 from dynconfig_lab.stage import Stage
 
 NAMESPACE = "argocd"
 START_SECONDS = 180
+ESTABLISHED_SECONDS = 60
 
 # What Argo CD takes for granted, as its own installation has it, without users and without a web server.
 _BASICS = """
@@ -78,8 +79,16 @@ def redis_server(console: Console, environment: Mapping[str, str] = os.environ) 
 def _install(stage: Stage, parts: Path) -> None:
     # The CRD of ApplicationSets is too large for the annotation that a client-side apply writes.
     stage.kubectl("apply", "--server-side", "-k", str(parts / "crds"))
+    if not wait_until(lambda: _are_established(stage), ESTABLISHED_SECONDS):
+        raise LabError(f"Argo CD's kinds are not served after {ESTABLISHED_SECONDS} s.")
     stage.kubectl("create", "namespace", NAMESPACE)
     stage.kubectl("apply", "-f", "-", stdin=_BASICS)
+
+
+def _are_established(stage: Stage) -> bool:
+    """Whether the API server serves every kind; controllers that start earlier look again ten seconds later."""
+    conditions = [(item.get("status") or {}).get("conditions") or [] for item in stage.document("crd")["items"]]
+    return all(any((c["type"], c["status"]) == ("Established", "True") for c in found) for found in conditions)
 
 
 def _programs(redis: Path, parts: Path, folder: Path, stage: Stage) -> tuple[Program, ...]:
@@ -107,7 +116,7 @@ def _programs(redis: Path, parts: Path, folder: Path, stage: Stage) -> tuple[Pro
             persist_resource_health="true", **cache, **cluster,
         ),
         program(
-            "argocd-applicationset-controller", f"{probe}/healthz", "argocd-repo-server",
+            "argocd-applicationset-controller", f"{sets}/metrics", "argocd-repo-server",
             argocd_repo_server=f"{HOST}:{repo}", metrics_addr=f"{HOST}:{sets}", probe_addr=f"{HOST}:{probe}",
             webhook_addr=f"{HOST}:{webhook}", **cluster,
         ),

@@ -73,6 +73,8 @@ def plan_of(kubernetes: Cluster, aws: str, control: str) -> Plan:
         "KUBECONFIG": kubernetes.kubeconfig,
         "AWS_ENDPOINT_URL": aws,
         "AWS_REGION": REGION,
+        # boto3 and the AWS CLI of version 1 know no other name.
+        "AWS_DEFAULT_REGION": REGION,
         "AWS_ACCESS_KEY_ID": "lab",
         "AWS_SECRET_ACCESS_KEY": "lab",
         "DYNCONFIG_LAB_URL": control,

@@ -114,6 +114,8 @@ def stage(console: Console, operator_settings: Mapping[str, str] = MappingProxyT
             "KUBECONFIG": str(plane.kubeconfig),
             "AWS_ENDPOINT_URL": f"http://{HOST}:{aws_port}",
             "AWS_REGION": REGION,
+            # boto3 and the AWS CLI of version 1 know no other name.
+            "AWS_DEFAULT_REGION": REGION,
             "COLUMNS": os.environ.get("COLUMNS", "120"),
         }
         account = {"KUBECONFIG": str(plane.kubeconfig_for(OPERATOR))}

@@ -11,6 +11,8 @@ from tests.kinds.workshop import Workshop
 from dynconfig.engine.errors import Conflict, NotOwned, NotPossible, SourceMissing
 from dynconfig.engine.reconcile import Engine
 from dynconfig.kinds.attachment_value import Attachment
+from dynconfig.kinds.function import Function
+from dynconfig.kinds.role import Role
 from dynconfig_lab.aws import Faults
 from dynconfig_lab.aws.faults import Injected
 
@@ -62,6 +64,14 @@ def test_exactly_the_addition_is_taken_away_again(workshop: Workshop) -> None:
     settle(workshop, spec())
     detach(workshop)
     assert state(workshop) == before
+
+
+def test_a_function_that_the_operator_made_is_not_taken_for_one_with_an_addition(workshop: Workshop) -> None:
+    managed: Any = {"function": {}, "parameters": [{"name": "a", "value": "1"}]}
+    workshop.settle(workshop.declare(managed), workshop.kinds(Role, Function))
+    kinds = workshop.kinds(Function, Attachment)
+    seen = Engine(lambda _place: kinds).observe(workshop.goodbye(managed))
+    assert [type(resource) for resource in seen] == [Function]
 
 
 def test_what_the_user_changed_meanwhile_stays(workshop: Workshop) -> None:

@@ -65,7 +65,8 @@ class Attachments:
                 )
             if found is None or found.host is None:
                 continue
-            if found.owner or was_ours(found.host):
+            # A function that the operator made has the same environment, and no addition.
+            if found.owner or (name in wanted and was_ours(found.host)):
                 yield found
             elif name in wanted:
                 check_unspoilt(wanted[name], found.host)
