@@ -2,6 +2,7 @@
 
 import subprocess
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,8 @@ def test_every_value_is_read_by_the_operator_as_it_was_written(render: Render) -
         "allowedPaths": {"shop": ["/shop", "/common"], "*": ["/apps"]},
         "quota": {"ssm.Put": 10, "ssm.Get": 0.5},
         "ignoredTags": ["aws:", "cost-"],
+        "boundary": "arn:aws:iam::123456789012:policy/boundary",
+        "events": {"enabled": False, "queueUrls": ["https://sqs.us-west-2.amazonaws.com/123456789012/ours"]},
         "clusterId": "blue",
         "workers": 8,
         "turnSeconds": 30,
@@ -75,12 +78,16 @@ def test_every_value_is_read_by_the_operator_as_it_was_written(render: Render) -
         "metrics": {"port": 9191},
         "health": {"port": 8181},
     }
-    assert Settings.from_environment(_environment(_deployment(render(values)))) == Settings(
+    found = Settings.from_environment(_environment(_deployment(render(values))))
+    assert found == Settings(
         region="us-west-2",
         namespaces=("shop", "cart"),
         allowed_paths={"shop": ("/shop", "/common"), "*": ("/apps",)},
         quota={"ssm.Put": 10, "ssm.Get": 0.5},
         ignored_tags=("aws:", "cost-"),
+        boundary="arn:aws:iam::123456789012:policy/boundary",
+        hears_events=False,
+        queue_urls=("https://sqs.us-west-2.amazonaws.com/123456789012/ours",),
         cluster_id="blue",
         workers=8,
         turn_seconds=30,
@@ -89,6 +96,9 @@ def test_every_value_is_read_by_the_operator_as_it_was_written(render: Render) -
         metrics_port=9191,
         health_port=8181,
     )
+    # The format of the log is another one in a cluster already.
+    unset = {field.name for field in fields(Settings) if getattr(found, field.name) == getattr(Settings(), field.name)}
+    assert unset == {"is_emulated", "log_format"}
 
 
 def test_in_single_namespaces_it_may_read_only_there(render: Render) -> None:
