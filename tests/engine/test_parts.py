@@ -9,6 +9,7 @@ from tests.engine.toy import declared, goodbye
 from dynconfig.engine import notes, report
 from dynconfig.engine.errors import AccessDenied, NotOwned, Settling, Throttled
 from dynconfig.engine.outcome import Outcome
+from dynconfig.engine.revision import revision
 
 VALUES = {"a": "1", "b": "2"}
 RED = coloured("red")
@@ -62,6 +63,16 @@ def test_a_changed_thing_is_served_by_one_write_in_the_same_run() -> None:
     assert len(room.lamps.writes) == 1
     assert the_lamp(room).served != before
     assert room.engine().run(declared({**VALUES, "a": "9"}, **RED, generation=2)).plan.is_empty
+
+
+def test_what_is_made_or_edited_with_things_serves_them_by_that_one_write() -> None:
+    room = Room()
+    outcome = room.engine().run(declared(VALUES, **RED))
+    assert len(room.lamps.writes) == 1
+    edited = declared({**VALUES, "a": "9"}, **coloured("blue"), generation=2, status=status_of(outcome))
+    outcome = room.engine().run(edited)
+    assert (outcome.is_complete, len(room.lamps.writes)) == (True, 2)
+    assert the_lamp(room).served == revision(room.toy.store.values())
 
 
 def test_nothing_follows_from_a_run_that_failed_and_the_next_one_does_it() -> None:

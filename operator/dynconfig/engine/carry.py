@@ -1,7 +1,9 @@
 """Carries out a plan: in which order, in which batches, and not what AWS could not take yet."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields, replace
 
+from dynconfig.engine.declaration import Declaration
 from dynconfig.engine.errors import Settling
 from dynconfig.engine.plan import Create, Delete, Release, Step, Update
 from dynconfig.engine.resource import Resource
@@ -29,6 +31,18 @@ def batches(steps: Sequence[Step]) -> Iterable[list[Step]]:
         batch.append(step)
     if batch:
         yield batch
+
+
+def up_to_date(batch: Sequence[Step], declaration: Declaration, owned: Mapping[str, Resource]) -> Sequence[Step]:
+    """A write with what it derives from others as these are now: as it was planned, another write would have to follow."""
+    step = batch[0]
+    if isinstance(step.change, Delete | Release) or not any(
+        item.metadata.get("derived") for item in fields(step.resource)
+    ):
+        return batch
+    desired = step.kind.desired(replace(declaration, found=tuple(owned.values())))
+    now = next((resource for resource in desired if resource.title == step.resource.title), step.resource)
+    return [replace(step, change=replace(step.change, desired=now))]
 
 
 def carry_out(batch: Sequence[Step], owned: dict[str, Resource]) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import replace
 
-from dynconfig.engine.carry import SETTLING_SECONDS, batches, carry_out, in_order, refuse_pending, settling
+from dynconfig.engine.carry import SETTLING_SECONDS, batches, carry_out, in_order, refuse_pending, settling, up_to_date
 from dynconfig.engine.declaration import Declaration, Place
 from dynconfig.engine.errors import DynConfigError, ReconcileLoop, Settling
 from dynconfig.engine.gauge import Gauge, Gauges
@@ -148,7 +148,7 @@ class Engine:
                 break
             try:
                 refuse_pending(batch[0], owned)
-                carry_out(batch, owned)
+                carry_out(up_to_date(batch, outcome.declaration, owned), owned)
             except DynConfigError as failure:
                 error = failure
                 break
