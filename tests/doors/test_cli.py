@@ -62,6 +62,11 @@ def test_completion_knows_the_commands() -> None:
     assert result.stdout.split() == ["drift"]
 
 
+def test_a_name_is_not_completed_where_no_cluster_answers() -> None:
+    result = process(_DYNCONFIG_COMPLETE="complete_bash", COMP_WORDS="dynconfig status my", COMP_CWORD="2")
+    assert (result.stdout.split(), result.stderr) == ([], "")
+
+
 @pytest.mark.parametrize("arguments", [("crd",), ("iam", "--path", "/a"), ("--help",)], ids=lambda a: a[0])
 def test_a_reader_who_has_seen_enough_causes_no_traceback(arguments: tuple[str, ...]) -> None:
     reading, writing = os.pipe()

@@ -1,6 +1,7 @@
 """The commands beside a real cluster: they find the object, its Secrets and what the operator says of it."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -153,3 +154,21 @@ def test_status_ends_with_1_for_what_is_stalled_or_late(world: World) -> None:
     late = dynconfig(world, "status", "late", "-n", world.namespace, "--watch", "--timeout", "1s")
     assert late.code == 1
     assert f"{world.namespace}/late is not Ready after 1s: SourceMissing" in late.err
+
+
+def test_kubectl_completes_its_plugin_with_the_names_of_objects(world: World) -> None:
+    declared(world)
+    path = os.pathsep.join(
+        (str(Path(sys.executable).parent), str(world.stage.kubectl_binary.parent), os.environ["PATH"])
+    )
+
+    def completed(*words: str) -> list[str]:
+        command = (str(world.stage.kubectl_binary), "__complete", "dynconfig", *words)
+        environment = {**world.stage.environment, "PATH": path}
+        answer = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+        return answer.stdout.split()
+
+    assert completed("stat") == ["status", ":4"]
+    assert completed("plan", "--del") == ["--delete", ":4"]
+    assert completed("plan", "-n", world.namespace, "my") == ["myapp", ":4"]
+    assert completed("plan", "-n", world.namespace, "your") == [":0"]

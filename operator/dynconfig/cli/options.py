@@ -18,6 +18,20 @@ class Output(StrEnum):
     JSON = "json"
 
 
+def complete_names(context: typer.Context, incomplete: str) -> list[str]:
+    """Objects of the cluster for the shell that completes a name; none where no cluster answers."""
+    from dynconfig import cluster
+    from dynconfig.cli import failures
+
+    try:
+        with cluster.reading() as reader:
+            found = cluster.objects(reader, (), context.params.get("namespace"), everywhere=False)
+    except failures.expected():
+        return []
+    names = (str(document["metadata"]["name"]) for document in found)
+    return [name for name in names if name.startswith(incomplete)]
+
+
 Files = Annotated[
     list[Path] | None,
     typer.Option("--file", "-f", help="File or folder with manifests; - for standard input. Repeat for more."),
@@ -29,7 +43,10 @@ Namespace = Annotated[
     ),
 ]
 Names = Annotated[
-    list[str] | None, typer.Argument(metavar="NAME", help="Objects in the cluster, where no file is given.")
+    list[str] | None,
+    typer.Argument(
+        metavar="NAME", help="Objects in the cluster, where no file is given.", autocompletion=complete_names
+    ),
 ]
 Everywhere = Annotated[bool, typer.Option("--all-namespaces", "-A", help="All namespaces of the cluster.")]
 Format = Annotated[Output, typer.Option("--output", "-o", help="For people or for programs.")]

@@ -1,0 +1,31 @@
+"""Completion of `kubectl dynconfig`: kubectl asks a program that is named after the plugin.
+
+https://kubernetes.io/docs/tasks/extend-kubectl/kubectl-plugins/
+"""
+
+import os
+import shlex
+import sys
+from contextlib import redirect_stdout, suppress
+from io import StringIO
+
+from dynconfig.cli import app
+
+# What cobra, in which kubectl is written, wants the shell to do besides: nothing, or to complete files.
+FILES, NO_FILES = 0, 4
+
+
+def main() -> None:
+    """Answer what the last argument may become, as bash would be answered."""
+    words = [app.NAME, *sys.argv[1:]]
+    os.environ.update(
+        {
+            f"_{app.NAME.upper()}_COMPLETE": "complete_bash",
+            "COMP_WORDS": shlex.join(words),
+            "COMP_CWORD": str(len(words) - 1),
+        }
+    )
+    with redirect_stdout(StringIO()) as answer, suppress(SystemExit):
+        app.main([])
+    found = answer.getvalue().split()
+    sys.stdout.write("".join(f"{line}\n" for line in (*found, f":{NO_FILES if found else FILES}")))
