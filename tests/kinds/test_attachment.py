@@ -11,7 +11,7 @@ from tests.kinds.workshop import Workshop
 from dynconfig.engine.errors import Conflict, NotOwned, NotPossible, SourceMissing
 from dynconfig.engine.reconcile import Engine
 from dynconfig.kinds.attachment_value import Attachment
-from dynconfig.kinds.function import Function
+from dynconfig.kinds.function_value import Function
 from dynconfig.kinds.role import Role
 from dynconfig_lab.aws import Faults
 from dynconfig_lab.aws.faults import Injected
