@@ -74,7 +74,8 @@ def test_drift_that_stands_is_shown_once_and_its_end_in_the_minute_that_follows(
     for name in ("/app/a", "/app/b"):
         scene.toy.by_hand(name)
     scene.look(NOON + 10)
-    assert scene.shown.take() == [{NOON + 10: 2}]
+    # The first look had announced the end of whatever was there before.
+    assert scene.shown.take() == [{NOON + 10: 2, NOON + 60: 2}]
     for later in (20, 700, 1300):
         scene.look(NOON + later)
     assert scene.shown.take() == []
@@ -85,11 +86,25 @@ def test_drift_that_stands_is_shown_once_and_its_end_in_the_minute_that_follows(
     assert scene.shown.take() == [{NOON + 1380: 0}]
 
 
+def test_drift_that_comes_back_before_the_end_of_the_last_is_not_ended_by_it() -> None:
+    scene = Scene(driftPolicy="Report")
+    seen: dict[float, int] = {}
+    for now, value in ((130, "by hand"), (140, "1"), (150, "by hand"), (160, "1"), (170, "by hand"), (175, "1")):
+        scene.toy.by_hand("/app/a", value)
+        scene.look(NOON + now)
+        for points in scene.shown.take():
+            for at, fields in points.items():
+                period = (at - NOON) // MINUTE
+                seen[period] = max(seen.get(period, 0), fields)
+    # Each time the end that was announced was none, but for the last.
+    assert seen == {2: 1, 3: 1, 4: 1, 5: 0}
+
+
 def test_a_suspended_object_shows_its_drift_too() -> None:
     scene = Scene()
     scene.toy.by_hand("/app/a")
-    scene.look(NOON + 10, suspend=True)
-    assert scene.shown.take() == [{NOON + 10: 1}]
+    scene.look(NOON + 70, suspend=True)
+    assert scene.shown.take() == [{NOON + 70: 1}]
 
 
 def test_what_could_not_be_shown_is_told_and_tried_again() -> None:
@@ -102,7 +117,7 @@ def test_what_could_not_be_shown_is_told_and_tried_again() -> None:
     assert (outcome.error, outcome.is_held, len(outcome.drift)) == (scene.shown.failure, True, 1)
     scene.shown.failure = None
     assert scene.look(NOON + 30).error is None
-    assert scene.shown.take() == [{NOON + 30: 1}]
+    assert scene.shown.take() == [{NOON + 30: 1, NOON + 60: 1}]
 
 
 def test_another_fault_is_not_hidden_by_this_one() -> None:
@@ -121,7 +136,7 @@ def test_a_process_that_begins_shows_what_is(is_drifted: bool) -> None:
     scene.restart()
     scene.look(NOON + 10)
     scene.look(NOON + 20)
-    assert scene.shown.take() == [{NOON + 10: 1} if is_drifted else {NOON + 60: 0}]
+    assert scene.shown.take() == [{NOON + 10: 1, NOON + 60: 1} if is_drifted else {NOON + 60: 0}]
 
 
 def test_nothing_is_shown_of_a_look_that_failed_nor_of_a_goodbye() -> None:

@@ -4,12 +4,13 @@ The alarm keeps its state while nothing is shown, so that drift which stands for
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Protocol
 
 from dynconfig.engine.declaration import Place
 from dynconfig.engine.outcome import Outcome
 
-# The period of the alarm. What comes and goes within one counts as there, so that the end belongs to the next one.
+# The period of the alarm, in seconds. What comes and goes within one counts as there, so that the end belongs to the next one.
 PERIOD = 60
 
 
@@ -20,12 +21,24 @@ class Gauge(Protocol):
         """So many fields of an object had drifted at each of these times, in seconds since the epoch."""
 
 
+@dataclass(slots=True)
+class _Shown:
+    """What was shown of one object."""
+
+    stands: bool | None
+    """Whether there is drift; None where a process before this one knew."""
+    end: float
+    """The period that was shown to be free of drift."""
+    ahead: float = 0.0
+    """The period that was then shown to have drift all the same."""
+
+
 class Gauges:
     """Remembers what was shown. What a process before this one showed is not known: it is shown once more."""
 
     def __init__(self, gauge_of: Callable[[Place], Gauge] | None) -> None:
         self._gauge_of = gauge_of
-        self._shown: dict[str, bool] = {}
+        self._shown: dict[str, _Shown] = {}
 
     def follow(self, outcome: Outcome) -> None:
         """Show what a reconcile found, where it is wanted and not shown. Raises whatever AWS answers."""
@@ -35,17 +48,24 @@ class Gauges:
             return
         if self._gauge_of is None or not outcome.was_observed:
             return
+        next_period = (declaration.now // PERIOD + 1) * PERIOD
+        shown = self._shown.get(uid) or _Shown(None, next_period)
         remaining = {id(step) for step in outcome.remaining}
         stands = any(id(step) in remaining for step in outcome.drift)
-        fields = sum(len(step.because) or 1 for step in outcome.drift)
-        # Drift that comes back is shown again, and so is drift that was put back at once.
-        if self._shown.get(uid) == stands and (stands or not fields):
+        fields = sum(len(step.because) for step in outcome.drift)
+        # Drift that was put back at once is shown each time.
+        if shown.stands == stands and (stands or not fields):
             return
+        now = _Shown(stands, shown.end, shown.ahead)
         points = {declaration.now: fields} if fields else {}
+        if stands and shown.end >= next_period:
+            # An end was announced that is none.
+            points[shown.end], now.ahead = fields, shown.end
         if not stands:
-            points[(declaration.now // PERIOD + 1) * PERIOD] = 0
+            now.end = max(next_period, shown.ahead + PERIOD)
+            points[now.end] = 0
         self._gauge_of(declaration.place).show(declaration.owner.title, points)
-        self._shown[uid] = stands
+        self._shown[uid] = now
 
     def forget(self, uid: str) -> None:
         """Drop what is remembered of an object that is gone."""

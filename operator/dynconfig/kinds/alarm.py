@@ -21,6 +21,7 @@ from dynconfig.api.alarms import (
     MissingData,
     Statistic,
 )
+from dynconfig.engine import gauge
 from dynconfig.engine.arns import Arns
 from dynconfig.engine.declaration import Declaration
 from dynconfig.engine.errors import NotFound
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
 
     from mypy_boto3_cloudwatch.client import CloudWatchClient
 
-DRIFT_PERIOD = 60
 _STATISTICS = ("SampleCount", "Average", "Sum", "Minimum", "Maximum")
 
 
@@ -147,7 +147,7 @@ class Alarms:
             namespace=OWN_NAMESPACE,
             dimensions=(("Config", declaration.owner.title),),
             statistic=Statistic.MAXIMUM.value,
-            period=DRIFT_PERIOD,
+            period=gauge.PERIOD,
             evaluation_periods=PERIODS,
             datapoints=PERIODS,
             threshold=0.0,
