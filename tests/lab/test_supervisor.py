@@ -97,6 +97,7 @@ def test_one_command_starts_the_real_lab_and_one_ends_it(folder: Folder) -> None
         "KUBECONFIG",
         "AWS_ENDPOINT_URL",
         "AWS_REGION",
+        "AWS_DEFAULT_REGION",
         "AWS_ACCESS_KEY_ID",
         "AWS_SECRET_ACCESS_KEY",
         "DYNCONFIG_LAB_URL",
