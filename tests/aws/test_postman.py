@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 from tests.aws.tidy import take_away
 
-from dynconfig.aws.mailbox import Mailbox
+from dynconfig.aws import postman as postmen
+from dynconfig.aws.mailbox import Mail, Mailbox
 from dynconfig.aws.patterns import event_rules
-from dynconfig.aws.postman import Postman, PostOffice
+from dynconfig.aws.postman import ECHO_SECONDS, Postman, PostOffice
 from dynconfig.aws.quota import Quota
 from dynconfig.aws.session import Session
 from dynconfig.engine.echoes import Echoes
@@ -134,6 +135,58 @@ def test_own_writes_are_counted_and_not_brought(round_: Round) -> None:
     theirs = round_.put("b")
     round_.ear.wait(lambda ear: ear.names == [theirs])
     round_.ear.wait(lambda ear: ear.counts.get("echo") == 1)
+
+
+class Script:
+    """A mailbox that holds what a test put into it, and writes down when it was asked."""
+
+    def __init__(self, write: Callable[[], None], mail: Mail) -> None:
+        self.write = write
+        self.mails = [Mail(), mail]
+        self.asked: list[float] = []
+        self.is_empty = threading.Event()
+
+    def open(self) -> None:
+        """There is nothing to do."""
+
+    def fetch(self, *, wait: bool = True) -> Mail:
+        """The next mail; at the end there is none. Before the first, the operator writes."""
+        if not self.asked:
+            self.write()
+        self.asked.append(time.monotonic())
+        if self.mails:
+            return self.mails.pop(0)
+        self.is_empty.set()
+        return Mail()
+
+    def discard(self, mail: Mail) -> None:
+        """It is gone already."""
+
+
+@pytest.mark.parametrize(
+    ("own", "others", "is_patient"),
+    [(2, 0, True), (9, 0, True), (1, 0, False), (10, 0, False), (2, 1, False), (0, 3, False), (0, 0, False)],
+)
+def test_only_echoes_are_left_to_gather_until_a_call_is_worth_it(
+    own: int, others: int, is_patient: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Who waited for so long would not be seen to go on.
+    monkeypatch.setattr(postmen, "ECHO_SECONDS", ECHO_SECONDS if is_patient else 3600.0)
+    echoes, ear = Echoes(time.time), Ear()
+    signals = [Signal(REGION, time.time(), PUT, (f"/a/{number}",)) for number in range(own + others)]
+
+    def write() -> None:
+        with echoes.writing(REGION, PUT, [f"/a/{number}" for number in range(own)]):
+            pass
+
+    script: Any = Script(write, Mail(tuple(signals), receipts=tuple(map(str, range(own + others)))))
+    postman = Postman(REGION, script, echoes, ear, lambda: 0.0)
+    postman.start()
+    assert script.is_empty.wait(PATIENCE)
+    postman.stop()
+    assert postman.join(PATIENCE)
+    assert ear.counts["echo"] == own
+    assert not is_patient or script.asked[2] - script.asked[1] >= ECHO_SECONDS
 
 
 def test_a_write_of_others_right_after_ours_is_brought(round_: Round) -> None:

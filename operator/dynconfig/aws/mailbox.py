@@ -36,6 +36,11 @@ class Mail:
     unreadable: int = 0
     receipts: tuple[str, ...] = ()
 
+    @property
+    def is_some(self) -> bool:
+        """Whether several events came, and not as many as can come at once, after which there may be more."""
+        return 1 < len(self.receipts) < BATCH
+
 
 class Mailbox:
     """A queue that is made by name with its rules, or that somebody else made and gave by URL. Used by one thread."""

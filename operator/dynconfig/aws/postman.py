@@ -18,6 +18,8 @@ DENIED_SECONDS = 300.0
 CHECKED_SECONDS = 3600.0
 FIRST_BACKOFF = 1.0
 LONGEST_BACKOFF = 60.0
+# Where several echoes come, the operator is writing, and nobody waits for more of them: they are left to gather, ten for a call.
+ECHO_SECONDS = 0.25
 
 
 class Hear(Protocol):
@@ -84,11 +86,14 @@ class Postman:
         self._failures = 0
         self._tell(is_up=True)
         while not self._stopped.is_set() and self._clock() < until:
-            self._bring(self._mailbox.fetch())
+            mail = self._mailbox.fetch()
+            if not self._bring(mail) and mail.is_some:
+                self._stopped.wait(ECHO_SECONDS)
 
-    def _bring(self, mail: Mail) -> None:
+    def _bring(self, mail: Mail) -> bool:
+        """Tell of it; answers whether there was anything but echoes."""
         if self._stopped.is_set():
-            return
+            return False
         news = [signal for signal in mail.signals if not self._echoes.is_echo(signal)]
         if news:
             self._hear.signals(news)
@@ -96,6 +101,7 @@ class Postman:
         for outcome, count in {**counts, "other": mail.others, "unreadable": mail.unreadable}.items():
             self._hear.events(outcome, count)
         self._mailbox.discard(mail)
+        return counts["echo"] < len(mail.receipts)
 
     def _fail(self, error: DynConfigError) -> None:
         if self._is_up is not False:
