@@ -3,13 +3,12 @@
 from collections.abc import Iterator
 
 import pytest
+from tests.emulated import emulated_aws
 
 from dynconfig_lab.aws import AwsLab
 
 
 @pytest.fixture(scope="module")
 def lab() -> Iterator[AwsLab]:
-    with pytest.MonkeyPatch.context() as environment, AwsLab.start() as lab:
-        environment.setenv("AWS_ACCESS_KEY_ID", "lab")
-        environment.setenv("AWS_SECRET_ACCESS_KEY", "lab")
+    with emulated_aws() as lab:
         yield lab

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 from tests.aws.tidy import take_away
+from tests.emulated import emulated_aws
 
 from dynconfig import wiring
 from dynconfig.aws.patterns import event_rules
@@ -86,9 +87,7 @@ class Scene:
 
 @pytest.fixture
 def scene(monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
-    with AwsLab.start() as lab:
-        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "lab")
-        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "lab")
+    with emulated_aws() as lab:
         monkeypatch.setenv("AWS_ENDPOINT_URL", lab.endpoint)
         found = Scene(lab)
         yield found

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
+from tests.emulated import emulated_aws
 from tests.kinds.cases.all import CASES
 from tests.kinds.cases.case import Case, prepared
 from tests.kinds.iam import action, allowed
@@ -14,9 +15,7 @@ from dynconfig_lab.aws import AwsLab, Faults
 
 @pytest.fixture(scope="session")
 def lab() -> Iterator[AwsLab]:
-    with pytest.MonkeyPatch.context() as environment, AwsLab.start() as lab:
-        environment.setenv("AWS_ACCESS_KEY_ID", "lab")
-        environment.setenv("AWS_SECRET_ACCESS_KEY", "lab")
+    with emulated_aws() as lab:
         yield lab
 
 
