@@ -54,6 +54,10 @@ operator: $(VENV)/.ready ## Run the operator against the lab, in the foreground
 test: check lab-binaries lab-tools ## Everything: lint, types, import contracts, unit, lab and end-to-end tests
 	@$(BIN)/pytest -q
 
+.PHONY: explore
+explore: $(VENV)/.ready ## Properties of the engine and the values, tried with thousands of new examples
+	@$(BIN)/pytest -q --hypothesis-profile=explore --timeout=1800 -m "hypothesis and not lab and not e2e"
+
 .PHONY: test-gitops
 test-gitops: $(VENV)/.ready lab-binaries ## With a real Argo CD, built once: sync, health, self-heal, prune, promotion
 	@$(BIN)/python -m dynconfig_lab tools --argocd

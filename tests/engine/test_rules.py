@@ -144,7 +144,10 @@ def test_integers_are_compared_exactly(left: int, right: int) -> None:
     assert (checked("config.a <= config.b", values=values) == ()) == (left <= right)
 
 
-@given(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1, max_size=20))
+characters = st.characters(exclude_characters="\0", exclude_categories=["Cs"])
+
+
+@given(st.text(characters, min_size=1, max_size=20).filter(lambda text: "{{" not in text))
 def test_texts_reach_a_rule_as_they_are(text: str) -> None:
     values = {"a": ("string", text), "j": ("json", json.dumps({"a": text}))}
     assert checked(f"config.a == config.j.a && size(config.a) == {len(text)}", values=values) == ()
