@@ -61,6 +61,14 @@ def answer(code: str, message: str = "words of AWS", status: int = 400) -> Clien
         ("InvalidParameterValueException", errors.Refused),
         ("MalformedPolicyDocument", errors.Refused),
         ("InvalidEventPatternException", errors.Refused),
+        ("ParameterVersionLabelLimitExceeded", errors.LabelLimit),
+        ("ParameterVersionNotFound", errors.Conflict),
+        ("KmsAccessDenied", errors.AccessDenied),
+        ("KMS.AccessDeniedException", errors.AccessDenied),
+        ("KMS.DisabledException", errors.Refused),
+        ("SignatureDoesNotMatch", errors.CredentialsMissing),
+        ("InvalidIdentityToken", errors.CredentialsMissing),
+        ("PolicyLengthExceededException", errors.QuotaExceeded),
     ],
 )
 def test_each_code_has_one_meaning(code: str, expected: type[errors.DynConfigError]) -> None:
@@ -75,8 +83,12 @@ def test_an_unknown_server_fault_may_pass() -> None:
     assert isinstance(translated(answer("Odd", status=503), "PutParameter", ""), errors.Unavailable)
 
 
-def test_an_unknown_code_is_a_bug_and_stays_loud() -> None:
-    assert translated(answer("Odd"), "PutParameter", "") is None
+def test_an_unknown_code_is_a_bug_that_the_user_hears_of_and_that_may_pass() -> None:
+    found = translated(answer("Odd", "value hunter2 is odd"), "PutParameter", "parameter /a: ", "hunter2")
+    assert isinstance(found, errors.Unexpected)
+    assert "parameter /a: PutParameter was answered with Odd" in str(found)
+    assert "report it" in str(found)
+    assert "hunter2" not in str(found)
 
 
 def test_a_conflict_is_tried_again_soon() -> None:
@@ -98,6 +110,8 @@ def test_what_went_or_is_not_known_yet_or_is_still_in_use_may_pass_and_is_asked_
         "The role defined for the function cannot be assumed by Lambda.",
         "The provided execution role does not have permissions to call SendMessage on SQS",
         "The function's execution role does not have permissions to call SendMessage on arn:aws:sqs:eu-west-1:1:q",
+        "Lambda was unable to configure access to your environment variables because the KMS key is invalid for CreateGrant.",
+        "The destination ARN arn:aws:sqs:eu-west-1:1:q is invalid.",
         "The execution role you provide must allow AWS EventBridge Scheduler to assume the role.",
     ],
 )
@@ -107,6 +121,11 @@ def test_a_role_that_iam_has_not_made_known_yet_is_waited_for(message: str) -> N
     assert not isinstance(found, errors.Terminal)
     assert found.delay == 1.0
     assert message in str(found)
+
+
+def test_a_composite_alarm_over_alarms_that_were_put_this_moment_is_tried_again() -> None:
+    words = "Could not save the composite alarm as alarms [f/Errors] in the alarm rule do not exist"
+    assert type(translated(answer("ValidationError", words), "PutCompositeAlarm", "alarm f: ")) is errors.Conflict
 
 
 def test_a_rule_whose_targets_are_still_going_is_tried_again() -> None:

@@ -43,7 +43,8 @@ def test_a_write_waits_until_the_last_one_is_carried_out(workshop: Workshop) -> 
     errors: list[Any] = []
     settle(workshop, spec(), errors)
     settle(workshop, {**many(), "function": {**spec()["function"], "memoryMiB": 512}}, errors, generation=2)
-    assert {type(error) for error in errors} == {Settling}
+    # The first function of the lab may be made before its role is known.
+    assert {Settling} <= {type(error) for error in errors} <= {Settling, RoleNotReady}
     assert functions.of(workshop, workshop.name)["MemorySize"] == 512
 
 

@@ -9,7 +9,6 @@ from dynconfig.engine.secret import MASK
 
 _RETRY_SOON = 1.0
 
-# What is in no table is a bug in this operator, and loud.
 # https://docs.aws.amazon.com/systems-manager/latest/APIReference/CommonErrors.html
 _TABLE: dict[str, type[DynConfigError]] = {
     "ThrottlingException": errors.Throttled,
@@ -57,8 +56,12 @@ _TABLE: dict[str, type[DynConfigError]] = {
     "ParameterNotFound": errors.NotFound,
     "InvalidResourceId": errors.NotFound,
     "ParameterMaxVersionLimitExceeded": errors.VersionLimit,
+    "ParameterVersionLabelLimitExceeded": errors.LabelLimit,
+    "ParameterVersionNotFound": errors.Conflict,
     "ParameterLimitExceeded": errors.QuotaExceeded,
     "TooManyTagsError": errors.QuotaExceeded,
+    "TooManyTagsException": errors.QuotaExceeded,
+    "PolicyLengthExceededException": errors.QuotaExceeded,
     "LimitExceeded": errors.QuotaExceeded,
     "LimitExceededException": errors.QuotaExceeded,
     "LimitExceededFault": errors.QuotaExceeded,
@@ -69,6 +72,22 @@ _TABLE: dict[str, type[DynConfigError]] = {
     "AccessDenied": errors.AccessDenied,
     "UnauthorizedException": errors.AccessDenied,
     "OptInRequired": errors.AccessDenied,
+    "PublicPolicyException": errors.AccessDenied,
+    "UnmodifiableEntity": errors.AccessDenied,
+    "KmsAccessDenied": errors.AccessDenied,
+    "KmsOptInRequired": errors.AccessDenied,
+    "KMS.AccessDeniedException": errors.AccessDenied,
+    "KMS.OptInRequired": errors.AccessDenied,
+    "KmsThrottled": errors.Throttled,
+    "KMS.ThrottlingException": errors.Throttled,
+    "KmsDisabled": errors.Refused,
+    "KmsInvalidKeyUsage": errors.Refused,
+    "KmsInvalidState": errors.Refused,
+    "KmsNotFound": errors.Refused,
+    "KMS.DisabledException": errors.Refused,
+    "KMS.InvalidKeyUsageException": errors.Refused,
+    "KMS.KMSInvalidStateException": errors.Refused,
+    "KMS.NotFoundException": errors.Refused,
     "InvalidKeyId": errors.Refused,
     "ValidationException": errors.Refused,
     "InvalidParameterException": errors.Refused,
@@ -91,6 +110,10 @@ _TABLE: dict[str, type[DynConfigError]] = {
     "RequestEntityTooLargeException": errors.Refused,
     "InvalidEventPatternException": errors.Refused,
     "MalformedPolicyDocument": errors.Refused,
+    "PolicyNotAttachable": errors.Refused,
+    "CodeVerificationFailedException": errors.Refused,
+    "InvalidCodeSignatureException": errors.Refused,
+    "CodeSigningConfigNotFoundException": errors.Refused,
     "ManagedRuleException": errors.Refused,
     "BadRequestException": errors.Refused,
     "InvalidInput": errors.Refused,
@@ -103,6 +126,11 @@ _TABLE: dict[str, type[DynConfigError]] = {
     "InvalidClientTokenId": errors.CredentialsMissing,
     "InvalidSignatureException": errors.CredentialsMissing,
     "IncompleteSignature": errors.CredentialsMissing,
+    "SignatureDoesNotMatch": errors.CredentialsMissing,
+    "MissingAuthenticationToken": errors.CredentialsMissing,
+    # Of STS, where a service account's token is exchanged for credentials.
+    "InvalidIdentityToken": errors.CredentialsMissing,
+    "IDPCommunicationError": errors.CredentialsMissing,
 }
 
 # Connection refused or closed, timeouts, TLS; and pages of HTML where a proxy answers in place of AWS.
@@ -114,15 +142,17 @@ _NO_CREDENTIALS = (
     boto.TokenRetrievalError,
 )
 
-# IAM is eventually consistent: Lambda and Scheduler hear of a new role some seconds later.
+# IAM is eventually consistent: Lambda, KMS and Scheduler hear of a new role, and of what it may do, some seconds later.
 # https://docs.aws.amazon.com/lambda/latest/dg/troubleshooting-deployment.html
 _ROLE_NOT_READY = (
     "cannot be assumed by Lambda",
     "execution role does not have permissions",
+    "KMS key is invalid for CreateGrant",
+    "The destination ARN",
     "must allow AWS EventBridge Scheduler to assume the role",
 )
-# EventBridge takes a moment to let go of targets that were removed.
-_STILL_GOING = "since it has targets"
+# EventBridge takes a moment to let go of targets that were removed, and CloudWatch to know alarms that were put.
+_PASSING = ("since it has targets", "Could not save the composite alarm as alarms")
 # It may pass in a second, or need a person: what is not there (yet, or any more), and what somebody still uses.
 _PATIENT = ("DeleteConflict",)
 # Behind these words AWS repeats the whole environment of a function.
@@ -132,24 +162,24 @@ _HINTS: dict[type[DynConfigError], str] = {
     errors.AccessDenied: "; allow the operator's role to do this, as in manifests/iam",
     errors.NotPossible: "; remove the parameter, wait 30 s, and declare it again",
     errors.QuotaExceeded: "; ask AWS for a higher quota, or remove what is not needed",
+    errors.LabelLimit: "; remove one of the version's labels",
+    errors.Unexpected: "; this operator does not know that answer, which is a bug in it: please report it",
 }
 
 
-def translated(error: boto.ClientError, operation: str, subject: str, hidden: str = "") -> DynConfigError | None:
-    """Our error for an answer of AWS about `subject`, in AWS's words; None for a code that is in no table.
+def translated(error: boto.ClientError, operation: str, subject: str, hidden: str = "") -> DynConfigError:
+    """Our error for an answer of AWS about `subject`, in AWS's words; Unexpected for a code that is in no table.
 
     AWS repeats a value that it refuses: `hidden` is that text, and is masked.
     """
     code = error.response.get("Error", {}).get("Code", "")
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    found = _TABLE.get(code) or (errors.Unavailable if status >= 500 else None)
-    if found is None:
-        return None
+    found = _TABLE.get(code) or (errors.Unavailable if status >= 500 else errors.Unexpected)
     words = (error.response.get("Error", {}).get("Message", "") or "no message").partition(_ECHO)[0]
     words = words.replace(hidden, MASK) if hidden else words
     if any(text in words for text in _ROLE_NOT_READY):
-        return errors.RoleNotReady(f"{subject}{words} IAM needs some seconds to make a role known", delay=_RETRY_SOON)
-    if _STILL_GOING in words:
+        return errors.RoleNotReady(f"{subject}{words}", delay=_RETRY_SOON, code=code)
+    if any(text in words for text in _PASSING):
         found = errors.Conflict
     message = f"{subject}{operation} was answered with {code}: {words}{_HINTS.get(found, '')}"
     if issubclass(found, errors.Conflict) and found is not errors.NotFound and code not in _PATIENT:

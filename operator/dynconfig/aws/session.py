@@ -1,5 +1,6 @@
 """Clients of AWS whose every call keeps the quota, is counted, and fails in our own words."""
 
+import logging
 import threading
 from collections.abc import Callable
 from functools import cached_property, partial
@@ -13,8 +14,10 @@ from dynconfig import __version__
 from dynconfig.aws.errors import translated, translated_locally
 from dynconfig.aws.models import Models
 from dynconfig.aws.quota import Quota
-from dynconfig.engine.errors import Throttled
+from dynconfig.engine.errors import Throttled, Unexpected
 from dynconfig.engine.secret import SecretText
+
+log = logging.getLogger(__name__)
 
 Count = Callable[[str, str, str], None]
 """Told of each call: service, operation, and OK or the error's code."""
@@ -72,10 +75,10 @@ class Client:
         except ClientError as error:
             self._count(self._service, operation, error.response.get("Error", {}).get("Code", "unknown"))
             failure = translated(error, operation, _subject(self._service, request), _hidden(request))
-            if failure is None:
-                raise
             if isinstance(failure, Throttled):
                 self._quota.throttled(self._region, f"{self._service}.{operation}")
+            if isinstance(failure, Unexpected):
+                log.error("%s", failure)
             raise failure from None
         except ParamValidationError:
             # Its text repeats the request, and so may repeat a secret.

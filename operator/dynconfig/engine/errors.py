@@ -83,7 +83,11 @@ class Settling(Retryable):
 
 
 class RoleNotReady(Retryable):
-    """IAM has the role, and Lambda has not heard of it yet."""
+    """IAM has the role, and Lambda has not heard of it yet, or of what it may do."""
+
+
+class Unexpected(Retryable):
+    """AWS answers with what no table of ours has: a bug, told to whoever reads the status as well."""
 
 
 class AlarmFiring(Retryable):
@@ -100,6 +104,10 @@ class AlreadyExists(Conflict):
 
 class VersionLimit(Refused):
     """SSM keeps 100 versions, and the oldest carries a label, so that no new version can be written."""
+
+
+class LabelLimit(Refused):
+    """SSM keeps 10 labels on a version, and this one has them."""
 
 
 class NotFound(Conflict):

@@ -4,12 +4,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import replace
 
-from dynconfig.engine.carry import SETTLING_SECONDS, batches, carry_out, in_order, refuse_pending, settling, up_to_date
+from dynconfig.engine.carry import batches, carry_out, in_order, refuse_pending, settling, up_to_date
 from dynconfig.engine.declaration import Declaration, Place
-from dynconfig.engine.errors import DynConfigError, ReconcileLoop, Settling
+from dynconfig.engine.errors import DynConfigError, ReconcileLoop
 from dynconfig.engine.gauge import Gauge, Gauges
 from dynconfig.engine.look import Sight, look, wanted
 from dynconfig.engine.outcome import Outcome, is_held
+from dynconfig.engine.patience import Patience
 from dynconfig.engine.plan import (
     AnyKind,
     Difference,
@@ -25,9 +26,6 @@ from dynconfig.engine.rollback import Labels, Rollbacks
 from dynconfig.engine.rollout import Stage
 
 LOOP_LENGTH = 3
-# AWS takes a second or two to carry out a write to a function, and sometimes minutes.
-SETTLING_GROWTH, LONGEST_SETTLING = 1.5, 10.0
-
 # Until an alarm is heard of by event, it is looked at.
 ALARM_SECONDS = 10.0
 
@@ -49,7 +47,7 @@ class Engine:
         self._rollbacks = Rollbacks(labels_of)
         self._gauges = Gauges(gauge_of)
         self._repeats: dict[str, dict[tuple[str, Difference], int]] = {}
-        self._waits: dict[str, int] = {}
+        self._patience = Patience()
 
     def prepare(self, place: Place) -> None:
         """Have the kinds of a place made before the first object needs them."""
@@ -81,15 +79,12 @@ class Engine:
         Stops between two writes when `keep_going` says so.
         """
         outcome = self._shown(self._run(replace(declaration, now=float(int(now))), keep_going, now))
-        if isinstance(outcome.error, Settling):
-            return replace(outcome, error=self._patient(declaration.owner.uid, outcome.error))
-        self._waits.pop(declaration.owner.uid, None)
-        return outcome
+        return replace(outcome, error=self._patience.with_(declaration, outcome.error, now))
 
     def forget(self, uid: str) -> None:
         """Drop what is remembered of an object that is gone."""
         self._repeats.pop(uid, None)
-        self._waits.pop(uid, None)
+        self._patience.forget(uid)
         self._rollbacks.forget(uid)
         self._gauges.forget(uid)
 
@@ -156,13 +151,6 @@ class Engine:
         self._count(outcome.declaration, applied)
         error = error or settling(owned.values())
         return replace(outcome, applied=tuple(applied), owned=tuple(owned.values()), error=error)
-
-    def _patient(self, uid: str, error: Settling) -> Settling:
-        """The same, to be looked at again later each time."""
-        waits = self._waits[uid] = self._waits.get(uid, 0) + 1
-        # The exponent is bounded, since a float is, too.
-        delay = SETTLING_SECONDS * SETTLING_GROWTH ** min(waits - 1, 20)
-        return Settling(str(error), delay=min(delay, LONGEST_SETTLING))
 
     def _follow_up(self, outcome: Outcome, keep_going: KeepGoing) -> Outcome:
         """What follows from what was just written, by comparison with what AWS answered: an id, a revision."""
