@@ -85,10 +85,10 @@ class Client:
             raise TypeError(f"{operation} was called with arguments that botocore refuses") from None
         except BotoCoreError as error:
             self._count(self._service, operation, type(error).__name__)
-            failure = translated_locally(error, operation, _subject(self._service, request))
-            if failure is None:
+            local = translated_locally(error, operation, _subject(self._service, request))
+            if local is None:
                 raise
-            raise failure from None
+            raise local from None
         self._count(self._service, operation, "OK")
         return answer
 
