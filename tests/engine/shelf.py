@@ -12,9 +12,10 @@ from dynconfig.engine.declare import declare
 from dynconfig.engine.outcome import Outcome
 from dynconfig.engine.reconcile import Engine
 from dynconfig.engine.resource import Owner, Resource, Scope, Versioned
-from dynconfig.engine.rollback import STABLE, Kept, Proof
+from dynconfig.engine.rollback import STABLE, Proof
 from dynconfig.engine.rollout import Alarming
 from dynconfig.engine.secret import Secret
+from dynconfig.engine.undone import Kept
 
 
 @dataclass
@@ -38,6 +39,12 @@ class Shelf(Toy):
         self.calls.append(f"put {desired.name}")
         self._die()
         return found
+
+    def by_hand(self, name: str, value: str = "by hand", owner: str | None = None) -> None:
+        """What somebody else writes, of which AWS keeps the version and the time, too."""
+        super().by_hand(name, value, owner)
+        found = self.store[name] = replace(self.store[name], last_modified=self.now)
+        self.kept[name, found.version] = found
 
     def delete(self, observed: Sequence[Thing]) -> None:
         """Remove, with all labels."""

@@ -180,9 +180,9 @@ def test_a_report_tells_versions_and_drift() -> None:
         "observedGeneration": 2,
         "appliedGeneration": 1,
         "parameters": [{"name": "/app/a", "version": 3}],
-        "drift": [{"resource": "Parameter /app/a"}],
+        "drift": [{"resource": "Parameter /app/a", "field": "value", "declared": "1", "observed": "2"}],
     }
-    assert applied_of(status) == Applied(1, {"/app/a": 3}, frozenset({"Parameter /app/a"}))
+    assert applied_of(status) == Applied(1, {"/app/a": 3}, {("Parameter /app/a", "value"): ("1", "2")})
 
 
 def test_faults_lists_what_can_be_known_of_a_file() -> None:

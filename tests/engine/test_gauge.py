@@ -114,7 +114,7 @@ def test_what_could_not_be_shown_is_told_and_tried_again() -> None:
     assert scene.look(NOON + 10).error is scene.shown.failure
     scene.shown.failure = AccessDenied("cloudwatch:PutMetricData")
     outcome = scene.look(NOON + 20)
-    assert (outcome.error, outcome.is_held, len(outcome.drift)) == (scene.shown.failure, True, 1)
+    assert (outcome.error, outcome.applied, len(outcome.drift)) == (scene.shown.failure, (), 1)
     scene.shown.failure = None
     assert scene.look(NOON + 30).error is None
     assert scene.shown.take() == [{NOON + 30: 1, NOON + 60: 1}]

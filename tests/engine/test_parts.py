@@ -182,8 +182,8 @@ def test_what_went_and_was_reported_is_drift() -> None:
     status = lit(room)
     room.lamps.store.clear()
     outcome = room.engine().run(declared(VALUES, **RED, status=status, driftPolicy="Report"))
-    assert outcome.is_held
-    assert [step.resource.title for step in outcome.drift] == ["Lamp dynconfig-shop-myapp"]
+    assert [step.resource.title for step in outcome.plan.reported] == ["Lamp dynconfig-shop-myapp"]
+    assert outcome.drift == outcome.plan.reported
 
 
 def test_a_derived_field_is_never_drift() -> None:
@@ -192,7 +192,7 @@ def test_a_derived_field_is_never_drift() -> None:
     room.toy.by_hand("/app/a")
     outcome = room.engine().run(declared(VALUES, **RED, status=status, driftPolicy="Report"))
     assert [step.resource.title for step in outcome.drift] == ["Thing /app/a"]
-    assert outcome.is_held
+    assert outcome.applied == ()
     assert the_lamp(room).colour == "red"
 
 
@@ -201,7 +201,7 @@ def test_under_report_what_follows_from_a_loss_is_left_too() -> None:
     status = lit(room)
     room.lamps.store.clear()
     outcome = room.engine().run(declared(VALUES, **RED, status=status, driftPolicy="Report"))
-    assert outcome.is_held
+    assert outcome.applied == ()
     assert room.writes == []
     assert list(room.cords.store) == ["cord"]
 

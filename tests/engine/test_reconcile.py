@@ -120,8 +120,8 @@ def test_drift_under_report_is_told_and_left() -> None:
     status = status_of(toy.engine().run(declared(VALUES)))
     toy.by_hand("/app/a")
     outcome = toy.engine().run(declared(VALUES, driftPolicy="Report", status=status))
-    assert outcome.is_held
-    assert [step.resource.name for step in outcome.drift] == ["/app/a"]
+    assert [step.resource.name for step in outcome.plan.held] == ["/app/a"]
+    assert outcome.drift == outcome.plan.held
     assert toy.values["/app/a"] == "by hand"
 
 

@@ -133,7 +133,7 @@ def test_a_drift_is_left_alone_under_report(workshop: Workshop) -> None:
     edited(lambda body: body["widgets"].pop())(workshop)
     reporting = workshop.declare({**BASE, "driftPolicy": DriftPolicy.REPORT.value}, status=status)
     outcome = Engine(lambda _place: kinds(workshop)).run(reporting)
-    assert outcome.is_held
+    assert outcome.applied == ()
     assert [type(step.resource) for step in outcome.drift] == [Dashboard]
 
 

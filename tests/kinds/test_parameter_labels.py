@@ -1,9 +1,12 @@
 """The labels on versions: which is stable, what failed, and what it costs to know."""
 
+from dataclasses import replace
+
 import pytest
 from tests.kinds.workshop import REGION, Workshop
 
 from dynconfig.aws.tagged import TaggedParameters
+from dynconfig.engine.errors import LabelLimit
 from dynconfig.engine.rollback import STABLE
 from dynconfig.engine.secret import Secret
 from dynconfig.kinds.parameter_labels import ParameterLabels
@@ -77,6 +80,38 @@ def test_a_mark_can_be_taken_off_again(workshop: Workshop) -> None:
     (kept,) = labels(workshop).at([item.name for item in owned], "rejected-2-uid-1")
     labels(workshop).unmark(kept, "rejected-2-uid-1")
     assert labels(workshop).at([item.name for item in owned], "rejected-2-uid-1") == ()
+
+
+def test_marks_of_long_ago_make_room_for_a_new_one(workshop: Workshop) -> None:
+    marked, found = applied(workshop)[0], labels(workshop)
+    found.prove([marked])
+    for generation in range(2, 14):
+        found.mark(marked, f"rejected-{generation}-uid-1")
+    assert [item.name for item in found.at([marked.name], "rejected-13-uid-1")] == [marked.name]
+    assert found.at([marked.name], "rejected-2-uid-1") == ()
+    assert [item.name for item in found.at([marked.name], STABLE)] == [marked.name]
+
+
+def test_a_version_full_of_other_labels_says_so(workshop: Workshop) -> None:
+    marked = applied(workshop)[0]
+    theirs = [f"team-{number}" for number in range(10)]
+    workshop.aws().label_parameter_version(Name=marked.name, ParameterVersion=marked.version, Labels=theirs)
+    with pytest.raises(LabelLimit, match=f"{marked.name}.*remove one of the version's labels"):
+        labels(workshop).mark(marked, "rejected-2-uid-1")
+    answer = workshop.aws().get_parameter_history(Name=marked.name)["Parameters"]
+    assert sorted(answer[-1]["Labels"]) == sorted(theirs)
+
+
+def test_a_stable_version_that_ssm_keeps_no_more_is_believed_no_more(workshop: Workshop) -> None:
+    (owned, *_others), found = applied(workshop), labels(workshop)
+    found.prove([owned])
+    old = replace(owned, version=owned.version + 99)
+    assert found.proof([old]).stable == frozenset({owned.name})
+    gone = found.proof([replace(owned, version=owned.version + 100)])
+    assert (gone.stable, short(workshop, (item.name for item in gone.unproved))) == (
+        frozenset(),
+        short(workshop, [owned.name]),
+    )
 
 
 def test_in_the_steady_state_labels_cost_no_call(workshop: Workshop) -> None:

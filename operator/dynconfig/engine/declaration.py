@@ -55,8 +55,10 @@ class Applied:
 
     generation: int | None
     versions: Mapping[str, int]
-    drifted: frozenset[str] = frozenset()
-    """Titles of resources that were reported as drifted: their versions are not ours."""
+    drift: Mapping[tuple[str, str], tuple[str, str]] = field(default_factory=dict)
+    """What was reported as drifted, by title and field: as declared, and as observed. The versions of these are not ours."""
+    is_drift_cut: bool = False
+    """More had drifted than the report could tell."""
     resources: tuple[tuple[str, str], ...] = ()
     """Kind and name of the resources besides parameters."""
     operator_version: str | None = None
@@ -64,13 +66,19 @@ class Applied:
     undone_generation: int | None = None
     """The generation that was undone."""
     undone_because: str = ""
-    baking_since: float | None = None
-    """When the change that bakes began, in seconds since the epoch."""
+    baking_until: float | None = None
+    """When the bake time of the change that is out is over, in seconds since the epoch."""
+    baking_generation: int | None = None
 
     @property
     def is_baking(self) -> bool:
         """Whether a change was out that had not proved itself."""
-        return self.baking_since is not None
+        return self.baking_until is not None
+
+    @property
+    def drifted(self) -> frozenset[str]:
+        """Titles of resources that were reported as drifted."""
+        return frozenset(title for title, _field in self.drift)
 
 
 @dataclass(frozen=True, slots=True)

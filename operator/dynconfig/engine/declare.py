@@ -12,6 +12,7 @@ from dynconfig.api import names
 from dynconfig.api.alarms import region_of
 from dynconfig.api.parameter import ParameterSpec, ParameterType
 from dynconfig.api.spec import DeletionPolicy, DynamicConfigSpec
+from dynconfig.api.status import MAX_DRIFT
 from dynconfig.engine.checking import findings, findings_of, source_of, told, value_of
 from dynconfig.engine.declaration import Applied, Declaration, DeclaredParameter, Place, ReadSource, Source
 from dynconfig.engine.errors import InvalidSpec, PathNotAllowed, SourceMissing
@@ -116,18 +117,20 @@ def applied_of(status: Mapping[str, Any] | None) -> Applied | None:
     if not status or status.get("observedGeneration", names.UNSEEN) == names.UNSEEN:
         return None
     versions = {item["name"]: item["version"] for item in status.get("parameters") or ()}
-    drifted = frozenset(item["resource"] for item in status.get("drift") or ())
+    drift = status.get("drift") or ()
     resources = tuple((item["kind"], item["name"]) for item in status.get("resources") or ())
     bake = status.get("bake") or {}
     return Applied(
         status.get("appliedGeneration"),
         versions,
-        drifted,
+        {(item["resource"], item["field"]): (item.get("declared", ""), item.get("observed", "")) for item in drift},
+        len(drift) >= MAX_DRIFT,
         resources,
         status.get("operatorVersion"),
         undone_generation=(status.get("rollback") or {}).get("generation"),
         undone_because=(status.get("rollback") or {}).get("reason", ""),
-        baking_since=_moment(bake["since"]) if "since" in bake else None,
+        baking_until=_moment(bake["until"]) if "until" in bake else None,
+        baking_generation=bake.get("generation"),
     )
 
 

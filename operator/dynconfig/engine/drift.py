@@ -12,7 +12,6 @@ from dynconfig.engine.resource import Versioned
 def standing(outcome: Outcome, previous: Mapping[str, Any], now: str) -> list[Drift]:
     """Drift that still stands: what was corrected in this very run is told by an Event, not by status."""
     since = {(item["resource"], item["field"]): item["since"] for item in previous.get("drift") or ()}
-    remaining = {id(step) for step in outcome.remaining}
     return [
         Drift(
             resource=step.resource.title,
@@ -22,8 +21,7 @@ def standing(outcome: Outcome, previous: Mapping[str, Any], now: str) -> list[Dr
             since=since.get((step.resource.title, because.field), now),
             last_modified_by=author(step, outcome),
         )
-        for step in outcome.drift
-        if id(step) in remaining
+        for step in outcome.standing
         for because in step.because
     ]
 

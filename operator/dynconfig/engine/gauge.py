@@ -50,8 +50,7 @@ class Gauges:
             return
         next_period = (declaration.now // PERIOD + 1) * PERIOD
         shown = self._shown.get(uid) or _Shown(None, next_period)
-        remaining = {id(step) for step in outcome.remaining}
-        stands = any(id(step) in remaining for step in outcome.drift)
+        stands = bool(outcome.standing)
         fields = sum(len(step.because) for step in outcome.drift)
         # Drift that was put back at once is shown each time.
         if shown.stands == stands and (stands or not fields):

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-from dynconfig.api.spec import DriftPolicy
 from dynconfig.engine.declaration import Declaration
 from dynconfig.engine.errors import DynConfigError
 from dynconfig.engine.plan import Plan, Step
@@ -24,7 +23,7 @@ class Outcome:
     owned: tuple[Resource, ...] = ()
     error: DynConfigError | None = None
     is_held: bool = False
-    """The plan is the answer: suspended, or drift that is only reported."""
+    """The plan is the answer, since the object is suspended."""
     was_observed: bool = False
     """AWS was looked at, so that `plan` and `owned` are true."""
     judgement: Judgement = PROVED
@@ -38,6 +37,12 @@ class Outcome:
         return self.plan.steps[len(self.applied) :]
 
     @property
+    def standing(self) -> tuple[Step, ...]:
+        """Drift that was not put back in this run."""
+        applied = {id(step) for step in self.applied}
+        return tuple(step for step in self.drift if id(step) not in applied)
+
+    @property
     def is_only_drift(self) -> bool:
         """Whether the plan holds nothing but drift and what follows from it."""
         drift = {id(step) for step in self.drift}
@@ -45,13 +50,5 @@ class Outcome:
 
     @property
     def is_complete(self) -> bool:
-        """Whether AWS now is as declared."""
+        """Whether all is done that was to be done."""
         return self.was_observed and self.error is None and not self.remaining
-
-
-def is_held(outcome: Outcome) -> bool:
-    """Whether the plan is the answer, and nothing is done about it."""
-    declaration = outcome.declaration
-    if outcome.plan.is_empty:
-        return declaration.suspended
-    return declaration.suspended or (outcome.is_only_drift and declaration.drift_policy is DriftPolicy.REPORT)

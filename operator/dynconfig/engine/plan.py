@@ -116,6 +116,8 @@ class Plan:
     parts: tuple[Part, ...] = ()
     waiting: tuple[Step, ...] = ()
     """Deletions that wait until the change they belong to has proved itself."""
+    held: tuple[Step, ...] = ()
+    """Drift that is only reported, and what follows from it."""
 
     @property
     def declared(self) -> tuple[Resource, ...]:
@@ -128,8 +130,13 @@ class Plan:
         return tuple(resource for part in self.parts for resource in part.owned)
 
     @property
+    def reported(self) -> tuple[Step, ...]:
+        """Drift that is only reported."""
+        return tuple(step for step in self.held if not step.is_derived)
+
+    @property
     def is_empty(self) -> bool:
-        """Whether AWS is as declared."""
+        """Whether there is nothing to be done."""
         return not self.steps
 
 
@@ -198,7 +205,8 @@ def drifted(step: Step, declaration: Declaration) -> bool:
         return isinstance(step.change, Update)
     if applied.generation != declaration.generation:
         return False
-    return step.resource.title in applied.drifted or _changed_in_aws(step.change, applied, declaration)
+    is_told = applied.is_drift_cut or step.resource.title in applied.drifted
+    return is_told or _changed_in_aws(step.change, applied, declaration)
 
 
 def _changed_in_aws(change: Change, applied: Applied, declaration: Declaration) -> bool:

@@ -30,6 +30,9 @@ def of(outcome: Outcome, previous: Mapping[str, Any], now: str) -> dict[str, Any
         return {**found, **kept, "bake": {"generation": generation, "since": since, "until": until}}
     if not outcome.is_complete:
         return {**found, **kept, "bake": previous.get("bake")}
+    if outcome.plan.held and previous.get("stableGeneration") == generation:
+        # What somebody else wrote is no revision of ours.
+        return {**found, **kept}
     return {**found, "stable_generation": generation, "stable_revision": revision(outcome.owned)}
 
 
@@ -47,7 +50,8 @@ def _history(outcome: Outcome, previous: Mapping[str, Any]) -> list[Entry]:
     if not outcome.is_complete or outcome.declaration.deleting:
         return list(before)
     current = revision(outcome.owned)
-    if before and before[0]["revision"] == current:
+    is_told = bool(outcome.plan.held) and not outcome.applied
+    if before and (is_told or before[0]["revision"] == current):
         return [{**before[0], "outcome": _outcome(outcome, before[0])}, *before[1:]]
     entry = {
         "revision": current,

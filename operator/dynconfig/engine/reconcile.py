@@ -8,8 +8,9 @@ from dynconfig.engine.carry import batches, carry_out, in_order, refuse_pending,
 from dynconfig.engine.declaration import Declaration, Place
 from dynconfig.engine.errors import DynConfigError, ReconcileLoop
 from dynconfig.engine.gauge import Gauge, Gauges
+from dynconfig.engine.held import without_reported
 from dynconfig.engine.look import Sight, look, wanted
-from dynconfig.engine.outcome import Outcome, is_held
+from dynconfig.engine.outcome import Outcome
 from dynconfig.engine.patience import Patience
 from dynconfig.engine.plan import (
     AnyKind,
@@ -102,12 +103,13 @@ class Engine:
             plan, judgement = self._rollbacks.watched(self.plan(steered), steered, now)
         except DynConfigError as error:
             return Outcome(declaration, error=error)
-        drift = tuple(step for step in plan.steps if drifted(step, steered))
+        plan = without_reported(plan, steered)
+        drift = plan.reported or tuple(step for step in plan.steps if drifted(step, steered))
         outcome = Outcome(steered, plan, drift=drift, owned=plan.owned, was_observed=True, judgement=judgement)
-        if judgement.stage is Stage.FAILED and not declaration.suspended:
-            return self._undo(outcome, declaration, keep_going, now)
-        if is_held(outcome):
+        if declaration.suspended:
             return replace(outcome, is_held=True)
+        if judgement.stage is Stage.FAILED:
+            return self._undo(outcome, declaration, keep_going, now)
         try:
             self._refuse_loop(outcome)
         except ReconcileLoop as error:
@@ -116,7 +118,7 @@ class Engine:
 
     def _undo(self, failed: Outcome, declaration: Declaration, keep_going: KeepGoing, now: float) -> Outcome:
         try:
-            self._rollbacks.undo(declaration, failed.owned)
+            self._rollbacks.undo(declaration, failed.plan)
         except DynConfigError as error:
             return replace(failed, error=error)
         return replace(self._run(declaration, keep_going, now), judgement=failed.judgement)
@@ -162,7 +164,7 @@ class Engine:
         more = self._apply(replace(outcome, plan=plan, applied=()), keep_going)
         return replace(
             more,
-            plan=Plan((*outcome.plan.steps, *plan.steps), plan.parts, outcome.plan.waiting),
+            plan=replace(outcome.plan, steps=(*outcome.plan.steps, *plan.steps), parts=plan.parts),
             applied=(*outcome.applied, *more.applied),
         )
 

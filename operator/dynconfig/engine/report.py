@@ -168,10 +168,13 @@ def _failing_since(outcome: Outcome, before: _Before) -> str | None:
 
 def _counts(outcome: Outcome) -> Counts:
     declared = sum(isinstance(resource, Versioned) for resource in outcome.plan.declared)
-    waiting = sum(
-        isinstance(step.change, Create | Update) and isinstance(step.resource, Versioned) for step in outcome.remaining
-    )
-    return Counts(declared=declared, in_sync=declared - waiting, summary=f"{declared - waiting}/{declared}")
+    waiting = {
+        step.resource.name
+        for step in (*outcome.remaining, *outcome.plan.held)
+        if isinstance(step.change, Create | Update) and isinstance(step.resource, Versioned)
+    }
+    in_sync = declared - len(waiting)
+    return Counts(declared=declared, in_sync=in_sync, summary=f"{in_sync}/{declared}")
 
 
 def _by_name(resources: Iterable[Resource]) -> list[Resource]:

@@ -3,36 +3,26 @@
 That a generation was undone is written to AWS, as a label on the versions that it had made, before any value is put back.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 from dynconfig.api import names
 from dynconfig.api.alarms import DRIFT
-from dynconfig.api.parameter import ParameterSpec, ParameterType, ValuePolicy
 from dynconfig.api.spec import AdoptionPolicy
-from dynconfig.engine.declaration import Declaration, DeclaredParameter, Place
+from dynconfig.engine.declaration import Declaration, Place
 from dynconfig.engine.errors import AlarmFiring
 from dynconfig.engine.plan import Create, Delete, Plan, Release, Step, Update, drifted
 from dynconfig.engine.resource import Owner, Resource, Versioned
 from dynconfig.engine.rollout import Alarming, Evidence, Judgement, Stage, firing, judge
-from dynconfig.engine.secret import Secret
+from dynconfig.engine.undone import Kept, Undone, in_place_of, text_of
 
 STABLE = "stable"
+REJECTED = "rejected-"
 HELD_BACK_SECONDS = 10.0
 # SSM keeps as many versions; the stable one may be among those that are gone.
 # https://docs.aws.amazon.com/systems-manager/latest/userguide/sysman-paramstore-versions.html
 VERSIONS_KEPT = 100
-
-
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """What a resource was at a version that carries a label."""
-
-    name: str
-    type: str
-    value: str | Secret
-    version: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,22 +60,6 @@ class Labels(Protocol):
         """Names of what the owner has."""
 
 
-@dataclass(frozen=True, slots=True)
-class Undone:
-    """A generation that was undone, and what stands in its place."""
-
-    generation: int
-    rejected: Mapping[str, str | Secret]
-    stable: tuple[Kept, ...]
-
-    def concerns(self, declaration: Declaration) -> bool:
-        """Whether the declaration still says what failed; a Secret may have changed since."""
-        declared = {parameter.name: _text(parameter.value) for parameter in declaration.parameters}
-        return self.generation == declaration.generation and all(
-            declared[name] == _text(value) for name, value in self.rejected.items() if name in declared
-        )
-
-
 class Rollbacks:
     """Safe for many threads, one declaration of an owner at a time."""
 
@@ -112,7 +86,8 @@ class Rollbacks:
         """
         if declaration.rollout is None or declaration.deleting:
             return plan, Judgement(Stage.PROVED)
-        evidence = self._evidence(declaration, plan.owned, plan.steps)
+        blameless = self._blameless(declaration, plan.steps)
+        evidence = self._evidence(declaration, (i for i in plan.owned if i.name not in blameless), plan.steps)
         if declaration.undone:
             return put_off(plan, declaration), Judgement(Stage.PROVED)
         judgement = judge(declaration.rollout, evidence, now)
@@ -123,17 +98,20 @@ class Rollbacks:
             _refuse_while_firing(plan, declaration, evidence.alarms)
         return (plan if judgement.stage is Stage.PROVED else _later(plan, lambda _step: True)), judgement
 
-    def undo(self, declaration: Declaration, owned: Sequence[Resource]) -> None:
+    def undo(self, declaration: Declaration, plan: Plan) -> None:
         """Write to AWS that this generation failed; from now on `steer` answers the stable revision."""
         labels = self._labels_of(declaration.place)
-        mine = sorted((item for item in owned if isinstance(item, Versioned)), key=lambda item: item.name)
+        mine = sorted((item for item in plan.owned if isinstance(item, Versioned)), key=lambda item: item.name)
         proof = labels.proof(mine)
+        # A mark says that the value was declared: what somebody else wrote meanwhile bears none.
+        others = {step.resource.name for step in (*plan.steps, *plan.held) if _is_edit(step)}
         # The first mark is the decision. It stands on what will not be deleted.
-        anchor = next(item for item in mine if item.name in proof.stable)
-        for item in (anchor, *(other for other in proof.unproved if other.name != anchor.name)):
+        anchor = min((item for item in mine if item.name in proof.stable), key=lambda item: item.name in others)
+        failed = [item for item in proof.unproved if item.name not in others]
+        for item in (anchor, *(other for other in failed if other.name != anchor.name)):
             labels.mark(item, _label(declaration))
         declared = {parameter.name: parameter.value for parameter in declaration.parameters}
-        rejected = {item.name: declared[item.name] for item in proof.unproved if item.name in declared}
+        rejected = {item.name: declared[item.name] for item in failed if item.name in declared}
         stable = labels.at([item.name for item in mine], STABLE)
         self._undone[declaration.owner.uid] = (
             declaration.generation,
@@ -146,9 +124,12 @@ class Rollbacks:
             return Judgement(Stage.PROVED)
         labels, mine = self._labels_of(declaration.place), [item for item in owned if isinstance(item, Versioned)]
         labels.forget(step.resource.name for step in plan.steps if _begins_or_ends(step))
-        evidence = self._evidence(declaration, owned, plan.waiting)
+        blameless = self._blameless(declaration, plan.held)
+        evidence = self._evidence(declaration, (i for i in owned if i.name not in blameless), plan.waiting)
         judgement = Judgement(Stage.PROVED) if declaration.undone else judge(declaration.rollout, evidence, now)
         waiting = {item.name for item in evidence.unproved} if judgement.stage is not Stage.PROVED else set()
+        # What somebody else wrote and nobody puts back is not the last good version of anything.
+        waiting |= {step.resource.name for step in plan.held if _is_edit(step)}
         labels.prove(item for item in mine if item.name not in waiting)
         if judgement.stage is Stage.PROVED and not declaration.undone:
             self._pardon(declaration, [item.name for item in mine])
@@ -169,17 +150,28 @@ class Rollbacks:
             labels.unmark(kept, label)
         self._undone[uid] = (declaration.generation, None)
 
-    def _evidence(self, declaration: Declaration, owned: Sequence[Resource], steps: Sequence[Step]) -> Evidence:
-        proof = self._labels_of(declaration.place).proof([item for item in owned if isinstance(item, Versioned)])
+    def _evidence(self, declaration: Declaration, owned: Iterable[Resource], steps: Sequence[Step]) -> Evidence:
+        known = tuple(owned)
+        proof = self._labels_of(declaration.place).proof([item for item in known if isinstance(item, Versioned)])
         return Evidence(
             unproved=proof.unproved,
             leaving=sum(_is_goodbye(step) for step in steps),
-            leaving_since=declaration.applied.baking_since if declaration.applied else None,
+            leaving_since=_leaving_since(declaration),
             has_stable=bool(proof.stable),
             lost=[p.name for p in proof.unproved if p.name not in proof.stable and p.version > VERSIONS_KEPT],
             # Drift is somebody else's doing: no change is to blame for it.
-            alarms=[i for i in owned if isinstance(i, Alarming) and i.name != declaration.names.alarm(DRIFT)],
+            alarms=[i for i in known if isinstance(i, Alarming) and i.name != declaration.names.alarm(DRIFT)],
         )
+
+    def _blameless(self, declaration: Declaration, steps: Sequence[Step]) -> frozenset[str]:
+        """Names of what somebody else changed, and no change that is out: there is nothing for them to prove."""
+        found = [step.resource.name for step in steps if _is_edit(step) and drifted(step, declaration)]
+        applied = declaration.applied
+        if not found or applied is None or not applied.is_baking:
+            return frozenset(found if applied else ())
+        stable = {kept.name: text_of(kept.value) for kept in self._labels_of(declaration.place).at(found, STABLE)}
+        declared = {item.name: text_of(item.value) for item in declaration.parameters}
+        return frozenset(name for name in found if name in stable and stable[name] == declared.get(name))
 
     def _recalled(self, declaration: Declaration) -> Undone | None:
         """What AWS says about this generation: a report may have been lost, or not been written any more."""
@@ -196,26 +188,6 @@ class Rollbacks:
 
 def _no_labels(_place: Place) -> Labels:
     raise LookupError("a rollout needs labels")
-
-
-def in_place_of(declaration: Declaration, stable: Sequence[Kept]) -> Declaration:
-    """The declaration with other values: those of the stable revision, and no parameter that it did not have. Pure."""
-    declared = {parameter.name: parameter for parameter in declaration.parameters}
-    parameters = [_as_it_was(item, declared.get(item.name), declaration.path) for item in stable]
-    return replace(declaration, parameters=tuple(parameters), undone=True)
-
-
-def _as_it_was(kept: Kept, declared: DeclaredParameter | None, path: str) -> DeclaredParameter:
-    if declared is None:
-        # It waits for its deletion, so that AWS still has it as it was.
-        spec = ParameterSpec.model_construct(name=kept.name.removeprefix(f"{path}/"), type=ParameterType(kept.type))
-        return DeclaredParameter(kept.name, kept.value, spec, (), is_leaving=True)
-    if declared.spec.value_policy is ValuePolicy.CREATE_ONLY:
-        return declared
-    # The newest schema may not fit a value that is older than it.
-    spec = declared.spec.model_copy(update={"type": ParameterType(kept.type), "schema_": None})
-    is_secret = isinstance(declared.value, Secret) and not isinstance(kept.value, Secret)
-    return replace(declared, value=Secret(str(kept.value)) if is_secret else kept.value, spec=spec)
 
 
 def _refuse_while_firing(plan: Plan, declaration: Declaration, alarms: Sequence[Alarming]) -> None:
@@ -270,10 +242,14 @@ def _later(plan: Plan, waits: Callable[[Step], bool]) -> Plan:
     return replace(plan, steps=steps, waiting=waiting)
 
 
-def _text(value: str | Secret) -> str:
-    return value.reveal() if isinstance(value, Secret) else value
+def _leaving_since(declaration: Declaration) -> float | None:
+    """Since when deletions of this generation wait; None where it is new."""
+    applied, rollout = declaration.applied, declaration.rollout
+    if applied is None or rollout is None or applied.baking_generation != declaration.generation:
+        return None
+    return None if applied.baking_until is None else applied.baking_until - rollout.bake_seconds
 
 
 def _label(declaration: Declaration) -> str:
     """The mark of a generation that failed. A label begins with a letter, and has letters, digits, `.`, `-` and `_`."""
-    return f"rejected-{declaration.generation}-{declaration.owner.uid[:8]}"
+    return f"{REJECTED}{declaration.generation}-{declaration.owner.uid[:8]}"

@@ -35,16 +35,28 @@ def verdict(outcome: Outcome, *, is_hopeless: bool) -> Verdict:
     if outcome.remaining:
         reason = Reason.DELETING if outcome.declaration.deleting else Reason.APPLYING
         return Verdict("Unknown", reason, f"{done} of {total} changes are made; the rest follows", reconciling=True)
-    return _rollout_verdict(outcome) or Verdict("True", Reason.IN_SYNC, _in_sync(outcome.plan.declared))
+    return _rollout_verdict(outcome) or _reported(outcome) or _in_sync(outcome.plan.declared)
 
 
-def _in_sync(declared: Sequence[Resource]) -> str:
+def _reported(outcome: Outcome) -> Verdict | None:
+    """What driftPolicy Report leaves as it is, if there is any."""
+    count = len({step.resource.title for step in outcome.plan.held})
+    if not count:
+        return None
+    differ = "1 resource differs" if count == 1 else f"{count} resources differ"
+    return Verdict(
+        "True", Reason.DRIFT_REPORTED, f"{differ} in AWS; driftPolicy Report leaves {'it' if count == 1 else 'them'} so"
+    )
+
+
+def _in_sync(declared: Sequence[Resource]) -> Verdict:
     count = sum(isinstance(resource, Versioned) for resource in declared)
     others = len(declared) - count
     text = f"{count} parameter{'' if count == 1 else 's'}"
     if others:
         text += f" and {others} other resource{'' if others == 1 else 's'}"
-    return f"{text} {'is' if len(declared) == 1 else 'are'} in AWS as declared"
+    text += f" {'is' if len(declared) == 1 else 'are'} in AWS as declared"
+    return Verdict("True", Reason.IN_SYNC, text)
 
 
 def error_verdict(error: DynConfigError, progress: str = "") -> Verdict:
@@ -57,10 +69,6 @@ def error_verdict(error: DynConfigError, progress: str = "") -> Verdict:
 
 def _held_verdict(outcome: Outcome) -> Verdict:
     waiting = len(outcome.plan.steps)
-    if not outcome.declaration.suspended:
-        return Verdict(
-            "True", Reason.DRIFT_REPORTED, f"{waiting} resources differ in AWS; driftPolicy Report leaves them so"
-        )
     if outcome.declaration.deleting:
         text = f"Deletion waits: spec.suspend is true, and {waiting} resources are still in AWS. Set suspend: false to go on"
         return Verdict("Unknown", Reason.SUSPENDED, text)

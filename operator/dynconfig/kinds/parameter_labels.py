@@ -7,10 +7,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from dynconfig.api.parameter import ParameterType
-from dynconfig.engine.errors import Conflict, NotFound
+from dynconfig.engine.errors import Conflict, LabelLimit, NotFound
 from dynconfig.engine.resource import Owner, Versioned
-from dynconfig.engine.rollback import STABLE, Kept, Proof
+from dynconfig.engine.rollback import REJECTED, STABLE, VERSIONS_KEPT, Proof
 from dynconfig.engine.secret import Secret
+from dynconfig.engine.undone import Kept
 from dynconfig.kinds.parameter import BATCH, Tagged
 from dynconfig.kinds.parameter_value import Parameter
 
@@ -30,6 +31,7 @@ class ParameterLabels:
     def proof(self, owned: Sequence[Versioned]) -> Proof:
         """What the label `stable` says about these; a call for ten that it has not been asked about yet."""
         self._learn([item.name for item in owned if item.name not in self._stable])
+        self._stable.update({item.name: 0 for item in owned if self._stable[item.name] <= item.version - VERSIONS_KEPT})
         moved = [item for item in owned if self._stable[item.name] != item.version and not _is_free(item)]
         self._compare([item for item in moved if self._key(item) != self._alike.get(item.name, ())[:2]])
         unproved = tuple(item for item in moved if not self._alike[item.name][2])
@@ -45,12 +47,13 @@ class ParameterLabels:
     def mark(self, owned: Versioned, label: str) -> None:
         """A label lives on one version, so that this moves it."""
         try:
-            answer = self._ssm.label_parameter_version(Name=owned.name, ParameterVersion=owned.version, Labels=[label])
+            self._mark(owned, label)
+        except LabelLimit:
+            self._unmark_old(owned)
+            self._mark(owned, label)
         except NotFound:
             self._stable.pop(owned.name, None)
             raise Conflict(f"parameter {owned.name} went away this moment; looking again", delay=0.5) from None
-        # A bad label is no error for SSM.
-        assert not answer.get("InvalidLabels"), f"SSM refuses the label {label}"  # noqa: S101 - a bug of ours
 
     def unmark(self, kept: Kept, label: str) -> None:
         """Take a label off the version that carries it."""
@@ -73,6 +76,19 @@ class ParameterLabels:
         """Names of the parameters that carry the owner's tag, as far as the index knows."""
         self._tagged.look(owner, closely=True)
         return tuple(self._tagged.owned(owner.tag))
+
+    def _mark(self, owned: Versioned, label: str) -> None:
+        answer = self._ssm.label_parameter_version(Name=owned.name, ParameterVersion=owned.version, Labels=[label])
+        # A bad label is no error for SSM.
+        assert not answer.get("InvalidLabels"), f"SSM refuses the label {label}"  # noqa: S101 - a bug of ours
+
+    def _unmark_old(self, owned: Versioned) -> None:
+        """Make room on a version: that generations failed long ago is of no use any more."""
+        pages = self._ssm.get_paginator("get_parameter_history").paginate(Name=owned.name, WithDecryption=False)
+        versions = (item for page in pages for item in page["Parameters"] if item["Version"] == owned.version)
+        old = [label for item in versions for label in item.get("Labels", []) if label.startswith(REJECTED)]
+        if old:
+            self._ssm.unlabel_parameter_version(Name=owned.name, ParameterVersion=owned.version, Labels=old)
 
     def _learn(self, names: Sequence[str]) -> None:
         found = {answer["Name"]: answer["Version"] for answer in self._get(names, STABLE, decrypt=False)}

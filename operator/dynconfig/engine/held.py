@@ -1,0 +1,64 @@
+"""What `driftPolicy: Report` leaves as it is: taken out of a plan, field by field, so that edits beside it go on. Pure."""
+
+from dataclasses import replace
+
+from dynconfig.api.spec import DriftPolicy
+from dynconfig.engine.declaration import Applied, Declaration
+from dynconfig.engine.plan import Difference, Plan, Step, Update, drifted
+from dynconfig.engine.resource import Versioned
+from dynconfig.engine.secret import MASK
+
+VALUE = "value"
+
+
+def without_reported(plan: Plan, declaration: Declaration) -> Plan:
+    """The plan without drift that is only told of, which it holds instead; the plan itself under another policy."""
+    applied = declaration.applied
+    if declaration.drift_policy is not DriftPolicy.REPORT or declaration.suspended or declaration.deleting:
+        return plan
+    steps: list[Step] = []
+    held: list[Step] = []
+    for step in plan.steps:
+        theirs = _theirs(step, declaration, applied)
+        ours = tuple(because for because in step.because if because not in theirs)
+        if theirs and ours and isinstance(step.change, Update):
+            steps.append(_only(ours, step, step.change))
+            held.append(Step(step.kind, replace(step.change, because=theirs)))
+        else:
+            (held if theirs else steps).append(step)
+    if held and all(step.is_derived for step in steps):
+        # They follow from the drift itself.
+        steps, held = [], [*held, *steps]
+    return replace(plan, steps=tuple(steps), held=tuple(held))
+
+
+def _theirs(step: Step, declaration: Declaration, applied: Applied | None) -> tuple[Difference, ...]:
+    """Those differences that somebody else made. An edit may stand beside them: a Secret changes, and a tag had been."""
+    is_versioned = isinstance(step.change, Update) and isinstance(step.resource, Versioned)
+    if drifted(step, declaration):
+        is_parted = is_versioned and applied is not None and _is_edited(step, applied)
+        return tuple(item for item in step.because if not (is_parted and item.field == VALUE))
+    if applied is None or applied.generation == declaration.generation or declaration.undone:
+        return ()
+    # With an edit of something else, what was reported is still nobody's wish here. Of secrets nothing can be compared.
+    told = tuple(
+        item
+        for item in step.because
+        if applied.drift.get((step.resource.title, item.field)) == (item.declared, item.observed)
+        and item.declared != MASK
+    )
+    return told if is_versioned or len(told) == len(step.because) else ()
+
+
+def _is_edited(step: Step, applied: Applied) -> bool:
+    """Whether the value differs for what was declared: AWS has the version that we last saw as ours."""
+    observed = step.change.observed if isinstance(step.change, Update) else None
+    is_ours = isinstance(observed, Versioned) and observed.version == applied.versions.get(observed.name)
+    return is_ours and (step.resource.title, VALUE) not in applied.drift and not applied.is_drift_cut
+
+
+def _only(because: tuple[Difference, ...], step: Step, change: Update) -> Step:
+    """The step with these differences alone: all else is written as AWS has it."""
+    others = [item.field for item in step.because if item not in because]
+    kept = replace(change.desired, **{field: getattr(change.observed, field) for field in others})
+    return Step(step.kind, replace(change, desired=kept, because=because))

@@ -1,0 +1,64 @@
+"""A generation that was undone, and the stable revision in the place of what is declared. Pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from dynconfig.api.parameter import ParameterSpec, ParameterType, ValuePolicy
+from dynconfig.engine.declaration import Declaration, DeclaredParameter
+from dynconfig.engine.secret import Secret
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What a resource was at a version that carries a label."""
+
+    name: str
+    type: str
+    value: str | Secret
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Undone:
+    """A generation that was undone, and what stands in its place."""
+
+    generation: int
+    rejected: Mapping[str, str | Secret]
+    stable: tuple[Kept, ...]
+
+    def concerns(self, declaration: Declaration) -> bool:
+        """Whether the declaration still says what failed; a Secret may have changed since."""
+        declared = {item.name: item for item in declaration.parameters}
+        # After a rotation nobody can tell whether it was declared otherwise, too.
+        compared = (name for name in self.rejected if name in declared and not _is_rotated(declared[name]))
+        return self.generation == declaration.generation and all(
+            text_of(declared[name].value) == text_of(self.rejected[name]) for name in compared
+        )
+
+
+def in_place_of(declaration: Declaration, stable: Sequence[Kept]) -> Declaration:
+    """The declaration with other values: those of the stable revision, and no parameter that it did not have. Pure."""
+    declared = {parameter.name: parameter for parameter in declaration.parameters}
+    parameters = [_as_it_was(item, declared.get(item.name), declaration.path) for item in stable]
+    return replace(declaration, parameters=tuple(parameters), undone=True)
+
+
+def _as_it_was(kept: Kept, declared: DeclaredParameter | None, path: str) -> DeclaredParameter:
+    if declared is None:
+        # It waits for its deletion, so that AWS still has it as it was.
+        spec = ParameterSpec.model_construct(name=kept.name.removeprefix(f"{path}/"), type=ParameterType(kept.type))
+        return DeclaredParameter(kept.name, kept.value, spec, (), is_leaving=True)
+    if declared.spec.value_policy is ValuePolicy.CREATE_ONLY:
+        return declared
+    # The newest schema may not fit a value that is older than it.
+    spec = declared.spec.model_copy(update={"type": ParameterType(kept.type), "schema_": None})
+    is_secret = isinstance(declared.value, Secret) and not isinstance(kept.value, Secret)
+    return replace(declared, value=Secret(str(kept.value)) if is_secret else kept.value, spec=spec)
+
+
+def _is_rotated(parameter: DeclaredParameter) -> bool:
+    return parameter.spec.value_policy is ValuePolicy.CREATE_ONLY
+
+
+def text_of(value: str | Secret) -> str:
+    return value.reveal() if isinstance(value, Secret) else value
