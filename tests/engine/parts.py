@@ -4,10 +4,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from tests.engine.toy import Toy
+from tests.engine.toy import Toy, declared
 
+from dynconfig.engine import report
 from dynconfig.engine.declaration import Declaration
 from dynconfig.engine.errors import DynConfigError
+from dynconfig.engine.outcome import Outcome
 from dynconfig.engine.reconcile import Engine
 from dynconfig.engine.resource import Resource, Scope
 from dynconfig.engine.revision import revision
@@ -146,3 +148,27 @@ class Room:
 def coloured(colour: str) -> dict[str, Any]:
     """A spec with a lamp of this colour."""
     return {"tags": {"colour": colour}}
+
+
+VALUES = {"a": "1", "b": "2"}
+RED = coloured("red")
+
+
+def status_of(outcome: Outcome, previous: dict[str, Any] | None = None) -> dict[str, Any]:
+    """The report."""
+    return report.status(outcome, previous or {}, 1.8e9, None)
+
+
+def lit(room: Room) -> dict[str, Any]:
+    """The status after a red lamp was made."""
+    outcome = room.engine().run(declared(VALUES, **RED))
+    assert outcome.is_complete
+    room.lamps.writes.clear()
+    room.cords.writes.clear()
+    return status_of(outcome)
+
+
+def the_lamp(room: Room) -> Any:
+    """The only one."""
+    (lamp,) = room.lamps.store.values()
+    return lamp

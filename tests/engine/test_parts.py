@@ -1,35 +1,11 @@
-"""What depends on other parts: follow-up steps, AWS at work, derived fields, resources without versions, lost reports."""
-
-from typing import Any
+"""What depends on other parts: AWS at work, derived fields, resources without versions, lost reports."""
 
 import pytest
-from tests.engine.parts import Room, coloured
+from tests.engine.parts import RED, VALUES, Room, coloured, lit, status_of, the_lamp
 from tests.engine.toy import declared, goodbye
 
-from dynconfig.engine import notes, report
-from dynconfig.engine.errors import AccessDenied, NotOwned, Settling, Throttled
-from dynconfig.engine.outcome import Outcome
-
-VALUES = {"a": "1", "b": "2"}
-RED = coloured("red")
-
-
-def status_of(outcome: Outcome, previous: dict[str, Any] | None = None) -> dict[str, Any]:
-    return report.status(outcome, previous or {}, 1.8e9, None)
-
-
-def lit(room: Room) -> dict[str, Any]:
-    """The status after a red lamp was made."""
-    outcome = room.engine().run(declared(VALUES, **RED))
-    assert outcome.is_complete
-    room.lamps.writes.clear()
-    room.cords.writes.clear()
-    return status_of(outcome)
-
-
-def the_lamp(room: Room) -> Any:
-    (lamp,) = room.lamps.store.values()
-    return lamp
+from dynconfig.engine import notes
+from dynconfig.engine.errors import AccessDenied, NotOwned, Settling
 
 
 def paint(room: Room, colour: str) -> None:
@@ -38,57 +14,6 @@ def paint(room: Room, colour: str) -> None:
     room.lamps.store[lamp.name] = type(lamp)(
         name=lamp.name, owner=lamp.owner, arn=lamp.arn, colour=colour, served=lamp.served
     )
-
-
-# --- what follows from what was just written
-
-
-def test_what_needs_an_id_is_made_in_the_same_run_as_what_gets_it() -> None:
-    room = Room()
-    outcome = room.engine().run(declared(VALUES, **RED))
-    assert outcome.is_complete
-    assert (len(room.lamps.writes), room.cords.writes) == (1, ["put lamp-1"])
-    assert [step.resource.name for step in outcome.applied][-1] == "cord"
-    assert len(outcome.plan.steps) == len(outcome.applied)
-    assert room.engine().run(declared(VALUES, **RED, status=status_of(outcome))).plan.is_empty
-
-
-@pytest.mark.parametrize("colour", ["red", "blue"])
-def test_a_changed_thing_is_served_by_one_write_in_the_same_run(colour: str) -> None:
-    room = Room()
-    status = lit(room)
-    before = the_lamp(room).served
-    outcome = room.engine().run(declared({**VALUES, "a": "9"}, **coloured(colour), generation=2, status=status))
-    assert outcome.is_complete
-    assert len(room.lamps.writes) == 1
-    assert the_lamp(room).served != before
-    assert room.engine().run(declared({**VALUES, "a": "9"}, **coloured(colour), generation=2)).plan.is_empty
-
-
-def test_nothing_follows_from_a_run_that_failed_and_the_next_one_does_it() -> None:
-    room = Room()
-    room.toy.failures = {"/app/b": Throttled("slow")}
-    assert not room.engine().run(declared(VALUES, **RED)).is_complete
-    assert room.writes == []
-    room.toy.failures.clear()
-    assert room.engine().run(declared(VALUES, **RED)).is_complete
-    assert room.cords.writes == ["put lamp-1"]
-
-
-def test_a_turn_that_is_over_leaves_what_follows_to_the_next() -> None:
-    room = Room()
-    first = room.engine().run(declared({}, **RED), keep_going=lambda: False)
-    assert first.applied
-    assert room.engine().run(declared({}, **RED)).is_complete
-    assert room.cords.writes == ["put lamp-1"]
-
-
-def test_nothing_follows_from_a_deletion() -> None:
-    room = Room()
-    status = lit(room)
-    outcome = room.engine().run(goodbye(VALUES, **RED, status=status))
-    assert outcome.is_complete
-    assert room.is_dark
 
 
 # --- AWS takes time

@@ -158,7 +158,10 @@ class Engine:
         """What follows from what was just written, by comparison with what AWS answered: an id, a revision."""
         if not outcome.is_complete or not outcome.applied or outcome.declaration.deleting:
             return outcome
-        plan = _derived(outcome)
+        try:
+            plan = _derived(outcome)
+        except DynConfigError as error:
+            return replace(outcome, error=error)
         if plan.is_empty:
             return outcome
         more = self._apply(replace(outcome, plan=plan, applied=()), keep_going)
