@@ -13,7 +13,7 @@
 | SSM_PARAMETER_STORE_TTL | read by the extension itself; should be the smallest TTL declared, at most 300 | 300 |
 
 Keys of a parameter: `t` TTL in seconds, without a limit of 300; `s` true for a SecureString; `v` schema, with the keys
-of `spec.parameters[].schema`: type, enum, pattern, minimum, maximum, minLength, maxLength.
+of `spec.parameters[].schema`: type, enum, minimum, maximum, minLength, maxLength.
 
 Lambda's environment holds 4 KB in all. A declaration that is too long for it stands in the file `parameters.json`
 in the folder of this package, in the same form, and DYNCONFIG_PARAMETERS is left out.

@@ -104,8 +104,11 @@ def test_a_revision_is_wanted_only_with_refresh_and_follows_the_versions() -> No
     assert len(revision([one])) == 8
 
 
-def test_the_function_checks_the_simple_schema_and_gets_no_json_schema() -> None:
-    schema = {"type": "json", "maxLength": 100, "jsonSchema": {"type": "object"}}
+@pytest.mark.parametrize("unchecked", [{"jsonSchema": {"type": "object"}}, {"pattern": "^{"}])
+def test_the_function_checks_the_simple_schema_and_gets_neither_json_schema_nor_pattern(
+    unchecked: dict[str, object],
+) -> None:
+    schema = {"type": "json", "maxLength": 100, **unchecked}
     found = json.loads(
         environment(declared({"name": "limits", "value": "{}", "schema": schema}))["DYNCONFIG_PARAMETERS"]
     )

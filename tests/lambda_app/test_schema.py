@@ -19,7 +19,6 @@ SCHEMAS: list[dict[str, object]] = [
     {"type": "host"},
     {"type": "duration"},
     {"type": "string", "enum": ["blue", "green"]},
-    {"pattern": "^[a-z]+$"},
     {"minLength": 2, "maxLength": 4},
 ]
 VALUES = ["", "0", "5432", "70000", "-1", "1.0", ".5", "1e3", "1e999", "nan", "true", "True", "{}", "{", "blue"]
@@ -45,8 +44,15 @@ def test_a_message_names_the_rule_and_not_the_value() -> None:
     assert told == "is above the maximum 10"
 
 
-def test_a_pattern_that_only_the_operator_understands_was_checked_there() -> None:
-    assert fault({"pattern": r"^\p{Lu}+$"}, "lower") is None
+@pytest.mark.parametrize("pattern", [r"^\p{Lu}+$", "[[:alnum:]]", "^(a+)+$"])
+def test_a_pattern_was_checked_by_the_operator_and_is_not_checked_again_by_another_engine(pattern: str) -> None:
+    assert fault({"type": "string", "pattern": pattern}, "a" * 40 + "!") is None
+
+
+@pytest.mark.parametrize("bound", ["minimum", "maximum"])
+@pytest.mark.parametrize("kind", [{}, {"type": "string"}, {"type": "host"}])
+def test_a_bound_on_what_is_no_number_is_not_compared(kind: dict[str, object], bound: str) -> None:
+    assert fault({**kind, bound: 1}, "db.shop.internal") is None
 
 
 def test_an_unknown_type_is_said_aloud() -> None:

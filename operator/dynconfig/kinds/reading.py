@@ -87,6 +87,8 @@ def _declared(spec: ParameterSpec) -> dict[str, Any]:
     if spec.resolved_type is ParameterType.SECURE_STRING or spec.secret_ref is not None:
         entry["s"] = True
     if spec.schema_ is not None:
-        # A JSON Schema would fill the 4 KB of the environment, and was checked before the value was written.
-        entry["v"] = spec.schema_.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"json_schema"})
+        # Both were checked before the value was written. A pattern means something else to Python's own engine, or has
+        # no end there; a JSON Schema would fill the 4 KB of the environment.
+        unchecked = {"pattern", "json_schema"}
+        entry["v"] = spec.schema_.model_dump(mode="json", by_alias=True, exclude_none=True, exclude=unchecked)
     return entry
