@@ -40,7 +40,12 @@ class Extension:
         # Names hold letters, digits, _.- and slashes only, so the slash is all there is to encode.
         status, body = self._answer(_PATH + name.replace("/", "%2F"))
         if status == 200:
-            return _parameter(body)
+            answered, parameter = _parameter(body)
+            if answered == name:
+                return parameter
+            # An answer that nobody waited for was left in the connection; what follows would be one behind, too.
+            self.close()
+            raise ExtensionFailed("answered for another parameter")
         # A 400 stands for every failure behind the extension alike, and for an extension that is not ready yet.
         concerns_name = status in {400, 404} and b"not ready" not in body
         raise ExtensionFailed(f"answered HTTP {status}", concerns_name=concerns_name)
@@ -88,7 +93,7 @@ class Extension:
         return {"X-Aws-Parameters-Secrets-Token": self._environment.get("AWS_SESSION_TOKEN", "")}
 
 
-def _parameter(body: bytes) -> Parameter:
+def _parameter(body: bytes) -> tuple[object, Parameter]:
     try:
         found = json.loads(body)["Parameter"]
         kind, value, version = found["Type"], found["Value"], found["Version"]
@@ -96,4 +101,4 @@ def _parameter(body: bytes) -> Parameter:
         raise ExtensionFailed("answered something else than a parameter", concerns_name=True) from None
     if not isinstance(value, str):
         raise ExtensionFailed("answered no value", concerns_name=True)
-    return Parameter(kind, value, version)
+    return found.get("Name"), Parameter(kind, value, version)

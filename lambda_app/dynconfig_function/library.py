@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from _thread import allocate_lock
 from functools import cache
 
 from dynconfig_function import metrics
@@ -25,7 +26,10 @@ _FOLDER = os.path.dirname(__file__)
 
 
 class Library:
-    """Loads the configuration that the environment declares, and counts for the invocation that goes on."""
+    """Loads the configuration that the environment declares, and counts for the invocation that goes on.
+
+    Safe for threads: they wait for each other, since they share what is held and one connection to the extension.
+    """
 
     def __init__(
         self,
@@ -41,28 +45,30 @@ class Library:
         self._folder = folder
         self._timeout = timeout
         self._fallback = fallback or _fallback
+        self._lock = allocate_lock()
         self._reader: Reader | None = None
         self._config: Config | None = None
         self._between = self._invocation = Invocation(self.identity, now)
 
     def load(self) -> Config:
         """The whole configuration; reads only what is due."""
-        if self._config is not None and self._reader is not None and self._reader.is_fresh(self.now()):
-            self._invocation.count(metrics.HITS, len(self._config))
-            return self._config
-        with _Watched(self._invocation, self._between):
-            reader = self._opened()
-            self._config = Config(reader.settings.prefix, reader.load(self._invocation))
-            return self._config
+        with self._lock:
+            if self._config is not None and self._reader is not None and self._reader.is_fresh(self.now()):
+                self._invocation.count(metrics.HITS, len(self._config))
+                return self._config
+            with _Watched(self._invocation, self._between):
+                reader = self._opened()
+                self._config = Config(reader.settings.prefix, reader.load(self._invocation))
+                return self._config
 
     def refresh(self, name: str) -> None:
         """Read the parameter of this relative name anew from Parameter Store itself, in this environment only."""
-        with _Watched(self._invocation, self._between):
+        with self._lock, _Watched(self._invocation, self._between):
             self._opened().refresh(name, self._invocation)
 
     def declared(self, full_name: str) -> str | None:
         """The relative name of a parameter that is declared here; None if it is not ours."""
-        with _Watched(self._invocation, self._between):
+        with self._lock, _Watched(self._invocation, self._between):
             wanted = self._opened().settings
         name = full_name.removeprefix(wanted.prefix + "/")
         return name if name != full_name and name in wanted.parameters else None

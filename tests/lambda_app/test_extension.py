@@ -110,3 +110,19 @@ def test_an_answer_without_value_is_a_failure(client: Extension, extension: Exte
     extension.status[NAME] = 200
     extension.body = b'{"Parameter": {"Type": "String", "Value": null, "Version": 0}}'
     assert failure(client).reason == "answered no value"
+
+
+def test_an_answer_about_another_name_is_a_failure_and_ends_the_connection(
+    client: Extension, extension: ExtensionServer
+) -> None:
+    """As on a connection where an answer that nobody waited for was left."""
+    client.get(NAME)
+    before = extension.connections
+    extension.status[NAME] = 200
+    extension.body = b'{"Parameter": {"Name": "/a/b", "Type": "String", "Value": "other", "Version": 1}}'
+    found = failure(client)
+    assert found.reason == "answered for another parameter"
+    assert not found.concerns_name
+    extension.status.clear()
+    assert client.get(NAME).value == "db"
+    assert extension.connections == before + 1

@@ -1,0 +1,33 @@
+"""What several threads of a user's own handler get, who load at the same time."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+from tests.lambda_app.scene import PREFIX, Scene
+
+NAMES = [f"many/{number}" for number in range(8)]
+THREADS = 6
+
+
+def test_threads_that_load_at_the_same_time_each_get_every_value_under_its_own_name(scene: Scene) -> None:
+    for name in NAMES:
+        scene.put(name, f"value of {name}")
+    library = scene.restart({name: {"t": 0} for name in NAMES})
+
+    def load(_round: int) -> dict[str, str]:
+        return dict(library.load())
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        found = list(pool.map(load, range(10 * THREADS)))
+    assert all(config == {name: f"value of {name}" for name in NAMES} for config in found)
+    assert scene.direct == []
+
+
+def test_a_change_that_is_heard_of_while_threads_load_goes_to_nobody_else(scene: Scene) -> None:
+    library = scene.restart({"api/timeout": {"t": 0}, "database/host": {"t": 0}})
+
+    def load(_round: int) -> str:
+        library.refresh(library.declared(f"{PREFIX}/api/timeout") or "")
+        return library.load()["database/host"]
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        assert set(pool.map(load, range(3 * THREADS))) == {"db.shop.internal"}
