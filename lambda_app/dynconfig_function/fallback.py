@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 # https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_GetParameters.html
 _BATCH = 10
+_MISSING = Fault("does not exist", is_passing=False)
 _PASSING = {"ThrottlingException", "TooManyRequestsException", "RequestLimitExceeded", "InternalServerError"}
 
 
@@ -30,37 +31,44 @@ class Fallback:
         # At DEBUG botocore logs answers whole, decrypted values among them.
         botocore = logging.getLogger("botocore")
         botocore.setLevel(max(botocore.level, logging.INFO))
-        self._ssm = ssm or boto3.client(
-            "ssm",
-            region_name=os.environ.get("AWS_REGION"),
-            config=Config(connect_timeout=1, read_timeout=2, retries={"mode": "standard", "total_max_attempts": 2}),
-        )
+        self._made = ssm
 
     def read(self, names: Sequence[str]) -> tuple[dict[str, Parameter], dict[str, Fault]]:
         """The parameters of these full names, and a fault for each that is not among them."""
         found: dict[str, Parameter] = {}
         faults: dict[str, Fault] = {}
-        for start in range(0, len(names), _BATCH):
-            batch = names[start : start + _BATCH]
-            try:
-                found |= self._batch(batch)
-            except (BotoCoreError, ClientError) as error:
-                fault = _fault(error)
-                if fault.is_passing:
-                    # AWS is away or throttles: to ask for the rest would only make the invocation wait longer.
-                    return found, faults | dict.fromkeys(names[start:], fault)
-                faults |= dict.fromkeys(batch, fault)
-            else:
-                missing = Fault("does not exist", is_passing=False)
-                faults |= {name: missing for name in batch if name not in found}
+        waiting = [names[start : start + _BATCH] for start in range(0, len(names), _BATCH)]
+        refused_in_a_row = 0
+        while waiting:
+            batch = waiting.pop(0)
+            more, error = self._batch(batch)
+            fault = _fault(error) if error else _MISSING
+            found |= more
+            if fault.is_passing:
+                # AWS is away or throttles: to ask for the rest would only make the invocation wait longer.
+                return found, faults | {name: fault for names in [batch, *waiting] for name in names}
+            if isinstance(error, ClientError) and len(batch) > 1 and refused_in_a_row < _BATCH:
+                # A call is refused whole for one of its names. Once as many were refused one by one, it is for all.
+                waiting[:0] = [[name] for name in batch]
+                continue
+            refused_in_a_row = refused_in_a_row + 1 if error else 0
+            faults |= {name: fault for name in batch if name not in more}
         return found, faults
 
-    def _batch(self, names: Sequence[str]) -> dict[str, Parameter]:
-        answer = self._ssm.get_parameters(Names=names, WithDecryption=True)
-        return {
-            parameter["Name"]: Parameter(parameter["Type"], parameter["Value"], parameter["Version"])
-            for parameter in answer["Parameters"]
-        }
+    def _batch(self, names: Sequence[str]) -> tuple[dict[str, Parameter], BotoCoreError | ClientError | None]:
+        try:
+            answer = self._ssm().get_parameters(Names=names, WithDecryption=True)
+        except (BotoCoreError, ClientError) as error:
+            return {}, error
+        found = answer["Parameters"]
+        return {each["Name"]: Parameter(each["Type"], each["Value"], each["Version"]) for each in found}, None
+
+    def _ssm(self) -> SSMClient:
+        # Made at the first read, so that a wrong environment, one without a region for example, is a fault like any.
+        if self._made is None:
+            config = Config(connect_timeout=1, read_timeout=2, retries={"mode": "standard", "total_max_attempts": 2})
+            self._made = boto3.client("ssm", region_name=os.environ.get("AWS_REGION"), config=config)
+        return self._made
 
 
 def _fault(error: BotoCoreError | ClientError) -> Fault:

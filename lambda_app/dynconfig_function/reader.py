@@ -8,6 +8,7 @@ from dynconfig_function import metrics
 from dynconfig_function.errors import ConfigurationError
 from dynconfig_function.extension import ExtensionFailed
 from dynconfig_function.held import Held
+from dynconfig_function.parameter import Fault
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from dynconfig_function.extension import Extension
     from dynconfig_function.fallback import Fallback
     from dynconfig_function.invocation import Invocation
-    from dynconfig_function.parameter import Fault, Parameter
+    from dynconfig_function.parameter import Parameter
     from dynconfig_function.settings import Settings
 
 
@@ -88,7 +89,12 @@ class Reader:
 
     def _from_parameter_store(self, names: Sequence[str]) -> tuple[dict[str, Parameter], dict[str, Fault]]:
         short = {self._full(name): name for name in names}
-        found, faults = self._fallback().read(list(short))
+        try:
+            fallback = self._fallback()
+        except ImportError as error:
+            fault = Fault(f"could not be read: {error}", is_passing=False)
+            return {}, dict.fromkeys(names, fault)
+        found, faults = fallback.read(list(short))
         return (
             {short[full]: parameter for full, parameter in found.items()},
             {short[full]: fault for full, fault in faults.items()},

@@ -26,6 +26,15 @@ from dynconfig_function.handler import lambda_handler
 answer = lambda_handler({"show": ["api/timeout"]}, None)
 sys.stderr.write(json.dumps([answer, "boto3" in sys.modules]))
 """
+WITHOUT_BOTO3 = """
+import sys
+sys.modules["boto3"] = None
+from dynconfig_function import ConfigurationError, load_config
+try:
+    load_config()
+except ConfigurationError as error:
+    sys.stderr.write(str(error))
+"""
 
 
 def python(code: str, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
@@ -56,6 +65,17 @@ def test_the_handler_answers_from_the_environment_of_the_process_without_boto3(e
     assert answer["values"] == {"api/timeout": "30"}
     assert answer["parameters"]["api/timeout"]["version"] == 4
     assert not has_boto3
+
+
+def test_where_boto3_is_missing_an_extension_that_fails_is_an_error_that_is_counted() -> None:
+    environment = {
+        "DYNCONFIG_PREFIX": "/myapp/config",
+        "DYNCONFIG_PARAMETERS": '{"api/timeout":{}}',
+        "PARAMETERS_SECRETS_EXTENSION_HTTP_PORT": "1",
+    }
+    ended = python(WITHOUT_BOTO3, environment)
+    assert ended.stderr.startswith("/myapp/config/api/timeout could not be read: import of boto3")
+    assert '"ConfigurationErrors": 1' in ended.stdout
 
 
 @pytest.mark.parametrize("source", sorted((PACKAGE / "dynconfig_function").glob("*.py")), ids=lambda path: path.name)

@@ -1,5 +1,6 @@
 """What happens when the extension fails, when AWS fails too, and when a parameter is gone."""
 
+import json
 import logging
 import threading
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from tests.lambda_app.scene import PASSWORD, PREFIX, RECIPE, Context, Scene, out
 from dynconfig_function import ConfigurationError
 from dynconfig_function.config import invocation
 from dynconfig_function.fallback import Fallback
+from dynconfig_function.library import Library
 
 Failure = Callable[..., Any]
 
@@ -225,3 +227,55 @@ def test_botocore_never_logs_the_answers_that_hold_values(scene: Scene, caplog: 
         Fallback(scene.ssm).read([f"{PREFIX}/database/password"])
     logger.setLevel(before)
     assert PASSWORD not in caplog.text
+
+
+def refused_if_asked_for(*names: str) -> Failure:
+    """AWS refuses a call that has one of these names in it."""
+    refused = refusal("AccessDeniedException")
+
+    def answer(params: dict[str, Any], **rest: object) -> object:
+        asked = json.loads(params["body"])["Names"]
+        return refused(**rest) if any(f"{PREFIX}/{name}" in asked for name in names) else None
+
+    return answer
+
+
+def test_a_parameter_that_may_not_be_read_does_not_take_others_along(scene: Scene) -> None:
+    scene.library.load()
+    scene.clock.pass_by(300)
+    scene.extension.status_of_all = 500
+    with scene.aws_fails(refused_if_asked_for("database/password")):
+        assert fault(scene) == f"{PREFIX}/database/password could not be read: AccessDeniedException"
+    assert len(scene.direct) == 5
+    scene.library.load()
+    assert scene.direct[5:] == [["database/password"]]
+
+
+def test_a_function_that_may_read_nothing_is_refused_one_by_one_for_ten_names_only(scene: Scene) -> None:
+    scene.restart({f"many/{number}": {} for number in range(23)})
+    scene.extension.status_of_all = 500
+    with scene.aws_fails(refusal("AccessDeniedException")):
+        assert fault(scene).endswith("; and 3 more")
+    assert [len(names) for names in scene.direct] == [10, *[1] * 10, 10, 3]
+
+
+def test_a_throttled_call_for_one_of_ten_ends_the_reading(scene: Scene) -> None:
+    scene.extension.status_of_all = 500
+    answers = [refusal("AccessDeniedException"), THROTTLED]
+    with scene.aws_fails(lambda **rest: answers.pop(0)(**rest)):
+        assert f"{PREFIX}/database/password could not be read: ThrottlingException" in fault(scene)
+    assert len(scene.direct) == 2
+
+
+def test_a_function_without_a_region_is_an_error_that_is_counted(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/nowhere")
+    scene.extension.status_of_all = 500
+    library = Library(scene.environment, scene.clock, Fallback)
+    with pytest.raises(ConfigurationError, match="database/host could not be read: NoRegionError"):
+        library.load()
+    library.close()
+    assert output(capsys).counts()["ConfigurationErrors"] == 1
