@@ -14,6 +14,8 @@ https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedd
 
 from __future__ import annotations
 
+from dynconfig_function.logs import timestamp
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,6 +46,10 @@ def document(counts: Mapping[str, int], identity: Identity, request_id: str, now
     }
     return {
         "_aws": {"Timestamp": int(now * 1000), "CloudWatchMetrics": [directive]},
+        # With the JSON log format Lambda drops lines below the function's level; without both of these a line is INFO.
+        # https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-log-level.html
+        "timestamp": timestamp(now),
+        "level": identity.least_level,
         **dimensions,
         "requestId": request_id,
         "revision": identity.revision,

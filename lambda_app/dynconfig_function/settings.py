@@ -17,7 +17,8 @@ of `spec.parameters[].schema`: type, enum, minimum, maximum, minLength, maxLengt
 
 Lambda's environment holds 4 KB in all. A declaration that is too long for it stands in the file `parameters.json`
 in the folder of this package, in the same form, and DYNCONFIG_PARAMETERS is left out.
-From Lambda itself come AWS_LAMBDA_FUNCTION_NAME and AWS_SESSION_TOKEN.
+From Lambda itself come AWS_LAMBDA_FUNCTION_NAME, AWS_SESSION_TOKEN, and AWS_LAMBDA_LOG_LEVEL where the function's
+configuration has an application log level: the least level of a line that Lambda keeps.
 """
 
 from __future__ import annotations
@@ -37,13 +38,14 @@ FILE = "parameters.json"
 class Identity:
     """What names this function in answers, logs and metrics; can always be had."""
 
-    __slots__ = ("config", "function", "log_level", "namespace", "revision")
+    __slots__ = ("config", "function", "least_level", "log_level", "namespace", "revision")
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         self.function = environment.get("AWS_LAMBDA_FUNCTION_NAME") or "local"
         self.config = environment.get("DYNCONFIG_NAME", "")
         self.namespace = environment.get("DYNCONFIG_NAMESPACE") or "DynamicConfig"
         self.revision = environment.get("DYNCONFIG_REVISION", "")
+        self.least_level = environment.get("AWS_LAMBDA_LOG_LEVEL") or "INFO"
         self.log_level = environment.get("LOG_LEVEL", "INFO")
 
 

@@ -126,3 +126,13 @@ def test_no_line_ever_holds_a_value(scene: Scene, capsys: Captured) -> None:
     text = output(capsys).text + repr(caught.value)
     for value in (PASSWORD, "db.shop.internal", "secret-port"):
         assert value not in text
+
+
+def test_no_log_level_of_the_function_takes_its_metrics_away(scene: Scene, capsys: Captured) -> None:
+    """Lambda takes a line without level or valid time for INFO, and drops it where only more serious ones are kept."""
+    scene.invoke()
+    scene.restart(AWS_LAMBDA_LOG_LEVEL="ERROR")
+    scene.invoke()
+    usual, serious = output(capsys).metrics
+    assert (usual["level"], serious["level"]) == ("INFO", "ERROR")
+    assert usual["timestamp"] == "2027-01-15T08:00:00Z"
