@@ -14,6 +14,7 @@ from dynconfig_function.invocation import Invocation
 from dynconfig_function.mapping import Config
 from dynconfig_function.reader import Reader
 from dynconfig_function.settings import Identity, settings
+from dynconfig_function.sources import Sources
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ class Library:
         if self._reader is None:
             found = settings(self._environment, self._folder)
             extension = Extension(found.port, self._environment, self._timeout)
-            self._reader = Reader(found, extension, self._fallback, self.now)
+            self._reader = Reader(found, Sources(found.prefix, extension, self._fallback), self.now)
         return self._reader
 
 

@@ -1,4 +1,4 @@
-"""Holds each value for its own TTL and reads anew what is due: from the extension, else from Parameter Store itself."""
+"""Holds each value for its own TTL, reads anew what is due, and lets a value serve longer while AWS is away."""
 
 from __future__ import annotations
 
@@ -6,30 +6,24 @@ from math import inf
 
 from dynconfig_function import metrics
 from dynconfig_function.errors import ConfigurationError
-from dynconfig_function.extension import ExtensionFailed
 from dynconfig_function.held import Held
-from dynconfig_function.parameter import Fault
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
-    from dynconfig_function.extension import Extension
-    from dynconfig_function.fallback import Fallback
     from dynconfig_function.invocation import Invocation
-    from dynconfig_function.parameter import Parameter
+    from dynconfig_function.parameter import Fault, Parameter
     from dynconfig_function.settings import Settings
+    from dynconfig_function.sources import Sources
 
 
 class Reader:
     """The values of this execution environment."""
 
-    def __init__(
-        self, settings: Settings, extension: Extension, fallback: Callable[[], Fallback], now: Callable[[], float]
-    ) -> None:
+    def __init__(self, settings: Settings, sources: Sources, now: Callable[[], float]) -> None:
         self.settings = settings
-        self._extension = extension
-        self._fallback = fallback
+        self._sources = sources
         self._now = now
         self._held: dict[str, Held] = {}
         self._looked_at = self._fresh_until = 0.0
@@ -46,7 +40,7 @@ class Reader:
         invocation.count(metrics.MISSES, len(due))
         self._fresh_until = 0.0
         if due:
-            self._read(due, invocation)
+            self._take(*self._sources.read(due, invocation), invocation)
         return self._all(now, invocation)
 
     def refresh(self, name: str, invocation: Invocation) -> None:
@@ -54,58 +48,22 @@ class Reader:
         self._fresh_until = 0.0
         if name in self._held:
             self._held[name].expire(self._now())
-        self._take(*self._from_parameter_store([name]), invocation)
+        self._take(*self._sources.read_anew([name]), invocation)
 
     def close(self) -> None:
         """Close the connection to the extension."""
-        self._extension.close()
+        self._sources.close()
 
     def _is_due(self, name: str, now: float) -> bool:
         held = self._held.get(name)
         return held is None or held.is_due(now)
 
-    def _read(self, due: Iterable[str], invocation: Invocation) -> None:
-        found, failed = self._from_extension(due, invocation)
-        faults: dict[str, Fault] = {}
-        if failed:
-            invocation.count(metrics.FALLBACKS, len(failed))
-            more, faults = self._from_parameter_store(failed)
-            found |= more
-        self._take(found, faults, invocation)
-
-    def _from_extension(self, names: Iterable[str], invocation: Invocation) -> tuple[dict[str, Parameter], list[str]]:
-        found: dict[str, Parameter] = {}
-        failed: list[str] = []
-        for name in names:
-            try:
-                if invocation.extension_answers:
-                    found[name] = self._extension.get(self._full(name))
-                    continue
-            except ExtensionFailed as error:
-                invocation.blame(error)
-                invocation.log("WARNING", f"the extension {error.reason}", parameter=self._full(name))
-            failed.append(name)
-        return found, failed
-
-    def _from_parameter_store(self, names: Sequence[str]) -> tuple[dict[str, Parameter], dict[str, Fault]]:
-        short = {self._full(name): name for name in names}
-        try:
-            fallback = self._fallback()
-        except ImportError as error:
-            fault = Fault(f"could not be read: {error}", is_passing=False)
-            return {}, dict.fromkeys(names, fault)
-        found, faults = fallback.read(list(short))
-        return (
-            {short[full]: parameter for full, parameter in found.items()},
-            {short[full]: fault for full, fault in faults.items()},
-        )
-
     def _take(self, found: Mapping[str, Parameter], faults: Mapping[str, Fault], invocation: Invocation) -> None:
         invocation.count(metrics.SUCCESSES, len(found))
         invocation.count(metrics.FAILURES, len(faults))
         problems = {
-            **{self._full(name): self._hold(name, parameter) for name, parameter in found.items()},
-            **{self._full(name): self._excuse(name, fault, invocation) for name, fault in faults.items()},
+            **{self._sources.full(name): self._hold(name, parameter) for name, parameter in found.items()},
+            **{self._sources.full(name): self._excuse(name, fault, invocation) for name, fault in faults.items()},
         }
         fatal = {name: problem for name, problem in problems.items() if problem is not None}
         if fatal:
@@ -126,7 +84,7 @@ class Reader:
         now = self._now()
         if fault.is_passing and held is not None and held.may_serve(now):
             held.failed_at = now
-            invocation.log("WARNING", f"serving an old value: {fault.reason}", parameter=self._full(name))
+            invocation.log("WARNING", f"serving an old value: {fault.reason}", parameter=self._sources.full(name))
             return None
         self._held.pop(name, None)
         return fault.reason
@@ -137,9 +95,6 @@ class Reader:
         self._looked_at = now
         self._fresh_until = 0.0 if stale else min((held.expires_at for held in self._held.values()), default=inf)
         return {name: self._held[name] for name in self.settings.parameters}
-
-    def _full(self, name: str) -> str:
-        return f"{self.settings.prefix}/{name}"
 
 
 def _misfit(schema: Mapping[str, object], value: str) -> str | None:

@@ -4,7 +4,7 @@ import json
 import logging
 
 import pytest
-from tests.lambda_app.scene import HOST, PASSWORD, RECIPE, Context, Scene
+from tests.lambda_app.scene import HOST, PASSWORD, RECIPE, Context, Scene, output
 
 from dynconfig_function import Config
 from dynconfig_function.config import invocation
@@ -122,3 +122,27 @@ def test_nothing_declared_is_an_empty_configuration(scene: Scene) -> None:
 def test_a_handler_of_ones_own_encloses_its_invocation(scene: Scene) -> None:
     with invocation(Context(), scene.library):
         assert isinstance(scene.library.load(), Config)
+
+
+@pytest.mark.parametrize(("count", "asked", "calls"), [(30, 30, []), (31, 0, [10, 10, 10, 1])])
+def test_many_values_at_once_are_read_ten_a_call_and_not_one_by_one(
+    scene: Scene, count: int, asked: int, calls: list[int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = [f"many/{number:02}" for number in range(count)]
+    for name in names:
+        scene.put(name, f"value of {name}")
+    scene.restart({name: {} for name in names})
+    scene.invoke()
+    assert dict(scene.library.load()) == {name: f"value of {name}" for name in names}
+    assert (len(scene.reads), [len(batch) for batch in scene.direct]) == (asked, calls)
+    assert "FallbackReads" not in output(capsys).metrics[0]
+
+
+def test_a_few_of_many_values_are_read_through_the_extension_when_they_are_due(scene: Scene) -> None:
+    names = [f"many/{number:02}" for number in range(40)]
+    for name in names:
+        scene.put(name, "x")
+    scene.restart({name: {"t": 60 if name == "many/07" else 300} for name in names}).load()
+    scene.clock.pass_by(60)
+    scene.library.load()
+    assert scene.reads == ["many/07"]
