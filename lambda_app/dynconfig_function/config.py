@@ -20,7 +20,8 @@ What happens when something is wrong:
 | a parameter does not exist, or may not be read | ConfigurationError that names it; its last value is forgotten |
 | AWS throttles or is away, the value was read before | the last value, for an hour after its TTL; a metric and a warning tell |
 | AWS throttles or is away, the value was never read | ConfigurationError that names it |
-| a value does not fit its schema | ConfigurationError that names parameter and rule, never the value |
+| a value does not fit its schema, the one before did | the last value, likewise; the value is never told |
+| a value does not fit its schema, none was read before | ConfigurationError that names parameter and rule |
 
 A load while the function initialises works, but slowly: the extension serves invocations only.
 """

@@ -1,4 +1,4 @@
-"""The one error of this package: the configuration cannot be had."""
+"""The errors of this package: the configuration cannot be had, or a change cannot be read yet."""
 
 from __future__ import annotations
 
@@ -17,3 +17,7 @@ class ConfigurationError(Exception):
         named = [f"{name} {problem}" for name, problem in list(self.problems.items())[:_NAMED]]
         more = len(self.problems) - len(named)
         super().__init__("; ".join(named) + (f"; and {more} more" if more else ""))
+
+
+class NotRefreshed(Exception):
+    """A change could not be read, and may be at the next try; what was held before still serves."""

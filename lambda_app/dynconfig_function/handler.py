@@ -1,7 +1,7 @@
 """The handler of a managed function: tells what configuration is served, keeps it warm, and hears of changes.
 
 A ConfigurationError is raised, never answered: only then do Lambda's Errors metric and its alarm move, an HTTP API
-answers 500, and an asynchronous event is tried again.
+answers 500, and an asynchronous event is tried again. So is a change that cannot be read yet, by NotRefreshed.
 """
 
 from __future__ import annotations
@@ -58,8 +58,8 @@ def _changed(library: Library, full_name: str) -> Answer:
     name = library.declared(full_name)
     if name is None:
         return {"ignored": full_name}
-    library.refresh(name)
-    return {"revision": library.identity.revision, "refreshed": name}
+    is_new = library.refresh(name)
+    return {"revision": library.identity.revision, ("refreshed" if is_new else "kept"): name}
 
 
 def _shown(config: Config, show: object) -> Answer:

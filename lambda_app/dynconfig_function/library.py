@@ -62,10 +62,13 @@ class Library:
                 self._config = Config(reader.settings.prefix, reader.load(self._invocation))
                 return self._config
 
-    def refresh(self, name: str) -> None:
-        """Read the parameter of this relative name anew from Parameter Store itself, in this environment only."""
+    def refresh(self, name: str) -> bool:
+        """Read the parameter of this relative name anew, in this environment only; whether the new value serves now.
+
+        Raises NotRefreshed for what may pass.
+        """
         with self._lock, _Watched(self._invocation, self._between):
-            self._opened().refresh(name, self._invocation)
+            return self._opened().refresh(name, self._invocation)
 
     def declared(self, full_name: str) -> str | None:
         """The relative name of a parameter that is declared here; None if it is not ours."""

@@ -5,15 +5,16 @@ from __future__ import annotations
 from math import inf
 
 from dynconfig_function import metrics
-from dynconfig_function.errors import ConfigurationError
+from dynconfig_function.errors import ConfigurationError, NotRefreshed
 from dynconfig_function.held import Held
+from dynconfig_function.parameter import Fault
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from dynconfig_function.invocation import Invocation
-    from dynconfig_function.parameter import Fault, Parameter
+    from dynconfig_function.parameter import Parameter
     from dynconfig_function.settings import Settings
     from dynconfig_function.sources import Sources
 
@@ -43,12 +44,20 @@ class Reader:
             self._take(*self._sources.read(due, invocation), invocation)
         return self._all(now, invocation)
 
-    def refresh(self, name: str, invocation: Invocation) -> None:
-        """Read one parameter anew from Parameter Store itself: the extension would answer from its own memory."""
+    def refresh(self, name: str, invocation: Invocation) -> bool:
+        """Read one parameter anew from Parameter Store itself; False if what was held serves on, as the new does not fit."""
         self._fresh_until = 0.0
+        self._sources.doubt(name)
         if name in self._held:
             self._held[name].expire(self._now())
-        self._take(*self._sources.read_anew([name]), invocation)
+        found, faults = self._sources.read_anew([name])
+        for fault in faults.values():
+            if fault.is_passing:
+                invocation.count(metrics.FAILURES)
+                self._excuse(name, fault, invocation)
+                raise NotRefreshed(f"{self._sources.full(name)} {fault.reason}")
+        self._take(found, faults, invocation)
+        return not self._held[name].is_stale
 
     def close(self) -> None:
         """Close the connection to the extension."""
@@ -62,29 +71,33 @@ class Reader:
         invocation.count(metrics.SUCCESSES, len(found))
         invocation.count(metrics.FAILURES, len(faults))
         problems = {
-            **{self._sources.full(name): self._hold(name, parameter) for name, parameter in found.items()},
+            **{self._sources.full(name): self._hold(name, parameter, invocation) for name, parameter in found.items()},
             **{self._sources.full(name): self._excuse(name, fault, invocation) for name, fault in faults.items()},
         }
         fatal = {name: problem for name, problem in problems.items() if problem is not None}
         if fatal:
             raise ConfigurationError(fatal)
 
-    def _hold(self, name: str, parameter: Parameter) -> str | None:
+    def _hold(self, name: str, parameter: Parameter, invocation: Invocation) -> str | None:
         declared = self.settings.parameters[name]
         problem = _misfit(declared.schema, parameter.value) if declared.schema else None
         if problem is None:
             # The time after the answer: the extension's own TTL, if as long, is then over at the next read, too.
             self._held[name] = Held(parameter, self._now(), declared.ttl, is_secret=declared.is_secret)
-        else:
-            self._held.pop(name, None)
-        return problem
+            return None
+        # It passes: a value that changes together with its schema is there before the environment that knows both.
+        fatal = self._excuse(name, Fault(problem, is_passing=True), invocation)
+        if fatal is None:
+            self._sources.doubt(name)
+        return fatal
 
     def _excuse(self, name: str, fault: Fault, invocation: Invocation) -> str | None:
         held = self._held.get(name)
         now = self._now()
         if fault.is_passing and held is not None and held.may_serve(now):
             held.failed_at = now
-            invocation.log("WARNING", f"serving an old value: {fault.reason}", parameter=self._sources.full(name))
+            message = f"serving an old value of one that {fault.reason}"
+            invocation.log("WARNING", message, parameter=self._sources.full(name))
             return None
         self._held.pop(name, None)
         return fault.reason

@@ -28,16 +28,18 @@ class Sources:
         self._prefix = prefix
         self._extension = extension
         self._fallback = fallback
+        self._doubted: set[str] = set()
 
     def read(self, names: Sequence[str], invocation: Invocation) -> Answers:
         """The parameters from the extension where it answers; many at once from Parameter Store, ten a call."""
         if len(names) > _MANY:
             return self.read_anew(names)
-        found, failed = self._from_extension(names, invocation)
-        if not failed:
-            return found, {}
+        found, failed = self._from_extension([name for name in names if name not in self._doubted], invocation)
         invocation.count(metrics.FALLBACKS, len(failed))
-        more, faults = self.read_anew(failed)
+        left = [name for name in names if name not in found]
+        if not left:
+            return found, {}
+        more, faults = self.read_anew(left)
         return found | more, faults
 
     def read_anew(self, names: Sequence[str]) -> Answers:
@@ -48,10 +50,15 @@ class Sources:
         except ImportError as error:
             return {}, dict.fromkeys(names, Fault(f"could not be read: {error}", is_passing=False))
         found, faults = fallback.read(list(short))
+        self._doubted.difference_update(short[full] for full in found)
         return (
             {short[full]: parameter for full, parameter in found.items()},
             {short[full]: fault for full, fault in faults.items()},
         )
+
+    def doubt(self, name: str) -> None:
+        """Ask no more the extension, whose memory may be older than the last change, until Parameter Store has answered."""
+        self._doubted.add(name)
 
     def full(self, name: str) -> str:
         """The name as Parameter Store knows it."""

@@ -141,8 +141,10 @@ class Scene:
         """Let every GetParameters fail this way meanwhile."""
         events = self.ssm.meta.events
         events.register("before-call.ssm.GetParameters", failure)
-        yield
-        events.unregister("before-call.ssm.GetParameters", failure)
+        try:
+            yield
+        finally:
+            events.unregister("before-call.ssm.GetParameters", failure)
 
     @property
     def reads(self) -> list[str]:

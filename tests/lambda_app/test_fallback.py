@@ -213,13 +213,6 @@ def test_aws_that_is_away_is_not_asked_for_each_batch(scene: Scene) -> None:
     assert len(scene.direct) == 1
 
 
-def test_a_value_that_does_not_fit_its_schema_is_an_error_that_does_not_tell_it(scene: Scene) -> None:
-    scene.library.load()
-    scene.put("database/port", "70000")
-    scene.clock.pass_by(3600)
-    assert fault(scene) == f"{PREFIX}/database/port is above the maximum 65535"
-
-
 def test_botocore_never_logs_the_answers_that_hold_values(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
     logger = logging.getLogger("botocore")
     before = logger.level

@@ -7,6 +7,7 @@ import pytest
 from tests.lambda_app.scene import PASSWORD, PREFIX, RECIPE, Scene, output, refusal
 
 from dynconfig_function import ConfigurationError
+from dynconfig_function.errors import NotRefreshed
 
 SCHEDULED = {
     "version": "0",
@@ -164,11 +165,59 @@ def test_a_deletion_event_raises_and_forgets_the_value(scene: Scene) -> None:
             scene.invoke(event)
 
 
-def test_a_change_that_cannot_be_read_yet_leaves_the_last_value_and_is_tried_again(scene: Scene) -> None:
+def test_a_change_that_cannot_be_read_yet_leaves_the_last_value_and_raises_so_that_lambda_tells_it_again(
+    scene: Scene,
+) -> None:
     scene.library.load()
     scene.put("api/timeout", "45")
     with scene.aws_fails(refusal("ThrottlingException")):
-        scene.invoke(change(f"{PREFIX}/api/timeout"))
+        with pytest.raises(NotRefreshed, match=f"{PREFIX}/api/timeout could not be read: ThrottlingException"):
+            scene.invoke(change(f"{PREFIX}/api/timeout"))
         assert scene.invoke({"show": ["api/timeout"]})["values"] == {"api/timeout": "30"}
+    assert scene.invoke(change(f"{PREFIX}/api/timeout"))["refreshed"] == "api/timeout"
+    assert scene.invoke({"show": ["api/timeout"]})["values"] == {"api/timeout": "45"}
+
+
+def test_after_a_change_that_could_not_be_read_the_extension_is_not_believed(scene: Scene) -> None:
+    """Its memory may be older than the event; to hold its answer would be the old value for one more TTL."""
+    scene.extension.ttl = 60
+    scene.library.load()
+    scene.clock.pass_by(40)
+    scene.put("api/timeout", "45")
+    with scene.aws_fails(refusal("ThrottlingException")), pytest.raises(NotRefreshed):
+        scene.invoke(change(f"{PREFIX}/api/timeout"))
     scene.clock.pass_by(10)
     assert scene.invoke({"show": ["api/timeout"]})["values"] == {"api/timeout": "45"}
+    scene.clock.pass_by(60)
+    scene.invoke()
+    assert scene.reads[5:] == ["api/timeout"]
+
+
+def test_a_change_that_cannot_be_read_yet_is_no_error_of_the_configuration(
+    scene: Scene, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Neither where a value is held, nor in a new environment: the alarm on such errors may undo a change."""
+    for _environment in ("new", "warm"):
+        output(capsys)
+        with scene.aws_fails(refusal("ThrottlingException")), pytest.raises(NotRefreshed):
+            scene.invoke(change(f"{PREFIX}/api/timeout"))
+        counts = output(capsys).counts()
+        assert counts["FailedParameterRetrievals"] == 1
+        assert "ConfigurationErrors" not in counts
+        scene.library.load()
+
+
+def test_a_change_that_does_not_fit_the_schema_of_this_environment_is_not_taken_over(
+    scene: Scene, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As when a value changes together with its schema: it is written first, and the new environment comes after."""
+    scene.library.load()
+    scene.put("database/port", "a-new-form")
+    output(capsys)
+    assert scene.invoke(change(f"{PREFIX}/database/port")) == {"revision": "7", "kept": "database/port"}
+    assert scene.invoke({"show": ["database/port"]})["values"] == {"database/port": "5432"}
+    told = output(capsys)
+    assert told.metrics[1]["StaleParameters"] == 1
+    assert "ConfigurationErrors" not in told.text
+    assert [line["message"] for line in told.logs] == ["serving an old value of one that is not of type integer"]
+    assert "a-new-form" not in told.text
