@@ -8,8 +8,8 @@
             connect(config["database/host"], config["database/password"])
 
 `load_config()` reads what is due and nothing else, so call it in every invocation and keep no value beyond.
-`invocation(context)` gives logs the request id, and metrics their one line; without it all works as well, and a load
-that has read something writes the line.
+`invocation(context)` gives logs the request id, and metrics their one line, and tells how much time is left; without it
+all works as well, and a load that has read something writes the line.
 
 What happens when something is wrong:
 
@@ -23,12 +23,16 @@ What happens when something is wrong:
 | a value does not fit its schema, the one before did | the last value, likewise; the value is never told |
 | a value does not fit its schema, none was read before | ConfigurationError that names parameter and rule |
 
+Where the last values may serve, a load waits for 2 s at most, beside the import of boto3, else for 8 s. With less than
+2.5 s left it then does not ask Parameter Store.
+
 A load while the function initialises works, but slowly: the extension serves invocations only.
 """
 
 from __future__ import annotations
 
 import os
+from math import inf
 
 from dynconfig_function.library import Library
 
@@ -50,10 +54,11 @@ class invocation:  # noqa: N801 - reads as the statement that it stands in
 
     def __init__(self, context: object = None, library: Library = LIBRARY) -> None:
         self._request_id = str(getattr(context, "aws_request_id", ""))
+        self._left = getattr(context, "get_remaining_time_in_millis", None)
         self._library = library
 
     def __enter__(self) -> Invocation:
-        return self._library.begin(self._request_id)
+        return self._library.begin(self._request_id, self._left() / 1000 if self._left else inf)
 
     def __exit__(self, *_error: object) -> None:
         self._library.end()

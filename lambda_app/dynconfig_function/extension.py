@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from http.client import HTTPConnection
 
+_HURRIED = 0.7
+"""Seconds that an answer may take in a hurry."""
 _PATH = "/systemsmanager/parameters/get?withDecryption=true&name="
 
 
@@ -35,10 +37,11 @@ class Extension:
         self._timeout = timeout
         self._connection: HTTPConnection | None = None
 
-    def get(self, name: str) -> Parameter:
+    def get(self, name: str, *, is_hurried: bool = False) -> Parameter:
         """The parameter of this full name, decrypted."""
+        timeout = min(self._timeout, _HURRIED) if is_hurried else self._timeout
         # Names hold letters, digits, _.- and slashes only, so the slash is all there is to encode.
-        status, body = self._answer(_PATH + name.replace("/", "%2F"))
+        status, body = self._answer(_PATH + name.replace("/", "%2F"), timeout)
         if status == 200:
             answered, parameter = _parameter(body)
             if answered == name:
@@ -56,26 +59,29 @@ class Extension:
             self._connection.close()
             self._connection = None
 
-    def _answer(self, path: str) -> tuple[int, bytes]:
+    def _answer(self, path: str, timeout: float) -> tuple[int, bytes]:
         if self._connection is not None:
             try:
-                return self._ask(self._connection, path)
+                return self._ask(self._connection, path, timeout)
             except ConnectionError:
                 # The extension closes idle connections, and a freeze of the environment is a long idle time.
                 self.close()
-        return self._ask(self._connect(), path)
+        return self._ask(self._connect(), path, timeout)
 
     def _connect(self) -> HTTPConnection:
         # Costs 20 ms and more; the runtime of Lambda has it loaded, others need it at the first read only.
         from http.client import HTTPConnection
 
-        self._connection = HTTPConnection("localhost", self._port, timeout=self._timeout)
+        self._connection = HTTPConnection("localhost", self._port)
         return self._connection
 
-    def _ask(self, connection: HTTPConnection, path: str) -> tuple[int, bytes]:
+    def _ask(self, connection: HTTPConnection, path: str, timeout: float) -> tuple[int, bytes]:
         from http.client import HTTPException
 
         is_reused = connection.sock is not None
+        connection.timeout = timeout
+        if is_reused:
+            connection.sock.settimeout(timeout)
         try:
             connection.request("GET", path, headers=self._headers())
             response = connection.getresponse()

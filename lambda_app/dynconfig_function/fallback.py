@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 # https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_GetParameters.html
 _BATCH = 10
+# In seconds. One try in a hurry, and another where nothing else is left.
+_HURRIED = Config(connect_timeout=0.4, read_timeout=0.6, retries={"mode": "standard", "total_max_attempts": 1})
+_PATIENT = Config(connect_timeout=1, read_timeout=2, retries={"mode": "standard", "total_max_attempts": 2})
 _MISSING = Fault("does not exist", is_passing=False)
 _PASSING = {"ThrottlingException", "TooManyRequestsException", "RequestLimitExceeded", "InternalServerError"}
 
@@ -31,9 +34,9 @@ class Fallback:
         # At DEBUG botocore logs answers whole, decrypted values among them.
         botocore = logging.getLogger("botocore")
         botocore.setLevel(max(botocore.level, logging.INFO))
-        self._made = ssm
+        self._made = {True: ssm, False: ssm} if ssm else {}
 
-    def read(self, names: Sequence[str]) -> tuple[dict[str, Parameter], dict[str, Fault]]:
+    def read(self, names: Sequence[str], *, is_hurried: bool = False) -> tuple[dict[str, Parameter], dict[str, Fault]]:
         """The parameters of these full names, and a fault for each that is not among them."""
         found: dict[str, Parameter] = {}
         faults: dict[str, Fault] = {}
@@ -41,7 +44,7 @@ class Fallback:
         refused_in_a_row = 0
         while waiting:
             batch = waiting.pop(0)
-            more, error = self._batch(batch)
+            more, error = self._batch(batch, is_hurried=is_hurried)
             fault = _fault(error) if error else _MISSING
             found |= more
             if fault.is_passing:
@@ -55,20 +58,22 @@ class Fallback:
             faults |= {name: fault for name in batch if name not in more}
         return found, faults
 
-    def _batch(self, names: Sequence[str]) -> tuple[dict[str, Parameter], BotoCoreError | ClientError | None]:
+    def _batch(
+        self, names: Sequence[str], *, is_hurried: bool
+    ) -> tuple[dict[str, Parameter], BotoCoreError | ClientError | None]:
         try:
-            answer = self._ssm().get_parameters(Names=names, WithDecryption=True)
+            answer = self._ssm(is_hurried=is_hurried).get_parameters(Names=names, WithDecryption=True)
         except (BotoCoreError, ClientError) as error:
             return {}, error
         found = answer["Parameters"]
         return {each["Name"]: Parameter(each["Type"], each["Value"], each["Version"]) for each in found}, None
 
-    def _ssm(self) -> SSMClient:
+    def _ssm(self, *, is_hurried: bool) -> SSMClient:
         # Made at the first read, so that a wrong environment, one without a region for example, is a fault like any.
-        if self._made is None:
-            config = Config(connect_timeout=1, read_timeout=2, retries={"mode": "standard", "total_max_attempts": 2})
-            self._made = boto3.client("ssm", region_name=os.environ.get("AWS_REGION"), config=config)
-        return self._made
+        if is_hurried not in self._made:
+            config = _HURRIED if is_hurried else _PATIENT
+            self._made[is_hurried] = boto3.client("ssm", region_name=os.environ.get("AWS_REGION"), config=config)
+        return self._made[is_hurried]
 
 
 def _fault(error: BotoCoreError | ClientError) -> Fault:

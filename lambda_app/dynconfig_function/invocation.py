@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import inf
+
 from dynconfig_function.logs import Logs, emit
 from dynconfig_function.metrics import HITS, document
 
@@ -19,11 +21,14 @@ _REFUSALS = 2
 class Invocation:
     """Collects while the invocation lasts; `flush` writes the metrics, whatever the end is."""
 
-    def __init__(self, identity: Identity, now: Callable[[], float], request_id: str = "") -> None:
+    def __init__(
+        self, identity: Identity, now: Callable[[], float], request_id: str = "", ends_at: float = inf
+    ) -> None:
         self.extension_answers = True
         self._identity = identity
         self._now = now
         self._request_id = request_id
+        self._ends_at = ends_at
         self._logs = Logs(identity, now)
         self._counts: dict[str, int] = {}
         self._refusals = 0
@@ -41,6 +46,11 @@ class Invocation:
         self._refusals += 1
         if not error.concerns_name or self._refusals >= _REFUSALS:
             self.extension_answers = False
+
+    @property
+    def seconds_left(self) -> float:
+        """How long it is until Lambda ends the invocation."""
+        return self._ends_at - self._now()
 
     @property
     def has_news(self) -> bool:

@@ -6,6 +6,7 @@ import os
 import time
 from _thread import allocate_lock
 from functools import cache
+from math import inf
 
 from dynconfig_function import metrics
 from dynconfig_function.errors import ConfigurationError
@@ -77,9 +78,9 @@ class Library:
         name = full_name.removeprefix(wanted.prefix + "/")
         return name if name != full_name and name in wanted.parameters else None
 
-    def begin(self, request_id: str) -> Invocation:
-        """Count for this invocation from now on."""
-        self._invocation = Invocation(self.identity, self.now, request_id)
+    def begin(self, request_id: str, seconds: float = inf) -> Invocation:
+        """Count for this invocation, which Lambda ends after so many seconds, from now on."""
+        self._invocation = Invocation(self.identity, self.now, request_id, self.now() + seconds)
         return self._invocation
 
     def end(self) -> None:

@@ -41,7 +41,8 @@ class Reader:
         invocation.count(metrics.MISSES, len(due))
         self._fresh_until = 0.0
         if due:
-            self._take(*self._sources.read(due, invocation), invocation)
+            is_hurried = all(name in self._held and self._held[name].may_serve(now) for name in due)
+            self._take(*self._sources.read(due, invocation, is_hurried=is_hurried), invocation)
         return self._all(now, invocation)
 
     def refresh(self, name: str, invocation: Invocation) -> bool:

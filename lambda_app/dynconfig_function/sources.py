@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 # The extension is asked name by name, and asks Parameter Store so: 20 to 30 ms each, where ten in one call cost as much.
 _MANY = 30
+# The import of boto3 takes a second in a small function, a hurried call as much; some is left for the handler.
+_LEAST_SECONDS = 2.5
 
 
 class Sources:
@@ -30,26 +32,30 @@ class Sources:
         self._fallback = fallback
         self._doubted: set[str] = set()
 
-    def read(self, names: Sequence[str], invocation: Invocation) -> Answers:
-        """The parameters from the extension where it answers; many at once from Parameter Store, ten a call."""
-        if len(names) > _MANY:
-            return self.read_anew(names)
-        found, failed = self._from_extension([name for name in names if name not in self._doubted], invocation)
-        invocation.count(metrics.FALLBACKS, len(failed))
+    def read(self, names: Sequence[str], invocation: Invocation, *, is_hurried: bool) -> Answers:
+        """The parameters from the extension where it answers; many at once from Parameter Store, ten a call.
+
+        In a hurry no source is waited for longer than a moment: old values may serve, if the function still runs then.
+        """
+        asked = [] if len(names) > _MANY else [name for name in names if name not in self._doubted]
+        found, failed = self._from_extension(asked, invocation, is_hurried=is_hurried)
         left = [name for name in names if name not in found]
         if not left:
             return found, {}
-        more, faults = self.read_anew(left)
+        if is_hurried and invocation.seconds_left < _LEAST_SECONDS:
+            return found, dict.fromkeys(left, Fault("could not be read in the time left", is_passing=True))
+        invocation.count(metrics.FALLBACKS, len(failed))
+        more, faults = self.read_anew(left, is_hurried=is_hurried)
         return found | more, faults
 
-    def read_anew(self, names: Sequence[str]) -> Answers:
+    def read_anew(self, names: Sequence[str], *, is_hurried: bool = False) -> Answers:
         """The parameters as Parameter Store has them now."""
         short = {self.full(name): name for name in names}
         try:
             fallback = self._fallback()
         except ImportError as error:
             return {}, dict.fromkeys(names, Fault(f"could not be read: {error}", is_passing=False))
-        found, faults = fallback.read(list(short))
+        found, faults = fallback.read(list(short), is_hurried=is_hurried)
         self._doubted.difference_update(short[full] for full in found)
         return (
             {short[full]: parameter for full, parameter in found.items()},
@@ -68,13 +74,15 @@ class Sources:
         """Close the connection to the extension."""
         self._extension.close()
 
-    def _from_extension(self, names: Iterable[str], invocation: Invocation) -> tuple[dict[str, Parameter], list[str]]:
+    def _from_extension(
+        self, names: Iterable[str], invocation: Invocation, *, is_hurried: bool
+    ) -> tuple[dict[str, Parameter], list[str]]:
         found: dict[str, Parameter] = {}
         failed: list[str] = []
         for name in names:
             try:
                 if invocation.extension_answers:
-                    found[name] = self._extension.get(self.full(name))
+                    found[name] = self._extension.get(self.full(name), is_hurried=is_hurried)
                     continue
             except ExtensionFailed as error:
                 invocation.blame(error)

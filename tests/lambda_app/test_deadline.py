@@ -1,0 +1,102 @@
+"""How long a load takes at most where a held value may serve: a function that Lambda ends meanwhile serves nothing."""
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+from tests.lambda_app.extension_server import TOKEN, ExtensionServer
+from tests.lambda_app.scene import Clock, Context, Scene, output, refusal
+
+from dynconfig_function import ConfigurationError
+from dynconfig_function.config import invocation
+from dynconfig_function.fallback import Fallback
+from dynconfig_function.library import Library
+
+
+@dataclass
+class TimedContext(Context):
+    """Lambda's context, which tells how much time is left."""
+
+    left: int = 3000
+
+    def get_remaining_time_in_millis(self) -> int:
+        return self.left
+
+
+@pytest.fixture
+def silent_aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Parameter Store takes connections and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_SSM", f"http://127.0.0.1:{server.getsockname()[1]}")
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION"):
+            monkeypatch.setenv(name, "eu-west-1")
+        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+        yield
+
+
+@pytest.mark.usefixtures("silent_aws")
+def test_a_held_value_is_served_soon_where_neither_extension_nor_parameter_store_answers(
+    extension: ExtensionServer,
+) -> None:
+    extension.stored["/a/b"] = ("String", "held", 1)
+    port = str(extension.port)
+    declared = {"DYNCONFIG_PREFIX": "/a", "DYNCONFIG_PARAMETERS": '{"b":{}}', "AWS_SESSION_TOKEN": TOKEN}
+    clock = Clock()
+    library = Library({**declared, "PARAMETERS_SECRETS_EXTENSION_HTTP_PORT": port}, clock, Fallback)
+    library.load()
+    clock.pass_by(300)
+    extension.hang = threading.Event()
+    started = time.monotonic()
+    assert library.load()["b"] == "held"
+    # 1.7 s of waiting, and what it takes to make a client here; with the patience of a first read it is 8 s.
+    assert time.monotonic() - started < 5
+    extension.hang.set()
+    library.close()
+
+
+@pytest.mark.parametrize(("left", "calls"), [(2400, 0), (2600, 1)])
+def test_a_held_value_is_served_rather_than_parameter_store_asked_when_the_time_is_short(
+    scene: Scene, left: int, calls: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scene.library.load()
+    scene.clock.pass_by(60)
+    scene.extension.status_of_all = 500
+    with (
+        scene.aws_fails(refusal("ThrottlingException")),
+        invocation(TimedContext(left=left), scene.library),
+    ):
+        assert scene.library.load()["api/timeout"] == "30"
+    assert len(scene.direct) == calls
+    assert output(capsys).metrics[-1]["StaleParameters"] == 1
+
+
+def test_time_runs_while_the_handler_works(scene: Scene) -> None:
+    scene.library.load()
+    scene.clock.pass_by(60)
+    scene.extension.status_of_all = 500
+    with invocation(TimedContext(left=10_000), scene.library):
+        scene.clock.pass_by(8)
+        scene.library.load()
+    assert scene.direct == []
+
+
+def test_where_nothing_is_held_parameter_store_is_asked_however_short_the_time_is(scene: Scene) -> None:
+    scene.extension.status_of_all = 500
+    with invocation(TimedContext(left=100), scene.library):
+        assert scene.library.load()["api/timeout"] == "30"
+
+
+def test_a_value_too_old_to_serve_is_read_however_short_the_time_is(scene: Scene) -> None:
+    scene.restart({"api/timeout": {"t": 60}}).load()
+    scene.clock.pass_by(60 + 3600)
+    scene.extension.status_of_all = 500
+    with (
+        scene.aws_fails(refusal("ThrottlingException")),
+        invocation(TimedContext(left=100), scene.library),
+        pytest.raises(ConfigurationError),
+    ):
+        scene.library.load()
+    assert len(scene.direct) == 1
