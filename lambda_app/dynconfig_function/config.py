@@ -15,7 +15,7 @@ What happens when something is wrong:
 
 | case | what you get |
 |---|---|
-| more than 30 parameters are due at once, as in a new environment | they are read from Parameter Store, ten a call |
+| more than 50 parameters are due at once, as in a new environment | they are read from Parameter Store, ten a call |
 | the extension is down, slow, or answers an error | the names that it did not answer are read from Parameter Store, ten a call |
 | a parameter does not exist, or may not be read | ConfigurationError that names it; its last value is forgotten |
 | AWS throttles or is away, the value was read before | the last value, for an hour after its TTL; a metric and a warning tell |
