@@ -2,17 +2,15 @@
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 from dynconfig.api import names
 from dynconfig.api.spec import DriftPolicy
 from dynconfig.engine import drift, notes, report
-from dynconfig.engine.addressees import Addressees
 from dynconfig.engine.agenda import Agenda, Key, Lane
 from dynconfig.engine.declaration import Declaration
 from dynconfig.engine.declare import declare, declare_deletion, parse_spec, sources
@@ -26,11 +24,10 @@ from dynconfig.kube.client import ApiConflict, ApiRefused, ApiUnavailable, Docum
 from dynconfig.kube.events import Recorder
 from dynconfig.kube.heard import Heard
 from dynconfig.kube.metrics import Metrics
+from dynconfig.kube.spoken import Spoken
 from dynconfig.kube.timetable import LONGEST_BACKOFF, Timetable
 
 log = logging.getLogger(__name__)
-
-UNCLAIMED = 200  # signals that concerned no object that was known, the last ones
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,16 +50,6 @@ class Surroundings:
     """Have events of a region brought."""
 
 
-@dataclass(slots=True)
-class _Spoken:
-    """What events said of an object since it was last served."""
-
-    at: float
-    """When the first of them happened, in seconds since the epoch."""
-    of: dict[str, str] = field(default_factory=dict)
-    """Names, and who changed them where it was told."""
-
-
 class Controller:
     """Serves the agenda. One object is never reconciled twice at the same time."""
 
@@ -73,9 +60,7 @@ class Controller:
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="reconcile")
         self._references = references.References(lambda key: self.wake(key))
         self._heard = Heard(surroundings.clock)
-        self._addressees = Addressees(surroundings.region)
-        self._spoken: dict[Key, _Spoken] = {}
-        self._unclaimed: deque[Signal] = deque(maxlen=UNCLAIMED)
+        self._spoken = Spoken(surroundings.region, self._times.wake)
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
@@ -97,13 +82,12 @@ class Controller:
         if event == "DELETED":
             self._times.wake(key)
             return
-        self._on.listen(self._addressees.note(key, document))
+        self._on.listen(self._spoken.note(key, document))
         if not self._heard.is_news(key, document):
             return
         if event is None:
             self._times.listed(key, document)
-            # After a restart the queue may be read before all objects are listed.
-            self.signalled([signal for signal in self._unclaimed if key in self._addressees.of(signal)])
+            self._spoken.claim(key)
             return
         if event == "ADDED":
             self._heard.created(key, document)
@@ -115,18 +99,7 @@ class Controller:
 
     def signalled(self, signals: Sequence[Signal]) -> None:
         """AWS spoke of something: wake the objects that it concerns, and no others."""
-        for signal in signals:
-            found = self._addressees.of(signal)
-            if not found:
-                self._unclaimed.append(signal)
-            for key, spoken_of in found.items():
-                self._speak(key, spoken_of, signal)
-
-    def _speak(self, key: Key, spoken_of: Sequence[str], signal: Signal) -> None:
-        spoken = self._spoken.setdefault(key, _Spoken(signal.at))
-        spoken.at = min(spoken.at, signal.at)
-        spoken.of.update(dict.fromkeys(spoken_of, signal.actor))
-        self._times.wake(key)
+        self._spoken.heard(signals)
 
     async def serve(self) -> None:
         """Reconcile what is due, for ever. When cancelled, what is under way is finished first."""
@@ -167,7 +140,7 @@ class Controller:
 
     async def _reconcile(self, key: Key) -> str:
         # Where this fails, the next look is a whole one.
-        spoken = self._spoken.pop(key, None)
+        said = self._spoken.take(key)
         document = self._heard.take_created(key) or await self._on.kube.object(key)
         if document is None:
             self._forget(key)
@@ -185,10 +158,10 @@ class Controller:
             return await self._fail(key, document, error)
         if declaration.untouched:
             document = await self._begin(key, document, declaration)
-        if spoken is None:
+        if said is None:
             return await self._run(key, document, declaration)
-        reason = await self._run(key, document, replace(declaration, heard=spoken.of))
-        self._on.metrics.answered(self._on.now() - spoken.at)
+        reason = await self._run(key, document, replace(declaration, heard=said.of))
+        self._on.metrics.answered(self._on.now() - said.at)
         return reason
 
     async def _declare(self, key: Key, document: Document) -> Declaration:
@@ -280,7 +253,7 @@ class Controller:
 
     def _forget(self, key: Key) -> None:
         self._times.forget(key)
-        self._addressees.forget(key)
+        self._spoken.forget(key)
         self._references.forget(key)
         self._on.metrics.forget(key.namespace, key.name)
         self._heard.forget(key)

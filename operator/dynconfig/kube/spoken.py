@@ -1,0 +1,64 @@
+"""What AWS said of which object: events are kept for those whom they concern, until these are served."""
+
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from dynconfig.engine.addressees import Addressees
+from dynconfig.engine.agenda import Key
+from dynconfig.engine.signals import Signal
+
+UNCLAIMED = 200  # signals that concerned no object that was known, the last ones
+
+
+@dataclass(slots=True)
+class Said:
+    """What events said of an object since it was last served."""
+
+    at: float
+    """When the first of them happened, in seconds since the epoch."""
+    of: dict[str, str] = field(default_factory=dict)
+    """Names, and who changed them where it was told."""
+
+
+class Spoken:
+    """Wakes the objects that AWS speaks of, and no others."""
+
+    def __init__(self, default_region: str, wake: Callable[[Key], None]) -> None:
+        self._wake = wake
+        self._addressees = Addressees(default_region)
+        self._said: dict[Key, Said] = {}
+        self._unclaimed: deque[Signal] = deque(maxlen=UNCLAIMED)
+
+    def note(self, key: Key, document: Mapping[str, Any]) -> str:
+        """Note what an object declares and reports now; answers its region."""
+        return self._addressees.note(key, document)
+
+    def claim(self, key: Key) -> None:
+        """After a restart the queue may be read before all objects are listed: what was said of this one counts."""
+        self.heard([signal for signal in self._unclaimed if key in self._addressees.of(signal)])
+
+    def heard(self, signals: Sequence[Signal]) -> None:
+        """AWS spoke of something."""
+        for signal in signals:
+            found = self._addressees.of(signal)
+            if not found:
+                self._unclaimed.append(signal)
+            for key, names in found.items():
+                self._note(key, names, signal)
+
+    def take(self, key: Key) -> Said | None:
+        """What was said of an object that is served now."""
+        return self._said.pop(key, None)
+
+    def forget(self, key: Key) -> None:
+        """The object is gone."""
+        self._addressees.forget(key)
+        self._said.pop(key, None)
+
+    def _note(self, key: Key, names: Sequence[str], signal: Signal) -> None:
+        said = self._said.setdefault(key, Said(signal.at))
+        said.at = min(said.at, signal.at)
+        said.of.update(dict.fromkeys(names, signal.actor))
+        self._wake(key)
