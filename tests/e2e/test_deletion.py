@@ -77,6 +77,17 @@ def test_a_namespace_goes_with_its_objects(world: World) -> None:
     assert world.names() == []
 
 
+def test_a_deletion_can_be_abandoned_in_a_namespace_that_goes_and_takes_no_events(world: World) -> None:
+    world.declare("blocking", world.spec({"name": "a", "value": "1"}))
+    world.wait_ready("blocking")
+    world.stage.lab.faults(Faults(down=True))
+    url = f"/api/v1/namespaces/{world.namespace}"
+    world.http.delete(url).raise_for_status()
+    world.wait("the object goes", lambda: "deletionTimestamp" in world.get("blocking")["metadata"])
+    world.annotate("blocking", "abandon", "true")
+    world.wait("the namespace is gone", lambda: world.http.get(url).status_code == 404, 60)
+
+
 def test_an_object_that_comes_back_under_its_name_starts_anew(world: World) -> None:
     world.declare("again", world.spec({"name": "a", "value": "1"}))
     world.wait_ready("again")

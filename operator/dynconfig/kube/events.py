@@ -1,5 +1,6 @@
 """Writes Events beside an object; the same words again are counted, not written again."""
 
+import logging
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -7,7 +8,9 @@ from typing import Any
 from dynconfig.api import names
 from dynconfig.engine.moment import timestamp
 from dynconfig.engine.notes import Note
-from dynconfig.kube.client import ApiRefused, Kube
+from dynconfig.kube.client import ApiConflict, ApiRefused, ApiUnavailable, Kube
+
+log = logging.getLogger(__name__)
 
 COMPONENT = "dynconfig-operator"
 MESSAGE_LENGTH = 1024
@@ -15,7 +18,7 @@ REMEMBERED = 512
 
 
 class Recorder:
-    """Posts notes as Events. An Event is help, not state: a refused one is dropped by the caller's word."""
+    """Posts notes as Events. An Event is help, not state: one that the API server does not take is logged and dropped."""
 
     def __init__(self, kube: Kube, clock: Callable[[], float]) -> None:
         self._kube = kube
@@ -23,7 +26,18 @@ class Recorder:
         self._posted: OrderedDict[tuple[str, str, str], tuple[str, int]] = OrderedDict()
 
     async def record(self, document: Mapping[str, Any], note: Note) -> None:
-        """Post or count a note about an object."""
+        """Post or count a note about an object. Never fails, since nothing that happens to the object depends on it."""
+        try:
+            await self._record(document, note)
+        except (ApiRefused, ApiUnavailable, ApiConflict) as error:
+            # So it is with every Event in a namespace that is being deleted, and the object has to go all the same.
+            metadata = document["metadata"]
+            title = f"{metadata['namespace']}/{metadata['name']}"
+            log.warning(
+                "No Event could be written (%s), so it stands here: %s: %s: %s", error, title, note.reason, note.message
+            )
+
+    async def _record(self, document: Mapping[str, Any], note: Note) -> None:
         message = _shortened(note.message)
         identity = (document["metadata"]["uid"], note.reason, message)
         name, count = self._posted.get(identity, ("", 0))

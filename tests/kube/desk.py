@@ -1,0 +1,86 @@
+"""A controller at work: the real client on a small API server, and an engine over a toy in place of AWS."""
+
+import asyncio
+import copy
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from tests.engine.toy import Toy, document
+from tests.kube.apiserver import ApiServer, Document, serving
+
+from dynconfig.engine.agenda import Agenda, Key
+from dynconfig.kube.controller import Controller, Surroundings
+from dynconfig.kube.events import Recorder
+from dynconfig.kube.metrics import Metrics
+
+KEY = Key("shop", "myapp")
+GOING = "2027-01-15T08:00:00Z"
+REGION = "eu-west-1"
+
+
+@dataclass
+class Desk:
+    """What a test may touch."""
+
+    server: ApiServer
+    toy: Toy
+    controller: Controller
+    listened: list[str]
+
+    def says(self, event: str | None, found: Document) -> None:
+        """The API server speaks of an object."""
+        self.controller.noticed(copy.deepcopy(found), event)
+
+    def applied(self, found: Document) -> None:
+        """Somebody applies a new object."""
+        self.server.put(found)
+        self.says("ADDED", found)
+
+    @property
+    def status(self) -> dict[str, Any]:
+        """The status of the only object; empty if there is none."""
+        return dict(self.server.objects.get(KEY, {}).get("status") or {})
+
+    @property
+    def reason(self) -> str:
+        """Why it is Ready, or not."""
+        return str(next(iter(self.status.get("conditions") or ()), {}).get("reason", ""))
+
+
+def configured(
+    values: dict[str, str], *, uid: str = "uid-1", metadata: Document | None = None, **about: Any
+) -> Document:
+    """An object as the API server holds it."""
+    found = document(values, **about)
+    own = {"namespace": KEY.namespace, "name": KEY.name, "uid": uid, "resourceVersion": "1"}
+    return {**found, "metadata": {**found["metadata"], **own, **(metadata or {})}}
+
+
+@asynccontextmanager
+async def desk(**surroundings: Any) -> AsyncIterator[Desk]:
+    """A controller that serves until the end."""
+    server, toy, listened = ApiServer(), Toy(), list[str]()
+    async with serving(server.answer) as kube:
+        given: dict[str, Any] = {
+            "kube": kube,
+            "engine": toy.engine(),
+            "recorder": Recorder(kube, time.time),
+            "metrics": Metrics(lambda: 0.0, lambda: 0.0),
+            "cluster": "cluster",
+            "region": REGION,
+            "paths_of": lambda _namespace: (),
+            "now": time.time,
+            "clock": time.monotonic,
+            "turn_seconds": 15.0,
+            "listen": listened.append,
+        }
+        controller = Controller(Surroundings(**{**given, **surroundings}), Agenda(), 2)
+        task = asyncio.create_task(controller.serve())
+        try:
+            yield Desk(server, toy, controller, listened)
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)

@@ -1,0 +1,65 @@
+"""Events are help: those that are refused are logged and dropped, and the same words again are counted."""
+
+import asyncio
+import json
+import logging
+
+import pytest
+from aiohttp import web
+from tests.kube.apiserver import serving, status
+from tests.kube.desk import configured
+
+from dynconfig.engine.notes import Note
+from dynconfig.kube.events import Recorder
+
+NOTE = Note("Warning", "Abandoned", "Let go by annotation. Left in AWS (eu-west-1): /app/a")
+
+
+class Journal:
+    """What the API server was asked, and what it answers."""
+
+    def __init__(self, *answers: web.Response) -> None:
+        self.requests: list[tuple[str, str, int]] = []
+        self._answers = list(answers)
+
+    async def answer(self, request: web.Request) -> web.StreamResponse:
+        """The next answer; at the end of them, that the Event was written."""
+        self.requests.append((request.method, request.path, json.loads(await request.text())["count"]))
+        return self._answers.pop(0) if self._answers else web.json_response({"metadata": {"name": "e1"}})
+
+
+def recorded(journal: Journal, notes: int) -> None:
+    """The same note some times."""
+
+    async def act() -> None:
+        async with serving(journal.answer) as kube:
+            recorder = Recorder(kube, lambda: 1.8e9)
+            for _ in range(notes):
+                await recorder.record(configured({"a": "1"}), NOTE)
+
+    asyncio.run(act())
+
+
+EVENTS = "/api/v1/namespaces/shop/events"
+
+
+def test_the_same_words_again_are_counted() -> None:
+    journal = Journal()
+    recorded(journal, 3)
+    assert journal.requests == [("POST", EVENTS, 1), ("PATCH", f"{EVENTS}/e1", 2), ("PATCH", f"{EVENTS}/e1", 3)]
+
+
+def test_an_event_that_was_forgotten_is_written_anew() -> None:
+    journal = Journal(web.json_response({"metadata": {"name": "e1"}}), status(404, "not found"))
+    recorded(journal, 2)
+    assert journal.requests[1:] == [("PATCH", f"{EVENTS}/e1", 2), ("POST", EVENTS, 1)]
+
+
+@pytest.mark.parametrize("code", [403, 409, 500])
+def test_an_event_that_is_refused_is_logged_with_its_words(code: int, caplog: pytest.LogCaptureFixture) -> None:
+    journal = Journal(status(code, "namespace shop is being terminated"))
+    with caplog.at_level(logging.WARNING):
+        recorded(journal, 2)
+    assert "shop/myapp: Abandoned: Let go by annotation. Left in AWS (eu-west-1): /app/a" in caplog.text
+    assert "namespace shop is being terminated" in caplog.text
+    assert journal.requests == [("POST", EVENTS, 1)] * 2
