@@ -1,8 +1,11 @@
 """Deletion takes what is ours, never hangs for good, and is no surprise."""
 
+import json
+
 import pytest
 from tests.e2e.world import World
 
+from dynconfig.api import names
 from dynconfig_lab.aws import Faults
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
@@ -96,3 +99,15 @@ def test_an_object_that_comes_back_under_its_name_starts_anew(world: World) -> N
     world.declare("again", world.spec({"name": "other", "value": "2"}))
     world.wait_ready("again")
     assert world.names() == ["other"]
+
+
+def test_what_was_replaced_without_its_finalizer_is_still_taken_from_aws(world: World) -> None:
+    spec = world.spec({"name": "a", "value": "1"})
+    world.declare("replaced", spec)
+    world.wait_ready("replaced")
+    manifest = {"apiVersion": names.API_VERSION, "kind": names.KIND, "metadata": {"name": "replaced"}, "spec": spec}
+    world.stage.kubectl("-n", world.namespace, "replace", "-f", "-", stdin=json.dumps(manifest))
+    world.wait("it has its finalizer", lambda: "finalizers" in world.get("replaced")["metadata"], 5)
+    world.delete("replaced")
+    world.wait("the object is gone", lambda: world.is_gone("replaced"))
+    assert world.names() == []

@@ -156,6 +156,13 @@ def test_an_object_without_the_finalizer_is_untouched() -> None:
     assert not resolved([]).untouched
 
 
+def test_an_object_that_lost_its_finalizer_is_not_taken_for_untouched() -> None:
+    seen = {"observedGeneration": 1, "lastObservedTime": "2027-01-15T08:00:00Z"}
+    assert not resolved([], finalizers=[], status=seen).untouched
+    refused = {"observedGeneration": 1, "conditions": []}
+    assert resolved([], finalizers=[], status=refused).untouched
+
+
 def test_an_object_that_goes_needs_not_be_valid_any_more() -> None:
     broken = document({"a": "1"}, region=None, resyncInterval="never", status={"parameters": []})
     declaration = declare_deletion(broken, owner=OWNER, default_region="eu-west-1")

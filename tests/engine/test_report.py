@@ -102,6 +102,13 @@ def test_reported_drift_tells_field_both_sides_and_since_when() -> None:
     assert again["counts"]["summary"] == "1/2"
 
 
+def test_drift_that_is_reported_is_left_alone_though_the_finalizer_was_taken_off() -> None:
+    toy, before = drifting()
+    first = status_of(toy.engine().run(declared(VALUES, driftPolicy="Report", status=before)), before)
+    toy.engine().run(declared(VALUES, driftPolicy="Report", status=first, finalizers=[]))
+    assert toy.values["/app/a"] == "by hand"
+
+
 def test_corrected_drift_is_not_in_status_but_in_notes() -> None:
     toy, before = drifting()
     outcome = toy.engine().run(declared(VALUES, status=before))

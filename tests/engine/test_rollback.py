@@ -224,6 +224,15 @@ def test_suspended_it_writes_nothing_back() -> None:
     assert stage.shown == NEW
 
 
+def test_a_generation_that_was_undone_stays_undone_though_the_finalizer_was_taken_off() -> None:
+    stage = failed()
+    stage.bell.since = None
+    stage.restart()
+    stage.about["finalizers"] = []
+    stage.settle(CHANGE + 100)
+    assert stage.shown == OLD
+
+
 def test_with_drift_only_reported_a_failed_change_is_undone_all_the_same() -> None:
     stage = failed(driftPolicy="Report")
     assert stage.shown == OLD

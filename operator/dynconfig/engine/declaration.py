@@ -107,6 +107,7 @@ class Declaration:
     applied: Applied | None = None
     approved_generation: int | None = None
     untouched: bool = False
+    """Nothing was ever written for it."""
     blind: bool = False
     """There is no report of what was made before."""
     rollout: Rollout | None = None

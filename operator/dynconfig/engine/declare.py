@@ -82,7 +82,7 @@ def declare(
         applied=applied,
         blind=applied is None,
         approved_generation=_number(annotations.get(names.APPROVE_GENERATION)),
-        untouched=names.FINALIZER not in (metadata.get("finalizers") or ()),
+        untouched=names.FINALIZER not in (metadata.get("finalizers") or ()) and not was_observed(document),
         rollout=_rollout(spec, metadata),
         requested=is_requested(document),
         operator_version=__version__,
@@ -132,6 +132,11 @@ def applied_of(status: Mapping[str, Any] | None) -> Applied | None:
         baking_until=_moment(bake["until"]) if "until" in bake else None,
         baking_generation=bake.get("generation"),
     )
+
+
+def was_observed(document: Mapping[str, Any]) -> bool:
+    """Whether AWS was ever looked at for this object, so that there may be something of it."""
+    return bool((document.get("status") or {}).get("lastObservedTime"))
 
 
 def is_requested(document: Mapping[str, Any]) -> bool:

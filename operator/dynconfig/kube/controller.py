@@ -13,7 +13,7 @@ from dynconfig.api.spec import DriftPolicy
 from dynconfig.engine import drift, notes, report
 from dynconfig.engine.agenda import Agenda, Key, Lane
 from dynconfig.engine.declaration import Declaration
-from dynconfig.engine.declare import declare, declare_deletion, parse_spec, sources
+from dynconfig.engine.declare import declare, declare_deletion, parse_spec, sources, was_observed
 from dynconfig.engine.errors import AccessDenied, DynConfigError, Retryable
 from dynconfig.engine.outcome import Outcome
 from dynconfig.engine.reconcile import Engine
@@ -22,7 +22,7 @@ from dynconfig.engine.signals import Signal
 from dynconfig.kube import sources as references
 from dynconfig.kube.client import ApiConflict, ApiRefused, ApiUnavailable, Document, Kube
 from dynconfig.kube.events import Recorder
-from dynconfig.kube.heard import Heard
+from dynconfig.kube.heard import Heard, has_finalizer
 from dynconfig.kube.metrics import Metrics
 from dynconfig.kube.spoken import Spoken
 from dynconfig.kube.timetable import LONGEST_BACKOFF, Timetable
@@ -148,6 +148,9 @@ class Controller:
         self._heard.handled(key, document)
         if "deletionTimestamp" in document["metadata"]:
             return await self._say_goodbye(key, document)
+        if was_observed(document):
+            # `kubectl replace` drops finalizers; whatever is wrong with the spec, there is something to lose sight of.
+            document = await self._held(key, document)
         try:
             declaration = await self._declare(key, document)
         except ApiRefused as error:
@@ -180,15 +183,22 @@ class Controller:
         return await asyncio.get_running_loop().run_in_executor(self._threads, made)
 
     async def _begin(self, key: Key, document: Document, declaration: Declaration) -> Document:
-        """The finalizer before the first write to AWS, so that nothing written is ever lost sight of."""
-        metadata = document["metadata"]
-        finalizers = [*(metadata.get("finalizers") or ()), names.FINALIZER]
-        patch = {"metadata": {"finalizers": finalizers, "resourceVersion": metadata["resourceVersion"]}}
-        document = await self._on.kube.patch(key, patch)
+        document = await self._held(key, document)
         if declaration.drift_policy is DriftPolicy.REPORT:
             # Without a report, what differs in AWS would be taken for drift if this process died half-way.
             status = report.starting(declaration.generation, self._on.now())
             document = await self._on.kube.patch_status(key, {"status": status})
+        return document
+
+    async def _held(self, key: Key, document: Document) -> Document:
+        """The finalizer before the first write to AWS, so that nothing written is ever lost sight of."""
+        if has_finalizer(document):
+            return document
+        metadata = document["metadata"]
+        finalizers = [*(metadata.get("finalizers") or ()), names.FINALIZER]
+        patch = {"metadata": {"finalizers": finalizers, "resourceVersion": metadata["resourceVersion"]}}
+        document = await self._on.kube.patch(key, patch)
+        self._heard.handled(key, document)
         return document
 
     async def _run(self, key: Key, document: Document, declaration: Declaration) -> str:
@@ -209,7 +219,7 @@ class Controller:
         return str(status["conditions"][0]["reason"])
 
     async def _say_goodbye(self, key: Key, document: Document) -> str:
-        if names.FINALIZER not in (document["metadata"].get("finalizers") or ()):
+        if not has_finalizer(document):
             self._forget(key)
             return "Gone"
         declaration = declare_deletion(document, owner=self._owner(document), default_region=self._on.region)

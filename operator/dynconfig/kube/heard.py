@@ -1,6 +1,7 @@
 """What the API server has said of objects: news is told from echoes of own writes, a new object is kept for a moment."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from dynconfig.api import names
@@ -12,7 +13,15 @@ KEPT_NEW = 100
 
 _ASKED = (names.ABANDON, names.APPROVE_GENERATION, names.RECONCILE_REQUESTED_AT)
 
-Fingerprint = tuple[str, int, bool, tuple[tuple[str, str], ...]]
+
+@dataclass(frozen=True, slots=True)
+class _Words:
+    """All of an object that calls for a reconcile when it changes; the operator's own writes are no part of it."""
+
+    uid: str
+    generation: int
+    is_going: bool
+    asked: tuple[tuple[str, str], ...]
 
 
 class Heard:
@@ -20,12 +29,15 @@ class Heard:
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._handled: dict[Key, Fingerprint] = {}
+        self._handled: dict[Key, _Words] = {}
+        self._held: set[Key] = set()
         self._new: dict[Key, tuple[float, Document]] = {}
 
     def is_news(self, key: Key, document: Mapping[str, Any]) -> bool:
         """Whether the object changed in a way that calls for a reconcile."""
-        return self._handled.get(key) != _fingerprint(document)
+        # The finalizer comes by the operator's own hand, and goes by another's: `kubectl replace` drops it.
+        is_let_go = key in self._held and not has_finalizer(document)
+        return is_let_go or self._handled.get(key) != _words(document)
 
     def created(self, key: Key, document: Mapping[str, Any]) -> None:
         """An object came into being; it is kept for a moment, unless very many are."""
@@ -39,17 +51,23 @@ class Heard:
 
     def handled(self, key: Key, document: Mapping[str, Any]) -> None:
         """The object is being reconciled as it stands in the document."""
-        self._handled[key] = _fingerprint(document)
+        self._handled[key] = _words(document)
+        (self._held.add if has_finalizer(document) else self._held.discard)(key)
 
     def forget(self, key: Key) -> None:
         """The object is gone."""
         self._handled.pop(key, None)
+        self._held.discard(key)
         self._new.pop(key, None)
 
 
-def _fingerprint(document: Mapping[str, Any]) -> Fingerprint:
-    """All of an object that calls for a reconcile when it changes; the operator's own writes are no part of it."""
+def has_finalizer(document: Mapping[str, Any]) -> bool:
+    """Whether the object cannot go without the operator's word."""
+    return names.FINALIZER in (document["metadata"].get("finalizers") or ())
+
+
+def _words(document: Mapping[str, Any]) -> _Words:
     metadata = document["metadata"]
     annotations = metadata.get("annotations") or {}
     asked = tuple((name, annotations[name]) for name in _ASKED if name in annotations)
-    return metadata["uid"], metadata.get("generation", 1), "deletionTimestamp" in metadata, asked
+    return _Words(metadata["uid"], metadata.get("generation", 1), "deletionTimestamp" in metadata, asked)

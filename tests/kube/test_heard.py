@@ -1,0 +1,51 @@
+"""What is news of an object: an edit, a word of a person, a finalizer that went; and nothing that the operator wrote."""
+
+from typing import Any
+
+import pytest
+from tests.kube.desk import GOING, KEY, Document, configured
+
+from dynconfig.api import names
+from dynconfig.kube.heard import Heard
+
+
+def found(**about: Any) -> Document:
+    return configured({"a": "1"}, **about)
+
+
+@pytest.fixture
+def heard() -> Heard:
+    known = Heard(lambda: 0.0)
+    known.handled(KEY, found())
+    return known
+
+
+@pytest.mark.parametrize(
+    "annotation",
+    [names.ABANDON, names.APPROVE_GENERATION, names.RECONCILE_REQUESTED_AT],
+)
+def test_each_word_of_a_person_wakes_its_object(heard: Heard, annotation: str) -> None:
+    assert heard.is_news(KEY, found(annotations={annotation: "1"}))
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [found(generation=2), found(uid="uid-2"), found(metadata={"deletionTimestamp": GOING}), found(finalizers=[])],
+    ids=["edited", "another of the name", "going", "without its finalizer"],
+)
+def test_what_changed_is_news(heard: Heard, changed: Document) -> None:
+    assert heard.is_news(KEY, changed)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [found(), found(status={"observedGeneration": 1}), found(annotations={"team": "shop"})],
+    ids=["the same", "a report", "another annotation"],
+)
+def test_all_else_is_no_news(heard: Heard, changed: Document) -> None:
+    assert not heard.is_news(KEY, changed)
+
+
+def test_the_finalizer_that_the_operator_sets_is_no_news(heard: Heard) -> None:
+    heard.handled(KEY, found(finalizers=[]))
+    assert not heard.is_news(KEY, found())
