@@ -107,3 +107,14 @@ def test_an_alarm_that_fires_already_holds_a_change_back_unless_it_is_forced(wor
     generation = str(world.get(reader.name)["metadata"]["generation"])
     world.annotate(reader.name, "force-generation", generation)
     world.wait("it is written all the same", lambda: world.value("api/timeout") == "45")
+
+
+def test_a_generation_that_was_undone_is_taken_at_once_when_it_is_forced(world: World) -> None:
+    reader = declared(world)
+    alarm = alarm_of(world, reader)
+    reader.set_timeout("999")
+    world.wait_reason(reader.name, "Baking", "Unknown")
+    sound(world, alarm)
+    world.wait_reason(reader.name, "RolledBack")
+    world.annotate(reader.name, "force-generation", str(world.get(reader.name)["metadata"]["generation"]))
+    world.wait("it is written all the same", lambda: world.value("api/timeout") == "999", 10)

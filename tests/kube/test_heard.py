@@ -22,7 +22,7 @@ def heard() -> Heard:
 
 @pytest.mark.parametrize(
     "annotation",
-    [names.ABANDON, names.APPROVE_GENERATION, names.RECONCILE_REQUESTED_AT],
+    [names.ABANDON, names.APPROVE_GENERATION, names.FORCE_GENERATION, names.RECONCILE_REQUESTED_AT],
 )
 def test_each_word_of_a_person_wakes_its_object(heard: Heard, annotation: str) -> None:
     assert heard.is_news(KEY, found(annotations={annotation: "1"}))

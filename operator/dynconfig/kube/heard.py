@@ -11,7 +11,7 @@ from dynconfig.kube.client import Document
 FRESH_SECONDS = 1.0
 KEPT_NEW = 100
 
-_ASKED = (names.ABANDON, names.APPROVE_GENERATION, names.RECONCILE_REQUESTED_AT)
+_ASKED = (names.ABANDON, names.APPROVE_GENERATION, names.FORCE_GENERATION, names.RECONCILE_REQUESTED_AT)
 
 
 @dataclass(frozen=True, slots=True)
