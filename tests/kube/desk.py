@@ -47,7 +47,8 @@ class Desk:
     @property
     def reason(self) -> str:
         """Why it is Ready, or not."""
-        return str(next(iter(self.status.get("conditions") or ()), {}).get("reason", ""))
+        conditions = self.status.get("conditions")
+        return str(conditions[0]["reason"]) if conditions else ""
 
 
 def configured(

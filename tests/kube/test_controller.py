@@ -2,12 +2,15 @@
 
 import asyncio
 
+import pytest
 from aiohttp import web
+from tests.engine.toy import Toy
 from tests.kube.apiserver import status
 from tests.kube.desk import GOING, KEY, configured, desk
 
 from dynconfig.api import names
-from dynconfig.kube.heard import has_finalizer
+from dynconfig.engine.reconcile import Engine
+from dynconfig.kube.finalizer import has_finalizer
 
 
 async def refuse_events(request: web.Request) -> web.Response | None:
@@ -66,5 +69,57 @@ def test_an_object_of_which_nothing_was_written_can_be_deleted_without_the_opera
             found.applied(invalid)
             await found.server.until(lambda: found.reason == "InvalidSpec")
             assert not has_finalizer(found.server.objects[KEY])
+
+    asyncio.run(act())
+
+
+def test_an_object_that_took_the_name_before_the_old_one_was_known_to_be_gone_is_served() -> None:
+    async def act() -> None:
+        async with desk() as found:
+            old = configured({"a": "1"}, metadata={"deletionTimestamp": GOING})
+            new = configured({"b": "1"}, uid="uid-2", finalizers=[])
+
+            async def come_between(_request: web.Request) -> None:
+                # As `kubectl replace --force` does: all this is heard before the answer to the patch that let it go.
+                if not found.server.objects:
+                    found.says("DELETED", old)
+                    found.applied(new)
+
+            found.server.after = come_between
+            found.server.put(old)
+            found.says(None, old)
+            await found.server.until(lambda: "/app/b" in str(found.status.get("parameters")))
+            assert found.reason == "InSync"
+            assert list(found.toy.store) == ["/app/b"]
+
+    asyncio.run(act())
+
+
+class Forgetful(Engine):
+    """An engine that tells whom it has forgotten."""
+
+    def __init__(self, kind: Toy) -> None:
+        super().__init__(lambda _place: (kind,))
+        self.forgotten = asyncio.Queue[str]()
+
+    def forget(self, uid: str) -> None:
+        """Say so, too."""
+        super().forget(uid)
+        self.forgotten.put_nowait(uid)
+
+
+@pytest.mark.parametrize("is_followed", [False, True], ids=["gone", "another came"])
+def test_nothing_is_remembered_of_an_object_that_went_without_the_operator(is_followed: bool) -> None:
+    async def act() -> None:
+        engine = Forgetful(Toy())
+        async with desk(engine=engine) as found:
+            old = configured({"a": "1"}, finalizers=[])
+            found.applied(old)
+            await found.server.until(lambda: found.reason == "InSync")
+            del found.server.objects[KEY]
+            found.says("DELETED", old)
+            if is_followed:
+                found.applied(configured({"a": "1"}, uid="uid-2", finalizers=[]))
+            assert await asyncio.wait_for(engine.forgotten.get(), 5) == "uid-1"
 
     asyncio.run(act())

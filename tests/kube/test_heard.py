@@ -3,7 +3,8 @@
 from typing import Any
 
 import pytest
-from tests.kube.desk import GOING, KEY, Document, configured
+from tests.kube.apiserver import Document
+from tests.kube.desk import GOING, KEY, configured
 
 from dynconfig.api import names
 from dynconfig.kube.heard import Heard

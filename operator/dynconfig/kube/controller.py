@@ -22,7 +22,8 @@ from dynconfig.engine.signals import Signal
 from dynconfig.kube import sources as references
 from dynconfig.kube.client import ApiConflict, ApiRefused, ApiUnavailable, Document, Kube
 from dynconfig.kube.events import Recorder
-from dynconfig.kube.heard import Heard, has_finalizer
+from dynconfig.kube.finalizer import has_finalizer, hold, release
+from dynconfig.kube.heard import Heard
 from dynconfig.kube.metrics import Metrics
 from dynconfig.kube.spoken import Spoken
 from dynconfig.kube.timetable import LONGEST_BACKOFF, Timetable
@@ -82,6 +83,7 @@ class Controller:
         if event == "DELETED":
             self._times.wake(key)
             return
+        self._heard.noticed(key, document)
         self._on.listen(self._spoken.note(key, document))
         if not self._heard.is_news(key, document):
             return
@@ -141,11 +143,9 @@ class Controller:
     async def _reconcile(self, key: Key) -> str:
         # Where this fails, the next look is a whole one.
         said = self._spoken.take(key)
-        document = self._heard.take_created(key) or await self._on.kube.object(key)
+        document = await self._read(key)
         if document is None:
-            self._forget(key)
             return "Gone"
-        self._heard.handled(key, document)
         if "deletionTimestamp" in document["metadata"]:
             return await self._say_goodbye(key, document)
         if was_observed(document):
@@ -153,8 +153,6 @@ class Controller:
             document = await self._held(key, document)
         try:
             declaration = await self._declare(key, document)
-        except ApiRefused as error:
-            return await self._fail(key, document, AccessDenied(f"a Secret or ConfigMap cannot be read: {error}"))
         except DynConfigError as error:
             if isinstance(error, ApiUnavailable):
                 raise
@@ -167,10 +165,26 @@ class Controller:
         self._on.metrics.answered(self._on.now() - said.at)
         return reason
 
+    async def _read(self, key: Key) -> Document | None:
+        """The object as it stands, or None if it is gone."""
+        handled, spoken_of = self._heard.uids(key)
+        document = self._heard.take_created(key) or await self._on.kube.object(key)
+        if handled is not None and (document is None or document["metadata"]["uid"] != handled):
+            # It went without the operator's word: somebody took the finalizer off.
+            self._on.engine.forget(handled)
+        if document is None:
+            self._forget(key, spoken_of)
+        else:
+            self._heard.handled(key, document)
+        return document
+
     async def _declare(self, key: Key, document: Document) -> Declaration:
         wanted = sources(parse_spec(document))
         self._references.note(key, wanted)
-        read = await references.read(self._on.kube, key.namespace, wanted)
+        try:
+            read = await references.read(self._on.kube, key.namespace, wanted)
+        except ApiRefused as error:
+            raise AccessDenied(f"a Secret or ConfigMap cannot be read: {error}") from None
         made = partial(
             declare,
             document,
@@ -194,10 +208,7 @@ class Controller:
         """The finalizer before the first write to AWS, so that nothing written is ever lost sight of."""
         if has_finalizer(document):
             return document
-        metadata = document["metadata"]
-        finalizers = [*(metadata.get("finalizers") or ()), names.FINALIZER]
-        patch = {"metadata": {"finalizers": finalizers, "resourceVersion": metadata["resourceVersion"]}}
-        document = await self._on.kube.patch(key, patch)
+        document = await hold(self._on.kube, key, document)
         self._heard.handled(key, document)
         return document
 
@@ -220,7 +231,7 @@ class Controller:
 
     async def _say_goodbye(self, key: Key, document: Document) -> str:
         if not has_finalizer(document):
-            self._forget(key)
+            self._forget(key, document["metadata"]["uid"])
             return "Gone"
         declaration = declare_deletion(document, owner=self._owner(document), default_region=self._on.region)
         if (document["metadata"].get("annotations") or {}).get(names.ABANDON) == "true":
@@ -253,20 +264,23 @@ class Controller:
         )
 
     async def _release(self, key: Key, document: Document) -> None:
-        fresh = await self._on.kube.object(key)
-        if fresh is not None and fresh["metadata"]["uid"] == document["metadata"]["uid"]:
-            left = [name for name in fresh["metadata"].get("finalizers") or () if name != names.FINALIZER]
-            version = fresh["metadata"]["resourceVersion"]
-            await self._on.kube.patch(key, {"metadata": {"finalizers": left, "resourceVersion": version}})
-        self._on.engine.forget(document["metadata"]["uid"])
-        self._forget(key)
+        uid = document["metadata"]["uid"]
+        await release(self._on.kube, key, uid)
+        self._forget(key, uid)
 
-    def _forget(self, key: Key) -> None:
+    def _forget(self, key: Key, uid: str | None) -> None:
+        """The object of this uid is gone, or goes without the operator."""
         self._times.forget(key)
-        self._spoken.forget(key)
         self._references.forget(key)
         self._on.metrics.forget(key.namespace, key.name)
-        self._heard.forget(key)
+        self._heard.forget(key, uid)
+        if uid is not None:
+            self._on.engine.forget(uid)
+        if self._heard.is_taken_anew(key, uid):
+            # Another came into being before the API server had answered that this one is gone.
+            self._times.wake(key)
+        else:
+            self._spoken.forget(key)
 
     def _owner(self, document: Document) -> Owner:
         metadata = document["metadata"]

@@ -7,6 +7,7 @@ from typing import Any
 from dynconfig.api import names
 from dynconfig.engine.agenda import Key
 from dynconfig.kube.client import Document
+from dynconfig.kube.finalizer import has_finalizer
 
 FRESH_SECONDS = 1.0
 KEPT_NEW = 100
@@ -32,6 +33,20 @@ class Heard:
         self._handled: dict[Key, _Words] = {}
         self._held: set[Key] = set()
         self._new: dict[Key, tuple[float, Document]] = {}
+        self._spoken_of: dict[Key, str] = {}
+
+    def noticed(self, key: Key, document: Mapping[str, Any]) -> None:
+        """The API server spoke of the object as one that exists."""
+        self._spoken_of[key] = document["metadata"]["uid"]
+
+    def uids(self, key: Key) -> tuple[str | None, str | None]:
+        """The uid of the object as it was last reconciled, and of the one that the API server spoke of last."""
+        words = self._handled.get(key)
+        return words.uid if words else None, self._spoken_of.get(key)
+
+    def is_taken_anew(self, key: Key, uid: str | None) -> bool:
+        """Whether the API server has spoken of another object of that name after the one of this uid."""
+        return self._spoken_of.get(key, uid) != uid
 
     def is_news(self, key: Key, document: Mapping[str, Any]) -> bool:
         """Whether the object changed in a way that calls for a reconcile."""
@@ -54,16 +69,13 @@ class Heard:
         self._handled[key] = _words(document)
         (self._held.add if has_finalizer(document) else self._held.discard)(key)
 
-    def forget(self, key: Key) -> None:
-        """The object is gone."""
+    def forget(self, key: Key, uid: str | None) -> None:
+        """The object is gone; what was heard of another that has taken its name is kept."""
         self._handled.pop(key, None)
         self._held.discard(key)
-        self._new.pop(key, None)
-
-
-def has_finalizer(document: Mapping[str, Any]) -> bool:
-    """Whether the object cannot go without the operator's word."""
-    return names.FINALIZER in (document["metadata"].get("finalizers") or ())
+        if not self.is_taken_anew(key, uid):
+            self._new.pop(key, None)
+            self._spoken_of.pop(key, None)
 
 
 def _words(document: Mapping[str, Any]) -> _Words:
