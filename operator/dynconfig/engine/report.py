@@ -77,7 +77,7 @@ def starting(generation: int, now: float) -> dict[str, Any]:
 def patience_is_over(outcome: Outcome, previous: Mapping[str, Any], now: float) -> bool:
     """Whether a deletion has been failing for an hour, so that a way out should be offered."""
     since = previous.get("failingSince")
-    if not outcome.declaration.deleting or outcome.error is None or since is None:
+    if not outcome.declaration.deleting or outcome.error is None or outcome.applied or since is None:
         return False
     return now - datetime.strptime(since, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC).timestamp() >= PATIENCE_SECONDS
 
@@ -163,7 +163,8 @@ def _applied_generation(outcome: Outcome, before: _Before) -> int | None:
 def _failing_since(outcome: Outcome, before: _Before) -> str | None:
     if not outcome.declaration.deleting or outcome.error is None:
         return None
-    return before.previous.get("failingSince") or before.now
+    # What gets on, however slowly, is not failing.
+    return before.now if outcome.applied else before.previous.get("failingSince") or before.now
 
 
 def _counts(outcome: Outcome) -> Counts:
