@@ -122,7 +122,7 @@ def _quota(text: str) -> dict[str, float]:
 
 def _number(own: Mapping[str, str], name: str, default: int, lowest: int, highest: int) -> int:
     text = own.get(name, str(default))
-    if not text.isdigit() or not lowest <= int(text) <= highest:
+    if not re.fullmatch(r"[0-9]{1,9}", text) or not lowest <= int(text) <= highest:
         raise BadSetting(f"DYNCONFIG_{name}: {text!r} is not a whole number from {lowest} to {highest}")
     return int(text)
 

@@ -77,6 +77,8 @@ def test_quotas_are_read_as_calls_a_second() -> None:
         ("DYNCONFIG_BOUNDARY", "my-boundary"),
         ("DYNCONFIG_BOUNDARY", "arn:aws:iam::123456789012:role/r"),
         ("DYNCONFIG_WORKERS", "0"),
+        ("DYNCONFIG_WORKERS", "²"),
+        ("DYNCONFIG_WORKERS", "9" * 5000),
         ("DYNCONFIG_TURN_SECONDS", "-1"),
         ("DYNCONFIG_METRICS_PORT", "70000"),
         ("DYNCONFIG_LOG_LEVEL", "loud"),

@@ -138,6 +138,7 @@ def test_tags_of_the_parameter_win_over_those_of_the_object() -> None:
         ({"dynconfig.dev/reconcile-requested-at": "1"}, {}, True),
         ({"dynconfig.dev/reconcile-requested-at": "1"}, {"lastHandledReconcileAt": "1"}, False),
         ({"dynconfig.dev/reconcile-requested-at": "2"}, {"lastHandledReconcileAt": "1"}, True),
+        ({"dynconfig.dev/reconcile-requested-at": "x" * 300}, {"lastHandledReconcileAt": "x" * 256}, False),
     ],
 )
 def test_a_fresh_look_is_had_once_for_each_request(
@@ -146,7 +147,7 @@ def test_a_fresh_look_is_had_once_for_each_request(
     assert resolved([], annotations=annotations, status=status).requested is is_requested
 
 
-@pytest.mark.parametrize("text", ["", "x", "-1", "1.5"])
+@pytest.mark.parametrize("text", ["", "x", "-1", "1.5", "²", "9" * 5000])
 def test_an_approval_that_is_no_number_approves_nothing(text: str) -> None:
     assert resolved([], annotations={"dynconfig.dev/approve-generation": text}).approved_generation is None
 

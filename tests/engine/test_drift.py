@@ -51,6 +51,10 @@ def test_the_author_that_aws_keeps_counts_more_than_the_one_in_an_event() -> Non
     assert told(drifted(pair, heard={"t": JANE}))[0]["lastModifiedBy"] == "arn:aws:iam::1:user/joe"
 
 
+def test_a_long_name_of_an_author_is_shortened() -> None:
+    assert told(drifted(*sirens(1), heard={"s0": JANE + "x" * 600}))[0]["lastModifiedBy"] == (JANE + "x" * 600)[:512]
+
+
 def test_an_event_says_who_it_was() -> None:
     (note,) = notes.of(drifted(*sirens(1), heard={"s0": JANE}), {}, 1.8e9)
     assert note.message == f"Siren s0: level is 2, declared 1 (by {JANE})"

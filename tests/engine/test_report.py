@@ -109,6 +109,24 @@ def test_drift_that_is_reported_is_left_alone_though_the_finalizer_was_taken_off
     assert toy.values["/app/a"] == "by hand"
 
 
+def test_many_long_names_make_no_report_that_kubernetes_refuses() -> None:
+    values = {f"{'n' * 490}{number}": "1" for number in range(5)}
+    toy = Toy()
+    about: dict[str, Any] = {"path": "/" + "p" * 395, "driftPolicy": "Report"}
+    before = status_of(toy.engine().run(declared(values, **about)))
+    for name in values:
+        toy.by_hand(f"{about['path']}/{name}")
+    found = status_of(toy.engine().run(declared(values, status=before, **about)), before)
+    assert len({item["type"]: item for item in found["conditions"]}["Drifted"]["message"]) == 4096
+
+
+def test_a_long_request_is_echoed_shortened() -> None:
+    asked = "x" * 300
+    outcome = Toy().engine().run(declared(VALUES))
+    assert report.status(outcome, {}, NOW, asked)["lastHandledReconcileAt"] == "x" * 256
+    assert report.failure(Refused("no"), 1, {}, NOW, asked)["lastHandledReconcileAt"] == "x" * 256
+
+
 def test_corrected_drift_is_not_in_status_but_in_notes() -> None:
     toy, before = drifting()
     outcome = toy.engine().run(declared(VALUES, status=before))
@@ -167,16 +185,6 @@ def test_after_an_hour_of_failing_to_delete_a_way_out_is_offered() -> None:
     assert "annotate dcfg myapp dynconfig.dev/abandon=true" in hopeless["conditions"][0]["message"]
 
 
-def test_the_inventory_of_an_abandoned_object_names_all_that_stays() -> None:
-    note = notes.abandoned(goodbye(VALUES))
-    assert note.reason == "Abandoned"
-    assert "/app/a, /app/b" in note.message
-
-
-def test_the_first_status_claims_nothing() -> None:
-    status = report.starting(1, NOW)
-    assert conditions(status) == {"Ready": ("Unknown", "Applying"), "Reconciling": ("True", "Applying")}
-    assert "appliedGeneration" not in status
 def test_a_deletion_that_gets_on_is_not_called_failing() -> None:
     values = {f"p{number:03}": "1" for number in range(120)}
     toy = Toy()
@@ -191,3 +199,13 @@ def test_a_deletion_that_gets_on_is_not_called_failing() -> None:
     assert conditions(status)["Ready"] == ("False", "DeletionFailing")
 
 
+def test_the_inventory_of_an_abandoned_object_names_all_that_stays() -> None:
+    note = notes.abandoned(goodbye(VALUES))
+    assert note.reason == "Abandoned"
+    assert "/app/a, /app/b" in note.message
+
+
+def test_the_first_status_claims_nothing() -> None:
+    status = report.starting(1, NOW)
+    assert conditions(status) == {"Ready": ("Unknown", "Applying"), "Reconciling": ("True", "Applying")}
+    assert "appliedGeneration" not in status

@@ -10,6 +10,8 @@ from dynconfig.api.parameter import MAX_PARAMETERS
 
 MAX_DRIFT = 100
 MESSAGE_LENGTH = 4096
+AUTHOR_LENGTH = 512
+REQUEST_LENGTH = 256
 
 
 class ConditionType(StrEnum):
@@ -89,7 +91,7 @@ class Drift(Model):
     """What AWS says, shortened."""
     since: Annotated[str, Field(json_schema_extra={"format": "date-time"})]
     """When the operator first saw it."""
-    last_modified_by: Annotated[str | None, Field(max_length=512)] = None
+    last_modified_by: Annotated[str | None, Field(max_length=AUTHOR_LENGTH)] = None
     """Who changed it, where AWS tells."""
 
 
@@ -201,7 +203,7 @@ class DynamicConfigStatus(Model):
     """The AWS region in use."""
     last_observed_time: Annotated[str | None, Field(json_schema_extra={"format": "date-time"})] = None
     """When AWS was last looked at: this report is true as of then."""
-    last_handled_reconcile_at: Annotated[str | None, Field(max_length=256)] = None
+    last_handled_reconcile_at: Annotated[str | None, Field(max_length=REQUEST_LENGTH)] = None
     """The last value of the annotation dynconfig.dev/reconcile-requested-at that was handled."""
     failing_since: Annotated[str | None, Field(json_schema_extra={"format": "date-time"})] = None
     """Since when deletion has been failing without a success."""

@@ -1,5 +1,6 @@
 """Turns an object and the Secrets it refers to into a Declaration: checked as a whole, before anything is written."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -12,7 +13,7 @@ from dynconfig.api import names
 from dynconfig.api.alarms import region_of
 from dynconfig.api.parameter import ParameterSpec, ParameterType
 from dynconfig.api.spec import DeletionPolicy, DynamicConfigSpec
-from dynconfig.api.status import MAX_DRIFT
+from dynconfig.api.status import MAX_DRIFT, REQUEST_LENGTH
 from dynconfig.engine.checking import findings, findings_of, source_of, told, value_of
 from dynconfig.engine.declaration import Applied, Declaration, DeclaredParameter, Place, ReadSource, Source
 from dynconfig.engine.errors import InvalidSpec, PathNotAllowed, SourceMissing
@@ -142,7 +143,9 @@ def was_observed(document: Mapping[str, Any]) -> bool:
 def is_requested(document: Mapping[str, Any]) -> bool:
     """Whether a fresh look was asked for by annotation and not had yet."""
     wanted = (document["metadata"].get("annotations") or {}).get(names.RECONCILE_REQUESTED_AT)
-    return wanted is not None and wanted != (document.get("status") or {}).get("lastHandledReconcileAt")
+    return wanted is not None and wanted[:REQUEST_LENGTH] != (document.get("status") or {}).get(
+        "lastHandledReconcileAt"
+    )
 
 
 def _rollout(spec: DynamicConfigSpec, metadata: Mapping[str, Any]) -> Rollout | None:
@@ -212,4 +215,5 @@ def _moment(text: str) -> float:
 
 
 def _number(text: str | None) -> int | None:
-    return int(text) if text and text.isdigit() else None
+    # A generation has 64 bits.
+    return int(text) if text and re.fullmatch(r"[0-9]{1,19}", text) else None

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from dynconfig.api.status import MAX_DRIFT, Drift
+from dynconfig.api.status import AUTHOR_LENGTH, MAX_DRIFT, Drift
 from dynconfig.engine.outcome import Outcome
 from dynconfig.engine.plan import Difference, Step, Update
 from dynconfig.engine.resource import Versioned
@@ -40,4 +40,5 @@ def author(step: Step, outcome: Outcome) -> str | None:
     """Who changed a resource behind our back, where AWS told."""
     observed = step.change.observed if isinstance(step.change, Update) else None
     by_aws = observed.modified_by if isinstance(observed, Versioned) else None
-    return by_aws or outcome.declaration.heard.get(step.resource.name) or None
+    who = by_aws or outcome.declaration.heard.get(step.resource.name)
+    return who[:AUTHOR_LENGTH] if who else None

@@ -6,6 +6,8 @@ from typing import Any
 
 from dynconfig.api.status import (
     MAX_DRIFT,
+    MESSAGE_LENGTH,
+    REQUEST_LENGTH,
     Condition,
     ConditionType,
     Counts,
@@ -52,7 +54,7 @@ def status(outcome: Outcome, previous: Mapping[str, Any], now: float, requested_
             **progress.of(outcome, previous, before.now),
             region=outcome.declaration.place.region,
             last_observed_time=_last_observed(outcome, before),
-            last_handled_reconcile_at=requested_at,
+            last_handled_reconcile_at=_echo(requested_at),
             failing_since=_failing_since(outcome, before),
         )
     )
@@ -108,7 +110,7 @@ def _conditions(verdict: Verdict, generation: int, before: _Before, drift: Seque
                 "type": kind,
                 "status": value,
                 "reason": reason,
-                "message": message,
+                "message": message[:MESSAGE_LENGTH],
                 "lastTransitionTime": before.since(kind, value),
                 "observedGeneration": generation,
             }
@@ -138,7 +140,7 @@ def _kept(verdict: Verdict, generation: int, before: _Before, requested_at: str 
     conditions = _conditions(verdict, generation, before, drift)
     kept = {key: value for key, value in before.previous.items() if key != "lastHandledReconcileAt"}
     fresh = DynamicConfigStatus(
-        observed_generation=generation, conditions=conditions, last_handled_reconcile_at=requested_at
+        observed_generation=generation, conditions=conditions, last_handled_reconcile_at=_echo(requested_at)
     )
     return {**kept, **_document(fresh)}
 
@@ -146,6 +148,10 @@ def _kept(verdict: Verdict, generation: int, before: _Before, requested_at: str 
 def _document(model: DynamicConfigStatus) -> dict[str, Any]:
     document = model.model_dump(mode="json", by_alias=True, exclude_none=True)
     return {key: value for key, value in document.items() if value != [] or key == "conditions"}
+
+
+def _echo(requested_at: str | None) -> str | None:
+    return requested_at[:REQUEST_LENGTH] if requested_at else requested_at
 
 
 def _last_observed(outcome: Outcome, before: _Before) -> str:
