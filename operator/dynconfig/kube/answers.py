@@ -94,9 +94,12 @@ def unavailable(error: Exception) -> ApiUnavailable:
 
 
 def watched(event: Document) -> tuple[str, Document]:
-    """Type of a watch's event, and the object. Raises WatchExpired."""
+    """Type of a watch's event, and the object. Raises WatchExpired; ApiUnavailable where the watch ends otherwise."""
     if event["type"] == "ERROR":
-        raise WatchExpired(str(event["object"].get("message", "")))
+        message = str(event["object"].get("message", ""))
+        if event["object"].get("code") == 410:
+            raise WatchExpired(message)
+        raise ApiUnavailable(f"the Kubernetes API server ended a watch: {message}")
     return event["type"], event["object"]
 
 

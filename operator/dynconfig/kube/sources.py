@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import random
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from dynconfig.engine.agenda import Key
@@ -12,7 +13,12 @@ from dynconfig.kube.client import ApiRefused, ApiUnavailable, Kube, WatchExpired
 
 log = logging.getLogger(__name__)
 
-RETRY_SECONDS = 2.0
+# A watch that ends sooner brought nothing that a list had not brought.
+WORTHWHILE_SECONDS = 1.0
+FIRST_PAUSE = 2.0
+LONGEST_PAUSE = 60.0
+
+Sleep = Callable[[float], Awaitable[None]]
 
 Place = tuple[str, str, str]
 """Kind, namespace and name of a Secret or ConfigMap."""
@@ -71,20 +77,43 @@ class References:
                 self.changed(place, "")
 
 
-async def watch(kube: Kube, references: References, kind: str, namespace: str | None) -> None:
+class Pauses:
+    """Between two watches: none after one that lived, ever longer ones after those that came to nothing."""
+
+    def __init__(self) -> None:
+        self._vain = 0
+
+    def after(self, lived: float, *, is_failed: bool) -> float:
+        """Seconds to wait after a watch that lived so long."""
+        if lived >= WORTHWHILE_SECONDS:
+            self._vain = 0
+            if not is_failed:
+                return 0.0
+        self._vain += 1
+        longest = min(FIRST_PAUSE * 2 ** min(self._vain - 1, 10), LONGEST_PAUSE)
+        return random.uniform(longest / 2, longest)  # noqa: S311 - not a secret
+
+
+async def watch(
+    kube: Kube, references: References, kind: str, namespace: str | None, sleep: Sleep = asyncio.sleep
+) -> None:
     """Follow all Secrets or ConfigMaps by their metadata, for ever; a refusal by RBAC ends it with a warning."""
+    pauses, loop, version = Pauses(), asyncio.get_running_loop(), ""
     while True:
+        began, is_failed = float("inf"), False
         try:
-            version = await _list(kube, references, kind, namespace)
-            await _follow(kube, references, kind, namespace, version)
+            version = version or await _list(kube, references, kind, namespace)
+            began = loop.time()
+            version = await _follow(kube, references, kind, namespace, version)
         except WatchExpired:
-            continue
+            version = ""
         except ApiUnavailable as error:
             log.warning("Watching of %ss is interrupted: %s", kind, error)
-            await asyncio.sleep(RETRY_SECONDS)
+            version, is_failed = "", True
         except ApiRefused as error:
             log.warning("%ss cannot be watched, so their changes are seen at the resync only: %s", kind, error)
             return
+        await sleep(pauses.after(loop.time() - began, is_failed=is_failed))
 
 
 async def _list(kube: Kube, references: References, kind: str, namespace: str | None) -> str:
@@ -98,12 +127,13 @@ async def _list(kube: Kube, references: References, kind: str, namespace: str | 
     return version
 
 
-async def _follow(kube: Kube, references: References, kind: str, namespace: str | None, version: str) -> None:
-    while True:
-        async for event, metadata in kube.watch_metadata(kind, namespace, version):
-            version = metadata["resourceVersion"]
-            if event != "BOOKMARK":
-                references.changed(_place(kind, metadata), "" if event == "DELETED" else version)
+async def _follow(kube: Kube, references: References, kind: str, namespace: str | None, version: str) -> str:
+    """Tell of all changes until the server ends the watch; answers the version to go on from."""
+    async for event, metadata in kube.watch_metadata(kind, namespace, version):
+        version = metadata["resourceVersion"]
+        if event != "BOOKMARK":
+            references.changed(_place(kind, metadata), "" if event == "DELETED" else version)
+    return version
 
 
 def _place(kind: str, metadata: Mapping[str, Any]) -> Place:

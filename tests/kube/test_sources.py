@@ -1,0 +1,109 @@
+"""Watching Secrets and ConfigMaps: whatever the API server does, it is asked again, and not in a hurry."""
+
+import asyncio
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import pytest
+from aiohttp import web
+from tests.kube.apiserver import serving, status, streamed
+from tests.kube.desk import KEY
+
+from dynconfig.engine.declaration import Source
+from dynconfig.kube import sources
+
+
+class Enough(Exception):
+    """The test has seen what it wanted."""
+
+
+@dataclass
+class Pauses:
+    """Takes the place of sleeping; the test is over after some of them."""
+
+    until: int
+    taken: list[float] = field(default_factory=list)
+
+    async def __call__(self, seconds: float) -> None:
+        """Write it down."""
+        self.taken.append(seconds)
+        if len(self.taken) == self.until:
+            raise Enough
+
+
+def error(code: int) -> bytes:
+    """What a watch ends with."""
+    told = {"kind": "Status", "code": code, "message": "etcdserver: no leader"}
+    return json.dumps({"type": "ERROR", "object": told}).encode()
+
+
+def followed(
+    answer: Callable[[web.Request], web.StreamResponse | bytes | None], pauses: int
+) -> tuple[list[str], list[float]]:
+    """What was asked of the API server until so many pauses were made, and how long they were."""
+    asked: list[str] = []
+    taken = Pauses(pauses)
+
+    async def serve(request: web.Request) -> web.StreamResponse:
+        asked.append("watch" if "watch" in request.query else "list")
+        if asked[-1] == "list":
+            return web.json_response({"metadata": {"resourceVersion": "1"}, "items": []})
+        found = answer(request)
+        return found if isinstance(found, web.StreamResponse) else await streamed(request, *([found] if found else []))
+
+    async def act() -> None:
+        async with serving(serve) as kube:
+            await sources.watch(kube, sources.References(lambda _key: None), "Secret", None, taken)
+
+    with pytest.raises(Enough):
+        asyncio.run(act())
+    return asked, taken.taken
+
+
+def test_a_watch_that_ends_at_once_is_opened_again_after_longer_and_longer_times() -> None:
+    asked, pauses = followed(lambda _request: None, 12)
+    assert asked == ["list", *["watch"] * 12]
+    assert 1 <= pauses[0] <= 2
+    assert max(pauses) <= 60
+    assert pauses[-1] >= 30
+
+
+@pytest.mark.parametrize("answer", [error(500), status(500, "etcdserver: no leader")], ids=["event", "answer"])
+def test_a_server_that_fails_is_not_asked_for_all_secrets_again_and_again(answer: web.Response | bytes) -> None:
+    asked, pauses = followed(lambda _request: answer, 1)
+    assert asked == ["list", "watch"]
+    assert pauses[0] >= 1
+
+
+def test_only_a_version_that_is_gone_makes_it_list_anew() -> None:
+    asked, _pauses = followed(lambda _request: error(410), 3)
+    assert asked == ["list", "watch"] * 3
+
+
+def test_a_watch_that_lived_is_opened_again_without_a_pause() -> None:
+    pauses = sources.Pauses()
+    first = [pauses.after(0.1, is_failed=False) for _ in range(5)]
+    assert first[-1] > first[0]
+    assert pauses.after(240.0, is_failed=False) == 0
+    assert 1 <= pauses.after(240.0, is_failed=True) <= 2
+
+
+def test_a_change_wakes_those_who_refer_to_it() -> None:
+    woken: list[object] = []
+    references = sources.References(woken.append)
+    references.note(KEY, [Source("Secret", "db", "password")])
+    changed = {"metadata": {"name": "db", "namespace": "shop", "resourceVersion": "2"}}
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        if "watch" in request.query:
+            return await streamed(request, json.dumps({"type": "MODIFIED", "object": changed}).encode())
+        return web.json_response({"metadata": {"resourceVersion": "1"}, "items": []})
+
+    async def act() -> None:
+        async with serving(answer) as kube:
+            await sources.watch(kube, references, "Secret", None, Pauses(1))
+
+    with pytest.raises(Enough):
+        asyncio.run(act())
+    assert woken == [KEY]
