@@ -127,7 +127,7 @@ class Kube:
             ) as response:
                 if response.status >= 400:
                     refuse(response.status, await response.read())
-                async for line in response.content:
+                async for line in lines(response.content):
                     event, changed = watched(json.loads(line))
                     yield event, changed["metadata"]
         except (aiohttp.ClientError, TimeoutError) as error:
@@ -190,6 +190,17 @@ class Kube:
             response.release()
             self._authorization = None
         raise AssertionError("unreachable")
+
+
+async def lines(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
+    """Whole lines however long they are, where aiohttp itself gives up at half a megabyte: objects may be larger."""
+    begun: list[bytes] = []
+    async for chunk in content.iter_any():
+        first, *more = chunk.split(b"\n")
+        begun.append(first)
+        for begins in more:
+            yield b"".join(begun)
+            begun = [begins]
 
 
 def _authorization(user: User) -> str | None:
