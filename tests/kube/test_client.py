@@ -2,9 +2,16 @@
 
 import asyncio
 import json
+import sys
+from pathlib import Path
 
+import pytest
 from aiohttp import web
-from tests.kube.apiserver import serving, streamed
+from lightkube.config.models import User, UserExec
+from tests.kube.apiserver import kube_at, serving, streamed
+from tests.kube.desk import KEY
+
+from dynconfig.kube.client import ApiUnavailable
 
 META = {"name": "x", "namespace": "team", "resourceVersion": "2"}
 
@@ -42,3 +49,34 @@ def test_a_line_that_was_cut_off_is_not_taken_for_one() -> None:
             return [item["resourceVersion"] async for _, item in kube.watch_metadata("ConfigMap", None, "1")]
 
     assert asyncio.run(act()) == ["2"]
+
+
+NO_PLUGIN = UserExec(apiVersion="client.authentication.k8s.io/v1beta1", command="/nowhere/get-token")
+
+
+def plugin(program: str) -> UserExec:
+    return UserExec(apiVersion="client.authentication.k8s.io/v1beta1", command=sys.executable, args=["-c", program])
+
+
+@pytest.mark.parametrize(
+    "user",
+    [
+        User(exec=NO_PLUGIN),
+        User(exec=plugin("raise SystemExit('the SSO session has expired')")),
+        User(exec=plugin("print('not JSON')")),
+        User(exec=plugin("print('{}')")),
+        User(token_file="/nowhere/token"),
+        User(token_file=str(Path(__file__).parent)),
+    ],
+    ids=["no plugin", "plugin fails", "plugin babbles", "plugin has none", "no file", "a folder"],
+)
+def test_credentials_that_cannot_be_had_now_may_be_had_later(user: User) -> None:
+    async def act() -> None:
+        kube = kube_at(1, user)
+        try:
+            await kube.object(KEY)
+        finally:
+            await kube.close()
+
+    with pytest.raises(ApiUnavailable, match="no credentials for the Kubernetes API server"):
+        asyncio.run(act())

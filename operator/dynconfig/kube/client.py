@@ -10,6 +10,7 @@ import httpx2
 from lightkube.config.client_adapter import user_auth, verify_cluster
 from lightkube.config.kubeconfig import SingleConfig
 from lightkube.config.models import User
+from lightkube.core.exceptions import ConfigError
 
 from dynconfig.engine.agenda import Key
 from dynconfig.kube.answers import (
@@ -62,7 +63,11 @@ class Kube:
     async def authorization(self) -> str | None:
         """The Authorization header: a token, what its file holds, or what a plugin says (`aws eks get-token`)."""
         if self._authorization is None:
-            self._authorization = await asyncio.to_thread(_authorization, self._user)
+            try:
+                self._authorization = await asyncio.to_thread(_authorization, self._user)
+            except (ConfigError, OSError, ValueError, KeyError, TypeError) as error:
+                # A plugin that fails, or answers with something else; a file that is not there. They may be there later.
+                raise ApiUnavailable(f"no credentials for the Kubernetes API server: {error!r}") from None
         return self._authorization
 
     async def cluster_id(self) -> str:
