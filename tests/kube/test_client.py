@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 from lightkube.config.models import User, UserExec
-from tests.kube.apiserver import kube_at, serving, streamed
+from tests.kube.apiserver import kube_at, serving, status, streamed
 from tests.kube.desk import KEY
 
-from dynconfig.kube.client import ApiUnavailable
+from dynconfig.kube.client import ApiRefused, ApiUnavailable
 
 META = {"name": "x", "namespace": "team", "resourceVersion": "2"}
 
@@ -79,4 +79,28 @@ def test_credentials_that_cannot_be_had_now_may_be_had_later(user: User) -> None
             await kube.close()
 
     with pytest.raises(ApiUnavailable, match="no credentials for the Kubernetes API server"):
+        asyncio.run(act())
+
+
+@pytest.mark.parametrize(
+    ("code", "message", "expected"),
+    [
+        (413, "Request entity too large: limit is 3145728", ApiRefused),
+        (500, "etcdserver: request is too large", ApiRefused),
+        (500, "rpc error: trying to send message larger than max (2202332 vs. 2097152)", ApiRefused),
+        (500, "etcdserver: no leader", ApiUnavailable),
+        (503, "service unavailable", ApiUnavailable),
+    ],
+)
+def test_what_is_too_large_is_not_tried_again_as_if_it_would_pass(
+    code: int, message: str, expected: type[Exception]
+) -> None:
+    async def act() -> None:
+        async def answer(_request: web.Request) -> web.StreamResponse:
+            return status(code, message)
+
+        async with serving(answer) as kube:
+            await kube.patch_status(KEY, {"status": {}})
+
+    with pytest.raises(expected, match=message.partition("(")[0]):
         asyncio.run(act())

@@ -19,6 +19,7 @@ OBJECTS = f"/apis/{names.GROUP}/{names.VERSION}"
 PAGE = 500
 # The API server ends watches after minutes by itself; silence for longer means that the connection is dead.
 WATCH_SECONDS = 240
+_TOO_LARGE = ("request is too large", "message larger than max")
 
 
 class ApiUnavailable(Retryable):
@@ -83,7 +84,9 @@ def refuse(status: int, content: bytes) -> None:
         raise ApiConflict(f"the object was changed meanwhile: {message}", delay=0.2)
     if status == 410:
         raise WatchExpired(message)
-    if status in (408, 429) or status >= 500:
+    # What etcd does not take for its size comes as a fault of the server's, and will be as large next time.
+    is_too_large = any(words in message for words in _TOO_LARGE)
+    if (status in (408, 429) or status >= 500) and not is_too_large:
         raise ApiUnavailable(f"the Kubernetes API server answered {status}: {message}")
     raise ApiRefused(status, message)
 
