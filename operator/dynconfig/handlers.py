@@ -17,9 +17,10 @@ from dynconfig.engine.declaration import Place
 from dynconfig.engine.signals import Signal
 from dynconfig.kube import sources
 from dynconfig.kube.client import ApiUnavailable, Kube
-from dynconfig.kube.controller import Controller, Surroundings
+from dynconfig.kube.controller import Controller
 from dynconfig.kube.events import Recorder
 from dynconfig.kube.metrics import Metrics
+from dynconfig.kube.surroundings import Surroundings
 from dynconfig.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -95,6 +96,7 @@ async def start(memo: kopf.Memo, **_: Any) -> None:
         cluster=cluster,
         region=memo.region,
         paths_of=settings.paths_of,
+        is_region=wiring.knows_region(settings),
         now=time.time,
         clock=time.monotonic,
         turn_seconds=settings.turn_seconds,

@@ -115,6 +115,7 @@ class Planner:
             default_region=self._region,
             read=read,
             allowed_paths=self._settings.paths_of(namespace),
+            is_region=wiring.knows_region(self._settings),
         )
 
     def _goodbye(self, document: Document, known: Known) -> Declaration:

@@ -15,6 +15,7 @@ from dynconfig.aws.package import package
 from dynconfig.aws.patterns import event_rules
 from dynconfig.aws.postman import Hear, Postman, PostOffice
 from dynconfig.aws.quota import Quota
+from dynconfig.aws.regions import regions
 from dynconfig.aws.session import Count, Session
 from dynconfig.aws.tagged import TaggedAlarms, TaggedParameters
 from dynconfig.engine.arns import Arns
@@ -67,6 +68,11 @@ def default_region(settings: Settings) -> str:
     if region is None:
         raise BadSetting(NO_REGION)
     return region
+
+
+def knows_region(settings: Settings) -> Callable[[str], bool]:
+    """Tells whether AWS has a region of a name; an emulator has any."""
+    return lambda region: settings.is_emulated or region in regions()
 
 
 def session(settings: Settings, count: Count = lambda *_: None) -> Session:

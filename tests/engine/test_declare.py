@@ -21,9 +21,9 @@ REFERRING: list[dict[str, Any]] = [
 
 
 def resolved(parameters: list[dict[str, Any]], texts: dict[Source, str] = TEXTS, **about: Any) -> Declaration:
-    allowed = about.pop("allowed_paths", ())
+    rules = {name: about.pop(name) for name in ("allowed_paths", "is_region") if name in about}
     written = document({}, parameters=parameters, **about)
-    return declare(written, owner=OWNER, default_region="eu-west-1", read=texts.get, allowed_paths=allowed)
+    return declare(written, owner=OWNER, default_region="eu-west-1", read=texts.get, **rules)
 
 
 def test_values_come_from_where_they_are_said_to() -> None:
@@ -121,6 +121,14 @@ def test_a_namespace_keeps_to_its_paths(allowed: tuple[str, ...], is_allowed: bo
     else:
         with pytest.raises(PathNotAllowed, match="may use paths below /ap"):
             resolved([], allowed_paths=allowed)
+
+
+def test_a_region_that_aws_does_not_have_is_refused() -> None:
+    with pytest.raises(InvalidSpec, match=r"spec\.region: zz-nowhere-1 is no region of AWS"):
+        resolved([], region="zz-nowhere-1", is_region=lambda _region: False)
+    # What the operator was set up with is nobody's invention.
+    assert resolved([], region="eu-west-1", is_region=lambda _region: False).place.region == "eu-west-1"
+    assert resolved([], region="us-east-1", is_region=lambda region: region == "us-east-1").place.region == "us-east-1"
 
 
 def test_tags_of_the_parameter_win_over_those_of_the_object() -> None:

@@ -12,9 +12,10 @@ from tests.engine.toy import Toy, document
 from tests.kube.apiserver import ApiServer, Document, serving
 
 from dynconfig.engine.agenda import Agenda, Key
-from dynconfig.kube.controller import Controller, Surroundings
+from dynconfig.kube.controller import Controller
 from dynconfig.kube.events import Recorder
 from dynconfig.kube.metrics import Metrics
+from dynconfig.kube.surroundings import Surroundings
 
 KEY = Key("shop", "myapp")
 GOING = "2027-01-15T08:00:00Z"
@@ -73,6 +74,7 @@ async def desk(**surroundings: Any) -> AsyncIterator[Desk]:
             "cluster": "cluster",
             "region": REGION,
             "paths_of": lambda _namespace: (),
+            "is_region": lambda region: region in ("eu-west-1", "us-east-1"),
             "now": time.time,
             "clock": time.monotonic,
             "turn_seconds": 15.0,

@@ -1,14 +1,17 @@
 """How objects are served: with their finalizer, in spite of refused Events, and none taken for another."""
 
 import asyncio
+import time
+from typing import Any
 
 import pytest
 from aiohttp import web
 from tests.engine.toy import Toy
 from tests.kube.apiserver import status
-from tests.kube.desk import GOING, KEY, configured, desk
+from tests.kube.desk import GOING, KEY, REGION, configured, desk
 
 from dynconfig.api import names
+from dynconfig.engine.moment import timestamp
 from dynconfig.engine.reconcile import Engine
 from dynconfig.kube.finalizer import has_finalizer
 
@@ -121,5 +124,35 @@ def test_nothing_is_remembered_of_an_object_that_went_without_the_operator(is_fo
             if is_followed:
                 found.applied(configured({"a": "1"}, uid="uid-2", finalizers=[]))
             assert await asyncio.wait_for(engine.forgotten.get(), 5) == "uid-1"
+
+    asyncio.run(act())
+
+
+@pytest.mark.parametrize(
+    ("spec", "reason"),
+    [({"path": "/other"}, "PathNotAllowed"), ({"region": "zz-nowhere-1"}, "InvalidSpec")],
+    ids=["path", "region"],
+)
+def test_events_are_heard_only_where_an_object_was_accepted(spec: dict[str, Any], reason: str) -> None:
+    async def act() -> None:
+        async with desk(paths_of=lambda _namespace: ("/app",)) as found:
+            refused = configured({"a": "1"}, finalizers=[], **{"region": "us-east-1", **spec})
+            found.applied(refused)
+            await found.server.until(lambda: found.reason == reason)
+            assert found.listened == []
+            found.applied({**refused, "spec": {**refused["spec"], "path": "/app", "region": "us-east-1"}})
+            found.controller.wake(KEY)
+            await found.server.until(lambda: found.reason == "InSync")
+            assert found.listened == ["us-east-1"]
+
+    asyncio.run(act())
+
+
+def test_after_a_restart_events_are_heard_before_the_next_resync() -> None:
+    async def act() -> None:
+        async with desk() as found:
+            seen = {"lastObservedTime": timestamp(time.time()), "observedGeneration": 1}
+            found.says(None, configured({"a": "1"}, status=seen))
+            assert found.listened == [REGION]
 
     asyncio.run(act())

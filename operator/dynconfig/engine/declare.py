@@ -1,7 +1,7 @@
 """Turns an object and the Secrets it refers to into a Declaration: checked as a whole, before anything is written."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -51,6 +51,7 @@ def declare(
     default_region: str,
     read: ReadSource,
     allowed_paths: tuple[str, ...] = (),
+    is_region: Callable[[str], bool] = lambda _region: True,
 ) -> Declaration:
     """The declaration of an object.
 
@@ -58,6 +59,7 @@ def declare(
     """
     spec = parse_spec(document)
     _check_path(spec.path, allowed_paths, owner.namespace)
+    _check_region(spec, default_region, is_region)
     parameters = _resolve(spec, read)
     metadata, annotations = document["metadata"], document["metadata"].get("annotations") or {}
     function, region, applied = spec.function, spec.region or default_region, applied_of(document.get("status"))
@@ -187,6 +189,14 @@ def _check_path(path: str, allowed: tuple[str, ...], namespace: str) -> None:
         raise PathNotAllowed(
             f"namespace {namespace} may not use path {path}; it may use paths below {', '.join(allowed)}. "
             "Choose such a path, or ask the operator's administrator to allow this one"
+        )
+
+
+def _check_region(spec: DynamicConfigSpec, default: str, is_region: Callable[[str], bool]) -> None:
+    if spec.region and spec.region != default and not is_region(spec.region):
+        raise InvalidSpec(
+            f"spec.region: {spec.region} is no region of AWS that this operator knows; a region cannot be edited, so delete "
+            "this object and declare it anew with another one, or update the operator if the region is new"
         )
 
 

@@ -2,9 +2,9 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -16,39 +16,17 @@ from dynconfig.engine.declaration import Declaration
 from dynconfig.engine.declare import declare, declare_deletion, parse_spec, sources, was_observed
 from dynconfig.engine.errors import AccessDenied, DynConfigError, Retryable
 from dynconfig.engine.outcome import Outcome
-from dynconfig.engine.reconcile import Engine
 from dynconfig.engine.resource import Owner
 from dynconfig.engine.signals import Signal
 from dynconfig.kube import sources as references
-from dynconfig.kube.client import ApiConflict, ApiRefused, ApiUnavailable, Document, Kube
-from dynconfig.kube.events import Recorder
+from dynconfig.kube.client import ApiConflict, ApiRefused, ApiUnavailable, Document
 from dynconfig.kube.finalizer import has_finalizer, hold, release
 from dynconfig.kube.heard import Heard
-from dynconfig.kube.metrics import Metrics
 from dynconfig.kube.spoken import Spoken
+from dynconfig.kube.surroundings import Surroundings
 from dynconfig.kube.timetable import LONGEST_BACKOFF, Timetable
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What a controller stands on."""
-
-    kube: Kube
-    engine: Engine
-    recorder: Recorder
-    metrics: Metrics
-    cluster: str
-    region: str
-    paths_of: Callable[[str], tuple[str, ...]]
-    now: Callable[[], float]
-    """Seconds since the epoch."""
-    clock: Callable[[], float]
-    """Seconds that never go back."""
-    turn_seconds: float
-    listen: Callable[[str], None]
-    """Have events of a region brought."""
 
 
 class Controller:
@@ -84,7 +62,10 @@ class Controller:
             self._times.wake(key)
             return
         self._heard.noticed(key, document)
-        self._on.listen(self._spoken.note(key, document))
+        region = self._spoken.note(key, document)
+        if was_observed(document):
+            # One that is new has to be accepted first: nobody may have this operator listen wherever it pleases him.
+            self._on.listen(region)
         if not self._heard.is_news(key, document):
             return
         if event is None:
@@ -157,6 +138,7 @@ class Controller:
             if isinstance(error, ApiUnavailable):
                 raise
             return await self._fail(key, document, error)
+        self._on.listen(declaration.place.region)
         if declaration.untouched:
             document = await self._begin(key, document, declaration)
         if said is None:
@@ -192,6 +174,7 @@ class Controller:
             default_region=self._on.region,
             read=read,
             allowed_paths=self._on.paths_of(key.namespace),
+            is_region=self._on.is_region,
         )
         # Patterns, JSON Schemas and rules of one tenant may take their time; the others are served meanwhile.
         return await asyncio.get_running_loop().run_in_executor(self._threads, made)

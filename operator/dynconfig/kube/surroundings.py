@@ -1,0 +1,31 @@
+"""What a controller stands on: the cluster, the engine, and what it is told of the world."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from dynconfig.engine.reconcile import Engine
+from dynconfig.kube.client import Kube
+from dynconfig.kube.events import Recorder
+from dynconfig.kube.metrics import Metrics
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """All that a controller is given."""
+
+    kube: Kube
+    engine: Engine
+    recorder: Recorder
+    metrics: Metrics
+    cluster: str
+    region: str
+    paths_of: Callable[[str], tuple[str, ...]]
+    is_region: Callable[[str], bool]
+    """Whether AWS has a region of that name."""
+    now: Callable[[], float]
+    """Seconds since the epoch."""
+    clock: Callable[[], float]
+    """Seconds that never go back."""
+    turn_seconds: float
+    listen: Callable[[str], None]
+    """Have events of a region brought."""
