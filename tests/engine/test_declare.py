@@ -180,6 +180,23 @@ def test_an_object_that_goes_needs_not_be_valid_any_more() -> None:
     assert declaration.known == ("/app/a",)
 
 
+THERE = {"observedGeneration": 1, "region": "us-east-1", "parameters": [{"name": "/app/a", "version": 1}]}
+
+
+def test_an_object_that_names_no_region_stays_where_it_is() -> None:
+    with pytest.raises(InvalidSpec, match=r"spec\.region: .*resources are in us-east-1.*region back to us-east-1"):
+        resolved([], status=THERE)
+    going = document({}, status=THERE)
+    assert declare_deletion(going, owner=OWNER, default_region="eu-west-1").place.region == "us-east-1"
+
+
+def test_an_object_of_which_nothing_is_anywhere_may_begin_elsewhere() -> None:
+    nothing_there = {**THERE, "parameters": []}
+    assert resolved([], status=nothing_there).place.region == "eu-west-1"
+    going = document({}, status=nothing_there)
+    assert declare_deletion(going, owner=OWNER, default_region="eu-west-1").place.region == "eu-west-1"
+
+
 def test_what_is_known_is_what_is_declared_and_what_was_reported() -> None:
     status = {"observedGeneration": 1, "parameters": [{"name": "/app/old", "version": 3}]}
     declaration = resolved([{"name": "new", "value": "1"}], status=status)

@@ -59,7 +59,7 @@ def declare(
     """
     spec = parse_spec(document)
     _check_path(spec.path, allowed_paths, owner.namespace)
-    _check_region(spec, default_region, is_region)
+    _check_region(spec, default_region, is_region, _region_of_resources(document))
     parameters = _resolve(spec, read)
     metadata, annotations = document["metadata"], document["metadata"].get("annotations") or {}
     function, region, applied = spec.function, spec.region or default_region, applied_of(document.get("status"))
@@ -99,7 +99,9 @@ def declare_deletion(document: Mapping[str, Any], *, owner: Owner, default_regio
     applied = applied_of(document.get("status"))
     declared = {f"{path}/{item['name']}": 0 for item in spec.get("parameters") or () if "name" in item}
     versions = {**declared, **(applied.versions if applied else {})}
-    function, region = spec.get("function") or {}, spec.get("region") or default_region
+    function = spec.get("function") or {}
+    # What was made stays where it was made, whatever region the operator is set to meanwhile.
+    region = spec.get("region") or _region_of_resources(document) or default_region
     return Declaration(
         owner=owner,
         place=Place(region),
@@ -150,6 +152,12 @@ def is_requested(document: Mapping[str, Any]) -> bool:
     )
 
 
+def _region_of_resources(document: Mapping[str, Any]) -> str | None:
+    """Where the last report saw something of this object; None where it saw nothing."""
+    status = document.get("status") or {}
+    return status.get("region") if status.get("parameters") or status.get("resources") else None
+
+
 def _rollout(spec: DynamicConfigSpec, metadata: Mapping[str, Any]) -> Rollout | None:
     if spec.rollout is None:
         return None
@@ -192,7 +200,12 @@ def _check_path(path: str, allowed: tuple[str, ...], namespace: str) -> None:
         )
 
 
-def _check_region(spec: DynamicConfigSpec, default: str, is_region: Callable[[str], bool]) -> None:
+def _check_region(spec: DynamicConfigSpec, default: str, is_region: Callable[[str], bool], known: str | None) -> None:
+    if not spec.region and known not in (None, default):
+        raise InvalidSpec(
+            f"spec.region: this object names none, and its resources are in {known}, while the operator's region is {default} "
+            f"now; nothing is moved from region to region, so set the operator's region back to {known}"
+        )
     if spec.region and spec.region != default and not is_region(spec.region):
         raise InvalidSpec(
             f"spec.region: {spec.region} is no region of AWS that this operator knows; a region cannot be edited, so delete "
