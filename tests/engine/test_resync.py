@@ -83,7 +83,12 @@ REFERENCE = {"name": "a", "valueFrom": {"configMapKeyRef": {"name": "c", "key": 
     ],
 )
 def test_all_else_is_looked_at_now(found: dict[str, Any]) -> None:
-    assert first_look(found, NOW, 0.5) == (0.0, None)
+    assert first_look(found, NOW, 0.5)[0] == 0
+
+
+def test_when_it_was_last_looked_at_is_told_whether_it_is_in_order_or_not() -> None:
+    assert first_look(changed(status={"observedGeneration": 1}), NOW, 0.5) == (0.0, NOW - AGE)
+    assert first_look({**document(), "status": None}, NOW, 0.5) == (0.0, None)
 
 
 def test_two_thousand_objects_after_a_restart_do_not_wake_together() -> None:

@@ -11,6 +11,7 @@ from tests.kube.apiserver import status
 from tests.kube.desk import GOING, KEY, REGION, configured, desk
 
 from dynconfig.api import names
+from dynconfig.engine.errors import Unavailable
 from dynconfig.engine.moment import timestamp
 from dynconfig.engine.reconcile import Engine
 from dynconfig.kube.finalizer import has_finalizer
@@ -154,5 +155,16 @@ def test_after_a_restart_events_are_heard_before_the_next_resync() -> None:
             seen = {"lastObservedTime": timestamp(time.time()), "observedGeneration": 1}
             found.says(None, configured({"a": "1"}, status=seen))
             assert found.listened == [REGION]
+
+    asyncio.run(act())
+
+
+def test_an_object_counts_as_old_from_when_it_was_noticed_though_aws_does_not_answer() -> None:
+    async def act() -> None:
+        seconds = iter(range(1_800_000_000, 1_900_000_000, 60))
+        async with desk(now=lambda: float(next(seconds))) as found:
+            found.toy.failures = {"/app/a": Unavailable("AWS does not answer")}
+            found.applied(configured({"a": "1"}, finalizers=[]))
+            assert found.controller.oldest_observation() > 0
 
     asyncio.run(act())

@@ -93,6 +93,33 @@ def test_what_only_an_edit_helps_waits_for_the_resync(scene: Scene) -> None:
     assert scene.served(outcome(Toy(failures={"/app/a": Refused("no")}))) >= 540
 
 
+def test_what_is_stalled_is_looked_at_no_oftener_than_what_is_in_order(scene: Scene) -> None:
+    stalled = outcome(Toy(failures={"/app/a": Refused("no")}))
+    unseen = replace(stalled, was_observed=False)
+    scene.served(outcome())
+    for _ in range(5):
+        scene.seconds += 600
+        assert scene.served(unseen) >= 540
+
+
+def test_an_object_that_was_never_seen_is_as_old_as_it_is_known(scene: Scene) -> None:
+    scene.times.noticed(KEY)
+    scene.seconds += 120
+    assert scene.served(replace(outcome(), error=Throttled("slow"), was_observed=False)) <= 1
+    assert scene.times.oldest_observation() == pytest.approx(120)
+
+
+def test_after_a_restart_an_object_is_as_old_as_its_report_also_where_it_is_looked_at_at_once(scene: Scene) -> None:
+    document = {
+        "metadata": {"generation": 2},
+        "spec": {"path": "/app"},
+        "status": {"observedGeneration": 1, "lastObservedTime": "2027-01-15T06:00:00Z"},
+    }
+    scene.times.listed(KEY, document)
+    assert scene.take() == KEY
+    assert scene.times.oldest_observation() == pytest.approx(7200)
+
+
 def test_a_success_forgets_the_failures_before_it(scene: Scene) -> None:
     toy = Toy(failures={"/app/a": Throttled("slow")})
     for _ in range(8):

@@ -23,14 +23,14 @@ def delay(interval: float, age: float, chance: float) -> float:
 
 
 def first_look(document: Mapping[str, Any], now: float, chance: float) -> tuple[float, float | None]:
-    """Seconds to the first look after a restart, and when the last one was, as far as it counts.
+    """Seconds to the first look after a restart, and when the last one was, if ever.
 
     An object whose status says that all was in order waits for its resync; any other is looked at now.
     """
     status = document.get("status") or {}
     observed = _moment(status.get("lastObservedTime"))
     if observed is None or not _is_settled(document, status):
-        return 0.0, None
+        return 0.0, observed
     interval = (document.get("spec") or {}).get("resyncInterval") or _DEFAULT_INTERVAL
     return delay(seconds(interval), max(0.0, now - observed), chance), observed
 

@@ -72,6 +72,7 @@ class Controller:
             self._times.listed(key, document)
             self._spoken.claim(key)
             return
+        self._times.noticed(key)
         if event == "ADDED":
             self._heard.created(key, document)
         self._times.wake(key)
@@ -261,6 +262,7 @@ class Controller:
             self._on.engine.forget(uid)
         if self._heard.is_taken_anew(key, uid):
             # Another came into being before the API server had answered that this one is gone.
+            self._times.noticed(key)
             self._times.wake(key)
         else:
             self._spoken.forget(key)

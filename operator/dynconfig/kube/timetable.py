@@ -23,10 +23,11 @@ class Timetable:
         self._now = now
         self._failures: dict[Key, int] = {}
         self._observed: dict[Key, float] = {}
+        self._tried: dict[Key, float] = {}
         self._news = asyncio.Event()
 
     def oldest_observation(self) -> float:
-        """Seconds since the least recent look at AWS among all objects."""
+        """Seconds since the least recent look at AWS among all objects; one never looked at counts from its coming."""
         return self._now() - min(self._observed.values()) if self._observed else 0.0
 
     def waiting(self) -> int:
@@ -42,18 +43,26 @@ class Timetable:
         self._agenda.add(key, self._clock() + delay, lane)
         self._news.set()
 
+    def noticed(self, key: Key) -> None:
+        """It is there."""
+        self._observed.setdefault(key, self._now())
+
     def listed(self, key: Key, document: Mapping[str, Any]) -> None:
         """It was there when the operator began to look: those that were in order do not all wake together."""
         delay, observed = resync.first_look(document, self._now(), random.random())  # noqa: S311 - not a secret
         if observed is not None:
             self._observed.setdefault(key, observed)
+            self._tried.setdefault(key, observed)
+        self.noticed(key)
         self.again(key, delay, Lane.ROUTINE)
 
     def served(self, key: Key, outcome: Outcome) -> None:
         """A reconcile has ended so."""
-        if outcome.was_observed and not outcome.declaration.is_partial:
-            self._observed[key] = self._now()
         error = outcome.error
+        if not outcome.declaration.is_partial:
+            self._tried[key] = self._now()
+            if outcome.was_observed:
+                self._observed[key] = self._now()
         if isinstance(error, Retryable):
             self.again(key, error.delay or self.backoff(key), Lane.CHANGE)
         elif outcome.remaining and error is None and not outcome.is_held:
@@ -76,6 +85,7 @@ class Timetable:
         self._agenda.forget(key)
         self._failures.pop(key, None)
         self._observed.pop(key, None)
+        self._tried.pop(key, None)
 
     async def next(self) -> Key:
         """Wait for the next object that is due; it is nobody else's until `done`."""
@@ -97,6 +107,6 @@ class Timetable:
         self._news.set()
 
     def _resync(self, key: Key, interval: float) -> None:
-        """Counted from the last look at all of it: events do not put the resync off."""
-        age = self._now() - self._observed.get(key, self._now())
+        """Counted from the last look at all of it, whatever came of that: events do not put the resync off."""
+        age = self._now() - self._tried.get(key, self._now())
         self.again(key, resync.delay(interval, age, random.random()), Lane.ROUTINE)  # noqa: S311 - not a secret
