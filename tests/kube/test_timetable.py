@@ -9,7 +9,7 @@ from tests.engine.toy import OWNER, Toy, declared
 
 from dynconfig.api import names
 from dynconfig.engine.agenda import Agenda, Key, Lane
-from dynconfig.engine.errors import Refused, Throttled
+from dynconfig.engine.errors import AlarmFiring, Conflict, Refused, Retryable, RoleNotReady, Settling, Throttled
 from dynconfig.engine.outcome import Outcome
 from dynconfig.kube.timetable import LONGEST_BACKOFF, Timetable
 
@@ -100,6 +100,35 @@ def test_what_is_stalled_is_looked_at_no_oftener_than_what_is_in_order(scene: Sc
     for _ in range(5):
         scene.seconds += 600
         assert scene.served(unseen) >= 540
+
+
+def test_a_conflict_that_comes_back_is_asked_about_ever_less_often(scene: Scene) -> None:
+    toy = Toy(failures={"/app/a": Conflict("somebody writes", delay=1.0)})
+    waits = [scene.served(outcome(toy)) for _ in range(12)]
+    assert waits[0] == pytest.approx(1.0)
+    assert min(waits) >= 0.999
+    assert waits[-1] >= LONGEST_BACKOFF / 2
+    assert max(waits) <= LONGEST_BACKOFF
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        Throttled("its turn", delay=2.0),
+        AlarmFiring("it fires", delay=2.0),
+        Settling("at work", delay=2.0),
+        RoleNotReady("not known", delay=2.0),
+    ],
+    ids=lambda error: error.reason,
+)
+def test_a_delay_that_was_thought_of_is_kept_however_often(scene: Scene, error: Retryable) -> None:
+    told = replace(outcome(), error=error)
+    assert [scene.served(told) for _ in range(12)] == [pytest.approx(2.0)] * 12
+
+
+def test_a_name_that_rests_after_its_deletion_is_asked_for_when_it_is_free(scene: Scene) -> None:
+    told = replace(outcome(), error=Conflict("deleted a moment ago", delay=30.0))
+    assert [scene.served(told) for _ in range(6)] == [pytest.approx(30.0)] * 6
 
 
 def test_an_object_that_was_never_seen_is_as_old_as_it_is_known(scene: Scene) -> None:

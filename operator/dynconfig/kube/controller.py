@@ -115,7 +115,7 @@ class Controller:
             reason = await self._reconcile(key)
         except (ApiUnavailable, ApiConflict) as error:
             reason = error.reason
-            self._times.again(key, error.delay or self._times.backoff(key), Lane.CHANGE)
+            self._times.again(key, self._times.patience(key, error), Lane.CHANGE)
         except ApiRefused as error:
             reason = "ApiRefused"
             log.error("The API server refuses what the operator writes about %s: %s", key, error)
@@ -233,8 +233,8 @@ class Controller:
         for note in notes.refusals(error, previous):
             await self._on.recorder.record(document, note)
         log.info("%s: %s: %s", key, error.reason, error)
-        delay = error.delay if isinstance(error, Retryable) else LONGEST_BACKOFF
-        self._times.again(key, delay or self._times.backoff(key), Lane.ROUTINE)
+        delay = self._times.patience(key, error) if isinstance(error, Retryable) else LONGEST_BACKOFF
+        self._times.again(key, delay, Lane.ROUTINE)
         return error.reason
 
     async def _write(self, key: Key, document: Document, status: Mapping[str, Any]) -> None:

@@ -7,11 +7,13 @@ from typing import Any
 
 from dynconfig.engine import resync
 from dynconfig.engine.agenda import Agenda, Key, Lane
-from dynconfig.engine.errors import Retryable
+from dynconfig.engine.errors import AlarmFiring, Retryable, RoleNotReady, Settling, Throttled
 from dynconfig.engine.outcome import Outcome
 
 FIRST_BACKOFF = 0.5
 LONGEST_BACKOFF = 60.0
+# Their delays say when the turn comes, or have grown already; those of others are a guess for the first time.
+_TIMED = (Throttled, AlarmFiring, Settling, RoleNotReady)
 
 
 class Timetable:
@@ -64,7 +66,7 @@ class Timetable:
             if outcome.was_observed:
                 self._observed[key] = self._now()
         if isinstance(error, Retryable):
-            self.again(key, error.delay or self.backoff(key), Lane.CHANGE)
+            self.again(key, self.patience(key, error), Lane.CHANGE)
         elif outcome.remaining and error is None and not outcome.is_held:
             self.again(key, 0.0, Lane.CHANGE)
         elif outcome.again is not None:
@@ -73,6 +75,12 @@ class Timetable:
         else:
             self._failures.pop(key, None)
             self._resync(key, outcome.declaration.resync_seconds)
+
+    def patience(self, key: Key, error: Retryable) -> float:
+        """Seconds to wait after a failure that may pass: what it asks for, and more where it does not."""
+        if error.delay and isinstance(error, _TIMED):
+            return error.delay
+        return max(error.delay or 0.0, self.backoff(key))
 
     def backoff(self, key: Key) -> float:
         """Seconds to wait after one more failure."""
