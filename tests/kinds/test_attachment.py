@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 from tests.kinds import functions
 from tests.kinds.cases.attachment import ATTACHMENT, our_policies, prepare, spec, state, stranger
-from tests.kinds.wire import requests
+from tests.kinds.wire import answers, requests, without_environment
 from tests.kinds.workshop import Workshop
 
-from dynconfig.engine.errors import Conflict, NotOwned, NotPossible, SourceMissing
+from dynconfig.engine.errors import AccessDenied, Conflict, NotOwned, NotPossible, SourceMissing
 from dynconfig.engine.reconcile import Engine
 from dynconfig.kinds.attachment_value import Attachment
 from dynconfig.kinds.function_value import Function
@@ -152,7 +152,47 @@ def test_refresh_changes_only_the_revision(workshop: Workshop) -> None:
     assert changed == {"DYNCONFIG_REVISION"}
 
 
+def test_an_environment_that_the_answer_to_a_write_does_not_tell_is_what_was_sent(workshop: Workshop) -> None:
+    (kind,) = workshop.kinds(Attachment)
+    (desired,) = kind.desired(workshop.declare(spec()))
+    with answers(workshop, "lambda", "UpdateFunctionConfiguration", without_environment("AccessDeniedException")):
+        written = kind.put(desired, None)
+    assert written.host.own_variables == {"THEIRS": "1", "LOG_LEVEL": "INFO"}
+
+
+@pytest.mark.parametrize("deletion", ["Delete", "Retain"])
+def test_an_environment_that_lambda_does_not_tell_is_not_taken_apart(workshop: Workshop, deletion: str) -> None:
+    settle(workshop, spec())
+    before, kinds = state(workshop), workshop.kinds(Attachment)
+    goodbye = workshop.goodbye({**spec(), "deletionPolicy": deletion})
+    with answers(workshop, "lambda", "GetFunction", without_environment("AccessDeniedException")):
+        error = Engine(lambda _place: kinds).run(goodbye).error
+    # Who leaves all as it is need not know what there is.
+    assert (type(error) is AccessDenied) is (deletion == "Delete")
+    assert (state(workshop) == before) is (deletion == "Delete")
+    assert state(workshop)["variables"] == before["variables"]
+
+
 # --- refused before anything is written
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"), [("AccessDeniedException", AccessDenied), ("KMSDisabledException", Conflict)]
+)
+@pytest.mark.parametrize("attached", [False, True])
+def test_an_environment_that_lambda_does_not_tell_is_left_as_it_is(
+    workshop: Workshop, code: str, expected: type, attached: bool
+) -> None:
+    if attached:
+        settle(workshop, spec())
+    before, kinds = state(workshop), workshop.kinds(Attachment)
+    with answers(workshop, "lambda", "GetFunction", without_environment(code)):
+        outcome = Engine(lambda _place: kinds).run(workshop.declare(spec(cache={"size": 10})))
+    assert isinstance(outcome.error, expected)
+    assert "function attached: Lambda does not tell its environment" in str(outcome.error)
+    assert "the function's KMS key" in str(outcome.error)
+    assert outcome.drift == ()
+    assert state(workshop) == before
 
 
 def test_a_function_that_does_not_exist_is_waited_for_and_named(workshop: Workshop) -> None:

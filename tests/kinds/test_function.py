@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 from tests.kinds import functions
 from tests.kinds.cases.function import many, spec
-from tests.kinds.wire import answers, requests
+from tests.kinds.wire import answers, requests, without_environment
 from tests.kinds.workshop import ASKED, Workshop
 
 from dynconfig.engine.errors import AccessDenied, Conflict, NotOwned, NotPossible, Refused, RoleNotReady, Settling
 from dynconfig.engine.reconcile import Engine
+from dynconfig.kinds.attachment_value import Attachment
 from dynconfig.kinds.function_value import Function, state
 from dynconfig.kinds.log_group import LogGroup
 from dynconfig.kinds.parameter_value import Parameter
@@ -239,6 +240,24 @@ def test_a_function_whose_tags_are_not_told_is_not_taken_for_a_strangers(worksho
         error = refusal(workshop, spec())
         assert isinstance(error, AccessDenied if code == "AccessDeniedException" else Conflict)
         assert "lambda:ListTags" in str(error)
+
+
+def test_an_environment_that_lambda_does_not_tell_is_no_drift_and_does_not_keep_the_function(
+    workshop: Workshop,
+) -> None:
+    settle(workshop, spec())
+    kinds = workshop.kinds(Function, Attachment)
+    engine = Engine(lambda _place: kinds)
+    with (
+        answers(workshop, "lambda", "GetFunction", without_environment("AccessDeniedException")),
+        requests(workshop, "lambda", *UPDATES) as made,
+    ):
+        outcome = engine.run(workshop.declare(spec()))
+        assert isinstance(outcome.error, AccessDenied)
+        assert outcome.drift == ()
+        assert made == []
+        workshop.settle(workshop.goodbye(spec()), kinds)
+    assert functions.listed(workshop) == set()
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from typing import Any
 from tests.kinds.workshop import Workshop
 
 Request = tuple[str, dict[str, Any]]
+NO_KEY = "Lambda was unable to decrypt your environment variables because the KMS access was denied."
 
 
 def _hook(workshop: Workshop, service: str, moment: str, operation: str) -> tuple[Any, str]:
@@ -30,6 +31,15 @@ def answers(
         yield
     finally:
         events.unregister(name, changed)
+
+
+def without_environment(code: str) -> Callable[[dict[str, Any]], None]:
+    """Leave the environment out of an answer about a function, as Lambda does where its key is out of reach."""
+
+    def changed(answer: dict[str, Any]) -> None:
+        answer.get("Configuration", answer)["Environment"] = {"Error": {"ErrorCode": code, "Message": NO_KEY}}
+
+    return changed
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from dynconfig.engine.declaration import Declaration
 from dynconfig.engine.errors import Conflict, NotFound, SourceMissing
 from dynconfig.engine.naming import fitting
 from dynconfig.engine.resource import Scope
-from dynconfig.kinds import reading, tags
+from dynconfig.kinds import environment, reading, tags
 from dynconfig.kinds.attachment_value import (
     Attachment,
     Host,
@@ -188,7 +188,9 @@ class Attachments:
 
 
 def _host(attachment: Attachment) -> Host:
+    """The function, for a write that keeps what the user has on it."""
     assert attachment.host is not None, "what was observed has its function"  # noqa: S101 - for the type checker
+    environment.check_told(attachment.name, attachment.host.untold)
     return attachment.host
 
 
@@ -196,5 +198,8 @@ def _written(desired: Attachment, current: Attachment, answer: Mapping[str, Any]
     if answer is None:
         return replace(desired, arn=current.arn, host=current.host)
     pending = "is being updated by Lambda" if answer.get("LastUpdateStatus") == "InProgress" else ""
-    host = host_of(answer, marks(desired.layer, _host(current).role))
+    before = _host(current)
+    # The answer may not tell the environment; it is what was sent.
+    sent = {**before.own_variables, **desired.variables}
+    host = replace(host_of(answer, marks(desired.layer, before.role)), variables=sent, untold="")
     return replace(desired, arn=current.arn, host=host, pending=pending)

@@ -8,7 +8,7 @@ from dynconfig.api.function import Architecture
 from dynconfig.api.names import ATTACHED_LAYER_TAG, ATTACHED_ROLE_TAG
 from dynconfig.engine.errors import NotPossible
 from dynconfig.engine.resource import Resource
-from dynconfig.kinds import reading
+from dynconfig.kinds import environment, reading
 from dynconfig.kinds.tags import Pairs
 
 EXTENSION = "AWS-Parameters-and-Secrets-Lambda-Extension"
@@ -28,6 +28,8 @@ class Host:
     revision_id: str
     attached_layer: str
     attached_role: str
+    untold: str = ""
+    """Why Lambda does not tell the variables."""
 
     def additions(self, *more: str) -> tuple[str, ...]:
         """The layers that we added, in whatever version: the extension, what the tags remember, and those given."""
@@ -75,7 +77,8 @@ def host_of(answer: Mapping[str, Any], tags: Mapping[str, str]) -> Host:
         architecture=next(iter(answer.get("Architectures", [Architecture.X86_64.value]))),
         role=answer["Role"].rpartition("/")[2],
         layers=tuple(layer["Arn"] for layer in answer.get("Layers", [])),
-        variables=dict(answer.get("Environment", {}).get("Variables", {})),
+        variables=environment.variables(answer),
+        untold=environment.untold(answer),
         revision_id=answer.get("RevisionId", ""),
         attached_layer=tags.get(ATTACHED_LAYER_TAG, ""),
         attached_role=_decoded(tags.get(ATTACHED_ROLE_TAG, "")),
@@ -104,6 +107,7 @@ def check_unspoilt(desired: Attachment, host: Host) -> None:
 
 def check_room(desired: Attachment, host: Host) -> None:
     """Lambda takes five layers and 4 KB of environment, the user's and ours together."""
+    environment.check_told(desired.name, host.untold)
     if len(host.others(desired.layer)) >= LAYERS:
         raise _impossible(desired, f"has {LAYERS} layers, as many as Lambda takes, so the extension cannot be added")
     if host.architecture != desired.architecture:

@@ -13,7 +13,7 @@ from dynconfig.engine.arns import Arns
 from dynconfig.engine.declaration import Declaration
 from dynconfig.engine.errors import Conflict, NotFound, NotPossible, Refused
 from dynconfig.engine.resource import Scope
-from dynconfig.kinds import reading, tags
+from dynconfig.kinds import environment, reading, tags
 from dynconfig.kinds.function_value import Function, Package, blamed, configuration, observed_function, state
 
 if TYPE_CHECKING:
@@ -89,6 +89,8 @@ class Functions:
 
     def refuse(self, desired: Function, observed: Function | None) -> None:
         """Lambda takes 4 KB of environment, measured as JSON; its own refusal would repeat the values."""
+        if observed is not None:
+            environment.check_told(desired.name, observed.untold)
         length = reading.size(desired.variables)
         if length > reading.ENVIRONMENT_BYTES:
             raise NotPossible(

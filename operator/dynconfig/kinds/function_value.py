@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Protocol
 
 from dynconfig.api.function import Architecture
 from dynconfig.engine.resource import Resource
-from dynconfig.kinds import reading, tags
+from dynconfig.kinds import environment, reading, tags
 from dynconfig.kinds.tags import Pairs
 
 HANDLER = "dynconfig_function.handler.lambda_handler"
@@ -57,6 +57,8 @@ class Function(Resource):
     tags: Pairs = ()
     failed: str = ""
     """Why AWS could not carry out the last write."""
+    untold: str = field(default="", repr=False, metadata={"compare": False})
+    """Why Lambda does not tell the environment."""
     package: Package | None = field(default=None, repr=False, metadata={"compare": False})
 
     @property
@@ -67,7 +69,7 @@ class Function(Resource):
 
 def observed_function(answer: Mapping[str, Any], labels: Mapping[str, str], ignored: tuple[str, ...]) -> Function:
     """A function from what GetFunction answers."""
-    variables = dict(answer.get("Environment", {}).get("Variables", {}))
+    variables = environment.variables(answer)
     revision = variables.pop(reading.REVISION, "")
     pending, failed = state(answer)
     return Function(
@@ -82,6 +84,7 @@ def observed_function(answer: Mapping[str, Any], labels: Mapping[str, str], igno
         timeout=answer["Timeout"],
         layers=tuple(layer["Arn"] for layer in answer.get("Layers", [])),
         environment=tags.pairs(variables),
+        untold=environment.untold(answer),
         revision=revision,
         code=answer["CodeSha256"],
         tags=tags.own(labels, ignored),
