@@ -167,6 +167,9 @@ def test_with_a_boundary_no_role_and_no_policy_is_written_outside_it() -> None:
 def test_roles_of_attached_functions_get_a_policy_and_nothing_else() -> None:
     found = policy(functions=["dynconfig-*"], attached_roles=["team-*"])
     assert allows(found, "iam:PutRolePolicy", ARNS.role("team-a"))
+    # The Lambda console puts roles below a path.
+    assert allows(found, "iam:PutRolePolicy", ARNS.role("service-role/team-a"))
+    assert not allows(found, "iam:PutRolePolicy", ARNS.role("service-role/others-team-a"))
     assert not allows(found, "iam:DeleteRole", ARNS.role("team-a"))
     assert not allows(found, "iam:PassRole", ARNS.role("team-a"))
 

@@ -10,6 +10,7 @@ from tests.kinds.workshop import Workshop
 
 from dynconfig.engine.errors import Conflict, NotFound, NotOwned, NotPossible
 from dynconfig.engine.reconcile import Engine
+from dynconfig.kinds.parameter_value import Parameter
 from dynconfig.kinds.role import Role
 from dynconfig.settings import Settings
 from dynconfig_lab.aws import Faults
@@ -18,6 +19,7 @@ from dynconfig_lab.aws.faults import Injected
 pytestmark = pytest.mark.lab
 
 BASE: dict[str, Any] = {"function": {}}
+PARAMETERS = [{"name": "one", "value": "1"}]
 BOUNDARY, OTHER = (f"arn:aws:iam::123456789012:policy/{name}" for name in ("boundary", "other"))
 
 
@@ -153,6 +155,19 @@ def test_a_role_of_a_stranger_is_refused_with_the_field(workshop: Workshop) -> N
     create(workshop, f"{workshop.name}-own")
     with pytest.raises(NotOwned, match=r"^spec\.function\.roleName: role .* exists already"):
         settle(workshop, {"function": {"roleName": f"{workshop.name}-own"}})
+
+
+def test_a_role_with_a_path_is_not_taken_over_and_nothing_is_written(workshop: Workshop) -> None:
+    name = f"{workshop.name}-console"
+    create(workshop, name, Path="/service-role/")
+    spec: dict[str, Any] = {"adoptionPolicy": "IfUnowned", "function": {"roleName": name}, "parameters": PARAMETERS}
+    kinds = workshop.kinds(Parameter, Role)
+    with requests(workshop, "iam", "TagRole", "PutRolePolicy", "CreateRole") as made:
+        error = Engine(lambda _place: kinds).run(workshop.declare(spec)).error
+    assert isinstance(error, NotPossible)
+    assert str(error).startswith(f"spec.function.roleName: role {name} has the path /service-role/")
+    assert "choose another name" in str(error)
+    assert (made, workshop.versions()) == ([], {})
 
 
 def test_policies_that_are_too_long_are_refused_before_the_first_write(workshop: Workshop) -> None:

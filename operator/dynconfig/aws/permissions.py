@@ -191,7 +191,9 @@ def _roles(allowed: Allowed, arns: Arns) -> Iterable[dict[str, Any]]:
         yield _allow("Roles", ROLE_ACTIONS, roles)
     yield _allow("PassRole", ("iam:PassRole",), roles, StringEquals={"iam:PassedToService": list(PASSED_TO)})
     if allowed.attached_roles:
-        yield _allow("AttachedRoles", ATTACHED_ROLE_ACTIONS, [arns.role(name) for name in allowed.attached_roles])
+        # The Lambda console makes roles with a path, /service-role/.
+        named = [place for name in allowed.attached_roles for place in (name, f"*/{name}")]
+        yield _allow("AttachedRoles", ATTACHED_ROLE_ACTIONS, [arns.role(place) for place in named])
 
 
 def _functions(allowed: Allowed, arns: Arns) -> Iterable[dict[str, Any]]:

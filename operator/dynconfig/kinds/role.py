@@ -67,7 +67,14 @@ class Roles:
                 yield found
 
     def refuse(self, desired: Role, observed: Role | None) -> None:
-        """IAM bounds the length of inline policies."""
+        """IAM bounds the length of inline policies, and a role cannot leave its path."""
+        path = _path(observed.arn) if observed else "/"
+        if path != "/":
+            # Functions and policies name a role by its ARN, which follows from the name only where there is no path.
+            raise NotPossible(
+                f"spec.function.roleName: role {desired.name} has the path {path}, as the Lambda console gives it, and "
+                "roles with a path cannot be taken over; choose another name"
+            )
         if len(desired.policy) > POLICY_CHARACTERS:
             raise NotPossible(f"role {desired.name}: its policy would be longer than {POLICY_CHARACTERS} characters")
 
@@ -178,6 +185,11 @@ class Roles:
             for policy_name in inline["PolicyNames"]:
                 with suppress(NotFound):
                     self._iam.delete_role_policy(RoleName=name, PolicyName=policy_name)
+
+
+def _path(arn: str) -> str:
+    """The path of a role: one slash where it has none."""
+    return "/" + "".join(arn.partition(":role/")[2].rpartition("/")[:2])
 
 
 def _sending(destination: str) -> str:

@@ -23,8 +23,8 @@ def role_name(workshop: Workshop) -> str:
     return f"{workshop.name}-eu-west-1"
 
 
-def create(workshop: Workshop, name: str) -> None:
-    workshop.aws("iam").create_role(RoleName=name, AssumeRolePolicyDocument=TRUST)
+def create(workshop: Workshop, name: str, **more: Any) -> None:
+    workshop.aws("iam").create_role(RoleName=name, AssumeRolePolicyDocument=TRUST, **more)
 
 
 def listed(workshop: Workshop) -> set[str]:
