@@ -64,6 +64,11 @@ def test_only_what_has_no_resource_level_is_allowed_on_everything() -> None:
     assert wide[1]["Condition"] == {"StringEquals": {"cloudwatch:namespace": "DynamicConfig"}}
 
 
+def test_whoever_writes_a_parameter_that_is_an_image_may_describe_images() -> None:
+    # https://docs.aws.amazon.com/systems-manager/latest/userguide/parameter-store-ec2-aliases.html
+    assert allows(policy(functions=()), "ec2:DescribeImages", "*")
+
+
 @pytest.mark.parametrize("boundary", ["", "arn:aws:iam::123456789012:policy/boundary"])
 def test_no_action_is_a_wildcard(boundary: str) -> None:
     actions = [action for statement in policy(keys=[KEY], boundary=boundary).values() for action in statement["Action"]]

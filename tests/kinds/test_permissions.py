@@ -13,6 +13,7 @@ from dynconfig.aws import permissions
 SOURCES = Path(__file__).parents[2] / "operator" / "dynconfig"
 # These are no calls of ours: AWS asks for them on behalf of one.
 ASKED_ON_BEHALF = {
+    "ec2:DescribeImages",
     "iam:PassRole",
     "lambda:GetLayerVersion",
     "lambda:ListTags",

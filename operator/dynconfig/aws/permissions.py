@@ -24,7 +24,9 @@ PARAMETER_ACTIONS = (
 )
 # These have no resource level.
 # https://docs.aws.amazon.com/service-authorization/latest/reference/list_awssystemsmanager.html
-ACCOUNT_ACTIONS = ("ssm:DescribeParameters", "tag:GetResources")
+# SSM looks for the image of a parameter of data type aws:ec2:image in the writer's name.
+# https://docs.aws.amazon.com/systems-manager/latest/userguide/parameter-store-ec2-aliases.html
+ACCOUNT_ACTIONS = ("ec2:DescribeImages", "ssm:DescribeParameters", "tag:GetResources")
 # What aws/mailbox.py does, where the operator makes its queue and rules itself.
 QUEUE_ACTIONS = (
     "sqs:CreateQueue",
