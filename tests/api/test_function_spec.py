@@ -75,6 +75,25 @@ def test_what_an_attached_function_keeps_for_itself_is_refused(function: dict[st
 
 
 @pytest.mark.parametrize(
+    "arn",
+    [
+        "arn:aws:s3:::failed-events",
+        "arn:aws:kafka:eu-west-1:123456789012:cluster/c/1",
+        "arn:aws:dynamodb:eu-west-1:123456789012:table/t",
+    ],
+)
+def test_failed_events_go_only_where_the_role_may_send_them(arn: str) -> None:
+    (told,) = wrong({"onFailure": arn})
+    assert "onFailure is the ARN of an SQS queue, an SNS topic, a function or an event bus" in told
+
+
+@pytest.mark.parametrize("partition", ["aws", "aws-cn", "aws-us-gov", "aws-iso-b", "aws-eusc"])
+@pytest.mark.parametrize("resource", ["sqs:r:1:q", "sns:r:1:t", "lambda:r:1:function:f", "events:r:1:event-bus/b"])
+def test_every_destination_is_taken_in_every_partition(partition: str, resource: str) -> None:
+    assert wrong({"onFailure": f"arn:{partition}:{resource}"}) == ()
+
+
+@pytest.mark.parametrize(
     "function",
     [
         {},

@@ -54,6 +54,12 @@ REFUSED: list[tuple[str, dict[str, Any], str, str]] = [
         "spec.parameters[0]",
         "policies need tier",
     ),
+    (
+        "failed events into a bucket",
+        {"function": {"onFailure": "arn:aws:s3:::failed-events"}},
+        "spec.function",
+        "onFailure is the ARN of an SQS queue",
+    ),
     ("TTL of the cache", {"cache": {"ttlSeconds": 301}}, "spec.cache.ttlSeconds", "less than or equal to 300"),
     (
         "TTL of a parameter",

@@ -1,5 +1,6 @@
 """The function that reads the configuration: made by the operator, or a user's own that is given what it needs to read."""
 
+import re
 from datetime import date
 from enum import StrEnum
 from typing import Annotated, ClassVar, Literal
@@ -10,6 +11,8 @@ from dynconfig.api.model import Model, Rule
 
 ARN = r"^arn:aws[a-z-]*:[a-z0-9-]+:[a-z0-9-]*:[0-9]*:\S+$"
 FUNCTION_NAME = r"^[a-zA-Z0-9_-]+$"
+# Lambda takes a bucket, too; the function's role is given no right to write to one.
+DESTINATION = r"^arn:aws[a-z-]*:(sqs|sns|lambda|events):"
 ROLE_NAME = r"^[a-zA-Z0-9+=,.@_-]+$"
 
 # https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html
@@ -145,6 +148,12 @@ class FunctionSpec(Model):
                 function.mode is not Mode.ATTACH
                 or not (function.environment or function.on_failure or function.role_name)
             ),
+        ),
+        Rule(
+            cel=f"!has(self.onFailure) || self.onFailure == '' || self.onFailure.matches('{DESTINATION}')",
+            message="onFailure is the ARN of an SQS queue, an SNS topic, a function or an event bus",
+            holds=lambda function: not function.on_failure or re.match(DESTINATION, function.on_failure) is not None,
+            field="onFailure",
         ),
         Rule(
             cel="!has(self.environment) || self.environment.all(key, key.matches('^[a-zA-Z][a-zA-Z0-9_]+$') && "

@@ -21,7 +21,12 @@ if TYPE_CHECKING:
 # All inline policies of a role together, white space not counted.
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 POLICY_CHARACTERS = 10240
-_DESTINATIONS = {"sqs": "sqs:SendMessage", "sns": "sns:Publish", "lambda": "lambda:InvokeFunction"}
+_DESTINATIONS = {
+    "sqs": "sqs:SendMessage",
+    "sns": "sns:Publish",
+    "lambda": "lambda:InvokeFunction",
+    "events": "events:PutEvents",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,7 +133,9 @@ class Roles:
         destination = declaration.function.on_failure if declaration.function else ""
         found = [*reading.statements(declaration, self._arns), logs]
         if destination:
-            found.append({"Effect": "Allow", "Action": _sending(destination), "Resource": destination})
+            found.append(
+                {"Effect": "Allow", "Action": _DESTINATIONS[destination.split(":")[2]], "Resource": destination}
+            )
         return policy(*found)
 
     def _function_arn(self, declaration: Declaration) -> str:
@@ -190,7 +197,3 @@ class Roles:
 def _path(arn: str) -> str:
     """The path of a role: one slash where it has none."""
     return "/" + "".join(arn.partition(":role/")[2].rpartition("/")[:2])
-
-
-def _sending(destination: str) -> str:
-    return _DESTINATIONS.get(destination.split(":")[2], "events:PutEvents")
