@@ -216,6 +216,16 @@ def test_an_extension_that_is_there_already_is_named(workshop: Workshop) -> None
     assert f"has the extension as a layer already ({functions.LAYER}-Arm64:11)" in str(error)
 
 
+def test_a_container_image_is_refused(workshop: Workshop) -> None:
+    def image(answer: dict[str, Any]) -> None:
+        answer["Configuration"]["PackageType"] = "Image"
+
+    with answers(workshop, "lambda", "GetFunction", image):
+        error = refusal(workshop, spec())
+    assert isinstance(error, NotPossible)
+    assert "function attached is a container image" in str(error)
+
+
 def test_another_architecture_is_refused_with_the_field(workshop: Workshop) -> None:
     error = refusal(workshop, spec(architecture="x86_64"))
     assert isinstance(error, NotPossible)

@@ -75,6 +75,14 @@ def test_five_layers_of_the_users_leave_no_room_and_four_do() -> None:
         check_room(desired(), replace(HOST, layers=THEIRS))
 
 
+def test_a_container_image_takes_no_layer() -> None:
+    image = host_of({"Role": "arn:aws:iam::1:role/r", "PackageType": "Image", "Architectures": ["arm64"]}, {})
+    with pytest.raises(
+        NotPossible, match=r"^spec\.function\.name: function f is a container image, which takes no layers"
+    ):
+        check_room(desired(), image)
+
+
 def test_nothing_of_the_users_is_overwritten() -> None:
     check_unspoilt(desired(), HOST)
     with pytest.raises(NotPossible, match="sets SSM_PARAMETER_STORE_TTL itself"):

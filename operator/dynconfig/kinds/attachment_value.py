@@ -28,6 +28,8 @@ class Host:
     revision_id: str
     attached_layer: str
     attached_role: str
+    is_image: bool = False
+    """It comes as a container image, which brings its extensions itself."""
     untold: str = ""
     """Why Lambda does not tell the variables."""
 
@@ -78,6 +80,7 @@ def host_of(answer: Mapping[str, Any], tags: Mapping[str, str]) -> Host:
         role=answer["Role"].rpartition("/")[2],
         layers=tuple(layer["Arn"] for layer in answer.get("Layers", [])),
         variables=environment.variables(answer),
+        is_image=answer.get("PackageType") == "Image",
         untold=environment.untold(answer),
         revision_id=answer.get("RevisionId", ""),
         attached_layer=tags.get(ATTACHED_LAYER_TAG, ""),
@@ -106,7 +109,14 @@ def check_unspoilt(desired: Attachment, host: Host) -> None:
 
 
 def check_room(desired: Attachment, host: Host) -> None:
-    """Lambda takes five layers and 4 KB of environment, the user's and ours together."""
+    """An image takes no layer, other functions five, and 4 KB of environment: the user's and ours together."""
+    # https://docs.aws.amazon.com/lambda/latest/dg/chapter-layers.html
+    if host.is_image:
+        raise _impossible(
+            desired,
+            "is a container image, which takes no layers; add the extension to the image, or attach to a function that "
+            "is a zip file",
+        )
     environment.check_told(desired.name, host.untold)
     if len(host.others(desired.layer)) >= LAYERS:
         raise _impossible(desired, f"has {LAYERS} layers, as many as Lambda takes, so the extension cannot be added")
