@@ -250,6 +250,7 @@ def _stored(parameter: Any) -> Stored:
         tier=parameter.tier or "Standard",
         allowed_pattern=parameter.allowed_pattern or "",
         policies=parameter.policies or "",
+        data_type=getattr(parameter, "data_type", "") or "text",
     )
 
 

@@ -35,6 +35,7 @@ class Stored:
     tier: str
     allowed_pattern: str
     policies: str
+    data_type: str
 
 
 def canonical(name: str) -> str:
@@ -92,6 +93,8 @@ def _check_type(request: Mapping[str, Any], stored: Stored | None) -> None:
         raise _invalid(
             f"The following data type is not supported: {request['DataType']} (Data type names are all lowercase.)"
         )
+    if stored and request.get("DataType", stored.data_type) != stored.data_type:
+        raise _invalid(f"The data type of a parameter can't be changed: it is {stored.data_type}.")
 
 
 def _tier(request: Mapping[str, Any], stored: Stored | None) -> str:

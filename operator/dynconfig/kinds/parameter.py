@@ -10,6 +10,7 @@ from dynconfig.api.parameter import ParameterType, Tier
 from dynconfig.engine.declaration import Declaration
 from dynconfig.engine.errors import Conflict, NotFound, NotPossible
 from dynconfig.engine.resource import Owner, Scope
+from dynconfig.kinds.parameter_image import IMAGE, Images
 from dynconfig.kinds.parameter_value import (
     Pairs,
     Parameter,
@@ -31,6 +32,8 @@ DESCRIBE_BATCH = 50
 # "After deleting a parameter, wait for at least 30 seconds to create a parameter with the same name."
 # https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_DeleteParameter.html
 RECREATE_SECONDS = 30
+# SSM validates what is of these types, and takes no parameter into them or out of them.
+FIXED_DATA_TYPES = frozenset({IMAGE, "aws:ssm:integration"})
 # What was seen at a version is true of that version; this bounds how long a mistake of ours could live.
 SEEN_SECONDS = 3600
 
@@ -70,6 +73,7 @@ class Parameters:
         self._ignored_tags = ("aws:", *ignored_tags)
         self._seen: dict[str, tuple[float, Parameter]] = {}
         self._deleted: dict[str, float] = {}
+        self._images = Images(clock)
 
     def desired(self, declaration: Declaration) -> Iterable[Parameter]:
         """The declared parameters, those first that AWS is likelier to refuse, so that least is half done."""
@@ -87,9 +91,11 @@ class Parameters:
         owned = () if scope.untouched else self._tagged.owned(scope.owner.tag)
         names = tuple(dict.fromkeys((*wanted, *scope.known, *owned)))
         answers = self._read(self._doubtful(scope, names), wanted)
-        fresh = [answer for name, answer in answers.items() if not self._is_seen(name, answer)]
+        waiting = self._waiting(scope, names, answers, wanted)
+        yield from (comparable(parameter, wanted.get(name)) for name, parameter in waiting.items())
+        fresh = [item for name, item in answers.items() if name not in waiting and not self._is_seen(name, item)]
         close = {parameter.name: parameter for parameter in self._look_closely(scope, fresh, wanted)}
-        for name in (name for name in names if name in self._seen or name in close):
+        for name in (name for name in names if (name in self._seen or name in close) and name not in waiting):
             parameter = close.get(name) or self._with_tags(self._seen[name], wanted.get(name), indexed)
             if parameter.last_modified is None and name in answers:
                 parameter = replace(parameter, last_modified=answers[name]["LastModifiedDate"].timestamp())
@@ -97,17 +103,26 @@ class Parameters:
             yield comparable(parameter, wanted.get(name))
 
     def refuse(self, desired: Parameter, observed: Parameter | None) -> None:
-        """SSM has no way back from the Advanced tier."""
+        """SSM has no way back from the Advanced tier, and none from one data type to another."""
         if observed and (observed.tier, desired.tier) == (Tier.ADVANCED, Tier.STANDARD):
             raise NotPossible(
                 f"parameter {desired.name} is in tier Advanced, and SSM cannot move it back to Standard; "
                 "set tier: Advanced, or remove the parameter and declare it again"
             )
+        types = {observed.data_type, desired.data_type} if observed else set()
+        if observed and len(types) > 1 and types & FIXED_DATA_TYPES:
+            raise NotPossible(
+                f"parameter {desired.name} has dataType {observed.data_type}, and SSM cannot change that to "
+                f"{desired.data_type}; keep it, or remove the parameter, wait {RECREATE_SECONDS} s, and declare it again"
+            )
 
     def put(self, desired: Parameter, observed: Parameter | None) -> Parameter:
         """Create, or overwrite what differs; ownership and tags come first, a tag alone makes no new version."""
+        self._images.refuse_repetition(desired)
         _at, seen = self._seen.pop(desired.name, (0.0, None))
         result = self._writes.create(desired) if observed is None else self._writes.update(desired, observed, seen)
+        if result.data_type == IMAGE and (observed is None or result.version != observed.version):
+            return self._images.written(result)
         # Neither a value nor a field that is somebody else's is known from what was sent.
         if result.value is not None and not desired.ignored:
             self._seen[desired.name] = (self._clock(), result)
@@ -117,6 +132,7 @@ class Parameters:
         """Delete; names that are gone already are no error."""
         for names in _batches([parameter.name for parameter in observed], BATCH):
             self._writes.delete(names)
+            self._images.forget(names)
             for name in names:
                 self._seen.pop(name, None)
                 self._deleted[name] = self._clock()
@@ -149,6 +165,19 @@ class Parameters:
         for name in scope.heard:
             self._seen.pop(name, None)
         return [name for name in names if not scope.heard or not self._is_remembered(name)]
+
+    def _waiting(
+        self,
+        scope: Scope,
+        names: Sequence[str],
+        answers: Mapping[str, Mapping[str, Any]],
+        wanted: Mapping[str, Parameter],
+    ) -> dict[str, Parameter]:
+        """Images that EC2 has not confirmed yet. When a person asks, what it did not confirm is tried again."""
+        waiting = self._images.waiting(names, answers, wanted)
+        if scope.closely:
+            self._images.forget(name for name in names if name not in waiting)
+        return waiting
 
     def _is_remembered(self, name: str) -> bool:
         return name in self._seen and self._clock() - self._seen[name][0] < SEEN_SECONDS

@@ -37,6 +37,12 @@ def retag(workshop: Workshop) -> None:
     workshop.aws().add_tags_to_resource(ResourceType="Parameter", ResourceId=f"{workshop.path}/full", Tags=[tag])
 
 
+def retype(workshop: Workshop) -> None:
+    """Made anew, since SSM takes no parameter from one data type to another."""
+    workshop.aws().delete_parameter(Name=f"{workshop.path}/plain")
+    workshop.put_by_hand("plain", "text", DataType="aws:ec2:image")
+
+
 def a_key(workshop: Workshop) -> None:
     kms = workshop.aws("kms")
     if not any(alias["AliasName"] == "alias/mine" for alias in kms.list_aliases()["Aliases"]):
@@ -53,7 +59,6 @@ PARAMETER = Case(
         "tier": plain(tier="Advanced"),
         "kms_key": secret(kmsKeyId="alias/mine"),
         "allowed_pattern": full(allowedPattern="^[a-y]+$"),
-        "data_type": plain(dataType="aws:ec2:image", value="ami-12345678"),
         "policies": full(policies=[]),
         "tags": full(tags={"team": "shop", "stage": "dev"}),
     },
@@ -64,7 +69,7 @@ PARAMETER = Case(
         "tier": lambda workshop: workshop.put_by_hand("plain", "text", Tier="Advanced"),
         "kms_key": lambda workshop: workshop.put_by_hand("password", "pw", Type="SecureString", KeyId="alias/mine"),
         "allowed_pattern": lambda workshop: workshop.put_by_hand("full", "first", AllowedPattern=".*", Tier="Advanced"),
-        "data_type": lambda workshop: workshop.put_by_hand("plain", "text", DataType="aws:ec2:image"),
+        "data_type": retype,
         "policies": lambda workshop: workshop.put_by_hand("full", "first", Policies="[]", Tier="Advanced"),
         "tags": retag,
     },
@@ -74,6 +79,7 @@ PARAMETER = Case(
     writes=("ssm.PutParameter", "ssm.AddTagsToResource", "ssm.RemoveTagsFromResource", "ssm.DeleteParameters"),
     busy="TooManyUpdates",
     prepare=a_key,
-    incurable=frozenset({"tier"}),
+    fixed=frozenset({"data_type"}),
+    incurable=frozenset({"tier", "data_type"}),
     secrets={"db/password": "pw"},
 )

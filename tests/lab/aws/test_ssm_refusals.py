@@ -141,6 +141,9 @@ REFUSALS = (
     put("no type at creation, overwriting", INVALID, "type is required", Type=None, **NEWER),
     put("an unknown data type", INVALID, "data type is not supported: nope", DataType="nope"),
     put("a data type in capitals", INVALID, "data type is not supported: TEXT", DataType="TEXT"),
+    put(
+        "another data type", INVALID, "can't be changed: it is text", given={}, DataType="aws:ssm:integration", **NEWER
+    ),
     # tags
     put("overwriting with tags", INVALID, "tags and overwrite can't be used together", Tags=tags(1), **NEWER),
     put("51 tags", "TooManyTagsError", "", Tags=tags(51)),
