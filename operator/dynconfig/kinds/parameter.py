@@ -10,6 +10,7 @@ from dynconfig.api.parameter import ParameterType, Tier
 from dynconfig.engine.declaration import Declaration
 from dynconfig.engine.errors import Conflict, NotFound, NotPossible
 from dynconfig.engine.resource import Owner, Scope
+from dynconfig.kinds.parameter_fresh import Freshness
 from dynconfig.kinds.parameter_image import IMAGE, Images
 from dynconfig.kinds.parameter_value import (
     Pairs,
@@ -73,6 +74,7 @@ class Parameters:
         self._ignored_tags = ("aws:", *ignored_tags)
         self._seen: dict[str, tuple[float, Parameter]] = {}
         self._deleted: dict[str, float] = {}
+        self._fresh = Freshness(clock)
         self._images = Images(clock)
 
     def desired(self, declaration: Declaration) -> Iterable[Parameter]:
@@ -123,6 +125,7 @@ class Parameters:
         result = self._writes.create(desired) if observed is None else self._writes.update(desired, observed, seen)
         if result.data_type == IMAGE and (observed is None or result.version != observed.version):
             return self._images.written(result)
+        self._fresh.written(result)
         # Neither a value nor a field that is somebody else's is known from what was sent.
         if result.value is not None and not desired.ignored:
             self._seen[desired.name] = (self._clock(), result)
@@ -132,6 +135,7 @@ class Parameters:
         """Delete; names that are gone already are no error."""
         for names in _batches([parameter.name for parameter in observed], BATCH):
             self._writes.delete(names)
+            self._fresh.forget(names)
             self._images.forget(names)
             for name in names:
                 self._seen.pop(name, None)
@@ -203,6 +207,8 @@ class Parameters:
 
     def _get(self, names: Sequence[str], *, decrypt: bool) -> dict[str, dict[str, Any]]:
         answer = self._ssm.get_parameters(Names=list(names), WithDecryption=decrypt)
+        for item in answer["Parameters"]:
+            self._fresh.check(item)
         return {item["Name"]: {**item, "decrypted": decrypt} for item in answer["Parameters"]}
 
     def _is_seen(self, name: str, answer: Mapping[str, Any]) -> bool:
