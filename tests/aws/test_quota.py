@@ -1,14 +1,20 @@
 """The budget of calls: what a bucket lets through, and how it reacts when AWS refuses."""
 
+import re
 import threading
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
+from botocore import xform_name
+from botocore.session import get_session
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dynconfig.aws.quota import AWS_GROUPS, SLOWEST_RATE, Bucket, Group, Quota
+from dynconfig.aws.permissions import FUNCTION_ACTIONS
+from dynconfig.aws.quota import AWS_GROUPS, SLOWEST_RATE, Bucket, Group, Quota, rate
 from dynconfig.engine.errors import Throttled
+from dynconfig.kinds import http_api
 
 GROUPS = (Group("put", ("ssm.PutParameter",), 2.0), Group("get", ("ssm.GetParameter", "ssm.GetParameters"), 10.0))
 
@@ -152,6 +158,37 @@ def test_many_threads_never_take_the_same_token() -> None:
     elapsed = max(taken) - 100.0
     assert len(taken) == 40
     assert len(taken) <= 10 + elapsed * 10 + 1
+
+
+def limited(service: str) -> set[str]:
+    return {name for group in AWS_GROUPS for name in group.operations if name.startswith(f"{service}.")}
+
+
+def test_every_call_of_lambda_keeps_a_quota() -> None:
+    # Asked by AWS on behalf of other calls.
+    called = set(FUNCTION_ACTIONS) - {"lambda:ListTags"}
+    assert {action.replace(":", ".") for action in called} == limited("lambda")
+
+
+def test_every_call_of_api_gateway_keeps_a_quota() -> None:
+    names = {name.removeprefix("apigatewayv2.") for name in limited("apigatewayv2")}
+    methods = {xform_name(name) for name in get_session().get_service_model("apigatewayv2").operation_names}
+    code = (Path(http_api.__file__)).read_text()
+    called = set(re.findall(r"_apis\.([a-z_]+)", code)) | set(re.findall(r'get_paginator\("([a-z_]+)"\)', code))
+    assert called & methods == {xform_name(name) for name in names}
+
+
+@pytest.mark.parametrize(
+    ("operation", "per_second"),
+    [
+        ("lambda.GetFunction", 100.0),
+        ("lambda.GetPolicy", 15.0),
+        ("lambda.UpdateFunctionCode", 15.0),
+        ("apigatewayv2.GetRoutes", 10.0),
+    ],
+)
+def test_quotas_of_lambda_and_api_gateway_are_those_of_aws(operation: str, per_second: float) -> None:
+    assert rate(operation, {}) == per_second
 
 
 def test_no_operation_is_in_two_groups() -> None:

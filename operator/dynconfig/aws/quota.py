@@ -54,6 +54,52 @@ AWS_GROUPS = (
         10.0,
     ),
     Group("cloudwatch.Dashboard", ("cloudwatch.GetDashboard",), 10.0),
+    # These cannot be raised.
+    # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+    Group("lambda.Get", ("lambda.GetFunction",), 100.0),
+    Group("lambda.Policy", ("lambda.GetPolicy",), 15.0),
+    Group(
+        "lambda.Control",
+        (
+            "lambda.AddPermission",
+            "lambda.CreateFunction",
+            "lambda.DeleteFunction",
+            "lambda.DeleteFunctionEventInvokeConfig",
+            "lambda.GetFunctionEventInvokeConfig",
+            "lambda.PutFunctionEventInvokeConfig",
+            "lambda.RemovePermission",
+            "lambda.TagResource",
+            "lambda.UntagResource",
+            "lambda.UpdateFunctionCode",
+            "lambda.UpdateFunctionConfiguration",
+        ),
+        15.0,
+    ),
+    # All calls of an account together.
+    # https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html
+    Group(
+        "apigateway",
+        (
+            "apigatewayv2.CreateApi",
+            "apigatewayv2.CreateIntegration",
+            "apigatewayv2.CreateRoute",
+            "apigatewayv2.CreateStage",
+            "apigatewayv2.DeleteApi",
+            "apigatewayv2.DeleteRoute",
+            "apigatewayv2.DeleteStage",
+            "apigatewayv2.GetApis",
+            "apigatewayv2.GetIntegrations",
+            "apigatewayv2.GetRoutes",
+            "apigatewayv2.GetStages",
+            "apigatewayv2.TagResource",
+            "apigatewayv2.UntagResource",
+            "apigatewayv2.UpdateApi",
+            "apigatewayv2.UpdateIntegration",
+            "apigatewayv2.UpdateRoute",
+            "apigatewayv2.UpdateStage",
+        ),
+        10.0,
+    ),
 )
 
 
