@@ -1,6 +1,9 @@
 """What is particular about HTTP APIs: names that are not unique, an address that has to stay, parts that belong together."""
 
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -9,6 +12,7 @@ from tests.kinds.wire import answers, requests
 from tests.kinds.workshop import Workshop
 
 from dynconfig.engine.errors import Unavailable
+from dynconfig.engine.reconcile import Engine
 from dynconfig.kinds.http_api import HttpApi
 from dynconfig_lab.aws import Faults
 from dynconfig_lab.aws.faults import Injected
@@ -140,6 +144,38 @@ def test_routes_and_stages_that_somebody_added_go(workshop: Workshop) -> None:
     assert {because.field for step in outcome.applied for because in step.because} == {"routes", "stages"}
     assert [route["RouteKey"] for route in client(workshop).get_routes(**about)["Items"]] == ["$default"]
     assert [stage["StageName"] for stage in client(workshop).get_stages(**about)["Items"]] == ["$default"]
+
+
+@contextmanager
+def paged(workshop: Workshop, *operations: str) -> Iterator[None]:
+    """One item a page."""
+
+    def split(answer: dict[str, Any], rest: list[Any]) -> None:
+        listed = rest or sorted(answer["Items"], key=str)
+        answer["Items"], rest[:] = listed[:1], listed[1:]
+        if rest:
+            answer["NextToken"] = str(len(rest))
+
+    with ExitStack() as stack:
+        for operation in operations:
+            stack.enter_context(answers(workshop, "apigatewayv2", operation, partial(split, rest=[])))
+        yield
+
+
+def test_what_is_on_later_pages_is_seen_too(workshop: Workshop) -> None:
+    settle(workshop)
+    about = {"ApiId": api_id(workshop)}
+    integrate(workshop, THEIRS)
+    client(workshop).create_route(**about, RouteKey="GET /theirs", AuthorizationType="NONE")
+    client(workshop).create_stage(**about, StageName="theirs", AutoDeploy=True)
+    (kind,) = workshop.kinds(HttpApi)
+    engine = Engine(lambda _place: (kind,))
+    with paged(workshop, "GetIntegrations", "GetRoutes", "GetStages"):
+        (seen,) = engine.observe(workshop.declare(HTTP_API.base))
+    assert isinstance(seen, HttpApi)
+    assert len(seen.integrations) == 2
+    assert dict(seen.routes).keys() == {"$default", "GET /theirs"}
+    assert seen.stages == ("$default", "theirs")
 
 
 def test_apis_of_others_are_not_looked_into(workshop: Workshop) -> None:

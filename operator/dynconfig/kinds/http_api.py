@@ -90,9 +90,7 @@ class HttpApis:
         """The APIs with our tag; a second one, made when an answer was lost, is surplus."""
         if not scope.where("HttpApi", desired, scope.names.http_api):
             return
-        pages = self._apis.get_paginator("get_apis").paginate(PaginationConfig={"PageSize": PAGE})
-        listed = (api for page in pages for api in page["Items"])
-        ours = [api for api in listed if tags.owner_of(api.get("Tags", {})) == scope.owner.tag]
+        ours = [api for api in self._all("get_apis") if tags.owner_of(api.get("Tags", {})) == scope.owner.tag]
         for number, api in enumerate(sorted(ours, key=lambda found: (str(found["CreatedDate"]), found["ApiId"]))):
             name = scope.names.http_api if number == 0 else f"{scope.names.http_api} {api['ApiId']}"
             told = partial(self._recall.told, name, scope, desired, partial(self._parts, api["ApiId"]))
@@ -129,11 +127,15 @@ class HttpApis:
 
     def _parts(self, api_id: str) -> "Parts":
         """Integrations and stages, which change with a route, if at all."""
-        about = {"ApiId": api_id}
-        return tuple(self._apis.get_integrations(**about)["Items"]), tuple(self._apis.get_stages(**about)["Items"])
+        return tuple(self._all("get_integrations", ApiId=api_id)), tuple(self._all("get_stages", ApiId=api_id))
+
+    def _all(self, method: str, **about: str) -> Iterator[Mapping[str, Any]]:
+        """What a call lists on all its pages."""
+        pages = self._apis.get_paginator(method).paginate(**about, PaginationConfig={"PageSize": PAGE})
+        return (item for page in pages for item in page["Items"])
 
     def _observed(self, api: Mapping[str, Any], name: str, told: "Callable[[], Parts]") -> HttpApi:
-        routes = self._apis.get_routes(ApiId=api["ApiId"])["Items"]
+        routes = tuple(self._all("get_routes", ApiId=api["ApiId"]))
         used = {route.get("Target", "").removeprefix("integrations/") for route in routes}
         integrations, stages = told()
         if not used <= {item["IntegrationId"] for item in integrations}:
