@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+from dynconfig.engine.arns import DOMAINS
+
 
 class BadSetting(ValueError):
     """An environment variable is wrong; the message names it and says what it should be."""
@@ -144,6 +146,5 @@ def _choice(own: Mapping[str, str], name: str, choices: tuple[str, ...]) -> str:
 
 def _is_emulated(environment: Mapping[str, str]) -> bool:
     endpoint = environment.get("AWS_ENDPOINT_URL_SSM") or environment.get("AWS_ENDPOINT_URL")
-    return bool(endpoint) and not (urlsplit(endpoint or "").hostname or "").endswith(
-        (".amazonaws.com", ".amazonaws.com.cn")
-    )
+    host = urlsplit(endpoint or "").hostname or ""
+    return bool(endpoint) and not host.endswith(tuple(f".{domain}" for domain in DOMAINS))

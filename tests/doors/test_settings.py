@@ -24,7 +24,19 @@ def test_the_region_comes_from_our_own_variable_first(environment: dict[str, str
 
 @pytest.mark.parametrize(
     ("endpoint", "is_emulated"),
-    [("http://127.0.0.1:5000", True), ("https://vpce-1.ssm.eu-west-1.vpce.amazonaws.com", False), ("", False)],
+    [
+        ("http://127.0.0.1:5000", True),
+        ("http://amazonaws.com.example:5000", True),
+        ("https://vpce-1.ssm.eu-west-1.vpce.amazonaws.com", False),
+        ("https://ssm.cn-north-1.amazonaws.com.cn", False),
+        ("https://ssm.eusc-de-east-1.amazonaws.eu", False),
+        ("https://ssm.us-iso-east-1.c2s.ic.gov", False),
+        ("https://ssm.us-isob-east-1.sc2s.sgov.gov", False),
+        ("https://ssm.eu-isoe-west-1.cloud.adc-e.uk", False),
+        ("https://ssm.us-isof-east-1.csp.hci.ic.gov", False),
+        ("https://ssm.eu-west-1.api.aws", False),
+        ("", False),
+    ],
 )
 def test_an_endpoint_that_is_not_of_aws_is_an_emulator(endpoint: str, is_emulated: bool) -> None:
     assert Settings.from_environment({"AWS_ENDPOINT_URL": endpoint}).is_emulated is is_emulated

@@ -1,10 +1,12 @@
 """Names in AWS follow from the object, fit, and are as unique as the object is."""
 
 import re
+from typing import Any
 
 import pytest
+from botocore.session import get_session
 
-from dynconfig.engine.arns import Arns, partition
+from dynconfig.engine.arns import DOMAINS, Arns, partition
 from dynconfig.engine.naming import LONGEST, Names, fitting
 from dynconfig.engine.resource import Owner
 
@@ -93,6 +95,31 @@ def test_arns_are_of_the_partition_of_the_region(region: str, expected: str) -> 
     assert arns.rule("r") == f"arn:{expected}:events:{region}:123456789012:rule/r"
     assert arns.http_calls("id") == f"arn:{expected}:execute-api:{region}:123456789012:id/*/*"
     assert arns.parameters("/a/b") == f"arn:{expected}:ssm:{region}:123456789012:parameter/a/b/*"
+
+
+def _partitions() -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = get_session().get_component("data_loader").load_data("partitions")["partitions"]
+    return found
+
+
+@pytest.mark.parametrize("about", _partitions(), ids=lambda about: about["id"])
+def test_every_region_of_aws_is_in_its_partition_and_every_domain_is_known(about: dict[str, Any]) -> None:
+    regions = [region for region in about["regions"] if not region.endswith("-global")]
+    assert {partition(region) for region in regions} == {about["id"]}
+    assert {about["outputs"][name] for name in ("dnsSuffix", "dualStackDnsSuffix")} <= set(DOMAINS)
+
+
+@pytest.mark.parametrize(
+    ("region", "expected"),
+    [
+        ("eu-west-1", "ssm.eu-west-1.amazonaws.com"),
+        ("us-gov-west-1", "ssm.us-gov-west-1.amazonaws.com"),
+        ("cn-north-1", ["ssm.cn-north-1.amazonaws.com", "ssm.cn-north-1.amazonaws.com.cn"]),
+        ("eusc-de-east-1", ["ssm.eusc-de-east-1.amazonaws.com", "ssm.eusc-de-east-1.amazonaws.eu"]),
+    ],
+)
+def test_keys_are_used_through_a_service_under_every_name_it_may_have(region: str, expected: object) -> None:
+    assert Arns(region, lambda: "1").via("ssm") == expected
 
 
 def test_the_account_is_asked_for_only_when_an_arn_is_needed() -> None:

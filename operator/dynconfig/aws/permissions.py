@@ -173,12 +173,12 @@ def _parameters(allowed: Allowed, arns: Arns) -> Iterable[dict[str, Any]]:
     wide = (*LOG_ACCOUNT_ACTIONS, *ALARM_ACCOUNT_ACTIONS) if allowed.functions else ()
     yield _allow("Metadata", (*ACCOUNT_ACTIONS, *wide), "*")
     if allowed.keys:
-        # KMS through SSM only. ViaService is compared literally, so the region is named and there is no wildcard in it.
+        # KMS through SSM only.
         yield _allow(
             "Keys",
             KEY_ACTIONS,
             list(allowed.keys),
-            StringEquals={"kms:ViaService": f"ssm.{allowed.region}.amazonaws.com"},
+            StringEquals={"kms:ViaService": arns.via("ssm")},
             StringLike={"kms:EncryptionContext:PARAMETER_ARN": parameters},
         )
 

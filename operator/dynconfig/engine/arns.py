@@ -5,6 +5,21 @@ https://docs.aws.amazon.com/service-authorization/latest/reference/reference_pol
 
 from collections.abc import Callable
 
+# What regions begin with, their partition, its domain, and the domain of its dual-stack endpoints.
+# https://docs.aws.amazon.com/whitepapers/latest/aws-fault-isolation-boundaries/partitions.html
+_PARTITIONS = (
+    ("cn-", "aws-cn", "amazonaws.com.cn", "api.amazonwebservices.com.cn"),
+    ("us-gov-", "aws-us-gov", "amazonaws.com", "api.aws"),
+    ("us-iso-", "aws-iso", "c2s.ic.gov", "api.aws.ic.gov"),
+    ("us-isob-", "aws-iso-b", "sc2s.sgov.gov", "api.aws.scloud"),
+    ("us-isof-", "aws-iso-f", "csp.hci.ic.gov", "api.aws.hci.ic.gov"),
+    ("eu-isoe-", "aws-iso-e", "cloud.adc-e.uk", "api.cloud-aws.adc-e.uk"),
+    ("eusc-", "aws-eusc", "amazonaws.eu", "api.amazonwebservices.eu"),
+    ("", "aws", "amazonaws.com", "api.aws"),
+)
+DOMAINS = tuple(sorted({domain for _region, _partition, *domains in _PARTITIONS for domain in domains}))
+"""Where AWS itself answers, in all partitions."""
+
 
 class Arns:
     """ARNs in one account and region; the account is asked for when the first of them is needed."""
@@ -20,8 +35,18 @@ class Arns:
 
     @property
     def partition(self) -> str:
-        """aws, aws-cn or aws-us-gov."""
+        """The partition, such as aws or aws-cn."""
         return partition(self.region)
+
+    def via(self, service: str) -> str | list[str]:
+        """A service as kms:ViaService names it, under the domain of the partition as well where it has its own.
+
+        The value is compared literally: the region is named, and there is no wildcard in it.
+        https://docs.aws.amazon.com/kms/latest/developerguide/services-parameter-store.html
+        """
+        domains = dict.fromkeys(("amazonaws.com", _partition(self.region)[2]))
+        names = [f"{service}.{self.region}.{domain}" for domain in domains]
+        return names if len(names) > 1 else names[0]
 
     def parameters(self, path: str) -> str:
         """All parameters below a path."""
@@ -85,6 +110,8 @@ class Arns:
 
 def partition(region: str) -> str:
     """The partition that a region belongs to."""
-    if region.startswith("cn-"):
-        return "aws-cn"
-    return "aws-us-gov" if region.startswith("us-gov-") else "aws"
+    return _partition(region)[1]
+
+
+def _partition(region: str) -> tuple[str, str, str, str]:
+    return next(row for row in _PARTITIONS if region.startswith(row[0]))

@@ -64,15 +64,13 @@ def statements(declaration: Declaration, arns: Arns) -> list[dict[str, Any]]:
         {"Effect": "Allow", "Action": ["ssm:GetParameter", "ssm:GetParameters"], "Resource": parameters}
     ]
     if any(p.spec.resolved_type is ParameterType.SECURE_STRING for p in declaration.parameters):
-        # ViaService is compared literally: the region is named, and there is no wildcard in it.
-        # https://docs.aws.amazon.com/kms/latest/developerguide/services-parameter-store.html
         found.append(
             {
                 "Effect": "Allow",
                 "Action": "kms:Decrypt",
                 "Resource": arns.keys(),
                 "Condition": {
-                    "StringEquals": {"kms:ViaService": f"ssm.{arns.region}.amazonaws.com"},
+                    "StringEquals": {"kms:ViaService": arns.via("ssm")},
                     "StringLike": {"kms:EncryptionContext:PARAMETER_ARN": parameters},
                 },
             }
