@@ -69,6 +69,18 @@ def test_reported_resources_lead_to_their_object(addressees: Addressees) -> None
     assert addressees.of(changed("dynconfig-other")) == {}
 
 
+def test_what_an_event_names_by_an_id_leads_to_the_resource_with_that_end_of_its_arn(addressees: Addressees) -> None:
+    listed = [
+        {"kind": "HttpApi", "name": "dynconfig-shop", "arn": f"arn:aws:apigateway:{HOME}::/apis/a1b2c3"},
+        {"kind": "LogGroup", "name": "/aws/lambda/f", "arn": f"arn:aws:logs:{HOME}:1:log-group:/aws/lambda/f"},
+    ]
+    addressees.note(SHOP, {**document("/shop", "a"), "status": {"resources": listed}})
+    assert addressees.of(changed("a1b2c3")) == {SHOP: ("dynconfig-shop",)}
+    assert addressees.of(changed("f")) == {}
+    addressees.note(SHOP, document("/shop", "a"))
+    assert addressees.of(changed("a1b2c3")) == {}
+
+
 def test_an_object_that_is_gone_is_forgotten(addressees: Addressees) -> None:
     addressees.note(SHOP, {**document("/shop", "a"), "status": {"resources": [{"kind": "Rule", "name": "r"}]}})
     addressees.forget(SHOP)

@@ -56,6 +56,14 @@ def test_an_alarm_that_changes_its_state_is_named() -> None:
         ("events", "TagResource", {"resourceARN": "arn:aws:events:r:1:rule/r"}, ("r",)),
         ("monitoring", "DeleteAlarms", {"alarmNames": ["a", "b"]}, ("a", "b")),
         ("monitoring", "TagResource", {"resourceARN": "arn:aws:cloudwatch:r:1:alarm:a"}, ("a",)),
+        (
+            "monitoring",
+            "TagResource",
+            {"resourceARN": "arn:aws:cloudwatch:r:1:alarm:dynconfig-f/E"},
+            ("dynconfig-f/E",),
+        ),
+        ("apigateway", "UpdateStage", {"apiId": "a1b2c3", "stageName": "$default"}, ("a1b2c3", "$default")),
+        ("apigateway", "TagResource", {"resourceArn": "arn:aws:apigateway:r::/apis/a1b2c3"}, ("a1b2c3",)),
     ],
 )
 def test_an_api_call_names_what_it_changed_and_who_did_it(

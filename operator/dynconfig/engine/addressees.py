@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dynconfig.engine.agenda import Key
-from dynconfig.engine.signals import EVERYWHERE, Signal
+from dynconfig.engine.signals import EVERYWHERE, Signal, without_arn
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +15,8 @@ class _Address:
     path: str
     parameters: tuple[str, ...]
     """Names below the path. Those of many objects are alike, and are kept once."""
-    resources: tuple[str, ...]
+    resources: tuple[tuple[str, str], ...]
+    """What an event may call a resource, its name or the end of its ARN, and its name."""
 
 
 class Addressees:
@@ -25,7 +26,7 @@ class Addressees:
         self._default_region = default_region
         self._addresses: dict[Key, _Address] = {}
         self._paths: dict[tuple[str, str], set[Key]] = {}
-        self._resources: dict[str, set[Key]] = {}
+        self._resources: dict[str, set[tuple[Key, str]]] = {}
 
     def note(self, key: Key, document: Mapping[str, Any]) -> str:
         """Note what an object declares and reports now; answers its region."""
@@ -35,8 +36,8 @@ class Addressees:
         self.forget(key)
         self._addresses[key] = address
         self._paths.setdefault((address.region, address.path), set()).add(key)
-        for name in address.resources:
-            self._resources.setdefault(name, set()).add(key)
+        for called, name in address.resources:
+            self._resources.setdefault(called, set()).add((key, name))
         return address.region
 
     def forget(self, key: Key) -> None:
@@ -45,8 +46,8 @@ class Addressees:
         if address is None:
             return
         _discard(self._paths, (address.region, address.path), key)
-        for name in address.resources:
-            _discard(self._resources, name, key)
+        for called, name in address.resources:
+            _discard(self._resources, called, (key, name))
 
     def of(self, signal: Signal) -> dict[Key, tuple[str, ...]]:
         """The objects that a signal concerns, each with the names of its own that the signal speaks of."""
@@ -54,8 +55,8 @@ class Addressees:
         for name in signal.parameters:
             for key in self._declaring(signal.region, name):
                 found[key] = (*found.get(key, ()), name)
-        for name in signal.resources:
-            for key in self._resources.get(name, ()):
+        for called in signal.resources:
+            for key, name in sorted(self._resources.get(called, ())):
                 if signal.region in (EVERYWHERE, self._addresses[key].region):
                     found[key] = (*found.get(key, ()), name)
         return found
@@ -73,7 +74,7 @@ class Addressees:
         path = str(spec.get("path", ""))
         declared = [str(item["name"]) for item in spec.get("parameters") or ()]
         reported = [str(item["name"]).removeprefix(f"{path}/") for item in status.get("parameters") or ()]
-        resources = {str(item["name"]) for item in status.get("resources") or ()}
+        resources = {pair for item in status.get("resources") or () for pair in _callings(item)}
         return _Address(
             region=str(spec.get("region") or self._default_region),
             path=path,
@@ -82,7 +83,15 @@ class Addressees:
         )
 
 
-def _discard(index: dict[Any, set[Key]], name: Any, key: Key) -> None:
-    index[name].discard(key)
+def _callings(resource: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """API Gateway knows its APIs by an id only, which is in the ARN."""
+    name, arn = str(resource["name"]), str(resource.get("arn") or "")
+    yield name, name
+    if arn:
+        yield without_arn(arn), name
+
+
+def _discard(index: dict[Any, set[Any]], name: Any, entry: Any) -> None:
+    index[name].discard(entry)
     if not index[name]:
         del index[name]

@@ -17,6 +17,8 @@ _PARAMETER_CHANGES = {"Create": PUT, "Update": PUT, "Delete": DELETE}
 # The operator's calls carry it, see aws/session.py.
 OWN_USER_AGENT = "dynconfig-operator/"
 EVERYWHERE = ""
+# Behind these the whole rest of an ARN is the name, slashes and all.
+_WHOLE = (":alarm:", ":log-group:")
 
 
 class Unreadable(Exception):
@@ -84,15 +86,18 @@ def _names(request: Mapping[str, Any]) -> Iterator[str]:
     for value in request.values():
         for text in value if isinstance(value, list) else (value,):
             if isinstance(text, str):
-                yield _without_arn(text)
+                yield without_arn(text)
 
 
-def _without_arn(text: str) -> str:
-    """The name at the end of an ARN: after the last slash or colon, but for a parameter, whose name has slashes."""
+def without_arn(text: str) -> str:
+    """The name at the end of an ARN: after the last slash or colon, but where names have slashes themselves."""
     if not text.startswith("arn:"):
         return text
     _head, found, name = text.partition(":parameter/")
-    return f"/{name}" if found else text.replace("/", ":").rpartition(":")[2]
+    if found:
+        return f"/{name}"
+    whole = next((mark for mark in _WHOLE if mark in text), "")
+    return text.partition(whole)[2] if whole else text.replace("/", ":").rpartition(":")[2]
 
 
 _ABOUT = {
