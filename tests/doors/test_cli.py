@@ -175,6 +175,25 @@ def test_the_policy_is_for_the_paths_asked_for() -> None:
     golden.check("iam", result)
 
 
+@pytest.mark.parametrize(
+    ("paths", "told"),
+    [
+        (1, ""),
+        (
+            25,
+            "characters, and a managed policy takes 6,144: name fewer paths, by a common beginning, or give it to the",
+        ),
+        (60, "characters, and a managed policy takes 6,144, an inline policy of a role 10,240: name fewer paths, by a"),
+    ],
+)
+def test_a_policy_that_iam_would_find_too_long_says_what_to_do(paths: int, told: str) -> None:
+    asked = [word for number in range(paths) for word in ("--path", f"/team-{number}/config")]
+    result = dynconfig("iam", *asked, "--key", "arn:aws:kms:eu-west-1:123456789012:key/k")
+    assert (result.code, len(json.loads(result.out))) == (0, 2)
+    assert bool(told) is bool(result.err)
+    assert told in result.err
+
+
 def test_the_crd_is_yaml_that_kubectl_takes() -> None:
     document = yaml.safe_load(dynconfig("crd").out)
     assert document["kind"] == "CustomResourceDefinition"

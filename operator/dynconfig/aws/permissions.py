@@ -1,5 +1,6 @@
 """The IAM policy that the operator needs: the calls that its kinds make, on the names that it may use, and no more."""
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -8,6 +9,10 @@ from dynconfig.api.alarms import OWN_NAMESPACE
 from dynconfig.aws import layers
 from dynconfig.engine.arns import Arns
 from dynconfig.engine.naming import LONGEST, PREFIX
+
+# White space not counted.
+# https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+MANAGED_CHARACTERS, INLINE_CHARACTERS = 6144, 10240
 
 # A test holds all of this against the calls that the tests make.
 PARAMETER_ACTIONS = (
@@ -159,6 +164,18 @@ def operator_policy(allowed: Allowed) -> dict[str, Any]:
         statements += _triggers(allowed, arns)
         statements += _watching(arns)
     return {"Version": "2012-10-17", "Statement": statements}
+
+
+def advice(policy: dict[str, Any]) -> str:
+    """What to do where IAM would find the policy too long, or an empty text."""
+    length = len("".join(json.dumps(policy, separators=(",", ":")).split()))
+    if length <= MANAGED_CHARACTERS:
+        return ""
+    told = f"the policy has {length:,} characters, and a managed policy takes {MANAGED_CHARACTERS:,}"
+    shorter = "name fewer paths, by a common beginning"
+    if length <= INLINE_CHARACTERS:
+        return f"{told}: {shorter}, or give it to the role as an inline policy, which takes {INLINE_CHARACTERS:,}"
+    return f"{told}, an inline policy of a role {INLINE_CHARACTERS:,}: {shorter}"
 
 
 def _mailbox(arns: Arns) -> Iterable[dict[str, Any]]:

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from dynconfig.aws import permissions
+from dynconfig.cli.terminal import Terminal
 
 
 def command(
@@ -51,4 +52,8 @@ def command(
         own_layers=layer or (),
         boundary=boundary,
     )
-    sys.stdout.write(json.dumps(permissions.operator_policy(allowed), indent=2) + "\n")
+    policy = permissions.operator_policy(allowed)
+    sys.stdout.write(json.dumps(policy, indent=2) + "\n")
+    advice = permissions.advice(policy)
+    if advice:
+        Terminal.err().line(f"warning: {advice}", "yellow")
