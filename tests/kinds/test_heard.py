@@ -32,7 +32,7 @@ class Scene:
 
     def heard(self, *names: str, **about: Any) -> Declaration:
         """The declaration, with an event that spoke of these names."""
-        declaration = self.workshop.declare(about.pop("spec", self.spec), status=self.status, **about)
+        declaration = self.workshop.declare(about.pop("spec", self.spec), **{"status": self.status, **about})
         return replace(declaration, heard={f"{self.workshop.path}/{name}": "" for name in names})
 
     def calls(self, declaration: Declaration) -> dict[str, int]:
@@ -111,7 +111,7 @@ def test_what_was_seen_an_hour_ago_is_asked_for_too(scene: Scene) -> None:
     [
         {"generation": 2},
         {"metadata": {"annotations": {"dynconfig.dev/reconcile-requested-at": "now"}}},
-        {"metadata": {"finalizers": []}},
+        {"metadata": {"finalizers": []}, "status": None},
     ],
     ids=["an edit", "a request", "a new object"],
 )
