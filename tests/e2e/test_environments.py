@@ -67,7 +67,7 @@ def test_a_plan_of_several_environments_tells_all_and_fails_if_one_is_wrong(shop
         ("planner list /secrets/ shop-dev", False),
         ("planner patch dynconfig.dev/dynamicconfigs/shop shop-dev", False),
         ("planner get /secrets/shop-db kube-system", False),
-        ("promoter watch argoproj.io/applications/shop-dev argocd", True),
+        ("promoter get argoproj.io/applications/shop-dev argocd", True),
         ("promoter patch argoproj.io/applications/shop-dev argocd", False),
         ("promoter get /secrets/shop-db shop-dev", False),
     ],

@@ -163,7 +163,7 @@ class Shop:
         """The script of the pipeline."""
         script = self.checkout / "environments" / "delivery" / "promote.sh"
         path = os.pathsep.join((str(self.stage.kubectl_binary.parent), os.environ["PATH"]))
-        environment = {**self.stage.environment, "PATH": path, "PATIENCE": f"{PATIENCE:.0f}s"}
+        environment = {**self.stage.environment, "PATH": path, "PATIENCE": f"{PATIENCE:.0f}"}
         result = subprocess.run(
             [str(script), before, after],
             cwd=self.checkout,
