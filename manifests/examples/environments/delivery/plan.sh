@@ -1,16 +1,32 @@
 #!/bin/sh
 # Checks environments and says what applying them would change: plan.sh ENVIRONMENT …
+# ENVIRONMENTS is their folder, if not the one where this script stands. With BEFORE, another such folder, they are compared
+# with what is in that: neither AWS nor the cluster is asked, and nothing has to be allowed.
 # Exit code 0: nothing would change; 2: there are changes; 1: something is wrong with one of them.
 set -eu
 
-environments=$(cd "$(dirname "$0")/.." && pwd)
+environments=${ENVIRONMENTS:-$(cd "$(dirname "$0")/.." && pwd)}
 rendered=$(mktemp)
-trap 'rm -f "$rendered"' EXIT
+before=$(mktemp)
+trap 'rm -f "$rendered" "$before"' EXIT
 
 plan() {
   kubectl kustomize "$environments/$1" > "$rendered" || return 1
   dynconfig validate -f "$rendered" || return 1
-  dynconfig plan -f "$rendered"
+  if [ -n "${BEFORE:-}" ]; then
+    compare "$1"
+  else
+    dynconfig plan -f "$rendered"
+  fi
+}
+
+compare() {
+  : > "$before"
+  # Before it came, there was nothing.
+  [ ! -d "$BEFORE/$1" ] || kubectl kustomize "$BEFORE/$1" > "$before" || return 1
+  diff -u --label "before/$1" --label "after/$1" "$before" "$rendered" && return 0
+  [ $? -eq 1 ] || return 1
+  return 2
 }
 
 worst=0
