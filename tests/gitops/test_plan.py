@@ -1,4 +1,4 @@
-"""What a pull request is told of environments that it may not ask about: what files alone say."""
+"""What a pull request is told: by files alone where it may not ask, and as a comment that never decides the result."""
 
 import os
 import shutil
@@ -7,7 +7,14 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.gitops.delivery import FOLDER
+from tests.gitops.delivery import FOLDER, step
+
+GH = """#!/bin/sh
+# GitHub's command line as far as it is called here: the last word names the body of a comment.
+for file in "$@"; do :; done
+cp "$file" "$(dirname "$0")/posted.md"
+[ ! -e "$(dirname "$0")/github-is-away" ] && [ "$(wc -m < "$file")" -le 65536 ]
+"""
 
 
 @pytest.fixture
@@ -51,3 +58,67 @@ def test_an_environment_that_is_new_is_told_as_a_whole(before: Path, kubectl: Pa
 def test_what_cannot_be_compared_is_no_plan(before: Path, kubectl: Path) -> None:
     (before / "base" / "config.yaml").unlink()
     assert compare(before, kubectl, "prod").returncode == 1
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A pull request's merge commit; its plan.sh prints the lines of a file, and says that there are changes."""
+    program = tmp_path / "bin" / "gh"
+    program.parent.mkdir()
+    program.write_text(GH)
+    program.chmod(0o755)
+    script = tmp_path / "checkout" / "environments" / "delivery" / "plan.sh"
+    script.parent.mkdir(parents=True)
+    script.write_text('#!/bin/sh\nset -eu\necho "# $* ${BEFORE:+before}"\ncat lines\nexit $(cat code)\n')
+    script.chmod(0o755)
+    where = script.parents[2]
+    (where / "code").write_text("2")
+    for arguments in (("init", "--quiet"), ("add", "--all"), *[("commit", "-qm", "x", "--allow-empty")] * 2):
+        command = ["git", "-C", str(where), "-c", "user.name=Ann", "-c", "user.email=ann@example.com", *arguments]
+        subprocess.run(command, check=True)
+    return where
+
+
+def comment(checkout: Path, lines: str) -> tuple[int, str, str]:
+    """Run the step as GitHub does; answers its code, the comment and the summary."""
+    (checkout / "lines").write_text(lines)
+    folder = checkout.parent
+    environment = {
+        "PATH": os.pathsep.join((str(folder / "bin"), os.environ["PATH"])),
+        "LC_ALL": "C.UTF-8",
+        "RUNNER_TEMP": str(folder),
+        "GITHUB_STEP_SUMMARY": str(folder / "summary.md"),
+        "GITHUB_SERVER_URL": "https://github.example",
+        "GITHUB_REPOSITORY": "shop/configuration",
+        "GITHUB_RUN_ID": "7",
+        "NUMBER": "1",
+    }
+    command = ["bash", "-e", "-c", step("plan", "Plan")]
+    result = subprocess.run(command, cwd=checkout, env=environment, capture_output=True, text=True, check=False)
+    return result.returncode, (folder / "bin" / "posted.md").read_text(), (folder / "summary.md").read_text()
+
+
+def test_a_plan_is_written_into_the_pull_request_and_production_by_files_alone(checkout: Path) -> None:
+    code, posted, summary = comment(checkout, "a change\n")
+    assert code == 0
+    assert posted == summary == "```\n# dev staging \na change\n# prod before\na change\n```\n"
+
+
+def test_a_plan_too_long_for_a_comment_is_cut_and_says_where_all_of_it_is(checkout: Path) -> None:
+    code, posted, summary = comment(checkout, "  ~ größer → größer\n" * 5000)
+    assert code == 0
+    assert posted.endswith("```\nThe plan is longer: https://github.example/shop/configuration/actions/runs/7\n")
+    assert len(posted) < 65536
+    assert summary.count("größer → größer") == 10000
+
+
+def test_a_comment_that_cannot_be_written_changes_nothing_about_the_result(checkout: Path) -> None:
+    (checkout.parent / "bin" / "github-is-away").touch()
+    assert comment(checkout, "a change\n")[0] == 0
+
+
+def test_a_plan_that_failed_fails_the_run_and_is_told(checkout: Path) -> None:
+    (checkout / "code").write_text("1")
+    code, posted, _summary = comment(checkout, "✗ wrong\n")
+    assert code == 1
+    assert "✗ wrong" in posted
