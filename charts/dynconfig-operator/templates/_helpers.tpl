@@ -1,7 +1,7 @@
 {{- /* What every resource of the chart carries. */ -}}
 {{- define "dynconfig.labels" -}}
 {{ include "dynconfig.selector" . }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
@@ -14,7 +14,7 @@ app.kubernetes.io/name: dynconfig-operator
 
 {{- define "dynconfig.subjects" -}}
 subjects:
-  - {kind: ServiceAccount, name: {{ .Values.serviceAccount.name }}, namespace: {{ .Release.Namespace }}}
+  - {kind: ServiceAccount, name: {{ .Values.serviceAccount.name | quote }}, namespace: {{ .Release.Namespace | quote }}}
 {{- end }}
 
 {{- /* shop=/shop,/common;*=/apps */ -}}
