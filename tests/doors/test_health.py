@@ -1,0 +1,40 @@
+"""The health of the operator: it is told from when the operator serves, and the probes of its pod rely on that."""
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from dynconfig_lab.ports import free_ports
+
+DEPLOYMENT = Path(__file__).parents[2] / "manifests" / "install" / "deployment.yaml"
+
+
+def test_an_operator_that_has_not_found_its_cluster_is_not_ready(tmp_path: Path) -> None:
+    nobody, health = free_ports(2)
+    cluster = {"clusters": [{"name": "c", "cluster": {"server": f"http://127.0.0.1:{nobody}"}}], "current-context": "c"}
+    kubeconfig = tmp_path / "config"
+    kubeconfig.write_text(yaml.safe_dump({**cluster, "contexts": [{"name": "c", "context": {"cluster": "c"}}]}))
+    environment = {**os.environ, "KUBECONFIG": str(kubeconfig), "AWS_REGION": "eu-west-1"}
+    command = (sys.executable, "-m", "dynconfig", "run")
+    settings = {**environment, "DYNCONFIG_HEALTH_PORT": str(health), "PYTHONUNBUFFERED": "1"}
+    with subprocess.Popen(command, env=settings, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stderr
+            assert any("Waiting for the Kubernetes API server" in line for line in process.stderr)
+            with pytest.raises(ConnectionRefusedError):
+                socket.create_connection(("127.0.0.1", health)).close()
+        finally:
+            process.kill()
+
+
+def test_ready_and_alive_are_asked_where_the_operator_tells_them_and_it_may_take_its_time() -> None:
+    (container,) = yaml.safe_load(DEPLOYMENT.read_text())["spec"]["template"]["spec"]["containers"]
+    ready, alive = container["readinessProbe"], container["livenessProbe"]
+    assert ready["httpGet"] == alive["httpGet"] == {"path": "/healthz", "port": "health"}
+    # A thread for each object that is served leaves the loop little, and one second is soon over.
+    assert ready["timeoutSeconds"] == alive["timeoutSeconds"] == 10
