@@ -101,6 +101,13 @@ def test_an_operator_for_parameters_only_may_do_nothing_else() -> None:
     assert policy(functions=())["Metadata"]["Action"] == list(ACCOUNT_ACTIONS)
 
 
+def test_an_operator_for_parameters_may_have_the_alarms_and_dashboards_that_need_no_function() -> None:
+    found = policy(functions=(), alarms=True)
+    assert set(found) == {"Parameters", "Metadata", "Queue", "EventRules", "Alarms", "Metrics", "Dashboards"}
+    assert found["Metadata"]["Action"] == [*ACCOUNT_ACTIONS, *ALARM_ACCOUNT_ACTIONS]
+    assert policy(alarms=True) == policy()
+
+
 @pytest.mark.parametrize(
     ("namespace", "name", "function"),
     [
@@ -223,6 +230,7 @@ def test_the_policy_in_the_manifests_is_the_generated_one() -> None:
 
 
 def test_the_command_prints_what_was_asked_for() -> None:
+    boundary, own = "arn:aws:iam::123456789012:policy/b", "arn:aws:lambda:us-east-1:123456789012:layer:l:1"
     asked = [
         "iam",
         "--path",
@@ -230,21 +238,24 @@ def test_the_command_prints_what_was_asked_for() -> None:
         "--region",
         "us-east-1",
         "--account",
-        "1",
+        ACCOUNT,
         "--boundary",
-        "arn:b",
+        boundary,
         "--layer",
-        "arn:l",
+        own,
     ]
     printed = json.loads(CliRunner().invoke(application(asked), [*asked, "--attached-role", "team-*"]).stdout)
     allowed = Allowed(
         paths=["/a"],
-        account="1",
+        account=ACCOUNT,
         region="us-east-1",
-        boundary="arn:b",
-        own_layers=["arn:l"],
+        boundary=boundary,
+        own_layers=[own],
         attached_roles=["team-*"],
     )
     assert printed == operator_policy(allowed)
-    only = json.loads(CliRunner().invoke(application(asked), ["iam", "--path", "/a", "--parameters-only"]).stdout)
-    assert {item["Sid"] for item in only["Statement"]} == {"Parameters", "Metadata", "Queue", "EventRules"}
+    only = ["iam", "--path", "/a", "--parameters-only"]
+    without = {"Parameters", "Metadata", "Queue", "EventRules"}
+    for more, sids in (([], without), (["--alarms"], without | {"Alarms", "Metrics", "Dashboards"})):
+        told = json.loads(CliRunner().invoke(application(asked), [*only, *more]).stdout)
+        assert {item["Sid"] for item in told["Statement"]} == sids

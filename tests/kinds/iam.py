@@ -1,5 +1,7 @@
 """The IAM actions that calls need, and those that the operator's policy allows."""
 
+from typing import Any
+
 import botocore.session
 
 from dynconfig.aws.permissions import Allowed, operator_policy
@@ -16,8 +18,8 @@ def action(call: str) -> str:
     return f"{_PREFIXES.get(service, service)}:{operation}"
 
 
-def allowed(boundary: str = "") -> set[str]:
-    """All actions of the policy for an operator that keeps everything."""
+def allowed(**about: Any) -> set[str]:
+    """All actions of the policy for an operator that keeps everything, or what is said about it."""
     key = "arn:aws:kms:eu-west-1:123456789012:key/k"
-    asked = Allowed(paths=["/a"], account="123456789012", region="eu-west-1", keys=[key], boundary=boundary)
+    asked = Allowed(paths=["/a"], account="123456789012", region="eu-west-1", keys=[key], **about)
     return {action for statement in operator_policy(asked)["Statement"] for action in statement["Action"]}

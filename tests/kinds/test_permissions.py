@@ -52,6 +52,24 @@ def test_a_whole_life_makes_only_calls_that_the_policy_allows(workshop: Workshop
     assert made <= allowed()
 
 
+@pytest.mark.lab
+def test_alarms_and_a_dashboard_without_a_function_need_no_leave_for_functions(workshop: Workshop) -> None:
+    whole = {
+        "parameters": EVERYTHING["parameters"],
+        "alarms": {"defaults": False, "drift": True, "notify": ["arn:aws:sns:eu-west-1:123456789012:ops"]},
+        "dashboard": True,
+    }
+    workshop.watch.heard, before = set(), workshop.watch.heard
+    new = workshop.declare(whole, metadata={"finalizers": []})
+    status = workshop.status(workshop.settle(new, workshop.kinds()))
+    edited = {**whole, "alarms": {"defaults": False, "drift": True}, "dashboard": False, "tags": {"stage": "dev"}}
+    workshop.settle(workshop.declare(edited, generation=2, status=status), workshop.kinds())
+    made = {action(call) for call in workshop.watch.heard}
+    workshop.watch.heard |= before
+    assert "cloudwatch:PutMetricAlarm" in made
+    assert made <= allowed(functions=(), alarms=True)
+
+
 def test_every_allowed_action_is_called_somewhere() -> None:
     code = "".join(path.read_text() for folder in ("kinds", "aws") for path in (SOURCES / folder).glob("*.py"))
     called = set(re.findall(r"\.([a-z_]+)\b", code)) | set(re.findall(r'get_paginator\("([a-z_]+)"\)', code))

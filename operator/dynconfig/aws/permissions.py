@@ -147,11 +147,18 @@ class Allowed:
     keys: Sequence[str] = ()
     functions: Sequence[str] = ("*",)
     """Patterns of names; none where the operator keeps parameters only."""
+    alarms: bool = False
+    """Without functions, too, alarms and dashboards are kept."""
     attached_roles: Sequence[str] = ()
     """Patterns of the names of roles of functions that are attached to."""
     own_layers: Sequence[str] = ()
     """ARNs of layers beside AWS's own extension."""
     boundary: str = ""
+
+    @property
+    def is_watching(self) -> bool:
+        """Whether alarms and dashboards are kept."""
+        return self.alarms or bool(self.functions)
 
 
 def operator_policy(allowed: Allowed) -> dict[str, Any]:
@@ -162,6 +169,7 @@ def operator_policy(allowed: Allowed) -> dict[str, Any]:
         statements += _roles(allowed, arns)
         statements += _functions(allowed, arns)
         statements += _triggers(allowed, arns)
+    if allowed.is_watching:
         statements += _watching(arns)
     return {"Version": "2012-10-17", "Statement": statements}
 
@@ -187,8 +195,9 @@ def _mailbox(arns: Arns) -> Iterable[dict[str, Any]]:
 def _parameters(allowed: Allowed, arns: Arns) -> Iterable[dict[str, Any]]:
     parameters = [arns.parameters(path.rstrip("/")) for path in allowed.paths]
     yield _allow("Parameters", PARAMETER_ACTIONS, parameters)
-    wide = (*LOG_ACCOUNT_ACTIONS, *ALARM_ACCOUNT_ACTIONS) if allowed.functions else ()
-    yield _allow("Metadata", (*ACCOUNT_ACTIONS, *wide), "*")
+    logs = LOG_ACCOUNT_ACTIONS if allowed.functions else ()
+    alarms = ALARM_ACCOUNT_ACTIONS if allowed.is_watching else ()
+    yield _allow("Metadata", (*ACCOUNT_ACTIONS, *logs, *alarms), "*")
     if allowed.keys:
         # KMS through SSM only.
         yield _allow(

@@ -37,6 +37,12 @@ def command(
     parameters_only: Annotated[
         bool, typer.Option("--parameters-only", help="For an operator that keeps parameters and no functions.")
     ] = False,
+    alarms: Annotated[
+        bool,
+        typer.Option(
+            "--alarms", help="With --parameters-only: for alarms and dashboards, too, which need no function."
+        ),
+    ] = False,
 ) -> None:
     """Print the IAM policy that the operator needs.
 
@@ -48,6 +54,7 @@ def command(
         region=region,
         keys=key or (),
         functions=() if parameters_only else function or ("*",),
+        alarms=alarms,
         attached_roles=attached_role or (),
         own_layers=layer or (),
         boundary=boundary,
