@@ -7,6 +7,8 @@ from urllib.parse import urlsplit
 
 from dynconfig.engine.arns import DOMAINS
 
+POLICY_ARN = r"arn:aws[a-z-]*:iam::([0-9]{12}|aws):policy/\S+"
+
 
 class BadSetting(ValueError):
     """An environment variable is wrong; the message names it and says what it should be."""
@@ -131,7 +133,7 @@ def _number(own: Mapping[str, str], name: str, default: int, lowest: int, highes
 
 def _arn(own: Mapping[str, str], name: str) -> str:
     text = own.get(name, "")
-    if text and not re.fullmatch(r"arn:aws[a-z-]*:iam::([0-9]{12}|aws):policy/\S+", text):
+    if text and not re.fullmatch(POLICY_ARN, text):
         raise BadSetting(f"DYNCONFIG_{name}: {text!r} is not the ARN of an IAM policy")
     return text
 

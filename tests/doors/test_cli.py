@@ -170,8 +170,8 @@ def test_a_cluster_that_is_away_is_told_with_what_works_without_it(tmp_path: Pat
 
 
 def test_the_policy_is_for_the_paths_asked_for() -> None:
-    result = dynconfig("iam", "--path", "/shop", "--account", "1")
-    assert json.loads(result.out)["Statement"][0]["Resource"] == ["arn:aws:ssm:eu-west-1:1:parameter/shop/*"]
+    result = dynconfig("iam", "--path", "/shop", "--account", "111122223333")
+    assert json.loads(result.out)["Statement"][0]["Resource"] == ["arn:aws:ssm:eu-west-1:111122223333:parameter/shop/*"]
     golden.check("iam", result)
 
 
@@ -192,6 +192,34 @@ def test_a_policy_that_iam_would_find_too_long_says_what_to_do(paths: int, told:
     assert (result.code, len(json.loads(result.out))) == (0, 2)
     assert bool(told) is bool(result.err)
     assert told in result.err
+
+
+@pytest.mark.parametrize(
+    ("option", "text"),
+    [
+        ("--path", "myapp"),
+        ("--path", "//myapp"),
+        ("--path", "/"),
+        ("--account", "abc"),
+        ("--account", "1"),
+        ("--region", "zzz"),
+        ("--key", "notarn"),
+        ("--key", "arn:aws:kms:eu-west-1:123456789012:alias/shop"),
+        ("--layer", "own:3"),
+        ("--boundary", "arn:aws:iam::123456789012:role/r"),
+    ],
+)
+def test_a_policy_for_what_cannot_be_is_refused_in_one_line(option: str, text: str) -> None:
+    result = dynconfig("iam", "--path", "/shop", option, text)
+    assert (result.code, result.out) == (1, "")
+    assert result.err.startswith(f"error: {option}: {text!r} is not like ")
+    assert result.err.count("\n") == 1
+
+
+def test_patterns_of_keys_and_layers_are_taken() -> None:
+    key, layer = "arn:aws-cn:kms:cn-north-1:123456789012:key/*", "arn:aws:lambda:*:123456789012:layer:own:*"
+    result = dynconfig("iam", "--path", "/team-*", "--key", key, "--layer", layer, "--region", "us-gov-west-1")
+    assert result.code == 0, result.err
 
 
 def test_the_crd_is_yaml_that_kubectl_takes() -> None:

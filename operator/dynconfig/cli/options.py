@@ -53,6 +53,12 @@ Format = Annotated[Output, typer.Option("--output", "-o", help="For people or fo
 Offline = Annotated[bool, typer.Option("--offline", help="Ask AWS only: not the cluster for objects and Secrets.")]
 
 
+def tidy_path(text: str) -> str | None:
+    """A path of Parameter Store without a slash at its end; None if it is none."""
+    path = text.rstrip("/")
+    return path if path.startswith("/") and "//" not in path else None
+
+
 def about(document: Document) -> dict[str, Any]:
     """Which object an answer for programs is about."""
     return {"namespace": document["metadata"]["namespace"], "name": document["metadata"]["name"]}

@@ -1,13 +1,28 @@
 """`dynconfig iam`."""
 
 import json
+import re
 import sys
+from collections.abc import Iterable
 from typing import Annotated
 
 import typer
 
 from dynconfig.aws import permissions
+from dynconfig.cli.failures import Failed
+from dynconfig.cli.options import tidy_path
 from dynconfig.cli.terminal import Terminal
+from dynconfig.settings import POLICY_ARN
+
+# IAM takes a policy about what cannot be there. An alias of a key allows nothing, either; patterns like key/* do.
+# https://docs.aws.amazon.com/kms/latest/developerguide/alias-authorization.html
+_FORMS = {
+    "--account": (r"[0-9]{12}", "123456789012"),
+    "--region": (r"[a-z]{2}(-[a-z]+)+-[0-9]", "eu-west-1"),
+    "--key": (r"arn:aws[a-z-]*:kms:[^:]+:[^:]+:key/\S+", "arn:aws:kms:eu-west-1:123456789012:key/…"),
+    "--layer": (r"arn:aws[a-z-]*:lambda:[^:]+:[^:]+:layer:\S+", "arn:aws:lambda:eu-west-1:123456789012:layer:own:3"),
+    "--boundary": (POLICY_ARN, "arn:aws:iam::123456789012:policy/boundary"),
+}
 
 
 def command(
@@ -48,6 +63,15 @@ def command(
 
     Example: dynconfig iam --path /myapp --function 'dynconfig-*' --account 123456789012 --region eu-west-1
     """
+    _check_paths(path)
+    for option, texts in (
+        ("--account", [account]),
+        ("--region", [region]),
+        ("--key", key or ()),
+        ("--layer", layer or ()),
+        ("--boundary", [boundary] if boundary else ()),
+    ):
+        _check(option, texts)
     allowed = permissions.Allowed(
         paths=path,
         account=account,
@@ -64,3 +88,16 @@ def command(
     advice = permissions.advice(policy)
     if advice:
         Terminal.err().line(f"warning: {advice}", "yellow")
+
+
+def _check_paths(paths: Iterable[str]) -> None:
+    wrong = next((path for path in paths if tidy_path(path) is None), None)
+    if wrong is not None:
+        raise Failed(f"--path: {wrong!r} is not like /myapp")
+
+
+def _check(option: str, texts: Iterable[str]) -> None:
+    pattern, example = _FORMS[option]
+    wrong = next((text for text in texts if not re.fullmatch(pattern, text)), None)
+    if wrong is not None:
+        raise Failed(f"{option}: {wrong!r} is not like {example}")

@@ -10,6 +10,7 @@ import typer
 from dynconfig import wiring
 from dynconfig.cli import manifest
 from dynconfig.cli.failures import Failed
+from dynconfig.cli.options import tidy_path
 from dynconfig.cli.terminal import Terminal, counted
 from dynconfig.importing import About, Imported, check_count, imported, object_name
 from dynconfig.kinds import parameter_tree
@@ -58,8 +59,8 @@ def command(
 
 
 def _checked(path: str) -> str:
-    checked = path.rstrip("/")
-    if not checked.startswith("/") or "//" in checked:
+    checked = tidy_path(path)
+    if checked is None:
         raise typer.BadParameter("begins with / and has a name, for example /myapp", param_hint="--path")
     return checked
 
