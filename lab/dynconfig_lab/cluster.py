@@ -1,5 +1,7 @@
 """Which Kubernetes the lab uses: one that is given, kind where Docker runs, or its own control plane."""
 
+import hashlib
+import os
 import shutil
 import subprocess
 from collections.abc import Mapping
@@ -14,8 +16,6 @@ from dynconfig_lab.controlplane import Place
 from dynconfig_lab.errors import LabError
 from dynconfig_lab.processes import Program
 from dynconfig_lab.state import Folder
-
-KIND_NAME = "dynconfig-lab"
 
 
 class Choice(StrEnum):
@@ -76,6 +76,11 @@ def kind_runs() -> bool:
         return False
 
 
+def kind_name(folder: Folder) -> str:
+    """Of this folder's cluster: all labs of a machine share its Docker, and each deletes only its own."""
+    return f"dynconfig-lab-{hashlib.sha256(os.fsencode(folder.path.resolve())).hexdigest()[:8]}"
+
+
 def _given(given: str) -> Cluster:
     first = Path(given.split(":", maxsplit=1)[0])
     if not given or not first.is_file():
@@ -87,10 +92,11 @@ def _kind(folder: Folder) -> Cluster:
     kind = shutil.which("kind")
     if not kind:
         raise LabError("kind is not on PATH.")
-    options = ("--name", KIND_NAME, "--kubeconfig", str(folder.kind_kubeconfig))
+    name = kind_name(folder)
+    options = ("--name", name, "--kubeconfig", str(folder.kind_kubeconfig))
     return Cluster(
         str(folder.kind_kubeconfig),
-        f"kind cluster {KIND_NAME}",
+        f"kind cluster {name}",
         setup=(kind, "create", "cluster", *options, "--wait", "3m"),
         cleanup=(kind, "delete", "cluster", *options),
     )

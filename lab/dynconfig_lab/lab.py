@@ -1,11 +1,12 @@
 """The whole lab: starting, ending and describing it."""
 
 import os
+import shlex
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rich.console import Console
@@ -13,7 +14,7 @@ from rich.table import Table
 
 from dynconfig_lab import commands
 from dynconfig_lab.cluster import Choice, Cluster, cluster
-from dynconfig_lab.errors import NotReady
+from dynconfig_lab.errors import BuildFailed, NotReady
 from dynconfig_lab.locks import locked
 from dynconfig_lab.ports import HOST, port_or_free
 from dynconfig_lab.processes import Identity, Program, last_lines, start_detached, wait_until
@@ -87,9 +88,7 @@ def launch(folder: Folder, plan: Plan, console: Console) -> None:
     """Starts the supervisor in a session of its own, and waits until all is ready."""
     folder.write_plan(plan)
     if plan.setup:
-        subprocess.run(plan.cleanup, check=False, capture_output=True)
-        with build_progress(f"Running {' '.join(plan.setup[:3])}", 0, console) as watcher:
-            commands.run(plan.setup, folder.path, os.environ, watcher)
+        _set_up(folder, plan, console)
     command = sys.executable, "-m", "dynconfig_lab.supervisor", str(folder.path)
     supervisor = start_detached(command, folder.supervisor_log)
     try:
@@ -150,6 +149,16 @@ def table(folder: Folder, state: State) -> Table:
             child.name, _alive(child.identity, ready=child.ready), str(child.identity.pid), Path(child.log).name
         )
     return found
+
+
+def _set_up(folder: Folder, plan: Plan, console: Console) -> None:
+    """Raises BuildFailed; kind then takes down its own half, and what was there before is not ours to delete."""
+    try:
+        with build_progress(f"Running {' '.join(plan.setup[:3])}", 0, console) as watcher:
+            commands.run(plan.setup, folder.path, os.environ, watcher)
+    except BuildFailed as error:
+        folder.write_plan(replace(plan, cleanup=()))
+        raise BuildFailed(f"{error}\nIf an earlier lab left it behind: {shlex.join(plan.cleanup)}") from None
 
 
 def _end_processes(state: State) -> None:

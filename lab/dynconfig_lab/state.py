@@ -34,7 +34,7 @@ class Plan:
     setup: tuple[str, ...] = ()
     """A command to run before; it may take minutes."""
     cleanup: tuple[str, ...] = ()
-    """A command to run after, and before `setup`; it may find nothing to do."""
+    """A command to run after; it undoes what `setup` did, and may find nothing to do."""
 
 
 @dataclass(frozen=True)
