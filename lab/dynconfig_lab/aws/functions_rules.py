@@ -15,6 +15,7 @@ from typing import Any
 
 import botocore.session
 
+from dynconfig_lab.aws import tag_rules
 from dynconfig_lab.aws.answers import AwsError
 
 ENVIRONMENT_BYTES = 4096
@@ -109,7 +110,8 @@ def check_layers(layers: Sequence[str], region: str, exists: Callable[[str], boo
 
 
 def check_tags(tags: Mapping[str, str], present: int = 0) -> None:
-    """At most fifty."""
+    """Raise for broken ones, and for more than fifty."""
+    tag_rules.check_map(tags, "ValidationException")
     if len(tags) + present > MOST_TAGS:
         raise refused("Number of tags exceeds resource tag limit.")
 

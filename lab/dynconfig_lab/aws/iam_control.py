@@ -45,6 +45,7 @@ class IamControl:
     def _create(self, request: Request, fields: Fields) -> Answer:
         name = fields["RoleName"]
         iam_rules.check_trust(fields.get("AssumeRolePolicyDocument", ""))
+        iam_rules.check_tags(_tags_of(fields))
         if roles.named(name) is not None:
             raise AwsError("EntityAlreadyExists", f"Role with name {name} already exists.", 409)
         answer = request.forward()
@@ -64,8 +65,14 @@ def _inline(fields: Fields, role: Any) -> None:
 
 
 def _tags(fields: Fields, role: Any) -> None:
-    added = (value for name, value in fields.items() if name.startswith("Tags.member.") and name.endswith(".Key"))
-    iam_rules.check_tag_count(added, (tag["Key"] for tag in role.tags))
+    iam_rules.check_tags(_tags_of(fields), [tag["Key"] for tag in role.tags])
+
+
+def _tags_of(fields: Fields) -> list[dict[str, str]]:
+    found: list[dict[str, str]] = []
+    while (key := fields.get(f"Tags.member.{len(found) + 1}.Key")) is not None:
+        found.append({"Key": key, "Value": fields.get(f"Tags.member.{len(found) + 1}.Value", "")})
+    return found
 
 
 def _attached(fields: Fields, _role: Any) -> None:

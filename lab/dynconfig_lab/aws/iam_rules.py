@@ -5,11 +5,12 @@ https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 
 from moto.iam.exceptions import MalformedPolicyDocument
 from moto.iam.policy_validation import IAMTrustPolicyDocumentValidator
 
+from dynconfig_lab.aws import tag_rules
 from dynconfig_lab.aws.answers import AwsError
 
 INLINE_CHARACTERS = 10240
@@ -63,9 +64,10 @@ def check_inline(name: str, role: str, document: str, others: Iterable[str]) -> 
         raise AwsError("LimitExceeded", text, 409)
 
 
-def check_tag_count(added: Iterable[str], present: Iterable[str]) -> None:
-    """At most fifty."""
-    if len({*added, *present}) > MOST_TAGS:
+def check_tags(added: Sequence[Mapping[str, str]], present: Iterable[str] = ()) -> None:
+    """Raise for broken ones, and for more than fifty with the keys that are present."""
+    tag_rules.check_list(added, "ValidationError")
+    if len({*(tag["Key"] for tag in added), *present}) > MOST_TAGS:
         raise AwsError("LimitExceeded", "The number of tags has reached the maximum limit.", 409)
 
 

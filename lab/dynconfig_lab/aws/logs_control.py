@@ -9,6 +9,7 @@ from typing import Any
 
 from moto.logs.models import logs_backends
 
+from dynconfig_lab.aws import tag_rules
 from dynconfig_lab.aws.answers import Answer, AwsError
 from dynconfig_lab.aws.calls import ACCOUNT
 from dynconfig_lab.aws.requests import Request
@@ -86,6 +87,7 @@ def _drop_tags(request: Request, name: str) -> None:
 
 
 def _check_tags(tags: dict[str, str]) -> None:
+    tag_rules.check_map(tags, "InvalidParameterException")
     if len(tags) > MOST_TAGS:
         raise AwsError("TooManyTagsException", "The resource can have no more than 50 tags.")
     reserved = [key for key in tags if key.lower().startswith("aws:")]

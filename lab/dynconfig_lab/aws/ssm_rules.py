@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from dynconfig_lab.aws import tag_rules
 from dynconfig_lab.aws.answers import AwsError
 
 _NAME = re.compile(r"[a-zA-Z0-9_.\-/]+")
@@ -69,7 +70,8 @@ def check_write(request: Mapping[str, Any], stored: Stored | None, has_key: Call
 
 
 def check_tags(tags: list[dict[str, str]], present: int = 0) -> None:
-    """Raise for reserved keys, and for more than fifty."""
+    """Raise for broken and for reserved ones, and for more than fifty."""
+    tag_rules.check_list(tags, "ValidationException")
     reserved = [tag["Key"] for tag in tags if tag["Key"].lower().startswith("aws:")]
     if reserved:
         raise _invalid(f"aws: prefixed tag key names are not allowed for external use: {reserved[0]}")
