@@ -4,6 +4,7 @@ https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/using-metric-math
 """
 
 import ast
+import math
 import operator
 from collections.abc import Callable, Mapping, Sequence
 
@@ -37,11 +38,17 @@ _FOLDS: Mapping[str, Callable[[Sequence[float]], float]] = {
 
 def evaluate(expression: str, named: Mapping[str, Series], times: Sequence[float]) -> Series:
     """The series that an expression makes of others; times are those that FILL fills. Raises AwsError."""
+    refusal = AwsError("ValidationError", f"Error in expression '{expression}': it can't be parsed.")
     try:
         tree = ast.parse(expression, mode="eval").body
-    except SyntaxError:
-        raise AwsError("ValidationError", f"Error in expression '{expression}': it can't be parsed.") from None
-    found = _Math(named, times).value(tree)
+    # The last three: what holds a null, or is nested too deep.
+    except (SyntaxError, ValueError, MemoryError, RecursionError):
+        raise refusal from None
+    try:
+        found = _Math(named, times).value(tree)
+    # A number that is too large, and again what is nested too deep.
+    except (OverflowError, RecursionError):
+        raise refusal from None
     if isinstance(found, list):
         raise AwsError("NotEmulated", f"The lab does not emulate expressions that make several series: {expression}")
     return found if isinstance(found, dict) else dict.fromkeys(times, found)
@@ -134,14 +141,25 @@ class _Math:
 
 
 def _combined(fold: Callable[[float, float], float], left: float | Series, right: float | Series) -> float | Series:
-    """Point by point; where one is missing, or the divisor is zero, there is no point."""
+    """Point by point; where one is missing, or no number comes of them, there is no point."""
     if isinstance(left, float) and isinstance(right, float):
-        return float(fold(left, right))
+        number = _number(fold, left, right)
+        return {} if number is None else number
     times = left.keys() if isinstance(left, dict) else right.keys() if isinstance(right, dict) else ()
     found: Series = {}
     for at in times:
         one = left.get(at) if isinstance(left, dict) else left
         other = right.get(at) if isinstance(right, dict) else right
-        if one is not None and other is not None and not (fold is operator.truediv and other == 0):
-            found[at] = float(fold(one, other))
+        number = None if one is None or other is None else _number(fold, one, other)
+        if number is not None:
+            found[at] = number
     return found
+
+
+def _number(fold: Callable[[float, float], float], one: float, other: float) -> float | None:
+    """None for what is divided by zero, too large, or no real number, as the root of a negative one."""
+    try:
+        found = fold(one, other)
+    except (ZeroDivisionError, OverflowError):
+        return None
+    return None if isinstance(found, complex) or not math.isfinite(found) else float(found)

@@ -90,8 +90,14 @@ class Watch:
         while not self._stopped.wait(TICK_SECONDS):
             with LOCK:
                 for alarm in _all():
-                    if self._clock() - alarm.looked_at >= min(self._period(alarm), RHYTHM_SECONDS):
-                        self._look_at(alarm)
+                    self._look_when_due(alarm)
+
+    def _look_when_due(self, alarm: Alarm) -> None:
+        try:
+            if self._clock() - alarm.looked_at >= min(self._period(alarm), RHYTHM_SECONDS):
+                self._look_at(alarm)
+        except Exception:  # the thread serves all other alarms, too
+            log.exception("The lab itself failed at the alarm %s", alarm.name)
 
     def _period(self, alarm: Alarm) -> float:
         return self.period_seconds or float(alarm.period)

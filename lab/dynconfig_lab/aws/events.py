@@ -67,10 +67,16 @@ class Bus:
 
     def _deliver(self, region: str, bus: str, event: Event) -> None:
         for rule in _rules(region, bus):
-            # The pattern of a rule that goes by schedule is empty, and would match everything.
-            if rule.state == "ENABLED" and not rule.scheduled_expression and rule.event_pattern.matches_event(event):
-                for target in list(rule.targets):
-                    self._hand_over(region, rule, target, event)
+            try:
+                self._deliver_by(rule, region, event)
+            except Exception:  # the thread serves all other rules, too
+                log.exception("The lab itself failed at the rule %s", rule.name)
+
+    def _deliver_by(self, rule: Any, region: str, event: Event) -> None:
+        # The pattern of a rule that goes by schedule is empty, and would match everything.
+        if rule.state == "ENABLED" and not rule.scheduled_expression and rule.event_pattern.matches_event(event):
+            for target in list(rule.targets):
+                self._hand_over(region, rule, target, event)
 
     def _hand_over(self, region: str, rule: Any, target: Mapping[str, Any], event: Event) -> None:
         arn = target["Arn"]

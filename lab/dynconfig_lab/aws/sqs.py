@@ -127,11 +127,7 @@ def _check_policy(attributes: Request) -> None:
     policy = attributes.get("Policy")
     if not policy:
         return
-    try:
-        is_object = isinstance(json.loads(policy), dict)
-    except ValueError:
-        is_object = False
-    if not is_object:
+    if not sqs_policy.is_policy(policy):
         raise AwsError("InvalidAttributeValue", "Invalid value for the parameter Policy.")
 
 

@@ -11,11 +11,43 @@ from typing import Any
 _TESTS = ("ArnEquals", "ArnLike", "StringEquals", "StringLike")
 
 
+def is_policy(text: str) -> bool:
+    """Whether it is a policy document, as far as the lab reads one."""
+    try:
+        document = json.loads(text)
+    except ValueError:
+        return False
+    return isinstance(document, dict) and all(_is_statement(item) for item in _as_list(document.get("Statement", [])))
+
+
 def allows(policy: str, queue: str, service: str, source: str) -> bool:
     """Whether sqs:SendMessage is allowed to the service for this source ARN, and nowhere denied."""
     statements = _as_list(json.loads(policy).get("Statement", [])) if policy else []
     effects = [item["Effect"] for item in statements if _applies(item, queue, service, source)]
     return "Allow" in effects and "Deny" not in effects
+
+
+def _is_statement(item: object) -> bool:
+    return (
+        isinstance(item, dict)
+        and item.get("Effect") in ("Allow", "Deny")
+        and any(_is_who(item[name]) for name in ("Principal", "NotPrincipal") if name in item)
+        and any(_are_texts(item[name]) for name in ("Action", "NotAction") if name in item)
+        and _are_texts(item.get("Resource", []))
+        and _are_conditions(item.get("Condition", {}))
+    )
+
+
+def _is_who(principal: object) -> bool:
+    return principal == "*" or (isinstance(principal, dict) and all(map(_are_texts, principal.values())))
+
+
+def _are_texts(value: object) -> bool:
+    return all(isinstance(item, str) for item in _as_list(value))
+
+
+def _are_conditions(value: object) -> bool:
+    return isinstance(value, dict) and all(isinstance(keys, dict) for keys in value.values())
 
 
 def _applies(statement: Mapping[str, Any], queue: str, service: str, source: str) -> bool:
@@ -43,7 +75,7 @@ def _holds(test: str, keys: Mapping[str, Any], source: str) -> bool:
         key.lower() in facts
         and any(
             value == facts[key.lower()] or (not exact and _matches(value, facts[key.lower()]))
-            for value in _as_list(values)
+            for value in map(str, _as_list(values))
         )
         for key, values in keys.items()
     )

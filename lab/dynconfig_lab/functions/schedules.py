@@ -56,16 +56,10 @@ class Schedules:
         now = self._now()
         since, self._looked_at = self._looked_at, now
         for region, schedule in _all():
-            expression = parse(schedule.schedule_expression)
-            zone = ZoneInfo(schedule.schedule_expression_timezone)
-            began = float(schedule.last_modified_date)
-            is_within = _epoch(schedule.start_date, 0.0) <= now <= _epoch(schedule.end_date, float("inf"))
-            if not isinstance(expression, At) and not is_within:
-                continue
-            if expression.fires(since, now, zone, began):
-                self._fire(region, schedule)
-                if isinstance(expression, At) and schedule.action_after_completion == "DELETE":
-                    _forget(region, schedule)
+            try:
+                self._fire_when_due(region, schedule, since, now)
+            except Exception:  # the thread serves all other schedules, too
+                log.exception("The lab itself failed at the schedule %s", schedule.name)
 
     def stop(self) -> None:
         """Fire nothing any more."""
@@ -75,6 +69,18 @@ class Schedules:
     def _run(self) -> None:
         while not self._stopped.wait(TICK_SECONDS):
             self.tick()
+
+    def _fire_when_due(self, region: str, schedule: Any, since: float, now: float) -> None:
+        expression = parse(schedule.schedule_expression)
+        zone = ZoneInfo(schedule.schedule_expression_timezone)
+        began = float(schedule.last_modified_date)
+        is_within = _epoch(schedule.start_date, 0.0) <= now <= _epoch(schedule.end_date, float("inf"))
+        if not isinstance(expression, At) and not is_within:
+            return
+        if expression.fires(since, now, zone, began):
+            self._fire(region, schedule)
+            if isinstance(expression, At) and schedule.action_after_completion == "DELETE":
+                _forget(region, schedule)
 
     def _fire(self, region: str, schedule: Any) -> None:
         target = schedule.target

@@ -9,6 +9,7 @@ import pytest
 from tests.lab.aws.watching import ALARM_ARN, Watched
 
 from dynconfig_lab.aws import AwsLab
+from dynconfig_lab.aws.cloudwatch_alarm import LOCK, Alarm, State, alarms_of
 from dynconfig_lab.aws.server import RemoteLab
 from dynconfig_lab.processes import wait_until
 
@@ -68,6 +69,33 @@ def test_only_data_of_just_its_metric_dimensions_and_unit_counts(watched: Watche
     watched.put(9.0, Dimensions=function, Unit="Count")
     watched.lab.evaluate_alarms()
     assert [watched.state(name) for name in (plain, special)] == ["OK", "ALARM"]
+
+
+def fires(watched: Watched, name: str) -> bool:
+    """Whether the clock has found the newest data."""
+    watched.put(9.0)
+    return watched.state(name) == "ALARM"
+
+
+def test_one_alarm_at_which_the_lab_fails_keeps_no_other_from_its_state(
+    watched: Watched, caplog: pytest.LogCaptureFixture
+) -> None:
+    broken = Alarm("broken", "eu-west-1", {"Metrics": []}, True, 0.0, State("OK", "", 0.0, 0.0), 0.0)
+    with LOCK:
+        # The first in the row.
+        others = dict(alarms_of("eu-west-1"))
+        alarms_of("eu-west-1").clear()
+        alarms_of("eu-west-1").update({"broken": broken, **others})
+    try:
+        name = watched.alarm(Period=10)
+        watched.lab.alarms(0.3)
+        assert wait_until(lambda: fires(watched, name), PATIENCE)
+    finally:
+        with LOCK:
+            alarms_of("eu-west-1").pop("broken")
+    (told, *_) = [record for record in caplog.records if record.levelname == "ERROR"]
+    assert told.getMessage() == "The lab itself failed at the alarm broken"
+    assert told.exc_info, "with a traceback"
 
 
 @pytest.mark.parametrize(

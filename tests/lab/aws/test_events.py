@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from moto.events.models import events_backends
 from tests.lab.aws.clients import connect
 from tests.lab.aws.wires import Wires
 
 from dynconfig_lab.aws import AwsLab, Faults
+from dynconfig_lab.aws.calls import ACCOUNT
 
 pytestmark = pytest.mark.lab
 
@@ -44,6 +46,23 @@ def test_each_write_is_one_event_in_order(ssm: Any, wires: Wires, path: str) -> 
         ("Delete", f"{path}/b"),
         ("Create", f"{path}/a"),
     ]
+
+
+def test_one_rule_at_which_the_lab_fails_keeps_no_event_from_the_others(
+    ssm: Any, wires: Wires, path: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    wires.rule(below(path), "arn:aws:sqs:eu-west-1:123456789012:none")
+    broken = events_backends[ACCOUNT]["eu-west-1"].event_buses["default"].rules[wires.rules[-1]]
+    whole = list(broken.targets)
+    broken.targets[0] = {"Id": "1"}
+    queue = wires.queue_for(below(path))
+    put(ssm, f"{path}/a")
+    put(ssm, f"{path}/b")
+    assert queue.changes(2) == [("Create", f"{path}/a"), ("Create", f"{path}/b")]
+    broken.targets[:] = whole
+    told = [record for record in caplog.records if record.levelname == "ERROR"]
+    assert [record.getMessage() for record in told] == [f"The lab itself failed at the rule {wires.rules[0]}"] * 2
+    assert all(record.exc_info for record in told), "with a traceback"
 
 
 def test_many_writes_keep_their_order(ssm: Any, wires: Wires, path: str) -> None:

@@ -79,8 +79,31 @@ def test_another_rule_than_the_one_that_is_named_is_not_let_in(ssm: Any, wires: 
     assert queue.changes(0) == []
 
 
-@pytest.mark.parametrize("policy", ["{nope", "[]", '"text"'])
-def test_a_policy_that_is_no_document_is_refused(wires: Wires, policy: str) -> None:
+def incomplete(**more: Any) -> str:
+    """A policy whose statement lacks what is None, or has it wrong."""
+    statement = {**OPEN["Statement"][0], **more}  # type: ignore[dict-item]
+    return json.dumps({"Statement": [{name: value for name, value in statement.items() if value is not None}]})
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [
+        "{nope",
+        "[]",
+        '"text"',
+        '{"Statement": ["text"]}',
+        incomplete(Effect=None),
+        incomplete(Effect="allow"),
+        incomplete(Principal=None),
+        incomplete(Principal=["events.amazonaws.com"]),
+        incomplete(Action=None),
+        incomplete(Action=[1]),
+        incomplete(Resource={}),
+        incomplete(Condition=[]),
+        incomplete(Condition={"ArnLike": "arn:aws:events:*"}),
+    ],
+)
+def test_a_policy_that_is_no_policy_is_refused(wires: Wires, policy: str) -> None:
     queue = wires.queue()
     calls: tuple[Callable[[], object], ...] = (
         lambda: wires.sqs.create_queue(QueueName=f"queue-{uuid.uuid4()}", Attributes={"Policy": policy}),

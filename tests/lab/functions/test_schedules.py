@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from moto.scheduler.models import scheduler_backends
 from tests.lab.functions.bench import Bench
 
+from dynconfig_lab.aws.calls import ACCOUNT
 from dynconfig_lab.aws.roles import Roles
 from dynconfig_lab.functions.schedules import Schedules
 from dynconfig_lab.processes import wait_until
@@ -84,6 +86,19 @@ def desk(bench: Bench) -> Iterator[Desk]:
 def test_a_rate_fires_when_its_interval_is_full(desk: Desk) -> None:
     desk.add("rate(5 minutes)")
     assert [desk.after(seconds) for seconds in (200, 90, 20, 270, 40)] == [0, 0, 1, 0, 1]
+
+
+def test_one_schedule_at_which_the_lab_fails_keeps_no_other_from_its_time(
+    desk: Desk, caplog: pytest.LogCaptureFixture
+) -> None:
+    broken = desk.add("rate(1 minute)")
+    desk.add("rate(2 minutes)")
+    stored = scheduler_backends[ACCOUNT]["eu-west-1"].schedule_groups["default"].schedules[broken]
+    stored.schedule_expression_timezone = "Nowhere/Nothing"
+    assert desk.after(130) == 1
+    told = [record for record in caplog.records if record.levelname == "ERROR" and broken in record.getMessage()]
+    assert told
+    assert all(record.exc_info for record in told), "with a traceback"
 
 
 def test_a_change_begins_the_interval_anew(desk: Desk) -> None:
