@@ -1,7 +1,6 @@
 """The commands of the lab: `python -m dynconfig_lab up | down | status | kubectl | binaries | tools`."""
 
 import os
-import signal
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -12,6 +11,7 @@ from rich.console import Console
 from dynconfig_lab import binaries, lab, tools
 from dynconfig_lab.cluster import Choice
 from dynconfig_lab.errors import LabError
+from dynconfig_lab.processes import end_as_interrupted
 from dynconfig_lab.state import Folder
 
 Place = Annotated[Path, typer.Option("--folder", help="Where the lab keeps its files.")]
@@ -80,8 +80,7 @@ def build_tools(
 
 
 def main() -> None:
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    signal.signal(signal.SIGHUP, signal.default_int_handler)
+    end_as_interrupted()
     try:
         app(standalone_mode=True)
     except LabError as error:

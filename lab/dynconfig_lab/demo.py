@@ -7,12 +7,14 @@ from rich.text import Text
 
 from dynconfig_lab.demo_steps import STEPS
 from dynconfig_lab.errors import LabError
+from dynconfig_lab.processes import end_as_interrupted
 from dynconfig_lab.show import Show
 from dynconfig_lab.stage import stage
 
 
 def main() -> None:
     """Play all steps; a failure is told in a sentence and ends with exit code 1."""
+    end_as_interrupted()
     console = Console(highlight=False)
     console.print(
         Panel(

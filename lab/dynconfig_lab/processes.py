@@ -15,6 +15,7 @@ from typing import Self
 from dynconfig_lab import detach, leash
 
 INTERVAL = 0.05
+_ENDS = (signal.SIGTERM, signal.SIGHUP)
 LOOPBACK = "127.0.0.1,localhost,::1"
 
 
@@ -117,6 +118,21 @@ class Child:
         # What it started itself and did not end is still in its group.
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
+
+
+def end_as_interrupted() -> None:
+    """Takes SIGTERM and the end of the terminal for Ctrl-C, so that what was started is ended and removed."""
+    for number in _ENDS:
+        # Under nohup the end of the terminal is no matter.
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _interrupt)
+
+
+def _interrupt(*_: object) -> None:
+    # Often both come, and the second must not interrupt the cleaning up.
+    for number in _ENDS:
+        signal.signal(number, signal.SIG_IGN)
+    raise KeyboardInterrupt
 
 
 def start_detached(command: tuple[str, ...], log: Path) -> Identity:

@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.text import Text
 
 from dynconfig_lab.errors import LabError
+from dynconfig_lab.processes import end_as_interrupted
 from dynconfig_lab.show import EXAMPLE, PATH
 from dynconfig_lab.stage import Stage, stage
 
@@ -58,6 +59,7 @@ class Line:
 
 def main() -> None:
     """Record, and write the picture; a failure is told in a sentence and ends with exit code 1."""
+    end_as_interrupted()
     console = Console(highlight=False)
     try:
         aws = aws_cli()
@@ -66,6 +68,9 @@ def main() -> None:
     except LabError as error:
         console.print(Text(f"error: {error}", style="red"), soft_wrap=True)
         raise SystemExit(1) from None
+    except KeyboardInterrupt:
+        console.print("\n  Interrupted; everything that was started has ended.")
+        raise SystemExit(130) from None
     PICTURE.write_text(drawn(lines, COLUMNS), encoding="utf-8")
     console.print(f"  {PICTURE.name}: {len(lines)} lines, {lines[-1].at:.0f} s")
 

@@ -2,10 +2,10 @@
 
 import json
 import os
+import shutil
 import ssl
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ import httpx2
 from botocore.config import Config
 from rich.console import Console
 
-from dynconfig_lab import binaries
+from dynconfig_lab import binaries, folders
 from dynconfig_lab.aws.server import RemoteLab
 from dynconfig_lab.controlplane import OPERATOR, ControlPlane
 from dynconfig_lab.crew import Crew
@@ -105,7 +105,8 @@ def stage(console: Console, operator_settings: Mapping[str, str] = MappingProxyT
     """Start everything in a folder of its own; at the end nothing is left of it."""
     parts = binaries.ensure(console)
     with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="dynconfig-")))
+        folder = folders.made("stage")
+        stack.callback(shutil.rmtree, folder)
         aws_port, control_port, health_port = free_ports(3)
         plane = stack.enter_context(ControlPlane.start(folder / "kubernetes", parts))
         environment = {

@@ -18,7 +18,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from dynconfig_lab.functions import folders
+from dynconfig_lab import folders
 from dynconfig_lab.functions.extension import Extension, GetParameter, Settings
 from dynconfig_lab.functions.process import Process
 from dynconfig_lab.functions.runtime_api import HOST, RuntimeApi, Work

@@ -7,7 +7,7 @@ import zipfile
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
-from dynconfig_lab.functions import folders
+from dynconfig_lab import folders
 from dynconfig_lab.functions.environment import Environment
 from dynconfig_lab.functions.extension import BadSettings, GetParameter
 from dynconfig_lab.functions.provided import provide

@@ -16,7 +16,7 @@ from tests.lab.aws.clients import connect
 from tests.lab.functions.bench import Bench
 from tests.lab.functions.test_environments import is_alive
 
-from dynconfig_lab.functions import folders
+from dynconfig_lab import folders
 from dynconfig_lab.processes import wait_until
 
 pytestmark = pytest.mark.lab
@@ -68,6 +68,7 @@ def test_what_runs_ends_with_a_fresh_start_and_with_a_lab_that_is_killed(
     assert list(tmp_path.iterdir())
     # What is left of it, the next one clears up.
     (tmp_path / f"dynconfig-function-{os.getpid()}-mine").mkdir()
+    (tmp_path / f"dynconfig-stage-{apart.lab.pid}-theirs").mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     folders.sweep()
     assert [folder.name for folder in tmp_path.iterdir()] == [f"dynconfig-function-{os.getpid()}-mine"]

@@ -1,4 +1,4 @@
-"""Temporary folders of functions, named after the lab that made them: a later one clears up after one that was killed."""
+"""Temporary folders, named after the process that made them: a later lab clears up after one that was killed."""
 
 import os
 import re
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from dynconfig_lab.processes import Identity
 
-_NAME = re.compile(r"dynconfig-(?:function|runtime)-(\d+)-\w+")
+_NAME = re.compile(r"dynconfig-(?:function|runtime|stage)-(\d+)-\w+")
 
 
 def made(kind: str) -> Path:
