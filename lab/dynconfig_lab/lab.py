@@ -14,7 +14,7 @@ from rich.table import Table
 
 from dynconfig_lab import commands
 from dynconfig_lab.cluster import Choice, Cluster, cluster
-from dynconfig_lab.errors import BuildFailed, NotReady
+from dynconfig_lab.errors import BuildFailed, LabError, NotReady
 from dynconfig_lab.locks import locked
 from dynconfig_lab.ports import HOST, port_or_free
 from dynconfig_lab.processes import Identity, Program, last_lines, start_detached, wait_until
@@ -61,6 +61,8 @@ def up(folder: Folder, make_plan: Callable[[], Plan], console: Console) -> Plan:
 
 def planned(folder: Folder, wishes: Wishes, environment: Mapping[str, str], console: Console) -> Plan:
     """The emulated AWS, and the Kubernetes that was asked for."""
+    if wishes.aws_port and wishes.aws_port == wishes.control_port:
+        raise LabError(f"--aws-port and --control-port are both {wishes.aws_port}; choose two, or leave them out.")
     aws_port = port_or_free(wishes.aws_port, "--aws-port")
     control_port = port_or_free(wishes.control_port, "--control-port")
     kubernetes = cluster(wishes.choice, folder, environment, console)

@@ -46,6 +46,7 @@ def test_a_play_that_is_told_to_end_leaves_no_process_and_no_file(
 
 def children(pid: int) -> list[Identity]:
     """What a process has started and still runs."""
-    listed = subprocess.run(("ps", "-A", "-o", "pid=,ppid="), capture_output=True, text=True, check=True).stdout
+    command = ("ps", "-A", "-o", "pid=,ppid=")
+    listed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     pairs = [map(int, line.split()) for line in listed.splitlines()]
     return [found for child, parent in pairs if parent == pid and (found := Identity.of(child))]

@@ -255,6 +255,16 @@ def test_a_port_that_is_in_use_is_refused_in_one_line(folder: Folder) -> None:
     assert not folder.path.exists()
 
 
+def test_one_port_for_two_servers_is_refused_in_one_line(folder: Folder) -> None:
+    port = str(free_ports(1)[0])
+    done = command("up", "--aws-port", port, "--control-port", port, folder=folder)
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == [
+        f"--aws-port and --control-port are both {port}; choose two, or leave them out."
+    ]
+    assert not folder.path.exists()
+
+
 def test_the_port_that_was_asked_for_is_taken() -> None:
     port = free_ports(1)[0]
     assert port_or_free(port, "--aws-port") == port

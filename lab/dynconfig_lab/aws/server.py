@@ -34,6 +34,10 @@ HOST = "127.0.0.1"
 _OPENER = build_opener(ProxyHandler({}))
 
 
+class CannotListen(OSError):
+    """A port is taken or not allowed, or the address is not one of this machine."""
+
+
 class Handler(WSGIRequestHandler):
     """Keeps connections open, and sends each answer at once: two sends cost 40 ms each by delayed ACK."""
 
@@ -87,7 +91,7 @@ class AwsLab:
     @classmethod
     @contextmanager
     def start(cls, aws_port: int = 0, control_port: int = 0, address: str = HOST) -> Iterator[Self]:
-        """Serve in threads of this process until the `with` ends. Raises OSError where a port is taken."""
+        """Serve in threads of this process until the `with` ends. Raises CannotListen."""
         lab = cls(aws_port, control_port, address)
         for thread in lab._threads:
             thread.start()
@@ -181,11 +185,18 @@ class RemoteLab:
 
 
 def _listening(address: str, *ports: int) -> list[socket.socket]:
-    """A socket for each port, or none at all. Raises OSError where a port is taken."""
+    """A socket for each port, or none at all. Raises CannotListen."""
     with ExitStack() as stack:
-        found = [stack.enter_context(socket.create_server((address, port))) for port in ports]
+        found = [stack.enter_context(_socket(address, port)) for port in ports]
         stack.pop_all()
         return found
+
+
+def _socket(address: str, port: int) -> socket.socket:
+    try:
+        return socket.create_server((address, port))
+    except OSError as error:
+        raise CannotListen(f"Port {port} on {address} cannot be had: {error.strerror}") from None
 
 
 def _server(application: Any, listening: socket.socket) -> BaseWSGIServer:

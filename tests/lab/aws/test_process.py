@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import httpx2
 import pytest
@@ -88,6 +89,26 @@ def test_a_port_in_use_is_one_clear_message_and_a_failure(taken: int) -> None:
     (message,) = ended.stderr.splitlines()
     assert "in use" in message
     assert f"--control-port {taken}" in message
+
+
+def test_what_else_the_system_refuses_is_told_in_its_own_words(tmp_path: Path) -> None:
+    code = f"import tempfile; tempfile.tempdir = {str(tmp_path / 'none')!r}\nfrom dynconfig_lab.aws.__main__ import main; main()"
+    ended = subprocess.run((sys.executable, "-c", code), capture_output=True, text=True, check=False, timeout=60)
+    assert ended.returncode == 1
+    (message,) = ended.stderr.splitlines()
+    assert "No such file or directory" in message
+    assert str(tmp_path / "none") in message
+    assert "port" not in message
+
+
+def test_an_address_of_another_machine_is_named() -> None:
+    ended = subprocess.run(
+        (*COMMAND, "--address", "192.0.2.1"), capture_output=True, text=True, check=False, timeout=60
+    )
+    assert ended.returncode == 1
+    (message,) = ended.stderr.splitlines()
+    assert "192.0.2.1" in message
+    assert "in use" not in message
 
 
 def test_in_this_process_a_port_in_use_is_an_error_of_the_system(taken: int) -> None:
