@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 from dynconfig_lab.processes import Identity
@@ -16,10 +17,26 @@ def made(kind: str) -> Path:
     return Path(tempfile.mkdtemp(prefix=f"dynconfig-{kind}-{os.getpid()}-"))
 
 
+def remove(folder: Path) -> None:
+    """Remove it, whatever the permissions in it are; what is gone already is no error."""
+    _unlock(folder)
+    for path, names, _ in os.walk(folder):
+        for name in names:
+            _unlock(Path(path, name))
+    shutil.rmtree(folder, ignore_errors=True)
+
+
 def sweep() -> None:
     """Remove what processes have left behind that are no more."""
     for folder in Path(tempfile.gettempdir()).glob("dynconfig-*"):
         found = _NAME.fullmatch(folder.name)
         if found is not None and Identity.of(int(found[1])) is None:
             # Another lab may sweep at the same time.
-            shutil.rmtree(folder, ignore_errors=True)
+            remove(folder)
+
+
+def _unlock(folder: Path) -> None:
+    # What a link leads to is not ours.
+    if not folder.is_symlink():
+        with suppress(OSError):
+            folder.chmod(0o700)

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import ssl
 import subprocess
 import sys
@@ -106,7 +105,7 @@ def stage(console: Console, operator_settings: Mapping[str, str] = MappingProxyT
     parts = binaries.ensure(console)
     with ExitStack() as stack:
         folder = folders.made("stage")
-        stack.callback(shutil.rmtree, folder)
+        stack.callback(folders.remove, folder)
         aws_port, control_port, health_port = free_ports(3)
         plane = stack.enter_context(ControlPlane.start(folder / "kubernetes", parts))
         environment = {

@@ -6,7 +6,6 @@ https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html
 
 import io
 import json
-import shutil
 import sys
 import time
 import uuid
@@ -49,7 +48,7 @@ class Environment:
         extension = self._extended(get) if spec.has_extension else None
         with ExitStack() as undo:
             self._folder = folders.made("function")
-            undo.callback(shutil.rmtree, self._folder)
+            undo.callback(folders.remove, self._folder)
             self._task = _unpacked(spec, self._folder)
             self._api = RuntimeApi(spec.arn, extension)
             undo.callback(self._api.stop)
@@ -88,7 +87,7 @@ class Environment:
         """End the process and remove its folder."""
         self._process.end()
         self._api.stop()
-        shutil.rmtree(self._folder)
+        folders.remove(self._folder)
 
     def _extended(self, get: GetParameter) -> Extension:
         settings = Settings.of(self.spec.environment)

@@ -1,6 +1,5 @@
 """All execution environments: reused while they are warm, more where they are busy, replaced when the function has changed."""
 
-import shutil
 import threading
 import time
 import zipfile
@@ -15,6 +14,7 @@ from dynconfig_lab.functions.spec import FunctionSpec, Result
 
 MOST = 10
 IDLE_SECONDS = 300.0
+STOP_SECONDS = 20.0
 
 Place = tuple[str, str]
 
@@ -74,11 +74,11 @@ class Fleet:
                 environment.kill()
             self._changed.notify_all()
             # Whoever runs an environment takes it down.
-            self._changed.wait_for(lambda: not self._busy and not self._starting.total())
+            self._changed.wait_for(lambda: not self._busy and not self._starting.total(), STOP_SECONDS)
             ended, self._idle = self._idle, []
         _stop(ended)
         self._keeper.shutdown()
-        shutil.rmtree(self._provided)
+        folders.remove(self._provided)
 
     def count(self) -> int:
         """How many environments there are."""
@@ -144,10 +144,12 @@ class Fleet:
                 self._idle.append(environment)
                 self._changed.notify_all()
         if not is_kept:
-            environment.stop()
-            with self._changed:
-                self._busy.remove(environment)
-                self._changed.notify_all()
+            try:
+                environment.stop()
+            finally:
+                with self._changed:
+                    self._busy.remove(environment)
+                    self._changed.notify_all()
 
 
 def _fits(environment: Environment, spec: FunctionSpec) -> bool:

@@ -4,6 +4,7 @@ import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,25 @@ def test_a_warm_environment_is_used_again(bench: Bench) -> None:
     first, second = bench.invoke(name).payload, bench.invoke(name).payload
     assert first[0] == second[0]
     assert (first[1], second[1]) == (1, 2)
+
+
+@pytest.mark.parametrize(
+    "harm",
+    ["shutil.rmtree(os.path.dirname(os.getcwd()))", "[os.chmod(path, 0) for path in (os.getcwd(), '..')]"],
+    ids=["it removes its folder", "it locks its folder"],
+)
+def test_a_function_that_harms_its_folder_blocks_neither_itself_nor_the_end_of_the_lab(
+    harm: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    source = f"import os, shutil, sys\n\ndef handle(event, context):\n    {harm}\n    sys.exit(1)\n"
+    with ExitStack() as opened:
+        lab = opened.enter_context(AwsLab.start())
+        bench = Bench(lambda service: opened.enter_context(closing(connect(lab.endpoint, service))))
+        name = bench.function(source)
+        found = [bench.invoke(name).payload["errorType"] for _ in range(2)]
+        assert found == ["Runtime.ExitError"] * 2
+    assert not list(tmp_path.iterdir())
 
 
 def test_only_the_first_invocation_tells_of_its_init(bench: Bench) -> None:
