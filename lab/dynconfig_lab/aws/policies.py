@@ -1,7 +1,7 @@
 """Reads IAM policy documents: who may assume a role, what it may do, who may call a function. Pure.
 
-Conditions are looked at where AWS services are the callers (source ARN, source account); on what a role may do they are taken
-as met, since they concern callers that the lab does not tell apart.
+Conditions are looked at where the lab knows what they ask for: the source of a service's call, what a key is used for. Else they
+are taken as met on what a role may do, since they concern callers that the lab does not tell apart.
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html
 """
 
@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import Any
 
 Document = Mapping[str, Any]
+Context = Mapping[str, str]
 _SOURCE_ARN = "aws:sourcearn"
 _SOURCE_ACCOUNT = "aws:sourceaccount"
 
@@ -21,15 +22,20 @@ def matches(pattern: str, text: str) -> bool:
     return _compiled(pattern).fullmatch(text) is not None
 
 
-def allows(documents: Iterable[str], action: str, resource: str) -> bool:
+def allows(documents: Iterable[str], action: str, resource: str, context: Context | None = None) -> bool:
     """Whether identity policies allow an action on a resource, and none denies it."""
-    effects = {
-        statement.get("Effect")
+    found = effects(documents, action, resource, context)
+    return "Allow" in found and "Deny" not in found
+
+
+def effects(documents: Iterable[str], action: str, resource: str, context: Context | None = None) -> set[str]:
+    """What the statements about an action on a resource say; the keys of a context are in small letters."""
+    return {
+        str(statement.get("Effect"))
         for document in documents
         for statement in statements(document)
-        if _covers(statement, action, resource)
+        if _covers(statement, action, resource) and (context is None or _meets(statement, context))
     }
-    return "Allow" in effects and "Deny" not in effects
 
 
 def trusts(document: str, service: str, account: str) -> bool:
@@ -76,7 +82,7 @@ def _principal(statement: Document, kind: str) -> Any:
     return found.get(kind) if isinstance(found, dict) else None
 
 
-def _meets(statement: Document, context: Mapping[str, str]) -> bool:
+def _meets(statement: Document, context: Context) -> bool:
     """Whether all conditions are met; one about what is not known of the call is not."""
     for operator, tests in statement.get("Condition", {}).items():
         for key, wanted in tests.items():

@@ -41,13 +41,21 @@ class Roles:
         document = before if is_fresh else str(role.assume_role_policy_document)
         return policies.trusts(document, f"{service}.amazonaws.com", ACCOUNT)
 
-    def allows(self, arn: str, action: str, resource: str) -> bool:
+    def allows(self, arn: str, action: str, resource: str, context: policies.Context | None = None) -> bool:
         """Whether a role's policies allow an action."""
-        role = find(arn)
-        if role is None:
-            return False
-        attached = [str(policy.document) for policy in role.managed_policies.values()]
-        return policies.allows([*map(str, role.policies.values()), *attached], action, resource)
+        return policies.allows(_policies(arn), action, resource, context)
+
+    def denies(self, arn: str, action: str, resource: str, context: policies.Context) -> bool:
+        """Whether a role's policies deny what another policy allows."""
+        return "Deny" in policies.effects(_policies(arn), action, resource, context)
+
+
+def _policies(arn: str) -> list[str]:
+    role = find(arn)
+    if role is None:
+        return []
+    attached = [str(policy.document) for policy in role.managed_policies.values()]
+    return [*map(str, role.policies.values()), *attached]
 
 
 def find(arn: str) -> Any:

@@ -10,9 +10,15 @@ from http.client import HTTPConnection, HTTPException
 from typing import Any
 from urllib.parse import urlsplit
 
+from moto.kms.models import kms_backends
+from moto.ssm.models import ssm_backends
+
 from dynconfig_lab.aws.calls import ACCOUNT
 from dynconfig_lab.aws.roles import Roles
+from dynconfig_lab.aws.ssm_rules import canonical
 
+DECRYPT = "kms:Decrypt"
+AWS_KEY = "alias/aws/ssm"
 _PASSING = ("ThrottlingException", "InternalServerError")
 
 
@@ -34,8 +40,31 @@ class Readers:
             kind = OSError if status >= 500 or code in _PASSING else LookupError
             raise kind(f"{code}: {text}")
         parameter: dict[str, Any] = answer["Parameter"]
+        if decrypt and parameter["Type"] == "SecureString":
+            self._check_key(region, role, parameter)
         at = datetime.fromtimestamp(parameter["LastModifiedDate"], UTC)
         return {**parameter, "LastModifiedDate": at}
+
+    def _check_key(self, region: str, role: str, parameter: Mapping[str, Any]) -> None:
+        """Parameter Store decrypts with the rights of whoever asks. Raises LookupError.
+
+        https://docs.aws.amazon.com/kms/latest/developerguide/services-parameter-store.html
+        """
+        key = _key(region, parameter)
+        found = kms_backends[ACCOUNT][region].keys.get(kms_backends[ACCOUNT][region].any_id_to_key_id(key))
+        if found is None:
+            raise LookupError(f"InvalidKeyId: {key}")
+        context = {
+            "kms:viaservice": f"ssm.{region}.amazonaws.com",
+            "kms:encryptioncontext:parameter_arn": str(parameter["ARN"]),
+        }
+        if key.endswith(AWS_KEY):
+            # It lets everybody in the account use it through Parameter Store; a denial still counts.
+            is_allowed = not self._roles.denies(role, DECRYPT, found.arn, context)
+        else:
+            is_allowed = self._roles.allows(role, DECRYPT, found.arn, context)
+        if not is_allowed:
+            raise LookupError(f"AccessDeniedException: {role} may not perform {DECRYPT} on {found.arn}")
 
     def _asked(self, region: str, request: Mapping[str, Any], timeout: float | None) -> tuple[int, dict[str, Any]]:
         connection = HTTPConnection(self._address, timeout=timeout)
@@ -47,6 +76,12 @@ class Readers:
             raise OSError(f"no answer of Parameter Store: {error}") from None
         finally:
             connection.close()
+
+
+def _key(region: str, parameter: Mapping[str, Any]) -> str:
+    """What the version that was read is encrypted with."""
+    versions = ssm_backends[ACCOUNT][region]._parameters.get(canonical(_bare(str(parameter["ARN"])))) or []
+    return next((str(item.keyid) for item in versions if item.version == parameter["Version"]), AWS_KEY)
 
 
 def _headers(region: str) -> dict[str, str]:

@@ -131,6 +131,51 @@ def test_a_role_that_may_not_read_is_answered_like_any_failure(
     assert "AccessDeniedException" in answer.log
 
 
+VIA = {"kms:ViaService": f"ssm.{REGION}.amazonaws.com"}
+BELOW = f"arn:aws:ssm:{REGION}:123456789012:parameter/keyed/*"
+
+
+def decrypting(**more: Any) -> dict[str, Any]:
+    """A statement as the operator writes it for its functions."""
+    condition = {"StringEquals": VIA, "StringLike": {"kms:EncryptionContext:PARAMETER_ARN": [BELOW]}}
+    resource = f"arn:aws:kms:{REGION}:123456789012:key/*"
+    return {"Effect": "Allow", "Action": "kms:Decrypt", "Resource": resource, "Condition": condition, **more}
+
+
+OTHER_SERVICE = {"StringEquals": {"kms:ViaService": f"s3.{REGION}.amazonaws.com"}}
+OTHER_PARAMETER = {"StringLike": {"kms:EncryptionContext:PARAMETER_ARN": BELOW.replace("keyed", "other")}}
+
+
+@pytest.mark.parametrize(
+    ("is_of_aws", "statements", "is_read"),
+    [
+        (False, [decrypting()], True),
+        (False, [decrypting(Condition={})], True),
+        (False, [], False),
+        (False, [decrypting(Condition=OTHER_SERVICE)], False),
+        (False, [decrypting(Condition=OTHER_PARAMETER)], False),
+        (False, [decrypting(), decrypting(Effect="Deny", Condition={})], False),
+        (False, [decrypting(), decrypting(Effect="Deny", Condition=OTHER_PARAMETER)], True),
+        (True, [], True),
+        (True, [decrypting(Effect="Deny")], False),
+        (True, [decrypting(Effect="Deny", Condition=OTHER_SERVICE)], True),
+    ],
+)
+def test_a_secret_is_opened_only_for_a_role_that_may_use_its_key(
+    bench: Bench, lab: AwsLab, is_of_aws: bool, statements: list[dict[str, Any]], is_read: bool
+) -> None:
+    key = {} if is_of_aws else {"KeyId": bench.aws("kms").create_key()["KeyMetadata"]["KeyId"]}
+    name = f"/keyed/{next(_numbers)}"
+    put(bench.aws, name, "swordfish", Type="SecureString", **key)
+    role, readers = bench.role(READ, *statements), Readers(lab.endpoint, Roles(lambda: 0.0))
+    assert "swordfish" not in readers.get(REGION, role, name, decrypt=False, timeout=None)["Value"]
+    if is_read:
+        assert readers.get(REGION, role, name, decrypt=True, timeout=None)["Value"] == "swordfish"
+    else:
+        with pytest.raises(LookupError, match=r"AccessDeniedException: .* may not perform kms:Decrypt"):
+            readers.get(REGION, role, name, decrypt=True, timeout=None)
+
+
 def test_what_passes_is_tried_again(
     bench: Bench, aws: Callable[[str], Any], reader: str, path: str, faults: Callable[[Faults], None]
 ) -> None:
