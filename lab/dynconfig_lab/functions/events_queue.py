@@ -5,11 +5,12 @@ https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.htm
 
 import json
 import logging
-import threading
 import uuid
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from moto.core.exceptions import ServiceException
@@ -23,6 +24,7 @@ from dynconfig_lab.aws.calls import ACCOUNT
 from dynconfig_lab.aws.functions_destinations import ACTIONS, service_of
 from dynconfig_lab.aws.roles import Roles
 from dynconfig_lab.functions.fleet import TooManyAtOnce
+from dynconfig_lab.functions.later import Later
 from dynconfig_lab.functions.spec import FunctionSpec, Result
 
 log = logging.getLogger(__name__)
@@ -38,6 +40,16 @@ Spec = Callable[[str, str], FunctionSpec]
 Run = Callable[[FunctionSpec, bytes], Result]
 
 
+@dataclass(frozen=True)
+class Event:
+    """What a function is to be called with, and how often that was tried."""
+
+    region: str
+    name: str
+    payload: bytes
+    attempts: int = 0
+
+
 class EventsQueue:
     """Takes events at once and carries them out beside; the newest configuration counts at each try."""
 
@@ -45,57 +57,58 @@ class EventsQueue:
         self._spec = spec
         self._run = run
         self._roles = roles
-        self._closed = threading.Event()
         self._workers = ThreadPoolExecutor(WORKERS, thread_name_prefix="asynchronous")
+        # An event that waits holds no worker: the others are for other functions.
+        self._later = Later()
 
     def take(self, region: str, name: str, payload: bytes) -> None:
         """Take in an event; after the end it is dropped."""
-        try:
-            future = self._workers.submit(self._handle, region, name, payload)
-        except RuntimeError:
-            log.warning("The lab ends; an event for %s is dropped", name)
-            return
-        future.add_done_callback(_tell)
+        self._submit(Event(region, name, payload))
 
     def close(self) -> None:
         """Begin nothing more; events that wait are dropped."""
-        self._closed.set()
+        self._later.close()
         self._workers.shutdown(wait=False, cancel_futures=True)
 
     def join(self) -> None:
         """Wait for what goes on."""
+        self._later.join()
         self._workers.shutdown()
 
-    def _handle(self, region: str, name: str, payload: bytes) -> None:
-        attempts = 0
-        while True:
-            found = self._ready(region, name, payload)
-            if found is None:
-                return
-            spec, result = found
-            attempts += 1
-            retries, destinations = _configured(spec)
-            if result.error is None or attempts > retries:
-                break
-            if self._closed.wait(RETRY_SECONDS * attempts):
-                return
-        outcome = "OnSuccess" if result.error is None else "OnFailure"
-        self._send(spec, destinations.get(outcome, ""), _record(spec, payload, result, attempts))
+    def _submit(self, event: Event) -> None:
+        try:
+            future = self._workers.submit(self._handle, event)
+        except RuntimeError:
+            log.warning("The lab ends; an event for %s is dropped", event.name)
+            return
+        future.add_done_callback(_tell)
 
-    def _ready(self, region: str, name: str, payload: bytes) -> tuple[FunctionSpec, Result] | None:
-        """What came of one try, as soon as the function takes it; None where it never will."""
-        while not self._closed.is_set():
-            try:
-                spec = self._spec(region, name)
-                return spec, self._run(spec, payload)
-            except TooManyAtOnce:
-                self._closed.wait(READY_SECONDS)
-            except AwsError as error:
-                if error.code != "ResourceConflictException":
-                    log.warning("The event for %s is lost: %s", name, error.message)
-                    return None
-                self._closed.wait(READY_SECONDS)
-        return None
+    def _put_back(self, event: Event, seconds: float) -> None:
+        self._later.after(seconds, partial(self._submit, event))
+
+    def _handle(self, event: Event) -> None:
+        """One try; what fails, or cannot be tried yet, is put back."""
+        try:
+            spec = self._spec(event.region, event.name)
+            result = self._run(spec, event.payload)
+        except TooManyAtOnce:
+            self._put_back(event, READY_SECONDS)
+            return
+        except AwsError as error:
+            if error.code == "ResourceConflictException":
+                self._put_back(event, READY_SECONDS)
+            else:
+                log.warning("The event for %s is lost: %s", event.name, error.message)
+            return
+        self._settle(replace(event, attempts=event.attempts + 1), spec, result)
+
+    def _settle(self, event: Event, spec: FunctionSpec, result: Result) -> None:
+        retries, destinations = _configured(spec)
+        if result.error is not None and event.attempts <= retries:
+            self._put_back(event, RETRY_SECONDS * event.attempts)
+            return
+        outcome = "OnSuccess" if result.error is None else "OnFailure"
+        self._send(spec, destinations.get(outcome, ""), _record(spec, event.payload, result, event.attempts))
 
     def _send(self, spec: FunctionSpec, destination: str, record: Mapping[str, Any]) -> None:
         if not destination:

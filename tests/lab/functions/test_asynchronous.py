@@ -129,6 +129,17 @@ def test_an_event_waits_for_the_function_to_have_room(bench: Bench, aws: Callabl
     assert bench.said(name, 'told "patient"')
 
 
+def test_events_that_wait_for_one_function_hold_up_no_other(bench: Bench, aws: Callable[[str], Any]) -> None:
+    full, free = bench.function(TELLING), bench.function(TELLING)
+    aws("lambda").put_function_concurrency(FunctionName=full, ReservedConcurrentExecutions=0)
+    for number in range(10):
+        bench.invoke(full, number, InvocationType="Event")
+    bench.invoke(free, "at once", InvocationType="Event")
+    assert bench.said(free, 'told "at once"')
+    aws("lambda").delete_function_concurrency(FunctionName=full)
+    assert all(bench.said(full, f"told {number}") for number in range(10))
+
+
 def test_an_event_for_a_function_that_went_away_is_dropped(
     bench: Bench, aws: Callable[[str], Any], caplog: pytest.LogCaptureFixture
 ) -> None:
