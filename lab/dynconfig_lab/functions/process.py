@@ -34,14 +34,14 @@ class Process:
 
     def read(self, lines: list[str], wake: int, seconds: float) -> bool:
         """Take in what was printed until something is heard or the time is over; False at the end of the output."""
-        ready, _, _ = select.select([self._output.fileno(), wake], [], [], max(0.0, seconds))
+        ready = _readable(seconds, self._output.fileno(), wake)
         if wake in ready:
             os.read(wake, _CHUNK)
         return self._output.fileno() not in ready or self._take(lines)
 
     def drain(self, lines: list[str]) -> None:
         """Take in what is in the pipe already, the end of an unfinished line included."""
-        while select.select([self._output], [], [], 0)[0] and self._take(lines):
+        while _readable(0, self._output.fileno()) and self._take(lines):
             pass
         if self._rest:
             lines.append(self._rest.decode(errors="replace"))
@@ -79,6 +79,14 @@ class Process:
         *whole, self._rest = (self._rest + chunk).split(b"\n")
         lines += [line.decode(errors="replace") for line in whole if line]
         return bool(chunk)
+
+
+def _readable(seconds: float, *files: int) -> set[int]:
+    """Those of the files that have something, or have ended. Not by select, which takes no number from 1024 on."""
+    watched = select.poll()
+    for file in files:
+        watched.register(file, select.POLLIN)
+    return {file for file, _ in watched.poll(max(0.0, seconds) * 1000)}
 
 
 def _start(command: tuple[str, ...], folder: Path, environment: dict[str, str]) -> "subprocess.Popen[bytes]":
