@@ -1,7 +1,6 @@
 """The user's cache folder: what takes long to make is made once, and is either complete there or absent."""
 
 import hashlib
-import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from typing import Self
 
 from rich.console import Console
 
+from dynconfig_lab import folders
 from dynconfig_lab.locks import locked
 
 UNFINISHED = ".partial"
@@ -40,7 +40,7 @@ class Cache:
 
         with locked(self.root, waiting):
             for unfinished in self.root.glob(f"*{UNFINISHED}"):
-                shutil.rmtree(unfinished)
+                folders.remove(unfinished)
             yield
 
     def make(self, entry: Path, fill: Callable[[Path], None]) -> Path:
@@ -53,7 +53,8 @@ class Cache:
             fill(unfinished)
             unfinished.rename(entry)
         finally:
-            shutil.rmtree(unfinished, ignore_errors=True)
+            # Sources of modules are read-only.
+            folders.remove(unfinished)
         return entry
 
     @property

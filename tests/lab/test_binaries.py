@@ -129,6 +129,16 @@ def test_a_half_built_entry_is_not_used_and_is_removed(tmp_path: Path, console: 
     assert not half.exists()
 
 
+def test_a_half_built_entry_is_removed_though_it_is_read_only(tmp_path: Path, console: Console) -> None:
+    cache = Cache(tmp_path / "cache")
+    sources = cache.root / "argocd-1-abc.partial" / "manifests"
+    sources.mkdir(parents=True)
+    (sources / "crd.yaml").write_text("")
+    sources.chmod(0o555)
+    with cache.locked(console):
+        assert not list(cache.root.glob("*.partial"))
+
+
 def test_what_is_built_is_taken_from_the_cache_afterwards(tmp_path: Path, console: Console) -> None:
     environment = go_that(tmp_path, MAKES_ALL)
     first, second = binaries.ensure(console, environment), binaries.ensure(console, environment)
