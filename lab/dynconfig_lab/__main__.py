@@ -29,7 +29,7 @@ def up(
     control_port: Port = None,
 ) -> None:
     """Start the lab in the background and wait until it is ready."""
-    place = Folder(folder.absolute())
+    place = _place(folder)
     wishes = lab.Wishes(cluster, aws_port, control_port)
     plan = lab.up(place, lambda: lab.planned(place, wishes, os.environ, console), console)
     console.print("[bold green]The lab is ready.[/]")
@@ -39,14 +39,14 @@ def up(
 @app.command()
 def down(folder: Place = Path(".lab")) -> None:
     """End the lab, and remove its files."""
-    ended = lab.end(Folder(folder.absolute()))
+    ended = lab.end(_place(folder))
     console.print("The lab is ended." if ended else f"No lab runs in {folder}.")
 
 
 @app.command()
 def status(folder: Place = Path(".lab")) -> None:
     """Show what runs."""
-    place = Folder(folder.absolute())
+    place = _place(folder)
     state = place.state()
     if not state:
         console.print(f"No lab runs in {folder}.")
@@ -79,11 +79,17 @@ def build_tools(
         tools.argocd(console)
 
 
+def _place(folder: Path) -> Folder:
+    if folder.exists() and not folder.is_dir():
+        raise LabError(f"{folder} is no folder; name another with --folder.")
+    return Folder(folder.absolute())
+
+
 def main() -> None:
     end_as_interrupted()
     try:
         app(standalone_mode=True)
-    except LabError as error:
+    except (LabError, OSError) as error:
         Console(stderr=True).print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
         sys.exit(1)
 

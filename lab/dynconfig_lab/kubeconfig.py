@@ -6,6 +6,8 @@ from typing import Any
 
 import yaml
 
+from dynconfig_lab.errors import LabError
+
 NAME = "dynconfig-lab"
 
 
@@ -29,9 +31,19 @@ def write_private(path: Path, text: str) -> None:
 
 
 def server(path: Path) -> str:
-    """The URL of the cluster that a client with this file talks to; empty if the file does not say."""
-    document: dict[str, Any] = yaml.safe_load(path.read_text()) or {}
+    """The URL of the cluster that a client with this file talks to; empty if the file does not say. Raises LabError."""
+    document = _document(path)
     contexts = {entry["name"]: entry["context"] for entry in document.get("contexts") or ()}
     clusters = {entry["name"]: entry["cluster"] for entry in document.get("clusters") or ()}
     context = contexts.get(document.get("current-context", ""), {})
     return str(clusters.get(context.get("cluster", ""), {}).get("server", ""))
+
+
+def _document(path: Path) -> dict[str, Any]:
+    try:
+        found = yaml.safe_load(path.read_text()) or {}
+    except (yaml.YAMLError, UnicodeDecodeError):
+        found = None
+    if not isinstance(found, dict):
+        raise LabError(f"{path} is no kubeconfig: it is not YAML with a mapping.")
+    return found

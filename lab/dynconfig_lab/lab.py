@@ -34,7 +34,7 @@ class Wishes:
 def up(folder: Folder, make_plan: Callable[[], Plan], console: Console) -> Plan:
     """Starts what is planned, unless a lab runs; returns when it is ready, with what runs.
 
-    Raises LabError; the logs then stay. Ctrl-C ends what was started and leaves nothing.
+    Raises LabError; the logs then stay. Ctrl-C, or a full disk, ends what was started and leaves nothing.
     """
 
     def waiting() -> None:
@@ -52,7 +52,7 @@ def up(folder: Folder, make_plan: Callable[[], Plan], console: Console) -> Plan:
         try:
             plan = make_plan()
             launch(folder, plan, console)
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, OSError):
             if not end(folder):
                 folder.clear()
             raise

@@ -14,6 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 from dynconfig_lab.processes import Identity, Program
 
 T = TypeVar("T")
+FRESH = ".new"
 
 
 class Phase(StrEnum):
@@ -104,7 +105,8 @@ class Folder:
         plan = self.plan()
         logs = [f"{program.name}.log" for program in plan.programs] if plan else []
         for name in ("env", "kubeconfig", "plan.json", "state.json", "supervisor.log", *logs):
-            (self.path / name).unlink(missing_ok=True)
+            for written in (name, f"{name}{FRESH}"):
+                (self.path / written).unlink(missing_ok=True)
         shutil.rmtree(self.control_plane, ignore_errors=True)
         if self.path.is_dir() and not any(self.path.iterdir()):
             self.path.rmdir()
@@ -119,7 +121,11 @@ def _read(path: Path, adapter: TypeAdapter[T]) -> T | None:
 
 def _replace(path: Path, content: bytes) -> None:
     """Readers see the old or the new, never a half."""
-    fresh = path.with_name(f"{path.name}.new")
-    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-        file.write(content)
-    fresh.replace(path)
+    fresh = path.with_name(f"{path.name}{FRESH}")
+    try:
+        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+            file.write(content)
+        fresh.replace(path)
+    finally:
+        # It is there still where the disk is full.
+        fresh.unlink(missing_ok=True)

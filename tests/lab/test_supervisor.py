@@ -255,6 +255,18 @@ def test_a_port_that_is_in_use_is_refused_in_one_line(folder: Folder) -> None:
     assert not folder.path.exists()
 
 
+def test_a_lab_that_is_a_file_is_refused_in_one_line(folder: Folder) -> None:
+    folder.path.write_text("mine")
+    for verb in ("up", "down", "status"):
+        done = command(verb, folder=folder)
+        assert (done.returncode, done.stderr.splitlines()) == (
+            1,
+            [f"{folder.path} is no folder; name another with --folder."],
+        )
+    assert folder.path.read_text() == "mine"
+    folder.path.unlink()
+
+
 def test_one_port_for_two_servers_is_refused_in_one_line(folder: Folder) -> None:
     port = str(free_ports(1)[0])
     done = command("up", "--aws-port", port, "--control-port", port, folder=folder)
