@@ -85,6 +85,15 @@ class Faults:
         return found
 
 
+# Code, text and status of what is too much; not all services have the same.
+_USUALLY = ("ThrottlingException", "Rate exceeded", 400)
+_THROTTLED = {
+    "lambda": ("TooManyRequestsException", "Rate exceeded", 429),
+    "apigatewayv2": ("TooManyRequestsException", "Too Many Requests", 429),
+    "iam": ("Throttling", "Rate exceeded", 400),
+}
+
+
 class Troublemaker:
     """Applies faults to calls; the clock and the dice are passed in."""
 
@@ -122,7 +131,7 @@ class Troublemaker:
             while recent and now - recent[0] >= window:
                 recent.popleft()
             if len(recent) >= per_second * window:
-                raise AwsError("ThrottlingException", "Rate exceeded")
+                raise AwsError(*_THROTTLED.get(call.service, _USUALLY))
             recent.append(now)
 
     def _inject(self, call: Call, error: Injected) -> None:

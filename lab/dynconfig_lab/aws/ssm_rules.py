@@ -25,6 +25,7 @@ SIZES = {"Standard": 4096, "Advanced": 8192}
 POLICY_TYPES = ("Expiration", "ExpirationNotification", "NoChangeNotification")
 DATA_TYPES = ("text", "aws:ec2:image", "aws:ssm:integration")
 MAX_TAGS = 50
+LONGEST_DESCRIPTION = 1024
 MAX_POLICIES = 10
 
 
@@ -59,6 +60,7 @@ def check_name(name: str) -> None:
 def check_write(request: Mapping[str, Any], stored: Stored | None, has_key: Callable[[str], bool]) -> str:
     """Raise what AWS refuses of a PutParameter; answer the tier that it resolves to."""
     _check_new_name(request["Name"])
+    _check_description(request.get("Description", ""))
     _check_type(request, stored)
     tier = _tier(request, stored)
     _check_value(request, tier, stored)
@@ -85,6 +87,14 @@ def _check_new_name(name: str) -> None:
         raise AwsError(
             "HierarchyLevelLimitExceededException",
             f"Parameter name exceeds the maximum number of {MAX_LEVELS} levels in a hierarchy: {name}",
+        )
+
+
+def _check_description(text: str) -> None:
+    if len(text) > LONGEST_DESCRIPTION:
+        raise _invalid(
+            f"1 validation error detected: Value '{text}' at 'description' failed to satisfy constraint: "
+            f"Member must have length less than or equal to {LONGEST_DESCRIPTION}"
         )
 
 

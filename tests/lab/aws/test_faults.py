@@ -56,6 +56,31 @@ def test_so_many_calls_a_second_pass_and_the_next_is_refused() -> None:
     assert outcomes(trouble, 5) == ["", "", "", THROTTLED, THROTTLED]
 
 
+@pytest.mark.parametrize(
+    ("operation", "code", "status"),
+    [
+        ("ssm.GetParameter", "ThrottlingException", 400),
+        ("lambda.GetFunction", "TooManyRequestsException", 429),
+        ("apigatewayv2.GetApis", "TooManyRequestsException", 429),
+        ("iam.GetRole", "Throttling", 400),
+    ],
+)
+def test_each_service_refuses_too_many_calls_in_its_own_words(
+    lab: AwsLab, aws: Callable[[str], Any], operation: str, code: str, status: int
+) -> None:
+    ask: dict[str, Callable[[], Any]] = {
+        "ssm.GetParameter": lambda: aws("ssm").get_parameter(Name="/none"),
+        "lambda.GetFunction": lambda: aws("lambda").get_function(FunctionName="none"),
+        "apigatewayv2.GetApis": lambda: aws("apigatewayv2").get_apis(),
+        "iam.GetRole": lambda: aws("iam").get_role(RoleName="none"),
+    }
+    lab.faults(Faults(throttle={operation: 0}))
+    with pytest.raises(ClientError) as refused:
+        ask[operation]()
+    response: Any = refused.value.response
+    assert (response["Error"]["Code"], response["ResponseMetadata"]["HTTPStatusCode"]) == (code, status)
+
+
 def test_a_second_after_each_call_another_passes() -> None:
     clock = Clock()
     trouble = Troublemaker(clock)

@@ -144,6 +144,7 @@ REFUSALS = (
     put(
         "another data type", INVALID, "can't be changed: it is text", given={}, DataType="aws:ssm:integration", **NEWER
     ),
+    put("1025 characters of description", INVALID, "at 'description' failed", Description="x" * 1025),
     # tags
     put("overwriting with tags", INVALID, "tags and overwrite can't be used together", Tags=tags(1), **NEWER),
     put("51 tags", "TooManyTagsError", "", Tags=tags(51)),
@@ -215,6 +216,7 @@ TAKEN = (
     ("the key of the account", {"KeyId": "alias/aws/ssm", **SECURE}),
     ("an integration", {"DataType": "aws:ssm:integration"}),
     ("50 tags", {"Tags": tags(50)}),
+    ("1024 characters of description", {"Description": "x" * 1024}),
 )
 
 
