@@ -53,7 +53,7 @@ class Settings:
         """The settings in environment variables. Raises BadSetting."""
         own = {name.removeprefix("DYNCONFIG_"): text for name, text in environment.items() if text}
         return cls(
-            region=own.get("REGION") or environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION") or None,
+            region=_region(environment),
             namespaces=_listed(own.get("NAMESPACES", "")),
             allowed_paths=_allowed_paths(own.get("ALLOWED_PATHS", "")),
             cluster_id=own.get("CLUSTER_ID"),
@@ -146,7 +146,28 @@ def _choice(own: Mapping[str, str], name: str, choices: tuple[str, ...]) -> str:
     return found
 
 
+def _region(environment: Mapping[str, str]) -> str | None:
+    for name in ("DYNCONFIG_REGION", "AWS_REGION", "AWS_DEFAULT_REGION"):
+        text = environment.get(name)
+        if text and not re.fullmatch("[a-z0-9-]+", text):
+            raise BadSetting(f"{name}: {text!r} is not like eu-west-1")
+        if text:
+            return text
+    return None
+
+
 def _is_emulated(environment: Mapping[str, str]) -> bool:
-    endpoint = environment.get("AWS_ENDPOINT_URL_SSM") or environment.get("AWS_ENDPOINT_URL")
-    host = urlsplit(endpoint or "").hostname or ""
-    return bool(endpoint) and not host.endswith(tuple(f".{domain}" for domain in DOMAINS))
+    for name in ("AWS_ENDPOINT_URL_SSM", "AWS_ENDPOINT_URL"):
+        if environment.get(name):
+            return not _host(name, environment[name]).endswith(tuple(f".{domain}" for domain in DOMAINS))
+    return False
+
+
+def _host(name: str, url: str) -> str:
+    try:
+        found = urlsplit(url).hostname if url.startswith(("http://", "https://")) else None
+    except ValueError:
+        found = None
+    if not found:
+        raise BadSetting(f"{name}: {url!r} is not like http://127.0.0.1:4566")
+    return found

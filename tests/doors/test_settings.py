@@ -78,6 +78,12 @@ def test_quotas_are_read_as_calls_a_second() -> None:
 @pytest.mark.parametrize(
     ("name", "text"),
     [
+        ("AWS_REGION", "eu west"),
+        ("AWS_DEFAULT_REGION", "eu_west_1"),
+        ("DYNCONFIG_REGION", "Ireland"),
+        ("AWS_ENDPOINT_URL", "localhost:4566"),
+        ("AWS_ENDPOINT_URL", "http://[x"),
+        ("AWS_ENDPOINT_URL_SSM", "localhost"),
         ("DYNCONFIG_QUOTA", "ssm.Put=fast"),
         ("DYNCONFIG_QUOTA", "ssm.Put=0"),
         ("DYNCONFIG_ALLOWED_PATHS", "shop"),
