@@ -1,5 +1,6 @@
 """What AWS says, and what happens next."""
 
+from json import JSONDecodeError
 from typing import Any
 
 import pytest
@@ -157,6 +158,11 @@ def test_a_secret_that_aws_repeats_is_masked() -> None:
         (boto.SSLError(endpoint_url="https://ssm", error=ValueError("expired")), errors.Unavailable),
         (boto.NoCredentialsError(), errors.CredentialsMissing),
         (boto.CredentialRetrievalError(provider="x", error_msg="y"), errors.CredentialsMissing),
+        (boto.UnauthorizedSSOTokenError(), errors.CredentialsMissing),
+        (boto.LoginRefreshRequired(), errors.CredentialsMissing),
+        (boto.RefreshWithMFAUnsupportedError(), errors.CredentialsMissing),
+        (FileNotFoundError(2, "No such file", "/var/run/secrets/token"), errors.CredentialsMissing),
+        (JSONDecodeError("Expecting value", "canary", 0), errors.CredentialsMissing),
         (boto.UnknownServiceError(service_name="x", known_service_names="y"), None),
     ],
     ids=lambda value: type(value).__name__,

@@ -116,3 +116,13 @@ def test_a_queue_that_was_given_serves_the_region_in_its_name_and_no_other(scene
 def test_a_queue_whose_url_names_no_region_serves_the_operators_own(scene: Scene) -> None:
     scene.listen(HOME, AWAY, queue_urls=("http://127.0.0.1:9/123456789012/ours",))
     assert scene.ear.up == {HOME: False}
+
+
+def test_an_operator_without_credentials_is_deaf_and_lives_on(scene: Scene) -> None:
+    with pytest.MonkeyPatch.context() as environment:
+        environment.delenv("AWS_ACCESS_KEY_ID")
+        environment.delenv("AWS_SECRET_ACCESS_KEY")
+        environment.setenv("AWS_WEB_IDENTITY_TOKEN_FILE", "/nowhere/token")
+        environment.setenv("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/operator")
+        scene.listen(HOME)
+    assert scene.ear.up == {HOME: False}

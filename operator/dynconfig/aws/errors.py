@@ -1,5 +1,7 @@
 """The one table from what AWS and botocore say to what happens next."""
 
+from json import JSONDecodeError
+
 from botocore import exceptions as boto
 from botocore.parsers import ResponseParserError
 
@@ -135,11 +137,23 @@ _TABLE: dict[str, type[DynConfigError]] = {
 
 # Connection refused or closed, timeouts, TLS; and pages of HTML where a proxy answers in place of AWS.
 _UNREACHABLE = (boto.ConnectionError, boto.HTTPClientError, ResponseParserError)
+# Credentials are renewed with a call that finds the old ones too old, in any of the ways in which they can be had.
+# The files that they come from are opened then; what goes wrong between here and AWS is botocore's own error.
 _NO_CREDENTIALS = (
     boto.NoCredentialsError,
     boto.PartialCredentialsError,
     boto.CredentialRetrievalError,
     boto.TokenRetrievalError,
+    boto.NoAuthTokenError,
+    boto.SSOError,
+    boto.LoginError,
+    boto.ProfileNotFound,
+    boto.ConfigParseError,
+    boto.InvalidConfigError,
+    boto.RefreshWithMFAUnsupportedError,
+    boto.MetadataRetrievalError,
+    JSONDecodeError,
+    OSError,
 )
 
 # IAM is eventually consistent: Lambda, KMS and Scheduler hear of a new role, and of what it may do, some seconds later.
@@ -187,10 +201,28 @@ def translated(error: boto.ClientError, operation: str, subject: str, hidden: st
     return found(message, code=code)
 
 
-def translated_locally(error: boto.BotoCoreError, operation: str, subject: str) -> DynConfigError | None:
+def translated_locally(error: Exception, operation: str, subject: str) -> DynConfigError | None:
     """Our error where no answer came at all; None for what is a bug in this operator."""
-    if isinstance(error, _NO_CREDENTIALS):
-        return errors.CredentialsMissing(f"{operation}: no AWS credentials: {error}")
+    # Some of what does not reach AWS is an OSError as well, which is none of credentials.
     if isinstance(error, _UNREACHABLE):
         return errors.Unavailable(f"{subject}{operation}: AWS does not answer: {error}")
+    if isinstance(error, _NO_CREDENTIALS):
+        return without_credentials(error)
     return None
+
+
+def without_credentials(error: Exception) -> errors.CredentialsMissing:
+    """What it means that credentials cannot be had; the error names the file, the profile or the program."""
+    if isinstance(error, JSONDecodeError):
+        return errors.CredentialsMissing("no AWS credentials: the program that is asked for them gives no JSON")
+    hint = "; log in with `aws sso login`" if isinstance(error, boto.SSOTokenLoadError) else ""
+    return errors.CredentialsMissing(f"no AWS credentials: {str(error).strip()}{hint}")
+
+
+def without_client(error: Exception, region: str) -> errors.Refused:
+    """What it means that the environment makes no client of AWS."""
+    if isinstance(error, boto.InvalidRegionError):
+        return errors.Refused(f"{region!r} is no AWS region; correct AWS_REGION, or wherever it was named")
+    return errors.Refused(
+        f"no client of AWS can be made: {error}; correct AWS_ENDPOINT_URL, or the variable that says so"
+    )

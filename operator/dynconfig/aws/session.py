@@ -2,25 +2,31 @@
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from functools import cached_property, partial
+from json import JSONDecodeError
 from typing import Any
 
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
+from botocore.exceptions import BotoCoreError, ClientError, DataNotFoundError, ParamValidationError
 from botocore.session import Session as BotocoreSession
 
 from dynconfig import __version__
-from dynconfig.aws.errors import translated, translated_locally
+from dynconfig.aws.credentials import Credentials
+from dynconfig.aws.errors import translated, translated_locally, without_client, without_credentials
 from dynconfig.aws.models import Models
 from dynconfig.aws.quota import Quota
-from dynconfig.engine.errors import Throttled, Unexpected
+from dynconfig.engine.errors import DynConfigError, Throttled, Unexpected
 from dynconfig.engine.secret import SecretText
 
 log = logging.getLogger(__name__)
 
 Count = Callable[[str, str, str], None]
 """Told of each call: service, operation, and OK or the error's code."""
+
+Clock = Callable[[], float]
+"""Seconds that never go back."""
 
 # The members of requests that name what the call is about.
 _SUBJECTS = {
@@ -53,37 +59,31 @@ class Client:
 
     @cached_property
     def _client(self) -> Any:
-        # A client costs milliseconds and megabytes, and most objects need few services.
+        # A client costs milliseconds and megabytes, and most objects need few services. One that failed is made anew.
         return self._make()
 
     def __getattr__(self, method: str) -> Callable[..., Any]:
-        operation: str = self._client.meta.method_to_api_mapping[method]
-
         def call(**request: Any) -> Any:
-            return self._call(method, operation, request)
+            return self._call(method, request)
 
         return call
 
     def get_paginator(self, method: str) -> "_Paginator":
         """Pages of a call, each of them kept, counted and translated like a call."""
-        return _Paginator(self, method, self._client.get_paginator(method))
+        return _Paginator(self, method)
 
-    def _call(self, method: str, operation: str, request: dict[str, Any]) -> Any:
+    def _call(self, method: str, request: dict[str, Any]) -> Any:
+        client = self._client
+        operation: str = client.meta.method_to_api_mapping[method]
         self._quota.acquire(self._region, f"{self._service}.{operation}")
         try:
-            answer = getattr(self._client, method)(**request)
+            answer = getattr(client, method)(**request)
         except ClientError as error:
-            self._count(self._service, operation, error.response.get("Error", {}).get("Code", "unknown"))
-            failure = translated(error, operation, _subject(self._service, request), _hidden(request))
-            if isinstance(failure, Throttled):
-                self._quota.throttled(self._region, f"{self._service}.{operation}")
-            if isinstance(failure, Unexpected):
-                log.error("%s", failure)
-            raise failure from None
+            raise self._refusal(error, operation, request) from None
         except ParamValidationError:
             # Its text repeats the request, and so may repeat a secret.
             raise TypeError(f"{operation} was called with arguments that botocore refuses") from None
-        except BotoCoreError as error:
+        except (BotoCoreError, JSONDecodeError, OSError) as error:
             self._count(self._service, operation, type(error).__name__)
             local = translated_locally(error, operation, _subject(self._service, request))
             if local is None:
@@ -92,32 +92,44 @@ class Client:
         self._count(self._service, operation, "OK")
         return answer
 
+    def _refusal(self, error: ClientError, operation: str, request: dict[str, Any]) -> DynConfigError:
+        self._count(self._service, operation, error.response.get("Error", {}).get("Code", "unknown"))
+        failure = translated(error, operation, _subject(self._service, request), _hidden(request))
+        if isinstance(failure, Throttled):
+            self._quota.throttled(self._region, f"{self._service}.{operation}")
+        if isinstance(failure, Unexpected):
+            log.error("%s", failure)
+        return failure
+
 
 class _Paginator:
     """botocore's paginator with our client in place of its own."""
 
-    def __init__(self, client: Client, method: str, paginator: Any) -> None:
-        paginator._method = getattr(client, method)
-        self._paginator = paginator
+    def __init__(self, client: Client, method: str) -> None:
+        self._client = client
+        self._method = method
 
     def paginate(self, **request: Any) -> Any:
         """An iterator over the pages."""
-        return self._paginator.paginate(**request)
+        paginator = self._client._client.get_paginator(self._method)
+        paginator._method = getattr(self._client, self._method)
+        return paginator.paginate(**request)
 
 
 class Session:
     """Makes clients, one for each service and region; safe for threads."""
 
-    def __init__(self, quota: Quota, count: Count, *, endpoint: str | None, pool: int) -> None:
+    def __init__(
+        self, quota: Quota, count: Count, *, endpoint: str | None, pool: int, clock: Clock = time.monotonic
+    ) -> None:
         self._quota = quota
         self._count = count
         self._endpoint = endpoint
-        # What boto3 makes its clients with. boto3 itself brings the transfer of files to S3 along, and with it a
-        # quarter of a second, which a person who waits for a plan would notice.
-        self._session = BotocoreSession()
-        self._session.register_component("data_loader", Models(self._session.get_config_variable("data_path")))
+        self._session = _session()
+        self._credentials = Credentials(self._session, clock)
         self._clients: dict[tuple[str, str], Client] = {}
         self._lock = threading.Lock()
+        self._making = threading.Lock()
         # legacy retries of 60 s timeouts would hold a thread for minutes; TooManyUpdates and the like are ours to retry.
         # https://docs.aws.amazon.com/boto3/latest/guide/retries.html
         self._config = Config(
@@ -145,13 +157,34 @@ class Session:
 
     def _made(self, service: str, region: str) -> Any:
         # Creation from one session is not safe for threads.
-        with self._lock:
-            return self._session.create_client(
-                service,
-                region_name=region,
-                endpoint_url=self._endpoint,
-                config=self._config.merge(Config(read_timeout=_LONGER_READS.get(service, _READ_SECONDS))),
-            )
+        with self._making:
+            self._credentials.check()
+            try:
+                return self._session.create_client(
+                    service,
+                    region_name=region,
+                    endpoint_url=self._endpoint,
+                    config=self._config.merge(Config(read_timeout=_LONGER_READS.get(service, _READ_SECONDS))),
+                )
+            except DataNotFoundError:
+                # A service that botocore does not know is a bug.
+                raise
+            except (BotoCoreError, ValueError) as error:
+                raise without_client(error, region) from None
+
+
+def _session() -> BotocoreSession:
+    """What boto3 makes its clients with. Raises CredentialsMissing where files or profile are not as they should be.
+
+    boto3 itself brings the transfer of files to S3 along, and with it a quarter of a second, which a person who waits
+    for a plan would notice.
+    """
+    made = BotocoreSession()
+    try:
+        made.register_component("data_loader", Models(made.get_config_variable("data_path")))
+    except BotoCoreError as error:
+        raise without_credentials(error) from None
+    return made
 
 
 def _hidden(request: dict[str, Any]) -> str:

@@ -11,13 +11,15 @@ def command() -> None:
     """
     import asyncio
 
-    from dynconfig import handlers, logs
+    from dynconfig import handlers, logs, wiring
     from dynconfig.settings import Settings
 
     # Short commands do without; this one lives for months.
     gc.enable()
     settings = Settings.from_environment(os.environ)
     logs.configure(settings)
+    # A profile that is not there, or a file that cannot be read, is told at once and not when the first object comes.
+    wiring.session(settings)
 
     async def serve() -> None:
         await handlers.run(settings, asyncio.Event(), asyncio.Event())
