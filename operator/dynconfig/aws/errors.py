@@ -135,8 +135,8 @@ _TABLE: dict[str, type[DynConfigError]] = {
     "IDPCommunicationError": errors.CredentialsMissing,
 }
 
-# Connection refused or closed, timeouts, TLS; and pages of HTML where a proxy answers in place of AWS.
-_UNREACHABLE = (boto.ConnectionError, boto.HTTPClientError, ResponseParserError)
+# Connection refused or closed, timeouts, TLS.
+_UNREACHABLE = (boto.ConnectionError, boto.HTTPClientError)
 # Credentials are renewed with a call that finds the old ones too old, in any of the ways in which they can be had.
 # The files that they come from are opened then; what goes wrong between here and AWS is botocore's own error.
 _NO_CREDENTIALS = (
@@ -188,6 +188,9 @@ def translated(error: boto.ClientError, operation: str, subject: str, hidden: st
     """
     code = error.response.get("Error", {}).get("Code", "")
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    if not code or code.isdigit():
+        # Without a word of AWS botocore takes the status for the code, and the whole page for the message.
+        return _not_aws(f"{subject}{operation} was answered with HTTP {status}")
     found = _TABLE.get(code) or (errors.Unavailable if status >= 500 else errors.Unexpected)
     words = (error.response.get("Error", {}).get("Message", "") or "no message").partition(_ECHO)[0]
     words = words.replace(hidden, MASK) if hidden else words
@@ -203,6 +206,9 @@ def translated(error: boto.ClientError, operation: str, subject: str, hidden: st
 
 def translated_locally(error: Exception, operation: str, subject: str) -> DynConfigError | None:
     """Our error where no answer came at all; None for what is a bug in this operator."""
+    if isinstance(error, ResponseParserError):
+        # Its text repeats the page.
+        return _not_aws(f"{subject}{operation} was answered")
     # Some of what does not reach AWS is an OSError as well, which is none of credentials.
     if isinstance(error, _UNREACHABLE):
         return errors.Unavailable(f"{subject}{operation}: AWS does not answer: {error}")
@@ -225,4 +231,10 @@ def without_client(error: Exception, region: str) -> errors.Refused:
         return errors.Refused(f"{region!r} is no AWS region; correct AWS_REGION, or wherever it was named")
     return errors.Refused(
         f"no client of AWS can be made: {error}; correct AWS_ENDPOINT_URL, or the variable that says so"
+    )
+
+
+def _not_aws(answered: str) -> errors.Unavailable:
+    return errors.Unavailable(
+        f"{answered} in no words of AWS; see what answers in its place: a proxy, a firewall, a VPC endpoint"
     )

@@ -3,13 +3,14 @@
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cached_property, partial
 from json import JSONDecodeError
 from typing import Any
 
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, DataNotFoundError, ParamValidationError
+from botocore.parsers import ResponseParserError
 from botocore.session import Session as BotocoreSession
 
 from dynconfig import __version__
@@ -44,6 +45,8 @@ _SUBJECTS = {
 _READ_SECONDS = 15
 # ReceiveMessage answers after twenty seconds where there is nothing to tell.
 _LONGER_READS = {"sqs": 35}
+# With whatever Content-Type: emulators send that of pages with any answer.
+_PAGES = (b"<!doctype html", b"<html")
 _NAMES = {"ssm": "parameter", "events": "rule", "scheduler": "schedule", "apigatewayv2": "HTTP API"}
 
 
@@ -83,7 +86,7 @@ class Client:
         except ParamValidationError:
             # Its text repeats the request, and so may repeat a secret.
             raise TypeError(f"{operation} was called with arguments that botocore refuses") from None
-        except (BotoCoreError, JSONDecodeError, OSError) as error:
+        except (BotoCoreError, ResponseParserError, JSONDecodeError, OSError) as error:
             self._count(self._service, operation, type(error).__name__)
             local = translated_locally(error, operation, _subject(self._service, request))
             if local is None:
@@ -184,7 +187,15 @@ def _session() -> BotocoreSession:
         made.register_component("data_loader", Models(made.get_config_variable("data_path")))
     except BotoCoreError as error:
         raise without_credentials(error) from None
+    made.register("before-parse", _refuse_page)
     return made
+
+
+def _refuse_page(**about: Any) -> None:
+    """botocore finds an empty answer in a page of HTML, and a delete that nobody has heard of is taken for done."""
+    answer: Mapping[str, Any] = about["response_dict"]
+    if answer["status_code"] < 300 and answer["body"].lstrip()[:14].lower().startswith(_PAGES):
+        raise ResponseParserError("a page of HTML")
 
 
 def _hidden(request: dict[str, Any]) -> str:
