@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 from tests.doors import golden
 from tests.doors.scene import PARAMETERS, PASSWORD, Scene
-from tests.doors.test_cli import EXAMPLE
+from tests.doors.test_cli import EXAMPLE, process
 
 from dynconfig_lab.aws import Faults
+from dynconfig_lab.aws.faults import Injected
 
 pytestmark = pytest.mark.lab
 
@@ -136,6 +137,13 @@ def test_what_passes_is_tried_again(scene: Scene) -> None:
     scene.manifest()
     scene.lab.faults(Faults.parse({"errors": {"ssm.GetParameters": {"code": "InternalServerError", "times": 2}}}))
     assert scene.dynconfig("plan", "-f", "myapp.yaml").code == 2
+
+
+def test_an_answer_that_nobody_knows_is_told_once(scene: Scene) -> None:
+    scene.lab.faults(Faults(errors={"ssm.GetParameters": Injected("InTheTableOfNobody", "new")}))
+    result = process("plan", "-f", str(EXAMPLE), **scene.environment)
+    assert result.returncode == 1
+    assert (result.stdout + result.stderr).count("InTheTableOfNobody") == 1
 
 
 def goodbye(scene: Scene, *more: str, **spec: Any) -> str:

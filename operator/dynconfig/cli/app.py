@@ -1,5 +1,6 @@
 """Finds the command that was asked for, runs it, and tells a failure in one line that says what to do."""
 
+import logging
 import pkgutil
 import sys
 from collections.abc import Sequence
@@ -19,6 +20,8 @@ HELP = "Dynamic configuration in AWS Systems Manager Parameter Store, declared i
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line with these arguments, or those of the process; ends it with its exit code."""
     given = sys.argv[1:] if arguments is None else list(arguments)
+    # What fails is told at the end, once. Without any handler Python would print each warning of a library as well.
+    logging.basicConfig(handlers=[logging.NullHandler()])
     try:
         application(given)(given, prog_name=NAME)
     except SystemExit:
