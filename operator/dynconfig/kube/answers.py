@@ -5,13 +5,13 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from lightkube.config.kubeconfig import KubeConfig, SingleConfig
-from lightkube.core.exceptions import ConfigError
+from lightkube.config.kubeconfig import SingleConfig
 
 from dynconfig.api import names
 from dynconfig.engine.agenda import Key
 from dynconfig.engine.declaration import Source
 from dynconfig.engine.errors import InvalidSpec, Retryable
+from dynconfig.kube import kubeconfig
 
 Document = dict[str, Any]
 
@@ -51,14 +51,11 @@ class NoCluster(Exception):
 
 
 def config() -> SingleConfig:
-    """The cluster of KUBECONFIG, of the service account, or of ~/.kube/config. Raises NoCluster."""
+    """The cluster of the service account, of KUBECONFIG, or of ~/.kube/config. Raises NoCluster."""
     try:
-        found = KubeConfig.from_env().get()
-    except (ConfigError, OSError, TypeError, KeyError) as error:
+        return kubeconfig.current()
+    except kubeconfig.BadKubeconfig as error:
         raise NoCluster(f"no Kubernetes cluster: {error}") from None
-    if found is None:
-        raise NoCluster("no Kubernetes cluster: KUBECONFIG names no current context")
-    return found
 
 
 def object_path(key: Key) -> str:

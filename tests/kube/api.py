@@ -1,0 +1,82 @@
+"""An API server that says what a test wants it to say, and the kubeconfig that leads to it."""
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+Answer = tuple[int, bytes | Iterator[bytes]]
+"""Status, and a body, or the lines of a watch: each is sent when it comes, and the connection is closed after the last."""
+
+
+@dataclass
+class Api:
+    """What it is asked goes to `answer`, with the path, and is remembered."""
+
+    answer: Callable[[str], Answer]
+    url: str = ""
+    asked: list[str] = field(default_factory=list)
+    tokens: list[str] = field(default_factory=list)
+
+    def kubeconfig(self, folder: Path, **user: Any) -> Path:
+        """A file that leads here."""
+        return written(folder / "kubeconfig", self.url, user=user or {"token": "canary-token"})
+
+
+def written(file: Path, server: str, *, context: str = "c", **sections: Any) -> Path:
+    """A kubeconfig of one context."""
+    document = {
+        "current-context": context,
+        "clusters": [{"name": context, "cluster": {"server": server}}],
+        "contexts": [{"name": context, "context": {"cluster": context, "user": context, "namespace": "shop"}}],
+        "users": [{"name": context, "user": sections.get("user", {})}],
+    }
+    file.write_text(yaml.safe_dump(document))
+    return file
+
+
+def status(code: int, message: str, **details: str) -> Answer:
+    """A refusal as Kubernetes words it."""
+    body = {"kind": "Status", "metadata": {}, "message": message, "code": code, "details": details}
+    return code, json.dumps(body).encode()
+
+
+def listed(*documents: Any) -> Answer:
+    """A list of objects."""
+    return 200, json.dumps({"metadata": {"resourceVersion": "5"}, "items": documents}).encode()
+
+
+@contextmanager
+def api(answer: Callable[[str], Answer]) -> Iterator[Api]:
+    """It, for as long as a `with` lasts."""
+    found = Api(answer)
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            found.asked.append(self.path)
+            found.tokens.append(self.headers.get("Authorization", ""))
+            code, body = found.answer(self.path)
+            self.send_response(code)
+            self.end_headers()
+            for part in (body,) if isinstance(body, bytes) else body:
+                self.wfile.write(part)
+                self.wfile.flush()
+
+        def log_message(self, *_: Any) -> None:
+            """Nothing is logged."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        server.daemon_threads = True
+        server.block_on_close = False
+        found.url = f"http://127.0.0.1:{server.server_port}"
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
+        thread.start()
+        yield found
+        server.shutdown()
+        thread.join()
