@@ -76,6 +76,8 @@ def sources_path(kind: str, namespace: str | None) -> str:
 
 def refuse(status: int, content: bytes) -> None:
     """Raise what an answer of 400 or above means."""
+    if content.lstrip().startswith(b"<"):
+        raise stranger(status)
     message = _message(content)
     if status == 409:
         raise ApiConflict(f"the object was changed meanwhile: {message}", delay=0.2)
@@ -85,7 +87,28 @@ def refuse(status: int, content: bytes) -> None:
     is_too_large = any(words in message for words in _TOO_LARGE)
     if (status in (408, 429) or status >= 500) and not is_too_large:
         raise ApiUnavailable(f"the Kubernetes API server answered {status}: {message}")
-    raise ApiRefused(status, message)
+    raise ApiRefused(status, f"the Kubernetes API server: {message}{_hint(status, content)}")
+
+
+def document(status: int, content: bytes) -> Document:
+    """An object or a list, or raise what the answer means instead."""
+    if status >= 400:
+        refuse(status, content)
+    try:
+        found = json.loads(content)
+    except ValueError:
+        found = None
+    if not isinstance(found, dict) or "metadata" not in found:
+        raise stranger(status)
+    return found
+
+
+def stranger(status: int) -> ApiUnavailable:
+    """What it means that something else than the API server answers."""
+    return ApiUnavailable(
+        f"what answers (HTTP {status}) is not the Kubernetes API server; see what stands in its place: "
+        "a proxy, a login page, another server in the kubeconfig"
+    )
 
 
 def unavailable(error: Exception) -> ApiUnavailable:
@@ -119,8 +142,23 @@ def text_of(source: Source, document: Mapping[str, Any] | None) -> str | None:
         raise InvalidSpec(f"{source} is not UTF-8 text, and SSM stores text only") from None
 
 
+def _hint(status: int, content: bytes) -> str:
+    if status == 401:
+        return "; the credentials have expired, or are not known there: log in again"
+    if status == 404 and not (_status(content).get("details") or {}).get("name"):
+        # It is the kind that is not there, and not an object of it.
+        return f"; install the CRD, if it is that: `dynconfig crd | kubectl apply -f -` ({names.GROUP}/{names.VERSION})"
+    return ""
+
+
 def _message(content: bytes) -> str:
+    found = _status(content).get("message")
+    return str(found or content[:200].decode(errors="replace").strip() or "no message")
+
+
+def _status(content: bytes) -> Document:
     try:
-        return str(json.loads(content)["message"])
-    except (ValueError, KeyError, TypeError):
-        return content[:200].decode(errors="replace") or "no message"
+        found = json.loads(content)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}

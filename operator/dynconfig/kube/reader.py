@@ -2,10 +2,11 @@
 
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Self
 
 import httpx2
-from lightkube.config.client_adapter import user_auth, verify_cluster
+from lightkube.config.client_adapter import verify_cluster
 from lightkube.config.kubeconfig import SingleConfig
 from lightkube.config.models import User
 from lightkube.core.exceptions import ConfigError
@@ -18,6 +19,7 @@ from dynconfig.kube.answers import (
     Document,
     NoCluster,
     config,
+    document,
     object_path,
     objects_path,
     refuse,
@@ -25,6 +27,7 @@ from dynconfig.kube.answers import (
     unavailable,
     watched,
 )
+from dynconfig.kube.plugin import authentication
 
 _SECONDS = 15.0
 
@@ -34,19 +37,20 @@ class Reader:
 
     def __init__(self, found: SingleConfig) -> None:
         self.namespace = found.namespace
+        told = f"no Kubernetes cluster: the kubeconfig's context {found.context_name}: "
         try:
-            self._http = httpx2.Client(
-                base_url=found.cluster.server,
-                verify=verify_cluster(found.cluster, found.user or User(), found.abs_file),
-                auth=user_auth(found.user),
-                timeout=_SECONDS,
-            )
-        except (ConfigError, OSError) as error:
-            raise NoCluster(f"no Kubernetes cluster: {error}") from None
+            verify = verify_cluster(found.cluster, found.user or User(), found.abs_file)
+        except (ConfigError, OSError, ValueError, TypeError) as error:
+            raise NoCluster(f"{told}its certificates cannot be read: {error}") from None
+        try:
+            auth = authentication(found.user)
+            self._http = httpx2.Client(base_url=found.cluster.server, verify=verify, auth=auth, timeout=_SECONDS)
+        except (ConfigError, ValueError, httpx2.InvalidURL) as error:
+            raise NoCluster(f"{told}{error}") from None
 
     @classmethod
     def from_environment(cls) -> Self:
-        """The cluster of KUBECONFIG, of the service account, or of ~/.kube/config. Raises NoCluster."""
+        """The cluster of the service account, of KUBECONFIG, or of ~/.kube/config. Raises NoCluster."""
         return cls(config())
 
     def close(self) -> None:
@@ -55,7 +59,13 @@ class Reader:
 
     def cluster_id(self) -> str:
         """The uid of the namespace kube-system, which stands for the cluster."""
-        return str(self._get("/api/v1/namespaces/kube-system")["metadata"]["uid"])
+        try:
+            return str(self._get("/api/v1/namespaces/kube-system")["metadata"]["uid"])
+        except ApiRefused as error:
+            if error.status != 403:
+                raise
+            hint = "or set DYNCONFIG_CLUSTER_ID to what stands first in the owner tags of this cluster"
+            raise ApiRefused(403, f"{error}; ask for the right to get it, {hint}") from None
 
     def object(self, key: Key) -> Document | None:
         """A DynamicConfig, or None if it is not there."""
@@ -104,11 +114,19 @@ class Reader:
             raise
 
     def _get(self, path: str, params: Mapping[str, Any] | None = None) -> Document:
-        try:
+        with _sent():
             answer = self._http.get(path, params=params)
-        except (httpx2.TransportError, ConfigError) as error:
-            raise unavailable(error) from None
-        if answer.status_code >= 400:
-            refuse(answer.status_code, answer.content)
-        document: Document = answer.json()
-        return document
+        return document(answer.status_code, answer.content)
+
+
+@contextmanager
+def _sent() -> Iterator[None]:
+    """Tells in our words why no answer comes."""
+    try:
+        yield
+    except httpx2.UnsupportedProtocol as error:
+        raise NoCluster(f"no Kubernetes cluster: the server in the kubeconfig: {error}") from None
+    except (httpx2.RequestError, httpx2.InvalidURL) as error:
+        raise unavailable(error) from None
+    except (ConfigError, OSError) as error:
+        raise NoCluster(f"no Kubernetes cluster: {error}") from None

@@ -1,0 +1,111 @@
+"""What the terminal reads of a cluster, and what is told where it cannot."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.kube.api import Answer, api, listed, status, written
+
+from dynconfig.engine.agenda import Key
+from dynconfig.kube.answers import ApiRefused, ApiUnavailable, NoCluster
+from dynconfig.kube.reader import Reader
+
+V1, V1BETA1 = "client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1"
+
+
+def reading(file: Path, monkeypatch: pytest.MonkeyPatch) -> Reader:
+    monkeypatch.setenv("KUBECONFIG", str(file))
+    return Reader.from_environment()
+
+
+def plugin(folder: Path, script: str, version: str = V1) -> dict[str, Any]:
+    """A user whose credentials a program has."""
+    tool = folder / "tool"
+    tool.write_text(f"#!/bin/sh\n{script}\n")
+    tool.chmod(0o755)
+    return {"exec": {"apiVersion": version, "command": str(tool), "installHint": "get it from the shop"}}
+
+
+@pytest.mark.parametrize("version", [V1, V1BETA1])
+def test_a_plugin_gives_the_token(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, version: str) -> None:
+    user = plugin(tmp_path, """echo '{"status": {"token": "of-the-plugin"}}'""", version)
+    with api(lambda _path: listed()) as server:
+        assert reading(server.kubeconfig(tmp_path, **user), monkeypatch).objects("shop") == ([], "5")
+    assert server.tokens == ["Bearer of-the-plugin"]
+
+
+@pytest.mark.parametrize(
+    ("script", "error", "told"),
+    [
+        ("echo '{}'", NoCluster, "answers without a token"),
+        ("echo canary", NoCluster, "answers without a token"),
+        ("echo '{\"status\": null}'", NoCluster, "answers without a token"),
+        ("echo the session has expired >&2; exit 1", ApiUnavailable, "the session has expired"),
+    ],
+)
+def test_a_plugin_that_gives_none_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, script: str, error: type[Exception], told: str
+) -> None:
+    file = written(tmp_path / "config", "http://127.0.0.1:9", user=plugin(tmp_path, script))
+    with pytest.raises(error, match=f"the plugin {tmp_path}/tool of the kubeconfig .*{told}") as failed:
+        reading(file, monkeypatch).objects("shop")
+    assert "canary" not in str(failed.value)
+
+
+def test_a_plugin_that_is_not_installed_is_told_with_where_to_get_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    user = plugin(tmp_path, "")
+    user["exec"]["command"] = "no-such-tool"
+    file = written(tmp_path / "config", "http://127.0.0.1:9", user=user)
+    with pytest.raises(NoCluster, match=r"the plugin no-such-tool .* cannot be started: .*; get it from the shop"):
+        reading(file, monkeypatch).objects("shop")
+
+
+@pytest.mark.parametrize(
+    ("answer", "error", "told"),
+    [
+        (status(401, "Unauthorized"), ApiRefused, "the Kubernetes API server: Unauthorized; .* log in again"),
+        (status(403, "x is forbidden"), ApiRefused, "the Kubernetes API server: x is forbidden$"),
+        ((404, b"404 page not found\n"), ApiRefused, "the Kubernetes API server: 404 page not found; install the CRD"),
+        (status(404, "could not find the requested resource"), ApiRefused, r"`dynconfig crd \| kubectl apply -f -`"),
+        (status(500, "etcd is away"), ApiUnavailable, "the Kubernetes API server answered 500: etcd is away"),
+        ((200, b"<html>log in</html>"), ApiUnavailable, "is not the Kubernetes API server; .* a proxy, a login page"),
+        ((403, b"<html>no way out</html>"), ApiUnavailable, "HTTP 403.* is not the Kubernetes API server"),
+        ((302, b""), ApiUnavailable, "HTTP 302.* is not the Kubernetes API server"),
+        ((200, b"[]"), ApiUnavailable, "is not the Kubernetes API server"),
+    ],
+)
+def test_a_list_that_does_not_come_is_told_with_what_to_do(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, answer: Answer, error: type[Exception], told: str
+) -> None:
+    with api(lambda _path: answer) as server, pytest.raises(error, match=told):
+        reading(server.kubeconfig(tmp_path), monkeypatch).objects("shop")
+
+
+def test_an_object_that_is_not_there_is_none(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    with api(lambda _path: status(404, "not found", name="myapp")) as server:
+        assert reading(server.kubeconfig(tmp_path), monkeypatch).object(Key("shop", "myapp")) is None
+
+
+def test_who_may_not_know_the_cluster_is_told_how_to_name_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    answer = status(403, 'namespaces "kube-system" is forbidden', name="kube-system")
+    with api(lambda _path: answer) as server, pytest.raises(ApiRefused, match="DYNCONFIG_CLUSTER_ID"):
+        reading(server.kubeconfig(tmp_path), monkeypatch).cluster_id()
+
+
+@pytest.mark.parametrize("server", ["not a url", "ftp://x"])
+def test_a_server_that_is_no_url_is_told_as_such(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, server: str) -> None:
+    with pytest.raises(NoCluster, match="the server in the kubeconfig: "):
+        reading(written(tmp_path / "config", server, user={"token": "t"}), monkeypatch).objects("shop")
+
+
+@pytest.mark.parametrize(
+    "user", [{"client-certificate": "/nowhere", "client-key": "/nowhere"}, {"client-key-data": "!"}]
+)
+def test_certificates_that_cannot_be_read_are_told_as_such(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, user: dict[str, str]
+) -> None:
+    file = written(tmp_path / "config", "https://127.0.0.1:9", user={"client-certificate-data": "AAAA", **user})
+    with pytest.raises(NoCluster, match="the kubeconfig's context c: its certificates cannot be read"):
+        reading(file, monkeypatch)
