@@ -1,10 +1,12 @@
 """What the terminal reads of a cluster, and what is told where it cannot."""
 
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.kube.api import Answer, api, listed, status, written
+from tests.kube.api import Answer, Api, api, listed, status, written
 
 from dynconfig.engine.agenda import Key
 from dynconfig.kube.answers import ApiRefused, ApiUnavailable, NoCluster
@@ -109,3 +111,30 @@ def test_certificates_that_cannot_be_read_are_told_as_such(
     file = written(tmp_path / "config", "https://127.0.0.1:9", user={"client-certificate-data": "AAAA", **user})
     with pytest.raises(NoCluster, match="the kubeconfig's context c: its certificates cannot be read"):
         reading(file, monkeypatch)
+
+
+def test_a_watch_ends_in_time_though_the_server_has_forgotten_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def silence() -> Iterator[bytes]:
+        time.sleep(30)
+        yield b""
+
+    with api(lambda _path: (200, silence())) as server:
+        started = time.monotonic()
+        assert list(watched(server, tmp_path, monkeypatch, 0.3)) == []
+    assert time.monotonic() - started < 10
+
+
+def test_a_watch_that_breaks_off_may_pass(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    with api(lambda _path: (200, iter([b'{"type": "MOD']))) as server, pytest.raises(ApiUnavailable, match="broke off"):
+        list(watched(server, tmp_path, monkeypatch, 5))
+
+
+def test_a_watch_that_is_led_elsewhere_may_pass(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    with api(lambda _path: (302, b"")) as server, pytest.raises(ApiUnavailable, match="HTTP 302"):
+        list(watched(server, tmp_path, monkeypatch, 5))
+
+
+def watched(server: Api, folder: Path, monkeypatch: pytest.MonkeyPatch, seconds: float) -> Iterator[tuple[str, Any]]:
+    return reading(server.kubeconfig(folder), monkeypatch).watch("shop", "5", seconds)

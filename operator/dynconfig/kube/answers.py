@@ -126,6 +126,15 @@ def watched(event: Document) -> tuple[str, Document]:
     return event["type"], event["object"]
 
 
+def watched_line(line: str) -> tuple[str, Document]:
+    """Type and object of a line of a watch. Raises WatchExpired, and ApiUnavailable where the line broke off."""
+    try:
+        event = json.loads(line)
+    except ValueError:
+        raise ApiUnavailable("the Kubernetes API server broke off in the middle of a watch") from None
+    return watched(event)
+
+
 def text_of(source: Source, document: Mapping[str, Any] | None) -> str | None:
     """The text of a Secret's or ConfigMap's key, or None. Raises InvalidSpec where it is no text."""
     if document is None:

@@ -1,6 +1,5 @@
 """A client of the API server that only reads, for the commands of the terminal: quick to import, one call after the other."""
 
-import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Self
@@ -24,8 +23,9 @@ from dynconfig.kube.answers import (
     objects_path,
     refuse,
     sources_path,
+    stranger,
     unavailable,
-    watched,
+    watched_line,
 )
 from dynconfig.kube.plugin import authentication
 
@@ -89,21 +89,19 @@ class Reader:
 
     def watch(self, namespace: str | None, since: str, seconds: float) -> Iterator[tuple[str, Document]]:
         """Type of event and object of each change since a version, for so many seconds at most. Raises WatchExpired."""
-        params = {
-            "watch": "true",
-            "resourceVersion": since,
-            # At least a second, since zero would be for ever.
-            "timeoutSeconds": str(max(1, round(min(seconds, WATCH_SECONDS)))),
-        }
-        timeout = httpx2.Timeout(_SECONDS, read=WATCH_SECONDS + _SECONDS)
-        try:
-            with self._http.stream("GET", objects_path(namespace), params=params, timeout=timeout) as answer:
-                if answer.status_code >= 400:
-                    refuse(answer.status_code, answer.read())
-                for line in answer.iter_lines():
-                    yield watched(json.loads(line))
-        except (httpx2.TransportError, ConfigError) as error:
-            raise unavailable(error) from None
+        # At least a second, since zero would be for ever.
+        length = str(max(1, round(min(seconds, WATCH_SECONDS))))
+        params = {"watch": "true", "resourceVersion": since, "timeoutSeconds": length}
+        # The server may be gone, or have forgotten the time.
+        timeout = httpx2.Timeout(min(seconds, _SECONDS), read=min(seconds, WATCH_SECONDS + _SECONDS))
+        with _sent(), self._http.stream("GET", objects_path(namespace), params=params, timeout=timeout) as answer:
+            if answer.status_code >= 400:
+                refuse(answer.status_code, answer.read())
+            if answer.status_code >= 300:
+                raise stranger(answer.status_code)
+            lines = answer.iter_lines()
+            while (line := _next(lines)) is not None:
+                yield watched_line(line)
 
     def _found(self, path: str) -> Document | None:
         try:
@@ -117,6 +115,14 @@ class Reader:
         with _sent():
             answer = self._http.get(path, params=params)
         return document(answer.status_code, answer.content)
+
+
+def _next(lines: Iterator[str]) -> str | None:
+    """A line, or None at the end, which comes by silence as well."""
+    try:
+        return next(lines, None)
+    except httpx2.ReadTimeout:
+        return None
 
 
 @contextmanager

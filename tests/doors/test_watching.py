@@ -1,0 +1,101 @@
+"""`dynconfig status --watch` where the watch is lost: it goes on, without pressing, and ends in time. tests/e2e has the rest."""
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.kube.api import Answer, Api, api, listed, status
+
+from dynconfig import cluster
+from dynconfig.cli import watching
+from dynconfig.engine.standing import Stage
+from dynconfig.kube.answers import ApiUnavailable
+
+
+def myapp(ready: str) -> dict[str, Any]:
+    """An object that is Ready, or is not yet."""
+    condition = {"type": "Ready", "status": ready, "reason": "InSync", "message": "as declared"}
+    return {
+        "metadata": {"namespace": "shop", "name": "myapp", "generation": 1, "resourceVersion": "6"},
+        "status": {"observedGeneration": 1, "conditions": [condition]},
+    }
+
+
+def script(*answers: Answer) -> Iterator[Answer]:
+    """One after the other, and the last for ever."""
+    yield from answers
+    while True:
+        yield answers[-1]
+
+
+@contextmanager
+def following(
+    folder: Path, lists: Iterator[Answer], watches: Iterator[Answer], *, seconds: float = 60, pause: float = 0.02
+) -> Iterator[tuple[Iterator[str], Api]]:
+    """The stages of myapp as they come, from a server with these answers."""
+    with pytest.MonkeyPatch.context() as environment, ExitStack() as open_ones:
+        server = open_ones.enter_context(api(lambda path: next(watches if "watch=true" in path else lists)))
+        environment.setenv("KUBECONFIG", str(server.kubeconfig(folder)))
+        reader = open_ones.enter_context(cluster.reading())
+        deadline = time.monotonic() + seconds
+        seen = watching.snapshots(reader, (), "shop", everywhere=False, deadline=deadline, pause=pause)
+        yield (rows["shop/myapp"].stage for rows in seen), server
+
+
+def line(event: str, about: dict[str, Any]) -> bytes:
+    return json.dumps({"type": event, "object": about}).encode() + b"\n"
+
+
+@pytest.mark.parametrize(
+    "lost",
+    [
+        (200, b'{"type": "MODIF'),
+        (200, line("ERROR", {"code": 500, "message": "etcd is away"})),
+        status(410, "too old resource version"),
+        status(503, "shutting down"),
+        (302, b""),
+    ],
+    ids=["broken-off", "error", "expired", "unavailable", "elsewhere"],
+)
+def test_a_lost_watch_is_begun_again_with_a_new_list(tmp_path: Path, lost: Answer) -> None:
+    away = status(503, "shutting down")
+    lists = script(listed(myapp("Unknown")), listed(myapp("Unknown")), away, listed(myapp("True")))
+    with following(tmp_path, lists, script(lost)) as (stages, _server):
+        assert [next(stages), next(stages)] == [Stage.WORKING, Stage.READY]
+
+
+def test_what_changed_while_a_watch_ended_is_heard_by_the_next_one(tmp_path: Path) -> None:
+    watches = script((200, b""), (200, line("MODIFIED", myapp("True"))))
+    with following(tmp_path, script(listed(myapp("Unknown"))), watches) as (stages, server):
+        assert [next(stages), next(stages)] == [Stage.WORKING, Stage.READY]
+        # The objects, and the version to watch from: a watch that merely ended loses nothing.
+        assert len([path for path in server.asked if "watch" not in path]) == 2
+
+
+@pytest.mark.parametrize("lost", [(200, b""), (200, line("ERROR", {"message": "no"}))], ids=["ended", "error"])
+def test_a_server_that_ends_every_watch_at_once_is_not_pressed(tmp_path: Path, lost: Answer) -> None:
+    lists = script(listed(myapp("Unknown")))
+    with following(tmp_path, lists, script(lost), seconds=1, pause=0.4) as (stages, server):
+        assert set(stages) == {Stage.WORKING}
+        assert len([path for path in server.asked if "watch=true" in path]) <= 4
+
+
+def test_a_server_that_stays_away_is_told_when_time_is_up(tmp_path: Path) -> None:
+    away = status(503, "shutting down")
+    lists = script(listed(myapp("Unknown")), listed(myapp("Unknown")), away)
+    with following(tmp_path, lists, script(away), seconds=0.5) as (stages, _server):
+        assert next(stages) is Stage.WORKING
+        with pytest.raises(ApiUnavailable, match="answered 503: shutting down"):
+            next(stages)
+
+
+def test_a_server_that_is_away_from_the_start_is_told_at_once(tmp_path: Path) -> None:
+    away = status(503, "shutting down")
+    with following(tmp_path, script(away), script(away)) as (stages, server):
+        with pytest.raises(ApiUnavailable, match="answered 503: shutting down"):
+            next(stages)
+        assert len(server.asked) == 1
