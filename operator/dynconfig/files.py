@@ -10,13 +10,11 @@ from typing import Any
 
 import yaml
 
+from dynconfig import kubectl_yaml
 from dynconfig.api import names
 from dynconfig.engine.declaration import Source
 
 Document = dict[str, Any]
-
-# libyaml, where it is there, reads large manifests in a tenth of the time.
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class BadFile(Exception):
@@ -100,20 +98,13 @@ def _documents(path: Path) -> Iterator[tuple[Document, Origin]]:
     for file in _expanded(path):
         try:
             text = sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
-            found = list(_parsed(text))
+            found = list(kubectl_yaml.documents(text))
         except (OSError, UnicodeDecodeError) as error:
             raise BadFile(f"{file}: cannot be read: {error}") from None
         except yaml.YAMLError as error:
             raise BadFile(f"{file}: is not YAML: {' '.join(str(error).split())}") from None
         for document, node in found:
             yield from _flat(document, Origin(str(file), node))
-
-
-def _parsed(text: str) -> Iterator[tuple[object, yaml.Node]]:
-    loader = _LOADER(text)
-    while loader.check_node():
-        if (node := loader.get_node()) is not None:
-            yield loader.construct_document(node), node
 
 
 def _flat(document: object, origin: Origin) -> Iterator[tuple[Document, Origin]]:

@@ -1,0 +1,146 @@
+"""YAML as kubectl reads it: what is a number or a boolean to it, and no key twice in a map.
+
+kubectl resolves plain words as https://github.com/yaml/go-yaml/blob/v2/resolve.go does: the booleans of YAML 1.1, the
+numbers of 1.1 and 1.2, and no times. What is one of these to us and a text to kubectl, or the other way round, would be
+checked here and refused, or changed, there.
+"""
+
+import json
+import re
+from collections.abc import Hashable, Iterator
+
+import yaml
+from yaml.composer import Composer, ComposerError
+from yaml.constructor import ConstructorError
+
+# libyaml, where it is there, reads large manifests in a fifth of the time.
+try:
+    from yaml import CSafeLoader as _Parser
+except ImportError:
+    from yaml import SafeLoader as _Parser  # type: ignore[assignment]  # the same, slower
+
+# Nobody's manifest comes near it, and what reads on is recursive.
+MAX_DEPTH = 200
+
+_TAG = "tag:yaml.org,2002:"
+_TRUE = ("y", "yes", "true", "on")
+_DIGITS = "0123456789"
+# What is larger is no integer in Go.
+_TOO_LARGE, _LONGEST = 2**63, 70
+
+# A word is looked up by its first character. Underscores in numbers do not count.
+WORDS: tuple[tuple[str, re.Pattern[str], str], ...] = (
+    (f"{_TAG}bool", re.compile(r"(?:[yYnN]|yes|Yes|YES|no|No|NO|on|On|ON|off|Off|OFF)$"), "yYnNoO"),
+    (f"{_TAG}bool", re.compile(r"(?:true|True|TRUE|false|False|FALSE)$"), "tTfF"),
+    (f"{_TAG}null", re.compile(r"(?:~|null|Null|NULL)$"), "~nN"),
+    (f"{_TAG}int", re.compile(r"[-+]?_*(?:0[0-7_]*|[1-9][0-9_]*)$"), f"-+{_DIGITS}"),
+    (f"{_TAG}int", re.compile(r"[-+]?_*0_*(?:[bB]_*[01]|[oO]_*[0-7]|[xX]_*[0-9a-fA-F])[0-9a-fA-F_]*$"), "-+0"),
+    (f"{_TAG}float", re.compile(r"[-+]?_*[0-9][0-9_]*(?:\.[0-9_]*)?(?:[eE]_*[-+]?_*[0-9][0-9_]*)?$"), f"-+{_DIGITS}"),
+    (f"{_TAG}float", re.compile(r"[-+]?\._*[0-9][0-9_]*(?:[eE]_*[-+]?_*[0-9][0-9_]*)?$"), "-+."),
+    (f"{_TAG}float", re.compile(r"(?:[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$"), "-+."),
+    (f"{_TAG}merge", re.compile(r"<<$"), "<"),
+)
+
+
+def documents(text: str) -> Iterator[tuple[object, yaml.Node]]:
+    """The documents of a text, each with its node, which knows the lines. Raises yaml.YAMLError."""
+    loader = _Loader(text)
+    while loader.check_node():
+        if (node := loader.get_node()) is not None:
+            yield loader.construct_document(node), node
+
+
+class _Bounded(Composer):
+    """Makes nodes of what a parser hears: no deeper than can be read on, and no key twice."""
+
+    _depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: object) -> yaml.Node | None:
+        self._depth += 1
+        if self._depth > MAX_DEPTH:
+            mark = self.peek_event().start_mark  # type: ignore[attr-defined]  # the parser's, beside it
+            raise ComposerError(None, None, f"it is nested more than {MAX_DEPTH} levels deep", mark)
+        node = super().compose_node(parent, index)  # type: ignore[arg-type]  # index may be a node, as in Composer
+        self._depth -= 1
+        if node is not None and node.end_mark is None:
+            # An alias of what is not at its end yet.
+            raise ComposerError(None, None, "an anchor is used within itself", node.start_mark)
+        return node
+
+    def compose_mapping_node(self, anchor: str | None) -> yaml.MappingNode:  # type: ignore[override]  # its stub errs
+        node = super().compose_mapping_node(anchor)  # type: ignore[arg-type]
+        seen: dict[str, yaml.Mark] = {}
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.tag != f"{_TAG}merge":
+                if key.value in seen:
+                    told = f"key {key.value} is written twice, first in line {seen[key.value].line + 1}"
+                    raise ComposerError(None, None, told, key.start_mark)
+                seen[key.value] = key.start_mark
+        return node
+
+
+class _Loader(_Bounded, _Parser):
+    """Reads as kubectl does."""
+
+    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012 - filled below, as yaml wants it
+
+    def __init__(self, text: str) -> None:
+        _Parser.__init__(self, text)
+        _Bounded.__init__(self)
+
+    def construct_mapping(self, node: yaml.Node, deep: bool = False) -> dict[Hashable, object]:
+        """A map whose keys are texts, as in JSON, which is what kubectl sends."""
+        if not isinstance(node, yaml.MappingNode):
+            raise ConstructorError(None, None, "it is said to be a map and is none", node.start_mark)
+        self.flatten_mapping(node)
+        return {self._key(key): self.construct_object(value, deep=deep) for key, value in node.value}
+
+    def _key(self, node: yaml.Node) -> str:
+        key = self.construct_object(node, deep=True)
+        if isinstance(key, bool | int | float):
+            return json.dumps(key)
+        if not isinstance(key, str):
+            raise ConstructorError(None, None, "a key in it is not a text", node.start_mark)
+        return key
+
+
+def _boolean(_loader: _Loader, node: yaml.ScalarNode) -> bool:
+    return node.value.lower() in _TRUE
+
+
+def _integer(loader: _Loader, node: yaml.ScalarNode) -> int | float:
+    plain = node.value.replace("_", "").lower()
+    is_octal = re.fullmatch(r"[-+]?0[0-7]+", plain)
+    try:
+        # Python refuses to read thousands of digits.
+        number = int(plain, 8 if is_octal else 0) if len(plain) < _LONGEST else _TOO_LARGE
+    except ValueError:
+        return _float(loader, node)
+    return number if abs(number) < _TOO_LARGE else _float(loader, node)
+
+
+def _float(_loader: _Loader, node: yaml.ScalarNode) -> int | float:
+    """A whole number is one in JSON, however it was written."""
+    plain = node.value.replace("_", "").lower().replace(".inf", "inf").replace(".nan", "nan")
+    try:
+        number = float(plain)
+        return int(number) if number.is_integer() and abs(number) < _TOO_LARGE else number
+    except ValueError:
+        raise ConstructorError(None, None, f"{node.value} is not a number", node.start_mark) from None
+
+
+def _text(_loader: _Loader, node: yaml.ScalarNode) -> str:
+    return str(node.value)
+
+
+_Loader.add_implicit_resolver(f"{_TAG}null", re.compile(r"$"), [""])
+for _tag, _pattern, _first in WORDS:
+    _Loader.add_implicit_resolver(_tag, _pattern, list(_first))
+for _name, _construct in {
+    "bool": _boolean,
+    "int": _integer,
+    "float": _float,
+    "timestamp": _text,
+    "merge": _text,
+}.items():
+    _Loader.add_constructor(f"{_TAG}{_name}", _construct)

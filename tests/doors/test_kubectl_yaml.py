@@ -1,0 +1,121 @@
+"""YAML as kubectl reads it; kubectl itself is the witness."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+from rich.console import Console
+
+from dynconfig.kubectl_yaml import MAX_DEPTH, documents
+from dynconfig_lab import binaries
+
+# Words that one reader or another takes for more than a text.
+WORDS = (
+    *("y", "Y", "n", "N", "yes", "NO", "On", "oFF", "off", "true", "True", "tRUE", "FALSE"),
+    *("~", "null", "Null", "NULL", "nULL", "<<", "=", "-", "+", ".", "_1", "-_1"),
+    *(
+        "5432",
+        "05432",
+        "08",
+        "0o17",
+        "0O17",
+        "0o",
+        "0o8",
+        "0x1F",
+        "0X1f",
+        "0x_f",
+        "0x",
+        "0b101",
+        "-0b1",
+        "0b2",
+        "+12",
+        "-0",
+    ),
+    *("1_000", "1__0", "1_", "0_7", "9223372036854775807", "123456789012345678901234567890"),
+    *("1234e56", "12e5", "1E+3", "1e", "1.", ".5", "+.5", "-.5e3", "5.e1", "1.5.2", "1_0.5", ".5_0", "e5", "1.2_3"),
+    *("2024-01-01", "2024-01-01T00:00:00Z", "12:30", "1:2:3", "190:20:30.15", "10.0.0.1", "1,000", "30s"),
+)
+
+
+def read(text: str) -> object:
+    ((document, _),) = documents(text)
+    return document
+
+
+@pytest.mark.tools
+def test_words_are_what_they_are_to_kubectl(tmp_path: Path) -> None:
+    kubectl = binaries.kubectl(Console(stderr=True))
+    words = "".join(f"  - {word}\n  - '{word}'\n" for word in WORDS)
+    file = tmp_path / "words.yaml"
+    file.write_text(
+        f"apiVersion: v1\nkind: Words\nmetadata: {{name: a}}\nspec:\n  words:\n{words}  y: a\n  0o7: b\n  3: c\n"
+    )
+    command = (str(kubectl), "label", "--local", "-f", str(file), "a=b", "-o", "json")
+    told = subprocess.run(command, capture_output=True, text=True, check=True, env={"KUBECONFIG": "/dev/null"})
+    spec, document = json.loads(told.stdout)["spec"], read(file.read_text())
+    assert isinstance(document, dict)
+    ours, theirs = document["spec"].pop("words"), spec.pop("words")
+    pairs = zip(WORDS, ours[::2], theirs[::2], strict=True)
+    assert [(word, our, their) for word, our, their in pairs if (type(our), our) != (type(their), their)] == []
+    assert ours[1::2] == list(WORDS)
+    assert document["spec"] == spec
+
+
+@pytest.mark.parametrize(
+    ("word", "value"),
+    [
+        ("y", True),
+        ("off", False),
+        ("12e5", 1.2e6),
+        ("0o17", 15),
+        ("017", 15),
+        ("9223372036854775808", 2.0**63),
+        ("2024-01-01", "2024-01-01"),
+        ("12:30", "12:30"),
+        ("=", "="),
+        ("!!timestamp 2024-13-45", "2024-13-45"),
+        ("1" * 5000, float("inf")),
+        ("", None),
+    ],
+)
+def test_a_plain_word_is_what_kubectl_takes_it_for(word: str, value: object) -> None:
+    assert read(f"a: {word}") == {"a": value}
+
+
+@pytest.mark.parametrize("word", ["!!int x", "!!float x", "!!python/name:os.system x", "!!map x", "{~: x}", "{[a]: x}"])
+def test_a_tag_that_does_not_fit_is_an_error_of_the_file(word: str) -> None:
+    with pytest.raises(yaml.YAMLError):
+        read(f"a: {word}")
+
+
+def test_keys_are_texts_as_kubectl_sends_them() -> None:
+    assert read("{1: a, y: b, '2': c}") == {"1": "a", "true": "b", "2": "c"}
+
+
+def test_a_key_that_is_written_twice_is_told_with_both_lines() -> None:
+    with pytest.raises(yaml.MarkedYAMLError, match="key b is written twice, first in line 2") as refused:
+        read("a:\n  b: 1\n  c: 2\n  b: 3\n")
+    assert refused.value.problem_mark is not None
+    assert refused.value.problem_mark.line == 3
+
+
+def test_what_is_merged_in_may_be_said_again() -> None:
+    assert read("a: {x: &p {b: 1}}\nc: {<<: *p, b: 2}\nd: &d {<<: *p, b: 3}\ne: {<<: *d, f: 4}") == {
+        "a": {"x": {"b": 1}},
+        "c": {"b": 2},
+        "d": {"b": 3},
+        "e": {"b": 3, "f": 4},
+    }
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, "- " * 100_000 + "a", "{a: " * 100_000])
+def test_what_is_nested_too_deep_to_be_read_is_an_error_of_the_file(text: str) -> None:
+    with pytest.raises(yaml.MarkedYAMLError, match=f"nested more than {MAX_DEPTH} levels deep"):
+        read(text)
+
+
+def test_what_contains_itself_is_an_error_of_the_file() -> None:
+    with pytest.raises(yaml.MarkedYAMLError, match="an anchor is used within itself"):
+        read("a: &a {b: [*a]}")
