@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from dynconfig.files import read
+from dynconfig.files import read, surveyed
 from dynconfig.validating import reports
 
 TODAY = date(2026, 11, 24)
@@ -115,7 +115,7 @@ def test_a_list_of_something_else_is_passed_over(tmp_path: Path) -> None:
         ("tags: &t {a: b}\n  cache: {<<: {size: 5}, ttlSeconds: -1}", 7),
         ("region: moon", 6),
         ("unknown: 1", 6),
-        ("parameters: [{name: a, value: '{}', schema: {type: json, jsonSchema: {\n      a: 2026-01-01}}}]", 7),
+        ("parameters: [{name: a, value: '{}', schema: {type: json, jsonSchema: {\n      a: !!binary eA==}}}]", 7),
     ],
 )
 def test_the_line_is_that_of_the_innermost_field_that_is_written(tmp_path: Path, text: str, line: int) -> None:
@@ -130,3 +130,42 @@ def test_what_cannot_be_parsed_at_all_counts_no_parameters(tmp_path: Path) -> No
     file.write_text(RULES.replace("/ruled", "ruled").split("  parameters")[0] + "  parameters: none\n")
     (report,) = reports(read([file], "shop"), TODAY)
     assert (report.title, report.parameters, report.faults) == ("shop/ruled", 0, 2)
+
+
+@pytest.mark.parametrize("spec", ["[a]", "hello", "5"])
+def test_a_spec_that_is_no_map_is_one_fault(tmp_path: Path, spec: str) -> None:
+    head = RULES.partition("spec:")[0]
+    assert told(tmp_path, f"{head}spec: {spec}\n") == ["app.yaml:4: spec: has to be a map of fields"]
+
+
+@pytest.mark.parametrize("value", ["5432", "yes", "y", "1234e56", "0o17"])
+def test_a_value_that_is_no_text_to_kubectl_is_to_be_put_in_quotes(tmp_path: Path, value: str) -> None:
+    text = RULES.partition("  parameters:")[0] + f"  parameters:\n    - name: a\n      value: {value}\n"
+    wanted = "app.yaml:8: spec.parameters[a].value: has to be a text: put it in quotes"
+    assert told(tmp_path, text) == [wanted]
+
+
+@pytest.mark.parametrize("value", ["2024-01-01", "12:30", "1.2.3"])
+def test_a_value_that_is_a_text_to_kubectl_needs_no_quotes(tmp_path: Path, value: str) -> None:
+    text = RULES.partition("  parameters:")[0] + f"  parameters:\n    - name: a\n      value: {value}\n"
+    assert told(tmp_path, text) == []
+
+
+def test_a_fault_of_one_document_hides_none_of_the_others(tmp_path: Path) -> None:
+    first, second = TWO_DOCUMENTS.split("---\n")
+    nameless = second.replace("{name: second}", "{}")
+    other = "kind: ConfigMap\nmetadata: {name: settings}\ndata: {port: 5432, level: high}\n"
+    foreign = first.replace("v1alpha1", "v9")
+    (tmp_path / "broken.yaml").write_text(f"{first}---\na: ]\n")
+    (tmp_path / "others.yaml").write_text("---\n".join([foreign, other, nameless]))
+    found = reports(surveyed([tmp_path], "shop"), TODAY)
+    assert [str(remark).removeprefix(f"{tmp_path}/") for report in found for remark in report.remarks] == [
+        "broken.yaml:18: is not YAML: while parsing a block node: did not find expected node content",
+        "others.yaml:1: apiVersion has to be dynconfig.dev/v1alpha1, not dynconfig.dev/v9",
+        "others.yaml:20: data.port of ConfigMap settings has to be a text: put it in quotes",
+        "broken.yaml:7: parameter db/pool: the value is not of type integer",
+        "broken.yaml:11: parameter limits: the value does not fit jsonSchema: $: required perMinute",
+        "others.yaml:24: metadata.name is missing",
+        "others.yaml:28: spec.cache.ttlSeconds: Input should be less than or equal to 300",
+        "others.yaml:32: spec.parameters[colour].tier: Input should be 'Standard', 'Advanced' or 'Intelligent-Tiering'",
+    ]

@@ -14,6 +14,9 @@ from dynconfig.engine.declaration import ReadSource, Source
 Path = tuple[str | int, ...]
 """Keys and indexes from the root of the document."""
 
+# YAML takes 5432 for a number and yes for a boolean, which is how most of them come about.
+_PLAINER = {"string_type": "has to be a text: put it in quotes", "model_type": "has to be a map of fields"}
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
@@ -61,7 +64,10 @@ def findings_of(spec: DynamicConfigSpec, known: Mapping[str, str | None]) -> Fin
 def told(error: ValidationError, document: Mapping[str, Any]) -> tuple[Finding, ...]:
     """What does not fit the models, with the field as it stands in the document."""
     return tuple(
-        Finding(("spec", *problem["loc"]), f"{_field(problem['loc'], document)}: {_reworded(problem['msg'])}")
+        Finding(
+            ("spec", *problem["loc"]),
+            f"{_field(problem['loc'], document)}: {_reworded(problem['type'], problem['msg'])}",
+        )
         for problem in error.errors(include_input=False)
     )
 
@@ -115,14 +121,15 @@ def _json_fault(parameter: ParameterSpec, value: str) -> str | None:
     return json_schema.fault(parameter.schema_.json_schema, value)
 
 
-def _reworded(message: str) -> str:
-    return message.removeprefix("Value error, ")
+def _reworded(kind: str, message: str) -> str:
+    return _PLAINER.get(kind) or message.removeprefix("Value error, ")
 
 
 def _field(location: tuple[int | str, ...], document: Mapping[str, Any]) -> str:
     """The field as a path in the document, a parameter by its name; what lies in a JSON Schema is not told apart."""
     parts: list[str] = ["spec"]
-    listed = (document.get("spec") or {}).get("parameters")
+    spec = document.get("spec")
+    listed = spec.get("parameters") if isinstance(spec, Mapping) else None
     for index, part in enumerate(location):
         if isinstance(part, int) and location[:1] == ("parameters",) and index == 1 and isinstance(listed, list):
             parts[-1] += f"[{_name(listed[part], part)}]"
