@@ -12,9 +12,13 @@ import yaml
 
 from dynconfig import kubectl_yaml
 from dynconfig.api import names
+from dynconfig.api.metadata import name_fault, namespace_fault
 from dynconfig.engine.declaration import Source
 
 Document = dict[str, Any]
+
+# Kinds that values come from, with the fields that hold them.
+_SOURCES = {"Secret": ("stringData", "data"), "ConfigMap": ("data",)}
 
 
 class BadFile(Exception):
@@ -38,6 +42,10 @@ class Origin:
             mark, node = step[0].start_mark, step[1]
         return f"{self.file}:{mark.line + 1}"
 
+    def fault(self, path: Sequence[str | int], text: str) -> "Fault":
+        """What is wrong with a field."""
+        return Fault(self.file, self.place(path), text)
+
     def item(self, key: str, index: int) -> "Origin":
         """Where an item of a list in the document stands."""
         listed = _step(self.node, key)
@@ -57,6 +65,18 @@ def _step(node: yaml.Node, part: str | int) -> tuple[yaml.Node, yaml.Node] | Non
 
 
 @dataclass(frozen=True, slots=True)
+class Fault:
+    """What makes a file, or a document in it, unusable."""
+
+    file: str
+    place: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.text}"
+
+
+@dataclass(frozen=True, slots=True)
 class Manifests:
     """All documents of some files that concern us."""
 
@@ -64,6 +84,8 @@ class Manifests:
     origins: tuple[Origin, ...]
     """Where each of them stands."""
     sources: Mapping[tuple[str, str, str], Document]
+    faults: tuple[Fault, ...] = ()
+    """What is unusable beside them."""
 
     def text(self, namespace: str, source: Source) -> str | None:
         """The text of a Secret's or ConfigMap's key in the files, or None."""
@@ -79,39 +101,112 @@ class Manifests:
 
 def read(paths: Iterable[Path], namespace: str) -> Manifests:
     """The manifests of files, folders (*.yaml, *.yml, *.json) or - for standard input. Raises BadFile."""
-    found: list[tuple[Document, Origin]] = []
+    found = surveyed(paths, namespace)
+    pairs = zip(found.configs, found.origins, strict=True)
+    faults = [*found.faults, *(fault for pair in pairs for fault in metadata_faults(*pair))]
+    if faults:
+        more = f" (and {len(faults) - 1} more: dynconfig validate tells each)" if len(faults) > 1 else ""
+        raise BadFile(f"{faults[0]}{more}")
+    return found
+
+
+def surveyed(paths: Iterable[Path], namespace: str) -> Manifests:
+    """All that can be read, with the faults of all that cannot. Raises BadFile where there is nothing."""
+    listed = list(paths)
+    configs: list[tuple[Document, Origin]] = []
     sources: dict[tuple[str, str, str], Document] = {}
-    for document, origin in (pair for path in paths for pair in _documents(path)):
-        kind, metadata = document.get("kind"), _metadata(document, origin)
-        metadata.setdefault("namespace", namespace)
-        if kind == names.KIND:
-            _check(origin, document)
-            found.append((document, origin))
-        elif kind in ("Secret", "ConfigMap"):
-            sources[str(kind), metadata["namespace"], str(metadata.get("name"))] = document
-    if not found:
-        raise BadFile(f"{', '.join(map(str, paths))}: no {names.KIND} in it")
-    return Manifests(tuple(document for document, _ in found), tuple(origin for _, origin in found), sources)
+    faults: list[Fault] = []
+    for found in (each for path in listed for each in _documents(path)):
+        if isinstance(found, Fault):
+            faults.append(found)
+        elif wrong := list(_faults(*found, namespace)):
+            faults += wrong
+        elif found[0].get("kind") == names.KIND:
+            configs.append(found)
+        elif str(found[0].get("kind")) in _SOURCES:
+            metadata = found[0]["metadata"]
+            sources[found[0]["kind"], str(metadata["namespace"]), str(metadata.get("name"))] = found[0]
+    if not configs and not faults:
+        raise BadFile(f"{', '.join(map(str, listed))}: no {names.KIND} in it")
+    documents, origins = zip(*configs, strict=True) if configs else ((), ())
+    return Manifests(documents, origins, sources, tuple(faults))
 
 
-def _documents(path: Path) -> Iterator[tuple[Document, Origin]]:
+def metadata_faults(document: Document, origin: Origin) -> Iterator[Fault]:
+    """What the API server would refuse of the names of an object."""
+    metadata = document["metadata"]
+    for field, check in (("name", name_fault), ("namespace", namespace_fault)):
+        if fault := check(metadata.get(field)):
+            yield origin.fault(("metadata", field), f"metadata.{field} {fault}")
+
+
+def _faults(document: Document, origin: Origin, namespace: str) -> Iterator[Fault]:
+    """Why a document cannot be used, if it concerns us; gives it the namespace, where it has none."""
+    kind = str(document.get("kind"))
+    if kind != names.KIND and kind not in _SOURCES:
+        return
+    if document.get("metadata") is None:
+        document["metadata"] = {}
+    metadata = document["metadata"]
+    if not isinstance(metadata, dict):
+        yield origin.fault(("metadata",), "metadata is not an object")
+        return
+    if metadata.get("namespace") in (None, ""):
+        metadata["namespace"] = namespace
+    if kind in _SOURCES:
+        yield from _source_faults(document, origin)
+    elif document.get("apiVersion") != names.API_VERSION:
+        wrong = f"apiVersion has to be {names.API_VERSION}, not {document.get('apiVersion')}"
+        yield origin.fault(("apiVersion",), wrong)
+
+
+def _source_faults(document: Document, origin: Origin) -> Iterator[Fault]:
+    """Texts that are none: the API server takes neither numbers nor lists for the texts of a Secret or ConfigMap."""
+    title = f"{document['kind']} {document['metadata'].get('name')}"
+    for field in _SOURCES[document["kind"]]:
+        texts = document.get(field)
+        if texts is not None and not isinstance(texts, dict):
+            yield origin.fault((field,), f"{field} of {title} has to be a map of texts")
+            continue
+        for key, text in (texts or {}).items():
+            if not isinstance(text, str):
+                yield origin.fault((field, key), f"{field}.{key} of {title} has to be a text: put it in quotes")
+
+
+def _documents(path: Path) -> Iterator[tuple[Document, Origin] | Fault]:
     for file in _expanded(path):
         try:
-            text = sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
-            found = list(kubectl_yaml.documents(text))
+            for document, node in kubectl_yaml.documents(_content(file)):
+                yield from _flat(document, Origin(str(file), node))
         except (OSError, UnicodeDecodeError) as error:
-            raise BadFile(f"{file}: cannot be read: {error}") from None
+            yield Fault(str(file), str(file), f"cannot be read: {error}")
         except yaml.YAMLError as error:
-            raise BadFile(f"{file}: is not YAML: {' '.join(str(error).split())}") from None
-        for document, node in found:
-            yield from _flat(document, Origin(str(file), node))
+            yield _syntax_fault(str(file), error)
 
 
-def _flat(document: object, origin: Origin) -> Iterator[tuple[Document, Origin]]:
+def _content(file: Path) -> str:
+    if str(file) != "-":
+        content = file.read_bytes()
+    elif sys.stdin is None:
+        raise OSError("standard input is closed")
+    else:
+        content = sys.stdin.buffer.read()
+    # Editors of Windows begin a file with a mark, which is no part of it.
+    return content.decode("utf-8-sig")
+
+
+def _syntax_fault(file: str, error: yaml.YAMLError) -> Fault:
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark:
+        context = f"{error.context}: " if error.context else ""
+        return Fault(file, f"{file}:{error.problem_mark.line + 1}", f"is not YAML: {context}{error.problem}")
+    return Fault(file, file, f"is not YAML: {' '.join(str(error).split())}")
+
+
+def _flat(document: object, origin: Origin) -> Iterator[tuple[Document, Origin] | Fault]:
     """The document, or what is in it if it is a list, as `kubectl get -o yaml` prints and kustomize passes on."""
     if document is not None and not isinstance(document, dict):
-        raise BadFile(f"{origin.place()}: a document in it is not an object")
-    if document and _is_list(document):
+        yield origin.fault((), "a document in it is not an object")
+    elif document and _is_list(document):
         for index, item in enumerate(document["items"]):
             yield from _flat(item, origin.item("items", index))
     elif document:
@@ -128,25 +223,6 @@ def _expanded(path: Path) -> list[Path]:
     if not path.is_dir():
         return [path]
     return sorted(file for file in path.iterdir() if file.suffix in (".yaml", ".yml", ".json"))
-
-
-def _metadata(document: Document, origin: Origin) -> Document:
-    metadata = document.setdefault("metadata", {})
-    if not isinstance(metadata, dict):
-        raise BadFile(f"{origin.place(['metadata'])}: metadata is not an object")
-    return metadata
-
-
-def _check(origin: Origin, document: Mapping[str, Any]) -> None:
-    if document.get("apiVersion") != names.API_VERSION:
-        wrong = f"apiVersion has to be {names.API_VERSION}, not {document.get('apiVersion')}"
-        raise BadFile(f"{origin.place(['apiVersion'])}: {wrong}")
-    name = document["metadata"].get("name")
-    if not name:
-        raise BadFile(f"{origin.place(['metadata'])}: metadata.name is missing")
-    if len(str(name)) > names.MAX_NAME:
-        too_long = f"metadata.name must not be longer than {names.MAX_NAME} characters"
-        raise BadFile(f"{origin.place(['metadata', 'name'])}: {too_long}")
 
 
 def _decoded(source: Source, encoded: object) -> str:

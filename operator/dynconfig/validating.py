@@ -4,11 +4,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
+from itertools import groupby
 
 from dynconfig.engine import checking
 from dynconfig.engine.advice import advice
 from dynconfig.engine.declaration import ReadSource, Source
-from dynconfig.files import Document, Manifests, Origin
+from dynconfig.files import Document, Manifests, Origin, metadata_faults
 
 
 class Weight(StrEnum):
@@ -46,14 +47,16 @@ class Report:
 
 
 def reports(manifests: Manifests, today: date) -> Iterator[Report]:
-    """A report on each object in the files."""
+    """A report on each file with documents that cannot be used, and on each object."""
+    for file, faults in groupby(manifests.faults, lambda fault: fault.file):
+        yield Report(file, 0, tuple(Remark(fault.place, Weight.FAULT, fault.text) for fault in faults))
     for document, origin in zip(manifests.configs, manifests.origins, strict=True):
         metadata, spec = document["metadata"], document.get("spec")
         listed = spec.get("parameters") if isinstance(spec, dict) else None
         yield Report(
-            f"{metadata['namespace']}/{metadata['name']}",
+            f"{metadata['namespace']}/{metadata.get('name') or '(no name)'}",
             len(listed) if isinstance(listed, list) else 0,
-            tuple(_remarks(document, origin, _reading(manifests, metadata["namespace"]), today)),
+            tuple(_remarks(document, origin, _reading(manifests, str(metadata["namespace"])), today)),
         )
 
 
@@ -65,6 +68,8 @@ def _reading(manifests: Manifests, namespace: str) -> ReadSource:
 
 
 def _remarks(document: Document, origin: Origin, read: ReadSource, today: date) -> Iterator[Remark]:
+    for fault in metadata_faults(document, origin):
+        yield Remark(fault.place, Weight.FAULT, fault.text)
     found = checking.findings(document, read)
     said: tuple[tuple[Weight, Iterable[checking.Finding]], ...] = (
         (Weight.FAULT, found.faults),

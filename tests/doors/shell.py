@@ -37,7 +37,7 @@ def dynconfig(*arguments: str, stdin: str = "", **environment: str) -> Result:
             world.delenv(name)
         for name, text in {**kept, **quiet, **environment}.items():
             world.setenv(name, text)
-        world.setattr("sys.stdin", io.StringIO(stdin))
+        world.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(stdin.encode())))
         try:
             main(arguments)
         except SystemExit as ended:

@@ -136,6 +136,26 @@ def test_a_failure_is_one_line_without_a_traceback(arguments: tuple[str, ...]) -
     assert "Traceback" not in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (b"\x8e\xff\x00", "-: cannot be read: 'utf-8' codec can't decode"),
+        (None, "-: cannot be read: standard input is closed"),
+    ],
+    ids=["no text", "closed"],
+)
+def test_a_standard_input_that_cannot_be_read_is_a_fault(given: bytes | None, told: str) -> None:
+    command = f"exec '{sys.executable}' -m dynconfig validate -f - {'<&-' if given is None else ''}"
+    result = subprocess.run(["/bin/sh", "-c", command], input=given, capture_output=True, check=False)
+    assert result.returncode == 1
+    assert result.stderr.decode().startswith(told)
+    assert b"Traceback" not in result.stderr
+
+
+def test_standard_input_may_begin_with_the_mark_of_windows() -> None:
+    assert dynconfig("validate", "-f", "-", stdin="\ufeff" + EXAMPLE.read_text()).code == 0
+
+
 def test_without_a_region_the_user_is_told_how_to_set_one() -> None:
     result = dynconfig("plan", "-f", str(EXAMPLE), "--offline")
     assert result.code == 1

@@ -27,6 +27,23 @@ def test_objects_without_a_namespace_get_the_one_asked_for(tmp_path: Path) -> No
     assert config["metadata"]["namespace"] == "shop"
 
 
+@pytest.mark.parametrize("namespace", ["", "~", "''"])
+def test_an_empty_namespace_is_none(tmp_path: Path, namespace: str) -> None:
+    (config,) = read([file(tmp_path, CONFIG.replace("myapp}", f"myapp, namespace: {namespace}}}"))], "shop").configs
+    assert config["metadata"]["namespace"] == "shop"
+
+
+def test_other_kinds_may_have_any_shape(tmp_path: Path) -> None:
+    other = "---\nkind: [a]\nmetadata: [b]\n---\nkind: Kustomization\nmetadata: ~\n"
+    assert len(read([file(tmp_path, CONFIG + other)], "shop").configs) == 1
+
+
+def test_the_mark_that_editors_of_windows_begin_a_file_with_is_passed_over(tmp_path: Path) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_bytes(b"\xef\xbb\xbf" + CONFIG.strip().encode())
+    assert len(read([path], "shop").configs) == 1
+
+
 def test_a_folder_is_read_in_order_and_other_kinds_are_passed_over(tmp_path: Path) -> None:
     file(tmp_path, CONFIG.replace("myapp}", "b}"), "b.yml")
     file(tmp_path, CONFIG.replace("myapp}", "a}") + "---\nkind: Service\nmetadata: {name: x}\n")
@@ -55,7 +72,27 @@ def test_secrets_beside_an_object_answer_its_references(tmp_path: Path) -> None:
         (CONFIG.replace("v1alpha1", "v9"), "apiVersion has to be"),
         (CONFIG.replace("name: myapp", ""), r"a\.yaml:4: metadata\.name is missing"),
         (CONFIG.replace("{name: myapp}", "[myapp]"), r"a\.yaml:4: metadata is not an object"),
+        (CONFIG.replace("{name: myapp}", "~"), r"a\.yaml:4: metadata\.name is missing"),
         (CONFIG.replace("myapp}", "x" * 64 + "}"), "longer than 63"),
+        (
+            CONFIG.replace("myapp}", "My App}"),
+            r"a\.yaml:4: metadata\.name is 'My App', and Kubernetes takes small letters",
+        ),
+        (CONFIG.replace("myapp}", "5}"), r"a\.yaml:4: metadata\.name has to be a text: put it in quotes"),
+        (CONFIG.replace("myapp}", "a, namespace: a.b}"), r"a\.yaml:4: metadata\.namespace is 'a\.b'"),
+        (CONFIG.replace("myapp}", "a, namespace: 99}"), r"a\.yaml:4: metadata\.namespace has to be a text"),
+        (CONFIG + "  path: /b\n", r"a\.yaml:6: is not YAML: "),
+        (CONFIG + "---\n" + "[" * 100_000, r"a\.yaml:7: is not YAML: it is nested"),
+        (CONFIG + "---\nkind: Secret\ndata: hello", r"a\.yaml:8: data of Secret None has to be a map of texts"),
+        (
+            CONFIG + "---\nkind: Secret\nmetadata: {name: s}\nstringData: [k]",
+            r"a\.yaml:9: stringData of Secret s has to be",
+        ),
+        (
+            CONFIG + "---\nkind: ConfigMap\nmetadata: {name: c}\ndata: {a: x, b: 5}",
+            r"a\.yaml:9: data\.b of ConfigMap c has",
+        ),
+        (CONFIG.replace("myapp}", "5}") + "---\n- 1", r"an object \(and 1 more: dynconfig validate tells each\)"),
         ("", "no DynamicConfig in it"),
     ],
 )

@@ -21,7 +21,7 @@ def command(file: Files, namespace: Namespace = "default") -> None:
 
     Example: dynconfig validate -f manifests/examples/myapp.yaml
     """
-    found = list(validating.reports(files.read(file, namespace), datetime.now(UTC).date()))
+    found = list(validating.reports(files.surveyed(file, namespace), datetime.now(UTC).date()))
     out, err = Terminal.out(), Terminal.err()
     for report in found:
         for remark in report.remarks:
