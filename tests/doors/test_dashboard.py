@@ -16,10 +16,8 @@ import numpy as np
 import pytest
 import yaml
 from matplotlib.image import imread
-from typer.testing import CliRunner
 
 from dynconfig import board
-from dynconfig.cli.app import application
 from dynconfig.settings import BadSetting, Settings
 from dynconfig_lab.aws import AwsLab
 
@@ -137,6 +135,13 @@ def test_a_time_is_said_as_elsewhere() -> None:
 def test_one_object_at_a_time(manifest: Path) -> None:
     other = {**OBJECT, "metadata": {"name": "other", "namespace": "shop"}}
     manifest.write_text(yaml.safe_dump_all([OBJECT, other]))
-    failed = CliRunner().invoke(application(["dashboard"]), ["dashboard", "-f", str(manifest)])
-    assert failed.exit_code == 2
-    assert "holds 2" in failed.output
+    failed = dynconfig("-f", str(manifest))
+    assert failed.returncode == 1
+    assert failed.stderr == "error: several objects are in the files; name one of them: myapp, other\n"
+    assert dynconfig("-f", str(manifest), "shop/other").returncode == 0
+
+
+@pytest.mark.usefixtures("environment")
+def test_an_invalid_object_is_named(manifest: Path) -> None:
+    manifest.write_text(yaml.safe_dump({**OBJECT, "spec": {}}))
+    assert dynconfig("-f", str(manifest)).stderr == "error: shop/myapp: spec.path: Field required\n"

@@ -133,6 +133,21 @@ def test_one_object_of_several_is_named(scene: Scene) -> None:
     assert unknown.err == "error: there is no DynamicConfig other in the files; there are myapp\n"
 
 
+def test_objects_of_one_name_are_named_with_their_namespaces(scene: Scene) -> None:
+    text = (scene.folder / scene.manifest()).read_text()
+    both = f"{text}---\n{text.replace('namespace: shop', 'namespace: cart')}"
+    assert "\nshop/myapp" in scene.dynconfig("plan", "-f", "-", "cart/myapp", "shop/myapp", stdin=both).out
+    unclear = scene.dynconfig("plan", "-f", "-", "myapp", stdin=both)
+    assert (unclear.code, unclear.err) == (
+        1,
+        "error: several objects of the files are called myapp; name one of them: cart/myapp, shop/myapp\n",
+    )
+    unknown = scene.dynconfig("plan", "-f", "-", "other/myapp", stdin=both)
+    assert unknown.err == (
+        "error: there is no DynamicConfig other/myapp in the files; there are shop/myapp, cart/myapp\n"
+    )
+
+
 def test_what_passes_is_tried_again(scene: Scene) -> None:
     scene.manifest()
     scene.lab.faults(Faults.parse({"errors": {"ssm.GetParameters": {"code": "InternalServerError", "times": 2}}}))

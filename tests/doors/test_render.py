@@ -42,3 +42,10 @@ def test_a_value_that_looks_like_json_stays_the_text_that_it_is(scene: Scene) ->
     scene.manifest({"name": "a", "value": '{"b": 1}'})
     (parameter,) = yaml.safe_load(scene.dynconfig("render", "-f", "myapp.yaml").out)["resources"]
     assert parameter["value"] == '{"b": 1}'
+
+
+def test_an_invalid_object_is_named() -> None:
+    text = EXAMPLE.read_text().replace("path: /myapp/config", "path: myapp")
+    result = dynconfig("render", "-f", "-", "--offline", "--account", "123456789012", stdin=text, **OFFLINE)
+    assert result.code == 1
+    assert result.err.startswith("error: default/myapp: spec.path: ")

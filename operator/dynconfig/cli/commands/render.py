@@ -8,7 +8,12 @@ import typer
 
 from dynconfig import planning, wiring
 from dynconfig.cli import options, subjects
+from dynconfig.cli.failures import Failed
+from dynconfig.cli.subjects import Subjects
+from dynconfig.engine.errors import DynConfigError
 from dynconfig.engine.rendered import rendered
+from dynconfig.files import Document
+from dynconfig.planning import Known, Planner
 
 
 class Form(StrEnum):
@@ -35,20 +40,20 @@ def command(
     """
     asked = subjects.chosen(file, name, namespace, offline=offline)
     engine, region = wiring.engine(asked.settings, account=account), wiring.default_region(asked.settings)
-    planner = planning.Planner(asked.settings, engine, region)
+    planner = Planner(asked.settings, engine, region)
     with asked.knowing() as known:
-        found = [
-            {
-                **options.about(document),
-                "resources": [
-                    rendered(resource) for resource in planner.wanted(document, asked.manifests, known(document))
-                ],
-            }
-            for document in asked.manifests.configs
-        ]
+        found = [_document(document, planner, asked, known(document)) for document in asked.manifests.configs]
     if output is Form.JSON:
         options.print_json(found)
         return
     from dynconfig.cli import yaml_text
 
     sys.stdout.write("---\n".join(yaml_text.readable(document) for document in found))
+
+
+def _document(document: Document, planner: Planner, asked: Subjects, known: Known) -> dict[str, object]:
+    try:
+        wanted = planner.wanted(document, asked.manifests, known)
+    except DynConfigError as error:
+        raise Failed(f"{planning.title(document)}: {error}") from None
+    return {**options.about(document), "resources": [rendered(resource) for resource in wanted]}
