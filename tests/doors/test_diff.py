@@ -65,6 +65,48 @@ def test_paths_in_aws_are_compared_and_so_is_a_file_with_a_path(scene: Scene) ->
     assert scene.dynconfig("diff", "myapp.yaml", "/myapp/config").code == 0
 
 
+PLAIN = {"name": "token", "type": "String", "valueFrom": {"secretKeyRef": {"name": "myapp-db", "key": "password"}}}
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+@pytest.mark.parametrize("output", ["text", "json"])
+def test_the_text_of_a_secret_that_aws_holds_as_a_string_is_not_shown(
+    scene: Scene, output: str, *, is_known: bool
+) -> None:
+    scene.manifest(PLAIN)
+    if not is_known:
+        (scene.folder / "myapp.yaml").write_text((scene.folder / "myapp.yaml").read_text().split("---\n")[1])
+    scene.ssm.put_parameter(Name="/other/token", Value="old-canary", Type="String")
+    for words in (("myapp.yaml", "/other"), ("/other", "myapp.yaml")):
+        result = scene.dynconfig("diff", *words, "-o", output)
+        assert result.code == 2, result.err
+        assert "canary" not in result.text
+        assert "•••" in result.out
+
+
+def test_the_text_of_a_secret_is_the_same_in_a_secret_and_in_aws(scene: Scene) -> None:
+    scene.manifest(PLAIN)
+    scene.ssm.put_parameter(Name="/other/token", Value=PASSWORD, Type="String")
+    assert scene.dynconfig("diff", "myapp.yaml", "/other").code == 0
+
+
+def test_a_path_may_end_with_a_slash(scene: Scene) -> None:
+    scene.applied()
+    assert scene.dynconfig("diff", "/myapp/config/", "/myapp/config/@eu-west-1").code == 0
+
+
+def test_what_is_wrong_with_an_object_is_told_with_its_word_and_its_name(scene: Scene) -> None:
+    scene.manifest(file="good.yaml")
+    scene.manifest(file="bad.yaml", path="bad")
+    result = scene.dynconfig("diff", "good.yaml", "bad.yaml")
+    assert result.code == 1
+    assert result.err.startswith("error: bad.yaml: shop/myapp: spec.path: ")
+    (scene.folder / "list.yaml").write_text((scene.folder / "good.yaml").read_text().split("spec:")[0] + "spec: [a]\n")
+    assert scene.dynconfig("diff", "list.yaml", "good.yaml").err == (
+        "error: list.yaml: shop/myapp: spec: has to be a map of fields\n"
+    )
+
+
 def test_a_comparison_for_programs_is_json(scene: Scene) -> None:
     environments(scene)
     found = json.loads(scene.dynconfig("diff", "dev.yaml", "prod.yaml", "-o", "json").out)
@@ -84,11 +126,24 @@ def test_one_of_several_objects_of_a_file_is_named(scene: Scene) -> None:
     assert scene.dynconfig("diff", "two.yaml#second", "myapp.yaml").code == 0
 
 
+def test_objects_of_one_name_are_named_with_their_namespaces(scene: Scene) -> None:
+    text = (scene.folder / scene.manifest()).read_text()
+    (scene.folder / "two.yaml").write_text(f"{text}---\n{text.replace('namespace: shop', 'namespace: cart')}")
+    assert "(shop/myapp, cart/myapp); name one, for example two.yaml#shop/myapp" in (
+        scene.dynconfig("diff", "two.yaml", "myapp.yaml").err
+    )
+    assert scene.dynconfig("diff", "two.yaml#myapp", "myapp.yaml").err == (
+        "error: several objects of the files are called myapp; name one of them: cart/myapp, shop/myapp\n"
+    )
+    assert scene.dynconfig("diff", "two.yaml#cart/myapp", "myapp.yaml").code == 0
+
+
 @pytest.mark.parametrize(
     ("word", "message"),
     [
         ("none.yaml", "none.yaml: no such file"),
-        ("myapp", "name manifests with -f FILE, or a cluster with KUBECONFIG"),
+        ("myapp", "myapp: no such file, and no cluster to ask for an object of that name; set KUBECONFIG"),
+        ("/no//path", "/no//path: no such file, and no path in AWS, such as /myapp/prod or /myapp/prod@us-east-1"),
         ("/nothing", "/nothing: there is no parameter below it in eu-west-1"),
     ],
 )

@@ -3,99 +3,127 @@
 import json
 import os
 import re
+import secrets
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from dynconfig import wiring
+from dynconfig.api.parameter import ParameterType
 from dynconfig.cli.failures import Failed
-from dynconfig.cli.subjects import Subjects, chosen
+from dynconfig.cli.subjects import Subjects, chosen, may_have_cluster, shortest_names
 from dynconfig.engine.checking import source_of
-from dynconfig.engine.comparison import Entry, Environment, Sealed, sealed
+from dynconfig.engine.comparison import Entry, Environment, sealed
 from dynconfig.engine.declaration import ReadSource, Source
 from dynconfig.engine.declare import parse_spec
-from dynconfig.engine.errors import SourceMissing
-from dynconfig.files import Document
+from dynconfig.engine.errors import DynConfigError, SourceMissing
+from dynconfig.files import BadFile, Document
 from dynconfig.kinds import parameter_tree
+from dynconfig.planning import title
 from dynconfig.settings import Settings
 
 # What names an environment, or what the comparison is about anyway.
 _NOT_COMPARED = ("path", "parameters", "region")
 
 
-def read(word: str, namespace: str | None, key: bytes, *, offline: bool) -> Environment:
-    """The environment that a word names. Raises Failed, and whatever reading it may raise."""
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """One environment with all its texts, and the names of those that are secret."""
+
+    environment: Environment
+    secrets: frozenset[str]
+
+
+def read(left: str, right: str, namespace: str | None, *, offline: bool) -> tuple[Environment, Environment]:
+    """The environments that two words name; what is secret in either is sealed in both.
+
+    Raises Failed, and whatever reading may raise.
+    """
+    before, after = (_read(word, namespace, offline=offline) for word in (left, right))
+    key, hidden = secrets.token_bytes(32), before.secrets | after.secrets
+    return _sealed(before.environment, hidden, key), _sealed(after.environment, hidden, key)
+
+
+def _sealed(environment: Environment, hidden: frozenset[str], key: bytes) -> Environment:
+    def entry(name: str, plain: Entry) -> Entry:
+        is_open = name not in hidden or not isinstance(plain.value, str)
+        return plain if is_open else Entry(plain.type, sealed(str(plain.value), key))
+
+    return replace(environment, entries={name: entry(name, plain) for name, plain in environment.entries.items()})
+
+
+def _read(word: str, namespace: str | None, *, offline: bool) -> _Reading:
     file, _, name = word.partition("#")
     if word == "-" or Path(file).exists():
-        subjects = chosen([Path(file)], [name] if name else None, namespace, offline=offline)
-        return _of_object(_only(word, subjects), subjects, key, word)
+        return _of_object(word, chosen([Path(file)], [name] if name else None, namespace, offline=offline))
     if file.endswith((".yaml", ".yml", ".json")):
         raise Failed(f"{file}: no such file")
-    if re.match(r"(/[^/@]+)+(@[a-z0-9-]+)?$", word):
-        return _of_path(word, key)
+    if word.startswith("/"):
+        return _of_path(word)
     if offline:
         raise Failed(f"{word}: no such file, and with --offline no cluster is asked for it")
-    subjects = chosen(None, [word], namespace, offline=False)
-    return _of_object(_only(word, subjects), subjects, key, word)
+    if not may_have_cluster(os.environ):
+        raise Failed(f"{word}: no such file, and no cluster to ask for an object of that name; set KUBECONFIG")
+    return _of_object(word, chosen(None, [word], namespace, offline=False))
+
+
+def _of_object(word: str, subjects: Subjects) -> _Reading:
+    document = _only(word, subjects)
+    with subjects.knowing() as known:
+        beyond = known(document).read
+        try:
+            entries, hidden = _entries(document, subjects, beyond)
+        except (DynConfigError, BadFile) as error:
+            raise Failed(f"{word}: {title(document)}: {error}") from None
+    named = f"{word} {document['spec'].get('path', '')}"
+    return _Reading(Environment(named, entries, dict(_settings(document["spec"]))), hidden)
 
 
 def _only(word: str, subjects: Subjects) -> Document:
     found = subjects.manifests.configs
     if len(found) > 1:
-        names = ", ".join(document["metadata"]["name"] for document in found)
-        raise Failed(f"{word}: several objects are in it ({names}); name one, for example {word}#{names.split(',')[0]}")
+        names = shortest_names(found)
+        raise Failed(f"{word}: several objects are in it ({', '.join(names)}); name one, for example {word}#{names[0]}")
     return found[0]
 
 
-def _of_object(document: Document, subjects: Subjects, key: bytes, word: str) -> Environment:
-    namespace = document["metadata"]["namespace"]
-    with subjects.knowing() as known:
-        beyond = known(document).read
-
-        def text(source: Source) -> str | None:
-            found = subjects.manifests.text(namespace, source)
-            return found if found is not None else _read_leniently(beyond, source)
-
-        entries = dict(_entries(document, text, key))
-    return Environment(f"{word} {document['spec'].get('path', '')}", entries, dict(_settings(document["spec"])))
-
-
-def _entries(document: Document, text: ReadSource, key: bytes) -> Iterator[tuple[str, Entry]]:
+def _entries(document: Document, subjects: Subjects, beyond: ReadSource) -> tuple[dict[str, Entry], frozenset[str]]:
+    """The parameters of an object, and which of them are secret, whether or not they can be read."""
+    entries, hidden = {}, set()
     for parameter in parse_spec(document).parameters:
         source = source_of(parameter)
-        value = parameter.value if source is None else text(source)
-        is_secret = parameter.secret_ref is not None
-        yield parameter.name, Entry(parameter.resolved_type.value, _value(value, key, is_secret=is_secret))
+        value = parameter.value if source is None else _text(document, subjects, beyond, source)
+        entries[parameter.name] = Entry(parameter.resolved_type.value, value)
+        if parameter.secret_ref is not None or parameter.resolved_type is ParameterType.SECURE_STRING:
+            hidden.add(parameter.name)
+    return entries, frozenset(hidden)
 
 
-def _value(value: str | None, key: bytes, *, is_secret: bool) -> str | Sealed | None:
-    return sealed(value, key) if is_secret and value is not None else value
-
-
-def _read_leniently(read_source: ReadSource, source: Source) -> str | None:
+def _text(document: Document, subjects: Subjects, beyond: ReadSource, source: Source) -> str | None:
     """What cannot be read is not known, which the comparison says."""
+    found = subjects.manifests.text(document["metadata"]["namespace"], source)
     try:
-        return read_source(source)
+        return found if found is not None else beyond(source)
     except SourceMissing:
         return None
 
 
-def _of_path(word: str, key: bytes) -> Environment:
+def _of_path(word: str) -> _Reading:
+    if not re.fullmatch(r"(/[^/@]+)+/?(@[a-z0-9-]+)?", word):
+        raise Failed(f"{word}: no such file, and no path in AWS, such as /myapp/prod or /myapp/prod@us-east-1")
     path, _, region = word.partition("@")
+    path = path.rstrip("/")
     settings = Settings.from_environment(os.environ)
     where = region or wiring.default_region(settings)
-    found = parameter_tree.values(wiring.session(settings).client("ssm", where), path, decrypt=True)
-    entries = {
-        item["Name"].removeprefix(f"{path}/"): Entry(
-            item["Type"], _value(item["Value"], key, is_secret=item["Type"] == "SecureString") or ""
-        )
-        for item in found
-    }
-    if not entries:
+    found = list(parameter_tree.values(wiring.session(settings).client("ssm", where), path, decrypt=True))
+    if not found:
         raise Failed(
             f"{path}: there is no parameter below it in {where}, and no such file; name the region with @REGION"
         )
-    return Environment(f"{path} in {where}", entries)
+    entries = {item["Name"].removeprefix(f"{path}/"): Entry(item["Type"], item["Value"]) for item in found}
+    hidden = frozenset(name for name, entry in entries.items() if entry.type == ParameterType.SECURE_STRING)
+    return _Reading(Environment(f"{path} in {where}", entries), hidden)
 
 
 def _settings(value: Any, place: str = "spec") -> Iterator[tuple[str, str]]:

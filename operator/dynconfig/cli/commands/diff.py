@@ -1,6 +1,5 @@
 """`dynconfig diff`."""
 
-import secrets
 from typing import Annotated
 
 import typer
@@ -12,8 +11,8 @@ from dynconfig.cli.terminal import Terminal, counted
 from dynconfig.engine.comparison import Contrast, contrasts
 
 HELP = (
-    "A manifest FILE, or FILE#NAME where it has several objects; an object NAME or NAMESPACE/NAME in the cluster; "
-    "or a path /PATH or /PATH@REGION in AWS."
+    "A manifest FILE, or FILE#NAME where it has several objects; an object NAME in the cluster; NAME may be "
+    "NAMESPACE/NAME; or a path /PATH or /PATH@REGION in AWS."
 )
 
 
@@ -35,8 +34,7 @@ def command(
 
     Example: dynconfig diff /myapp/staging /myapp/prod@us-east-1
     """
-    key = secrets.token_bytes(32)
-    before, after = (environments.read(word, namespace, key, offline=offline) for word in (left, right))
+    before, after = environments.read(left, right, namespace, offline=offline)
     found = list(contrasts(before, after))
     if output is Output.JSON:
         listed = [{"name": each.name, "left": each.left, "right": each.right} for each in found]
