@@ -1,13 +1,20 @@
 """`dynconfig import`: what exists becomes an object that changes nothing."""
 
+import json
+import os
 import stat
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from rich.console import Console
 from tests.doors import golden
 from tests.doors.scene import Scene
+from tests.doors.test_kubectl_yaml import WORDS
+
+from dynconfig_lab import binaries
 
 pytestmark = pytest.mark.lab
 
@@ -56,9 +63,7 @@ def test_texts_of_secrets_are_not_written_unless_asked_for(scene: Scene) -> None
     result = scene.dynconfig("import", "--path", "/old/app", "-n", "shop", "--region", "eu-west-1")
     assert result.code == 0
     assert "canary" not in result.text
-    assert (
-        '--from-literal=database.password="$(aws ssm get-parameter --region eu-west-1 --with-decryption' in result.out
-    )
+    assert "--from-file=database.password=<(aws ssm get-parameter --region eu-west-1 --with-decryption" in result.out
     assert "region: eu-west-1" in result.out
     golden.check("import", result)
 
@@ -106,4 +111,91 @@ def test_nothing_to_import_is_an_error_with_what_to_do(scene: Scene) -> None:
 
 @pytest.mark.parametrize("path", ["old", "//old", "/"])
 def test_a_path_that_is_none_is_refused(scene: Scene, path: str) -> None:
-    assert scene.dynconfig("import", "--path", path).code == 2
+    assert scene.dynconfig("import", "--path", path).code == 64
+
+
+@pytest.mark.parametrize(
+    "option", [("--name", "My App"), ("--name", "a" * 64), ("-n", "a.b"), ("-n", ""), ("--with-secrets", "-")]
+)
+def test_an_option_that_makes_no_object_is_refused_before_aws_is_asked(scene: Scene, option: tuple[str, str]) -> None:
+    existing(scene)
+    scene.lab.reset_calls()
+    assert scene.dynconfig("import", "--path", "/old/app", *option).code == 64
+    assert scene.lab.calls() == {}
+
+
+@pytest.mark.parametrize(
+    ("file", "told"),
+    [("none/old.yaml", "there is no folder none"), (".", "it is a folder")],
+    ids=["no folder", "folder"],
+)
+def test_a_file_that_cannot_be_written_is_told_before_a_secret_is(scene: Scene, file: str, told: str) -> None:
+    existing(scene)
+    for options in (("-o", file, "--with-secrets", "secret.yaml"), ("--with-secrets", file)):
+        result = scene.dynconfig("import", "--path", "/old/app", *options)
+        assert (result.code, result.err) == (1, f"error: {file} cannot be written: {told}\n")
+    assert list(scene.folder.iterdir()) == []
+
+
+def test_a_dash_is_standard_output(scene: Scene) -> None:
+    existing(scene)
+    assert scene.dynconfig("import", "--path", "/old/app", "-o", "-").out.startswith("# The parameters below /old/app")
+
+
+STUB_OF_AWS = """#!/bin/sh
+for name; do :; done
+case $name in
+  */database.password) printf '%s\\n' '-----BEGIN' 'END-----' '';;
+  *) printf '%s\\n' 'plain';;
+esac
+"""
+STUB_OF_KUBECTL = """#!/bin/sh
+for argument; do
+  case $argument in
+    --from-file=*) key=${argument#*=}; cat "${key#*=}" > "$OUT/${key%%=*}";;
+  esac
+done
+"""
+
+
+def test_the_command_for_the_secret_keeps_the_ends_of_lines(scene: Scene) -> None:
+    existing(scene)
+    out = scene.folder / "out"
+    out.mkdir()
+    for name, text in {"aws": STUB_OF_AWS, "kubectl": STUB_OF_KUBECTL}.items():
+        (scene.folder / name).write_text(text)
+        (scene.folder / name).chmod(0o700)
+    notes = scene.dynconfig("import", "--path", "/old/app").out.split("apiVersion")[0].splitlines()
+    command = "\n".join(line.removeprefix("# ") for line in notes if line.startswith("#   "))
+    environment = {"PATH": f"{scene.folder}:{os.environ['PATH']}", "OUT": str(out)}
+    subprocess.run(["/bin/bash", "-c", command], check=True, env=environment)
+    assert {file.name: file.read_text() for file in out.iterdir()} == {
+        "database.password": "-----BEGIN\nEND-----\n",
+        "database.password.2": "plain",
+    }
+
+
+@pytest.mark.tools
+def test_every_text_is_to_kubectl_what_it_is_in_aws(scene: Scene) -> None:
+    texts = {
+        f"p{number}": word
+        for number, word in enumerate((*WORDS, "a\x85b", "a\u2028b\n", "\u2029c", "12e5\n", "a\r\nb"))
+    }
+    names = ("y", "0o17", "12e5", "null")
+    for name, text in texts.items():
+        put(scene, name, text)
+    for name in names:
+        put(scene, name, "1e5", Type="SecureString")
+    told = scene.dynconfig("import", "--path", "/old/app", "-o", "old.yaml", "--with-secrets", "secret.yaml")
+    assert told.code == 0, told.err
+    config, secret = (as_kubectl_reads(scene.folder / file) for file in ("old.yaml", "secret.yaml"))
+    values = {item["name"]: item["value"] for item in config["spec"]["parameters"] if "value" in item}
+    assert values == texts
+    assert secret["stringData"] == dict.fromkeys(names, "1e5")
+
+
+def as_kubectl_reads(file: Path) -> Any:
+    kubectl = binaries.kubectl(Console(stderr=True))
+    command = (str(kubectl), "label", "--local", "-f", str(file), "a=b", "-o", "json")
+    told = subprocess.run(command, capture_output=True, text=True, check=True, env={"KUBECONFIG": "/dev/null"})
+    return json.loads(told.stdout)

@@ -32,8 +32,9 @@ def _secret_command(found: Imported) -> Iterator[str]:
         return
     region = f" --region {found.about.region}" if found.about.region else ""
     read = f"aws ssm get-parameter{region} --with-decryption --query Parameter.Value --output text --name"
-    yield "The texts of its SecureStrings were not read. Before it is applied, make the Secret that it refers to:"
+    yield "The texts of its SecureStrings were not read. Before it is applied, make the Secret that it refers to, in bash or"
+    yield "zsh (perl takes away the end of line that aws adds, and leaves those that are part of a text):"
     yield f"  kubectl -n {found.about.namespace} create secret generic {found.secret_name} \\"
     for number, (key, parameter) in enumerate(found.keys.items(), start=1):
         more = " \\" if number < len(found.keys) else ""
-        yield f'    --from-literal={key}="$({read} {parameter.name})"{more}'
+        yield f"    --from-file={key}=<({read} {parameter.name} | perl -pe 'chomp if eof'){more}"

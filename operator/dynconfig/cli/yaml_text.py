@@ -1,6 +1,13 @@
 """YAML as people would write it: no anchors, fields in their order, texts of several lines as blocks."""
 
+import re
+
 import yaml
+
+from dynconfig import kubectl_yaml
+
+# YAML takes them for ends of lines, and readers do not agree what becomes of them.
+_STRANGE_ENDS = re.compile("[\x85\u2028\u2029]")
 
 
 def written(document: object) -> str:
@@ -27,7 +34,11 @@ class _Readable(_Dumper):
 
 
 def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+    style = '"' if _STRANGE_ENDS.search(text) else "|" if "\n" in text else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
 
+# PyYAML puts in quotes what it would misread itself; so it has to know what kubectl reads otherwise.
+for _tag, _pattern, _first in kubectl_yaml.WORDS:
+    _Dumper.add_implicit_resolver(_tag, _pattern, list(_first))
 _Readable.add_representer(str, _text)

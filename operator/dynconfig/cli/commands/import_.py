@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dynconfig import wiring
+from dynconfig.api.metadata import name_fault, namespace_fault
 from dynconfig.cli import manifest
 from dynconfig.cli.failures import Failed
 from dynconfig.cli.options import tidy_path
@@ -43,7 +44,9 @@ def command(
 
     Example: dynconfig import --path /myapp --with-secrets secret.yaml | kubectl apply -f - -f secret.yaml
     """
-    about = About(_checked(path), namespace, name or object_name(path), region)
+    about = _about(path, namespace, name, region)
+    output = None if output == Path("-") else output
+    _check_files(output, with_secrets)
     found = imported(_parameters(about, decrypt=with_secrets is not None), about)
     if not found.config["spec"]["parameters"]:
         told = "; ".join(f"{title} {why}" for title, why in found.left_out[:5])
@@ -54,8 +57,34 @@ def command(
     if output is None:
         sys.stdout.write(text)
     else:
-        output.write_text(text, encoding="utf-8")
+        _write(output, text)
         Terminal.err().line(f"{output}: {counted(len(found.config['spec']['parameters']), 'parameter')}")
+
+
+def _about(path: str, namespace: str, name: str | None, region: str | None) -> About:
+    about = About(_checked(path), namespace, name or object_name(path), region)
+    for option, fault in (("--name", name_fault(about.name)), ("--namespace", namespace_fault(namespace))):
+        if fault:
+            raise typer.BadParameter(fault, param_hint=option)
+    return about
+
+
+def _check_files(output: Path | None, with_secrets: Path | None) -> None:
+    """Before AWS is asked, and before a secret is written for an object that then cannot be."""
+    if with_secrets == Path("-"):
+        raise typer.BadParameter("names a file: secrets are not for the screen", param_hint="--with-secrets")
+    for file in (output, with_secrets):
+        if file is not None and file.is_dir():
+            raise Failed(f"{file} cannot be written: it is a folder")
+        if file is not None and not file.parent.is_dir():
+            raise Failed(f"{file} cannot be written: there is no folder {file.parent}")
+
+
+def _write(file: Path, text: str) -> None:
+    try:
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise Failed(f"{file} cannot be written: {error.strerror}") from None
 
 
 def _checked(path: str) -> str:
