@@ -19,7 +19,7 @@ EXAMPLE = Path(__file__).parents[2] / "manifests" / "examples" / "myapp.yaml"
 
 def process(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """A command as the process that it is for a user."""
-    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "PYTHONPATH") if name in os.environ}
     command = (sys.executable, "-m", "dynconfig", *arguments)
     return subprocess.run(
         command,
@@ -53,8 +53,13 @@ def test_the_help_of_every_command_has_an_example(command: str) -> None:
 
 def test_a_misspelt_command_is_told_with_the_one_that_was_meant() -> None:
     result = dynconfig("plna")
-    assert result.code == 2
+    assert result.code == 64
     assert "plan" in result.err
+
+
+@pytest.mark.parametrize("arguments", [("--fiel",), ("plan", "--fiel", "x"), ("plan", "-o", "xml"), ("validate",)])
+def test_a_mistyped_command_line_is_not_taken_for_changes(arguments: tuple[str, ...]) -> None:
+    assert dynconfig(*arguments).code == 64
 
 
 def test_completion_knows_the_commands() -> None:
@@ -127,12 +132,17 @@ def test_a_wrong_field_is_named_as_it_stands_in_the_file() -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [("validate", "-f", "none.yaml"), ("plan", "-f", "none.yaml", "--offline")], ids=lambda a: a[0]
+    ("arguments", "told"),
+    [
+        (("validate", "-f", "none.yaml"), "none.yaml: cannot be read"),
+        (("plan", "-f", "none.yaml", "--offline"), "error: none.yaml: cannot be read"),
+    ],
+    ids=["validate", "plan"],
 )
-def test_a_failure_is_one_line_without_a_traceback(arguments: tuple[str, ...]) -> None:
+def test_a_failure_is_told_without_a_traceback(arguments: tuple[str, ...], told: str) -> None:
     result = process(*arguments, AWS_REGION="eu-west-1")
     assert result.returncode == 1
-    assert result.stderr.startswith("error: none.yaml: cannot be read")
+    assert result.stderr.startswith(told)
     assert "Traceback" not in result.stderr
 
 

@@ -3,11 +3,14 @@
 import logging
 import pkgutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib import import_module
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
+from typer.exceptions import TyperException
 
 from dynconfig import __version__
 from dynconfig.cli import commands, failures
@@ -15,6 +18,18 @@ from dynconfig.cli.terminal import Terminal
 
 NAME = "dynconfig"
 HELP = "Dynamic configuration in AWS Systems Manager Parameter Store, declared in Kubernetes."
+
+
+class _Commands(TyperGroup):
+    """Ends a command line that cannot be understood with a code of its own; typer's contexts have no public type."""
+
+    def make_context(self, *arguments: Any, **options: Any) -> Any:
+        with _as_usage():
+            return super().make_context(*arguments, **options)
+
+    def invoke(self, ctx: Any) -> Any:
+        with _as_usage():
+            return super().invoke(ctx)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -37,7 +52,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def application(arguments: Sequence[str]) -> typer.Typer:
     """The command line with the one command that these arguments name, or with all of them."""
     app = typer.Typer(
-        name=NAME, help=HELP, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode="rich"
+        name=NAME,
+        cls=_Commands,
+        help=HELP,
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        rich_markup_mode="rich",
     )
     app.callback(invoke_without_command=True)(_root)
     for name in _asked(arguments):
@@ -57,6 +77,15 @@ def _asked(arguments: Sequence[str]) -> list[str]:
     word = next((argument for argument in arguments if not argument.startswith("-")), None)
     found = [name for name in names() if name.rstrip("_") == word]
     return found or names()
+
+
+@contextmanager
+def _as_usage() -> Iterator[None]:
+    try:
+        yield
+    except TyperException as error:
+        error.exit_code = failures.USAGE
+        raise
 
 
 def _root(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:

@@ -6,6 +6,8 @@ from dynconfig.settings import BadSetting
 
 FAILED = 1
 CHANGES = 2
+# A command line that cannot be understood; 2, which is usual for it, would be taken for changes. See sysexits(3).
+USAGE = 64
 
 
 class Failed(Exception):
