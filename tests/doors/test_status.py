@@ -9,6 +9,7 @@ from tests.doors.shell import Result, dynconfig
 
 from dynconfig.cli import live
 from dynconfig.cli.commands import status
+from dynconfig.cli.failures import Failed
 from dynconfig.cli.options import Output
 from dynconfig.engine.moment import timestamp
 from dynconfig.engine.standing import Progress, gone, progress
@@ -75,8 +76,26 @@ def test_on_a_screen_the_table_is_written_over(monkeypatch: pytest.MonkeyPatch) 
 @pytest.mark.parametrize("timeout", ["soon", "5", "", "-1s"])
 def test_a_timeout_that_is_no_time_is_refused(timeout: str) -> None:
     result = dynconfig("status", "--watch", f"--timeout={timeout}")
-    assert result.code == 2
+    assert result.code == 64
     assert "is a time like 90s, 10m or 1h30m" in " ".join(result.err.replace("│", " ").split())
+
+
+@pytest.mark.parametrize(
+    ("seen", "told"),
+    [
+        ((), "there are no DynamicConfigs there"),
+        (("shop/myapp", "shop/left"), "shop/left was deleted while it was watched"),
+        (("shop/myapp", "shop/cart"), "shop/cart is not Ready after 3s: Applying: Written 2 of 7"),
+    ],
+)
+def test_what_was_watched_in_vain_is_no_success(seen: tuple[str, ...], told: str) -> None:
+    with pytest.raises(Failed, match=told):
+        status.verdict({name: ROWS[name] for name in seen}, "3s")
+
+
+def test_what_is_ready_is_a_success_and_what_is_stalled_is_none() -> None:
+    assert status.verdict({"shop/myapp": ROWS["shop/myapp"]}, "3s") == 0
+    assert status.verdict({"shop/old": ROWS["shop/old"]}, "3s") == 1
 
 
 def test_without_a_cluster_it_is_said_that_there_is_none() -> None:

@@ -17,6 +17,7 @@ from dynconfig.cli.options import Output
 from dynconfig.cli.terminal import Terminal
 from dynconfig.engine.standing import Progress, Stage
 
+NOTHING = "there are no DynamicConfigs there; name a namespace with -n, or look into all of them with -A"
 HEADINGS = ("OBJECT", "STAGE", "IN-SYNC", "DRIFTED", "REVISION", "OBSERVED", "MESSAGE")
 _STYLES = {Stage.READY: "green", Stage.WORKING: "yellow", Stage.STALLED: "red", Stage.GONE: "dim"}
 
@@ -38,7 +39,7 @@ def command(
 ) -> None:
     """Show how far objects are; with --watch follow them as `kubectl rollout status` does.
 
-    Exit code with --watch, 0: all are Ready; 1: one is stalled, or time is up.
+    Exit code with --watch, 0: all are Ready; 1: one is stalled or was deleted, there is none, or time is up.
 
     Example: dynconfig status -n shop
 
@@ -57,7 +58,7 @@ def command(
         last = _followed(seen)
     if output is Output.JSON:
         show(last, output)
-    raise typer.Exit(_verdict(last, timeout))
+    raise typer.Exit(verdict(last, timeout))
 
 
 def show(rows: Rows, output: Output) -> None:
@@ -66,7 +67,7 @@ def show(rows: Rows, output: Output) -> None:
         options.print_json([asdict(row) for row in rows.values()])
         return
     if not rows:
-        raise Failed("there are no DynamicConfigs there; name a namespace with -n, or look into all of them with -A")
+        raise Failed(NOTHING)
     Terminal.out().table(
         HEADINGS, [_cells(row) for row in rows.values()], [_STYLES[row.stage] for row in rows.values()]
     )
@@ -121,7 +122,13 @@ class _Lines:
         self._out.stream.flush()
 
 
-def _verdict(rows: Rows, timeout: str) -> int:
+def verdict(rows: Rows, timeout: str) -> int:
+    """The exit code after what was seen last. Raises Failed, saying why it is not that of success."""
+    if not rows:
+        raise Failed(NOTHING)
+    gone = [row for row in rows.values() if row.stage is Stage.GONE]
+    if gone:
+        raise Failed(f"{gone[0].title} was deleted while it was watched")
     late = [row for row in rows.values() if row.stage is Stage.WORKING]
     if late:
         raise Failed(f"{late[0].title} is not Ready after {timeout}: {late[0].message}")
