@@ -41,7 +41,7 @@ def command(
         errors = [{**options.about(planned.document), "error": str(planned.error)} for planned in failed]
         options.print_json([*(_document(*pair) for pair in told), *errors])
     else:
-        _show(told)
+        _show(told, len(failed))
         for planned in failed:
             Terminal.err().failure(f"{title(planned.document)}: {planned.error}")
     drifted = any(deviation.is_drift for _, listed in told for deviation in listed)
@@ -68,14 +68,16 @@ def _fields(deviation: Deviation) -> dict[str, str]:
     return {**found, "lastModifiedBy": deviation.by} if deviation.by else found
 
 
-def _show(told: list[tuple[Planned, list[Deviation]]]) -> None:
+def _show(told: list[tuple[Planned, list[Deviation]]], failed: int) -> None:
     out = Terminal.out()
     rows = [(_row(planned, deviation), deviation.is_drift) for planned, listed in told for deviation in listed]
     if rows:
         out.table(HEADINGS, [row for row, _ in rows], ["red" if is_drift else "dim" for _, is_drift in rows])
     drift = sum(is_drift for _, is_drift in rows)
-    waiting = f"; {len(rows) - drift} wait for the operator" if drift < len(rows) else ""
-    out.line(f"{counted(len(told), 'object')}: {counted(drift, 'field')} changed in AWS{waiting}.")
+    found = [f"{counted(drift, 'field')} changed in AWS"] if told else []
+    waiting = [f"{len(rows) - drift} wait for the operator"] if drift < len(rows) else []
+    unknown = [f"{failed} could not be looked at"] if failed else []
+    out.line(f"{counted(len(told) + failed, 'object')}: {'; '.join([*found, *waiting, *unknown])}.")
 
 
 def _row(planned: Planned, deviation: Deviation) -> tuple[str, ...]:
