@@ -39,13 +39,17 @@ Files = Annotated[
 Namespace = Annotated[
     str | None,
     typer.Option(
-        "--namespace", "-n", help="Namespace of objects that name none; of those in the cluster, if no file is given."
+        "--namespace",
+        "-n",
+        help="Namespace of objects that name none, or of those in the cluster; if absent, that of the kubeconfig's context.",
     ),
 ]
 Names = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="NAME", help="Objects in the cluster, where no file is given.", autocompletion=complete_names
+        metavar="NAME",
+        help="Objects, by NAME or NAMESPACE/NAME: of the files, or of the cluster where no file is given.",
+        autocompletion=complete_names,
     ),
 ]
 Everywhere = Annotated[bool, typer.Option("--all-namespaces", "-A", help="All namespaces of the cluster.")]

@@ -11,8 +11,8 @@ from dynconfig.cli.terminal import Terminal, counted
 from dynconfig.engine.comparison import Contrast, contrasts
 
 HELP = (
-    "A manifest FILE, or FILE#NAME where it has several objects; an object NAME in the cluster; NAME may be "
-    "NAMESPACE/NAME; or a path /PATH or /PATH@REGION in AWS."
+    "A manifest FILE, or FILE#NAME where it has several objects; the NAME of an object in the cluster (or "
+    "NAMESPACE/NAME, after FILE# too); or a path /PATH or /PATH@REGION in AWS."
 )
 
 
