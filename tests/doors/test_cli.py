@@ -11,6 +11,7 @@ import pytest
 import yaml
 from tests.doors import golden
 from tests.doors.shell import dynconfig
+from tests.doors.test_files import CONFIG
 
 from dynconfig.cli.app import names
 
@@ -83,6 +84,31 @@ def test_a_reader_who_has_seen_enough_causes_no_traceback(arguments: tuple[str, 
         os.close(writing)
     assert result.returncode != 0
     assert result.stderr == ""
+
+
+@pytest.mark.parametrize("arguments", [("crd",), ("--version",), ("validate", "-f", str(EXAMPLE))], ids=lambda a: a[0])
+def test_a_full_disk_is_one_line(arguments: tuple[str, ...]) -> None:
+    with Path("/dev/full").open("w") as full:
+        command = (sys.executable, "-m", "dynconfig", *arguments)
+        result = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert result.returncode == 1
+    assert result.stderr == "error: standard output cannot be written: No space left on device\n"
+
+
+def test_a_terminal_without_the_signs_gets_others() -> None:
+    result = process("validate", "-f", str(EXAMPLE), PYTHONIOENCODING="ascii")
+    assert (result.returncode, result.stdout) == (0, "? default/myapp: 5 parameters are valid\n")
+
+
+@pytest.mark.parametrize("form", ["json", "yaml"])
+def test_an_answer_for_programs_is_escaped_where_its_encoding_is_too_small(tmp_path: Path, form: str) -> None:
+    file = tmp_path / "myapp.yaml"
+    file.write_text(CONFIG.replace("path: /myapp", "path: /myapp, parameters: [{name: a, value: 'fünf •'}]"))
+    arguments = ("render", "-f", str(file), "--offline", "--account", "123456789012", "-o", form)
+    result = process(*arguments, PYTHONIOENCODING="ascii", AWS_REGION="eu-west-1")
+    document = yaml.safe_load(result.stdout)
+    (parameter,) = (document[0] if form == "json" else document)["resources"]
+    assert parameter["value"] == "fünf •"
 
 
 def test_the_version_is_told() -> None:

@@ -31,6 +31,7 @@ def written(found: Terminal) -> list[str]:
         ({"TERM": "xterm", "NO_COLOR": "1"}, False),
         ({"TERM": "xterm", "NO_COLOR": ""}, True),
         ({"TERM": "xterm", "NO_COLOR": "1", "FORCE_COLOR": "1"}, False),
+        ({"TERM": "xterm", "FORCE_COLOR": "0"}, False),
     ],
 )
 def test_a_screen_has_colours_unless_they_are_not_wanted(

@@ -1,6 +1,7 @@
 """The door of the terminal: `dynconfig`, also `kubectl dynconfig`."""
 
 import gc
+import io
 import os
 import sys
 
@@ -11,6 +12,9 @@ def main() -> None:
     # a command that stays turns it on again. There are no plugins of pydantic, and to look for them reads every package.
     gc.disable()
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # Where it cannot show a ✓, anything is better than to fail.
+        sys.stdout.reconfigure(errors="replace")
     from dynconfig.cli import app
 
     try:
@@ -28,5 +32,10 @@ def _leave(code: int) -> None:
     except BrokenPipeError:
         # Whoever reads has seen enough, as `head` has.
         code = 141
+    except OSError as error:
+        # A full disk, which writing may have told already.
+        if code != 1:
+            sys.stderr.write(f"error: standard output cannot be written: {error.strerror}\n")
+        code = 1
     sys.stderr.flush()
     os._exit(code)

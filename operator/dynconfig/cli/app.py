@@ -44,6 +44,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         raise
     except KeyboardInterrupt:
         raise SystemExit(130) from None
+    except OSError as error:
+        # Files are named by those who open them; so this is standard output, if it is no bug.
+        if error.errno not in failures.FULL:
+            raise
+        Terminal.err().failure(f"standard output cannot be written: {error.strerror}")
+        raise SystemExit(failures.FAILED) from None
     except failures.expected() as error:
         Terminal.err().failure(str(error))
         raise SystemExit(failures.FAILED) from None

@@ -1,5 +1,7 @@
 """Which failures are told in one line; whatever is not among them is a bug and keeps its traceback."""
 
+import errno
+
 from dynconfig.engine.errors import DynConfigError
 from dynconfig.files import BadFile
 from dynconfig.settings import BadSetting
@@ -8,6 +10,8 @@ FAILED = 1
 CHANGES = 2
 # A command line that cannot be understood; 2, which is usual for it, would be taken for changes. See sysexits(3).
 USAGE = 64
+# What a disk answers that takes no more.
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
 class Failed(Exception):

@@ -6,10 +6,11 @@ from dynconfig.cli import yaml_text
 from dynconfig.importing import Imported
 
 
-def written(found: Imported, *, are_secrets_written: bool) -> str:
+def written(found: Imported, *, are_secrets_written: bool, is_unicode: bool = True) -> str:
     """The object, and how to make the Secret that it refers to."""
     notes = [*_about(found), *(() if are_secrets_written else _secret_command(found))]
-    return "".join(f"# {note}".rstrip() + "\n" for note in notes) + yaml_text.readable(found.config)
+    head = "".join(f"# {note}".rstrip() + "\n" for note in notes)
+    return head + yaml_text.readable(found.config, is_unicode=is_unicode)
 
 
 def secret(found: Imported) -> str:

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from dynconfig.cli.terminal import writes_unicode
 from dynconfig.files import Document
 
 
@@ -70,4 +71,4 @@ def about(document: Document) -> dict[str, Any]:
 
 def print_json(document: object) -> None:
     """Write an answer for programs."""
-    sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+    sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=not writes_unicode(sys.stdout)) + "\n")

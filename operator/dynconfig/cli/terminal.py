@@ -79,12 +79,17 @@ def counted(number: int, noun: str) -> str:
     return f"{number or 'no'} {noun}{'' if number == 1 else 's'}"
 
 
+def writes_unicode(stream: TextIO) -> bool:
+    """Whether a stream takes every character; what programs read has to be escaped for one that does not."""
+    return (stream.encoding or "utf-8").lower().startswith("utf")
+
+
 def _is_coloured(stream: TextIO) -> bool:
     # https://no-color.org and https://force-color.org
     if os.environ.get("NO_COLOR"):
         return False
-    if os.environ.get("FORCE_COLOR"):
-        return True
+    if forced := os.environ.get("FORCE_COLOR"):
+        return forced not in ("0", "false")
     return stream.isatty() and os.environ.get("TERM") != "dumb"
 
 

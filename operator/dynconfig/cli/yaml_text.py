@@ -16,9 +16,9 @@ def written(document: object) -> str:
     return text
 
 
-def readable(document: object) -> str:
-    """A document as YAML, with its texts as they are: not escaped, and line by line."""
-    text: str = yaml.dump(document, Dumper=_Readable, sort_keys=False, width=120, allow_unicode=True)
+def readable(document: object, *, is_unicode: bool = True) -> str:
+    """A document as YAML, with its texts as they are: line by line, and not escaped, unless it has to be ASCII."""
+    text: str = yaml.dump(document, Dumper=_Readable, sort_keys=False, width=120, allow_unicode=is_unicode)
     return text
 
 

@@ -12,7 +12,7 @@ from dynconfig.api.metadata import name_fault, namespace_fault
 from dynconfig.cli import manifest
 from dynconfig.cli.failures import Failed
 from dynconfig.cli.options import tidy_path
-from dynconfig.cli.terminal import Terminal, counted
+from dynconfig.cli.terminal import Terminal, counted, writes_unicode
 from dynconfig.importing import About, Imported, check_count, imported, object_name
 from dynconfig.kinds import parameter_tree
 from dynconfig.settings import Settings
@@ -53,7 +53,8 @@ def command(
         raise Failed(f"nothing below {about.path} can be imported: {told}")
     if with_secrets is not None:
         _write_secret(found, with_secrets)
-    text = manifest.written(found, are_secrets_written=with_secrets is not None)
+    is_unicode = output is not None or writes_unicode(sys.stdout)
+    text = manifest.written(found, are_secrets_written=with_secrets is not None, is_unicode=is_unicode)
     if output is None:
         sys.stdout.write(text)
     else:

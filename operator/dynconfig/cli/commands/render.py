@@ -10,6 +10,7 @@ from dynconfig import planning, wiring
 from dynconfig.cli import options, subjects
 from dynconfig.cli.failures import Failed
 from dynconfig.cli.subjects import Subjects
+from dynconfig.cli.terminal import writes_unicode
 from dynconfig.engine.errors import DynConfigError
 from dynconfig.engine.rendered import rendered
 from dynconfig.files import Document
@@ -48,7 +49,8 @@ def command(
         return
     from dynconfig.cli import yaml_text
 
-    sys.stdout.write("---\n".join(yaml_text.readable(document) for document in found))
+    is_unicode = writes_unicode(sys.stdout)
+    sys.stdout.write("---\n".join(yaml_text.readable(document, is_unicode=is_unicode) for document in found))
 
 
 def _document(document: Document, planner: Planner, asked: Subjects, known: Known) -> dict[str, object]:
