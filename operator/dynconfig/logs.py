@@ -13,26 +13,33 @@ _QUIET = ("kopf", "httpx2", "httpcore2", "httpx", "httpcore", "botocore", "urlli
 
 def configure(settings: Settings) -> None:
     """Send all logging to standard error in the chosen format."""
+    logging.basicConfig(level=settings.log_level, handlers=[handler(settings)], force=True)
+    for name in _QUIET:
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def handler(settings: Settings) -> logging.Handler:
+    """What writes to standard error in the chosen format; a traceback shows no variable, for one may hold a secret."""
     shared: list[structlog.typing.Processor] = [
         structlog.stdlib.add_log_level,
         structlog.stdlib.ExtraAdder(),
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
-    if settings.log_format == "json":
-        renderer: list[structlog.typing.Processor] = [
-            structlog.processors.dict_tracebacks,
-            structlog.processors.JSONRenderer(),
-        ]
-    else:
-        renderer = [
-            structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback)
-        ]
-    formatter = structlog.stdlib.ProcessorFormatter(
-        foreign_pre_chain=shared,
-        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderer],
+    writer = logging.StreamHandler(sys.stderr)
+    writer.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *_renderer(settings.log_format)],
+        )
     )
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(formatter)
-    logging.basicConfig(level=settings.log_level, handlers=[handler], force=True)
-    for name in _QUIET:
-        logging.getLogger(name).setLevel(logging.WARNING)
+    return writer
+
+
+def _renderer(log_format: str) -> list[structlog.typing.Processor]:
+    if log_format == "json":
+        # structlog's own dict_tracebacks tells the variables of every frame.
+        tracebacks = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+        return [structlog.processors.ExceptionRenderer(tracebacks), structlog.processors.JSONRenderer()]
+    return [
+        structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback)
+    ]
