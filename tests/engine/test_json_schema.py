@@ -69,16 +69,71 @@ def test_three_broken_rules_are_told_and_the_rest_counted() -> None:
         ({"patternProperties": {"(": {}}}, "the root: pattern is not a regular expression"),
         ({"$ref": "https://x.example/other.json"}, "$ref has to begin with #"),
         ({"items": {"$ref": "other.json"}}, "items: $ref has to begin with #"),
-        ({"items": {"$ref": "#/$defs/none"}}, "items: $ref #/$defs/none is not in the schema"),
-        ({"$dynamicRef": "#none"}, "$dynamicRef #none is not in the schema"),
+        ({"items": {"$ref": "#/$defs/none"}}, "items: $ref #/$defs/none leads to no schema in this one"),
+        ({"$dynamicRef": "#none"}, "$dynamicRef #none leads to no schema in this one"),
         ({"items": {"$id": "https://x.example/s"}}, "items: $id is possible at the root only"),
         ({"items": {"$schema": DIALECT}}, "items: $schema is possible at the root only"),
+        ({"properties": {"enum": {"$schema": DIALECT}}}, "properties.enum: $schema is possible at the root only"),
         ({"$schema": "http://json-schema.org/draft-07/schema#"}, f"$schema has to be {DIALECT}"),
+        ({"$schema": 5}, f"$schema has to be {DIALECT}"),
+        ({"properties": {"const": {"pattern": "("}}}, "properties.const: pattern is not a regular expression"),
+        ({"pattern": "(?:" * 400 + ")" * 400}, "too many levels"),
+        ({"pattern": "(?a)(?u)x"}, "pattern is not a regular expression"),
+        ({"properties": {"default": {"$ref": "#/none"}}}, "properties.default: $ref #/none leads to no schema"),
+        ({"multipleOf": float("nan")}, "a number that is not finite"),
         ({"patternProperties": {"a": {}}, "unevaluatedProperties": False}, "do not go together"),
     ],
 )
 def test_a_schema_that_cannot_be_used_is_told_with_field_and_reason(schema: dict[str, Any], told: str) -> None:
     assert told in (schema_fault(schema) or "")
+
+
+@pytest.mark.parametrize(
+    ("target", "beside"),
+    [
+        ("#/enum", {"enum": [["x"]]}),
+        ("#/enum/0", {"enum": [{"type": "nope"}]}),
+        ("#/const", {"const": 5}),
+        ("#/type/0", {"type": "string"}),
+        ("#/minimum/0", {"minimum": 3}),
+        ("#/allOf", {"allOf": [{}]}),
+        ("#/allOf/x", {"allOf": [{}]}),
+        ("#/$defs", {"$defs": {"type": {}}}),
+        ("#/x", {"x": {"type": "nope"}}),
+        ("#/x/y", {"x": {"$id": "https://x.example", "y": {"properties": 5}}}),
+        ("#/examples/0", {"examples": [{"multipleOf": 0}]}),
+        ("#/default", {"default": {"pattern": "("}}),
+        ("#/$defs/a/const", {"$defs": {"a": {"const": {"minimum": "a"}}}}),
+        ("#here", {"const": {"$anchor": "here"}}),
+    ],
+)
+@pytest.mark.parametrize("keyword", ["$ref", "$dynamicRef"])
+def test_a_reference_leads_to_what_is_checked_as_a_schema_and_to_nothing_else(
+    keyword: str, target: str, beside: dict[str, Any]
+) -> None:
+    told = f"items: {keyword} {target} leads to no schema in this one; put what it means below $defs"
+    assert schema_fault({**beside, "items": {keyword: target}}) == told
+
+
+@pytest.mark.parametrize(
+    ("target", "beside"),
+    [
+        ("#", {}),
+        ("#/$defs/a", {"$defs": {"a": {"type": "string"}}}),
+        ("#/$defs/a~1b~0c", {"$defs": {"a/b~c": {}}}),
+        ("#/%24defs/%C3%A9", {"$defs": {"é": True}}),
+        ("#/properties/enum/anyOf/1", {"properties": {"enum": {"anyOf": [True, {}]}}}),
+        ("#/properties/$ref/not", {"properties": {"$ref": {"not": False}}}),
+        ("#there", {"prefixItems": [{"$anchor": "there"}]}),
+        ("#there", {"then": {"$dynamicAnchor": "there"}}),
+        ("#/$defs/a", {"$id": "https://[no address", "$defs": {"a": {}}}),
+    ],
+)
+@pytest.mark.parametrize("keyword", ["$ref", "$dynamicRef"])
+def test_a_reference_finds_every_place_of_a_schema(keyword: str, target: str, beside: dict[str, Any]) -> None:
+    schema = {**beside, "properties": {**beside.get("properties", {}), "a": {keyword: target}}}
+    assert schema_fault(schema) is None
+    assert "cannot be compared" not in (fault(schema, '{"a": 1}') or "")
 
 
 @pytest.mark.parametrize("schema", [{"const": {"$ref": "x"}}, {"properties": {"$ref": {}, "pattern": {}, "$id": {}}}])
@@ -138,3 +193,46 @@ SCHEMAS = st.sampled_from(
 @given(SCHEMAS, VALUES)
 def test_bounding_the_time_changes_no_answer(schema: dict[str, Any], value: object) -> None:
     assert (fault(schema, json.dumps(value)) is None) == Draft202012Validator(schema).is_valid(value)
+
+
+NAMES = st.sampled_from(["a", "b", "enum", "$ref"])
+JUNK = st.sampled_from([None, True, 0, -1, 0.5, "", "(", "^a", "nope", [], [1], ["a", "b"], {}, {"type": "nope"}])
+REFERENCES = st.sampled_from(
+    [
+        *("#", "#/$defs/a", "#/$defs/b", "#/$defs/a/enum", "#/enum", "#/enum/0", "#/const", "#/x", "#/x/a", "#here"),
+        *("#/properties/a", "#/properties/enum", "#/allOf/0", "#/allOf/x", "#/default", "#/type/0", "#/items", "other"),
+    ]
+)
+WRITTEN = st.recursive(
+    st.booleans() | st.fixed_dictionaries({"type": st.sampled_from(["string", "integer", "object", "array"])}),
+    lambda inner: st.fixed_dictionaries(
+        {},
+        optional={
+            "$ref": REFERENCES,
+            "$dynamicRef": REFERENCES,
+            "$anchor": st.just("here"),
+            **dict.fromkeys(["const", "default", "x"], inner | JUNK),
+            **dict.fromkeys(["enum", "examples"], st.lists(inner | JUNK, max_size=2)),
+            **dict.fromkeys(["allOf", "anyOf", "oneOf", "prefixItems"], st.lists(inner, min_size=1, max_size=2)),
+            **dict.fromkeys(["$defs", "properties", "dependentSchemas"], st.dictionaries(NAMES, inner, max_size=2)),
+            **dict.fromkeys(["if", "then", "else", "not", "items", "contains", "propertyNames"], inner),
+            **dict.fromkeys(["additionalProperties", "unevaluatedItems", "unevaluatedProperties"], inner),
+            **dict.fromkeys(["minimum", "multipleOf", "minItems"], st.sampled_from([1, 0.5, 3])),
+            **dict.fromkeys(["type", "pattern", "required", "uniqueItems", "patternProperties"], JUNK),
+        },
+    ),
+    max_leaves=10,
+)
+CANARIES = st.recursive(
+    st.none() | st.booleans() | st.integers(-2, 2) | st.sampled_from([0.5, "canary"]),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["a", "enum", "canary"]), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+
+
+@given(WRITTEN.filter(lambda schema: isinstance(schema, dict)), CANARIES)
+def test_whatever_the_schema_a_value_is_compared_or_the_schema_refused(schema: dict[str, Any], value: object) -> None:
+    said = schema_fault(schema) or fault(schema, json.dumps(value))
+    assert said is None or "canary" not in said

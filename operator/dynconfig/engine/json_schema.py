@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import JsonValue
 
 from dynconfig.engine import stopwatch
+from dynconfig.engine.json_places import Path, lost_references, schemas
 from dynconfig.engine.values import parsed_json, pattern_fault
 
 if TYPE_CHECKING:
@@ -19,19 +20,21 @@ SECONDS = 1.0
 MAX_TOLD = 3
 MAX_WORDS = 120
 
-Path = tuple[str | int, ...]
-
-# What stands below these is data, whatever it looks like.
-_DATA = ("const", "enum", "default", "examples")
-
 
 def schema_fault(schema: Mapping[str, JsonValue]) -> str | None:
     """What is wrong with the schema itself, as the end of a sentence; None if it can be used."""
-    return _schema_fault(_text(schema))
+    try:
+        text = _text(schema)
+    except ValueError:
+        return "holds a number that is not finite, which JSON does not know"
+    return _schema_fault(text)
 
 
 def fault(schema: Mapping[str, JsonValue], value: str) -> str | None:
     """Where JSON in the value breaks a schema that can be used, and which rule; None if it fits."""
+    from jsonschema.exceptions import UnknownType
+    from referencing.exceptions import Unresolvable
+
     instance, validator = parsed_json(value), _validator(_text(schema))
     try:
         with stopwatch.at_most(SECONDS):
@@ -42,12 +45,15 @@ def fault(schema: Mapping[str, JsonValue], value: str) -> str | None:
         return "cannot be compared with jsonSchema, which refers to itself without end"
     except OverflowError:
         return "has a number too large to compare with jsonSchema"
+    except (UnknownType, Unresolvable):
+        # What these say may hold a part of the value.
+        return "cannot be compared with jsonSchema"
     more = f"; and {len(broken) - MAX_TOLD} more" if len(broken) > MAX_TOLD else ""
     return f"does not fit jsonSchema: {'; '.join([*broken][:MAX_TOLD])}{more}" if broken else None
 
 
 def _text(schema: Mapping[str, JsonValue]) -> str:
-    return json.dumps(schema, sort_keys=True)
+    return json.dumps(schema, sort_keys=True, allow_nan=False)
 
 
 @lru_cache(maxsize=256)
@@ -56,8 +62,9 @@ def _validator(text: str) -> "Validator":
 
     from dynconfig.engine.json_keywords import bounded
 
-    # A schema that names its dialect would be checked by that dialect's own keywords, which know no bound.
-    schema = {key: value for key, value in json.loads(text).items() if key != "$schema"}
+    # A schema that names its dialect would be checked by that dialect's own keywords, which know no bound; and nothing
+    # refers to it from outside, so that its address is of no use.
+    schema = {key: value for key, value in json.loads(text).items() if key not in ("$schema", "$id")}
     # An empty registry has nothing to fetch from.
     return bounded()(schema, registry=Registry())
 
@@ -65,24 +72,9 @@ def _validator(text: str) -> "Validator":
 @lru_cache(maxsize=256)
 def _schema_fault(text: str) -> str | None:
     schema = json.loads(text)
-    return next(_own_faults(schema), None) or _standard_fault(schema) or next(_reference_faults(schema), None)
-
-
-def _own_faults(schema: dict[str, Any]) -> Iterator[str]:
-    """What JSON Schema allows, and this place does not."""
-    if schema.get("$schema", DIALECT).rstrip("#") != DIALECT:
-        yield f"$schema has to be {DIALECT}"
-    nodes = [*_nodes(schema, ())]
-    for path, node in nodes:
-        if path and (found := [key for key in ("$id", "$schema") if isinstance(node.get(key), str)]):
-            yield f"{_at(path)}: {found[0]} is possible at the root only"
-        for key, reference in _references(node):
-            if not reference.startswith("#"):
-                yield f"{_at(path)}: {key} has to begin with #; nothing is fetched from elsewhere"
-        yield from (f"{_at(path)}: pattern {told}" for told in map(pattern_fault, _patterns(node)) if told)
-    keywords = {key for _, node in nodes for key in node}
-    if {"patternProperties", "unevaluatedProperties"} <= keywords:
-        yield "patternProperties and unevaluatedProperties do not go together here; use additionalProperties"
+    if str(schema.get("$schema", DIALECT)).rstrip("#") != DIALECT:
+        return f"$schema has to be {DIALECT}"
+    return _standard_fault(schema) or next(_own_faults(schema), None) or next(_reference_faults(schema), None)
 
 
 def _standard_fault(schema: dict[str, Any]) -> str | None:
@@ -97,38 +89,28 @@ def _standard_fault(schema: dict[str, Any]) -> str | None:
     return None
 
 
+def _own_faults(schema: dict[str, Any]) -> Iterator[str]:
+    """What JSON Schema allows, and this place does not."""
+    nodes = [(path, node) for path, node in schemas(schema) if isinstance(node, dict)]
+    for path, node in nodes:
+        if path and (found := [key for key in ("$id", "$schema") if key in node]):
+            yield f"{_at(path)}: {found[0]} is possible at the root only"
+        for key in ("$ref", "$dynamicRef"):
+            if not node.get(key, "#").startswith("#"):
+                yield f"{_at(path)}: {key} has to begin with #; nothing is fetched from elsewhere"
+        yield from (f"{_at(path)}: pattern {told}" for told in map(pattern_fault, _patterns(node)) if told)
+    keywords = {key for _, node in nodes for key in node}
+    if {"patternProperties", "unevaluatedProperties"} <= keywords:
+        yield "patternProperties and unevaluatedProperties do not go together here; use additionalProperties"
+
+
 def _reference_faults(schema: dict[str, Any]) -> Iterator[str]:
-    from referencing import Registry
-    from referencing.exceptions import Unresolvable
-    from referencing.jsonschema import DRAFT202012
-
-    resolver = Registry[Any]().resolver_with_root(DRAFT202012.create_resource(schema))
-    for path, node in _nodes(schema, ()):
-        for key, reference in _references(node):
-            try:
-                resolver.lookup(reference)
-            except Unresolvable:
-                yield f"{_at(path)}: {key} {_cut(reference)} is not in the schema"
-
-
-def _nodes(node: object, path: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
-    if isinstance(node, dict):
-        yield path, node
-        for key, inner in node.items():
-            if key not in _DATA:
-                yield from _nodes(inner, (*path, key))
-    elif isinstance(node, list):
-        for index, inner in enumerate(node):
-            yield from _nodes(inner, (*path, index))
-
-
-def _references(node: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    return ((key, node[key]) for key in ("$ref", "$dynamicRef") if isinstance(node.get(key), str))
+    for path, key, reference in lost_references(schema):
+        yield f"{_at(path)}: {key} {_cut(reference)} leads to no schema in this one; put what it means below $defs"
 
 
 def _patterns(node: dict[str, Any]) -> Iterable[str]:
-    pattern, named = node.get("pattern"), node.get("patternProperties")
-    return [*([pattern] if isinstance(pattern, str) else ()), *(named if isinstance(named, dict) else ())]
+    return [*([node["pattern"]] if "pattern" in node else ()), *node.get("patternProperties", ())]
 
 
 def _at(path: Path) -> str:

@@ -46,7 +46,10 @@ def pattern_fault(pattern: str) -> str | None:
 
     try:
         regex.compile(pattern)
-    except regex.error as error:
+    except RecursionError:
+        return "is not a regular expression: too many levels"
+    except (regex.error, ValueError) as error:
+        # A ValueError speaks of flags that exclude each other.
         return f"is not a regular expression: {error}"
     return None
 

@@ -1,0 +1,52 @@
+"""Where in a JSON Schema (Draft 2020-12) schemas stand: all else in it is names and data, and nothing may refer to that."""
+
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import unquote
+
+Path = tuple[str | int, ...]
+
+# https://json-schema.org/draft/2020-12/json-schema-core#section-10
+_ONE = (
+    *("additionalProperties", "contains", "contentSchema", "else", "if", "items", "not", "propertyNames", "then"),
+    *("unevaluatedItems", "unevaluatedProperties"),
+)
+_LISTED = ("allOf", "anyOf", "oneOf", "prefixItems")
+_NAMED = ("$defs", "definitions", "dependentSchemas", "patternProperties", "properties")
+
+
+def schemas(schema: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
+    """A schema that fits the standard and all schemas within it, each an object, true or false."""
+    yield path, schema
+    for below, inner in _inner(schema) if isinstance(schema, dict) else ():
+        yield from schemas(inner, (*path, *below))
+
+
+def lost_references(schema: Any) -> Iterator[tuple[Path, str, str]]:
+    """Place, keyword and text of each reference that leads to no schema within this one.
+
+    What a keyword does not declare a schema is not checked as one, so that comparing values with it may end anyhow.
+    """
+    found = [*schemas(schema)]
+    objects = [(path, node) for path, node in found if isinstance(node, dict)]
+    places = {f"#{''.join(f'/{_escaped(part)}' for part in path)}" for path, _ in found}
+    anchors = {f"#{node[key]}" for _, node in objects for key in ("$anchor", "$dynamicAnchor") if key in node}
+    for path, node in objects:
+        for key in ("$ref", "$dynamicRef"):
+            if key in node and node[key] not in anchors and unquote(node[key]) not in places:
+                yield path, key, node[key]
+
+
+def _inner(schema: dict[str, Any]) -> Iterator[tuple[Path, Any]]:
+    for key, inner in schema.items():
+        if key in _ONE:
+            yield (key,), inner
+        elif key in _LISTED:
+            yield from (((key, index), one) for index, one in enumerate(inner))
+        elif key in _NAMED:
+            yield from (((key, name), one) for name, one in inner.items())
+
+
+def _escaped(part: str | int) -> str:
+    """A step of a JSON Pointer, https://www.rfc-editor.org/rfc/rfc6901#section-3."""
+    return str(part).replace("~", "~0").replace("/", "~1")
