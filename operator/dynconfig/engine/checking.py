@@ -8,14 +8,21 @@ from pydantic import ValidationError
 
 from dynconfig.api.parameter import KeyRef, ParameterSpec
 from dynconfig.api.spec import DynamicConfigSpec
-from dynconfig.engine import json_schema, rules, values
+from dynconfig.engine import json_schema, rules, stopwatch, values
 from dynconfig.engine.declaration import ReadSource, Source
+
+SECONDS = 5.0
+"""For the patterns and JSON Schemas of one object, all together; the last that was begun is brought to its own end."""
 
 Path = tuple[str | int, ...]
 """Keys and indexes from the root of the document."""
 
 # YAML takes 5432 for a number and yes for a boolean, which is how most of them come about.
 _PLAINER = {"string_type": "has to be a text: put it in quotes", "model_type": "has to be a map of fields"}
+_NOT_REACHED = (
+    f"not checked, nor what comes after it, since patterns and JSON Schemas of this object take longer than {SECONDS:g} s "
+    "together; make those simpler that come before it"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +58,13 @@ def findings_of(spec: DynamicConfigSpec, known: Mapping[str, str | None]) -> Fin
     """All that is wrong with the values, each by itself and all together; None is a value that is not there."""
     faults: list[Finding] = []
     wrong: set[str] = set()
-    for index, parameter in enumerate(spec.parameters):
-        found = _faults(parameter, known[parameter.name])
-        faults += [Finding(("spec", "parameters", index), f"parameter {parameter.name}: {text}") for text in found]
-        wrong |= {parameter.name} if found else set()
+    with stopwatch.at_most(SECONDS):
+        for index, parameter in enumerate(spec.parameters):
+            if stopwatch.is_up():
+                return Findings((_of_parameter(index, parameter, _NOT_REACHED), *faults))
+            found = _faults(parameter, known[parameter.name])
+            faults += [_of_parameter(index, parameter, text) for text in found]
+            wrong |= {parameter.name} if found else set()
     verdicts = rules.verdicts(spec, known, wrong)
     faults += [_of_rule(verdict.index, verdict.fault) for verdict in verdicts if verdict.fault]
     unchecked = (_of_rule(verdict.index, verdict.unchecked) for verdict in verdicts if verdict.unchecked)
@@ -87,6 +97,10 @@ def source_of(parameter: ParameterSpec) -> Source | None:
     if parameter.secret_ref:
         return of("Secret", parameter.secret_ref)
     return of("ConfigMap", parameter.config_map_ref) if parameter.config_map_ref else None
+
+
+def _of_parameter(index: int, parameter: ParameterSpec, text: str) -> Finding:
+    return Finding(("spec", "parameters", index), f"parameter {parameter.name}: {text}")
 
 
 def _of_rule(index: int, text: str) -> Finding:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from time import monotonic
+from time import thread_time
 
 
 class TakesTooLong(Exception):
@@ -15,8 +15,11 @@ _END: ContextVar[float] = ContextVar("end")
 
 @contextmanager
 def at_most(seconds: float) -> Iterator[None]:
-    """What runs inside has so much time, and asks `left` as it goes."""
-    token = _END.set(monotonic() + seconds)
+    """What runs inside has so much time, and asks `left` or `is_up` as it goes.
+
+    It is the time that this thread works: nobody's check is too long because of what others do at the moment.
+    """
+    token = _END.set(thread_time() + seconds)
     try:
         yield
     finally:
@@ -25,7 +28,12 @@ def at_most(seconds: float) -> Iterator[None]:
 
 def left() -> float:
     """Seconds that are left. Raises TakesTooLong."""
-    rest = _END.get() - monotonic()
+    rest = _END.get() - thread_time()
     if rest <= 0:
         raise TakesTooLong
     return rest
+
+
+def is_up() -> bool:
+    """Whether nothing is left."""
+    return _END.get() <= thread_time()
