@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from dynconfig.engine.arns import DOMAINS
+from dynconfig.engine.paths import NOWHERE
 
 POLICY_ARN = r"arn:aws[a-z-]*:iam::([0-9]{12}|aws):policy/\S+"
 
@@ -76,7 +77,7 @@ class Settings:
         if not self.allowed_paths:
             return ()
         # A namespace that is in no list may use nothing, rather than everything.
-        return self.allowed_paths.get(namespace) or self.allowed_paths.get("*") or ("/-",)
+        return self.allowed_paths.get(namespace) or self.allowed_paths.get("*") or NOWHERE
 
     @property
     def all_paths(self) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from dynconfig.api.alarms import region_of
 from dynconfig.api.parameter import ParameterSpec, ParameterType
 from dynconfig.api.spec import DeletionPolicy, DynamicConfigSpec
 from dynconfig.api.status import MAX_DRIFT, REQUEST_LENGTH
+from dynconfig.engine import paths
 from dynconfig.engine.checking import findings, findings_of, source_of, told, value_of
 from dynconfig.engine.declaration import Applied, Declaration, DeclaredParameter, Place, ReadSource, Source
 from dynconfig.engine.errors import InvalidSpec, PathNotAllowed, SourceMissing
@@ -193,10 +194,10 @@ def _declared(spec: DynamicConfigSpec, parameter: ParameterSpec, value: str) -> 
 
 
 def _check_path(path: str, allowed: tuple[str, ...], namespace: str) -> None:
-    if allowed and not any(f"{path}/".startswith(f"{prefix.rstrip('/')}/") for prefix in allowed):
+    if not paths.is_allowed(path, allowed):
         raise PathNotAllowed(
-            f"namespace {namespace} may not use path {path}; it may use paths below {', '.join(allowed)}. "
-            "Choose such a path, or ask the operator's administrator to allow this one"
+            f"namespace {namespace} may not use path {path}; it may use {paths.told(allowed)}. "
+            "Ask the operator's administrator to allow this one, or choose a path that is allowed"
         )
 
 
