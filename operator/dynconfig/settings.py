@@ -57,7 +57,7 @@ class Settings:
             region=_region(environment),
             namespaces=_listed(own.get("NAMESPACES", "")),
             allowed_paths=_allowed_paths(own.get("ALLOWED_PATHS", "")),
-            cluster_id=own.get("CLUSTER_ID"),
+            cluster_id=_cluster_id(own.get("CLUSTER_ID")),
             workers=_number(own, "WORKERS", 32, 1, 256),
             turn_seconds=_number(own, "TURN_SECONDS", 15, 1, 600),
             is_emulated=_is_emulated(environment),
@@ -87,6 +87,16 @@ class Settings:
 
 def _listed(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def _cluster_id(text: str | None) -> str | None:
+    # The owner tag has 256 characters, of which namespace, name and uid may take 165, and parts them by slashes.
+    if text is not None and not re.fullmatch(r"[a-zA-Z0-9_.:-]{1,63}", text):
+        raise BadSetting(
+            f"DYNCONFIG_CLUSTER_ID: {text!r} is not 1 to 63 letters, digits and _ . : - as owner tags take it; of the ARN "
+            "of an EKS cluster, the name alone would do"
+        )
+    return text
 
 
 def _urls(text: str) -> tuple[str, ...]:

@@ -2,7 +2,9 @@
 
 import pytest
 
+from dynconfig.api.names import MAX_NAME
 from dynconfig.engine.paths import NOWHERE
+from dynconfig.engine.resource import Owner
 from dynconfig.settings import BadSetting, Settings
 
 
@@ -51,6 +53,16 @@ def test_paths_are_allowed_by_namespace_with_a_default_and_nothing_for_the_rest(
     assert strict.paths_of("other") == NOWHERE
 
 
+@pytest.mark.parametrize(
+    "cluster", ["blue", "prod.eu-west-1", "5f0c2c1e-0000-4000-8000-000000000000", "a:b_c", "x" * 63]
+)
+def test_a_cluster_is_named_so_that_the_longest_owner_tag_can_be_read_again(cluster: str) -> None:
+    named = Settings.from_environment({"DYNCONFIG_CLUSTER_ID": cluster}).cluster_id
+    owner = Owner(named or "", "n" * 63, "m" * MAX_NAME, "5f0c2c1e-0000-4000-8000-000000000000")
+    assert Owner.parse(owner.tag) == owner
+    assert len(owner.tag) <= 256
+
+
 def test_the_boundary_of_roles_is_the_arn_of_a_policy() -> None:
     arn = "arn:aws:iam::123456789012:policy/team/boundary"
     assert Settings.from_environment({"DYNCONFIG_BOUNDARY": arn}).boundary == arn
@@ -91,6 +103,9 @@ def test_quotas_are_read_as_calls_a_second() -> None:
         ("DYNCONFIG_EVENTS", "perhaps"),
         ("DYNCONFIG_QUEUE_URL", "ours"),
         ("DYNCONFIG_QUEUE_URL", "https://sqs.eu-west-1.amazonaws.com"),
+        ("DYNCONFIG_CLUSTER_ID", "arn:aws:eks:eu-west-1:123456789012:cluster/prod"),
+        ("DYNCONFIG_CLUSTER_ID", "x" * 64),
+        ("DYNCONFIG_CLUSTER_ID", "blau und grün"),
         ("DYNCONFIG_WORKERS", "many"),
         ("DYNCONFIG_BOUNDARY", "my-boundary"),
         ("DYNCONFIG_BOUNDARY", "arn:aws:iam::123456789012:role/r"),
