@@ -72,6 +72,24 @@ REFUSED: list[tuple[str, dict[str, Any], str, str]] = [
     ("no duration", {"resyncInterval": "often"}, "spec.resyncInterval", "match"),
     ("reserved tag", {"tags": {"aws:x": "1"}}, "spec.tags", "must not begin with aws:"),
     ("our own tag", {"tags": {"dynconfig.dev/owner": "1"}}, "spec.tags", "must not begin with aws: or dynconfig.dev/"),
+    ("sign in the key of a tag", {"tags": {"a&b": "1"}}, "spec.tags", "tag keys hold 1 to 128 letters"),
+    ("key of a tag too long", {"tags": {"k" * 129: "1"}}, "spec.tags", "128"),
+    ("sign in a tag", {"tags": {"a": "b & c"}}, "spec.tags", "match"),
+    (
+        "sign in the key of a parameter's tag",
+        {"parameters": [{**ONE, "tags": {"a&b": "1"}}]},
+        "spec.parameters[0].tags",
+        "tag keys hold 1 to 128 letters",
+    ),
+    (
+        "too many tags together",
+        {
+            "tags": {f"t{n}": "1" for n in range(40)},
+            "parameters": [{**ONE, "tags": {f"u{n}": "1" for n in range(10)}}],
+        },
+        "spec.parameters",
+        "more than 49 tags",
+    ),
     ("unknown type", {"parameters": [{**ONE, "type": "Text"}]}, "spec.parameters[0].type", "SecureString"),
     (
         "bounds of a string",

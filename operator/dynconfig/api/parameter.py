@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import BeforeValidator, Field, JsonValue, WithJsonSchema
 
 from dynconfig.api.model import Model, Rule
+from dynconfig.api.tags import LEGAL_TAG_KEYS, NO_RESERVED_TAGS, Tags
 
 # PutParameter: letters, digits and _.- in levels parted by slashes; case matters.
 # https://docs.aws.amazon.com/systems-manager/latest/userguide/sysman-parameter-name-constraints.html
@@ -18,18 +19,6 @@ MAX_JSON_LEVELS = 64
 
 # https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#dns-subdomain-names
 OBJECT_NAME = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"
-OWN_TAG_PREFIX = "dynconfig.dev/"
-
-TagKey = Annotated[str, Field(min_length=1, max_length=128)]
-TagValue = Annotated[str, Field(max_length=256)]
-Tags = Annotated[dict[TagKey, TagValue], Field(max_length=40)]
-
-NO_RESERVED_TAGS = Rule(
-    cel="!has(self.tags) || self.tags.all(key, !key.startsWith('aws:') && !key.startsWith('dynconfig.dev/'))",
-    message="tag keys must not begin with aws: or dynconfig.dev/, which are reserved; rename the tag",
-    holds=lambda model: not any(key.startswith(("aws:", OWN_TAG_PREFIX)) for key in model.tags),
-    field="tags",
-)
 
 
 class ParameterType(StrEnum):
@@ -253,6 +242,7 @@ class ParameterSpec(Model):
             holds=lambda parameter: "{{" not in (parameter.value or ""),
         ),
         NO_RESERVED_TAGS,
+        LEGAL_TAG_KEYS,
     )
 
     @property

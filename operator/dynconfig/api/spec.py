@@ -10,8 +10,9 @@ from dynconfig.api.alarms import AlarmsSpec, region_of
 from dynconfig.api.duration import DURATION, seconds
 from dynconfig.api.function import FunctionSpec
 from dynconfig.api.model import Model, Rule
-from dynconfig.api.parameter import LEVEL, MAX_LEVELS, MAX_PARAMETERS, NO_RESERVED_TAGS, ParameterSpec, Tags
+from dynconfig.api.parameter import LEVEL, MAX_LEVELS, MAX_PARAMETERS, ParameterSpec
 from dynconfig.api.rollout import RolloutSpec
+from dynconfig.api.tags import LEGAL_TAG_KEYS, MAX_TAGS_TOGETHER, NO_RESERVED_TAGS, Tags
 
 
 class DriftPolicy(StrEnum):
@@ -158,6 +159,20 @@ class DynamicConfigSpec(Model):
             field="alarms",
         ),
         NO_RESERVED_TAGS,
+        LEGAL_TAG_KEYS,
+        Rule(
+            cel="!has(self.tags) || !has(self.parameters) || self.parameters.all(p, !has(p.tags) || "
+            f"size(self.tags) + size(p.tags.filter(key, !(key in self.tags))) <= {MAX_TAGS_TOGETHER})",
+            message=f"a parameter must not have more than {MAX_TAGS_TOGETHER} tags, its own and those of the object",
+            holds=lambda spec: all(len({*spec.tags, *p.tags}) <= MAX_TAGS_TOGETHER for p in spec.parameters),
+            field="parameters",
+        ),
+        # IAM tells tags of a role apart without their case.
+        Rule(
+            cel="",
+            message="tags must not have keys that differ by case only, since IAM does not tell them apart; rename one",
+            holds=lambda spec: spec.function is None or len({key.lower() for key in spec.tags}) == len(spec.tags),
+        ),
     )
 
     @property

@@ -1,0 +1,45 @@
+"""The AWS tags that users declare: what all services take that are given them.
+
+https://docs.aws.amazon.com/tag-editor/latest/userguide/best-practices-and-strats.html
+"""
+
+import unicodedata
+from typing import Annotated
+
+from pydantic import Field
+
+from dynconfig.api.model import Rule
+
+OWN_TAG_PREFIX = "dynconfig.dev/"
+MAX_KEY = 128
+# AWS takes 50 on a resource, and one says whose it is.
+MAX_TAGS_TOGETHER = 49
+_SIGNS = "_.:/=+@-"
+_LEGAL = rf"[\p{{L}}\p{{Z}}\p{{N}}{_SIGNS}]"
+
+TagKey = Annotated[str, Field(min_length=1, max_length=MAX_KEY)]
+TagValue = Annotated[str, Field(max_length=256, pattern=f"^{_LEGAL}*$")]
+Tags = Annotated[dict[TagKey, TagValue], Field(max_length=40)]
+
+NO_RESERVED_TAGS = Rule(
+    cel="!has(self.tags) || self.tags.all(key, !key.lowerAscii().startsWith('aws:') && !key.startsWith('dynconfig.dev/'))",
+    message="tag keys must not begin with aws: or dynconfig.dev/, which are reserved; rename the tag",
+    holds=lambda model: not any(is_reserved(key) for key in model.tags),
+    field="tags",
+)
+LEGAL_TAG_KEYS = Rule(
+    cel=f"!has(self.tags) || self.tags.all(key, key.matches(r'^{_LEGAL}{{1,{MAX_KEY}}}$'))",
+    message=f"tag keys hold 1 to {MAX_KEY} letters, digits, spaces and {' '.join(_SIGNS)} only; rename the tag",
+    holds=lambda model: all(is_legal(key) for key in model.tags),
+    field="tags",
+)
+
+
+def is_reserved(key: str) -> bool:
+    """Whether a key belongs to AWS, in whatever case, or to the operator."""
+    return key.lower().startswith("aws:") or key.startswith(OWN_TAG_PREFIX)
+
+
+def is_legal(text: str) -> bool:
+    """Whether all characters are letters, separators, digits in the sense of Unicode, or one of a few signs."""
+    return all(character in _SIGNS or unicodedata.category(character)[0] in "LZN" for character in text)
