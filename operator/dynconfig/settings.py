@@ -49,6 +49,12 @@ class Settings:
     log_level: str = "INFO"
     log_format: str = "text"
 
+    def __post_init__(self) -> None:
+        if self.metrics_port and self.metrics_port == self.health_port:
+            raise BadSetting(
+                f"DYNCONFIG_METRICS_PORT and DYNCONFIG_HEALTH_PORT are both {self.health_port}; set another"
+            )
+
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
         """The settings in environment variables. Raises BadSetting."""

@@ -264,11 +264,26 @@ def test_what_comes_after_the_end_stays_in_the_queue(round_: Round) -> None:
     assert round_.aws("sqs").receive_message(QueueUrl=url, WaitTimeSeconds=5)["Messages"]
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-def test_a_bug_is_told_and_not_hidden(round_: Round) -> None:
+def test_an_answer_that_nobody_knows_is_told_and_asked_for_again(round_: Round) -> None:
     round_.lab.faults(Faults(errors={"sqs.GetQueueUrl": Injected("InTheTableOfNobody", "new")}))
     round_.postman.start()
-    round_.ear.wait(lambda ear: ear.has_ended)
+    round_.ear.wait(lambda ear: ear.up == [False])
+    round_.lab.faults(Faults())
+    round_.ear.wait(lambda ear: ear.up[-1])
+    assert not round_.ear.has_ended
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_bug_is_told_and_not_hidden() -> None:
+    def write() -> None:
+        raise LookupError("a bug")
+
+    ear = Ear()
+    script: Any = Script(write, Mail())
+    postman = Postman(REGION, script, Echoes(time.time), ear, lambda: 0.0)
+    postman.start()
+    ear.wait(lambda ear: ear.has_ended)
+    assert postman.join(PATIENCE)
 
 
 def test_a_region_is_served_once_and_one_without_a_queue_not_at_all(round_: Round) -> None:

@@ -82,6 +82,11 @@ def test_events_are_heard_unless_they_are_turned_off_from_queues_of_ones_own_whe
     assert Settings.from_environment({"DYNCONFIG_QUEUE_URL": url}).queue_urls == (url,)
 
 
+def test_metrics_and_health_need_a_port_each() -> None:
+    with pytest.raises(BadSetting, match="DYNCONFIG_METRICS_PORT and DYNCONFIG_HEALTH_PORT are both 9090"):
+        Settings.from_environment({"DYNCONFIG_METRICS_PORT": "9090", "DYNCONFIG_HEALTH_PORT": "9090"})
+
+
 def test_quotas_are_read_as_calls_a_second() -> None:
     found = Settings.from_environment({"DYNCONFIG_QUOTA": "ssm.Put=10, ssm.Get=100.5"})
     assert found.quota == {"ssm.Put": 10.0, "ssm.Get": 100.5}

@@ -62,6 +62,8 @@ def test_the_roles_that_plan_may_read_what_the_operator_reads_and_write_nothing(
     planned = [item for item in operator_policy(allowed)["Statement"] if item["Sid"] not in ("Queue", "EventRules")]
     asked = [action for item in planned for action in item["Action"]]
     reads = [action for action in asked if re.match(r"\w+:(Get|Describe|List|Decrypt)", action)]
+    # SSM reads images in the name of who writes.
+    reads.remove("ec2:DescribeImages")
     assert reads
     of_builds = {
         action for name in ("Building", "Carrying") for item in _document(name) for action in _listed(item["Action"])

@@ -68,7 +68,7 @@ class DynamicConfigSpec(Model):
 
     path: Annotated[str, Field(min_length=2, max_length=400, pattern=rf"^(/{LEVEL})+$")]
     """Path of all parameters, for example /myapp/config. It cannot be changed."""
-    region: Annotated[str | None, Field(max_length=32, pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]$")] = None
+    region: Annotated[str | None, Field(max_length=32, pattern=r"^[a-z]{2,4}(-[a-z]+)+-[0-9]$")] = None
     """AWS region; if absent, the region of the operator. It cannot be changed."""
     suspend: bool = False
     """Observe and report, but write nothing to AWS."""

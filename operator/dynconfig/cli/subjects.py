@@ -46,12 +46,12 @@ class Subjects:
             return
         # The client of the cluster takes long to import.
         from dynconfig import cluster
-        from dynconfig.kube.answers import ApiUnavailable, NoCluster
+        from dynconfig.kube.answers import ApiRefused, ApiUnavailable, NoCluster
 
         try:
             with cluster.reading() as reader:
                 yield cluster.asked(reader, self.settings)
-        except (ApiUnavailable, NoCluster) as error:
+        except (ApiRefused, ApiUnavailable, NoCluster) as error:
             raise Failed(f"{error}; {_WITHOUT_CLUSTER}") from None
 
 

@@ -23,11 +23,12 @@ from dynconfig.kube.answers import (
     NoCluster,
     WatchExpired,
     config,
+    document,
     object_path,
     refuse,
     sources_path,
     unavailable,
-    watched,
+    watched_line,
 )
 
 __all__ = ["ApiConflict", "ApiRefused", "ApiUnavailable", "Document", "Kube", "NoCluster", "WatchExpired"]
@@ -133,7 +134,7 @@ class Kube:
                 if response.status >= 400:
                     refuse(response.status, await response.read())
                 async for line in lines(response.content):
-                    event, changed = watched(json.loads(line))
+                    event, changed = watched_line(line.decode())
                     yield event, changed["metadata"]
         except (aiohttp.ClientError, TimeoutError) as error:
             raise unavailable(error) from None
@@ -164,10 +165,7 @@ class Kube:
                 content = await response.read()
         except (aiohttp.ClientError, TimeoutError) as error:
             raise unavailable(error) from None
-        if response.status >= 400:
-            refuse(response.status, content)
-        document: Document = json.loads(content)
-        return document
+        return document(response.status, content)
 
     async def _request(
         self,

@@ -17,6 +17,7 @@ log = logging.getLogger(__name__)
 WORTHWHILE_SECONDS = 1.0
 FIRST_PAUSE = 2.0
 LONGEST_PAUSE = 60.0
+FORBIDDEN = 403
 
 Sleep = Callable[[float], Awaitable[None]]
 
@@ -107,12 +108,12 @@ async def watch(
             version = await _follow(kube, references, kind, namespace, version)
         except WatchExpired:
             version = ""
-        except ApiUnavailable as error:
+        except (ApiUnavailable, ApiRefused) as error:
+            if isinstance(error, ApiRefused) and error.status == FORBIDDEN:
+                log.warning("%ss cannot be watched, so their changes are seen at the resync only: %s", kind, error)
+                return
             log.warning("Watching of %ss is interrupted: %s", kind, error)
             version, is_failed = "", True
-        except ApiRefused as error:
-            log.warning("%ss cannot be watched, so their changes are seen at the resync only: %s", kind, error)
-            return
         await sleep(pauses.after(loop.time() - began, is_failed=is_failed))
 
 

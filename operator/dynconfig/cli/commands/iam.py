@@ -18,7 +18,7 @@ from dynconfig.settings import POLICY_ARN
 # https://docs.aws.amazon.com/kms/latest/developerguide/alias-authorization.html
 _FORMS = {
     "--account": (r"[0-9]{12}", "123456789012"),
-    "--region": (r"[a-z]{2}(-[a-z]+)+-[0-9]", "eu-west-1"),
+    "--region": (r"[a-z]{2,4}(-[a-z]+)+-[0-9]", "eu-west-1"),
     "--key": (r"arn:aws[a-z-]*:kms:[^:]+:[^:]+:key/\S+", "arn:aws:kms:eu-west-1:123456789012:key/…"),
     "--layer": (r"arn:aws[a-z-]*:lambda:[^:]+:[^:]+:layer:\S+", "arn:aws:lambda:eu-west-1:123456789012:layer:own:3"),
     "--boundary": (POLICY_ARN, "arn:aws:iam::123456789012:policy/boundary"),
