@@ -1,5 +1,6 @@
 """The walk itself: what is written and in which order, what stops it, and that it always ends where it should."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -55,6 +56,14 @@ def test_the_first_of_two_claimants_keeps_it_and_is_named() -> None:
     assert isinstance(outcome.error, NotOwned)
     assert "belongs to shop/rival" in str(outcome.error)
     assert toy.values["/app/b"] == "2"
+
+
+def test_an_object_of_the_same_name_in_another_cluster_is_told_apart() -> None:
+    toy = Toy()
+    toy.engine().run(declared(VALUES, owner=replace(OWNER, cluster="blue", uid="uid-9")))
+    outcome = toy.engine().run(declared(VALUES))
+    assert isinstance(outcome.error, NotOwned)
+    assert "thing /app/a belongs to shop/myapp in cluster blue; rename it or delete the other" in str(outcome.error)
 
 
 def test_what_cannot_be_stops_everything_before_the_first_write() -> None:

@@ -75,10 +75,15 @@ def test_a_deletion_takes_what_is_ours_and_leaves_what_is_not() -> None:
     toy = applied({"a": "1"})
     toy.by_hand("/app/b", owner=RIVAL.tag)
     toy.by_hand("/app/c", owner="")
-    declaration = goodbye({"a": "1", "b": "2", "c": "3"})
+    toy.by_hand("/app/d", owner=replace(OWNER, cluster="blue").tag)
+    declaration = goodbye({"a": "1", "b": "2", "c": "3", "d": "4"})
     found = told(declaration, toy.engine().plan(declaration), seen(toy), None)
     assert found.goes == ("Thing /app/a",)
-    assert found.stays == (("Thing /app/b", "it belongs to shop/rival"), ("Thing /app/c", "it has no owner"))
+    assert found.stays == (
+        ("Thing /app/b", "it belongs to shop/rival"),
+        ("Thing /app/c", "it has no owner"),
+        ("Thing /app/d", "it belongs to shop/myapp in cluster blue"),
+    )
     assert found.blocks == ()
 
 

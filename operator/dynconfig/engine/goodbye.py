@@ -41,8 +41,8 @@ def _of_others(declaration: Declaration, seen: Sequence[Resource]) -> Iterator[t
     for resource in seen:
         if resource.owner != declaration.owner.tag:
             owner = Owner.parse(resource.owner)
-            whose = f"belongs to {owner.title if owner else resource.owner}" if resource.owner else "has no owner"
-            yield resource.title, f"it {whose}"
+            title = owner.title_beside(declaration.owner) if owner else resource.owner
+            yield resource.title, f"it belongs to {title}" if title else "it has no owner"
 
 
 def _blocks(declaration: Declaration, plan: Plan) -> Iterator[str]:

@@ -230,7 +230,10 @@ def _put(declaration: Declaration, desired: Resource, observed: Resource | None)
         return Create(desired)
     because = differences(desired, observed)
     if observed.owner != declaration.owner.tag:
-        because = (Difference("owner", declaration.owner.title, _owner_title(observed) or "nobody"), *because)
+        because = (
+            Difference("owner", declaration.owner.title, _owner_title(observed, declaration) or "nobody"),
+            *because,
+        )
     return Update(observed, desired, because) if because else None
 
 
@@ -250,16 +253,16 @@ def _refusal(declaration: Declaration, observed: Resource) -> str | None:
     where = f"{observed.declared_in}: " if observed.declared_in else ""
     title = where + observed.title[0].lower() + observed.title[1:]
     if not free:
-        return f"{title} belongs to {_owner_title(observed)}; rename it or delete the other"
+        return f"{title} belongs to {_owner_title(observed, declaration)}; rename it or delete the other"
     if declaration.adoption_policy is AdoptionPolicy.IF_UNOWNED:
         return None
     whose = f"was left by an earlier {owner.title}" if owner else "has no owner"
     return f"{title} exists already and {whose}; set adoptionPolicy: IfUnowned to take it over, or rename it"
 
 
-def _owner_title(observed: Resource) -> str:
+def _owner_title(observed: Resource, declaration: Declaration) -> str:
     owner = Owner.parse(observed.owner)
-    return owner.title if owner else observed.owner
+    return owner.title_beside(declaration.owner) if owner else observed.owner
 
 
 def _check_possible(kind: AnyKind, desired: Sequence[Resource], existing: Mapping[str, Resource]) -> None:

@@ -34,6 +34,10 @@ class Owner:
         """The owner as a message names it."""
         return f"{self.namespace}/{self.name}"
 
+    def title_beside(self, other: "Owner") -> str:
+        """The owner as a message about `other` names it: with its cluster, where that is known to be another."""
+        return self.title if other.cluster in ("", self.cluster) else f"{self.title} in cluster {self.cluster}"
+
     def is_predecessor_of(self, other: "Owner") -> bool:
         """Whether this was an object of the same name that no longer exists, since `other` stands in its place."""
         return self != other and (self.cluster, self.namespace, self.name) == (
