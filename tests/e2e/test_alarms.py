@@ -129,18 +129,18 @@ def test_an_alarm_that_somebody_deleted_comes_back_and_a_state_disturbs_nobody(w
     cloudwatch = world.stage.aws("cloudwatch")
     world.declare("back", world.spec(alarms=OWN))
     world.wait_ready("back")
-    name = f"dynconfig-{world.namespace}-back/Backlog"
+    name = f"dynconfig-{world.namespace}_back/Backlog"
     cloudwatch.set_alarm_state(AlarmName=name, StateValue="ALARM", StateReason="a test")
     world.look_now("back")
     assert world.condition("back")[0] == "True"
-    cloudwatch.delete_alarms(AlarmNames=[f"dynconfig-{world.namespace}-back/unhealthy"])
+    cloudwatch.delete_alarms(AlarmNames=[f"dynconfig-{world.namespace}_back/unhealthy"])
     cloudwatch.delete_alarms(AlarmNames=[name])
     world.look_now("back")
     world.wait("it is back", lambda: bool(cloudwatch.describe_alarms(AlarmNames=[name])["MetricAlarms"]))
 
 
 def test_an_alarm_tells_of_drift_and_of_its_end(world: World) -> None:
-    name = f"dynconfig-{world.namespace}-told/Drift"
+    name = f"dynconfig-{world.namespace}_told/Drift"
     asked = {"defaults": False, "drift": True, "notify": [TOPIC]}
     world.declare("told", world.spec({"name": "a", "value": "1"}, alarms=asked, driftPolicy="Report"))
     world.wait_ready("told")

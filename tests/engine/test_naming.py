@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 from botocore.session import get_session
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from dynconfig.engine.arns import DOMAINS, Arns, partition
 from dynconfig.engine.naming import LONGEST, Names, fitting
@@ -31,6 +33,38 @@ def test_names_begin_with_dynconfig_namespace_and_name() -> None:
         "alarms": "dynconfig-shop-myapp/",
         "dashboard": "dynconfig-shop-myapp-eu-west-1",
     }
+
+
+@pytest.mark.parametrize(
+    ("namespace", "name", "function"),
+    [
+        ("shop", "my-app", "dynconfig-shop-my-app"),
+        ("team-a", "myapp", "dynconfig-team-a_myapp"),
+        ("team-a", "my-app", "dynconfig-team-a_my-app"),
+    ],
+)
+def test_a_namespace_with_a_dash_is_parted_from_the_name_by_an_underscore(
+    namespace: str, name: str, function: str
+) -> None:
+    assert all_names(Owner("cluster", namespace, name, "uid-1"))["function"] == function
+
+
+LABELS = st.from_regex(r"[ab1]([-ab1]{0,6}[ab1])?", fullmatch=True)
+OBJECTS = st.tuples(LABELS, st.from_regex(r"[ab1]([-ab1.]{0,6}[ab1])?", fullmatch=True))
+
+
+@given(OBJECTS, OBJECTS)
+@example(("a-b", "c"), ("a", "b-c"))
+def test_two_objects_never_have_a_name_in_common(one: tuple[str, str], other: tuple[str, str]) -> None:
+    mine, theirs = (all_names(Owner("cluster", *parts, "uid")) for parts in (one, other))
+    assert one == other or not any(mine[field] == theirs[field] for field in mine)
+
+
+def test_no_object_can_be_called_so_that_it_meets_a_name_that_was_made_legal() -> None:
+    made = all_names(Owner("cluster", "a", "b.c", "uid"))["function"]
+    digest = made[-8:]
+    rivals = [("a", f"b-c-{digest}"), ("a-b-c", digest), ("a-b", f"c-{digest}"), ("a", f"b-c--{digest}")]
+    assert made not in [all_names(Owner("cluster", *rival, "uid"))["function"] for rival in rivals]
 
 
 def test_given_names_are_taken_and_the_others_follow_from_that_of_the_function() -> None:

@@ -108,7 +108,7 @@ class Workshop:
     @property
     def name(self) -> str:
         """What the names of all that this test makes begin with, where the spec names nothing."""
-        return f"dynconfig-ns-{self.number}-myapp"
+        return f"dynconfig-ns-{self.number}_myapp"
 
     def kinds(self, *values: type[Resource], settings: Settings | None = None) -> tuple[AnyKind, ...]:
         """The wired kinds of these values or all, in their order, as after a restart: they have seen nothing yet."""

@@ -95,7 +95,7 @@ class FunctionSpec(Model):
     """The function that reads the configuration."""
 
     name: Annotated[str | None, Field(min_length=1, max_length=64, pattern=FUNCTION_NAME)] = None
-    """Name in AWS; if absent, dynconfig-NAMESPACE-NAME. Needed for mode Attach."""
+    """Name in AWS; if absent, dynconfig-NAMESPACE-NAME, with _ before NAME where NAMESPACE has a dash. Needed for mode Attach."""
     mode: Mode = Mode.MANAGED
     """Managed: made and kept by the operator. Attach: an existing function gets layer, environment and the right to read."""
     role_name: Annotated[str | None, Field(min_length=1, max_length=64, pattern=ROLE_NAME)] = None

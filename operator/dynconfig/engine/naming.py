@@ -28,7 +28,7 @@ class Names:
     @classmethod
     def of(cls, owner: Owner, region: str, function: str | None, role: str | None) -> "Names":
         """The names for an owner; those of function and role where they are given."""
-        own = function or fitting(f"{PREFIX}{owner.namespace}-{owner.name}")
+        own = function or _default(owner)
         watched = own if own.startswith(PREFIX) else f"{PREFIX}{own}"
         return cls(
             function=own,
@@ -51,10 +51,17 @@ class Names:
         return f"{self.alarms}{name}"
 
 
-def fitting(name: str, *, caseless: bool = False) -> str:
+def _default(owner: Owner) -> str:
+    # Either name may hold dashes, and neither an underscore: a-b and c must not be called as a and b-c are, and no object
+    # can be called so that it meets the name that was made legal or short for another.
+    between = "_" if "-" in owner.namespace else "-"
+    return fitting(f"{PREFIX}{owner.namespace}{between}{owner.name}", before_digest="__")
+
+
+def fitting(name: str, *, caseless: bool = False, before_digest: str = "-") -> str:
     """The name itself where AWS takes it; else a legal and shorter one that is as unique, perhaps also without case."""
     legal = re.sub(r"[^a-zA-Z0-9_-]", "-", name)
     if legal == name and len(name) <= LONGEST and not (caseless and name != name.lower()):
         return name
-    digest = hashlib.sha256(name.encode()).hexdigest()[:8]
-    return f"{legal[: LONGEST - 9]}-{digest}"
+    ending = before_digest + hashlib.sha256(name.encode()).hexdigest()[:8]
+    return legal[: LONGEST - len(ending)] + ending
