@@ -90,6 +90,18 @@ REFUSED: list[tuple[str, dict[str, Any], str, str]] = [
         "spec.parameters",
         "more than 49 tags",
     ),
+    (
+        "variable of Lambda's own",
+        {"function": {"environment": {"AWS_REGION": "x"}}},
+        "spec.function.environment",
+        "which are reserved",
+    ),
+    (
+        "handler as a variable",
+        {"function": {"environment": {"_HANDLER": "x"}}},
+        "spec.function.environment",
+        "begin with a letter",
+    ),
     ("unknown type", {"parameters": [{**ONE, "type": "Text"}]}, "spec.parameters[0].type", "SecureString"),
     (
         "bounds of a string",
