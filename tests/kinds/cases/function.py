@@ -9,7 +9,7 @@ from tests.kinds.workshop import Workshop
 from dynconfig.kinds.function_value import Function
 from dynconfig.kinds.parameter_value import Parameter
 
-SCHEMA = {"type": "string", "pattern": "^[a-z]+$", "maxLength": 64}
+SCHEMA = {"type": "string", "minLength": 1, "maxLength": 64}
 
 
 def spec(value: str = "1", tags: Any = None, **function: Any) -> Spec:
@@ -23,7 +23,7 @@ def spec(value: str = "1", tags: Any = None, **function: Any) -> Spec:
 
 def many() -> Spec:
     """So many that they do not fit the environment and go into the package."""
-    listed = [{"name": f"p/{number:03}", "value": "x", "schema": SCHEMA} for number in range(60)]
+    listed = [{"name": f"p/{number:03}", "value": "x", "schema": SCHEMA} for number in range(100)]
     return {**spec(), "parameters": listed}
 
 
