@@ -48,6 +48,17 @@ def sound(world: World, name: str, state: str = "ALARM") -> None:
     world.stage.aws("cloudwatch").set_alarm_state(AlarmName=name, StateValue=state, StateReason="a test")
 
 
+def rolled_back(world: World) -> tuple[Reader, str]:
+    """A reader whose last change was undone, and the alarm that still fires."""
+    reader = declared(world)
+    alarm = alarm_of(world, reader)
+    reader.set_timeout("999")
+    world.wait_reason(reader.name, "Baking", "Unknown")
+    sound(world, alarm)
+    world.wait_reason(reader.name, "RolledBack")
+    return reader, alarm
+
+
 def test_a_change_bakes_and_an_alarm_puts_the_stable_values_back_within_seconds(world: World) -> None:
     reader = declared(world)
     alarm = alarm_of(world, reader)
@@ -79,12 +90,7 @@ def test_a_change_bakes_and_an_alarm_puts_the_stable_values_back_within_seconds(
 def test_what_was_undone_stays_undone_after_a_restart_and_another_value_is_tried_when_the_alarm_is_ok(
     world: World,
 ) -> None:
-    reader = declared(world)
-    alarm = alarm_of(world, reader)
-    reader.set_timeout("999")
-    world.wait_reason(reader.name, "Baking", "Unknown")
-    sound(world, alarm)
-    world.wait_reason(reader.name, "RolledBack")
+    reader, alarm = rolled_back(world)
     sound(world, alarm, "OK")
     world.stage.operator.signal("operator", signal.SIGKILL)
     world.stage.operator.restart("operator")
@@ -110,11 +116,6 @@ def test_an_alarm_that_fires_already_holds_a_change_back_unless_it_is_forced(wor
 
 
 def test_a_generation_that_was_undone_is_taken_at_once_when_it_is_forced(world: World) -> None:
-    reader = declared(world)
-    alarm = alarm_of(world, reader)
-    reader.set_timeout("999")
-    world.wait_reason(reader.name, "Baking", "Unknown")
-    sound(world, alarm)
-    world.wait_reason(reader.name, "RolledBack")
+    reader, _alarm = rolled_back(world)
     world.annotate(reader.name, "force-generation", str(world.get(reader.name)["metadata"]["generation"]))
     world.wait("it is written all the same", lambda: world.value("api/timeout") == "999", 10)

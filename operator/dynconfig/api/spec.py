@@ -14,6 +14,9 @@ from dynconfig.api.parameter import LEVEL, MAX_LEVELS, MAX_PARAMETERS, Parameter
 from dynconfig.api.rollout import RolloutSpec
 from dynconfig.api.tags import LEGAL_TAG_KEYS, MAX_TAGS_TOGETHER, NO_RESERVED_TAGS, Tags
 
+# The parts of the world are two letters, and four of the sovereign cloud.
+REGION = r"[a-z]{2,4}(-[a-z]+)+-[0-9]"
+
 
 class DriftPolicy(StrEnum):
     """What to do about a change that was made in AWS."""
@@ -68,7 +71,7 @@ class DynamicConfigSpec(Model):
 
     path: Annotated[str, Field(min_length=2, max_length=400, pattern=rf"^(/{LEVEL})+$")]
     """Path of all parameters, for example /myapp/config. It cannot be changed."""
-    region: Annotated[str | None, Field(max_length=32, pattern=r"^[a-z]{2,4}(-[a-z]+)+-[0-9]$")] = None
+    region: Annotated[str | None, Field(max_length=32, pattern=f"^{REGION}$")] = None
     """AWS region; if absent, the region of the operator. It cannot be changed."""
     suspend: bool = False
     """Observe and report, but write nothing to AWS."""

@@ -10,15 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from dynconfig.api.names import OWNER_TAG
 from dynconfig.engine.errors import AlreadyExists, Conflict, NotPossible, VersionLimit
+from dynconfig.engine.rollback import REJECTED, STABLE
 from dynconfig.engine.signals import DELETE, PUT
 from dynconfig.kinds.parameter_value import Parameter, all_tags, as_version, keeping_ignored, request, written
 
 if TYPE_CHECKING:
     from mypy_boto3_ssm.client import SSMClient
     from mypy_boto3_ssm.type_defs import TagTypeDef
-
-STABLE_LABEL = "stable"
-REJECTED_LABEL = "rejected-"
 
 Writing = Callable[[str, Sequence[str]], AbstractContextManager[None]]
 """Told of each write while it is made: PUT or DELETE, and the names."""
@@ -88,7 +86,7 @@ class ParameterWrites:
         pages = self._ssm.get_paginator("get_parameter_history").paginate(Name=name, WithDecryption=False)
         oldest = min((item for page in pages for item in page["Parameters"]), key=lambda item: item["Version"])
         labels = oldest.get("Labels", [])
-        ours = [label for label in labels if label == STABLE_LABEL or label.startswith(REJECTED_LABEL)]
+        ours = [label for label in labels if label == STABLE or label.startswith(REJECTED)]
         foreign = sorted(set(labels) - set(ours))
         if foreign:
             raise NotPossible(

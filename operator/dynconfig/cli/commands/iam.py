@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from dynconfig.api.spec import REGION
 from dynconfig.aws import permissions
 from dynconfig.cli.failures import Failed
 from dynconfig.cli.options import tidy_path
@@ -18,7 +19,7 @@ from dynconfig.settings import POLICY_ARN
 # https://docs.aws.amazon.com/kms/latest/developerguide/alias-authorization.html
 _FORMS = {
     "--account": (r"[0-9]{12}", "123456789012"),
-    "--region": (r"[a-z]{2,4}(-[a-z]+)+-[0-9]", "eu-west-1"),
+    "--region": (REGION, "eu-west-1"),
     "--key": (r"arn:aws[a-z-]*:kms:[^:]+:[^:]+:key/\S+", "arn:aws:kms:eu-west-1:123456789012:key/…"),
     "--layer": (r"arn:aws[a-z-]*:lambda:[^:]+:[^:]+:layer:\S+", "arn:aws:lambda:eu-west-1:123456789012:layer:own:3"),
     "--boundary": (POLICY_ARN, "arn:aws:iam::123456789012:policy/boundary"),
