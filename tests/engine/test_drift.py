@@ -27,7 +27,7 @@ def drifted(*steps: tuple[Resource, Resource], heard: dict[str, str] | None = No
         Step(Toy(), Update(observed, desired, (Difference("level", "1", "2"),))) for observed, desired in steps
     )
     declaration = replace(declared({}), heard=heard or {})
-    return Outcome(declaration, Plan(found), drift=found, was_observed=True, is_held=True)
+    return Outcome(declaration, Plan(found), drift=found, was_observed=True)
 
 
 def sirens(count: int) -> list[tuple[Resource, Resource]]:

@@ -22,14 +22,17 @@ class Outcome:
     drift: tuple[Step, ...] = ()
     owned: tuple[Resource, ...] = ()
     error: DynConfigError | None = None
-    is_held: bool = False
-    """The plan is the answer, since the object is suspended."""
     was_observed: bool = False
     """AWS was looked at, so that `plan` and `owned` are true."""
     judgement: Judgement = PROVED
     """How the newest change is doing."""
     again: float | None = None
     """In how many seconds the change should be looked at again."""
+
+    @property
+    def is_held(self) -> bool:
+        """Whether the plan is the answer, since the object is suspended."""
+        return self.declaration.suspended
 
     @property
     def remaining(self) -> tuple[Step, ...]:

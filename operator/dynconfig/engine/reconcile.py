@@ -107,7 +107,7 @@ class Engine:
         drift = plan.reported or tuple(step for step in plan.steps if drifted(step, steered))
         outcome = Outcome(steered, plan, drift=drift, owned=plan.owned, was_observed=True, judgement=judgement)
         if declaration.suspended:
-            return replace(outcome, is_held=True)
+            return outcome
         if judgement.stage is Stage.FAILED:
             return self._undo(outcome, declaration, keep_going, now)
         try:

@@ -7,7 +7,7 @@ from typing import Any, Self
 
 import aiohttp
 import httpx2
-from lightkube.config.client_adapter import user_auth, verify_cluster
+from lightkube.config.client_adapter import verify_cluster
 from lightkube.config.kubeconfig import SingleConfig
 from lightkube.config.models import User
 from lightkube.core.exceptions import ConfigError
@@ -30,6 +30,7 @@ from dynconfig.kube.answers import (
     unavailable,
     watched_line,
 )
+from dynconfig.kube.plugin import authentication
 
 __all__ = ["ApiConflict", "ApiRefused", "ApiUnavailable", "Document", "Kube", "NoCluster", "WatchExpired"]
 
@@ -66,9 +67,9 @@ class Kube:
         if self._authorization is None:
             try:
                 self._authorization = await asyncio.to_thread(_authorization, self._user)
-            except (ConfigError, OSError, ValueError, KeyError, TypeError) as error:
+            except (ConfigError, OSError, NoCluster, ApiUnavailable) as error:
                 # A plugin that fails, or answers with something else; a file that is not there. They may be there later.
-                raise ApiUnavailable(f"no credentials for the Kubernetes API server: {error!r}") from None
+                raise ApiUnavailable(f"no credentials for the Kubernetes API server: {error}") from None
         return self._authorization
 
     async def cluster_id(self) -> str:
@@ -208,7 +209,7 @@ async def lines(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
 
 def _authorization(user: User) -> str | None:
     """The header that lightkube's way of authentication would send."""
-    auth = user_auth(user)
+    auth = authentication(user)
     request = httpx2.Request("GET", "https://kubernetes")
     if auth is not None:
         next(auth.sync_auth_flow(request))
