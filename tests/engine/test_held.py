@@ -59,6 +59,13 @@ def test_an_edit_of_what_was_reported_is_carried_out() -> None:
     assert "drift" not in status_of(outcome, status)
 
 
+def test_an_edit_at_the_end_of_a_long_text_is_carried_out() -> None:
+    long = "x" * 200
+    toy, status = meddled({"a": f"{long}1"}, "a")
+    toy.engine().run(declared({"a": f"{long}2"}, **REPORT, status=status, generation=2))
+    assert toy.values["/app/a"] == f"{long}2"
+
+
 def test_what_is_missing_and_was_reported_stays_so_with_an_edit_of_something_else() -> None:
     toy, status = meddled({"a": "1", "b": "1"})
     toy.store.pop("/app/a")

@@ -14,6 +14,7 @@ from dynconfig.engine.secret import MASK, Secret
 AnyKind = Kind[Any]
 
 SHOWN_LENGTH = 120
+MORE = "…"
 # A handful of deletions is an edit; most of the configuration at once is more likely a mistake.
 SAFE_DELETIONS = 10
 SAFE_DELETED_SHARE = 0.5
@@ -154,7 +155,7 @@ def shown(value: object) -> str:
         text = ", ".join(inner if isinstance(inner, str) else "=".join(inner) for inner in value)
     else:
         text = "" if value is None else str(value)
-    return text if len(text) <= SHOWN_LENGTH else f"{text[: SHOWN_LENGTH - 1]}…"
+    return text if len(text) <= SHOWN_LENGTH else f"{text[: SHOWN_LENGTH - 1]}{MORE}"
 
 
 def changes(
