@@ -4,8 +4,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from pydantic import Field
 
 from dynconfig.api import crd
+from dynconfig.api.model import Model
 from dynconfig.api.spec import DynamicConfigSpec
 
 Schema = dict[str, Any]
@@ -42,17 +44,37 @@ def test_every_list_map_and_text_is_bounded(path: str, schema: Schema) -> None:
         assert "maxLength" in schema or "enum" in schema
 
 
-def test_nothing_that_a_structural_schema_forbids_is_left() -> None:
-    def walk(node: object) -> Iterator[str]:
-        if isinstance(node, dict):
-            yield from node
-            for inner in node.values():
-                yield from walk(inner)
-        elif isinstance(node, list):
-            for inner in node:
-                yield from walk(inner)
+def walk(node: object, path: str = "") -> Iterator[tuple[str, object]]:
+    """Every node of a document with its path."""
+    yield path, node
+    parts = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
+    for key, inner in parts:
+        yield from walk(inner, f"{path}.{key}")
 
-    keys = set(walk(ROOT))
+
+def test_nothing_in_the_definition_is_null() -> None:
+    # Also in what is written to the file: every way of installing it, but the first `kubectl apply`, refuses a null default.
+    assert [path for path, node in walk(crd.definition()) if node is None] == []
+
+
+class _Inner(Model):
+    absent: str | None = None
+    given: int = 1
+
+
+class _Outer(Model):
+    one: _Inner = Field(default_factory=_Inner)
+    several: tuple[_Inner, ...] = (_Inner(),)
+
+
+def test_a_default_that_is_a_model_leaves_absent_fields_out() -> None:
+    found = crd._structural(_Outer)["properties"]
+    assert found["one"]["default"] == {"given": 1}
+    assert found["several"]["default"] == [{"given": 1}]
+
+
+def test_nothing_that_a_structural_schema_forbids_is_left() -> None:
+    keys = {path.rpartition(".")[2] for path, _ in walk(ROOT)}
     assert not keys & {"$ref", "$defs", "anyOf", "oneOf", "const", "title", "propertyNames"}
 
 

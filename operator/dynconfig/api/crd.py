@@ -100,9 +100,10 @@ def _plain(schema: Schema, definitions: Schema) -> Schema:
         (only,) = (option for option in schema["anyOf"] if option != {"type": "null"})
         rest = {key: value for key, value in schema.items() if key != "anyOf"}
         return _plain({**only, **rest}, definitions)
+    default = _without_nulls(schema.get("default", 0))
     # A default that says nothing would only fill every object with empty fields.
-    dropped = {"title", "default"} if schema.get("default", 0) in (None, "", [], {}) else {"title"}
-    result = {key: value for key, value in schema.items() if key not in dropped}
+    dropped = {"title", "default"} if default in (None, "", [], {}) else {"title"}
+    result = {key: default if key == "default" else value for key, value in schema.items() if key not in dropped}
     # A structural schema knows no closed objects; unknown fields are pruned, or refused by `kubectl --validate=strict`.
     if result.get("additionalProperties") is False:
         del result["additionalProperties"]
@@ -110,6 +111,18 @@ def _plain(schema: Schema, definitions: Schema) -> Schema:
     if "const" in result:
         result["enum"] = [result.pop("const")]
     return _nested(result, definitions)
+
+
+def _without_nulls(default: Any) -> Any:
+    """The default without fields that are null: a field that is not nullable cannot have that default.
+
+    https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/#defaulting-and-nullable
+    """
+    if isinstance(default, dict):
+        return {key: _without_nulls(inner) for key, inner in default.items() if inner is not None}
+    if isinstance(default, list):
+        return [_without_nulls(inner) for inner in default if inner is not None]
+    return default
 
 
 def _nested(schema: Schema, definitions: Schema) -> Schema:
