@@ -39,7 +39,7 @@ def test_deleting_most_of_a_configuration_wants_approval(world: World) -> None:
     world.wait_ready("emptied")
     world.edit("emptied", {"spec": {"parameters": parameters[:2]}})
     message = world.wait_reason("emptied", "UnsafePlan")
-    assert "12 of 14 resources would be deleted" in message
+    assert "12 of 14 parameters would be deleted" in message
     assert len(world.names()) == 14
     world.annotate("emptied", "approve-generation", str(world.get("emptied")["metadata"]["generation"]))
     world.wait_ready("emptied")

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.engine.parts import RED, Room
 from tests.engine.toy import OWNER, RIVAL, Toy, declared, goodbye
 
 from dynconfig.engine import report
@@ -98,8 +99,20 @@ def test_deletions_go_in_one_call_to_the_kind() -> None:
     assert toy.store == {}
 
 
-@pytest.mark.parametrize(("total", "kept", "is_stopped"), [(20, 10, False), (22, 10, True), (30, 15, False)])
-def test_most_of_the_configuration_goes_only_with_approval(total: int, kept: int, is_stopped: bool) -> None:
+@pytest.mark.parametrize(
+    ("total", "kept", "is_stopped"),
+    [
+        (20, 10, False),
+        (22, 10, True),
+        (11, 1, True),
+        (5, 1, True),
+        (4, 1, True),
+        (3, 0, True),
+        (6, 3, False),
+        (2, 0, False),
+    ],
+)
+def test_most_of_the_parameters_are_deleted_only_with_approval(total: int, kept: int, is_stopped: bool) -> None:
     toy = Toy()
     toy.engine().run(declared(many(total)))
     outcome = toy.engine().run(declared(many(kept), generation=2))
@@ -107,6 +120,23 @@ def test_most_of_the_configuration_goes_only_with_approval(total: int, kept: int
     assert len(toy.store) == (total if is_stopped else kept)
     approval = {"dynconfig.dev/approve-generation": "2"}
     assert toy.engine().run(declared(many(kept), generation=2, annotations=approval)).is_complete
+
+
+def test_the_refusal_of_a_mass_deletion_names_parameters_and_the_command() -> None:
+    toy = Toy()
+    toy.engine().run(declared(many(8)))
+    message = str(toy.engine().run(declared(many(1), generation=2)).error)
+    assert "7 of 8 parameters would be deleted" in message
+    assert "/app/p01, /app/p02, /app/p03, /app/p04, /app/p05 and 2 more" in message
+    assert "kubectl -n shop annotate dcfg myapp --overwrite dynconfig.dev/approve-generation=2" in message
+
+
+def test_other_resources_do_not_count_beside_parameters() -> None:
+    room = Room()
+    assert room.engine().run(declared(many(5), **RED)).is_complete
+    # Three of five parameters are most of them, though not of the seven resources.
+    assert isinstance(room.engine().run(declared(many(2), generation=2, **RED)).error, UnsafePlan)
+    assert len(room.toy.store) == 5
 
 
 def test_an_approval_of_another_generation_counts_for_nothing() -> None:
@@ -222,18 +252,19 @@ def test_a_kill_after_any_write_converges(
     before: dict[str, str], after: dict[str, str], survived: int, meddled: dict[str, str]
 ) -> None:
     """From any state, through a kill at any write and a stranger's hand on what is ours, to what is declared."""
-    toy = Toy()
+    toy, approval = Toy(), {"dynconfig.dev/approve-generation": "2"}
     status = status_of(toy.engine().run(declared(before)))
     toy.writes_left = survived
     try:
-        toy.engine().run(declared(after, generation=2, status=status))
+        toy.engine().run(declared(after, generation=2, status=status, annotations=approval))
     except KeyboardInterrupt:
         status = {**status, "observedGeneration": 1}
     toy.writes_left = None
     for name, value in meddled.items():
         if f"/app/{name}" in toy.store:
             toy.by_hand(f"/app/{name}", value)
-    assert toy.engine().run(declared(after, generation=2, status=status)).is_complete
+    approval = {"dynconfig.dev/approve-generation": "2"}
+    assert toy.engine().run(declared(after, generation=2, status=status, annotations=approval)).is_complete
     assert toy.values == {f"/app/{name}": value for name, value in after.items()}
 
 

@@ -181,6 +181,19 @@ def test_what_might_be_somebody_elses_is_not_deleted_by_a_rollback() -> None:
     assert stage.shown == {**OLD, "c": "2"}
 
 
+def test_a_rollback_puts_values_back_and_deletes_most_of_the_parameters_only_with_approval() -> None:
+    stage = stable()
+    stage.edit(a="2", b="1", c="1", d="1", e="1")
+    stage.settle(CHANGE)
+    stage.bell.since = CHANGE + 5
+    stage.settle(CHANGE + 6)
+    assert stage.shown == {**OLD, "c": "1", "d": "1", "e": "1"}
+    assert stage.ready == ("False", "RolledBack")
+    stage.about["annotations"] = {"dynconfig.dev/approve-generation": "2"}
+    stage.settle(CHANGE + 7)
+    assert stage.shown == OLD
+
+
 def test_a_deletion_waits_for_the_end_of_the_bake_time() -> None:
     stage = stable()
     stage.edit(a="1")

@@ -7,6 +7,7 @@ from tests.kinds.cases.all import CASES
 from tests.kinds.cases.case import Case, apply, writes
 from tests.kinds.workshop import Workshop
 
+from dynconfig.api import names
 from dynconfig.engine.errors import NotOwned
 from dynconfig.engine.plan import Delete, Release
 from dynconfig.engine.reconcile import Engine
@@ -63,7 +64,8 @@ def test_what_is_no_longer_declared_goes_while_the_object_stays(workshop: Worksh
     case.neighbour(workshop)
     before = case.listed(workshop)
     status = workshop.status(apply(workshop, case, case.base))
-    apply(workshop, case, {}, generation=2, status=status)
+    approved = {"annotations": {names.APPROVE_GENERATION: "2"}}
+    apply(workshop, case, {}, generation=2, status=status, metadata=approved)
     assert case.listed(workshop) == before
 
 

@@ -15,9 +15,10 @@ AnyKind = Kind[Any]
 
 SHOWN_LENGTH = 120
 MORE = "…"
-# A handful of deletions is an edit; most of the configuration at once is more likely a mistake.
-SAFE_DELETIONS = 10
+# One or two deletions are an edit; most of the configuration at once is more likely a mistake.
+FEWEST_UNSAFE_DELETIONS = 3
 SAFE_DELETED_SHARE = 0.5
+NAMES_SHOWN = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,22 +175,40 @@ def changes(
 
 
 def check(plan: Plan, declaration: Declaration) -> None:
-    """Raise UnsafePlan where most of what is owned would be deleted at once without a person's approval."""
-    deletions = sum(isinstance(step.change, Delete) for step in plan.steps)
-    if (
-        declaration.deleting
-        or declaration.undone
-        or deletions <= SAFE_DELETIONS
-        or deletions <= SAFE_DELETED_SHARE * len(plan.owned)
-    ):
+    """Raise UnsafePlan if an edit would delete most of the parameters and nobody approved it.
+
+    Parameters are counted against parameters. The deletion of the object itself is no edit.
+    """
+    if is_safe(plan, declaration):
         return
-    if declaration.approved_generation == declaration.generation:
-        return
+    doomed, owner = _deleted_parameters(plan), declaration.owner
+    more = len(doomed) - NAMES_SHOWN
+    listed = ", ".join(sorted(doomed)[:NAMES_SHOWN]) + (f" and {more} more" if more > 0 else "")
     raise UnsafePlan(
-        f"{deletions} of {len(plan.owned)} resources would be deleted; nothing was changed. If this is meant, approve it: "
-        f"kubectl -n {declaration.owner.namespace} annotate dcfg {declaration.owner.name} --overwrite "
+        f"{len(doomed)} of {_count_parameters(plan)} parameters would be deleted, so nothing was changed: {listed}. Restore "
+        f"them in spec, or approve the deletion: kubectl -n {owner.namespace} annotate dcfg {owner.name} --overwrite "
         f"{names.APPROVE_GENERATION}={declaration.generation}"
     )
+
+
+def is_safe(plan: Plan, declaration: Declaration) -> bool:
+    """Whether a plan deletes no more parameters than an edit may delete, or than a person approved."""
+    count = len(_deleted_parameters(plan))
+    is_little = count < FEWEST_UNSAFE_DELETIONS or count <= SAFE_DELETED_SHARE * _count_parameters(plan)
+    return declaration.deleting or is_little or declaration.approved_generation == declaration.generation
+
+
+def _deleted_parameters(plan: Plan) -> list[str]:
+    changes = (step.change for step in plan.steps)
+    return [
+        change.observed.name
+        for change in changes
+        if isinstance(change, Delete) and isinstance(change.observed, Versioned)
+    ]
+
+
+def _count_parameters(plan: Plan) -> int:
+    return sum(isinstance(resource, Versioned) for resource in plan.owned)
 
 
 def drifted(step: Step, declaration: Declaration) -> bool:

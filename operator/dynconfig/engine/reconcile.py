@@ -23,7 +23,7 @@ from dynconfig.engine.plan import (
     drifted,
 )
 from dynconfig.engine.resource import Resource
-from dynconfig.engine.rollback import Labels, Rollbacks
+from dynconfig.engine.rollback import Labels, Rollbacks, put_off
 from dynconfig.engine.rollout import Stage
 
 LOOP_LENGTH = 3
@@ -208,7 +208,8 @@ def compared(declaration: Declaration, sights: Iterable[Sight]) -> Plan:
         parts.append(Part(sight.kind, sight.desired, owned))
         steps += changes(sight.kind, declaration, sight.desired, sight.observed)
     plan = Plan(in_order(steps), tuple(parts))
-    check(plan, declaration)
+    # What a rollback puts off is not deleted.
+    check(put_off(plan, declaration), declaration)
     return plan
 
 

@@ -12,7 +12,7 @@ from dynconfig.api.alarms import DRIFT
 from dynconfig.api.spec import AdoptionPolicy
 from dynconfig.engine.declaration import Declaration, Place
 from dynconfig.engine.errors import AlarmFiring
-from dynconfig.engine.plan import Create, Delete, Plan, Release, Step, Update, drifted
+from dynconfig.engine.plan import Create, Delete, Plan, Release, Step, Update, drifted, is_safe
 from dynconfig.engine.resource import Owner, Resource, Versioned
 from dynconfig.engine.rollout import Alarming, Evidence, Judgement, Stage, firing, judge
 from dynconfig.engine.undone import Kept, Undone, in_place_of, text_of
@@ -231,8 +231,14 @@ def _was_made_by_it(step: Step, declaration: Declaration) -> bool:
 
 
 def put_off(plan: Plan, declaration: Declaration) -> Plan:
-    """The plan without the deletions that would take what the stable revision has; where nothing was undone, the plan."""
-    return _later(plan, lambda step: not _was_made_by_it(step, declaration)) if declaration.undone else plan
+    """The plan without the deletions that would take what the stable revision has; where nothing was undone, the plan.
+
+    A rollback that would need approval for its deletions puts all of them off: the stable values come back at once.
+    """
+    if not declaration.undone:
+        return plan
+    found = _later(plan, lambda step: not _was_made_by_it(step, declaration))
+    return found if is_safe(found, declaration) else _later(plan, lambda _step: True)
 
 
 def _later(plan: Plan, waits: Callable[[Step], bool]) -> Plan:
