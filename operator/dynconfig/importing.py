@@ -59,7 +59,7 @@ def imported(found: Iterable[Parameter], about: About) -> Imported:
     reasons = [(parameter, _refusal(parameter)) for parameter in found]
     taken = [parameter for parameter, reason in reasons if reason is None]
     left_out = [(parameter.name, reason) for parameter, reason in reasons if reason is not None]
-    keys = _keys([p for p in taken if p.type == ParameterType.SECURE_STRING], about.path)
+    keys = _keys([p for p in taken if isinstance(p.value, Secret)], about.path)
     shared = _shared_tags(taken)
     spec: Document = {
         "path": about.path,
@@ -96,7 +96,7 @@ def _declared(parameter: Parameter, about: About, key: str | None, shared: Mappi
         document["value"] = parameter.value
     else:
         document["valueFrom"] = {"secretKeyRef": {"name": f"{about.name}-secrets", "key": key}}
-    if parameter.type == ParameterType.STRING_LIST:
+    if parameter.type == ParameterType.STRING_LIST or parameter.from_secret:
         document["type"] = parameter.type
     document.update(_metadata(parameter))
     tags = {name: text for name, text in parameter.tags if name not in shared}

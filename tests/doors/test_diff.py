@@ -90,6 +90,16 @@ def test_the_text_of_a_secret_is_the_same_in_a_secret_and_in_aws(scene: Scene) -
     assert scene.dynconfig("diff", "myapp.yaml", "/other").code == 0
 
 
+def test_a_path_in_aws_hides_what_an_object_took_from_a_secret(scene: Scene) -> None:
+    scene.applied(PLAIN, {"name": "open", "value": "1"})
+    scene.ssm.put_parameter(Name="/other/token", Value="other-canary", Type="String")
+    scene.ssm.put_parameter(Name="/other/open", Value="2", Type="String")
+    result = scene.dynconfig("diff", "/myapp/config", "/other")
+    assert PASSWORD not in result.text
+    assert "canary" not in result.text
+    assert "~ open: 1 → 2" in result.out
+
+
 def test_a_path_may_end_with_a_slash(scene: Scene) -> None:
     scene.applied()
     assert scene.dynconfig("diff", "/myapp/config/", "/myapp/config/@eu-west-1").code == 0

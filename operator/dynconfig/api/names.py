@@ -15,6 +15,8 @@ ABANDON = f"{GROUP}/abandon"
 FORCE_GENERATION = f"{GROUP}/force-generation"
 
 OWNER_TAG = f"{GROUP}/owner"
+# On a String or StringList whose value came from a Secret, so that no output shows it, even if no status is at hand.
+FROM_SECRET_TAG = f"{GROUP}/from-secret"
 # What an attached function remembers of its addition: whose it is, and what else has to be known to take it away again.
 ATTACHED_TAG = f"{GROUP}/attached-by"
 ATTACHED_LAYER_TAG = f"{GROUP}/attached-layer"

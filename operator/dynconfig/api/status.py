@@ -76,6 +76,8 @@ class ParameterStatus(Model):
     """SSM version."""
     last_modified: Annotated[str | None, Field(json_schema_extra={"format": "date-time"})] = None
     """When the value was last written."""
+    secret: bool | None = None
+    """True if the value is no SecureString and came from a Secret: it is masked in every output."""
 
 
 class Drift(Model):

@@ -116,14 +116,16 @@ def _of_path(word: str) -> _Reading:
     path = path.rstrip("/")
     settings = Settings.from_environment(os.environ)
     where = region or wiring.default_region(settings)
-    found = list(parameter_tree.values(wiring.session(settings).client("ssm", where), path, decrypt=True))
+    ssm = wiring.session(settings).client("ssm", where)
+    found = list(parameter_tree.values(ssm, path, decrypt=True))
     if not found:
         raise Failed(
             f"{path}: there is no parameter below it in {where}, and no such file; name the region with @REGION"
         )
     entries = {item["Name"].removeprefix(f"{path}/"): Entry(item["Type"], item["Value"]) for item in found}
-    hidden = frozenset(name for name, entry in entries.items() if entry.type == ParameterType.SECURE_STRING)
-    return _Reading(Environment(f"{path} in {where}", entries), hidden)
+    marked = {name.removeprefix(f"{path}/") for name in parameter_tree.from_secrets(ssm, path)}
+    hidden = marked | {name for name, entry in entries.items() if entry.type == ParameterType.SECURE_STRING}
+    return _Reading(Environment(f"{path} in {where}", entries), frozenset(hidden))
 
 
 def _settings(value: Any, place: str = "spec") -> Iterator[tuple[str, str]]:

@@ -61,10 +61,10 @@ def declare(
     spec = parse_spec(document)
     _check_path(spec.path, allowed_paths, owner.namespace)
     _check_region(spec, default_region, is_region, _region_of_resources(document))
-    parameters = _resolve(spec, read)
     metadata, annotations = document["metadata"], document["metadata"].get("annotations") or {}
     function, region, applied = spec.function, spec.region or default_region, applied_of(document.get("status"))
     _check_topics(spec, region)
+    parameters = _resolve(spec, read, applied.secrets if applied else frozenset())
     return Declaration(
         owner=owner,
         place=Place(region),
@@ -137,6 +137,7 @@ def applied_of(status: Mapping[str, Any] | None) -> Applied | None:
         undone_because=(status.get("rollback") or {}).get("reason", ""),
         baking_until=_moment(bake["until"]) if "until" in bake else None,
         baking_generation=bake.get("generation"),
+        secrets=frozenset(item["name"] for item in status.get("parameters") or () if item.get("secret")),
     )
 
 
@@ -167,7 +168,7 @@ def _rollout(spec: DynamicConfigSpec, metadata: Mapping[str, Any]) -> Rollout | 
     return Rollout(spec.rollout.bake_seconds, spec.rollout.rollback_on_alarm, is_forced)
 
 
-def _resolve(spec: DynamicConfigSpec, read: ReadSource) -> tuple[DeclaredParameter, ...]:
+def _resolve(spec: DynamicConfigSpec, read: ReadSource, were_secret: frozenset[str]) -> tuple[DeclaredParameter, ...]:
     """All parameters with their values; every fault of every parameter and rule is told at once."""
     known = {parameter.name: value_of(parameter, read) for parameter in spec.parameters}
     wrong = findings_of(spec, known).faults
@@ -180,13 +181,21 @@ def _resolve(spec: DynamicConfigSpec, read: ReadSource) -> tuple[DeclaredParamet
     ]
     if missing:
         raise SourceMissing(f"{_listed(missing)}; create it, or change the reference. Nothing was written")
-    return tuple(_declared(spec, parameter, known[parameter.name] or "") for parameter in spec.parameters)
+    return tuple(_declared(spec, parameter, known[parameter.name] or "", were_secret) for parameter in spec.parameters)
 
 
-def _declared(spec: DynamicConfigSpec, parameter: ParameterSpec, value: str) -> DeclaredParameter:
-    is_secret = parameter.resolved_type is ParameterType.SECURE_STRING or parameter.secret_ref is not None
+def _declared(
+    spec: DynamicConfigSpec, parameter: ParameterSpec, value: str, were_secret: frozenset[str]
+) -> DeclaredParameter:
+    name = f"{spec.path}/{parameter.name}"
+    # What is compared with the text of a Secret is masked like it: the two may be the same.
+    is_secret = (
+        parameter.resolved_type is ParameterType.SECURE_STRING
+        or parameter.secret_ref is not None
+        or name in were_secret
+    )
     return DeclaredParameter(
-        name=f"{spec.path}/{parameter.name}",
+        name=name,
         value=Secret(value) if is_secret else value,
         spec=parameter,
         tags=tuple(sorted({**spec.tags, **parameter.tags}.items())),

@@ -145,7 +145,14 @@ class Plan:
 def differences(desired: Resource, observed: Resource) -> tuple[Difference, ...]:
     """The fields in which two resources of one type differ."""
     pairs = ((item.name, getattr(desired, item.name), getattr(observed, item.name)) for item in _compared(desired))
-    return tuple(Difference(name, shown(one), shown(other)) for name, one, other in pairs if one != other)
+    return tuple(_difference(name, one, other) for name, one, other in pairs if one != other)
+
+
+def _difference(name: str, desired: object, observed: object) -> Difference:
+    """Masked on both sides if either is secret: the one often holds the text of the other."""
+    if isinstance(desired, Secret) or isinstance(observed, Secret):
+        return Difference(name, MASK, MASK)
+    return Difference(name, shown(desired), shown(observed))
 
 
 def shown(value: object) -> str:

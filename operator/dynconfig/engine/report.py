@@ -21,6 +21,7 @@ from dynconfig.engine import progress
 from dynconfig.engine.drift import standing
 from dynconfig.engine.errors import DynConfigError
 from dynconfig.engine.moment import timestamp
+from dynconfig.engine.origin import plaintext_secrets
 from dynconfig.engine.outcome import Outcome
 from dynconfig.engine.plan import Create, Update
 from dynconfig.engine.resource import Resource, Versioned
@@ -44,7 +45,7 @@ def status(outcome: Outcome, previous: Mapping[str, Any], now: float, requested_
             applied_generation=_applied_generation(outcome, before),
             revision=revision(outcome.owned),
             conditions=_conditions(found, outcome.declaration.generation, before, drift),
-            parameters=[_parameter(item, before) for item in _by_name(outcome.owned) if isinstance(item, Versioned)],
+            parameters=_parameters(outcome, before),
             drift=drift[:MAX_DRIFT],
             resources=[_resource(item) for item in outcome.owned if not isinstance(item, Versioned)],
             counts=_counts(outcome),
@@ -188,10 +189,22 @@ def _by_name(resources: Iterable[Resource]) -> list[Resource]:
     return sorted(resources, key=lambda resource: resource.name)
 
 
-def _parameter(resource: Versioned, before: _Before) -> ParameterStatus:
+def _parameters(outcome: Outcome, before: _Before) -> list[ParameterStatus]:
+    secrets = plaintext_secrets(outcome, before.previous)
+    owned = (item for item in _by_name(outcome.owned) if isinstance(item, Versioned))
+    return [_parameter(item, before, is_secret=item.name in secrets) for item in owned]
+
+
+def _parameter(resource: Versioned, before: _Before, *, is_secret: bool) -> ParameterStatus:
     known = before.modified.get((resource.name, resource.version), before.now)
     modified = known if resource.last_modified is None else timestamp(resource.last_modified)
-    return ParameterStatus(name=resource.name, type=resource.type, version=resource.version, last_modified=modified)
+    return ParameterStatus(
+        name=resource.name,
+        type=resource.type,
+        version=resource.version,
+        last_modified=modified,
+        secret=is_secret or None,
+    )
 
 
 def _function(owned: Iterable[Resource]) -> str | None:

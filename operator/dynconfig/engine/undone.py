@@ -39,11 +39,13 @@ class Undone:
 def in_place_of(declaration: Declaration, stable: Sequence[Kept]) -> Declaration:
     """The declaration with other values: those of the stable revision, and no parameter that it did not have. Pure."""
     declared = {parameter.name: parameter for parameter in declaration.parameters}
-    parameters = [_as_it_was(item, declared.get(item.name), declaration.path) for item in stable]
+    # Without a report nobody knows whether the value of that version came from a Secret.
+    is_unknown = declaration.applied is None
+    parameters = [_as_it_was(i, declared.get(i.name), declaration.path, is_masked=is_unknown) for i in stable]
     return replace(declaration, parameters=tuple(parameters), undone=True)
 
 
-def _as_it_was(kept: Kept, declared: DeclaredParameter | None, path: str) -> DeclaredParameter:
+def _as_it_was(kept: Kept, declared: DeclaredParameter | None, path: str, *, is_masked: bool) -> DeclaredParameter:
     if declared is None:
         # It waits for its deletion, so that AWS still has it as it was.
         spec = ParameterSpec.model_construct(name=kept.name.removeprefix(f"{path}/"), type=ParameterType(kept.type))
@@ -52,7 +54,7 @@ def _as_it_was(kept: Kept, declared: DeclaredParameter | None, path: str) -> Dec
         return declared
     # The newest schema may not fit a value that is older than it.
     spec = declared.spec.model_copy(update={"type": ParameterType(kept.type), "schema_": None})
-    is_secret = isinstance(declared.value, Secret) and not isinstance(kept.value, Secret)
+    is_secret = (is_masked or isinstance(declared.value, Secret)) and not isinstance(kept.value, Secret)
     return replace(declared, value=Secret(str(kept.value)) if is_secret else kept.value, spec=spec)
 
 

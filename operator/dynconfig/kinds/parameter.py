@@ -13,6 +13,7 @@ from dynconfig.engine.resource import Owner, Scope
 from dynconfig.kinds.parameter_fresh import Freshness
 from dynconfig.kinds.parameter_image import IMAGE, Images
 from dynconfig.kinds.parameter_value import (
+    OUR_TAGS,
     Pairs,
     Parameter,
     all_tags,
@@ -20,6 +21,7 @@ from dynconfig.kinds.parameter_value import (
     desired_parameter,
     observed_parameter,
     owner_of,
+    with_tags,
 )
 from dynconfig.kinds.parameter_write import ParameterWrites, Writing
 
@@ -260,7 +262,7 @@ class Parameters:
         if wanted is not None and (agrees or indexed <= at):
             return parameter
         tags = self._tags_of(parameter.name, None)
-        return replace(parameter, owner=owner_of(tags), tags=self._own_tags(tags))
+        return with_tags(parameter, tags, self._own_tags(tags))
 
     def _remember(self, scope: Scope, parameter: Parameter) -> None:
         if parameter.owner != scope.owner.tag:
@@ -269,7 +271,7 @@ class Parameters:
             self._seen[parameter.name] = (self._clock(), parameter)
 
     def _own_tags(self, tags: Pairs) -> Pairs:
-        return tuple(pair for pair in tags if pair[0] != OWNER_TAG and not pair[0].startswith(self._ignored_tags))
+        return tuple(pair for pair in tags if pair[0] not in OUR_TAGS and not pair[0].startswith(self._ignored_tags))
 
 
 def _is_secret(parameter: Parameter | None) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from dynconfig.api.names import OWNER_TAG
+from dynconfig.api.names import FROM_SECRET_TAG, OWNER_TAG
 from dynconfig.kinds.parameter_value import Pairs, Parameter, observed_parameter
 
 if TYPE_CHECKING:
@@ -28,6 +28,18 @@ def parameters(
         tags = _tags(ssm, answer["Name"])
         own = tuple(pair for pair in tags if not pair[0].startswith((*_NOT_THEIRS, *ignored_tags)))
         yield observed_parameter(answer, metadata.get(answer["Name"], {}), tags, own)
+
+
+def from_secrets(ssm: "SSMClient", path: str) -> frozenset[str]:
+    """Names of those in plain text whose value came from a Secret."""
+    pages = ssm.get_paginator("describe_parameters").paginate(
+        ParameterFilters=[
+            {"Key": "Path", "Option": "Recursive", "Values": [path]},
+            {"Key": f"tag:{FROM_SECRET_TAG}", "Values": ["true"]},
+        ],
+        PaginationConfig={"PageSize": 50},
+    )
+    return frozenset(item["Name"] for page in pages for item in page["Parameters"])
 
 
 def _metadata(ssm: "SSMClient", path: str) -> dict[str, Any]:

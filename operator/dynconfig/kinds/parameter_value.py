@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from dynconfig.api.names import OWNER_TAG
+from dynconfig.api.names import FROM_SECRET_TAG, OWNER_TAG
 from dynconfig.api.parameter import IgnoredField, ParameterType, Tier, ValuePolicy
 from dynconfig.engine.declaration import Declaration, DeclaredParameter
 from dynconfig.engine.resource import Versioned
@@ -23,6 +23,11 @@ _FIELDS = {
 }
 
 Pairs = tuple[tuple[str, str], ...]
+
+OUR_TAGS = (OWNER_TAG, FROM_SECRET_TAG)
+# AWS takes 50 tags on a resource.
+# https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_AddTagsToResource.html
+_MAX_OTHER_TAGS = 50 - len(OUR_TAGS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,9 +53,8 @@ def observed_parameter(
 ) -> Parameter:
     """A parameter from what GetParameters, DescribeParameters and ListTagsForResource answer of it."""
     is_secret = answer["Type"] == ParameterType.SECURE_STRING
-    return Parameter(
+    parameter = Parameter(
         name=answer["Name"],
-        owner=owner_of(tags),
         type=answer["Type"],
         version=answer["Version"],
         last_modified=answer["LastModifiedDate"].timestamp(),
@@ -62,8 +66,17 @@ def observed_parameter(
         allowed_pattern=metadata.get("AllowedPattern", ""),
         data_type=answer.get("DataType", "text"),
         policies=_policies(metadata.get("Policies", ())),
-        tags=own_tags,
     )
+    return with_tags(parameter, tags, own_tags)
+
+
+def with_tags(parameter: Parameter, tags: Pairs, own_tags: Pairs) -> Parameter:
+    """An observed parameter with what all of its tags say; `own_tags` are those of them that are compared."""
+    is_marked = FROM_SECRET_TAG in dict(tags) and parameter.type != ParameterType.SECURE_STRING
+    value = parameter.value
+    if is_marked and isinstance(value, str):
+        value = Secret(value)
+    return replace(parameter, owner=owner_of(tags), tags=own_tags, from_secret=is_marked, value=value)
 
 
 def desired_parameter(declaration: Declaration, parameter: DeclaredParameter) -> Parameter:
@@ -82,6 +95,7 @@ def desired_parameter(declaration: Declaration, parameter: DeclaredParameter) ->
         data_type=spec.data_type,
         policies=spec.policies_json,
         tags=parameter.tags,
+        from_secret=not is_secret and spec.secret_ref is not None and len(parameter.tags) <= _MAX_OTHER_TAGS,
         ignored=tuple(_FIELDS[field] for field in spec.ignore),
     )
 
@@ -97,6 +111,10 @@ def comparable(observed: Parameter, wanted: Parameter | None) -> Parameter:
         value = None
     elif isinstance(wanted.value, Secret) and isinstance(value, str):
         value = Secret(value)
+    elif isinstance(value, Secret) and observed.type != ParameterType.SECURE_STRING:
+        # Secret here is only that it is not shown; the same text is no difference.
+        text = str(value.reveal())
+        value = text if text == wanted.value or not observed.from_secret else value
     if (tier, value) == (observed.tier, observed.value) and not wanted.ignored:
         return observed
     return keeping_ignored(replace(observed, tier=tier, value=value), wanted, wanted.ignored)
@@ -154,7 +172,8 @@ def _answered_at(answer: Mapping[str, Any]) -> float | None:
 
 
 def all_tags(parameter: Parameter) -> Pairs:
-    return tuple(sorted((*parameter.tags, (OWNER_TAG, parameter.owner))))
+    marks = {OWNER_TAG: parameter.owner, **({FROM_SECRET_TAG: "true"} if parameter.from_secret else {})}
+    return tuple(sorted((*parameter.tags, *marks.items())))
 
 
 def owner_of(tags: Pairs) -> str:

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from dynconfig.api.names import OWNER_TAG
+from dynconfig.api.names import FROM_SECRET_TAG, OWNER_TAG
 from dynconfig.engine.errors import AlreadyExists, Conflict, NotPossible, VersionLimit
 from dynconfig.engine.rollback import REJECTED, STABLE
 from dynconfig.engine.signals import DELETE, PUT
@@ -42,8 +42,10 @@ class ParameterWrites:
     def update(self, desired: Parameter, observed: Parameter, seen: Parameter | None) -> Parameter:
         """Tags first, and a new version only if more than tags differ; `seen` is what AWS really has of it."""
         self._update_tags(desired, observed)
-        if replace(observed, owner=desired.owner, tags=desired.tags) == as_version(desired, observed):
-            return replace(observed, owner=desired.owner, tags=desired.tags)
+        tagged = replace(observed, owner=desired.owner, tags=desired.tags, from_secret=desired.from_secret)
+        if tagged == as_version(desired, observed):
+            self._unmark(desired, observed)
+            return tagged
         value = self._current(desired.name) if desired.value is None else desired.value
         kept = keeping_ignored(desired, seen) if seen else desired
         overwrite = request(kept, value, clear_policies=bool(observed.policies))
@@ -52,6 +54,7 @@ class ParameterWrites:
         except VersionLimit:
             self._move_label(desired.name)
             answer = self._overwrite(overwrite)
+        self._unmark(desired, observed)
         return written(kept, answer)
 
     def delete(self, names: Sequence[str]) -> None:
@@ -63,8 +66,16 @@ class ParameterWrites:
         with self._writing(PUT, [overwrite["Name"]]):
             return self._ssm.put_parameter(**overwrite, Overwrite=True)
 
+    def _unmark(self, desired: Parameter, observed: Parameter) -> None:
+        """Only once the value is no longer that of a Secret: whoever reads the parameter between two calls sees the mark."""
+        if observed.from_secret and not desired.from_secret:
+            self._ssm.remove_tags_from_resource(
+                ResourceType="Parameter", ResourceId=desired.name, TagKeys=[FROM_SECRET_TAG]
+            )
+
     def _update_tags(self, desired: Parameter, observed: Parameter) -> None:
-        before = {**dict(observed.tags), **({OWNER_TAG: observed.owner} if observed.owner else {})}
+        marks = {OWNER_TAG: observed.owner, FROM_SECRET_TAG: "true" if observed.from_secret else ""}
+        before = {**dict(observed.tags), **{key: text for key, text in marks.items() if text}}
         after = dict(all_tags(desired))
         resource: Any = {"ResourceType": "Parameter", "ResourceId": desired.name}
         added: list[TagTypeDef] = [
@@ -72,7 +83,7 @@ class ParameterWrites:
         ]
         if added:
             self._ssm.add_tags_to_resource(**resource, Tags=added)
-        removed = sorted(set(before) - set(after))
+        removed = sorted(set(before) - set(after) - {FROM_SECRET_TAG})
         if removed:
             self._ssm.remove_tags_from_resource(**resource, TagKeys=removed)
 

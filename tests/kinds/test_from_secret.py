@@ -1,0 +1,160 @@
+"""What came from a Secret is shown nowhere, also where AWS keeps it in plain text and the declaration has moved on."""
+
+import itertools
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from tests.kinds.workshop import Workshop
+
+from dynconfig.api.names import FROM_SECRET_TAG
+from dynconfig.engine import notes, report
+from dynconfig.engine.declaration import Declaration
+from dynconfig.engine.describe import document, lines
+from dynconfig.engine.deviation import deviations
+from dynconfig.engine.reconcile import Engine
+from dynconfig.engine.rendered import rendered
+from dynconfig.engine.secret import MASK
+from dynconfig.engine.undone import in_place_of
+from dynconfig.importing import About, imported
+from dynconfig.kinds import parameter_tree
+from dynconfig.kinds.parameter import Parameters
+from dynconfig.kinds.parameter_labels import ParameterLabels
+from dynconfig.kinds.parameter_value import Parameter
+
+CANARY = "canary-one"
+REF = {"secretKeyRef": {"name": "s", "key": "k"}}
+FROM_SECRET = {"name": "token", "type": "String", "valueFrom": REF}
+FORMS: tuple[Mapping[str, Any], ...] = (
+    FROM_SECRET,
+    {"name": "token", "valueFrom": REF},
+    {"name": "token", "type": "StringList", "valueFrom": REF},
+    {"name": "token", "value": "plain"},
+    {"name": "token", "type": "StringList", "value": "plain,list"},
+    {"name": "token", "value": "plain", "valuePolicy": "CreateOnly"},
+)
+
+
+def shown(kind: Parameters, declaration: Declaration) -> str:
+    """All that plan, drift and render print, for people and for programs."""
+    plan = Engine(lambda _place: (kind,)).plan(declaration)
+    told = [str(list(lines(plan))), json.dumps(document(plan)), str(plan), str(declaration)]
+    told += [str(list(deviations(plan, declaration, is_known=is_known))) for is_known in (True, False)]
+    return " ".join([*told, *(json.dumps(rendered(item)) for item in (*plan.declared, *plan.owned))])
+
+
+@pytest.mark.parametrize(("before", "after"), tuple(itertools.permutations(FORMS, 2)))
+@pytest.mark.parametrize("is_told", [True, False])
+def test_no_output_shows_what_came_from_a_secret(
+    workshop: Workshop, before: Mapping[str, Any], after: Mapping[str, Any], *, is_told: bool
+) -> None:
+    workshop.secrets["s/k"] = CANARY
+    outcome = workshop.apply(workshop.declare({"parameters": [before]}))
+    status = report.status(outcome, {}, 1.8e9, None)
+    edited = workshop.declare({"parameters": [after]}, status=status if is_told else None, generation=2)
+    assert CANARY not in shown(workshop.parameters(), edited)
+    for policy in ("Correct", "Report"):
+        declaration = workshop.declare({"parameters": [after], "driftPolicy": policy}, status=status, generation=2)
+        outcome = Engine(lambda _place: (workshop.parameters(),)).run(
+            replace(declaration, suspended=policy == "Report")
+        )
+        assert CANARY not in json.dumps(report.status(outcome, status, 1.8e9, None))
+        assert CANARY not in str(notes.of(outcome, status, 1.8e9))
+
+
+def test_both_sides_are_masked_once_the_text_moves_into_the_declaration(workshop: Workshop) -> None:
+    workshop.secrets["s/k"] = CANARY
+    status = workshop.status(workshop.apply(workshop.declare({"parameters": [FROM_SECRET]})))
+    assert status["parameters"][0]["secret"] is True
+    moved = {"parameters": [{"name": "token", "value": "new"}]}
+    told = shown(workshop.parameters(), workshop.declare(moved, status=status, generation=2))
+    assert f"value: {MASK} → {MASK}" in told
+    assert "→ new" not in told
+
+
+def test_the_same_text_in_the_declaration_is_no_new_version(workshop: Workshop) -> None:
+    workshop.secrets["s/k"] = CANARY
+    status = workshop.status(workshop.apply(workshop.declare({"parameters": [FROM_SECRET]})))
+    moved = {"parameters": [{"name": "token", "value": CANARY}]}
+    for told in (status, None):
+        workshop.apply(workshop.declare(moved, status=told, generation=2))
+    assert workshop.versions() == {"token": 1}
+    assert FROM_SECRET_TAG not in workshop.tags("token")
+
+
+def test_the_mark_goes_with_the_secret_and_the_next_values_are_shown(workshop: Workshop) -> None:
+    workshop.secrets["s/k"] = CANARY
+    status = workshop.status(workshop.apply(workshop.declare({"parameters": [FROM_SECRET]})))
+    assert workshop.tags("token")[FROM_SECRET_TAG] == "true"
+    moved = workshop.declare({"parameters": [{"name": "token", "value": "new"}]}, status=status, generation=2)
+    status = report.status(workshop.apply(moved), status, 1.8e9, None)
+    assert "secret" not in status["parameters"][0]
+    assert FROM_SECRET_TAG not in workshop.tags("token")
+    later = workshop.declare({"parameters": [{"name": "token", "value": "newer"}]}, status=status, generation=3)
+    assert "value: new → newer" in shown(workshop.parameters(), later)
+
+
+def test_a_parameter_of_an_older_operator_is_marked_without_a_new_version(workshop: Workshop) -> None:
+    workshop.secrets["s/k"] = CANARY
+    declaration = workshop.declare({"parameters": [FROM_SECRET]})
+    status = workshop.status(workshop.apply(declaration))
+    workshop.aws().remove_tags_from_resource(
+        ResourceType="Parameter", ResourceId=f"{workshop.path}/token", TagKeys=[FROM_SECRET_TAG]
+    )
+    outcome = workshop.apply(workshop.declare({"parameters": [FROM_SECRET]}, status=status))
+    assert outcome.drift == ()
+    assert workshop.tags("token")[FROM_SECRET_TAG] == "true"
+    assert workshop.versions() == {"token": 1}
+    assert workshop.apply(declaration, workshop.parameters()).plan.is_empty
+
+
+def test_a_rollback_to_the_text_of_a_secret_shows_it_to_nobody(workshop: Workshop) -> None:
+    workshop.secrets["s/k"] = CANARY
+    labels = ParameterLabels(workshop.session.client("ssm", "eu-west-1"), _NoIndex())
+    engine = Engine(lambda _place: (workshop.parameters(),), lambda _place: labels)
+    rollout = {"rollout": {"bakeTime": "10m"}}
+    first = engine.run(workshop.declare({"parameters": [FROM_SECRET], **rollout}), now=time.time())
+    labels.prove(item for item in first.owned if isinstance(item, Parameter))
+    status = report.status(first, {}, 1.8e9, None)
+    plain = {"parameters": [{"name": "token", "value": "plain"}], **rollout}
+    second = engine.run(workshop.declare(plain, status=status, generation=2), now=time.time())
+    assert workshop.value("token") == "plain"
+    baking = report.status(second, status, 1.8e9, None)
+    stable = labels.at([f"{workshop.path}/token"], "stable")
+    assert CANARY in str(stable)
+    for told in (baking, None):
+        undone = in_place_of(workshop.declare(plain, status=told, generation=2), stable)
+        assert CANARY not in shown(workshop.parameters(), undone)
+
+
+def test_import_leaves_the_text_in_a_secret(workshop: Workshop) -> None:
+    workshop.secrets["s/k"] = CANARY
+    workshop.apply(workshop.declare({"parameters": [FROM_SECRET], "deletionPolicy": "Retain"}))
+    workshop.apply(workshop.goodbye({"parameters": [FROM_SECRET], "deletionPolicy": "Retain"}))
+    found = list(parameter_tree.parameters(workshop.aws(), workshop.path, decrypt=False))
+    config = imported(found, About(workshop.path, "ns", "myapp", None)).config
+    assert CANARY not in json.dumps(config)
+    (declared,) = config["spec"]["parameters"]
+    assert declared == {
+        "name": "token",
+        "type": "String",
+        "valueFrom": {"secretKeyRef": {"name": "myapp-secrets", "key": "token"}},
+    }
+
+
+class _NoIndex:
+    """An index of tags that knows nothing."""
+
+    def look(self, owner: Any, *, closely: bool) -> float:
+        """Nothing to look at."""
+        return 0.0
+
+    def tags(self, name: str) -> None:
+        """Nothing is known."""
+
+    def owned(self, owner: str) -> tuple[str, ...]:
+        """Nothing is known."""
+        return ()
