@@ -56,6 +56,7 @@ def test_only_layer_environment_policy_and_marks_are_added(workshop: Workshop) -
         "dynconfig.dev/attached-by",
         "dynconfig.dev/attached-layer",
         "dynconfig.dev/attached-role",
+        "dynconfig.dev/attached-variables",
     }
 
 
@@ -201,19 +202,12 @@ def test_a_function_that_does_not_exist_is_waited_for_and_named(workshop: Worksh
     assert str(error).startswith("spec.function.name: function attached-nowhere does not exist in eu-west-1")
 
 
-@pytest.mark.parametrize("name", ["SSM_PARAMETER_STORE_TTL", "PARAMETERS_SECRETS_EXTENSION_LOG_LEVEL", "DYNCONFIG_TTL"])
-def test_variables_that_the_user_sets_already_are_named(workshop: Workshop, name: str) -> None:
-    functions.set_variables(workshop, "attached", **{name: "1"})
+@pytest.mark.parametrize(("name", "value"), [("SSM_PARAMETER_STORE_TTL", "301"), ("DYNCONFIG_TTL", "1")])
+def test_variables_that_contradict_the_declaration_are_named(workshop: Workshop, name: str, value: str) -> None:
+    functions.set_variables(workshop, "attached", **{name: value})
     error = refusal(workshop, spec())
     assert isinstance(error, NotPossible)
     assert f"spec.function.name: function attached sets {name} itself" in str(error)
-
-
-def test_an_extension_that_is_there_already_is_named(workshop: Workshop) -> None:
-    functions.configure(workshop, "attached", Layers=[f"{functions.LAYER}-Arm64:11"])
-    error = refusal(workshop, spec())
-    assert isinstance(error, NotPossible)
-    assert f"has the extension as a layer already ({functions.LAYER}-Arm64:11)" in str(error)
 
 
 def test_a_container_image_is_refused(workshop: Workshop) -> None:

@@ -5,8 +5,25 @@ from typing import Any
 
 import pytest
 
+from dynconfig.api.names import ATTACHED_LAYER_TAG, ATTACHED_ROLE_TAG, ATTACHED_TAG
 from dynconfig.engine.errors import NotPossible
-from dynconfig.kinds.attachment_value import Attachment, Host, check_room, check_unspoilt, host_of, marks, was_ours
+from dynconfig.engine.resource import Owner
+from dynconfig.kinds import reading
+from dynconfig.kinds.attachment_memory import Memory
+from dynconfig.kinds.attachment_value import (
+    Attachment,
+    Host,
+    addition,
+    check_limits,
+    check_no_conflict,
+    comparable,
+    host_of,
+    in_transit,
+    is_left_by,
+    recalled,
+    was_attached,
+    with_addition,
+)
 
 EXTENSION = "arn:aws:lambda:eu-west-1:015030872274:layer:AWS-Parameters-and-Secrets-Lambda-Extension-Arm64:24"
 OWN = "arn:aws:lambda:eu-west-1:123456789012:layer:our-copy:3"
@@ -17,82 +34,168 @@ HOST = Host(
     layers=(),
     variables={"THEIRS": "1"},
     revision_id="r",
-    attached_layer="",
-    attached_role="",
 )
+OURS = {"DYNCONFIG_TTL": "300", "SSM_PARAMETER_STORE_TTL": "60", "SSM_PARAMETER_STORE_TIMEOUT_MILLIS": "1500"}
 
 
 def desired(**about: Any) -> Attachment:
     usual: dict[str, Any] = {"name": "f", "layer": EXTENSION, "environment": (), "policy": "", "architecture": "arm64"}
-    return Attachment(**{**usual, **about})
+    return Attachment(**{**usual, "owner": "o", **about})
 
 
-def test_the_extension_is_ours_in_every_version_and_other_layers_are_not() -> None:
-    host = replace(HOST, layers=(THEIRS[0], EXTENSION.replace(":24", ":11"), THEIRS[1]))
-    assert host.additions() == (EXTENSION.replace(":24", ":11"),)
-    assert host.others() == THEIRS[:2]
+def with_variables(**about: Any) -> Attachment:
+    return desired(environment=tuple(sorted(OURS.items())), **about)
 
 
-def test_a_layer_of_ones_own_is_ours_by_what_the_tags_remember_or_by_what_is_declared() -> None:
-    host = replace(HOST, layers=(OWN, THEIRS[0]))
-    assert host.additions() == ()
-    assert host.additions(OWN.replace(":3", ":4")) == (OWN,)
-    marked = replace(host, attached_layer=OWN.replace(":3", ":2"))
-    assert marked.additions() == (OWN,)
-    assert marked.others() == (THEIRS[0],)
+def attached(host: Host, **about: Any) -> Host:
+    """The function after the addition."""
+    wanted = with_variables(**about)
+    layers, variables = with_addition(wanted, host)
+    return replace(host, layers=layers, variables=variables, memory=addition(wanted, host))
 
 
-def test_variables_are_ours_by_their_prefix() -> None:
-    ours = {"DYNCONFIG_TTL": "1", "SSM_PARAMETER_STORE_TTL": "1", "PARAMETERS_SECRETS_EXTENSION_CACHE_SIZE": "1"}
-    host = replace(HOST, variables={**ours, "THEIRS": "1", "DYNCONFIGURED": "1"})
-    assert host.our_variables == ours
-    assert host.own_variables == {"THEIRS": "1", "DYNCONFIGURED": "1"}
+def test_only_the_very_layer_that_the_tags_remember_is_ours() -> None:
+    older = EXTENSION.replace(":24", ":11")
+    host = replace(HOST, layers=(THEIRS[0], EXTENSION, OWN), memory=Memory(owner="o", layer=EXTENSION))
+    assert host.additions == (EXTENSION,)
+    assert host.others == (THEIRS[0], OWN)
+    assert replace(host, layers=(older,)).additions == ()
+    assert replace(host, layers=(older,)).own_extension(EXTENSION) == older
+
+
+def test_both_layers_are_ours_while_one_replaces_the_other() -> None:
+    newer = EXTENSION.replace(":24", ":25")
+    host = attached(HOST)
+    memory = in_transit(with_variables(layer=newer), host)
+    assert (memory.layer, memory.layer_before) == (newer, EXTENSION)
+    assert replace(host, memory=memory).others == ()
+    after = replace(host, memory=memory, layers=(newer,))
+    assert after.additions == (newer,)
+    assert in_transit(with_variables(layer=newer), after).layer_before == ""
+
+
+def test_what_the_function_has_by_itself_is_not_added_and_not_removed() -> None:
+    older = EXTENSION.replace(":24", ":11")
+    own = {"THEIRS": "1", "SSM_PARAMETER_STORE_TTL": "30", "SSM_PARAMETER_STORE_TIMEOUT_MILLIS": "0"}
+    host = replace(HOST, layers=(THEIRS[0], older), variables=own)
+    after = attached(host)
+    assert (after.layers, after.memory.layer) == (host.layers, "")
+    assert after.variables == {**own, "DYNCONFIG_TTL": "300"}
+    assert set(after.memory.variables or ()) == {"DYNCONFIG_TTL"}
+    assert (after.others, after.own_variables) == (host.layers, own)
+
+
+def test_what_the_function_has_by_itself_is_no_difference() -> None:
+    host = attached(
+        replace(HOST, layers=(EXTENSION.replace(":24", ":11"),), variables={"SSM_PARAMETER_STORE_TTL": "30"})
+    )
+    wanted = with_variables()
+    seen = comparable(replace(wanted, layer="", environment=(), is_remembered=False, host=host), wanted)
+    assert (seen.layer, seen.environment, seen.is_remembered) == (wanted.layer, wanted.environment, True)
+
+
+def test_a_variable_of_ours_that_somebody_changed_is_a_difference() -> None:
+    host = attached(HOST)
+    host = replace(host, variables={**host.variables, "SSM_PARAMETER_STORE_TTL": "1"})
+    wanted = with_variables()
+    seen = comparable(replace(wanted, host=host), wanted)
+    assert dict(seen.environment)["SSM_PARAMETER_STORE_TTL"] == "1"
+
+
+def test_an_operator_that_remembered_no_names_set_those_that_are_known() -> None:
+    tags = {ATTACHED_TAG: "o", ATTACHED_LAYER_TAG: EXTENSION, ATTACHED_ROLE_TAG: "r"}
+    memory = Memory.of(tags)
+    host = replace(HOST, variables={**OURS, "PARAMETERS_SECRETS_EXTENSION_LOG_LEVEL": "DEBUG"}, memory=memory)
+    assert host.our_variables == OURS
+    assert (memory.layer, memory.role, memory.variables) == (EXTENSION, "r", None)
 
 
 def test_an_addition_that_was_retained_is_known_by_its_prefix_variable() -> None:
-    assert was_ours(replace(HOST, variables={"DYNCONFIG_PREFIX": "/a"}))
-    assert not was_ours(replace(HOST, variables={"DYNCONFIG_TTL": "1"}))
+    assert was_attached(replace(HOST, variables={"DYNCONFIG_PREFIX": "/a"}))
+    assert not was_attached(replace(HOST, variables={"DYNCONFIG_TTL": "1"}))
+
+
+def test_an_addition_without_tags_is_recalled_by_what_only_the_operator_sets() -> None:
+    variables = {**OURS, "DYNCONFIG_PREFIX": "/a", "DYNCONFIG_NAME": "ns/app", "THEIRS": "1"}
+    host = recalled(replace(HOST, layers=(THEIRS[0], EXTENSION), variables=variables), "o")
+    assert (host.others, host.own_variables) == ((THEIRS[0],), {"THEIRS": "1"})
+    assert is_left_by(host, Owner("c", "ns", "app", "u"))
+    assert not is_left_by(host, Owner("c", "ns", "other", "u"))
 
 
 @pytest.mark.parametrize("role", ["plain", "with,comma", "a+b=c@d.e"])
 def test_what_tags_remember_is_read_back_and_is_legal_in_a_tag(role: str) -> None:
-    labels = marks(EXTENSION, role)
+    memory = Memory(owner="c/ns/app/u", layer=EXTENSION, layer_before=OWN, role=role, variables=reading.NAMES)
     # https://docs.aws.amazon.com/lambda/latest/dg/configuration-tags.html
-    assert all(set(value) <= set("+-=._:/@") | {c for c in value if c.isalnum()} for value in labels.values())
-    host = host_of({"Role": "arn:aws:iam::1:role/path/other"}, labels)
-    assert (host.attached_layer, host.attached_role, host.role) == (EXTENSION, role, "other")
+    legal = set("+-=._:/@ ")
+    assert all(set(value) <= legal | {c for c in value if c.isalnum()} for value in memory.tags.values())
+    assert all(len(value) <= 256 for value in memory.tags.values())
+    assert Memory.of(memory.tags) == memory
+
+
+def test_the_names_that_are_known_are_those_that_are_set() -> None:
+    # The tag has room for no more of them.
+    assert {*OURS, "DYNCONFIG_PREFIX", "DYNCONFIG_NAME", reading.PARAMETERS, reading.REVISION} <= reading.NAMES
 
 
 def test_a_function_without_layers_and_environment_is_one_for_x86_64() -> None:
-    host = host_of({"Role": "arn:aws:iam::1:role/r"}, {})
+    host = host_of({"Role": "arn:aws:iam::1:role/r"}, Memory())
     assert (host.architecture, host.layers, host.variables) == ("x86_64", (), {})
 
 
 def test_five_layers_of_the_users_leave_no_room_and_four_do() -> None:
-    check_room(desired(), replace(HOST, layers=THEIRS[:4]))
-    check_room(desired(), replace(HOST, layers=(*THEIRS[:4], EXTENSION)))
+    check_limits(desired(), replace(HOST, layers=THEIRS[:4]))
+    check_limits(desired(), replace(HOST, layers=(*THEIRS[:4], EXTENSION.replace(":24", ":11"))))
     with pytest.raises(NotPossible, match=r"^spec\.function\.name: function f has 5 layers, as many as Lambda takes"):
-        check_room(desired(), replace(HOST, layers=THEIRS))
+        check_limits(desired(), replace(HOST, layers=THEIRS))
 
 
 def test_a_container_image_takes_no_layer() -> None:
-    image = host_of({"Role": "arn:aws:iam::1:role/r", "PackageType": "Image", "Architectures": ["arm64"]}, {})
+    image = host_of({"Role": "arn:aws:iam::1:role/r", "PackageType": "Image", "Architectures": ["arm64"]}, Memory())
     with pytest.raises(
         NotPossible, match=r"^spec\.function\.name: function f is a container image, which takes no layers"
     ):
-        check_room(desired(), image)
+        check_limits(desired(), image)
 
 
-def test_nothing_of_the_users_is_overwritten() -> None:
-    check_unspoilt(desired(), HOST)
-    with pytest.raises(NotPossible, match="sets SSM_PARAMETER_STORE_TTL itself"):
-        check_unspoilt(desired(), replace(HOST, variables={"SSM_PARAMETER_STORE_TTL": "60"}))
-    with pytest.raises(NotPossible, match="as a layer already"):
-        check_unspoilt(desired(layer=OWN), replace(HOST, layers=(OWN,)))
+@pytest.mark.parametrize(
+    ("variables", "why"),
+    [
+        ({"DYNCONFIG_TTL": "7"}, "sets DYNCONFIG_TTL itself to another value"),
+        ({"SSM_PARAMETER_STORE_TTL": "61"}, "SSM_PARAMETER_STORE_TTL itself, and not to 60 s or less"),
+        ({"SSM_PARAMETER_STORE_TTL": "²"}, "SSM_PARAMETER_STORE_TTL itself, and not to 60 s or less"),
+    ],
+)
+def test_variables_that_contradict_the_declaration_are_named(variables: dict[str, str], why: str) -> None:
+    with pytest.raises(NotPossible, match=why):
+        check_no_conflict(with_variables(), replace(HOST, variables=variables))
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"DYNCONFIG_TTL": "300"},
+        {"SSM_PARAMETER_STORE_TTL": "60"},
+        {"SSM_PARAMETER_STORE_TTL": "0"},
+        {"SSM_PARAMETER_STORE_TIMEOUT_MILLIS": "0"},
+        {"PARAMETERS_SECRETS_EXTENSION_LOG_LEVEL": "DEBUG"},
+    ],
+)
+def test_variables_that_do_not_contradict_the_declaration_are_accepted(variables: dict[str, str]) -> None:
+    check_no_conflict(with_variables(), replace(HOST, variables=variables))
+
+
+def test_another_layer_than_the_declared_one_contradicts_it_only_if_it_is_declared() -> None:
+    host = replace(HOST, layers=(OWN,))
+    other = OWN.replace(":3", ":4")
+    check_no_conflict(desired(layer=other), host)
+    check_no_conflict(desired(layer=OWN, is_layer_declared=True), host)
+    with pytest.raises(NotPossible, match="has the extension as layer"):
+        check_no_conflict(desired(layer=other, is_layer_declared=True), host)
 
 
 def test_the_users_environment_and_ours_are_measured_together() -> None:
     ours = (("DYNCONFIG_PARAMETERS", "x" * 2000),)
-    check_room(desired(environment=ours), HOST)
+    check_limits(desired(environment=ours), HOST)
     with pytest.raises(NotPossible, match="bytes of environment, and Lambda takes 4096"):
-        check_room(desired(environment=ours), replace(HOST, variables={"THEIRS": "x" * 2100}))
+        check_limits(desired(environment=ours), replace(HOST, variables={"THEIRS": "x" * 2100}))

@@ -158,10 +158,17 @@ class FunctionsControl:
         if about.qualifier:
             raise refused("Tags on function aliases and versions are not supported. Please specify a function ARN.")
         function = self._present(request.region, about)
+        if request.call.operation == "ListTags":
+            return request.forward()
+        # https://docs.aws.amazon.com/lambda/latest/dg/functions-states.html; of UntagResource it is unproved.
+        self._states.refuse_busy(request.region, about.name)
         if request.call.operation == "TagResource":
             added = request.document.get("Tags", {})
             functions_rules.check_tags(added, len(function.tags.keys() - added.keys()))
-        return request.forward()
+        answer = request.forward()
+        if answer.is_success:
+            self._states.tagged(request.region, about.name)
+        return answer
 
     def _add_permission(self, request: Request, about: Named, path: str) -> Answer:
         if about.qualifier not in ("", LATEST):

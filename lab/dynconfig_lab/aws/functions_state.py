@@ -34,6 +34,8 @@ class Known:
     serial: str = field(default_factory=lambda: uuid.uuid4().hex)
     layers: tuple[str, ...] = ()
     kept: Mapping[str, Any] = field(default_factory=dict)
+    tagged: int = 0
+    """How often its tags changed: each time its revision does, and its environments are kept."""
     before: FunctionSpec | None = field(default=None, repr=False)
     """What answers until the last write is carried out."""
 
@@ -77,6 +79,15 @@ class FunctionStates:
             before=before,
         )
 
+    def tagged(self, region: str, name: str) -> None:
+        """Tags were added or removed, which gives the function another revision.
+
+        Recorded: LocalStack, tests/aws/services/lambda_/test_lambda_api.snapshot.json, TestLambdaTags and
+        test_function_revisions_basic.
+        """
+        known = self._known[region, name]
+        self._known[region, name] = replace(known, tagged=known.tagged + 1)
+
     def deleted(self, region: str, name: str) -> None:
         """A function went away."""
         self._known.pop((region, name), None)
@@ -116,9 +127,10 @@ class FunctionStates:
             raise AwsError("PreconditionFailedException", text, 412)
 
     def revision(self, known: Known) -> str:
-        """Another one after each write, and once more when it has settled."""
+        """Another one after each write and each change of tags, and once more when it has settled."""
         is_settled = not self.is_pending(known) and not self.is_updating(known)
-        return str(uuid.uuid5(uuid.UUID(known.serial), "settled" if is_settled else "at work"))
+        state = "settled" if is_settled else "at work"
+        return str(uuid.uuid5(uuid.UUID(known.serial), f"{state} {known.tagged}"))
 
     def dress(self, known: Known, about: Document) -> Document:
         """A function's configuration as Lambda tells it, from moto's."""

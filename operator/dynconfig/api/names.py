@@ -20,7 +20,9 @@ FROM_SECRET_TAG = f"{GROUP}/from-secret"
 # What an attached function remembers of its addition: whose it is, and what else has to be known to take it away again.
 ATTACHED_TAG = f"{GROUP}/attached-by"
 ATTACHED_LAYER_TAG = f"{GROUP}/attached-layer"
+ATTACHED_LAYER_BEFORE_TAG = f"{GROUP}/attached-layer-before"
 ATTACHED_ROLE_TAG = f"{GROUP}/attached-role"
+ATTACHED_VARIABLES_TAG = f"{GROUP}/attached-variables"
 CLUSTER_TAG = f"{GROUP}/cluster"
 
 # The owner tag holds cluster id, namespace, name and uid in the 256 characters of a tag value.

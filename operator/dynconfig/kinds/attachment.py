@@ -1,6 +1,8 @@
 """What is added to a user's own function so that it can read: layer, environment and a policy; and nothing else of it is touched.
 
-Tags on the function say to whom the addition belongs, and what it was.
+Tags on the function say to whom the addition belongs, and what it is. Lambda gives a function another revision with
+each change of its tags, and takes none while an update is in progress.
+https://docs.aws.amazon.com/lambda/latest/dg/functions-states.html
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -9,21 +11,27 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from dynconfig.api.function import FunctionSpec, Mode
-from dynconfig.api.names import ATTACHED_LAYER_TAG, ATTACHED_ROLE_TAG, ATTACHED_TAG
 from dynconfig.engine.arns import Arns
+from dynconfig.engine.carry import SETTLING_SECONDS
 from dynconfig.engine.declaration import Declaration
-from dynconfig.engine.errors import Conflict, NotFound, SourceMissing
+from dynconfig.engine.errors import Conflict, NotFound, Settling, SourceMissing
 from dynconfig.engine.naming import fitting
 from dynconfig.engine.resource import Scope
 from dynconfig.kinds import environment, reading, tags
+from dynconfig.kinds.attachment_memory import KEYS, Memory
 from dynconfig.kinds.attachment_value import (
     Attachment,
     Host,
-    check_room,
-    check_unspoilt,
+    addition,
+    check_limits,
+    check_no_conflict,
+    comparable,
     host_of,
-    marks,
-    was_ours,
+    in_transit,
+    is_left_by,
+    recalled,
+    was_attached,
+    with_addition,
 )
 from dynconfig.kinds.documents import canonical, policy
 
@@ -31,7 +39,7 @@ if TYPE_CHECKING:
     from mypy_boto3_iam.client import IAMClient
     from mypy_boto3_lambda.client import LambdaClient
 
-_TAGS = (ATTACHED_TAG, ATTACHED_LAYER_TAG, ATTACHED_ROLE_TAG)
+_BUSY = "is being updated by Lambda"
 
 
 class Attachments:
@@ -65,35 +73,35 @@ class Attachments:
                 )
             if found is None or found.host is None:
                 continue
-            # A function that the operator made has the same environment, and no addition.
-            if found.owner or (name in wanted and was_ours(found.host)):
-                yield found
-            elif name in wanted:
-                check_unspoilt(wanted[name], found.host)
-                check_room(wanted[name], found.host)
+            yield from _owned(found, scope, wanted.get(name))
 
     def refuse(self, desired: Attachment, observed: Attachment | None) -> None:
-        """What Lambda would refuse of the user's part and ours together."""
+        """What the function contradicts, and what Lambda would refuse of the user's part and ours together."""
         if observed is not None and observed.host is not None:
-            check_room(desired, observed.host)
+            check_no_conflict(desired, observed.host)
+            check_limits(desired, observed.host)
 
     def put(self, desired: Attachment, observed: Attachment | None) -> Attachment:
         """Mark the function, let its role read, then add layer and environment to what it has."""
         current = observed or self._unattached(desired)
         host = _host(current)
-        if current.owner != desired.owner:
-            self._mark(desired, current, host)
+        wanted = in_transit(desired, host)
+        before = host.memory.role
+        if wanted != host.memory:
+            # First: what is added must be known, even if this process dies right after it.
+            current = self._remember(current, wanted)
+            host = _host(current)
         if desired.policy != current.policy:
             name = self._policy_name(desired.name)
             self._iam.put_role_policy(RoleName=host.role, PolicyName=name, PolicyDocument=desired.policy)
-        if host.attached_role not in ("", host.role):
-            self._remove_policy(desired.name, host.attached_role)
-        layers = (*host.others(desired.layer), desired.layer)
-        answer = self._change(current, layers, {**host.own_variables, **desired.variables})
-        if (host.attached_layer, host.attached_role) != (desired.layer, host.role):
-            # A new mark comes after what it tells of, so that the old layer is not forgotten half-way.
-            self._mark(desired, current, host)
-        return _written(desired, current, answer)
+        if before not in ("", host.role):
+            self._remove_policy(desired.name, before)
+        answer = self._change(current, *with_addition(desired, host))
+        result = _written(desired, current, answer)
+        if result.is_remembered or result.pending:
+            return result
+        self._remember(result, addition(desired, _host(result)))
+        return replace(result, is_remembered=True)
 
     def delete(self, observed: Sequence[Attachment]) -> None:
         """Take away what was added; the mark goes last."""
@@ -102,8 +110,9 @@ class Attachments:
                 self._detach(attachment)
 
     def release(self, observed: Attachment) -> None:
-        """Take only the mark off."""
-        self._lambda.untag_resource(Resource=observed.arn, TagKeys=list(_TAGS))
+        """Take only the marks off."""
+        _check_at_rest(observed)
+        self._lambda.untag_resource(Resource=observed.arn, TagKeys=list(KEYS))
 
     def _desired(self, declaration: Declaration, function: FunctionSpec, name: str) -> Attachment:
         return Attachment(
@@ -115,6 +124,7 @@ class Attachments:
             revision=reading.wanted_revision(declaration),
             policy=canonical(policy(*reading.statements(declaration, self._arns))),
             architecture=function.architecture.value,
+            is_layer_declared=bool(function.extension.layer_arn),
         )
 
     def _get(self, name: str, owner: str) -> Attachment | None:
@@ -123,20 +133,21 @@ class Attachments:
             answer = self._lambda.get_function(FunctionName=name)
         except NotFound:
             return None
-        configuration, labels = answer["Configuration"], tags.of_function(answer)
-        host, marked = host_of(configuration, labels), labels.get(ATTACHED_TAG, "")
+        configuration = answer["Configuration"]
+        memory = Memory.of(tags.of_function(answer))
+        host = host_of(configuration, memory)
         variables = host.our_variables
         is_busy = configuration.get("LastUpdateStatus") == "InProgress" or configuration.get("State") == "Pending"
         return Attachment(
             name=name,
-            owner=marked,
+            owner=memory.owner,
             arn=configuration["FunctionArn"],
-            layer=next(iter(host.additions()), ""),
+            layer=next(iter(host.additions), ""),
             revision=variables.pop(reading.REVISION, ""),
             environment=tags.pairs(variables),
-            policy=self._policy(name, host.role) if marked in ("", owner) else "",
+            policy=self._policy(name, host.role) if memory.owner in ("", owner) else "",
             host=host,
-            pending="is being updated by Lambda" if is_busy and marked == owner else "",
+            pending=_BUSY if is_busy else "",
         )
 
     def _unattached(self, desired: Attachment) -> Attachment:
@@ -144,6 +155,7 @@ class Attachments:
         current = self._get(desired.name, desired.owner)
         if current is None or current.owner not in ("", desired.owner):
             raise Conflict(f"function {desired.name} went away or was taken this moment; looking again", delay=0.5)
+        _check_at_rest(current)
         return current
 
     def _policy(self, function: str, role: str) -> str:
@@ -161,9 +173,17 @@ class Attachments:
         with suppress(NotFound):
             self._iam.delete_role_policy(RoleName=role, PolicyName=self._policy_name(function))
 
-    def _mark(self, desired: Attachment, current: Attachment, host: Host) -> None:
-        labels = {ATTACHED_TAG: desired.owner, **marks(desired.layer, host.role)}
-        self._lambda.tag_resource(Resource=current.arn, Tags=labels)
+    def _remember(self, current: Attachment, memory: Memory) -> Attachment:
+        """Write the tags; answer the function with the revision that this gave it."""
+        self._lambda.tag_resource(Resource=current.arn, Tags=memory.tags)
+        unused = [key for key in memory.unused_keys if key in _host(current).memory.tags]
+        if unused:
+            self._lambda.untag_resource(Resource=current.arn, TagKeys=unused)
+        after = self._get(current.name, memory.owner)
+        if after is None or _theirs(after) != _theirs(current) or _host(after).memory != memory:
+            raise Conflict(f"function {current.name} was changed at the same moment; looking again", delay=0.5)
+        _check_at_rest(after)
+        return after
 
     def _change(
         self, current: Attachment, layers: tuple[str, ...], variables: Mapping[str, str]
@@ -181,25 +201,70 @@ class Attachments:
 
     def _detach(self, attachment: Attachment) -> None:
         host = _host(attachment)
-        self._change(attachment, host.others(), host.own_variables)
-        for role in sorted({host.role, host.attached_role} - {""}):
+        _check_at_rest(attachment)
+        if self._change(attachment, host.others, host.own_variables) is not None:
+            # Lambda takes the tags off when it has carried that out.
+            raise Settling(f"{attachment.title} {_BUSY}", delay=SETTLING_SECONDS)
+        for role in sorted({host.role, host.memory.role} - {""}):
             self._remove_policy(attachment.name, role)
-        self._lambda.untag_resource(Resource=attachment.arn, TagKeys=list(_TAGS))
+        self._lambda.untag_resource(Resource=attachment.arn, TagKeys=list(KEYS))
+
+
+def _owned(found: Attachment, scope: Scope, wanted: Attachment | None) -> Iterator[Attachment]:
+    """The addition where there is one, whoever owns it; else the function is only looked at whether it can take one."""
+    host = _host_of(found)
+    if not found.owner and was_attached(host):
+        # Who deploys the function may have removed our tags with his own.
+        is_ours = ("Attachment", found.name) in scope.listed and is_left_by(host, scope.owner)
+        found = replace(found, owner=scope.owner.tag if is_ours else "", host=recalled(host, ""))
+        # A function that the operator made has the same environment, and no addition.
+        if is_ours or wanted is not None:
+            yield comparable(_as_recalled(found), wanted)
+    elif found.owner:
+        yield comparable(found, wanted)
+    elif wanted is not None:
+        check_no_conflict(wanted, host)
+        check_limits(wanted, host)
+
+
+def _as_recalled(found: Attachment) -> Attachment:
+    host = _host_of(found)
+    variables = host.our_variables
+    revision = variables.pop(reading.REVISION, "")
+    layer = next(iter(host.additions), "")
+    return replace(found, layer=layer, revision=revision, environment=tags.pairs(variables), is_remembered=False)
+
+
+def _host_of(attachment: Attachment) -> Host:
+    assert attachment.host is not None, "what was observed has its function"  # noqa: S101 - for the type checker
+    return attachment.host
 
 
 def _host(attachment: Attachment) -> Host:
     """The function, for a write that keeps what the user has on it."""
-    assert attachment.host is not None, "what was observed has its function"  # noqa: S101 - for the type checker
-    environment.check_told(attachment.name, attachment.host.untold)
-    return attachment.host
+    host = _host_of(attachment)
+    environment.check_told(attachment.name, host.untold)
+    return host
+
+
+def _theirs(attachment: Attachment) -> tuple[object, ...]:
+    host = _host(attachment)
+    return host.layers, dict(host.variables), host.role
+
+
+def _check_at_rest(attachment: Attachment) -> None:
+    """Lambda takes neither tags nor another update while it carries one out."""
+    if attachment.pending:
+        raise Settling(f"{attachment.title} {attachment.pending}", delay=SETTLING_SECONDS)
 
 
 def _written(desired: Attachment, current: Attachment, answer: Mapping[str, Any] | None) -> Attachment:
-    if answer is None:
-        return replace(desired, arn=current.arn, host=current.host)
-    pending = "is being updated by Lambda" if answer.get("LastUpdateStatus") == "InProgress" else ""
     before = _host(current)
+    if answer is None:
+        return replace(desired, arn=current.arn, host=before, is_remembered=before.memory == addition(desired, before))
+    pending = _BUSY if answer.get("LastUpdateStatus") == "InProgress" else ""
     # The answer may not tell the environment; it is what was sent.
-    sent = {**before.own_variables, **desired.variables}
-    host = replace(host_of(answer, marks(desired.layer, before.role)), variables=sent, untold="")
-    return replace(desired, arn=current.arn, host=host, pending=pending)
+    _layers, sent = with_addition(desired, before)
+    host = replace(host_of(answer, before.memory), variables=sent, untold="")
+    remembered = host.memory == addition(desired, host)
+    return replace(desired, arn=current.arn, host=host, pending=pending, is_remembered=remembered)

@@ -1,20 +1,19 @@
 """An addition to a user's own function as a value, and what has to be true of the function that takes it. Pure."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 from dynconfig.api.function import Architecture
-from dynconfig.api.names import ATTACHED_LAYER_TAG, ATTACHED_ROLE_TAG
 from dynconfig.engine.errors import NotPossible
-from dynconfig.engine.resource import Resource
-from dynconfig.kinds import environment, reading
+from dynconfig.engine.resource import Owner, Resource
+from dynconfig.kinds import environment, reading, tags
+from dynconfig.kinds.attachment_memory import Memory
 from dynconfig.kinds.tags import Pairs
 
 EXTENSION = "AWS-Parameters-and-Secrets-Lambda-Extension"
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 LAYERS = 5
-OURS = ("DYNCONFIG_", "SSM_PARAMETER_STORE_", "PARAMETERS_SECRETS_EXTENSION_")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,37 +25,44 @@ class Host:
     layers: tuple[str, ...]
     variables: Mapping[str, str]
     revision_id: str
-    attached_layer: str
-    attached_role: str
+    memory: Memory = field(default_factory=Memory)
     is_image: bool = False
     """It comes as a container image, which brings its extensions itself."""
     untold: str = ""
     """Why Lambda does not tell the variables."""
 
-    def additions(self, *more: str) -> tuple[str, ...]:
-        """The layers that we added, in whatever version: the extension, what the tags remember, and those given."""
-        named = {_unversioned(arn) for arn in (self.attached_layer, *more) if arn}
-        return tuple(arn for arn in self.layers if _unversioned(arn) in named or f":layer:{EXTENSION}" in arn)
+    @property
+    def additions(self) -> tuple[str, ...]:
+        """The layer versions that we added."""
+        ours = {self.memory.layer, self.memory.layer_before} - {""}
+        return tuple(arn for arn in self.layers if arn in ours)
 
-    def others(self, *more: str) -> tuple[str, ...]:
+    @property
+    def others(self) -> tuple[str, ...]:
         """The user's own layers."""
-        ours = self.additions(*more)
-        return tuple(arn for arn in self.layers if arn not in ours)
+        return tuple(arn for arn in self.layers if arn not in self.additions)
+
+    def own_extension(self, layer: str) -> str:
+        """The extension where the user's function has it by itself: AWS's in any version, or that of `layer`."""
+        found = (arn for arn in self.others if _unversioned(arn) == _unversioned(layer) or f":layer:{EXTENSION}" in arn)
+        return next(found, "")
 
     @property
     def own_variables(self) -> dict[str, str]:
         """The user's own part of the environment."""
-        return {name: value for name, value in self.variables.items() if not name.startswith(OURS)}
+        ours = self.our_variables
+        return {name: value for name, value in self.variables.items() if name not in ours}
 
     @property
     def our_variables(self) -> dict[str, str]:
         """Our part of the environment."""
-        return {name: value for name, value in self.variables.items() if name.startswith(OURS)}
+        known = reading.NAMES if self.memory.variables is None else self.memory.variables
+        return {name: value for name, value in self.variables.items() if name in known}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attachment(Resource):
-    """Our addition to the function of this name."""
+    """Our addition to the function of this name. What the function has by itself, and serves as well, counts as added."""
 
     declared_in: ClassVar[str] = "spec.function.name"
     arn: str = field(default="", metadata={"compare": False})
@@ -64,8 +70,12 @@ class Attachment(Resource):
     environment: Pairs
     revision: str = field(default="", metadata={"derived": True})
     policy: str
+    is_remembered: bool = field(default=True, metadata={"derived": True})
+    """The function's tags remember exactly what was added."""
     host: Host | None = field(default=None, repr=False, metadata={"compare": False})
     architecture: str = field(default="", metadata={"compare": False})
+    is_layer_declared: bool = field(default=False, metadata={"compare": False})
+    """The layer is that of the spec, so that no other serves as well."""
 
     @property
     def variables(self) -> dict[str, str]:
@@ -73,8 +83,8 @@ class Attachment(Resource):
         return {**dict(self.environment), **({reading.REVISION: self.revision} if self.revision else {})}
 
 
-def host_of(answer: Mapping[str, Any], tags: Mapping[str, str]) -> Host:
-    """The function from a configuration that AWS answers, and its tags."""
+def host_of(answer: Mapping[str, Any], memory: Memory) -> Host:
+    """The function from a configuration that AWS answers, and what its tags remember."""
     return Host(
         architecture=next(iter(answer.get("Architectures", [Architecture.X86_64.value]))),
         role=answer["Role"].rpartition("/")[2],
@@ -83,32 +93,76 @@ def host_of(answer: Mapping[str, Any], tags: Mapping[str, str]) -> Host:
         is_image=answer.get("PackageType") == "Image",
         untold=environment.untold(answer),
         revision_id=answer.get("RevisionId", ""),
-        attached_layer=tags.get(ATTACHED_LAYER_TAG, ""),
-        attached_role=_decoded(tags.get(ATTACHED_ROLE_TAG, "")),
+        memory=memory,
     )
 
 
-def marks(layer: str, role: str) -> dict[str, str]:
-    """What the function's tags have to remember besides the owner."""
-    return {ATTACHED_LAYER_TAG: layer, ATTACHED_ROLE_TAG: _encoded(role)}
+def addition(desired: Attachment, host: Host) -> Memory:
+    """What is to be added: all that the function does not have by itself."""
+    return Memory(
+        owner=desired.owner,
+        layer="" if host.own_extension(desired.layer) else desired.layer,
+        role=host.role,
+        variables=frozenset(desired.variables.keys() - host.own_variables.keys()),
+    )
 
 
-def was_ours(host: Host) -> bool:
+def in_transit(desired: Attachment, host: Host) -> Memory:
+    """What has to be remembered while the addition is written: what is to be added, and what of ours is there now."""
+    wanted = addition(desired, host)
+    before = next((arn for arn in host.additions if arn != wanted.layer), "")
+    variables = frozenset(wanted.variables or ()) | host.our_variables.keys()
+    return replace(wanted, layer_before=before, variables=variables)
+
+
+def with_addition(desired: Attachment, host: Host) -> tuple[tuple[str, ...], dict[str, str]]:
+    """Layers and environment of the function with the addition."""
+    added = addition(desired, host)
+    layers = (*host.others, added.layer) if added.layer else host.others
+    return layers, {**desired.variables, **host.own_variables}
+
+
+def comparable(found: Attachment, wanted: Attachment | None) -> Attachment:
+    """The observed addition in the terms of the declaration: what the function has by itself serves as well."""
+    if wanted is None or found.host is None:
+        return found
+    host = found.host
+    provided = {name: value for name, value in wanted.variables.items() if name in host.own_variables}
+    variables = {**host.our_variables, **provided}
+    return replace(
+        found,
+        layer=wanted.layer if host.own_extension(wanted.layer) else found.layer,
+        revision=variables.pop(reading.REVISION, ""),
+        environment=tags.pairs(variables),
+        is_remembered=host.memory == addition(wanted, host),
+    )
+
+
+def was_attached(host: Host) -> bool:
     """Whether an addition of ours was left on it: no one else sets this variable."""
     return "DYNCONFIG_PREFIX" in host.variables
 
 
-def check_unspoilt(desired: Attachment, host: Host) -> None:
-    """A function that is to be attached for the first time must not lose anything by it."""
-    taken = sorted(host.our_variables)
-    if taken:
-        raise _impossible(desired, f"sets {', '.join(taken)} itself; remove it there, since it would be overwritten")
-    layers = host.additions(desired.layer)
-    if layers:
-        raise _impossible(desired, f"has the extension as a layer already ({layers[0]}); remove it there, one is added")
+def is_left_by(host: Host, owner: Owner) -> bool:
+    """Whether the addition on it is this owner's; its tags may have been removed by who deploys the function."""
+    return host.variables.get("DYNCONFIG_NAME") == owner.title
 
 
-def check_room(desired: Attachment, host: Host) -> None:
+def recalled(host: Host, owner: str) -> Host:
+    """The function with what must have been added to it, where no tag remembers it any more."""
+    layer = next((arn for arn in host.layers if f":layer:{EXTENSION}" in arn), "")
+    variables = frozenset(host.variables.keys() & reading.NAMES)
+    return replace(host, memory=Memory(owner=owner, layer=layer, role=host.role, variables=variables))
+
+
+def check_no_conflict(desired: Attachment, host: Host) -> None:
+    """What the function has by itself must not contradict the declaration. Raises NotPossible."""
+    faults = list(_contradictions(desired, host))
+    if faults:
+        raise _impossible(desired, "; ".join(faults))
+
+
+def check_limits(desired: Attachment, host: Host) -> None:
     """An image takes no layer, other functions five, and 4 KB of environment: the user's and ours together."""
     # https://docs.aws.amazon.com/lambda/latest/dg/chapter-layers.html
     if host.is_image:
@@ -118,14 +172,34 @@ def check_room(desired: Attachment, host: Host) -> None:
             "is a zip file",
         )
     environment.check_told(desired.name, host.untold)
-    if len(host.others(desired.layer)) >= LAYERS:
+    layers, variables = with_addition(desired, host)
+    if len(layers) > LAYERS:
         raise _impossible(desired, f"has {LAYERS} layers, as many as Lambda takes, so the extension cannot be added")
     if host.architecture != desired.architecture:
         raise _impossible(desired, f"is {host.architecture}; set spec.function.architecture: {host.architecture}")
-    length = reading.size({**host.own_variables, **desired.variables})
+    length = reading.size(variables)
     if length > reading.ENVIRONMENT_BYTES:
         text = f"would have {length} bytes of environment, and Lambda takes {reading.ENVIRONMENT_BYTES}"
         raise _impossible(desired, f"{text}; shorten schemas, or split the configuration")
+
+
+def _contradictions(desired: Attachment, host: Host) -> Iterator[str]:
+    own = host.own_variables
+    for name, value in sorted(desired.variables.items()):
+        if name in own and name.startswith("DYNCONFIG_") and own[name] != value:
+            yield f"sets {name} itself to another value; remove it there, the operator adds it"
+        if name == reading.EXTENSION_TTL_NAME and name in own and not _is_within(own[name], value):
+            yield (
+                f"sets {name} itself, and not to {value} s or less, which cache.ttlSeconds asks for; change it there, or "
+                "raise cache.ttlSeconds"
+            )
+    layer = host.own_extension(desired.layer)
+    if layer and desired.is_layer_declared and layer != desired.layer:
+        yield f"has the extension as layer {layer} already; remove it there, or leave spec.function.extension.layerArn out"
+
+
+def _is_within(text: str, limit: str) -> bool:
+    return text.isascii() and text.isdecimal() and int(text) <= int(limit)
 
 
 def _impossible(desired: Attachment, why: str) -> NotPossible:
@@ -134,12 +208,3 @@ def _impossible(desired: Attachment, why: str) -> NotPossible:
 
 def _unversioned(arn: str) -> str:
     return arn.rpartition(":")[0]
-
-
-# A role may have a comma in its name and a tag may not; a colon is the other way round.
-def _encoded(role: str) -> str:
-    return role.replace(",", ":")
-
-
-def _decoded(text: str) -> str:
-    return text.replace(":", ",")

@@ -20,6 +20,15 @@ REVISION = "DYNCONFIG_REVISION"
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 ENVIRONMENT_BYTES = 4096
 EXTENSION_TTL = 300
+EXTENSION_TTL_NAME = "SSM_PARAMETER_STORE_TTL"
+# All variables that `environment` may set, and the revision.
+NAMES = frozenset(
+    (
+        *("DYNCONFIG_PREFIX", "DYNCONFIG_TTL", "DYNCONFIG_NAME", PARAMETERS, REVISION),
+        *(EXTENSION_TTL_NAME, "SSM_PARAMETER_STORE_TIMEOUT_MILLIS"),
+        *("PARAMETERS_SECRETS_EXTENSION_CACHE_SIZE", "PARAMETERS_SECRETS_EXTENSION_MAX_CONNECTIONS"),
+    )
+)
 # The extension waits for Parameter Store without end by default, and the invocation with it.
 EXTENSION_TIMEOUT_MS = 1500
 
@@ -33,7 +42,7 @@ def environment(declaration: Declaration, function: FunctionSpec) -> dict[str, s
         "DYNCONFIG_TTL": str(cache.ttl_seconds),
         "DYNCONFIG_NAME": declaration.owner.title,
         PARAMETERS: declared(declaration),
-        "SSM_PARAMETER_STORE_TTL": str(min([EXTENSION_TTL, *ttls])),
+        EXTENSION_TTL_NAME: str(min([EXTENSION_TTL, *ttls])),
         "SSM_PARAMETER_STORE_TIMEOUT_MILLIS": str(EXTENSION_TIMEOUT_MS),
         "PARAMETERS_SECRETS_EXTENSION_CACHE_SIZE": str(cache.size),
         "PARAMETERS_SECRETS_EXTENSION_MAX_CONNECTIONS": str(function.extension.max_connections),

@@ -8,7 +8,7 @@ from tests.kinds.cases.case import Case
 from tests.kinds.cases.role import DENY, with_secret
 from tests.kinds.workshop import Workshop
 
-from dynconfig.api.names import ATTACHED_TAG
+from dynconfig.api.names import ATTACHED_TAG, ATTACHED_VARIABLES_TAG
 from dynconfig.kinds.attachment_value import Attachment
 from dynconfig.kinds.parameter_value import Parameter
 
@@ -106,7 +106,11 @@ ATTACHMENT = Case(
         "environment": lambda workshop: functions.set_variables(workshop, "attached", DYNCONFIG_TTL="1"),
         "revision": lambda workshop: functions.set_variables(workshop, "attached", DYNCONFIG_REVISION="theirs"),
         "policy": repolicy,
+        "is_remembered": lambda workshop: workshop.aws("lambda").untag_resource(
+            Resource=functions.arn("attached"), TagKeys=[ATTACHED_VARIABLES_TAG]
+        ),
     },
+    fixed=frozenset({"is_remembered"}),
     listed=listed,
     neighbour=neighbour,
     stranger=stranger,

@@ -231,6 +231,35 @@ def test_tags_are_kept_by_arn(bench: Bench, function: Any) -> None:
     assert function.list_tags(Resource=arn)["Tags"] == {"stage": "dev"}
 
 
+def test_a_change_of_tags_gives_another_revision_and_leaves_the_environments(bench: Bench, function: Any) -> None:
+    # Recorded: LocalStack, tests/aws/services/lambda_/test_lambda_api.snapshot.json, TestLambdaTags.
+    name = bench.function(SOURCE)
+    about = function.get_function_configuration(FunctionName=name)
+    function.tag_resource(Resource=about["FunctionArn"], Tags={"stage": "dev"})
+    tagged = function.get_function_configuration(FunctionName=name)["RevisionId"]
+    function.untag_resource(Resource=about["FunctionArn"], TagKeys=["stage"])
+    untagged = function.get_function_configuration(FunctionName=name)["RevisionId"]
+    assert len({about["RevisionId"], tagged, untagged}) == 3
+    with pytest.raises(function.exceptions.PreconditionFailedException):
+        function.update_function_configuration(FunctionName=name, Timeout=6, RevisionId=about["RevisionId"])
+
+
+@pytest.mark.parametrize("operation", ["tag_resource", "untag_resource"])
+def test_tags_are_refused_while_an_update_is_in_progress(
+    bench: Bench, function: Any, lab: AwsLab, operation: str
+) -> None:
+    # https://docs.aws.amazon.com/lambda/latest/dg/functions-states.html
+    name = bench.function(SOURCE)
+    arn = function.get_function_configuration(FunctionName=name)["FunctionArn"]
+    lab.faults(Faults(settle_seconds=3600))
+    function.update_function_configuration(FunctionName=name, Description="again")
+    request: dict[str, Any] = {"Tags": {"a": "b"}} if operation == "tag_resource" else {"TagKeys": ["a"]}
+    with pytest.raises(function.exceptions.ResourceConflictException):
+        getattr(function, operation)(Resource=arn, **request)
+    lab.faults(Faults(settle_seconds=0))
+    getattr(function, operation)(Resource=arn, **request)
+
+
 def test_event_configuration_is_replaced_and_removed(bench: Bench, function: Any, aws: Callable[[str], Any]) -> None:
     name = bench.function(SOURCE)
     arns = []

@@ -1,0 +1,148 @@
+"""Attachments to functions that CDK, SAM or Terraform deploy: what they have already, and what a deployment removes."""
+
+from typing import Any
+
+import pytest
+from tests.kinds import functions
+from tests.kinds.cases.attachment import ATTACHMENT, prepare, spec, state
+from tests.kinds.test_attachment import EXTENSION, detach, settle
+from tests.kinds.wire import requests
+from tests.kinds.workshop import Workshop
+
+from dynconfig.api import names
+from dynconfig.engine.errors import Conflict, NotOwned, Settling
+
+pytestmark = pytest.mark.lab
+
+CDK_LAYER = f"{functions.LAYER}-Arm64:11"
+# What aws-cdk-lib's ParamsAndSecretsLayerVersion sets by default.
+# https://docs.aws.amazon.com/cdk/api/v2/docs/aws-cdk-lib.aws_lambda.ParamsAndSecretsOptions.html
+CDK_VARIABLES = {
+    "PARAMETERS_SECRETS_EXTENSION_CACHE_ENABLED": "true",
+    "PARAMETERS_SECRETS_EXTENSION_CACHE_SIZE": "1000",
+    "PARAMETERS_SECRETS_EXTENSION_HTTP_PORT": "2773",
+    "PARAMETERS_SECRETS_EXTENSION_LOG_LEVEL": "info",
+    "PARAMETERS_SECRETS_EXTENSION_MAX_CONNECTIONS": "3",
+    "SECRETS_MANAGER_TIMEOUT_MILLIS": "0",
+    "SECRETS_MANAGER_TTL": "300",
+    "SSM_PARAMETER_STORE_TIMEOUT_MILLIS": "0",
+    "SSM_PARAMETER_STORE_TTL": "300",
+}
+
+
+@pytest.fixture(autouse=True)
+def their_function(workshop: Workshop) -> None:
+    prepare(workshop)
+
+
+def tags(workshop: Workshop) -> dict[str, str]:
+    return dict(state(workshop)["tags"])
+
+
+def deployed(workshop: Workshop, layers: list[str], variables: dict[str, str]) -> None:
+    """What a deployment sets of its own, and nothing else."""
+    functions.configure(workshop, "attached", Layers=layers, Environment={"Variables": variables})
+
+
+def test_the_first_attach_needs_one_update_and_no_conflict(workshop: Workshop) -> None:
+    errors: list[Any] = []
+    with requests(workshop, "lambda", "UpdateFunctionConfiguration", "TagResource", "UntagResource") as made:
+        settle(workshop, spec(), errors)
+    assert [operation for operation, _request in made] == ["TagResource", "UpdateFunctionConfiguration"]
+    assert {type(error) for error in errors} <= {Settling}
+
+
+def test_a_newer_layer_needs_no_conflict_and_is_remembered_before_it_is_added(workshop: Workshop) -> None:
+    settle(workshop, spec(extension={"layerArn": CDK_LAYER}))
+    errors: list[Any] = []
+    with requests(workshop, "lambda", "UpdateFunctionConfiguration", "TagResource") as made:
+        settle(workshop, spec(), errors, generation=2)
+    assert {type(error) for error in errors} <= {Settling}
+    tagged, updated, *_rest = made
+    assert tagged[1]["Tags"]["dynconfig.dev/attached-layer"] == f"{EXTENSION}:24"
+    assert tagged[1]["Tags"]["dynconfig.dev/attached-layer-before"] == CDK_LAYER
+    assert updated[0] == "UpdateFunctionConfiguration"
+    assert names.ATTACHED_LAYER_BEFORE_TAG not in tags(workshop)
+
+
+@pytest.mark.parametrize("survived", [0, 1, 2])
+def test_a_kill_while_a_layer_is_replaced_leaves_nothing_that_a_detach_does_not_find(
+    workshop: Workshop, survived: int
+) -> None:
+    before = state(workshop)
+    settle(workshop, spec(extension={"layerArn": functions.LAYER + ":23"}))
+    workshop.watch.kill_after(survived, ATTACHMENT.writes)
+    with pytest.raises(KeyboardInterrupt):
+        settle(workshop, spec(), generation=2)
+    workshop.watch.left = None
+    detach(workshop)
+    assert state(workshop) == before
+
+
+def test_a_function_that_cdk_gave_the_extension_gets_only_the_rest_and_loses_only_that(workshop: Workshop) -> None:
+    deployed(workshop, [CDK_LAYER], {"STAGE": "prod", **CDK_VARIABLES})
+    before = state(workshop)
+    assert settle(workshop, spec()).is_complete
+    after = state(workshop)
+    assert after["layers"] == [CDK_LAYER]
+    assert {name: after["variables"][name] for name in CDK_VARIABLES} == CDK_VARIABLES
+    assert all(name.startswith("DYNCONFIG_") for name in after["variables"].keys() - before["variables"].keys())
+    assert settle(workshop, spec()).plan.is_empty
+    detach(workshop)
+    assert state(workshop) == before
+
+
+def test_a_deployment_that_strips_the_addition_is_put_right(workshop: Workshop) -> None:
+    settle(workshop, spec())
+    before = state(workshop)
+    deployed(workshop, [], {"STAGE": "prod"})
+    settle(workshop, spec())
+    after = state(workshop)
+    assert after["layers"] == before["layers"]
+    assert after["variables"]["STAGE"] == "prod"
+    assert "DYNCONFIG_PREFIX" in after["variables"]
+
+
+def test_a_deployment_that_brings_the_extension_later_keeps_it_at_a_detach(workshop: Workshop) -> None:
+    settle(workshop, spec())
+    ours = functions.variables(workshop, "attached")
+    deployed(workshop, [CDK_LAYER], ours)
+    settle(workshop, spec())
+    assert names.ATTACHED_LAYER_TAG not in tags(workshop)
+    detach(workshop)
+    assert state(workshop)["layers"] == [CDK_LAYER]
+
+
+def test_a_deployment_that_strips_only_our_tags_does_not_take_the_addition_from_us(workshop: Workshop) -> None:
+    before = state(workshop)
+    status = workshop.status(settle(workshop, spec()))
+    marked = tags(workshop)
+    workshop.aws("lambda").untag_resource(Resource=functions.arn("attached"), TagKeys=list(marked))
+    outcome = settle(workshop, spec(), status=status)
+    assert outcome.is_complete
+    assert tags(workshop) == {name: text for name, text in marked.items() if name != "team"}
+    workshop.settle(workshop.goodbye(spec(), status=status), ATTACHMENT.kinds(workshop))
+    assert state(workshop) == {**before, "tags": {}}
+
+
+def test_an_addition_that_an_object_of_another_name_left_is_not_taken(workshop: Workshop) -> None:
+    status = workshop.status(settle(workshop, spec()))
+    functions.set_variables(workshop, "attached", DYNCONFIG_NAME="elsewhere/other")
+    workshop.aws("lambda").untag_resource(Resource=functions.arn("attached"), TagKeys=list(tags(workshop)))
+    with pytest.raises(NotOwned):
+        settle(workshop, spec(), status=status)
+
+
+def test_a_function_that_changes_between_the_tags_and_the_update_is_looked_at_again(workshop: Workshop) -> None:
+    (kind,) = workshop.kinds(ATTACHMENT.value)
+    (desired,) = kind.desired(workshop.declare(spec()))
+    events = workshop.aws("lambda").meta.events
+
+    def changed(**_about: Any) -> None:
+        events.unregister("after-call.lambda.TagResource", changed)
+        functions.set_variables(workshop, "attached", NEW="1")
+
+    events.register("after-call.lambda.TagResource", changed)
+    with pytest.raises(Conflict, match="was changed at the same moment"):
+        kind.put(desired, None)
+    assert functions.variables(workshop, "attached")["NEW"] == "1"
