@@ -94,6 +94,7 @@ crd: $(VENV)/.ready ## Generate the CustomResourceDefinition
 .PHONY: chart
 chart: ## Bring into the Helm chart what it shares with manifests/install
 	@cp crds/dynamicconfigs.dynconfig.dev.yaml charts/dynconfig-operator/files/crd.yaml
+	@cp crds/protection.yaml charts/dynconfig-operator/files/protection.yaml
 	@cp manifests/install/rbac.yaml charts/dynconfig-operator/files/rbac.yaml
 
 .PHONY: argocd

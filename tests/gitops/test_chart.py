@@ -29,6 +29,9 @@ def test_without_values_it_is_what_kustomize_installs(render: Render, kustomize:
 def test_it_shares_the_crd_and_what_the_operator_may_do() -> None:
     crd = ROOT / "crds" / "dynamicconfigs.dynconfig.dev.yaml"
     assert (CHART / "files" / "crd.yaml").read_text() == crd.read_text(), "run `make chart`"
+    assert (CHART / "files" / "protection.yaml").read_text() == (crd.parent / "protection.yaml").read_text(), (
+        "run `make chart`"
+    )
     assert (CHART / "files" / "rbac.yaml").read_text() == (INSTALL / "rbac.yaml").read_text(), "run `make chart`"
 
 
@@ -141,11 +144,15 @@ def test_a_pod_monitor_finds_the_pods_and_their_port(render: Render) -> None:
     assert endpoint["port"] in {port["name"] for port in _pod(deployment)["containers"][0]["ports"]}
 
 
-def test_the_crd_outlives_the_chart_and_can_be_left_out(render: Render) -> None:
-    (crd,) = (item for item in rendered(render({})) if item["kind"] == "CustomResourceDefinition")
-    assert crd["metadata"]["annotations"] == {"helm.sh/resource-policy": "keep"}
+def test_the_crd_and_what_protects_it_outlive_the_chart_and_can_be_left_out(render: Render) -> None:
+    kept = {
+        item["kind"]
+        for item in rendered(render({}))
+        if item["metadata"].get("annotations", {}).get("helm.sh/resource-policy") == "keep"
+    }
+    assert kept == {"CustomResourceDefinition", "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"}
     kinds = {item["kind"] for item in rendered(render({"crd": {"install": False}}))}
-    assert "CustomResourceDefinition" not in kinds
+    assert not kept & kinds
 
 
 def test_helm_finds_nothing_wrong_with_the_chart(helm: Path, tmp_path: Path) -> None:
@@ -184,9 +191,6 @@ def _without_helm(document: Document) -> Document:
     """The document without what every chart adds, and without what kustomize leaves to the API server."""
     metadata: dict[str, Any] = document["metadata"]
     assert metadata["labels"].keys() >= set(OF_HELM)
-    metadata.get("annotations", {}).pop("helm.sh/resource-policy", None)
-    if not metadata.get("annotations"):
-        metadata.pop("annotations", None)
     if document["kind"] == "Deployment":
         (container,) = _pod(document)["containers"]
         assert container.pop("imagePullPolicy") == "IfNotPresent"

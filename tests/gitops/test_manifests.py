@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-import yaml
 from tests.gitops.conftest import Build, Document
 
 pytestmark = pytest.mark.tools
@@ -33,8 +32,10 @@ def test_the_operator_comes_in_waves_and_its_crd_stays(kustomize: Build) -> None
     documents = kustomize(ROOT / "manifests" / "argocd" / "operator")
     waves = {item["kind"]: wave(item) for item in documents}
     assert waves["CustomResourceDefinition"] < waves["ServiceAccount"] == waves["ClusterRole"] < waves["Deployment"]
-    (crd,) = (item for item in documents if item["kind"] == "CustomResourceDefinition")
-    assert crd["metadata"]["annotations"]["argocd.argoproj.io/sync-options"] == "Delete=false,Prune=false"
+    assert waves["CustomResourceDefinition"] == waves["ValidatingAdmissionPolicy"]
+    for item in documents:
+        if wave(item) == waves["CustomResourceDefinition"]:
+            assert item["metadata"]["annotations"]["argocd.argoproj.io/sync-options"] == "Delete=false,Prune=false"
 
 
 def test_operator_and_objects_are_two_and_the_operator_comes_first(argocd: dict[tuple[str, str], Document]) -> None:
@@ -82,8 +83,11 @@ def test_flux_waits_for_each_before_the_next(flux: dict[tuple[str, str], Documen
         assert (root / spec["path"] / "kustomization.yaml").is_file()
 
 
-def test_flux_keeps_the_crd(flux: dict[tuple[str, str], Document]) -> None:
-    (patch,) = flux["Kustomization", "dynconfig-operator"]["spec"]["patches"]
-    assert patch["target"] == {"kind": "CustomResourceDefinition"}
-    annotations = yaml.safe_load(patch["patch"])["metadata"]["annotations"]
-    assert annotations == {"kustomize.toolkit.fluxcd.io/prune": "disabled"}
+def test_flux_keeps_the_crd(flux: dict[tuple[str, str], Document], kustomize: Build) -> None:
+    built = kustomize(ROOT / flux["Kustomization", "dynconfig-operator"]["spec"]["path"])
+    kept = {
+        item["kind"]
+        for item in built
+        if item["metadata"].get("annotations", {}).get("kustomize.toolkit.fluxcd.io/prune") == "disabled"
+    }
+    assert kept == {"CustomResourceDefinition", "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"}

@@ -13,6 +13,16 @@ from dynconfig.api.status import DynamicConfigStatus
 
 Schema = dict[str, Any]
 
+KEEP = {
+    # https://argo-cd.readthedocs.io/en/stable/user-guide/sync-options/
+    "argocd.argoproj.io/sync-options": "Delete=false,Prune=false",
+    # https://helm.sh/docs/howto/charts_tips_and_tricks/#tell-helm-not-to-uninstall-a-resource
+    "helm.sh/resource-policy": "keep",
+    # https://fluxcd.io/flux/components/kustomize/kustomizations/#prune
+    "kustomize.toolkit.fluxcd.io/prune": "disabled",
+}
+"""Annotations by which tools that install the definition leave it in place: with it all objects would go."""
+
 _COLUMNS = (
     ("Ready", '.status.conditions[?(@.type=="Ready")].status', "string", 0, "Whether AWS is as declared"),
     ("In-sync", ".status.counts.summary", "string", 0, "Parameters as declared, of those declared"),
@@ -37,7 +47,7 @@ def definition() -> Schema:
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
-        "metadata": {"name": f"{names.PLURAL}.{names.GROUP}"},
+        "metadata": {"name": f"{names.PLURAL}.{names.GROUP}", "annotations": KEEP},
         "spec": {
             "group": names.GROUP,
             "scope": "Namespaced",

@@ -13,6 +13,8 @@ RECONCILE_REQUESTED_AT = f"{GROUP}/reconcile-requested-at"
 APPROVE_GENERATION = f"{GROUP}/approve-generation"
 ABANDON = f"{GROUP}/abandon"
 FORCE_GENERATION = f"{GROUP}/force-generation"
+# On the CustomResourceDefinition: without it the shipped policy refuses its deletion.
+ALLOW_DELETION = f"{GROUP}/allow-deletion"
 
 OWNER_TAG = f"{GROUP}/owner"
 # On a String or StringList whose value came from a Secret, so that no output shows it, even if no status is at hand.

@@ -118,6 +118,11 @@ def declare_deletion(document: Mapping[str, Any], *, owner: Owner, default_regio
     )
 
 
+def keeping(declaration: Declaration) -> Declaration:
+    """The deletion of an object that leaves everything in AWS, without an owner, whatever its policy."""
+    return replace(declaration, deletion_policy=DeletionPolicy.RETAIN)
+
+
 def applied_of(status: Mapping[str, Any] | None) -> Applied | None:
     """What a status says was applied, or None where there is no status yet."""
     if not status or status.get("observedGeneration", names.UNSEEN) == names.UNSEEN:

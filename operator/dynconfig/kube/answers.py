@@ -16,6 +16,7 @@ from dynconfig.kube import kubeconfig
 Document = dict[str, Any]
 
 OBJECTS = f"/apis/{names.GROUP}/{names.VERSION}"
+DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 PAGE = 500
 # The API server ends watches after minutes by itself; silence for longer means that the connection is dead.
 WATCH_SECONDS = 240

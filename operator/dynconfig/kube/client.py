@@ -12,8 +12,10 @@ from lightkube.config.kubeconfig import SingleConfig
 from lightkube.config.models import User
 from lightkube.core.exceptions import ConfigError
 
+from dynconfig.api import names
 from dynconfig.engine.agenda import Key
 from dynconfig.kube.answers import (
+    DEFINITIONS,
     PAGE,
     WATCH_SECONDS,
     ApiConflict,
@@ -86,6 +88,21 @@ class Kube:
     async def source(self, kind: str, namespace: str, name: str) -> Document | None:
         """A Secret or ConfigMap by name, or None if it does not exist."""
         return await self._get(f"{sources_path(kind, namespace)}/{name}")
+
+    async def is_definition_leaving(self) -> bool:
+        """Whether the CustomResourceDefinition is being deleted, and all objects with it; False where that may not be read.
+
+        A list, since that is what the operator's role has always allowed.
+        """
+        params = {"fieldSelector": f"metadata.name={names.PLURAL}.{names.GROUP}"}
+        headers = {"Accept": _METADATA.format("PartialObjectMetadataList")}
+        try:
+            found = await self._send("GET", DEFINITIONS, params=params, headers=headers)
+        except ApiRefused as error:
+            if error.status in (403, 404):
+                return False
+            raise
+        return any("deletionTimestamp" in item["metadata"] for item in found["items"] or ())
 
     async def patch(self, key: Key, patch: Mapping[str, Any]) -> Document:
         """Merge into metadata of a DynamicConfig; `spec` is the user's and never written."""

@@ -13,7 +13,7 @@ from dynconfig.api.spec import DriftPolicy
 from dynconfig.engine import drift, notes, report
 from dynconfig.engine.agenda import Agenda, Key, Lane
 from dynconfig.engine.declaration import Declaration
-from dynconfig.engine.declare import declare, declare_deletion, parse_spec, sources, was_observed
+from dynconfig.engine.declare import declare, declare_deletion, keeping, parse_spec, sources, was_observed
 from dynconfig.engine.errors import AccessDenied, DynConfigError, Retryable
 from dynconfig.engine.outcome import Outcome
 from dynconfig.engine.resource import Owner
@@ -222,6 +222,9 @@ class Controller:
             await self._on.recorder.record(document, notes.abandoned(declaration))
             await self._release(key, document)
             return "Abandoned"
+        if await self._on.kube.is_definition_leaving():
+            # The API server deletes all objects with their definition; nobody asked for what they own in AWS to go.
+            declaration = keeping(declaration)
         return await self._run(key, document, declaration)
 
     async def _fail(self, key: Key, document: Document, error: DynConfigError) -> str:
