@@ -2,13 +2,13 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from contextlib import nullcontext
 from functools import cached_property, partial
 from urllib.parse import urlsplit
 
-from dynconfig.aws import layers
+from dynconfig.aws import event_removal, layers
 from dynconfig.aws.drift_metric import DriftMetric
 from dynconfig.aws.mailbox import Mailbox
 from dynconfig.aws.package import package
@@ -57,6 +57,20 @@ def listening(settings: Settings, count: Count, cluster: str, hear: Hear) -> tup
     """An engine, and what brings the events of AWS in every region that is named to it."""
     places = _Places(settings, count)
     return Engine(places, places.labels, gauge_of=places.gauge), PostOffice(partial(places.postman, cluster, hear))
+
+
+def remove_events(settings: Settings, cluster: str, region: str) -> Iterator[str]:
+    """What the operator made to receive events in a region, once it is removed; nothing where the queue was given."""
+    if settings.queue_urls:
+        return iter(())
+    clients = session(settings)
+    return event_removal.remove_events(
+        clients.client("sqs", region),
+        clients.client("events", region),
+        cluster,
+        _queue_name(cluster),
+        event_rules(cluster, settings.all_paths),
+    )
 
 
 def default_region(settings: Settings) -> str:
@@ -159,7 +173,7 @@ class _Places:
             self._session.client("sqs", region),
             self._session.client("events", region),
             cluster=cluster,
-            queue=queues.get(region) or fitting(f"{PREFIX}{cluster}-events"),
+            queue=queues.get(region) or _queue_name(cluster),
             rules=event_rules(cluster, self._settings.all_paths),
         )
         return Postman(region, mailbox, self._echoes, hear, time.monotonic)
@@ -177,6 +191,10 @@ class _Places:
 
     def _account(self) -> str:
         return self._given_account or self._account_id
+
+
+def _queue_name(cluster: str) -> str:
+    return fitting(f"{PREFIX}{cluster}-events")
 
 
 def _region_of(url: str) -> str | None:

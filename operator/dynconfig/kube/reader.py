@@ -94,7 +94,7 @@ class Reader:
         params = {"watch": "true", "resourceVersion": since, "timeoutSeconds": length}
         # The server may be gone, or have forgotten the time.
         timeout = httpx2.Timeout(min(seconds, _SECONDS), read=min(seconds, WATCH_SECONDS + _SECONDS))
-        with _sent(), self._http.stream("GET", objects_path(namespace), params=params, timeout=timeout) as answer:
+        with sent(), self._http.stream("GET", objects_path(namespace), params=params, timeout=timeout) as answer:
             if answer.status_code >= 400:
                 refuse(answer.status_code, answer.read())
             if answer.status_code >= 300:
@@ -112,7 +112,7 @@ class Reader:
             raise
 
     def _get(self, path: str, params: Mapping[str, Any] | None = None) -> Document:
-        with _sent():
+        with sent():
             answer = self._http.get(path, params=params)
         return document(answer.status_code, answer.content)
 
@@ -126,7 +126,7 @@ def _next(lines: Iterator[str]) -> str | None:
 
 
 @contextmanager
-def _sent() -> Iterator[None]:
+def sent() -> Iterator[None]:
     """Tells in our words why no answer comes."""
     try:
         yield

@@ -1,0 +1,105 @@
+"""`dynconfig uninstall`."""
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dynconfig.cli.failures import Failed
+from dynconfig.cli.terminal import Terminal, counted
+
+if TYPE_CHECKING:
+    from dynconfig.uninstalling import Leaving, Uninstaller
+
+SHOWN = 10
+NO_POLICY = (
+    "say --keep-aws: the command leaves everything in AWS. To delete AWS resources, delete their objects while the operator "
+    "runs (kubectl delete dcfg --all -n NAMESPACE), then run the command for the rest"
+)
+
+
+def command(
+    *,
+    keep_aws: Annotated[
+        bool, typer.Option("--keep-aws", help="Leave all resources in AWS, without owner tags. Required.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
+) -> None:
+    """Delete all DynamicConfigs of the cluster and leave their resources in AWS.
+
+    Stops the operator, removes owner tags and finalizers, deletes the objects and the operator's own queue and
+    rules, and prints how to remove the rest. After a failure, run it again.
+
+    Example: dynconfig uninstall --keep-aws
+    """
+    if not keep_aws:
+        raise Failed(NO_POLICY)
+    from dynconfig import uninstalling, wiring
+    from dynconfig.kube.writer import Writer
+    from dynconfig.settings import Settings
+
+    settings = Settings.from_environment(os.environ)
+    writer, region = Writer.from_environment(), wiring.default_region(settings)
+    try:
+        work = uninstalling.Uninstaller(settings, writer, wiring.engine(settings), region)
+        leaving = work.objects()
+        _show(leaving)
+        if not yes:
+            _confirm()
+        failed = _carry_out(work, leaving)
+    finally:
+        writer.close()
+    if failed:
+        raise Failed(f"{counted(failed, 'object')} could not be released; see above, then run the command again")
+    out = Terminal.out()
+    out.line("Everything is released. To remove the operator and the definition of DynamicConfigs:")
+    for text in uninstalling.next_commands():
+        out.line(f"  {text}")
+
+
+def _show(leaving: Sequence["Leaving"]) -> None:
+    out = Terminal.out()
+    for item in leaving:
+        out.line(f"{out.styled(item.title, 'bold')} {item.declaration.path} in {item.declaration.place.region}")
+        for resource in item.owned[:SHOWN]:
+            out.cut(f"  = keep {resource.title}, without an owner", "cyan")
+        if len(item.owned) > SHOWN:
+            out.line(f"  = keep {len(item.owned) - SHOWN} more")
+        if item.applied_by:
+            out.line(f"  ! {item.applied_by} applies it and would bring it back; remove it there first", "yellow")
+    kept = sum(len(item.owned) for item in leaving)
+    out.line(
+        f"Uninstall: {counted(len(leaving), 'object')} to delete in Kubernetes, {counted(kept, 'resource')} to keep in AWS; "
+        "the operator is stopped, its queue and rules are deleted."
+    )
+
+
+def _confirm() -> None:
+    if not sys.stdin.isatty():
+        raise Failed("no terminal to confirm at; repeat the command with --yes")
+    if not typer.confirm("Continue?"):
+        raise Failed("nothing was changed")
+
+
+def _carry_out(work: "Uninstaller", leaving: Sequence["Leaving"]) -> int:
+    """How many objects could not be released."""
+    from dynconfig.engine.errors import DynConfigError
+
+    out, failed = Terminal.out(), 0
+    for title in work.stop():
+        out.line(f"Deployment {title}: stopped")
+    for number, item in enumerate(leaving, 1):
+        try:
+            work.release(item)
+        except DynConfigError as error:
+            failed += 1
+            Terminal.err().failure(f"{item.title}: {error}")
+        else:
+            out.line(f"[{number}/{len(leaving)}] {item.title}: released", "green")
+        out.stream.flush()
+    if not failed:
+        for title in work.remove_events(leaving):
+            out.line(f"{title}: deleted")
+    return failed

@@ -1,0 +1,150 @@
+"""Takes the operator out of a cluster and leaves everything in AWS: owners off, finalizers off, objects deleted."""
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+
+from dynconfig import wiring
+from dynconfig.api import names
+from dynconfig.engine.agenda import Key
+from dynconfig.engine.declaration import Declaration
+from dynconfig.engine.declare import declare_deletion, keeping
+from dynconfig.engine.errors import DynConfigError, NotOwned, Retryable
+from dynconfig.engine.outcome import Outcome
+from dynconfig.engine.reconcile import Engine
+from dynconfig.engine.resource import Owner, Resource
+from dynconfig.files import Document
+from dynconfig.kube.writer import Writer
+from dynconfig.settings import Settings
+
+PATIENCE = 60.0
+"""How long a release is tried again when AWS does not answer, in seconds."""
+STOP_SECONDS = 120.0
+_FIRST_DELAY = 0.5
+_GITOPS = {
+    "argocd.argoproj.io/tracking-id": "Argo CD",
+    "argocd.argoproj.io/instance": "Argo CD",
+    "kustomize.toolkit.fluxcd.io/name": "Flux",
+    "helm.toolkit.fluxcd.io/name": "Flux",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Leaving:
+    """An object that goes, and what it owns in AWS, which stays."""
+
+    document: Document
+    declaration: Declaration
+    owned: tuple[Resource, ...]
+
+    @property
+    def title(self) -> str:
+        """The object as messages name it."""
+        return self.declaration.owner.title
+
+    @property
+    def applied_by(self) -> str:
+        """The GitOps tool that would bring it back; empty if there is none."""
+        metadata = self.document["metadata"]
+        marks = {**(metadata.get("labels") or {}), **(metadata.get("annotations") or {})}
+        return next((tool for mark, tool in _GITOPS.items() if mark in marks), "")
+
+
+class Uninstaller:
+    """Releases the objects of a cluster one after the other. Raises DynConfigError, ApiRefused, NoCluster."""
+
+    def __init__(self, settings: Settings, writer: Writer, engine: Engine, region: str) -> None:
+        self._settings = settings
+        self._writer = writer
+        self._engine = engine
+        self._region = region
+        self._cluster = settings.cluster_id or writer.cluster_id()
+
+    def objects(self) -> list[Leaving]:
+        """All objects of the cluster, with what they own. Raises NotOwned where the cluster's name in AWS is another."""
+        return [self._leaving(document) for document in self._writer.objects(None)[0]]
+
+    def stop(self) -> Iterator[str]:
+        """Title of each Deployment of the operator, once its pods are gone. Raises Retryable."""
+        for deployment in self._writer.operators():
+            namespace, name = deployment["metadata"]["namespace"], deployment["metadata"]["name"]
+            if deployment["spec"].get("replicas"):
+                self._writer.stop(deployment)
+                _wait(partial(self._is_stopped, namespace), f"pods of Deployment {namespace}/{name} still run")
+                yield f"{namespace}/{name}"
+
+    def release(self, leaving: Leaving) -> None:
+        """Delete the object, and leave in AWS what it owns, without an owner; may be repeated after a failure."""
+        metadata = leaving.document["metadata"]
+        key = Key(metadata["namespace"], metadata["name"])
+        # From here on no operator deletes anything for it, whichever runs.
+        self._writer.abandon(key)
+        self._writer.delete(key, metadata["uid"])
+        outcome = _patiently(lambda: self._engine.run(leaving.declaration, now=time.time()))
+        if outcome.error:
+            raise outcome.error
+        self._writer.release(key, metadata["uid"])
+
+    def remove_events(self, leaving: Iterable[Leaving]) -> Iterator[str]:
+        """What brought events to the operator in the regions of these objects and in its own, once it is removed."""
+        regions = sorted({self._region, *(item.declaration.place.region for item in leaving)})
+        for region in regions:
+            for title in wiring.remove_events(self._settings, self._cluster, region):
+                yield f"{title} in {region}"
+
+    def _leaving(self, document: Document) -> Leaving:
+        metadata = document["metadata"]
+        owner = Owner(self._cluster, metadata["namespace"], metadata["name"], metadata["uid"])
+        declaration = replace(
+            keeping(declare_deletion(document, owner=owner, default_region=self._region)), suspended=False
+        )
+        seen = self._engine.observe(declaration)
+        self._refuse_other_name(owner, seen)
+        return Leaving(document, declaration, tuple(item for item in seen if item.owner == owner.tag))
+
+    def _is_stopped(self, namespace: str) -> bool:
+        return not self._writer.pods(namespace)
+
+    def _refuse_other_name(self, owner: Owner, seen: Iterable[Resource]) -> None:
+        """The operator may have been given another name for this cluster than is known here."""
+        for resource in seen:
+            found = Owner.parse(resource.owner)
+            if found and found.uid == owner.uid and found.cluster != owner.cluster:
+                raise NotOwned(
+                    f"{resource.title} belongs to {owner.title} in cluster {found.cluster}, as the operator calls this cluster; "
+                    f"set DYNCONFIG_CLUSTER_ID={found.cluster} and run the command again"
+                )
+
+
+def next_commands() -> tuple[str, ...]:
+    """What remains to be done with kubectl, in order."""
+    definition = f"{names.PLURAL}.{names.GROUP}"
+    return (
+        "kubectl delete -k manifests/install   # or: helm uninstall dynconfig-operator -n dynconfig-system",
+        f"kubectl annotate crd {definition} {names.ALLOW_DELETION}=true",
+        "kubectl delete -k crds",
+    )
+
+
+def _patiently(run: Callable[[], Outcome]) -> Outcome:
+    """The outcome once it is complete, or has failed for longer than a person waits."""
+    deadline, delay = time.monotonic() + PATIENCE, _FIRST_DELAY
+    while True:
+        outcome = run()
+        if outcome.is_complete or (outcome.error and not isinstance(outcome.error, Retryable)):
+            return outcome
+        if time.monotonic() > deadline:
+            return outcome
+        time.sleep(delay)
+        delay = min(2 * delay, 5.0)
+
+
+def _wait(condition: Callable[[], bool], otherwise: str) -> None:
+    deadline = time.monotonic() + STOP_SECONDS
+    while not condition():
+        if time.monotonic() > deadline:
+            raise DynConfigError(
+                f"{otherwise} after {STOP_SECONDS:.0f} s; stop the operator, then run the command again"
+            )
+        time.sleep(_FIRST_DELAY)
