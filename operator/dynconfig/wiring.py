@@ -42,7 +42,10 @@ from dynconfig.kinds.schedule import Schedules
 from dynconfig.kinds.watched import WatchedAlarms
 from dynconfig.settings import BadSetting, Settings
 
-NO_REGION = "no AWS region: set AWS_REGION (or DYNCONFIG_REGION, or a region in the AWS profile)"
+NO_REGION = (
+    "no AWS region: set AWS_REGION, AWS_DEFAULT_REGION or DYNCONFIG_REGION (in the chart: region), or a region in the AWS "
+    "profile. On EKS, IRSA and Pod Identity set AWS_REGION in the pod"
+)
 
 
 def engine(

@@ -226,6 +226,7 @@ def test_the_policy_fits_a_managed_policy() -> None:
 
 def test_the_policy_in_the_manifests_is_the_generated_one() -> None:
     asked = ["iam", "--path", "/myapp", "--function", "dynconfig-*", "--function", "myapp-*", "--key", KEY]
+    asked += ["--account", ACCOUNT, "--region", REGION]
     assert CliRunner().invoke(application(asked), asked).stdout == EXAMPLE.read_text()
 
 
@@ -254,7 +255,7 @@ def test_the_command_prints_what_was_asked_for() -> None:
         attached_roles=["team-*"],
     )
     assert printed == operator_policy(allowed)
-    only = ["iam", "--path", "/a", "--parameters-only"]
+    only = ["iam", "--path", "/a", "--parameters-only", "--account", ACCOUNT, "--region", REGION]
     without = {"Parameters", "Metadata", "Queue", "EventRules"}
     for more, sids in (([], without), (["--alarms"], without | {"Alarms", "Metrics", "Dashboards"})):
         told = json.loads(CliRunner().invoke(application(asked), [*only, *more]).stdout)

@@ -15,6 +15,7 @@ from tests.doors.test_files import CONFIG
 
 from dynconfig.cli.app import names
 
+PLACE = ("--account", "123456789012", "--region", "eu-west-1")
 EXAMPLE = Path(__file__).parents[2] / "manifests" / "examples" / "myapp.yaml"
 
 
@@ -73,7 +74,7 @@ def test_a_name_is_not_completed_where_no_cluster_answers() -> None:
     assert (result.stdout.split(), result.stderr) == ([], "")
 
 
-@pytest.mark.parametrize("arguments", [("crd",), ("iam", "--path", "/a"), ("--help",)], ids=lambda a: a[0])
+@pytest.mark.parametrize("arguments", [("crd",), ("iam", "--path", "/a", *PLACE), ("--help",)], ids=lambda a: a[0])
 def test_a_reader_who_has_seen_enough_causes_no_traceback(arguments: tuple[str, ...]) -> None:
     reading, writing = os.pipe()
     os.close(reading)
@@ -226,7 +227,7 @@ def test_a_cluster_that_is_away_is_told_with_what_works_without_it(tmp_path: Pat
 
 
 def test_the_policy_is_for_the_paths_asked_for() -> None:
-    result = dynconfig("iam", "--path", "/shop", "--account", "111122223333")
+    result = dynconfig("iam", "--path", "/shop", "--account", "111122223333", "--region", "eu-west-1")
     assert json.loads(result.out)["Statement"][0]["Resource"] == ["arn:aws:ssm:eu-west-1:111122223333:parameter/shop/*"]
     golden.check("iam", result)
 
@@ -244,7 +245,7 @@ def test_the_policy_is_for_the_paths_asked_for() -> None:
 )
 def test_a_policy_that_iam_would_find_too_long_says_what_to_do(paths: int, told: str) -> None:
     asked = [word for number in range(paths) for word in ("--path", f"/team-{number}/config")]
-    result = dynconfig("iam", *asked, "--key", "arn:aws:kms:eu-west-1:123456789012:key/k")
+    result = dynconfig("iam", *asked, *PLACE, "--key", "arn:aws:kms:eu-west-1:123456789012:key/k")
     assert (result.code, len(json.loads(result.out))) == (0, 2)
     assert bool(told) is bool(result.err)
     assert told in result.err
@@ -274,7 +275,9 @@ def test_a_policy_for_what_cannot_be_is_refused_in_one_line(option: str, text: s
 
 def test_patterns_of_keys_and_layers_are_taken() -> None:
     key, layer = "arn:aws-cn:kms:cn-north-1:123456789012:key/*", "arn:aws:lambda:*:123456789012:layer:own:*"
-    result = dynconfig("iam", "--path", "/team-*", "--key", key, "--layer", layer, "--region", "us-gov-west-1")
+    result = dynconfig(
+        "iam", "--path", "/team-*", "--key", key, "--layer", layer, "--region", "us-gov-west-1", *PLACE[:2]
+    )
     assert result.code == 0, result.err
 
 

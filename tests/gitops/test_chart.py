@@ -81,6 +81,16 @@ def test_every_value_is_read_by_the_operator_as_it_was_written(render: Render) -
     assert unset == {"is_emulated", "log_format"}
 
 
+def test_the_region_is_left_to_what_eks_sets_in_the_pod(render: Render, kustomize: Build) -> None:
+    # IRSA and Pod Identity set AWS_REGION and AWS_DEFAULT_REGION where the pod does not name them itself.
+    # https://docs.aws.amazon.com/eks/latest/userguide/pod-id-how-it-works.html
+    for documents in (rendered(render({})), kustomize(INSTALL)):
+        assert (
+            not {"AWS_REGION", "AWS_DEFAULT_REGION", "DYNCONFIG_REGION"}
+            & _environment(_deployment_in(documents)).keys()
+        )
+
+
 def test_in_single_namespaces_it_may_read_only_there(render: Render) -> None:
     documents = rendered(render({"namespaces": ["shop", "cart"]}))
     bound = [(item["kind"], item["metadata"].get("namespace")) for item in _bindings(documents, "dynconfig-operator")]

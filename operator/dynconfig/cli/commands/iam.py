@@ -1,9 +1,11 @@
 """`dynconfig iam`."""
 
 import json
+import os
 import re
 import sys
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -13,7 +15,7 @@ from dynconfig.aws import permissions
 from dynconfig.cli.failures import Failed
 from dynconfig.cli.options import tidy_path
 from dynconfig.cli.terminal import Terminal
-from dynconfig.settings import POLICY_ARN
+from dynconfig.settings import POLICY_ARN, BadSetting, Settings
 
 # IAM takes a policy about what cannot be there. An alias of a key allows nothing, either; patterns like key/* do.
 # https://docs.aws.amazon.com/kms/latest/developerguide/alias-authorization.html
@@ -29,8 +31,12 @@ _FORMS = {
 def command(
     *,
     path: Annotated[list[str], typer.Option("--path", help="Path that the operator may use; repeat for more.")],
-    account: Annotated[str, typer.Option("--account", help="AWS account id.")] = "123456789012",
-    region: Annotated[str, typer.Option("--region", help="AWS region.")] = "eu-west-1",
+    account: Annotated[
+        str | None, typer.Option("--account", help="AWS account id; if absent, the account of the AWS credentials.")
+    ] = None,
+    region: Annotated[
+        str | None, typer.Option("--region", help="AWS region; if absent, AWS_REGION or that of the AWS profile.")
+    ] = None,
     key: Annotated[list[str] | None, typer.Option("--key", help="ARN of a KMS key for SecureStrings.")] = None,
     function: Annotated[
         list[str] | None,
@@ -66,13 +72,15 @@ def command(
     """
     _check_paths(path)
     for option, texts in (
-        ("--account", [account]),
-        ("--region", [region]),
+        ("--account", [] if account is None else [account]),
+        ("--region", [] if region is None else [region]),
         ("--key", key or ()),
         ("--layer", layer or ()),
         ("--boundary", [boundary] if boundary else ()),
     ):
         _check(option, texts)
+    region = region or _region()
+    account = account or _account(region)
     allowed = permissions.Allowed(
         paths=path,
         account=account,
@@ -89,6 +97,28 @@ def command(
     advice = permissions.advice(policy)
     if advice:
         Terminal.err().line(f"warning: {advice}", "yellow")
+
+
+def _region() -> str:
+    """Of the environment or the AWS profile. Raises Failed."""
+    from dynconfig import wiring
+
+    try:
+        return wiring.default_region(Settings.from_environment(os.environ))
+    except BadSetting as error:
+        raise Failed(f"--region is not given, and there is {error}") from None
+
+
+def _account(region: str) -> str:
+    """That of the AWS credentials. Raises Failed."""
+    from dynconfig import wiring
+    from dynconfig.engine.errors import DynConfigError
+
+    settings = replace(Settings.from_environment(os.environ), region=region)
+    try:
+        return wiring.account(wiring.session(settings), settings)
+    except DynConfigError as error:
+        raise Failed(f"--account is not given, and AWS cannot be asked for it: {error}") from None
 
 
 def _check_paths(paths: Iterable[str]) -> None:
