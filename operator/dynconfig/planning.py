@@ -13,7 +13,6 @@ from dynconfig.engine.look import Sight
 from dynconfig.engine.plan import Plan
 from dynconfig.engine.reconcile import Engine, compared
 from dynconfig.engine.resource import Owner, Resource
-from dynconfig.engine.rollback import put_off
 from dynconfig.files import Document, Manifests
 from dynconfig.settings import Settings
 
@@ -88,7 +87,7 @@ class Planner:
         standing = self._engine.standing(declaration) if known.live else declaration
         standing, sights = self._look(standing, known)
         seen = tuple(resource for sight in sights for resource in sight.observed)
-        return Planned(document, standing, put_off(compared(standing, sights), standing), seen, known.live)
+        return Planned(document, standing, compared(standing, sights), seen, known.live)
 
     def _look(self, declaration: Declaration, known: Known) -> tuple[Declaration, tuple[Sight, ...]]:
         """Without a cluster, an owner in AWS of the same namespace and name is taken to be this object."""

@@ -113,6 +113,7 @@ def kinds(
     *,
     tagged: TaggedParameters | None = None,
     writing: Writing = lambda _operation, _names: nullcontext(),
+    labels: ParameterLabels | None = None,
 ) -> tuple[AnyKind, ...]:
     """All kinds of one region, in the order in which they are put."""
     client = partial(session.client, region=region)
@@ -120,6 +121,7 @@ def kinds(
     tagging, cloudwatch = client("resourcegroupstaggingapi"), client("cloudwatch")
     tagged = tagged or TaggedParameters(tagging, clock)
     layer, ignored = partial(layers.layer, region), settings.ignored_tags
+    writing = labels.forgetting(writing) if labels else writing
     functions, iam = client("lambda"), client("iam")
     watched = WatchedAlarms(cloudwatch, TaggedAlarms(tagging, clock), clock, ignored_tags=ignored)
     return (
@@ -184,9 +186,17 @@ class _Places:
     def _made(self, place: Place) -> tuple[AnyKind, ...]:
         clock = time.monotonic
         tagged = TaggedParameters(self._session.client("resourcegroupstaggingapi", place.region), clock)
-        self._labels[place] = ParameterLabels(self._session.client("ssm", place.region), tagged)
-        writing = partial(self._echoes.writing, place.region)
-        return kinds(self._session, place.region, self._settings, self._account, clock, tagged=tagged, writing=writing)
+        labels = self._labels[place] = ParameterLabels(self._session.client("ssm", place.region), tagged)
+        return kinds(
+            self._session,
+            place.region,
+            self._settings,
+            self._account,
+            clock,
+            tagged=tagged,
+            writing=partial(self._echoes.writing, place.region),
+            labels=labels,
+        )
 
     @cached_property
     def _account_id(self) -> str:

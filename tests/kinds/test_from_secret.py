@@ -18,7 +18,7 @@ from dynconfig.engine.deviation import deviations
 from dynconfig.engine.reconcile import Engine
 from dynconfig.engine.rendered import rendered
 from dynconfig.engine.secret import MASK
-from dynconfig.engine.undone import in_place_of
+from dynconfig.engine.undone import Undone, in_place_of
 from dynconfig.importing import About, imported
 from dynconfig.kinds import parameter_tree
 from dynconfig.kinds.parameter import Parameters
@@ -126,7 +126,7 @@ def test_a_rollback_to_the_text_of_a_secret_shows_it_to_nobody(workshop: Worksho
     stable = labels.at([f"{workshop.path}/token"], "stable")
     assert CANARY in str(stable)
     for told in (baking, None):
-        undone = in_place_of(workshop.declare(plain, status=told, generation=2), stable)
+        undone = in_place_of(workshop.declare(plain, status=told, generation=2), Undone(2, {}, stable))
         assert CANARY not in shown(workshop.parameters(), undone)
 
 

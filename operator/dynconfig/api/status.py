@@ -197,6 +197,10 @@ class DynamicConfigStatus(Model):
     """The last generation that was undone, until another one is applied."""
     history: Annotated[list[RevisionStatus], Field(max_length=10)] = Field(default_factory=list)
     """The last ten revisions, the newest first."""
+    created_since_stable: Annotated[list[Annotated[str, Field(max_length=1011)]], Field(max_length=MAX_PARAMETERS)] = (
+        Field(default_factory=list)
+    )
+    """Parameters that were created after the last stable revision: a rollback deletes these and no others."""
     operator_version: Annotated[str | None, Field(max_length=64)] = None
     """Version of the operator that wrote this."""
     counts: Counts | None = None

@@ -71,6 +71,8 @@ class Applied:
     baking_generation: int | None = None
     secrets: frozenset[str] = frozenset()
     """Names of parameters whose value in AWS is plain text and came from a Secret, or did at a version that may return."""
+    created: frozenset[str] = frozenset()
+    """Names of the parameters that were created since the last stable revision."""
 
     @property
     def is_baking(self) -> bool:
@@ -115,6 +117,8 @@ class Declaration:
     rollout: Rollout | None = None
     undone: bool = False
     """This generation failed: the stable revision stands in its place."""
+    undone_created: frozenset[str] = frozenset()
+    """Names of what the failed generation created: a rollback deletes nothing else."""
     requested: bool = False
     operator_version: str | None = None
     now: float = 0.0

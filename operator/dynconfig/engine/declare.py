@@ -143,6 +143,7 @@ def applied_of(status: Mapping[str, Any] | None) -> Applied | None:
         baking_until=_moment(bake["until"]) if "until" in bake else None,
         baking_generation=bake.get("generation"),
         secrets=frozenset(item["name"] for item in status.get("parameters") or () if item.get("secret")),
+        created=frozenset(status.get("createdSinceStable") or ()),
     )
 
 

@@ -182,10 +182,7 @@ def changes(
 
 
 def check(plan: Plan, declaration: Declaration) -> None:
-    """Raise UnsafePlan if an edit would delete most of the parameters and nobody approved it.
-
-    Parameters are counted against parameters. The deletion of the object itself is no edit.
-    """
+    """Raise UnsafePlan if an edit, not the object's deletion, would delete most parameters and nobody approved it."""
     if is_safe(plan, declaration):
         return
     doomed, owner = _deleted_parameters(plan), declaration.owner

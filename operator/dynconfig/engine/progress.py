@@ -6,6 +6,7 @@ from typing import Any
 
 from dynconfig.engine.moment import timestamp
 from dynconfig.engine.outcome import Outcome
+from dynconfig.engine.plan import Create
 from dynconfig.engine.resource import Versioned
 from dynconfig.engine.revision import revision
 from dynconfig.engine.rollout import Stage
@@ -21,6 +22,7 @@ def of(outcome: Outcome, previous: Mapping[str, Any], now: str) -> dict[str, Any
     found: dict[str, Any] = {"history": _history(outcome, previous)}
     if outcome.declaration.rollout is None:
         return found
+    found["created_since_stable"] = _created(outcome, previous)
     generation, judgement = outcome.declaration.generation, outcome.judgement
     kept = {"stable_generation": previous.get("stableGeneration"), "stable_revision": previous.get("stableRevision")}
     if outcome.declaration.undone:
@@ -34,6 +36,17 @@ def of(outcome: Outcome, previous: Mapping[str, Any], now: str) -> dict[str, Any
         # What somebody else wrote is no revision of ours.
         return {**found, **kept}
     return {**found, "stable_generation": generation, "stable_revision": revision(outcome.owned)}
+
+
+def _created(outcome: Outcome, previous: Mapping[str, Any]) -> list[str]:
+    """What did not exist when the last revision was stable; what was deleted by others and is back did exist."""
+    is_settled = outcome.is_complete and outcome.judgement.stage is Stage.PROVED
+    if is_settled or outcome.declaration.undone or not previous.get("stableGeneration"):
+        return []
+    reported = {item["name"] for item in previous.get("parameters") or ()}
+    created = {step.resource.name for step in outcome.applied if isinstance(step.change, Create)} - reported
+    created.update(previous.get("createdSinceStable") or ())
+    return sorted(item.name for item in outcome.owned if isinstance(item, Versioned) and item.name in created)
 
 
 def _rollback(outcome: Outcome, previous: Mapping[str, Any], now: str) -> dict[str, Any]:

@@ -207,9 +207,8 @@ def compared(declaration: Declaration, sights: Iterable[Sight]) -> Plan:
         owned = tuple(resource for resource in sight.observed if resource.owner == declaration.owner.tag)
         parts.append(Part(sight.kind, sight.desired, owned))
         steps += changes(sight.kind, declaration, sight.desired, sight.observed)
-    plan = Plan(in_order(steps), tuple(parts))
-    # What a rollback puts off is not deleted.
-    check(put_off(plan, declaration), declaration)
+    plan = put_off(Plan(in_order(steps), tuple(parts)), declaration)
+    check(plan, declaration)
     return plan
 
 

@@ -14,6 +14,7 @@ from dynconfig.engine.declaration import Declaration, Place
 from dynconfig.engine.errors import AlarmFiring
 from dynconfig.engine.plan import Create, Delete, Plan, Release, Step, Update, drifted, is_safe
 from dynconfig.engine.resource import Owner, Resource, Versioned
+from dynconfig.engine.restoration import Restoration, restoration
 from dynconfig.engine.rollout import Alarming, Evidence, Judgement, Stage, firing, judge
 from dynconfig.engine.undone import Kept, Undone, in_place_of, text_of
 
@@ -48,7 +49,7 @@ class Labels(Protocol):
         """Move a label to the version that it has."""
 
     def forget(self, names: Iterable[str]) -> None:
-        """Believe nothing of these names any more: they were made or deleted, which takes labels along."""
+        """Ask AWS anew about these names."""
 
     def unmark(self, kept: Kept, label: str) -> None:
         """Take a label off the version that carries it."""
@@ -77,7 +78,7 @@ class Rollbacks:
         if generation != declaration.generation:
             undone = self._recalled(declaration)
             self._undone[uid] = (declaration.generation, undone)
-        return in_place_of(declaration, undone.stable) if undone and undone.concerns(declaration) else declaration
+        return in_place_of(declaration, undone) if undone and undone.concerns(declaration) else declaration
 
     def watched(self, plan: Plan, declaration: Declaration, now: float) -> tuple[Plan, Judgement]:
         """The plan without what has to wait, and how the change that is out is doing.
@@ -89,8 +90,8 @@ class Rollbacks:
         blameless = self._blameless(declaration, plan.steps)
         evidence = self._evidence(declaration, (i for i in plan.owned if i.name not in blameless), plan.steps)
         if declaration.undone:
-            return put_off(plan, declaration), Judgement(Stage.PROVED)
-        judgement = judge(declaration.rollout, evidence, now)
+            return plan, Judgement(Stage.PROVED)
+        judgement = self._judged(declaration, plan, evidence, now)
         if judgement.stage is Stage.FAILED:
             return plan, judgement
         is_quiet = not evidence.unproved and declaration.applied is not None and not declaration.applied.is_baking
@@ -102,31 +103,32 @@ class Rollbacks:
         """Write to AWS that this generation failed; from now on `steer` answers the stable revision."""
         labels = self._labels_of(declaration.place)
         mine = sorted((item for item in plan.owned if isinstance(item, Versioned)), key=lambda item: item.name)
-        proof = labels.proof(mine)
-        # A mark says that the value was declared: what somebody else wrote meanwhile bears none.
-        others = {step.resource.name for step in (*plan.steps, *plan.held) if _is_edit(step)}
+        proof, others = labels.proof(mine), _of_others(plan)
         # The first mark is the decision. It stands on what will not be deleted.
         anchor = min((item for item in mine if item.name in proof.stable), key=lambda item: item.name in others)
-        failed = [item for item in proof.unproved if item.name not in others]
+        found = self._restoration(declaration, plan, proof)
+        # A mark says that the value was declared, and that what has no stable version was created with it.
+        failed = sorted((*found.changed, *found.created), key=lambda item: item.name)
         for item in (anchor, *(other for other in failed if other.name != anchor.name)):
             labels.mark(item, _label(declaration))
         declared = {parameter.name: parameter.value for parameter in declaration.parameters}
-        rejected = {item.name: declared[item.name] for item in failed if item.name in declared}
-        stable = labels.at([item.name for item in mine], STABLE)
-        self._undone[declaration.owner.uid] = (
+        undone = Undone(
             declaration.generation,
-            Undone(declaration.generation, rejected, stable),
+            rejected={item.name: declared[item.name] for item in failed if item.name in declared},
+            stable=labels.at([item.name for item in mine], STABLE),
+            created=frozenset(item.name for item in found.created),
+            existing=frozenset(item.name for item in mine),
         )
+        self._undone[declaration.owner.uid] = (declaration.generation, undone)
 
     def closed(self, declaration: Declaration, owned: Sequence[Resource], plan: Plan, now: float) -> Judgement:
         """How the change is doing now that AWS is as declared; what has proved itself is labelled so."""
         if declaration.rollout is None or declaration.deleting:
             return Judgement(Stage.PROVED)
         labels, mine = self._labels_of(declaration.place), [item for item in owned if isinstance(item, Versioned)]
-        labels.forget(step.resource.name for step in plan.steps if _begins_or_ends(step))
         blameless = self._blameless(declaration, plan.held)
         evidence = self._evidence(declaration, (i for i in owned if i.name not in blameless), plan.waiting)
-        judgement = Judgement(Stage.PROVED) if declaration.undone else judge(declaration.rollout, evidence, now)
+        judgement = self._judged(declaration, replace(plan, steps=()), evidence, now)
         waiting = {item.name for item in evidence.unproved} if judgement.stage is not Stage.PROVED else set()
         # What somebody else wrote and nobody puts back is not the last good version of anything.
         waiting |= {step.resource.name for step in plan.held if _is_edit(step)}
@@ -150,10 +152,35 @@ class Rollbacks:
             labels.unmark(kept, label)
         self._undone[uid] = (declaration.generation, None)
 
+    def _judged(self, declaration: Declaration, plan: Plan, evidence: Evidence, now: float) -> Judgement:
+        """How the change is doing. That it failed is decided by what AWS answers now, and only if all can be restored."""
+        if declaration.rollout is None or declaration.undone:
+            return Judgement(Stage.PROVED)
+        judgement = judge(declaration.rollout, evidence, now)
+        if judgement.stage is not Stage.FAILED:
+            return judgement
+        labels, known = self._labels_of(declaration.place), {item.name: item for item in evidence.known}
+        labels.forget(known)
+        proof = labels.proof(list(known.values()))
+        judgement = judge(
+            declaration.rollout, replace(evidence, unproved=proof.unproved, has_stable=bool(proof.stable)), now
+        )
+        lost = self._restoration(declaration, plan, proof).lost
+        if judgement.stage is not Stage.FAILED or not lost:
+            return judgement
+        return replace(judgement, stage=Stage.ALARMED, lost=tuple(item.name for item in lost))
+
+    def _restoration(self, declaration: Declaration, plan: Plan, proof: Proof) -> Restoration:
+        others, applied = _of_others(plan), declaration.applied
+        failed = [item for item in proof.unproved if item.name not in others]
+        return restoration(failed, proof.stable, applied.created if applied else frozenset())
+
     def _evidence(self, declaration: Declaration, owned: Iterable[Resource], steps: Sequence[Step]) -> Evidence:
         known = tuple(owned)
-        proof = self._labels_of(declaration.place).proof([item for item in known if isinstance(item, Versioned)])
+        versioned = [item for item in known if isinstance(item, Versioned)]
+        proof = self._labels_of(declaration.place).proof(versioned)
         return Evidence(
+            known=versioned,
             unproved=proof.unproved,
             leaving=sum(_is_goodbye(step) for step in steps),
             leaving_since=_leaving_since(declaration),
@@ -179,11 +206,18 @@ class Rollbacks:
             return None
         labels = self._labels_of(declaration.place)
         known = tuple(dict.fromkeys((*declaration.known, *labels.owned(declaration.owner))))
-        rejected = labels.at(known, _label(declaration))
-        if not rejected:
+        applied, rejected = declaration.applied, labels.at(known, _label(declaration))
+        if not rejected and (applied is None or applied.undone_generation != declaration.generation):
             return None
-        values = {item.name: item.value for item in rejected}
-        return Undone(declaration.generation, values, labels.at(known, STABLE))
+        # Without any mark the report remembers: whoever deleted the parameters did not ask for what failed.
+        stable = labels.at(known, STABLE)
+        return Undone(
+            declaration.generation,
+            rejected={item.name: item.value for item in rejected},
+            stable=stable,
+            created=frozenset(item.name for item in rejected) - {item.name for item in stable},
+            existing=frozenset(applied.versions if applied else ()),
+        )
 
 
 def _no_labels(_place: Place) -> Labels:
@@ -219,15 +253,16 @@ def _is_goodbye(step: Step) -> bool:
     return isinstance(step.change, Delete | Release) and isinstance(step.resource, Versioned)
 
 
-def _begins_or_ends(step: Step) -> bool:
-    return isinstance(step.change, Create | Delete | Release) and isinstance(step.resource, Versioned)
+def _of_others(plan: Plan) -> frozenset[str]:
+    """Names of what somebody else wrote meanwhile: it bears no mark, and nothing of it is restored but what is declared."""
+    return frozenset(step.resource.name for step in (*plan.steps, *plan.held) if _is_edit(step))
 
 
 def _was_made_by_it(step: Step, declaration: Declaration) -> bool:
     """Whether what would be deleted was made by the generation that is undone, and so by nobody else."""
-    is_stable = any(parameter.name == step.resource.name for parameter in declaration.parameters)
+    is_created = step.resource.name in declaration.undone_created
     is_old = isinstance(step.resource, Versioned) and step.resource.version > VERSIONS_KEPT
-    return not is_stable and not is_old and declaration.adoption_policy is AdoptionPolicy.NEVER
+    return is_created and not is_old and declaration.adoption_policy is AdoptionPolicy.NEVER
 
 
 def put_off(plan: Plan, declaration: Declaration) -> Plan:

@@ -60,7 +60,7 @@ class Judgement:
     alarm: str = ""
     """The alarm that fires."""
     lost: tuple[str, ...] = ()
-    """Names of those that could not be put back."""
+    """Names of those that cannot be restored, since AWS does not have a stable version of them."""
     is_blamed: bool = False
     """Whether it began to fire after the change."""
 
@@ -69,6 +69,8 @@ class Judgement:
 class Evidence:
     """What AWS says about the newest change."""
 
+    known: Sequence[Versioned] = ()
+    """All resources that may have to prove themselves."""
     unproved: Sequence[Versioned] = ()
     """Resources whose value is not that of their stable version."""
     leaving: int = 0

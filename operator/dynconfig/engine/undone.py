@@ -1,6 +1,6 @@
 """A generation that was undone, and the stable revision in the place of what is declared. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from dynconfig.api.parameter import ParameterSpec, ParameterType, ValuePolicy
@@ -25,6 +25,10 @@ class Undone:
     generation: int
     rejected: Mapping[str, str | Secret]
     stable: tuple[Kept, ...]
+    created: frozenset[str] = frozenset()
+    """Names of what it created, which is deleted again."""
+    existing: frozenset[str] = frozenset()
+    """Names of what the owner had when it was undone."""
 
     def concerns(self, declaration: Declaration) -> bool:
         """Whether the declaration still says what failed; a Secret may have changed since."""
@@ -36,13 +40,24 @@ class Undone:
         )
 
 
-def in_place_of(declaration: Declaration, stable: Sequence[Kept]) -> Declaration:
-    """The declaration with other values: those of the stable revision, and no parameter that it did not have. Pure."""
+def in_place_of(declaration: Declaration, undone: Undone) -> Declaration:
+    """The declaration with the stable revision in the place of its values. Pure.
+
+    What the failed generation created is not declared any more; what has no stable version is read and not written.
+    """
     declared = {parameter.name: parameter for parameter in declaration.parameters}
+    stable = {item.name for item in undone.stable}
     # Without a report nobody knows whether the value of that version came from a Secret.
     is_unknown = declaration.applied is None
-    parameters = [_as_it_was(i, declared.get(i.name), declaration.path, is_masked=is_unknown) for i in stable]
-    return replace(declaration, parameters=tuple(parameters), undone=True)
+    parameters = [
+        _as_it_was(item, declared.get(item.name), declaration.path, is_masked=is_unknown) for item in undone.stable
+    ]
+    parameters += [
+        replace(parameter, is_leaving=True)
+        for name, parameter in declared.items()
+        if name in undone.existing and name not in stable and name not in undone.created
+    ]
+    return replace(declaration, parameters=tuple(parameters), undone=True, undone_created=undone.created - stable)
 
 
 def _as_it_was(kept: Kept, declared: DeclaredParameter | None, path: str, *, is_masked: bool) -> DeclaredParameter:

@@ -11,6 +11,8 @@ from dynconfig.engine.outcome import Outcome
 from dynconfig.engine.resource import Resource, Versioned
 from dynconfig.engine.rollout import Judgement, Stage
 
+NAMES_TOLD = 5
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
@@ -113,7 +115,12 @@ def _alarmed(judgement: Judgement, outcome: Outcome) -> Verdict:
     if not judgement.is_blamed:
         text = f"alarm {judgement.alarm} has fired since before the change, which bakes on until it is OK"
         return Verdict("Unknown", Reason.ALARM_FIRING, text, reconciling=True)
-    if rollout is not None and rollout.is_forced:
+    if judgement.lost:
+        why = (
+            f"it was not rolled back, because there is no stable version of {_listed(judgement.lost)}, and nothing was "
+            "written. Edit spec to set the values you want"
+        )
+    elif rollout is not None and rollout.is_forced:
         why = "the generation was forced by annotation, so that it stays"
     elif rollout is not None and not rollout.rolls_back:
         why = "rollbackOnAlarm is false, so that it stays"
@@ -130,7 +137,22 @@ def undone(outcome: Outcome) -> str:
     reason = f"alarm {outcome.judgement.alarm} fired" if outcome.judgement.alarm else told
     because = f": {reason}" if reason else ""
     return (
-        f"generation {generation} was undone{because}; the last stable values are back. Edit spec to try something else, or take "
-        f"it whatever the alarms say: kubectl -n {owner.namespace} annotate dcfg {owner.name} --overwrite "
-        f"{names.FORCE_GENERATION}={generation}"
+        f"generation {generation} was undone{because}; the last stable values are back{_kept(outcome)}. Edit spec to try "
+        f"something else, or take it whatever the alarms say: kubectl -n {owner.namespace} annotate dcfg {owner.name} "
+        f"--overwrite {names.FORCE_GENERATION}={generation}"
     )
+
+
+def _kept(outcome: Outcome) -> str:
+    """What a rollback left as it was: it deletes little at once, and nothing that may be older than the change."""
+    restored = {item.name for item in outcome.declaration.parameters if not item.is_leaving}
+    kept = sorted(s.resource.name for s in outcome.plan.waiting if s.resource.name not in restored)
+    created = [name for name in kept if name in outcome.declaration.undone_created]
+    others = [name for name in kept if name not in outcome.declaration.undone_created]
+    told = f"; kept as they are, without a stable version: {_listed(others)}" if others else ""
+    return told + (f"; created by it and kept until spec declares them no more: {_listed(created)}" if created else "")
+
+
+def _listed(listed: Sequence[str]) -> str:
+    more = f" and {len(listed) - NAMES_TOLD} more" if len(listed) > NAMES_TOLD else ""
+    return ", ".join(listed[:NAMES_TOLD]) + more

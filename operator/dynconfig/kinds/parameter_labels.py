@@ -4,6 +4,8 @@ https://docs.aws.amazon.com/systems-manager/latest/userguide/sysman-paramstore-l
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from dynconfig.api.parameter import ParameterType
@@ -14,35 +16,52 @@ from dynconfig.engine.secret import Secret
 from dynconfig.engine.undone import Kept
 from dynconfig.kinds.parameter import BATCH, Tagged
 from dynconfig.kinds.parameter_value import Parameter
+from dynconfig.kinds.parameter_write import Writing
 
 if TYPE_CHECKING:
     from mypy_boto3_ssm.client import SSMClient
 
 
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What AWS answered about the label `stable`, true only while the parameter is at this version of this moment."""
+
+    version: int
+    last_modified: float | None
+    stable: int
+    """The version that carries the label; 0 if there is none."""
+    is_alike: bool
+    """Whether the current value is that of the stable version."""
+
+    def is_about(self, item: Versioned) -> bool:
+        """Whether it still holds: a parameter that was deleted and created again has another moment."""
+        return item.last_modified is not None and (self.version, self.last_modified) == (
+            item.version,
+            item.last_modified,
+        )
+
+
 class ParameterLabels:
-    """Reads and moves labels of one place; remembers the version that is stable, and asks anew after a restart."""
+    """Reads and moves labels of one place; remembers the stable version while nothing is written to the parameter."""
 
     def __init__(self, ssm: "SSMClient", tagged: Tagged) -> None:
         self._ssm = ssm
         self._tagged = tagged
-        self._stable: dict[str, int] = {}
-        self._alike: dict[str, tuple[int, int, bool]] = {}
+        self._known: dict[str, _Known] = {}
 
     def proof(self, owned: Sequence[Versioned]) -> Proof:
-        """What the label `stable` says about these; a call for ten that it has not been asked about yet."""
-        self._learn([item.name for item in owned if item.name not in self._stable])
-        self._stable.update({item.name: 0 for item in owned if self._stable[item.name] <= item.version - VERSIONS_KEPT})
-        moved = [item for item in owned if self._stable[item.name] != item.version and not _is_free(item)]
-        self._compare([item for item in moved if self._key(item) != self._alike.get(item.name, ())[:2]])
-        unproved = tuple(item for item in moved if not self._alike[item.name][2])
-        return Proof(unproved, frozenset(item.name for item in owned if self._stable[item.name]))
+        """What the label `stable` says about these; a call for ten that were written since it was last asked."""
+        self._learn([item for item in owned if not self._is_known(item)])
+        known = {item.name: self._known[item.name] for item in owned}
+        unproved = tuple(item for item in owned if not known[item.name].is_alike and not _is_free(item))
+        return Proof(unproved, frozenset(name for name, about in known.items() if about.stable))
 
     def prove(self, owned: Iterable[Versioned]) -> None:
         """Label the current version of each as stable, where it is not."""
         for item in owned:
-            if self._stable.get(item.name) != item.version:
+            if not self._is_known(item) or self._known[item.name].stable != item.version:
                 self.mark(item, STABLE)
-                self._stable[item.name] = item.version
+                self._known[item.name] = _Known(item.version, item.last_modified, item.version, is_alike=True)
 
     def mark(self, owned: Versioned, label: str) -> None:
         """A label lives on one version, so that this moves it."""
@@ -52,7 +71,7 @@ class ParameterLabels:
             self._unmark_old(owned)
             self._mark(owned, label)
         except NotFound:
-            self._stable.pop(owned.name, None)
+            self._known.pop(owned.name, None)
             raise Conflict(f"parameter {owned.name} went away this moment; looking again", delay=0.5) from None
 
     def unmark(self, kept: Kept, label: str) -> None:
@@ -60,10 +79,18 @@ class ParameterLabels:
         self._ssm.unlabel_parameter_version(Name=kept.name, ParameterVersion=kept.version, Labels=[label])
 
     def forget(self, names: Iterable[str]) -> None:
-        """Believe nothing of these names any more: they were made or deleted, which takes labels along."""
+        """Ask AWS anew about these names."""
         for name in names:
-            self._stable.pop(name, None)
-            self._alike.pop(name, None)
+            self._known.pop(name, None)
+
+    def forgetting(self, writing: Writing) -> Writing:
+        """Forget what is known of a parameter whenever this process writes or deletes it."""
+
+        def write(operation: str, names: Sequence[str]) -> AbstractContextManager[None]:
+            self.forget(names)
+            return writing(operation, names)
+
+        return write
 
     def at(self, known: Sequence[str], label: str) -> tuple[Kept, ...]:
         """What those of these names were that have a version with this label, decrypted."""
@@ -90,20 +117,22 @@ class ParameterLabels:
         if old:
             self._ssm.unlabel_parameter_version(Name=owned.name, ParameterVersion=owned.version, Labels=old)
 
-    def _learn(self, names: Sequence[str]) -> None:
-        found = {answer["Name"]: answer["Version"] for answer in self._get(names, STABLE, decrypt=False)}
-        self._stable.update({name: found.get(name, 0) for name in names})
+    def _is_known(self, item: Versioned) -> bool:
+        return item.name in self._known and self._known[item.name].is_about(item)
 
-    def _compare(self, moved: Sequence[Versioned]) -> None:
-        """Whether the current value is that of the stable version, as after somebody's change was put back."""
-        labelled = [item.name for item in moved if self._stable[item.name]]
-        stable = {kept.name: (kept.type, kept.value) for kept in self.at(labelled, STABLE)}
-        for item in moved:
-            is_alike = (item.type, _as_read(item)) == stable.get(item.name)
-            self._alike[item.name] = (*self._key(item), is_alike)
-
-    def _key(self, item: Versioned) -> tuple[int, int]:
-        return item.version, self._stable[item.name]
+    def _learn(self, items: Sequence[Versioned]) -> None:
+        """Ask which version is stable, and whether the current value is the same as there; secrets only where it moved."""
+        answers = {answer["Name"]: answer for answer in self._get([i.name for i in items], STABLE, decrypt=False)}
+        # AWS may answer with a version that it has just deleted.
+        found = {i.name: answers[i.name] for i in items if i.name in answers and _is_kept(answers[i.name], i)}
+        moved = [i.name for i in items if i.name in found and found[i.name]["Version"] != i.version and not _is_free(i)]
+        secret = [name for name in moved if found[name]["Type"] == ParameterType.SECURE_STRING]
+        stable = {name: (found[name]["Type"], _value(found[name])) for name in moved if name not in secret}
+        stable.update({kept.name: (kept.type, kept.value) for kept in self.at(secret, STABLE)})
+        for item in items:
+            version = found[item.name]["Version"] if item.name in found else 0
+            is_alike = version == item.version or (item.type, _as_read(item)) == stable.get(item.name)
+            self._known[item.name] = _Known(item.version, item.last_modified, version, is_alike)
 
     def _get(self, names: Sequence[str], label: str, *, decrypt: bool) -> Iterator[Any]:
         for start in range(0, len(names), BATCH):
@@ -114,6 +143,11 @@ class ParameterLabels:
 def _is_free(item: Versioned) -> bool:
     """Whether its value is somebody else's business."""
     return isinstance(item, Parameter) and item.value is None
+
+
+def _is_kept(answer: Any, item: Versioned) -> bool:
+    """Whether SSM still has the version: it keeps the newest hundred."""
+    return bool(answer["Version"] > item.version - VERSIONS_KEPT)
 
 
 def _value(answer: Any) -> str | Secret:

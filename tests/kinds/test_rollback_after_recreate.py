@@ -1,0 +1,146 @@
+"""An object that is deleted and declared again starts without a stable revision, whatever was known of the one before."""
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pytest
+from tests.engine.shelf import Bell
+from tests.kinds.workshop import REGION, Workshop
+
+from dynconfig import wiring
+from dynconfig.aws.tagged import TaggedParameters
+from dynconfig.engine import report
+from dynconfig.engine.declaration import Declaration
+from dynconfig.engine.errors import RoleNotReady
+from dynconfig.engine.outcome import Outcome
+from dynconfig.engine.reconcile import Engine
+from dynconfig.engine.rollout import Alarming
+from dynconfig.kinds.parameter_labels import ParameterLabels
+from dynconfig.kinds.parameter_value import Parameter
+from dynconfig.settings import Settings
+from dynconfig_lab.aws.calls import ACCOUNT
+
+pytestmark = pytest.mark.lab
+
+BAKE = 60.0
+
+
+@dataclass
+class LateBell(Bell):
+    """Its first creation fails, as that of a function whose role is not known yet."""
+
+    failures: int = 1
+
+    def put(self, desired: Alarming, observed: Alarming | None) -> Alarming:
+        """Make it at the second try."""
+        self.failures -= 1
+        if self.failures >= 0:
+            raise RoleNotReady("the role is not known yet")
+        return super().put(desired, observed)
+
+
+@dataclass
+class Life:
+    """One operator process that lives through the deletion and the second creation of an object."""
+
+    workshop: Workshop
+    bell: LateBell = field(default_factory=LateBell)
+    status: dict[str, Any] = field(default_factory=dict)
+    generation: int = 0
+
+    def __post_init__(self) -> None:
+        session, clock = self.workshop.session, self.workshop.clock
+        tagged = TaggedParameters(session.client("resourcegroupstaggingapi", REGION), clock)
+        labels = ParameterLabels(session.client("ssm", REGION), tagged)
+        wired = wiring.kinds(session, REGION, Settings(), lambda: ACCOUNT, clock, tagged=tagged, labels=labels)
+        parameters = next(kind for kind in wired if kind.value is Parameter)
+        self.engine = Engine(lambda _place: (parameters, self.bell), lambda _place: labels)
+
+    def apply(self, value: str, now: float, uid: str = "uid-1") -> Outcome:
+        """Reconcile until nothing is to be done at once."""
+        spec = {
+            "parameters": [{"name": name, "value": value if name == "a" else "1"} for name in "abc"],
+            "rollout": {"bakeTime": "60s"},
+        }
+        for _ in range(10):
+            owner = self.workshop.owner(uid=uid)
+            declared = self.workshop.declare(spec, generation=self.generation, status=self.status or None, owner=owner)
+            outcome = self.run(declared, now)
+            if outcome.is_complete and outcome.again != 0:
+                return outcome
+        raise AssertionError("it does not settle")
+
+    def run(self, declaration: Declaration, now: float) -> Outcome:
+        """One reconcile and its report."""
+        outcome = self.engine.run(declaration, now=now)
+        self.status = report.status(outcome, self.status, now, None)
+        return outcome
+
+    def edit(self, value: str, now: float, uid: str = "uid-1") -> Outcome:
+        """A new generation."""
+        self.generation += 1
+        return self.apply(value, now, uid)
+
+    @property
+    def reason(self) -> str:
+        """Ready's reason."""
+        return str(self.status["conditions"][0]["reason"])
+
+
+def recreated(workshop: Workshop) -> tuple[Life, float]:
+    """An object that was stable, deleted, and created again with an interruption; and when."""
+    life, now = Life(workshop), _aws_now(workshop)
+    life.edit("1", now)
+    life.apply("1", now + BAKE + 2)
+    assert life.reason == "InSync"
+    life.run(workshop.goodbye({}, life.status), now + BAKE + 3)
+    assert workshop.versions() == {}
+    workshop.clock.now += 60
+    life.status, life.bell = {}, LateBell()
+    life.generation = 0
+    return life, now
+
+
+def _aws_now(workshop: Workshop) -> float:
+    """The moment of a write, as SSM says it."""
+    workshop.put_by_hand("clock")
+    answer = workshop.aws().get_parameter(Name=f"{workshop.path}/clock")
+    workshop.aws().delete_parameter(Name=f"{workshop.path}/clock")
+    return float(answer["Parameter"]["LastModifiedDate"].timestamp())
+
+
+def test_a_rollback_after_deletion_and_recreation_deletes_nothing(workshop: Workshop) -> None:
+    life, now = recreated(workshop)
+    life.edit("1", now + 1, "uid-2")
+    life.edit("2", now + 2, "uid-2")
+    life.bell.since = now + 5
+    life.apply("2", now + 6, "uid-2")
+    assert sorted(workshop.versions()) == ["a", "b", "c"]
+    assert life.reason == "AlarmFiring"
+    assert "no stable revision" in life.status["conditions"][0]["message"]
+
+
+def test_after_recreation_a_revision_bakes_becomes_stable_and_is_what_a_rollback_restores(workshop: Workshop) -> None:
+    life, now = recreated(workshop)
+    life.edit("1", now + 1, "uid-2")
+    assert life.reason == "Baking"
+    life.apply("1", now + BAKE + 4, "uid-2")
+    assert life.reason == "InSync"
+    life.edit("2", now + 3, "uid-2")
+    life.bell.since = _aws_now(workshop) + 5
+    life.apply("2", now + 10, "uid-2")
+    assert life.reason == "RolledBack"
+    assert {name: workshop.value(name) for name in "abc"} == {"a": "1", "b": "1", "c": "1"}
+
+
+def test_what_somebody_else_recreated_at_the_same_version_is_asked_anew(workshop: Workshop) -> None:
+    tagged = TaggedParameters(workshop.session.client("resourcegroupstaggingapi", REGION), workshop.clock)
+    found = ParameterLabels(workshop.session.client("ssm", REGION), tagged)
+    spec = {"parameters": [{"name": "a", "value": "1"}]}
+    (owned,) = workshop.apply(workshop.declare(spec)).owned
+    assert isinstance(owned, Parameter)
+    found.prove([owned])
+    workshop.aws().delete_parameter(Name=owned.name)
+    again = replace(owned, last_modified=(owned.last_modified or 0.0) + 40)
+    workshop.put_by_hand("a", "1")
+    assert [item.name for item in found.proof([again]).unproved] == [owned.name]
