@@ -77,10 +77,38 @@ def test_colours_say_what_is_added_changed_and_removed(scene: Scene) -> None:
     assert "\x1b[31m  - delete" in result.out
 
 
-def test_lines_are_cut_at_the_width_of_the_screen(scene: Scene) -> None:
-    result = scene.dynconfig("plan", "-f", str(EXAMPLE), COLUMNS="60")
-    details = [line for line in result.out.splitlines() if line.startswith("  ")]
-    assert max(map(len, details)) == 60
+def test_lines_wrap_at_the_width_of_the_screen_and_nothing_is_cut(scene: Scene) -> None:
+    wide, narrow = (scene.dynconfig("plan", "-f", str(EXAMPLE), **size) for size in ({}, {"COLUMNS": "60"}))
+    details = [line for line in narrow.out.splitlines() if line.startswith("  ")]
+    assert max(map(len, details)) <= 60
+    assert "".join(narrow.out.split()) == "".join(wide.out.split())
+
+
+LONG = "x" * 500
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        (f"{LONG}1", f"{LONG}2", ["x1 ", "x2"]),
+        (
+            json.dumps({"a": LONG, "pool": {"max": 5}}),
+            json.dumps({"a": LONG, "pool": {"max": 6}}),
+            ["value.pool.max: 5 → 6"],
+        ),
+        (f"{LONG}\none\nend\n", f"{LONG}\ntwo\nend\n", ["- one", "+ two"]),
+    ],
+)
+def test_a_difference_far_inside_a_value_is_shown(scene: Scene, old: str, new: str, told: list[str]) -> None:
+    scene.applied({"name": "long", "value": old})
+    scene.manifest({"name": "long", "value": new})
+    result = scene.dynconfig("plan", "-f", "myapp.yaml", COLUMNS="80")
+    for text in told:
+        assert text in result.out
+    (change,) = json.loads(scene.dynconfig("plan", "-f", "myapp.yaml", "-o", "json").out)[0]["changes"]
+    assert (change["differences"][0]["observed"], change["differences"][0]["declared"]) == (old, new)
+    drift = scene.dynconfig("drift", "-f", "myapp.yaml", "-o", "json")
+    assert json.loads(drift.out)[0]["drift"][0]["observed"] == old
 
 
 def test_a_plan_for_programs_is_json(scene: Scene) -> None:

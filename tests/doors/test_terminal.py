@@ -56,19 +56,28 @@ def test_a_file_has_colours_only_where_they_are_forced(monkeypatch: pytest.Monke
 
 def test_nothing_is_cut_where_no_screen_bounds_it() -> None:
     found = terminal()
-    found.cut("x" * 500)
+    found.wrapped("x" * 500)
     assert written(found) == ["x" * 500]
 
 
-def test_a_table_gives_way_where_it_is_widest() -> None:
+def test_a_table_wraps_where_it_is_widest_and_loses_nothing() -> None:
     found = terminal(30)
     found.table(("NAME", "MESSAGE"), [("myapp", "m" * 60)], ["red"])
-    assert written(found) == ["NAME   MESSAGE", f"myapp  {'m' * 22}…"]
+    assert written(found) == ["NAME   MESSAGE", f"myapp  {'m' * 23}", f"       {'m' * 23}", f"       {'m' * 14}"]
+
+
+def test_a_line_wraps_between_words_with_an_indent_and_loses_nothing() -> None:
+    found = terminal(24)
+    found.wrapped("  value: some words and more → other")
+    assert written(found) == ["  value: some words and ", "    more → other"]
+    found.wrapped("    " + "x" * 60)
+    assert max(map(len, written(found))) == 24
+    assert "".join(line.strip() for line in written(found)[2:]) == "x" * 60
 
 
 def test_a_value_cannot_command_the_terminal() -> None:
     found = terminal(is_coloured=True)
-    found.cut("value: a\x1b[2Jb\nc", "red")
+    found.wrapped("value: a\x1b[2Jb\nc", "red")
     assert written(found) == ["\x1b[31mvalue: a\\x1b[2Jb\\nc\x1b[0m"]
     found.failure("one\nline")
     assert written(found)[1].endswith("one\\nline")

@@ -10,6 +10,7 @@ from dynconfig.engine.declaration import Applied, Declaration, Source
 from dynconfig.engine.declare import applied_of, declare, declare_deletion, faults, parse_spec, sources
 from dynconfig.engine.errors import InvalidSpec, PathNotAllowed, SourceMissing
 from dynconfig.engine.secret import Secret
+from dynconfig.engine.window import Brief
 
 PASSWORD = Source("Secret", "db", "password")
 HOST = Source("ConfigMap", "db", "host")
@@ -242,7 +243,7 @@ def test_a_report_tells_versions_and_drift() -> None:
         "parameters": [{"name": "/app/a", "version": 3}],
         "drift": [{"resource": "Parameter /app/a", "field": "value", "declared": "1", "observed": "2"}],
     }
-    assert applied_of(status) == Applied(1, {"/app/a": 3}, {("Parameter /app/a", "value"): ("1", "2")})
+    assert applied_of(status) == Applied(1, {"/app/a": 3}, {("Parameter /app/a", "value"): Brief("1", "2")})
 
 
 def test_faults_lists_what_can_be_known_of_a_file() -> None:

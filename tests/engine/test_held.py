@@ -66,6 +66,26 @@ def test_an_edit_at_the_end_of_a_long_text_is_carried_out() -> None:
     assert toy.values["/app/a"] == f"{long}2"
 
 
+def test_drift_at_the_end_of_a_long_text_stays_with_an_edit_of_something_else() -> None:
+    long = "x" * 200
+    toy, status = meddled({"a": f"{long}1", "b": "1"})
+    toy.by_hand("/app/a", f"{long}other")
+    status = status_of(toy.engine().run(declared({"a": f"{long}1", "b": "1"}, **REPORT, status=status)), status)
+    (drift,) = status["drift"]
+    assert (drift["declared"][-2:], drift["observed"][-6:]) == ("x1", "xother")
+    toy.engine().run(declared({"a": f"{long}1", "b": "2"}, **REPORT, status=status, generation=2))
+    assert toy.values == {"/app/a": f"{long}other", "/app/b": "2"}
+
+
+def test_an_edit_behind_what_the_report_shows_of_a_long_text_is_carried_out() -> None:
+    long = "x" * 400
+    toy, status = meddled({"a": f"1{long}1"})
+    toy.by_hand("/app/a", f"2{long}1")
+    status = status_of(toy.engine().run(declared({"a": f"1{long}1"}, **REPORT, status=status)), status)
+    toy.engine().run(declared({"a": f"1{long}2"}, **REPORT, status=status, generation=2))
+    assert toy.values["/app/a"] == f"1{long}2"
+
+
 def test_what_is_missing_and_was_reported_stays_so_with_an_edit_of_something_else() -> None:
     toy, status = meddled({"a": "1", "b": "1"})
     toy.store.pop("/app/a")

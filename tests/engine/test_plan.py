@@ -7,9 +7,10 @@ import pytest
 from tests.engine.toy import OWNER, Thing, Toy, declared
 
 from dynconfig.engine import describe, report
-from dynconfig.engine.plan import Difference, Plan, differences, shown
+from dynconfig.engine.plan import Difference, Plan, differences
 from dynconfig.engine.resource import Owner
 from dynconfig.engine.secret import MASK, Secret
+from dynconfig.engine.text import shown
 
 ONE = Thing(name="/app/a", owner=OWNER.tag, value="1", version=3)
 

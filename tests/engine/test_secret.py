@@ -7,8 +7,8 @@ import pickle
 
 import pytest
 
-from dynconfig.engine.plan import shown
 from dynconfig.engine.secret import MASK, Secret
+from dynconfig.engine.text import shown
 
 TEXT = "canary-4711"
 

@@ -88,9 +88,11 @@ class Drift(Model):
     field: Annotated[str, Field(max_length=64)]
     """The field that differs; `exists` if the whole resource is missing or too much."""
     declared: Annotated[str, Field(max_length=256)]
-    """What spec says, shortened."""
+    """What spec says; of a long text the part around the first difference."""
     observed: Annotated[str, Field(max_length=256)]
-    """What AWS says, shortened."""
+    """What AWS says; of a long text the part around the first difference."""
+    digest: Annotated[str | None, Field(max_length=64)] = None
+    """Digest of both texts in full, if one of them is shortened."""
     since: Annotated[str, Field(json_schema_extra={"format": "date-time"})]
     """When the operator first saw it."""
     last_modified_by: Annotated[str | None, Field(max_length=AUTHOR_LENGTH)] = None

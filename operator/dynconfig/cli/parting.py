@@ -18,11 +18,11 @@ def show(out: Terminal, planned: Planned) -> None:
     """The deletion for people, resource by resource, and in a sentence."""
     found = _found(planned)
     for title in found.goes:
-        out.cut(f"  - delete {title}", "red")
+        out.wrapped(f"  - delete {title}", "red")
     for title, why in found.stays:
-        out.cut(f"  = keep {title}: {why}", "cyan")
+        out.wrapped(f"  = keep {title}: {why}", "cyan")
     for why in found.blocks:
-        out.line(f"  ! {why}", "red")
+        out.wrapped(f"  ! {why}", "red")
     blocked = "; what blocks it stands above" if found.blocks else ""
     out.line(f"Deletion: {len(found.goes)} to delete, {len(found.stays)} to keep{blocked}.")
 

@@ -3,8 +3,9 @@
 import os
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Self, TextIO
 
 _CODES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
@@ -40,21 +41,22 @@ class Terminal:
         """Write a line."""
         self.stream.write(f"{self.styled(text, *styles)}\n")
 
-    def cut(self, text: str, *styles: str) -> None:
-        """Write a line that may lose its end where the screen is too narrow for it."""
-        self.line(_fitted(_printable(text), self.width), *styles)
+    def wrapped(self, text: str, *styles: str) -> None:
+        """Write a line that goes on below, a little to the right, where the screen is too narrow for it."""
+        for part in _wrapped(_printable(text), self.width):
+            self.line(part, *styles)
 
     def failure(self, text: str) -> None:
         """Write why something failed."""
         self.line(f"{self.styled('error:', 'red')} {_printable(text)}")
 
     def table(self, headings: Sequence[str], rows: Sequence[Sequence[str]], styles: Sequence[str]) -> None:
-        """Write rows below headings, each in its style; the widest column gives way where the screen is too narrow."""
+        """Write rows below headings, each in its style; cells wrap where the screen is too narrow."""
         listed = [[_printable(cell) for cell in row] for row in rows]
         widths = self._widths([headings, *listed])
-        self.line(_row(headings, widths), "bold")
-        for row, style in zip(listed, styles, strict=True):
-            self.line(_row(row, widths), style)
+        for row, style in zip([headings, *listed], ["bold", *styles], strict=True):
+            for line in _row(row, widths):
+                self.line(line, style)
 
     def styled(self, text: str, *styles: str) -> str:
         """The text in colours, where they are wanted."""
@@ -98,10 +100,27 @@ def _printable(text: str) -> str:
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
-def _row(cells: Sequence[str], widths: Sequence[int]) -> str:
-    fitted = (_fitted(cell, width).ljust(width) for cell, width in zip(cells, widths, strict=True))
-    return _GAP.join(fitted).rstrip()
+def _row(cells: Sequence[str], widths: Sequence[int]) -> Iterator[str]:
+    """The lines of a row: a cell that is wider than its column goes on below."""
+    columns = [_pieces(cell, width) for cell, width in zip(cells, widths, strict=True)]
+    for pieces in zip_longest(*columns, fillvalue=""):
+        yield _GAP.join(piece.ljust(width) for piece, width in zip(pieces, widths, strict=True)).rstrip()
 
 
-def _fitted(text: str, width: int | None) -> str:
-    return text if width is None or len(text) <= width else f"{text[: width - 1]}…"
+def _wrapped(text: str, width: int | None) -> list[str]:
+    if width is None or len(text) <= width:
+        return [text]
+    indent = min(len(text) - len(text.lstrip(" ")) + len(_GAP), max(width - _NARROWEST, 0))
+    first, *_rest = _pieces(text, width)
+    return [first, *(f"{' ' * indent}{piece}" for piece in _pieces(text[len(first) :].lstrip(" "), width - indent))]
+
+
+def _pieces(text: str, width: int) -> list[str]:
+    """The text in pieces of at most so many characters, broken after a space where there is one in their second half."""
+    found = []
+    while len(text) > width:
+        space = text.rfind(" ", width // 2, width)
+        end = width if space < 0 else space + 1
+        found.append(text[:end])
+        text = text[end:]
+    return [*found, text]

@@ -12,6 +12,7 @@ from dynconfig.engine.resource import Owner, Resource, Versioned
 from dynconfig.engine.revision import revision
 from dynconfig.engine.rollout import Rollout
 from dynconfig.engine.secret import Secret
+from dynconfig.engine.window import Brief
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,7 @@ class Applied:
 
     generation: int | None
     versions: Mapping[str, int]
-    drift: Mapping[tuple[str, str], tuple[str, str]] = field(default_factory=dict)
+    drift: Mapping[tuple[str, str], Brief] = field(default_factory=dict)
     """What was reported as drifted, by title and field: as declared, and as observed. The versions of these are not ours."""
     is_drift_cut: bool = False
     """More had drifted than the report could tell."""

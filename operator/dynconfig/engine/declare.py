@@ -22,6 +22,7 @@ from dynconfig.engine.naming import Names
 from dynconfig.engine.resource import Owner
 from dynconfig.engine.rollout import Rollout
 from dynconfig.engine.secret import Secret
+from dynconfig.engine.window import Brief
 
 MAX_FAULTS_TOLD = 10
 
@@ -134,7 +135,7 @@ def applied_of(status: Mapping[str, Any] | None) -> Applied | None:
     return Applied(
         status.get("appliedGeneration"),
         versions,
-        {(item["resource"], item["field"]): (item.get("declared", ""), item.get("observed", "")) for item in drift},
+        {(item["resource"], item["field"]): _reported(item) for item in drift},
         len(drift) >= MAX_DRIFT,
         resources,
         status.get("operatorVersion"),
@@ -145,6 +146,10 @@ def applied_of(status: Mapping[str, Any] | None) -> Applied | None:
         secrets=frozenset(item["name"] for item in status.get("parameters") or () if item.get("secret")),
         created=frozenset(status.get("createdSinceStable") or ()),
     )
+
+
+def _reported(drift: Mapping[str, Any]) -> Brief:
+    return Brief(drift.get("declared", ""), drift.get("observed", ""), drift.get("digest", ""))
 
 
 def was_observed(document: Mapping[str, Any]) -> bool:

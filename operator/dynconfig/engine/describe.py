@@ -3,13 +3,14 @@
 from collections.abc import Iterator
 from typing import Any
 
-from dynconfig.engine.plan import Create, Delete, Difference, Plan, Release, Step, Update, shown
+from dynconfig.engine import field_diff
+from dynconfig.engine.plan import Create, Delete, Difference, Plan, Release, Step, Update
 from dynconfig.engine.resource import Resource
+from dynconfig.engine.text import in_full, shown
 
 _SIGNS = {Create: "+", Update: "~", Delete: "-", Release: "="}
 _VERBS = {Create: "create", Update: "update", Delete: "delete", Release: "release"}
 _HIDDEN = ("owner",)
-EMPTY = "(empty)"
 
 
 def lines(plan: Plan) -> Iterator[tuple[str, str]]:
@@ -45,7 +46,7 @@ def _details(step: Step) -> list[str]:
     if isinstance(step.change, Create):
         return [f"{name}: {text}" for name, text in _fields(step.change.desired)]
     if isinstance(step.change, Update):
-        return [f"{part.field}: {part.observed or EMPTY} → {part.declared or EMPTY}" for part in finer(step)]
+        return [line for part in finer(step) for line in field_diff.lines(part.field, part.observed, part.declared)]
     return []
 
 
@@ -58,7 +59,7 @@ def _finer(because: Difference, change: Update) -> Iterator[Difference]:
     for name in sorted({**declared, **observed}):
         if declared.get(name) != observed.get(name):
             yield Difference(
-                f"{because.field}.{name}", shown(declared.get(name) or ""), shown(observed.get(name) or "")
+                f"{because.field}.{name}", in_full(declared.get(name) or ""), in_full(observed.get(name) or "")
             )
 
 
@@ -85,7 +86,14 @@ def _named(value: object) -> dict[str, str] | None:
 
 
 def _change(step: Step) -> dict[str, Any]:
-    differences = [
-        {"field": because.field, "declared": because.declared, "observed": because.observed} for because in finer(step)
-    ]
+    differences = [difference(because.field, because.declared, because.observed) for because in finer(step)]
     return {"change": _VERBS[type(step.change)], "resource": step.resource.title, "differences": differences}
+
+
+def difference(field: str, declared: str, observed: str) -> dict[str, Any]:
+    """One field that differs, for programs: both texts in full, and the members of JSON that differ."""
+    parts = [
+        {"path": part.path, "declared": part.after, "observed": part.before}
+        for part in field_diff.parts(observed, declared)
+    ]
+    return {"field": field, "declared": declared, "observed": observed, **({"parts": parts} if parts else {})}

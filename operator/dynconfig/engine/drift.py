@@ -16,8 +16,9 @@ def standing(outcome: Outcome, previous: Mapping[str, Any], now: str) -> list[Dr
         Drift(
             resource=step.resource.title,
             field=because.field,
-            declared=because.declared,
-            observed=because.observed,
+            declared=because.brief.declared,
+            observed=because.brief.observed,
+            digest=because.brief.digest or None,
             since=since.get((step.resource.title, because.field), now),
             last_modified_by=author(step, outcome),
         )

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from dynconfig.api.spec import DriftPolicy
 from dynconfig.engine.declaration import Applied, Declaration
-from dynconfig.engine.plan import MORE, Difference, Plan, Step, Update, drifted
+from dynconfig.engine.plan import Difference, Plan, Step, Update, drifted
 from dynconfig.engine.resource import Versioned
 from dynconfig.engine.secret import MASK
 
@@ -40,14 +40,12 @@ def _theirs(step: Step, declaration: Declaration, applied: Applied | None) -> tu
         return tuple(item for item in step.because if not (is_parted and item.field == VALUE))
     if applied is None or applied.generation == declaration.generation or declaration.undone:
         return ()
-    # With an edit of something else, what was reported is still nobody's wish here. A report neither tells secrets nor
-    # the ends of long texts, which may have been edited: they are written.
+    # With an edit of something else, what was reported is still nobody's wish here. A report does not tell secrets, which
+    # may have been edited: they are written.
     told = tuple(
         item
         for item in step.because
-        if applied.drift.get((step.resource.title, item.field)) == (item.declared, item.observed)
-        and item.declared != MASK
-        and not item.declared.endswith(MORE)
+        if applied.drift.get((step.resource.title, item.field)) == item.brief and item.declared != MASK
     )
     return told if is_versioned or len(told) == len(step.because) else ()
 

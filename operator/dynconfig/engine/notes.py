@@ -104,6 +104,6 @@ def _drift_found(outcome: Outcome, previous: Mapping[str, Any]) -> list[Note]:
 
 
 def _told(step: Step, because: Difference, who: str | None) -> str:
-    observed, declared = because.observed or "empty", because.declared or "empty"
+    observed, declared = because.brief.observed or "empty", because.brief.declared or "empty"
     by = f" (by {who})" if who else ""
     return f"{step.resource.title}: {because.field} is {observed}, declared {declared}{by}"

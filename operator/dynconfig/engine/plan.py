@@ -10,11 +10,11 @@ from dynconfig.engine.declaration import Applied, Declaration
 from dynconfig.engine.errors import NotOwned, NotPossible, UnsafePlan
 from dynconfig.engine.resource import Kind, Owner, Resource, Versioned
 from dynconfig.engine.secret import MASK, Secret
+from dynconfig.engine.text import in_full
+from dynconfig.engine.window import Brief, brief
 
 AnyKind = Kind[Any]
 
-SHOWN_LENGTH = 120
-MORE = "…"
 # One or two deletions are an edit; most of the configuration at once is more likely a mistake.
 FEWEST_UNSAFE_DELETIONS = 3
 SAFE_DELETED_SHARE = 0.5
@@ -23,11 +23,16 @@ NAMES_SHOWN = 5
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One field that is otherwise than declared, as text; secrets are masked."""
+    """One field that is otherwise than declared, as text in full; secrets are masked."""
 
     field: str
     declared: str
     observed: str
+
+    @property
+    def brief(self) -> Brief:
+        """Both texts as status and messages show them."""
+        return brief(self.declared, self.observed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,18 +157,7 @@ def _difference(name: str, desired: object, observed: object) -> Difference:
     """Masked on both sides if either is secret: the one often holds the text of the other."""
     if isinstance(desired, Secret) or isinstance(observed, Secret):
         return Difference(name, MASK, MASK)
-    return Difference(name, shown(desired), shown(observed))
-
-
-def shown(value: object) -> str:
-    """A value as a report may show it: short, and never a secret."""
-    if isinstance(value, Secret):
-        return MASK
-    if isinstance(value, tuple):
-        text = ", ".join(inner if isinstance(inner, str) else "=".join(inner) for inner in value)
-    else:
-        text = "" if value is None else str(value)
-    return text if len(text) <= SHOWN_LENGTH else f"{text[: SHOWN_LENGTH - 1]}{MORE}"
+    return Difference(name, in_full(desired), in_full(observed))
 
 
 def changes(

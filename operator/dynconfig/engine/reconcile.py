@@ -185,7 +185,7 @@ class Engine:
             title, difference = looping[0]
             raise ReconcileLoop(
                 f"{title}: field {difference.field} was corrected {LOOP_LENGTH - 1} times running and differs again "
-                f"(declared {difference.declared}, observed {difference.observed}); find out who else writes it, "
+                f"(declared {difference.brief.declared}, observed {difference.brief.observed}); find out who else writes it, "
                 "then ask for a fresh look or edit the object"
             )
 

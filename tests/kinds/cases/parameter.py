@@ -5,6 +5,7 @@ from typing import Any
 from tests.kinds.cases.case import Case, Spec
 from tests.kinds.workshop import Workshop
 
+from dynconfig.api.names import FROM_SECRET_TAG
 from dynconfig.kinds.parameter_value import Parameter
 
 SECRET: Spec = {"name": "password", "valueFrom": {"secretKeyRef": {"name": "db", "key": "password"}}}
@@ -24,6 +25,13 @@ def full(**changes: Any) -> Spec:
     return {"parameters": [{**FULL, **changes}, SECRET, PLAIN]}
 
 
+def from_secret() -> Spec:
+    """The same text, taken from a Secret."""
+    reference = {"secretKeyRef": {"name": "db", "key": "first"}}
+    declared = {name: value for name, value in FULL.items() if name != "value"}
+    return {"parameters": [{**declared, "type": "String", "valueFrom": reference}, SECRET, PLAIN]}
+
+
 def secret(**changes: Any) -> Spec:
     return {"parameters": [FULL, {**SECRET, **changes}, PLAIN]}
 
@@ -34,6 +42,11 @@ def plain(**changes: Any) -> Spec:
 
 def retag(workshop: Workshop) -> None:
     tag = {"Key": "team", "Value": "other"}
+    workshop.aws().add_tags_to_resource(ResourceType="Parameter", ResourceId=f"{workshop.path}/full", Tags=[tag])
+
+
+def mark(workshop: Workshop) -> None:
+    tag = {"Key": FROM_SECRET_TAG, "Value": "true"}
     workshop.aws().add_tags_to_resource(ResourceType="Parameter", ResourceId=f"{workshop.path}/full", Tags=[tag])
 
 
@@ -61,6 +74,7 @@ PARAMETER = Case(
         "allowed_pattern": full(allowedPattern="^[a-y]+$"),
         "policies": full(policies=[]),
         "tags": full(tags={"team": "shop", "stage": "dev"}),
+        "from_secret": from_secret(),
     },
     tampers={
         "type": lambda workshop: workshop.put_by_hand("full", "first", Type="StringList", Tier="Advanced"),
@@ -72,6 +86,7 @@ PARAMETER = Case(
         "data_type": retype,
         "policies": lambda workshop: workshop.put_by_hand("full", "first", Policies="[]", Tier="Advanced"),
         "tags": retag,
+        "from_secret": mark,
     },
     listed=lambda workshop: set(workshop.versions()),
     neighbour=lambda workshop: workshop.put_by_hand("plain-theirs", "theirs"),
@@ -81,5 +96,5 @@ PARAMETER = Case(
     prepare=a_key,
     fixed=frozenset({"data_type"}),
     incurable=frozenset({"tier", "data_type"}),
-    secrets={"db/password": "pw"},
+    secrets={"db/password": "pw", "db/first": "first"},
 )

@@ -1,6 +1,6 @@
 """`dynconfig diff`."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -8,7 +8,9 @@ from dynconfig.cli import environments, options
 from dynconfig.cli.failures import CHANGES
 from dynconfig.cli.options import Output
 from dynconfig.cli.terminal import Terminal, counted
+from dynconfig.engine import field_diff
 from dynconfig.engine.comparison import Contrast, contrasts
+from dynconfig.engine.window import shortened
 
 HELP = (
     "A manifest FILE, or FILE#NAME where it has several objects; the NAME of an object in the cluster (or "
@@ -37,7 +39,7 @@ def command(
     before, after = environments.read(left, right, namespace, offline=offline)
     found = list(contrasts(before, after))
     if output is Output.JSON:
-        listed = [{"name": each.name, "left": each.left, "right": each.right} for each in found]
+        listed = [_document(each) for each in found]
         options.print_json({"left": before.title, "right": after.title, "differences": listed})
     else:
         out = Terminal.out()
@@ -52,8 +54,17 @@ def command(
 
 def _show(out: Terminal, each: Contrast) -> None:
     if each.left is None:
-        out.cut(f"  + {each.name}: {each.right}", "green")
+        out.wrapped(f"  + {each.name}: {shortened(each.right or '')}", "green")
     elif each.right is None:
-        out.cut(f"  - {each.name}: {each.left}", "red")
+        out.wrapped(f"  - {each.name}: {shortened(each.left)}", "red")
     else:
-        out.cut(f"  ~ {each.name}: {each.left} → {each.right}", "yellow")
+        for number, line in enumerate(field_diff.lines(each.name, each.left, each.right)):
+            out.wrapped(f"    {line}" if number and line.startswith(" ") else f"  ~ {line}", "yellow")
+
+
+def _document(each: Contrast) -> dict[str, Any]:
+    """One difference for programs: both sides in full, and the members of JSON that differ."""
+    found = {"name": each.name, "left": each.left, "right": each.right}
+    parts = field_diff.parts(each.left, each.right) if each.left is not None and each.right is not None else ()
+    listed = [{"path": part.path, "left": part.before, "right": part.after} for part in parts]
+    return {**found, **({"parts": listed} if listed else {})}

@@ -1,5 +1,6 @@
 """`dynconfig drift`."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import typer
@@ -8,8 +9,10 @@ from dynconfig.cli import options, subjects
 from dynconfig.cli.failures import CHANGES, FAILED
 from dynconfig.cli.options import Output
 from dynconfig.cli.terminal import Terminal, counted
-from dynconfig.engine.describe import EMPTY
+from dynconfig.engine.describe import difference
 from dynconfig.engine.deviation import Deviation, deviations
+from dynconfig.engine.field_diff import ABSENT, EMPTY, parts
+from dynconfig.engine.window import brief
 from dynconfig.planning import Planned, Unplanned, title
 
 HEADINGS = ("OBJECT", "RESOURCE", "FIELD", "DECLARED", "OBSERVED", "WHY")
@@ -58,35 +61,40 @@ def _document(planned: Planned, listed: list[Deviation]) -> dict[str, Any]:
     return {**options.about(planned.document), "drift": drift, "notAppliedYet": waiting}
 
 
-def _fields(deviation: Deviation) -> dict[str, str]:
+def _fields(deviation: Deviation) -> dict[str, Any]:
     found = {
         "resource": deviation.resource,
-        "field": deviation.field,
-        "declared": deviation.declared,
-        "observed": deviation.observed,
+        **difference(deviation.field, deviation.declared, deviation.observed),
     }
     return {**found, "lastModifiedBy": deviation.by} if deviation.by else found
 
 
 def _show(told: list[tuple[Planned, list[Deviation]]], failed: int) -> None:
     out = Terminal.out()
-    rows = [(_row(planned, deviation), deviation.is_drift) for planned, listed in told for deviation in listed]
+    rows = [(row, deviation) for planned, listed in told for deviation in listed for row in _rows(planned, deviation)]
     if rows:
-        out.table(HEADINGS, [row for row, _ in rows], ["red" if is_drift else "dim" for _, is_drift in rows])
-    drift = sum(is_drift for _, is_drift in rows)
+        out.table(HEADINGS, [row for row, _ in rows], ["red" if each.is_drift else "dim" for _, each in rows])
+    all_found = [deviation for _, listed in told for deviation in listed]
+    drift = sum(deviation.is_drift for deviation in all_found)
     found = [f"{counted(drift, 'field')} changed in AWS"] if told else []
-    waiting = [f"{len(rows) - drift} wait for the operator"] if drift < len(rows) else []
+    waiting = [f"{len(all_found) - drift} wait for the operator"] if drift < len(all_found) else []
     unknown = [f"{failed} could not be looked at"] if failed else []
     out.line(f"{counted(len(told) + failed, 'object')}: {'; '.join([*found, *waiting, *unknown])}.")
 
 
-def _row(planned: Planned, deviation: Deviation) -> tuple[str, ...]:
-    why = f"changed by {deviation.by}" if deviation.by else "changed in AWS"
-    return (
-        title(planned.document),
-        deviation.resource,
-        deviation.field,
-        deviation.declared or EMPTY,
-        deviation.observed or EMPTY,
-        why if deviation.is_drift else "not applied yet",
-    )
+def _rows(planned: Planned, deviation: Deviation) -> Iterator[tuple[str, ...]]:
+    """One row, or one for each member of JSON that differs."""
+    changed = f"changed by {deviation.by}" if deviation.by else "changed in AWS"
+    why = changed if deviation.is_drift else "not applied yet"
+    for field, declared, observed in _texts(deviation):
+        told = brief(declared, observed)
+        yield title(planned.document), deviation.resource, field, told.declared, told.observed, why
+
+
+def _texts(deviation: Deviation) -> Iterator[tuple[str, str, str]]:
+    found = parts(deviation.observed, deviation.declared)
+    for part in found:
+        declared, observed = (ABSENT if text is None else text for text in (part.after, part.before))
+        yield f"{deviation.field}{part.joint}", declared, observed
+    if not found:
+        yield deviation.field, deviation.declared or EMPTY, deviation.observed or EMPTY

@@ -85,7 +85,7 @@ def _show(planned: Planned | Unplanned, asked: Subjects, *, deleting: bool) -> N
         generation = planned.declaration.generation
         out.line(f"Generation {generation} was rolled back; its stable revision stands until spec changes.", "yellow")
     for sign, text in describe.lines(planned.plan):
-        out.cut(f"      {text}" if sign == " " else f"  {sign} {text}", _STYLES[sign])
+        out.wrapped(f"      {text}" if sign == " " else f"  {sign} {text}", _STYLES[sign])
     out.line(describe.summary(planned.plan))
     takes = _effort(planned, asked)
     if takes.puts:

@@ -118,7 +118,7 @@ class _Lines:
             text = f"{name}: {row.stage} {row.in_sync} {row.message}".replace("  ", " ")
             if self._told.get(name) != text:
                 self._told[name] = text
-                self._out.cut(text, _STYLES[row.stage])
+                self._out.wrapped(text, _STYLES[row.stage])
         self._out.stream.flush()
 
 

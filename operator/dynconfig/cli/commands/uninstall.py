@@ -64,7 +64,7 @@ def _show(leaving: Sequence["Leaving"]) -> None:
     for item in leaving:
         out.line(f"{out.styled(item.title, 'bold')} {item.declaration.path} in {item.declaration.place.region}")
         for resource in item.owned[:SHOWN]:
-            out.cut(f"  = keep {resource.title}, without an owner", "cyan")
+            out.wrapped(f"  = keep {resource.title}, without an owner", "cyan")
         if len(item.owned) > SHOWN:
             out.line(f"  = keep {len(item.owned) - SHOWN} more")
         if item.applied_by:
