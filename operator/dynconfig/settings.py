@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+from dynconfig.api.tags import MAX_KEY, MAX_TAGS_TOGETHER, MAX_VALUE, is_legal, is_reserved
 from dynconfig.engine.arns import DOMAINS
 from dynconfig.engine.paths import NOWHERE
 
@@ -36,6 +37,8 @@ class Settings:
     """Calls per second, by operation or group, that replace the built-in ones."""
     ignored_tags: tuple[str, ...] = ()
     """Prefixes of tag keys that somebody else keeps on the resources."""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    """Tags of what the operator makes for itself: its queues and rules. Those of an object's resources are in its spec."""
     boundary: str = ""
     """ARN of the permissions boundary of every role that the operator makes; empty for none."""
     hears_events: bool = True
@@ -69,6 +72,7 @@ class Settings:
             is_emulated=_is_emulated(environment),
             quota=_quota(own.get("QUOTA", "")),
             ignored_tags=_listed(own.get("IGNORED_TAGS", "")),
+            tags=_tags(own.get("TAGS", "")),
             boundary=_arn(own, "BOUNDARY"),
             hears_events=_choice(own, "EVENTS", ("on", "off")) == "on",
             queue_urls=_urls(own.get("QUEUE_URL", "")),
@@ -138,6 +142,23 @@ def _quota(text: str) -> dict[str, float]:
             raise BadSetting(f"DYNCONFIG_QUOTA: {part!r} is not like ssm.Put=10 (calls per second)") from None
         if found[operation.strip()] <= 0:
             raise BadSetting(f"DYNCONFIG_QUOTA: {part!r} has to be above 0")
+    return found
+
+
+def _tags(text: str) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for part in _listed(text):
+        key, separator, value = (word.strip() for word in part.partition("="))
+        if not separator or key in found:
+            raise BadSetting(f"DYNCONFIG_TAGS: {part!r} is not like CostCenter=4711,team=platform, each key once")
+        if is_reserved(key) or not 1 <= len(key) <= MAX_KEY or len(value) > MAX_VALUE or not is_legal(key + value):
+            raise BadSetting(
+                f"DYNCONFIG_TAGS: AWS does not take the tag {part!r}; a key has 1 to {MAX_KEY} characters and a value up to "
+                f"{MAX_VALUE} (letters, digits, spaces, _ . : / = + @ -), and aws: and dynconfig.dev/ are reserved"
+            )
+        found[key] = value
+    if len(found) > MAX_TAGS_TOGETHER:
+        raise BadSetting(f"DYNCONFIG_TAGS: {len(found)} tags; AWS takes {MAX_TAGS_TOGETHER} beside the operator's own")
     return found
 
 

@@ -180,6 +180,7 @@ class _Places:
             cluster=cluster,
             queue=queues.get(region) or _queue_name(cluster),
             rules=event_rules(cluster, self._settings.all_paths),
+            tags=self._settings.tags,
         )
         return Postman(region, mailbox, self._echoes, hear, time.monotonic)
 

@@ -40,17 +40,24 @@ class Office:
         self.session = Session(quota, self._count, endpoint=lab.endpoint, pool=2)
         self.sqs, self.events, self.ssm = (self._aws(service) for service in ("sqs", "events", "ssm"))
 
-    def mailbox(self, queue: str = "") -> Mailbox:
+    def mailbox(self, queue: str = "", **tags: str) -> Mailbox:
         """A mailbox as after a restart."""
         clients: list[Any] = [self.session.client(service, REGION) for service in ("sqs", "events")]
         queue = queue or self.queue
-        return Mailbox(*clients, cluster=self.cluster, queue=queue, rules=self.rules, wait_seconds=5)
+        return Mailbox(*clients, cluster=self.cluster, queue=queue, rules=self.rules, tags=tags, wait_seconds=5)
 
     def opened(self) -> Mailbox:
         """A mailbox that is open."""
         mailbox = self.mailbox()
         mailbox.open()
         return mailbox
+
+    def tags(self) -> list[dict[str, str]]:
+        """The tags of the queue and of each rule."""
+        arns = [self.events.describe_rule(Name=rule.name)["Arn"] for rule in self.rules]
+        listed = [self.events.list_tags_for_resource(ResourceARN=arn)["Tags"] for arn in arns]
+        of_rules = [{tag["Key"]: tag["Value"] for tag in tags} for tags in listed]
+        return [self.sqs.list_queue_tags(QueueUrl=self.url)["Tags"], *of_rules]
 
     @property
     def url(self) -> str:
@@ -123,6 +130,28 @@ def test_what_cannot_be_read_is_counted_and_discarded(office: Office) -> None:
         mailbox.discard(mail)
     assert (others, unreadable) == (1, 1)
     assert office.attribute("ApproximateNumberOfMessagesNotVisible") == "0"
+
+
+def test_queue_and_rules_are_made_with_the_tags_that_the_account_requires(office: Office) -> None:
+    made: list[dict[str, Any]] = []
+    for client, operation in ((office.sqs, "sqs.CreateQueue"), (office.events, "events.PutRule")):
+        client.meta.events.register(f"provide-client-params.{operation}", lambda params, **_: made.append(dict(params)))
+    office.mailbox(CostCenter="4711").open()
+    # A service control policy refuses the request that creates them without the tag; one that adds it later comes too late.
+    assert all("CostCenter" in json.dumps(request) for request in made)
+    assert len(made) == 4
+    assert office.tags() == [{"CostCenter": "4711", CLUSTER_TAG: office.cluster}] * 4
+
+
+def test_tags_come_to_what_an_earlier_operator_made_and_others_stay(office: Office) -> None:
+    office.opened()
+    office.sqs.tag_queue(QueueUrl=office.url, Tags={"theirs": "1", "CostCenter": "0"})
+    office.mailbox(CostCenter="4711").open()
+    ours = {"CostCenter": "4711", CLUSTER_TAG: office.cluster}
+    assert office.tags() == [{**ours, "theirs": "1"}, ours, ours, ours]
+    office.calls.clear()
+    office.mailbox(CostCenter="4711").open()
+    assert not {"sqs:TagQueue", "events:TagResource"} & set(office.calls)
 
 
 def test_discarding_nothing_asks_for_nothing(office: Office) -> None:

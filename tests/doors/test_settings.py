@@ -63,6 +63,36 @@ def test_a_cluster_is_named_so_that_the_longest_owner_tag_can_be_read_again(clus
     assert len(owner.tag) <= 256
 
 
+def test_tags_of_the_operators_own_resources() -> None:
+    text = "CostCenter=4711, team=shop floor,url=a=b,empty="
+    assert Settings.from_environment({"DYNCONFIG_TAGS": text}).tags == {
+        "CostCenter": "4711",
+        "team": "shop floor",
+        "url": "a=b",
+        "empty": "",
+    }
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "team",
+        "=x",
+        "aws:x=1",
+        "AWS:x=1",
+        "dynconfig.dev/cluster=1",
+        "a=1,a=2",
+        "a=!",
+        f"{'k' * 129}=1",
+        f"k={'v' * 257}",
+        ",".join(f"k{number}=1" for number in range(50)),
+    ],
+)
+def test_tags_that_aws_does_not_take_are_refused_at_start(text: str) -> None:
+    with pytest.raises(BadSetting, match="DYNCONFIG_TAGS: "):
+        Settings.from_environment({"DYNCONFIG_TAGS": text})
+
+
 def test_the_boundary_of_roles_is_the_arn_of_a_policy() -> None:
     arn = "arn:aws:iam::123456789012:policy/team/boundary"
     assert Settings.from_environment({"DYNCONFIG_BOUNDARY": arn}).boundary == arn

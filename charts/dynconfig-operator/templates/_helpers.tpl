@@ -34,3 +34,12 @@ subjects:
 {{- end }}
 {{- join "," $parts }}
 {{- end }}
+
+{{- /* CostCenter=4711,team=platform */ -}}
+{{- define "dynconfig.tags" -}}
+{{- $parts := list }}
+{{- range $key, $value := .Values.tags }}
+{{- $parts = append $parts (printf "%s=%s" $key $value) }}
+{{- end }}
+{{- join "," $parts }}
+{{- end }}

@@ -11,14 +11,14 @@ from pydantic import Field
 from dynconfig.api.model import Rule
 
 OWN_TAG_PREFIX = "dynconfig.dev/"
-MAX_KEY = 128
+MAX_KEY, MAX_VALUE = 128, 256
 # AWS takes 50 on a resource, and one says whose it is.
 MAX_TAGS_TOGETHER = 49
 _SIGNS = "_.:/=+@-"
 _LEGAL = rf"[\p{{L}}\p{{Z}}\p{{N}}{_SIGNS}]"
 
 TagKey = Annotated[str, Field(min_length=1, max_length=MAX_KEY)]
-TagValue = Annotated[str, Field(max_length=256, pattern=f"^{_LEGAL}*$")]
+TagValue = Annotated[str, Field(max_length=MAX_VALUE, pattern=f"^{_LEGAL}*$")]
 Tags = Annotated[dict[TagKey, TagValue], Field(max_length=40)]
 
 NO_RESERVED_TAGS = Rule(

@@ -1,8 +1,9 @@
 """The operator's mailbox in one account and region: a queue, and the rules that bring AWS's events to it."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from dynconfig.api.names import CLUSTER_TAG
@@ -53,6 +54,7 @@ class Mailbox:
         cluster: str,
         queue: str,
         rules: Sequence[EventRule],
+        tags: Mapping[str, str] = MappingProxyType({}),
         wait_seconds: int = LONGEST_WAIT,
     ) -> None:
         self._sqs = sqs
@@ -60,6 +62,7 @@ class Mailbox:
         self._cluster = cluster
         self._name = queue
         self._rules = tuple(rules)
+        self._tags = {**tags, CLUSTER_TAG: cluster}
         self._wait = wait_seconds
         self._url = ""
 
@@ -99,9 +102,11 @@ class Mailbox:
             url = self._sqs.get_queue_url(QueueName=self._name)["QueueUrl"]
         except NotFound:
             attributes: Any = _ATTRIBUTES
-            tags = {CLUSTER_TAG: self._cluster}
-            return self._sqs.create_queue(QueueName=self._name, Attributes=attributes, tags=tags)["QueueUrl"]
-        self._refuse_foreign(f"queue {self._name}", self._sqs.list_queue_tags(QueueUrl=url).get("Tags", {}))
+            return self._sqs.create_queue(QueueName=self._name, Attributes=attributes, tags=self._tags)["QueueUrl"]
+        tags = self._sqs.list_queue_tags(QueueUrl=url).get("Tags", {})
+        self._refuse_foreign(f"queue {self._name}", tags)
+        if missing := self._missing(tags):
+            self._sqs.tag_queue(QueueUrl=url, Tags=missing)
         return url
 
     def _rule(self, rule: EventRule) -> str:
@@ -109,9 +114,12 @@ class Mailbox:
         try:
             found = self._events.describe_rule(Name=rule.name)
         except NotFound:
-            return self._put_rule(rule, [{"Key": CLUSTER_TAG, "Value": self._cluster}])
-        tags = self._events.list_tags_for_resource(ResourceARN=found["Arn"])["Tags"]
-        self._refuse_foreign(f"rule {rule.name}", {tag["Key"]: tag["Value"] for tag in tags})
+            return self._put_rule(rule, _listed(self._tags))
+        listed = self._events.list_tags_for_resource(ResourceARN=found["Arn"])["Tags"]
+        tags = {tag["Key"]: tag["Value"] for tag in listed}
+        self._refuse_foreign(f"rule {rule.name}", tags)
+        if missing := self._missing(tags):
+            self._events.tag_resource(ResourceARN=found["Arn"], Tags=_listed(missing))
         pattern, state = json.loads(found.get("EventPattern", "{}")), found["State"]
         if (pattern, state) != (json.loads(rule.pattern), "ENABLED"):
             return self._put_rule(rule, [])
@@ -145,12 +153,20 @@ class Mailbox:
         for failed in answer.get("FailedEntries", []):
             raise Conflict(f"rule {rule}: its target was refused: {failed.get('ErrorMessage', '')}", delay=1.0)
 
+    def _missing(self, tags: Mapping[str, str]) -> dict[str, str]:
+        """The tags that are not as they should be; others are left alone."""
+        return {key: value for key, value in self._tags.items() if tags.get(key) != value}
+
     def _refuse_foreign(self, what: str, tags: dict[str, str]) -> None:
         if tags.get(CLUSTER_TAG) != self._cluster:
             raise NotOwned(
                 f"{what} exists and has no tag {CLUSTER_TAG}={self._cluster}; delete it, tag it so, "
                 "or give another queue by DYNCONFIG_QUEUE_URL"
             )
+
+
+def _listed(tags: Mapping[str, str]) -> Any:
+    return [{"Key": key, "Value": value} for key, value in tags.items()]
 
 
 def _policy(queue: str, rules: Sequence[str]) -> dict[str, Any]:
