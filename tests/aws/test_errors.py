@@ -124,6 +124,21 @@ def test_a_role_that_iam_has_not_made_known_yet_is_waited_for(message: str) -> N
     assert message in str(found)
 
 
+LAYER = "arn:aws:lambda:eu-west-1:111122223333:layer:theirs:1"
+
+
+@pytest.mark.parametrize(("kind", "expected"), [("resource", errors.Refused), ("identity", errors.AccessDenied)])
+def test_a_layer_that_is_not_shared_is_no_missing_permission_of_the_operator(kind: str, expected: type) -> None:
+    words = (
+        f"User: arn:aws:iam::1:user/u is not authorized to perform: lambda:GetLayerVersion on resource: {LAYER} "
+        f"because no {kind}-based policy allows the lambda:GetLayerVersion action"
+    )
+    found = translated(answer("AccessDeniedException", words, 403), "CreateFunction", "function f: ")
+    assert type(found) is expected
+    assert ("does not exist or is not shared" in str(found)) is (kind == "resource")
+    assert ("allow the operator's role" in str(found)) is (kind == "identity")
+
+
 def test_a_composite_alarm_over_alarms_that_were_put_this_moment_is_tried_again() -> None:
     words = "Could not save the composite alarm as alarms [f/Errors] in the alarm rule do not exist"
     assert type(translated(answer("ValidationError", words), "PutCompositeAlarm", "alarm f: ")) is errors.Conflict

@@ -10,7 +10,7 @@ from tests.kinds.wire import requests
 from tests.kinds.workshop import Workshop
 
 from dynconfig.api import names
-from dynconfig.engine.errors import Conflict, NotOwned, Settling
+from dynconfig.engine.errors import Conflict, NotOwned, Refused, Settling
 
 pytestmark = pytest.mark.lab
 
@@ -146,3 +146,16 @@ def test_a_function_that_changes_between_the_tags_and_the_update_is_looked_at_ag
     with pytest.raises(Conflict, match="was changed at the same moment"):
         kind.put(desired, None)
     assert functions.variables(workshop, "attached")["NEW"] == "1"
+
+
+@pytest.mark.parametrize(
+    "layer", ["arn:aws:lambda:eu-west-1:111122223333:layer:none:1", functions.LAYER + "-Arm64:9999"]
+)
+def test_a_layer_that_is_not_there_is_refused_with_the_field_and_a_detach_leaves_nothing(
+    workshop: Workshop, layer: str
+) -> None:
+    before = state(workshop)
+    with pytest.raises(Refused, match=r"^spec\.function\.extension\.layerArn: .*is not shared with this account$"):
+        settle(workshop, spec(extension={"layerArn": layer}))
+    detach(workshop)
+    assert state(workshop) == before

@@ -17,6 +17,7 @@ import botocore.session
 
 from dynconfig_lab.aws import tag_rules
 from dynconfig_lab.aws.answers import AwsError
+from dynconfig_lab.aws.calls import ACCOUNT
 
 ENVIRONMENT_BYTES = 4096
 ZIP_BYTES = 50 * 1024 * 1024
@@ -28,6 +29,7 @@ MOST_MEMORY = 10240
 LONGEST_TIMEOUT = 900
 
 ROLE = r"arn:(aws[a-zA-Z-]*)?:iam::\d{12}:role/?[a-zA-Z_0-9+=,.@\-_/]+"
+LAYER_VERSION = re.compile(r"arn:[a-zA-Z0-9-]+:lambda:[a-zA-Z0-9-]+:\d{12}:layer:[a-zA-Z0-9-_]+:[0-9]+")
 _NAME = re.compile(r"[a-zA-Z0-9-_]+")
 _VARIABLE = re.compile(r"[a-zA-Z]([a-zA-Z0-9_])+")
 # https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
@@ -101,12 +103,30 @@ def check_layers(layers: Sequence[str], region: str, exists: Callable[[str], boo
             f"{twice} and {twice}"
         )
     for arn in layers:
-        if arn.split(":")[3:4] != [region]:
-            raise refused(
-                f"Layers are not in the same region as the function. Layers are expected to be in region {region}."
-            )
-        if not exists(arn):
-            raise refused("Layer version ARN does not exist.")
+        _check_layer(arn, region, exists)
+
+
+def _check_layer(arn: str, region: str, exists: Callable[[str], bool]) -> None:
+    if not LAYER_VERSION.fullmatch(arn):
+        # Recorded: LocalStack, tests/aws/services/lambda_/test_lambda_api.snapshot.json, TestLambdaLayer.
+        text = f"Member must satisfy regular expression pattern: {LAYER_VERSION.pattern}"
+        raise _invalid("layers", f"[{arn}]", f"Member must satisfy constraint: [{text}]")
+    if arn.split(":")[4] != ACCOUNT and not (f":{region}:" in arn and exists(arn)):
+        # As users quote it; so also for another region: LocalStack, lambda_/provider.py, after TestLambdaLayer.
+        # https://docs.aws.amazon.com/lambda/latest/dg/permissions-layer-cross-account.html
+        raise AwsError(
+            "AccessDeniedException",
+            f"User: arn:aws:iam::{ACCOUNT}:user/lab is not authorized to perform: lambda:GetLayerVersion on resource: {arn} "
+            "because no resource-based policy allows the lambda:GetLayerVersion action",
+            403,
+        )
+    # Both are recorded: LocalStack, tests/aws/services/lambda_/test_lambda_api.snapshot.json, TestLambdaLayer.
+    if arn.split(":")[3] != region:
+        raise refused(
+            f"Layers are not in the same region as the function. Layers are expected to be in region {region}."
+        )
+    if not exists(arn):
+        raise refused(f"Layer version {arn} does not exist.")
 
 
 def check_tags(tags: Mapping[str, str], present: int = 0) -> None:

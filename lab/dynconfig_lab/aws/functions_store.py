@@ -9,8 +9,10 @@ from dynconfig_lab.aws.calls import ACCOUNT
 from dynconfig_lab.aws.functions_state import Known
 from dynconfig_lab.functions.spec import FunctionSpec
 
+# AWS has published more than a hundred versions by now; the lab stands in for all of them, up to this one.
+NEWEST_EXTENSION = 120
 _EXTENSION = re.compile(
-    r"arn:aws[a-z-]*:lambda:[a-z0-9-]+:\d{12}:layer:AWS-Parameters-and-Secrets-Lambda-Extension(-Arm64)?:\d+"
+    r"arn:aws[a-z-]*:lambda:[a-z0-9-]+:\d{12}:layer:AWS-Parameters-and-Secrets-Lambda-Extension(-Arm64)?:(?P<version>\d+)"
 )
 
 
@@ -22,7 +24,8 @@ def stored(region: str, name: str) -> Any:
 
 def is_extension(arn: str) -> bool:
     """Whether a layer is the AWS Parameters and Secrets extension, which AWS publishes."""
-    return _EXTENSION.fullmatch(arn) is not None
+    found = _EXTENSION.fullmatch(arn)
+    return found is not None and 1 <= int(found["version"]) <= NEWEST_EXTENSION
 
 
 def layer(arn: str) -> Any:

@@ -1,5 +1,6 @@
 """The one table from what AWS and botocore say to what happens next."""
 
+import re
 from json import JSONDecodeError
 
 from botocore import exceptions as boto
@@ -169,6 +170,9 @@ _ROLE_NOT_READY = (
 _PASSING = ("since it has targets", "Could not save the composite alarm as alarms")
 # It may pass in a second, or need a person: what is not there (yet, or any more), and what somebody still uses.
 _PATIENT = ("DeleteConflict",)
+# The operator may ask for it, and its owner does not share it, or has no such version: that is no permission of ours.
+# Where the operator's own policy is to blame, AWS says "no identity-based policy".
+_NOT_SHARED = re.compile(r"lambda:GetLayerVersion on resource: (\S+) because no resource-based policy")
 # Behind these words AWS repeats the whole environment of a function.
 _ECHO = "String measured"
 
@@ -196,6 +200,9 @@ def translated(error: boto.ClientError, operation: str, subject: str, hidden: st
     words = words.replace(hidden, MASK) if hidden else words
     if any(text in words for text in _ROLE_NOT_READY):
         return errors.RoleNotReady(f"{subject}{words}", delay=_RETRY_SOON, code=code)
+    layer = _NOT_SHARED.search(words)
+    if layer is not None:
+        return errors.Refused(f"{subject}layer {layer[1]} does not exist or is not shared with this account", code=code)
     if any(text in words for text in _PASSING):
         found = errors.Conflict
     message = f"{subject}{operation} was answered with {code}: {words}{_HINTS.get(found, '')}"

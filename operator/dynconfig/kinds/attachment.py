@@ -14,7 +14,7 @@ from dynconfig.api.function import FunctionSpec, Mode
 from dynconfig.engine.arns import Arns
 from dynconfig.engine.carry import SETTLING_SECONDS
 from dynconfig.engine.declaration import Declaration
-from dynconfig.engine.errors import Conflict, NotFound, Settling, SourceMissing
+from dynconfig.engine.errors import Conflict, NotFound, Refused, Settling, SourceMissing
 from dynconfig.engine.naming import fitting
 from dynconfig.engine.resource import Scope
 from dynconfig.kinds import environment, reading, tags
@@ -34,6 +34,7 @@ from dynconfig.kinds.attachment_value import (
     with_addition,
 )
 from dynconfig.kinds.documents import canonical, policy
+from dynconfig.kinds.function_value import naming_field
 
 if TYPE_CHECKING:
     from mypy_boto3_iam.client import IAMClient
@@ -195,9 +196,12 @@ class Attachments:
         # Lambda replaces both as a whole: what the user changed this moment must not be lost.
         # https://docs.aws.amazon.com/lambda/latest/api/API_UpdateFunctionConfiguration.html
         guard: Any = {"RevisionId": host.revision_id} if host.revision_id else {}
-        return self._lambda.update_function_configuration(
-            FunctionName=current.name, Layers=list(layers), Environment={"Variables": dict(variables)}, **guard
-        )
+        try:
+            return self._lambda.update_function_configuration(
+                FunctionName=current.name, Layers=list(layers), Environment={"Variables": dict(variables)}, **guard
+            )
+        except Refused as error:
+            raise naming_field(error) from None
 
     def _detach(self, attachment: Attachment) -> None:
         host = _host(attachment)

@@ -14,7 +14,7 @@ from dynconfig.engine.declaration import Declaration
 from dynconfig.engine.errors import Conflict, NotFound, NotPossible, Refused
 from dynconfig.engine.resource import Scope
 from dynconfig.kinds import environment, reading, tags
-from dynconfig.kinds.function_value import Function, Package, blamed, configuration, observed_function, state
+from dynconfig.kinds.function_value import Function, Package, configuration, naming_field, observed_function, state
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda.client import LambdaClient
@@ -186,7 +186,7 @@ def _written(desired: Function, write: Callable[..., Any], request: Mapping[str,
     try:
         answer: Mapping[str, Any] = write(**request)
     except Refused as error:
-        raise Refused(f"{blamed(str(error))}{error}", code=error.code) from None
+        raise naming_field(error) from None
     pending, failed = state(answer)
     if failed:
         raise Refused(f"function {desired.name}: {failed}")

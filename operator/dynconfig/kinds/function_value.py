@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 
 from dynconfig.api.function import Architecture
+from dynconfig.engine.errors import Refused
 from dynconfig.engine.resource import Resource
 from dynconfig.kinds import environment, reading, tags
 from dynconfig.kinds.tags import Pairs
@@ -120,6 +121,8 @@ def state(answer: Mapping[str, Any]) -> tuple[str, str]:
     return ("is being updated by Lambda" if update == "InProgress" else ""), ""
 
 
-def blamed(words: str) -> str:
-    """The field that a refusal of Lambda's speaks of, as the beginning of a message."""
-    return next((f"spec.function.{field}: " for word, field in _FIELDS if word in words), "")
+def naming_field(error: Refused) -> Refused:
+    """The same refusal, beginning with the field of the declaration that it speaks of."""
+    words = str(error)
+    named = next((f"spec.function.{field}: " for word, field in _FIELDS if word in words), "")
+    return Refused(f"{named}{words}", code=error.code)

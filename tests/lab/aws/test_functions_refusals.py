@@ -40,6 +40,10 @@ def refusal(call: Callable[[], Any]) -> tuple[str, int, str]:
     return response["Error"]["Code"], response["ResponseMetadata"]["HTTPStatusCode"], response["Error"]["Message"]
 
 
+DENIED = ("AccessDeniedException", 403)
+NOT_SHARED = "because no resource-based policy allows the lambda:GetLayerVersion action"
+
+
 def zip_of_nothing() -> bytes:
     buffer = io.BytesIO()
     zipfile.ZipFile(buffer, "w").close()
@@ -103,12 +107,16 @@ def layer(name: str, version: int = 1, region: str = REGION) -> str:
         ({"Code": {"ZipFile": zip_of_nothing()}}, (INVALID, 400), "Uploaded file must be a non-empty zip"),
         ({"Code": {"S3Bucket": "bucket", "S3Key": "key"}}, ("NotEmulated", 400), "ZipFile only"),
         ({"Publish": True}, ("NotEmulated", 400), "no published versions"),
-        ({"Layers": [layer("none")]}, (INVALID, 400), "Layer version ARN does not exist."),
+        ({"Layers": [layer("none")]}, (INVALID, 400), f"Layer version {layer('none')} does not exist."),
         (
-            {"Layers": [EXTENSION.replace(REGION, "us-east-1")]},
+            {"Layers": [layer("none", region="us-east-1")]},
             (INVALID, 400),
             "Layers are not in the same region as the function.",
         ),
+        ({"Layers": [EXTENSION.replace(REGION, "us-east-1")]}, DENIED, NOT_SHARED),
+        ({"Layers": [EXTENSION.replace(":24", ":9999")]}, DENIED, NOT_SHARED),
+        ({"Layers": [f"arn:aws:lambda:{REGION}:111122223333:layer:theirs:1"]}, DENIED, NOT_SHARED),
+        ({"Layers": [EXTENSION.removesuffix(":24")]}, ("ValidationException", 400), "at 'layers' failed to satisfy"),
         (
             {"Layers": [EXTENSION, EXTENSION]},
             (INVALID, 400),
