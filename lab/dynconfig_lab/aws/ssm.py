@@ -15,7 +15,7 @@ from moto.ssm.models import ssm_backends
 from dynconfig_lab.aws import ssm_describe
 from dynconfig_lab.aws.answers import Answer, AwsError
 from dynconfig_lab.aws.calls import ACCOUNT, Call
-from dynconfig_lab.aws.ssm_rules import Stored, canonical, check_name, check_tags, check_write
+from dynconfig_lab.aws.ssm_rules import Stored, canonical, check_name, check_tags, check_write, removes_policies
 
 Request = dict[str, Any]
 Forward = Callable[[Request], Answer]
@@ -60,6 +60,8 @@ class ParameterStore:
             kept = request.get("DataType") or getattr(current, "data_type", "text")
             if kept == "aws:ssm:integration":
                 wanted["DataType"] = "text"
+            if removes_policies(wanted.get("Policies", "")):
+                wanted["Policies"] = "[]"
             answer = forward(wanted)
             written = _current(call.region, name)
             if answer.is_success and written:

@@ -159,6 +159,8 @@ def _check_pattern(request: Mapping[str, Any], stored: Stored | None) -> None:
 def _check_policies(request: Mapping[str, Any], tier: str) -> None:
     if not _has_policies(request):
         return
+    if "".join(request["Policies"].split()) == "[]":
+        raise AwsError("NotEmulated", 'No source tells what AWS does with Policies "[]"; "[{}]" removes all policies.')
     if tier != "Advanced":
         raise _invalid("Parameter policies are only supported for advanced-parameter tier parameters.")
     try:
@@ -206,7 +208,15 @@ def _check_key(request: Mapping[str, Any], stored: Stored | None, has_key: Calla
 
 
 def _has_policies(request: Mapping[str, Any]) -> bool:
-    return request.get("Policies", "[]").strip() not in ("", "[]")
+    return "Policies" in request and not removes_policies(request["Policies"])
+
+
+def removes_policies(text: str) -> bool:
+    """Whether it is the empty policy by which all policies are removed.
+
+    https://docs.aws.amazon.com/systems-manager/latest/userguide/parameter-store-policies.html
+    """
+    return "".join(text.split()) == "[{}]"
 
 
 def _invalid(message: str) -> AwsError:

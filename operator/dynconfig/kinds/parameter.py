@@ -17,6 +17,7 @@ from dynconfig.kinds.parameter_value import (
     Pairs,
     Parameter,
     all_tags,
+    cleared,
     comparable,
     desired_parameter,
     observed_parameter,
@@ -128,8 +129,8 @@ class Parameters:
         if result.data_type == IMAGE and (observed is None or result.version != observed.version):
             return self._images.written(result)
         self._fresh.written(result)
-        # Neither a value nor a field that is somebody else's is known from what was sent.
-        if result.value is not None and not desired.ignored:
+        # Neither a value nor a field that is somebody else's is known from what was sent, nor whether a field is empty now.
+        if result.value is not None and not desired.ignored and not cleared(desired, observed):
             self._seen[desired.name] = (self._clock(), result)
         return result
 
@@ -224,24 +225,24 @@ class Parameters:
         # The index is older than what AWS spoke of this moment.
         hinted = {name: parameter for name, parameter in wanted.items() if name not in scope.heard}
         tags = {answer["Name"]: self._tags_of(answer["Name"], hinted.get(answer["Name"])) for answer in answers}
-        metadata = self._describe([name for name in tags if name in wanted or owner_of(tags[name]) == scope.owner.tag])
+        ours = {name for name in tags if name in wanted or owner_of(tags[name]) == scope.owner.tag}
+        metadata = self._describe({item["Name"]: item["Version"] for item in answers if item["Name"] in ours})
         for answer in answers:
             name = answer["Name"]
             yield observed_parameter(answer, metadata.get(name, {}), tags[name], self._own_tags(tags[name]))
 
-    def _describe(self, names: Sequence[str]) -> dict[str, Mapping[str, Any]]:
+    def _describe(self, versions: Mapping[str, int]) -> dict[str, Mapping[str, Any]]:
+        """The metadata of these versions or newer ones: those of an older one are not what AWS has. Raises Conflict."""
         found: dict[str, Mapping[str, Any]] = {}
-        for batch in _batches(names, DESCRIBE_BATCH):
+        for batch in _batches(list(versions), DESCRIBE_BATCH):
             pages = self._ssm.get_paginator("describe_parameters").paginate(
                 ParameterFilters=[{"Key": "Name", "Option": "Equals", "Values": list(batch)}],
                 PaginationConfig={"PageSize": DESCRIBE_BATCH},
             )
             found.update({item["Name"]: item for page in pages for item in page["Parameters"]})
-        missing = set(names) - set(found)
-        if missing:
-            raise Conflict(
-                f"AWS does not describe parameter {min(missing)} yet, which it has; looking again", delay=2.0
-            )
+        late = [name for name, version in versions.items() if found.get(name, {}).get("Version", 0) < version]
+        if late:
+            raise Conflict(f"AWS does not describe parameter {min(late)} yet, which it has; looking again", delay=2.0)
         return found
 
     def _tags_of(self, name: str, wanted: Parameter | None) -> Pairs:

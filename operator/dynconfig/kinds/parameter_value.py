@@ -13,6 +13,10 @@ from dynconfig.engine.resource import Versioned
 from dynconfig.engine.secret import Secret
 
 DEFAULT_KEY = "alias/aws/ssm"
+# "To remove all policies from the parameter": an empty policy in the list, and not an empty list.
+# https://docs.aws.amazon.com/systems-manager/latest/userguide/parameter-store-policies.html
+NO_POLICIES = "[{}]"
+CLEARABLE = {"description": "Description", "allowed_pattern": "AllowedPattern", "policies": "Policies"}
 _FIELDS = {
     IgnoredField.DESCRIPTION: "description",
     IgnoredField.TAGS: "tags",
@@ -151,8 +155,18 @@ def request(desired: Parameter, value: str | Secret, *, clear_policies: bool = F
     if desired.type == ParameterType.SECURE_STRING:
         request["KeyId"] = desired.kms_key
     if desired.policies or clear_policies:
-        request["Policies"] = desired.policies or "[]"
+        request["Policies"] = desired.policies or NO_POLICIES
     return request
+
+
+def cleared(desired: Parameter, observed: Parameter | None) -> tuple[str, ...]:
+    """The fields that a write leaves empty and that were not: no answer to the write says whether AWS emptied them."""
+    return tuple(name for name in CLEARABLE if observed and getattr(observed, name) and not getattr(desired, name))
+
+
+def still_set(metadata: Mapping[str, Any], names: Iterable[str]) -> list[str]:
+    """Those of the fields that DescribeParameters still answers with something."""
+    return [name for name in names if metadata.get(CLEARABLE[name])]
 
 
 def written(desired: Parameter, answer: Mapping[str, Any]) -> Parameter:

@@ -9,10 +9,19 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from dynconfig.api.names import FROM_SECRET_TAG, OWNER_TAG
-from dynconfig.engine.errors import AlreadyExists, Conflict, NotPossible, VersionLimit
+from dynconfig.engine.errors import AlreadyExists, Conflict, NotPossible, Refused, VersionLimit
 from dynconfig.engine.rollback import REJECTED, STABLE
 from dynconfig.engine.signals import DELETE, PUT
-from dynconfig.kinds.parameter_value import Parameter, all_tags, as_version, keeping_ignored, request, written
+from dynconfig.kinds.parameter_value import (
+    Parameter,
+    all_tags,
+    as_version,
+    cleared,
+    keeping_ignored,
+    request,
+    still_set,
+    written,
+)
 
 if TYPE_CHECKING:
     from mypy_boto3_ssm.client import SSMClient
@@ -55,6 +64,7 @@ class ParameterWrites:
             self._move_label(desired.name)
             answer = self._overwrite(overwrite)
         self._unmark(desired, observed)
+        self._check_cleared(kept, observed, answer)
         return written(kept, answer)
 
     def delete(self, names: Sequence[str]) -> None:
@@ -65,6 +75,22 @@ class ParameterWrites:
     def _overwrite(self, overwrite: Mapping[str, Any]) -> Mapping[str, Any]:
         with self._writing(PUT, [overwrite["Name"]]):
             return self._ssm.put_parameter(**overwrite, Overwrite=True)
+
+    def _check_cleared(self, desired: Parameter, observed: Parameter, answer: Mapping[str, Any]) -> None:
+        """Read what was to be emptied: what was sent is not what AWS has. Raises Refused where AWS keeps it."""
+        names = cleared(desired, observed)
+        if not names:
+            return
+        found = self._ssm.describe_parameters(
+            ParameterFilters=[{"Key": "Name", "Option": "Equals", "Values": [desired.name]}]
+        )["Parameters"]
+        # What tells of an older version is late: the next look asks again.
+        kept = [name for item in found if item["Version"] == answer["Version"] for name in still_set(item, names)]
+        if kept:
+            raise Refused(
+                f"parameter {desired.name}: AWS keeps {', '.join(kept)}, which version {answer['Version']} was to empty; "
+                "empty it in the console, or remove the parameter and declare it again"
+            )
 
     def _unmark(self, desired: Parameter, observed: Parameter) -> None:
         """Only once the value is no longer that of a Secret: whoever reads the parameter between two calls sees the mark."""

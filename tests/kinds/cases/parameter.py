@@ -84,7 +84,7 @@ PARAMETER = Case(
         "kms_key": lambda workshop: workshop.put_by_hand("password", "pw", Type="SecureString", KeyId="alias/mine"),
         "allowed_pattern": lambda workshop: workshop.put_by_hand("full", "first", AllowedPattern=".*", Tier="Advanced"),
         "data_type": retype,
-        "policies": lambda workshop: workshop.put_by_hand("full", "first", Policies="[]", Tier="Advanced"),
+        "policies": lambda workshop: workshop.put_by_hand("full", "first", Policies="[{}]", Tier="Advanced"),
         "tags": retag,
         "from_secret": mark,
     },

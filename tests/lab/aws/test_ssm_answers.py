@@ -107,7 +107,7 @@ def test_a_selector_selects_and_is_told(ssm: Any, path: str, prefix: str, select
         ({"Value": "x" * 4096}, "Standard"),
         ({"Value": "x" * 4097}, "Advanced"),
         ({"Policies": EXPIRATION}, "Advanced"),
-        ({"Policies": "[]"}, "Standard"),
+        ({"Policies": "[{}]"}, "Standard"),
     ],
     ids=["4096 bytes", "4097 bytes", "a policy", "no policy"],
 )
@@ -142,7 +142,7 @@ def test_an_overwrite_keeps_the_data_type_it_does_not_say(ssm: Any, path: str) -
 
 def test_an_overwrite_clears_what_it_says_to_be_empty(ssm: Any, path: str) -> None:
     put(ssm, f"{path}/colour", Description="the colour", AllowedPattern="^r", Tier="Advanced", Policies=EXPIRATION)
-    put(ssm, f"{path}/colour", "blue", Overwrite=True, Description="", AllowedPattern="", Policies="[]")
+    put(ssm, f"{path}/colour", "blue", Overwrite=True, Description="", AllowedPattern="", Policies="[{}]")
     found = metadata(ssm, f"{path}/colour")
     assert (found.get("Description"), found.get("AllowedPattern"), found["Policies"]) == (None, None, [])
 

@@ -109,6 +109,7 @@ REFUSALS = (
     put("policies on Standard", INVALID, "only supported for advanced", Policies=policies("Expiration")),
     put("policies that are not JSON", BAD_POLICY, "", Policies="{nope", **ADVANCED),
     put("policies that are no list", BAD_POLICY, "", Policies="{}", **ADVANCED),
+    put("an empty list of policies", "NotEmulated", "No source tells", Policies="[]", **ADVANCED),
     put("policies that are a list of texts", BAD_POLICY, "", Policies='["Expiration"]', **ADVANCED),
     put("an unknown policy", BAD_POLICY, "type isn't supported", Policies=policies("Nope"), **ADVANCED),
     put(
@@ -212,7 +213,7 @@ TAKEN = (
     ("single braces", {"Value": '{"a": {"b": 1}}'}),
     ("a value like its pattern", DIGITS),
     ("policies on Advanced", {"Policies": policies("Expiration"), **ADVANCED}),
-    ("no policies on Standard", {"Policies": "[]"}),
+    ("no policies on Standard", {"Policies": "[{}]"}),
     ("the key of the account", {"KeyId": "alias/aws/ssm", **SECURE}),
     ("an integration", {"DataType": "aws:ssm:integration"}),
     ("50 tags", {"Tags": tags(50)}),

@@ -1,0 +1,80 @@
+"""Fields of a parameter that a write empties: AWS's answer to the write does not tell whether it did."""
+
+from typing import Any
+
+import pytest
+from tests.kinds.wire import answers, requests
+from tests.kinds.workshop import Workshop
+
+from dynconfig.engine.errors import Conflict, Refused
+from dynconfig.kinds.parameter_value import Parameter
+
+pytestmark = pytest.mark.lab
+
+POLICY = {"type": "NoChangeNotification", "attributes": {"After": "20", "Unit": "Days"}}
+
+
+def spec(**more: Any) -> dict[str, Any]:
+    return {"parameters": [{"name": "one", "value": "1", "tier": "Advanced", **more}]}
+
+
+def full() -> dict[str, Any]:
+    return spec(policies=[POLICY], description="told", allowedPattern="^.$")
+
+
+def test_policies_are_removed_as_aws_documents_it(workshop: Workshop) -> None:
+    kind = workshop.parameters()
+    workshop.apply(workshop.declare(full()), kind)
+    with requests(workshop, "ssm", "PutParameter", "DescribeParameters") as made:
+        workshop.apply(workshop.declare(spec(), generation=2), kind)
+    write = next(request for operation, request in made if operation == "PutParameter")
+    assert write["Policies"] == "[{}]"
+    assert made[-1][0] == "DescribeParameters"
+    found = workshop.aws().describe_parameters(
+        ParameterFilters=[{"Key": "Name", "Option": "Equals", "Values": [f"{workshop.path}/one"]}]
+    )["Parameters"][0]
+    assert (found.get("Policies"), found.get("Description"), found.get("AllowedPattern")) == ([], None, None)
+
+
+@pytest.mark.parametrize(
+    ("member", "field", "value"),
+    [
+        ("Description", "description", "told"),
+        ("AllowedPattern", "allowed_pattern", "^.$"),
+        ("Policies", "policies", [{"PolicyText": "{}", "PolicyType": "Expiration", "PolicyStatus": "Pending"}]),
+    ],
+)
+def test_what_aws_keeps_although_it_was_cleared_is_reported_and_not_believed(
+    workshop: Workshop, member: str, field: str, value: Any
+) -> None:
+    kind = workshop.parameters()
+    workshop.apply(workshop.declare(full()), kind)
+
+    def kept(answer: dict[str, Any]) -> None:
+        for item in answer["Parameters"]:
+            item[member] = value
+
+    with (
+        answers(workshop, "ssm", "DescribeParameters", kept),
+        pytest.raises(Refused, match=f"AWS keeps {field}, which version 2"),
+    ):
+        workshop.apply(workshop.declare(spec(), generation=2), kind)
+    with requests(workshop, "ssm", "DescribeParameters") as made:
+        workshop.apply(workshop.declare(spec(), generation=2), kind)
+    assert made
+
+
+def test_metadata_of_an_older_version_is_not_taken_for_that_of_the_newest(workshop: Workshop) -> None:
+    workshop.apply(workshop.declare(spec()))
+    workshop.put_by_hand("one", "2", Tier="Advanced", Description="by hand")
+
+    def late(answer: dict[str, Any]) -> None:
+        for item in answer["Parameters"]:
+            item["Version"] = 1
+            item.pop("Description", None)
+
+    with answers(workshop, "ssm", "DescribeParameters", late), pytest.raises(Conflict, match="does not describe"):
+        workshop.apply(workshop.declare(spec()))
+    outcome = workshop.apply(workshop.declare(spec()))
+    (step,) = [step for step in outcome.applied if isinstance(step.resource, Parameter)]
+    assert {difference.field for difference in step.because} == {"value", "description"}
