@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from tests.lab.functions.bench import ACCOUNT, EXTENSION, REGION, Bench, trust, zipped
+from tests.lab.functions.bench import ACCOUNT, REGION, Bench, trust, zipped
 
 from dynconfig_lab.aws.answers import AwsError
 from dynconfig_lab.aws.functions_rules import check_code
@@ -38,10 +38,6 @@ def refusal(call: Callable[[], Any]) -> tuple[str, int, str]:
         call()
     response: Any = caught.value.response
     return response["Error"]["Code"], response["ResponseMetadata"]["HTTPStatusCode"], response["Error"]["Message"]
-
-
-DENIED = ("AccessDeniedException", 403)
-NOT_SHARED = "because no resource-based policy allows the lambda:GetLayerVersion action"
 
 
 def zip_of_nothing() -> bytes:
@@ -107,26 +103,6 @@ def layer(name: str, version: int = 1, region: str = REGION) -> str:
         ({"Code": {"ZipFile": zip_of_nothing()}}, (INVALID, 400), "Uploaded file must be a non-empty zip"),
         ({"Code": {"S3Bucket": "bucket", "S3Key": "key"}}, ("NotEmulated", 400), "ZipFile only"),
         ({"Publish": True}, ("NotEmulated", 400), "no published versions"),
-        ({"Layers": [layer("none")]}, (INVALID, 400), f"Layer version {layer('none')} does not exist."),
-        (
-            {"Layers": [layer("none", region="us-east-1")]},
-            (INVALID, 400),
-            "Layers are not in the same region as the function.",
-        ),
-        ({"Layers": [EXTENSION.replace(REGION, "us-east-1")]}, DENIED, NOT_SHARED),
-        ({"Layers": [EXTENSION.replace(":24", ":9999")]}, DENIED, NOT_SHARED),
-        ({"Layers": [f"arn:aws:lambda:{REGION}:111122223333:layer:theirs:1"]}, DENIED, NOT_SHARED),
-        ({"Layers": [EXTENSION.removesuffix(":24")]}, ("ValidationException", 400), "at 'layers' failed to satisfy"),
-        (
-            {"Layers": [EXTENSION, EXTENSION]},
-            (INVALID, 400),
-            "Two different versions of the same layer are not allowed",
-        ),
-        (
-            {"Layers": [layer(str(number)) for number in range(6)]},
-            (INVALID, 400),
-            "Cannot reference more than 5 layers.",
-        ),
     ],
 )
 def test_a_function_that_is_not_right_is_not_made(
