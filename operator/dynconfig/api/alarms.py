@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from dynconfig.api.model import Model, Rule
+from dynconfig.api.model import HELD_ELSEWHERE, Model, Rule
 
 MAX_CUSTOM, MAX_NOTIFY, MAX_DIMENSIONS = 20, 5, 30
 HOUR, DAY, WEEK = 3600, 86400, 604800
@@ -142,6 +142,7 @@ class AlarmSpec(Model):
             cel="has(self.metric) ? has(self.statistic) != has(self.extendedStatistic) "
             ": !(has(self.statistic) && has(self.extendedStatistic))",
             message="exactly one of statistic and extendedStatistic must be given",
+            advice=HELD_ELSEWHERE,
             holds=lambda alarm: (
                 (alarm.statistic is None) != (alarm.extended_statistic is None)
                 if alarm.metric

@@ -159,7 +159,7 @@ def _with_rules(schema: Schema, model: type[Model]) -> Schema:
 
 
 def _validation(rule: Rule) -> Schema:
-    validation: Schema = {"rule": rule.cel, "message": rule.message}
+    validation: Schema = {"rule": rule.cel, "message": "; ".join(text for text in (rule.message, rule.advice) if text)}
     if rule.field:
         validation["fieldPath"] = f".{rule.field}"
     return validation

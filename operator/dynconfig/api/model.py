@@ -7,18 +7,27 @@ from typing import Any, ClassVar, Self
 from pydantic import BaseModel, ConfigDict, model_validator
 from pydantic.alias_generators import to_camel
 
+# https://kubernetes.io/docs/reference/using-api/server-side-apply/#field-management
+HELD_ELSEWHERE = (
+    "if the manifest has only one of them, another field manager holds the other, which server-side apply does not remove, "
+    "not even by force: run `kubectl replace -f FILE` once, then apply as before"
+)
+"""Advice for two fields of which an object may have only one."""
+
 
 @dataclass(frozen=True)
 class Rule:
     """A rule over several fields, said twice: in CEL for the API server, in Python for files on a laptop.
 
-    `holds` is None for a rule about an edit (`oldSelf`), which only the API server can check.
+    `holds` is None for a rule about an edit (`oldSelf`), which only the API server can check. `advice` follows the message
+    in the API server's answer only: it is about an object that is in the cluster.
     """
 
     cel: str
     message: str
     holds: Callable[[Any], bool] | None = None
     field: str = ""
+    advice: str = ""
 
 
 class Model(BaseModel):

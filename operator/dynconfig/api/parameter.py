@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, JsonValue, WithJsonSchema
 
-from dynconfig.api.model import Model, Rule
+from dynconfig.api.model import HELD_ELSEWHERE, Model, Rule
 from dynconfig.api.tags import LEGAL_TAG_KEYS, NO_RESERVED_TAGS, Tags
 
 # PutParameter: letters, digits and _.- in levels parted by slashes; case matters.
@@ -76,6 +76,7 @@ class ValueFrom(Model):
         Rule(
             cel="has(self.secretKeyRef) != has(self.configMapKeyRef)",
             message="give exactly one of secretKeyRef and configMapKeyRef",
+            advice=HELD_ELSEWHERE,
             holds=lambda source: (source.secret_key_ref is None) != (source.config_map_key_ref is None),
         ),
     )
@@ -213,6 +214,7 @@ class ParameterSpec(Model):
         Rule(
             cel="has(self.value) != has(self.valueFrom)",
             message="give exactly one of value and valueFrom",
+            advice=HELD_ELSEWHERE,
             holds=lambda parameter: (parameter.value is None) != (parameter.value_from is None),
         ),
         Rule(

@@ -11,7 +11,7 @@ from dynconfig.cli.failures import CHANGES, FAILED
 from dynconfig.cli.options import Output
 from dynconfig.cli.subjects import Subjects
 from dynconfig.cli.terminal import Terminal
-from dynconfig.engine import describe
+from dynconfig.engine import describe, managers
 from dynconfig.engine.effort import Effort, effort
 from dynconfig.planning import Planned, Unplanned
 
@@ -87,6 +87,8 @@ def _show(planned: Planned | Unplanned, asked: Subjects, *, deleting: bool) -> N
     for sign, text in describe.lines(planned.plan):
         out.wrapped(f"      {text}" if sign == " " else f"  {sign} {text}", _STYLES[sign])
     out.line(describe.summary(planned.plan))
+    for text in managers.held_elsewhere(planned.document, planned.live or {"metadata": {}}):
+        out.line(f"warning: {text}", "yellow")
     takes = _effort(planned, asked)
     if takes.puts:
         out.line(takes.told)

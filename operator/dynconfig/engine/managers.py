@@ -1,0 +1,53 @@
+"""Which field managers hold what an edit takes out of an object: server-side apply removes nothing that others hold. Pure.
+
+https://kubernetes.io/docs/reference/using-api/server-side-apply/#field-management
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+_EITHER = ("value", "valueFrom")
+# kubectl moves these to its own name when it goes over to server-side apply, and removes them by itself before.
+_CLIENT_SIDE = "kubectl-client-side-apply"
+
+Document = Mapping[str, Any]
+
+
+def held_elsewhere(document: Document, live: Document) -> Iterator[str]:
+    """For each parameter whose value moved between `value` and `valueFrom`: who else holds the old field, and what to do."""
+    before = {item["name"]: item for item in live.get("spec", {}).get("parameters", ())}
+    for item in (document.get("spec") or {}).get("parameters") or ():
+        for field, other in (_EITHER, _EITHER[::-1]):
+            if field in item and other not in item and other in before.get(item.get("name"), {}):
+                holders = _holders(live, item["name"], other)
+                if _may_stay(holders):
+                    yield (
+                        f"parameter {item['name']}: {other} is held by {' and '.join(sorted({name for name, _ in holders}))}, "
+                        "and server-side apply does not remove it: run `kubectl replace -f FILE` once, then apply as before"
+                    )
+
+
+def _holders(live: Document, parameter: str, field: str) -> list[tuple[str, str]]:
+    """Manager and operation of each that holds a field of a parameter."""
+    key = f"k:{json.dumps({'name': parameter}, separators=(',', ':'), ensure_ascii=False)}"
+    path = ("f:spec", "f:parameters", key, f"f:{field}")
+    return [
+        (str(entry.get("manager", "")), str(entry.get("operation", "")))
+        for entry in live["metadata"].get("managedFields") or ()
+        if _has(entry.get("fieldsV1") or {}, path)
+    ]
+
+
+def _has(fields: Mapping[str, Any], path: Sequence[str]) -> bool:
+    for step in path:
+        if step not in fields:
+            return False
+        fields = fields[step]
+    return True
+
+
+def _may_stay(holders: Sequence[tuple[str, str]]) -> bool:
+    """Whether the field outlives an apply: more than one holds it, or one that never applies."""
+    updaters = [name for name, operation in holders if operation == "Update" and name != _CLIENT_SIDE]
+    return len(holders) > 1 or bool(updaters)

@@ -1,0 +1,49 @@
+"""Who holds what an edit takes out of an object is named before the API server refuses it."""
+
+from typing import Any
+
+import pytest
+
+from dynconfig.engine.managers import held_elsewhere
+
+FROM = {"secretKeyRef": {"name": "s", "key": "k"}}
+PLAIN, SECRET = {"name": "a", "value": "1"}, {"name": "a", "valueFrom": FROM}
+
+
+def live(parameter: dict[str, Any], *managers: tuple[str, str]) -> dict[str, Any]:
+    """An object of which these hold the value of its parameter."""
+    (field,) = (f"f:{name}" for name in parameter if name != "name")
+    fields = {"f:spec": {"f:parameters": {'k:{"name":"a"}': {".": {}, "f:name": {}, field: {}}}}}
+    entries = [{"manager": name, "operation": verb, "fieldsV1": fields} for name, verb in managers]
+    return {"metadata": {"managedFields": entries}, "spec": {"parameters": [parameter]}}
+
+
+def told(wanted: dict[str, Any], found: dict[str, Any]) -> list[str]:
+    return list(held_elsewhere({"spec": {"parameters": [wanted]}}, found))
+
+
+@pytest.mark.parametrize(
+    "managers",
+    [
+        (("argocd-controller", "Apply"), ("kubectl-edit", "Update")),
+        (("kubectl-edit", "Update"),),
+        (("argocd-controller", "Apply"), ("platform", "Apply")),
+    ],
+)
+def test_a_field_that_an_apply_leaves_is_named_with_its_managers(managers: tuple[tuple[str, str], ...]) -> None:
+    (text,) = told(SECRET, live(PLAIN, *managers))
+    assert text.startswith("parameter a: value is held by ")
+    assert all(name in text for name, _ in managers)
+    (text,) = told(PLAIN, live(SECRET, *managers))
+    assert text.startswith("parameter a: valueFrom is held by ")
+
+
+@pytest.mark.parametrize("manager", [("argocd-controller", "Apply"), ("kubectl-client-side-apply", "Update")])
+def test_the_only_manager_removes_it_by_applying(manager: tuple[str, str]) -> None:
+    assert told(SECRET, live(PLAIN, manager)) == []
+
+
+def test_nothing_is_told_where_nothing_moves() -> None:
+    assert told(PLAIN, live(PLAIN, ("kubectl-edit", "Update"))) == []
+    assert told(SECRET, {"metadata": {}, "spec": {}}) == []
+    assert list(held_elsewhere({"spec": None}, {"metadata": {}})) == []
