@@ -20,7 +20,8 @@ _HOST = re.compile(
     r"(?=.{1,253}$)[a-zA-Z0-9]([-a-zA-Z0-9]{0,61}[a-zA-Z0-9])?(\.[a-zA-Z0-9]([-a-zA-Z0-9]{0,61}[a-zA-Z0-9])?)*\.?"
 )
 _NUMBERS = ("integer", "number")
-_DURATION = re.compile(r"(\d+(\.\d+)?(ns|us|µs|ms|s|m|h))+")
+_JDBC = re.compile(r"jdbc:[a-z0-9]+:\S+")
+_DURATION = re.compile(r"([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+")
 
 
 def fault(schema: Mapping[str, object], value: str) -> str | None:
@@ -62,7 +63,9 @@ def _length_fault(schema: Mapping[str, object], value: str) -> str | None:
 
 
 def _is_number(value: str) -> bool:
-    return re.fullmatch(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?", value) is not None and math.isfinite(float(value))
+    return re.fullmatch(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?", value) is not None and math.isfinite(
+        float(value)
+    )
 
 
 def _is_json(value: str) -> bool:
@@ -82,6 +85,8 @@ def _finite(text: str) -> float:
 
 
 def _is_url(value: str) -> bool:
+    if _JDBC.fullmatch(value):
+        return True
     try:
         parts = urlsplit(value)
     except ValueError:
@@ -94,13 +99,13 @@ def _is_host(value: str) -> bool:
         ipaddress.ip_address(value)
     except ValueError:
         # All digits and dots would be an address, and it is none.
-        return _HOST.fullmatch(value) is not None and re.fullmatch(r"[\d.]+", value) is None
+        return _HOST.fullmatch(value) is not None and re.fullmatch(r"[0-9.]+", value) is None
     return True
 
 
 _FORMS: dict[str, Callable[[str], bool]] = {
     "string": lambda _value: True,
-    "integer": lambda value: re.fullmatch(r"[-+]?\d{1,308}", value) is not None,
+    "integer": lambda value: re.fullmatch(r"[-+]?[0-9]{1,308}", value) is not None,
     "number": _is_number,
     "boolean": lambda value: value in ("true", "false"),
     "json": _is_json,

@@ -1,11 +1,13 @@
 """What a spec may not be, as files on a laptop hear it; the API server says the same in tests/e2e/test_refusals.py."""
 
+import re
 from datetime import date
 from typing import Any, get_args
 
 import pytest
 from pydantic import ValidationError
 
+from dynconfig.api.crd import definition
 from dynconfig.api.duration import seconds
 from dynconfig.api.function import RUNTIME_ENDS, FunctionSpec
 from dynconfig.api.parameter import MAX_LEVELS, ParameterType
@@ -157,3 +159,16 @@ def test_every_runtime_on_offer_has_an_end() -> None:
 @pytest.mark.parametrize(("text", "expected"), [("10s", 10), ("1h30m", 5400), ("1h1m1s", 3661), ("90s", 90)])
 def test_durations(text: str, expected: int) -> None:
     assert seconds(text) == expected
+
+
+@pytest.mark.parametrize("level", [".", ".."])
+def test_a_level_of_dots_is_refused_by_the_api_server_and_still_read(level: str) -> None:
+    properties = definition()["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]
+    name, path = properties["parameters"]["items"]["properties"]["name"]["pattern"], properties["path"]["pattern"]
+    for text in (level, f"a/{level}", f"{level}/a", f"a/{level}/b"):
+        assert not re.search(name, text)
+        assert not re.search(path, f"/{text}")
+        DynamicConfigSpec.model_validate({"path": f"/{text}", "parameters": [{"name": text, "value": "1"}]})
+    for text in (".a", "..a", "a.", "a..", "...", "a/.b/c", ".-", "a.b"):
+        assert re.search(name, text)
+        assert re.search(path, f"/{text}")

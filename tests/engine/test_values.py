@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dynconfig.api.parameter import ParameterSpec
+from dynconfig.engine import json_schema as json_schemas
 from dynconfig.engine import values
 
 
@@ -21,13 +22,21 @@ def fault(value: str, schema: dict[str, Any] | None = None, **more: Any) -> str 
 @pytest.mark.parametrize(
     ("form", "good", "bad"),
     [
-        ("integer", ["0", "-1", "+5", "5432"], ["", "1.0", "1e3", "five", " 1", "٣٤x"]),
-        ("number", ["0", "-1.5", ".5", "1e3"], ["nan", "inf", "1e999", "1,5", "0x10"]),
+        ("integer", ["0", "-1", "+5", "5432"], ["", "1.0", "1e3", "five", " 1", "\u0663\u0664", "\uff15\uff14", "1\n"]),
+        ("number", ["0", "-1.5", ".5", "1e3"], ["\uff11.\uff15", "1\n", "nan", "inf", "1e999", "1,5", "0x10"]),
         ("boolean", ["true", "false"], ["True", "yes", "1"]),
         ("json", ["{}", "[1]", '"x"', "null"], ["{", "{'a': 1}", "{a: 1}", "NaN", "[-Infinity]", "1e999", "[" * 5000]),
-        ("url", ["https://x.example/y?z", "redis://h:6379/0"], ["x.example", "https://", "http://a b", "http://[::1"]),
-        ("host", ["db.shop.internal", "db", "10.0.0.1", "::1", "a.b."], ["-a.b", "a_b", "1.2.3", "a..b", "x" * 64]),
-        ("duration", ["30s", "5m", "1h30m", "1.5s", "200ms"], ["30", "s", "1 h", "-1s"]),
+        (
+            "url",
+            ["https://x.example/y?z", "redis://h:6379/0", "jdbc:postgresql://db:5432/x"],
+            ["jdbc:", "jdbc:x:a b", "x.example", "https://", "http://a b", "http://[::1"],
+        ),
+        (
+            "host",
+            ["db.shop.internal", "db", "10.0.0.1", "::1", "a.b."],
+            ["[::1]", "-a.b", "a_b", "1.2.3", "a..b", "x" * 64],
+        ),
+        ("duration", ["30s", "5m", "1h30m", "1.5s", "200ms"], ["30", "s", "1 h", "-1s", "\u0663\u0660s", "1s\n"]),
     ],
 )
 def test_forms(form: str, good: list[str], bad: list[str]) -> None:
@@ -48,6 +57,48 @@ def test_forms(form: str, good: list[str], bad: list[str]) -> None:
 )
 def test_bounds_name_the_rule(schema: dict[str, Any], value: str, told: str) -> None:
     assert told in (fault(value, schema) or "")
+
+
+@pytest.mark.parametrize("pattern", ["^[a-z]+$", "^(a$|b$)", r"^\w+$", "^[]$a]+$", "^[[:alpha:]$]+$"])
+def test_the_end_of_a_pattern_is_the_end_of_the_value(pattern: str) -> None:
+    json_schema: dict[str, Any] = {
+        "properties": {"r": {"pattern": pattern}, "p": {"patternProperties": {pattern: False}}}
+    }
+    assert fault("a", allowedPattern=pattern) is None
+    assert fault("a", {"pattern": pattern}) is None
+    assert "does not match" in (fault("a\n", allowedPattern=pattern) or "")
+    assert "does not match" in (fault("a\n", {"pattern": pattern}) or "")
+    assert json_schemas.fault(json_schema, '{"r": "a", "p": {"a\\n": 1}}') is None
+    assert json_schemas.fault(json_schema, '{"r": "a\\n"}') is not None
+
+
+@pytest.mark.parametrize(
+    ("pattern", "value"), [(r"a\$b", "a$b"), ("(?m)^a$", "b\na\nc"), ("[$]x$", "$x"), (r"\\$", "\\")]
+)
+def test_a_dollar_that_is_no_end_of_the_value_is_kept(pattern: str, value: str) -> None:
+    assert fault(value, {"pattern": pattern}) is None
+
+
+@pytest.mark.parametrize(
+    ("value", "form", "told"),
+    [
+        ("5432\n", {"type": "integer"}, "ends with a newline"),
+        ("db.example.internal\n", {"type": "host"}, "printf"),
+        ("prod ", {"enum": ["prod", "dev"]}, "white space"),
+        ("True", {"type": "boolean"}, "upper and lower case"),
+        ("PROD", {"enum": ["prod", "dev"]}, "upper and lower case"),
+        ("[::1]", {"type": "host"}, "without brackets"),
+        ("a\n", {"pattern": "^[a-z]+$"}, "ends with a newline"),
+    ],
+)
+def test_what_people_do_not_see_is_named_without_the_value(value: str, form: dict[str, Any], told: str) -> None:
+    found = fault(value, form) or ""
+    assert told in found
+    assert len(value) < 3 or value.strip() not in found
+
+
+def test_a_value_that_is_wrong_otherwise_has_no_such_hint() -> None:
+    assert fault("x\n", {"type": "integer"}) == "is not of type integer"
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,9 @@ from dynconfig.api.tags import LEGAL_TAG_KEYS, NO_RESERVED_TAGS, Tags
 # PutParameter: letters, digits and _.- in levels parted by slashes; case matters.
 # https://docs.aws.amazon.com/systems-manager/latest/userguide/sysman-parameter-name-constraints.html
 LEVEL = "[a-zA-Z0-9_.-]+"
+# The API server takes no level that is only `.` or `..`: consoles, URLs and policies read those as folders. The models
+# take them, so that an object that was stored with one is still served.
+STRICT_LEVEL = r"(?:[a-zA-Z0-9_-]|\.[a-zA-Z0-9_-]|\.\.[a-zA-Z0-9_.-])[a-zA-Z0-9_.-]*"
 MAX_LEVELS = 15
 MAX_PARAMETERS = 1000
 MAX_JSON_SCHEMA = 16384
@@ -176,7 +179,15 @@ class ParameterPolicy(Model):
 class ParameterSpec(Model):
     """One parameter below the path of the object."""
 
-    name: Annotated[str, Field(min_length=1, max_length=500, pattern=rf"^{LEVEL}(/{LEVEL})*$")]
+    name: Annotated[
+        str,
+        Field(
+            min_length=1,
+            max_length=500,
+            pattern=rf"^{LEVEL}(/{LEVEL})*$",
+            json_schema_extra={"pattern": rf"^{STRICT_LEVEL}(/{STRICT_LEVEL})*$"},
+        ),
+    ]
     """Name relative to the path, without a leading slash, for example database/host."""
     value: Annotated[str | None, Field(min_length=1, max_length=16384)] = None
     """The value itself. Never for a SecureString: refer to a Secret instead."""

@@ -10,7 +10,7 @@ from dynconfig.api.alarms import AlarmsSpec, region_of
 from dynconfig.api.duration import DURATION, seconds
 from dynconfig.api.function import FunctionSpec
 from dynconfig.api.model import Model, Rule
-from dynconfig.api.parameter import LEVEL, MAX_LEVELS, MAX_PARAMETERS, ParameterSpec
+from dynconfig.api.parameter import LEVEL, MAX_LEVELS, MAX_PARAMETERS, STRICT_LEVEL, ParameterSpec
 from dynconfig.api.rollout import RolloutSpec
 from dynconfig.api.tags import LEGAL_TAG_KEYS, MAX_TAGS_TOGETHER, NO_RESERVED_TAGS, Tags
 
@@ -69,7 +69,15 @@ class ValueRule(Model):
 class DynamicConfigSpec(Model):
     """The configuration of one application: parameters below a path, and how AWS is kept equal to them."""
 
-    path: Annotated[str, Field(min_length=2, max_length=400, pattern=rf"^(/{LEVEL})+$")]
+    path: Annotated[
+        str,
+        Field(
+            min_length=2,
+            max_length=400,
+            pattern=rf"^(/{LEVEL})+$",
+            json_schema_extra={"pattern": rf"^(/{STRICT_LEVEL})+$"},
+        ),
+    ]
     """Path of all parameters, for example /myapp/config. It cannot be changed."""
     region: Annotated[str | None, Field(max_length=32, pattern=f"^{REGION}$")] = None
     """AWS region; if absent, the region of the operator. It cannot be changed."""

@@ -10,6 +10,7 @@ from jsonschema.exceptions import ValidationError
 from jsonschema.protocols import Validator
 
 from dynconfig.engine import stopwatch
+from dynconfig.engine.anchors import anchored
 
 Keyword = Callable[[Any, Any, Any, Any], Iterator[ValidationError] | None]
 
@@ -85,6 +86,6 @@ def _identity(item: object) -> object:
 
 def _matches(pattern: str, text: str) -> bool:
     try:
-        return regex.search(pattern, text, timeout=stopwatch.left()) is not None
+        return regex.search(anchored(pattern), text, timeout=stopwatch.left()) is not None
     except TimeoutError:
         raise stopwatch.TakesTooLong from None

@@ -4,27 +4,59 @@ import ipaddress
 import json
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit
 
 from pydantic import JsonValue
 
 from dynconfig.api.parameter import ParameterSpec, ParameterType, Tier, ValueSchema
+from dynconfig.engine.anchors import anchored
 
 # https://docs.aws.amazon.com/systems-manager/latest/userguide/parameter-store-advanced-parameters.html
 MAX_BYTES = {Tier.STANDARD: 4096, Tier.ADVANCED: 8192, Tier.INTELLIGENT: 8192}
 
 PATTERN_SECONDS = 0.5
+TOO_LONG = "takes longer than"
 
 _HOST = re.compile(
     r"(?=.{1,253}$)[a-zA-Z0-9]([-a-zA-Z0-9]{0,61}[a-zA-Z0-9])?(\.[a-zA-Z0-9]([-a-zA-Z0-9]{0,61}[a-zA-Z0-9])?)*\.?"
 )
-_DURATION = re.compile(r"(\d+(\.\d+)?(ns|us|µs|ms|s|m|h))+")
+# RFC 3986 knows no authority in it, and every Java developer calls it a URL.
+_JDBC = re.compile(r"jdbc:[a-z0-9]+:\S+")
+_DURATION = re.compile(r"([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+")
 
 
 def fault(parameter: ParameterSpec, value: str) -> str | None:
     """What is wrong with the value of this parameter, as the end of a sentence; None if nothing is."""
+    found = _fault(parameter, value)
+    # A pattern that ran out of time once is not tried again.
+    return f"{found}{'' if TOO_LONG in found else _hint(parameter, value)}" if found else None
+
+
+def _fault(parameter: ParameterSpec, value: str) -> str | None:
     return _limit_fault(parameter, value) or (schema_fault(parameter.schema_, value) if parameter.schema_ else None)
+
+
+def _hint(parameter: ParameterSpec, value: str) -> str:
+    """What little change would make the value fit, if one would: people see neither a final newline nor a space."""
+    hints = (hint for text, hint in _variants(parameter.schema_, value) if text and not _fault(parameter, text))
+    return next((f"; {hint}" for hint in hints), "")
+
+
+def _variants(schema: ValueSchema | None, value: str) -> Iterator[tuple[str, str]]:
+    if value.endswith("\n"):
+        yield (
+            value.rstrip("\r\n"),
+            "it ends with a newline: write it without one (files for a Secret with printf instead of echo, YAML blocks with |-)",
+        )
+    if value != value.strip():
+        yield value.strip(), "it begins or ends with white space: remove that"
+    cases = [value.lower(), value.upper()]
+    if schema and schema.enum:
+        cases += [item for item in schema.enum if item.casefold() == value.casefold()]
+    yield from ((text, "upper and lower case matter: only these differ") for text in cases if text != value)
+    if value.startswith("[") and value.endswith("]"):
+        yield value[1:-1], "write an IPv6 address without brackets"
 
 
 def schema_fault(schema: ValueSchema, value: str) -> str | None:
@@ -45,7 +77,7 @@ def pattern_fault(pattern: str) -> str | None:
     import regex
 
     try:
-        regex.compile(pattern)
+        regex.compile(anchored(pattern))
     except RecursionError:
         return "is not a regular expression: too many levels"
     except (regex.error, ValueError) as error:
@@ -90,9 +122,13 @@ def _pattern_mismatch(title: str, pattern: str, value: str) -> str | None:
 
     # Patterns are written by tenants: one with catastrophic backtracking must not stop everybody's reconciles.
     try:
-        return None if regex.search(pattern, value, timeout=PATTERN_SECONDS) else f"does not match {title} {pattern}"
+        return (
+            None
+            if regex.search(anchored(pattern), value, timeout=PATTERN_SECONDS)
+            else f"does not match {title} {pattern}"
+        )
     except TimeoutError:
-        return f"takes longer than {PATTERN_SECONDS} s to compare with {title} {pattern}; make the pattern simpler"
+        return f"{TOO_LONG} {PATTERN_SECONDS} s to compare with {title} {pattern}; make the pattern simpler"
 
 
 def _bounds_fault(schema: ValueSchema, value: str) -> str | None:
@@ -112,7 +148,9 @@ def _length_fault(schema: ValueSchema, value: str) -> str | None:
 
 
 def _is_number(value: str) -> bool:
-    return re.fullmatch(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?", value) is not None and math.isfinite(float(value))
+    return re.fullmatch(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?", value) is not None and math.isfinite(
+        float(value)
+    )
 
 
 def _is_json(value: str) -> bool:
@@ -124,6 +162,8 @@ def _is_json(value: str) -> bool:
 
 
 def _is_url(value: str) -> bool:
+    if _JDBC.fullmatch(value):
+        return True
     try:
         parts = urlsplit(value)
     except ValueError:
@@ -136,13 +176,13 @@ def _is_host(value: str) -> bool:
         ipaddress.ip_address(value)
     except ValueError:
         # All digits and dots would be an address, and it is none.
-        return _HOST.fullmatch(value) is not None and re.fullmatch(r"[\d.]+", value) is None
+        return _HOST.fullmatch(value) is not None and re.fullmatch(r"[0-9.]+", value) is None
     return True
 
 
 _FORMS: dict[str, Callable[[str], bool]] = {
     "string": lambda _value: True,
-    "integer": lambda value: re.fullmatch(r"[-+]?\d{1,308}", value) is not None,
+    "integer": lambda value: re.fullmatch(r"[-+]?[0-9]{1,308}", value) is not None,
     "number": _is_number,
     "boolean": lambda value: value in ("true", "false"),
     "json": _is_json,
