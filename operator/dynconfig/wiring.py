@@ -129,7 +129,7 @@ def kinds(
         Roles(iam, arns, boundary=settings.boundary, ignored_tags=ignored),
         LogGroups(client("logs"), arns, clock, ignored_tags=ignored),
         Functions(functions, arns, layer, package, clock, ignored_tags=ignored),
-        FailureDestinations(functions, clock),
+        FailureDestinations(functions, arns, clock),
         Rules(client("events"), arns, clock, ignored_tags=ignored),
         Schedules(client("scheduler"), arns),
         HttpApis(client("apigatewayv2"), arns, clock, ignored_tags=ignored),

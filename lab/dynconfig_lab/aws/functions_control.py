@@ -182,7 +182,7 @@ class FunctionsControl:
 
     def _put_destinations(self, request: Request, about: Named, path: str) -> Answer:
         function = self._present(request.region, about)
-        check_destinations(request.document, request.region)
+        check_destinations(request.document, request.region, about.name)
         answer = request.forward(path=path)
         if answer.is_success:
             # Moto keeps every configuration, and answers the first.

@@ -12,6 +12,7 @@ from moto.sns.models import sns_backends
 from moto.sqs.models import sqs_backends
 
 from dynconfig_lab.aws.calls import ACCOUNT
+from dynconfig_lab.aws.functions_names import named
 from dynconfig_lab.aws.functions_rules import refused
 
 _ARN = re.compile(
@@ -20,8 +21,11 @@ _ARN = re.compile(
 ACTIONS = {"sqs": "sqs:SendMessage", "sns": "sns:Publish", "lambda": "lambda:InvokeFunction"}
 
 
-def check_destinations(document: Mapping[str, Any], region: str) -> None:
-    """A configuration says something, and its destinations are there."""
+def check_destinations(document: Mapping[str, Any], region: str, function: str) -> None:
+    """A configuration says something, and its destinations are there and not the function itself.
+
+    Recorded: LocalStack, tests/aws/services/lambda_/test_lambda_api.snapshot.json, TestLambdaEventInvokeConfig.
+    """
     told = ("MaximumRetryAttempts", "MaximumEventAgeInSeconds", "DestinationConfig")
     if not any(document.get(name) is not None for name in told):
         raise refused("You must specify at least one of error handling or destination setting.")
@@ -29,6 +33,8 @@ def check_destinations(document: Mapping[str, Any], region: str) -> None:
         arn = document.get("DestinationConfig", {}).get(outcome, {}).get("Destination", "")
         if arn and not _exists(arn, region):
             raise refused(f"The destination ARN {arn} is invalid.")
+        if arn.startswith("arn:") and arn.split(":")[2] == "lambda" and named(arn, region).name == function:
+            raise refused("You can't specify the function as a destination for itself.")
 
 
 def service_of(arn: str) -> str:
@@ -45,4 +51,6 @@ def _exists(arn: str, region: str) -> bool:
         "sns": lambda: {topic.split(":")[-1]: topic for topic in sns_backends[ACCOUNT][region].topics},
         "lambda": lambda: {f"function:{name}": name for name in lambda_backends[ACCOUNT][region]._lambdas._functions},
     }
-    return found["service"] not in present or found["rest"] in present[found["service"]]()
+    # A version or an alias comes with its function.
+    rest = ":".join(found["rest"].split(":")[:2]) if found["service"] == "lambda" else found["rest"]
+    return found["service"] not in present or rest in present[found["service"]]()

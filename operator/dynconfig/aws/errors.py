@@ -12,6 +12,15 @@ from dynconfig.engine.secret import MASK
 
 _RETRY_SOON = 1.0
 
+# SQS says them with a prefix or without, by its protocol.
+_OF_QUEUES = (
+    "UnsupportedOperation",
+    "TooManyEntriesInBatchRequest",
+    "EmptyBatchRequest",
+    "BatchEntryIdsNotDistinct",
+    "InvalidBatchEntryId",
+)
+# A test holds it against the errors that botocore's models list for the operations that are called.
 # https://docs.aws.amazon.com/systems-manager/latest/APIReference/CommonErrors.html
 _TABLE: dict[str, type[DynConfigError]] = {
     "ThrottlingException": errors.Throttled,
@@ -30,6 +39,7 @@ _TABLE: dict[str, type[DynConfigError]] = {
     "InternalException": errors.Unavailable,
     "ServiceFailure": errors.Unavailable,
     "ServiceUnavailableException": errors.Unavailable,
+    "InternalServerException": errors.Unavailable,
     "TooManyUpdates": errors.Conflict,
     "ResourceConflictException": errors.Conflict,
     "ResourceConflict": errors.Conflict,
@@ -39,6 +49,9 @@ _TABLE: dict[str, type[DynConfigError]] = {
     "PreconditionFailedException": errors.Conflict,
     "DeleteConflict": errors.Conflict,
     "EntityTemporarilyUnmodifiable": errors.Conflict,
+    # A listing that has to begin anew.
+    "InvalidNextToken": errors.Conflict,
+    "PaginationTokenExpiredException": errors.Conflict,
     "ConflictException": errors.AlreadyExists,
     "EntityAlreadyExists": errors.AlreadyExists,
     "ResourceAlreadyExistsException": errors.AlreadyExists,
@@ -54,7 +67,9 @@ _TABLE: dict[str, type[DynConfigError]] = {
     "AWS.SimpleQueueService.NonExistentQueue": errors.NotFound,
     "QueueDoesNotExist": errors.NotFound,
     "AWS.SimpleQueueService.QueueDeletedRecently": errors.Conflict,
+    "QueueDeletedRecently": errors.Conflict,
     "QueueAlreadyExists": errors.AlreadyExists,
+    "QueueNameExists": errors.AlreadyExists,
     "ParameterAlreadyExists": errors.AlreadyExists,
     "ParameterNotFound": errors.NotFound,
     "InvalidResourceId": errors.NotFound,
@@ -70,6 +85,7 @@ _TABLE: dict[str, type[DynConfigError]] = {
     "LimitExceededFault": errors.QuotaExceeded,
     "CodeStorageExceededException": errors.QuotaExceeded,
     "ServiceQuotaExceededException": errors.QuotaExceeded,
+    "FunctionVersionsPerCapacityProviderLimitExceededException": errors.QuotaExceeded,
     "HierarchyTypeMismatchException": errors.NotPossible,
     "AccessDeniedException": errors.AccessDenied,
     "AccessDenied": errors.AccessDenied,
@@ -92,6 +108,17 @@ _TABLE: dict[str, type[DynConfigError]] = {
     "KMS.KMSInvalidStateException": errors.Refused,
     "KMS.NotFoundException": errors.Refused,
     "InvalidKeyId": errors.Refused,
+    "InvalidResourceType": errors.Refused,
+    "InvalidFilterKey": errors.Refused,
+    "InvalidFilterOption": errors.Refused,
+    "InvalidFilterValue": errors.Refused,
+    "InvalidAttributeName": errors.Refused,
+    "InvalidIdFormat": errors.Refused,
+    "ReceiptHandleIsInvalid": errors.Refused,
+    "InvalidSecurity": errors.Refused,
+    "OperationDisabledException": errors.Refused,
+    **dict.fromkeys(_OF_QUEUES, errors.Refused),
+    **dict.fromkeys((f"AWS.SimpleQueueService.{code}" for code in _OF_QUEUES), errors.Refused),
     "ValidationException": errors.Refused,
     "InvalidParameterException": errors.Refused,
     "HierarchyLevelLimitExceededException": errors.Refused,

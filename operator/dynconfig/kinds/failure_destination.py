@@ -3,11 +3,12 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from dynconfig.api.function import Mode
+from dynconfig.engine.arns import Arns
 from dynconfig.engine.declaration import Declaration
-from dynconfig.engine.errors import NotFound
+from dynconfig.engine.errors import NotFound, NotPossible, RoleNotReady
 from dynconfig.engine.resource import Resource, Scope
 from dynconfig.kinds.owned import of_kind
 from dynconfig.kinds.recall import Recall
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 class FailureDestination(Resource):
     """The on-failure destination of a function, by whose name it goes."""
 
+    declared_in: ClassVar[str] = "spec.function.onFailure"
     arn: str = field(default="", metadata={"compare": False})
     destination: str
 
@@ -29,8 +31,9 @@ class FailureDestinations:
 
     value = FailureDestination
 
-    def __init__(self, client: "LambdaClient", clock: Callable[[], float]) -> None:
+    def __init__(self, client: "LambdaClient", arns: Arns, clock: Callable[[], float]) -> None:
         self._lambda = client
+        self._arns = arns
         self._recall = Recall[str](clock)
 
     def desired(self, declaration: Declaration) -> Iterable[FailureDestination]:
@@ -56,14 +59,29 @@ class FailureDestinations:
                 yield FailureDestination(name=name, owner=scope.owner.tag, arn=found, destination=found)
 
     def refuse(self, desired: FailureDestination, observed: FailureDestination | None) -> None:
-        """Nothing that the CRD does not refuse."""
+        """A function cannot be its own destination, nor can a version or an alias of it."""
+        own = self._arns.function(desired.name)
+        if desired.destination == own or desired.destination.startswith(f"{own}:"):
+            raise NotPossible(
+                f"spec.function.onFailure: function {desired.name} cannot be the destination of its own failed events; "
+                "name another function, a queue, a topic or an event bus"
+            )
 
     def put(self, desired: FailureDestination, observed: FailureDestination | None) -> FailureDestination:
         """Set the destination; it replaces what there was."""
         self._recall.forget(desired.name)
-        self._lambda.put_function_event_invoke_config(
-            FunctionName=desired.name, DestinationConfig={"OnFailure": {"Destination": desired.destination}}
-        )
+        try:
+            self._lambda.put_function_event_invoke_config(
+                FunctionName=desired.name, DestinationConfig={"OnFailure": {"Destination": desired.destination}}
+            )
+        except RoleNotReady as error:
+            # Lambda has the same words for what is not there and for what the role may not use yet.
+            raise RoleNotReady(
+                f"spec.function.onFailure: the role of function {desired.name} may not send to {desired.destination}, or "
+                f"it does not exist ({error})",
+                delay=error.delay,
+                code=error.code,
+            ) from None
         return desired
 
     def delete(self, observed: Sequence[FailureDestination]) -> None:

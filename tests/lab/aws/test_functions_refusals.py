@@ -263,6 +263,13 @@ def test_a_destination_has_to_be_there(bench: Bench, present: str, configuration
     assert found[2].endswith(words)
 
 
+def test_a_function_is_no_destination_of_its_own(bench: Bench, present: str) -> None:
+    own = {"OnFailure": {"Destination": f"{ARN}:{present}"}}
+    put = bench.aws("lambda").put_function_event_invoke_config
+    found = refusal(lambda: put(FunctionName=present, DestinationConfig=own))
+    assert found == (INVALID, 400, "You can't specify the function as a destination for itself.")
+
+
 def test_more_tags_than_fifty_are_refused(bench: Bench) -> None:
     name = bench.function(SOURCE, Tags={f"k{number}": "" for number in range(49)})
     tag = bench.aws("lambda").tag_resource

@@ -1,0 +1,51 @@
+"""What is particular about on-failure destinations: one that is not there, and the function itself."""
+
+from typing import Any
+
+import pytest
+from tests.kinds.cases.failure_destination import FAILURE_DESTINATION, prepare, spec
+from tests.kinds.wire import requests
+from tests.kinds.workshop import Workshop
+
+from dynconfig.engine.errors import NotPossible, RoleNotReady
+from dynconfig.engine.reconcile import Engine
+
+pytestmark = pytest.mark.lab
+
+
+@pytest.fixture(autouse=True)
+def prepared(workshop: Workshop) -> None:
+    prepare(workshop)
+
+
+def test_a_destination_that_does_not_exist_is_named_with_its_field_from_the_first_try(workshop: Workshop) -> None:
+    missing, kinds = "arn:aws:sqs:eu-west-1:123456789012:none", FAILURE_DESTINATION.kinds(workshop)
+    errors: list[Any] = []
+    workshop.settle(workshop.declare({"function": {"roleName": "kinds-tests"}}), kinds, errors)
+    error = Engine(lambda _place: kinds).run(workshop.declare(spec(missing), generation=2)).error
+    assert isinstance(error, RoleNotReady)
+    assert str(error).startswith(
+        f"spec.function.onFailure: the role of function {workshop.name} may not send to {missing}"
+    )
+    assert "or it does not exist" in str(error)
+
+
+@pytest.mark.parametrize("qualifier", ["", ":$LATEST", ":live"])
+def test_the_function_as_its_own_destination_is_refused_before_anything_is_written(
+    workshop: Workshop, qualifier: str
+) -> None:
+    own = f"arn:aws:lambda:eu-west-1:123456789012:function:{workshop.name}{qualifier}"
+    kinds = FAILURE_DESTINATION.kinds(workshop)
+    with requests(workshop, "lambda", "CreateFunction", "PutFunctionEventInvokeConfig") as made:
+        error = Engine(lambda _place: kinds).run(workshop.declare(spec(own))).error
+    assert isinstance(error, NotPossible)
+    assert str(error).startswith(f"spec.function.onFailure: function {workshop.name} cannot be the destination")
+    assert made == []
+
+
+def test_a_function_with_a_longer_name_is_another_one(workshop: Workshop) -> None:
+    other = f"arn:aws:lambda:eu-west-1:123456789012:function:{workshop.name}-other"
+    kinds = FAILURE_DESTINATION.kinds(workshop)
+    (kind,) = [kind for kind in kinds if kind.value is FAILURE_DESTINATION.value]
+    (desired,) = kind.desired(workshop.declare(spec(other)))
+    kind.refuse(desired, None)
