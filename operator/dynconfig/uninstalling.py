@@ -121,9 +121,9 @@ def next_commands() -> tuple[str, ...]:
     """What remains to be done with kubectl, in order."""
     definition = f"{names.PLURAL}.{names.GROUP}"
     return (
-        "kubectl delete -k manifests/install   # or: helm uninstall dynconfig-operator -n dynconfig-system",
         f"kubectl annotate crd {definition} {names.ALLOW_DELETION}=true",
-        "kubectl delete -k crds",
+        "kubectl delete -k manifests/install",
+        "  or, of a chart: helm uninstall dynconfig-operator -n dynconfig-system && kubectl delete -k crds",
     )
 
 
