@@ -1,17 +1,19 @@
 """Plans for a person who waits: of objects in files or in the cluster, with what the cluster knows of them, if there is one."""
 
+import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from dynconfig import wiring
+from dynconfig.engine.assessment import Assessment
 from dynconfig.engine.declaration import Declaration, ReadSource, Source
 from dynconfig.engine.declare import declare, declare_deletion, parse_spec
 from dynconfig.engine.errors import DynConfigError, Retryable
 from dynconfig.engine.look import Sight
 from dynconfig.engine.plan import Plan
-from dynconfig.engine.reconcile import Engine, compared
+from dynconfig.engine.reconcile import Engine
 from dynconfig.engine.resource import Owner, Resource
 from dynconfig.files import Document, Manifests
 from dynconfig.settings import Settings
@@ -35,12 +37,19 @@ class Planned:
     """One object, and what would be done about it."""
 
     document: Document
-    declaration: Declaration
-    plan: Plan
-    seen: tuple[Resource, ...]
-    """All that AWS has at the names concerned, whoever owns it."""
+    assessment: Assessment
     live: Document | None
     """The object as the cluster has it."""
+
+    @property
+    def declaration(self) -> Declaration:
+        """The object as it is carried out."""
+        return self.assessment.declaration
+
+    @property
+    def plan(self) -> Plan:
+        """The steps, and what waits."""
+        return self.assessment.plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +63,11 @@ class Unplanned:
 class Planner:
     """Plans objects one after the other, on one engine."""
 
-    def __init__(self, settings: Settings, engine: Engine, region: str) -> None:
+    def __init__(self, settings: Settings, engine: Engine, region: str, now: Callable[[], float] = time.time) -> None:
         self._settings = settings
         self._engine = engine
         self._region = region
+        self._now = now
 
     @classmethod
     def of(cls, settings: Settings, at_once: Executor) -> "Planner":
@@ -84,22 +94,20 @@ class Planner:
             return Unplanned(document, error)
 
     def _planned(self, document: Document, declaration: Declaration, known: Known) -> Planned:
-        standing = self._engine.standing(declaration) if known.live else declaration
-        standing, sights = self._look(standing, known)
-        seen = tuple(resource for sight in sights for resource in sight.observed)
-        return Planned(document, standing, compared(standing, sights), seen, known.live)
+        mine, sights = self._identified(declaration, known)
+        return Planned(document, self._engine.assess(mine, self._now(), sights), known.live)
 
-    def _look(self, declaration: Declaration, known: Known) -> tuple[Declaration, tuple[Sight, ...]]:
+    def _identified(self, declaration: Declaration, known: Known) -> tuple[Declaration, tuple[Sight, ...] | None]:
         """Without a cluster, an owner in AWS of the same namespace and name is taken to be this object."""
         if known.cluster:
-            return declaration, tuple(self._engine.look(declaration))
-        sights = tuple(self._engine.look(replace(declaration, untouched=True)))
+            return declaration, None
+        new = replace(declaration, untouched=True)
+        sights = tuple(self._engine.look(new))
         for resource in (resource for sight in sights for resource in sight.observed):
             owner = Owner.parse(resource.owner)
             if owner and owner.title == declaration.owner.title:
-                mine = replace(declaration, owner=owner, untouched=False)
-                return mine, tuple(self._engine.look(mine))
-        return declaration, sights
+                return replace(declaration, owner=owner, untouched=False), None
+        return new, sights
 
     def _declared(self, document: Document, manifests: Manifests, known: Known) -> Declaration:
         namespace = document["metadata"]["namespace"]

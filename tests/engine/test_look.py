@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 import pytest
 from tests.engine.toy import Thing, Toy, declared
 
+from dynconfig.engine.assessment import compared
 from dynconfig.engine.declaration import Declaration
 from dynconfig.engine.errors import NotOwned, Unavailable
 from dynconfig.engine.look import ASSIGNED, look, wanted
-from dynconfig.engine.reconcile import compared
 from dynconfig.engine.resource import Resource, Scope
 
 

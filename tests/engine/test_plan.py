@@ -7,6 +7,7 @@ import pytest
 from tests.engine.toy import OWNER, Thing, Toy, declared
 
 from dynconfig.engine import describe, report
+from dynconfig.engine.assessment import Assessment
 from dynconfig.engine.plan import Difference, Plan, differences
 from dynconfig.engine.resource import Owner
 from dynconfig.engine.secret import MASK, Secret
@@ -16,7 +17,11 @@ ONE = Thing(name="/app/a", owner=OWNER.tag, value="1", version=3)
 
 
 def plan_of(toy: Toy, values: dict[str, str], **about: Any) -> Plan:
-    return toy.engine().plan(declared(values, **about))
+    return assessed(toy, values, **about).plan
+
+
+def assessed(toy: Toy, values: dict[str, str], **about: Any) -> Assessment:
+    return toy.engine().assess(declared(values, **about), 0.0)
 
 
 def test_only_what_is_declared_is_compared() -> None:
@@ -40,22 +45,24 @@ def test_what_is_shown_is_short(value: object, text: str) -> None:
 def test_lines_and_summary_of_a_plan() -> None:
     toy = Toy()
     toy.engine().run(declared({"a": "1", "b": "2", "c": "3"}))
-    plan = plan_of(toy, {"a": "9", "b": "2", "d": "4"}, generation=2)
-    told = list(describe.lines(plan))
+    found = assessed(toy, {"a": "9", "b": "2", "d": "4"}, generation=2)
+    told = list(describe.lines(found.plan))
     assert [(sign, text) for sign, text in told if sign != " "] == [
         ("~", "update Thing /app/a"),
         ("+", "create Thing /app/d"),
         ("-", "delete Thing /app/c"),
     ]
     assert any("value" in text and "9" in text for sign, text in told if sign == " ")
-    assert describe.summary(plan) != describe.summary(Plan())
+    assert describe.summary(found) == "Plan: 1 to create, 1 to update, 1 to delete; 3 resources declared."
+    nothing = assessed(Toy(), {})
+    assert describe.summary(nothing) == "Nothing to do: 0 resources are in AWS as declared."
 
 
 def test_a_plan_shows_no_secret() -> None:
     toy = Toy()
     toy.store["/app/a"] = replace(ONE, value=Secret("canary-1"))
-    plan = plan_of(toy, {"a": "1"})
-    text = f"{list(describe.lines(plan))}{describe.summary(plan)}{plan!r}"
+    found = assessed(toy, {"a": "1"})
+    text = f"{list(describe.lines(found.plan))}{describe.summary(found)}{found!r}"
     assert "canary-1" not in text
 
 

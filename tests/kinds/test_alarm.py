@@ -255,9 +255,9 @@ def test_an_alarm_that_somebody_changed_is_drift_and_one_that_was_edited_is_not(
     status = workshop.status(workshop.settle(workshop.declare(spec()), alarms(workshop)))
     workshop.aws("cloudwatch").disable_alarm_actions(AlarmNames=[name_of(workshop)])
     same = workshop.declare(spec(), status=status)
-    (step,) = Engine(lambda _place: alarms(workshop)).plan(same).steps
+    (step,) = Engine(lambda _place: alarms(workshop)).assess(same, 0.0).plan.steps
     assert drifted(step, same)
     workshop.aws("cloudwatch").enable_alarm_actions(AlarmNames=[name_of(workshop)])
     edited = workshop.declare(spec(threshold=7), generation=2, status=status)
-    (step,) = Engine(lambda _place: alarms(workshop)).plan(edited).steps
+    (step,) = Engine(lambda _place: alarms(workshop)).assess(edited, 0.0).plan.steps
     assert not drifted(step, edited)

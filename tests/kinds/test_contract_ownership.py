@@ -80,7 +80,7 @@ def test_deleting_twice_is_no_error(workshop: Workshop, case: Case) -> None:
 def test_what_went_between_the_look_and_the_deletion_is_no_error(workshop: Workshop, case: Case) -> None:
     apply(workshop, case, case.base)
     kinds = case.kinds(workshop)
-    observed = Engine(lambda _place: kinds).plan(workshop.goodbye(case.base)).owned
+    observed = Engine(lambda _place: kinds).assess(workshop.goodbye(case.base), 0.0).plan.owned
     if case.vanish is not None:
         case.vanish(workshop)
     else:
@@ -96,7 +96,7 @@ def test_retained_resources_stay_and_lose_their_mark(workshop: Workshop, case: C
     assert all(isinstance(step.change, Release) for step in outcome.applied)
     assert any(isinstance(step.resource, case.value) for step in outcome.applied)
     assert case.listed(workshop)
-    again = Engine(lambda _place: case.kinds(workshop)).plan(workshop.goodbye(case.base))
+    again = Engine(lambda _place: case.kinds(workshop)).assess(workshop.goodbye(case.base), 0.0).plan
     assert again.owned == ()
 
 

@@ -50,7 +50,7 @@ def test_a_new_revision_is_one_write_and_never_somebody_elses(workshop: Workshop
     first = workshop.declare(BASE)
     status = workshop.status(workshop.settle(first, kinds(workshop)))
     later = replace(workshop.declare(BASE, status=status), revisions=((1_800_000_000.0, "4c1f19fd"),))
-    (step,) = Engine(lambda _place: kinds(workshop)).plan(later).steps
+    (step,) = Engine(lambda _place: kinds(workshop)).assess(later, 0.0).plan.steps
     assert [because.field for because in step.because] == ["revisions"]
     assert not drifted(step, later)
     assert [puts(workshop, later), puts(workshop, later)] == [1, 0]
@@ -94,7 +94,7 @@ def test_other_marks_that_somebody_put_on_all_charts_go_where_revisions_are_know
     workshop.settle(declaration, kinds(workshop))
     before = shown(workshop)
     edited(mark)(workshop)
-    (step,) = Engine(lambda _place: kinds(workshop)).plan(declaration).steps
+    (step,) = Engine(lambda _place: kinds(workshop)).assess(declaration, 0.0).plan.steps
     assert [because.field for because in step.because] == ["revisions"]
     assert puts(workshop, declaration) == 1
     assert shown(workshop) == before

@@ -38,10 +38,11 @@ FORMS: tuple[Mapping[str, Any], ...] = (
 )
 
 
-def shown(kind: Parameters, declaration: Declaration) -> str:
+def shown(kind: Parameters, declaration: Declaration, labels: ParameterLabels | None = None) -> str:
     """All that plan, drift and render print, for people and for programs."""
-    plan = Engine(lambda _place: (kind,)).plan(declaration)
-    told = [str(list(lines(plan))), json.dumps(document(plan)), str(plan), str(declaration)]
+    found = Engine(lambda _place: (kind,), lambda _place: labels or pytest.fail("no labels")).assess(declaration, 0.0)
+    plan = found.plan
+    told = [str(list(lines(plan))), json.dumps(document(found)), str(found), str(declaration)]
     told += [str(list(deviations(plan, declaration, is_known=is_known))) for is_known in (True, False)]
     return " ".join([*told, *(json.dumps(rendered(item)) for item in (*plan.declared, *plan.owned))])
 
@@ -127,7 +128,7 @@ def test_a_rollback_to_the_text_of_a_secret_shows_it_to_nobody(workshop: Worksho
     assert CANARY in str(stable)
     for told in (baking, None):
         undone = in_place_of(workshop.declare(plain, status=told, generation=2), Undone(2, {}, stable))
-        assert CANARY not in shown(workshop.parameters(), undone)
+        assert CANARY not in shown(workshop.parameters(), undone, labels)
 
 
 def test_import_leaves_the_text_in_a_secret(workshop: Workshop) -> None:

@@ -28,4 +28,4 @@ def show(out: Terminal, planned: Planned) -> None:
 
 
 def _found(planned: Planned) -> Goodbye:
-    return goodbye(planned.declaration, planned.plan, planned.seen, planned.live)
+    return goodbye(planned.declaration, planned.plan, planned.assessment.seen, planned.live)

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from dynconfig.engine import field_diff
+from dynconfig.engine.assessment import Assessment
 from dynconfig.engine.plan import Create, Delete, Difference, Plan, Release, Step, Update
 from dynconfig.engine.resource import Resource
 from dynconfig.engine.text import in_full, shown
@@ -14,25 +15,46 @@ _HIDDEN = ("owner",)
 
 
 def lines(plan: Plan) -> Iterator[tuple[str, str]]:
-    """Sign and text of each line: + create, ~ update, - delete, = leave without an owner, space for a detail."""
+    """Sign and text of each line: + create, ~ update, - delete, = leave without an owner, space for a detail.
+
+    What is not carried out now has the sign ".", and says why.
+    """
     for step in plan.steps:
         yield _SIGNS[type(step.change)], f"{_VERBS[type(step.change)]} {step.resource.title}"
-        for text in _details(step):
-            yield " ", text
+        yield from _details(step)
+    for step in plan.held:
+        yield ".", f"not corrected (driftPolicy: Report): {step.resource.title}"
+        yield from _details(step)
+    for step in plan.waiting:
+        yield ".", f"{_VERBS[type(step.change)]} {step.resource.title} after the bake time"
 
 
-def summary(plan: Plan) -> str:
-    """The plan in one sentence."""
-    if plan.is_empty:
-        return f"Nothing to do: {len(plan.declared)} resources are in AWS as declared."
+def summary(found: Assessment) -> str:
+    """The assessment in one sentence."""
+    plan = found.plan
     counts = {kind: sum(isinstance(step.change, kind) for step in plan.steps) for kind in _VERBS}
-    told = ", ".join(f"{count} to {_VERBS[kind]}" for kind, count in counts.items() if count)
-    return f"Plan: {told}; {len(plan.declared)} resources declared."
+    told = [f"{count} to {_VERBS[kind]}" for kind, count in counts.items() if count]
+    told += [f"{len(plan.held)} drifted and not corrected"] if plan.held else []
+    told += [f"{len(plan.waiting)} to delete later"] if plan.waiting else []
+    if not told:
+        return f"Nothing to do: {len(plan.declared)} resources are in AWS as declared."
+    suspended = " Nothing is written while spec.suspend is true." if found.declaration.suspended else ""
+    return f"Plan: {', '.join(told)}; {len(plan.declared)} resources declared.{suspended}"
 
 
-def document(plan: Plan) -> dict[str, Any]:
-    """The plan for programs."""
-    return {"declared": len(plan.declared), "owned": len(plan.owned), "changes": [_change(step) for step in plan.steps]}
+def document(found: Assessment) -> dict[str, Any]:
+    """The assessment for programs: `changes` are carried out now, the others are not."""
+    plan = found.plan
+    others = {"reported": plan.held, "waiting": plan.waiting}
+    now, suspended = ([], plan.steps) if found.declaration.suspended else (plan.steps, [])
+    return {
+        "declared": len(plan.declared),
+        "owned": len(plan.owned),
+        "changes": [_change(step) for step in now],
+        **({"suspended": [_change(step) for step in suspended]} if suspended else {}),
+        **{name: [_change(step) for step in steps] for name, steps in others.items() if steps},
+        **({"blocked": {"reason": found.blocked.reason, "message": str(found.blocked)}} if found.blocked else {}),
+    }
 
 
 def finer(step: Step) -> tuple[Difference, ...]:
@@ -42,12 +64,12 @@ def finer(step: Step) -> tuple[Difference, ...]:
     return tuple(part for because in step.because for part in _finer(because, step.change))
 
 
-def _details(step: Step) -> list[str]:
+def _details(step: Step) -> Iterator[tuple[str, str]]:
     if isinstance(step.change, Create):
-        return [f"{name}: {text}" for name, text in _fields(step.change.desired)]
+        yield from ((" ", f"{name}: {text}") for name, text in _fields(step.change.desired))
     if isinstance(step.change, Update):
-        return [line for part in finer(step) for line in field_diff.lines(part.field, part.observed, part.declared)]
-    return []
+        for part in finer(step):
+            yield from ((" ", line) for line in field_diff.lines(part.field, part.observed, part.declared))
 
 
 def _finer(because: Difference, change: Update) -> Iterator[Difference]:

@@ -25,8 +25,8 @@ class Deviation:
 
 def deviations(plan: Plan, declaration: Declaration, *, is_known: bool) -> Iterator[Deviation]:
     """All fields that differ; of an object that no cluster knows, every one of them is drift."""
-    for step in plan.steps:
-        is_drift = not is_known or drifted(step, declaration)
+    for step in (*plan.steps, *plan.held, *plan.waiting):
+        is_drift = not is_known or step in plan.reported or drifted(step, declaration)
         yield from (_deviation(step, because, is_drift=is_drift) for because in finer(step))
 
 

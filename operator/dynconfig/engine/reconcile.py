@@ -1,12 +1,13 @@
-"""One reconcile: look, compare, refuse what is unsafe, apply; the same walk for create, edit, drift and deletion."""
+"""One reconcile: assess, apply, finish; the same walk for create, edit, drift and deletion."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import replace
 
+from dynconfig.engine.assessment import Assessment, compared
 from dynconfig.engine.carry import batches, carry_out, in_order, refuse_pending, settling, up_to_date
 from dynconfig.engine.declaration import Declaration, Place
-from dynconfig.engine.errors import DynConfigError, ReconcileLoop
+from dynconfig.engine.errors import DynConfigError, ReconcileLoop, UnsafePlan
 from dynconfig.engine.gauge import Gauge, Gauges
 from dynconfig.engine.held import without_reported
 from dynconfig.engine.look import Sight, look, wanted
@@ -20,11 +21,11 @@ from dynconfig.engine.plan import (
     Step,
     changes,
     check,
-    drifted,
 )
 from dynconfig.engine.resource import Resource
 from dynconfig.engine.rollback import Labels, Rollbacks, put_off
-from dynconfig.engine.rollout import Stage
+from dynconfig.engine.rollout import Judgement, Stage
+from dynconfig.engine.undone import in_place_of
 
 LOOP_LENGTH = 3
 # Until an alarm is heard of by event, it is looked at.
@@ -54,10 +55,6 @@ class Engine:
         """Have the kinds of a place made before the first object needs them."""
         self._kinds_of(place)
 
-    def standing(self, declaration: Declaration) -> Declaration:
-        """The declaration as it is carried out: with the stable revision in its place where its generation was undone."""
-        return self._rollbacks.steer(declaration)
-
     def look(self, declaration: Declaration) -> Iterator[Sight]:
         """What is wanted, and what AWS has of all that is declared, known or owned; whoever owns it. Looks as it is read."""
         return look(self._kinds_of(declaration.place), declaration, self._at_once)
@@ -66,9 +63,20 @@ class Engine:
         """What AWS has of all that is declared, known or owned; whoever owns it."""
         return tuple(resource for sight in self.look(declaration) for resource in sight.observed)
 
-    def plan(self, declaration: Declaration) -> Plan:
-        """What would be done. Raises NotOwned, NotPossible, UnsafePlan, and whatever AWS answers."""
-        return compared(declaration, self.look(declaration))
+    def assess(self, declaration: Declaration, now: float, sights: Iterable[Sight] | None = None) -> Assessment:
+        """What would be done at `now` (seconds since the epoch), everything included; writes nothing.
+
+        `sights` is what was seen of this very declaration a moment ago. Raises NotOwned, NotPossible, and whatever AWS
+        answers to reads.
+        """
+        declaration = replace(declaration, now=float(int(now)))
+        steered = self._rollbacks.steer(declaration)
+        found = self._assessed(steered, now, sights if steered is declaration else None)
+        if found.judgement.stage is not Stage.FAILED or declaration.suspended:
+            return found
+        rejection = self._rollbacks.rejection(declaration, found.plan)
+        back = self._assessed(in_place_of(declaration, rejection.undone), now)
+        return replace(back, judgement=found.judgement, rejection=rejection)
 
     def wanted(self, declaration: Declaration) -> tuple[Resource, ...]:
         """What AWS would have, without a look at it."""
@@ -79,7 +87,7 @@ class Engine:
 
         Stops between two writes when `keep_going` says so.
         """
-        outcome = self._shown(self._run(replace(declaration, now=float(int(now))), keep_going, now))
+        outcome = self._shown(self._run(declaration, keep_going, now))
         return replace(outcome, error=self._patience.with_(declaration, outcome.error, now))
 
     def forget(self, uid: str) -> None:
@@ -99,29 +107,37 @@ class Engine:
 
     def _run(self, declaration: Declaration, keep_going: KeepGoing, now: float) -> Outcome:
         try:
-            steered = self._rollbacks.steer(declaration)
-            plan, judgement = self._rollbacks.watched(self.plan(steered), steered, now)
+            found = self.assess(declaration, now)
         except DynConfigError as error:
             return Outcome(declaration, error=error)
-        plan = without_reported(plan, steered)
-        drift = plan.reported or tuple(step for step in plan.steps if drifted(step, steered))
-        outcome = Outcome(steered, plan, drift=drift, owned=plan.owned, was_observed=True, judgement=judgement)
+        outcome = _observed(found)
         if declaration.suspended:
             return outcome
-        if judgement.stage is Stage.FAILED:
-            return self._undo(outcome, declaration, keep_going, now)
         try:
+            if found.rejection:
+                self._rollbacks.reject(declaration, found.rejection)
+            if found.blocked:
+                return outcome
             self._refuse_loop(outcome)
-        except ReconcileLoop as error:
-            return replace(outcome, error=error)
-        return self._close(self._follow_up(self._apply(outcome, keep_going), keep_going), now)
-
-    def _undo(self, failed: Outcome, declaration: Declaration, keep_going: KeepGoing, now: float) -> Outcome:
-        try:
-            self._rollbacks.undo(declaration, failed.plan)
         except DynConfigError as error:
-            return replace(failed, error=error)
-        return replace(self._run(declaration, keep_going, now), judgement=failed.judgement)
+            return replace(outcome, error=error)
+        done = self._finish(self._apply(outcome, keep_going), keep_going, now)
+        return replace(done, judgement=found.judgement) if found.rejection else done
+
+    def _assessed(self, declaration: Declaration, now: float, sights: Iterable[Sight] | None = None) -> Assessment:
+        plan, seen = compared(declaration, self.look(declaration) if sights is None else sights)
+        # What a rollback puts off is not deleted.
+        plan = put_off(plan, declaration)
+        try:
+            check(plan, declaration)
+        except UnsafePlan as error:
+            return Assessment(declaration, plan, seen, Judgement(Stage.PROVED), blocked=error)
+        watched = self._rollbacks.watched(plan, declaration, now)
+        plan = without_reported(watched.plan, declaration)
+        return Assessment(declaration, plan, seen, watched.judgement, blocked=watched.held_back)
+
+    def _finish(self, outcome: Outcome, keep_going: KeepGoing, now: float) -> Outcome:
+        return self._close(self._follow_up(outcome, keep_going), now)
 
     def _close(self, outcome: Outcome, now: float) -> Outcome:
         """Label what has proved itself, and say when to look again at what has not."""
@@ -199,17 +215,17 @@ class Engine:
                 repeats[key] = repeats.get(key, 0) + 1
 
 
-def compared(declaration: Declaration, sights: Iterable[Sight]) -> Plan:
-    """What has to be done about what was seen; pure. Raises NotOwned, NotPossible, UnsafePlan."""
-    parts: list[Part] = []
-    steps: list[Step] = []
-    for sight in sights:
-        owned = tuple(resource for resource in sight.observed if resource.owner == declaration.owner.tag)
-        parts.append(Part(sight.kind, sight.desired, owned))
-        steps += changes(sight.kind, declaration, sight.desired, sight.observed)
-    plan = put_off(Plan(in_order(steps), tuple(parts)), declaration)
-    check(plan, declaration)
-    return plan
+def _observed(found: Assessment) -> Outcome:
+    """The outcome of an assessment of which nothing is carried out yet."""
+    return Outcome(
+        found.declaration,
+        found.plan,
+        drift=found.drift,
+        owned=found.plan.owned,
+        error=found.blocked,
+        was_observed=True,
+        judgement=found.judgement,
+    )
 
 
 def _derived(outcome: Outcome) -> Plan:

@@ -16,7 +16,7 @@ from dynconfig.engine.plan import Create, Delete, Plan, Release, Step, Update, d
 from dynconfig.engine.resource import Owner, Resource, Versioned
 from dynconfig.engine.restoration import Restoration, restoration
 from dynconfig.engine.rollout import Alarming, Evidence, Judgement, Stage, firing, judge
-from dynconfig.engine.undone import Kept, Undone, in_place_of, text_of
+from dynconfig.engine.undone import Kept, Rejection, Undone, Watched, in_place_of, text_of
 
 STABLE = "stable"
 REJECTED = "rejected-"
@@ -80,27 +80,25 @@ class Rollbacks:
             self._undone[uid] = (declaration.generation, undone)
         return in_place_of(declaration, undone) if undone and undone.concerns(declaration) else declaration
 
-    def watched(self, plan: Plan, declaration: Declaration, now: float) -> tuple[Plan, Judgement]:
-        """The plan without what has to wait, and how the change that is out is doing.
-
-        Raises AlarmFiring where a change has to wait, since an alarm fired before it.
-        """
+    def watched(self, plan: Plan, declaration: Declaration, now: float) -> Watched:
+        """The plan without what has to wait, and how the change that is out is doing."""
         if declaration.rollout is None or declaration.deleting:
-            return plan, Judgement(Stage.PROVED)
+            return Watched(plan, Judgement(Stage.PROVED))
         blameless = self._blameless(declaration, plan.steps)
         evidence = self._evidence(declaration, (i for i in plan.owned if i.name not in blameless), plan.steps)
         if declaration.undone:
-            return plan, Judgement(Stage.PROVED)
+            return Watched(plan, Judgement(Stage.PROVED))
         judgement = self._judged(declaration, plan, evidence, now)
         if judgement.stage is Stage.FAILED:
-            return plan, judgement
+            return Watched(plan, judgement)
+        later = plan if judgement.stage is Stage.PROVED else _later(plan, lambda _step: True)
         is_quiet = not evidence.unproved and declaration.applied is not None and not declaration.applied.is_baking
-        if is_quiet and evidence.has_stable:
-            _refuse_while_firing(plan, declaration, evidence.alarms)
-        return (plan if judgement.stage is Stage.PROVED else _later(plan, lambda _step: True)), judgement
+        held_back = _held_back(plan, declaration, evidence.alarms) if is_quiet and evidence.has_stable else None
+        # What waits has not begun to bake.
+        return Watched(later, Judgement(Stage.PROVED) if held_back else judgement, held_back)
 
-    def undo(self, declaration: Declaration, plan: Plan) -> None:
-        """Write to AWS that this generation failed; from now on `steer` answers the stable revision."""
+    def rejection(self, declaration: Declaration, plan: Plan) -> Rejection:
+        """What has to be written to undo this generation; nothing is written here."""
         labels = self._labels_of(declaration.place)
         mine = sorted((item for item in plan.owned if isinstance(item, Versioned)), key=lambda item: item.name)
         proof, others = labels.proof(mine), _of_others(plan)
@@ -109,8 +107,6 @@ class Rollbacks:
         found = self._restoration(declaration, plan, proof)
         # A mark says that the value was declared, and that what has no stable version was created with it.
         failed = sorted((*found.changed, *found.created), key=lambda item: item.name)
-        for item in (anchor, *(other for other in failed if other.name != anchor.name)):
-            labels.mark(item, _label(declaration))
         declared = {parameter.name: parameter.value for parameter in declaration.parameters}
         undone = Undone(
             declaration.generation,
@@ -119,7 +115,14 @@ class Rollbacks:
             created=frozenset(item.name for item in found.created),
             existing=frozenset(item.name for item in mine),
         )
-        self._undone[declaration.owner.uid] = (declaration.generation, undone)
+        return Rejection((anchor, *(other for other in failed if other.name != anchor.name)), undone)
+
+    def reject(self, declaration: Declaration, rejection: Rejection) -> None:
+        """Write to AWS that this generation failed; from now on `steer` answers the stable revision."""
+        labels = self._labels_of(declaration.place)
+        for item in rejection.marked:
+            labels.mark(item, _label(declaration))
+        self._undone[declaration.owner.uid] = (declaration.generation, rejection.undone)
 
     def closed(self, declaration: Declaration, owned: Sequence[Resource], plan: Plan, now: float) -> Judgement:
         """How the change is doing now that AWS is as declared; what has proved itself is labelled so."""
@@ -224,18 +227,19 @@ def _no_labels(_place: Place) -> Labels:
     raise LookupError("a rollout needs labels")
 
 
-def _refuse_while_firing(plan: Plan, declaration: Declaration, alarms: Sequence[Alarming]) -> None:
+def _held_back(plan: Plan, declaration: Declaration, alarms: Sequence[Alarming]) -> AlarmFiring | None:
     rollout, found = declaration.rollout, firing(alarms)
     if rollout is None or rollout.is_forced or not rollout.rolls_back or not found:
-        return
-    if any(_is_edit(step) and not drifted(step, declaration) for step in plan.steps):
-        owner = declaration.owner
-        raise AlarmFiring(
-            f"{found[0].title} fires already, so that nobody could tell whether this change is good; it waits until the "
-            f"alarm is OK, and nothing was written. To write it all the same: kubectl -n {owner.namespace} annotate dcfg "
-            f"{owner.name} --overwrite {names.FORCE_GENERATION}={declaration.generation}",
-            delay=HELD_BACK_SECONDS,
-        )
+        return None
+    if not any(_is_edit(step) and not drifted(step, declaration) for step in plan.steps):
+        return None
+    owner = declaration.owner
+    return AlarmFiring(
+        f"{found[0].title} fires already, so that nobody could tell whether this change is good; it waits until the "
+        f"alarm is OK, and nothing was written. To write it all the same: kubectl -n {owner.namespace} annotate dcfg "
+        f"{owner.name} --overwrite {names.FORCE_GENERATION}={declaration.generation}",
+        delay=HELD_BACK_SECONDS,
+    )
 
 
 def _is_edit(step: Step) -> bool:

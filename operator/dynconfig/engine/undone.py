@@ -5,6 +5,10 @@ from dataclasses import dataclass, replace
 
 from dynconfig.api.parameter import ParameterSpec, ParameterType, ValuePolicy
 from dynconfig.engine.declaration import Declaration, DeclaredParameter
+from dynconfig.engine.errors import AlarmFiring
+from dynconfig.engine.plan import Plan
+from dynconfig.engine.resource import Versioned
+from dynconfig.engine.rollout import Judgement
 from dynconfig.engine.secret import Secret
 
 
@@ -38,6 +42,24 @@ class Undone:
         return self.generation == declaration.generation and all(
             text_of(declared[name].value) == text_of(self.rejected[name]) for name in compared
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """What undoes a generation: the versions that are marked in AWS, of which the first decides, and what replaces it."""
+
+    marked: tuple[Versioned, ...]
+    undone: Undone
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """A plan without what has to wait, and how the change that is out is doing."""
+
+    plan: Plan
+    judgement: Judgement
+    held_back: AlarmFiring | None = None
+    """Why the whole change waits."""
 
 
 def in_place_of(declaration: Declaration, undone: Undone) -> Declaration:

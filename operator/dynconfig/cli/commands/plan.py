@@ -15,7 +15,7 @@ from dynconfig.engine import describe, managers
 from dynconfig.engine.effort import Effort, effort
 from dynconfig.planning import Planned, Unplanned
 
-_STYLES = {"+": "green", "~": "yellow", "-": "red", "=": "cyan", " ": "dim"}
+_STYLES = {"+": "green", "~": "yellow", "-": "red", "=": "cyan", ".": "dim", " ": "dim"}
 
 
 def command(
@@ -33,7 +33,7 @@ def command(
 
     Without a file: what the operator would do about objects in the cluster.
 
-    Exit code 0: nothing to do; 2: there are changes; 1: it cannot be told.
+    Exit code 0: nothing to do; 2: there are changes; 1: an error, or something blocks them.
 
     Example: dynconfig plan -f manifests/examples/myapp.yaml
 
@@ -50,9 +50,14 @@ def command(
 
 
 def _code(found: list[Planned | Unplanned]) -> int:
-    if any(isinstance(planned, Unplanned) for planned in found):
+    if any(isinstance(planned, Unplanned) or planned.assessment.blocked for planned in found):
         return FAILED
-    return CHANGES if any(isinstance(planned, Planned) and planned.plan.steps for planned in found) else 0
+    return CHANGES if any(isinstance(planned, Planned) and _writes(planned) for planned in found) else 0
+
+
+def _writes(planned: Planned) -> bool:
+    """Whether anything is written now; a deletion that waits is one all the same."""
+    return bool(planned.plan.steps if planned.declaration.deleting else planned.assessment.writes)
 
 
 def _document(planned: Planned | Unplanned, asked: Subjects, *, deleting: bool) -> dict[str, Any]:
@@ -66,7 +71,7 @@ def _document(planned: Planned | Unplanned, asked: Subjects, *, deleting: bool) 
     return {
         **about,
         **({"rolledBack": planned.declaration.generation} if planned.declaration.undone else {}),
-        **describe.document(planned.plan),
+        **describe.document(planned.assessment),
         "putParameterCalls": takes.puts,
         "seconds": round(takes.seconds, 1),
     }
@@ -86,9 +91,12 @@ def _show(planned: Planned | Unplanned, asked: Subjects, *, deleting: bool) -> N
         out.line(f"Generation {generation} was rolled back; its stable revision stands until spec changes.", "yellow")
     for sign, text in describe.lines(planned.plan):
         out.wrapped(f"      {text}" if sign == " " else f"  {sign} {text}", _STYLES[sign])
-    out.line(describe.summary(planned.plan))
+    out.line(describe.summary(planned.assessment))
     for text in managers.held_elsewhere(planned.document, planned.live or {"metadata": {}}):
         out.line(f"warning: {text}", "yellow")
+    if planned.assessment.blocked:
+        Terminal.err().failure(f"{title}: {planned.assessment.blocked}")
+        return
     takes = _effort(planned, asked)
     if takes.puts:
         out.line(takes.told)
