@@ -3,6 +3,7 @@
 import asyncio
 import dataclasses
 import logging
+import socket
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -21,7 +22,7 @@ from dynconfig.kube.controller import Controller
 from dynconfig.kube.events import Recorder
 from dynconfig.kube.metrics import Metrics
 from dynconfig.kube.surroundings import Surroundings
-from dynconfig.settings import Settings
+from dynconfig.settings import BadSetting, Settings
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +43,8 @@ def registry() -> kopf.OperatorRegistry:
 
 async def run(settings: Settings, ready: asyncio.Event, stopped: asyncio.Event) -> None:
     """Serve until `stopped` is set. Raises NoCluster, BadSetting."""
-    kube, region = Kube.from_environment(), wiring.default_region(settings)
+    _check_ports(settings)
+    region, kube = wiring.default_region(settings), Kube.from_environment()
     memo = kopf.Memo(settings=settings, kube=kube, region=region, stopped=stopped)
     try:
         await kopf.operator(
@@ -96,7 +98,8 @@ async def start(memo: kopf.Memo, **_: Any) -> None:
         cluster=cluster,
         region=memo.region,
         paths_of=settings.paths_of,
-        is_region=wiring.knows_region(settings),
+        is_region=wiring.is_region,
+        allowed_regions=settings.allowed_regions,
         now=time.time,
         clock=time.monotonic,
         turn_seconds=settings.turn_seconds,
@@ -182,6 +185,20 @@ async def _cluster_id(kube: Kube) -> str:
         except ApiUnavailable as error:
             log.warning("Waiting for the Kubernetes API server: %s", error)
             await asyncio.sleep(1.0)
+
+
+def _check_ports(settings: Settings) -> None:
+    """Refuse a port that another process has, before anything starts. Raises BadSetting."""
+    ports = {"DYNCONFIG_METRICS_PORT": settings.metrics_port, "DYNCONFIG_HEALTH_PORT": settings.health_port}
+    for variable, port in ports.items():
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                # Port 0 stands for none, and any free one can be bound.
+                probe.bind(("", port))
+            except OSError as error:
+                text = f"{variable}: port {port} cannot be used: {error.strerror}; set another, or 0 for none"
+                raise BadSetting(text) from None
 
 
 def _ended(task: asyncio.Task[None], stopped: asyncio.Event) -> None:

@@ -122,7 +122,8 @@ class Planner:
             default_region=self._region,
             read=read,
             allowed_paths=self._settings.paths_of(namespace),
-            is_region=wiring.knows_region(self._settings),
+            is_region=wiring.is_region,
+            allowed_regions=self._settings.allowed_regions,
         )
 
     def _goodbye(self, document: Document, known: Known) -> Declaration:

@@ -21,6 +21,8 @@ class Settings:
     """All settings. Names of the variables stand in the README's table."""
 
     region: str | None = None
+    allowed_regions: tuple[str, ...] = ()
+    """Regions that objects may name in spec.region; empty for all."""
     namespaces: tuple[str, ...] = ()
     """Namespaces to serve; empty for all."""
     allowed_paths: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -64,6 +66,7 @@ class Settings:
         own = {name.removeprefix("DYNCONFIG_"): text for name, text in environment.items() if text}
         return cls(
             region=_region(environment),
+            allowed_regions=_listed(own.get("REGIONS", "")),
             namespaces=_listed(own.get("NAMESPACES", "")),
             allowed_paths=_allowed_paths(own.get("ALLOWED_PATHS", "")),
             cluster_id=_cluster_id(own.get("CLUSTER_ID")),

@@ -84,12 +84,25 @@ def default_region(settings: Settings) -> str:
     )
     if region is None:
         raise BadSetting(NO_REGION)
+    _check_regions(region, settings)
     return region
 
 
-def knows_region(settings: Settings) -> Callable[[str], bool]:
-    """Tells whether AWS has a region of a name; an emulator has any."""
-    return lambda region: settings.is_emulated or region in regions()
+def is_region(region: str) -> bool:
+    """Whether AWS has a region of that name, as far as this version knows; an emulator has no others."""
+    return region in regions()
+
+
+def _check_regions(default: str, settings: Settings) -> None:
+    unknown = next((region for region in (default, *settings.allowed_regions) if not is_region(region)), None)
+    if unknown is not None:
+        variable = "AWS_REGION, DYNCONFIG_REGION or the AWS profile" if unknown == default else "DYNCONFIG_REGIONS"
+        raise BadSetting(f"{variable}: {unknown} is not an AWS region; correct it, or update the operator if it is new")
+    if settings.allowed_regions and default not in settings.allowed_regions:
+        allowed = ", ".join(settings.allowed_regions)
+        raise BadSetting(
+            f"DYNCONFIG_REGIONS: {allowed} does not include {default}, the region of objects without spec.region"
+        )
 
 
 def session(settings: Settings, count: Count = lambda *_: None) -> Session:

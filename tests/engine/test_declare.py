@@ -23,7 +23,7 @@ REFERRING: list[dict[str, Any]] = [
 
 
 def resolved(parameters: list[dict[str, Any]], texts: dict[Source, str] = TEXTS, **about: Any) -> Declaration:
-    rules = {name: about.pop(name) for name in ("allowed_paths", "is_region") if name in about}
+    rules = {name: about.pop(name) for name in ("allowed_paths", "is_region", "allowed_regions") if name in about}
     written = document({}, parameters=parameters, **about)
     return declare(written, owner=OWNER, default_region="eu-west-1", read=texts.get, **rules)
 
@@ -152,7 +152,7 @@ def test_a_namespace_keeps_to_its_paths(allowed: tuple[str, ...], is_allowed: bo
 
 
 def test_a_region_that_aws_does_not_have_is_refused() -> None:
-    with pytest.raises(InvalidSpec, match=r"spec\.region: zz-nowhere-1 is no region of AWS"):
+    with pytest.raises(InvalidSpec, match=r"spec\.region: zz-nowhere-1 is not an AWS region"):
         resolved([], region="zz-nowhere-1", is_region=lambda _region: False)
     # What the operator was set up with is nobody's invention.
     assert resolved([], region="eu-west-1", is_region=lambda _region: False).place.region == "eu-west-1"
@@ -206,6 +206,18 @@ def test_an_object_that_goes_needs_not_be_valid_any_more() -> None:
     assert declaration.deleting
     assert declaration.parameters == ()
     assert declaration.known == ("/app/a",)
+
+
+def test_a_region_that_the_operators_administrator_does_not_list_is_refused() -> None:
+    allowed = ("eu-west-1", "us-east-1")
+    with pytest.raises(
+        InvalidSpec, match=r"spec\.region: us-west-2 is not allowed here; allowed are eu-west-1, us-east-1"
+    ):
+        resolved([], region="us-west-2", allowed_regions=allowed)
+    assert resolved([], region="us-east-1", allowed_regions=allowed).place.region == "us-east-1"
+    assert resolved([], allowed_regions=allowed).place.region == "eu-west-1"
+    going = document({}, region="us-west-2")
+    assert declare_deletion(going, owner=OWNER, default_region="eu-west-1").place.region == "us-west-2"
 
 
 THERE = {"observedGeneration": 1, "region": "us-east-1", "parameters": [{"name": "/app/a", "version": 1}]}

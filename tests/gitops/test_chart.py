@@ -45,6 +45,7 @@ def test_its_version_is_that_of_the_project() -> None:
 def test_every_value_is_read_by_the_operator_as_it_was_written(render: Render) -> None:
     values = {
         "region": "us-west-2",
+        "allowedRegions": ["us-west-2", "us-east-1"],
         "namespaces": ["shop", "cart"],
         "allowedPaths": {"shop": ["/shop", "/common"], "*": ["/apps"]},
         "quota": {"ssm.Put": 10, "ssm.Get": 0.5},
@@ -62,6 +63,7 @@ def test_every_value_is_read_by_the_operator_as_it_was_written(render: Render) -
     found = Settings.from_environment(_environment(_deployment(render(values))))
     assert found == Settings(
         region="us-west-2",
+        allowed_regions=("us-west-2", "us-east-1"),
         namespaces=("shop", "cart"),
         allowed_paths={"shop": ("/shop", "/common"), "*": ("/apps",)},
         quota={"ssm.Put": 10, "ssm.Get": 0.5},

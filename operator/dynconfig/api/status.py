@@ -1,9 +1,10 @@
 """What the operator tells in `status` of a DynamicConfig, and the closed list of reasons it uses."""
 
+from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from dynconfig.api.model import Model
 from dynconfig.api.parameter import MAX_PARAMETERS
@@ -12,6 +13,19 @@ MAX_DRIFT = 100
 MESSAGE_LENGTH = 4096
 AUTHOR_LENGTH = 512
 REQUEST_LENGTH = 256
+
+
+def _moment(text: str) -> str:
+    """The text itself. Raises ValueError where it is no moment that can be computed with."""
+    try:
+        datetime.fromisoformat(text).timestamp()
+    except OverflowError as error:
+        raise ValueError(str(error)) from None
+    return text
+
+
+Moment = Annotated[str, AfterValidator(_moment), Field(json_schema_extra={"format": "date-time"})]
+"""A moment as Kubernetes writes it."""
 
 
 class ConditionType(StrEnum):
@@ -59,7 +73,7 @@ class Condition(Model):
     """One word for the cause."""
     message: Annotated[str, Field(max_length=MESSAGE_LENGTH)]
     """What it means and what to do."""
-    last_transition_time: Annotated[str, Field(json_schema_extra={"format": "date-time"})]
+    last_transition_time: Moment
     """When status last changed."""
     observed_generation: int | None = None
     """The generation of spec that this speaks of."""
@@ -74,7 +88,7 @@ class ParameterStatus(Model):
     """SSM type."""
     version: int
     """SSM version."""
-    last_modified: Annotated[str | None, Field(json_schema_extra={"format": "date-time"})] = None
+    last_modified: Moment | None = None
     """When the value was last written."""
     secret: bool | None = None
     """True if the value is no SecureString and came from a Secret: it is masked in every output."""
@@ -93,7 +107,7 @@ class Drift(Model):
     """What AWS says; of a long text the part around the first difference."""
     digest: Annotated[str | None, Field(max_length=64)] = None
     """Digest of both texts in full, if one of them is shortened."""
-    since: Annotated[str, Field(json_schema_extra={"format": "date-time"})]
+    since: Moment
     """When the operator first saw it."""
     last_modified_by: Annotated[str | None, Field(max_length=AUTHOR_LENGTH)] = None
     """Who changed it, where AWS tells."""
@@ -117,9 +131,9 @@ class Bake(Model):
 
     generation: int
     """The generation that changed something."""
-    since: Annotated[str, Field(json_schema_extra={"format": "date-time"})]
+    since: Moment
     """When it began."""
-    until: Annotated[str, Field(json_schema_extra={"format": "date-time"})]
+    until: Moment
     """When its bake time is over."""
 
 
@@ -132,7 +146,7 @@ class Rollback(Model):
     """The revision that stands in its place."""
     reason: Annotated[str, Field(max_length=512)]
     """The alarm that fired."""
-    time: Annotated[str, Field(json_schema_extra={"format": "date-time"})]
+    time: Moment
     """When it was undone."""
 
 
@@ -143,7 +157,7 @@ class RevisionStatus(Model):
     """Its short name."""
     generation: int
     """The generation that made it."""
-    time: Annotated[str, Field(json_schema_extra={"format": "date-time"})]
+    time: Moment
     """When it was written."""
     outcome: Literal["Baking", "Stable", "RolledBack", "Replaced", "Applied"]
     """Baking; Stable; RolledBack: an alarm undid it; Replaced: another came before it was stable; Applied: without rollout."""
@@ -209,9 +223,9 @@ class DynamicConfigStatus(Model):
     """How much is as declared."""
     region: Annotated[str | None, Field(max_length=32)] = None
     """The AWS region in use."""
-    last_observed_time: Annotated[str | None, Field(json_schema_extra={"format": "date-time"})] = None
+    last_observed_time: Moment | None = None
     """When AWS was last looked at: this report is true as of then."""
     last_handled_reconcile_at: Annotated[str | None, Field(max_length=REQUEST_LENGTH)] = None
     """The last value of the annotation dynconfig.dev/reconcile-requested-at that was handled."""
-    failing_since: Annotated[str | None, Field(json_schema_extra={"format": "date-time"})] = None
-    """Since when deletion has been failing without a success."""
+    failing_since: Moment | None = None
+    """Since when deletion has been failing without a success, or a Secret, ConfigMap or key has been missing."""

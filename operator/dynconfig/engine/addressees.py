@@ -7,6 +7,7 @@ from typing import Any
 
 from dynconfig.engine.agenda import Key
 from dynconfig.engine.signals import EVERYWHERE, Signal, without_arn
+from dynconfig.engine.stored import listed_names, region_of, spec_of, status_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +71,13 @@ class Addressees:
             end = name.rfind("/", 0, end)
 
     def _address(self, document: Mapping[str, Any]) -> _Address:
-        spec, status = document.get("spec") or {}, document.get("status") or {}
+        spec, status = spec_of(document), status_of(document)
         path = str(spec.get("path", ""))
-        declared = [str(item["name"]) for item in spec.get("parameters") or ()]
-        reported = [str(item["name"]).removeprefix(f"{path}/") for item in status.get("parameters") or ()]
+        declared = listed_names(spec.get("parameters"))
+        reported = (name.removeprefix(f"{path}/") for name in listed_names(status.get("parameters")))
         resources = {pair for item in status.get("resources") or () for pair in _callings(item)}
         return _Address(
-            region=str(spec.get("region") or self._default_region),
+            region=region_of(document) or self._default_region,
             path=path,
             parameters=tuple(sys.intern(name) for name in sorted({*declared, *reported})),
             resources=tuple(sorted(resources)),

@@ -1,7 +1,7 @@
 """Turns an object and the Secrets it refers to into a Declaration: checked as a whole, before anything is written."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -9,8 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from dynconfig import __version__
-from dynconfig.api import names
-from dynconfig.api.alarms import region_of
+from dynconfig.api import alarms, names
 from dynconfig.api.parameter import ParameterSpec, ParameterType
 from dynconfig.api.spec import DeletionPolicy, DynamicConfigSpec
 from dynconfig.api.status import MAX_DRIFT, REQUEST_LENGTH
@@ -22,6 +21,16 @@ from dynconfig.engine.naming import Names
 from dynconfig.engine.resource import Owner
 from dynconfig.engine.rollout import Rollout
 from dynconfig.engine.secret import Secret
+from dynconfig.engine.stored import (
+    deletion_policy_of,
+    function_names_of,
+    is_parameter_name,
+    is_suspended,
+    listed_names,
+    region_of,
+    spec_of,
+    status_of,
+)
 from dynconfig.engine.window import Brief
 
 MAX_FAULTS_TOLD = 10
@@ -54,6 +63,7 @@ def declare(
     read: ReadSource,
     allowed_paths: tuple[str, ...] = (),
     is_region: Callable[[str], bool] = lambda _region: True,
+    allowed_regions: tuple[str, ...] = (),
 ) -> Declaration:
     """The declaration of an object.
 
@@ -62,8 +72,10 @@ def declare(
     spec = parse_spec(document)
     _check_path(spec.path, allowed_paths, owner.namespace)
     _check_region(spec, default_region, is_region, _region_of_resources(document))
+    _check_allowed(spec.region, allowed_regions)
     metadata, annotations = document["metadata"], document["metadata"].get("annotations") or {}
-    function, region, applied = spec.function, spec.region or default_region, applied_of(document.get("status"))
+    status = status_of(document)
+    function, region, applied = spec.function, spec.region or default_region, applied_of(status)
     _check_topics(spec, region)
     parameters = _resolve(spec, read, applied.secrets if applied else frozenset())
     return Declaration(
@@ -76,7 +88,7 @@ def declare(
         tags=tuple(sorted(spec.tags.items())),
         cache=spec.cache,
         function=spec.function,
-        revisions=_revisions(document.get("status")),
+        revisions=_revisions(status),
         alarms=spec.alarms,
         dashboard=spec.dashboard,
         suspended=spec.suspend,
@@ -95,25 +107,26 @@ def declare(
 
 
 def declare_deletion(document: Mapping[str, Any], *, owner: Owner, default_region: str) -> Declaration:
-    """The declaration of an object that goes: nothing is desired, and nothing in it needs to be valid any more."""
-    spec = document.get("spec") or {}
-    path = str(spec.get("path", ""))
-    applied = applied_of(document.get("status"))
-    declared = {f"{path}/{item['name']}": 0 for item in spec.get("parameters") or () if "name" in item}
-    versions = {**declared, **(applied.versions if applied else {})}
-    function = spec.get("function") or {}
+    """The declaration of an object that is deleted: nothing is desired, and of spec and status only what fits is used."""
+    spec, status = spec_of(document), status_of(document)
+    path = spec.get("path")
+    applied = applied_of(status)
+    declared = (f"{path}/{name}" for name in listed_names(spec.get("parameters")))
+    reported = listed_names(_member(document.get("status"), "parameters"))
+    known = {name: 0 for name in (*declared, *reported) if is_parameter_name(name)}
+    versions = {**known, **{name: version for name, version in _versions(applied) if name in known}}
     # What was made stays where it was made, whatever region the operator is set to meanwhile.
-    region = spec.get("region") or _region_of_resources(document) or default_region
+    region = region_of(document) or _region_of_resources(document) or default_region
     return Declaration(
         owner=owner,
         place=Place(region),
-        names=Names.of(owner, region, function.get("name"), function.get("roleName")),
-        path=path,
+        names=Names.of(owner, region, *function_names_of(document)),
+        path=path if isinstance(path, str) else "",
         generation=document["metadata"].get("generation", 1),
         parameters=(),
-        suspended=bool(spec.get("suspend")),
+        suspended=is_suspended(document),
         deleting=True,
-        deletion_policy=DeletionPolicy(spec.get("deletionPolicy", DeletionPolicy.DELETE)),
+        deletion_policy=deletion_policy_of(document),
         applied=replace(applied, versions=versions) if applied else Applied(None, versions),
         blind=applied is None,
     )
@@ -125,7 +138,7 @@ def keeping(declaration: Declaration) -> Declaration:
 
 
 def applied_of(status: Mapping[str, Any] | None) -> Applied | None:
-    """What a status says was applied, or None where there is no status yet."""
+    """What a status that fits the model says was applied, or None where there is no status yet."""
     if not status or status.get("observedGeneration", names.UNSEEN) == names.UNSEEN:
         return None
     versions = {item["name"]: item["version"] for item in status.get("parameters") or ()}
@@ -154,20 +167,26 @@ def _reported(drift: Mapping[str, Any]) -> Brief:
 
 def was_observed(document: Mapping[str, Any]) -> bool:
     """Whether AWS was ever looked at for this object, so that there may be something of it."""
-    return bool((document.get("status") or {}).get("lastObservedTime"))
+    return bool(_member(document.get("status"), "lastObservedTime"))
 
 
 def is_requested(document: Mapping[str, Any]) -> bool:
     """Whether a fresh look was asked for by annotation and not had yet."""
     wanted = (document["metadata"].get("annotations") or {}).get(names.RECONCILE_REQUESTED_AT)
-    return wanted is not None and wanted[:REQUEST_LENGTH] != (document.get("status") or {}).get(
-        "lastHandledReconcileAt"
-    )
+    return wanted is not None and wanted[:REQUEST_LENGTH] != _member(document.get("status"), "lastHandledReconcileAt")
+
+
+def _member(status: object, name: str) -> Any:
+    return status.get(name) if isinstance(status, Mapping) else None
+
+
+def _versions(applied: Applied | None) -> Iterable[tuple[str, int]]:
+    return applied.versions.items() if applied else ()
 
 
 def _region_of_resources(document: Mapping[str, Any]) -> str | None:
     """Where the last report saw something of this object; None where it saw nothing."""
-    status = document.get("status") or {}
+    status = status_of(document)
     return status.get("region") if status.get("parameters") or status.get("resources") else None
 
 
@@ -229,14 +248,22 @@ def _check_region(spec: DynamicConfigSpec, default: str, is_region: Callable[[st
         )
     if spec.region and spec.region != default and not is_region(spec.region):
         raise InvalidSpec(
-            f"spec.region: {spec.region} is no region of AWS that this operator knows; a region cannot be edited, so delete "
+            f"spec.region: {spec.region} is not an AWS region that this operator knows; a region cannot be edited, so delete "
             "this object and declare it anew with another one, or update the operator if the region is new"
+        )
+
+
+def _check_allowed(region: str | None, allowed: tuple[str, ...]) -> None:
+    if region and allowed and region not in allowed:
+        raise InvalidSpec(
+            f"spec.region: {region} is not allowed here; allowed are {', '.join(allowed)}. A region cannot be edited, so delete "
+            "this object and declare it anew with another one, or ask the operator's administrator for DYNCONFIG_REGIONS"
         )
 
 
 def _check_topics(spec: DynamicConfigSpec, region: str) -> None:
     """CEL knows the region only where the spec names it."""
-    elsewhere = [topic for topic in (spec.alarms.notify if spec.alarms else ()) if region_of(topic) != region]
+    elsewhere = [topic for topic in (spec.alarms.notify if spec.alarms else ()) if alarms.region_of(topic) != region]
     if elsewhere:
         raise InvalidSpec(
             f"spec.alarms.notify: topic {elsewhere[0]} is not in {region}, the region of this object; CloudWatch notifies "

@@ -11,7 +11,7 @@ from dynconfig.engine.resource import Versioned
 
 def standing(outcome: Outcome, previous: Mapping[str, Any], now: str) -> list[Drift]:
     """Drift that still stands: what was corrected in this very run is told by an Event, not by status."""
-    since = {(item["resource"], item["field"]): item["since"] for item in previous.get("drift") or ()}
+    since = {(item["resource"], item["field"]): item.get("since") for item in previous.get("drift") or ()}
     return [
         Drift(
             resource=step.resource.title,
@@ -19,7 +19,7 @@ def standing(outcome: Outcome, previous: Mapping[str, Any], now: str) -> list[Dr
             declared=because.brief.declared,
             observed=because.brief.observed,
             digest=because.brief.digest or None,
-            since=since.get((step.resource.title, because.field), now),
+            since=since.get((step.resource.title, because.field)) or now,
             last_modified_by=author(step, outcome),
         )
         for step in outcome.standing

@@ -90,6 +90,10 @@ class Unexpected(Retryable):
     """AWS answers with what no table of ours has: a bug, told to whoever reads the status as well."""
 
 
+class InternalError(Retryable):
+    """The operator failed with a bug: its message has no value in it, and the traceback is in the log."""
+
+
 class AlarmFiring(Retryable):
     """An alarm of the object fires already, so that a change has to wait."""
 

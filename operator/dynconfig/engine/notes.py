@@ -7,7 +7,7 @@ from typing import Any
 from dynconfig.api.status import MESSAGE_LENGTH, Reason
 from dynconfig.engine import drift
 from dynconfig.engine.declaration import Declaration
-from dynconfig.engine.errors import DynConfigError, Terminal
+from dynconfig.engine.errors import DynConfigError, InternalError, SourceMissing, Terminal
 from dynconfig.engine.outcome import Outcome
 from dynconfig.engine.plan import Create, Delete, Difference, Release, Step, Update
 from dynconfig.engine.report import patience_is_over
@@ -16,6 +16,7 @@ from dynconfig.engine.rollout import Stage
 from dynconfig.engine.verdict import abandon_hint, undone
 
 NAMES_TOLD = 8
+_REPORTED = (Terminal, SourceMissing, InternalError)
 FIELDS_TOLD = 5
 
 
@@ -36,8 +37,8 @@ def of(outcome: Outcome, previous: Mapping[str, Any], now: float) -> tuple[Note,
 
 
 def refusals(error: DynConfigError, previous: Mapping[str, Any]) -> tuple[Note, ...]:
-    """The note of an error that stalls the object, unless the previous status says the same."""
-    if not isinstance(error, Terminal) or _is_told(str(error), previous):
+    """The note of an error that a person has to know of, unless the previous status says the same."""
+    if not isinstance(error, _REPORTED) or _is_told(str(error), previous):
         return ()
     return (Note("Warning", error.reason, str(error)),)
 

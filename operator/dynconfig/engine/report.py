@@ -1,7 +1,7 @@
 """Turns an outcome into status: pure, and the only place where a condition is made."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from dynconfig.api.status import (
@@ -19,23 +19,28 @@ from dynconfig.api.status import (
 )
 from dynconfig.engine import progress
 from dynconfig.engine.drift import standing
-from dynconfig.engine.errors import DynConfigError
+from dynconfig.engine.errors import DynConfigError, SourceMissing
 from dynconfig.engine.moment import timestamp
 from dynconfig.engine.origin import plaintext_secrets
 from dynconfig.engine.outcome import Outcome
 from dynconfig.engine.plan import Create, Update
 from dynconfig.engine.resource import Resource, Versioned
 from dynconfig.engine.revision import revision
+from dynconfig.engine.stored import complete
 from dynconfig.engine.verdict import Verdict, error_verdict, verdict
 
 PATIENCE_SECONDS = 3600
+# How long a source may be missing until a person has to see to it.
+SOURCE_SECONDS = 300
+NO_STATUS: Mapping[str, Any] = {}
 FUNCTION_KINDS = ("Function", "Attachment")
 
 
 def status(outcome: Outcome, previous: Mapping[str, Any], now: float, requested_at: str | None) -> dict[str, Any]:
     """The whole status after a reconcile at `now` (seconds since the epoch), as a plain document."""
     before = _Before(previous, now)
-    found = verdict(outcome, is_hopeless=patience_is_over(outcome, previous, now))
+    is_overdue = _is_overdue(outcome.error, previous, now)
+    found = verdict(outcome, is_hopeless=patience_is_over(outcome, previous, now), is_overdue=is_overdue)
     drift = standing(outcome, previous, before.now)
     if not outcome.was_observed:
         return _unobserved(outcome, found, before, requested_at)
@@ -56,25 +61,32 @@ def status(outcome: Outcome, previous: Mapping[str, Any], now: float, requested_
             region=outcome.declaration.place.region,
             last_observed_time=_last_observed(outcome, before),
             last_handled_reconcile_at=_echo(requested_at),
-            failing_since=_failing_since(outcome, before),
+            failing_since=_since(outcome, before),
         )
     )
 
 
 def failure(
-    error: DynConfigError, generation: int, previous: Mapping[str, Any], now: float, requested_at: str | None
+    error: DynConfigError,
+    generation: int,
+    previous: Mapping[str, Any],
+    now: float,
+    requested_at: str | None,
+    *,
+    deleting: bool = False,
 ) -> dict[str, Any]:
     """The status where not even a declaration could be made; what AWS had when last seen still stands in it."""
     before = _Before(previous, now)
-    return _kept(error_verdict(error), generation, before, requested_at)
+    found = error_verdict(error, is_overdue=_is_overdue(error, previous, now))
+    return _failing(_kept(found, generation, before, requested_at), _failing_since(error, before, deleting=deleting))
 
 
-def starting(generation: int, now: float) -> dict[str, Any]:
+def starting(generation: int, now: float, previous: Mapping[str, Any] = NO_STATUS) -> dict[str, Any]:
     """The status of an object that is seen for the first time, written before the first write to AWS."""
     verdict = Verdict(
         "Unknown", Reason.APPLYING, "The parameters are being written for the first time", reconciling=True
     )
-    return _kept(verdict, generation, _Before({}, now), None)
+    return _kept(verdict, generation, _Before(previous, now), None)
 
 
 def patience_is_over(outcome: Outcome, previous: Mapping[str, Any], now: float) -> bool:
@@ -82,7 +94,22 @@ def patience_is_over(outcome: Outcome, previous: Mapping[str, Any], now: float) 
     since = previous.get("failingSince")
     if not outcome.declaration.deleting or outcome.error is None or outcome.applied or since is None:
         return False
-    return now - datetime.strptime(since, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC).timestamp() >= PATIENCE_SECONDS
+    return not _awaited_source(previous) and now - datetime.fromisoformat(since).timestamp() >= PATIENCE_SECONDS
+
+
+def _is_overdue(error: DynConfigError | None, previous: Mapping[str, Any], now: float) -> bool:
+    since = previous.get("failingSince")
+    if not isinstance(error, SourceMissing) or not _awaited_source(previous) or since is None:
+        return False
+    return now - datetime.fromisoformat(since).timestamp() >= SOURCE_SECONDS
+
+
+def _awaited_source(previous: Mapping[str, Any]) -> bool:
+    """Whether the object was waiting for a source when it was last reported on."""
+    conditions = previous.get("conditions") or ()
+    return any(
+        item["type"] == ConditionType.READY and item.get("reason") == SourceMissing.__name__ for item in conditions
+    )
 
 
 class _Before:
@@ -101,7 +128,8 @@ class _Before:
     def since(self, condition: ConditionType, value: str) -> str:
         """When the condition took this value."""
         before = self.conditions.get(condition)
-        return str(before["lastTransitionTime"]) if before and before.get("status") == value else self.now
+        is_same = before is not None and before.get("status") == value
+        return str(before.get("lastTransitionTime") or self.now) if before and is_same else self.now
 
 
 def _conditions(verdict: Verdict, generation: int, before: _Before, drift: Sequence[Drift]) -> list[Condition]:
@@ -131,15 +159,19 @@ def _conditions(verdict: Verdict, generation: int, before: _Before, drift: Seque
 
 def _unobserved(outcome: Outcome, verdict: Verdict, before: _Before, requested_at: str | None) -> dict[str, Any]:
     document = _kept(verdict, outcome.declaration.generation, before, requested_at)
-    failing = _failing_since(outcome, before)
-    return {**document, "region": outcome.declaration.place.region, **({"failingSince": failing} if failing else {})}
+    return {**_failing(document, _since(outcome, before)), "region": outcome.declaration.place.region}
+
+
+def _failing(document: Mapping[str, Any], since: str | None) -> dict[str, Any]:
+    return {**document, "failingSince": since} if since else dict(document)
 
 
 def _kept(verdict: Verdict, generation: int, before: _Before, requested_at: str | None) -> dict[str, Any]:
     """The previous status with other conditions: what was last seen in AWS is still the best report there is."""
-    drift = [Drift.model_validate(item) for item in before.previous.get("drift") or ()]
+    previous = complete(before.previous)
+    drift = [Drift.model_validate(item) for item in previous.get("drift") or ()]
     conditions = _conditions(verdict, generation, before, drift)
-    kept = {key: value for key, value in before.previous.items() if key != "lastHandledReconcileAt"}
+    kept = {key: value for key, value in previous.items() if key not in ("lastHandledReconcileAt", "failingSince")}
     fresh = DynamicConfigStatus(
         observed_generation=generation, conditions=conditions, last_handled_reconcile_at=_echo(requested_at)
     )
@@ -167,11 +199,19 @@ def _applied_generation(outcome: Outcome, before: _Before) -> int | None:
     return before.previous.get("appliedGeneration")
 
 
-def _failing_since(outcome: Outcome, before: _Before) -> str | None:
-    if not outcome.declaration.deleting or outcome.error is None:
-        return None
+def _since(outcome: Outcome, before: _Before) -> str | None:
+    since = _failing_since(outcome.error, before, deleting=outcome.declaration.deleting)
     # What gets on, however slowly, is not failing.
-    return before.now if outcome.applied else before.previous.get("failingSince") or before.now
+    return before.now if since and outcome.applied else since
+
+
+def _failing_since(error: DynConfigError | None, before: _Before, *, deleting: bool) -> str | None:
+    """Since when a deletion has been failing, or a source missing; neither time counts for the other."""
+    if error is None or not (deleting or isinstance(error, SourceMissing)):
+        return None
+    is_same = _awaited_source(before.previous) is not deleting
+    since: str | None = before.previous.get("failingSince") if is_same else None
+    return since or before.now
 
 
 def _counts(outcome: Outcome) -> Counts:

@@ -1,16 +1,19 @@
 """When to look at an object that nobody speaks of: the jittered resync, and the first look after a restart. Pure."""
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
 from dynconfig import __version__
 from dynconfig.api import names
-from dynconfig.api.duration import seconds
+from dynconfig.api.duration import DURATION, seconds
 from dynconfig.api.spec import DynamicConfigSpec
 from dynconfig.engine.declare import is_requested
+from dynconfig.engine.stored import spec_of, status_of
 
 JITTER = 0.1
+LONGEST_INTERVAL = 16
 
 
 def delay(interval: float, age: float, chance: float) -> float:
@@ -27,12 +30,17 @@ def first_look(document: Mapping[str, Any], now: float, chance: float) -> tuple[
 
     An object whose status says that all was in order waits for its resync; any other is looked at now.
     """
-    status = document.get("status") or {}
+    status = status_of(document)
     observed = _moment(status.get("lastObservedTime"))
     if observed is None or not _is_settled(document, status):
         return 0.0, observed
-    interval = (document.get("spec") or {}).get("resyncInterval") or _DEFAULT_INTERVAL
-    return delay(seconds(interval), max(0.0, now - observed), chance), observed
+    return delay(_interval(spec_of(document)), max(0.0, now - observed), chance), observed
+
+
+def _interval(spec: Mapping[str, Any]) -> int:
+    interval = spec.get("resyncInterval")
+    is_legal = isinstance(interval, str) and len(interval) <= LONGEST_INTERVAL and re.fullmatch(DURATION, interval)
+    return seconds(interval if isinstance(interval, str) and is_legal else _DEFAULT_INTERVAL)
 
 
 def _is_settled(document: Mapping[str, Any], status: Mapping[str, Any]) -> bool:
@@ -40,7 +48,8 @@ def _is_settled(document: Mapping[str, Any], status: Mapping[str, Any]) -> bool:
     metadata = document["metadata"]
     ready = any(item["type"] == "Ready" and item["status"] == "True" for item in status.get("conditions") or ())
     # What a Secret or ConfigMap holds now is not in status.
-    refers = any("valueFrom" in parameter for parameter in document["spec"].get("parameters") or ())
+    parameters = spec_of(document).get("parameters")
+    refers = not isinstance(parameters, list | None) or any(_refers(item) for item in parameters or ())
     return (
         ready
         and not refers
@@ -50,6 +59,11 @@ def _is_settled(document: Mapping[str, Any], status: Mapping[str, Any]) -> bool:
         and "deletionTimestamp" not in metadata
         and not is_requested(document)
     )
+
+
+def _refers(parameter: object) -> bool:
+    """Whether it may take its value from somewhere else."""
+    return not isinstance(parameter, Mapping) or "valueFrom" in parameter
 
 
 def _moment(text: str | None) -> float | None:

@@ -25,13 +25,18 @@ class Verdict:
     stalled: bool = False
 
 
-def verdict(outcome: Outcome, *, is_hopeless: bool) -> Verdict:
+_OVERDUE = "For more than 5 minutes (still retried): "
+
+
+def verdict(outcome: Outcome, *, is_hopeless: bool, is_overdue: bool = False) -> Verdict:
     """Ready's value, its reason, and what goes with it."""
     if is_hopeless:
         return Verdict("False", Reason.DELETION_FAILING, abandon_hint(outcome)[:MESSAGE_LENGTH], stalled=True)
     done, total = len(outcome.applied), len(outcome.plan.steps)
     if outcome.error is not None:
-        return error_verdict(outcome.error, f"{done} of {total} changes are made; then: " if done else "")
+        return error_verdict(
+            outcome.error, f"{done} of {total} changes are made; then: " if done else "", is_overdue=is_overdue
+        )
     if outcome.is_held:
         return _held_verdict(outcome)
     if outcome.remaining:
@@ -61,9 +66,11 @@ def _in_sync(declared: Sequence[Resource]) -> Verdict:
     return Verdict("True", Reason.IN_SYNC, text)
 
 
-def error_verdict(error: DynConfigError, progress: str = "") -> Verdict:
-    """What an error means for the object."""
+def error_verdict(error: DynConfigError, progress: str = "", *, is_overdue: bool = False) -> Verdict:
+    """What an error means for the object; one that may pass and is overdue stalls it, and is retried all the same."""
     message = f"{progress}{error}"[:MESSAGE_LENGTH]
+    if is_overdue:
+        return Verdict("False", error.reason, f"{_OVERDUE}{message}"[:MESSAGE_LENGTH], stalled=True)
     if isinstance(error, Terminal):
         return Verdict("False", error.reason, message, stalled=True)
     return Verdict("Unknown", error.reason, message, reconciling=True)

@@ -9,20 +9,22 @@ from functools import partial
 from typing import Any
 
 from dynconfig.api import names
-from dynconfig.api.spec import DriftPolicy
 from dynconfig.engine import drift, notes, report
 from dynconfig.engine.agenda import Agenda, Key, Lane
 from dynconfig.engine.declaration import Declaration
 from dynconfig.engine.declare import declare, declare_deletion, keeping, parse_spec, sources, was_observed
-from dynconfig.engine.errors import AccessDenied, DynConfigError, Retryable
+from dynconfig.engine.errors import AccessDenied, DynConfigError, InternalError, Retryable
 from dynconfig.engine.outcome import Outcome
 from dynconfig.engine.resource import Owner
 from dynconfig.engine.signals import Signal
+from dynconfig.engine.stored import status_of
 from dynconfig.kube import sources as references
 from dynconfig.kube.client import ApiConflict, ApiRefused, ApiUnavailable, Document
 from dynconfig.kube.finalizer import has_finalizer, hold, release
 from dynconfig.kube.heard import Heard
+from dynconfig.kube.internal import internal_error, trace
 from dynconfig.kube.spoken import Spoken
+from dynconfig.kube.status_writer import StatusWriter, requested_at
 from dynconfig.kube.surroundings import Surroundings
 from dynconfig.kube.timetable import LONGEST_BACKOFF, Timetable
 
@@ -40,6 +42,7 @@ class Controller:
         self._references = references.References(lambda key: self.wake(key))
         self._heard = Heard(surroundings.clock)
         self._spoken = Spoken(surroundings.region, self._times.wake)
+        self._status = StatusWriter(surroundings.kube, surroundings.recorder, surroundings.metrics)
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
@@ -58,6 +61,13 @@ class Controller:
     def noticed(self, document: Mapping[str, Any], event: str | None) -> None:
         """The API server spoke of an object: listed (None), ADDED, MODIFIED or DELETED."""
         key = Key(document["metadata"]["namespace"], document["metadata"]["name"])
+        try:
+            self._note(key, document, event)
+        except Exception as failure:  # noqa: BLE001 - one object must not keep the operator from hearing of others
+            log.error("Noticing %s failed with a bug in the operator:\n%s", key, trace(failure))
+            self._times.wake(key)
+
+    def _note(self, key: Key, document: Mapping[str, Any], event: str | None) -> None:
         if event == "DELETED":
             self._times.wake(key)
             return
@@ -101,10 +111,10 @@ class Controller:
             self._threads.shutdown()
 
     def _served(self, key: Key, free: asyncio.Semaphore, task: asyncio.Task[None]) -> None:
-        """A failure that no table knows is a bug: told in full, and the object is tried again, slowly."""
+        """What could not even be reported on the object is in the log, and the object is tried again, slowly."""
         self._tasks.discard(task)
         if not task.cancelled() and (failure := task.exception()) is not None:
-            log.error("Reconciling %s failed with a bug in the operator", key, exc_info=failure)
+            log.error("Reporting on %s failed with a bug in the operator:\n%s", key, trace(failure))
             self._times.again(key, self._times.backoff(key), Lane.ROUTINE)
         self._times.done(key)
         free.release()
@@ -112,7 +122,7 @@ class Controller:
     async def _serve(self, key: Key) -> None:
         started = self._on.clock()
         try:
-            reason = await self._reconcile(key)
+            reason = await self._reconciled(key)
         except (ApiUnavailable, ApiConflict) as error:
             reason = error.reason
             self._times.again(key, self._times.patience(key, error), Lane.CHANGE)
@@ -121,6 +131,17 @@ class Controller:
             log.error("The API server refuses what the operator writes about %s: %s", key, error)
             self._times.again(key, self._times.backoff(key), Lane.ROUTINE)
         self._on.metrics.reconciled(reason, self._on.clock() - started)
+
+    async def _reconciled(self, key: Key) -> str:
+        """The reason that a reconcile ended with; a bug ends with one as well, and is no matter of other objects."""
+        try:
+            return await self._reconcile(key)
+        except (ApiUnavailable, ApiConflict, ApiRefused):
+            raise
+        except Exception as failure:  # noqa: BLE001 - whatever fails is reported on the object
+            error = _bug(key, failure)
+            document = await self._on.kube.object(key)
+            return await self._fail(key, document, error) if document else "Gone"
 
     async def _reconcile(self, key: Key) -> str:
         # Where this fails, the next look is a whole one.
@@ -176,17 +197,18 @@ class Controller:
             read=read,
             allowed_paths=self._on.paths_of(key.namespace),
             is_region=self._on.is_region,
+            allowed_regions=self._on.allowed_regions,
         )
         # Patterns, JSON Schemas and rules of one tenant may take their time; the others are served meanwhile.
         return await asyncio.get_running_loop().run_in_executor(self._threads, made)
 
     async def _begin(self, key: Key, document: Document, declaration: Declaration) -> Document:
         document = await self._held(key, document)
-        if declaration.drift_policy is DriftPolicy.REPORT:
-            # Without a report, what differs in AWS would be taken for drift if this process died half-way.
-            status = report.starting(declaration.generation, self._on.now())
-            document = await self._on.kube.patch_status(key, {"status": status})
-        return document
+        if declaration.suspended:
+            return document
+        # Large objects take long, and without a report, what differs in AWS might be taken for drift after a crash.
+        status = report.starting(declaration.generation, self._on.now(), status_of(document))
+        return await self._status.write(key, document, status)
 
     async def _held(self, key: Key, document: Document) -> Document:
         """The finalizer before the first write to AWS, so that nothing written is ever lost sight of."""
@@ -199,14 +221,15 @@ class Controller:
     async def _run(self, key: Key, document: Document, declaration: Declaration) -> str:
         deadline = self._on.clock() + self._on.turn_seconds
         run = partial(self._on.engine.run, declaration, lambda: self._on.clock() < deadline, self._on.now())
-        outcome = await asyncio.get_running_loop().run_in_executor(self._threads, run)
-        previous, now = document.get("status") or {}, self._on.now()
+        try:
+            outcome = await asyncio.get_running_loop().run_in_executor(self._threads, run)
+        except Exception as failure:  # noqa: BLE001 - reported as any other failure, with a way out of a deletion
+            outcome = Outcome(declaration, error=_bug(key, failure))
+        previous, now = status_of(document), self._on.now()
         self._on.metrics.drifted(key.namespace, key.name, len(drift.new(outcome, previous)))
-        status = report.status(outcome, previous, now, _requested_at(document))
-        await self._write(key, document, status)
-        for note in notes.of(outcome, previous, now):
-            self._on.metrics.told(note.reason)
-            await self._on.recorder.record(document, note)
+        status = report.status(outcome, previous, now, requested_at(document))
+        await self._status.write(key, document, status)
+        await self._status.record(document, notes.of(outcome, previous, now))
         self._log(key, status, outcome)
         self._times.served(key, outcome)
         if declaration.deleting and outcome.is_complete:
@@ -219,7 +242,7 @@ class Controller:
             return "Gone"
         declaration = declare_deletion(document, owner=self._owner(document), default_region=self._on.region)
         if (document["metadata"].get("annotations") or {}).get(names.ABANDON) == "true":
-            await self._on.recorder.record(document, notes.abandoned(declaration))
+            await self._status.record(document, [notes.abandoned(declaration)])
             await self._release(key, document)
             return "Abandoned"
         if await self._on.kube.is_definition_leaving():
@@ -229,26 +252,11 @@ class Controller:
 
     async def _fail(self, key: Key, document: Document, error: DynConfigError) -> str:
         """Nothing can be declared; AWS is left as it is."""
-        previous = document.get("status") or {}
-        generation = document["metadata"].get("generation", 1)
-        status = report.failure(error, generation, previous, self._on.now(), _requested_at(document))
-        await self._write(key, document, status)
-        for note in notes.refusals(error, previous):
-            await self._on.recorder.record(document, note)
+        await self._status.write_failure(key, document, error, self._on.now())
         log.info("%s: %s: %s", key, error.reason, error)
         delay = self._times.patience(key, error) if isinstance(error, Retryable) else LONGEST_BACKOFF
         self._times.again(key, delay, Lane.ROUTINE)
         return error.reason
-
-    async def _write(self, key: Key, document: Document, status: Mapping[str, Any]) -> None:
-        previous = document.get("status") or {}
-        if status == previous:
-            return
-        gone = {field: None for field in previous if field not in status}
-        # The uid makes this fail, rather than speak of another object, where the name was taken anew meanwhile.
-        await self._on.kube.patch_status(
-            key, {"metadata": {"uid": document["metadata"]["uid"]}, "status": {**gone, **status}}
-        )
 
     async def _release(self, key: Key, document: Document) -> None:
         uid = document["metadata"]["uid"]
@@ -280,5 +288,6 @@ class Controller:
         log.log(level, "%s: %s: %s (%d changes made)", key, ready["reason"], ready["message"], len(outcome.applied))
 
 
-def _requested_at(document: Mapping[str, Any]) -> str | None:
-    return (document["metadata"].get("annotations") or {}).get(names.RECONCILE_REQUESTED_AT)
+def _bug(key: Key, failure: Exception) -> InternalError:
+    log.error("Reconciling %s failed with a bug in the operator:\n%s", key, trace(failure))
+    return internal_error(failure)

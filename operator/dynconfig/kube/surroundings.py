@@ -22,6 +22,8 @@ class Surroundings:
     paths_of: Callable[[str], tuple[str, ...]]
     is_region: Callable[[str], bool]
     """Whether AWS has a region of that name."""
+    allowed_regions: tuple[str, ...]
+    """Regions that objects may name; empty for all."""
     now: Callable[[], float]
     """Seconds since the epoch."""
     clock: Callable[[], float]

@@ -1,0 +1,116 @@
+"""What the API server holds of an object, as far as it fits: an older CRD, another operator or a person may have written it.
+
+Nothing here fails on any shape of spec or status, so that every object can be reported on and deleted. Pure.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from pydantic import ValidationError
+
+from dynconfig.api.function import FUNCTION_NAME, ROLE_NAME
+from dynconfig.api.parameter import LEVEL, MAX_LEVELS
+from dynconfig.api.spec import REGION, DeletionPolicy
+from dynconfig.api.status import DynamicConfigStatus
+from dynconfig.engine.naming import LONGEST
+
+# What a name must be for SSM to answer about it: another one cannot exist, and asking for it is refused.
+# https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_PutParameter.html
+LONGEST_NAME = 1011
+# An entry without these reports nothing; its other members may be missing, as in reports of older versions.
+_NEEDED: Mapping[int | str, frozenset[str]] = {
+    "conditions": frozenset({"type", "status"}),
+    "parameters": frozenset({"name", "version"}),
+    "drift": frozenset({"resource", "field"}),
+    "resources": frozenset({"kind", "name"}),
+}
+
+
+def spec_of(document: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The spec as a map, empty where it is none."""
+    return _map(document.get("spec"))
+
+
+def status_of(document: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The status without the members and list entries that do not fit the model or lack what identifies them."""
+    return _fitting(_map(document.get("status")), _is_tolerable)
+
+
+def complete(status: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What of a status the API server takes back as it stands."""
+    return _fitting(status, lambda _problem: False)
+
+
+def listed_names(listed: object) -> tuple[str, ...]:
+    """The names in a list of maps, each once; entries without one are left out."""
+    found = (_map(item).get("name") for item in listed) if isinstance(listed, Sequence) else iter(())
+    return tuple(dict.fromkeys(name for name in found if isinstance(name, str) and name))
+
+
+def is_parameter_name(name: str) -> bool:
+    """Whether SSM may have a parameter of this full name."""
+    levels = name.count("/")
+    is_legal = re.fullmatch(rf"(/{LEVEL})+", name) is not None and levels <= MAX_LEVELS and len(name) <= LONGEST_NAME
+    return is_legal and not re.match(r"/(aws|ssm)", name, re.IGNORECASE)
+
+
+def region_of(document: Mapping[str, Any]) -> str | None:
+    """The region that spec names; None where it names none that could exist."""
+    return _text(spec_of(document).get("region"), REGION)
+
+
+def function_names_of(document: Mapping[str, Any]) -> tuple[str | None, str | None]:
+    """The names of function and role that spec gives, each None where it gives none that could exist."""
+    function = _map(spec_of(document).get("function"))
+    return _text(function.get("name"), FUNCTION_NAME), _text(function.get("roleName"), ROLE_NAME)
+
+
+def deletion_policy_of(document: Mapping[str, Any]) -> DeletionPolicy:
+    """What happens in AWS when the object goes: where that cannot be understood, nothing is deleted."""
+    text = spec_of(document).get("deletionPolicy")
+    return DeletionPolicy.DELETE if text in (None, DeletionPolicy.DELETE.value) else DeletionPolicy.RETAIN
+
+
+def is_suspended(document: Mapping[str, Any]) -> bool:
+    """Whether spec says that nothing is to be written."""
+    return spec_of(document).get("suspend") in (True, "true", "True")
+
+
+def _fitting(status: Mapping[str, Any], is_tolerable: Callable[[Mapping[str, Any]], bool]) -> dict[str, Any]:
+    try:
+        DynamicConfigStatus.model_validate(dict(status), strict=True)
+    except ValidationError as error:
+        problems = error.errors(include_url=False, include_context=False, include_input=False)
+        return _without(status, [problem["loc"] for problem in problems if not is_tolerable(problem)])
+    return dict(status)
+
+
+def _is_tolerable(problem: Mapping[str, Any]) -> bool:
+    """A member that is missing and identifies nothing, or that a later version may have added."""
+    place = problem["loc"]
+    is_missing = problem["type"] == "missing" and place[0] in _NEEDED and place[-1] not in _NEEDED[place[0]]
+    return is_missing or problem["type"] == "extra_forbidden"
+
+
+def _without(status: Mapping[str, Any], wrong: Sequence[tuple[int | str, ...]]) -> dict[str, Any]:
+    entries: dict[Any, set[Any]] = {}
+    for field, *rest in wrong:
+        entries.setdefault(field, set()).add(rest[0] if rest and isinstance(rest[0], int) else None)
+    return dict(_kept(status, entries))
+
+
+def _kept(status: Mapping[str, Any], wrong: Mapping[Any, set[Any]]) -> Iterator[tuple[str, Any]]:
+    for field, value in status.items():
+        if field not in wrong:
+            yield field, value
+        elif isinstance(value, list) and None not in wrong[field]:
+            yield field, [item for index, item in enumerate(value) if index not in wrong[field]]
+
+
+def _map(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _text(value: object, pattern: str) -> str | None:
+    return value if isinstance(value, str) and len(value) <= LONGEST and re.fullmatch(pattern, value) else None

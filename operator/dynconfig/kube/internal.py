@@ -1,0 +1,41 @@
+"""A bug in the operator as a user sees it: a short message in status, the traceback in the log, and no value in either."""
+
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+
+import dynconfig
+from dynconfig.engine.errors import InternalError
+
+_OWN = str(Path(dynconfig.__file__).parent)
+
+
+def internal_error(failure: BaseException) -> InternalError:
+    """What status and Events say of a bug: its type and its place. Its own words may quote a value."""
+    return InternalError(
+        f"the operator failed with {type(failure).__name__} in {_place(failure.__traceback__)}; it tries again. "
+        "This is a bug: please report it with the traceback in the operator's log"
+    )
+
+
+def trace(failure: BaseException) -> str:
+    """The traceback with the types of all failures that led to it, without their words and without variables."""
+    return "\n".join(_parts(failure))
+
+
+def _parts(failure: BaseException) -> Iterator[str]:
+    cause = failure.__cause__ or (None if failure.__suppress_context__ else failure.__context__)
+    if cause is not None:
+        yield from _parts(cause)
+        yield "which led to:"
+    yield "".join(traceback.format_tb(failure.__traceback__)) + type(failure).__name__
+
+
+def _place(found: TracebackType | None) -> str:
+    """The innermost line of ours, where most bugs are, even if a library raised."""
+    frames = traceback.extract_tb(found)
+    frame = next((frame for frame in reversed(frames) if frame.filename.startswith(_OWN)), None)
+    if frame is None:
+        return "a library"
+    return f"{Path(frame.filename).relative_to(_OWN)}:{frame.lineno} ({frame.name})"

@@ -1,0 +1,181 @@
+"""What goes wrong in a reconcile is a condition of that object, and of no other."""
+
+import asyncio
+import logging
+import time
+from typing import Any
+
+import pytest
+from tests.engine.toy import Toy
+from tests.kube.desk import GOING, KEY, configured, desk
+
+from dynconfig.api import names
+from dynconfig.engine.declaration import Declaration
+from dynconfig.engine.moment import timestamp
+from dynconfig.engine.outcome import Outcome
+from dynconfig.engine.reconcile import Engine
+from dynconfig.kube.client import Document
+
+CANARY = "-".join(("canary", "value"))
+MISSING = {"name": "a", "valueFrom": {"configMapKeyRef": {"name": "flags", "key": "a"}}}
+
+
+class Broken(Engine):
+    """An engine with a bug that quotes a value."""
+
+    def __init__(self, kind: Toy) -> None:
+        super().__init__(lambda _place: (kind,))
+        self.is_broken = True
+
+    def run(self, declaration: Declaration, *about: Any) -> Outcome:
+        """Fail for one object, until it is mended."""
+        if self.is_broken and declaration.owner.name == KEY.name:
+            raise KeyError(CANARY)
+        return super().run(declaration, *about)
+
+
+def named(found: Document, name: str) -> Document:
+    """The object under another name."""
+    return {**found, "metadata": {**found["metadata"], "name": name, "uid": f"uid-{name}"}}
+
+
+@pytest.mark.parametrize("metadata", [{}, {"deletionTimestamp": GOING}], ids=["lives", "goes"])
+def test_a_bug_is_a_condition_and_no_matter_of_others(
+    metadata: dict[str, str], caplog: pytest.LogCaptureFixture
+) -> None:
+    async def act() -> None:
+        async with desk(engine=Broken(Toy())) as found:
+            broken = configured({"a": "1"}, metadata=metadata)
+            other = named(configured({"b": "1"}), "other")
+            for each in (broken, other):
+                found.server.put(each)
+                found.says("ADDED", each)
+            await found.server.until(lambda: found.reason == "InternalError" and "Warning" in str(found.server.events))
+            ready = found.status["conditions"][0]
+            assert ready["status"] == "Unknown"
+            assert "KeyError in" in ready["message"]
+            assert CANARY not in ready["message"]
+            assert ("failingSince" in found.status) is bool(metadata)
+            (key,) = (key for key in found.server.objects if key.name == "other")
+            await found.server.until(lambda: "InSync" in str(found.server.objects[key].get("status")))
+            assert [event["reason"] for event in found.server.events if event["type"] == "Warning"] == ["InternalError"]
+
+    with caplog.at_level(logging.ERROR):
+        asyncio.run(act())
+    assert "in run" in caplog.text
+    assert CANARY not in caplog.text
+
+
+def test_an_object_recovers_from_a_bug_when_it_is_mended() -> None:
+    async def act() -> None:
+        engine = Broken(Toy())
+        async with desk(engine=engine) as found:
+            found.applied(configured({"a": "1"}))
+            await found.server.until(lambda: found.reason == "InternalError")
+            engine.is_broken = False
+            await found.server.until(lambda: found.reason == "InSync")
+
+    asyncio.run(act())
+
+
+@pytest.mark.parametrize(
+    ("spec", "status"),
+    [
+        ({"deletionPolicy": "Orphan", "parameters": {"a": "1"}}, {"parameters": "none"}),
+        ({"function": "reader", "region": 7, "suspend": "perhaps"}, {"drift": [1], "conditions": {"type": "Ready"}}),
+        (None, {"observedGeneration": "1", "resources": [{"kind": 1}], "failingSince": "long ago"}),
+    ],
+)
+def test_an_object_that_fits_no_model_is_deleted_all_the_same(spec: Any, status: Any) -> None:
+    async def act() -> None:
+        async with desk() as found:
+            misfit = {**configured({}, metadata={"deletionTimestamp": GOING}), "spec": spec, "status": status}
+            found.server.put(misfit)
+            found.says(None, misfit)
+            await found.server.until(lambda: not found.server.objects)
+
+    asyncio.run(act())
+
+
+def test_an_object_that_fits_no_model_can_be_abandoned() -> None:
+    async def act() -> None:
+        async with desk(engine=Broken(Toy())) as found:
+            metadata = {"deletionTimestamp": GOING}
+            misfit = configured(
+                {}, metadata=metadata, annotations={names.ABANDON: "true"}, parameters=[7, {"name": "a"}]
+            )
+            found.server.put(misfit)
+            found.says(None, misfit)
+            await found.server.until(lambda: not found.server.objects)
+            assert "/app/a" in found.server.events[0]["message"]
+
+    asyncio.run(act())
+
+
+def test_what_does_not_fit_in_a_status_is_taken_out_of_it() -> None:
+    async def act() -> None:
+        async with desk() as found:
+            odd = configured({"a": "1"}, status={"drift": "none", "parameters": [7], "lastObservedTime": 7})
+            found.server.put(odd)
+            found.says(None, odd)
+            await found.server.until(lambda: found.reason == "InSync")
+            assert "drift" not in found.status
+            assert [item["name"] for item in found.status["parameters"]] == ["/app/a"]
+
+    asyncio.run(act())
+
+
+def test_an_object_has_a_status_before_its_first_write() -> None:
+    async def act() -> None:
+        reported: list[str] = []
+
+        class Slow(Toy):
+            def put(self, desired: Any, observed: Any) -> Any:
+                reported.append(found.reason)
+                return super().put(desired, observed)
+
+        toy = Slow()
+        async with desk(engine=toy.engine()) as found:
+            found.applied(configured({"a": "1"}, finalizers=[]))
+            await found.server.until(lambda: found.reason == "InSync")
+            assert reported == ["Applying"]
+
+    asyncio.run(act())
+
+
+def test_a_missing_source_is_an_event_at_once_and_stalls_after_five_minutes() -> None:
+    async def act() -> None:
+        now = [time.time()]
+        async with desk(now=lambda: now[0]) as found:
+            found.applied(configured({}, finalizers=[], parameters=[MISSING]))
+            await found.server.until(lambda: found.reason == "SourceMissing" and bool(found.server.events))
+            assert found.status["conditions"][0]["status"] == "Unknown"
+            assert found.server.events[0]["type"] == "Warning"
+            assert "key a of ConfigMap flags" in found.server.events[0]["message"]
+            now[0] += 301
+            found.controller.wake(KEY)
+            await found.server.until(lambda: found.status["conditions"][0]["status"] == "False")
+            assert found.status["conditions"][1]["type"] == "Stalled"
+            assert len(found.server.events) == 1
+            assert found.status["failingSince"] < found.status["conditions"][0]["lastTransitionTime"]
+
+    asyncio.run(act())
+
+
+def test_waiting_for_a_source_does_not_count_as_a_failing_deletion() -> None:
+    async def act() -> None:
+        now = [time.time()]
+        async with desk(now=lambda: now[0], engine=Broken(Toy())) as found:
+            waiting = configured({}, parameters=[MISSING])
+            found.applied(waiting)
+            await found.server.until(lambda: found.reason == "SourceMissing")
+            now[0] += 4000
+            found.server.objects[KEY]["metadata"]["deletionTimestamp"] = GOING
+            found.says("MODIFIED", found.server.objects[KEY])
+            await found.server.until(lambda: found.reason == "InternalError")
+            assert found.status["failingSince"] == timestamp(now[0])
+            now[0] += 3600
+            found.controller.wake(KEY)
+            await found.server.until(lambda: found.reason == "DeletionFailing")
+
+    asyncio.run(act())
