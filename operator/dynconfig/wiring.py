@@ -16,7 +16,7 @@ from dynconfig.aws.patterns import event_rules
 from dynconfig.aws.postman import Hear, Postman, PostOffice
 from dynconfig.aws.quota import Quota
 from dynconfig.aws.regions import regions
-from dynconfig.aws.session import Count, Session
+from dynconfig.aws.session import Clock, Count, Session
 from dynconfig.aws.tagged import TaggedAlarms, TaggedParameters
 from dynconfig.engine.arns import Arns
 from dynconfig.engine.declaration import Place
@@ -49,10 +49,16 @@ NO_REGION = (
 
 
 def engine(
-    settings: Settings, count: Count = lambda *_: None, *, at_once: Executor | None = None, account: str | None = None
+    settings: Settings,
+    count: Count = lambda *_: None,
+    *,
+    at_once: Executor | None = None,
+    account: str | None = None,
+    clock: Clock = time.monotonic,
+    clients: Session | None = None,
 ) -> Engine:
     """An engine with all kinds, for every place that declarations name; an account that is given is not asked for."""
-    places = _Places(settings, count, account)
+    places = _Places(settings, count, account, clock, clients)
     return Engine(places, places.labels, at_once, places.gauge)
 
 
@@ -158,10 +164,18 @@ def kinds(
 class _Places:
     """The kinds of each place, made when a declaration first names it, in the order in which they are put."""
 
-    def __init__(self, settings: Settings, count: Count, account: str | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        count: Count,
+        account: str | None = None,
+        clock: Clock = time.monotonic,
+        clients: Session | None = None,
+    ) -> None:
         self._settings = settings
+        self._clock = clock
         self._given_account = account
-        self._session = session(settings, count)
+        self._session = clients or session(settings, count)
         self._kinds: dict[Place, tuple[AnyKind, ...]] = {}
         self._labels: dict[Place, ParameterLabels] = {}
         self._lock = threading.Lock()
@@ -198,7 +212,7 @@ class _Places:
         return Postman(region, mailbox, self._echoes, hear, time.monotonic)
 
     def _made(self, place: Place) -> tuple[AnyKind, ...]:
-        clock = time.monotonic
+        clock = self._clock
         tagged = TaggedParameters(self._session.client("resourcegroupstaggingapi", place.region), clock)
         labels = self._labels[place] = ParameterLabels(self._session.client("ssm", place.region), tagged)
         return kinds(

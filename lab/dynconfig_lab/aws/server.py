@@ -5,7 +5,7 @@ import logging
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any, Self
 from urllib.request import ProxyHandler, Request, build_opener
@@ -59,10 +59,16 @@ class Handler(WSGIRequestHandler):
 class AwsLab:
     """A running emulation. Several in one process share moto's state, since moto keeps it globally."""
 
-    def __init__(self, aws_port: int = 0, control_port: int = 0, address: str = HOST) -> None:
+    def __init__(
+        self,
+        aws_port: int = 0,
+        control_port: int = 0,
+        address: str = HOST,
+        now: Callable[[], float] = time.time,
+    ) -> None:
         self._calls = Calls()
         self._trouble = Troublemaker(time.monotonic)
-        self._parameters = ParameterStore(time.monotonic, lambda: self._trouble.faults.recreate_delay_seconds)
+        self._parameters = ParameterStore(time.monotonic, lambda: self._trouble.faults.recreate_delay_seconds, now)
         sockets = _listening(address, aws_port, control_port)
         moto = DomainDispatcherApplication(create_backend_app)
         roles = Roles(time.monotonic)
@@ -70,7 +76,7 @@ class AwsLab:
         self._bus = Bus(self._runner)
         self._services = Services(roles, self._runner, self._bus, lambda: self._trouble.faults.settle_seconds)
         self._schedules = Schedules(self._runner, roles, time.time)
-        self._watch = Watch(time.time, self._bus.emit, self._runner)
+        self._watch = Watch(now, self._bus.emit, self._runner)
         self._queues = Queues()
         layer = Layer(
             moto,
@@ -80,22 +86,34 @@ class AwsLab:
             self._bus,
             self._services.by_name(),
             self._runner,
-            CloudWatch(time.time, self._watch),
+            CloudWatch(now, self._watch),
             self._queues,
         )
         control = Control(self._calls, self._trouble, self.clear, self._schedules.fire, self._watch)
-        self._servers = (_server(layer, sockets[0]), _server(control, sockets[1]))
+        self._servers = (_server(layer, sockets[0], now), _server(control, sockets[1], now))
         self.endpoint, self.control_url = (f"http://{HOST}:{server.port}" for server in self._servers)
         self._threads = [threading.Thread(target=server.serve_forever, daemon=True) for server in self._servers]
 
     @classmethod
     @contextmanager
-    def start(cls, aws_port: int = 0, control_port: int = 0, address: str = HOST) -> Iterator[Self]:
-        """Serve in threads of this process until the `with` ends. Raises CannotListen."""
-        lab = cls(aws_port, control_port, address)
+    def start(
+        cls,
+        aws_port: int = 0,
+        control_port: int = 0,
+        address: str = HOST,
+        now: Callable[[], float] = time.time,
+        evaluates: bool = True,
+    ) -> Iterator[Self]:
+        """Serve in threads of this process until the `with` ends. Raises CannotListen.
+
+        `now` is AWS's own clock, in seconds since the epoch. Without `evaluates` an alarm changes its state only when
+        it is asked to.
+        """
+        lab = cls(aws_port, control_port, address, now)
         for thread in lab._threads:
             thread.start()
-        lab._watch.start()
+        if evaluates:
+            lab._watch.start()
         try:
             yield lab
         finally:
@@ -199,11 +217,23 @@ def _socket(address: str, port: int) -> socket.socket:
         raise CannotListen(f"Port {port} on {address} cannot be had: {error.strerror}") from None
 
 
-def _server(application: Any, listening: socket.socket) -> BaseWSGIServer:
+def _handler(now: Callable[[], float]) -> type[Handler]:
+    """A handler whose answers carry the date of this clock."""
+
+    class Dated(Handler):
+        def date_time_string(self, timestamp: float | None = None) -> str:
+            return super().date_time_string(now() if timestamp is None else timestamp)
+
+    return Dated
+
+
+def _server(application: Any, listening: socket.socket, now: Callable[[], float]) -> BaseWSGIServer:
     # werkzeug, asked for a port that is taken, would end the process.
     port = listening.getsockname()[1]
     with listening:
-        server = make_server(HOST, port, application, threaded=True, request_handler=Handler, fd=listening.fileno())
+        server = make_server(
+            HOST, port, application, threaded=True, request_handler=_handler(now), fd=listening.fileno()
+        )
     # A connection that a client keeps open must not keep the process.
     server.daemon_threads = True  # type: ignore[attr-defined]
     return server

@@ -5,8 +5,10 @@ import hashlib
 import re
 import secrets
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 from moto.kms.models import kms_backends
@@ -27,7 +29,10 @@ _SALT = secrets.token_bytes(16)
 class ParameterStore:
     """Handles the calls that moto gets wrong; others go to moto as they are."""
 
-    def __init__(self, clock: Callable[[], float], recreate_delay: Callable[[], float]) -> None:
+    def __init__(
+        self, clock: Callable[[], float], recreate_delay: Callable[[], float], now: Callable[[], float] = time.time
+    ) -> None:
+        self._now = now
         self._clock = clock
         self._recreate_delay = recreate_delay
         self._writing: set[tuple[str, str]] = set()
@@ -66,6 +71,7 @@ class ParameterStore:
             written = _current(call.region, name)
             if answer.is_success and written:
                 written.data_type = kept
+                written.last_modified_date = datetime.fromtimestamp(self._now(), UTC).replace(tzinfo=None)
         return Answer.of({**answer.document(), "Tier": tier}) if answer.is_success else answer
 
     def get(self, _call: Call, request: Request, forward: Forward) -> Answer:
