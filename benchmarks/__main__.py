@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx2
-from benchmarks import drift, figures, plan_time, reader, road, undo
+from benchmarks import drift, figures, plan_time, reader, road, sequences, undo
 from benchmarks.figures import Figure
 from rich.console import Console
 
@@ -27,19 +27,31 @@ MEASURES: dict[str, Measure] = {
     "undo": undo.undo,
 }
 
+# These bring their own world along, in this process.
+IN_PROCESS: dict[str, Callable[[Console, argparse.Namespace], Iterator[Figure]]] = {
+    "sequences": sequences.sequences,
+}
+
+_NAMES = (*MEASURES, *IN_PROCESS)
+
 
 def main() -> None:
     """Run the measures asked for, each on a fresh stage."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("measures", nargs="*", help=f"any of {', '.join(MEASURES)}; all if left out")
+    parser.add_argument("measures", nargs="*", help=f"any of {', '.join(_NAMES)}; all if left out")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures as JSON, too")
+    parser.add_argument("--seed", type=int, help="sequences: replay the sequence of this seed, and print it")
+    parser.add_argument(
+        "--count", type=int, default=sequences.COUNT, help="sequences: how many; %(default)s if left out"
+    )
+    parser.add_argument("--first", type=int, default=0, help="sequences: the seed of the first one")
     wanted = parser.parse_args()
-    unknown = sorted(set(wanted.measures) - set(MEASURES))
+    unknown = sorted(set(wanted.measures) - set(_NAMES))
     if unknown:
-        parser.error(f"there is no measure {unknown[0]}; there are {', '.join(MEASURES)}")
+        parser.error(f"there is no measure {unknown[0]}; there are {', '.join(_NAMES)}")
     console = Console(highlight=False)
     try:
-        found = [figure for name in wanted.measures or MEASURES for figure in _measured(name, console)]
+        found = [figure for name in wanted.measures or _NAMES for figure in _measured(name, console, wanted)]
     except (LabError, TimeoutError) as error:
         sys.exit(f"error: {error}")
     console.print(figures.table(found))
@@ -49,7 +61,9 @@ def main() -> None:
     sys.exit(not all(figure.is_kept for figure in found))
 
 
-def _measured(name: str, console: Console) -> list[Figure]:
+def _measured(name: str, console: Console, wanted: argparse.Namespace) -> list[Figure]:
+    if name in IN_PROCESS:
+        return list(IN_PROCESS[name](console, wanted))
     with console.status(f"  measuring: {name}"), stage(console) as found, found.http() as http:
         return list(MEASURES[name](found, http))
 

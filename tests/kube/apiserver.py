@@ -27,20 +27,29 @@ def kube_at(port: int, user: User | None = None) -> Kube:
 
 
 @asynccontextmanager
-async def serving(answer: Answer, user: User | None = None) -> AsyncIterator[Kube]:
-    """A client of a server that answers so."""
+async def listening(answer: Answer) -> AsyncIterator[int]:
+    """The port of a server that answers so."""
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", answer)
     runner = web.AppRunner(app, shutdown_timeout=0.1)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
-    kube = kube_at(runner.addresses[0][1], user)
     try:
-        yield kube
+        yield runner.addresses[0][1]
     finally:
-        await kube.close()
         await runner.cleanup()
+
+
+@asynccontextmanager
+async def serving(answer: Answer, user: User | None = None) -> AsyncIterator[Kube]:
+    """A client of a server that answers so."""
+    async with listening(answer) as port:
+        kube = kube_at(port, user)
+        try:
+            yield kube
+        finally:
+            await kube.close()
 
 
 async def streamed(request: web.Request, *lines: bytes) -> web.StreamResponse:
@@ -107,17 +116,18 @@ class ApiServer:
         wanted = patch.get("metadata", {}).get("uid", document["metadata"]["uid"])
         if wanted != document["metadata"]["uid"]:
             return status(409, "the uid differs")
-        _merge(document, patch)
+        merge(document, patch)
         if "deletionTimestamp" in document["metadata"] and not document["metadata"]["finalizers"]:
             del self.objects[key]
         return web.json_response(document)
 
 
-def _merge(into: Document, patch: Mapping[str, Any]) -> None:
+def merge(into: Document, patch: Mapping[str, Any]) -> None:
+    """A JSON merge patch: null takes a member away."""
     for name, value in patch.items():
         if value is None:
             into.pop(name, None)
         elif isinstance(value, dict) and isinstance(into.get(name), dict):
-            _merge(into[name], value)
+            merge(into[name], value)
         else:
             into[name] = copy.deepcopy(value)

@@ -12,6 +12,7 @@ from tests.engine.toy import Toy, document
 from tests.kube.apiserver import ApiServer, Document, serving
 
 from dynconfig.engine.agenda import Agenda, Key
+from dynconfig.kube.client import Kube
 from dynconfig.kube.controller import Controller
 from dynconfig.kube.events import Recorder
 from dynconfig.kube.metrics import Metrics
@@ -61,27 +62,32 @@ def configured(
     return {**found, "metadata": {**found["metadata"], **own, **(metadata or {})}}
 
 
+def surroundings_of(kube: Kube, **given: Any) -> Surroundings:
+    """What a controller needs, as in production but for what is given."""
+    usual: dict[str, Any] = {
+        "kube": kube,
+        "recorder": Recorder(kube, time.time),
+        "metrics": Metrics(lambda: 0.0, lambda: 0.0),
+        "cluster": "cluster",
+        "region": REGION,
+        "paths_of": lambda _namespace: (),
+        "is_region": lambda region: region in ("eu-west-1", "us-east-1"),
+        "allowed_regions": (),
+        "now": time.time,
+        "clock": time.monotonic,
+        "turn_seconds": 15.0,
+        "listen": lambda _region: None,
+    }
+    return Surroundings(**{**usual, **given})
+
+
 @asynccontextmanager
 async def desk(**surroundings: Any) -> AsyncIterator[Desk]:
     """A controller that serves until the end."""
     server, toy, listened = ApiServer(), Toy(), list[str]()
     async with serving(server.answer) as kube:
-        given: dict[str, Any] = {
-            "kube": kube,
-            "engine": toy.engine(),
-            "recorder": Recorder(kube, time.time),
-            "metrics": Metrics(lambda: 0.0, lambda: 0.0),
-            "cluster": "cluster",
-            "region": REGION,
-            "paths_of": lambda _namespace: (),
-            "is_region": lambda region: region in ("eu-west-1", "us-east-1"),
-            "allowed_regions": (),
-            "now": time.time,
-            "clock": time.monotonic,
-            "turn_seconds": 15.0,
-            "listen": listened.append,
-        }
-        controller = Controller(Surroundings(**{**given, **surroundings}), Agenda(), 2)
+        given = surroundings_of(kube, **{"engine": toy.engine(), "listen": listened.append, **surroundings})
+        controller = Controller(given, Agenda(), 2)
         task = asyncio.create_task(controller.serve())
         try:
             yield Desk(server, toy, controller, listened)
