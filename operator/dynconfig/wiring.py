@@ -139,7 +139,7 @@ def kinds(
     arns = Arns(region, account)
     tagging, cloudwatch = client("resourcegroupstaggingapi"), client("cloudwatch")
     tagged = tagged or TaggedParameters(tagging, clock)
-    layer, ignored = partial(layers.layer, region), settings.ignored_tags
+    extension, ignored = layers.ExtensionLayers(client("ssm"), region, clock), settings.ignored_tags
     writing = labels.forgetting(writing) if labels else writing
     functions, iam = client("lambda"), client("iam")
     watched = WatchedAlarms(cloudwatch, TaggedAlarms(tagging, clock), clock, ignored_tags=ignored)
@@ -147,13 +147,13 @@ def kinds(
         Parameters(client("ssm"), tagged, clock, ignored_tags=ignored, writing=writing),
         Roles(iam, arns, boundary=settings.boundary, ignored_tags=ignored),
         LogGroups(client("logs"), arns, clock, ignored_tags=ignored),
-        Functions(functions, arns, layer, package, clock, ignored_tags=ignored),
+        Functions(functions, arns, extension, package, clock, ignored_tags=ignored),
         FailureDestinations(functions, arns, clock),
         Rules(client("events"), arns, clock, ignored_tags=ignored),
         Schedules(client("scheduler"), arns),
         HttpApis(client("apigatewayv2"), arns, clock, ignored_tags=ignored),
         Permissions(functions, arns),
-        Attachments(functions, iam, arns, layer),
+        Attachments(functions, iam, arns, extension),
         Alarms(cloudwatch, watched, arns),
         # It names the alarms: it comes after them, and goes before them.
         CompositeAlarms(cloudwatch, watched, arns),

@@ -1,11 +1,14 @@
 """The table of the extension's layers."""
 
 import re
+from typing import Any
 
 import pytest
+from tests.kinds.workshop import Clock
 
-from dynconfig.aws.layers import layer
-from dynconfig.engine.errors import NotPossible
+from dynconfig.aws.layers import ExtensionLayers, layer
+from dynconfig.engine import errors
+from dynconfig.kinds.extension_layer import serves
 
 NAME = "AWS-Parameters-and-Secrets-Lambda-Extension"
 
@@ -33,6 +36,75 @@ def test_every_entry_is_the_arn_of_a_layer_version(region: str, architecture: st
     )
 
 
-def test_a_region_that_is_not_known_says_what_to_do() -> None:
-    with pytest.raises(NotPossible, match=r"layer in eu-moon-1 is not known.*spec\.function\.extension\.layerArn"):
-        layer("eu-moon-1", "arm64")
+class FakeParameters:
+    """Parameter Store as a stub: answers or raises what it is given."""
+
+    def __init__(self, *answers: str | errors.DynConfigError) -> None:
+        self._answers = list(answers)
+        self.asked: list[str] = []
+
+    def get_parameter(self, *, Name: str) -> dict[str, Any]:  # noqa: N803 - boto3's name
+        self.asked.append(Name)
+        answer = self._answers.pop(0)
+        if isinstance(answer, errors.DynConfigError):
+            raise answer
+        return {"Parameter": {"Value": answer}}
+
+
+def newest(region: str, clock: Clock, *answers: str | errors.DynConfigError) -> tuple[ExtensionLayers, FakeParameters]:
+    ssm: Any = FakeParameters(*answers)
+    return ExtensionLayers(ssm, region, clock), ssm
+
+
+PUBLISHED = layer("eu-west-1", "arm64").replace(":24", ":111")
+
+
+def test_the_newest_layer_is_the_one_that_aws_publishes_and_is_asked_for_once_an_hour() -> None:
+    clock = Clock()
+    layers, ssm = newest("eu-west-1", clock, PUBLISHED, PUBLISHED.replace(":111", ":112"))
+    assert [layers.newest("arm64"), layers.newest("arm64")] == [PUBLISHED, PUBLISHED]
+    assert ssm.asked == ["/aws/service/aws-parameters-and-secrets-lambda-extension/arm64/latest"]
+    clock.pause(3600)
+    assert layers.newest("arm64").endswith(":112")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        errors.AccessDenied("no"),
+        errors.NotFound("no"),
+        errors.Throttled("slow"),
+        "arn:aws:lambda:eu-west-1:111122223333:layer:theirs:1",
+        PUBLISHED.replace("eu-west-1", "eu-west-2"),
+        layer("eu-west-1", "x86_64"),
+    ],
+    ids=str,
+)
+def test_the_table_is_used_where_aws_does_not_tell(answer: str | errors.DynConfigError) -> None:
+    layers, _ssm = newest("eu-west-1", Clock(), answer)
+    assert layers.newest("arm64") == layer("eu-west-1", "arm64")
+
+
+def test_a_region_that_is_in_no_table_has_what_aws_publishes() -> None:
+    published = f"arn:aws:lambda:eu-moon-1:111122223333:layer:{NAME}:7"
+    layers, _ssm = newest("eu-moon-1", Clock(), published)
+    assert layers.newest("x86_64") == published
+    assert serves(published, layer("eu-moon-1", "x86_64"))
+
+
+def test_a_region_that_nobody_knows_says_what_to_do() -> None:
+    layers, _ssm = newest("eu-moon-1", Clock(), errors.AccessDenied("no"))
+    with pytest.raises(
+        errors.NotPossible, match=r"layer in eu-moon-1 is not known.*spec\.function\.extension\.layerArn"
+    ):
+        layers.newest("arm64")
+
+
+@pytest.mark.parametrize(
+    ("found", "expected"),
+    [(":24", True), (":25", True), (":111", True), (":23", False), ("-Arm64:24", False), (":x", False)],
+)
+def test_the_same_layer_serves_from_the_table_s_version_on(found: str, expected: bool) -> None:
+    oldest = layer("eu-west-1", "x86_64")
+    assert serves(oldest.removesuffix(":24") + found, oldest) is expected
+    assert not serves("arn:aws:lambda:eu-west-1:111122223333:layer:theirs:99", oldest)

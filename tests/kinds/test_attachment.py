@@ -15,6 +15,7 @@ from dynconfig.kinds.function_value import Function
 from dynconfig.kinds.role import Role
 from dynconfig_lab.aws import Faults
 from dynconfig_lab.aws.faults import Injected
+from dynconfig_lab.aws.functions_store import NEWEST_EXTENSION
 
 pytestmark = pytest.mark.lab
 
@@ -46,7 +47,7 @@ def test_only_layer_environment_policy_and_marks_are_added(workshop: Workshop) -
     before = state(workshop)
     settle(workshop, spec())
     after = state(workshop)
-    assert after["layers"] == [f"{EXTENSION}:24"]
+    assert after["layers"] == [f"{EXTENSION}:{NEWEST_EXTENSION}"]
     assert {name: after["variables"][name] for name in before["variables"]} == before["variables"]
     added = after["variables"].keys() - before["variables"].keys()
     assert {name.split("_")[0] for name in added} == {"DYNCONFIG", "SSM", "PARAMETERS"}
@@ -103,7 +104,7 @@ def test_a_layer_of_ones_own_is_kept_changed_and_taken_away_by_what_the_tags_rem
     assert state(workshop)["layers"] == [f"{name}:23"]
     assert state(workshop)["tags"]["dynconfig.dev/attached-layer"] == f"{name}:23"
     settle(workshop, spec(), generation=2)
-    assert state(workshop)["layers"] == [f"{EXTENSION}:24"]
+    assert state(workshop)["layers"] == [f"{EXTENSION}:{NEWEST_EXTENSION}"]
     detach(workshop)
     assert state(workshop) == before
 

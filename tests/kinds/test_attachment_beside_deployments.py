@@ -11,6 +11,7 @@ from tests.kinds.workshop import Workshop
 
 from dynconfig.api import names
 from dynconfig.engine.errors import Conflict, NotOwned, Refused, Settling
+from dynconfig_lab.aws.functions_store import NEWEST_EXTENSION
 
 pytestmark = pytest.mark.lab
 
@@ -59,7 +60,7 @@ def test_a_newer_layer_needs_no_conflict_and_is_remembered_before_it_is_added(wo
         settle(workshop, spec(), errors, generation=2)
     assert {type(error) for error in errors} <= {Settling}
     tagged, updated, *_rest = made
-    assert tagged[1]["Tags"]["dynconfig.dev/attached-layer"] == f"{EXTENSION}:24"
+    assert tagged[1]["Tags"]["dynconfig.dev/attached-layer"] == f"{EXTENSION}:{NEWEST_EXTENSION}"
     assert tagged[1]["Tags"]["dynconfig.dev/attached-layer-before"] == CDK_LAYER
     assert updated[0] == "UpdateFunctionConfiguration"
     assert names.ATTACHED_LAYER_BEFORE_TAG not in tags(workshop)
@@ -159,3 +160,22 @@ def test_a_layer_that_is_not_there_is_refused_with_the_field_and_a_detach_leaves
         settle(workshop, spec(extension={"layerArn": layer}))
     detach(workshop)
     assert state(workshop) == before
+
+
+def test_a_newer_newest_layer_changes_no_function_that_has_one(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dynconfig_lab.aws.ssm_public.NEWEST_EXTENSION", NEWEST_EXTENSION - 1)
+    settle(workshop, spec())
+    before = state(workshop)["layers"]
+    assert before == [f"{EXTENSION}:{NEWEST_EXTENSION - 1}"]
+    monkeypatch.undo()
+    assert settle(workshop, spec()).plan.is_empty
+    settle(workshop, spec(cache={"size": 10}), generation=2)
+    assert state(workshop)["layers"] == before
+
+
+def test_a_layer_that_is_older_than_the_operator_s_table_is_replaced(workshop: Workshop) -> None:
+    settle(workshop, spec(extension={"layerArn": CDK_LAYER}))
+    settle(workshop, spec(), generation=2)
+    assert state(workshop)["layers"] == [f"{EXTENSION}:{NEWEST_EXTENSION}"]

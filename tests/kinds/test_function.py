@@ -19,6 +19,7 @@ from dynconfig.kinds.parameter_value import Parameter
 from dynconfig.kinds.role import Role
 from dynconfig_lab.aws import Faults
 from dynconfig_lab.aws.faults import Injected
+from dynconfig_lab.aws.functions_store import NEWEST_EXTENSION
 
 pytestmark = pytest.mark.lab
 
@@ -56,7 +57,7 @@ def test_architecture_layer_and_code_change_together_in_two_writes(workshop: Wor
     assert [operation for operation, _request in made] == list(UPDATES)
     found = functions.of(workshop, workshop.name)
     assert found["Architectures"] == ["x86_64"]
-    assert [layer["Arn"] for layer in found["Layers"]] == [f"{functions.LAYER}:24"]
+    assert [layer["Arn"] for layer in found["Layers"]] == [f"{functions.LAYER}:{NEWEST_EXTENSION}"]
 
 
 def test_a_function_whose_creation_failed_is_made_anew(workshop: Workshop) -> None:
@@ -276,3 +277,21 @@ def test_an_environment_that_lambda_does_not_tell_is_no_drift_and_does_not_keep_
 )
 def test_states_are_read_as_at_work_failed_or_settled(answer: dict[str, str], pending: str, failed: str) -> None:
     assert state(answer) == (pending, failed)
+
+
+def test_a_newer_newest_layer_changes_no_function_that_has_one(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workshop.settle(workshop.declare(spec()), workshop.kinds(Function))
+    before = functions.of(workshop, workshop.name)["Layers"]
+    monkeypatch.setattr("dynconfig_lab.aws.ssm_public.NEWEST_EXTENSION", NEWEST_EXTENSION - 1)
+    assert workshop.settle(workshop.declare(spec()), workshop.kinds(Function)).plan.is_empty
+    workshop.settle(workshop.declare(spec(memoryMiB=512), generation=2), workshop.kinds(Function))
+    assert functions.of(workshop, workshop.name)["MemorySize"] == 512
+    assert functions.of(workshop, workshop.name)["Layers"] == before
+
+
+def test_the_layer_that_is_used_is_in_status(workshop: Workshop) -> None:
+    outcome = workshop.settle(workshop.declare(spec()), workshop.kinds(Function))
+    (told,) = [item for item in workshop.status(outcome)["resources"] if item["kind"] == "Function"]
+    assert told["layer"].endswith(f":{NEWEST_EXTENSION}")

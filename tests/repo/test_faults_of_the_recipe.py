@@ -7,6 +7,7 @@ import json
 import re
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 import yaml
@@ -18,7 +19,7 @@ from dynconfig.aws.package import package
 from dynconfig.engine.arns import Arns
 from dynconfig.engine.declaration import Declaration
 from dynconfig.engine.declare import declare
-from dynconfig.engine.errors import NotPossible
+from dynconfig.engine.errors import AccessDenied, NotPossible
 from dynconfig.engine.resource import Owner
 from dynconfig.kinds import reading
 from dynconfig.kinds.function import Functions
@@ -33,6 +34,7 @@ EXAMPLE = ROOT / "manifests" / "examples" / "myapp.yaml"
 FUNCTION = ROOT / "lambda_app" / "dynconfig_function"
 ARNS = Arns("us-east-1", lambda: "123456789012")
 NO_CLIENT: Any = None
+LAYERS = layers.ExtensionLayers(NO_CLIENT, "us-east-1", lambda: 0.0)
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +53,7 @@ def policy(declaration: Declaration) -> list[dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def environment(declaration: Declaration) -> dict[str, str]:
-    (function,) = Functions(NO_CLIENT, ARNS, lambda _architecture: "layer", package, lambda: 0.0).desired(declaration)
+    (function,) = Functions(NO_CLIENT, ARNS, LAYERS, package, lambda: 0.0).desired(declaration)
     return function.variables
 
 
@@ -122,8 +124,9 @@ def test_10_the_rule_ends_with_a_slash_so_that_a_neighbours_path_does_not_match(
 
 def test_12_runtime_layer_and_parameters_are_neither_old_nor_guessed_nor_fixed_in_code() -> None:
     assert FunctionSpec().runtime == "python3.13"
+    denied: Any = Mock(**{"get_parameter.side_effect": AccessDenied("no")})
     with pytest.raises(NotPossible, match=r"spec\.function\.extension\.layerArn"):
-        layers.layer("xx-nowhere-1", "arm64")
+        layers.ExtensionLayers(denied, "xx-nowhere-1", lambda: 0.0).newest("arm64")
     sources = [path.read_text() for path in (ROOT / "operator" / "dynconfig").rglob("*.py")]
     assert not [text for text in sources if re.search(r"time\.sleep\(\d", text)]
     assert "database/host" not in re.sub(r'"""(?s:.*?)"""', "", code())

@@ -17,6 +17,7 @@ from moto.ssm.models import ssm_backends
 from dynconfig_lab.aws import ssm_describe
 from dynconfig_lab.aws.answers import Answer, AwsError
 from dynconfig_lab.aws.calls import ACCOUNT, Call
+from dynconfig_lab.aws.ssm_public import PUBLIC_LAYERS, public_layer
 from dynconfig_lab.aws.ssm_rules import Stored, canonical, check_name, check_tags, check_write, removes_policies
 
 Request = dict[str, Any]
@@ -79,6 +80,8 @@ class ParameterStore:
         asked = _name_of_arn(request["Name"])
         name, selector = _selected(asked)
         check_name(name)
+        if name in PUBLIC_LAYERS:
+            return Answer.of({"Parameter": public_layer(name, _call.region)})
         answer = forward({**request, "Name": canonical(name) + asked[len(name) :]})
         if not answer.is_success:
             return _unknown_label(answer, name, selector)

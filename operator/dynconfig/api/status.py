@@ -124,6 +124,8 @@ class ResourceStatus(Model):
     """ARN of the resource."""
     url: Annotated[str | None, Field(max_length=512)] = None
     """Where it answers, if it does."""
+    layer: Annotated[str | None, Field(max_length=256)] = None
+    """Layer version of the extension that the function has: AWS's newest when it was added, or that of the operator's table."""
 
 
 class Bake(Model):

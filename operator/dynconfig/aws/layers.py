@@ -1,12 +1,29 @@
-"""Where the AWS Parameters and Secrets Lambda extension is: owner and newest version, by region and architecture.
+"""Where the AWS Parameters and Secrets Lambda extension is: owner and version, by region and architecture.
 
+A table holds the versions that are known; AWS publishes the newest as a public parameter in each region.
 https://docs.aws.amazon.com/systems-manager/latest/userguide/ps-integration-lambda-extensions.html (as of 2026-01-09)
 """
 
+import logging
+import re
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
 from dynconfig.engine.arns import partition
-from dynconfig.engine.errors import NotPossible
+from dynconfig.engine.errors import DynConfigError, NotFound, NotPossible, Terminal
+
+if TYPE_CHECKING:
+    from mypy_boto3_ssm.client import SSMClient
+
+log = logging.getLogger(__name__)
 
 NAME = "AWS-Parameters-and-Secrets-Lambda-Extension"
+ANY = "*"
+"""In place of owner and version where the region is not in the table."""
+PUBLIC_PATH = "/aws/service/aws-parameters-and-secrets-lambda-extension"
+_PUBLIC_NAMES = {"x86_64": f"{PUBLIC_PATH}/x86/latest", "arm64": f"{PUBLIC_PATH}/arm64/latest"}
+ASKED_SECONDS = 3600.0
 
 # region owner x86_64/arm64
 _TABLE = """
@@ -55,18 +72,63 @@ _LAYERS = {
 
 
 def layer(region: str, architecture: str) -> str:
-    """The ARN of the newest known version. Raises NotPossible for a region that is not in the table."""
-    if region not in _LAYERS:
-        raise NotPossible(
-            f"the extension's layer in {region} is not known to this version of the operator; set "
-            "spec.function.extension.layerArn to the ARN in AWS's list"
-        )
-    owner, x86_64, arm64 = _LAYERS[region]
+    """The ARN of the version in the table, the oldest that is used; with ANY for a region that is not in the table."""
+    owner, x86_64, arm64 = _LAYERS.get(region, (ANY, ANY, ANY))
     name, version = (f"{NAME}-Arm64", arm64) if architecture == "arm64" else (NAME, x86_64)
     return f"arn:{partition(region)}:lambda:{region}:{owner}:layer:{name}:{version}"
+
+
+class ExtensionLayers:
+    """The layers of one region: of the table, and as AWS publishes them where the operator may read that. Safe for threads."""
+
+    def __init__(self, ssm: "SSMClient", region: str, clock: Callable[[], float]) -> None:
+        self._ssm = ssm
+        self._region = region
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._known: dict[str, tuple[float, str]] = {}
+
+    def oldest(self, architecture: str) -> str:
+        """The ARN of the version in the table. Pure."""
+        return layer(self._region, architecture)
+
+    def newest(self, architecture: str) -> str:
+        """The ARN for a new function. Raises NotPossible where neither knows one."""
+        with self._lock:
+            at, known = self._known.get(architecture, (float("-inf"), ""))
+            if self._clock() - at >= ASKED_SECONDS:
+                known = self._published(architecture)
+                self._known[architecture] = (self._clock(), known)
+        found = known or layer(self._region, architecture)
+        if ANY in found:
+            raise NotPossible(
+                f"the extension's layer in {self._region} is not known to this version of the operator, which may not read "
+                f"{_PUBLIC_NAMES[architecture]}; allow that, or set spec.function.extension.layerArn"
+            )
+        return found
+
+    def _published(self, architecture: str) -> str:
+        """What the public parameter says, or an empty text."""
+        name, oldest = _PUBLIC_NAMES[architecture], layer(self._region, architecture)
+        try:
+            value = self._ssm.get_parameter(Name=name)["Parameter"]["Value"]
+        except DynConfigError as error:
+            level = logging.INFO if isinstance(error, Terminal | NotFound) else logging.WARNING
+            log.log(level, "The table's layer of the extension is used in %s: %s", self._region, error)
+            return ""
+        wanted = re.escape(oldest.rpartition(":")[0]).replace(re.escape(ANY), r"\d{12}")
+        if re.fullmatch(rf"{wanted}:\d+", value):
+            return value
+        log.warning("The table's layer of the extension is used in %s: %s is no layer of it", self._region, name)
+        return ""
 
 
 def patterns(region: str) -> tuple[str, ...]:
     """All versions for both architectures, as policies name them; of whatever account where the region is not known."""
     owner = _LAYERS[region][0] if region in _LAYERS else "*"
     return tuple(f"arn:{partition(region)}:lambda:{region}:{owner}:layer:{name}:*" for name in (NAME, f"{NAME}-Arm64"))
+
+
+def public_parameters(region: str) -> str:
+    """The public parameters as policies name them; AWS owns them, so that their ARNs have no account."""
+    return f"arn:{partition(region)}:ssm:{region}::parameter{PUBLIC_PATH}/*"

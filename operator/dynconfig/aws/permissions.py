@@ -229,6 +229,7 @@ def _functions(allowed: Allowed, arns: Arns) -> Iterable[dict[str, Any]]:
     # Calls about a group name it with an asterisk, calls about its tags without one.
     all_groups = [arn for group in groups for arn in ([group] if group.endswith("*") else [group, f"{group}:*"])]
     yield _allow("Functions", FUNCTION_ACTIONS, [arns.function(name) for name in allowed.functions])
+    yield _allow("NewestLayer", ("ssm:GetParameter",), [layers.public_parameters(allowed.region)])
     yield _allow("Layers", ("lambda:GetLayerVersion",), [*layers.patterns(allowed.region), *allowed.own_layers])
     yield _allow("Logs", LOG_ACTIONS, all_groups)
 

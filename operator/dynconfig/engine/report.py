@@ -263,4 +263,5 @@ def _resource(resource: Resource) -> ResourceStatus:
         name=resource.name,
         arn=str(getattr(resource, "arn", "")),
         url=getattr(resource, "url", None) or None,
+        layer=getattr(resource, "used_layer", None) or None,
     )

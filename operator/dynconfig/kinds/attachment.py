@@ -5,7 +5,7 @@ each change of its tags, and takes none while an update is in progress.
 https://docs.aws.amazon.com/lambda/latest/dg/functions-states.html
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -29,11 +29,13 @@ from dynconfig.kinds.attachment_value import (
     host_of,
     in_transit,
     is_left_by,
+    needs_layer,
     recalled,
     was_attached,
     with_addition,
 )
 from dynconfig.kinds.documents import canonical, policy
+from dynconfig.kinds.extension_layer import Layers
 from dynconfig.kinds.function_value import naming_field
 
 if TYPE_CHECKING:
@@ -49,11 +51,17 @@ class Attachments:
     value = Attachment
     stands_alone = True
 
-    def __init__(self, client: "LambdaClient", iam: "IAMClient", arns: Arns, layer: Callable[[str], str]) -> None:
+    def __init__(
+        self,
+        client: "LambdaClient",
+        iam: "IAMClient",
+        arns: Arns,
+        layers: Layers,
+    ) -> None:
         self._lambda = client
         self._iam = iam
         self._arns = arns
-        self._layer = layer
+        self._layers = layers
 
     def desired(self, declaration: Declaration) -> Iterable[Attachment]:
         """The addition, where a function is attached."""
@@ -85,6 +93,23 @@ class Attachments:
     def put(self, desired: Attachment, observed: Attachment | None) -> Attachment:
         """Mark the function, let its role read, then add layer and environment to what it has."""
         current = observed or self._unattached(desired)
+        oldest = desired.layer
+        if needs_layer(desired, _host(current)):
+            desired = replace(desired, layer=self._layers.newest(desired.architecture))
+        return replace(self._put(desired, current), layer=oldest)
+
+    def delete(self, observed: Sequence[Attachment]) -> None:
+        """Take away what was added; the mark goes last."""
+        for attachment in observed:
+            with suppress(NotFound):
+                self._detach(attachment)
+
+    def release(self, observed: Attachment) -> None:
+        """Take only the marks off."""
+        _check_at_rest(observed)
+        self._lambda.untag_resource(Resource=observed.arn, TagKeys=list(KEYS))
+
+    def _put(self, desired: Attachment, current: Attachment) -> Attachment:
         host = _host(current)
         wanted = in_transit(desired, host)
         before = host.memory.role
@@ -104,23 +129,12 @@ class Attachments:
         self._remember(result, addition(desired, _host(result)))
         return replace(result, is_remembered=True)
 
-    def delete(self, observed: Sequence[Attachment]) -> None:
-        """Take away what was added; the mark goes last."""
-        for attachment in observed:
-            with suppress(NotFound):
-                self._detach(attachment)
-
-    def release(self, observed: Attachment) -> None:
-        """Take only the marks off."""
-        _check_at_rest(observed)
-        self._lambda.untag_resource(Resource=observed.arn, TagKeys=list(KEYS))
-
     def _desired(self, declaration: Declaration, function: FunctionSpec, name: str) -> Attachment:
         return Attachment(
             name=name,
             owner=declaration.owner.tag,
             arn=self._arns.function(name),
-            layer=function.extension.layer_arn or self._layer(function.architecture),
+            layer=function.extension.layer_arn or self._layers.oldest(function.architecture),
             environment=tags.pairs(reading.environment(declaration, function)),
             revision=reading.wanted_revision(declaration),
             policy=canonical(policy(*reading.statements(declaration, self._arns))),

@@ -9,6 +9,7 @@ from dynconfig.engine.errors import NotPossible
 from dynconfig.engine.resource import Owner, Resource
 from dynconfig.kinds import environment, reading, tags
 from dynconfig.kinds.attachment_memory import Memory
+from dynconfig.kinds.extension_layer import serves
 from dynconfig.kinds.tags import Pairs
 
 EXTENSION = "AWS-Parameters-and-Secrets-Lambda-Extension"
@@ -78,6 +79,13 @@ class Attachment(Resource):
     """The layer is that of the spec, so that no other serves as well."""
 
     @property
+    def used_layer(self) -> str:
+        """The layer version of the extension that the function has."""
+        if self.host is None:
+            return ""
+        return next(iter(self.host.additions), self.host.own_extension(self.layer))
+
+    @property
     def variables(self) -> dict[str, str]:
         """Our part of the environment."""
         return {**dict(self.environment), **({reading.REVISION: self.revision} if self.revision else {})}
@@ -97,11 +105,16 @@ def host_of(answer: Mapping[str, Any], memory: Memory) -> Host:
     )
 
 
+def needs_layer(desired: Attachment, host: Host) -> bool:
+    """Whether a layer is to be added of which only the oldest version is declared."""
+    return not desired.is_layer_declared and not host.own_extension(desired.layer) and not _kept_layer(desired, host)
+
+
 def addition(desired: Attachment, host: Host) -> Memory:
     """What is to be added: all that the function does not have by itself."""
     return Memory(
         owner=desired.owner,
-        layer="" if host.own_extension(desired.layer) else desired.layer,
+        layer="" if host.own_extension(desired.layer) else _kept_layer(desired, host) or desired.layer,
         role=host.role,
         variables=frozenset(desired.variables.keys() - host.own_variables.keys()),
     )
@@ -131,7 +144,7 @@ def comparable(found: Attachment, wanted: Attachment | None) -> Attachment:
     variables = {**host.our_variables, **provided}
     return replace(
         found,
-        layer=wanted.layer if host.own_extension(wanted.layer) else found.layer,
+        layer=wanted.layer if host.own_extension(wanted.layer) or _kept_layer(wanted, host) else found.layer,
         revision=variables.pop(reading.REVISION, ""),
         environment=tags.pairs(variables),
         is_remembered=host.memory == addition(wanted, host),
@@ -196,6 +209,13 @@ def _contradictions(desired: Attachment, host: Host) -> Iterator[str]:
     layer = host.own_extension(desired.layer)
     if layer and desired.is_layer_declared and layer != desired.layer:
         yield f"has the extension as layer {layer} already; remove it there, or leave spec.function.extension.layerArn out"
+
+
+def _kept_layer(desired: Attachment, host: Host) -> str:
+    """The layer that we added before, where it serves as well as the declared one."""
+    if desired.is_layer_declared:
+        return desired.layer if desired.layer in host.additions else ""
+    return next((arn for arn in host.additions if serves(arn, desired.layer)), "")
 
 
 def _is_within(text: str, limit: str) -> bool:

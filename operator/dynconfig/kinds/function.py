@@ -14,7 +14,16 @@ from dynconfig.engine.declaration import Declaration
 from dynconfig.engine.errors import Conflict, NotFound, NotPossible, Refused
 from dynconfig.engine.resource import Scope
 from dynconfig.kinds import environment, reading, tags
-from dynconfig.kinds.function_value import Function, Package, configuration, naming_field, observed_function, state
+from dynconfig.kinds.extension_layer import ANY, Layers
+from dynconfig.kinds.function_value import (
+    Function,
+    Package,
+    comparable,
+    configuration,
+    naming_field,
+    observed_function,
+    state,
+)
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda.client import LambdaClient
@@ -33,7 +42,7 @@ class Functions:
         self,
         client: "LambdaClient",
         arns: Arns,
-        layer: Callable[[str], str],
+        layers: Layers,
         package: Callable[[str], Package],
         clock: Callable[[], float],
         *,
@@ -41,7 +50,7 @@ class Functions:
     ) -> None:
         self._lambda = client
         self._arns = arns
-        self._layer = layer
+        self._layers = layers
         self._package = package
         self._clock = clock
         self._ignored = ("aws:", *ignored_tags)
@@ -67,16 +76,22 @@ class Functions:
             role=self._arns.role(declaration.names.role),
             memory=function.memory_mib,
             timeout=function.timeout_seconds,
-            layers=(function.extension.layer_arn or self._layer(function.architecture),),
+            layers=(function.extension.layer_arn or self._layers.oldest(function.architecture),),
             environment=tags.pairs(variables),
             revision=revision,
             code=package.sha256,
             tags=declaration.tags,
             package=package,
+            is_layer_declared=bool(function.extension.layer_arn),
         )
 
     def observe(self, scope: Scope, desired: Sequence[Function]) -> Iterator[Function]:
         """Each function that is desired, listed or named after the owner: configuration and tags in one call."""
+        wanted = {function.name: function for function in desired}
+        for function in desired:
+            if ANY in "".join(function.layers):
+                # Where no table has the layer, AWS has to be asked before anything is written.
+                self._layers.newest(function.architecture)
         for name in scope.where("Function", desired, scope.names.function):
             try:
                 answer = self._lambda.get_function(FunctionName=name)
@@ -85,7 +100,7 @@ class Functions:
             found = observed_function(answer["Configuration"], tags.of_function(answer), self._ignored)
             if scope.closely or not (found.failed or found.pending):
                 self._failed.pop(name, None)
-            yield found
+            yield comparable(found, wanted.get(name))
 
     def refuse(self, desired: Function, observed: Function | None) -> None:
         """Lambda takes 4 KB of environment, measured as JSON; its own refusal would repeat the values."""
@@ -100,8 +115,9 @@ class Functions:
 
     def put(self, desired: Function, observed: Function | None) -> Function:
         """Create, or make the first of the writes that are still needed; AWS takes the next when it has settled."""
+        actual = self._with_layer(desired, observed)
         if observed is None:
-            return self._create(desired)
+            return self._create(actual, desired)
         if observed.failed:
             self._refuse_repetition(desired, observed)
         if observed.failed.startswith("Failed"):
@@ -111,12 +127,12 @@ class Functions:
                 f"function {desired.name} could not be created and is made anew: {observed.failed}", delay=1.0
             )
         self._update_tags(desired, observed)
-        result = desired
+        result = actual
         for write in self._writes(desired, observed):
-            result = write(desired)
+            result = write(actual)
             if result.pending:
                 break
-        return result
+        return replace(result, layers=desired.layers)
 
     def delete(self, observed: Sequence[Function]) -> None:
         """Delete, with all versions, aliases and permissions."""
@@ -130,15 +146,24 @@ class Functions:
         """Take the owner tag off."""
         self._lambda.untag_resource(Resource=observed.arn, TagKeys=[OWNER_TAG])
 
-    def _create(self, desired: Function) -> Function:
-        assert desired.package is not None, "what is desired has its code"  # noqa: S101 - for the type checker
+    def _with_layer(self, desired: Function, observed: Function | None) -> Function:
+        """With the layer version to write: the one that it has, where that serves, or else AWS's newest."""
+        if desired.is_layer_declared:
+            return replace(desired, used_layer=desired.layers[0])
+        kept = observed.used_layer if observed is not None and observed.layers == desired.layers else ""
+        layer = kept or self._layers.newest(desired.architecture)
+        return replace(desired, layers=(layer,), used_layer=layer)
+
+    def _create(self, actual: Function, desired: Function) -> Function:
+        assert actual.package is not None, "what is desired has its code"  # noqa: S101 - for the type checker
         more = {
-            "Code": {"ZipFile": desired.package.content},
+            "Code": {"ZipFile": actual.package.content},
             "Architectures": [desired.architecture],
             "Tags": tags.with_owner(desired.tags, desired.owner),
             "PackageType": "Zip",
         }
-        return _written(desired, self._lambda.create_function, {**_request(desired), **more})
+        result = _written(actual, self._lambda.create_function, {**_request(actual), **more})
+        return replace(result, layers=desired.layers)
 
     def _refuse_repetition(self, desired: Function, observed: Function) -> None:
         """Tell why AWS could not carry out the last write, if the same was asked for a while ago only."""

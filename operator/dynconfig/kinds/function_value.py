@@ -4,13 +4,14 @@ https://docs.aws.amazon.com/lambda/latest/dg/functions-states.html
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Protocol
 
 from dynconfig.api.function import Architecture
 from dynconfig.engine.errors import Refused
 from dynconfig.engine.resource import Resource
 from dynconfig.kinds import environment, reading, tags
+from dynconfig.kinds.extension_layer import serves
 from dynconfig.kinds.tags import Pairs
 
 HANDLER = "dynconfig_function.handler.lambda_handler"
@@ -61,6 +62,10 @@ class Function(Resource):
     untold: str = field(default="", repr=False, metadata={"compare": False})
     """Why Lambda does not tell the environment."""
     package: Package | None = field(default=None, repr=False, metadata={"compare": False})
+    is_layer_declared: bool = field(default=False, metadata={"compare": False})
+    """The layer is that of the spec, so that no other serves as well."""
+    used_layer: str = field(default="", metadata={"compare": False})
+    """The layer version of the extension that it has."""
 
     @property
     def variables(self) -> dict[str, str]:
@@ -73,6 +78,7 @@ def observed_function(answer: Mapping[str, Any], labels: Mapping[str, str], igno
     variables = environment.variables(answer)
     revision = variables.pop(reading.REVISION, "")
     pending, failed = state(answer)
+    layers = tuple(layer["Arn"] for layer in answer.get("Layers", []))
     return Function(
         name=answer["FunctionName"],
         owner=tags.owner_of(labels),
@@ -83,7 +89,8 @@ def observed_function(answer: Mapping[str, Any], labels: Mapping[str, str], igno
         role=answer["Role"],
         memory=answer["MemorySize"],
         timeout=answer["Timeout"],
-        layers=tuple(layer["Arn"] for layer in answer.get("Layers", [])),
+        layers=layers,
+        used_layer=next(iter(layers), ""),
         environment=tags.pairs(variables),
         untold=environment.untold(answer),
         revision=revision,
@@ -92,6 +99,13 @@ def observed_function(answer: Mapping[str, Any], labels: Mapping[str, str], igno
         pending=pending,
         failed=failed,
     )
+
+
+def comparable(found: Function, wanted: Function | None) -> Function:
+    """The function in the terms of the declaration: a newer layer of the extension serves as well as the oldest."""
+    if wanted is None or wanted.is_layer_declared or len(found.layers) != 1:
+        return found
+    return replace(found, layers=wanted.layers) if serves(found.layers[0], wanted.layers[0]) else found
 
 
 def configuration(function: Function) -> tuple[Any, ...]:

@@ -37,6 +37,8 @@ def command(
 ) -> None:
     """Show every resource that AWS would hold, with secrets masked; AWS is not looked at.
 
+    The extension's layer is that of the operator's table, the oldest that is used: a new function gets AWS's newest.
+
     Example: dynconfig render -f manifests/examples/myapp.yaml --offline --account 123456789012
     """
     asked = subjects.chosen(file, name, namespace, offline=offline)
