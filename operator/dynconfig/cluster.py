@@ -39,7 +39,15 @@ def asked(reader: Reader, settings: Settings) -> Callable[[Document], Known]:
     def known(document: Document) -> Known:
         metadata = document["metadata"]
         live = reader.object(Key(metadata["namespace"], metadata["name"]))
-        return Known(cluster, live, source_reader(reader, metadata["namespace"]))
+        return Known(cluster, live, source_reader(reader, metadata["namespace"]), others)
+
+    @cache
+    def others() -> tuple[Document, ...]:
+        try:
+            return tuple(reader.objects(None)[0])
+        except ApiRefused:
+            # Who may read one namespace only sees what moves inside it.
+            return tuple(reader.objects(reader.namespace)[0])
 
     return known
 

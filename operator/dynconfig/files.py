@@ -86,6 +86,8 @@ class Manifests:
     sources: Mapping[tuple[str, str, str], Document]
     faults: tuple[Fault, ...] = ()
     """What is unusable beside them."""
+    beside: tuple[Document, ...] = ()
+    """Objects of the files that nobody asked about."""
 
     def text(self, namespace: str, source: Source) -> str | None:
         """The text of a Secret's or ConfigMap's key in the files, or None."""

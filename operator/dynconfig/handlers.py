@@ -27,6 +27,8 @@ from dynconfig.settings import BadSetting, Settings
 log = logging.getLogger(__name__)
 
 LIST_CHUNK = 100
+# A tool that applies several manifests, in any order, is through with them by then.
+MOVE_SECONDS = 5.0
 
 
 def registry() -> kopf.OperatorRegistry:
@@ -103,9 +105,11 @@ async def start(memo: kopf.Memo, **_: Any) -> None:
         now=time.time,
         clock=time.monotonic,
         turn_seconds=settings.turn_seconds,
+        move_seconds=MOVE_SECONDS,
         listen=memo.post_office.serve,
     )
     memo.controller = Controller(surroundings, Agenda(), settings.workers)
+    await _learn(memo.controller, kube, settings)
     if settings.metrics_port:
         start_http_server(settings.metrics_port, registry=metrics.registry)
     serving = asyncio.create_task(memo.controller.serve(), name="controller")
@@ -199,6 +203,18 @@ def _check_ports(settings: Settings) -> None:
             except OSError as error:
                 text = f"{variable}: port {port} cannot be used: {error.strerror}; set another, or 0 for none"
                 raise BadSetting(text) from None
+
+
+async def _learn(controller: Controller, kube: Kube, settings: Settings) -> None:
+    """What all objects declare, before the first is served."""
+    for namespace in settings.namespaces or (None,):
+        while True:
+            try:
+                await controller.moves.learn(kube.objects(namespace))
+                break
+            except ApiUnavailable as error:
+                log.warning("Waiting for the Kubernetes API server: %s", error)
+                await asyncio.sleep(1.0)
 
 
 def _ended(task: asyncio.Task[None], stopped: asyncio.Event) -> None:

@@ -1,17 +1,19 @@
 """Plans for a person who waits: of objects in files or in the cluster, with what the cluster knows of them, if there is one."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from dynconfig import wiring
+from dynconfig.engine.agenda import Key
 from dynconfig.engine.assessment import Assessment
 from dynconfig.engine.declaration import Declaration, ReadSource, Source
 from dynconfig.engine.declare import declare, declare_deletion, parse_spec
 from dynconfig.engine.errors import DynConfigError, Retryable
 from dynconfig.engine.look import Sight
+from dynconfig.engine.neighbours import Neighbours, key_of
 from dynconfig.engine.plan import Plan
 from dynconfig.engine.reconcile import Engine
 from dynconfig.engine.resource import Owner, Resource
@@ -30,6 +32,8 @@ class Known:
     cluster: str
     live: Document | None
     read: ReadSource
+    others: Callable[[], Sequence[Document]] = tuple
+    """All objects of the cluster, as far as they may be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +82,9 @@ class Planner:
         """What applying the object would do."""
         return self._tried(document, known, lambda: self._declared(document, manifests, known))
 
-    def deleted(self, document: Document, known: Known) -> Planned | Unplanned:
-        """What deleting the object would do."""
-        return self._tried(document, known, lambda: self._goodbye(document, known))
+    def deleted(self, document: Document, manifests: Manifests, known: Known) -> Planned | Unplanned:
+        """What deleting the object would do, with all others of the files that are named."""
+        return self._tried(document, known, lambda: self._goodbye(document, manifests, known))
 
     def wanted(self, document: Document, manifests: Manifests, known: Known) -> tuple[Resource, ...]:
         """What AWS would have, without a look at it. Raises DynConfigError."""
@@ -116,7 +120,7 @@ class Planner:
             text = manifests.text(namespace, source)
             return text if text is not None else known.read(source)
 
-        return declare(
+        declaration = declare(
             _as_applied(document, known.live or {}),
             owner=_owner(document, known),
             default_region=self._region,
@@ -125,11 +129,23 @@ class Planner:
             is_region=wiring.is_region,
             allowed_regions=self._settings.allowed_regions,
         )
+        return self._beside(declaration, manifests, known)
 
-    def _goodbye(self, document: Document, known: Known) -> Declaration:
+    def _goodbye(self, document: Document, manifests: Manifests, known: Known) -> Declaration:
         parse_spec(document)
         doomed = known.live or {**document, "status": None}
-        return declare_deletion(doomed, owner=_owner(document, known), default_region=self._region)
+        declaration = declare_deletion(doomed, owner=_owner(document, known), default_region=self._region)
+        return self._beside(declaration, manifests, known, gone=[key_of(each) for each in manifests.configs])
+
+    def _beside(
+        self, declaration: Declaration, manifests: Manifests, known: Known, gone: Sequence[Key] = ()
+    ) -> Declaration:
+        """The declaration beside the other objects of files and cluster, which may take over what it gives up."""
+        files = (*manifests.configs, *manifests.beside)
+        neighbours = Neighbours(files, known.others, self._region, self._settings.paths_of, gone)
+        owner = declaration.owner
+        successor_of = neighbours.successor_of(Key(owner.namespace, owner.name), declaration.place.region)
+        return replace(declaration, successor_of=successor_of, gives_up=neighbours.gives_up)
 
 
 def title(document: Document) -> str:

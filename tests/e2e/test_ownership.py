@@ -33,7 +33,7 @@ def test_of_two_objects_the_first_keeps_a_parameter(world: World) -> None:
     world.wait_ready("first")
     world.declare("second", world.spec({"name": "shared", "value": "2"}, adoptionPolicy="IfUnowned"))
     message = world.wait_reason("second", "NotOwned")
-    assert f"belongs to {world.namespace}/first; rename it or delete the other" in message
+    assert f"belongs to {world.namespace}/first; rename it; or remove it from {world.namespace}/first" in message
     world.look_now("first")
     assert (world.value("shared"), world.version("shared")) == ("1", 1)
     world.delete("second")

@@ -87,3 +87,51 @@ def test_an_object_that_is_gone_is_forgotten(addressees: Addressees) -> None:
     addressees.forget(SHOP)
     assert addressees.of(spoken("/shop/a")) == {}
     assert addressees.of(changed("r")) == {}
+
+
+def heir(path: str, *names: str, **about: Any) -> dict[str, Any]:
+    """An object that may adopt what it declares."""
+    found = document(path, *names, region=about.pop("region", None))
+    found["spec"]["adoptionPolicy"] = about.pop("adoption", "IfUnowned")
+    return {**found, "metadata": about}
+
+
+def test_the_successor_declares_the_full_name_below_any_path(addressees: Addressees) -> None:
+    addressees.note(CART, heir("/shop/db", "host"))
+    assert addressees.successor(SHOP, HOME, "/shop/db/host") == CART
+    assert addressees.successor(SHOP, HOME, "/shop/a") is None
+    assert addressees.successor(CART, HOME, "/shop/db/host") is None
+    addressees.forget(CART)
+    assert addressees.successor(SHOP, HOME, "/shop/db/host") is None
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        heir("/shop", "a", adoption="Never"),
+        heir("/shop", "a", region="us-east-1"),
+        heir("/shop", "a", deletionTimestamp="2027-01-15T08:00:00Z"),
+        {**heir("/shop"), "status": {"parameters": [{"name": "/shop/a"}]}},
+    ],
+    ids=["may not adopt", "elsewhere", "is being deleted", "only had it"],
+)
+def test_who_cannot_adopt_a_parameter_is_no_successor(addressees: Addressees, found: dict[str, Any]) -> None:
+    addressees.note(CART, found)
+    assert addressees.successor(SHOP, HOME, "/shop/a") is None
+
+
+def test_who_may_not_use_the_path_is_no_successor() -> None:
+    allowed = {"shop": ("/shop",), "evil": ("/evil",)}
+    found = Addressees(HOME, lambda namespace: allowed[namespace])
+    found.note(SHOP, document("/shop", "a"))
+    found.note(Key("evil", "thief"), heir("/shop", "a"))
+    assert found.successor(SHOP, HOME, "/shop/a") is None
+    found.note(CART, heir("/shop", "a"))
+    assert found.successor(SHOP, HOME, "/shop/a") == CART
+
+
+def test_a_suspended_object_is_a_successor(addressees: Addressees) -> None:
+    waiting = heir("/shop", "a")
+    waiting["spec"]["suspend"] = True
+    addressees.note(CART, waiting)
+    assert addressees.successor(SHOP, HOME, "/shop/a") == CART

@@ -3,14 +3,12 @@
 from dataclasses import replace
 from typing import Any
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.engine.parts import RED, Room
 from tests.engine.toy import OWNER, RIVAL, Toy, declared, goodbye
 
 from dynconfig.engine import report
-from dynconfig.engine.errors import Conflict, NotOwned, NotPossible, ReconcileLoop, Refused, Throttled, UnsafePlan
+from dynconfig.engine.errors import Conflict, NotOwned, NotPossible, ReconcileLoop, Refused, Throttled
 
 VALUES = {"a": "1", "b": "2"}
 
@@ -64,7 +62,19 @@ def test_an_object_of_the_same_name_in_another_cluster_is_told_apart() -> None:
     toy.engine().run(declared(VALUES, owner=replace(OWNER, cluster="blue", uid="uid-9")))
     outcome = toy.engine().run(declared(VALUES))
     assert isinstance(outcome.error, NotOwned)
-    assert "thing /app/a belongs to shop/myapp in cluster blue; rename it or delete the other" in str(outcome.error)
+    message = str(outcome.error)
+    assert "thing /app/a belongs to shop/myapp in cluster blue; rename it" in message
+    # Objects restored in a new cluster have a way to what the old one left.
+    assert "DYNCONFIG_CLUSTER_ID=blue and set adoptionPolicy: IfUnowned here" in message
+
+
+def test_with_the_id_of_the_cluster_that_is_gone_restored_objects_take_over() -> None:
+    toy = Toy()
+    toy.engine().run(declared(VALUES, owner=replace(OWNER, cluster="blue", uid="uid-9")))
+    restored = replace(OWNER, cluster="blue")
+    outcome = toy.engine().run(declared(VALUES, owner=restored, adoptionPolicy="IfUnowned"))
+    assert outcome.is_complete
+    assert {thing.owner for thing in toy.store.values()} == {restored.tag}
 
 
 def test_what_cannot_be_stops_everything_before_the_first_write() -> None:
@@ -97,53 +107,6 @@ def test_deletions_go_in_one_call_to_the_kind() -> None:
     toy.engine().run(declared(many(5)))
     assert toy.engine().run(goodbye(many(5))).is_complete
     assert toy.store == {}
-
-
-@pytest.mark.parametrize(
-    ("total", "kept", "is_stopped"),
-    [
-        (20, 10, False),
-        (22, 10, True),
-        (11, 1, True),
-        (5, 1, True),
-        (4, 1, True),
-        (3, 0, True),
-        (6, 3, False),
-        (2, 0, False),
-    ],
-)
-def test_most_of_the_parameters_are_deleted_only_with_approval(total: int, kept: int, is_stopped: bool) -> None:
-    toy = Toy()
-    toy.engine().run(declared(many(total)))
-    outcome = toy.engine().run(declared(many(kept), generation=2))
-    assert isinstance(outcome.error, UnsafePlan) is is_stopped
-    assert len(toy.store) == (total if is_stopped else kept)
-    approval = {"dynconfig.dev/approve-generation": "2"}
-    assert toy.engine().run(declared(many(kept), generation=2, annotations=approval)).is_complete
-
-
-def test_the_refusal_of_a_mass_deletion_names_parameters_and_the_command() -> None:
-    toy = Toy()
-    toy.engine().run(declared(many(8)))
-    message = str(toy.engine().run(declared(many(1), generation=2)).error)
-    assert "7 of 8 parameters would be deleted" in message
-    assert "/app/p01, /app/p02, /app/p03, /app/p04, /app/p05 and 2 more" in message
-    assert "kubectl -n shop annotate dcfg myapp --overwrite dynconfig.dev/approve-generation=2" in message
-
-
-def test_other_resources_do_not_count_beside_parameters() -> None:
-    room = Room()
-    assert room.engine().run(declared(many(5), **RED)).is_complete
-    # Three of five parameters are most of them, though not of the seven resources.
-    assert isinstance(room.engine().run(declared(many(2), generation=2, **RED)).error, UnsafePlan)
-    assert len(room.toy.store) == 5
-
-
-def test_an_approval_of_another_generation_counts_for_nothing() -> None:
-    toy = Toy()
-    toy.engine().run(declared(many(22)))
-    stale = declared({}, generation=3, annotations={"dynconfig.dev/approve-generation": "2"})
-    assert isinstance(toy.engine().run(stale).error, UnsafePlan)
 
 
 def test_suspended_observes_and_writes_nothing() -> None:

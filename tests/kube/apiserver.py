@@ -104,6 +104,8 @@ class ApiServer:
             return web.json_response({"metadata": {"name": f"e{len(self.events)}"}})
         if "dynamicconfigs" not in parts:
             return status(404, "not found")
+        if parts[-1] == "dynamicconfigs":
+            return web.json_response({"metadata": {}, "items": list(self.objects.values())})
         key = Key(parts[4], parts[6])
         if key not in self.objects:
             return status(404, "not found")

@@ -31,6 +31,7 @@ class Desk:
     toy: Toy
     controller: Controller
     listened: list[str]
+    kube: Kube
 
     def says(self, event: str | None, found: Document) -> None:
         """The API server speaks of an object."""
@@ -76,6 +77,7 @@ def surroundings_of(kube: Kube, **given: Any) -> Surroundings:
         "now": time.time,
         "clock": time.monotonic,
         "turn_seconds": 15.0,
+        "move_seconds": 0.0,
         "listen": lambda _region: None,
     }
     return Surroundings(**{**usual, **given})
@@ -90,7 +92,7 @@ async def desk(**surroundings: Any) -> AsyncIterator[Desk]:
         controller = Controller(given, Agenda(), 2)
         task = asyncio.create_task(controller.serve())
         try:
-            yield Desk(server, toy, controller, listened)
+            yield Desk(server, toy, controller, listened, kube)
         finally:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)

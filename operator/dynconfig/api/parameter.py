@@ -47,6 +47,13 @@ class ValuePolicy(StrEnum):
     CREATE_ONLY = "CreateOnly"
 
 
+class DeletionPolicy(StrEnum):
+    """What happens in AWS when an object, or a parameter of it, goes."""
+
+    DELETE = "Delete"
+    RETAIN = "Retain"
+
+
 class IgnoredField(StrEnum):
     """A field that somebody else may keep after creation; for the value itself there is valuePolicy."""
 
@@ -199,6 +206,8 @@ class ParameterSpec(Model):
     """KMS key (id, ARN or alias/NAME) of a SecureString. If absent, the AWS managed key alias/aws/ssm."""
     value_policy: ValuePolicy = ValuePolicy.ENFORCE
     """Enforce keeps the value as declared. CreateOnly sets it once, then a rotator or a person owns it."""
+    deletion_policy: DeletionPolicy | None = None
+    """What happens in AWS when this parameter leaves the list or the object goes; if absent, the object's deletionPolicy."""
     description: Annotated[str, Field(max_length=1024)] = ""
     """Description kept in SSM."""
     tier: Tier = Tier.STANDARD

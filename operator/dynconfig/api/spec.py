@@ -10,7 +10,14 @@ from dynconfig.api.alarms import AlarmsSpec, region_of
 from dynconfig.api.duration import DURATION, seconds
 from dynconfig.api.function import FunctionSpec
 from dynconfig.api.model import Model, Rule
-from dynconfig.api.parameter import LEVEL, MAX_LEVELS, MAX_PARAMETERS, STRICT_LEVEL, ParameterSpec
+from dynconfig.api.parameter import (
+    LEVEL,
+    MAX_LEVELS,
+    MAX_PARAMETERS,
+    STRICT_LEVEL,
+    DeletionPolicy,
+    ParameterSpec,
+)
 from dynconfig.api.rollout import RolloutSpec
 from dynconfig.api.tags import LEGAL_TAG_KEYS, MAX_TAGS_TOGETHER, NO_RESERVED_TAGS, Tags
 
@@ -23,13 +30,6 @@ class DriftPolicy(StrEnum):
 
     CORRECT = "Correct"
     REPORT = "Report"
-
-
-class DeletionPolicy(StrEnum):
-    """What happens in AWS when the object goes."""
-
-    DELETE = "Delete"
-    RETAIN = "Retain"
 
 
 class AdoptionPolicy(StrEnum):
@@ -86,9 +86,10 @@ class DynamicConfigSpec(Model):
     drift_policy: DriftPolicy = DriftPolicy.CORRECT
     """Correct undoes changes made in AWS; Report only tells of them in status."""
     deletion_policy: DeletionPolicy = DeletionPolicy.DELETE
-    """Delete removes what this object owns in AWS when it is deleted; Retain leaves it there, without an owner."""
+    """Delete removes what the object owns when it is deleted, and parameters that leave the list; Retain leaves them, unowned.
+    A parameter that another object declares and may adopt is handed over to it in either case."""
     adoption_policy: AdoptionPolicy = AdoptionPolicy.NEVER
-    """IfUnowned takes over parameters that exist and have no owner; Never refuses them."""
+    """IfUnowned takes over what exists and has no owner, and parameters that another object hands over; Never refuses them."""
     resync_interval: Annotated[str, Field(min_length=2, max_length=16, pattern=DURATION)] = "10m"
     """How often AWS is looked at when nothing is heard of it, from 10s to 24h, for example 10m."""
     tags: Tags = Field(default_factory=dict)

@@ -56,6 +56,7 @@ class Reason(StrEnum):
     UPDATED = "Updated"
     DELETED = "Deleted"
     RETAINED = "Retained"
+    HANDED_OVER = "HandedOver"
     DRIFT_FOUND = "DriftFound"
     DRIFT_CORRECTED = "DriftCorrected"
     DELETION_FAILING = "DeletionFailing"
@@ -92,6 +93,8 @@ class ParameterStatus(Model):
     """When the value was last written."""
     secret: bool | None = None
     """True if the value is no SecureString and came from a Secret: it is masked in every output."""
+    deletion_policy: Annotated[str | None, Field(max_length=16)] = None
+    """The parameter's own deletionPolicy, which counts when it has left spec."""
 
 
 class Drift(Model):

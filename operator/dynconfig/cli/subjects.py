@@ -35,7 +35,9 @@ class Subjects:
         with _threads() as threads, self.knowing() as known:
             planner = Planner.of(self.settings, threads)
             if deleting:
-                return [planner.deleted(document, known(document)) for document in self.manifests.configs]
+                return [
+                    planner.deleted(document, self.manifests, known(document)) for document in self.manifests.configs
+                ]
             return [planner.planned(document, self.manifests, known(document)) for document in self.manifests.configs]
 
     @contextmanager
@@ -96,7 +98,8 @@ def named(manifests: Manifests, names: Sequence[str]) -> Manifests:
     if not names:
         return manifests
     configs, origins = zip(*(pair for name in names for pair in _matching(manifests, name)), strict=True)
-    return Manifests(configs, origins, manifests.sources)
+    beside = tuple(document for document in manifests.configs if document not in configs)
+    return Manifests(configs, origins, manifests.sources, beside=beside)
 
 
 def shortest_names(documents: Sequence[Document]) -> list[str]:

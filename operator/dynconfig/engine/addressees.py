@@ -1,10 +1,13 @@
-"""Which objects a signal concerns: by the names that objects declare and report. Pure."""
+"""Which objects a signal concerns, and which take over a parameter: by the names that objects declare and report. Pure."""
 
 import sys
-from collections.abc import Iterator, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from dynconfig.api.spec import AdoptionPolicy
+from dynconfig.engine import paths
 from dynconfig.engine.agenda import Key
 from dynconfig.engine.signals import EVERYWHERE, Signal, without_arn
 from dynconfig.engine.stored import listed_names, region_of, spec_of, status_of
@@ -14,17 +17,23 @@ from dynconfig.engine.stored import listed_names, region_of, spec_of, status_of
 class _Address:
     region: str
     path: str
-    parameters: tuple[str, ...]
+    declared: tuple[str, ...]
     """Names below the path. Those of many objects are alike, and are kept once."""
+    reported: tuple[str, ...]
+    """Names of parameters that are not declared any more, or not yet."""
+    adopts: bool
+    """Whether it takes over what has no owner; an object that is being deleted takes over nothing."""
     resources: tuple[tuple[str, str], ...]
     """What an event may call a resource, its name or the end of its ARN, and its name."""
 
 
 class Addressees:
-    """The addresses of all objects: some hundred bytes each."""
+    """The addresses of all objects: some hundred bytes each. Safe for many threads."""
 
-    def __init__(self, default_region: str) -> None:
+    def __init__(self, default_region: str, paths_of: Callable[[str], tuple[str, ...]] = lambda _namespace: ()) -> None:
         self._default_region = default_region
+        self._paths_of = paths_of
+        self._lock = threading.RLock()
         self._addresses: dict[Key, _Address] = {}
         self._paths: dict[tuple[str, str], set[Key]] = {}
         self._resources: dict[str, set[tuple[Key, str]]] = {}
@@ -32,29 +41,31 @@ class Addressees:
     def note(self, key: Key, document: Mapping[str, Any]) -> str:
         """Note what an object declares and reports now; answers its region."""
         address = self._address(document)
-        if self._addresses.get(key) == address:
-            return address.region
-        self.forget(key)
-        self._addresses[key] = address
-        self._paths.setdefault((address.region, address.path), set()).add(key)
-        for called, name in address.resources:
-            self._resources.setdefault(called, set()).add((key, name))
+        with self._lock:
+            if self._addresses.get(key) == address:
+                return address.region
+            self.forget(key)
+            self._addresses[key] = address
+            self._paths.setdefault((address.region, address.path), set()).add(key)
+            for called, name in address.resources:
+                self._resources.setdefault(called, set()).add((key, name))
         return address.region
 
     def forget(self, key: Key) -> None:
         """The object is gone, or is about to be noted anew."""
-        address = self._addresses.pop(key, None)
-        if address is None:
-            return
-        _discard(self._paths, (address.region, address.path), key)
-        for called, name in address.resources:
-            _discard(self._resources, called, (key, name))
+        with self._lock:
+            address = self._addresses.pop(key, None)
+            if address is None:
+                return
+            _discard(self._paths, (address.region, address.path), key)
+            for called, name in address.resources:
+                _discard(self._resources, called, (key, name))
 
     def of(self, signal: Signal) -> dict[Key, tuple[str, ...]]:
         """The objects that a signal concerns, each with the names of its own that the signal speaks of."""
         found: dict[Key, tuple[str, ...]] = {}
         for name in signal.parameters:
-            for key in self._declaring(signal.region, name):
+            for key in self.naming(signal.region, name):
                 found[key] = (*found.get(key, ()), name)
         for called in signal.resources:
             for key, name in sorted(self._resources.get(called, ())):
@@ -62,26 +73,53 @@ class Addressees:
                     found[key] = (*found.get(key, ()), name)
         return found
 
-    def _declaring(self, region: str, name: str) -> Iterator[Key]:
+    def naming(self, region: str, name: str) -> tuple[Key, ...]:
+        """The objects that declare or report a parameter of this full name."""
+        with self._lock:
+            found = self._below(region, name)
+            return tuple(key for key, rest, of in found if rest in of.declared or rest in of.reported)
+
+    def successor(self, key: Key, region: str, name: str) -> Key | None:
+        """The object that takes over a parameter which `key` gives up: it declares the full name and may adopt it.
+
+        A suspended or invalid object counts, too: it is better to leave a parameter without an owner than to delete what
+        somebody declares. An object whose namespace may not use the path does not count.
+        """
+        with self._lock:
+            found = [other for other, rest, of in self._below(region, name) if of.adopts and rest in of.declared]
+            allowed = (other for other in found if other != key and self._may_use(other))
+            return min(allowed, default=None)
+
+    def _may_use(self, key: Key) -> bool:
+        return paths.is_allowed(self._addresses[key].path, self._paths_of(key.namespace))
+
+    def _below(self, region: str, name: str) -> Iterator[tuple[Key, str, _Address]]:
+        """The objects whose path the name is below, each with the rest of the name."""
         end = name.rfind("/")
         while end > 0:
             for key in self._paths.get((region, name[:end]), ()):
-                if name[end + 1 :] in self._addresses[key].parameters:
-                    yield key
+                yield key, name[end + 1 :], self._addresses[key]
             end = name.rfind("/", 0, end)
 
     def _address(self, document: Mapping[str, Any]) -> _Address:
         spec, status = spec_of(document), status_of(document)
         path = str(spec.get("path", ""))
-        declared = listed_names(spec.get("parameters"))
-        reported = (name.removeprefix(f"{path}/") for name in listed_names(status.get("parameters")))
+        declared = set(listed_names(spec.get("parameters")))
+        reported = {name.removeprefix(f"{path}/") for name in listed_names(status.get("parameters"))}
         resources = {pair for item in status.get("resources") or () for pair in _callings(item)}
         return _Address(
             region=region_of(document) or self._default_region,
             path=path,
-            parameters=tuple(sys.intern(name) for name in sorted({*declared, *reported})),
+            declared=tuple(sys.intern(name) for name in sorted(declared)),
+            reported=tuple(sys.intern(name) for name in sorted(reported - declared)),
+            adopts=_adopts(document, spec),
             resources=tuple(sorted(resources)),
         )
+
+
+def _adopts(document: Mapping[str, Any], spec: Mapping[str, Any]) -> bool:
+    is_going = "deletionTimestamp" in (document.get("metadata") or {})
+    return spec.get("adoptionPolicy") == AdoptionPolicy.IF_UNOWNED and not is_going
 
 
 def _callings(resource: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

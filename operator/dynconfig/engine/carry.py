@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, replace
 
 from dynconfig.engine.declaration import Declaration
-from dynconfig.engine.errors import Settling
+from dynconfig.engine.errors import DeletionDelayed, Settling
 from dynconfig.engine.plan import Create, Delete, Release, Step, Update
 from dynconfig.engine.resource import Resource
 
@@ -13,11 +13,11 @@ SETTLING_SECONDS = 0.5
 
 
 def in_order(steps: Iterable[Step]) -> tuple[Step, ...]:
-    """Puts in the order of the kinds, then deletions backwards."""
+    """Puts in the order of the kinds, then removals backwards; deletions of parameters, which may have to wait, at the end."""
     listed = list(steps)
     puts = [step for step in listed if isinstance(step.change, Create | Update)]
-    goodbyes = [step for step in listed if isinstance(step.change, Delete | Release)]
-    return (*puts, *reversed(goodbyes))
+    removals = [step for step in reversed(listed) if isinstance(step.change, Delete | Release)]
+    return (*puts, *sorted(removals, key=lambda step: step.deletes_parameter))
 
 
 def batches(steps: Sequence[Step]) -> Iterable[list[Step]]:
@@ -55,7 +55,7 @@ def carry_out(batch: Sequence[Step], owned: dict[str, Resource]) -> None:
             owned[desired.title] = first.kind.put(desired, observed)
         case Delete():
             first.kind.delete([step.resource for step in batch])
-        case Release(observed):
+        case Release(observed, _):
             first.kind.release(observed)
     if isinstance(first.change, Delete | Release):
         for step in batch:
@@ -67,6 +67,17 @@ def refuse_pending(step: Step, owned: Mapping[str, Resource]) -> None:
     resource = owned.get(step.resource.title)
     if isinstance(step.change, Update) and resource is not None and resource.pending:
         raise settling([resource])  # type: ignore[misc]  # it is pending
+
+
+def refuse_early(step: Step, declaration: Declaration) -> None:
+    """Raise DeletionDelayed where a parameter has left spec a moment ago: an object that takes it over may be on its way."""
+    delay = declaration.deletes_from - declaration.now
+    if step.deletes_parameter and not declaration.deleting and delay > 0:
+        raise DeletionDelayed(
+            f"Parameters that left spec, such as {step.resource.name}, are deleted in {delay:.0f} s, unless another object "
+            "declares them until then",
+            delay=delay,
+        )
 
 
 def settling(owned: Iterable[Resource]) -> Settling | None:

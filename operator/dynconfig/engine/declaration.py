@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 from dynconfig.api.alarms import AlarmsSpec
 from dynconfig.api.function import FunctionSpec
-from dynconfig.api.parameter import ParameterSpec
-from dynconfig.api.spec import AdoptionPolicy, CacheSpec, DeletionPolicy, DriftPolicy
+from dynconfig.api.parameter import DeletionPolicy, ParameterSpec
+from dynconfig.api.spec import AdoptionPolicy, CacheSpec, DriftPolicy
 from dynconfig.engine.naming import Names
 from dynconfig.engine.resource import Owner, Resource, Versioned
 from dynconfig.engine.revision import revision
@@ -36,6 +36,25 @@ class Source:
 
 ReadSource = Callable[[Source], str | None]
 """Answers the text of a source, or None where the object or its key is missing."""
+
+
+SuccessorOf = Callable[[str], str | None]
+"""Answers which other object of this cluster takes over a parameter that this one gives up, as NAMESPACE/NAME: it declares
+the full name and may adopt it. None if there is none."""
+
+
+GivesUp = Callable[[str, str], bool]
+"""Answers whether the object that owns a parameter, as NAMESPACE/NAME, is about to give up this full name."""
+
+
+def keeps_all(_owner: str, _name: str) -> bool:
+    """No object gives anything up."""
+    return False
+
+
+def no_successor(_name: str) -> str | None:
+    """There are no other objects."""
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +93,8 @@ class Applied:
     """Names of parameters whose value in AWS is plain text and came from a Secret, or did at a version that may return."""
     created: frozenset[str] = frozenset()
     """Names of the parameters that were created since the last stable revision."""
+    deletion_policies: Mapping[str, DeletionPolicy] = field(default_factory=dict)
+    """The own policies of parameters, by full name."""
 
     @property
     def is_baking(self) -> bool:
@@ -107,6 +128,13 @@ class Declaration:
     deleting: bool = False
     drift_policy: DriftPolicy = DriftPolicy.CORRECT
     deletion_policy: DeletionPolicy = DeletionPolicy.DELETE
+    deletion_policies: Mapping[str, DeletionPolicy] = field(default_factory=dict)
+    """What counts in its place for single parameters, by full name; also for those that have left spec."""
+    successor_of: SuccessorOf = field(default=no_successor, repr=False, compare=False)
+    gives_up: GivesUp = field(default=keeps_all, repr=False, compare=False)
+    """A plan of several objects knows before the operator what another one is about to give up."""
+    deletes_from: float = 0.0
+    """From when on parameters that left spec are deleted, in seconds since the epoch: another object may come for them."""
     adoption_policy: AdoptionPolicy = AdoptionPolicy.NEVER
     resync_seconds: int = 600
     applied: Applied | None = None
@@ -138,6 +166,14 @@ class Declaration:
         is_written = any(isinstance(resource, Versioned) for resource in self.found)
         is_told = bool(self.revisions) and self.revisions[-1][1] == current
         return self.revisions if is_told or not is_written else (*self.revisions, (self.now, current))
+
+    def retains(self, resource: Resource) -> bool:
+        """Whether a resource stays in AWS without an owner when it is no longer declared."""
+        if not isinstance(resource, Versioned):
+            return self.deleting and self.deletion_policy is DeletionPolicy.RETAIN
+        # What a failed generation made has no readers to keep it for.
+        policy = self.deletion_policies.get(resource.name, self.deletion_policy)
+        return policy is DeletionPolicy.RETAIN and not self.undone
 
     @property
     def known(self) -> tuple[str, ...]:

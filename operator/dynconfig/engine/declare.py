@@ -10,8 +10,8 @@ from pydantic import ValidationError
 
 from dynconfig import __version__
 from dynconfig.api import alarms, names
-from dynconfig.api.parameter import ParameterSpec, ParameterType
-from dynconfig.api.spec import DeletionPolicy, DynamicConfigSpec
+from dynconfig.api.parameter import DeletionPolicy, ParameterSpec, ParameterType
+from dynconfig.api.spec import DynamicConfigSpec
 from dynconfig.api.status import MAX_DRIFT, REQUEST_LENGTH
 from dynconfig.engine import paths
 from dynconfig.engine.checking import findings, findings_of, source_of, told, value_of
@@ -22,11 +22,13 @@ from dynconfig.engine.resource import Owner
 from dynconfig.engine.rollout import Rollout
 from dynconfig.engine.secret import Secret
 from dynconfig.engine.stored import (
+    deletion_policies_of,
     deletion_policy_of,
     function_names_of,
     is_parameter_name,
     is_suspended,
     listed_names,
+    policy_of,
     region_of,
     spec_of,
     status_of,
@@ -94,6 +96,7 @@ def declare(
         suspended=spec.suspend,
         drift_policy=spec.drift_policy,
         deletion_policy=spec.deletion_policy,
+        deletion_policies=deletion_policies_of(document, applied.deletion_policies if applied else {}),
         adoption_policy=spec.adoption_policy,
         resync_seconds=spec.resync_seconds,
         applied=applied,
@@ -127,6 +130,7 @@ def declare_deletion(document: Mapping[str, Any], *, owner: Owner, default_regio
         suspended=is_suspended(document),
         deleting=True,
         deletion_policy=deletion_policy_of(document),
+        deletion_policies=deletion_policies_of(document, applied.deletion_policies if applied else {}),
         applied=replace(applied, versions=versions) if applied else Applied(None, versions),
         blind=applied is None,
     )
@@ -134,7 +138,7 @@ def declare_deletion(document: Mapping[str, Any], *, owner: Owner, default_regio
 
 def keeping(declaration: Declaration) -> Declaration:
     """The deletion of an object that leaves everything in AWS, without an owner, whatever its policy."""
-    return replace(declaration, deletion_policy=DeletionPolicy.RETAIN)
+    return replace(declaration, deletion_policy=DeletionPolicy.RETAIN, deletion_policies={})
 
 
 def applied_of(status: Mapping[str, Any] | None) -> Applied | None:
@@ -158,6 +162,11 @@ def applied_of(status: Mapping[str, Any] | None) -> Applied | None:
         baking_generation=bake.get("generation"),
         secrets=frozenset(item["name"] for item in status.get("parameters") or () if item.get("secret")),
         created=frozenset(status.get("createdSinceStable") or ()),
+        deletion_policies={
+            item["name"]: policy_of(item["deletionPolicy"])
+            for item in status.get("parameters") or ()
+            if item.get("deletionPolicy")
+        },
     )
 
 

@@ -21,6 +21,8 @@ def lines(plan: Plan) -> Iterator[tuple[str, str]]:
     """
     for step in plan.steps:
         yield _SIGNS[type(step.change)], f"{_VERBS[type(step.change)]} {step.resource.title}"
+        if isinstance(step.change, Release) and step.change.successor:
+            yield " ", f"handed over to {step.change.successor}"
         yield from _details(step)
     for step in plan.held:
         yield ".", f"not corrected (driftPolicy: Report): {step.resource.title}"
@@ -109,7 +111,9 @@ def _named(value: object) -> dict[str, str] | None:
 
 def _change(step: Step) -> dict[str, Any]:
     differences = [difference(because.field, because.declared, because.observed) for because in finer(step)]
-    return {"change": _VERBS[type(step.change)], "resource": step.resource.title, "differences": differences}
+    successor = step.change.successor if isinstance(step.change, Release) else ""
+    found = {"change": _VERBS[type(step.change)], "resource": step.resource.title, "differences": differences}
+    return {**found, **({"handedOverTo": successor} if successor else {})}
 
 
 def difference(field: str, declared: str, observed: str) -> dict[str, Any]:

@@ -1,5 +1,7 @@
 """Every way a reconcile can fail, named for what happens next; the class name is the reason a user sees."""
 
+from collections.abc import Sequence
+
 
 class DynConfigError(Exception):
     """A failure that has a reason and a message for the user; `str()` of it never holds a secret."""
@@ -36,6 +38,13 @@ class PathNotAllowed(Terminal):
 
 class NotOwned(Terminal):
     """A resource exists and belongs to somebody else, or to nobody and may not be adopted."""
+
+    def __init__(self, message: str, *, titles: Sequence[str] = (), may_pass: bool = False) -> None:
+        super().__init__(message)
+        self.titles = tuple(titles)
+        """The resources, by kind and name."""
+        self.may_pass = may_pass
+        """Whether an owner is an object of this cluster, which may give them up."""
 
 
 class UnsafePlan(Terminal):
@@ -80,6 +89,10 @@ class Conflict(Retryable):
 
 class Settling(Retryable):
     """A write was made, and AWS is still carrying it out."""
+
+
+class DeletionDelayed(Retryable):
+    """A parameter left spec a moment ago: before it is deleted, other objects have time to declare it."""
 
 
 class RoleNotReady(Retryable):

@@ -34,7 +34,9 @@ def goodbye(declaration: Declaration, plan: Plan, seen: Sequence[Resource], live
 def _retained(plan: Plan) -> Iterator[tuple[str, str]]:
     for step in plan.steps:
         if isinstance(step.change, Release):
-            yield step.resource.title, "deletionPolicy is Retain; it stays without an owner"
+            to = step.change.successor
+            why = f"handed over to {to}" if to else "deletionPolicy is Retain; it stays without an owner"
+            yield step.resource.title, why
 
 
 def _of_others(declaration: Declaration, seen: Sequence[Resource]) -> Iterator[tuple[str, str]]:

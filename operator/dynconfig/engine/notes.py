@@ -68,16 +68,30 @@ def _is_told(message: str, previous: Mapping[str, Any]) -> bool:
 
 
 _REASONS = {Create: Reason.CREATED, Update: Reason.UPDATED, Delete: Reason.DELETED, Release: Reason.RETAINED}
-_PHRASES = {Reason.RETAINED: "Left in AWS without an owner", Reason.DRIFT_CORRECTED: "Put back as declared"}
+_PHRASES = {
+    Reason.RETAINED: "Left in AWS without an owner",
+    Reason.HANDED_OVER: "Handed over",
+    Reason.DRIFT_CORRECTED: "Put back as declared",
+}
 
 
 def _done(outcome: Outcome) -> list[Note]:
     corrected = {id(step) for step in outcome.drift}
     groups: dict[Reason, list[str]] = {}
     for step in outcome.applied:
-        reason = Reason.DRIFT_CORRECTED if id(step) in corrected else _REASONS[type(step.change)]
-        groups.setdefault(reason, []).append(step.resource.title)
+        reason = Reason.DRIFT_CORRECTED if id(step) in corrected else _reason(step)
+        groups.setdefault(reason, []).append(_title(step))
     return [Note("Normal", reason, _sentence(reason, titles)) for reason, titles in groups.items()]
+
+
+def _reason(step: Step) -> Reason:
+    is_handed_over = isinstance(step.change, Release) and step.change.successor
+    return Reason.HANDED_OVER if is_handed_over else _REASONS[type(step.change)]
+
+
+def _title(step: Step) -> str:
+    successor = step.change.successor if isinstance(step.change, Release) else ""
+    return f"{step.resource.title} to {successor}" if successor else step.resource.title
 
 
 def _proved(outcome: Outcome, previous: Mapping[str, Any]) -> list[Note]:

@@ -5,10 +5,10 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from dynconfig.api import names
-from dynconfig.api.spec import AdoptionPolicy, DeletionPolicy
 from dynconfig.engine.declaration import Applied, Declaration
-from dynconfig.engine.errors import NotOwned, NotPossible, UnsafePlan
-from dynconfig.engine.resource import Kind, Owner, Resource, Versioned
+from dynconfig.engine.errors import NotPossible, UnsafePlan
+from dynconfig.engine.ownership import check_ownership, owner_title
+from dynconfig.engine.resource import Kind, Resource, Versioned
 from dynconfig.engine.secret import MASK, Secret
 from dynconfig.engine.text import in_full
 from dynconfig.engine.window import Brief, brief
@@ -63,6 +63,8 @@ class Release:
     """It is ours, no longer declared, and stays in AWS without an owner."""
 
     observed: Resource
+    successor: str = ""
+    """The object that takes it over at once, as NAMESPACE/NAME; empty if there is none."""
 
 
 Change = Create | Update | Delete | Release
@@ -81,7 +83,7 @@ class Step:
         match self.change:
             case Create(desired) | Update(_, desired, _):
                 return desired
-            case Delete(observed) | Release(observed):
+            case Delete(observed) | Release(observed, _):
                 return observed
 
     @property
@@ -94,6 +96,16 @@ class Step:
                 return (Difference("exists", "yes", "no"),)
             case Delete() | Release():
                 return (Difference("exists", "no", "yes"),)
+
+    @property
+    def is_removal(self) -> bool:
+        """Whether the owner gives the resource up."""
+        return isinstance(self.change, Delete | Release)
+
+    @property
+    def deletes_parameter(self) -> bool:
+        """Whether a parameter, and with it the value that others read, goes."""
+        return isinstance(self.change, Delete) and isinstance(self.change.observed, Versioned)
 
     @property
     def is_derived(self) -> bool:
@@ -165,14 +177,13 @@ def changes(
 ) -> tuple[Step, ...]:
     """What has to be done for one kind. Raises NotOwned and NotPossible, naming every resource concerned."""
     existing = {resource.name: resource for resource in observed}
-    _check_ownership(declaration, desired, existing)
+    check_ownership(declaration, desired, existing)
     _check_possible(kind, desired, existing)
     puts = [_put(declaration, resource, existing.get(resource.name)) for resource in desired]
     wanted = {resource.name for resource in desired}
     surplus = [r for r in observed if r.name not in wanted and r.owner == declaration.owner.tag]
-    retains = declaration.deleting and declaration.deletion_policy is DeletionPolicy.RETAIN
-    goodbyes: list[Change] = [Release(resource) if retains else Delete(resource) for resource in surplus]
-    return tuple(Step(kind, change) for change in [*(put for put in puts if put), *goodbyes])
+    removals = [_removal(declaration, resource) for resource in surplus]
+    return tuple(Step(kind, change) for change in [*(put for put in puts if put), *removals])
 
 
 def check(plan: Plan, declaration: Declaration) -> None:
@@ -197,12 +208,7 @@ def is_safe(plan: Plan, declaration: Declaration) -> bool:
 
 
 def _deleted_parameters(plan: Plan) -> list[str]:
-    changes = (step.change for step in plan.steps)
-    return [
-        change.observed.name
-        for change in changes
-        if isinstance(change, Delete) and isinstance(change.observed, Versioned)
-    ]
+    return [step.resource.name for step in plan.steps if step.deletes_parameter]
 
 
 def _count_parameters(plan: Plan) -> int:
@@ -239,6 +245,14 @@ def _changed_in_aws(change: Change, applied: Applied, declaration: Declaration) 
     return not only_value or change.observed.version != applied.versions.get(change.observed.name)
 
 
+def _removal(declaration: Declaration, surplus: Resource) -> Change:
+    """What becomes of a resource that is no longer declared: readers keep what another object is about to own."""
+    successor = declaration.successor_of(surplus.name) if isinstance(surplus, Versioned) else None
+    if successor:
+        return Release(surplus, successor)
+    return Release(surplus) if declaration.retains(surplus) else Delete(surplus)
+
+
 def _compared(resource: Resource) -> list[Any]:
     return [item for item in fields(resource) if item.name != "name" and item.metadata.get("compare", True)]
 
@@ -249,38 +263,10 @@ def _put(declaration: Declaration, desired: Resource, observed: Resource | None)
     because = differences(desired, observed)
     if observed.owner != declaration.owner.tag:
         because = (
-            Difference("owner", declaration.owner.title, _owner_title(observed, declaration) or "nobody"),
+            Difference("owner", declaration.owner.title, owner_title(observed, declaration) or "nobody"),
             *because,
         )
     return Update(observed, desired, because) if because else None
-
-
-def _check_ownership(declaration: Declaration, desired: Sequence[Resource], existing: Mapping[str, Resource]) -> None:
-    foreign = [
-        existing[r.name] for r in desired if r.name in existing and existing[r.name].owner != declaration.owner.tag
-    ]
-    told = [text for text in (_refusal(declaration, resource) for resource in foreign) if text]
-    if told:
-        more = f"; and {len(told) - 5} more" if len(told) > 5 else ""
-        raise NotOwned("; ".join(told[:5]) + more)
-
-
-def _refusal(declaration: Declaration, observed: Resource) -> str | None:
-    owner = Owner.parse(observed.owner) if observed.owner else None
-    free = not observed.owner or (owner is not None and owner.is_predecessor_of(declaration.owner))
-    where = f"{observed.declared_in}: " if observed.declared_in else ""
-    title = where + observed.title[0].lower() + observed.title[1:]
-    if not free:
-        return f"{title} belongs to {_owner_title(observed, declaration)}; rename it or delete the other"
-    if declaration.adoption_policy is AdoptionPolicy.IF_UNOWNED:
-        return None
-    whose = f"was left by an earlier {owner.title}" if owner else "has no owner"
-    return f"{title} exists already and {whose}; set adoptionPolicy: IfUnowned to take it over, or rename it"
-
-
-def _owner_title(observed: Resource, declaration: Declaration) -> str:
-    owner = Owner.parse(observed.owner)
-    return owner.title_beside(declaration.owner) if owner else observed.owner
 
 
 def _check_possible(kind: AnyKind, desired: Sequence[Resource], existing: Mapping[str, Resource]) -> None:

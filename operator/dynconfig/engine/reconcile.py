@@ -5,7 +5,7 @@ from concurrent.futures import Executor
 from dataclasses import replace
 
 from dynconfig.engine.assessment import Assessment, compared
-from dynconfig.engine.carry import batches, carry_out, in_order, refuse_pending, settling, up_to_date
+from dynconfig.engine.carry import batches, carry_out, in_order, refuse_early, refuse_pending, settling, up_to_date
 from dynconfig.engine.declaration import Declaration, Place
 from dynconfig.engine.errors import DynConfigError, ReconcileLoop, UnsafePlan
 from dynconfig.engine.gauge import Gauge, Gauges
@@ -161,6 +161,7 @@ class Engine:
                 break
             try:
                 refuse_pending(batch[0], owned)
+                refuse_early(batch[0], outcome.declaration)
                 carry_out(up_to_date(batch, outcome.declaration, owned), owned)
             except DynConfigError as failure:
                 error = failure

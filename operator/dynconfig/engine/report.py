@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from dynconfig.api.parameter import DeletionPolicy
 from dynconfig.api.status import (
     MAX_DRIFT,
     MESSAGE_LENGTH,
@@ -230,12 +231,14 @@ def _by_name(resources: Iterable[Resource]) -> list[Resource]:
 
 
 def _parameters(outcome: Outcome, before: _Before) -> list[ParameterStatus]:
-    secrets = plaintext_secrets(outcome, before.previous)
+    secrets, policies = plaintext_secrets(outcome, before.previous), outcome.declaration.deletion_policies
     owned = (item for item in _by_name(outcome.owned) if isinstance(item, Versioned))
-    return [_parameter(item, before, is_secret=item.name in secrets) for item in owned]
+    return [_parameter(item, before, policies.get(item.name), is_secret=item.name in secrets) for item in owned]
 
 
-def _parameter(resource: Versioned, before: _Before, *, is_secret: bool) -> ParameterStatus:
+def _parameter(
+    resource: Versioned, before: _Before, policy: DeletionPolicy | None, *, is_secret: bool
+) -> ParameterStatus:
     known = before.modified.get((resource.name, resource.version), before.now)
     modified = known if resource.last_modified is None else timestamp(resource.last_modified)
     return ParameterStatus(
@@ -244,6 +247,7 @@ def _parameter(resource: Versioned, before: _Before, *, is_secret: bool) -> Para
         version=resource.version,
         last_modified=modified,
         secret=is_secret or None,
+        deletion_policy=policy,
     )
 
 

@@ -10,8 +10,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from dynconfig.api.function import FUNCTION_NAME, ROLE_NAME
-from dynconfig.api.parameter import LEVEL, MAX_LEVELS
-from dynconfig.api.spec import REGION, DeletionPolicy
+from dynconfig.api.parameter import LEVEL, MAX_LEVELS, DeletionPolicy
+from dynconfig.api.spec import REGION
 from dynconfig.api.status import DynamicConfigStatus
 from dynconfig.engine.naming import LONGEST
 
@@ -68,7 +68,22 @@ def function_names_of(document: Mapping[str, Any]) -> tuple[str | None, str | No
 
 def deletion_policy_of(document: Mapping[str, Any]) -> DeletionPolicy:
     """What happens in AWS when the object goes: where that cannot be understood, nothing is deleted."""
-    text = spec_of(document).get("deletionPolicy")
+    return policy_of(spec_of(document).get("deletionPolicy"))
+
+
+def deletion_policies_of(
+    document: Mapping[str, Any], reported: Mapping[str, DeletionPolicy]
+) -> dict[str, DeletionPolicy]:
+    """The own policies of parameters by full name: as declared, and of those that have left spec as last reported."""
+    path, listed = spec_of(document).get("path"), spec_of(document).get("parameters")
+    items = [_map(item) for item in listed] if isinstance(listed, Sequence) else []
+    declared = {f"{path}/{item['name']}": item.get("deletionPolicy") for item in items if "name" in item}
+    left = {name: policy for name, policy in reported.items() if name not in declared}
+    return {**left, **{name: policy_of(text) for name, text in declared.items() if text is not None}}
+
+
+def policy_of(text: object) -> DeletionPolicy:
+    """The policy of this name: Delete where there is none, Retain where it cannot be understood."""
     return DeletionPolicy.DELETE if text in (None, DeletionPolicy.DELETE.value) else DeletionPolicy.RETAIN
 
 

@@ -27,12 +27,16 @@ from dynconfig.kube.answers import (
     config,
     document,
     object_path,
+    objects_path,
     refuse,
     sources_path,
     unavailable,
     watched_line,
 )
 from dynconfig.kube.plugin import authentication
+
+# Objects are large, and a page of them is in memory at once.
+OBJECTS_PAGE = 100
 
 __all__ = ["ApiConflict", "ApiRefused", "ApiUnavailable", "Document", "Kube", "NoCluster", "WatchExpired"]
 
@@ -84,6 +88,23 @@ class Kube:
     async def object(self, key: Key) -> Document | None:
         """A DynamicConfig, or None if it is gone."""
         return await self._get(object_path(key))
+
+    async def objects(self, namespace: str | None) -> AsyncIterator[Document]:
+        """All DynamicConfigs of a namespace, or of all; none where the kind is not installed yet."""
+        params = {"limit": str(OBJECTS_PAGE)}
+        while True:
+            try:
+                page = await self._send("GET", objects_path(namespace), params=params)
+            except ApiRefused as error:
+                if error.status == 404:
+                    return
+                raise
+            for item in page["items"] or ():
+                yield item
+            more = page["metadata"].get("continue")
+            if not more:
+                return
+            params = {"limit": str(OBJECTS_PAGE), "continue": more}
 
     async def source(self, kind: str, namespace: str, name: str) -> Document | None:
         """A Secret or ConfigMap by name, or None if it does not exist."""

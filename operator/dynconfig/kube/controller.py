@@ -23,6 +23,7 @@ from dynconfig.kube.client import ApiConflict, ApiRefused, ApiUnavailable, Docum
 from dynconfig.kube.finalizer import has_finalizer, hold, release
 from dynconfig.kube.heard import Heard
 from dynconfig.kube.internal import internal_error, trace
+from dynconfig.kube.moves import Moves
 from dynconfig.kube.spoken import Spoken
 from dynconfig.kube.status_writer import StatusWriter, requested_at
 from dynconfig.kube.surroundings import Surroundings
@@ -41,7 +42,8 @@ class Controller:
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="reconcile")
         self._references = references.References(lambda key: self.wake(key))
         self._heard = Heard(surroundings.clock)
-        self._spoken = Spoken(surroundings.region, self._times.wake)
+        self._spoken = Spoken(surroundings.region, self._times.wake, surroundings.paths_of)
+        self.moves = Moves(self._spoken, self._times.wake, surroundings.now, surroundings.move_seconds)
         self._status = StatusWriter(surroundings.kube, surroundings.recorder, surroundings.metrics)
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -219,6 +221,7 @@ class Controller:
         return document
 
     async def _run(self, key: Key, document: Document, declaration: Declaration) -> str:
+        declaration = self.moves.beside(key, declaration)
         deadline = self._on.clock() + self._on.turn_seconds
         run = partial(self._on.engine.run, declaration, lambda: self._on.clock() < deadline, self._on.now())
         try:
@@ -232,6 +235,7 @@ class Controller:
         await self._status.record(document, notes.of(outcome, previous, now))
         self._log(key, status, outcome)
         self._times.served(key, outcome)
+        self.moves.served(key, outcome)
         if declaration.deleting and outcome.is_complete:
             await self._release(key, document)
         return str(status["conditions"][0]["reason"])
@@ -267,6 +271,7 @@ class Controller:
         """The object of this uid is gone, or goes without the operator."""
         self._times.forget(key)
         self._references.forget(key)
+        self.moves.forget(key)
         self._on.metrics.forget(key.namespace, key.name)
         self._heard.forget(key, uid)
         if uid is not None:

@@ -1,7 +1,7 @@
 """What AWS said of which object: events are kept for those whom they concern, until these are served."""
 
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,9 +25,11 @@ class Said:
 class Spoken:
     """Wakes the objects that AWS speaks of, and no others."""
 
-    def __init__(self, default_region: str, wake: Callable[[Key], None]) -> None:
+    def __init__(
+        self, default_region: str, wake: Callable[[Key], None], paths_of: Callable[[str], tuple[str, ...]]
+    ) -> None:
         self._wake = wake
-        self._addressees = Addressees(default_region)
+        self._addressees = Addressees(default_region, paths_of)
         self._said: dict[Key, Said] = {}
         self._unclaimed: deque[Signal] = deque(maxlen=UNCLAIMED)
 
@@ -47,6 +49,16 @@ class Spoken:
                 self._unclaimed.append(signal)
             for key, names in found.items():
                 self._note(key, names, signal)
+
+    def successor(self, key: Key, region: str, name: str) -> str | None:
+        """Which other object takes over a parameter that this one gives up, as NAMESPACE/NAME. Safe for many threads."""
+        found = self._addressees.successor(key, region, name)
+        return None if found is None else str(found)
+
+    def let_go(self, key: Key, region: str, names: Iterable[str]) -> None:
+        """An object has given up these parameters: the others that declare them may take them over."""
+        for other in {other for name in names for other in self._addressees.naming(region, name)} - {key}:
+            self._wake(other)
 
     def take(self, key: Key) -> Said | None:
         """What was said of an object that is served now."""

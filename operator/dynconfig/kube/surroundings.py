@@ -29,5 +29,7 @@ class Surroundings:
     clock: Callable[[], float]
     """Seconds that never go back."""
     turn_seconds: float
+    move_seconds: float
+    """How long a parameter that left spec waits for another object to declare it, before it is deleted."""
     listen: Callable[[str], None]
     """Have events of a region brought."""

@@ -7,13 +7,14 @@ from typing import Any
 
 from dynconfig.engine import resync
 from dynconfig.engine.agenda import Agenda, Key, Lane
-from dynconfig.engine.errors import AlarmFiring, Retryable, RoleNotReady, Settling, Throttled
+from dynconfig.engine.errors import AlarmFiring, DeletionDelayed, NotOwned, Retryable, RoleNotReady, Settling, Throttled
 from dynconfig.engine.outcome import Outcome
 
 FIRST_BACKOFF = 0.5
 LONGEST_BACKOFF = 60.0
+FIRST_WAIT, LONGEST_WAIT = 2.0, 300.0
 # Their delays say when the turn comes, or have grown already; those of others are a guess for the first time.
-_TIMED = (Throttled, AlarmFiring, Settling, RoleNotReady)
+_TIMED = (Throttled, AlarmFiring, DeletionDelayed, Settling, RoleNotReady)
 
 
 class Timetable:
@@ -67,6 +68,8 @@ class Timetable:
                 self._observed[key] = self._now()
         if isinstance(error, Retryable):
             self.again(key, self.patience(key, error), Lane.CHANGE)
+        elif isinstance(error, NotOwned) and error.may_pass:
+            self.again(key, min(self._until_given_up(key), outcome.declaration.resync_seconds), Lane.ROUTINE)
         elif outcome.remaining and error is None and not outcome.is_held:
             self.again(key, 0.0, Lane.CHANGE)
         elif outcome.again is not None:
@@ -86,6 +89,12 @@ class Timetable:
         """Seconds to wait after one more failure."""
         failures = self._failures[key] = self._failures.get(key, 0) + 1
         longest = min(FIRST_BACKOFF * 2 ** min(failures - 1, 10), LONGEST_BACKOFF)
+        return random.uniform(longest / 2, longest)  # noqa: S311 - not a secret
+
+    def _until_given_up(self, key: Key) -> float:
+        """Seconds to wait for another object to give up what this one declares; it wakes this one, if all goes well."""
+        tries = self._failures[key] = self._failures.get(key, 0) + 1
+        longest = min(FIRST_WAIT * 2 ** min(tries - 1, 10), LONGEST_WAIT)
         return random.uniform(longest / 2, longest)  # noqa: S311 - not a secret
 
     def forget(self, key: Key) -> None:

@@ -1,0 +1,61 @@
+"""The other objects that a plan has to know: what one of them gives up, another may take over. Pure."""
+
+from collections.abc import Callable, Iterable, Mapping
+from functools import cached_property
+from typing import Any
+
+from dynconfig.engine.addressees import Addressees
+from dynconfig.engine.agenda import Key
+from dynconfig.engine.declaration import SuccessorOf
+
+Documents = Iterable[Mapping[str, Any]]
+
+
+class Neighbours:
+    """Objects in files, as they are declared there, and the rest as the cluster has them, which is asked when it is needed."""
+
+    def __init__(
+        self,
+        files: Documents,
+        rest: Callable[[], Documents],
+        default_region: str,
+        paths_of: Callable[[str], tuple[str, ...]],
+        gone: Iterable[Key] = (),
+    ) -> None:
+        self._files = {key_of(document): document for document in files}
+        self._rest = rest
+        self._default_region = default_region
+        self._paths_of = paths_of
+        self._gone = frozenset(gone)
+
+    def successor_of(self, key: Key, region: str) -> SuccessorOf:
+        """Answers who takes over what an object of a region gives up."""
+
+        def successor(name: str) -> str | None:
+            found = self._index.successor(key, region, name)
+            return None if found is None else str(found)
+
+        return successor
+
+    def gives_up(self, owner: str, name: str) -> bool:
+        """Whether the object that owns a parameter, as NAMESPACE/NAME, is in the files and does not declare it there."""
+        key = Key(*owner.split("/"))
+        document = self._files.get(key)
+        if document is None or key in self._gone:
+            return document is not None
+        spec = document.get("spec") or {}
+        return all(f"{spec.get('path')}/{item['name']}" != name for item in spec.get("parameters") or ())
+
+    @cached_property
+    def _index(self) -> Addressees:
+        found = Addressees(self._default_region, self._paths_of)
+        known = {**{key_of(document): document for document in self._rest()}, **self._files}
+        for key, document in known.items():
+            if key not in self._gone:
+                found.note(key, document)
+        return found
+
+
+def key_of(document: Mapping[str, Any]) -> Key:
+    """The object by namespace and name."""
+    return Key(document["metadata"]["namespace"], document["metadata"]["name"])

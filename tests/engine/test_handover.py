@@ -1,0 +1,142 @@
+"""A parameter that leaves its object: handed over, retained or deleted; and never deleted before another could declare it."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from tests.engine.toy import OWNER, RIVAL, Toy, declared, document, nothing
+
+from dynconfig.engine import describe, notes, report
+from dynconfig.engine.declaration import Declaration
+from dynconfig.engine.declare import declare, declare_deletion
+from dynconfig.engine.errors import DeletionDelayed, NotOwned, UnsafePlan
+from dynconfig.engine.goodbye import goodbye as told
+from dynconfig.engine.outcome import Outcome
+
+VALUES = {"a": "1", "b": "2", "c": "3"}
+
+
+def taken(declaration: Declaration, *names: str) -> Declaration:
+    """The declaration beside a rival that declares these names and may adopt them."""
+    return replace(declaration, successor_of=lambda name: RIVAL.title if name in names else None)
+
+
+def applied(**about: Any) -> tuple[Toy, dict[str, Any]]:
+    toy = Toy()
+    outcome = toy.engine().run(declared(VALUES, **about))
+    toy.calls.clear()
+    return toy, report.status(outcome, {}, 1.8e9, None)
+
+
+def with_policy(name: str, policy: str, values: dict[str, str] = VALUES, **about: Any) -> dict[str, Any]:
+    """An object one of whose parameters has a policy of its own."""
+    found = document(values, **about)
+    (parameter,) = (item for item in found["spec"]["parameters"] if item["name"] == name)
+    parameter["deletionPolicy"] = policy
+    return found
+
+
+@pytest.mark.parametrize("policy", ["Delete", "Retain"])
+def test_what_another_object_takes_over_is_released_and_not_deleted(policy: str) -> None:
+    toy, status = applied(deletionPolicy=policy)
+    edit = declared({"a": "1", "b": "2"}, generation=2, status=status, deletionPolicy=policy)
+    outcome = toy.engine().run(taken(edit, "/app/c"))
+    assert toy.writes == ["release /app/c"]
+    assert (toy.store["/app/c"].owner, toy.store["/app/c"].version) == ("", 1)
+    (note,) = notes.of(outcome, status, 1.8e9)
+    assert (note.reason, note.message) == ("HandedOver", "Handed over: Thing /app/c to shop/rival")
+
+
+@pytest.mark.parametrize("policy", ["Delete", "Retain"])
+def test_the_deletion_of_an_object_hands_over_what_another_takes(policy: str) -> None:
+    toy, status = applied()
+    gone = document(VALUES, status=status, deletionPolicy=policy)
+    leaving = taken(declare_deletion(gone, owner=OWNER, default_region="eu-west-1"), "/app/b")
+    plan = toy.engine().assess(leaving, 0.0).plan
+    assert ("Thing /app/b", "handed over to shop/rival") in told(leaving, plan, plan.owned, None).stays
+    assert toy.engine().run(leaving).is_complete
+    assert set(toy.store) == ({"/app/b"} if policy == "Delete" else {"/app/a", "/app/b", "/app/c"})
+    assert toy.store["/app/b"].owner == ""
+
+
+def test_a_plan_says_to_whom_a_parameter_is_handed_over() -> None:
+    toy, status = applied()
+    found = toy.engine().assess(taken(declared({"a": "1", "b": "2"}, generation=2, status=status), "/app/c"), 0.0)
+    assert list(describe.lines(found.plan)) == [("=", "release Thing /app/c"), (" ", "handed over to shop/rival")]
+    (change,) = describe.document(found)["changes"]
+    assert (change["change"], change["handedOverTo"]) == ("release", "shop/rival")
+
+
+def test_a_hand_over_needs_no_approval() -> None:
+    toy, status = applied()
+    edit = declared({}, generation=2, status=status)
+    assert isinstance(toy.engine().run(edit).error, UnsafePlan)
+    assert toy.engine().run(taken(edit, "/app/a", "/app/b")).is_complete
+    assert set(toy.store) == {"/app/a", "/app/b"}
+
+
+def test_retain_holds_for_a_parameter_that_leaves_the_list() -> None:
+    toy, status = applied(deletionPolicy="Retain")
+    edit = declared({"a": "1", "b": "2"}, generation=2, status=status, deletionPolicy="Retain")
+    assert toy.engine().run(edit).is_complete
+    assert toy.writes == ["release /app/c"]
+
+
+@pytest.mark.parametrize(("whole", "own", "is_kept"), [("Delete", "Retain", True), ("Retain", "Delete", False)])
+def test_a_parameters_own_policy_is_remembered_when_it_has_left(whole: str, own: str, is_kept: bool) -> None:
+    toy = Toy()
+    first = run(toy, with_policy("c", own, deletionPolicy=whole))
+    status = report.status(first, {}, 1.8e9, None)
+    assert [item.get("deletionPolicy") for item in status["parameters"]] == [None, None, own]
+    left = run(toy, document({"a": "1", "b": "2"}, generation=2, status=status, deletionPolicy=whole))
+    assert left.is_complete
+    assert ("/app/c" in toy.store) is is_kept
+
+
+@pytest.mark.parametrize(("whole", "own", "is_kept"), [("Delete", "Retain", True), ("Retain", "Delete", False)])
+def test_a_parameters_own_policy_counts_when_the_object_is_deleted(whole: str, own: str, is_kept: bool) -> None:
+    toy = Toy()
+    found = with_policy("c", own, deletionPolicy=whole)
+    run(toy, found)
+    assert toy.engine().run(declare_deletion(found, owner=OWNER, default_region="eu-west-1")).is_complete
+    assert ("/app/c" in toy.store) is is_kept
+
+
+def test_a_policy_that_is_not_known_retains() -> None:
+    toy = Toy()
+    run(toy, document(VALUES))
+    odd = document(VALUES, deletionPolicy="Orphan")
+    assert toy.engine().run(declare_deletion(odd, owner=OWNER, default_region="eu-west-1")).is_complete
+    assert set(toy.store) == {"/app/a", "/app/b", "/app/c"}
+
+
+def test_a_deletion_waits_for_a_moment_and_everything_else_is_done() -> None:
+    toy, status = applied()
+    edit = replace(declared({"a": "9", "b": "2"}, generation=2, status=status), deletes_from=1005.0)
+    early = toy.engine().run(edit, now=1001.0)
+    assert isinstance(early.error, DeletionDelayed)
+    assert early.error.delay == 4.0
+    assert toy.writes == ["put /app/a"]
+    ready = report.status(early, status, 1001.0, None)["conditions"][0]
+    assert (ready["status"], ready["reason"]) == ("Unknown", "DeletionDelayed")
+    # Meanwhile another object has declared it.
+    assert toy.engine().run(taken(edit, "/app/c"), now=1002.0).is_complete
+    assert "/app/c" in toy.store
+    late = replace(edit, deletes_from=1005.0)
+    assert toy.engine().run(late, now=1005.0).is_complete
+
+
+def test_the_successor_adopts_in_place() -> None:
+    toy, status = applied()
+    heir = declared({"c": "3"}, owner=RIVAL, adoptionPolicy="IfUnowned")
+    blocked = toy.engine().run(heir)
+    assert isinstance(blocked.error, NotOwned)
+    assert (blocked.error.titles, blocked.error.may_pass) == (("Thing /app/c",), True)
+    assert "remove it from shop/myapp, so that it is handed over" in str(blocked.error)
+    toy.engine().run(taken(declared({"a": "1", "b": "2"}, generation=2, status=status), "/app/c"))
+    assert toy.engine().run(heir).is_complete
+    assert toy.store["/app/c"].owner == RIVAL.tag
+
+
+def run(toy: Toy, found: dict[str, Any]) -> Outcome:
+    return toy.engine().run(declare(found, owner=OWNER, default_region="eu-west-1", read=nothing))

@@ -1,0 +1,124 @@
+"""A parameter moves from one object to another: it is handed over in place, in whichever order the two are edited."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from tests.kube.apiserver import Document
+from tests.kube.desk import GOING, KEY, Desk, configured, desk
+
+from dynconfig.engine.agenda import Key
+
+HEIR = Key("shop", "heir")
+
+
+def heir(values: dict[str, str], generation: int = 1, **about: Any) -> Document:
+    """Another object below the same path, which may adopt."""
+    metadata = {"name": HEIR.name}
+    return configured(
+        values, uid="uid-2", metadata=metadata, generation=generation, adoptionPolicy="IfUnowned", **about
+    )
+
+
+def reason(found: Desk, key: Key) -> str:
+    """Why an object is Ready, or not."""
+    conditions = (found.server.objects.get(key, {}).get("status") or {}).get("conditions")
+    return str(conditions[0]["reason"]) if conditions else ""
+
+
+def applied(found: Desk, key: Key) -> int:
+    """The generation that AWS was made equal to."""
+    return int(found.server.objects[key].get("status", {}).get("appliedGeneration", 0))
+
+
+def edited(found: Desk, key: Key, document: Document) -> None:
+    """Somebody edits an object, whose status stays."""
+    found.server.objects[key] = {**document, "status": found.server.objects[key].get("status")}
+    found.says("MODIFIED", found.server.objects[key])
+
+
+async def both(found: Desk) -> None:
+    """Two objects that are in sync."""
+    found.applied(configured({"a": "1", "b": "2"}))
+    found.applied(heir({"own": "3"}))
+    await found.server.until(lambda: (reason(found, KEY), reason(found, HEIR)) == ("InSync", "InSync"))
+
+
+async def moved(found: Desk) -> None:
+    """The heir has the parameter as it was."""
+    await found.server.until(lambda: all(applied(found, key) == 2 for key in (KEY, HEIR)))
+    assert "delete /app/b" not in found.toy.calls
+    assert "uid-2" in found.toy.store["/app/b"].owner
+
+
+@pytest.mark.parametrize("policy", ["Delete", "Retain"])
+def test_a_parameter_moves_to_an_object_that_declared_it_first(policy: str) -> None:
+    async def act() -> None:
+        async with desk() as found:
+            await both(found)
+            edited(found, HEIR, heir({"own": "3", "b": "2"}, generation=2))
+            await found.server.until(lambda: reason(found, HEIR) == "NotOwned")
+            edited(found, KEY, configured({"a": "1"}, generation=2, deletionPolicy=policy))
+            await moved(found)
+
+    asyncio.run(act())
+
+
+@pytest.mark.parametrize("policy", ["Delete", "Retain"])
+def test_a_parameter_moves_to_an_object_that_declares_it_a_moment_later(policy: str) -> None:
+    async def act() -> None:
+        async with desk(move_seconds=3.0) as found:
+            await both(found)
+            edited(found, KEY, configured({"a": "1"}, generation=2, deletionPolicy=policy))
+            await found.server.until(lambda: reason(found, KEY) in ("DeletionDelayed", "InSync"))
+            edited(found, HEIR, heir({"own": "3", "b": "2"}, generation=2))
+            await moved(found)
+
+    asyncio.run(act())
+
+
+def test_an_object_that_is_deleted_hands_over_what_another_declares() -> None:
+    async def act() -> None:
+        async with desk() as found:
+            await both(found)
+            edited(found, HEIR, heir({"own": "3", "b": "2"}, generation=2))
+            await found.server.until(lambda: reason(found, HEIR) == "NotOwned")
+            gone = configured({"a": "1", "b": "2"}, metadata={"deletionTimestamp": GOING})
+            edited(found, KEY, gone)
+            await found.server.until(lambda: KEY not in found.server.objects)
+            await found.server.until(lambda: reason(found, HEIR) == "InSync")
+            assert set(found.toy.store) == {"/app/b", "/app/own"}
+            assert "delete /app/b" not in found.toy.calls
+
+    asyncio.run(act())
+
+
+def test_a_restarted_operator_knows_all_objects_before_it_serves_the_first() -> None:
+    async def act() -> None:
+        async with desk() as found:
+            await both(found)
+            before = found.server.objects
+        async with desk() as later:
+            later.server.objects, later.toy.store = before, found.toy.store
+            later.server.objects[HEIR] = heir({"own": "3", "b": "2"}, generation=2)
+            await later.controller.moves.learn(later.kube.objects(None))
+            # The watch has only shown the object that gives the parameter up.
+            edited(later, KEY, configured({"a": "1"}, generation=2))
+            await later.server.until(lambda: later.status.get("appliedGeneration") == 2)
+            assert "release /app/b" in later.toy.calls
+            assert "delete /app/b" not in later.toy.calls
+
+    asyncio.run(act())
+
+
+def test_what_one_object_gives_up_wakes_those_that_wait_for_it() -> None:
+    async def act() -> None:
+        async with desk() as found:
+            found.applied(configured({"a": "1"}))
+            await found.server.until(lambda: reason(found, KEY) == "InSync")
+            found.applied(heir({"a": "1"}))
+            await found.server.until(lambda: reason(found, HEIR) == "NotOwned")
+            edited(found, KEY, configured({}, generation=2))
+            await found.server.until(lambda: reason(found, HEIR) == "InSync", seconds=1.5)
+
+    asyncio.run(act())
