@@ -101,12 +101,12 @@ def test_a_json_schema_is_left_alone_by_the_api_server() -> None:
 
 def test_columns_for_a_table_and_for_a_wide_one() -> None:
     columns = VERSION["additionalPrinterColumns"]
-    assert [column["name"] for column in columns if column["priority"] == 0] == [
+    assert [column["name"] for column in columns if column.get("priority", 0) == 0] == [
         "Ready",
         "In-sync",
         "Drifted",
         "Revision",
         "Age",
     ]
-    wide = {column["name"] for column in columns if column["priority"] == 1}
+    wide = {column["name"] for column in columns if column.get("priority", 0) == 1}
     assert {"Region", "Path", "Observed"} <= wide

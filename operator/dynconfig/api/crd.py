@@ -71,7 +71,14 @@ def _version() -> Schema:
         "storage": True,
         "subresources": {"status": {}},
         "additionalPrinterColumns": [
-            {"name": name, "jsonPath": path, "type": kind, "priority": priority, "description": text}
+            # The API server stores no priority of 0: with one, every comparison with what is stored would show a difference.
+            {
+                "name": name,
+                "jsonPath": path,
+                "type": kind,
+                "description": text,
+                **({"priority": priority} if priority else {}),
+            }
             for name, path, kind, priority, text in _COLUMNS
         ],
         "schema": {"openAPIV3Schema": _object()},

@@ -1,0 +1,75 @@
+"""One control plane for the tests of installing and upgrading; each begins and ends without the definition."""
+
+import itertools
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+from tests.e2e.world import World
+from tests.upgrade.cluster import NAME, ROOT, Cluster
+
+from dynconfig_lab import binaries, tools
+from dynconfig_lab.controlplane import ControlPlane
+from dynconfig_lab.processes import wait_until
+from dynconfig_lab.stage import CommandFailed, Stage, stage
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
+    with ControlPlane.start(tmp_path_factory.mktemp("plane")) as found:
+        yield found
+
+
+@pytest.fixture
+def cluster(plane: ControlPlane, tmp_path: Path) -> Iterator[Cluster]:
+    # Caches of kubectl and Helm, which outlive a definition, go into the test's own folder.
+    environment = {"HOME": str(tmp_path), "PATH": os.environ["PATH"]}
+    found = Cluster(binaries.kubectl(Console(stderr=True)), plane.kubeconfig, environment)
+    yield found
+    found.remove_crd()
+
+
+@pytest.fixture(scope="session")
+def scene() -> Iterator[Stage]:
+    with stage(Console(stderr=True), {"DYNCONFIG_LOG_LEVEL": "debug"}) as found:
+        yield found
+
+
+@pytest.fixture
+def installed(scene: Stage) -> Iterator[World]:
+    """All of manifests/install beside a running operator, whatever the test before took away; a namespace for a test."""
+    scene.kubectl("apply", "-k", str(ROOT / "manifests" / "install"))
+    _wait_protected(scene)
+    scene.operator.restart("operator")
+    with scene.http() as http:
+        name = f"upgrade-{next(_numbers)}"
+        http.post("/api/v1/namespaces", json={"metadata": {"name": name}}).raise_for_status()
+        yield World(scene, http, name, f"/{name}/app")
+        for item in scene.document("dcfg", "-A")["items"] if _is_served(scene) else ():
+            scene.kubectl("delete", "dcfg", "-n", item["metadata"]["namespace"], item["metadata"]["name"])
+
+
+def _is_served(scene: Stage) -> bool:
+    return bool(scene.kubectl("get", "crd", "--ignore-not-found", NAME))
+
+
+def _wait_protected(scene: Stage) -> None:
+    """A policy is enforced some time after it was applied."""
+
+    def is_refused() -> bool:
+        try:
+            scene.kubectl("delete", "crd", NAME, "--dry-run=server")
+        except CommandFailed as error:
+            return "keep-dynamicconfigs" in str(error)
+        return False
+
+    assert wait_until(is_refused, 30), "the definition is not protected after 30 s"
+
+
+@pytest.fixture(scope="session")
+def helm() -> Path:
+    return tools.helm(Console(stderr=True))
