@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -97,8 +98,24 @@ class Manifests:
         plain = document.get("stringData" if source.kind == "Secret" else "data") or {}
         if source.key in plain:
             return str(plain[source.key])
+        if source.kind == "ConfigMap" and source.key in (document.get("binaryData") or {}):
+            raise BadFile(f"{source} is in binaryData, and SSM stores text only; put text into data instead")
         encoded = (document.get("data") or {}).get(source.key) if source.kind == "Secret" else None
         return _decoded(source, encoded) if encoded is not None else None
+
+    def keys(self, namespace: str, source: Source) -> tuple[str, ...] | None:
+        """The keys of a Secret or ConfigMap in the files, or None if it is not there."""
+        document = self.sources.get((source.kind, namespace, source.name))
+        if document is None:
+            return None
+        fields = ("data", "stringData" if source.kind == "Secret" else "binaryData")
+        return tuple(dict.fromkeys(key for field in fields for key in document.get(field) or {}))
+
+    def renamed(self, namespace: str, source: Source) -> str | None:
+        """What kustomize has made of the name of a generated Secret or ConfigMap: it appends a hash."""
+        hashed = re.compile(rf"(.+-)?{re.escape(source.name)}(-.+)?-[bcdfghkmt2456789]{{10}}")
+        names = (name for kind, inside, name in self.sources if (kind, inside) == (source.kind, namespace))
+        return next((name for name in names if hashed.fullmatch(name)), None)
 
 
 def read(paths: Iterable[Path], namespace: str) -> Manifests:
@@ -112,13 +129,17 @@ def read(paths: Iterable[Path], namespace: str) -> Manifests:
     return found
 
 
-def surveyed(paths: Iterable[Path], namespace: str) -> Manifests:
-    """All that can be read, with the faults of all that cannot. Raises BadFile where there is nothing."""
+def surveyed(paths: Iterable[Path], namespace: str, texts: Mapping[str, str] | None = None) -> Manifests:
+    """All that can be read in files and in texts by their names, with the faults of all that cannot.
+
+    Raises BadFile if there is nothing.
+    """
     listed = list(paths)
+    found_in = [*(each for path in listed for each in _documents(path)), *_in_texts(texts or {})]
     configs: list[tuple[Document, Origin]] = []
     sources: dict[tuple[str, str, str], Document] = {}
     faults: list[Fault] = []
-    for found in (each for path in listed for each in _documents(path)):
+    for found in found_in:
         if isinstance(found, Fault):
             faults.append(found)
         elif wrong := list(_faults(*found, namespace)):
@@ -129,7 +150,7 @@ def surveyed(paths: Iterable[Path], namespace: str) -> Manifests:
             metadata = found[0]["metadata"]
             sources[found[0]["kind"], str(metadata["namespace"]), str(metadata.get("name"))] = found[0]
     if not configs and not faults:
-        raise BadFile(f"{', '.join(map(str, listed))}: no {names.KIND} in it")
+        raise BadFile(f"{', '.join(map(str, (*listed, *(texts or ()))))}: no {names.KIND} in it")
     documents, origins = zip(*configs, strict=True) if configs else ((), ())
     return Manifests(documents, origins, sources, tuple(faults))
 
@@ -178,12 +199,20 @@ def _source_faults(document: Document, origin: Origin) -> Iterator[Fault]:
 def _documents(path: Path) -> Iterator[tuple[Document, Origin] | Fault]:
     for file in _expanded(path):
         try:
-            for document, node in kubectl_yaml.documents(_content(file)):
-                yield from _flat(document, Origin(str(file), node))
+            content = _content(file)
         except (OSError, UnicodeDecodeError) as error:
             yield Fault(str(file), str(file), f"cannot be read: {error}")
+        else:
+            yield from _in_texts({str(file): content})
+
+
+def _in_texts(texts: Mapping[str, str]) -> Iterator[tuple[Document, Origin] | Fault]:
+    for name, content in texts.items():
+        try:
+            for document, node in kubectl_yaml.documents(content):
+                yield from _flat(document, Origin(name, node))
         except yaml.YAMLError as error:
-            yield _syntax_fault(str(file), error)
+            yield _syntax_fault(name, error)
 
 
 def _content(file: Path) -> str:
@@ -231,4 +260,7 @@ def _decoded(source: Source, encoded: object) -> str:
     try:
         return base64.b64decode("".join(str(encoded).split()), validate=True).decode()
     except (binascii.Error, UnicodeDecodeError):
-        raise BadFile(f"{source} is not UTF-8 text in base64; write it below stringData as it is") from None
+        raise BadFile(
+            f"{source} is not UTF-8 text in base64, and SSM stores text only; store its base64 text as the value, for "
+            "example with base64 -w0 FILE"
+        ) from None

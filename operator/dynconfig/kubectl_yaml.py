@@ -28,6 +28,10 @@ _DIGITS = "0123456789"
 # What is larger is no integer in Go.
 _TOO_LARGE, _LONGEST = 2**63, 70
 
+_PAIR = re.compile(
+    r"(?P<before>(?<!\\)(?:\\\\)*)\\u(?P<high>[dD][89abAB][0-9a-fA-F]{2})\\u(?P<low>[dD][c-fC-F][0-9a-fA-F]{2})"
+)
+
 # A word is looked up by its first character. Underscores in numbers do not count.
 WORDS: tuple[tuple[str, re.Pattern[str], str], ...] = (
     (f"{_TAG}bool", re.compile(r"(?:[yYnN]|yes|Yes|YES|no|No|NO|on|On|ON|off|Off|OFF)$"), "yYnNoO"),
@@ -44,10 +48,20 @@ WORDS: tuple[tuple[str, re.Pattern[str], str], ...] = (
 
 def documents(text: str) -> Iterator[tuple[object, yaml.Node]]:
     """The documents of a text, each with its node, which knows the lines. Raises yaml.YAMLError."""
-    loader = _Loader(text)
+    loader = _Loader(_joined(text))
     while loader.check_node():
         if (node := loader.get_node()) is not None:
             yield loader.construct_document(node), node
+
+
+def _joined(text: str) -> str:
+    """A text that kubectl takes for JSON, where a character beyond 16 bits may be two escapes, which YAML does not know."""
+    return _PAIR.sub(_character, text) if text.lstrip().startswith("{") else text
+
+
+def _character(found: re.Match[str]) -> str:
+    high, low = int(found["high"], 16), int(found["low"], 16)
+    return found["before"] + chr(0x10000 + ((high - 0xD800) << 10) + low - 0xDC00)
 
 
 class _Bounded(Composer):

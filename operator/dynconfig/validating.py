@@ -1,15 +1,17 @@
 """What `dynconfig validate` says of manifests: every fault, with file and line, and what it could not check."""
 
+import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
+from difflib import get_close_matches
 from enum import StrEnum
 from itertools import groupby
 
-from dynconfig.engine import checking
+from dynconfig.engine import checking, inspection
 from dynconfig.engine.advice import advice
 from dynconfig.engine.declaration import ReadSource, Source
-from dynconfig.files import Document, Manifests, Origin, metadata_faults
+from dynconfig.files import BadFile, Document, Manifests, Origin, metadata_faults
 
 
 class Weight(StrEnum):
@@ -22,7 +24,7 @@ class Weight(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Remark:
-    """Something to tell about a line of a file."""
+    """Something to report about a line of a file."""
 
     place: str
     weight: Weight
@@ -46,36 +48,122 @@ class Report:
         return sum(remark.weight is Weight.FAULT for remark in self.remarks)
 
 
+# kubectl apply stores the whole object in an annotation, and annotations have so many bytes altogether.
+# https://kubernetes.io/docs/concepts/overview/working-with-objects/annotations/
+ANNOTATION_BYTES = 262_144
+_ANNOTATION_NAME = len("kubectl.kubernetes.io/last-applied-configuration")
+# https://etcd.io/docs/v3.6/dev-guide/limit/
+ETCD_BYTES = 1_572_864
+
+
 def reports(manifests: Manifests, today: date) -> Iterator[Report]:
     """A report on each file with documents that cannot be used, and on each object."""
     for file, faults in groupby(manifests.faults, lambda fault: fault.file):
         yield Report(file, 0, tuple(Remark(fault.place, Weight.FAULT, fault.text) for fault in faults))
+    seen: dict[str, str] = {}
     for document, origin in zip(manifests.configs, manifests.origins, strict=True):
         metadata, spec = document["metadata"], document.get("spec")
+        title = f"{metadata['namespace']}/{metadata.get('name') or '(no name)'}"
+        repeated = _repeated(title, origin, seen)
         listed = spec.get("parameters") if isinstance(spec, dict) else None
         yield Report(
-            f"{metadata['namespace']}/{metadata.get('name') or '(no name)'}",
+            title,
             len(listed) if isinstance(listed, list) else 0,
-            tuple(_remarks(document, origin, _reading(manifests, str(metadata["namespace"])), today)),
+            (*repeated, *_remarks(document, origin, manifests, today)),
         )
+
+
+def _repeated(title: str, origin: Origin, seen: dict[str, str]) -> tuple[Remark, ...]:
+    place = origin.place(("metadata", "name"))
+    first = seen.setdefault(title, place)
+    return (
+        () if first == place else (Remark(place, Weight.FAULT, f"object {title} is declared twice, first in {first}"),)
+    )
 
 
 def _reading(manifests: Manifests, namespace: str) -> ReadSource:
     def read(source: Source) -> str | None:
-        return manifests.text(namespace, source)
+        try:
+            return manifests.text(namespace, source)
+        except BadFile:
+            # Reported beside the reference.
+            return None
 
     return read
 
 
-def _remarks(document: Document, origin: Origin, read: ReadSource, today: date) -> Iterator[Remark]:
+def _remarks(document: Document, origin: Origin, manifests: Manifests, today: date) -> Iterator[Remark]:
+    namespace = str(document["metadata"]["namespace"])
     for fault in metadata_faults(document, origin):
         yield Remark(fault.place, Weight.FAULT, fault.text)
-    found = checking.findings(document, read)
+    yield from _size(document, origin)
+    found = inspection.findings(document, _reading(manifests, namespace))
     said: tuple[tuple[Weight, Iterable[checking.Finding]], ...] = (
-        (Weight.FAULT, found.faults),
+        (Weight.FAULT, (*found.faults, *_references(document, manifests, namespace))),
         (Weight.WARNING, advice(document, today)),
         (Weight.UNCHECKED, found.unchecked),
     )
     for weight, findings in said:
         for finding in findings:
             yield Remark(origin.place(finding.path), weight, finding.text)
+
+
+def _size(document: Document, origin: Origin) -> Iterator[Remark]:
+    size = len(json.dumps(document, separators=(",", ":"), ensure_ascii=False, default=str).encode(errors="replace"))
+    if size > ETCD_BYTES:
+        told = f"the object has {size:,} bytes, more than the {ETCD_BYTES:,} that Kubernetes stores; divide it"
+        yield Remark(origin.place(), Weight.FAULT, told)
+    elif size + _ANNOTATION_NAME > ANNOTATION_BYTES:
+        told = (
+            f"the object has {size:,} bytes, too many for the annotation of a client-side kubectl apply "
+            f"({ANNOTATION_BYTES:,}); apply it with kubectl apply --server-side"
+        )
+        yield Remark(origin.place(), Weight.WARNING, told)
+
+
+def _references(document: Document, manifests: Manifests, namespace: str) -> Iterator[checking.Finding]:
+    """References that the files themselves show to be wrong."""
+    for index, parameter in inspection.parameters(document):
+        source = checking.source_of(parameter)
+        fault = _reference_fault(manifests, namespace, source) if source else None
+        if source and fault:
+            field = "secretKeyRef" if source.kind == "Secret" else "configMapKeyRef"
+            path = ("spec", "parameters", index, "valueFrom", field, fault.field)
+            yield checking.Finding(path, f"parameter {parameter.name}: {fault.text}")
+
+
+@dataclass(frozen=True, slots=True)
+class _ReferenceFault:
+    """What is wrong with a field of a reference."""
+
+    field: str
+    text: str
+
+
+def _reference_fault(manifests: Manifests, namespace: str, source: Source) -> _ReferenceFault | None:
+    keys = manifests.keys(namespace, source)
+    if keys is None:
+        renamed = manifests.renamed(namespace, source)
+        return _ReferenceFault("name", f"{source.kind} {source.name} {_RENAMED.format(renamed)}") if renamed else None
+    if source.key not in keys:
+        return _ReferenceFault(
+            "key", f"{source.kind} {source.name} has no key {source.key}{_instead(source.key, keys)}"
+        )
+    try:
+        manifests.text(namespace, source)
+    except BadFile as error:
+        return _ReferenceFault("key", str(error))
+    return None
+
+
+_RENAMED = (
+    "is called {} by kustomize, which does not know this reference: add it to kustomize's nameReference configuration, or set "
+    "generatorOptions.disableNameSuffixHash and no prefix"
+)
+
+
+def _instead(key: str, keys: tuple[str, ...]) -> str:
+    near = get_close_matches(key, keys, n=1)
+    if near:
+        return f"; did you mean {near[0]}?"
+    return f"; it has {', '.join(keys[:5])}" if keys else "; it has none"

@@ -144,4 +144,4 @@ def test_one_object_at_a_time(manifest: Path) -> None:
 @pytest.mark.usefixtures("environment")
 def test_an_invalid_object_is_named(manifest: Path) -> None:
     manifest.write_text(yaml.safe_dump({**OBJECT, "spec": {}}))
-    assert dynconfig("-f", str(manifest)).stderr == "error: shop/myapp: spec.path: Field required\n"
+    assert dynconfig("-f", str(manifest)).stderr == "error: shop/myapp: spec.path: is missing\n"

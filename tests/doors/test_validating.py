@@ -79,8 +79,8 @@ def test_every_fault_of_every_document_has_its_line(tmp_path: Path) -> None:
     assert told(tmp_path, TWO_DOCUMENTS) == [
         "app.yaml:7: parameter db/pool: the value is not of type integer",
         "app.yaml:11: parameter limits: the value does not fit jsonSchema: $: required perMinute",
-        "app.yaml:24: spec.cache.ttlSeconds: Input should be less than or equal to 300",
-        "app.yaml:28: spec.parameters[colour].tier: Input should be 'Standard', 'Advanced' or 'Intelligent-Tiering'",
+        "app.yaml:24: spec.cache.ttlSeconds: must be at most 300",
+        "app.yaml:28: spec.parameters[colour].tier: has to be Standard, Advanced or Intelligent-Tiering",
     ]
 
 
@@ -111,7 +111,7 @@ def test_a_list_of_something_else_is_passed_over(tmp_path: Path) -> None:
         ("parameters:\n    - 5", 7),
         ("parameters:\n    - name: a", 7),
         ("parameters: [{name: a, value: x, schema: {type: integer}}]", 6),
-        ("parameters:\n    - &p {name: a, value: '1'}\n    - *p", 4),
+        ("parameters:\n    - &p {name: a, value: '1'}\n    - *p", 7),
         ("tags: &t {a: b}\n  cache: {<<: {size: 5}, ttlSeconds: -1}", 7),
         ("region: moon", 6),
         ("unknown: 1", 6),
@@ -166,6 +166,6 @@ def test_a_fault_of_one_document_hides_none_of_the_others(tmp_path: Path) -> Non
         "broken.yaml:7: parameter db/pool: the value is not of type integer",
         "broken.yaml:11: parameter limits: the value does not fit jsonSchema: $: required perMinute",
         "others.yaml:24: metadata.name is missing",
-        "others.yaml:28: spec.cache.ttlSeconds: Input should be less than or equal to 300",
-        "others.yaml:32: spec.parameters[colour].tier: Input should be 'Standard', 'Advanced' or 'Intelligent-Tiering'",
+        "others.yaml:28: spec.cache.ttlSeconds: must be at most 300",
+        "others.yaml:32: spec.parameters[colour].tier: has to be Standard, Advanced or Intelligent-Tiering",
     ]

@@ -9,7 +9,7 @@ from tests.kinds.cases.schedule import SCHEDULE, change, prepare
 from tests.kinds.wire import requests
 from tests.kinds.workshop import Workshop
 
-from dynconfig.engine.errors import NotOwned, Refused, RoleNotReady
+from dynconfig.engine.errors import NotOwned, NotPossible, Refused, RoleNotReady
 from dynconfig.kinds.role import Role
 from dynconfig.kinds.schedule import Schedule
 
@@ -71,11 +71,22 @@ def test_whatever_somebody_sets_besides_is_seen_and_taken_away(workshop: Worksho
 
 def test_an_expression_that_aws_refuses_is_told_with_the_field_and_what_was_right_stays(workshop: Workshop) -> None:
     settle(workshop)
-    bad = {"function": {"triggers": {"schedule": "cron(99 8 * * ? *)"}}}
-    with pytest.raises(Refused, match=r"^spec\.function\.triggers\.schedule: .*Invalid Schedule Expression cron\(99"):
+    # Nothing documents it as wrong or right.
+    bad = {"function": {"triggers": {"schedule": "cron(0 8 LW * ? *)"}}}
+    with pytest.raises(
+        Refused, match=r"^spec\.function\.triggers\.schedule: .*Invalid Schedule Expression cron\(0 8 LW"
+    ):
         settle(workshop, bad, generation=2)
     assert found(workshop)["ScheduleExpression"] == "rate(5 minutes)"
     assert settle(workshop, generation=3).plan.is_empty
+
+
+def test_an_expression_that_is_known_to_be_wrong_is_refused_before_the_first_write(workshop: Workshop) -> None:
+    bad = {"function": {"triggers": {"schedule": "cron(99 8 * * ? *)"}}}
+    told = pytest.raises(NotPossible, match=r"^spec\.function\.triggers\.schedule: minutes 99 does not fit")
+    with requests(workshop, "iam", "CreateRole") as made, told:
+        settle(workshop, bad)
+    assert not made
 
 
 def test_a_role_that_scheduler_has_not_heard_of_is_waited_for(workshop: Workshop) -> None:

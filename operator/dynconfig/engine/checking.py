@@ -10,6 +10,7 @@ from dynconfig.api.parameter import KeyRef, ParameterSpec
 from dynconfig.api.spec import DynamicConfigSpec
 from dynconfig.engine import json_schema, rules, stopwatch, values
 from dynconfig.engine.declaration import ReadSource, Source
+from dynconfig.engine.wording import reworded
 
 SECONDS = 5.0
 """For the patterns and JSON Schemas of one object, all together; the last that was begun is brought to its own end."""
@@ -17,8 +18,6 @@ SECONDS = 5.0
 Path = tuple[str | int, ...]
 """Keys and indexes from the root of the document."""
 
-# YAML takes 5432 for a number and yes for a boolean, which is how most of them come about.
-_PLAINER = {"string_type": "has to be a text: put it in quotes", "model_type": "has to be a map of fields"}
 _NOT_REACHED = (
     f"not checked, nor what comes after it, since patterns and JSON Schemas of this object take longer than {SECONDS:g} s "
     "together; make those simpler that come before it"
@@ -45,15 +44,6 @@ class Findings:
     """Rules that could not be evaluated, because a value is not there."""
 
 
-def findings(document: Mapping[str, Any], read: ReadSource) -> Findings:
-    """All that is wrong with a document, as far as it can be known where some sources cannot be read."""
-    try:
-        spec = DynamicConfigSpec.model_validate(document.get("spec") or {})
-    except ValidationError as error:
-        return Findings(told(error, document))
-    return findings_of(spec, {parameter.name: value_of(parameter, read) for parameter in spec.parameters})
-
-
 def findings_of(spec: DynamicConfigSpec, known: Mapping[str, str | None]) -> Findings:
     """All that is wrong with the values, each by itself and all together; None is a value that is not there."""
     faults: list[Finding] = []
@@ -62,8 +52,8 @@ def findings_of(spec: DynamicConfigSpec, known: Mapping[str, str | None]) -> Fin
         for index, parameter in enumerate(spec.parameters):
             if stopwatch.is_up():
                 return Findings((_of_parameter(index, parameter, _NOT_REACHED), *faults))
-            found = _faults(parameter, known[parameter.name])
-            faults += [_of_parameter(index, parameter, text) for text in found]
+            found = of_parameter(index, parameter, known[parameter.name])
+            faults += found
             wrong |= {parameter.name} if found else set()
     verdicts = rules.verdicts(spec, known, wrong)
     faults += [_of_rule(verdict.index, verdict.fault) for verdict in verdicts if verdict.fault]
@@ -71,12 +61,17 @@ def findings_of(spec: DynamicConfigSpec, known: Mapping[str, str | None]) -> Fin
     return Findings(tuple(faults), tuple(unchecked))
 
 
+def of_parameter(index: int, parameter: ParameterSpec, value: str | None) -> list[Finding]:
+    """What is wrong with one parameter by itself; its value is None if it is not there."""
+    return [_of_parameter(index, parameter, text) for text in _faults(parameter, value)]
+
+
 def told(error: ValidationError, document: Mapping[str, Any]) -> tuple[Finding, ...]:
     """What does not fit the models, with the field as it stands in the document."""
     return tuple(
         Finding(
             ("spec", *problem["loc"]),
-            f"{_field(problem['loc'], document)}: {_reworded(problem['type'], problem['msg'])}",
+            f"{_field(problem['loc'], document)}: {reworded(problem, document)}",
         )
         for problem in error.errors(include_input=False)
     )
@@ -133,10 +128,6 @@ def _json_fault(parameter: ParameterSpec, value: str) -> str | None:
     if parameter.schema_ is None or parameter.schema_.json_schema is None:
         return None
     return json_schema.fault(parameter.schema_.json_schema, value)
-
-
-def _reworded(kind: str, message: str) -> str:
-    return _PLAINER.get(kind) or message.removeprefix("Value error, ")
 
 
 def _field(location: tuple[int | str, ...], document: Mapping[str, Any]) -> str:

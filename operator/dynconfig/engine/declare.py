@@ -14,9 +14,10 @@ from dynconfig.api.parameter import DeletionPolicy, ParameterSpec, ParameterType
 from dynconfig.api.spec import DynamicConfigSpec
 from dynconfig.api.status import MAX_DRIFT, REQUEST_LENGTH
 from dynconfig.engine import paths
-from dynconfig.engine.checking import findings, findings_of, source_of, told, value_of
+from dynconfig.engine.checking import findings_of, source_of, told, value_of
 from dynconfig.engine.declaration import Applied, Declaration, DeclaredParameter, Place, ReadSource, Source
 from dynconfig.engine.errors import InvalidSpec, PathNotAllowed, SourceMissing
+from dynconfig.engine.inspection import findings
 from dynconfig.engine.naming import Names
 from dynconfig.engine.resource import Owner
 from dynconfig.engine.rollout import Rollout

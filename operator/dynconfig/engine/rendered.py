@@ -1,7 +1,7 @@
 """A resource as a plain document, as it would stand in AWS; secrets stay masked. Pure."""
 
 import json
-from dataclasses import fields
+from dataclasses import Field, fields
 from typing import Any
 
 from dynconfig.engine.resource import Resource, Versioned
@@ -17,10 +17,15 @@ def rendered(resource: Resource) -> dict[str, Any]:
     values = {
         item.name: _plain(getattr(resource, item.name), is_text=is_text)
         for item in fields(resource)
-        if item.name not in _NOT_IN_AWS and item.metadata.get("compare", True)
+        if item.name not in _NOT_IN_AWS and item.metadata.get("compare", True) and not _is_unset(item, resource)
     }
     told = {name: value for name, value in values.items() if value not in (None, "", [], {})}
     return {"kind": type(resource).__name__, "name": resource.name, **told}
+
+
+def _is_unset(item: Field[Any], resource: Resource) -> bool:
+    """Whether a mark that follows from others is not set."""
+    return bool(item.metadata.get("derived")) and getattr(resource, item.name) is False
 
 
 def _plain(value: object, *, is_text: bool) -> Any:

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from dynconfig.api.function import Mode
 from dynconfig.api.names import OWNER_TAG
+from dynconfig.engine import schedules
 from dynconfig.engine.arns import Arns
 from dynconfig.engine.declaration import Declaration
-from dynconfig.engine.errors import AlreadyExists, Conflict, NotFound, Refused
+from dynconfig.engine.errors import AlreadyExists, Conflict, NotFound, NotPossible, Refused
 from dynconfig.engine.resource import Resource, Scope
 from dynconfig.kinds.tags import Pairs
 
@@ -97,7 +98,10 @@ class Schedules:
             )
 
     def refuse(self, desired: Schedule, observed: Schedule | None) -> None:
-        """Nothing that the CRD does not refuse."""
+        """An expression that Scheduler would refuse, if it is not the one that it has taken already."""
+        fault = schedules.fault(desired.expression)
+        if fault and (observed is None or observed.expression != desired.expression):
+            raise NotPossible(f"spec.function.triggers.schedule: {fault}")
 
     def put(self, desired: Schedule, observed: Schedule | None) -> Schedule:
         """Create, or replace: an update forgets whatever it does not say."""

@@ -141,6 +141,8 @@ def text_of(source: Source, document: Mapping[str, Any] | None) -> str | None:
     if document is None:
         return None
     if source.kind == "ConfigMap":
+        if source.key in (document.get("binaryData") or {}):
+            raise InvalidSpec(f"{source} is in binaryData, and SSM stores text only; put text into data instead")
         text: str | None = (document.get("data") or {}).get(source.key)
         return text
     encoded = (document.get("data") or {}).get(source.key)
@@ -149,7 +151,10 @@ def text_of(source: Source, document: Mapping[str, Any] | None) -> str | None:
     try:
         return base64.b64decode(encoded).decode()
     except UnicodeDecodeError:
-        raise InvalidSpec(f"{source} is not UTF-8 text, and SSM stores text only") from None
+        raise InvalidSpec(
+            f"{source} is not UTF-8 text, and SSM stores text only; store its base64 text as the value, for example with "
+            "base64 -w0 FILE"
+        ) from None
 
 
 def _hint(status: int, content: bytes) -> str:

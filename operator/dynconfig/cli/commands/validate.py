@@ -1,33 +1,70 @@
 """`dynconfig validate`."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from dynconfig import files, validating
+from dynconfig.cli import kustomize, options
 from dynconfig.cli.failures import FAILED
+from dynconfig.cli.options import Output
 from dynconfig.cli.terminal import Terminal, counted
+from dynconfig.validating import Report, Weight
 
-Files = Annotated[list[Path], typer.Option("--file", "-f", help="File or folder with manifests; - for standard input.")]
+Files = Annotated[
+    list[Path] | None, typer.Option("--file", "-f", help="File or folder with manifests; - for standard input.")
+]
+Folders = Annotated[
+    list[Path] | None,
+    typer.Option("--kustomize", "-k", help="Folder with a kustomization, built by kubectl or kustomize."),
+]
 Namespace = Annotated[str, typer.Option("--namespace", "-n", help="Namespace of objects that name none.")]
 
 
-def command(file: Files, namespace: Namespace = "default") -> None:
+def command(
+    *,
+    file: Files = None,
+    kustomization: Folders = None,
+    namespace: Namespace = "default",
+    output: options.Format = Output.TEXT,
+) -> None:
     """Check manifests without a cluster and without AWS.
 
-    Every fault is told with file and line, and which rules could not be checked for want of a value.
+    Reports every error with file and line, and which rules could not be checked because a value is missing.
 
     Example: dynconfig validate -f manifests/examples/myapp.yaml
+
+    Example: dynconfig validate -k overlays/prod -o json
     """
-    found = list(validating.reports(files.surveyed(file, namespace), datetime.now(UTC).date()))
+    if not file and not kustomization:
+        raise typer.BadParameter(
+            "is missing: name manifests with -f FILE, or a kustomization with -k FOLDER", param_hint="-f"
+        )
+    built = {str(folder): kustomize.build(folder) for folder in kustomization or ()}
+    found = list(validating.reports(files.surveyed(file or (), namespace, built), datetime.now(UTC).date()))
+    if output is Output.JSON:
+        options.print_json([_document(report) for report in found])
+    else:
+        _show(found)
+    raise typer.Exit(FAILED if any(report.faults for report in found) else 0)
+
+
+def _show(found: Sequence[Report]) -> None:
     out, err = Terminal.out(), Terminal.err()
     for report in found:
         for remark in report.remarks:
-            err.line(str(remark), "red" if remark.weight is validating.Weight.FAULT else "yellow")
+            err.line(str(remark), "red" if remark.weight is Weight.FAULT else "yellow")
         if report.faults:
             err.line(f"{err.styled('✗', 'red')} {report.title}: {counted(report.faults, 'fault')}")
         else:
             out.line(f"{out.styled('✓', 'green')} {report.title}: {report.parameters} parameters are valid")
-    raise typer.Exit(FAILED if any(report.faults for report in found) else 0)
+
+
+def _document(report: Report) -> dict[str, Any]:
+    remarks = [
+        {"place": remark.place, "severity": remark.weight.value, "message": remark.text} for remark in report.remarks
+    ]
+    return {"object": report.title, "valid": not report.faults, "parameters": report.parameters, "remarks": remarks}

@@ -1,0 +1,138 @@
+"""All that is wrong with a document, found in one run: no fault hides another that does not follow from it. Pure."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from pydantic import ValidationError
+
+from dynconfig.api.alarms import region_of
+from dynconfig.api.parameter import ParameterSpec
+from dynconfig.api.spec import DynamicConfigSpec
+from dynconfig.engine import checking, schedules, stopwatch
+from dynconfig.engine.checking import SECONDS, Finding, Findings
+from dynconfig.engine.declaration import ReadSource
+
+_REPEATED = "must not repeat a name"
+
+
+def findings(document: Mapping[str, Any], read: ReadSource) -> Findings:
+    """All that is wrong with a document, as far as it can be known where some sources cannot be read."""
+    found = _of_models(document, read)
+    texts = (finding for finding in found.faults if not finding.text.endswith(_REPEATED))
+    return Findings(tuple(dict.fromkeys((*texts, *_beyond_models(document)))), found.unchecked)
+
+
+def parameters(document: Mapping[str, Any]) -> Iterator[tuple[int, ParameterSpec]]:
+    """The parameters that can be read, each with its index, whatever is wrong with others."""
+    for index, item in enumerate(_listed(document)):
+        try:
+            yield index, ParameterSpec.model_validate(item)
+        except ValidationError:
+            continue
+
+
+def _of_models(document: Mapping[str, Any], read: ReadSource) -> Findings:
+    try:
+        spec = DynamicConfigSpec.model_validate(document.get("spec") or {})
+    except ValidationError as error:
+        faults = checking.told(error, document)
+        return Findings((*faults, *_together(document, error), *_values(document, read)))
+    return checking.findings_of(spec, {item.name: checking.value_of(item, read) for item in spec.parameters})
+
+
+def _values(document: Mapping[str, Any], read: ReadSource) -> Iterator[Finding]:
+    """What is wrong with the values of those parameters that can be read."""
+    with stopwatch.at_most(SECONDS):
+        for index, parameter in parameters(document):
+            if stopwatch.is_up():
+                return
+            yield from checking.of_parameter(index, parameter, checking.value_of(parameter, read))
+
+
+def _together(document: Mapping[str, Any], error: ValidationError) -> Sequence[Finding]:
+    """What fields break together, which is checked only once each of them can be read: those that cannot are left out."""
+    spec = document.get("spec")
+    problems = error.errors(include_input=False)
+    if not isinstance(spec, Mapping) or any(not problem["loc"] for problem in problems):
+        return ()
+    unreadable = {index for index, _ in enumerate(_listed(document))} - {index for index, _ in parameters(document)}
+    wrong = {problem["loc"][0] for problem in problems} - {"parameters"}
+    kept = {name: value for name, value in spec.items() if name not in wrong}
+    listed = [item for index, item in enumerate(_listed(document)) if index not in unreadable]
+    try:
+        DynamicConfigSpec.model_validate({"path": "/any", **kept, "parameters": listed})
+    except ValidationError as more:
+        return [finding for finding in checking.told(more, document) if finding.path == ("spec",)]
+    return ()
+
+
+def _beyond_models(document: Mapping[str, Any]) -> Iterator[Finding]:
+    """What stored objects may have and new ones may not, and what AWS refuses later."""
+    yield from _repeated(document)
+    yield from _dots(document)
+    yield from _schedule(document)
+    yield from _topics(document)
+
+
+def _repeated(document: Mapping[str, Any]) -> Iterator[Finding]:
+    seen: dict[str, int] = {}
+    for index, name in _names(document):
+        if name in seen:
+            path = ("spec", "parameters", index, "name")
+            yield Finding(path, f"parameter {name}: the name is declared twice; remove or rename one")
+        seen.setdefault(name, index)
+
+
+def _dots(document: Mapping[str, Any]) -> Iterator[Finding]:
+    told = "must not have a level that is only . or .."
+    path = _spec(document).get("path")
+    if isinstance(path, str) and _has_dots(path):
+        yield Finding(("spec", "path"), f"spec.path: {told}")
+    for index, name in _names(document):
+        if _has_dots(name):
+            yield Finding(("spec", "parameters", index, "name"), f"parameter {name}: the name {told}")
+
+
+def _has_dots(path: str) -> bool:
+    return bool({".", ".."} & set(path.split("/")))
+
+
+def _schedule(document: Mapping[str, Any]) -> Iterator[Finding]:
+    function = _spec(document).get("function")
+    triggers = function.get("triggers") if isinstance(function, Mapping) else None
+    text = triggers.get("schedule") if isinstance(triggers, Mapping) else None
+    if isinstance(text, str) and (fault := schedules.fault(text)):
+        path = "function", "triggers", "schedule"
+        yield Finding(("spec", *path), f"spec.{'.'.join(path)}: {fault}")
+
+
+def _topics(document: Mapping[str, Any]) -> Iterator[Finding]:
+    alarms = _spec(document).get("alarms")
+    topics = alarms.get("notify") if isinstance(alarms, Mapping) else None
+    regions = [region_of(topic) for topic in topics if _is_arn(topic)] if isinstance(topics, list) else []
+    if len(set(regions)) > 1 and not _spec(document).get("region"):
+        told = (
+            f"topics of {', '.join(sorted(set(regions)))}: CloudWatch notifies topics of the object's own region only"
+        )
+        yield Finding(("spec", "alarms", "notify"), f"spec.alarms.notify: {told}")
+
+
+def _is_arn(topic: object) -> bool:
+    return isinstance(topic, str) and topic.count(":") >= 5
+
+
+def _names(document: Mapping[str, Any]) -> Iterator[tuple[int, str]]:
+    for index, item in enumerate(_listed(document)):
+        name = item.get("name") if isinstance(item, Mapping) else None
+        if isinstance(name, str):
+            yield index, name
+
+
+def _listed(document: Mapping[str, Any]) -> list[Any]:
+    listed = _spec(document).get("parameters")
+    return listed if isinstance(listed, list) else []
+
+
+def _spec(document: Mapping[str, Any]) -> Mapping[str, Any]:
+    spec = document.get("spec")
+    return spec if isinstance(spec, Mapping) else {}

@@ -1,0 +1,118 @@
+"""What does not fit the models, in our own words: the field as it is in the document, what is wrong, what to write. Pure."""
+
+import types
+from collections.abc import Mapping, Sequence
+from typing import Any, Union, get_args, get_origin
+
+from pydantic_core import ErrorDetails
+
+from dynconfig.api.model import Model
+from dynconfig.api.spec import DynamicConfigSpec
+from dynconfig.engine import schedules
+
+Location = Sequence[str | int]
+
+_PLAIN = {
+    # YAML takes 5432 for a number and yes for a boolean, which is how most of them come about.
+    "string_type": "has to be a text: put it in quotes",
+    "model_type": "has to be a map of fields",
+    "dict_type": "has to be a map",
+    "list_type": "has to be a list: begin each item with -",
+    "missing": "is missing",
+    "int_type": "has to be a whole number",
+    "int_parsing": "has to be a whole number",
+    "int_from_float": "has to be a whole number",
+    "float_type": "has to be a number",
+    "float_parsing": "has to be a number",
+    "bool_type": "has to be true or false",
+    "bool_parsing": "has to be true or false",
+}
+_LENGTHS = {
+    "string_too_long": "must not have more than {max_length} characters",
+    "string_too_short": "must have at least {min_length} characters",
+    "too_long": "must not have more than {max_length} items",
+    "too_short": "must have at least {min_length} items",
+    "greater_than_equal": "must be at least {ge}",
+    "less_than_equal": "must be at most {le}",
+}
+_NAME = "takes letters, digits, _, . and -, in levels parted by /"
+_PATTERNS = {
+    "path": f"begins with / and does not end with it, for example /myapp/config; it {_NAME}",
+    "notify": "is the ARN of an SNS topic: arn:aws:sns:REGION:ACCOUNT:NAME",
+    "on_failure": "is the ARN of a queue, topic, function or event bus, for example arn:aws:sqs:REGION:ACCOUNT:NAME",
+    "onFailure": "is the ARN of a queue, topic, function or event bus, for example arn:aws:sqs:REGION:ACCOUNT:NAME",
+    "layerArn": "is the ARN of a layer version: arn:aws:lambda:REGION:ACCOUNT:layer:NAME:VERSION",
+    "resyncInterval": "is a time such as 90s, 10m or 1h30m",
+    "bakeTime": "is a time such as 90s, 10m or 1h30m",
+    "region": "is a region of AWS, for example eu-west-1",
+}
+
+
+def reworded(problem: ErrorDetails, document: Mapping[str, Any]) -> str:
+    """What is wrong with one field, as the end of a sentence about it."""
+    kind, context = problem["type"], problem.get("ctx") or {}
+    if kind == "extra_forbidden":
+        return _unknown(problem["loc"])
+    if kind in ("enum", "literal_error"):
+        return f"has to be {context.get('expected', '')}".replace("'", "")
+    if kind == "string_pattern_mismatch":
+        return _pattern(problem["loc"], str(context.get("pattern", "")), _at(document, problem["loc"]))
+    if kind in _LENGTHS:
+        return _LENGTHS[kind].format(**context)
+    return _PLAIN.get(kind) or problem["msg"].removeprefix("Value error, ")
+
+
+def _unknown(location: Location) -> str:
+    from difflib import get_close_matches
+
+    model = _model_at(location[:-1])
+    known = [field.alias or name for name, field in model.model_fields.items()] if model else []
+    near = get_close_matches(str(location[-1]), known, n=1)
+    return f"is an unknown field{f'; did you mean {near[0]}?' if near else ''}"
+
+
+def _pattern(location: Location, pattern: str, value: object) -> str:
+    field = next((part for part in reversed(location) if isinstance(part, str)), "")
+    if field == "schedule":
+        return schedules.fault(str(value)) or f"is no schedule: {schedules.EXAMPLES}"
+    if tuple(location[:1]) == ("parameters",) and field == "name" and len(location) == 3:
+        return _name_fault(str(value))
+    return _PATTERNS.get(field) or f"does not match the pattern {pattern}"
+
+
+def _name_fault(name: str) -> str:
+    if name.startswith("/"):
+        return "is relative to the path: write it without the leading /"
+    if name.endswith("/"):
+        return "must not end with /"
+    return _NAME
+
+
+def _at(document: Mapping[str, Any], location: Location) -> object:
+    node: Any = document.get("spec")
+    for part in location:
+        try:
+            node = node[part]
+        except (KeyError, IndexError, TypeError):
+            return None
+    return node
+
+
+def _model_at(location: Location) -> type[Model] | None:
+    """The model whose field stands at a place in the spec."""
+    model: type[Model] | None = DynamicConfigSpec
+    for part in location:
+        if isinstance(part, int) or model is None:
+            continue
+        found = (field for name, field in model.model_fields.items() if part in (field.alias, name))
+        field = next(found, None)
+        model = _model_in(field.annotation) if field else None
+    return model
+
+
+def _model_in(annotation: object) -> type[Model] | None:
+    if isinstance(annotation, type):
+        return annotation if issubclass(annotation, Model) else None
+    if get_origin(annotation) in (Union, types.UnionType, list) or hasattr(annotation, "__metadata__"):
+        return next((model for part in get_args(annotation) if (model := _model_in(part))), None)
+    return None

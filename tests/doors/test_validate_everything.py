@@ -1,0 +1,123 @@
+"""`dynconfig validate` finds every error in one run, in its own words, at its own line."""
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+from tests.doors.shell import Result, dynconfig
+
+HEAD = "apiVersion: dynconfig.dev/v1alpha1\nkind: DynamicConfig\nmetadata: {name: x}\nspec:\n  path: /x\n"
+SECRET = (
+    "---\napiVersion: v1\nkind: Secret\nmetadata: {name: s}\nstringData: {password: hunter2}\ndata: {ks: /////w==}\n"
+)
+
+
+def validated(text: str, *more: str) -> Result:
+    return dynconfig("validate", "-f", "-", *more, stdin=text)
+
+
+def of_parameters(*lines: str) -> str:
+    return HEAD + "  parameters:\n" + "".join(f"    - {line}\n" for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "words"),
+    [
+        (of_parameters("{name: a, value: '1', desciption: hi}"), 7, "is an unknown field; did you mean description?"),
+        (f"{HEAD}  tagz: {{a: b}}\n", 6, "spec.tagz: is an unknown field; did you mean tags?"),
+        (of_parameters("{name: /a, value: '1'}"), 7, "write it without the leading /"),
+        (of_parameters("{name: a/, value: '1'}"), 7, "must not end with /"),
+        (of_parameters("{name: a/../b, value: '1'}"), 7, "must not have a level that is only . or .."),
+        (HEAD.replace("/x", "/x/"), 5, "begins with / and does not end with it"),
+        (HEAD.replace("/x", "/x/."), 5, "must not have a level"),
+        (f"{HEAD}  function: {{triggers: {{schedule: '0 8 * * *'}}}}\n", 6, "AWS's cron has six fields"),
+        (f"{HEAD}  function: {{triggers: {{schedule: 'cron(0 8 * * * *)'}}}}\n", 6, "needs ? in exactly one"),
+        (f"{HEAD}  function: {{timeoutSeconds: x}}\n", 6, "has to be a whole number"),
+        (f"{HEAD}  alarms: {{defaults: false, notify: [me]}}\n", 6, "arn:aws:sns:REGION:ACCOUNT:NAME"),
+        (
+            of_parameters("{name: a, value: '1'}", "{name: b, value: '1'}", "{name: a, value: '2'}"),
+            9,
+            "parameter a: the name is declared twice",
+        ),
+        (
+            of_parameters("{name: p, valueFrom: {secretKeyRef: {name: s, key: passwrd}}}") + SECRET,
+            7,
+            "Secret s has no key passwrd; did you mean password?",
+        ),
+        (of_parameters("{name: p, valueFrom: {secretKeyRef: {name: s, key: ks}}}") + SECRET, 7, "is not UTF-8 text"),
+        (f"{HEAD}---\n{HEAD}", 9, "object default/x is declared twice, first in -:3"),
+    ],
+)
+def test_a_mistake_is_told_in_words_at_its_line(text: str, place: int, words: str) -> None:
+    result = validated(text)
+    assert result.code == 1
+    (line,) = [line for line in result.err.splitlines() if line.startswith("-:")]
+    assert line.startswith(f"-:{place}: ")
+    assert words in line
+    assert "hunter2" not in result.text
+
+
+def test_no_fault_hides_another() -> None:
+    text = of_parameters(
+        "{name: a, value: 'x', schema: {type: integer}}", "{name: b, value: 1}", "{name: b, value: '1'}"
+    )
+    text += "  function: {triggers: {schedule: 'rate(5 weeks)'}}\n  deletionPolicy: Never\n"
+    told = validated(text.replace("/x", "/aws/x")).err
+    for words in (
+        "a: the value is not of type integer",
+        "put it in quotes",
+        "twice",
+        "schedule",
+        "Delete or Retain",
+        "AWS reserves",
+    ):
+        assert words in told
+
+
+def test_what_client_side_apply_cannot_take_is_advised_and_what_etcd_cannot_take_is_refused() -> None:
+    parameters = [{"name": f"p{number}", "value": "v" * 300, "description": "d" * 40} for number in range(800)]
+    large = {**yaml.safe_load(HEAD), "spec": {"path": "/x", "parameters": parameters}}
+    found = validated(json.dumps(large))
+    assert (found.code, "kubectl apply --server-side" in found.err) == (0, True)
+    for parameter in parameters:
+        parameter["value"] = "v" * 2000
+    found = validated(json.dumps(large))
+    assert (found.code, "that Kubernetes stores" in found.err) == (1, True)
+
+
+def test_json_may_escape_a_character_as_two_halves() -> None:
+    text = json.dumps(
+        {**yaml.safe_load(HEAD), "spec": {"path": "/x", "parameters": [{"name": "a", "value": "😀\\ud83d\\ude00"}]}}
+    )
+    assert "\\ud83d" in text
+    assert validated(text).code == 0
+
+
+def test_errors_for_programs_are_json() -> None:
+    (report,) = json.loads(validated(of_parameters("{name: a, value: '1', tye: x}"), "-o", "json").out)
+    assert (report["object"], report["valid"]) == ("default/x", False)
+    assert report["remarks"][0]["place"] == "-:7"
+    assert "did you mean type?" in report["remarks"][0]["message"]
+
+
+def test_a_kustomization_is_built_and_a_reference_that_it_breaks_is_named(tmp_path: Path) -> None:
+    config = of_parameters("{name: p, valueFrom: {secretKeyRef: {name: db, key: password}}}")
+    (tmp_path / "config.yaml").write_text(config)
+    customization = {
+        "resources": ["config.yaml"],
+        "secretGenerator": [{"name": "db", "literals": ["password=hunter2"]}],
+    }
+    (tmp_path / "kustomization.yaml").write_text(json.dumps(customization))
+    result = dynconfig("validate", "-k", str(tmp_path))
+    assert result.code == 1
+    assert "Secret db is called db-" in result.err
+    fixed = {**customization, "generatorOptions": {"disableNameSuffixHash": True}}
+    (tmp_path / "kustomization.yaml").write_text(json.dumps(fixed))
+    assert dynconfig("validate", "-k", str(tmp_path)).code == 0
+
+
+def test_a_folder_that_is_no_kustomization_is_named(tmp_path: Path) -> None:
+    result = dynconfig("validate", "-k", str(tmp_path))
+    assert result.code == 1
+    assert str(tmp_path) in result.err
