@@ -161,6 +161,10 @@ class _Hear:
         """Tell Prometheus."""
         self._metrics.listening(region, is_up=is_up)
 
+    def missing(self, region: str, name: str) -> None:
+        """Warn the objects that declare the parameter."""
+        asyncio.run_coroutine_threadsafe(self._memo.controller.event_is_missing(region, name), self._loop)
+
     def ended(self) -> None:
         """End like any other part of the operator that has ended by a bug; the traceback was printed already."""
         log.critical("Listening to events has ended by a bug in the operator")

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
+from tests.aws.round import Round
 from tests.emulated import emulated_aws
 
 from dynconfig_lab.aws import AwsLab
@@ -12,3 +13,10 @@ from dynconfig_lab.aws import AwsLab
 def lab() -> Iterator[AwsLab]:
     with emulated_aws() as lab:
         yield lab
+
+
+@pytest.fixture
+def round_(lab: AwsLab) -> Iterator[Round]:
+    found = Round(lab)
+    yield found
+    found.end()

@@ -17,6 +17,7 @@ class Ear:
         self.names: list[str] = []
         self.counts: dict[str, int] = {}
         self.up: list[bool] = []
+        self.lost: list[str] = []
         self.has_ended = False
 
     def signals(self, signals: Sequence[Signal]) -> None:
@@ -31,6 +32,11 @@ class Ear:
         """Up or deaf."""
         assert region == REGION
         self._note(lambda: self.up.append(is_up))
+
+    def missing(self, region: str, name: str) -> None:
+        """An own write whose event does not come."""
+        assert region == REGION
+        self._note(lambda: self.lost.append(name))
 
     def ended(self) -> None:
         """A bug."""

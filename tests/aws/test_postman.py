@@ -1,84 +1,24 @@
 """A postman on the emulated AWS: brings what others changed, drops what we did, and goes on whatever AWS answers."""
 
-import itertools
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from tests.aws.ear import PATIENCE, REGION, Ear
-from tests.aws.tidy import take_away
+from tests.aws.round import Round
 
 from dynconfig.aws import postman as postmen
-from dynconfig.aws.mailbox import Mail, Mailbox
-from dynconfig.aws.patterns import event_rules
+from dynconfig.aws.mailbox import Mail
 from dynconfig.aws.postman import ECHO_SECONDS, Postman, PostOffice
-from dynconfig.aws.quota import Quota
-from dynconfig.aws.session import Session
 from dynconfig.engine.echoes import Echoes
 from dynconfig.engine.signals import PUT, Signal
-from dynconfig_lab.aws import AwsLab, Faults
+from dynconfig_lab.aws import Faults
 from dynconfig_lab.aws.faults import Injected
 
 pytestmark = pytest.mark.lab
-
-_numbers = itertools.count(1)
-
-
-class Round:
-    """A postman of a cluster of its own, and what is around it."""
-
-    def __init__(self, lab: AwsLab) -> None:
-        self.lab = lab
-        self.ear = Ear()
-        self.cluster = f"round-{next(_numbers)}"
-        self.echoes = Echoes(time.time)
-        self.clock = 0.0
-        quota = Quota(lambda: 0.0, lambda _: None, is_limited=False)
-        self.session = Session(quota, lambda *_: None, endpoint=lab.endpoint, pool=2)
-        self.postman = self._postman()
-
-    @property
-    def queue(self) -> str:
-        """The name of its queue."""
-        return f"dynconfig-{self.cluster}-events"
-
-    def aws(self, service: str) -> Any:
-        """boto3 itself."""
-        return self.session.client(service, REGION)._client
-
-    def put(self, name: str) -> str:
-        """Somebody writes a parameter below this round's path."""
-        full = f"/{self.cluster}/{name}"
-        self.aws("ssm").put_parameter(Name=full, Value="x", Type="String", Overwrite=True)
-        return full
-
-    def begin(self) -> None:
-        """Start, and wait until events are heard."""
-        self.postman.start()
-        self.ear.wait(lambda ear: ear.up[-1:] == [True])
-
-    def end(self) -> None:
-        """Stop, and let no thread outlive its test."""
-        self.lab.faults(Faults())
-        self.postman.stop()
-        assert self.postman.join(PATIENCE)
-        take_away(self.aws("sqs"), self.aws("events"), self.queue, event_rules(self.cluster))
-
-    def _postman(self) -> Postman:
-        clients: list[Any] = [self.session.client(service, REGION) for service in ("sqs", "events")]
-        rules = event_rules(self.cluster, [f"/{self.cluster}"])
-        mailbox = Mailbox(*clients, cluster=self.cluster, queue=self.queue, rules=rules, wait_seconds=1)
-        return Postman(REGION, mailbox, self.echoes, self.ear, lambda: self.clock)
-
-
-@pytest.fixture
-def round_(lab: AwsLab) -> Iterator[Round]:
-    found = Round(lab)
-    yield found
-    found.end()
 
 
 def test_what_others_change_is_brought(round_: Round) -> None:
@@ -106,8 +46,9 @@ class Script:
         self.asked: list[float] = []
         self.is_empty = threading.Event()
 
-    def open(self) -> None:
+    def open(self) -> tuple[str, ...]:
         """There is nothing to do."""
+        return ()
 
     def fetch(self, *, wait: bool = True) -> Mail:
         """The next mail; at the end there is none. Before the first, the operator writes."""
@@ -200,17 +141,6 @@ def test_passing_faults_are_told_once_however_often_they_come(round_: Round, cap
         round_.ear.wait(lambda ear: ear.up[-1:] == [True])
     assert round_.ear.up.count(False) >= 2
     assert sum("are not heard" in record.message for record in caplog.records) == 1
-
-
-def test_rules_that_somebody_deleted_are_found_missing_within_an_hour(round_: Round) -> None:
-    round_.begin()
-    events, (rule, *_others) = round_.aws("events"), event_rules(round_.cluster)
-    events.remove_targets(Rule=rule.name, Ids=["operator"])
-    events.delete_rule(Name=rule.name)
-    round_.clock += 3601
-    round_.ear.wait(lambda ear: len(ear.up) == 2)
-    name = round_.put("a")
-    round_.ear.wait(lambda ear: ear.names == [name])
 
 
 def test_what_comes_after_the_end_stays_in_the_queue(round_: Round) -> None:

@@ -39,6 +39,9 @@ class Ear:
         """Up or deaf."""
         self.up[region] = is_up
 
+    def missing(self, region: str, name: str) -> None:
+        """An own write whose event does not come."""
+
     def ended(self) -> None:
         """Never in these tests."""
         raise AssertionError("a postman has ended by a bug")

@@ -111,3 +111,51 @@ def test_an_interruption_in_one_region_is_none_in_another(scene: Scene) -> None:
     scene.echoes.begin("us-east-1")
     scene.echoes.end("us-east-1")
     assert scene.hears()
+
+
+class Late:
+    """Writes on a clock that a test moves."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+        self.echoes = Echoes(lambda: self.now)
+        self.echoes.begin(REGION)
+
+    def writes(self, name: str, operation: str = PUT) -> None:
+        """The operator writes."""
+        with self.echoes.writing(REGION, operation, [name]):
+            pass
+
+    def missing(self, after: float) -> str | None:
+        """What is missing so many seconds later."""
+        self.now += after
+        return self.echoes.missing(REGION)
+
+
+def test_an_event_that_does_not_come_is_missing_after_half_a_minute_and_once() -> None:
+    late = Late()
+    late.writes("/app/a")
+    assert late.missing(after=30) is None
+    assert late.missing(after=1) == "/app/a"
+    assert late.missing(after=1) is None
+
+
+def test_an_event_that_was_lost_while_later_ones_came_is_not_missing() -> None:
+    late = Late()
+    late.writes("/app/a")
+    late.now += 5
+    late.echoes.arrived(REGION)
+    assert late.missing(after=40) is None
+
+
+def test_the_deletion_of_what_is_gone_makes_no_event_and_misses_none() -> None:
+    late = Late()
+    late.writes("/app/a", DELETE)
+    assert late.missing(after=31) is None
+
+
+def test_nothing_is_missed_of_a_region_whose_events_are_not_received() -> None:
+    late = Late()
+    late.writes("/app/a")
+    late.echoes.end(REGION)
+    assert late.missing(after=31) is None

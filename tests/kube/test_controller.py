@@ -168,3 +168,16 @@ def test_an_object_counts_as_old_from_when_it_was_noticed_though_aws_does_not_an
             assert found.controller.oldest_observation() > 0
 
     asyncio.run(act())
+
+
+def test_objects_are_warned_when_the_event_of_an_own_write_does_not_come() -> None:
+    async def act() -> None:
+        async with desk() as found:
+            found.applied(configured({"a": "1"}, finalizers=[]))
+            await found.server.until(lambda: found.reason == "InSync")
+            await found.controller.event_is_missing(REGION, "/app/b")
+            await found.controller.event_is_missing(REGION, "/app/a")
+            (event,) = (event for event in found.server.events if event["type"] == "Warning")
+            assert (event["reason"], "/app/a" in event["message"]) == ("EventsMissing", True)
+
+    asyncio.run(act())

@@ -61,6 +61,7 @@ class Reason(StrEnum):
     DRIFT_CORRECTED = "DriftCorrected"
     DELETION_FAILING = "DeletionFailing"
     ABANDONED = "Abandoned"
+    EVENTS_MISSING = "EventsMissing"
 
 
 class Condition(Model):

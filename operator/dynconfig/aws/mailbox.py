@@ -65,20 +65,28 @@ class Mailbox:
         self._tags = {**tags, CLUSTER_TAG: cluster}
         self._wait = wait_seconds
         self._url = ""
+        self._repaired: list[str] = []
 
-    def open(self) -> None:
-        """Have the queue, what lets EventBridge write to it, and the rules; each made or put right where need be.
+    @property
+    def is_given(self) -> bool:
+        """Whether somebody else made the queue, and what fills it."""
+        return self._name.startswith(("https://", "http://"))
+
+    def open(self) -> tuple[str, ...]:
+        """Have the queue, what lets EventBridge write to it, and the rules; answers what was missing or changed, now repaired.
 
         Raises NotOwned where one of them is somebody else's, AccessDenied where the operator may not.
         """
-        if self._name.startswith(("https://", "http://")):
+        self._repaired = []
+        if self.is_given:
             self._url = self._name
-            return
+            return ()
         self._url = self._queue()
         arns = [self._rule(rule) for rule in self._rules]
         queue = self._permit(arns)
         for rule in self._rules:
             self._aim(rule.name, queue)
+        return tuple(self._repaired)
 
     def fetch(self, *, wait: bool = True) -> Mail:
         """Wait for events, and answer at once when there are some. Raises NotFound where the queue is gone."""
@@ -102,6 +110,7 @@ class Mailbox:
             url = self._sqs.get_queue_url(QueueName=self._name)["QueueUrl"]
         except NotFound:
             attributes: Any = _ATTRIBUTES
+            self._repaired.append(f"queue {self._name} was missing")
             return self._sqs.create_queue(QueueName=self._name, Attributes=attributes, tags=self._tags)["QueueUrl"]
         tags = self._sqs.list_queue_tags(QueueUrl=url).get("Tags", {})
         self._refuse_foreign(f"queue {self._name}", tags)
@@ -114,6 +123,7 @@ class Mailbox:
         try:
             found = self._events.describe_rule(Name=rule.name)
         except NotFound:
+            self._repaired.append(f"rule {rule.name} was missing")
             return self._put_rule(rule, _listed(self._tags))
         listed = self._events.list_tags_for_resource(ResourceARN=found["Arn"])["Tags"]
         tags = {tag["Key"]: tag["Value"] for tag in listed}
@@ -122,6 +132,7 @@ class Mailbox:
             self._events.tag_resource(ResourceARN=found["Arn"], Tags=_listed(missing))
         pattern, state = json.loads(found.get("EventPattern", "{}")), found["State"]
         if (pattern, state) != (json.loads(rule.pattern), "ENABLED"):
+            self._repaired.append(f"rule {rule.name} was {'changed' if state == 'ENABLED' else 'disabled'}")
             return self._put_rule(rule, [])
         return found["Arn"]
 
@@ -141,6 +152,7 @@ class Mailbox:
         found = self._sqs.get_queue_attributes(QueueUrl=self._url, AttributeNames=["QueueArn", "Policy"])["Attributes"]
         policy = _policy(found["QueueArn"], rules)
         if json.loads(found.get("Policy") or "{}") != policy:
+            self._repaired.append(f"the policy of queue {self._name} was missing or changed")
             self._sqs.set_queue_attributes(QueueUrl=self._url, Attributes={"Policy": json.dumps(policy)})
         return found["QueueArn"]
 
@@ -149,6 +161,7 @@ class Mailbox:
         targets = self._events.list_targets_by_rule(Rule=rule)["Targets"]
         if any((target["Id"], target["Arn"]) == (TARGET_ID, queue) for target in targets):
             return
+        self._repaired.append(f"the target of rule {rule} was missing")
         answer = self._events.put_targets(Rule=rule, Targets=[{"Id": TARGET_ID, "Arn": queue}])
         for failed in answer.get("FailedEntries", []):
             raise Conflict(f"rule {rule}: its target was refused: {failed.get('ErrorMessage', '')}", delay=1.0)

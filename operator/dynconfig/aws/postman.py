@@ -9,13 +9,13 @@ from typing import Protocol
 from dynconfig.aws.mailbox import Mail, Mailbox
 from dynconfig.engine.echoes import Echoes
 from dynconfig.engine.errors import DynConfigError, NotFound, Retryable, Terminal
-from dynconfig.engine.signals import Signal
+from dynconfig.engine.signals import DELETE, PUT, Signal
 
 log = logging.getLogger(__name__)
 
-# A permission may still be given; rules may have been deleted by somebody.
+# A permission may still be given; rules may have been deleted or disabled by somebody.
 DENIED_SECONDS = 300.0
-CHECKED_SECONDS = 3600.0
+CHECKED_SECONDS = 180.0
 FIRST_BACKOFF = 1.0
 LONGEST_BACKOFF = 60.0
 # Where several echoes come, the operator is writing, and nobody waits for more of them: they are left to gather, ten for a call.
@@ -34,6 +34,9 @@ class Hear(Protocol):
     def listening(self, region: str, *, is_up: bool) -> None:
         """Events of a region are heard, or are not."""
 
+    def missing(self, region: str, name: str) -> None:
+        """The event of an own write of this parameter does not come."""
+
     def ended(self) -> None:
         """A postman has ended by a bug."""
 
@@ -50,6 +53,7 @@ class Postman:
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"events {region}", daemon=True)
         self._is_up: bool | None = None
+        self._is_silent = False
         self._failures = 0
 
     def start(self) -> None:
@@ -77,23 +81,65 @@ class Postman:
                 self._hear.ended()
 
     def _serve(self) -> None:
-        """Have the mailbox, then fetch, until it is time to see whether it still is as it should be."""
-        self._mailbox.open()
-        self._echoes.begin(self._region)
+        """Have the mailbox, then fetch, until it is time or there is a reason to check whether it is as it should be."""
+        self._check()
         until = self._clock() + CHECKED_SECONDS
         # Only a queue that can be read is one that is heard, and nobody should wait twenty seconds to be told.
         self._bring(self._mailbox.fetch(wait=False))
         self._failures = 0
-        self._tell(is_up=True)
+        if not self._is_silent:
+            self._tell(is_up=True)
         while not self._stopped.is_set() and self._clock() < until:
             mail = self._mailbox.fetch()
             if not self._bring(mail) and mail.is_some:
                 self._stopped.wait(ECHO_SECONDS)
+            if self._has_gone_silent():
+                return
+
+    def _check(self) -> None:
+        """Have everything that brings events; what had to be repaired meanwhile means that some were lost."""
+        repaired = self._mailbox.open()
+        if repaired and self._is_up is not None:
+            log.warning(
+                "Events of AWS in %s did not arrive: %s. It is repaired; changes made meanwhile are detected at the resync",
+                self._region,
+                "; ".join(repaired),
+            )
+            self._is_silent = False
+            if self._is_up:
+                self._tell(is_up=False)
+        if self._is_up is not True:
+            # Events of earlier writes may have been lost.
+            self._echoes.begin(self._region)
+
+    def _has_gone_silent(self) -> bool:
+        """Whether the event of an own write does not come; it is reported, and whatever can be repaired is checked at once."""
+        name = self._echoes.missing(self._region)
+        if name is None:
+            return False
+        remedy = (
+            "Check the queue of DYNCONFIG_QUEUE_URL and the rules that fill it"
+            if self._mailbox.is_given
+            else "The queue and its rules are checked"
+        )
+        log.warning(
+            "The event of the operator's own write of parameter %s in %s has not arrived within 30 seconds. %s; until events "
+            "arrive again, drift there is detected at the resync",
+            name,
+            self._region,
+            remedy,
+        )
+        self._is_silent = True
+        self._tell(is_up=False)
+        self._hear.missing(self._region, name)
+        return True
 
     def _bring(self, mail: Mail) -> bool:
         """Tell of it; answers whether there was anything but echoes."""
         if self._stopped.is_set():
             return False
+        if any(signal.operation in (PUT, DELETE) for signal in mail.signals):
+            self._note_arrival()
         news = [signal for signal in mail.signals if not self._echoes.is_echo(signal)]
         if news:
             self._hear.signals(news)
@@ -102,6 +148,12 @@ class Postman:
             self._hear.events(outcome, count)
         self._mailbox.discard(mail)
         return counts["echo"] < len(mail.receipts)
+
+    def _note_arrival(self) -> None:
+        self._echoes.arrived(self._region)
+        if self._is_silent:
+            self._is_silent = False
+            self._tell(is_up=True)
 
     def _fail(self, error: DynConfigError) -> None:
         if self._is_up is not False:

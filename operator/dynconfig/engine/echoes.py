@@ -11,12 +11,14 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from dynconfig.engine.signals import Signal
+from dynconfig.engine.signals import PUT, Signal
 
 # Events tell the time to the second, and clocks differ a little.
 SLACK_SECONDS = 2.0
 # Later than this no event of a write is waited for any more; one that comes still costs a look.
 KEPT_SECONDS = 60.0
+# Events come within a second or two; one that is so late is a reason to check what brings them.
+LATE_SECONDS = 30.0
 
 
 @dataclass(slots=True, eq=False)
@@ -40,6 +42,7 @@ class Echoes:
         self._writes: dict[tuple[str, str], list[_Write]] = {}
         self._order: deque[_Write] = deque()
         self._heard: set[str] = set()
+        self._arrived: dict[str, float] = {}
 
     def begin(self, region: str) -> None:
         """Events of a region are heard from now on. Those of earlier writes may never come, and are not waited for."""
@@ -79,6 +82,28 @@ class Echoes:
                         self._drop(write)
                         return True
         return False
+
+    def arrived(self, region: str) -> None:
+        """An event of a parameter came: what brings them from this region works."""
+        with self._lock:
+            self._arrived[region] = self._now()
+
+    def missing(self, region: str) -> str | None:
+        """The name of an own write whose event is late, and no later event came either; each is answered once.
+
+        Deletions are not counted: that of a parameter that was gone already makes no event.
+        """
+        with self._lock:
+            late = [write for write in self._pending(region) if write.ended + LATE_SECONDS < self._now()]
+            for write in late:
+                self._drop(write)
+            silent = [write for write in late if write.ended > self._arrived.get(region, float("-inf"))]
+        return silent[0].name[1] if silent else None
+
+    def _pending(self, region: str) -> Iterator[_Write]:
+        for (place, _name), writes in self._writes.items():
+            if place == region:
+                yield from (write for write in writes if write.operation == PUT)
 
     def _expect(self, region: str, writes: Sequence[_Write]) -> None:
         with self._lock:

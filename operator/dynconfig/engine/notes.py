@@ -43,6 +43,15 @@ def refusals(error: DynConfigError, previous: Mapping[str, Any]) -> tuple[Note, 
     return (Note("Warning", error.reason, str(error)),)
 
 
+def event_missing(region: str, name: str) -> Note:
+    """That AWS does not report changes any more."""
+    text = (
+        f"The event of the operator's own write of {name} has not arrived within 30 seconds. Until events from {region} arrive "
+        "again, drift is detected at the resync only; the operator's log says what is checked"
+    )
+    return Note("Warning", Reason.EVENTS_MISSING, text)
+
+
 def abandoned(declaration: Declaration) -> Note:
     """The inventory of what stays behind when a person gives up on a deletion."""
     left = _inventory(declaration)

@@ -13,7 +13,7 @@ from dynconfig.engine import drift, notes, report
 from dynconfig.engine.agenda import Agenda, Key, Lane
 from dynconfig.engine.declaration import Declaration
 from dynconfig.engine.declare import declare, declare_deletion, keeping, parse_spec, sources, was_observed
-from dynconfig.engine.errors import AccessDenied, DynConfigError, InternalError, Retryable
+from dynconfig.engine.errors import AccessDenied, DynConfigError, Retryable
 from dynconfig.engine.outcome import Outcome
 from dynconfig.engine.resource import Owner
 from dynconfig.engine.signals import Signal
@@ -22,10 +22,10 @@ from dynconfig.kube import sources as references
 from dynconfig.kube.client import ApiConflict, ApiRefused, ApiUnavailable, Document
 from dynconfig.kube.finalizer import has_finalizer, hold, release
 from dynconfig.kube.heard import Heard
-from dynconfig.kube.internal import internal_error, trace
+from dynconfig.kube.internal import bug, trace
 from dynconfig.kube.moves import Moves
 from dynconfig.kube.spoken import Spoken
-from dynconfig.kube.status_writer import StatusWriter, requested_at
+from dynconfig.kube.status_writer import StatusWriter, log_result, requested_at
 from dynconfig.kube.surroundings import Surroundings
 from dynconfig.kube.timetable import LONGEST_BACKOFF, Timetable
 
@@ -97,6 +97,11 @@ class Controller:
         """AWS spoke of something: wake the objects that it concerns, and no others."""
         self._spoken.heard(signals)
 
+    async def event_is_missing(self, region: str, name: str) -> None:
+        """AWS does not report an own write of this parameter: a Warning beside the objects that declare it."""
+        for key in self._spoken.concerned(region, name):
+            await self._status.warn(key, notes.event_missing(region, name))
+
     async def serve(self) -> None:
         """Reconcile what is due, for ever. When cancelled, what is under way is finished first."""
         free = asyncio.Semaphore(self._workers)
@@ -141,7 +146,7 @@ class Controller:
         except (ApiUnavailable, ApiConflict, ApiRefused):
             raise
         except Exception as failure:  # noqa: BLE001 - whatever fails is reported on the object
-            error = _bug(key, failure)
+            error = bug(key, failure)
             document = await self._on.kube.object(key)
             return await self._fail(key, document, error) if document else "Gone"
 
@@ -227,13 +232,13 @@ class Controller:
         try:
             outcome = await asyncio.get_running_loop().run_in_executor(self._threads, run)
         except Exception as failure:  # noqa: BLE001 - reported as any other failure, with a way out of a deletion
-            outcome = Outcome(declaration, error=_bug(key, failure))
+            outcome = Outcome(declaration, error=bug(key, failure))
         previous, now = status_of(document), self._on.now()
         self._on.metrics.drifted(key.namespace, key.name, len(drift.new(outcome, previous)))
         status = report.status(outcome, previous, now, requested_at(document))
         await self._status.write(key, document, status)
         await self._status.record(document, notes.of(outcome, previous, now))
-        self._log(key, status, outcome)
+        log_result(key, status, outcome)
         self._times.served(key, outcome)
         self.moves.served(key, outcome)
         if declaration.deleting and outcome.is_complete:
@@ -286,13 +291,3 @@ class Controller:
     def _owner(self, document: Document) -> Owner:
         metadata = document["metadata"]
         return Owner(self._on.cluster, metadata["namespace"], metadata["name"], metadata["uid"])
-
-    def _log(self, key: Key, status: Mapping[str, Any], outcome: Outcome) -> None:
-        ready = status["conditions"][0]
-        level = logging.INFO if outcome.applied or outcome.error else logging.DEBUG
-        log.log(level, "%s: %s: %s (%d changes made)", key, ready["reason"], ready["message"], len(outcome.applied))
-
-
-def _bug(key: Key, failure: Exception) -> InternalError:
-    log.error("Reconciling %s failed with a bug in the operator:\n%s", key, trace(failure))
-    return internal_error(failure)

@@ -1,14 +1,24 @@
 """A bug in the operator as a user sees it: a short message in status, the traceback in the log, and no value in either."""
 
+import logging
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 
 import dynconfig
+from dynconfig.engine.agenda import Key
 from dynconfig.engine.errors import InternalError
 
+log = logging.getLogger(__name__)
+
 _OWN = str(Path(dynconfig.__file__).parent)
+
+
+def bug(key: Key, failure: BaseException) -> InternalError:
+    """Log a bug that a reconcile of this object met; answers what is reported on it."""
+    log.error("Reconciling %s failed with a bug in the operator:\n%s", key, trace(failure))
+    return internal_error(failure)
 
 
 def internal_error(failure: BaseException) -> InternalError:

@@ -60,6 +60,10 @@ class Spoken:
         for other in {other for name in names for other in self._addressees.naming(region, name)} - {key}:
             self._wake(other)
 
+    def concerned(self, region: str, name: str) -> tuple[Key, ...]:
+        """The objects that declare or report a parameter."""
+        return self._addressees.naming(region, name)
+
     def take(self, key: Key) -> Said | None:
         """What was said of an object that is served now."""
         return self._said.pop(key, None)

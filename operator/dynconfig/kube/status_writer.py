@@ -1,5 +1,6 @@
 """Writes what is reported on an object: its status, and the Events beside it."""
 
+import logging
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -8,10 +9,13 @@ from dynconfig.engine import notes, report
 from dynconfig.engine.agenda import Key
 from dynconfig.engine.errors import DynConfigError
 from dynconfig.engine.notes import Note
+from dynconfig.engine.outcome import Outcome
 from dynconfig.engine.stored import status_of
-from dynconfig.kube.client import Document, Kube
+from dynconfig.kube.client import ApiRefused, ApiUnavailable, Document, Kube
 from dynconfig.kube.events import Recorder
 from dynconfig.kube.metrics import Metrics
+
+log = logging.getLogger(__name__)
 
 
 class StatusWriter:
@@ -47,6 +51,16 @@ class StatusWriter:
         await self.write(key, document, status)
         await self.record(document, notes.refusals(error, previous))
 
+    async def warn(self, key: Key, note: Note) -> None:
+        """Post an Event beside an object that nothing else is to be done about."""
+        try:
+            document = await self._kube.object(key)
+        except (ApiUnavailable, ApiRefused) as error:
+            log.warning("No Event could be written about %s (%s): %s", key, error, note.message)
+            return
+        if document is not None:
+            await self.record(document, [note])
+
     async def record(self, document: Mapping[str, Any], happened: Iterable[Note]) -> None:
         """Post Events, and count them."""
         for note in happened:
@@ -58,3 +72,10 @@ def requested_at(document: Mapping[str, Any]) -> str | None:
     """The request for a fresh look, where there is one."""
     found: str | None = (document["metadata"].get("annotations") or {}).get(names.RECONCILE_REQUESTED_AT)
     return found
+
+
+def log_result(key: Key, status: Mapping[str, Any], outcome: Outcome) -> None:
+    """One line for each reconcile that did something, or failed."""
+    ready = status["conditions"][0]
+    level = logging.INFO if outcome.applied or outcome.error else logging.DEBUG
+    log.log(level, "%s: %s: %s (%d changes made)", key, ready["reason"], ready["message"], len(outcome.applied))
