@@ -153,7 +153,7 @@ def kinds(
         Schedules(client("scheduler"), arns),
         HttpApis(client("apigatewayv2"), arns, clock, ignored_tags=ignored),
         Permissions(functions, arns),
-        Attachments(functions, iam, arns, extension),
+        Attachments(functions, iam, arns, extension, clock),
         Alarms(cloudwatch, watched, arns),
         # It names the alarms: it comes after them, and goes before them.
         CompositeAlarms(cloudwatch, watched, arns),

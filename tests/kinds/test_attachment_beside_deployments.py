@@ -1,5 +1,6 @@
 """Attachments to functions that CDK, SAM or Terraform deploy: what they have already, and what a deployment removes."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,6 +12,8 @@ from tests.kinds.workshop import Workshop
 
 from dynconfig.api import names
 from dynconfig.engine.errors import Conflict, NotOwned, Refused, Settling
+from dynconfig.engine.reconcile import Engine
+from dynconfig.engine.resync import POLLED
 from dynconfig_lab.aws.functions_store import NEWEST_EXTENSION
 
 pytestmark = pytest.mark.lab
@@ -178,4 +181,18 @@ def test_a_newer_newest_layer_changes_no_function_that_has_one(
 def test_a_layer_that_is_older_than_the_operator_s_table_is_replaced(workshop: Workshop) -> None:
     settle(workshop, spec(extension={"layerArn": CDK_LAYER}))
     settle(workshop, spec(), generation=2)
+    assert state(workshop)["layers"] == [f"{EXTENSION}:{NEWEST_EXTENSION}"]
+
+
+def test_a_look_of_each_minute_costs_one_call_and_sees_what_a_deployment_stripped(workshop: Workshop) -> None:
+    kinds = ATTACHMENT.kinds(workshop)
+    status = workshop.status(workshop.settle(workshop.declare(spec()), kinds))
+    status |= {"appliedGeneration": 1, "observedGeneration": 1}
+    poll = replace(workshop.declare(spec(), status=status), heard=POLLED)
+    assert poll.is_partial
+    made = workshop.calls(lambda: Engine(lambda _place: kinds).run(poll))
+    assert made == {"lambda.GetFunction": 1}
+    deployed(workshop, [], {"STAGE": "prod"})
+    outcome = workshop.settle(poll, kinds)
+    assert outcome.is_complete
     assert state(workshop)["layers"] == [f"{EXTENSION}:{NEWEST_EXTENSION}"]

@@ -1,7 +1,7 @@
 """When to look at an object that nobody speaks of: the jittered resync, and the first look after a restart. Pure."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -13,6 +13,10 @@ from dynconfig.engine.declare import is_requested
 from dynconfig.engine.stored import spec_of, status_of
 
 JITTER = 0.1
+# No event tells that somebody deploys a function anew, and with it may go what was added; a look costs one call.
+_POLLED = {"Attachment": 60.0}
+POLLED: Mapping[str, str] = {"": ""}
+"""In place of what an event named: nothing in particular, so that only what is asked for each time is looked at."""
 LONGEST_INTERVAL = 16
 
 
@@ -23,6 +27,17 @@ def delay(interval: float, age: float, chance: float) -> float:
     """
     left = interval * (1 - JITTER + 2 * JITTER * chance) - age
     return left if left > 0 else interval * JITTER * chance
+
+
+def poll_interval(kinds: Iterable[str]) -> float | None:
+    """Seconds between two looks at what no event tells of, for an object that has resources of these kinds."""
+    return min((_POLLED[kind] for kind in kinds if kind in _POLLED), default=None)
+
+
+def reported_kinds(document: Mapping[str, Any]) -> tuple[str, ...]:
+    """The kinds of resources that the status of an object lists."""
+    status = document.get("status") or {}
+    return tuple(str(item["kind"]) for item in status.get("resources") or ())
 
 
 def first_look(document: Mapping[str, Any], now: float, chance: float) -> tuple[float, float | None]:

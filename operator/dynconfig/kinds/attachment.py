@@ -5,9 +5,10 @@ each change of its tags, and takes none while an update is in progress.
 https://docs.aws.amazon.com/lambda/latest/dg/functions-states.html
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from dynconfig.api.function import FunctionSpec, Mode
@@ -30,13 +31,14 @@ from dynconfig.kinds.attachment_value import (
     in_transit,
     is_left_by,
     needs_layer,
-    recalled,
     was_attached,
     with_addition,
+    without_marks,
 )
 from dynconfig.kinds.documents import canonical, policy
 from dynconfig.kinds.extension_layer import Layers
 from dynconfig.kinds.function_value import naming_field
+from dynconfig.kinds.recall import Recall
 
 if TYPE_CHECKING:
     from mypy_boto3_iam.client import IAMClient
@@ -57,11 +59,13 @@ class Attachments:
         iam: "IAMClient",
         arns: Arns,
         layers: Layers,
+        clock: Callable[[], float],
     ) -> None:
         self._lambda = client
         self._iam = iam
         self._arns = arns
         self._layers = layers
+        self._recall = Recall[str](clock)
 
     def desired(self, declaration: Declaration) -> Iterable[Attachment]:
         """The addition, where a function is attached."""
@@ -74,7 +78,7 @@ class Attachments:
         """The addition as it is; a function that has none yet is looked at whether it can take one."""
         wanted = {attachment.name: attachment for attachment in desired}
         for name in scope.where("Attachment", desired, scope.names.function):
-            found = self._get(name, scope.owner.tag)
+            found = self._get(name, scope.owner.tag, partial(self._recalled_policy, name, scope, desired))
             if found is None and name in wanted:
                 raise SourceMissing(
                     f"spec.function.name: function {name} does not exist in {self._arns.region}; mode Attach adds to a "
@@ -119,6 +123,7 @@ class Attachments:
             host = _host(current)
         if desired.policy != current.policy:
             name = self._policy_name(desired.name)
+            self._recall.forget(desired.name)
             self._iam.put_role_policy(RoleName=host.role, PolicyName=name, PolicyDocument=desired.policy)
         if before not in ("", host.role):
             self._remove_policy(desired.name, before)
@@ -142,13 +147,20 @@ class Attachments:
             is_layer_declared=bool(function.extension.layer_arn),
         )
 
-    def _get(self, name: str, owner: str) -> Attachment | None:
+    def _recalled_policy(self, name: str, scope: Scope, desired: Sequence[Attachment], role: str) -> str:
+        """In a look of each minute the policy is what the last whole look found, so that it costs one call."""
+        if not scope.heard:
+            self._recall.forget(name)
+        return self._recall.told(name, scope, desired, partial(self._policy, name, role), sign=role)
+
+    def _get(self, name: str, owner: str, policy_of: Callable[[str], str] | None = None) -> Attachment | None:
         """The function as it is, with the policy that we gave it if it is the owner's."""
         try:
             answer = self._lambda.get_function(FunctionName=name)
         except NotFound:
             return None
         configuration = answer["Configuration"]
+        read = policy_of or partial(self._policy, name)
         memory = Memory.of(tags.of_function(answer))
         host = host_of(configuration, memory)
         variables = host.our_variables
@@ -160,7 +172,7 @@ class Attachments:
             layer=next(iter(host.additions), ""),
             revision=variables.pop(reading.REVISION, ""),
             environment=tags.pairs(variables),
-            policy=self._policy(name, host.role) if memory.owner in ("", owner) else "",
+            policy=read(host.role) if memory.owner in ("", owner) else "",
             host=host,
             pending=_BUSY if is_busy else "",
         )
@@ -185,6 +197,7 @@ class Attachments:
         return fitting(f"dynconfig-{self._arns.region}-{function}")
 
     def _remove_policy(self, function: str, role: str) -> None:
+        self._recall.forget(function)
         with suppress(NotFound):
             self._iam.delete_role_policy(RoleName=role, PolicyName=self._policy_name(function))
 
@@ -234,23 +247,15 @@ def _owned(found: Attachment, scope: Scope, wanted: Attachment | None) -> Iterat
     if not found.owner and was_attached(host):
         # Who deploys the function may have removed our tags with his own.
         is_ours = ("Attachment", found.name) in scope.listed and is_left_by(host, scope.owner)
-        found = replace(found, owner=scope.owner.tag if is_ours else "", host=recalled(host, ""))
+        found = replace(found, owner=scope.owner.tag if is_ours else "")
         # A function that the operator made has the same environment, and no addition.
         if is_ours or wanted is not None:
-            yield comparable(_as_recalled(found), wanted)
+            yield comparable(without_marks(found, host), wanted)
     elif found.owner:
         yield comparable(found, wanted)
     elif wanted is not None:
         check_no_conflict(wanted, host)
         check_limits(wanted, host)
-
-
-def _as_recalled(found: Attachment) -> Attachment:
-    host = _host_of(found)
-    variables = host.our_variables
-    revision = variables.pop(reading.REVISION, "")
-    layer = next(iter(host.additions), "")
-    return replace(found, layer=layer, revision=revision, environment=tags.pairs(variables), is_remembered=False)
 
 
 def _host_of(attachment: Attachment) -> Host:

@@ -168,6 +168,15 @@ def recalled(host: Host, owner: str) -> Host:
     return replace(host, memory=Memory(owner=owner, layer=layer, role=host.role, variables=variables))
 
 
+def without_marks(found: Attachment, host: Host) -> Attachment:
+    """The addition as it is, where no tag remembers it any more."""
+    host = recalled(host, "")
+    variables = host.our_variables
+    revision = variables.pop(reading.REVISION, "")
+    seen = replace(found, layer=next(iter(host.additions), ""), environment=tags.pairs(variables), host=host)
+    return replace(seen, revision=revision, is_remembered=False)
+
+
 def check_no_conflict(desired: Attachment, host: Host) -> None:
     """What the function has by itself must not contradict the declaration. Raises NotPossible."""
     faults = list(_contradictions(desired, host))

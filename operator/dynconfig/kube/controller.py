@@ -171,7 +171,7 @@ class Controller:
         if declaration.untouched:
             document = await self._begin(key, document, declaration)
         if said is None:
-            return await self._run(key, document, declaration)
+            return await self._run(key, document, self._times.polled(key, declaration))
         reason = await self._run(key, document, replace(declaration, heard=said.of))
         self._on.metrics.answered(self._on.now() - said.at)
         return reason

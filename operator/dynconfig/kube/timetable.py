@@ -2,11 +2,13 @@
 
 import asyncio
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from dynconfig.engine import resync
 from dynconfig.engine.agenda import Agenda, Key, Lane
+from dynconfig.engine.declaration import Declaration
 from dynconfig.engine.errors import AlarmFiring, DeletionDelayed, NotOwned, Retryable, RoleNotReady, Settling, Throttled
 from dynconfig.engine.outcome import Outcome
 
@@ -27,6 +29,9 @@ class Timetable:
         self._failures: dict[Key, int] = {}
         self._observed: dict[Key, float] = {}
         self._tried: dict[Key, float] = {}
+        self._woken: set[Key] = set()
+        self._to_poll: set[Key] = set()
+        self._polling: set[Key] = set()
         self._news = asyncio.Event()
 
     def oldest_observation(self) -> float:
@@ -39,10 +44,12 @@ class Timetable:
 
     def wake(self, key: Key) -> None:
         """It is due now, since something changed."""
+        self._woken.add(key)
         self.again(key, 0.0, Lane.CHANGE)
 
     def again(self, key: Key, delay: float, lane: Lane) -> None:
         """It is due in some seconds."""
+        self._to_poll.discard(key)
         self._agenda.add(key, self._clock() + delay, lane)
         self._news.set()
 
@@ -57,7 +64,7 @@ class Timetable:
             self._observed.setdefault(key, observed)
             self._tried.setdefault(key, observed)
         self.noticed(key)
-        self.again(key, delay, Lane.ROUTINE)
+        self._again_or_poll(key, delay, resync.reported_kinds(document))
 
     def served(self, key: Key, outcome: Outcome) -> None:
         """A reconcile has ended so."""
@@ -77,7 +84,11 @@ class Timetable:
             self.again(key, outcome.again, Lane.CHANGE)
         else:
             self._failures.pop(key, None)
-            self._resync(key, outcome.declaration.resync_seconds)
+            self._resync(key, outcome)
+
+    def polled(self, key: Key, declaration: Declaration) -> Declaration:
+        """The declaration for the look that is due: where nothing woke it before its resync, at a few things only."""
+        return replace(declaration, heard=resync.POLLED) if key in self._polling else declaration
 
     def patience(self, key: Key, error: Retryable) -> float:
         """Seconds to wait after a failure that may pass: what it asks for, and more where it does not."""
@@ -103,6 +114,8 @@ class Timetable:
         self._failures.pop(key, None)
         self._observed.pop(key, None)
         self._tried.pop(key, None)
+        for known in (self._woken, self._to_poll, self._polling):
+            known.discard(key)
 
     async def next(self) -> Key:
         """Wait for the next object that is due; it is nobody else's until `done`."""
@@ -110,6 +123,7 @@ class Timetable:
             self._news.clear()
             key = self._agenda.take(self._clock())
             if key is not None:
+                self._note_taken(key)
                 return key
             at = self._agenda.next_at()
             timeout = None if at is None else max(0.0, at - self._clock())
@@ -123,7 +137,24 @@ class Timetable:
         self._agenda.done(key)
         self._news.set()
 
-    def _resync(self, key: Key, interval: float) -> None:
+    def _note_taken(self, key: Key) -> None:
+        """What wakes it from now on wants another look, and a whole one."""
+        is_poll = key in self._to_poll and key not in self._woken
+        (self._polling.add if is_poll else self._polling.discard)(key)
+        self._woken.discard(key)
+        self._to_poll.discard(key)
+
+    def _resync(self, key: Key, outcome: Outcome) -> None:
         """Counted from the last look at all of it, whatever came of that: events do not put the resync off."""
         age = self._now() - self._tried.get(key, self._now())
-        self.again(key, resync.delay(interval, age, random.random()), Lane.ROUTINE)  # noqa: S311 - not a secret
+        delay = resync.delay(outcome.declaration.resync_seconds, age, random.random())  # noqa: S311 - not a secret
+        kinds = () if outcome.error else tuple(type(resource).__name__ for resource in outcome.owned)
+        self._again_or_poll(key, delay, kinds)
+
+    def _again_or_poll(self, key: Key, delay: float, kinds: Iterable[str]) -> None:
+        interval = resync.poll_interval(kinds)
+        if interval is None or interval >= delay:
+            self.again(key, delay, Lane.ROUTINE)
+            return
+        self.again(key, interval, Lane.ROUTINE)
+        self._to_poll.add(key)

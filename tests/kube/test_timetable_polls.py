@@ -1,0 +1,90 @@
+"""What no event tells of is looked at each minute, beside the resync and whatever wakes an object."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from tests.engine.toy import OWNER, declared
+from tests.kube.test_timetable import KEY, VALUES, Scene, heard, outcome
+
+from dynconfig import __version__
+from dynconfig.api import names
+from dynconfig.engine.errors import Refused
+from dynconfig.engine.outcome import Outcome
+from dynconfig.engine.resource import Resource
+
+
+class Attachment(Resource):
+    """A resource of the kind whose changes no event tells of."""
+
+
+@pytest.fixture
+def scene() -> Scene:
+    return Scene()
+
+
+def attached(**about: Any) -> Outcome:
+    """An outcome of an object that has one."""
+    return replace(outcome(**about), owned=(Attachment(name="f", owner=OWNER.tag),))
+
+
+def is_poll(scene: Scene) -> bool:
+    status = {"observedGeneration": 1, "appliedGeneration": 1}
+    return scene.times.polled(KEY, declared(VALUES, status=status)).is_partial
+
+
+def test_what_no_event_tells_of_is_looked_at_each_minute_and_whole_at_the_resync(scene: Scene) -> None:
+    assert scene.served(attached()) == 60
+    polls = 0
+    while scene.seconds < 3600:
+        scene.seconds += scene.due_in()
+        assert scene.take() == KEY
+        if not is_poll(scene):
+            break
+        polls += 1
+        scene.times.served(KEY, heard(attached()))
+        scene.times.done(KEY)
+    assert 540 <= scene.seconds <= 660 + 60
+    assert polls >= 8
+
+
+def test_what_woke_the_object_is_looked_at_whole_even_if_a_poll_is_due(scene: Scene) -> None:
+    scene.served(attached())
+    scene.seconds += 60
+    scene.times.wake(KEY)
+    assert scene.take() == KEY
+    assert not is_poll(scene)
+
+
+def test_what_wakes_the_object_during_a_poll_is_looked_at_whole_after_it(scene: Scene) -> None:
+    scene.served(attached())
+    scene.seconds += 60
+    assert scene.take() == KEY
+    assert is_poll(scene)
+    scene.times.wake(KEY)
+    scene.times.served(KEY, heard(attached()))
+    scene.times.done(KEY)
+    assert scene.take() == KEY
+    assert not is_poll(scene)
+
+
+def test_an_object_that_is_stalled_is_not_polled(scene: Scene) -> None:
+    assert scene.served(replace(attached(), error=Refused("no"))) >= 540
+
+
+def test_an_object_with_what_no_event_tells_of_is_polled_after_a_restart(scene: Scene) -> None:
+    document = {
+        "metadata": {"generation": 1, "finalizers": [names.FINALIZER]},
+        "spec": {"path": "/a"},
+        "status": {
+            "conditions": [{"type": "Ready", "status": "True"}],
+            "observedGeneration": 1,
+            "appliedGeneration": 1,
+            "operatorVersion": __version__,
+            "lastObservedTime": datetime.fromtimestamp(1.8e9, UTC).isoformat(),
+            "resources": [{"kind": "Attachment", "name": "f", "arn": ""}],
+        },
+    }
+    scene.times.listed(KEY, document)
+    assert scene.due_in() == 60
