@@ -17,6 +17,7 @@ from dynconfig.engine.neighbours import Neighbours, key_of
 from dynconfig.engine.plan import Plan
 from dynconfig.engine.reconcile import Engine
 from dynconfig.engine.resource import Owner, Resource
+from dynconfig.engine.secret import UnknownSecret
 from dynconfig.files import Document, Manifests
 from dynconfig.settings import Settings
 
@@ -54,6 +55,11 @@ class Planned:
     def plan(self) -> Plan:
         """The steps, and what waits."""
         return self.assessment.plan
+
+    @property
+    def not_compared(self) -> tuple[str, ...]:
+        """Names of the parameters whose value is in a Secret that is not known here."""
+        return tuple(item.name for item in self.declaration.parameters if isinstance(item.value, UnknownSecret))
 
 
 @dataclass(frozen=True, slots=True)

@@ -146,12 +146,38 @@ def test_what_belongs_to_somebody_else_is_named(scene: Scene) -> None:
     golden.check("plan-not-owned", result)
 
 
-def test_a_missing_secret_is_named_with_where_to_put_it(scene: Scene) -> None:
-    text = (scene.folder / scene.manifest()).read_text().split("---\n")[1]
-    result = scene.dynconfig("plan", "-f", "-", stdin=text)
+def test_a_missing_config_map_is_named_with_where_to_put_it(scene: Scene) -> None:
+    reference = {"name": "a", "valueFrom": {"configMapKeyRef": {"name": "settings", "key": "a"}}}
+    result = scene.dynconfig("plan", "-f", scene.manifest(reference))
     assert result.code == 1
-    assert "key password of Secret myapp-db is not in the files" in result.err
+    assert "key a of ConfigMap settings is not in the files" in result.err
     assert "another -f" in result.err
+
+
+def without_secret(scene: Scene, file: str) -> str:
+    return (scene.folder / file).read_text().split("---\n")[1]
+
+
+def test_a_secret_that_is_not_at_hand_is_said_to_be_unknown(scene: Scene) -> None:
+    text = without_secret(scene, scene.manifest())
+    created = scene.dynconfig("plan", "-f", "-", stdin=text)
+    assert created.code == 2
+    assert "value: •••  (not known here)" in created.out
+    rendered = scene.dynconfig("render", "-f", "-", "--offline", stdin=text)
+    assert rendered.code == 0, rendered.err
+    assert "•••  (not known here)" in rendered.out
+
+
+def test_a_secret_that_is_not_at_hand_is_not_compared_and_all_else_is(scene: Scene) -> None:
+    text = without_secret(scene, scene.applied()).replace("5432", "5433")
+    result = scene.dynconfig("plan", "-f", "-", stdin=text)
+    assert "Plan: 1 to update; 3 resources declared." in result.out
+    assert "Not compared, because the Secret is not known here: /myapp/config/database/password." in result.out
+    assert PASSWORD not in result.text
+    (planned,) = json.loads(scene.dynconfig("plan", "-f", "-", "-o", "json", stdin=text).out)
+    assert planned["notCompared"] == ["/myapp/config/database/password"]
+    drift = scene.dynconfig("drift", "-f", "-", stdin=text)
+    assert "1 value not compared" in drift.out
 
 
 def test_one_object_of_several_is_named(scene: Scene) -> None:

@@ -18,6 +18,7 @@ from dynconfig.engine.comparison import Entry, Environment, sealed
 from dynconfig.engine.declaration import ReadSource, Source
 from dynconfig.engine.declare import parse_spec
 from dynconfig.engine.errors import DynConfigError, SourceMissing
+from dynconfig.engine.secret import UnknownText
 from dynconfig.files import BadFile, Document
 from dynconfig.kinds import parameter_tree
 from dynconfig.planning import title
@@ -104,9 +105,10 @@ def _text(document: Document, subjects: Subjects, beyond: ReadSource, source: So
     """What cannot be read is not known, which the comparison says."""
     found = subjects.manifests.text(document["metadata"]["namespace"], source)
     try:
-        return found if found is not None else beyond(source)
+        found = found if found is not None else beyond(source)
     except SourceMissing:
         return None
+    return None if isinstance(found, UnknownText) else found
 
 
 def _of_path(word: str) -> _Reading:

@@ -12,6 +12,7 @@ from dynconfig import files
 from dynconfig.cli.failures import Failed
 from dynconfig.engine.declaration import Source
 from dynconfig.engine.errors import SourceMissing
+from dynconfig.engine.secret import NOT_KNOWN
 from dynconfig.files import Document, Manifests, Origin
 from dynconfig.planning import Known, Planned, Planner, Unplanned, title
 from dynconfig.settings import Settings
@@ -131,6 +132,9 @@ def _usual_namespace(*, offline: bool) -> str:
 
 
 def _offline(source: Source) -> str | None:
+    if source.kind == "Secret":
+        # It is masked anyway.
+        return NOT_KNOWN
     raise SourceMissing(f"{source} is not in the files, and no cluster is asked for it; add it with another -f")
 
 

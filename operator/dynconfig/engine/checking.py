@@ -10,6 +10,7 @@ from dynconfig.api.parameter import KeyRef, ParameterSpec
 from dynconfig.api.spec import DynamicConfigSpec
 from dynconfig.engine import json_schema, rules, stopwatch, values
 from dynconfig.engine.declaration import ReadSource, Source
+from dynconfig.engine.secret import UnknownText
 from dynconfig.engine.wording import reworded
 
 SECONDS = 5.0
@@ -46,6 +47,7 @@ class Findings:
 
 def findings_of(spec: DynamicConfigSpec, known: Mapping[str, str | None]) -> Findings:
     """All that is wrong with the values, each by itself and all together; None is a value that is not there."""
+    known = {name: None if isinstance(value, UnknownText) else value for name, value in known.items()}
     faults: list[Finding] = []
     wrong: set[str] = set()
     with stopwatch.at_most(SECONDS):

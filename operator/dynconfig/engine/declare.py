@@ -21,7 +21,7 @@ from dynconfig.engine.inspection import findings
 from dynconfig.engine.naming import Names
 from dynconfig.engine.resource import Owner
 from dynconfig.engine.rollout import Rollout
-from dynconfig.engine.secret import Secret
+from dynconfig.engine.secret import Secret, UnknownSecret, UnknownText
 from dynconfig.engine.stored import (
     deletion_policies_of,
     deletion_policy_of,
@@ -236,10 +236,14 @@ def _declared(
     )
     return DeclaredParameter(
         name=name,
-        value=Secret(value) if is_secret else value,
+        value=_secret(value) if is_secret else value,
         spec=parameter,
         tags=tuple(sorted({**spec.tags, **parameter.tags}.items())),
     )
+
+
+def _secret(value: str) -> Secret:
+    return UnknownSecret() if isinstance(value, UnknownText) else Secret(value)
 
 
 def _check_path(path: str, allowed: tuple[str, ...], namespace: str) -> None:

@@ -5,7 +5,7 @@ from dataclasses import Field, fields
 from typing import Any
 
 from dynconfig.engine.resource import Resource, Versioned
-from dynconfig.engine.secret import MASK, Secret
+from dynconfig.engine.secret import Secret
 
 _NOT_IN_AWS = ("name", "owner")
 
@@ -30,7 +30,7 @@ def _is_unset(item: Field[Any], resource: Resource) -> bool:
 
 def _plain(value: object, *, is_text: bool) -> Any:
     if isinstance(value, Secret):
-        return MASK
+        return str(value)
     if isinstance(value, tuple):
         if value and all(isinstance(part, tuple) and len(part) == 2 for part in value):
             return {name: _plain(part, is_text=True) for name, part in value}

@@ -11,6 +11,15 @@ class SecretText(str):
     __slots__ = ()
 
 
+class UnknownText(str):
+    """Stands for the text of a Secret that nobody here can read."""
+
+    __slots__ = ()
+
+
+NOT_KNOWN = UnknownText(f"{MASK}  (not known here)")
+
+
 class Secret:
     """Holds a secret text; `reveal()` is the only way out."""
 
@@ -38,3 +47,27 @@ class Secret:
 
     def __reduce__(self) -> str:
         raise TypeError("a Secret is never pickled")
+
+
+class UnknownSecret(Secret):
+    """A secret text that nobody here can read: for a plan without the cluster. It differs from no other secret."""
+
+    __slots__ = ()
+
+    def __init__(self) -> None:
+        super().__init__(NOT_KNOWN)
+
+    def reveal(self) -> SecretText:
+        """There is nothing to reveal."""
+        raise TypeError("the text of this Secret is not known here")
+
+    def __eq__(self, other: object) -> bool:
+        return True if isinstance(other, Secret) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(UnknownSecret)
+
+    def __repr__(self) -> str:
+        return str(NOT_KNOWN)
+
+    __str__ = __repr__

@@ -1,6 +1,6 @@
 """A value as text, for people and programs; secrets are masked. Pure."""
 
-from dynconfig.engine.secret import MASK, Secret
+from dynconfig.engine.secret import Secret
 from dynconfig.engine.window import shortened
 
 
@@ -12,7 +12,7 @@ def shown(value: object) -> str:
 def in_full(value: object) -> str:
     """A value as text, never a secret."""
     if isinstance(value, Secret):
-        return MASK
+        return str(value)
     if isinstance(value, tuple):
         return ", ".join(inner if isinstance(inner, str) else "=".join(inner) for inner in value)
     return "" if value is None else str(value)

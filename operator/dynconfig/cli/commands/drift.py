@@ -58,7 +58,8 @@ def _deviations(planned: Planned) -> list[Deviation]:
 def _document(planned: Planned, listed: list[Deviation]) -> dict[str, Any]:
     drift = [_fields(deviation) for deviation in listed if deviation.is_drift]
     waiting = [_fields(deviation) for deviation in listed if not deviation.is_drift]
-    return {**options.about(planned.document), "drift": drift, "notAppliedYet": waiting}
+    unknown = {"notCompared": list(planned.not_compared)} if planned.not_compared else {}
+    return {**options.about(planned.document), "drift": drift, "notAppliedYet": waiting, **unknown}
 
 
 def _fields(deviation: Deviation) -> dict[str, Any]:
@@ -79,6 +80,8 @@ def _show(told: list[tuple[Planned, list[Deviation]]], failed: int) -> None:
     found = [f"{counted(drift, 'field')} changed in AWS"] if told else []
     waiting = [f"{len(all_found) - drift} wait for the operator"] if drift < len(all_found) else []
     unknown = [f"{failed} could not be looked at"] if failed else []
+    secrets = sum(len(planned.not_compared) for planned, _ in told)
+    unknown += [f"{counted(secrets, 'value')} not compared, because the Secret is not known here"] if secrets else []
     out.line(f"{counted(len(told) + failed, 'object')}: {'; '.join([*found, *waiting, *unknown])}.")
 
 

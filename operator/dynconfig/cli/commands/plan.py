@@ -1,5 +1,6 @@
 """`dynconfig plan`."""
 
+from collections.abc import Iterator
 from typing import Annotated, Any
 
 import typer
@@ -72,6 +73,7 @@ def _document(planned: Planned | Unplanned, asked: Subjects, *, deleting: bool) 
         **about,
         **({"rolledBack": planned.declaration.generation} if planned.declaration.undone else {}),
         **describe.document(planned.assessment),
+        **({"notCompared": list(planned.not_compared)} if planned.not_compared else {}),
         "putParameterCalls": takes.puts,
         "seconds": round(takes.seconds, 1),
     }
@@ -92,14 +94,22 @@ def _show(planned: Planned | Unplanned, asked: Subjects, *, deleting: bool) -> N
     for sign, text in describe.lines(planned.plan):
         out.wrapped(f"      {text}" if sign == " " else f"  {sign} {text}", _STYLES[sign])
     out.line(describe.summary(planned.assessment))
-    for text in managers.held_elsewhere(planned.document, planned.live or {"metadata": {}}):
-        out.line(f"warning: {text}", "yellow")
+    for text in _remarks(planned):
+        out.wrapped(text, "yellow")
     if planned.assessment.blocked:
         Terminal.err().failure(f"{title}: {planned.assessment.blocked}")
         return
     takes = _effort(planned, asked)
     if takes.puts:
         out.line(takes.told)
+
+
+def _remarks(planned: Planned) -> Iterator[str]:
+    """What has to be known beside the steps."""
+    if planned.not_compared:
+        yield f"Not compared, because the Secret is not known here: {', '.join(planned.not_compared)}."
+    for text in managers.held_elsewhere(planned.document, planned.live or {"metadata": {}}):
+        yield f"warning: {text}"
 
 
 def _effort(planned: Planned, asked: Subjects) -> Effort:
