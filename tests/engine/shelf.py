@@ -9,10 +9,10 @@ from tests.engine.toy import OWNER, Thing, Toy, document, nothing
 from dynconfig.engine import report
 from dynconfig.engine.declaration import Declaration, Place
 from dynconfig.engine.declare import declare
+from dynconfig.engine.labels import STABLE, Proof
 from dynconfig.engine.outcome import Outcome
 from dynconfig.engine.reconcile import Engine
 from dynconfig.engine.resource import Owner, Resource, Scope, Versioned
-from dynconfig.engine.rollback import STABLE, Proof
 from dynconfig.engine.rollout import Alarming
 from dynconfig.engine.secret import Secret
 from dynconfig.engine.undone import Kept
@@ -89,6 +89,17 @@ class Shelf(Toy):
         found = ((name, self.labelled.get((name, label))) for name in known)
         things = [self.kept[name, version] for name, version in found if version is not None]
         return tuple(Kept(thing.name, thing.type, thing.value, thing.version) for thing in things)
+
+    def remove(self, name: str, newest: int | None = None) -> tuple[str, ...]:
+        """Take labels off."""
+        found = [key for key, at in self.labelled.items() if key[0] == name and (newest is None or at <= newest)]
+        if name in self.failures:
+            raise self.failures[name]
+        return tuple(f"label {key[1]} of version {self.labelled.pop(key)}" for key in found)
+
+    def with_stable(self, names: Sequence[str], owner: Owner) -> tuple[str, ...]:
+        """Those that have a stable version."""
+        return tuple(name for name in names if (name, STABLE) in self.labelled)
 
     def owned(self, owner: Owner) -> tuple[str, ...]:
         """All that is there."""

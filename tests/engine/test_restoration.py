@@ -5,8 +5,8 @@ from tests.engine.shelf import Stage
 from tests.engine.test_rollback import BAKE, CHANGE, NEW, OLD, changed, failed, stable
 from tests.engine.toy import Thing
 
+from dynconfig.engine.labels import STABLE
 from dynconfig.engine.restoration import restoration
-from dynconfig.engine.rollback import STABLE
 
 
 def message(stage: Stage) -> str:

@@ -7,7 +7,7 @@ from tests.kinds.workshop import REGION, Workshop
 
 from dynconfig.aws.tagged import TaggedParameters
 from dynconfig.engine.errors import LabelLimit
-from dynconfig.engine.rollback import STABLE
+from dynconfig.engine.labels import STABLE
 from dynconfig.engine.secret import Secret
 from dynconfig.kinds.parameter_labels import ParameterLabels
 from dynconfig.kinds.parameter_value import Parameter

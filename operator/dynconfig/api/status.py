@@ -62,6 +62,7 @@ class Reason(StrEnum):
     DELETION_FAILING = "DeletionFailing"
     ABANDONED = "Abandoned"
     EVENTS_MISSING = "EventsMissing"
+    LABEL_REMOVED = "LabelRemoved"
 
 
 class Condition(Model):

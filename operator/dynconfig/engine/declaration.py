@@ -89,6 +89,8 @@ class Applied:
     baking_until: float | None = None
     """When the bake time of the change that is out is over, in seconds since the epoch."""
     baking_generation: int | None = None
+    rolls_out: bool = False
+    """Versions may carry labels, since a rollout was declared."""
     secrets: frozenset[str] = frozenset()
     """Names of parameters whose value in AWS is plain text and came from a Secret, or did at a version that may return."""
     created: frozenset[str] = frozenset()

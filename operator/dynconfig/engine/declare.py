@@ -162,6 +162,7 @@ def applied_of(status: Mapping[str, Any] | None) -> Applied | None:
         baking_until=_moment(bake["until"]) if "until" in bake else None,
         baking_generation=bake.get("generation"),
         secrets=frozenset(item["name"] for item in status.get("parameters") or () if item.get("secret")),
+        rolls_out=any(status.get(member) for member in ("stableGeneration", "bake", "rollback")),
         created=frozenset(status.get("createdSinceStable") or ()),
         deletion_policies={
             item["name"]: policy_of(item["deletionPolicy"])

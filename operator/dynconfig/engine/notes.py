@@ -8,6 +8,7 @@ from dynconfig.api.status import MESSAGE_LENGTH, Reason
 from dynconfig.engine import drift
 from dynconfig.engine.declaration import Declaration
 from dynconfig.engine.errors import DynConfigError, InternalError, SourceMissing, Terminal
+from dynconfig.engine.labels import REJECTED, STABLE
 from dynconfig.engine.outcome import Outcome
 from dynconfig.engine.plan import Create, Delete, Difference, Release, Step, Update
 from dynconfig.engine.report import patience_is_over
@@ -33,7 +34,9 @@ def of(outcome: Outcome, previous: Mapping[str, Any], now: float) -> tuple[Note,
     """The notes of a reconcile; what the previous status tells already is left out."""
     refused = refusals(outcome.error, previous) if outcome.error is not None else ()
     hopeless = _hopeless(outcome, previous) if patience_is_over(outcome, previous, now) else ()
-    return (*_drift_found(outcome, previous), *_done(outcome), *_proved(outcome, previous), *refused, *hopeless)
+    unlabelled = [Note("Warning", Reason.LABEL_REMOVED, text) for text in outcome.unlabelled]
+    happened = (*_drift_found(outcome, previous), *_done(outcome), *_proved(outcome, previous), *unlabelled)
+    return (*happened, *refused, *hopeless)
 
 
 def refusals(error: DynConfigError, previous: Mapping[str, Any]) -> tuple[Note, ...]:
@@ -52,10 +55,12 @@ def event_missing(region: str, name: str) -> Note:
     return Note("Warning", Reason.EVENTS_MISSING, text)
 
 
-def abandoned(declaration: Declaration) -> Note:
-    """The inventory of what stays behind when a person gives up on a deletion."""
+def abandoned(declaration: Declaration, unlabelled: str = "") -> Note:
+    """The inventory of what stays behind when a person gives up on a deletion, and which labels, if there are any."""
     left = _inventory(declaration)
-    return Note("Warning", Reason.ABANDONED, f"Let go by annotation. Left in AWS ({declaration.place.region}): {left}")
+    labels = f" Remove the labels {STABLE} and {REJECTED}… by hand, since {unlabelled}." if unlabelled else ""
+    told = f"Let go by annotation.{labels} Left in AWS ({declaration.place.region}): {left}"
+    return Note("Warning", Reason.ABANDONED, told)
 
 
 def _hopeless(outcome: Outcome, previous: Mapping[str, Any]) -> tuple[Note, ...]:

@@ -26,6 +26,8 @@ class Outcome:
     """AWS was looked at, so that `plan` and `owned` are true."""
     judgement: Judgement = PROVED
     """How the newest change is doing."""
+    unlabelled: tuple[str, ...] = ()
+    """Labels that were removed, or could not be: a sentence for each parameter."""
     again: float | None = None
     """In how many seconds the change should be looked at again."""
 

@@ -21,7 +21,9 @@ def of(outcome: Outcome, previous: Mapping[str, Any], now: str) -> dict[str, Any
     """Members of the status; those that do not apply are left out."""
     found: dict[str, Any] = {"history": _history(outcome, previous)}
     if outcome.declaration.rollout is None:
-        return found
+        # Until the labels of an earlier rollout are removed, the report remembers that there are some.
+        is_over = outcome.is_complete and not outcome.is_held
+        return found if is_over else {**found, "stable_generation": previous.get("stableGeneration")}
     found["created_since_stable"] = _created(outcome, previous)
     generation, judgement = outcome.declaration.generation, outcome.judgement
     kept = {"stable_generation": previous.get("stableGeneration"), "stable_revision": previous.get("stableRevision")}

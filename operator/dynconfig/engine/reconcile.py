@@ -10,6 +10,7 @@ from dynconfig.engine.declaration import Declaration, Place
 from dynconfig.engine.errors import DynConfigError, ReconcileLoop, UnsafePlan
 from dynconfig.engine.gauge import Gauge, Gauges
 from dynconfig.engine.held import without_reported
+from dynconfig.engine.labels import LabelCleanup, LabelsOf
 from dynconfig.engine.look import Sight, look, wanted
 from dynconfig.engine.outcome import Outcome
 from dynconfig.engine.patience import Patience
@@ -23,7 +24,7 @@ from dynconfig.engine.plan import (
     check,
 )
 from dynconfig.engine.resource import Resource
-from dynconfig.engine.rollback import Labels, Rollbacks, put_off
+from dynconfig.engine.rollback import Rollbacks, put_off
 from dynconfig.engine.rollout import Judgement, Stage
 from dynconfig.engine.undone import in_place_of
 
@@ -40,13 +41,14 @@ class Engine:
     def __init__(
         self,
         kinds_of: Callable[[Place], Sequence[AnyKind]],
-        labels_of: Callable[[Place], Labels] | None = None,
+        labels_of: LabelsOf | None = None,
         at_once: Executor | None = None,
         gauge_of: Callable[[Place], Gauge] | None = None,
     ) -> None:
         self._kinds_of = kinds_of
         self._at_once = at_once
         self._rollbacks = Rollbacks(labels_of)
+        self._cleanup = LabelCleanup(labels_of)
         self._gauges = Gauges(gauge_of)
         self._repeats: dict[str, dict[tuple[str, Difference], int]] = {}
         self._patience = Patience()
@@ -95,7 +97,12 @@ class Engine:
         self._repeats.pop(uid, None)
         self._patience.forget(uid)
         self._rollbacks.forget(uid)
+        self._cleanup.forget(uid)
         self._gauges.forget(uid)
+
+    def abandon(self, declaration: Declaration, keep_going: KeepGoing = lambda: True) -> str:
+        """Take our labels off what a person abandons, as far as AWS allows; answers why some are left, or nothing."""
+        return self._cleanup.abandon(declaration, keep_going)
 
     def _shown(self, outcome: Outcome) -> Outcome:
         """The outcome itself, or one that tells why its drift cannot be shown."""
@@ -111,6 +118,7 @@ class Engine:
         except DynConfigError as error:
             return Outcome(declaration, error=error)
         outcome = _observed(found)
+        outcome = replace(outcome, unlabelled=self._cleanup.make_room(found.declaration, found.plan.owned))
         if declaration.suspended:
             return outcome
         try:
@@ -144,6 +152,7 @@ class Engine:
         if not outcome.is_complete:
             return outcome
         try:
+            self._cleanup.end_rollout(outcome.declaration, outcome.owned)
             judgement = self._rollbacks.closed(outcome.declaration, outcome.owned, outcome.plan, now)
         except DynConfigError as error:
             return replace(outcome, error=error)

@@ -4,67 +4,27 @@ That a generation was undone is written to AWS, as a label on the versions that 
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
-from typing import Protocol
+from dataclasses import replace
 
 from dynconfig.api import names
 from dynconfig.api.alarms import DRIFT
 from dynconfig.api.spec import AdoptionPolicy
 from dynconfig.engine.declaration import Declaration, Place
 from dynconfig.engine.errors import AlarmFiring
+from dynconfig.engine.labels import REJECTED, STABLE, VERSIONS_KEPT, Labels, LabelsOf, Proof
 from dynconfig.engine.plan import Create, Delete, Plan, Release, Step, Update, drifted, is_safe
-from dynconfig.engine.resource import Owner, Resource, Versioned
+from dynconfig.engine.resource import Resource, Versioned
 from dynconfig.engine.restoration import Restoration, restoration
 from dynconfig.engine.rollout import Alarming, Evidence, Judgement, Stage, firing, judge
-from dynconfig.engine.undone import Kept, Rejection, Undone, Watched, in_place_of, text_of
+from dynconfig.engine.undone import Rejection, Undone, Watched, in_place_of, text_of
 
-STABLE = "stable"
-REJECTED = "rejected-"
 HELD_BACK_SECONDS = 10.0
-# SSM keeps as many versions; the stable one may be among those that are gone.
-# https://docs.aws.amazon.com/systems-manager/latest/userguide/sysman-paramstore-versions.html
-VERSIONS_KEPT = 100
-
-
-@dataclass(frozen=True, slots=True)
-class Proof:
-    """What the label `stable` says about resources."""
-
-    unproved: tuple[Versioned, ...]
-    """Those whose value is not that of their stable version."""
-    stable: frozenset[str]
-    """Names of those that have a stable version."""
-
-
-class Labels(Protocol):
-    """The labels on versions, which AWS keeps."""
-
-    def proof(self, owned: Sequence[Versioned]) -> Proof:
-        """What the label `stable` says about these."""
-
-    def prove(self, owned: Iterable[Versioned]) -> None:
-        """Move the label `stable` to the version that each of these has."""
-
-    def mark(self, owned: Versioned, label: str) -> None:
-        """Move a label to the version that it has."""
-
-    def forget(self, names: Iterable[str]) -> None:
-        """Ask AWS anew about these names."""
-
-    def unmark(self, kept: Kept, label: str) -> None:
-        """Take a label off the version that carries it."""
-
-    def at(self, known: Sequence[str], label: str) -> tuple[Kept, ...]:
-        """What those of these names were that have a version with this label."""
-
-    def owned(self, owner: Owner) -> tuple[str, ...]:
-        """Names of what the owner has."""
 
 
 class Rollbacks:
     """Safe for many threads, one declaration of an owner at a time."""
 
-    def __init__(self, labels_of: Callable[[Place], Labels] | None) -> None:
+    def __init__(self, labels_of: LabelsOf | None) -> None:
         self._labels_of = labels_of or _no_labels
         self._undone: dict[str, tuple[int, Undone | None]] = {}
 

@@ -10,6 +10,7 @@ from dynconfig.api.parameter import ParameterType, Tier
 from dynconfig.engine.declaration import Declaration
 from dynconfig.engine.errors import Conflict, NotFound, NotPossible
 from dynconfig.engine.resource import Owner, Scope
+from dynconfig.kinds import own_labels
 from dynconfig.kinds.parameter_fresh import Freshness
 from dynconfig.kinds.parameter_image import IMAGE, Images
 from dynconfig.kinds.parameter_value import (
@@ -145,8 +146,9 @@ class Parameters:
                 self._deleted[name] = self._clock()
 
     def release(self, observed: Parameter) -> None:
-        """Take the owner tag off."""
+        """Take our labels and the owner tag off."""
         self._seen.pop(observed.name, None)
+        own_labels.remove(self._ssm, observed.name)
         self._ssm.remove_tags_from_resource(ResourceType="Parameter", ResourceId=observed.name, TagKeys=[OWNER_TAG])
 
     # --- observing

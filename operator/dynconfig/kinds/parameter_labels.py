@@ -8,12 +8,14 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from dynconfig.api.names import OWNER_TAG
 from dynconfig.api.parameter import ParameterType
 from dynconfig.engine.errors import Conflict, LabelLimit, NotFound
+from dynconfig.engine.labels import REJECTED, STABLE, VERSIONS_KEPT, Proof
 from dynconfig.engine.resource import Owner, Versioned
-from dynconfig.engine.rollback import REJECTED, STABLE, VERSIONS_KEPT, Proof
 from dynconfig.engine.secret import Secret
 from dynconfig.engine.undone import Kept
+from dynconfig.kinds import own_labels
 from dynconfig.kinds.parameter import BATCH, Tagged
 from dynconfig.kinds.parameter_value import Parameter
 from dynconfig.kinds.parameter_write import Writing
@@ -98,6 +100,24 @@ class ParameterLabels:
             Kept(answer["Name"], answer["Type"], _value(answer), answer["Version"])
             for answer in self._get(known, label, decrypt=True)
         )
+
+    def remove(self, name: str, newest: int | None = None) -> tuple[str, ...]:
+        """Take our labels off all versions up to the newest; what is gone already has none."""
+        self.forget([name])
+        try:
+            return own_labels.remove(self._ssm, name, newest)
+        except NotFound:
+            return ()
+
+    def with_stable(self, names: Sequence[str], owner: Owner) -> tuple[str, ...]:
+        """Those of these names that have a stable version and carry the owner's tag."""
+        known = tuple(dict.fromkeys((*names, *self.owned(owner))))
+        found = [answer["Name"] for answer in self._get(known, STABLE, decrypt=False)]
+        return tuple(name for name in found if self._owner_tag(name) == owner.tag)
+
+    def _owner_tag(self, name: str) -> str:
+        answer = self._ssm.list_tags_for_resource(ResourceType="Parameter", ResourceId=name)
+        return next((tag["Value"] for tag in answer["TagList"] if tag["Key"] == OWNER_TAG), "")
 
     def owned(self, owner: Owner) -> tuple[str, ...]:
         """Names of the parameters that carry the owner's tag, as far as the index knows."""

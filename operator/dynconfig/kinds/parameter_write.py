@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from dynconfig.api.names import FROM_SECRET_TAG, OWNER_TAG
 from dynconfig.engine.errors import AlreadyExists, Conflict, NotPossible, Refused, VersionLimit
-from dynconfig.engine.rollback import REJECTED, STABLE
 from dynconfig.engine.signals import DELETE, PUT
+from dynconfig.kinds.own_labels import is_own
 from dynconfig.kinds.parameter_value import (
     Parameter,
     all_tags,
@@ -123,7 +123,7 @@ class ParameterWrites:
         pages = self._ssm.get_paginator("get_parameter_history").paginate(Name=name, WithDecryption=False)
         oldest = min((item for page in pages for item in page["Parameters"]), key=lambda item: item["Version"])
         labels = oldest.get("Labels", [])
-        ours = [label for label in labels if label == STABLE or label.startswith(REJECTED)]
+        ours = [label for label in labels if is_own(label)]
         foreign = sorted(set(labels) - set(ours))
         if foreign:
             raise NotPossible(

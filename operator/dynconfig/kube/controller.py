@@ -251,13 +251,19 @@ class Controller:
             return "Gone"
         declaration = declare_deletion(document, owner=self._owner(document), default_region=self._on.region)
         if (document["metadata"].get("annotations") or {}).get(names.ABANDON) == "true":
-            await self._status.record(document, [notes.abandoned(declaration)])
+            await self._status.record(document, [notes.abandoned(declaration, await self._unlabelled(declaration))])
             await self._release(key, document)
             return "Abandoned"
         if await self._on.kube.is_definition_leaving():
             # The API server deletes all objects with their definition; nobody asked for what they own in AWS to go.
             declaration = keeping(declaration)
         return await self._run(key, document, declaration)
+
+    async def _unlabelled(self, declaration: Declaration) -> str:
+        """Why labels of ours are left in AWS, or nothing."""
+        deadline = self._on.clock() + self._on.turn_seconds
+        run = partial(self._on.engine.abandon, declaration, lambda: self._on.clock() < deadline)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, run)
 
     async def _fail(self, key: Key, document: Document, error: DynConfigError) -> str:
         """Nothing can be declared; AWS is left as it is."""

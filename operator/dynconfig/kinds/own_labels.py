@@ -1,0 +1,27 @@
+"""The labels that this operator puts on versions of a parameter: which there are, and how they are removed."""
+
+from typing import TYPE_CHECKING
+
+from dynconfig.engine.labels import REJECTED, STABLE
+
+if TYPE_CHECKING:
+    from mypy_boto3_ssm.client import SSMClient
+
+
+def is_own(label: str) -> bool:
+    """Whether a label is this operator's."""
+    return label == STABLE or label.startswith(REJECTED)
+
+
+def remove(ssm: "SSMClient", name: str, newest: int | None = None) -> tuple[str, ...]:
+    """Take them off all versions up to the newest; answers each with its version. Raises NotFound, DynConfigError.
+
+    https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_UnlabelParameterVersion.html
+    """
+    pages = ssm.get_paginator("get_parameter_history").paginate(Name=name, WithDecryption=False)
+    versions = [item for page in pages for item in page["Parameters"] if newest is None or item["Version"] <= newest]
+    found = [(item["Version"], sorted(filter(is_own, item.get("Labels", [])))) for item in versions]
+    for version, labels in found:
+        if labels:
+            ssm.unlabel_parameter_version(Name=name, ParameterVersion=version, Labels=labels)
+    return tuple(f"label {label} of version {version}" for version, labels in found for label in labels)
