@@ -59,13 +59,15 @@ def engine(
 ) -> Engine:
     """An engine with all kinds, for every place that declarations name; an account that is given is not asked for."""
     places = _Places(settings, count, account, clock, clients)
-    return Engine(places, places.labels, at_once, places.gauge)
+    return Engine(places, places.labels, at_once, places.gauge, aws_now=places.now)
 
 
 def listening(settings: Settings, count: Count, cluster: str, hear: Hear) -> tuple[Engine, PostOffice]:
     """An engine, and what brings the events of AWS in every region that is named to it."""
     places = _Places(settings, count)
-    return Engine(places, places.labels, gauge_of=places.gauge), PostOffice(partial(places.postman, cluster, hear))
+    return Engine(places, places.labels, gauge_of=places.gauge, aws_now=places.now), PostOffice(
+        partial(places.postman, cluster, hear)
+    )
 
 
 def remove_events(settings: Settings, cluster: str, region: str) -> Iterator[str]:
@@ -191,6 +193,10 @@ class _Places:
         """The labels on versions in a place."""
         self(place)
         return self._labels[place]
+
+    def now(self, otherwise: float) -> float:
+        """The moment by AWS's clock, in seconds since the epoch; `otherwise` until AWS has answered."""
+        return self._session.server_clock.now(otherwise)
 
     def gauge(self, place: Place) -> DriftMetric:
         """What shows drift in a place."""

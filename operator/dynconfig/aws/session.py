@@ -18,6 +18,7 @@ from dynconfig.aws.credentials import Credentials
 from dynconfig.aws.errors import translated, translated_locally, without_client, without_credentials
 from dynconfig.aws.models import Models
 from dynconfig.aws.quota import Quota
+from dynconfig.aws.server_clock import ServerClock
 from dynconfig.engine.errors import DynConfigError, Throttled, Unexpected
 from dynconfig.engine.secret import SecretText
 
@@ -53,12 +54,15 @@ _NAMES = {"ssm": "parameter", "events": "rule", "scheduler": "schedule", "apigat
 class Client:
     """A boto3 client in all but name: the same methods, paginators included."""
 
-    def __init__(self, make: Callable[[], Any], service: str, region: str, quota: Quota, count: Count) -> None:
+    def __init__(
+        self, make: Callable[[], Any], service: str, region: str, quota: Quota, count: Count, *, clock: ServerClock
+    ) -> None:
         self._make = make
         self._service = service
         self._region = region
         self._quota = quota
         self._count = count
+        self._clock = clock
 
     @cached_property
     def _client(self) -> Any:
@@ -93,6 +97,7 @@ class Client:
                 raise
             raise local from None
         self._count(self._service, operation, "OK")
+        self._clock.answered(answer["ResponseMetadata"].get("HTTPHeaders", {}).get("date", ""))
         return answer
 
     def _refusal(self, error: ClientError, operation: str, request: dict[str, Any]) -> DynConfigError:
@@ -130,6 +135,7 @@ class Session:
         self._endpoint = endpoint
         self._session = _session()
         self._credentials = Credentials(self._session, clock)
+        self.server_clock = ServerClock(clock)
         self._clients: dict[tuple[str, str], Client] = {}
         self._lock = threading.Lock()
         self._making = threading.Lock()
@@ -155,7 +161,9 @@ class Session:
         with self._lock:
             if (service, region) not in self._clients:
                 make = partial(self._made, service, region)
-                self._clients[service, region] = Client(make, service, region, self._quota, self._count)
+                self._clients[service, region] = Client(
+                    make, service, region, self._quota, self._count, clock=self.server_clock
+                )
             return self._clients[service, region]
 
     def _made(self, service: str, region: str) -> Any:

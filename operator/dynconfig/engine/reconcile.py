@@ -44,9 +44,11 @@ class Engine:
         labels_of: LabelsOf | None = None,
         at_once: Executor | None = None,
         gauge_of: Callable[[Place], Gauge] | None = None,
+        aws_now: Callable[[float], float] = lambda now: now,
     ) -> None:
         self._kinds_of = kinds_of
         self._at_once = at_once
+        self._aws_now = aws_now
         self._rollbacks = Rollbacks(labels_of)
         self._cleanup = LabelCleanup(labels_of)
         self._gauges = Gauges(gauge_of)
@@ -71,7 +73,7 @@ class Engine:
         `sights` is what was seen of this very declaration a moment ago. Raises NotOwned, NotPossible, and whatever AWS
         answers to reads.
         """
-        declaration = replace(declaration, now=float(int(now)))
+        declaration = replace(declaration, now=float(int(self._aws_now(now))))
         steered = self._rollbacks.steer(declaration)
         found = self._assessed(steered, now, sights if steered is declaration else None)
         if found.judgement.stage is not Stage.FAILED or declaration.suspended:
@@ -87,6 +89,7 @@ class Engine:
     def run(self, declaration: Declaration, keep_going: KeepGoing = lambda: True, now: float = 0.0) -> Outcome:
         """Make AWS equal to the declaration at `now` (seconds since the epoch), or to the stable revision if it failed.
 
+        What AWS dates is held against AWS's own clock, and `now` only counts until AWS has answered.
         Stops between two writes when `keep_going` says so.
         """
         outcome = self._shown(self._run(declaration, keep_going, now))
@@ -140,7 +143,7 @@ class Engine:
             check(plan, declaration)
         except UnsafePlan as error:
             return Assessment(declaration, plan, seen, Judgement(Stage.PROVED), blocked=error)
-        watched = self._rollbacks.watched(plan, declaration, now)
+        watched = self._rollbacks.watched(plan, declaration, self._aws_now(now))
         plan = without_reported(watched.plan, declaration)
         return Assessment(declaration, plan, seen, watched.judgement, blocked=watched.held_back)
 
@@ -151,6 +154,7 @@ class Engine:
         """Label what has proved itself, and say when to look again at what has not."""
         if not outcome.is_complete:
             return outcome
+        now = self._aws_now(now)
         try:
             self._cleanup.end_rollout(outcome.declaration, outcome.owned)
             judgement = self._rollbacks.closed(outcome.declaration, outcome.owned, outcome.plan, now)
