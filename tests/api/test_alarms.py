@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from dynconfig.api.alarms import DEFAULT_NAMES, DEFAULTS, AlarmSpec, AlarmsSpec, Comparison, MissingData
+from dynconfig.api.alarm_defaults import DEFAULTS, whole
+from dynconfig.api.alarms import DEFAULT_NAMES, AlarmSpec, AlarmsSpec, Comparison, MissingData
 from dynconfig.api.spec import DynamicConfigSpec
 from dynconfig_function import metrics
 
@@ -38,11 +39,11 @@ def test_without_alarms_there_are_none_and_an_empty_declaration_gives_the_defaul
 
 def test_the_default_alarms_are_whole_and_count_no_data_as_well() -> None:
     for one in AlarmsSpec().all:
-        whole = one.whole
-        assert whole.metric == one.name
-        assert whole.comparison is Comparison.GREATER
-        assert whole.treat_missing_data is MissingData.NOT_BREACHING
-        assert whole.description
+        found = whole(one)
+        assert found.metric == one.name
+        assert found.comparison is Comparison.GREATER
+        assert found.treat_missing_data is MissingData.NOT_BREACHING
+        assert found.description
 
 
 def test_the_default_alarms_watch_metrics_that_the_function_writes() -> None:
@@ -53,23 +54,23 @@ def test_the_default_alarms_watch_metrics_that_the_function_writes() -> None:
 def test_a_custom_alarm_of_a_default_ones_name_overrides_what_it_says_and_keeps_the_rest() -> None:
     alarms = spec({"custom": [{"name": "Duration", "threshold": 500, "extendedStatistic": "p99"}]}).alarms
     assert alarms
-    (whole,) = (one.whole for one in alarms.all if one.name == "Duration")
-    assert (whole.threshold, whole.statistic, whole.extended_statistic) == (500, None, "p99")
-    assert (whole.metric, whole.period_seconds, whole.evaluation_periods) == ("Duration", 300, 3)
+    (found,) = (whole(one) for one in alarms.all if one.name == "Duration")
+    assert (found.threshold, found.statistic, found.extended_statistic) == (500, None, "p99")
+    assert (found.metric, found.period_seconds, found.evaluation_periods) == ("Duration", 300, 3)
 
 
 def test_without_the_default_ones_an_override_stands_alone() -> None:
     alarms = spec({"defaults": False, "custom": [{"name": "Errors", "threshold": 9}]}).alarms
     assert alarms
-    assert [one.whole.threshold for one in alarms.all] == [9]
+    assert [whole(one).threshold for one in alarms.all] == [9]
 
 
 def test_a_custom_alarm_of_a_default_ones_name_with_a_metric_stands_in_its_place() -> None:
     alarms = spec({"custom": [{**QUEUE, "name": "Errors"}]}).alarms
     assert alarms
     (errors,) = (one for one in alarms.all if one.name == "Errors")
-    assert errors.whole.namespace == "AWS/SQS"
-    assert errors.whole.dimensions == {"QueueName": "orders"}
+    assert whole(errors).namespace == "AWS/SQS"
+    assert whole(errors).dimensions == {"QueueName": "orders"}
 
 
 @pytest.mark.parametrize(
@@ -157,3 +158,27 @@ def test_contradictions_between_alarms_and_the_rest_are_refused(
 
 def test_alarms_of_ones_own_need_no_function() -> None:
     assert spec({"defaults": False, "custom": [QUEUE]}, function=None).alarms
+
+
+@pytest.mark.parametrize(
+    ("override", "description"),
+    [
+        ({"name": "Errors"}, "The function fails: Sum of Errors above 5 in 2 of 2 periods of 5 min."),
+        (
+            {"name": "Errors", "threshold": 1, "periodSeconds": 30, "evaluationPeriods": 3, "datapointsToAlarm": 2},
+            "The function fails: Sum of Errors above 1 in 2 of 3 periods of 30 s.",
+        ),
+        (
+            {"name": "Duration", "extendedStatistic": "p99", "comparison": "GreaterThanOrEqualToThreshold"},
+            "The function is slow, in milliseconds: p99 of Duration at or above 2400 in 3 of 3 periods of 5 min.",
+        ),
+        ({"name": "Errors", "threshold": 1, "description": "Call us"}, "Call us"),
+    ],
+)
+def test_a_description_says_the_numbers_that_the_alarm_has(override: dict[str, Any], description: str) -> None:
+    assert whole(AlarmSpec.model_validate(override), timeout_seconds=3).description == description
+
+
+@pytest.mark.parametrize(("timeout", "threshold"), [(3, 2400.0), (30, 24000.0), (900, 720000.0), (None, 10000.0)])
+def test_a_duration_is_too_long_before_the_timeout_ends_it(timeout: int | None, threshold: float) -> None:
+    assert whole(AlarmSpec(name="Duration"), timeout).threshold == threshold

@@ -12,7 +12,7 @@ from dynconfig.cli.commands import status
 from dynconfig.cli.failures import Failed
 from dynconfig.cli.options import Output
 from dynconfig.engine.moment import timestamp
-from dynconfig.engine.standing import Progress, gone, progress
+from dynconfig.engine.standing import Progress, Stage, gone, progress
 
 NOW = 1_800_000_000.0
 
@@ -96,6 +96,22 @@ def test_what_was_watched_in_vain_is_no_success(seen: tuple[str, ...], told: str
 def test_what_is_ready_is_a_success_and_what_is_stalled_is_none() -> None:
     assert status.verdict({"shop/myapp": ROWS["shop/myapp"]}, "3s") == 0
     assert status.verdict({"shop/old": ROWS["shop/old"]}, "3s") == 1
+
+
+def test_a_change_that_bakes_is_a_success_unless_stable_is_waited_for() -> None:
+    baking = row("myapp", "True", "Baking", "1 changed parameter bakes", "Baking")
+    unfinished = (Stage.WORKING, Stage.BAKING)
+    assert baking.stage is Stage.BAKING
+    assert status.verdict({"shop/myapp": baking}, "3s") == 0
+    with pytest.raises(Failed, match="shop/myapp is not stable after 3s: Baking: 1 changed parameter bakes"):
+        status.verdict({"shop/myapp": baking}, "3s", unfinished)
+    assert status.verdict({"shop/myapp": ROWS["shop/myapp"]}, "3s", unfinished) == 0
+
+
+def test_stable_is_something_to_wait_for() -> None:
+    result = dynconfig("status", "--stable")
+    assert result.code == 64
+    assert "needs --watch" in result.err
 
 
 def test_without_a_cluster_it_is_said_that_there_is_none() -> None:

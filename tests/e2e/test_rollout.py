@@ -53,7 +53,7 @@ def rolled_back(world: World) -> tuple[Reader, str]:
     reader = declared(world)
     alarm = alarm_of(world, reader)
     reader.set_timeout("999")
-    world.wait_reason(reader.name, "Baking", "Unknown")
+    world.wait_reason(reader.name, "Baking", "True")
     sound(world, alarm)
     world.wait_reason(reader.name, "RolledBack")
     return reader, alarm
@@ -63,7 +63,7 @@ def test_a_change_bakes_and_an_alarm_puts_the_stable_values_back_within_seconds(
     reader = declared(world)
     alarm = alarm_of(world, reader)
     reader.set_timeout("999")
-    assert "bake" in world.wait_reason(reader.name, "Baking", "Unknown")
+    assert "bake" in world.wait_reason(reader.name, "Baking", "True")
     assert (world.value("api/timeout"), reader.timeout()) == ("999", "999")
     sound(world, alarm)
     started = time.monotonic()
@@ -99,7 +99,7 @@ def test_what_was_undone_stays_undone_after_a_restart_and_another_value_is_tried
     assert world.value("api/timeout") == "30"
     reader.set_timeout("45")
     world.wait("45 is tried", lambda: world.value("api/timeout") == "45")
-    world.wait_reason(reader.name, "Baking", "Unknown")
+    world.wait_reason(reader.name, "Baking", "True")
     assert "rollback" not in world.status(reader.name)
 
 

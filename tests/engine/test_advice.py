@@ -16,6 +16,17 @@ def advised(today: date = TODAY, parameters: tuple[dict[str, Any], ...] = (), **
     return [finding.text for finding in advice(document({}, parameters=[*parameters], **spec), today)]
 
 
+def test_a_rollout_without_an_alarm_rolls_nothing_back() -> None:
+    (told,) = advised(rollout={})
+    assert (
+        told == "spec.rollout: no alarm watches this object, so that nothing is ever rolled back; declare spec.alarms"
+    )
+    custom = {"name": "Orders", "metric": "Failed", "namespace": "Shop", "statistic": "Sum", "threshold": 5}
+    alarm = {**custom, "comparison": "GreaterThanThreshold"}
+    assert advised(rollout={}, alarms={"defaults": False, "custom": [alarm]}) == []
+    assert advised(rollout={"rollbackOnAlarm": False}) == []
+
+
 @pytest.mark.parametrize(
     ("name", "sounds"),
     [

@@ -121,7 +121,7 @@ def test_drift_does_not_keep_a_change_from_proving_itself() -> None:
     stage.settle(CHANGE)
     by_hand(stage, "b", CHANGE + 10)
     stage.look(CHANGE + 20)
-    assert stage.ready == ("Unknown", "Baking")
+    assert stage.ready == ("True", "Baking")
     stage.settle(CHANGE + BAKE + 30)
     status = stage.status or {}
     assert "bake" not in status

@@ -36,8 +36,10 @@ def failed(**about: object) -> Stage:
 
 def test_a_change_bakes_and_is_then_stable() -> None:
     stage = changed()
-    assert stage.ready == ("Unknown", "Baking")
+    assert stage.ready == ("True", "Baking")
     assert (stage.status or {})["bake"]["generation"] == 2
+    found = {item["type"]: (item["status"], item["reason"]) for item in (stage.status or {})["conditions"]}
+    assert found == {"Ready": ("True", "Baking"), "Baking": ("True", "Baking")}
     outcome = stage.look(CHANGE + BAKE)
     assert stage.ready == ("True", "InSync")
     assert outcome.again is None
@@ -61,7 +63,7 @@ def test_that_somebody_changed_something_else_is_not_the_fault_of_a_change() -> 
     stage.bell.name = "dynconfig-shop-myapp/Drift"
     stage.bell.since = CHANGE + 5
     stage.settle(CHANGE + 6)
-    assert (stage.shown, stage.ready) == (NEW, ("Unknown", "Baking"))
+    assert (stage.shown, stage.ready) == (NEW, ("True", "Baking"))
     stage.settle(CHANGE + BAKE)
     assert stage.ready == ("True", "InSync")
 
@@ -109,7 +111,7 @@ def test_an_edit_is_tried_once_the_alarm_is_ok_and_waits_until_then() -> None:
     stage.bell.since = None
     stage.settle(CHANGE + 30)
     assert stage.shown == {"a": "3", "b": "1"}
-    assert stage.ready == ("Unknown", "Baking")
+    assert stage.ready == ("True", "Baking")
     assert "rollback" not in (stage.status or {})
 
 
@@ -121,7 +123,7 @@ def test_a_person_may_force_it_and_then_no_alarm_undoes_it() -> None:
     assert stage.ready[1] == "AlarmFiring"
     stage.bell.since = None
     stage.settle(CHANGE + 30)
-    assert stage.ready == ("Unknown", "Baking")
+    assert stage.ready == ("True", "Baking")
     stage.settle(CHANGE + 30 + BAKE)
     assert stage.ready == ("True", "InSync")
 
@@ -199,7 +201,7 @@ def test_a_deletion_waits_for_the_end_of_the_bake_time() -> None:
     stage.edit(a="1")
     stage.settle(CHANGE)
     assert stage.shown == OLD
-    assert stage.ready == ("Unknown", "Baking")
+    assert stage.ready == ("True", "Baking")
     stage.settle(CHANGE + BAKE - 1)
     assert stage.shown == OLD
     stage.settle(CHANGE + BAKE)

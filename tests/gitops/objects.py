@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from tests.engine.shelf import Stage
 from tests.engine.toy import Thing, Toy, declared, document, goodbye
 
 from dynconfig.api import names
@@ -107,6 +108,19 @@ def _drift_reported() -> Document:
     return _object(_ran(store, declared(VALUES, driftPolicy="Report", status=before), before), driftPolicy="Report")
 
 
+def _staged(alarm_since: float | None = None) -> Document:
+    """A change that bakes after a stable revision; an alarm may fire."""
+    stage = Stage(values=VALUES)
+    for now in (NOW - 2000, NOW - 1000):
+        stage.settle(now)
+    stage.edit(**{**VALUES, "api/timeout": "60"})
+    stage.settle(NOW)
+    if alarm_since is not None:
+        stage.bell.since = alarm_since
+        stage.settle(NOW + 1)
+    return _object(stage.status, generation=2, rollout={"bakeTime": "10m"})
+
+
 def _suspended() -> Document:
     store = Store()
     before = _applied(store)
@@ -149,6 +163,9 @@ _CASES = (
     Case("invalid", "Degraded", "Failed", lambda: _refused(InvalidSpec(_INVALID))),
     Case("invalid_edited", "Progressing", "InProgress", lambda: _edited(_refused(InvalidSpec(_INVALID))["status"])),
     Case("drift_reported", "Healthy", "Current", _drift_reported),
+    Case("baking", "Healthy", "Current", _staged),
+    Case("baking_while_an_alarm_fires", "Healthy", "Current", lambda: _staged(NOW - 1)),
+    Case("rolled_back", "Degraded", "Failed", lambda: _staged(NOW + 0.5)),
     Case("suspended", "Suspended", "Current", _suspended),
     Case("suspended_waiting", "Suspended", "InProgress", _suspended_waiting),
     Case("suspended_invalid", "Degraded", "Failed", lambda: _refused(InvalidSpec(_INVALID), suspend=True)),

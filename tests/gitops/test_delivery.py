@@ -28,7 +28,7 @@ def test_scripts_stop_at_the_first_failure_and_can_be_run() -> None:
 
 def test_pipelines_call_dynconfig_as_it_is() -> None:
     called = [call for _, text in ALL for call in re.findall(r"^\s*dynconfig ([a-z]+)(.*)$", text, re.MULTILINE)]
-    assert {name for name, _ in called} == {"validate", "plan"}
+    assert {name for name, _ in called} == {"validate", "plan", "status"}
     for name, rest in called:
         told = _told(sys.executable, "-m", "dynconfig", name, "--help")
         assert re.findall(r"(?<= )-{1,2}[a-z-]+", rest)

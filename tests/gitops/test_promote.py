@@ -14,6 +14,12 @@ KUBECTL = """#!/bin/sh
 head -n 1 "$STATES" | tr -d '\\n'
 [ "$(wc -l < "$STATES")" -le 1 ] || sed -i 1d "$STATES"
 """
+# What `dynconfig status --watch --stable` answers, and a command that somebody gives while it waits.
+DYNCONFIG = """#!/bin/sh
+echo "$*" > "$CALLED"
+eval "${MEANWHILE:-:}"
+exit "${BAKED:-0}"
+"""
 AUTHOR = {f"GIT_{who}_{what}": "ann@example.com" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
 
 
@@ -44,7 +50,7 @@ class Repository:
             self.git(".", "clone", "--quiet", str(self.folder / "origin"), "elsewhere")
         return self.commit("elsewhere", file, text)
 
-    def promote(self, *states: str, patience: int = 60) -> "subprocess.CompletedProcess[str]":
+    def promote(self, *states: str, patience: int = 60, **about: str) -> "subprocess.CompletedProcess[str]":
         """Promote what is checked out from dev to staging, where Argo CD says this of dev."""
         (self.folder / "states").write_text("".join(f"{state}\n" for state in states))
         script = self.folder / "checkout" / "environments" / "delivery" / SCRIPT.name
@@ -54,6 +60,8 @@ class Repository:
             "STATES": str(self.folder / "states"),
             "PATIENCE": str(patience),
             "PAUSE": "0",
+            "CALLED": str(self.folder / "called"),
+            **about,
         }
         command, where = [str(script), "dev", "staging"], self.folder / "checkout"
         return subprocess.run(command, cwd=where, env=environment, capture_output=True, text=True, check=False)
@@ -76,6 +84,9 @@ def repository(tmp_path: Path) -> Repository:
     kubectl.parent.mkdir()
     kubectl.write_text(KUBECTL)
     kubectl.chmod(0o755)
+    dynconfig = tmp_path / "bin" / "dynconfig"
+    dynconfig.write_text(DYNCONFIG)
+    dynconfig.chmod(0o755)
     return found
 
 
@@ -88,6 +99,29 @@ def test_a_commit_that_is_healthy_before_is_promoted(repository: Repository, com
     result = repository.promote(f"Synced/Healthy/{commit}")
     assert result.returncode == 0, result.stderr
     assert repository.staging == commit
+
+
+def test_it_waits_for_the_end_of_the_bake_times(repository: Repository, commit: str) -> None:
+    assert repository.promote(f"Synced/Healthy/{commit}").returncode == 0
+    called = (repository.folder / "called").read_text()
+    assert called == "status --watch --stable --namespace shop-dev --timeout 40m\n"
+
+
+def test_what_is_rolled_back_while_it_bakes_is_not_promoted(repository: Repository, commit: str) -> None:
+    result = repository.promote(f"Synced/Healthy/{commit}", BAKED="1")
+    assert result.returncode == 1
+    assert "shop-dev has not become stable" in result.stderr
+    assert repository.staging == ""
+
+
+def test_what_came_while_it_baked_is_not_taken_for_proved(repository: Repository, commit: str) -> None:
+    later = repository.commit_elsewhere("environments/dev/values.yaml", "1")
+    states = repository.folder / "states"
+    meanwhile = f"echo Synced/Healthy/{later} > '{states}'"
+    result = repository.promote(f"Synced/Healthy/{commit}", MEANWHILE=meanwhile)
+    assert result.returncode == 1
+    assert f"has gone on to {later}" in result.stderr
+    assert repository.staging == ""
 
 
 def test_it_waits_until_argo_cd_has_brought_the_commit_and_finds_it_healthy(

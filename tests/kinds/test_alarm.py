@@ -50,7 +50,7 @@ def test_the_default_alarms_are_those_of_the_recipe_and_one_more(workshop: Works
         for name, alarm in found.items()
     } == {
         "Errors": ("AWS/Lambda", "Sum", 300, 5.0, 2),
-        "Duration": ("AWS/Lambda", "Average", 300, 10000.0, 3),
+        "Duration": ("AWS/Lambda", "Average", 300, 24000.0, 3),
         "FailedParameterRetrievals": ("DynamicConfig", "Sum", 300, 3.0, 2),
         "ConfigurationErrors": ("DynamicConfig", "Sum", 60, 0.0, 1),
     }
@@ -58,13 +58,14 @@ def test_the_default_alarms_are_those_of_the_recipe_and_one_more(workshop: Works
     assert {alarm.comparison for alarm in found.values()} == {"GreaterThanThreshold"}
 
 
-def test_an_override_changes_the_threshold_and_nothing_else(workshop: Workshop) -> None:
+def test_an_override_changes_the_threshold_and_what_the_description_says_of_it(workshop: Workshop) -> None:
     overriding = {"function": {}, "alarms": {"custom": [{"name": "Errors", "threshold": 1}]}}
     before = desired(workshop, workshop.declare(DEFAULTS))["Errors"]
     after = desired(workshop, workshop.declare(overriding))["Errors"]
     assert after.threshold == 1.0
     assert {field for field in Alarm.__dataclass_fields__ if getattr(before, field) != getattr(after, field)} == {
-        "threshold"
+        "threshold",
+        "description",
     }
 
 

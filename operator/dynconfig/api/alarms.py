@@ -3,9 +3,8 @@
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html
 """
 
-from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -186,17 +185,6 @@ class AlarmSpec(Model):
         """Whether it is a default alarm, overridden or not: it watches the function of this object."""
         return self.metric is None
 
-    @property
-    def whole(self) -> "AlarmSpec":
-        """With what it does not say filled in from the default alarm of its name."""
-        if not self.is_default:
-            return self
-        given = self.model_dump(exclude_none=True, exclude_defaults=True)
-        base = {**DEFAULTS[self.name], **_ALIKE}
-        if self.extended_statistic:
-            del base["statistic"]
-        return AlarmSpec(**{**base, **given})
-
 
 class AlarmsSpec(Model):
     """What is watched, and who hears of it."""
@@ -245,49 +233,6 @@ class AlarmsSpec(Model):
     def needs_function(self) -> bool:
         """Whether an alarm watches the function of this object."""
         return any(alarm.is_default for alarm in self.all)
-
-
-DEFAULTS: Mapping[str, Mapping[str, Any]] = {
-    "Errors": {
-        "metric": "Errors",
-        "namespace": LAMBDA_NAMESPACE,
-        "threshold": 5.0,
-        "period_seconds": 300,
-        "evaluation_periods": 2,
-        "statistic": Statistic.SUM,
-        "description": "The function fails: more than 5 times in 5 minutes, twice running.",
-    },
-    "Duration": {
-        "metric": "Duration",
-        "namespace": LAMBDA_NAMESPACE,
-        "threshold": 10000.0,
-        "period_seconds": 300,
-        "evaluation_periods": 3,
-        "statistic": Statistic.AVERAGE,
-        "description": "The function is slow: it takes longer than 10 seconds on average, for 15 minutes.",
-    },
-    "FailedParameterRetrievals": {
-        "metric": "FailedParameterRetrievals",
-        "namespace": OWN_NAMESPACE,
-        "threshold": 3.0,
-        "period_seconds": 300,
-        "evaluation_periods": 2,
-        "statistic": Statistic.SUM,
-        "description": "Parameters can be read neither from the extension nor from Parameter Store.",
-    },
-    # A configuration that cannot be loaded does not mend itself, so one minute of it is enough.
-    "ConfigurationErrors": {
-        "metric": "ConfigurationErrors",
-        "namespace": OWN_NAMESPACE,
-        "threshold": 0.0,
-        "period_seconds": 60,
-        "evaluation_periods": 1,
-        "statistic": Statistic.SUM,
-        "description": "The configuration cannot be loaded: a parameter is missing or breaks its schema.",
-    },
-}
-"""What a default alarm watches. No data means that nothing was called and nothing failed."""
-_ALIKE = {"comparison": Comparison.GREATER, "treat_missing_data": MissingData.NOT_BREACHING}
 
 
 def region_of(topic: str) -> str:

@@ -29,7 +29,7 @@ Moment = Annotated[str, AfterValidator(_moment), Field(json_schema_extra={"forma
 
 
 class ConditionType(StrEnum):
-    """The conditions; the last three stand in status only while they are true.
+    """The conditions; all but Ready stand in status only while they are true.
 
     https://github.com/kubernetes-sigs/cli-utils/blob/master/pkg/kstatus/README.md
     """
@@ -38,6 +38,7 @@ class ConditionType(StrEnum):
     RECONCILING = "Reconciling"
     STALLED = "Stalled"
     DRIFTED = "Drifted"
+    BAKING = "Baking"
 
 
 class Reason(StrEnum):
@@ -69,7 +70,7 @@ class Condition(Model):
     """One condition, as metav1.Condition."""
 
     type: Annotated[str, Field(max_length=64)]
-    """Ready, Reconciling, Stalled or Drifted."""
+    """Ready, Reconciling, Stalled, Drifted or Baking."""
     status: Literal["True", "False", "Unknown"]
     """True, False or Unknown."""
     reason: Annotated[str, Field(max_length=128)]
@@ -199,7 +200,7 @@ class DynamicConfigStatus(Model):
             json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
         ),
     ] = Field(default_factory=list)
-    """Ready always; Reconciling, Stalled and Drifted only while they are true."""
+    """Ready always; Reconciling, Stalled, Drifted and Baking only while they are true."""
     parameters: Annotated[list[ParameterStatus], Field(max_length=2 * MAX_PARAMETERS)] = Field(default_factory=list)
     """The parameters that this object owns in SSM."""
     drift: Annotated[list[Drift], Field(max_length=MAX_DRIFT)] = Field(default_factory=list)

@@ -22,7 +22,16 @@ def advice(document: Mapping[str, Any], today: date) -> tuple[Finding, ...]:
         spec = parse_spec(document)
     except InvalidSpec:
         return ()
-    return (*_about_parameters(spec), *(_about_function(spec.function, today) if spec.function else ()))
+    about_function = _about_function(spec.function, today) if spec.function else ()
+    return (*_about_parameters(spec), *about_function, *_about_rollout(spec))
+
+
+def _about_rollout(spec: DynamicConfigSpec) -> Iterator[Finding]:
+    if spec.rollout and spec.rollout.rollback_on_alarm and not (spec.alarms and spec.alarms.all):
+        yield Finding(
+            ("spec", "rollout"),
+            "spec.rollout: no alarm watches this object, so that nothing is ever rolled back; declare spec.alarms",
+        )
 
 
 def _about_parameters(spec: DynamicConfigSpec) -> Iterator[Finding]:

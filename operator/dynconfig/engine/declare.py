@@ -148,14 +148,13 @@ def applied_of(status: Mapping[str, Any] | None) -> Applied | None:
         return None
     versions = {item["name"]: item["version"] for item in status.get("parameters") or ()}
     drift = status.get("drift") or ()
-    resources = tuple((item["kind"], item["name"]) for item in status.get("resources") or ())
     bake = status.get("bake") or {}
     return Applied(
         status.get("appliedGeneration"),
         versions,
         {(item["resource"], item["field"]): _reported(item) for item in drift},
         len(drift) >= MAX_DRIFT,
-        resources,
+        tuple((item["kind"], item["name"]) for item in status.get("resources") or ()),
         status.get("operatorVersion"),
         undone_generation=(status.get("rollback") or {}).get("generation"),
         undone_because=(status.get("rollback") or {}).get("reason", ""),

@@ -116,9 +116,8 @@ def _proved(outcome: Outcome, previous: Mapping[str, Any]) -> list[Note]:
         return [] if is_told else [Note("Warning", Reason.ROLLED_BACK, undone(outcome))]
     if not previous.get("bake") or not outcome.is_complete or outcome.judgement.stage is not Stage.PROVED:
         return []
-    return [
-        Note("Normal", Reason.STABLE, f"revision {revision(outcome.owned)} is stable: no alarm fired while it baked")
-    ]
+    why = "no alarm fired while it baked" if outcome.is_watched else "its bake time is over, and no alarm watches it"
+    return [Note("Normal", Reason.STABLE, f"revision {revision(outcome.owned)} is stable: {why}")]
 
 
 def _sentence(reason: Reason, titles: Sequence[str]) -> str:

@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 
+from dynconfig.api.alarms import DRIFT
 from dynconfig.engine.declaration import Declaration
 from dynconfig.engine.errors import DynConfigError
 from dynconfig.engine.plan import Plan, Step
 from dynconfig.engine.resource import Resource
-from dynconfig.engine.rollout import Judgement, Stage
+from dynconfig.engine.rollout import Alarming, Judgement, Stage
 
 NOTHING = Plan()
 PROVED = Judgement(Stage.PROVED)
@@ -30,6 +31,12 @@ class Outcome:
     """Labels that were removed, or could not be: a sentence for each parameter."""
     again: float | None = None
     """In how many seconds the change should be looked at again."""
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether an alarm can find fault with a change; that on drift cannot."""
+        on_drift = self.declaration.names.alarm(DRIFT)
+        return any(isinstance(item, Alarming) and item.name != on_drift for item in self.owned)
 
     @property
     def is_held(self) -> bool:

@@ -151,6 +151,8 @@ def _conditions(verdict: Verdict, generation: int, before: _Before, drift: Seque
         found.append(condition(ConditionType.RECONCILING, "True", verdict.reason, verdict.message))
     if verdict.stalled:
         found.append(condition(ConditionType.STALLED, "True", verdict.reason, verdict.message))
+    if verdict.baking:
+        found.append(condition(ConditionType.BAKING, "True", verdict.reason, verdict.message))
     if drift:
         fields = ", ".join(f"{item.resource} {item.field}" for item in drift[:5])
         more = f" and {len(drift) - 5} more" if len(drift) > 5 else ""

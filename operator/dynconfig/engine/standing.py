@@ -14,6 +14,8 @@ class Stage(StrEnum):
     """Where an object stands."""
 
     READY = "Ready"
+    BAKING = "Baking"
+    """AWS is as declared, and the change has not proved itself yet."""
     WORKING = "Working"
     STALLED = "Stalled"
     GONE = "Gone"
@@ -62,8 +64,9 @@ def _stage(metadata: Mapping[str, Any], conditions: Mapping[str, Any], *, is_cur
         return Stage.WORKING
     if ConditionType.STALLED in conditions:
         return Stage.STALLED
-    is_ready = conditions.get(ConditionType.READY, {}).get("status") == "True"
-    return Stage.READY if is_ready and "deletionTimestamp" not in metadata else Stage.WORKING
+    if conditions.get(ConditionType.READY, {}).get("status") != "True" or "deletionTimestamp" in metadata:
+        return Stage.WORKING
+    return Stage.BAKING if ConditionType.BAKING in conditions else Stage.READY
 
 
 def _waits(status: Mapping[str, Any]) -> str:

@@ -23,6 +23,8 @@ class Verdict:
     message: str
     reconciling: bool = False
     stalled: bool = False
+    baking: bool = False
+    """Whether a change has not proved itself yet; AWS is as declared all the same."""
 
 
 _OVERDUE = "For more than 5 minutes (still retried): "
@@ -102,15 +104,24 @@ def _rollout_verdict(outcome: Outcome) -> Verdict | None:
     if declaration.undone:
         return Verdict("False", Reason.ROLLED_BACK, undone(outcome), stalled=True)
     if judgement.stage is Stage.BAKING:
-        text = f"{_changes(judgement)} until {timestamp(judgement.until)}; no alarm fires"
+        text = f"{_changes(judgement)} until {timestamp(judgement.until)}; {_watched(outcome)}"
         if judgement.lost:
             text += (
                 f". SSM keeps 100 versions, and the stable one of {judgement.lost[0]} is gone: it could not be put back"
             )
-        return Verdict("Unknown", Reason.BAKING, text, reconciling=True)
+        return Verdict("True", Reason.BAKING, text, baking=True)
     if judgement.stage is Stage.ALARMED:
         return _alarmed(judgement, outcome)
     return None
+
+
+def _watched(outcome: Outcome) -> str:
+    """What the alarms say, if there are any."""
+    return (
+        "no alarm fires"
+        if outcome.is_watched
+        else "no alarm watches it, so that nothing rolls it back: declare spec.alarms"
+    )
 
 
 def _changes(judgement: Judgement) -> str:
@@ -121,7 +132,7 @@ def _alarmed(judgement: Judgement, outcome: Outcome) -> Verdict:
     rollout = outcome.declaration.rollout
     if not judgement.is_blamed:
         text = f"alarm {judgement.alarm} has fired since before the change, which bakes on until it is OK"
-        return Verdict("Unknown", Reason.ALARM_FIRING, text, reconciling=True)
+        return Verdict("True", Reason.ALARM_FIRING, text, baking=True)
     if judgement.lost:
         why = (
             f"it was not rolled back, because there is no stable version of {_listed(judgement.lost)}, and nothing was "

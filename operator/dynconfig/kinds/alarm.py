@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from dynconfig.api import alarm_defaults
 from dynconfig.api.alarms import (
     DRIFT,
     DRIFTED_FIELDS,
@@ -21,6 +22,7 @@ from dynconfig.api.alarms import (
     MissingData,
     Statistic,
 )
+from dynconfig.api.function import Mode
 from dynconfig.engine import gauge
 from dynconfig.engine.arns import Arns
 from dynconfig.engine.declaration import Declaration
@@ -110,7 +112,7 @@ class Alarms:
         return self._cloudwatch.put_metric_alarm(**request)
 
     def _desired(self, spec: AlarmSpec, declaration: Declaration) -> Alarm:
-        whole = spec.whole
+        whole = alarm_defaults.whole(spec, _timeout(declaration))
         name = declaration.names.alarm(spec.name)
         periods = whole.evaluation_periods or PERIODS
         dimensions = watched_function(whole.namespace or "", declaration) if spec.is_default else whole.dimensions
@@ -156,6 +158,12 @@ class Alarms:
             missing_data=MissingData.IGNORE.value,
             tags=declaration.tags,
         )
+
+
+def _timeout(declaration: Declaration) -> int | None:
+    """The timeout of the function in seconds; None if the function is somebody else's, who may set it."""
+    function = declaration.function
+    return function.timeout_seconds if function and function.mode is Mode.MANAGED else None
 
 
 def watched_function(namespace: str, declaration: Declaration) -> "Mapping[str, str]":

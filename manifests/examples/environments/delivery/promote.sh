@@ -1,7 +1,8 @@
 #!/bin/sh
 # Moves an environment on to the commit that is checked out, once that has proved itself in another: promote.sh FROM TO
 # It waits, for PATIENCE seconds at most, until Argo CD has brought this commit to FROM, or one whose environments are the
-# same, and finds it healthy. Nothing is forced: to go back, revert in main.
+# same, and finds it healthy; and then until the bake times there are over, for BAKE at most (40m), and nothing was rolled
+# back. Nothing is forced: to go back, revert in main.
 set -eu
 
 from=$1
@@ -28,6 +29,12 @@ fail() {
   exit 1
 }
 
+# Argo CD takes an object for healthy while its change still bakes.
+prove() {
+  dynconfig status --watch --stable --namespace "shop-$from" --timeout "${BAKE:-40m}" ||
+    fail "shop-$from has not become stable at $commit"
+}
+
 while :; do
   seen=$(look)
   revision=${seen##*/}
@@ -39,4 +46,8 @@ while :; do
   [ "$(date +%s)" -lt "$deadline" ] || fail "shop-$from is not Synced and Healthy at $commit, but $seen"
   sleep "${PAUSE:-5}"
 done
+prove
+# Whatever came meanwhile is promoted in its own turn.
+seen=$(look)
+is_same "${seen##*/}" || fail "shop-$from has gone on to ${seen##*/}: that commit is promoted in its own turn"
 git push origin "$commit:refs/heads/env/$to"

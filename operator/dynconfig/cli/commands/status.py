@@ -3,7 +3,7 @@
 import gc
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Annotated
@@ -19,9 +19,11 @@ from dynconfig.engine.standing import Progress, Stage
 
 NOTHING = "there are no DynamicConfigs there; name a namespace with -n, or look into all of them with -A"
 HEADINGS = ("OBJECT", "STAGE", "IN-SYNC", "DRIFTED", "REVISION", "OBSERVED", "MESSAGE")
-_STYLES = {Stage.READY: "green", Stage.WORKING: "yellow", Stage.STALLED: "red", Stage.GONE: "dim"}
+_STYLES = {Stage.READY: "green", Stage.BAKING: "cyan", Stage.WORKING: "yellow", Stage.STALLED: "red", Stage.GONE: "dim"}
 
 Rows = Mapping[str, Progress]
+DEFAULT_TIMEOUTS = {False: "5m", True: "1h"}
+"""How long to follow, by whether stable is waited for: the default bake time is longer than five minutes."""
 
 
 def command(
@@ -32,33 +34,44 @@ def command(
     watch: Annotated[
         bool, typer.Option("--watch", "-w", help="Follow the objects until each of them is Ready, or stalled.")
     ] = False,
+    stable: Annotated[
+        bool, typer.Option("--stable", help="With --watch: also wait until the bake time of a rollout is over.")
+    ] = False,
     timeout: Annotated[
-        str, typer.Option("--timeout", help="How long to follow, for example 90s or 10m; 0s for ever.")
-    ] = "5m",
+        str | None,
+        typer.Option("--timeout", help="How long to follow, for example 90s; 0s for ever. [default: 5m, --stable: 1h]"),
+    ] = None,
     output: options.Format = Output.TEXT,
 ) -> None:
     """Show how far objects are; with --watch follow them as `kubectl rollout status` does.
 
-    Exit code with --watch, 0: all are Ready; 1: one is stalled or was deleted, there is none, or time is up.
+    Exit code with --watch, 0: all are Ready (with --stable: and no change bakes); 1: one is stalled, for example rolled
+    back, or was deleted, there is none, or time is up.
 
     Example: dynconfig status -n shop
 
     Example: kubectl apply -f myapp.yaml && dynconfig status myapp --watch --timeout 2m
+
+    Example: dynconfig status -n shop --watch --stable
     """
     from dynconfig import cluster
     from dynconfig.cli import watching
 
+    if stable and not watch:
+        raise typer.BadParameter("needs --watch", param_hint="--stable")
+    timeout = timeout if timeout is not None else DEFAULT_TIMEOUTS[stable]
     until = _until(timeout) if watch else 0.0
+    unfinished = frozenset({Stage.WORKING, Stage.BAKING} if stable else {Stage.WORKING})
     with cluster.reading() as reader:
         seen = watching.snapshots(reader, name or (), namespace, everywhere=everywhere, deadline=until)
         if not watch:
             show(next(seen), output)
             return
         gc.enable()
-        last = _followed(seen)
+        last = _followed(seen, unfinished)
     if output is Output.JSON:
         show(last, output)
-    raise typer.Exit(verdict(last, timeout))
+    raise typer.Exit(verdict(last, timeout, unfinished))
 
 
 def show(rows: Rows, output: Output) -> None:
@@ -81,14 +94,14 @@ def _until(timeout: str) -> float:
     return time.monotonic() + length if length else float("inf")
 
 
-def _followed(seen: Iterator[Rows]) -> Rows:
-    """Show every change until none is under way, or the time is up."""
+def _followed(seen: Iterator[Rows], unfinished: Collection[Stage]) -> Rows:
+    """Show every change until none is in these stages, or the time is up."""
     last: Rows = {}
     with _showing() as show:
         for rows in seen:
             show(rows)
             last = rows
-            if all(row.stage is not Stage.WORKING for row in rows.values()):
+            if all(row.stage not in unfinished for row in rows.values()):
                 break
     return last
 
@@ -122,16 +135,17 @@ class _Lines:
         self._out.stream.flush()
 
 
-def verdict(rows: Rows, timeout: str) -> int:
+def verdict(rows: Rows, timeout: str, unfinished: Collection[Stage] = (Stage.WORKING,)) -> int:
     """The exit code after what was seen last. Raises Failed, saying why it is not that of success."""
     if not rows:
         raise Failed(NOTHING)
     gone = [row for row in rows.values() if row.stage is Stage.GONE]
     if gone:
         raise Failed(f"{gone[0].title} was deleted while it was watched")
-    late = [row for row in rows.values() if row.stage is Stage.WORKING]
+    late = [row for row in rows.values() if row.stage in unfinished]
     if late:
-        raise Failed(f"{late[0].title} is not Ready after {timeout}: {late[0].message}")
+        wanted = "Ready" if late[0].stage is Stage.WORKING else "stable"
+        raise Failed(f"{late[0].title} is not {wanted} after {timeout}: {late[0].message}")
     return FAILED if any(row.stage is Stage.STALLED for row in rows.values()) else 0
 
 

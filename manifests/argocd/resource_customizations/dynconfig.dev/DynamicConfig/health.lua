@@ -1,5 +1,6 @@
--- The health of a DynamicConfig as Argo CD shows it. Conditions follow kstatus: Ready always, Reconciling, Stalled
--- and Drifted only while they are true. Only the base, table and os libraries of Lua are there in argocd-cm.
+-- The health of a DynamicConfig as Argo CD shows it. Conditions follow kstatus: Ready always, Reconciling, Stalled, Drifted
+-- and Baking only while they are true. While a change bakes it is Healthy: `dynconfig status --watch --stable` waits for the
+-- end. Only the base, table and os libraries of Lua are there in argocd-cm.
 local function is(status, message)
   return { status = status, message = message }
 end
