@@ -1,6 +1,7 @@
 """The protocols of CloudWatch, read into plain values and written back: JSON, Smithy RPC v2 with CBOR, and query.
 
 boto3 takes JSON where it can; other SDKs and older ones take one of the other two.
+https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/CommonErrors.html
 """
 
 import json

@@ -1,6 +1,7 @@
 """What AWS refuses by its own model of a request: lengths, ranges, patterns, closed lists, what is required. Pure.
 
 The words are those of AWS: "1 validation error detected: Value '…' at 'alarmName' failed to satisfy constraint: …".
+https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/CommonErrors.html
 """
 
 import re

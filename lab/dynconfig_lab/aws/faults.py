@@ -1,4 +1,7 @@
-"""Faults on request: throttling, errors, latency, silence and absence of AWS."""
+"""Faults on request: throttling, errors, latency, silence and absence of AWS.
+
+The codes of throttling are those of https://docs.aws.amazon.com/boto3/latest/guide/retries.html.
+"""
 
 import math
 import random

@@ -1,4 +1,7 @@
-"""Lambda's control plane as AWS has it: layers of AWS, states that take time, roles that IAM makes known late, refusals."""
+"""Lambda's control plane as AWS has it: layers of AWS, states that take time, roles that IAM makes known late, refusals.
+
+Recorded: LocalStack, tests/aws/services/lambda_/test_lambda_api.snapshot.json, unless another source is named.
+"""
 
 import json
 from collections.abc import Callable, Mapping
@@ -160,7 +163,8 @@ class FunctionsControl:
         function = self._present(request.region, about)
         if request.call.operation == "ListTags":
             return request.forward()
-        # https://docs.aws.amazon.com/lambda/latest/dg/functions-states.html; of UntagResource it is unproved.
+        # https://docs.aws.amazon.com/lambda/latest/dg/functions-states.html
+        # Of UntagResource it is unproved.
         self._states.refuse_busy(request.region, about.name)
         if request.call.operation == "TagResource":
             added = request.document.get("Tags", {})

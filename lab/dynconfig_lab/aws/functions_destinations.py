@@ -43,6 +43,7 @@ def service_of(arn: str) -> str:
 
 
 def _exists(arn: str, region: str) -> bool:
+    # That one of another account or region is answered like one that does not exist is unproved.
     found = _ARN.fullmatch(arn)
     if found is None or found["account"] != ACCOUNT or found["region"] != region:
         return False

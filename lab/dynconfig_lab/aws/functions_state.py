@@ -101,7 +101,7 @@ class FunctionStates:
         return known.updated is not None and self._goes_on(known.updated)
 
     def refuse_busy(self, region: str, name: str) -> None:
-        """One write at a time."""
+        """One write at a time: https://docs.aws.amazon.com/lambda/latest/dg/functions-states.html."""
         known = self.get(region, name)
         if known is None:
             return
@@ -111,13 +111,16 @@ class FunctionStates:
             raise _conflict(f"An update is in progress for resource: {arn_of(region, name)}")
 
     def refuse_pending(self, region: str, name: str) -> None:
-        """A function that is being created cannot be invoked."""
+        """A function that is being created cannot be invoked: https://docs.aws.amazon.com/lambda/latest/dg/functions-states.html."""
         known = self.get(region, name)
         if known is not None and self.is_pending(known):
             raise _conflict("The function is currently in the following state: Pending")
 
     def check_revision(self, region: str, name: str, wanted: str | None) -> None:
-        """An outdated revision is refused."""
+        """An outdated revision is refused.
+
+        Recorded: LocalStack, tests/aws/services/lambda_/test_lambda_api.snapshot.json, test_function_revisions_basic.
+        """
         known = self.get(region, name)
         if wanted and known is not None and wanted != self.revision(known):
             text = (

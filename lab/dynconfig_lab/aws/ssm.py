@@ -105,7 +105,10 @@ class ParameterStore:
         return Answer.of({"Parameters": sorted(found, key=lambda item: item["Name"]), "InvalidParameters": invalid})
 
     def get_by_path(self, call: Call, request: Request, forward: Forward) -> Answer:
-        """GetParametersByPath."""
+        """GetParametersByPath; a path begins with a slash.
+
+        https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_GetParametersByPath.html
+        """
         if not request["Path"].startswith("/"):
             raise AwsError("ValidationException", "The parameter path must begin with a forward slash.")
         ssm_describe.check_token(request.get("NextToken"))
@@ -137,7 +140,10 @@ class ParameterStore:
         return self._noted(call, [name], forward({**request, "Name": name}))
 
     def delete_many(self, call: Call, request: Request, forward: Forward) -> Answer:
-        """DeleteParameters: ten at most."""
+        """DeleteParameters: ten at most.
+
+        https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_DeleteParameters.html
+        """
         if len(request["Names"]) > 10:
             raise AwsError(
                 "ValidationException",
@@ -174,12 +180,14 @@ class ParameterStore:
         return answer
 
     def _refuse_recreation(self, region: str, name: str) -> None:
+        # A fault that tests switch on. AWS advises to wait 30 s; that it ever refuses is unproved.
         at = self._deleted.get((region, name))
         if at is not None and self._clock() - at < self._recreate_delay():
             raise AwsError("TooManyUpdates", f"The parameter {name} was deleted a moment ago.")
 
     @contextmanager
     def _alone(self, region: str, name: str) -> Iterator[None]:
+        # https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_PutParameter.html
         key = (region, name)
         with self._lock:
             if key in self._writing:
@@ -226,6 +234,8 @@ def _closed(parameter: Mapping[str, Any]) -> str:
 
 
 def _unknown_label(answer: Answer, name: str, selector: str) -> Answer:
+    # https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_GetParameter.html
+    # That a label has the same answer as a version is unproved.
     code = answer.document().get("__type", "")
     if selector and code.endswith("ParameterNotFound"):
         raise AwsError(

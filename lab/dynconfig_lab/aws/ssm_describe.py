@@ -1,4 +1,8 @@
-"""DescribeParameters and GetResources over moto's parameters: all filters that matter, pages as AWS has them."""
+"""DescribeParameters and GetResources over moto's parameters: all filters that matter, pages as AWS has them.
+
+https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_DescribeParameters.html
+https://docs.aws.amazon.com/resourcegroupstagging/latest/APIReference/API_GetResources.html
+"""
 
 import json
 from collections.abc import Callable, Iterator, Mapping

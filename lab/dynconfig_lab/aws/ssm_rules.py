@@ -105,6 +105,7 @@ def _check_type(request: Mapping[str, Any], stored: Stored | None) -> None:
         raise _invalid(
             f"The following data type is not supported: {request['DataType']} (Data type names are all lowercase.)"
         )
+    # Terraform replaces such a parameter; that AWS refuses the change, and by which words, is unproved.
     if stored and request.get("DataType", stored.data_type) != stored.data_type:
         raise _invalid(f"The data type of a parameter can't be changed: it is {stored.data_type}.")
 
@@ -135,11 +136,13 @@ def _check_value(request: Mapping[str, Any], tier: str, stored: Stored | None) -
     if re.search(r"\{\{.*\}\}", value, re.DOTALL):
         raise _invalid('Parameter value can\'t nest another parameter. Do not use "{{}}" in the value.')
     kind = request.get("Type") or (stored.type if stored else "")
+    # That empty items are refused is unproved.
     if kind == "StringList" and any(not item for item in value.split(",")):
         raise _invalid("Invalid value for StringList: empty items are not allowed.")
 
 
 def _check_pattern(request: Mapping[str, Any], stored: Stored | None) -> None:
+    # That the pattern of the last write is asked of the next is unproved.
     pattern = request.get("AllowedPattern", stored.allowed_pattern if stored else "")
     if not pattern:
         return
@@ -182,6 +185,7 @@ def _policy_type(policy: object) -> object:
 
 
 def _check_policy(policy: Mapping[str, Any]) -> None:
+    # The code is documented; that a date in the past has it is unproved.
     attributes = policy.get("Attributes")
     wanted = {"Expiration": ("Timestamp",), "ExpirationNotification": ("Before", "Unit")}.get(
         policy["Type"], ("After", "Unit")
