@@ -59,13 +59,16 @@ def test_a_kind_that_follows_others_knows_what_they_found(threads: int | None) -
     assert follower.calls[0] == "/app/a"
 
 
-def test_a_look_ends_at_the_first_kind_whose_resources_are_refused() -> None:
+def test_a_refusal_of_one_kind_keeps_no_other_from_being_looked_at() -> None:
     first, second = Toy(), Toy()
     first.by_hand("/app/a", owner="cluster/other/rival/uid-9")
     declaration = declared({"a": "1"})
-    with pytest.raises(NotOwned, match="belongs to other/rival"):
-        compared(declaration, look([first, second], declaration))
-    assert second.calls == []
+    plan, _seen = compared(declaration, look([first, second], declaration))
+    (refusal,) = plan.refused
+    assert isinstance(refusal.error, NotOwned)
+    assert "belongs to other/rival" in str(refusal.error)
+    assert second.calls == ["observe"]
+    assert [step.kind for step in plan.steps] == [second]
 
 
 def test_a_fault_of_one_look_is_raised() -> None:

@@ -8,7 +8,14 @@ from hypothesis import strategies as st
 from tests.engine.toy import OWNER, RIVAL, Toy, declared, goodbye
 
 from dynconfig.engine import report
-from dynconfig.engine.errors import Conflict, NotOwned, NotPossible, ReconcileLoop, Refused, Throttled
+from dynconfig.engine.errors import (
+    Conflict,
+    NotOwned,
+    NotPossible,
+    ReconcileLoop,
+    Refused,
+    Throttled,
+)
 
 VALUES = {"a": "1", "b": "2"}
 
@@ -39,13 +46,14 @@ def test_puts_come_in_order_and_deletions_last_and_backwards() -> None:
     assert toy.writes == ["put /app/c", "put /app/d", "delete /app/b", "delete /app/a"]
 
 
-def test_a_strangers_resource_stops_everything_before_the_first_write() -> None:
+def test_a_strangers_resource_is_left_alone_and_the_rest_is_carried_out() -> None:
     toy = Toy()
     toy.by_hand("/app/b")
     outcome = toy.engine().run(declared(VALUES))
     assert isinstance(outcome.error, NotOwned)
     assert "adoptionPolicy: IfUnowned" in str(outcome.error)
-    assert toy.writes == []
+    assert toy.writes == ["put /app/a"]
+    assert not outcome.is_complete
 
 
 def test_the_first_of_two_claimants_keeps_it_and_is_named() -> None:
@@ -77,19 +85,20 @@ def test_with_the_id_of_the_cluster_that_is_gone_restored_objects_take_over() ->
     assert {thing.owner for thing in toy.store.values()} == {restored.tag}
 
 
-def test_what_cannot_be_stops_everything_before_the_first_write() -> None:
+def test_what_cannot_be_is_named_and_the_rest_is_carried_out() -> None:
     toy = Toy(impossible=frozenset({"/app/b"}))
     outcome = toy.engine().run(declared(VALUES))
     assert isinstance(outcome.error, NotPossible)
-    assert toy.writes == []
+    assert toy.writes == ["put /app/a"]
 
 
-def test_a_refusal_in_the_middle_leaves_the_rest_for_the_next_run() -> None:
+def test_a_refusal_in_the_middle_keeps_nothing_else_from_being_written() -> None:
     toy = Toy(failures={"/app/b": Refused("no")})
     outcome = toy.engine().run(declared({**VALUES, "c": "3"}))
     assert isinstance(outcome.error, Refused)
-    assert [step.resource.name for step in outcome.applied] == ["/app/a"]
-    assert [step.resource.name for step in outcome.remaining] == ["/app/b", "/app/c"]
+    assert [step.resource.name for step in outcome.applied] == ["/app/a", "/app/c"]
+    assert [step.resource.name for step in outcome.remaining] == ["/app/b"]
+    assert outcome.untried == ()
     toy.failures.clear()
     assert toy.engine().run(declared({**VALUES, "c": "3"})).is_complete
 

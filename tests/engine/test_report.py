@@ -189,12 +189,12 @@ def test_a_deletion_that_gets_on_is_not_called_failing() -> None:
     values = {f"p{number:03}": "1" for number in range(120)}
     toy = Toy()
     status = status_of(toy.engine().run(declared(values)))
-    # They go fifty in a call, the last ones first.
-    for passed, stuck_at in enumerate(("p069", "p019")):
-        toy.failures = {f"/app/{stuck_at}": Refused("no")}
+    for passed, stuck in enumerate((("p069", "p019"), ("p019",))):
+        toy.failures = {f"/app/{name}": Refused("no") for name in stuck}
         status = status_of(toy.engine().run(goodbye(values, status=status)), status, NOW + 3600 * passed)
         assert conditions(status)["Ready"] == ("False", "Refused")
         assert status["failingSince"] == timestamp(NOW + 3600 * passed)
+        assert set(toy.store) == {f"/app/{name}" for name in stuck}
     status = status_of(toy.engine().run(goodbye(values, status=status)), status, NOW + 7200)
     assert conditions(status)["Ready"] == ("False", "DeletionFailing")
 

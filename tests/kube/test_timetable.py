@@ -122,19 +122,19 @@ def test_a_conflict_that_comes_back_is_asked_about_ever_less_often(scene: Scene)
     ids=lambda error: error.reason,
 )
 def test_a_delay_that_was_thought_of_is_kept_however_often(scene: Scene, error: Retryable) -> None:
-    told = replace(outcome(), error=error)
+    told = replace(outcome(), stopped=error)
     assert [scene.served(told) for _ in range(12)] == [pytest.approx(2.0)] * 12
 
 
 def test_a_name_that_rests_after_its_deletion_is_asked_for_when_it_is_free(scene: Scene) -> None:
-    told = replace(outcome(), error=Conflict("deleted a moment ago", delay=30.0))
+    told = replace(outcome(), stopped=Conflict("deleted a moment ago", delay=30.0))
     assert [scene.served(told) for _ in range(6)] == [pytest.approx(30.0)] * 6
 
 
 def test_an_object_that_was_never_seen_is_as_old_as_it_is_known(scene: Scene) -> None:
     scene.times.noticed(KEY)
     scene.seconds += 120
-    assert scene.served(replace(outcome(), error=Throttled("slow"), was_observed=False)) <= 1
+    assert scene.served(replace(outcome(), stopped=Throttled("slow"), was_observed=False)) <= 1
     assert scene.times.oldest_observation() == pytest.approx(120)
 
 

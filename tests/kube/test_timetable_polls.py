@@ -70,7 +70,7 @@ def test_what_wakes_the_object_during_a_poll_is_looked_at_whole_after_it(scene: 
 
 
 def test_an_object_that_is_stalled_is_not_polled(scene: Scene) -> None:
-    assert scene.served(replace(attached(), error=Refused("no"))) >= 540
+    assert scene.served(replace(attached(), stopped=Refused("no"))) >= 540
 
 
 def test_an_object_with_what_no_event_tells_of_is_polled_after_a_restart(scene: Scene) -> None:

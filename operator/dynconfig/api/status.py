@@ -11,6 +11,8 @@ from dynconfig.api.parameter import MAX_PARAMETERS
 
 MAX_DRIFT = 100
 MESSAGE_LENGTH = 4096
+MAX_REFUSED = 50
+REFUSED_MESSAGE_LENGTH = 512
 AUTHOR_LENGTH = 512
 REQUEST_LENGTH = 256
 
@@ -60,6 +62,7 @@ class Reason(StrEnum):
     HANDED_OVER = "HandedOver"
     DRIFT_FOUND = "DriftFound"
     DRIFT_CORRECTED = "DriftCorrected"
+    WAITING = "Waiting"
     DELETION_FAILING = "DeletionFailing"
     ABANDONED = "Abandoned"
     EVENTS_MISSING = "EventsMissing"
@@ -134,6 +137,17 @@ class ResourceStatus(Model):
     """Layer version of the extension that the function has: AWS's newest when it was added, or that of the operator's table."""
 
 
+class RefusedStatus(Model):
+    """One resource that is not as declared, since AWS refuses it or it belongs to someone else."""
+
+    resource: Annotated[str, Field(max_length=1100)]
+    """Kind and name, for example Parameter /myapp/config/api/timeout; the kind alone if none of them can be read."""
+    reason: Annotated[str, Field(max_length=128)]
+    """One word for the cause; Waiting: it depends on another resource of this list."""
+    message: Annotated[str, Field(max_length=REFUSED_MESSAGE_LENGTH)]
+    """What happened and what to do."""
+
+
 class Bake(Model):
     """A change that has not proved itself yet."""
 
@@ -191,6 +205,8 @@ class DynamicConfigStatus(Model):
     """The generation of spec that this status speaks of; -1 until the operator has looked."""
     applied_generation: int | None = None
     """The last generation that AWS was made equal to."""
+    tried_generation: int | None = None
+    """The last generation of which everything was carried out, except for what `refused` lists."""
     revision: Annotated[str | None, Field(max_length=16)] = None
     """A short name of the versions that AWS holds; it changes when any value is written."""
     conditions: Annotated[
@@ -205,6 +221,8 @@ class DynamicConfigStatus(Model):
     """The parameters that this object owns in SSM."""
     drift: Annotated[list[Drift], Field(max_length=MAX_DRIFT)] = Field(default_factory=list)
     """What AWS has otherwise than declared, at most 100 fields."""
+    refused: Annotated[list[RefusedStatus], Field(max_length=MAX_REFUSED)] = Field(default_factory=list)
+    """What is not as declared, and why, at most 50 resources; everything that does not depend on them is carried out."""
     resources: Annotated[list[ResourceStatus], Field(max_length=64)] = Field(default_factory=list)
     """AWS resources of this object besides its parameters."""
     function: Annotated[str | None, Field(max_length=64)] = None

@@ -1,13 +1,15 @@
 """What would be done about one object, everything included; the operator applies it, and `dynconfig plan` prints it."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dynconfig.engine.carry import in_order
 from dynconfig.engine.declaration import Declaration
 from dynconfig.engine.errors import DynConfigError
 from dynconfig.engine.look import Sight
-from dynconfig.engine.plan import Part, Plan, Step, changes, drifted
+from dynconfig.engine.outcome import Outcome
+from dynconfig.engine.plan import AnyKind, Fault, Part, Plan, Step, changes, drifted
+from dynconfig.engine.refusal import Refusal, independent, is_watched
 from dynconfig.engine.resource import Resource
 from dynconfig.engine.rollout import Judgement
 from dynconfig.engine.undone import Rejection
@@ -36,19 +38,59 @@ class Assessment:
         return self.plan.reported or tuple(step for step in self.plan.steps if drifted(step, self.declaration))
 
     @property
+    def is_stopped(self) -> bool:
+        """Whether something keeps AWS from being as declared."""
+        return self.blocked is not None or bool(self.plan.refused)
+
+    @property
     def writes(self) -> tuple[Step, ...]:
         """The steps that are carried out now: none while the object is suspended or something stops all of it."""
         return () if self.declaration.suspended or self.blocked else self.plan.steps
 
 
 def compared(declaration: Declaration, sights: Iterable[Sight]) -> tuple[Plan, tuple[Resource, ...]]:
-    """What has to be done about what was seen, and all that was seen. Raises NotOwned, NotPossible."""
+    """What has to be done about what was seen, and all that was seen."""
     parts: list[Part] = []
     steps: list[Step] = []
+    refused: list[Refusal] = []
     seen: list[Resource] = []
     for sight in sights:
         owned = tuple(resource for resource in sight.observed if resource.owner == declaration.owner.tag)
         parts.append(Part(sight.kind, sight.desired, owned))
-        steps += changes(sight.kind, declaration, sight.desired, sight.observed)
+        if sight.unread is not None:
+            refused.append(Refusal.unread(sight.kind, sight.unread, is_put=not declaration.deleting))
+            continue
+        found, faults = changes(sight.kind, declaration, sight.desired, sight.observed)
+        steps += found
+        refused += [_refusal(fault, sight.kind, declaration, len(sight.desired)) for fault in faults]
         seen += sight.observed
-    return Plan(in_order(steps), tuple(parts)), tuple(seen)
+    ordered = in_order(steps)
+    free, blocked = independent(ordered, refused, is_watched=is_watched(declaration))
+    return Plan(free, tuple(parts), refused=tuple(refused), blocked=blocked), tuple(seen)
+
+
+def derived(outcome: Outcome) -> Plan:
+    """What kinds desire otherwise, now that others were written. Pure."""
+    declaration = outcome.declaration
+    held_back = {refusal.title for refusal in outcome.refused} | {item.step.resource.title for item in outcome.blocked}
+    steps: list[Step] = []
+    parts: list[Part] = []
+    refused: list[Refusal] = []
+    for part in outcome.plan.parts:
+        desired = tuple(part.kind.desired(declaration))
+        owned = tuple(resource for resource in outcome.owned if isinstance(resource, part.kind.value))
+        if desired != part.declared:
+            found, faults = changes(part.kind, declaration, desired, owned)
+            steps += [step for step in found if not {step.resource.title, part.kind.value.__name__} & held_back]
+            more = (_refusal(fault, part.kind, declaration, len(desired)) for fault in faults)
+            refused += [refusal for refusal in more if refusal.title not in held_back]
+        parts.append(Part(part.kind, desired, owned))
+        declaration = replace(declaration, found=(*declaration.found, *owned))
+    known = (*outcome.refused, *refused)
+    free, _blocked = independent(in_order(steps), known, is_watched=is_watched(declaration))
+    return Plan(free, tuple(parts), refused=tuple(refused))
+
+
+def _refusal(fault: Fault, kind: AnyKind, declaration: Declaration, count: int) -> Refusal:
+    is_ours = fault.observed is not None and fault.observed.owner == declaration.owner.tag
+    return Refusal(fault.desired.title, kind, fault.error, is_missing=not is_ours, is_only=count == 1)

@@ -1,11 +1,13 @@
-"""Carries out a plan: in which order, in which batches, and not what AWS could not take yet."""
+"""Carries out a plan: in which order, in which batches, each step by itself, and not what AWS could not take yet."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, replace
 
 from dynconfig.engine.declaration import Declaration
-from dynconfig.engine.errors import DeletionDelayed, Settling
+from dynconfig.engine.errors import STOPPING, DeletionDelayed, DynConfigError, Settling
+from dynconfig.engine.outcome import Outcome
 from dynconfig.engine.plan import Create, Delete, Release, Step, Update
+from dynconfig.engine.refusal import Blocked, Refusal, blocker, is_watched, passed_on
 from dynconfig.engine.resource import Resource
 
 DELETE_BATCH = 50
@@ -60,6 +62,90 @@ def carry_out(batch: Sequence[Step], owned: dict[str, Resource]) -> None:
     if isinstance(first.change, Delete | Release):
         for step in batch:
             owned.pop(step.resource.title, None)
+
+
+class Rounds:
+    """What was refused in earlier turns of objects whose turns were too short: it is tried again when all else was."""
+
+    def __init__(self) -> None:
+        self._refused: dict[str, tuple[int, dict[str, Refusal]]] = {}
+
+    def refused(self, declaration: Declaration) -> Mapping[str, Refusal]:
+        """By title, what need not be tried in this turn."""
+        generation, refused = self._refused.get(declaration.owner.uid, (None, {}))
+        return refused if generation == declaration.generation and not declaration.requested else {}
+
+    def ended(self, outcome: Outcome) -> None:
+        """A turn has ended so."""
+        uid, declaration = outcome.declaration.owner.uid, outcome.declaration
+        if outcome.untried and outcome.refused:
+            tried = {step.resource.title for step in outcome.plan.steps}
+            refused = {item.title: item for item in outcome.refused if item.title in tried}
+            self._refused[uid] = (declaration.generation, refused)
+        else:
+            self.forget(uid)
+
+    def forget(self, uid: str) -> None:
+        """Drop what is remembered of an object that is gone."""
+        self._refused.pop(uid, None)
+
+
+class Work:
+    """What has become of the steps of a plan so far; what AWS refuses of them is kept beside what went well."""
+
+    def __init__(self, outcome: Outcome, refused_before: Mapping[str, Refusal] | None = None) -> None:
+        self._refused_before = refused_before or {}
+        self.tried = 0
+        self._declaration = outcome.declaration
+        self._kinds = [part.kind for part in outcome.plan.parts]
+        self._declared = {part.kind.value: part.declared for part in outcome.plan.parts}
+        self.owned = {resource.title: resource for resource in outcome.owned}
+        self.applied: list[Step] = []
+        self.refused = list(outcome.refused)
+        self.blocked = list(outcome.blocked)
+        self._passed_on = [passed_on(item.step, item.by) for item in outcome.blocked]
+
+    def do(self, batch: Sequence[Step]) -> None:
+        """Carry out a batch. Raises what makes all further calls useless."""
+        batch = [step for step in batch if self._is_free(step)]
+        if not batch:
+            return
+        self.tried += 1
+        try:
+            refuse_pending(batch[0], self.owned)
+            refuse_early(batch[0], self._declaration)
+            carry_out(up_to_date(batch, self._declaration, self.owned), self.owned)
+        except STOPPING:
+            raise
+        except DynConfigError as error:
+            if len(batch) == 1:
+                self.refused.append(Refusal.of(batch[0], error, self._declared.get(batch[0].kind.value, ())))
+                return
+            # One of them is refused: which one shows only by itself.
+            for step in batch:
+                self.do([step])
+            return
+        self.applied += batch
+
+    def settle(self) -> None:
+        """Note what AWS is still at work on."""
+        known = {refusal.title for refusal in self.refused}
+        for resource in self.owned.values():
+            error = settling([resource])
+            kind = next((part for part in self._kinds if part.value is type(resource)), None)
+            if error and kind and resource.title not in known:
+                self.refused.append(Refusal(resource.title, kind, error))
+
+    def _is_free(self, step: Step) -> bool:
+        if (before := self._refused_before.get(step.resource.title)) is not None:
+            self.refused.append(before)
+            return False
+        by = blocker(step, (*self.refused, *self._passed_on), is_watched=is_watched(self._declaration))
+        if by is None:
+            return True
+        self.blocked.append(Blocked(step, by))
+        self._passed_on.append(passed_on(step, by))
+        return False
 
 
 def refuse_pending(step: Step, owned: Mapping[str, Resource]) -> None:

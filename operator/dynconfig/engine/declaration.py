@@ -7,6 +7,7 @@ from dynconfig.api.alarms import AlarmsSpec
 from dynconfig.api.function import FunctionSpec
 from dynconfig.api.parameter import DeletionPolicy, ParameterSpec
 from dynconfig.api.spec import AdoptionPolicy, CacheSpec, DriftPolicy
+from dynconfig.api.status import MAX_REFUSED
 from dynconfig.engine.naming import Names
 from dynconfig.engine.resource import Owner, Resource, Versioned
 from dynconfig.engine.revision import revision
@@ -97,6 +98,20 @@ class Applied:
     """Names of the parameters that were created since the last stable revision."""
     deletion_policies: Mapping[str, DeletionPolicy] = field(default_factory=dict)
     """The own policies of parameters, by full name."""
+
+    tried_generation: int | None = None
+    """The generation of which everything was carried out but what was refused."""
+    refused: frozenset[str] = frozenset()
+    """Titles of what was refused, or waited for it; a kind alone stands for all of its resources."""
+
+    def was_tried(self, generation: int, resource: Resource) -> bool:
+        """Whether AWS had this resource as that generation declares it."""
+        if self.generation == generation:
+            return True
+        # A full list may be cut.
+        is_full = len(self.refused) >= MAX_REFUSED
+        is_refused = is_full or bool({resource.title, type(resource).__name__} & self.refused)
+        return self.tried_generation == generation and not is_refused
 
     @property
     def is_baking(self) -> bool:

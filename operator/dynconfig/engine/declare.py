@@ -146,28 +146,26 @@ def applied_of(status: Mapping[str, Any] | None) -> Applied | None:
     """What a status that fits the model says was applied, or None where there is no status yet."""
     if not status or status.get("observedGeneration", names.UNSEEN) == names.UNSEEN:
         return None
-    versions = {item["name"]: item["version"] for item in status.get("parameters") or ()}
-    drift = status.get("drift") or ()
-    bake = status.get("bake") or {}
+    parameters, drift = status.get("parameters") or (), status.get("drift") or ()
+    versions = {item["name"]: item["version"] for item in parameters}
+    resources, bake = status.get("resources") or (), status.get("bake") or {}
     return Applied(
         status.get("appliedGeneration"),
         versions,
         {(item["resource"], item["field"]): _reported(item) for item in drift},
         len(drift) >= MAX_DRIFT,
-        tuple((item["kind"], item["name"]) for item in status.get("resources") or ()),
+        tuple((item["kind"], item["name"]) for item in resources),
         status.get("operatorVersion"),
         undone_generation=(status.get("rollback") or {}).get("generation"),
         undone_because=(status.get("rollback") or {}).get("reason", ""),
         baking_until=_moment(bake["until"]) if "until" in bake else None,
         baking_generation=bake.get("generation"),
-        secrets=frozenset(item["name"] for item in status.get("parameters") or () if item.get("secret")),
+        secrets=frozenset(item["name"] for item in parameters if item.get("secret")),
         rolls_out=any(status.get(member) for member in ("stableGeneration", "bake", "rollback")),
         created=frozenset(status.get("createdSinceStable") or ()),
-        deletion_policies={
-            item["name"]: policy_of(item["deletionPolicy"])
-            for item in status.get("parameters") or ()
-            if item.get("deletionPolicy")
-        },
+        deletion_policies={i["name"]: policy_of(i["deletionPolicy"]) for i in parameters if i.get("deletionPolicy")},
+        tried_generation=status.get("triedGeneration"),
+        refused=frozenset(item["resource"] for item in status.get("refused") or ()),
     )
 
 
@@ -300,5 +298,4 @@ def _moment(text: str) -> float:
 
 
 def _number(text: str | None) -> int | None:
-    # A generation has 64 bits.
-    return int(text) if text and re.fullmatch(r"[0-9]{1,19}", text) else None
+    return int(text) if text and re.fullmatch(r"[0-9]{1,19}", text) else None  # a generation has 64 bits

@@ -6,6 +6,7 @@ from typing import Any
 from dynconfig.engine import field_diff
 from dynconfig.engine.assessment import Assessment
 from dynconfig.engine.plan import Create, Delete, Difference, Plan, Release, Step, Update
+from dynconfig.engine.refusal import Refusal
 from dynconfig.engine.resource import Resource
 from dynconfig.engine.text import in_full, shown
 
@@ -17,13 +18,17 @@ _HIDDEN = ("owner",)
 def lines(plan: Plan) -> Iterator[tuple[str, str]]:
     """Sign and text of each line: + create, ~ update, - delete, = leave without an owner, space for a detail.
 
-    What is not carried out now has the sign ".", and says why.
+    What is refused has the sign "!", what is not carried out now ".".
     """
     for step in plan.steps:
         yield _SIGNS[type(step.change)], f"{_VERBS[type(step.change)]} {step.resource.title}"
         if isinstance(step.change, Release) and step.change.successor:
             yield " ", f"handed over to {step.change.successor}"
         yield from _details(step)
+    for item in plan.refused:
+        yield "!", f"{item.title}: {item.error.reason}: {item.error}"
+    for waiting in plan.blocked:
+        yield "!", waiting.message
     for step in plan.held:
         yield ".", f"not corrected (driftPolicy: Report): {step.resource.title}"
         yield from _details(step)
@@ -36,6 +41,8 @@ def summary(found: Assessment) -> str:
     plan = found.plan
     counts = {kind: sum(isinstance(step.change, kind) for step in plan.steps) for kind in _VERBS}
     told = [f"{count} to {_VERBS[kind]}" for kind, count in counts.items() if count]
+    told += [f"{len(plan.refused)} refused"] if plan.refused else []
+    told += [f"{len(plan.blocked)} waiting for these"] if plan.blocked else []
     told += [f"{len(plan.held)} drifted and not corrected"] if plan.held else []
     told += [f"{len(plan.waiting)} to delete later"] if plan.waiting else []
     if not told:
@@ -55,6 +62,8 @@ def document(found: Assessment) -> dict[str, Any]:
         "changes": [_change(step) for step in now],
         **({"suspended": [_change(step) for step in suspended]} if suspended else {}),
         **{name: [_change(step) for step in steps] for name, steps in others.items() if steps},
+        **({"refused": [_refused(item) for item in plan.refused]} if plan.refused else {}),
+        **({"waitingForRefused": [_change(item.step) for item in plan.blocked]} if plan.blocked else {}),
         **({"blocked": {"reason": found.blocked.reason, "message": str(found.blocked)}} if found.blocked else {}),
     }
 
@@ -64,6 +73,10 @@ def finer(step: Step) -> tuple[Difference, ...]:
     if not isinstance(step.change, Update):
         return step.because
     return tuple(part for because in step.because for part in _finer(because, step.change))
+
+
+def _refused(item: Refusal) -> dict[str, str]:
+    return {"resource": item.title, "reason": item.error.reason, "message": str(item.error)}
 
 
 def _details(step: Step) -> Iterator[tuple[str, str]]:

@@ -115,6 +115,10 @@ class CredentialsMissing(Retryable):
     """The operator has no valid AWS credentials right now."""
 
 
+# What makes every further call of this turn useless; all else is about one resource.
+STOPPING = (Throttled, Unavailable, CredentialsMissing)
+
+
 class AlreadyExists(Conflict):
     """Something of that name exists already."""
 

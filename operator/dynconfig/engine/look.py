@@ -6,9 +6,10 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from dynconfig.engine.declaration import Declaration
-from dynconfig.engine.errors import AccessDenied
+from dynconfig.engine.errors import STOPPING, AccessDenied, DynConfigError
 from dynconfig.engine.plan import AnyKind
 from dynconfig.engine.resource import Resource, Scope, Versioned
+from dynconfig.engine.rollout import Alarming
 
 Seen = tuple[Resource, ...]
 
@@ -22,6 +23,8 @@ class Sight:
     kind: AnyKind
     desired: Seen
     observed: Seen
+    unread: DynConfigError | None = None
+    """Why nothing of it could be seen."""
 
 
 def look(kinds: Sequence[AnyKind], declaration: Declaration, at_once: Executor | None = None) -> Iterator[Sight]:
@@ -30,9 +33,14 @@ def look(kinds: Sequence[AnyKind], declaration: Declaration, at_once: Executor |
     early = _ahead(kinds, declaration, scope, at_once) if at_once else {}
     for kind in kinds:
         desired = tuple(kind.desired(declaration))
-        observed = early[id(kind)]() if id(kind) in early else _seen(kind, scope, desired)
-        yield Sight(kind, desired, observed)
-        owned = tuple(resource for resource in observed if resource.owner == declaration.owner.tag)
+        try:
+            sight = Sight(kind, desired, early[id(kind)]() if id(kind) in early else _seen(kind, scope, desired))
+        except DynConfigError as error:
+            if _stops(error, kind, declaration):
+                raise
+            sight = Sight(kind, desired, (), error)
+        yield sight
+        owned = tuple(resource for resource in sight.observed if resource.owner == declaration.owner.tag)
         declaration = replace(declaration, found=(*declaration.found, *owned))
         scope = replace(scope, found=declaration.found)
 
@@ -43,6 +51,12 @@ def wanted(kinds: Sequence[AnyKind], declaration: Declaration) -> Iterator[Resou
         desired = tuple(kind.desired(declaration))
         declaration = replace(declaration, found=(*declaration.found, *map(_assigned, desired)))
         yield from desired
+
+
+def _stops(error: DynConfigError, kind: AnyKind, declaration: Declaration) -> bool:
+    """Whether nothing can be done without this look: without parameters, or in a rollout without its alarms."""
+    is_watched = declaration.rollout is not None and issubclass(kind.value, Alarming)
+    return isinstance(error, STOPPING) or issubclass(kind.value, Versioned) or is_watched
 
 
 def scope_of(declaration: Declaration) -> Scope:

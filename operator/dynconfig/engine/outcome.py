@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 from dynconfig.api.alarms import DRIFT
 from dynconfig.engine.declaration import Declaration
-from dynconfig.engine.errors import DynConfigError
+from dynconfig.engine.errors import DynConfigError, NotOwned, Retryable
 from dynconfig.engine.plan import Plan, Step
+from dynconfig.engine.refusal import Blocked, Refusal, merged, summary
 from dynconfig.engine.resource import Resource
 from dynconfig.engine.rollout import Alarming, Judgement, Stage
 
@@ -22,7 +23,12 @@ class Outcome:
     applied: tuple[Step, ...] = ()
     drift: tuple[Step, ...] = ()
     owned: tuple[Resource, ...] = ()
-    error: DynConfigError | None = None
+    stopped: DynConfigError | None = None
+    """What ended it before all was tried."""
+    refused: tuple[Refusal, ...] = ()
+    """What is not as declared, each by itself."""
+    blocked: tuple[Blocked, ...] = ()
+    """Steps that wait for what is refused."""
     was_observed: bool = False
     """AWS was looked at, so that `plan` and `owned` are true."""
     judgement: Judgement = PROVED
@@ -44,9 +50,34 @@ class Outcome:
         return self.declaration.suspended
 
     @property
+    def error(self) -> DynConfigError | None:
+        """All that went wrong, as one."""
+        return self.stopped or summary(self.refused)
+
+    @property
+    def not_owned(self) -> NotOwned | None:
+        """All that belongs to somebody else, as one."""
+        found = [refusal.error for refusal in self.refused if isinstance(refusal.error, NotOwned)]
+        return merged(found, "; ".join(map(str, found))) if found else None
+
+    @property
+    def retry(self) -> Retryable | None:
+        """What may pass, that which passes first; None if only a person helps or nothing is wrong."""
+        errors = [self.stopped] if self.stopped else [refusal.error for refusal in self.refused]
+        passing = [error for error in errors if isinstance(error, Retryable)]
+        return min(passing, key=lambda error: error.delay or 0.0, default=None)
+
+    @property
     def remaining(self) -> tuple[Step, ...]:
         """Steps that are still to be done."""
-        return self.plan.steps[len(self.applied) :]
+        applied = {id(step) for step in self.applied}
+        return tuple(step for step in self.plan.steps if id(step) not in applied)
+
+    @property
+    def untried(self) -> tuple[Step, ...]:
+        """Steps that there was no time for."""
+        tried = {item.title for item in self.refused} | {item.step.resource.title for item in self.blocked}
+        return tuple(step for step in self.remaining if step.resource.title not in tried)
 
     @property
     def standing(self) -> tuple[Step, ...]:

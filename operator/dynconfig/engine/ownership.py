@@ -1,27 +1,18 @@
 """Whose a resource is that exists already: whether it may be taken over, and what to do if not. Pure."""
 
-from collections.abc import Mapping, Sequence
-
 from dynconfig.api.spec import AdoptionPolicy
 from dynconfig.engine.declaration import Declaration
 from dynconfig.engine.errors import NotOwned
 from dynconfig.engine.resource import Owner, Resource, Versioned
 
 
-def check_ownership(declaration: Declaration, desired: Sequence[Resource], existing: Mapping[str, Resource]) -> None:
-    """Raise NotOwned, naming the desired resources that exist, are not ours and may not be taken over."""
-    foreign = [
-        existing[r.name] for r in desired if r.name in existing and existing[r.name].owner != declaration.owner.tag
-    ]
-    refused = [(resource, text) for resource in foreign if (text := _refusal(declaration, resource))]
-    if refused:
-        more = f"; and {len(refused) - 5} more" if len(refused) > 5 else ""
-        owners = (Owner.parse(resource.owner) for resource, _text in refused)
-        raise NotOwned(
-            "; ".join(text for _resource, text in refused[:5]) + more,
-            titles=[resource.title for resource, _text in refused],
-            may_pass=any(owner is not None and owner.cluster == declaration.owner.cluster for owner in owners),
-        )
+def not_owned(declaration: Declaration, observed: Resource) -> NotOwned | None:
+    """Why a resource that exists may not be written; None if it is ours or may be taken over."""
+    if observed.owner == declaration.owner.tag:
+        return None
+    text, owner = _refusal(declaration, observed), Owner.parse(observed.owner)
+    is_near = owner is not None and owner.cluster == declaration.owner.cluster
+    return NotOwned(text, titles=[observed.title], may_pass=is_near) if text else None
 
 
 def _refusal(declaration: Declaration, observed: Resource) -> str | None:

@@ -1,10 +1,11 @@
 """How long AWS is waited for: for a write that it still carries out, ever longer; for a role to be known, not for ever."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from dynconfig.engine.carry import SETTLING_SECONDS
 from dynconfig.engine.declaration import Declaration
 from dynconfig.engine.errors import DynConfigError, Refused, RoleNotReady, Settling
+from dynconfig.engine.outcome import Outcome
 
 # AWS takes a second or two to carry out a write to a function, and sometimes minutes.
 SETTLING_GROWTH, LONGEST_WAIT = 1.5, 10.0
@@ -19,6 +20,16 @@ class Patience:
 
     _settling: dict[str, int] = field(default_factory=dict)
     _unready: dict[str, tuple[int, float]] = field(default_factory=dict)
+
+    def applied_to(self, outcome: Outcome, now: float) -> Outcome:
+        """The outcome with when to look again at what AWS is still doing."""
+        waiting = (item.error for item in outcome.refused if isinstance(item.error, Settling | RoleNotReady))
+        error = next(waiting, outcome.stopped)
+        found = self.with_(outcome.declaration, error, now)
+        if found is None or error is outcome.stopped:
+            return replace(outcome, stopped=found)
+        refused = (replace(item, error=found) if item.error is error else item for item in outcome.refused)
+        return replace(outcome, refused=tuple(refused))
 
     def with_(self, declaration: Declaration, error: DynConfigError | None, now: float) -> DynConfigError | None:
         """The error, with when to look again; or Refused, where what should pass does not."""

@@ -1,24 +1,21 @@
-"""The difference between what is declared and what AWS says, as a value; and what stops it before the first write."""
+"""The difference between what is declared and what AWS says, as a value; and what of it is refused."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from dynconfig.api import names
 from dynconfig.engine.declaration import Applied, Declaration
-from dynconfig.engine.errors import NotPossible, UnsafePlan
-from dynconfig.engine.ownership import check_ownership, owner_title
+from dynconfig.engine.errors import STOPPING, DynConfigError
+from dynconfig.engine.ownership import not_owned, owner_title
 from dynconfig.engine.resource import Kind, Resource, Versioned
 from dynconfig.engine.secret import MASK, Secret
 from dynconfig.engine.text import in_full
 from dynconfig.engine.window import Brief, brief
 
-AnyKind = Kind[Any]
+if TYPE_CHECKING:
+    from dynconfig.engine.refusal import Blocked, Refusal
 
-# One or two deletions are an edit; most of the configuration at once is more likely a mistake.
-FEWEST_UNSAFE_DELETIONS = 3
-SAFE_DELETED_SHARE = 0.5
-NAMES_SHOWN = 5
+AnyKind = Kind[Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +84,11 @@ class Step:
                 return observed
 
     @property
+    def is_put(self) -> bool:
+        """Whether it writes what is declared."""
+        return isinstance(self.change, Create | Update)
+
+    @property
     def because(self) -> tuple[Difference, ...]:
         """What differs, for every sort of change."""
         match self.change:
@@ -119,6 +121,15 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
+class Fault:
+    """A declared resource that cannot be made so, and why; `observed` is what AWS has in its place."""
+
+    desired: Resource
+    observed: Resource | None
+    error: DynConfigError
+
+
+@dataclass(frozen=True, slots=True)
 class Part:
     """What one kind has to do with a declaration."""
 
@@ -137,6 +148,10 @@ class Plan:
     """Deletions that wait until the change they belong to has proved itself."""
     held: tuple[Step, ...] = ()
     """Drift that is only reported, and what follows from it."""
+    refused: "tuple[Refusal, ...]" = ()
+    """What cannot be as declared now, each by itself."""
+    blocked: "tuple[Blocked, ...]" = ()
+    """Steps that wait for what is refused."""
 
     @property
     def declared(self) -> tuple[Resource, ...]:
@@ -174,45 +189,17 @@ def _difference(name: str, desired: object, observed: object) -> Difference:
 
 def changes(
     kind: AnyKind, declaration: Declaration, desired: Sequence[Resource], observed: Sequence[Resource]
-) -> tuple[Step, ...]:
-    """What has to be done for one kind. Raises NotOwned and NotPossible, naming every resource concerned."""
+) -> tuple[tuple[Step, ...], tuple[Fault, ...]]:
+    """What has to be done for one kind, and what of it is refused before any write: NotOwned, NotPossible and the like."""
     existing = {resource.name: resource for resource in observed}
-    check_ownership(declaration, desired, existing)
-    _check_possible(kind, desired, existing)
-    puts = [_put(declaration, resource, existing.get(resource.name)) for resource in desired]
+    tried = [(resource, _refused(kind, declaration, resource, existing.get(resource.name))) for resource in desired]
+    faults = tuple(Fault(resource, existing.get(resource.name), error) for resource, error in tried if error)
+    possible = (resource for resource, error in tried if not error)
+    puts = [_put(declaration, resource, existing.get(resource.name)) for resource in possible]
     wanted = {resource.name for resource in desired}
     surplus = [r for r in observed if r.name not in wanted and r.owner == declaration.owner.tag]
     removals = [_removal(declaration, resource) for resource in surplus]
-    return tuple(Step(kind, change) for change in [*(put for put in puts if put), *removals])
-
-
-def check(plan: Plan, declaration: Declaration) -> None:
-    """Raise UnsafePlan if an edit, not the object's deletion, would delete most parameters and nobody approved it."""
-    if is_safe(plan, declaration):
-        return
-    doomed, owner = _deleted_parameters(plan), declaration.owner
-    more = len(doomed) - NAMES_SHOWN
-    listed = ", ".join(sorted(doomed)[:NAMES_SHOWN]) + (f" and {more} more" if more > 0 else "")
-    raise UnsafePlan(
-        f"{len(doomed)} of {_count_parameters(plan)} parameters would be deleted, so nothing was changed: {listed}. Restore "
-        f"them in spec, or approve the deletion: kubectl -n {owner.namespace} annotate dcfg {owner.name} --overwrite "
-        f"{names.APPROVE_GENERATION}={declaration.generation}"
-    )
-
-
-def is_safe(plan: Plan, declaration: Declaration) -> bool:
-    """Whether a plan deletes no more parameters than an edit may delete, or than a person approved."""
-    count = len(_deleted_parameters(plan))
-    is_little = count < FEWEST_UNSAFE_DELETIONS or count <= SAFE_DELETED_SHARE * _count_parameters(plan)
-    return declaration.deleting or is_little or declaration.approved_generation == declaration.generation
-
-
-def _deleted_parameters(plan: Plan) -> list[str]:
-    return [step.resource.name for step in plan.steps if step.deletes_parameter]
-
-
-def _count_parameters(plan: Plan) -> int:
-    return sum(isinstance(resource, Versioned) for resource in plan.owned)
+    return tuple(Step(kind, change) for change in [*(put for put in puts if put), *removals]), faults
 
 
 def drifted(step: Step, declaration: Declaration) -> bool:
@@ -227,7 +214,7 @@ def drifted(step: Step, declaration: Declaration) -> bool:
     if applied is None:
         # No report to compare with: what is ours and differs was ours before, so somebody changed it.
         return isinstance(step.change, Update)
-    if applied.generation != declaration.generation:
+    if not applied.was_tried(declaration.generation, step.resource):
         return False
     is_told = applied.is_drift_cut or step.resource.title in applied.drifted
     return is_told or _changed_in_aws(step.change, applied, declaration)
@@ -269,12 +256,16 @@ def _put(declaration: Declaration, desired: Resource, observed: Resource | None)
     return Update(observed, desired, because) if because else None
 
 
-def _check_possible(kind: AnyKind, desired: Sequence[Resource], existing: Mapping[str, Resource]) -> None:
-    faults: list[str] = []
-    for resource in desired:
-        try:
-            kind.refuse(resource, existing.get(resource.name))
-        except NotPossible as error:
-            faults.append(str(error))
-    if faults:
-        raise NotPossible("; ".join(faults[:5]) + (f"; and {len(faults) - 5} more" if len(faults) > 5 else ""))
+def _refused(
+    kind: AnyKind, declaration: Declaration, desired: Resource, observed: Resource | None
+) -> DynConfigError | None:
+    error = not_owned(declaration, observed) if observed is not None else None
+    if error:
+        return error
+    try:
+        kind.refuse(desired, observed)
+    except STOPPING:
+        raise
+    except DynConfigError as refusal:
+        return refusal
+    return None

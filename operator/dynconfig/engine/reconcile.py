@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import replace
 
-from dynconfig.engine.assessment import Assessment, compared
-from dynconfig.engine.carry import batches, carry_out, in_order, refuse_early, refuse_pending, settling, up_to_date
+from dynconfig.engine.assessment import Assessment, compared, derived
+from dynconfig.engine.carry import Rounds, Work, batches
 from dynconfig.engine.declaration import Declaration, Place
 from dynconfig.engine.errors import DynConfigError, ReconcileLoop, UnsafePlan
 from dynconfig.engine.gauge import Gauge, Gauges
@@ -17,15 +17,12 @@ from dynconfig.engine.patience import Patience
 from dynconfig.engine.plan import (
     AnyKind,
     Difference,
-    Part,
-    Plan,
     Step,
-    changes,
-    check,
 )
 from dynconfig.engine.resource import Resource
 from dynconfig.engine.rollback import Rollbacks, put_off
 from dynconfig.engine.rollout import Judgement, Stage
+from dynconfig.engine.safety import check
 from dynconfig.engine.undone import in_place_of
 
 LOOP_LENGTH = 3
@@ -54,6 +51,7 @@ class Engine:
         self._gauges = Gauges(gauge_of)
         self._repeats: dict[str, dict[tuple[str, Difference], int]] = {}
         self._patience = Patience()
+        self._rounds = Rounds()
 
     def prepare(self, place: Place) -> None:
         """Have the kinds of a place made before the first object needs them."""
@@ -70,8 +68,7 @@ class Engine:
     def assess(self, declaration: Declaration, now: float, sights: Iterable[Sight] | None = None) -> Assessment:
         """What would be done at `now` (seconds since the epoch), everything included; writes nothing.
 
-        `sights` is what was seen of this very declaration a moment ago. Raises NotOwned, NotPossible, and whatever AWS
-        answers to reads.
+        `sights` is what was seen of this very declaration a moment ago. Raises whatever AWS answers to reads.
         """
         declaration = replace(declaration, now=float(int(self._aws_now(now))))
         steered = self._rollbacks.steer(declaration)
@@ -92,13 +89,13 @@ class Engine:
         What AWS dates is held against AWS's own clock, and `now` only counts until AWS has answered.
         Stops between two writes when `keep_going` says so.
         """
-        outcome = self._shown(self._run(declaration, keep_going, now))
-        return replace(outcome, error=self._patience.with_(declaration, outcome.error, now))
+        return self._patience.applied_to(self._shown(self._run(declaration, keep_going, now)), now)
 
     def forget(self, uid: str) -> None:
         """Drop what is remembered of an object that is gone."""
         self._repeats.pop(uid, None)
         self._patience.forget(uid)
+        self._rounds.forget(uid)
         self._rollbacks.forget(uid)
         self._cleanup.forget(uid)
         self._gauges.forget(uid)
@@ -112,14 +109,14 @@ class Engine:
         try:
             self._gauges.follow(outcome)
         except DynConfigError as error:
-            return outcome if outcome.error else replace(outcome, error=error)
+            return outcome if outcome.error else replace(outcome, stopped=error)
         return outcome
 
     def _run(self, declaration: Declaration, keep_going: KeepGoing, now: float) -> Outcome:
         try:
             found = self.assess(declaration, now)
         except DynConfigError as error:
-            return Outcome(declaration, error=error)
+            return Outcome(declaration, stopped=error)
         outcome = _observed(found)
         outcome = replace(outcome, unlabelled=self._cleanup.make_room(found.declaration, found.plan.owned))
         if declaration.suspended:
@@ -131,7 +128,7 @@ class Engine:
                 return outcome
             self._refuse_loop(outcome)
         except DynConfigError as error:
-            return replace(outcome, error=error)
+            return replace(outcome, stopped=error)
         done = self._finish(self._apply(outcome, keep_going), keep_going, now)
         return replace(done, judgement=found.judgement) if found.rejection else done
 
@@ -152,46 +149,54 @@ class Engine:
 
     def _close(self, outcome: Outcome, now: float) -> Outcome:
         """Label what has proved itself, and say when to look again at what has not."""
-        if not outcome.is_complete:
+        if outcome.stopped or outcome.untried:
             return outcome
         now = self._aws_now(now)
         try:
             self._cleanup.end_rollout(outcome.declaration, outcome.owned)
-            judgement = self._rollbacks.closed(outcome.declaration, outcome.owned, outcome.plan, now)
+            judgement = self._rollbacks.closed(
+                outcome.declaration, outcome.owned, outcome.plan, now, is_whole=outcome.is_complete
+            )
         except DynConfigError as error:
-            return replace(outcome, error=error)
+            return replace(outcome, stopped=error)
         again = {Stage.BAKING: max(0.0, min(judgement.until - now, ALARM_SECONDS)), Stage.ALARMED: ALARM_SECONDS}
-        is_over = judgement.stage is Stage.PROVED and not outcome.plan.waiting
+        is_over = judgement.stage is Stage.PROVED and not (outcome.plan.waiting and outcome.is_complete)
         is_over = is_over or outcome.declaration.undone
         return replace(outcome, judgement=judgement, again=None if is_over else again.get(judgement.stage, 0.0))
 
     def _apply(self, outcome: Outcome, keep_going: KeepGoing) -> Outcome:
-        owned = {resource.title: resource for resource in outcome.owned}
-        applied: list[Step] = []
-        error: DynConfigError | None = None
+        work = Work(outcome, self._rounds.refused(outcome.declaration))
+        stopped: DynConfigError | None = None
         for batch in batches(outcome.plan.steps):
-            if applied and not keep_going():
+            if work.tried and not keep_going():
                 break
             try:
-                refuse_pending(batch[0], owned)
-                refuse_early(batch[0], outcome.declaration)
-                carry_out(up_to_date(batch, outcome.declaration, owned), owned)
+                work.do(batch)
             except DynConfigError as failure:
-                error = failure
+                stopped = failure
                 break
-            applied += batch
-        self._count(outcome.declaration, applied)
-        error = error or settling(owned.values())
-        return replace(outcome, applied=tuple(applied), owned=tuple(owned.values()), error=error)
+        self._count(outcome.declaration, work.applied)
+        work.settle()
+        done = replace(
+            outcome,
+            applied=tuple(work.applied),
+            owned=tuple(work.owned.values()),
+            stopped=stopped,
+            refused=tuple(work.refused),
+            blocked=tuple(work.blocked),
+        )
+        self._rounds.ended(done)
+        return done
 
     def _follow_up(self, outcome: Outcome, keep_going: KeepGoing) -> Outcome:
         """What follows from what was just written, by comparison with what AWS answered: an id, a revision."""
-        if not outcome.is_complete or not outcome.applied or outcome.declaration.deleting:
+        if outcome.stopped or outcome.untried or not outcome.applied or outcome.declaration.deleting:
             return outcome
         try:
-            plan = _derived(outcome)
+            plan = derived(outcome)
         except DynConfigError as error:
-            return replace(outcome, error=error)
+            return replace(outcome, stopped=error)
+        outcome = replace(outcome, refused=(*outcome.refused, *plan.refused))
         if plan.is_empty:
             return outcome
         more = self._apply(replace(outcome, plan=plan, applied=()), keep_going)
@@ -236,22 +241,9 @@ def _observed(found: Assessment) -> Outcome:
         found.plan,
         drift=found.drift,
         owned=found.plan.owned,
-        error=found.blocked,
+        stopped=found.blocked,
+        refused=found.plan.refused,
+        blocked=found.plan.blocked,
         was_observed=True,
         judgement=found.judgement,
     )
-
-
-def _derived(outcome: Outcome) -> Plan:
-    """What kinds desire otherwise, now that others were written; pure."""
-    declaration = outcome.declaration
-    steps: list[Step] = []
-    parts: list[Part] = []
-    for part in outcome.plan.parts:
-        desired = tuple(part.kind.desired(declaration))
-        owned = tuple(resource for resource in outcome.owned if isinstance(resource, part.kind.value))
-        if desired != part.declared:
-            steps += changes(part.kind, declaration, desired, owned)
-        parts.append(Part(part.kind, desired, owned))
-        declaration = replace(declaration, found=(*declaration.found, *owned))
-    return Plan(in_order(steps), tuple(parts))

@@ -18,13 +18,12 @@ from dynconfig.api.status import (
     Reason,
     ResourceStatus,
 )
-from dynconfig.engine import progress
+from dynconfig.engine import incomplete, progress
 from dynconfig.engine.drift import standing
 from dynconfig.engine.errors import DynConfigError, SourceMissing
 from dynconfig.engine.moment import timestamp
 from dynconfig.engine.origin import plaintext_secrets
 from dynconfig.engine.outcome import Outcome
-from dynconfig.engine.plan import Create, Update
 from dynconfig.engine.resource import Resource, Versioned
 from dynconfig.engine.revision import revision
 from dynconfig.engine.stored import complete
@@ -53,7 +52,12 @@ def status(outcome: Outcome, previous: Mapping[str, Any], now: float, requested_
             conditions=_conditions(found, outcome.declaration.generation, before, drift),
             parameters=_parameters(outcome, before),
             drift=drift[:MAX_DRIFT],
-            resources=[_resource(item) for item in outcome.owned if not isinstance(item, Versioned)],
+            resources=[
+                *(_resource(item) for item in outcome.owned if not isinstance(item, Versioned)),
+                *incomplete.unread_resources(outcome, previous),
+            ],
+            refused=incomplete.refused(outcome),
+            tried_generation=incomplete.tried_generation(outcome, previous),
             counts=_counts(outcome),
             function=_function(outcome.owned),
             served_revision=_served(outcome.owned),
@@ -218,14 +222,11 @@ def _failing_since(error: DynConfigError | None, before: _Before, *, deleting: b
 
 
 def _counts(outcome: Outcome) -> Counts:
-    declared = sum(isinstance(resource, Versioned) for resource in outcome.plan.declared)
-    waiting = {
-        step.resource.name
-        for step in (*outcome.remaining, *outcome.plan.held)
-        if isinstance(step.change, Create | Update) and isinstance(step.resource, Versioned)
-    }
-    in_sync = declared - len(waiting)
-    return Counts(declared=declared, in_sync=in_sync, summary=f"{in_sync}/{declared}")
+    declared = [resource for resource in outcome.plan.declared if isinstance(resource, Versioned)]
+    behind = {step.resource.title for step in (*outcome.remaining, *outcome.plan.held) if step.is_put}
+    behind |= incomplete.names_behind(outcome)
+    in_sync = sum(resource.title not in behind for resource in declared)
+    return Counts(declared=len(declared), in_sync=in_sync, summary=f"{in_sync}/{len(declared)}")
 
 
 def _by_name(resources: Iterable[Resource]) -> list[Resource]:

@@ -12,11 +12,12 @@ from dynconfig.api.spec import AdoptionPolicy
 from dynconfig.engine.declaration import Declaration, Place
 from dynconfig.engine.errors import AlarmFiring
 from dynconfig.engine.labels import REJECTED, STABLE, VERSIONS_KEPT, Labels, LabelsOf, Proof
-from dynconfig.engine.plan import Create, Delete, Plan, Release, Step, Update, drifted, is_safe
+from dynconfig.engine.plan import Create, Delete, Plan, Release, Step, Update, drifted
 from dynconfig.engine.resource import Resource, Versioned
 from dynconfig.engine.restoration import Restoration, restoration
 from dynconfig.engine.rollout import Alarming, Evidence, Judgement, Stage, firing, judge
-from dynconfig.engine.undone import Rejection, Undone, Watched, in_place_of, text_of
+from dynconfig.engine.safety import is_safe
+from dynconfig.engine.undone import Rejection, Undone, Watched, in_place_of, leaving_since, text_of
 
 HELD_BACK_SECONDS = 10.0
 
@@ -84,8 +85,10 @@ class Rollbacks:
             labels.mark(item, _label(declaration))
         self._undone[declaration.owner.uid] = (declaration.generation, rejection.undone)
 
-    def closed(self, declaration: Declaration, owned: Sequence[Resource], plan: Plan, now: float) -> Judgement:
-        """How the change is doing now that AWS is as declared; what has proved itself is labelled so."""
+    def closed(
+        self, declaration: Declaration, owned: Sequence[Resource], plan: Plan, now: float, *, is_whole: bool = True
+    ) -> Judgement:
+        """How the change is doing now; if AWS has the whole of it, what has proved itself is labelled so."""
         if declaration.rollout is None or declaration.deleting:
             return Judgement(Stage.PROVED)
         labels, mine = self._labels_of(declaration.place), [item for item in owned if isinstance(item, Versioned)]
@@ -95,6 +98,8 @@ class Rollbacks:
         waiting = {item.name for item in evidence.unproved} if judgement.stage is not Stage.PROVED else set()
         # What somebody else wrote and nobody puts back is not the last good version of anything.
         waiting |= {step.resource.name for step in plan.held if _is_edit(step)}
+        if not is_whole:
+            return judgement
         labels.prove(item for item in mine if item.name not in waiting)
         if judgement.stage is Stage.PROVED and not declaration.undone:
             self._pardon(declaration, [item.name for item in mine])
@@ -146,7 +151,7 @@ class Rollbacks:
             known=versioned,
             unproved=proof.unproved,
             leaving=sum(_is_goodbye(step) for step in steps),
-            leaving_since=_leaving_since(declaration),
+            leaving_since=leaving_since(declaration),
             has_stable=bool(proof.stable),
             lost=[p.name for p in proof.unproved if p.name not in proof.stable and p.version > VERSIONS_KEPT],
             # Drift is somebody else's doing: no change is to blame for it.
@@ -245,14 +250,6 @@ def _later(plan: Plan, waits: Callable[[Step], bool]) -> Plan:
     waiting = tuple(step for step in plan.steps if _is_goodbye(step) and waits(step))
     steps = tuple(step for step in plan.steps if not (_is_goodbye(step) and waits(step)))
     return replace(plan, steps=steps, waiting=waiting)
-
-
-def _leaving_since(declaration: Declaration) -> float | None:
-    """Since when deletions of this generation wait; None where it is new."""
-    applied, rollout = declaration.applied, declaration.rollout
-    if applied is None or rollout is None or applied.baking_generation != declaration.generation:
-        return None
-    return None if applied.baking_until is None else applied.baking_until - rollout.bake_seconds
 
 
 def _label(declaration: Declaration) -> str:

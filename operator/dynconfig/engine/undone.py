@@ -101,3 +101,11 @@ def _is_rotated(parameter: DeclaredParameter) -> bool:
 
 def text_of(value: str | Secret) -> str:
     return value.reveal() if isinstance(value, Secret) else value
+
+
+def leaving_since(declaration: Declaration) -> float | None:
+    """Since when deletions of this generation wait; None where it is new."""
+    applied, rollout = declaration.applied, declaration.rollout
+    if applied is None or rollout is None or applied.baking_generation != declaration.generation:
+        return None
+    return None if applied.baking_until is None else applied.baking_until - rollout.bake_seconds

@@ -34,7 +34,8 @@ def verdict(outcome: Outcome, *, is_hopeless: bool, is_overdue: bool = False) ->
     """Ready's value, its reason, and what goes with it."""
     if is_hopeless:
         return Verdict("False", Reason.DELETION_FAILING, abandon_hint(outcome)[:MESSAGE_LENGTH], stalled=True)
-    done, total = len(outcome.applied), len(outcome.plan.steps)
+    plan = outcome.plan
+    done, total = len(outcome.applied), len(plan.steps) + len(plan.refused) + len(plan.blocked)
     if outcome.error is not None:
         return error_verdict(
             outcome.error, f"{done} of {total} changes are made; then: " if done else "", is_overdue=is_overdue

@@ -51,6 +51,7 @@ class Attachments:
     """Keeps additions to functions of one place."""
 
     value = Attachment
+    needs = ("Parameter",)
     stands_alone = True
 
     def __init__(

@@ -27,6 +27,7 @@ class CompositeAlarms:
     """Keeps the composite alarms of one place. They come after the alarms that they name, and go before them."""
 
     value = CompositeAlarm
+    needs = ("Alarm",)
 
     def __init__(self, cloudwatch: "CloudWatchClient", watched: WatchedAlarms, arns: Arns) -> None:
         self._cloudwatch = cloudwatch

@@ -30,6 +30,8 @@ class FailureDestinations:
     """Keeps the event-invoke configuration of functions that belong to the owner."""
 
     value = FailureDestination
+    needs = ("Function",)
+    needs_current = ("Role",)
 
     def __init__(self, client: "LambdaClient", arns: Arns, clock: Callable[[], float]) -> None:
         self._lambda = client

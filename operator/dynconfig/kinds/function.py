@@ -36,6 +36,8 @@ class Functions:
     """Keeps functions of one place."""
 
     value = Function
+    needs = ("Role", "LogGroup", "Parameter")
+    needs_current = ("Role",)
     stands_alone = True
 
     def __init__(

@@ -57,6 +57,7 @@ class HttpApis:
     """Keeps HTTP APIs of one place."""
 
     value = HttpApi
+    needs = ("Function",)
     stands_alone = True
 
     def __init__(

@@ -33,6 +33,7 @@ class Permissions:
     """Keeps our statements on functions that belong to the owner; statements of others are not looked at."""
 
     value = Permission
+    needs = ("Function", "Rule", "Schedule", "HttpApi")
 
     def __init__(self, client: "LambdaClient", arns: Arns) -> None:
         self._lambda = client

@@ -44,6 +44,7 @@ class Rules:
     """Keeps rules of one place."""
 
     value = Rule
+    needs = ("Function",)
     stands_alone = True
 
     def __init__(

@@ -56,6 +56,7 @@ class Schedules:
     """Keeps schedules of one place."""
 
     value = Schedule
+    needs = ("Function", "Role")
     stands_alone = True
 
     def __init__(self, scheduler: "EventBridgeSchedulerClient", arns: Arns) -> None:

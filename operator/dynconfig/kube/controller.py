@@ -232,7 +232,7 @@ class Controller:
         try:
             outcome = await asyncio.get_running_loop().run_in_executor(self._threads, run)
         except Exception as failure:  # noqa: BLE001 - reported as any other failure, with a way out of a deletion
-            outcome = Outcome(declaration, error=bug(key, failure))
+            outcome = Outcome(declaration, stopped=bug(key, failure))
         previous, now = status_of(document), self._on.now()
         self._on.metrics.drifted(key.namespace, key.name, len(drift.new(outcome, previous)))
         status = report.status(outcome, previous, now, requested_at(document))

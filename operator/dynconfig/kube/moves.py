@@ -45,7 +45,7 @@ class Moves:
         self._spoken.let_go(key, region, (resource.name for resource in given_up))
         for other in self._blocked.freed(region, (resource.title for resource in given_up)):
             self._wake(other)
-        self._blocked.served(key, region, outcome.error)
+        self._blocked.served(key, region, outcome.not_owned)
 
     def forget(self, key: Key) -> None:
         """The object is gone."""

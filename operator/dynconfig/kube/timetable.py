@@ -9,7 +9,7 @@ from typing import Any
 from dynconfig.engine import resync
 from dynconfig.engine.agenda import Agenda, Key, Lane
 from dynconfig.engine.declaration import Declaration
-from dynconfig.engine.errors import AlarmFiring, DeletionDelayed, NotOwned, Retryable, RoleNotReady, Settling, Throttled
+from dynconfig.engine.errors import AlarmFiring, DeletionDelayed, Retryable, RoleNotReady, Settling, Throttled
 from dynconfig.engine.outcome import Outcome
 
 FIRST_BACKOFF = 0.5
@@ -68,17 +68,18 @@ class Timetable:
 
     def served(self, key: Key, outcome: Outcome) -> None:
         """A reconcile has ended so."""
-        error = outcome.error
+        error = outcome.retry
         if not outcome.declaration.is_partial:
             self._tried[key] = self._now()
             if outcome.was_observed:
                 self._observed[key] = self._now()
-        if isinstance(error, Retryable):
-            self.again(key, self.patience(key, error), Lane.CHANGE)
-        elif isinstance(error, NotOwned) and error.may_pass:
-            self.again(key, min(self._until_given_up(key), outcome.declaration.resync_seconds), Lane.ROUTINE)
-        elif outcome.remaining and error is None and not outcome.is_held:
+        if outcome.untried and outcome.stopped is None and not outcome.is_held:
             self.again(key, 0.0, Lane.CHANGE)
+        elif error is not None:
+            delay = self.patience(key, error)
+            self.again(key, delay if outcome.again is None else min(delay, outcome.again), Lane.CHANGE)
+        elif outcome.not_owned and outcome.not_owned.may_pass and outcome.again is None:
+            self.again(key, min(self._until_given_up(key), outcome.declaration.resync_seconds), Lane.ROUTINE)
         elif outcome.again is not None:
             self._failures.pop(key, None)
             self.again(key, outcome.again, Lane.CHANGE)

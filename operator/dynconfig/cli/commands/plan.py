@@ -16,7 +16,7 @@ from dynconfig.engine import describe, managers
 from dynconfig.engine.effort import Effort, effort
 from dynconfig.planning import Planned, Unplanned
 
-_STYLES = {"+": "green", "~": "yellow", "-": "red", "=": "cyan", ".": "dim", " ": "dim"}
+_STYLES = {"+": "green", "~": "yellow", "-": "red", "=": "cyan", ".": "dim", "!": "red", " ": "dim"}
 
 
 def command(
@@ -51,7 +51,7 @@ def command(
 
 
 def _code(found: list[Planned | Unplanned]) -> int:
-    if any(isinstance(planned, Unplanned) or planned.assessment.blocked for planned in found):
+    if any(isinstance(planned, Unplanned) or planned.assessment.is_stopped for planned in found):
         return FAILED
     return CHANGES if any(isinstance(planned, Planned) and _writes(planned) for planned in found) else 0
 

@@ -1,0 +1,126 @@
+"""Resources that cannot be made as declared now, and what depends on them; all else is carried out. Pure.
+
+A kind says by names of kinds what its resources depend on: `needs` those that have to exist, `needs_current` those that
+have to be as declared, too.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from dynconfig.engine.declaration import Declaration
+from dynconfig.engine.errors import DynConfigError, NotOwned, Retryable, Terminal
+from dynconfig.engine.plan import AnyKind, Create, Step
+from dynconfig.engine.resource import Resource, Versioned
+
+SHOWN = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """One resource, and why it is not as declared."""
+
+    title: str
+    """Kind and name, or the kind alone if none of its resources can be read."""
+    kind: AnyKind
+    error: DynConfigError
+    is_missing: bool = False
+    """There is none that is ours, as far as can be told."""
+    is_put: bool = True
+    """It is declared; else it should be deleted."""
+    is_only: bool = False
+    """It is the only one of its kind that is declared, so that it takes the place of one that has another name."""
+
+    @classmethod
+    def of(cls, step: Step, error: DynConfigError, declared: Sequence[Resource] = ()) -> "Refusal":
+        """The refusal of a step."""
+        is_only = step.is_put and len(declared) == 1
+        return cls(step.resource.title, step.kind, error, isinstance(step.change, Create), step.is_put, is_only)
+
+    @classmethod
+    def unread(cls, kind: AnyKind, error: DynConfigError, *, is_put: bool) -> "Refusal":
+        """The refusal of a whole kind: it is not known what exists of it."""
+        return cls(kind.value.__name__, kind, error, is_missing=True, is_put=is_put, is_only=is_put)
+
+
+@dataclass(frozen=True, slots=True)
+class Blocked:
+    """A step that waits for a resource that is refused."""
+
+    step: Step
+    by: Refusal
+
+    @property
+    def message(self) -> str:
+        """What it waits for."""
+        return f"{self.step.resource.title} waits for {self.by.title}"
+
+
+def is_watched(declaration: Declaration) -> bool:
+    """Whether a change has to be whole before parameters are deleted."""
+    return declaration.rollout is not None and not declaration.deleting
+
+
+def blocker(step: Step, refused: Iterable[Refusal], *, is_watched: bool) -> Refusal | None:
+    """What a step depends on and cannot have. `is_watched`: a rollout keeps the parameters of a change that is not whole."""
+    return next((item for item in refused if _blocks(item, step, is_watched=is_watched)), None)
+
+
+def independent(
+    steps: Sequence[Step], refused: Sequence[Refusal], *, is_watched: bool
+) -> tuple[tuple[Step, ...], tuple[Blocked, ...]]:
+    """The steps that depend on nothing that is refused, and the others; `steps` are in the order in which they are done."""
+    known, free, blocked = list(refused), list[Step](), list[Blocked]()
+    for step in steps:
+        by = blocker(step, known, is_watched=is_watched)
+        if by is None:
+            free.append(step)
+        else:
+            blocked.append(Blocked(step, by))
+            known.append(passed_on(step, by))
+    return tuple(free), tuple(blocked)
+
+
+def passed_on(step: Step, by: Refusal) -> Refusal:
+    """A blocked step, as that which depends on it sees it."""
+    return replace(Refusal.of(step, by.error), title=by.title)
+
+
+def summary(refused: Sequence[Refusal]) -> DynConfigError | None:
+    """All refusals as one error: what only a person can help with comes first."""
+    if len(refused) < 2:
+        return refused[0].error if refused else None
+    ordered = sorted(refused, key=lambda item: not isinstance(item.error, Terminal))
+    texts = list(dict.fromkeys(str(item.error) for item in ordered))
+    more = f"; and {len(texts) - SHOWN} more" if len(texts) > SHOWN else ""
+    text, first = "; ".join(texts[:SHOWN]) + more, ordered[0].error
+    if isinstance(first, Retryable):
+        return type(first)(text, delay=first.delay, code=first.code)
+    if isinstance(first, NotOwned):
+        return merged([item.error for item in ordered if isinstance(item.error, NotOwned)], text)
+    return type(first)(text, code=first.code)
+
+
+def merged(found: Sequence[NotOwned], text: str) -> NotOwned:
+    """All that belongs to somebody else, as one error."""
+    titles = [title for error in found for title in error.titles]
+    return NotOwned(text, titles=titles, may_pass=any(error.may_pass for error in found))
+
+
+def _blocks(refusal: Refusal, step: Step, *, is_watched: bool) -> bool:
+    name = refusal.kind.value.__name__
+    # What depends on a resource that is not there may also be desired no more for that reason alone.
+    if refusal.is_put and refusal.is_missing and name in getattr(step.kind, "needs", ()):
+        return True
+    if step.is_put:
+        return refusal.is_put and name in getattr(step.kind, "needs_current", ())
+    return _keeps(refusal, step, is_watched=is_watched)
+
+
+def _keeps(refusal: Refusal, step: Step, *, is_watched: bool) -> bool:
+    """Whether a deletion would take what something else still uses or stands in for."""
+    user = (*getattr(refusal.kind, "needs", ()), *getattr(refusal.kind, "needs_current", ()))
+    if type(step.resource).__name__ in user:
+        return True
+    if isinstance(step.resource, Versioned):
+        return is_watched and refusal.is_put
+    return refusal.is_only and refusal.kind is step.kind
