@@ -6,6 +6,7 @@ import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from dataclasses import field as dataclass_field
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,20 @@ class Origin:
 
     file: str
     node: yaml.Node
+    text: str = dataclass_field(default="", repr=False)
+    """The whole file."""
+
+    def lines(self, path: Sequence[str | int]) -> list[str]:
+        """The lines of what is at a place, with the comments at their ends."""
+        node = self.node
+        for part in path:
+            step = _step(node, part)
+            if step is None:
+                return []
+            node = step[1]
+        is_closed = isinstance(node, yaml.CollectionNode) and node.flow_style
+        end = node.end_mark.line + (1 if is_closed or isinstance(node, yaml.ScalarNode) else 0)
+        return self.text.split("\n")[node.start_mark.line : end]
 
     def place(self, path: Sequence[str | int] = ()) -> str:
         """File and line of a field, or of the innermost of its parents that is written down."""
@@ -51,7 +66,7 @@ class Origin:
         """Where an item of a list in the document stands."""
         listed = _step(self.node, key)
         item = _step(listed[1], index) if listed else None
-        return Origin(self.file, item[1]) if item else self
+        return Origin(self.file, item[1], self.text) if item else self
 
 
 def _step(node: yaml.Node, part: str | int) -> tuple[yaml.Node, yaml.Node] | None:
@@ -210,7 +225,7 @@ def _in_texts(texts: Mapping[str, str]) -> Iterator[tuple[Document, Origin] | Fa
     for name, content in texts.items():
         try:
             for document, node in kubectl_yaml.documents(content):
-                yield from _flat(document, Origin(name, node))
+                yield from _flat(document, Origin(name, node, content))
         except yaml.YAMLError as error:
             yield _syntax_fault(name, error)
 

@@ -1,6 +1,7 @@
 """What `dynconfig validate` says of manifests: every fault, with file and line, and what it could not check."""
 
 import json
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
@@ -48,6 +49,8 @@ class Report:
         return sum(remark.weight is Weight.FAULT for remark in self.remarks)
 
 
+# Behind something, since a comment of its own line may belong to what comes after it.
+_ALLOWED = re.compile(r"^\s*[^#\s].*#\s*dynconfig:\s*allow-plaintext\b")
 # kubectl apply stores the whole object in an annotation, and annotations have so many bytes altogether.
 # https://kubernetes.io/docs/concepts/overview/working-with-objects/annotations/
 ANNOTATION_BYTES = 262_144
@@ -100,12 +103,16 @@ def _remarks(document: Document, origin: Origin, manifests: Manifests, today: da
     found = inspection.findings(document, _reading(manifests, namespace))
     said: tuple[tuple[Weight, Iterable[checking.Finding]], ...] = (
         (Weight.FAULT, (*found.faults, *_references(document, manifests, namespace))),
-        (Weight.WARNING, advice(document, today)),
+        (Weight.WARNING, advice(document, today, lambda index: _is_allowed(origin, index))),
         (Weight.UNCHECKED, found.unchecked),
     )
     for weight, findings in said:
         for finding in findings:
             yield Remark(origin.place(finding.path), weight, finding.text)
+
+
+def _is_allowed(origin: Origin, index: int) -> bool:
+    return any(_ALLOWED.search(line) for line in origin.lines(("spec", "parameters", index)))
 
 
 def _size(document: Document, origin: Origin) -> Iterator[Remark]:

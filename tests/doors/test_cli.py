@@ -148,7 +148,7 @@ def test_a_rule_is_checked_before_anything_is_written(command: str) -> None:
 def test_a_warning_does_not_fail() -> None:
     result = dynconfig("validate", "-f", "-", stdin=EXAMPLE.read_text().replace("api/timeout", "api/token"))
     assert result.code == 0
-    assert "warning: parameter api/token: sounds like a secret" in result.err
+    assert "warning: parameter api/token: looks like a plaintext secret" in result.err
     golden.check("validate-warning", result)
 
 

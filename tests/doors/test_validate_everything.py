@@ -121,3 +121,30 @@ def test_a_folder_that_is_no_kustomization_is_named(tmp_path: Path) -> None:
     result = dynconfig("validate", "-k", str(tmp_path))
     assert result.code == 1
     assert str(tmp_path) in result.err
+
+
+@pytest.mark.parametrize(
+    ("lines", "told"),
+    [
+        (["{name: a/token, value: t} # dynconfig: allow-plaintext", "{name: b/token, value: t}"], ["b/token"]),
+        (["name: a/token # dynconfig: allow-plaintext\n      value: t", "name: b/token\n      value: t"], ["b/token"]),
+        (
+            ["name: a/token\n      value: t\n    # dynconfig: allow-plaintext", "name: b/token\n      value: t"],
+            ["a/token", "b/token"],
+        ),
+        (["name: a/token\n      value: t", "name: b/token\n      value: t #dynconfig:allow-plaintext"], ["a/token"]),
+    ],
+)
+def test_a_comment_on_a_line_of_the_parameter_allows_plaintext(lines: list[str], told: list[str]) -> None:
+    found = [line for line in validated(of_parameters(*lines)).err.splitlines() if "plaintext secret" in line]
+    assert [line.split("parameter ")[1].split(":")[0] for line in found] == told
+
+
+def test_many_warnings_are_summarised_for_people_and_listed_for_programs() -> None:
+    text = of_parameters(*(f"{{name: p{number}/token, value: t}}" for number in range(800)))
+    result = validated(text)
+    assert result.code == 0
+    assert len(result.err.splitlines()) == 6
+    assert "and 795 more like these; -o json lists all" in result.err
+    (report,) = json.loads(validated(text, "-o", "json").out)
+    assert len(report["remarks"]) == 800

@@ -62,9 +62,10 @@ spec:
 """
 
 
-SOUNDS_LIKE_A_SECRET = (
-    "parameter api/token: sounds like a secret, and stands here for all to read; put it into a Secret and refer to that "
-    "with valueFrom.secretKeyRef, which makes it a SecureString"
+PLAINTEXT = (
+    "parameter api/token: looks like a plaintext secret; put it into a Secret and refer to that with "
+    "valueFrom.secretKeyRef, or silence this with # dynconfig: allow-plaintext on its line, or the annotation "
+    "dynconfig.dev/allow-plaintext"
 )
 
 
@@ -88,7 +89,7 @@ def test_rules_have_their_line_and_say_what_they_wait_for(tmp_path: Path) -> Non
     assert told(tmp_path, RULES) == [
         "app.yaml:14: spec.rules[1]: does not hold: a is too small",
         "app.yaml:17: spec.rules[3]: names parameter b, which is not declared",
-        f"app.yaml:10: warning: {SOUNDS_LIKE_A_SECRET}",
+        f"app.yaml:10: warning: {PLAINTEXT}",
         "app.yaml:16: not checked: spec.rules[2]: it needs parameter password, whose value is not there",
     ]
 

@@ -42,14 +42,71 @@ def test_a_rollout_without_an_alarm_rolls_nothing_back() -> None:
         ("keyboard/layout", False),
         ("db/host", False),
         ("keepalive", False),
+        ("keyspace", False),
+        ("monkey", False),
+        ("public-key", False),
+        ("max-tokens", False),
+        ("max-token", False),
+        ("token-ttl", False),
+        ("PrimaryKeys", False),
+        ("passwd-min-length", False),
+        ("compass/direction", False),
+        ("apikey", True),
+        ("AWS_SECRET_ACCESS_KEY", True),
+        ("AWSSecretAccessKey", True),
+        ("db_pwd", True),
     ],
 )
 def test_a_name_that_sounds_like_a_secret_with_its_value_in_the_open(name: str, sounds: bool) -> None:
     told = advised(parameters=({"name": name, "value": "1"},))
     assert bool(told) == sounds
     if told:
-        assert f"parameter {name}: sounds like a secret" in told[0]
+        assert f"parameter {name}: looks like a plaintext secret" in told[0]
         assert "valueFrom.secretKeyRef" in told[0]
+
+
+@pytest.mark.parametrize(
+    ("value", "is_secret"),
+    [
+        ("postgres://u:p4ss@db/x", True),
+        ("redis://:p4ss@h:6379", True),
+        ("a,amqps://u:p4ss@h", True),
+        ("-----BEGIN RSA PRIVATE KEY-----", True),
+        ("postgres://u:${PASSWORD}@db/x", False),
+        ("postgres://db:5432/x", False),
+        ("https://x.example/a:b@c", False),
+        ("mail me: a:b@c", False),
+    ],
+)
+@pytest.mark.parametrize("kind", ["String", "StringList"])
+def test_credentials_in_the_open_are_found_whatever_the_name(value: str, kind: str, *, is_secret: bool) -> None:
+    told = advised(parameters=({"name": "dsn", "value": value, "type": kind},))
+    assert bool(told) == is_secret
+    assert "p4ss" not in "".join(told)
+
+
+@pytest.mark.parametrize(
+    ("value", "is_half"),
+    [
+        (r'"\ud83d\ude00"', False),
+        (r'"\ud83d"', True),
+        (r'"\ude00"', True),
+        (r'"\\ud83d"', False),
+        (r'"\ud83dx\ude00"', True),
+    ],
+)
+def test_half_a_surrogate_pair_in_json_is_advised_against(value: str, *, is_half: bool) -> None:
+    told = advised(parameters=({"name": "j", "value": value, "schema": {"type": "json"}},))
+    assert bool(told) == is_half
+
+
+@pytest.mark.parametrize(
+    ("annotation", "is_told"), [("true", False), ("other, password", False), ("other", True), ("", True)]
+)
+def test_an_annotation_allows_plaintext(annotation: str, *, is_told: bool) -> None:
+    found = document({}, parameters=[{"name": "password", "value": "1"}])
+    metadata = {**found["metadata"], "annotations": {"dynconfig.dev/allow-plaintext": annotation}}
+    assert bool(advice({**found, "metadata": metadata}, TODAY)) == is_told
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,8 @@ RECONCILE_REQUESTED_AT = f"{GROUP}/reconcile-requested-at"
 APPROVE_GENERATION = f"{GROUP}/approve-generation"
 ABANDON = f"{GROUP}/abandon"
 FORCE_GENERATION = f"{GROUP}/force-generation"
+# Read by `dynconfig validate` alone: "true", or names of parameters that may be in the open, parted by commas.
+ALLOW_PLAINTEXT = f"{GROUP}/allow-plaintext"
 # On the CustomResourceDefinition: without it the shipped policy refuses its deletion.
 ALLOW_DELETION = f"{GROUP}/allow-deletion"
 

@@ -1,29 +1,40 @@
 """What is allowed and yet unwise, with what to do instead."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import date
 from typing import Any
 
+from dynconfig.api import names
 from dynconfig.api.function import RUNTIME_ENDS, FunctionSpec, Mode
-from dynconfig.api.parameter import ParameterSpec, ParameterType
+from dynconfig.api.parameter import ParameterType
 from dynconfig.api.spec import DynamicConfigSpec
+from dynconfig.engine import plaintext, schedules
 from dynconfig.engine.checking import Finding
 from dynconfig.engine.declare import parse_spec
 from dynconfig.engine.errors import InvalidSpec
 
-_WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")
-_SECRET = re.compile(r"passw|passphrase|secret|token|credential|keys?$")
+_ESCAPE = re.compile(r"\\(?:u(?P<code>[0-9a-fA-F]{4})|.)", re.DOTALL)
+_SILENCE = f"# dynconfig: allow-plaintext on its line, or the annotation {names.ALLOW_PLAINTEXT}"
+
+IsAllowed = Callable[[int], bool]
+"""Whether a comment beside the parameter at an index says that its value may be in the open."""
 
 
-def advice(document: Mapping[str, Any], today: date) -> tuple[Finding, ...]:
+def _no_comments(_index: int) -> bool:
+    return False
+
+
+def advice(document: Mapping[str, Any], today: date, is_allowed: IsAllowed = _no_comments) -> tuple[Finding, ...]:
     """Advice about a document; none about one that is invalid as it stands."""
     try:
         spec = parse_spec(document)
     except InvalidSpec:
         return ()
+    annotations = document["metadata"].get("annotations") or {}
+    allowed = str(annotations.get(names.ALLOW_PLAINTEXT, ""))
     about_function = _about_function(spec.function, today) if spec.function else ()
-    return (*_about_parameters(spec), *about_function, *_about_rollout(spec))
+    return (*about_function, *_about_rollout(spec), *_about_parameters(spec, allowed, is_allowed))
 
 
 def _about_rollout(spec: DynamicConfigSpec) -> Iterator[Finding]:
@@ -34,23 +45,28 @@ def _about_rollout(spec: DynamicConfigSpec) -> Iterator[Finding]:
         )
 
 
-def _about_parameters(spec: DynamicConfigSpec) -> Iterator[Finding]:
+def _about_parameters(spec: DynamicConfigSpec, allowed: str, is_allowed: IsAllowed) -> Iterator[Finding]:
+    names_allowed = {name.strip() for name in allowed.split(",")}
     for index, parameter in enumerate(spec.parameters):
-        if _is_open_secret(parameter):
+        value, path = parameter.value or "", ("spec", "parameters", index)
+        # A list of words is seldom a secret, whatever it is called.
+        is_list = parameter.resolved_type is ParameterType.STRING_LIST
+        found = plaintext.reason("" if is_list else parameter.name, value) if value else None
+        if found and not names_allowed & {"true", parameter.name} and not is_allowed(index):
             yield Finding(
-                ("spec", "parameters", index),
-                f"parameter {parameter.name}: sounds like a secret, and stands here for all to read; put it into a Secret "
-                "and refer to that with valueFrom.secretKeyRef, which makes it a SecureString",
+                path,
+                f"parameter {parameter.name}: {found}; put it into a Secret and refer to that with "
+                f"valueFrom.secretKeyRef, or silence this with {_SILENCE}",
+            )
+        if parameter.schema_ and parameter.schema_.type == "json" and _has_half(value):
+            yield Finding(
+                path, f"parameter {parameter.name}: has half of a surrogate pair, which many JSON readers refuse"
             )
 
 
-def _is_open_secret(parameter: ParameterSpec) -> bool:
-    if parameter.value is None or parameter.resolved_type is not ParameterType.STRING:
-        return False
-    return any(_SECRET.search(word.lower()) for word in _WORDS.findall(parameter.name))
-
-
 def _about_function(function: FunctionSpec, today: date) -> Iterator[Finding]:
+    if text := schedules.advice(function.triggers.schedule or ""):
+        yield Finding(("spec", "function", "triggers", "schedule"), f"spec.function.triggers.schedule: {text}")
     end = RUNTIME_ENDS[function.runtime]
     if function.mode is Mode.MANAGED and today > end:
         newest = max(RUNTIME_ENDS, key=lambda runtime: (RUNTIME_ENDS[runtime], runtime))
@@ -61,3 +77,15 @@ def _about_function(function: FunctionSpec, today: date) -> Iterator[Finding]:
             ("spec", "function", "runtime"),
             f"spec.function.runtime: {function.runtime} is past its end in Lambda, which was {end}; {newer}",
         )
+
+
+def _has_half(text: str) -> bool:
+    """Whether JSON escapes one half of a surrogate pair without the other right beside it."""
+    high_end = -1
+    for found in _ESCAPE.finditer(text):
+        code = int(found["code"] or "0", 16)
+        is_low = 0xDC00 <= code <= 0xDFFF
+        if (is_low and found.start() != high_end) or (high_end >= 0 and not is_low):
+            return True
+        high_end = found.end() if 0xD800 <= code <= 0xDBFF else -1
+    return high_end >= 0

@@ -52,11 +52,19 @@ def command(
     raise typer.Exit(FAILED if any(report.faults for report in found) else 0)
 
 
+SHOWN = 5
+"""Warnings of one object that are written for people; all errors are."""
+
+
 def _show(found: Sequence[Report]) -> None:
     out, err = Terminal.out(), Terminal.err()
     for report in found:
-        for remark in report.remarks:
+        faults = [remark for remark in report.remarks if remark.weight is Weight.FAULT]
+        others = [remark for remark in report.remarks if remark.weight is not Weight.FAULT]
+        for remark in (*faults, *others[:SHOWN]):
             err.line(str(remark), "red" if remark.weight is Weight.FAULT else "yellow")
+        if len(others) > SHOWN:
+            err.line(f"{report.title}: and {len(others) - SHOWN} more like these; -o json lists all", "yellow")
         if report.faults:
             err.line(f"{err.styled('✗', 'red')} {report.title}: {counted(report.faults, 'fault')}")
         else:
