@@ -42,19 +42,31 @@ def scene() -> Iterator[Stage]:
 @pytest.fixture
 def installed(scene: Stage) -> Iterator[World]:
     """All of manifests/install beside a running operator, whatever the test before took away; a namespace for a test."""
-    scene.kubectl("apply", "-k", str(ROOT / "manifests" / "install"))
+    _install(scene)
     _wait_protected(scene)
     scene.operator.restart("operator")
     with scene.http() as http:
         name = f"upgrade-{next(_numbers)}"
         http.post("/api/v1/namespaces", json={"metadata": {"name": name}}).raise_for_status()
         yield World(scene, http, name, f"/{name}/app")
-        for item in scene.document("dcfg", "-A")["items"] if _is_served(scene) else ():
-            scene.kubectl("delete", "dcfg", "-n", item["metadata"]["namespace"], item["metadata"]["name"])
+        _install(scene)
+        for item in scene.document("dcfg", "-A")["items"]:
+            place = ("-n", item["metadata"]["namespace"], item["metadata"]["name"])
+            scene.kubectl("delete", "dcfg", *place, "--timeout=60s")
 
 
-def _is_served(scene: Stage) -> bool:
-    return bool(scene.kubectl("get", "crd", "--ignore-not-found", NAME))
+def _install(scene: Stage) -> None:
+    """All of it, once what is still being deleted is gone."""
+
+    def is_installed() -> bool:
+        try:
+            scene.kubectl("apply", "-k", str(ROOT / "manifests" / "install"))
+            scene.kubectl("get", "dcfg", "-A")
+        except CommandFailed:
+            return False
+        return "Terminating" not in scene.kubectl("get", "namespaces", "crd")
+
+    assert wait_until(is_installed, 60), "the installation is not there after 60 s"
 
 
 def _wait_protected(scene: Stage) -> None:
