@@ -1,4 +1,6 @@
-"""The handler of a managed function: tells what configuration is served, keeps it warm, and hears of changes.
+"""The handler of a managed function: answers the configuration that is served, keeps it warm, and refreshes on changes.
+
+Values that are no secret are answered to who calls it directly or over HTTP with a signature; all other answers hold none.
 
 A ConfigurationError is raised, never answered: only then do Lambda's Errors metric and its alarm move, an HTTP API
 answers 500, and an asynchronous event is tried again. So is a change that cannot be read yet, by NotRefreshed.
@@ -30,15 +32,18 @@ def handle(library: Library, event: object, context: object) -> Answer:
         match route(event):
             case Http(is_health=True):
                 return _response({"status": "ok"})
-            case Http():
-                return _response(_told(library, library.load()))
+            case Http(is_signed=is_signed):
+                config = library.load()
+                return _response({**_told(library, config), **_values(config, is_wanted=is_signed)})
             case Schedule():
                 return {"revision": library.identity.revision, "parameters": len(library.load())}
             case Change(name=name):
                 return _changed(library, name)
-            case Direct(show=show):
+            case Direct(show=show, is_by_hand=is_by_hand):
                 config = library.load()
-                return {**_told(library, config), **_shown(config, show)}
+                is_asked = is_by_hand and show is not None
+                shown = _shown(config, show) if is_asked else _values(config, is_wanted=is_by_hand)
+                return {**_told(library, config), **shown}
 
 
 def _told(library: Library, config: Config) -> Answer:
@@ -62,9 +67,12 @@ def _changed(library: Library, full_name: str) -> Answer:
     return {"revision": library.identity.revision, ("refreshed" if is_new else "kept"): name}
 
 
+def _values(config: Config, *, is_wanted: bool) -> Answer:
+    """All values by their names below the prefix; never a SecureString."""
+    return {"values": config.public()} if is_wanted else {}
+
+
 def _shown(config: Config, show: object) -> Answer:
-    if show is None:
-        return {}
     if not isinstance(show, list):
         return {"errors": {"show": "must be a list of names"}}
     names = [str(name) for name in show]

@@ -37,6 +37,10 @@ class Config(Mapping[str, str]):
         """Whether the value must not be shown: declared a SecureString, or one in Parameter Store."""
         return self._held[name].is_secret
 
+    def public(self) -> dict[str, str]:
+        """The values that may be shown."""
+        return {name: text for name, text in self._values.items() if not self.is_secret(name)}
+
     def details(self, now: float) -> dict[str, dict[str, object]]:
         """Type, version and age of each parameter; no value."""
         return {

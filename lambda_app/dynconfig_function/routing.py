@@ -4,12 +4,17 @@ from __future__ import annotations
 
 
 class Http:
-    """A request to an API Gateway HTTP API, payload format 2.0."""
+    """A request to an API Gateway HTTP API or a function URL, payload format 2.0.
 
-    __slots__ = ("is_health",)
+    What IAM let in bears who it was; a caller cannot set that himself.
+    https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html
+    """
 
-    def __init__(self, path: str) -> None:
+    __slots__ = ("is_health", "is_signed")
+
+    def __init__(self, path: str, *, is_signed: bool) -> None:
         self.is_health = path.rstrip("/").endswith("/health")
+        self.is_signed = is_signed
 
 
 class Schedule:
@@ -26,27 +31,36 @@ class Change:
 
 
 class Direct:
-    """Any other call; `show` lists relative names whose values are wanted, too."""
+    """Any other call; `show` lists the relative names whose values are wanted, where not all are.
 
-    __slots__ = ("show",)
+    Only who has lambda:InvokeFunction calls without an event, or with `show` alone. Everything else may be an event of a
+    service, whose answer goes to a destination or to nobody.
+    """
 
-    def __init__(self, show: object) -> None:
+    __slots__ = ("is_by_hand", "show")
+
+    def __init__(self, show: object, *, is_by_hand: bool) -> None:
         self.show = show
+        self.is_by_hand = is_by_hand
 
 
 def route(event: object) -> Http | Schedule | Change | Direct:
     """Who calls with this event; what is unknown counts as a direct call."""
     if not isinstance(event, dict):
-        return Direct(None)
+        return Direct(None, is_by_hand=event is None)
     context = event.get("requestContext")
     if event.get("version") == "2.0" and isinstance(context, dict) and "http" in context:
-        return Http(str(event.get("rawPath", "")))
+        return Http(str(event.get("rawPath", "")), is_signed=_is_signed(context.get("authorizer")))
     match event.get("source"), event.get("detail-type"):
         case "aws.ssm", "Parameter Store Change":
             return Change(_name(event.get("detail")))
         case (("aws.scheduler" | "aws.events"), "Scheduled Event"):
             return Schedule()
-    return Direct(event.get("show"))
+    return Direct(event.get("show"), is_by_hand=not event or set(event) == {"show"})
+
+
+def _is_signed(authorizer: object) -> bool:
+    return isinstance(authorizer, dict) and isinstance(authorizer.get("iam"), dict)
 
 
 def _name(detail: object) -> str:

@@ -105,7 +105,7 @@ def test_the_schedule_calls_the_function(world: World) -> None:
     world.wait("it was called", lambda: any(line.startswith("END") for line in reader.logs()))
 
 
-def test_the_http_api_wants_a_signature_and_answers_no_values(world: World) -> None:
+def test_the_http_api_wants_a_signature_and_answers_no_secret(world: World) -> None:
     reader = Reader(world)
     reader.declare()
     world.wait_ready(reader.name)
@@ -113,7 +113,17 @@ def test_the_http_api_wants_a_signature_and_answers_no_values(world: World) -> N
     answer = reader.http("/config", Authorization="AWS4-HMAC-SHA256 Credential=lab")
     assert answer.status_code == 200
     assert sorted(answer.json()["parameters"]) == ["api/timeout", "database/host", "database/password"]
-    assert "db.shop.internal" not in answer.text
+    assert answer.json()["values"] == {"api/timeout": "30", "database/host": "db.shop.internal"}
+    assert PASSWORD not in answer.text
+
+
+def test_a_call_without_an_event_answers_all_values_that_are_no_secret(world: World) -> None:
+    reader = Reader(world)
+    reader.declare()
+    world.wait_ready(reader.name)
+    answer = json.loads(reader.aws.invoke(FunctionName=reader.function)["Payload"].read())
+    assert answer["values"] == {"api/timeout": "30", "database/host": "db.shop.internal"}
+    assert PASSWORD not in json.dumps(answer)
 
 
 def test_a_configuration_that_cannot_be_had_is_an_error_that_the_metric_counts(world: World) -> None:

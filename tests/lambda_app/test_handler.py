@@ -56,8 +56,31 @@ def change(name: str, operation: str = "Update") -> dict[str, Any]:
     }
 
 
-@pytest.mark.parametrize("event", [None, {}, [], "text", {"source": "aws.s3"}, {"version": "2.0"}, {"detail": 1}])
-def test_a_direct_call_tells_names_types_versions_and_ages_but_no_value(scene: Scene, event: object) -> None:
+PUBLIC = {name: value for name, (kind, value) in RECIPE.items() if kind != "SecureString"}
+OF_SERVICES = [
+    [],
+    "text",
+    {"source": "aws.s3"},
+    {"version": "2.0"},
+    {"detail": 1},
+    {"source": "aws.s3", "show": ["api/timeout"]},
+    {"Records": [{"eventSource": "aws:sqs"}], "show": ["api/timeout"]},
+    {"httpMethod": "GET", "requestContext": {"identity": {}}, "show": ["api/timeout"]},
+    {"requestContext": {"elb": {}}, "httpMethod": "GET"},
+    {"requestPayload": {}, "responsePayload": {}},
+    {"alarmArn": "arn", "source": "aws.cloudwatch"},
+]
+
+
+@pytest.mark.parametrize("event", [None, {}])
+def test_a_call_without_an_event_answers_all_values_that_are_no_secret(scene: Scene, event: object) -> None:
+    answer = scene.invoke(event)
+    assert answer["values"] == PUBLIC
+    assert PASSWORD not in json.dumps(answer)
+
+
+@pytest.mark.parametrize("event", OF_SERVICES)
+def test_what_may_be_an_event_of_a_service_is_answered_without_values(scene: Scene, event: object) -> None:
     scene.library.load()
     scene.clock.pass_by(12.5)
     answer = scene.invoke(event)
@@ -102,6 +125,22 @@ def test_the_http_api_gets_a_response_without_any_value(scene: Scene) -> None:
     assert set(body) == {"revision", "prefix", "parameters"}
     assert body["parameters"]["api/timeout"] == {"type": "String", "version": 1, "age_seconds": 0}
     assert not any(value in answer["body"] for _kind, value in RECIPE.values() if not value.isdigit())
+
+
+def signed(**authorizer: Any) -> dict[str, Any]:
+    event = request("/config")
+    return {**event, "requestContext": {**event["requestContext"], "authorizer": authorizer}}
+
+
+def test_a_signed_http_request_gets_the_values_that_are_no_secret(scene: Scene) -> None:
+    answer = scene.invoke(signed(iam={"accountId": "123456789012"}))
+    assert json.loads(answer["body"])["values"] == PUBLIC
+    assert PASSWORD not in answer["body"]
+
+
+@pytest.mark.parametrize("authorizer", [{}, {"jwt": {"claims": {}}}, {"lambda": {"iam": {}}}, {"iam": None}])
+def test_who_was_let_in_by_something_else_than_iam_gets_no_values(scene: Scene, authorizer: dict[str, Any]) -> None:
+    assert "values" not in json.loads(scene.invoke(signed(**authorizer))["body"])
 
 
 @pytest.mark.parametrize("path", ["/health", "/health/", "/prod/health"])

@@ -35,15 +35,14 @@ class HttpApis:
         if found is None:
             return _told(404, "Not Found")
         moto_route, route = found
-        signed = environ.get("HTTP_AUTHORIZATION", "").startswith("AWS4-HMAC-SHA256")
-        if moto_route.authorization_type == "AWS_IAM" and not signed:
+        wants_signature = moto_route.authorization_type == "AWS_IAM"
+        if wants_signature and not environ.get("HTTP_AUTHORIZATION", "").startswith("AWS4-HMAC-SHA256"):
             return _told(403, "Forbidden")
         integration = api.integrations.get((moto_route.target or "").removeprefix("integrations/"))
         if integration is None:
             return _told(500, "Internal Server Error")
-        return self._called(
-            region, str(integration.integration_uri), api_id, event_of(environ, body, api_id, route), route
-        )
+        event = event_of(environ, body, api_id, route, is_signed=wants_signature)
+        return self._called(region, str(integration.integration_uri), api_id, event, route)
 
     def _called(self, region: str, uri: str, api_id: str, event: bytes, route: Route) -> Answer:
         source = f"arn:aws:execute-api:{region}:{ACCOUNT}:{api_id}/{STAGE}/{_resource(route.key)}"

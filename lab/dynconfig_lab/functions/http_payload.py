@@ -31,8 +31,24 @@ class Route:
     parameters: Mapping[str, str]
 
 
-def event_of(environ: Mapping[str, Any], body: bytes, api_id: str, route: Route) -> bytes:
-    """The event for a request."""
+# https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html
+_CALLER = {
+    "authorizer": {
+        "iam": {
+            "accessKey": "lab",
+            "accountId": ACCOUNT,
+            "callerId": "lab",
+            "cognitoIdentity": None,
+            "principalOrgId": None,
+            "userArn": f"arn:aws:iam::{ACCOUNT}:user/lab",
+            "userId": "lab",
+        }
+    }
+}
+
+
+def event_of(environ: Mapping[str, Any], body: bytes, api_id: str, route: Route, *, is_signed: bool = False) -> bytes:
+    """The event for a request; one that IAM let in tells of its caller."""
     headers = _headers(environ)
     cookies = headers.pop("cookie", "")
     query = environ.get("QUERY_STRING", "")
@@ -42,7 +58,7 @@ def event_of(environ: Mapping[str, Any], body: bytes, api_id: str, route: Route)
         "rawPath": route.path,
         "rawQueryString": query,
         "headers": headers,
-        "requestContext": _context(environ, api_id, route, headers),
+        "requestContext": _context(environ, api_id, route, headers) | (_CALLER if is_signed else {}),
         "isBase64Encoded": False,
     }
     if cookies:

@@ -72,7 +72,7 @@ class HttpApiSpec(Model):
     """An API Gateway HTTP API in front of the function."""
 
     authorization: Authorization = Authorization.AWS_IAM
-    """AWS_IAM lets only signed requests in; NONE lets the whole internet in. Values are never answered either way."""
+    """AWS_IAM lets only signed requests in; NONE lets all in, and answers no value. SecureStrings are never answered."""
 
 
 class TriggersSpec(Model):
