@@ -1,7 +1,11 @@
 """Nothing that is not ours is changed or deleted."""
 
+import threading
+
 import pytest
 from tests.e2e.world import World
+
+from dynconfig.api import names
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
 
@@ -39,3 +43,80 @@ def test_of_two_objects_the_first_keeps_a_parameter(world: World) -> None:
     world.delete("second")
     world.wait("the second is gone", lambda: world.is_gone("second"))
     assert world.value("shared") == "1"
+
+
+class Reader:
+    """Reads one parameter again and again, as a service does, and remembers what went wrong and each version."""
+
+    def __init__(self, world: World, name: str) -> None:
+        self._world = world
+        self._name = f"{world.path}/{name}"
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._read)
+        self.missing = 0
+        self.reads = 0
+        self.versions: set[int] = set()
+
+    def __enter__(self) -> "Reader":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _read(self) -> None:
+        ssm = self._world.ssm
+        while not self._stop.is_set():
+            try:
+                self.versions.add(ssm.get_parameter(Name=self._name)["Parameter"]["Version"])
+            except ssm.exceptions.ParameterNotFound:
+                self.missing += 1
+            self.reads += 1
+
+
+def owner_of(world: World, name: str) -> str:
+    answer = world.ssm.list_tags_for_resource(ResourceType="Parameter", ResourceId=f"{world.path}/{name}")
+    return next((str(item["Value"]) for item in answer["TagList"] if item["Key"] == names.OWNER_TAG), "")
+
+
+BATCH, URL = {"name": "orders/batch", "value": "10"}, {"name": "billing/url", "value": "https://billing.internal"}
+MOVED, RETRIES = {"name": "url", "value": "https://billing.internal"}, {"name": "retries", "value": "3"}
+
+
+@pytest.mark.parametrize("policy", ["Delete", "Retain"])
+@pytest.mark.parametrize("order", [("billing", "mono"), ("mono", "billing")], ids=["new first", "old first"])
+def test_a_parameter_moves_to_another_object_without_being_absent(
+    world: World, order: tuple[str, str], policy: str
+) -> None:
+    about = {"adoptionPolicy": "IfUnowned", "deletionPolicy": policy}
+    world.declare("mono", world.spec(BATCH, URL, **about))
+    billing = {**world.spec(RETRIES, **about), "path": f"{world.path}/billing"}
+    world.declare("billing", billing)
+    world.wait_ready("mono")
+    world.wait_ready("billing")
+    edits = {"mono": [BATCH], "billing": [RETRIES, MOVED]}
+    with Reader(world, "billing/url") as reader:
+        for name in order:
+            world.edit(name, {"spec": {"parameters": edits[name]}})
+        world.wait_ready("billing")
+        world.wait_ready("mono")
+        assert f"/{world.namespace}/billing/" in owner_of(world, "billing/url")
+    assert (reader.missing, reader.versions) == (0, {1})
+    assert reader.reads > 10
+
+
+def test_an_object_renamed_keeps_its_parameters(world: World) -> None:
+    spec = world.spec(BATCH, URL, adoptionPolicy="IfUnowned")
+    world.declare("old", spec)
+    world.wait_ready("old")
+    with Reader(world, "billing/url") as reader:
+        world.declare("new", spec)
+        message = world.wait_reason("new", "NotOwned")
+        assert f"remove it from {world.namespace}/old, so that it is handed over" in message
+        world.delete("old")
+        world.wait("the old one is gone", lambda: world.is_gone("old"))
+        world.wait_ready("new", 10)
+    assert (reader.missing, reader.versions) == (0, {1})
+    assert f"{world.path}/billing/url to {world.namespace}/new" in world.wait_event("old", "HandedOver")
+    assert f"/{world.namespace}/new/" in owner_of(world, "orders/batch")
