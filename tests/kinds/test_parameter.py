@@ -5,9 +5,12 @@ from typing import Any
 import pytest
 from tests.kinds.workshop import Workshop
 
+from dynconfig.api import names
 from dynconfig.engine.declaration import Declaration
 from dynconfig.engine.errors import Conflict, NotOwned, NotPossible
 from dynconfig.engine.plan import Update
+from dynconfig.engine.reconcile import Engine
+from dynconfig.kinds.parameter_value import Parameter
 from dynconfig_lab.aws import Faults
 
 pytestmark = pytest.mark.lab
@@ -22,6 +25,46 @@ def many(count: int) -> dict[str, Any]:
 def secret(workshop: Workshop, **more: Any) -> dict[str, Any]:
     workshop.secrets.setdefault("db/password", "pw-canary")
     return {"parameters": [{"name": "pw", "valueFrom": {"secretKeyRef": {"name": "db", "key": "password"}}, **more}]}
+
+
+def test_ownership_is_confirmed_once_for_each_parameter_of_a_deletion(workshop: Workshop) -> None:
+    count = 60
+    spec = {"parameters": [{"name": f"p{number}", "value": "1"} for number in range(count)]}
+    kind = workshop.parameters()
+    workshop.apply(workshop.declare(spec), kind)
+    workshop.clock.pause(60)
+    engine = Engine(lambda _place: (kind,))
+    goodbye = workshop.goodbye(spec)
+
+    def deleted() -> None:
+        # Turn after turn, as where there is no time for more than one call in each.
+        while not engine.run(goodbye, keep_going=lambda: False).is_complete:
+            pass
+
+    calls = workshop.calls(deleted)
+    assert calls["ssm.ListTagsForResource"] == count
+    assert calls["ssm.ListTagsForResource"] + calls["ssm.DeleteParameters"] <= 1.2 * count
+    assert "ssm.DescribeParameters" not in calls
+    assert sum(calls.values()) <= 1.5 * count
+    assert workshop.versions() == {}
+
+
+def test_what_another_took_over_since_the_look_is_neither_deleted_nor_released(workshop: Workshop) -> None:
+    kind, heir = workshop.parameters(), workshop.owner("heir", "uid-2").tag
+    declaration = workshop.declare({"parameters": [{"name": "a", "value": "1"}, {"name": "b", "value": "1"}]})
+    workshop.apply(declaration, kind)
+    workshop.clock.pause(60)
+    owned = [
+        item for item in Engine(lambda _place: (kind,)).observe(workshop.goodbye({})) if isinstance(item, Parameter)
+    ]
+    tag: Any = [{"Key": names.OWNER_TAG, "Value": heir}]
+    workshop.aws().add_tags_to_resource(ResourceType="Parameter", ResourceId=f"{workshop.path}/a", Tags=tag)
+    with pytest.raises(Conflict):
+        kind.delete(owned)
+    assert workshop.versions() == {"a": 1}
+    with pytest.raises(Conflict):
+        kind.release(next(item for item in owned if item.name.endswith("/a")))
+    assert workshop.tags("a")[names.OWNER_TAG] == heir
 
 
 def test_creating_costs_one_look_for_ten_and_one_put_each(workshop: Workshop) -> None:
@@ -160,7 +203,7 @@ def test_parameters_with_a_longer_name_are_nobodys_business(workshop: Workshop) 
 def test_the_owner_of_a_claimed_parameter_is_named(workshop: Workshop) -> None:
     workshop.apply(workshop.declare(many(1)))
     other: Declaration = workshop.declare(many(1), owner=workshop.owner("rival", "uid-2"))
-    with pytest.raises(NotOwned, match=rf"belongs to ns-{workshop.number}/myapp; rename it or delete the other"):
+    with pytest.raises(NotOwned, match=rf"belongs to ns-{workshop.number}/myapp; rename it; or remove it from"):
         workshop.apply(other)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from dynconfig.api.names import OWNER_TAG
 from dynconfig.api.parameter import ParameterType, Tier
@@ -13,6 +13,7 @@ from dynconfig.engine.resource import Owner, Scope
 from dynconfig.kinds import own_labels
 from dynconfig.kinds.parameter_fresh import Freshness
 from dynconfig.kinds.parameter_image import IMAGE, Images
+from dynconfig.kinds.parameter_ownership import ParameterOwnership, Tagged
 from dynconfig.kinds.parameter_value import (
     OUR_TAGS,
     Pairs,
@@ -22,7 +23,6 @@ from dynconfig.kinds.parameter_value import (
     comparable,
     desired_parameter,
     observed_parameter,
-    owner_of,
     with_tags,
 )
 from dynconfig.kinds.parameter_write import ParameterWrites, Writing
@@ -41,19 +41,6 @@ RECREATE_SECONDS = 30
 FIXED_DATA_TYPES = frozenset({IMAGE, "aws:ssm:integration"})
 # What was seen at a version is true of that version; this bounds how long a mistake of ours could live.
 SEEN_SECONDS = 3600
-
-
-class Tagged(Protocol):
-    """Answers which parameters carry the owner tag, for many objects in few calls; late, as AWS's index is."""
-
-    def look(self, owner: Owner, *, closely: bool) -> float:
-        """Have the index no older than is fit for the purpose; answers when this owner's part of it was read."""
-
-    def tags(self, name: str) -> Pairs | None:
-        """All tags of an owned parameter, or None where the index does not have it."""
-
-    def owned(self, owner: str) -> Sequence[str]:
-        """Names of the parameters that carry this owner tag."""
 
 
 class Parameters:
@@ -78,6 +65,7 @@ class Parameters:
         self._ignored_tags = ("aws:", *ignored_tags)
         self._seen: dict[str, tuple[float, Parameter]] = {}
         self._deleted: dict[str, float] = {}
+        self._ownership = ParameterOwnership(ssm, tagged, clock)
         self._fresh = Freshness(clock)
         self._images = Images(clock)
 
@@ -102,10 +90,12 @@ class Parameters:
         fresh = [item for name, item in answers.items() if name not in waiting and not self._is_seen(name, item)]
         close = {parameter.name: parameter for parameter in self._look_closely(scope, fresh, wanted)}
         for name in (name for name in names if (name in self._seen or name in close) and name not in waiting):
-            parameter = close.get(name) or self._with_tags(self._seen[name], wanted.get(name), indexed)
+            parameter = close.get(name) or self._with_tags(scope.owner, self._seen[name], wanted.get(name), indexed)
             if parameter.last_modified is None and name in answers:
                 parameter = replace(parameter, last_modified=answers[name]["LastModifiedDate"].timestamp())
-            self._remember(scope, parameter)
+            # What is not desired is not described either, so that it is not known in full.
+            if name in wanted or parameter.owner != scope.owner.tag:
+                self._remember(scope, parameter)
             yield comparable(parameter, wanted.get(name))
 
     def refuse(self, desired: Parameter, observed: Parameter | None) -> None:
@@ -136,17 +126,20 @@ class Parameters:
         return result
 
     def delete(self, observed: Sequence[Parameter]) -> None:
-        """Delete; names that are gone already are no error."""
-        for names in _batches([parameter.name for parameter in observed], BATCH):
+        """Delete what is still ours; names that are gone already are no error. Raises Conflict for what another took over."""
+        confirmed = self._ownership.confirmed(observed)
+        for names in _batches(confirmed, BATCH):
             self._writes.delete(names)
             self._fresh.forget(names)
             self._images.forget(names)
             for name in names:
                 self._seen.pop(name, None)
                 self._deleted[name] = self._clock()
+        self._ownership.refuse_taken(observed, confirmed)
 
     def release(self, observed: Parameter) -> None:
-        """Take our labels and the owner tag off."""
+        """Take our labels and the owner tag off. Raises Conflict where another took it over."""
+        self._ownership.refuse_taken([observed], self._ownership.confirmed([observed]))
         self._seen.pop(observed.name, None)
         own_labels.remove(self._ssm, observed.name)
         self._ssm.remove_tags_from_resource(ResourceType="Parameter", ResourceId=observed.name, TagKeys=[OWNER_TAG])
@@ -226,9 +219,10 @@ class Parameters:
         """Tags of all, and the metadata of those that are ours or may become ours."""
         # The index is older than what AWS spoke of this moment.
         hinted = {name: parameter for name, parameter in wanted.items() if name not in scope.heard}
-        tags = {answer["Name"]: self._tags_of(answer["Name"], hinted.get(answer["Name"])) for answer in answers}
-        ours = {name for name in tags if name in wanted or owner_of(tags[name]) == scope.owner.tag}
-        metadata = self._describe({item["Name"]: item["Version"] for item in answers if item["Name"] in ours})
+        names = [answer["Name"] for answer in answers]
+        tags = {name: self._tags_of(name, hinted.get(name)) for name in names if name in wanted}
+        tags.update({name: self._tags_of_surplus(name, scope.owner) for name in names if name not in wanted})
+        metadata = self._describe({item["Name"]: item["Version"] for item in answers if item["Name"] in wanted})
         for answer in answers:
             name = answer["Name"]
             yield observed_parameter(answer, metadata.get(name, {}), tags[name], self._own_tags(tags[name]))
@@ -253,18 +247,24 @@ class Parameters:
         if indexed is not None and wanted is not None and indexed == all_tags(wanted):
             return indexed
         try:
-            answer = self._ssm.list_tags_for_resource(ResourceType="Parameter", ResourceId=name)
+            return self._ownership.tags(name)
         except NotFound:
             raise Conflict(f"parameter {name} went away this moment; looking again", delay=0.5) from None
-        return tuple(sorted((tag["Key"], tag["Value"]) for tag in answer["TagList"]))
 
-    def _with_tags(self, seen: tuple[float, Parameter], wanted: Parameter | None, indexed: float) -> Parameter:
-        """What was seen before, its tags asked for anew where a later index disagrees or it is about to be deleted."""
+    def _tags_of_surplus(self, name: str, owner: Owner) -> Pairs:
+        """Tags of what is not desired: before it is given up, its owner is asked for by name once more."""
+        return self._ownership.hint(name, owner) or self._tags_of(name, None)
+
+    def _with_tags(
+        self, owner: Owner, seen: tuple[float, Parameter], wanted: Parameter | None, indexed: float
+    ) -> Parameter:
+        """What was seen before, its tags asked for anew where a later index disagrees."""
         at, parameter = seen
         agrees = self._tagged.tags(parameter.name) == all_tags(parameter)
         if wanted is not None and (agrees or indexed <= at):
             return parameter
-        tags = self._tags_of(parameter.name, None)
+        name = parameter.name
+        tags = self._tags_of(name, None) if wanted else self._tags_of_surplus(name, owner)
         return with_tags(parameter, tags, self._own_tags(tags))
 
     def _remember(self, scope: Scope, parameter: Parameter) -> None:

@@ -16,7 +16,8 @@ from dynconfig.engine.resource import Owner, Versioned
 from dynconfig.engine.secret import Secret
 from dynconfig.engine.undone import Kept
 from dynconfig.kinds import own_labels
-from dynconfig.kinds.parameter import BATCH, Tagged
+from dynconfig.kinds.parameter import BATCH
+from dynconfig.kinds.parameter_ownership import Tagged
 from dynconfig.kinds.parameter_value import Parameter
 from dynconfig.kinds.parameter_write import Writing
 

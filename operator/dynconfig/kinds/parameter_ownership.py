@@ -1,0 +1,65 @@
+"""Whose a parameter is: hints from AWS's index, which is late, and what SSM answers by name, once before it is given up."""
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Protocol
+
+from dynconfig.engine.errors import Conflict, NotFound
+from dynconfig.engine.resource import Owner
+from dynconfig.kinds.parameter_value import Pairs, Parameter, owner_of
+
+if TYPE_CHECKING:
+    from mypy_boto3_ssm.client import SSMClient
+
+# As long as AWS's index may go on saying that a parameter is ours after another has taken it over.
+DOUBT_SECONDS = 600.0
+
+
+class Tagged(Protocol):
+    """Answers which parameters carry the owner tag, for many objects in few calls; late, as AWS's index is."""
+
+    def look(self, owner: Owner, *, closely: bool) -> float:
+        """Have the index no older than is fit for the purpose; answers when this owner's part of it was read."""
+
+    def tags(self, name: str) -> Pairs | None:
+        """All tags of an owned parameter, or None where the index does not have it."""
+
+    def owned(self, owner: str) -> Sequence[str]:
+        """Names of the parameters that carry this owner tag."""
+
+
+class ParameterOwnership:
+    """Confirms ownership of the parameters of one place."""
+
+    def __init__(self, ssm: "SSMClient", tagged: Tagged, clock: Callable[[], float]) -> None:
+        self._ssm = ssm
+        self._tagged = tagged
+        self._clock = clock
+        self._doubted: dict[str, float] = {}
+
+    def tags(self, name: str) -> Pairs:
+        """The tags by name. Raises NotFound."""
+        answer = self._ssm.list_tags_for_resource(ResourceType="Parameter", ResourceId=name)
+        return tuple(sorted((tag["Key"], tag["Value"]) for tag in answer["TagList"]))
+
+    def hint(self, name: str, owner: Owner) -> Pairs | None:
+        """The tags by the index, where it says that this is the owner; who gives it up asks by name before."""
+        found = self._tagged.tags(name)
+        is_doubted = self._clock() - self._doubted.get(name, float("-inf")) < DOUBT_SECONDS
+        return found if found is not None and owner_of(found) == owner.tag and not is_doubted else None
+
+    def confirmed(self, observed: Sequence[Parameter]) -> list[str]:
+        """The names of those whose owner has not changed, asked by name; what is gone has no other owner."""
+        return [parameter.name for parameter in observed if self._is_unchanged(parameter)]
+
+    def refuse_taken(self, observed: Sequence[Parameter], confirmed: Sequence[str]) -> None:
+        """Raise Conflict where another has taken over one of these."""
+        taken = [parameter.name for parameter in observed if parameter.name not in set(confirmed)]
+        if taken:
+            self._doubted.update(dict.fromkeys(taken, self._clock()))
+            raise Conflict(f"parameter {taken[0]} has another owner since a moment ago; looking again", delay=1.0)
+
+    def _is_unchanged(self, observed: Parameter) -> bool:
+        try:
+            return owner_of(self.tags(observed.name)) == observed.owner
+        except NotFound:
+            return True
