@@ -29,6 +29,8 @@ log = logging.getLogger(__name__)
 LIST_CHUNK = 100
 # A tool that applies several manifests, in any order, is through with them by then.
 MOVE_SECONDS = 5.0
+# Reads of AWS lag behind its writes by a second or two.
+SECOND_LOOK_SECONDS = 2.0
 
 
 def registry() -> kopf.OperatorRegistry:
@@ -106,6 +108,7 @@ async def start(memo: kopf.Memo, **_: Any) -> None:
         clock=time.monotonic,
         turn_seconds=settings.turn_seconds,
         move_seconds=MOVE_SECONDS,
+        second_look_seconds=SECOND_LOOK_SECONDS,
         listen=memo.post_office.serve,
     )
     memo.controller = Controller(surroundings, Agenda(), settings.workers)

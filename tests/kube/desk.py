@@ -78,6 +78,7 @@ def surroundings_of(kube: Kube, **given: Any) -> Surroundings:
         "clock": time.monotonic,
         "turn_seconds": 15.0,
         "move_seconds": 0.0,
+        "second_look_seconds": 0.0,
         "listen": lambda _region: None,
     }
     return Surroundings(**{**usual, **given})

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from tests.engine.toy import Toy
+from tests.engine.toy import Thing, Toy
 from tests.kube.apiserver import status
 from tests.kube.desk import GOING, KEY, REGION, configured, desk
 
@@ -95,6 +95,24 @@ def test_an_object_that_took_the_name_before_the_old_one_was_known_to_be_gone_is
             await found.server.until(lambda: "/app/b" in str(found.status.get("parameters")))
             assert found.reason == "InSync"
             assert list(found.toy.store) == ["/app/b"]
+
+    asyncio.run(act())
+
+
+def test_an_object_goes_only_after_a_second_look_that_finds_nothing() -> None:
+    async def act() -> None:
+        async with desk(second_look_seconds=0.2) as found:
+            found.applied(configured({"a": "1"}))
+            await found.server.until(lambda: found.reason == "InSync")
+            gone = configured({"a": "1"}, metadata={"deletionTimestamp": GOING}, status=found.status)
+            found.server.put(gone)
+            found.says("MODIFIED", gone)
+            await found.server.until(lambda: found.reason == "Deleting")
+            assert found.toy.store == {}
+            # AWS shows only now what was written before.
+            found.toy.store["/app/late"] = Thing(name="/app/late", owner="cluster/shop/myapp/uid-1", version=1)
+            await found.server.until(lambda: not found.server.objects)
+            assert found.toy.store == {}
 
     asyncio.run(act())
 

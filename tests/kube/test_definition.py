@@ -1,6 +1,7 @@
 """Objects that go with their definition leave AWS as it is: nobody asked for what they own to be deleted."""
 
 import asyncio
+from collections.abc import Callable
 
 import pytest
 from aiohttp import web
@@ -9,17 +10,19 @@ from tests.kube.desk import GOING, configured, desk
 
 from dynconfig.kube.answers import DEFINITIONS
 
+Answer = Callable[[], web.Response]
 
-def definitions(*metadata: dict[str, str]) -> web.Response:
+
+def definitions(*metadata: dict[str, str]) -> Answer:
     """How the API server lists definitions."""
-    return web.json_response({"metadata": {}, "items": [{"metadata": item} for item in metadata]})
+    return lambda: web.json_response({"metadata": {}, "items": [{"metadata": item} for item in metadata]})
 
 
-def left_in_aws(answer: web.Response) -> tuple[list[str], dict[str, str]]:
+def left_in_aws(answer: Answer) -> tuple[list[str], dict[str, str]]:
     """What the deletion of an object wrote, and the owners of what is there afterwards."""
 
     async def before(request: web.Request) -> web.Response | None:
-        return answer if request.path == DEFINITIONS else None
+        return answer() if request.path == DEFINITIONS else None
 
     async def act() -> tuple[list[str], dict[str, str]]:
         async with desk() as found:
@@ -43,7 +46,7 @@ def test_nothing_is_deleted_in_aws_while_the_definition_goes() -> None:
 
 
 @pytest.mark.parametrize(
-    "answer", [definitions({"name": "dynamicconfigs.dynconfig.dev"}), definitions(), status(403, "forbidden")]
+    "answer", [definitions({"name": "dynamicconfigs.dynconfig.dev"}), definitions(), lambda: status(403, "forbidden")]
 )
-def test_else_an_object_takes_along_what_it_owns(answer: web.Response) -> None:
+def test_else_an_object_takes_along_what_it_owns(answer: Answer) -> None:
     assert left_in_aws(answer) == (["delete /app/a"], {})

@@ -113,8 +113,7 @@ def declare(
 def declare_deletion(document: Mapping[str, Any], *, owner: Owner, default_region: str) -> Declaration:
     """The declaration of an object that is deleted: nothing is desired, and of spec and status only what fits is used."""
     spec, status = spec_of(document), status_of(document)
-    path = spec.get("path")
-    applied = applied_of(status)
+    path, applied = spec.get("path"), applied_of(status)
     declared = (f"{path}/{name}" for name in listed_names(spec.get("parameters")))
     reported = listed_names(_member(document.get("status"), "parameters"))
     known = {name: 0 for name in (*declared, *reported) if is_parameter_name(name)}

@@ -19,6 +19,7 @@ from dynconfig.engine.plan import (
     Difference,
     Step,
 )
+from dynconfig.engine.recent import Recent, with_unseen
 from dynconfig.engine.resource import Resource
 from dynconfig.engine.rollback import Rollbacks, put_off
 from dynconfig.engine.rollout import Judgement, Stage
@@ -52,6 +53,7 @@ class Engine:
         self._repeats: dict[str, dict[tuple[str, Difference], int]] = {}
         self._patience = Patience()
         self._rounds = Rounds()
+        self._recent = Recent()
 
     def prepare(self, place: Place) -> None:
         """Have the kinds of a place made before the first object needs them."""
@@ -99,6 +101,7 @@ class Engine:
         self._rollbacks.forget(uid)
         self._cleanup.forget(uid)
         self._gauges.forget(uid)
+        self._recent.forget(uid)
 
     def abandon(self, declaration: Declaration, keep_going: KeepGoing = lambda: True) -> str:
         """Take our labels off what a person abandons, as far as AWS allows; answers why some are left, or nothing."""
@@ -134,6 +137,7 @@ class Engine:
 
     def _assessed(self, declaration: Declaration, now: float, sights: Iterable[Sight] | None = None) -> Assessment:
         plan, seen = compared(declaration, self.look(declaration) if sights is None else sights)
+        plan = with_unseen(plan, self._recent.unseen(declaration, seen)) if declaration.deleting else plan
         # What a rollback puts off is not deleted.
         plan = put_off(plan, declaration)
         try:
@@ -176,6 +180,7 @@ class Engine:
                 stopped = failure
                 break
         self._count(outcome.declaration, work.applied)
+        self._recent.applied(outcome.declaration, work.applied, work.owned.values())
         work.settle()
         done = replace(
             outcome,

@@ -45,6 +45,9 @@ def verdict(outcome: Outcome, *, is_hopeless: bool, is_overdue: bool = False) ->
     if outcome.remaining:
         reason = Reason.DELETING if outcome.declaration.deleting else Reason.APPLYING
         return Verdict("Unknown", reason, f"{done} of {total} changes are made; the rest follows", reconciling=True)
+    if outcome.declaration.deleting:
+        text = "Nothing of it is left in AWS; a second look confirms that before the object is removed"
+        return Verdict("Unknown", Reason.DELETING, text, reconciling=True)
     return _rollout_verdict(outcome) or _reported(outcome) or _in_sync(outcome.plan.declared)
 
 

@@ -15,7 +15,6 @@ from dynconfig.engine.declaration import Declaration
 from dynconfig.engine.declare import declare, declare_deletion, keeping, parse_spec, sources, was_observed
 from dynconfig.engine.errors import AccessDenied, DynConfigError, Retryable
 from dynconfig.engine.outcome import Outcome
-from dynconfig.engine.resource import Owner
 from dynconfig.engine.signals import Signal
 from dynconfig.engine.stored import status_of
 from dynconfig.kube import sources as references
@@ -24,10 +23,11 @@ from dynconfig.kube.finalizer import has_finalizer, hold, release
 from dynconfig.kube.heard import Heard
 from dynconfig.kube.internal import bug, trace
 from dynconfig.kube.moves import Moves
+from dynconfig.kube.second_look import SecondLook
 from dynconfig.kube.spoken import Spoken
 from dynconfig.kube.status_writer import StatusWriter, log_result, requested_at
 from dynconfig.kube.surroundings import Surroundings
-from dynconfig.kube.timetable import LONGEST_BACKOFF, Timetable
+from dynconfig.kube.timetable import LONGEST_BACKOFF, Timetable, Turn
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +45,7 @@ class Controller:
         self._spoken = Spoken(surroundings.region, self._times.wake, surroundings.paths_of)
         self.moves = Moves(self._spoken, self._times.wake, surroundings.now, surroundings.move_seconds)
         self._status = StatusWriter(surroundings.kube, surroundings.recorder, surroundings.metrics)
+        self._second_look = SecondLook(surroundings.clock, surroundings.second_look_seconds)
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
@@ -199,7 +200,7 @@ class Controller:
         made = partial(
             declare,
             document,
-            owner=self._owner(document),
+            owner=self._on.owner_of(document),
             default_region=self._on.region,
             read=read,
             allowed_paths=self._on.paths_of(key.namespace),
@@ -227,8 +228,8 @@ class Controller:
 
     async def _run(self, key: Key, document: Document, declaration: Declaration) -> str:
         declaration = self.moves.beside(key, declaration)
-        deadline = self._on.clock() + self._on.turn_seconds
-        run = partial(self._on.engine.run, declaration, lambda: self._on.clock() < deadline, self._on.now())
+        turn = Turn(self._on.clock, self._on.turn_seconds)
+        run = partial(self._on.engine.run, declaration, turn.goes_on, self._on.now())
         try:
             outcome = await asyncio.get_running_loop().run_in_executor(self._threads, run)
         except Exception as failure:  # noqa: BLE001 - reported as any other failure, with a way out of a deletion
@@ -242,14 +243,17 @@ class Controller:
         self._times.served(key, outcome)
         self.moves.served(key, outcome)
         if declaration.deleting and outcome.is_complete:
-            await self._release(key, document)
+            if (delay := self._second_look.due(outcome)) is None:
+                await self._release(key, document)
+            else:
+                self._times.again(key, delay, Lane.CHANGE)
         return str(status["conditions"][0]["reason"])
 
     async def _say_goodbye(self, key: Key, document: Document) -> str:
         if not has_finalizer(document):
             self._forget(key, document["metadata"]["uid"])
             return "Gone"
-        declaration = declare_deletion(document, owner=self._owner(document), default_region=self._on.region)
+        declaration = declare_deletion(document, owner=self._on.owner_of(document), default_region=self._on.region)
         if (document["metadata"].get("annotations") or {}).get(names.ABANDON) == "true":
             await self._status.record(document, [notes.abandoned(declaration, await self._unlabelled(declaration))])
             await self._release(key, document)
@@ -287,13 +291,10 @@ class Controller:
         self._heard.forget(key, uid)
         if uid is not None:
             self._on.engine.forget(uid)
+            self._second_look.forget(uid)
         if self._heard.is_taken_anew(key, uid):
             # Another came into being before the API server had answered that this one is gone.
             self._times.noticed(key)
             self._times.wake(key)
         else:
             self._spoken.forget(key)
-
-    def _owner(self, document: Document) -> Owner:
-        metadata = document["metadata"]
-        return Owner(self._on.cluster, metadata["namespace"], metadata["name"], metadata["uid"])

@@ -4,7 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from dynconfig.engine.reconcile import Engine
-from dynconfig.kube.client import Kube
+from dynconfig.engine.resource import Owner
+from dynconfig.kube.client import Document, Kube
 from dynconfig.kube.events import Recorder
 from dynconfig.kube.metrics import Metrics
 
@@ -31,5 +32,12 @@ class Surroundings:
     turn_seconds: float
     move_seconds: float
     """How long a parameter that left spec waits for another object to declare it, before it is deleted."""
+    second_look_seconds: float
+    """How long after the last deletion AWS is looked at once more, before an object goes."""
     listen: Callable[[str], None]
     """Have events of a region brought."""
+
+    def owner_of(self, document: Document) -> Owner:
+        """The owner of what an object makes in AWS."""
+        metadata = document["metadata"]
+        return Owner(self.cluster, metadata["namespace"], metadata["name"], metadata["uid"])

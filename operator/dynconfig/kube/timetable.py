@@ -159,3 +159,18 @@ class Timetable:
             return
         self.again(key, interval, Lane.ROUTINE)
         self._to_poll.add(key)
+
+
+class Turn:
+    """Begins with the first write: a look at many resources takes longer than some turns."""
+
+    def __init__(self, clock: Callable[[], float], seconds: float) -> None:
+        self._clock = clock
+        self._seconds = seconds
+        self._ends_at: float | None = None
+
+    def goes_on(self) -> bool:
+        """Whether there is time for another write; asked after each."""
+        if self._ends_at is None:
+            self._ends_at = self._clock() + self._seconds
+        return self._clock() < self._ends_at
