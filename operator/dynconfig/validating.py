@@ -2,17 +2,25 @@
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from difflib import get_close_matches
 from enum import StrEnum
 from itertools import groupby
+from typing import Any
 
+from dynconfig.api.function import Mode
+from dynconfig.api.spec import DynamicConfigSpec
 from dynconfig.engine import checking, inspection
 from dynconfig.engine.advice import advice
-from dynconfig.engine.declaration import ReadSource, Source
+from dynconfig.engine.declaration import Declaration, DeclaredParameter, Place, ReadSource, Source
+from dynconfig.engine.declare import parse_spec
+from dynconfig.engine.errors import InvalidSpec
+from dynconfig.engine.naming import Names
+from dynconfig.engine.resource import Owner
 from dynconfig.files import BadFile, Document, Manifests, Origin, metadata_faults
+from dynconfig.kinds import reading
 
 
 class Weight(StrEnum):
@@ -100,6 +108,7 @@ def _remarks(document: Document, origin: Origin, manifests: Manifests, today: da
     for fault in metadata_faults(document, origin):
         yield Remark(fault.place, Weight.FAULT, fault.text)
     yield from _size(document, origin)
+    yield from _attached(document, origin)
     found = inspection.findings(document, _reading(manifests, namespace))
     said: tuple[tuple[Weight, Iterable[checking.Finding]], ...] = (
         (Weight.FAULT, (*found.faults, *_references(document, manifests, namespace))),
@@ -126,6 +135,41 @@ def _size(document: Document, origin: Origin) -> Iterator[Remark]:
             f"({ANNOTATION_BYTES:,}); apply it with kubectl apply --server-side"
         )
         yield Remark(origin.place(), Weight.WARNING, told)
+
+
+def _attached(document: Document, origin: Origin) -> Iterator[Remark]:
+    """An attached function has the list of parameters in its environment, which takes 4 KB."""
+    try:
+        spec = parse_spec(document)
+    except InvalidSpec:
+        return
+    if spec.function is None or spec.function.mode is not Mode.ATTACH:
+        return
+    size = reading.size(reading.environment(_read_by(spec, document["metadata"]), spec.function))
+    if size > reading.ENVIRONMENT_BYTES:
+        fit = len(spec.parameters) * reading.ENVIRONMENT_BYTES // size
+        told = (
+            f"spec.function: {len(spec.parameters)} parameters need {size:,} bytes in the environment of the attached "
+            f"function, which takes {reading.ENVIRONMENT_BYTES:,} with all that it has itself (about {fit} parameters like "
+            "these); declare fewer or shorter names and schemas, or use mode: Managed"
+        )
+        yield Remark(origin.place(("spec", "function")), Weight.FAULT, told)
+
+
+def _read_by(spec: DynamicConfigSpec, metadata: Mapping[str, Any]) -> Declaration:
+    """What a function would be given to read; no value is needed for it."""
+    owner = Owner("", str(metadata["namespace"]), str(metadata.get("name")), "")
+    parameters = (DeclaredParameter(f"{spec.path}/{item.name}", "", item, ()) for item in spec.parameters)
+    region = spec.region or ""
+    return Declaration(
+        owner,
+        Place(region),
+        Names.of(owner, region, None, None),
+        spec.path,
+        generation=1,
+        parameters=tuple(parameters),
+        cache=spec.cache,
+    )
 
 
 def _references(document: Document, manifests: Manifests, namespace: str) -> Iterator[checking.Finding]:

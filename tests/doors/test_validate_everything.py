@@ -148,3 +148,12 @@ def test_many_warnings_are_summarised_for_people_and_listed_for_programs() -> No
     assert "and 795 more like these; -o json lists all" in result.err
     (report,) = json.loads(validated(text, "-o", "json").out)
     assert len(report["remarks"]) == 800
+
+
+@pytest.mark.parametrize(("count", "code"), [(100, 0), (110, 1)])
+def test_more_parameters_than_an_attached_function_takes_are_refused(count: int, code: int) -> None:
+    text = of_parameters(*(f"{{name: service/section-{number:03}/setting, value: v}}" for number in range(count)))
+    result = validated(f"{text}  function: {{mode: Attach, name: theirs}}\n")
+    assert result.code == code
+    assert ("in the environment of the attached function, which takes 4,096" in result.err) == bool(code)
+    assert validated(f"{text}  function: {{}}\n").code == 0

@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 from aiohttp import web
@@ -11,7 +12,9 @@ from tests.kube.apiserver import serving, status, streamed
 from tests.kube.desk import KEY
 
 from dynconfig.engine.declaration import Source
+from dynconfig.engine.errors import InvalidSpec
 from dynconfig.kube import sources
+from dynconfig.kube.answers import text_of
 
 
 class Enough(Exception):
@@ -107,3 +110,15 @@ def test_a_change_wakes_those_who_refer_to_it() -> None:
     with pytest.raises(Enough):
         asyncio.run(act())
     assert woken == [KEY]
+
+
+@pytest.mark.parametrize(
+    ("source", "document", "told"),
+    [
+        (Source("Secret", "bin", "ks.p12"), {"data": {"ks.p12": "AAEC/w=="}}, "store its base64 text as the value"),
+        (Source("ConfigMap", "bin", "k"), {"binaryData": {"k": "AAEC/w=="}}, "is in binaryData"),
+    ],
+)
+def test_binary_data_is_named_with_what_to_do(source: Source, document: dict[str, Any], told: str) -> None:
+    with pytest.raises(InvalidSpec, match=told):
+        text_of(source, document)

@@ -202,7 +202,12 @@ def check_limits(desired: Attachment, host: Host) -> None:
     length = reading.size(variables)
     if length > reading.ENVIRONMENT_BYTES:
         text = f"would have {length} bytes of environment, and Lambda takes {reading.ENVIRONMENT_BYTES}"
-        raise _impossible(desired, f"{text}; shorten schemas, or split the configuration")
+        listed = len(desired.variables.get(reading.PARAMETERS, "").encode())
+        raise _impossible(
+            desired,
+            f"{text}, of which the list of parameters has {listed}; declare fewer or shorter names and schemas, or use mode: "
+            "Managed, which keeps the list in the function's code",
+        )
 
 
 def _contradictions(desired: Attachment, host: Host) -> Iterator[str]:
