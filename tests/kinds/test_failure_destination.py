@@ -31,13 +31,14 @@ def test_a_destination_that_does_not_exist_is_named_with_its_field_from_the_firs
 
 
 @pytest.mark.parametrize("qualifier", ["", ":$LATEST", ":live"])
-def test_the_function_as_its_own_destination_is_refused_before_anything_is_written(
+def test_the_function_as_its_own_destination_is_refused_before_it_is_written(
     workshop: Workshop, qualifier: str
 ) -> None:
     own = f"arn:aws:lambda:eu-west-1:123456789012:function:{workshop.name}{qualifier}"
     kinds = FAILURE_DESTINATION.kinds(workshop)
-    with requests(workshop, "lambda", "CreateFunction", "PutFunctionEventInvokeConfig") as made:
-        error = Engine(lambda _place: kinds).run(workshop.declare(spec(own))).error
+    workshop.settle(workshop.declare({"function": {"roleName": "kinds-tests"}}), kinds)
+    with requests(workshop, "lambda", "PutFunctionEventInvokeConfig") as made:
+        error = Engine(lambda _place: kinds).run(workshop.declare(spec(own), generation=2)).error
     assert isinstance(error, NotPossible)
     assert str(error).startswith(f"spec.function.onFailure: function {workshop.name} cannot be the destination")
     assert made == []

@@ -83,7 +83,7 @@ class Attachments:
             if found is None and name in wanted:
                 raise SourceMissing(
                     f"spec.function.name: function {name} does not exist in {self._arns.region}; mode Attach adds to a "
-                    "function that is there. Create it, or set mode: Managed. Nothing was written"
+                    "function that is there. Create it, or set mode: Managed"
                 )
             if found is None or found.host is None:
                 continue
