@@ -141,12 +141,12 @@ def test_intelligent_tiering_matches_the_tier_it_resolves_to(workshop: Workshop,
     assert workshop.apply(workshop.declare(spec)).plan.is_empty
 
 
-def test_there_is_no_way_back_from_advanced_and_nothing_else_is_written(workshop: Workshop) -> None:
+def test_there_is_no_way_back_from_advanced_and_everything_else_is_written(workshop: Workshop) -> None:
     workshop.apply(workshop.declare({"parameters": [{"name": "p", "value": "1", "tier": "Advanced"}]}))
     back = {"parameters": [{"name": "p", "value": "2"}, {"name": "q", "value": "3"}]}
     with pytest.raises(NotPossible, match=r"/p is in tier Advanced.*set tier: Advanced"):
         workshop.apply(workshop.declare(back, generation=2))
-    assert workshop.versions() == {"p": 1}
+    assert workshop.versions() == {"p": 1, "q": 1}
 
 
 def test_the_stable_label_on_the_oldest_of_a_hundred_versions_does_not_block_writes(workshop: Workshop) -> None:
@@ -168,12 +168,14 @@ def test_what_was_deleted_a_moment_ago_is_not_created_for_half_a_minute(workshop
     kind = workshop.parameters()
     before = workshop.status(workshop.apply(workshop.declare(many(2)), kind))
     workshop.apply(workshop.declare(many(1), generation=2, status=before), kind)
+    more = {"parameters": [*many(2)["parameters"], {"name": "p/new", "value": "1"}]}
     with pytest.raises(Conflict) as refused:
-        workshop.apply(workshop.declare(many(2), generation=3), kind)
+        workshop.apply(workshop.declare(more, generation=3), kind)
     assert refused.value.delay == pytest.approx(30)
+    assert set(workshop.versions()) == {"p/0", "p/new"}
     workshop.lab.faults(Faults())
     workshop.clock.now += 30
-    assert workshop.apply(workshop.declare(many(2), generation=3), kind).is_complete
+    assert workshop.apply(workshop.declare(more, generation=3), kind).is_complete
 
 
 def test_an_owner_that_only_the_late_index_knows_is_not_believed_before_deleting(workshop: Workshop) -> None:

@@ -86,6 +86,7 @@ class ParameterStore:
         if not answer.is_success:
             return _unknown_label(answer, name, selector)
         parameter = answer.document()["Parameter"]
+        _check_readable(_call.region, parameter, request)
         return Answer.of({"Parameter": _told(parameter, request, name, selector)})
 
     def get_many(self, call: Call, request: Request, forward: Forward) -> Answer:
@@ -171,6 +172,8 @@ class ParameterStore:
         if not answer.is_success:
             return answer
         document = answer.document()
+        for item in document.get("Parameters", []):
+            _check_readable(_call.region, item, request)
         told = [_told(item, request, item["Name"], "") for item in document.get("Parameters", [])]
         return Answer.of({**document, "Parameters": told})
 
@@ -273,6 +276,16 @@ def _stored(parameter: Any) -> Stored:
         policies=parameter.policies or "",
         data_type=getattr(parameter, "data_type", "") or "text",
     )
+
+
+def _check_readable(region: str, parameter: Mapping[str, Any], request: Request) -> None:
+    # https://docs.aws.amazon.com/kms/latest/developerguide/services-parameter-store.html
+    # Decryption with a key that is disabled or pending deletion is InvalidKeyId; the words after it are KMS's.
+    if parameter.get("Type") != "SecureString" or not request.get("WithDecryption"):
+        return
+    key = getattr(_current(region, parameter["Name"]), "keyid", None) or "alias/aws/ssm"
+    if not _has_key(region, key):
+        raise AwsError("InvalidKeyId", f"{key} is disabled or pending deletion.")
 
 
 def _has_key(region: str, key: str) -> bool:

@@ -160,7 +160,7 @@ def applied_of(status: Mapping[str, Any] | None) -> Applied | None:
         baking_until=_moment(bake["until"]) if "until" in bake else None,
         baking_generation=bake.get("generation"),
         secrets=frozenset(item["name"] for item in parameters if item.get("secret")),
-        rolls_out=any(status.get(member) for member in ("stableGeneration", "bake", "rollback")),
+        rolls_out=any(map(status.get, ("stableGeneration", "bake", "rollback"))),
         created=frozenset(status.get("createdSinceStable") or ()),
         deletion_policies={i["name"]: policy_of(i["deletionPolicy"]) for i in parameters if i.get("deletionPolicy")},
         tried_generation=status.get("triedGeneration"),
@@ -288,8 +288,7 @@ def _listed(messages: Sequence[object]) -> str:
 
 
 def _revisions(status: Mapping[str, Any] | None) -> tuple[tuple[float, str], ...]:
-    history = (status or {}).get("history") or ()
-    return tuple((_moment(item["time"]), item["revision"]) for item in reversed(history))
+    return tuple((_moment(i["time"]), i["revision"]) for i in reversed((status or {}).get("history") or ()))
 
 
 def _moment(text: str) -> float:

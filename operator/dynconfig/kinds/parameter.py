@@ -14,8 +14,10 @@ from dynconfig.kinds import own_labels
 from dynconfig.kinds.parameter_fresh import Freshness
 from dynconfig.kinds.parameter_image import IMAGE, Images
 from dynconfig.kinds.parameter_ownership import ParameterOwnership, Tagged
+from dynconfig.kinds.parameter_read import read
 from dynconfig.kinds.parameter_value import (
     OUR_TAGS,
+    UNREADABLE,
     Pairs,
     Parameter,
     all_tags,
@@ -79,7 +81,6 @@ class Parameters:
     def observe(self, scope: Scope, desired: Sequence[Parameter]) -> Iterable[Parameter]:
         """What SSM has of the names that are desired, known or owned; one call for ten where nothing changed."""
         wanted = {parameter.name: parameter for parameter in desired}
-        self._refuse_recreation(wanted)
         # Neither for a new object nor in the seconds after an event is there time to read the index.
         indexed = 0.0 if scope.untouched or scope.heard else self._tagged.look(scope.owner, closely=scope.closely)
         owned = () if scope.untouched else self._tagged.owned(scope.owner.tag)
@@ -99,7 +100,9 @@ class Parameters:
             yield comparable(parameter, wanted.get(name))
 
     def refuse(self, desired: Parameter, observed: Parameter | None) -> None:
-        """SSM has no way back from the Advanced tier, and none from one data type to another."""
+        """SSM has no way back from the Advanced tier, none from one data type to another, and no name back at once."""
+        if observed is None:
+            self._refuse_recreation(desired.name)
         if observed and (observed.tier, desired.tier) == (Tier.ADVANCED, Tier.STANDARD):
             raise NotPossible(
                 f"parameter {desired.name} is in tier Advanced, and SSM cannot move it back to Standard; "
@@ -146,17 +149,15 @@ class Parameters:
 
     # --- observing
 
-    def _refuse_recreation(self, wanted: Iterable[str]) -> None:
+    def _refuse_recreation(self, wanted: str) -> None:
         now = self._clock()
         for name, at in list(self._deleted.items()):
             if now - at >= RECREATE_SECONDS:
                 self._deleted.pop(name, None)
-        waiting = [at for name, at in list(self._deleted.items()) if name in wanted]
-        if waiting:
-            delay = max(waiting) + RECREATE_SECONDS - now
+        if wanted in self._deleted:
             raise Conflict(
-                f"parameters were deleted a moment ago; AWS wants {RECREATE_SECONDS} s before they come back",
-                delay=delay,
+                f"parameter {wanted} was deleted a moment ago; AWS wants {RECREATE_SECONDS} s before it comes back",
+                delay=self._deleted[wanted] + RECREATE_SECONDS - now,
             )
 
     def _doubtful(self, scope: Scope, names: Sequence[str]) -> list[str]:
@@ -185,15 +186,20 @@ class Parameters:
         return name in self._seen and self._clock() - self._seen[name][0] < SEEN_SECONDS
 
     def _read(self, names: Sequence[str], wanted: Mapping[str, Parameter]) -> dict[str, dict[str, Any]]:
-        """GetParameters for all names, decrypted only where a secret is not known at its version."""
+        """GetParameters for all names, decrypted only where a declared secret is not known at its version.
+
+        What is not declared any more is never decrypted: nobody needs a value in order to delete it.
+        """
         answers: dict[str, dict[str, Any]] = {}
-        for batch in _batches(names, BATCH):
+        surplus = [name for name in names if name not in wanted]
+        for batch in (*_batches([name for name in names if name in wanted], BATCH), *_batches(surplus, BATCH)):
             decrypt = any(name not in self._seen and _is_secret(wanted.get(name)) for name in batch)
             answers.update(self._get(batch, decrypt=decrypt))
         stale = [
             name
             for name, answer in answers.items()
-            if answer["Type"] == ParameterType.SECURE_STRING
+            if name in wanted
+            and answer["Type"] == ParameterType.SECURE_STRING
             and not answer["decrypted"]
             and not self._is_seen(name, answer)
         ]
@@ -204,10 +210,10 @@ class Parameters:
         return answers
 
     def _get(self, names: Sequence[str], *, decrypt: bool) -> dict[str, dict[str, Any]]:
-        answer = self._ssm.get_parameters(Names=list(names), WithDecryption=decrypt)
-        for item in answer["Parameters"]:
+        answers = read(self._ssm, names, decrypt=decrypt)
+        for item in answers:
             self._fresh.check(item)
-        return {item["Name"]: {**item, "decrypted": decrypt} for item in answer["Parameters"]}
+        return {item["Name"]: item for item in answers}
 
     def _is_seen(self, name: str, answer: Mapping[str, Any]) -> bool:
         at, parameter = self._seen.get(name, (0.0, None))
@@ -268,7 +274,8 @@ class Parameters:
         return with_tags(parameter, tags, self._own_tags(tags))
 
     def _remember(self, scope: Scope, parameter: Parameter) -> None:
-        if parameter.owner != scope.owner.tag:
+        # A key may be usable again at the next look.
+        if parameter.owner != scope.owner.tag or parameter.value in (None, UNREADABLE):
             self._seen.pop(parameter.name, None)
         elif self._seen.get(parameter.name, (0.0, None))[1] is not parameter:
             self._seen[parameter.name] = (self._clock(), parameter)
@@ -278,7 +285,7 @@ class Parameters:
 
 
 def _is_secret(parameter: Parameter | None) -> bool:
-    return parameter is None or parameter.type == ParameterType.SECURE_STRING
+    return parameter is not None and parameter.type == ParameterType.SECURE_STRING
 
 
 def _batches(items: Sequence[str], size: int) -> Iterator[list[str]]:

@@ -18,6 +18,7 @@ from dynconfig.engine.undone import Kept
 from dynconfig.kinds import own_labels
 from dynconfig.kinds.parameter import BATCH
 from dynconfig.kinds.parameter_ownership import Tagged
+from dynconfig.kinds.parameter_read import read
 from dynconfig.kinds.parameter_value import Parameter
 from dynconfig.kinds.parameter_write import Writing
 
@@ -100,6 +101,7 @@ class ParameterLabels:
         return tuple(
             Kept(answer["Name"], answer["Type"], _value(answer), answer["Version"])
             for answer in self._get(known, label, decrypt=True)
+            if not answer["unreadable"]
         )
 
     def remove(self, name: str, newest: int | None = None) -> tuple[str, ...]:
@@ -158,7 +160,7 @@ class ParameterLabels:
     def _get(self, names: Sequence[str], label: str, *, decrypt: bool) -> Iterator[Any]:
         for start in range(0, len(names), BATCH):
             selected = [f"{name}:{label}" for name in names[start : start + BATCH]]
-            yield from self._ssm.get_parameters(Names=selected, WithDecryption=decrypt)["Parameters"]
+            yield from read(self._ssm, selected, decrypt=decrypt)
 
 
 def _is_free(item: Versioned) -> bool:

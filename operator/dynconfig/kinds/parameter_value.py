@@ -28,6 +28,9 @@ _FIELDS = {
 
 Pairs = tuple[tuple[str, str], ...]
 
+# SSM takes no empty value, so that this equals none that is declared.
+UNREADABLE = Secret("")
+
 OUR_TAGS = (OWNER_TAG, FROM_SECRET_TAG)
 # AWS takes 50 tags on a resource.
 # https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_AddTagsToResource.html
@@ -63,7 +66,7 @@ def observed_parameter(
         version=answer["Version"],
         last_modified=answer["LastModifiedDate"].timestamp(),
         modified_by=metadata.get("LastModifiedUser"),
-        value=Secret(answer["Value"]) if is_secret else answer["Value"],
+        value=_value(answer),
         description=metadata.get("Description", ""),
         tier=metadata.get("Tier", Tier.STANDARD),
         kms_key=metadata.get("KeyId", DEFAULT_KEY) if is_secret else "",
@@ -72,6 +75,15 @@ def observed_parameter(
         policies=_policies(metadata.get("Policies", ())),
     )
     return with_tags(parameter, tags, own_tags)
+
+
+def _value(answer: Mapping[str, Any]) -> str | Secret | None:
+    """The value; UNREADABLE if its key cannot be used, and None if nobody asked for what is in a secret."""
+    if answer["Type"] != ParameterType.SECURE_STRING:
+        return str(answer["Value"])
+    if answer.get("unreadable"):
+        return UNREADABLE
+    return Secret(answer["Value"]) if answer.get("decrypted", True) else None
 
 
 def with_tags(parameter: Parameter, tags: Pairs, own_tags: Pairs) -> Parameter:

@@ -1,0 +1,44 @@
+"""Reads of parameters by name: a KMS key that cannot be used concerns the parameters under it, and no others."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from dynconfig.api.parameter import ParameterType
+from dynconfig.engine.errors import STOPPING, DynConfigError
+
+if TYPE_CHECKING:
+    from mypy_boto3_ssm.client import SSMClient
+
+
+def read(ssm: "SSMClient", selected: Sequence[str], *, decrypt: bool) -> list[dict[str, Any]]:
+    """What GetParameters answers of at most ten names, each with or without a selector.
+
+    Beside each answer stands whether it is `decrypted`, and `unreadable` if its key cannot be used: disabled, pending deletion,
+    gone, or denied. GetParameters answers none of the others then, so that each secret is read by itself.
+    https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_GetParameters.html
+    """
+    try:
+        return _read(ssm, selected, decrypt=decrypt)
+    except STOPPING:
+        raise
+    except DynConfigError:
+        if not decrypt:
+            raise
+    return [_single(ssm, answer) for answer in _read(ssm, selected, decrypt=False)]
+
+
+def _read(ssm: "SSMClient", selected: Sequence[str], *, decrypt: bool) -> list[dict[str, Any]]:
+    answer = ssm.get_parameters(Names=list(selected), WithDecryption=decrypt)
+    return [{**item, "decrypted": decrypt, "unreadable": False} for item in answer["Parameters"]]
+
+
+def _single(ssm: "SSMClient", answer: dict[str, Any]) -> dict[str, Any]:
+    if answer["Type"] != ParameterType.SECURE_STRING:
+        return {**answer, "decrypted": True}
+    try:
+        found = _read(ssm, [answer["Name"] + answer.get("Selector", "")], decrypt=True)
+    except STOPPING:
+        raise
+    except DynConfigError:
+        return {**answer, "Value": "", "decrypted": True, "unreadable": True}
+    return found[0] if found else answer
