@@ -1,6 +1,5 @@
 """What `dynconfig validate` says of manifests: every fault, with file and line, and what it could not check."""
 
-import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from dynconfig.engine.declare import parse_spec
 from dynconfig.engine.errors import InvalidSpec
 from dynconfig.engine.naming import Names
 from dynconfig.engine.resource import Owner
+from dynconfig.engine.size import OBJECT_BYTES, needed_bytes, stored_bytes
 from dynconfig.files import BadFile, Document, Manifests, Origin, metadata_faults
 from dynconfig.kinds import reading
 
@@ -63,8 +63,6 @@ _ALLOWED = re.compile(r"^\s*[^#\s].*#\s*dynconfig:\s*allow-plaintext\b")
 # https://kubernetes.io/docs/concepts/overview/working-with-objects/annotations/
 ANNOTATION_BYTES = 262_144
 _ANNOTATION_NAME = len("kubectl.kubernetes.io/last-applied-configuration")
-# https://etcd.io/docs/v3.6/dev-guide/limit/
-ETCD_BYTES = 1_572_864
 
 
 def reports(manifests: Manifests, today: date) -> Iterator[Report]:
@@ -125,9 +123,12 @@ def _is_allowed(origin: Origin, index: int) -> bool:
 
 
 def _size(document: Document, origin: Origin) -> Iterator[Remark]:
-    size = len(json.dumps(document, separators=(",", ":"), ensure_ascii=False, default=str).encode(errors="replace"))
-    if size > ETCD_BYTES:
-        told = f"the object has {size:,} bytes, more than the {ETCD_BYTES:,} that Kubernetes stores; divide it"
+    size, needed = stored_bytes(document), needed_bytes(document)
+    if needed > OBJECT_BYTES:
+        told = (
+            f"the object has {size:,} bytes and needs {needed:,} with its status, more than the {OBJECT_BYTES:,} that "
+            "Kubernetes stores; divide it, or take large values from ConfigMaps or Secrets"
+        )
         yield Remark(origin.place(), Weight.FAULT, told)
     elif size + _ANNOTATION_NAME > ANNOTATION_BYTES:
         told = (

@@ -1,12 +1,15 @@
 """What goes wrong in a reconcile is a condition of that object, and of no other."""
 
 import asyncio
+import json
 import logging
 import time
 from typing import Any
 
 import pytest
-from tests.engine.toy import Toy
+from aiohttp import web
+from tests.engine.toy import Toy, declared
+from tests.kube.apiserver import status
 from tests.kube.desk import GOING, KEY, configured, desk
 
 from dynconfig.api import names
@@ -177,5 +180,44 @@ def test_waiting_for_a_source_does_not_count_as_a_failing_deletion() -> None:
             now[0] += 3600
             found.controller.wake(KEY)
             await found.server.until(lambda: found.reason == "DeletionFailing")
+
+    asyncio.run(act())
+
+
+@pytest.mark.parametrize("limit", [900, 0], ids=["a short one fits", "none fits"])
+def test_an_object_whose_status_does_not_fit_is_deleted_at_normal_speed(limit: int) -> None:
+    async def act() -> None:
+        async def refuse(request: web.Request) -> web.Response | None:
+            if request.path.endswith("/status") and len(await request.text()) > limit:
+                return status(500, "etcdserver: request is too large")
+            return None
+
+        async with desk() as found:
+            values = {f"p{number}": "1" for number in range(20)}
+            found.toy.engine().run(declared(values))
+            found.server.before = refuse
+            going = configured(values, metadata={"deletionTimestamp": GOING})
+            found.server.put(going)
+            found.says(None, going)
+            await found.server.until(lambda: not found.server.objects, 5)
+            assert found.toy.store == {}
+
+    asyncio.run(act())
+
+
+def test_a_finalizer_is_taken_off_though_the_api_server_finds_the_object_invalid() -> None:
+    async def act() -> None:
+        async def refuse(request: web.Request) -> web.Response | None:
+            # As the API server does to each write of an object that has a number where the CRD has a text.
+            if request.method == "PATCH" and "parameters" not in json.loads(await request.text()).get("spec", {}):
+                return status(422, "spec.parameters[0]: invalid data, expected string, got int64 evaluating rule")
+            return None
+
+        async with desk() as found:
+            found.server.before = refuse
+            going = configured({}, metadata={"deletionTimestamp": GOING}, parameters=[{"name": "a", "value": 7}])
+            found.server.put(going)
+            found.says(None, going)
+            await found.server.until(lambda: not found.server.objects)
 
     asyncio.run(act())

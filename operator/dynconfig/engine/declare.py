@@ -9,14 +9,14 @@ from typing import Any
 from pydantic import ValidationError
 
 from dynconfig import __version__
-from dynconfig.api import alarms, names
+from dynconfig.api import names
 from dynconfig.api.parameter import DeletionPolicy, ParameterSpec, ParameterType
 from dynconfig.api.spec import DynamicConfigSpec
 from dynconfig.api.status import MAX_DRIFT, REQUEST_LENGTH
-from dynconfig.engine import paths
+from dynconfig.engine import placement, size
 from dynconfig.engine.checking import findings_of, source_of, told, value_of
 from dynconfig.engine.declaration import Applied, Declaration, DeclaredParameter, Place, ReadSource, Source
-from dynconfig.engine.errors import InvalidSpec, PathNotAllowed, SourceMissing
+from dynconfig.engine.errors import InvalidSpec, SourceMissing
 from dynconfig.engine.inspection import findings
 from dynconfig.engine.naming import Names
 from dynconfig.engine.resource import Owner
@@ -73,13 +73,14 @@ def declare(
     Raises InvalidSpec, PathNotAllowed, or SourceMissing where a Secret, ConfigMap or key is not there (yet).
     """
     spec = parse_spec(document)
-    _check_path(spec.path, allowed_paths, owner.namespace)
-    _check_region(spec, default_region, is_region, _region_of_resources(document))
-    _check_allowed(spec.region, allowed_regions)
+    size.check(document)
+    placement.check_path(spec.path, allowed_paths, owner.namespace)
+    placement.check_region(spec, default_region, is_region, _region_of_resources(document))
+    placement.check_allowed(spec.region, allowed_regions)
     metadata, annotations = document["metadata"], document["metadata"].get("annotations") or {}
     status = status_of(document)
     function, region, applied = spec.function, spec.region or default_region, applied_of(status)
-    _check_topics(spec, region)
+    placement.check_topics(spec, region)
     parameters = _resolve(spec, read, applied.secrets if applied else frozenset())
     return Declaration(
         owner=owner,
@@ -241,45 +242,6 @@ def _declared(
 
 def _secret(value: str) -> Secret:
     return UnknownSecret() if isinstance(value, UnknownText) else Secret(value)
-
-
-def _check_path(path: str, allowed: tuple[str, ...], namespace: str) -> None:
-    if not paths.is_allowed(path, allowed):
-        raise PathNotAllowed(
-            f"namespace {namespace} may not use path {path}; it may use {paths.told(allowed)}. "
-            "Ask the operator's administrator to allow this one, or choose a path that is allowed"
-        )
-
-
-def _check_region(spec: DynamicConfigSpec, default: str, is_region: Callable[[str], bool], known: str | None) -> None:
-    if not spec.region and known not in (None, default):
-        raise InvalidSpec(
-            f"spec.region: this object names none, and its resources are in {known}, while the operator's region is {default} "
-            f"now; nothing is moved from region to region, so set the operator's region back to {known}"
-        )
-    if spec.region and spec.region != default and not is_region(spec.region):
-        raise InvalidSpec(
-            f"spec.region: {spec.region} is not an AWS region that this operator knows; a region cannot be edited, so delete "
-            "this object and declare it anew with another one, or update the operator if the region is new"
-        )
-
-
-def _check_allowed(region: str | None, allowed: tuple[str, ...]) -> None:
-    if region and allowed and region not in allowed:
-        raise InvalidSpec(
-            f"spec.region: {region} is not allowed here; allowed are {', '.join(allowed)}. A region cannot be edited, so delete "
-            "this object and declare it anew with another one, or ask the operator's administrator for DYNCONFIG_REGIONS"
-        )
-
-
-def _check_topics(spec: DynamicConfigSpec, region: str) -> None:
-    """CEL knows the region only where the spec names it."""
-    elsewhere = [topic for topic in (spec.alarms.notify if spec.alarms else ()) if alarms.region_of(topic) != region]
-    if elsewhere:
-        raise InvalidSpec(
-            f"spec.alarms.notify: topic {elsewhere[0]} is not in {region}, the region of this object; CloudWatch notifies "
-            "topics of its own region only"
-        )
 
 
 def _listed(messages: Sequence[object]) -> str:

@@ -38,6 +38,11 @@ class ApiRefused(Exception):
         super().__init__(message)
         self.status = status
 
+    @property
+    def is_too_large(self) -> bool:
+        """Whether the object would be larger than what the API server or etcd takes."""
+        return self.status == 413 or any(words in str(self) for words in _TOO_LARGE)
+
 
 class WatchExpired(Exception):
     """The version to watch from is gone: list again."""

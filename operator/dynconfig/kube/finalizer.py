@@ -5,7 +5,11 @@ from typing import Any
 
 from dynconfig.api import names
 from dynconfig.engine.agenda import Key
-from dynconfig.kube.client import Document, Kube
+from dynconfig.engine.stored import spec_of
+from dynconfig.kube.client import ApiRefused, Document, Kube
+
+INVALID = 422
+_IMMUTABLE = ("path", "region")
 
 
 def has_finalizer(document: Mapping[str, Any]) -> bool:
@@ -25,8 +29,23 @@ async def release(kube: Kube, key: Key, uid: str) -> None:
     fresh = await kube.object(key)
     if fresh is not None and fresh["metadata"]["uid"] == uid:
         left = [name for name in fresh["metadata"].get("finalizers") or () if name != names.FINALIZER]
-        await _put(kube, key, left, fresh["metadata"]["resourceVersion"])
+        try:
+            await _put(kube, key, left, fresh["metadata"]["resourceVersion"])
+        except ApiRefused as error:
+            if error.status != INVALID:
+                raise
+            await _put(kube, key, left, fresh["metadata"]["resourceVersion"], spec=_emptied(spec_of(fresh)))
 
 
-async def _put(kube: Kube, key: Key, finalizers: list[str], version: str) -> Document:
-    return await kube.patch(key, {"metadata": {"finalizers": finalizers, "resourceVersion": version}})
+def _emptied(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """A patch of a spec that leaves what cannot be changed, so that the object is valid again.
+
+    Rules in CEL are evaluated at each write, also on fields that are not written, and fail on fields of another type than
+    that of the schema; whoever is being deleted declares nothing any more.
+    https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/#validation-rules
+    """
+    return {field: None for field in spec if field not in _IMMUTABLE}
+
+
+async def _put(kube: Kube, key: Key, finalizers: list[str], version: str, **more: Mapping[str, Any]) -> Document:
+    return await kube.patch(key, {"metadata": {"finalizers": finalizers, "resourceVersion": version}, **more})

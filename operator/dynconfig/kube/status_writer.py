@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from dynconfig.api import names
-from dynconfig.engine import notes, report
+from dynconfig.engine import notes, report, size
 from dynconfig.engine.agenda import Key
 from dynconfig.engine.errors import DynConfigError
 from dynconfig.engine.notes import Note
@@ -13,6 +13,7 @@ from dynconfig.engine.outcome import Outcome
 from dynconfig.engine.stored import status_of
 from dynconfig.kube.client import ApiRefused, ApiUnavailable, Document, Kube
 from dynconfig.kube.events import Recorder
+from dynconfig.kube.finalizer import INVALID
 from dynconfig.kube.metrics import Metrics
 
 log = logging.getLogger(__name__)
@@ -27,7 +28,24 @@ class StatusWriter:
         self._metrics = metrics
 
     async def write(self, key: Key, document: Document, status: Mapping[str, Any]) -> Document:
-        """The object with this status in the place of its own. Raises ApiConflict, ApiRefused, ApiUnavailable."""
+        """The object with this status in the place of its own, shortened where it would not fit.
+
+        Raises ApiConflict, ApiRefused, ApiUnavailable.
+        """
+        for shortened in (size.fitting(document, status), size.shortest(status)):
+            try:
+                return await self._put(key, document, shortened)
+            except ApiRefused as error:
+                if not (error.is_too_large or error.status == INVALID):
+                    raise
+                refusal = error
+        # Nothing depends on it: what is to be done follows from spec and AWS, and Events are written all the same. The API
+        # server evaluates the rules of spec at each write of a status, and they fail on a field of another type than the CRD's.
+        message = status["conditions"][0]["message"]
+        log.error("The status of %s cannot be written (%s); it would be: %s", key, refusal, message)
+        return document
+
+    async def _put(self, key: Key, document: Document, status: Mapping[str, Any]) -> Document:
         found = document.get("status")
         previous = found if isinstance(found, Mapping) else {}
         if status == previous:

@@ -1,0 +1,50 @@
+"""Where an object may keep its resources: path, region, and the topics of its alarms. Pure."""
+
+from collections.abc import Callable
+
+from dynconfig.api import alarms
+from dynconfig.api.spec import DynamicConfigSpec
+from dynconfig.engine import paths
+from dynconfig.engine.errors import InvalidSpec, PathNotAllowed
+
+
+def check_path(path: str, allowed: tuple[str, ...], namespace: str) -> None:
+    """Raise PathNotAllowed unless the namespace may use the path."""
+    if not paths.is_allowed(path, allowed):
+        raise PathNotAllowed(
+            f"namespace {namespace} may not use path {path}; it may use {paths.told(allowed)}. "
+            "Ask the operator's administrator to allow this one, or choose a path that is allowed"
+        )
+
+
+def check_region(spec: DynamicConfigSpec, default: str, is_region: Callable[[str], bool], known: str | None) -> None:
+    """Raise InvalidSpec for a region that AWS does not have, or that is not the one where the resources are."""
+    if not spec.region and known not in (None, default):
+        raise InvalidSpec(
+            f"spec.region: this object names none, and its resources are in {known}, while the operator's region is {default} "
+            f"now; nothing is moved from region to region, so set the operator's region back to {known}"
+        )
+    if spec.region and spec.region != default and not is_region(spec.region):
+        raise InvalidSpec(
+            f"spec.region: {spec.region} is not an AWS region that this operator knows; a region cannot be edited, so delete "
+            "this object and declare it anew with another one, or update the operator if the region is new"
+        )
+
+
+def check_allowed(region: str | None, allowed: tuple[str, ...]) -> None:
+    """Raise InvalidSpec for a region that the operator's administrator does not list."""
+    if region and allowed and region not in allowed:
+        raise InvalidSpec(
+            f"spec.region: {region} is not allowed here; allowed are {', '.join(allowed)}. A region cannot be edited, so delete "
+            "this object and declare it anew with another one, or ask the operator's administrator for DYNCONFIG_REGIONS"
+        )
+
+
+def check_topics(spec: DynamicConfigSpec, region: str) -> None:
+    """Raise InvalidSpec for a topic of another region."""
+    elsewhere = [topic for topic in (spec.alarms.notify if spec.alarms else ()) if alarms.region_of(topic) != region]
+    if elsewhere:
+        raise InvalidSpec(
+            f"spec.alarms.notify: topic {elsewhere[0]} is not in {region}, the region of this object; CloudWatch notifies "
+            "topics of its own region only"
+        )

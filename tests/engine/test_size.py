@@ -1,0 +1,98 @@
+"""An object that Kubernetes stores can always be reported on: a shorter status, or a refusal before the first write."""
+
+import json
+from typing import Any
+
+import pytest
+from tests.engine.toy import OWNER, document, nothing
+
+from dynconfig.api.status import DynamicConfigStatus
+from dynconfig.engine.declare import declare, declare_deletion
+from dynconfig.engine.errors import InvalidSpec
+from dynconfig.engine.size import OBJECT_BYTES, check, fitting, needed_bytes, stored_bytes
+
+TIME = "2027-01-15T08:00:00Z"
+
+
+def large(count: int, length: int) -> dict[str, Any]:
+    """An object with so many parameters of that length."""
+    return document({f"level/{number:04}": "x" * length for number in range(count)})
+
+
+def report(count: int, message: str = "all is well") -> dict[str, Any]:
+    """A full status of so many parameters."""
+    ready = {"type": "Ready", "status": "True", "reason": "InSync", "message": message, "lastTransitionTime": TIME}
+    drift = {"resource": "Parameter /app/a", "field": "value", "declared": "1", "observed": "2", "since": TIME}
+    revision = {"revision": "r", "generation": 1, "time": TIME, "outcome": "Applied", "changed": ["a@1"] * 20}
+    return {
+        "observedGeneration": 1,
+        "conditions": [ready],
+        "parameters": [
+            {"name": f"/app/level/{number:04}", "type": "String", "version": 1, "lastModified": TIME}
+            for number in range(count)
+        ],
+        "drift": [drift] * 100,
+        "history": [revision] * 10,
+        "counts": {"declared": count, "inSync": count, "summary": f"{count}/{count}"},
+    }
+
+
+def beside(room: int, status: dict[str, Any]) -> dict[str, Any]:
+    """What is reported where so many bytes are left."""
+    empty = stored_bytes({"spec": {"path": ""}})
+    found = {"spec": {"path": "x" * (OBJECT_BYTES - room - empty)}, "status": {"old": "x" * 100}}
+    fitted = dict(fitting(found, status))
+    assert stored_bytes(fitted) <= room
+    DynamicConfigStatus.model_validate(fitted, strict=True)
+    return fitted
+
+
+def test_a_status_that_fits_is_left_as_it_is() -> None:
+    assert beside(1_000_000, report(100)) == report(100)
+
+
+def test_times_go_first_and_ready_says_that_the_status_is_shortened() -> None:
+    found = beside(stored_bytes(report(1000)) - 1000, report(1000))
+    assert [item["name"] for item in found["parameters"]] == [item["name"] for item in report(1000)["parameters"]]
+    assert "lastModified" not in str(found["parameters"])
+    assert found["conditions"][0]["message"].startswith("all is well (Status is shortened")
+
+
+def test_drift_and_messages_go_next_and_versions_last() -> None:
+    found = beside(70_000, report(1000, "m" * 4096))
+    assert len(found["parameters"]) == 1000
+    assert len(found["drift"]) == 5
+    shortest = beside(1_600, report(1000, "m" * 4096))
+    assert "parameters" not in shortest
+    assert shortest["counts"]["summary"] == "1000/1000"
+    assert "Status is shortened" in shortest["conditions"][0]["message"]
+
+
+def test_a_message_that_is_shortened_again_says_so_once() -> None:
+    once = beside(75_000, report(1000))
+    again = beside(75_000, {**report(1000), "conditions": once["conditions"]})
+    assert again["conditions"] == once["conditions"]
+
+
+def test_characters_that_go_escapes_are_counted_as_six_bytes() -> None:
+    assert stored_bytes({"a": "<>&é"}) == len(json.dumps({"a": ""}, separators=(",", ":"))) + 18 + 2
+
+
+@pytest.mark.parametrize(("count", "length", "is_legal"), [(1000, 1000, True), (1000, 1400, False), (150, 4096, True)])
+def test_a_spec_that_cannot_be_reported_on_is_refused_before_anything_is_written(
+    count: int, length: int, is_legal: bool
+) -> None:
+    found = large(count, length)
+    if is_legal:
+        check(found)
+        assert len(declare(found, owner=OWNER, default_region="eu-west-1", read=nothing).parameters) == count
+    else:
+        with pytest.raises(InvalidSpec, match=r"spec: the object needs 1,[0-9,]+ bytes with its status"):
+            declare(found, owner=OWNER, default_region="eu-west-1", read=nothing)
+    assert declare_deletion(found, owner=OWNER, default_region="eu-west-1").deleting
+
+
+def test_what_is_accepted_has_room_for_a_report_on_each_parameter() -> None:
+    found = large(1000, 1130)
+    assert needed_bytes(found) <= OBJECT_BYTES
+    assert len(fitting(found, report(1000))["parameters"]) == 1000
