@@ -21,6 +21,7 @@ from dynconfig.kube.client import ApiUnavailable, Kube
 from dynconfig.kube.controller import Controller
 from dynconfig.kube.events import Recorder
 from dynconfig.kube.metrics import Metrics
+from dynconfig.kube.orphan_watch import OrphanWatch
 from dynconfig.kube.surroundings import Surroundings
 from dynconfig.settings import BadSetting, Settings
 
@@ -116,7 +117,15 @@ async def start(memo: kopf.Memo, **_: Any) -> None:
     if settings.metrics_port:
         start_http_server(settings.metrics_port, registry=metrics.registry)
     serving = asyncio.create_task(memo.controller.serve(), name="controller")
-    memo.tasks = [serving, *_watches(memo.controller, kube, settings)]
+    orphans = OrphanWatch(
+        kube,
+        metrics,
+        lambda region, uids: wiring.orphans(settings, region, cluster, uids, metrics.called),
+        memo.region,
+        settings.namespaces,
+    )
+    counting = asyncio.create_task(orphans.run(), name="count of orphans")
+    memo.tasks = [serving, counting, *_watches(memo.controller, kube, settings)]
     for task in memo.tasks:
         task.add_done_callback(lambda ended: _ended(ended, memo.stopped))
     log.info("Serving %s in %s", ", ".join(settings.namespaces) or "all namespaces", memo.region)

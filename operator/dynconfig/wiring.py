@@ -17,11 +17,13 @@ from dynconfig.aws.postman import Hear, Postman, PostOffice
 from dynconfig.aws.quota import Quota
 from dynconfig.aws.regions import regions
 from dynconfig.aws.session import Clock, Count, Session
-from dynconfig.aws.tagged import TaggedAlarms, TaggedParameters
+from dynconfig.aws.tagged import TaggedAlarms, TaggedParameters, owner_tags
 from dynconfig.engine.arns import Arns
 from dynconfig.engine.declaration import Place
 from dynconfig.engine.echoes import Echoes
 from dynconfig.engine.naming import PREFIX, fitting
+from dynconfig.engine.orphans import Orphan
+from dynconfig.engine.orphans import orphans as found_orphans
 from dynconfig.engine.plan import AnyKind
 from dynconfig.engine.reconcile import Engine
 from dynconfig.kinds.alarm import Alarms
@@ -82,6 +84,14 @@ def remove_events(settings: Settings, cluster: str, region: str) -> Iterator[str
         _queue_name(cluster),
         event_rules(cluster, settings.all_paths),
     )
+
+
+def orphans(
+    settings: Settings, region: str, cluster: str, uids: frozenset[str], count: Count = lambda *_: None
+) -> tuple[Orphan, ...]:
+    """What a region has of objects that do not exist; `uids` are those of all objects of the cluster."""
+    tagging = session(settings, count).client("resourcegroupstaggingapi", region)
+    return found_orphans(owner_tags(tagging), region, cluster, uids)
 
 
 def default_region(settings: Settings) -> str:

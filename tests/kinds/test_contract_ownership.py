@@ -115,5 +115,19 @@ def test_what_was_retained_is_taken_over_only_when_asked(workshop: Workshop, cas
     assert apply(workshop, case, adopting, **about).plan.is_empty
 
 
+@pytest.mark.parametrize("case", MARKED, indirect=True)
+def test_what_a_lost_object_of_the_same_name_left_is_taken_over_only_when_asked(workshop: Workshop, case: Case) -> None:
+    apply(workshop, case, case.base)
+    before = case.listed(workshop)
+    successor: dict[str, Any] = {"owner": workshop.owner(uid="uid-2")}
+    refused = Engine(lambda _place: case.kinds(workshop)).run(workshop.declare(case.base, **successor))
+    assert isinstance(refused.error, NotOwned)
+    assert "set adoptionPolicy: IfUnowned to take it over" in str(refused.error)
+    adopting = {**case.base, "adoptionPolicy": "IfUnowned"}
+    assert apply(workshop, case, adopting, **successor).is_complete
+    assert len(_sized(case.listed(workshop))) == len(_sized(before))
+    assert apply(workshop, case, adopting, **successor).plan.is_empty
+
+
 def _sized(listed: Any) -> list[Any]:
     return list(listed)

@@ -99,3 +99,22 @@ class TaggedAlarms(Tagged):
 
     resource_type = "cloudwatch:alarm"
     before_name = ":alarm:"
+
+
+# The kinds whose tags the index knows; of roles, schedules and dashboards it knows none.
+# https://docs.aws.amazon.com/resourcegroupstagging/latest/APIReference/supported-services.html
+_TYPES = (
+    ("ssm:parameter",),
+    ("lambda:function", "logs:log-group", "events:rule", "cloudwatch:alarm", "apigateway"),
+)
+
+
+def owner_tags(tagging: "ResourceGroupsTaggingAPIClient") -> Iterator[tuple[str, str]]:
+    """ARN and owner tag of all resources of a region that carry one, whichever cluster wrote it."""
+    for types in _TYPES:
+        pages = tagging.get_paginator("get_resources").paginate(
+            TagFilters=[{"Key": OWNER_TAG}], ResourceTypeFilters=list(types), PaginationConfig={"PageSize": PAGE}
+        )
+        for resource in (item for page in pages for item in page["ResourceTagMappingList"]):
+            tags = {tag["Key"]: tag["Value"] for tag in resource["Tags"]}
+            yield resource["ResourceARN"], tags.get(OWNER_TAG, "")

@@ -56,6 +56,17 @@ class Metrics:
             registry=self.registry,
         )
 
+        self._orphans = Gauge(
+            "dynconfig_orphans",
+            "AWS resources whose owner tag names an object that does not exist; counted every hour.",
+            ("region",),
+            registry=self.registry,
+        )
+
+    def orphans(self, region: str, count: int) -> None:
+        """So many resources of objects that are gone are in a region."""
+        self._orphans.labels(region).set(count)
+
     def called(self, service: str, operation: str, code: str) -> None:
         """A call to AWS was made."""
         self._calls.labels(service, operation, code).inc()

@@ -1,0 +1,86 @@
+"""`dynconfig report`."""
+
+import os
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dynconfig.cli import options
+from dynconfig.cli.failures import CHANGES, Failed
+from dynconfig.cli.options import Output
+from dynconfig.cli.terminal import Terminal, counted
+
+if TYPE_CHECKING:
+    from dynconfig.engine.orphans import Orphan
+
+HEADINGS = ("OWNER", "REGION", "RESOURCE")
+WAY_OUT = (
+    "To take them over, create an object of the same namespace and name with adoptionPolicy: IfUnowned; else delete them, or "
+    "remove their tag dynconfig.dev/owner."
+)
+
+
+def command(
+    *,
+    orphans: Annotated[
+        bool, typer.Option("--orphans", help="AWS resources of this cluster whose object does not exist. Required.")
+    ] = False,
+    region: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--region", help="A region to look in, beside the operator's and those of objects. Repeat for more."
+        ),
+    ] = None,
+    output: options.Format = Output.TEXT,
+) -> None:
+    """Report AWS resources whose owner tag names an object that is gone, by its uid.
+
+    Roles, schedules and dashboards are not found: AWS's index of tags does not have them.
+
+    Exit code 0: there are none; 2: there are some; 1: error.
+
+    Example: dynconfig report --orphans --region us-east-1 -o json
+    """
+    if not orphans:
+        raise Failed("say what to report: dynconfig report --orphans")
+    found = _found(region or [])
+    if output is Output.JSON:
+        options.print_json([_document(orphan) for orphan in found])
+    else:
+        _show(found)
+    raise typer.Exit(CHANGES if found else 0)
+
+
+def _found(regions: list[str]) -> "list[Orphan]":
+    from dynconfig import cluster, wiring
+    from dynconfig.engine.stored import region_of, status_of
+    from dynconfig.settings import Settings
+
+    settings = Settings.from_environment(os.environ)
+    with cluster.reading() as reader:
+        documents = reader.objects(None)[0]
+        cluster_id = settings.cluster_id or reader.cluster_id()
+    uids = frozenset(document["metadata"]["uid"] for document in documents)
+    used = {region_of(document) or status_of(document).get("region") for document in documents} - {None}
+    everywhere = sorted({wiring.default_region(settings), *regions, *map(str, used)})
+    return [orphan for name in everywhere for orphan in wiring.orphans(settings, name, cluster_id, uids)]
+
+
+def _show(found: "list[Orphan]") -> None:
+    out = Terminal.out()
+    if not found:
+        out.line("There are no orphans.")
+        return
+    out.table(HEADINGS, [(each.owner.title, each.region, each.arn) for each in found], ["yellow"] * len(found))
+    out.line(f"{counted(len(found), 'orphan')}. {WAY_OUT}")
+
+
+def _document(orphan: "Orphan") -> dict[str, str]:
+    owner = orphan.owner
+    return {
+        "namespace": owner.namespace,
+        "name": owner.name,
+        "uid": owner.uid,
+        "region": orphan.region,
+        "arn": orphan.arn,
+    }

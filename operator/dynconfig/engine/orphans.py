@@ -1,0 +1,27 @@
+"""What AWS has of objects that are gone without a deletion: their finalizer was taken off, or the cluster lost them. Pure."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from dynconfig.engine.resource import Owner
+
+
+@dataclass(frozen=True, slots=True)
+class Orphan:
+    """A resource whose owner tag names an object that does not exist."""
+
+    arn: str
+    owner: Owner
+    region: str
+
+
+def orphans(tagged: Iterable[tuple[str, str]], region: str, cluster: str, uids: frozenset[str]) -> tuple[Orphan, ...]:
+    """The orphans among ARNs and owner tags of a region, by ARN; `uids` are those of all objects of the cluster."""
+    pairs = ((arn, Owner.parse(tag)) for arn, tag in tagged)
+    found = [Orphan(arn, owner, region) for arn, owner in pairs if owner is not None]
+    return tuple(
+        sorted(
+            (orphan for orphan in found if orphan.owner.cluster == cluster and orphan.owner.uid not in uids),
+            key=lambda orphan: orphan.arn,
+        )
+    )

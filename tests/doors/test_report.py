@@ -1,0 +1,57 @@
+"""`dynconfig report --orphans`: what AWS has of objects that are gone."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from tests.doors.scene import OWNER, Scene
+from tests.kube.api import Answer, api, listed, status
+
+pytestmark = pytest.mark.lab
+
+
+def answering(*uids: str) -> Callable[[str], Answer]:
+    """A cluster with objects of these uids."""
+    documents = [
+        {"metadata": {"namespace": "shop", "name": f"n{uid}", "uid": uid}, "spec": {"path": "/myapp/config"}}
+        for uid in uids
+    ]
+
+    def answer(path: str) -> Answer:
+        return listed(*documents) if "dynamicconfigs" in path else status(404, path)
+
+    return answer
+
+
+def report(scene: Scene, folder: Path, *uids: str, output: str = "json") -> tuple[int, str]:
+    """Exit code and output beside a cluster with objects of these uids."""
+    with api(answering(*uids)) as found:
+        environment = {"KUBECONFIG": str(found.kubeconfig(folder)), "DYNCONFIG_CLUSTER_ID": OWNER.cluster}
+        result = scene.dynconfig("report", "--orphans", "-o", output, **environment)
+    return result.code, result.out or result.err
+
+
+def test_what_belongs_to_an_object_that_exists_is_no_orphan(scene: Scene, tmp_path: Path) -> None:
+    scene.applied()
+    assert report(scene, tmp_path, OWNER.uid) == (0, "[]\n")
+
+
+def test_what_belongs_to_no_object_is_reported_with_a_way_out(scene: Scene, tmp_path: Path) -> None:
+    scene.applied()
+    code, text = report(scene, tmp_path, "uid-of-a-later-one")
+    assert code == 2
+    assert [(item["namespace"], item["name"], item["uid"]) for item in json.loads(text)] == [
+        ("shop", "myapp", OWNER.uid)
+    ] * 3
+    assert {item["arn"].partition(":parameter")[2] for item in json.loads(text)} == {
+        f"/myapp/config/database/{name}" for name in ("host", "port", "password")
+    }
+    code, text = report(scene, tmp_path, output="text")
+    assert "3 orphans. To take them over, create an object of the same namespace and name" in text
+
+
+def test_it_wants_to_know_what_to_report(scene: Scene) -> None:
+    result = scene.dynconfig("report")
+    assert result.code == 1
+    assert "dynconfig report --orphans" in result.err
