@@ -20,7 +20,7 @@ DOCUMENT: dict[str, Any] = {
     "metadata": {"namespace": "shop", "name": "myapp"},
     "status": {
         "history": [
-            entry("5f160194", 3, "Stable", "api/timeout@3"),
+            {**entry("5f160194", 3, "Stable", "api/timeout@3"), "rolledBackTo": "4c1f19fd"},
             entry("3830bac3", 3, "RolledBack", "api/timeout@2"),
             entry("4c1f19fd", 1, "Stable", "api/timeout@1", "database/host@1"),
         ]

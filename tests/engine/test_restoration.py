@@ -95,6 +95,20 @@ def test_status_lists_what_was_created_until_it_is_stable() -> None:
     assert "createdSinceStable" not in (stage.status or {})
 
 
+def test_after_a_rollback_history_and_counts_say_what_aws_has() -> None:
+    stage = changed()
+    good = (stage.status or {})["stableRevision"]
+    stage.bell.since = CHANGE + 5
+    stage.settle(CHANGE + 6)
+    status = stage.status or {}
+    assert [item.get("rolledBackTo") for item in status["history"]] == [good, None, None]
+    assert status["counts"] == {"declared": 2, "inSync": 2, "comparedWith": good, "summary": f"2/2 of {good}"}
+    stage.bell.since = None
+    stage.edit(a="3", b="1")
+    stage.settle(CHANGE + 30)
+    assert (stage.status or {})["counts"] == {"declared": 2, "inSync": 2, "summary": "2/2"}
+
+
 def at(name: str, moment: float | None) -> Thing:
     """A thing that was last written at a moment."""
     return Thing(name=name, last_modified=moment)

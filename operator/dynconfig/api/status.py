@@ -183,19 +183,23 @@ class RevisionStatus(Model):
     """When it was written."""
     outcome: Literal["Baking", "Stable", "RolledBack", "Replaced", "Applied"]
     """Baking; Stable; RolledBack: an alarm undid it; Replaced: another came before it was stable; Applied: without rollout."""
+    rolled_back_to: Annotated[str | None, Field(max_length=16)] = None
+    """The stable revision whose values it restores, if it is a rollback: not what spec of that generation declares."""
     changed: Annotated[list[Annotated[str, Field(max_length=1032)]], Field(max_length=20)] = Field(default_factory=list)
     """Parameters that changed with it, each with its version: api/timeout@3; at most 20."""
 
 
 class Counts(Model):
-    """How many parameters are declared, and how many of them AWS has as declared."""
+    """How many parameters are compared, and how many of them AWS has so: with spec, or after a rollback with a revision."""
 
     declared: int
-    """Parameters in spec."""
+    """Parameters in spec; after a rollback, in the revision that was restored."""
     in_sync: int
-    """Parameters that AWS has as declared."""
+    """Those that AWS has like that."""
+    compared_with: Annotated[str | None, Field(max_length=16)] = None
+    """The revision that AWS is compared with after a rollback; absent: spec."""
     summary: Annotated[str, Field(max_length=32)]
-    """The same for a table, for example 5/5."""
+    """The same for a table, for example 5/5, or after a rollback 5/5 of 4c1f19fd."""
 
 
 class DynamicConfigStatus(Model):

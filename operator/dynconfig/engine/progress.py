@@ -74,8 +74,14 @@ def _history(outcome: Outcome, previous: Mapping[str, Any]) -> list[Entry]:
         "time": timestamp(outcome.declaration.now),
         "outcome": _outcome(outcome, None),
         "changed": _changed(outcome, before),
+        **({"rolledBackTo": restored(outcome, previous)} if outcome.declaration.undone else {}),
     }
     return [entry, *(_superseded(item, outcome) for item in before[:1]), *before[1:]][:LENGTH]
+
+
+def restored(outcome: Outcome, previous: Mapping[str, Any]) -> str:
+    """The stable revision whose values AWS has after a rollback."""
+    return str(previous.get("stableRevision") or revision(outcome.owned))
 
 
 def _outcome(outcome: Outcome, entry: Entry | None) -> str:

@@ -58,7 +58,7 @@ def status(outcome: Outcome, previous: Mapping[str, Any], now: float, requested_
             ],
             refused=incomplete.refused(outcome),
             tried_generation=incomplete.tried_generation(outcome, previous),
-            counts=_counts(outcome),
+            counts=_counts(outcome, previous),
             function=_function(outcome.owned),
             served_revision=_served(outcome.owned),
             operator_version=outcome.declaration.operator_version,
@@ -221,12 +221,14 @@ def _failing_since(error: DynConfigError | None, before: _Before, *, deleting: b
     return since or before.now
 
 
-def _counts(outcome: Outcome) -> Counts:
+def _counts(outcome: Outcome, previous: Mapping[str, Any]) -> Counts:
     declared = [resource for resource in outcome.plan.declared if isinstance(resource, Versioned)]
     behind = {step.resource.title for step in (*outcome.remaining, *outcome.plan.held) if step.is_put}
     behind |= incomplete.names_behind(outcome)
     in_sync = sum(resource.title not in behind for resource in declared)
-    return Counts(declared=len(declared), in_sync=in_sync, summary=f"{in_sync}/{len(declared)}")
+    revision = progress.restored(outcome, previous) if outcome.declaration.undone else None
+    summary = f"{in_sync}/{len(declared)} of {revision}" if revision else f"{in_sync}/{len(declared)}"
+    return Counts(declared=len(declared), in_sync=in_sync, compared_with=revision, summary=summary)
 
 
 def _by_name(resources: Iterable[Resource]) -> list[Resource]:

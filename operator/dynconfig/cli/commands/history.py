@@ -56,6 +56,6 @@ def _cells(document: Document, entry: Mapping[str, Any]) -> tuple[str, ...]:
         entry["revision"],
         str(entry["generation"]),
         entry["time"],
-        entry["outcome"],
+        f"RolledBackTo {entry['rolledBackTo']}" if entry.get("rolledBackTo") else entry["outcome"],
         ", ".join(entry.get("changed") or ()),
     )

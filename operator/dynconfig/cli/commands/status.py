@@ -39,14 +39,16 @@ def command(
     ] = False,
     timeout: Annotated[
         str | None,
-        typer.Option("--timeout", help="How long to follow, for example 90s; 0s for ever. [default: 5m, --stable: 1h]"),
+        typer.Option(
+            "--timeout", help="How long to follow, for example 90s; 0s for ever. Default: 5m, with --stable 1h."
+        ),
     ] = None,
     output: options.Format = Output.TEXT,
 ) -> None:
     """Show how far objects are; with --watch follow them as `kubectl rollout status` does.
 
-    Exit code with --watch, 0: all are Ready (with --stable: and no change bakes); 1: one is stalled, for example rolled
-    back, or was deleted, there is none, or time is up.
+    Exit code with --watch, 0: all are Ready, with --stable also stable; 1: one is stalled or was deleted, there is
+    none, or time is up.
 
     Example: dynconfig status -n shop
 
