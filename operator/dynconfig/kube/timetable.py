@@ -8,9 +8,18 @@ from typing import Any
 
 from dynconfig.engine import resync
 from dynconfig.engine.agenda import Agenda, Key, Lane
-from dynconfig.engine.declaration import Declaration
-from dynconfig.engine.errors import AlarmFiring, DeletionDelayed, Retryable, RoleNotReady, Settling, Throttled
+from dynconfig.engine.declaration import Declaration, Place
+from dynconfig.engine.errors import (
+    AlarmFiring,
+    DeletionDelayed,
+    Retryable,
+    RoleNotReady,
+    Settling,
+    Throttled,
+    Unavailable,
+)
 from dynconfig.engine.outcome import Outcome
+from dynconfig.kube.outages import Outages
 
 FIRST_BACKOFF = 0.5
 LONGEST_BACKOFF = 60.0
@@ -32,6 +41,7 @@ class Timetable:
         self._woken: set[Key] = set()
         self._to_poll: set[Key] = set()
         self._polling: set[Key] = set()
+        self._outages = Outages(clock)
         self._news = asyncio.Event()
 
     def oldest_observation(self) -> float:
@@ -68,11 +78,12 @@ class Timetable:
 
     def served(self, key: Key, outcome: Outcome) -> None:
         """A reconcile has ended so."""
+        self._note(key, outcome)
         error = outcome.retry
-        if not outcome.declaration.is_partial:
-            self._tried[key] = self._now()
-            if outcome.was_observed:
-                self._observed[key] = self._now()
+        if isinstance(outcome.stopped, Unavailable):
+            self._wait_for_place(key, outcome.declaration.place)
+            return
+        self._place_answers(key, outcome)
         if outcome.untried and outcome.stopped is None and not outcome.is_held:
             self.again(key, 0.0, Lane.CHANGE)
         elif error is not None:
@@ -86,6 +97,26 @@ class Timetable:
         else:
             self._failures.pop(key, None)
             self._resync(key, outcome)
+
+    def _note(self, key: Key, outcome: Outcome) -> None:
+        if not outcome.declaration.is_partial:
+            self._tried[key] = self._now()
+            if outcome.was_observed:
+                self._observed[key] = self._now()
+        if outcome.applied:
+            # What gets on is not failing, however often it is interrupted.
+            self._failures.pop(key, None)
+
+    def _wait_for_place(self, key: Key, place: Place) -> None:
+        self.again(key, LONGEST_BACKOFF, Lane.ROUTINE)
+        probe = self._outages.failed(place, key)
+        if probe is not None:
+            self.again(*probe, Lane.CHANGE)
+
+    def _place_answers(self, key: Key, outcome: Outcome) -> None:
+        if outcome.was_observed:
+            for other, delay in self._outages.answered(outcome.declaration.place, key):
+                self.again(other, delay, Lane.CHANGE)
 
     def polled(self, key: Key, declaration: Declaration) -> Declaration:
         """The declaration for the look that is due: where nothing woke it before its resync, at a few things only."""
@@ -112,6 +143,8 @@ class Timetable:
     def forget(self, key: Key) -> None:
         """The object is gone."""
         self._agenda.forget(key)
+        for probe in self._outages.forget(key):
+            self.again(*probe, Lane.CHANGE)
         self._failures.pop(key, None)
         self._observed.pop(key, None)
         self._tried.pop(key, None)

@@ -1,0 +1,135 @@
+"""While AWS is unavailable one object looks each second; once it answers, all that wait for that place go on."""
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+from tests.engine.toy import Toy, declared
+
+from dynconfig.engine.agenda import Agenda, Key
+from dynconfig.engine.declaration import Place
+from dynconfig.engine.errors import Conflict, Throttled, Unavailable
+from dynconfig.engine.outcome import Outcome
+from dynconfig.kube.timetable import FIRST_BACKOFF, Timetable
+
+AWAY = Unavailable("AWS does not answer")
+KEYS = [Key("shop", f"app{number}") for number in range(20)]
+
+
+class Operator:
+    """Serves what is due in an AWS that is away for some time; it looks at everything ten times a second."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self.agenda = Agenda()
+        self.times = Timetable(self.agenda, lambda: self.seconds, lambda: 1.8e9 + self.seconds)
+        self.away: tuple[float, float] = (0.0, 0.0)
+        self.broken: set[Key] = set()
+        self.looks: list[tuple[float, Key]] = []
+        self.ready: dict[Key, float] = {}
+
+    def run(self, until: float, place: str = "eu-west-1") -> None:
+        while self.seconds < until:
+            while self.agenda.waiting(self.seconds):
+                self._serve(asyncio.run(asyncio.wait_for(self.times.next(), 5)), place)
+            self.seconds = round(self.seconds + 0.1, 1)
+
+    def _serve(self, key: Key, place: str) -> None:
+        self.looks.append((self.seconds, key))
+        start, end = self.away
+        fails = start <= self.seconds < end or key in self.broken
+        if not fails:
+            self.ready.setdefault(key, self.seconds)
+        self.times.served(key, unavailable(place) if fails else in_sync(place))
+        self.times.done(key)
+
+    def looks_between(self, start: float, end: float) -> int:
+        return sum(start <= at < end for at, _key in self.looks)
+
+
+def unavailable(place: str = "eu-west-1") -> Outcome:
+    return Outcome(replace(declared({"a": "1"}), place=Place(place)), stopped=AWAY)
+
+
+def in_sync(place: str = "eu-west-1") -> Outcome:
+    return Toy().engine().run(replace(declared({"a": "1"}), place=Place(place)))
+
+
+def started() -> Operator:
+    operator = Operator()
+    for key in KEYS:
+        operator.times.wake(key)
+    return operator
+
+
+@pytest.mark.parametrize("seconds", [1.5, 20.0, 600.0])
+def test_all_are_ready_soon_after_aws_is_back(seconds: float) -> None:
+    operator = started()
+    operator.away = (0.0, seconds)
+    operator.run(seconds + 6)
+    assert set(operator.ready) == set(KEYS)
+    assert max(operator.ready.values()) <= seconds + 5
+
+
+def test_one_object_looks_each_second_while_aws_is_away() -> None:
+    operator = started()
+    operator.away = (0.0, 50.0)
+    operator.run(50)
+    assert operator.looks_between(1, 50) <= 50
+    assert len({key for at, key in operator.looks if at >= 1}) > 10, "not the same one each time"
+
+
+def test_a_second_outage_is_as_short() -> None:
+    operator = started()
+    operator.away = (0.0, 20.0)
+    operator.run(25)
+    operator.ready.clear()
+    for key in KEYS:
+        operator.times.wake(key)
+    operator.away = (25.0, 60.0)
+    operator.run(66)
+    assert max(operator.ready.values()) <= 65
+
+
+def test_an_object_that_alone_gets_no_answer_is_tried_ever_less_often() -> None:
+    operator = started()
+    operator.broken = {KEYS[0]}
+    for _ in range(300):
+        operator.times.wake(KEYS[1])
+        operator.run(operator.seconds + 1)
+    assert sum(key == KEYS[0] for _at, key in operator.looks) < 20
+
+
+def test_an_answer_from_another_place_says_nothing_about_this_one() -> None:
+    operator = Operator()
+    for key in KEYS[:3]:
+        operator.times.served(key, unavailable("eu-west-1"))
+    operator.times.served(KEYS[3], in_sync("us-east-1"))
+    assert operator.agenda.waiting(0.5) == 0
+    operator.times.served(KEYS[4], in_sync("eu-west-1"))
+    assert operator.agenda.waiting(0.5) == 3
+
+
+def test_another_object_looks_when_the_one_whose_turn_it_is_is_gone() -> None:
+    operator = Operator()
+    operator.away = (0.0, 10.0)
+    for key in KEYS[:3]:
+        operator.times.served(key, unavailable())
+    operator.times.forget(KEYS[0])
+    operator.run(16)
+    assert set(operator.ready) == {KEYS[1], KEYS[2]}
+    assert max(operator.ready.values()) <= 15
+
+
+@pytest.mark.parametrize("error", [Conflict("busy"), Throttled("slow")])
+def test_progress_resets_the_backoff(error: Conflict | Throttled) -> None:
+    operator, key = Operator(), KEYS[0]
+    for _ in range(12):
+        operator.times.wake(key)
+        assert asyncio.run(asyncio.wait_for(operator.times.next(), 5)) == key
+        toy = Toy(failures={"/app/b": error})
+        operator.times.served(key, toy.engine().run(declared({"a": "1", "b": "2"})))
+        operator.times.done(key)
+        due = operator.agenda.next_at()
+        assert due is not None
+        assert due <= FIRST_BACKOFF
