@@ -5,13 +5,13 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from tests.engine.toy import OWNER, Toy, declared
+from tests.engine.toy import OWNER, RIVAL, Toy, declared
 
 from dynconfig.api import names
 from dynconfig.engine.agenda import Agenda, Key, Lane
 from dynconfig.engine.errors import AlarmFiring, Conflict, Refused, Retryable, RoleNotReady, Settling, Throttled
 from dynconfig.engine.outcome import Outcome
-from dynconfig.kube.timetable import LONGEST_BACKOFF, Timetable
+from dynconfig.kube.timetable import LONGEST_BACKOFF, LONGEST_WAIT, Timetable
 
 KEY = Key(OWNER.namespace, OWNER.name)
 VALUES = {"a": "1"}
@@ -204,3 +204,21 @@ def test_an_object_that_is_gone_is_not_due_any_more(scene: Scene) -> None:
     scene.times.forget(KEY)
     assert scene.agenda.next_at() is None
     assert scene.times.oldest_observation() == 0
+
+
+def test_what_another_object_of_the_cluster_owns_is_tried_again_within_seconds_and_then_minutes(scene: Scene) -> None:
+    toy = Toy()
+    toy.engine().run(declared(VALUES, owner=RIVAL))
+    waits = []
+    for _ in range(12):
+        waits.append(scene.served(outcome(toy, resyncInterval="24h")))
+        scene.seconds += waits[-1]
+    assert 1 <= waits[0] <= 2
+    assert LONGEST_WAIT / 2 <= waits[-1] <= LONGEST_WAIT
+
+
+@pytest.mark.parametrize("owner", ["", replace(RIVAL, cluster="other").tag], ids=["nobody's", "of another cluster"])
+def test_what_nobody_here_will_give_up_waits_for_the_resync(scene: Scene, owner: str) -> None:
+    toy = Toy()
+    toy.by_hand("/app/a", owner=owner)
+    assert 540 <= scene.served(outcome(toy)) <= 660
