@@ -177,8 +177,19 @@ def _as_applied(document: Document, live: Mapping[str, Any]) -> Document:
     return {
         "metadata": {**document["metadata"], **metadata, "generation": generation if is_same else generation + 1},
         "spec": document.get("spec"),
-        "status": live.get("status"),
+        "status": _with_secrets(live),
     }
+
+
+def _with_secrets(live: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The status of the object, which an older operator wrote without what it took from Secrets: its spec says that."""
+    status = live.get("status")
+    if not status:
+        return None
+    spec = parse_spec(live)
+    plain = {f"{spec.path}/{item.name}" for item in spec.parameters if item.is_plaintext_secret}
+    listed = [{**item, "secret": True} if item["name"] in plain else item for item in status.get("parameters") or ()]
+    return {**status, "parameters": listed}
 
 
 def _owner(document: Document, known: Known) -> Owner:

@@ -1,13 +1,21 @@
 """`dynconfig plan`: what would change, what it takes, and what a deletion would do."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.doors import golden
-from tests.doors.scene import PARAMETERS, PASSWORD, Scene
+from tests.doors.scene import OWNER, PARAMETERS, PASSWORD, REGION, Scene
 from tests.doors.test_cli import EXAMPLE, process
 
+from dynconfig import files, wiring
+from dynconfig.api import names
+from dynconfig.api.names import FROM_SECRET_TAG
+from dynconfig.engine.describe import lines
+from dynconfig.engine.secret import MASK
+from dynconfig.planning import Known, Planned, Planner
+from dynconfig.settings import Settings
 from dynconfig_lab.aws import Faults
 from dynconfig_lab.aws.faults import Injected
 
@@ -251,3 +259,25 @@ def test_a_deletion_for_programs_is_json(scene: Scene) -> None:
     (found,) = json.loads(scene.dynconfig("plan", "-f", "myapp.yaml", "--delete", "-o", "json").out)
     assert len(found["goes"]) == 3
     assert (found["stays"], found["blocks"]) == ([], [])
+
+
+def test_a_status_of_an_older_operator_shows_no_text_of_a_secret(scene: Scene) -> None:
+    secret = {"name": "token", "type": "String", "valueFrom": {"secretKeyRef": {"name": "myapp-db", "key": "password"}}}
+    (before,) = files.read([Path(scene.applied(secret))], "shop").configs
+    name = "/myapp/config/token"
+    scene.ssm.remove_tags_from_resource(ResourceType="Parameter", ResourceId=name, TagKeys=[FROM_SECRET_TAG])
+    status = {
+        "observedGeneration": 1,
+        "appliedGeneration": 1,
+        "parameters": [{"name": name, "type": "String", "version": 1}],
+    }
+    metadata = {**before["metadata"], "uid": OWNER.uid, "generation": 1, "finalizers": [names.FINALIZER]}
+    manifests = files.read([Path(scene.manifest({"name": "token", "value": "new"}))], "shop")
+    settings = Settings(is_emulated=True)
+    planner = Planner(settings, wiring.engine(settings), REGION)
+    known = Known(OWNER.cluster, {**before, "metadata": metadata, "status": status}, lambda _source: None)
+    planned = planner.planned(manifests.configs[0], manifests, known)
+    assert isinstance(planned, Planned)
+    told = str(list(lines(planned.plan)))
+    assert f"value: {MASK} → {MASK}" in told
+    assert PASSWORD not in told

@@ -285,6 +285,11 @@ class ParameterSpec(Model):
         return ParameterType.SECURE_STRING if self.secret_ref else ParameterType.STRING
 
     @property
+    def is_plaintext_secret(self) -> bool:
+        """Whether AWS keeps in plain text what comes from a Secret."""
+        return self.secret_ref is not None and self.resolved_type is not ParameterType.SECURE_STRING
+
+    @property
     def policies_json(self) -> str:
         """The policies as PutParameter takes them, empty if there are none."""
         return json.dumps([policy.as_aws() for policy in self.policies], sort_keys=True) if self.policies else ""

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from dynconfig.api.parameter import ParameterSpec, ParameterType, ValuePolicy
+from dynconfig.api.parameter import ParameterSpec, ValuePolicy
 from dynconfig.engine.outcome import Outcome
 from dynconfig.engine.plan import Update
 from dynconfig.engine.resource import Versioned
@@ -12,11 +12,7 @@ from dynconfig.engine.rollout import Stage
 
 def plaintext_secrets(outcome: Outcome, previous: Mapping[str, Any]) -> frozenset[str]:
     """Names of parameters, no SecureStrings, whose value came from a Secret, or whose earlier value may return."""
-    declared = {
-        parameter.name
-        for parameter in outcome.declaration.parameters
-        if parameter.spec.secret_ref is not None and parameter.spec.resolved_type is not ParameterType.SECURE_STRING
-    }
+    declared = {parameter.name for parameter in outcome.declaration.parameters if parameter.spec.is_plaintext_secret}
     marked = {item.name for item in outcome.owned if isinstance(item, Versioned) and item.from_secret}
     before = {item["name"] for item in previous.get("parameters") or () if item.get("secret")} | _marked_before(outcome)
     return frozenset(declared | marked | (before if _may_return(outcome) else before & _not_written(outcome)))
