@@ -147,8 +147,15 @@ def comparable(found: Attachment, wanted: Attachment | None) -> Attachment:
         layer=wanted.layer if host.own_extension(wanted.layer) or _kept_layer(wanted, host) else found.layer,
         revision=variables.pop(reading.REVISION, ""),
         environment=tags.pairs(variables),
-        is_remembered=host.memory == addition(wanted, host),
+        is_remembered=host.memory == _to_remember(wanted, host),
     )
+
+
+def _to_remember(wanted: Attachment, host: Host) -> Memory:
+    """What the tags should remember: also of a layer that somebody removed, which version it was."""
+    found = addition(wanted, host)
+    is_removed = needs_layer(wanted, host) and serves(host.memory.layer, wanted.layer)
+    return replace(found, layer=host.memory.layer) if is_removed else found
 
 
 def was_attached(host: Host) -> bool:
