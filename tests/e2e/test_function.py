@@ -183,10 +183,13 @@ def test_an_operator_killed_while_it_makes_the_function_goes_on_where_it_was(wor
 def test_a_strangers_function_of_the_same_name_is_refused_by_name_and_left_alone(world: World) -> None:
     reader = Reader(world)
     _function(world, reader.function)
+    before = reader.aws.get_function(FunctionName=reader.function)
     reader.declare()
     message = world.wait_reason(reader.name, "NotOwned")
     assert f"function {reader.function}" in message
-    assert world.names() == []
+    after = reader.aws.get_function(FunctionName=reader.function)
+    assert after.get("Tags") == before.get("Tags")
+    assert after["Configuration"]["LastModified"] == before["Configuration"]["LastModified"]
 
 
 def test_an_attached_function_gets_what_it_needs_and_loses_only_that(world: World) -> None:
