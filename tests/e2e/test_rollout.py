@@ -119,3 +119,19 @@ def test_a_generation_that_was_undone_is_taken_at_once_when_it_is_forced(world: 
     reader, _alarm = rolled_back(world)
     world.annotate(reader.name, "force-generation", str(world.get(reader.name)["metadata"]["generation"]))
     world.wait("it is written all the same", lambda: world.value("api/timeout") == "999", 10)
+
+
+def test_a_rollback_after_deletion_and_recreation_deletes_nothing(world: World) -> None:
+    reader = declared(world)
+    world.delete(reader.name)
+    world.wait("the object is gone", lambda: world.is_gone(reader.name))
+    reader.declare({}, alarms=ALARMS, rollout=LONG)
+    # AWS wants half a minute before a deleted parameter comes back.
+    world.wait("the parameters are back", lambda: len(world.names()) == 3, 90)
+    world.wait_reason(reader.name, "Baking", "True")
+    reader.set_timeout("999")
+    world.wait("it is written", lambda: world.value("api/timeout") == "999")
+    sound(world, alarm_of(world, reader))
+    assert "no stable revision" in world.wait_reason(reader.name, "AlarmFiring")
+    assert world.names() == ["api/timeout", "database/host", "database/password"]
+    assert world.value("api/timeout") == "999"
