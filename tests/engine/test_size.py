@@ -68,6 +68,13 @@ def test_drift_and_messages_go_next_and_versions_last() -> None:
     assert "Status is shortened" in shortest["conditions"][0]["message"]
 
 
+def test_what_was_created_since_the_last_stable_revision_goes_with_the_times() -> None:
+    created = {**report(1000), "createdSinceStable": [f"/app/level/{number:04}" for number in range(1000)]}
+    assert beside(1_000_000, created) == created
+    assert "createdSinceStable" not in beside(stored_bytes(created) - 1000, created)
+    assert "createdSinceStable" not in beside(1_600, created)
+
+
 def test_a_message_that_is_shortened_again_says_so_once() -> None:
     once = beside(75_000, report(1000))
     again = beside(75_000, {**report(1000), "conditions": once["conditions"]})

@@ -21,7 +21,7 @@ _FIELD_BYTES = 80
 _BRIEF_LENGTH = 512
 _DRIFT_KEPT = 5
 _NOTE = " (Status is shortened: the object is close to the size limit of Kubernetes.)"
-_WHOLE = ("parameters", "drift", "history", "resources")
+_WHOLE = ("parameters", "drift", "history", "resources", "createdSinceStable")
 
 
 def stored_bytes(document: Mapping[str, Any]) -> int:
@@ -66,7 +66,9 @@ def _ever_shorter(status: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     yield status
     parameters = [_without(item, "lastModified") for item in status.get("parameters") or ()]
     history = [_without(item, "changed") for item in status.get("history") or ()]
-    shorter = _noted({**status, **_given(parameters=parameters, history=history)})
+    # Without the list a rollback deletes nothing, which is safe.
+    kept = _without(status, "createdSinceStable")
+    shorter = _noted({**kept, **_given(parameters=parameters, history=history)})
     yield shorter
     conditions = [_brief(item) for item in status.get("conditions") or ()]
     drift = list(status.get("drift") or ())[:_DRIFT_KEPT]
