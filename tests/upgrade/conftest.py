@@ -64,7 +64,8 @@ def _install(scene: Stage) -> None:
             scene.kubectl("get", "dcfg", "-A")
         except CommandFailed:
             return False
-        return "Terminating" not in scene.kubectl("get", "namespaces", "crd")
+        installed = (scene.document("namespace", "dynconfig-system"), scene.document("crd", NAME))
+        return not any("deletionTimestamp" in item["metadata"] for item in installed)
 
     assert wait_until(is_installed, 60), "the installation is not there after 60 s"
 

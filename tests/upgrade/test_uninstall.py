@@ -1,0 +1,88 @@
+"""Nothing in AWS is deleted because the operator, its definition or both are taken out of the cluster."""
+
+import json
+import signal
+from dataclasses import replace
+
+import pytest
+from tests.e2e.world import World
+from tests.upgrade.cluster import NAME, ROOT
+
+from dynconfig.api import names
+from dynconfig_lab.stage import CommandFailed, Stage
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(150)]
+
+INSTALL = str(ROOT / "manifests" / "install")
+ALLOW = ("annotate", "--overwrite", "crd", NAME, f"{names.ALLOW_DELETION}=true")
+
+
+@pytest.fixture
+def world(installed: World) -> World:
+    """An object that is in AWS, beside the whole installation."""
+    found = replace(installed, path=f"/{installed.namespace}/app")
+    found.declare("app", found.spec({"name": "a", "value": "1"}, {"name": "b", "value": "2"}))
+    found.wait_ready("app")
+    return found
+
+
+def is_refused(stage: Stage, *arguments: str) -> str:
+    """Why kubectl is refused; empty if it is not."""
+    try:
+        stage.kubectl(*arguments)
+    except CommandFailed as error:
+        return str(error)
+    return ""
+
+
+def owners(world: World) -> dict[str, list[str]]:
+    """The tags of each parameter."""
+    return {
+        name: [
+            item["Key"]
+            for item in world.ssm.list_tags_for_resource(ResourceType="Parameter", ResourceId=f"{world.path}/{name}")[
+                "TagList"
+            ]
+        ]
+        for name in world.names()
+    }
+
+
+def test_deleting_the_installation_leaves_definition_object_and_aws(world: World) -> None:
+    message = is_refused(world.stage, "delete", "-k", INSTALL, "--wait=false")
+    assert "dynconfig uninstall --keep-aws" in message
+    assert f"{names.ALLOW_DELETION}=true" in message
+    assert "deletionTimestamp" not in world.stage.document("crd", NAME)["metadata"]
+    assert "deletionTimestamp" not in world.get("app")["metadata"]
+    assert world.names() == ["a", "b"]
+    assert owners(world) == {"a": [names.OWNER_TAG], "b": [names.OWNER_TAG]}
+
+
+@pytest.mark.parametrize("selected", [(NAME,), ("--all",)], ids=["by name", "all"])
+def test_deleting_the_definition_is_refused(world: World, selected: tuple[str, ...]) -> None:
+    assert names.ALLOW_DELETION in is_refused(world.stage, "delete", "crd", *selected, "--wait=false")
+    assert "deletionTimestamp" not in world.get("app")["metadata"]
+
+
+def test_a_definition_that_is_deleted_all_the_same_takes_nothing_along_in_aws(world: World) -> None:
+    world.stage.kubectl(*ALLOW)
+    world.stage.kubectl("delete", "crd", NAME, "--wait=false")
+    world.wait("the definition is gone", lambda: world.stage.kubectl("get", "crd", "--ignore-not-found", NAME) == "")
+    assert world.names() == ["a", "b"]
+    assert owners(world) == {"a": [], "b": []}
+
+
+@pytest.mark.parametrize("is_running", [True, False], ids=["operator running", "operator stopped"])
+def test_uninstall_releases_everything(world: World, is_running: bool) -> None:
+    world.declare("paused", world.spec(suspend=True))
+    if not is_running:
+        world.stage.operator.signal("operator", signal.SIGKILL)
+    told = world.stage.dynconfig("uninstall", "--keep-aws", "--yes")
+    assert f"= keep Parameter {world.path}/a" in told
+    assert "Everything is released" in told, told
+    assert json.loads(world.stage.kubectl("get", "dcfg", "-A", "-o", "json"))["items"] == []
+    assert world.names() == ["a", "b"]
+    assert owners(world) == {"a": [], "b": []}
+    if not is_running:
+        assert world.stage.aws("sqs").list_queues().get("QueueUrls", []) == []
+        assert world.stage.aws("events").list_rules()["Rules"] == []
