@@ -12,7 +12,6 @@ from dynconfig.engine.errors import (
     Conflict,
     NotOwned,
     NotPossible,
-    ReconcileLoop,
     Refused,
     Throttled,
 )
@@ -160,35 +159,6 @@ def test_a_lost_status_costs_a_look_and_no_write() -> None:
     toy.calls.clear()
     toy.engine().run(declared(VALUES, status=None))
     assert toy.calls == ["observe"]
-
-
-def test_the_same_difference_three_times_running_is_a_loop_that_names_the_field() -> None:
-    toy = Toy()
-    engine = toy.engine()
-    status = status_of(engine.run(declared(VALUES)))
-    for _ in range(2):
-        toy.by_hand("/app/a")
-        outcome = engine.run(declared(VALUES, status=status))
-        assert outcome.is_complete
-        status = status_of(outcome)
-    toy.by_hand("/app/a")
-    stopped = engine.run(declared(VALUES, status=status))
-    assert isinstance(stopped.error, ReconcileLoop)
-    assert "field value" in str(stopped.error)
-    asked = {"dynconfig.dev/reconcile-requested-at": "now"}
-    assert engine.run(declared(VALUES, status=status, annotations=asked)).is_complete
-
-
-def test_a_difference_that_goes_away_in_between_is_no_loop() -> None:
-    toy = Toy()
-    engine = toy.engine()
-    status = status_of(engine.run(declared(VALUES)))
-    for number in range(6):
-        if number % 2 == 0:
-            toy.by_hand("/app/a")
-        outcome = engine.run(declared(VALUES, status=status))
-        assert outcome.is_complete
-        status = status_of(outcome)
 
 
 def test_retained_things_stay_without_an_owner() -> None:

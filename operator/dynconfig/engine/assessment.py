@@ -35,7 +35,8 @@ class Assessment:
     @property
     def drift(self) -> tuple[Step, ...]:
         """What somebody else changed, whether it is corrected or only reported."""
-        return self.plan.reported or tuple(step for step in self.plan.steps if drifted(step, self.declaration))
+        found = tuple(step for step in self.plan.steps if drifted(step, self.declaration))
+        return self.plan.reported or (*found, *self.plan.contested)
 
     @property
     def is_stopped(self) -> bool:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from dynconfig.api.status import AUTHOR_LENGTH, MAX_DRIFT, Drift
+from dynconfig.engine.declaration import Declaration
 from dynconfig.engine.outcome import Outcome
 from dynconfig.engine.plan import Difference, Step, Update
 from dynconfig.engine.resource import Versioned
@@ -39,7 +40,12 @@ def new(outcome: Outcome, previous: Mapping[str, Any]) -> list[tuple[Step, Diffe
 
 def author(step: Step, outcome: Outcome) -> str | None:
     """Who changed a resource behind our back, where AWS told."""
+    return author_of(step, outcome.declaration)
+
+
+def author_of(step: Step, declaration: Declaration) -> str | None:
+    """Who wrote a resource last, where AWS or an event of this look told."""
     observed = step.change.observed if isinstance(step.change, Update) else None
     by_aws = observed.modified_by if isinstance(observed, Versioned) else None
-    who = by_aws or outcome.declaration.heard.get(step.resource.name)
+    who = by_aws or declaration.heard.get(step.resource.name)
     return who[:AUTHOR_LENGTH] if who else None

@@ -51,10 +51,6 @@ class UnsafePlan(Terminal):
     """The plan would delete too much at once and nobody has approved it."""
 
 
-class ReconcileLoop(Terminal):
-    """The same difference came back three times running: somebody else writes it, or AWS does not keep it."""
-
-
 class NotPossible(Terminal):
     """AWS cannot do in place what was declared."""
 
@@ -93,6 +89,10 @@ class Settling(Retryable):
 
 class DeletionDelayed(Retryable):
     """A parameter left spec a moment ago: before it is deleted, other objects have time to declare it."""
+
+
+class ReconcileLoop(Retryable):
+    """A field was changed again after each correction: someone else writes it, or AWS does not keep it."""
 
 
 class RoleNotReady(Retryable):

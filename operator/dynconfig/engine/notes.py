@@ -7,7 +7,7 @@ from typing import Any
 from dynconfig.api.status import MESSAGE_LENGTH, Reason
 from dynconfig.engine import drift
 from dynconfig.engine.declaration import Declaration
-from dynconfig.engine.errors import DynConfigError, InternalError, SourceMissing, Terminal
+from dynconfig.engine.errors import DynConfigError, InternalError, ReconcileLoop, SourceMissing, Terminal
 from dynconfig.engine.labels import REJECTED, STABLE
 from dynconfig.engine.outcome import Outcome
 from dynconfig.engine.plan import Create, Delete, Difference, Release, Step, Update
@@ -17,7 +17,7 @@ from dynconfig.engine.rollout import Stage
 from dynconfig.engine.verdict import abandon_hint, undone
 
 NAMES_TOLD = 8
-_REPORTED = (Terminal, SourceMissing, InternalError)
+_REPORTED = (Terminal, ReconcileLoop, SourceMissing, InternalError)
 FIELDS_TOLD = 5
 
 

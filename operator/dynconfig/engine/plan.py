@@ -148,6 +148,8 @@ class Plan:
     """Deletions that wait until the change they belong to has proved itself."""
     held: tuple[Step, ...] = ()
     """Drift that is only reported, and what follows from it."""
+    contested: tuple[Step, ...] = ()
+    """Corrections that wait, since someone else writes the same field again and again."""
     refused: "tuple[Refusal, ...]" = ()
     """What cannot be as declared now, each by itself."""
     blocked: "tuple[Blocked, ...]" = ()

@@ -6,8 +6,9 @@ from dataclasses import replace
 
 from dynconfig.engine.assessment import Assessment, compared, derived
 from dynconfig.engine.carry import Rounds, Work, batches
+from dynconfig.engine.contest import Contests
 from dynconfig.engine.declaration import Declaration, Place
-from dynconfig.engine.errors import DynConfigError, ReconcileLoop, UnsafePlan
+from dynconfig.engine.errors import DynConfigError, UnsafePlan
 from dynconfig.engine.gauge import Gauge, Gauges
 from dynconfig.engine.held import without_reported
 from dynconfig.engine.labels import LabelCleanup, LabelsOf
@@ -16,8 +17,6 @@ from dynconfig.engine.outcome import Outcome
 from dynconfig.engine.patience import Patience
 from dynconfig.engine.plan import (
     AnyKind,
-    Difference,
-    Step,
 )
 from dynconfig.engine.recent import Recent, with_unseen
 from dynconfig.engine.resource import Resource
@@ -26,7 +25,6 @@ from dynconfig.engine.rollout import Judgement, Stage
 from dynconfig.engine.safety import check
 from dynconfig.engine.undone import in_place_of
 
-LOOP_LENGTH = 3
 # Until an alarm is heard of by event, it is looked at.
 ALARM_SECONDS = 10.0
 
@@ -50,7 +48,7 @@ class Engine:
         self._rollbacks = Rollbacks(labels_of)
         self._cleanup = LabelCleanup(labels_of)
         self._gauges = Gauges(gauge_of)
-        self._repeats: dict[str, dict[tuple[str, Difference], int]] = {}
+        self._contests = Contests()
         self._patience = Patience()
         self._rounds = Rounds()
         self._recent = Recent()
@@ -95,7 +93,7 @@ class Engine:
 
     def forget(self, uid: str) -> None:
         """Drop what is remembered of an object that is gone."""
-        self._repeats.pop(uid, None)
+        self._contests.forget(uid)
         self._patience.forget(uid)
         self._rounds.forget(uid)
         self._rollbacks.forget(uid)
@@ -129,10 +127,11 @@ class Engine:
                 self._rollbacks.reject(declaration, found.rejection)
             if found.blocked:
                 return outcome
-            self._refuse_loop(outcome)
+            self._contests.seen(outcome)
         except DynConfigError as error:
             return replace(outcome, stopped=error)
         done = self._finish(self._apply(outcome, keep_going), keep_going, now)
+        self._contests.corrected(done, now)
         return replace(done, judgement=found.judgement) if found.rejection else done
 
     def _assessed(self, declaration: Declaration, now: float, sights: Iterable[Sight] | None = None) -> Assessment:
@@ -145,7 +144,7 @@ class Engine:
         except UnsafePlan as error:
             return Assessment(declaration, plan, seen, Judgement(Stage.PROVED), blocked=error)
         watched = self._rollbacks.watched(plan, declaration, self._aws_now(now))
-        plan = without_reported(watched.plan, declaration)
+        plan = self._contests.waiting(without_reported(watched.plan, declaration), declaration, now)
         return Assessment(declaration, plan, seen, watched.judgement, blocked=watched.held_back)
 
     def _finish(self, outcome: Outcome, keep_going: KeepGoing, now: float) -> Outcome:
@@ -179,7 +178,6 @@ class Engine:
             except DynConfigError as failure:
                 stopped = failure
                 break
-        self._count(outcome.declaration, work.applied)
         self._recent.applied(outcome.declaration, work.applied, work.owned.values())
         work.settle()
         done = replace(
@@ -210,33 +208,6 @@ class Engine:
             plan=replace(outcome.plan, steps=(*outcome.plan.steps, *plan.steps), parts=plan.parts),
             applied=(*outcome.applied, *more.applied),
         )
-
-    def _refuse_loop(self, outcome: Outcome) -> None:
-        uid = outcome.declaration.owner.uid
-        if outcome.declaration.requested or not outcome.is_only_drift:
-            # A person asked, or edited: that breaks any loop.
-            self._repeats.pop(uid, None)
-            return
-        current = {(step.resource.title, because) for step in outcome.drift for because in step.because}
-        kept = {key: times for key, times in self._repeats.get(uid, {}).items() if key in current}
-        self._repeats[uid] = kept
-        looping = [key for key, times in kept.items() if times >= LOOP_LENGTH - 1]
-        if looping:
-            title, difference = looping[0]
-            raise ReconcileLoop(
-                f"{title}: field {difference.field} was corrected {LOOP_LENGTH - 1} times running and differs again "
-                f"(declared {difference.brief.declared}, observed {difference.brief.observed}); find out who else writes it, "
-                "then ask for a fresh look or edit the object"
-            )
-
-    def _count(self, declaration: Declaration, applied: Iterable[Step]) -> None:
-        repeats = self._repeats.get(declaration.owner.uid)
-        if repeats is None:
-            return
-        for step in applied:
-            for because in step.because:
-                key = (step.resource.title, because)
-                repeats[key] = repeats.get(key, 0) + 1
 
 
 def _observed(found: Assessment) -> Outcome:

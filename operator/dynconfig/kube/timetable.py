@@ -12,6 +12,7 @@ from dynconfig.engine.declaration import Declaration, Place
 from dynconfig.engine.errors import (
     AlarmFiring,
     DeletionDelayed,
+    ReconcileLoop,
     Retryable,
     RoleNotReady,
     Settling,
@@ -25,7 +26,7 @@ FIRST_BACKOFF = 0.5
 LONGEST_BACKOFF = 60.0
 FIRST_WAIT, LONGEST_WAIT = 2.0, 300.0
 # Their delays say when the turn comes, or have grown already; those of others are a guess for the first time.
-_TIMED = (Throttled, AlarmFiring, DeletionDelayed, Settling, RoleNotReady)
+_TIMED = (Throttled, AlarmFiring, DeletionDelayed, ReconcileLoop, Settling, RoleNotReady)
 
 
 class Timetable:

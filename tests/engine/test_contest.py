@@ -1,0 +1,113 @@
+"""A field that someone else writes again and again is corrected ever more slowly, never given up, and named."""
+
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+from typing import Any
+
+from tests.engine.toy import Toy, declared
+
+from dynconfig.engine import notes, report
+from dynconfig.engine.contest import FIRST_PAUSE, QUICK_CORRECTIONS
+from dynconfig.engine.errors import ReconcileLoop
+from dynconfig.engine.outcome import Outcome
+
+VALUES = {"a": "1", "b": "2"}
+RESYNC = 600.0
+
+
+@dataclass
+class Fight:
+    """An object, and a rival that writes one of its values whenever it is not his."""
+
+    toy: Toy = field(default_factory=Toy)
+    status: dict[str, Any] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    now: float = 1000.0
+    writes: int = 0
+
+    def __post_init__(self) -> None:
+        self.engine = self.toy.engine()
+        self.look()
+
+    def look(self, values: dict[str, str] | None = None, generation: int = 1, **about: Any) -> Outcome:
+        declaration = declared(
+            values or VALUES, status=self.status or None, resyncInterval="10m", generation=generation, **about
+        )
+        outcome = self.engine.run(declaration, now=self.now)
+        told = notes.of(outcome, self.status, self.now)
+        self.notes += [note.message for note in told if note.reason == "ReconcileLoop"]
+        self.status = report.status(outcome, self.status, self.now, None)
+        return outcome
+
+    def rival(self) -> None:
+        self.writes += 1
+        self.toy.by_hand("/app/a", f"theirs {self.writes}")
+        self.toy.store["/app/a"] = replace(self.toy.store["/app/a"], modified_by="arn:aws:iam::1:user/eve")
+
+    def wait(self) -> None:
+        """Until a correction is held back, and half of its time has passed."""
+        self.corrections(5)
+        self.now -= FIRST_PAUSE / 2
+
+    def corrections(self, seconds: float) -> list[float]:
+        """When the value was corrected; the rival writes at once, and the object is looked at when it asks to be."""
+        found: list[float] = []
+        end = self.now + seconds
+        while self.now < end:
+            if self.toy.values["/app/a"] == "1":
+                self.rival()
+            outcome = self.look()
+            if self.toy.values["/app/a"] == "1":
+                found.append(self.now)
+            self.now += outcome.retry.delay or 0.0 if outcome.retry else 1.0
+        return found
+
+
+def test_it_is_corrected_ever_more_slowly_up_to_the_resync_and_never_given_up() -> None:
+    found = Fight().corrections(4 * 3600)
+    pauses = [later - earlier for earlier, later in pairwise(found)]
+    assert pauses[:QUICK_CORRECTIONS] == [1.0, FIRST_PAUSE]
+    assert pauses[1:] == sorted(pauses[1:])
+    assert max(pauses) <= RESYNC + 1
+    assert len([pause for pause in pauses if pause >= RESYNC]) > 10
+
+
+def test_condition_and_event_name_who_writes_it_and_the_field() -> None:
+    fight = Fight()
+    fight.wait()
+    ready = fight.status["conditions"][0]
+    assert (ready["status"], ready["reason"]) == ("Unknown", "ReconcileLoop")
+    assert (
+        "Thing /app/a: field value was corrected 2 times and changed again by arn:aws:iam::1:user/eve"
+        in ready["message"]
+    )
+    assert [item["field"] for item in fight.status["drift"]] == ["value"]
+    assert len(fight.notes) == 1
+    fight.look()
+    assert len(fight.notes) == 1, "the same is told once"
+
+
+def test_everything_else_is_corrected_and_written_at_once() -> None:
+    fight = Fight()
+    fight.wait()
+    fight.toy.by_hand("/app/b")
+    outcome = fight.look()
+    assert fight.toy.values["/app/b"] == "2"
+    assert isinstance(outcome.error, ReconcileLoop)
+
+
+def test_a_person_who_asks_or_edits_ends_the_wait() -> None:
+    fight = Fight()
+    fight.wait()
+    assert fight.look(annotations={"dynconfig.dev/reconcile-requested-at": "now"}).is_complete
+    fight.wait()
+    assert fight.look({**VALUES, "a": "9"}, generation=2).is_complete
+    assert fight.toy.values["/app/a"] == "9"
+
+
+def test_a_difference_that_goes_away_in_between_is_no_contest() -> None:
+    fight = Fight()
+    for _ in range(6):
+        fight.rival()
+        assert fight.look().is_complete
+        assert fight.look().is_complete
