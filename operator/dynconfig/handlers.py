@@ -6,6 +6,7 @@ import logging
 import socket
 import time
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import kopf
@@ -28,6 +29,7 @@ from dynconfig.settings import BadSetting, Settings
 log = logging.getLogger(__name__)
 
 LIST_CHUNK = 100
+SWEEP_SECONDS = 120.0
 # A tool that applies several manifests, in any order, is through with them by then.
 MOVE_SECONDS = 5.0
 # Reads of AWS lag behind its writes by a second or two.
@@ -111,6 +113,7 @@ async def start(memo: kopf.Memo, **_: Any) -> None:
         move_seconds=MOVE_SECONDS,
         second_look_seconds=SECOND_LOOK_SECONDS,
         listen=memo.post_office.serve,
+        leave=memo.post_office.leave,
     )
     memo.controller = Controller(surroundings, Agenda(), settings.workers)
     await _learn(memo.controller, kube, settings)
@@ -128,6 +131,7 @@ async def start(memo: kopf.Memo, **_: Any) -> None:
     memo.tasks = [serving, counting, *_watches(memo.controller, kube, settings)]
     for task in memo.tasks:
         task.add_done_callback(lambda ended: _ended(ended, memo.stopped))
+    memo.tasks.append(asyncio.create_task(_sweep(memo, cluster), name="sweep"))
     log.info("Serving %s in %s", ", ".join(settings.namespaces) or "all namespaces", memo.region)
 
 
@@ -153,6 +157,15 @@ async def stop(memo: kopf.Memo, **_: Any) -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
+async def _sweep(memo: kopf.Memo, cluster: str) -> None:
+    """Once all objects are listed, look for queues in regions that none of them names."""
+    settings: Settings = memo.settings
+    if settings.hears_events:
+        await asyncio.sleep(SWEEP_SECONDS)
+        remove = partial(wiring.remove_unused_events, settings, cluster)
+        await asyncio.to_thread(memo.post_office.sweep, wiring.searched_regions(settings, memo.region), remove)
+
+
 class _Hear:
     """From the postmen's threads to the event loop."""
 
@@ -169,7 +182,7 @@ class _Hear:
         """Count them."""
         self._metrics.heard(outcome, count)
 
-    def listening(self, region: str, *, is_up: bool) -> None:
+    def listening(self, region: str, *, is_up: bool | None) -> None:
         """Tell Prometheus."""
         self._metrics.listening(region, is_up=is_up)
 

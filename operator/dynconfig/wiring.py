@@ -15,12 +15,13 @@ from dynconfig.aws.package import package
 from dynconfig.aws.patterns import event_rules
 from dynconfig.aws.postman import Hear, Postman, PostOffice
 from dynconfig.aws.quota import Quota
-from dynconfig.aws.regions import regions
+from dynconfig.aws.regions import regions, regions_beside
 from dynconfig.aws.session import Clock, Count, Session
 from dynconfig.aws.tagged import TaggedAlarms, TaggedParameters, owner_tags
 from dynconfig.engine.arns import Arns
 from dynconfig.engine.declaration import Place
 from dynconfig.engine.echoes import Echoes
+from dynconfig.engine.errors import NotFound
 from dynconfig.engine.naming import PREFIX, fitting
 from dynconfig.engine.orphans import Orphan
 from dynconfig.engine.orphans import orphans as found_orphans
@@ -67,9 +68,10 @@ def engine(
 def listening(settings: Settings, count: Count, cluster: str, hear: Hear) -> tuple[Engine, PostOffice]:
     """An engine, and what brings the events of AWS in every region that is named to it."""
     places = _Places(settings, count)
-    return Engine(places, places.labels, gauge_of=places.gauge, aws_now=places.now), PostOffice(
-        partial(places.postman, cluster, hear)
-    )
+    # Operators of one cluster that serve different namespaces share their queues.
+    removes = not settings.namespaces and not settings.queue_urls
+    office = PostOffice(partial(places.postman, cluster, hear), removes=removes)
+    return Engine(places, places.labels, gauge_of=places.gauge, aws_now=places.now), office
 
 
 def remove_events(settings: Settings, cluster: str, region: str) -> Iterator[str]:
@@ -92,6 +94,20 @@ def orphans(
     """What a region has of objects that do not exist; `uids` are those of all objects of the cluster."""
     tagging = session(settings, count).client("resourcegroupstaggingapi", region)
     return found_orphans(owner_tags(tagging), region, cluster, uids)
+
+
+def remove_unused_events(settings: Settings, cluster: str, region: str) -> Iterator[str]:
+    """The same where there is a queue of the operator's name: most regions have none, and one call says so."""
+    try:
+        session(settings).client("sqs", region).get_queue_url(QueueName=_queue_name(cluster))
+    except NotFound:
+        return
+    yield from remove_events(settings, cluster, region)
+
+
+def searched_regions(settings: Settings, default: str) -> tuple[str, ...]:
+    """The regions in which an operator of this account may have made something: those that objects may name."""
+    return settings.allowed_regions or tuple(sorted(regions_beside(default)))
 
 
 def default_region(settings: Settings) -> str:

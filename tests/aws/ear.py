@@ -16,7 +16,7 @@ class Ear:
         self._news = threading.Condition()
         self.names: list[str] = []
         self.counts: dict[str, int] = {}
-        self.up: list[bool] = []
+        self.up: list[bool | None] = []
         self.lost: list[str] = []
         self.has_ended = False
 
@@ -28,7 +28,7 @@ class Ear:
         """Counts."""
         self._note(lambda: self.counts.update({outcome: self.counts.get(outcome, 0) + count}))
 
-    def listening(self, region: str, *, is_up: bool) -> None:
+    def listening(self, region: str, *, is_up: bool | None) -> None:
         """Up or deaf."""
         assert region == REGION
         self._note(lambda: self.up.append(is_up))

@@ -159,7 +159,7 @@ def test_an_answer_that_nobody_knows_is_told_and_asked_for_again(round_: Round) 
     round_.postman.start()
     round_.ear.wait(lambda ear: ear.up == [False])
     round_.lab.faults(Faults())
-    round_.ear.wait(lambda ear: ear.up[-1])
+    round_.ear.wait(lambda ear: bool(ear.up[-1]))
     assert not round_.ear.has_ended
 
 

@@ -82,5 +82,5 @@ def test_with_a_given_queue_missing_events_are_reported_until_they_arrive_again(
     events = round_.aws("events")
     events.enable_rule(Name=event_rules(round_.cluster)[0].name)
     round_.put("a")
-    round_.ear.wait(lambda ear: ear.up[-1])
+    round_.ear.wait(lambda ear: bool(ear.up[-1]))
     assert round_.ear.lost == [f"/{round_.cluster}/own"]

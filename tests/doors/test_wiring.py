@@ -27,7 +27,7 @@ class Ear:
     """Remembers which regions are heard."""
 
     def __init__(self) -> None:
-        self.up: dict[str, bool] = {}
+        self.up: dict[str, bool | None] = {}
 
     def signals(self, signals: Sequence[Signal]) -> None:
         """Nothing is done about them here."""
@@ -35,7 +35,7 @@ class Ear:
     def events(self, outcome: str, count: int) -> None:
         """They are not counted here."""
 
-    def listening(self, region: str, *, is_up: bool) -> None:
+    def listening(self, region: str, *, is_up: bool | None) -> None:
         """Up or deaf."""
         self.up[region] = is_up
 

@@ -32,6 +32,7 @@ class Desk:
     controller: Controller
     listened: list[str]
     kube: Kube
+    left: list[str]
 
     def says(self, event: str | None, found: Document) -> None:
         """The API server speaks of an object."""
@@ -80,6 +81,7 @@ def surroundings_of(kube: Kube, **given: Any) -> Surroundings:
         "move_seconds": 0.0,
         "second_look_seconds": 0.0,
         "listen": lambda _region: None,
+        "leave": lambda _region: None,
     }
     return Surroundings(**{**usual, **given})
 
@@ -87,13 +89,14 @@ def surroundings_of(kube: Kube, **given: Any) -> Surroundings:
 @asynccontextmanager
 async def desk(**surroundings: Any) -> AsyncIterator[Desk]:
     """A controller that serves until the end."""
-    server, toy, listened = ApiServer(), Toy(), list[str]()
+    server, toy, listened, left = ApiServer(), Toy(), list[str](), list[str]()
     async with serving(server.answer) as kube:
-        given = surroundings_of(kube, **{"engine": toy.engine(), "listen": listened.append, **surroundings})
+        heard = {"listen": listened.append, "leave": left.append}
+        given = surroundings_of(kube, **{"engine": toy.engine(), **heard, **surroundings})
         controller = Controller(given, Agenda(), 2)
         task = asyncio.create_task(controller.serve())
         try:
-            yield Desk(server, toy, controller, listened, kube)
+            yield Desk(server, toy, controller, listened, kube, left)
         finally:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)

@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from dynconfig.api.names import CLUSTER_TAG
+from dynconfig.aws.event_removal import remove_events
 from dynconfig.aws.patterns import EventRule
 from dynconfig.engine.errors import Conflict, NotFound, NotOwned
 from dynconfig.engine.signals import Signal, Unreadable, parse
@@ -87,6 +88,12 @@ class Mailbox:
         for rule in self._rules:
             self._aim(rule.name, queue)
         return tuple(self._repaired)
+
+    def remove(self) -> tuple[str, ...]:
+        """Remove queue and rules, and nothing that somebody else made; answers what was removed."""
+        if self.is_given:
+            return ()
+        return tuple(remove_events(self._sqs, self._events, self._cluster, self._name, self._rules))
 
     def fetch(self, *, wait: bool = True) -> Mail:
         """Wait for events, and answer at once when there are some. Raises NotFound where the queue is gone."""

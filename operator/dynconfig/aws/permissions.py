@@ -36,6 +36,7 @@ ACCOUNT_ACTIONS = ("ec2:DescribeImages", "ssm:DescribeParameters", "tag:GetResou
 QUEUE_ACTIONS = (
     "sqs:CreateQueue",
     "sqs:DeleteMessage",
+    "sqs:DeleteQueue",
     "sqs:GetQueueAttributes",
     "sqs:GetQueueUrl",
     "sqs:ListQueueTags",
@@ -44,11 +45,13 @@ QUEUE_ACTIONS = (
     "sqs:TagQueue",
 )
 EVENT_RULE_ACTIONS = (
+    "events:DeleteRule",
     "events:DescribeRule",
     "events:ListTagsForResource",
     "events:ListTargetsByRule",
     "events:PutRule",
     "events:PutTargets",
+    "events:RemoveTargets",
     "events:TagResource",
 )
 # Standard parameters are encrypted directly, advanced ones with a data key.

@@ -3,7 +3,7 @@
 import logging
 import random
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 from dynconfig.aws.mailbox import Mail, Mailbox
@@ -20,6 +20,9 @@ FIRST_BACKOFF = 1.0
 LONGEST_BACKOFF = 60.0
 # Where several echoes come, the operator is writing, and nobody waits for more of them: they are left to gather, ten for a call.
 ECHO_SECONDS = 0.25
+# How long a region may be without objects until its queue goes: a name is free again a minute after a queue was deleted.
+# https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_CreateQueue.html
+EMPTY_SECONDS = 60.0
 
 
 class Hear(Protocol):
@@ -31,8 +34,8 @@ class Hear(Protocol):
     def events(self, outcome: str, count: int) -> None:
         """Events came: signal, echo, other or unreadable."""
 
-    def listening(self, region: str, *, is_up: bool) -> None:
-        """Events of a region are heard, or are not."""
+    def listening(self, region: str, *, is_up: bool | None) -> None:
+        """Events of a region are heard, or are not; None where they are not wanted any more."""
 
     def missing(self, region: str, name: str) -> None:
         """The event of an own write of this parameter does not come."""
@@ -50,6 +53,9 @@ class Postman:
         self._echoes = echoes
         self._hear = hear
         self._clock = clock
+        self._lock = threading.Lock()
+        self._leaves_at: float | None = None
+        self._has_left = False
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"events {region}", daemon=True)
         self._is_up: bool | None = None
@@ -64,6 +70,18 @@ class Postman:
         """Bring nothing any more. What a poll under way still fetches stays in the queue, for whoever comes next."""
         self._stopped.set()
 
+    def leave(self) -> None:
+        """Nobody needs these events any more: remove what brings them, unless `stay` is called soon."""
+        with self._lock:
+            self._leaves_at = self._clock() + EMPTY_SECONDS
+
+    def stay(self) -> bool:
+        """The events are needed again; False if they are not received any more, so that another postman has to begin."""
+        with self._lock:
+            if not self._has_left:
+                self._leaves_at = None
+            return not self._has_left
+
     def join(self, timeout: float) -> bool:
         """Wait for the end; whether it came."""
         self._thread.join(timeout)
@@ -71,14 +89,36 @@ class Postman:
 
     def _run(self) -> None:
         try:
-            while not self._stopped.is_set():
+            while not self._stopped.is_set() and not self._leaves():
                 try:
                     self._serve()
                 except DynConfigError as error:
                     self._fail(error)
         finally:
-            if not self._stopped.is_set():
+            if not self._stopped.is_set() and not self._has_left:
                 self._hear.ended()
+        if self._has_left:
+            self._remove()
+
+    def _is_due(self) -> bool:
+        leaves_at = self._leaves_at
+        return leaves_at is not None and self._clock() >= leaves_at
+
+    def _leaves(self) -> bool:
+        """Whether it is time to end; then nobody can keep it from that."""
+        with self._lock:
+            self._has_left = self._is_due()
+            return self._has_left
+
+    def _remove(self) -> None:
+        self._echoes.end(self._region)
+        self._hear.listening(self._region, is_up=None)
+        try:
+            removed = self._mailbox.remove()
+        except DynConfigError as error:
+            log.warning("Queue and rules in %s, where no object is left, cannot be removed: %s", self._region, error)
+        else:
+            log.info("No object is left in %s; removed: %s", self._region, ", ".join(removed) or "nothing")
 
     def _serve(self) -> None:
         """Have the mailbox, then fetch, until it is time or there is a reason to check whether it is as it should be."""
@@ -89,7 +129,7 @@ class Postman:
         self._failures = 0
         if not self._is_silent:
             self._tell(is_up=True)
-        while not self._stopped.is_set() and self._clock() < until:
+        while not self._stopped.is_set() and self._clock() < until and not self._is_due():
             mail = self._mailbox.fetch()
             if not self._bring(mail) and mail.is_some:
                 self._stopped.wait(ECHO_SECONDS)
@@ -182,18 +222,41 @@ class Postman:
 
 
 class PostOffice:
-    """The postmen of all regions, each engaged when an object first names its region."""
+    """The postmen of all regions, each engaged when an object first names its region, and dismissed with the last one."""
 
-    def __init__(self, postman: Callable[[str], Postman | None]) -> None:
+    def __init__(self, postman: Callable[[str], Postman | None], *, removes: bool = False) -> None:
         self._postman = postman
+        self._removes = removes
         self._postmen: dict[str, Postman | None] = {}
 
     def serve(self, region: str) -> None:
         """Have events of a region brought from now on."""
-        if region not in self._postmen:
-            postman = self._postmen[region] = self._postman(region)
-            if postman is not None:
-                postman.start()
+        known = self._postmen.get(region)
+        if region in self._postmen and (known is None or known.stay()):
+            return
+        postman = self._postmen[region] = self._postman(region)
+        if postman is not None:
+            postman.start()
+
+    def leave(self, region: str) -> None:
+        """No object of a region is left: have its queue and rules removed, where no other operator may use them."""
+        postman = self._postmen.get(region)
+        if postman is not None and self._removes:
+            postman.leave()
+
+    def sweep(self, regions: Iterable[str], remove: Callable[[str], Iterable[str]]) -> None:
+        """Remove what an operator before this one left in regions that no object names any more."""
+        for region in regions:
+            if region in self._postmen or not self._removes:
+                continue
+            try:
+                removed = ", ".join(remove(region))
+            except DynConfigError as error:
+                # Most accounts have regions that are not enabled, and most policies name one.
+                log.debug("Region %s was not searched for unused queues: %s", region, error)
+                continue
+            if removed:
+                log.info("No object is in %s; removed: %s", region, removed)
 
     def close(self) -> None:
         """Have nothing brought any more."""

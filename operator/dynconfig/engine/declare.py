@@ -178,6 +178,11 @@ def was_observed(document: Mapping[str, Any]) -> bool:
     return bool(_member(document.get("status"), "lastObservedTime"))
 
 
+def is_written(document: Mapping[str, Any]) -> bool:
+    """Whether AWS has something of this object, or will have: a suspended one that has nothing is not written."""
+    return not is_suspended(document) or _region_of_resources(document) is not None
+
+
 def is_requested(document: Mapping[str, Any]) -> bool:
     """Whether a fresh look was asked for by annotation and not had yet."""
     wanted = (document["metadata"].get("annotations") or {}).get(names.RECONCILE_REQUESTED_AT)

@@ -22,6 +22,7 @@ from dynconfig.kube.client import ApiConflict, ApiRefused, ApiUnavailable, Docum
 from dynconfig.kube.finalizer import has_finalizer, hold, release
 from dynconfig.kube.heard import Heard
 from dynconfig.kube.internal import bug, trace
+from dynconfig.kube.listening import Regions
 from dynconfig.kube.moves import Moves
 from dynconfig.kube.second_look import SecondLook
 from dynconfig.kube.spoken import Spoken
@@ -44,6 +45,7 @@ class Controller:
         self._heard = Heard(surroundings.clock)
         self._spoken = Spoken(surroundings.region, self._times.wake, surroundings.paths_of)
         self.moves = Moves(self._spoken, self._times.wake, surroundings.now, surroundings.move_seconds)
+        self._regions = Regions(surroundings.listen, surroundings.leave)
         self._status = StatusWriter(surroundings.kube, surroundings.recorder, surroundings.metrics)
         self._second_look = SecondLook(surroundings.clock, surroundings.second_look_seconds)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -77,8 +79,7 @@ class Controller:
         self._heard.noticed(key, document)
         region = self._spoken.note(key, document)
         if was_observed(document):
-            # One that is new has to be accepted first: nobody may have this operator listen wherever it pleases him.
-            self._on.listen(region)
+            self._regions.want(key, document, region)
         if not self._heard.is_news(key, document):
             return
         if event is None:
@@ -168,7 +169,7 @@ class Controller:
             if isinstance(error, ApiUnavailable):
                 raise
             return await self._fail(key, document, error)
-        self._on.listen(declaration.place.region)
+        self._regions.want(key, document, declaration.place.region)
         if declaration.untouched:
             document = await self._begin(key, document, declaration)
         if said is None:
@@ -214,9 +215,7 @@ class Controller:
         document = await self._held(key, document)
         if declaration.suspended:
             return document
-        # Large objects take long, and without a report, what differs in AWS might be taken for drift after a crash.
-        status = report.starting(declaration.generation, self._on.now(), status_of(document))
-        return await self._status.write(key, document, status)
+        return await self._status.write_start(key, document, self._on.now())
 
     async def _held(self, key: Key, document: Document) -> Document:
         """The finalizer before the first write to AWS, so that nothing written is ever lost sight of."""
@@ -298,3 +297,4 @@ class Controller:
             self._times.wake(key)
         else:
             self._spoken.forget(key)
+            self._regions.forget(key)

@@ -84,9 +84,11 @@ class Metrics:
         """Events came."""
         self._events.labels(outcome).inc(count)
 
-    def listening(self, region: str, *, is_up: bool) -> None:
-        """Events of a region are heard, or are not."""
-        self._listening.labels(region).set(is_up)
+    def listening(self, region: str, *, is_up: bool | None) -> None:
+        """Events of a region are heard, or are not; None where they are not wanted any more."""
+        self._listening.labels(region).set(bool(is_up))
+        if is_up is None:
+            self._listening.remove(region)
 
     def answered(self, seconds: float) -> None:
         """A reconcile ended that an event caused."""

@@ -55,6 +55,11 @@ class StatusWriter:
         about = {"metadata": {"uid": document["metadata"]["uid"]}, "status": {**gone, **status}}
         return await self._kube.patch_status(key, about)
 
+    async def write_start(self, key: Key, document: Document, now: float) -> Document:
+        """Report that writing begins: a large object takes long, and what differs might be taken for drift after a crash."""
+        generation = document["metadata"].get("generation", 1)
+        return await self.write(key, document, report.starting(generation, now, status_of(document)))
+
     async def write_failure(self, key: Key, document: Document, error: DynConfigError, now: float) -> None:
         """Report that nothing could be declared, or that the operator failed, `now` in seconds since the epoch."""
         previous, metadata = status_of(document), document["metadata"]

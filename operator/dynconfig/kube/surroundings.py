@@ -36,6 +36,8 @@ class Surroundings:
     """How long after the last deletion AWS is looked at once more, before an object goes."""
     listen: Callable[[str], None]
     """Have events of a region brought."""
+    leave: Callable[[str], None]
+    """No object of a region is left whose events matter."""
 
     def owner_of(self, document: Document) -> Owner:
         """The owner of what an object makes in AWS."""

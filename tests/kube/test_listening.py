@@ -1,0 +1,58 @@
+"""Events are received only where an object is written, and no longer than one is."""
+
+import asyncio
+
+from tests.kube.desk import GOING, KEY, REGION, configured, desk
+
+
+def test_a_suspended_object_of_which_aws_has_nothing_costs_no_queue() -> None:
+    async def act() -> None:
+        async with desk() as found:
+            suspended = configured({"a": "1"}, finalizers=[], suspend=True)
+            found.applied(suspended)
+            await found.server.until(lambda: found.reason == "Suspended")
+            found.says("MODIFIED", found.server.objects[KEY])
+            assert found.listened == []
+            resumed = found.server.objects[KEY]
+            resumed["spec"]["suspend"] = False
+            resumed["metadata"]["generation"] = 2
+            found.says("MODIFIED", resumed)
+            await found.server.until(lambda: found.reason == "InSync")
+            assert found.listened == [REGION]
+            paused = found.server.objects[KEY]
+            paused["spec"]["suspend"] = True
+            paused["metadata"]["generation"] = 3
+            found.says("MODIFIED", paused)
+            await found.server.until(lambda: found.reason == "Suspended")
+            assert found.left == []
+
+    asyncio.run(act())
+
+
+def test_a_region_is_left_with_its_last_object() -> None:
+    async def act() -> None:
+        async with desk() as found:
+            first = configured({"a": "1"})
+            second = configured({"b": "1"}, uid="uid-2")
+            second["metadata"]["name"] = "other"
+            for each in (first, second):
+                found.applied(each)
+            await found.server.until(
+                lambda: all("InSync" in str(each.get("status")) for each in found.server.objects.values())
+            )
+            assert found.listened == [REGION, REGION]
+            for each in list(found.server.objects.values()):
+                assert found.left == []
+                each["metadata"]["deletionTimestamp"] = GOING
+                count = len(found.server.objects)
+                found.says("MODIFIED", each)
+                await found.server.until(lambda count=count: len(found.server.objects) < count)  # type: ignore[misc]
+            await asyncio.wait_for(_until_left(found.left), 5)
+            assert found.left == [REGION]
+
+    asyncio.run(act())
+
+
+async def _until_left(left: list[str]) -> None:
+    while not left:
+        await asyncio.sleep(0)
