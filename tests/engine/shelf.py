@@ -6,7 +6,7 @@ from typing import Any
 
 from tests.engine.toy import OWNER, Thing, Toy, document, nothing
 
-from dynconfig.engine import report
+from dynconfig.engine import progress, report
 from dynconfig.engine.declaration import Declaration, Place
 from dynconfig.engine.declare import declare
 from dynconfig.engine.labels import STABLE, Proof
@@ -173,7 +173,7 @@ class Stage:
     def look(self, now: float | None = None) -> Outcome:
         """One reconcile, and its report."""
         self.shelf.now = self.shelf.now if now is None else now
-        outcome = self.engine.run(self.declaration(), now=self.shelf.now)
+        outcome = self.engine.run(self.declaration(), now=self.shelf.now, announce=self._announced)
         self.status = report.status(outcome, self.status or {}, self.shelf.now, None)
         return outcome
 
@@ -208,6 +208,9 @@ class Stage:
         """Status and reason of Ready."""
         condition = (self.status or {})["conditions"][0]
         return condition["status"], condition["reason"]
+
+    def _announced(self, planned: Outcome) -> None:
+        self.status = progress.with_creations(planned, self.status or {}) or self.status
 
     def _labels(self, _place: Place) -> Shelf:
         return self.shelf

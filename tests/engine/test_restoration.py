@@ -1,5 +1,7 @@
 """A rollback deletes only what the change created, restores all or nothing, and says what it leaves."""
 
+import contextlib
+
 import pytest
 from tests.engine.shelf import Stage
 from tests.engine.test_rollback import BAKE, CHANGE, NEW, OLD, changed, failed, stable
@@ -124,3 +126,27 @@ def test_what_was_written_since_the_change_began_is_lost_without_a_stable_versio
     assert ([i.name for i in found.changed], [i.name for i in found.created]) == (["a"], ["c"])
     assert [i.name for i in found.older] == (["b"] if is_older else [])
     assert [i.name for i in found.lost] == ([] if is_older else ["b"])
+
+
+@pytest.mark.parametrize("survived", range(1, 5))
+def test_what_was_created_before_a_death_is_known_to_a_rollback(survived: int) -> None:
+    stage = stable()
+    stage.edit(a="2", b="2", c="2")
+    stage.shelf.writes_left = survived
+    with contextlib.suppress(KeyboardInterrupt):
+        stage.settle(CHANGE)
+    stage.restart()
+    stage.settle(CHANGE + 1)
+    alarmed(stage)
+    assert stage.shown == OLD
+    assert stage.ready == ("False", "RolledBack")
+
+
+def test_what_others_deleted_is_not_announced_as_a_creation() -> None:
+    stage = stable()
+    stage.shelf.delete([stage.shelf.store["/app/a"]])
+    stage.edit(a="1", b="2")
+    stage.shelf.writes_left = 1
+    with contextlib.suppress(KeyboardInterrupt):
+        stage.settle(CHANGE)
+    assert "createdSinceStable" not in (stage.status or {})

@@ -6,7 +6,7 @@ from typing import Any
 
 from dynconfig.engine.moment import timestamp
 from dynconfig.engine.outcome import Outcome
-from dynconfig.engine.plan import Create
+from dynconfig.engine.plan import Create, Step
 from dynconfig.engine.resource import Versioned
 from dynconfig.engine.revision import revision
 from dynconfig.engine.rollout import Stage
@@ -40,15 +40,32 @@ def of(outcome: Outcome, previous: Mapping[str, Any], now: str) -> dict[str, Any
     return {**found, "stable_generation": generation, "stable_revision": revision(outcome.owned)}
 
 
+def with_creations(planned: Outcome, previous: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The previous status with what is about to be created since the last stable revision; None if it adds nothing.
+
+    It is written before the creations themselves: if the process dies after them, a rollback still knows what it may delete.
+    """
+    before = set(previous.get("createdSinceStable") or ())
+    created = before | _creations(planned.plan.steps, previous)
+    is_watched = planned.declaration.rollout is not None and not planned.declaration.deleting
+    if created == before or not is_watched or planned.declaration.undone or not previous.get("stableGeneration"):
+        return None
+    return {**previous, "createdSinceStable": sorted(created)}
+
+
 def _created(outcome: Outcome, previous: Mapping[str, Any]) -> list[str]:
     """What did not exist when the last revision was stable; what was deleted by others and is back did exist."""
     is_settled = outcome.is_complete and outcome.judgement.stage is Stage.PROVED
     if is_settled or outcome.declaration.undone or not previous.get("stableGeneration"):
         return []
-    reported = {item["name"] for item in previous.get("parameters") or ()}
-    created = {step.resource.name for step in outcome.applied if isinstance(step.change, Create)} - reported
-    created.update(previous.get("createdSinceStable") or ())
+    created = _creations(outcome.applied, previous) | set(previous.get("createdSinceStable") or ())
     return sorted(item.name for item in outcome.owned if isinstance(item, Versioned) and item.name in created)
+
+
+def _creations(steps: Sequence[Step], previous: Mapping[str, Any]) -> set[str]:
+    created = (step.resource for step in steps if isinstance(step.change, Create))
+    reported = {item["name"] for item in previous.get("parameters") or ()}
+    return {item.name for item in created if isinstance(item, Versioned)} - reported
 
 
 def _rollback(outcome: Outcome, previous: Mapping[str, Any], now: str) -> dict[str, Any]:

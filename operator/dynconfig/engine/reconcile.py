@@ -29,6 +29,8 @@ from dynconfig.engine.undone import in_place_of
 ALARM_SECONDS = 10.0
 
 KeepGoing = Callable[[], bool]
+Announce = Callable[[Outcome], None]
+"""Receives what is about to be carried out, before the first write; it may raise what ends the reconcile."""
 
 
 class Engine:
@@ -83,13 +85,19 @@ class Engine:
         """What AWS would have, without a look at it."""
         return tuple(wanted(self._kinds_of(declaration.place), declaration))
 
-    def run(self, declaration: Declaration, keep_going: KeepGoing = lambda: True, now: float = 0.0) -> Outcome:
+    def run(
+        self,
+        declaration: Declaration,
+        keep_going: KeepGoing = lambda: True,
+        now: float = 0.0,
+        announce: Announce = lambda _planned: None,
+    ) -> Outcome:
         """Make AWS equal to the declaration at `now` (seconds since the epoch), or to the stable revision if it failed.
 
         What AWS dates is held against AWS's own clock, and `now` only counts until AWS has answered.
         Stops between two writes when `keep_going` says so.
         """
-        return self._patience.applied_to(self._shown(self._run(declaration, keep_going, now)), now)
+        return self._patience.applied_to(self._shown(self._run(declaration, keep_going, now, announce)), now)
 
     def forget(self, uid: str) -> None:
         """Drop what is remembered of an object that is gone."""
@@ -113,7 +121,7 @@ class Engine:
             return outcome if outcome.error else replace(outcome, stopped=error)
         return outcome
 
-    def _run(self, declaration: Declaration, keep_going: KeepGoing, now: float) -> Outcome:
+    def _run(self, declaration: Declaration, keep_going: KeepGoing, now: float, announce: Announce) -> Outcome:
         try:
             found = self.assess(declaration, now)
         except DynConfigError as error:
@@ -128,6 +136,7 @@ class Engine:
             if found.blocked:
                 return outcome
             self._contests.seen(outcome)
+            announce(outcome)
         except DynConfigError as error:
             return replace(outcome, stopped=error)
         done = self._finish(self._apply(outcome, keep_going), keep_going, now)

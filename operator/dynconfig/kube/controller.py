@@ -26,7 +26,7 @@ from dynconfig.kube.listening import Regions
 from dynconfig.kube.moves import Moves
 from dynconfig.kube.second_look import SecondLook
 from dynconfig.kube.spoken import Spoken
-from dynconfig.kube.status_writer import StatusWriter, log_result, requested_at
+from dynconfig.kube.status_writer import Announcement, StatusWriter, log_result, requested_at
 from dynconfig.kube.surroundings import Surroundings
 from dynconfig.kube.timetable import LONGEST_BACKOFF, Timetable, Turn
 
@@ -228,11 +228,13 @@ class Controller:
     async def _run(self, key: Key, document: Document, declaration: Declaration) -> str:
         declaration = self.moves.beside(key, declaration)
         turn = Turn(self._on.clock, self._on.turn_seconds)
-        run = partial(self._on.engine.run, declaration, turn.goes_on, self._on.now())
+        announcement = Announcement(self._status, key, document)
+        run = partial(self._on.engine.run, declaration, turn.goes_on, self._on.now(), announcement.announce)
         try:
             outcome = await asyncio.get_running_loop().run_in_executor(self._threads, run)
         except Exception as failure:  # noqa: BLE001 - reported as any other failure, with a way out of a deletion
             outcome = Outcome(declaration, stopped=bug(key, failure))
+        document = announcement.document
         previous, now = status_of(document), self._on.now()
         self._on.metrics.drifted(key.namespace, key.name, len(drift.new(outcome, previous)))
         status = report.status(outcome, previous, now, requested_at(document))

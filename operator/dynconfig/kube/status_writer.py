@@ -1,11 +1,12 @@
 """Writes what is reported on an object: its status, and the Events beside it."""
 
+import asyncio
 import logging
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from dynconfig.api import names
-from dynconfig.engine import notes, report, size
+from dynconfig.engine import notes, progress, report, size
 from dynconfig.engine.agenda import Key
 from dynconfig.engine.errors import DynConfigError
 from dynconfig.engine.notes import Note
@@ -89,6 +90,28 @@ class StatusWriter:
         for note in happened:
             self._metrics.told(note.reason)
             await self._recorder.record(document, note)
+
+
+class Announcement:
+    """Writes to the status of one object what is about to be created, from the thread of a reconcile, if that is needed."""
+
+    def __init__(self, writer: StatusWriter, key: Key, document: Document) -> None:
+        self.document = document
+        """The object as it was last written or read."""
+        self._writer = writer
+        self._key = key
+        self._loop = asyncio.get_running_loop()
+
+    def announce(self, planned: Outcome) -> None:
+        """Write it, and wait for the answer. Raises ApiConflict, ApiUnavailable."""
+        status = progress.with_creations(planned, status_of(self.document))
+        if status is None:
+            return
+        writing = self._writer.write(self._key, self.document, status)
+        try:
+            self.document = asyncio.run_coroutine_threadsafe(writing, self._loop).result()
+        except ApiRefused as error:
+            raise ApiUnavailable(f"status cannot be written, so nothing was created: {error}") from None
 
 
 def requested_at(document: Mapping[str, Any]) -> str | None:
