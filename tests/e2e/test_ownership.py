@@ -120,3 +120,21 @@ def test_an_object_renamed_keeps_its_parameters(world: World) -> None:
     assert (reader.missing, reader.versions) == (0, {1})
     assert f"{world.path}/billing/url to {world.namespace}/new" in world.wait_event("old", "HandedOver")
     assert f"/{world.namespace}/new/" in owner_of(world, "orders/batch")
+
+
+@pytest.mark.parametrize("policy", ["Delete", "Retain"])
+def test_an_object_moves_to_another_namespace_without_a_gap(world: World, policy: str) -> None:
+    other = World(world.stage, world.http, f"{world.namespace}-moved", world.path)
+    world.http.post("/api/v1/namespaces", json={"metadata": {"name": other.namespace}}).raise_for_status()
+    spec = world.spec(BATCH, URL, adoptionPolicy="IfUnowned", deletionPolicy=policy)
+    world.declare("cfg", spec)
+    world.wait_ready("cfg")
+    with Reader(world, "billing/url") as reader:
+        other.declare("cfg", spec)
+        other.wait_reason("cfg", "NotOwned")
+        world.delete("cfg")
+        world.wait("the object is gone", lambda: world.is_gone("cfg"))
+        # It is woken, and does not wait for its resync.
+        other.wait_ready("cfg", 10)
+    assert (reader.missing, reader.versions) == (0, {1})
+    assert f"/{other.namespace}/cfg/" in owner_of(world, "billing/url")

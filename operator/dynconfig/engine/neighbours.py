@@ -7,6 +7,7 @@ from typing import Any
 from dynconfig.engine.addressees import Addressees
 from dynconfig.engine.agenda import Key
 from dynconfig.engine.declaration import SuccessorOf
+from dynconfig.engine.stored import listed_names, spec_of
 
 Documents = Iterable[Mapping[str, Any]]
 
@@ -43,8 +44,8 @@ class Neighbours:
         document = self._files.get(key)
         if document is None or key in self._gone:
             return document is not None
-        spec = document.get("spec") or {}
-        return all(f"{spec.get('path')}/{item['name']}" != name for item in spec.get("parameters") or ())
+        spec = spec_of(document)
+        return all(f"{spec.get('path')}/{each}" != name for each in listed_names(spec.get("parameters")))
 
     @cached_property
     def _index(self) -> Addressees:

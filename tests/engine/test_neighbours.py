@@ -1,0 +1,49 @@
+"""What a plan knows of the other objects of files and cluster."""
+
+from typing import Any
+
+from dynconfig.engine.agenda import Key
+from dynconfig.engine.neighbours import Neighbours
+
+HOME = "eu-west-1"
+MONO, HEIR = Key("shop", "mono"), Key("shop", "heir")
+
+
+def named(key: Key, *names: str, **spec: Any) -> dict[str, Any]:
+    """An object with these parameters."""
+    parameters = [{"name": name} for name in names]
+    metadata = {"namespace": key.namespace, "name": key.name}
+    return {"metadata": metadata, "spec": {"path": "/shop", "parameters": parameters, **spec}}
+
+
+def neighbours(files: list[dict[str, Any]], rest: list[dict[str, Any]], *gone: Key) -> Neighbours:
+    return Neighbours(files, lambda: rest, HOME, lambda _namespace: (), gone)
+
+
+def test_a_successor_may_be_in_the_cluster_only() -> None:
+    found = neighbours([named(MONO)], [named(HEIR, "a", adoptionPolicy="IfUnowned")])
+    assert found.successor_of(MONO, HOME)("/shop/a") == "shop/heir"
+
+
+def test_a_file_counts_and_not_what_the_cluster_still_has() -> None:
+    in_cluster = named(HEIR, "a", adoptionPolicy="IfUnowned")
+    found = neighbours([named(MONO), named(HEIR)], [in_cluster])
+    assert found.successor_of(MONO, HOME)("/shop/a") is None
+
+
+def test_what_is_deleted_too_takes_over_nothing() -> None:
+    heir = named(HEIR, "a", adoptionPolicy="IfUnowned")
+    assert neighbours([named(MONO), heir], [], MONO, HEIR).successor_of(MONO, HOME)("/shop/a") is None
+
+
+def test_an_object_gives_up_what_its_file_does_not_declare_any_more() -> None:
+    found = neighbours([named(MONO, "b")], [named(HEIR, "c")])
+    assert found.gives_up("shop/mono", "/shop/a")
+    assert not found.gives_up("shop/mono", "/shop/b")
+    # Nobody has said anything about this one.
+    assert not found.gives_up("shop/heir", "/shop/a")
+
+
+def test_what_does_not_fit_declares_nothing() -> None:
+    found = neighbours([{**named(MONO), "spec": {"path": "/shop", "parameters": [{}, "x", None]}}], [])
+    assert found.gives_up("shop/mono", "/shop/a")
