@@ -118,6 +118,8 @@ class Parameters:
     def put(self, desired: Parameter, observed: Parameter | None) -> Parameter:
         """Create, or overwrite what differs; ownership and tags come first, a tag alone makes no new version."""
         self._images.refuse_repetition(desired)
+        if observed is not None and observed.owner != desired.owner:
+            self._ownership.doubt([desired.name])
         _at, seen = self._seen.pop(desired.name, (0.0, None))
         result = self._writes.create(desired) if observed is None else self._writes.update(desired, observed, seen)
         if result.data_type == IMAGE and (observed is None or result.version != observed.version):
@@ -143,6 +145,7 @@ class Parameters:
     def release(self, observed: Parameter) -> None:
         """Take our labels and the owner tag off. Raises Conflict where another took it over."""
         self._ownership.refuse_taken([observed], self._ownership.confirmed([observed]))
+        self._ownership.doubt([observed.name])
         self._seen.pop(observed.name, None)
         own_labels.remove(self._ssm, observed.name)
         self._ssm.remove_tags_from_resource(ResourceType="Parameter", ResourceId=observed.name, TagKeys=[OWNER_TAG])
@@ -249,7 +252,7 @@ class Parameters:
 
     def _tags_of(self, name: str, wanted: Parameter | None) -> Pairs:
         """Tags as the index has them where they are as wanted, else asked for by name, since the index is late."""
-        indexed = self._tagged.tags(name)
+        indexed = self._ownership.indexed(name)
         if indexed is not None and wanted is not None and indexed == all_tags(wanted):
             return indexed
         try:

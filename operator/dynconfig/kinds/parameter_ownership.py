@@ -1,6 +1,6 @@
 """Whose a parameter is: hints from AWS's index, which is late, and what SSM answers by name, once before it is given up."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from dynconfig.engine.errors import Conflict, NotFound
@@ -10,7 +10,7 @@ from dynconfig.kinds.parameter_value import Pairs, Parameter, owner_of
 if TYPE_CHECKING:
     from mypy_boto3_ssm.client import SSMClient
 
-# As long as AWS's index may go on saying that a parameter is ours after another has taken it over.
+# As long as AWS's index, or what was read of it, may go on naming the owner that a parameter had before.
 DOUBT_SECONDS = 600.0
 
 
@@ -41,11 +41,22 @@ class ParameterOwnership:
         answer = self._ssm.list_tags_for_resource(ResourceType="Parameter", ResourceId=name)
         return tuple(sorted((tag["Key"], tag["Value"]) for tag in answer["TagList"]))
 
+    def indexed(self, name: str) -> Pairs | None:
+        """The tags by the index; None where it does not have them, or the owner changed since it may have been read."""
+        is_doubted = self._clock() - self._doubted.get(name, float("-inf")) < DOUBT_SECONDS
+        return None if is_doubted else self._tagged.tags(name)
+
     def hint(self, name: str, owner: Owner) -> Pairs | None:
         """The tags by the index, where it says that this is the owner; who gives it up asks by name before."""
-        found = self._tagged.tags(name)
-        is_doubted = self._clock() - self._doubted.get(name, float("-inf")) < DOUBT_SECONDS
-        return found if found is not None and owner_of(found) == owner.tag and not is_doubted else None
+        found = self.indexed(name)
+        return found if found is not None and owner_of(found) == owner.tag else None
+
+    def doubt(self, names: Iterable[str]) -> None:
+        """Their owner changes now, so that nothing of the index counts for a while: they may even come back."""
+        now = self._clock()
+        for name in [name for name, at in list(self._doubted.items()) if now - at >= DOUBT_SECONDS]:
+            self._doubted.pop(name, None)
+        self._doubted.update(dict.fromkeys(names, now))
 
     def confirmed(self, observed: Sequence[Parameter]) -> list[str]:
         """The names of those whose owner has not changed, asked by name; what is gone has no other owner."""
@@ -55,7 +66,7 @@ class ParameterOwnership:
         """Raise Conflict where another has taken over one of these."""
         taken = [parameter.name for parameter in observed if parameter.name not in set(confirmed)]
         if taken:
-            self._doubted.update(dict.fromkeys(taken, self._clock()))
+            self.doubt(taken)
             raise Conflict(f"parameter {taken[0]} has another owner since a moment ago; looking again", delay=1.0)
 
     def _is_unchanged(self, observed: Parameter) -> bool:
