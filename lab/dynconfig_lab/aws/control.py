@@ -17,7 +17,8 @@ GET  /faults       the faults in force
 POST /faults       set faults; {} ends them all, for example:
                    {"throttle": {"ssm.PutParameter": 3}, "error_rate": 0.1, "latency_ms": 50, "down": true,
                     "hang_seconds": 5, "errors": {"ssm.PutParameter": {"code": "AccessDeniedException", "times": 1}},
-                    "settle_seconds": 5}
+                    "settle_seconds": 5, "kill": {"pid": 4711, "call": 3, "when": "before"}}
+                   kill: SIGKILL for the operator of that pid at its third write, before it is carried out or "after"
 POST /fire         fire the schedules of this name now: {"schedule": "NAME"}
 GET  /alarms       how long the periods of alarms last here
 POST /alarms       make each period last so many seconds, whatever was declared: {"period_seconds": 2}; {} ends it

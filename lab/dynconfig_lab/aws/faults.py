@@ -15,6 +15,11 @@ from dynconfig_lab.aws.answers import AwsError
 from dynconfig_lab.aws.calls import Call
 
 _SERVER_FAULTS = ("InternalServerError", "InternalFailure", "ServiceUnavailable")
+# What the operator's calls carry, and those of nobody else.
+OPERATOR = "dynconfig-operator/"
+_READS = ("Get", "List", "Describe")
+# The queue is not part of what an object owns.
+_NO_WRITES = ("sqs", "sts")
 _NUMBERS = ("error_rate", "latency_ms", "hang_seconds", "recreate_delay_seconds", "settle_seconds")
 SETTLE_SECONDS = 0.3
 
@@ -30,6 +35,16 @@ class Injected:
     code: str
     message: str
     times: int | None = None
+
+
+@dataclass(frozen=True)
+class Kill:
+    """kill -9 of a process at one of the writes that it makes, before it is carried out or after."""
+
+    pid: int
+    call: int
+    """Which of its writes, counted from 1."""
+    is_before: bool
 
 
 @dataclass(frozen=True)
@@ -52,13 +67,15 @@ class Faults:
     """How long after a deletion a parameter of the same name is refused."""
     settle_seconds: float = SETTLE_SECONDS
     """How long Lambda needs to carry out a write."""
+    kill: Kill | None = None
+    """When the operator dies."""
 
     @classmethod
     def parse(cls, document: object) -> "Faults":
         """From JSON. Raises BadFaults, naming the field."""
         if not isinstance(document, dict):
             raise BadFaults('the body has to be a JSON object, for example {"throttle": {"ssm.PutParameter": 3}}')
-        known = {"throttle", "errors", "down", *_NUMBERS}
+        known = {"throttle", "errors", "down", "kill", *_NUMBERS}
         unknown = sorted(set(document) - known)
         if unknown:
             raise BadFaults(f"{unknown[0]}: no such fault; there are {', '.join(sorted(known))}")
@@ -71,6 +88,7 @@ class Faults:
             throttle=_throttle(document.get("throttle", {})),
             errors=_errors(document.get("errors", {})),
             down=document.get("down", False),
+            kill=_kill(document.get("kill")),
             **values,
         )
 
@@ -85,6 +103,8 @@ class Faults:
             name: {"code": error.code, "message": error.message, "times": error.times}
             for name, error in self.errors.items()
         }
+        when = "before" if self.kill and self.kill.is_before else "after"
+        found["kill"] = self.kill and {"pid": self.kill.pid, "call": self.kill.call, "when": when}
         return found
 
 
@@ -106,6 +126,7 @@ class Troublemaker:
         self._lock = threading.Lock()
         self._recent: dict[str, deque[float]] = {}
         self._left: dict[str, int] = {}
+        self._writes = 0
         self.faults = Faults()
 
     def set(self, faults: Faults) -> None:
@@ -113,6 +134,7 @@ class Troublemaker:
         with self._lock:
             self.faults = faults
             self._recent.clear()
+            self._writes = 0
             self._left = {name: error.times for name, error in faults.errors.items() if error.times is not None}
 
     def refuse(self, call: Call) -> None:
@@ -124,6 +146,20 @@ class Troublemaker:
             self._inject(call, faults.errors[call.name])
         if faults.error_rate and self._dice() < faults.error_rate:
             raise AwsError("InternalServerError", "An error occurred on the server side.", 500)
+
+    def kill(self, call: Call, user_agent: str) -> Kill | None:
+        """Whether the process that makes this call dies of it. Each kill happens once."""
+        kill = self.faults.kill
+        if (
+            kill is None
+            or OPERATOR not in user_agent
+            or call.service in _NO_WRITES
+            or call.operation.startswith(_READS)
+        ):
+            return None
+        with self._lock:
+            self._writes += 1
+            return kill if self._writes == kill.call else None
 
     def _throttle(self, call: Call, per_second: float) -> None:
         now = self._clock()
@@ -156,6 +192,20 @@ def _number(document: Mapping[str, Any], name: str) -> float:
 
 def _is_amount(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value >= 0
+
+
+def _kill(document: object) -> Kill | None:
+    if document is None:
+        return None
+    example = '{"pid": 4711, "call": 3, "when": "before"}'
+    if not isinstance(document, dict) or set(document) != {"pid", "call", "when"}:
+        raise BadFaults(f"kill: has to be an object such as {example}")
+    numbers = [document["pid"], document["call"]]
+    if any(isinstance(number, bool) or not isinstance(number, int) or number < 1 for number in numbers):
+        raise BadFaults(f"kill: pid and call have to be whole numbers above 0, as in {example}")
+    if document["when"] not in ("before", "after"):
+        raise BadFaults(f"kill: when has to be before or after, as in {example}")
+    return Kill(document["pid"], document["call"], is_before=document["when"] == "before")
 
 
 def _throttle(document: object) -> dict[str, float]:

@@ -3,10 +3,13 @@
 import gzip
 import io
 import json
+import os
+import signal
 import socket
 import time
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from contextlib import suppress
+from typing import Any, NoReturn
 
 from moto.ssm.models import ssm_backends
 
@@ -16,7 +19,7 @@ from dynconfig_lab.aws.calls import ACCOUNT, Call, Calls, identify
 from dynconfig_lab.aws.cloudwatch import CloudWatch
 from dynconfig_lab.aws.cloudwatch_wire import wire_of
 from dynconfig_lab.aws.events import Bus
-from dynconfig_lab.aws.faults import Troublemaker
+from dynconfig_lab.aws.faults import Kill, Troublemaker
 from dynconfig_lab.aws.invocations import invoke
 from dynconfig_lab.aws.requests import Request, Service
 from dynconfig_lab.aws.sqs import Queues
@@ -63,6 +66,9 @@ class Layer:
         call = identify(environ, body)
         self._calls.count(call)
         self._suffer(environ)
+        kill = self._trouble.kill(call, environ.get("HTTP_USER_AGENT", ""))
+        if kill and kill.is_before:
+            _kill(kill, environ)
         try:
             self._trouble.refuse(call)
             answer = self._heard(call, environ, body)
@@ -70,6 +76,8 @@ class Layer:
             answer = _refusal(call, environ, error)
         if answer.is_success and call.service == "ssm":
             self._bus.parameter_call(call, json.loads(body or b"{}"), answer)
+        if kill:
+            _kill(kill, environ)
         return answer.send(start_response)
 
     def _suffer(self, environ: Environ) -> None:
@@ -80,9 +88,7 @@ class Layer:
         if faults.hang_seconds:
             time.sleep(faults.hang_seconds)
         if faults.down or faults.hang_seconds:
-            connection: socket.socket = environ["werkzeug.socket"]
-            connection.shutdown(socket.SHUT_RDWR)
-            raise ConnectionResetError("the lab was told to be down")
+            _hang_up(environ, "the lab was told to be down")
 
     def _heard(self, call: Call, environ: Environ, body: bytes) -> Answer:
         """What alarms and events are heard by has a layer of its own."""
@@ -138,6 +144,19 @@ class Layer:
         if status.startswith(("500", "404")) and b"<html" in content[:200].lower():
             raise AwsError("NotEmulated", "The lab does not emulate this call.")
         return Answer(status, tuple(headers), content)
+
+
+def _hang_up(environ: Environ, why: str) -> NoReturn:
+    connection: socket.socket = environ["werkzeug.socket"]
+    connection.shutdown(socket.SHUT_RDWR)
+    raise ConnectionResetError(why)
+
+
+def _kill(kill: Kill, environ: Environ) -> NoReturn:
+    """End the process that waits for the answer; one that has ended already is no error."""
+    with suppress(ProcessLookupError):
+        os.kill(kill.pid, signal.SIGKILL)
+    _hang_up(environ, "the lab was told to kill the process that asks")
 
 
 def _unpacked(environ: Environ, body: bytes) -> bytes:

@@ -64,17 +64,19 @@ class AwsLab:
         aws_port: int = 0,
         control_port: int = 0,
         address: str = HOST,
+        *,
         now: Callable[[], float] = time.time,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._calls = Calls()
         self._trouble = Troublemaker(time.monotonic)
         self._parameters = ParameterStore(time.monotonic, lambda: self._trouble.faults.recreate_delay_seconds, now)
         sockets = _listening(address, aws_port, control_port)
         moto = DomainDispatcherApplication(create_backend_app)
-        roles = Roles(time.monotonic)
+        roles = Roles(clock)
         self._runner = Functions(f"http://{HOST}:{sockets[0].getsockname()[1]}", roles)
         self._bus = Bus(self._runner)
-        self._services = Services(roles, self._runner, self._bus, lambda: self._trouble.faults.settle_seconds)
+        self._services = Services(roles, self._runner, self._bus, lambda: self._trouble.faults.settle_seconds, clock)
         self._schedules = Schedules(self._runner, roles, time.time)
         self._watch = Watch(now, self._bus.emit, self._runner)
         self._queues = Queues()
@@ -101,15 +103,17 @@ class AwsLab:
         aws_port: int = 0,
         control_port: int = 0,
         address: str = HOST,
+        *,
         now: Callable[[], float] = time.time,
+        clock: Callable[[], float] = time.monotonic,
         evaluates: bool = True,
     ) -> Iterator[Self]:
         """Serve in threads of this process until the `with` ends. Raises CannotListen.
 
-        `now` is AWS's own clock, in seconds since the epoch. Without `evaluates` an alarm changes its state only when
-        it is asked to.
+        `now` is AWS's own clock, in seconds since the epoch, and by `clock` it takes its time. Without `evaluates`
+        an alarm changes its state only when it is asked to.
         """
-        lab = cls(aws_port, control_port, address, now)
+        lab = cls(aws_port, control_port, address, now=now, clock=clock)
         for thread in lab._threads:
             thread.start()
         if evaluates:

@@ -19,10 +19,17 @@ from dynconfig_lab.functions.service import Functions
 class Services:
     """What answers in front of moto, by the name of the service."""
 
-    def __init__(self, roles: Roles, functions: Functions, bus: Bus, settle_seconds: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        roles: Roles,
+        functions: Functions,
+        bus: Bus,
+        settle_seconds: Callable[[], float],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._roles = roles
         self._runner = functions
-        self._functions = FunctionsControl(time.monotonic, settle_seconds, roles, functions.retire)
+        self._functions = FunctionsControl(clock, settle_seconds, roles, functions.retire)
         self._schedules = SchedulesControl(roles)
         self._by_name: dict[str, Service] = {
             "apigatewayv2": ApisControl().handle,
