@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx2
-from benchmarks import drift, figures, plan_time, reader, road, sequences, undo
+from benchmarks import drift, figures, kills, move, outage, plan_time, reader, road, sequences, undo
 from benchmarks.figures import Figure
 from rich.console import Console
 
@@ -25,6 +25,8 @@ MEASURES: dict[str, Measure] = {
     "function": reader.function,
     "start": reader.start,
     "undo": undo.undo,
+    "move": move.move,
+    "outage": outage.outage,
 }
 
 # These bring their own world along, in this process.
@@ -32,18 +34,27 @@ IN_PROCESS: dict[str, Callable[[Console, argparse.Namespace], Iterator[Figure]]]
     "sequences": sequences.sequences,
 }
 
-_NAMES = (*MEASURES, *IN_PROCESS)
+# These take minutes, and are measured when they are asked for.
+LONG: dict[str, Callable[[Stage, httpx2.Client, argparse.Namespace], Iterator[Figure]]] = {
+    "kills": lambda stage, http, wanted: kills.kills(stage, http, wanted.every),
+}
+_NAMES = (*MEASURES, *IN_PROCESS, *LONG)
 
 
 def main() -> None:
     """Run the measures asked for, each on a fresh stage."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("measures", nargs="*", help=f"any of {', '.join(_NAMES)}; all if left out")
+    parser.add_argument(
+        "measures",
+        nargs="*",
+        help=f"any of {', '.join(_NAMES)}; if left out, all but {', '.join((*IN_PROCESS, *LONG))}",
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures as JSON, too")
     parser.add_argument("--seed", type=int, help="sequences: replay the sequence of this seed, and print it")
     parser.add_argument(
         "--count", type=int, default=sequences.COUNT, help="sequences: how many; %(default)s if left out"
     )
+    parser.add_argument("--every", type=int, default=1, help="kills: at every so manieth write only")
     parser.add_argument("--first", type=int, default=0, help="sequences: the seed of the first one")
     wanted = parser.parse_args()
     unknown = sorted(set(wanted.measures) - set(_NAMES))
@@ -51,7 +62,7 @@ def main() -> None:
         parser.error(f"there is no measure {unknown[0]}; there are {', '.join(_NAMES)}")
     console = Console(highlight=False)
     try:
-        found = [figure for name in wanted.measures or _NAMES for figure in _measured(name, console, wanted)]
+        found = [figure for name in wanted.measures or MEASURES for figure in _measured(name, console, wanted)]
     except (LabError, TimeoutError) as error:
         sys.exit(f"error: {error}")
     console.print(figures.table(found))
@@ -64,6 +75,9 @@ def main() -> None:
 def _measured(name: str, console: Console, wanted: argparse.Namespace) -> list[Figure]:
     if name in IN_PROCESS:
         return list(IN_PROCESS[name](console, wanted))
+    if name in LONG:
+        with stage(console) as found, found.http() as http:
+            return list(LONG[name](found, http, wanted))
     with console.status(f"  measuring: {name}"), stage(console) as found, found.http() as http:
         return list(MEASURES[name](found, http))
 
