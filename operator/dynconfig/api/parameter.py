@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import BeforeValidator, Field, JsonValue, WithJsonSchema
 
 from dynconfig.api.model import HELD_ELSEWHERE, Model, Rule
+from dynconfig.api.parameter_policy import ParameterPolicy, expiration, is_whole
 from dynconfig.api.tags import LEGAL_TAG_KEYS, NO_RESERVED_TAGS, Tags
 
 # PutParameter: letters, digits and _.- in levels parted by slashes; case matters.
@@ -166,23 +167,6 @@ def _size(schema: dict[str, JsonValue]) -> int:
     return len(json.dumps(schema, separators=(",", ":"), ensure_ascii=False))
 
 
-class ParameterPolicy(Model):
-    """A policy that SSM itself acts on; Advanced tier only."""
-
-    type: Literal["Expiration", "ExpirationNotification", "NoChangeNotification"]
-    """What SSM does. Beware: Expiration deletes the parameter, and this operator then creates it again."""
-    version: Annotated[str, Field(max_length=8)] = "1.0"
-    """Version of the policy's format."""
-    attributes: Annotated[dict[str, Annotated[str, Field(max_length=64)]], Field(max_length=8)] = Field(
-        default_factory=dict
-    )
-    """The attributes of the policy as AWS names them, for example Timestamp, or Before and Unit."""
-
-    def as_aws(self) -> dict[str, object]:
-        """The policy as PutParameter takes it."""
-        return {"Type": self.type, "Version": self.version, "Attributes": self.attributes}
-
-
 class ParameterSpec(Model):
     """One parameter below the path of the object."""
 
@@ -259,6 +243,11 @@ class ParameterSpec(Model):
             holds=lambda parameter: not parameter.policies or parameter.tier is not Tier.STANDARD,
         ),
         Rule(
+            cel="",
+            message="policies must have at most one Expiration, and one if there is an ExpirationNotification",
+            holds=lambda parameter: is_whole(parameter.policies),
+        ),
+        Rule(
             cel="!has(self.value) || !self.value.contains('{{')",
             message="value must not contain {{, which SSM reserves for references",
             holds=lambda parameter: "{{" not in (parameter.value or ""),
@@ -293,3 +282,8 @@ class ParameterSpec(Model):
     def policies_json(self) -> str:
         """The policies as PutParameter takes them, empty if there are none."""
         return json.dumps([policy.as_aws() for policy in self.policies], sort_keys=True) if self.policies else ""
+
+    @property
+    def expires(self) -> float | None:
+        """When SSM deletes the parameter, in seconds since the epoch; None if it does not."""
+        return expiration(self.policies)

@@ -227,6 +227,10 @@ class DynamicConfigStatus(Model):
     """What AWS has otherwise than declared, at most 100 fields."""
     refused: Annotated[list[RefusedStatus], Field(max_length=MAX_REFUSED)] = Field(default_factory=list)
     """What is not as declared, and why, at most 50 resources; everything that does not depend on them is carried out."""
+    expired: Annotated[list[Annotated[str, Field(max_length=1011)]], Field(max_length=100)] = Field(
+        default_factory=list
+    )
+    """Full names of parameters whose Expiration has passed, at most 100: that they are gone is as declared."""
     resources: Annotated[list[ResourceStatus], Field(max_length=64)] = Field(default_factory=list)
     """AWS resources of this object besides its parameters."""
     function: Annotated[str | None, Field(max_length=64)] = None

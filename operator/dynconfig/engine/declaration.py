@@ -199,6 +199,12 @@ class Declaration:
         return tuple({**{parameter.name: None for parameter in self.parameters}, **dict.fromkeys(reported)})
 
     @property
+    def expired(self) -> tuple[str, ...]:
+        """Names of parameters whose Expiration has passed: that they are gone is as declared."""
+        pairs = ((parameter.name, parameter.spec.expires) for parameter in self.parameters)
+        return tuple(name for name, expires in pairs if expires is not None and expires <= self.now)
+
+    @property
     def is_partial(self) -> bool:
         """Whether it is enough to look at what was heard of: all else was seen at the last resync, and nobody asks."""
         is_applied = self.applied is not None and self.applied.generation == self.generation

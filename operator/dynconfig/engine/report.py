@@ -57,6 +57,7 @@ def status(outcome: Outcome, previous: Mapping[str, Any], now: float, requested_
                 *incomplete.unread_resources(outcome, previous),
             ],
             refused=incomplete.refused(outcome),
+            expired=list(outcome.declaration.expired)[:100],
             tried_generation=incomplete.tried_generation(outcome, previous),
             counts=_counts(outcome, previous),
             function=_function(outcome.owned),

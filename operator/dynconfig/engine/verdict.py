@@ -8,7 +8,7 @@ from dynconfig.api.status import MESSAGE_LENGTH, Reason
 from dynconfig.engine.errors import DynConfigError, Terminal
 from dynconfig.engine.moment import timestamp
 from dynconfig.engine.outcome import Outcome
-from dynconfig.engine.resource import Resource, Versioned
+from dynconfig.engine.resource import Versioned
 from dynconfig.engine.rollout import Judgement, Stage
 
 NAMES_TOLD = 5
@@ -48,7 +48,7 @@ def verdict(outcome: Outcome, *, is_hopeless: bool, is_overdue: bool = False) ->
     if outcome.declaration.deleting:
         text = "Nothing of it is left in AWS; a second look confirms that before the object is removed"
         return Verdict("Unknown", Reason.DELETING, text, reconciling=True)
-    return _rollout_verdict(outcome) or _reported(outcome) or _in_sync(outcome.plan.declared)
+    return _rollout_verdict(outcome) or _reported(outcome) or _in_sync(outcome)
 
 
 def _reported(outcome: Outcome) -> Verdict | None:
@@ -62,13 +62,17 @@ def _reported(outcome: Outcome) -> Verdict | None:
     )
 
 
-def _in_sync(declared: Sequence[Resource]) -> Verdict:
+def _in_sync(outcome: Outcome) -> Verdict:
+    declared, expired = outcome.plan.declared, outcome.declaration.expired
     count = sum(isinstance(resource, Versioned) for resource in declared)
     others = len(declared) - count
     text = f"{count} parameter{'' if count == 1 else 's'}"
     if others:
         text += f" and {others} other resource{'' if others == 1 else 's'}"
     text += f" {'is' if len(declared) == 1 else 'are'} in AWS as declared"
+    if expired:
+        more = f" and {len(expired) - 1} more" if len(expired) > 1 else ""
+        text += f". Expired, so not there: {expired[0]}{more}; remove it from spec, or set a later Timestamp"
     return Verdict("True", Reason.IN_SYNC, text)
 
 

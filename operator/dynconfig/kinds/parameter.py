@@ -73,8 +73,10 @@ class Parameters:
 
     def desired(self, declaration: Declaration) -> Iterable[Parameter]:
         """The declared parameters, those first that AWS is likelier to refuse, so that least is half done."""
+        expired = declaration.expired
+        staying = (item for item in declaration.parameters if not item.is_leaving and item.name not in expired)
         return sorted(
-            (desired_parameter(declaration, item) for item in declaration.parameters if not item.is_leaving),
+            (desired_parameter(declaration, item) for item in staying),
             key=lambda parameter: (parameter.type != ParameterType.SECURE_STRING, parameter.tier == Tier.STANDARD),
         )
 
