@@ -150,7 +150,10 @@ def test_what_belongs_to_somebody_else_is_named(scene: Scene) -> None:
     scene.manifest()
     result = scene.dynconfig("plan", "-f", "myapp.yaml")
     assert result.code == 1
-    assert "shop/myapp: parameter /myapp/config/database/port belongs to team-b/cart" in result.err
+    assert (
+        "! Parameter /myapp/config/database/port: NotOwned: parameter /myapp/config/database/port belongs" in result.out
+    )
+    assert "+ create Parameter /myapp/config/database/host" in result.out
     golden.check("plan-not-owned", result)
 
 
