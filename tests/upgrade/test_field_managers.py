@@ -1,0 +1,83 @@
+"""A value that moves into a Secret after somebody edited it by hand: the way out is told, and it leads out."""
+
+import json
+
+import pytest
+from tests.e2e.world import World
+
+from dynconfig.api import names
+from dynconfig_lab.stage import CommandFailed
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
+
+GITOPS = ("apply", "--server-side", "--force-conflicts", "--field-manager=argocd-controller", "-f", "-")
+FROM = {"secretKeyRef": {"name": "s", "key": "k"}}
+MAP = {"configMapKeyRef": {"name": "m", "key": "k"}}
+ALARM = {"name": "Mine", "metric": "M", "namespace": "N", "threshold": 1, "comparison": "GreaterThanThreshold"}
+
+
+def manifest(world: World, **parts: object) -> str:
+    document = {
+        "apiVersion": names.API_VERSION,
+        "kind": names.KIND,
+        "metadata": {"name": "managed", "namespace": world.namespace},
+        "spec": {"path": world.path, "suspend": True, **parts},
+    }
+    return json.dumps(document)
+
+
+def moved(world: World, before: str, edited: object, after: str) -> str:
+    """Applied, edited by hand at the same field, applied with the other field: what the API server answers."""
+    world.stage.kubectl(*GITOPS, stdin=before)
+    edit = ("patch", "dcfg", "managed", "-n", world.namespace, "--type=json", "--field-manager=kubectl-edit")
+    world.stage.kubectl(*edit, "-p", json.dumps([edited]))
+    with pytest.raises(CommandFailed) as refused:
+        world.stage.kubectl(*GITOPS, stdin=after)
+    return str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("before", "path", "value", "after"),
+    [
+        (
+            {"parameters": [{"name": "a", "value": "1"}]},
+            "/spec/parameters/0/value",
+            "x",
+            {"parameters": [{"name": "a", "valueFrom": FROM}]},
+        ),
+        (
+            {"parameters": [{"name": "a", "valueFrom": FROM}]},
+            "/spec/parameters/0/valueFrom/secretKeyRef",
+            {"name": "x", "key": "x"},
+            {"parameters": [{"name": "a", "valueFrom": MAP}]},
+        ),
+        (
+            {"alarms": {"defaults": False, "custom": [{**ALARM, "statistic": "Sum"}]}},
+            "/spec/alarms/custom/0/statistic",
+            "Maximum",
+            {"alarms": {"defaults": False, "custom": [{**ALARM, "extendedStatistic": "p99"}]}},
+        ),
+    ],
+    ids=["value", "source", "statistic"],
+)
+def test_the_refusal_tells_the_command_that_helps(
+    installed: World, before: dict[str, object], path: str, value: object, after: dict[str, object]
+) -> None:
+    edited = {"op": "replace", "path": path, "value": value}
+    told = moved(installed, manifest(installed, **before), edited, manifest(installed, **after))
+    assert "another field manager holds the other" in told
+    assert "kubectl replace -f FILE" in told
+    installed.stage.kubectl("replace", "-f", "-", stdin=manifest(installed, **after))
+    installed.stage.kubectl(*GITOPS, stdin=manifest(installed, **after))
+    field = path.rpartition("/")[2]
+    assert f'"{field}":' not in json.dumps(installed.get("managed")["spec"])
+
+
+def test_a_plan_names_the_manager(installed: World) -> None:
+    installed.secret("s", k="secret")
+    installed.stage.kubectl(*GITOPS, stdin=manifest(installed, parameters=[{"name": "a", "value": "1"}]))
+    installed.edit("managed", {"spec": {"parameters": [{"name": "a", "value": "2"}]}})
+    file = installed.stage.folder / "managed.json"
+    file.write_text(manifest(installed, parameters=[{"name": "a", "valueFrom": FROM}]))
+    told = installed.stage.dynconfig("plan", "-f", str(file))
+    assert "warning: parameter a: value is held by " in told, told
