@@ -11,6 +11,7 @@ from dynconfig.api import names
 from dynconfig.engine.errors import NotOwned
 from dynconfig.engine.plan import Delete, Release
 from dynconfig.engine.reconcile import Engine
+from dynconfig.engine.resource import Resource
 
 pytestmark = pytest.mark.lab
 
@@ -19,17 +20,22 @@ MARKED = [name for name, case in CASES.items() if case.is_marked]
 
 
 @pytest.mark.parametrize("case", TAKEN, indirect=True)
-def test_a_strangers_resource_is_refused_and_nothing_is_written(workshop: Workshop, case: Case) -> None:
+def test_a_strangers_resource_is_refused_and_not_written(workshop: Workshop, case: Case) -> None:
     assert case.stranger is not None
     case.stranger(workshop)
-    before = case.listed(workshop)
+    declaration = workshop.declare(case.base)
 
-    def refused() -> None:
-        outcome = Engine(lambda _place: case.kinds(workshop)).run(workshop.declare(case.base))
-        assert isinstance(outcome.error, NotOwned)
+    def foreign() -> list[Resource]:
+        seen = Engine(lambda _place: case.kinds(workshop)).observe(declaration)
+        return [resource for resource in seen if resource.owner != declaration.owner.tag]
 
-    assert writes(workshop, case, refused) == {}
-    assert case.listed(workshop) == before
+    before = foreign()
+    assert before
+    outcome = Engine(lambda _place: case.kinds(workshop)).run(declaration)
+    assert isinstance(outcome.error, NotOwned)
+    # What does not depend on it is carried out.
+    assert not {resource.title for resource in before} & {step.resource.title for step in outcome.applied}
+    assert foreign() == before
 
 
 @pytest.mark.parametrize("case", TAKEN, indirect=True)
