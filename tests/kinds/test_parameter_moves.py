@@ -1,8 +1,10 @@
-"""A parameter that goes to another object and comes back within minutes, while AWS's index still has its old owner."""
+"""A parameter that has another owner than it had a few minutes ago, which AWS's index still names."""
 
+import pytest
 from tests.kinds.workshop import ASKED, Workshop
 
 from dynconfig.api.names import OWNER_TAG
+from dynconfig.engine.errors import NotOwned
 
 SPEC = {"parameters": [{"name": "a", "value": "1"}], "adoptionPolicy": "IfUnowned"}
 
@@ -20,3 +22,17 @@ def test_a_parameter_that_comes_back_is_taken_over_again_whatever_the_index_says
     workshop.apply(workshop.declare(SPEC), kind)
     assert workshop.tags("a") == {OWNER_TAG: workshop.owner().tag}
     assert workshop.versions() == {"a": 1}
+
+
+def test_what_another_object_made_anew_is_not_written_whatever_the_index_says(workshop: Workshop) -> None:
+    kind, other = workshop.parameters(), workshop.owner("other", "uid-2")
+    workshop.apply(workshop.declare(SPEC), kind)
+    workshop.clock.pause(11)
+    workshop.apply(workshop.declare(SPEC, metadata=ASKED), kind)
+    workshop.aws().delete_parameter(Name=f"{workshop.path}/a")
+    theirs = {"parameters": [{"name": "a", "value": "theirs"}]}
+    workshop.apply(workshop.declare(theirs, owner=other), kind)
+    for owner in (workshop.owner("third", "uid-3"), workshop.owner()):
+        with pytest.raises(NotOwned):
+            workshop.apply(workshop.declare(SPEC, owner=owner), kind)
+    assert workshop.value("a") == "theirs"

@@ -120,7 +120,9 @@ class Parameters:
     def put(self, desired: Parameter, observed: Parameter | None) -> Parameter:
         """Create, or overwrite what differs; ownership and tags come first, a tag alone makes no new version."""
         self._images.refuse_repetition(desired)
-        if observed is not None and observed.owner != desired.owner:
+        if observed is None:
+            self._ownership.created(desired.name)
+        elif observed.owner != desired.owner:
             self._ownership.doubt([desired.name])
         _at, seen = self._seen.pop(desired.name, (0.0, None))
         result = self._writes.create(desired) if observed is None else self._writes.update(desired, observed, seen)

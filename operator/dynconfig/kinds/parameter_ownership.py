@@ -1,6 +1,7 @@
 """Whose a parameter is: hints from AWS's index, which is late, and what SSM answers by name, once before it is given up."""
 
-from collections.abc import Callable, Iterable, Sequence
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from dynconfig.engine.errors import Conflict, NotFound
@@ -35,6 +36,8 @@ class ParameterOwnership:
         self._tagged = tagged
         self._clock = clock
         self._doubted: dict[str, float] = {}
+        self._created: dict[str, float] = {}
+        self._lock = threading.Lock()
 
     def tags(self, name: str) -> Pairs:
         """The tags by name. Raises NotFound."""
@@ -43,20 +46,20 @@ class ParameterOwnership:
 
     def indexed(self, name: str) -> Pairs | None:
         """The tags by the index; None where it does not have them, or the owner changed since it may have been read."""
-        is_doubted = self._clock() - self._doubted.get(name, float("-inf")) < DOUBT_SECONDS
-        return None if is_doubted else self._tagged.tags(name)
+        return None if self._is_recent(self._created, name) else self._undoubted(name)
 
     def hint(self, name: str, owner: Owner) -> Pairs | None:
         """The tags by the index, where it says that this is the owner; who gives it up asks by name before."""
-        found = self.indexed(name)
+        found = self._undoubted(name)
         return found if found is not None and owner_of(found) == owner.tag else None
 
     def doubt(self, names: Iterable[str]) -> None:
         """Their owner changes now, so that nothing of the index counts for a while: they may even come back."""
-        now = self._clock()
-        for name in [name for name, at in list(self._doubted.items()) if now - at >= DOUBT_SECONDS]:
-            self._doubted.pop(name, None)
-        self._doubted.update(dict.fromkeys(names, now))
+        self._note(self._doubted, names)
+
+    def created(self, name: str) -> None:
+        """It is made now: what the index says is about another one of that name, until its owner gives it up."""
+        self._note(self._created, [name])
 
     def confirmed(self, observed: Sequence[Parameter]) -> list[str]:
         """The names of those whose owner has not changed, asked by name; what is gone has no other owner."""
@@ -68,6 +71,21 @@ class ParameterOwnership:
         if taken:
             self.doubt(taken)
             raise Conflict(f"parameter {taken[0]} has another owner since a moment ago; looking again", delay=1.0)
+
+    def _undoubted(self, name: str) -> Pairs | None:
+        return None if self._is_recent(self._doubted, name) else self._tagged.tags(name)
+
+    def _is_recent(self, noted: Mapping[str, float], name: str) -> bool:
+        return self._clock() - noted.get(name, float("-inf")) < DOUBT_SECONDS
+
+    def _note(self, noted: dict[str, float], names: Iterable[str]) -> None:
+        with self._lock:
+            for name in names:
+                noted.pop(name, None)
+                noted[name] = self._clock()
+            # They are in the order of their times.
+            while noted and not self._is_recent(noted, oldest := next(iter(noted))):
+                del noted[oldest]
 
     def _is_unchanged(self, observed: Parameter) -> bool:
         try:
