@@ -73,7 +73,6 @@ class Point:
     def undisturbed(self) -> Document:
         """What AWS holds afterwards where nobody dies."""
         self.flow(self)
-        time.sleep(1.0)
         found = self.state()
         self.clean()
         return found
@@ -172,7 +171,7 @@ def _alarms(cloudwatch: Any) -> list[Document]:
 def _full(point: Point, values: Mapping[str, str], **more: Any) -> Document:
     reference = {"secretKeyRef": {"name": SECRET, "key": "password"}}
     password = {"name": "password", "type": "SecureString", "valueFrom": reference}
-    return {
+    spec = {
         "path": f"/{point.name}",
         "parameters": [*({"name": name, "value": value} for name, value in values.items()), password],
         "function": {"triggers": {"parameterChange": True, "schedule": "rate(5 minutes)", "httpApi": {}}},
@@ -181,6 +180,7 @@ def _full(point: Point, values: Mapping[str, str], **more: Any) -> Document:
         "rollout": BAKE,
         **more,
     }
+    return {field: value for field, value in spec.items() if value is not None}
 
 
 def _stable(point: Point, generation: int = 1) -> None:
@@ -197,7 +197,7 @@ def _rollback(point: Point) -> None:
     point.create(point.name, _full(point, {"a": "1", "b": "1", "c": "1"}))
     _stable(point)
     point.arm()
-    spec = _full(point, {"a": "2", "b": "2", "d": "2"}, rollout={**BAKE, "bakeTime": "10m"})
+    spec = _full(point, {"a": "2", "b": "2"}, rollout={**BAKE, "bakeTime": "10m"})
     load.edit(point.http, point.name, {"spec": spec})
     point.wait(lambda: "bake" in point.status(point.name))
     cloudwatch = point.stage.aws("cloudwatch")

@@ -132,8 +132,8 @@ class Monitor:
         return owner
 
     def _others(self, owner: Wanted, name: str, objects: Mapping[str, Wanted]) -> str:
-        """Another object that declares the name and may have it."""
-        found = (item for item in objects.values() if item.uid != owner.uid and not item.suspended)
+        """Another object that declares the name and may adopt it: a suspended one, too."""
+        found = (item for item in objects.values() if item.uid != owner.uid and item.adopts)
         return next((str(item.key) for item in found if name in item.declares), "")
 
     def _approved(self, owner: Wanted, name: str, objects: Mapping[str, Wanted]) -> None:

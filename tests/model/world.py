@@ -4,7 +4,7 @@ import asyncio
 import copy
 import logging
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +22,7 @@ from dynconfig import wiring
 from dynconfig.aws.session import Session
 from dynconfig.engine.agenda import Agenda
 from dynconfig.engine.signals import PUT, Signal
+from dynconfig.handlers import MOVE_SECONDS, SECOND_LOOK_SECONDS
 from dynconfig.kube.client import Kube
 from dynconfig.kube.controller import Controller
 from dynconfig.settings import Settings
@@ -42,7 +43,12 @@ class Life:
         self.agenda = Agenda()
         engine = wiring.engine(Settings(), account=ACCOUNT, clock=loop.time, clients=clients)
         surroundings = surroundings_of(
-            kube, engine=engine, now=lambda: EPOCH + skew + loop.time(), clock=loop.time, cluster="cluster"
+            kube,
+            engine=engine,
+            now=lambda: EPOCH + skew + loop.time(),
+            clock=loop.time,
+            move_seconds=MOVE_SECONDS,
+            second_look_seconds=SECOND_LOOK_SECONDS,
         )
         self.controller = Controller(surroundings, self.agenda, 1)
         self.task = loop.create_task(self.controller.serve())
@@ -113,6 +119,8 @@ class World:
         self.wire = ground.wire
         self.cluster = Cluster()
         self.lives = 0
+        self.next_death: Callable[[], Death | None] = lambda: None
+        """Answers when a process that is started after a death will die itself."""
         self._skew = skew
         self._stack = AsyncExitStack()
         self._died = asyncio.Event()
@@ -224,6 +232,7 @@ class World:
                 return
             await self._bury()
             await self._start()
+            self.wire.death = self.next_death()
 
 
 def _copied(document: Document) -> Document:
@@ -236,7 +245,7 @@ def ground() -> Iterator[Ground]:
     clock, wire, journal = Clock(), Wire(), Journal()
     with (
         pytest.MonkeyPatch.context() as environment,
-        AwsLab.start(now=clock, evaluates=False) as lab,
+        AwsLab.start(now=clock, clock=clock, evaluates=False) as lab,
         wire.laid(),
         journal.kept(),
     ):

@@ -1,0 +1,128 @@
+"""What the promises come to, in seconds of a clock that waits for nothing: an outage, moves, clocks that differ."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from tests.model import account
+from tests.model.acts import ALARM, BAKE
+from tests.model.cluster import Document
+from tests.model.expectation import condition
+from tests.model.monitor import Monitor
+from tests.model.reference import PATH, Ghost, wishes
+from tests.model.wire import Call, Trouble
+from tests.model.world import Ground, World, ground
+
+from dynconfig.engine.agenda import Key
+
+A, B = Key("shop", "a"), Key("shop", "b")
+TWO_HOURS = 7200.0
+
+
+@pytest.fixture(scope="module")
+def shared() -> Iterator[Ground]:
+    with ground() as found:
+        yield found
+
+
+@pytest.fixture
+def begin(shared: Ground) -> Iterator[Callable[..., World]]:
+    """Makes the world of a test, with an operator whose clock may go wrong."""
+    shared.lab.clear()
+    begun: list[World] = []
+
+    def make(skew: float = 0.0) -> World:
+        world = World(shared, skew)
+        shared.wire.before, shared.wire.after, shared.wire.writes = _nothing, _nothing, []
+        shared.wire.trouble = Trouble.NONE
+        world.begin()
+        begun.append(world)
+        return world
+
+    yield make
+    for world in begun:
+        world.end()
+
+
+def _nothing(_call: Call) -> None:
+    """Not every test watches the writes."""
+
+
+def spec(*names: str, path: str = PATH, value: str = "1", **more: Any) -> Document:
+    listed = [{"name": name, "value": value} for name in names]
+    return {"path": path, "parameters": listed, "adoptionPolicy": "IfUnowned", **more}
+
+
+def ready(world: World, key: Key) -> tuple[str, str]:
+    return condition(world.cluster.objects[key])
+
+
+def test_all_is_ready_five_seconds_after_aws_is_back_and_nothing_is_written_twice(begin: Callable[..., World]) -> None:
+    world = begin()
+    keys = [Key("shop", f"o{number}") for number in range(6)]
+
+    def go_away(call: Call) -> None:
+        # The objects after the third one, and the half of that one, find AWS unavailable.
+        if len(world.wire.writes) == 25:
+            world.wire.trouble = Trouble.UNAVAILABLE
+
+    world.wire.after = go_away
+    for key in keys:
+        world.cluster.create(key, spec(*(f"p{number}" for number in range(10)), path=f"/{key.name}"))
+    world.run(20.0)
+    assert world.wire.trouble is Trouble.UNAVAILABLE
+    assert any(ready(world, key)[0] != "True" for key in keys)
+    world.wire.after, world.wire.trouble = _nothing, Trouble.NONE
+    world.run(5.0)
+    assert {ready(world, key) for key in keys} == {("True", "InSync")}
+    assert {item.version for item in account.parameters().values()} == {1}
+    assert len(account.parameters()) == 60
+
+
+@pytest.mark.parametrize("pause", [0.0, 0.001, 2.0], ids=["together", "at once", "two seconds later"])
+@pytest.mark.parametrize("is_old_first", [True, False], ids=["old first", "new first"])
+def test_a_parameter_that_moves_is_never_absent_and_keeps_its_version(
+    begin: Callable[..., World], is_old_first: bool, pause: float
+) -> None:
+    world = begin()
+    ghost = Ghost()
+    monitor = Monitor(world.cluster, ghost)
+    world.wire.before, world.wire.after = monitor.before, monitor.after
+    world.cluster.create(A, spec("moving", "stays"))
+    world.cluster.create(B, spec("stays-too"))
+    world.settle()
+    before = account.parameters()[f"{PATH}/moving"]
+    edits = [(A, spec("stays")), (B, spec("stays-too", "moving"))]
+    for key, edited in edits if is_old_first else edits[::-1]:
+        world.cluster.edit(key, edited)
+        ghost.note(wishes(world.cluster).values())
+        if pause:
+            world.run(pause)
+    world.run(10.0)
+    after = account.parameters()[f"{PATH}/moving"]
+    assert (after.version, after.value) == (before.version, before.value)
+    assert after.owner.split("/")[1:3] == ["shop", "b"]
+    assert (ready(world, A), ready(world, B)) == (("True", "InSync"), ("True", "InSync"))
+    assert not [call for call in world.wire.writes if call.operation == "DeleteParameters"]
+    assert monitor.faults == []
+
+
+@pytest.mark.parametrize("skew", [-TWO_HOURS, TWO_HOURS], ids=["two hours behind", "two hours ahead"])
+def test_a_bake_ends_when_it_should_where_the_operators_clock_is_wrong(
+    begin: Callable[..., World], skew: float
+) -> None:
+    world = begin(skew)
+    watched: dict[str, Any] = {"rollout": BAKE, "alarms": {"defaults": False, "custom": [ALARM]}}
+    world.cluster.create(A, spec("p", **watched))
+    world.run(50.0)
+    assert "bake" in world.cluster.objects[A]["status"]
+    world.run(15.0)
+    assert "bake" not in world.cluster.objects[A]["status"]
+    world.cluster.edit(A, spec("p", value="2", **watched))
+    world.run(50.0)
+    assert account.parameters()[f"{PATH}/p"].labels == {"stable": 1}
+    name = next(name for name in account.alarms() if name.endswith("/Orders"))
+    world.aws("cloudwatch").set_alarm_state(AlarmName=name, StateValue="ALARM", StateReason="a test")
+    world.run(15.0)
+    assert ready(world, A)[1] == "RolledBack"
+    assert account.parameters()[f"{PATH}/p"].value == "1"
