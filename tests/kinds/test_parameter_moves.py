@@ -4,7 +4,7 @@ import pytest
 from tests.kinds.workshop import ASKED, Workshop
 
 from dynconfig.api.names import OWNER_TAG
-from dynconfig.engine.errors import NotOwned
+from dynconfig.engine.errors import Conflict, NotOwned
 
 SPEC = {"parameters": [{"name": "a", "value": "1"}], "adoptionPolicy": "IfUnowned"}
 
@@ -35,4 +35,27 @@ def test_what_another_object_made_anew_is_not_written_whatever_the_index_says(wo
     for owner in (workshop.owner("third", "uid-3"), workshop.owner()):
         with pytest.raises(NotOwned):
             workshop.apply(workshop.declare(SPEC, owner=owner), kind)
+    assert workshop.value("a") == "theirs"
+
+
+@pytest.mark.parametrize("owner", ["", "other/shop/theirs/uid-9"])
+@pytest.mark.parametrize("policy", ["Correct", "Report"])
+def test_what_someone_outside_made_anew_is_not_written_whatever_the_index_says(
+    workshop: Workshop, owner: str, policy: str
+) -> None:
+    spec, kind = {**SPEC, "adoptionPolicy": "Never", "driftPolicy": policy}, workshop.parameters()
+    status = workshop.status(workshop.apply(workshop.declare(spec), kind))
+    # Long after its creation, which is why nothing else makes the index doubtful.
+    workshop.clock.pause(700)
+    # The index is read now, and is believed for ten minutes.
+    workshop.apply(workshop.declare(spec, metadata=ASKED, status=status), kind)
+    workshop.aws().delete_parameter(Name=f"{workshop.path}/a")
+    tags = [{"Key": OWNER_TAG, "Value": owner}] if owner else []
+    workshop.aws().put_parameter(Name=f"{workshop.path}/a", Value="first", Type="String", Tags=tags)
+    workshop.put_by_hand("a", "theirs")
+    edited = {**spec, "parameters": [{"name": "a", "value": "2"}]}
+    with pytest.raises((Conflict, NotOwned)):
+        workshop.apply(workshop.declare(edited, generation=2, status=status), kind)
+    with pytest.raises(NotOwned):
+        workshop.apply(workshop.declare(edited, generation=2, status=status), kind)
     assert workshop.value("a") == "theirs"

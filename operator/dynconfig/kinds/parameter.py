@@ -120,11 +120,13 @@ class Parameters:
     def put(self, desired: Parameter, observed: Parameter | None) -> Parameter:
         """Create, or overwrite what differs; ownership and tags come first, a tag alone makes no new version."""
         self._images.refuse_repetition(desired)
+        _at, seen = self._seen.pop(desired.name, (0.0, None))
         if observed is None:
             self._ownership.created(desired.name)
-        elif observed.owner != desired.owner:
-            self._ownership.doubt([desired.name])
-        _at, seen = self._seen.pop(desired.name, (0.0, None))
+        else:
+            self._ownership.confirm(observed)
+            if observed.owner != desired.owner:
+                self._ownership.doubt([desired.name])
         result = self._writes.create(desired) if observed is None else self._writes.update(desired, observed, seen)
         if result.data_type == IMAGE and (observed is None or result.version != observed.version):
             return self._images.written(result)

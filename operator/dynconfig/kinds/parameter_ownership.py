@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 # As long as AWS's index, or what was read of it, may go on naming the owner that a parameter had before.
 DOUBT_SECONDS = 600.0
+# What SSM answered by name is as new as any other part of the same look.
+ASKED_SECONDS = 10.0
 
 
 class Tagged(Protocol):
@@ -37,11 +39,13 @@ class ParameterOwnership:
         self._clock = clock
         self._doubted: dict[str, float] = {}
         self._created: dict[str, float] = {}
+        self._asked: dict[str, float] = {}
         self._lock = threading.Lock()
 
     def tags(self, name: str) -> Pairs:
         """The tags by name. Raises NotFound."""
         answer = self._ssm.list_tags_for_resource(ResourceType="Parameter", ResourceId=name)
+        self._note(self._asked, [name])
         return tuple(sorted((tag["Key"], tag["Value"]) for tag in answer["TagList"]))
 
     def indexed(self, name: str) -> Pairs | None:
@@ -64,6 +68,11 @@ class ParameterOwnership:
     def confirmed(self, observed: Sequence[Parameter]) -> list[str]:
         """The names of those whose owner has not changed, asked by name; what is gone has no other owner."""
         return [parameter.name for parameter in observed if self._is_unchanged(parameter)]
+
+    def confirm(self, observed: Parameter) -> None:
+        """Raise Conflict where another has taken it over; asks by name where the index or memory said whose it is."""
+        if self._clock() - self._asked.get(observed.name, float("-inf")) >= ASKED_SECONDS:
+            self.refuse_taken([observed], self.confirmed([observed]))
 
     def refuse_taken(self, observed: Sequence[Parameter], confirmed: Sequence[str]) -> None:
         """Raise Conflict where another has taken over one of these."""
@@ -89,6 +98,9 @@ class ParameterOwnership:
 
     def _is_unchanged(self, observed: Parameter) -> bool:
         try:
-            return owner_of(self.tags(observed.name)) == observed.owner
+            owner = owner_of(self.tags(observed.name))
         except NotFound:
             return True
+        if owner != observed.owner:
+            self._asked.pop(observed.name, None)
+        return owner == observed.owner
