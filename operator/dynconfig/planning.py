@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from dynconfig import wiring
 from dynconfig.engine.agenda import Key
+from dynconfig.engine.applying import applied_spec
 from dynconfig.engine.assessment import Assessment
 from dynconfig.engine.declaration import Declaration, ReadSource, Source
 from dynconfig.engine.declare import declare, declare_deletion, parse_spec
@@ -170,13 +171,14 @@ def _patiently(look: Callable[[], T]) -> T:
 
 
 def _as_applied(document: Document, live: Mapping[str, Any]) -> Document:
-    """The spec as the cluster would hold it: one generation on, where it differs."""
+    """The object as the cluster would hold it after an apply: one generation on, where its spec differs."""
     metadata = live.get("metadata") or {}
     generation = metadata.get("generation", 0)
-    is_same = bool(live) and parse_spec(document) == parse_spec(live)
+    spec = applied_spec(document, live) if live else document.get("spec")
+    is_same = bool(live) and parse_spec({**document, "spec": spec}) == parse_spec(live)
     return {
         "metadata": {**document["metadata"], **metadata, "generation": generation if is_same else generation + 1},
-        "spec": document.get("spec"),
+        "spec": spec,
         "status": _with_secrets(live),
     }
 

@@ -1,27 +1,42 @@
 """`dynconfig plan` prints what the operator would do: both ask the engine the same question."""
 
+import json
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from tests.engine.shelf import Stage
-from tests.engine.test_assess import SCENES, told
+from tests.engine.test_assess import SCENES, reported_drift, told
+from tests.engine.test_rollback import CHANGE
 from tests.engine.toy import OWNER, document, nothing
 
 from dynconfig.engine import describe
+from dynconfig.engine.applying import LAST_APPLIED
 from dynconfig.files import Manifests
 from dynconfig.planning import Known, Planned, Planner
 from dynconfig.settings import Settings
 
 
-def planned(stage: Stage, now: float) -> Planned:
-    """What the command is given about the object as the cluster has it."""
+def held(stage: Stage) -> dict[str, Any]:
+    """The object as the cluster has it."""
     live = document(stage.values, generation=stage.generation, status=stage.status, rollout={"bakeTime": "10m"})
     live["spec"] |= stage.about
     live["metadata"] |= {"namespace": OWNER.namespace, "name": OWNER.name, "uid": OWNER.uid}
+    return live
+
+
+def foretold(stage: Stage, now: float, file: dict[str, Any], live: dict[str, Any]) -> Planned:
+    """What the command is given about an object in a file."""
     planner = Planner(Settings(is_emulated=True), stage.engine, "eu-west-1", lambda: now)
-    found = planner.planned(live, Manifests((), (), {}), Known(OWNER.cluster, live, nothing))
+    found = planner.planned(file, Manifests((), (), {}), Known(OWNER.cluster, live, nothing))
     assert isinstance(found, Planned)
     return found
+
+
+def planned(stage: Stage, now: float) -> Planned:
+    """What the command is given about the object as the cluster has it."""
+    live = held(stage)
+    return foretold(stage, now, live, live)
 
 
 @pytest.mark.parametrize("scene", SCENES)
@@ -47,3 +62,18 @@ def test_programs_learn_what_is_not_carried_out_and_why() -> None:
     assert scenes["firing_alarm"]["blocked"]["reason"] == "AlarmFiring"
     assert scenes["mass_deletion"]["blocked"]["reason"] == "UnsafePlan"
     assert [item["change"] for item in scenes["rollback"]["changes"]] == ["update", "update"]
+
+
+def test_what_a_file_does_not_name_is_planned_as_the_cluster_has_it() -> None:
+    """Somebody set driftPolicy by hand; the file was applied before that, and says nothing of it."""
+    stage = reported_drift()[0]
+    live = held(stage)
+    file = {"metadata": {"namespace": OWNER.namespace, "name": OWNER.name}, "spec": {**live["spec"]}}
+    del file["spec"]["driftPolicy"]
+    live["metadata"]["annotations"] = {LAST_APPLIED: json.dumps(file)}
+    found = foretold(stage, CHANGE, file, live)
+    assert found.assessment.declaration.generation == stage.generation
+    assert describe.document(found.assessment) == describe.document(planned(stage, CHANGE).assessment)
+    named = foretold(stage, CHANGE, {**file, "spec": {**file["spec"], "driftPolicy": "Correct"}}, live)
+    assert named.assessment.declaration.generation == stage.generation + 1
+    assert named.plan.held == ()

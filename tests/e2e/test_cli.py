@@ -55,6 +55,27 @@ def test_a_plan_of_a_file_knows_the_object_and_reads_its_secret_from_the_cluster
     assert "canary" not in edited.text
 
 
+@pytest.mark.parametrize("apply", [["apply"], ["apply", "--server-side", "--field-manager=argocd-controller"]])
+def test_a_plan_of_a_file_is_what_an_apply_of_it_makes_of_the_object(
+    world: World, tmp_path: Path, apply: list[str]
+) -> None:
+    file = manifest(world, tmp_path, HOST, tags={"team": "shop"}, resyncInterval="1h")
+    world.kubectl(*apply, "-f", file)
+    world.wait_ready("myapp")
+    assert world.edit("myapp", {"spec": {"driftPolicy": "Report", "tags": {"by": "hand"}}}).is_success
+    world.wait("the edit is applied", lambda: world.status("myapp").get("appliedGeneration") == 2)
+    world.put_by_hand("database/host", "db.elsewhere")
+    fewer = manifest(world, tmp_path, HOST, tags={"team": "shop"})
+    plan, drift = (dynconfig(world, command, "-f", fewer) for command in ("plan", "drift"))
+    assert "not corrected (driftPolicy: Report)" in plan.out
+    assert "tags" not in plan.out
+    assert "1 field changed in AWS." in drift.out
+    world.kubectl(*apply, "-f", fewer)
+    spec = world.get("myapp")["spec"]
+    assert (spec["driftPolicy"], spec["tags"]) == ("Report", {"team": "shop", "by": "hand"})
+    assert dynconfig(world, "plan", "-n", world.namespace, "myapp").out == plan.out
+
+
 def test_a_plan_needs_no_file_where_there_is_an_object(world: World) -> None:
     declared(world)
     result = dynconfig(world, "plan", "-n", world.namespace, "myapp")

@@ -1,4 +1,4 @@
-"""Which field managers hold what an edit takes out of an object: server-side apply removes nothing that others hold. Pure.
+"""Which field managers hold what an apply takes out of an object: server-side apply removes nothing that others hold. Pure.
 
 https://kubernetes.io/docs/reference/using-api/server-side-apply/#field-management
 """
@@ -10,6 +10,8 @@ from typing import Any
 _EITHER = ("value", "valueFrom")
 # kubectl moves these to its own name when it goes over to server-side apply, and removes them by itself before.
 _CLIENT_SIDE = "kubectl-client-side-apply"
+# Helm 3 writes by update, and removes what its chart no longer names. https://helm.sh/docs/faq/changes_since_helm2/
+_APPLIERS = (_CLIENT_SIDE, "helm")
 
 Document = Mapping[str, Any]
 
@@ -28,10 +30,35 @@ def held_elsewhere(document: Document, live: Document) -> Iterator[str]:
                     )
 
 
+def updated(live: Document) -> list[Mapping[str, Any]]:
+    """What each manager holds, as `fieldsV1` writes it, that edits the object and never applies it."""
+    return [
+        entry.get("fieldsV1") or {}
+        for entry in live["metadata"].get("managedFields") or ()
+        if entry.get("operation") == "Update" and entry.get("manager") not in _APPLIERS
+    ]
+
+
+def is_applied(live: Document) -> bool:
+    """Whether any spec was applied by the server."""
+    return any(
+        entry.get("operation") == "Apply" and "f:spec" in (entry.get("fieldsV1") or {})
+        for entry in live["metadata"].get("managedFields") or ()
+    )
+
+
+def item_key(item: Any) -> str:
+    """How `fieldsV1` calls an item of a list: by its name, as all lists with keys of a DynamicConfig, or by its value."""
+    is_named = isinstance(item, Mapping) and "name" in item
+    key = json.dumps(
+        {"name": item["name"]} if is_named else item, separators=(",", ":"), ensure_ascii=False, default=str
+    )
+    return f"{'k' if is_named else 'v'}:{key}"
+
+
 def _holders(live: Document, parameter: str, field: str) -> list[tuple[str, str]]:
     """Manager and operation of each that holds a field of a parameter."""
-    key = f"k:{json.dumps({'name': parameter}, separators=(',', ':'), ensure_ascii=False)}"
-    path = ("f:spec", "f:parameters", key, f"f:{field}")
+    path = ("f:spec", "f:parameters", item_key({"name": parameter}), f"f:{field}")
     return [
         (str(entry.get("manager", "")), str(entry.get("operation", "")))
         for entry in live["metadata"].get("managedFields") or ()
