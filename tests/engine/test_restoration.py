@@ -45,7 +45,7 @@ def test_what_cannot_be_restored_stops_the_rollback_and_is_named() -> None:
     alarmed(stage)
     assert stage.shown == NEW
     assert stage.ready == ("False", "AlarmFiring")
-    assert "no stable version of /app/b" in message(stage)
+    assert "no stable version of /app/b can be read" in message(stage)
     stage.bell.since = None
     stage.settle(CHANGE + BAKE)
     assert stage.ready == ("True", "InSync")
@@ -57,7 +57,7 @@ def test_what_was_recreated_while_it_bakes_was_not_created_by_the_change() -> No
     stage.settle(CHANGE + 2)
     alarmed(stage)
     assert stage.shown == NEW
-    assert "no stable version of /app/a" in message(stage)
+    assert "no stable version of /app/a can be read" in message(stage)
 
 
 def test_a_rollback_restores_the_values_and_deletes_most_of_a_configuration_only_if_approved() -> None:
@@ -150,3 +150,35 @@ def test_what_others_deleted_is_not_announced_as_a_creation() -> None:
     with contextlib.suppress(KeyboardInterrupt):
         stage.settle(CHANGE)
     assert "createdSinceStable" not in (stage.status or {})
+
+
+@pytest.mark.parametrize("is_restarted", [False, True])
+@pytest.mark.parametrize("policy", ["Delete", "Retain"])
+def test_what_was_restored_is_not_deleted_though_its_label_goes(is_restarted: bool, policy: str) -> None:
+    stage = stable(deletionPolicy=policy)
+    stage.edit(a="2", b="1", c="2")
+    stage.settle(CHANGE)
+    alarmed(stage)
+    assert stage.shown == OLD
+    for name in "ab":
+        stage.shelf.labelled.pop((f"/app/{name}", STABLE), None)
+    if is_restarted:
+        stage.restart()
+    stage.settle(CHANGE + 100)
+    stage.settle(CHANGE + 100 + 2 * BAKE)
+    assert stage.shown == OLD
+    assert stage.ready == ("False", "RolledBack")
+
+
+def test_what_a_failed_change_created_is_deleted_after_a_restart_too() -> None:
+    stage = stable()
+    stage.edit(a="2", b="1", c="2")
+    stage.settle(CHANGE)
+    stage.bell.since = CHANGE + 5
+    # The operator ends between the marks of the rollback and what follows.
+    stage.shelf.writes_left = 2
+    with contextlib.suppress(KeyboardInterrupt):
+        stage.settle(CHANGE + 6)
+    stage.restart()
+    stage.settle(CHANGE + 8)
+    assert stage.shown == OLD

@@ -47,8 +47,13 @@ class Life:
     bell: LateBell = field(default_factory=LateBell)
     status: dict[str, Any] = field(default_factory=dict)
     generation: int = 0
+    value: str = "1"
 
     def __post_init__(self) -> None:
+        self.restart()
+
+    def restart(self) -> None:
+        """Another process: it remembers nothing."""
         session, clock = self.workshop.session, self.workshop.clock
         tagged = TaggedParameters(session.client("resourcegroupstaggingapi", REGION), clock)
         labels = ParameterLabels(session.client("ssm", REGION), tagged)
@@ -58,17 +63,23 @@ class Life:
 
     def apply(self, value: str, now: float, uid: str = "uid-1") -> Outcome:
         """Reconcile until nothing is to be done at once."""
-        spec = {
-            "parameters": [{"name": name, "value": value if name == "a" else "1"} for name in "abc"],
-            "rollout": {"bakeTime": "60s"},
-        }
+        self.value = value
         for _ in range(10):
             owner = self.workshop.owner(uid=uid)
-            declared = self.workshop.declare(spec, generation=self.generation, status=self.status or None, owner=owner)
+            declared = self.workshop.declare(
+                self.spec(), generation=self.generation, status=self.status or None, owner=owner
+            )
             outcome = self.run(declared, now)
             if outcome.is_complete and outcome.again != 0:
                 return outcome
         raise AssertionError("it does not settle")
+
+    def spec(self) -> dict[str, Any]:
+        """The object as it is declared."""
+        return {
+            "parameters": [{"name": name, "value": self.value if name == "a" else "1"} for name in "abc"],
+            "rollout": {"bakeTime": "60s"},
+        }
 
     def run(self, declaration: Declaration, now: float) -> Outcome:
         """One reconcile and its report."""
@@ -144,3 +155,59 @@ def test_what_somebody_else_recreated_at_the_same_version_is_asked_anew(workshop
     again = replace(owned, last_modified=(owned.last_modified or 0.0) + 40)
     workshop.put_by_hand("a", "1")
     assert [item.name for item in found.proof([again]).unproved] == [owned.name]
+
+
+@dataclass
+class RotatedLife(Life):
+    """A secret that is stable under one KMS key and changed under another."""
+
+    keys: tuple[str, ...] = ()
+
+    def spec(self) -> dict[str, Any]:
+        """The object as it is declared."""
+        reference = {"secretKeyRef": {"name": "db", "key": "password"}}
+        return {
+            "parameters": [
+                {"name": "a", "value": "1"},
+                {"name": "pw", "valueFrom": reference, "kmsKeyId": self.keys[self.generation - 1]},
+            ],
+            "rollout": {"bakeTime": "60s"},
+        }
+
+
+@pytest.mark.parametrize("is_restarted", [False, True])
+@pytest.mark.parametrize("is_marked", [False, True], ids=["before-the-decision", "after-the-decision"])
+def test_what_cannot_be_read_is_neither_deleted_nor_taken_for_stable(
+    workshop: Workshop, is_restarted: bool, is_marked: bool
+) -> None:
+    kms = workshop.aws("kms")
+    keys = tuple(kms.create_key()["KeyMetadata"]["KeyId"] for _ in range(2))
+    life, now = RotatedLife(workshop, keys=keys), _aws_now(workshop)
+    workshop.secrets["db/password"] = "good"
+    life.edit("1", now)
+    life.apply("1", now + BAKE + 2)
+    assert life.reason == "InSync"
+    workshop.secrets["db/password"] = "bad"
+    life.edit("1", now + 3)
+    if is_marked:
+        label = f"rejected-{life.generation}-{workshop.owner().uid[:8]}"
+        for name, version in (("a", 1), ("pw", 2)):
+            path = f"{workshop.path}/{name}"
+            workshop.aws().label_parameter_version(Name=path, ParameterVersion=version, Labels=[label])
+        life.restart()
+    life.bell.since = _aws_now(workshop) + 5
+    kms.disable_key(KeyId=keys[0])
+    if is_restarted:
+        life.restart()
+    life.apply("1", now + 10)
+    workshop.clock.now += 60
+    life.apply("1", now + 20)
+    stable = f"{workshop.path}/pw:stable"
+    assert workshop.versions() == {"a": 1, "pw": 2}
+    assert workshop.aws().get_parameters(Names=[stable])["Parameters"][0]["Version"] == 1
+    kms.enable_key(KeyId=keys[0])
+    if is_marked:
+        life.restart()
+    life.bell.since = _aws_now(workshop) + 5
+    life.apply("1", now + 30)
+    assert workshop.value("pw") == "good"

@@ -102,6 +102,9 @@ class ParameterStore:
             canonical(_selected(_name_of_arn(name))[0]): _selected(_name_of_arn(name))[0] for name in asked.values()
         }
         found = [{**item, "Name": forms.get(item["Name"], item["Name"])} for item in document["Parameters"]]
+        # https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_Parameter.html (Selector)
+        selectors = dict(_selected(_name_of_arn(name)) for name in asked.values())
+        found = [_with_selector(item, selectors.get(item["Name"], "")) for item in found]
         invalid = sorted(asked.get(name, name) for name in document["InvalidParameters"])
         return Answer.of({"Parameters": sorted(found, key=lambda item: item["Name"]), "InvalidParameters": invalid})
 
@@ -227,7 +230,11 @@ def _told(parameter: Mapping[str, Any], request: Request, name: str, selector: s
         found["Value"] = _closed(found)
     if canonical(found["Name"]) == canonical(name):
         found["Name"] = name.strip()
-    return {**found, "Selector": f":{selector}"} if selector else found
+    return _with_selector(found, selector)
+
+
+def _with_selector(answer: dict[str, Any], selector: str) -> dict[str, Any]:
+    return {**answer, "Selector": f":{selector}"} if selector else answer
 
 
 def _closed(parameter: Mapping[str, Any]) -> str:
@@ -268,6 +275,12 @@ def _current(region: str, name: str) -> Any:
     return versions[-1] if versions else None
 
 
+def _version(region: str, answer: Mapping[str, Any]) -> Any:
+    """What is stored of the version that an answer is about: each is encrypted with the key of its own."""
+    versions = ssm_backends[ACCOUNT][region]._parameters.get(answer["Name"], ())
+    return next((item for item in versions if item.version == answer.get("Version")), None)
+
+
 def _stored(parameter: Any) -> Stored:
     return Stored(
         type=parameter.parameter_type,
@@ -283,7 +296,7 @@ def _check_readable(region: str, parameter: Mapping[str, Any], request: Request)
     # Decryption with a key that is disabled or pending deletion is InvalidKeyId; the words after it are KMS's.
     if parameter.get("Type") != "SecureString" or not request.get("WithDecryption"):
         return
-    key = getattr(_current(region, parameter["Name"]), "keyid", None) or "alias/aws/ssm"
+    key = getattr(_version(region, parameter), "keyid", None) or "alias/aws/ssm"
     if not _has_key(region, key):
         raise AwsError("InvalidKeyId", f"{key} is disabled or pending deletion.")
 

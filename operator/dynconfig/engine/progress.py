@@ -56,9 +56,11 @@ def with_creations(planned: Outcome, previous: Mapping[str, Any]) -> dict[str, A
 def _created(outcome: Outcome, previous: Mapping[str, Any]) -> list[str]:
     """What did not exist when the last revision was stable; what was deleted by others and is back did exist."""
     is_settled = outcome.is_complete and outcome.judgement.stage is Stage.PROVED
-    if is_settled or outcome.declaration.undone or not previous.get("stableGeneration"):
+    before = set(previous.get("createdSinceStable") or ())
+    # What was undone is still known by it after a restart: what is left of it may be deleted, and nothing else.
+    if (is_settled and not outcome.declaration.undone) or not previous.get("stableGeneration"):
         return []
-    created = _creations(outcome.applied, previous) | set(previous.get("createdSinceStable") or ())
+    created = before if outcome.declaration.undone else before | _creations(outcome.applied, previous)
     return sorted(item.name for item in outcome.owned if isinstance(item, Versioned) and item.name in created)
 
 

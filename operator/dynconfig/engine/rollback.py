@@ -100,10 +100,18 @@ class Rollbacks:
         waiting |= {step.resource.name for step in plan.held if _is_edit(step)}
         if not is_whole:
             return judgement
+        waiting |= self._unrestored(declaration)
         labels.prove(item for item in mine if item.name not in waiting)
         if judgement.stage is Stage.PROVED and not declaration.undone:
             self._pardon(declaration, [item.name for item in mine])
         return judgement
+
+    def _unrestored(self, declaration: Declaration) -> frozenset[str]:
+        """Names of what failed and has no stable version to go back to: it never becomes the stable one itself."""
+        _generation, undone = self._undone.get(declaration.owner.uid, (None, None))
+        if not declaration.undone or undone is None:
+            return frozenset()
+        return frozenset(undone.rejected) - {kept.name for kept in undone.stable}
 
     def forget(self, uid: str) -> None:
         """Drop what is remembered of an object that is gone."""
@@ -133,10 +141,13 @@ class Rollbacks:
         judgement = judge(
             declaration.rollout, replace(evidence, unproved=proof.unproved, has_stable=bool(proof.stable)), now
         )
-        lost = self._restoration(declaration, plan, proof).lost
-        if judgement.stage is not Stage.FAILED or not lost:
+        if judgement.stage is not Stage.FAILED:
             return judgement
-        return replace(judgement, stage=Stage.ALARMED, lost=tuple(item.name for item in lost))
+        found = self._restoration(declaration, plan, proof)
+        # The key of a stable version may be one that cannot be used any more.
+        readable = {kept.name for kept in labels.at([item.name for item in found.changed], STABLE)}
+        lost = [item.name for item in (*found.lost, *found.changed) if item.name not in readable]
+        return replace(judgement, stage=Stage.ALARMED, lost=tuple(lost)) if lost else judgement
 
     def _restoration(self, declaration: Declaration, plan: Plan, proof: Proof) -> Restoration:
         others, applied = _of_others(plan), declaration.applied
@@ -179,12 +190,15 @@ class Rollbacks:
             return None
         # Without any mark the report remembers: whoever deleted the parameters did not ask for what failed.
         stable = labels.at(known, STABLE)
+        marked = frozenset(item.name for item in rejected)
+        # A label may be gone, or its version unreadable: only the report says what the generation created.
+        created = marked & (applied.created if applied else frozenset())
         return Undone(
             declaration.generation,
             rejected={item.name: item.value for item in rejected},
             stable=stable,
-            created=frozenset(item.name for item in rejected) - {item.name for item in stable},
-            existing=frozenset(applied.versions if applied else ()),
+            created=created - {item.name for item in stable},
+            existing=marked | frozenset(applied.versions if applied else ()),
         )
 
 

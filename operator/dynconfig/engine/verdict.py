@@ -143,7 +143,7 @@ def _alarmed(judgement: Judgement, outcome: Outcome) -> Verdict:
         return Verdict("True", Reason.ALARM_FIRING, text, baking=True)
     if judgement.lost:
         why = (
-            f"it was not rolled back, because there is no stable version of {_listed(judgement.lost)}, and nothing was "
+            f"it was not rolled back, because no stable version of {_listed(judgement.lost)} can be read, and nothing was "
             "written. Edit spec to set the values you want"
         )
     elif rollout is not None and rollout.is_forced:

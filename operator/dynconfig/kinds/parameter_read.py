@@ -24,7 +24,9 @@ def read(ssm: "SSMClient", selected: Sequence[str], *, decrypt: bool) -> list[di
     except DynConfigError:
         if not decrypt:
             raise
-    return [_single(ssm, answer) for answer in _read(ssm, selected, decrypt=False)]
+    # By what was asked: without its selector, the newest version would be taken for the one with the label.
+    asked = {item.partition(":")[0]: item for item in selected}
+    return [_single(ssm, asked[answer["Name"]], answer) for answer in _read(ssm, selected, decrypt=False)]
 
 
 def _read(ssm: "SSMClient", selected: Sequence[str], *, decrypt: bool) -> list[dict[str, Any]]:
@@ -32,11 +34,11 @@ def _read(ssm: "SSMClient", selected: Sequence[str], *, decrypt: bool) -> list[d
     return [{**item, "decrypted": decrypt, "unreadable": False} for item in answer["Parameters"]]
 
 
-def _single(ssm: "SSMClient", answer: dict[str, Any]) -> dict[str, Any]:
+def _single(ssm: "SSMClient", selected: str, answer: dict[str, Any]) -> dict[str, Any]:
     if answer["Type"] != ParameterType.SECURE_STRING:
         return {**answer, "decrypted": True}
     try:
-        found = _read(ssm, [answer["Name"] + answer.get("Selector", "")], decrypt=True)
+        found = _read(ssm, [selected], decrypt=True)
     except STOPPING:
         raise
     except DynConfigError:
