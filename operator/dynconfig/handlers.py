@@ -125,7 +125,8 @@ async def start(memo: kopf.Memo, **_: Any) -> None:
         metrics,
         lambda region, uids: wiring.orphans(settings, region, cluster, uids, metrics.called),
         memo.region,
-        settings.namespaces,
+        searched=wiring.searched_regions(settings, memo.region),
+        namespaces=settings.namespaces,
     )
     counting = asyncio.create_task(orphans.run(), name="count of orphans")
     memo.tasks = [serving, counting, *_watches(memo.controller, kube, settings)]

@@ -21,7 +21,7 @@ from dynconfig.aws.tagged import TaggedAlarms, TaggedParameters, owner_tags
 from dynconfig.engine.arns import Arns
 from dynconfig.engine.declaration import Place
 from dynconfig.engine.echoes import Echoes
-from dynconfig.engine.errors import NotFound
+from dynconfig.engine.errors import NotFound, Refused
 from dynconfig.engine.naming import PREFIX, fitting
 from dynconfig.engine.orphans import Orphan
 from dynconfig.engine.orphans import orphans as found_orphans
@@ -91,7 +91,14 @@ def remove_events(settings: Settings, cluster: str, region: str) -> Iterator[str
 def orphans(
     settings: Settings, region: str, cluster: str, uids: frozenset[str], count: Count = lambda *_: None
 ) -> tuple[Orphan, ...]:
-    """What a region has of objects that do not exist; `uids` are those of all objects of the cluster."""
+    """What a region has of objects that do not exist; `uids` are those of all objects of the cluster.
+
+    Raises DynConfigError, and Refused where AWS has no such region.
+    """
+    if not is_region(region):
+        raise Refused(
+            f"{region} is not an AWS region that this version knows; correct it, or update dynconfig if it is new"
+        )
     tagging = session(settings, count).client("resourcegroupstaggingapi", region)
     return found_orphans(owner_tags(tagging), region, cluster, uids)
 

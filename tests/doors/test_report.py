@@ -11,10 +11,10 @@ from tests.kube.api import Answer, api, listed, status
 pytestmark = pytest.mark.lab
 
 
-def answering(*uids: str) -> Callable[[str], Answer]:
+def answering(*uids: str, **spec: str) -> Callable[[str], Answer]:
     """A cluster with objects of these uids."""
     documents = [
-        {"metadata": {"namespace": "shop", "name": f"n{uid}", "uid": uid}, "spec": {"path": "/myapp/config"}}
+        {"metadata": {"namespace": "shop", "name": f"n{uid}", "uid": uid}, "spec": {"path": "/myapp/config", **spec}}
         for uid in uids
     ]
 
@@ -49,6 +49,28 @@ def test_what_belongs_to_no_object_is_reported_with_a_way_out(scene: Scene, tmp_
     }
     code, text = report(scene, tmp_path, output="text")
     assert "3 orphans. To take them over, create an object of the same namespace and name" in text
+
+
+def test_the_region_of_an_object_that_is_refused_is_not_searched(scene: Scene, tmp_path: Path) -> None:
+    scene.applied()
+    with api(answering("refused", region="eu-west-9")) as found:
+        environment = {"KUBECONFIG": str(found.kubeconfig(tmp_path)), "DYNCONFIG_CLUSTER_ID": OWNER.cluster}
+        result = scene.dynconfig("report", "--orphans", "-o", "json", **environment)
+    assert (result.code, result.err, len(json.loads(result.out))) == (2, "", 3)
+
+
+def test_a_region_that_fails_is_named_beside_what_the_others_have(scene: Scene, tmp_path: Path) -> None:
+    scene.applied()
+    with api(answering("later")) as found:
+        environment = {"KUBECONFIG": str(found.kubeconfig(tmp_path)), "DYNCONFIG_CLUSTER_ID": OWNER.cluster}
+        # It comes before the region of the resources.
+        arguments = ("report", "--orphans", "--region", "ap-south-9", "-o")
+        listed, printed = (scene.dynconfig(*arguments, output, **environment) for output in ("json", "text"))
+    assert (listed.code, printed.code) == (1, 1)
+    assert len(json.loads(listed.out)) == 3
+    assert "3 orphans" in printed.out
+    assert "ap-south-9 is not an AWS region" in listed.err
+    assert "1 region could not be searched" in printed.err
 
 
 def test_it_wants_to_know_what_to_report(scene: Scene) -> None:

@@ -1,14 +1,18 @@
 """The metric of what AWS has of objects that are gone."""
 
 import asyncio
+from typing import Any
 
+import pytest
 from tests.kube.apiserver import ApiServer, serving
 from tests.kube.desk import REGION, configured
 
+from dynconfig.engine.errors import Unavailable
 from dynconfig.engine.orphans import Orphan, orphans
 from dynconfig.engine.resource import Owner
+from dynconfig.kube.client import Kube
 from dynconfig.kube.metrics import Metrics
-from dynconfig.kube.orphan_watch import OrphanWatch
+from dynconfig.kube.orphan_watch import Find, OrphanWatch
 
 
 def tagged(uid: str, namespace: str = "shop", cluster: str = "cluster") -> tuple[str, str]:
@@ -20,6 +24,11 @@ def test_orphans_carry_our_tag_and_the_uid_of_no_object() -> None:
     pairs = [tagged("uid-1"), tagged("gone"), tagged("theirs", cluster="other"), ("arn:x", "terraform")]
     (found,) = orphans(pairs, REGION, "cluster", frozenset({"uid-1"}))
     assert (found.owner.uid, found.region) == ("gone", REGION)
+
+
+def watch(kube: Kube, metrics: Metrics, find: Find, **given: Any) -> OrphanWatch:
+    """A watch that may search two regions."""
+    return OrphanWatch(kube, metrics, find, REGION, **{"searched": (REGION, "us-east-1"), **given})
 
 
 def counted(*namespaces: str) -> tuple[float | None, list[str]]:
@@ -34,7 +43,7 @@ def counted(*namespaces: str) -> tuple[float | None, list[str]]:
 
     async def act() -> None:
         async with serving(server.answer) as kube:
-            await OrphanWatch(kube, metrics, find, REGION, namespaces).count()
+            await watch(kube, metrics, find, namespaces=namespaces).count()
 
     asyncio.run(act())
     return metrics.registry.get_sample_value("dynconfig_orphans", {"region": REGION}), looked
@@ -46,3 +55,49 @@ def test_orphans_are_counted_in_every_region_in_use() -> None:
 
 def test_namespaces_that_are_not_served_do_not_count() -> None:
     assert counted("shop")[0] == 1.0
+
+
+def test_a_region_that_may_not_be_named_is_not_searched() -> None:
+    server, looked = ApiServer(), list[str]()
+    for name, region in (("refused", "eu-west-9"), ("allowed", "us-east-1")):
+        server.put(configured({"a": "1"}, metadata={"name": name}, region=region))
+    server.put({**configured({"a": "1"}), "status": {"region": "ap-south-9"}})
+
+    def find(region: str, uids: frozenset[str]) -> tuple[Orphan, ...]:
+        looked.append(region)
+        return ()
+
+    async def act() -> None:
+        async with serving(server.answer) as kube:
+            await watch(kube, Metrics(lambda: 0.0, lambda: 0.0), find).count()
+
+    asyncio.run(act())
+    assert looked == [REGION, "us-east-1"]
+
+
+def test_a_region_that_fails_keeps_its_count_and_no_other_region_from_being_counted(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    server, failing = ApiServer(), set[str]()
+    server.put(configured({"a": "1"}, region="us-east-1"))
+    metrics = Metrics(lambda: 0.0, lambda: 0.0)
+
+    def find(region: str, uids: frozenset[str]) -> tuple[Orphan, ...]:
+        if region in failing:
+            raise Unavailable("AWS does not answer")
+        lost = [tagged("gone"), tagged("gone-too")] if failing else [tagged("gone")]
+        return orphans(lost, region, "cluster", uids)
+
+    async def act() -> None:
+        async with serving(server.answer) as kube:
+            watched = watch(kube, metrics, find)
+            await watched.count()
+            failing.add(REGION)
+            await watched.count()
+
+    asyncio.run(act())
+    samples = [
+        metrics.registry.get_sample_value("dynconfig_orphans", {"region": region}) for region in (REGION, "us-east-1")
+    ]
+    assert samples == [1.0, 2.0]
+    assert f"Orphans in {REGION} could not be counted" in caplog.text

@@ -1,9 +1,11 @@
 """What AWS has of objects that are gone without a deletion: their finalizer was taken off, or the cluster lost them. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from dynconfig.engine.resource import Owner
+from dynconfig.engine.stored import region_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,6 +15,13 @@ class Orphan:
     arn: str
     owner: Owner
     region: str
+
+
+def region_in_use(document: Mapping[str, Any], default: str) -> str:
+    """The region that an object names or reports, as it is written: it may not exist, or may not be allowed."""
+    status = document.get("status")
+    reported = status.get("region") if isinstance(status, Mapping) else None
+    return region_of(document) or (reported if isinstance(reported, str) and reported else default)
 
 
 def orphans(tagged: Iterable[tuple[str, str]], region: str, cluster: str, uids: frozenset[str]) -> tuple[Orphan, ...]:

@@ -2,12 +2,11 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from dynconfig.engine.errors import DynConfigError
-from dynconfig.engine.orphans import Orphan
-from dynconfig.engine.stored import region_of
-from dynconfig.kube.client import ApiRefused, Kube
+from dynconfig.engine.orphans import Orphan, region_in_use
+from dynconfig.kube.client import ApiConflict, ApiRefused, ApiUnavailable, Kube
 from dynconfig.kube.metrics import Metrics
 
 log = logging.getLogger(__name__)
@@ -20,11 +19,21 @@ Find = Callable[[str, frozenset[str]], Sequence[Orphan]]
 class OrphanWatch:
     """Counts orphans at the start and every hour."""
 
-    def __init__(self, kube: Kube, metrics: Metrics, find: Find, region: str, namespaces: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        kube: Kube,
+        metrics: Metrics,
+        find: Find,
+        region: str,
+        *,
+        searched: Collection[str],
+        namespaces: tuple[str, ...] = (),
+    ) -> None:
         self._kube = kube
         self._metrics = metrics
         self._find = find
         self._region = region
+        self._searched = frozenset({region, *searched})
         self._namespaces = namespaces
 
     async def run(self) -> None:
@@ -32,19 +41,27 @@ class OrphanWatch:
         while True:
             try:
                 await self.count()
-            except (DynConfigError, ApiRefused) as error:
+            except (ApiConflict, ApiRefused, ApiUnavailable) as error:
                 log.warning("Orphans in AWS could not be counted: %s", error)
             await asyncio.sleep(SECONDS)
 
     async def count(self) -> None:
-        """Count in every region in use. Raises DynConfigError, ApiRefused."""
+        """Count in every region in use that objects may name. Raises ApiConflict, ApiRefused, ApiUnavailable."""
         regions, uids = {self._region}, set[str]()
         for namespace in self._namespaces or (None,):
             async for document in self._kube.objects(namespace):
                 uids.add(document["metadata"]["uid"])
-                regions.add(region_of(document) or self._region)
-        for region in sorted(regions):
-            found = await asyncio.to_thread(self._find, region, frozenset(uids))
+                regions.add(region_in_use(document, self._region))
+        for region in sorted(regions & self._searched):
+            await self._count(region, frozenset(uids))
+
+    async def _count(self, region: str, uids: frozenset[str]) -> None:
+        """Count in one region; where that fails, its metric stays as it is, and the other regions are counted."""
+        try:
+            found = await asyncio.to_thread(self._find, region, uids)
+        except DynConfigError as error:
+            log.warning("Orphans in %s could not be counted, which is tried again in an hour: %s", region, error)
+        else:
             # Of namespaces that are not served, it is not known which objects exist.
             mine = [orphan for orphan in found if not self._namespaces or orphan.owner.namespace in self._namespaces]
             self._metrics.orphans(region, len(mine))

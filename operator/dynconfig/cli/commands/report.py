@@ -37,23 +37,32 @@ def command(
 
     Roles, schedules and dashboards are not found: AWS's index of tags does not have them.
 
-    Exit code 0: there are none; 2: there are some; 1: error.
+    Only regions that exist and that DYNCONFIG_REGIONS allows are searched, and those of --region.
+    A region that fails is reported, and the others are searched nevertheless.
+
+    Exit code 0: there are none; 2: there are some; 1: error, also in a single region.
 
     Example: dynconfig report --orphans --region us-east-1 -o json
     """
     if not orphans:
         raise Failed("say what to report: dynconfig report --orphans")
-    found = _found(region or [])
+    found, failures = _found(region or [])
     if output is Output.JSON:
         options.print_json([_document(orphan) for orphan in found])
     else:
-        _show(found)
+        _show(found, failures)
+    for name, error in failures.items():
+        Terminal.err().failure(f"{name}: {error}")
+    if failures:
+        raise Failed(f"{counted(len(failures), 'region')} could not be searched; see above, then run the command again")
     raise typer.Exit(CHANGES if found else 0)
 
 
-def _found(regions: list[str]) -> "list[Orphan]":
+def _found(regions: list[str]) -> "tuple[list[Orphan], dict[str, str]]":
+    """The orphans, and why a region could not be searched, by its name."""
     from dynconfig import cluster, wiring
-    from dynconfig.engine.stored import region_of, status_of
+    from dynconfig.engine.errors import DynConfigError
+    from dynconfig.engine.orphans import Orphan, region_in_use
     from dynconfig.settings import Settings
 
     settings = Settings.from_environment(os.environ)
@@ -61,15 +70,22 @@ def _found(regions: list[str]) -> "list[Orphan]":
         documents = reader.objects(None)[0]
         cluster_id = settings.cluster_id or reader.cluster_id()
     uids = frozenset(document["metadata"]["uid"] for document in documents)
-    used = {region_of(document) or status_of(document).get("region") for document in documents} - {None}
-    everywhere = sorted({wiring.default_region(settings), *regions, *map(str, used)})
-    return [orphan for name in everywhere for orphan in wiring.orphans(settings, name, cluster_id, uids)]
+    default = wiring.default_region(settings)
+    used = {region_in_use(document, default) for document in documents}
+    used.intersection_update(wiring.searched_regions(settings, default))
+    found, failures = list[Orphan](), dict[str, str]()
+    for name in sorted({default, *regions, *used}):
+        try:
+            found += wiring.orphans(settings, name, cluster_id, uids)
+        except DynConfigError as error:
+            failures[name] = str(error)
+    return found, failures
 
 
-def _show(found: "list[Orphan]") -> None:
+def _show(found: "list[Orphan]", failures: "dict[str, str]") -> None:
     out = Terminal.out()
     if not found:
-        out.line("There are no orphans.")
+        out.line("No orphans were found in the other regions." if failures else "There are no orphans.")
         return
     out.table(HEADINGS, [(each.owner.title, each.region, each.arn) for each in found], ["yellow"] * len(found))
     out.line(f"{counted(len(found), 'orphan')}. {WAY_OUT}")
