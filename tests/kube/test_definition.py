@@ -39,14 +39,28 @@ def left_in_aws(answer: Answer) -> tuple[list[str], dict[str, str]]:
     return asyncio.run(act())
 
 
-def test_nothing_is_deleted_in_aws_while_the_definition_goes() -> None:
-    writes, owners = left_in_aws(definitions({"name": "dynamicconfigs.dynconfig.dev", "deletionTimestamp": GOING}))
+NAME = "dynamicconfigs.dynconfig.dev"
+EARLIER, LATER = "2027-01-15T07:59:59Z", "2027-01-15T08:00:01Z"
+
+
+@pytest.mark.parametrize(
+    "definition",
+    [
+        {"name": NAME, "creationTimestamp": EARLIER, "deletionTimestamp": GOING},
+        {"name": NAME, "creationTimestamp": LATER},
+        {"name": NAME, "creationTimestamp": GOING},
+    ],
+    ids=["leaves", "was-created-again", "was-created-again-at-once"],
+)
+def test_nothing_is_deleted_in_aws_for_an_object_that_went_with_its_definition(definition: dict[str, str]) -> None:
+    writes, owners = left_in_aws(definitions(definition))
     assert writes == ["release /app/a"]
     assert owners == {"/app/a": ""}
 
 
 @pytest.mark.parametrize(
-    "answer", [definitions({"name": "dynamicconfigs.dynconfig.dev"}), definitions(), lambda: status(403, "forbidden")]
+    "answer",
+    [definitions({"name": NAME, "creationTimestamp": EARLIER}), definitions(), lambda: status(403, "forbidden")],
 )
 def test_else_an_object_takes_along_what_it_owns(answer: Answer) -> None:
     assert left_in_aws(answer) == (["delete /app/a"], {})

@@ -110,9 +110,10 @@ class Kube:
         """A Secret or ConfigMap by name, or None if it does not exist."""
         return await self._get(f"{sources_path(kind, namespace)}/{name}")
 
-    async def is_definition_leaving(self) -> bool:
-        """Whether the CustomResourceDefinition is being deleted, and all objects with it; False where that may not be read.
+    async def is_deleted_with_definition(self, document: Mapping[str, Any]) -> bool:
+        """Whether the API server deleted an object because its CustomResourceDefinition was deleted, not because a user asked.
 
+        The definition is being deleted, or was created after the deletion of the object. False where it may not be read.
         A list, since that is what the operator's role has always allowed.
         """
         params = {"fieldSelector": f"metadata.name={names.PLURAL}.{names.GROUP}"}
@@ -123,7 +124,10 @@ class Kube:
             if error.status in (403, 404):
                 return False
             raise
-        return any("deletionTimestamp" in item["metadata"] for item in found["items"] or ())
+        deleted = document["metadata"]["deletionTimestamp"]
+        definitions = [item["metadata"] for item in found["items"] or ()]
+        # Both in whole seconds and in UTC, as the API server writes them: https://www.rfc-editor.org/rfc/rfc3339
+        return any("deletionTimestamp" in item or item.get("creationTimestamp", "") >= deleted for item in definitions)
 
     async def patch(self, key: Key, patch: Mapping[str, Any]) -> Document:
         """Merge into metadata of a DynamicConfig; `spec` is the user's and never written."""

@@ -259,7 +259,7 @@ class Controller:
             await self._status.record(document, [notes.abandoned(declaration, await self._unlabelled(declaration))])
             await self._release(key, document)
             return "Abandoned"
-        if await self._on.kube.is_definition_leaving():
+        if await self._on.kube.is_deleted_with_definition(document):
             # The API server deletes all objects with their definition; nobody asked for what they own in AWS to go.
             declaration = keeping(declaration)
         return await self._run(key, document, declaration)
