@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from botocore.awsrequest import AWSResponse
+from botocore.compat import HTTPHeaders
 from tests.kinds.workshop import Workshop
 
 Request = tuple[str, dict[str, Any]]
@@ -60,3 +62,28 @@ def requests(workshop: Workshop, service: str, *operations: str) -> Iterator[lis
     finally:
         for events, name, heard in registered:
             events.unregister(name, heard)
+
+
+@contextmanager
+def denied(workshop: Workshop, operation: str, *names: str) -> Iterator[list[str]]:
+    """Deny an operation of SSM on these names, as an IAM policy with a path does; answers the bodies of all its requests.
+
+    A batch is denied as a whole if it has one of them.
+    https://docs.aws.amazon.com/systems-manager/latest/userguide/sysman-paramstore-access.html
+    """
+    events, hook = _hook(workshop, "ssm", "before-call", operation)
+    bodies: list[str] = []
+    message = f"User: arn:aws:iam::123456789012:user/lab is not authorized to perform: ssm:{operation}"
+    answer = {"Error": {"Code": "AccessDeniedException", "Message": message}, "ResponseMetadata": {}}
+
+    def asked(params: dict[str, Any], **_about: Any) -> tuple[Any, dict[str, Any]] | None:
+        body = params["body"].decode()
+        bodies.append(body)
+        is_denied = any(f'"{name}"' in body or f'"{name}:' in body for name in names)
+        return (AWSResponse("", 400, HTTPHeaders(), None), answer) if is_denied else None
+
+    events.register(hook, asked)
+    try:
+        yield bodies
+    finally:
+        events.unregister(hook, asked)

@@ -1,6 +1,6 @@
 """What would be done about one object, everything included; the operator applies it, and `dynconfig plan` prints it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from dynconfig.engine.carry import in_order
@@ -61,8 +61,11 @@ def compared(declaration: Declaration, sights: Iterable[Sight]) -> tuple[Plan, t
         if sight.unread is not None:
             refused.append(Refusal.unread(sight.kind, sight.unread, is_put=not declaration.deleting))
             continue
-        found, faults = changes(sight.kind, declaration, sight.desired, sight.observed)
+        unread = {item.name for item in sight.unread_items}
+        desired = [resource for resource in sight.desired if resource.name not in unread]
+        found, faults = changes(sight.kind, declaration, desired, sight.observed)
         steps += found
+        refused += _unread(sight, declaration)
         refused += [_refusal(fault, sight.kind, declaration, len(sight.desired)) for fault in faults]
         seen += sight.observed
     ordered = in_order(steps)
@@ -90,6 +93,16 @@ def derived(outcome: Outcome) -> Plan:
     known = (*outcome.refused, *refused)
     free, _blocked = independent(in_order(steps), known, is_watched=is_watched(declaration))
     return Plan(free, tuple(parts), refused=tuple(refused))
+
+
+def _unread(sight: Sight, declaration: Declaration) -> Iterator[Refusal]:
+    """The refusals of what could not be read: what was reported before is taken to be there still."""
+    declared = {resource.name for resource in sight.desired}
+    for item in sight.unread_items:
+        title, is_put = sight.title_of(item), item.name in declared
+        is_missing = declaration.unread.get(title) is None
+        is_only = is_put and len(declared) == 1
+        yield Refusal(title, sight.kind, item.error, is_missing=is_missing, is_put=is_put, is_only=is_only)
 
 
 def _refusal(fault: Fault, kind: AnyKind, declaration: Declaration, count: int) -> Refusal:

@@ -173,13 +173,20 @@ class Declaration:
     """Names of resources that an event spoke of, and who changed them where it told; empty where a whole look is due."""
     found: tuple[Resource, ...] = ()
     """What this owner has of the kinds that come before the one that is asked."""
+    unread: Mapping[str, int | None] = field(default_factory=dict)
+    """By title, what could not be read this time, and the version that was last reported of it."""
+
+    @property
+    def revision(self) -> str:
+        """The revision of what was found, and of what could not be read as it was last reported."""
+        return revision(self.found, self.unread)
 
     @property
     def marks(self) -> tuple[tuple[float, str], ...]:
         """The revisions with that which AWS has now; none where no report tells of those before."""
         if self.blind and not self.untouched:
             return ()
-        current = revision(self.found)
+        current = self.revision
         is_written = any(isinstance(resource, Versioned) for resource in self.found)
         is_told = bool(self.revisions) and self.revisions[-1][1] == current
         return self.revisions if is_told or not is_written else (*self.revisions, (self.now, current))

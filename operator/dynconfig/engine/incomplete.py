@@ -3,7 +3,14 @@
 from collections.abc import Mapping
 from typing import Any
 
-from dynconfig.api.status import MAX_REFUSED, REFUSED_MESSAGE_LENGTH, Reason, RefusedStatus, ResourceStatus
+from dynconfig.api.status import (
+    MAX_REFUSED,
+    REFUSED_MESSAGE_LENGTH,
+    ParameterStatus,
+    Reason,
+    RefusedStatus,
+    ResourceStatus,
+)
 from dynconfig.engine.errors import DeletionDelayed, Settling
 from dynconfig.engine.outcome import Outcome
 
@@ -23,6 +30,13 @@ def unread_resources(outcome: Outcome, previous: Mapping[str, Any]) -> list[Reso
     unread = {item.title for item in outcome.refused}
     listed = previous.get("resources") or ()
     return [ResourceStatus.model_validate(item) for item in listed if item["kind"] in unread]
+
+
+def unread_parameters(outcome: Outcome, previous: Mapping[str, Any]) -> list[ParameterStatus]:
+    """What the previous status lists of parameters that could not be read this time: they may still be there."""
+    unread = {title.partition(" ")[2] for title in outcome.declaration.unread}
+    listed = previous.get("parameters") or ()
+    return [ParameterStatus.model_validate(item) for item in listed if item["name"] in unread]
 
 
 def tried_generation(outcome: Outcome, previous: Mapping[str, Any]) -> int | None:

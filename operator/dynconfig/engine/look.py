@@ -1,6 +1,6 @@
 """A look at AWS: what each kind wants, and what it sees; one kind after the other, or some at once for a person who waits."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, fields, replace
 from typing import Any
@@ -8,10 +8,11 @@ from typing import Any
 from dynconfig.engine.declaration import Declaration
 from dynconfig.engine.errors import STOPPING, AccessDenied, DynConfigError
 from dynconfig.engine.plan import AnyKind
-from dynconfig.engine.resource import Resource, Scope, Versioned
+from dynconfig.engine.resource import Resource, Scope, Unread, Versioned
 from dynconfig.engine.rollout import Alarming
 
 Seen = tuple[Resource, ...]
+Mixed = tuple[Resource | Unread, ...]
 
 ASSIGNED = "(assigned by AWS)"
 
@@ -25,6 +26,12 @@ class Sight:
     observed: Seen
     unread: DynConfigError | None = None
     """Why nothing of it could be seen."""
+    unread_items: tuple[Unread, ...] = ()
+    """What could not be seen beside the others."""
+
+    def title_of(self, item: Unread) -> str:
+        """Kind and name as a message says them."""
+        return f"{self.kind.value.__name__} {item.name}"
 
 
 def look(kinds: Sequence[AnyKind], declaration: Declaration, at_once: Executor | None = None) -> Iterator[Sight]:
@@ -34,15 +41,26 @@ def look(kinds: Sequence[AnyKind], declaration: Declaration, at_once: Executor |
     for kind in kinds:
         desired = tuple(kind.desired(declaration))
         try:
-            sight = Sight(kind, desired, early[id(kind)]() if id(kind) in early else _seen(kind, scope, desired))
+            seen = early[id(kind)]() if id(kind) in early else _seen(kind, scope, desired)
+            sight = _sight(kind, desired, seen)
         except DynConfigError as error:
             if _stops(error, kind, declaration):
                 raise
             sight = Sight(kind, desired, (), error)
         yield sight
         owned = tuple(resource for resource in sight.observed if resource.owner == declaration.owner.tag)
-        declaration = replace(declaration, found=(*declaration.found, *owned))
+        declaration = replace(
+            declaration,
+            found=(*declaration.found, *owned),
+            unread={**declaration.unread, **unread_versions(declaration, [sight])},
+        )
         scope = replace(scope, found=declaration.found)
+
+
+def unread_versions(declaration: Declaration, sights: Iterable[Sight]) -> Mapping[str, int | None]:
+    """By title, what could not be seen, and the version that was last reported of it."""
+    reported = declaration.applied.versions if declaration.applied else {}
+    return {sight.title_of(item): reported.get(item.name) for sight in sights for item in sight.unread_items}
 
 
 def wanted(kinds: Sequence[AnyKind], declaration: Declaration) -> Iterator[Resource]:
@@ -82,7 +100,7 @@ def _assigned(resource: Resource) -> Resource:
 
 def _ahead(
     kinds: Sequence[AnyKind], declaration: Declaration, scope: Scope, at_once: Executor
-) -> dict[int, Callable[[], Seen]]:
+) -> dict[int, Callable[[], Mixed]]:
     """The looks of kinds that need not know what the kinds before them found; already under way."""
     return {
         id(kind): at_once.submit(_seen, kind, scope, tuple(kind.desired(declaration))).result
@@ -91,7 +109,12 @@ def _ahead(
     }
 
 
-def _seen(kind: AnyKind, scope: Scope, desired: Seen) -> Seen:
+def _sight(kind: AnyKind, desired: Seen, seen: Mixed) -> Sight:
+    observed = tuple(item for item in seen if isinstance(item, Resource))
+    return Sight(kind, desired, observed, unread_items=tuple(item for item in seen if isinstance(item, Unread)))
+
+
+def _seen(kind: AnyKind, scope: Scope, desired: Seen) -> Mixed:
     """What the kind sees. Who may not look where nothing is declared or reported has made nothing there."""
     try:
         return tuple(kind.observe(scope, desired))

@@ -75,7 +75,7 @@ def _rollback(outcome: Outcome, previous: Mapping[str, Any], now: str) -> dict[s
     alarm = outcome.judgement.alarm
     reason = f"alarm {alarm} fired" if alarm else "an alarm fired while it baked"
     kept = before if before.get("generation") == generation else {"reason": reason, "time": now}
-    return {**kept, "generation": generation, "to": revision(outcome.owned)}
+    return {**kept, "generation": generation, "to": revision(outcome.owned, outcome.declaration.unread)}
 
 
 def _history(outcome: Outcome, previous: Mapping[str, Any]) -> list[Entry]:

@@ -35,7 +35,8 @@ class Recent:
         titles = {resource.title for resource in seen}
         for title, (at, kind, resource) in self._written.get(declaration.owner.uid, {}).items():
             is_recent = declaration.now - at < RECENT_SECONDS
-            if is_recent and title not in titles and not declaration.retains(resource):
+            is_unread = title in declaration.unread
+            if is_recent and title not in titles and not is_unread and not declaration.retains(resource):
                 yield Step(kind, Delete(resource))
 
     def forget(self, uid: str) -> None:

@@ -12,7 +12,7 @@ from dynconfig.engine.errors import DynConfigError, UnsafePlan
 from dynconfig.engine.gauge import Gauge, Gauges
 from dynconfig.engine.held import without_reported
 from dynconfig.engine.labels import LabelCleanup, LabelsOf
-from dynconfig.engine.look import Sight, look, wanted
+from dynconfig.engine.look import Sight, look, unread_versions, wanted
 from dynconfig.engine.outcome import Outcome
 from dynconfig.engine.patience import Patience
 from dynconfig.engine.plan import (
@@ -77,7 +77,7 @@ class Engine:
         found = self._assessed(steered, now, sights if steered is declaration else None)
         if found.judgement.stage is not Stage.FAILED or declaration.suspended:
             return found
-        rejection = self._rollbacks.rejection(declaration, found.plan)
+        rejection = self._rollbacks.rejection(found.declaration, found.plan)
         back = self._assessed(in_place_of(declaration, rejection.undone), now)
         return replace(back, judgement=found.judgement, rejection=rejection)
 
@@ -144,7 +144,9 @@ class Engine:
         return replace(done, judgement=found.judgement) if found.rejection else done
 
     def _assessed(self, declaration: Declaration, now: float, sights: Iterable[Sight] | None = None) -> Assessment:
-        plan, seen = compared(declaration, self.look(declaration) if sights is None else sights)
+        sights = tuple(self.look(declaration) if sights is None else sights)
+        declaration = replace(declaration, unread=unread_versions(declaration, sights))
+        plan, seen = compared(declaration, sights)
         plan = with_unseen(plan, self._recent.unseen(declaration, seen)) if declaration.deleting else plan
         # What a rollback puts off is not deleted.
         plan = put_off(plan, declaration)

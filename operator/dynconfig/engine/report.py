@@ -48,7 +48,7 @@ def status(outcome: Outcome, previous: Mapping[str, Any], now: float, requested_
         DynamicConfigStatus(
             observed_generation=outcome.declaration.generation,
             applied_generation=_applied_generation(outcome, before),
-            revision=revision(outcome.owned),
+            revision=revision(outcome.owned, outcome.declaration.unread),
             conditions=_conditions(found, outcome.declaration.generation, before, drift),
             parameters=_parameters(outcome, before),
             drift=drift[:MAX_DRIFT],
@@ -239,7 +239,8 @@ def _by_name(resources: Iterable[Resource]) -> list[Resource]:
 def _parameters(outcome: Outcome, before: _Before) -> list[ParameterStatus]:
     secrets, policies = plaintext_secrets(outcome, before.previous), outcome.declaration.deletion_policies
     owned = (item for item in _by_name(outcome.owned) if isinstance(item, Versioned))
-    return [_parameter(item, before, policies.get(item.name), is_secret=item.name in secrets) for item in owned]
+    found = [_parameter(item, before, policies.get(item.name), is_secret=item.name in secrets) for item in owned]
+    return sorted([*found, *incomplete.unread_parameters(outcome, before.previous)], key=lambda item: item.name)
 
 
 def _parameter(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, ClassVar, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from dynconfig.engine.declaration import Declaration
+    from dynconfig.engine.errors import DynConfigError
     from dynconfig.engine.naming import Names
 
 
@@ -84,6 +85,14 @@ class Versioned(Resource):
 
 
 @dataclass(frozen=True, slots=True)
+class Unread:
+    """A resource that could not be read, although others of its kind could: nothing is known of it."""
+
+    name: str
+    error: "DynConfigError"
+
+
+@dataclass(frozen=True, slots=True)
 class Scope:
     """Where to look, and what is known that makes the look cheaper; wrong knowledge costs calls, never a wrong write."""
 
@@ -129,8 +138,12 @@ class Kind(Protocol[R]):
     def desired(self, declaration: "Declaration") -> Iterable[R]:
         """What should be, also by what is `found` of the kinds before this one. Pure."""
 
-    def observe(self, scope: Scope, desired: Sequence[R]) -> Iterable[R]:
-        """What is: the resources that are desired, known, or carry the owner's tag; built from AWS's answers alone."""
+    def observe(self, scope: Scope, desired: Sequence[R]) -> Iterable[R | Unread]:
+        """What is: the resources that are desired, known, or carry the owner's tag; built from AWS's answers alone.
+
+        A resource that cannot be read by itself is Unread: it is refused, and nothing is written to it. Raises what keeps
+        all of them from being read.
+        """
 
     def refuse(self, desired: R, observed: R | None) -> None:
         """Raise what AWS would refuse, as far as it can be known before the first write. Pure."""

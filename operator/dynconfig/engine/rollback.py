@@ -69,12 +69,14 @@ class Rollbacks:
         # A mark says that the value was declared, and that what has no stable version was created with it.
         failed = sorted((*found.changed, *found.created), key=lambda item: item.name)
         declared = {parameter.name: parameter.value for parameter in declaration.parameters}
+        # What could not be read this time is put back as well, or left as it is.
+        existing = [item.name for item in mine] + [title.partition(" ")[2] for title in declaration.unread]
         undone = Undone(
             declaration.generation,
             rejected={item.name: declared[item.name] for item in failed if item.name in declared},
-            stable=labels.at([item.name for item in mine], STABLE),
+            stable=labels.at(existing, STABLE),
             created=frozenset(item.name for item in found.created),
-            existing=frozenset(item.name for item in mine),
+            existing=frozenset(existing),
         )
         return Rejection((anchor, *(other for other in failed if other.name != anchor.name)), undone)
 

@@ -3,16 +3,19 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from dynconfig.api.names import OWNER_TAG
 from dynconfig.api.parameter import ParameterType, Tier
 from dynconfig.engine.declaration import Declaration
-from dynconfig.engine.errors import Conflict, NotFound, NotPossible
-from dynconfig.engine.resource import Owner, Scope
+from dynconfig.engine.errors import Conflict, NotPossible
+from dynconfig.engine.resource import Owner, Scope, Unread
 from dynconfig.kinds import own_labels
+from dynconfig.kinds.parameter_details import ParameterDetails, batches
 from dynconfig.kinds.parameter_fresh import Freshness
 from dynconfig.kinds.parameter_image import IMAGE, Images
+from dynconfig.kinds.parameter_narrow import Reads, spread
 from dynconfig.kinds.parameter_ownership import ParameterOwnership, Tagged
 from dynconfig.kinds.parameter_read import read
 from dynconfig.kinds.parameter_value import (
@@ -35,7 +38,6 @@ if TYPE_CHECKING:
 # GetParameters and DeleteParameters take ten names.
 # https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_GetParameters.html
 BATCH = 10
-DESCRIBE_BATCH = 50
 # "After deleting a parameter, wait for at least 30 seconds to create a parameter with the same name."
 # https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_DeleteParameter.html
 RECREATE_SECONDS = 30
@@ -68,6 +70,7 @@ class Parameters:
         self._seen: dict[str, tuple[float, Parameter]] = {}
         self._deleted: dict[str, float] = {}
         self._ownership = ParameterOwnership(ssm, tagged, clock)
+        self._details = ParameterDetails(ssm, self._ownership)
         self._fresh = Freshness(clock)
         self._images = Images(clock)
 
@@ -80,26 +83,30 @@ class Parameters:
             key=lambda parameter: (parameter.type != ParameterType.SECURE_STRING, parameter.tier == Tier.STANDARD),
         )
 
-    def observe(self, scope: Scope, desired: Sequence[Parameter]) -> Iterable[Parameter]:
+    def observe(self, scope: Scope, desired: Sequence[Parameter]) -> Iterable[Parameter | Unread]:
         """What SSM has of the names that are desired, known or owned; one call for ten where nothing changed."""
         wanted = {parameter.name: parameter for parameter in desired}
         # Neither for a new object nor in the seconds after an event is there time to read the index.
         indexed = 0.0 if scope.untouched or scope.heard else self._tagged.look(scope.owner, closely=scope.closely)
         owned = () if scope.untouched else self._tagged.owned(scope.owner.tag)
         names = tuple(dict.fromkeys((*wanted, *scope.known, *owned)))
-        answers = self._read(self._doubtful(scope, names), wanted)
-        waiting = self._waiting(scope, names, answers, wanted)
+        reads = Reads()
+        answers = self._read(self._doubtful(scope, names), wanted, reads)
+        waiting = self._waiting(scope, [name for name in names if name not in reads], answers, wanted)
         yield from (comparable(parameter, wanted.get(name)) for name, parameter in waiting.items())
         fresh = [item for name, item in answers.items() if name not in waiting and not self._is_seen(name, item)]
-        close = {parameter.name: parameter for parameter in self._look_closely(scope, fresh, wanted)}
-        for name in (name for name in names if (name in self._seen or name in close) and name not in waiting):
-            parameter = close.get(name) or self._with_tags(scope.owner, self._seen[name], wanted.get(name), indexed)
+        close = {parameter.name: parameter for parameter in self._look_closely(scope, fresh, wanted, reads)}
+        for name in (name for name in names if name not in waiting and name not in reads):
+            parameter = close.get(name) or self._with_tags(scope.owner, name, wanted.get(name), indexed, reads)
+            if parameter is None:
+                continue
             if parameter.last_modified is None and name in answers:
                 parameter = replace(parameter, last_modified=answers[name]["LastModifiedDate"].timestamp())
             # What is not desired is not described either, so that it is not known in full.
             if name in wanted or parameter.owner != scope.owner.tag:
                 self._remember(scope, parameter)
             yield comparable(parameter, wanted.get(name))
+        yield from self._unread(reads)
 
     def refuse(self, desired: Parameter, observed: Parameter | None) -> None:
         """SSM has no way back from the Advanced tier, none from one data type to another, and no name back at once."""
@@ -139,7 +146,7 @@ class Parameters:
     def delete(self, observed: Sequence[Parameter]) -> None:
         """Delete what is still ours; names that are gone already are no error. Raises Conflict for what another took over."""
         confirmed = self._ownership.confirmed(observed)
-        for names in _batches(confirmed, BATCH):
+        for names in batches(confirmed, BATCH):
             self._writes.delete(names)
             self._fresh.forget(names)
             self._images.forget(names)
@@ -194,16 +201,25 @@ class Parameters:
     def _is_remembered(self, name: str) -> bool:
         return name in self._seen and self._clock() - self._seen[name][0] < SEEN_SECONDS
 
-    def _read(self, names: Sequence[str], wanted: Mapping[str, Parameter]) -> dict[str, dict[str, Any]]:
+    def _unread(self, reads: Reads) -> Iterator[Unread]:
+        """What could not be read this time; what was seen of it before is not believed next time either."""
+        for item in reads.unread:
+            self._seen.pop(item.name, None)
+            yield item
+
+    def _read(self, names: Sequence[str], wanted: Mapping[str, Parameter], reads: Reads) -> dict[str, dict[str, Any]]:
         """GetParameters for all names, decrypted only where a declared secret is not known at its version.
 
         What is not declared any more is never decrypted: nobody needs a value in order to delete it.
         """
-        answers: dict[str, dict[str, Any]] = {}
-        surplus = [name for name in names if name not in wanted]
-        for batch in (*_batches([name for name in names if name in wanted], BATCH), *_batches(surplus, BATCH)):
+
+        def get(batch: Sequence[str]) -> dict[str, dict[str, Any]]:
             decrypt = any(name not in self._seen and _is_secret(wanted.get(name)) for name in batch)
-            answers.update(self._get(batch, decrypt=decrypt))
+            return self._get(batch, reads, decrypt=decrypt)
+
+        surplus = [name for name in names if name not in wanted]
+        declared = [name for name in names if name in wanted]
+        answers = reads.in_batches([*batches(declared, BATCH), *batches(surplus, BATCH)], get)
         stale = [
             name
             for name, answer in answers.items()
@@ -212,75 +228,57 @@ class Parameters:
             and not answer["decrypted"]
             and not self._is_seen(name, answer)
         ]
-        for batch in _batches(stale, BATCH):
-            answers.update(self._get(batch, decrypt=True))
+        answers.update(
+            reads.in_batches(list(batches(stale, BATCH)), lambda batch: self._get(batch, reads, decrypt=True))
+        )
         for name in set(names) - set(answers):
             self._seen.pop(name, None)
         return answers
 
-    def _get(self, names: Sequence[str], *, decrypt: bool) -> dict[str, dict[str, Any]]:
-        answers = read(self._ssm, names, decrypt=decrypt)
-        for item in answers:
-            self._fresh.check(item)
-        return {item["Name"]: item for item in answers}
+    def _get(self, names: Sequence[str], reads: Reads, *, decrypt: bool) -> dict[str, dict[str, Any]]:
+        answers = {item["Name"]: item for item in read(self._ssm, names, decrypt=decrypt)}
+        for item in answers.values():
+            reads.attempt("version", item["Name"], partial(self._fresh.check, item))
+        return {name: item for name, item in answers.items() if name not in reads}
 
     def _is_seen(self, name: str, answer: Mapping[str, Any]) -> bool:
         at, parameter = self._seen.get(name, (0.0, None))
         return parameter is not None and parameter.version == answer["Version"] and self._clock() - at < SEEN_SECONDS
 
     def _look_closely(
-        self, scope: Scope, answers: Sequence[Mapping[str, Any]], wanted: Mapping[str, Parameter]
+        self, scope: Scope, answers: Sequence[Mapping[str, Any]], wanted: Mapping[str, Parameter], reads: Reads
     ) -> Iterator[Parameter]:
         """Tags of all, and the metadata of those that are ours or may become ours."""
         # The index is older than what AWS spoke of this moment.
         hinted = {name: parameter for name, parameter in wanted.items() if name not in scope.heard}
-        names = [answer["Name"] for answer in answers]
-        tags = {name: self._tags_of(name, hinted.get(name)) for name in names if name in wanted}
-        tags.update({name: self._tags_of_surplus(name, scope.owner) for name in names if name not in wanted})
-        metadata = self._describe({item["Name"]: item["Version"] for item in answers if item["Name"] in wanted})
-        for answer in answers:
-            name = answer["Name"]
-            yield observed_parameter(answer, metadata.get(name, {}), tags[name], self._own_tags(tags[name]))
-
-    def _describe(self, versions: Mapping[str, int]) -> dict[str, Mapping[str, Any]]:
-        """The metadata of these versions or newer ones: those of an older one are not what AWS has. Raises Conflict."""
-        found: dict[str, Mapping[str, Any]] = {}
-        for batch in _batches(list(versions), DESCRIBE_BATCH):
-            pages = self._ssm.get_paginator("describe_parameters").paginate(
-                ParameterFilters=[{"Key": "Name", "Option": "Equals", "Values": list(batch)}],
-                PaginationConfig={"PageSize": DESCRIBE_BATCH},
+        found = {answer["Name"]: answer for answer in answers}
+        tags: dict[str, Pairs | None] = {}
+        for name in spread(list(found)):
+            tags[name] = (
+                self._details.tags_of(name, hinted.get(name), reads)
+                if name in wanted
+                else self._details.tags_of_surplus(name, scope.owner, reads)
             )
-            found.update({item["Name"]: item for page in pages for item in page["Parameters"]})
-        late = [name for name, version in versions.items() if found.get(name, {}).get("Version", 0) < version]
-        if late:
-            raise Conflict(f"AWS does not describe parameter {min(late)} yet, which it has; looking again", delay=2.0)
-        return found
-
-    def _tags_of(self, name: str, wanted: Parameter | None) -> Pairs:
-        """Tags as the index has them where they are as wanted, else asked for by name, since the index is late."""
-        indexed = self._ownership.indexed(name)
-        if indexed is not None and wanted is not None and indexed == all_tags(wanted):
-            return indexed
-        try:
-            return self._ownership.tags(name)
-        except NotFound:
-            raise Conflict(f"parameter {name} went away this moment; looking again", delay=0.5) from None
-
-    def _tags_of_surplus(self, name: str, owner: Owner) -> Pairs:
-        """Tags of what is not desired: before it is given up, its owner is asked for by name once more."""
-        return self._ownership.hint(name, owner) or self._tags_of(name, None)
+        versions = {name: answer["Version"] for name, answer in found.items() if name in wanted and name not in reads}
+        metadata = self._details.describe(versions, reads)
+        for name, answer in found.items():
+            own = tags[name]
+            if own is not None and name not in reads:
+                yield observed_parameter(answer, metadata.get(name, {}), own, self._own_tags(own))
 
     def _with_tags(
-        self, owner: Owner, seen: tuple[float, Parameter], wanted: Parameter | None, indexed: float
-    ) -> Parameter:
-        """What was seen before, its tags asked for anew where a later index disagrees."""
-        at, parameter = seen
+        self, owner: Owner, name: str, wanted: Parameter | None, indexed: float, reads: Reads
+    ) -> Parameter | None:
+        """What was seen before, its tags asked for anew where a later index disagrees; None if it is not there or not read."""
+        at, parameter = self._seen.get(name, (0.0, None))
+        if parameter is None:
+            return None
         agrees = self._tagged.tags(parameter.name) == all_tags(parameter)
         if wanted is not None and (agrees or indexed <= at):
             return parameter
-        name = parameter.name
-        tags = self._tags_of(name, None) if wanted else self._tags_of_surplus(name, owner)
-        return with_tags(parameter, tags, self._own_tags(tags))
+        details = self._details
+        tags = details.tags_of(name, None, reads) if wanted else details.tags_of_surplus(name, owner, reads)
+        return None if tags is None else with_tags(parameter, tags, self._own_tags(tags))
 
     def _remember(self, scope: Scope, parameter: Parameter) -> None:
         # A key may be usable again at the next look.
@@ -295,8 +293,3 @@ class Parameters:
 
 def _is_secret(parameter: Parameter | None) -> bool:
     return parameter is not None and parameter.type == ParameterType.SECURE_STRING
-
-
-def _batches(items: Sequence[str], size: int) -> Iterator[list[str]]:
-    for start in range(0, len(items), size):
-        yield list(items[start : start + size])

@@ -17,6 +17,8 @@ from dynconfig.engine.secret import Secret
 from dynconfig.engine.undone import Kept
 from dynconfig.kinds import own_labels
 from dynconfig.kinds.parameter import BATCH
+from dynconfig.kinds.parameter_details import batches
+from dynconfig.kinds.parameter_narrow import Reads
 from dynconfig.kinds.parameter_ownership import Tagged
 from dynconfig.kinds.parameter_read import read
 from dynconfig.kinds.parameter_value import Parameter
@@ -97,10 +99,14 @@ class ParameterLabels:
         return write
 
     def at(self, known: Sequence[str], label: str) -> tuple[Kept, ...]:
-        """What those of these names were that have a version with this label, decrypted."""
+        """What those of these names were that have a version with this label, decrypted; without those that are denied."""
+
+        def get(names: Sequence[str]) -> dict[str, Any]:
+            return {answer["Name"]: answer for answer in self._get(names, label, decrypt=True)}
+
         return tuple(
             Kept(answer["Name"], answer["Type"], _value(answer), answer["Version"])
-            for answer in self._get(known, label, decrypt=True)
+            for answer in Reads().in_batches(list(batches(known, BATCH)), get).values()
             if not answer["unreadable"]
         )
 

@@ -12,7 +12,6 @@ from dynconfig.api.parameter import ParameterSpec, ParameterType
 from dynconfig.api.spec import OnChange
 from dynconfig.engine.arns import Arns
 from dynconfig.engine.declaration import Declaration
-from dynconfig.engine.revision import revision
 
 POLICY_NAME = "dynconfig"
 PARAMETERS = "DYNCONFIG_PARAMETERS"
@@ -63,7 +62,7 @@ def size(variables: dict[str, str]) -> int:
 def wanted_revision(declaration: Declaration) -> str:
     """With onChange Refresh, and after a rollback, the revision of what AWS has; a new one replaces all environments."""
     is_wanted = declaration.cache.on_change is OnChange.REFRESH or declaration.undone
-    return revision(declaration.found) if is_wanted else ""
+    return declaration.revision if is_wanted else ""
 
 
 def statements(declaration: Declaration, arns: Arns) -> list[dict[str, Any]]:
