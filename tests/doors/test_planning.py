@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from tests.engine.shelf import Stage
-from tests.engine.test_assess import SCENES, reported_drift, told
+from tests.engine.test_assess import SCENES, reported_drift, rollback, told
 from tests.engine.test_rollback import CHANGE
 from tests.engine.toy import OWNER, document, nothing
 
@@ -77,3 +77,11 @@ def test_what_a_file_does_not_name_is_planned_as_the_cluster_has_it() -> None:
     named = foretold(stage, CHANGE, {**file, "spec": {**file["spec"], "driftPolicy": "Correct"}}, live)
     assert named.assessment.declaration.generation == stage.generation + 1
     assert named.plan.held == ()
+
+
+def test_after_a_rollback_the_stable_revision_is_said_to_be_in_aws() -> None:
+    stage, now = rollback()
+    stage.settle(now)
+    found = planned(stage, now + 10)
+    assert found.plan.steps == ()
+    assert describe.summary(found.assessment).startswith("Nothing to do: AWS has the stable revision")

@@ -45,6 +45,8 @@ def summary(found: Assessment) -> str:
     told += [f"{len(plan.blocked)} waiting for these"] if plan.blocked else []
     told += [f"{len(plan.held)} drifted and not corrected"] if plan.held else []
     told += [f"{len(plan.waiting)} to delete later"] if plan.waiting else []
+    if not told and found.declaration.undone:
+        return f"Nothing to do: AWS has the stable revision, {len(plan.declared)} resources."
     if not told:
         return f"Nothing to do: {len(plan.declared)} resources are in AWS as declared."
     suspended = " Nothing is written while spec.suspend is true." if found.declaration.suspended else ""
