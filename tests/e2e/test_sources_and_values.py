@@ -11,10 +11,12 @@ PASSWORD = {"name": "password", "valueFrom": {"secretKeyRef": {"name": "db", "ke
 def test_a_missing_secret_is_waited_for_and_nothing_is_written_meanwhile(world: World) -> None:
     world.declare("waits", world.spec({"name": "a", "value": "1"}, PASSWORD, resyncInterval="24h"))
     message = world.wait_reason("waits", "SourceMissing", "Unknown")
-    assert "parameter password: key password of Secret db does not exist" in message
+    assert "parameter password: Secret db does not exist" in message
     assert world.condition("waits", "Reconciling")[0] == "True"
     assert world.names() == []
     world.secret("db", other="x")
+    missing = "parameter password: key password of Secret db does not exist"
+    world.wait("the key is missed", lambda: missing in world.condition("waits")[2])
     world.secret("db", password="p4ssw0rd-canary")
     world.wait_ready("waits")
     assert world.value("password") == "p4ssw0rd-canary"

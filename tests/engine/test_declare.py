@@ -8,7 +8,7 @@ from tests.engine.toy import OWNER, document
 from dynconfig.engine import checking, values
 from dynconfig.engine.declaration import Applied, Declaration, Source
 from dynconfig.engine.declare import applied_of, declare, declare_deletion, faults, parse_spec, sources
-from dynconfig.engine.errors import InvalidSpec, PathNotAllowed, SourceMissing
+from dynconfig.engine.errors import InvalidSpec, NoSource, PathNotAllowed, SourceMissing
 from dynconfig.engine.secret import Secret
 from dynconfig.engine.window import Brief
 
@@ -47,6 +47,21 @@ def test_all_sources_are_known_before_any_is_read() -> None:
 def test_a_missing_source_is_named_and_may_still_come() -> None:
     with pytest.raises(SourceMissing, match=r"parameter password: key password of Secret db does not exist"):
         resolved(REFERRING, {HOST: "x"})
+
+
+def test_a_whole_object_that_is_missing_is_named_without_its_key() -> None:
+    def read(source: Source) -> str | None:
+        if source == PASSWORD:
+            raise NoSource("Secret db does not exist")
+        return None
+
+    written = document({}, parameters=REFERRING)
+    with pytest.raises(SourceMissing) as missing:
+        declare(written, owner=OWNER, default_region="eu-west-1", read=read)
+    assert missing.value.reason == "SourceMissing"
+    assert str(missing.value).startswith(
+        f"parameter password: Secret db does not exist; parameter host: {HOST} does not exist; create it"
+    )
 
 
 def test_a_wrong_value_outweighs_a_missing_one_and_every_fault_is_told_at_once() -> None:

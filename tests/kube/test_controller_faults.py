@@ -154,7 +154,7 @@ def test_a_missing_source_is_an_event_at_once_and_stalls_after_five_minutes() ->
             await found.server.until(lambda: found.reason == "SourceMissing" and bool(found.server.events))
             assert found.status["conditions"][0]["status"] == "Unknown"
             assert found.server.events[0]["type"] == "Warning"
-            assert "key a of ConfigMap flags" in found.server.events[0]["message"]
+            assert "parameter a: ConfigMap flags does not exist" in found.server.events[0]["message"]
             now[0] += 301
             found.controller.wake(KEY)
             await found.server.until(lambda: found.status["conditions"][0]["status"] == "False")

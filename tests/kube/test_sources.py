@@ -12,7 +12,7 @@ from tests.kube.apiserver import serving, status, streamed
 from tests.kube.desk import KEY
 
 from dynconfig.engine.declaration import Source
-from dynconfig.engine.errors import InvalidSpec
+from dynconfig.engine.errors import InvalidSpec, NoSource
 from dynconfig.kube import sources
 from dynconfig.kube.answers import text_of
 
@@ -122,3 +122,10 @@ def test_a_change_wakes_those_who_refer_to_it() -> None:
 def test_binary_data_is_named_with_what_to_do(source: Source, document: dict[str, Any], told: str) -> None:
     with pytest.raises(InvalidSpec, match=told):
         text_of(source, document)
+
+
+def test_a_missing_object_is_told_apart_from_a_missing_key() -> None:
+    source = Source("Secret", "db", "password")
+    assert text_of(source, {"data": {"user": "YQ=="}}) is None
+    with pytest.raises(NoSource, match=r"^Secret db does not exist$"):
+        text_of(source, None)

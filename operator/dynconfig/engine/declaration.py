@@ -36,7 +36,7 @@ class Source:
 
 
 ReadSource = Callable[[Source], str | None]
-"""Answers the text of a source, or None where the object or its key is missing."""
+"""Answers the text of a source, or None where the key is missing. Raises NoSource where the whole object is."""
 
 
 SuccessorOf = Callable[[str], str | None]

@@ -16,7 +16,7 @@ from dynconfig.api.status import MAX_DRIFT, REQUEST_LENGTH
 from dynconfig.engine import placement, size
 from dynconfig.engine.checking import findings_of, source_of, told, value_of
 from dynconfig.engine.declaration import Applied, Declaration, DeclaredParameter, Place, ReadSource, Source
-from dynconfig.engine.errors import InvalidSpec, SourceMissing
+from dynconfig.engine.errors import InvalidSpec, NoSource, SourceMissing
 from dynconfig.engine.inspection import findings
 from dynconfig.engine.naming import Names
 from dynconfig.engine.resource import Owner
@@ -213,18 +213,24 @@ def _rollout(spec: DynamicConfigSpec, metadata: Mapping[str, Any]) -> Rollout | 
 
 def _resolve(spec: DynamicConfigSpec, read: ReadSource, were_secret: frozenset[str]) -> tuple[DeclaredParameter, ...]:
     """All parameters with their values; every fault of every parameter and rule is told at once."""
-    known = {parameter.name: value_of(parameter, read) for parameter in spec.parameters}
+    found = {parameter.name: _read(parameter, read) for parameter in spec.parameters}
+    known = {name: value for name, (value, _) in found.items()}
     wrong = findings_of(spec, known).faults
     if wrong:
         raise InvalidSpec(_listed(wrong))
-    missing = [
-        f"parameter {parameter.name}: {source_of(parameter)} does not exist"
-        for parameter in spec.parameters
-        if known[parameter.name] is None
-    ]
+    missing = [f"parameter {name}: {why}" for name, (value, why) in found.items() if value is None]
     if missing:
         raise SourceMissing(f"{_listed(missing)}; create it, or change the reference. Nothing was written")
     return tuple(_declared(spec, parameter, known[parameter.name] or "", were_secret) for parameter in spec.parameters)
+
+
+def _read(parameter: ParameterSpec, read: ReadSource) -> tuple[str | None, str]:
+    """The value, or None and what of its source is missing."""
+    try:
+        value = value_of(parameter, read)
+    except NoSource as error:
+        return None, str(error)
+    return value, "" if value is not None else f"{source_of(parameter)} does not exist"
 
 
 def _declared(

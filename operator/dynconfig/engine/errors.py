@@ -71,6 +71,10 @@ class SourceMissing(Retryable):
     """A Secret or ConfigMap, or a key in it, is not there; it may still come."""
 
 
+class NoSource(SourceMissing):
+    """A whole Secret or ConfigMap is not there."""
+
+
 class Throttled(Retryable):
     """AWS, or our own budget for it, asks to slow down."""
 

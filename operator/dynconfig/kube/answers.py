@@ -10,7 +10,7 @@ from lightkube.config.kubeconfig import SingleConfig
 from dynconfig.api import names
 from dynconfig.engine.agenda import Key
 from dynconfig.engine.declaration import Source
-from dynconfig.engine.errors import InvalidSpec, Retryable
+from dynconfig.engine.errors import InvalidSpec, NoSource, Retryable
 from dynconfig.kube import kubeconfig
 
 Document = dict[str, Any]
@@ -142,9 +142,12 @@ def watched_line(line: str) -> tuple[str, Document]:
 
 
 def text_of(source: Source, document: Mapping[str, Any] | None) -> str | None:
-    """The text of a Secret's or ConfigMap's key, or None. Raises InvalidSpec where it is no text."""
+    """The text of a Secret's or ConfigMap's key, or None.
+
+    Raises NoSource where there is no such Secret or ConfigMap, InvalidSpec where it is no text.
+    """
     if document is None:
-        return None
+        raise NoSource(f"{source.kind} {source.name} does not exist")
     if source.kind == "ConfigMap":
         if source.key in (document.get("binaryData") or {}):
             raise InvalidSpec(f"{source} is in binaryData, and SSM stores text only; put text into data instead")
