@@ -42,7 +42,9 @@ def command(
 
     Example: dynconfig import --path /myapp -n shop -o myapp.yaml
 
-    Example: dynconfig import --path /myapp --with-secrets secret.yaml | kubectl apply -f - -f secret.yaml
+    Example: dynconfig import --path /myapp -n shop -o myapp.yaml --with-secrets secret.yaml
+
+    Then: kubectl apply -f secret.yaml -f myapp.yaml, and delete secret.yaml, which has the values in plain text.
     """
     about = _about(path, namespace, name, region)
     output = None if output == Path("-") else output
