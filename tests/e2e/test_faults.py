@@ -23,13 +23,14 @@ def test_access_denied_stalls_with_the_words_of_aws(world: World) -> None:
     world.wait_ready("denied")
 
 
-def test_an_unknown_kms_key_stalls_and_writes_nothing_else(world: World) -> None:
+def test_an_unknown_kms_key_is_named_and_everything_else_is_written(world: World) -> None:
     world.secret("db", password="x-canary")
     reference = {"secretKeyRef": {"name": "db", "key": "password"}}
     parameter = {"name": "password", "kmsKeyId": "alias/nobody", "valueFrom": reference}
     world.declare("keyless", world.spec({"name": "a", "value": "1"}, parameter))
     assert "alias/nobody" in world.wait_reason("keyless", "Refused")
-    assert world.names() == []
+    assert world.names() == ["a"]
+    assert [item["resource"].rpartition("/")[2] for item in world.status("keyless")["refused"]] == ["password"]
 
 
 def test_advanced_cannot_go_back_to_standard_and_says_so_once(world: World) -> None:

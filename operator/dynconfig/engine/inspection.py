@@ -12,7 +12,8 @@ from dynconfig.engine import checking, schedules, stopwatch
 from dynconfig.engine.checking import SECONDS, Finding, Findings
 from dynconfig.engine.declaration import ReadSource
 
-_REPEATED = "must not repeat a name"
+# Said beneath with the name and its line.
+_REPEATED = "parameters must not repeat a name"
 
 
 def findings(document: Mapping[str, Any], read: ReadSource) -> Findings:
