@@ -7,12 +7,13 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from dynconfig import wiring
+from dynconfig.api.model import refused_edits
 from dynconfig.engine.agenda import Key
 from dynconfig.engine.applying import applied_spec
 from dynconfig.engine.assessment import Assessment
 from dynconfig.engine.declaration import Declaration, ReadSource, Source
 from dynconfig.engine.declare import declare, declare_deletion, parse_spec
-from dynconfig.engine.errors import DynConfigError, Retryable
+from dynconfig.engine.errors import DynConfigError, InvalidSpec, Retryable
 from dynconfig.engine.look import Sight
 from dynconfig.engine.neighbours import Neighbours, key_of
 from dynconfig.engine.plan import Plan
@@ -122,13 +123,15 @@ class Planner:
 
     def _declared(self, document: Document, manifests: Manifests, known: Known) -> Declaration:
         namespace = document["metadata"]["namespace"]
+        applied = _as_applied(document, known.live or {})
+        _refuse_edit(applied, known.live)
 
         def read(source: Source) -> str | None:
             text = manifests.text(namespace, source)
             return text if text is not None else known.read(source)
 
         declaration = declare(
-            _as_applied(document, known.live or {}),
+            applied,
             owner=_owner(document, known),
             default_region=self._region,
             read=read,
@@ -168,6 +171,12 @@ def _patiently(look: Callable[[], T]) -> T:
         except Retryable:
             continue
     return look()
+
+
+def _refuse_edit(applied: Document, live: Document | None) -> None:
+    """What the API server would refuse of the edit of an object that it has. Raises InvalidSpec."""
+    if live and (refused := list(refused_edits(parse_spec(live), parse_spec(applied)))):
+        raise InvalidSpec("; ".join(refused))
 
 
 def _as_applied(document: Document, live: Mapping[str, Any]) -> Document:

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from dynconfig.api.crd import definition
 from dynconfig.api.duration import seconds
 from dynconfig.api.function import RUNTIME_ENDS, FunctionSpec
+from dynconfig.api.model import Model, refused_edits
 from dynconfig.api.parameter import MAX_LEVELS, ParameterType
 from dynconfig.api.spec import DynamicConfigSpec
 
@@ -172,3 +173,33 @@ def test_a_level_of_dots_is_refused_by_the_api_server_and_still_read(level: str)
     for text in (".a", "..a", "a.", "a..", "...", "a/.b/c", ".-", "a.b"):
         assert re.search(name, text)
         assert re.search(path, f"/{text}")
+
+
+MANAGED = {"function": {"mode": "Managed"}}
+ATTACHED = {"function": {"mode": "Attach", "name": "f"}}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "field"),
+    [
+        ({}, {"path": "/other"}, "spec.path"),
+        ({}, {"region": "eu-west-1"}, "spec.region"),
+        ({"region": "eu-west-1"}, {}, "spec.region"),
+        (MANAGED, ATTACHED, "spec.function.mode"),
+    ],
+)
+def test_an_edit_that_the_api_server_refuses_is_known_here(
+    before: dict[str, Any], after: dict[str, Any], field: str
+) -> None:
+    assert [text.partition(": ")[0] for text in refused_edits(spec(**before), spec(**after))] == [field]
+
+
+@pytest.mark.parametrize(("before", "after"), [(MANAGED, {}), ({}, ATTACHED), ({}, {"suspend": True}), ({}, {})])
+def test_other_edits_are_allowed(before: dict[str, Any], after: dict[str, Any]) -> None:
+    assert list(refused_edits(spec(**before), spec(**after))) == []
+
+
+def test_every_rule_about_an_edit_is_known_here_too() -> None:
+    rules = [rule for model in Model.__subclasses__() for rule in model.rules if "oldSelf" in rule.cel]
+    assert len(rules) == 3
+    assert all(rule.allows is not None and rule.field for rule in rules)

@@ -12,8 +12,9 @@ from tests.engine.toy import OWNER, document, nothing
 
 from dynconfig.engine import describe
 from dynconfig.engine.applying import LAST_APPLIED
+from dynconfig.engine.errors import InvalidSpec
 from dynconfig.files import Manifests
-from dynconfig.planning import Known, Planned, Planner
+from dynconfig.planning import Known, Planned, Planner, Unplanned
 from dynconfig.settings import Settings
 
 
@@ -85,3 +86,26 @@ def test_after_a_rollback_the_stable_revision_is_said_to_be_in_aws() -> None:
     found = planned(stage, now + 10)
     assert found.plan.steps == ()
     assert describe.summary(found.assessment).startswith("Nothing to do: AWS has the stable revision")
+
+
+@pytest.mark.parametrize(
+    ("edit", "field"), [({"path": "/other"}, "spec.path"), ({"region": "eu-west-2"}, "spec.region")]
+)
+def test_an_edit_that_the_api_server_refuses_is_not_planned(edit: dict[str, Any], field: str) -> None:
+    live = document({"a": "1"})
+    live["metadata"] |= {"namespace": OWNER.namespace, "name": OWNER.name, "uid": OWNER.uid}
+    edited = {**live, "spec": {**live["spec"], **edit}}
+    planner = Planner(Settings(is_emulated=True), Stage().engine, "eu-west-1")
+    found = planner.planned(edited, Manifests((), (), {}), Known(OWNER.cluster, live, nothing))
+    assert isinstance(found, Unplanned)
+    assert isinstance(found.error, InvalidSpec)
+    assert str(found.error).startswith(f"{field}: {field.removeprefix('spec.')} cannot be changed")
+
+
+def test_a_region_that_the_file_never_named_is_no_edit() -> None:
+    live = document({"a": "1"}, region="eu-west-1")
+    live["metadata"] |= {"namespace": OWNER.namespace, "name": OWNER.name, "uid": OWNER.uid}
+    file = {"metadata": {**live["metadata"]}, "spec": {**live["spec"]}}
+    del file["spec"]["region"]
+    live["metadata"]["annotations"] = {LAST_APPLIED: json.dumps(file)}
+    assert foretold(Stage(), CHANGE, file, live).declaration.place.region == "eu-west-1"

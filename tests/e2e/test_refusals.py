@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 from tests.e2e.world import World
 
-from dynconfig.engine.declare import faults
+from dynconfig.api.model import refused_edits
+from dynconfig.engine.declare import faults, parse_spec
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
 
@@ -159,11 +160,14 @@ def test_the_command_line_refuses_the_same_without_a_cluster(spec: dict[str, Any
 def test_where_it_lives_cannot_be_changed(
     world: World, before: dict[str, Any], after: dict[str, Any], field: str
 ) -> None:
-    world.declare("fixed", {**world.spec(ONE), **before})
+    spec = {**world.spec(ONE), **before}
+    world.declare("fixed", spec)
     answer = world.edit("fixed", {"spec": after})
     assert answer.status_code == 422
     assert field in answer.json()["message"]
-    assert "cannot be changed" in answer.json()["message"]
+    (planned,) = refused_edits(parse_spec({"spec": spec}), parse_spec({"spec": {**spec, **after}}))
+    assert planned.startswith(f"{field}: ")
+    assert planned.removeprefix(f"{field}: ") in answer.json()["message"]
 
 
 def test_a_name_too_long_for_the_owner_tag_is_refused(world: World) -> None:

@@ -126,6 +126,7 @@ class FunctionSpec(Model):
             cel="self.mode == oldSelf.mode",
             message="mode cannot be changed; remove function first, then declare it anew",
             field="mode",
+            allows=lambda before, after: before.mode == after.mode,
         ),
         Rule(
             cel="!has(self.mode) || self.mode != 'Attach' || has(self.name)",

@@ -1,6 +1,6 @@
 """The base of every model in the contract: strict fields, and rules that hold here and in the API server alike."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
@@ -19,8 +19,8 @@ HELD_ELSEWHERE = (
 class Rule:
     """A rule over several fields, said twice: in CEL for the API server, in Python for files on a laptop.
 
-    `holds` is None for a rule about an edit (`oldSelf`), which only the API server can check. `advice` follows the message
-    in the API server's answer only: it is about an object that is in the cluster.
+    `holds` is None for a rule about an edit (`oldSelf`): `allows` says it of the model before and after. `advice` follows the
+    message in the API server's answer only: it is about an object that is in the cluster.
     """
 
     cel: str
@@ -28,6 +28,7 @@ class Rule:
     holds: Callable[[Any], bool] | None = None
     field: str = ""
     advice: str = ""
+    allows: Callable[[Any, Any], bool] | None = None
 
 
 class Model(BaseModel):
@@ -51,3 +52,17 @@ class Model(BaseModel):
             if rule.holds is not None and not rule.holds(self):
                 raise ValueError(rule.message)
         return self
+
+
+def refused_edits(before: Model, after: Model, place: str = "spec") -> Iterator[str]:
+    """What the API server refuses of an edit, each with its field; as there, a part that is new or gone is not compared.
+
+    https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/#transition-rules
+    """
+    for rule in after.rules:
+        if rule.allows is not None and not rule.allows(before, after):
+            yield f"{place}.{rule.field}: {rule.message}"
+    for name, field in type(after).model_fields.items():
+        old, new = getattr(before, name), getattr(after, name)
+        if isinstance(old, Model) and isinstance(new, Model):
+            yield from refused_edits(old, new, f"{place}.{field.alias or name}")

@@ -117,11 +117,13 @@ class DynamicConfigSpec(Model):
             cel="self.path == oldSelf.path",
             message="path cannot be changed; make a new object and delete this one",
             field="path",
+            allows=lambda before, after: before.path == after.path,
         ),
         Rule(
             cel="has(self.region) == has(oldSelf.region) && (!has(self.region) || self.region == oldSelf.region)",
             message="region cannot be changed; make a new object and delete this one",
             field="region",
+            allows=lambda before, after: before.region == after.region,
         ),
         Rule(
             cel="!self.path.matches('^/(?i)(aws|ssm)')",
