@@ -14,6 +14,7 @@ from dynconfig.api.model import Model, refused_edits
 from dynconfig.api.parameter import MAX_LEVELS, ParameterType
 from dynconfig.api.spec import DynamicConfigSpec
 
+EXPIRATION = {"type": "Expiration", "version": "1.0", "attributes": {"Timestamp": "2026-12-31T00:00:00Z"}}
 SECRET = {"secretKeyRef": {"name": "db", "key": "password"}}
 CONFIG_MAP = {"configMapKeyRef": {"name": "db", "key": "host"}}
 
@@ -78,7 +79,7 @@ def test_levels_count_from_the_root() -> None:
         ({"valueFrom": CONFIG_MAP, "type": "SecureString"}, "secretKeyRef only"),
         ({"value": "1", "kmsKeyId": "alias/x"}, "kmsKeyId is for a SecureString only"),
         ({"valueFrom": SECRET, "type": "String", "kmsKeyId": "alias/x"}, "kmsKeyId is for a SecureString only"),
-        ({"value": "1", "policies": [{"type": "Expiration"}]}, "policies need tier"),
+        ({"value": "1", "policies": [EXPIRATION]}, "policies need tier"),
         ({"value": "{{ssm:x}}"}, "SSM reserves for references"),
         ({"value": "1", "tags": {"aws:x": "1"}}, "reserved"),
         ({"value": "1", "tags": {"dynconfig.dev/owner": "me"}}, "reserved"),

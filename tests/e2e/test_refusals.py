@@ -10,6 +10,7 @@ from dynconfig.engine.declare import faults, parse_spec
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
 
+EXPIRATION = {"type": "Expiration", "version": "1.0", "attributes": {"Timestamp": "2026-12-31T00:00:00Z"}}
 SECRET = {"secretKeyRef": {"name": "s", "key": "k"}}
 ONE: dict[str, Any] = {"name": "a", "value": "1"}
 
@@ -51,7 +52,7 @@ REFUSED: list[tuple[str, dict[str, Any], str, str]] = [
     ("reference in a value", {"parameters": [{"name": "a", "value": "{{x}}"}]}, "spec.parameters[0]", "{{"),
     (
         "policies on Standard",
-        {"parameters": [{**ONE, "policies": [{"type": "Expiration"}]}]},
+        {"parameters": [{**ONE, "policies": [EXPIRATION]}]},
         "spec.parameters[0]",
         "policies need tier",
     ),
