@@ -1,6 +1,7 @@
 """How objects are served: with their finalizer, in spite of refused Events, and none taken for another."""
 
 import asyncio
+import logging
 import time
 from typing import Any
 
@@ -75,6 +76,33 @@ def test_an_object_of_which_nothing_was_written_can_be_deleted_without_the_opera
             assert not has_finalizer(found.server.objects[KEY])
 
     asyncio.run(act())
+
+
+def test_an_invalid_spec_is_logged_once_for_each_generation(caplog: pytest.LogCaptureFixture) -> None:
+    def logged() -> list[str]:
+        return [record.levelname for record in caplog.records if "InvalidSpec: " in record.getMessage()]
+
+    async def until_logged(times: int) -> None:
+        async with asyncio.timeout(10.0):
+            while len(logged()) < times:
+                await asyncio.sleep(0.01)
+
+    async def act() -> None:
+        async with desk() as found:
+            invalid = configured({"a": "1"}, finalizers=[])
+            invalid["spec"]["path"] = "nowhere"
+            found.applied(invalid)
+            await until_logged(1)
+            found.controller.wake(KEY)
+            await until_logged(2)
+            edited = found.server.objects[KEY]
+            edited["metadata"]["generation"] = 2
+            found.says("MODIFIED", edited)
+            await until_logged(3)
+
+    with caplog.at_level(logging.DEBUG):
+        asyncio.run(act())
+    assert logged() == ["INFO", "DEBUG", "INFO"]
 
 
 def test_an_object_that_took_the_name_before_the_old_one_was_known_to_be_gone_is_served() -> None:

@@ -41,7 +41,7 @@ def of(outcome: Outcome, previous: Mapping[str, Any], now: float) -> tuple[Note,
 
 def refusals(error: DynConfigError, previous: Mapping[str, Any]) -> tuple[Note, ...]:
     """The note of an error that a person has to know of, unless the previous status says the same."""
-    if not isinstance(error, _REPORTED) or _is_told(str(error), previous):
+    if not isinstance(error, _REPORTED) or is_told(str(error), previous):
         return ()
     return (Note("Warning", error.reason, str(error)),)
 
@@ -76,7 +76,8 @@ def _inventory(declaration: Declaration) -> str:
     return ", ".join([*(f"{kind} {name}" for kind, name in reported), *declaration.known]) or "nothing"
 
 
-def _is_told(message: str, previous: Mapping[str, Any]) -> bool:
+def is_told(message: str, previous: Mapping[str, Any]) -> bool:
+    """Whether a status says so already."""
     shortened = message[:MESSAGE_LENGTH]
     return any(str(item.get("message", "")).endswith(shortened) for item in previous.get("conditions") or ())
 
@@ -112,8 +113,8 @@ def _proved(outcome: Outcome, previous: Mapping[str, Any]) -> list[Note]:
     """How a change ended: it was undone, or it is stable."""
     declaration = outcome.declaration
     if declaration.undone:
-        is_told = (previous.get("rollback") or {}).get("generation") == declaration.generation
-        return [] if is_told else [Note("Warning", Reason.ROLLED_BACK, undone(outcome))]
+        was_told = (previous.get("rollback") or {}).get("generation") == declaration.generation
+        return [] if was_told else [Note("Warning", Reason.ROLLED_BACK, undone(outcome))]
     if not previous.get("bake") or not outcome.is_complete or outcome.judgement.stage is not Stage.PROVED:
         return []
     why = "no alarm fired while it baked" if outcome.is_watched else "its bake time is over, and no alarm watches it"

@@ -26,7 +26,7 @@ from dynconfig.kube.listening import Regions
 from dynconfig.kube.moves import Moves
 from dynconfig.kube.second_look import SecondLook
 from dynconfig.kube.spoken import Spoken
-from dynconfig.kube.status_writer import Announcement, StatusWriter, log_result, requested_at
+from dynconfig.kube.status_writer import Announcement, StatusWriter, log_failure, log_result, requested_at
 from dynconfig.kube.surroundings import Surroundings
 from dynconfig.kube.timetable import LONGEST_BACKOFF, Timetable, Turn
 
@@ -273,7 +273,7 @@ class Controller:
     async def _fail(self, key: Key, document: Document, error: DynConfigError) -> str:
         """Nothing can be declared; AWS is left as it is."""
         await self._status.write_failure(key, document, error, self._on.now())
-        log.info("%s: %s: %s", key, error.reason, error)
+        log_failure(key, document, error)
         delay = self._times.patience(key, error) if isinstance(error, Retryable) else LONGEST_BACKOFF
         self._times.again(key, delay, Lane.ROUTINE)
         return error.reason

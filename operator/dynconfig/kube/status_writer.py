@@ -125,3 +125,11 @@ def log_result(key: Key, status: Mapping[str, Any], outcome: Outcome) -> None:
     ready = status["conditions"][0]
     level = logging.INFO if outcome.applied or outcome.error else logging.DEBUG
     log.log(level, "%s: %s: %s (%d changes made)", key, ready["reason"], ready["message"], len(outcome.applied))
+
+
+def log_failure(key: Key, document: Mapping[str, Any], error: DynConfigError) -> None:
+    """One line for each generation that nothing can be declared of; `document` is as it was before this was reported."""
+    previous, generation = status_of(document), document["metadata"].get("generation", 1)
+    seen = {item.get("observedGeneration") for item in previous.get("conditions") or ()}
+    level = logging.DEBUG if generation in seen and notes.is_told(str(error), previous) else logging.INFO
+    log.log(level, "%s: %s: %s", key, error.reason, error)
