@@ -139,13 +139,30 @@ def test_what_is_malformed_is_refused_by_field_and_rule(
     assert world.names() == []
 
 
-@pytest.mark.parametrize(("spec", "rule"), [(row[1], row[3]) for row in REFUSED], ids=[row[0] for row in REFUSED])
-def test_the_command_line_refuses_the_same_without_a_cluster(spec: dict[str, Any], rule: str) -> None:
+# Where the command line says it in words of its own.
+VALIDATE_WORDS = {
+    "blank in a name": "spec.parameters[a b].name: takes letters, digits",
+    "leading slash": "spec.parameters[/a].name: is relative to the path: write it without the leading /",
+    "double slash": "spec.parameters[a//b].name: takes letters, digits",
+    "no leading slash in path": "spec.path: begins with / and does not end with it",
+    "duplicate": "parameter a: the name is declared twice",
+    "TTL of the cache": "spec.cache.ttlSeconds: must be at most 300",
+    "TTL of a parameter": "spec.parameters[a].ttlSeconds: must be at least 0",
+    "cache size": "spec.cache.size: must be at most 1000",
+    "no duration": "spec.resyncInterval: is a time such as 90s, 10m or 1h30m",
+}
+
+
+@pytest.mark.parametrize(
+    ("spec", "words"),
+    [(row[1], VALIDATE_WORDS.get(row[0], row[3])) for row in REFUSED],
+    ids=[row[0] for row in REFUSED],
+)
+def test_the_command_line_refuses_the_same_without_a_cluster(spec: dict[str, Any], words: str) -> None:
     document = {"metadata": {"name": "bad"}, "spec": {"path": "/team/app", "parameters": [ONE], **spec}}
     found = faults(document, lambda _source: None)
     assert found
-    words = {"uplicate": "must not repeat a name"}
-    assert words.get(rule, rule) in " ".join(found)
+    assert words in " ".join(found)
 
 
 @pytest.mark.parametrize(
