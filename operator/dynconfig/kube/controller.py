@@ -13,17 +13,18 @@ from dynconfig.engine import drift, notes, report
 from dynconfig.engine.agenda import Agenda, Key, Lane
 from dynconfig.engine.declaration import Declaration
 from dynconfig.engine.declare import declare, declare_deletion, keeping, parse_spec, sources, was_observed
-from dynconfig.engine.errors import AccessDenied, DynConfigError, Retryable
+from dynconfig.engine.errors import AccessDenied, DynConfigError, Refused, Retryable
 from dynconfig.engine.outcome import Outcome
 from dynconfig.engine.signals import Signal
 from dynconfig.engine.stored import status_of
 from dynconfig.kube import sources as references
 from dynconfig.kube.client import ApiConflict, ApiRefused, ApiUnavailable, Document
-from dynconfig.kube.finalizer import has_finalizer, hold, release
+from dynconfig.kube.finalizer import INVALID, has_finalizer, hold, release
 from dynconfig.kube.heard import Heard
 from dynconfig.kube.internal import bug, trace
 from dynconfig.kube.listening import Regions
 from dynconfig.kube.moves import Moves
+from dynconfig.kube.refusals import Refusals
 from dynconfig.kube.second_look import SecondLook
 from dynconfig.kube.spoken import Spoken
 from dynconfig.kube.status_writer import Announcement, StatusWriter, log_failure, log_result, requested_at
@@ -46,7 +47,8 @@ class Controller:
         self._spoken = Spoken(surroundings.region, self._times.wake, surroundings.paths_of)
         self.moves = Moves(self._spoken, self._times.wake, surroundings.now, surroundings.move_seconds)
         self._regions = Regions(surroundings.listen, surroundings.leave)
-        self._status = StatusWriter(surroundings.kube, surroundings.recorder, surroundings.metrics)
+        self._refusals = Refusals()
+        self._status = StatusWriter(surroundings.kube, surroundings.recorder, surroundings.metrics, self._refusals)
         self._second_look = SecondLook(surroundings.clock, surroundings.second_look_seconds)
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -137,20 +139,32 @@ class Controller:
             self._times.again(key, self._times.patience(key, error), Lane.CHANGE)
         except ApiRefused as error:
             reason = "ApiRefused"
-            log.error("The API server refuses what the operator writes about %s: %s", key, error)
+            self._refusals.log(key, "object", f"the API server refuses what the operator writes: {error}")
             self._times.again(key, self._times.backoff(key), Lane.ROUTINE)
+        else:
+            self._refusals.end(key, "object")
         self._on.metrics.reconciled(reason, self._on.clock() - started)
 
     async def _reconciled(self, key: Key) -> str:
         """The reason that a reconcile ended with; a bug ends with one as well, and is no matter of other objects."""
         try:
             return await self._reconcile(key)
-        except (ApiUnavailable, ApiConflict, ApiRefused):
+        except (ApiUnavailable, ApiConflict):
             raise
+        except ApiRefused as refusal:
+            return await self._refused(key, refusal)
         except Exception as failure:  # noqa: BLE001 - whatever fails is reported on the object
             error = bug(key, failure)
             document = await self._on.kube.object(key)
             return await self._fail(key, document, error) if document else "Gone"
+
+    async def _refused(self, key: Key, error: ApiRefused) -> str:
+        """A write was refused: the object is gone meanwhile, or status says why, if that can be written. Raises ApiRefused."""
+        document = await self._read(key)
+        if document is None:
+            return "Gone"
+        kind = AccessDenied if error.status in (401, 403) else Refused
+        return await self._fail(key, document, kind(f"the operator cannot write this object: {error}"))
 
     async def _reconcile(self, key: Key) -> str:
         # Where this fails, the next look is a whole one.
@@ -162,7 +176,7 @@ class Controller:
             return await self._say_goodbye(key, document)
         if was_observed(document):
             # `kubectl replace` drops finalizers; whatever is wrong with the spec, there is something to lose sight of.
-            document = await self._held(key, document)
+            document = await self._held_if_valid(key, document)
         try:
             declaration = await self._declare(key, document)
         except DynConfigError as error:
@@ -223,6 +237,20 @@ class Controller:
             return document
         document = await hold(self._on.kube, key, document)
         self._heard.handled(key, document)
+        return document
+
+    async def _held_if_valid(self, key: Key, document: Document) -> Document:
+        """The same of an object that is in AWS already: it is served, also where its spec does not fit the CRD any more."""
+        try:
+            document = await self._held(key, document)
+        except ApiRefused as error:
+            if error.status != INVALID:
+                raise
+            self._refusals.log(
+                key, "finalizer", f"the finalizer cannot be added, so its deletion leaves AWS as it is: {error}"
+            )
+        else:
+            self._refusals.end(key, "finalizer")
         return document
 
     async def _run(self, key: Key, document: Document, declaration: Declaration) -> str:
@@ -287,6 +315,7 @@ class Controller:
         """The object of this uid is gone, or goes without the operator."""
         self._times.forget(key)
         self._references.forget(key)
+        self._refusals.forget(key)
         self.moves.forget(key)
         self._on.metrics.forget(key.namespace, key.name)
         self._heard.forget(key, uid)

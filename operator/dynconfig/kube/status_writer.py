@@ -16,6 +16,7 @@ from dynconfig.kube.client import ApiRefused, ApiUnavailable, Document, Kube
 from dynconfig.kube.events import Recorder
 from dynconfig.kube.finalizer import INVALID
 from dynconfig.kube.metrics import Metrics
+from dynconfig.kube.refusals import Refusals
 
 log = logging.getLogger(__name__)
 
@@ -23,10 +24,11 @@ log = logging.getLogger(__name__)
 class StatusWriter:
     """The only place that writes to the status of an object."""
 
-    def __init__(self, kube: Kube, recorder: Recorder, metrics: Metrics) -> None:
+    def __init__(self, kube: Kube, recorder: Recorder, metrics: Metrics, refusals: Refusals) -> None:
         self._kube = kube
         self._recorder = recorder
         self._metrics = metrics
+        self._refusals = refusals
 
     async def write(self, key: Key, document: Document, status: Mapping[str, Any]) -> Document:
         """The object with this status in the place of its own, shortened where it would not fit.
@@ -35,15 +37,18 @@ class StatusWriter:
         """
         for shortened in (size.fitting(document, status), size.shortest(status)):
             try:
-                return await self._put(key, document, shortened)
+                written = await self._put(key, document, shortened)
             except ApiRefused as error:
                 if not (error.is_too_large or error.status == INVALID):
                     raise
                 refusal = error
+            else:
+                self._refusals.end(key, "status")
+                return written
         # Nothing depends on it: what is to be done follows from spec and AWS, and Events are written all the same. The API
         # server evaluates the rules of spec at each write of a status, and they fail on a field of another type than the CRD's.
         message = status["conditions"][0]["message"]
-        log.error("The status of %s cannot be written (%s); it would be: %s", key, refusal, message)
+        self._refusals.log(key, "status", f"status cannot be written ({refusal}); it would be: {message}")
         return document
 
     async def _put(self, key: Key, document: Document, status: Mapping[str, Any]) -> Document:

@@ -1,0 +1,28 @@
+"""What the API server refuses about each object: logged as an error once, until it changes or is taken."""
+
+import logging
+
+from dynconfig.engine.agenda import Key
+
+log = logging.getLogger(__name__)
+
+
+class Refusals:
+    """Remembers the last refusal of each kind of write, by object."""
+
+    def __init__(self) -> None:
+        self._last: dict[Key, dict[str, str]] = {}
+
+    def log(self, key: Key, write: str, message: str) -> None:
+        """Log that a kind of write was refused; the same message again is for debugging only."""
+        known = self._last.setdefault(key, {})
+        log.log(logging.DEBUG if known.get(write) == message else logging.ERROR, "%s: %s", key, message)
+        known[write] = message
+
+    def end(self, key: Key, write: str) -> None:
+        """The API server takes this kind of write."""
+        self._last.get(key, {}).pop(write, None)
+
+    def forget(self, key: Key) -> None:
+        """The object is gone."""
+        self._last.pop(key, None)

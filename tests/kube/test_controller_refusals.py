@@ -1,0 +1,109 @@
+"""What the API server refuses is reported in status where that can be written, and logged once."""
+
+import asyncio
+import json
+import logging
+from collections.abc import Callable
+
+import pytest
+from aiohttp import web
+from tests.kube.apiserver import status
+from tests.kube.desk import KEY, configured, desk
+
+from dynconfig.api import names
+
+SEEN = {"lastObservedTime": "2027-01-15T08:00:00Z"}
+IS_REFUSED = "is forbidden"
+
+
+def errors(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """What was logged as an error."""
+    return [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR]
+
+
+def has(items: list[str], least: int) -> Callable[[], bool]:
+    """Whether there are so many."""
+    return lambda: len(items) >= least
+
+
+def test_an_object_that_goes_before_its_status_is_written_is_no_error(caplog: pytest.LogCaptureFixture) -> None:
+    asked = list[str]()
+
+    async def act() -> None:
+        async with desk() as found:
+
+            async def vanish(request: web.Request) -> web.Response | None:
+                asked.append(request.method)
+                if request.method == "PATCH" and request.path.endswith("/status"):
+                    found.server.objects.clear()
+                return None
+
+            found.server.before = vanish
+            found.applied(configured({"a": "1"}, finalizers=[names.FINALIZER]))
+            await found.server.until(lambda: "GET" in asked[asked.index("PATCH") :] if "PATCH" in asked else False)
+
+    asyncio.run(act())
+    assert errors(caplog) == []
+
+
+def test_a_refused_finalizer_is_reported_in_status(caplog: pytest.LogCaptureFixture) -> None:
+    async def act() -> None:
+        async with desk() as found:
+
+            async def refuse(request: web.Request) -> web.Response | None:
+                is_refused = request.method == "PATCH" and not request.path.endswith("/status")
+                return status(403, IS_REFUSED) if is_refused else None
+
+            found.server.before = refuse
+            found.applied(configured({"a": "1"}, finalizers=[]))
+            await found.server.until(lambda: found.reason == "AccessDenied")
+            assert IS_REFUSED in found.status["conditions"][0]["message"]
+            assert not found.toy.store
+
+    asyncio.run(act())
+    assert errors(caplog) == []
+
+
+def test_a_refused_status_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    refused = list[str]()
+
+    async def act() -> None:
+        async with desk() as found:
+
+            async def refuse(request: web.Request) -> web.Response | None:
+                if request.method != "PATCH" or not request.path.endswith("/status"):
+                    return None
+                refused.append(request.path)
+                return status(403, IS_REFUSED)
+
+            found.server.before = refuse
+            found.applied(configured({"a": "1"}))
+            await found.server.until(lambda: len(refused) >= 5)
+
+    asyncio.run(act())
+    (message,) = errors(caplog)
+    assert IS_REFUSED in message
+
+
+def test_an_object_that_refuses_its_finalizer_is_served_and_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    refused = list[str]()
+
+    async def act() -> None:
+        async with desk() as found:
+
+            async def refuse(request: web.Request) -> web.Response | None:
+                if request.method == "PATCH" and names.FINALIZER in json.dumps((await request.json())["metadata"]):
+                    refused.append(request.path)
+                    return status(422, "spec.region: Invalid value")
+                return None
+
+            found.server.before = refuse
+            found.applied({**configured({"a": "1"}, finalizers=[]), "status": SEEN})
+            await found.server.until(lambda: found.reason == "InSync")
+            for number in (2, 3):
+                found.controller.wake(KEY)
+                await found.server.until(has(refused, number))
+
+    asyncio.run(act())
+    (message,) = errors(caplog)
+    assert "finalizer cannot be added" in message
