@@ -191,6 +191,11 @@ class _Hear:
         """Warn the objects that declare the parameter."""
         asyncio.run_coroutine_threadsafe(self._memo.controller.event_is_missing(region, name), self._loop)
 
+    def interrupted(self, region: str, repaired: str) -> None:
+        """Warn objects of the region."""
+        warning = self._memo.controller.events_were_interrupted(region, repaired)
+        asyncio.run_coroutine_threadsafe(warning, self._loop)
+
     def ended(self) -> None:
         """End like any other part of the operator that has ended by a bug; the traceback was printed already."""
         log.critical("Listening to events has ended by a bug in the operator")

@@ -18,6 +18,7 @@ class Ear:
         self.counts: dict[str, int] = {}
         self.up: list[bool | None] = []
         self.lost: list[str] = []
+        self.repaired: list[str] = []
         self.has_ended = False
 
     def signals(self, signals: Sequence[Signal]) -> None:
@@ -37,6 +38,11 @@ class Ear:
         """An own write whose event does not come."""
         assert region == REGION
         self._note(lambda: self.lost.append(name))
+
+    def interrupted(self, region: str, repaired: str) -> None:
+        """What was repaired."""
+        assert region == REGION
+        self._note(lambda: self.repaired.append(repaired))
 
     def ended(self) -> None:
         """A bug."""

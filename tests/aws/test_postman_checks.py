@@ -40,12 +40,15 @@ def test_what_somebody_takes_away_is_repaired_within_minutes_and_reported(
     round_.ear.wait(lambda ear: ear.names == [name])
     (warning,) = (record.message for record in caplog.records if "did not arrive" in record.message)
     assert how in warning
+    (repaired,) = round_.ear.repaired
+    assert how in repaired
 
 
 def test_a_check_that_finds_all_in_order_is_no_news(round_: Round, caplog: pytest.LogCaptureFixture) -> None:
     round_.begin()
     round_.clock += 181
     round_.ear.wait(lambda ear: ear.up == [True, True])
+    assert not round_.ear.repaired
     assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
 
 

@@ -42,6 +42,9 @@ class Ear:
     def missing(self, region: str, name: str) -> None:
         """An own write whose event does not come."""
 
+    def interrupted(self, region: str, repaired: str) -> None:
+        """What brings events was repaired."""
+
     def ended(self) -> None:
         """Never in these tests."""
         raise AssertionError("a postman has ended by a bug")

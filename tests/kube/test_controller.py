@@ -227,3 +227,22 @@ def test_objects_are_warned_when_the_event_of_an_own_write_does_not_come() -> No
             assert (event["reason"], "/app/a" in event["message"]) == ("EventsMissing", True)
 
     asyncio.run(act())
+
+
+def test_some_objects_of_a_region_are_warned_when_its_events_were_interrupted() -> None:
+    async def act() -> None:
+        async with desk() as found:
+            for number in range(25):
+                found.applied(
+                    configured({"a": "1"}, uid=f"uid-{number}", metadata={"name": f"n{number}"}, path=f"/app/{number}")
+                )
+            found.applied(
+                configured({"a": "1"}, uid="other", metadata={"name": "other"}, path="/other", region="us-east-1")
+            )
+            await found.server.until(lambda: all("InSync" in str(item) for item in found.server.objects.values()))
+            await found.controller.events_were_interrupted(REGION, "rule events was disabled")
+            warned = [event for event in found.server.events if event["reason"] == "EventsMissing"]
+            assert len({event["involvedObject"]["uid"] for event in warned} - {"other"}) == len(warned) == 20
+            assert all("rule events was disabled" in event["message"] for event in warned)
+
+    asyncio.run(act())

@@ -40,6 +40,9 @@ class Hear(Protocol):
     def missing(self, region: str, name: str) -> None:
         """The event of an own write of this parameter does not come."""
 
+    def interrupted(self, region: str, repaired: str) -> None:
+        """Events of a region did not arrive until this was repaired."""
+
     def ended(self) -> None:
         """A postman has ended by a bug."""
 
@@ -145,6 +148,7 @@ class Postman:
                 self._region,
                 "; ".join(repaired),
             )
+            self._hear.interrupted(self._region, "; ".join(repaired))
             self._is_silent = False
             if self._is_up:
                 self._tell(is_up=False)

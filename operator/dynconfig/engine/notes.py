@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from dynconfig.api import names
 from dynconfig.api.status import MESSAGE_LENGTH, Reason
 from dynconfig.engine import drift
 from dynconfig.engine.declaration import Declaration
@@ -51,6 +52,15 @@ def event_missing(region: str, name: str) -> Note:
     text = (
         f"The event of the operator's own write of {name} has not arrived within 30 seconds. Until events from {region} arrive "
         "again, drift is detected at the resync only; the operator's log says what is checked"
+    )
+    return Note("Warning", Reason.EVENTS_MISSING, text)
+
+
+def events_interrupted(region: str, repaired: str) -> Note:
+    """That AWS did not report changes for a while."""
+    text = (
+        f"Events from {region} did not arrive: {repaired}. It is repaired; changes made meanwhile are detected at the resync, "
+        f"or at once with the annotation {names.RECONCILE_REQUESTED_AT}"
     )
     return Note("Warning", Reason.EVENTS_MISSING, text)
 

@@ -33,6 +33,9 @@ from dynconfig.kube.timetable import LONGEST_BACKOFF, Timetable, Turn
 
 log = logging.getLogger(__name__)
 
+# A region may have thousands of objects, and each Event is a write to the API server.
+WARNED = 20
+
 
 class Controller:
     """Serves the agenda. One object is never reconciled twice at the same time."""
@@ -105,6 +108,11 @@ class Controller:
         """AWS does not report an own write of this parameter: a Warning beside the objects that declare it."""
         for key in self._spoken.concerned(region, name):
             await self._status.warn(key, notes.event_missing(region, name))
+
+    async def events_were_interrupted(self, region: str, repaired: str) -> None:
+        """Events of a region did not arrive until this was repaired: a Warning beside its objects, the first of them."""
+        for key in self._regions.objects(region)[:WARNED]:
+            await self._status.warn(key, notes.events_interrupted(region, repaired))
 
     async def serve(self) -> None:
         """Reconcile what is due, for ever. When cancelled, what is under way is finished first."""

@@ -25,6 +25,10 @@ class Regions:
             self._of[key] = region
             self._listen(region)
 
+    def objects(self, region: str) -> tuple[Key, ...]:
+        """The objects of a region, in the order in which they were accepted."""
+        return tuple(key for key, named in self._of.items() if named == region)
+
     def forget(self, key: Key) -> None:
         """The object is gone; with the last one of a region, its events are of no use."""
         region = self._of.pop(key, None)
