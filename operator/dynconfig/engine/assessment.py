@@ -8,7 +8,7 @@ from dynconfig.engine.declaration import Declaration
 from dynconfig.engine.errors import DynConfigError
 from dynconfig.engine.look import Sight
 from dynconfig.engine.outcome import Outcome
-from dynconfig.engine.plan import AnyKind, Fault, Part, Plan, Step, changes, drifted
+from dynconfig.engine.plan import AnyKind, Create, Fault, Part, Plan, Step, changes, drifted
 from dynconfig.engine.refusal import Refusal, independent, is_watched
 from dynconfig.engine.resource import Resource
 from dynconfig.engine.rollout import Judgement
@@ -64,7 +64,7 @@ def compared(declaration: Declaration, sights: Iterable[Sight]) -> tuple[Plan, t
         unread = {item.name for item in sight.unread_items}
         desired = [resource for resource in sight.desired if resource.name not in unread]
         found, faults = changes(sight.kind, declaration, desired, sight.observed)
-        steps += found
+        steps += (_adding(step, sight) for step in found)
         refused += _unread(sight, declaration)
         refused += [_refusal(fault, sight.kind, declaration, len(sight.desired)) for fault in faults]
         seen += sight.observed
@@ -93,6 +93,14 @@ def derived(outcome: Outcome) -> Plan:
     known = (*outcome.refused, *refused)
     free, _blocked = independent(in_order(steps), known, is_watched=is_watched(declaration))
     return Plan(free, tuple(parts), refused=tuple(refused))
+
+
+def _adding(step: Step, sight: Sight) -> Step:
+    """The step with what it really adds."""
+    added = next((item for item in sight.added if item.name == step.resource.name), None)
+    if added is None or not isinstance(step.change, Create):
+        return step
+    return replace(step, change=replace(step.change, added=added))
 
 
 def _unread(sight: Sight, declaration: Declaration) -> Iterator[Refusal]:

@@ -83,7 +83,7 @@ def _refused(item: Refusal) -> dict[str, str]:
 
 def _details(step: Step) -> Iterator[tuple[str, str]]:
     if isinstance(step.change, Create):
-        yield from ((" ", f"{name}: {text}") for name, text in _fields(step.change.desired))
+        yield from ((" ", f"{name}: {text}") for name, text in _fields(step.change.added or step.change.desired))
     if isinstance(step.change, Update):
         for part in finer(step):
             yield from ((" ", line) for line in field_diff.lines(part.field, part.observed, part.declared))
@@ -108,7 +108,7 @@ def _fields(resource: Resource) -> Iterator[tuple[str, str]]:
         item = type(resource).__dataclass_fields__[name]
         value = getattr(resource, name)
         usual = value == item.default
-        if name in ("name", *_HIDDEN) or not item.metadata.get("compare", True) or value is None or usual:
+        if name in ("name", *_HIDDEN) or not item.metadata.get("compare", True) or value in (None, "") or usual:
             continue
         parts = _named(value)
         if parts is None:

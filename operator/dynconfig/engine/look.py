@@ -8,11 +8,11 @@ from typing import Any
 from dynconfig.engine.declaration import Declaration
 from dynconfig.engine.errors import STOPPING, AccessDenied, DynConfigError
 from dynconfig.engine.plan import AnyKind
-from dynconfig.engine.resource import Resource, Scope, Unread, Versioned
+from dynconfig.engine.resource import Added, Resource, Scope, Unread, Versioned
 from dynconfig.engine.rollout import Alarming
 
 Seen = tuple[Resource, ...]
-Mixed = tuple[Resource | Unread, ...]
+Mixed = tuple[Resource | Unread | Added, ...]
 
 ASSIGNED = "(assigned by AWS)"
 
@@ -28,6 +28,9 @@ class Sight:
     """Why nothing of it could be seen."""
     unread_items: tuple[Unread, ...] = ()
     """What could not be seen beside the others."""
+
+    added: Seen = ()
+    """What creations would write, where that is not all that is declared."""
 
     def title_of(self, item: Unread) -> str:
         """Kind and name as a message says them."""
@@ -111,7 +114,9 @@ def _ahead(
 
 def _sight(kind: AnyKind, desired: Seen, seen: Mixed) -> Sight:
     observed = tuple(item for item in seen if isinstance(item, Resource))
-    return Sight(kind, desired, observed, unread_items=tuple(item for item in seen if isinstance(item, Unread)))
+    added = tuple(item.resource for item in seen if isinstance(item, Added))
+    unread = tuple(item for item in seen if isinstance(item, Unread))
+    return Sight(kind, desired, observed, unread_items=unread, added=added)
 
 
 def _seen(kind: AnyKind, scope: Scope, desired: Seen) -> Mixed:

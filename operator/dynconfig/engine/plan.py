@@ -37,6 +37,8 @@ class Create:
     """It is declared and does not exist."""
 
     desired: Resource
+    added: Resource | None = None
+    """What of it is written, where AWS has a part of it already."""
 
 
 @dataclass(frozen=True, slots=True)

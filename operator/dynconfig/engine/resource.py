@@ -93,6 +93,13 @@ class Unread:
 
 
 @dataclass(frozen=True, slots=True)
+class Added:
+    """What a creation would write of a resource, where AWS has a part of it already: the other part of what is declared."""
+
+    resource: Resource
+
+
+@dataclass(frozen=True, slots=True)
 class Scope:
     """Where to look, and what is known that makes the look cheaper; wrong knowledge costs calls, never a wrong write."""
 
@@ -138,7 +145,7 @@ class Kind(Protocol[R]):
     def desired(self, declaration: "Declaration") -> Iterable[R]:
         """What should be, also by what is `found` of the kinds before this one. Pure."""
 
-    def observe(self, scope: Scope, desired: Sequence[R]) -> Iterable[R | Unread]:
+    def observe(self, scope: Scope, desired: Sequence[R]) -> Iterable[R | Unread | Added]:
         """What is: the resources that are desired, known, or carry the owner's tag; built from AWS's answers alone.
 
         A resource that cannot be read by itself is Unread: it is refused, and nothing is written to it. Raises what keeps

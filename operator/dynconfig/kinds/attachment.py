@@ -17,7 +17,7 @@ from dynconfig.engine.carry import SETTLING_SECONDS
 from dynconfig.engine.declaration import Declaration
 from dynconfig.engine.errors import Conflict, NotFound, Refused, Settling, SourceMissing
 from dynconfig.engine.naming import fitting
-from dynconfig.engine.resource import Scope
+from dynconfig.engine.resource import Added, Scope
 from dynconfig.kinds import environment, reading, tags
 from dynconfig.kinds.attachment_memory import KEYS, Memory
 from dynconfig.kinds.attachment_value import (
@@ -31,6 +31,7 @@ from dynconfig.kinds.attachment_value import (
     in_transit,
     is_left_by,
     needs_layer,
+    only_added,
     was_attached,
     with_addition,
     without_marks,
@@ -75,7 +76,7 @@ class Attachments:
             return
         yield self._desired(declaration, function, function.name)
 
-    def observe(self, scope: Scope, desired: Sequence[Attachment]) -> Iterator[Attachment]:
+    def observe(self, scope: Scope, desired: Sequence[Attachment]) -> Iterator[Attachment | Added]:
         """The addition as it is; a function that has none yet is looked at whether it can take one."""
         wanted = {attachment.name: attachment for attachment in desired}
         for name in scope.where("Attachment", desired, scope.names.function):
@@ -88,6 +89,8 @@ class Attachments:
             if found is None or found.host is None:
                 continue
             yield from _owned(found, scope, wanted.get(name))
+            if name in wanted and not found.owner and not was_attached(found.host):
+                yield Added(only_added(self._with_layer(wanted[name], found.host), found.host))
 
     def refuse(self, desired: Attachment, observed: Attachment | None) -> None:
         """What the function contradicts, and what Lambda would refuse of the user's part and ours together."""
@@ -98,10 +101,8 @@ class Attachments:
     def put(self, desired: Attachment, observed: Attachment | None) -> Attachment:
         """Mark the function, let its role read, then add layer and environment to what it has."""
         current = observed or self._unattached(desired)
-        oldest = desired.layer
-        if needs_layer(desired, _host(current)):
-            desired = replace(desired, layer=self._layers.newest(desired.architecture))
-        return replace(self._put(desired, current), layer=oldest)
+        actual = self._with_layer(desired, _host(current))
+        return replace(self._put(actual, current), layer=desired.layer)
 
     def delete(self, observed: Sequence[Attachment]) -> None:
         """Take away what was added; the mark goes last."""
@@ -113,6 +114,11 @@ class Attachments:
         """Take only the marks off."""
         _check_at_rest(observed)
         self._lambda.untag_resource(Resource=observed.arn, TagKeys=list(KEYS))
+
+    def _with_layer(self, desired: Attachment, host: Host) -> Attachment:
+        """With the layer version to write, where one has to be added: AWS's newest."""
+        is_needed = needs_layer(desired, host)
+        return replace(desired, layer=self._layers.newest(desired.architecture)) if is_needed else desired
 
     def _put(self, desired: Attachment, current: Attachment) -> Attachment:
         host = _host(current)

@@ -120,6 +120,15 @@ def addition(desired: Attachment, host: Host) -> Memory:
     )
 
 
+def only_added(desired: Attachment, host: Host) -> Attachment:
+    """The attachment with just those parts that are written to the function."""
+    added = addition(desired, host)
+    names = added.variables or frozenset()
+    environment = tags.pairs({name: value for name, value in desired.environment if name in names})
+    revision = desired.revision if reading.REVISION in names else ""
+    return replace(desired, layer=added.layer, environment=environment, revision=revision)
+
+
 def in_transit(desired: Attachment, host: Host) -> Memory:
     """What has to be remembered while the addition is written: what is to be added, and what of ours is there now."""
     wanted = addition(desired, host)

@@ -1,0 +1,51 @@
+"""A plan of a first attachment shows what is added to the function, and nothing that it has by itself already."""
+
+from typing import Any
+
+import pytest
+from tests.kinds.cases.attachment import ATTACHMENT, prepare, spec, state
+from tests.kinds.workshop import Workshop
+
+from dynconfig.engine import describe
+from dynconfig.engine.reconcile import Engine
+from dynconfig.kinds import reading
+from dynconfig.kinds.attachment_value import Attachment
+from dynconfig_lab.aws.functions_store import NEWEST_EXTENSION
+
+pytestmark = pytest.mark.lab
+
+LAYER = "arn:aws:lambda:eu-west-1:015030872274:layer:AWS-Parameters-and-Secrets-Lambda-Extension-Arm64"
+TIMEOUT = "SSM_PARAMETER_STORE_TIMEOUT_MILLIS"
+
+
+def planned(workshop: Workshop) -> list[str]:
+    """The lines about the attachment in a plan."""
+    kinds = workshop.kinds(Attachment)
+    plan = Engine(lambda _place: kinds).assess(workshop.declare(spec()), 0.0).plan
+    return [text for _sign, text in describe.lines(plan)]
+
+
+def set_by_user(workshop: Workshop, **configuration: Any) -> None:
+    workshop.aws("lambda").update_function_configuration(FunctionName="attached", **configuration)
+
+
+def test_the_layer_is_that_which_is_written(workshop: Workshop) -> None:
+    prepare(workshop)
+    lines = planned(workshop)
+    assert f"layer: {LAYER}:{NEWEST_EXTENSION}" in lines
+    workshop.settle(workshop.declare(spec()), ATTACHMENT.kinds(workshop))
+    assert state(workshop)["layers"] == [f"{LAYER}:{NEWEST_EXTENSION}"]
+
+
+def test_what_the_function_has_by_itself_is_not_shown_and_not_written(workshop: Workshop) -> None:
+    prepare(workshop)
+    variables = {**state(workshop)["variables"], TIMEOUT: "900"}
+    set_by_user(workshop, Layers=[f"{LAYER}:11"], Environment={"Variables": variables})
+    lines = planned(workshop)
+    assert not [line for line in lines if line.startswith(("layer:", f"environment.{TIMEOUT}"))]
+    shown = {line.partition(":")[0].removeprefix("environment.") for line in lines if line.startswith("environment.")}
+    workshop.settle(workshop.declare(spec()), ATTACHMENT.kinds(workshop))
+    after = state(workshop)
+    assert after["layers"] == [f"{LAYER}:11"]
+    assert any(line.startswith("revision: ") for line in lines)
+    assert {*shown, reading.REVISION} == after["variables"].keys() - variables.keys()
