@@ -135,3 +135,17 @@ def test_a_suspended_object_is_a_successor(addressees: Addressees) -> None:
     waiting["spec"]["suspend"] = True
     addressees.note(CART, waiting)
     assert addressees.successor(SHOP, HOME, "/shop/a") == CART
+
+
+def test_an_object_gives_up_what_it_does_not_declare_or_all_when_it_goes(addressees: Addressees) -> None:
+    assert addressees.gives_up(SHOP, HOME, "/shop/b")
+    assert not addressees.gives_up(SHOP, HOME, "/shop/a")
+    assert not addressees.gives_up(CART, HOME, "/shop/b")
+    addressees.note(SHOP, {**document("/shop", "a"), "metadata": {"deletionTimestamp": "2027-01-15T08:00:00Z"}})
+    assert addressees.gives_up(SHOP, HOME, "/shop/a")
+
+
+def test_a_suspended_object_gives_nothing_up(addressees: Addressees) -> None:
+    held = document("/shop")
+    addressees.note(SHOP, {**held, "spec": {**held["spec"], "suspend": True}})
+    assert not addressees.gives_up(SHOP, HOME, "/shop/a")

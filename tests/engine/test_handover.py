@@ -140,3 +140,17 @@ def test_the_successor_adopts_in_place() -> None:
 
 def run(toy: Toy, found: dict[str, Any]) -> Outcome:
     return toy.engine().run(declare(found, owner=OWNER, default_region="eu-west-1", read=nothing))
+
+
+@pytest.mark.parametrize(("policy", "is_awaited"), [("IfUnowned", True), ("Never", False)])
+def test_what_the_owner_gives_up_is_waited_for_without_a_warning(policy: str, is_awaited: bool) -> None:
+    toy, _ = applied()
+    heir = replace(
+        declared({"b": "2", "c": "3"}, owner=RIVAL, adoptionPolicy=policy), awaits=lambda _owner, _name: True
+    )
+    outcome = toy.engine().run(heir)
+    assert isinstance(outcome.error, NotOwned)
+    assert outcome.error.is_awaited is is_awaited
+    assert bool(notes.of(outcome, {}, 1.8e9)) is not is_awaited
+    mixed = toy.engine().run(replace(heir, awaits=lambda _owner, name: name == "/app/b"))
+    assert [note.reason for note in notes.of(mixed, {}, 1.8e9)] == ["NotOwned"]

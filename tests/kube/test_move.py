@@ -8,6 +8,7 @@ from tests.kube.apiserver import Document
 from tests.kube.desk import GOING, KEY, Desk, configured, desk
 
 from dynconfig.engine.agenda import Key
+from dynconfig.engine.errors import Conflict
 
 HEIR = Key("shop", "heir")
 
@@ -120,5 +121,20 @@ def test_what_one_object_gives_up_wakes_those_that_wait_for_it() -> None:
             await found.server.until(lambda: reason(found, HEIR) == "NotOwned")
             edited(found, KEY, configured({}, generation=2))
             await found.server.until(lambda: reason(found, HEIR) == "InSync", seconds=1.5)
+
+    asyncio.run(act())
+
+
+def test_nobody_is_warned_while_the_owner_is_about_to_give_a_parameter_up() -> None:
+    async def act() -> None:
+        async with desk() as found:
+            await both(found)
+            found.toy.failures["/app/b"] = Conflict("busy", delay=0.1)
+            edited(found, HEIR, heir({"own": "3", "b": "2"}, generation=2))
+            edited(found, KEY, configured({"a": "1"}, generation=2))
+            await found.server.until(lambda: reason(found, HEIR) == "NotOwned")
+            del found.toy.failures["/app/b"]
+            await moved(found)
+            assert "NotOwned" not in {event["reason"] for event in found.server.events}
 
     asyncio.run(act())

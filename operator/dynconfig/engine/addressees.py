@@ -10,7 +10,7 @@ from dynconfig.api.spec import AdoptionPolicy
 from dynconfig.engine import paths
 from dynconfig.engine.agenda import Key
 from dynconfig.engine.signals import EVERYWHERE, Signal, without_arn
-from dynconfig.engine.stored import listed_names, region_of, spec_of, status_of
+from dynconfig.engine.stored import is_suspended, listed_names, region_of, spec_of, status_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +23,9 @@ class _Address:
     """Names of parameters that are not declared any more, or not yet."""
     adopts: bool
     """Whether it takes over what has no owner; an object that is being deleted takes over nothing."""
+    going: bool
+    """It is being deleted."""
+    suspended: bool
     resources: tuple[tuple[str, str], ...]
     """What an event may call a resource, its name or the end of its ARN, and its name."""
 
@@ -90,6 +93,15 @@ class Addressees:
             allowed = (other for other in found if other != key and self._may_use(other))
             return min(allowed, default=None)
 
+    def gives_up(self, key: Key, region: str, name: str) -> bool:
+        """Whether an object is about to give up a parameter: it is there, and is being deleted or does not declare it."""
+        with self._lock:
+            address = self._addresses.get(key)
+            if address is None or address.suspended:
+                return False
+            declares = any(other == key and rest in of.declared for other, rest, of in self._below(region, name))
+            return address.going or not declares
+
     def _may_use(self, key: Key) -> bool:
         return paths.is_allowed(self._addresses[key].path, self._paths_of(key.namespace))
 
@@ -113,13 +125,18 @@ class Addressees:
             declared=tuple(sys.intern(name) for name in sorted(declared)),
             reported=tuple(sys.intern(name) for name in sorted(reported - declared)),
             adopts=_adopts(document, spec),
+            going=_is_going(document),
+            suspended=is_suspended(document),
             resources=tuple(sorted(resources)),
         )
 
 
 def _adopts(document: Mapping[str, Any], spec: Mapping[str, Any]) -> bool:
-    is_going = "deletionTimestamp" in (document.get("metadata") or {})
-    return spec.get("adoptionPolicy") == AdoptionPolicy.IF_UNOWNED and not is_going
+    return spec.get("adoptionPolicy") == AdoptionPolicy.IF_UNOWNED and not _is_going(document)
+
+
+def _is_going(document: Mapping[str, Any]) -> bool:
+    return "deletionTimestamp" in (document.get("metadata") or {})
 
 
 def _callings(resource: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

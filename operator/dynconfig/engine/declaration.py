@@ -150,6 +150,8 @@ class Declaration:
     successor_of: SuccessorOf = field(default=no_successor, repr=False, compare=False)
     gives_up: GivesUp = field(default=keeps_all, repr=False, compare=False)
     """A plan of several objects knows before the operator what another one is about to give up."""
+    awaits: GivesUp = field(default=keeps_all, repr=False, compare=False)
+    """The operator waits for what another object no longer declares until that object has released it."""
     deletes_from: float = 0.0
     """From when on parameters that left spec are deleted, in seconds since the epoch: another object may come for them."""
     adoption_policy: AdoptionPolicy = AdoptionPolicy.NEVER

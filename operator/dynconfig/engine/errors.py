@@ -39,12 +39,16 @@ class PathNotAllowed(Terminal):
 class NotOwned(Terminal):
     """A resource exists and belongs to somebody else, or to nobody and may not be adopted."""
 
-    def __init__(self, message: str, *, titles: Sequence[str] = (), may_pass: bool = False) -> None:
+    def __init__(
+        self, message: str, *, titles: Sequence[str] = (), may_pass: bool = False, is_awaited: bool = False
+    ) -> None:
         super().__init__(message)
         self.titles = tuple(titles)
         """The resources, by kind and name."""
         self.may_pass = may_pass
         """Whether an owner is an object of this cluster, which may give them up."""
+        self.is_awaited = is_awaited
+        """Whether the owners are about to give up all of them, so that nobody has to do anything."""
 
 
 class UnsafePlan(Terminal):

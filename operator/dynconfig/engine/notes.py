@@ -8,7 +8,7 @@ from dynconfig.api import names
 from dynconfig.api.status import MESSAGE_LENGTH, Reason
 from dynconfig.engine import drift
 from dynconfig.engine.declaration import Declaration
-from dynconfig.engine.errors import DynConfigError, InternalError, ReconcileLoop, SourceMissing, Terminal
+from dynconfig.engine.errors import DynConfigError, InternalError, NotOwned, ReconcileLoop, SourceMissing, Terminal
 from dynconfig.engine.labels import REJECTED, STABLE
 from dynconfig.engine.outcome import Outcome
 from dynconfig.engine.plan import Create, Delete, Difference, Release, Step, Update
@@ -42,7 +42,8 @@ def of(outcome: Outcome, previous: Mapping[str, Any], now: float) -> tuple[Note,
 
 def refusals(error: DynConfigError, previous: Mapping[str, Any]) -> tuple[Note, ...]:
     """The note of an error that a person has to know of, unless the previous status says the same."""
-    if not isinstance(error, _REPORTED) or is_told(str(error), previous):
+    is_awaited = isinstance(error, NotOwned) and error.is_awaited
+    if not isinstance(error, _REPORTED) or is_awaited or is_told(str(error), previous):
         return ()
     return (Note("Warning", error.reason, str(error)),)
 

@@ -12,7 +12,16 @@ def not_owned(declaration: Declaration, observed: Resource) -> NotOwned | None:
         return None
     text, owner = _refusal(declaration, observed), Owner.parse(observed.owner)
     is_near = owner is not None and owner.cluster == declaration.owner.cluster
+    if text and is_near and _is_awaited(declaration, observed, owner):
+        text = f"{observed.title} is still owned by {owner and owner.title}, which gives it up; it is taken over then"
+        return NotOwned(text, titles=[observed.title], may_pass=True, is_awaited=True)
     return NotOwned(text, titles=[observed.title], may_pass=is_near) if text else None
+
+
+def _is_awaited(declaration: Declaration, observed: Resource, owner: Owner | None) -> bool:
+    """Whether a parameter is handed over without anyone doing more."""
+    may_adopt = declaration.adoption_policy is AdoptionPolicy.IF_UNOWNED and isinstance(observed, Versioned)
+    return may_adopt and owner is not None and declaration.awaits(owner.title, observed.name)
 
 
 def _refusal(declaration: Declaration, observed: Resource) -> str | None:

@@ -96,14 +96,15 @@ def summary(refused: Sequence[Refusal]) -> DynConfigError | None:
     if isinstance(first, Retryable):
         return type(first)(text, delay=first.delay, code=first.code)
     if isinstance(first, NotOwned):
-        return merged([item.error for item in ordered if isinstance(item.error, NotOwned)], text)
+        is_awaited = all(isinstance(item.error, NotOwned) and item.error.is_awaited for item in ordered)
+        return merged([item.error for item in ordered if isinstance(item.error, NotOwned)], text, is_awaited=is_awaited)
     return type(first)(text, code=first.code)
 
 
-def merged(found: Sequence[NotOwned], text: str) -> NotOwned:
+def merged(found: Sequence[NotOwned], text: str, *, is_awaited: bool = False) -> NotOwned:
     """All that belongs to somebody else, as one error."""
     titles = [title for error in found for title in error.titles]
-    return NotOwned(text, titles=titles, may_pass=any(error.may_pass for error in found))
+    return NotOwned(text, titles=titles, may_pass=any(error.may_pass for error in found), is_awaited=is_awaited)
 
 
 def _blocks(refusal: Refusal, step: Step, *, is_watched: bool) -> bool:

@@ -35,6 +35,7 @@ class Moves:
         return replace(
             declaration,
             successor_of=partial(self._spoken.successor, key, declaration.place.region),
+            awaits=partial(self._spoken.gives_up, declaration.place.region),
             deletes_from=self._seen_at(key, declaration) + self._move_seconds,
         )
 

@@ -55,6 +55,10 @@ class Spoken:
         found = self._addressees.successor(key, region, name)
         return None if found is None else str(found)
 
+    def gives_up(self, region: str, owner: str, name: str) -> bool:
+        """Whether another object, as NAMESPACE/NAME, is about to give up a parameter. Safe for many threads."""
+        return self._addressees.gives_up(Key(*owner.split("/")), region, name)
+
     def let_go(self, key: Key, region: str, names: Iterable[str]) -> None:
         """An object has given up these parameters: the others that declare them may take them over."""
         for other in {other for name in names for other in self._addressees.naming(region, name)} - {key}:
