@@ -5,7 +5,7 @@ import binascii
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from dataclasses import field as dataclass_field
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,9 @@ Document = dict[str, Any]
 
 # Kinds that values come from, with the fields that hold them.
 _SOURCES = {"Secret": ("stringData", "data"), "ConfigMap": ("data",)}
+
+# https://kubectl.docs.kubernetes.io/references/kustomize/kustomization/
+_KUSTOMIZATIONS = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 
 
 class BadFile(Exception):
@@ -165,7 +168,8 @@ def surveyed(paths: Iterable[Path], namespace: str, texts: Mapping[str, str] | N
             metadata = found[0]["metadata"]
             sources[found[0]["kind"], str(metadata["namespace"]), str(metadata.get("name"))] = found[0]
     if not configs and not faults:
-        raise BadFile(f"{', '.join(map(str, (*listed, *(texts or ()))))}: no {names.KIND} in it")
+        to_build = "".join(map(_to_build, listed))
+        raise BadFile(f"{', '.join(map(str, (*listed, *(texts or ()))))}: no {names.KIND} in it{to_build}")
     documents, origins = zip(*configs, strict=True) if configs else ((), ())
     return Manifests(documents, origins, sources, tuple(faults))
 
@@ -212,6 +216,19 @@ def _source_faults(document: Document, origin: Origin) -> Iterator[Fault]:
 
 
 def _documents(path: Path) -> Iterator[tuple[Document, Origin] | Fault]:
+    to_build = _to_build(path)
+    for found in _as_they_are(path):
+        yield replace(found, text=found.text + to_build) if isinstance(found, Fault) else found
+
+
+def _to_build(path: Path) -> str:
+    """What to do about a folder whose files are parts of a kustomization; empty for any other."""
+    if not any((path / name).is_file() for name in _KUSTOMIZATIONS):
+        return ""
+    return f"; {path} is a kustomization: build it with kubectl kustomize {path} > FILE, and name that file"
+
+
+def _as_they_are(path: Path) -> Iterator[tuple[Document, Origin] | Fault]:
     for file in _expanded(path):
         try:
             content = _content(file)

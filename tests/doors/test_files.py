@@ -113,3 +113,14 @@ def test_a_secret_that_is_no_base64_of_text_is_named(tmp_path: Path, encoded: st
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(BadFile, match=r"none\.yaml: cannot be read"):
         read([tmp_path / "none.yaml"], "shop")
+
+
+@pytest.mark.parametrize("text", ["- {op: add, path: /spec/suspend, value: true}", "kind: Service"])
+def test_a_kustomization_that_cannot_be_read_as_it_is_has_to_be_built(tmp_path: Path, text: str) -> None:
+    file(tmp_path, text, "values.yaml")
+    with pytest.raises(BadFile) as plain:
+        read([tmp_path], "shop")
+    assert "kustomiz" not in str(plain.value).replace(str(tmp_path), "")
+    file(tmp_path, "resources: [../base]", "kustomization.yaml")
+    with pytest.raises(BadFile, match=r"is a kustomization: build it with kubectl kustomize .* > FILE"):
+        read([tmp_path], "shop")

@@ -34,6 +34,8 @@ def command(
 
     Example: dynconfig diff dev.yaml prod.yaml
 
+    Example: dynconfig diff <(kubectl kustomize overlays/dev) <(kubectl kustomize overlays/prod)
+
     Example: dynconfig diff /myapp/staging /myapp/prod@us-east-1
     """
     before, after = environments.read(left, right, namespace, offline=offline)
