@@ -65,6 +65,10 @@ class Uninstaller:
         """All objects of the cluster, with what they own. Raises NotOwned where the cluster's name in AWS is another."""
         return [self._leaving(document) for document in self._writer.objects(None)[0]]
 
+    def has_deployment(self) -> bool:
+        """Whether the operator has a Deployment in this cluster; else it runs elsewhere, if at all."""
+        return bool(self._writer.operators())
+
     def stop(self) -> Iterator[str]:
         """Title of each Deployment of the operator, once its pods are gone. Raises Retryable."""
         for deployment in self._writer.operators():

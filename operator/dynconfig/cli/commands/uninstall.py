@@ -19,6 +19,11 @@ NO_POLICY = (
     "runs (kubectl delete dcfg --all -n NAMESPACE), then run the command for the rest"
 )
 
+NO_DEPLOYMENT = (
+    "No Deployment of the operator was found: stop any operator that runs elsewhere before you continue; it would make its "
+    "queue and rules anew."
+)
+
 
 def command(
     *,
@@ -29,8 +34,9 @@ def command(
 ) -> None:
     """Delete all DynamicConfigs of the cluster and leave their resources in AWS.
 
-    Stops the operator, removes owner tags and finalizers, deletes the objects and the operator's own queue and
-    rules, and prints how to remove the rest. After a failure, run it again.
+    Stops the operator's Deployment, removes owner tags and finalizers, deletes the objects and the operator's own
+    queue and rules, and prints how to remove the rest. After a failure, run it again. Parameters with the value of a
+    Secret keep the tag dynconfig.dev/from-secret.
 
     Example: dynconfig uninstall --keep-aws
     """
@@ -44,8 +50,8 @@ def command(
     writer, region = Writer.from_environment(), wiring.default_region(settings)
     try:
         work = uninstalling.Uninstaller(settings, writer, wiring.engine(settings), region)
-        leaving = work.objects()
-        _show(leaving)
+        leaving, has_deployment = work.objects(), work.has_deployment()
+        _show(leaving, has_deployment=has_deployment)
         if not yes:
             _confirm()
         failed = _carry_out(work, leaving)
@@ -54,12 +60,16 @@ def command(
     if failed:
         raise Failed(f"{counted(failed, 'object')} could not be released; see above, then run the command again")
     out = Terminal.out()
-    out.line("Everything is released. To remove the operator and the definition of DynamicConfigs:")
+    if has_deployment:
+        out.line("Everything is released. To remove the operator and the definition of DynamicConfigs:")
+    else:
+        out.line("All objects are released; whether an operator still runs elsewhere is not known.", "yellow")
+        out.line("Once none does, to remove the definition of DynamicConfigs and what else is installed:")
     for text in uninstalling.next_commands():
         out.line(f"  {text}")
 
 
-def _show(leaving: Sequence["Leaving"]) -> None:
+def _show(leaving: Sequence["Leaving"], *, has_deployment: bool) -> None:
     out = Terminal.out()
     for item in leaving:
         out.line(f"{out.styled(item.title, 'bold')} {item.declaration.path} in {item.declaration.place.region}")
@@ -70,10 +80,13 @@ def _show(leaving: Sequence["Leaving"]) -> None:
         if item.applied_by:
             out.line(f"  ! {item.applied_by} applies it and would bring it back; remove it there first", "yellow")
     kept = sum(len(item.owned) for item in leaving)
+    stopped = "the operator is stopped, its" if has_deployment else "the operator's"
     out.line(
         f"Uninstall: {counted(len(leaving), 'object')} to delete in Kubernetes, {counted(kept, 'resource')} to keep in AWS; "
-        "the operator is stopped, its queue and rules are deleted."
+        f"{stopped} queue and rules are deleted."
     )
+    if not has_deployment:
+        out.wrapped(NO_DEPLOYMENT, "yellow")
 
 
 def _confirm() -> None:
