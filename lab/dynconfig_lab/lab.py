@@ -140,6 +140,7 @@ def summary(folder: Folder, plan: Plan, console: Console) -> None:
     console.print(f"  {'Logs':<12}{logs}/*.log", highlight=False, soft_wrap=True)
     kubectl = "kubectl" if shutil.which("kubectl") else f"{sys.executable} -m dynconfig_lab kubectl"
     console.print(f"\nNext:  . {logs}/env && {kubectl} get namespaces", highlight=False, soft_wrap=True)
+    console.print(f"       export PATH=$PWD/{os.path.relpath(Path(sys.executable).parent)}:$PATH", soft_wrap=True)
     console.print("       make operator\n       make lab-down")
 
 
