@@ -14,6 +14,7 @@ from dynconfig_lab.stage import CommandFailed, Stage
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(150)]
 
 INSTALL = str(ROOT / "manifests" / "install")
+CRDS = str(ROOT / "crds")
 ALLOW = ("annotate", "--overwrite", "crd", NAME, f"{names.ALLOW_DELETION}=true")
 
 
@@ -68,6 +69,20 @@ def test_a_definition_that_is_deleted_all_the_same_takes_nothing_along_in_aws(wo
     world.stage.kubectl(*ALLOW)
     world.stage.kubectl("delete", "crd", NAME, "--wait=false")
     world.wait("the definition is gone", lambda: world.stage.kubectl("get", "crd", "--ignore-not-found", NAME) == "")
+    assert world.names() == ["a", "b"]
+    assert owners(world) == {"a": [], "b": []}
+
+
+def test_deleting_the_folder_of_the_definition_twice_takes_nothing_along_in_aws(world: World) -> None:
+    """The first run is refused, but takes the policy away that refuses it."""
+
+    def is_deleted() -> bool:
+        is_refused(world.stage, "delete", "-k", CRDS, "--wait=false", "--ignore-not-found")
+        return world.stage.kubectl("get", "crd", "--ignore-not-found", NAME) == ""
+
+    assert names.ALLOW_DELETION in is_refused(world.stage, "delete", "-k", CRDS, "--wait=false")
+    assert "deletionTimestamp" not in world.get("app")["metadata"]
+    world.wait("the definition is gone", is_deleted)
     assert world.names() == ["a", "b"]
     assert owners(world) == {"a": [], "b": []}
 
