@@ -68,6 +68,8 @@ class Reads:
                 self._succeeded |= {operation, f"{operation} of a batch"}
         for name in spread(failed):
             answers.update(self.attempt(operation, name, lambda name=name: get([name])) or {})  # type: ignore[misc]
+        if failed and operation not in self._succeeded:
+            raise self._failed[failed[0]]
         return answers
 
     def _count(self, operation: str, error: DynConfigError) -> None:
