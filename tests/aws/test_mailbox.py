@@ -266,5 +266,6 @@ def test_no_more_is_asked_of_iam_than_is_done(office: Office) -> None:
     office.opened()
     office.send("no event")
     mailbox.discard(mailbox.fetch())
+    mailbox.remove()
     called = {call.removesuffix("Batch") for call in office.calls}
     assert {*QUEUE_ACTIONS, *EVENT_RULE_ACTIONS} - IMPLIED == called
