@@ -70,6 +70,8 @@ class Unplanned:
 
     document: Document
     error: DynConfigError
+    live: Document | None = None
+    """The object as the cluster has it."""
 
 
 class Planner:
@@ -103,7 +105,7 @@ class Planner:
             declaration = declared()
             return _patiently(lambda: self._planned(document, declaration, known))
         except DynConfigError as error:
-            return Unplanned(document, error)
+            return Unplanned(document, error, known.live)
 
     def _planned(self, document: Document, declaration: Declaration, known: Known) -> Planned:
         mine, sights = self._identified(declaration, known)

@@ -9,12 +9,13 @@ from dynconfig import wiring
 from dynconfig.api import names
 from dynconfig.engine.agenda import Key
 from dynconfig.engine.declaration import Declaration
-from dynconfig.engine.declare import declare_deletion, keeping
+from dynconfig.engine.declare import declare_deletion, keeping, was_observed
 from dynconfig.engine.errors import DynConfigError, NotOwned, Retryable
 from dynconfig.engine.outcome import Outcome
 from dynconfig.engine.reconcile import Engine
 from dynconfig.engine.resource import Owner, Resource
 from dynconfig.files import Document
+from dynconfig.kube.finalizer import has_finalizer
 from dynconfig.kube.writer import Writer
 from dynconfig.settings import Settings
 
@@ -37,6 +38,8 @@ class Leaving:
     document: Document
     declaration: Declaration
     owned: tuple[Resource, ...]
+    is_written: bool = True
+    """Whether anything may be in AWS; not for an object that was never accepted, such as one of an unknown region."""
 
     @property
     def title(self) -> str:
@@ -85,14 +88,15 @@ class Uninstaller:
         # From here on no operator deletes anything for it, whichever runs.
         self._writer.abandon(key)
         self._writer.delete(key, metadata["uid"])
-        outcome = _patiently(lambda: self._engine.run(leaving.declaration, now=time.time()))
-        if outcome.error:
-            raise outcome.error
+        if leaving.is_written:
+            outcome = _patiently(lambda: self._engine.run(leaving.declaration, now=time.time()))
+            if outcome.error:
+                raise outcome.error
         self._writer.release(key, metadata["uid"])
 
     def remove_events(self, leaving: Iterable[Leaving]) -> Iterator[str]:
         """What brought events to the operator in the regions of these objects and in its own, once it is removed."""
-        regions = sorted({self._region, *(item.declaration.place.region for item in leaving)})
+        regions = sorted({self._region, *(item.declaration.place.region for item in leaving if item.is_written)})
         for region in regions:
             for title in wiring.remove_events(self._settings, self._cluster, region):
                 yield f"{title} in {region}"
@@ -103,6 +107,8 @@ class Uninstaller:
         declaration = replace(
             keeping(declare_deletion(document, owner=owner, default_region=self._region)), suspended=False
         )
+        if not (has_finalizer(document) or was_observed(document)):
+            return Leaving(document, declaration, (), is_written=False)
         seen = self._engine.observe(declaration)
         self._refuse_other_name(owner, seen)
         return Leaving(document, declaration, tuple(item for item in seen if item.owner == owner.tag))

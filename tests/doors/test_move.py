@@ -45,7 +45,9 @@ def test_a_plan_of_both_objects_shows_the_hand_over(scene: Scene, policy: str) -
 def test_without_leave_to_adopt_there_is_no_hand_over(scene: Scene) -> None:
     result = scene.dynconfig("plan", "-f", moved(scene))
     assert "- delete Parameter /myapp/config/database/host" in result.out
-    assert "is given up by shop/myapp; set adoptionPolicy: IfUnowned to take it over" in result.err
+    said = " ".join(result.out.split())
+    assert "is given up by shop/myapp; set adoptionPolicy: IfUnowned to take it over" in said
+    assert result.code == 1
 
 
 def test_the_plan_of_a_deletion_shows_the_hand_over(scene: Scene) -> None:

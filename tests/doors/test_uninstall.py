@@ -1,5 +1,6 @@
 """`dynconfig uninstall` does nothing that was not asked for; what it does is tested in a cluster, in tests/upgrade."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,12 @@ from tests.doors.scene import Scene
 from tests.doors.shell import dynconfig
 from tests.kube.api import Answer, api, listed
 
-from dynconfig.uninstalling import next_commands
+from dynconfig.engine.agenda import Key
+from dynconfig.engine.declaration import Place
+from dynconfig.engine.plan import AnyKind
+from dynconfig.engine.reconcile import Engine
+from dynconfig.settings import Settings
+from dynconfig.uninstalling import Uninstaller, next_commands
 
 
 def test_it_wants_to_be_told_that_aws_is_kept() -> None:
@@ -50,3 +56,45 @@ def test_an_operator_that_has_no_deployment_is_not_said_to_be_stopped(
     assert ("the operator is stopped" in result.out) == is_installed
     assert ("Everything is released." in result.out) == is_installed
     assert ("No Deployment of the operator was found" in result.out) != is_installed
+
+
+class FakeWriter:
+    """A cluster of one object, and what is written to it."""
+
+    def __init__(self, document: dict[str, Any]) -> None:
+        self.document = document
+        self.calls: list[str] = []
+
+    def cluster_id(self) -> str:
+        """Of the cluster."""
+        return "cluster"
+
+    def objects(self, _namespace: str | None) -> tuple[list[dict[str, Any]], str]:
+        """The only object."""
+        return [self.document], "1"
+
+    def abandon(self, _key: Key) -> None:
+        """Note it."""
+        self.calls.append("abandon")
+
+    def delete(self, _key: Key, _uid: str) -> None:
+        """Note it."""
+        self.calls.append("delete")
+
+    def release(self, _key: Key, _uid: str) -> None:
+        """Note it."""
+        self.calls.append("release")
+
+
+def test_an_object_that_was_never_accepted_is_released_without_a_call_to_its_region() -> None:
+    metadata = {"namespace": "shop", "name": "far", "uid": "uid-1"}
+    writer = FakeWriter({"metadata": metadata, "spec": {"path": "/far", "region": "eu-west-9"}})
+
+    def kinds(place: Place) -> Sequence[AnyKind]:
+        raise AssertionError(f"{place} is asked for kinds")
+
+    work = Uninstaller(Settings(), writer, Engine(kinds), "eu-west-1")  # type: ignore[arg-type]  # it stands for a cluster
+    (leaving,) = work.objects()
+    assert leaving.owned == ()
+    work.release(leaving)
+    assert writer.calls == ["abandon", "delete", "release"]

@@ -82,7 +82,7 @@ def _document(planned: Planned | Unplanned, asked: Subjects, *, deleting: bool) 
 def _show(planned: Planned | Unplanned, asked: Subjects, *, deleting: bool) -> None:
     out, title = Terminal.out(), planning.title(planned.document)
     if isinstance(planned, Unplanned):
-        Terminal.err().failure(f"{title}: {planned.error}")
+        _show_error(planned, title)
         return
     out.line(f"{out.styled(title, 'bold')} {planned.declaration.path} in {planned.declaration.place.region}")
     if deleting:
@@ -104,10 +104,20 @@ def _show(planned: Planned | Unplanned, asked: Subjects, *, deleting: bool) -> N
         out.line(takes.told)
 
 
+def _show_error(planned: Unplanned, title: str) -> None:
+    Terminal.err().failure(f"{title}: {planned.error}")
+    for text in _held_elsewhere(planned):
+        Terminal.out().wrapped(text, "yellow")
+
+
 def _remarks(planned: Planned) -> Iterator[str]:
     """What has to be known beside the steps."""
     if planned.not_compared:
         yield f"Not compared, because the Secret is not known here: {', '.join(planned.not_compared)}."
+    yield from _held_elsewhere(planned)
+
+
+def _held_elsewhere(planned: Planned | Unplanned) -> Iterator[str]:
     for text in managers.held_elsewhere(planned.document, planned.live or {"metadata": {}}):
         yield f"warning: {text}"
 
