@@ -1,6 +1,7 @@
 """What `dynconfig uninstall` writes to the API server, beside all that a Reader reads."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from dynconfig.api import names
@@ -11,22 +12,21 @@ from dynconfig.kube.reader import Reader, sent
 OPERATORS = "app.kubernetes.io/name=dynconfig-operator"
 """Label selector of the operator's Deployment and pods, however it was installed."""
 _ATTEMPTS = 5
+NOT_FOUND = 404
 
 
 class Writer(Reader):
     """Writes to the cluster of the environment. Raises ApiUnavailable, ApiRefused, NoCluster."""
 
     def abandon(self, key: Key) -> None:
-        """Annotate an object so that no operator deletes anything in AWS for it."""
-        self._send("PATCH", object_path(key), {"metadata": {"annotations": {names.ABANDON: "true"}}})
+        """Annotate an object, if it still exists, so that no operator deletes anything in AWS for it."""
+        with _gone():
+            self._send("PATCH", object_path(key), {"metadata": {"annotations": {names.ABANDON: "true"}}})
 
     def delete(self, key: Key, uid: str) -> None:
         """Delete the object of this uid, if it still exists."""
-        try:
+        with _gone():
             self._send("DELETE", object_path(key), {"preconditions": {"uid": uid}})
-        except ApiRefused as error:
-            if error.status != 404:
-                raise
 
     def release(self, key: Key, uid: str) -> None:
         """Remove the operator's finalizer from the object of this uid, if it still exists. Raises ApiConflict."""
@@ -38,7 +38,8 @@ class Writer(Reader):
             left = [name for name in metadata.get("finalizers") or () if name != names.FINALIZER]
             try:
                 patch = {"metadata": {"finalizers": left, "resourceVersion": metadata["resourceVersion"]}}
-                self._send("PATCH", object_path(key), patch)
+                with _gone():
+                    self._send("PATCH", object_path(key), patch)
             except ApiConflict:
                 if attempt == _ATTEMPTS - 1:
                     raise
@@ -64,3 +65,13 @@ class Writer(Reader):
         with sent():
             answer = self._http.request(method, path, json=body, headers={"Content-Type": kind})
         return document(answer.status_code, answer.content)
+
+
+@contextmanager
+def _gone() -> Iterator[None]:
+    """What an operator that still runs finished meanwhile is no error."""
+    try:
+        yield
+    except ApiRefused as error:
+        if error.status != NOT_FOUND:
+            raise

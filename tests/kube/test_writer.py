@@ -1,0 +1,45 @@
+"""`dynconfig uninstall` beside an operator that still runs: what is gone meanwhile is no error."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from dynconfig.api import names
+from dynconfig.engine.agenda import Key
+from dynconfig.kube.answers import ApiRefused, Document
+from dynconfig.kube.writer import Writer
+
+KEY = Key("shop", "myapp")
+
+
+class RefusedWriter(Writer):
+    """The object is there when it is read, and each write is refused with a status code."""
+
+    def __init__(self, code: int) -> None:
+        self.code = code
+
+    def object(self, key: Key) -> Document | None:
+        """The object, with its finalizer."""
+        return {"metadata": {"uid": "uid-1", "resourceVersion": "1", "finalizers": [names.FINALIZER]}}
+
+    def _send(self, method: str, path: str, body: Mapping[str, Any]) -> Document:
+        raise ApiRefused(self.code, "refused")
+
+
+def test_what_the_operator_finished_meanwhile_is_no_error() -> None:
+    writer = RefusedWriter(404)
+    writer.abandon(KEY)
+    writer.delete(KEY, "uid-1")
+    writer.release(KEY, "uid-1")
+
+
+def test_any_other_refusal_is_one() -> None:
+    writer = RefusedWriter(403)
+    for write in (
+        lambda: writer.abandon(KEY),
+        lambda: writer.delete(KEY, "uid-1"),
+        lambda: writer.release(KEY, "uid-1"),
+    ):
+        with pytest.raises(ApiRefused):
+            write()
