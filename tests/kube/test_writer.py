@@ -34,12 +34,8 @@ def test_what_the_operator_finished_meanwhile_is_no_error() -> None:
     writer.release(KEY, "uid-1")
 
 
-def test_any_other_refusal_is_one() -> None:
-    writer = RefusedWriter(403)
-    for write in (
-        lambda: writer.abandon(KEY),
-        lambda: writer.delete(KEY, "uid-1"),
-        lambda: writer.release(KEY, "uid-1"),
-    ):
-        with pytest.raises(ApiRefused):
-            write()
+@pytest.mark.parametrize("verb", ["abandon", "delete", "release"])
+def test_any_other_refusal_is_one(verb: str) -> None:
+    arguments = (KEY,) if verb == "abandon" else (KEY, "uid-1")
+    with pytest.raises(ApiRefused):
+        getattr(RefusedWriter(403), verb)(*arguments)
