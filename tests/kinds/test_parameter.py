@@ -85,14 +85,20 @@ def test_a_look_at_what_is_in_sync_decrypts_nothing(workshop: Workshop) -> None:
     workshop.apply(workshop.declare(secret(workshop)), kind)
     seen: list[bool] = []
     events = workshop.session.client("ssm", "eu-west-1")._client.meta.events
-    events.register(
-        "provide-client-params.ssm.GetParameters", lambda params, **_: seen.append(params["WithDecryption"])
-    )
-    workshop.apply(workshop.declare(secret(workshop)), kind)
-    assert seen == [False]
-    workshop.put_by_hand("pw", "other", Type="SecureString")
-    workshop.apply(workshop.declare(secret(workshop)), kind)
-    assert True in seen[1:]
+
+    def see(params: dict[str, Any], **_more: Any) -> None:
+        seen.append(params["WithDecryption"])
+
+    events.register("provide-client-params.ssm.GetParameters", see)
+    try:
+        workshop.apply(workshop.declare(secret(workshop)), kind)
+        assert seen == [False]
+        workshop.put_by_hand("pw", "other", Type="SecureString")
+        workshop.apply(workshop.declare(secret(workshop)), kind)
+        assert True in seen[1:]
+    finally:
+        # The client is that of other tests, too.
+        events.unregister("provide-client-params.ssm.GetParameters", see)
 
 
 def test_a_changed_tag_makes_no_new_version(workshop: Workshop) -> None:

@@ -157,7 +157,7 @@ def test_a_role_of_a_stranger_is_refused_with_the_field(workshop: Workshop) -> N
         settle(workshop, {"function": {"roleName": f"{workshop.name}-own"}})
 
 
-def test_a_role_with_a_path_is_not_taken_over_and_nothing_is_written(workshop: Workshop) -> None:
+def test_a_role_with_a_path_is_not_taken_over_and_only_what_needs_it_waits(workshop: Workshop) -> None:
     name = f"{workshop.name}-console"
     create(workshop, name, Path="/service-role/")
     spec: dict[str, Any] = {"adoptionPolicy": "IfUnowned", "function": {"roleName": name}, "parameters": PARAMETERS}
@@ -167,7 +167,7 @@ def test_a_role_with_a_path_is_not_taken_over_and_nothing_is_written(workshop: W
     assert isinstance(error, NotPossible)
     assert str(error).startswith(f"spec.function.roleName: role {name} has the path /service-role/")
     assert "choose another name" in str(error)
-    assert (made, workshop.versions()) == ([], {})
+    assert (made, workshop.versions()) == ([], {"one": 1})
 
 
 def test_policies_that_are_too_long_are_refused_before_the_first_write(workshop: Workshop) -> None:
