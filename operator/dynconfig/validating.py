@@ -16,6 +16,7 @@ from dynconfig.engine.advice import advice
 from dynconfig.engine.declaration import Declaration, DeclaredParameter, Place, ReadSource, Source
 from dynconfig.engine.declare import parse_spec
 from dynconfig.engine.errors import InvalidSpec
+from dynconfig.engine.inspection import RegionFault
 from dynconfig.engine.naming import Names
 from dynconfig.engine.resource import Owner
 from dynconfig.engine.size import OBJECT_BYTES, needed_bytes, stored_bytes
@@ -65,7 +66,9 @@ ANNOTATION_BYTES = 262_144
 _ANNOTATION_NAME = len("kubectl.kubernetes.io/last-applied-configuration")
 
 
-def reports(manifests: Manifests, today: date) -> Iterator[Report]:
+def reports(
+    manifests: Manifests, today: date, region_fault: RegionFault = lambda _region: ""
+) -> Iterator[Report]:
     """A report on each file with documents that cannot be used, and on each object."""
     for file, faults in groupby(manifests.faults, lambda fault: fault.file):
         yield Report(file, 0, tuple(Remark(fault.place, Weight.FAULT, fault.text) for fault in faults))
@@ -78,7 +81,7 @@ def reports(manifests: Manifests, today: date) -> Iterator[Report]:
         yield Report(
             title,
             len(listed) if isinstance(listed, list) else 0,
-            (*repeated, *_remarks(document, origin, manifests, today)),
+            (*repeated, *_remarks(document, origin, manifests, today, region_fault)),
         )
 
 
@@ -101,13 +104,15 @@ def _reading(manifests: Manifests, namespace: str) -> ReadSource:
     return read
 
 
-def _remarks(document: Document, origin: Origin, manifests: Manifests, today: date) -> Iterator[Remark]:
+def _remarks(
+    document: Document, origin: Origin, manifests: Manifests, today: date, region_fault: RegionFault
+) -> Iterator[Remark]:
     namespace = str(document["metadata"]["namespace"])
     for fault in metadata_faults(document, origin):
         yield Remark(fault.place, Weight.FAULT, fault.text)
     yield from _size(document, origin)
     yield from _attached(document, origin)
-    found = inspection.findings(document, _reading(manifests, namespace))
+    found = inspection.findings(document, _reading(manifests, namespace), region_fault)
     said: tuple[tuple[Weight, Iterable[checking.Finding]], ...] = (
         (Weight.FAULT, (*found.faults, *_references(document, manifests, namespace))),
         (Weight.WARNING, advice(document, today, lambda index: _is_allowed(origin, index))),

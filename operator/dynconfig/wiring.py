@@ -134,11 +134,20 @@ def is_region(region: str) -> bool:
     return region in regions()
 
 
+def check_allowed_regions(settings: Settings) -> None:
+    """Raise BadSetting if DYNCONFIG_REGIONS names a region that AWS does not have."""
+    for region in settings.allowed_regions:
+        _check_exists("DYNCONFIG_REGIONS", region)
+
+
+def _check_exists(variable: str, region: str) -> None:
+    if not is_region(region):
+        raise BadSetting(f"{variable}: {region} is not an AWS region; correct it, or update the operator if it is new")
+
+
 def _check_regions(default: str, settings: Settings) -> None:
-    unknown = next((region for region in (default, *settings.allowed_regions) if not is_region(region)), None)
-    if unknown is not None:
-        variable = "AWS_REGION, DYNCONFIG_REGION or the AWS profile" if unknown == default else "DYNCONFIG_REGIONS"
-        raise BadSetting(f"{variable}: {unknown} is not an AWS region; correct it, or update the operator if it is new")
+    _check_exists("AWS_REGION, DYNCONFIG_REGION or the AWS profile", default)
+    check_allowed_regions(settings)
     if settings.allowed_regions and default not in settings.allowed_regions:
         allowed = ", ".join(settings.allowed_regions)
         raise BadSetting(

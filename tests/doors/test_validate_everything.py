@@ -47,6 +47,12 @@ def of_parameters(*lines: str) -> str:
         ),
         (of_parameters("{name: p, valueFrom: {secretKeyRef: {name: s, key: ks}}}") + SECRET, 7, "is not UTF-8 text"),
         (f"{HEAD}---\n{HEAD}", 9, "object default/x is declared twice, first in -:3"),
+        (f"{HEAD}  region: eu-west-9\n", 6, "spec.region: eu-west-9 is not an AWS region"),
+        (
+            f"{HEAD}  alarms: {{defaults: false, notify: ['arn:aws:sns:eu-west-9:123456789012:t']}}\n",
+            6,
+            "spec.alarms.notify[0]: eu-west-9 is not an AWS region",
+        ),
     ],
 )
 def test_a_mistake_is_told_in_words_at_its_line(text: str, place: int, words: str) -> None:
@@ -157,3 +163,28 @@ def test_more_parameters_than_an_attached_function_takes_are_refused(count: int,
     assert result.code == code
     assert ("in the environment of the attached function, which takes 4,096" in result.err) == bool(code)
     assert validated(f"{text}  function: {{}}\n").code == 0
+
+
+def test_regions_are_those_that_the_operator_takes() -> None:
+    text = f"{HEAD}  region: us-east-1\n"
+    assert dynconfig("validate", "-f", "-", stdin=text).code == 0
+    allowed = {"DYNCONFIG_REGIONS": "eu-west-1, eu-west-2"}
+    found = dynconfig("validate", "-f", "-", stdin=text, **allowed)
+    wanted = "-:6: spec.region: us-east-1 is not allowed here; allowed are eu-west-1, eu-west-2"
+    assert (found.code, found.err.startswith(wanted)) == (1, True)
+    assert dynconfig("validate", "-f", "-", stdin=text, DYNCONFIG_REGIONS="us-east-1").code == 0
+    setting = dynconfig("validate", "-f", "-", stdin=text, DYNCONFIG_REGIONS="us-east-1,us-east-9")
+    assert setting.err.startswith("error: DYNCONFIG_REGIONS: us-east-9 is not an AWS region")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("iam", "--path", "/shop", "--account", "123456789012", "--region", "eu-west-9"),
+        ("import", "--path", "/shop", "--region", "eu-west-9"),
+        ("diff", "/shop@eu-west-9", "/shop@eu-west-1"),
+    ],
+)
+def test_an_option_does_not_name_a_region_that_aws_does_not_have(command: tuple[str, ...]) -> None:
+    found = dynconfig(*command, AWS_ACCESS_KEY_ID="none", AWS_SECRET_ACCESS_KEY="none")
+    assert (found.code, "eu-west-9 is not an AWS region" in found.err) == (1, True)

@@ -12,6 +12,7 @@ from typing import Any
 from dynconfig import wiring
 from dynconfig.api.parameter import ParameterType
 from dynconfig.cli.failures import Failed
+from dynconfig.cli.options import check_region
 from dynconfig.cli.subjects import Subjects, chosen, may_have_cluster, shortest_names
 from dynconfig.engine.checking import source_of
 from dynconfig.engine.comparison import Entry, Environment, sealed
@@ -115,6 +116,7 @@ def _of_path(word: str) -> _Reading:
     if not re.fullmatch(r"(/[^/@]+)+/?(@[a-z0-9-]+)?", word):
         raise Failed(f"{word}: no such file, and no path in AWS, such as /myapp/prod or /myapp/prod@us-east-1")
     path, _, region = word.partition("@")
+    check_region(word, region)
     path = path.rstrip("/")
     settings = Settings.from_environment(os.environ)
     where = region or wiring.default_region(settings)

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from dynconfig.cli.failures import Failed
 from dynconfig.cli.terminal import writes_unicode
 from dynconfig.files import Document
 
@@ -62,6 +63,14 @@ def tidy_path(text: str) -> str | None:
     """A path of Parameter Store without a slash at its end; None if it is none."""
     path = text.rstrip("/")
     return path if path.startswith("/") and "//" not in path else None
+
+
+def check_region(named: str, region: str | None) -> None:
+    """Raise Failed if an option names a region that AWS does not have."""
+    from dynconfig.aws.regions import regions
+
+    if region and region not in regions():
+        raise Failed(f"{named}: {region} is not an AWS region; correct it, or update dynconfig if it is new")
 
 
 def about(document: Document) -> dict[str, Any]:

@@ -1,13 +1,14 @@
 """All that is wrong with a document, found in one run: no fault hides another that does not follow from it. Pure."""
 
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from pydantic import ValidationError
 
 from dynconfig.api.alarms import region_of
 from dynconfig.api.parameter import ParameterSpec
-from dynconfig.api.spec import DynamicConfigSpec
+from dynconfig.api.spec import REGION, DynamicConfigSpec
 from dynconfig.engine import checking, schedules, stopwatch
 from dynconfig.engine.checking import SECONDS, Finding, Findings
 from dynconfig.engine.declaration import ReadSource
@@ -16,11 +17,17 @@ from dynconfig.engine.declaration import ReadSource
 _REPEATED = "parameters must not repeat a name"
 
 
-def findings(document: Mapping[str, Any], read: ReadSource) -> Findings:
+RegionFault = Callable[[str], str]
+"""Why an object may not name a region; empty if it may."""
+
+
+def findings(
+    document: Mapping[str, Any], read: ReadSource, region_fault: RegionFault = lambda _region: ""
+) -> Findings:
     """All that is wrong with a document, as far as it can be known where some sources cannot be read."""
     found = _of_models(document, read)
     texts = (finding for finding in found.faults if not finding.text.endswith(_REPEATED))
-    return Findings(tuple(dict.fromkeys((*texts, *_beyond_models(document)))), found.unchecked)
+    return Findings(tuple(dict.fromkeys((*texts, *_beyond_models(document, region_fault)))), found.unchecked)
 
 
 def parameters(document: Mapping[str, Any]) -> Iterator[tuple[int, ParameterSpec]]:
@@ -67,12 +74,13 @@ def _together(document: Mapping[str, Any], error: ValidationError) -> Sequence[F
     return ()
 
 
-def _beyond_models(document: Mapping[str, Any]) -> Iterator[Finding]:
+def _beyond_models(document: Mapping[str, Any], region_fault: RegionFault) -> Iterator[Finding]:
     """What stored objects may have and new ones may not, and what AWS refuses later."""
     yield from _repeated(document)
     yield from _dots(document)
     yield from _schedule(document)
-    yield from _topics(document)
+    yield from _region(document, region_fault)
+    yield from _topics(document, region_fault)
 
 
 def _repeated(document: Mapping[str, Any]) -> Iterator[Finding]:
@@ -107,7 +115,14 @@ def _schedule(document: Mapping[str, Any]) -> Iterator[Finding]:
         yield Finding(("spec", *path), f"spec.{'.'.join(path)}: {fault}")
 
 
-def _topics(document: Mapping[str, Any]) -> Iterator[Finding]:
+def _region(document: Mapping[str, Any], region_fault: RegionFault) -> Iterator[Finding]:
+    region = _spec(document).get("region")
+    # Whatever has another form is reported by the model.
+    if isinstance(region, str) and re.fullmatch(REGION, region) and (fault := region_fault(region)):
+        yield Finding(("spec", "region"), f"spec.region: {fault}; name another one, or none for the operator's own")
+
+
+def _topics(document: Mapping[str, Any], region_fault: RegionFault) -> Iterator[Finding]:
     alarms = _spec(document).get("alarms")
     topics = alarms.get("notify") if isinstance(alarms, Mapping) else None
     regions = [region_of(topic) for topic in topics if _is_arn(topic)] if isinstance(topics, list) else []
@@ -116,6 +131,10 @@ def _topics(document: Mapping[str, Any]) -> Iterator[Finding]:
             f"topics of {', '.join(sorted(set(regions)))}: CloudWatch notifies topics of the object's own region only"
         )
         yield Finding(("spec", "alarms", "notify"), f"spec.alarms.notify: {told}")
+        return
+    for index, region in enumerate(regions):
+        if not _spec(document).get("region") and (fault := region_fault(region)):
+            yield Finding(("spec", "alarms", "notify", index), f"spec.alarms.notify[{index}]: {fault}; correct the ARN")
 
 
 def _is_arn(topic: object) -> bool:

@@ -24,20 +24,29 @@ def check_region(spec: DynamicConfigSpec, default: str, is_region: Callable[[str
             f"spec.region: this object names none, and its resources are in {known}, while the operator's region is {default} "
             f"now; nothing is moved from region to region, so set the operator's region back to {known}"
         )
-    if spec.region and spec.region != default and not is_region(spec.region):
+    if spec.region and spec.region != default and (fault := region_fault(spec.region, is_region)):
         raise InvalidSpec(
-            f"spec.region: {spec.region} is not an AWS region that this operator knows; a region cannot be edited, so delete "
-            "this object and declare it anew with another one, or update the operator if the region is new"
+            f"spec.region: {fault}; a region cannot be edited, so delete this object and declare it anew with another one, or "
+            "update the operator if the region is new"
         )
 
 
 def check_allowed(region: str | None, allowed: tuple[str, ...]) -> None:
     """Raise InvalidSpec for a region that the operator's administrator does not list."""
-    if region and allowed and region not in allowed:
+    if region and (fault := region_fault(region, lambda _region: True, allowed)):
         raise InvalidSpec(
-            f"spec.region: {region} is not allowed here; allowed are {', '.join(allowed)}. A region cannot be edited, so delete "
-            "this object and declare it anew with another one, or ask the operator's administrator for DYNCONFIG_REGIONS"
+            f"spec.region: {fault}. A region cannot be edited, so delete this object and declare it anew with another one, or "
+            "ask the operator's administrator for DYNCONFIG_REGIONS"
         )
+
+
+def region_fault(region: str, is_region: Callable[[str], bool], allowed: tuple[str, ...] = ()) -> str:
+    """Why an object may not name a region, empty if it may: AWS has to have it, and DYNCONFIG_REGIONS to allow it."""
+    if not is_region(region):
+        return f"{region} is not an AWS region that this version knows"
+    if allowed and region not in allowed:
+        return f"{region} is not allowed here; allowed are {', '.join(allowed)}"
+    return ""
 
 
 def check_topics(spec: DynamicConfigSpec, region: str) -> None:

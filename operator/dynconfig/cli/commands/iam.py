@@ -13,7 +13,7 @@ import typer
 from dynconfig.api.spec import REGION
 from dynconfig.aws import permissions
 from dynconfig.cli.failures import Failed
-from dynconfig.cli.options import tidy_path
+from dynconfig.cli.options import check_region, tidy_path
 from dynconfig.cli.terminal import Terminal
 from dynconfig.settings import POLICY_ARN, BadSetting, Settings
 
@@ -79,6 +79,7 @@ def command(
         ("--boundary", [boundary] if boundary else ()),
     ):
         _check(option, texts)
+    check_region("--region", region)
     region = region or _region()
     account = account or _account(region)
     allowed = permissions.Allowed(

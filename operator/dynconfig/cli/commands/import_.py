@@ -11,7 +11,7 @@ from dynconfig import wiring
 from dynconfig.api.metadata import name_fault, namespace_fault
 from dynconfig.cli import manifest
 from dynconfig.cli.failures import Failed
-from dynconfig.cli.options import tidy_path
+from dynconfig.cli.options import check_region, tidy_path
 from dynconfig.cli.terminal import Terminal, counted, writes_unicode
 from dynconfig.importing import About, Imported, check_count, imported, object_name
 from dynconfig.kinds import parameter_tree
@@ -66,6 +66,7 @@ def command(
 
 def _about(path: str, namespace: str, name: str | None, region: str | None) -> About:
     about = About(_checked(path), namespace, name or object_name(path), region)
+    check_region("--region", region)
     for option, fault in (("--name", name_fault(about.name)), ("--namespace", namespace_fault(namespace))):
         if fault:
             raise typer.BadParameter(fault, param_hint=option)

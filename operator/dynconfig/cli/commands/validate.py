@@ -1,7 +1,9 @@
 """`dynconfig validate`."""
 
+import os
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,6 +14,8 @@ from dynconfig.cli import kustomize, options
 from dynconfig.cli.failures import FAILED
 from dynconfig.cli.options import Output
 from dynconfig.cli.terminal import Terminal, counted
+from dynconfig.engine.placement import region_fault
+from dynconfig.settings import Settings
 from dynconfig.validating import Report, Weight
 
 Files = Annotated[
@@ -34,6 +38,7 @@ def command(
     """Check manifests without a cluster and without AWS.
 
     Reports every error with file and line, and which rules could not be checked because a value is missing.
+    DYNCONFIG_REGIONS, set as for the operator, lists the regions that objects may name.
 
     Example: dynconfig validate -f manifests/examples/myapp.yaml
 
@@ -43,13 +48,27 @@ def command(
         raise typer.BadParameter(
             "is missing: name manifests with -f FILE, or a kustomization with -k FOLDER", param_hint="-f"
         )
+    settings = Settings.from_environment(os.environ)
+    if settings.allowed_regions:
+        from dynconfig import wiring
+
+        wiring.check_allowed_regions(settings)
     built = {str(folder): kustomize.build(folder) for folder in kustomization or ()}
-    found = list(validating.reports(files.surveyed(file or (), namespace, built), datetime.now(UTC).date()))
+    manifests = files.surveyed(file or (), namespace, built)
+    may_name = partial(_region_fault, settings.allowed_regions)
+    found = list(validating.reports(manifests, datetime.now(UTC).date(), may_name))
     if output is Output.JSON:
         options.print_json([_document(report) for report in found])
     else:
         _show(found)
     raise typer.Exit(FAILED if any(report.faults for report in found) else 0)
+
+
+def _region_fault(allowed: tuple[str, ...], region: str) -> str:
+    # The regions of AWS are read from a file of botocore, and most objects name none.
+    from dynconfig.aws.regions import regions
+
+    return region_fault(region, regions().__contains__, allowed)
 
 
 SHOWN = 5
