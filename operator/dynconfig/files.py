@@ -13,8 +13,7 @@ from typing import Any
 import yaml
 
 from dynconfig import kubectl_yaml
-from dynconfig.api import names
-from dynconfig.api.metadata import name_fault, namespace_fault
+from dynconfig.api import metadata, names
 from dynconfig.engine.declaration import Source
 
 Document = dict[str, Any]
@@ -165,8 +164,8 @@ def surveyed(paths: Iterable[Path], namespace: str, texts: Mapping[str, str] | N
         elif found[0].get("kind") == names.KIND:
             configs.append(found)
         elif str(found[0].get("kind")) in _SOURCES:
-            metadata = found[0]["metadata"]
-            sources[found[0]["kind"], str(metadata["namespace"]), str(metadata.get("name"))] = found[0]
+            about = found[0]["metadata"]
+            sources[found[0]["kind"], str(about["namespace"]), str(about.get("name"))] = found[0]
     if not configs and not faults:
         to_build = "".join(map(_to_build, listed))
         raise BadFile(f"{', '.join(map(str, (*listed, *(texts or ()))))}: no {names.KIND} in it{to_build}")
@@ -175,11 +174,9 @@ def surveyed(paths: Iterable[Path], namespace: str, texts: Mapping[str, str] | N
 
 
 def metadata_faults(document: Document, origin: Origin) -> Iterator[Fault]:
-    """What the API server would refuse of the names of an object."""
-    metadata = document["metadata"]
-    for field, check in (("name", name_fault), ("namespace", namespace_fault)):
-        if fault := check(metadata.get(field)):
-            yield origin.fault(("metadata", field), f"metadata.{field} {fault}")
+    """What the API server would refuse of an object around its spec."""
+    for path, fault in metadata.faults(document):
+        yield origin.fault(path, f"{'.'.join(path)} {fault}")
 
 
 def _faults(document: Document, origin: Origin, namespace: str) -> Iterator[Fault]:
@@ -189,12 +186,12 @@ def _faults(document: Document, origin: Origin, namespace: str) -> Iterator[Faul
         return
     if document.get("metadata") is None:
         document["metadata"] = {}
-    metadata = document["metadata"]
-    if not isinstance(metadata, dict):
+    about = document["metadata"]
+    if not isinstance(about, dict):
         yield origin.fault(("metadata",), "metadata is not an object")
         return
-    if metadata.get("namespace") in (None, ""):
-        metadata["namespace"] = namespace
+    if about.get("namespace") in (None, ""):
+        about["namespace"] = namespace
     if kind in _SOURCES:
         yield from _source_faults(document, origin)
     elif document.get("apiVersion") != names.API_VERSION:

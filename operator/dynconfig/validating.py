@@ -66,9 +66,7 @@ ANNOTATION_BYTES = 262_144
 _ANNOTATION_NAME = len("kubectl.kubernetes.io/last-applied-configuration")
 
 
-def reports(
-    manifests: Manifests, today: date, region_fault: RegionFault = lambda _region: ""
-) -> Iterator[Report]:
+def reports(manifests: Manifests, today: date, region_fault: RegionFault = lambda _region: "") -> Iterator[Report]:
     """A report on each file with documents that cannot be used, and on each object."""
     for file, faults in groupby(manifests.faults, lambda fault: fault.file):
         yield Report(file, 0, tuple(Remark(fault.place, Weight.FAULT, fault.text) for fault in faults))

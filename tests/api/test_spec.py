@@ -1,6 +1,7 @@
 """What a spec may not be, as files on a laptop hear it; the API server says the same in tests/e2e/test_refusals.py."""
 
 import re
+from collections.abc import Iterator
 from datetime import date
 from typing import Any, get_args
 
@@ -204,3 +205,28 @@ def test_every_rule_about_an_edit_is_known_here_too() -> None:
     rules = [rule for model in Model.__subclasses__() for rule in model.rules if "oldSelf" in rule.cel]
     assert len(rules) == 3
     assert all(rule.allows is not None and rule.field for rule in rules)
+
+
+def models(model: type[Model] = DynamicConfigSpec) -> Iterator[type[Model]]:
+    yield model
+    for field in model.model_fields.values():
+        yield from (inner for found in of_annotation(field.annotation) for inner in models(found))
+
+
+def of_annotation(annotation: Any) -> Iterator[type[Model]]:
+    if isinstance(annotation, type) and issubclass(annotation, Model):
+        yield annotation
+    for part in get_args(annotation):
+        yield from of_annotation(part)
+
+
+@pytest.mark.parametrize("model", sorted(set(models()), key=str))
+def test_no_field_takes_a_text_for_a_number_or_a_boolean(model: type[Model]) -> None:
+    kinds = {"integer": "1", "number": "1", "boolean": "true"}
+    schema = model.model_json_schema(by_alias=True)
+    for name, about in schema["properties"].items():
+        kind = {option.get("type") for option in (about, *about.get("anyOf", ()))} & set(kinds)
+        for text in map(kinds.get, kind):
+            with pytest.raises(ValidationError) as refused:
+                model.model_validate({name: text})
+            assert name in {problem["loc"][0] for problem in refused.value.errors() if problem["loc"]}, (model, name)

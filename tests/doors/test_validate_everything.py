@@ -188,3 +188,74 @@ def test_regions_are_those_that_the_operator_takes() -> None:
 def test_an_option_does_not_name_a_region_that_aws_does_not_have(command: tuple[str, ...]) -> None:
     found = dynconfig(*command, AWS_ACCESS_KEY_ID="none", AWS_SECRET_ACCESS_KEY="none")
     assert (found.code, "eu-west-9 is not an AWS region" in found.err) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("cache: {ttlSeconds: '300'}", "spec.cache.ttlSeconds: has to be a whole number: remove the quotes"),
+        ("cache: {ttlSeconds: 1.5}", "spec.cache.ttlSeconds: has to be a whole number"),
+        ("cache: {ttlSeconds: true}", "spec.cache.ttlSeconds: has to be a whole number"),
+        ("cache: [{size: 1}]", "spec.cache: has to be a map of fields, not a list: remove the - before its fields"),
+        ("suspend: 'yes'", "spec.suspend: has to be true or false: remove the quotes"),
+        ("suspend: 1", "spec.suspend: has to be true or false"),
+        ("suspend:", "spec.suspend: is empty: give it a value, or remove it"),
+        ("tags: {a: 1}", "spec.tags.a: has to be a text: put it in quotes"),
+        ("function: {memoryMiB: '256'}", "spec.function.memoryMiB: has to be a whole number: remove the quotes"),
+        ("function: {timeoutSeconds: 30s}", "spec.function.timeoutSeconds: has to be a whole number, not a text"),
+        ("resyncInterval: 600", "spec.resyncInterval: has to be a text: put it in quotes"),
+        (
+            "parameters: [{name: a, value: '1', schema: {type: integer, minimum: '1'}}]",
+            "spec.parameters[a].schema.minimum: has to be a number: remove the quotes",
+        ),
+        ("parameters: [{name: a, value: [1]}]", "spec.parameters[a].value: has to be a text, not a list"),
+        ("parameters: [{name: a, value: '1', ignore: [tags, tags]}]", "ignore must not repeat a field"),
+        ('parameters: [{name: "a\\n", value: x}]', r"spec.parameters[a\n].name: takes letters"),
+    ],
+)
+def test_what_has_another_type_is_refused_with_what_to_write(line: str, words: str) -> None:
+    found = validated(f"{HEAD}  {line}\n")
+    assert found.code == 1
+    assert found.err.splitlines()[0].startswith(f"-:6: {words}" if words.startswith("spec") else "-:6: ")
+    assert words in found.err
+
+
+@pytest.mark.parametrize("line", ["cache: {ttlSeconds: 300.0}", "cache: {ttlSeconds: 1e2}", "suspend: yes"])
+def test_what_is_a_number_or_a_boolean_to_kubectl_is_one_here(line: str) -> None:
+    assert validated(f"{HEAD}  {line}\n").code == 0
+
+
+def test_all_wrong_types_are_found_in_one_run_each_at_its_line() -> None:
+    lines = ("  suspend: 'no'", "  cache:", "    size: '5'", "    ttlSeconds: 1.5", "  parameters:", "    - name: a")
+    text = HEAD.replace("{name: x}", "{name: x, labels: {a: 1}}") + "\n".join((*lines, "      value: 5432\n"))
+    (report,) = json.loads(validated(text, "-o", "json").out)
+    places = [(remark["place"], remark["message"].split(":")[0].split(" ")[0]) for remark in report["remarks"]]
+    assert sorted(places) == [
+        ("-:12", "spec.parameters[a].value"),
+        ("-:3", "metadata.labels.a"),
+        ("-:6", "spec.suspend"),
+        ("-:8", "spec.cache.size"),
+        ("-:9", "spec.cache.ttlSeconds"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("metadata", "words"),
+    [
+        ("{name: x, labels: {a: 1}}", "metadata.labels.a has to be a text: put it in quotes"),
+        ("{name: x, labels: {a: 'b c'}}", "metadata.labels.a is no value of a label"),
+        ("{name: x, annotations: {'a b': c}}", "metadata.annotations.a b has a key that Kubernetes does not take"),
+        ("{name: x, annotations: {dynconfig.dev/approve-generation: 3}}", "approve-generation has to be a text"),
+        ("{name: x, annotations: [a]}", "metadata.annotations has to be a map of texts"),
+        ("{name: x, finalizers: a}", "metadata.finalizers has to be a list of texts"),
+        ("{name: x, labls: {a: b}}", "metadata.labls is an unknown field; did you mean labels?"),
+    ],
+)
+def test_metadata_that_the_api_server_refuses_is_refused(metadata: str, words: str) -> None:
+    found = validated(HEAD.replace("{name: x}", metadata))
+    assert (found.code, found.err.startswith("-:3: ")) == (1, True)
+    assert words in found.err
+
+
+def test_a_field_beside_spec_is_unknown() -> None:
+    assert "-:6: spce is an unknown field; did you mean spec?" in validated(f"{HEAD}spce: {{}}\n").err

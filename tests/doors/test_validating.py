@@ -133,10 +133,12 @@ def test_what_cannot_be_parsed_at_all_counts_no_parameters(tmp_path: Path) -> No
     assert (report.title, report.parameters, report.faults) == ("shop/ruled", 0, 2)
 
 
-@pytest.mark.parametrize("spec", ["[a]", "hello", "5"])
-def test_a_spec_that_is_no_map_is_one_fault(tmp_path: Path, spec: str) -> None:
+@pytest.mark.parametrize(
+    ("spec", "more"), [("[a]", ", not a list: remove the - before its fields"), ("hello", ""), ("5", "")]
+)
+def test_a_spec_that_is_no_map_is_one_fault(tmp_path: Path, spec: str, more: str) -> None:
     head = RULES.partition("spec:")[0]
-    assert told(tmp_path, f"{head}spec: {spec}\n") == ["app.yaml:4: spec: has to be a map of fields"]
+    assert told(tmp_path, f"{head}spec: {spec}\n") == [f"app.yaml:4: spec: has to be a map of fields{more}"]
 
 
 @pytest.mark.parametrize("value", ["5432", "yes", "y", "1234e56", "0o17"])

@@ -149,6 +149,7 @@ VALIDATE_WORDS = {
     "TTL of the cache": "spec.cache.ttlSeconds: must be at most 300",
     "TTL of a parameter": "spec.parameters[a].ttlSeconds: must be at least 0",
     "cache size": "spec.cache.size: must be at most 1000",
+    "sign in a tag": "spec.tags.a: takes letters, digits, spaces",
     "no duration": "spec.resyncInterval: is a time such as 90s, 10m or 1h30m",
 }
 

@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from dynconfig.api.model import HELD_ELSEWHERE, Model, Rule
+from dynconfig.api.model import HELD_ELSEWHERE, Flag, Model, Number, Rule, WholeNumber
 
 MAX_CUSTOM, MAX_NOTIFY, MAX_DIMENSIONS = 20, 5, 30
 HOUR, DAY, WEEK = 3600, 86400, 604800
@@ -93,15 +93,15 @@ class AlarmSpec(Model):
     """Statistic of each period; or give extendedStatistic."""
     extended_statistic: Annotated[str | None, Field(min_length=1, max_length=64, pattern=EXTENDED_STATISTIC)] = None
     """Percentile or other extended statistic of each period, for example p99 or TM(10%:90%); or give statistic."""
-    period_seconds: Annotated[int | None, Field(ge=10, le=DAY)] = None
+    period_seconds: Annotated[WholeNumber | None, Field(ge=10, le=DAY)] = None
     """Length of a period in seconds: 10, 20, 30 or a multiple of 60; 300 if absent."""
-    threshold: Annotated[float | None, Field(allow_inf_nan=False)] = None
+    threshold: Number | None = None
     """What the statistic is compared with."""
     comparison: Comparison | None = None
     """How the statistic is compared with threshold."""
-    evaluation_periods: Annotated[int | None, Field(ge=1, le=8640)] = None
+    evaluation_periods: Annotated[WholeNumber | None, Field(ge=1, le=8640)] = None
     """How many of the last periods are looked at, 1 if absent; a day in all at most, seven with periods of an hour or more."""
-    datapoints_to_alarm: Annotated[int | None, Field(ge=1, le=8640)] = None
+    datapoints_to_alarm: Annotated[WholeNumber | None, Field(ge=1, le=8640)] = None
     """How many of these periods have to breach; all of them if absent. Needs evaluationPeriods."""
     treat_missing_data: MissingData | None = None
     """What a period without data means; missing if absent."""
@@ -189,9 +189,9 @@ class AlarmSpec(Model):
 class AlarmsSpec(Model):
     """What is watched, and who hears of it."""
 
-    defaults: bool = True
+    defaults: Flag = True
     """Watch the function: its Errors and Duration, FailedParameterRetrievals and ConfigurationErrors. Needs function."""
-    drift: bool = False
+    drift: Flag = False
     """Watch for drift: an alarm that goes off when something was changed in AWS, and is well when all is as declared again."""
     notify: Annotated[
         list[Annotated[str, Field(min_length=1, max_length=320, pattern=SNS_TOPIC)]], Field(max_length=MAX_NOTIFY)

@@ -5,9 +5,9 @@ from datetime import date
 from enum import StrEnum
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
-from dynconfig.api.model import Model, Rule
+from dynconfig.api.model import Flag, Model, Rule, WholeNumber
 
 ARN = r"^arn:aws[a-z-]*:[a-z0-9-]+:[a-z0-9-]*:[0-9]*:\S+$"
 FUNCTION_NAME = r"^[a-zA-Z0-9_-]+$"
@@ -23,9 +23,19 @@ SCHEDULE = (
 )
 
 # https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html
-RetentionDays = Literal[
+_RETENTION_DAYS = Literal[
     1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653
 ]
+
+
+def _no_boolean(days: object) -> object:
+    """True is 1 to Python, and no number to the API server."""
+    if isinstance(days, bool):
+        raise ValueError("has to be a whole number")  # noqa: TRY004 - pydantic takes ValueError for a refusal
+    return days
+
+
+RetentionDays = Annotated[_RETENTION_DAYS, BeforeValidator(_no_boolean)]
 
 # https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtimes.html (as of 2026-11)
 RUNTIME_ENDS = {
@@ -64,7 +74,7 @@ class ExtensionSpec(Model):
 
     layer_arn: Annotated[str, Field(max_length=256, pattern=rf"^$|{ARN}")] = ""
     """Layer version ARN of the extension; if empty, from the built-in table by region and architecture."""
-    max_connections: Annotated[int, Field(ge=1, le=1000)] = 3
+    max_connections: Annotated[WholeNumber, Field(ge=1, le=1000)] = 3
     """How many connections the extension opens to Parameter Store."""
 
 
@@ -78,7 +88,7 @@ class HttpApiSpec(Model):
 class TriggersSpec(Model):
     """What calls the function."""
 
-    parameter_change: bool = False
+    parameter_change: Flag = False
     """Call the function when a parameter below path changes, by an EventBridge rule."""
     schedule: Annotated[str | None, Field(min_length=1, max_length=256, pattern=SCHEDULE)] = None
     """Call the function by EventBridge Scheduler, for example rate(5 minutes) or cron(0 8 * * ? *)."""
@@ -104,9 +114,9 @@ class FunctionSpec(Model):
     """Lambda runtime of a Managed function."""
     architecture: Architecture = Architecture.ARM64
     """arm64 or x86_64. For Attach it has to be that of the function."""
-    memory_mib: Annotated[int, Field(alias="memoryMiB", ge=128, le=10240)] = 256
+    memory_mib: Annotated[WholeNumber, Field(alias="memoryMiB", ge=128, le=10240)] = 256
     """Memory of a Managed function in MiB."""
-    timeout_seconds: Annotated[int, Field(ge=1, le=900)] = 30
+    timeout_seconds: Annotated[WholeNumber, Field(ge=1, le=900)] = 30
     """How long one invocation of a Managed function may take, in seconds."""
     log_retention_days: RetentionDays = 14
     """How long CloudWatch Logs keeps the function's logs, in days."""

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, Field, Strict, model_validator
 from pydantic.alias_generators import to_camel
 
 # https://kubernetes.io/docs/reference/using-api/server-side-apply/#field-management
@@ -13,6 +13,13 @@ HELD_ELSEWHERE = (
     "not even by force: run `kubectl replace -f FILE` once, then apply as before"
 )
 """Advice for two fields of which an object may have only one."""
+
+
+# The API server takes no text for a number or a boolean, and no boolean for a number; pydantic by itself does.
+# 300.0 is a whole number in JSON, and arrives as one, from the API server and from files.
+WholeNumber = Annotated[int, Strict()]
+Number = Annotated[float, Strict(), Field(allow_inf_nan=False)]
+Flag = Annotated[bool, Strict()]
 
 
 @dataclass(frozen=True)

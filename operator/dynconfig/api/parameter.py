@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, JsonValue, WithJsonSchema
 
-from dynconfig.api.model import HELD_ELSEWHERE, Model, Rule
+from dynconfig.api.model import HELD_ELSEWHERE, Model, Number, Rule, WholeNumber
 from dynconfig.api.parameter_policy import ParameterPolicy, expiration, is_whole
 from dynconfig.api.tags import LEGAL_TAG_KEYS, NO_RESERVED_TAGS, Tags
 
@@ -122,13 +122,13 @@ class ValueSchema(Model):
     """The only values allowed."""
     pattern: Annotated[str | None, Field(min_length=1, max_length=1024)] = None
     """A regular expression that must match somewhere in the value; anchor it with ^ and $ to match all of it."""
-    minimum: float | None = None
+    minimum: Number | None = None
     """The smallest integer or number allowed."""
-    maximum: float | None = None
+    maximum: Number | None = None
     """The largest integer or number allowed."""
-    min_length: Annotated[int | None, Field(ge=0, le=8192)] = None
+    min_length: Annotated[WholeNumber | None, Field(ge=0, le=8192)] = None
     """The smallest number of characters allowed."""
-    max_length: Annotated[int | None, Field(ge=1, le=8192)] = None
+    max_length: Annotated[WholeNumber | None, Field(ge=1, le=8192)] = None
     """The largest number of characters allowed."""
     json_schema: JsonSchema | None = None
     """A JSON Schema (Draft 2020-12) for a value of type json; it stands alone, so $ref points into itself only."""
@@ -209,7 +209,7 @@ class ParameterSpec(Model):
         Field(max_length=len(IgnoredField), json_schema_extra={"x-kubernetes-list-type": "set"}),
     ] = Field(default_factory=list)
     """Fields that a team tunes by hand: set at creation as declared, then neither drift nor corrected."""
-    ttl_seconds: Annotated[int | None, Field(ge=0, le=86400)] = None
+    ttl_seconds: Annotated[WholeNumber | None, Field(ge=0, le=86400)] = None
     """How long a reader may keep this value, in seconds; if absent, cache.ttlSeconds."""
     schema_: Annotated[ValueSchema | None, Field(alias="schema")] = None
     """What the value must look like; a value that does not fit stops the whole object before the first write."""
@@ -251,6 +251,12 @@ class ParameterSpec(Model):
             cel="!has(self.value) || !self.value.contains('{{')",
             message="value must not contain {{, which SSM reserves for references",
             holds=lambda parameter: "{{" not in (parameter.value or ""),
+        ),
+        # The API server says this of a list-set by itself.
+        Rule(
+            cel="",
+            message="ignore must not repeat a field",
+            holds=lambda parameter: len(set(parameter.ignore)) == len(parameter.ignore),
         ),
         NO_RESERVED_TAGS,
         LEGAL_TAG_KEYS,

@@ -9,7 +9,7 @@ from pydantic import Field
 from dynconfig.api.alarms import AlarmsSpec, region_of
 from dynconfig.api.duration import DURATION, seconds
 from dynconfig.api.function import FunctionSpec
-from dynconfig.api.model import Model, Rule
+from dynconfig.api.model import Flag, Model, Rule, WholeNumber
 from dynconfig.api.parameter import (
     LEVEL,
     MAX_LEVELS,
@@ -49,9 +49,9 @@ class OnChange(StrEnum):
 class CacheSpec(Model):
     """How readers cache the values."""
 
-    ttl_seconds: Annotated[int, Field(ge=0, le=300)] = 300
+    ttl_seconds: Annotated[WholeNumber, Field(ge=0, le=300)] = 300
     """How long the AWS Parameters and Secrets extension keeps a value, in seconds; it caps at 300, and 0 turns caching off."""
-    size: Annotated[int, Field(ge=0, le=1000)] = 1000
+    size: Annotated[WholeNumber, Field(ge=0, le=1000)] = 1000
     """How many values the extension keeps; 0 turns caching off."""
     on_change: OnChange = OnChange.EXPIRE
     """Expire: a changed value is read when the TTL is over. Refresh: fresh execution environments at once."""
@@ -81,7 +81,7 @@ class DynamicConfigSpec(Model):
     """Path of all parameters, for example /myapp/config. It cannot be changed."""
     region: Annotated[str | None, Field(max_length=32, pattern=f"^{REGION}$")] = None
     """AWS region; if absent, the region of the operator. It cannot be changed."""
-    suspend: bool = False
+    suspend: Flag = False
     """Observe and report, but write nothing to AWS."""
     drift_policy: DriftPolicy = DriftPolicy.CORRECT
     """Correct undoes changes made in AWS; Report only tells of them in status."""
@@ -107,7 +107,7 @@ class DynamicConfigSpec(Model):
     """The function that reads the configuration; without it only parameters are kept."""
     alarms: AlarmsSpec | None = None
     """CloudWatch alarms, and one over all of them; {} gives the default ones. Without it there are none."""
-    dashboard: bool = False
+    dashboard: Flag = False
     """A CloudWatch dashboard of the function, its cache and the alarms."""
     rollout: RolloutSpec | None = None
     """How a change proves itself; if absent, a change counts as good as soon as it is written."""

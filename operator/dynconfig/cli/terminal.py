@@ -43,16 +43,16 @@ class Terminal:
 
     def wrapped(self, text: str, *styles: str) -> None:
         """Write a line that goes on below, a little to the right, where the screen is too narrow for it."""
-        for part in _wrapped(_printable(text), self.width):
+        for part in _wrapped(printable(text), self.width):
             self.line(part, *styles)
 
     def failure(self, text: str) -> None:
         """Write why something failed."""
-        self.line(f"{self.styled('error:', 'red')} {_printable(text)}")
+        self.line(f"{self.styled('error:', 'red')} {printable(text)}")
 
     def table(self, headings: Sequence[str], rows: Sequence[Sequence[str]], styles: Sequence[str]) -> None:
         """Write rows below headings, each in its style; cells wrap where the screen is too narrow."""
-        listed = [[_printable(cell) for cell in row] for row in rows]
+        listed = [[printable(cell) for cell in row] for row in rows]
         widths = self._widths([headings, *listed])
         for row, style in zip([headings, *listed], ["bold", *styles], strict=True):
             for line in _row(row, widths):
@@ -95,7 +95,7 @@ def _is_coloured(stream: TextIO) -> bool:
     return stream.isatty() and os.environ.get("TERM") != "dumb"
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """The text on one line, and without what a terminal would take for a command: values come from anywhere."""
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 

@@ -31,8 +31,8 @@ def advice(document: Mapping[str, Any], today: date, is_allowed: IsAllowed = _no
         spec = parse_spec(document)
     except InvalidSpec:
         return ()
-    annotations = document["metadata"].get("annotations") or {}
-    allowed = str(annotations.get(names.ALLOW_PLAINTEXT, ""))
+    annotations = document["metadata"].get("annotations")
+    allowed = str(annotations.get(names.ALLOW_PLAINTEXT, "")) if isinstance(annotations, Mapping) else ""
     about_function = _about_function(spec.function, today) if spec.function else ()
     return (*about_function, *_about_rollout(spec), *_about_parameters(spec, allowed, is_allowed))
 

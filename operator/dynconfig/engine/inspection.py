@@ -21,9 +21,7 @@ RegionFault = Callable[[str], str]
 """Why an object may not name a region; empty if it may."""
 
 
-def findings(
-    document: Mapping[str, Any], read: ReadSource, region_fault: RegionFault = lambda _region: ""
-) -> Findings:
+def findings(document: Mapping[str, Any], read: ReadSource, region_fault: RegionFault = lambda _region: "") -> Findings:
     """All that is wrong with a document, as far as it can be known where some sources cannot be read."""
     found = _of_models(document, read)
     texts = (finding for finding in found.faults if not finding.text.endswith(_REPEATED))

@@ -1,11 +1,13 @@
 """What does not fit the models, in our own words: the field as it is in the document, what is wrong, what to write. Pure."""
 
+import re
 import types
 from collections.abc import Mapping, Sequence
 from typing import Any, Union, get_args, get_origin
 
 from pydantic_core import ErrorDetails
 
+from dynconfig.api.metadata import unknown_field
 from dynconfig.api.model import Model
 from dynconfig.api.spec import DynamicConfigSpec
 from dynconfig.engine import schedules
@@ -20,12 +22,15 @@ _PLAIN = {
     "list_type": "has to be a list: begin each item with -",
     "missing": "is missing",
     "int_type": "has to be a whole number",
-    "int_parsing": "has to be a whole number",
-    "int_from_float": "has to be a whole number",
     "float_type": "has to be a number",
-    "float_parsing": "has to be a number",
+    "finite_number": "has to be a number that JSON knows, not infinite or .nan",
     "bool_type": "has to be true or false",
-    "bool_parsing": "has to be true or false",
+}
+# What a text has to look like to become one of these without its quotes.
+_UNQUOTED = {
+    "int_type": r"[-+]?[0-9]+",
+    "float_type": r"[-+]?[0-9]+(\.[0-9]+)?",
+    "bool_type": r"(?i:true|false|yes|no|on|off)",
 }
 _LENGTHS = {
     "string_too_long": "must not have more than {max_length} characters",
@@ -45,6 +50,18 @@ _PATTERNS = {
     "resyncInterval": "is a time such as 90s, 10m or 1h30m",
     "bakeTime": "is a time such as 90s, 10m or 1h30m",
     "region": "is a region of AWS, for example eu-west-1",
+    "key": "takes letters, digits, -, _ and .",
+    "kmsKeyId": "is the id or ARN of a KMS key, or alias/NAME",
+    "extendedStatistic": "is an extended statistic, for example p99 or TM(10%:90%)",
+    "namespace": "is the namespace of a metric, which does not begin with :",
+    "roleName": "takes letters, digits and _ + = , . @ -",
+}
+_NAMES = {
+    "parameters": _NAME,
+    "secretKeyRef": "takes small letters, digits, - and ., with a letter or digit at each end",
+    "configMapKeyRef": "takes small letters, digits, - and ., with a letter or digit at each end",
+    "custom": "takes letters, digits, _, . and -, and begins with a letter or digit",
+    "function": "takes letters, digits, - and _",
 }
 
 
@@ -59,16 +76,28 @@ def reworded(problem: ErrorDetails, document: Mapping[str, Any]) -> str:
         return _pattern(problem["loc"], str(context.get("pattern", "")), _at(document, problem["loc"]))
     if kind in _LENGTHS:
         return _LENGTHS[kind].format(**context)
-    return _PLAIN.get(kind) or problem["msg"].removeprefix("Value error, ")
+    return _mistyped(kind, _at(document, problem["loc"])) or problem["msg"].removeprefix("Value error, ")
+
+
+def _mistyped(kind: str, value: object) -> str:
+    """What to write in place of a value of another type; empty if that is not what is wrong."""
+    wanted = _PLAIN.get(kind, "")
+    if wanted and kind != "missing" and value is None:
+        return "is empty: give it a value, or remove it"
+    if kind in _UNQUOTED and isinstance(value, str):
+        is_only_quoted = re.fullmatch(_UNQUOTED[kind], value)
+        return f"{wanted}: remove the quotes" if is_only_quoted else f"{wanted}, not a text"
+    if kind == "string_type" and isinstance(value, dict | list):
+        return f"has to be a text, not a {'map' if isinstance(value, dict) else 'list'}"
+    if kind in ("model_type", "dict_type") and isinstance(value, list):
+        return f"{wanted}, not a list: remove the - before its fields"
+    return wanted
 
 
 def _unknown(location: Location) -> str:
-    from difflib import get_close_matches
-
     model = _model_at(location[:-1])
     known = [field.alias or name for name, field in model.model_fields.items()] if model else []
-    near = get_close_matches(str(location[-1]), known, n=1)
-    return f"is an unknown field{f'; did you mean {near[0]}?' if near else ''}"
+    return unknown_field(str(location[-1]), known)
 
 
 def _pattern(location: Location, pattern: str, value: object) -> str:
@@ -77,7 +106,16 @@ def _pattern(location: Location, pattern: str, value: object) -> str:
         return schedules.fault(str(value)) or f"is no schedule: {schedules.EXAMPLES}"
     if tuple(location[:1]) == ("parameters",) and field == "name" and len(location) == 3:
         return _name_fault(str(value))
-    return _PATTERNS.get(field) or f"does not match the pattern {pattern}"
+    return _form_of(location, field) or f"does not match the pattern {pattern}"
+
+
+def _form_of(location: Location, field: str) -> str:
+    """What a field has to look like; empty where nothing better than its pattern is known."""
+    if "tags" in location[:-1]:
+        return "takes letters, digits, spaces and _ . : / = + - @"
+    if field == "name":
+        return _NAMES.get(next((part for part in reversed(location[:-1]) if isinstance(part, str)), ""), "")
+    return _PATTERNS.get(field, "")
 
 
 def _name_fault(name: str) -> str:

@@ -13,7 +13,7 @@ from dynconfig import files, validating
 from dynconfig.cli import kustomize, options
 from dynconfig.cli.failures import FAILED
 from dynconfig.cli.options import Output
-from dynconfig.cli.terminal import Terminal, counted
+from dynconfig.cli.terminal import Terminal, counted, printable
 from dynconfig.engine.placement import region_fault
 from dynconfig.settings import Settings
 from dynconfig.validating import Report, Weight
@@ -81,7 +81,7 @@ def _show(found: Sequence[Report]) -> None:
         faults = [remark for remark in report.remarks if remark.weight is Weight.FAULT]
         others = [remark for remark in report.remarks if remark.weight is not Weight.FAULT]
         for remark in (*faults, *others[:SHOWN]):
-            err.line(str(remark), "red" if remark.weight is Weight.FAULT else "yellow")
+            err.line(printable(str(remark)), "red" if remark.weight is Weight.FAULT else "yellow")
         if len(others) > SHOWN:
             err.line(f"{report.title}: and {len(others) - SHOWN} more like these; -o json lists all", "yellow")
         if report.faults:
