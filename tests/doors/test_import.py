@@ -42,7 +42,7 @@ def existing(scene: Scene) -> None:
 def everything_but_the_owner(planned: str) -> list[str]:
     """The lines of a plan that say more than who the owner is to be."""
     details = [line for line in planned.splitlines() if line.startswith("      ")]
-    return [line for line in details if line != "      owner: nobody → shop/old-app"]
+    return [line for line in details if line != "      owner: none → shop/old-app"]
 
 
 def test_what_was_imported_changes_nothing_but_the_owner(scene: Scene) -> None:

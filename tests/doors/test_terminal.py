@@ -4,7 +4,8 @@ import io
 
 import pytest
 
-from dynconfig.cli.terminal import Terminal, counted
+from dynconfig.cli.terminal import Terminal
+from dynconfig.engine.counting import counted
 
 
 class Screen(io.StringIO):

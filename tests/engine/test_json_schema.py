@@ -33,7 +33,7 @@ SLOW_TEXT = "a" * 64 + "!"
         ({"additionalProperties": {"type": "integer"}}, {"canary": "x"}, "$.*: type integer"),
         ({"patternProperties": {"^c": {"type": "integer"}}}, {"canary": "x"}, "$.*: type integer"),
         ({"propertyNames": {"pattern": "^a$"}}, {"canary": 1}, "$: pattern ^a$"),
-        ({"enum": [1, 2]}, 3, "$: none of the 2 values in enum"),
+        ({"enum": [1, 2]}, 3, "$: none of the values in enum"),
         ({"const": 1}, 3, "$: const 1"),
         ({"anyOf": [{"type": "integer"}, {"type": "null"}]}, "x", "$: anyOf"),
         ({"not": {"type": "integer"}}, 1, "$: not"),

@@ -8,7 +8,7 @@ from tests.engine.toy import OWNER, Thing, Toy, declared
 
 from dynconfig.engine import describe, report
 from dynconfig.engine.assessment import Assessment
-from dynconfig.engine.plan import Difference, Plan, differences
+from dynconfig.engine.plan import Create, Difference, Plan, Step, Update, differences
 from dynconfig.engine.resource import Owner
 from dynconfig.engine.secret import MASK, Secret
 from dynconfig.engine.text import shown
@@ -55,7 +55,7 @@ def test_lines_and_summary_of_a_plan() -> None:
     assert any("value" in text and "9" in text for sign, text in told if sign == " ")
     assert describe.summary(found) == "Plan: 1 to create, 1 to update, 1 to delete; 3 resources declared."
     nothing = assessed(Toy(), {})
-    assert describe.summary(nothing) == "Nothing to do: 0 resources are in AWS as declared."
+    assert describe.summary(nothing) == "Nothing to do: nothing is declared."
 
 
 def test_a_plan_shows_no_secret() -> None:
@@ -93,3 +93,27 @@ def test_a_tag_of_others_is_no_owner(tag: str) -> None:
 def test_an_owner_survives_its_tag() -> None:
     assert Owner.parse(OWNER.tag) == OWNER
     assert len(Owner("u" * 36, "n" * 63, "m" * 63, "u" * 36).tag) <= 256
+
+
+def test_one_resource_is_said_in_the_singular() -> None:
+    toy = Toy()
+    toy.engine().run(declared({"a": "1"}))
+    assert describe.summary(assessed(toy, {"a": "1"})) == "Nothing to do: 1 resource is in AWS as declared."
+    assert describe.summary(assessed(toy, {"a": "2"}, generation=2)) == "Plan: 1 to update; 1 resource declared."
+
+
+@pytest.mark.parametrize(
+    ("declared_from", "line"),
+    [(False, "valueFrom: secretKeyRef → (empty)"), (True, "valueFrom: (empty) → secretKeyRef")],
+)
+def test_a_value_that_moves_out_of_a_secret_is_shown_by_the_field_of_spec(declared_from: bool, line: str) -> None:
+    wanted, seen = replace(ONE, from_secret=declared_from), replace(ONE, from_secret=not declared_from)
+    step = Step(Toy(), Update(seen, wanted, differences(wanted, seen)))
+    assert [text for _, text in describe.lines(Plan(parts=(), steps=(step,)))][1:] == [line]
+
+
+def test_a_new_value_of_a_secret_names_the_field_of_spec() -> None:
+    step = Step(Toy(), Create(replace(ONE, from_secret=True)))
+    found = dict(text.split(": ", 1) for _, text in list(describe.lines(Plan(parts=(), steps=(step,))))[1:])
+    assert found["valueFrom"] == "secretKeyRef"
+    assert "from_secret" not in found

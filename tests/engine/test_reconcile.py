@@ -70,7 +70,7 @@ def test_an_object_of_the_same_name_in_another_cluster_is_told_apart() -> None:
     outcome = toy.engine().run(declared(VALUES))
     assert isinstance(outcome.error, NotOwned)
     message = str(outcome.error)
-    assert "thing /app/a belongs to shop/myapp in cluster blue; rename it" in message
+    assert "thing /app/a, /app/b: each belongs to shop/myapp in cluster blue; rename it" in message
     # Objects restored in a new cluster have a way to what the old one left.
     assert "DYNCONFIG_CLUSTER_ID=blue and set adoptionPolicy: IfUnowned here" in message
 

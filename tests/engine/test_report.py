@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from tests.engine.toy import Toy, declared, goodbye
+from tests.engine.toy import RIVAL, Toy, declared, goodbye
 
 from dynconfig.engine import notes, report
 from dynconfig.engine.errors import InvalidSpec, Refused, SourceMissing, Terminal, Throttled
@@ -209,3 +209,21 @@ def test_the_first_status_claims_nothing() -> None:
     status = report.starting(1, NOW)
     assert conditions(status) == {"Ready": ("Unknown", "Applying"), "Reconciling": ("True", "Applying")}
     assert "appliedGeneration" not in status
+
+
+def test_one_change_waits_in_the_singular() -> None:
+    waiting = status_of(Toy().engine().run(declared({"a": "1"}, suspend=True)))
+    assert waiting["conditions"][0]["message"] == "1 change waits, since spec.suspend is true"
+
+
+def test_what_is_true_of_several_resources_is_said_once() -> None:
+    toy = Toy()
+    for name in "abcdefg":
+        toy.by_hand(f"/app/{name}", owner=RIVAL.tag)
+    toy.by_hand("/app/h", owner="")
+    status = status_of(toy.engine().run(declared(dict.fromkeys("abcdefgh", "1"))))
+    message = status["conditions"][0]["message"]
+    assert message.count("belongs to shop/rival") == 1
+    assert "thing /app/a, /app/b, /app/c, /app/d, /app/e and 2 more: each belongs to shop/rival" in message
+    assert "thing /app/h exists already and has no owner" in message
+    assert len(status["refused"]) == 8

@@ -76,11 +76,6 @@ class Terminal:
         return widths
 
 
-def counted(number: int, noun: str) -> str:
-    """A number of things in words: no field, 1 field, 2 fields."""
-    return f"{number or 'no'} {noun}{'' if number == 1 else 's'}"
-
-
 def writes_unicode(stream: TextIO) -> bool:
     """Whether a stream takes every character; what programs read has to be escaped for one that does not."""
     return (stream.encoding or "utf-8").lower().startswith("utf")

@@ -5,6 +5,7 @@ from typing import Any
 
 from dynconfig.engine import field_diff
 from dynconfig.engine.assessment import Assessment
+from dynconfig.engine.counting import agreeing, counted
 from dynconfig.engine.plan import Create, Delete, Difference, Plan, Release, Step, Update
 from dynconfig.engine.refusal import Refusal
 from dynconfig.engine.resource import Resource
@@ -45,12 +46,15 @@ def summary(found: Assessment) -> str:
     told += [f"{len(plan.blocked)} waiting for these"] if plan.blocked else []
     told += [f"{len(plan.held)} drifted and not corrected"] if plan.held else []
     told += [f"{len(plan.waiting)} to delete later"] if plan.waiting else []
+    declared = counted(len(plan.declared), "resource")
     if not told and found.declaration.undone:
-        return f"Nothing to do: AWS has the stable revision, {len(plan.declared)} resources."
+        return f"Nothing to do: AWS has the stable revision, {declared}."
+    if not told and not plan.declared:
+        return "Nothing to do: nothing is declared."
     if not told:
-        return f"Nothing to do: {len(plan.declared)} resources are in AWS as declared."
+        return f"Nothing to do: {declared} {agreeing(len(plan.declared), 'is', 'are')} in AWS as declared."
     suspended = " Nothing is written while spec.suspend is true." if found.declaration.suspended else ""
-    return f"Plan: {', '.join(told)}; {len(plan.declared)} resources declared.{suspended}"
+    return f"Plan: {', '.join(told)}; {declared} declared.{suspended}"
 
 
 def document(found: Assessment) -> dict[str, Any]:
@@ -74,7 +78,7 @@ def finer(step: Step) -> tuple[Difference, ...]:
     """What differs in an update; of what is made of named parts, only the parts that differ."""
     if not isinstance(step.change, Update):
         return step.because
-    return tuple(part for because in step.because for part in _finer(because, step.change))
+    return tuple(part for because in step.because for part in _finer(_in_words(because, step.change), step.change))
 
 
 def _refused(item: Refusal) -> dict[str, str]:
@@ -102,6 +106,16 @@ def _finer(because: Difference, change: Update) -> Iterator[Difference]:
             )
 
 
+def _in_words(because: Difference, change: Update) -> Difference:
+    """A field that spec does not have by that name, by the field and the value that it follows from."""
+    item = type(change.desired).__dataclass_fields__.get(because.field)
+    field, value = item.metadata.get("follows_from", ("", "")) if item else ("", "")
+    if not field:
+        return because
+    declared, observed = (value if getattr(each, because.field) else "" for each in (change.desired, change.observed))
+    return Difference(field, declared, observed)
+
+
 def _fields(resource: Resource) -> Iterator[tuple[str, str]]:
     """Fields that say something: neither empty nor what everybody has."""
     for name in type(resource).__dataclass_fields__:
@@ -111,7 +125,9 @@ def _fields(resource: Resource) -> Iterator[tuple[str, str]]:
         if name in ("name", *_HIDDEN) or not item.metadata.get("compare", True) or value in (None, "") or usual:
             continue
         parts = _named(value)
-        if parts is None:
+        if "follows_from" in item.metadata:
+            yield item.metadata["follows_from"]
+        elif parts is None:
             yield name, shown(value)
         else:
             yield from ((f"{name}.{part}", shown(text)) for part, text in sorted(parts.items()))

@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 
+from dynconfig.engine.counting import counted
 from dynconfig.engine.plan import Create, Plan, Step, Update
 from dynconfig.engine.resource import Versioned
 
 # Who owns a parameter and what tags it has is written by a call of its own, and makes no new version.
-_TAGGED = {"owner", "tags"}
+_TAGGED = {"owner", "tags", "from_secret"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,7 @@ class Effort:
     @property
     def told(self) -> str:
         """The effort as a sentence."""
-        calls = "1 call" if self.puts == 1 else f"{self.puts} calls"
+        calls = counted(self.puts, "call")
         seconds = round(self.seconds)
         took = "at once" if seconds < 1 else f"about {_duration(seconds)}"
         return f"Takes {took}: {calls} of PutParameter, of which AWS takes {self.per_second:g} a second."

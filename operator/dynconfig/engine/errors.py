@@ -40,9 +40,17 @@ class NotOwned(Terminal):
     """A resource exists and belongs to somebody else, or to nobody and may not be adopted."""
 
     def __init__(
-        self, message: str, *, titles: Sequence[str] = (), may_pass: bool = False, is_awaited: bool = False
+        self,
+        message: str,
+        *,
+        titles: Sequence[str] = (),
+        may_pass: bool = False,
+        is_awaited: bool = False,
+        subject: str = "",
     ) -> None:
         super().__init__(message)
+        self.subject = subject
+        """What the message begins with, if it is about one resource; the rest may be true of others, too."""
         self.titles = tuple(titles)
         """The resources, by kind and name."""
         self.may_pass = may_pass

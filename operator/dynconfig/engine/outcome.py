@@ -6,7 +6,7 @@ from dynconfig.api.alarms import DRIFT
 from dynconfig.engine.declaration import Declaration
 from dynconfig.engine.errors import DynConfigError, NotOwned, Retryable
 from dynconfig.engine.plan import Plan, Step
-from dynconfig.engine.refusal import Blocked, Refusal, merged, summary
+from dynconfig.engine.refusal import Blocked, Refusal, merged, sentences, summary
 from dynconfig.engine.resource import Resource
 from dynconfig.engine.rollout import Alarming, Judgement, Stage
 
@@ -58,7 +58,7 @@ class Outcome:
     def not_owned(self) -> NotOwned | None:
         """All that belongs to somebody else, as one."""
         found = [refusal.error for refusal in self.refused if isinstance(refusal.error, NotOwned)]
-        return merged(found, "; ".join(map(str, found))) if found else None
+        return merged(found, "; ".join(sentences(found))) if found else None
 
     @property
     def retry(self) -> Retryable | None:

@@ -13,9 +13,17 @@ def not_owned(declaration: Declaration, observed: Resource) -> NotOwned | None:
     text, owner = _refusal(declaration, observed), Owner.parse(observed.owner)
     is_near = owner is not None and owner.cluster == declaration.owner.cluster
     if text and is_near and _is_awaited(declaration, observed, owner):
-        text = f"{observed.title} is still owned by {owner and owner.title}, which gives it up; it is taken over then"
-        return NotOwned(text, titles=[observed.title], may_pass=True, is_awaited=True)
-    return NotOwned(text, titles=[observed.title], may_pass=is_near) if text else None
+        text = f"is still owned by {owner and owner.title}, which gives it up; it is taken over then"
+        subject = observed.title
+        return NotOwned(f"{subject} {text}", titles=[observed.title], may_pass=True, is_awaited=True, subject=subject)
+    subject = _subject(observed)
+    message = f"{subject} {text}"
+    return NotOwned(message, titles=[observed.title], may_pass=is_near, subject=subject) if text else None
+
+
+def _subject(observed: Resource) -> str:
+    where = f"{observed.declared_in}: " if observed.declared_in else ""
+    return where + observed.title[0].lower() + observed.title[1:]
 
 
 def _is_awaited(declaration: Declaration, observed: Resource, owner: Owner | None) -> bool:
@@ -25,21 +33,20 @@ def _is_awaited(declaration: Declaration, observed: Resource, owner: Owner | Non
 
 
 def _refusal(declaration: Declaration, observed: Resource) -> str | None:
+    """Why a resource may not be written, as the end of a sentence about it; None if it may."""
     owner = Owner.parse(observed.owner) if observed.owner else None
     is_parameter = isinstance(observed, Versioned)
     is_given_up = is_parameter and owner is not None and declaration.gives_up(owner.title, observed.name)
     free = not observed.owner or is_given_up or (owner is not None and owner.is_predecessor_of(declaration.owner))
-    where = f"{observed.declared_in}: " if observed.declared_in else ""
-    title = where + observed.title[0].lower() + observed.title[1:]
     if not free:
-        return f"{title} belongs to {owner_title(observed, declaration)}; {_way_out(observed, owner, declaration)}"
+        return f"belongs to {owner_title(observed, declaration)}; {_way_out(observed, owner, declaration)}"
     if declaration.adoption_policy is AdoptionPolicy.IF_UNOWNED:
         return None
     left = (
         f"is given up by {owner.title}" if owner and is_given_up else f"was left by an earlier {owner and owner.title}"
     )
     whose = left if owner else "has no owner"
-    return f"{title} exists already and {whose}; set adoptionPolicy: IfUnowned to take it over, or rename it"
+    return f"exists already and {whose}; set adoptionPolicy: IfUnowned to take it over, or rename it"
 
 
 def _way_out(observed: Resource, owner: Owner | None, declaration: Declaration) -> str:

@@ -254,7 +254,7 @@ def _put(declaration: Declaration, desired: Resource, observed: Resource | None)
     because = differences(desired, observed)
     if observed.owner != declaration.owner.tag:
         because = (
-            Difference("owner", declaration.owner.title, owner_title(observed, declaration) or "nobody"),
+            Difference("owner", declaration.owner.title, owner_title(observed, declaration) or "none"),
             *because,
         )
     return Update(observed, desired, because) if because else None

@@ -90,7 +90,7 @@ def summary(refused: Sequence[Refusal]) -> DynConfigError | None:
     if len(refused) < 2:
         return refused[0].error if refused else None
     ordered = sorted(refused, key=lambda item: not isinstance(item.error, Terminal))
-    texts = list(dict.fromkeys(str(item.error) for item in ordered))
+    texts = sentences([item.error for item in ordered])
     more = f"; and {len(texts) - SHOWN} more" if len(texts) > SHOWN else ""
     text, first = "; ".join(texts[:SHOWN]) + more, ordered[0].error
     if isinstance(first, Retryable):
@@ -99,6 +99,27 @@ def summary(refused: Sequence[Refusal]) -> DynConfigError | None:
         is_awaited = all(isinstance(item.error, NotOwned) and item.error.is_awaited for item in ordered)
         return merged([item.error for item in ordered if isinstance(item.error, NotOwned)], text, is_awaited=is_awaited)
     return type(first)(text, code=first.code)
+
+
+def sentences(errors: Iterable[DynConfigError]) -> list[str]:
+    """What the errors say, each sentence once: what is said of several resources alike names them together."""
+    subjects: dict[str, list[str]] = {}
+    for error in errors:
+        subject = error.subject if isinstance(error, NotOwned) else ""
+        named = subjects.setdefault(str(error).removeprefix(f"{subject} "), [])
+        named += [subject] if subject and subject not in named else []
+    return [f"{_together(named)} {rest}" if named else rest for rest, named in subjects.items()]
+
+
+def _together(subjects: Sequence[str]) -> str:
+    """Several subjects of one sentence in the singular; those of one kind name it once."""
+    if len(subjects) == 1:
+        return subjects[0]
+    pairs = [subject.rsplit(" ", 1) for subject in subjects[:SHOWN]]
+    first = pairs[0][0]
+    names = [name if kind == first and index else f"{kind} {name}" for index, (kind, name) in enumerate(pairs)]
+    more = f" and {len(subjects) - SHOWN} more" if len(subjects) > SHOWN else ""
+    return f"{', '.join(names)}{more}: each"
 
 
 def merged(found: Sequence[NotOwned], text: str, *, is_awaited: bool = False) -> NotOwned:

@@ -80,7 +80,7 @@ class Versioned(Resource):
     last_modified: float | None = field(default=None, metadata={"compare": False})
     """When it was last written, in seconds since the epoch; None where AWS has not said so yet."""
     modified_by: str | None = field(default=None, metadata={"compare": False})
-    from_secret: bool = field(default=False, metadata={"derived": True})
+    from_secret: bool = field(default=False, metadata={"derived": True, "follows_from": ("valueFrom", "secretKeyRef")})
     """AWS keeps it in plain text and it came from a Secret: no output shows it."""
 
 

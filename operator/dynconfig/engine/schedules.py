@@ -7,6 +7,8 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 
+from dynconfig.engine.counting import counted
+
 EXAMPLES = "write rate(5 minutes), cron(0 8 * * ? *) or at(2030-01-31T08:00:00)"
 _MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 _DAYS = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
@@ -91,8 +93,8 @@ def _cron_fault(text: str) -> str | None:
     parts = text.split(" ")
     if len(parts) != len(_FIELDS):
         return (
-            f"has {len(parts)} fields, and AWS's cron has six: minutes, hours, day-of-month, month, day-of-week, year, "
-            "for example cron(0 8 * * ? *)"
+            f"has {counted(len(parts), 'field')}, and AWS's cron has six: minutes, hours, day-of-month, month, day-of-week, "
+            "year, for example cron(0 8 * * ? *)"
         )
     wrong = next((told for field, part in zip(_FIELDS, parts, strict=True) if (told := field.fault(part))), None)
     if wrong is None and (parts[2] == "?") == (parts[4] == "?"):

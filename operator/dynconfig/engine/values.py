@@ -11,6 +11,7 @@ from pydantic import JsonValue
 
 from dynconfig.api.parameter import ParameterSpec, ParameterType, Tier, ValueSchema
 from dynconfig.engine.anchors import anchored
+from dynconfig.engine.counting import counted
 
 # https://docs.aws.amazon.com/systems-manager/latest/userguide/parameter-store-advanced-parameters.html
 MAX_BYTES = {Tier.STANDARD: 4096, Tier.ADVANCED: 8192, Tier.INTELLIGENT: 8192}
@@ -64,7 +65,7 @@ def schema_fault(schema: ValueSchema, value: str) -> str | None:
     if not _FORMS[schema.type](value):
         return f"is not of type {schema.type}"
     if schema.enum is not None and value not in schema.enum:
-        return f"is none of the {len(schema.enum)} values in enum"
+        return "is none of the values in enum"
     return (
         (_pattern_mismatch("the pattern", schema.pattern, value) if schema.pattern else None)
         or _bounds_fault(schema, value)
@@ -141,9 +142,9 @@ def _bounds_fault(schema: ValueSchema, value: str) -> str | None:
 
 def _length_fault(schema: ValueSchema, value: str) -> str | None:
     if schema.min_length is not None and len(value) < schema.min_length:
-        return f"has fewer than {schema.min_length} characters"
+        return f"has fewer than {counted(schema.min_length, 'character')}"
     if schema.max_length is not None and len(value) > schema.max_length:
-        return f"has more than {schema.max_length} characters"
+        return f"has more than {counted(schema.max_length, 'character')}"
     return None
 
 

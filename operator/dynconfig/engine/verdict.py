@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from dynconfig.api import names
 from dynconfig.api.status import MESSAGE_LENGTH, Reason
+from dynconfig.engine.counting import agreeing, counted
 from dynconfig.engine.errors import DynConfigError, Terminal
 from dynconfig.engine.moment import timestamp
 from dynconfig.engine.outcome import Outcome
@@ -12,6 +13,7 @@ from dynconfig.engine.resource import Versioned
 from dynconfig.engine.rollout import Judgement, Stage
 
 NAMES_TOLD = 5
+NOTHING = "Nothing is declared"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +38,14 @@ def verdict(outcome: Outcome, *, is_hopeless: bool, is_overdue: bool = False) ->
         return Verdict("False", Reason.DELETION_FAILING, abandon_hint(outcome)[:MESSAGE_LENGTH], stalled=True)
     plan = outcome.plan
     done, total = len(outcome.applied), len(plan.steps) + len(plan.refused) + len(plan.blocked)
+    made = f"{done} of {counted(total, 'change')} {agreeing(total, 'is', 'are')} made"
     if outcome.error is not None:
-        return error_verdict(
-            outcome.error, f"{done} of {total} changes are made; then: " if done else "", is_overdue=is_overdue
-        )
+        return error_verdict(outcome.error, f"{made}; then: " if done else "", is_overdue=is_overdue)
     if outcome.is_held:
         return _held_verdict(outcome)
     if outcome.remaining:
         reason = Reason.DELETING if outcome.declaration.deleting else Reason.APPLYING
-        return Verdict("Unknown", reason, f"{done} of {total} changes are made; the rest follows", reconciling=True)
+        return Verdict("Unknown", reason, f"{made}; the rest follows", reconciling=True)
     if outcome.declaration.deleting:
         text = "Nothing of it is left in AWS; a second look confirms that before the object is removed"
         return Verdict("Unknown", Reason.DELETING, text, reconciling=True)
@@ -56,20 +57,18 @@ def _reported(outcome: Outcome) -> Verdict | None:
     count = len({step.resource.title for step in outcome.plan.held})
     if not count:
         return None
-    differ = "1 resource differs" if count == 1 else f"{count} resources differ"
-    return Verdict(
-        "True", Reason.DRIFT_REPORTED, f"{differ} in AWS; driftPolicy Report leaves {'it' if count == 1 else 'them'} so"
-    )
+    differ = f"{counted(count, 'resource')} {agreeing(count, 'differs', 'differ')}"
+    it = agreeing(count, "it", "them")
+    return Verdict("True", Reason.DRIFT_REPORTED, f"{differ} in AWS; driftPolicy Report leaves {it} so")
 
 
 def _in_sync(outcome: Outcome) -> Verdict:
     declared, expired = outcome.plan.declared, outcome.declaration.expired
     count = sum(isinstance(resource, Versioned) for resource in declared)
     others = len(declared) - count
-    text = f"{count} parameter{'' if count == 1 else 's'}"
-    if others:
-        text += f" and {others} other resource{'' if others == 1 else 's'}"
-    text += f" {'is' if len(declared) == 1 else 'are'} in AWS as declared"
+    parts = [counted(count, "parameter")] if count else []
+    parts += [counted(others, "other resource" if count else "resource")] if others else []
+    text = f"{' and '.join(parts)} {agreeing(len(declared), 'is', 'are')} in AWS as declared" if parts else NOTHING
     if expired:
         more = f" and {len(expired) - 1} more" if len(expired) > 1 else ""
         text += f". Expired, so not there: {expired[0]}{more}; remove it from spec, or set a later Timestamp"
@@ -89,11 +88,15 @@ def error_verdict(error: DynConfigError, progress: str = "", *, is_overdue: bool
 def _held_verdict(outcome: Outcome) -> Verdict:
     waiting = len(outcome.plan.steps)
     if outcome.declaration.deleting:
-        text = f"Deletion waits: spec.suspend is true, and {waiting} resources are still in AWS. Set suspend: false to go on"
+        text = (
+            f"Deletion waits: spec.suspend is true, and {counted(waiting, 'resource')} "
+            f"{agreeing(waiting, 'is', 'are')} still in AWS. Set suspend: false to go on"
+        )
         return Verdict("Unknown", Reason.SUSPENDED, text)
     edits = waiting - len(outcome.drift)
     if edits:
-        return Verdict("Unknown", Reason.SUSPENDED, f"{waiting} changes wait, since spec.suspend is true")
+        waits = agreeing(waiting, "waits", "wait")
+        return Verdict("Unknown", Reason.SUSPENDED, f"{counted(waiting, 'change')} {waits}, since spec.suspend is true")
     return Verdict("True", Reason.SUSPENDED, "spec.suspend is true: AWS is observed and not written")
 
 
@@ -133,7 +136,8 @@ def _watched(outcome: Outcome) -> str:
 
 
 def _changes(judgement: Judgement) -> str:
-    return f"{judgement.changed} changed parameter{' bakes' if judgement.changed == 1 else 's bake'}"
+    changed = judgement.changed
+    return f"{counted(changed, 'changed parameter')} {agreeing(changed, 'bakes', 'bake')}"
 
 
 def _alarmed(judgement: Judgement, outcome: Outcome) -> Verdict:

@@ -11,6 +11,7 @@ from dynconfig.api.metadata import unknown_field
 from dynconfig.api.model import Model
 from dynconfig.api.spec import DynamicConfigSpec
 from dynconfig.engine import schedules
+from dynconfig.engine.counting import counted
 
 Location = Sequence[str | int]
 
@@ -33,12 +34,12 @@ _UNQUOTED = {
     "bool_type": r"(?i:true|false|yes|no|on|off)",
 }
 _LENGTHS = {
-    "string_too_long": "must not have more than {max_length} characters",
-    "string_too_short": "must have at least {min_length} characters",
-    "too_long": "must not have more than {max_length} items",
-    "too_short": "must have at least {min_length} items",
-    "greater_than_equal": "must be at least {ge}",
-    "less_than_equal": "must be at most {le}",
+    "string_too_long": ("must not have more than", "max_length", "character"),
+    "string_too_short": ("must have at least", "min_length", "character"),
+    "too_long": ("must not have more than", "max_length", "item"),
+    "too_short": ("must have at least", "min_length", "item"),
+    "greater_than_equal": ("must be at least", "ge", ""),
+    "less_than_equal": ("must be at most", "le", ""),
 }
 _NAME = "takes letters, digits, _, . and -, in levels parted by /"
 _PATTERNS = {
@@ -75,8 +76,13 @@ def reworded(problem: ErrorDetails, document: Mapping[str, Any]) -> str:
     if kind == "string_pattern_mismatch":
         return _pattern(problem["loc"], str(context.get("pattern", "")), _at(document, problem["loc"]))
     if kind in _LENGTHS:
-        return _LENGTHS[kind].format(**context)
+        return _limit(kind, context)
     return _mistyped(kind, _at(document, problem["loc"])) or problem["msg"].removeprefix("Value error, ")
+
+
+def _limit(kind: str, context: Mapping[str, Any]) -> str:
+    words, name, noun = _LENGTHS[kind]
+    return f"{words} {counted(context[name], noun) if noun else context[name]}"
 
 
 def _mistyped(kind: str, value: object) -> str:

@@ -7,9 +7,10 @@ import typer
 from dynconfig.cli import environments, options
 from dynconfig.cli.failures import CHANGES
 from dynconfig.cli.options import Output
-from dynconfig.cli.terminal import Terminal, counted
+from dynconfig.cli.terminal import Terminal
 from dynconfig.engine import field_diff
 from dynconfig.engine.comparison import Contrast, contrasts
+from dynconfig.engine.counting import counted
 from dynconfig.engine.window import shortened
 
 HELP = (

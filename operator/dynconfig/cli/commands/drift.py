@@ -8,7 +8,8 @@ import typer
 from dynconfig.cli import options, subjects
 from dynconfig.cli.failures import CHANGES, FAILED
 from dynconfig.cli.options import Output
-from dynconfig.cli.terminal import Terminal, counted
+from dynconfig.cli.terminal import Terminal
+from dynconfig.engine.counting import agreeing, counted
 from dynconfig.engine.describe import difference
 from dynconfig.engine.deviation import Deviation, deviations
 from dynconfig.engine.field_diff import ABSENT, EMPTY, parts
@@ -77,8 +78,9 @@ def _show(told: list[tuple[Planned, list[Deviation]]], failed: int) -> None:
         out.table(HEADINGS, [row for row, _ in rows], ["red" if each.is_drift else "dim" for _, each in rows])
     all_found = [deviation for _, listed in told for deviation in listed]
     drift = sum(deviation.is_drift for deviation in all_found)
+    later = len(all_found) - drift
     found = [f"{counted(drift, 'field')} changed in AWS"] if told else []
-    waiting = [f"{len(all_found) - drift} wait for the operator"] if drift < len(all_found) else []
+    waiting = [f"{later} {agreeing(later, 'waits', 'wait')} for the operator"] if later else []
     unknown = [f"{failed} could not be looked at"] if failed else []
     secrets = sum(len(planned.not_compared) for planned, _ in told)
     unknown += [f"{counted(secrets, 'value')} not compared, because the Secret is not known here"] if secrets else []

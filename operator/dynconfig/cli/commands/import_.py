@@ -12,7 +12,8 @@ from dynconfig.api.metadata import name_fault, namespace_fault
 from dynconfig.cli import manifest
 from dynconfig.cli.failures import Failed
 from dynconfig.cli.options import check_region, tidy_path
-from dynconfig.cli.terminal import Terminal, counted, writes_unicode
+from dynconfig.cli.terminal import Terminal, writes_unicode
+from dynconfig.engine.counting import counted
 from dynconfig.importing import About, Imported, check_count, imported, object_name
 from dynconfig.kinds import parameter_tree
 from dynconfig.settings import Settings

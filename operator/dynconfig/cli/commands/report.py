@@ -8,7 +8,8 @@ import typer
 from dynconfig.cli import options
 from dynconfig.cli.failures import CHANGES, Failed
 from dynconfig.cli.options import Output
-from dynconfig.cli.terminal import Terminal, counted
+from dynconfig.cli.terminal import Terminal
+from dynconfig.engine.counting import counted
 
 if TYPE_CHECKING:
     from dynconfig.engine.orphans import Orphan

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dynconfig.cli.failures import Failed
-from dynconfig.cli.terminal import Terminal, counted
+from dynconfig.cli.terminal import Terminal
+from dynconfig.engine.counting import counted
 
 if TYPE_CHECKING:
     from dynconfig.uninstalling import Leaving, Uninstaller

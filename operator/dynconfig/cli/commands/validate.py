@@ -13,7 +13,8 @@ from dynconfig import files, validating
 from dynconfig.cli import kustomize, options
 from dynconfig.cli.failures import FAILED
 from dynconfig.cli.options import Output
-from dynconfig.cli.terminal import Terminal, counted, printable
+from dynconfig.cli.terminal import Terminal, printable
+from dynconfig.engine.counting import agreeing, counted
 from dynconfig.engine.placement import region_fault
 from dynconfig.settings import Settings
 from dynconfig.validating import Report, Weight
@@ -84,10 +85,11 @@ def _show(found: Sequence[Report]) -> None:
             err.line(printable(str(remark)), "red" if remark.weight is Weight.FAULT else "yellow")
         if len(others) > SHOWN:
             err.line(f"{report.title}: and {len(others) - SHOWN} more like these; -o json lists all", "yellow")
+        valid = f"{counted(report.parameters, 'parameter')} {agreeing(report.parameters, 'is', 'are')}"
         if report.faults:
             err.line(f"{err.styled('✗', 'red')} {report.title}: {counted(report.faults, 'fault')}")
         else:
-            out.line(f"{out.styled('✓', 'green')} {report.title}: {report.parameters} parameters are valid")
+            out.line(f"{out.styled('✓', 'green')} {report.title}: {valid} valid")
 
 
 def _document(report: Report) -> dict[str, Any]:
