@@ -110,3 +110,16 @@ def test_columns_for_a_table_and_for_a_wide_one() -> None:
     ]
     wide = {column["name"] for column in columns if column.get("priority", 0) == 1}
     assert {"Region", "Path", "Observed"} <= wide
+
+
+def test_a_field_that_another_manager_holds_is_found_by_the_message() -> None:
+    parameter = ROOT["properties"]["spec"]["properties"]["parameters"]["items"]
+    (told,) = [
+        rule["message"]
+        for rule in parameter["x-kubernetes-validations"]
+        if rule["message"].startswith("give exactly one of value and valueFrom")
+    ]
+    for words in ("another field manager", "--show-managed-fields", "dynconfig plan -f", "kubectl replace -f"):
+        assert words in told
+    # https://kubernetes.io/docs/reference/kubernetes-api/extend-resources/custom-resource-definition-v1/
+    assert len(told) <= 2048

@@ -4,6 +4,8 @@ import json
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from datetime import datetime
+from itertools import chain, islice, repeat
 from pathlib import Path
 from typing import Any
 
@@ -99,3 +101,21 @@ def test_a_server_that_is_away_from_the_start_is_told_at_once(tmp_path: Path) ->
         with pytest.raises(ApiUnavailable, match="answered 503: shutting down"):
             next(stages)
         assert len(server.asked) == 1
+
+
+def test_an_object_that_no_operator_looks_at_is_reported_without_any_change(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waiting = myapp("Unknown")
+    waiting["status"] = {"observedGeneration": 0}
+    waiting["metadata"]["creationTimestamp"] = "2027-01-15T08:00:00Z"
+    created = datetime.fromisoformat("2027-01-15T08:00:00Z").timestamp()
+    moments = chain([created + 5], repeat(created + 60))
+    with api(lambda path: (200, b"") if "watch=true" in path else listed(waiting)) as server:
+        monkeypatch.setenv("KUBECONFIG", str(server.kubeconfig(tmp_path)))
+        with cluster.reading() as reader:
+            deadline, now = time.monotonic() + 30, lambda: next(moments)
+            seen = watching.snapshots(reader, (), "shop", everywhere=False, deadline=deadline, pause=0.02, now=now)
+            first, second = (rows["shop/myapp"].message for rows in islice(seen, 2))
+    assert "may not be running" not in first
+    assert "no operator has looked at it for 60s; an operator may not be running" in second.lower()

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from dynconfig.engine.moment import timestamp
-from dynconfig.engine.standing import Stage, gone, progress
+from dynconfig.engine.standing import Stage, gone, progress, unattended
 
 NOW = 1_800_000_000.0
 
@@ -62,3 +62,33 @@ def test_what_nobody_has_looked_at_yet_says_so() -> None:
 
 def test_what_is_gone_is_gone() -> None:
     assert gone("shop/myapp").stage is Stage.GONE
+
+
+def edited(seconds_ago: float, **more: Any) -> dict[str, Any]:
+    """An object that was edited then, and whose edit no operator has looked at."""
+    by_hand = {"manager": "kubectl", "time": timestamp(NOW - seconds_ago)}
+    by_operator = {"manager": "dynconfig", "time": timestamp(NOW - 1), "subresource": "status"}
+    created = {"creationTimestamp": timestamp(NOW - 9000), "managedFields": [by_hand, by_operator]}
+    return shown(READY, observed=1, metadata={**created, **more})
+
+
+@pytest.mark.parametrize(
+    ("document", "words"),
+    [
+        (edited(10), ""),
+        (edited(300), "no operator has looked at it for 5m"),
+        (edited(300, deletionTimestamp=timestamp(NOW - 5)), ""),
+        (edited(9000, deletionTimestamp=timestamp(NOW - 120)), "no operator has looked at it for 2m"),
+        (shown(READY, lastObservedTime=timestamp(NOW - 700)), ""),
+        (shown(READY, lastObservedTime=timestamp(NOW - 7200)), "AWS was last looked at 2h ago"),
+        (
+            {**shown(READY, lastObservedTime=timestamp(NOW - 700)), "spec": {"resyncInterval": "1m"}},
+            "looked at 11m ago",
+        ),
+        ({**shown(READY, lastObservedTime=timestamp(NOW - 7200)), "spec": {"resyncInterval": "24h"}}, ""),
+    ],
+)
+def test_that_no_operator_serves_it_is_said_only_where_it_is_likely(document: dict[str, Any], words: str) -> None:
+    assert words in unattended(document, NOW)
+    assert bool(unattended(document, NOW)) is bool(words)
+    assert ("kubectl get pods" in progress(document, NOW).message) is bool(words)

@@ -10,7 +10,8 @@ from pydantic.alias_generators import to_camel
 # https://kubernetes.io/docs/reference/using-api/server-side-apply/#field-management
 HELD_ELSEWHERE = (
     "if the manifest has only one of them, another field manager holds the other, which server-side apply does not remove, "
-    "not even by force: run `kubectl replace -f FILE` once, then apply as before"
+    "not even by force: `dynconfig plan -f FILE` and `kubectl get dcfg NAME -o yaml --show-managed-fields` name that manager; "
+    "run `kubectl replace -f FILE` once, then apply as before"
 )
 """Advice for two fields of which an object may have only one."""
 

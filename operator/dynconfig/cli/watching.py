@@ -1,7 +1,7 @@
 """Objects as they change, until everybody has seen enough."""
 
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from dynconfig import cluster
@@ -14,7 +14,12 @@ from dynconfig.planning import title
 # After a watch that ended, whatever ended it: a server that ends each at once is not asked without a pause.
 PAUSE = 1.0
 
+# Without an operator an object does not change, and what is to be said of it does.
+WATCH_SECONDS = 15.0
+
 Rows = dict[str, Progress]
+Found = dict[str, Document | None]
+"""The objects by name; None is one that is gone."""
 
 
 def snapshots(
@@ -25,19 +30,25 @@ def snapshots(
     everywhere: bool,
     deadline: float,
     pause: float = PAUSE,
+    now: Callable[[], float] = time.time,
 ) -> Iterator[Rows]:
-    """How far the objects are, now and after each change; ends at the deadline, on the monotonic clock."""
+    """How far the objects are, now and after each change; ends at the deadline, on the monotonic clock.
+
+    `now` is the time of day, in seconds since the epoch.
+    """
     wanted = {title(found) for found in cluster.objects(reader, names, namespace, everywhere=everywhere)}
     following = _Following(reader, frozenset(wanted), deadline, pause)
     found, version = following.listed()
     while True:
-        yield dict(found)
+        shown = _shown(found, now())
+        yield shown
         try:
-            for event, document in following.events(version):
-                name = title(document)
-                if name in wanted and event != "BOOKMARK":
-                    found[name] = gone(name) if event == "DELETED" else progress(document, time.time())
-                    yield dict(found)
+            for news in following.events(version):
+                found = {**found, **news}
+                # A watch that ends without news is a moment to see what the time that passed has changed.
+                if news or _shown(found, now()) != shown:
+                    shown = _shown(found, now())
+                    yield shown
         except (WatchExpired, ApiUnavailable):
             found, version = following.listed_again()
             continue
@@ -53,12 +64,13 @@ class _Following:
     deadline: float
     pause: float
 
-    def listed(self) -> tuple[Rows, str]:
-        """How far the objects are, and the version to watch from."""
+    def listed(self) -> tuple[Found, str]:
+        """The objects, and the version to watch from."""
         listed, version = self.reader.objects(_common_namespace(self.wanted))
-        return {**{name: gone(name) for name in sorted(self.wanted)}, **_rows(listed, self.wanted)}, version
+        there = {title(document): document for document in listed if title(document) in self.wanted}
+        return {**dict.fromkeys(sorted(self.wanted)), **there}, version
 
-    def listed_again(self) -> tuple[Rows, str]:
+    def listed_again(self) -> tuple[Found, str]:
         """What there is after a watch was lost. Raises ApiUnavailable at the deadline."""
         while True:
             self._wait()
@@ -68,22 +80,24 @@ class _Following:
                 if time.monotonic() >= self.deadline:
                     raise
 
-    def events(self, version: str) -> Iterator[tuple[str, Document]]:
-        """What changes, by one watch after the other."""
+    def events(self, version: str) -> Iterator[Found]:
+        """What changes, by one watch after the other; nothing at the end of each."""
         inside = _common_namespace(self.wanted)
         while (left := self.deadline - time.monotonic()) > 0:
-            for event, document in self.reader.watch(inside, version, left):
+            for event, document in self.reader.watch(inside, version, min(left, WATCH_SECONDS)):
                 version = document["metadata"]["resourceVersion"]
-                yield event, document
+                name = title(document)
+                if name in self.wanted and event != "BOOKMARK":
+                    yield {name: None if event == "DELETED" else document}
+            yield {}
             self._wait()
 
     def _wait(self) -> None:
         time.sleep(max(0.0, min(self.pause, self.deadline - time.monotonic())))
 
 
-def _rows(listed: Collection[Document], wanted: Collection[str]) -> Mapping[str, Progress]:
-    now = time.time()
-    return {title(document): progress(document, now) for document in listed if title(document) in wanted}
+def _shown(found: Found, now: float) -> Rows:
+    return {name: gone(name) if document is None else progress(document, now) for name, document in found.items()}
 
 
 def _common_namespace(titles: Collection[str]) -> str | None:

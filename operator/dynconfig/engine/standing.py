@@ -7,6 +7,8 @@ from enum import StrEnum
 from typing import Any
 
 from dynconfig.api import names
+from dynconfig.api.duration import seconds
+from dynconfig.api.spec import DynamicConfigSpec
 from dynconfig.api.status import ConditionType
 
 
@@ -48,8 +50,50 @@ def progress(document: Mapping[str, Any], now: float) -> Progress:
         drifted="yes" if ConditionType.DRIFTED in conditions else "",
         revision=status.get("revision", ""),
         observed=_age(status.get("lastObservedTime"), now),
-        message=f"{ready.get('reason', '')}: {ready.get('message', '')}" if is_current else _waits(status),
+        message=_message(ready if is_current else None, status, unattended(document, now)),
     )
+
+
+DEFAULT_RESYNC: str = DynamicConfigSpec.model_fields["resync_interval"].default
+QUIET_SECONDS = 30.0
+"""How long an operator that runs leaves an edit alone at most, also just after its start."""
+_RUNS = (
+    "an operator may not be running, or not serve this namespace: "
+    "kubectl get pods -A -l app.kubernetes.io/name=dynconfig-operator"
+)
+
+
+def unattended(document: Mapping[str, Any], now: float) -> str:
+    """Why it is likely that no operator serves an object, in a sentence without a full stop; empty where one does."""
+    metadata, status = document["metadata"], document.get("status") or {}
+    if status.get("observedGeneration") != metadata.get("generation"):
+        edited = _edited(metadata)
+        is_late = edited is not None and now - _seconds(edited) > QUIET_SECONDS
+        return f"no operator has looked at it for {_age(edited, now)}; {_RUNS}" if is_late else ""
+    observed = status.get("lastObservedTime")
+    if observed is None or now - _seconds(observed) <= 2 * _resync(document) + QUIET_SECONDS:
+        return ""
+    return f"AWS was last looked at {_age(observed, now)} ago; {_RUNS}"
+
+
+def _edited(metadata: Mapping[str, Any]) -> str | None:
+    """When anyone but the writer of status last wrote the object.
+
+    https://kubernetes.io/docs/reference/using-api/server-side-apply/#field-management
+    """
+    written = [item.get("time") for item in metadata.get("managedFields") or () if not item.get("subresource")]
+    times = [metadata.get("creationTimestamp"), metadata.get("deletionTimestamp"), *written]
+    return max((time for time in times if time), key=_seconds, default=None)
+
+
+def _resync(document: Mapping[str, Any]) -> int:
+    interval = (document.get("spec") or {}).get("resyncInterval")
+    return seconds(interval if isinstance(interval, str) else DEFAULT_RESYNC)
+
+
+def _message(ready: Mapping[str, Any] | None, status: Mapping[str, Any], unattended: str) -> str:
+    found = f"{ready.get('reason', '')}: {ready.get('message', '')}" if ready is not None else _waits(status)
+    return f"{found}. {unattended[0].upper()}{unattended[1:]}" if unattended else found
 
 
 def gone(title: str) -> Progress:
@@ -78,8 +122,12 @@ def _waits(status: Mapping[str, Any]) -> str:
 def _age(moment: str | None, now: float) -> str:
     if moment is None:
         return ""
-    seconds = max(0, round(now - datetime.fromisoformat(moment).timestamp()))
+    passed = max(0, round(now - _seconds(moment)))
     for size, unit in ((86400, "d"), (3600, "h"), (60, "m")):
-        if seconds >= 2 * size:
-            return f"{seconds // size}{unit}"
-    return f"{seconds}s"
+        if passed >= 2 * size:
+            return f"{passed // size}{unit}"
+    return f"{passed}s"
+
+
+def _seconds(moment: str) -> float:
+    return datetime.fromisoformat(moment).timestamp()

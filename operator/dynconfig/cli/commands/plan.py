@@ -1,5 +1,6 @@
 """`dynconfig plan`."""
 
+import time
 from collections.abc import Iterator
 from typing import Annotated, Any
 
@@ -14,6 +15,7 @@ from dynconfig.cli.subjects import Subjects
 from dynconfig.cli.terminal import Terminal
 from dynconfig.engine import describe, managers
 from dynconfig.engine.effort import Effort, effort
+from dynconfig.engine.standing import unattended
 from dynconfig.planning import Planned, Unplanned
 
 _STYLES = {"+": "green", "~": "yellow", "-": "red", "=": "cyan", ".": "dim", "!": "red", " ": "dim"}
@@ -114,6 +116,8 @@ def _remarks(planned: Planned) -> Iterator[str]:
     """What has to be known beside the steps."""
     if planned.not_compared:
         yield f"Not compared, because the Secret is not known here: {', '.join(planned.not_compared)}."
+    if planned.live and (text := unattended(planned.live, time.time())):
+        yield f"warning: {planning.title(planned.document)}: {text}"
     yield from _held_elsewhere(planned)
 
 
