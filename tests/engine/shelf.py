@@ -9,10 +9,11 @@ from tests.engine.toy import OWNER, Thing, Toy, document, nothing
 from dynconfig.engine import progress, report
 from dynconfig.engine.declaration import Declaration, Place
 from dynconfig.engine.declare import declare
-from dynconfig.engine.labels import STABLE, Proof
+from dynconfig.engine.errors import DynConfigError
+from dynconfig.engine.labels import STABLE, Proof, each
 from dynconfig.engine.outcome import Outcome
 from dynconfig.engine.reconcile import Engine
-from dynconfig.engine.resource import Owner, Resource, Scope, Versioned
+from dynconfig.engine.resource import Owner, Resource, Scope, Unread, Versioned
 from dynconfig.engine.rollout import Alarming
 from dynconfig.engine.secret import Secret
 from dynconfig.engine.undone import Kept
@@ -25,6 +26,10 @@ class Shelf(Toy):
     now: float = 1000.0
     kept: dict[tuple[str, int], Thing] = field(default_factory=dict)
     labelled: dict[tuple[str, str], int] = field(default_factory=dict)
+    unlabelled: dict[str, DynConfigError] = field(default_factory=dict)
+    """By name, why labels cannot be read."""
+    unmarkable: dict[str, DynConfigError] = field(default_factory=dict)
+    """By name, why labels cannot be moved."""
 
     def desired(self, declaration: Declaration) -> Iterable[Thing]:
         """One thing for each parameter that is not leaving."""
@@ -61,16 +66,21 @@ class Shelf(Toy):
             item.name: self.kept[item.name, self.labelled[item.name, STABLE]].value for item in owned if self._has(item)
         }
         unproved = tuple(item for item in owned if stable.get(item.name) != self.store[item.name].value)
-        return Proof(unproved, frozenset(stable))
+        unread = tuple(Unread(name, error) for name, error in self.unlabelled.items() if name in self.store)
+        unproved = tuple(item for item in unproved if item.name not in self.unlabelled)
+        return Proof(unproved, frozenset(stable) - set(self.unlabelled), unread)
 
-    def prove(self, owned: Iterable[Versioned]) -> None:
+    def prove(self, owned: Iterable[Versioned]) -> tuple[Unread, ...]:
         """Label what is not labelled."""
-        for item in owned:
-            if self.labelled.get((item.name, STABLE)) != item.version:
-                self.mark(item, STABLE)
+        return each(
+            (item for item in owned if self.labelled.get((item.name, STABLE)) != item.version),
+            lambda item: self.mark(item, STABLE),
+        )
 
     def mark(self, owned: Versioned, label: str) -> None:
         """Move a label."""
+        if owned.name in self.unmarkable:
+            raise self.unmarkable[owned.name]
         self.calls.append(f"label {owned.name} {label}")
         self.labelled[owned.name, label] = owned.version
         self._die()

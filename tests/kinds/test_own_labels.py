@@ -3,8 +3,10 @@
 from typing import Any
 
 import pytest
+from tests.kinds.wire import denied
 from tests.kinds.workshop import REGION, Workshop
 
+from dynconfig.api import names
 from dynconfig.aws.tagged import TaggedParameters
 from dynconfig.engine import notes, report
 from dynconfig.engine.labels import STABLE
@@ -105,3 +107,24 @@ def test_an_abandonment_goes_on_where_labels_cannot_be_removed_and_says_so(works
     assert "Remove the labels stable and rejected-… by hand, since labels could not be removed: " in note.message
     assert f"{workshop.path}/a" in note.message
     assert engine(workshop).abandon(declaration, keep_going=lambda: False).startswith("there was no time")
+
+
+def test_a_label_that_may_not_be_moved_on_one_parameter_is_moved_on_all_others(workshop: Workshop) -> None:
+    spec, running = {**SPEC, **ROLLOUT}, engine(workshop)
+    with denied(workshop, "LabelParameterVersion", f"{workshop.path}/a"):
+        running.run(workshop.declare(spec), now=1.8e9)
+        outcome = running.run(workshop.declare(spec), now=4.0e9)
+    assert outcome.stopped is None
+    assert [item.title for item in outcome.refused] == [f"Parameter {workshop.path}/a"]
+    assert (found(workshop, "a"), found(workshop, "b")) == ([], [STABLE])
+    assert running.run(workshop.declare(spec), now=4.0e9).is_complete
+    assert found(workshop, "a") == [STABLE]
+
+
+def test_a_parameter_is_released_without_its_label_though_its_history_may_not_be_read(workshop: Workshop) -> None:
+    labelled(workshop)
+    declared = {**SPEC, "deletionPolicy": "Retain"}
+    with denied(workshop, "GetParameterHistory", f"{workshop.path}/a", f"{workshop.path}/b"):
+        workshop.apply(workshop.goodbye(declared))
+    assert names.OWNER_TAG not in {*workshop.tags("a"), *workshop.tags("b")}
+    assert STABLE not in {*found(workshop, "a"), *found(workshop, "b")}

@@ -157,3 +157,44 @@ def test_a_path_that_is_denied_is_not_taken_for_all(workshop: Workshop) -> None:
         outcome = run(workshop, spec("2", names), generation=2)
     assert sorted(refused(workshop, outcome)) == sorted(names[15:])
     assert {name for name, version in workshop.versions().items() if version == 2} == set(names[:15])
+
+
+def test_what_cannot_be_described_is_named_and_its_value_is_written_all_the_same(
+    workshop: Workshop, status: dict[str, Any]
+) -> None:
+    described = {"name": "a", "value": "2", "description": "new"}
+    declared = {"parameters": [described, *spec("2", ("b", "c", "d", "e", "f"))["parameters"]]}
+    with denied(workshop, "DescribeParameters", *(f"{workshop.path}/{name}" for name in NAMES)):
+        outcome = run(workshop, declared, generation=2, status=status)
+        again = run(workshop, declared, generation=2, status=status)
+    assert refused(workshop, outcome) == list(NAMES)
+    assert isinstance(outcome.error, AccessDenied)
+    assert f"parameter {workshop.path}/a: DescribeParameters" in str(outcome.error)
+    assert workshop.versions() == {"a": 2, "b": 2, "c": 2, "d": 2, "e": 2, "f": 1}
+    assert again.plan.is_empty
+    assert not again.is_complete
+    assert run(workshop, declared, generation=2, status=status).is_complete
+
+
+def test_metadata_that_could_not_be_read_is_compared_at_the_next_look(
+    workshop: Workshop, status: dict[str, Any]
+) -> None:
+    kind, declared = workshop.parameters(), spec("2")
+    workshop.put_by_hand("a", "by hand", Description="by hand")
+    with denied(workshop, "DescribeParameters", f"{workshop.path}/a"):
+        run(workshop, declared, kind, generation=2, status=status)
+    workshop.put_by_hand("b", "2", Description="by hand")
+    with denied(workshop, "DescribeParameters", f"{workshop.path}/b"):
+        run(workshop, declared, kind, generation=2, status=status)
+    outcome = run(workshop, declared, kind, generation=2, status=status)
+    assert [step.resource.name for step in outcome.applied] == [f"{workshop.path}/b"]
+    assert outcome.is_complete
+
+
+def test_a_deletion_describes_nothing(workshop: Workshop, status: dict[str, Any]) -> None:
+    with denied(workshop, "DescribeParameters", *(f"{workshop.path}/{name}" for name in NAMES)) as calls:
+        assert run(workshop, spec("1", ("a", "b", "c", "d")), generation=2, status=status).applied
+        described = len(calls)
+        workshop.apply(workshop.goodbye(spec("1")))
+    assert workshop.versions() == {}
+    assert len(calls) == described

@@ -61,7 +61,7 @@ def compared(declaration: Declaration, sights: Iterable[Sight]) -> tuple[Plan, t
         if sight.unread is not None:
             refused.append(Refusal.unread(sight.kind, sight.unread, is_put=not declaration.deleting))
             continue
-        unread = {item.name for item in sight.unread_items}
+        unread = {item.name for item in sight.unread_items if not item.is_partial}
         desired = [resource for resource in sight.desired if resource.name not in unread]
         found, faults = changes(sight.kind, declaration, desired, sight.observed)
         steps += (_adding(step, sight) for step in found)
@@ -108,7 +108,7 @@ def _unread(sight: Sight, declaration: Declaration) -> Iterator[Refusal]:
     declared = {resource.name for resource in sight.desired}
     for item in sight.unread_items:
         title, is_put = sight.title_of(item), item.name in declared
-        is_missing = declaration.unread.get(title) is None
+        is_missing = not item.is_partial and declaration.unread.get(title) is None
         is_only = is_put and len(declared) == 1
         yield Refusal(title, sight.kind, item.error, is_missing=is_missing, is_put=is_put, is_only=is_only)
 

@@ -79,7 +79,8 @@ class Rounds:
         """A turn has ended so."""
         uid, declaration = outcome.declaration.owner.uid, outcome.declaration
         if outcome.untried and outcome.refused:
-            tried = {step.resource.title for step in outcome.plan.steps}
+            before = {item.title for item in outcome.plan.refused}
+            tried = {step.resource.title for step in outcome.plan.steps} - before
             refused = {item.title: item for item in outcome.refused if item.title in tried}
             self._refused[uid] = (declaration.generation, refused)
         else:

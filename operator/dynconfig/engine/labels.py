@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from dynconfig.engine.declaration import Declaration, Place
-from dynconfig.engine.errors import DynConfigError
-from dynconfig.engine.resource import Owner, Resource, Versioned
+from dynconfig.engine.errors import STOPPING, DynConfigError
+from dynconfig.engine.resource import Owner, Resource, Unread, Versioned
 from dynconfig.engine.undone import Kept
 
 STABLE = "stable"
@@ -32,6 +32,8 @@ class Proof:
     """Those whose value is not that of their stable version."""
     stable: frozenset[str]
     """Names of those that have a stable version."""
+    unread: tuple[Unread, ...] = ()
+    """Those whose labels could not be read: nothing is known of them."""
 
 
 class Labels(Protocol):
@@ -40,8 +42,8 @@ class Labels(Protocol):
     def proof(self, owned: Sequence[Versioned]) -> Proof:
         """What the label `stable` says about these."""
 
-    def prove(self, owned: Iterable[Versioned]) -> None:
-        """Move the label `stable` to the version that each of these has."""
+    def prove(self, owned: Iterable[Versioned]) -> tuple[Unread, ...]:
+        """Move the label `stable` to the version that each of these has; answers those for which AWS refuses it."""
 
     def mark(self, owned: Versioned, label: str) -> None:
         """Move a label to the version that it has."""
@@ -91,8 +93,8 @@ class LabelCleanup:
         looked.update({item.name: item.version for item in due})
         return tuple(text for item in due for text in _made_room(labels, item))
 
-    def end_rollout(self, declaration: Declaration, owned: Iterable[Resource]) -> None:
-        """Remove all labels of an object that declares no rollout any more."""
+    def end_rollout(self, declaration: Declaration, owned: Iterable[Resource]) -> tuple[Unread, ...]:
+        """Remove all labels of an object that declares no rollout any more; answers those for which AWS refuses it."""
         applied = declaration.applied
         if (
             self._labels_of is None
@@ -101,11 +103,9 @@ class LabelCleanup:
             or not applied
             or not applied.rolls_out
         ):
-            return
+            return ()
         labels = self._labels_of(declaration.place)
-        for item in owned:
-            if isinstance(item, Versioned):
-                labels.remove(item.name)
+        return each((item for item in owned if isinstance(item, Versioned)), lambda item: labels.remove(item.name))
 
     def abandon(self, declaration: Declaration, keep_going: Callable[[], bool]) -> str:
         """Remove the labels of an object that is let go, as far as AWS allows; answers what was left, or nothing."""
@@ -124,6 +124,19 @@ class LabelCleanup:
     def forget(self, uid: str) -> None:
         """Drop what is remembered of an object that is gone."""
         self._looked.pop(uid, None)
+
+
+def each(items: Iterable[Versioned], label: Callable[[Versioned], object]) -> tuple[Unread, ...]:
+    """Label all items; answers those for which AWS refuses it. Raises what makes all further calls useless."""
+    failed: list[Unread] = []
+    for item in items:
+        try:
+            label(item)
+        except STOPPING:
+            raise
+        except DynConfigError as error:
+            failed.append(Unread(item.name, error))
+    return tuple(failed)
 
 
 def _made_room(labels: Labels, item: Versioned) -> tuple[str, ...]:

@@ -63,7 +63,8 @@ def look(kinds: Sequence[AnyKind], declaration: Declaration, at_once: Executor |
 def unread_versions(declaration: Declaration, sights: Iterable[Sight]) -> Mapping[str, int | None]:
     """By title, what could not be seen, and the version that was last reported of it."""
     reported = declaration.applied.versions if declaration.applied else {}
-    return {sight.title_of(item): reported.get(item.name) for sight in sights for item in sight.unread_items}
+    items = ((sight, item) for sight in sights for item in sight.unread_items if not item.is_partial)
+    return {sight.title_of(item): reported.get(item.name) for sight, item in items}
 
 
 def wanted(kinds: Sequence[AnyKind], declaration: Declaration) -> Iterator[Resource]:

@@ -19,7 +19,8 @@ from dynconfig.engine.plan import (
     AnyKind,
 )
 from dynconfig.engine.recent import Recent, with_unseen
-from dynconfig.engine.resource import Resource
+from dynconfig.engine.refusal import Refusal
+from dynconfig.engine.resource import Resource, Unread, Versioned
 from dynconfig.engine.rollback import Rollbacks, put_off
 from dynconfig.engine.rollout import Judgement, Stage
 from dynconfig.engine.safety import check
@@ -130,9 +131,10 @@ class Engine:
         outcome = replace(outcome, unlabelled=self._cleanup.make_room(found.declaration, found.plan.owned))
         if declaration.suspended:
             return outcome
+        unmarked: tuple[Unread, ...] = ()
         try:
             if found.rejection:
-                self._rollbacks.reject(declaration, found.rejection)
+                unmarked = self._rollbacks.reject(declaration, found.rejection)
             if found.blocked:
                 return outcome
             self._contests.seen(outcome)
@@ -141,6 +143,7 @@ class Engine:
             return replace(outcome, stopped=error)
         done = self._finish(self._apply(outcome, keep_going), keep_going, now)
         self._contests.corrected(done, now)
+        done = _without_labels(done, unmarked)
         return replace(done, judgement=found.judgement) if found.rejection else done
 
     def _assessed(self, declaration: Declaration, now: float, sights: Iterable[Sight] | None = None) -> Assessment:
@@ -167,8 +170,8 @@ class Engine:
             return outcome
         now = self._aws_now(now)
         try:
-            self._cleanup.end_rollout(outcome.declaration, outcome.owned)
-            judgement = self._rollbacks.closed(
+            left = self._cleanup.end_rollout(outcome.declaration, outcome.owned)
+            judgement, unlabelled = self._rollbacks.closed(
                 outcome.declaration, outcome.owned, outcome.plan, now, is_whole=outcome.is_complete
             )
         except DynConfigError as error:
@@ -176,7 +179,8 @@ class Engine:
         again = {Stage.BAKING: max(0.0, min(judgement.until - now, ALARM_SECONDS)), Stage.ALARMED: ALARM_SECONDS}
         is_over = judgement.stage is Stage.PROVED and not (outcome.plan.waiting and outcome.is_complete)
         is_over = is_over or outcome.declaration.undone
-        return replace(outcome, judgement=judgement, again=None if is_over else again.get(judgement.stage, 0.0))
+        closed = replace(outcome, judgement=judgement, again=None if is_over else again.get(judgement.stage, 0.0))
+        return _without_labels(closed, (*left, *unlabelled))
 
     def _apply(self, outcome: Outcome, keep_going: KeepGoing) -> Outcome:
         work = Work(outcome, self._rounds.refused(outcome.declaration))
@@ -219,6 +223,14 @@ class Engine:
             plan=replace(outcome.plan, steps=(*outcome.plan.steps, *plan.steps), parts=plan.parts),
             applied=(*outcome.applied, *more.applied),
         )
+
+
+def _without_labels(outcome: Outcome, failed: Sequence[Unread]) -> Outcome:
+    """The outcome with those refused whose labels AWS does not let us read, move or remove."""
+    known = {refusal.title for refusal in outcome.refused}
+    kinds = [part.kind for part in outcome.plan.parts if issubclass(part.kind.value, Versioned)]
+    refused = [Refusal(f"{kinds[0].value.__name__} {item.name}", kinds[0], item.error) for item in failed]
+    return replace(outcome, refused=(*outcome.refused, *(item for item in refused if item.title not in known)))
 
 
 def _observed(found: Assessment) -> Outcome:

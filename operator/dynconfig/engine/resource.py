@@ -90,6 +90,8 @@ class Unread:
 
     name: str
     error: "DynConfigError"
+    is_partial: bool = False
+    """The resource itself was observed, without some fields: these are taken to be as declared, and all else is compared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,8 +150,8 @@ class Kind(Protocol[R]):
     def observe(self, scope: Scope, desired: Sequence[R]) -> Iterable[R | Unread | Added]:
         """What is: the resources that are desired, known, or carry the owner's tag; built from AWS's answers alone.
 
-        A resource that cannot be read by itself is Unread: it is refused, and nothing is written to it. Raises what keeps
-        all of them from being read.
+        A resource that cannot be read by itself is Unread: it is refused, and nothing is written to it, unless only a part of
+        it is unread. Raises what keeps all of them from being read.
         """
 
     def refuse(self, desired: R, observed: R | None) -> None:

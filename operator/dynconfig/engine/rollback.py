@@ -11,10 +11,10 @@ from dynconfig.api.alarms import DRIFT
 from dynconfig.api.spec import AdoptionPolicy
 from dynconfig.engine.declaration import Declaration, Place
 from dynconfig.engine.errors import AlarmFiring
-from dynconfig.engine.labels import REJECTED, STABLE, VERSIONS_KEPT, Labels, LabelsOf, Proof
+from dynconfig.engine.labels import REJECTED, STABLE, VERSIONS_KEPT, Labels, LabelsOf, Proof, each
 from dynconfig.engine.plan import Create, Delete, Plan, Release, Step, Update, drifted
-from dynconfig.engine.resource import Resource, Versioned
-from dynconfig.engine.restoration import Restoration, restoration
+from dynconfig.engine.resource import Resource, Unread, Versioned
+from dynconfig.engine.restoration import HEADER_SECONDS, Restoration, restoration
 from dynconfig.engine.rollout import Alarming, Evidence, Judgement, Stage, firing, judge
 from dynconfig.engine.safety import is_safe
 from dynconfig.engine.undone import Rejection, Undone, Watched, in_place_of, leaving_since, text_of
@@ -80,19 +80,28 @@ class Rollbacks:
         )
         return Rejection((anchor, *(other for other in failed if other.name != anchor.name)), undone)
 
-    def reject(self, declaration: Declaration, rejection: Rejection) -> None:
-        """Write to AWS that this generation failed; from now on `steer` answers the stable revision."""
+    def reject(self, declaration: Declaration, rejection: Rejection) -> tuple[Unread, ...]:
+        """Write to AWS that this generation failed; from now on `steer` answers the stable revision.
+
+        Answers what AWS refuses to mark. Raises the refusal if nothing is marked that stays.
+        """
         labels = self._labels_of(declaration.place)
-        for item in rejection.marked:
-            labels.mark(item, _label(declaration))
+        failed = each(rejection.marked, lambda item: labels.mark(item, _label(declaration)))
+        marked = {item.name for item in rejection.marked} - {item.name for item in failed}
+        if failed and not marked & {kept.name for kept in rejection.undone.stable}:
+            raise failed[0].error
         self._undone[declaration.owner.uid] = (declaration.generation, rejection.undone)
+        return failed
 
     def closed(
         self, declaration: Declaration, owned: Sequence[Resource], plan: Plan, now: float, *, is_whole: bool = True
-    ) -> Judgement:
-        """How the change is doing now; if AWS has the whole of it, what has proved itself is labelled so."""
+    ) -> tuple[Judgement, tuple[Unread, ...]]:
+        """How the change is doing now; if AWS has the whole of it, what has proved itself is labelled so.
+
+        Beside it stand those whose labels could not be read or moved.
+        """
         if declaration.rollout is None or declaration.deleting:
-            return Judgement(Stage.PROVED)
+            return Judgement(Stage.PROVED), ()
         labels, mine = self._labels_of(declaration.place), [item for item in owned if isinstance(item, Versioned)]
         blameless = self._blameless(declaration, plan.held)
         evidence = self._evidence(declaration, (i for i in owned if i.name not in blameless), plan.waiting)
@@ -101,12 +110,12 @@ class Rollbacks:
         # What somebody else wrote and nobody puts back is not the last good version of anything.
         waiting |= {step.resource.name for step in plan.held if _is_edit(step)}
         if not is_whole:
-            return judgement
-        waiting |= self._unrestored(declaration)
-        labels.prove(item for item in mine if item.name not in waiting)
+            return judgement, evidence.unread
+        waiting |= self._unrestored(declaration) | {item.name for item in evidence.unread}
+        failed = labels.prove(item for item in mine if item.name not in waiting)
         if judgement.stage is Stage.PROVED and not declaration.undone:
             self._pardon(declaration, [item.name for item in mine])
-        return judgement
+        return judgement, (*evidence.unread, *failed)
 
     def _unrestored(self, declaration: Declaration) -> frozenset[str]:
         """Names of what failed and has no stable version to go back to: it never becomes the stable one itself."""
@@ -149,6 +158,7 @@ class Rollbacks:
         # The key of a stable version may be one that cannot be used any more.
         readable = {kept.name for kept in labels.at([item.name for item in found.changed], STABLE)}
         lost = [item.name for item in (*found.lost, *found.changed) if item.name not in readable]
+        lost += [item.name for item in proof.unread if _is_of(judgement, known[item.name])]
         return replace(judgement, stage=Stage.ALARMED, lost=tuple(lost)) if lost else judgement
 
     def _restoration(self, declaration: Declaration, plan: Plan, proof: Proof) -> Restoration:
@@ -166,6 +176,7 @@ class Rollbacks:
             leaving=sum(_is_goodbye(step) for step in steps),
             leaving_since=leaving_since(declaration),
             has_stable=bool(proof.stable),
+            unread=proof.unread,
             lost=[p.name for p in proof.unproved if p.name not in proof.stable and p.version > VERSIONS_KEPT],
             # Drift is somebody else's doing: no change is to blame for it.
             alarms=[i for i in known if isinstance(i, Alarming) and i.name != declaration.names.alarm(DRIFT)],
@@ -266,6 +277,11 @@ def _later(plan: Plan, waits: Callable[[Step], bool]) -> Plan:
     waiting = tuple(step for step in plan.steps if _is_goodbye(step) and waits(step))
     steps = tuple(step for step in plan.steps if not (_is_goodbye(step) and waits(step)))
     return replace(plan, steps=steps, waiting=waiting)
+
+
+def _is_of(judgement: Judgement, item: Versioned) -> bool:
+    """Whether a resource may have been written by the change that is judged."""
+    return item.last_modified is None or item.last_modified >= judgement.since - HEADER_SECONDS
 
 
 def _label(declaration: Declaration) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
-from dynconfig.engine.resource import Resource, Versioned
+from dynconfig.engine.resource import Resource, Unread, Versioned
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +81,8 @@ class Evidence:
     alarms: Sequence[Alarming] = ()
     lost: Sequence[str] = ()
     """Names of those that could not be put back, since AWS does not have their stable version any more."""
+    unread: tuple[Unread, ...] = ()
+    """Resources whose labels could not be read: they are neither judged nor labelled."""
 
 
 def judge(rollout: Rollout, evidence: Evidence, now: float) -> Judgement:

@@ -2,7 +2,9 @@
 
 from typing import TYPE_CHECKING
 
+from dynconfig.engine.errors import AccessDenied
 from dynconfig.engine.labels import REJECTED, STABLE
+from dynconfig.kinds.parameter_read import read
 
 if TYPE_CHECKING:
     from mypy_boto3_ssm.client import SSMClient
@@ -25,3 +27,13 @@ def remove(ssm: "SSMClient", name: str, newest: int | None = None) -> tuple[str,
         if labels:
             ssm.unlabel_parameter_version(Name=name, ParameterVersion=version, Labels=labels)
     return tuple(f"label {label} of version {version}" for version, labels in found for label in labels)
+
+
+def remove_for_good(ssm: "SSMClient", name: str) -> None:
+    """Take them off a parameter that is given up, also where its history may not be read. Raises NotFound, DynConfigError."""
+    try:
+        remove(ssm, name)
+    except AccessDenied:
+        # A version is found by its label without the history; that of a failed generation is not known here.
+        for answer in read(ssm, [f"{name}:{STABLE}"], decrypt=False):
+            ssm.unlabel_parameter_version(Name=name, ParameterVersion=answer["Version"], Labels=[STABLE])

@@ -138,8 +138,9 @@ class Parameters:
         if result.data_type == IMAGE and (observed is None or result.version != observed.version):
             return self._images.written(result)
         self._fresh.written(result)
+        is_known = not desired.ignored and not (observed and observed.unknown)
         # Neither a value nor a field that is somebody else's is known from what was sent, nor whether a field is empty now.
-        if result.value is not None and not desired.ignored and not cleared(desired, observed):
+        if result.value is not None and is_known and not cleared(desired, observed):
             self._seen[desired.name] = (self._clock(), result)
         return result
 
@@ -160,7 +161,7 @@ class Parameters:
         self._ownership.refuse_taken([observed], self._ownership.confirmed([observed]))
         self._ownership.doubt([observed.name])
         self._seen.pop(observed.name, None)
-        own_labels.remove(self._ssm, observed.name)
+        own_labels.remove_for_good(self._ssm, observed.name)
         self._ssm.remove_tags_from_resource(ResourceType="Parameter", ResourceId=observed.name, TagKeys=[OWNER_TAG])
 
     # --- observing
@@ -282,7 +283,7 @@ class Parameters:
 
     def _remember(self, scope: Scope, parameter: Parameter) -> None:
         # A key may be usable again at the next look.
-        if parameter.owner != scope.owner.tag or parameter.value in (None, UNREADABLE):
+        if parameter.owner != scope.owner.tag or parameter.value in (None, UNREADABLE) or parameter.unknown:
             self._seen.pop(parameter.name, None)
         elif self._seen.get(parameter.name, (0.0, None))[1] is not parameter:
             self._seen[parameter.name] = (self._clock(), parameter)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from dynconfig.engine.errors import Conflict, NotFound
+from dynconfig.engine.errors import STOPPING, Conflict, DynConfigError, NotFound
 from dynconfig.engine.resource import Owner
 from dynconfig.kinds.parameter_narrow import Reads, late
 from dynconfig.kinds.parameter_ownership import ParameterOwnership
@@ -23,18 +23,24 @@ class ParameterDetails:
         self._ownership = ownership
 
     def describe(self, versions: Mapping[str, int], reads: Reads) -> dict[str, Mapping[str, Any]]:
-        """The metadata of these versions or newer ones: those of an older one are not what AWS has."""
+        """The metadata of these versions or newer ones: those of an older one are not what AWS has.
+
+        What AWS refuses to describe has none here, and is noted by name.
+        """
         found: dict[str, Mapping[str, Any]] = {}
+        refused: DynConfigError | None = None
         for batch in batches(list(versions), DESCRIBE_BATCH):
-            pages = self._ssm.get_paginator("describe_parameters").paginate(
-                ParameterFilters=[{"Key": "Name", "Option": "Equals", "Values": list(batch)}],
-                PaginationConfig={"PageSize": DESCRIBE_BATCH},
-            )
-            found.update({item["Name"]: item for page in pages for item in page["Parameters"]})
-        for name, version in versions.items():
-            error = late(name, found.get(name, {}), version)
-            if error is not None:
-                reads.failed(name, error)
+            try:
+                # The permission has no resource: what is refused for one batch is refused for all.
+                # https://docs.aws.amazon.com/service-authorization/latest/reference/list_awssystemsmanager.html
+                described = self._described(batch) if refused is None else {}
+            except STOPPING:
+                raise
+            except DynConfigError as error:
+                described, refused = {}, error
+            found.update(described)
+            for name in batch:
+                _note(name, found.get(name, {}), versions[name], refused, reads)
         return found
 
     def tags_of(self, name: str, wanted: Parameter | None, reads: Reads) -> Pairs | None:
@@ -48,11 +54,26 @@ class ParameterDetails:
         """Tags of what is not desired: before it is given up, its owner is asked for by name once more."""
         return self._ownership.hint(name, owner) or self.tags_of(name, None, reads)
 
+    def _described(self, names: Sequence[str]) -> dict[str, Mapping[str, Any]]:
+        pages = self._ssm.get_paginator("describe_parameters").paginate(
+            ParameterFilters=[{"Key": "Name", "Option": "Equals", "Values": list(names)}],
+            PaginationConfig={"PageSize": DESCRIBE_BATCH},
+        )
+        return {item["Name"]: item for page in pages for item in page["Parameters"]}
+
     def _tags(self, name: str) -> Pairs:
         try:
             return self._ownership.tags(name)
         except NotFound:
             raise Conflict(f"parameter {name} went away this moment; looking again", delay=0.5) from None
+
+
+def _note(name: str, described: Mapping[str, Any], version: int, refused: DynConfigError | None, reads: Reads) -> None:
+    """What is not known of a parameter: its metadata, or anything of the version that was just read."""
+    if refused is not None:
+        reads.failed_partly(name, refused)
+    elif error := late(name, described, version):
+        reads.failed(name, error)
 
 
 def batches(items: Sequence[str], size: int) -> Iterator[list[str]]:

@@ -3,16 +3,16 @@
 https://docs.aws.amazon.com/systems-manager/latest/userguide/sysman-paramstore-labels.html
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from dynconfig.api.names import OWNER_TAG
 from dynconfig.api.parameter import ParameterType
-from dynconfig.engine.errors import Conflict, LabelLimit, NotFound
-from dynconfig.engine.labels import REJECTED, STABLE, VERSIONS_KEPT, Proof
-from dynconfig.engine.resource import Owner, Versioned
+from dynconfig.engine.errors import STOPPING, Conflict, DynConfigError, LabelLimit, NotFound
+from dynconfig.engine.labels import REJECTED, STABLE, VERSIONS_KEPT, Proof, each
+from dynconfig.engine.resource import Owner, Unread, Versioned
 from dynconfig.engine.secret import Secret
 from dynconfig.engine.undone import Kept
 from dynconfig.kinds import own_labels
@@ -57,17 +57,20 @@ class ParameterLabels:
 
     def proof(self, owned: Sequence[Versioned]) -> Proof:
         """What the label `stable` says about these; a call for ten that were written since it was last asked."""
-        self._learn([item for item in owned if not self._is_known(item)])
-        known = {item.name: self._known[item.name] for item in owned}
-        unproved = tuple(item for item in owned if not known[item.name].is_alike and not _is_free(item))
-        return Proof(unproved, frozenset(name for name, about in known.items() if about.stable))
+        unread = self._learn([item for item in owned if not self._is_known(item)])
+        read = [item for item in owned if item.name not in {failed.name for failed in unread}]
+        known = {item.name: self._known[item.name] for item in read}
+        unproved = tuple(item for item in read if not known[item.name].is_alike and not _is_free(item))
+        return Proof(unproved, frozenset(name for name, about in known.items() if about.stable), unread)
 
-    def prove(self, owned: Iterable[Versioned]) -> None:
-        """Label the current version of each as stable, where it is not."""
-        for item in owned:
-            if not self._is_known(item) or self._known[item.name].stable != item.version:
-                self.mark(item, STABLE)
-                self._known[item.name] = _Known(item.version, item.last_modified, item.version, is_alike=True)
+    def prove(self, owned: Iterable[Versioned]) -> tuple[Unread, ...]:
+        """Label the current version of each as stable, where it is not; answers those for which AWS refuses it."""
+        return each(owned, self._prove)
+
+    def _prove(self, item: Versioned) -> None:
+        if not self._is_known(item) or self._known[item.name].stable != item.version:
+            self.mark(item, STABLE)
+            self._known[item.name] = _Known(item.version, item.last_modified, item.version, is_alike=True)
 
     def mark(self, owned: Versioned, label: str) -> None:
         """A label lives on one version, so that this moves it."""
@@ -100,13 +103,9 @@ class ParameterLabels:
 
     def at(self, known: Sequence[str], label: str) -> tuple[Kept, ...]:
         """What those of these names were that have a version with this label, decrypted; without those that are denied."""
-
-        def get(names: Sequence[str]) -> dict[str, Any]:
-            return {answer["Name"]: answer for answer in self._get(names, label, decrypt=True)}
-
         return tuple(
             Kept(answer["Name"], answer["Type"], _value(answer), answer["Version"])
-            for answer in Reads().in_batches(list(batches(known, BATCH)), get).values()
+            for answer in self._get(known, label, Reads(), decrypt=True).values()
             if not answer["unreadable"]
         )
 
@@ -121,7 +120,7 @@ class ParameterLabels:
     def with_stable(self, names: Sequence[str], owner: Owner) -> tuple[str, ...]:
         """Those of these names that have a stable version and carry the owner's tag."""
         known = tuple(dict.fromkeys((*names, *self.owned(owner))))
-        found = [answer["Name"] for answer in self._get(known, STABLE, decrypt=False)]
+        found = self._get(known, STABLE, Reads(), decrypt=False)
         return tuple(name for name in found if self._owner_tag(name) == owner.tag)
 
     def _owner_tag(self, name: str) -> str:
@@ -149,9 +148,19 @@ class ParameterLabels:
     def _is_known(self, item: Versioned) -> bool:
         return item.name in self._known and self._known[item.name].is_about(item)
 
-    def _learn(self, items: Sequence[Versioned]) -> None:
-        """Ask which version is stable, and whether the current value is the same as there; secrets only where it moved."""
-        answers = {answer["Name"]: answer for answer in self._get([i.name for i in items], STABLE, decrypt=False)}
+    def _learn(self, items: Sequence[Versioned]) -> tuple[Unread, ...]:
+        """Ask which version is stable, and whether the current value is the same as there; secrets only where it moved.
+
+        Answers those of which it could not be read.
+        """
+        reads = Reads()
+        try:
+            answers = self._get([item.name for item in items], STABLE, reads, decrypt=False)
+        except STOPPING:
+            raise
+        except DynConfigError as error:
+            return tuple(Unread(item.name, error) for item in items)
+        items = [item for item in items if item.name not in reads]
         # AWS may answer with a version that it has just deleted.
         found = {i.name: answers[i.name] for i in items if i.name in answers and _is_kept(answers[i.name], i)}
         moved = [i.name for i in items if i.name in found and found[i.name]["Version"] != i.version and not _is_free(i)]
@@ -162,11 +171,16 @@ class ParameterLabels:
             version = found[item.name]["Version"] if item.name in found else 0
             is_alike = version == item.version or (item.type, _as_read(item)) == stable.get(item.name)
             self._known[item.name] = _Known(item.version, item.last_modified, version, is_alike)
+        return tuple(reads.unread)
 
-    def _get(self, names: Sequence[str], label: str, *, decrypt: bool) -> Iterator[Any]:
-        for start in range(0, len(names), BATCH):
-            selected = [f"{name}:{label}" for name in names[start : start + BATCH]]
-            yield from read(self._ssm, selected, decrypt=decrypt)
+    def _get(self, names: Sequence[str], label: str, reads: Reads, *, decrypt: bool) -> dict[str, dict[str, Any]]:
+        """By name, the version with the label of each that has one and can be read."""
+
+        def get(batch: Sequence[str]) -> dict[str, dict[str, Any]]:
+            answers = read(self._ssm, [f"{name}:{label}" for name in batch], decrypt=decrypt)
+            return {answer["Name"]: answer for answer in answers}
+
+        return reads.in_batches(list(batches(names, BATCH)), get)
 
 
 def _is_free(item: Versioned) -> bool:

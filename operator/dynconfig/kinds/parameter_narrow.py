@@ -19,6 +19,7 @@ class Reads:
 
     def __init__(self) -> None:
         self._failed: dict[str, DynConfigError] = {}
+        self._partly: dict[str, DynConfigError] = {}
         self._failures: Counter[str] = Counter()
         self._succeeded: set[str] = set()
 
@@ -28,11 +29,17 @@ class Reads:
     @property
     def unread(self) -> Iterator[Unread]:
         """The parameters that could not be read."""
-        return (Unread(name, error) for name, error in self._failed.items())
+        yield from (Unread(name, error) for name, error in self._failed.items())
+        partly = ((name, error) for name, error in self._partly.items() if name not in self)
+        yield from (Unread(name, error, is_partial=True) for name, error in partly)
 
     def failed(self, name: str, error: DynConfigError) -> None:
         """A parameter could not be read; the error names it."""
         self._failed[name] = error
+
+    def failed_partly(self, name: str, error: DynConfigError) -> None:
+        """Some fields of a parameter could not be read."""
+        self._partly[name] = _naming(name, error)
 
     def attempt(self, operation: str, name: str, call: Callable[[], T]) -> T | None:
         """The answer about one parameter; None if it fails for this one. Raises the error if it seems to fail for all."""

@@ -26,6 +26,9 @@ _FIELDS = {
     IgnoredField.POLICIES: "policies",
 }
 
+# What only DescribeParameters answers.
+DESCRIBED = ("description", "tier", "kms_key", "allowed_pattern", "policies")
+
 Pairs = tuple[tuple[str, str], ...]
 
 # SSM takes no empty value, so that this equals none that is declared.
@@ -53,12 +56,17 @@ class Parameter(Versioned):
     """The value to create it with."""
     ignored: tuple[str, ...] = field(default=(), repr=False, metadata={"compare": False})
     """Fields that are somebody else's after creation."""
+    unknown: tuple[str, ...] = field(default=(), repr=False, metadata={"compare": False})
+    """Fields that could not be read."""
 
 
 def observed_parameter(
     answer: Mapping[str, Any], metadata: Mapping[str, Any], tags: Pairs, own_tags: Pairs
 ) -> Parameter:
-    """A parameter from what GetParameters, DescribeParameters and ListTagsForResource answer of it."""
+    """A parameter from what GetParameters, DescribeParameters and ListTagsForResource answer of it.
+
+    Without metadata the fields that only DescribeParameters answers are unknown.
+    """
     is_secret = answer["Type"] == ParameterType.SECURE_STRING
     parameter = Parameter(
         name=answer["Name"],
@@ -73,6 +81,7 @@ def observed_parameter(
         allowed_pattern=metadata.get("AllowedPattern", ""),
         data_type=answer.get("DataType", "text"),
         policies=_policies(metadata.get("Policies", ())),
+        unknown=() if metadata else DESCRIBED,
     )
     return with_tags(parameter, tags, own_tags)
 
@@ -131,9 +140,10 @@ def comparable(observed: Parameter, wanted: Parameter | None) -> Parameter:
         # Secret here is only that it is not shown; the same text is no difference.
         text = str(value.reveal())
         value = text if text == wanted.value or not observed.from_secret else value
-    if (tier, value) == (observed.tier, observed.value) and not wanted.ignored:
+    others = (*wanted.ignored, *observed.unknown)
+    if (tier, value) == (observed.tier, observed.value) and not others:
         return observed
-    return keeping_ignored(replace(observed, tier=tier, value=value), wanted, wanted.ignored)
+    return keeping_ignored(replace(observed, tier=tier, value=value), wanted, others)
 
 
 def keeping_ignored(parameter: Parameter, other: Parameter, ignored: tuple[str, ...] | None = None) -> Parameter:
@@ -150,6 +160,7 @@ def as_version(desired: Parameter, observed: Parameter) -> Parameter:
         modified_by=observed.modified_by,
         initial=observed.initial,
         ignored=observed.ignored,
+        unknown=observed.unknown,
     )
 
 
