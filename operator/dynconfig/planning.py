@@ -16,10 +16,10 @@ from dynconfig.engine.declare import declare, declare_deletion, parse_spec
 from dynconfig.engine.errors import DynConfigError, InvalidSpec, Retryable
 from dynconfig.engine.look import Sight
 from dynconfig.engine.neighbours import Neighbours, key_of
-from dynconfig.engine.plan import Plan
+from dynconfig.engine.plan import Plan, Step, Update
 from dynconfig.engine.reconcile import Engine
-from dynconfig.engine.resource import Owner, Resource
-from dynconfig.engine.secret import UnknownSecret
+from dynconfig.engine.resource import Owner, Resource, Versioned
+from dynconfig.engine.secret import UnknownSecret, UnreadableSecret
 from dynconfig.files import Document, Manifests
 from dynconfig.settings import Settings
 
@@ -47,6 +47,8 @@ class Planned:
     assessment: Assessment
     live: Document | None
     """The object as the cluster has it."""
+    unreadable: tuple[str, ...] = ()
+    """Names of the parameters that AWS does not decrypt here, and that have the version that the operator reported."""
 
     @property
     def declaration(self) -> Declaration:
@@ -59,9 +61,14 @@ class Planned:
         return self.assessment.plan
 
     @property
-    def not_compared(self) -> tuple[str, ...]:
+    def unknown(self) -> tuple[str, ...]:
         """Names of the parameters whose value is in a Secret that is not known here."""
         return tuple(item.name for item in self.declaration.parameters if isinstance(item.value, UnknownSecret))
+
+    @property
+    def not_compared(self) -> tuple[str, ...]:
+        """Names of the parameters whose values are not compared."""
+        return tuple(dict.fromkeys((*self.unknown, *self.unreadable)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +116,11 @@ class Planner:
 
     def _planned(self, document: Document, declaration: Declaration, known: Known) -> Planned:
         mine, sights = self._identified(declaration, known)
-        return Planned(document, self._engine.assess(mine, self._now(), sights), known.live)
+        found = self._engine.assess(mine, self._now(), sights)
+        unreadable = [step for step in found.plan.steps if _is_known_to_operator(step, found.declaration)]
+        steps = tuple(step for step in found.plan.steps if step not in unreadable)
+        names = tuple(step.resource.name for step in unreadable)
+        return Planned(document, replace(found, plan=replace(found.plan, steps=steps)), known.live, names)
 
     def _identified(self, declaration: Declaration, known: Known) -> tuple[Declaration, tuple[Sight, ...] | None]:
         """Without a cluster, an owner in AWS of the same namespace and name is taken to be this object."""
@@ -158,6 +169,23 @@ class Planner:
         owner = declaration.owner
         successor_of = neighbours.successor_of(Key(owner.namespace, owner.name), declaration.place.region)
         return replace(declaration, successor_of=successor_of, gives_up=neighbours.gives_up)
+
+
+def _is_known_to_operator(step: Step, declaration: Declaration) -> bool:
+    """Whether only an unreadable value differs at a version that the operator has seen: it need not read it again.
+
+    Without a report, no one here knows what the operator has seen.
+    """
+    change = step.change
+    if not isinstance(change, Update) or not isinstance(change.observed, Versioned):
+        return False
+    value, applied = getattr(change.observed, "value", None), declaration.applied
+    if {item.field for item in change.because} != {"value"} or not isinstance(value, UnreadableSecret):
+        return False
+    if applied is None:
+        return True
+    is_refused = step.resource.title in applied.refused
+    return applied.versions.get(change.observed.name) == change.observed.version and not is_refused
 
 
 def title(document: Document) -> str:

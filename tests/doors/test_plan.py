@@ -284,3 +284,16 @@ def test_a_status_of_an_older_operator_shows_no_text_of_a_secret(scene: Scene) -
     told = str(list(lines(planned.plan)))
     assert f"value: {MASK} → {MASK}" in told
     assert PASSWORD not in told
+
+
+def test_a_value_that_aws_does_not_decrypt_is_not_compared(scene: Scene) -> None:
+    key = scene.aws("kms").create_key()["KeyMetadata"]["KeyId"]
+    file = scene.applied({**PARAMETERS[2], "kmsKeyId": key}, PARAMETERS[0])
+    scene.aws("kms").disable_key(KeyId=key)
+    result = scene.dynconfig("plan", "-f", file)
+    assert result.code == 0, result.text
+    assert "Nothing to do: 2 resources are in AWS as declared." in result.out
+    assert "cannot be decrypted here: /myapp/config/database/password." in " ".join(result.out.split())
+    (planned,) = json.loads(scene.dynconfig("plan", "-f", file, "-o", "json").out)
+    assert planned["notCompared"] == ["/myapp/config/database/password"]
+    assert "1 value not compared, because AWS does not decrypt it here" in scene.dynconfig("drift", "-f", file).out

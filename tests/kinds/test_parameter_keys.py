@@ -3,12 +3,16 @@
 from typing import Any
 
 import pytest
-from tests.kinds.workshop import Workshop
+from tests.kinds.workshop import REGION, Workshop
 
+from dynconfig.api import names
 from dynconfig.engine.errors import Refused
 from dynconfig.engine.outcome import Outcome
 from dynconfig.engine.reconcile import Engine
+from dynconfig.files import Manifests
 from dynconfig.kinds.parameter import Parameters
+from dynconfig.planning import Known, Planned, Planner
+from dynconfig.settings import Settings
 
 pytestmark = pytest.mark.lab
 
@@ -96,3 +100,44 @@ def test_a_deletion_and_a_removal_decrypt_nothing(workshop: Workshop) -> None:
     assert workshop.versions() == {}
     assert seen
     assert not any(seen)
+
+
+def plan(workshop: Workshop, declared: dict[str, Any], status: dict[str, Any] | None, generation: int = 1) -> Planned:
+    """What `dynconfig plan` finds out about the object in a cluster: in a process of its own."""
+    owner = workshop.owner()
+    metadata = {"namespace": owner.namespace, "name": owner.name, "uid": owner.uid, "generation": generation}
+    live = {
+        "metadata": {**metadata, "finalizers": [names.FINALIZER]},
+        "spec": {"path": workshop.path, **declared},
+        "status": status,
+    }
+    engine = Engine(lambda _place: (workshop.parameters(),))
+    known = Known(owner.cluster, live, lambda source: workshop.secrets[f"{source.name}/{source.key}"])
+    found = Planner(Settings(is_emulated=True), engine, REGION).planned(live, Manifests((), (), {}), known)
+    assert isinstance(found, Planned)
+    return found
+
+
+def test_a_plan_shows_nothing_where_the_operator_wrote_what_cannot_be_decrypted_any_more(workshop: Workshop) -> None:
+    key = workshop.aws("kms").create_key()["KeyMetadata"]["KeyId"]
+    kind, declared = workshop.parameters(), spec(workshop, key)
+    status = workshop.status(run(workshop, kind, spec=declared))
+    workshop.aws("kms").disable_key(KeyId=key)
+    workshop.clock.now += 2 * 3600
+    outcome = run(workshop, kind, spec=declared, status=status)
+    assert outcome.is_complete
+    assert outcome.plan.is_empty
+    found = plan(workshop, declared, status)
+    assert found.plan.is_empty
+    assert found.not_compared == (f"{workshop.path}/pw",)
+
+
+def test_a_plan_shows_what_the_operator_would_write_over_what_it_cannot_read(workshop: Workshop) -> None:
+    key = disabled_key(workshop)
+    declared = spec(workshop, key)
+    outcome = run(workshop, spec=declared)
+    found = plan(workshop, declared, workshop.status(outcome))
+    assert found.not_compared == ()
+    assert [item.title for item in outcome.refused] == [step.resource.title for step in found.plan.steps]
+    (because,) = found.plan.steps[0].because
+    assert (because.declared, because.observed) == ("•••", "•••  (cannot be read)")

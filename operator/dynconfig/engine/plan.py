@@ -8,7 +8,7 @@ from dynconfig.engine.declaration import Applied, Declaration
 from dynconfig.engine.errors import STOPPING, DynConfigError
 from dynconfig.engine.ownership import not_owned, owner_title
 from dynconfig.engine.resource import Kind, Resource, Versioned
-from dynconfig.engine.secret import MASK, Secret
+from dynconfig.engine.secret import MASK, Secret, UnreadableSecret
 from dynconfig.engine.text import in_full
 from dynconfig.engine.window import Brief, brief
 
@@ -187,7 +187,7 @@ def differences(desired: Resource, observed: Resource) -> tuple[Difference, ...]
 def _difference(name: str, desired: object, observed: object) -> Difference:
     """Masked on both sides if either is secret: the one often holds the text of the other."""
     if isinstance(desired, Secret) or isinstance(observed, Secret):
-        return Difference(name, MASK, MASK)
+        return Difference(name, MASK, str(observed) if isinstance(observed, UnreadableSecret) else MASK)
     return Difference(name, in_full(desired), in_full(observed))
 
 

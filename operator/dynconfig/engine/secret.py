@@ -49,6 +49,20 @@ class Secret:
         raise TypeError("a Secret is never pickled")
 
 
+class UnreadableSecret(Secret):
+    """The text of a secret that AWS does not decrypt for us; it differs from every text that is declared."""
+
+    __slots__ = ()
+
+    def __init__(self) -> None:
+        super().__init__("")
+
+    def __repr__(self) -> str:
+        return f"{MASK}  (cannot be read)"
+
+    __str__ = __repr__
+
+
 class UnknownSecret(Secret):
     """A secret text that nobody here can read: for a plan without the cluster. It differs from no other secret."""
 

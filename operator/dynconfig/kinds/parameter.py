@@ -11,6 +11,7 @@ from dynconfig.api.parameter import ParameterType, Tier
 from dynconfig.engine.declaration import Declaration
 from dynconfig.engine.errors import Conflict, NotPossible
 from dynconfig.engine.resource import Owner, Scope, Unread
+from dynconfig.engine.secret import Secret
 from dynconfig.kinds import own_labels
 from dynconfig.kinds.parameter_details import ParameterDetails, batches
 from dynconfig.kinds.parameter_fresh import Freshness
@@ -265,7 +266,14 @@ class Parameters:
         for name, answer in found.items():
             own = tags[name]
             if own is not None and name not in reads:
-                yield observed_parameter(answer, metadata.get(name, {}), own, self._own_tags(own))
+                observed = observed_parameter(answer, metadata.get(name, {}), own, self._own_tags(own))
+                yield replace(observed, value=self._value_at(observed))
+
+    def _value_at(self, found: Parameter) -> str | Secret | None:
+        """Its value, or what was seen or written at this version before its key could no longer be used, however long ago."""
+        _at, seen = self._seen.get(found.name, (0.0, None))
+        is_known = found.value is UNREADABLE and seen is not None and seen.version == found.version
+        return seen.value if is_known and seen else found.value
 
     def _with_tags(
         self, owner: Owner, name: str, wanted: Parameter | None, indexed: float, reads: Reads

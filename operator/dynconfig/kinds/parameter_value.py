@@ -10,7 +10,7 @@ from dynconfig.api.names import FROM_SECRET_TAG, OWNER_TAG
 from dynconfig.api.parameter import IgnoredField, ParameterType, Tier, ValuePolicy
 from dynconfig.engine.declaration import Declaration, DeclaredParameter
 from dynconfig.engine.resource import Versioned
-from dynconfig.engine.secret import Secret
+from dynconfig.engine.secret import Secret, UnreadableSecret
 
 DEFAULT_KEY = "alias/aws/ssm"
 # "To remove all policies from the parameter": an empty policy in the list, and not an empty list.
@@ -32,7 +32,7 @@ DESCRIBED = ("description", "tier", "kms_key", "allowed_pattern", "policies")
 Pairs = tuple[tuple[str, str], ...]
 
 # SSM takes no empty value, so that this equals none that is declared.
-UNREADABLE = Secret("")
+UNREADABLE = UnreadableSecret()
 
 OUR_TAGS = (OWNER_TAG, FROM_SECRET_TAG)
 # AWS takes 50 tags on a resource.

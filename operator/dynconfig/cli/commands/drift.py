@@ -82,8 +82,10 @@ def _show(told: list[tuple[Planned, list[Deviation]]], failed: int) -> None:
     found = [f"{counted(drift, 'field')} changed in AWS"] if told else []
     waiting = [f"{later} {agreeing(later, 'waits', 'wait')} for the operator"] if later else []
     unknown = [f"{failed} could not be looked at"] if failed else []
-    secrets = sum(len(planned.not_compared) for planned, _ in told)
+    secrets = sum(len(planned.unknown) for planned, _ in told)
     unknown += [f"{counted(secrets, 'value')} not compared, because the Secret is not known here"] if secrets else []
+    values = sum(len(planned.unreadable) for planned, _ in told)
+    unknown += [f"{counted(values, 'value')} not compared, because AWS does not decrypt it here"] if values else []
     out.line(f"{counted(len(told) + failed, 'object')}: {'; '.join([*found, *waiting, *unknown])}.")
 
 

@@ -114,11 +114,24 @@ def _show_error(planned: Unplanned, title: str) -> None:
 
 def _remarks(planned: Planned) -> Iterator[str]:
     """What has to be known beside the steps."""
-    if planned.not_compared:
-        yield f"Not compared, because the Secret is not known here: {', '.join(planned.not_compared)}."
+    if planned.unknown:
+        yield f"Not compared, because the Secret is not known here: {', '.join(planned.unknown)}."
+    if planned.unreadable:
+        yield (
+            f"Not compared, because the value in AWS cannot be decrypted here: {', '.join(planned.unreadable)}. "
+            "The operator writes it if the Secret has changed; check the KMS key and kms:Decrypt to compare it."
+        )
+    refused = {item["resource"]: item["message"] for item in _status(planned).get("refused") or ()}
+    for step in planned.plan.steps:
+        if step.resource.title in refused:
+            yield f"The operator tried this before, and it was refused: {refused[step.resource.title]}"
     if planned.live and (text := unattended(planned.live, time.time())):
         yield f"warning: {planning.title(planned.document)}: {text}"
     yield from _held_elsewhere(planned)
+
+
+def _status(planned: Planned) -> dict[str, Any]:
+    return (planned.live or {}).get("status") or {}
 
 
 def _held_elsewhere(planned: Planned | Unplanned) -> Iterator[str]:
