@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import datetime
 from difflib import get_close_matches
 from enum import StrEnum
 from itertools import groupby
@@ -11,7 +11,7 @@ from typing import Any
 
 from dynconfig.api.function import Mode
 from dynconfig.api.spec import DynamicConfigSpec
-from dynconfig.engine import checking, inspection
+from dynconfig.engine import checking, expiration, inspection
 from dynconfig.engine.advice import advice
 from dynconfig.engine.declaration import Declaration, DeclaredParameter, Place, ReadSource, Source
 from dynconfig.engine.declare import parse_spec
@@ -66,8 +66,8 @@ ANNOTATION_BYTES = 262_144
 _ANNOTATION_NAME = len("kubectl.kubernetes.io/last-applied-configuration")
 
 
-def reports(manifests: Manifests, today: date, region_fault: RegionFault = lambda _region: "") -> Iterator[Report]:
-    """A report on each file with documents that cannot be used, and on each object."""
+def reports(manifests: Manifests, now: datetime, region_fault: RegionFault = lambda _region: "") -> Iterator[Report]:
+    """A report on each file with documents that cannot be used, and on each object; `now` has a zone."""
     for file, faults in groupby(manifests.faults, lambda fault: fault.file):
         yield Report(file, 0, tuple(Remark(fault.place, Weight.FAULT, fault.text) for fault in faults))
     seen: dict[str, str] = {}
@@ -79,7 +79,7 @@ def reports(manifests: Manifests, today: date, region_fault: RegionFault = lambd
         yield Report(
             title,
             len(listed) if isinstance(listed, list) else 0,
-            (*repeated, *_remarks(document, origin, manifests, today, region_fault)),
+            (*repeated, *_remarks(document, origin, manifests, now, region_fault)),
         )
 
 
@@ -103,7 +103,7 @@ def _reading(manifests: Manifests, namespace: str) -> ReadSource:
 
 
 def _remarks(
-    document: Document, origin: Origin, manifests: Manifests, today: date, region_fault: RegionFault
+    document: Document, origin: Origin, manifests: Manifests, now: datetime, region_fault: RegionFault
 ) -> Iterator[Remark]:
     namespace = str(document["metadata"]["namespace"])
     for fault in metadata_faults(document, origin):
@@ -112,13 +112,18 @@ def _remarks(
     yield from _attached(document, origin)
     found = inspection.findings(document, _reading(manifests, namespace), region_fault)
     said: tuple[tuple[Weight, Iterable[checking.Finding]], ...] = (
-        (Weight.FAULT, (*found.faults, *_references(document, manifests, namespace))),
-        (Weight.WARNING, advice(document, today, lambda index: _is_allowed(origin, index))),
+        (Weight.FAULT, (*found.faults, *_references(document, manifests, namespace), *_expired(document, now))),
+        (Weight.WARNING, advice(document, now.date(), lambda index: _is_allowed(origin, index))),
         (Weight.UNCHECKED, found.unchecked),
     )
     for weight, findings in said:
         for finding in findings:
             yield Remark(origin.place(finding.path), weight, finding.text)
+
+
+def _expired(document: Document, now: datetime) -> Iterator[checking.Finding]:
+    """Dates that have passed: files do not say whether the parameter was ever written."""
+    return expiration.past(inspection.parameters(document), now.timestamp())
 
 
 def _is_allowed(origin: Origin, index: int) -> bool:

@@ -1,6 +1,6 @@
 """Every fault with file and line."""
 
-from datetime import date
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -8,7 +8,7 @@ import pytest
 from dynconfig.files import read, surveyed
 from dynconfig.validating import reports
 
-TODAY = date(2026, 11, 24)
+NOW = datetime(2026, 11, 24, tzinfo=UTC)
 
 TWO_DOCUMENTS = """\
 apiVersion: dynconfig.dev/v1alpha1
@@ -72,7 +72,7 @@ PLAINTEXT = (
 def told(folder: Path, text: str) -> list[str]:
     file = folder / "app.yaml"
     file.write_text(text)
-    found = reports(read([file], "shop"), TODAY)
+    found = reports(read([file], "shop"), NOW)
     return [str(remark).removeprefix(f"{folder}/") for report in found for remark in report.remarks]
 
 
@@ -129,7 +129,7 @@ def test_the_line_is_that_of_the_innermost_field_that_is_written(tmp_path: Path,
 def test_what_cannot_be_parsed_at_all_counts_no_parameters(tmp_path: Path) -> None:
     file = tmp_path / "app.yaml"
     file.write_text(RULES.replace("/ruled", "ruled").split("  parameters")[0] + "  parameters: none\n")
-    (report,) = reports(read([file], "shop"), TODAY)
+    (report,) = reports(read([file], "shop"), NOW)
     assert (report.title, report.parameters, report.faults) == ("shop/ruled", 0, 2)
 
 
@@ -161,7 +161,7 @@ def test_a_fault_of_one_document_hides_none_of_the_others(tmp_path: Path) -> Non
     foreign = first.replace("v1alpha1", "v9")
     (tmp_path / "broken.yaml").write_text(f"{first}---\na: ]\n")
     (tmp_path / "others.yaml").write_text("---\n".join([foreign, other, nameless]))
-    found = reports(surveyed([tmp_path], "shop"), TODAY)
+    found = reports(surveyed([tmp_path], "shop"), NOW)
     assert [str(remark).removeprefix(f"{tmp_path}/") for report in found for remark in report.remarks] == [
         "broken.yaml:18: is not YAML: while parsing a block node: did not find expected node content",
         "others.yaml:1: apiVersion has to be dynconfig.dev/v1alpha1, not dynconfig.dev/v9",
@@ -172,3 +172,30 @@ def test_a_fault_of_one_document_hides_none_of_the_others(tmp_path: Path) -> Non
         "others.yaml:28: spec.cache.ttlSeconds: must be at most 300",
         "others.yaml:32: spec.parameters[colour].tier: has to be Standard, Advanced or Intelligent-Tiering",
     ]
+
+
+def test_a_date_in_the_past_is_a_fault_at_its_line(tmp_path: Path) -> None:
+    file = tmp_path / "myapp.yaml"
+    file.write_text(
+        """\
+apiVersion: dynconfig.dev/v1alpha1
+kind: DynamicConfig
+metadata: {name: myapp}
+spec:
+  path: /myapp
+  parameters:
+  - name: offer
+    value: "1"
+    tier: Advanced
+    policies:
+    - type: Expiration
+      attributes:
+        Timestamp: "2026-11-23T00:00:00Z"
+"""
+    )
+    (report,) = reports(read([file], "shop"), NOW)
+    (remark,) = report.remarks
+    assert remark.place.endswith("myapp.yaml:13")
+    assert (
+        "spec.parameters[offer].policies[0].attributes.Timestamp is in the past (2026-11-23T00:00:00Z)" in remark.text
+    )

@@ -74,3 +74,60 @@ def test_policies_as_aws_documents_them_pass(workshop: Workshop) -> None:
         {"type": "NoChangeNotification", "attributes": {"After": "20", "Unit": "Hours"}},
     ]
     assert workshop.apply(workshop.declare(spec("1", EXPIRATION, *more))).is_complete
+
+
+FIELD = "spec.parameters[token].policies[0].attributes.Timestamp"
+
+
+def test_a_date_in_the_past_on_something_new_is_refused_before_the_first_write(workshop: Workshop) -> None:
+    late = END.timestamp() + 10
+    outcome = run(workshop, "1", late, metadata={"finalizers": []})
+    assert isinstance(outcome.error, InvalidSpec)
+    assert f"{FIELD} is in the past (2040-01-01T00:00:00Z)" in str(outcome.error)
+    assert workshop.versions() == {}
+    # What was refused does not count as written.
+    again = run(workshop, "1", late, status=report.status(outcome, {}, late, None))
+    assert isinstance(again.error, InvalidSpec)
+
+
+def test_a_date_in_the_past_on_a_parameter_that_is_added_is_refused(workshop: Workshop) -> None:
+    kind = workshop.parameters()
+    engine = Engine(lambda _place: (kind,))
+    before = engine.run(workshop.declare({"parameters": [{"name": "plain", "value": "1"}]}), now=END.timestamp())
+    status = workshop.status(before)
+    outcome = run(workshop, "2", END.timestamp() + 10, status=status, generation=2)
+    assert isinstance(outcome.error, InvalidSpec)
+    assert workshop.versions() == {"plain": 1}
+
+
+def test_what_expired_long_ago_stays_as_declared_and_is_remembered_by_status(workshop: Workshop) -> None:
+    status, late = workshop.status(run(workshop, "1", END.timestamp() - 10)), END.timestamp() + 10
+    workshop.aws().delete_parameter(Name=f"{workshop.path}/token")
+    for _ in range(3):
+        outcome = run(workshop, "1", late, status=status)
+        assert outcome.is_complete
+        status = report.status(outcome, status, late, None)
+
+
+def test_a_function_is_not_given_to_read_what_has_expired_and_that_is_no_drift(workshop: Workshop) -> None:
+    managed = {"mode": "Managed", "runtime": "python3.13"}
+
+    def look(now: float, status: dict[str, Any] | None = None) -> Outcome:
+        engine = Engine(lambda _place: workshop.kinds())
+        declared = {**spec("1", EXPIRATION), "function": managed, "driftPolicy": "Report"}
+        return engine.run(workshop.declare(declared, status=status), now=now)
+
+    before, after = END.timestamp() - 10, END.timestamp() + 10
+    status: dict[str, Any] | None = None
+    for _ in range(20):
+        outcome = look(before, status)
+        status = report.status(outcome, status or {}, before, None)
+        if outcome.is_complete:
+            break
+    assert outcome.is_complete
+    workshop.aws().delete_parameter(Name=f"{workshop.path}/token")
+    outcome = look(after, status)
+    assert outcome.drift == ()
+    assert [step.resource.title for step in outcome.applied] == [f"Function {workshop.name}"]
+    (step,) = outcome.applied
+    assert '"token"' not in dict(step.resource.environment)["DYNCONFIG_PARAMETERS"]  # type: ignore[attr-defined]

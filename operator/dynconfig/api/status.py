@@ -11,6 +11,7 @@ from dynconfig.api.parameter import MAX_PARAMETERS
 
 MAX_DRIFT = 100
 MESSAGE_LENGTH = 4096
+MAX_EXPIRED = 100
 MAX_REFUSED = 50
 REFUSED_MESSAGE_LENGTH = 512
 AUTHOR_LENGTH = 512
@@ -227,7 +228,7 @@ class DynamicConfigStatus(Model):
     """What AWS has otherwise than declared, at most 100 fields."""
     refused: Annotated[list[RefusedStatus], Field(max_length=MAX_REFUSED)] = Field(default_factory=list)
     """What is not as declared, and why, at most 50 resources; everything that does not depend on them is carried out."""
-    expired: Annotated[list[Annotated[str, Field(max_length=1011)]], Field(max_length=100)] = Field(
+    expired: Annotated[list[Annotated[str, Field(max_length=1011)]], Field(max_length=MAX_EXPIRED)] = Field(
         default_factory=list
     )
     """Full names of parameters whose Expiration has passed, at most 100: that they are gone is as declared."""

@@ -7,7 +7,7 @@ from dynconfig.api.alarms import AlarmsSpec
 from dynconfig.api.function import FunctionSpec
 from dynconfig.api.parameter import DeletionPolicy, ParameterSpec
 from dynconfig.api.spec import AdoptionPolicy, CacheSpec, DriftPolicy
-from dynconfig.api.status import MAX_REFUSED
+from dynconfig.api.status import MAX_EXPIRED, MAX_REFUSED
 from dynconfig.engine.naming import Names
 from dynconfig.engine.resource import Owner, Resource, Versioned
 from dynconfig.engine.revision import revision
@@ -103,6 +103,14 @@ class Applied:
     """The generation of which everything was carried out but what was refused."""
     refused: frozenset[str] = frozenset()
     """Titles of what was refused, or waited for it; a kind alone stands for all of its resources."""
+
+    expired: frozenset[str] = frozenset()
+    """Names of parameters that were written, and that SSM deleted at their date."""
+
+    def was_written(self, name: str) -> bool:
+        """Whether AWS has or had this parameter of the object."""
+        # A full list may be cut.
+        return name in self.versions or name in self.expired or len(self.expired) >= MAX_EXPIRED
 
     def was_tried(self, generation: int, resource: Resource) -> bool:
         """Whether AWS had this resource as that generation declares it."""
@@ -210,6 +218,19 @@ class Declaration:
     @property
     def expired(self) -> tuple[str, ...]:
         """Names of parameters whose Expiration has passed: that they are gone is as declared."""
+        new = set(self.expired_unwritten)
+        return tuple(name for name in self._past if name not in new)
+
+    @property
+    def expired_unwritten(self) -> tuple[str, ...]:
+        """Names of parameters whose Expiration has passed and that were never written, as far as is known."""
+        if self.applied is None:
+            return self._past if self.untouched else ()
+        written = self.applied.was_written
+        return tuple(name for name in self._past if not written(name))
+
+    @property
+    def _past(self) -> tuple[str, ...]:
         pairs = ((parameter.name, parameter.spec.expires) for parameter in self.parameters)
         return tuple(name for name, expires in pairs if expires is not None and expires <= self.now)
 

@@ -166,6 +166,7 @@ def applied_of(status: Mapping[str, Any] | None) -> Applied | None:
         deletion_policies={i["name"]: policy_of(i["deletionPolicy"]) for i in parameters if i.get("deletionPolicy")},
         tried_generation=status.get("triedGeneration"),
         refused=frozenset(item["resource"] for item in status.get("refused") or ()),
+        expired=frozenset(status.get("expired") or ()),
     )
 
 

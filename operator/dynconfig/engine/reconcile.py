@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import replace
 
+from dynconfig.engine import expiration
 from dynconfig.engine.assessment import Assessment, compared, derived
 from dynconfig.engine.carry import Rounds, Work, batches
 from dynconfig.engine.contest import Contests
@@ -74,6 +75,7 @@ class Engine:
         `sights` is what was seen of this very declaration a moment ago. Raises whatever AWS answers to reads.
         """
         declaration = replace(declaration, now=float(int(self._aws_now(now))))
+        expiration.check(declaration)
         steered = self._rollbacks.steer(declaration)
         found = self._assessed(steered, now, sights if steered is declaration else None)
         if found.judgement.stage is not Stage.FAILED or declaration.suspended:

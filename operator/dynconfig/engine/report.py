@@ -7,6 +7,7 @@ from typing import Any
 from dynconfig.api.parameter import DeletionPolicy
 from dynconfig.api.status import (
     MAX_DRIFT,
+    MAX_EXPIRED,
     MESSAGE_LENGTH,
     REQUEST_LENGTH,
     Condition,
@@ -57,7 +58,7 @@ def status(outcome: Outcome, previous: Mapping[str, Any], now: float, requested_
                 *incomplete.unread_resources(outcome, previous),
             ],
             refused=incomplete.refused(outcome),
-            expired=list(outcome.declaration.expired)[:100],
+            expired=list(outcome.declaration.expired)[:MAX_EXPIRED],
             tried_generation=incomplete.tried_generation(outcome, previous),
             counts=_counts(outcome, previous),
             function=_function(outcome.owned),

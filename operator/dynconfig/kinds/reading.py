@@ -49,8 +49,10 @@ def environment(declaration: Declaration, function: FunctionSpec) -> dict[str, s
 
 
 def declared(declaration: Declaration) -> str:
-    """The declared parameters as the library reads them, compact."""
-    listed = {parameter.spec.name: _declared(parameter.spec) for parameter in declaration.parameters}
+    """The declared parameters as the library reads them, compact; without those that have expired, whose reads would fail."""
+    expired = set(declaration.expired)
+    staying = (parameter for parameter in declaration.parameters if parameter.name not in expired)
+    listed = {parameter.spec.name: _declared(parameter.spec) for parameter in staying}
     return json.dumps(listed, sort_keys=True, separators=(",", ":"))
 
 

@@ -57,7 +57,7 @@ def command(
     built = {str(folder): kustomize.build(folder) for folder in kustomization or ()}
     manifests = files.surveyed(file or (), namespace, built)
     may_name = partial(_region_fault, settings.allowed_regions)
-    found = list(validating.reports(manifests, datetime.now(UTC).date(), may_name))
+    found = list(validating.reports(manifests, datetime.now(UTC), may_name))
     if output is Output.JSON:
         options.print_json([_document(report) for report in found])
     else:
