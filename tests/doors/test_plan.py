@@ -50,6 +50,8 @@ def test_a_plan_of_a_new_object_costs_one_look(scene: Scene) -> None:
         "lambda.GetFunction": 1,
         "logs.DescribeLogGroups": 1,
         "scheduler.GetSchedule": 1,
+        # The layer of the extension that a new function gets.
+        "ssm.GetParameter": 1,
         "ssm.GetParameters": 1,
         "sts.GetCallerIdentity": 1,
     }

@@ -10,6 +10,7 @@ from tests.kinds.cases.function import many, spec
 from tests.kinds.wire import answers, requests, without_environment
 from tests.kinds.workshop import ASKED, Workshop
 
+from dynconfig.engine import describe
 from dynconfig.engine.errors import AccessDenied, Conflict, NotOwned, NotPossible, Refused, RoleNotReady, Settling
 from dynconfig.engine.reconcile import Engine
 from dynconfig.kinds.attachment_value import Attachment
@@ -295,3 +296,32 @@ def test_the_layer_that_is_used_is_in_status(workshop: Workshop) -> None:
     outcome = workshop.settle(workshop.declare(spec()), workshop.kinds(Function))
     (told,) = [item for item in workshop.status(outcome)["resources"] if item["kind"] == "Function"]
     assert told["layer"].endswith(f":{NEWEST_EXTENSION}")
+
+
+def planned(workshop: Workshop, declared: Any, **about: Any) -> list[str]:
+    """The lines of a plan, made by another process than the operator's."""
+    kinds = workshop.kinds(Function)
+    plan = Engine(lambda _place: kinds).assess(workshop.declare(declared, **about), 0.0).plan
+    return [text for _sign, text in describe.lines(plan)]
+
+
+def layer_of(workshop: Workshop) -> str:
+    (layer,) = functions.of(workshop, workshop.name)["Layers"]
+    return str(layer["Arn"])
+
+
+def test_a_plan_shows_the_layer_that_a_new_function_then_gets(workshop: Workshop) -> None:
+    lines = planned(workshop, spec())
+    workshop.settle(workshop.declare(spec()), workshop.kinds(Function))
+    assert layer_of(workshop).endswith(f":{NEWEST_EXTENSION}")
+    assert f"layers: {layer_of(workshop)}" in lines
+
+
+def test_a_plan_shows_the_layer_that_takes_the_place_of_an_old_one(workshop: Workshop) -> None:
+    workshop.settle(workshop.declare(spec()), workshop.kinds(Function))
+    newest = layer_of(workshop)
+    old = f"{newest.rpartition(':')[0]}:2"
+    workshop.aws("lambda").update_function_configuration(FunctionName=workshop.name, Layers=[old])
+    assert f"layers: {old} → {newest}" in planned(workshop, spec())
+    workshop.settle(workshop.declare(spec()), workshop.kinds(Function))
+    assert layer_of(workshop) == newest

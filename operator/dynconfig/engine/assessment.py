@@ -8,7 +8,7 @@ from dynconfig.engine.declaration import Declaration
 from dynconfig.engine.errors import DynConfigError
 from dynconfig.engine.look import Sight
 from dynconfig.engine.outcome import Outcome
-from dynconfig.engine.plan import AnyKind, Create, Fault, Part, Plan, Step, changes, drifted
+from dynconfig.engine.plan import AnyKind, Create, Fault, Part, Plan, Step, Update, changes, differences, drifted
 from dynconfig.engine.refusal import Refusal, independent, is_watched
 from dynconfig.engine.resource import Resource
 from dynconfig.engine.rollout import Judgement
@@ -96,11 +96,15 @@ def derived(outcome: Outcome) -> Plan:
 
 
 def _adding(step: Step, sight: Sight) -> Step:
-    """The step with what it really adds."""
+    """The step with what it really writes."""
     added = next((item for item in sight.added if item.name == step.resource.name), None)
-    if added is None or not isinstance(step.change, Create):
+    if added is None or not isinstance(step.change, Create | Update):
         return step
-    return replace(step, change=replace(step.change, added=added))
+    if isinstance(step.change, Create):
+        return replace(step, change=replace(step.change, added=added))
+    written = {item.field: item for item in differences(added, step.change.observed)}
+    because = tuple(written.get(item.field, item) for item in step.change.because)
+    return replace(step, change=replace(step.change, because=because))
 
 
 def _unread(sight: Sight, declaration: Declaration) -> Iterator[Refusal]:

@@ -38,7 +38,7 @@ class Create:
 
     desired: Resource
     added: Resource | None = None
-    """What of it is written, where AWS has a part of it already."""
+    """What of it is written, if that is not what is declared."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,7 +96,7 @@ class Unread:
 
 @dataclass(frozen=True, slots=True)
 class Added:
-    """What a creation would write of a resource, where AWS has a part of it already: the other part of what is declared."""
+    """What is written of a resource if it is not what is declared: AWS has a part of it already, or knows a newer version."""
 
     resource: Resource
 

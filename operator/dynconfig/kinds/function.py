@@ -12,7 +12,7 @@ from dynconfig.api.names import OWNER_TAG
 from dynconfig.engine.arns import Arns
 from dynconfig.engine.declaration import Declaration
 from dynconfig.engine.errors import Conflict, NotFound, NotPossible, Refused
-from dynconfig.engine.resource import Scope
+from dynconfig.engine.resource import Added, Scope
 from dynconfig.kinds import environment, reading, tags
 from dynconfig.kinds.extension_layer import ANY, Layers
 from dynconfig.kinds.function_value import (
@@ -87,22 +87,30 @@ class Functions:
             is_layer_declared=bool(function.extension.layer_arn),
         )
 
-    def observe(self, scope: Scope, desired: Sequence[Function]) -> Iterator[Function]:
-        """Each function that is desired, listed or named after the owner: configuration and tags in one call."""
+    def observe(self, scope: Scope, desired: Sequence[Function]) -> Iterator[Function | Added]:
+        """Each function that is desired, listed or named after the owner: configuration and tags in one call.
+
+        Beside it stands what is written if it has not the layer that is wanted: the version is AWS's newest.
+        """
         wanted = {function.name: function for function in desired}
         for function in desired:
-            if ANY in "".join(function.layers):
+            if ANY in function.layers[0]:
                 # Where no table has the layer, AWS has to be asked before anything is written.
                 self._layers.newest(function.architecture)
         for name in scope.where("Function", desired, scope.names.function):
             try:
                 answer = self._lambda.get_function(FunctionName=name)
             except NotFound:
+                if name in wanted:
+                    yield Added(self._with_layer(wanted[name], None))
                 continue
             found = observed_function(answer["Configuration"], tags.of_function(answer), self._ignored)
             if scope.closely or not (found.failed or found.pending):
                 self._failed.pop(name, None)
-            yield comparable(found, wanted.get(name))
+            seen = comparable(found, wanted.get(name))
+            yield seen
+            if name in wanted and seen.layers != wanted[name].layers:
+                yield Added(self._with_layer(wanted[name], seen))
 
     def refuse(self, desired: Function, observed: Function | None) -> None:
         """Lambda takes 4 KB of environment, measured as JSON; its own refusal would repeat the values."""
