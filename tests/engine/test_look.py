@@ -11,8 +11,8 @@ from tests.engine.toy import Thing, Toy, declared
 from dynconfig.engine.assessment import compared
 from dynconfig.engine.declaration import Declaration
 from dynconfig.engine.errors import NotOwned, Unavailable
-from dynconfig.engine.look import ASSIGNED, look, wanted
-from dynconfig.engine.resource import Resource, Scope
+from dynconfig.engine.look import look, wanted
+from dynconfig.engine.resource import ASSIGNED, Resource, Scope
 
 
 @dataclass

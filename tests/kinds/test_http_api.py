@@ -11,7 +11,8 @@ from tests.kinds.cases.http_api import HTTP_API, THEIRS, TRIGGERS, api_id, apis,
 from tests.kinds.wire import answers, requests
 from tests.kinds.workshop import Workshop
 
-from dynconfig.engine.errors import Unavailable
+from dynconfig.api import names
+from dynconfig.engine.errors import NotOwned, Unavailable
 from dynconfig.engine.reconcile import Engine
 from dynconfig.kinds.http_api import HttpApi
 from dynconfig_lab.aws import Faults
@@ -204,3 +205,41 @@ def test_what_is_half_made_is_finished_part_by_part(workshop: Workshop) -> None:
         workshop.lab.faults(Faults())
         assert len(client(workshop).get_integrations(ApiId=api_id(workshop))["Items"]) == 1
         workshop.settle(workshop.goodbye(HTTP_API.base), workshop.kinds(HttpApi))
+
+
+RETAINED = {**HTTP_API.base, "deletionPolicy": "Retain"}
+ADOPTING = {**HTTP_API.base, "adoptionPolicy": "IfUnowned"}
+
+
+def released(workshop: Workshop) -> str:
+    """The id of an API whose object is gone, and which stayed in AWS."""
+    status, found = workshop.status(settle(workshop, RETAINED)), api_id(workshop)
+    workshop.settle(workshop.goodbye(RETAINED, status), workshop.kinds(HttpApi))
+    assert apis(workshop) == []
+    return found
+
+
+def test_an_api_that_was_released_is_adopted_at_its_address(workshop: Workshop) -> None:
+    before = released(workshop)
+    successor = workshop.owner(uid="uid-2")
+    workshop.settle(workshop.declare(ADOPTING, owner=successor), workshop.kinds(HttpApi))
+    found = client(workshop).get_api(ApiId=before)
+    assert found["Tags"] == {names.OWNER_TAG: successor.tag, "team": "shop"}
+    assert listed(workshop) == [found["Name"]]
+
+
+def test_an_api_that_was_released_is_not_adopted_without_leave(workshop: Workshop) -> None:
+    before = released(workshop)
+    tagged = client(workshop).get_api(ApiId=before)["Tags"]
+    with pytest.raises(NotOwned):
+        settle(workshop, HTTP_API.base, owner=workshop.owner(uid="uid-2"))
+    assert client(workshop).get_api(ApiId=before)["Tags"] == tagged
+
+
+@pytest.mark.parametrize("mark", ["", "cluster/elsewhere/myapp", "other/NAMESPACE/myapp"])
+def test_an_api_of_our_name_that_we_did_not_release_is_left_alone(workshop: Workshop, mark: str) -> None:
+    labels = {names.RELEASED_TAG: mark.replace("NAMESPACE", workshop.owner().namespace)} if mark else {}
+    theirs = client(workshop).create_api(Name=workshop.name, ProtocolType="HTTP", Tags=labels)["ApiId"]
+    settle(workshop, ADOPTING)
+    assert api_id(workshop) != theirs
+    assert client(workshop).get_api(ApiId=theirs)["Tags"] == labels

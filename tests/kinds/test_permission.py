@@ -15,6 +15,8 @@ from dynconfig.kinds.failure_destination import FailureDestination
 from dynconfig.kinds.function_value import Function
 from dynconfig.kinds.http_api import HttpApi
 from dynconfig.kinds.permission import Permission
+from dynconfig_lab.aws import Faults
+from dynconfig_lab.aws.faults import Injected
 
 pytestmark = pytest.mark.lab
 
@@ -122,3 +124,24 @@ def test_the_destination_of_a_strangers_function_survives_though_it_is_in_the_re
     workshop.settle(workshop.declare(other, generation=2, status=status), kinds)
     found = client.get_function_event_invoke_config(FunctionName=workshop.name)
     assert found["DestinationConfig"]["OnFailure"] == {"Destination": QUEUE}
+
+
+def test_a_plan_of_a_new_function_shows_the_permission_of_its_api(workshop: Workshop) -> None:
+    kinds = PERMISSION.kinds(workshop)
+    plan = Engine(lambda _place: kinds).assess(workshop.declare(spec()), 0.0).plan
+    planned = [step.resource.title for step in plan.steps]
+    outcome = settle(workshop, spec())
+    assert sorted(planned) == sorted(item.title for item in outcome.owned)
+    assert f"Permission {BY_HTTP_API}" in planned
+
+
+def test_a_permission_is_not_made_for_an_api_that_is_refused(workshop: Workshop) -> None:
+    workshop.lab.faults(Faults(errors={"apigatewayv2.CreateApi": Injected("BadRequestException", "refused")}))
+    kinds = PERMISSION.kinds(workshop)
+    engine = Engine(lambda _place: kinds)
+    for _ in range(20):
+        outcome = engine.run(workshop.declare(spec()))
+        if BY_RULE in statements(workshop, workshop.name):
+            break
+    assert f"Permission {BY_HTTP_API}" in [item.step.resource.title for item in outcome.blocked]
+    assert BY_HTTP_API not in statements(workshop, workshop.name)

@@ -19,6 +19,8 @@ ALLOW_PLAINTEXT = f"{GROUP}/allow-plaintext"
 ALLOW_DELETION = f"{GROUP}/allow-deletion"
 
 OWNER_TAG = f"{GROUP}/owner"
+# On an HTTP API that was released: its name is not unique, so that only this says whose it was. It goes with the adoption.
+RELEASED_TAG = f"{GROUP}/released-by"
 # On a String or StringList whose value came from a Secret, so that no output shows it, even if no status is at hand.
 FROM_SECRET_TAG = f"{GROUP}/from-secret"
 # What an attached function remembers of its addition: whose it is, and what else has to be known to take it away again.

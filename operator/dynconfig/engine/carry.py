@@ -8,7 +8,7 @@ from dynconfig.engine.errors import STOPPING, DeletionDelayed, DynConfigError, S
 from dynconfig.engine.outcome import Outcome
 from dynconfig.engine.plan import Create, Delete, Release, Step, Update
 from dynconfig.engine.refusal import Blocked, Refusal, blocker, is_watched, passed_on
-from dynconfig.engine.resource import Resource
+from dynconfig.engine.resource import ASSIGNED, Resource
 
 DELETE_BATCH = 50
 SETTLING_SECONDS = 0.5
@@ -38,13 +38,17 @@ def batches(steps: Sequence[Step]) -> Iterable[list[Step]]:
 def up_to_date(batch: Sequence[Step], declaration: Declaration, owned: Mapping[str, Resource]) -> Sequence[Step]:
     """A write with what it derives from others as these are now: as it was planned, another write would have to follow."""
     step = batch[0]
-    if isinstance(step.change, Delete | Release) or not any(
-        item.metadata.get("derived") for item in fields(step.resource)
-    ):
+    if isinstance(step.change, Delete | Release) or not _depends_on_others(step.resource):
         return batch
     desired = step.kind.desired(replace(declaration, found=tuple(owned.values())))
     now = next((resource for resource in desired if resource.title == step.resource.title), step.resource)
     return [replace(step, change=replace(step.change, desired=now))]
+
+
+def _depends_on_others(resource: Resource) -> bool:
+    """Whether some of it follows from what other resources have become."""
+    derived = any(item.metadata.get("derived") for item in fields(resource))
+    return derived or any(ASSIGNED in str(getattr(resource, item.name)) for item in fields(resource) if item.repr)
 
 
 def carry_out(batch: Sequence[Step], owned: dict[str, Resource]) -> None:

@@ -8,13 +8,11 @@ from typing import Any
 from dynconfig.engine.declaration import Declaration
 from dynconfig.engine.errors import STOPPING, AccessDenied, DynConfigError
 from dynconfig.engine.plan import AnyKind
-from dynconfig.engine.resource import Added, Resource, Scope, Unread, Versioned
+from dynconfig.engine.resource import ASSIGNED, Added, Resource, Scope, Unread, Versioned
 from dynconfig.engine.rollout import Alarming
 
 Seen = tuple[Resource, ...]
 Mixed = tuple[Resource | Unread | Added, ...]
-
-ASSIGNED = "(assigned by AWS)"
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from dynconfig.engine.declaration import Applied, Declaration
 from dynconfig.engine.errors import STOPPING, DynConfigError
 from dynconfig.engine.ownership import not_owned, owner_title
-from dynconfig.engine.resource import Kind, Resource, Versioned
+from dynconfig.engine.resource import ASSIGNED, Kind, Resource, Versioned
 from dynconfig.engine.secret import MASK, Secret, UnreadableSecret
 from dynconfig.engine.text import in_full
 from dynconfig.engine.window import Brief, brief
@@ -119,7 +119,7 @@ class Step:
         if not isinstance(self.change, Update):
             return False
         marked = {item.name for item in fields(self.change.desired) if item.metadata.get("derived")}
-        return {difference.field for difference in self.change.because} <= marked
+        return all(item.field in marked or ASSIGNED in item.declared for item in self.change.because)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,10 @@ if TYPE_CHECKING:
     from dynconfig.engine.naming import Names
 
 
+ASSIGNED = "(assigned by AWS)"
+"""In the place of what AWS gives to a resource that is not created yet."""
+
+
 @dataclass(frozen=True, slots=True)
 class Owner:
     """Who owns an AWS resource: one object of one cluster."""
@@ -29,6 +33,11 @@ class Owner:
     def tag(self) -> str:
         """The owner as the value of the owner tag."""
         return f"{self.cluster}/{self.namespace}/{self.name}/{self.uid}"
+
+    @property
+    def without_uid(self) -> str:
+        """The owner as any object of its name: whoever comes after it has another uid."""
+        return f"{self.cluster}/{self.namespace}/{self.name}"
 
     @property
     def title(self) -> str:

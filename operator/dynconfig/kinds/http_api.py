@@ -1,6 +1,7 @@
 """The API Gateway HTTP API in front of the function: API, integration, route and stage, which are one thing to its user.
 
-Names of APIs are not unique, so ours is the one with our owner tag, whatever it is called: its address has to stay.
+Names of APIs are not unique, so ours is the one with our owner tag, whatever it is called: its address has to stay. One that is
+released keeps a mark, without which it would be made anew, at another address, when its object comes back.
 https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop.html
 """
 
@@ -10,11 +11,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from dynconfig.api.function import Mode
-from dynconfig.api.names import OWNER_TAG
+from dynconfig.api.names import OWNER_TAG, RELEASED_TAG
 from dynconfig.engine.arns import Arns
 from dynconfig.engine.declaration import Declaration
 from dynconfig.engine.errors import NotFound
-from dynconfig.engine.resource import Resource, Scope
+from dynconfig.engine.resource import Owner, Resource, Scope
 from dynconfig.kinds import tags
 from dynconfig.kinds.recall import Recall
 from dynconfig.kinds.tags import Pairs
@@ -88,10 +89,15 @@ class HttpApis:
         )
 
     def observe(self, scope: Scope, desired: Sequence[HttpApi]) -> Iterator[HttpApi]:
-        """The APIs with our tag; a second one, made when an answer was lost, is surplus."""
+        """The APIs with our tag; a second one, made when an answer was lost, is surplus.
+
+        If there is none, the one that an object of this name released, which no one owns.
+        """
         if not scope.where("HttpApi", desired, scope.names.http_api):
             return
-        ours = [api for api in self._all("get_apis") if tags.owner_of(api.get("Tags", {})) == scope.owner.tag]
+        found = tuple(self._all("get_apis"))
+        ours = [api for api in found if tags.owner_of(api.get("Tags", {})) == scope.owner.tag]
+        ours = ours or [api for api in found if _is_released_by(scope.owner, api)][-1:]
         for number, api in enumerate(sorted(ours, key=lambda found: (str(found["CreatedDate"]), found["ApiId"]))):
             name = scope.names.http_api if number == 0 else f"{scope.names.http_api} {api['ApiId']}"
             told = partial(self._recall.told, name, scope, desired, partial(self._parts, api["ApiId"]))
@@ -123,7 +129,10 @@ class HttpApis:
                 continue
 
     def release(self, observed: HttpApi) -> None:
-        """Take the owner tag off."""
+        """Take the owner tag off, and leave a mark by which an object of this name finds it again."""
+        owner = Owner.parse(observed.owner)
+        if owner is not None:
+            self._apis.tag_resource(ResourceArn=observed.arn, Tags={RELEASED_TAG: owner.without_uid})
         self._apis.untag_resource(ResourceArn=observed.arn, TagKeys=[OWNER_TAG])
 
     def _parts(self, api_id: str) -> "Parts":
@@ -219,6 +228,12 @@ class HttpApis:
         for stage in sorted(set(desired.stages) - set(api.stages)):
             verb = self._apis.update_stage if stage in api.all_stages else self._apis.create_stage
             verb(ApiId=api.api_id, StageName=stage, AutoDeploy=True)
+
+
+def _is_released_by(owner: Owner, api: Mapping[str, Any]) -> bool:
+    """Whether an object of this cluster, namespace and name released it, and nobody has taken it since."""
+    labels = api.get("Tags", {})
+    return not tags.owner_of(labels) and labels.get(RELEASED_TAG) == owner.without_uid
 
 
 def _told(integration: Mapping[str, Any]) -> str:

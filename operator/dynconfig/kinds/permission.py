@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from dynconfig.api.function import Mode
 from dynconfig.engine.arns import Arns
 from dynconfig.engine.declaration import Declaration
-from dynconfig.engine.errors import NotFound
-from dynconfig.engine.resource import Resource, Scope
+from dynconfig.engine.errors import Conflict, NotFound
+from dynconfig.engine.resource import ASSIGNED, Resource, Scope
 from dynconfig.kinds.owned import function_of, of_kind
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class Permissions:
         self._arns = arns
 
     def desired(self, declaration: Declaration) -> Iterator[Permission]:
-        """One for the rule, and one for each HTTP API as soon as its id is known."""
+        """One for the rule, and one for the HTTP API, which needs its id: AWS assigns that when it is created."""
         function = declaration.function
         if function is None or function.mode is Mode.ATTACH:
             return
@@ -48,10 +48,9 @@ class Permissions:
             rule = self._arns.rule(declaration.names.rule)
             yield self._permission(declaration, BY_RULE, "events.amazonaws.com", rule)
         if function.triggers.http_api:
-            for api in of_kind(declaration.found, "HttpApi"):
-                source = self._arns.http_calls(str(getattr(api, "api_id", "")))
-                yield self._permission(declaration, BY_HTTP_API, "apigateway.amazonaws.com", source)
-                break
+            ids = (str(getattr(api, "api_id", "")) for api in of_kind(declaration.found, "HttpApi"))
+            source = self._arns.http_calls(next(ids, ASSIGNED))
+            yield self._permission(declaration, BY_HTTP_API, "apigateway.amazonaws.com", source)
 
     def observe(self, scope: Scope, desired: Sequence[Permission]) -> Iterable[Permission]:
         """Our statements on the owner's function."""
@@ -70,7 +69,11 @@ class Permissions:
         """Nothing can be known before."""
 
     def put(self, desired: Permission, observed: Permission | None) -> Permission:
-        """Add the statement, in place of the one that differs."""
+        """Add the statement, in place of the one that differs; it stays as it is while there is no API for it."""
+        if ASSIGNED in desired.source:
+            if observed is None:
+                raise Conflict(f"function {desired.function}: its HTTP API is not there yet; looking again", delay=1.0)
+            return observed
         if observed is not None:
             self.delete([observed])
         self._lambda.add_permission(
