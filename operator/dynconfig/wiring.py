@@ -27,6 +27,7 @@ from dynconfig.engine.orphans import Orphan
 from dynconfig.engine.orphans import orphans as found_orphans
 from dynconfig.engine.plan import AnyKind
 from dynconfig.engine.reconcile import Engine
+from dynconfig.kinds import dashboard, role, schedule
 from dynconfig.kinds.alarm import Alarms
 from dynconfig.kinds.attachment import Attachments
 from dynconfig.kinds.composite_alarm import CompositeAlarms
@@ -45,6 +46,10 @@ from dynconfig.kinds.schedule import Schedules
 from dynconfig.kinds.watched import WatchedAlarms
 from dynconfig.settings import BadSetting, Settings
 
+EVERYWHERE = "all"
+"""In the place of the region of what all regions of an account share."""
+Search = tuple[str, Callable[[], tuple[Orphan, ...]]]
+"""What is searched, and the search. It raises DynConfigError."""
 NO_REGION = (
     "no AWS region: set AWS_REGION, AWS_DEFAULT_REGION or DYNCONFIG_REGION (in the chart: region), or a region in the AWS "
     "profile. On EKS, IRSA and Pod Identity set AWS_REGION in the pod"
@@ -101,6 +106,27 @@ def orphans(
         )
     tagging = session(settings, count).client("resourcegroupstaggingapi", region)
     return found_orphans(owner_tags(tagging), region, cluster, uids)
+
+
+def unindexed_orphans(settings: Settings, default: str, cluster: str, uids: frozenset[str]) -> Iterator[Search]:
+    """The orphans of the kinds that AWS's index of tags does not have; roles and dashboards are those of the whole account.
+
+    For people: it costs a call for each role that Lambda or Scheduler may assume, for each schedule and each dashboard.
+    """
+    clients = session(settings)
+    looks = {
+        "IAM roles": lambda: role.owner_tags(clients.client("iam", default)),
+        "dashboards": lambda: dashboard.owner_tags(clients.client("cloudwatch", default)),
+    }
+    return (
+        (title, partial(lambda look: found_orphans(look(), EVERYWHERE, cluster, uids), look))
+        for title, look in looks.items()
+    )
+
+
+def schedule_orphans(settings: Settings, region: str, cluster: str, uids: frozenset[str]) -> tuple[Orphan, ...]:
+    """The orphans among the schedules of a region, one call each. Raises DynConfigError."""
+    return found_orphans(schedule.owner_tags(session(settings).client("scheduler", region)), region, cluster, uids)
 
 
 def remove_unused_events(settings: Settings, cluster: str, region: str) -> Iterator[str]:

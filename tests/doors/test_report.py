@@ -70,10 +70,32 @@ def test_a_region_that_fails_is_named_beside_what_the_others_have(scene: Scene, 
     assert len(json.loads(listed.out)) == 3
     assert "3 orphans" in printed.out
     assert "ap-south-9 is not an AWS region" in listed.err
-    assert "1 region could not be searched" in printed.err
+    assert "1 part could not be searched" in printed.err
 
 
 def test_it_wants_to_know_what_to_report(scene: Scene) -> None:
     result = scene.dynconfig("report")
     assert result.code == 1
     assert "dynconfig report --orphans" in result.err
+
+
+def test_roles_schedules_and_dashboards_of_a_lost_object_are_found_too(scene: Scene, tmp_path: Path) -> None:
+    function = {"triggers": {"schedule": "rate(1 hour)"}}
+    scene.applied(function=function, dashboard=True)
+    iam, scheduler = scene.aws("iam"), scene.aws("scheduler")
+    allowed = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    trust = json.dumps({"Version": "2012-10-17", "Statement": [allowed]})
+    iam.create_role(RoleName="theirs", AssumeRolePolicyDocument=trust)
+    code, text = report(scene, tmp_path, "uid-of-a-later-one")
+    found = {item["arn"].partition(":")[2].split(":", 1)[1] for item in json.loads(text)}
+    assert code == 2
+    assert {
+        "iam::123456789012:role/dynconfig-shop-myapp-eu-west-1",
+        "iam::123456789012:role/dynconfig-shop-myapp-eu-west-1-scheduler",
+        "scheduler:eu-west-1:123456789012:schedule/default/dynconfig-shop-myapp",
+        "cloudwatch::123456789012:dashboard/dynconfig-shop-myapp-eu-west-1",
+    } <= found
+    assert not [arn for arn in found if "theirs" in arn]
+    assert {item["region"] for item in json.loads(text)} == {"eu-west-1", "all"}
+    assert report(scene, tmp_path, OWNER.uid) == (0, "[]\n")
+    assert scheduler.list_schedules()["Schedules"]

@@ -107,10 +107,6 @@ class Shelf(Toy):
             raise self.failures[name]
         return tuple(f"label {key[1]} of version {self.labelled.pop(key)}" for key in found)
 
-    def with_stable(self, names: Sequence[str], owner: Owner) -> tuple[str, ...]:
-        """Those that have a stable version."""
-        return tuple(name for name in names if (name, STABLE) in self.labelled)
-
     def owned(self, owner: Owner) -> tuple[str, ...]:
         """All that is there."""
         return tuple(thing.name for thing in self.store.values() if thing.owner == owner.tag)

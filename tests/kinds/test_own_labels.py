@@ -11,7 +11,7 @@ from dynconfig.aws.tagged import TaggedParameters
 from dynconfig.engine import notes, report
 from dynconfig.engine.labels import STABLE
 from dynconfig.engine.outcome import Outcome
-from dynconfig.engine.reconcile import Engine
+from dynconfig.engine.reconcile import Abandonment, Engine
 from dynconfig.kinds.parameter_labels import ParameterLabels
 from dynconfig.kinds.parameter_value import Parameter
 from dynconfig_lab.aws import Faults
@@ -86,8 +86,24 @@ def test_the_end_of_a_rollout_removes_our_labels(workshop: Workshop) -> None:
 
 def test_an_abandoned_object_leaves_no_label_of_ours(workshop: Workshop) -> None:
     labelled(workshop)
-    assert engine(workshop).abandon(workshop.goodbye(SPEC)) == ""
+    assert engine(workshop).abandon(workshop.goodbye(SPEC)) == Abandonment()
     assert (found(workshop, "a"), found(workshop, "b")) == (["theirs"], [])
+    assert (workshop.tags("a"), workshop.tags("b")) == ({}, {})
+    assert workshop.versions() == {"a": 1, "b": 1}
+
+
+def test_an_abandonment_goes_on_in_the_next_turn_where_there_was_no_time(workshop: Workshop) -> None:
+    labelled(workshop)
+    running = engine(workshop)
+    assert not running.abandon(workshop.goodbye(SPEC), keep_going=lambda: False).is_over
+    assert running.abandon(workshop.goodbye(SPEC), keep_going=lambda: False) == Abandonment()
+    assert (workshop.tags("a"), workshop.tags("b")) == ({}, {})
+
+
+def test_a_suspended_object_that_is_abandoned_leaves_no_mark_of_ours(workshop: Workshop) -> None:
+    labelled(workshop)
+    engine(workshop).abandon(workshop.goodbye({**SPEC, "suspend": True}))
+    assert (workshop.tags("a"), workshop.tags("b")) == ({}, {})
 
 
 def test_labels_of_another_owner_stay_when_an_object_is_abandoned(workshop: Workshop) -> None:
@@ -103,10 +119,12 @@ def test_an_abandonment_goes_on_where_labels_cannot_be_removed_and_says_so(works
     denied = Injected("AccessDeniedException", "not authorized")
     workshop.lab.faults(Faults(errors={"ssm.UnlabelParameterVersion": denied}))
     declaration = workshop.goodbye(SPEC)
-    note = notes.abandoned(declaration, engine(workshop).abandon(declaration))
-    assert "Remove the labels stable and rejected-… by hand, since labels could not be removed: " in note.message
+    abandonment = engine(workshop).abandon(declaration)
+    assert abandonment.is_over
+    note = notes.abandoned(declaration, abandonment.left)
+    assert "Not all marks of the operator were removed" in note.message
     assert f"{workshop.path}/a" in note.message
-    assert engine(workshop).abandon(declaration, keep_going=lambda: False).startswith("there was no time")
+    assert "UnlabelParameterVersion was answered with AccessDeniedException" in note.message
 
 
 def test_a_label_that_may_not_be_moved_on_one_parameter_is_moved_on_all_others(workshop: Workshop) -> None:

@@ -63,9 +63,6 @@ class Labels(Protocol):
     def remove(self, name: str, newest: int | None = None) -> tuple[str, ...]:
         """Take the labels of this operator off all versions up to the newest; answers those that were removed."""
 
-    def with_stable(self, names: Sequence[str], owner: Owner) -> tuple[str, ...]:
-        """Those of these names that have a stable version and carry the owner's tag."""
-
 
 LabelsOf = Callable[[Place], Labels]
 
@@ -106,20 +103,6 @@ class LabelCleanup:
             return ()
         labels = self._labels_of(declaration.place)
         return each((item for item in owned if isinstance(item, Versioned)), lambda item: labels.remove(item.name))
-
-    def abandon(self, declaration: Declaration, keep_going: Callable[[], bool]) -> str:
-        """Remove the labels of an object that is let go, as far as AWS allows; answers what was left, or nothing."""
-        if self._labels_of is None:
-            return ""
-        labels, names = self._labels_of(declaration.place), declaration.known
-        try:
-            for name in labels.with_stable(names, declaration.owner):
-                if not keep_going():
-                    return "there was no time to remove all labels"
-                labels.remove(name)
-        except DynConfigError as error:
-            return f"labels could not be removed: {error}"
-        return ""
 
     def forget(self, uid: str) -> None:
         """Drop what is remembered of an object that is gone."""

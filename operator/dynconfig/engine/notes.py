@@ -66,11 +66,12 @@ def events_interrupted(region: str, repaired: str) -> Note:
     return Note("Warning", Reason.EVENTS_MISSING, text)
 
 
-def abandoned(declaration: Declaration, unlabelled: str = "") -> Note:
-    """The inventory of what stays behind when a person gives up on a deletion, and which labels, if there are any."""
+def abandoned(declaration: Declaration, marked: str = "") -> Note:
+    """The inventory of what stays behind when a person gives up on a deletion, and why marks of ours do, if any do."""
     left = _inventory(declaration)
-    labels = f" Remove the labels {STABLE} and {REJECTED}… by hand, since {unlabelled}." if unlabelled else ""
-    told = f"Let go by annotation.{labels} Left in AWS ({declaration.place.region}): {left}"
+    marks = f"tag {names.OWNER_TAG}, labels {STABLE} and {REJECTED}…"
+    marks = f" Not all marks of the operator were removed ({marks}); remove them by hand: {marked}." if marked else ""
+    told = f"Let go by annotation.{marks} Left in AWS ({declaration.place.region}): {left}"
     return Note("Warning", Reason.ABANDONED, told)
 
 

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from dynconfig.engine import expiration
 from dynconfig.engine.assessment import Assessment, compared, derived
 from dynconfig.engine.carry import Rounds, Work, batches
 from dynconfig.engine.contest import Contests
 from dynconfig.engine.declaration import Declaration, Place
+from dynconfig.engine.declare import keeping
 from dynconfig.engine.errors import DynConfigError, UnsafePlan
 from dynconfig.engine.gauge import Gauge, Gauges
 from dynconfig.engine.held import without_reported
@@ -29,6 +30,17 @@ from dynconfig.engine.undone import in_place_of
 
 # Until an alarm is heard of by event, it is looked at.
 ALARM_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Abandonment:
+    """How far an object is let go that a person abandons."""
+
+    left: str = ""
+    """Why marks of ours are left in AWS, or nothing."""
+    is_over: bool = True
+    """There is nothing more to be done; else the next turn goes on."""
+
 
 KeepGoing = Callable[[], bool]
 Announce = Callable[[Outcome], None]
@@ -112,9 +124,12 @@ class Engine:
         self._gauges.forget(uid)
         self._recent.forget(uid)
 
-    def abandon(self, declaration: Declaration, keep_going: KeepGoing = lambda: True) -> str:
-        """Take our labels off what a person abandons, as far as AWS allows; answers why some are left, or nothing."""
-        return self._cleanup.abandon(declaration, keep_going)
+    def abandon(self, declaration: Declaration, keep_going: KeepGoing = lambda: True) -> Abandonment:
+        """Release what a person abandons, as far as AWS allows: owner tags and labels are removed, all else stays."""
+        outcome = self._run(replace(keeping(declaration), suspended=False), keep_going, 0.0, lambda _planned: None)
+        is_unfinished = bool(outcome.untried or outcome.retry)
+        left = str(outcome.error or ("there was no time" if outcome.untried else ""))
+        return Abandonment(left, is_over=not (is_unfinished and outcome.applied))
 
     def _shown(self, outcome: Outcome) -> Outcome:
         """The outcome itself, or one that tells why its drift cannot be shown."""

@@ -5,12 +5,14 @@ Who owns it stands in its text widget, not in a tag: one call then reads what it
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from dynconfig.engine.arns import Arns
 from dynconfig.engine.declaration import Declaration
 from dynconfig.engine.errors import NotFound
+from dynconfig.engine.naming import PREFIX
 from dynconfig.engine.resource import Resource, Scope
 from dynconfig.kinds.dashboard_body import Board, Document, apart, body, disowned, owner_in
 from dynconfig.kinds.documents import canonical
@@ -103,3 +105,15 @@ def _dashboard(name: str, document: Document) -> Dashboard:
         revisions=revisions,
         written=canonical(document),
     )
+
+
+def owner_tags(cloudwatch: "CloudWatchClient") -> Iterator[tuple[str, str]]:
+    """ARN and owner of the dashboards of the account, which all regions share, whose names begin as this operator's do.
+
+    https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_ListDashboards.html
+    """
+    pages = cloudwatch.get_paginator("list_dashboards").paginate(DashboardNamePrefix=PREFIX)
+    for found in (item for page in pages for item in page["DashboardEntries"]):
+        with suppress(NotFound):
+            answer = cloudwatch.get_dashboard(DashboardName=found["DashboardName"])
+            yield found["DashboardArn"], owner_in(json.loads(answer["DashboardBody"]))

@@ -8,7 +8,6 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from dynconfig.api.names import OWNER_TAG
 from dynconfig.api.parameter import ParameterType
 from dynconfig.engine.errors import STOPPING, Conflict, DynConfigError, LabelLimit, NotFound
 from dynconfig.engine.labels import REJECTED, STABLE, VERSIONS_KEPT, Proof, each
@@ -116,16 +115,6 @@ class ParameterLabels:
             return own_labels.remove(self._ssm, name, newest)
         except NotFound:
             return ()
-
-    def with_stable(self, names: Sequence[str], owner: Owner) -> tuple[str, ...]:
-        """Those of these names that have a stable version and carry the owner's tag."""
-        known = tuple(dict.fromkeys((*names, *self.owned(owner))))
-        found = self._get(known, STABLE, Reads(), decrypt=False)
-        return tuple(name for name in found if self._owner_tag(name) == owner.tag)
-
-    def _owner_tag(self, name: str) -> str:
-        answer = self._ssm.list_tags_for_resource(ResourceType="Parameter", ResourceId=name)
-        return next((tag["Value"] for tag in answer["TagList"] if tag["Key"] == OWNER_TAG), "")
 
     def owned(self, owner: Owner) -> tuple[str, ...]:
         """Names of the parameters that carry the owner's tag, as far as the index knows."""

@@ -197,3 +197,18 @@ class Roles:
 def _path(arn: str) -> str:
     """The path of a role: one slash where it has none."""
     return "/" + "".join(arn.partition(":role/")[2].rpartition("/")[:2])
+
+
+def owner_tags(iam: "IAMClient") -> Iterator[tuple[str, str]]:
+    """ARN and owner tag of the roles of the account that carry one and that Lambda or Scheduler may assume.
+
+    ListRoles answers no tags, and AWS's index of tags has no roles.
+    https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListRoles.html
+    """
+    for role in (item for page in iam.get_paginator("list_roles").paginate(PathPrefix="/") for item in page["Roles"]):
+        trust = canonical(role["AssumeRolePolicyDocument"])
+        if not any(f'"{service}.amazonaws.com"' in trust for service in ("lambda", "scheduler")):
+            continue
+        with suppress(NotFound):
+            pages = iam.get_paginator("list_role_tags").paginate(RoleName=role["RoleName"])
+            yield role["Arn"], tags.owner_of(tags.of_list(tag for page in pages for tag in page["Tags"]))

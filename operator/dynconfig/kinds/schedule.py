@@ -5,6 +5,7 @@ https://docs.aws.amazon.com/scheduler/latest/APIReference/API_CreateSchedule.htm
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -159,3 +160,16 @@ def _options(answer: Mapping[str, Any]) -> Pairs:
 
 def _owner(description: str) -> str:
     return description.removeprefix(_MARK) if description.startswith(_MARK) else ""
+
+
+def owner_tags(scheduler: "EventBridgeSchedulerClient") -> Iterator[tuple[str, str]]:
+    """ARN and owner of the schedules of the default group that are called like the function that they call.
+
+    https://docs.aws.amazon.com/scheduler/latest/APIReference/API_ListSchedules.html
+    """
+    pages = scheduler.get_paginator("list_schedules").paginate(GroupName="default")
+    for found in (item for page in pages for item in page["Schedules"]):
+        if not found["Target"]["Arn"].endswith(f":function:{found['Name']}"):
+            continue
+        with suppress(NotFound):
+            yield found["Arn"], _owner(scheduler.get_schedule(Name=found["Name"]).get("Description", ""))

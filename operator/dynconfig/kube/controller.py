@@ -15,6 +15,7 @@ from dynconfig.engine.declaration import Declaration
 from dynconfig.engine.declare import declare, declare_deletion, keeping, parse_spec, sources, was_observed
 from dynconfig.engine.errors import AccessDenied, DynConfigError, Refused, Retryable
 from dynconfig.engine.outcome import Outcome
+from dynconfig.engine.reconcile import Abandonment
 from dynconfig.engine.signals import Signal
 from dynconfig.engine.stored import status_of
 from dynconfig.kube import sources as references
@@ -292,7 +293,11 @@ class Controller:
             return "Gone"
         declaration = declare_deletion(document, owner=self._on.owner_of(document), default_region=self._on.region)
         if (document["metadata"].get("annotations") or {}).get(names.ABANDON) == "true":
-            await self._status.record(document, [notes.abandoned(declaration, await self._unlabelled(declaration))])
+            abandonment = await self._abandoned(declaration)
+            if not abandonment.is_over:
+                self._times.again(key, 0.0, Lane.CHANGE)
+                return "Abandoning"
+            await self._status.record(document, [notes.abandoned(declaration, abandonment.left)])
             await self._release(key, document)
             return "Abandoned"
         if await self._on.kube.is_deleted_with_definition(document):
@@ -300,8 +305,8 @@ class Controller:
             declaration = keeping(declaration)
         return await self._run(key, document, declaration)
 
-    async def _unlabelled(self, declaration: Declaration) -> str:
-        """Why labels of ours are left in AWS, or nothing."""
+    async def _abandoned(self, declaration: Declaration) -> Abandonment:
+        """How far our marks are removed in one turn."""
         deadline = self._on.clock() + self._on.turn_seconds
         run = partial(self._on.engine.abandon, declaration, lambda: self._on.clock() < deadline)
         return await asyncio.get_running_loop().run_in_executor(self._threads, run)

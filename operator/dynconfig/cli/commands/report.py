@@ -1,6 +1,7 @@
 """`dynconfig report`."""
 
 import os
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -36,12 +37,13 @@ def command(
 ) -> None:
     """Report AWS resources whose owner tag names an object that is gone, by its uid.
 
-    Roles, schedules and dashboards are not found: AWS's index of tags does not have them.
+    Roles, schedules and dashboards are not in AWS's index of tags, and are read one by one. Roles and dashboards belong to
+    the whole account.
 
     Only regions that exist and that DYNCONFIG_REGIONS allows are searched, and those of --region.
-    A region that fails is reported, and the others are searched nevertheless.
+    A search that fails is reported, and the others are made nevertheless.
 
-    Exit code 0: there are none; 2: there are some; 1: error, also in a single region.
+    Exit code 0: there are none; 2: there are some; 1: error, also in a single search.
 
     Example: dynconfig report --orphans --region us-east-1 -o json
     """
@@ -55,7 +57,7 @@ def command(
     for name, error in failures.items():
         Terminal.err().failure(f"{name}: {error}")
     if failures:
-        raise Failed(f"{counted(len(failures), 'region')} could not be searched; see above, then run the command again")
+        raise Failed(f"{counted(len(failures), 'part')} could not be searched; see above, then run the command again")
     raise typer.Exit(CHANGES if found else 0)
 
 
@@ -75,18 +77,24 @@ def _found(regions: list[str]) -> "tuple[list[Orphan], dict[str, str]]":
     used = {region_in_use(document, default) for document in documents}
     used.intersection_update(wiring.searched_regions(settings, default))
     found, failures = list[Orphan](), dict[str, str]()
+    about = (cluster_id, uids)
+    searches: list[wiring.Search] = []
     for name in sorted({default, *regions, *used}):
+        searches.append((name, partial(wiring.orphans, settings, name, *about)))
+        if wiring.is_region(name):
+            searches.append((f"schedules in {name}", partial(wiring.schedule_orphans, settings, name, *about)))
+    for title, search in (*searches, *wiring.unindexed_orphans(settings, default, *about)):
         try:
-            found += wiring.orphans(settings, name, cluster_id, uids)
+            found += search()
         except DynConfigError as error:
-            failures[name] = str(error)
+            failures[title] = str(error)
     return found, failures
 
 
 def _show(found: "list[Orphan]", failures: "dict[str, str]") -> None:
     out = Terminal.out()
     if not found:
-        out.line("No orphans were found in the other regions." if failures else "There are no orphans.")
+        out.line("No other search found orphans." if failures else "There are no orphans.")
         return
     out.table(HEADINGS, [(each.owner.title, each.region, each.arn) for each in found], ["yellow"] * len(found))
     out.line(f"{counted(len(found), 'orphan')}. {WAY_OUT}")
