@@ -52,7 +52,17 @@ def test_what_can_be_known_without_aws_is_refused_with_the_field(function: dict[
 
 @pytest.mark.parametrize(
     "name",
-    ["AWS_REGION", "LAMBDA_TASK_ROOT", "DYNCONFIG_TTL", "SSM_PARAMETER_STORE_TTL", "_HANDLER", "1ST", "A-B", "X"],
+    [
+        "AWS_REGION",
+        "LAMBDA_TASK_ROOT",
+        "DYNCONFIG_TTL",
+        "SSM_PARAMETER_STORE_TTL",
+        "_HANDLER",
+        "1ST",
+        "A-B",
+        "X",
+        "path",
+    ],
 )
 def test_reserved_and_illegal_names_in_environment_are_refused(name: str) -> None:
     (told,) = wrong({"environment": {name: "1"}})

@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import BeforeValidator, Field
 
 from dynconfig.api.model import Flag, Model, Rule, WholeNumber
+from dynconfig.api.reserved_variables import LEGAL, LISTED, RESERVED, is_free
 
 ARN = r"^arn:aws[a-z-]*:[a-z0-9-]+:[a-z0-9-]*:[0-9]*:\S+$"
 FUNCTION_NAME = r"^[a-zA-Z0-9_-]+$"
@@ -44,8 +45,6 @@ RUNTIME_ENDS = {
     "python3.13": date(2029, 6, 30),
     "python3.14": date(2029, 6, 30),
 }
-
-RESERVED_PREFIXES = ("AWS_", "LAMBDA_", "DYNCONFIG_", "SSM_PARAMETER_STORE_", "PARAMETERS_SECRETS_EXTENSION_")
 
 
 class Mode(StrEnum):
@@ -109,7 +108,7 @@ class FunctionSpec(Model):
     mode: Mode = Mode.MANAGED
     """Managed: made and kept by the operator. Attach: an existing function gets layer, environment and the right to read."""
     role_name: Annotated[str | None, Field(min_length=1, max_length=64, pattern=ROLE_NAME)] = None
-    """Name of the function's IAM role; if absent, the function's name and the region."""
+    """Name of the function's IAM role, made below the IAM path /dynconfig/; if absent, the function's name and the region."""
     runtime: Literal["python3.11", "python3.12", "python3.13", "python3.14"] = "python3.13"
     """Lambda runtime of a Managed function."""
     architecture: Architecture = Architecture.ARM64
@@ -122,8 +121,11 @@ class FunctionSpec(Model):
     """How long CloudWatch Logs keeps the function's logs, in days."""
     environment: Annotated[
         dict[Annotated[str, Field(max_length=128)], Annotated[str, Field(max_length=2048)]], Field(max_length=50)
-    ] = Field(default_factory=dict)
-    """More environment variables of a Managed function. Not for secrets: everybody who may see the function sees them."""
+    ] = Field(
+        default_factory=dict,
+        description="More environment variables of a Managed function. Not for secrets: everybody who may see the function "
+        f"sees them. Reserved, in any case: {LISTED}.",
+    )
     extension: ExtensionSpec = Field(default_factory=ExtensionSpec)
     """The AWS Parameters and Secrets Lambda extension."""
     on_failure: Annotated[str, Field(max_length=256, pattern=rf"^$|{ARN}")] = ""
@@ -167,17 +169,11 @@ class FunctionSpec(Model):
             field="onFailure",
         ),
         Rule(
-            cel="!has(self.environment) || self.environment.all(key, key.matches('^[a-zA-Z][a-zA-Z0-9_]+$') && "
-            + " && ".join(f"!key.startsWith('{prefix}')" for prefix in RESERVED_PREFIXES)
-            + ")",
-            message="names in environment begin with a letter, hold letters, digits and _, and do not begin with "
-            f"{', '.join(RESERVED_PREFIXES)}, which are reserved",
-            holds=lambda function: all(_is_free(name) for name in function.environment),
+            cel=f"!has(self.environment) || self.environment.all(key, key.matches('{LEGAL}') && !key.matches('{RESERVED}'))",
+            message="names in environment begin with a letter, hold letters, digits and _, and are none that change what code "
+            "the function runs or whom it trusts, such as PATH, PYTHON*, LD_*, AWS_*, *_PROXY or *_CA_BUNDLE, in any case; "
+            "`kubectl explain dcfg.spec.function.environment` lists them",
+            holds=lambda function: all(map(is_free, function.environment)),
             field="environment",
         ),
     )
-
-
-def _is_free(name: str) -> bool:
-    is_legal = len(name) > 1 and name[0].isascii() and name[0].isalpha() and name.replace("_", "a").isalnum()
-    return is_legal and name.isascii() and not name.startswith(RESERVED_PREFIXES)

@@ -89,7 +89,7 @@ class DynamicConfigSpec(Model):
     """Delete removes what the object owns when it is deleted, and parameters that leave the list; Retain leaves them, unowned.
     A parameter that another object declares and may adopt is handed over to it in either case."""
     adoption_policy: AdoptionPolicy = AdoptionPolicy.NEVER
-    """IfUnowned takes over what exists and has no owner, and parameters that another object hands over; Never refuses them."""
+    """IfUnowned takes over parameters without an owner or handed over by another object, and nothing else; Never refuses them."""
     resync_interval: Annotated[str, Field(min_length=2, max_length=16, pattern=DURATION)] = "10m"
     """How often AWS is looked at when nothing is heard of it, from 10s to 24h, for example 10m."""
     tags: Tags = Field(default_factory=dict)

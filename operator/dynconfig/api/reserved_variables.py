@@ -1,0 +1,60 @@
+"""Environment variables that change what code a function runs or whom it trusts: nobody sets them by a declaration.
+
+The one list from which the rule of the CRD, the check of the model and the description of the field are made. Names are
+compared whatever their case, as proxies are read in both.
+"""
+
+import re
+
+# Of the service, of the extension and of the function's own settings.
+# https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime
+_SERVICE = ("AWS_", "LAMBDA_", "DYNCONFIG_", "SSM_PARAMETER_STORE_", "PARAMETERS_SECRETS_EXTENSION_")
+# CPython, what it starts and what it is started by: https://docs.python.org/3/using/cmdline.html#environment-variables
+# The dynamic linker and the C library: https://man7.org/linux/man-pages/man8/ld.so.8.html
+# OpenSSL: https://docs.openssl.org/master/man7/openssl-env/ and curl: https://curl.se/docs/manpage.html
+_CODE = ("PYTHON", "LD_", "GLIBC_", "MALLOC_", "RESOLV_", "OPENSSL_", "OSSL_", "SSL_CERT_", "CURL_", "BASH_", "BOTO")
+PREFIXES = (*_SERVICE, *_CODE)
+SUFFIXES = ("_PROXY", "_CA_BUNDLE", "_CA_CERTS")
+NAMES = (
+    # Programs that Python starts by name (webbrowser, pydoc), and where it finds programs and files.
+    *("BROWSER", "EDITOR", "HOME", "MANPAGER", "PAGER", "PATH", "SHELL", "TEMP", "TMP", "TMPDIR", "VISUAL"),
+    # What glibc ignores in a program with more rights than its caller, and for the same reason.
+    *(
+        "GCONV_PATH",
+        "GETCONF_DIR",
+        "HOSTALIASES",
+        "LOCALDOMAIN",
+        "LOCPATH",
+        "NIS_PATH",
+        "NLSPATH",
+        "RES_OPTIONS",
+        "TZDIR",
+    ),
+    # Keys of TLS sessions, and settings of OpenSSL and of the extension's runtime.
+    *("CTLOG_FILE", "GODEBUG", "QLOGDIR", "RANDFILE", "SSLKEYLOGFILE"),
+    # Shells and other runtimes, which a layer may bring.
+    *("ENV", "IFS", "PROMPT_COMMAND", "PS4", "SHELLOPTS"),
+    *(
+        "JAVA_TOOL_OPTIONS",
+        "JDK_JAVA_OPTIONS",
+        "NODE_OPTIONS",
+        "NODE_PATH",
+        "PERL5LIB",
+        "PERL5OPT",
+        "RUBYLIB",
+        "RUBYOPT",
+    ),
+)
+# As Lambda takes them; what begins with an underscore is its own.
+# https://docs.aws.amazon.com/lambda/latest/api/API_Environment.html
+LEGAL = r"^[a-zA-Z][a-zA-Z0-9_]+$"
+RESERVED = f"(?i)^(({'|'.join(PREFIXES)}).*|.*({'|'.join(SUFFIXES)})|{'|'.join(NAMES)})$"
+"""A pattern for RE2 and for Python alike."""
+
+LISTED = ", ".join((*(f"{word}*" for word in PREFIXES), *(f"*{word}" for word in SUFFIXES), *sorted(NAMES)))
+"""All of them as a person reads them."""
+
+
+def is_free(name: str) -> bool:
+    """Whether a declaration may set a variable of this name."""
+    return re.fullmatch(LEGAL, name) is not None and re.match(RESERVED, name) is None
