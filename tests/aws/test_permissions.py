@@ -27,6 +27,7 @@ from dynconfig.engine.resource import Owner
 EXAMPLE = Path(__file__).parents[2] / "manifests" / "iam" / "operator-policy.json"
 ACCOUNT, REGION = "123456789012", "eu-west-1"
 KEY = "arn:aws:kms:eu-west-1:123456789012:key/11111111-2222-3333-4444-555555555555"
+OPERATOR = "arn:aws:iam::123456789012:role/dynconfig-operator"
 ARNS = Arns(REGION, lambda: ACCOUNT)
 
 
@@ -71,7 +72,8 @@ def test_whoever_writes_a_parameter_that_is_an_image_may_describe_images() -> No
 
 @pytest.mark.parametrize("boundary", ["", "arn:aws:iam::123456789012:policy/boundary"])
 def test_no_action_is_a_wildcard(boundary: str) -> None:
-    actions = [action for statement in policy(keys=[KEY], boundary=boundary).values() for action in statement["Action"]]
+    found = policy(keys=[KEY], boundary=boundary, operator_role=OPERATOR).values()
+    actions = [action for item in found if item["Effect"] == "Allow" for action in item["Action"]]
     assert not any("*" in action for action in actions)
 
 
@@ -130,6 +132,8 @@ def test_every_name_that_begins_as_allowed_can_be_used_with_all_that_follows_fro
 def _check_all(found: dict[str, dict[str, Any]], names: Names) -> None:
     for role in (names.role, names.scheduler_role):
         assert allows(found, "iam:CreateRole", ARNS.role(role))
+        # A role that is not there yet is looked for by its name alone.
+        assert allows(found, "iam:GetRole", ARNS.role(role, path="/"))
         assert allows(found, "iam:PassRole", ARNS.role(role))
     assert allows(found, "lambda:CreateFunction", ARNS.function(names.function))
     assert allows(found, "logs:TagResource", ARNS.log_group(names.log_group))
@@ -144,8 +148,10 @@ def _check_all(found: dict[str, dict[str, Any]], names: Names) -> None:
     ("action", "arn"),
     [
         ("lambda:UpdateFunctionCode", ARNS.function("payments")),
-        ("iam:PutRolePolicy", ARNS.role("admin")),
-        ("iam:PassRole", ARNS.role("admin")),
+        ("iam:PutRolePolicy", ARNS.role("dynconfig-admin", path="/")),
+        ("iam:PassRole", ARNS.role("dynconfig-admin", path="/")),
+        ("iam:DeleteRole", ARNS.role("dynconfig-admin", path="/")),
+        ("iam:GetRole", ARNS.role("admin", path="/")),
         ("events:PutRule", ARNS.rule("payments")),
         ("scheduler:UpdateSchedule", ARNS.schedule("payments")),
         ("cloudwatch:DeleteAlarms", ARNS.alarm("payments/Errors")),
@@ -178,12 +184,13 @@ def test_with_a_boundary_no_role_and_no_policy_is_written_outside_it() -> None:
 
 def test_roles_of_attached_functions_get_a_policy_and_nothing_else() -> None:
     found = policy(functions=["dynconfig-*"], attached_roles=["team-*"])
-    assert allows(found, "iam:PutRolePolicy", ARNS.role("team-a"))
+    theirs, console, others = (ARNS.role(f"{path}team-a", path="/") for path in ("", "service-role/", "o/others-"))
+    assert allows(found, "iam:PutRolePolicy", theirs)
     # The Lambda console puts roles below a path.
-    assert allows(found, "iam:PutRolePolicy", ARNS.role("service-role/team-a"))
-    assert not allows(found, "iam:PutRolePolicy", ARNS.role("service-role/others-team-a"))
-    assert not allows(found, "iam:DeleteRole", ARNS.role("team-a"))
-    assert not allows(found, "iam:PassRole", ARNS.role("team-a"))
+    assert allows(found, "iam:PutRolePolicy", console)
+    assert not allows(found, "iam:PutRolePolicy", others)
+    assert not allows(found, "iam:DeleteRole", theirs)
+    assert not allows(found, "iam:PassRole", theirs)
 
 
 @pytest.mark.parametrize("architecture", ["arm64", "x86_64"])
@@ -220,13 +227,14 @@ def test_arns_are_of_the_partition_of_the_region() -> None:
 
 def test_the_policy_fits_a_managed_policy() -> None:
     # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
-    about = {"paths": ["/a", "/b"], "functions": ["dynconfig-*", "shop-*"], "keys": [KEY], "boundary": KEY}
-    assert len("".join(json.dumps(policy(**about)).split())) <= 6144
+    about: Any = {"paths": ["/a", "/b"], "functions": ["dynconfig-*", "shop-*"], "keys": [KEY], "boundary": KEY}
+    found = operator_policy(Allowed(account=ACCOUNT, region=REGION, operator_role=OPERATOR, **about))
+    assert len("".join(json.dumps(found).split())) <= 6144
 
 
 def test_the_policy_in_the_manifests_is_the_generated_one() -> None:
     asked = ["iam", "--path", "/myapp", "--function", "dynconfig-*", "--function", "myapp-*", "--key", KEY]
-    asked += ["--account", ACCOUNT, "--region", REGION]
+    asked += ["--account", ACCOUNT, "--region", REGION, "--operator-role", OPERATOR]
     assert CliRunner().invoke(application(asked), asked).stdout == EXAMPLE.read_text()
 
 

@@ -18,14 +18,18 @@ LONG = Owner("cluster", "n" * 63, "m" * 63, "uid-1")
 
 def all_names(owner: Owner, region: str = "eu-west-1", function: str | None = None) -> dict[str, str]:
     names = Names.of(owner, region, function, None)
-    return {field: getattr(names, field) for field in Names.__dataclass_fields__}
+    found: dict[str, Any] = {field: getattr(names, field) for field in Names.__dataclass_fields__}
+    others = {f"other_roles[{number}]": name for number, name in enumerate(found.pop("other_roles"))}
+    return {**found, **others}
 
 
 def test_names_begin_with_dynconfig_namespace_and_name() -> None:
     assert all_names(OWNER) == {
         "function": "dynconfig-shop-myapp",
-        "role": "dynconfig-shop-myapp-eu-west-1",
-        "scheduler_role": "dynconfig-shop-myapp-eu-west-1-scheduler",
+        "role": "dynconfig-shop-myapp-eu-west-1-function",
+        "scheduler_role": "dynconfig-shop-myapp-eu-west-1-schedule",
+        "other_roles[0]": "dynconfig-shop-myapp-eu-west-1",
+        "other_roles[1]": "dynconfig-shop-myapp-eu-west-1-scheduler",
         "log_group": "/aws/lambda/dynconfig-shop-myapp",
         "rule": "dynconfig-shop-myapp-parameters",
         "schedule": "dynconfig-shop-myapp",
@@ -124,7 +128,7 @@ def test_roles_of_functions_that_differ_by_case_only_are_two_for_iam() -> None:
 def test_arns_are_of_the_partition_of_the_region(region: str, expected: str) -> None:
     arns = Arns(region, lambda: "123456789012")
     assert partition(region) == expected
-    assert arns.role("r") == f"arn:{expected}:iam::123456789012:role/r"
+    assert arns.role("r") == f"arn:{expected}:iam::123456789012:role/dynconfig/r"
     assert arns.function("f") == f"arn:{expected}:lambda:{region}:123456789012:function:f"
     assert arns.rule("r") == f"arn:{expected}:events:{region}:123456789012:rule/r"
     assert arns.http_calls("id") == f"arn:{expected}:execute-api:{region}:123456789012:id/*/*"

@@ -20,7 +20,7 @@ def arn(name: str) -> str:
 
 
 def role_arn(name: str = ROLE) -> str:
-    return f"arn:aws:iam::123456789012:role/{name}"
+    return f"arn:aws:iam::123456789012:role/dynconfig/{name}"
 
 
 def code(text: str = "x = 1") -> bytes:
@@ -44,7 +44,7 @@ def roles(workshop: Workshop) -> None:
     iam = workshop.aws("iam")
     known = {role["RoleName"] for page in iam.get_paginator("list_roles").paginate() for role in page["Roles"]}
     for name in {ROLE, OTHER_ROLE} - known:
-        iam.create_role(RoleName=name, AssumeRolePolicyDocument=TRUST)
+        iam.create_role(Path="/dynconfig/", RoleName=name, AssumeRolePolicyDocument=TRUST)
 
 
 def of(workshop: Workshop, name: str) -> dict[str, Any]:

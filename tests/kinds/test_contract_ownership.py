@@ -12,6 +12,7 @@ from dynconfig.engine.errors import NotOwned
 from dynconfig.engine.plan import Delete, Release
 from dynconfig.engine.reconcile import Engine
 from dynconfig.engine.resource import Resource
+from dynconfig.kinds.parameter_value import Parameter
 
 pytestmark = pytest.mark.lab
 
@@ -107,7 +108,9 @@ def test_retained_resources_stay_and_lose_their_mark(workshop: Workshop, case: C
 
 
 @pytest.mark.parametrize("case", MARKED, indirect=True)
-def test_what_was_retained_is_taken_over_only_when_asked(workshop: Workshop, case: Case) -> None:
+def test_of_what_was_retained_only_parameters_are_taken_over_and_only_when_asked(
+    workshop: Workshop, case: Case
+) -> None:
     apply(workshop, case, case.base)
     workshop.settle(workshop.goodbye({**case.base, "deletionPolicy": "Retain"}), case.kinds(workshop))
     before = case.listed(workshop)
@@ -115,6 +118,11 @@ def test_what_was_retained_is_taken_over_only_when_asked(workshop: Workshop, cas
     with pytest.raises(NotOwned):
         apply(workshop, case, case.base, **about)
     adopting = {**case.base, "adoptionPolicy": "IfUnowned"}
+    if case.value is not Parameter:
+        with pytest.raises(NotOwned, match="only parameters can be taken over"):
+            apply(workshop, case, adopting, **about)
+        assert case.listed(workshop) == before
+        return
     assert apply(workshop, case, adopting, **about).is_complete
     # A mark may be part of what is listed.
     assert len(_sized(case.listed(workshop))) == len(_sized(before))

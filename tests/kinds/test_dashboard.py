@@ -112,12 +112,13 @@ def test_a_horizontal_line_that_somebody_drew_in_all_charts_goes(workshop: Works
     assert puts(workshop, workshop.declare(BASE)) == 1
 
 
-def test_a_dashboard_that_lost_its_owner_is_refused_until_it_may_be_adopted(workshop: Workshop) -> None:
+def test_a_dashboard_that_lost_its_owner_is_refused_until_it_is_deleted(workshop: Workshop) -> None:
     workshop.settle(workshop.declare(BASE), kinds(workshop))
     edited(lambda body: body["widgets"].pop(0))(workshop)
-    with pytest.raises(NotOwned, match="has no owner; set adoptionPolicy: IfUnowned"):
-        workshop.settle(workshop.declare(BASE), kinds(workshop))
-    adopting = workshop.declare({**BASE, "adoptionPolicy": "IfUnowned"}, generation=2)
+    adopting = workshop.declare({**BASE, "adoptionPolicy": "IfUnowned"})
+    with pytest.raises(NotOwned, match="has no owner; only parameters can be taken over"):
+        workshop.settle(adopting, kinds(workshop))
+    workshop.aws("cloudwatch").delete_dashboards(DashboardNames=[adopting.names.dashboard])
     assert [puts(workshop, adopting), puts(workshop, adopting)] == [1, 0]
 
 

@@ -87,7 +87,7 @@ def test_only_schedules_of_this_account_may_take_the_schedules_role_and_it_may_o
     workshop: Workshop,
 ) -> None:
     settle(workshop, {"function": FUNCTION})
-    name = f"{role_name(workshop)}-scheduler"
+    name = f"{workshop.name}-eu-west-1-schedule"
     iam = workshop.aws("iam")
     (trust,) = iam.get_role(RoleName=name)["Role"]["AssumeRolePolicyDocument"]["Statement"]
     assert trust["Principal"] == {"Service": "scheduler.amazonaws.com"}
@@ -157,22 +157,22 @@ def test_a_role_of_a_stranger_is_refused_with_the_field(workshop: Workshop) -> N
         settle(workshop, {"function": {"roleName": f"{workshop.name}-own"}})
 
 
-def test_a_role_with_a_path_is_not_taken_over_and_only_what_needs_it_waits(workshop: Workshop) -> None:
-    name = f"{workshop.name}-console"
-    create(workshop, name, Path="/service-role/")
-    spec: dict[str, Any] = {"adoptionPolicy": "IfUnowned", "function": {"roleName": name}, "parameters": PARAMETERS}
+def test_a_role_of_an_earlier_version_is_left_and_only_what_needs_it_waits(workshop: Workshop) -> None:
+    name = f"{workshop.name}-earlier"
+    create(workshop, name, Path="/", Tags=[{"Key": "dynconfig.dev/owner", "Value": workshop.owner().tag}])
+    spec: dict[str, Any] = {"function": {"roleName": name}, "parameters": PARAMETERS}
     kinds = workshop.kinds(Parameter, Role)
     with requests(workshop, "iam", "TagRole", "PutRolePolicy", "CreateRole") as made:
         error = Engine(lambda _place: kinds).run(workshop.declare(spec)).error
     assert isinstance(error, NotPossible)
-    assert str(error).startswith(f"spec.function.roleName: role {name} has the path /service-role/")
+    assert str(error).startswith(f"spec.function.roleName: role {name} has the path /, and")
     assert "choose another name" in str(error)
     assert (made, workshop.versions()) == ([], {"one": 1})
 
 
 def test_policies_that_are_too_long_are_refused_before_the_first_write(workshop: Workshop) -> None:
     (kind,) = workshop.kinds(Role)
-    role = Role(name="r", trust="{}", policy="x" * 10_240)
+    role = Role(name="r", arn="arn:aws:iam::123456789012:role/dynconfig/r", trust="{}", policy="x" * 10_240)
     kind.refuse(role, None)
     with pytest.raises(NotPossible, match="longer than 10240 characters"):
         kind.refuse(Role(name="r", trust="{}", policy="x" * 10_241), role)
@@ -182,7 +182,7 @@ def test_roles_are_made_and_kept_below_the_boundary(workshop: Workshop) -> None:
     kinds = workshop.kinds(Role, settings=Settings(boundary=BOUNDARY))
     workshop.settle(workshop.declare({"function": FUNCTION}), kinds)
     name = role_name(workshop)
-    assert bounded(workshop, name) == bounded(workshop, f"{name}-scheduler") == BOUNDARY
+    assert bounded(workshop, name) == bounded(workshop, f"{workshop.name}-eu-west-1-schedule") == BOUNDARY
     for tamper in (OTHER, ""):
         iam = workshop.aws("iam")
         if tamper:

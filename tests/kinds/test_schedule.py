@@ -34,7 +34,7 @@ def test_it_calls_the_function_by_its_own_role_and_says_that_it_is_a_tick(worksh
     settle(workshop)
     target = found(workshop)["Target"]
     assert target["Arn"] == f"arn:aws:lambda:eu-west-1:123456789012:function:{workshop.name}"
-    assert target["RoleArn"] == f"arn:aws:iam::123456789012:role/{workshop.name}-eu-west-1-scheduler"
+    assert target["RoleArn"] == f"arn:aws:iam::123456789012:role/dynconfig/{workshop.name}-eu-west-1-schedule"
     assert json.loads(target["Input"]) == {"source": "aws.scheduler", "detail-type": "Scheduled Event"}
 
 
@@ -108,5 +108,5 @@ def test_a_schedule_that_is_no_longer_declared_goes_before_its_role(workshop: Wo
     outcome = workshop.settle(workshop.declare({"function": {}}, generation=2, status=status), kinds)
     assert [step.resource.title for step in outcome.applied] == [
         f"Schedule {workshop.name}",
-        f"Role {workshop.name}-eu-west-1-scheduler",
+        f"Role {workshop.name}-eu-west-1-schedule",
     ]

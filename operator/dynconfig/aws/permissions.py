@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dynconfig.api.alarms import OWN_NAMESPACE
+from dynconfig.api.names import OWNER_TAG
 from dynconfig.aws import layers
 from dynconfig.engine.arns import Arns
 from dynconfig.engine.naming import LONGEST, PREFIX
@@ -57,19 +58,32 @@ EVENT_RULE_ACTIONS = (
 # Standard parameters are encrypted directly, advanced ones with a data key.
 # https://docs.aws.amazon.com/kms/latest/developerguide/services-parameter-store.html
 KEY_ACTIONS = ("kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey")
+# A role that is not there has no path, so that to look for it is allowed by its name.
+LOOK_ACTIONS = ("iam:GetRole",)
 ROLE_ACTIONS = (
     "iam:CreateRole",
-    "iam:DeleteRole",
-    "iam:DeleteRolePolicy",
-    "iam:DetachRolePolicy",
-    "iam:GetRole",
     "iam:GetRolePolicy",
     "iam:ListAttachedRolePolicies",
     "iam:ListRolePolicies",
     "iam:PutRolePolicy",
     "iam:TagRole",
+)
+# What a role of ours can be named by its owner tag for; a new one may not be known everywhere with its tags at once.
+OWN_ROLE_ACTIONS = (
+    "iam:DeleteRole",
+    "iam:DeleteRolePolicy",
+    "iam:DetachRolePolicy",
     "iam:UntagRole",
     "iam:UpdateAssumeRolePolicy",
+)
+EARLIER_ROLE_ACTIONS = (
+    "iam:DeleteRole",
+    "iam:DeleteRolePolicy",
+    "iam:DetachRolePolicy",
+    "iam:GetRolePolicy",
+    "iam:ListAttachedRolePolicies",
+    "iam:ListRolePolicies",
+    "iam:UntagRole",
 )
 # With a boundary these are allowed only where it is set: no role gets more than it.
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_boundaries.html
@@ -78,22 +92,29 @@ ATTACHED_ROLE_ACTIONS = ("iam:DeleteRolePolicy", "iam:GetRolePolicy", "iam:PutRo
 PASSED_TO = ("lambda.amazonaws.com", "scheduler.amazonaws.com")
 # GetFunction answers the tags, and with them the owner, only to who may list them.
 # https://docs.aws.amazon.com/lambda/latest/api/API_GetFunction.html
+# CreateFunction with tags needs TagResource, too.
 FUNCTION_ACTIONS = (
-    "lambda:AddPermission",
     "lambda:CreateFunction",
-    "lambda:DeleteFunction",
-    "lambda:DeleteFunctionEventInvokeConfig",
     "lambda:GetFunction",
     "lambda:GetFunctionEventInvokeConfig",
     "lambda:GetPolicy",
     "lambda:ListTags",
+    "lambda:TagResource",
+)
+# On functions that bear the owner tag only.
+# https://docs.aws.amazon.com/lambda/latest/dg/attribute-based-access-control.html
+OWN_FUNCTION_ACTIONS = (
+    "lambda:AddPermission",
+    "lambda:DeleteFunction",
+    "lambda:DeleteFunctionEventInvokeConfig",
     "lambda:PutFunctionEventInvokeConfig",
     "lambda:RemovePermission",
-    "lambda:TagResource",
     "lambda:UntagResource",
     "lambda:UpdateFunctionCode",
     "lambda:UpdateFunctionConfiguration",
 )
+# Functions of others, to which mode Attach adds: only where roles of such functions are named.
+ATTACHED_FUNCTION_ACTIONS = ("lambda:UntagResource", "lambda:UpdateFunctionConfiguration")
 LOG_ACTIONS = (
     "logs:CreateLogGroup",
     "logs:DeleteLogGroup",
@@ -148,7 +169,7 @@ class Allowed:
     account: str
     region: str
     keys: Sequence[str] = ()
-    functions: Sequence[str] = ("*",)
+    functions: Sequence[str] = (f"{PREFIX}*",)
     """Patterns of names; none where the operator keeps parameters only."""
     alarms: bool = False
     """Without functions, too, alarms and dashboards are kept."""
@@ -157,6 +178,10 @@ class Allowed:
     own_layers: Sequence[str] = ()
     """ARNs of layers beside AWS's own extension."""
     boundary: str = ""
+    operator_role: str = ""
+    """ARN of the operator's own role, if it is known: nothing is ever done to it."""
+    earlier_roles: bool = False
+    """Roles that earlier versions made outside of the operator's own path may be deleted."""
 
     @property
     def is_watching(self) -> bool:
@@ -174,6 +199,9 @@ def operator_policy(allowed: Allowed) -> dict[str, Any]:
         statements += _triggers(allowed, arns)
     if allowed.is_watching:
         statements += _watching(arns)
+    if allowed.operator_role:
+        # Else it could give itself more than it has, or pass itself on.
+        statements.append({"Sid": "Self", "Effect": "Deny", "Action": "iam:*", "Resource": allowed.operator_role})
     return {"Version": "2012-10-17", "Statement": statements}
 
 
@@ -213,25 +241,34 @@ def _parameters(allowed: Allowed, arns: Arns) -> Iterable[dict[str, Any]]:
 
 
 def _roles(allowed: Allowed, arns: Arns) -> Iterable[dict[str, Any]]:
-    roles = [arns.role(name) for name in _following(allowed.functions)]
+    # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_iam-condition-keys.html
+    below = arns.role("*")
+    named = [arns.role(name, path="/") for name in _following(allowed.functions)]
+    yield _allow("LookForRoles", LOOK_ACTIONS, [below, *named])
     if allowed.boundary:
         bound = {"iam:PermissionsBoundary": allowed.boundary}
-        yield _allow("Roles", [action for action in ROLE_ACTIONS if action not in BOUNDED_ACTIONS], roles)
-        yield _allow("RolesWithinBoundary", BOUNDED_ACTIONS, roles, StringEquals=bound)
+        yield _allow("Roles", [action for action in ROLE_ACTIONS if action not in BOUNDED_ACTIONS], below)
+        yield _allow("RolesWithinBoundary", BOUNDED_ACTIONS, below, StringEquals=bound)
     else:
-        yield _allow("Roles", ROLE_ACTIONS, roles)
-    yield _allow("PassRole", ("iam:PassRole",), roles, StringEquals={"iam:PassedToService": list(PASSED_TO)})
+        yield _allow("Roles", ROLE_ACTIONS, below)
+    yield _allow("OwnRoles", OWN_ROLE_ACTIONS, below, **_OWNED)
+    yield _allow("PassRole", ("iam:PassRole",), below, StringEquals={"iam:PassedToService": list(PASSED_TO)})
+    if allowed.earlier_roles:
+        yield _allow("EarlierRoles", EARLIER_ROLE_ACTIONS, named, **_OWNED)
     if allowed.attached_roles:
         # The Lambda console makes roles with a path, /service-role/.
-        named = [place for name in allowed.attached_roles for place in (name, f"*/{name}")]
-        yield _allow("AttachedRoles", ATTACHED_ROLE_ACTIONS, [arns.role(place) for place in named])
+        patterns = [place for name in allowed.attached_roles for place in (name, f"*/{name}")]
+        yield _allow("AttachedRoles", ATTACHED_ROLE_ACTIONS, [arns.role(place, path="/") for place in patterns])
 
 
 def _functions(allowed: Allowed, arns: Arns) -> Iterable[dict[str, Any]]:
     groups = [arns.log_group(f"/aws/lambda/{name}") for name in allowed.functions]
     # Calls about a group name it with an asterisk, calls about its tags without one.
     all_groups = [arn for group in groups for arn in ([group] if group.endswith("*") else [group, f"{group}:*"])]
-    yield _allow("Functions", FUNCTION_ACTIONS, [arns.function(name) for name in allowed.functions])
+    functions = [arns.function(name) for name in allowed.functions]
+    attached = ATTACHED_FUNCTION_ACTIONS if allowed.attached_roles else ()
+    yield _allow("Functions", (*FUNCTION_ACTIONS, *attached), functions)
+    yield _allow("OwnFunctions", OWN_FUNCTION_ACTIONS, functions, **_OWNED)
     yield _allow("NewestLayer", ("ssm:GetParameter",), [layers.public_parameters(allowed.region)])
     yield _allow("Layers", ("lambda:GetLayerVersion",), [*layers.patterns(allowed.region), *allowed.own_layers])
     yield _allow("Logs", LOG_ACTIONS, all_groups)
@@ -249,6 +286,10 @@ def _watching(arns: Arns) -> Iterable[dict[str, Any]]:
     yield _allow("Alarms", ALARM_ACTIONS, [arns.alarm(f"{PREFIX}*")])
     yield _allow("Metrics", METRIC_ACTIONS, "*", StringEquals={"cloudwatch:namespace": OWN_NAMESPACE})
     yield _allow("Dashboards", DASHBOARD_ACTIONS, [arns.dashboard(f"{PREFIX}*")])
+
+
+# What bears our owner tag: cluster, namespace, name and uid.
+_OWNED = {"StringLike": {f"aws:ResourceTag/{OWNER_TAG}": "*/*/*/*"}}
 
 
 def _following(functions: Sequence[str]) -> list[str]:

@@ -5,6 +5,8 @@ https://docs.aws.amazon.com/service-authorization/latest/reference/reference_pol
 
 from collections.abc import Callable
 
+from dynconfig.engine.naming import ROLE_PATH
+
 # What regions begin with, their partition, its domain, and the domain of its dual-stack endpoints.
 # https://docs.aws.amazon.com/whitepapers/latest/aws-fault-isolation-boundaries/partitions.html
 _PARTITIONS = (
@@ -56,9 +58,9 @@ class Arns:
         """All KMS keys."""
         return self._of("kms", "key/*")
 
-    def role(self, name: str) -> str:
-        """A role; IAM knows no regions."""
-        return f"arn:{self.partition}:iam::{self.account}:role/{name}"
+    def role(self, name: str, path: str = ROLE_PATH) -> str:
+        """A role below a path, that of the operator's own roles if none is given; IAM knows no regions."""
+        return f"arn:{self.partition}:iam::{self.account}:role{path}{name}"
 
     def function(self, name: str) -> str:
         """A function."""

@@ -1,12 +1,12 @@
 """Carries out a plan: in which order, in which batches, each step by itself, and not what AWS could not take yet."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields, replace
 
 from dynconfig.engine.declaration import Declaration
 from dynconfig.engine.errors import STOPPING, DeletionDelayed, DynConfigError, Settling
 from dynconfig.engine.outcome import Outcome
-from dynconfig.engine.plan import Create, Delete, Release, Step, Update
+from dynconfig.engine.plan import AnyKind, Create, Delete, Release, Step, Update
 from dynconfig.engine.refusal import Blocked, Refusal, blocker, is_watched, passed_on
 from dynconfig.engine.resource import ASSIGNED, Resource
 
@@ -137,15 +137,27 @@ class Work:
         known = {refusal.title for refusal in self.refused}
         for resource in self.owned.values():
             error = settling([resource])
-            kind = next((part for part in self._kinds if part.value is type(resource)), None)
+            kind = self._kind_of(resource)
             if error and kind and resource.title not in known:
                 self.refused.append(Refusal(resource.title, kind, error))
+
+    def _users(self, step: Step) -> Iterator[Refusal]:
+        """What uses a resource until AWS has carried out its last write: a role that it left a moment ago."""
+        for resource in self.owned.values() if step.is_removal else ():
+            kind = self._kind_of(resource)
+            error = settling([resource])
+            if error and kind and type(step.resource).__name__ in getattr(kind, "needs_current", ()):
+                yield Refusal(resource.title, kind, error)
+
+    def _kind_of(self, resource: Resource) -> AnyKind | None:
+        return next((kind for kind in self._kinds if kind.value is type(resource)), None)
 
     def _is_free(self, step: Step) -> bool:
         if (before := self._refused_before.get(step.resource.title)) is not None:
             self.refused.append(before)
             return False
-        by = blocker(step, (*self.refused, *self._passed_on), is_watched=is_watched(self._declaration))
+        known = (*self.refused, *self._passed_on, *self._users(step))
+        by = blocker(step, known, is_watched=is_watched(self._declaration))
         if by is None:
             return True
         self.blocked.append(Blocked(step, by))

@@ -8,7 +8,7 @@ from dynconfig.api.function import FunctionSpec
 from dynconfig.api.parameter import DeletionPolicy, ParameterSpec
 from dynconfig.api.spec import AdoptionPolicy, CacheSpec, DriftPolicy
 from dynconfig.api.status import MAX_EXPIRED, MAX_REFUSED
-from dynconfig.engine.naming import Names
+from dynconfig.engine.naming import Names, role_beside
 from dynconfig.engine.resource import Owner, Resource, Versioned
 from dynconfig.engine.revision import revision
 from dynconfig.engine.rollout import Rollout
@@ -101,6 +101,8 @@ class Applied:
 
     tried_generation: int | None = None
     """The generation of which everything was carried out but what was refused."""
+    earlier_roles: frozenset[str] = frozenset()
+    """Names of roles outside the operator's own IAM path, as earlier versions made them: others take their place."""
     refused: frozenset[str] = frozenset()
     """Titles of what was refused, or waited for it; a kind alone stands for all of its resources."""
 
@@ -120,6 +122,10 @@ class Applied:
         is_full = len(self.refused) >= MAX_REFUSED
         is_refused = is_full or bool({resource.title, type(resource).__name__} & self.refused)
         return self.tried_generation == generation and not is_refused
+
+    def replaces(self, role: str) -> bool:
+        """Whether another role takes the place of the one of this name, or has taken it."""
+        return role in self.earlier_roles or ("Role", role_beside(role)) in self.resources
 
     @property
     def is_baking(self) -> bool:

@@ -18,7 +18,7 @@ from dynconfig.engine.checking import findings_of, source_of, told, value_of
 from dynconfig.engine.declaration import Applied, Declaration, DeclaredParameter, Place, ReadSource, Source
 from dynconfig.engine.errors import InvalidSpec, NoSource, SourceMissing
 from dynconfig.engine.inspection import findings
-from dynconfig.engine.naming import Names
+from dynconfig.engine.naming import ROLE_PATH, Names, role_beside
 from dynconfig.engine.resource import Owner
 from dynconfig.engine.rollout import Rollout
 from dynconfig.engine.secret import Secret, UnknownSecret, UnknownText
@@ -85,7 +85,7 @@ def declare(
     return Declaration(
         owner=owner,
         place=Place(region),
-        names=Names.of(owner, region, function.name if function else None, function.role_name if function else None),
+        names=_names(owner, region, (function.name, function.role_name) if function else (None, None), applied),
         path=spec.path,
         generation=metadata.get("generation", 1),
         parameters=parameters,
@@ -124,7 +124,7 @@ def declare_deletion(document: Mapping[str, Any], *, owner: Owner, default_regio
     return Declaration(
         owner=owner,
         place=Place(region),
-        names=Names.of(owner, region, *function_names_of(document)),
+        names=_names(owner, region, function_names_of(document), applied),
         path=path if isinstance(path, str) else "",
         generation=document["metadata"].get("generation", 1),
         parameters=(),
@@ -165,9 +165,22 @@ def applied_of(status: Mapping[str, Any] | None) -> Applied | None:
         created=frozenset(status.get("createdSinceStable") or ()),
         deletion_policies={i["name"]: policy_of(i["deletionPolicy"]) for i in parameters if i.get("deletionPolicy")},
         tried_generation=status.get("triedGeneration"),
+        earlier_roles=frozenset(item["name"] for item in resources if _is_earlier_role(item)),
         refused=frozenset(item["resource"] for item in status.get("refused") or ()),
         expired=frozenset(status.get("expired") or ()),
     )
+
+
+def _names(owner: Owner, region: str, given: tuple[str | None, str | None], applied: Applied | None) -> Names:
+    """The names, with another one for a role whose own is taken by the role that it replaces."""
+    function, role = given
+    is_taken = role is not None and applied is not None and applied.replaces(role)
+    return Names.of(owner, region, function, role_beside(role) if role and is_taken else role)
+
+
+def _is_earlier_role(resource: Mapping[str, Any]) -> bool:
+    arn = resource.get("arn") or ""
+    return resource["kind"] == "Role" and ":role/" in arn and f":role{ROLE_PATH}" not in arn
 
 
 def _reported(drift: Mapping[str, Any]) -> Brief:

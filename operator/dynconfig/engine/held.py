@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from dynconfig.api.spec import DriftPolicy
 from dynconfig.engine.declaration import Applied, Declaration
-from dynconfig.engine.plan import Difference, Plan, Step, Update, drifted
+from dynconfig.engine.plan import Delete, Difference, Plan, Step, Update, drifted
 from dynconfig.engine.resource import Versioned
 from dynconfig.engine.secret import MASK
 
@@ -26,10 +26,28 @@ def without_reported(plan: Plan, declaration: Declaration) -> Plan:
             held.append(Step(step.kind, replace(step.change, because=theirs)))
         else:
             (held if theirs else steps).append(step)
+    used = {name for step in held for name in (*_needs(step, "needs"), *_needs(step, "needs_current"))}
+    # What is left as it is still uses them.
+    held += [_following(step) for step in steps if _is_used(step, used)]
+    steps = [step for step in steps if not _is_used(step, used)]
     if held and all(step.is_derived for step in steps):
         # They follow from the drift itself.
         steps, held = [], [*held, *steps]
     return replace(plan, steps=tuple(steps), held=tuple(held))
+
+
+def _needs(step: Step, which: str) -> tuple[str, ...]:
+    return tuple(getattr(step.kind, which, ()))
+
+
+def _is_used(step: Step, used: set[str]) -> bool:
+    is_other = step.is_removal and not isinstance(step.resource, Versioned)
+    return is_other and type(step.resource).__name__ in used
+
+
+def _following(step: Step) -> Step:
+    """A removal that waits for what is only reported, and is no drift itself."""
+    return Step(step.kind, Delete(replace(step.resource, follows=True)))
 
 
 def _theirs(step: Step, declaration: Declaration, applied: Applied | None) -> tuple[Difference, ...]:

@@ -9,6 +9,9 @@ from dynconfig.engine.resource import Owner
 LONGEST = 64
 # What all alarms and dashboards of this operator begin with: policies and event rules name it.
 PREFIX = "dynconfig-"
+# The IAM path of all roles that the operator makes: it writes to no role outside of it, and policies name them by it.
+# https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html
+ROLE_PATH = "/dynconfig/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +21,8 @@ class Names:
     function: str
     role: str
     scheduler_role: str
+    other_roles: tuple[str, ...]
+    """Names that roles of this object may have from an earlier version, or in place of one."""
     log_group: str
     rule: str
     schedule: str
@@ -29,12 +34,14 @@ class Names:
     def of(cls, owner: Owner, region: str, function: str | None, role: str | None) -> "Names":
         """The names for an owner; those of function and role where they are given."""
         own = function or _default(owner)
+        earlier = (fitting(f"{own}-{region}{ending}", caseless=True) for ending in ("", "-scheduler"))
         watched = own if own.startswith(PREFIX) else f"{PREFIX}{own}"
         return cls(
             function=own,
-            # IAM knows no regions, and does not tell names apart by case.
-            role=role or fitting(f"{own}-{region}", caseless=True),
-            scheduler_role=fitting(f"{own}-{region}-scheduler", caseless=True),
+            # IAM knows no regions, and does not tell names apart by case, nor by path.
+            role=role or fitting(f"{own}-{region}-function", caseless=True),
+            scheduler_role=fitting(f"{own}-{region}-schedule", caseless=True),
+            other_roles=(*earlier, *((role, role_beside(role)) if role else ())),
             # https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs.html
             log_group=f"/aws/lambda/{own}",
             rule=fitting(f"{own}-parameters"),
@@ -49,6 +56,11 @@ class Names:
     def alarm(self, name: str) -> str:
         """The alarm of this name within the object."""
         return f"{self.alarms}{name}"
+
+
+def role_beside(role: str) -> str:
+    """The name of the role that takes the place of one outside the path: names are unique in an account, whatever the path."""
+    return fitting(f"{role}-dynconfig", caseless=True)
 
 
 def _default(owner: Owner) -> str:

@@ -37,9 +37,13 @@ def _refusal(declaration: Declaration, observed: Resource) -> str | None:
     owner = Owner.parse(observed.owner) if observed.owner else None
     is_parameter = isinstance(observed, Versioned)
     is_given_up = is_parameter and owner is not None and declaration.gives_up(owner.title, observed.name)
-    free = not observed.owner or is_given_up or (owner is not None and owner.is_predecessor_of(declaration.owner))
+    is_left = owner is not None and owner.is_predecessor_of(declaration.owner)
+    free = is_given_up or is_left or (is_parameter and not observed.owner)
     if not free:
-        return f"belongs to {owner_title(observed, declaration)}; {_way_out(observed, owner, declaration)}"
+        whose = (
+            f"belongs to {owner_title(observed, declaration)}" if observed.owner else "exists already and has no owner"
+        )
+        return f"{whose}; {_way_out(observed, owner, declaration)}"
     if declaration.adoption_policy is AdoptionPolicy.IF_UNOWNED:
         return None
     left = (
@@ -50,7 +54,9 @@ def _refusal(declaration: Declaration, observed: Resource) -> str | None:
 
 
 def _way_out(observed: Resource, owner: Owner | None, declaration: Declaration) -> str:
-    """What to do about a resource that belongs to somebody else."""
+    """What to do about a resource that belongs to somebody else, or to nobody and is no parameter."""
+    if not observed.owner:
+        return "only parameters can be taken over: rename it, or delete the other"
     may_adopt = declaration.adoption_policy is AdoptionPolicy.IF_UNOWNED
     adopting = "" if may_adopt else " and set adoptionPolicy: IfUnowned here"
     if owner is not None and declaration.owner.cluster not in ("", owner.cluster):

@@ -230,8 +230,10 @@ def _changed_in_aws(change: Change, applied: Applied, declaration: Declaration) 
         title = (type(change.desired).__name__, change.desired.name) if isinstance(change, Create) else None
         return title is not None and (title[1] in applied.versions or title in applied.resources)
     if not isinstance(change.observed, Versioned):
-        # Another version of the operator brings another package and other layers, and no one reads what has expired.
-        return applied.operator_version == declaration.operator_version and applied.expired >= set(declaration.expired)
+        # Another version of the operator brings another package and other layers, or roles at another path; and no one
+        # reads what has expired.
+        is_same = applied.operator_version == declaration.operator_version and not applied.earlier_roles
+        return is_same and applied.expired >= set(declaration.expired)
     only_value = {difference.field for difference in change.because} == {"value"}
     return not only_value or change.observed.version != applied.versions.get(change.observed.name)
 

@@ -1,4 +1,8 @@
-"""The IAM roles: one that the function runs as, one by which EventBridge Scheduler calls it."""
+"""The IAM roles: one that the function runs as, one by which EventBridge Scheduler calls it.
+
+They live below a path of their own, and nothing is written to a role outside of it. Earlier versions made them without a
+path: such a role that carries the owner's tag is used until the one in its place is there, and then deleted.
+"""
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -10,6 +14,7 @@ from dynconfig.api.names import OWNER_TAG
 from dynconfig.engine.arns import Arns
 from dynconfig.engine.declaration import Declaration
 from dynconfig.engine.errors import AlreadyExists, Conflict, NotFound, NotPossible
+from dynconfig.engine.naming import ROLE_PATH
 from dynconfig.engine.resource import Resource, Scope
 from dynconfig.kinds import reading, tags
 from dynconfig.kinds.documents import canonical, policy
@@ -64,30 +69,27 @@ class Roles:
             yield self._role(declaration, declaration.names.scheduler_role, "scheduler", policy(call))
 
     def observe(self, scope: Scope, desired: Sequence[Role]) -> Iterator[Role]:
-        """Each role that is desired, listed or named after the owner."""
-        names = scope.where("Role", desired, scope.names.role)
-        for name in dict.fromkeys((*names, *scope.where("Role", (), scope.names.scheduler_role))):
+        """Each role that is desired, listed or named after the owner, now or by an earlier version."""
+        defaults = (scope.names.role, scope.names.scheduler_role, *scope.names.other_roles)
+        names = (name for default in defaults for name in scope.where("Role", desired, default))
+        for name in dict.fromkeys(names):
             found = self._get(name)
             if found is not None:
                 yield found
 
     def refuse(self, desired: Role, observed: Role | None) -> None:
-        """IAM bounds the length of inline policies, and a role cannot leave its path."""
-        path = _path(observed.arn) if observed else "/"
-        if path != "/":
-            # Functions and policies name a role by its ARN, which follows from the name only where there is no path.
-            raise NotPossible(
-                f"spec.function.roleName: role {desired.name} has the path {path}, as the Lambda console gives it, and "
-                "roles with a path cannot be taken over; choose another name"
-            )
+        """IAM bounds the length of inline policies, and a role cannot move to another path."""
+        if observed is not None:
+            _check_path(observed)
         if len(desired.policy) > POLICY_CHARACTERS:
             raise NotPossible(f"role {desired.name}: its policy would be longer than {POLICY_CHARACTERS} characters")
 
     def put(self, desired: Role, observed: Role | None) -> Role:
-        """Create with tags, or change what differs."""
+        """Create with tags, or change what differs; nothing outside the path."""
         if observed is None:
             self._create(desired)
         else:
+            _check_path(observed)
             self._update(desired, observed)
         if observed is None or desired.policy != observed.policy:
             self._iam.put_role_policy(
@@ -96,8 +98,11 @@ class Roles:
         return desired
 
     def delete(self, observed: Sequence[Role]) -> None:
-        """Take off all policies, whoever put them there, and delete."""
+        """Take off all policies, whoever put them there, and delete; of an earlier version only what it made itself."""
         for role in observed:
+            if path_of(role.arn) != ROLE_PATH and not self._is_all_ours(role):
+                self._leave(role)
+                continue
             with suppress(NotFound):
                 self._strip(role.name)
             with suppress(NotFound):
@@ -153,9 +158,11 @@ class Roles:
         except NotFound:
             inline = ""
         found = tags.of_list(role.get("Tags", []))
+        # No version made roles at any other path, whatever their tags say.
+        may_be_ours = path_of(role["Arn"]) in (ROLE_PATH, "/")
         return Role(
             name=name,
-            owner=tags.owner_of(found),
+            owner=tags.owner_of(found) if may_be_ours else "",
             arn=role["Arn"],
             trust=canonical(role["AssumeRolePolicyDocument"]),
             policy=inline,
@@ -167,7 +174,9 @@ class Roles:
         labels: Any = tags.as_list(tags.with_owner(desired.tags, desired.owner))
         bounded: Any = {"PermissionsBoundary": desired.boundary} if desired.boundary else {}
         try:
-            self._iam.create_role(RoleName=desired.name, AssumeRolePolicyDocument=desired.trust, Tags=labels, **bounded)
+            self._iam.create_role(
+                Path=ROLE_PATH, RoleName=desired.name, AssumeRolePolicyDocument=desired.trust, Tags=labels, **bounded
+            )
         except AlreadyExists:
             raise Conflict(f"role {desired.name} came into being this moment; looking again", delay=0.5) from None
 
@@ -183,6 +192,26 @@ class Roles:
         if desired.boundary != observed.boundary:
             self._iam.put_role_permissions_boundary(RoleName=desired.name, PermissionsBoundary=desired.boundary)
 
+    def _is_all_ours(self, role: Role) -> bool:
+        """Whether a role of an earlier version has nothing but what that version gave it. Raises Conflict."""
+        current = self._get(role.name)
+        if current is None:
+            return True
+        if (current.owner, current.arn) != (role.owner, role.arn):
+            raise Conflict(f"role {role.name} was replaced or taken this moment; looking again", delay=0.5)
+        with suppress(NotFound):
+            attached = self._iam.list_attached_role_policies(RoleName=role.name)["AttachedPolicies"]
+            inline = self._iam.list_role_policies(RoleName=role.name)["PolicyNames"]
+            return not attached and set(inline) <= {reading.POLICY_NAME}
+        return True
+
+    def _leave(self, role: Role) -> None:
+        """An earlier version took it over from somebody: take away only what is ours."""
+        with suppress(NotFound):
+            self._iam.delete_role_policy(RoleName=role.name, PolicyName=reading.POLICY_NAME)
+        with suppress(NotFound):
+            self.release(role)
+
     def _strip(self, name: str) -> None:
         for policies in self._iam.get_paginator("list_attached_role_policies").paginate(RoleName=name):
             for attached in policies["AttachedPolicies"]:
@@ -194,8 +223,20 @@ class Roles:
                     self._iam.delete_role_policy(RoleName=name, PolicyName=policy_name)
 
 
-def _path(arn: str) -> str:
-    """The path of a role: one slash where it has none."""
+def _check_path(role: Role) -> None:
+    """Raises NotPossible for a role outside of the path, where nothing is written."""
+    if (path := path_of(role.arn)) != ROLE_PATH:
+        raise NotPossible(
+            f"spec.function.roleName: role {role.name} has the path {path}, and the operator writes only to roles below "
+            f"{ROLE_PATH}; choose another name"
+        )
+
+
+def path_of(arn: str) -> str:
+    """The path of a role: one slash where it has none.
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html
+    """
     return "/" + "".join(arn.partition(":role/")[2].rpartition("/")[:2])
 
 

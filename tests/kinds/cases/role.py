@@ -20,11 +20,12 @@ DENY = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Ac
 
 
 def role_name(workshop: Workshop) -> str:
-    return f"{workshop.name}-eu-west-1"
+    return f"{workshop.name}-eu-west-1-function"
 
 
 def create(workshop: Workshop, name: str, **more: Any) -> None:
-    workshop.aws("iam").create_role(RoleName=name, AssumeRolePolicyDocument=TRUST, **more)
+    about = {"Path": "/dynconfig/", "RoleName": name, "AssumeRolePolicyDocument": TRUST, **more}
+    workshop.aws("iam").create_role(**about)
 
 
 def listed(workshop: Workshop) -> set[str]:

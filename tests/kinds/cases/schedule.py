@@ -11,7 +11,7 @@ from dynconfig.kinds.role import Role
 from dynconfig.kinds.schedule import Schedule
 
 TRIGGERS = {"schedule": "rate(5 minutes)"}
-ROLE_NAME = "kinds-tests-scheduler"
+ROLE_NAME = "kinds-tests-schedule"
 THEIRS: dict[str, Any] = {
     "ScheduleExpression": "rate(1 hour)",
     "FlexibleTimeWindow": {"Mode": "OFF"},

@@ -15,6 +15,7 @@ from dynconfig.aws import permissions
 from dynconfig.cli.failures import Failed
 from dynconfig.cli.options import check_region, tidy_path
 from dynconfig.cli.terminal import Terminal
+from dynconfig.engine.naming import PREFIX
 from dynconfig.settings import POLICY_ARN, BadSetting, Settings
 
 # IAM takes a policy about what cannot be there. An alias of a key allows nothing, either; patterns like key/* do.
@@ -24,6 +25,7 @@ _FORMS = {
     "--region": (REGION, "eu-west-1"),
     "--key": (r"arn:aws[a-z-]*:kms:[^:]+:[^:]+:key/\S+", "arn:aws:kms:eu-west-1:123456789012:key/…"),
     "--layer": (r"arn:aws[a-z-]*:lambda:[^:]+:[^:]+:layer:\S+", "arn:aws:lambda:eu-west-1:123456789012:layer:own:3"),
+    "--operator-role": (r"arn:aws[a-z-]*:iam::[0-9]{12}:role/\S+", "arn:aws:iam::123456789012:role/dynconfig-operator"),
     "--boundary": (POLICY_ARN, "arn:aws:iam::123456789012:policy/boundary"),
 }
 
@@ -42,8 +44,8 @@ def command(
         list[str] | None,
         typer.Option(
             "--function",
-            help="Pattern of names of functions and of their roles; repeat for more. If absent all of the account, "
-            "since users may name them; dynconfig-* where they do not.",
+            help="Pattern of names of functions and of all that is named after them; repeat for more. If absent "
+            "dynconfig-*, as everything is called that users do not name.",
         ),
     ] = None,
     attached_role: Annotated[
@@ -56,6 +58,17 @@ def command(
     boundary: Annotated[
         str, typer.Option("--boundary", help="ARN of the permissions boundary that DYNCONFIG_BOUNDARY names.")
     ] = "",
+    operator_role: Annotated[
+        str,
+        typer.Option("--operator-role", help="ARN of the operator's own role, which it must never change or pass on."),
+    ] = "",
+    earlier_roles: Annotated[
+        bool,
+        typer.Option(
+            "--earlier-roles",
+            help="For an upgrade: it may delete its roles outside of the IAM path /dynconfig/, as version 0.2.0 made them.",
+        ),
+    ] = False,
     parameters_only: Annotated[
         bool, typer.Option("--parameters-only", help="For an operator that keeps parameters and no functions.")
     ] = False,
@@ -77,6 +90,7 @@ def command(
         ("--key", key or ()),
         ("--layer", layer or ()),
         ("--boundary", [boundary] if boundary else ()),
+        ("--operator-role", [operator_role] if operator_role else ()),
     ):
         _check(option, texts)
     check_region("--region", region)
@@ -87,11 +101,13 @@ def command(
         account=account,
         region=region,
         keys=key or (),
-        functions=() if parameters_only else function or ("*",),
+        functions=() if parameters_only else function or (f"{PREFIX}*",),
         alarms=alarms,
         attached_roles=attached_role or (),
         own_layers=layer or (),
         boundary=boundary,
+        operator_role=operator_role,
+        earlier_roles=earlier_roles,
     )
     policy = permissions.operator_policy(allowed)
     sys.stdout.write(json.dumps(policy, indent=2) + "\n")
