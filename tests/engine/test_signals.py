@@ -86,10 +86,15 @@ def test_a_tag_of_a_parameter_is_a_change_of_the_parameter(resource: str) -> Non
     assert signal.resources == ()
 
 
-def test_a_call_that_was_refused_or_is_the_operators_own_is_nothing_new() -> None:
+def test_a_call_that_was_refused_is_nothing_new() -> None:
     assert parse(call("lambda", "DeleteFunction", {"functionName": "f"}, errorCode="AccessDenied")) is None
+
+
+def test_a_call_of_the_operator_is_told_as_such_whichever_object_it_was_made_for() -> None:
     own = {"userAgent": "Boto3/1.44 dynconfig-operator/0.1.0"}
-    assert parse(call("lambda", "DeleteFunction", {"functionName": "f"}, **own)) is None
+    signal = parse(call("lambda", "DeleteFunction", {"functionName": "f"}, **own))
+    assert signal is not None
+    assert (signal.resources, signal.is_operators) == (("f",), True)
 
 
 def test_a_call_may_say_little_of_itself() -> None:

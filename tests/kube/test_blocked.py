@@ -33,3 +33,9 @@ def test_what_is_served_waits_no_longer(blocked: Blocked) -> None:
     assert blocked.freed(HOME, ["Function f", "Role r"]) == {OTHER}
     blocked.forget(OTHER)
     assert blocked.freed(HOME, ["Function f"]) == set()
+
+
+def test_an_object_that_waits_for_a_function_is_found_whether_it_was_made_or_added_to(blocked: Blocked) -> None:
+    assert blocked.freed(HOME, ["Attachment f"]) == {KEY}
+    blocked.served(OTHER, HOME, NotOwned("taken", titles=["Attachment g"]))
+    assert blocked.freed(HOME, ["Function g"]) == {OTHER}

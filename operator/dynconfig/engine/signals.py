@@ -40,6 +40,8 @@ class Signal:
     """Names of other resources; some may be names of something else, which does no harm."""
     actor: str = ""
     """Who did it, where the event tells."""
+    is_operators: bool = False
+    """The call was made with the user agent of an operator, for whichever of its objects."""
 
 
 def parse(text: str) -> Signal | None:
@@ -63,11 +65,11 @@ def _alarm(detail: Mapping[str, Any], region: str, at: float) -> Signal | None:
 
 
 def _call(detail: Mapping[str, Any], region: str, at: float) -> Signal | None:
-    """A call that changed something, by somebody else.
+    """A call that changed something.
 
     https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-record-contents.html
     """
-    if "errorCode" in detail or OWN_USER_AGENT in (detail.get("userAgent") or ""):
+    if "errorCode" in detail:
         return None
     source, names = detail["eventSource"], tuple(_names(detail.get("requestParameters") or {}))
     is_parameter = source == "ssm.amazonaws.com"
@@ -78,6 +80,7 @@ def _call(detail: Mapping[str, Any], region: str, at: float) -> Signal | None:
         parameters=names if is_parameter else (),
         resources=() if is_parameter else names,
         actor=str((detail.get("userIdentity") or {}).get("arn") or ""),
+        is_operators=OWN_USER_AGENT in (detail.get("userAgent") or ""),
     )
 
 

@@ -26,6 +26,7 @@ from dynconfig.kinds.attachment_value import (
     addition,
     check_limits,
     check_no_conflict,
+    check_unmanaged,
     comparable,
     host_of,
     in_transit,
@@ -89,12 +90,13 @@ class Attachments:
             if found is None or found.host is None:
                 continue
             yield from _owned(found, scope, wanted.get(name))
-            if name in wanted and not found.owner and not was_attached(found.host):
+            if name in wanted and not (found.owner or found.host.managed_by or was_attached(found.host)):
                 yield Added(only_added(self._with_layer(wanted[name], found.host), found.host))
 
     def refuse(self, desired: Attachment, observed: Attachment | None) -> None:
         """What the function contradicts, and what Lambda would refuse of the user's part and ours together."""
         if observed is not None and observed.host is not None:
+            check_unmanaged(desired, observed.host)
             check_no_conflict(desired, observed.host)
             check_limits(desired, observed.host)
 
@@ -168,8 +170,9 @@ class Attachments:
             return None
         configuration = answer["Configuration"]
         read = policy_of or partial(self._policy, name)
-        memory = Memory.of(tags.of_function(answer))
-        host = host_of(configuration, memory)
+        labels = tags.of_function(answer)
+        memory = Memory.of(labels)
+        host = host_of(configuration, memory, tags.owner_of(labels))
         variables = host.our_variables
         is_busy = configuration.get("LastUpdateStatus") == "InProgress" or configuration.get("State") == "Pending"
         return Attachment(
@@ -187,7 +190,7 @@ class Attachments:
     def _unattached(self, desired: Attachment) -> Attachment:
         """The function at this moment: nobody may have come first since it was looked at."""
         current = self._get(desired.name, desired.owner)
-        if current is None or current.owner not in ("", desired.owner):
+        if current is None or current.owner not in ("", desired.owner) or _host_of(current).managed_by:
             raise Conflict(f"function {desired.name} went away or was taken this moment; looking again", delay=0.5)
         _check_at_rest(current)
         return current
@@ -240,7 +243,9 @@ class Attachments:
     def _detach(self, attachment: Attachment) -> None:
         host = _host(attachment)
         _check_at_rest(attachment)
-        if self._change(attachment, host.others, host.own_variables) is not None:
+        # Whose the whole function is keeps layers and environment as he declares them.
+        is_theirs = bool(host.managed_by)
+        if not is_theirs and self._change(attachment, host.others, host.own_variables) is not None:
             # Lambda takes the tags off when it has carried that out.
             raise Settling(f"{attachment.title} {_BUSY}", delay=SETTLING_SECONDS)
         for role in sorted({host.role, host.memory.role} - {""}):
@@ -251,7 +256,12 @@ class Attachments:
 def _owned(found: Attachment, scope: Scope, wanted: Attachment | None) -> Iterator[Attachment]:
     """The addition where there is one, whoever owns it; else the function is only looked at whether it can take one."""
     host = _host_of(found)
-    if not found.owner and was_attached(host):
+    if host.managed_by:
+        if wanted is not None:
+            yield replace(found, owner=host.managed_by)
+        elif found.owner == scope.owner.tag:
+            yield found
+    elif not found.owner and was_attached(host):
         # Who deploys the function may have removed our tags with his own.
         is_ours = ("Attachment", found.name) in scope.listed and is_left_by(host, scope.owner)
         found = replace(found, owner=scope.owner.tag if is_ours else "")

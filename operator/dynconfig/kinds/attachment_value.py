@@ -27,6 +27,8 @@ class Host:
     variables: Mapping[str, str]
     revision_id: str
     memory: Memory = field(default_factory=Memory)
+    managed_by: str = ""
+    """Whose it is where an object made it itself: its owner tag."""
     is_image: bool = False
     """It comes as a container image, which brings its extensions itself."""
     untold: str = ""
@@ -91,9 +93,10 @@ class Attachment(Resource):
         return {**dict(self.environment), **({reading.REVISION: self.revision} if self.revision else {})}
 
 
-def host_of(answer: Mapping[str, Any], memory: Memory) -> Host:
-    """The function from a configuration that AWS answers, and what its tags remember."""
+def host_of(answer: Mapping[str, Any], memory: Memory, managed_by: str = "") -> Host:
+    """The function from a configuration that AWS answers, and what its tags say."""
     return Host(
+        managed_by=managed_by,
         architecture=next(iter(answer.get("Architectures", [Architecture.X86_64.value]))),
         role=answer["Role"].rpartition("/")[2],
         layers=tuple(layer["Arn"] for layer in answer.get("Layers", [])),
@@ -191,6 +194,15 @@ def without_marks(found: Attachment, host: Host) -> Attachment:
     revision = variables.pop(reading.REVISION, "")
     seen = replace(found, layer=next(iter(host.additions), ""), environment=tags.pairs(variables), host=host)
     return replace(seen, revision=revision, is_remembered=False)
+
+
+def check_unmanaged(desired: Attachment, host: Host) -> None:
+    """What an object made is not for additions, not even its own. Raises NotPossible."""
+    if host.managed_by:
+        raise _impossible(
+            desired,
+            "was made by mode: Managed and goes with it; mode Attach adds to a function of your own, so name another one",
+        )
 
 
 def check_no_conflict(desired: Attachment, host: Host) -> None:

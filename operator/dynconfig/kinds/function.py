@@ -8,11 +8,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from dynconfig.api.function import Mode
-from dynconfig.api.names import OWNER_TAG
+from dynconfig.api.names import ATTACHED_TAG, OWNER_TAG
 from dynconfig.engine.arns import Arns
 from dynconfig.engine.declaration import Declaration
 from dynconfig.engine.errors import Conflict, NotFound, NotPossible, Refused
-from dynconfig.engine.resource import Added, Scope
+from dynconfig.engine.resource import Added, Owner, Scope
 from dynconfig.kinds import environment, reading, tags
 from dynconfig.kinds.extension_layer import ANY, Layers
 from dynconfig.kinds.function_value import (
@@ -104,7 +104,9 @@ class Functions:
                 if name in wanted:
                     yield Added(self._with_layer(wanted[name], None))
                 continue
-            found = observed_function(answer["Configuration"], tags.of_function(answer), self._ignored)
+            labels = tags.of_function(answer)
+            found = observed_function(answer["Configuration"], labels, self._ignored)
+            found = found if found.owner else replace(found, owner=_attached_by(labels, scope.owner))
             if scope.closely or not (found.failed or found.pending):
                 self._failed.pop(name, None)
             seen = comparable(found, wanted.get(name))
@@ -214,6 +216,15 @@ class Functions:
             "Architectures": [desired.architecture],
         }
         return _written(desired, self._lambda.update_function_code, request)
+
+
+def _attached_by(labels: Mapping[str, str], owner: Owner) -> str:
+    """Which other object has added to a function that none has made: it is not for others. Not the owner itself: what it
+    attached to is not its own function."""
+    attached = labels.get(ATTACHED_TAG, "")
+    other = Owner.parse(attached)
+    is_same = other is not None and (other == owner or other.is_predecessor_of(owner))
+    return "" if is_same else attached
 
 
 def _written(desired: Function, write: Callable[..., Any], request: Mapping[str, Any]) -> Function:

@@ -33,6 +33,7 @@ class LogGroups:
     """Keeps log groups of one place."""
 
     value = LogGroup
+    goes_with = ("Function",)
     stands_alone = True
 
     def __init__(

@@ -8,6 +8,8 @@ from dynconfig.engine.signals import EVERYWHERE
 
 # IAM knows no regions.
 _GLOBAL = ("Role ",)
+# To make a function and to add to it are claims to the same thing.
+_CLAIMS = (("Attachment ", "Function "),)
 
 
 class Blocked:
@@ -38,4 +40,6 @@ class Blocked:
 
 
 def _place(region: str, title: str) -> tuple[str, str]:
+    for claim, thing in _CLAIMS:
+        title = thing + title.removeprefix(claim) if title.startswith(claim) else title
     return (EVERYWHERE if title.startswith(_GLOBAL) else region), title

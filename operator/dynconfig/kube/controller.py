@@ -48,7 +48,7 @@ class Controller:
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="reconcile")
         self._references = references.References(lambda key: self.wake(key))
         self._heard = Heard(surroundings.clock)
-        self._spoken = Spoken(surroundings.region, self._times.wake, surroundings.paths_of)
+        self._spoken = Spoken(surroundings.region, self._times.wake, surroundings.paths_of, surroundings.now)
         self.moves = Moves(self._spoken, self._times.wake, surroundings.now, surroundings.move_seconds)
         self._regions = Regions(surroundings.listen, surroundings.leave)
         self._refusals = Refusals()
@@ -266,11 +266,13 @@ class Controller:
         declaration = self.moves.beside(key, declaration)
         turn = Turn(self._on.clock, self._on.turn_seconds)
         announcement = Announcement(self._status, key, document)
-        run = partial(self._on.engine.run, declaration, turn.goes_on, self._on.now(), announcement.announce)
+        began = self._on.now()
+        run = partial(self._on.engine.run, declaration, turn.goes_on, began, announcement.announce)
         try:
             outcome = await asyncio.get_running_loop().run_in_executor(self._threads, run)
         except Exception as failure:  # noqa: BLE001 - reported as any other failure, with a way out of a deletion
             outcome = Outcome(declaration, stopped=bug(key, failure))
+        self._spoken.served(key, outcome, began)
         document = announcement.document
         previous, now = status_of(document), self._on.now()
         self._on.metrics.drifted(key.namespace, key.name, len(drift.new(outcome, previous)))

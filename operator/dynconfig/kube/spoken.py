@@ -7,6 +7,8 @@ from typing import Any
 
 from dynconfig.engine.addressees import Addressees
 from dynconfig.engine.agenda import Key
+from dynconfig.engine.outcome import Outcome
+from dynconfig.engine.own_calls import OwnCalls
 from dynconfig.engine.signals import Signal
 
 UNCLAIMED = 200  # signals that concerned no object that was known, the last ones
@@ -26,9 +28,14 @@ class Spoken:
     """Wakes the objects that AWS speaks of, and no others."""
 
     def __init__(
-        self, default_region: str, wake: Callable[[Key], None], paths_of: Callable[[str], tuple[str, ...]]
+        self,
+        default_region: str,
+        wake: Callable[[Key], None],
+        paths_of: Callable[[str], tuple[str, ...]],
+        now: Callable[[], float],
     ) -> None:
         self._wake = wake
+        self._own_calls = OwnCalls(now)
         self._addressees = Addressees(default_region, paths_of)
         self._said: dict[Key, Said] = {}
         self._unclaimed: deque[Signal] = deque(maxlen=UNCLAIMED)
@@ -44,11 +51,16 @@ class Spoken:
     def heard(self, signals: Sequence[Signal]) -> None:
         """AWS spoke of something."""
         for signal in signals:
-            found = self._addressees.of(signal)
-            if not found:
+            concerned = self._addressees.of(signal)
+            found = {key: names for key, names in concerned.items() if not self._own_calls.is_of(key, signal)}
+            if not concerned:
                 self._unclaimed.append(signal)
             for key, names in found.items():
                 self._note(key, names, signal)
+
+    def served(self, key: Key, outcome: Outcome, began: float) -> None:
+        """A reconcile that began then, in seconds since the epoch, has ended so: its calls are no news to the object."""
+        self._own_calls.made(key, outcome.plan.steps, began)
 
     def successor(self, key: Key, region: str, name: str) -> str | None:
         """Which other object takes over a parameter that this one gives up, as NAMESPACE/NAME. Safe for many threads."""
