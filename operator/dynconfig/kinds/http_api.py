@@ -168,7 +168,7 @@ class HttpApis:
         return HttpApi(
             name=name,
             called=api["Name"],
-            owner=tags.owner_of(api.get("Tags", {})),
+            owner=_owner(api.get("Tags", {})),
             arn=self._arns.http_api(api["ApiId"]),
             url=api.get("ApiEndpoint", ""),
             api_id=api["ApiId"],
@@ -228,6 +228,12 @@ class HttpApis:
         for stage in sorted(set(desired.stages) - set(api.stages)):
             verb = self._apis.update_stage if stage in api.all_stages else self._apis.create_stage
             verb(ApiId=api.api_id, StageName=stage, AutoDeploy=True)
+
+
+def _owner(labels: Mapping[str, str]) -> str:
+    """The owner tag, or, of one that was released, that of an object of the same name without its uid."""
+    released = labels.get(RELEASED_TAG, "")
+    return tags.owner_of(labels) or (f"{released}/" if released else "")
 
 
 def _is_released_by(owner: Owner, api: Mapping[str, Any]) -> bool:
