@@ -18,6 +18,7 @@ from dynconfig.engine.naming import LONGEST
 # What a name must be for SSM to answer about it: another one cannot exist, and asking for it is refused.
 # https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_PutParameter.html
 LONGEST_NAME = 1011
+_IMMUTABLE = ("path", "region")
 # An entry without these reports nothing; its other members may be missing, as in reports of older versions.
 _NEEDED: Mapping[int | str, frozenset[str]] = {
     "conditions": frozenset({"type", "status"}),
@@ -129,3 +130,13 @@ def _map(value: object) -> Mapping[str, Any]:
 
 def _text(value: object, pattern: str) -> str | None:
     return value if isinstance(value, str) and len(value) <= LONGEST and re.fullmatch(pattern, value) else None
+
+
+def emptied(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """A patch of a spec that leaves what cannot be changed, so that the object is valid again.
+
+    Rules in CEL are evaluated at each write, also on fields that are not written, and fail on fields of another type than
+    that of the schema; whoever is being deleted declares nothing any more.
+    https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/#validation-rules
+    """
+    return {field: None for field in spec if field not in _IMMUTABLE}

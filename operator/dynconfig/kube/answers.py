@@ -20,6 +20,8 @@ DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 PAGE = 500
 # The API server ends watches after minutes by itself; silence for longer means that the connection is dead.
 WATCH_SECONDS = 240
+# The object does not fit its definition.
+INVALID = 422
 _TOO_LARGE = ("request is too large", "message larger than max")
 
 

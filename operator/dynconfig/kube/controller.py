@@ -19,8 +19,9 @@ from dynconfig.engine.reconcile import Abandonment
 from dynconfig.engine.signals import Signal
 from dynconfig.engine.stored import status_of
 from dynconfig.kube import sources as references
+from dynconfig.kube.answers import INVALID
 from dynconfig.kube.client import ApiConflict, ApiRefused, ApiUnavailable, Document
-from dynconfig.kube.finalizer import INVALID, has_finalizer, hold, release
+from dynconfig.kube.finalizer import has_finalizer, hold, release
 from dynconfig.kube.heard import Heard
 from dynconfig.kube.internal import bug, trace
 from dynconfig.kube.listening import Regions

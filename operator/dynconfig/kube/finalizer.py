@@ -5,11 +5,9 @@ from typing import Any
 
 from dynconfig.api import names
 from dynconfig.engine.agenda import Key
-from dynconfig.engine.stored import spec_of
+from dynconfig.engine.stored import emptied, spec_of
+from dynconfig.kube.answers import INVALID
 from dynconfig.kube.client import ApiRefused, Document, Kube
-
-INVALID = 422
-_IMMUTABLE = ("path", "region")
 
 
 def has_finalizer(document: Mapping[str, Any]) -> bool:
@@ -34,17 +32,7 @@ async def release(kube: Kube, key: Key, uid: str) -> None:
         except ApiRefused as error:
             if error.status != INVALID:
                 raise
-            await _put(kube, key, left, fresh["metadata"]["resourceVersion"], spec=_emptied(spec_of(fresh)))
-
-
-def _emptied(spec: Mapping[str, Any]) -> dict[str, Any]:
-    """A patch of a spec that leaves what cannot be changed, so that the object is valid again.
-
-    Rules in CEL are evaluated at each write, also on fields that are not written, and fail on fields of another type than
-    that of the schema; whoever is being deleted declares nothing any more.
-    https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/#validation-rules
-    """
-    return {field: None for field in spec if field not in _IMMUTABLE}
+            await _put(kube, key, left, fresh["metadata"]["resourceVersion"], spec=emptied(spec_of(fresh)))
 
 
 async def _put(kube: Kube, key: Key, finalizers: list[str], version: str, **more: Mapping[str, Any]) -> Document:

@@ -12,9 +12,9 @@ from dynconfig.engine.errors import DynConfigError
 from dynconfig.engine.notes import Note
 from dynconfig.engine.outcome import Outcome
 from dynconfig.engine.stored import status_of
+from dynconfig.kube.answers import INVALID
 from dynconfig.kube.client import ApiRefused, ApiUnavailable, Document, Kube
 from dynconfig.kube.events import Recorder
-from dynconfig.kube.finalizer import INVALID
 from dynconfig.kube.metrics import Metrics
 from dynconfig.kube.refusals import Refusals
 

@@ -5,8 +5,10 @@ from contextlib import contextmanager
 from typing import Any
 
 from dynconfig.api import names
+from dynconfig.api.parameter import DeletionPolicy
 from dynconfig.engine.agenda import Key
-from dynconfig.kube.answers import ApiConflict, ApiRefused, Document, document, object_path
+from dynconfig.engine.stored import emptied, spec_of
+from dynconfig.kube.answers import INVALID, ApiConflict, ApiRefused, Document, document, object_path
 from dynconfig.kube.reader import Reader, sent
 
 OPERATORS = "app.kubernetes.io/name=dynconfig-operator"
@@ -19,9 +21,22 @@ class Writer(Reader):
     """Writes to the cluster of the environment. Raises ApiUnavailable, ApiRefused, NoCluster."""
 
     def abandon(self, key: Key) -> None:
-        """Annotate an object, if it still exists, so that no operator deletes anything in AWS for it."""
-        with _gone():
-            self._send("PATCH", object_path(key), {"metadata": {"annotations": {names.ABANDON: "true"}}})
+        """Annotate an object, if it still exists, so that no operator deletes anything in AWS for it.
+
+        One that no longer fits its definition takes the annotation only with a spec that fits: its `path` and `region` stay,
+        and an operator writes nothing for it. Raises ApiConflict.
+        """
+        annotations = {"annotations": {names.ABANDON: "true"}}
+        try:
+            with _gone():
+                self._send("PATCH", object_path(key), {"metadata": annotations})
+        except ApiRefused as error:
+            found = self.object(key) if error.status == INVALID else None
+            if found is None:
+                raise
+            spec = {**emptied(spec_of(found)), "suspend": True, "deletionPolicy": DeletionPolicy.RETAIN.value}
+            metadata = {**annotations, "resourceVersion": found["metadata"]["resourceVersion"]}
+            self._send("PATCH", object_path(key), {"metadata": metadata, "spec": spec})
 
     def delete(self, key: Key, uid: str) -> None:
         """Delete the object of this uid, if it still exists."""
