@@ -95,6 +95,7 @@ crd: $(VENV)/.ready ## Generate the CustomResourceDefinition
 chart: ## Bring into the Helm chart what it shares with manifests/install
 	@cp crds/dynamicconfigs.dynconfig.dev.yaml charts/dynconfig-operator/files/crd.yaml
 	@cp crds/protection.yaml charts/dynconfig-operator/files/protection.yaml
+	@cp crds/limits.yaml charts/dynconfig-operator/files/limits.yaml
 	@cp manifests/install/rbac.yaml charts/dynconfig-operator/files/rbac.yaml
 
 .PHONY: argocd

@@ -1,4 +1,4 @@
-"""The door of Kubernetes: what kopf hears is put on the agenda, and the controller serves it."""
+"""The door of Kubernetes: kopf starts and ends what serves; changes of objects are watched by our own client."""
 
 import asyncio
 import dataclasses
@@ -13,12 +13,11 @@ import kopf
 from prometheus_client import start_http_server
 
 from dynconfig import wiring
-from dynconfig.api import names
 from dynconfig.engine.agenda import Agenda
 from dynconfig.engine.declaration import Place
 from dynconfig.engine.signals import Signal
-from dynconfig.kube import sources
-from dynconfig.kube.client import ApiUnavailable, Kube
+from dynconfig.kube import object_watch, sources
+from dynconfig.kube.client import ApiUnavailable, Kube, WatchExpired
 from dynconfig.kube.controller import Controller
 from dynconfig.kube.events import Recorder
 from dynconfig.kube.metrics import Metrics
@@ -28,7 +27,6 @@ from dynconfig.settings import BadSetting, Settings
 
 log = logging.getLogger(__name__)
 
-LIST_CHUNK = 100
 SWEEP_SECONDS = 120.0
 # A tool that applies several manifests, in any order, is through with them by then.
 MOVE_SECONDS = 5.0
@@ -42,7 +40,6 @@ def registry() -> kopf.OperatorRegistry:
     kopf.on.startup(registry=handlers)(configure)
     kopf.on.startup(registry=handlers)(start)
     kopf.on.login(registry=handlers)(login)
-    kopf.on.event(names.GROUP, names.VERSION, names.PLURAL, registry=handlers)(noticed)
     kopf.on.probe(registry=handlers, id="oldest_observation_seconds")(oldest_observation)
     kopf.on.cleanup(registry=handlers)(stop)
     return handlers
@@ -69,11 +66,9 @@ async def run(settings: Settings, ready: asyncio.Event, stopped: asyncio.Event) 
 
 
 async def configure(settings: kopf.OperatorSettings, **_: Any) -> None:
-    """Events are written by the controller; the list of objects comes in chunks, and idle objects cost no memory."""
-    settings.persistence.diffbase_storage = _Nowhere()
+    """kopf watches nothing and writes nothing: kube/object_watch.py and the controller do."""
     settings.posting.enabled = False
-    settings.watching.chunk_size = LIST_CHUNK
-    settings.queueing.idle_timeout = 0.1
+    settings.scanning.disabled = True
     settings.networking.trust_env = True
 
 
@@ -129,17 +124,11 @@ async def start(memo: kopf.Memo, **_: Any) -> None:
         namespaces=settings.namespaces,
     )
     counting = asyncio.create_task(orphans.run(), name="count of orphans")
-    memo.tasks = [serving, counting, *_watches(memo.controller, kube, settings)]
+    memo.tasks = [serving, counting, *_watches(memo.controller, metrics, kube, settings)]
     for task in memo.tasks:
         task.add_done_callback(lambda ended: _ended(ended, memo.stopped))
     memo.tasks.append(asyncio.create_task(_sweep(memo, cluster), name="sweep"))
     log.info("Serving %s in %s", ", ".join(settings.namespaces) or "all namespaces", memo.region)
-
-
-async def noticed(memo: kopf.Memo, body: kopf.Body, type: str | None, **_: Any) -> None:  # noqa: A002 - kopf's name
-    """An object was listed, added, modified or deleted; the cause does not matter."""
-    controller: Controller = memo.controller
-    controller.noticed(body, type)
 
 
 async def oldest_observation(memo: kopf.Memo, **_: Any) -> float:
@@ -202,21 +191,6 @@ class _Hear:
         self._loop.call_soon_threadsafe(self._memo.stopped.set)
 
 
-class _Nowhere(kopf.DiffBaseStorage):
-    """kopf keeps no last state of an object: states are compared with AWS, and no value lands in an annotation."""
-
-    def build(self, *, body: kopf.Body, **_: Any) -> kopf.BodyEssence:  # noqa: ARG002 - kopf's signature
-        """Nothing of the object."""
-        return kopf.BodyEssence({})
-
-    def fetch(self, *, body: kopf.Body) -> kopf.BodyEssence | None:  # noqa: ARG002
-        """Nothing was kept."""
-        return None
-
-    def store(self, *, body: kopf.Body, patch: kopf.Patch, essence: kopf.BodyEssence) -> None:
-        """Nothing is kept."""
-
-
 async def _cluster_id(kube: Kube) -> str:
     while True:
         try:
@@ -247,7 +221,7 @@ async def _learn(controller: Controller, kube: Kube, settings: Settings) -> None
             try:
                 await controller.moves.learn(kube.objects(namespace))
                 break
-            except ApiUnavailable as error:
+            except (ApiUnavailable, WatchExpired) as error:
                 log.warning("Waiting for the Kubernetes API server: %s", error)
                 await asyncio.sleep(1.0)
 
@@ -259,12 +233,13 @@ def _ended(task: asyncio.Task[None], stopped: asyncio.Event) -> None:
         stopped.set()
 
 
-def _watches(controller: Controller, kube: Kube, settings: Settings) -> list[asyncio.Task[None]]:
-    namespaces: tuple[str | None, ...] = settings.namespaces or (None,)
-    return [
-        asyncio.create_task(
-            sources.watch(kube, controller.references, kind, namespace), name=f"watch {kind} {namespace}"
-        )
-        for kind in ("Secret", "ConfigMap")
-        for namespace in namespaces
-    ]
+def _watches(controller: Controller, metrics: Metrics, kube: Kube, settings: Settings) -> list[asyncio.Task[None]]:
+    """One watch of each kind that matters, in each namespace that is served."""
+    found: list[asyncio.Task[None]] = []
+    for namespace in settings.namespaces or (None,):
+        objects = object_watch.watch(kube, controller, metrics.unreadable, namespace)
+        found.append(asyncio.create_task(objects, name=f"watch {object_watch.KINDS} {namespace}"))
+        for kind in ("Secret", "ConfigMap"):
+            changes = sources.watch(kube, controller.references, kind, namespace, unreadable=metrics.unreadable)
+            found.append(asyncio.create_task(changes, name=f"watch {kind} {namespace}"))
+    return found

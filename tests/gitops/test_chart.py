@@ -29,9 +29,8 @@ def test_without_values_it_is_what_kustomize_installs(render: Render, kustomize:
 def test_it_shares_the_crd_and_what_the_operator_may_do() -> None:
     crd = ROOT / "crds" / "dynamicconfigs.dynconfig.dev.yaml"
     assert (CHART / "files" / "crd.yaml").read_text() == crd.read_text(), "run `make chart`"
-    assert (CHART / "files" / "protection.yaml").read_text() == (crd.parent / "protection.yaml").read_text(), (
-        "run `make chart`"
-    )
+    for name in ("protection.yaml", "limits.yaml"):
+        assert (CHART / "files" / name).read_text() == (crd.parent / name).read_text(), "run `make chart`"
     assert (CHART / "files" / "rbac.yaml").read_text() == (INSTALL / "rbac.yaml").read_text(), "run `make chart`"
 
 

@@ -24,7 +24,9 @@ def watched(*lines: bytes) -> list[str]:
             return await streamed(request, *lines)
 
         async with serving(answer) as kube:
-            return [item["resourceVersion"] async for _, item in kube.watch_metadata("ConfigMap", None, "1")]
+            return [
+                item["metadata"]["resourceVersion"] async for _, item in kube.watch_metadata("ConfigMap", None, "1")
+            ]
 
     return asyncio.run(act())
 
@@ -46,7 +48,9 @@ def test_a_line_that_was_cut_off_is_not_taken_for_one() -> None:
             return response
 
         async with serving(answer) as kube:
-            return [item["resourceVersion"] async for _, item in kube.watch_metadata("ConfigMap", None, "1")]
+            return [
+                item["metadata"]["resourceVersion"] async for _, item in kube.watch_metadata("ConfigMap", None, "1")
+            ]
 
     assert asyncio.run(act()) == ["2"]
 

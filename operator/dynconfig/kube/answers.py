@@ -11,13 +11,15 @@ from dynconfig.api import names
 from dynconfig.engine.agenda import Key
 from dynconfig.engine.declaration import Source
 from dynconfig.engine.errors import InvalidSpec, NoSource, Retryable
-from dynconfig.kube import kubeconfig
+from dynconfig.kube import json_levels, kubeconfig
 
 Document = dict[str, Any]
 
 OBJECTS = f"/apis/{names.GROUP}/{names.VERSION}"
 DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 PAGE = 500
+UNREADABLE = "UNREADABLE"
+"""The type of a watch's event that cannot be parsed; it names no object."""
 # The API server ends watches after minutes by itself; silence for longer means that the connection is dead.
 WATCH_SECONDS = 240
 # The object does not fit its definition.
@@ -103,7 +105,7 @@ def document(status: int, content: bytes) -> Document:
     if status >= 400:
         refuse(status, content)
     try:
-        found = json.loads(content)
+        found = json_levels.loads(content)
     except ValueError:
         found = None
     if not isinstance(found, dict) or "metadata" not in found:
@@ -137,10 +139,24 @@ def watched(event: Document) -> tuple[str, Document]:
 def watched_line(line: str) -> tuple[str, Document]:
     """Type and object of a line of a watch. Raises WatchExpired, and ApiUnavailable where the line broke off."""
     try:
-        event = json.loads(line)
+        event = json_levels.loads(line)
     except ValueError:
         raise ApiUnavailable("the Kubernetes API server broke off in the middle of a watch") from None
     return watched(event)
+
+
+def whole_line(line: bytes) -> tuple[str, Document]:
+    """Type and object of a line of a watch that has come to its end; UNREADABLE where it is no event of an object.
+
+    Raises WatchExpired, and ApiUnavailable where the server ends the watch.
+    """
+    try:
+        event = json_levels.loads(line)
+        kind, found = str(event["type"]), event["object"]
+        is_readable = kind == "ERROR" or isinstance(found["metadata"]["resourceVersion"], str)
+    except (ValueError, KeyError, TypeError):
+        is_readable = False
+    return watched(event) if is_readable else (UNREADABLE, {})
 
 
 def text_of(source: Source, document: Mapping[str, Any] | None) -> str | None:

@@ -16,7 +16,6 @@ from dynconfig.api import names
 from dynconfig.engine.agenda import Key
 from dynconfig.kube.answers import (
     DEFINITIONS,
-    PAGE,
     WATCH_SECONDS,
     ApiConflict,
     ApiRefused,
@@ -31,12 +30,15 @@ from dynconfig.kube.answers import (
     refuse,
     sources_path,
     unavailable,
-    watched_line,
+    whole_line,
 )
 from dynconfig.kube.plugin import authentication
 
-# Objects are large, and a page of them is in memory at once.
-OBJECTS_PAGE = 100
+# A page is in memory as a whole, with what it is parsed into. Where objects are large, less of them come at a time.
+FIRST_PAGE, LARGEST_PAGE = 50, 500
+PAGE_BYTES = 4 * 2**20
+# etcd takes no object of this size.
+LINE_BYTES = 8 * 2**20
 
 __all__ = ["ApiConflict", "ApiRefused", "ApiUnavailable", "Document", "Kube", "NoCluster", "WatchExpired"]
 
@@ -45,6 +47,7 @@ __all__ = ["ApiConflict", "ApiRefused", "ApiUnavailable", "Document", "Kube", "N
 _METADATA = "application/json;as={};g=meta.k8s.io;v=v1"
 _TIMEOUT = aiohttp.ClientTimeout(total=15.0)
 CONNECTIONS = 64
+NOT_FOUND = 404
 
 
 class Kube:
@@ -91,20 +94,24 @@ class Kube:
 
     async def objects(self, namespace: str | None) -> AsyncIterator[Document]:
         """All DynamicConfigs of a namespace, or of all; none where the kind is not installed yet."""
-        params = {"limit": str(OBJECTS_PAGE)}
-        while True:
-            try:
-                page = await self._send("GET", objects_path(namespace), params=params)
-            except ApiRefused as error:
-                if error.status == 404:
-                    return
+        try:
+            async for page in self.object_pages(namespace):
+                for item in page["items"] or ():
+                    yield item
+        except ApiRefused as error:
+            if error.status != NOT_FOUND:
                 raise
-            for item in page["items"] or ():
-                yield item
-            more = page["metadata"].get("continue")
-            if not more:
-                return
-            params = {"limit": str(OBJECTS_PAGE), "continue": more}
+
+    def object_pages(self, namespace: str | None) -> AsyncIterator[Document]:
+        """Lists of all DynamicConfigs of a namespace, or of all, each with the version to watch from."""
+        return self._pages(objects_path(namespace))
+
+    def watch_objects(self, namespace: str | None, since: str) -> AsyncIterator[tuple[str, Document]]:
+        """Type of event and DynamicConfig of each change since a version, until the server ends it.
+
+        A line that is no event has the type UNREADABLE. Raises WatchExpired.
+        """
+        return self._watch(objects_path(namespace), since)
 
     async def source(self, kind: str, namespace: str, name: str) -> Document | None:
         """A Secret or ConfigMap by name, or None if it does not exist."""
@@ -146,39 +153,51 @@ class Kube:
         """Count an Event again."""
         return await self._patch(f"/api/v1/namespaces/{namespace}/events/{name}", patch)
 
-    async def list_metadata(self, kind: str, namespace: str | None) -> tuple[list[Document], str]:
-        """The metadata of all Secrets or ConfigMaps, and the version to watch from."""
-        found: list[Document] = []
-        params = {"limit": str(PAGE)}
+    def metadata_pages(self, kind: str, namespace: str | None) -> AsyncIterator[Document]:
+        """Lists with the metadata of all Secrets or ConfigMaps, each with the version to watch from."""
+        return self._pages(sources_path(kind, namespace), {"Accept": _METADATA.format("PartialObjectMetadataList")})
+
+    def watch_metadata(self, kind: str, namespace: str | None, since: str) -> AsyncIterator[tuple[str, Document]]:
+        """Type of event and metadata of each change since a version, until the server ends it, as `watch_objects`."""
+        return self._watch(sources_path(kind, namespace), since, {"Accept": _METADATA.format("PartialObjectMetadata")})
+
+    async def _pages(self, path: str, headers: Mapping[str, str] | None = None) -> AsyncIterator[Document]:
+        """The pages of a list. One that would be larger than PAGE_BYTES is asked for again with fewer items.
+
+        https://kubernetes.io/docs/reference/using-api/api-concepts/#retrieving-large-results-sets-in-chunks
+        """
+        limit, more = FIRST_PAGE, ""
         while True:
-            headers = {"Accept": _METADATA.format("PartialObjectMetadataList")}
-            page = await self._send("GET", sources_path(kind, namespace), params=params, headers=headers)
-            # An empty list of metadata comes as null.
-            found += [item["metadata"] for item in page["items"] or ()]
+            params = {"limit": str(limit), **({"continue": more} if more else {})}
+            try:
+                page = await self._send(
+                    "GET", path, params=params, headers=headers, most=PAGE_BYTES if limit > 1 else None
+                )
+            except _TooLarge:
+                limit = max(1, limit // 5)
+                continue
+            yield page
             more = page["metadata"].get("continue")
             if not more:
-                return found, page["metadata"]["resourceVersion"]
-            params = {"limit": str(PAGE), "continue": more}
+                return
+            limit = min(2 * limit, LARGEST_PAGE)
 
-    async def watch_metadata(self, kind: str, namespace: str | None, since: str) -> AsyncIterator[tuple[str, Document]]:
-        """Type of event and metadata of each change since a version, until the server ends it. Raises WatchExpired."""
+    async def _watch(
+        self, path: str, since: str, headers: Mapping[str, str] | None = None
+    ) -> AsyncIterator[tuple[str, Document]]:
         params = {
             "watch": "true",
             "allowWatchBookmarks": "true",
             "resourceVersion": since,
             "timeoutSeconds": str(WATCH_SECONDS),
         }
-        headers = {"Accept": _METADATA.format("PartialObjectMetadata")}
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=15.0, sock_read=WATCH_SECONDS + 15.0)
         try:
-            async with await self._request(
-                "GET", sources_path(kind, namespace), params=params, headers=headers, timeout=timeout
-            ) as response:
+            async with await self._request("GET", path, params=params, headers=headers, timeout=timeout) as response:
                 if response.status >= 400:
                     refuse(response.status, await response.read())
                 async for line in lines(response.content):
-                    event, changed = watched_line(line.decode())
-                    yield event, changed["metadata"]
+                    yield whole_line(line)
         except (aiohttp.ClientError, TimeoutError) as error:
             raise unavailable(error) from None
 
@@ -201,11 +220,13 @@ class Kube:
         body: Mapping[str, Any] | None = None,
         params: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
+        most: int | None = None,
     ) -> Document:
+        """The answer as a document. Raises _TooLarge where it has more bytes than `most`."""
         data = None if body is None else json.dumps(body).encode()
         try:
             async with await self._request(method, path, data=data, params=params, headers=headers) as response:
-                content = await response.read()
+                content = await _content(response, most)
         except (aiohttp.ClientError, TimeoutError) as error:
             raise unavailable(error) from None
         return document(response.status, content)
@@ -238,15 +259,36 @@ class Kube:
         raise AssertionError("unreachable")
 
 
+class _TooLarge(Exception):
+    """An answer has more bytes than were asked for."""
+
+
+async def _content(response: aiohttp.ClientResponse, most: int | None) -> bytes:
+    """The body of an answer. Raises _TooLarge as soon as it has more bytes than `most`."""
+    if most is None:
+        return await response.read()
+    content = bytearray()
+    async for chunk in response.content.iter_any():
+        content += chunk
+        if len(content) > most:
+            response.close()
+            raise _TooLarge
+    return bytes(content)
+
+
 async def lines(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
-    """Whole lines however long they are, where aiohttp itself gives up at half a megabyte: objects may be larger."""
+    """Whole lines, where aiohttp itself gives up at half a megabyte; of one with more than LINE_BYTES only the end."""
     begun: list[bytes] = []
+    size = 0
     async for chunk in content.iter_any():
         first, *more = chunk.split(b"\n")
         begun.append(first)
+        size += len(first)
         for begins in more:
             yield b"".join(begun)
-            begun = [begins]
+            begun, size = [begins], len(begins)
+        if size > LINE_BYTES:
+            begun, size = [], 0
 
 
 def _authorization(user: User) -> str | None:

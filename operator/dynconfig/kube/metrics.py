@@ -56,6 +56,13 @@ class Metrics:
             registry=self.registry,
         )
 
+        self._unreadable = Counter(
+            "dynconfig_unreadable_changes",
+            "Changes that the API server sent and that were skipped, since they cannot be read.",
+            ("kind",),
+            registry=self.registry,
+        )
+
         self._orphans = Gauge(
             "dynconfig_orphans",
             "AWS resources whose owner tag names an object that does not exist; counted every hour.",
@@ -66,6 +73,10 @@ class Metrics:
     def orphans(self, region: str, count: int) -> None:
         """So many resources of objects that are gone are in a region."""
         self._orphans.labels(region).set(count)
+
+    def unreadable(self, kind: str) -> None:
+        """A change of an object of this kind, in the plural, was skipped."""
+        self._unreadable.labels(kind).inc()
 
     def called(self, service: str, operation: str, code: str) -> None:
         """A call to AWS was made."""

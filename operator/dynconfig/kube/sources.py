@@ -8,7 +8,7 @@ from typing import Any
 
 from dynconfig.engine.agenda import Key
 from dynconfig.engine.declaration import ReadSource, Source
-from dynconfig.kube.answers import text_of
+from dynconfig.kube.answers import UNREADABLE, text_of
 from dynconfig.kube.client import ApiRefused, ApiUnavailable, Kube, WatchExpired
 
 log = logging.getLogger(__name__)
@@ -63,6 +63,10 @@ class References:
                 del self._by[place]
                 self._versions.pop(place, None)
 
+    def is_wanted(self, place: Place) -> bool:
+        """Whether an object refers to it now."""
+        return place in self._by
+
     def changed(self, place: Place, version: str) -> None:
         """Something was seen at a version; wakes those who refer to it if that version is news."""
         if place not in self._by or self._versions.get(place) == version:
@@ -81,7 +85,9 @@ class References:
 class Pauses:
     """Between two watches: none after one that lived, ever longer ones after those that came to nothing."""
 
-    def __init__(self) -> None:
+    def __init__(self, first: float = FIRST_PAUSE, longest: float = LONGEST_PAUSE) -> None:
+        self._first = first
+        self._longest = longest
         self._vain = 0
 
     def after(self, lived: float, *, is_failed: bool) -> float:
@@ -91,12 +97,18 @@ class Pauses:
             if not is_failed:
                 return 0.0
         self._vain += 1
-        longest = min(FIRST_PAUSE * 2 ** min(self._vain - 1, 10), LONGEST_PAUSE)
+        longest = min(self._first * 2 ** min(self._vain - 1, 10), self._longest)
         return random.uniform(longest / 2, longest)  # noqa: S311 - not a secret
 
 
 async def watch(
-    kube: Kube, references: References, kind: str, namespace: str | None, sleep: Sleep = asyncio.sleep
+    kube: Kube,
+    references: References,
+    kind: str,
+    namespace: str | None,
+    sleep: Sleep = asyncio.sleep,
+    *,
+    unreadable: Callable[[str], None] = lambda _kind: None,
 ) -> None:
     """Follow all Secrets or ConfigMaps by their metadata, for ever; a refusal by RBAC ends it with a warning."""
     pauses, loop, version = Pauses(), asyncio.get_running_loop(), ""
@@ -105,7 +117,7 @@ async def watch(
         try:
             version = version or await _list(kube, references, kind, namespace)
             began = loop.time()
-            version = await _follow(kube, references, kind, namespace, version)
+            version = await _follow(kube, references, kind, namespace, version, unreadable=unreadable)
         except WatchExpired:
             version = ""
         except (ApiUnavailable, ApiRefused) as error:
@@ -118,19 +130,35 @@ async def watch(
 
 
 async def _list(kube: Kube, references: References, kind: str, namespace: str | None) -> str:
-    listed, version = await kube.list_metadata(kind, namespace)
-    present: set[Place] = set()
-    for metadata in listed:
-        place = _place(kind, metadata)
-        present.add(place)
-        references.changed(place, metadata["resourceVersion"])
+    version, present = "", set[Place]()
+    async for page in kube.metadata_pages(kind, namespace):
+        version = page["metadata"]["resourceVersion"]
+        # An empty list of metadata comes as null.
+        for item in page["items"] or ():
+            place = _place(kind, item["metadata"])
+            if references.is_wanted(place):
+                present.add(place)
+                references.changed(place, item["metadata"]["resourceVersion"])
     references.missing(kind, namespace, present)
     return version
 
 
-async def _follow(kube: Kube, references: References, kind: str, namespace: str | None, version: str) -> str:
-    """Tell of all changes until the server ends the watch; answers the version to go on from."""
-    async for event, metadata in kube.watch_metadata(kind, namespace, version):
+async def _follow(
+    kube: Kube,
+    references: References,
+    kind: str,
+    namespace: str | None,
+    version: str,
+    *,
+    unreadable: Callable[[str], None],
+) -> str:
+    """Report all changes until the server ends the watch; answers the version to go on from."""
+    async for event, document in kube.watch_metadata(kind, namespace, version):
+        if event == UNREADABLE:
+            log.error("A change of one of the %ss cannot be read and is skipped", kind)
+            unreadable(f"{kind}s")
+            continue
+        metadata = document["metadata"]
         version = metadata["resourceVersion"]
         if event != "BOOKMARK":
             references.changed(_place(kind, metadata), "" if event == "DELETED" else version)

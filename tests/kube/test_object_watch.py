@@ -1,0 +1,152 @@
+"""Watching DynamicConfigs: every change reaches the controller, and one that cannot be read costs no other."""
+
+import asyncio
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from aiohttp import web
+from tests.kube.apiserver import serving, status, streamed
+from tests.security.attacks import deep
+
+from dynconfig.api.parameter import MAX_JSON_LEVELS
+from dynconfig.engine.agenda import Key
+from dynconfig.engine.declare import parse_spec
+from dynconfig.engine.errors import InvalidSpec
+from dynconfig.kube import client, json_levels, object_watch
+
+LEVELS = MAX_JSON_LEVELS
+
+
+class Enough(Exception):
+    """The test has seen what it wanted."""
+
+
+class Received:
+    """What a controller would be given."""
+
+    def __init__(self) -> None:
+        self.noted: list[tuple[str | None, str]] = []
+        self.woken: list[Key] = []
+        self.unreadable: list[str] = []
+        self.documents: dict[str, Mapping[str, Any]] = {}
+
+    def noticed(self, document: Mapping[str, Any], event: str | None) -> None:
+        """As the controller's."""
+        self.noted.append((event, document["metadata"]["name"]))
+        self.documents[document["metadata"]["name"]] = document
+
+    def wake(self, key: Key) -> None:
+        """As the controller's."""
+        self.woken.append(key)
+
+
+def text(name: str, schema: str = "true", version: str = "2") -> str:
+    parameter = f'{{"name":"a","value":"1","schema":{{"type":"json","jsonSchema":{schema}}}}}'
+    about = f'{{"namespace":"shop","name":"{name}","resourceVersion":"{version}"}}'
+    return f'{{"metadata":{about},"spec":{{"path":"/app","parameters":[{parameter}]}}}}'
+
+
+def line(name: str, schema: str = "true") -> bytes:
+    return f'{{"type":"ADDED","object":{text(name, schema)}}}'.encode()
+
+
+def listed(*items: str, more: str = "") -> web.Response:
+    about = {"resourceVersion": "1", **({"continue": more} if more else {})}
+    body = f'{{"metadata":{json.dumps(about)},"items":[{",".join(items)}]}}'
+    return web.Response(text=body, content_type="application/json")
+
+
+def watched(lists: list[web.Response], *lines: bytes) -> Received:
+    """What is received of these lists, each with a watch of these lines after it."""
+    received, pauses = Received(), len(lists)
+
+    async def serve(request: web.Request) -> web.StreamResponse:
+        if "watch" in request.query:
+            return await streamed(request, *lines)
+        return lists.pop(0)
+
+    async def sleep(_seconds: float) -> None:
+        nonlocal pauses
+        pauses -= 1
+        if not pauses:
+            raise Enough
+
+    async def act() -> None:
+        async with serving(serve) as kube:
+            await object_watch.watch(kube, received, received.unreadable.append, None, sleep)
+
+    with pytest.raises(Enough):
+        asyncio.run(act())
+    return received
+
+
+def test_an_object_too_deep_to_parse_is_refused_by_itself_and_the_others_are_served() -> None:
+    received = watched([listed(text("first", deep(2000)), text("second"))], line("third", deep(9000)), line("fourth"))
+    assert [name for _, name in received.noted] == ["first", "second", "third", "fourth"]
+    for name in ("first", "third"):
+        with pytest.raises(InvalidSpec, match=f"jsonSchema: must not have more than {LEVELS} levels"):
+            parse_spec(received.documents[name])
+
+
+def test_a_schema_that_the_models_take_arrives_whole() -> None:
+    schema = deep(LEVELS)
+    received = watched([listed(text("first", schema))])
+    (parameter,) = received.documents["first"]["spec"]["parameters"]
+    assert parameter["schema"]["jsonSchema"] == json.loads(schema)
+
+
+@pytest.mark.parametrize(
+    "bad", [b"not JSON", b"[]", b'{"type":"ADDED"}', b'{"type":"ADDED","object":{"metadata":null}}', b'{"type":1}']
+)
+def test_a_line_that_cannot_be_read_is_skipped_and_counted(bad: bytes) -> None:
+    received = watched([listed()], line("first"), bad, line("second"))
+    assert received.noted == [("ADDED", "first"), ("ADDED", "second")]
+    assert received.unreadable == ["DynamicConfigs"]
+
+
+def test_a_line_longer_than_any_object_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "LINE_BYTES", 100_000)
+    received = watched([listed()], line("first"), b'{"type":"ADDED","object":"' + b"x" * 3_000_000, line("second"))
+    assert received.noted == [("ADDED", "first"), ("ADDED", "second")]
+    assert received.unreadable == ["DynamicConfigs"]
+
+
+def test_what_was_deleted_while_nothing_was_watched_is_looked_at() -> None:
+    gone = json.dumps({"type": "ERROR", "object": {"code": 410, "message": "too old"}}).encode()
+    received = watched([listed(text("first"), text("second")), listed(text("second"))], gone)
+    assert received.woken == [Key("shop", "first")]
+
+
+def test_the_kind_may_come_later() -> None:
+    received = watched([status(404, "not found"), listed(text("first"))])
+    assert received.noted == [(None, "first")]
+
+
+def test_a_page_that_is_too_large_is_asked_for_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "PAGE_BYTES", 10_000)
+    items = [text(f"large-{number}", json.dumps({"const": "x" * 4000})) for number in range(20)]
+    largest = 0
+
+    async def serve(request: web.Request) -> web.StreamResponse:
+        nonlocal largest
+        begin, limit = int(request.query.get("continue", "0")), int(request.query["limit"])
+        found = items[begin : begin + limit]
+        if len(found) > 2:
+            return listed(*found)
+        largest = max(largest, len(found))
+        return listed(*found, more=str(begin + limit) if begin + limit < len(items) else "")
+
+    async def act() -> list[str]:
+        async with serving(serve) as kube:
+            return [item["metadata"]["name"] async for item in kube.objects(None)]
+
+    assert asyncio.run(act()) == [f"large-{number}" for number in range(20)]
+    assert largest <= 2
+
+
+@pytest.mark.parametrize("levels", [1, 50, json_levels.MAX_LEVELS, 200, 100_000])
+def test_brackets_in_texts_are_no_levels(levels: int) -> None:
+    found = json_levels.loads(f'{{"jsonSchema": {deep(levels)}, "text": "{{[\\"{{", "after": [1, {{"b": "}}"}}]}}')
+    assert (found["text"], found["after"]) == ('{["{', [1, {"b": "}"}])

@@ -1,0 +1,168 @@
+"""What a hostile user of one namespace tries against the operator of everybody: data that is small to send and dear to serve."""
+
+import base64
+import json
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import httpx2
+
+from dynconfig_lab.stage import Stage
+
+GROUP = "/apis/dynconfig.dev/v1alpha1"
+SENDERS = 4
+
+Document = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Namespace:
+    """Where the attacker may create what he likes."""
+
+    stage: Stage
+    http: httpx2.Client
+    name: str
+
+    def objects(self, specs: Iterable[Mapping[str, Any]]) -> None:
+        """Create a DynamicConfig of each spec."""
+        self._post(
+            f"{GROUP}/namespaces/{self.name}/dynamicconfigs",
+            (json.dumps(configured(f"evil-{number}", spec)) for number, spec in enumerate(specs)),
+        )
+
+    def text(self, document: str) -> None:
+        """Create a DynamicConfig of JSON that Python cannot write."""
+        self._post(f"{GROUP}/namespaces/{self.name}/dynamicconfigs", [document])
+
+    def secret(self, name: str, data: Mapping[str, str]) -> None:
+        """Create a Secret."""
+        self._post(
+            f"/api/v1/namespaces/{self.name}/secrets", [json.dumps({"metadata": {"name": name}, "stringData": data})]
+        )
+
+    def config_maps(self, count: int, annotation: str) -> None:
+        """Create ConfigMaps with an annotation."""
+        documents = (
+            json.dumps({"metadata": {"name": f"noise-{number}", "annotations": {"noise": annotation}}})
+            for number in range(count)
+        )
+        self._post(f"/api/v1/namespaces/{self.name}/configmaps", documents)
+
+    def message(self, body: str) -> None:
+        """Put a message into the operator's event queue, as somebody can who may send to the account's event bus."""
+        sqs = self.stage.aws("sqs")
+        for url in sqs.list_queues().get("QueueUrls", []):
+            sqs.send_message(QueueUrl=url, MessageBody=body)
+
+    def _post(self, path: str, documents: Iterable[str]) -> None:
+        def send(document: str) -> None:
+            answer = self.http.post(path, content=document.encode(), headers={"Content-Type": "application/json"})
+            assert answer.is_success, answer.text[:500]
+
+        with ThreadPoolExecutor(SENDERS) as threads:
+            list(threads.map(send, documents))
+
+
+def configured(name: str, spec: Mapping[str, Any]) -> Document:
+    """A DynamicConfig."""
+    return {
+        "apiVersion": "dynconfig.dev/v1alpha1",
+        "kind": "DynamicConfig",
+        "metadata": {"name": name},
+        "spec": {"path": f"/evil/{name}", **spec},
+    }
+
+
+def deep(levels: int) -> str:
+    """A JSON Schema of so many levels, as text: Python's own writer gives up at a thousand."""
+    return '{"not":' * levels + "true" + "}" * levels
+
+
+def deep_schema(attacker: Namespace) -> None:
+    """Twelve kilobytes."""
+    parameter = {"name": "a", "value": "1", "schema": {"type": "json", "jsonSchema": "HERE"}}
+    document = json.dumps(configured("deep", {"parameters": [parameter]}))
+    attacker.text(document.replace('"HERE"', deep(2000)))
+
+
+COUNTED = "((a*){500}){500}b"
+OPTIONAL = "(a?){1000000}"
+RECURSIVE = "(?R)"
+
+
+def counted_patterns(attacker: Namespace) -> None:
+    """Repetitions within repetitions: an automaton of a million states, or a matching that remembers every step."""
+    patterns = [COUNTED, OPTIONAL, RECURSIVE, "(?:a?){500}a{500}", "(a|a|aa)*c"]
+    value = "a" * 8000
+    parameters = [
+        {
+            "name": f"p{number}",
+            "value": value,
+            "tier": "Advanced",
+            "schema": {"pattern": f"{pattern}{'b' * (number % 7)}"},
+        }
+        for number, pattern in enumerate(patterns * 10)
+    ]
+    attacker.objects({"parameters": parameters} for _ in range(4))
+
+
+def large_secret(attacker: Namespace) -> None:
+    """One Secret of 700 kB that a thousand parameters refer to."""
+    attacker.secret("large", {"key": "x" * 700_000})
+    reference = {"secretKeyRef": {"name": "large", "key": "key"}}
+    spec = {"parameters": [{"name": f"p{number}", "valueFrom": reference} for number in range(1000)]}
+    attacker.objects([spec] * 4)
+
+
+def annotated_config_maps(attacker: Namespace) -> None:
+    """No DynamicConfig at all."""
+    attacker.config_maps(500, "x" * 250_000)
+
+
+def slow_validation(attacker: Namespace) -> None:
+    """A hundred objects whose schemas, patterns and rules take as long as they may."""
+    doubling: Document = {"$defs": {"d0": {"type": "array"}}}
+    for level in range(1, 20):
+        doubling["$defs"][f"d{level}"] = {"allOf": [{"$ref": f"#/$defs/d{level - 1}"}] * 2}
+    schema = {"type": "json", "jsonSchema": {**doubling, "$ref": "#/$defs/d19"}}
+    unique = {"type": "json", "jsonSchema": {"uniqueItems": True}}
+    items = json.dumps([{"a": number} for number in range(400)])
+    parameters = [
+        *({"name": f"s{number}", "value": "[]", "schema": schema} for number in range(8)),
+        *({"name": f"u{number}", "value": items, "tier": "Advanced", "schema": unique} for number in range(8)),
+    ]
+    inner = "[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20]"
+    rule = f"{inner}.all(a, {inner}.all(b, {inner}.all(c, a + b + c > int(size(config['s0'])))))"
+    rules = [{"rule": f"{rule} || {number} > 0"} for number in range(64)]
+    attacker.objects({"parameters": parameters, "rules": rules} for _ in range(100))
+
+
+def slashes(attacker: Namespace) -> None:
+    """Messages whose names are nothing but slashes, as long as SQS takes them."""
+    event = {
+        "detail-type": "Parameter Store Change",
+        "region": "eu-west-1",
+        "time": "2027-01-15T08:00:00Z",
+        "detail": {"operation": "Update", "name": "/" * 250_000},
+    }
+    for _ in range(5):
+        attacker.message(json.dumps(event))
+
+
+def large_objects(attacker: Namespace) -> None:
+    """Sixty objects of a megabyte."""
+    parameters = [{"name": f"level/{number:03}", "value": "x" * 8000, "tier": "Advanced"} for number in range(130)]
+    attacker.objects({"parameters": parameters, "suspend": True} for _ in range(60))
+
+
+def encoded(text: str) -> str:
+    """The text as a Secret's data holds it."""
+    return base64.b64encode(text.encode()).decode()
+
+
+ATTACKS: dict[str, Callable[[Namespace], None]] = {
+    "jsonSchema of 2,000 levels": deep_schema,
+    "patterns of nested counted repetitions, (?R)": counted_patterns,
+}
