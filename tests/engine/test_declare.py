@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from tests.engine.toy import OWNER, document
 
-from dynconfig.engine import checking, values
+from dynconfig.engine import checking, json_schema
 from dynconfig.engine.declaration import Applied, Declaration, Source
 from dynconfig.engine.declare import applied_of, declare, declare_deletion, faults, parse_spec, sources
 from dynconfig.engine.errors import InvalidSpec, NoSource, PathNotAllowed, SourceMissing
@@ -107,25 +107,28 @@ def test_a_secret_that_breaks_its_json_schema_is_told_without_its_text() -> None
 
 
 def slow(count: int) -> list[dict[str, Any]]:
-    """Parameters with a pattern that never ends on their value."""
-    return [{"name": f"p{n}", "value": "a" * 64 + "!", "schema": {"pattern": "^(a|aa)+$"}} for n in range(count)]
+    """Parameters with a JSON Schema that takes 2^40 steps."""
+    steps = {f"a{n}": {"allOf": [{"$ref": f"#/$defs/a{n + 1}"}] * 2} for n in range(40)}
+    schema = {"type": "json", "jsonSchema": {"$ref": "#/$defs/a0", "$defs": {**steps, "a40": True}}}
+    return [{"name": f"p{n}", "value": "1", "schema": schema} for n in range(count)]
 
 
-def test_many_slow_patterns_cost_no_more_time_than_an_object_has(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(values, "PATTERN_SECONDS", 0.02)
-    monkeypatch.setattr(checking, "SECONDS", 0.05)
+def test_many_slow_schemas_cost_no_more_time_than_an_object_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(json_schema, "SECONDS", 0.02)
+    faults(document({}, parameters=slow(1)), TEXTS.get)  # imports what checks schemas
+    monkeypatch.setattr(checking, "SECONDS", 0.1)
     with pytest.raises(InvalidSpec) as refused:
-        resolved([*slow(999), {"name": "last", "value": "x", "schema": {"type": "integer"}}])
+        resolved([*slow(99), {"name": "last", "value": "x", "schema": {"type": "integer"}}])
     reached, first, *_rest = str(refused.value).split("; parameter ")
     number = int(reached.removeprefix("parameter p").partition(":")[0])
-    assert 1 <= number < 999
+    assert 1 <= number < 99
     assert f"p{number}: not checked, nor what comes after it, since patterns and JSON Schemas of this object" in reached
     assert first.startswith("p0: the value takes longer than 0.02 s")
     assert "parameter last" not in str(refused.value)
 
 
 def test_no_rule_is_evaluated_with_values_that_were_not_checked(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(values, "PATTERN_SECONDS", 0.02)
+    monkeypatch.setattr(json_schema, "SECONDS", 0.02)
     monkeypatch.setattr(checking, "SECONDS", 0.001)
     last = {"name": "last", "value": "x", "schema": {"type": "integer"}}
     told = faults(document({}, parameters=[*slow(1), last], rules=[{"rule": "config.last > 1"}]), TEXTS.get)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from dynconfig.api.parameter import ParameterSpec
 from dynconfig.engine import json_schema as json_schemas
-from dynconfig.engine import values
+from dynconfig.engine import patterns, values
 
 
 def parameter(value: str = "x", **more: Any) -> ParameterSpec:
@@ -127,13 +127,41 @@ def test_the_allowed_pattern_of_ssm_is_held_before_ssm_sees_the_value() -> None:
     assert "does not match allowedPattern ^a$" in (fault("b", None, allowedPattern="^a$") or "")
 
 
-def test_a_pattern_that_never_ends_does_not_stop_the_operator() -> None:
-    assert "make the pattern simpler" in (fault("a" * 64 + "!", {"pattern": "^(a|aa)+$"}) or "")
+def test_a_pattern_that_other_engines_never_end_with_is_compared() -> None:
+    assert "does not match the pattern" in (fault("a" * 4000 + "!", {"pattern": "^(a|aa)+$"}) or "")
 
 
 def test_a_pattern_that_does_not_compile_is_told() -> None:
-    assert "is not a regular expression" in (values.pattern_fault("(") or "")
-    assert values.pattern_fault("^a+$") is None
+    assert patterns.fault("(") == "is not a regular expression: missing ): ("
+    assert patterns.fault("^a+$") is None
+
+
+@pytest.mark.parametrize("pattern", ["^(?!prod)", r"(a)\1", "a++", "^.{1,2048}$", "(a(?R)?b)"])
+def test_what_re2_does_not_know_is_left_to_aws_or_refused_where_aws_does_not_check_it(pattern: str) -> None:
+    assert fault("prod", allowedPattern=pattern) is None
+    assert values.allowed_pattern_fault(pattern) is None
+    assert "is checked by AWS alone" in (values.unchecked_pattern(pattern) or "")
+    assert "RE2, which has no look-around" in (patterns.fault(pattern) or "")
+
+
+def test_a_pattern_that_no_engine_takes_is_refused_for_aws_as_well() -> None:
+    assert "is not a regular expression" in (values.allowed_pattern_fault("(") or "")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "value", "is_match"),
+    [
+        (r"^a\Z", "a", True),
+        (r"^a\Z", "a\n", False),
+        (r"^\u00e9$", "é", True),
+        (r"\\Z", "\\Z", True),
+        (r"^\d$", "٣", False),
+        ("^.$", "😀", True),
+        ("^a$", "\ud800", False),
+    ],
+)
+def test_other_engines_escapes_mean_the_same(pattern: str, value: str, is_match: bool) -> None:
+    assert patterns.matches(pattern, value) is is_match
 
 
 @given(st.text(min_size=12, max_size=40, alphabet=st.characters(min_codepoint=0x4E00, max_codepoint=0x4FFF)))

@@ -1,6 +1,6 @@
 """All that is wrong with an object, each with its place in the document, and without any value."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from dynconfig.api.parameter import KeyRef, ParameterSpec
 from dynconfig.api.spec import DynamicConfigSpec
-from dynconfig.engine import json_schema, rules, stopwatch, values
+from dynconfig.engine import json_schema, patterns, rules, stopwatch, values
 from dynconfig.engine.declaration import ReadSource, Source
 from dynconfig.engine.secret import UnknownText
 from dynconfig.engine.wording import reworded
@@ -42,7 +42,7 @@ class Findings:
 
     faults: tuple[Finding, ...] = ()
     unchecked: tuple[Finding, ...] = ()
-    """Rules that could not be evaluated, because a value is not there."""
+    """Rules that could not be evaluated, because a value is not there; patterns that only AWS knows."""
 
 
 def findings_of(spec: DynamicConfigSpec, known: Mapping[str, str | None]) -> Findings:
@@ -60,7 +60,7 @@ def findings_of(spec: DynamicConfigSpec, known: Mapping[str, str | None]) -> Fin
     verdicts = rules.verdicts(spec, known, wrong)
     faults += [_of_rule(verdict.index, verdict.fault) for verdict in verdicts if verdict.fault]
     unchecked = (_of_rule(verdict.index, verdict.unchecked) for verdict in verdicts if verdict.unchecked)
-    return Findings(tuple(faults), tuple(unchecked))
+    return Findings(tuple(faults), (*_unchecked_patterns(spec), *unchecked))
 
 
 def of_parameter(index: int, parameter: ParameterSpec, value: str | None) -> list[Finding]:
@@ -100,6 +100,12 @@ def _of_parameter(index: int, parameter: ParameterSpec, text: str) -> Finding:
     return Finding(("spec", "parameters", index), f"parameter {parameter.name}: {text}")
 
 
+def _unchecked_patterns(spec: DynamicConfigSpec) -> Iterator[Finding]:
+    for index, parameter in enumerate(spec.parameters):
+        if parameter.allowed_pattern and (why := values.unchecked_pattern(parameter.allowed_pattern)):
+            yield _of_parameter(index, parameter, f"allowedPattern {why}")
+
+
 def _of_rule(index: int, text: str) -> Finding:
     return Finding(("spec", "rules", index), f"spec.rules[{index}]: {text}")
 
@@ -117,9 +123,9 @@ def _schema_faults(parameter: ParameterSpec) -> list[str]:
     schema = parameter.schema_
     checks: list[tuple[str, Callable[[], str | None]]] = []
     if parameter.allowed_pattern:
-        checks.append(("allowedPattern", lambda: values.pattern_fault(parameter.allowed_pattern)))
+        checks.append(("allowedPattern", lambda: values.allowed_pattern_fault(parameter.allowed_pattern)))
     if schema and (pattern := schema.pattern):
-        checks.append(("schema.pattern", lambda: values.pattern_fault(pattern)))
+        checks.append(("schema.pattern", lambda: patterns.fault(pattern)))
     if schema and (json := schema.json_schema) is not None:
         checks.append(("schema.jsonSchema:", lambda: json_schema.schema_fault(json)))
     found = ((field, check()) for field, check in checks)

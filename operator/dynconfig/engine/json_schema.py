@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import JsonValue
 
-from dynconfig.engine import stopwatch
+from dynconfig.engine import patterns, stopwatch
 from dynconfig.engine.json_places import Path, lost_references, schemas
-from dynconfig.engine.values import parsed_json, pattern_fault
+from dynconfig.engine.values import parsed_json
 
 if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError
@@ -98,7 +98,7 @@ def _own_faults(schema: dict[str, Any]) -> Iterator[str]:
         for key in ("$ref", "$dynamicRef"):
             if not node.get(key, "#").startswith("#"):
                 yield f"{_at(path)}: {key} has to begin with #; nothing is fetched from elsewhere"
-        yield from (f"{_at(path)}: pattern {told}" for told in map(pattern_fault, _patterns(node)) if told)
+        yield from (f"{_at(path)}: pattern {told}" for told in map(patterns.fault, _patterns(node)) if told)
     keywords = {key for _, node in nodes for key in node}
     if {"patternProperties", "unevaluatedProperties"} <= keywords:
         yield "patternProperties and unevaluatedProperties do not go together here; use additionalProperties"

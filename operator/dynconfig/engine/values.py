@@ -10,14 +10,12 @@ from urllib.parse import urlsplit
 from pydantic import JsonValue
 
 from dynconfig.api.parameter import ParameterSpec, ParameterType, Tier, ValueSchema
-from dynconfig.engine.anchors import anchored
+from dynconfig.engine import patterns
 from dynconfig.engine.counting import counted
+from dynconfig.engine.patterns import PatternFault
 
 # https://docs.aws.amazon.com/systems-manager/latest/userguide/parameter-store-advanced-parameters.html
 MAX_BYTES = {Tier.STANDARD: 4096, Tier.ADVANCED: 8192, Tier.INTELLIGENT: 8192}
-
-PATTERN_SECONDS = 0.5
-TOO_LONG = "takes longer than"
 
 _HOST = re.compile(
     r"(?=.{1,253}$)[a-zA-Z0-9]([-a-zA-Z0-9]{0,61}[a-zA-Z0-9])?(\.[a-zA-Z0-9]([-a-zA-Z0-9]{0,61}[a-zA-Z0-9])?)*\.?"
@@ -30,8 +28,7 @@ _DURATION = re.compile(r"([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+")
 def fault(parameter: ParameterSpec, value: str) -> str | None:
     """What is wrong with the value of this parameter, as the end of a sentence; None if nothing is."""
     found = _fault(parameter, value)
-    # A pattern that ran out of time once is not tried again.
-    return f"{found}{'' if TOO_LONG in found else _hint(parameter, value)}" if found else None
+    return f"{found}{_hint(parameter, value)}" if found else None
 
 
 def _fault(parameter: ParameterSpec, value: str) -> str | None:
@@ -73,17 +70,18 @@ def schema_fault(schema: ValueSchema, value: str) -> str | None:
     )
 
 
-def pattern_fault(pattern: str) -> str | None:
-    """What is wrong with a regular expression; None if it compiles."""
-    import regex
+def allowed_pattern_fault(pattern: str) -> str | None:
+    """What is wrong with a pattern that AWS evaluates, too; what only AWS may know is no fault."""
+    return None if unchecked_pattern(pattern) else patterns.fault(pattern)
 
+
+def unchecked_pattern(pattern: str) -> str | None:
+    """Why a pattern that AWS evaluates is not checked here, as the end of a sentence; None if it is."""
     try:
-        regex.compile(anchored(pattern))
-    except RecursionError:
-        return "is not a regular expression: too many levels"
-    except (regex.error, ValueError) as error:
-        # A ValueError speaks of flags that exclude each other.
-        return f"is not a regular expression: {error}"
+        patterns.check(pattern)
+    except PatternFault as found:
+        if found.may_be_known_elsewhere:
+            return f"is checked by AWS alone, at the write, since RE2 does not know it: {found}"
     return None
 
 
@@ -114,22 +112,12 @@ def _limit_fault(parameter: ParameterSpec, value: str) -> str | None:
         return "contains {{, which SSM reserves for references"
     if parameter.resolved_type is ParameterType.STRING_LIST and any(not item for item in value.split(",")):
         return "has an empty item between commas, which a StringList does not take"
-    return _pattern_mismatch("allowedPattern", parameter.allowed_pattern, value) if parameter.allowed_pattern else None
+    pattern = parameter.allowed_pattern
+    return _pattern_mismatch("allowedPattern", pattern, value) if pattern and not unchecked_pattern(pattern) else None
 
 
 def _pattern_mismatch(title: str, pattern: str, value: str) -> str | None:
-    # Imported where it is used: most objects have no pattern, and it takes a while.
-    import regex
-
-    # Patterns are written by tenants: one with catastrophic backtracking must not stop everybody's reconciles.
-    try:
-        return (
-            None
-            if regex.search(anchored(pattern), value, timeout=PATTERN_SECONDS)
-            else f"does not match {title} {pattern}"
-        )
-    except TimeoutError:
-        return f"{TOO_LONG} {PATTERN_SECONDS} s to compare with {title} {pattern}; make the pattern simpler"
+    return None if patterns.matches(pattern, value) else f"does not match {title} {pattern}"
 
 
 def _bounds_fault(schema: ValueSchema, value: str) -> str | None:
