@@ -1,6 +1,7 @@
 """A text that must not be seen: it compares, and prints as dots."""
 
 import hmac
+from typing import Self
 
 MASK = "•••"
 
@@ -15,6 +16,22 @@ class UnknownText(str):
     """Stands for the text of a Secret that nobody here can read."""
 
     __slots__ = ()
+
+
+class OversizedText(str):
+    """Stands for a text that is longer than any parameter may be: it was not decoded, and only its size is known."""
+
+    __slots__ = ("size",)
+
+    size: int
+    """Bytes."""
+
+    @classmethod
+    def of(cls, size: int) -> Self:
+        """A text of so many bytes."""
+        made = cls(f"({size:,} bytes)")
+        made.size = size
+        return made
 
 
 NOT_KNOWN = UnknownText(f"{MASK}  (not known here)")

@@ -13,9 +13,11 @@ from dynconfig.api.parameter import ParameterSpec, ParameterType, Tier, ValueSch
 from dynconfig.engine import patterns
 from dynconfig.engine.counting import counted
 from dynconfig.engine.patterns import PatternFault
+from dynconfig.engine.secret import OversizedText
 
 # https://docs.aws.amazon.com/systems-manager/latest/userguide/parameter-store-advanced-parameters.html
 MAX_BYTES = {Tier.STANDARD: 4096, Tier.ADVANCED: 8192, Tier.INTELLIGENT: 8192}
+LONGEST_BYTES = max(MAX_BYTES.values())
 
 _HOST = re.compile(
     r"(?=.{1,253}$)[a-zA-Z0-9]([-a-zA-Z0-9]{0,61}[a-zA-Z0-9])?(\.[a-zA-Z0-9]([-a-zA-Z0-9]{0,61}[a-zA-Z0-9])?)*\.?"
@@ -28,7 +30,8 @@ _DURATION = re.compile(r"([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+")
 def fault(parameter: ParameterSpec, value: str) -> str | None:
     """What is wrong with the value of this parameter, as the end of a sentence; None if nothing is."""
     found = _fault(parameter, value)
-    return f"{found}{_hint(parameter, value)}" if found else None
+    is_known = not isinstance(value, OversizedText)
+    return f"{found}{_hint(parameter, value) if is_known else ''}" if found else None
 
 
 def _fault(parameter: ParameterSpec, value: str) -> str | None:
@@ -102,7 +105,8 @@ def _finite(text: str) -> float:
 
 
 def _limit_fault(parameter: ParameterSpec, value: str) -> str | None:
-    limit, size = MAX_BYTES[parameter.tier], len(value.encode())
+    limit = MAX_BYTES[parameter.tier]
+    size = value.size if isinstance(value, OversizedText) else len(value.encode())
     if not value:
         return "is empty, which SSM does not take"
     if size > limit:

@@ -11,6 +11,8 @@ from dynconfig.api import names
 from dynconfig.engine.agenda import Key
 from dynconfig.engine.declaration import Source
 from dynconfig.engine.errors import InvalidSpec, NoSource, Retryable
+from dynconfig.engine.secret import OversizedText
+from dynconfig.engine.values import LONGEST_BYTES
 from dynconfig.kube import json_levels, kubeconfig
 
 Document = dict[str, Any]
@@ -160,20 +162,25 @@ def whole_line(line: bytes) -> tuple[str, Document]:
 
 
 def text_of(source: Source, document: Mapping[str, Any] | None) -> str | None:
-    """The text of a Secret's or ConfigMap's key, or None.
+    """The text of a Secret's or ConfigMap's key, or None; an OversizedText where no parameter can be as long.
 
     Raises NoSource where there is no such Secret or ConfigMap, InvalidSpec where it is no text.
     """
     if document is None:
         raise NoSource(f"{source.kind} {source.name} does not exist")
+    found: str | None = (document.get("data") or {}).get(source.key)
     if source.kind == "ConfigMap":
         if source.key in (document.get("binaryData") or {}):
             raise InvalidSpec(f"{source} is in binaryData, and SSM stores text only; put text into data instead")
-        text: str | None = (document.get("data") or {}).get(source.key)
-        return text
-    encoded = (document.get("data") or {}).get(source.key)
-    if encoded is None:
-        return None
+        return found if found is None or len(found) <= LONGEST_BYTES else OversizedText.of(len(found.encode()))
+    return None if found is None else _decoded(source, found)
+
+
+def _decoded(source: Source, encoded: str) -> str:
+    # Four characters of base64 are three bytes: https://www.rfc-editor.org/rfc/rfc4648#section-4
+    size = len(encoded) // 4 * 3 - encoded[-2:].count("=")
+    if size > LONGEST_BYTES:
+        return OversizedText.of(size)
     try:
         return base64.b64decode(encoded).decode()
     except UnicodeDecodeError:

@@ -48,6 +48,7 @@ _METADATA = "application/json;as={};g=meta.k8s.io;v=v1"
 _TIMEOUT = aiohttp.ClientTimeout(total=15.0)
 CONNECTIONS = 64
 NOT_FOUND = 404
+SOURCES_AT_ONCE = 8
 
 
 class Kube:
@@ -60,6 +61,7 @@ class Kube:
         self._context = verify_cluster(config.cluster, self._user, config.abs_file)
         self._http: aiohttp.ClientSession | None = None
         self._authorization: str | None = None
+        self._sources = asyncio.Semaphore(SOURCES_AT_ONCE)
 
     @classmethod
     def from_environment(cls) -> Self:
@@ -114,8 +116,9 @@ class Kube:
         return self._watch(objects_path(namespace), since)
 
     async def source(self, kind: str, namespace: str, name: str) -> Document | None:
-        """A Secret or ConfigMap by name, or None if it does not exist."""
-        return await self._get(f"{sources_path(kind, namespace)}/{name}")
+        """A Secret or ConfigMap by name, or None if it does not exist; few at once, since each may have a megabyte."""
+        async with self._sources:
+            return await self._get(f"{sources_path(kind, namespace)}/{name}")
 
     async def is_deleted_with_definition(self, document: Mapping[str, Any]) -> bool:
         """Whether the API server deleted an object because its CustomResourceDefinition was deleted, not because a user asked.

@@ -8,6 +8,7 @@ from typing import Any
 
 from dynconfig.engine.agenda import Key
 from dynconfig.engine.declaration import ReadSource, Source
+from dynconfig.engine.errors import DynConfigError
 from dynconfig.kube.answers import UNREADABLE, text_of
 from dynconfig.kube.client import ApiRefused, ApiUnavailable, Kube, WatchExpired
 
@@ -18,6 +19,8 @@ WORTHWHILE_SECONDS = 1.0
 FIRST_PAUSE = 2.0
 LONGEST_PAUSE = 60.0
 FORBIDDEN = 403
+# Each may have a megabyte, and others want to read as well.
+READ_AT_ONCE = 4
 
 Sleep = Callable[[float], Awaitable[None]]
 
@@ -26,15 +29,33 @@ Place = tuple[str, str, str]
 
 
 async def read(kube: Kube, namespace: str, sources: Sequence[Source]) -> ReadSource:
-    """Fetch every Secret and ConfigMap once; what comes back answers each key from them."""
-    wanted = sorted({(source.kind, source.name) for source in sources})
-    found = await asyncio.gather(*(kube.source(kind, namespace, name) for kind, name in wanted))
-    documents = dict(zip(wanted, found, strict=True))
+    """Fetch every Secret and ConfigMap once, and keep of it the texts that are referred to, each decoded once."""
+    wanted: dict[tuple[str, str], list[Source]] = {}
+    for source in dict.fromkeys(sources):
+        wanted.setdefault((source.kind, source.name), []).append(source)
+    turn, found = asyncio.Semaphore(READ_AT_ONCE), dict[Source, str | DynConfigError | None]()
+
+    async def fetch(kind: str, name: str) -> None:
+        async with turn:
+            document = await kube.source(kind, namespace, name)
+        found.update((source, _text(source, document)) for source in wanted[kind, name])
+
+    await asyncio.gather(*(fetch(kind, name) for kind, name in sorted(wanted)))
 
     def text(source: Source) -> str | None:
-        return text_of(source, documents[source.kind, source.name])
+        answer = found[source]
+        if isinstance(answer, DynConfigError):
+            raise answer.with_traceback(None)
+        return answer
 
     return text
+
+
+def _text(source: Source, document: Mapping[str, Any] | None) -> str | DynConfigError | None:
+    try:
+        return text_of(source, document)
+    except DynConfigError as error:
+        return error
 
 
 class References:
