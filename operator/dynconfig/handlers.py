@@ -110,7 +110,7 @@ async def start(memo: kopf.Memo, **_: Any) -> None:
         listen=memo.post_office.serve,
         leave=memo.post_office.leave,
     )
-    memo.controller = Controller(surroundings, Agenda(), settings.workers)
+    memo.controller = Controller(surroundings, Agenda(_most_of_namespace(settings.workers)), settings.workers)
     await _learn(memo.controller, kube, settings)
     if settings.metrics_port:
         start_http_server(settings.metrics_port, registry=metrics.registry)
@@ -224,6 +224,11 @@ async def _learn(controller: Controller, kube: Kube, settings: Settings) -> None
             except (ApiUnavailable, WatchExpired) as error:
                 log.warning("Waiting for the Kubernetes API server: %s", error)
                 await asyncio.sleep(1.0)
+
+
+def _most_of_namespace(workers: int) -> int:
+    """Objects of one namespace that are served at once: a quarter of the workers is left to the others."""
+    return max(1, workers - workers // 4)
 
 
 def _ended(task: asyncio.Task[None], stopped: asyncio.Event) -> None:

@@ -92,3 +92,40 @@ def test_no_wish_is_lost_and_no_object_is_served_twice_at_once(sequence: list[tu
         served.add(due)
         agenda.done(due)
     assert served == owed
+
+
+def test_namespaces_take_turns_however_many_objects_one_of_them_has() -> None:
+    agenda = Agenda()
+    for number in range(100):
+        agenda.add(Key("evil", f"o{number:03}"), 0.0, Lane.CHANGE)
+    agenda.add(Key("shop", "late"), 5.0, Lane.CHANGE)
+    taken = [agenda.take(9.0) for _ in range(3)]
+    assert Key("shop", "late") in taken
+
+
+def test_one_namespace_leaves_workers_to_the_others() -> None:
+    agenda = Agenda(most_of_namespace=2)
+    for number in range(9):
+        agenda.add(Key("evil", f"o{number}"), 0.0, Lane.CHANGE)
+    first = agenda.take(1.0)
+    assert first is not None
+    assert agenda.take(1.0) is not None
+    assert agenda.take(1.0) is None
+    agenda.add(Key("shop", "mine"), 1.0, Lane.ROUTINE)
+    assert agenda.take(1.0) == Key("shop", "mine")
+    agenda.done(first)
+    assert agenda.take(1.0) is not None
+
+
+def test_large_objects_are_served_a_few_at_a_time_and_delay_no_small_one() -> None:
+    agenda = Agenda()
+    large = [Key("evil", f"large{number}") for number in range(9)]
+    for key in (*large, Key("shop", "large")):
+        agenda.weigh(key, is_large=True)
+        agenda.add(key, 0.0, Lane.CHANGE)
+    agenda.add(Key("evil", "small"), 0.0, Lane.CHANGE)
+    taken = [key for key in (agenda.take(1.0) for _ in range(20)) if key is not None]
+    assert sorted(map(str, taken)) == ["evil/large0", "evil/large1", "evil/small", "shop/large"]
+    for key in taken:
+        agenda.done(key)
+    assert agenda.take(1.0) == large[2]

@@ -1,6 +1,8 @@
 """Whom to reconcile next: due objects in two lanes, people's changes before routine looks. Pure: the time is passed in."""
 
 import heapq
+import sys
+from collections import Counter
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -23,14 +25,27 @@ class Key:
         return f"{self.namespace}/{self.name}"
 
 
-class Agenda:
-    """Each object stands in it at most once, and is never handed out twice at the same time."""
+Group = tuple[str, bool]
+"""A namespace, and whether its objects are large."""
 
-    def __init__(self) -> None:
+MOST_LARGE, MOST_LARGE_OF_NAMESPACE = 3, 2
+"""Large objects that are served at once: each takes some tens of megabytes."""
+
+
+class Agenda:
+    """Each object stands in it at most once, and is never handed out twice at the same time.
+
+    Namespaces take turns, and none has more than `most_of_namespace` objects under way, so that no tenant can keep the
+    others waiting, however many objects he has and however long each of them takes.
+    """
+
+    def __init__(self, most_of_namespace: int = sys.maxsize) -> None:
+        self._most = most_of_namespace
         self._wanted: dict[Key, tuple[float, Lane]] = {}
         self._later: list[tuple[float, Key]] = []
-        self._due: dict[Lane, list[tuple[float, Key]]] = {lane: [] for lane in Lane}
-        self._running: set[Key] = set()
+        self._due: dict[Lane, dict[Group, list[tuple[float, Key]]]] = {lane: {} for lane in Lane}
+        self._running: dict[Key, Group] = {}
+        self._large: set[Key] = set()
 
     def add(self, key: Key, at: float, lane: Lane) -> None:
         """Want the object reconciled at `at`; an earlier time or a faster lane that it already has is kept."""
@@ -42,28 +57,32 @@ class Agenda:
         self._wanted[key] = (at, lane)
         heapq.heappush(self._later, (at, key))
 
+    def weigh(self, key: Key, *, is_large: bool) -> None:
+        """Whether the object takes much memory while it is served."""
+        (self._large.add if is_large else self._large.discard)(key)
+
     def take(self, now: float) -> Key | None:
-        """The next object that is due, taken off the agenda until `done`; None if there is none."""
+        """The next object that is due, taken off the agenda until `done`; None if there is none that may be served."""
         self._ripen(now)
+        running = Counter(self._running.values())
         for lane in Lane:
-            due = self._due[lane]
-            while due:
-                at, key = heapq.heappop(due)
-                if self._wanted.get(key) == (at, lane) and key not in self._running:
+            for group in tuple(self._due[lane]):
+                if self._has_room(group, running) and (key := self._popped(lane, group)) is not None:
                     del self._wanted[key]
-                    self._running.add(key)
+                    self._running[key] = group
                     return key
         return None
 
     def done(self, key: Key) -> None:
         """The object was reconciled; what was added for it meanwhile becomes due."""
-        self._running.discard(key)
+        self._running.pop(key, None)
         if key in self._wanted:
             heapq.heappush(self._later, (self._wanted[key][0], key))
 
     def forget(self, key: Key) -> None:
         """The object is gone."""
         self._wanted.pop(key, None)
+        self._large.discard(key)
 
     def next_at(self) -> float | None:
         """When the next object ripens; None if nothing waits for its time."""
@@ -75,11 +94,30 @@ class Agenda:
         """How many objects are due and not taken yet."""
         return sum(at <= now and key not in self._running for key, (at, _lane) in self._wanted.items())
 
+    def _has_room(self, group: Group, running: Counter[Group]) -> bool:
+        namespace, is_large = group
+        if running[namespace, False] + running[namespace, True] >= self._most:
+            return False
+        large = sum(count for (_namespace, is_one), count in running.items() if is_one)
+        return not is_large or (large < MOST_LARGE and running[group] < MOST_LARGE_OF_NAMESPACE)
+
+    def _popped(self, lane: Lane, group: Group) -> Key | None:
+        """The earliest object of a group that is still wanted so; the group goes behind the others."""
+        due = self._due[lane].pop(group)
+        while due:
+            at, key = heapq.heappop(due)
+            if self._wanted.get(key) == (at, lane) and key not in self._running:
+                if due:
+                    self._due[lane][group] = due
+                return key
+        return None
+
     def _ripen(self, now: float) -> None:
         while self._later and self._later[0][0] <= now:
             at, key = heapq.heappop(self._later)
             if self._is_current(at, key):
-                heapq.heappush(self._due[self._wanted[key][1]], (at, key))
+                due = self._due[self._wanted[key][1]]
+                heapq.heappush(due.setdefault((key.namespace, key in self._large), []), (at, key))
 
     def _is_current(self, at: float, key: Key) -> bool:
         return key not in self._running and self._wanted.get(key, (None,))[0] == at

@@ -63,7 +63,7 @@ class Rule:
         return bool(answer.value())
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=128)
 def compiled(text: str) -> Rule:
     """A rule from its text. Raises RuleFault."""
     if not text.isprintable() and "\0" in text:

@@ -13,8 +13,8 @@ from dynconfig.engine.declaration import ReadSource, Source
 from dynconfig.engine.secret import UnknownText
 from dynconfig.engine.wording import reworded
 
-SECONDS = 5.0
-"""For the patterns and JSON Schemas of one object, all together; the last that was begun is brought to its own end."""
+SECONDS = 2.0
+"""For the patterns, JSON Schemas and rules of one object, all together; the last that was begun is brought to its own end."""
 
 Path = tuple[str | int, ...]
 """Keys and indexes from the root of the document."""
@@ -57,7 +57,7 @@ def findings_of(spec: DynamicConfigSpec, known: Mapping[str, str | None]) -> Fin
             found = of_parameter(index, parameter, known[parameter.name])
             faults += found
             wrong |= {parameter.name} if found else set()
-    verdicts = rules.verdicts(spec, known, wrong)
+        verdicts = rules.verdicts(spec, known, wrong)
     faults += [_of_rule(verdict.index, verdict.fault) for verdict in verdicts if verdict.fault]
     unchecked = (_of_rule(verdict.index, verdict.unchecked) for verdict in verdicts if verdict.unchecked)
     return Findings(tuple(faults), (*_unchecked_patterns(spec), *unchecked))

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from jsonschema.protocols import Validator
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
-SECONDS = 1.0
+SECONDS = 0.5
 MAX_TOLD = 3
 MAX_WORDS = 120
 
@@ -56,7 +56,8 @@ def _text(schema: Mapping[str, JsonValue]) -> str:
     return json.dumps(schema, sort_keys=True, allow_nan=False)
 
 
-@lru_cache(maxsize=256)
+# What a schema of 16 kB becomes has a few hundred kilobytes.
+@lru_cache(maxsize=32)
 def _validator(text: str) -> "Validator":
     from referencing import Registry
 

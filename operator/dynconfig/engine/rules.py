@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from dynconfig.api.parameter import ParameterSpec
 from dynconfig.api.spec import DynamicConfigSpec, ValueRule
+from dynconfig.engine import stopwatch
 from dynconfig.engine.typed import NotTyped, Typed, typed
 
 if TYPE_CHECKING:
@@ -13,6 +14,11 @@ if TYPE_CHECKING:
 
 MAX_WORK = 50_000_000
 """Characters looked at or made by all rules of one object: half a second, and as many bytes."""
+
+_NOT_REACHED = (
+    "was not evaluated, nor those after it, since the checks of this object take too long together; make those simpler "
+    "that come before it"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +51,9 @@ class _Check:
         from dynconfig.engine.cel import RuleFault, compiled
 
         for index, rule in enumerate(self._rules):
+            if stopwatch.is_up():
+                yield Verdict(index, fault=_NOT_REACHED)
+                return
             try:
                 unchecked = self._unchecked(rule, compiled(rule.rule))
             except (RuleFault, NotTyped) as fault:

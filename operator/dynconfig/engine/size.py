@@ -18,6 +18,8 @@ _ENTRY_BYTES = 72
 # What Kubernetes notes of each item of a list that somebody applies, beside its name.
 # https://kubernetes.io/docs/reference/using-api/server-side-apply/#field-management
 _FIELD_BYTES = 80
+LARGE_BYTES = 200_000
+"""Objects above are few, and are served a few at a time."""
 _BRIEF_LENGTH = 512
 _DRIFT_KEPT = 5
 _NOTE = " (Status is shortened: the object is close to the size limit of Kubernetes.)"

@@ -10,7 +10,7 @@ class TakesTooLong(Exception):
     """The time is up."""
 
 
-_END: ContextVar[float] = ContextVar("end")
+_END: ContextVar[float] = ContextVar("end", default=float("inf"))
 
 
 @contextmanager

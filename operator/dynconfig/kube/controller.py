@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from dynconfig.api import names
-from dynconfig.engine import drift, notes, report
+from dynconfig.engine import drift, notes, report, size
 from dynconfig.engine.agenda import Agenda, Key, Lane
 from dynconfig.engine.declaration import Declaration
 from dynconfig.engine.declare import declare, declare_deletion, keeping, parse_spec, sources, was_observed
@@ -32,6 +32,7 @@ from dynconfig.kube.spoken import Spoken
 from dynconfig.kube.status_writer import Announcement, StatusWriter, log_failure, log_result, requested_at
 from dynconfig.kube.surroundings import Surroundings
 from dynconfig.kube.timetable import LONGEST_BACKOFF, Timetable, Turn
+from dynconfig.kube.turns import AT_ONCE, Turns
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +48,8 @@ class Controller:
         self._times = Timetable(agenda, surroundings.clock, surroundings.now)
         self._workers = workers
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="reconcile")
+        self._checks = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="check")
+        self._turns = Turns(AT_ONCE)
         self._references = references.References(lambda key: self.wake(key))
         self._heard = Heard(surroundings.clock)
         self._spoken = Spoken(surroundings.region, self._times.wake, surroundings.paths_of, surroundings.now)
@@ -84,6 +87,8 @@ class Controller:
             self._times.wake(key)
             return
         self._heard.noticed(key, document)
+        is_large = size.stored_bytes(document) > size.LARGE_BYTES
+        self._times.weigh(key, is_large=is_large)
         region = self._spoken.note(key, document)
         if was_observed(document):
             self._regions.want(key, document, region)
@@ -94,7 +99,7 @@ class Controller:
             self._spoken.claim(key)
             return
         self._times.noticed(key)
-        if event == "ADDED":
+        if event == "ADDED" and not is_large:
             self._heard.created(key, document)
         self._times.wake(key)
 
@@ -130,6 +135,7 @@ class Controller:
             if self._tasks:
                 await asyncio.wait(self._tasks)
             self._threads.shutdown()
+            self._checks.shutdown()
 
     def _served(self, key: Key, free: asyncio.Semaphore, task: asyncio.Task[None]) -> None:
         """What could not even be reported on the object is in the log, and the object is tried again, slowly."""
@@ -233,7 +239,8 @@ class Controller:
             allowed_regions=self._on.allowed_regions,
         )
         # Patterns, JSON Schemas and rules of one tenant may take their time; the others are served meanwhile.
-        return await asyncio.get_running_loop().run_in_executor(self._threads, made)
+        async with self._turns.of(key.namespace):
+            return await asyncio.get_running_loop().run_in_executor(self._checks, made)
 
     async def _begin(self, key: Key, document: Document, declaration: Declaration) -> Document:
         document = await self._held(key, document)

@@ -64,6 +64,10 @@ class Timetable:
         self._agenda.add(key, self._clock() + delay, lane)
         self._news.set()
 
+    def weigh(self, key: Key, *, is_large: bool) -> None:
+        """Whether it takes much memory while it is served."""
+        self._agenda.weigh(key, is_large=is_large)
+
     def noticed(self, key: Key) -> None:
         """It is there."""
         self._observed.setdefault(key, self._now())
