@@ -141,7 +141,7 @@ def read(paths: Iterable[Path], namespace: str) -> Manifests:
     pairs = zip(found.configs, found.origins, strict=True)
     faults = [*found.faults, *(fault for pair in pairs for fault in metadata_faults(*pair))]
     if faults:
-        more = f" (and {len(faults) - 1} more: dynconfig validate tells each)" if len(faults) > 1 else ""
+        more = f" (and {len(faults) - 1} more: dynconfig validate reports each)" if len(faults) > 1 else ""
         raise BadFile(f"{faults[0]}{more}")
     return found
 

@@ -121,7 +121,7 @@ def test_a_queue_that_cannot_be_read_is_never_called_heard(
         round_.ear.wait(lambda ear: ear.up.count(False) >= (1 if fault.code == "AccessDenied" else 3))
     assert True not in round_.ear.up
     assert sum("are not heard" in record.message for record in caplog.records) == 1
-    assert not any("are heard again" in record.message for record in caplog.records)
+    assert not any("are received again" in record.message for record in caplog.records)
 
 
 def test_a_queue_that_went_away_is_made_anew(round_: Round, caplog: pytest.LogCaptureFixture) -> None:
@@ -129,7 +129,7 @@ def test_a_queue_that_went_away_is_made_anew(round_: Round, caplog: pytest.LogCa
     with caplog.at_level(logging.INFO):
         round_.aws("sqs").delete_queue(QueueUrl=round_.aws("sqs").get_queue_url(QueueName=round_.queue)["QueueUrl"])
         round_.ear.wait(lambda ear: ear.up == [True, False, True])
-    assert any("are heard again" in record.message for record in caplog.records)
+    assert any("are received again" in record.message for record in caplog.records)
     name = round_.put("a")
     round_.ear.wait(lambda ear: ear.names == [name])
 

@@ -92,7 +92,7 @@ def test_secrets_beside_an_object_answer_its_references(tmp_path: Path) -> None:
             CONFIG + "---\nkind: ConfigMap\nmetadata: {name: c}\ndata: {a: x, b: 5}",
             r"a\.yaml:9: data\.b of ConfigMap c has",
         ),
-        (CONFIG.replace("myapp}", "5}") + "---\n- 1", r"an object \(and 1 more: dynconfig validate tells each\)"),
+        (CONFIG.replace("myapp}", "5}") + "---\n- 1", r"an object \(and 1 more: dynconfig validate reports each\)"),
         ("", "no DynamicConfig in it"),
     ],
 )

@@ -202,7 +202,7 @@ class Postman:
     def _fail(self, error: DynConfigError) -> None:
         if self._is_up is not False:
             log.warning(
-                "Events of AWS in %s are not heard, so that drift there is seen at the resync only: %s",
+                "Events of AWS in %s are not received, so that drift there is detected at the resync only: %s",
                 self._region,
                 error,
             )
@@ -212,7 +212,7 @@ class Postman:
 
     def _tell(self, *, is_up: bool) -> None:
         if self._is_up is False and is_up:
-            log.info("Events of AWS in %s are heard again", self._region)
+            log.info("Events of AWS in %s are received again", self._region)
         self._is_up = is_up
         self._hear.listening(self._region, is_up=is_up)
 

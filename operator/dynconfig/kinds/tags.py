@@ -29,7 +29,7 @@ def of_function(answer: Mapping[str, Any]) -> dict[str, str]:
     error = answer.get("TagsError")
     if not error:
         return dict(answer.get("Tags", {}))
-    message = f"function {answer['Configuration']['FunctionName']}: its tags are not told: {error.get('Message', '')}"
+    message = f"function {answer['Configuration']['FunctionName']}: its tags cannot be read: {error.get('Message', '')}"
     if "AccessDenied" in error.get("ErrorCode", ""):
         raise AccessDenied(f"{message}; allow the operator's role to do this, as in manifests/iam")
     raise Conflict(message)

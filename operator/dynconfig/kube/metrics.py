@@ -42,16 +42,16 @@ class Metrics:
 
         self._events = Counter(
             "dynconfig_events",
-            "Events that AWS sent: signal (somebody's change), echo (an own write), other, unreadable.",
+            "Events that AWS sent: signal (a change by others), echo (an own write), other, unreadable.",
             ("outcome",),
             registry=self.registry,
         )
         self._listening = Gauge(
-            "dynconfig_events_up", "Whether events of a region are heard.", ("region",), registry=self.registry
+            "dynconfig_events_up", "Whether events of a region are received.", ("region",), registry=self.registry
         )
         self._answers = Histogram(
             "dynconfig_event_to_reconcile_seconds",
-            "From the time of an event, which AWS tells to the second, to the end of the reconcile that it caused.",
+            "From the time of an event, which AWS gives to the second, to the end of the reconcile that it caused.",
             buckets=_BUCKETS,
             registry=self.registry,
         )

@@ -37,7 +37,7 @@ def show(documents: Sequence[Document], output: Output) -> None:
         return
     found = [(document, entry) for document in documents for entry in _history(document)]
     if not found:
-        raise Failed("no revision was written there yet; `dynconfig status` tells how far the objects are")
+        raise Failed("no revision was written there yet; `dynconfig status` shows how far the objects are")
     Terminal.out().table(
         HEADINGS,
         [_cells(document, entry) for document, entry in found],

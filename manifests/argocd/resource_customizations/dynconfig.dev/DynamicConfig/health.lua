@@ -50,7 +50,7 @@ if ready.status ~= "True" then
   return is("Progressing", ready.message)
 end
 
--- Drift stands in a Ready object only where driftPolicy is Report: it is told, and is no fault.
+-- Drift stands in a Ready object only where driftPolicy is Report: it is reported, and is no fault.
 local drifted = conditions.Drifted
 if drifted ~= nil and drifted.status == "True" then
   return is("Healthy", ready.message .. ". " .. drifted.message)
