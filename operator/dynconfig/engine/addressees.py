@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from dynconfig.api.parameter import MAX_LEVELS
 from dynconfig.api.spec import AdoptionPolicy
 from dynconfig.engine import paths
 from dynconfig.engine.agenda import Key
@@ -108,7 +109,10 @@ class Addressees:
     def _below(self, region: str, name: str) -> Iterator[tuple[Key, str, _Address]]:
         """The objects whose path the name is below, each with the rest of the name."""
         end = name.rfind("/")
-        while end > 0:
+        # No path that is declared has more levels, so that a name of nothing but slashes costs no more than others.
+        for _level in range(MAX_LEVELS):
+            if end <= 0:
+                return
             for key in self._paths.get((region, name[:end]), ()):
                 yield key, name[end + 1 :], self._addresses[key]
             end = name.rfind("/", 0, end)

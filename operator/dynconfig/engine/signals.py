@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 PUT = "Put"
@@ -19,6 +20,15 @@ OWN_USER_AGENT = "dynconfig-operator/"
 EVERYWHERE = ""
 # Behind these the whole rest of an ARN is the name, slashes and all.
 _WHOLE = (":alarm:", ":log-group:")
+
+
+# An event has at most 256 KB: https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-putevents.html
+LONGEST_TEXT = 256 * 1024
+# The longest name of a parameter is its ARN, the longest of the other names are ARNs as well.
+# https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_PutParameter.html
+LONGEST_NAME = 2048
+# DeleteParameters, the call that names most, takes ten.
+MOST_NAMES = 100
 
 
 class Unreadable(Exception):
@@ -46,22 +56,24 @@ class Signal:
 
 def parse(text: str) -> Signal | None:
     """The signal in an event, or None where it concerns nothing that is declared. Raises Unreadable."""
+    if len(text) > LONGEST_TEXT:
+        raise Unreadable("no event of EventBridge: too long")
     try:
         event = json.loads(text)
         about = _ABOUT.get(event["detail-type"])
         at = datetime.fromisoformat(event["time"]).timestamp()
-        return about(event["detail"], str(event["region"]), at) if about else None
+        return about(event["detail"], _name(event["region"]), at) if about else None
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise Unreadable(f"no event of EventBridge: {type(error).__name__}") from None
 
 
 def _parameter(detail: Mapping[str, Any], region: str, at: float) -> Signal | None:
     operation = _PARAMETER_CHANGES.get(detail["operation"])
-    return Signal(region, at, operation, parameters=(str(detail["name"]),)) if operation else None
+    return Signal(region, at, operation, parameters=(_name(detail["name"]),)) if operation else None
 
 
 def _alarm(detail: Mapping[str, Any], region: str, at: float) -> Signal | None:
-    return Signal(region, at, str(detail["state"]["value"]), resources=(str(detail["alarmName"]),))
+    return Signal(region, at, _name(detail["state"]["value"]), resources=(_name(detail["alarmName"]),))
 
 
 def _call(detail: Mapping[str, Any], region: str, at: float) -> Signal | None:
@@ -71,15 +83,15 @@ def _call(detail: Mapping[str, Any], region: str, at: float) -> Signal | None:
     """
     if "errorCode" in detail:
         return None
-    source, names = detail["eventSource"], tuple(_names(detail.get("requestParameters") or {}))
+    source, names = detail["eventSource"], tuple(islice(_names(detail.get("requestParameters") or {}), MOST_NAMES))
     is_parameter = source == "ssm.amazonaws.com"
     return Signal(
         region=EVERYWHERE if source == "iam.amazonaws.com" else region,
         at=at,
-        operation=str(detail["eventName"]),
+        operation=_name(detail["eventName"]),
         parameters=names if is_parameter else (),
         resources=() if is_parameter else names,
-        actor=str((detail.get("userIdentity") or {}).get("arn") or ""),
+        actor=_name((detail.get("userIdentity") or {}).get("arn") or ""),
         is_operators=OWN_USER_AGENT in (detail.get("userAgent") or ""),
     )
 
@@ -88,8 +100,16 @@ def _names(request: Mapping[str, Any]) -> Iterator[str]:
     """Every text that the request names something by: each API has its own member for the name."""
     for value in request.values():
         for text in value if isinstance(value, list) else (value,):
-            if isinstance(text, str):
+            if isinstance(text, str) and len(text) <= LONGEST_NAME:
                 yield without_arn(text)
+
+
+def _name(text: object) -> str:
+    """A text that AWS gives something as its name. Raises ValueError where it is longer than any."""
+    name = str(text)
+    if len(name) > LONGEST_NAME:
+        raise ValueError("too long a name")
+    return name
 
 
 def without_arn(text: str) -> str:

@@ -1,0 +1,57 @@
+"""Messages in the event queue: whoever may put some there gets no more of the operator's time than an event takes."""
+
+import json
+import time
+from typing import Any
+
+import pytest
+
+from dynconfig.engine import signals
+from dynconfig.engine.addressees import Addressees
+from dynconfig.engine.agenda import Key
+from dynconfig.engine.signals import PUT, Signal, Unreadable, parse
+
+BOUND_SECONDS = 1.0
+AT = "2027-01-15T08:00:00Z"
+
+
+def event(kind: str, **detail: Any) -> str:
+    """An event of AWS, as the queue holds it."""
+    return json.dumps({"detail-type": kind, "region": "eu-west-1", "time": AT, "detail": detail})
+
+
+def call(**request: Any) -> str:
+    """A call that CloudTrail recorded."""
+    return event(
+        "AWS API Call via CloudTrail", eventSource="ssm.amazonaws.com", eventName="X", requestParameters=request
+    )
+
+
+@pytest.mark.parametrize("name", ["/" * 250_000, "a/" * 120_000, "x" * 250_000])
+def test_a_name_longer_than_any_is_no_event(name: str) -> None:
+    with pytest.raises(Unreadable):
+        parse(event("Parameter Store Change", operation="Update", name=name))
+    with pytest.raises(Unreadable):
+        parse(event("CloudWatch Alarm State Change", alarmName=name, state={"value": "ALARM"}))
+
+
+def test_a_message_larger_than_an_event_is_not_parsed() -> None:
+    with pytest.raises(Unreadable):
+        parse(event("Parameter Store Change", operation="Update", name="/app/a", padding="x" * 300_000))
+
+
+def test_a_call_keeps_the_names_that_calls_have_and_no_more() -> None:
+    found = parse(call(names=["/app/a", "/" * 100_000, *(f"/app/{number}" for number in range(9_000))]))
+    assert found is not None
+    assert found.parameters[:2] == ("/app/a", "/app/0")
+    assert len(found.parameters) == signals.MOST_NAMES
+
+
+@pytest.mark.parametrize("name", ["/" * 250_000, "/a" * 100_000])
+def test_a_name_of_many_levels_is_looked_up_as_fast_as_others(name: str) -> None:
+    addressees = Addressees("eu-west-1")
+    addressees.note(Key("shop", "app"), {"spec": {"path": "/app", "parameters": [{"name": "a"}]}, "metadata": {}})
+    started = time.thread_time()
+    assert addressees.of(Signal("eu-west-1", 0.0, PUT, parameters=(name,))) == {}
+    assert addressees.successor(Key("shop", "other"), "eu-west-1", name) is None
+    assert time.thread_time() - started < BOUND_SECONDS
