@@ -155,8 +155,9 @@ class Judge:
         return bool(released) and not wanted.adopts
 
     def _is_stuck(self, owner: Wanted) -> bool:
-        """Whether what another object does not want any more waits for a person's approval."""
-        return condition(self.cluster.objects[owner.key])[1] == "UnsafePlan"
+        """Whether what another object does not want any more waits: for approval, or for its generation to be stable."""
+        ready, reason = condition(self.cluster.objects[owner.key])
+        return reason == "UnsafePlan" or (owner.has_rollout and ready != "True")
 
     def _is_unsafe(self, _document: Any, wanted: Wanted, stored: Mapping[str, Stored], _objects: Any) -> bool:
         mine = [name for name, item in stored.items() if item.uid == wanted.uid]
