@@ -16,6 +16,7 @@ from tests.kube.desk import surroundings_of
 from tests.model.account import REGION
 from tests.model.cluster import Cluster, Document
 from tests.model.loop import VirtualLoop
+from tests.model.shortcut import shortcut
 from tests.model.wire import Death, Killed, Wire
 
 from dynconfig import wiring
@@ -246,6 +247,7 @@ def ground() -> Iterator[Ground]:
     with (
         pytest.MonkeyPatch.context() as environment,
         AwsLab.start(now=clock, clock=clock, evaluates=False) as lab,
+        shortcut(lab.application, lab.endpoint, clock),
         wire.laid(),
         journal.kept(),
     ):

@@ -80,7 +80,7 @@ class AwsLab:
         self._schedules = Schedules(self._runner, roles, time.time)
         self._watch = Watch(now, self._bus.emit, self._runner)
         self._queues = Queues()
-        layer = Layer(
+        self.application = Layer(
             moto,
             self._calls,
             self._trouble,
@@ -92,7 +92,7 @@ class AwsLab:
             self._queues,
         )
         control = Control(self._calls, self._trouble, self.clear, self._schedules.fire, self._watch)
-        self._servers = (_server(layer, sockets[0], now), _server(control, sockets[1], now))
+        self._servers = (_server(self.application, sockets[0], now), _server(control, sockets[1], now))
         self.endpoint, self.control_url = (f"http://{HOST}:{server.port}" for server in self._servers)
         self._threads = [threading.Thread(target=server.serve_forever, daemon=True) for server in self._servers]
 

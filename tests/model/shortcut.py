@@ -1,0 +1,45 @@
+"""Hands the requests of boto3 to the emulated AWS in the thread that makes them: the same bytes, and no connection."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from email.utils import formatdate
+from io import BytesIO
+from typing import Any
+
+import pytest
+from botocore.awsrequest import AWSPreparedRequest, AWSResponse, HeadersDict
+from botocore.httpsession import URLLib3Session
+from werkzeug.test import EnvironBuilder, run_wsgi_app
+
+
+class _Content(BytesIO):
+    """What botocore reads of urllib3's answers."""
+
+    def stream(self, *_: Any, **__: Any) -> Iterator[bytes]:
+        yield self.getvalue()
+
+
+@contextmanager
+def shortcut(application: Any, endpoint: str, now: Callable[[], float]) -> Iterator[None]:
+    """Take it for all requests to this endpoint while the `with` lasts. Answers carry the date of this clock."""
+    direct = URLLib3Session.send
+
+    def send(session: URLLib3Session, request: AWSPreparedRequest) -> AWSResponse:
+        if not request.url.startswith(endpoint):
+            return direct(session, request)
+        body: Any = bytes(request.body) if isinstance(request.body, bytearray) else request.body
+        headers = [(name, _text(value)) for name, value in request.headers.items()]
+        path = request.url.removeprefix(endpoint)
+        environ = EnvironBuilder(path, endpoint, method=request.method, headers=headers, data=body).get_environ()
+        content, status, answered = run_wsgi_app(application, environ, buffered=True)
+        answered.set("Date", formatdate(now(), usegmt=True))
+        heads: Any = HeadersDict(answered)
+        return AWSResponse(request.url, int(status.split()[0]), heads, _Content(b"".join(content)))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(URLLib3Session, "send", send)
+        yield
+
+
+def _text(value: str | bytes) -> str:
+    return value.decode() if isinstance(value, bytes) else value
