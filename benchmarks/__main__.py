@@ -36,7 +36,7 @@ IN_PROCESS: dict[str, Callable[[Console, argparse.Namespace], Iterator[Figure]]]
 
 # These take minutes, and are measured when they are asked for.
 LONG: dict[str, Callable[[Stage, httpx2.Client, argparse.Namespace], Iterator[Figure]]] = {
-    "kills": lambda stage, http, wanted: kills.kills(stage, http, wanted.every),
+    "kills": lambda stage, http, wanted: kills.kills(stage, http, wanted.every, wanted.flow),
 }
 _NAMES = (*MEASURES, *IN_PROCESS, *LONG)
 
@@ -55,6 +55,7 @@ def main() -> None:
         "--count", type=int, default=sequences.COUNT, help="sequences: how many; %(default)s if left out"
     )
     parser.add_argument("--every", type=int, default=1, help="kills: at every so manieth write only")
+    parser.add_argument("--flow", choices=kills.FLOWS, help="kills: this flow only")
     parser.add_argument("--first", type=int, default=0, help="sequences: the seed of the first one")
     wanted = parser.parse_args()
     unknown = sorted(set(wanted.measures) - set(_NAMES))

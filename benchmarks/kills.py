@@ -30,13 +30,15 @@ CONVERGED_WITHIN = 180.0
 SECRET = "kills"  # the name of one, no secret
 
 
-def kills(stage: Stage, http: httpx2.Client, every: int = 1) -> Iterator[Figure]:
-    """All points of all flows, or every so manieth write."""
+def kills(stage: Stage, http: httpx2.Client, every: int = 1, flow_name: str | None = None) -> Iterator[Figure]:
+    """All points of all flows or of one, or every so manieth write."""
     http.post(
         "/api/v1/namespaces/default/secrets", json={"metadata": {"name": SECRET}, "stringData": {"password": "x"}}
     )
     console, number, wrong = Console(highlight=False, stderr=True), 0, list[str]()
     for name, flow in FLOWS.items():
+        if flow_name not in (None, name):
+            continue
         expected = Point(stage, http, f"kill-{number:04}", flow).undisturbed()
         number, points, began = number + 1, 0, time.monotonic()
         for is_before in (True, False):
@@ -126,7 +128,12 @@ class Point:
         """Delete the objects, and wait until they are gone."""
         for name in (self.name, f"{self.name}-b"):
             self.http.delete(f"{load.OBJECTS}/{name}")
-        self.wait(lambda: not self.status(self.name) and not self.status(f"{self.name}-b"))
+        names = (self.name, f"{self.name}-b")
+        try:
+            self.wait(lambda: not any(map(self.status, names)))
+        except TimeoutError:
+            left = {name: self.status(name).get("conditions") for name in names}
+            raise TimeoutError(f"objects are not gone {CONVERGED_WITHIN:.0f} s after their deletion: {left}") from None
 
     def state(self) -> Document:
         """All that AWS holds of these objects, with the same names for each point."""

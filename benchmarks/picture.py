@@ -19,6 +19,7 @@ from dynconfig.drawing.widgets import metrics_in
 from dynconfig.engine.declare import declare
 from dynconfig.engine.reconcile import Engine
 from dynconfig.engine.resource import Owner
+from dynconfig.engine.tenancy import Tenant
 from dynconfig.kinds.alarm import Alarm
 from dynconfig.kinds.composite_alarm import CompositeAlarm
 from dynconfig.settings import Settings
@@ -51,7 +52,9 @@ def _revisions(now: float) -> tuple[tuple[float, str], ...]:
 def _apply(document: files.Document, settings: Settings) -> None:
     metadata = document["metadata"]
     owner = Owner("lab", metadata["namespace"], metadata["name"], "uid")
-    declaration = declare(document, owner=owner, default_region="eu-west-1", read=lambda _source: None)
+    declaration = declare(
+        document, owner=owner, default_region="eu-west-1", tenant=Tenant("shop"), read=lambda _source: None
+    )
     session = wiring.session(settings)
     every = wiring.kinds(session, "eu-west-1", settings, lambda: wiring.account(session, settings), time.monotonic)
     kinds = tuple(kind for kind in every if kind.value in (Alarm, CompositeAlarm))
