@@ -90,8 +90,8 @@ def test_roles_schedules_and_dashboards_of_a_lost_object_are_found_too(scene: Sc
     found = {item["arn"].partition(":")[2].split(":", 1)[1] for item in json.loads(text)}
     assert code == 2
     assert {
-        "iam::123456789012:role/dynconfig-shop-myapp-eu-west-1",
-        "iam::123456789012:role/dynconfig-shop-myapp-eu-west-1-scheduler",
+        "iam::123456789012:role/dynconfig/dynconfig-shop-myapp-eu-west-1-function",
+        "iam::123456789012:role/dynconfig/dynconfig-shop-myapp-eu-west-1-schedule",
         "scheduler:eu-west-1:123456789012:schedule/default/dynconfig-shop-myapp",
         "cloudwatch::123456789012:dashboard/dynconfig-shop-myapp-eu-west-1",
     } <= found
