@@ -13,7 +13,10 @@ from dynconfig.engine.errors import NotOwned, NotPossible, SourceMissing
 from dynconfig.engine.outcome import Outcome
 from dynconfig.engine.reconcile import Engine
 from dynconfig.engine.resource import Owner
+from dynconfig.kinds.alarm import Alarm
 from dynconfig.kinds.attachment_value import Attachment
+from dynconfig.kinds.composite_alarm import CompositeAlarm
+from dynconfig.kinds.dashboard import Dashboard
 from dynconfig.kinds.function_value import Function
 from dynconfig.kinds.log_group import LogGroup
 from dynconfig.kinds.parameter_value import Parameter
@@ -97,13 +100,24 @@ def test_a_function_of_people_is_not_managed(workshop: Workshop, name: str) -> N
 
 
 @pytest.mark.parametrize("theirs", MODES)
-def test_the_log_group_of_anothers_function_is_not_taken_either(workshop: Workshop, theirs: str, name: str) -> None:
+@pytest.mark.parametrize("mine", MODES)
+def test_nothing_that_is_named_after_anothers_function_is_made_either(
+    workshop: Workshop, theirs: str, mine: str, name: str
+) -> None:
     claimed(workshop, theirs, name)
     logs, group = workshop.aws("logs"), f"/aws/lambda/{name}"
     if theirs == "Managed":
         logs.delete_log_group(logGroupName=group)
-    run(workshop, spec(workshop, "Managed", name))
+    kinds = workshop.kinds(*KINDS, Alarm, CompositeAlarm, Dashboard)
+    declared = workshop.declare({**spec(workshop, mine, name), "alarms": {}, "dashboard": True})
+    outcome = Engine(lambda _place: kinds).run(declared)
+    assert isinstance(outcome.error, NotOwned)
+    # Parameters, which no one else has, are written.
+    assert {type(step.resource) for step in outcome.applied} == {Parameter}
     assert logs.describe_log_groups(logGroupNamePrefix=group)["logGroups"] == []
+    cloudwatch = workshop.aws("cloudwatch")
+    assert cloudwatch.describe_alarms(AlarmNamePrefix=name)["MetricAlarms"] == []
+    assert cloudwatch.list_dashboards(DashboardNamePrefix=name)["DashboardEntries"] == []
 
 
 def test_an_object_that_attached_does_not_take_the_function_for_its_own_when_it_turns_to_managed(

@@ -64,6 +64,7 @@ class Alarms:
     """Keeps the metric alarms of one place."""
 
     value = Alarm
+    goes_with = ("Function", "Attachment")
     stands_alone = True
 
     def __init__(self, cloudwatch: "CloudWatchClient", watched: WatchedAlarms, arns: Arns) -> None:

@@ -37,6 +37,7 @@ class Dashboards:
     """Keeps the dashboards of one place. All regions of an account share their names, so each has its region in it."""
 
     value = Dashboard
+    goes_with = ("Function", "Attachment")
     stands_alone = True
 
     def __init__(self, cloudwatch: "CloudWatchClient", arns: Arns) -> None:

@@ -50,6 +50,7 @@ class Roles:
     """Keeps the roles of one account, each below the permissions boundary of this ARN, if there is one."""
 
     value = Role
+    goes_with = ("Function",)
     stands_alone = True
 
     def __init__(self, iam: "IAMClient", arns: Arns, *, boundary: str = "", ignored_tags: tuple[str, ...] = ()) -> None:
