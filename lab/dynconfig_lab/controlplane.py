@@ -23,7 +23,9 @@ OPERATOR = "dynconfig-operator"
 OPERATOR_ACCOUNT = "system:serviceaccount:dynconfig-system:dynconfig-operator"
 """Who the operator is in a cluster, so that the RBAC of manifests/install holds here as there."""
 ACCOUNTS = {ADMIN: (ADMIN, "system:masters"), OPERATOR: (OPERATOR_ACCOUNT, "system:serviceaccounts")}
-CONTROLLERS = "namespace-controller,garbage-collector-controller,serviceaccount-controller"
+CONTROLLERS = (
+    "namespace-controller,garbage-collector-controller,serviceaccount-controller,clusterrole-aggregation-controller"
+)
 
 
 @dataclass(frozen=True)
