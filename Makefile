@@ -48,7 +48,8 @@ kind-down: $(VENV)/.ready ## Delete the kind cluster
 
 .PHONY: operator
 operator: $(VENV)/.ready ## Run the operator against the lab, in the foreground
-	@$(WITH_LAB); $(BIN)/dynconfig crd | $(BIN)/python -m dynconfig_lab kubectl apply -f - && exec $(BIN)/dynconfig run
+	@$(WITH_LAB); $(BIN)/dynconfig crd | $(BIN)/python -m dynconfig_lab kubectl apply -f - \
+		&& export DYNCONFIG_TENANCY=$${DYNCONFIG_TENANCY:-single} && exec $(BIN)/dynconfig run
 
 .PHONY: test
 test: check lab-binaries lab-tools ## Everything: lint, types, import contracts, unit, lab and end-to-end tests

@@ -116,6 +116,7 @@ def stage(console: Console, operator_settings: Mapping[str, str] = MappingProxyT
             "AWS_REGION": REGION,
             # boto3 and the AWS CLI of version 1 know no other name.
             "AWS_DEFAULT_REGION": REGION,
+            "DYNCONFIG_TENANCY": "single",
             "COLUMNS": os.environ.get("COLUMNS", "120"),
         }
         account = {"KUBECONFIG": str(plane.kubeconfig_for(OPERATOR))}

@@ -22,8 +22,10 @@ from dynconfig.kube.controller import Controller
 from dynconfig.kube.events import Recorder
 from dynconfig.kube.metrics import Metrics
 from dynconfig.kube.orphan_watch import OrphanWatch
+from dynconfig.kube.policy_watch import PolicyWatch
 from dynconfig.kube.surroundings import Surroundings
-from dynconfig.settings import BadSetting, Settings
+from dynconfig.settings import BadSetting, Settings, Tenancy
+from dynconfig.tenants import Tenants
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +52,7 @@ async def run(settings: Settings, ready: asyncio.Event, stopped: asyncio.Event) 
     _check_ports(settings)
     region, kube = wiring.default_region(settings), Kube.from_environment()
     memo = kopf.Memo(settings=settings, kube=kube, region=region, stopped=stopped)
+    memo.tenants = Tenants(settings, Tenancy.SHARED)
     try:
         await kopf.operator(
             registry=registry(),
@@ -99,7 +102,8 @@ async def start(memo: kopf.Memo, **_: Any) -> None:
         metrics=metrics,
         cluster=cluster,
         region=memo.region,
-        paths_of=settings.paths_of,
+        tenant_of=memo.tenants,
+        is_own_layer=wiring.is_own_layer,
         is_region=wiring.is_region,
         allowed_regions=settings.allowed_regions,
         now=time.time,
@@ -111,6 +115,8 @@ async def start(memo: kopf.Memo, **_: Any) -> None:
         leave=memo.post_office.leave,
     )
     memo.controller = Controller(surroundings, Agenda(_most_of_namespace(settings.workers)), settings.workers)
+    policy = PolicyWatch(kube, memo.tenants, memo.controller.look_at_all)
+    await policy.look()
     await _learn(memo.controller, kube, settings)
     if settings.metrics_port:
         start_http_server(settings.metrics_port, registry=metrics.registry)
@@ -124,7 +130,8 @@ async def start(memo: kopf.Memo, **_: Any) -> None:
         namespaces=settings.namespaces,
     )
     counting = asyncio.create_task(orphans.run(), name="count of orphans")
-    memo.tasks = [serving, counting, *_watches(memo.controller, metrics, kube, settings)]
+    following = asyncio.create_task(policy.run(), name="policy")
+    memo.tasks = [serving, counting, following, *_watches(memo.controller, metrics, kube, settings)]
     for task in memo.tasks:
         task.add_done_callback(lambda ended: _ended(ended, memo.stopped))
     memo.tasks.append(asyncio.create_task(_sweep(memo, cluster), name="sweep"))

@@ -21,7 +21,8 @@ from dynconfig.engine.reconcile import Engine
 from dynconfig.engine.resource import Owner, Resource, Versioned
 from dynconfig.engine.secret import UnknownSecret, UnreadableSecret
 from dynconfig.files import Document, Manifests
-from dynconfig.settings import Settings
+from dynconfig.settings import Settings, Tenancy
+from dynconfig.tenants import Tenants
 
 LOOKS = 5
 
@@ -86,6 +87,8 @@ class Planner:
 
     def __init__(self, settings: Settings, engine: Engine, region: str, now: Callable[[], float] = time.time) -> None:
         self._settings = settings
+        # What a cluster grants is not known here, unless the environment says it.
+        self._tenant_of = Tenants(settings, Tenancy.SINGLE)
         self._engine = engine
         self._region = region
         self._now = now
@@ -148,7 +151,8 @@ class Planner:
             owner=_owner(document, known),
             default_region=self._region,
             read=read,
-            allowed_paths=self._settings.paths_of(namespace),
+            tenant=self._tenant_of(namespace),
+            is_own_layer=wiring.is_own_layer,
             is_region=wiring.is_region,
             allowed_regions=self._settings.allowed_regions,
         )
@@ -165,7 +169,7 @@ class Planner:
     ) -> Declaration:
         """The declaration beside the other objects of files and cluster, which may take over what it gives up."""
         files = (*manifests.configs, *manifests.beside)
-        neighbours = Neighbours(files, known.others, self._region, self._settings.paths_of, gone)
+        neighbours = Neighbours(files, known.others, self._region, self._tenant_of, gone)
         owner = declaration.owner
         successor_of = neighbours.successor_of(Key(owner.namespace, owner.name), declaration.place.region)
         return replace(declaration, successor_of=successor_of, gives_up=neighbours.gives_up)

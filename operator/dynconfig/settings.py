@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from urllib.parse import urlsplit
 
 from dynconfig.api.tags import MAX_KEY, MAX_TAGS_TOGETHER, MAX_VALUE, is_legal, is_reserved
@@ -16,6 +17,15 @@ class BadSetting(ValueError):
     """An environment variable is wrong; the message names it and says what it should be."""
 
 
+class Tenancy(StrEnum):
+    """How far the namespaces of a cluster trust each other."""
+
+    SHARED = "shared"
+    """Not at all: each may use what is granted to it."""
+    SINGLE = "single"
+    """They belong to one team: each may use all that the operator may."""
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """All settings. Names of the variables stand in the README's table."""
@@ -26,7 +36,11 @@ class Settings:
     namespaces: tuple[str, ...] = ()
     """Namespaces to serve; empty for all."""
     allowed_paths: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """For each namespace (or * for the others) the paths that it may use; empty for any."""
+    """For each namespace (or * for the others) the paths that it may use; empty where none are listed."""
+    tenancy: Tenancy | None = None
+    """Whether the namespaces of the cluster trust each other; None where the environment does not say."""
+    policy_file: str = ""
+    """What namespaces of a shared cluster may use besides; empty for nothing."""
     cluster_id: str | None = None
     """Name of this cluster in owner tags, instead of the uid of kube-system."""
     workers: int = 32
@@ -69,6 +83,8 @@ class Settings:
             allowed_regions=_listed(own.get("REGIONS", "")),
             namespaces=_listed(own.get("NAMESPACES", "")),
             allowed_paths=_allowed_paths(own.get("ALLOWED_PATHS", "")),
+            tenancy=Tenancy(_choice(own, "TENANCY", tuple(Tenancy))) if own.get("TENANCY") else None,
+            policy_file=own.get("POLICY", ""),
             cluster_id=_cluster_id(own.get("CLUSTER_ID")),
             workers=_number(own, "WORKERS", 32, 1, 256),
             turn_seconds=_number(own, "TURN_SECONDS", 15, 1, 600),
@@ -86,7 +102,7 @@ class Settings:
         )
 
     def paths_of(self, namespace: str) -> tuple[str, ...]:
-        """The paths that a namespace may use; empty for any."""
+        """The paths that are listed for a namespace, NOWHERE if none are; empty where none are listed for any."""
         if not self.allowed_paths:
             return ()
         # A namespace that is in no list may use nothing, rather than everything.
@@ -94,7 +110,9 @@ class Settings:
 
     @property
     def all_paths(self) -> tuple[str, ...]:
-        """The paths that any namespace may use; empty for any."""
+        """The paths that any namespace may use; empty where that is not known, since a policy may list more."""
+        if self.policy_file:
+            return ()
         return tuple(sorted({path for paths in self.allowed_paths.values() for path in paths}))
 
 

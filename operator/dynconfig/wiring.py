@@ -171,6 +171,11 @@ def _check_exists(variable: str, region: str) -> None:
         raise BadSetting(f"{variable}: {region} is not an AWS region; correct it, or update the operator if it is new")
 
 
+def is_own_layer(arn: str) -> bool:
+    """Whether an ARN is a version of AWS's own Parameters and Secrets extension."""
+    return layers.is_extension(arn)
+
+
 def _check_regions(default: str, settings: Settings) -> None:
     _check_exists("AWS_REGION, DYNCONFIG_REGION or the AWS profile", default)
     check_allowed_regions(settings)

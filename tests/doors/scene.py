@@ -13,6 +13,7 @@ from dynconfig import files, wiring
 from dynconfig.api import names
 from dynconfig.engine.declare import declare
 from dynconfig.engine.resource import Owner
+from dynconfig.engine.tenancy import Tenant
 from dynconfig.settings import Settings
 from dynconfig_lab.aws import AwsLab
 from dynconfig_lab.processes import wait_until
@@ -94,7 +95,11 @@ class Scene:
         (document,) = manifests.configs
         known = {**document, "metadata": {**document["metadata"], "generation": 1, "finalizers": [names.FINALIZER]}}
         declaration = declare(
-            known, owner=OWNER, default_region=REGION, read=lambda source: manifests.text("shop", source)
+            known,
+            owner=OWNER,
+            default_region=REGION,
+            tenant=Tenant("shop"),
+            read=lambda source: manifests.text("shop", source),
         )
         engine = wiring.engine(Settings(is_emulated=True))
         assert wait_until(lambda: engine.run(declaration).is_complete, 10)

@@ -16,6 +16,7 @@ from dynconfig.engine.reconcile import Engine
 from dynconfig.engine.resource import Owner, Resource, Scope, Unread, Versioned
 from dynconfig.engine.rollout import Alarming
 from dynconfig.engine.secret import Secret
+from dynconfig.engine.tenancy import Tenant
 from dynconfig.engine.undone import Kept
 
 
@@ -199,7 +200,7 @@ class Stage:
             reference = {"secretKeyRef": {"name": "db", "key": "password"}}
             found["spec"]["parameters"].append({"name": "password", "valueFrom": reference})
         read = nothing if not self.secret else lambda _source: self.secret
-        return declare(found, owner=OWNER, default_region="eu-west-1", read=read)
+        return declare(found, owner=OWNER, default_region="eu-west-1", tenant=Tenant("shop"), read=read)
 
     @property
     def shown(self) -> dict[str, str]:

@@ -7,6 +7,7 @@ import pytest
 from dynconfig.engine.addressees import Addressees
 from dynconfig.engine.agenda import Key
 from dynconfig.engine.signals import EVERYWHERE, PUT, Signal
+from dynconfig.engine.tenancy import Tenant
 
 HOME = "eu-west-1"
 SHOP, CART = Key("shop", "shop"), Key("shop", "cart")
@@ -122,7 +123,7 @@ def test_who_cannot_adopt_a_parameter_is_no_successor(addressees: Addressees, fo
 
 def test_who_may_not_use_the_path_is_no_successor() -> None:
     allowed = {"shop": ("/shop",), "evil": ("/evil",)}
-    found = Addressees(HOME, lambda namespace: allowed[namespace])
+    found = Addressees(HOME, lambda namespace: Tenant(namespace, paths=allowed[namespace]))
     found.note(SHOP, document("/shop", "a"))
     found.note(Key("evil", "thief"), heir("/shop", "a"))
     assert found.successor(SHOP, HOME, "/shop/a") is None

@@ -10,6 +10,7 @@ from dynconfig.engine.declaration import Applied, Declaration, Source
 from dynconfig.engine.declare import applied_of, declare, declare_deletion, faults, parse_spec, sources
 from dynconfig.engine.errors import InvalidSpec, NoSource, PathNotAllowed, SourceMissing
 from dynconfig.engine.secret import Secret
+from dynconfig.engine.tenancy import Tenant
 from dynconfig.engine.window import Brief
 
 PASSWORD = Source("Secret", "db", "password")
@@ -23,8 +24,9 @@ REFERRING: list[dict[str, Any]] = [
 
 
 def resolved(parameters: list[dict[str, Any]], texts: dict[Source, str] = TEXTS, **about: Any) -> Declaration:
-    rules = {name: about.pop(name) for name in ("allowed_paths", "is_region", "allowed_regions") if name in about}
+    rules = {name: about.pop(name) for name in ("tenant", "is_region", "allowed_regions") if name in about}
     written = document({}, parameters=parameters, **about)
+    rules.setdefault("tenant", Tenant(OWNER.namespace))
     return declare(written, owner=OWNER, default_region="eu-west-1", read=texts.get, **rules)
 
 
@@ -57,7 +59,7 @@ def test_a_whole_object_that_is_missing_is_named_without_its_key() -> None:
 
     written = document({}, parameters=REFERRING)
     with pytest.raises(SourceMissing) as missing:
-        declare(written, owner=OWNER, default_region="eu-west-1", read=read)
+        declare(written, owner=OWNER, default_region="eu-west-1", read=read, tenant=Tenant(OWNER.namespace))
     assert missing.value.reason == "SourceMissing"
     assert str(missing.value).startswith(
         f"parameter password: Secret db does not exist; parameter host: {HOST} does not exist; create it"
@@ -163,10 +165,10 @@ def test_a_rule_over_a_secret_is_told_without_its_text() -> None:
 )
 def test_a_namespace_keeps_to_its_paths(allowed: tuple[str, ...], is_allowed: bool) -> None:
     if is_allowed:
-        assert resolved([], allowed_paths=allowed).path == "/app"
+        assert resolved([], tenant=Tenant(OWNER.namespace, paths=allowed)).path == "/app"
     else:
         with pytest.raises(PathNotAllowed, match="may use paths below /ap"):
-            resolved([], allowed_paths=allowed)
+            resolved([], tenant=Tenant(OWNER.namespace, paths=allowed))
 
 
 def test_a_region_that_aws_does_not_have_is_refused() -> None:

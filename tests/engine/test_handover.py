@@ -12,6 +12,7 @@ from dynconfig.engine.declare import declare, declare_deletion
 from dynconfig.engine.errors import DeletionDelayed, NotOwned, UnsafePlan
 from dynconfig.engine.goodbye import goodbye as told
 from dynconfig.engine.outcome import Outcome
+from dynconfig.engine.tenancy import Tenant
 
 VALUES = {"a": "1", "b": "2", "c": "3"}
 
@@ -139,7 +140,9 @@ def test_the_successor_adopts_in_place() -> None:
 
 
 def run(toy: Toy, found: dict[str, Any]) -> Outcome:
-    return toy.engine().run(declare(found, owner=OWNER, default_region="eu-west-1", read=nothing))
+    return toy.engine().run(
+        declare(found, owner=OWNER, default_region="eu-west-1", tenant=Tenant("shop"), read=nothing)
+    )
 
 
 @pytest.mark.parametrize(("policy", "is_awaited"), [("IfUnowned", True), ("Never", False)])

@@ -4,6 +4,7 @@ from typing import Any
 
 from dynconfig.engine.agenda import Key
 from dynconfig.engine.neighbours import Neighbours
+from dynconfig.engine.tenancy import Tenant
 
 HOME = "eu-west-1"
 MONO, HEIR = Key("shop", "mono"), Key("shop", "heir")
@@ -17,7 +18,7 @@ def named(key: Key, *names: str, **spec: Any) -> dict[str, Any]:
 
 
 def neighbours(files: list[dict[str, Any]], rest: list[dict[str, Any]], *gone: Key) -> Neighbours:
-    return Neighbours(files, lambda: rest, HOME, lambda _namespace: (), gone)
+    return Neighbours(files, lambda: rest, HOME, Tenant, gone)
 
 
 def test_a_successor_may_be_in_the_cluster_only() -> None:

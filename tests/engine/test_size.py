@@ -10,6 +10,7 @@ from dynconfig.api.status import DynamicConfigStatus
 from dynconfig.engine.declare import declare, declare_deletion
 from dynconfig.engine.errors import InvalidSpec
 from dynconfig.engine.size import OBJECT_BYTES, check, fitting, needed_bytes, stored_bytes
+from dynconfig.engine.tenancy import Tenant
 
 TIME = "2027-01-15T08:00:00Z"
 
@@ -92,10 +93,13 @@ def test_a_spec_that_cannot_be_reported_on_is_refused_before_anything_is_written
     found = large(count, length)
     if is_legal:
         check(found)
-        assert len(declare(found, owner=OWNER, default_region="eu-west-1", read=nothing).parameters) == count
+        assert (
+            len(declare(found, owner=OWNER, default_region="eu-west-1", tenant=Tenant("shop"), read=nothing).parameters)
+            == count
+        )
     else:
         with pytest.raises(InvalidSpec, match=r"spec: the object needs 1,[0-9,]+ bytes with its status"):
-            declare(found, owner=OWNER, default_region="eu-west-1", read=nothing)
+            declare(found, owner=OWNER, default_region="eu-west-1", tenant=Tenant("shop"), read=nothing)
     assert declare_deletion(found, owner=OWNER, default_region="eu-west-1").deleting
 
 

@@ -26,6 +26,7 @@ from dynconfig.engine.declare import applied_of, declare, declare_deletion, is_r
 from dynconfig.engine.errors import DynConfigError, InvalidSpec
 from dynconfig.engine.outcome import Outcome
 from dynconfig.engine.stored import status_of
+from dynconfig.engine.tenancy import Tenant
 
 NOW = 1_800_000_000.0
 MODELS: tuple[Any, ...] = (Condition, ParameterStatus, Drift, ResourceStatus, Bake, Rollback, RevisionStatus)
@@ -89,7 +90,9 @@ def test_an_object_is_declared_or_refused_whatever_it_looks_like(spec: Any, stat
     previous = status_of(found)
     try:
         parse_spec(found)
-        declaration = declare(found, owner=OWNER, default_region="eu-west-1", read=lambda _source: None)
+        declaration = declare(
+            found, owner=OWNER, default_region="eu-west-1", tenant=Tenant("shop"), read=lambda _source: None
+        )
     except DynConfigError as error:
         reported = report.failure(error, 2, previous, NOW, "now")
     else:

@@ -11,6 +11,7 @@ from dynconfig.engine.errors import DynConfigError, NotPossible
 from dynconfig.engine.reconcile import Engine
 from dynconfig.engine.resource import Owner, Scope, Versioned
 from dynconfig.engine.secret import Secret
+from dynconfig.engine.tenancy import Tenant
 
 OWNER = Owner("cluster", "shop", "myapp", "uid-1")
 RIVAL = Owner("cluster", "shop", "rival", "uid-2")
@@ -119,7 +120,9 @@ def document(values: Mapping[str, str], *, generation: int = 1, **spec: Any) -> 
 
 def declared(values: Mapping[str, str], *, owner: Owner = OWNER, **about: Any) -> Declaration:
     """The declaration of such an object."""
-    return declare(document(values, **about), owner=owner, default_region="eu-west-1", read=nothing)
+    return declare(
+        document(values, **about), owner=owner, default_region="eu-west-1", tenant=Tenant("shop"), read=nothing
+    )
 
 
 def goodbye(values: Mapping[str, str], **about: Any) -> Declaration:

@@ -9,7 +9,8 @@ import pytest
 import yaml
 from tests.gitops.conftest import CHART, Build, Document, Render, own, rendered
 
-from dynconfig.settings import Settings
+from dynconfig import tenants
+from dynconfig.settings import Settings, Tenancy
 
 pytestmark = pytest.mark.tools
 
@@ -47,6 +48,7 @@ def test_every_value_is_read_by_the_operator_as_it_was_written(render: Render) -
         "allowedRegions": ["us-west-2", "us-east-1"],
         "namespaces": ["shop", "cart"],
         "allowedPaths": {"shop": ["/shop", "/common"], "*": ["/apps"]},
+        "tenancy": "single",
         "quota": {"ssm.Put": 10, "ssm.Get": 0.5},
         "ignoredTags": ["aws:", "cost-"],
         "tags": {"CostCenter": "4711", "team": "shop floor"},
@@ -65,6 +67,7 @@ def test_every_value_is_read_by_the_operator_as_it_was_written(render: Render) -
         allowed_regions=("us-west-2", "us-east-1"),
         namespaces=("shop", "cart"),
         allowed_paths={"shop": ("/shop", "/common"), "*": ("/apps",)},
+        tenancy=Tenancy.SINGLE,
         quota={"ssm.Put": 10, "ssm.Get": 0.5},
         ignored_tags=("aws:", "cost-"),
         tags={"CostCenter": "4711", "team": "shop floor"},
@@ -81,7 +84,26 @@ def test_every_value_is_read_by_the_operator_as_it_was_written(render: Render) -
     )
     # The format of the log is another one in a cluster already.
     unset = {field.name for field in fields(Settings) if getattr(found, field.name) == getattr(Settings(), field.name)}
-    assert unset == {"is_emulated", "log_format"}
+    assert unset == {"is_emulated", "log_format", "policy_file"}
+
+
+def test_the_policy_of_a_shared_cluster_is_read_as_it_was_written(render: Render, tmp_path: Path) -> None:
+    rule = {"namespaces": ["shop"], "paths": ["/{namespace}"], "resources": ["parameters", "attach"]}
+    documents = rendered(render({"allow": [rule]}))
+    (found,) = (item for item in documents if item["kind"] == "ConfigMap")
+    file = tmp_path / "policy.yaml"
+    file.write_text(found["data"]["policy.yaml"])
+    assert tenants.policy(file).model_dump(mode="json", exclude_unset=True) == {"allow": [rule]}
+    deployment = _deployment_in(documents)
+    (volume,) = (item for item in deployment["spec"]["template"]["spec"]["volumes"] if item["name"] == "policy")
+    assert volume["configMap"]["name"] == found["metadata"]["name"]
+    assert _environment(deployment)["DYNCONFIG_POLICY"] == "/etc/dynconfig/policy.yaml"
+
+
+def test_a_cluster_of_one_team_has_no_policy(render: Render) -> None:
+    documents = rendered(render({"tenancy": "single"}))
+    assert not [item for item in documents if item["kind"] == "ConfigMap"]
+    assert Settings.from_environment(_environment(_deployment_in(documents))).tenancy is Tenancy.SINGLE
 
 
 def test_the_region_is_left_to_what_eks_sets_in_the_pod(render: Render, kustomize: Build) -> None:

@@ -11,6 +11,7 @@ from dynconfig.engine.declaration import Declaration
 from dynconfig.engine.declare import declare
 from dynconfig.engine.resource import Versioned
 from dynconfig.engine.revision import revision
+from dynconfig.engine.tenancy import Tenant
 from dynconfig.kinds import reading
 
 ARNS = Arns("eu-west-1", lambda: "123456789012")
@@ -23,7 +24,9 @@ def declared(*parameters: Any, **spec: Any) -> Declaration:
         "metadata": {"generation": 1},
         "spec": {"path": "/app", "parameters": list(parameters), "function": {}, **spec},
     }
-    return declare(document, owner=OWNER, default_region="eu-west-1", read=lambda _source: "canary")
+    return declare(
+        document, owner=OWNER, default_region="eu-west-1", tenant=Tenant("shop"), read=lambda _source: "canary"
+    )
 
 
 def environment(declaration: Declaration) -> dict[str, str]:

@@ -20,6 +20,7 @@ from dynconfig.engine.outcome import Outcome
 from dynconfig.engine.plan import AnyKind
 from dynconfig.engine.reconcile import Engine
 from dynconfig.engine.resource import Owner, Resource
+from dynconfig.engine.tenancy import Tenant
 from dynconfig.kinds.parameter import Parameters
 from dynconfig.settings import Settings
 from dynconfig_lab.aws import AwsLab
@@ -121,7 +122,8 @@ class Workshop:
         metadata.update(about.pop("metadata", {}))
         document = {"metadata": metadata, "spec": {"path": self.path, **spec}, "status": about.pop("status", None)}
         owner = about.pop("owner", self.owner())
-        return declare(document, owner=owner, default_region=REGION, read=self._read, **about)
+        tenant = Tenant(owner.namespace)
+        return declare(document, owner=owner, default_region=REGION, read=self._read, tenant=tenant, **about)
 
     def apply(self, declaration: Declaration, kind: AnyKind | None = None) -> Outcome:
         """Run the engine with one kind; an error is raised."""

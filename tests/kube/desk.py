@@ -12,6 +12,7 @@ from tests.engine.toy import Toy, document
 from tests.kube.apiserver import ApiServer, Document, serving
 
 from dynconfig.engine.agenda import Agenda, Key
+from dynconfig.engine.tenancy import Tenant
 from dynconfig.kube.client import Kube
 from dynconfig.kube.controller import Controller
 from dynconfig.kube.events import Recorder
@@ -72,7 +73,8 @@ def surroundings_of(kube: Kube, **given: Any) -> Surroundings:
         "metrics": Metrics(lambda: 0.0, lambda: 0.0),
         "cluster": "cluster",
         "region": REGION,
-        "paths_of": lambda _namespace: (),
+        "tenant_of": Tenant,
+        "is_own_layer": lambda _arn: False,
         "is_region": lambda region: region in ("eu-west-1", "us-east-1"),
         "allowed_regions": (),
         "now": time.time,

@@ -15,6 +15,7 @@ from dynconfig.api import names
 from dynconfig.engine.errors import Unavailable
 from dynconfig.engine.moment import timestamp
 from dynconfig.engine.reconcile import Engine
+from dynconfig.engine.tenancy import Tenant
 from dynconfig.kube.finalizer import has_finalizer
 
 
@@ -182,7 +183,7 @@ def test_nothing_is_remembered_of_an_object_that_went_without_the_operator(is_fo
 )
 def test_events_are_heard_only_where_an_object_was_accepted(spec: dict[str, Any], reason: str) -> None:
     async def act() -> None:
-        async with desk(paths_of=lambda _namespace: ("/app",)) as found:
+        async with desk(tenant_of=lambda namespace: Tenant(namespace, paths=("/app",))) as found:
             refused = configured({"a": "1"}, finalizers=[], **{"region": "us-east-1", **spec})
             found.applied(refused)
             await found.server.until(lambda: found.reason == reason)

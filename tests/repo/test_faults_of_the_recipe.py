@@ -21,6 +21,7 @@ from dynconfig.engine.declaration import Declaration
 from dynconfig.engine.declare import declare
 from dynconfig.engine.errors import AccessDenied, NotPossible
 from dynconfig.engine.resource import Owner
+from dynconfig.engine.tenancy import Tenant
 from dynconfig.kinds import reading
 from dynconfig.kinds.function import Functions
 from dynconfig.kinds.role import Roles
@@ -42,7 +43,9 @@ def declaration() -> Declaration:
     found = next(item for item in yaml.safe_load_all(EXAMPLE.read_text()) if item["kind"] == "DynamicConfig")
     found["metadata"].update(generation=1, finalizers=[names.FINALIZER])
     owner = Owner("cluster", "default", "myapp", "uid-1")
-    return declare(found, owner=owner, default_region="us-east-1", read=lambda _source: "a-password")
+    return declare(
+        found, owner=owner, default_region="us-east-1", tenant=Tenant("shop"), read=lambda _source: "a-password"
+    )
 
 
 @pytest.fixture(scope="module")

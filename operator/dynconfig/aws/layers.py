@@ -129,6 +129,14 @@ def patterns(region: str) -> tuple[str, ...]:
     return tuple(f"arn:{partition(region)}:lambda:{region}:{owner}:layer:{name}:*" for name in (NAME, f"{NAME}-Arm64"))
 
 
+def is_extension(arn: str) -> bool:
+    """Whether an ARN is a version of AWS's own layer, in a region of the table: another account may use the same name."""
+    parts = arn.split(":")
+    region = parts[3] if len(parts) > len(["arn", "aws", "lambda", "eu-west-1"]) else ""
+    owned = (pattern.removesuffix(ANY) for pattern in patterns(region)) if region in _LAYERS else ()
+    return any(arn.startswith(prefix) and arn.removeprefix(prefix).isdecimal() for prefix in owned)
+
+
 def public_parameters(region: str) -> str:
     """The public parameters as policies name them; AWS owns them, so that their ARNs have no account."""
     return f"arn:{partition(region)}:ssm:{region}::parameter{PUBLIC_PATH}/*"

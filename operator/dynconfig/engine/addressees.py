@@ -2,16 +2,16 @@
 
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from dynconfig.api.parameter import MAX_LEVELS
 from dynconfig.api.spec import AdoptionPolicy
-from dynconfig.engine import paths
 from dynconfig.engine.agenda import Key
 from dynconfig.engine.signals import EVERYWHERE, Signal, without_arn
 from dynconfig.engine.stored import is_suspended, listed_names, region_of, spec_of, status_of
+from dynconfig.engine.tenancy import Tenant, TenantOf
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +34,9 @@ class _Address:
 class Addressees:
     """The addresses of all objects: some hundred bytes each. Safe for many threads."""
 
-    def __init__(self, default_region: str, paths_of: Callable[[str], tuple[str, ...]] = lambda _namespace: ()) -> None:
+    def __init__(self, default_region: str, tenant_of: TenantOf = Tenant) -> None:
         self._default_region = default_region
-        self._paths_of = paths_of
+        self._tenant_of = tenant_of
         self._lock = threading.RLock()
         self._addresses: dict[Key, _Address] = {}
         self._paths: dict[tuple[str, str], set[Key]] = {}
@@ -104,7 +104,7 @@ class Addressees:
             return address.going or not declares
 
     def _may_use(self, key: Key) -> bool:
-        return paths.is_allowed(self._addresses[key].path, self._paths_of(key.namespace))
+        return self._tenant_of(key.namespace).may_use_path(self._addresses[key].path)
 
     def _below(self, region: str, name: str) -> Iterator[tuple[Key, str, _Address]]:
         """The objects whose path the name is below, each with the rest of the name."""

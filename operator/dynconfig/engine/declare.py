@@ -13,7 +13,7 @@ from dynconfig.api import names
 from dynconfig.api.parameter import DeletionPolicy, ParameterSpec, ParameterType
 from dynconfig.api.spec import DynamicConfigSpec
 from dynconfig.api.status import MAX_DRIFT, REQUEST_LENGTH
-from dynconfig.engine import placement, size
+from dynconfig.engine import placement, size, tenancy
 from dynconfig.engine.checking import findings_of, source_of, told, value_of
 from dynconfig.engine.declaration import Applied, Declaration, DeclaredParameter, Place, ReadSource, Source
 from dynconfig.engine.errors import InvalidSpec, NoSource, SourceMissing
@@ -34,6 +34,7 @@ from dynconfig.engine.stored import (
     spec_of,
     status_of,
 )
+from dynconfig.engine.tenancy import IsOwnLayer, Tenant
 from dynconfig.engine.window import Brief
 
 MAX_FAULTS_TOLD = 10
@@ -64,17 +65,18 @@ def declare(
     owner: Owner,
     default_region: str,
     read: ReadSource,
-    allowed_paths: tuple[str, ...] = (),
+    tenant: Tenant,
+    is_own_layer: IsOwnLayer = lambda _arn: False,
     is_region: Callable[[str], bool] = lambda _region: True,
     allowed_regions: tuple[str, ...] = (),
 ) -> Declaration:
     """The declaration of an object.
 
-    Raises InvalidSpec, PathNotAllowed, or SourceMissing where a Secret, ConfigMap or key is not there (yet).
+    Raises InvalidSpec, PathNotAllowed, NotAllowed, or SourceMissing where a Secret, ConfigMap or key is not there (yet).
     """
     spec = parse_spec(document)
     size.check(document)
-    placement.check_path(spec.path, allowed_paths, owner.namespace)
+    tenancy.check(spec, tenant, default_region, is_own_layer)
     placement.check_region(spec, default_region, is_region, _region_of_resources(document))
     placement.check_allowed(spec.region, allowed_regions)
     metadata, annotations = document["metadata"], document["metadata"].get("annotations") or {}

@@ -36,6 +36,10 @@ class PathNotAllowed(Terminal):
     """The namespace may not use this path."""
 
 
+class NotAllowed(Terminal):
+    """The namespace may not use this name, ARN, region or kind of resource."""
+
+
 class NotOwned(Terminal):
     """A resource exists and belongs to somebody else, or to nobody and may not be adopted."""
 

@@ -63,11 +63,15 @@ def role_beside(role: str) -> str:
     return fitting(f"{role}-dynconfig", caseless=True)
 
 
+def prefix_of(namespace: str) -> str:
+    """What the names of a namespace begin with: no other namespace's do."""
+    # Either name may hold dashes, and neither an underscore: a-b and c must not be called as a and b-c are.
+    return f"{PREFIX}{namespace}{'_' if '-' in namespace else '-'}"
+
+
 def _default(owner: Owner) -> str:
-    # Either name may hold dashes, and neither an underscore: a-b and c must not be called as a and b-c are, and no object
-    # can be called so that it meets the name that was made legal or short for another.
-    between = "_" if "-" in owner.namespace else "-"
-    return fitting(f"{PREFIX}{owner.namespace}{between}{owner.name}", before_digest="__")
+    # No object can be called so that it meets the name that was made legal or short for another.
+    return fitting(f"{prefix_of(owner.namespace)}{owner.name}", before_digest="__")
 
 
 def fitting(name: str, *, caseless: bool = False, before_digest: str = "-") -> str:

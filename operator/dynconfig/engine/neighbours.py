@@ -8,6 +8,7 @@ from dynconfig.engine.addressees import Addressees
 from dynconfig.engine.agenda import Key
 from dynconfig.engine.declaration import SuccessorOf
 from dynconfig.engine.stored import listed_names, spec_of
+from dynconfig.engine.tenancy import TenantOf
 
 Documents = Iterable[Mapping[str, Any]]
 
@@ -20,13 +21,13 @@ class Neighbours:
         files: Documents,
         rest: Callable[[], Documents],
         default_region: str,
-        paths_of: Callable[[str], tuple[str, ...]],
+        tenant_of: TenantOf,
         gone: Iterable[Key] = (),
     ) -> None:
         self._files = {key_of(document): document for document in files}
         self._rest = rest
         self._default_region = default_region
-        self._paths_of = paths_of
+        self._tenant_of = tenant_of
         self._gone = frozenset(gone)
 
     def successor_of(self, key: Key, region: str) -> SuccessorOf:
@@ -49,7 +50,7 @@ class Neighbours:
 
     @cached_property
     def _index(self) -> Addressees:
-        found = Addressees(self._default_region, self._paths_of)
+        found = Addressees(self._default_region, self._tenant_of)
         known = {**{key_of(document): document for document in self._rest()}, **self._files}
         for key, document in known.items():
             if key not in self._gone:

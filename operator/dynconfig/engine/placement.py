@@ -1,20 +1,10 @@
-"""Where an object may keep its resources: path, region, and the topics of its alarms. Pure."""
+"""In which region an object keeps its resources, and the topics of its alarms. Pure."""
 
 from collections.abc import Callable
 
 from dynconfig.api import alarms
 from dynconfig.api.spec import DynamicConfigSpec
-from dynconfig.engine import paths
-from dynconfig.engine.errors import InvalidSpec, PathNotAllowed
-
-
-def check_path(path: str, allowed: tuple[str, ...], namespace: str) -> None:
-    """Raise PathNotAllowed unless the namespace may use the path."""
-    if not paths.is_allowed(path, allowed):
-        raise PathNotAllowed(
-            f"namespace {namespace} may not use path {path}; it may use {paths.told(allowed)}. "
-            "Ask the operator's administrator to allow this one, or choose a path that is allowed"
-        )
+from dynconfig.engine.errors import InvalidSpec
 
 
 def check_region(spec: DynamicConfigSpec, default: str, is_region: Callable[[str], bool], known: str | None) -> None:

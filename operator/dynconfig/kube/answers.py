@@ -19,6 +19,7 @@ Document = dict[str, Any]
 
 OBJECTS = f"/apis/{names.GROUP}/{names.VERSION}"
 DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+NAMESPACES = "/api/v1/namespaces"
 PAGE = 500
 UNREADABLE = "UNREADABLE"
 """The type of a watch's event that cannot be parsed; it names no object."""

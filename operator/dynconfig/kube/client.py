@@ -16,6 +16,7 @@ from dynconfig.api import names
 from dynconfig.engine.agenda import Key
 from dynconfig.kube.answers import (
     DEFINITIONS,
+    NAMESPACES,
     WATCH_SECONDS,
     ApiConflict,
     ApiRefused,
@@ -155,6 +156,14 @@ class Kube:
     async def patch_event(self, namespace: str, name: str, patch: Mapping[str, Any]) -> Document:
         """Count an Event again."""
         return await self._patch(f"/api/v1/namespaces/{namespace}/events/{name}", patch)
+
+    async def namespace_labels(self) -> dict[str, dict[str, str]]:
+        """The labels of all namespaces, by name."""
+        found: dict[str, dict[str, str]] = {}
+        async for page in self._pages(NAMESPACES, {"Accept": _METADATA.format("PartialObjectMetadataList")}):
+            listed = (item["metadata"] for item in page["items"] or ())
+            found |= {metadata["name"]: metadata.get("labels") or {} for metadata in listed}
+        return found
 
     def metadata_pages(self, kind: str, namespace: str | None) -> AsyncIterator[Document]:
         """Lists with the metadata of all Secrets or ConfigMaps, each with the version to watch from."""

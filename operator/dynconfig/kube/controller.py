@@ -52,7 +52,7 @@ class Controller:
         self._turns = Turns(AT_ONCE)
         self._references = references.References(lambda key: self.wake(key))
         self._heard = Heard(surroundings.clock)
-        self._spoken = Spoken(surroundings.region, self._times.wake, surroundings.paths_of, surroundings.now)
+        self._spoken = Spoken(surroundings.region, self._times.wake, surroundings.tenant_of, surroundings.now)
         self.moves = Moves(self._spoken, self._times.wake, surroundings.now, surroundings.move_seconds)
         self._regions = Regions(surroundings.listen, surroundings.leave)
         self._refusals = Refusals()
@@ -106,6 +106,11 @@ class Controller:
     def wake(self, key: Key) -> None:
         """Reconcile an object now, because something that it depends on has changed."""
         self._times.wake(key)
+
+    def look_at_all(self) -> None:
+        """Reconcile every object when its turn comes, because what they may use has changed."""
+        for key in self._times.known():
+            self._times.again(key, 0.0, Lane.ROUTINE)
 
     def signalled(self, signals: Sequence[Signal]) -> None:
         """AWS spoke of something: wake the objects that it concerns, and no others."""
@@ -234,7 +239,8 @@ class Controller:
             owner=self._on.owner_of(document),
             default_region=self._on.region,
             read=read,
-            allowed_paths=self._on.paths_of(key.namespace),
+            tenant=self._on.tenant_of(key.namespace),
+            is_own_layer=self._on.is_own_layer,
             is_region=self._on.is_region,
             allowed_regions=self._on.allowed_regions,
         )

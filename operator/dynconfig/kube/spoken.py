@@ -10,6 +10,7 @@ from dynconfig.engine.agenda import Key
 from dynconfig.engine.outcome import Outcome
 from dynconfig.engine.own_calls import OwnCalls
 from dynconfig.engine.signals import Signal
+from dynconfig.engine.tenancy import TenantOf
 
 UNCLAIMED = 200  # signals that concerned no object that was known, the last ones
 
@@ -31,12 +32,12 @@ class Spoken:
         self,
         default_region: str,
         wake: Callable[[Key], None],
-        paths_of: Callable[[str], tuple[str, ...]],
+        tenant_of: TenantOf,
         now: Callable[[], float],
     ) -> None:
         self._wake = wake
         self._own_calls = OwnCalls(now)
-        self._addressees = Addressees(default_region, paths_of)
+        self._addressees = Addressees(default_region, tenant_of)
         self._said: dict[Key, Said] = {}
         self._unclaimed: deque[Signal] = deque(maxlen=UNCLAIMED)
 

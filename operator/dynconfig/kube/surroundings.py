@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from dynconfig.engine.reconcile import Engine
 from dynconfig.engine.resource import Owner
+from dynconfig.engine.tenancy import IsOwnLayer, TenantOf
 from dynconfig.kube.client import Document, Kube
 from dynconfig.kube.events import Recorder
 from dynconfig.kube.metrics import Metrics
@@ -20,7 +21,8 @@ class Surroundings:
     metrics: Metrics
     cluster: str
     region: str
-    paths_of: Callable[[str], tuple[str, ...]]
+    tenant_of: TenantOf
+    is_own_layer: IsOwnLayer
     is_region: Callable[[str], bool]
     """Whether AWS has a region of that name."""
     allowed_regions: tuple[str, ...]

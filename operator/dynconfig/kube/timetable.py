@@ -49,6 +49,10 @@ class Timetable:
         """Seconds since the least recent look at AWS among all objects; one never looked at counts from its coming."""
         return self._now() - min(self._observed.values()) if self._observed else 0.0
 
+    def known(self) -> tuple[Key, ...]:
+        """All objects that there are."""
+        return tuple(self._observed)
+
     def waiting(self) -> int:
         """Objects that are due and not served yet."""
         return self._agenda.waiting(self._clock())

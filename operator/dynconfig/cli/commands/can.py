@@ -1,0 +1,105 @@
+"""`dynconfig can`."""
+
+import os
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from dynconfig import files, wiring
+from dynconfig.cli import options
+from dynconfig.cli.failures import FAILED, Failed
+from dynconfig.cli.options import Output
+from dynconfig.cli.terminal import Terminal
+from dynconfig.engine.declare import parse_spec
+from dynconfig.engine.errors import InvalidSpec
+from dynconfig.engine.tenancy import Decision, decisions
+from dynconfig.files import Document
+from dynconfig.planning import title
+from dynconfig.settings import Settings, Tenancy
+from dynconfig.tenants import Tenants
+
+HEADINGS = ("OBJECT", "FIELD", "VALUE", "ALLOWED", "WHY")
+
+Policy = Annotated[
+    Path | None,
+    typer.Option(help="The policy file of the operator; if absent, that of DYNCONFIG_POLICY, or none."),
+]
+Labels = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--label",
+        "-l",
+        help="A label of the namespace, as KEY=VALUE, for rules that select by labels. Repeat for more.",
+    ),
+]
+
+
+def command(
+    *,
+    file: Annotated[
+        list[Path], typer.Option("--file", "-f", help="File or folder with manifests; - for standard input.")
+    ],
+    namespace: Annotated[
+        str, typer.Option("--namespace", "-n", help="Namespace of objects that name none.")
+    ] = "default",
+    policy: Policy = None,
+    label: Labels = None,
+    output: options.Format = Output.TEXT,
+) -> None:
+    """Explain what a namespace of a shared cluster may use of AWS, and why; neither a cluster nor AWS is asked.
+
+    Paths and regions come from DYNCONFIG_ALLOWED_PATHS and DYNCONFIG_REGIONS, as for the operator.
+
+    Exit code 0: all is allowed; 1: something is not.
+
+    Example: dynconfig can -n shop -f manifests/examples/myapp.yaml --policy policy.yaml
+    """
+    settings = Settings.from_environment(os.environ)
+    if policy is not None:
+        settings = replace(settings, policy_file=str(policy), tenancy=Tenancy.SHARED)
+    tenants, labels = Tenants(settings, Tenancy.SHARED), _labels(label or ())
+    found: list[tuple[Document, Decision]] = []
+    for document in files.read(file, namespace).configs:
+        own = document["metadata"]["namespace"]
+        tenants.label({own: labels})
+        try:
+            decided = decisions(parse_spec(document), tenants(own), settings.region or "", wiring.is_own_layer)
+        except InvalidSpec as error:
+            raise Failed(f"{title(document)}: {error}") from None
+        found += [(document, each) for each in decided]
+    if output is Output.JSON:
+        options.print_json([_document(*pair) for pair in found])
+    else:
+        _show(found)
+    raise typer.Exit(0 if all(decision.is_allowed for _, decision in found) else FAILED)
+
+
+def _labels(given: Iterable[str]) -> dict[str, str]:
+    found = {}
+    for text in given:
+        key, separator, value = text.partition("=")
+        if not separator or not key:
+            raise typer.BadParameter(f"{text!r} is not like KEY=VALUE", param_hint="--label")
+        found[key] = value
+    return found
+
+
+def _show(found: list[tuple[Document, Decision]]) -> None:
+    rows = [
+        (title(document), each.use.field, each.use.value, "yes" if each.is_allowed else "no", each.why)
+        for document, each in found
+    ]
+    Terminal.out().table(HEADINGS, rows, ["green" if each.is_allowed else "red" for _, each in found])
+
+
+def _document(document: Document, decision: Decision) -> dict[str, Any]:
+    return {
+        **options.about(document),
+        "field": decision.use.field,
+        "value": decision.use.value,
+        "allowed": decision.is_allowed,
+        "why": decision.why,
+    }
