@@ -14,6 +14,7 @@ from dynconfig.engine.outcome import Outcome
 from dynconfig.engine.plan import Plan, Step, Update
 from dynconfig.engine.resource import Resource
 from dynconfig.engine.signals import Signal, parse
+from dynconfig.engine.tenancy import Tenant
 from dynconfig.kube.spoken import Spoken
 
 VICTIM, ATTACKER = Key("shop", "victim"), Key("evil", "attacker")
@@ -55,7 +56,7 @@ class Scene:
     woken: list[Key] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.spoken = Spoken("eu-west-1", self.woken.append, lambda _namespace: (), lambda: self.now)
+        self.spoken = Spoken("eu-west-1", self.woken.append, Tenant, lambda: self.now)
         for key in (VICTIM, ATTACKER):
             self.spoken.note(key, document(key.name))
 

@@ -11,6 +11,7 @@ from dynconfig.api.reserved_variables import NAMES, PREFIXES, SUFFIXES, is_free
 from dynconfig.engine.declare import declare, declare_deletion, faults
 from dynconfig.engine.errors import InvalidSpec
 from dynconfig.engine.resource import Owner
+from dynconfig.engine.tenancy import Tenant
 
 OWNER = Owner("cluster", "shop", "app", "uid-1")
 # What a shell in the function was had by: a warning's category is imported, and the browser is started by it.
@@ -88,5 +89,5 @@ def test_a_function_that_is_attached_gets_no_variable_of_the_declaration_at_all(
 def test_the_operator_refuses_an_object_that_is_stored_already_and_still_deletes_it() -> None:
     stored = document(SHELL)
     with pytest.raises(InvalidSpec, match="change what code the function runs"):
-        declare(stored, owner=OWNER, default_region="eu-west-1", read=lambda _source: None)
+        declare(stored, owner=OWNER, default_region="eu-west-1", tenant=Tenant("shop"), read=lambda _source: None)
     assert declare_deletion(stored, owner=OWNER, default_region="eu-west-1").deleting
