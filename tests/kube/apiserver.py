@@ -19,11 +19,11 @@ Document = dict[str, Any]
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-def kube_at(port: int, user: User | None = None) -> Kube:
+def kube_at(port: int, user: User | None = None, client: type[Kube] = Kube) -> Kube:
     """A client of the server at a port of this machine."""
     context = Context(cluster="here", user="me", namespace="shop")
     cluster = Cluster(server=f"http://127.0.0.1:{port}")
-    return Kube(SingleConfig("here", context, cluster, user or User(token="t")))
+    return client(SingleConfig("here", context, cluster, user or User(token="t")))
 
 
 @asynccontextmanager

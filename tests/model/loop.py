@@ -2,19 +2,18 @@
 
 import asyncio
 import selectors
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
+from contextlib import contextmanager
 from contextvars import Context
 from typing import Any
 
-# What was sent to a socket of this machine arrives within it; a processor that others use may need more than none.
-GRACE_SECONDS = 0.001
 # A wait that is too short for a float to add to the time would be over at once, and be begun again for ever.
 SHORTEST_WAIT = 1e-6
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
-    """Threads and sockets work in real time, and the clock stands still meanwhile; timers are jumped to."""
+    """Threads and requests work in real time, and the clock stands still meanwhile; timers are jumped to."""
 
     def __init__(self) -> None:
         self._moment = 0.0
@@ -24,6 +23,15 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         """Seconds since the loop began, as its timers see them; any thread may ask."""
         return self._moment
+
+    @contextmanager
+    def standing(self) -> Iterator[None]:
+        """Time stands still while the `with` lasts, as it does while a thread works."""
+        self._working += 1
+        try:
+            yield
+        finally:
+            self._working -= 1
 
     def call_at(  # type: ignore[override]  # as the base class takes them
         self, when: float, callback: Callable[..., Any], *arguments: Any, context: Context | None = None
@@ -54,7 +62,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
 
 class _Selector(selectors.DefaultSelector):
-    """Waits in real time for threads and sockets, and jumps over the rest."""
+    """Waits in real time for threads and requests, and jumps over the rest."""
 
     def __init__(self, loop: VirtualLoop) -> None:
         super().__init__()
@@ -64,7 +72,7 @@ class _Selector(selectors.DefaultSelector):
         """What is ready; where nothing is, the time of the next timer has come."""
         if self._loop.is_working:
             return super().select(timeout if timeout == 0 else None)
-        found = super().select(0 if timeout == 0 else GRACE_SECONDS)
+        found = super().select(0)
         if found or timeout == 0:
             return found
         if timeout is None:

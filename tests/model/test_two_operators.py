@@ -12,7 +12,7 @@ from tests.model.expectation import condition
 from tests.model.monitor import Monitor
 from tests.model.reference import PATH, Ghost, wishes
 from tests.model.wire import Call, Trouble
-from tests.model.world import Ground, Life, World, ground
+from tests.model.world import Ground, Life, PromptKube, World, ground
 
 from dynconfig.engine.agenda import Key
 from dynconfig.engine.signals import PUT, Signal
@@ -56,7 +56,7 @@ class Pair(World):
 
     async def _start(self) -> None:
         await super()._start()
-        second = self.second = Life(self.loop, kube_at(self._port), self.ground.clients, self._skew)
+        second = self.second = Life(self.loop, kube_at(self._port, client=PromptKube), self.ground.clients, self._skew)
         assert self.life is not None
         first = self.life
 
