@@ -57,7 +57,9 @@ class Cluster:
 
     def wait_served(self) -> None:
         """Wait until the API server serves DynamicConfigs by the definition that was applied last."""
-        self.kubectl("wait", "--for=condition=Established", f"crd/{NAME}", "--timeout=30s")
+        # A definition has no conditions for a moment, which kubectl takes for an error.
+        established = ("wait", "--for=condition=Established", f"crd/{NAME}", "--timeout=30s")
+        assert wait_until(lambda: self.tried(*established).returncode == 0, 60), "the definition is not established"
         assert wait_until(lambda: self.has("dynamicconfigs", "-A"), 30), "DynamicConfigs are not served after 30 s"
 
     def remove_crd(self) -> None:
