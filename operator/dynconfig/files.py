@@ -25,6 +25,10 @@ _SOURCES = {"Secret": ("stringData", "data"), "ConfigMap": ("data",)}
 _KUSTOMIZATIONS = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 
 
+# Kubernetes stores objects of 1.5 MiB at most, so these are forty of them in one file.
+MAX_BYTES = 64 * 2**20
+
+
 class BadFile(Exception):
     """A file cannot be read as manifests; the message names it."""
 
@@ -246,11 +250,14 @@ def _in_texts(texts: Mapping[str, str]) -> Iterator[tuple[Document, Origin] | Fa
 
 def _content(file: Path) -> str:
     if str(file) != "-":
-        content = file.read_bytes()
+        with file.open("rb") as stream:
+            content = stream.read(MAX_BYTES + 1)
     elif sys.stdin is None:
         raise OSError("standard input is closed")
     else:
-        content = sys.stdin.buffer.read()
+        content = sys.stdin.buffer.read(MAX_BYTES + 1)
+    if len(content) > MAX_BYTES:
+        raise OSError(f"it has more than {MAX_BYTES >> 20} MiB")
     # Editors of Windows begin a file with a mark, which is no part of it.
     return content.decode("utf-8-sig")
 

@@ -10,17 +10,10 @@ import re
 from collections.abc import Hashable, Iterator
 
 import yaml
-from yaml.composer import Composer, ComposerError
+from yaml.composer import ComposerError
 from yaml.constructor import ConstructorError
 
-# libyaml, where it is there, reads large manifests in a fifth of the time.
-try:
-    from yaml import CSafeLoader as _Parser
-except ImportError:
-    from yaml import SafeLoader as _Parser  # type: ignore[assignment]  # the same, slower
-
-# Nobody's manifest comes near it, and what reads on is recursive.
-MAX_DEPTH = 200
+from dynconfig.engine.yaml_bounds import Bounded, Parser
 
 _TAG = "tag:yaml.org,2002:"
 _TRUE = ("y", "yes", "true", "on")
@@ -64,22 +57,8 @@ def _character(found: re.Match[str]) -> str:
     return found["before"] + chr(0x10000 + ((high - 0xD800) << 10) + low - 0xDC00)
 
 
-class _Bounded(Composer):
-    """Makes nodes of what a parser hears: no deeper than can be read on, and no key twice."""
-
-    _depth = 0
-
-    def compose_node(self, parent: yaml.Node | None, index: object) -> yaml.Node | None:
-        self._depth += 1
-        if self._depth > MAX_DEPTH:
-            mark = self.peek_event().start_mark  # type: ignore[attr-defined]  # the parser's, beside it
-            raise ComposerError(None, None, f"it is nested more than {MAX_DEPTH} levels deep", mark)
-        node = super().compose_node(parent, index)  # type: ignore[arg-type]  # index may be a node, as in Composer
-        self._depth -= 1
-        if node is not None and node.end_mark is None:
-            # An alias of what is not at its end yet.
-            raise ComposerError(None, None, "an anchor is used within itself", node.start_mark)
-        return node
+class _Unrepeated(Bounded):
+    """Takes no key twice."""
 
     def compose_mapping_node(self, anchor: str | None) -> yaml.MappingNode:  # type: ignore[override]  # its stub errs
         node = super().compose_mapping_node(anchor)  # type: ignore[arg-type]
@@ -93,14 +72,14 @@ class _Bounded(Composer):
         return node
 
 
-class _Loader(_Bounded, _Parser):
+class _Loader(_Unrepeated, Parser):
     """Reads as kubectl does."""
 
     yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012 - filled below, as yaml wants it
 
     def __init__(self, text: str) -> None:
-        _Parser.__init__(self, text)
-        _Bounded.__init__(self)
+        Parser.__init__(self, text)
+        Bounded.__init__(self)
 
     def construct_mapping(self, node: yaml.Node, deep: bool = False) -> dict[Hashable, object]:
         """A map whose keys are texts, as in JSON, which is what kubectl sends."""

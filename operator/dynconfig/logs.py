@@ -1,6 +1,7 @@
 """Logging of the operator: one line for each event, as text for people or JSON for collectors."""
 
 import logging
+import re
 import sys
 
 import structlog
@@ -9,6 +10,9 @@ from dynconfig.settings import Settings
 
 # kopf tells of each event it hands over, and httpx of each request: neither is news.
 _QUIET = ("kopf", "httpx2", "httpcore2", "httpx", "httpcore", "botocore", "urllib3", "asyncio", "aiohttp")
+
+# A traceback has several lines.
+_CONTROLS = re.compile(r"[^\n\t\x20-\x7e\xa0-\U0010ffff]")
 
 
 def configure(settings: Settings) -> None:
@@ -41,5 +45,17 @@ def _renderer(log_format: str) -> list[structlog.typing.Processor]:
         tracebacks = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
         return [structlog.processors.ExceptionRenderer(tracebacks), structlog.processors.JSONRenderer()]
     return [
-        structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback)
+        _without_controls,
+        structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback),
     ]
+
+
+def _without_controls(
+    _logger: structlog.typing.WrappedLogger, _method: str, event: structlog.typing.EventDict
+) -> structlog.typing.EventDict:
+    """Control characters are shown and not sent: messages repeat what AWS and the API server answer."""
+    return {name: _CONTROLS.sub(_escaped, value) if isinstance(value, str) else value for name, value in event.items()}
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return found[0].encode("unicode_escape").decode()

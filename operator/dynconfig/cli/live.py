@@ -8,6 +8,8 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from dynconfig.cli.terminal import printable
+
 Rows = Sequence[tuple[Sequence[str], str]]
 
 
@@ -19,7 +21,7 @@ def table(headings: Sequence[str]) -> Iterator[Callable[[Rows], None]]:
         def show(rows: Rows) -> None:
             found = Table(*headings, box=None, pad_edge=False, header_style="bold")
             for cells, style in rows:
-                found.add_row(*(Text(cell, style=style) for cell in cells))
+                found.add_row(*(Text(printable(cell), style=style) for cell in cells))
             live.update(found, refresh=True)
 
         yield show

@@ -1,6 +1,7 @@
 """Options that several commands have, and how they answer programs."""
 
 import json
+import re
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -11,6 +12,8 @@ import typer
 from dynconfig.cli.failures import Failed
 from dynconfig.cli.terminal import writes_unicode
 from dynconfig.files import Document
+
+_CONTROLS = re.compile(r"[\x7f-\x9f]")
 
 
 class Output(StrEnum):
@@ -79,5 +82,7 @@ def about(document: Document) -> dict[str, Any]:
 
 
 def print_json(document: object) -> None:
-    """Write an answer for programs."""
-    sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=not writes_unicode(sys.stdout)) + "\n")
+    """Write an answer for programs, which a person may read in a terminal as well."""
+    text = json.dumps(document, indent=2, ensure_ascii=not writes_unicode(sys.stdout))
+    # JSON itself escapes those below a space only: https://www.rfc-editor.org/rfc/rfc8259#section-7
+    sys.stdout.write(f"{_CONTROLS.sub(lambda found: json.dumps(found[0])[1:-1], text)}\n")

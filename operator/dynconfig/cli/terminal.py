@@ -1,14 +1,19 @@
 """Writes to the terminal: colours where they are wanted, tables as wide as there is room; quick to import."""
 
 import os
+import re
 import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
+from secrets import token_hex
 from typing import Self, TextIO
 
 _CODES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
+# Stands for the escape character of our own colours until a line is written; no text can know it.
+_MARK = f"\0{token_hex(8)}["
+_COLOUR = re.compile(rf"({re.escape(_MARK)}[0-9;]*m)")
 _GAP = "  "
 _NARROWEST = 8
 
@@ -38,8 +43,8 @@ class Terminal:
         return self.stream.isatty() and os.environ.get("TERM") != "dumb"
 
     def line(self, text: str = "", *styles: str) -> None:
-        """Write a line."""
-        self.stream.write(f"{self.styled(text, *styles)}\n")
+        """Write a line. Control characters in it are shown and not sent: texts come from clusters, AWS and files."""
+        self.stream.write(f"{_coloured(self.styled(text, *styles))}\n")
 
     def wrapped(self, text: str, *styles: str) -> None:
         """Write a line that goes on below, a little to the right, where the screen is too narrow for it."""
@@ -59,9 +64,9 @@ class Terminal:
                 self.line(line, style)
 
     def styled(self, text: str, *styles: str) -> str:
-        """The text in colours, where they are wanted."""
+        """The text in colours, where they are wanted, for `line`."""
         codes = ";".join(_CODES[style] for style in styles if style)
-        return f"\x1b[{codes}m{text}\x1b[0m" if self.is_coloured and codes and text else text
+        return f"{_MARK}{codes}m{text}{_MARK}0m" if self.is_coloured and codes and text else text
 
     @classmethod
     def _of(cls, stream: TextIO) -> Self:
@@ -90,8 +95,16 @@ def _is_coloured(stream: TextIO) -> bool:
     return stream.isatty() and os.environ.get("TERM") != "dumb"
 
 
+def _coloured(text: str) -> str:
+    """The text as a terminal gets it: the colours are ours, and nothing else in it is a command."""
+    parts = _COLOUR.split(text)
+    return "".join(part.replace(_MARK, "\x1b[") if index % 2 else printable(part) for index, part in enumerate(parts))
+
+
 def printable(text: str) -> str:
     """The text on one line, and without what a terminal would take for a command: values come from anywhere."""
+    if text.isprintable():
+        return text
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 

@@ -16,10 +16,14 @@ from lightkube.config.kubeconfig import DEFAULT_KUBECONFIG, KubeConfig, SingleCo
 from lightkube.config.models import Cluster, Context, User
 from lightkube.core.exceptions import ConfigError
 
+from dynconfig.engine.yaml_bounds import Bounded, Parser, TooMuch
+
 Section = dict[str, Any]
 Model = TypeVar("Model", bound=msgspec.Struct)
 
 _SECTIONS = {"clusters": "cluster", "contexts": "context", "users": "user"}
+# A thousand clusters with their certificates.
+MAX_BYTES = 8 * 2**20
 _PATHS = ("certificate-authority", "client-certificate", "client-key", "tokenFile")
 # The same shape; lightkube knows the older one only.
 # https://kubernetes.io/docs/reference/access-authn-authz/authentication/#client-go-credential-plugins
@@ -55,15 +59,39 @@ def _chosen(listed: str) -> SingleConfig:
 
 def _document(file: Path) -> Section:
     try:
-        found = yaml.safe_load(file.read_text(encoding="utf-8"))
+        with file.open("rb") as stream:
+            content = stream.read(MAX_BYTES + 1)
+        if len(content) > MAX_BYTES:
+            raise BadKubeconfig(f"{file} has more than {MAX_BYTES >> 20} MiB; name a kubeconfig with KUBECONFIG")
+        found = _loaded(content.decode("utf-8"))
     except OSError as error:
         raise BadKubeconfig(f"{file} cannot be read: {error.strerror}") from None
     except (yaml.YAMLError, ValueError) as error:
         mark = getattr(error, "problem_mark", None)
-        raise BadKubeconfig(f"{file}{f', line {mark.line + 1}' if mark else ''} is not YAML") from None
+        # That of a bound has no text of the file.
+        why = f": {error.problem}" if isinstance(error, TooMuch) else ""
+        raise BadKubeconfig(f"{file}{f', line {mark.line + 1}' if mark else ''} is not YAML{why}") from None
     if found is not None and not isinstance(found, dict):
         raise BadKubeconfig(f"{file} is no kubeconfig, which has clusters, contexts and users")
     return found or {}
+
+
+def _loaded(text: str) -> Any:
+    loader = _Loader(text)
+    try:
+        return loader.get_single_data()
+    finally:
+        loader.dispose()
+
+
+class _Loader(Bounded, Parser):
+    """Reads the one document of a kubeconfig."""
+
+    max_nodes = 100_000
+
+    def __init__(self, text: str) -> None:
+        Parser.__init__(self, text)
+        Bounded.__init__(self)
 
 
 def _merged(documents: Mapping[Path, Section]) -> Section:

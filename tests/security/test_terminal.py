@@ -1,0 +1,115 @@
+"""What clusters, AWS and files say is shown in the terminal, and never obeyed by it; files cost no more than their size."""
+
+import io
+import json
+import logging
+from pathlib import Path
+
+import pytest
+from tests.security.memory import peak_mib
+
+from dynconfig import kubectl_yaml, logs
+from dynconfig.cli import options
+from dynconfig.cli.terminal import Terminal
+from dynconfig.kube import kubeconfig
+from dynconfig.settings import Settings
+
+EVIL = "\x1b[2J\x1b]0;title\x07\x9b31m\rfake\x7f"
+PEAK_MIB = 150
+
+
+def shown(*, is_coloured: bool) -> str:
+    """What each way to write sends to the terminal."""
+    stream = io.StringIO()
+    terminal = Terminal(stream, is_coloured, 80)
+    terminal.line(f"{terminal.styled(f'object {EVIL}', 'bold')} {EVIL}", "red")
+    terminal.wrapped(EVIL, "red")
+    terminal.failure(EVIL)
+    terminal.table([EVIL], [[EVIL]], ["green"])
+    return stream.getvalue()
+
+
+def test_control_characters_are_shown_and_not_sent() -> None:
+    text = shown(is_coloured=False)
+    assert all(character.isprintable() or character == "\n" for character in text)
+    assert r"\x1b[2J" in text
+
+
+def test_the_only_commands_are_our_own_colours() -> None:
+    text = shown(is_coloured=True)
+    for own in ("\x1b[0m", "\x1b[1m", "\x1b[31m", "\x1b[32m"):
+        assert own in text
+        text = text.replace(own, "")
+    assert all(character.isprintable() or character == "\n" for character in text)
+
+
+def test_an_answer_for_programs_escapes_what_json_lets_through(capsys: pytest.CaptureFixture[str]) -> None:
+    options.print_json({"message": EVIL})
+    written = capsys.readouterr().out
+    assert all(character.isprintable() or character == "\n" for character in written)
+    assert json.loads(written) == {"message": EVIL}
+
+
+def test_a_line_of_the_log_sends_none() -> None:
+    handler = logs.handler(Settings())
+    assert isinstance(handler, logging.StreamHandler)
+    handler.setStream(stream := io.StringIO())
+    handler.handle(logging.LogRecord("x", logging.INFO, "x", 1, "AWS said %s", (EVIL,), None))
+    assert r"\x1b[2J" in stream.getvalue()
+    assert "\x1b]" not in stream.getvalue()
+    assert "\r" not in stream.getvalue()
+
+
+LAUGHS = "\n".join(
+    [
+        *("apiVersion: dynconfig.dev/v1alpha1", "kind: DynamicConfig", "metadata: {name: a}", "spec:"),
+        *("  path: /a", "  parameters:", "  - name: p", "    value: '1'", "    schema:", "      type: json"),
+        "      jsonSchema:",
+        "        a0: &a0 {enum: [1, 2, 3, 4, 5, 6, 7, 8, 9]}",
+        *(f"        a{n}: &a{n} {{allOf: [{', '.join([f'*a{n - 1}'] * 9)}]}}" for n in range(1, 8)),
+    ]
+)
+
+
+def test_aliases_repeat_no_more_than_a_manifest_has(tmp_path: Path) -> None:
+    (tmp_path / "laughs.yaml").write_text(LAUGHS)
+    work = """
+from pathlib import Path
+from dynconfig import files
+from dynconfig.engine.declare import faults
+found = files.surveyed([Path(task)], "default")
+result = [str(fault) for fault in found.faults] + [f for d in found.configs for f in faults(d, lambda source: None)]
+"""
+    peak, found = peak_mib(work, str(tmp_path / "laughs.yaml"), seconds=20)
+    assert len(found) == 1
+    assert "aliases repeat too much" in found[0]
+    assert peak <= PEAK_MIB
+
+
+def test_aliases_that_people_write_are_taken() -> None:
+    text = "a: &a {x: 1, w: [1, 2]}\nb: *a\nc: {<<: *a, z: 3}\n"
+    ((document, _node),) = kubectl_yaml.documents(text)
+    assert document == {"a": {"x": 1, "w": [1, 2]}, "b": {"x": 1, "w": [1, 2]}, "c": {"x": 1, "w": [1, 2], "z": 3}}
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("clusters: [" + "[]," * 7_000_000 + "]", "has more than 8 MiB"),
+        ("clusters: [" + "[]," * 2_000_000 + "]", "has more than 100,000 parts"),
+        (
+            "a0: &a0 [x,x,x,x,x,x,x,x,x]\n"
+            + "".join(f"a{n}: &a{n} [{','.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 9)),
+            "aliases repeat too much",
+        ),
+        ("[" * 100_000, "nested more than"),
+    ],
+    ids=["20 MB", "parts", "aliases", "deep"],
+)
+def test_a_kubeconfig_is_read_with_bounds(
+    text: str, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "config").write_text(text)
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "config"))
+    with pytest.raises(kubeconfig.BadKubeconfig, match=told):
+        kubeconfig.current()
