@@ -4,6 +4,7 @@ import asyncio
 import dataclasses
 import logging
 import socket
+import sys
 import time
 from collections.abc import Sequence
 from functools import partial
@@ -30,6 +31,7 @@ from dynconfig.tenants import Tenants
 log = logging.getLogger(__name__)
 
 SWEEP_SECONDS = 120.0
+SWITCH_SECONDS = 0.0005
 # A tool that applies several manifests, in any order, is through with them by then.
 MOVE_SECONDS = 5.0
 # Reads of AWS lag behind its writes by a second or two.
@@ -50,6 +52,8 @@ def registry() -> kopf.OperatorRegistry:
 async def run(settings: Settings, ready: asyncio.Event, stopped: asyncio.Event) -> None:
     """Serve until `stopped` is set. Raises NoCluster, BadSetting."""
     _check_ports(settings)
+    # A reconcile is some hundred short steps in several threads, and each waits so long for a thread that computes.
+    sys.setswitchinterval(SWITCH_SECONDS)
     region, kube = wiring.default_region(settings), Kube.from_environment()
     memo = kopf.Memo(settings=settings, kube=kube, region=region, stopped=stopped)
     memo.tenants = Tenants(settings, Tenancy.SHARED)
