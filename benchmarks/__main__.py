@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx2
-from benchmarks import drift, figures, kills, move, outage, plan_time, reader, road, sequences, undo
+from benchmarks import attacks, drift, figures, kills, move, outage, plan_time, reader, road, sequences, undo
 from benchmarks.figures import Figure
 from rich.console import Console
 
@@ -36,6 +36,7 @@ IN_PROCESS: dict[str, Callable[[Console, argparse.Namespace], Iterator[Figure]]]
 
 # These take minutes, and are measured when they are asked for.
 LONG: dict[str, Callable[[Stage, httpx2.Client, argparse.Namespace], Iterator[Figure]]] = {
+    "attacks": lambda stage, http, _wanted: attacks.attacks(stage, http),
     "kills": lambda stage, http, wanted: kills.kills(stage, http, wanted.every, wanted.flow),
 }
 _NAMES = (*MEASURES, *IN_PROCESS, *LONG)

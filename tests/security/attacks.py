@@ -165,4 +165,9 @@ def encoded(text: str) -> str:
 ATTACKS: dict[str, Callable[[Namespace], None]] = {
     "jsonSchema of 2,000 levels": deep_schema,
     "patterns of nested counted repetitions, (?R)": counted_patterns,
+    "1,000 references to one Secret of 700 kB": large_secret,
+    "500 ConfigMaps with large annotations": annotated_config_maps,
+    "slow patterns, schemas and rules in 100 objects": slow_validation,
+    "messages of 250,000 slashes in the event queue": slashes,
+    "60 objects of 1 MB": large_objects,
 }

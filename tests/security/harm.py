@@ -26,6 +26,8 @@ class Harm:
     """The longest time that a new object of another tenant took to be Ready."""
     survived: bool
     """Whether the operator's process was never ended."""
+    idle_seconds: float
+    """What such an object took right before the attack."""
 
 
 def measure(
@@ -38,6 +40,7 @@ def measure(
         http.post("/api/v1/namespaces", json={"metadata": {"name": name}}).raise_for_status()
     stage.operator.restart("operator")
     _wait(http, victim, "warm-up")
+    idle = _wait(http, victim, "idle")
     pids, peaks, waits = [pid(stage)], list[float](), list[float]()
     attack(Namespace(stage, http, attacker))
     waits += _waits(http, victim, "first", tries, pause)
@@ -49,7 +52,7 @@ def measure(
     survived = survived and is_alive(pids[1])
     peaks.append(peak(pids[1]) if is_alive(pids[1]) else 0.0)
     _clear(stage, http, attacker)
-    return Harm(max(peaks), max(waits), survived)
+    return Harm(max(peaks), max(waits), survived, idle)
 
 
 def pid(stage: Stage) -> int:

@@ -1,0 +1,44 @@
+"""What a hostile namespace does to everybody else: the operator's peak of memory, and how long another tenant waits."""
+
+from collections.abc import Iterator
+
+import httpx2
+from benchmarks.figures import Figure
+from rich.console import Console
+from rich.table import Table
+from tests.security.attacks import ATTACKS, Namespace
+from tests.security.harm import Harm, measure
+
+from dynconfig_lab.stage import Stage
+
+PEAK_MIB = 200
+WAIT_SECONDS = 2
+
+
+def attacks(stage: Stage, http: httpx2.Client) -> Iterator[Figure]:
+    """Each attack on an operator that runs, and on one that starts with the attack in place; without any for comparison."""
+    found = {name: measure(stage, http, attack) for name, attack in {"none": _nothing, **ATTACKS}.items()}
+    Console(highlight=False).print(_table(found))
+    idle = found.pop("none")
+    for name, harm in found.items():
+        beside = f"{idle.peak_mib:.0f} MiB without an attack" + ("" if harm.survived else "; the operator ended")
+        yield Figure(f"Peak memory under: {name}", harm.peak_mib, PEAK_MIB, "MiB", beside)
+        yield Figure(
+            f"Longest wait of another tenant under: {name}",
+            harm.wait_seconds,
+            WAIT_SECONDS,
+            "s",
+            f"{idle.wait_seconds:.2f} s without an attack",
+        )
+
+
+def _nothing(_attacker: Namespace) -> None:
+    """No attack."""
+
+
+def _table(found: dict[str, Harm]) -> Table:
+    table = Table("Attack", "Peak", "Longest wait of another tenant", "Operator", title="Attacks")
+    for name, harm in found.items():
+        state = "kept on" if harm.survived else "ended"
+        table.add_row(name, f"{harm.peak_mib:.0f} MiB", f"{harm.wait_seconds:.2f} s", state)
+    return table

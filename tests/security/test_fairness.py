@@ -1,0 +1,64 @@
+"""What one tenant may make the operator compute, and that the others are served meanwhile: the real controller, no AWS."""
+
+import asyncio
+import time
+from typing import Any
+
+from tests.engine.toy import document
+from tests.kube.desk import configured, desk
+
+from dynconfig.engine import checking, inspection
+from dynconfig.engine.declare import faults
+
+
+def doubling(levels: int) -> dict[str, Any]:
+    """A JSON Schema of a few lines that takes 2^levels steps."""
+    steps = {f"a{n}": {"allOf": [{"$ref": f"#/$defs/a{n + 1}"}] * 2} for n in range(levels)}
+    return {"$ref": "#/$defs/a0", "$defs": {**steps, f"a{levels}": True}}
+
+
+def slow(count: int) -> list[dict[str, Any]]:
+    """Parameters that each take all the time that a JSON Schema has."""
+    schema = {"type": "json", "jsonSchema": doubling(40)}
+    return [{"name": f"p{number}", "value": "1", "schema": schema} for number in range(count)]
+
+
+def test_one_object_is_checked_no_longer_than_it_may_be() -> None:
+    rules = [{"rule": f"[1, 2, 3].all(a, a > {-number})"} for number in range(64)]
+    started = time.thread_time()
+    found = faults(document({}, parameters=slow(100), rules=rules), lambda source: None)
+    assert found
+    # The last check that was begun is brought to its own end, and reporting takes its time.
+    assert time.thread_time() - started < checking.SECONDS + 1.5
+
+
+def test_rules_are_within_the_time_of_the_object(monkeypatch: Any) -> None:
+    monkeypatch.setattr(checking, "SECONDS", 0.0)
+    monkeypatch.setattr(inspection, "SECONDS", 0.0)
+    found = faults(document({}, parameters=[], rules=[{"rule": "1 == 1"}, {"rule": "1 == 2"}]), lambda source: None)
+    assert [text.partition(",")[0] for text in found] == ["spec.rules[0]: was not evaluated"]
+
+
+def test_another_tenant_waits_for_a_few_checks_and_not_for_all() -> None:
+    waited: list[int] = []
+
+    async def act() -> None:
+        async with desk() as found:
+            for number in range(30):
+                about = {"namespace": "evil", "name": f"o{number}"}
+                found.applied(configured({}, uid=f"evil-{number}", metadata=about, parameters=slow(1)))
+            await asyncio.sleep(0)
+            mine = configured({"a": "1"}, uid="mine")
+            found.applied(mine)
+            await found.server.until(lambda: found.reason == "InSync", 60)
+            done = [key for key, item in found.server.objects.items() if key.namespace == "evil" and reason(item)]
+            waited.append(len(done))
+
+    asyncio.run(act())
+    assert waited[0] <= 4
+
+
+def reason(item: dict[str, Any]) -> str:
+    """Why an object is not Ready."""
+    conditions = (item.get("status") or {}).get("conditions")
+    return str(conditions[0]["reason"]) if conditions else ""
