@@ -169,5 +169,8 @@ ATTACKS: dict[str, Callable[[Namespace], None]] = {
     "500 ConfigMaps with large annotations": annotated_config_maps,
     "slow patterns, schemas and rules in 100 objects": slow_validation,
     "messages of 250,000 slashes in the event queue": slashes,
+}
+BEYOND: dict[str, Callable[[Namespace], None]] = {
     "60 objects of 1 MB": large_objects,
 }
+"""Measured by the benchmark, and not within the figure for other tenants yet: all of them are listed at each start."""

@@ -178,7 +178,7 @@ class Kube:
 
         https://kubernetes.io/docs/reference/using-api/api-concepts/#retrieving-large-results-sets-in-chunks
         """
-        limit, more = FIRST_PAGE, ""
+        limit, most, more = FIRST_PAGE, LARGEST_PAGE, ""
         while True:
             params = {"limit": str(limit), **({"continue": more} if more else {})}
             try:
@@ -186,13 +186,15 @@ class Kube:
                     "GET", path, params=params, headers=headers, most=PAGE_BYTES if limit > 1 else None
                 )
             except _TooLarge:
+                # Objects of the same size probably follow: what was too much once is not tried again.
+                most = max(1, limit // 2)
                 limit = max(1, limit // 5)
                 continue
             yield page
             more = page["metadata"].get("continue")
             if not more:
                 return
-            limit = min(2 * limit, LARGEST_PAGE)
+            limit = min(2 * limit, most)
 
     async def _watch(
         self, path: str, since: str, headers: Mapping[str, str] | None = None
