@@ -1,0 +1,39 @@
+"""What the real API server refuses where the policies beside the definition are installed."""
+
+import json
+from pathlib import Path
+
+import httpx2
+import pytest
+from rich.console import Console
+from tests.security.attacks import GROUP, configured, deep
+
+from dynconfig.api.parameter import MAX_JSON_LEVELS
+from dynconfig_lab.processes import wait_until
+from dynconfig_lab.stage import stage
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
+
+LIMITS = Path(__file__).parents[2] / "crds" / "limits.yaml"
+OBJECTS = f"{GROUP}/namespaces/default/dynamicconfigs"
+
+
+def sent(http: httpx2.Client, schema: str) -> httpx2.Response:
+    """The answer to an object with a JSON Schema, which is not stored."""
+    parameter = {"name": "a", "value": "1", "schema": {"type": "json", "jsonSchema": "HERE"}}
+    text = json.dumps(configured("deep", {"parameters": [parameter]})).replace('"HERE"', schema)
+    headers = {"Content-Type": "application/json"}
+    return http.post(f"{OBJECTS}?dryRun=All", content=text.encode(), headers=headers)
+
+
+def test_a_schema_of_too_many_levels_is_refused_and_brackets_in_texts_are_none() -> None:
+    with stage(Console(stderr=True)) as found, found.http() as http:
+        found.kubectl("apply", "-f", str(LIMITS))
+        too_deep = deep(MAX_JSON_LEVELS + 1)
+        assert wait_until(lambda: sent(http, too_deep).status_code == 422, 30), sent(http, too_deep).text
+        assert "jsonSchema of more than 64 levels" in sent(http, too_deep).text
+        assert sent(http, deep(2000)).status_code == 422
+        # A key that looks like the end of a level is a text.
+        assert sent(http, deep(2000).replace("not", "}")).status_code == 422
+        assert sent(http, deep(MAX_JSON_LEVELS)).status_code == 201
+        assert sent(http, json.dumps({"properties": {"}": {"enum": ["{{", "]", '"[']}}})).status_code == 201
