@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import nullcontext
 from functools import cached_property, partial
@@ -216,10 +216,11 @@ def kinds(
     tagged = tagged or TaggedParameters(tagging, clock)
     extension, ignored = layers.ExtensionLayers(client("ssm"), region, clock), settings.ignored_tags
     writing = labels.forgetting(writing) if labels else writing
+    moved: Callable[[Sequence[str]], None] = labels.forget if labels else lambda _names: None
     functions, iam = client("lambda"), client("iam")
     watched = WatchedAlarms(cloudwatch, TaggedAlarms(tagging, clock), clock, ignored_tags=ignored)
     return (
-        Parameters(client("ssm"), tagged, clock, ignored_tags=ignored, writing=writing),
+        Parameters(client("ssm"), tagged, clock, ignored_tags=ignored, writing=writing, moved=moved),
         Roles(iam, arns, boundary=settings.boundary, ignored_tags=ignored),
         LogGroups(client("logs"), arns, clock, ignored_tags=ignored),
         Functions(functions, arns, extension, package, clock, ignored_tags=ignored),

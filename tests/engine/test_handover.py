@@ -12,6 +12,7 @@ from dynconfig.engine.declare import declare, declare_deletion
 from dynconfig.engine.errors import DeletionDelayed, NotOwned, UnsafePlan
 from dynconfig.engine.goodbye import goodbye as told
 from dynconfig.engine.outcome import Outcome
+from dynconfig.engine.reconcile import Engine
 from dynconfig.engine.tenancy import Tenant
 
 VALUES = {"a": "1", "b": "2", "c": "3"}
@@ -125,6 +126,17 @@ def test_a_deletion_waits_for_a_moment_and_everything_else_is_done() -> None:
     assert "/app/c" in toy.store
     late = replace(edit, deletes_from=1005.0)
     assert toy.engine().run(late, now=1005.0).is_complete
+
+
+@pytest.mark.parametrize("ahead", [-7200.0, 7200.0])
+def test_a_deletion_waits_as_long_when_the_clock_of_aws_is_another(ahead: float) -> None:
+    toy, status = applied()
+    edit = replace(declared({"a": "1", "b": "2"}, generation=2, status=status), deletes_from=10_005.0)
+    engine = Engine(lambda _place: (toy,), aws_now=lambda now: now + ahead)
+    early = engine.run(edit, now=10_001.0)
+    assert isinstance(early.error, DeletionDelayed)
+    assert early.error.delay == pytest.approx(4.0)
+    assert engine.run(edit, now=10_006.0).is_complete
 
 
 def test_the_successor_adopts_in_place() -> None:

@@ -67,6 +67,7 @@ REFERENCE = {"name": "a", "valueFrom": {"configMapKeyRef": {"name": "c", "key": 
         changed(metadata={"deletionTimestamp": "2027-01-15T07:58:20Z"}),
         changed(metadata={"annotations": {names.RECONCILE_REQUESTED_AT: "now"}}),
         changed(spec={"parameters": [REFERENCE]}),
+        changed(status={"bake": {"generation": 2, "since": OBSERVED, "until": "2027-01-15T08:10:00Z"}}),
     ],
     ids=[
         "no status",
@@ -80,6 +81,7 @@ REFERENCE = {"name": "a", "valueFrom": {"configMapKeyRef": {"name": "c", "key": 
         "going",
         "asked for",
         "from a ConfigMap",
+        "baking",
     ],
 )
 def test_all_else_is_looked_at_now(found: dict[str, Any]) -> None:

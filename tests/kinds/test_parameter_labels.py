@@ -9,6 +9,7 @@ from dynconfig.aws.tagged import TaggedParameters
 from dynconfig.engine.errors import LabelLimit
 from dynconfig.engine.labels import STABLE
 from dynconfig.engine.secret import Secret
+from dynconfig.kinds.parameter import Parameters
 from dynconfig.kinds.parameter_labels import ParameterLabels
 from dynconfig.kinds.parameter_value import Parameter
 
@@ -147,3 +148,17 @@ def test_the_owner_has_what_the_index_knows(workshop: Workshop) -> None:
     applied(workshop)
     workshop.clock.now += 60
     assert short(workshop, labels(workshop).owned(workshop.owner())) == ["a", "b", "password"]
+
+
+def test_what_was_released_and_comes_back_is_labelled_anew(workshop: Workshop) -> None:
+    client = workshop.session.client
+    tagged = TaggedParameters(client("resourcegroupstaggingapi", REGION), workshop.clock)
+    found = ParameterLabels(client("ssm", REGION), tagged)
+    kind = Parameters(client("ssm", REGION), tagged, workshop.clock, moved=found.forget)
+    (owned, *_others) = applied(workshop)
+    found.prove([owned])
+    kind.release(owned)
+    adopted = kind.put(owned, replace(owned, owner=""))
+    assert not found.proof([adopted]).stable
+    found.prove([adopted])
+    assert workshop.aws().get_parameter(Name=f"{owned.name}:{STABLE}")["Parameter"]["Version"] == 1

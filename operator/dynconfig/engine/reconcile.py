@@ -86,7 +86,10 @@ class Engine:
 
         `sights` is what was seen of this very declaration a moment ago. Raises whatever AWS answers to reads.
         """
-        declaration = replace(declaration, now=float(int(self._aws_now(now))))
+        aws_now = self._aws_now(now)
+        # When parameters left spec, the operator saw by its own clock.
+        deletes_from = declaration.deletes_from + aws_now - now
+        declaration = replace(declaration, now=float(int(aws_now)), deletes_from=deletes_from)
         expiration.check(declaration)
         steered = self._rollbacks.steer(declaration)
         found = self._assessed(steered, now, sights if steered is declaration else None)

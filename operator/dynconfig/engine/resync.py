@@ -73,6 +73,8 @@ def _is_settled(document: Mapping[str, Any], status: Mapping[str, Any]) -> bool:
         and names.FINALIZER in (metadata.get("finalizers") or ())
         and "deletionTimestamp" not in metadata
         and not is_requested(document)
+        # A change that bakes is Ready, and neither its end nor what goes wrong meanwhile waits for the resync.
+        and "bake" not in status
     )
 
 

@@ -62,8 +62,11 @@ class Parameters:
         *,
         ignored_tags: tuple[str, ...] = (),
         writing: Writing = lambda _operation, _names: nullcontext(),
+        moved: Callable[[Sequence[str]], None] = lambda _names: None,
     ) -> None:
+        """Take clients and clocks of one place; `moved` is called with names that get another owner, or none."""
         self._ssm = ssm
+        self._moved = moved
         self._tagged = tagged
         self._clock = clock
         self._writes = ParameterWrites(ssm, writing)
@@ -135,6 +138,7 @@ class Parameters:
             self._ownership.confirm(observed)
             if observed.owner != desired.owner:
                 self._ownership.doubt([desired.name])
+                self._moved([desired.name])
         result = self._writes.create(desired) if observed is None else self._writes.update(desired, observed, seen)
         if result.data_type == IMAGE and (observed is None or result.version != observed.version):
             return self._images.written(result)
@@ -162,7 +166,11 @@ class Parameters:
         self._ownership.refuse_taken([observed], self._ownership.confirmed([observed]))
         self._ownership.doubt([observed.name])
         self._seen.pop(observed.name, None)
-        own_labels.remove_for_good(self._ssm, observed.name)
+        try:
+            own_labels.remove_for_good(self._ssm, observed.name)
+        finally:
+            # Not before: another object may read them meanwhile.
+            self._moved([observed.name])
         self._ssm.remove_tags_from_resource(ResourceType="Parameter", ResourceId=observed.name, TagKeys=[OWNER_TAG])
 
     # --- observing

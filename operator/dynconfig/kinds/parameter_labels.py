@@ -110,11 +110,13 @@ class ParameterLabels:
 
     def remove(self, name: str, newest: int | None = None) -> tuple[str, ...]:
         """Take our labels off all versions up to the newest; what is gone already has none."""
-        self.forget([name])
         try:
             return own_labels.remove(self._ssm, name, newest)
         except NotFound:
             return ()
+        finally:
+            # Not before: they may be read meanwhile.
+            self.forget([name])
 
     def owned(self, owner: Owner) -> tuple[str, ...]:
         """Names of the parameters that carry the owner's tag, as far as the index knows."""
