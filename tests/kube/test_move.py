@@ -138,3 +138,18 @@ def test_nobody_is_warned_while_the_owner_is_about_to_give_a_parameter_up() -> N
             assert "NotOwned" not in {event["reason"] for event in found.server.events}
 
     asyncio.run(act())
+
+
+def test_an_object_that_misses_a_parameter_sees_that_another_made_it() -> None:
+    async def act() -> None:
+        async with desk() as found:
+            found.applied(configured({"a": "1", "b": "2"}, driftPolicy="Report"))
+            await found.server.until(lambda: reason(found, KEY) == "InSync")
+            del found.toy.store["/app/b"]
+            found.controller.wake(KEY)
+            await found.server.until(lambda: reason(found, KEY) == "DriftReported")
+            found.applied(heir({"b": "9"}))
+            await found.server.until(lambda: reason(found, HEIR) == "InSync")
+            await found.server.until(lambda: reason(found, KEY) == "NotOwned")
+
+    asyncio.run(act())

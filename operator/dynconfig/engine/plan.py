@@ -107,6 +107,14 @@ class Step:
         return isinstance(self.change, Delete | Release)
 
     @property
+    def changes_hands(self) -> bool:
+        """Whether the resource gets an owner, another one, or none."""
+        match self.change:
+            case Update(observed, desired, _):
+                return observed.owner != desired.owner
+        return True
+
+    @property
     def deletes_parameter(self) -> bool:
         """Whether a parameter, and with it the value that others read, goes."""
         return isinstance(self.change, Delete) and isinstance(self.change.observed, Versioned)

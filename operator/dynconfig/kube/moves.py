@@ -40,10 +40,11 @@ class Moves:
         )
 
     def served(self, key: Key, outcome: Outcome) -> None:
-        """A reconcile has ended so: wake the objects that may now own what this one has given up."""
+        """A reconcile has ended so: wake the objects that may now own what this one gave up, or that declare what it took."""
         region = outcome.declaration.place.region
         given_up = [step.resource for step in outcome.applied if step.is_removal]
-        self._spoken.let_go(key, region, (resource.name for resource in given_up))
+        changed_hands = (step.resource.name for step in outcome.applied if step.changes_hands)
+        self._spoken.changed_hands(key, region, changed_hands)
         for other in self._blocked.freed(region, (resource.title for resource in given_up)):
             self._wake(other)
         self._blocked.served(key, region, outcome.not_owned)

@@ -72,8 +72,8 @@ class Spoken:
         """Whether another object, as NAMESPACE/NAME, is about to give up a parameter. Safe for many threads."""
         return self._addressees.gives_up(Key(*owner.split("/")), region, name)
 
-    def let_go(self, key: Key, region: str, names: Iterable[str]) -> None:
-        """An object has given up these parameters: the others that declare them may take them over."""
+    def changed_hands(self, key: Key, region: str, names: Iterable[str]) -> None:
+        """An object has made, taken or given up these parameters: that concerns the others that declare them."""
         for other in {other for name in names for other in self._addressees.naming(region, name)} - {key}:
             self._wake(other)
 
