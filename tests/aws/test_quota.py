@@ -11,7 +11,7 @@ from botocore.session import get_session
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dynconfig.aws.permissions import FUNCTION_ACTIONS
+from dynconfig.aws.permissions import ATTACHED_FUNCTION_ACTIONS, FUNCTION_ACTIONS, OWN_FUNCTION_ACTIONS
 from dynconfig.aws.quota import AWS_GROUPS, SLOWEST_RATE, Bucket, Group, Quota, rate
 from dynconfig.engine.errors import Throttled
 from dynconfig.kinds import http_api
@@ -166,7 +166,7 @@ def limited(service: str) -> set[str]:
 
 def test_every_call_of_lambda_keeps_a_quota() -> None:
     # Asked by AWS on behalf of other calls.
-    called = set(FUNCTION_ACTIONS) - {"lambda:ListTags"}
+    called = {*FUNCTION_ACTIONS, *OWN_FUNCTION_ACTIONS, *ATTACHED_FUNCTION_ACTIONS} - {"lambda:ListTags"}
     assert {action.replace(":", ".") for action in called} == limited("lambda")
 
 
