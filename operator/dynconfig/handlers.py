@@ -139,7 +139,8 @@ async def start(memo: kopf.Memo, **_: Any) -> None:
     for task in memo.tasks:
         task.add_done_callback(lambda ended: _ended(ended, memo.stopped))
     memo.tasks.append(asyncio.create_task(_sweep(memo, cluster), name="sweep"))
-    log.info("Serving %s in %s", ", ".join(settings.namespaces) or "all namespaces", memo.region)
+    served = ", ".join(settings.namespaces) or "all namespaces"
+    log.info("Serving %s in %s; %s", served, memo.region, memo.tenants)
 
 
 async def oldest_observation(memo: kopf.Memo, **_: Any) -> float:

@@ -13,13 +13,13 @@ from dynconfig.engine.applying import applied_spec
 from dynconfig.engine.assessment import Assessment
 from dynconfig.engine.declaration import Declaration, ReadSource, Source
 from dynconfig.engine.declare import declare, declare_deletion, parse_spec
-from dynconfig.engine.errors import DynConfigError, InvalidSpec, Retryable
+from dynconfig.engine.errors import DynConfigError, InvalidSpec, Retryable, SourceMissing
 from dynconfig.engine.look import Sight
 from dynconfig.engine.neighbours import Neighbours, key_of
 from dynconfig.engine.plan import Plan, Step, Update
 from dynconfig.engine.reconcile import Engine
 from dynconfig.engine.resource import Owner, Resource, Versioned
-from dynconfig.engine.secret import UnknownSecret, UnreadableSecret
+from dynconfig.engine.secret import NOT_KNOWN, UnknownSecret, UnreadableSecret
 from dynconfig.files import Document, Manifests
 from dynconfig.settings import Settings, Tenancy
 from dynconfig.tenants import Tenants
@@ -108,7 +108,16 @@ class Planner:
 
     def wanted(self, document: Document, manifests: Manifests, known: Known) -> tuple[Resource, ...]:
         """What AWS would have, without a look at it. Raises DynConfigError."""
-        return self._engine.wanted(self._declared(document, manifests, known))
+
+        def read(source: Source) -> str | None:
+            # What is masked, or of which only the name counts, does not have to exist.
+            try:
+                text = known.read(source)
+            except SourceMissing:
+                text = None
+            return NOT_KNOWN if text is None else text
+
+        return self._engine.wanted(self._declared(document, manifests, replace(known, read=read)))
 
     def _tried(self, document: Document, known: Known, declared: Callable[[], Declaration]) -> Planned | Unplanned:
         try:

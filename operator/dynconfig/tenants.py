@@ -9,6 +9,7 @@ import yaml
 from pydantic import ValidationError
 
 from dynconfig.api.allow import Policy
+from dynconfig.engine.counting import counted
 from dynconfig.engine.tenancy import Tenant, tenant
 from dynconfig.settings import BadSetting, Settings, Tenancy
 
@@ -53,6 +54,12 @@ class Tenants:
             return Tenant(namespace, paths=paths, regions=regions)
         return tenant(self._policy, namespace, self._labels.get(namespace, {}), paths, regions)
 
+    def __str__(self) -> str:
+        """What the log says of it at the start."""
+        if not self._is_shared:
+            return "tenancy single"
+        return f"tenancy shared, {counted(len(self._policy.allow), 'rule')} in {self._path or 'no policy'}"
+
     @property
     def needs_labels(self) -> bool:
         """Whether a rule selects namespaces by their labels."""
@@ -74,7 +81,7 @@ class Tenants:
         except BadSetting as error:
             log.error("The policy is not reloaded, and the one before it counts: %s", error)
             return False
-        log.info("The policy in %s is reloaded; it has %d rules", self._path, len(self._policy.allow))
+        log.info("The policy in %s is reloaded; it has %s", self._path, counted(len(self._policy.allow), "rule"))
         return True
 
 

@@ -41,6 +41,14 @@ def test_what_expired_is_gone_as_declared_and_the_rest_is_written(workshop: Work
     assert f"Expired, so not there: {workshop.path}/token" in ready["message"]
 
 
+def test_what_expired_a_moment_ago_is_left_to_aws_to_delete(workshop: Workshop) -> None:
+    status = workshop.status(run(workshop, "1", END.timestamp() - 10))
+    outcome = run(workshop, "2", END.timestamp() + 10, status=status, generation=2)
+    assert outcome.is_complete
+    assert [type(step.change).__name__ for step in outcome.applied] == ["Update"]
+    assert workshop.versions() == {"plain": 2, "token": 1}
+
+
 def test_what_was_deleted_before_its_time_is_made_again(workshop: Workshop) -> None:
     status = workshop.status(run(workshop, "1", END.timestamp() - 10))
     workshop.aws().delete_parameter(Name=f"{workshop.path}/token")

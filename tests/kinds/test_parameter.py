@@ -10,6 +10,7 @@ from tests.kinds.workshop import Workshop
 from dynconfig.api import names
 from dynconfig.engine.declaration import Declaration
 from dynconfig.engine.errors import Conflict, NotOwned, NotPossible
+from dynconfig.engine.look import scope_of
 from dynconfig.engine.plan import Update
 from dynconfig.engine.reconcile import Engine
 from dynconfig.kinds.parameter_value import Parameter
@@ -268,3 +269,15 @@ def _hundred_versions(workshop: Workshop, label: str) -> Declaration:
     for number in range(99):
         workshop.put_by_hand("p", str(number))
     return workshop.declare(spec)
+
+
+def test_a_look_of_another_object_meanwhile_hides_nothing(workshop: Workshop) -> None:
+    spec = {"parameters": [{"name": name, "value": "1"} for name in "abc"]}
+    kind = workshop.parameters()
+    workshop.apply(workshop.declare(spec), kind)
+    mine, theirs = workshop.declare(spec), workshop.declare(spec, owner=workshop.owner("other", "uid-2"))
+    looking = iter(kind.observe(scope_of(mine), tuple(kind.desired(mine))))
+    found = [next(looking)]
+    assert len(list(kind.observe(scope_of(theirs), tuple(kind.desired(theirs))))) == 3
+    found += looking
+    assert sorted(item.name for item in found) == [f"{workshop.path}/{name}" for name in "abc"]

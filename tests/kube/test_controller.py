@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import time
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -241,9 +242,25 @@ def test_some_objects_of_a_region_are_warned_when_its_events_were_interrupted() 
                 configured({"a": "1"}, uid="other", metadata={"name": "other"}, path="/other", region="us-east-1")
             )
             await found.server.until(lambda: all("InSync" in str(item) for item in found.server.objects.values()))
+            found.toy.store["/app/7/a"] = replace(found.toy.store["/app/7/a"], value="changed unheard")
             await found.controller.events_were_interrupted(REGION, "rule events was disabled")
+            await found.server.until(lambda: found.toy.store["/app/7/a"].value == "1")
             warned = [event for event in found.server.events if event["reason"] == "EventsMissing"]
             assert len({event["involvedObject"]["uid"] for event in warned} - {"other"}) == len(warned) == 20
             assert all("rule events was disabled" in event["message"] for event in warned)
+
+    asyncio.run(act())
+
+
+def test_what_was_in_order_and_is_not_granted_any_more_is_looked_at_after_a_restart() -> None:
+    async def act() -> None:
+        async with desk() as found:
+            found.applied(configured({"a": "1"}))
+            await found.server.until(lambda: found.reason == "InSync")
+            stored = found.server.objects[KEY]
+        async with desk(tenant_of=lambda namespace: Tenant(namespace, paths=("/other",))) as later:
+            later.server.put(stored)
+            later.says(None, stored)
+            await later.server.until(lambda: later.reason == "PathNotAllowed")
 
     asyncio.run(act())

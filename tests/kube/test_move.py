@@ -153,3 +153,17 @@ def test_an_object_that_misses_a_parameter_sees_that_another_made_it() -> None:
             await found.server.until(lambda: reason(found, KEY) == "NotOwned")
 
     asyncio.run(act())
+
+
+def test_a_move_of_most_goes_on_as_soon_as_the_other_object_declares_it() -> None:
+    async def act() -> None:
+        async with desk() as found:
+            found.applied(configured(dict.fromkeys("abcd", "1")))
+            found.applied(heir({"own": "3"}))
+            await found.server.until(lambda: (reason(found, KEY), reason(found, HEIR)) == ("InSync", "InSync"))
+            edited(found, KEY, configured({"a": "1"}, generation=2))
+            await found.server.until(lambda: reason(found, KEY) == "UnsafePlan")
+            edited(found, HEIR, heir({"own": "3", **dict.fromkeys("bcd", "1")}, generation=2))
+            await moved(found)
+
+    asyncio.run(act())

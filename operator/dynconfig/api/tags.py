@@ -22,7 +22,8 @@ TagValue = Annotated[str, Field(max_length=MAX_VALUE, pattern=f"^{_LEGAL}*$")]
 Tags = Annotated[dict[TagKey, TagValue], Field(max_length=40)]
 
 NO_RESERVED_TAGS = Rule(
-    cel="!has(self.tags) || self.tags.all(key, !key.lowerAscii().startsWith('aws:') && !key.startsWith('dynconfig.dev/'))",
+    cel="!has(self.tags) || self.tags.all(key, !key.lowerAscii().startsWith('aws:') && "
+    "!key.lowerAscii().startsWith('dynconfig.dev/'))",
     message="tag keys must not begin with aws: or dynconfig.dev/, which are reserved; rename the tag",
     holds=lambda model: not any(is_reserved(key) for key in model.tags),
     field="tags",
@@ -36,8 +37,8 @@ LEGAL_TAG_KEYS = Rule(
 
 
 def is_reserved(key: str) -> bool:
-    """Whether a key belongs to AWS, in whatever case, or to the operator."""
-    return key.lower().startswith("aws:") or key.startswith(OWN_TAG_PREFIX)
+    """Whether a key belongs to AWS or to the operator, in whatever case: IAM takes keys that differ by it for the same."""
+    return key.lower().startswith(("aws:", OWN_TAG_PREFIX))
 
 
 def is_legal(text: str) -> bool:

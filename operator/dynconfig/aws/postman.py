@@ -144,7 +144,7 @@ class Postman:
         repaired = self._mailbox.open()
         if repaired and self._is_up is not None:
             log.warning(
-                "Events of AWS in %s did not arrive: %s. It is repaired; changes made meanwhile are detected at the resync",
+                "Events of AWS in %s did not arrive: %s. It is repaired, and all objects there are looked at again",
                 self._region,
                 "; ".join(repaired),
             )

@@ -41,6 +41,8 @@ class Addressees:
         self._addresses: dict[Key, _Address] = {}
         self._paths: dict[tuple[str, str], set[Key]] = {}
         self._resources: dict[str, set[tuple[Key, str]]] = {}
+        self._leaving: set[Key] = set()
+        """Objects that report parameters which they do not declare: they are few."""
 
     def note(self, key: Key, document: Mapping[str, Any]) -> str:
         """Note what an object declares and reports now; answers its region."""
@@ -50,6 +52,8 @@ class Addressees:
                 return address.region
             self.forget(key)
             self._addresses[key] = address
+            if address.reported:
+                self._leaving.add(key)
             self._paths.setdefault((address.region, address.path), set()).add(key)
             for called, name in address.resources:
                 self._resources.setdefault(called, set()).add((key, name))
@@ -59,6 +63,7 @@ class Addressees:
         """The object is gone, or is about to be noted anew."""
         with self._lock:
             address = self._addresses.pop(key, None)
+            self._leaving.discard(key)
             if address is None:
                 return
             _discard(self._paths, (address.region, address.path), key)
@@ -93,6 +98,18 @@ class Addressees:
             found = [other for other, rest, of in self._below(region, name) if of.adopts and rest in of.declared]
             allowed = (other for other in found if other != key and self._may_use(other))
             return min(allowed, default=None)
+
+    def givers(self, key: Key) -> tuple[Key, ...]:
+        """The objects that report a parameter which they no longer declare, and which this one does."""
+        with self._lock:
+            own = self._addresses[key]
+            declared = {f"{own.path}/{rest}" for rest in own.declared}
+            others = ((other, self._addresses[other]) for other in sorted(self._leaving - {key}))
+            return tuple(
+                other
+                for other, of in others
+                if of.region == own.region and any(f"{of.path}/{rest}" in declared for rest in of.reported)
+            )
 
     def gives_up(self, key: Key, region: str, name: str) -> bool:
         """Whether an object is about to give up a parameter: it is there, and is being deleted or does not declare it."""

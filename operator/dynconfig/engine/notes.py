@@ -60,8 +60,8 @@ def event_missing(region: str, name: str) -> Note:
 def events_interrupted(region: str, repaired: str) -> Note:
     """That AWS did not report changes for a while."""
     text = (
-        f"Events from {region} did not arrive: {repaired}. It is repaired; changes made meanwhile are detected at the resync, "
-        f"or at once with the annotation {names.RECONCILE_REQUESTED_AT}"
+        f"Events from {region} did not arrive: {repaired}. It is repaired, and all objects there are looked at again "
+        "for changes that were made meanwhile"
     )
     return Note("Warning", Reason.EVENTS_MISSING, text)
 

@@ -209,7 +209,9 @@ def changes(
     possible = (resource for resource, error in tried if not error)
     puts = [_put(declaration, resource, existing.get(resource.name)) for resource in possible]
     wanted = {resource.name for resource in desired}
-    surplus = [r for r in observed if r.name not in wanted and r.owner == declaration.owner.tag]
+    # What has expired is AWS's to delete, within minutes of its date.
+    staying = wanted | set(declaration.expired)
+    surplus = [r for r in observed if r.name not in staying and r.owner == declaration.owner.tag]
     removals = [_removal(declaration, resource) for resource in surplus]
     return tuple(Step(kind, change) for change in [*(put for put in puts if put), *removals]), faults
 

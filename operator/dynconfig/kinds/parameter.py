@@ -46,6 +46,8 @@ RECREATE_SECONDS = 30
 FIXED_DATA_TYPES = frozenset({IMAGE, "aws:ssm:integration"})
 # What was seen at a version is true of that version; this bounds how long a mistake of ours could live.
 SEEN_SECONDS = 3600
+Seen = tuple[float, Parameter]
+"""When a parameter was seen or written, in seconds by a clock that never goes back, and as what."""
 
 
 class Parameters:
@@ -95,13 +97,19 @@ class Parameters:
         owned = () if scope.untouched else self._tagged.owned(scope.owner.tag)
         names = tuple(dict.fromkeys((*wanted, *scope.known, *owned)))
         reads = Reads()
-        answers = self._read(self._doubtful(scope, names), wanted, reads)
+        before = self._before(scope, names)
+        asked = [name for name in names if not scope.heard or not self._is_recent(before.get(name))]
+        answers = self._read(asked, wanted, before, reads)
         waiting = self._waiting(scope, [name for name in names if name not in reads], answers, wanted)
         yield from (comparable(parameter, wanted.get(name)) for name, parameter in waiting.items())
-        fresh = [item for name, item in answers.items() if name not in waiting and not self._is_seen(name, item)]
-        close = {parameter.name: parameter for parameter in self._look_closely(scope, fresh, wanted, reads)}
+        same = {name for name, answer in answers.items() if self._is_same(before.get(name), answer)}
+        fresh = [item for name, item in answers.items() if name not in waiting and name not in same]
+        close = {parameter.name: parameter for parameter in self._look_closely(scope, fresh, wanted, before, reads)}
+        known = {name: seen for name, seen in before.items() if name in same or name not in asked}
         for name in (name for name in names if name not in waiting and name not in reads):
-            parameter = close.get(name) or self._with_tags(scope.owner, name, wanted.get(name), indexed, reads)
+            parameter = close.get(name)
+            if parameter is None and name in known:
+                parameter = self._with_tags(scope.owner, known[name], wanted.get(name), indexed, reads)
             if parameter is None:
                 continue
             if parameter.last_modified is None and name in answers:
@@ -186,14 +194,15 @@ class Parameters:
                 delay=self._deleted[wanted] + RECREATE_SECONDS - now,
             )
 
-    def _doubtful(self, scope: Scope, names: Sequence[str]) -> list[str]:
-        """The names to ask for: all, or where AWS spoke of some, those and what was not seen lately.
+    def _before(self, scope: Scope, names: Sequence[str]) -> dict[str, Seen]:
+        """What was seen of these names: one look holds on to it, since looks of other objects forget it meanwhile.
 
         What was seen of a name that AWS spoke of is forgotten: it may be another parameter at the same version.
         """
         for name in scope.heard:
             self._seen.pop(name, None)
-        return [name for name in names if not scope.heard or not self._is_remembered(name)]
+        found = ((name, self._seen.get(name)) for name in names)
+        return {name: seen for name, seen in found if seen is not None}
 
     def _waiting(
         self,
@@ -208,8 +217,8 @@ class Parameters:
             self._images.forget(name for name in names if name not in waiting)
         return waiting
 
-    def _is_remembered(self, name: str) -> bool:
-        return name in self._seen and self._clock() - self._seen[name][0] < SEEN_SECONDS
+    def _is_recent(self, seen: Seen | None) -> bool:
+        return seen is not None and self._clock() - seen[0] < SEEN_SECONDS
 
     def _unread(self, reads: Reads) -> Iterator[Unread]:
         """What could not be read this time; what was seen of it before is not believed next time either."""
@@ -217,14 +226,16 @@ class Parameters:
             self._seen.pop(item.name, None)
             yield item
 
-    def _read(self, names: Sequence[str], wanted: Mapping[str, Parameter], reads: Reads) -> dict[str, dict[str, Any]]:
+    def _read(
+        self, names: Sequence[str], wanted: Mapping[str, Parameter], before: Mapping[str, Seen], reads: Reads
+    ) -> dict[str, dict[str, Any]]:
         """GetParameters for all names, decrypted only where a declared secret is not known at its version.
 
         What is not declared any more is never decrypted: nobody needs a value in order to delete it.
         """
 
         def get(batch: Sequence[str]) -> dict[str, dict[str, Any]]:
-            decrypt = any(name not in self._seen and _is_secret(wanted.get(name)) for name in batch)
+            decrypt = any(name not in before and _is_secret(wanted.get(name)) for name in batch)
             return self._get(batch, reads, decrypt=decrypt)
 
         surplus = [name for name in names if name not in wanted]
@@ -236,7 +247,7 @@ class Parameters:
             if name in wanted
             and answer["Type"] == ParameterType.SECURE_STRING
             and not answer["decrypted"]
-            and not self._is_seen(name, answer)
+            and not self._is_same(before.get(name), answer)
         ]
         answers.update(
             reads.in_batches(list(batches(stale, BATCH)), lambda batch: self._get(batch, reads, decrypt=True))
@@ -251,12 +262,16 @@ class Parameters:
             reads.attempt("version", item["Name"], partial(self._fresh.check, item))
         return {name: item for name, item in answers.items() if name not in reads}
 
-    def _is_seen(self, name: str, answer: Mapping[str, Any]) -> bool:
-        at, parameter = self._seen.get(name, (0.0, None))
-        return parameter is not None and parameter.version == answer["Version"] and self._clock() - at < SEEN_SECONDS
+    def _is_same(self, seen: Seen | None, answer: Mapping[str, Any]) -> bool:
+        return seen is not None and seen[1].version == answer["Version"] and self._is_recent(seen)
 
     def _look_closely(
-        self, scope: Scope, answers: Sequence[Mapping[str, Any]], wanted: Mapping[str, Parameter], reads: Reads
+        self,
+        scope: Scope,
+        answers: Sequence[Mapping[str, Any]],
+        wanted: Mapping[str, Parameter],
+        before: Mapping[str, Seen],
+        reads: Reads,
     ) -> Iterator[Parameter]:
         """Tags of all, and the metadata of those that are ours or may become ours."""
         # The index is older than what AWS spoke of this moment.
@@ -275,21 +290,14 @@ class Parameters:
             own = tags[name]
             if own is not None and name not in reads:
                 observed = observed_parameter(answer, metadata.get(name, {}), own, self._own_tags(own))
-                yield replace(observed, value=self._value_at(observed))
-
-    def _value_at(self, found: Parameter) -> str | Secret | None:
-        """Its value, or what was seen or written at this version before its key could no longer be used, however long ago."""
-        _at, seen = self._seen.get(found.name, (0.0, None))
-        is_known = found.value is UNREADABLE and seen is not None and seen.version == found.version
-        return seen.value if is_known and seen else found.value
+                yield replace(observed, value=_value_at(observed, before.get(name)))
 
     def _with_tags(
-        self, owner: Owner, name: str, wanted: Parameter | None, indexed: float, reads: Reads
+        self, owner: Owner, seen: Seen, wanted: Parameter | None, indexed: float, reads: Reads
     ) -> Parameter | None:
-        """What was seen before, its tags asked for anew where a later index disagrees; None if it is not there or not read."""
-        at, parameter = self._seen.get(name, (0.0, None))
-        if parameter is None:
-            return None
+        """What was seen before, its tags asked for anew where a later index disagrees; None if they are not read."""
+        at, parameter = seen
+        name = parameter.name
         agrees = self._tagged.tags(parameter.name) == all_tags(parameter)
         if wanted is not None and (agrees or indexed <= at):
             return parameter
@@ -306,6 +314,12 @@ class Parameters:
 
     def _own_tags(self, tags: Pairs) -> Pairs:
         return tuple(pair for pair in tags if pair[0] not in OUR_TAGS and not pair[0].startswith(self._ignored_tags))
+
+
+def _value_at(found: Parameter, before: Seen | None) -> str | Secret | None:
+    """Its value, or what was seen or written at this version before its key could no longer be used, however long ago."""
+    is_known = found.value is UNREADABLE and before is not None and before[1].version == found.version
+    return before[1].value if is_known and before else found.value
 
 
 def _is_secret(parameter: Parameter | None) -> bool:

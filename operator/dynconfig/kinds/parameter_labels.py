@@ -46,6 +46,9 @@ class _Known:
         )
 
 
+_MOVED = "the labels of parameter {} changed hands this moment; looking again"
+
+
 class ParameterLabels:
     """Reads and moves labels of one place; remembers the stable version while nothing is written to the parameter."""
 
@@ -57,8 +60,13 @@ class ParameterLabels:
     def proof(self, owned: Sequence[Versioned]) -> Proof:
         """What the label `stable` says about these; a call for ten that were written since it was last asked."""
         unread = self._learn([item for item in owned if not self._is_known(item)])
-        read = [item for item in owned if item.name not in {failed.name for failed in unread}]
-        known = {item.name: self._known[item.name] for item in read}
+        failed = {item.name for item in unread}
+        found = {item.name: self._known.get(item.name) for item in owned if item.name not in failed}
+        # Another object has taken or given up what was read a moment ago.
+        moved = (Unread(name, Conflict(_MOVED.format(name), delay=0.5)) for name, about in found.items() if not about)
+        unread = (*unread, *moved)
+        known = {name: about for name, about in found.items() if about}
+        read = [item for item in owned if item.name in known]
         unproved = tuple(item for item in read if not known[item.name].is_alike and not _is_free(item))
         return Proof(unproved, frozenset(name for name, about in known.items() if about.stable), unread)
 

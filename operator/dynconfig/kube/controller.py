@@ -17,7 +17,7 @@ from dynconfig.engine.errors import AccessDenied, DynConfigError, Refused, Retry
 from dynconfig.engine.outcome import Outcome
 from dynconfig.engine.reconcile import Abandonment
 from dynconfig.engine.signals import Signal
-from dynconfig.engine.stored import status_of
+from dynconfig.engine.stored import spec_of, status_of
 from dynconfig.kube import sources as references
 from dynconfig.kube.answers import INVALID
 from dynconfig.kube.client import ApiConflict, ApiRefused, ApiUnavailable, Document
@@ -97,8 +97,12 @@ class Controller:
         if event is None:
             self._times.listed(key, document)
             self._spoken.claim(key)
+            if not self._on.tenant_of(key.namespace).may_use_path(str(spec_of(document).get("path", ""))):
+                # It may have been in order before an upgrade or a change of the policy.
+                self._times.wake(key)
             return
         self._times.noticed(key)
+        self._spoken.declared(key)
         if event == "ADDED" and not is_large:
             self._heard.created(key, document)
         self._times.wake(key)
@@ -122,8 +126,11 @@ class Controller:
             await self._status.warn(key, notes.event_missing(region, name))
 
     async def events_were_interrupted(self, region: str, repaired: str) -> None:
-        """Events of a region did not arrive until this was repaired: a Warning beside its objects, the first of them."""
-        for key in self._regions.objects(region)[:WARNED]:
+        """Events of a region did not arrive until this was repaired: a look at its objects, and a Warning beside some."""
+        concerned = self._regions.objects(region)
+        for key in concerned:
+            self._times.again(key, 0.0, Lane.ROUTINE)
+        for key in concerned[:WARNED]:
             await self._status.warn(key, notes.events_interrupted(region, repaired))
 
     async def serve(self) -> None:

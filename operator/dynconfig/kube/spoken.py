@@ -68,6 +68,11 @@ class Spoken:
         found = self._addressees.successor(key, region, name)
         return None if found is None else str(found)
 
+    def declared(self, key: Key) -> None:
+        """An object was edited: those that are about to give up what it declares may now hand it over."""
+        for other in self._addressees.givers(key):
+            self._wake(other)
+
     def gives_up(self, region: str, owner: str, name: str) -> bool:
         """Whether another object, as NAMESPACE/NAME, is about to give up a parameter. Safe for many threads."""
         return self._addressees.gives_up(Key(*owner.split("/")), region, name)
