@@ -16,6 +16,7 @@ from dynconfig.kinds.role import Role
 from dynconfig_lab.aws import Faults
 from dynconfig_lab.aws.faults import Injected
 from dynconfig_lab.aws.functions_store import NEWEST_EXTENSION
+from dynconfig_lab.processes import wait_until
 
 pytestmark = pytest.mark.lab
 
@@ -251,3 +252,13 @@ def test_whoever_comes_first_between_look_and_mark_keeps_the_function(workshop: 
     with pytest.raises(Conflict, match="was taken this moment"):
         kind.put(desired, None)
     assert state(workshop) == before
+
+
+def test_a_function_that_its_user_has_deleted_leaves_no_policy_on_the_role(workshop: Workshop) -> None:
+    kinds = ATTACHMENT.kinds(workshop)
+    engine = Engine(lambda _place: kinds)
+    assert wait_until(lambda: engine.run(workshop.declare(spec())).is_complete, 10)
+    assert our_policies(workshop)
+    workshop.aws("lambda").delete_function(FunctionName="attached")
+    assert wait_until(lambda: engine.run(workshop.goodbye(spec())).is_complete, 10)
+    assert our_policies(workshop) == {}

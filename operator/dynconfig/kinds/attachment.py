@@ -206,6 +206,10 @@ class Attachments:
         """One name for each function, since functions may share a role, in several regions."""
         return fitting(f"dynconfig-{self._arns.region}-{function}")
 
+    def _remove_policies(self, function: str, host: Host) -> None:
+        for role in sorted({host.role, host.memory.role} - {""}):
+            self._remove_policy(function, role)
+
     def _remove_policy(self, function: str, role: str) -> None:
         self._recall.forget(function)
         with suppress(NotFound):
@@ -242,14 +246,17 @@ class Attachments:
 
     def _detach(self, attachment: Attachment) -> None:
         host = _host(attachment)
+        if self._get(attachment.name, attachment.owner) is None:
+            # The user deleted it; its role, which is the user's too, stays.
+            self._remove_policies(attachment.name, host)
+            return
         _check_at_rest(attachment)
         # Whose the whole function is keeps layers and environment as he declares them.
         is_theirs = bool(host.managed_by)
         if not is_theirs and self._change(attachment, host.others, host.own_variables) is not None:
             # Lambda takes the tags off when it has carried that out.
             raise Settling(f"{attachment.title} {_BUSY}", delay=SETTLING_SECONDS)
-        for role in sorted({host.role, host.memory.role} - {""}):
-            self._remove_policy(attachment.name, role)
+        self._remove_policies(attachment.name, host)
         self._lambda.untag_resource(Resource=attachment.arn, TagKeys=list(KEYS))
 
 
