@@ -262,3 +262,13 @@ def test_an_alarm_that_somebody_changed_is_drift_and_one_that_was_edited_is_not(
     edited = workshop.declare(spec(threshold=7), generation=2, status=status)
     (step,) = Engine(lambda _place: alarms(workshop)).assess(edited, 0.0).plan.steps
     assert not drifted(step, edited)
+
+
+def test_an_alarm_that_is_made_where_another_was_deleted_is_not_taken_for_that(workshop: Workshop) -> None:
+    create(workshop, name_of(workshop))
+    kinds, declaration = alarms(workshop), workshop.declare(spec())
+    engine = Engine(lambda _place: kinds)
+    assert isinstance(engine.run(declaration).error, NotOwned)
+    workshop.aws("cloudwatch").delete_alarms(AlarmNames=[name_of(workshop)])
+    assert engine.run(declaration).is_complete
+    assert engine.run(declaration).error is None

@@ -143,7 +143,7 @@ class Judge:
             yield f"{ready} {reason}: {message}"
 
     def _is_taken(self, _document: Any, wanted: Wanted, stored: Mapping[str, Stored], objects: Any) -> bool:
-        """NotOwned: a name is a living object's that wants it, a stranger's, or nobody's and must not be adopted."""
+        """NotOwned: a name is a living object's that wants it, a stranger's, or no one's and must not be adopted."""
         for name in wanted.declares & set(stored):
             item = stored[name]
             owner = objects.get(item.uid)
@@ -151,8 +151,8 @@ class Judge:
             is_foreign = owner is None and (bool(item.owner) or not wanted.adopts)
             if is_wanted or is_foreign or (owner is not None and self._is_stuck(owner)):
                 return True
-        released = [alarm for alarm in alarms_of(wanted.key) if not account.owner_of(alarm)]
-        return bool(released) and not wanted.adopts
+        # An alarm that was released is no one's, and only parameters are adopted.
+        return any(not account.owner_of(alarm) for alarm in alarms_of(wanted.key))
 
     def _is_stuck(self, owner: Wanted) -> bool:
         """Whether what another object does not want any more waits: for approval, or for its generation to be stable."""

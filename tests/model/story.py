@@ -107,6 +107,7 @@ class Story:
         self.world.settle()
         for name in account.alarms():
             self._acts.sound(name, "OK")
+        self._delete_released_alarms()
         self._disentangle()
         self._rest()
         self.world.look()
@@ -120,6 +121,14 @@ class Story:
         if not self.result.faults:
             self._check_quiet()
             self._delete_all()
+
+    def _delete_released_alarms(self) -> None:
+        """A person deletes what Retain left, so that an object of the same name can make it."""
+        released = [alarm for alarm in account.alarms().values() if not account.owner_of(alarm)]
+        cloudwatch = self.world.aws("cloudwatch")
+        # One over all others goes before these.
+        for alarm in sorted(released, key=lambda found: not found.is_composite):
+            cloudwatch.delete_alarms(AlarmNames=[alarm.name])
 
     def _disentangle(self) -> None:
         """Each name is declared by one object: the one that owns it, or the first; and no stranger's name by any."""

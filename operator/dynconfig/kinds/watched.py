@@ -136,6 +136,8 @@ class WatchedAlarms:
     def put(self, desired: A, observed: A | None, write: Callable[[bool], Answer]) -> A:
         """Create with tags, or replace what differs; `write` is told whether the alarm is new, and answers what AWS did."""
         if observed is None:
+            # What was seen of this name was another alarm, which is gone.
+            self.forget(desired.name)
             self._wrote(desired, write(True))
             return desired
         # Ownership comes first: a put replaces whatever has the name.
