@@ -139,6 +139,17 @@ def test_without_a_listed_path_there_is_none() -> None:
     assert not found.may_use_path("/shop")
 
 
+def test_a_path_that_is_denied_hides_no_other_denial() -> None:
+    spec = DynamicConfigSpec.model_validate({"path": "/cart", "function": {"name": "orders"}})
+    with pytest.raises(PathNotAllowed, match=r"may not use path /cart; .*spec\.function\.name: .* may not use orders"):
+        check(spec, shared(), HOME, lambda _arn: False)
+
+
+def test_the_rule_that_grants_a_path_is_named() -> None:
+    found = about({"path": "/shop/a"}, shared())["spec.path"]
+    assert (found.is_allowed, found.why) == (True, "/shop is listed for it")
+
+
 def test_paths_of_rules_and_of_the_setting_add_up() -> None:
     rule = AllowRule(namespaces=["shop"], paths=["/b/{namespace}"])
     found = tenant(Policy(allow=[rule]), "shop", {}, allowed_paths=("/a",))

@@ -81,7 +81,7 @@ class Tenant:
     def decide(self, use: Use, is_own_layer: IsOwnLayer) -> Decision:
         """Whether the namespace may use it: what nothing grants is denied."""
         if use.aspect is Aspect.PATH:
-            return Decision(use, self.may_use_path(use.value), f"it may use {paths.told(self.usable_paths)}")
+            return self._decide_path(use)
         if self.is_trusted:
             return Decision(use, is_allowed=True, why="all namespaces trust each other (DYNCONFIG_TENANCY=single)")
         if use.aspect is Aspect.RESOURCE:
@@ -92,6 +92,12 @@ class Tenant:
         if granted is not None:
             return Decision(use, is_allowed=True, why=f"a rule of the policy lists {granted}")
         return Decision(use, is_allowed=False, why=self._needed(use))
+
+    def _decide_path(self, use: Use) -> Decision:
+        if not self.may_use_path(use.value):
+            return Decision(use, is_allowed=False, why=f"it may use {paths.told(self.usable_paths)}")
+        granted = next((path for path in self.usable_paths if paths.is_allowed(use.value, (path,))), None)
+        return Decision(use, is_allowed=True, why=f"{granted} is listed for it" if granted else "no paths are listed")
 
     def _decide_resource(self, use: Use) -> Decision:
         listed = [rule.resources for rule in self.rules if rule.resources is not None]
@@ -163,8 +169,9 @@ def check(spec: DynamicConfigSpec, tenant: Tenant, default_region: str, is_own_l
         return
     first, *others = denied
     if first.use.aspect is Aspect.PATH:
+        also = f"; {_denials(tenant.namespace, others)}" if others else ""
         raise PathNotAllowed(
-            f"namespace {tenant.namespace} may not use path {spec.path}; {first.why}. "
+            f"namespace {tenant.namespace} may not use path {spec.path}; {first.why}{also}. "
             "Ask the operator's administrator to allow this one, or choose a path that is allowed"
         )
     raise NotAllowed(
