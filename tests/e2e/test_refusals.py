@@ -96,7 +96,7 @@ REFUSED: list[tuple[str, dict[str, Any], str, str]] = [
         "variable of Lambda's own",
         {"function": {"environment": {"AWS_REGION": "x"}}},
         "spec.function.environment",
-        "which are reserved",
+        "none that change what code the function runs",
     ),
     (
         "handler as a variable",
