@@ -106,6 +106,7 @@ class Layer:
         if call.name == "resourcegroupstaggingapi.GetResources":
             request = json.loads(body or b"{}")
             kinds = request.get("ResourceTypeFilters", [])
+            ssm_describe.forget_the_missing(ssm_backends[ACCOUNT][call.region])
             if kinds and all(kind.split(":")[0] == "ssm" for kind in kinds):
                 return Answer.of(ssm_describe.get_resources(ssm_backends[ACCOUNT][call.region], request, call.region))
         if environ["PATH_INFO"].startswith(HTTP_PREFIX):

@@ -53,6 +53,12 @@ def get_resources(backend: Any, request: Mapping[str, Any], region: str) -> dict
     return {"ResourceTagMappingList": listed, "PaginationToken": more}
 
 
+def forget_the_missing(backend: Any) -> None:
+    """Remove the empty entries that moto keeps of names that were asked for: its GetResources of any kind fails on them."""
+    for name in [name for name, versions in list(dict.items(backend._parameters)) if not versions]:
+        dict.pop(backend._parameters, name, None)
+
+
 def policies(text: str) -> list[dict[str, str]]:
     """Policies as AWS lists them."""
     try:

@@ -1,5 +1,6 @@
 """Lists of parameters: pages as large as AWS makes them, filters, and the tagging index."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -187,3 +188,21 @@ def test_a_deleted_parameter_is_in_the_tagging_index_no_more(ssm: Any, aws: Any,
 def test_an_unknown_token_of_the_tagging_index_is_refused(aws: Any) -> None:
     with pytest.raises(ClientError, match="PaginationTokenExpiredException"):
         resources(aws, PaginationConfig={"StartingToken": "nope"})
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda ssm: ssm.get_parameter_history(Name="/never/made"),
+        lambda ssm: ssm.list_tags_for_resource(ResourceType="Parameter", ResourceId="/never/made"),
+        lambda ssm: ssm.label_parameter_version(Name="/never/made", Labels=["x"]),
+        lambda ssm: ssm.get_parameter(Name="/never/made:1"),
+    ],
+)
+def test_the_index_of_other_resources_does_not_stumble_over_a_name_that_was_asked_for(
+    aws: Any, ssm: Any, ask: Callable[[Any], Any]
+) -> None:
+    with pytest.raises(ClientError):
+        ask(ssm)
+    found = aws("resourcegroupstaggingapi").get_resources(ResourceTypeFilters=["cloudwatch:alarm"])
+    assert found["ResponseMetadata"]["HTTPStatusCode"] == 200
