@@ -188,10 +188,10 @@ class Parameters:
         for name, at in list(self._deleted.items()):
             if now - at >= RECREATE_SECONDS:
                 self._deleted.pop(name, None)
-        if wanted in self._deleted:
+        if (deleted := self._deleted.get(wanted)) is not None:
             raise Conflict(
                 f"parameter {wanted} was deleted a moment ago; AWS wants {RECREATE_SECONDS} s before it comes back",
-                delay=self._deleted[wanted] + RECREATE_SECONDS - now,
+                delay=deleted + RECREATE_SECONDS - now,
             )
 
     def _before(self, scope: Scope, names: Sequence[str]) -> dict[str, Seen]:

@@ -31,9 +31,9 @@ class Freshness:
     def check(self, answer: Mapping[str, Any]) -> None:
         """Raise Conflict for a version before the one that was written; overwriting it would undo nobody's change."""
         name = answer["Name"]
-        if name not in self._written:
+        if (written := self._written.get(name)) is None:
             return
-        at, version, modified = self._written[name]
+        at, version, modified = written
         if self._clock() - at >= LATE_SECONDS:
             self._written.pop(name, None)
             return

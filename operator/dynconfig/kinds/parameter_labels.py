@@ -75,7 +75,8 @@ class ParameterLabels:
         return each(owned, self._prove)
 
     def _prove(self, item: Versioned) -> None:
-        if not self._is_known(item) or self._known[item.name].stable != item.version:
+        known = self._known.get(item.name)
+        if known is None or not known.is_about(item) or known.stable != item.version:
             self.mark(item, STABLE)
             self._known[item.name] = _Known(item.version, item.last_modified, item.version, is_alike=True)
 
@@ -145,7 +146,9 @@ class ParameterLabels:
             self._ssm.unlabel_parameter_version(Name=owned.name, ParameterVersion=owned.version, Labels=old)
 
     def _is_known(self, item: Versioned) -> bool:
-        return item.name in self._known and self._known[item.name].is_about(item)
+        # One look at it: another object may forget it at any moment.
+        known = self._known.get(item.name)
+        return known is not None and known.is_about(item)
 
     def _learn(self, items: Sequence[Versioned]) -> tuple[Unread, ...]:
         """Ask which version is stable, and whether the current value is the same as there; secrets only where it moved.
