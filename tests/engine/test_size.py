@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from tests.engine.toy import OWNER, document, nothing
 
+from dynconfig.api.defaults import with_defaults
 from dynconfig.api.status import DynamicConfigStatus
 from dynconfig.engine.declare import declare, declare_deletion
 from dynconfig.engine.errors import InvalidSpec
@@ -101,6 +102,14 @@ def test_a_spec_that_cannot_be_reported_on_is_refused_before_anything_is_written
         with pytest.raises(InvalidSpec, match=r"spec: the object needs 1,[0-9,]+ bytes with its status"):
             declare(found, owner=OWNER, default_region="eu-west-1", tenant=Tenant("shop"), read=nothing)
     assert declare_deletion(found, owner=OWNER, default_region="eu-west-1").deleting
+
+
+def test_an_object_from_a_file_needs_as_much_as_the_one_that_the_api_server_stores() -> None:
+    unstored = large(1000, 1200)
+    stored = with_defaults(unstored)
+    stored["metadata"] = {**stored["metadata"], "resourceVersion": "1"}
+    assert needed_bytes(unstored) - needed_bytes(stored) == -len(',"resourceVersion":"1"')
+    assert stored["spec"]["parameters"][0]["tier"] == "Standard"
 
 
 def test_what_is_accepted_has_room_for_a_report_on_each_parameter() -> None:

@@ -4,13 +4,15 @@ import copy
 import json
 import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from rich.console import Console
-from tests.upgrade.cluster import CRD, PREVIOUS, Cluster, Document
+from tests.upgrade.cluster import CRD, PREVIOUS, ROOT, Cluster, Document
 
+from dynconfig.api.defaults import with_defaults
 from dynconfig.engine.declare import applied_of, declare_deletion
 from dynconfig.engine.resource import Owner
 from dynconfig_lab import binaries
@@ -18,6 +20,7 @@ from dynconfig_lab.controlplane import ControlPlane
 from dynconfig_lab.processes import wait_until
 
 STORED: list[Document] = list(yaml.safe_load_all((PREVIOUS / "stored.yaml").read_text()))
+EXAMPLES = ROOT / "manifests" / "examples"
 NO_LONGER_CREATED = {"default/dots": "spec.path in body should match"}
 """Objects that this release refuses when they are new, and why; those that are stored are served all the same."""
 
@@ -124,6 +127,18 @@ def test_it_can_be_made_anew(upgraded: Cluster, item: Document) -> None:
     result = upgraded.tried("create", "--dry-run=server", "-f", "-", stdin=document)
     assert (result.returncode != 0) is (title(item) in NO_LONGER_CREATED), result.stderr
     assert NO_LONGER_CREATED.get(title(item), "") in result.stderr
+
+
+@pytest.mark.e2e
+@pytest.mark.parametrize("example", sorted(EXAMPLES.glob("*.yaml")), ids=lambda path: path.stem)
+def test_the_api_server_adds_the_defaults_that_sizes_are_computed_with(upgraded: Cluster, example: Path) -> None:
+    documents = [item for item in yaml.safe_load_all(example.read_text()) if item["kind"] == "DynamicConfig"]
+    assert documents
+    for document in documents:
+        metadata = {"name": "defaults", "namespace": "shop"}
+        stdin = json.dumps({**document, "metadata": metadata})
+        stored = json.loads(upgraded.kubectl("create", "--dry-run=server", "-o", "json", "-f", "-", stdin=stdin))
+        assert with_defaults(document)["spec"] == stored["spec"]
 
 
 @every

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from dynconfig.api.defaults import with_defaults
 from dynconfig.api.status import MESSAGE_LENGTH
 from dynconfig.engine.errors import InvalidSpec
 from dynconfig.engine.stored import listed_names, spec_of
@@ -33,7 +34,9 @@ def stored_bytes(document: Mapping[str, Any]) -> int:
 
 
 def needed_bytes(document: Mapping[str, Any]) -> int:
-    """Bytes of an object with the shortest status that still reports on each parameter."""
+    """Bytes of an object with its defaults and the shortest status that still reports on each parameter."""
+    if not (document.get("metadata") or {}).get("resourceVersion"):
+        document = with_defaults(document)
     spec, metadata = spec_of(document), document.get("metadata") or {}
     names = listed_names(spec.get("parameters"))
     path = str(spec.get("path", ""))
