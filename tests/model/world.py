@@ -20,6 +20,7 @@ from tests.model.shortcut import shortcut
 from tests.model.wire import Death, Killed, Wire
 
 from dynconfig import wiring
+from dynconfig.aws.quota import Quota
 from dynconfig.aws.session import Session
 from dynconfig.engine.agenda import Agenda
 from dynconfig.engine.signals import PUT, Signal
@@ -34,6 +35,8 @@ EPOCH = 1_800_000_000.0
 # No backoff is longer; what is due later is a resync.
 QUIET_SECONDS = 61.0
 TICK = 0.001
+# More connections than a world has threads.
+POOL = 16
 
 
 class PromptKube(Kube):
@@ -102,10 +105,29 @@ class Clock:
     """The time in AWS, which is that of the world that is played."""
 
     loop: VirtualLoop | None = None
+    _before: float = 0.0
 
     def __call__(self) -> float:
         """Seconds since the epoch."""
-        return EPOCH + (self.loop.time() if self.loop else 0.0)
+        return EPOCH + self._current()
+
+    def begin(self) -> VirtualLoop:
+        """The loop of another world, in which the time begins again."""
+        self._before += self._current()
+        self.loop = VirtualLoop()
+        return self.loop
+
+    def monotonic(self) -> float:
+        """Seconds of all worlds so far."""
+        return self._before + self._current()
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass instead of waiting."""
+        assert self.loop is not None
+        self.loop.pass_by(seconds)
+
+    def _current(self) -> float:
+        return self.loop.time() if self.loop else 0.0
 
 
 @dataclass(frozen=True)
@@ -125,7 +147,7 @@ class World:
 
     def __init__(self, ground: Ground, skew: float = 0.0) -> None:
         self.ground = ground
-        self.loop = ground.clock.loop = VirtualLoop()
+        self.loop = ground.clock.begin()
         self.lab = ground.lab
         self.wire = ground.wire
         self.cluster = Cluster()
@@ -264,7 +286,8 @@ def ground() -> Iterator[Ground]:
         for name, value in _ENVIRONMENT.items():
             environment.setenv(name, value)
         environment.setenv("AWS_ENDPOINT_URL", lab.endpoint)
-        yield Ground(clock, lab, wire, wiring.session(Settings()), journal)
+        quota = Quota(clock.monotonic, clock.wait, is_limited=False)
+        yield Ground(clock, lab, wire, Session(quota, lambda *_: None, endpoint=None, pool=POOL), journal)
 
 
 _ENVIRONMENT = {"AWS_ACCESS_KEY_ID": "lab", "AWS_SECRET_ACCESS_KEY": "lab", "AWS_REGION": REGION}
