@@ -106,6 +106,7 @@ class Clock:
 
     loop: VirtualLoop | None = None
     _before: float = 0.0
+    _waited: float = 0.0
 
     def __call__(self) -> float:
         """Seconds since the epoch."""
@@ -118,13 +119,12 @@ class Clock:
         return self.loop
 
     def monotonic(self) -> float:
-        """Seconds of all worlds so far."""
-        return self._before + self._current()
+        """Seconds of all worlds so far, and those that calls have waited for their turn."""
+        return self._before + self._current() + self._waited
 
     def wait(self, seconds: float) -> None:
-        """Let time pass instead of waiting."""
-        assert self.loop is not None
-        self.loop.pass_by(seconds)
+        """Wait for the turn of a call. The time of the world stands still, as while any thread works."""
+        self._waited += seconds
 
     def _current(self) -> float:
         return self.loop.time() if self.loop else 0.0

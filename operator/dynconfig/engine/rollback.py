@@ -109,6 +109,8 @@ class Rollbacks:
         waiting = {item.name for item in evidence.unproved} if judgement.stage is not Stage.PROVED else set()
         # What somebody else wrote and nobody puts back is not the last good version of anything.
         waiting |= {step.resource.name for step in plan.held if _is_edit(step)}
+        # What leaves is not part of what has proved itself: only its value before is known to be good.
+        waiting |= {step.resource.name for step in plan.waiting if _is_goodbye(step)}
         if not is_whole:
             return judgement, evidence.unread
         waiting |= self._unrestored(declaration) | {item.name for item in evidence.unread}
