@@ -126,3 +126,23 @@ def test_a_bake_ends_when_it_should_where_the_operators_clock_is_wrong(
     world.run(15.0)
     assert ready(world, A)[1] == "RolledBack"
     assert account.parameters()[f"{PATH}/p"].value == "1"
+
+
+def test_what_another_object_waits_for_does_not_become_stable_while_an_alarm_fires(begin: Callable[..., World]) -> None:
+    world = begin()
+    world.rotate("shop", "creds", {"q": "secret"})
+    watched: dict[str, Any] = {"rollout": BAKE, "alarms": {"defaults": False, "custom": [ALARM]}}
+    secret = {"name": "q", "type": "SecureString", "valueFrom": {"secretKeyRef": {"name": "creds", "key": "q"}}}
+    declared = spec("p", **watched)
+    world.cluster.create(A, {**declared, "parameters": [*declared["parameters"], secret]})
+    world.run(20.0)
+    name = next(name for name in account.alarms() if name.endswith("/Orders"))
+    world.aws("cloudwatch").set_alarm_state(AlarmName=name, StateValue="ALARM", StateReason="a test")
+    world.run(15.0)
+    world.cluster.edit(A, spec("p", **watched))
+    world.run(15.0)
+    world.cluster.create(B, {**spec(), "parameters": [secret]})
+    world.run(15.0)
+    world.look()
+    assert ready(world, A)[1] == "AlarmFiring"
+    assert {item.name: item.labels for item in account.parameters().values()} == {f"{PATH}/p": {}, f"{PATH}/q": {}}
