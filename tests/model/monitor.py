@@ -154,8 +154,9 @@ class Monitor:
         return owner.rolls_back and owner.uid in self.ghost.fired and not owner.deleting
 
     def _may_take_back(self, owner: Wanted, name: str) -> bool:
-        """Whether a rollback may delete it: the generation that failed has made it."""
-        return self._may_undo(owner) and self.ghost.made_in.get(name) == (owner.uid, owner.generation)
+        """Whether a rollback may delete it: the object has made it, and the last stable revision is without it."""
+        uid, _generation = self.ghost.made_in.get(name, ("", 0))
+        return self._may_undo(owner) and uid == owner.uid and name not in self.ghost.stable.get(uid, {})
 
     def _values(self, owner: Wanted, name: str) -> set[str]:
         wanted = {owner.values.get(name) or ""}
