@@ -52,7 +52,7 @@ class Tenants:
         paths, regions = self._settings.paths_of(namespace), self._settings.allowed_regions
         if not self._is_shared:
             return Tenant(namespace, paths=paths, regions=regions)
-        return tenant(self._policy, namespace, self._labels.get(namespace, {}), paths, regions)
+        return tenant(self._policy, namespace, self._labels.get(namespace), paths, regions)
 
     def __str__(self) -> str:
         """What the log says of it at the start."""

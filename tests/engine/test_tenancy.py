@@ -124,6 +124,15 @@ def test_a_rule_selects_namespaces_by_their_labels(selector: dict[str, Any], is_
     assert denied({"region": "us-east-1"}, found) == (set() if is_selected else {"spec.region"})
 
 
+@pytest.mark.parametrize("operator", ["NotIn", "DoesNotExist"])
+def test_a_namespace_whose_labels_are_unknown_is_not_taken_for_one_without_labels(operator: str) -> None:
+    expression = {"key": "untrusted", "operator": operator, **({"values": ["true"]} if operator == "NotIn" else {})}
+    rule = {"namespaceSelector": {"matchExpressions": [expression]}, "regions": ["us-east-1"]}
+    policy = Policy.model_validate({"allow": [{"namespaces": ["shop"], "paths": ["/shop"]}, rule]})
+    assert denied({"region": "us-east-1"}, tenant(policy, "shop", None)) == {"spec.region"}
+    assert denied({"region": "us-east-1"}, tenant(policy, "shop", {})) == set()
+
+
 @pytest.mark.parametrize(
     ("path", "is_allowed"), [("/shop", True), ("/shop/a", True), ("/shopping", False), ("/cart", False)]
 )

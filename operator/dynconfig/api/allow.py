@@ -95,7 +95,7 @@ class AllowRule(Model):
         Rule(
             cel="",
             message="destinations and topics are ARNs with the 12 digits of their account, such as "
-            "arn:aws:sns:eu-west-1:123456789012:{namespace}-*",
+            "arn:aws:sns:eu-west-1:123456789012:{namespace}_*",
             holds=lambda rule: all(_OF_AN_ACCOUNT.fullmatch(arn) for arn in (*rule.destinations, *rule.topics)),
         ),
     )

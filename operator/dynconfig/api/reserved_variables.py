@@ -12,7 +12,24 @@ _SERVICE = ("AWS_", "LAMBDA_", "DYNCONFIG_", "SSM_PARAMETER_STORE_", "PARAMETERS
 # CPython, what it starts and what it is started by: https://docs.python.org/3/using/cmdline.html#environment-variables
 # The dynamic linker and the C library: https://man7.org/linux/man-pages/man8/ld.so.8.html
 # OpenSSL: https://docs.openssl.org/master/man7/openssl-env/ and curl: https://curl.se/docs/manpage.html
-_CODE = ("PYTHON", "LD_", "GLIBC_", "MALLOC_", "RESOLV_", "OPENSSL_", "OSSL_", "SSL_CERT_", "CURL_", "BASH_", "BOTO")
+# .NET: https://learn.microsoft.com/dotnet/core/tools/dotnet-environment-variables and Bundler: https://bundler.io/man/bundle-config.1.html
+_CODE = (
+    "BUNDLE_",
+    "COMPLUS_",
+    "CORECLR_",
+    "DOTNET_",
+    "PYTHON",
+    "LD_",
+    "GLIBC_",
+    "MALLOC_",
+    "RESOLV_",
+    "OPENSSL_",
+    "OSSL_",
+    "SSL_CERT_",
+    "CURL_",
+    "BASH_",
+    "BOTO",
+)
 PREFIXES = (*_SERVICE, *_CODE)
 SUFFIXES = ("_PROXY", "_CA_BUNDLE", "_CA_CERTS")
 NAMES = (
@@ -35,12 +52,20 @@ NAMES = (
     # Shells and other runtimes, which a layer may bring.
     *("ENV", "IFS", "PROMPT_COMMAND", "PS4", "SHELLOPTS"),
     *(
+        "CLASSPATH",
+        "GEM_HOME",
+        "GEM_PATH",
         "JAVA_TOOL_OPTIONS",
         "JDK_JAVA_OPTIONS",
         "NODE_OPTIONS",
         "NODE_PATH",
+        "NODE_REPL_EXTERNAL_MODULE",
+        "NODE_TLS_REJECT_UNAUTHORIZED",
+        "PERL5DB",
         "PERL5LIB",
         "PERL5OPT",
+        "PHPRC",
+        "PHP_INI_SCAN_DIR",
         "RUBYLIB",
         "RUBYOPT",
     ),

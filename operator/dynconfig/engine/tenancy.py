@@ -131,11 +131,14 @@ TenantOf = Callable[[str], Tenant]
 def tenant(
     policy: Policy,
     namespace: str,
-    labels: Mapping[str, str],
+    labels: Mapping[str, str] | None,
     allowed_paths: tuple[str, ...] = (),
     regions: tuple[str, ...] = (),
 ) -> Tenant:
-    """A namespace of a shared cluster, which may use what is granted to it and nothing else."""
+    """A namespace of a shared cluster, which may use what is granted to it and nothing else.
+
+    If its labels are unknown (None), rules that select by labels do not apply to it.
+    """
     rules = tuple(rule for rule in policy.allow if _is_about(rule, namespace, labels))
     return Tenant(namespace, is_trusted=False, paths=allowed_paths, regions=regions, rules=rules)
 
@@ -208,9 +211,11 @@ def _is_own_name(name: str, namespace: str) -> bool:
     return name.startswith(prefix) and re.fullmatch(r"[a-zA-Z0-9+=,.@-]+", name.removeprefix(prefix)) is not None
 
 
-def _is_about(rule: AllowRule, namespace: str, labels: Mapping[str, str]) -> bool:
-    is_named = namespace in rule.namespaces or "*" in rule.namespaces
-    return is_named or (rule.namespace_selector is not None and _selects(rule.namespace_selector, labels))
+def _is_about(rule: AllowRule, namespace: str, labels: Mapping[str, str] | None) -> bool:
+    if namespace in rule.namespaces or "*" in rule.namespaces:
+        return True
+    # NotIn and DoesNotExist hold for a namespace without labels: one that was not read yet must not be taken for such.
+    return rule.namespace_selector is not None and labels is not None and _selects(rule.namespace_selector, labels)
 
 
 def _selects(selector: NamespaceSelector, labels: Mapping[str, str]) -> bool:
