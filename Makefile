@@ -80,6 +80,12 @@ check: $(VENV)/.ready ## Lint, types, import contracts, generated files
 	@$(BIN)/mypy operator/dynconfig lab/dynconfig_lab lambda_app/dynconfig_function tests benchmarks
 	@$(BIN)/lint-imports --no-logo
 
+.PHONY: audit
+audit: $(VENV)/.ready ## Look for known vulnerabilities of the pinned dependencies; wants the JSON API of pypi.org
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(VENV)/audit
+	@$(BIN)/uv pip install --quiet --python $(VENV)/audit/bin/python --require-hashes --no-deps -r requirements/audit.txt
+	@$(VENV)/audit/bin/pip-audit --strict --disable-pip --require-hashes --progress-spinner off $(addprefix -r ,$(wildcard requirements/*.txt))
+
 .PHONY: unit
 unit: $(VENV)/.ready ## The tests that need no process beside them
 	@$(BIN)/pytest -q -m "not lab and not e2e and not tools and not argocd"
@@ -98,7 +104,7 @@ chart: ## Bring into the Helm chart what it shares with manifests/install
 	@cp crds/dynamicconfigs.dynconfig.dev.yaml charts/dynconfig-operator/files/crd.yaml
 	@cp crds/protection.yaml charts/dynconfig-operator/files/protection.yaml
 	@cp crds/limits.yaml charts/dynconfig-operator/files/limits.yaml
-	@cp manifests/install/rbac.yaml charts/dynconfig-operator/files/rbac.yaml
+	@for name in rbac operator-writes networkpolicy; do cp manifests/install/$$name.yaml charts/dynconfig-operator/files/; done
 
 .PHONY: argocd
 argocd: $(VENV)/.ready ## Generate what Argo CD is told of the kind, and its test cases
@@ -117,6 +123,7 @@ lock: $(VENV)/.ready ## Pin the dependencies anew, with hashes and without an in
 	@$(BIN)/uv pip compile pyproject.toml --all-extras --generate-hashes --python-version 3.11 --no-header --quiet -o requirements/dev.txt
 	@$(BIN)/uv pip compile pyproject.toml --generate-hashes --python-version 3.11 --no-header --quiet -o requirements/operator.txt
 	@$(BIN)/uv pip compile pyproject.toml --extra lab --generate-hashes --python-version 3.11 --no-header --quiet -c requirements/dev.txt -o requirements/lab.txt
+	@echo pip-audit | $(BIN)/uv pip compile - --generate-hashes --python-version 3.11 --no-header --no-annotate --quiet -o requirements/audit.txt
 
 .PHONY: clean
 clean: lab-down ## Remove what was made in this folder
