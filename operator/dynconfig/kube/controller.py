@@ -18,12 +18,13 @@ from dynconfig.engine.outcome import Outcome
 from dynconfig.engine.reconcile import Abandonment
 from dynconfig.engine.signals import Signal
 from dynconfig.engine.stored import spec_of, status_of
+from dynconfig.engine.traces import trace
 from dynconfig.kube import sources as references
 from dynconfig.kube.answers import INVALID
 from dynconfig.kube.client import ApiConflict, ApiRefused, ApiUnavailable, Document
 from dynconfig.kube.finalizer import has_finalizer, hold, release
 from dynconfig.kube.heard import Heard
-from dynconfig.kube.internal import bug, trace
+from dynconfig.kube.internal import bug
 from dynconfig.kube.listening import Regions
 from dynconfig.kube.moves import Moves
 from dynconfig.kube.refusals import Refusals

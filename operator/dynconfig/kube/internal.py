@@ -2,13 +2,13 @@
 
 import logging
 import traceback
-from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 
 import dynconfig
 from dynconfig.engine.agenda import Key
 from dynconfig.engine.errors import InternalError
+from dynconfig.engine.traces import trace
 
 log = logging.getLogger(__name__)
 
@@ -27,19 +27,6 @@ def internal_error(failure: BaseException) -> InternalError:
         f"the operator failed with {type(failure).__name__} in {_place(failure.__traceback__)}; it tries again. "
         "This is a bug: please report it with the traceback in the operator's log"
     )
-
-
-def trace(failure: BaseException) -> str:
-    """The traceback with the types of all failures that led to it, without their words and without variables."""
-    return "\n".join(_parts(failure))
-
-
-def _parts(failure: BaseException) -> Iterator[str]:
-    cause = failure.__cause__ or (None if failure.__suppress_context__ else failure.__context__)
-    if cause is not None:
-        yield from _parts(cause)
-        yield "which led to:"
-    yield "".join(traceback.format_tb(failure.__traceback__)) + type(failure).__name__
 
 
 def _place(found: TracebackType | None) -> str:

@@ -22,6 +22,7 @@ def command() -> None:
     wiring.session(settings)
 
     async def serve() -> None:
+        asyncio.get_running_loop().set_exception_handler(logs.of_loop)
         await handlers.run(settings, asyncio.Event(), asyncio.Event())
 
     asyncio.run(serve())
