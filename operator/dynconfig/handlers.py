@@ -18,7 +18,7 @@ from dynconfig.engine.agenda import Agenda
 from dynconfig.engine.declaration import Place
 from dynconfig.engine.signals import Signal
 from dynconfig.kube import object_watch, sources
-from dynconfig.kube.client import ApiUnavailable, Kube, WatchExpired
+from dynconfig.kube.client import ApiRefused, ApiUnavailable, Kube, WatchExpired
 from dynconfig.kube.controller import Controller
 from dynconfig.kube.events import Recorder
 from dynconfig.kube.metrics import Metrics
@@ -30,6 +30,7 @@ from dynconfig.tenants import Tenants
 
 log = logging.getLogger(__name__)
 
+FORBIDDEN = 403
 SWEEP_SECONDS = 120.0
 SWITCH_SECONDS = 0.0005
 # A tool that applies several manifests, in any order, is through with them by then.
@@ -227,7 +228,7 @@ def _check_ports(settings: Settings) -> None:
 
 
 async def _learn(controller: Controller, kube: Kube, settings: Settings) -> None:
-    """What all objects declare, before the first is served."""
+    """What all objects declare, before the first is served. A namespace that may not be read does not keep the others waiting."""
     for namespace in settings.namespaces or (None,):
         while True:
             try:
@@ -236,6 +237,11 @@ async def _learn(controller: Controller, kube: Kube, settings: Settings) -> None
             except (ApiUnavailable, WatchExpired) as error:
                 log.warning("Waiting for the Kubernetes API server: %s", error)
                 await asyncio.sleep(1.0)
+            except ApiRefused as error:
+                if error.status != FORBIDDEN or namespace is None:
+                    raise
+                log.error("Namespace %s is not served until the operator may read it: %s", namespace, error)
+                break
 
 
 def _most_of_namespace(workers: int) -> int:
