@@ -1,13 +1,16 @@
 """A real Kubernetes control plane on this machine: etcd, kube-apiserver and kube-controller-manager, without nodes."""
 
+import json
 import secrets
 import signal
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
+import httpx2
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from rich.console import Console
@@ -55,6 +58,14 @@ class Place:
         return self.folder / "tokens.csv"
 
     @property
+    def audit_policy(self) -> Path:
+        return self.folder / "audit-policy.json"
+
+    @property
+    def audit_log(self) -> Path:
+        return self.folder / "audit.log"
+
+    @property
     def authority(self) -> Path:
         """What kube-apiserver makes while it starts: its certificate, and the authority that signed it."""
         return self.certificates / "apiserver.crt"
@@ -100,6 +111,21 @@ class ControlPlane:
         """`admin`, who may do everything, or `dynconfig-operator`, who may do what RBAC grants."""
         return self._place.kubeconfig(user)
 
+    def client(self, token: str = "") -> httpx2.Client:
+        """A client of the API server with a token, or else one that may do everything."""
+        trust, headers = (
+            ssl.create_default_context(cafile=self.authority),
+            {"Authorization": f"Bearer {token or self.admin_token}"},
+        )
+        return httpx2.Client(base_url=self.url, headers=headers, verify=trust, trust_env=False, timeout=30)
+
+    def operator_requests(self) -> list[dict[str, Any]]:
+        """The requests of the operator that are finished, or that have begun where they are watches, oldest first.
+
+        https://kubernetes.io/docs/reference/config-api/apiserver-audit.v1/
+        """
+        return [json.loads(line) for line in self._place.audit_log.read_text().splitlines() if line.endswith("}")]
+
     def pause_api(self) -> None:
         """Connections are taken and never answered, until `resume_api`."""
         self._crew.signal("kube-apiserver", signal.SIGSTOP)
@@ -122,6 +148,7 @@ def prepare(place: Place) -> dict[str, str]:
     lines = [f'{token},{ACCOUNTS[user][0]},{user},"{ACCOUNTS[user][1]}"\n' for user, token in tokens.items()]
     kubeconfig.write_private(place.tokens, "".join(lines))
     kubeconfig.write_private(place.service_account_key, _private_key())
+    place.audit_policy.write_text(json.dumps(_audit_policy()))
     for user, token in tokens.items():
         kubeconfig.write(place.kubeconfig(user), place.url, place.authority, user, token)
     return tokens
@@ -133,6 +160,16 @@ def programs(parts: Binaries, place: Place) -> tuple[Program, ...]:
     if parts.kube_controller_manager:
         found.append(_kube_controller_manager(parts.kube_controller_manager, place))
     return tuple(found)
+
+
+def _audit_policy() -> dict[str, Any]:
+    """Of the operator's requests what they are about and how they ended, and nothing of what they carry."""
+    return {
+        "apiVersion": "audit.k8s.io/v1",
+        "kind": "Policy",
+        "omitStages": ["RequestReceived"],
+        "rules": [{"level": "Metadata", "users": [OPERATOR_ACCOUNT]}, {"level": "None"}],
+    }
 
 
 def _private_key() -> str:
@@ -170,6 +207,8 @@ def _kube_apiserver(parts: Binaries, place: Place) -> Program:
         "token-auth-file": place.tokens,
         "authorization-mode": "RBAC",
         "disable-admission-plugins": "ServiceAccount",
+        "audit-policy-file": place.audit_policy,
+        "audit-log-path": place.audit_log,
         "service-account-issuer": "https://kubernetes.default.svc",
         "service-account-key-file": place.service_account_key,
         "service-account-signing-key-file": place.service_account_key,

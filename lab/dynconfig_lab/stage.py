@@ -2,10 +2,9 @@
 
 import json
 import os
-import ssl
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,9 +66,7 @@ class Stage:
 
     def http(self) -> httpx2.Client:
         """A client of the API server that may do everything."""
-        context = ssl.create_default_context(cafile=self.plane.authority)
-        headers = {"Authorization": f"Bearer {self.plane.admin_token}"}
-        return httpx2.Client(base_url=self.plane.url, headers=headers, verify=context, trust_env=False, timeout=30)
+        return self.plane.client()
 
     def aws(self, service: str, config: Config | None = None) -> Any:
         """A boto3 client of the emulated AWS."""
@@ -99,8 +96,18 @@ class Stage:
         return result.stdout.rstrip("\n")
 
 
+def install(found: Stage) -> None:
+    """Give the operator the rights and the limits that are shipped for a whole cluster."""
+    for name in ("namespace", "rbac", "operator-writes"):
+        found.kubectl("apply", "-f", str(INSTALL / f"{name}.yaml"))
+
+
 @contextmanager
-def stage(console: Console, operator_settings: Mapping[str, str] = MappingProxyType({})) -> Iterator[Stage]:
+def stage(
+    console: Console,
+    operator_settings: Mapping[str, str] = MappingProxyType({}),
+    install: Callable[[Stage], None] = install,
+) -> Iterator[Stage]:
     """Start everything in a folder of its own; at the end nothing is left of it."""
     parts = binaries.ensure(console)
     with ExitStack() as stack:
@@ -125,8 +132,7 @@ def stage(console: Console, operator_settings: Mapping[str, str] = MappingProxyT
         found = Stage(folder, environment, parts.kubectl, control_url, plane, operator)
         stack.enter_context(_running(Crew([_aws(aws_port, control_port)], folder)))
         found.kubectl("apply", "-f", "-", stdin=found.dynconfig("crd"))
-        for name in ("namespace", "rbac"):
-            found.kubectl("apply", "-f", str(INSTALL / f"{name}.yaml"))
+        install(found)
         _wait_for_crd(found)
         stack.enter_context(_running(operator))
         yield found

@@ -7,6 +7,7 @@ import httpx2
 import pytest
 from rich.console import Console
 from tests.e2e.world import World
+from tests.security.installation import denied
 
 from dynconfig_lab.aws import Faults
 from dynconfig_lab.stage import Stage, stage
@@ -18,6 +19,8 @@ _numbers = itertools.count(1)
 def scene() -> Iterator[Stage]:
     with stage(Console(stderr=True), {"DYNCONFIG_LOG_LEVEL": "debug"}) as found:
         yield found
+        # It runs with the rights and limits of manifests/install, and whatever the tests did, they were enough.
+        assert denied(found.plane.operator_requests()) == []
 
 
 @pytest.fixture(scope="session")

@@ -16,6 +16,7 @@ pytestmark = pytest.mark.tools
 
 ROOT = Path(__file__).parents[2]
 INSTALL = ROOT / "manifests" / "install"
+ACCOUNT = "dynconfig-operator"
 OF_HELM = ("app.kubernetes.io/instance", "app.kubernetes.io/managed-by", "app.kubernetes.io/version", "helm.sh/chart")
 
 
@@ -32,7 +33,8 @@ def test_it_shares_the_crd_and_what_the_operator_may_do() -> None:
     assert (CHART / "files" / "crd.yaml").read_text() == crd.read_text(), "run `make chart`"
     for name in ("protection.yaml", "limits.yaml"):
         assert (CHART / "files" / name).read_text() == (crd.parent / name).read_text(), "run `make chart`"
-    assert (CHART / "files" / "rbac.yaml").read_text() == (INSTALL / "rbac.yaml").read_text(), "run `make chart`"
+    for name in ("rbac.yaml", "operator-writes.yaml", "networkpolicy.yaml"):
+        assert (CHART / "files" / name).read_text() == (INSTALL / name).read_text(), "run `make chart`"
 
 
 def test_its_version_is_that_of_the_project() -> None:
@@ -134,6 +136,41 @@ def test_a_role_of_aws_is_given_by_annotation(render: Render) -> None:
     assert subjects == {"other"}
 
 
+def test_the_limits_of_the_operator_bound_the_account_that_it_has(render: Render) -> None:
+    documents = rendered(render({"serviceAccount": {"create": False, "name": "theirs"}}, "platform"))
+    (policy,) = (
+        item
+        for item in documents
+        if item["kind"] == "ValidatingAdmissionPolicy" and item["metadata"]["name"] == ACCOUNT
+    )
+    (condition,) = policy["spec"]["matchConditions"]
+    assert condition["expression"] == "request.userInfo.username == 'system:serviceaccount:platform:theirs'"
+    assert policy["spec"]["failurePolicy"] == "Fail"
+    (binding,) = (item for item in documents if item.get("spec", {}).get("policyName") == ACCOUNT)
+    assert binding["spec"]["validationActions"] == ["Deny"]
+
+
+def test_the_token_is_mounted_into_the_operators_pod_and_into_no_other_of_its_account(render: Render) -> None:
+    documents = rendered(render({}))
+    (account,) = (item for item in documents if item["kind"] == "ServiceAccount")
+    assert account["automountServiceAccountToken"] is False
+    assert _pod(_deployment_in(documents))["automountServiceAccountToken"] is True
+
+
+def test_the_network_policy_selects_the_pod_and_takes_more_rules(render: Render) -> None:
+    proxy = {"ports": [{"port": 3128}]}
+    documents = rendered(render({"networkPolicy": {"egress": [proxy]}, "metrics": {"port": 9191}}, "platform"))
+    (policy,) = (item for item in documents if item["kind"] == "NetworkPolicy")
+    template = _deployment_in(documents)["spec"]["template"]
+    assert policy["metadata"]["namespace"] == "platform"
+    assert policy["spec"]["podSelector"]["matchLabels"].items() <= template["metadata"]["labels"].items()
+    ports = {port["name"] for port in template["spec"]["containers"][0]["ports"]}
+    assert {port["port"] for rule in policy["spec"]["ingress"] for port in rule["ports"]} == ports
+    assert policy["spec"]["egress"][-1] == proxy
+    assert all(rule.get("ports") for rule in policy["spec"]["egress"])
+    assert "NetworkPolicy" not in {item["kind"] for item in rendered(render({"networkPolicy": {"enabled": False}}))}
+
+
 def test_an_account_that_exists_already_is_used(render: Render) -> None:
     documents = rendered(render({"serviceAccount": {"create": False, "name": "theirs"}}))
     assert "ServiceAccount" not in {item["kind"] for item in documents}
@@ -181,13 +218,13 @@ def test_a_pod_monitor_finds_the_pods_and_their_port(render: Render) -> None:
 
 def test_the_crd_and_what_protects_it_outlive_the_chart_and_can_be_left_out(render: Render) -> None:
     kept = {
-        item["kind"]
+        _key(item)
         for item in rendered(render({}))
         if item["metadata"].get("annotations", {}).get("helm.sh/resource-policy") == "keep"
     }
-    assert kept == {"CustomResourceDefinition", "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"}
-    kinds = {item["kind"] for item in rendered(render({"crd": {"install": False}}))}
-    assert not kept & kinds
+    kinds = {kind for kind, _name in kept}
+    assert kinds == {"CustomResourceDefinition", "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"}
+    assert not kept & {_key(item) for item in rendered(render({"crd": {"install": False}}))}
 
 
 def test_helm_finds_nothing_wrong_with_the_chart(helm: Path, tmp_path: Path) -> None:

@@ -32,7 +32,10 @@ def test_the_operator_comes_in_waves_and_its_crd_stays(kustomize: Build) -> None
     documents = kustomize(ROOT / "manifests" / "argocd" / "operator")
     waves = {item["kind"]: wave(item) for item in documents}
     assert waves["CustomResourceDefinition"] < waves["ServiceAccount"] == waves["ClusterRole"] < waves["Deployment"]
-    assert waves["CustomResourceDefinition"] == waves["ValidatingAdmissionPolicy"]
+    assert waves["NetworkPolicy"] < waves["Deployment"]
+    limits = {item["metadata"]["name"]: wave(item) for item in documents if item["kind"] == "ValidatingAdmissionPolicy"}
+    assert limits.pop("dynconfig-operator") == waves["ServiceAccount"]
+    assert set(limits.values()) == {waves["CustomResourceDefinition"]}
     for item in documents:
         if wave(item) == waves["CustomResourceDefinition"]:
             assert item["metadata"]["annotations"]["argocd.argoproj.io/sync-options"] == "Delete=false,Prune=false"
@@ -91,3 +94,19 @@ def test_flux_keeps_the_crd(flux: dict[tuple[str, str], Document], kustomize: Bu
         if item["metadata"].get("annotations", {}).get("kustomize.toolkit.fluxcd.io/prune") == "disabled"
     }
     assert kept == {"CustomResourceDefinition", "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"}
+
+
+def test_namespaces_that_are_served_alone_are_those_in_which_the_role_is_bound(kustomize: Build) -> None:
+    documents = kustomize(ROOT / "manifests" / "namespaced")
+    bound = {
+        item["metadata"].get("namespace", "all")
+        for item in documents
+        if item.get("roleRef", {}).get("name") == "dynconfig-operator"
+    }
+    (deployment,) = (item for item in documents if item["kind"] == "Deployment")
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    (served,) = (item["value"] for item in container["env"] if item["name"] == "DYNCONFIG_NAMESPACES")
+    assert bound == set(served.split(","))
+    roles = {item["metadata"]["name"]: item["rules"] for item in documents if item["kind"] == "ClusterRole"}
+    everywhere = {item["roleRef"]["name"] for item in documents if item["kind"] == "ClusterRoleBinding"}
+    assert not [rule for name in everywhere for rule in roles[name] if "secrets" in rule["resources"]]

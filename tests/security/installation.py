@@ -1,0 +1,76 @@
+"""What of the shipped installation counts for the API server: who the operator is and what it may do, without its pod."""
+
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+Document = dict[str, Any]
+
+ROOT = Path(__file__).parents[2]
+MANIFESTS = ROOT / "manifests"
+ACCOUNT = "dynconfig-operator"
+NAMESPACE = "dynconfig-system"
+ROLES = ("Role", "ClusterRole")
+BINDINGS = ("RoleBinding", "ClusterRoleBinding")
+Right = tuple[str, str, str, str]
+"""API group, resource or resource/subresource, verb, and the one name that it holds for, or an empty text."""
+
+
+def rights_of(documents: Iterable[Document]) -> list[Document]:
+    """The namespace, the account and what bounds it."""
+    kinds = ("Namespace", "ServiceAccount", *ROLES, *BINDINGS)
+    return [item for item in documents if item["kind"] in kinds or _is_limit(item)]
+
+
+def _is_limit(item: Document) -> bool:
+    return str(item["kind"]).startswith("ValidatingAdmissionPolicy") and bool(item["metadata"]["name"] == ACCOUNT)
+
+
+def read(text: str) -> list[Document]:
+    """The documents that kustomize or Helm printed."""
+    return [item for item in yaml.safe_load_all(text) if item]
+
+
+def listed(documents: Iterable[Document]) -> str:
+    """All of them as one that `kubectl apply` takes."""
+    return json.dumps({"apiVersion": "v1", "kind": "List", "items": list(documents)})
+
+
+def granted(documents: Iterable[Document]) -> set[Right]:
+    """All that the operator's account is granted, wherever it is."""
+    found = list(documents)
+    bound = {item["roleRef"]["name"] for item in found if item["kind"] in BINDINGS and _is_bound(item)}
+    rules = [
+        rule for item in found if item["kind"] in ROLES and item["metadata"]["name"] in bound for rule in item["rules"]
+    ]
+    return {right for rule in rules for right in _rights(rule)}
+
+
+def denied(requests: Iterable[Document]) -> list[str]:
+    """The requests of the operator that RBAC or its admission policy refused.
+
+    In a namespace that is being deleted the API server refuses new Events with 403 as well, whoever creates them.
+    """
+    return [f"{item['verb']} {item['requestURI']}: {item['responseStatus']}" for item in requests if _is_denied(item)]
+
+
+def _is_denied(request: Document) -> bool:
+    is_forbidden = request["annotations"].get("authorization.k8s.io/decision") == "forbid"
+    return is_forbidden or f"ValidatingAdmissionPolicy '{ACCOUNT}'" in request.get("responseStatus", {}).get(
+        "message", ""
+    )
+
+
+def _is_bound(binding: Document) -> bool:
+    return {"kind": "ServiceAccount", "name": ACCOUNT, "namespace": NAMESPACE} in binding["subjects"]
+
+
+def _rights(rule: Document) -> Iterator[Right]:
+    for group in rule["apiGroups"]:
+        for resource in rule["resources"]:
+            for verb in rule["verbs"]:
+                for name in rule.get("resourceNames", [""]):
+                    yield group, resource, verb, name

@@ -1,0 +1,148 @@
+"""The rights that are shipped for the operator are those that it uses, by the audit log of the real API server."""
+
+import json
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+import yaml
+from rich.console import Console
+from tests.e2e.world import World
+from tests.gitops.conftest import Build, kubectl, kustomize
+from tests.security.attacks import GROUP
+from tests.security.installation import MANIFESTS, Right, denied, granted, listed, rights_of
+
+from dynconfig_lab.controlplane import OPERATOR
+from dynconfig_lab.stage import Stage, stage
+
+__all__ = ["kubectl", "kustomize"]
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
+
+POLICY = {"allow": [{"namespaceSelector": {"matchLabels": {"team": "shop"}}, "paths": ["/{namespace}"]}]}
+SERVED = ("shop", "cart")
+CLUSTER_WIDE = ("namespaces", "customresourcedefinitions")
+BY_HAND = "by-hand"
+
+
+def used(requests: Iterable[dict[str, Any]]) -> set[Right]:
+    """The rights that requests need; those of discovery, which everyone has, are about no object."""
+    return {_right(item) for item in requests if "objectRef" in item}
+
+
+def _right(request: dict[str, Any]) -> Right:
+    about = request["objectRef"]
+    resource = "/".join(filter(None, (about["resource"], about.get("subresource"))))
+    is_cluster_wide = "namespace" not in about or resource == "namespaces"
+    return about.get("apiGroup", ""), resource, request["verb"], about.get("name", "") if is_cluster_wide else ""
+
+
+def created(found: Stage, name: str) -> None:
+    """Create a namespace of a team."""
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": {"team": "shop"}}}
+    found.kubectl("apply", "-f", "-", stdin=json.dumps(namespace))
+
+
+@contextmanager
+def team(found: Stage, name: str) -> Iterator[World]:
+    """The namespace of a team."""
+    created(found, name)
+    with found.http() as http:
+        yield World(found, http, name, f"/{name}/app")
+
+
+def lived(world: World) -> None:
+    """All that an operator does for an object: it reads, writes, corrects twice, reports a fault and deletes."""
+    world.secret("s", password="one")
+    world.config_map("c", colour="blue")
+    parameters: list[dict[str, Any]] = [
+        {"name": "a", "value": "1"},
+        {"name": "secret", "valueFrom": {"secretKeyRef": {"name": "s", "key": "password"}}},
+        {"name": "colour", "valueFrom": {"configMapKeyRef": {"name": "c", "key": "colour"}}},
+    ]
+    world.declare("app", world.spec(*parameters))
+    world.wait_ready("app")
+    world.secret("s", password="two")
+    world.wait("the new value is written", lambda: world.value("secret") == "two")
+    for value in ("x", "y"):
+        world.put_by_hand("a", value)
+        world.look_now("app")
+        world.wait("drift is corrected", lambda: world.value("a") == "1")
+    world.delete("app")
+    world.wait("the object is gone", lambda: world.is_gone("app"))
+    assert world.names() == []
+
+
+def test_every_right_that_is_shipped_is_used_and_none_is_missing(kustomize: Build, tmp_path: Path) -> None:
+    policy = tmp_path / "policy.yaml"
+    policy.write_text(yaml.safe_dump(POLICY))
+    with stage(Console(stderr=True), {"DYNCONFIG_TENANCY": "shared", "DYNCONFIG_POLICY": str(policy)}) as found:
+        with team(found, "shop") as world:
+            lived(world)
+        requests = found.plane.operator_requests()
+    assert denied(requests) == []
+    assert used(requests) == granted(kustomize(MANIFESTS / "install"))
+
+
+def test_a_namespace_in_which_the_role_is_not_bound_keeps_no_other_waiting(kustomize: Build) -> None:
+    documents = rights_of(kustomize(MANIFESTS / "namespaced"))
+    late = next(item for item in documents if item["metadata"].get("namespace") == "cart")
+
+    def install(found: Stage) -> None:
+        for name in SERVED:
+            created(found, name)
+        found.kubectl("apply", "-f", "-", stdin=listed(item for item in documents if item is not late))
+
+    with stage(Console(stderr=True), {"DYNCONFIG_NAMESPACES": ",".join(SERVED)}, install) as found:
+        with team(found, "shop") as world:
+            world.declare("app", world.spec({"name": "a", "value": "1"}))
+            world.wait_ready("app")
+        assert "Namespace cart is not served until the operator may read it" in found.operator_log.read_text()
+        found.kubectl("apply", "-f", "-", stdin=listed([late]))
+        with team(found, "cart") as world:
+            world.declare("app", world.spec({"name": "a", "value": "1"}))
+            world.wait_ready("app")
+
+
+def test_in_single_namespaces_it_asks_for_nothing_of_the_others(kustomize: Build) -> None:
+    documents = rights_of(kustomize(MANIFESTS / "namespaced"))
+
+    def install(found: Stage) -> None:
+        for name in (*SERVED, "others"):
+            created(found, name)
+        found.kubectl("apply", "-f", "-", stdin=listed(documents))
+
+    with stage(Console(stderr=True), {"DYNCONFIG_NAMESPACES": ",".join(SERVED)}, install) as found:
+        for name in SERVED:
+            with team(found, name) as world:
+                lived(world)
+        with team(found, "others") as world:
+            world.secret("s", password="theirs")
+            world.declare("app", world.spec({"name": "a", "value": "1"}))
+            with as_operator(found) as http:
+                for path in ("secrets/s", "secrets", "configmaps", "events"):
+                    assert http.get(f"/api/v1/namespaces/others/{path}").status_code == 403
+                assert http.get("/api/v1/secrets").status_code == 403
+                assert http.get(f"{GROUP}/namespaces/others/dynamicconfigs/app").status_code == 403
+                assert http.get("/api/v1/namespaces/shop/secrets/s").is_success
+            with team(found, "shop") as served:
+                served.declare("last", served.spec({"name": "last", "value": "1"}))
+                served.wait_ready("last")
+            assert world.get("app").get("metadata", {}).get("finalizers") is None
+        requests = found.plane.operator_requests()
+    own = [item for item in requests if item["userAgent"] != BY_HAND]
+    assert denied(own) == []
+    namespaced = [item for item in own if item.get("objectRef", {}).get("resource") not in (None, *CLUSTER_WIDE)]
+    assert {item["objectRef"].get("namespace") for item in namespaced} == set(SERVED)
+
+
+@contextmanager
+def as_operator(found: Stage) -> Iterator[httpx2.Client]:
+    """Requests of the operator's account, made by hand."""
+    (user,) = yaml.safe_load(found.plane.kubeconfig_for(OPERATOR).read_text())["users"]
+    with found.plane.client(user["user"]["token"]) as http:
+        http.headers["User-Agent"] = BY_HAND
+        yield http

@@ -1,0 +1,163 @@
+"""The operator's account patches its finalizer of a DynamicConfig and nothing else, held by the shipped admission policy."""
+
+import itertools
+import json
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from tests.gitops.conftest import Build, kubectl, kustomize
+from tests.security.attacks import GROUP, configured
+from tests.security.installation import ACCOUNT, MANIFESTS, NAMESPACE, denied, listed, rights_of
+from tests.upgrade.cluster import CRD, Cluster
+from tests.upgrade.conftest import plane
+
+from dynconfig.api.names import FINALIZER
+from dynconfig_lab.controlplane import ControlPlane
+from dynconfig_lab.processes import wait_until
+
+__all__ = ["kubectl", "kustomize", "plane"]
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+
+OBJECTS = f"{GROUP}/namespaces/default/dynamicconfigs"
+_numbers = itertools.count(1)
+OTHERS = "example.com/others"
+LARGE = [{"name": f"p{number}", "value": "x" * 4000} for number in range(250)]
+
+
+class Account:
+    """The operator's ServiceAccount with a token of its own, and an object of a team with a finalizer of others."""
+
+    def __init__(self, http: httpx2.Client, cluster: Cluster, name: str = "") -> None:
+        self.http = http
+        self.cluster = cluster
+        self.name = name
+
+    def patch(self, patch: Mapping[str, Any], query: str = "", subresource: str = "") -> httpx2.Response:
+        headers = {"Content-Type": "application/merge-patch+json"}
+        path = f"{OBJECTS}/{self.name}{subresource}{query}"
+        return self.http.patch(path, content=json.dumps(patch), headers=headers)
+
+    def is_bounded(self) -> bool:
+        return self.patch({"spec": {"suspend": True}}, "?dryRun=All").status_code == 403
+
+    def document(self) -> dict[str, Any]:
+        return self.cluster.document("dcfg", self.name)
+
+    def owning(self, name: str, parameters: list[dict[str, str]]) -> "Account":
+        """The account beside a new object of this name."""
+        metadata = {"name": name, "finalizers": [OTHERS], "labels": {"team": "shop"}, "annotations": {"note": "a"}}
+        document = {**configured(name, {"parameters": parameters}), "metadata": metadata}
+        self.cluster.kubectl("create", "-f", "-", stdin=json.dumps(document))
+        return Account(self.http, self.cluster, name)
+
+
+@pytest.fixture(scope="module")
+def bounded(
+    plane: ControlPlane, kubectl: Path, kustomize: Build, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Account]:
+    """The shipped rights and limits are in force."""
+    environment = {"HOME": str(tmp_path_factory.mktemp("kubectl")), "PATH": os.environ["PATH"]}
+    cluster = Cluster(kubectl, plane.kubeconfig, environment)
+    cluster.kubectl("apply", "-f", str(CRD))
+    cluster.wait_served()
+    cluster.kubectl("apply", "-f", "-", stdin=listed(rights_of(kustomize(MANIFESTS / "install"))))
+    token = cluster.kubectl("create", "token", ACCOUNT, "-n", NAMESPACE).strip()
+    with plane.client(token) as http:
+        first = Account(http, cluster).owning("first", [])
+        assert wait_until(first.is_bounded, 30), first.patch({"spec": {"suspend": True}}, "?dryRun=All").text
+        yield first
+    cluster.remove_crd()
+    cluster.kubectl("delete", "validatingadmissionpolicy,validatingadmissionpolicybinding", ACCOUNT)
+
+
+@pytest.fixture
+def account(bounded: Account) -> Account:
+    return bounded.owning(f"shop-{next(_numbers)}", [])
+
+
+@pytest.mark.parametrize(
+    ("patch", "said"),
+    [
+        ({"spec": {"path": "/evil"}}, ""),
+        ({"spec": {"parameters": [{"name": "a", "value": "evil"}]}}, "may not change spec"),
+        ({"spec": {"suspend": True}}, "may not change spec"),
+        ({"spec": None}, ""),
+        ({"spec": {"suspend": True}, "metadata": {"finalizers": []}}, "may not change spec"),
+        ({"metadata": {"labels": {"team": "evil"}}}, "no metadata but its finalizer"),
+        ({"metadata": {"labels": None}}, "no metadata but its finalizer"),
+        ({"metadata": {"annotations": {"dynconfig.dev/abandon": "true"}}}, "no metadata but its finalizer"),
+        ({"metadata": {"annotations": None}}, "no metadata but its finalizer"),
+        (
+            {"metadata": {"ownerReferences": [{"apiVersion": "v1", "kind": "ConfigMap", "name": "a", "uid": "b"}]}},
+            "no metadata but its finalizer",
+        ),
+        ({"metadata": {"finalizers": []}}, "finalizers of others"),
+        ({"metadata": {"finalizers": [OTHERS, "example.com/mine"]}}, "finalizers of others"),
+    ],
+    ids=json.dumps,
+)
+def test_what_is_not_the_operators_is_refused(patch: dict[str, Any], said: str, account: Account) -> None:
+    before = account.document()
+    answer = account.patch(patch)
+    assert answer.status_code in (403, 422), answer.text
+    assert said in answer.text
+    assert account.document() == before
+
+
+def test_the_finalizer_is_added_and_removed_also_of_a_large_object(account: Account) -> None:
+    for found in (account, account.owning("large", LARGE)):
+        for finalizers in ([OTHERS, FINALIZER], [OTHERS]):
+            answer = found.patch({"metadata": {"finalizers": finalizers}})
+            assert answer.is_success, answer.text
+            assert answer.json()["metadata"]["finalizers"] == finalizers
+
+
+def test_status_is_written_by_its_subresource_which_takes_nothing_else(account: Account) -> None:
+    patch = {
+        "metadata": {"finalizers": [FINALIZER], "labels": {"team": "evil"}},
+        "spec": {"suspend": True},
+        "status": {"observedGeneration": 7},
+    }
+    before = account.document()
+    answer = account.patch(patch, subresource="/status")
+    assert answer.is_success, answer.text
+    after = account.document()
+    assert after["status"] == {"observedGeneration": 7}
+    assert after["spec"] == before["spec"]
+    assert [after["metadata"].get(key) for key in ("finalizers", "labels")] == [[OTHERS], {"team": "shop"}]
+
+
+def test_the_spec_of_an_object_is_emptied_only_with_its_release(account: Account) -> None:
+    emptied = {"driftPolicy": "Report"}
+    held = [OTHERS, FINALIZER]
+    assert account.patch({"metadata": {"finalizers": held}}).is_success
+    assert account.patch({"metadata": {"finalizers": [OTHERS]}, "spec": emptied}).status_code == 403, (
+        "it is not deleted"
+    )
+    account.cluster.kubectl("delete", "dcfg", account.name, "--wait=false")
+    assert account.patch({"spec": emptied}).status_code == 403, "it keeps the finalizer"
+    answer = account.patch({"metadata": {"finalizers": [OTHERS]}, "spec": emptied})
+    assert answer.is_success, answer.text
+
+
+def test_what_was_refused_is_found_in_the_audit_log(account: Account, plane: ControlPlane) -> None:
+    refused = f"{OBJECTS}/{account.name}"
+    assert account.patch({"spec": {"suspend": True}}).status_code == 403
+    assert account.http.delete(refused).status_code == 403
+    assert wait_until(lambda: len([line for line in denied(plane.operator_requests()) if refused in line]) == 2, 10)
+
+
+def test_others_edit_as_before(account: Account) -> None:
+    patch = '{"spec": {"suspend": true}, "metadata": {"labels": {"team": "b"}, "finalizers": []}}'
+    account.cluster.kubectl("patch", "dcfg", account.name, "--type=merge", "-p", patch)
+    assert account.document()["spec"]["suspend"] is True
+
+
+def test_the_account_creates_and_deletes_no_objects(account: Account) -> None:
+    assert account.http.delete(f"{OBJECTS}/{account.name}").status_code == 403
+    assert account.http.post(OBJECTS, json=configured("new", {"parameters": []})).status_code == 403
