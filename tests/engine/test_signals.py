@@ -90,11 +90,10 @@ def test_a_call_that_was_refused_is_nothing_new() -> None:
     assert parse(call("lambda", "DeleteFunction", {"functionName": "f"}, errorCode="AccessDenied")) is None
 
 
-def test_a_call_of_the_operator_is_told_as_such_whichever_object_it_was_made_for() -> None:
-    own = {"userAgent": "Boto3/1.44 dynconfig-operator/0.1.0"}
-    signal = parse(call("lambda", "DeleteFunction", {"functionName": "f"}, **own))
+def test_a_call_is_known_by_the_id_that_aws_gave_it() -> None:
+    signal = parse(call("lambda", "DeleteFunction", {"functionName": "f"}, requestID="r-1"))
     assert signal is not None
-    assert (signal.resources, signal.is_operators) == (("f",), True)
+    assert (signal.resources, signal.request) == (("f",), "r-1")
 
 
 def test_a_call_may_say_little_of_itself() -> None:

@@ -10,7 +10,7 @@ import pytest
 from botocore.client import BaseClient
 from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeoutError
 
-from dynconfig.engine.signals import OWN_USER_AGENT
+from dynconfig.aws.session import OWN_USER_AGENT
 
 READS = ("Get", "List", "Describe")
 

@@ -1,20 +1,21 @@
 """Attack: have the operator write, for another object, to what an object in sync owns; the event of it must wake the owner."""
 
 import json
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from tests.engine.toy import Toy, declared
 from tests.kinds.functions import arn
+from tests.kinds.workshop import Workshop
 
 from dynconfig.engine.agenda import Key
-from dynconfig.engine.outcome import Outcome
-from dynconfig.engine.plan import Plan, Step, Update
-from dynconfig.engine.resource import Resource
-from dynconfig.engine.signals import Signal, parse
+from dynconfig.engine.echoes import Echoes
+from dynconfig.engine.naming import Names
+from dynconfig.engine.own_calls import KEPT_SECONDS, collecting
+from dynconfig.engine.signals import PUT, Signal, parse
 from dynconfig.engine.tenancy import Tenant
+from dynconfig.kinds.log_group import LogGroup
 from dynconfig.kube.spoken import Spoken
 
 VICTIM, ATTACKER = Key("shop", "victim"), Key("evil", "attacker")
@@ -22,21 +23,18 @@ AT = datetime(2026, 11, 29, 12, 0, 0, tzinfo=UTC).timestamp()
 USER_AGENT = "Boto3/1.44 dynconfig-operator/0.2.0"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Function(Resource):
-    arn: str = field(default="", metadata={"compare": False})
-
-
-def signal(at: float = AT, user_agent: str = USER_AGENT, function: str = "shared") -> Signal:
-    """What CloudTrail tells of an update of the function's code."""
+def signal(request: str = "r-victim", *, function: str = "shared", user_agent: str = USER_AGENT) -> Signal:
+    """What CloudTrail tells of an update of the function's code, by the operator's own role in each case."""
     event = {
         "detail-type": "AWS API Call via CloudTrail",
         "region": "eu-west-1",
-        "time": datetime.fromtimestamp(at, UTC).isoformat(),
+        "time": datetime.fromtimestamp(AT, UTC).isoformat(),
         "detail": {
             "eventSource": "lambda.amazonaws.com",
             "eventName": "UpdateFunctionCode20150331v2",
             "userAgent": user_agent,
+            "userIdentity": {"arn": "arn:aws:sts::123456789012:assumed-role/dynconfig-operator/session"},
+            "requestID": request,
             "requestParameters": {"functionName": arn(function)},
         },
     }
@@ -60,13 +58,6 @@ class Scene:
         for key in (VICTIM, ATTACKER):
             self.spoken.note(key, document(key.name))
 
-    def writes(self, key: Key, began: float, ended: float, name: str = "shared") -> None:
-        """An object is reconciled, with a write to a function."""
-        function = Function(name=name, arn=arn(name))
-        step = Step(Toy(), Update(function, replace(function), ()))
-        self.now = ended
-        self.spoken.served(key, Outcome(declared({}), Plan((step,))), began)
-
     def heard(self, found: Signal) -> set[Key]:
         """Whom a signal wakes."""
         self.woken.clear()
@@ -76,41 +67,77 @@ class Scene:
 
 @pytest.fixture
 def scene() -> Scene:
-    return Scene()
+    """The victim has written once, and AWS has given that call an id."""
+    scene = Scene()
+    scene.spoken.served(VICTIM, ["r-victim"])
+    return scene
 
 
 def test_a_write_that_the_operator_made_for_another_object_wakes_the_owner(scene: Scene) -> None:
-    scene.writes(ATTACKER, AT - 1, AT + 1)
-    assert scene.heard(signal()) == {VICTIM}
+    scene.spoken.served(ATTACKER, ["r-attacker"])
+    assert scene.heard(signal("r-attacker")) == {VICTIM}
 
 
 def test_an_own_write_wakes_nobody_else_than_the_others_that_name_the_resource(scene: Scene) -> None:
-    scene.writes(VICTIM, AT - 1, AT + 1)
     assert scene.heard(signal()) == {ATTACKER}
 
 
-@pytest.mark.parametrize("at", [AT - 60, AT + 60])
-def test_only_what_was_written_in_that_moment_is_own(scene: Scene, at: float) -> None:
-    scene.writes(VICTIM, at - 1, at + 1)
-    assert VICTIM in scene.heard(signal())
+@pytest.mark.parametrize("request_id", ["r-another", "", "r-victim "])
+def test_the_operators_user_agent_and_role_in_the_moment_of_an_own_write_hide_nothing(
+    scene: Scene, request_id: str
+) -> None:
+    assert VICTIM in scene.heard(signal(request_id))
 
 
-def test_a_write_to_something_else_in_that_moment_does_not_hide_it(scene: Scene) -> None:
-    scene.writes(VICTIM, AT - 1, AT + 1, "other")
-    assert VICTIM in scene.heard(signal())
+def test_an_own_write_is_known_whatever_user_agent_it_is_recorded_with(scene: Scene) -> None:
+    assert VICTIM not in scene.heard(signal(user_agent="aws-cli/2"))
 
 
 def test_an_event_that_comes_minutes_later_is_still_told(scene: Scene) -> None:
-    scene.writes(VICTIM, AT - 1, AT + 1)
     scene.now = AT + 900
-    scene.writes(ATTACKER, AT + 899, AT + 900)
+    scene.spoken.served(ATTACKER, ["r-attacker"])
     assert VICTIM not in scene.heard(signal())
 
 
-def test_a_person_with_another_user_agent_is_never_taken_for_the_operator(scene: Scene) -> None:
-    scene.writes(VICTIM, AT - 1, AT + 1)
-    assert scene.heard(signal(user_agent="aws-cli/2")) == {VICTIM, ATTACKER}
-
-
-def test_a_stranger_with_the_operators_user_agent_wakes_the_owner(scene: Scene) -> None:
+def test_ids_are_forgotten_when_no_event_can_come_any_more(scene: Scene) -> None:
+    scene.now = AT + KEPT_SECONDS + 1
+    scene.spoken.served(ATTACKER, ["r-attacker"])
     assert VICTIM in scene.heard(signal())
+
+
+def test_an_answer_without_an_id_makes_no_event_without_one_an_own_write(scene: Scene) -> None:
+    scene.spoken.served(VICTIM, [""])
+    assert VICTIM in scene.heard(signal(""))
+
+
+@pytest.mark.parametrize(("ours", "theirs"), [(1, 1), (3, 1), (1, 3)])
+def test_a_write_of_a_parameter_in_the_moment_of_an_own_one_is_one_event_too_many(ours: int, theirs: int) -> None:
+    echoes = Echoes(lambda: AT)
+    echoes.begin("eu-west-1")
+    for _ in range(ours):
+        with echoes.writing("eu-west-1", PUT, ["/shop/a"]):
+            pass
+    told = Signal("eu-west-1", AT, PUT, parameters=("/shop/a",))
+    news = [not echoes.is_echo(told) for _ in range(ours + theirs)]
+    assert news.count(True) == theirs
+
+
+@pytest.mark.lab
+def test_the_ids_of_an_objects_writes_are_those_that_aws_answered(workshop: Workshop) -> None:
+    group = Names.of(workshop.owner(), "eu-west-1", None, None).log_group
+    spec: dict[str, Any] = {"function": {}}
+    answered, requests = list[str](), list[str]()
+    client, kinds = workshop.aws("logs"), workshop.kinds(LogGroup)
+
+    def note(parsed: dict[str, Any], **_about: Any) -> None:
+        answered.append(parsed["ResponseMetadata"]["RequestId"])
+
+    client.meta.events.register("after-call.cloudwatch-logs.CreateLogGroup", note)
+    client.meta.events.register("after-call.cloudwatch-logs.PutRetentionPolicy", note)
+    outcome = collecting(requests, lambda: workshop.settle(workshop.declare(spec), kinds))
+    assert [item.name for item in outcome.owned if isinstance(item, LogGroup)] == [group]
+    assert len(answered) == 2
+    assert requests == answered
+    made = list(requests)
+    workshop.settle(workshop.declare({"function": {"logRetentionDays": 30}}, generation=2), kinds)
+    assert requests == made

@@ -19,6 +19,7 @@ from dynconfig.aws.errors import translated, translated_locally, without_client,
 from dynconfig.aws.models import Models
 from dynconfig.aws.quota import Quota
 from dynconfig.aws.server_clock import ServerClock
+from dynconfig.engine import own_calls
 from dynconfig.engine.errors import DynConfigError, Throttled, Unexpected
 from dynconfig.engine.secret import SecretText
 
@@ -30,6 +31,10 @@ Count = Callable[[str, str, str], None]
 Clock = Callable[[], float]
 """Seconds that never go back."""
 
+OWN_USER_AGENT = "dynconfig-operator/"
+# Of these CloudTrail sends no events.
+# https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-service-event-cloudtrail.html
+_READS = ("Get", "List", "Describe")
 # The members of requests that name what the call is about.
 _SUBJECTS = {
     "FunctionName": "function",
@@ -97,6 +102,8 @@ class Client:
                 raise
             raise local from None
         self._count(self._service, operation, "OK")
+        if not operation.startswith(_READS):
+            own_calls.made(answer["ResponseMetadata"].get("RequestId", ""))
         self._clock.answered(answer["ResponseMetadata"].get("HTTPHeaders", {}).get("date", ""))
         return answer
 
@@ -147,7 +154,7 @@ class Session:
             read_timeout=_READ_SECONDS,
             max_pool_connections=pool,
             # Said once: botocore puts its own together anew for each request, a thirtieth of what one takes.
-            user_agent=f"{self._session.user_agent()} dynconfig-operator/{__version__}",
+            user_agent=f"{self._session.user_agent()} {OWN_USER_AGENT}{__version__}",
         )
 
     @property

@@ -15,8 +15,6 @@ DELETE = "Delete"
 # Labels are no part of what is declared.
 # https://docs.aws.amazon.com/systems-manager/latest/userguide/sysman-paramstore-cwe.html
 _PARAMETER_CHANGES = {"Create": PUT, "Update": PUT, "Delete": DELETE}
-# The operator's calls carry it, see aws/session.py.
-OWN_USER_AGENT = "dynconfig-operator/"
 EVERYWHERE = ""
 # Behind these the whole rest of an ARN is the name, slashes and all.
 _WHOLE = (":alarm:", ":log-group:")
@@ -50,8 +48,8 @@ class Signal:
     """Names of other resources; some may be names of something else, which does no harm."""
     actor: str = ""
     """Who did it, where the event tells."""
-    is_operators: bool = False
-    """The call was made with the user agent of an operator, for whichever of its objects."""
+    request: str = ""
+    """The id that AWS gave the call."""
 
 
 def parse(text: str) -> Signal | None:
@@ -92,7 +90,7 @@ def _call(detail: Mapping[str, Any], region: str, at: float) -> Signal | None:
         parameters=names if is_parameter else (),
         resources=() if is_parameter else names,
         actor=_name((detail.get("userIdentity") or {}).get("arn") or ""),
-        is_operators=OWN_USER_AGENT in (detail.get("userAgent") or ""),
+        request=_name(detail.get("requestID") or ""),
     )
 
 

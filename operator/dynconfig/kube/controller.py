@@ -15,6 +15,7 @@ from dynconfig.engine.declaration import Declaration
 from dynconfig.engine.declare import declare, declare_deletion, keeping, parse_spec, sources, was_observed
 from dynconfig.engine.errors import AccessDenied, DynConfigError, Refused, Retryable
 from dynconfig.engine.outcome import Outcome
+from dynconfig.engine.own_calls import collecting
 from dynconfig.engine.reconcile import Abandonment
 from dynconfig.engine.signals import Signal
 from dynconfig.engine.stored import spec_of, status_of
@@ -290,11 +291,12 @@ class Controller:
         announcement = Announcement(self._status, key, document)
         began = self._on.now()
         run = partial(self._on.engine.run, declaration, turn.goes_on, began, announcement.announce)
+        requests: list[str] = []
         try:
-            outcome = await asyncio.get_running_loop().run_in_executor(self._threads, run)
+            outcome = await asyncio.get_running_loop().run_in_executor(self._threads, collecting, requests, run)
         except Exception as failure:  # noqa: BLE001 - reported as any other failure, with a way out of a deletion
             outcome = Outcome(declaration, stopped=bug(key, failure))
-        self._spoken.served(key, outcome, began)
+        self._spoken.served(key, requests)
         document = announcement.document
         previous, now = status_of(document), self._on.now()
         self._on.metrics.drifted(key.namespace, key.name, len(drift.new(outcome, previous)))

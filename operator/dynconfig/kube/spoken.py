@@ -7,7 +7,6 @@ from typing import Any
 
 from dynconfig.engine.addressees import Addressees
 from dynconfig.engine.agenda import Key
-from dynconfig.engine.outcome import Outcome
 from dynconfig.engine.own_calls import OwnCalls
 from dynconfig.engine.signals import Signal
 from dynconfig.engine.tenancy import TenantOf
@@ -59,9 +58,9 @@ class Spoken:
             for key, names in found.items():
                 self._note(key, names, signal)
 
-    def served(self, key: Key, outcome: Outcome, began: float) -> None:
-        """A reconcile that began then, in seconds since the epoch, has ended so: its calls are no news to the object."""
-        self._own_calls.made(key, outcome.plan.steps, began)
+    def served(self, key: Key, requests: Sequence[str]) -> None:
+        """A reconcile has ended, and AWS gave its writes these ids: their events are no news to the object."""
+        self._own_calls.made(key, requests)
 
     def successor(self, key: Key, region: str, name: str) -> str | None:
         """Which other object takes over a parameter that this one gives up, as NAMESPACE/NAME. Safe for many threads."""
