@@ -11,7 +11,7 @@ from tests.aws.tidy import take_away
 from dynconfig.api.names import CLUSTER_TAG
 from dynconfig.aws.mailbox import Mail, Mailbox
 from dynconfig.aws.patterns import event_rules
-from dynconfig.aws.permissions import EVENT_RULE_ACTIONS, QUEUE_ACTIONS
+from dynconfig.aws.permissions import OWN_EVENT_RULE_ACTIONS, QUEUE_ACTIONS, RULE_ACTIONS
 from dynconfig.aws.quota import Quota
 from dynconfig.aws.session import Session
 from dynconfig.engine.errors import AccessDenied, NotFound, NotOwned
@@ -89,7 +89,11 @@ def office(lab: AwsLab) -> Iterator[Office]:
     lab.faults(Faults())
     take_away(office.sqs, office.events, office.queue, office.rules)
     # A batch is allowed by the action of one.
-    assert {call.removesuffix("Batch") for call in office.calls} <= {*QUEUE_ACTIONS, *EVENT_RULE_ACTIONS}
+    assert {call.removesuffix("Batch") for call in office.calls} <= {
+        *QUEUE_ACTIONS,
+        *RULE_ACTIONS,
+        *OWN_EVENT_RULE_ACTIONS,
+    }
 
 
 def test_the_queue_takes_events_of_the_rules_and_of_nobody_else(office: Office) -> None:
@@ -268,4 +272,4 @@ def test_no_more_is_asked_of_iam_than_is_done(office: Office) -> None:
     mailbox.discard(mailbox.fetch())
     mailbox.remove()
     called = {call.removesuffix("Batch") for call in office.calls}
-    assert {*QUEUE_ACTIONS, *EVENT_RULE_ACTIONS} - IMPLIED == called
+    assert {*QUEUE_ACTIONS, *RULE_ACTIONS, *OWN_EVENT_RULE_ACTIONS} - IMPLIED == called

@@ -238,9 +238,9 @@ def test_the_policy_is_for_the_paths_asked_for() -> None:
         (1, ""),
         (
             25,
-            "characters, and a managed policy takes 6,144: name fewer paths, by a common beginning, or give it to the",
+            "characters, and a managed policy takes 6,144: print two, with --part parameters and --part functions, or give it",
         ),
-        (60, "characters, and a managed policy takes 6,144, an inline policy of a role 10,240: name fewer paths, by a"),
+        (60, "characters, and a managed policy takes 6,144, an inline policy of a role 10,240: print two, with --part"),
     ],
 )
 def test_a_policy_that_iam_would_find_too_long_says_what_to_do(paths: int, told: str) -> None:

@@ -15,11 +15,12 @@ def action(call: str) -> str:
     if service == "apigatewayv2":
         model = botocore.session.get_session().get_service_model(service)
         return f"apigateway:{model.operation_model(operation).http['method']}"
-    return f"{_PREFIXES.get(service, service)}:{operation}"
+    return f"{_PREFIXES.get(service, service)}:{operation.removesuffix('Batch')}"
 
 
 def allowed(**about: Any) -> set[str]:
     """All actions of the policy for an operator that keeps everything, or what is said about it."""
     key = "arn:aws:kms:eu-west-1:123456789012:key/k"
     asked = Allowed(paths=["/a"], account="123456789012", region="eu-west-1", keys=[key], **about)
-    return {action for statement in operator_policy(asked)["Statement"] for action in statement["Action"]}
+    statements = operator_policy(asked)["Statement"]
+    return {action for statement in statements if statement["Effect"] == "Allow" for action in statement["Action"]}

@@ -84,7 +84,12 @@ def test_every_verb_of_api_gateway_is_used() -> None:
     code = (SOURCES / "kinds" / "http_api.py").read_text()
     verbs = {"create_api": "POST", "get_routes": "GET", "update_route": "PATCH", "delete_api": "DELETE"}
     assert all(f"_apis.{method}(" in code or f'_all("{method}"' in code for method in verbs)
-    assert {f"apigateway:{verb}" for verb in verbs.values()} == set(permissions.HTTP_API_ACTIONS)
+    allowed_verbs = {
+        *permissions.HTTP_API_ACTIONS,
+        *permissions.NEW_HTTP_API_ACTIONS,
+        *permissions.OWN_HTTP_API_ACTIONS,
+    }
+    assert {f"apigateway:{verb}" for verb in verbs.values()} == allowed_verbs
 
 
 def test_the_watch_hears_calls(watch: Watch) -> None:

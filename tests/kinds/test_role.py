@@ -4,11 +4,11 @@ import json
 from typing import Any
 
 import pytest
-from tests.kinds.cases.role import DENY, FUNCTION, create, listed, role_name, with_secret
+from tests.kinds.cases.role import DENY, FUNCTION, TRUST, create, listed, role_name, with_secret
 from tests.kinds.wire import requests
 from tests.kinds.workshop import Workshop
 
-from dynconfig.engine.errors import Conflict, NotFound, NotOwned, NotPossible
+from dynconfig.engine.errors import AccessDenied, Conflict, NotFound, NotOwned, NotPossible
 from dynconfig.engine.reconcile import Engine
 from dynconfig.kinds.parameter_value import Parameter
 from dynconfig.kinds.role import Role
@@ -201,6 +201,47 @@ def test_a_boundary_comes_before_the_policy_to_a_role_that_had_none(workshop: Wo
         kinds = workshop.kinds(Role, settings=Settings(boundary=BOUNDARY))
         workshop.settle(workshop.declare(with_secret({}), generation=2), kinds)
     assert [operation for operation, _request in made] == ["PutRolePermissionsBoundary", "PutRolePolicy"]
+
+
+BOUNDED_WRITES = (
+    *("PutRolePermissionsBoundary", "UpdateAssumeRolePolicy", "TagRole", "PutRolePolicy"),
+    *("DetachRolePolicy", "DeleteRolePolicy", "DeleteRole"),
+)
+
+
+@pytest.mark.parametrize("boundary", [OTHER, ""])
+@pytest.mark.parametrize("is_deleted", [False, True])
+def test_a_role_outside_the_boundary_is_put_back_before_any_other_write(
+    workshop: Workshop, boundary: str, is_deleted: bool
+) -> None:
+    kinds = workshop.kinds(Role, settings=Settings(boundary=BOUNDARY))
+    workshop.settle(workshop.declare(BASE), kinds)
+    iam, name = workshop.aws("iam"), role_name(workshop)
+    iam.update_assume_role_policy(RoleName=name, PolicyDocument=TRUST.replace("lambda", "ec2"))
+    iam.put_role_policy(RoleName=name, PolicyName="dynconfig", PolicyDocument=DENY)
+    if boundary:
+        iam.put_role_permissions_boundary(RoleName=name, PermissionsBoundary=boundary)
+    else:
+        iam.delete_role_permissions_boundary(RoleName=name)
+    with requests(workshop, "iam", *BOUNDED_WRITES) as made:
+        declared = (
+            workshop.goodbye(BASE) if is_deleted else workshop.declare({**BASE, "tags": {"a": "b"}}, generation=2)
+        )
+        workshop.settle(declared, kinds)
+    assert len(made) > 2
+    assert made[0] == ("PutRolePermissionsBoundary", {"RoleName": name, "PermissionsBoundary": BOUNDARY})
+    assert [operation for operation, _request in made].count("PutRolePermissionsBoundary") == 1
+
+
+def test_no_function_is_made_with_a_role_that_cannot_be_put_back_within_the_boundary(workshop: Workshop) -> None:
+    settle(workshop, BASE)
+    kinds = workshop.kinds(settings=Settings(boundary=BOUNDARY))
+    denied = Injected("AccessDenied", "not authorized")
+    workshop.lab.faults(Faults(errors={"iam.PutRolePermissionsBoundary": denied}))
+    with requests(workshop, "lambda", "CreateFunction") as made:
+        outcome = Engine(lambda _place: kinds).run(workshop.declare(BASE))
+    assert isinstance(outcome.error, AccessDenied)
+    assert made == []
 
 
 def test_without_a_boundary_to_keep_one_that_others_set_is_left(workshop: Workshop) -> None:

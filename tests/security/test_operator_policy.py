@@ -1,21 +1,22 @@
 """Attack: an operator that is misled. What the printed policy lets it do is judged by IAM's documented rules."""
 
-import json
+import re
+from typing import Any
 
 import pytest
+from tests.security.iam.evaluator import Decision, Request, decide
 
-from dynconfig.aws.permissions import Allowed, operator_policy
+from dynconfig.aws.permissions import Allowed, broad, operator_policy
 from dynconfig.engine.arns import Arns
-from dynconfig_lab.aws import policies
 
 ACCOUNT, REGION = "123456789012", "eu-west-1"
 ARNS = Arns(REGION, lambda: ACCOUNT)
 OPERATOR = "arn:aws:iam::123456789012:role/dynconfig/operator"
-OWNER = {"aws:resourcetag/dynconfig.dev/owner": "cluster/shop/app/uid-1"}
-THEIRS = {"aws:resourcetag/dynconfig.dev/owner": "platform"}
+OWNER = {f"aws:{kind}Tag/dynconfig.dev/owner": "cluster/shop/app/uid-1" for kind in ("Resource", "Request")}
+THEIRS = {"aws:ResourceTag/dynconfig.dev/owner": "platform"}
 OUR_ROLE = ARNS.role("dynconfig-shop-app-eu-west-1-function")
 FUNCTION, PAYMENTS = ARNS.function("dynconfig-shop-app"), ARNS.function("payments")
-LAMBDA = {"iam:passedtoservice": "lambda.amazonaws.com"}
+LAMBDA = {"iam:PassedToService": "lambda.amazonaws.com"}
 
 ROLE_WRITES = (
     "PutRolePolicy",
@@ -35,7 +36,7 @@ FUNCTION_WRITES = (
 def may(action: str, resource: str, context: dict[str, str] | None = None, **about: object) -> bool:
     """Whether an operator may, by the policy that is printed without --function."""
     policy = operator_policy(Allowed(paths=["/shop"], account=ACCOUNT, region=REGION, **about))  # type: ignore[arg-type]
-    return policies.allows([json.dumps(policy)], action, resource, context or {})
+    return decide([policy], Request(action, resource, context or {})) is Decision.ALLOWED
 
 
 @pytest.mark.parametrize("action", ROLE_WRITES)
@@ -65,7 +66,7 @@ def test_the_operators_own_role_is_out_of_its_reach_even_below_the_path(action: 
 
 @pytest.mark.parametrize("service", ["ec2.amazonaws.com", "ecs-tasks.amazonaws.com", "glue.amazonaws.com"])
 def test_roles_are_passed_to_no_other_service(service: str) -> None:
-    assert not may("iam:PassRole", OUR_ROLE, {"iam:passedtoservice": service})
+    assert not may("iam:PassRole", OUR_ROLE, {"iam:PassedToService": service})
     assert not may("iam:PassRole", OUR_ROLE)
 
 
@@ -75,6 +76,44 @@ def test_functions_that_no_object_owns_are_not_changed(action: str) -> None:
     assert not may(f"lambda:{action}", FUNCTION)
     assert not may(f"lambda:{action}", FUNCTION, THEIRS)
     assert not may(f"lambda:{action}", PAYMENTS, OWNER)
+
+
+@pytest.mark.parametrize(
+    "about",
+    [
+        {},
+        {"functions": ["shop-*"]},
+        {"functions": ()},
+        {"functions": (), "alarms": True},
+        {"boundary": "arn:aws:iam::123456789012:policy/b"},
+        {"attached_roles": ["team-*"]},
+        {"earlier_roles": True},
+        {"untagged_api_parts": True},
+    ],
+)
+def test_whatever_is_asked_for_no_statement_names_everything_of_a_kind(about: dict[str, Any]) -> None:
+    policy = operator_policy(Allowed(paths=["/shop"], account=ACCOUNT, region=REGION, **about))
+    for statement in policy["Statement"]:
+        resources = statement["Resource"]
+        for resource in [resources] if isinstance(resources, str) else resources:
+            if resource == "*":
+                assert statement["Sid"] in {"Metadata", "Metrics", "Boundary"}
+                continue
+            last = resource.split(":", 5)[5].removeprefix("log-group:/aws/lambda/")
+            name = re.split(
+                r"[:/]", last.removeprefix("role/dynconfig/*").replace("schedule/default/", ""), maxsplit=1
+            )[-1]
+            known = "/apis" in resource or "/tags/" in resource or last == "role/dynconfig/*"
+            assert known or re.match(r"\*?/?(dynconfig-|shop-|shop/|team-|aws/service/aws-p|AWS-P|/shop)", name), (
+                resource
+            )
+
+
+@pytest.mark.parametrize(("pattern", "warned"), [("*", True), ("?*", True), ("s*", True), ("shop-*", False)])
+def test_a_pattern_that_begins_with_nothing_in_particular_is_named(pattern: str, warned: bool) -> None:
+    about: Any = {"paths": ["/shop"], "account": ACCOUNT, "region": REGION}
+    assert (broad(Allowed(**about, functions=[pattern])) == [pattern]) is warned
+    assert (broad(Allowed(**about, attached_roles=[pattern])) == [pattern]) is warned
 
 
 def test_functions_of_others_are_added_to_only_where_roles_of_such_functions_are_named() -> None:

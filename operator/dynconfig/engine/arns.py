@@ -99,8 +99,8 @@ class Arns:
         return f"arn:{self.partition}:apigateway:{self.region}::/apis"
 
     def http_tags(self) -> str:
-        """The tags of all that API Gateway has."""
-        return f"arn:{self.partition}:apigateway:{self.region}::/tags/*"
+        """The tags of all HTTP APIs: the ARN of one, with or without its version, is in the path, encoded."""
+        return f"arn:{self.partition}:apigateway:{self.region}::/tags/*%2Fapis%2F*"
 
     def http_calls(self, api_id: str) -> str:
         """All calls of an HTTP API, as a function's permission names them."""

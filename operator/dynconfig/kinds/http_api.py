@@ -110,10 +110,11 @@ class HttpApis:
         """Create the API, then each part that is missing or differs."""
         self._recall.forget(desired.name)
         api = self._create(desired) if observed is None else observed
+        if observed is not None:
+            # First: the operator's policy allows writes to what carries the owner tag only.
+            self._update_tags(desired, observed)
         if desired.called != api.called:
             self._apis.update_api(ApiId=api.api_id, Name=desired.called)
-        if observed is not None:
-            self._update_tags(desired, observed)
         integration = self._put_integration(desired, api)
         self._put_routes(desired, api, integration)
         self._put_stages(desired, api)

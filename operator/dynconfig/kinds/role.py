@@ -105,6 +105,8 @@ class Roles:
                 self._leave(role)
                 continue
             with suppress(NotFound):
+                if path_of(role.arn) == ROLE_PATH:
+                    self._bound(role)
                 self._strip(role.name)
             with suppress(NotFound):
                 self._iam.delete_role(RoleName=role.name)
@@ -182,6 +184,8 @@ class Roles:
             raise Conflict(f"role {desired.name} came into being this moment; looking again", delay=0.5) from None
 
     def _update(self, desired: Role, observed: Role) -> None:
+        # First: the operator's policy allows no other write to a role outside the boundary.
+        self._bound(observed)
         added, removed = tags.change(observed.tags, observed.owner, desired.tags, desired.owner)
         if added:
             labels: Any = tags.as_list(added)
@@ -190,8 +194,11 @@ class Roles:
             self._iam.untag_role(RoleName=desired.name, TagKeys=removed)
         if desired.trust != observed.trust:
             self._iam.update_assume_role_policy(RoleName=desired.name, PolicyDocument=desired.trust)
-        if desired.boundary != observed.boundary:
-            self._iam.put_role_permissions_boundary(RoleName=desired.name, PermissionsBoundary=desired.boundary)
+
+    def _bound(self, observed: Role) -> None:
+        """Put a role of ours back within the boundary, if there is one."""
+        if observed.boundary != self._boundary:
+            self._iam.put_role_permissions_boundary(RoleName=observed.name, PermissionsBoundary=self._boundary)
 
     def _is_all_ours(self, role: Role) -> bool:
         """Whether a role of an earlier version has nothing but what that version gave it. Raises Conflict."""

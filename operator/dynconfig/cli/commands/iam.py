@@ -6,7 +6,7 @@ import re
 import sys
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -27,6 +27,10 @@ _FORMS = {
     "--layer": (r"arn:aws[a-z-]*:lambda:[^:]+:[^:]+:layer:\S+", "arn:aws:lambda:eu-west-1:123456789012:layer:own:3"),
     "--operator-role": (r"arn:aws[a-z-]*:iam::[0-9]{12}:role/\S+", "arn:aws:iam::123456789012:role/dynconfig-operator"),
     "--boundary": (POLICY_ARN, "arn:aws:iam::123456789012:policy/boundary"),
+    # https://docs.aws.amazon.com/lambda/latest/api/API_CreateFunction.html
+    "--function": (r"[A-Za-z0-9_*?-]{1,64}", "shop-*"),
+    # https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html
+    "--attached-role": (r"[A-Za-z0-9_+=,.@*?-]{1,64}", "shop-*"),
 }
 
 
@@ -50,13 +54,20 @@ def command(
     ] = None,
     attached_role: Annotated[
         list[str] | None,
-        typer.Option("--attached-role", help="Pattern of names of roles of functions that mode Attach may add to."),
+        typer.Option(
+            "--attached-role",
+            help="Pattern of names of roles of functions that mode Attach may add to; with --boundary of those within it.",
+        ),
     ] = None,
     layer: Annotated[
         list[str] | None, typer.Option("--layer", help="ARN of a layer beside AWS's own extension.")
     ] = None,
     boundary: Annotated[
-        str, typer.Option("--boundary", help="ARN of the permissions boundary that DYNCONFIG_BOUNDARY names.")
+        str,
+        typer.Option(
+            "--boundary",
+            help="ARN of the permissions boundary that DYNCONFIG_BOUNDARY names: no role without it is written.",
+        ),
     ] = "",
     operator_role: Annotated[
         str,
@@ -78,6 +89,17 @@ def command(
             "--alarms", help="With --parameters-only: for alarms and dashboards, too, which need no function."
         ),
     ] = False,
+    part: Annotated[
+        permissions.Part | None,
+        typer.Option("--part", help="Print one of two policies, where one is too long; the role needs both."),
+    ] = None,
+    untagged_api_parts: Annotated[
+        bool,
+        typer.Option(
+            "--untagged-api-parts",
+            help="Allow routes, integrations and stages of any HTTP API; only where AWS denies those of the operator's own.",
+        ),
+    ] = False,
 ) -> None:
     """Print the IAM policy that the operator needs.
 
@@ -89,6 +111,8 @@ def command(
         ("--region", [] if region is None else [region]),
         ("--key", key or ()),
         ("--layer", layer or ()),
+        ("--function", function or ()),
+        ("--attached-role", attached_role or ()),
         ("--boundary", [boundary] if boundary else ()),
         ("--operator-role", [operator_role] if operator_role else ()),
     ):
@@ -108,12 +132,20 @@ def command(
         boundary=boundary,
         operator_role=operator_role,
         earlier_roles=earlier_roles,
+        untagged_api_parts=untagged_api_parts,
     )
-    policy = permissions.operator_policy(allowed)
+    policy = permissions.operator_policy(allowed, part)
     sys.stdout.write(json.dumps(policy, indent=2) + "\n")
-    advice = permissions.advice(policy)
+    for warning in _warnings(allowed, policy, part):
+        Terminal.err().line(f"warning: {warning}", "yellow")
+
+
+def _warnings(allowed: permissions.Allowed, policy: dict[str, Any], part: permissions.Part | None) -> Iterable[str]:
+    for pattern in permissions.broad(allowed):
+        yield f"the pattern {pattern!r} also matches names that are not meant for the operator; give a longer beginning"
+    advice = permissions.advice(policy, part)
     if advice:
-        Terminal.err().line(f"warning: {advice}", "yellow")
+        yield advice
 
 
 def _region() -> str:

@@ -1,0 +1,57 @@
+"""Each call of the full example, and each attack, against the printed policy: allowed exactly where it should be."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from tests.kinds.cases.failure_destination import destinations
+from tests.kinds.workshop import Workshop
+from tests.security.iam.calls import Present
+from tests.security.iam.evaluator import Decision, Request, decide
+from tests.security.iam.lifetime import BOUNDARY, Life, Recorder, allowed, cleared, mailbox_life, whole_life
+
+from dynconfig.aws.permissions import Part, operator_policy
+
+pytestmark = pytest.mark.lab
+
+
+def recorded(workshop: Workshop, boundary: str) -> tuple[list[Request], str]:
+    """What was asked for, and the key that was used."""
+    destinations(workshop)
+    present = Present(workshop.lab.endpoint)
+    recorder, life = Recorder(present), Life(workshop, present, boundary)
+    with recorder.recording():
+        mailbox_life(life)
+        whole_life(life)
+    cleared(life)
+    return list({str(request): request for request in recorder.asked}.values()), life.key
+
+
+def denied(asked: list[Request], *policies: dict[str, Any]) -> list[Request]:
+    return [request for request in asked if decide(policies, request) is not Decision.ALLOWED]
+
+
+def weaker(policy: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """The policy without one of its actions, each in turn."""
+    for number, statement in enumerate(policy["Statement"]):
+        if statement["Effect"] == "Deny":
+            continue
+        for action in statement["Action"]:
+            left = {**statement, "Action": [other for other in statement["Action"] if other != action]}
+            others = [*policy["Statement"][:number], left, *policy["Statement"][number + 1 :]]
+            yield statement["Sid"], action, {**policy, "Statement": others}
+
+
+@pytest.mark.parametrize("boundary", ["", BOUNDARY])
+def test_every_call_of_the_example_is_allowed_and_every_action_is_needed(workshop: Workshop, boundary: str) -> None:
+    asked, key = recorded(workshop, boundary)
+    about = allowed(boundary=boundary, keys=[key])
+    policy = operator_policy(about)
+    assert denied(asked, policy) == []
+    assert denied(asked, *(operator_policy(about, part) for part in Part)) == []
+    unneeded = [
+        f"{sid} {action}"
+        for sid, action, without in weaker(policy)
+        if not denied([request for request in asked if request.action == action], without)
+    ]
+    assert unneeded == []
