@@ -17,6 +17,8 @@ from tests.security.iam.evaluator import Context, Request
 
 ACCOUNT, REGION = "123456789012", "eu-west-1"
 LAMBDA, SCHEDULER = "lambda.amazonaws.com", "scheduler.amazonaws.com"
+# No statement asks for the tags of what is read, which would cost a call for each.
+_READS = ("Get", "GET", "List", "Describe", "Receive")
 Call = Mapping[str, Any]
 Tags = Mapping[str, str]
 
@@ -104,10 +106,9 @@ def requests(service: str, operation: str, call: Call, aws: Present) -> list[Req
 def _request(
     action: str, resource: str, aws: Present, tags: Tags | None = None, more: Context | None = None
 ) -> Request:
-    """With the tags that the resource has and those that the request gives it."""
-    context: dict[str, str | tuple[str, ...]] = {
-        f"aws:ResourceTag/{key}": value for key, value in aws.tags(resource).items()
-    }
+    """With the tags that the resource has, where it is written to, and those that the request gives it."""
+    known = {} if action.partition(":")[2].startswith(_READS) else aws.tags(resource)
+    context: dict[str, str | tuple[str, ...]] = {f"aws:ResourceTag/{key}": value for key, value in known.items()}
     if tags:
         context |= {f"aws:RequestTag/{key}": value for key, value in tags.items()}
         context["aws:TagKeys"] = tuple(tags)

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from tests.kinds.cases import attachment
 from tests.kinds.cases.failure_destination import destinations
 from tests.kinds.workshop import Workshop
 from tests.security.iam.calls import Present
@@ -11,6 +12,8 @@ from tests.security.iam.evaluator import Decision, Request, decide
 from tests.security.iam.lifetime import BOUNDARY, Life, Recorder, allowed, cleared, mailbox_life, whole_life
 
 from dynconfig.aws.permissions import Part, operator_policy
+from dynconfig.kinds.attachment_value import Attachment
+from dynconfig.kinds.parameter_value import Parameter
 
 pytestmark = pytest.mark.lab
 
@@ -55,3 +58,25 @@ def test_every_call_of_the_example_is_allowed_and_every_action_is_needed(worksho
         if not denied([request for request in asked if request.action == action], without)
     ]
     assert unneeded == []
+
+
+def test_an_addition_to_a_function_of_others_is_allowed_where_roles_of_such_functions_are_named(
+    workshop: Workshop,
+) -> None:
+    attachment.prepare(workshop)
+    recorder = Recorder(Present(workshop.lab.endpoint))
+    kinds = workshop.kinds(Parameter, Attachment)
+    with recorder.recording():
+        status = workshop.status(workshop.settle(workshop.declare(attachment.spec()), kinds))
+        workshop.settle(workshop.declare(attachment.spec("2"), generation=2, status=status), kinds)
+        workshop.settle(workshop.goodbye(attachment.spec("2"), status), kinds)
+    paths, names = [workshop.path], ["attached*"]
+    policy = operator_policy(allowed(paths=paths, functions=names, attached_roles=["kinds-*"]))
+    assert denied(recorder.asked, policy) == []
+    without = operator_policy(allowed(paths=paths, functions=names))
+    assert {request.action for request in denied(recorder.asked, without)} == {
+        "iam:DeleteRolePolicy",
+        "lambda:TagResource",
+        "lambda:UntagResource",
+        "lambda:UpdateFunctionConfiguration",
+    }
