@@ -222,3 +222,17 @@ def test_what_nobody_here_will_give_up_waits_for_the_resync(scene: Scene, owner:
     toy = Toy()
     toy.by_hand("/app/a", owner=owner)
     assert 540 <= scene.served(outcome(toy)) <= 660
+
+
+def test_waiting_ends_when_it_is_cancelled_together_with_news() -> None:
+    async def act() -> None:
+        times = Timetable(Agenda(), lambda: 0.0, lambda: 1.8e9)
+        waiting = asyncio.create_task(times.next())
+        await asyncio.sleep(0)
+        times.again(KEY, 1000.0, Lane.ROUTINE)
+        await asyncio.sleep(0)
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asyncio.wait_for(waiting, 1)
+
+    asyncio.run(act())

@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -15,6 +16,7 @@ from dynconfig.engine.errors import (
     ReconcileLoop,
     Retryable,
     RoleNotReady,
+    SecretCheckDelayed,
     Settling,
     Throttled,
     Unavailable,
@@ -26,7 +28,7 @@ FIRST_BACKOFF = 0.5
 LONGEST_BACKOFF = 60.0
 FIRST_WAIT, LONGEST_WAIT = 2.0, 300.0
 # Their delays say when the turn comes, or have grown already; those of others are a guess for the first time.
-_TIMED = (Throttled, AlarmFiring, DeletionDelayed, ReconcileLoop, Settling, RoleNotReady)
+_TIMED = (Throttled, AlarmFiring, DeletionDelayed, ReconcileLoop, SecretCheckDelayed, Settling, RoleNotReady)
 
 
 class Timetable:
@@ -170,10 +172,11 @@ class Timetable:
                 return key
             at = self._agenda.next_at()
             timeout = None if at is None else max(0.0, at - self._clock())
-            try:
-                await asyncio.wait_for(self._news.wait(), timeout)
-            except TimeoutError:
-                continue
+            # Not wait_for, which loses a cancellation that comes together with the news.
+            # https://github.com/python/cpython/issues/86296
+            with suppress(TimeoutError):
+                async with asyncio.timeout(timeout):
+                    await self._news.wait()
 
     def done(self, key: Key) -> None:
         """The object was reconciled."""
