@@ -104,6 +104,7 @@ chart: ## Bring into the Helm chart what it shares with manifests/install
 	@cp crds/dynamicconfigs.dynconfig.dev.yaml charts/dynconfig-operator/files/crd.yaml
 	@cp crds/protection.yaml charts/dynconfig-operator/files/protection.yaml
 	@cp crds/limits.yaml charts/dynconfig-operator/files/limits.yaml
+	@cp crds/secrets.yaml charts/dynconfig-operator/files/secrets.yaml
 	@for name in rbac operator-writes networkpolicy; do cp manifests/install/$$name.yaml charts/dynconfig-operator/files/; done
 
 .PHONY: argocd

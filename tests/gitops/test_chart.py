@@ -31,7 +31,7 @@ def test_without_values_it_is_what_kustomize_installs(render: Render, kustomize:
 def test_it_shares_the_crd_and_what_the_operator_may_do() -> None:
     crd = ROOT / "crds" / "dynamicconfigs.dynconfig.dev.yaml"
     assert (CHART / "files" / "crd.yaml").read_text() == crd.read_text(), "run `make chart`"
-    for name in ("protection.yaml", "limits.yaml"):
+    for name in ("protection.yaml", "limits.yaml", "secrets.yaml"):
         assert (CHART / "files" / name).read_text() == (crd.parent / name).read_text(), "run `make chart`"
     for name in ("rbac.yaml", "operator-writes.yaml", "networkpolicy.yaml"):
         assert (CHART / "files" / name).read_text() == (INSTALL / name).read_text(), "run `make chart`"
@@ -225,6 +225,16 @@ def test_the_crd_and_what_protects_it_outlive_the_chart_and_can_be_left_out(rend
     kinds = {kind for kind, _name in kept}
     assert kinds == {"CustomResourceDefinition", "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"}
     assert not kept & {_key(item) for item in rendered(render({"crd": {"install": False}}))}
+
+
+def test_policies_can_be_left_out_and_that_of_secrets_made_to_warn(render: Render) -> None:
+    without = {item["kind"] for item in rendered(render({"crd": {"policies": False}}))}
+    assert "CustomResourceDefinition" in without
+    assert not any(kind.startswith("ValidatingAdmissionPolicy") for kind in without)
+    warning = rendered(render({"crd": {"secretAccess": "Warn"}}))
+    bindings = [item for item in warning if item["kind"] == "ValidatingAdmissionPolicyBinding"]
+    actions = {item["metadata"]["name"].partition("-")[0]: item["spec"]["validationActions"] for item in bindings}
+    assert actions == {"keep": ["Deny"], "limit": ["Deny"], "secrets": ["Warn"]}
 
 
 def test_helm_finds_nothing_wrong_with_the_chart(helm: Path, tmp_path: Path) -> None:

@@ -1,0 +1,198 @@
+"""Who writes a DynamicConfig may get each Secret that it refers to: what the real API server refuses, as users of a namespace."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from tests.upgrade.cluster import CRD, ROOT, Cluster
+from tests.upgrade.conftest import cluster, plane
+
+from dynconfig_lab.processes import wait_until
+
+__all__ = ["cluster", "plane"]
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+
+POLICY = ROOT / "crds" / "secrets.yaml"
+RBAC = ROOT / "manifests" / "install" / "rbac.yaml"
+WRITER, NAMED, EDITOR = "writer", "named", "editor"
+MANY = tuple(f"secret-{number:03}" for number in range(20))
+
+Parameter = dict[str, Any]
+
+
+def taken(name: str, secret: str, **more: Any) -> Parameter:
+    return {"name": name, "valueFrom": {"secretKeyRef": {"name": secret, "key": "password"}}, **more}
+
+
+def config(name: str, parameters: list[Parameter], **spec: Any) -> str:
+    metadata = {"name": name, "namespace": "default"}
+    whole = {"path": f"/default/{name}", "parameters": parameters, **spec}
+    return json.dumps(
+        {"apiVersion": "dynconfig.dev/v1alpha1", "kind": "DynamicConfig", "metadata": metadata, "spec": whole}
+    )
+
+
+def from_all(secrets: tuple[str, ...]) -> list[Parameter]:
+    """A parameter of each, and a second one of the first."""
+    return [taken("again", secrets[0]), *(taken(f"p{number}", name) for number, name in enumerate(secrets))]
+
+
+def as_user(cluster: Cluster, user: str, *arguments: str, stdin: str = "") -> str:
+    return cluster.kubectl(*arguments, f"--as={user}", stdin=stdin)
+
+
+def denied(cluster: Cluster, user: str, *arguments: str, stdin: str = "") -> str:
+    found = cluster.refused(*arguments, f"--as={user}", stdin=stdin)
+    assert "secrets-of-dynamicconfigs.dynconfig.dev" in found, found
+    return found
+
+
+def bound(user: str, kind: str, role: str) -> dict[str, Any]:
+    group = "rbac.authorization.k8s.io"
+    return {
+        "apiVersion": f"{group}/v1",
+        "kind": "RoleBinding",
+        "metadata": {"name": f"{user}-{role}", "namespace": "default"},
+        "roleRef": {"apiGroup": group, "kind": kind, "name": role},
+        "subjects": [{"kind": "User", "name": user, "apiGroup": group}],
+    }
+
+
+def role(name: str, *rules: dict[str, Any]) -> dict[str, Any]:
+    metadata = {"name": name, "namespace": "default"}
+    return {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": metadata, "rules": list(rules)}
+
+
+@pytest.fixture
+def guarded(cluster: Cluster) -> Iterator[Cluster]:
+    """The policy, and users: one writes DynamicConfigs only, one may also get Secrets by name, one has the role edit."""
+    cluster.kubectl("apply", "-f", str(CRD))
+    cluster.wait_served()
+    cluster.kubectl("apply", "-f", str(ROOT / "manifests" / "install" / "namespace.yaml"))
+    cluster.kubectl("apply", "-f", str(RBAC), "-f", str(POLICY))
+    writes = {"apiGroups": ["dynconfig.dev"], "resources": ["dynamicconfigs"], "verbs": ["*"]}
+    gets = {"apiGroups": [""], "resources": ["secrets"], "resourceNames": ["mine", *MANY], "verbs": ["get"]}
+    lists = {"apiGroups": [""], "resources": ["secrets"], "verbs": ["list", "watch", "create"]}
+    for item in (
+        role("writes", writes, lists),
+        role("gets-by-name", gets),
+        bound(WRITER, "Role", "writes"),
+        bound(NAMED, "Role", "writes"),
+        bound(NAMED, "Role", "gets-by-name"),
+        bound(EDITOR, "ClusterRole", "edit"),
+    ):
+        cluster.kubectl("apply", "-f", "-", stdin=json.dumps(item))
+
+    def is_enforced() -> bool:
+        tried = cluster.tried(
+            "create", "-f", "-", "--dry-run=server", f"--as={WRITER}", stdin=config("x", [taken("p", "s")])
+        )
+        return "secrets-of-dynamicconfigs" in tried.stderr
+
+    def is_aggregated() -> bool:
+        asked = ("auth", "can-i", "create", "dynamicconfigs.dynconfig.dev", "-n", "default", f"--as={EDITOR}")
+        return cluster.tried(*asked).stdout.strip() == "yes"
+
+    assert wait_until(is_enforced, 60), "the policy is not enforced after 60 s"
+    assert wait_until(is_aggregated, 60), "the roles are not aggregated after 60 s"
+    yield cluster
+    cluster.kubectl("delete", "-f", str(POLICY))
+
+
+def test_who_may_not_get_a_secret_refers_to_none(guarded: Cluster) -> None:
+    told = denied(guarded, WRITER, "create", "-f", "-", stdin=config("a", [taken("p", "theirs")]))
+    assert "takes a value from Secret theirs, which writer may not get in namespace default" in told
+    assert "ask for a role that may get it" in told
+    for how in (("apply", "--server-side"), ("apply",)):
+        denied(guarded, WRITER, *how, "-f", "-", stdin=config("a", [taken("p", "theirs")]))
+    denied(guarded, NAMED, "create", "-f", "-", stdin=config("a", [taken("p", "mine"), taken("q", "theirs")]))
+    as_user(guarded, WRITER, "create", "-f", "-", stdin=config("plain", [{"name": "p", "value": "1"}]))
+    denied(guarded, WRITER, "apply", "-f", "-", stdin=config("plain", [taken("p", "theirs")]))
+    denied(guarded, WRITER, "replace", "-f", "-", stdin=config("plain", [taken("p", "theirs")]))
+
+
+@pytest.mark.parametrize("user", [NAMED, EDITOR])
+@pytest.mark.parametrize("secrets", [("mine",), MANY])
+def test_who_may_get_the_secrets_refers_to_one_and_to_twenty(
+    guarded: Cluster, user: str, secrets: tuple[str, ...]
+) -> None:
+    as_user(guarded, user, "create", "-f", "-", stdin=config("a", from_all(secrets)))
+    as_user(guarded, user, "apply", "-f", "-", stdin=config("a", from_all(secrets), rules=[{"rule": "true"}]))
+
+
+def test_the_last_of_twenty_is_checked_as_the_first(guarded: Cluster) -> None:
+    for place in (0, 10, 19):
+        secrets = (*MANY[:place], "theirs", *MANY[place + 1 :])
+        told = denied(guarded, NAMED, "create", "-f", "-", stdin=config("a", from_all(secrets)))
+        assert "Secret theirs" in told
+
+
+def test_more_than_twenty_pass_for_whoever_may_get_all_and_no_one_else(guarded: Cluster) -> None:
+    more = from_all((*MANY, "mine"))
+    assert "more than 20 Secrets" in denied(guarded, NAMED, "create", "-f", "-", stdin=config("a", more))
+    as_user(guarded, NAMED, "create", "-f", "-", stdin=config("a", more[:-1]))
+    as_user(guarded, NAMED, "apply", "-f", "-", stdin=config("a", more))
+    # As many as there may be, of one name or of as many names.
+    long = "x" * 240
+    most = [taken(f"p{number}", f"{long}{number}") for number in range(1000)]
+    as_user(guarded, EDITOR, "create", "-f", "-", stdin=config("b", most))
+    as_user(guarded, EDITOR, "replace", "-f", "-", stdin=config("b", [*most[1:], taken("new", "other")]))
+    one = [taken(f"p{number}", "mine") for number in range(1000)]
+    as_user(guarded, NAMED, "create", "-f", "-", stdin=config("c", one))
+    as_user(guarded, NAMED, "replace", "-f", "-", stdin=config("c", [*one[1:], taken("new", "mine")]))
+    twenty = [taken(f"p{number}", MANY[number % 20]) for number in range(1000)]
+    as_user(guarded, NAMED, "create", "-f", "-", stdin=config("d", twenty))
+    # The operator's fence does not know the author: what is too much for the API server is denied here.
+    for user in (NAMED, WRITER):
+        denied(guarded, user, "create", "-f", "-", stdin=config("e", most))
+
+
+def test_what_is_there_already_needs_no_check_and_what_is_used_otherwise_does(guarded: Cluster) -> None:
+    before = [taken("p", "theirs"), taken("q", "theirs", description="x"), {"name": "r", "value": "1"}]
+    as_user(guarded, EDITOR, "create", "-f", "-", stdin=config("a", before))
+    # Metadata, other values, suspension, a parameter less.
+    as_user(guarded, WRITER, "annotate", "dcfg", "a", "dynconfig.dev/reconcile-requested-at=now", "-n", "default")
+    edits: list[dict[str, Any]] = [
+        {"suspend": True},
+        {"suspend": True, "dashboard": True, "driftPolicy": "Report", "alarms": {"defaults": False}},
+    ]
+    for edit in edits:
+        as_user(guarded, WRITER, "replace", "-f", "-", stdin=config("a", before, **edit))
+    fewer = [*before[:1], {"name": "r", "value": "2"}]
+    as_user(guarded, WRITER, "replace", "-f", "-", stdin=config("a", fewer))
+    # Each of these would make the operator answer about the Secret, or bring it to other readers.
+    theirs = {"secretKeyRef": {"name": "theirs", "key": "other"}}
+    answers: list[list[Parameter]] = [
+        [*fewer, taken("again", "theirs")],
+        [{"name": "p", "valueFrom": theirs}, fewer[1]],
+        [{**fewer[0], "schema": {"pattern": "^a"}}, fewer[1]],
+        [{**fewer[0], "allowedPattern": "^a"}, fewer[1]],
+        [taken("p", "theirs", kmsKeyId="alias/mine"), fewer[1]],
+        [{**fewer[0], "name": "moved"}, fewer[1]],
+    ]
+    for parameters in answers:
+        denied(guarded, WRITER, "replace", "-f", "-", stdin=config("a", parameters))
+    denied(guarded, WRITER, "replace", "-f", "-", stdin=config("a", fewer, rules=[{"rule": "config.p != 'a'"}]))
+    denied(guarded, WRITER, "replace", "-f", "-", stdin=config("a", fewer, function={"name": "dynconfig-default-a"}))
+    as_user(guarded, EDITOR, "replace", "-f", "-", stdin=config("a", answers[2]))
+
+
+def test_the_operator_writes_metadata_and_status_of_any_object(guarded: Cluster) -> None:
+    as_user(guarded, EDITOR, "create", "-f", "-", stdin=config("a", [taken("p", "theirs")]))
+    patch = '{"metadata": {"finalizers": ["dynconfig.dev/aws"]}}'
+    as_user(guarded, WRITER, "patch", "dcfg", "a", "-n", "default", "--type=merge", "-p", patch)
+    as_user(
+        guarded,
+        WRITER,
+        "patch",
+        "dcfg",
+        "a",
+        "-n",
+        "default",
+        "--type=merge",
+        "-p",
+        '{"metadata": {"finalizers": null}}',
+    )
+    as_user(guarded, WRITER, "delete", "dcfg", "a", "-n", "default")
