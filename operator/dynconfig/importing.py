@@ -95,7 +95,9 @@ def _declared(parameter: Parameter, about: About, key: str | None, shared: Mappi
     if key is None:
         document["value"] = parameter.value
     else:
-        document["valueFrom"] = {"secretKeyRef": {"name": f"{about.name}-secrets", "key": key}}
+        is_plaintext = parameter.type != ParameterType.SECURE_STRING
+        allowed = {"allowPlaintext": True} if is_plaintext else {}
+        document["valueFrom"] = {"secretKeyRef": {"name": f"{about.name}-secrets", "key": key, **allowed}}
     if parameter.type == ParameterType.STRING_LIST or parameter.from_secret:
         document["type"] = parameter.type
     document.update(_metadata(parameter))

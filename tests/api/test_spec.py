@@ -17,6 +17,7 @@ from dynconfig.api.spec import DynamicConfigSpec
 
 EXPIRATION = {"type": "Expiration", "version": "1.0", "attributes": {"Timestamp": "2026-12-31T00:00:00Z"}}
 SECRET = {"secretKeyRef": {"name": "db", "key": "password"}}
+OPEN = {"secretKeyRef": {"name": "db", "key": "password", "allowPlaintext": True}}
 CONFIG_MAP = {"configMapKeyRef": {"name": "db", "key": "host"}}
 
 
@@ -79,7 +80,13 @@ def test_levels_count_from_the_root() -> None:
         ({"value": "1", "type": "SecureString"}, "secretKeyRef only"),
         ({"valueFrom": CONFIG_MAP, "type": "SecureString"}, "secretKeyRef only"),
         ({"value": "1", "kmsKeyId": "alias/x"}, "kmsKeyId is for a SecureString only"),
-        ({"valueFrom": SECRET, "type": "String", "kmsKeyId": "alias/x"}, "kmsKeyId is for a SecureString only"),
+        ({"valueFrom": OPEN, "type": "String", "kmsKeyId": "alias/x"}, "kmsKeyId is for a SecureString only"),
+        ({"valueFrom": SECRET, "type": "String"}, "secretKeyRef.allowPlaintext: true"),
+        ({"valueFrom": SECRET, "type": "StringList"}, "secretKeyRef.allowPlaintext: true"),
+        (
+            {"valueFrom": {"secretKeyRef": {**OPEN["secretKeyRef"], "allowPlaintext": False}}, "type": "String"},
+            "plaintext",
+        ),
         ({"value": "1", "policies": [EXPIRATION]}, "policies need tier"),
         ({"value": "{{ssm:x}}"}, "SSM reserves for references"),
         ({"value": "1", "tags": {"aws:x": "1"}}, "reserved"),
@@ -131,7 +138,8 @@ def test_fields_out_of_range_are_refused_with_the_rule(more: dict[str, Any], tol
         ({"value": "1,2", "type": "StringList"}, ParameterType.STRING_LIST),
         ({"valueFrom": CONFIG_MAP}, ParameterType.STRING),
         ({"valueFrom": SECRET}, ParameterType.SECURE_STRING),
-        ({"valueFrom": SECRET, "type": "String"}, ParameterType.STRING),
+        ({"valueFrom": OPEN, "type": "String"}, ParameterType.STRING),
+        ({"valueFrom": OPEN}, ParameterType.SECURE_STRING),
     ],
 )
 def test_the_type_follows_from_the_source_unless_it_is_given(

@@ -65,7 +65,8 @@ def test_paths_in_aws_are_compared_and_so_is_a_file_with_a_path(scene: Scene) ->
     assert scene.dynconfig("diff", "myapp.yaml", "/myapp/config").code == 0
 
 
-PLAIN = {"name": "token", "type": "String", "valueFrom": {"secretKeyRef": {"name": "myapp-db", "key": "password"}}}
+REFERENCE = {"name": "myapp-db", "key": "password", "allowPlaintext": True}
+PLAIN = {"name": "token", "type": "String", "valueFrom": {"secretKeyRef": REFERENCE}}
 
 
 @pytest.mark.parametrize("is_known", [True, False])

@@ -267,7 +267,8 @@ def test_a_deletion_for_programs_is_json(scene: Scene) -> None:
 
 
 def test_a_status_of_an_older_operator_shows_no_text_of_a_secret(scene: Scene) -> None:
-    secret = {"name": "token", "type": "String", "valueFrom": {"secretKeyRef": {"name": "myapp-db", "key": "password"}}}
+    reference = {"name": "myapp-db", "key": "password", "allowPlaintext": True}
+    secret = {"name": "token", "type": "String", "valueFrom": {"secretKeyRef": reference}}
     (before,) = files.read([Path(scene.applied(secret))], "shop").configs
     name = "/myapp/config/token"
     scene.ssm.remove_tags_from_resource(ResourceType="Parameter", ResourceId=name, TagKeys=[FROM_SECRET_TAG])

@@ -37,7 +37,8 @@ def test_values_come_from_where_they_are_said_to() -> None:
 
 
 def test_the_text_of_a_secret_is_masked_whatever_type_it_is_declared_as() -> None:
-    declaration = resolved([{**REFERRING[0], "type": "String"}])
+    reference = {"secretKeyRef": {"name": "db", "key": "password", "allowPlaintext": True}}
+    declaration = resolved([{**REFERRING[0], "type": "String", "valueFrom": reference}])
     assert isinstance(declaration.parameters[0].value, Secret)
     assert "canary" not in repr(declaration)
 

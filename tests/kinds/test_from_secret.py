@@ -26,7 +26,7 @@ from dynconfig.kinds.parameter_labels import ParameterLabels
 from dynconfig.kinds.parameter_value import Parameter
 
 CANARY = "canary-one"
-REF = {"secretKeyRef": {"name": "s", "key": "k"}}
+REF = {"secretKeyRef": {"name": "s", "key": "k", "allowPlaintext": True}}
 FROM_SECRET = {"name": "token", "type": "String", "valueFrom": REF}
 FORMS: tuple[Mapping[str, Any], ...] = (
     FROM_SECRET,
@@ -142,7 +142,7 @@ def test_import_leaves_the_text_in_a_secret(workshop: Workshop) -> None:
     assert declared == {
         "name": "token",
         "type": "String",
-        "valueFrom": {"secretKeyRef": {"name": "myapp-secrets", "key": "token"}},
+        "valueFrom": {"secretKeyRef": {"name": "myapp-secrets", "key": "token", "allowPlaintext": True}},
     }
 
 

@@ -15,7 +15,9 @@ from dynconfig.engine.tenancy import Tenant
 from dynconfig.kinds import reading
 
 ARNS = Arns("eu-west-1", lambda: "123456789012")
-SECRET = {"name": "password", "valueFrom": {"secretKeyRef": {"name": "db", "key": "password"}}}
+REFERENCE = {"name": "db", "key": "password"}
+SECRET = {"name": "password", "valueFrom": {"secretKeyRef": REFERENCE}}
+OPEN = {"name": "password", "type": "String", "valueFrom": {"secretKeyRef": {**REFERENCE, "allowPlaintext": True}}}
 PLAIN = {"name": "host", "value": "db.internal"}
 
 
@@ -77,12 +79,11 @@ def test_reading_is_allowed_below_the_path_and_decrypting_only_with_a_secure_str
     _read, keys = reading.statements(declared(PLAIN, SECRET), ARNS)
     assert keys["Action"] == "kms:Decrypt"
     assert keys["Condition"]["StringEquals"] == {"kms:ViaService": "ssm.eu-west-1.amazonaws.com"}
-    open_secret = {**SECRET, "type": "String"}
-    assert len(reading.statements(declared(open_secret), ARNS)) == 1
+    assert len(reading.statements(declared(OPEN), ARNS)) == 1
 
 
 def test_a_secret_is_marked_as_one_also_where_ssm_keeps_it_in_the_open() -> None:
-    found = environment(declared({**SECRET, "type": "String"}))
+    found = environment(declared(OPEN))
     assert json.loads(found["DYNCONFIG_PARAMETERS"]) == {"password": {"s": True}}
 
 

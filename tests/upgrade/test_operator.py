@@ -1,6 +1,8 @@
 """The operator of this release with what the one before left: its definition, and the status it wrote."""
 
+import copy
 import signal
+from collections.abc import Callable
 
 import pytest
 import yaml
@@ -65,6 +67,57 @@ def test_it_goes_on_from_the_status_that_the_previous_operator_wrote(installed: 
     world.wait_ready(name)
     assert world.names() == names_before
     assert [world.version(item) for item in world.names()] == versions
+
+
+def test_what_it_kept_in_plaintext_waits_for_consent_and_nothing_is_deleted(installed: World) -> None:
+    world = installed
+    world.secret("db", host="db.internal")
+    reference = {"name": "db", "key": "host", "allowPlaintext": True}
+    host = {"name": "host", "type": "String", "valueFrom": {"secretKeyRef": reference}}
+    world.declare("app", world.spec(host, {"name": "port", "value": "1"}))
+    world.wait_ready("app")
+    world.stage.operator.signal("operator", signal.SIGKILL)
+    with_former_definition(world, lambda: world.annotate("app", "was", "stored-without-it"))
+    (stored, _port) = world.get("app")["spec"]["parameters"]
+    assert stored["valueFrom"]["secretKeyRef"] == {"name": "db", "key": "host"}
+    world.secret("db", host="other.internal")
+    world.stage.operator.restart("operator")
+    message = world.wait_reason("app", "InvalidSpec")
+    assert "spec.parameters[host]" in message
+    assert "set valueFrom.secretKeyRef.allowPlaintext: true" in message
+    assert (world.value("host"), world.value("port")) == ("db.internal", "1")
+    world.edit("app", {"spec": {"parameters": [host, {"name": "port", "value": "1"}]}})
+    world.wait_ready("app")
+    assert world.value("host") == "other.internal"
+
+
+def with_former_definition(world: World, act: Callable[[], None]) -> None:
+    """Act while the API server has a definition that does not know the field, and drops it."""
+    url = f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{NAME}"
+    fresh = world.http.get(url).raise_for_status().json()
+    former = copy.deepcopy(fresh)
+    (version,) = former["spec"]["versions"]
+    parameter = version["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]["parameters"]["items"]
+    del parameter["properties"]["valueFrom"]["properties"]["secretKeyRef"]["properties"]["allowPlaintext"]
+    rules = parameter["x-kubernetes-validations"]
+    parameter["x-kubernetes-validations"] = [rule for rule in rules if "allowPlaintext" not in rule["rule"]]
+    world.http.put(url, json=former).raise_for_status()
+
+    def is_dropped() -> bool:
+        return "allowPlaintext" not in str(world.get("app")["spec"])
+
+    world.wait("the former definition is in force", is_dropped)
+    act()
+    latest = world.http.get(url).raise_for_status().json()
+    world.http.put(url, json={**latest, "spec": fresh["spec"]}).raise_for_status()
+
+    def is_known() -> bool:
+        probe = {"name": "p", "type": "String", "valueFrom": {"secretKeyRef": {"name": "db", "key": "host"}}}
+        document = {**world.get("app"), "metadata": {"name": "probe"}, "spec": world.spec(probe)}
+        url = f"/apis/dynconfig.dev/v1alpha1/namespaces/{world.namespace}/dynamicconfigs?dryRun=All"
+        return world.http.post(url, json=document).status_code == 422
+
+    world.wait("the definition of this release is in force", is_known)
 
 
 def replace_status(world: World, name: str, status: Document) -> None:

@@ -21,7 +21,10 @@ from dynconfig_lab.processes import wait_until
 
 STORED: list[Document] = list(yaml.safe_load_all((PREVIOUS / "stored.yaml").read_text()))
 EXAMPLES = ROOT / "manifests" / "examples"
-NO_LONGER_CREATED = {"default/dots": "spec.path in body should match"}
+NO_LONGER_CREATED = {
+    "default/dots": "spec.path in body should match",
+    "default/plaintext": "set valueFrom.secretKeyRef.allowPlaintext: true",
+}
 """Objects that this release refuses when they are new, and why; those that are stored are served all the same."""
 
 
@@ -139,6 +142,18 @@ def test_the_api_server_adds_the_defaults_that_sizes_are_computed_with(upgraded:
         stdin = json.dumps({**document, "metadata": metadata})
         stored = json.loads(upgraded.kubectl("create", "--dry-run=server", "-o", "json", "-f", "-", stdin=stdin))
         assert with_defaults(document)["spec"] == stored["spec"]
+
+
+@pytest.mark.e2e
+def test_what_breaks_a_new_rule_stays_and_its_neighbours_can_be_edited(upgraded: Cluster) -> None:
+    (item,) = (item for item in STORED if title(item) == "default/plaintext")
+    host, hosts, port = item["spec"]["parameters"]
+    edited = {"spec": {"parameters": [host, hosts, {**port, "value": "5433"}]}}
+    assert patch(upgraded, item, edited)["spec"]["parameters"][2]["value"] == "5433"
+    place = ("-n", "default", "plaintext")
+    changed = json.dumps({"spec": {"parameters": [{**host, "description": "x"}, hosts, port]}})
+    told = upgraded.refused("patch", "dcfg", *place, "--type=merge", "-p", changed)
+    assert "set valueFrom.secretKeyRef.allowPlaintext: true" in told
 
 
 @every

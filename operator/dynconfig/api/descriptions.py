@@ -19,7 +19,8 @@ class Described(GenerateJsonSchema):
     def model_schema(self, schema: core_schema.ModelSchema) -> dict[str, Any]:
         """The schema of one model."""
         found = super().model_schema(schema)
-        texts = dict(_descriptions(schema["cls"]))
+        models = [model for model in reversed(schema["cls"].__mro__) if issubclass(model, BaseModel)]
+        texts = {name: text for model in models for name, text in _descriptions(model)}
         for name, field in schema["cls"].model_fields.items():
             about = found["properties"][field.alias or name]
             if name in texts:

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, JsonValue, WithJsonSchema
 
-from dynconfig.api.model import HELD_ELSEWHERE, Model, Number, Rule, WholeNumber
+from dynconfig.api.model import HELD_ELSEWHERE, Flag, Model, Number, Rule, WholeNumber
 from dynconfig.api.parameter_policy import ParameterPolicy, expiration, is_whole
 from dynconfig.api.tags import LEGAL_TAG_KEYS, NO_RESERVED_TAGS, Tags
 
@@ -75,10 +75,18 @@ class KeyRef(Model):
     """Key whose content is the value."""
 
 
+class SecretKeyRef(KeyRef):
+    """A key of a Secret in the namespace of the object."""
+
+    # No default: what no field manager owns would stay behind where one moves on to `value` with server-side apply.
+    allow_plaintext: Flag | None = None
+    """Whether AWS may keep the text of the Secret in plaintext, as type String or StringList does."""
+
+
 class ValueFrom(Model):
     """Where a value comes from."""
 
-    secret_key_ref: KeyRef | None = None
+    secret_key_ref: SecretKeyRef | None = None
     """A key of a Secret. Without an explicit type the parameter becomes a SecureString."""
     config_map_key_ref: KeyRef | None = None
     """A key of a ConfigMap."""
@@ -230,6 +238,14 @@ class ParameterSpec(Model):
             ),
         ),
         Rule(
+            cel="!has(self.type) || self.type == 'SecureString' || !has(self.valueFrom) || "
+            "!has(self.valueFrom.secretKeyRef) || (has(self.valueFrom.secretKeyRef.allowPlaintext) && "
+            "self.valueFrom.secretKeyRef.allowPlaintext)",
+            message="type String and StringList keep the text of the Secret in plaintext in AWS; remove type for a SecureString, "
+            "or set valueFrom.secretKeyRef.allowPlaintext: true",
+            holds=lambda parameter: not parameter.is_plaintext_secret or parameter.secret_ref.allow_plaintext is True,
+        ),
+        Rule(
             cel="!has(self.kmsKeyId) || (has(self.type) ? self.type == 'SecureString' : "
             "(has(self.valueFrom) && has(self.valueFrom.secretKeyRef)))",
             message="kmsKeyId is for a SecureString only; remove it or set type: SecureString",
@@ -263,7 +279,7 @@ class ParameterSpec(Model):
     )
 
     @property
-    def secret_ref(self) -> KeyRef | None:
+    def secret_ref(self) -> SecretKeyRef | None:
         """The Secret's key that holds the value, if one does."""
         return self.value_from.secret_key_ref if self.value_from else None
 

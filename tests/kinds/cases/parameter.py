@@ -27,7 +27,7 @@ def full(**changes: Any) -> Spec:
 
 def from_secret() -> Spec:
     """The same text, taken from a Secret."""
-    reference = {"secretKeyRef": {"name": "db", "key": "first"}}
+    reference = {"secretKeyRef": {"name": "db", "key": "first", "allowPlaintext": True}}
     declared = {name: value for name, value in FULL.items() if name != "value"}
     return {"parameters": [{**declared, "type": "String", "valueFrom": reference}, SECRET, PLAIN]}
 
