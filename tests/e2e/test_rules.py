@@ -33,7 +33,7 @@ def test_a_rule_waits_for_its_secret_and_never_shows_it(world: World) -> None:
     world.declare("waits", world.spec(secret, rules=[{"rule": "config.token.startsWith('t-')"}]))
     world.wait_reason("waits", "SourceMissing", "Unknown")
     world.secret("db", token="x-canary")
-    assert "spec.rules[0]: does not hold" in world.wait_reason("waits", "InvalidSpec")
+    assert "a rule over one does not hold. Which one is not reported here" in world.wait_reason("waits", "InvalidSpec")
     assert "canary" not in world.kubectl("get", "dcfg", "waits", "-o", "yaml")
     world.secret("db", token="t-canary")
     world.wait_ready("waits")

@@ -1,6 +1,6 @@
 """All that is wrong with an object, each with its place in the document, and without any value."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,19 +45,31 @@ class Findings:
     """Rules that could not be evaluated, because a value is not there; patterns that only AWS knows."""
 
 
-def findings_of(spec: DynamicConfigSpec, known: Mapping[str, str | None]) -> Findings:
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """What is checked where not all is."""
+
+    parameters: Collection[str]
+    """Names."""
+    rules: Collection[int]
+    """Places in the list."""
+
+
+def findings_of(spec: DynamicConfigSpec, known: Mapping[str, str | None], chosen: Chosen | None = None) -> Findings:
     """All that is wrong with the values, each by itself and all together; None is a value that is not there."""
     known = {name: None if isinstance(value, UnknownText) else value for name, value in known.items()}
-    faults: list[Finding] = []
+    faults: list[Finding] = list(_patterns_of_secrets(spec))
     wrong: set[str] = set()
     with stopwatch.at_most(SECONDS):
         for index, parameter in enumerate(spec.parameters):
             if stopwatch.is_up():
                 return Findings((_of_parameter(index, parameter, _NOT_REACHED), *faults))
+            if chosen and parameter.name not in chosen.parameters:
+                continue
             found = of_parameter(index, parameter, known[parameter.name])
             faults += found
             wrong |= {parameter.name} if found else set()
-        verdicts = rules.verdicts(spec, known, wrong)
+        verdicts = rules.verdicts(spec, known, wrong, chosen.rules if chosen else None)
     faults += [_of_rule(verdict.index, verdict.fault) for verdict in verdicts if verdict.fault]
     unchecked = (_of_rule(verdict.index, verdict.unchecked) for verdict in verdicts if verdict.unchecked)
     return Findings(tuple(faults), (*_unchecked_patterns(spec), *unchecked))
@@ -104,6 +116,19 @@ def _unchecked_patterns(spec: DynamicConfigSpec) -> Iterator[Finding]:
     for index, parameter in enumerate(spec.parameters):
         if parameter.allowed_pattern and (why := values.unchecked_pattern(parameter.allowed_pattern)):
             yield _of_parameter(index, parameter, f"allowedPattern {why}")
+
+
+def _patterns_of_secrets(spec: DynamicConfigSpec) -> Iterator[Finding]:
+    """AWS reports which parameter does not match: a second pattern would be a second answer about the same text.
+
+    A pattern that RE2 takes may mean something else to AWS: so RE2's own answer comes first, and is not the last.
+    """
+    known: dict[tuple[str, str], str] = {}
+    for index, parameter in enumerate(spec.parameters):
+        ref, pattern = parameter.secret_ref, parameter.allowed_pattern
+        if ref and pattern and known.setdefault((ref.name, ref.key), pattern) != pattern:
+            told = f"allowedPattern differs from that of another parameter with key {ref.key} of Secret {ref.name}"
+            yield _of_parameter(index, parameter, f"{told}; declare one pattern for all of them")
 
 
 def _of_rule(index: int, text: str) -> Finding:

@@ -13,7 +13,7 @@ from dynconfig.api import names
 from dynconfig.api.parameter import DeletionPolicy, ParameterSpec, ParameterType
 from dynconfig.api.spec import DynamicConfigSpec
 from dynconfig.api.status import MAX_DRIFT, REQUEST_LENGTH
-from dynconfig.engine import placement, size, tenancy
+from dynconfig.engine import placement, secret_checks, size, tenancy
 from dynconfig.engine.checking import findings_of, source_of, told, value_of
 from dynconfig.engine.declaration import Applied, Declaration, DeclaredParameter, Place, ReadSource, Source
 from dynconfig.engine.errors import InvalidSpec, NoSource, SourceMissing
@@ -22,6 +22,7 @@ from dynconfig.engine.naming import ROLE_PATH, Names, role_beside
 from dynconfig.engine.resource import Owner
 from dynconfig.engine.rollout import Rollout
 from dynconfig.engine.secret import Secret, UnknownSecret, UnknownText
+from dynconfig.engine.secret_checks import Admit
 from dynconfig.engine.stored import (
     deletion_policies_of,
     deletion_policy_of,
@@ -69,10 +70,15 @@ def declare(
     is_own_layer: IsOwnLayer = lambda _arn: False,
     is_region: Callable[[str], bool] = lambda _region: True,
     allowed_regions: tuple[str, ...] = (),
+    admit: Admit | None = None,
 ) -> Declaration:
     """The declaration of an object.
 
-    Raises InvalidSpec, PathNotAllowed, NotAllowed, or SourceMissing where a Secret, ConfigMap or key is not there (yet).
+    With `admit` it is made for others than the reader of the Secrets: they learn only whether checks over them hold, and that
+    only as often as it lets them.
+
+    Raises InvalidSpec, PathNotAllowed, NotAllowed, SecretCheckDelayed, or SourceMissing where a Secret, ConfigMap or key is not
+    there (yet).
     """
     spec = parse_spec(document)
     size.check(document)
@@ -83,7 +89,7 @@ def declare(
     status = status_of(document)
     function, region, applied = spec.function, spec.region or default_region, applied_of(status)
     placement.check_topics(spec, region)
-    parameters = _resolve(spec, read, applied.secrets if applied else frozenset())
+    parameters = _resolve(spec, read, applied.secrets if applied else frozenset(), admit)
     return Declaration(
         owner=owner,
         place=Place(region),
@@ -194,6 +200,18 @@ def was_observed(document: Mapping[str, Any]) -> bool:
     return bool(_member(document.get("status"), "lastObservedTime"))
 
 
+def was_answered(document: Mapping[str, Any]) -> bool:
+    """Whether status says of this generation that its checks over Secrets hold, or that they do not."""
+    status, generation = status_of(document), document["metadata"].get("generation", 1)
+    if generation in (status.get("appliedGeneration"), status.get("triedGeneration")):
+        return True
+    return any(
+        item.get("observedGeneration") == generation and secret_checks.DOES_NOT_HOLD in item.get("message", "")
+        for item in status.get("conditions") or ()
+        if item["type"] == "Ready"
+    )
+
+
 def is_written(document: Mapping[str, Any]) -> bool:
     """Whether AWS has something of this object, or will have: a suspended one that has nothing is not written."""
     return not is_suspended(document) or _region_of_resources(document) is not None
@@ -227,16 +245,23 @@ def _rollout(spec: DynamicConfigSpec, metadata: Mapping[str, Any]) -> Rollout | 
     return Rollout(spec.rollout.bake_seconds, spec.rollout.rollback_on_alarm, is_forced)
 
 
-def _resolve(spec: DynamicConfigSpec, read: ReadSource, were_secret: frozenset[str]) -> tuple[DeclaredParameter, ...]:
-    """All parameters with their values; every fault of every parameter and rule is told at once."""
+def _resolve(
+    spec: DynamicConfigSpec, read: ReadSource, were_secret: frozenset[str], admit: Admit | None
+) -> tuple[DeclaredParameter, ...]:
+    """All parameters with their values; every fault of every parameter and rule is told at once, but for those of Secrets."""
     found = {parameter.name: _read(parameter, read) for parameter in spec.parameters}
     known = {name: value for name, (value, _) in found.items()}
-    wrong = findings_of(spec, known).faults
+    wrong = secret_checks.plain_faults(spec, known) if admit else findings_of(spec, known).faults
     if wrong:
         raise InvalidSpec(_listed(wrong))
     missing = [f"parameter {name}: {why}" for name, (value, why) in found.items() if value is None]
     if missing:
         raise SourceMissing(f"{_listed(missing)}; create it, or change the reference. Nothing was written")
+    if admit and (asked := secret_checks.digest(spec, known)):
+        admit(asked)
+        wrong = secret_checks.secret_faults(spec, known)
+        if wrong:
+            raise InvalidSpec(_listed(wrong))
     return tuple(_declared(spec, parameter, known[parameter.name] or "", were_secret) for parameter in spec.parameters)
 
 

@@ -91,6 +91,10 @@ class NoSource(SourceMissing):
     """A whole Secret or ConfigMap is not there."""
 
 
+class SecretCheckDelayed(Retryable):
+    """The namespace has changed what it checks of Secrets too often: the answer comes later."""
+
+
 class Throttled(Retryable):
     """AWS, or our own budget for it, asks to slow down."""
 

@@ -1,6 +1,6 @@
 """Checks the rules of an object: conditions over several of its values, evaluated for all of them together."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,7 @@ from dynconfig.engine.typed import NotTyped, Typed, typed
 
 if TYPE_CHECKING:
     from dynconfig.engine.cel import Rule
+    from dynconfig.engine.cel_tree import Reading
 
 MAX_WORK = 50_000_000
 """Characters looked at or made by all rules of one object: half a second, and as many bytes."""
@@ -31,12 +32,42 @@ class Verdict:
     """Why it could not be evaluated though nothing is wrong with it."""
 
 
-def verdicts(spec: DynamicConfigSpec, values: Mapping[str, str | None], wrong: Iterable[str]) -> tuple[Verdict, ...]:
-    """All that is to say of the rules.
+def verdicts(
+    spec: DynamicConfigSpec,
+    values: Mapping[str, str | None],
+    wrong: Iterable[str],
+    indexes: Iterable[int] | None = None,
+) -> tuple[Verdict, ...]:
+    """All that is to say of the rules, or of those at some indexes.
 
     A value is None where its source is not there; `wrong` names the parameters whose own fault is told already.
     """
-    return tuple(_Check(spec, values, frozenset(wrong)).verdicts()) if spec.value_rules else ()
+    chosen = range(len(spec.value_rules)) if indexes is None else tuple(indexes)
+    return tuple(_Check(spec, values, frozenset(wrong)).verdicts(chosen)) if chosen else ()
+
+
+def parameters_of(spec: DynamicConfigSpec) -> tuple[frozenset[str], ...]:
+    """For each rule, the names of the parameters whose values it is given; none for one that is wrong whatever they are."""
+    from dynconfig.engine.cel import RuleFault, compiled
+
+    declared = {parameter.name: None for parameter in spec.parameters}
+
+    def names(rule: ValueRule) -> frozenset[str]:
+        try:
+            reading = compiled(rule.rule).reading
+        except RuleFault:
+            return frozenset()
+        return frozenset() if _unknown(reading, declared) else frozenset(_given(reading, declared))
+
+    return tuple(map(names, spec.value_rules))
+
+
+def _unknown(reading: "Reading", declared: Collection[str]) -> list[str]:
+    return sorted(name for name in reading.read - reading.asked_for if name not in declared)
+
+
+def _given(reading: "Reading", declared: Iterable[str]) -> list[str]:
+    return [name for name in declared if reading.is_open or name in reading.read or name in reading.asked_for]
 
 
 class _Check:
@@ -47,10 +78,11 @@ class _Check:
         self._wrong = wrong
         self._left = MAX_WORK
 
-    def verdicts(self) -> Iterator[Verdict]:
+    def verdicts(self, indexes: Iterable[int]) -> Iterator[Verdict]:
         from dynconfig.engine.cel import RuleFault, compiled
 
-        for index, rule in enumerate(self._rules):
+        for index in indexes:
+            rule = self._rules[index]
             if stopwatch.is_up():
                 yield Verdict(index, fault=_NOT_REACHED)
                 return
@@ -67,7 +99,7 @@ class _Check:
         from dynconfig.engine.cel import RuleFault
 
         self._check_names(rule)
-        names = self._names(rule)
+        names = _given(rule.reading, self._parameters)
         missing = [name for name in names if self._values[name] is None]
         if missing:
             return f"it needs parameter {', '.join(missing[:3])}, whose value is not there"
@@ -84,15 +116,9 @@ class _Check:
     def _check_names(self, rule: "Rule") -> None:
         from dynconfig.engine.cel import RuleFault
 
-        unknown = sorted(rule.reading.read - rule.reading.asked_for - self._parameters.keys())
+        unknown = _unknown(rule.reading, self._parameters)
         if unknown:
             raise RuleFault(f"names parameter {', '.join(unknown[:3])}, which is not declared")
-
-    def _names(self, rule: "Rule") -> list[str]:
-        reading = rule.reading
-        return [
-            name for name in self._parameters if reading.is_open or name in reading.read or name in reading.asked_for
-        ]
 
 
 def _typed(parameter: ParameterSpec, value: str) -> Typed:

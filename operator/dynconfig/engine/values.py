@@ -35,7 +35,30 @@ def fault(parameter: ParameterSpec, value: str) -> str | None:
 
 
 def _fault(parameter: ParameterSpec, value: str) -> str | None:
-    return _limit_fault(parameter, value) or (schema_fault(parameter.schema_, value) if parameter.schema_ else None)
+    return _limit_fault(parameter, value) or _check_fault(parameter, value)
+
+
+def _check_fault(parameter: ParameterSpec, value: str) -> str | None:
+    pattern = parameter.allowed_pattern
+    mismatch = (
+        _pattern_mismatch("allowedPattern", pattern, value) if pattern and not unchecked_pattern(pattern) else None
+    )
+    return mismatch or (schema_fault(parameter.schema_, value) if parameter.schema_ else None)
+
+
+def fixed_fault(parameter: ParameterSpec, value: str) -> str | None:
+    """What SSM takes of no one, whatever is declared to be checked; for a value that is secret, without its size."""
+    limit, size = MAX_BYTES[parameter.tier], _size(value)
+    if size > limit:
+        return f"has more than the {limit} bytes of tier {parameter.tier}{_larger(parameter, size)}"
+    return _limit_fault(parameter, value)
+
+
+def white_space(value: str) -> str | None:
+    """What people do not see of a value, whatever is declared to be checked; None if there is no such thing."""
+    if value.endswith("\n"):
+        return "ends with a newline"
+    return "begins or ends with white space" if value != value.strip() else None
 
 
 def _hint(parameter: ParameterSpec, value: str) -> str:
@@ -106,18 +129,24 @@ def _finite(text: str) -> float:
 
 def _limit_fault(parameter: ParameterSpec, value: str) -> str | None:
     limit = MAX_BYTES[parameter.tier]
-    size = value.size if isinstance(value, OversizedText) else len(value.encode())
+    size = _size(value)
     if not value:
         return "is empty, which SSM does not take"
     if size > limit:
-        hint = "; set tier: Advanced for up to 8192" if parameter.tier is Tier.STANDARD and size <= 8192 else ""
-        return f"has {size} bytes, more than the {limit} of tier {parameter.tier}{hint}"
+        return f"has {size} bytes, more than the {limit} of tier {parameter.tier}{_larger(parameter, size)}"
     if "{{" in value:
         return "contains {{, which SSM reserves for references"
     if parameter.resolved_type is ParameterType.STRING_LIST and any(not item for item in value.split(",")):
         return "has an empty item between commas, which a StringList does not take"
-    pattern = parameter.allowed_pattern
-    return _pattern_mismatch("allowedPattern", pattern, value) if pattern and not unchecked_pattern(pattern) else None
+    return None
+
+
+def _size(value: str) -> int:
+    return value.size if isinstance(value, OversizedText) else len(value.encode())
+
+
+def _larger(parameter: ParameterSpec, size: int) -> str:
+    return "; set tier: Advanced for up to 8192" if parameter.tier is Tier.STANDARD and size <= 8192 else ""
 
 
 def _pattern_mismatch(title: str, pattern: str, value: str) -> str | None:

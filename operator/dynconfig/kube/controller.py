@@ -12,11 +12,12 @@ from dynconfig.api import names
 from dynconfig.engine import drift, notes, report, size
 from dynconfig.engine.agenda import Agenda, Key, Lane
 from dynconfig.engine.declaration import Declaration
-from dynconfig.engine.declare import declare, declare_deletion, keeping, parse_spec, sources, was_observed
+from dynconfig.engine.declare import declare, declare_deletion, keeping, parse_spec, sources, was_answered, was_observed
 from dynconfig.engine.errors import AccessDenied, DynConfigError, Refused, Retryable
 from dynconfig.engine.outcome import Outcome
 from dynconfig.engine.own_calls import collecting
 from dynconfig.engine.reconcile import Abandonment
+from dynconfig.engine.secret_checks import AnswerBudget
 from dynconfig.engine.signals import Signal
 from dynconfig.engine.stored import spec_of, status_of
 from dynconfig.engine.traces import trace
@@ -52,6 +53,7 @@ class Controller:
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="reconcile")
         self._checks = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="check")
         self._turns = Turns(AT_ONCE)
+        self._answers = AnswerBudget(surroundings.clock)
         self._references = references.References(lambda key: self.wake(key))
         self._heard = Heard(surroundings.clock)
         self._spoken = Spoken(surroundings.region, self._times.wake, surroundings.tenant_of, surroundings.now)
@@ -229,6 +231,7 @@ class Controller:
         if handled is not None and (document is None or document["metadata"]["uid"] != handled):
             # It went without the operator's word: somebody took the finalizer off.
             self._on.engine.forget(handled)
+            self._answers.forget(key.namespace, handled)
         if document is None:
             self._forget(key, spoken_of)
         else:
@@ -252,6 +255,9 @@ class Controller:
             is_own_layer=self._on.is_own_layer,
             is_region=self._on.is_region,
             allowed_regions=self._on.allowed_regions,
+            admit=partial(
+                self._answers.admit, key.namespace, document["metadata"]["uid"], was_answered=was_answered(document)
+            ),
         )
         # Patterns, JSON Schemas and rules of one tenant may take their time; the others are served meanwhile.
         async with self._turns.of(key.namespace):
@@ -360,6 +366,7 @@ class Controller:
         self._heard.forget(key, uid)
         if uid is not None:
             self._on.engine.forget(uid)
+            self._answers.forget(key.namespace, uid)
             self._second_look.forget(uid)
         if self._heard.is_taken_anew(key, uid):
             # Another came into being before the API server had answered that this one is gone.

@@ -1,0 +1,172 @@
+"""Checks over the texts of Secrets: the answer is one bit, for the whole object, and a namespace gets few of them. Pure.
+
+Whoever may write an object chooses what is checked, and reads in status whether it holds: with many answers, or with one
+that names the check, a text could be found out letter by letter. What an answer says does not depend on how often it is given:
+only a check that is new to its namespace counts, not another look, and not a change of the Secret.
+"""
+
+import hashlib
+import json
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+from dynconfig.api.parameter import ParameterSpec
+from dynconfig.api.spec import DynamicConfigSpec
+from dynconfig.engine import rules, values
+from dynconfig.engine.checking import Chosen, Finding, findings_of
+from dynconfig.engine.errors import SecretCheckDelayed
+
+AT_ONCE = 10
+"""Answers that a namespace gets without waiting, after a time without any."""
+INTERVAL = 10.0
+"""Seconds for each further answer."""
+LONGEST_WAIT = 600.0
+FEW_BUCKETS = 1000
+
+DOES_NOT_HOLD = (
+    "spec: a value from a Secret does not fit its schema or allowedPattern, or a rule over one does not hold. Which one is not "
+    "reported here; run `dynconfig plan` with the right to get these Secrets"
+)
+
+Admit = Callable[[str], None]
+"""Answers nothing where the checks of this digest may be answered now. Raises SecretCheckDelayed."""
+
+
+def plain_faults(spec: DynamicConfigSpec, known: Mapping[str, str | None]) -> tuple[Finding, ...]:
+    """All that is wrong without regard to the texts of Secrets, and what SSM takes of no one."""
+    secret = _secrets(spec)
+    without = {name: None if name in secret else value for name, value in known.items()}
+    chosen = Chosen(without, [index for index, names in _rules(spec) if not names & secret])
+    found = findings_of(spec, without, chosen)
+    return (*found.faults, *_of_secrets(spec, known, values.fixed_fault))
+
+
+def secret_faults(spec: DynamicConfigSpec, known: Mapping[str, str | None]) -> tuple[Finding, ...]:
+    """Whether anything is wrong with the texts of Secrets in an object that has no plain faults, and not what."""
+    secret = _secrets(spec)
+    chosen = Chosen(secret, [index for index, names in _rules(spec) if names & secret])
+    found = findings_of(spec, known, chosen)
+    if not found.faults:
+        return ()
+    # White space is reported of every text that is checked, so that it says nothing of the checks.
+    spaces = _of_secrets(
+        spec, known, lambda parameter, value: values.white_space(value) if _checks(parameter) else None
+    )
+    return (Finding(("spec",), DOES_NOT_HOLD), *spaces)
+
+
+def digest(spec: DynamicConfigSpec, known: Mapping[str, str | None]) -> str | None:
+    """What is asked about the texts of Secrets, as a digest without any of them; None if nothing is."""
+    asked = sorted({json.dumps(item, sort_keys=True) for item in _asked(spec, known)})
+    return hashlib.sha256("\n".join(asked).encode()).hexdigest() if asked else None
+
+
+def _asked(spec: DynamicConfigSpec, known: Mapping[str, str | None]) -> Iterator[object]:
+    secret, parameters = _secrets(spec), {parameter.name: parameter for parameter in spec.parameters}
+    yield from (_question(parameter) for parameter in spec.parameters if parameter.secret_ref and _checks(parameter))
+    for index, names in _rules(spec):
+        if names & secret:
+            # A rule may compare with a value that is not secret, wherever that comes from.
+            given = {name: _question(parameters[name]) if name in secret else known[name] for name in names}
+            yield [spec.value_rules[index].rule, given]
+
+
+def _question(parameter: ParameterSpec) -> object:
+    ref = parameter.secret_ref
+    return [ref and [ref.name, ref.key], parameter.resolved_type, parameter.allowed_pattern, _shape(parameter)]
+
+
+def _shape(parameter: ParameterSpec) -> object:
+    return parameter.schema_.model_dump(mode="json", exclude_defaults=True) if parameter.schema_ else {}
+
+
+def _checks(parameter: ParameterSpec) -> bool:
+    return bool(parameter.allowed_pattern or _shape(parameter))
+
+
+def _secrets(spec: DynamicConfigSpec) -> frozenset[str]:
+    return frozenset(parameter.name for parameter in spec.parameters if parameter.secret_ref)
+
+
+def _rules(spec: DynamicConfigSpec) -> tuple[tuple[int, frozenset[str]], ...]:
+    return tuple(enumerate(rules.parameters_of(spec))) if spec.value_rules else ()
+
+
+def _of_secrets(
+    spec: DynamicConfigSpec, known: Mapping[str, str | None], told: Callable[[ParameterSpec, str], str | None]
+) -> Iterator[Finding]:
+    for index, parameter in enumerate(spec.parameters):
+        value = known[parameter.name]
+        if parameter.secret_ref and value is not None and (text := told(parameter, value)):
+            yield Finding(("spec", "parameters", index), f"parameter {parameter.name}: the value {text}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Object:
+    namespace: str
+    uid: str
+
+
+class AnswerBudget:
+    """How often each namespace is answered. What was answered for an object is kept until it is gone; of many threads."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._answered: dict[_Object, str] = {}
+        self._known: dict[str, Counter[str]] = {}
+        self._busy_until: dict[str, float] = {}
+        self._waiting: dict[str, dict[str, None]] = {}
+
+    def admit(self, namespace: str, uid: str, digest: str, *, was_answered: bool = False) -> None:
+        """Note that an object is answered now. Raises SecretCheckDelayed.
+
+        `was_answered`: the status says that an operator before this one has done so for the same generation.
+        """
+        with self._lock:
+            item = _Object(namespace, uid)
+            if digest not in self._known.get(namespace, ()) and not (was_answered and item not in self._answered):
+                self._spend(item)
+            self._drop(item)
+            self._answered[item] = digest
+            self._known.setdefault(namespace, Counter())[digest] += 1
+
+    def forget(self, namespace: str, uid: str) -> None:
+        """The object is gone."""
+        with self._lock:
+            self._drop(_Object(namespace, uid))
+
+    def _spend(self, item: _Object) -> None:
+        now = self._clock()
+        busy = max(self._busy_until.get(item.namespace, now), now)
+        over = busy - now - (AT_ONCE - 1) * INTERVAL
+        if over > 0:
+            waiting = self._waiting.setdefault(item.namespace, {})
+            waiting.setdefault(item.uid)
+            place = list(waiting).index(item.uid)
+            raise SecretCheckDelayed(
+                f"the checks of values from Secrets have changed too often in namespace {item.namespace}; those of this object "
+                "are checked when their turn comes, without another edit. Nothing was written",
+                delay=min(over + place * INTERVAL, LONGEST_WAIT),
+            )
+        self._busy_until[item.namespace] = busy + INTERVAL
+        if len(self._busy_until) > FEW_BUCKETS:
+            self._busy_until = {name: until for name, until in self._busy_until.items() if until > now}
+
+    def _drop(self, item: _Object) -> None:
+        """What was answered before, and the place among those that wait."""
+        waiting = self._waiting.get(item.namespace, {})
+        waiting.pop(item.uid, None)
+        if not waiting:
+            self._waiting.pop(item.namespace, None)
+        digest = self._answered.pop(item, None)
+        if digest is None:
+            return
+        known = self._known[item.namespace]
+        known[digest] -= 1
+        if not known[digest]:
+            del known[digest]
+        if not known:
+            del self._known[item.namespace]

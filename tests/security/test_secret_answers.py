@@ -1,0 +1,304 @@
+"""What whoever may write a DynamicConfig learns of the texts of Secrets: one bit for the whole object, and that seldom."""
+
+import asyncio
+import itertools
+import json
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+from aiohttp import web
+from tests.engine.toy import OWNER, document
+from tests.kube.apiserver import status as refused
+from tests.kube.desk import KEY, Desk, configured, desk
+
+from dynconfig.engine.agenda import Key
+from dynconfig.engine.declaration import Source
+from dynconfig.engine.declare import declare, faults, parse_spec
+from dynconfig.engine.errors import InvalidSpec, SecretCheckDelayed
+from dynconfig.engine.secret_checks import AT_ONCE, DOES_NOT_HOLD, INTERVAL, AnswerBudget, digest
+from dynconfig.engine.tenancy import Tenant
+
+PASSWORD = Source("Secret", "db", "password")
+GUESS = Source("ConfigMap", "mine", "guess")
+TEXT = "Correct-horse-7"
+REFERENCE = {"secretKeyRef": {"name": "db", "key": "password"}}
+Item = dict[str, Any]
+
+
+def secret(name: str = "password", **more: Any) -> Item:
+    return {"name": name, "valueFrom": REFERENCE, **more}
+
+
+GUESSED = {"name": "guess", "valueFrom": {"configMapKeyRef": {"name": "mine", "key": "guess"}}}
+PLAIN = {"name": "plain", "value": "Correct"}
+UNMET: dict[str, tuple[list[Item], list[str]]] = {
+    "pattern": ([secret(schema={"pattern": "^D"})], []),
+    "allowedPattern": ([secret(allowedPattern="^D")], []),
+    "enum": ([secret(schema={"enum": ["correct-horse-7"]})], []),
+    "minLength": ([secret(schema={"minLength": 16})], []),
+    "maxLength": ([secret(schema={"maxLength": 14})], []),
+    "type": ([secret(schema={"type": "integer"})], []),
+    "json": ([secret(schema={"type": "json", "jsonSchema": {}})], []),
+    "rule": ([secret()], ["config.password.startsWith('D')"]),
+    "rule with a value": ([secret(), PLAIN], ["config.password == config.plain"]),
+    "rule with a ConfigMap": ([secret(), GUESSED], ["config.password == config.guess"]),
+    "rule over all": ([secret(), PLAIN], ["config.all(name, config[name] == 'x')"]),
+    "rule that fails": ([secret()], ["config.password.startsWith('C') && 1 / 0 == 1"]),
+    "rule of another type": ([secret()], ["int(config.password) == 1"]),
+    "rule with too much work": (
+        [secret()],
+        ["['a'].map(a, [1,2,3,4,5,6,7,8,9].map(b, config.password + config.password))[0].size() < 0"],
+    ),
+}
+
+
+def read(source: Source) -> str | None:
+    return {PASSWORD: TEXT, GUESS: "x"}.get(source)
+
+
+def told(parameters: Sequence[Item], rules: Sequence[str] = (), text: str = TEXT) -> str:
+    """What the operator reports; empty if nothing is wrong."""
+    written = document({}, parameters=list(parameters), rules=[{"rule": rule, "message": "mine"} for rule in rules])
+    texts = {PASSWORD: text, GUESS: "x"}
+    try:
+        declare(
+            written,
+            owner=OWNER,
+            default_region="eu-west-1",
+            read=texts.get,
+            tenant=Tenant(OWNER.namespace),
+            admit=lambda _digest: None,
+        )
+    except InvalidSpec as error:
+        return str(error)
+    return ""
+
+
+@pytest.mark.parametrize("name", UNMET)
+def test_an_answer_says_neither_which_check_nor_which_value(name: str) -> None:
+    parameters, rules = UNMET[name]
+    assert told(parameters, rules) == DOES_NOT_HOLD
+    # Who reads the Secret with his own rights learns all of it.
+    written = document({}, parameters=parameters, rules=[{"rule": rule, "message": "mine"} for rule in rules])
+    (found,) = faults(written, read)
+    assert found.startswith(("parameter password: the value", "spec.rules[0]"))
+    assert TEXT not in found
+
+
+def test_many_checks_in_one_object_are_one_answer() -> None:
+    answers = set()
+    for first in "ABCDEFG":
+        checks = [secret(f"p{number}", schema={"pattern": f"^{letter}"}) for number, letter in enumerate("ABCDEF")]
+        rules = [f"config.p0.startsWith('{letter}')" for letter in "ABCDEF"]
+        answers.add(told([*checks, PLAIN], rules, first))
+    assert answers == {DOES_NOT_HOLD}
+
+
+def test_aws_is_not_asked_for_more_than_one_answer_either() -> None:
+    two = [secret("a", allowedPattern="^(?=C)"), secret("b", allowedPattern="^(?=D)")]
+    assert "parameter b: allowedPattern differs from that of another parameter with key password" in told(two)
+    assert told([secret("a", allowedPattern="^(?=C)"), secret("b", allowedPattern="^(?=C)")]) == ""
+
+
+def test_what_is_wrong_without_the_secret_is_reported_in_full_and_alone() -> None:
+    found = told([secret(schema={"pattern": "^D"}), {"name": "n", "value": "x", "schema": {"type": "integer"}}])
+    assert found == "parameter n: the value is not of type integer"
+    assert "mine" in told([secret(schema={"pattern": "^D"}), PLAIN], ["config.plain == 'x'"])
+    assert "is not a regular expression" in told([secret(schema={"pattern": "("})])
+    assert "names parameter nothing" in told([secret()], ["config.password == config.nothing"])
+
+
+@pytest.mark.parametrize(
+    ("text", "parameter", "fact"),
+    [
+        ("", {}, "the value is empty"),
+        ("x" * 5000, {}, "the value has more than the 4096 bytes of tier Standard; set tier: Advanced"),
+        ("x" * 9000, {"tier": "Advanced"}, "the value has more than the 8192 bytes of tier Advanced"),
+        ("a{{b", {}, "contains {{"),
+    ],
+)
+def test_what_ssm_takes_of_no_one_is_named(text: str, parameter: Item, fact: str) -> None:
+    found = told([secret(**parameter)], text=text)
+    assert fact in found
+    assert str(len(text)) not in found or not text
+
+
+@pytest.mark.parametrize(
+    ("text", "fact"),
+    [("a\n", "ends with a newline"), (" a", "begins or ends with white space"), ("a", ""), ("A", "")],
+)
+def test_white_space_is_reported_whatever_is_checked_and_letter_case_is_not(text: str, fact: str) -> None:
+    for check in ({"enum": ["a"]}, {"pattern": "^z$"}, {"minLength": 8000}):
+        found = told([secret(schema={**check, "maxLength": 8001}), secret("unchecked")], text=text)
+        if found:
+            assert found == DOES_NOT_HOLD + (f"; parameter password: the value {fact}" if fact else "")
+
+
+def asked(parameters: list[Item], rules: Sequence[str] = (), text: str = TEXT, guess: str = "x") -> str | None:
+    written = document({}, parameters=parameters, rules=[{"rule": rule} for rule in rules])
+    texts = {"secretKeyRef": text, "configMapKeyRef": guess}
+    known = {
+        item["name"]: item.get("value") or texts[next(iter(item["valueFrom"]))]
+        for item in written["spec"]["parameters"]
+    }
+    return digest(parse_spec(written), known)
+
+
+def test_a_question_is_what_is_checked_and_not_the_text() -> None:
+    assert asked([secret(), PLAIN], ["config.plain == 'x'"]) is None
+    checked = [secret(schema={"pattern": "^C"}), PLAIN]
+    assert asked(checked) == asked(checked, text="other")
+    assert asked(checked) == asked([*checked, {"name": "more", "value": "1"}, secret("unchecked")])
+    compared = ([secret(), GUESSED], ["config.password == config.guess"])
+    questions = [
+        asked(checked),
+        asked([secret(schema={"pattern": "^D"})]),
+        asked([secret(allowedPattern="^C")]),
+        asked([secret(schema={"type": "integer"})]),
+        asked([secret("password"), PLAIN], ["config.password == config.plain"]),
+        asked([secret("password"), {**PLAIN, "value": "Other"}], ["config.password == config.plain"]),
+        asked(*compared, guess="x"),
+        asked(*compared, guess="y"),
+    ]
+    assert len(set(questions)) == len(questions)
+    assert all(questions)
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def answered(budget: AnswerBudget, questions: Sequence[str], uid: str = "evil", namespace: str = "evil") -> int:
+    """How many of the questions are answered at once."""
+    count = 0
+    for question in questions:
+        try:
+            budget.admit(namespace, uid, question)
+        except SecretCheckDelayed:
+            continue
+        count += 1
+    return count
+
+
+def test_a_namespace_gets_few_answers_at_once_and_one_in_ten_seconds_then() -> None:
+    clock = Clock()
+    budget = AnswerBudget(clock)
+    numbers = itertools.count()
+
+    def fresh(count: int) -> list[str]:
+        return [str(next(numbers)) for _ in range(count)]
+
+    assert answered(budget, fresh(100)) == AT_ONCE
+    # Neither another object nor one that is made anew gets more; another namespace does.
+    assert answered(budget, fresh(1), uid="second") == 0
+    budget.forget("evil", "evil")
+    assert answered(budget, fresh(1)) == 0
+    assert answered(budget, fresh(1), namespace="mine") == 1
+    total = 0
+    for _ in range(3600):
+        clock.now += 1
+        total += answered(budget, fresh(3))
+    assert 3600 / INTERVAL - 1 <= total <= 3600 / INTERVAL + 1
+
+
+def test_what_was_answered_costs_nothing_again_and_two_of_a_kind_cost_one() -> None:
+    budget = AnswerBudget(Clock())
+    assert answered(budget, ["a"] * 100) == 100
+    assert sum(answered(budget, ["a"], uid=str(number)) for number in range(100)) == 100
+    # Back and forth is a question each time, for the text may have changed in between.
+    assert answered(budget, ["b", "c"] * 4, uid="other") == 8
+    assert answered(budget, ["d", "e", "f"], uid="other") == AT_ONCE - 9
+
+
+def test_a_restart_costs_nothing() -> None:
+    budget = AnswerBudget(Clock())
+    for number in range(100):
+        budget.admit("shop", str(number), f"q{number}", was_answered=True)
+    # But the first look only: a ConfigMap may change without a new generation.
+    for number in range(AT_ONCE):
+        budget.admit("shop", str(number), f"r{number}", was_answered=True)
+    with pytest.raises(SecretCheckDelayed):
+        budget.admit("shop", "99", "r99", was_answered=True)
+
+
+def test_those_who_wait_do_not_all_come_at_once() -> None:
+    budget, delays = AnswerBudget(Clock()), []
+    answered(budget, [str(number) for number in range(AT_ONCE)])
+    for number in range(5):
+        with pytest.raises(SecretCheckDelayed) as delayed:
+            budget.admit("evil", f"uid-{number}", f"q{number}")
+        delays.append(delayed.value.delay)
+    assert delays == [INTERVAL * number for number in range(1, 6)]
+
+
+def test_nothing_is_kept_of_what_is_gone() -> None:
+    clock = Clock()
+    budget = AnswerBudget(clock)
+    for number in range(50):
+        answered(budget, [f"q{number}"], uid=str(number))
+    for number in range(50):
+        budget.forget("evil", str(number))
+    kept = [value for name, value in vars(budget).items() if isinstance(value, dict) and name != "_busy_until"]
+    assert kept
+    assert not any(kept)
+
+
+def guarded(found: Desk) -> None:
+    """A server that has the Secret, which the attacker may not get."""
+
+    async def answer(request: web.Request) -> web.Response | None:
+        if request.path.endswith("/secrets/db"):
+            return web.json_response({"metadata": {}, "data": {"password": "Q29ycmVjdC1ob3JzZS03"}})
+        return refused(404, "not found") if "/secrets/" in request.path else None
+
+    found.server.before = answer
+
+
+def test_a_controller_answers_an_attacker_seldom_and_all_others_at_once() -> None:
+    async def act() -> None:
+        clock, seen = Clock(), list[str]()
+        async with desk(clock=clock) as found:
+            guarded(found)
+            for number in range(3 * AT_ONCE):
+                guess = configured(
+                    {}, uid="evil", generation=number + 1, parameters=[secret(schema={"pattern": f"^x{number}"})]
+                )
+                if number:
+                    guess["status"] = found.server.objects[KEY].get("status")
+                    found.server.objects[KEY] = guess
+                    found.says("MODIFIED", guess)
+                else:
+                    found.applied(guess)
+                await found.server.until(_is_reported(found, number + 1))
+                seen.append(found.reason)
+            other = configured(
+                {}, uid="mine", metadata={"namespace": "mine"}, parameters=[secret(schema={"pattern": "^C"})]
+            )
+            found.applied(other)
+            key = Key("mine", KEY.name)
+            await found.server.until(
+                lambda: bool((found.server.objects[key].get("status") or {}).get("appliedGeneration"))
+            )
+            message = found.status["conditions"][0]["message"]
+            assert "those of this object are checked when their turn comes" in message
+            assert found.status["conditions"][0]["status"] == "Unknown"
+            text = json.dumps([found.server.objects[KEY], found.server.events])
+            assert TEXT not in text
+            clock.now += INTERVAL + 1
+            found.controller.wake(KEY)
+            await found.server.until(lambda: found.reason == "InvalidSpec")
+            # A look at the same is an answer that was given.
+            for _ in range(3):
+                found.controller.wake(KEY)
+        assert seen == ["InvalidSpec"] * AT_ONCE + ["SecretCheckDelayed"] * 2 * AT_ONCE
+
+    asyncio.run(act())
+
+
+def _is_reported(found: Desk, generation: int) -> Callable[[], bool]:
+    return lambda: found.status.get("observedGeneration") == generation
