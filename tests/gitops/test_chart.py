@@ -234,7 +234,7 @@ def test_policies_can_be_left_out_and_that_of_secrets_made_to_warn(render: Rende
     warning = rendered(render({"crd": {"secretAccess": "Warn"}}))
     bindings = [item for item in warning if item["kind"] == "ValidatingAdmissionPolicyBinding"]
     actions = {item["metadata"]["name"].partition("-")[0]: item["spec"]["validationActions"] for item in bindings}
-    assert actions == {"keep": ["Deny"], "limit": ["Deny"], "secrets": ["Warn"]}
+    assert actions == {"keep": ["Deny"], "limit": ["Deny"], "dynconfig": ["Deny"], "secrets": ["Warn"]}
 
 
 def test_helm_finds_nothing_wrong_with_the_chart(helm: Path, tmp_path: Path) -> None:
