@@ -39,6 +39,12 @@ REFUSED: list[tuple[str, dict[str, Any], str, str]] = [
     ("two sources", {"parameters": [{"name": "a", "valueFrom": {}}]}, "spec.parameters[0].valueFrom", "exactly one"),
     ("inline secret", {"parameters": [{**ONE, "type": "SecureString"}]}, "spec.parameters[0]", "secretKeyRef only"),
     (
+        "secret in plaintext",
+        {"parameters": [{"name": "a", "type": "String", "valueFrom": SECRET}]},
+        "spec.parameters[0]",
+        "secretKeyRef.allowPlaintext: true",
+    ),
+    (
         "secret of a ConfigMap",
         {
             "parameters": [

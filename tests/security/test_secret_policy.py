@@ -1,0 +1,50 @@
+"""The policy of Secrets knows every field that names one, and every field that says what becomes of its text."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import yaml
+from tests.upgrade.cluster import CRD, ROOT
+
+POLICY = (ROOT / "crds" / "secrets.yaml").read_text()
+REVEALING = {"path", "region", "parameters", "rules", "function"}
+"""Where texts are written, which, what is reported of them, and who reads them."""
+HARMLESS = {
+    "suspend",
+    "driftPolicy",
+    "deletionPolicy",
+    "adoptionPolicy",
+    "resyncInterval",
+    "tags",
+    "cache",
+    "alarms",
+    "dashboard",
+    "rollout",
+}
+
+
+def properties(schema: dict[str, Any], path: str = "") -> Iterator[str]:
+    for name, inner in schema.get("properties", {}).items():
+        yield f"{path}.{name}"
+        yield from properties(inner, f"{path}.{name}")
+    if "items" in schema:
+        yield from properties(schema["items"], f"{path}[]")
+
+
+@pytest.fixture(scope="module")
+def spec() -> dict[str, Any]:
+    (version,) = yaml.safe_load(CRD.read_text())["spec"]["versions"]
+    found: dict[str, Any] = version["schema"]["openAPIV3Schema"]["properties"]["spec"]
+    return found
+
+
+def test_no_other_field_names_a_secret(spec: dict[str, Any]) -> None:
+    naming = {path for path in properties(spec) if "secret" in path.rpartition(".")[2].lower()}
+    assert naming == {".parameters[].valueFrom.secretKeyRef"}
+
+
+def test_every_field_of_spec_is_compared_or_says_nothing_of_a_secret(spec: dict[str, Any]) -> None:
+    assert set(spec["properties"]) == REVEALING | HARMLESS
+    for name in REVEALING - {"parameters"}:
+        assert f"object.spec.{name} != oldObject" in POLICY or f"object.spec.?{name} != oldObject" in POLICY, name
