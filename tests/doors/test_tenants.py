@@ -98,6 +98,23 @@ def test_can_explains_each_decision(policy: Path) -> None:
     assert path.split()[3] == "no"
 
 
+def test_can_lists_the_names_that_need_no_rule(tmp_path: Path) -> None:
+    file = tmp_path / "object.yaml"
+    file.write_text(
+        "apiVersion: dynconfig.dev/v1alpha1\nkind: DynamicConfig\nmetadata: {name: app, namespace: shop}\n"
+        "spec: {path: /shop, function: {}, alarms: {}, dashboard: true}\n"
+    )
+    result = dynconfig("can", "-f", str(file), "-o", "json", AWS_REGION="eu-west-1")
+    own = {(each["field"], each["value"]) for each in json.loads(result.out) if each["why"].startswith("it begins")}
+    assert own == {
+        ("spec.function.name", "dynconfig-shop-app"),
+        ("spec.function.roleName", "dynconfig-shop-app-eu-west-1-function"),
+        ("spec.alarms", "dynconfig-shop-app/*"),
+        ("spec.dashboard", "dynconfig-shop-app-eu-west-1"),
+    }
+    assert all(each["allowed"] for each in json.loads(result.out) if each["value"].startswith("dynconfig-shop-"))
+
+
 def test_can_answers_programs_and_ends_well_where_all_is_allowed(policy: Path) -> None:
     rule = "{matchLabels: {team: a}}\n  paths: [/myapp]\n  names: [myapp-config]"
     policy.write_text(f"allow:\n- namespaceSelector: {rule}\n")

@@ -10,7 +10,7 @@ from dynconfig.api.function import Authorization, FunctionSpec, Mode
 from dynconfig.api.spec import DynamicConfigSpec
 from dynconfig.engine import paths
 from dynconfig.engine.errors import NotAllowed, PathNotAllowed
-from dynconfig.engine.naming import prefix_of
+from dynconfig.engine.naming import Names, prefix_of
 from dynconfig.engine.paths import NOWHERE
 
 USABLE_BY_ALL = frozenset((Usable.PARAMETERS, Usable.ALARMS, Usable.DASHBOARD, Usable.FUNCTION))
@@ -163,6 +163,24 @@ def uses(spec: DynamicConfigSpec, default_region: str) -> Iterator[Use]:
 def decisions(spec: DynamicConfigSpec, tenant: Tenant, default_region: str, is_own_layer: IsOwnLayer) -> list[Decision]:
     """What is decided about each thing that an object wants to use, in the order of its fields."""
     return [tenant.decide(use, is_own_layer) for use in uses(spec, default_region)]
+
+
+def own_names(spec: DynamicConfigSpec, namespace: str, names: Names) -> Iterator[Decision]:
+    """The names that an object does not give and that begin with its namespace's own prefix: they need no rule."""
+    function, found = spec.function, list[tuple[str, str]]()
+    if function and not function.name:
+        found.append(("spec.function.name", names.function))
+    if function and function.mode is Mode.MANAGED and not function.role_name:
+        found.append(("spec.function.roleName", names.role))
+    if spec.alarms:
+        found.append(("spec.alarms", f"{names.alarms}*"))
+    if spec.dashboard:
+        found.append(("spec.dashboard", names.dashboard))
+    prefix = prefix_of(namespace)
+    for where, name in found:
+        # Any other follows from the name of the function, which is decided about.
+        if name.startswith(prefix):
+            yield Decision(Use(where, Aspect.NAME, name), is_allowed=True, why=f"it begins with {prefix}")
 
 
 def check(spec: DynamicConfigSpec, tenant: Tenant, default_region: str, is_own_layer: IsOwnLayer) -> None:

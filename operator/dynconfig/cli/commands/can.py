@@ -9,18 +9,23 @@ from typing import Annotated, Any
 import typer
 
 from dynconfig import files, wiring
+from dynconfig.api.spec import DynamicConfigSpec
 from dynconfig.cli import options
 from dynconfig.cli.failures import FAILED, Failed
 from dynconfig.cli.options import Output
 from dynconfig.cli.terminal import Terminal
 from dynconfig.engine.declare import parse_spec
 from dynconfig.engine.errors import InvalidSpec
-from dynconfig.engine.tenancy import Decision, decisions
+from dynconfig.engine.naming import Names
+from dynconfig.engine.resource import Owner
+from dynconfig.engine.tenancy import Decision, decisions, own_names
 from dynconfig.files import Document
 from dynconfig.planning import title
 from dynconfig.settings import Settings, Tenancy
 from dynconfig.tenants import Tenants
 
+ANY_REGION = "region"
+"""In names of what has a region in its name, where no region is set here."""
 HEADINGS = ("OBJECT", "FIELD", "VALUE", "ALLOWED", "WHY")
 
 Policy = Annotated[
@@ -66,15 +71,24 @@ def command(
         own = document["metadata"]["namespace"]
         tenants.label({own: labels})
         try:
-            decided = decisions(parse_spec(document), tenants(own), settings.region or "", wiring.is_own_layer)
+            spec = parse_spec(document)
         except InvalidSpec as error:
             raise Failed(f"{title(document)}: {error}") from None
-        found += [(document, each) for each in decided]
+        decided = decisions(spec, tenants(own), settings.region or "", wiring.is_own_layer)
+        names = _names(spec, document, spec.region or settings.region or ANY_REGION)
+        found += [(document, each) for each in (*decided, *own_names(spec, own, names))]
     if output is Output.JSON:
         options.print_json([_document(*pair) for pair in found])
     else:
         _show(found)
     raise typer.Exit(0 if all(decision.is_allowed for _, decision in found) else FAILED)
+
+
+def _names(spec: DynamicConfigSpec, document: Document, region: str) -> Names:
+    """The names of what an object makes; the owner's mark is no part of them."""
+    owner = Owner("", document["metadata"]["namespace"], document["metadata"]["name"], "")
+    function = spec.function
+    return Names.of(owner, region, function.name if function else None, function.role_name if function else None)
 
 
 def _labels(given: Iterable[str]) -> dict[str, str]:
