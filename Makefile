@@ -48,7 +48,7 @@ kind-down: $(VENV)/.ready ## Delete the kind cluster
 
 .PHONY: operator
 operator: $(VENV)/.ready ## Run the operator against the lab, in the foreground
-	@$(WITH_LAB); $(BIN)/dynconfig crd | $(BIN)/python -m dynconfig_lab kubectl apply -f - \
+	@$(WITH_LAB); $(BIN)/python -m dynconfig_lab kubectl apply -k crds \
 		&& export DYNCONFIG_TENANCY=$${DYNCONFIG_TENANCY:-$${DYNCONFIG_POLICY:+shared}} \
 		&& export DYNCONFIG_TENANCY=$${DYNCONFIG_TENANCY:-single} && exec $(BIN)/dynconfig run
 

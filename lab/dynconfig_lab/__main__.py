@@ -32,6 +32,7 @@ def up(
     place = _place(folder)
     wishes = lab.Wishes(cluster, aws_port, control_port)
     plan = lab.up(place, lambda: lab.planned(place, wishes, os.environ, console), console)
+    lab.install(plan, binaries.kubectl(console))
     console.print("[bold green]The lab is ready.[/]")
     lab.summary(place, plan, console)
 

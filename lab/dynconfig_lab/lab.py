@@ -22,6 +22,7 @@ from dynconfig_lab.progress import build_progress
 from dynconfig_lab.state import Folder, Phase, Plan, State
 
 REGION = "eu-west-1"
+CRDS = Path(__file__).parents[2] / "crds"
 
 
 @dataclass(frozen=True)
@@ -118,6 +119,15 @@ def wait_ready(folder: Folder, supervisor: Identity, console: Console) -> None:
     if not state or not state.runs:
         reason = state.reason if state else ""
         raise NotReady(f"The lab did not start. {reason or last_lines(folder.supervisor_log)}")
+
+
+def install(plan: Plan, kubectl: Path) -> None:
+    """The definition of DynamicConfigs and the policies beside it, as an installation has them. Raises LabError."""
+    environment = {**os.environ, "KUBECONFIG": plan.exports["KUBECONFIG"]}
+    command = (str(kubectl), "apply", "-k", str(CRDS))
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise LabError(f"{shlex.join(command)} failed: {done.stderr.strip()}")
 
 
 def end(folder: Folder) -> bool:

@@ -24,7 +24,8 @@ from dynconfig_lab.errors import LabError
 from dynconfig_lab.ports import HOST, free_ports
 from dynconfig_lab.processes import Program, local_environment, wait_until
 
-INSTALL = Path(__file__).parents[2] / "manifests" / "install"
+ROOT = Path(__file__).parents[2]
+CRDS, INSTALL = ROOT / "crds", ROOT / "manifests" / "install"
 REGION = "eu-west-1"
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "lab", "AWS_SECRET_ACCESS_KEY": "lab"}
 
@@ -131,7 +132,7 @@ def stage(
         control_url = f"http://{HOST}:{control_port}"
         found = Stage(folder, environment, parts.kubectl, control_url, plane, operator)
         stack.enter_context(_running(Crew([_aws(aws_port, control_port)], folder)))
-        found.kubectl("apply", "-f", "-", stdin=found.dynconfig("crd"))
+        found.kubectl("apply", "-k", str(CRDS))
         install(found)
         _wait_for_crd(found)
         stack.enter_context(_running(operator))

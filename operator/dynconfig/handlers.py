@@ -17,11 +17,12 @@ from dynconfig import wiring
 from dynconfig.engine.agenda import Agenda
 from dynconfig.engine.declaration import Place
 from dynconfig.engine.signals import Signal
-from dynconfig.kube import object_watch, sources
-from dynconfig.kube.client import ApiRefused, ApiUnavailable, Kube, WatchExpired
+from dynconfig.kube import sources
+from dynconfig.kube.client import ApiUnavailable, Kube
 from dynconfig.kube.controller import Controller
 from dynconfig.kube.events import Recorder
 from dynconfig.kube.metrics import Metrics
+from dynconfig.kube.object_watch import KINDS, ObjectWatch
 from dynconfig.kube.orphan_watch import OrphanWatch
 from dynconfig.kube.policy_watch import PolicyWatch
 from dynconfig.kube.surroundings import Surroundings
@@ -122,12 +123,15 @@ async def start(memo: kopf.Memo, **_: Any) -> None:
     memo.controller = Controller(surroundings, Agenda(_most_of_namespace(settings.workers)), settings.workers)
     policy = PolicyWatch(kube, memo.tenants, memo.controller.look_at_all)
     await policy.look()
-    await _learn(memo.controller, kube, settings)
+    watches = _object_watches(memo.controller, metrics, kube, settings)
+    for watch in watches:
+        # What all objects declare is known before the first is served, so that none deletes what another declares.
+        await watch.begin()
     if settings.metrics_port:
         start_http_server(settings.metrics_port, registry=metrics.registry)
     serving = asyncio.create_task(memo.controller.serve(), name="controller")
     orphans = OrphanWatch(
-        kube,
+        memo.controller.existing,
         metrics,
         lambda region, uids: wiring.orphans(settings, region, cluster, uids, metrics.called),
         memo.region,
@@ -136,7 +140,8 @@ async def start(memo: kopf.Memo, **_: Any) -> None:
     )
     counting = asyncio.create_task(orphans.run(), name="count of orphans")
     following = asyncio.create_task(policy.run(), name="policy")
-    memo.tasks = [serving, counting, following, *_watches(memo.controller, metrics, kube, settings)]
+    watching = [asyncio.create_task(watch.run(), name=f"watch {KINDS}") for watch in watches]
+    memo.tasks = [serving, counting, following, *watching, *_source_watches(memo.controller, metrics, kube, settings)]
     for task in memo.tasks:
         task.add_done_callback(lambda ended: _ended(ended, memo.stopped))
     memo.tasks.append(asyncio.create_task(_sweep(memo, cluster), name="sweep"))
@@ -227,23 +232,6 @@ def _check_ports(settings: Settings) -> None:
                 raise BadSetting(text) from None
 
 
-async def _learn(controller: Controller, kube: Kube, settings: Settings) -> None:
-    """What all objects declare, before the first is served. A namespace that may not be read does not keep the others waiting."""
-    for namespace in settings.namespaces or (None,):
-        while True:
-            try:
-                await controller.moves.learn(kube.objects(namespace))
-                break
-            except (ApiUnavailable, WatchExpired) as error:
-                log.warning("Waiting for the Kubernetes API server: %s", error)
-                await asyncio.sleep(1.0)
-            except ApiRefused as error:
-                if error.status != FORBIDDEN or namespace is None:
-                    raise
-                log.error("Namespace %s is not served until the operator may read it: %s", namespace, error)
-                break
-
-
 def _most_of_namespace(workers: int) -> int:
     """Objects of one namespace that are served at once: a quarter of the workers is left to the others."""
     return max(1, workers - workers // 4)
@@ -256,12 +244,17 @@ def _ended(task: asyncio.Task[None], stopped: asyncio.Event) -> None:
         stopped.set()
 
 
-def _watches(controller: Controller, metrics: Metrics, kube: Kube, settings: Settings) -> list[asyncio.Task[None]]:
-    """One watch of each kind that matters, in each namespace that is served."""
+def _object_watches(controller: Controller, metrics: Metrics, kube: Kube, settings: Settings) -> list[ObjectWatch]:
+    """One watch of DynamicConfigs in each namespace that is served."""
+    return [ObjectWatch(kube, controller, metrics.unreadable, name) for name in settings.namespaces or (None,)]
+
+
+def _source_watches(
+    controller: Controller, metrics: Metrics, kube: Kube, settings: Settings
+) -> list[asyncio.Task[None]]:
+    """One watch of Secrets and one of ConfigMaps in each namespace that is served."""
     found: list[asyncio.Task[None]] = []
     for namespace in settings.namespaces or (None,):
-        objects = object_watch.watch(kube, controller, metrics.unreadable, namespace)
-        found.append(asyncio.create_task(objects, name=f"watch {object_watch.KINDS} {namespace}"))
         for kind in ("Secret", "ConfigMap"):
             changes = sources.watch(kube, controller.references, kind, namespace, unreadable=metrics.unreadable)
             found.append(asyncio.create_task(changes, name=f"watch {kind} {namespace}"))

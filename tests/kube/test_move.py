@@ -102,7 +102,8 @@ def test_a_restarted_operator_knows_all_objects_before_it_serves_the_first() -> 
         async with desk() as later:
             later.server.objects, later.toy.store = before, found.toy.store
             later.server.objects[HEIR] = heir({"own": "3", "b": "2"}, generation=2)
-            await later.controller.moves.learn(later.kube.objects(None))
+            for stored in later.server.objects.values():
+                later.says(None, stored)
             # The watch has only shown the object that gives the parameter up.
             edited(later, KEY, configured({"a": "1"}, generation=2))
             await later.server.until(lambda: later.status.get("appliedGeneration") == 2)

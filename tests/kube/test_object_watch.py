@@ -14,7 +14,8 @@ from dynconfig.api.parameter import MAX_JSON_LEVELS
 from dynconfig.engine.agenda import Key
 from dynconfig.engine.declare import parse_spec
 from dynconfig.engine.errors import InvalidSpec
-from dynconfig.kube import client, json_levels, object_watch
+from dynconfig.kube import client, json_levels
+from dynconfig.kube.object_watch import ObjectWatch
 
 LEVELS = MAX_JSON_LEVELS
 
@@ -75,7 +76,7 @@ def watched(lists: list[web.Response], *lines: bytes) -> Received:
 
     async def act() -> None:
         async with serving(serve) as kube:
-            await object_watch.watch(kube, received, received.unreadable.append, None, sleep)
+            await ObjectWatch(kube, received, received.unreadable.append, None, sleep).run()
 
     with pytest.raises(Enough):
         asyncio.run(act())
@@ -119,6 +120,43 @@ def test_what_was_deleted_while_nothing_was_watched_is_looked_at() -> None:
     assert received.woken == [Key("shop", "first")]
 
 
+def begun(lists: list[web.Response]) -> tuple[Received, list[str]]:
+    """What is received at a start, and what was asked for, with the watch that follows."""
+    received, asked = Received(), list[str]()
+
+    async def serve(request: web.Request) -> web.StreamResponse:
+        asked.append("watch" if "watch" in request.query else "list")
+        return await streamed(request, line("third")) if "watch" in request.query else lists.pop(0)
+
+    async def sleep(_seconds: float) -> None:
+        if "watch" in asked:
+            raise Enough
+
+    async def act() -> None:
+        async with serving(serve) as kube:
+            watch = ObjectWatch(kube, received, received.unreadable.append, None, sleep)
+            await watch.begin()
+            await watch.run()
+
+    with pytest.raises(Enough):
+        asyncio.run(act())
+    return received, asked
+
+
+def test_a_start_lists_all_objects_once_and_watches_from_there() -> None:
+    received, asked = begun([listed(text("first"), more="next"), listed(text("second"))])
+    assert received.noted == [(None, "first"), (None, "second"), ("ADDED", "third")]
+    assert asked == ["list", "list", "watch"]
+
+
+def test_a_start_waits_for_the_api_server_and_forgets_what_went_meanwhile() -> None:
+    interrupted = [listed(text("gone"), more="next"), status(503, "not yet"), listed(text("first"))]
+    received, asked = begun(interrupted)
+    assert received.noted == [(None, "gone"), (None, "first"), ("ADDED", "third")]
+    assert received.woken == [Key("shop", "gone")]
+    assert asked == ["list", "list", "list", "watch"]
+
+
 def test_the_kind_may_come_later() -> None:
     received = watched([status(404, "not found"), listed(text("first"))])
     assert received.noted == [(None, "first")]
@@ -140,7 +178,8 @@ def test_a_page_that_is_too_large_is_asked_for_in_parts(monkeypatch: pytest.Monk
 
     async def act() -> list[str]:
         async with serving(serve) as kube:
-            return [item["metadata"]["name"] async for item in kube.objects(None)]
+            pages = [page async for page in kube.object_pages(None)]
+            return [item["metadata"]["name"] for page in pages for item in page["items"]]
 
     assert asyncio.run(act()) == [f"large-{number}" for number in range(20)]
     assert largest <= 2

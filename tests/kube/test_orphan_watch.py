@@ -1,16 +1,18 @@
 """The metric of what AWS has of objects that are gone."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from tests.kube.apiserver import ApiServer, serving
 from tests.kube.desk import REGION, configured
 
+from dynconfig.engine.agenda import Key
 from dynconfig.engine.errors import Unavailable
-from dynconfig.engine.orphans import Orphan, orphans
+from dynconfig.engine.orphans import Orphan, orphans, region_in_use
 from dynconfig.engine.resource import Owner
-from dynconfig.kube.client import Kube
+from dynconfig.kube.client import Document
+from dynconfig.kube.heard import Heard
 from dynconfig.kube.metrics import Metrics
 from dynconfig.kube.orphan_watch import Find, OrphanWatch
 
@@ -26,26 +28,24 @@ def test_orphans_carry_our_tag_and_the_uid_of_no_object() -> None:
     assert (found.owner.uid, found.region) == ("gone", REGION)
 
 
-def watch(kube: Kube, metrics: Metrics, find: Find, **given: Any) -> OrphanWatch:
-    """A watch that may search two regions."""
-    return OrphanWatch(kube, metrics, find, REGION, **{"searched": (REGION, "us-east-1"), **given})
+def watch(documents: Sequence[Document], metrics: Metrics, find: Find, **given: Any) -> OrphanWatch:
+    """A watch that may search two regions, where these objects exist."""
+    heard = Heard(lambda: 0.0)
+    for number, document in enumerate(documents):
+        heard.noticed(Key("shop", f"o{number}"), document, region_in_use(document, REGION))
+    return OrphanWatch(heard.existing, metrics, find, REGION, **{"searched": (REGION, "us-east-1"), **given})
 
 
 def counted(*namespaces: str) -> tuple[float | None, list[str]]:
     """The metric, and the regions that were looked into, beside an object of another region."""
-    server, looked = ApiServer(), list[str]()
-    server.put(configured({"a": "1"}, region="us-east-1"))
-    metrics = Metrics(lambda: 0.0, lambda: 0.0)
+    looked, metrics = list[str](), Metrics(lambda: 0.0, lambda: 0.0)
 
     def find(region: str, uids: frozenset[str]) -> tuple[Orphan, ...]:
         looked.append(region)
         return orphans([tagged("uid-1"), tagged("gone"), tagged("lost", "other")], region, "cluster", uids)
 
-    async def act() -> None:
-        async with serving(server.answer) as kube:
-            await watch(kube, metrics, find, namespaces=namespaces).count()
-
-    asyncio.run(act())
+    existing = [configured({"a": "1"}, region="us-east-1")]
+    asyncio.run(watch(existing, metrics, find, namespaces=namespaces).count())
     return metrics.registry.get_sample_value("dynconfig_orphans", {"region": REGION}), looked
 
 
@@ -58,28 +58,21 @@ def test_namespaces_that_are_not_served_do_not_count() -> None:
 
 
 def test_a_region_that_may_not_be_named_is_not_searched() -> None:
-    server, looked = ApiServer(), list[str]()
-    for name, region in (("refused", "eu-west-9"), ("allowed", "us-east-1")):
-        server.put(configured({"a": "1"}, metadata={"name": name}, region=region))
-    server.put({**configured({"a": "1"}), "status": {"region": "ap-south-9"}})
+    existing, looked = [configured({"a": "1"}, region=region) for region in ("eu-west-9", "us-east-1")], list[str]()
+    existing.append({**configured({"a": "1"}), "status": {"region": "ap-south-9"}})
 
     def find(region: str, uids: frozenset[str]) -> tuple[Orphan, ...]:
         looked.append(region)
         return ()
 
-    async def act() -> None:
-        async with serving(server.answer) as kube:
-            await watch(kube, Metrics(lambda: 0.0, lambda: 0.0), find).count()
-
-    asyncio.run(act())
+    asyncio.run(watch(existing, Metrics(lambda: 0.0, lambda: 0.0), find).count())
     assert looked == [REGION, "us-east-1"]
 
 
 def test_a_region_that_fails_keeps_its_count_and_no_other_region_from_being_counted(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    server, failing = ApiServer(), set[str]()
-    server.put(configured({"a": "1"}, region="us-east-1"))
+    existing, failing = [configured({"a": "1"}, region="us-east-1")], set[str]()
     metrics = Metrics(lambda: 0.0, lambda: 0.0)
 
     def find(region: str, uids: frozenset[str]) -> tuple[Orphan, ...]:
@@ -89,11 +82,10 @@ def test_a_region_that_fails_keeps_its_count_and_no_other_region_from_being_coun
         return orphans(lost, region, "cluster", uids)
 
     async def act() -> None:
-        async with serving(server.answer) as kube:
-            watched = watch(kube, metrics, find)
-            await watched.count()
-            failing.add(REGION)
-            await watched.count()
+        watched = watch(existing, metrics, find)
+        await watched.count()
+        failing.add(REGION)
+        await watched.count()
 
     asyncio.run(act())
     samples = [

@@ -95,16 +95,6 @@ class Kube:
         """A DynamicConfig, or None if it is gone."""
         return await self._get(object_path(key))
 
-    async def objects(self, namespace: str | None) -> AsyncIterator[Document]:
-        """All DynamicConfigs of a namespace, or of all; none where the kind is not installed yet."""
-        try:
-            async for page in self.object_pages(namespace):
-                for item in page["items"] or ():
-                    yield item
-        except ApiRefused as error:
-            if error.status != NOT_FOUND:
-                raise
-
     def object_pages(self, namespace: str | None) -> AsyncIterator[Document]:
         """Lists of all DynamicConfigs of a namespace, or of all, each with the version to watch from."""
         return self._pages(objects_path(namespace))

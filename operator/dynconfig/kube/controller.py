@@ -14,6 +14,7 @@ from dynconfig.engine.agenda import Agenda, Key, Lane
 from dynconfig.engine.declaration import Declaration
 from dynconfig.engine.declare import declare, declare_deletion, keeping, parse_spec, sources, was_answered, was_observed
 from dynconfig.engine.errors import AccessDenied, DynConfigError, Refused, Retryable
+from dynconfig.engine.orphans import region_in_use
 from dynconfig.engine.outcome import Outcome
 from dynconfig.engine.own_calls import collecting
 from dynconfig.engine.reconcile import Abandonment
@@ -29,6 +30,7 @@ from dynconfig.kube.heard import Heard
 from dynconfig.kube.internal import bug
 from dynconfig.kube.listening import Regions
 from dynconfig.kube.moves import Moves
+from dynconfig.kube.orphan_watch import Existing
 from dynconfig.kube.refusals import Refusals
 from dynconfig.kube.second_look import SecondLook
 from dynconfig.kube.spoken import Spoken
@@ -73,6 +75,10 @@ class Controller:
         """Seconds since the least recent look at AWS among all objects."""
         return self._times.oldest_observation()
 
+    def existing(self) -> Existing:
+        """All objects that exist."""
+        return self._heard.existing()
+
     def waiting(self) -> int:
         """Objects that are due and not served yet."""
         return self._times.waiting()
@@ -90,7 +96,7 @@ class Controller:
         if event == "DELETED":
             self._times.wake(key)
             return
-        self._heard.noticed(key, document)
+        self._heard.noticed(key, document, region_in_use(document, self._on.region))
         is_large = size.stored_bytes(document) > size.LARGE_BYTES
         self._times.weigh(key, is_large=is_large)
         region = self._spoken.note(key, document)

@@ -1,5 +1,6 @@
 """What the API server has said of objects: news is told from echoes of own writes, a new object is kept for a moment."""
 
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -8,6 +9,7 @@ from dynconfig.api import names
 from dynconfig.engine.agenda import Key
 from dynconfig.kube.client import Document
 from dynconfig.kube.finalizer import has_finalizer
+from dynconfig.kube.orphan_watch import Existing
 
 FRESH_SECONDS = 1.0
 KEPT_NEW = 100
@@ -34,10 +36,16 @@ class Heard:
         self._held: set[Key] = set()
         self._new: dict[Key, tuple[float, Document]] = {}
         self._spoken_of: dict[Key, str] = {}
+        self._regions: dict[Key, str] = {}
 
-    def noticed(self, key: Key, document: Mapping[str, Any]) -> None:
-        """The API server spoke of the object as one that exists."""
+    def noticed(self, key: Key, document: Mapping[str, Any], region: str) -> None:
+        """The API server spoke of the object as one that exists, and that names or reports a region."""
         self._spoken_of[key] = document["metadata"]["uid"]
+        self._regions[key] = sys.intern(region)
+
+    def existing(self) -> Existing:
+        """All objects that exist, without another list of them."""
+        return Existing(frozenset(self._spoken_of.values()), frozenset(self._regions.values()))
 
     def uids(self, key: Key) -> tuple[str | None, str | None]:
         """The uid of the object as it was last reconciled, and of the one that the API server spoke of last."""
@@ -76,6 +84,7 @@ class Heard:
         if not self.is_taken_anew(key, uid):
             self._new.pop(key, None)
             self._spoken_of.pop(key, None)
+            self._regions.pop(key, None)
 
 
 def _words(document: Mapping[str, Any]) -> _Words:

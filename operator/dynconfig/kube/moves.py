@@ -1,13 +1,12 @@
 """Parameters and other resources that move from one object to another."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
 from dynconfig.engine.agenda import Key
 from dynconfig.engine.declaration import Declaration
 from dynconfig.engine.outcome import Outcome
-from dynconfig.kube.answers import Document
 from dynconfig.kube.blocked import Blocked
 from dynconfig.kube.spoken import Spoken
 
@@ -24,11 +23,6 @@ class Moves:
         self._move_seconds = move_seconds
         self._blocked = Blocked()
         self._edits: dict[Key, tuple[str, int, float]] = {}
-
-    async def learn(self, documents: AsyncIterator[Document]) -> None:
-        """Know what all objects declare before the first is served, so that none deletes what another declares."""
-        async for document in documents:
-            self._spoken.note(Key(document["metadata"]["namespace"], document["metadata"]["name"]), document)
 
     def beside(self, key: Key, declaration: Declaration) -> Declaration:
         """The declaration beside the other objects of the cluster."""

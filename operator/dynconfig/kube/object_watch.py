@@ -14,6 +14,7 @@ log = logging.getLogger(__name__)
 
 BOOKMARK = "BOOKMARK"
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 4.0
+BEGIN_PAUSE = 1.0
 KINDS = "DynamicConfigs"
 
 
@@ -31,66 +32,88 @@ Unreadable = Callable[[str], None]
 """Counts a change of a kind, in the plural, that cannot be read."""
 
 
-async def watch(
-    kube: Kube, receiver: Receiver, unreadable: Unreadable, namespace: str | None, sleep: Sleep = asyncio.sleep
-) -> None:
-    """Follow the DynamicConfigs of a namespace, or of all, until it is cancelled; every failure is tried again."""
-    following = _Following(kube, receiver, unreadable, namespace)
-    pauses, loop, version = Pauses(FIRST_PAUSE, LONGEST_PAUSE), asyncio.get_running_loop(), ""
-    while True:
-        began, is_failed = float("inf"), False
-        try:
-            version = version or await following.list()
-            began = loop.time()
-            version = await following.follow(version)
-        except WatchExpired:
-            version = ""
-        except (ApiUnavailable, ApiRefused) as error:
-            if not isinstance(error, ApiRefused) or error.status != NOT_FOUND:
-                log.warning("Watching of %s is interrupted: %s", KINDS, error)
-            version, is_failed = "", True
-        await sleep(pauses.after(loop.time() - began, is_failed=is_failed))
+class ObjectWatch:
+    """Lists the DynamicConfigs of a namespace, or of all, and follows their changes from there."""
 
-
-class _Following:
-    """One list and the watch from its version."""
-
-    def __init__(self, kube: Kube, receiver: Receiver, unreadable: Unreadable, namespace: str | None) -> None:
+    def __init__(
+        self,
+        kube: Kube,
+        receiver: Receiver,
+        unreadable: Unreadable,
+        namespace: str | None,
+        sleep: Sleep = asyncio.sleep,
+    ) -> None:
         self._kube = kube
         self._receiver = receiver
         self._unreadable = unreadable
         self._namespace = namespace
+        self._sleep = sleep
         self._known: set[Key] = set()
+        self._version = ""
 
-    async def list(self) -> str:
-        """Give every object that exists to the receiver; answers the version to watch from."""
+    async def begin(self) -> None:
+        """Give every object that exists to the receiver; none where the kind is not installed yet. Raises ApiRefused.
+
+        The only list of a start: `run` goes on from its version. Large objects are dear to list, and anybody may have some.
+        """
+        while not self._version:
+            try:
+                await self._list()
+            except (ApiUnavailable, WatchExpired) as error:
+                log.warning("Waiting for the Kubernetes API server: %s", error)
+                await self._sleep(BEGIN_PAUSE)
+            except ApiRefused as error:
+                if error.status != NOT_FOUND:
+                    raise
+                return
+
+    async def run(self) -> None:
+        """Follow the changes until it is cancelled, and list again after a failure; every failure is tried again."""
+        pauses, loop = Pauses(FIRST_PAUSE, LONGEST_PAUSE), asyncio.get_running_loop()
+        while True:
+            began, is_failed = float("inf"), False
+            try:
+                if not self._version:
+                    await self._list()
+                began = loop.time()
+                await self._follow()
+            except WatchExpired:
+                self._version = ""
+            except (ApiUnavailable, ApiRefused) as error:
+                if not isinstance(error, ApiRefused) or error.status != NOT_FOUND:
+                    log.warning("Watching of %s is interrupted: %s", KINDS, error)
+                self._version, is_failed = "", True
+            await self._sleep(pauses.after(loop.time() - began, is_failed=is_failed))
+
+    async def _list(self) -> None:
         version, found = "", set[Key]()
         async for page in self._kube.object_pages(self._namespace):
             version = page["metadata"]["resourceVersion"]
             for document in page["items"] or ():
-                found.add(_key(document))
+                key = _key(document)
+                found.add(key)
+                # A list that breaks off has given it to the receiver, too.
+                self._known.add(key)
                 self._receiver.noticed(document, None)
             # A page of many large objects takes its time, and others are served meanwhile.
             await asyncio.sleep(0)
         for key in self._known - found:
             # It was deleted while nothing was watched.
             self._receiver.wake(key)
-        self._known = found
-        return version
+        self._known, self._version = found, version
 
-    async def follow(self, version: str) -> str:
-        """Give every change to the receiver until the server ends the watch; answers the version to go on from."""
-        async for event, document in self._kube.watch_objects(self._namespace, version):
+    async def _follow(self) -> None:
+        """Give every change to the receiver until the server ends the watch."""
+        async for event, document in self._kube.watch_objects(self._namespace, self._version):
             if event == UNREADABLE:
                 log.error("A change of one of the %s cannot be read and is skipped; the others are served", KINDS)
                 self._unreadable(KINDS)
                 continue
-            version = document["metadata"]["resourceVersion"]
+            self._version = document["metadata"]["resourceVersion"]
             if event != BOOKMARK:
                 key = _key(document)
                 (self._known.discard if event == "DELETED" else self._known.add)(key)
                 self._receiver.noticed(document, event)
-        return version
 
 
 def _key(document: Mapping[str, Any]) -> Key:

@@ -3,10 +3,10 @@
 import asyncio
 import logging
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 
 from dynconfig.engine.errors import DynConfigError
-from dynconfig.engine.orphans import Orphan, region_in_use
-from dynconfig.kube.client import ApiConflict, ApiRefused, ApiUnavailable, Kube
+from dynconfig.engine.orphans import Orphan
 from dynconfig.kube.metrics import Metrics
 
 log = logging.getLogger(__name__)
@@ -16,12 +16,21 @@ Find = Callable[[str, frozenset[str]], Sequence[Orphan]]
 """Answers the orphans of a region, by the uids of all objects."""
 
 
+@dataclass(frozen=True, slots=True)
+class Existing:
+    """All objects that exist."""
+
+    uids: frozenset[str]
+    regions: frozenset[str]
+    """Those that they name or report."""
+
+
 class OrphanWatch:
     """Counts orphans at the start and every hour."""
 
     def __init__(
         self,
-        kube: Kube,
+        existing: Callable[[], Existing],
         metrics: Metrics,
         find: Find,
         region: str,
@@ -29,7 +38,7 @@ class OrphanWatch:
         searched: Collection[str],
         namespaces: tuple[str, ...] = (),
     ) -> None:
-        self._kube = kube
+        self._existing = existing
         self._metrics = metrics
         self._find = find
         self._region = region
@@ -39,21 +48,14 @@ class OrphanWatch:
     async def run(self) -> None:
         """Count, for ever; what fails is counted the next time."""
         while True:
-            try:
-                await self.count()
-            except (ApiConflict, ApiRefused, ApiUnavailable) as error:
-                log.warning("Orphans in AWS could not be counted: %s", error)
+            await self.count()
             await asyncio.sleep(SECONDS)
 
     async def count(self) -> None:
-        """Count in every region in use that objects may name. Raises ApiConflict, ApiRefused, ApiUnavailable."""
-        regions, uids = {self._region}, set[str]()
-        for namespace in self._namespaces or (None,):
-            async for document in self._kube.objects(namespace):
-                uids.add(document["metadata"]["uid"])
-                regions.add(region_in_use(document, self._region))
-        for region in sorted(regions & self._searched):
-            await self._count(region, frozenset(uids))
+        """Count in every region in use that objects may name."""
+        existing = self._existing()
+        for region in sorted((existing.regions | {self._region}) & self._searched):
+            await self._count(region, existing.uids)
 
     async def _count(self, region: str, uids: frozenset[str]) -> None:
         """Count in one region; where that fails, its metric stays as it is, and the other regions are counted."""
