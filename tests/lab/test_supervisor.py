@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 from rich.console import Console
 
 from dynconfig_lab import lab
@@ -20,6 +21,7 @@ from dynconfig_lab.ports import free_ports, is_free, port_or_free
 from dynconfig_lab.processes import Child, Identity, Program, wait_until
 from dynconfig_lab.state import Folder, Phase, Plan, Running, State
 
+CRDS = Path(__file__).parents[2] / "crds"
 SLEEPER = (sys.executable, "-c", "import signal; signal.pause()")
 
 
@@ -104,6 +106,12 @@ def test_one_command_starts_the_real_lab_and_one_ends_it(folder: Folder) -> None
     ]
     assert answers(f"{server(Path(lines['KUBECONFIG']))}/readyz")
     assert answers(f"{lines['DYNCONFIG_LAB_URL']}/calls")
+    kubectl = (sys.executable, "-m", "dynconfig_lab", "kubectl", "get", "crd,validatingadmissionpolicies", "-o", "name")
+    environment = {**os.environ, "KUBECONFIG": lines["KUBECONFIG"]}
+    installed = subprocess.check_output(kubectl, env=environment, text=True).split()
+    shipped = [item for file in CRDS.glob("*.yaml") for item in yaml.safe_load_all(file.read_text())]
+    wanted = {item["metadata"]["name"] for item in shipped if not item["kind"].endswith(("Kustomization", "Binding"))}
+    assert {name.rpartition("/")[2] for name in installed} == wanted
     processes = identities(folder)
     assert command("down", folder=folder).returncode == 0
     assert not any(process.alive for process in processes)

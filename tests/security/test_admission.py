@@ -1,7 +1,6 @@
 """What the real API server refuses where the policies beside the definition are installed."""
 
 import json
-from pathlib import Path
 
 import httpx2
 import pytest
@@ -14,7 +13,6 @@ from dynconfig_lab.stage import stage
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
-LIMITS = Path(__file__).parents[2] / "crds" / "limits.yaml"
 OBJECTS = f"{GROUP}/namespaces/default/dynamicconfigs"
 
 
@@ -28,7 +26,6 @@ def sent(http: httpx2.Client, schema: str) -> httpx2.Response:
 
 def test_a_schema_of_too_many_levels_is_refused_and_brackets_in_texts_are_none() -> None:
     with stage(Console(stderr=True)) as found, found.http() as http:
-        found.kubectl("apply", "-f", str(LIMITS))
         too_deep = deep(MAX_JSON_LEVELS + 1)
         assert wait_until(lambda: sent(http, too_deep).status_code == 422, 30), sent(http, too_deep).text
         assert "jsonSchema of more than 64 levels" in sent(http, too_deep).text
