@@ -28,7 +28,7 @@ def attacks(stage: Stage, http: httpx2.Client) -> Iterator[Figure]:
             harm.wait_seconds,
             WAIT_SECONDS,
             "s",
-            f"{idle.wait_seconds:.2f} s without an attack",
+            f"{harm.idle.longest:.2f} s right before it, at a load of {harm.load:.1f}",
         )
 
 
@@ -37,8 +37,14 @@ def _nothing(_attacker: Namespace) -> None:
 
 
 def _table(found: dict[str, Harm]) -> Table:
-    table = Table("Attack", "Peak", "Longest wait of another tenant", "Operator", title="Attacks")
+    table = Table(
+        "Attack", "Peak", "Idle", "Under attack", "After a start", "Start", "Operator's CPU", "Load", "Operator"
+    )
+    table.title = "Longest wait of another tenant, and the operator's peak of memory"
     for name, harm in found.items():
+        waits = [f"{waits.longest:.2f} s" for waits in (harm.idle, harm.attacked, harm.restarted)]
+        cpu = " / ".join(f"{waits.cpu_seconds:.1f}" for waits in (harm.idle, harm.attacked, harm.restarted))
         state = "kept on" if harm.survived else "ended"
-        table.add_row(name, f"{harm.peak_mib:.0f} MiB", f"{harm.wait_seconds:.2f} s", state)
+        start = f"{harm.start_seconds:.1f} s"
+        table.add_row(name, f"{harm.peak_mib:.0f} MiB", *waits, start, f"{cpu} s", f"{harm.load:.1f}", state)
     return table

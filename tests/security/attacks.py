@@ -13,6 +13,9 @@ from dynconfig_lab.stage import Stage
 
 GROUP = "/apis/dynconfig.dev/v1alpha1"
 SENDERS = 4
+# The API server spends seconds on what costs more than its rules may.
+PATIENCE = 180
+JSON = {"Content-Type": "application/json"}
 
 Document = dict[str, Any]
 
@@ -29,7 +32,10 @@ class Namespace:
         """Create a DynamicConfig of each spec."""
         self._post(
             f"{GROUP}/namespaces/{self.name}/dynamicconfigs",
-            (json.dumps(configured(f"evil-{number}", spec)) for number, spec in enumerate(specs)),
+            (
+                json.dumps(configured(f"evil-{number}", spec), separators=(",", ":"))
+                for number, spec in enumerate(specs)
+            ),
         )
 
     def text(self, document: str) -> None:
@@ -58,7 +64,7 @@ class Namespace:
 
     def _post(self, path: str, documents: Iterable[str]) -> None:
         def send(document: str) -> None:
-            answer = self.http.post(path, content=document.encode(), headers={"Content-Type": "application/json"})
+            answer = self.http.post(path, content=document.encode(), headers=JSON, timeout=PATIENCE)
             assert answer.is_success, answer.text[:500]
 
         with ThreadPoolExecutor(SENDERS) as threads:
@@ -81,10 +87,21 @@ def deep(levels: int) -> str:
 
 
 def deep_schema(attacker: Namespace) -> None:
-    """Twelve kilobytes."""
-    parameter = {"name": "a", "value": "1", "schema": {"type": "json", "jsonSchema": "HERE"}}
-    document = json.dumps(configured("deep", {"parameters": [parameter]}))
+    """A schema that Python cannot parse, beside others that make the API server's own check of depth too dear to be made."""
+    parameter = {"name": "deep", "value": "1", "schema": {"type": "json", "jsonSchema": "HERE"}}
+    document = json.dumps(configured("deep", {"parameters": [parameter, *dense(100, 1000)]}))
     attacker.text(document.replace('"HERE"', deep(2000)))
+
+
+def dense_schemas(attacker: Namespace) -> None:
+    """Objects that are a megabyte as text, and fifty in memory."""
+    attacker.objects({"parameters": dense(64, 5000)} for _ in range(5))
+
+
+def dense(count: int, lists: int) -> list[Document]:
+    """Parameters with schemas of many empty lists."""
+    schema = {"type": "json", "jsonSchema": {"enum": [[]] * lists}}
+    return [{"name": f"dense-{number}", "value": "1", "schema": schema} for number in range(count)]
 
 
 COUNTED = "((a*){500}){500}b"
@@ -164,6 +181,7 @@ def encoded(text: str) -> str:
 
 ATTACKS: dict[str, Callable[[Namespace], None]] = {
     "jsonSchema of 2,000 levels": deep_schema,
+    "5 objects with jsonSchemas of 320,000 lists": dense_schemas,
     "patterns of nested counted repetitions, (?R)": counted_patterns,
     "1,000 references to one Secret of 700 kB": large_secret,
     "500 ConfigMaps with large annotations": annotated_config_maps,

@@ -1,6 +1,7 @@
 """How much an attack harms: the operator's peak of memory, and how long other tenants wait meanwhile."""
 
 import itertools
+import os
 import re
 import time
 from collections.abc import Callable
@@ -17,17 +18,42 @@ _numbers = itertools.count(1)
 
 
 @dataclass(frozen=True)
+class Waits:
+    """How long each new object of another tenant took to be Ready, one after the other, and the operator's share of that."""
+
+    seconds: tuple[float, ...]
+    cpu_seconds: float
+    """Processor time that the operator took meanwhile."""
+
+    @property
+    def longest(self) -> float:
+        """The longest of them."""
+        return max(self.seconds)
+
+
+@dataclass(frozen=True)
 class Harm:
     """What was measured under one attack."""
 
     peak_mib: float
     """Peak resident memory of the operator, as it met the attack and after a start with it in place."""
-    wait_seconds: float
-    """The longest time that a new object of another tenant took to be Ready."""
+    idle: Waits
+    """Right before the attack."""
+    attacked: Waits
+    """While it goes on."""
+    restarted: Waits
+    """After a start with all of it in place."""
+    start_seconds: float
+    """What that start took until the operator was ready."""
     survived: bool
     """Whether the operator's process was never ended."""
-    idle_seconds: float
-    """What such an object took right before the attack."""
+    load: float
+    """Processes that wanted to run on this machine meanwhile, as /proc/loadavg has it."""
+
+    @property
+    def wait_seconds(self) -> float:
+        """The longest time that a new object of another tenant took to be Ready."""
+        return max(self.attacked.longest, self.restarted.longest)
 
 
 def measure(
@@ -40,19 +66,23 @@ def measure(
         http.post("/api/v1/namespaces", json={"metadata": {"name": name}}).raise_for_status()
     stage.operator.restart("operator")
     _wait(http, victim, "warm-up")
-    idle = _wait(http, victim, "idle")
-    pids, peaks, waits = [pid(stage)], list[float](), list[float]()
+    tenant = _Victim(stage, http, victim, tries, pause)
+    idle = tenant.waits("idle")
+    pids, peaks = [pid(stage)], list[float]()
     attack(Namespace(stage, http, attacker))
-    waits += _waits(http, victim, "first", tries, pause)
+    attacked = tenant.waits("first")
     survived = is_alive(pids[0])
     peaks.append(peak(pids[0]) if survived else 0.0)
+    began = time.monotonic()
     stage.operator.restart("operator")
+    start_seconds = time.monotonic() - began
     pids.append(pid(stage))
-    waits += _waits(http, victim, "again", tries, pause)
+    restarted = tenant.waits("again")
     survived = survived and is_alive(pids[1])
     peaks.append(peak(pids[1]) if is_alive(pids[1]) else 0.0)
+    load = float(Path("/proc/loadavg").read_text(encoding="ascii").split()[0])
     _clear(stage, http, attacker)
-    return Harm(max(peaks), max(waits), survived, idle)
+    return Harm(max(peaks), idle, attacked, restarted, start_seconds, survived, load)
 
 
 def pid(stage: Stage) -> int:
@@ -71,14 +101,33 @@ def peak(number: int) -> float:
     return int(re.findall(r"VmHWM:\s+(\d+) kB", text)[0]) / 1024
 
 
-def _waits(http: httpx2.Client, namespace: str, group: str, tries: int, pause: float) -> list[float]:
-    found = []
-    for number in range(tries):
-        found.append(_wait(http, namespace, f"{group}-{number}"))
-        if found[-1] >= PATIENCE:
-            break
-        time.sleep(pause)  # the attack goes on meanwhile
-    return found
+def cpu_seconds(number: int) -> float:
+    """Processor time that a process has taken so far; 0 for one that has ended."""
+    if not is_alive(number):
+        return 0.0
+    fields = Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+class _Victim:
+    """Another tenant, who creates objects."""
+
+    def __init__(self, stage: Stage, http: httpx2.Client, namespace: str, tries: int, pause: float) -> None:
+        self._stage = stage
+        self._http = http
+        self._namespace = namespace
+        self._tries = tries
+        self._pause = pause
+
+    def waits(self, group: str) -> Waits:
+        operator = pid(self._stage)
+        found, before = list[float](), cpu_seconds(operator)
+        for number in range(self._tries):
+            found.append(_wait(self._http, self._namespace, f"{group}-{number}"))
+            if found[-1] >= PATIENCE:
+                break
+            time.sleep(self._pause)  # the attack goes on meanwhile
+        return Waits(tuple(found), cpu_seconds(operator) - before)
 
 
 def _wait(http: httpx2.Client, namespace: str, name: str) -> float:

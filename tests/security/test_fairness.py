@@ -1,14 +1,20 @@
 """What one tenant may make the operator compute, and that the others are served meanwhile: the real controller, no AWS."""
 
 import asyncio
+import threading
 import time
+from collections.abc import Mapping
 from typing import Any
 
+import pytest
 from tests.engine.toy import document
 from tests.kube.desk import configured, desk
 
+from dynconfig.api.spec import DynamicConfigSpec
 from dynconfig.engine import checking, inspection
-from dynconfig.engine.declare import faults
+from dynconfig.engine import declare as declaring
+from dynconfig.engine.declare import faults, parse_spec
+from dynconfig.kube import controller
 
 
 def doubling(levels: int) -> dict[str, Any]:
@@ -56,6 +62,26 @@ def test_another_tenant_waits_for_a_few_checks_and_not_for_all() -> None:
 
     asyncio.run(act())
     assert waited[0] <= 4
+
+
+def test_specs_are_not_parsed_in_the_thread_that_serves_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    parsed: list[int] = []
+
+    def parse(document: Mapping[str, Any]) -> DynamicConfigSpec:
+        parsed.append(threading.get_ident())
+        return parse_spec(document)
+
+    monkeypatch.setattr(controller, "parse_spec", parse)
+    monkeypatch.setattr(declaring, "parse_spec", parse)
+
+    async def act() -> None:
+        async with desk() as found:
+            found.applied(configured({"a": "1"}))
+            await found.server.until(lambda: found.reason == "InSync")
+
+    asyncio.run(act())
+    assert parsed
+    assert threading.get_ident() not in parsed
 
 
 def reason(item: dict[str, Any]) -> str:

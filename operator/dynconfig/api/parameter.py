@@ -2,7 +2,7 @@
 
 import json
 from enum import StrEnum
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, JsonValue, WithJsonSchema
 
@@ -20,6 +20,10 @@ MAX_LEVELS = 15
 MAX_PARAMETERS = 1000
 MAX_JSON_SCHEMA = 16384
 MAX_JSON_LEVELS = 64
+MAX_NODES = 50_000
+"""Lists and maps of one object that the operator reads: two characters as JSON take some eighty bytes of memory."""
+OMITTED = "(omitted)"
+"""In the place of each JSON Schema of an object that has more."""
 
 # https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#dns-subdomain-names
 OBJECT_NAME = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"
@@ -101,16 +105,25 @@ class ValueFrom(Model):
     )
 
 
+_CONTAINERS = (dict, list)
+
+
 def _not_too_deep(schema: object) -> object:
-    """Whatever recurses into a schema relies on this; so it is counted without recursion."""
-    rest = [(schema, 1)]
-    while rest:
-        node, level = rest.pop()
-        if isinstance(node, (dict, list)):
-            if level > MAX_JSON_LEVELS:
-                raise ValueError(f"must not have more than {MAX_JSON_LEVELS} levels")
-            rest.extend((inner, level + 1) for inner in (node.values() if isinstance(node, dict) else node))
-    return schema
+    """Whatever recurses into a schema relies on this; so it is counted without recursion, and level by level."""
+    if schema == OMITTED:
+        raise ValueError(
+            f"must not be in an object of more than {MAX_NODES:,} lists and maps; make the JSON Schemas smaller, or divide "
+            "the parameters between several objects"
+        )
+    if not isinstance(schema, _CONTAINERS):
+        return schema
+    level: list[Any] = [schema]
+    for _ in range(MAX_JSON_LEVELS):
+        inside = [node.values() if isinstance(node, dict) else node for node in level if node]
+        level = [inner for nodes in inside for inner in nodes if isinstance(inner, _CONTAINERS)]
+        if not level:
+            return schema
+    raise ValueError(f"must not have more than {MAX_JSON_LEVELS} levels")
 
 
 # Its keywords are those of JSON Schema, not ours: the API server keeps them as they are.

@@ -2,7 +2,7 @@
 
 import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from lightkube.config.kubeconfig import SingleConfig
@@ -104,11 +104,28 @@ def refuse(status: int, content: bytes) -> None:
 
 
 def document(status: int, content: bytes) -> Document:
-    """An object or a list, or raise what the answer means instead."""
+    """An object, or raise what the answer means instead."""
+    return _document(status, content, json_levels.loads)
+
+
+def page(status: int, content: bytes) -> Document:
+    """A list whose items are parsed one by one as they are taken, or raise what the answer means instead."""
+    found = _document(status, content, json_levels.page)
+    return {**found, "items": _read(status, found.get("items") or ())}
+
+
+def _read(status: int, items: Iterable[Document]) -> Iterator[Document]:
+    try:
+        yield from items
+    except ValueError:
+        raise stranger(status) from None
+
+
+def _document(status: int, content: bytes, loads: Callable[[bytes], Any]) -> Document:
     if status >= 400:
         refuse(status, content)
     try:
-        found = json_levels.loads(content)
+        found = loads(content)
     except ValueError:
         found = None
     if not isinstance(found, dict) or "metadata" not in found:

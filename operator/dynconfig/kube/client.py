@@ -28,6 +28,7 @@ from dynconfig.kube.answers import (
     document,
     object_path,
     objects_path,
+    page,
     refuse,
     sources_path,
     unavailable,
@@ -150,9 +151,9 @@ class Kube:
     async def namespace_labels(self) -> dict[str, dict[str, str]]:
         """The labels of all namespaces, by name."""
         found: dict[str, dict[str, str]] = {}
-        async for page in self._pages(NAMESPACES, {"Accept": _METADATA.format("PartialObjectMetadataList")}):
-            listed = (item["metadata"] for item in page["items"] or ())
-            found |= {metadata["name"]: metadata.get("labels") or {} for metadata in listed}
+        async for listed in self._pages(NAMESPACES, {"Accept": _METADATA.format("PartialObjectMetadataList")}):
+            every = (item["metadata"] for item in listed["items"])
+            found |= {metadata["name"]: metadata.get("labels") or {} for metadata in every}
         return found
 
     def metadata_pages(self, kind: str, namespace: str | None) -> AsyncIterator[Document]:
@@ -164,24 +165,25 @@ class Kube:
         return self._watch(sources_path(kind, namespace), since, {"Accept": _METADATA.format("PartialObjectMetadata")})
 
     async def _pages(self, path: str, headers: Mapping[str, str] | None = None) -> AsyncIterator[Document]:
-        """The pages of a list. One that would be larger than PAGE_BYTES is asked for again with fewer items.
+        """The pages of a list, their items parsed as they are taken.
 
+        A page that would be larger than PAGE_BYTES is asked for again with fewer items.
         https://kubernetes.io/docs/reference/using-api/api-concepts/#retrieving-large-results-sets-in-chunks
         """
         limit, most, more = FIRST_PAGE, LARGEST_PAGE, ""
         while True:
             params = {"limit": str(limit), **({"continue": more} if more else {})}
             try:
-                page = await self._send(
-                    "GET", path, params=params, headers=headers, most=PAGE_BYTES if limit > 1 else None
-                )
+                most_bytes = PAGE_BYTES if limit > 1 else None
+                answer = await self._answer("GET", path, params=params, headers=headers, most=most_bytes)
             except _TooLarge:
                 # Objects of the same size probably follow: what was too much once is not tried again.
                 most = max(1, limit // 2)
                 limit = max(1, limit // 5)
                 continue
-            yield page
-            more = page["metadata"].get("continue")
+            found = page(*answer)
+            more = found["metadata"].get("continue")
+            yield found
             if not more:
                 return
             limit = min(2 * limit, most)
@@ -224,16 +226,27 @@ class Kube:
         body: Mapping[str, Any] | None = None,
         params: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
-        most: int | None = None,
     ) -> Document:
-        """The answer as a document. Raises _TooLarge where it has more bytes than `most`."""
+        return document(*await self._answer(method, path, body=body, params=params, headers=headers))
+
+    async def _answer(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Mapping[str, Any] | None = None,
+        params: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        most: int | None = None,
+    ) -> tuple[int, bytes]:
+        """Status and content of the answer. Raises _TooLarge where it has more bytes than `most`."""
         data = None if body is None else json.dumps(body).encode()
         try:
             async with await self._request(method, path, data=data, params=params, headers=headers) as response:
                 content = await _content(response, most)
         except (aiohttp.ClientError, TimeoutError) as error:
             raise unavailable(error) from None
-        return document(response.status, content)
+        return response.status, content
 
     async def _request(
         self,

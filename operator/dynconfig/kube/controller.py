@@ -2,11 +2,11 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from dynconfig.api import names
 from dynconfig.engine import drift, notes, report, size
@@ -43,6 +43,7 @@ log = logging.getLogger(__name__)
 
 # A region may have thousands of objects, and each Event is a write to the API server.
 WARNED = 20
+T = TypeVar("T")
 
 
 class Controller:
@@ -245,7 +246,7 @@ class Controller:
         return document
 
     async def _declare(self, key: Key, document: Document) -> Declaration:
-        wanted = sources(parse_spec(document))
+        wanted = await self._checked(key, lambda: sources(parse_spec(document)))
         self._references.note(key, wanted)
         try:
             read = await references.read(self._on.kube, key.namespace, wanted)
@@ -265,9 +266,13 @@ class Controller:
                 self._answers.admit, key.namespace, document["metadata"]["uid"], was_answered=was_answered(document)
             ),
         )
-        # Patterns, JSON Schemas and rules of one tenant may take their time; the others are served meanwhile.
+        return await self._checked(key, made)
+
+    async def _checked(self, key: Key, work: Callable[[], T]) -> T:
+        """What comes of work on a spec: a large one, its patterns, JSON Schemas and rules take their time, and the others are
+        served meanwhile."""
         async with self._turns.of(key.namespace):
-            return await asyncio.get_running_loop().run_in_executor(self._checks, made)
+            return await asyncio.get_running_loop().run_in_executor(self._checks, work)
 
     async def _begin(self, key: Key, document: Document, declaration: Declaration) -> Document:
         document = await self._held(key, document)

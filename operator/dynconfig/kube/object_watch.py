@@ -89,14 +89,14 @@ class ObjectWatch:
         version, found = "", set[Key]()
         async for page in self._kube.object_pages(self._namespace):
             version = page["metadata"]["resourceVersion"]
-            for document in page["items"] or ():
+            for document in page["items"]:
                 key = _key(document)
                 found.add(key)
                 # A list that breaks off has given it to the receiver, too.
                 self._known.add(key)
                 self._receiver.noticed(document, None)
-            # A page of many large objects takes its time, and others are served meanwhile.
-            await asyncio.sleep(0)
+                # A page of large objects takes its time, and others are served meanwhile.
+                await asyncio.sleep(0)
         for key in self._known - found:
             # It was deleted while nothing was watched.
             self._receiver.wake(key)

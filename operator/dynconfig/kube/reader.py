@@ -1,6 +1,6 @@
 """A client of the API server that only reads, for the commands of the terminal: quick to import, one call after the other."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Self
 
@@ -21,6 +21,7 @@ from dynconfig.kube.answers import (
     document,
     object_path,
     objects_path,
+    page,
     refuse,
     sources_path,
     stranger,
@@ -30,6 +31,10 @@ from dynconfig.kube.answers import (
 from dynconfig.kube.plugin import authentication
 
 _SECONDS = 15.0
+
+
+Read = Callable[[int, bytes], Document]
+"""Answers the document in the content of an answer with a status."""
 
 
 class Reader:
@@ -80,11 +85,11 @@ class Reader:
         found: list[Document] = []
         params = {"limit": str(PAGE)}
         while True:
-            page = self._get(objects_path(namespace), params)
-            found += page["items"]
-            more = page["metadata"].get("continue")
+            listed = self._get(objects_path(namespace), params, page)
+            found += listed["items"]
+            more = listed["metadata"].get("continue")
             if not more:
-                return found, page["metadata"]["resourceVersion"]
+                return found, listed["metadata"]["resourceVersion"]
             params = {"limit": str(PAGE), "continue": more}
 
     def watch(self, namespace: str | None, since: str, seconds: float) -> Iterator[tuple[str, Document]]:
@@ -111,10 +116,10 @@ class Reader:
                 return None
             raise
 
-    def _get(self, path: str, params: Mapping[str, Any] | None = None) -> Document:
+    def _get(self, path: str, params: Mapping[str, Any] | None = None, read: Read = document) -> Document:
         with sent():
             answer = self._http.get(path, params=params)
-        return document(answer.status_code, answer.content)
+        return read(answer.status_code, answer.content)
 
 
 def _next(lines: Iterator[str]) -> str | None:

@@ -154,8 +154,7 @@ async def _list(kube: Kube, references: References, kind: str, namespace: str | 
     version, present = "", set[Place]()
     async for page in kube.metadata_pages(kind, namespace):
         version = page["metadata"]["resourceVersion"]
-        # An empty list of metadata comes as null.
-        for item in page["items"] or ():
+        for item in page["items"]:
             place = _place(kind, item["metadata"])
             if references.is_wanted(place):
                 present.add(place)
