@@ -32,7 +32,6 @@ from dynconfig.tenants import Tenants
 
 log = logging.getLogger(__name__)
 
-FORBIDDEN = 403
 SWEEP_SECONDS = 120.0
 SWITCH_SECONDS = 0.0005
 # A megabyte of small lists takes five times as long to parse where the collector of cycles runs at every 700 of them, and walks
@@ -136,7 +135,7 @@ async def start(memo: kopf.Memo, **_: Any) -> None:
         start_http_server(settings.metrics_port, registry=metrics.registry)
     serving = asyncio.create_task(memo.controller.serve(), name="controller")
     orphans = OrphanWatch(
-        memo.controller.existing,
+        lambda: memo.controller.existing() if all(watch.is_listed for watch in watches) else None,
         metrics,
         lambda region, uids: wiring.orphans(settings, region, cluster, uids, metrics.called),
         memo.region,

@@ -15,6 +15,7 @@ from dynconfig.engine.agenda import Key
 from dynconfig.engine.declare import parse_spec
 from dynconfig.engine.errors import InvalidSpec
 from dynconfig.kube import client, json_levels
+from dynconfig.kube.client import ApiRefused
 from dynconfig.kube.object_watch import ObjectWatch
 
 LEVELS = MAX_JSON_LEVELS
@@ -120,7 +121,7 @@ def test_what_was_deleted_while_nothing_was_watched_is_looked_at() -> None:
     assert received.woken == [Key("shop", "first")]
 
 
-def begun(lists: list[web.Response]) -> tuple[Received, list[str]]:
+def begun(lists: list[web.Response], namespace: str | None = None) -> tuple[Received, list[str]]:
     """What is received at a start, and what was asked for, with the watch that follows."""
     received, asked = Received(), list[str]()
 
@@ -134,8 +135,9 @@ def begun(lists: list[web.Response]) -> tuple[Received, list[str]]:
 
     async def act() -> None:
         async with serving(serve) as kube:
-            watch = ObjectWatch(kube, received, received.unreadable.append, None, sleep)
+            watch = ObjectWatch(kube, received, received.unreadable.append, namespace, sleep)
             await watch.begin()
+            asked.append("all are known" if watch.is_listed else "some are unknown")
             await watch.run()
 
     with pytest.raises(Enough):
@@ -146,7 +148,7 @@ def begun(lists: list[web.Response]) -> tuple[Received, list[str]]:
 def test_a_start_lists_all_objects_once_and_watches_from_there() -> None:
     received, asked = begun([listed(text("first"), more="next"), listed(text("second"))])
     assert received.noted == [(None, "first"), (None, "second"), ("ADDED", "third")]
-    assert asked == ["list", "list", "watch"]
+    assert asked == ["list", "list", "all are known", "watch"]
 
 
 def test_a_start_waits_for_the_api_server_and_forgets_what_went_meanwhile() -> None:
@@ -154,7 +156,15 @@ def test_a_start_waits_for_the_api_server_and_forgets_what_went_meanwhile() -> N
     received, asked = begun(interrupted)
     assert received.noted == [(None, "gone"), (None, "first"), ("ADDED", "third")]
     assert received.woken == [Key("shop", "gone")]
-    assert asked == ["list", "list", "list", "watch"]
+    assert asked == ["list", "list", "list", "all are known", "watch"]
+
+
+def test_a_start_goes_on_without_a_namespace_that_may_not_be_read_and_without_the_kind() -> None:
+    forbidden, missing = (status(code, "no") for code in (403, 404))
+    assert begun([forbidden, listed(text("first"))], "shop")[1] == ["list", "some are unknown", "list", "watch"]
+    assert begun([missing, listed(text("first"))])[1] == ["list", "all are known", "list", "watch"]
+    with pytest.raises(ApiRefused):
+        begun([status(403, "no")])
 
 
 def test_the_kind_may_come_later() -> None:

@@ -57,6 +57,15 @@ def test_namespaces_that_are_not_served_do_not_count() -> None:
     assert counted("shop")[0] == 1.0
 
 
+def test_nothing_counts_as_an_orphan_while_objects_are_unknown() -> None:
+    def find(_region: str, _uids: frozenset[str]) -> tuple[Orphan, ...]:
+        raise AssertionError
+
+    metrics = Metrics(lambda: 0.0, lambda: 0.0)
+    asyncio.run(OrphanWatch(lambda: None, metrics, find, REGION, searched=(REGION,)).count())
+    assert metrics.registry.get_sample_value("dynconfig_orphans", {"region": REGION}) is None
+
+
 def test_a_region_that_may_not_be_named_is_not_searched() -> None:
     existing, looked = [configured({"a": "1"}, region=region) for region in ("eu-west-9", "us-east-1")], list[str]()
     existing.append({**configured({"a": "1"}), "status": {"region": "ap-south-9"}})

@@ -49,7 +49,7 @@ __all__ = ["ApiConflict", "ApiRefused", "ApiUnavailable", "Document", "Kube", "N
 _METADATA = "application/json;as={};g=meta.k8s.io;v=v1"
 _TIMEOUT = aiohttp.ClientTimeout(total=15.0)
 CONNECTIONS = 64
-NOT_FOUND = 404
+FORBIDDEN, NOT_FOUND = 403, 404
 SOURCES_AT_ONCE = 8
 
 

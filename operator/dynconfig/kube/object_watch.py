@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from dynconfig.engine.agenda import Key
 from dynconfig.kube.answers import UNREADABLE
-from dynconfig.kube.client import NOT_FOUND, ApiRefused, ApiUnavailable, Kube, WatchExpired
+from dynconfig.kube.client import FORBIDDEN, NOT_FOUND, ApiRefused, ApiUnavailable, Kube, WatchExpired
 from dynconfig.kube.sources import Pauses, Sleep
 
 log = logging.getLogger(__name__)
@@ -50,11 +50,14 @@ class ObjectWatch:
         self._sleep = sleep
         self._known: set[Key] = set()
         self._version = ""
+        self.is_listed = False
+        """Whether the receiver has been given all objects that exist."""
 
     async def begin(self) -> None:
-        """Give every object that exists to the receiver; none where the kind is not installed yet. Raises ApiRefused.
+        """Give every object that exists to the receiver; none where the kind is not installed, or a namespace may not be read.
 
         The only list of a start: `run` goes on from its version. Large objects are dear to list, and anybody may have some.
+        Raises ApiRefused.
         """
         while not self._version:
             try:
@@ -63,8 +66,11 @@ class ObjectWatch:
                 log.warning("Waiting for the Kubernetes API server: %s", error)
                 await self._sleep(BEGIN_PAUSE)
             except ApiRefused as error:
-                if error.status != NOT_FOUND:
+                if error.status == FORBIDDEN and self._namespace is not None:
+                    log.error("Namespace %s is not served until the operator may read it: %s", self._namespace, error)
+                elif error.status != NOT_FOUND:
                     raise
+                self.is_listed = error.status == NOT_FOUND
                 return
 
     async def run(self) -> None:
@@ -100,7 +106,7 @@ class ObjectWatch:
         for key in self._known - found:
             # It was deleted while nothing was watched.
             self._receiver.wake(key)
-        self._known, self._version = found, version
+        self._known, self._version, self.is_listed = found, version, True
 
     async def _follow(self) -> None:
         """Give every change to the receiver until the server ends the watch."""

@@ -30,7 +30,7 @@ class OrphanWatch:
 
     def __init__(
         self,
-        existing: Callable[[], Existing],
+        existing: Callable[[], Existing | None],
         metrics: Metrics,
         find: Find,
         region: str,
@@ -52,8 +52,13 @@ class OrphanWatch:
             await asyncio.sleep(SECONDS)
 
     async def count(self) -> None:
-        """Count in every region in use that objects may name."""
+        """Count in every region in use that objects may name; nothing while some objects are unknown."""
         existing = self._existing()
+        if existing is None:
+            log.warning(
+                "Orphans in AWS are not counted, since not all namespaces could be read; tried again in an hour"
+            )
+            return
         for region in sorted((existing.regions | {self._region}) & self._searched):
             await self._count(region, existing.uids)
 

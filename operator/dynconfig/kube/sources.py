@@ -10,7 +10,7 @@ from dynconfig.engine.agenda import Key
 from dynconfig.engine.declaration import ReadSource, Source
 from dynconfig.engine.errors import DynConfigError
 from dynconfig.kube.answers import UNREADABLE, text_of
-from dynconfig.kube.client import ApiRefused, ApiUnavailable, Kube, WatchExpired
+from dynconfig.kube.client import FORBIDDEN, ApiRefused, ApiUnavailable, Kube, WatchExpired
 
 log = logging.getLogger(__name__)
 
@@ -18,7 +18,6 @@ log = logging.getLogger(__name__)
 WORTHWHILE_SECONDS = 1.0
 FIRST_PAUSE = 2.0
 LONGEST_PAUSE = 60.0
-FORBIDDEN = 403
 # Each may have a megabyte, and others want to read as well.
 READ_AT_ONCE = 4
 
