@@ -302,7 +302,7 @@ def _functions(allowed: Allowed, arns: Arns) -> Iterable[dict[str, Any]]:
     named += () if bounded else ROLE_POLICY_ACTIONS
     yield _allow("Named", named, [*functions, *groups, *schedules, role, apis, api])
     new = [*NEW_ACTIONS, *NEW_FUNCTION_ACTIONS, *NEW_HTTP_API_ACTIONS, *(() if bounded else NEW_ROLE_ACTIONS)]
-    yield _allow("New", new, [alarm, *functions, *groups, role, apis], **_TAGGED)
+    yield _allow("New", new, [alarm, *functions, *groups, role, apis, arns.new_http_tags()], **_TAGGED)
     own = [*OWN_ACTIONS, *OWN_FUNCTION_ACTIONS, *OWN_HTTP_API_ACTIONS, *(() if bounded else OWN_ROLE_ACTIONS)]
     yield _allow("Own", own, [alarm, *functions, *groups, *rules, role, api], **_OWNED)
     yield _allow("ApiTags", HTTP_TAG_ACTIONS, arns.http_tags())

@@ -102,6 +102,13 @@ class Arns:
         """The tags of all HTTP APIs: the ARN of one, with or without its version, is in the path, encoded."""
         return f"arn:{self.partition}:apigateway:{self.region}::/tags/*%2Fapis%2F*"
 
+    def new_http_tags(self) -> str:
+        """The tags of an HTTP API that is being created, as some denials have named them: in an ARN within the ARN.
+
+        https://github.com/aws-cloudformation/cloudformation-coverage-roadmap/issues/997
+        """
+        return f"arn:{self.partition}:apigateway:{self.region}::arn:*::/tags/*"
+
     def http_calls(self, api_id: str) -> str:
         """All calls of an HTTP API, as a function's permission names them."""
         return self._of("execute-api", f"{api_id}/*/*")

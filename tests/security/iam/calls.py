@@ -238,6 +238,7 @@ def _apigatewayv2(operation: str, call: Call, aws: Present) -> Iterator[Request]
         # As AWS names it where it is denied, in the reports of many users: the id is not known yet.
         tagged = quote(f"{base}/v2/apis/", safe="")
         yield _request("apigateway:POST", f"{base}/tags/{tagged}*", aws, tags)
+        yield _request("apigateway:POST", f"{base}{base}/tags/", aws, tags)
 
 
 def _named(member: str) -> str:
