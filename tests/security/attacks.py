@@ -1,6 +1,7 @@
 """What a hostile user of one namespace tries against the operator of everybody: data that is small to send and dear to serve."""
 
 import base64
+import copy
 import json
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -9,9 +10,11 @@ from typing import Any
 
 import httpx2
 
+from dynconfig_lab.processes import wait_until
 from dynconfig_lab.stage import Stage
 
 GROUP = "/apis/dynconfig.dev/v1alpha1"
+DEFINITION = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/dynamicconfigs.dynconfig.dev"
 SENDERS = 4
 # The API server spends seconds on what costs more than its rules may.
 PATIENCE = 180
@@ -41,6 +44,11 @@ class Namespace:
     def text(self, document: str) -> None:
         """Create a DynamicConfig of JSON that Python cannot write."""
         self._post(f"{GROUP}/namespaces/{self.name}/dynamicconfigs", [document])
+
+    def is_accepted(self, name: str, spec: Mapping[str, Any]) -> bool:
+        """Whether the API server takes a DynamicConfig of a spec."""
+        url = f"{GROUP}/namespaces/{self.name}/dynamicconfigs"
+        return self.http.post(url, json=configured(name, spec), timeout=PATIENCE).is_success
 
     def secret(self, name: str, data: Mapping[str, str]) -> None:
         """Create a Secret."""
@@ -174,6 +182,32 @@ def large_objects(attacker: Namespace) -> None:
     attacker.objects({"parameters": parameters, "suspend": True} for _ in range(60))
 
 
+def large_reports(attacker: Namespace) -> None:
+    """Objects beside whose spec etcd has no room for their status."""
+    parameters = [
+        {"name": f"{number:04}-{'n' * 200}", "value": "x" * 950, "tags": {"t": "v"}, "description": "d"}
+        for number in range(1000)
+    ]
+    attacker.objects({"parameters": parameters} for _ in range(20))
+
+
+def wrong_types(attacker: Namespace) -> None:
+    """Objects that a definition without a schema has let in: every field is of another type than it is now."""
+    current: Document = attacker.http.get(DEFINITION).raise_for_status().json()
+    open_one = copy.deepcopy(current)
+    for version in open_one["spec"]["versions"]:
+        version["schema"]["openAPIV3Schema"]["properties"]["spec"] = {
+            "type": "object",
+            "x-kubernetes-preserve-unknown-fields": True,
+        }
+    attacker.http.put(DEFINITION, json=open_one).raise_for_status()
+    spec = {"path": 7, "parameters": {"a": [1]}, "suspend": "no", "function": "f", "rules": 1, "tags": [], "alarms": 0}
+    assert wait_until(lambda: attacker.is_accepted("wrong", spec), 30)
+    attacker.objects([spec, {**spec, "parameters": [1, None, {"name": {}}]}] * 50)
+    fresh = attacker.http.get(DEFINITION).raise_for_status().json()
+    attacker.http.put(DEFINITION, json={**fresh, "spec": current["spec"]}).raise_for_status()
+
+
 def encoded(text: str) -> str:
     """The text as a Secret's data holds it."""
     return base64.b64encode(text.encode()).decode()
@@ -187,8 +221,7 @@ ATTACKS: dict[str, Callable[[Namespace], None]] = {
     "500 ConfigMaps with large annotations": annotated_config_maps,
     "slow patterns, schemas and rules in 100 objects": slow_validation,
     "messages of 250,000 slashes in the event queue": slashes,
-}
-BEYOND: dict[str, Callable[[Namespace], None]] = {
     "60 objects of 1 MB": large_objects,
+    "20 objects whose status does not fit": large_reports,
+    "100 objects of wrong types": wrong_types,
 }
-"""Measured by the benchmark, and not within the figure for other tenants yet: all of them are listed at each start."""
