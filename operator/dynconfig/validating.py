@@ -110,6 +110,7 @@ def _remarks(
         yield Remark(fault.place, Weight.FAULT, fault.text)
     yield from _size(document, origin)
     yield from _attached(document, origin)
+    yield from _own_destination(document, origin)
     found = inspection.findings(document, _reading(manifests, namespace), region_fault)
     said: tuple[tuple[Weight, Iterable[checking.Finding]], ...] = (
         (Weight.FAULT, (*found.faults, *_references(document, manifests, namespace), *_expired(document, now))),
@@ -165,9 +166,32 @@ def _attached(document: Document, origin: Origin) -> Iterator[Remark]:
         yield Remark(origin.place(("spec", "function")), Weight.FAULT, told)
 
 
+def _own_destination(document: Document, origin: Origin) -> Iterator[Remark]:
+    """A file does not say in which account its function is made."""
+    try:
+        spec = parse_spec(document)
+    except InvalidSpec:
+        return
+    if spec.function is None or not spec.function.on_failure:
+        return
+    owner, region = _owner(document["metadata"]), spec.region or ""
+    name = Names.of(owner, region, spec.function.name, spec.function.role_name).function
+    service, where, _account, _kind, called, *_ = [*spec.function.on_failure.split(":")[2:], *[""] * 5]
+    if service == "lambda" and called == name and region in ("", where):
+        told = (
+            f"spec.function.onFailure: {name} is the function of this object; in its own account it cannot be the destination "
+            "of its own failed events; name another function, a queue, a topic or an event bus"
+        )
+        yield Remark(origin.place(("spec", "function", "onFailure")), Weight.WARNING, told)
+
+
+def _owner(metadata: Mapping[str, Any]) -> Owner:
+    return Owner("", str(metadata["namespace"]), str(metadata.get("name")), "")
+
+
 def _read_by(spec: DynamicConfigSpec, metadata: Mapping[str, Any]) -> Declaration:
     """What a function would be given to read; no value is needed for it."""
-    owner = Owner("", str(metadata["namespace"]), str(metadata.get("name")), "")
+    owner = _owner(metadata)
     parameters = (DeclaredParameter(f"{spec.path}/{item.name}", "", item, ()) for item in spec.parameters)
     region = spec.region or ""
     return Declaration(

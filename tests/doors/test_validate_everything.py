@@ -259,3 +259,13 @@ def test_metadata_that_the_api_server_refuses_is_refused(metadata: str, words: s
 
 def test_a_field_beside_spec_is_unknown() -> None:
     assert "-:6: spce is an unknown field; did you mean spec?" in validated(f"{HEAD}spce: {{}}\n").err
+
+
+@pytest.mark.parametrize(
+    ("called", "is_own"), [("dynconfig-default-x", True), ("dynconfig-default-x:live", True), ("another", False)]
+)
+def test_a_function_that_is_its_own_destination_is_warned_of(called: str, is_own: bool) -> None:
+    arn = f"arn:aws:lambda:eu-west-1:123456789012:function:{called}"
+    result = validated(f"{HEAD}  function: {{onFailure: '{arn}'}}\n")
+    assert result.code == 0
+    assert ("cannot be the destination of its own failed events" in result.err) is is_own

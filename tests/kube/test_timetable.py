@@ -93,6 +93,13 @@ def test_what_only_an_edit_helps_waits_for_the_resync(scene: Scene) -> None:
     assert scene.served(outcome(Toy(failures={"/app/a": Refused("no")}))) >= 540
 
 
+def test_a_deletion_that_is_refused_is_tried_again_without_an_edit(scene: Scene) -> None:
+    refused = outcome(Toy(failures={"/app/a": Refused("theirs/alarm refers to it")}))
+    told = replace(refused, declaration=replace(refused.declaration, deleting=True))
+    waits = [scene.served(told) for _ in range(12)]
+    assert LONGEST_BACKOFF / 2 <= max(waits) <= LONGEST_BACKOFF
+
+
 def test_what_is_stalled_is_looked_at_no_oftener_than_what_is_in_order(scene: Scene) -> None:
     stalled = outcome(Toy(failures={"/app/a": Refused("no")}))
     unseen = replace(stalled, was_observed=False)

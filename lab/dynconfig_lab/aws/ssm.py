@@ -18,7 +18,15 @@ from dynconfig_lab.aws import ssm_describe
 from dynconfig_lab.aws.answers import Answer, AwsError
 from dynconfig_lab.aws.calls import ACCOUNT, Call
 from dynconfig_lab.aws.ssm_public import PUBLIC_LAYERS, public_layer
-from dynconfig_lab.aws.ssm_rules import Stored, canonical, check_name, check_tags, check_write, removes_policies
+from dynconfig_lab.aws.ssm_rules import (
+    Stored,
+    canonical,
+    check_name,
+    check_tags,
+    check_write,
+    expiration,
+    removes_policies,
+)
 
 Request = dict[str, Any]
 Forward = Callable[[Request], Answer]
@@ -39,15 +47,18 @@ class ParameterStore:
         self._writing: set[tuple[str, str]] = set()
         self._lock = threading.Lock()
         self._deleted: dict[tuple[str, str], float] = {}
+        self._with_policies: set[tuple[str, str]] = set()
 
     def clear(self) -> None:
         """Forget everything."""
         self._deleted.clear()
+        self._with_policies.clear()
 
     def handle(self, call: Call, request: Request, forward: Forward) -> Answer:
         """The answer to a call. Raises AwsError."""
         if call.operation in NOT_EMULATED:
             raise AwsError("NotEmulated", f"The lab does not emulate ssm.{call.operation}.")
+        self._delete_expired()
         handler = _HANDLERS.get(call.operation)
         if handler:
             return handler(self, call, request, forward)
@@ -71,6 +82,8 @@ class ParameterStore:
             answer = forward(wanted)
             written = _current(call.region, name)
             if answer.is_success and written:
+                if "Policies" in request:
+                    self._with_policies.add((call.region, name))
                 written.data_type = kept
                 written.last_modified_date = datetime.fromtimestamp(self._now(), UTC).replace(tzinfo=None)
         return Answer.of({**answer.document(), "Tier": tier}) if answer.is_success else answer
@@ -179,6 +192,19 @@ class ParameterStore:
             _check_readable(_call.region, item, request)
         told = [_told(item, request, item["Name"], "") for item in document.get("Parameters", [])]
         return Answer.of({**document, "Parameters": told})
+
+    def _delete_expired(self) -> None:
+        """Delete what has an Expiration that has passed; AWS does so some time later.
+
+        https://docs.aws.amazon.com/systems-manager/latest/userguide/parameter-store-policies.html
+        """
+        for region, name in tuple(self._with_policies):
+            current = _current(region, name)
+            ends = expiration(_stored(current).policies) if current else None
+            if ends is not None and ends.timestamp() <= self._now():
+                ssm_backends[ACCOUNT][region].delete_parameter(name)
+            if not current or ends is None or ends.timestamp() <= self._now():
+                self._with_policies.discard((region, name))
 
     def _noted(self, call: Call, names: list[str], answer: Answer) -> Answer:
         if answer.is_success and self._recreate_delay():

@@ -195,11 +195,22 @@ def _check_policy(policy: Mapping[str, Any]) -> None:
     if policy["Type"] != "Expiration":
         return
     try:
-        ends = datetime.fromisoformat(str(attributes["Timestamp"]))
+        ends = _moment(str(attributes["Timestamp"]))
     except ValueError:
         raise AwsError("InvalidPolicyAttributeException", "The timestamp isn't in ISO 8601.") from None
-    if (ends if ends.tzinfo else ends.replace(tzinfo=UTC)) <= datetime.now(UTC):
+    if ends <= datetime.now(UTC):
         raise AwsError("InvalidPolicyAttributeException", "The expiration lies in the past.")
+
+
+def expiration(policies: str) -> datetime | None:
+    """When a parameter with these policies, which were checked, expires."""
+    found = (item for item in json.loads(policies or "[]") if _policy_type(item) == "Expiration")
+    return next((_moment(str(item["Attributes"]["Timestamp"])) for item in found), None)
+
+
+def _moment(timestamp: str) -> datetime:
+    ends = datetime.fromisoformat(timestamp)
+    return ends if ends.tzinfo else ends.replace(tzinfo=UTC)
 
 
 def _check_key(request: Mapping[str, Any], stored: Stored | None, has_key: Callable[[str], bool]) -> None:

@@ -71,7 +71,7 @@ def _in_sync(outcome: Outcome) -> Verdict:
     text = f"{' and '.join(parts)} {agreeing(len(declared), 'is', 'are')} in AWS as declared" if parts else NOTHING
     if expired:
         more = f" and {len(expired) - 1} more" if len(expired) > 1 else ""
-        text += f". Expired, so not there: {expired[0]}{more}; remove it from spec, or set a later Timestamp"
+        text += f". Expired: {expired[0]}{more}, which AWS deletes; remove it from spec, or set a later Timestamp"
     return Verdict("True", Reason.IN_SYNC, text)
 
 

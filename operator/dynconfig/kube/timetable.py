@@ -105,6 +105,9 @@ class Timetable:
         elif outcome.again is not None:
             self._failures.pop(key, None)
             self.again(key, outcome.again, Lane.CHANGE)
+        elif outcome.declaration.deleting and outcome.error is not None and not outcome.is_held:
+            # What blocks a deletion, such as an alarm of others that refers to one of ours, passes without an edit.
+            self.again(key, self.backoff(key), Lane.ROUTINE)
         else:
             self._failures.pop(key, None)
             self._resync(key, outcome)

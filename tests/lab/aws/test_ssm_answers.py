@@ -1,13 +1,17 @@
 """How Parameter Store answers: names as they were asked for, tiers, versions, deletion and writers at once."""
 
 import json
+import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from tests.lab.aws.clients import connect
 
+from dynconfig_lab.aws import AwsLab
 from dynconfig_lab.aws.answers import Answer, AwsError
 from dynconfig_lab.aws.calls import Call
 from dynconfig_lab.aws.ssm import ParameterStore
@@ -186,6 +190,20 @@ def test_the_history_tells_the_policies_of_each_version(ssm: Any, path: str) -> 
 
 
 # --- deletion
+
+
+def test_a_parameter_whose_expiration_has_passed_is_deleted() -> None:
+    moment = [time.time()]
+    with AwsLab.start(now=lambda: moment[0]) as lab:
+        ssm = connect(lab.endpoint, "ssm")
+        put(ssm, "/expiring/colour", Tier="Advanced", Policies=EXPIRATION)
+        assert put(ssm, "/expiring/size")["Version"] == 1
+        moment[0] = datetime(2099, 1, 1, tzinfo=UTC).timestamp()
+        found = ssm.get_parameters(Names=["/expiring/colour", "/expiring/size"])
+        assert ([item["Name"] for item in found["Parameters"]], found["InvalidParameters"]) == (
+            ["/expiring/size"],
+            ["/expiring/colour"],
+        )
 
 
 def test_a_deletion_takes_tags_labels_and_versions_along(ssm: Any, path: str) -> None:
