@@ -17,7 +17,8 @@ GROUP = "/apis/dynconfig.dev/v1alpha1"
 DEFINITION = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/dynamicconfigs.dynconfig.dev"
 SENDERS = 4
 # The API server spends seconds on what costs more than its rules may.
-PATIENCE = 180
+PATIENCE, TRIES = 180, 5
+BUSY = (429, 503, 504)
 JSON = {"Content-Type": "application/json"}
 
 Document = dict[str, Any]
@@ -72,8 +73,12 @@ class Namespace:
 
     def _post(self, path: str, documents: Iterable[str]) -> None:
         def send(document: str) -> None:
-            answer = self.http.post(path, content=document.encode(), headers=JSON, timeout=PATIENCE)
-            assert answer.is_success, answer.text[:500]
+            for _try in range(TRIES):
+                answer = self.http.post(path, content=document.encode(), headers=JSON, timeout=PATIENCE)
+                if answer.status_code not in BUSY:
+                    break
+            # What took too long to answer may have been created all the same.
+            assert answer.is_success or answer.status_code == httpx2.codes.CONFLICT, answer.text[:500]
 
         with ThreadPoolExecutor(SENDERS) as threads:
             list(threads.map(send, documents))
