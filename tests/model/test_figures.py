@@ -1,5 +1,6 @@
 """What the promises come to, in seconds of a clock that waits for nothing: an outage, moves, clocks that differ."""
 
+import copy
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -146,3 +147,56 @@ def test_what_another_object_waits_for_does_not_become_stable_while_an_alarm_fir
     world.look()
     assert ready(world, A)[1] == "AlarmFiring"
     assert {item.name: item.labels for item in account.parameters().values()} == {f"{PATH}/p": {}, f"{PATH}/q": {}}
+
+
+@pytest.mark.parametrize("count", [2, 3])
+@pytest.mark.parametrize("has_rollout", [True, False], ids=["rollout", "no rollout"])
+def test_objects_that_swap_parameters_do_not_wait_for_each_other(
+    begin: Callable[..., World], count: int, has_rollout: bool
+) -> None:
+    world = begin()
+    watched: dict[str, Any] = {"rollout": BAKE, "alarms": {"defaults": False, "custom": [ALARM]}} if has_rollout else {}
+    keys = [Key("shop", f"o{number}") for number in range(count)]
+    for number, key in enumerate(keys):
+        world.cluster.create(key, spec(f"x{number}", f"own{number}", **watched))
+    world.run(90.0)
+    assert {ready(world, key)[1] for key in keys} == {"InSync"}
+    for number, key in enumerate(keys):
+        world.cluster.edit(key, spec(f"x{(number + 1) % count}", f"own{number}", **watched))
+    world.run(300.0)
+    assert {ready(world, key)[1] for key in keys} == {"InSync"}
+    owners = {item.name.rpartition("/")[2]: item.owner.split("/")[2] for item in account.parameters().values()}
+    assert owners == {
+        **{f"x{(number + 1) % count}": f"o{number}" for number in range(count)},
+        **{f"own{number}": f"o{number}" for number in range(count)},
+    }
+    assert {item.version for item in account.parameters().values()} == {1}
+
+
+@pytest.mark.parametrize("is_deleted", [False, True], ids=["edited", "deleted"])
+def test_nothing_is_deleted_while_the_watch_is_silent_that_another_object_declares(
+    begin: Callable[..., World], is_deleted: bool
+) -> None:
+    world = begin()
+    world.cluster.create(A, spec("moving", "stays"))
+    world.cluster.create(B, spec("stays-too"))
+    world.settle()
+    listener, world.cluster.listener = world.cluster.listener, None
+    world.cluster.edit(B, spec("stays-too", "moving"))
+    if is_deleted:
+        world.cluster.delete(A)
+    else:
+        world.cluster.edit(A, spec("stays"))
+    assert world.life is not None
+    world.life.controller.wake(A)
+    world.run(60.0)
+    assert f"{PATH}/moving" in account.parameters()
+    assert not [call for call in world.wire.writes if call.operation == "DeleteParameters"]
+    world.cluster.listener = listener
+    for key in (B, A):
+        world.life.controller.noticed(copy.deepcopy(world.cluster.objects[key]), "MODIFIED")
+    world.settle()
+    moved = account.parameters()[f"{PATH}/moving"]
+    assert (moved.version, moved.owner.split("/")[1:3]) == (1, ["shop", "b"])
+    assert ready(world, B) == ("True", "InSync")
+    assert (A in world.cluster.objects) is not is_deleted

@@ -175,7 +175,8 @@ def refuse_pending(step: Step, owned: Mapping[str, Resource]) -> None:
 def refuse_early(step: Step, declaration: Declaration) -> None:
     """Raise DeletionDelayed where a parameter has left spec a moment ago: an object that takes it over may be on its way."""
     delay = declaration.deletes_from - declaration.now
-    if step.deletes_parameter and not declaration.deleting and delay > 0:
+    may_move = declaration.is_ahead_of_watch or not declaration.deleting
+    if step.deletes_parameter and may_move and delay > 0:
         raise DeletionDelayed(
             f"Parameters that left spec, such as {step.resource.name}, are deleted in {delay:.0f} s, unless another object "
             "declares them until then",

@@ -168,6 +168,8 @@ class Declaration:
     """The operator waits for what another object no longer declares until that object has released it."""
     deletes_from: float = 0.0
     """From when on parameters that left spec are deleted, in seconds since the epoch: another object may come for them."""
+    is_ahead_of_watch: bool = False
+    """It was read in a generation that the watch has not brought yet: what other objects declare now may not be known."""
     adoption_policy: AdoptionPolicy = AdoptionPolicy.NEVER
     resync_seconds: int = 600
     applied: Applied | None = None

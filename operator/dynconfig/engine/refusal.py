@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from dynconfig.engine.declaration import Declaration
 from dynconfig.engine.errors import DynConfigError, NotOwned, Retryable, Terminal
-from dynconfig.engine.plan import AnyKind, Create, Step
+from dynconfig.engine.plan import AnyKind, Create, Release, Step
 from dynconfig.engine.resource import Resource, Versioned
 
 SHOWN = 5
@@ -148,5 +148,11 @@ def _keeps(refusal: Refusal, step: Step, *, is_watched: bool) -> bool:
     if type(step.resource).__name__ in user:
         return True
     if isinstance(step.resource, Versioned):
-        return is_watched and refusal.is_put
+        return is_watched and refusal.is_put and not _waits_for_others(refusal, step)
     return refusal.is_only and refusal.kind is step.kind
+
+
+def _waits_for_others(refusal: Refusal, step: Step) -> bool:
+    """Whether a hand-over meets a parameter that another object hands over: two objects that swap must not both wait."""
+    is_awaited = isinstance(refusal.error, NotOwned) and refusal.error.is_awaited
+    return is_awaited and isinstance(step.change, Release)

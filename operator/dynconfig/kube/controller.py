@@ -97,6 +97,7 @@ class Controller:
         if event == "DELETED":
             self._times.wake(key)
             return
+        self.moves.noticed(key, document["metadata"])
         self._heard.noticed(key, document, region_in_use(document, self._on.region))
         is_large = size.stored_bytes(document) > size.LARGE_BYTES
         self._times.weigh(key, is_large=is_large)
@@ -372,7 +373,7 @@ class Controller:
         self._times.forget(key)
         self._references.forget(key)
         self._refusals.forget(key)
-        self.moves.forget(key)
+        self.moves.forget(key, uid)
         self._on.metrics.forget(key.namespace, key.name)
         self._heard.forget(key, uid)
         if uid is not None:

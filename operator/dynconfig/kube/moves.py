@@ -1,8 +1,9 @@
 """Parameters and other resources that move from one object to another."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 from dynconfig.engine.agenda import Key
 from dynconfig.engine.declaration import Declaration
@@ -22,15 +23,23 @@ class Moves:
         self._now = now
         self._move_seconds = move_seconds
         self._blocked = Blocked()
-        self._edits: dict[Key, tuple[str, int, float]] = {}
+        self._edits: dict[Key, tuple[str, Any, float]] = {}
+
+    def noticed(self, key: Key, metadata: Mapping[str, Any]) -> None:
+        """The watch has brought an object: what other objects declare is known up to this generation of it."""
+        known, found = self._edits.get(key), (str(metadata.get("uid")), metadata.get("generation"))
+        if known is None or known[:2] != found:
+            self._edits[key] = (*found, self._now())
 
     def beside(self, key: Key, declaration: Declaration) -> Declaration:
         """The declaration beside the other objects of the cluster."""
+        seen_at = self._seen_at(key, declaration)
         return replace(
             declaration,
             successor_of=partial(self._spoken.successor, key, declaration.place.region),
             awaits=partial(self._spoken.gives_up, declaration.place.region),
-            deletes_from=self._seen_at(key, declaration) + self._move_seconds,
+            deletes_from=(self._now() if seen_at is None else seen_at) + self._move_seconds,
+            is_ahead_of_watch=seen_at is None,
         )
 
     def served(self, key: Key, outcome: Outcome) -> None:
@@ -43,15 +52,17 @@ class Moves:
             self._wake(other)
         self._blocked.served(key, region, outcome.not_owned)
 
-    def forget(self, key: Key) -> None:
-        """The object is gone."""
-        self._edits.pop(key, None)
+    def forget(self, key: Key, uid: str | None) -> None:
+        """The object of this uid is gone; another of the same name may be there already."""
+        known = self._edits.get(key)
+        if known is not None and uid in (None, known[0]):
+            del self._edits[key]
         self._blocked.forget(key)
 
-    def _seen_at(self, key: Key, declaration: Declaration) -> float:
-        """When the operator first saw this generation: what left with it waits, since another object may declare it next."""
-        uid, generation = declaration.owner.uid, declaration.generation
+    def _seen_at(self, key: Key, declaration: Declaration) -> float | None:
+        """When the watch brought this generation: what left with it waits, since another object may declare it next.
+
+        None if the object was read in a generation that the watch has not brought: then it is not known who declares what.
+        """
         known = self._edits.get(key)
-        if known is None or known[:2] != (uid, generation):
-            known = self._edits[key] = (uid, generation, self._now())
-        return known[2]
+        return known[2] if known and known[:2] == (declaration.owner.uid, declaration.generation) else None
