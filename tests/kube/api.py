@@ -23,6 +23,7 @@ class Api:
     url: str = ""
     asked: list[str] = field(default_factory=list)
     tokens: list[str] = field(default_factory=list)
+    headers: list[list[tuple[str, str]]] = field(default_factory=list)
 
     def kubeconfig(self, folder: Path, **user: Any) -> Path:
         """A file that leads here."""
@@ -61,6 +62,7 @@ def api(answer: Callable[[str], Answer]) -> Iterator[Api]:
         def do_GET(self) -> None:
             found.asked.append(self.path)
             found.tokens.append(self.headers.get("Authorization", ""))
+            found.headers.append(self.headers.items())
             code, body = found.answer(self.path)
             self.send_response(code)
             self.end_headers()

@@ -34,6 +34,7 @@ from dynconfig.kube.answers import (
     unavailable,
     whole_line,
 )
+from dynconfig.kube.impersonation import impersonation
 from dynconfig.kube.plugin import authentication
 
 # A page is in memory as a whole, with what it is parsed into. Where objects are large, less of them come at a time.
@@ -260,7 +261,7 @@ class Kube:
         """Send with credentials; those that have expired are had anew, once."""
         if self._http is None:
             connector = aiohttp.TCPConnector(ssl=self._context, limit=CONNECTIONS)
-            self._http = aiohttp.ClientSession(connector=connector, trust_env=True)
+            self._http = aiohttp.ClientSession(connector=connector, trust_env=True, headers=impersonation(self._user))
         for is_last in (False, True):
             token = await self.authorization()
             every = {

@@ -13,10 +13,11 @@ from typing import Any, TypeVar
 import msgspec
 import yaml
 from lightkube.config.kubeconfig import DEFAULT_KUBECONFIG, KubeConfig, SingleConfig
-from lightkube.config.models import Cluster, Context, User
+from lightkube.config.models import Cluster, Context
 from lightkube.core.exceptions import ConfigError
 
 from dynconfig.engine.yaml_bounds import Bounded, Parser, TooMuch
+from dynconfig.kube.impersonation import ActingUser, fault
 
 Section = dict[str, Any]
 Model = TypeVar("Model", bound=msgspec.Struct)
@@ -53,7 +54,9 @@ def _chosen(listed: str) -> SingleConfig:
     if not name:
         raise BadKubeconfig(f"{listed} has no current context; choose one with `kubectl config use-context NAME`")
     context = _entry(merged, "contexts", name, Context)
-    user = _entry(merged, "users", context.user, User) if context.user else None
+    user = _entry(merged, "users", context.user, ActingUser) if context.user else None
+    if user and (told := fault(user)):
+        raise BadKubeconfig(f"the user {context.user} of the kubeconfig is wrong: {told}")
     return SingleConfig(name, context, _entry(merged, "clusters", context.cluster, Cluster), user, there[0])
 
 

@@ -28,6 +28,7 @@ from dynconfig.kube.answers import (
     unavailable,
     watched_line,
 )
+from dynconfig.kube.impersonation import impersonation
 from dynconfig.kube.plugin import authentication
 
 _SECONDS = 15.0
@@ -48,8 +49,13 @@ class Reader:
         except (ConfigError, OSError, ValueError, TypeError) as error:
             raise NoCluster(f"{told}its certificates cannot be read: {error}") from None
         try:
-            auth = authentication(found.user)
-            self._http = httpx2.Client(base_url=found.cluster.server, verify=verify, auth=auth, timeout=_SECONDS)
+            self._http = httpx2.Client(
+                base_url=found.cluster.server,
+                verify=verify,
+                auth=authentication(found.user),
+                headers=[(name.encode(), value.encode()) for name, value in impersonation(found.user)],
+                timeout=_SECONDS,
+            )
         except (ConfigError, ValueError, httpx2.InvalidURL) as error:
             raise NoCluster(f"{told}{error}") from None
 

@@ -1,0 +1,87 @@
+"""A user of a kubeconfig that acts as another one: every request of both clients says so."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from tests.kube.api import Api, api, listed
+
+from dynconfig.engine.agenda import Key
+from dynconfig.kube import answers
+from dynconfig.kube.client import Kube
+from dynconfig.kube.reader import Reader
+
+KEY = Key("shop", "myapp")
+USER = {
+    "token": "canary-token",
+    "as": "jané@example.com",
+    "as-uid": "06f6ce97",
+    "as-groups": ["developers", "admins"],
+    "as-user-extra": {"Scopes": ["view", "edit"], "acme.com/project": ["some"], "100%é": ["x"]},
+}
+# https://kubernetes.io/docs/reference/access-authn-authz/user-impersonation/
+EXPECTED = [
+    ("impersonate-extra-100%25%c3%a9", "x"),
+    ("impersonate-extra-acme.com%2fproject", "some"),
+    ("impersonate-extra-scopes", "edit"),
+    ("impersonate-extra-scopes", "view"),
+    ("impersonate-group", "admins"),
+    ("impersonate-group", "developers"),
+    ("impersonate-uid", "06f6ce97"),
+    ("impersonate-user", "jané@example.com"),
+]
+
+
+def read() -> None:
+    reader = Reader.from_environment()
+    reader.object(KEY)
+    reader.objects("shop")
+    list(reader.watch("shop", "5", 1.0))
+    reader.close()
+
+
+def serve() -> None:
+    async def act() -> None:
+        kube = Kube(answers.config())
+        await kube.object(KEY)
+        [_ async for _ in kube.object_pages("shop")]
+        [_ async for _ in kube.watch_objects("shop", "5")]
+        await kube.close()
+
+    asyncio.run(act())
+
+
+def impersonated(server: Api) -> list[list[tuple[str, str]]]:
+    """What each request says of it; the bytes of a value are UTF-8, which the reader of headers takes for Latin-1."""
+    return [
+        sorted(
+            (name.lower(), value.encode("latin-1").decode())
+            for name, value in headers
+            if name.lower().startswith("impersonate-")
+        )
+        for headers in server.headers
+    ]
+
+
+@pytest.mark.parametrize("client", [read, serve])
+def test_every_request_names_whom_the_user_acts_as(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, client: Callable[[], None]
+) -> None:
+    with api(lambda path: (200, b"") if "watch" in path else listed()) as server:
+        monkeypatch.setenv("KUBECONFIG", str(server.kubeconfig(tmp_path, **USER)))
+        client()
+    assert len(server.asked) == 3
+    assert impersonated(server) == [EXPECTED] * 3
+    assert set(server.tokens) == {"Bearer canary-token"}
+
+
+@pytest.mark.parametrize("client", [read, serve])
+@pytest.mark.parametrize("user", [{}, {"as": "", "as-groups": []}, {"as": None, "as-user-extra": None}])
+def test_who_acts_as_no_other_says_nothing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, client: Callable[[], None], user: dict[str, object]
+) -> None:
+    with api(lambda path: (200, b"") if "watch" in path else listed()) as server:
+        monkeypatch.setenv("KUBECONFIG", str(server.kubeconfig(tmp_path, token="t", **user)))
+        client()
+    assert impersonated(server) == [[]] * 3
