@@ -167,7 +167,20 @@ def test_there_is_no_way_back_from_advanced_and_everything_else_is_written(works
     back = {"parameters": [{"name": "p", "value": "2"}, {"name": "q", "value": "3"}]}
     with pytest.raises(NotPossible, match=r"/p is in tier Advanced.*set tier: Advanced"):
         workshop.apply(workshop.declare(back, generation=2))
-    assert workshop.versions() == {"p": 1, "q": 1}
+    assert workshop.versions() == {"p": 2, "q": 1}
+    assert workshop.value("p") == "2"
+
+
+def test_a_value_is_corrected_in_a_tier_that_others_have_raised(workshop: Workshop) -> None:
+    spec = {"parameters": [{"name": "p", "value": "good"}]}
+    status = workshop.status(workshop.apply(workshop.declare(spec)))
+    name = f"{workshop.path}/p"
+    workshop.aws().put_parameter(Name=name, Value="bad", Tier="Advanced", Overwrite=True)
+    for _ in range(2):
+        with pytest.raises(NotPossible, match=r"/p is in tier Advanced"):
+            workshop.apply(workshop.declare(spec, status=status))
+    assert workshop.value("p") == "good"
+    assert workshop.versions() == {"p": 3}
 
 
 def test_the_stable_label_on_the_oldest_of_a_hundred_versions_does_not_block_writes(workshop: Workshop) -> None:

@@ -10,6 +10,7 @@ from dynconfig.api.names import OWNER_TAG
 from dynconfig.api.parameter import ParameterType, Tier
 from dynconfig.engine.declaration import Declaration
 from dynconfig.engine.errors import Conflict, NotPossible
+from dynconfig.engine.plan import differences
 from dynconfig.engine.resource import Owner, Scope, Unread
 from dynconfig.engine.secret import Secret
 from dynconfig.kinds import own_labels
@@ -124,11 +125,8 @@ class Parameters:
         """SSM has no way back from the Advanced tier, none from one data type to another, and no name back at once."""
         if observed is None:
             self._refuse_recreation(desired.name)
-        if observed and (observed.tier, desired.tier) == (Tier.ADVANCED, Tier.STANDARD):
-            raise NotPossible(
-                f"parameter {desired.name} is in tier Advanced, and SSM cannot move it back to Standard; "
-                "set tier: Advanced, or remove the parameter and declare it again"
-            )
+        if observed and _is_too_high(desired, observed) and _is_all_else_alike(desired, observed):
+            raise _no_way_back(desired.name)
         types = {observed.data_type, desired.data_type} if observed else set()
         if observed and len(types) > 1 and types & FIXED_DATA_TYPES:
             raise NotPossible(
@@ -137,7 +135,16 @@ class Parameters:
             )
 
     def put(self, desired: Parameter, observed: Parameter | None) -> Parameter:
-        """Create, or overwrite what differs; ownership and tags come first, a tag alone makes no new version."""
+        """Create, or overwrite what differs; ownership and tags come first, a tag alone makes no new version.
+
+        Raises NotPossible where the tier alone could not be written, since SSM never lowers it.
+        """
+        if observed is None or not _is_too_high(desired, observed):
+            return self._put(desired, observed)
+        self._put(replace(desired, tier=observed.tier), observed)
+        raise _no_way_back(desired.name)
+
+    def _put(self, desired: Parameter, observed: Parameter | None) -> Parameter:
         self._images.refuse_repetition(desired)
         _at, seen = self._seen.pop(desired.name, (0.0, None))
         if observed is None:
@@ -324,3 +331,18 @@ def _value_at(found: Parameter, before: Seen | None) -> str | Secret | None:
 
 def _is_secret(parameter: Parameter | None) -> bool:
     return parameter is not None and parameter.type == ParameterType.SECURE_STRING
+
+
+def _no_way_back(name: str) -> NotPossible:
+    return NotPossible(
+        f"parameter {name} is in tier Advanced, and SSM cannot move it back to Standard; "
+        "set tier: Advanced, or remove the parameter and declare it again"
+    )
+
+
+def _is_too_high(desired: Parameter, observed: Parameter) -> bool:
+    return (observed.tier, desired.tier) == (Tier.ADVANCED, Tier.STANDARD)
+
+
+def _is_all_else_alike(desired: Parameter, observed: Parameter) -> bool:
+    return observed.owner == desired.owner and not differences(replace(desired, tier=observed.tier), observed)
