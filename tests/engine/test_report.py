@@ -227,3 +227,11 @@ def test_what_is_true_of_several_resources_is_said_once() -> None:
     assert "thing /app/a, /app/b, /app/c, /app/d, /app/e and 2 more: each belongs to shop/rival" in message
     assert "thing /app/h exists already and has no owner" in message
     assert len(status["refused"]) == 8
+
+
+@pytest.mark.parametrize("is_deleted", [False, True])
+def test_what_fails_while_a_change_bakes_says_that_it_is_not_rolled_back(is_deleted: bool) -> None:
+    before = {"bake": {"generation": 1, "since": timestamp(NOW), "until": timestamp(LATER)}}
+    found = report.failure(InvalidSpec("x" * 40_000), 2, before, NOW, None, deleting=is_deleted)
+    assert found["conditions"][0]["message"].endswith("is not rolled back, whatever its alarms say") is not is_deleted
+    assert "bake" in found

@@ -1,6 +1,7 @@
 """Turns an outcome into status: pure, and the only place where a condition is made."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -34,6 +35,7 @@ PATIENCE_SECONDS = 3600
 # How long a source may be missing until a person has to see to it.
 SOURCE_SECONDS = 300
 NO_STATUS: Mapping[str, Any] = {}
+_NOT_ROLLED_BACK = ". Until this is repaired, the change that bakes is not rolled back, whatever its alarms say"
 FUNCTION_KINDS = ("Function", "Attachment")
 
 
@@ -85,6 +87,8 @@ def failure(
     """The status where not even a declaration could be made; what AWS had when last seen still stands in it."""
     before = _Before(previous, now)
     found = error_verdict(error, is_overdue=_is_overdue(error, previous, now))
+    if previous.get("bake") and not deleting:
+        found = replace(found, message=f"{found.message[: MESSAGE_LENGTH - len(_NOT_ROLLED_BACK)]}{_NOT_ROLLED_BACK}")
     return _failing(_kept(found, generation, before, requested_at), _failing_since(error, before, deleting=deleting))
 
 
