@@ -1,10 +1,10 @@
 """The base of every model in the contract: strict fields, and rules that hold here and in the API server alike."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict, Field, Strict, model_validator
+from pydantic import BaseModel, ConfigDict, Field, Strict, ValidationInfo, model_validator
 from pydantic.alias_generators import to_camel
 
 # https://kubernetes.io/docs/reference/using-api/server-side-apply/#field-management
@@ -39,6 +39,10 @@ class Rule:
     allows: Callable[[Any, Any], bool] | None = None
 
 
+FIELDS_ALONE = {"rules": False}
+"""The context of a validation that keeps no rules."""
+
+
 class Model(BaseModel):
     """A frozen model with camelCase names outside and no unknown fields."""
 
@@ -55,11 +59,40 @@ class Model(BaseModel):
     rules: ClassVar[tuple[Rule, ...]] = ()
 
     @model_validator(mode="after")
-    def _keep_rules(self) -> Self:
-        for rule in self.rules:
-            if rule.holds is not None and not rule.holds(self):
-                raise ValueError(rule.message)
+    def _keep_rules(self, info: ValidationInfo) -> Self:
+        broken = None if info.context is FIELDS_ALONE else next(broken_rules(self), None)
+        if broken is not None:
+            raise ValueError(broken)
         return self
+
+
+class _Unreadable(Exception):
+    """A rule needs a field that cannot be read."""
+
+
+class _Readable:
+    """The fields of a model that can be read."""
+
+    def __init__(self, model: Model, unreadable: Collection[str]) -> None:
+        self._model = model
+        self._unreadable = unreadable
+
+    def __getattr__(self, name: str) -> Any:
+        if name in self._unreadable:
+            raise _Unreadable
+        return getattr(self._model, name)
+
+
+def broken_rules(model: Model, unreadable: Collection[str] = ()) -> Iterator[str]:
+    """The messages of the rules that do not hold; a rule that needs an unreadable field is not evaluated."""
+    readable = _Readable(model, unreadable) if unreadable else model
+    for rule in model.rules:
+        try:
+            holds = rule.holds is None or rule.holds(readable)
+        except _Unreadable:
+            continue
+        if not holds:
+            yield rule.message
 
 
 def refused_edits(before: Model, after: Model, place: str = "spec") -> Iterator[str]:

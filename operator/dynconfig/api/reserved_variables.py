@@ -80,6 +80,12 @@ LISTED = ", ".join((*(f"{word}*" for word in PREFIXES), *(f"*{word}" for word in
 """All of them as a person reads them."""
 
 
-def is_free(name: str) -> bool:
-    """Whether a declaration may set a variable of this name."""
-    return re.fullmatch(LEGAL, name) is not None and re.match(RESERVED, name) is None
+def free(name: str) -> str:
+    """The name of a variable that a declaration may set. Raises ValueError."""
+    if re.match(RESERVED, name):
+        raise ValueError("is reserved, because it may change what code the function runs or whom it trusts; remove it")
+    if not re.fullmatch(LEGAL, name):
+        raise ValueError(
+            "is no name: it takes letters, digits and _, at least two, and begins with a letter; rename it"
+        )
+    return name

@@ -11,7 +11,7 @@ from dynconfig.api.spec import DynamicConfigSpec
 from dynconfig.engine import json_schema, patterns, rules, stopwatch, values
 from dynconfig.engine.declaration import ReadSource, Source
 from dynconfig.engine.secret import UnknownText
-from dynconfig.engine.wording import reworded
+from dynconfig.engine.wording import at, reworded
 
 SECONDS = 2.0
 """For the patterns, JSON Schemas and rules of one object, all together; the last that was begun is brought to its own end."""
@@ -84,11 +84,22 @@ def told(error: ValidationError, document: Mapping[str, Any]) -> tuple[Finding, 
     """What does not fit the models, with the field as it stands in the document."""
     return tuple(
         Finding(
-            ("spec", *problem["loc"]),
-            f"{_field(problem['loc'], document)}: {reworded(problem, document)}",
+            ("spec", *_place(problem["loc"], document)),
+            f"{_field(_place(problem['loc'], document), document)}: {reworded(problem, document)}",
         )
         for problem in error.errors(include_input=False)
     )
+
+
+def _place(location: Path, document: Mapping[str, Any]) -> Path:
+    """Where a problem is in the document: that of a key is where the key is.
+
+    https://docs.pydantic.dev/latest/errors/errors/
+    """
+    if location[-1:] != ("[key]",):
+        return location
+    parent = at(document, location[:-1])
+    return location if isinstance(parent, Mapping) and "[key]" in parent else location[:-1]
 
 
 def value_of(parameter: ParameterSpec, read: ReadSource) -> str | None:

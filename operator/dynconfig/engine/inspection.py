@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from dynconfig.api.alarms import region_of
+from dynconfig.api.model import FIELDS_ALONE, broken_rules
 from dynconfig.api.parameter import ParameterSpec
 from dynconfig.api.spec import REGION, DynamicConfigSpec
 from dynconfig.engine import checking, schedules, stopwatch
@@ -56,20 +57,25 @@ def _values(document: Mapping[str, Any], read: ReadSource) -> Iterator[Finding]:
 
 
 def _together(document: Mapping[str, Any], error: ValidationError) -> Sequence[Finding]:
-    """What fields break together, which is checked only once each of them can be read: those that cannot are left out."""
+    """What fields break together, by the rules that need none of those that cannot be read."""
     spec = document.get("spec")
     problems = error.errors(include_input=False)
     if not isinstance(spec, Mapping) or any(not problem["loc"] for problem in problems):
         return ()
     unreadable = {index for index, _ in enumerate(_listed(document))} - {index for index, _ in parameters(document)}
     wrong = {problem["loc"][0] for problem in problems} - {"parameters"}
+    fields = DynamicConfigSpec.model_fields.items()
+    unread = {name for name, field in fields if wrong & {name, field.alias}}
     kept = {name: value for name, value in spec.items() if name not in wrong}
     listed = [item for index, item in enumerate(_listed(document)) if index not in unreadable]
     try:
-        DynamicConfigSpec.model_validate({"path": "/any", **kept, "parameters": listed})
-    except ValidationError as more:
-        return [finding for finding in checking.told(more, document) if finding.path == ("spec",)]
-    return ()
+        readable = DynamicConfigSpec.model_validate(
+            {"path": "/any", **kept, "parameters": listed}, context=FIELDS_ALONE
+        )
+    except ValidationError:
+        # More parameters than there may be: said already.
+        return ()
+    return [Finding(("spec",), f"spec: {message}") for message in broken_rules(readable, unread)]
 
 
 def _beyond_models(document: Mapping[str, Any], region_fault: RegionFault) -> Iterator[Finding]:

@@ -74,10 +74,10 @@ def reworded(problem: ErrorDetails, document: Mapping[str, Any]) -> str:
     if kind in ("enum", "literal_error"):
         return f"has to be {context.get('expected', '')}".replace("'", "")
     if kind == "string_pattern_mismatch":
-        return _pattern(problem["loc"], str(context.get("pattern", "")), _at(document, problem["loc"]))
+        return _pattern(problem["loc"], str(context.get("pattern", "")), at(document, problem["loc"]))
     if kind in _LENGTHS:
         return _limit(kind, context)
-    return _mistyped(kind, _at(document, problem["loc"])) or problem["msg"].removeprefix("Value error, ")
+    return _mistyped(kind, at(document, problem["loc"])) or problem["msg"].removeprefix("Value error, ")
 
 
 def _limit(kind: str, context: Mapping[str, Any]) -> str:
@@ -132,7 +132,8 @@ def _name_fault(name: str) -> str:
     return _NAME
 
 
-def _at(document: Mapping[str, Any], location: Location) -> object:
+def at(document: Mapping[str, Any], location: Location) -> object:
+    """What is at a place in the spec, or None."""
     node: Any = document.get("spec")
     for part in location:
         try:

@@ -1,0 +1,61 @@
+"""A rule over several fields says nothing of a field that cannot be read, and still what the others break."""
+
+from typing import Any
+
+import pytest
+
+from dynconfig.api.tags import MAX_TAGS_TOGETHER
+from dynconfig.engine.declare import faults
+
+TOPIC = "arn:aws:sns:eu-west-1:123456789012:pages"
+TAGS = {f"tag-{number}": "x" for number in range(30)}
+MORE = {f"more-{number}": "x" for number in range(30)}
+
+
+def told(**spec: Any) -> tuple[str, ...]:
+    return faults({"metadata": {}, "spec": {"path": "/myapp/config", **spec}}, lambda _source: None)
+
+
+@pytest.mark.parametrize(
+    ("spec", "field"),
+    [
+        ({"function": {"environment": {"CLASSPATH": "/x"}}, "alarms": {}}, "spec.function.environment.CLASSPATH: "),
+        ({"function": {"memoryMiB": 1}, "alarms": {}}, "spec.function.memoryMiB: "),
+        ({"function": "mine", "alarms": {}}, "spec.function: "),
+        ({"function": {"mode": "Attach"}, "alarms": {}}, "spec.function: mode Attach needs the name"),
+        ({"region": "us_east_1", "function": {}, "alarms": {"notify": [TOPIC]}}, "spec.region: "),
+        (
+            {"region": "us-east-1", "function": {}, "alarms": {"notify": [TOPIC], "defaults": 5}},
+            "spec.alarms.defaults: ",
+        ),
+        ({"tags": {**TAGS, "a": 5}, "parameters": [{"name": "a", "value": "b", "tags": MORE}]}, "spec.tags.a: "),
+        ({"path": "/myapp/", "parameters": [{"name": "/".join("abcdefghijklmn"), "value": "b"}]}, "spec.path: "),
+        ({"resyncInterval": "soon"}, "spec.resyncInterval: "),
+        ({"tags": {"Team": "a", "team": "b"}, "function": {"timeoutSeconds": 0}}, "spec.function.timeoutSeconds: "),
+    ],
+)
+def test_a_field_that_cannot_be_read_is_the_only_fault(spec: dict[str, Any], field: str) -> None:
+    (only,) = told(**spec)
+    assert only.startswith(field)
+
+
+def test_what_the_other_fields_break_is_told_as_well() -> None:
+    found = told(
+        function={"memoryMiB": 1},
+        region="us-east-1",
+        alarms={"notify": [TOPIC]},
+        tags=TAGS,
+        parameters=[{"name": "a", "value": "b", "tags": MORE}],
+    )
+    assert found[0].startswith("spec.function.memoryMiB: ")
+    assert [text for text in found[1:] if text.startswith("spec: ")] == [
+        "spec: alarms.notify takes topics of the object's own region only",
+        f"spec: a parameter must not have more than {MAX_TAGS_TOGETHER} tags, its own and those of the object",
+    ]
+
+
+def test_a_key_is_named_as_it_is_in_the_document() -> None:
+    assert told(tags={"a" * 129: "x"}) == (f"spec.tags.{'a' * 129}: must not have more than 128 characters",)
+    (odd,) = told(function={"environment": {"[key]": "x"}})
+    assert odd.startswith("spec.function.environment.[key]: is no name")
+    assert told(tags={"[key]": 5})[0] == "spec.tags.[key]: has to be a text: put it in quotes"
