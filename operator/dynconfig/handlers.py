@@ -62,7 +62,7 @@ async def run(settings: Settings, ready: asyncio.Event, stopped: asyncio.Event) 
     gc.set_threshold(GC_THRESHOLD)
     region, kube = wiring.default_region(settings), Kube.from_environment()
     memo = kopf.Memo(settings=settings, kube=kube, region=region, stopped=stopped)
-    memo.tenants = Tenants(settings, Tenancy.SHARED)
+    memo.tenants = Tenants(settings, Tenancy.SHARED, awaits_policy=True)
     try:
         await kopf.operator(
             registry=registry(),

@@ -34,18 +34,21 @@ def policy(path: Path) -> Policy:
 class Tenants:
     """What each namespace may use, by the settings, the policy file, and the labels of namespaces. Safe for many threads."""
 
-    def __init__(self, settings: Settings, otherwise: Tenancy) -> None:
-        """Take `otherwise` where the settings do not say. Raises BadSetting."""
+    def __init__(self, settings: Settings, otherwise: Tenancy, *, awaits_policy: bool = False) -> None:
+        """Take `otherwise` where the settings do not say. Raises BadSetting.
+
+        With `awaits_policy`, a file that is missing, and whose folder is there, has no rules.
+        """
         if settings.policy_file and settings.tenancy is Tenancy.SINGLE:
             raise BadSetting("DYNCONFIG_POLICY: with DYNCONFIG_TENANCY=single no policy counts; unset one of them")
         self._settings = settings
         self._is_shared = bool(settings.policy_file) or (settings.tenancy or otherwise) is Tenancy.SHARED
         self._path = Path(settings.policy_file) if settings.policy_file else None
+        self._awaits_policy = awaits_policy
         self._policy, self._digest = Policy(), b""
         self._labels: Labels = {}
         if self._path is not None:
-            self._policy = policy(self._path)
-            self._digest = _digest(self._path)
+            self._policy, self._digest = self._read(self._path), _digest(self._path)
 
     def __call__(self, namespace: str) -> Tenant:
         """What a namespace may use now."""
@@ -77,12 +80,26 @@ class Tenants:
             return False
         self._digest = digest
         try:
-            self._policy = policy(self._path)
+            self._policy = self._read(self._path)
         except BadSetting as error:
             log.error("The policy is not reloaded, and the one before it counts: %s", error)
             return False
         log.info("The policy in %s is reloaded; it has %s", self._path, counted(len(self._policy.allow), "rule"))
         return True
+
+    def _read(self, path: Path) -> Policy:
+        """The policy in a file. Raises BadSetting."""
+        # The folder of an optional ConfigMap is mounted without the ConfigMap, too, and follows it when it comes and goes:
+        # https://kubernetes.io/docs/tasks/configure-pod-container/configure-pod-configmap/#optional-configmaps
+        if self._awaits_policy and not path.exists() and path.parent.is_dir():
+            log.warning(
+                "DYNCONFIG_POLICY: %s is missing, so there is no policy and no namespace is granted anything: write the rules "
+                "into the ConfigMap that is mounted at %s (dynconfig-policy); they are read as soon as they are there",
+                path,
+                path.parent,
+            )
+            return Policy()
+        return policy(path)
 
 
 def _parsed(path: Path, content: bytes) -> Policy:

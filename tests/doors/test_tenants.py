@@ -76,6 +76,33 @@ def test_a_changed_policy_counts_and_a_wrong_one_does_not(policy: Path, caplog: 
     assert found("shop").may_use_path("/other")
 
 
+def test_the_operator_waits_for_a_policy_whose_folder_is_there(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = tmp_path / "policy.yaml"
+    settings = Settings(policy_file=str(file))
+    found = Tenants(settings, Tenancy.SHARED, awaits_policy=True)
+    assert not found("shop").may_use_path("/shop")
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert f"{file} is missing" in caplog.text
+    assert "write the rules into the ConfigMap" in caplog.text
+    assert not found.reload()
+    file.write_text(GRANTED)
+    assert found.reload()
+    assert found("shop").may_use_path("/shop")
+    file.unlink()
+    assert found.reload()
+    assert not found("shop").may_use_path("/shop")
+    assert not found.reload()
+    assert len([record for record in caplog.records if "is missing" in record.message]) == 2
+
+
+def test_the_operator_does_not_wait_for_a_policy_whose_folder_is_missing(tmp_path: Path) -> None:
+    settings = Settings(policy_file=str(tmp_path / "mistyped" / "policy.yaml"))
+    with pytest.raises(BadSetting, match=r"cannot be read: No such file or directory"):
+        Tenants(settings, Tenancy.SHARED, awaits_policy=True)
+
+
 def test_labels_count_as_they_are_now(policy: Path) -> None:
     policy.write_text("allow:\n- namespaceSelector: {matchLabels: {team: a}}\n  paths: [/a]\n")
     found = shared(policy)
@@ -89,7 +116,7 @@ def test_labels_count_as_they_are_now(policy: Path) -> None:
 
 
 def test_can_explains_each_decision(policy: Path) -> None:
-    result = dynconfig("can", "-n", "shop", "-f", str(EXAMPLE), "--policy", str(policy))
+    result = dynconfig("can", "-f", str(EXAMPLE), "--policy", str(policy))
     assert result.code == 1
     assert "may use paths below /shop" not in result.err
     table = result.out.splitlines()
@@ -123,6 +150,26 @@ def test_can_answers_programs_and_ends_well_where_all_is_allowed(policy: Path) -
     assert (denied.code, {each["allowed"] for each in json.loads(denied.out)}) == (1, {False, True})
     granted = dynconfig(*arguments, "--label", "team=a")
     assert (granted.code, {each["allowed"] for each in json.loads(granted.out)}) == (0, {True})
+
+
+def test_can_says_without_a_policy_how_to_name_one(policy: Path) -> None:
+    for variables, is_said in (({}, True), ({"DYNCONFIG_POLICY": str(policy)}, False)):
+        result = dynconfig("can", "-f", str(EXAMPLE), **variables)
+        assert ("--policy FILE or DYNCONFIG_POLICY" in result.err) is is_said
+    assert "--policy" not in dynconfig("can", "-f", str(EXAMPLE), "--policy", str(policy)).err
+    assert "--policy" not in dynconfig("can", "-f", str(EXAMPLE), DYNCONFIG_TENANCY="single").err
+
+
+def test_can_refuses_an_object_of_another_namespace(tmp_path: Path, policy: Path) -> None:
+    file = tmp_path / "object.yaml"
+    metadata = "metadata: {name: app, namespace: cart}"
+    file.write_text(f"apiVersion: dynconfig.dev/v1alpha1\nkind: DynamicConfig\n{metadata}\nspec: {{path: /cart}}\n")
+    arguments = ("can", "-f", str(file), "--policy", str(policy))
+    refused = dynconfig(*arguments, "-n", "shop")
+    assert (refused.code, refused.out) == (1, "")
+    words = " ".join(refused.err.split())
+    assert 'the namespace from the provided object "cart" does not match the namespace "shop"' in words
+    assert dynconfig(*arguments, "-n", "cart").out == dynconfig(*arguments).out != ""
 
 
 def test_can_refuses_what_is_no_label(policy: Path) -> None:

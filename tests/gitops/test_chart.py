@@ -22,6 +22,9 @@ OF_HELM = ("app.kubernetes.io/instance", "app.kubernetes.io/managed-by", "app.ku
 
 def test_without_values_it_is_what_kustomize_installs(render: Render, kustomize: Build) -> None:
     charted = {_key(document): _without_helm(document) for document in rendered(render({}))}
+    # The chart makes the policy from its values; that of kustomize is written by hand, and no installation resets it.
+    (policy,) = (key for key in charted if "ConfigMap" in key)
+    del charted[policy]
     installed = {_key(document): document for document in kustomize(INSTALL) if document["kind"] != "Namespace"}
     assert charted.keys() == installed.keys()
     for key, document in installed.items():

@@ -3,7 +3,11 @@
 from pathlib import Path
 
 import pytest
+import yaml
+from tests.doors.shell import dynconfig
 from tests.gitops.conftest import Build, Document
+
+from dynconfig import tenants
 
 pytestmark = pytest.mark.tools
 
@@ -39,6 +43,34 @@ def test_the_operator_comes_in_waves_and_its_crd_stays(kustomize: Build) -> None
     for item in documents:
         if wave(item) == waves["CustomResourceDefinition"]:
             assert item["metadata"]["annotations"]["argocd.argoproj.io/sync-options"] == "Delete=false,Prune=false"
+
+
+@pytest.mark.parametrize("folder", ["install", "argocd/operator", "namespaced"])
+def test_no_installation_contains_the_policy_that_it_mounts(kustomize: Build, folder: str) -> None:
+    documents = kustomize(ROOT / "manifests" / folder)
+    assert not [item for item in documents if item["kind"] == "ConfigMap"]
+    sample = yaml.safe_load((EXAMPLES / "tenants" / "policy.yaml").read_text())
+    (deployment,) = (item for item in documents if item["kind"] == "Deployment")
+    assert sample["metadata"]["namespace"] == deployment["metadata"]["namespace"]
+    pod = deployment["spec"]["template"]["spec"]
+    (volume,) = (item for item in pod["volumes"] if item["name"] == "policy")
+    assert volume["configMap"] == {"name": sample["metadata"]["name"], "optional": True}
+    (mount,) = (item for item in pod["containers"][0]["volumeMounts"] if item["name"] == "policy")
+    (file,) = (item["value"] for item in pod["containers"][0]["env"] if item["name"] == "DYNCONFIG_POLICY")
+    assert [f"{mount['mountPath']}/{key}" for key in sample["data"]] == [file]
+
+
+def test_the_samples_of_policies_are_policies_and_the_local_one_grants_the_example(
+    kustomize: Build, tmp_path: Path
+) -> None:
+    file = tmp_path / "policy.yaml"
+    sample = yaml.safe_load((EXAMPLES / "tenants" / "policy.yaml").read_text())
+    file.write_text(sample["data"]["policy.yaml"])
+    assert tenants.policy(file).allow
+    (local,) = (item for item in kustomize(ROOT / "manifests" / "local") if item["kind"] == "ConfigMap")
+    file.write_text(local["data"]["policy.yaml"])
+    result = dynconfig("can", "-f", str(EXAMPLES / "myapp.yaml"), "--policy", str(file))
+    assert result.code == 0, result.out
 
 
 def test_operator_and_objects_are_two_and_the_operator_comes_first(argocd: dict[tuple[str, str], Document]) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import yaml
 from tests.upgrade.cluster import NAME, PREVIOUS, ROOT, Cluster
 
 from dynconfig.api import names
@@ -16,6 +17,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.tools]
 
 INSTALL = ("-k", str(ROOT / "manifests" / "install"))
 CHART = str(ROOT / "charts" / "dynconfig-operator")
+POLICY = ROOT / "manifests" / "examples" / "tenants" / "policy.yaml"
 SPACE = "dynconfig-system"
 ALLOW = ("annotate", "--overwrite", "crd", NAME, f"{names.ALLOW_DELETION}=true")
 SERVER_SIDE = ("apply", "--server-side", "--force-conflicts")
@@ -66,6 +68,17 @@ def test_it_is_installed_twice_and_anew(cluster: Cluster, way: str) -> None:
     cluster.kubectl("delete", *INSTALL)
     cluster.kubectl(*WAYS[way], *INSTALL)
     cluster.wait_served()
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_an_upgrade_leaves_the_policy_as_its_author_wrote_it(cluster: Cluster, way: str) -> None:
+    cluster.kubectl(*WAYS[way], *INSTALL)
+    written = yaml.safe_load(POLICY.read_text())
+    assert not cluster.has("configmap", written["metadata"]["name"], "-n", SPACE)
+    cluster.kubectl("apply", "-f", str(POLICY))
+    cluster.kubectl(*WAYS[way], *INSTALL)
+    found = cluster.document("configmap", written["metadata"]["name"], "-n", SPACE)
+    assert found["data"] == written["data"]
 
 
 def test_a_chart_is_installed_upgraded_and_installed_anew(cluster: Cluster, release: Release) -> None:

@@ -48,8 +48,11 @@ def command(
         list[Path], typer.Option("--file", "-f", help="File or folder with manifests; - for standard input.")
     ],
     namespace: Annotated[
-        str, typer.Option("--namespace", "-n", help="Namespace of objects that name none.")
-    ] = "default",
+        str | None,
+        typer.Option(
+            "--namespace", "-n", help="Namespace of the objects; if absent, default for those that name none."
+        ),
+    ] = None,
     policy: Policy = None,
     label: Labels = None,
     output: options.Format = Output.TEXT,
@@ -60,15 +63,23 @@ def command(
 
     Exit code 0: all is allowed; 1: something is not.
 
-    Example: dynconfig can -n shop -f manifests/examples/myapp.yaml --policy policy.yaml
+    Example: dynconfig can -f manifests/examples/myapp.yaml --policy policy.yaml
     """
     settings = Settings.from_environment(os.environ)
     if policy is not None:
         settings = replace(settings, policy_file=str(policy), tenancy=Tenancy.SHARED)
     tenants, labels = Tenants(settings, Tenancy.SHARED), _labels(label or ())
     found: list[tuple[Document, Decision]] = []
-    for document in files.read(file, namespace).configs:
+    if not settings.policy_file and settings.tenancy is not Tenancy.SINGLE:
+        Terminal.err().line("No policy is read: name that of the operator with --policy FILE or DYNCONFIG_POLICY.")
+    manifests = files.read(file, namespace or "default")
+    for document, origin in zip(manifests.configs, manifests.origins, strict=True):
         own = document["metadata"]["namespace"]
+        if namespace not in (None, own):
+            raise Failed(
+                f'{origin.place(("metadata", "namespace"))}: the namespace from the provided object "{own}" does not match '
+                f'the namespace "{namespace}": leave out --namespace, or pass --namespace={own}'
+            )
         tenants.label({own: labels})
         try:
             spec = parse_spec(document)
