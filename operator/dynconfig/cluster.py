@@ -26,10 +26,17 @@ def reading() -> Iterator[Reader]:
 
 def objects(reader: Reader, names: Sequence[str], namespace: str | None, *, everywhere: bool) -> list[Document]:
     """The objects of these names, or all of the namespace, or of all namespaces. Raises NoObject."""
-    inside = None if everywhere else namespace or reader.namespace
     if not names:
-        return reader.objects(inside)[0]
-    return [_object(reader, name, inside) for name in names]
+        return reader.objects(None if everywhere else namespace or reader.namespace)[0]
+    return [_object(reader, name, None if everywhere else namespace) for name in names]
+
+
+def nothing(reader: Reader, namespace: str | None, *, everywhere: bool) -> str:
+    """That no object is there, with the place."""
+    if everywhere:
+        return "there are no DynamicConfigs in any namespace; apply one, or choose another cluster with KUBECONFIG"
+    inside = namespace or reader.namespace
+    return f"there are no DynamicConfigs in namespace {inside}; name another one with -n, or list all with `dynconfig status -A`"
 
 
 def asked(reader: Reader, settings: Settings) -> Callable[[Document], Known]:
@@ -69,9 +76,10 @@ def source_reader(reader: Reader, namespace: str) -> ReadSource:
 
 
 def _object(reader: Reader, name: str, namespace: str | None) -> Document:
-    inside, _, name = name.rpartition("/")
-    inside = inside or namespace or reader.namespace
+    named, _, name = name.rpartition("/")
+    inside = named or namespace or reader.namespace
     found = reader.object(Key(inside, name))
     if found is None:
-        raise NoObject(f"there is no DynamicConfig {inside}/{name} in the cluster; name the namespace with -n")
+        hint = "list all with `dynconfig status -A`" if named or namespace else "name the namespace with -n"
+        raise NoObject(f"there is no DynamicConfig {inside}/{name} in the cluster; {hint}")
     return found

@@ -15,6 +15,7 @@ from dynconfig.engine.moment import timestamp
 from dynconfig.engine.standing import Progress, Stage, gone, progress
 
 NOW = 1_800_000_000.0
+NOTHING = "there are no DynamicConfigs in namespace shop"
 
 
 def row(name: str, ready: str, reason: str, message: str, *more: str, counts: str = "5/5") -> Progress:
@@ -45,7 +46,7 @@ ROWS = {
 
 
 def printed(capsys: pytest.CaptureFixture[str], output: Output) -> Result:
-    status.show(ROWS, output)
+    status.show(ROWS, output, NOTHING)
     return Result(("status", "-n", "shop"), 0, capsys.readouterr().out, "")
 
 
@@ -83,29 +84,29 @@ def test_a_timeout_that_is_no_time_is_refused(timeout: str) -> None:
 @pytest.mark.parametrize(
     ("seen", "told"),
     [
-        ((), "there are no DynamicConfigs there"),
+        ((), NOTHING),
         (("shop/myapp", "shop/left"), "shop/left was deleted while it was watched"),
         (("shop/myapp", "shop/cart"), "shop/cart is not Ready after 3s: Applying: Written 2 of 7"),
     ],
 )
 def test_what_was_watched_in_vain_is_no_success(seen: tuple[str, ...], told: str) -> None:
     with pytest.raises(Failed, match=told):
-        status.verdict({name: ROWS[name] for name in seen}, "3s")
+        status.verdict({name: ROWS[name] for name in seen}, "3s", NOTHING)
 
 
 def test_what_is_ready_is_a_success_and_what_is_stalled_is_none() -> None:
-    assert status.verdict({"shop/myapp": ROWS["shop/myapp"]}, "3s") == 0
-    assert status.verdict({"shop/old": ROWS["shop/old"]}, "3s") == 1
+    assert status.verdict({"shop/myapp": ROWS["shop/myapp"]}, "3s", NOTHING) == 0
+    assert status.verdict({"shop/old": ROWS["shop/old"]}, "3s", NOTHING) == 1
 
 
 def test_a_change_that_bakes_is_a_success_unless_stable_is_waited_for() -> None:
     baking = row("myapp", "True", "Baking", "1 changed parameter bakes", "Baking")
     unfinished = (Stage.WORKING, Stage.BAKING)
     assert baking.stage is Stage.BAKING
-    assert status.verdict({"shop/myapp": baking}, "3s") == 0
+    assert status.verdict({"shop/myapp": baking}, "3s", NOTHING) == 0
     with pytest.raises(Failed, match="shop/myapp is not stable after 3s: Baking: 1 changed parameter bakes"):
-        status.verdict({"shop/myapp": baking}, "3s", unfinished)
-    assert status.verdict({"shop/myapp": ROWS["shop/myapp"]}, "3s", unfinished) == 0
+        status.verdict({"shop/myapp": baking}, "3s", NOTHING, unfinished)
+    assert status.verdict({"shop/myapp": ROWS["shop/myapp"]}, "3s", NOTHING, unfinished) == 0
 
 
 def test_stable_is_something_to_wait_for() -> None:

@@ -148,7 +148,7 @@ def test_status_is_a_table_of_objects(world: World) -> None:
     assert result.code == 0
     assert f"{world.namespace}/myapp  Ready  2/2" in result.out
     empty = dynconfig(world, "status", "-n", "kube-system")
-    assert "there are no DynamicConfigs there" in empty.err
+    assert "there are no DynamicConfigs in namespace kube-system; name another one with -n" in empty.err
 
 
 def test_status_follows_an_object_until_it_is_ready(world: World) -> None:

@@ -89,8 +89,8 @@ def chosen(
 
     with cluster.reading() as reader:
         found = cluster.objects(reader, names or (), namespace, everywhere=everywhere)
-    if not found:
-        raise Failed("there are no DynamicConfigs there; name manifests with -f FILE, or a namespace with -n")
+        if not found:
+            raise Failed(f"{cluster.nothing(reader, namespace, everywhere=everywhere)}; or name manifests with -f FILE")
     return Subjects(Manifests(tuple(found), (), {}), settings, offline)
 
 

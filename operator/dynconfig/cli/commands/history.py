@@ -27,7 +27,10 @@ def command(
     from dynconfig import cluster
 
     with cluster.reading() as reader:
-        show(cluster.objects(reader, name or (), namespace, everywhere=everywhere), output)
+        found = cluster.objects(reader, name or (), namespace, everywhere=everywhere)
+        if not found and output is Output.TEXT:
+            raise Failed(cluster.nothing(reader, namespace, everywhere=everywhere))
+        show(found, output)
 
 
 def show(documents: Sequence[Document], output: Output) -> None:

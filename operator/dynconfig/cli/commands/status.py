@@ -17,7 +17,6 @@ from dynconfig.cli.options import Output
 from dynconfig.cli.terminal import Terminal
 from dynconfig.engine.standing import Progress, Stage
 
-NOTHING = "there are no DynamicConfigs there; name a namespace with -n, or look into all of them with -A"
 HEADINGS = ("OBJECT", "STAGE", "IN-SYNC", "DRIFTED", "REVISION", "OBSERVED", "MESSAGE")
 _STYLES = {Stage.READY: "green", Stage.BAKING: "cyan", Stage.WORKING: "yellow", Stage.STALLED: "red", Stage.GONE: "dim"}
 
@@ -65,24 +64,25 @@ def command(
     until = _until(timeout) if watch else 0.0
     unfinished = frozenset({Stage.WORKING, Stage.BAKING} if stable else {Stage.WORKING})
     with cluster.reading() as reader:
+        nothing = cluster.nothing(reader, namespace, everywhere=everywhere)
         seen = watching.snapshots(reader, name or (), namespace, everywhere=everywhere, deadline=until)
         if not watch:
-            show(next(seen), output)
+            show(next(seen), output, nothing)
             return
         gc.enable()
         last = _followed(seen, unfinished)
     if output is Output.JSON:
-        show(last, output)
-    raise typer.Exit(verdict(last, timeout, unfinished))
+        show(last, output, nothing)
+    raise typer.Exit(verdict(last, timeout, nothing, unfinished))
 
 
-def show(rows: Rows, output: Output) -> None:
-    """Write the objects as they are now."""
+def show(rows: Rows, output: Output, nothing: str) -> None:
+    """Write the objects as they are now. Raises Failed with `nothing` where there are none."""
     if output is Output.JSON:
         options.print_json([asdict(row) for row in rows.values()])
         return
     if not rows:
-        raise Failed(NOTHING)
+        raise Failed(nothing)
     Terminal.out().table(
         HEADINGS, [_cells(row) for row in rows.values()], [_STYLES[row.stage] for row in rows.values()]
     )
@@ -137,10 +137,10 @@ class _Lines:
         self._out.stream.flush()
 
 
-def verdict(rows: Rows, timeout: str, unfinished: Collection[Stage] = (Stage.WORKING,)) -> int:
+def verdict(rows: Rows, timeout: str, nothing: str, unfinished: Collection[Stage] = (Stage.WORKING,)) -> int:
     """The exit code after what was seen last. Raises Failed, saying why it is not that of success."""
     if not rows:
-        raise Failed(NOTHING)
+        raise Failed(nothing)
     gone = [row for row in rows.values() if row.stage is Stage.GONE]
     if gone:
         raise Failed(f"{gone[0].title} was deleted while it was watched")
