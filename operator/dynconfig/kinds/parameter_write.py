@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from dynconfig.api.names import FROM_SECRET_TAG, OWNER_TAG
+from dynconfig.api.parameter import ParameterType
 from dynconfig.engine.errors import AlreadyExists, Conflict, NotPossible, Refused, VersionLimit
 from dynconfig.engine.signals import DELETE, PUT
 from dynconfig.kinds.own_labels import is_own
@@ -55,7 +56,7 @@ class ParameterWrites:
         if tagged == as_version(desired, observed):
             self._unmark(desired, observed)
             return tagged
-        value = self._current(desired.name) if desired.value is None else desired.value
+        value = self._current(desired) if desired.value is None else desired.value
         kept = keeping_ignored(desired, seen) if seen else desired
         overwrite = request(kept, value, clear_policies=bool(observed.policies))
         try:
@@ -113,10 +114,15 @@ class ParameterWrites:
         if removed:
             self._ssm.remove_tags_from_resource(**resource, TagKeys=removed)
 
-    def _current(self, name: str) -> str:
-        """The value that somebody else owns: an overwrite of the description has to send it back."""
-        answer = self._ssm.get_parameter(Name=name, WithDecryption=True)
-        return answer["Parameter"]["Value"]
+    def _current(self, desired: Parameter) -> str:
+        """The value that somebody else owns: an overwrite of the description has to send it back.
+
+        Raises Conflict where its type is another by now: a SecureString is never sent back as a String.
+        """
+        found = self._ssm.get_parameter(Name=desired.name, WithDecryption=True)["Parameter"]
+        if found["Type"] == ParameterType.SECURE_STRING != desired.type:
+            raise Conflict(f"parameter {desired.name} is a {found['Type']} by now; reading it again", delay=0.5)
+        return found["Value"]
 
     def _move_label(self, name: str) -> None:
         """Free the oldest of the 100 versions from our label; somebody else's label is not ours to move."""

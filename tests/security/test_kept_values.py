@@ -1,0 +1,78 @@
+"""A value that valuePolicy CreateOnly keeps is not shown, and not found out, by a change of what stands beside it."""
+
+from typing import Any
+
+import pytest
+from tests.kinds.workshop import Workshop
+
+from dynconfig.api.names import FROM_SECRET_TAG, OWNER_TAG
+from dynconfig.engine.errors import NotPossible
+
+pytestmark = pytest.mark.lab
+
+TEXT = "correct-horse"
+
+
+def kept(**more: Any) -> dict[str, Any]:
+    """Spec of an object that keeps whatever the parameter has."""
+    is_secret = more.get("type") == "SecureString"
+    source = {"valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}} if is_secret else {"value": "x"}
+    item = {"name": "password", "valuePolicy": "CreateOnly", **source, **more}
+    return {"adoptionPolicy": "IfUnowned", "parameters": [item]}
+
+
+def stored(workshop: Workshop) -> dict[str, Any]:
+    found = workshop.aws().get_parameter(Name=f"{workshop.path}/password", WithDecryption=True)
+    return dict(found["Parameter"])
+
+
+def tags(workshop: Workshop) -> dict[str, str]:
+    found = workshop.aws().list_tags_for_resource(ResourceType="Parameter", ResourceId=f"{workshop.path}/password")
+    return {item["Key"]: item["Value"] for item in found["TagList"]}
+
+
+@pytest.mark.parametrize("is_owned", [True, False], ids=["owned", "unowned"])
+@pytest.mark.parametrize(
+    "more",
+    [{"type": "String"}, {"type": "StringList"}, {"type": "SecureString", "allowedPattern": "^(x|c.*)$"}],
+    ids=["as String", "as StringList", "by a pattern"],
+)
+def test_a_secure_string_is_neither_written_as_plaintext_nor_tested(
+    workshop: Workshop, more: dict[str, Any], is_owned: bool
+) -> None:
+    workshop.secrets["s/k"] = "x"
+    owner = workshop.declare(kept()).owner.tag
+    marks = [{"Key": OWNER_TAG, "Value": owner}] if is_owned else []
+    workshop.aws().put_parameter(Name=f"{workshop.path}/password", Value=TEXT, Type="SecureString", Tags=marks)
+    with pytest.raises(NotPossible, match=r"parameter .*/password has the value of a Secret or SecureString"):
+        workshop.apply(workshop.declare(kept(**more)))
+    found = stored(workshop)
+    assert (found["Type"], found["Version"], found["Value"]) == ("SecureString", 1, TEXT)
+
+
+@pytest.mark.parametrize("more", [{}, {"allowedPattern": "^(x|c.*)$"}, {"description": "new"}])
+def test_a_text_of_a_secret_stays_marked_and_is_not_tested(workshop: Workshop, more: dict[str, Any]) -> None:
+    owner = workshop.declare(kept()).owner.tag
+    marks = [{"Key": OWNER_TAG, "Value": owner}, {"Key": FROM_SECRET_TAG, "Value": "true"}]
+    workshop.aws().put_parameter(Name=f"{workshop.path}/password", Value=TEXT, Type="String", Tags=marks)
+    with pytest.raises(NotPossible, match="keeps it, so it stays marked as such"):
+        workshop.apply(workshop.declare(kept(type="String", **more)))
+    assert stored(workshop)["Version"] == 1
+    assert FROM_SECRET_TAG in tags(workshop)
+
+
+def test_what_reveals_nothing_can_be_changed(workshop: Workshop) -> None:
+    workshop.secrets["s/k"] = "x"
+    secure = kept(type="SecureString", allowedPattern="^(x|c.*)$")
+    workshop.apply(workshop.declare(secure))
+    workshop.aws().put_parameter(Name=f"{workshop.path}/password", Value=TEXT, Type="SecureString", Overwrite=True)
+    secure["parameters"][0].update(description="new", allowedPattern="")
+    assert workshop.apply(workshop.declare(secure, generation=2)).is_complete
+    assert (stored(workshop)["Type"], stored(workshop)["Value"]) == ("SecureString", TEXT)
+
+
+def test_a_plain_value_may_become_a_secure_string(workshop: Workshop) -> None:
+    workshop.secrets["s/k"] = "x"
+    workshop.apply(workshop.declare(kept(type="String")))
+    assert workshop.apply(workshop.declare(kept(type="SecureString"), generation=2)).is_complete
+    assert (stored(workshop)["Type"], stored(workshop)["Value"]) == ("SecureString", "x")
