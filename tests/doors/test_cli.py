@@ -247,8 +247,19 @@ def test_a_policy_that_iam_would_find_too_long_says_what_to_do(paths: int, told:
     asked = [word for number in range(paths) for word in ("--path", f"/team-{number}/config")]
     result = dynconfig("iam", *asked, *PLACE, "--key", "arn:aws:kms:eu-west-1:123456789012:key/k")
     assert (result.code, len(json.loads(result.out))) == (0, 2)
-    assert bool(told) is bool(result.err)
+    warnings = [line for line in result.err.splitlines() if "without --boundary" not in line]
+    assert bool(told) is bool(warnings)
     assert told in result.err
+
+
+@pytest.mark.parametrize(
+    ("more", "is_warned"),
+    [((), True), (("--boundary", "arn:aws:iam::123456789012:policy/b"), False), (("--parameters-only",), False)],
+)
+def test_a_policy_without_a_boundary_is_warned_of(more: tuple[str, ...], is_warned: bool) -> None:
+    result = dynconfig("iam", "--path", "/shop", *PLACE, *more)
+    assert result.code == 0
+    assert ("without --boundary" in result.err) is is_warned
 
 
 @pytest.mark.parametrize(

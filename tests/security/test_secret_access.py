@@ -177,6 +177,12 @@ def test_what_is_there_already_needs_no_check_and_what_is_used_otherwise_does(gu
     denied(guarded, WRITER, "replace", "-f", "-", stdin=config("a", fewer, rules=[{"rule": "config.p != 'a'"}]))
     denied(guarded, WRITER, "replace", "-f", "-", stdin=config("a", fewer, function={"name": "dynconfig-default-a"}))
     as_user(guarded, EDITOR, "replace", "-f", "-", stdin=config("a", answers[2]))
+    # A rule may compare the text with a value that stands beside it.
+    ruled: dict[str, Any] = {"rules": [{"rule": "config.p < config.r"}]}
+    as_user(guarded, EDITOR, "replace", "-f", "-", stdin=config("a", fewer, **ruled))
+    as_user(guarded, WRITER, "replace", "-f", "-", stdin=config("a", fewer, suspend=True, **ruled))
+    compared = [fewer[0], {"name": "r", "value": "3"}]
+    denied(guarded, WRITER, "replace", "-f", "-", stdin=config("a", compared, suspend=True, **ruled))
 
 
 def test_the_operator_writes_metadata_and_status_of_any_object(guarded: Cluster) -> None:

@@ -120,7 +120,7 @@ class ParameterWrites:
         Raises Conflict where its type is another by now: a SecureString is never sent back as a String.
         """
         found = self._ssm.get_parameter(Name=desired.name, WithDecryption=True)["Parameter"]
-        if found["Type"] == ParameterType.SECURE_STRING != desired.type:
+        if found["Type"] == ParameterType.SECURE_STRING.value and desired.type != found["Type"]:
             raise Conflict(f"parameter {desired.name} is a {found['Type']} by now; reading it again", delay=0.5)
         return found["Value"]
 

@@ -143,6 +143,11 @@ def command(
 def _warnings(allowed: permissions.Allowed, policy: dict[str, Any], part: permissions.Part | None) -> Iterable[str]:
     for pattern in permissions.broad(allowed):
         yield f"the pattern {pattern!r} also matches names that are not meant for the operator; give a longer beginning"
+    if allowed.functions and not allowed.boundary:
+        yield (
+            "without --boundary whoever has the operator's credentials can make a role with any permissions; give the ARN of a "
+            "permissions boundary, and set DYNCONFIG_BOUNDARY to it"
+        )
     advice = permissions.advice(policy, part)
     if advice:
         yield advice
