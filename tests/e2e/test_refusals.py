@@ -157,6 +157,8 @@ VALIDATE_WORDS = {
     "cache size": "spec.cache.size: must be at most 1000",
     "sign in a tag": "spec.tags.a: takes letters, digits, spaces",
     "no duration": "spec.resyncInterval: is a time such as 90s, 10m or 1h30m",
+    "variable of Lambda's own": "spec.function.environment.AWS_REGION: is reserved",
+    "handler as a variable": "spec.function.environment._HANDLER: is no name",
 }
 
 
