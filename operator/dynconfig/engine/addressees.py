@@ -1,6 +1,5 @@
 """Which objects a signal concerns, and which take over a parameter: by the names that objects declare and report. Pure."""
 
-import sys
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -9,6 +8,7 @@ from typing import Any
 from dynconfig.api.parameter import MAX_LEVELS
 from dynconfig.api.spec import AdoptionPolicy
 from dynconfig.engine.agenda import Key
+from dynconfig.engine.fingerprint import Fingerprints, contains, fingerprint, fingerprints
 from dynconfig.engine.signals import EVERYWHERE, Signal, without_arn
 from dynconfig.engine.stored import is_suspended, listed_names, region_of, spec_of, status_of
 from dynconfig.engine.tenancy import Tenant, TenantOf
@@ -18,21 +18,21 @@ from dynconfig.engine.tenancy import Tenant, TenantOf
 class _Address:
     region: str
     path: str
-    declared: tuple[str, ...]
-    """Names below the path. Those of many objects are alike, and are kept once."""
-    reported: tuple[str, ...]
-    """Names of parameters that are not declared any more, or not yet."""
+    declared: Fingerprints
+    """Digests of full names. Two names of one digest may wake an object in vain, or leave a parameter in AWS."""
+    reported: Fingerprints
+    """Digests of the full names of parameters that are not declared any more, or not yet."""
     adopts: bool
     """Whether it takes over what has no owner; an object that is being deleted takes over nothing."""
     going: bool
     """It is being deleted."""
     suspended: bool
     resources: tuple[tuple[str, str], ...]
-    """What an event may call a resource, its name or the end of its ARN, and its name."""
+    """What an event may call a resource, its name or the end of its ARN, and its name. The status limits both."""
 
 
 class Addressees:
-    """The addresses of all objects: some hundred bytes each. Safe for many threads."""
+    """The addresses of all objects: some hundred bytes each, and eight for each parameter. Safe for many threads."""
 
     def __init__(self, default_region: str, tenant_of: TenantOf = Tenant) -> None:
         self._default_region = default_region
@@ -85,8 +85,9 @@ class Addressees:
     def naming(self, region: str, name: str) -> tuple[Key, ...]:
         """The objects that declare or report a parameter of this full name."""
         with self._lock:
+            wanted = fingerprint(name)
             found = self._below(region, name)
-            return tuple(key for key, rest, of in found if rest in of.declared or rest in of.reported)
+            return tuple(key for key, of in found if contains(of.declared, wanted) or contains(of.reported, wanted))
 
     def successor(self, key: Key, region: str, name: str) -> Key | None:
         """The object that takes over a parameter which `key` gives up: it declares the full name and may adopt it.
@@ -95,7 +96,8 @@ class Addressees:
         somebody declares. An object whose namespace may not use the path does not count.
         """
         with self._lock:
-            found = [other for other, rest, of in self._below(region, name) if of.adopts and rest in of.declared]
+            wanted = fingerprint(name)
+            found = [other for other, of in self._below(region, name) if of.adopts and contains(of.declared, wanted)]
             allowed = (other for other in found if other != key and self._may_use(other))
             return min(allowed, default=None)
 
@@ -103,12 +105,10 @@ class Addressees:
         """The objects that report a parameter which they no longer declare, and which this one does."""
         with self._lock:
             own = self._addresses[key]
-            declared = {f"{own.path}/{rest}" for rest in own.declared}
+            declared = frozenset(own.declared)
             others = ((other, self._addresses[other]) for other in sorted(self._leaving - {key}))
             return tuple(
-                other
-                for other, of in others
-                if of.region == own.region and any(f"{of.path}/{rest}" in declared for rest in of.reported)
+                other for other, of in others if of.region == own.region and not declared.isdisjoint(of.reported)
             )
 
     def gives_up(self, key: Key, region: str, name: str) -> bool:
@@ -117,34 +117,34 @@ class Addressees:
             address = self._addresses.get(key)
             if address is None or address.suspended:
                 return False
-            declares = any(other == key and rest in of.declared for other, rest, of in self._below(region, name))
+            declares = address.region == region and contains(address.declared, fingerprint(name))
             return address.going or not declares
 
     def _may_use(self, key: Key) -> bool:
         return self._tenant_of(key.namespace).may_use_path(self._addresses[key].path)
 
-    def _below(self, region: str, name: str) -> Iterator[tuple[Key, str, _Address]]:
-        """The objects whose path the name is below, each with the rest of the name."""
+    def _below(self, region: str, name: str) -> Iterator[tuple[Key, _Address]]:
+        """The objects whose path the name is below."""
         end = name.rfind("/")
         # No path that is declared has more levels, so that a name of nothing but slashes costs no more than others.
         for _level in range(MAX_LEVELS):
             if end <= 0:
                 return
             for key in self._paths.get((region, name[:end]), ()):
-                yield key, name[end + 1 :], self._addresses[key]
+                yield key, self._addresses[key]
             end = name.rfind("/", 0, end)
 
     def _address(self, document: Mapping[str, Any]) -> _Address:
         spec, status = spec_of(document), status_of(document)
         path = str(spec.get("path", ""))
-        declared = set(listed_names(spec.get("parameters")))
-        reported = {name.removeprefix(f"{path}/") for name in listed_names(status.get("parameters"))}
+        declared = {f"{path}/{name}" for name in listed_names(spec.get("parameters"))}
+        reported = set(listed_names(status.get("parameters"))) - declared
         resources = {pair for item in status.get("resources") or () for pair in _callings(item)}
         return _Address(
             region=region_of(document) or self._default_region,
             path=path,
-            declared=tuple(sys.intern(name) for name in sorted(declared)),
-            reported=tuple(sys.intern(name) for name in sorted(reported - declared)),
+            declared=fingerprints(declared),
+            reported=fingerprints(reported),
             adopts=_adopts(document, spec),
             going=_is_going(document),
             suspended=is_suspended(document),

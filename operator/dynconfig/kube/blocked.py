@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from dynconfig.engine.agenda import Key
 from dynconfig.engine.errors import DynConfigError, NotOwned
+from dynconfig.engine.fingerprint import Fingerprints, fingerprint, fingerprints
 from dynconfig.engine.signals import EVERYWHERE
 
 # IAM knows no regions.
@@ -16,30 +17,26 @@ class Blocked:
     """Finds the objects that wait for a resource, by its region and title."""
 
     def __init__(self) -> None:
-        self._waiting: dict[tuple[str, str], set[Key]] = {}
-        self._wanted: dict[Key, tuple[tuple[str, str], ...]] = {}
+        self._wanted: dict[Key, Fingerprints] = {}
+        """Digests of what each object waits for, which may be a thousand long names."""
 
     def served(self, key: Key, region: str, error: DynConfigError | None) -> None:
         """A reconcile has ended so."""
         self.forget(key)
         if isinstance(error, NotOwned):
-            wanted = self._wanted[key] = tuple(_place(region, title) for title in error.titles)
-            for place in wanted:
-                self._waiting.setdefault(place, set()).add(key)
+            self._wanted[key] = fingerprints(_place(region, title) for title in error.titles)
 
     def freed(self, region: str, titles: Iterable[str]) -> set[Key]:
         """The objects that wait for one of these resources."""
-        return {key for title in titles for key in self._waiting.get(_place(region, title), ())}
+        freed = frozenset(fingerprint(_place(region, title)) for title in titles)
+        return {key for key, wanted in self._wanted.items() if freed and not freed.isdisjoint(wanted)}
 
     def forget(self, key: Key) -> None:
         """The object waits for nothing."""
-        for place in self._wanted.pop(key, ()):
-            self._waiting[place].discard(key)
-            if not self._waiting[place]:
-                del self._waiting[place]
+        self._wanted.pop(key, None)
 
 
-def _place(region: str, title: str) -> tuple[str, str]:
+def _place(region: str, title: str) -> str:
     for claim, thing in _CLAIMS:
         title = thing + title.removeprefix(claim) if title.startswith(claim) else title
-    return (EVERYWHERE if title.startswith(_GLOBAL) else region), title
+    return f"{EVERYWHERE if title.startswith(_GLOBAL) else region} {title}"

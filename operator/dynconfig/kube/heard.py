@@ -7,6 +7,7 @@ from typing import Any
 
 from dynconfig.api import names
 from dynconfig.engine.agenda import Key
+from dynconfig.engine.fingerprint import fingerprint
 from dynconfig.kube.client import Document
 from dynconfig.kube.finalizer import has_finalizer
 from dynconfig.kube.orphan_watch import Existing
@@ -24,7 +25,8 @@ class _Words:
     uid: str
     generation: int
     is_going: bool
-    asked: tuple[tuple[str, str], ...]
+    asked: tuple[tuple[str, int], ...]
+    """Annotations, each with a digest of its value, which may have 256 KiB."""
 
 
 class Heard:
@@ -90,5 +92,5 @@ class Heard:
 def _words(document: Mapping[str, Any]) -> _Words:
     metadata = document["metadata"]
     annotations = metadata.get("annotations") or {}
-    asked = tuple((name, annotations[name]) for name in _ASKED if name in annotations)
+    asked = tuple((name, fingerprint(annotations[name])) for name in _ASKED if name in annotations)
     return _Words(metadata["uid"], metadata.get("generation", 1), "deletionTimestamp" in metadata, asked)

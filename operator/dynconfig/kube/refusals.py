@@ -3,21 +3,22 @@
 import logging
 
 from dynconfig.engine.agenda import Key
+from dynconfig.engine.fingerprint import fingerprint
 
 log = logging.getLogger(__name__)
 
 
 class Refusals:
-    """Remembers the last refusal of each kind of write, by object."""
+    """Remembers the last refusal of each kind of write, by object, as a digest: some quote whatever was refused."""
 
     def __init__(self) -> None:
-        self._last: dict[Key, dict[str, str]] = {}
+        self._last: dict[Key, dict[str, int]] = {}
 
     def log(self, key: Key, write: str, message: str) -> None:
         """Log that a kind of write was refused; the same message again is for debugging only."""
-        known = self._last.setdefault(key, {})
-        log.log(logging.DEBUG if known.get(write) == message else logging.ERROR, "%s: %s", key, message)
-        known[write] = message
+        known, found = self._last.setdefault(key, {}), fingerprint(message)
+        log.log(logging.DEBUG if known.get(write) == found else logging.ERROR, "%s: %s", key, message)
+        known[write] = found
 
     def end(self, key: Key, write: str) -> None:
         """The API server takes this kind of write."""

@@ -9,6 +9,7 @@ from typing import Any
 from dynconfig.engine.agenda import Key
 from dynconfig.engine.declaration import ReadSource, Source
 from dynconfig.engine.errors import DynConfigError
+from dynconfig.engine.fingerprint import Fingerprints, fingerprint, fingerprints
 from dynconfig.kube.answers import UNREADABLE, text_of
 from dynconfig.kube.client import FORBIDDEN, ApiRefused, ApiUnavailable, Kube, WatchExpired
 
@@ -62,44 +63,54 @@ class References:
 
     def __init__(self, wake: Callable[[Key], None]) -> None:
         self._wake = wake
-        self._of: dict[Key, tuple[Place, ...]] = {}
-        self._by: dict[Place, set[Key]] = {}
-        self._versions: dict[Place, str] = {}
+        self._of: dict[Key, Fingerprints] = {}
+        """Digests of places: an object may refer to a thousand with long names."""
+        self._by: dict[int, tuple[Key, ...]] = {}
+        self._versions: dict[int, tuple[str, str, str]] = {}
+        """Kind and namespace of what was seen, and its version."""
 
     def note(self, key: Key, sources: Iterable[Source]) -> None:
         """Note what an object refers to now."""
+        places = fingerprints(_title((source.kind, key.namespace, source.name)) for source in sources)
+        if self._of.get(key) == places:
+            return
         self.forget(key)
-        places = tuple({(source.kind, key.namespace, source.name): None for source in sources})
         if places:
             self._of[key] = places
         for place in places:
-            self._by.setdefault(place, set()).add(key)
+            self._by[place] = (*self._by.get(place, ()), key)
 
     def forget(self, key: Key) -> None:
         """The object is gone, or is about to be noted anew."""
         for place in self._of.pop(key, ()):
-            self._by[place].discard(key)
-            if not self._by[place]:
-                del self._by[place]
+            others = tuple(other for other in self._by.pop(place) if other != key)
+            if others:
+                self._by[place] = others
+            else:
                 self._versions.pop(place, None)
 
     def is_wanted(self, place: Place) -> bool:
         """Whether an object refers to it now."""
-        return place in self._by
+        return fingerprint(_title(place)) in self._by
 
     def changed(self, place: Place, version: str) -> None:
         """Something was seen at a version; wakes those who refer to it if that version is news."""
-        if place not in self._by or self._versions.get(place) == version:
-            return
-        self._versions[place] = version
-        for key in tuple(self._by[place]):
-            self._wake(key)
+        self._seen(fingerprint(_title(place)), place[0], place[1], version)
 
     def missing(self, kind: str, namespace: str | None, present: set[Place]) -> None:
         """A full list was read: what is referred to and not in it has gone."""
-        for place in tuple(self._by):
-            if place[0] == kind and namespace in (None, place[1]) and place not in present and place in self._versions:
-                self.changed(place, "")
+        there = {fingerprint(_title(place)) for place in present}
+        for place, (known, where, _version) in tuple(self._versions.items()):
+            if known == kind and namespace in (None, where) and place not in there:
+                self._seen(place, known, where, "")
+
+    def _seen(self, place: int, kind: str, namespace: str, version: str) -> None:
+        found = (kind, namespace, version)
+        if place not in self._by or self._versions.get(place) == found:
+            return
+        self._versions[place] = found
+        for key in self._by[place]:
+            self._wake(key)
 
 
 class Pauses:
@@ -182,6 +193,10 @@ async def _follow(
         if event != "BOOKMARK":
             references.changed(_place(kind, metadata), "" if event == "DELETED" else version)
     return version
+
+
+def _title(place: Place) -> str:
+    return "/".join(place)
 
 
 def _place(kind: str, metadata: Mapping[str, Any]) -> Place:
