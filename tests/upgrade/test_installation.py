@@ -1,14 +1,17 @@
 """The whole installation, by kustomize and by Helm: installed, installed again, upgraded, taken out and installed anew."""
 
+import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 import yaml
-from tests.upgrade.cluster import NAME, PREVIOUS, ROOT, Cluster
+from tests.upgrade.cluster import CRD, NAME, PREVIOUS, ROOT, Cluster
 
 from dynconfig.api import names
+from dynconfig_lab.processes import wait_until
 
 if TYPE_CHECKING:
     import subprocess
@@ -109,3 +112,64 @@ def test_a_chart_takes_over_and_upgrades_a_definition_that_kubectl_installed(
     found = cluster.document("crd", NAME)
     assert found["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep"
     assert "null" not in cluster.kubectl("get", "crd", NAME, "-o", "jsonpath={.spec}")
+
+
+@pytest.mark.parametrize("verb", ["apply", "replace"])
+def test_going_back_with_kubectl_prunes_what_the_previous_release_does_not_know(cluster: Cluster, verb: str) -> None:
+    cluster.kubectl("apply", *INSTALL)
+    with_new_field(cluster)
+    # As README.md says: sed '/: null$/d'.
+    lines = (PREVIOUS / "crd.yaml").read_text().splitlines(keepends=True)
+    cluster.kubectl(verb, "-f", "-", stdin="".join(line for line in lines if not line.endswith(": null\n")))
+    wait_pruned(cluster)
+    cluster.kubectl("apply", *INSTALL)
+
+
+def test_going_back_with_helm_prunes_what_the_previous_release_does_not_know(
+    cluster: Cluster, release: Release, tmp_path: Path
+) -> None:
+    previous = tmp_path / "previous"
+    shutil.copytree(CHART, previous)
+    # Server-side apply, which is Helm 4's, does not take the definition of the previous release: its defaults hold null.
+    definition = yaml.safe_load(CRD.read_text())
+    spec = definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]
+    parameter = spec["properties"]["parameters"]["items"]
+    del parameter["properties"]["valueFrom"]["properties"]["secretKeyRef"]["properties"]["allowPlaintext"]
+    rules = parameter["x-kubernetes-validations"]
+    parameter["x-kubernetes-validations"] = [rule for rule in rules if "allowPlaintext" not in rule["rule"]]
+    (previous / "files" / "crd.yaml").write_text(yaml.safe_dump(definition))
+    release("install", "dynconfig-operator", str(previous), "--create-namespace")
+    release("upgrade", "dynconfig-operator", CHART)
+    with_new_field(cluster)
+    release("rollback", "dynconfig-operator")
+    wait_pruned(cluster)
+    release("upgrade", "dynconfig-operator", CHART)
+    release("uninstall", "dynconfig-operator")
+
+
+def with_new_field(cluster: Cluster) -> None:
+    """Create an object with a field that the previous definition does not know."""
+    cluster.wait_served()
+    reference = {"name": "db", "key": "host", "allowPlaintext": True}
+    parameter = {"name": "host", "type": "String", "valueFrom": {"secretKeyRef": reference}}
+    document = {
+        "apiVersion": names.API_VERSION,
+        "kind": names.KIND,
+        "metadata": {"name": "app", "namespace": "default"},
+        "spec": {"path": "/app", "parameters": [parameter]},
+    }
+    # The definition that was there before is served for a moment after it was changed.
+    made = wait_until(lambda: _keeps(cluster, json.dumps(document)), 30)
+    assert made, "the field is not kept after 30 s"
+
+
+def _keeps(cluster: Cluster, text: str) -> bool:
+    return cluster.tried("apply", "-f", "-", stdin=text).returncode == 0 and _has_new_field(cluster)
+
+
+def wait_pruned(cluster: Cluster) -> None:
+    assert wait_until(lambda: not _has_new_field(cluster), 30), "the field is not pruned after 30 s"
+
+
+def _has_new_field(cluster: Cluster) -> bool:
+    return "allowPlaintext" in str(cluster.document("dcfg", "app")["spec"])
