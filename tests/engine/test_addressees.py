@@ -150,3 +150,15 @@ def test_a_suspended_object_gives_nothing_up(addressees: Addressees) -> None:
     held = document("/shop")
     addressees.note(SHOP, {**held, "spec": {**held["spec"], "suspend": True}})
     assert not addressees.gives_up(SHOP, HOME, "/shop/a")
+
+
+def test_an_object_gives_up_what_it_declares_in_another_region_only(addressees: Addressees) -> None:
+    assert addressees.gives_up(SHOP, "us-east-1", "/shop/a")
+
+
+def test_the_giver_reports_the_full_name_below_any_path(addressees: Addressees) -> None:
+    left = {**document("/shop/db", "port"), "status": {"parameters": [{"name": "/shop/db/host", "version": 1}]}}
+    addressees.note(CART, left)
+    assert addressees.givers(SHOP) == (CART,)
+    addressees.note(CART, document("/shop/db", "port"))
+    assert addressees.givers(SHOP) == ()

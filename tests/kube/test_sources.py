@@ -11,6 +11,7 @@ from aiohttp import web
 from tests.kube.apiserver import serving, status, streamed
 from tests.kube.desk import KEY
 
+from dynconfig.engine.agenda import Key
 from dynconfig.engine.declaration import Source
 from dynconfig.engine.errors import InvalidSpec, NoSource
 from dynconfig.kube import sources
@@ -129,3 +130,25 @@ def test_a_missing_object_is_told_apart_from_a_missing_key() -> None:
     assert text_of(source, {"data": {"user": "YQ=="}}) is None
     with pytest.raises(NoSource, match=r"^Secret db does not exist$"):
         text_of(source, None)
+
+
+def test_what_is_referred_to_as_before_is_no_news_at_the_same_version() -> None:
+    woken: list[object] = []
+    references, place = sources.References(woken.append), ("Secret", KEY.namespace, "db")
+    for _reconcile in range(2):
+        references.note(KEY, [Source("Secret", "db", "password")])
+        references.changed(place, "1")
+    assert woken == [KEY]
+    references.note(KEY, [])
+    assert not references.is_wanted(place)
+
+
+def test_an_object_that_goes_leaves_what_others_refer_to() -> None:
+    woken: list[object] = []
+    references, other = sources.References(woken.append), Key(KEY.namespace, "other")
+    for key in (KEY, other):
+        references.note(key, [Source("Secret", "db", "password")])
+    references.forget(KEY)
+    references.changed(("Secret", KEY.namespace, "db"), "1")
+    references.missing("Secret", None, set())
+    assert woken == [other, other]
