@@ -128,6 +128,7 @@ async def start(memo: kopf.Memo, **_: Any) -> None:
     policy = PolicyWatch(kube, memo.tenants, memo.controller.look_at_all)
     await policy.look()
     watches = _object_watches(memo.controller, metrics, kube, settings)
+    memo.controller.moves.is_current = lambda: all(watch.is_current for watch in watches)
     for watch in watches:
         # What all objects declare is known before the first is served, so that none deletes what another declares.
         await watch.begin()

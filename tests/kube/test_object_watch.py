@@ -199,3 +199,38 @@ def test_a_page_that_is_too_large_is_asked_for_in_parts(monkeypatch: pytest.Monk
 def test_brackets_in_texts_are_no_levels(levels: int) -> None:
     found = json_levels.loads(f'{{"jsonSchema": {deep(levels)}, "text": "{{[\\"{{", "after": [1, {{"b": "}}"}}]}}')
     assert (found["text"], found["after"]) == ('{["{', [1, {"b": "}"}])
+
+
+def test_while_objects_are_listed_anew_it_is_not_known_what_others_declare() -> None:
+    current: list[tuple[str, bool]] = []
+    made: list[ObjectWatch] = []
+    lists = [listed(text("first")), listed(text("first"), more="next"), listed(text("second"))]
+    watches = 0
+
+    class Watching(Received):
+        def noticed(self, document: Mapping[str, Any], event: str | None) -> None:
+            super().noticed(document, event)
+            current.append((document["metadata"]["name"], made[0].is_current))
+
+    async def serve(request: web.Request) -> web.StreamResponse:
+        nonlocal watches
+        if "watch" not in request.query:
+            return lists.pop(0)
+        watches += 1
+        return status(410, "too old") if watches == 1 else await streamed(request, line("third"))
+
+    async def sleep(_seconds: float) -> None:
+        if watches == 2:
+            raise Enough
+
+    async def act() -> None:
+        async with serving(serve) as kube:
+            made.append(watch := ObjectWatch(kube, received, received.unreadable.append, None, sleep))
+            await watch.begin()
+            assert watch.is_current
+            await watch.run()
+
+    received = Watching()
+    with pytest.raises(Enough):
+        asyncio.run(act())
+    assert current == [("first", False), ("first", False), ("second", False), ("third", True)]

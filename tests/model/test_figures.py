@@ -200,3 +200,18 @@ def test_nothing_is_deleted_while_the_watch_is_silent_that_another_object_declar
     assert (moved.version, moved.owner.split("/")[1:3]) == (1, ["shop", "b"])
     assert ready(world, B) == ("True", "InSync")
     assert (A in world.cluster.objects) is not is_deleted
+
+
+def test_nothing_is_deleted_while_objects_are_listed_anew(begin: Callable[..., World]) -> None:
+    world = begin()
+    world.cluster.create(A, spec("goes"))
+    world.settle()
+    assert world.life is not None
+    world.life.controller.moves.is_current = lambda: False
+    world.cluster.delete(A)
+    world.run(60.0)
+    assert f"{PATH}/goes" in account.parameters()
+    world.life.controller.moves.is_current = lambda: True
+    world.settle()
+    assert account.parameters() == {}
+    assert A not in world.cluster.objects

@@ -7,6 +7,9 @@ from tests.kinds.workshop import Workshop
 
 from dynconfig.api.names import FROM_SECRET_TAG, OWNER_TAG
 from dynconfig.engine.errors import NotPossible
+from dynconfig.engine.plan import Update
+from dynconfig.engine.reconcile import Engine
+from dynconfig.kinds.parameter_value import Parameter
 
 pytestmark = pytest.mark.lab
 
@@ -76,3 +79,41 @@ def test_a_plain_value_may_become_a_secure_string(workshop: Workshop) -> None:
     workshop.apply(workshop.declare(kept(type="String")))
     assert workshop.apply(workshop.declare(kept(type="SecureString"), generation=2)).is_complete
     assert (stored(workshop)["Type"], stored(workshop)["Value"]) == ("SecureString", "x")
+
+
+@pytest.mark.parametrize("field", ["allowedPattern", "description"])
+def test_what_is_ignored_is_not_written_when_a_parameter_is_taken_over(workshop: Workshop, field: str) -> None:
+    workshop.secrets["s/k"] = "cx"
+    theirs = {"AllowedPattern": "^c", "Description": "theirs"}
+    workshop.aws().put_parameter(Name=f"{workshop.path}/password", Value=TEXT, Type="SecureString", **theirs)
+    ours = {"allowedPattern": "^(cx|d.*)$", "description": "ours"}
+    more = {"tier": "Advanced", "ignore": [field], field: ours[field]}
+    other = "Description" if field == "allowedPattern" else "AllowedPattern"
+    # What is not ignored is as it was, so that only the tier has to be written.
+    more[other[0].lower() + other[1:]] = theirs[other]
+    assert workshop.apply(workshop.declare(kept(type="SecureString", **more))).is_complete
+    filters = [{"Key": "Name", "Option": "Equals", "Values": [f"{workshop.path}/password"]}]
+    (found,) = workshop.aws().describe_parameters(ParameterFilters=filters)["Parameters"]
+    assert (found["Tier"], found["AllowedPattern"], found["Description"]) == ("Advanced", "^c", "theirs")
+    assert stored(workshop)["Value"] == TEXT
+
+
+def test_the_text_of_a_secret_is_not_written_in_a_form_that_others_chose(workshop: Workshop) -> None:
+    reference = {"secretKeyRef": {"name": "s", "key": "k"}}
+    spec = {
+        "driftPolicy": "Report",
+        "parameters": [{"name": "password", "type": "SecureString", "valueFrom": reference}],
+    }
+    workshop.secrets["s/k"] = "secret-1"
+    status = workshop.status(workshop.apply(workshop.declare(spec)))
+    workshop.aws().put_parameter(Name=f"{workshop.path}/password", Value="junk", Type="String", Overwrite=True)
+    reported = workshop.apply(workshop.declare(spec, status=status))
+    assert stored(workshop)["Value"] == "junk"
+    edited = workshop.declare({**spec, "tags": {"team": "b"}}, status=workshop.status(reported), generation=2)
+    plan = Engine(lambda _place: (workshop.parameters(),)).assess(edited, 1.8e9).plan
+    (step,) = plan.steps
+    assert "value" in {because.field for because in step.because}
+    assert isinstance(step.change, Update)
+    assert isinstance(step.change.desired, Parameter)
+    assert (step.change.desired.type, step.change.desired.kms_key) == ("SecureString", "alias/aws/ssm")
+    assert plan.held == ()

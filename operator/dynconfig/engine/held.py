@@ -6,9 +6,11 @@ from dynconfig.api.spec import DriftPolicy
 from dynconfig.engine.declaration import Applied, Declaration
 from dynconfig.engine.plan import Delete, Difference, Plan, Step, Update, drifted
 from dynconfig.engine.resource import Versioned
-from dynconfig.engine.secret import MASK
+from dynconfig.engine.secret import MASK, Secret
 
 VALUE = "value"
+_FORM = ("type", "kms_key", "from_secret")
+"""Fields that say in which form AWS keeps a value, and for whom."""
 
 
 def without_reported(plan: Plan, declaration: Declaration) -> Plan:
@@ -21,6 +23,10 @@ def without_reported(plan: Plan, declaration: Declaration) -> Plan:
     for step in plan.steps:
         theirs = _theirs(step, declaration, applied)
         ours = tuple(because for because in step.because if because not in theirs)
+        if _writes_secret(step, ours):
+            # The text of a Secret is never written in a form that somebody else has chosen.
+            theirs = tuple(because for because in theirs if because.field not in _FORM)
+            ours = tuple(because for because in step.because if because not in theirs)
         if theirs and ours and isinstance(step.change, Update):
             steps.append(_only(ours, step, step.change))
             held.append(Step(step.kind, replace(step.change, because=theirs)))
@@ -73,6 +79,12 @@ def _is_edited(step: Step, applied: Applied) -> bool:
     observed = step.change.observed if isinstance(step.change, Update) else None
     is_ours = isinstance(observed, Versioned) and observed.version == applied.versions.get(observed.name)
     return is_ours and (step.resource.title, VALUE) not in applied.drift and not applied.is_drift_cut
+
+
+def _writes_secret(step: Step, ours: tuple[Difference, ...]) -> bool:
+    """Whether the step writes the text of a Secret."""
+    desired = step.change.desired if isinstance(step.change, Update) else None
+    return isinstance(getattr(desired, VALUE, None), Secret) and any(because.field == VALUE for because in ours)
 
 
 def _only(because: tuple[Difference, ...], step: Step, change: Update) -> Step:

@@ -67,7 +67,6 @@ def observed_parameter(
 
     Without metadata the fields that only DescribeParameters answers are unknown.
     """
-    is_secret = answer["Type"] == ParameterType.SECURE_STRING
     parameter = Parameter(
         name=answer["Name"],
         type=answer["Type"],
@@ -75,15 +74,23 @@ def observed_parameter(
         last_modified=answer["LastModifiedDate"].timestamp(),
         modified_by=metadata.get("LastModifiedUser"),
         value=_value(answer),
+        data_type=answer.get("DataType", "text"),
+        unknown=() if metadata else DESCRIBED,
+    )
+    return with_tags(with_metadata(parameter, metadata), tags, own_tags)
+
+
+def with_metadata(parameter: Parameter, metadata: Mapping[str, Any]) -> Parameter:
+    """A parameter with the fields that only DescribeParameters answers."""
+    is_secret = parameter.type == ParameterType.SECURE_STRING
+    return replace(
+        parameter,
         description=metadata.get("Description", ""),
         tier=metadata.get("Tier", Tier.STANDARD),
         kms_key=metadata.get("KeyId", DEFAULT_KEY) if is_secret else "",
         allowed_pattern=metadata.get("AllowedPattern", ""),
-        data_type=answer.get("DataType", "text"),
         policies=_policies(metadata.get("Policies", ())),
-        unknown=() if metadata else DESCRIBED,
     )
-    return with_tags(parameter, tags, own_tags)
 
 
 def _value(answer: Mapping[str, Any]) -> str | Secret | None:

@@ -21,6 +21,7 @@ from dynconfig.kinds.parameter_value import (
     keeping_ignored,
     request,
     still_set,
+    with_metadata,
     written,
 )
 
@@ -56,6 +57,9 @@ class ParameterWrites:
         if tagged == as_version(desired, observed):
             self._unmark(desired, observed)
             return tagged
+        if seen is None and desired.ignored:
+            seen = self._described(observed)
+        _refuse_unknown_pattern(desired, observed)
         value = self._current(desired) if desired.value is None else desired.value
         kept = keeping_ignored(desired, seen) if seen else desired
         overwrite = request(kept, value, clear_policies=bool(observed.policies))
@@ -82,9 +86,7 @@ class ParameterWrites:
         names = cleared(desired, observed)
         if not names:
             return
-        found = self._ssm.describe_parameters(
-            ParameterFilters=[{"Key": "Name", "Option": "Equals", "Values": [desired.name]}]
-        )["Parameters"]
+        found = self._metadata(desired.name)
         # What tells of an older version is late: the next look asks again.
         kept = [name for item in found if item["Version"] == answer["Version"] for name in still_set(item, names)]
         if kept:
@@ -114,6 +116,21 @@ class ParameterWrites:
         if removed:
             self._ssm.remove_tags_from_resource(**resource, TagKeys=removed)
 
+    def _described(self, observed: Parameter) -> Parameter:
+        """With the fields of others as AWS has them, which a comparison with the declaration had left out.
+
+        Raises Conflict where AWS does not tell of this version yet.
+        """
+        metadata = self._metadata(observed.name)
+        found = next((item for item in metadata if item["Version"] == observed.version), None)
+        if found is None:
+            raise Conflict(f"the fields of parameter {observed.name} are not known yet; reading them again", delay=0.5)
+        return with_metadata(observed, found)
+
+    def _metadata(self, name: str) -> Sequence[Mapping[str, Any]]:
+        filters: Any = [{"Key": "Name", "Option": "Equals", "Values": [name]}]
+        return self._ssm.describe_parameters(ParameterFilters=filters)["Parameters"]
+
     def _current(self, desired: Parameter) -> str:
         """The value that somebody else owns: an overwrite of the description has to send it back.
 
@@ -137,3 +154,13 @@ class ParameterWrites:
                 "so SSM takes no new version; move or remove that label"
             )
         self._ssm.unlabel_parameter_version(Name=name, ParameterVersion=oldest["Version"], Labels=ours)
+
+
+def _refuse_unknown_pattern(desired: Parameter, observed: Parameter) -> None:
+    """Raise NotPossible where AWS would test the value of others by a pattern that may be new to it."""
+    is_secret = observed.type == ParameterType.SECURE_STRING or observed.from_secret
+    if desired.value is None and is_secret and desired.allowed_pattern and "allowed_pattern" in observed.unknown:
+        raise NotPossible(
+            f"parameter {desired.name}: allowedPattern cannot be written beside a value that valuePolicy CreateOnly keeps, since "
+            "ssm:DescribeParameters is denied; allow it, or remove allowedPattern"
+        )

@@ -23,6 +23,8 @@ class Moves:
         self._now = now
         self._move_seconds = move_seconds
         self._blocked = Blocked()
+        self.is_current: Callable[[], bool] = lambda: True
+        """Whether all objects are known but for the last changes."""
         self._edits: dict[Key, tuple[str, Any, float]] = {}
 
     def noticed(self, key: Key, metadata: Mapping[str, Any]) -> None:
@@ -62,7 +64,9 @@ class Moves:
     def _seen_at(self, key: Key, declaration: Declaration) -> float | None:
         """When the watch brought this generation: what left with it waits, since another object may declare it next.
 
-        None if the object was read in a generation that the watch has not brought: then it is not known who declares what.
+        None if the object was read in a generation that the watch has not brought, or while objects are listed anew: then it
+        is not known who declares what.
         """
         known = self._edits.get(key)
-        return known[2] if known and known[:2] == (declaration.owner.uid, declaration.generation) else None
+        is_known = known is not None and known[:2] == (declaration.owner.uid, declaration.generation)
+        return known[2] if known and is_known and self.is_current() else None

@@ -50,8 +50,17 @@ class ObjectWatch:
         self._sleep = sleep
         self._known: set[Key] = set()
         self._version = ""
+        self._is_forbidden = False
         self.is_listed = False
         """Whether the receiver has been given all objects that exist."""
+
+    @property
+    def is_current(self) -> bool:
+        """Whether the receiver has all objects but for the last changes: not while a watch is interrupted or lists anew.
+
+        What the operator may not read keeps nothing else waiting.
+        """
+        return bool(self._version) or self._is_forbidden
 
     async def begin(self) -> None:
         """Give every object that exists to the receiver; none where the kind is not installed, or a namespace may not be read.
@@ -67,6 +76,7 @@ class ObjectWatch:
                 await self._sleep(BEGIN_PAUSE)
             except ApiRefused as error:
                 if error.status == FORBIDDEN and self._namespace is not None:
+                    self._is_forbidden = True
                     log.error("Namespace %s is not served until the operator may read it: %s", self._namespace, error)
                 elif error.status != NOT_FOUND:
                     raise
@@ -86,6 +96,7 @@ class ObjectWatch:
             except WatchExpired:
                 self._version = ""
             except (ApiUnavailable, ApiRefused) as error:
+                self._is_forbidden = isinstance(error, ApiRefused) and error.status == FORBIDDEN
                 if not isinstance(error, ApiRefused) or error.status != NOT_FOUND:
                     log.warning("Watching of %s is interrupted: %s", KINDS, error)
                 self._version, is_failed = "", True
@@ -106,7 +117,7 @@ class ObjectWatch:
         for key in self._known - found:
             # It was deleted while nothing was watched.
             self._receiver.wake(key)
-        self._known, self._version, self.is_listed = found, version, True
+        self._known, self._version, self.is_listed, self._is_forbidden = found, version, True, False
 
     async def _follow(self) -> None:
         """Give every change to the receiver until the server ends the watch."""
