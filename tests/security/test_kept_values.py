@@ -9,6 +9,8 @@ from dynconfig.api.names import FROM_SECRET_TAG, OWNER_TAG
 from dynconfig.engine.errors import NotPossible
 from dynconfig.engine.plan import Update
 from dynconfig.engine.reconcile import Engine
+from dynconfig.engine.secret import Secret
+from dynconfig.engine.undone import Kept, Undone, in_place_of
 from dynconfig.kinds.parameter_value import Parameter
 
 pytestmark = pytest.mark.lab
@@ -117,3 +119,17 @@ def test_the_text_of_a_secret_is_not_written_in_a_form_that_others_chose(worksho
     assert isinstance(step.change.desired, Parameter)
     assert (step.change.desired.type, step.change.desired.kms_key) == ("SecureString", "alias/aws/ssm")
     assert plan.held == ()
+
+
+def test_a_rollback_does_not_test_a_text_by_the_pattern_that_is_undone(workshop: Workshop) -> None:
+    workshop.secrets["s/k"] = "x"
+    name = f"{workshop.path}/password"
+    undone = Undone(2, rejected={}, stable=(Kept(name, "SecureString", Secret(TEXT), 1),), existing=frozenset([name]))
+    plain, secret = kept(allowedPattern="^x"), kept(type="SecureString", allowedPattern="^x")
+    patterns = {}
+    for spec in (plain, secret):
+        spec["parameters"][0]["valuePolicy"] = "Enforce"
+        (parameter,) = in_place_of(workshop.declare(spec, generation=2), undone).parameters
+        patterns[spec["parameters"][0].get("type", "String")] = parameter.spec.allowed_pattern
+        assert parameter.spec.type == "SecureString"
+    assert patterns == {"String": "", "SecureString": "^x"}

@@ -90,7 +90,11 @@ def _as_it_was(kept: Kept, declared: DeclaredParameter | None, path: str, *, is_
     if declared.spec.value_policy is ValuePolicy.CREATE_ONLY:
         return declared
     # The newest schema may not fit a value that is older than it.
-    spec = declared.spec.model_copy(update={"type": ParameterType(kept.type), "schema_": None})
+    changed: dict[str, object] = {"type": ParameterType(kept.type), "schema_": None}
+    if isinstance(kept.value, Secret) and declared.spec.secret_ref is None:
+        # Nor is the text of a Secret tested by the pattern of who no longer refers to it.
+        changed["allowed_pattern"] = ""
+    spec = declared.spec.model_copy(update=changed)
     is_secret = (is_masked or isinstance(declared.value, Secret)) and not isinstance(kept.value, Secret)
     return replace(declared, value=Secret(str(kept.value)) if is_secret else kept.value, spec=spec)
 
