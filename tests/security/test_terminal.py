@@ -50,11 +50,12 @@ def test_an_answer_for_programs_escapes_what_json_lets_through(capsys: pytest.Ca
     assert json.loads(written) == {"message": EVIL}
 
 
-def test_a_line_of_the_log_sends_none() -> None:
+@pytest.mark.parametrize(("logger", "level"), [("dynconfig.x", logging.INFO), ("a.library", logging.WARNING)])
+def test_a_line_of_the_log_sends_none(logger: str, level: int) -> None:
     handler = logs.handler(Settings())
     assert isinstance(handler, logging.StreamHandler)
     handler.setStream(stream := io.StringIO())
-    handler.handle(logging.LogRecord("x", logging.INFO, "x", 1, "AWS said %s", (EVIL,), None))
+    handler.handle(logging.LogRecord(logger, level, "x", 1, "AWS said %s", (EVIL,), None))
     assert r"\x1b[2J" in stream.getvalue()
     assert "\x1b]" not in stream.getvalue()
     assert "\r" not in stream.getvalue()
