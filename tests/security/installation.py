@@ -50,14 +50,18 @@ def granted(documents: Iterable[Document]) -> set[Right]:
 
 
 def denied(requests: Iterable[Document]) -> list[str]:
-    """The requests of the operator that RBAC or its admission policy refused.
+    """The requests of the operator, oldest first, that RBAC or its admission policy refused.
 
-    In a namespace that is being deleted the API server refuses new Events with 403 as well, whoever creates them. One that
-    has just started does not know the roles yet: what it has allowed another time is granted.
+    In a namespace that is being deleted the API server refuses new Events with 403 as well, also of others. One that
+    has just started does not know the roles yet: a request that it allows later is granted.
     """
-    found = list(requests)
-    allowed = {_call(item) for item in found if not _is_forbidden(item)}
-    refused = (item for item in found if (_is_forbidden(item) and _call(item) not in allowed) or _is_limited(item))
+    found, allowed_later = list(requests), set[tuple[str, str]]()
+    refused: list[Document] = []
+    for item in reversed(found):
+        if not _is_forbidden(item):
+            allowed_later.add(_call(item))
+        if _is_limited(item) or (_is_forbidden(item) and _call(item) not in allowed_later):
+            refused.insert(0, item)
     return [f"{item['verb']} {item['requestURI']}: {item['responseStatus']}" for item in refused]
 
 

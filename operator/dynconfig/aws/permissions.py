@@ -162,7 +162,7 @@ SCHEDULE_ACTIONS = (
 HTTP_API_ACTIONS = ("apigateway:GET",)
 NEW_HTTP_API_ACTIONS = ("apigateway:POST",)
 OWN_HTTP_API_ACTIONS = ("apigateway:DELETE", "apigateway:PATCH", "apigateway:POST")
-# Tags are resources beside the API, of which no tag is known: whoever may write tags of one API may write those of all.
+# Tags are resources beside the API, of which no tag is known: anyone who may write tags of one API may write those of all.
 HTTP_TAG_ACTIONS = ("apigateway:DELETE", "apigateway:POST")
 # All alarms and dashboards of this operator begin alike, whatever the function is called; see engine/naming.py.
 ALARM_ACTIONS = ("cloudwatch:ListTagsForResource",)

@@ -24,7 +24,7 @@ def without_reported(plan: Plan, declaration: Declaration) -> Plan:
         theirs = _theirs(step, declaration, applied)
         ours = tuple(because for because in step.because if because not in theirs)
         if _writes_secret(step, ours):
-            # The text of a Secret is never written in a form that somebody else has chosen.
+            # The text of a Secret is never written in a form that others have chosen.
             theirs = tuple(because for because in theirs if because.field not in _FORM)
             ours = tuple(because for because in step.because if because not in theirs)
         if theirs and ours and isinstance(step.change, Update):
