@@ -46,6 +46,8 @@ class Tenants:
         self._path = Path(settings.policy_file) if settings.policy_file else None
         self._awaits_policy = awaits_policy
         self._policy, self._digest = Policy(), b""
+        self._is_current = True
+        """The policy is what the file says now: the file is there, and is not wrong."""
         self._labels: Labels = {}
         if self._path is not None:
             self._policy, self._digest = self._read(self._path), _digest(self._path)
@@ -55,7 +57,8 @@ class Tenants:
         paths, regions = self._settings.paths_of(namespace), self._settings.allowed_regions
         if not self._is_shared:
             return Tenant(namespace, paths=paths, regions=regions)
-        return tenant(self._policy, namespace, self._labels.get(namespace), paths, regions)
+        labels = self._labels.get(namespace)
+        return tenant(self._policy, namespace, labels, paths, regions, is_current=self._is_current)
 
     def __str__(self) -> str:
         """What the log says of it at the start."""
@@ -82,13 +85,14 @@ class Tenants:
         try:
             self._policy = self._read(self._path)
         except BadSetting as error:
+            self._is_current = False
             log.error("The policy is not reloaded, and the one before it counts: %s", error)
             return False
         log.info("The policy in %s is reloaded; it has %s", self._path, counted(len(self._policy.allow), "rule"))
         return True
 
     def _read(self, path: Path) -> Policy:
-        """The policy in a file. Raises BadSetting."""
+        """The policy in a file; notes whether there is one. Raises BadSetting."""
         # The folder of an optional ConfigMap is mounted without the ConfigMap, too, and follows it when it comes and goes:
         # https://kubernetes.io/docs/tasks/configure-pod-container/configure-pod-configmap/#optional-configmaps
         if self._awaits_policy and not path.exists() and path.parent.is_dir():
@@ -98,8 +102,11 @@ class Tenants:
                 path,
                 path.parent,
             )
+            self._is_current = False
             return Policy()
-        return policy(path)
+        found = policy(path)
+        self._is_current = True
+        return found
 
 
 def _parsed(path: Path, content: bytes) -> Policy:

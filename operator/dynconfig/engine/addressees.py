@@ -8,6 +8,7 @@ from typing import Any
 from dynconfig.api.parameter import MAX_LEVELS
 from dynconfig.api.spec import AdoptionPolicy
 from dynconfig.engine.agenda import Key
+from dynconfig.engine.declare import was_observed
 from dynconfig.engine.fingerprint import Fingerprints, contains, fingerprint, fingerprints
 from dynconfig.engine.signals import EVERYWHERE, Signal, without_arn
 from dynconfig.engine.stored import is_suspended, listed_names, region_of, spec_of, status_of
@@ -27,6 +28,8 @@ class _Address:
     going: bool
     """It is being deleted."""
     suspended: bool
+    was_served: bool
+    """AWS was looked at for it, so that its namespace was granted its path, which cannot be changed."""
     resources: tuple[tuple[str, str], ...]
     """What an event may call a resource, its name or the end of its ARN, and its name. The status limits both."""
 
@@ -93,12 +96,14 @@ class Addressees:
         """The object that takes over a parameter which `key` gives up: it declares the full name and may adopt it.
 
         A suspended or invalid object counts, too: it is better to leave a parameter without an owner than to delete what
-        somebody declares. An object whose namespace may not use the path does not count.
+        another object declares. For the same reason an object counts that was served and whose namespace was denied the path since,
+        and one of which it is not known whether it may use the path. An object whose namespace was never granted the path
+        does not count: it cannot keep others from deleting their parameters.
         """
         with self._lock:
             wanted = fingerprint(name)
             found = [other for other, of in self._below(region, name) if of.adopts and contains(of.declared, wanted)]
-            allowed = (other for other in found if other != key and self._may_use(other))
+            allowed = (other for other in found if other != key and self._may_have(other))
             return min(allowed, default=None)
 
     def givers(self, key: Key) -> tuple[Key, ...]:
@@ -120,8 +125,9 @@ class Addressees:
             declares = address.region == region and contains(address.declared, fingerprint(name))
             return address.going or not declares
 
-    def _may_use(self, key: Key) -> bool:
-        return self._tenant_of(key.namespace).may_use_path(self._addresses[key].path)
+    def _may_have(self, key: Key) -> bool:
+        address = self._addresses[key]
+        return address.was_served or self._tenant_of(key.namespace).may_have_path(address.path)
 
     def _below(self, region: str, name: str) -> Iterator[tuple[Key, _Address]]:
         """The objects whose path the name is below."""
@@ -148,6 +154,7 @@ class Addressees:
             adopts=_adopts(document, spec),
             going=_is_going(document),
             suspended=is_suspended(document),
+            was_served=was_observed(document),
             resources=tuple(sorted(resources)),
         )
 

@@ -65,10 +65,16 @@ class Tenant:
     """Regions of DYNCONFIG_REGIONS."""
     rules: tuple[AllowRule, ...] = field(default=(), repr=False)
     """The rules of the policy that are about this namespace."""
+    is_known: bool = True
+    """All that is granted to it is known; else the policy or the labels of its namespace could not be read."""
 
     def may_use_path(self, path: str) -> bool:
         """Whether a path is one of those that are granted, or below one."""
         return paths.is_allowed(path, self.usable_paths)
+
+    def may_have_path(self, path: str) -> bool:
+        """Whether a path is granted, or may be, as far as is known: enough to keep something in AWS, not to write it."""
+        return not self.is_known or self.may_use_path(path)
 
     @property
     def usable_paths(self) -> tuple[str, ...]:
@@ -134,13 +140,18 @@ def tenant(
     labels: Mapping[str, str] | None,
     allowed_paths: tuple[str, ...] = (),
     regions: tuple[str, ...] = (),
+    *,
+    is_current: bool = True,
 ) -> Tenant:
     """A namespace of a shared cluster, which may use what is granted to it and nothing else.
 
-    If its labels are unknown (None), rules that select by labels do not apply to it.
+    If its labels are unknown (None), rules that select by labels do not apply to it. `is_current`: the policy is the one that
+    is in force, and not what was read before it could no longer be read.
     """
     rules = tuple(rule for rule in policy.allow if _is_about(rule, namespace, labels))
-    return Tenant(namespace, is_trusted=False, paths=allowed_paths, regions=regions, rules=rules)
+    is_labelled = labels is not None or not any(rule.namespace_selector for rule in policy.allow)
+    is_known = is_current and is_labelled
+    return Tenant(namespace, is_trusted=False, paths=allowed_paths, regions=regions, rules=rules, is_known=is_known)
 
 
 def uses(spec: DynamicConfigSpec, default_region: str) -> Iterator[Use]:

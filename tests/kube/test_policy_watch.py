@@ -1,0 +1,185 @@
+"""What the operator does not know of the policy, or what it withdraws, deletes nothing that an object declares."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+from tests.kube.apiserver import Document, status
+from tests.kube.desk import GOING, KEY, Desk, configured, desk
+
+from dynconfig.engine.agenda import Key
+from dynconfig.kube.policy_watch import PolicyWatch
+from dynconfig.settings import Settings, Tenancy
+from dynconfig.tenants import Tenants
+
+HEIR = Key("cart", "heir")
+BOTH = "allow:\n- namespaces: [shop, cart]\n  paths: [/app]\n"
+NARROWED = "allow:\n- namespaces: [shop]\n  paths: [/app]\n"
+BY_LABELS = "allow:\n- namespaceSelector: {matchLabels: {team: a}}\n  paths: [/app]\n"
+LABELS = {"shop": {"team": "a"}, "cart": {"team": "a"}}
+
+
+class Cluster:
+    """A controller beside the operator's own watch of a policy file and of the labels of namespaces."""
+
+    def __init__(self, found: Desk, file: Path, tenants: Tenants) -> None:
+        self.desk = found
+        self.file = file
+        self.labels: dict[str, dict[str, str]] | None = LABELS
+        """What the API server answers; None if it denies the list."""
+        self.watch = PolicyWatch(found.kube, tenants, found.controller.look_at_all)
+        found.server.before = self._namespaces
+
+    async def until(self, key: Key, reason: str) -> None:
+        """Wait until an object is Ready, or not, for this reason."""
+        await self.desk.server.until(lambda: self._reason(key) == reason)
+
+    async def deleted(self) -> None:
+        """Delete the giver, and wait until it is gone."""
+        gone = configured({"a": "1"}, metadata={"deletionTimestamp": GOING})
+        self.desk.server.objects[KEY] = {**gone, "status": self.desk.server.objects[KEY]["status"]}
+        self.desk.says("MODIFIED", self.desk.server.objects[KEY])
+        await self.desk.server.until(lambda: KEY not in self.desk.server.objects)
+
+    def _reason(self, key: Key) -> str:
+        conditions = (self.desk.server.objects[key].get("status") or {}).get("conditions")
+        return str(conditions[0]["reason"]) if conditions else ""
+
+    async def _namespaces(self, request: web.Request) -> web.Response | None:
+        if request.path != "/api/v1/namespaces":
+            return None
+        if self.labels is None:
+            return status(403, "namespaces is forbidden")
+        items = [{"metadata": {"name": name, "labels": labels}} for name, labels in self.labels.items()]
+        return web.Response(text=json.dumps({"metadata": {}, "items": items}), content_type="application/json")
+
+
+@asynccontextmanager
+async def cluster(folder: Path, policy: str | None) -> AsyncIterator[Cluster]:
+    """An object in AWS, below a path that this policy grants, or below none if there is no policy."""
+    file = folder / "policy.yaml"
+    if policy is not None:
+        file.write_text(policy)
+    tenants = Tenants(Settings(policy_file=str(file)), Tenancy.SHARED, awaits_policy=True)
+    async with desk(tenant_of=tenants) as found:
+        made = Cluster(found, file, tenants)
+        await made.watch.look()
+        yield made
+
+
+def heir(values: dict[str, str]) -> Document:
+    """An object of another namespace below the same path, which may adopt."""
+    metadata = {"namespace": HEIR.namespace, "name": HEIR.name}
+    return configured(values, uid="uid-2", metadata=metadata, adoptionPolicy="IfUnowned")
+
+
+def missing(cluster: Cluster) -> None:
+    cluster.file.unlink()
+
+
+def broken(cluster: Cluster) -> None:
+    cluster.file.write_text("allow: everything")
+
+
+def empty(cluster: Cluster) -> None:
+    cluster.file.write_text("")
+
+
+def narrowed(cluster: Cluster) -> None:
+    cluster.file.write_text(NARROWED)
+
+
+def unlisted(cluster: Cluster) -> None:
+    cluster.labels = None
+
+
+def relabelled(cluster: Cluster) -> None:
+    cluster.labels = {**LABELS, "cart": {}}
+
+
+LOST = [(BOTH, missing), (BY_LABELS, unlisted), (BOTH, broken)]
+WITHDRAWN = [(BOTH, empty), (BOTH, narrowed), (BY_LABELS, relabelled)]
+
+
+@pytest.mark.parametrize(("policy", "lose"), [*LOST[:2], *WITHDRAWN], ids=lambda found: getattr(found, "__name__", ""))
+def test_what_a_served_object_declares_stays_if_its_grant_is_not_known_or_withdrawn(
+    tmp_path: Path, policy: str, lose: Callable[[Cluster], None]
+) -> None:
+    async def act() -> None:
+        async with cluster(tmp_path, policy) as found:
+            found.desk.applied(configured({"a": "1"}))
+            await found.until(KEY, "InSync")
+            found.desk.applied(heir({"a": "1"}))
+            await found.until(HEIR, "NotOwned")
+            # The watch brings the status that the operator has written.
+            found.desk.says("MODIFIED", found.desk.server.objects[HEIR])
+            lose(found)
+            await found.watch.look()
+            await found.deleted()
+            assert "delete /app/a" not in found.desk.toy.calls
+            assert found.desk.toy.store["/app/a"].owner == ""
+            found.file.write_text(policy)
+            found.labels = LABELS
+            await found.watch.look()
+            found.desk.controller.look_at_all()
+            await found.until(HEIR, "InSync")
+            assert "uid-2" in found.desk.toy.store["/app/a"].owner
+
+    asyncio.run(act())
+
+
+@pytest.mark.parametrize(("policy", "lose"), LOST, ids=lambda found: getattr(found, "__name__", ""))
+def test_what_a_new_object_declares_stays_while_its_grants_are_not_known(
+    tmp_path: Path, policy: str, lose: Callable[[Cluster], None]
+) -> None:
+    async def act() -> None:
+        async with cluster(tmp_path, policy) as found:
+            found.desk.applied(configured({"a": "1"}))
+            await found.until(KEY, "InSync")
+            lose(found)
+            if lose is broken:
+                # While a policy is wrong, the one before it counts: here one that does not grant the path.
+                found.file.write_text(NARROWED)
+                await found.watch.look()
+                broken(found)
+            await found.watch.look()
+            found.desk.applied(heir({"a": "1"}))
+            await found.until(HEIR, "PathNotAllowed")
+            await found.deleted()
+            assert "delete /app/a" not in found.desk.toy.calls
+
+    asyncio.run(act())
+
+
+def test_an_operator_that_starts_while_the_policy_is_missing_hands_over(tmp_path: Path) -> None:
+    async def act() -> None:
+        async with cluster(tmp_path, BOTH) as found:
+            found.desk.applied(configured({"a": "1"}))
+            await found.until(KEY, "InSync")
+            objects, store = found.desk.server.objects, found.desk.toy.store
+        (tmp_path / "policy.yaml").unlink()
+        async with cluster(tmp_path, None) as later:
+            later.desk.server.objects, later.desk.toy.store = objects, store
+            later.desk.applied(heir({"a": "1"}))
+            await later.until(HEIR, "PathNotAllowed")
+            await later.deleted()
+            assert "delete /app/a" not in later.desk.toy.calls
+
+    asyncio.run(act())
+
+
+def test_an_object_that_was_never_granted_the_path_keeps_no_parameter_of_others(tmp_path: Path) -> None:
+    async def act() -> None:
+        async with cluster(tmp_path, NARROWED) as found:
+            found.desk.applied(configured({"a": "1"}))
+            await found.until(KEY, "InSync")
+            found.desk.applied(heir({"a": "1"}))
+            await found.until(HEIR, "PathNotAllowed")
+            await found.deleted()
+            assert "delete /app/a" in found.desk.toy.calls
+
+    asyncio.run(act())
