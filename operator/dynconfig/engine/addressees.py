@@ -96,9 +96,9 @@ class Addressees:
         """The object that takes over a parameter which `key` gives up: it declares the full name and may adopt it.
 
         A suspended or invalid object counts, too: it is better to leave a parameter without an owner than to delete what
-        another object declares. For the same reason an object counts that was served and whose namespace was denied the path since,
-        and one of which it is not known whether it may use the path. An object whose namespace was never granted the path
-        does not count: it cannot keep others from deleting their parameters.
+        another object declares. For the same reason an object counts that was served and whose namespace was denied the path
+        since, and one of which it is not known whether it may use the path. An object whose namespace was never granted the
+        path does not count: it cannot keep others from deleting their parameters.
         """
         with self._lock:
             wanted = fingerprint(name)
