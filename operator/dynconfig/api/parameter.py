@@ -210,7 +210,8 @@ class ParameterSpec(Model):
     kms_key_id: Annotated[str | None, Field(min_length=1, max_length=256, pattern=r"^[a-zA-Z0-9:/_-]+$")] = None
     """KMS key (id, ARN or alias/NAME) of a SecureString. If absent, the AWS managed key alias/aws/ssm."""
     value_policy: ValuePolicy = ValuePolicy.ENFORCE
-    """Enforce keeps the value as declared. CreateOnly sets it once, then a rotator or a person owns it."""
+    """Enforce keeps the value as declared. CreateOnly sets it once, then a rotator or a person owns it, and of a secret value
+    the type, KMS key and pattern, too."""
     deletion_policy: DeletionPolicy | None = None
     """What happens in AWS when this parameter leaves the list or the object goes; if absent, the object's deletionPolicy."""
     description: Annotated[str, Field(max_length=1024)] = ""

@@ -5,12 +5,10 @@ from dataclasses import replace
 from dynconfig.api.spec import DriftPolicy
 from dynconfig.engine.declaration import Applied, Declaration
 from dynconfig.engine.plan import Delete, Difference, Plan, Step, Update, drifted
-from dynconfig.engine.resource import Versioned
+from dynconfig.engine.resource import Versioned, form_of
 from dynconfig.engine.secret import MASK, Secret
 
 VALUE = "value"
-_FORM = ("type", "kms_key", "from_secret")
-"""Fields that say in which form AWS keeps a value, and for whom."""
 
 
 def without_reported(plan: Plan, declaration: Declaration) -> Plan:
@@ -25,7 +23,7 @@ def without_reported(plan: Plan, declaration: Declaration) -> Plan:
         ours = tuple(because for because in step.because if because not in theirs)
         if _writes_secret(step, ours):
             # The text of a Secret is never written in a form that others have chosen.
-            theirs = tuple(because for because in theirs if because.field not in _FORM)
+            theirs = tuple(because for because in theirs if because.field not in form_of(step.resource))
             ours = tuple(because for because in step.because if because not in theirs)
         if theirs and ours and isinstance(step.change, Update):
             steps.append(_only(ours, step, step.change))

@@ -1,7 +1,7 @@
 """What the engine asks of a resource, of its owner and of the kind that reads and writes it."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, ClassVar, Protocol, TypeVar
 
 if TYPE_CHECKING:
@@ -62,7 +62,8 @@ class Resource:
     """One thing in AWS. Desired and observed are of the same type; fields marked `compare: False` are not compared.
 
     Fields marked `derived: True` follow from other resources: a difference in them is never drift. Those marked
-    `assigned: True` are given by AWS.
+    `assigned: True` are given by AWS. `form` marks those that say for whom AWS keeps a value and what it tests it by, and names
+    what declares them.
     """
 
     declared_in: ClassVar[str] = ""
@@ -84,13 +85,20 @@ class Resource:
 class Versioned(Resource):
     """A resource of which AWS keeps numbered versions."""
 
-    type: str
+    type: str = field(metadata={"form": "type"})
     version: int = field(default=0, metadata={"compare": False})
     last_modified: float | None = field(default=None, metadata={"compare": False})
     """When it was last written, in seconds since the epoch; None where AWS has not said so yet."""
     modified_by: str | None = field(default=None, metadata={"compare": False})
-    from_secret: bool = field(default=False, metadata={"derived": True, "follows_from": ("valueFrom", "secretKeyRef")})
+    from_secret: bool = field(
+        default=False, metadata={"derived": True, "follows_from": ("valueFrom", "secretKeyRef"), "form": ""}
+    )
     """AWS keeps it in plain text and it came from a Secret: no output shows it."""
+
+
+def form_of(resource: type[Resource] | Resource) -> dict[str, str]:
+    """The fields that say in which form AWS keeps a value, and the field of a parameter that declares each, if one does."""
+    return {item.name: item.metadata["form"] for item in fields(resource) if "form" in item.metadata}
 
 
 @dataclass(frozen=True, slots=True)

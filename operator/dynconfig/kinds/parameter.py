@@ -17,6 +17,7 @@ from dynconfig.kinds import own_labels
 from dynconfig.kinds.parameter_details import ParameterDetails, batches
 from dynconfig.kinds.parameter_fresh import Freshness
 from dynconfig.kinds.parameter_image import IMAGE, Images
+from dynconfig.kinds.parameter_kept import refuse_wider
 from dynconfig.kinds.parameter_narrow import Reads, spread
 from dynconfig.kinds.parameter_ownership import ParameterOwnership, Tagged
 from dynconfig.kinds.parameter_read import read
@@ -127,11 +128,8 @@ class Parameters:
             self._refuse_recreation(desired.name)
         if observed and _is_too_high(desired, observed) and _is_all_else_alike(desired, observed):
             raise _no_way_back(desired.name)
-        if observed and desired.value is None and (reason := _reveals(desired, observed)):
-            raise NotPossible(
-                f"parameter {desired.name} has the value of a Secret or SecureString, and valuePolicy CreateOnly keeps it, so "
-                f"{reason}; take the change back, or set valuePolicy: Enforce to write the declared value"
-            )
+        if observed:
+            refuse_wider(desired, observed)
         types = {observed.data_type, desired.data_type} if observed else set()
         if observed and len(types) > 1 and types & FIXED_DATA_TYPES:
             raise NotPossible(
@@ -336,21 +334,6 @@ def _value_at(found: Parameter, before: Seen | None) -> str | Secret | None:
 
 def _is_secret(parameter: Parameter | None) -> bool:
     return parameter is not None and parameter.type == ParameterType.SECURE_STRING
-
-
-def _reveals(desired: Parameter, observed: Parameter) -> str:
-    """How a write that sends back a value which is not the declaration's would show it, or test it; else an empty text."""
-    is_secret = observed.type == ParameterType.SECURE_STRING
-    if not is_secret and not observed.from_secret:
-        return ""
-    if desired.type != observed.type:
-        return f"type cannot be changed from {observed.type} to {desired.type}"
-    if not is_secret and not desired.from_secret:
-        return "it stays marked as such"
-    # SSM answers whether the value matches.
-    if desired.allowed_pattern not in ("", observed.allowed_pattern):
-        return "allowedPattern cannot be changed"
-    return ""
 
 
 def _no_way_back(name: str) -> NotPossible:

@@ -47,9 +47,9 @@ class Parameter(Versioned):
     value: str | Secret | None
     description: str = ""
     tier: str = Tier.STANDARD
-    kms_key: str = ""
-    allowed_pattern: str = ""
-    data_type: str = "text"
+    kms_key: str = field(default="", metadata={"form": "kmsKeyId"})
+    allowed_pattern: str = field(default="", metadata={"form": "allowedPattern"})
+    data_type: str = field(default="text", metadata={"form": "dataType"})
     policies: str = ""
     tags: Pairs = ()
     initial: str | Secret = field(default="", repr=False, metadata={"compare": False})

@@ -9,10 +9,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from dynconfig.api.names import FROM_SECRET_TAG, OWNER_TAG
-from dynconfig.api.parameter import ParameterType
 from dynconfig.engine.errors import AlreadyExists, Conflict, NotPossible, Refused, VersionLimit
 from dynconfig.engine.signals import DELETE, PUT
 from dynconfig.kinds.own_labels import is_own
+from dynconfig.kinds.parameter_kept import refuse_wider
 from dynconfig.kinds.parameter_value import (
     Parameter,
     all_tags,
@@ -57,11 +57,12 @@ class ParameterWrites:
         if tagged == as_version(desired, observed):
             self._unmark(desired, observed)
             return tagged
-        if seen is None and desired.ignored:
+        if seen is None and (desired.ignored or desired.value is None):
             seen = self._described(observed)
-        _refuse_unknown_pattern(desired, observed)
-        value = self._current(desired) if desired.value is None else desired.value
         kept = keeping_ignored(desired, seen) if seen else desired
+        if seen:
+            refuse_wider(kept, seen)
+        value = self._current(observed) if kept.value is None else kept.value
         overwrite = request(kept, value, clear_policies=bool(observed.policies))
         try:
             answer = self._overwrite(overwrite)
@@ -131,14 +132,14 @@ class ParameterWrites:
         filters: Any = [{"Key": "Name", "Option": "Equals", "Values": [name]}]
         return self._ssm.describe_parameters(ParameterFilters=filters)["Parameters"]
 
-    def _current(self, desired: Parameter) -> str:
-        """The value that somebody else owns: an overwrite of the description has to send it back.
+    def _current(self, observed: Parameter) -> str:
+        """The value that others own: an overwrite of the description has to send it back.
 
-        Raises Conflict where its type is another by now: a SecureString is never sent back as a String.
+        Raises Conflict where they have written another version by now, whose form is not known.
         """
-        found = self._ssm.get_parameter(Name=desired.name, WithDecryption=True)["Parameter"]
-        if found["Type"] == ParameterType.SECURE_STRING.value and desired.type != found["Type"]:
-            raise Conflict(f"parameter {desired.name} is a {found['Type']} by now; reading it again", delay=0.5)
+        found = self._ssm.get_parameter(Name=observed.name, WithDecryption=True)["Parameter"]
+        if found["Version"] != observed.version:
+            raise Conflict(f"parameter {observed.name} has another version by now; reading it again", delay=0.5)
         return found["Value"]
 
     def _move_label(self, name: str) -> None:
@@ -154,13 +155,3 @@ class ParameterWrites:
                 "so SSM takes no new version; move or remove that label"
             )
         self._ssm.unlabel_parameter_version(Name=name, ParameterVersion=oldest["Version"], Labels=ours)
-
-
-def _refuse_unknown_pattern(desired: Parameter, observed: Parameter) -> None:
-    """Raise NotPossible where AWS would test the value of others by a pattern that may be new to it."""
-    is_secret = observed.type == ParameterType.SECURE_STRING or observed.from_secret
-    if desired.value is None and is_secret and desired.allowed_pattern and "allowed_pattern" in observed.unknown:
-        raise NotPossible(
-            f"parameter {desired.name}: allowedPattern cannot be written beside a value that valuePolicy CreateOnly keeps, since "
-            "ssm:DescribeParameters is denied; allow it, or remove allowedPattern"
-        )
