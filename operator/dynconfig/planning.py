@@ -180,7 +180,7 @@ class Planner:
         files = (*manifests.configs, *manifests.beside)
         neighbours = Neighbours(files, known.others, self._region, self._tenant_of, gone)
         owner = declaration.owner
-        successor_of = neighbours.successor_of(Key(owner.namespace, owner.name), declaration.place.region)
+        successor_of = neighbours.successor_of(owner, declaration.place.region)
         return replace(declaration, successor_of=successor_of, gives_up=neighbours.gives_up)
 
 

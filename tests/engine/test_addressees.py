@@ -6,11 +6,18 @@ import pytest
 
 from dynconfig.engine.addressees import Addressees
 from dynconfig.engine.agenda import Key
+from dynconfig.engine.declaration import Successor
+from dynconfig.engine.resource import Owner
 from dynconfig.engine.signals import EVERYWHERE, PUT, Signal
 from dynconfig.engine.tenancy import Tenant
 
 HOME = "eu-west-1"
 SHOP, CART = Key("shop", "shop"), Key("shop", "cart")
+
+
+def owner(key: Key) -> Owner:
+    """An object of this cluster."""
+    return Owner("home", key.namespace, key.name, f"uid-{key.name}")
 
 
 def document(path: str, *names: str, region: str | None = None) -> dict[str, Any]:
@@ -94,16 +101,16 @@ def heir(path: str, *names: str, **about: Any) -> dict[str, Any]:
     """An object that may adopt what it declares."""
     found = document(path, *names, region=about.pop("region", None))
     found["spec"]["adoptionPolicy"] = about.pop("adoption", "IfUnowned")
-    return {**found, "metadata": about}
+    return {**found, "metadata": {"uid": "uid-cart", **about}}
 
 
 def test_the_successor_declares_the_full_name_below_any_path(addressees: Addressees) -> None:
     addressees.note(CART, heir("/shop/db", "host"))
-    assert addressees.successor(SHOP, HOME, "/shop/db/host") == CART
-    assert addressees.successor(SHOP, HOME, "/shop/a") is None
-    assert addressees.successor(CART, HOME, "/shop/db/host") is None
+    assert addressees.successor(owner(SHOP), HOME, "/shop/db/host") == Successor(owner(CART))
+    assert addressees.successor(owner(SHOP), HOME, "/shop/a") is None
+    assert addressees.successor(owner(CART), HOME, "/shop/db/host") is None
     addressees.forget(CART)
-    assert addressees.successor(SHOP, HOME, "/shop/db/host") is None
+    assert addressees.successor(owner(SHOP), HOME, "/shop/db/host") is None
 
 
 @pytest.mark.parametrize(
@@ -118,7 +125,7 @@ def test_the_successor_declares_the_full_name_below_any_path(addressees: Address
 )
 def test_who_cannot_adopt_a_parameter_is_no_successor(addressees: Addressees, found: dict[str, Any]) -> None:
     addressees.note(CART, found)
-    assert addressees.successor(SHOP, HOME, "/shop/a") is None
+    assert addressees.successor(owner(SHOP), HOME, "/shop/a") is None
 
 
 def test_who_may_not_use_the_path_is_no_successor() -> None:
@@ -126,16 +133,16 @@ def test_who_may_not_use_the_path_is_no_successor() -> None:
     found = Addressees(HOME, lambda namespace: Tenant(namespace, paths=allowed[namespace]))
     found.note(SHOP, document("/shop", "a"))
     found.note(Key("evil", "thief"), heir("/shop", "a"))
-    assert found.successor(SHOP, HOME, "/shop/a") is None
+    assert found.successor(owner(SHOP), HOME, "/shop/a") is None
     found.note(CART, heir("/shop", "a"))
-    assert found.successor(SHOP, HOME, "/shop/a") == CART
+    assert found.successor(owner(SHOP), HOME, "/shop/a") == Successor(owner(CART))
 
 
 def test_a_suspended_object_is_a_successor(addressees: Addressees) -> None:
     waiting = heir("/shop", "a")
     waiting["spec"]["suspend"] = True
     addressees.note(CART, waiting)
-    assert addressees.successor(SHOP, HOME, "/shop/a") == CART
+    assert addressees.successor(owner(SHOP), HOME, "/shop/a") == Successor(owner(CART))
 
 
 def test_an_object_gives_up_what_it_does_not_declare_or_all_when_it_goes(addressees: Addressees) -> None:

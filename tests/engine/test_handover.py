@@ -7,9 +7,9 @@ import pytest
 from tests.engine.toy import OWNER, RIVAL, Toy, declared, document, nothing
 
 from dynconfig.engine import describe, notes, report
-from dynconfig.engine.declaration import Declaration
+from dynconfig.engine.declaration import Declaration, Successor
 from dynconfig.engine.declare import declare, declare_deletion
-from dynconfig.engine.errors import DeletionDelayed, NotOwned, UnsafePlan
+from dynconfig.engine.errors import Conflict, DeletionDelayed, NotOwned, UnsafePlan
 from dynconfig.engine.goodbye import goodbye as told
 from dynconfig.engine.outcome import Outcome
 from dynconfig.engine.reconcile import Engine
@@ -20,7 +20,7 @@ VALUES = {"a": "1", "b": "2", "c": "3"}
 
 def taken(declaration: Declaration, *names: str) -> Declaration:
     """The declaration beside a rival that declares these names and may adopt them."""
-    return replace(declaration, successor_of=lambda name: RIVAL.title if name in names else None)
+    return replace(declaration, successor_of=lambda name: Successor(RIVAL) if name in names else None)
 
 
 def applied(**about: Any) -> tuple[Toy, dict[str, Any]]:
@@ -39,12 +39,12 @@ def with_policy(name: str, policy: str, values: dict[str, str] = VALUES, **about
 
 
 @pytest.mark.parametrize("policy", ["Delete", "Retain"])
-def test_what_another_object_takes_over_is_released_and_not_deleted(policy: str) -> None:
+def test_what_another_object_takes_over_gets_its_owner_tag_and_is_not_deleted(policy: str) -> None:
     toy, status = applied(deletionPolicy=policy)
     edit = declared({"a": "1", "b": "2"}, generation=2, status=status, deletionPolicy=policy)
     outcome = toy.engine().run(taken(edit, "/app/c"))
-    assert toy.writes == ["release /app/c"]
-    assert (toy.store["/app/c"].owner, toy.store["/app/c"].version) == ("", 1)
+    assert toy.writes == ["hand over /app/c"]
+    assert (toy.store["/app/c"].owner, toy.store["/app/c"].version) == (RIVAL.tag, 1)
     (note,) = notes.of(outcome, status, 1.8e9)
     assert (note.reason, note.message) == ("HandedOver", "Handed over: Thing /app/c to shop/rival")
 
@@ -58,7 +58,46 @@ def test_the_deletion_of_an_object_hands_over_what_another_takes(policy: str) ->
     assert ("Thing /app/b", "handed over to shop/rival") in told(leaving, plan, plan.owned, None).stays
     assert toy.engine().run(leaving).is_complete
     assert set(toy.store) == ({"/app/b"} if policy == "Delete" else {"/app/a", "/app/b", "/app/c"})
-    assert toy.store["/app/b"].owner == ""
+    assert toy.store["/app/b"].owner == RIVAL.tag
+
+
+@pytest.mark.parametrize("told", [0, 1, 2], ids=["before the plan", "before the write", "after the write"])
+def test_a_successor_that_goes_meanwhile_is_given_nothing(told: int) -> None:
+    toy, status = applied()
+    answers = iter([Successor(RIVAL)] * told)
+    edit = declared({"a": "1", "b": "2"}, generation=2, status=status, deletionPolicy="Retain")
+    outcome = toy.engine().run(
+        replace(edit, successor_of=lambda name: next(answers, None) if name == "/app/c" else None)
+    )
+    if told == 0:
+        assert toy.writes == ["release /app/c"]
+        return
+    assert isinstance(outcome.error, Conflict)
+    assert toy.writes == ["hand over /app/c"] * (2 if told == 2 else 0)
+    assert toy.store["/app/c"].owner == OWNER.tag
+    # The next look finds nobody else, so that its own policy counts.
+    assert toy.engine().run(edit).is_complete
+    assert toy.store["/app/c"].owner == ""
+
+
+def test_a_successor_that_dies_with_the_operator_still_owns_what_it_was_given() -> None:
+    toy, status = applied()
+    toy.writes_left = 1
+    edit = declared({"a": "1", "b": "2"}, generation=2, status=status)
+    with pytest.raises(KeyboardInterrupt):
+        toy.engine().run(taken(edit, "/app/c"))
+    toy.writes_left = None
+    going = declare_deletion(document({"c": "3"}), owner=RIVAL, default_region="eu-west-1")
+    assert toy.engine().run(going).is_complete
+    assert set(toy.store) == {"/app/a", "/app/b"}
+
+
+def test_what_is_left_for_an_object_that_may_not_own_it_has_no_owner() -> None:
+    toy, status = applied()
+    edit = declared({"a": "1", "b": "2"}, generation=2, status=status)
+    left = replace(edit, successor_of=lambda name: Successor(RIVAL, may_own=False) if name == "/app/c" else None)
+    assert toy.engine().run(left).is_complete
+    assert toy.writes == ["release /app/c"]
 
 
 def test_a_plan_says_to_whom_a_parameter_is_handed_over() -> None:

@@ -3,11 +3,14 @@
 from typing import Any
 
 from dynconfig.engine.agenda import Key
+from dynconfig.engine.declaration import Successor
 from dynconfig.engine.neighbours import Neighbours
+from dynconfig.engine.resource import Owner
 from dynconfig.engine.tenancy import Tenant
 
 HOME = "eu-west-1"
 MONO, HEIR = Key("shop", "mono"), Key("shop", "heir")
+OWNER = Owner("home", MONO.namespace, MONO.name, "uid-1")
 
 
 def named(key: Key, *names: str, **spec: Any) -> dict[str, Any]:
@@ -23,18 +26,18 @@ def neighbours(files: list[dict[str, Any]], rest: list[dict[str, Any]], *gone: K
 
 def test_a_successor_may_be_in_the_cluster_only() -> None:
     found = neighbours([named(MONO)], [named(HEIR, "a", adoptionPolicy="IfUnowned")])
-    assert found.successor_of(MONO, HOME)("/shop/a") == "shop/heir"
+    assert found.successor_of(OWNER, HOME)("/shop/a") == Successor(Owner("home", "shop", "heir", ""))
 
 
 def test_a_file_counts_and_not_what_the_cluster_still_has() -> None:
     in_cluster = named(HEIR, "a", adoptionPolicy="IfUnowned")
     found = neighbours([named(MONO), named(HEIR)], [in_cluster])
-    assert found.successor_of(MONO, HOME)("/shop/a") is None
+    assert found.successor_of(OWNER, HOME)("/shop/a") is None
 
 
 def test_what_is_deleted_too_takes_over_nothing() -> None:
     heir = named(HEIR, "a", adoptionPolicy="IfUnowned")
-    assert neighbours([named(MONO), heir], [], MONO, HEIR).successor_of(MONO, HOME)("/shop/a") is None
+    assert neighbours([named(MONO), heir], [], MONO, HEIR).successor_of(OWNER, HOME)("/shop/a") is None
 
 
 def test_an_object_gives_up_what_its_file_does_not_declare_any_more() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from dynconfig.api import names
 from dynconfig.engine.declaration import Declaration, Source
 from dynconfig.engine.declare import declare, declare_deletion
-from dynconfig.engine.errors import DynConfigError, NotPossible
+from dynconfig.engine.errors import Conflict, DynConfigError, NotPossible
 from dynconfig.engine.reconcile import Engine
 from dynconfig.engine.resource import Owner, Scope, Versioned
 from dynconfig.engine.secret import Secret
@@ -72,6 +72,14 @@ class Toy:
         """Take the owner off."""
         self._write("release", observed.name)
         self.store[observed.name] = replace(self.store[observed.name], owner="")
+        self._die()
+
+    def hand_over(self, observed: Thing, to: Owner) -> None:
+        """Put another owner on."""
+        self._write("hand over", observed.name)
+        if self.store[observed.name].owner != observed.owner:
+            raise Conflict(f"{observed.name} has another owner", delay=1.0)
+        self.store[observed.name] = replace(self.store[observed.name], owner=to.tag)
         self._die()
 
     def by_hand(self, name: str, value: str = "by hand", owner: str | None = None) -> None:

@@ -107,7 +107,7 @@ def test_a_restarted_operator_knows_all_objects_before_it_serves_the_first() -> 
             # The watch has only shown the object that gives the parameter up.
             edited(later, KEY, configured({"a": "1"}, generation=2))
             await later.server.until(lambda: later.status.get("appliedGeneration") == 2)
-            assert "release /app/b" in later.toy.calls
+            assert "hand over /app/b" in later.toy.calls
             assert "delete /app/b" not in later.toy.calls
 
     asyncio.run(act())
@@ -166,5 +166,26 @@ def test_a_move_of_most_goes_on_as_soon_as_the_other_object_declares_it() -> Non
             await found.server.until(lambda: reason(found, KEY) == "UnsafePlan")
             edited(found, HEIR, heir({"own": "3", **dict.fromkeys("bcd", "1")}, generation=2))
             await moved(found)
+
+    asyncio.run(act())
+
+
+@pytest.mark.parametrize("policy", ["Delete", "Retain"])
+def test_a_parameter_that_comes_to_an_object_which_is_deleted_at_once_has_an_owner_to_the_end(policy: str) -> None:
+    async def act() -> None:
+        async with desk() as found:
+            await both(found)
+            edited(found, HEIR, heir({"own": "3", "b": "2"}, generation=2, deletionPolicy=policy))
+            await found.server.until(lambda: reason(found, HEIR) == "NotOwned")
+            edited(found, KEY, configured({"a": "1"}, generation=2))
+            await found.server.until(lambda: "hand over /app/b" in found.toy.calls)
+            going = heir({"own": "3", "b": "2"}, generation=3, deletionPolicy=policy)
+            edited(found, HEIR, {**going, "metadata": {**going["metadata"], "deletionTimestamp": GOING}})
+            await found.server.until(lambda: HEIR not in found.server.objects)
+            last = "delete" if policy == "Delete" else "release"
+            assert [call for call in found.toy.writes if call.endswith("/app/b")][1:] == [
+                "hand over /app/b",
+                f"{last} /app/b",
+            ]
 
     asyncio.run(act())

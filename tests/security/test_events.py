@@ -9,6 +9,7 @@ import pytest
 from dynconfig.engine import signals
 from dynconfig.engine.addressees import Addressees
 from dynconfig.engine.agenda import Key
+from dynconfig.engine.resource import Owner
 from dynconfig.engine.signals import PUT, Signal, Unreadable, parse
 
 BOUND_SECONDS = 1.0
@@ -53,5 +54,5 @@ def test_a_name_of_many_levels_is_looked_up_as_fast_as_others(name: str) -> None
     addressees.note(Key("shop", "app"), {"spec": {"path": "/app", "parameters": [{"name": "a"}]}, "metadata": {}})
     started = time.thread_time()
     assert addressees.of(Signal("eu-west-1", 0.0, PUT, parameters=(name,))) == {}
-    assert addressees.successor(Key("shop", "other"), "eu-west-1", name) is None
+    assert addressees.successor(Owner("home", "shop", "other", "uid"), "eu-west-1", name) is None
     assert time.thread_time() - started < BOUND_SECONDS

@@ -8,8 +8,10 @@ from typing import Any
 from dynconfig.api.parameter import MAX_LEVELS
 from dynconfig.api.spec import AdoptionPolicy
 from dynconfig.engine.agenda import Key
+from dynconfig.engine.declaration import Successor
 from dynconfig.engine.declare import was_observed
 from dynconfig.engine.fingerprint import Fingerprints, contains, fingerprint, fingerprints
+from dynconfig.engine.resource import Owner
 from dynconfig.engine.signals import EVERYWHERE, Signal, without_arn
 from dynconfig.engine.stored import is_suspended, listed_names, region_of, spec_of, status_of
 from dynconfig.engine.tenancy import Tenant, TenantOf
@@ -17,6 +19,7 @@ from dynconfig.engine.tenancy import Tenant, TenantOf
 
 @dataclass(frozen=True, slots=True)
 class _Address:
+    uid: str
     region: str
     path: str
     declared: Fingerprints
@@ -92,19 +95,23 @@ class Addressees:
             found = self._below(region, name)
             return tuple(key for key, of in found if contains(of.declared, wanted) or contains(of.reported, wanted))
 
-    def successor(self, key: Key, region: str, name: str) -> Key | None:
-        """The object that takes over a parameter which `key` gives up: it declares the full name and may adopt it.
+    def successor(self, giver: Owner, region: str, name: str) -> Successor | None:
+        """The object that takes over a parameter which the giver gives up: it declares the full name and may adopt it.
 
-        A suspended or invalid object counts, too: it is better to leave a parameter without an owner than to delete what
-        another object declares. For the same reason an object counts that was served and whose namespace was denied the path
-        since, and one of which it is not known whether it may use the path. An object whose namespace was never granted the
-        path does not count: it cannot keep others from deleting their parameters.
+        A suspended or invalid object counts, too: what an object declares is not deleted. For the same reason an object counts that
+        was served and whose namespace was denied the path since, and one of which it is not known whether it may use the path:
+        the parameter is left for these without an owner. An object whose namespace was never granted the path does not count:
+        it cannot keep others from deleting their parameters.
         """
         with self._lock:
             wanted = fingerprint(name)
             found = [other for other, of in self._below(region, name) if of.adopts and contains(of.declared, wanted)]
-            allowed = (other for other in found if other != key and self._may_have(other))
-            return min(allowed, default=None)
+            others = [other for other in found if other != Key(giver.namespace, giver.name) and self._may_have(other)]
+            heir = min(others, key=lambda other: (not self._may_use(other), other), default=None)
+            if heir is None:
+                return None
+            owner = Owner(giver.cluster, heir.namespace, heir.name, self._addresses[heir].uid)
+            return Successor(owner, may_own=self._may_use(heir))
 
     def givers(self, key: Key) -> tuple[Key, ...]:
         """The objects that report a parameter which they no longer declare, and which this one does."""
@@ -124,6 +131,9 @@ class Addressees:
                 return False
             declares = address.region == region and contains(address.declared, fingerprint(name))
             return address.going or not declares
+
+    def _may_use(self, key: Key) -> bool:
+        return self._tenant_of(key.namespace).may_use_path(self._addresses[key].path)
 
     def _may_have(self, key: Key) -> bool:
         address = self._addresses[key]
@@ -147,6 +157,7 @@ class Addressees:
         reported = set(listed_names(status.get("parameters"))) - declared
         resources = {pair for item in status.get("resources") or () for pair in _callings(item)}
         return _Address(
+            uid=str((document.get("metadata") or {}).get("uid") or ""),
             region=region_of(document) or self._default_region,
             path=path,
             declared=fingerprints(declared),

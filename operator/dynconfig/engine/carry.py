@@ -3,12 +3,12 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields, replace
 
-from dynconfig.engine.declaration import Declaration
-from dynconfig.engine.errors import STOPPING, DeletionDelayed, DynConfigError, Settling
+from dynconfig.engine.declaration import Declaration, Successor
+from dynconfig.engine.errors import STOPPING, Conflict, DeletionDelayed, DynConfigError, Settling
 from dynconfig.engine.outcome import Outcome
 from dynconfig.engine.plan import AnyKind, Create, Delete, Release, Step, Update
 from dynconfig.engine.refusal import Blocked, Refusal, blocker, is_watched, passed_on
-from dynconfig.engine.resource import ASSIGNED, Resource
+from dynconfig.engine.resource import ASSIGNED, HandsOver, Resource
 
 DELETE_BATCH = 50
 SETTLING_SECONDS = 0.5
@@ -51,7 +51,7 @@ def _depends_on_others(resource: Resource) -> bool:
     return derived or any(ASSIGNED in str(getattr(resource, item.name)) for item in fields(resource) if item.repr)
 
 
-def carry_out(batch: Sequence[Step], owned: dict[str, Resource]) -> None:
+def carry_out(batch: Sequence[Step], declaration: Declaration, owned: dict[str, Resource]) -> None:
     """Make the changes, and keep `owned` true."""
     first = batch[0]
     match first.change:
@@ -61,11 +61,29 @@ def carry_out(batch: Sequence[Step], owned: dict[str, Resource]) -> None:
             owned[desired.title] = first.kind.put(desired, observed)
         case Delete():
             first.kind.delete([step.resource for step in batch])
+        case Release(observed, Successor(may_own=True) as successor):
+            hand_over(first.kind, observed, successor, declaration)
         case Release(observed, _):
             first.kind.release(observed)
     if isinstance(first.change, Delete | Release):
         for step in batch:
             owned.pop(step.resource.title, None)
+
+
+def hand_over(kind: AnyKind, observed: Resource, successor: Successor, declaration: Declaration) -> None:
+    """Make another object the owner, which is still there afterwards. Raises Conflict if it is not.
+
+    An object that is being deleted looks at AWS after all others know that it goes: either it finds what it was given, or this
+    look finds that it goes.
+    """
+    if not isinstance(kind, HandsOver):
+        raise TypeError(f"{kind} hands nothing over")
+    if declaration.successor_of(observed.name) == successor:
+        kind.hand_over(observed, successor.owner)
+        if declaration.successor_of(observed.name) == successor:
+            return
+        kind.hand_over(replace(observed, owner=successor.owner.tag), declaration.owner)
+    raise Conflict(f"{observed.title} was to be handed over to {successor.owner.title}, which no longer takes it", delay=0.5)
 
 
 class Rounds:
@@ -119,7 +137,7 @@ class Work:
         try:
             refuse_pending(batch[0], self.owned)
             refuse_early(batch[0], self._declaration)
-            carry_out(up_to_date(batch, self._declaration, self.owned), self.owned)
+            carry_out(up_to_date(batch, self._declaration, self.owned), self._declaration, self.owned)
         except STOPPING:
             raise
         except DynConfigError as error:

@@ -39,9 +39,19 @@ ReadSource = Callable[[Source], str | None]
 """Answers the text of a source, or None where the key is missing. Raises NoSource where the whole object is."""
 
 
-SuccessorOf = Callable[[str], str | None]
-"""Answers which other object of this cluster takes over a parameter that this one gives up, as NAMESPACE/NAME: it declares
-the full name and may adopt it. None if there is none."""
+@dataclass(frozen=True, slots=True)
+class Successor:
+    """Another object, which takes over a parameter."""
+
+    owner: Owner
+    """Without a uid where the object stands in a file only."""
+    may_own: bool = True
+    """Whether its namespace may use the path, as far as is known; else the parameter is left for it without an owner."""
+
+
+SuccessorOf = Callable[[str], Successor | None]
+"""Answers which other object of this cluster takes over a parameter that this one gives up: it declares the full name and may
+adopt it. None if there is none."""
 
 
 GivesUp = Callable[[str, str], bool]
@@ -53,7 +63,7 @@ def keeps_all(_owner: str, _name: str) -> bool:
     return False
 
 
-def no_successor(_name: str) -> str | None:
+def no_successor(_name: str) -> Successor | None:
     """There are no other objects."""
     return None
 
@@ -68,6 +78,8 @@ class DeclaredParameter:
     tags: tuple[tuple[str, str], ...]
     is_leaving: bool = False
     """It is read until it is deleted, and not written any more."""
+    is_value_only: bool = False
+    """Nothing but its value and type is declared: all else stays as AWS has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +195,8 @@ class Declaration:
     """This generation failed: the stable revision stands in its place."""
     undone_created: frozenset[str] = frozenset()
     """Names of what the failed generation created: a rollback deletes nothing else."""
+    is_last_change: bool = False
+    """Spec cannot be used: this is the change that bakes, and nothing is written but what undoes it."""
     requested: bool = False
     operator_version: str | None = None
     now: float = 0.0

@@ -24,7 +24,7 @@ def lines(plan: Plan) -> Iterator[tuple[str, str]]:
     for step in plan.steps:
         yield _SIGNS[type(step.change)], f"{_VERBS[type(step.change)]} {step.resource.title}"
         if isinstance(step.change, Release) and step.change.successor:
-            yield " ", f"handed over to {step.change.successor}"
+            yield " ", f"handed over to {step.change.successor.owner.title}"
         yield from _details(step)
     for item in plan.refused:
         yield "!", f"{item.title}: {item.error.reason}: {item.error}"
@@ -142,9 +142,9 @@ def _named(value: object) -> dict[str, str] | None:
 
 def _change(step: Step) -> dict[str, Any]:
     differences = [difference(because.field, because.declared, because.observed) for because in finer(step)]
-    successor = step.change.successor if isinstance(step.change, Release) else ""
+    successor = step.change.successor if isinstance(step.change, Release) else None
     found = {"change": _VERBS[type(step.change)], "resource": step.resource.title, "differences": differences}
-    return {**found, **({"handedOverTo": successor} if successor else {})}
+    return {**found, **({"handedOverTo": successor.owner.title} if successor else {})}
 
 
 def difference(field: str, declared: str, observed: str) -> dict[str, Any]:

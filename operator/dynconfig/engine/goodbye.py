@@ -35,7 +35,7 @@ def _retained(plan: Plan) -> Iterator[tuple[str, str]]:
     for step in plan.steps:
         if isinstance(step.change, Release):
             to = step.change.successor
-            why = f"handed over to {to}" if to else "deletionPolicy is Retain; it stays without an owner"
+            why = f"handed over to {to.owner.title}" if to else "deletionPolicy is Retain; it stays without an owner"
             yield step.resource.title, why
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from dynconfig.engine.addressees import Addressees
 from dynconfig.engine.agenda import Key
 from dynconfig.engine.declaration import SuccessorOf
+from dynconfig.engine.resource import Owner
 from dynconfig.engine.stored import listed_names, spec_of
 from dynconfig.engine.tenancy import TenantOf
 
@@ -30,14 +31,10 @@ class Neighbours:
         self._tenant_of = tenant_of
         self._gone = frozenset(gone)
 
-    def successor_of(self, key: Key, region: str) -> SuccessorOf:
-        """Answers who takes over what an object of a region gives up."""
+    def successor_of(self, owner: Owner, region: str) -> SuccessorOf:
+        """Answers which object takes over what an object of a region gives up."""
 
-        def successor(name: str) -> str | None:
-            found = self._index.successor(key, region, name)
-            return None if found is None else str(found)
-
-        return successor
+        return lambda name: self._index.successor(owner, region, name)
 
     def gives_up(self, owner: str, name: str) -> bool:
         """Whether the object that owns a parameter, as NAMESPACE/NAME, is in the files and does not declare it there."""

@@ -117,8 +117,8 @@ def _reason(step: Step) -> Reason:
 
 
 def _title(step: Step) -> str:
-    successor = step.change.successor if isinstance(step.change, Release) else ""
-    return f"{step.resource.title} to {successor}" if successor else step.resource.title
+    successor = step.change.successor if isinstance(step.change, Release) else None
+    return f"{step.resource.title} to {successor.owner.title}" if successor else step.resource.title
 
 
 def _proved(outcome: Outcome, previous: Mapping[str, Any]) -> list[Note]:

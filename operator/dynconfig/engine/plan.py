@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
-from dynconfig.engine.declaration import Applied, Declaration
+from dynconfig.engine.declaration import Applied, Declaration, Successor
 from dynconfig.engine.errors import STOPPING, DynConfigError
 from dynconfig.engine.ownership import not_owned, owner_title
 from dynconfig.engine.resource import ASSIGNED, Kind, Resource, Versioned
@@ -59,11 +59,11 @@ class Delete:
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """It is ours, no longer declared, and stays in AWS without an owner."""
+    """It is ours, no longer declared, and stays in AWS: with another owner, or without one."""
 
     observed: Resource
-    successor: str = ""
-    """The object that takes it over at once, as NAMESPACE/NAME; empty if there is none."""
+    successor: Successor | None = None
+    """The object that takes it over."""
 
 
 Change = Create | Update | Delete | Release

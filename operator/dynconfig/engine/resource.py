@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, ClassVar, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar, runtime_checkable
 
 if TYPE_CHECKING:
     from dynconfig.engine.declaration import Declaration
@@ -182,3 +182,14 @@ class Kind(Protocol[R]):
 
     def release(self, observed: R) -> None:
         """Leave the resource and take our mark of ownership off it."""
+
+
+@runtime_checkable
+class HandsOver(Protocol):
+    """A kind whose resources go from one object to another as they are."""
+
+    def hand_over(self, observed: Any, to: Owner) -> None:
+        """Leave the resource and put the mark of another owner in the place of ours, in one write.
+
+        Raises Conflict where it has another owner meanwhile, NotFound where it is gone.
+        """

@@ -37,6 +37,7 @@ from dynconfig.kinds.parameter_write import ParameterWrites, Writing
 
 if TYPE_CHECKING:
     from mypy_boto3_ssm.client import SSMClient
+    from mypy_boto3_ssm.type_defs import TagTypeDef
 
 # GetParameters and DeleteParameters take ten names.
 # https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_GetParameters.html
@@ -181,6 +182,19 @@ class Parameters:
 
     def release(self, observed: Parameter) -> None:
         """Take our labels and the owner tag off. Raises Conflict where another took it over."""
+        self._give_up(observed)
+        self._ssm.remove_tags_from_resource(ResourceType="Parameter", ResourceId=observed.name, TagKeys=[OWNER_TAG])
+
+    def hand_over(self, observed: Parameter, to: Owner) -> None:
+        """Take our labels off, and overwrite the owner tag. Raises Conflict where another took it over, NotFound.
+
+        https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_AddTagsToResource.html
+        """
+        self._give_up(observed)
+        tags: list[TagTypeDef] = [{"Key": OWNER_TAG, "Value": to.tag}]
+        self._ssm.add_tags_to_resource(ResourceType="Parameter", ResourceId=observed.name, Tags=tags)
+
+    def _give_up(self, observed: Parameter) -> None:
         self._ownership.refuse_taken([observed], self._ownership.confirmed([observed]))
         self._ownership.doubt([observed.name])
         self._seen.pop(observed.name, None)
@@ -189,7 +203,6 @@ class Parameters:
         finally:
             # Not before: another object may read them meanwhile.
             self._moved([observed.name])
-        self._ssm.remove_tags_from_resource(ResourceType="Parameter", ResourceId=observed.name, TagKeys=[OWNER_TAG])
 
     # --- observing
 

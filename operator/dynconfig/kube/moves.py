@@ -38,7 +38,7 @@ class Moves:
         seen_at = self._seen_at(key, declaration)
         return replace(
             declaration,
-            successor_of=partial(self._spoken.successor, key, declaration.place.region),
+            successor_of=partial(self._spoken.successor, declaration.owner, declaration.place.region),
             awaits=partial(self._spoken.gives_up, declaration.place.region),
             deletes_from=(self._now() if seen_at is None else seen_at) + self._move_seconds,
             is_ahead_of_watch=seen_at is None,

@@ -16,7 +16,8 @@ class SecondLook:
     def due(self, outcome: Outcome) -> float | None:
         """In how many seconds AWS is looked at once more; None if the second look found nothing, so that the object may go."""
         uid, now = outcome.declaration.owner.uid, self._clock()
-        if outcome.applied or uid not in self._first:
+        # Until all others know that the object goes, one of them may hand a parameter over to it.
+        if outcome.applied or uid not in self._first or outcome.declaration.is_ahead_of_watch:
             self._first[uid] = now
             return self._seconds
         left = self._first[uid] + self._seconds - now

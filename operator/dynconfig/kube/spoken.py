@@ -7,7 +7,9 @@ from typing import Any
 
 from dynconfig.engine.addressees import Addressees
 from dynconfig.engine.agenda import Key
+from dynconfig.engine.declaration import Successor
 from dynconfig.engine.own_calls import OwnCalls
+from dynconfig.engine.resource import Owner
 from dynconfig.engine.signals import Signal
 from dynconfig.engine.tenancy import TenantOf
 
@@ -62,10 +64,9 @@ class Spoken:
         """A reconcile has ended, and AWS gave its writes these ids: their events are no news to the object."""
         self._own_calls.made(key, requests)
 
-    def successor(self, key: Key, region: str, name: str) -> str | None:
-        """Which other object takes over a parameter that this one gives up, as NAMESPACE/NAME. Safe for many threads."""
-        found = self._addressees.successor(key, region, name)
-        return None if found is None else str(found)
+    def successor(self, owner: Owner, region: str, name: str) -> Successor | None:
+        """Which other object takes over a parameter that this one gives up. Safe for many threads."""
+        return self._addressees.successor(owner, region, name)
 
     def declared(self, key: Key) -> None:
         """An object was edited: those that are about to give up what it declares may now hand it over."""
