@@ -4,7 +4,7 @@ import signal
 import time
 
 import pytest
-from tests.e2e.readers import Reader
+from tests.e2e.readers import PASSWORD, Reader, inventory
 from tests.e2e.world import World
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
@@ -135,3 +135,34 @@ def test_a_rollback_after_deletion_and_recreation_deletes_nothing(world: World) 
     assert "no stable revision" in world.wait_reason(reader.name, "AlarmFiring")
     assert world.names() == ["api/timeout", "database/host", "database/password"]
     assert world.value("api/timeout") == "999"
+
+
+@pytest.mark.parametrize("is_restarted", [False, True], ids=["same operator", "restarted operator"])
+@pytest.mark.parametrize("reason", ["InvalidSpec", "SourceMissing"])
+def test_a_change_is_undone_also_while_spec_cannot_be_used(world: World, reason: str, *, is_restarted: bool) -> None:
+    reader = declared(world)
+    alarm = alarm_of(world, reader)
+    reader.set_timeout("999")
+    world.wait_reason(reader.name, "Baking", "True")
+    if reason == "InvalidSpec":
+        rule = {"rule": "config['api/timeout'] == '1'", "message": "the timeout is one"}
+        assert world.edit(reader.name, {"spec": {"rules": [rule]}}).is_success
+        status = "False"
+    else:
+        world.http.delete(f"/api/v1/namespaces/{world.namespace}/secrets/db").raise_for_status()
+        status = "Unknown"
+    world.wait(f"{reader.name} says {reason}", lambda: world.condition(reader.name)[:2] == (status, reason))
+    if is_restarted:
+        world.stage.operator.signal("operator", signal.SIGKILL)
+        world.stage.operator.restart("operator")
+    assert world.value("api/timeout") == "999"
+    sound(world, alarm)
+    world.wait("the stable value is back", lambda: world.value("api/timeout") == "30")
+    world.wait("status says so", lambda: "was undone" in world.condition(reader.name)[2])
+    assert world.condition(reader.name)[:2] == (status, reason)
+    assert "undone" in world.wait_event(reader.name, "RolledBack")
+    assert inventory(world)["functions"] == [reader.function]
+    if reason == "SourceMissing":
+        world.secret("db", password=PASSWORD)
+        world.wait_reason(reader.name, "RolledBack")
+        assert world.value("api/timeout") == "30"

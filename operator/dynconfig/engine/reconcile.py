@@ -14,6 +14,7 @@ from dynconfig.engine.errors import DynConfigError, UnsafePlan
 from dynconfig.engine.gauge import Gauge, Gauges
 from dynconfig.engine.held import without_reported
 from dynconfig.engine.labels import LabelCleanup, LabelsOf
+from dynconfig.engine.last_change import only_values, with_values
 from dynconfig.engine.look import Sight, look, unread_versions, wanted
 from dynconfig.engine.outcome import Outcome
 from dynconfig.engine.patience import Patience
@@ -90,6 +91,8 @@ class Engine:
         # When parameters left spec, the operator saw by its own clock.
         deletes_from = declaration.deletes_from + aws_now - now
         declaration = replace(declaration, now=float(int(aws_now)), deletes_from=deletes_from)
+        if declaration.is_last_change:
+            declaration = with_values(declaration, self.observe(declaration))
         expiration.check(declaration)
         steered = self._rollbacks.steer(declaration)
         found = self._assessed(steered, now, sights if steered is declaration else None)
@@ -151,6 +154,9 @@ class Engine:
         outcome = replace(outcome, unlabelled=self._cleanup.make_room(found.declaration, found.plan.owned))
         if declaration.suspended:
             return outcome
+        if declaration.is_last_change and not found.declaration.undone:
+            again = _again(found.judgement, self._aws_now(now))
+            return replace(outcome, judgement=found.judgement, again=again)
         unmarked: tuple[Unread, ...] = ()
         try:
             if found.rejection:
@@ -161,7 +167,9 @@ class Engine:
             announce(outcome)
         except DynConfigError as error:
             return replace(outcome, stopped=error)
-        done = self._finish(self._apply(outcome, keep_going), keep_going, now)
+        done = self._apply(outcome, keep_going)
+        if not declaration.is_last_change:
+            done = self._finish(done, keep_going, now)
         self._contests.corrected(done, now)
         done = _without_labels(done, unmarked)
         return replace(done, judgement=found.judgement) if found.rejection else done
@@ -171,6 +179,7 @@ class Engine:
         declaration = replace(declaration, unread=unread_versions(declaration, sights))
         plan, seen = compared(declaration, sights)
         plan = with_unseen(plan, self._recent.unseen(declaration, seen)) if declaration.deleting else plan
+        plan = only_values(plan) if declaration.is_last_change else plan
         # What a rollback puts off is not deleted.
         plan = put_off(plan, declaration)
         try:
@@ -196,10 +205,9 @@ class Engine:
             )
         except DynConfigError as error:
             return replace(outcome, stopped=error)
-        again = {Stage.BAKING: max(0.0, min(judgement.until - now, ALARM_SECONDS)), Stage.ALARMED: ALARM_SECONDS}
         is_over = judgement.stage is Stage.PROVED and not (outcome.plan.waiting and outcome.is_complete)
         is_over = is_over or outcome.declaration.undone
-        closed = replace(outcome, judgement=judgement, again=None if is_over else again.get(judgement.stage, 0.0))
+        closed = replace(outcome, judgement=judgement, again=None if is_over else _again(judgement, now) or 0.0)
         return _without_labels(closed, (*left, *unlabelled))
 
     def _apply(self, outcome: Outcome, keep_going: KeepGoing) -> Outcome:
@@ -243,6 +251,13 @@ class Engine:
             plan=replace(outcome.plan, steps=(*outcome.plan.steps, *plan.steps), parts=plan.parts),
             applied=(*outcome.applied, *more.applied),
         )
+
+
+def _again(judgement: Judgement, now: float) -> float | None:
+    """In how many seconds a change that is watched is looked at again."""
+    if judgement.stage is Stage.BAKING:
+        return max(0.0, min(judgement.until - now, ALARM_SECONDS))
+    return ALARM_SECONDS if judgement.stage is Stage.ALARMED else None
 
 
 def _without_labels(outcome: Outcome, failed: Sequence[Unread]) -> Outcome:

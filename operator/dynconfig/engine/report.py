@@ -35,7 +35,6 @@ PATIENCE_SECONDS = 3600
 # How long a source may be missing until a person has to see to it.
 SOURCE_SECONDS = 300
 NO_STATUS: Mapping[str, Any] = {}
-_NOT_ROLLED_BACK = ". Until this is repaired, the change that bakes is not rolled back, whatever its alarms say"
 FUNCTION_KINDS = ("Function", "Attachment")
 
 
@@ -83,13 +82,33 @@ def failure(
     requested_at: str | None,
     *,
     deleting: bool = False,
+    last_change: Outcome | None = None,
 ) -> dict[str, Any]:
-    """The status where not even a declaration could be made; what AWS had when last seen still stands in it."""
+    """The status where not even a declaration could be made; what AWS had when last seen still stands in it.
+
+    `last_change` is what has become of the change that bakes meanwhile, if it is watched.
+    """
     before = _Before(previous, now)
     found = error_verdict(error, is_overdue=_is_overdue(error, previous, now))
-    if previous.get("bake") and not deleting:
-        found = replace(found, message=f"{found.message[: MESSAGE_LENGTH - len(_NOT_ROLLED_BACK)]}{_NOT_ROLLED_BACK}")
-    return _failing(_kept(found, generation, before, requested_at), _failing_since(error, before, deleting=deleting))
+    since = _failing_since(error, before, deleting=deleting)
+    if last_change is not None and last_change.declaration.undone:
+        bake = {} if last_change.is_complete else {"bake": previous.get("bake")}
+        before = _Before({**status(last_change, previous, now, requested_at), **bake}, now)
+    about = "" if deleting else _about_last_change(before.previous, last_change)
+    found = replace(found, message=f"{found.message[: MESSAGE_LENGTH - len(about)]}{about}")
+    return _failing(_kept(found, generation, before, requested_at), since)
+
+
+def _about_last_change(previous: Mapping[str, Any], outcome: Outcome | None) -> str:
+    """What becomes of a change that bakes while spec cannot be used, as the end of a message."""
+    rollback, bake = previous.get("rollback"), previous.get("bake")
+    if rollback:
+        return f". Generation {rollback['generation']} was undone: {rollback.get('reason', 'an alarm fired')}"
+    if not bake:
+        return ""
+    if outcome is None:
+        return ". Until this is repaired, the change that bakes is not rolled back, whatever its alarms say"
+    return f". Generation {bake['generation']} is still watched, and undone if an alarm fires before {bake['until']}"
 
 
 def starting(generation: int, now: float, previous: Mapping[str, Any] = NO_STATUS) -> dict[str, Any]:

@@ -128,7 +128,9 @@ def desired_parameter(declaration: Declaration, parameter: DeclaredParameter) ->
         policies=spec.policies_json,
         tags=parameter.tags,
         from_secret=not is_secret and spec.secret_ref is not None and len(parameter.tags) <= _MAX_OTHER_TAGS,
-        ignored=tuple(_FIELDS[field] for field in spec.ignore),
+        ignored=(*_FIELDS.values(), "data_type", "from_secret")
+        if parameter.is_value_only
+        else tuple(_FIELDS[field] for field in spec.ignore),
     )
 
 

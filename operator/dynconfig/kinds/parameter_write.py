@@ -126,7 +126,7 @@ class ParameterWrites:
         found = next((item for item in metadata if item["Version"] == observed.version), None)
         if found is None:
             raise Conflict(f"the fields of parameter {observed.name} are not known yet; reading them again", delay=0.5)
-        return with_metadata(observed, found)
+        return replace(with_metadata(observed, found), data_type=found.get("DataType", observed.data_type))
 
     def _metadata(self, name: str) -> Sequence[Mapping[str, Any]]:
         filters: Any = [{"Key": "Name", "Option": "Equals", "Values": [name]}]

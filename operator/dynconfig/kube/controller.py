@@ -14,10 +14,11 @@ from dynconfig.engine.agenda import Agenda, Key, Lane
 from dynconfig.engine.declaration import Declaration
 from dynconfig.engine.declare import declare, declare_deletion, keeping, parse_spec, sources, was_answered, was_observed
 from dynconfig.engine.errors import AccessDenied, DynConfigError, Refused, Retryable
+from dynconfig.engine.last_change import last_change
 from dynconfig.engine.orphans import region_in_use
 from dynconfig.engine.outcome import Outcome
 from dynconfig.engine.own_calls import collecting
-from dynconfig.engine.reconcile import Abandonment
+from dynconfig.engine.reconcile import ALARM_SECONDS, Abandonment
 from dynconfig.engine.secret_checks import AnswerBudget
 from dynconfig.engine.signals import Signal
 from dynconfig.engine.stored import spec_of, status_of
@@ -222,7 +223,7 @@ class Controller:
         except DynConfigError as error:
             if isinstance(error, ApiUnavailable):
                 raise
-            return await self._fail(key, document, error)
+            return await self._fail(key, document, error, await self._watch_last_change(key, document))
         self._regions.want(key, document, declaration.place.region)
         if declaration.untouched:
             document = await self._begin(key, document, declaration)
@@ -303,19 +304,37 @@ class Controller:
             self._refusals.end(key, "finalizer")
         return document
 
-    async def _run(self, key: Key, document: Document, declaration: Declaration) -> str:
+    async def _watch_last_change(self, key: Key, document: Document) -> Outcome | None:
+        """Spec cannot be used: what has become of the change that bakes, which is undone all the same if an alarm fires."""
+        declaration = last_change(
+            document,
+            owner=self._on.owner_of(document),
+            default_region=self._on.region,
+            tenant=self._on.tenant_of(key.namespace),
+            allowed_regions=self._on.allowed_regions,
+        )
+        if declaration is None:
+            return None
+        outcome, _document = await self._carry_out(key, document, declaration)
+        return outcome
+
+    async def _carry_out(self, key: Key, document: Document, declaration: Declaration) -> tuple[Outcome, Document]:
+        """What came of a reconcile, and the object as it is since."""
         declaration = self.moves.beside(key, declaration)
         turn = Turn(self._on.clock, self._on.turn_seconds)
         announcement = Announcement(self._status, key, document)
-        began = self._on.now()
-        run = partial(self._on.engine.run, declaration, turn.goes_on, began, announcement.announce)
+        run = partial(self._on.engine.run, declaration, turn.goes_on, self._on.now(), announcement.announce)
         requests: list[str] = []
         try:
             outcome = await asyncio.get_running_loop().run_in_executor(self._threads, collecting, requests, run)
         except Exception as failure:  # noqa: BLE001 - reported as any other failure, with a way out of a deletion
             outcome = Outcome(declaration, stopped=bug(key, failure))
         self._spoken.served(key, requests)
-        document = announcement.document
+        return outcome, announcement.document
+
+    async def _run(self, key: Key, document: Document, declaration: Declaration) -> str:
+        outcome, document = await self._carry_out(key, document, declaration)
+        declaration = outcome.declaration
         previous, now = status_of(document), self._on.now()
         self._on.metrics.drifted(key.namespace, key.name, len(drift.new(outcome, previous)))
         status = report.status(outcome, previous, now, requested_at(document))
@@ -355,11 +374,15 @@ class Controller:
         run = partial(self._on.engine.abandon, declaration, lambda: self._on.clock() < deadline)
         return await asyncio.get_running_loop().run_in_executor(self._threads, run)
 
-    async def _fail(self, key: Key, document: Document, error: DynConfigError) -> str:
-        """Nothing can be declared; AWS is left as it is."""
-        await self._status.write_failure(key, document, error, self._on.now())
+    async def _fail(
+        self, key: Key, document: Document, error: DynConfigError, last_change: Outcome | None = None
+    ) -> str:
+        """Nothing can be declared; AWS is left as it is, but for the change that bakes."""
+        await self._status.write_failure(key, document, error, self._on.now(), last_change)
         log_failure(key, document, error)
         delay = self._times.patience(key, error) if isinstance(error, Retryable) else LONGEST_BACKOFF
+        if last_change is not None and not (last_change.is_complete and last_change.again is None):
+            delay = min(delay, ALARM_SECONDS if last_change.again is None else last_change.again)
         self._times.again(key, delay, Lane.ROUTINE)
         return error.reason
 

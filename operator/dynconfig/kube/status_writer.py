@@ -66,8 +66,13 @@ class StatusWriter:
         generation = document["metadata"].get("generation", 1)
         return await self.write(key, document, report.starting(generation, now, status_of(document)))
 
-    async def write_failure(self, key: Key, document: Document, error: DynConfigError, now: float) -> None:
-        """Report that nothing could be declared, or that the operator failed, `now` in seconds since the epoch."""
+    async def write_failure(
+        self, key: Key, document: Document, error: DynConfigError, now: float, last_change: Outcome | None = None
+    ) -> None:
+        """Report that nothing could be declared, or that the operator failed, `now` in seconds since the epoch.
+
+        `last_change` is what has become of the change that bakes meanwhile.
+        """
         previous, metadata = status_of(document), document["metadata"]
         status = report.failure(
             error,
@@ -76,9 +81,11 @@ class StatusWriter:
             now,
             requested_at(document),
             deleting="deletionTimestamp" in metadata,
+            last_change=last_change,
         )
         await self.write(key, document, status)
-        await self.record(document, notes.refusals(error, previous))
+        undone = notes.of(last_change, previous, now) if last_change and last_change.declaration.undone else []
+        await self.record(document, [*undone, *notes.refusals(error, previous)])
 
     async def warn(self, key: Key, note: Note) -> None:
         """Post an Event beside an object that nothing else is to be done about."""

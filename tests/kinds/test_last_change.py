@@ -1,0 +1,91 @@
+"""What an alarm puts back while spec cannot be used: the value, and nothing else of a parameter."""
+
+from typing import Any
+
+import pytest
+from tests.kinds.test_rollback_after_recreate import BAKE, Life, _aws_now
+from tests.kinds.workshop import REGION, Workshop
+
+from dynconfig.engine.last_change import last_change
+from dynconfig.engine.tenancy import Tenant
+
+pytestmark = pytest.mark.lab
+
+# As they are in the object, and with what AWS knows of them beside the value.
+PLAIN = {
+    "name": "plain",
+    "description": "A limit",
+    "tags": {"team": "shop"},
+    "allowedPattern": "^v[0-9]$",
+    "tier": "Advanced",
+}
+LIST = {"name": "list", "type": "StringList"}
+SECRET = {"name": "secret", "type": "SecureString", "kmsKeyId": "alias/own", "description": "A password"}
+EXPIRING = {
+    "name": "expiring",
+    "tier": "Advanced",
+    "policies": [{"type": "NoChangeNotification", "attributes": {"After": "20", "Unit": "Days"}}],
+}
+
+
+class AllFields(Life):
+    """An object with parameters of all sorts, also one that keeps the text of a Secret in plain text."""
+
+    def spec(self) -> dict[str, Any]:
+        """The object as it is declared."""
+        reference = {"name": "db", "key": "password"}
+        return {
+            "parameters": [
+                *({**item, "value": f"v{self.value}"} for item in (PLAIN, LIST, EXPIRING)),
+                {**SECRET, "valueFrom": {"secretKeyRef": reference}},
+                {
+                    "name": "shown",
+                    "type": "String",
+                    "valueFrom": {"secretKeyRef": {**reference, "allowPlaintext": True}},
+                },
+            ],
+            "rollout": {"bakeTime": "60s"},
+        }
+
+
+def described(workshop: Workshop) -> dict[str, Any]:
+    """All that AWS has of the parameters but values, versions and times."""
+    ssm, found = workshop.aws(), dict[str, Any]()
+    filters = [{"Key": "Name", "Option": "BeginsWith", "Values": [workshop.path]}]
+    for item in ssm.describe_parameters(ParameterFilters=filters)["Parameters"]:
+        tags = ssm.list_tags_for_resource(ResourceType="Parameter", ResourceId=item["Name"])["TagList"]
+        about = {key: item[key] for key in item if key not in ("Version", "LastModifiedDate")}
+        found[item["Name"]] = (about, sorted((tag["Key"], tag["Value"]) for tag in tags))
+    return found
+
+
+@pytest.mark.parametrize("is_restarted", [False, True])
+def test_only_values_are_put_back(workshop: Workshop, is_restarted: bool) -> None:
+    kms = workshop.aws("kms")
+    kms.create_alias(AliasName="alias/own", TargetKeyId=kms.create_key()["KeyMetadata"]["KeyId"])
+    try:
+        life, now = AllFields(workshop), _aws_now(workshop)
+        workshop.secrets["db/password"] = "good"
+        life.edit("1", now)
+        life.apply("1", now + BAKE + 2)
+        workshop.secrets["db/password"] = "bad"
+        life.edit("2", now + 3)
+        assert life.reason == "Baking"
+        before = described(workshop)
+        if is_restarted:
+            life.restart()
+        life.bell.since = _aws_now(workshop) + 5
+        stored = {"metadata": {"generation": 3}, "spec": {"path": workshop.path, "rollout": {}}, "status": life.status}
+        owner = workshop.owner()
+        declaration = last_change(
+            stored, owner=owner, default_region=REGION, tenant=Tenant(owner.namespace), allowed_regions=()
+        )
+        assert declaration is not None
+        assert life.run(declaration, now + 10).is_complete
+        values = {name: workshop.value(name) for name in ("plain", "list", "secret", "expiring", "shown")}
+        assert values == {"plain": "v1", "list": "v1", "secret": "good", "expiring": "v1", "shown": "good"}
+        assert described(workshop) == before
+        marked = {item["name"]: item.get("secret") for item in life.status["parameters"]}
+        assert marked == {f"{workshop.path}/{name}": True if name == "shown" else None for name in values}
+    finally:
+        kms.delete_alias(AliasName="alias/own")
