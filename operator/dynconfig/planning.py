@@ -168,7 +168,8 @@ class Planner:
         return self._beside(declaration, manifests, known)
 
     def _goodbye(self, document: Document, manifests: Manifests, known: Known) -> Declaration:
-        parse_spec(document)
+        if known.live is None:
+            parse_spec(document)
         doomed = known.live or {**document, "status": None}
         declaration = declare_deletion(doomed, owner=_owner(document, known), default_region=self._region)
         return self._beside(declaration, manifests, known, gone=[key_of(each) for each in manifests.configs])

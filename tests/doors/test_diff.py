@@ -30,8 +30,8 @@ def test_files_are_compared_by_names_below_their_paths(scene: Scene) -> None:
     assert "~ database/host: db.shop.internal → db.prod" in result.out
     assert "~ database/password: ••• → •••" in result.out
     assert "- debug: true" in result.out
-    assert "- spec.cache.size: 1" in result.out
-    assert "+ spec.suspend: true" in result.out
+    assert "~ spec.cache.size: 1 → 1000" in result.out
+    assert "~ spec.suspend: false → true" in result.out
     assert PASSWORD not in result.text
     assert "other-canary" not in result.text
     golden.check("diff-files", result)
@@ -166,3 +166,13 @@ def test_what_does_not_exist_is_named(scene: Scene, word: str, message: str) -> 
 
 def test_without_a_cluster_a_name_is_taken_for_a_file() -> None:
     assert "with --offline no cluster is asked" in dynconfig("diff", "a", "b", "--offline").err
+
+
+def test_a_default_is_no_difference_whether_it_is_written_down_or_not(scene: Scene) -> None:
+    scene.manifest(file="one.yaml", cache={"size": 10})
+    scene.manifest(file="two.yaml", cache={"size": 10}, driftPolicy="Correct", deletionPolicy="Delete", suspend=False)
+    assert scene.dynconfig("diff", "one.yaml", "two.yaml", "--offline").code == 0
+    scene.manifest(file="two.yaml", cache={"size": 10}, driftPolicy="Report")
+    result = scene.dynconfig("diff", "one.yaml", "two.yaml", "--offline")
+    assert "~ spec.driftPolicy: Correct → Report" in result.out
+    assert "1 difference;" in result.out

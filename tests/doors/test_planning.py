@@ -109,3 +109,18 @@ def test_a_region_that_the_file_never_named_is_no_edit() -> None:
     del file["spec"]["region"]
     live["metadata"]["annotations"] = {LAST_APPLIED: json.dumps(file)}
     assert foretold(Stage(), CHANGE, file, live).declaration.place.region == "eu-west-1"
+
+
+def test_the_deletion_of_an_object_whose_spec_is_not_valid_is_planned_as_the_operator_makes_it() -> None:
+    stage = Stage(values={"a": "1"})
+    stage.settle()
+    live = held(stage)
+    live["spec"] |= {"driftPolicy": "Perhaps", "parameters": [*live["spec"]["parameters"], {"name": "b", "value": 7}]}
+    planner = Planner(Settings(is_emulated=True), stage.engine, "eu-west-1", lambda: CHANGE)
+    known = Known(OWNER.cluster, live, nothing)
+    found = planner.deleted(live, Manifests((), (), {}), known)
+    assert isinstance(found, Planned)
+    assert [step.resource.name for step in found.plan.steps] == ["errors", "/app/a"]
+    # A file that no cluster has is checked, since nothing else says what is in it.
+    unknown = planner.deleted(live, Manifests((), (), {}), Known(OWNER.cluster, None, nothing))
+    assert isinstance(unknown, Unplanned)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from dynconfig import wiring
+from dynconfig.api.defaults import with_defaults
 from dynconfig.api.parameter import ParameterType
 from dynconfig.cli.failures import Failed
 from dynconfig.cli.options import check_region
@@ -79,7 +80,7 @@ def _of_object(word: str, subjects: Subjects) -> _Reading:
         except (DynConfigError, BadFile) as error:
             raise Failed(f"{word}: {title(document)}: {error}") from None
     named = f"{word} {document['spec'].get('path', '')}"
-    return _Reading(Environment(named, entries, dict(_settings(document["spec"]))), hidden)
+    return _Reading(Environment(named, entries, dict(_settings(with_defaults(document)["spec"]))), hidden)
 
 
 def _only(word: str, subjects: Subjects) -> Document:
