@@ -98,10 +98,10 @@ class Addressees:
     def successor(self, giver: Owner, region: str, name: str) -> Successor | None:
         """The object that takes over a parameter which the giver gives up: it declares the full name and may adopt it.
 
-        A suspended or invalid object counts, too: what an object declares is not deleted. For the same reason an object counts that
-        was served and whose namespace was denied the path since, and one of which it is not known whether it may use the path:
-        the parameter is left for these without an owner. An object whose namespace was never granted the path does not count:
-        it cannot keep others from deleting their parameters.
+        A suspended or invalid object counts, too: what an object declares is not deleted. For the same reason an object counts
+        that was served and whose namespace was denied the path since, and one of which it is not known whether it may use the
+        path: the parameter is left for these without an owner. An object whose namespace was never granted the path does not
+        count: it cannot keep others from deleting their parameters.
         """
         with self._lock:
             wanted = fingerprint(name)

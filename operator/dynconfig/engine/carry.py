@@ -83,7 +83,9 @@ def hand_over(kind: AnyKind, observed: Resource, successor: Successor, declarati
         if declaration.successor_of(observed.name) == successor:
             return
         kind.hand_over(replace(observed, owner=successor.owner.tag), declaration.owner)
-    raise Conflict(f"{observed.title} was to be handed over to {successor.owner.title}, which no longer takes it", delay=0.5)
+    raise Conflict(
+        f"{observed.title} was to be handed over to {successor.owner.title}, which no longer takes it", delay=0.5
+    )
 
 
 class Rounds:
