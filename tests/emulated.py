@@ -1,5 +1,7 @@
 """The emulated AWS in the process of the tests."""
 
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -8,10 +10,30 @@ import pytest
 from dynconfig_lab.aws import AwsLab
 
 
+class AwsTime:
+    """The clock by which the emulated AWS settles functions and roles: it runs as all clocks, and tests set it forward."""
+
+    def __init__(self) -> None:
+        self._skipped = 0.0
+        self._pause = threading.Event()
+
+    def __call__(self) -> float:
+        return time.monotonic() + self._skipped
+
+    def pass_quickly(self) -> None:
+        """What a pause between two looks is for: a quarter of a second for AWS, hardly any for the tests."""
+        self._skipped += 0.25
+        # What AWS does without this clock, such as delivering an event, takes its time.
+        self._pause.wait(0.001)
+
+
+AWS_TIME = AwsTime()
+
+
 @contextmanager
 def emulated_aws() -> Iterator[AwsLab]:
     """An AWS for as long as a `with` lasts, and the credentials that it takes."""
-    with pytest.MonkeyPatch.context() as environment, AwsLab.start() as lab:
+    with pytest.MonkeyPatch.context() as environment, AwsLab.start(clock=AWS_TIME) as lab:
         environment.setenv("AWS_ACCESS_KEY_ID", "lab")
         environment.setenv("AWS_SECRET_ACCESS_KEY", "lab")
         yield lab

@@ -1,12 +1,12 @@
 """Functions as people make, change and look at them; a role that Lambda knows for long."""
 
 import io
-import threading
 import time
 import zipfile
 from collections.abc import Callable
 from typing import Any
 
+from tests.emulated import AWS_TIME
 from tests.kinds.cases.role import TRUST
 from tests.kinds.workshop import SETTLED_WITHIN, Workshop
 
@@ -32,10 +32,10 @@ def code(text: str = "x = 1") -> bytes:
 
 def until(what: Callable[[], Any]) -> Any:
     """The first answer that is true, asked for again and again."""
-    end, pause = time.monotonic() + SETTLED_WITHIN, threading.Event()
+    end = time.monotonic() + SETTLED_WITHIN
     while not (found := what()):
         assert time.monotonic() < end, "it never came"
-        pause.wait(0.02)
+        AWS_TIME.pass_quickly()
     return found
 
 

@@ -1,11 +1,12 @@
 """What the tests of kinds work with: real boto3 on the emulated AWS in this process, and a clock that they set."""
 
 import itertools
-import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+from tests.emulated import AWS_TIME
 
 from dynconfig import wiring
 from dynconfig.api import names
@@ -142,7 +143,7 @@ class Workshop:
         self, declaration: Declaration, kinds: tuple[AnyKind, ...], errors: list[DynConfigError] | None = None
     ) -> Outcome:
         """Run one engine until AWS is as declared: what may pass is noted, and looked at again. Other errors are raised."""
-        engine, end, pause = Engine(lambda _place: kinds), time.monotonic() + SETTLED_WITHIN, threading.Event()
+        engine, end = Engine(lambda _place: kinds), time.monotonic() + SETTLED_WITHIN
         while True:
             outcome = engine.run(declaration)
             if outcome.is_complete:
@@ -151,7 +152,7 @@ class Workshop:
                 raise outcome.error or AssertionError(f"it stopped short: {outcome.remaining}")
             if errors is not None:
                 errors.append(outcome.error)
-            pause.wait(0.02)
+            AWS_TIME.pass_quickly()
 
     def status(self, outcome: Outcome) -> dict[str, Any]:
         """The status that the operator would write."""

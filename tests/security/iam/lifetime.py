@@ -1,7 +1,6 @@
 """All that an operator does in AWS for the example of the README and for more, recorded as what AWS asks IAM about it."""
 
 import json
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 from botocore.client import BaseClient
+from tests.emulated import AWS_TIME
 from tests.kinds import functions
 from tests.kinds.cases.failure_destination import QUEUE
 from tests.kinds.cases.role import DENY, TRUST
@@ -133,7 +133,7 @@ class Life:
         return self._settle(lambda: self.workshop.goodbye(spec, self.status), 0.0)
 
     def _settle(self, declared: Callable[[], Any], after: float) -> Outcome:
-        end, pause = time.monotonic() + SETTLED_WITHIN, threading.Event()
+        end = time.monotonic() + SETTLED_WITHIN
         while True:
             now = time.time() + after
             outcome = self.engine.run(declared(), now=now)
@@ -144,7 +144,7 @@ class Life:
                 raise outcome.error or AssertionError(f"it stopped short: {outcome.remaining}")
             assert time.monotonic() < end, outcome
             self.workshop.clock.now += 60
-            pause.wait(0.02)
+            AWS_TIME.pass_quickly()
 
 
 def wiring_status(outcome: Outcome, previous: dict[str, Any], now: float) -> dict[str, Any]:
