@@ -1,5 +1,6 @@
 """Free ports on the loopback interface."""
 
+import os
 import random
 import socket
 
@@ -8,16 +9,40 @@ from dynconfig_lab.errors import LabError
 HOST = "127.0.0.1"
 # Below the range from which systems take the ports of outgoing connections, so that none of them takes ours meanwhile.
 RANGE = range(20_000, 32_000)
+VARIABLE = "DYNCONFIG_LAB_PORTS"
+"""The environment variable that narrows the range, for example to 20000-21999."""
+
+
+def share(number: int, count: int) -> range:
+    """The ports of one of several processes, counted from 0, that start labs at the same time.
+
+    A port that is free is taken by its program seconds later: two processes that choose from one range may choose the same.
+    """
+    size = len(RANGE) // count
+    return RANGE[number * size : (number + 1) * size]
 
 
 def free_ports(count: int) -> list[int]:
-    found: list[int] = []
-    for port in random.sample(RANGE, len(RANGE)):
+    """So many ports that no process listens on. Raises LabError if there are fewer, or the range is not one."""
+    allowed, found = _range(), list[int]()
+    for port in random.sample(allowed, len(allowed)):
         if is_free(port):
             found.append(port)
         if len(found) == count:
             return found
-    raise LabError(f"Of the ports {RANGE.start} to {RANGE.stop} on {HOST}, {count} should be free, and are not.")
+    raise LabError(
+        f"Of the ports {allowed.start} to {allowed.stop - 1} on {HOST}, {count} should be free, and are not."
+    )
+
+
+def _range() -> range:
+    text = os.environ.get(VARIABLE)
+    if text is None:
+        return RANGE
+    first, _, last = text.partition("-")
+    if not (first.isdecimal() and last.isdecimal() and 0 < int(first) <= int(last) < 65_536):
+        raise LabError(f"{VARIABLE}: invalid value {text!r}, expected e.g. 20000-21999")
+    return range(int(first), int(last) + 1)
 
 
 def port_or_free(asked: int | None, option: str) -> int:
