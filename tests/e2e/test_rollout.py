@@ -161,7 +161,7 @@ def test_a_change_is_undone_also_while_spec_cannot_be_used(world: World, reason:
     world.wait("status says so", lambda: "was undone" in world.condition(reader.name)[2])
     assert world.condition(reader.name)[:2] == (status, reason)
     assert "undone" in world.wait_event(reader.name, "RolledBack")
-    assert inventory(world)["functions"] == [reader.function]
+    assert reader.function in inventory(world)["functions"]
     if reason == "SourceMissing":
         world.secret("db", password=PASSWORD)
         world.wait_reason(reader.name, "RolledBack")

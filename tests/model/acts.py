@@ -16,6 +16,7 @@ from dynconfig.engine.agenda import Key
 KEYS = (Key("shop", "a"), Key("shop", "b"), Key("team", "c"))
 NAMES = (*(f"p{number}" for number in range(6)), "s0", "s1")
 BAKE = {"bakeTime": "60s", "rollbackOnAlarm": True}
+NEVER = {"rule": "size(config) < 0", "message": "never"}
 ALARM = {
     "name": "Orders",
     "metric": "Failed",
@@ -194,6 +195,27 @@ class Acts:
         self.world.rotate(namespace, "creds", data)
         return f"rotate {namespace}/creds"
 
+    def lose(self) -> str | None:
+        """A key of a Secret goes; the next rotation brings it back."""
+        namespace = self._dice.choice(KEYS).namespace
+        data = dict(self.world.cluster.secrets[namespace, "creds"])
+        lost = self._dice.choice(("s0", "s1"))
+        if data.pop(lost, None) is None:
+            return None
+        self.world.rotate(namespace, "creds", data)
+        return f"lose {lost} of {namespace}/creds"
+
+    def spoil(self) -> str | None:
+        """An edit that is not valid, or the end of it; other edits may come with it."""
+
+        def spoil(spec: Document) -> None:
+            if spec.pop("rules", None) is None:
+                spec["rules"] = [NEVER]
+                if self._dice.random() < 0.5:
+                    self._with_other_value(spec)
+
+        return self._edited("spoil or mend", spoil)
+
     def approve(self) -> str | None:
         live = self.live()
         if not live:
@@ -267,7 +289,7 @@ def _told(spec: Document) -> str:
     listed = " ".join(f"{item['name']}={item.get('value', 'secret')}" for item in spec["parameters"])
     words = [spec[name] for name in ("deletionPolicy", "adoptionPolicy", "driftPolicy") if name in spec]
     words += ["suspended"] if spec.get("suspend") else []
-    words += ["rollout"] if "rollout" in spec else []
+    words += [word for word in ("rollout", "rules") if word in spec]
     return f"[{listed}] {' '.join(words)}"
 
 
@@ -287,6 +309,8 @@ ACTS: tuple[tuple[Act, int], ...] = (
     (Acts.trouble, 5),
     (Acts.drift, 8),
     (Acts.rotate, 3),
+    (Acts.lose, 2),
+    (Acts.spoil, 5),
     (Acts.approve, 3),
     (Acts.stranger, 4),
     (Acts.wait, 3),

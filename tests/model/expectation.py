@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from tests.model import account
@@ -147,7 +148,8 @@ class Judge:
         for name in wanted.declares & set(stored):
             item = stored[name]
             owner = objects.get(item.uid)
-            is_wanted = owner is not None and owner.uid != wanted.uid and (name in owner.declares or owner.suspended)
+            keeps = owner is not None and (name in owner.declares or owner.suspended or not owner.is_usable)
+            is_wanted = owner is not None and owner.uid != wanted.uid and keeps
             is_foreign = owner is None and (bool(item.owner) or not wanted.adopts)
             if is_wanted or is_foreign or (owner is not None and self._is_stuck(owner)):
                 return True
@@ -168,8 +170,30 @@ class Judge:
     def _is_firing(self, document: Document, wanted: Wanted, _stored: Any, _objects: Any) -> bool:
         return wanted.has_rollout and firing(document)
 
-    def _is_sourceless(self, _document: Any, wanted: Wanted, _stored: Any, _objects: Any) -> bool:
-        return None in wanted.values.values()
+    def _is_sourceless(self, document: Any, wanted: Wanted, stored: Mapping[str, Stored], _objects: Any) -> bool:
+        return None in wanted.values.values() and self._is_as_before(document, wanted, stored)
+
+    def _is_invalid(self, document: Any, wanted: Wanted, stored: Mapping[str, Stored], _objects: Any) -> bool:
+        return not wanted.is_valid and self._is_as_before(document, wanted, stored)
+
+    def _is_as_before(self, document: Document, wanted: Wanted, stored: Mapping[str, Stored]) -> bool:
+        """Whether an object whose spec cannot be used has its stable values, if an alarm has undone the last change."""
+        status = document["status"]
+        if "rollback" not in status:
+            return not self._should_be_undone(status, wanted)
+        mine = {name: item.value for name, item in stored.items() if item.uid == wanted.uid}
+        stable = self.ghost.stable.get(wanted.uid, {})
+        return all(
+            mine[name] == value for name, value in stable.items() if name in mine and name not in self.ghost.foreign
+        )
+
+    def _should_be_undone(self, status: Document, wanted: Wanted) -> bool:
+        """Whether an alarm has fired since the change that bakes began, and there is a stable revision to go back to."""
+        if "bake" not in status or not status.get("stableGeneration") or not wanted.rolls_back or wanted.suspended:
+            return False
+        since, until = (datetime.fromisoformat(status["bake"][end]).timestamp() for end in ("since", "until"))
+        found = (alarm.state for alarm in alarms_of(wanted.key))
+        return any(state.value == "ALARM" and since + 1.0 < state.since <= until for state in found)
 
 
 def condition(document: Document) -> tuple[str, str]:
@@ -198,4 +222,5 @@ _EXCUSES = {
     "UnsafePlan": Judge._is_unsafe,
     "AlarmFiring": Judge._is_firing,
     "SourceMissing": Judge._is_sourceless,
+    "InvalidSpec": Judge._is_invalid,
 }

@@ -78,8 +78,11 @@ class Monitor:
             self._owned("tag", name, current, objects)
             return
         new, old = objects.get(tag.rpartition("/")[2]), objects.get(current.uid)
-        if new is None or name not in new.declares or new.suspended:
+        is_handed_over = old is not None and name not in old.declares
+        if new is None or name not in new.declares or (not is_handed_over and not new.is_written):
             self.fault("adopt", name, f"{tag} does not want it")
+        elif old is not None and not old.is_usable:
+            self.fault("adopt", name, f"the spec of {old.key} cannot be used, and {new.key} takes it")
         elif old is not None and name in old.declares:
             self.fault("adopt", name, f"{old.key} wants it, and {new.key} takes it")
         elif not current.owner.startswith("cluster/") and not (new.adopts and not current.owner):
@@ -129,6 +132,8 @@ class Monitor:
             self.fault(call, name, f"it belongs to {current.owner or 'nobody'}")
         if owner is not None and owner.suspended and not owner.deleting:
             self.fault(call, name, f"{owner.key} is suspended")
+        if owner is not None and not owner.is_usable and call in ("delete", "untag"):
+            self.fault(call, name, f"the spec of {owner.key} cannot be used")
         return owner
 
     def _others(self, owner: Wanted, name: str, objects: Mapping[str, Wanted]) -> str:
@@ -159,7 +164,7 @@ class Monitor:
         return self._may_undo(owner) and uid == owner.uid and name not in self.ghost.stable.get(uid, {})
 
     def _values(self, owner: Wanted, name: str) -> set[str]:
-        wanted = {owner.values.get(name) or ""}
+        wanted = {owner.values.get(name) or ""} if owner.is_usable else set()
         return wanted | self.ghost.past.get(owner.uid, {}).get(name, set()) if self._may_undo(owner) else wanted
 
 

@@ -38,6 +38,8 @@ class Wanted:
     team: str
     deleting: bool
     approved: int | None
+    is_valid: bool
+    """Its rules hold; else nothing that it says is written."""
 
     @classmethod
     def of(cls, document: Document, cluster: Cluster) -> "Wanted":
@@ -64,7 +66,18 @@ class Wanted:
             team=spec.get("tags", {}).get("team", ""),
             deleting="deletionTimestamp" in metadata,
             approved=int(approved) if approved else None,
+            is_valid=not spec.get("rules"),
         )
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether its spec can be carried out: it is valid, and all that it takes from Secrets is there."""
+        return self.deleting or (self.is_valid and None not in self.values.values())
+
+    @property
+    def is_written(self) -> bool:
+        """Whether anything of it may be written."""
+        return self.is_usable and not self.suspended
 
     @property
     def owner(self) -> str:

@@ -108,6 +108,8 @@ class Story:
         for name in account.alarms():
             self._acts.sound(name, "OK")
         self._delete_released_alarms()
+        for namespace, name in self.world.cluster.secrets:
+            self.world.rotate(namespace, name, dict.fromkeys(NAMES, "secret-end"))
         self._disentangle()
         self._rest()
         self.world.look()
@@ -144,6 +146,7 @@ class Story:
                 if f"{PATH}/{item['name']}" not in taken and owners.get(f"{PATH}/{item['name']}") not in others
             ]
             taken |= {f"{PATH}/{item['name']}" for item in spec["parameters"]}
+            spec.pop("rules", None)
             spec.update(suspend=False, driftPolicy="Correct", adoptionPolicy="IfUnowned", tags={"team": "end"})
             self._acts.apply(key, spec)
             self._acts.annotate(key, names.APPROVE_GENERATION)
