@@ -5,12 +5,9 @@ from typing import Any
 
 import pytest
 from tests.upgrade.cluster import CRD, PREVIOUS, Cluster
-from tests.upgrade.conftest import cluster, plane
 
 from dynconfig.api import names
 from dynconfig_lab.processes import wait_until
-
-__all__ = ["cluster", "plane"]
 
 pytestmark = [pytest.mark.e2e, pytest.mark.tools, pytest.mark.timeout(300)]
 

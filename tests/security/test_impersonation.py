@@ -7,15 +7,12 @@ from pathlib import Path
 import pytest
 import yaml
 from tests.upgrade.cluster import CRD, Cluster
-from tests.upgrade.conftest import cluster, plane
 
 from dynconfig.engine.agenda import Key
 from dynconfig.kube import answers
 from dynconfig.kube.answers import ApiRefused
 from dynconfig.kube.client import Kube
 from dynconfig.kube.reader import Reader
-
-__all__ = ["cluster", "plane"]
 
 pytestmark = [pytest.mark.e2e, pytest.mark.tools, pytest.mark.timeout(300)]
 

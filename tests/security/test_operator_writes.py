@@ -13,13 +13,12 @@ from tests.gitops.conftest import Build, kubectl, kustomize
 from tests.security.attacks import GROUP, configured
 from tests.security.installation import ACCOUNT, MANIFESTS, NAMESPACE, denied, listed, rights_of
 from tests.upgrade.cluster import CRD, Cluster
-from tests.upgrade.conftest import plane
 
 from dynconfig.api.names import FINALIZER
 from dynconfig_lab.controlplane import ControlPlane
 from dynconfig_lab.processes import wait_until
 
-__all__ = ["kubectl", "kustomize", "plane"]
+__all__ = ["kubectl", "kustomize"]
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 

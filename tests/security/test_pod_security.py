@@ -8,11 +8,10 @@ import httpx2
 import pytest
 from tests.gitops.conftest import Build, kubectl, kustomize
 from tests.security.installation import MANIFESTS, NAMESPACE
-from tests.upgrade.conftest import plane
 
 from dynconfig_lab.controlplane import ControlPlane
 
-__all__ = ["kubectl", "kustomize", "plane"]
+__all__ = ["kubectl", "kustomize"]
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 

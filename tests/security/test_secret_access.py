@@ -6,11 +6,8 @@ from typing import Any
 
 import pytest
 from tests.upgrade.cluster import CRD, ROOT, Cluster
-from tests.upgrade.conftest import cluster, plane
 
 from dynconfig_lab.processes import wait_until
-
-__all__ = ["cluster", "plane"]
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 

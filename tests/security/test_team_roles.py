@@ -6,11 +6,10 @@ import pytest
 import yaml
 from tests.gitops.conftest import Render, helm, render, rendered
 from tests.upgrade.cluster import CRD, ROOT, Cluster
-from tests.upgrade.conftest import cluster, plane
 
 from dynconfig_lab.processes import wait_until
 
-__all__ = ["cluster", "helm", "plane", "render"]
+__all__ = ["helm", "render"]
 
 pytestmark = [pytest.mark.e2e, pytest.mark.tools, pytest.mark.timeout(300)]
 
