@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# How many processes run the tests; 0: one alone, auto: one per processor.
+WORKERS ?= 0
 
 .DEFAULT_GOAL := help
 
@@ -54,7 +56,8 @@ operator: $(VENV)/.ready ## Run the operator against the lab, in the foreground
 
 .PHONY: test
 test: check lab-binaries lab-tools ## Everything: lint, types, import contracts, unit, lab and end-to-end tests
-	@$(BIN)/pytest -q
+	@# The tests start hundreds of Python processes; without bytecode each compiles all sources anew.
+	@PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -q -n $(WORKERS)
 
 .PHONY: explore
 explore: $(VENV)/.ready ## Properties of the engine and the values, tried with thousands of new examples

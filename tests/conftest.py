@@ -1,12 +1,18 @@
-"""For all tests: what a run draws at random, and that Ctrl-C is heard by all that is started.
+"""For all tests: what a run draws at random, what each worker of a run takes, and that Ctrl-C is heard by all that is started.
 
 Properties are tried with the same examples in every run, so that a change is judged by what it changes. ``make explore``
 draws new ones, many of them.
 """
 
+import os
 import signal
 
+import pytest
 from hypothesis import settings
+from tests.schedule import Units, rank
+from xdist.remote import Producer
+
+from dynconfig_lab import ports
 
 settings.register_profile("same", derandomize=True, database=None, deadline=None)
 settings.register_profile("explore", max_examples=5_000, deadline=None)
@@ -17,3 +23,15 @@ def pytest_configure() -> None:
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         # An ignored signal stays ignored in every process started from here, as in a shell's background.
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    if worker := os.environ.get("PYTEST_XDIST_WORKER"):
+        share = ports.share(int(worker.removeprefix("gw")), int(os.environ["PYTEST_XDIST_WORKER_COUNT"]))
+        os.environ[ports.VARIABLE] = f"{share.start}-{share.stop - 1}"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        items.sort(key=lambda item: (rank(item.nodeid), item.get_closest_marker("e2e") is None))
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Units:
+    return Units(config, log)
