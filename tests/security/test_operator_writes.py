@@ -9,12 +9,14 @@ from typing import Any
 
 import httpx2
 import pytest
+import yaml
 from tests.gitops.conftest import Build, kubectl, kustomize
 from tests.security.attacks import GROUP, configured
 from tests.security.installation import ACCOUNT, MANIFESTS, NAMESPACE, denied, listed, rights_of
 from tests.upgrade.cluster import CRD, Cluster
 
 from dynconfig.api.names import FINALIZER
+from dynconfig.engine import stored
 from dynconfig_lab.controlplane import ControlPlane
 from dynconfig_lab.processes import wait_until
 
@@ -25,6 +27,21 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 OBJECTS = f"{GROUP}/namespaces/default/dynamicconfigs"
 _numbers = itertools.count(1)
 OTHERS = "example.com/others"
+HELD = {"metadata": {"finalizers": [OTHERS, FINALIZER]}}
+RELEASED = {"metadata": {"finalizers": [OTHERS]}}
+# All that has a default, with another value, and more.
+FULL = {
+    "region": "eu-west-1",
+    "suspend": True,
+    "driftPolicy": "Report",
+    "deletionPolicy": "Retain",
+    "adoptionPolicy": "IfUnowned",
+    "resyncInterval": "20m",
+    "dashboard": True,
+    "cache": {"ttlSeconds": 60, "size": 10, "onChange": "Refresh"},
+    "tags": {"team": "shop"},
+    "parameters": [{"name": "a", "value": "1"}],
+}
 LARGE = [{"name": f"p{number}", "value": "x" * 4000} for number in range(250)]
 
 
@@ -47,10 +64,13 @@ class Account:
     def document(self) -> dict[str, Any]:
         return self.cluster.document("dcfg", self.name)
 
-    def owning(self, name: str, parameters: list[dict[str, str]]) -> "Account":
+    def delete(self) -> None:
+        self.cluster.kubectl("delete", "dcfg", self.name, "--wait=false")
+
+    def owning(self, name: str, spec: Mapping[str, Any]) -> "Account":
         """The account beside a new object of this name."""
         metadata = {"name": name, "finalizers": [OTHERS], "labels": {"team": "shop"}, "annotations": {"note": "a"}}
-        document = {**configured(name, {"parameters": parameters}), "metadata": metadata}
+        document = {**configured(name, dict(spec)), "metadata": metadata}
         self.cluster.kubectl("create", "-f", "-", stdin=json.dumps(document))
         return Account(self.http, self.cluster, name)
 
@@ -67,7 +87,7 @@ def bounded(
     cluster.kubectl("apply", "-f", "-", stdin=listed(rights_of(kustomize(MANIFESTS / "install"))))
     token = cluster.kubectl("create", "token", ACCOUNT, "-n", NAMESPACE).strip()
     with plane.client(token) as http:
-        first = Account(http, cluster).owning("first", [])
+        first = Account(http, cluster).owning("first", {"parameters": []})
         assert wait_until(first.is_bounded, 30), first.patch({"spec": {"suspend": True}}, "?dryRun=All").text
         yield first
     cluster.remove_crd()
@@ -76,7 +96,12 @@ def bounded(
 
 @pytest.fixture
 def account(bounded: Account) -> Account:
-    return bounded.owning(f"shop-{next(_numbers)}", [])
+    return bounded.owning(f"shop-{next(_numbers)}", {"parameters": []})
+
+
+@pytest.fixture
+def full(bounded: Account) -> Account:
+    return bounded.owning(f"full-{next(_numbers)}", FULL)
 
 
 @pytest.mark.parametrize(
@@ -95,6 +120,7 @@ def account(bounded: Account) -> Account:
             {"metadata": {"ownerReferences": [{"apiVersion": "v1", "kind": "ConfigMap", "name": "a", "uid": "b"}]}},
             "no metadata but its finalizer",
         ),
+        ({"metadata": {"generateName": "evil-"}}, "no metadata but its finalizer"),
         ({"metadata": {"finalizers": []}}, "finalizers of others"),
         ({"metadata": {"finalizers": [OTHERS, "example.com/mine"]}}, "finalizers of others"),
     ],
@@ -109,11 +135,21 @@ def test_what_is_not_the_operators_is_refused(patch: dict[str, Any], said: str, 
 
 
 def test_the_finalizer_is_added_and_removed_also_of_a_large_object(account: Account) -> None:
-    for found in (account, account.owning("large", LARGE)):
-        for finalizers in ([OTHERS, FINALIZER], [OTHERS]):
-            answer = found.patch({"metadata": {"finalizers": finalizers}})
-            assert answer.is_success, answer.text
-            assert answer.json()["metadata"]["finalizers"] == finalizers
+    for found in (account, account.owning("large", {"parameters": LARGE})):
+        answer = found.patch(HELD)
+        assert answer.is_success, answer.text
+        assert answer.json()["metadata"]["finalizers"] == [OTHERS, FINALIZER]
+        found.delete()
+        answer = found.patch(RELEASED)
+        assert answer.is_success, answer.text
+        assert answer.json()["metadata"]["finalizers"] == [OTHERS]
+
+
+def test_the_finalizer_stays_while_the_object_is_not_deleted(account: Account) -> None:
+    assert account.patch(HELD).is_success
+    answer = account.patch(RELEASED)
+    assert answer.status_code == 403, answer.text
+    assert "not being deleted" in answer.text
 
 
 def test_status_is_written_by_its_subresource_which_takes_nothing_else(account: Account) -> None:
@@ -131,17 +167,57 @@ def test_status_is_written_by_its_subresource_which_takes_nothing_else(account: 
     assert [after["metadata"].get(key) for key in ("finalizers", "labels")] == [[OTHERS], {"team": "shop"}]
 
 
-def test_the_spec_of_an_object_is_emptied_only_with_its_release(account: Account) -> None:
-    emptied = {"driftPolicy": "Report"}
-    held = [OTHERS, FINALIZER]
-    assert account.patch({"metadata": {"finalizers": held}}).is_success
-    assert account.patch({"metadata": {"finalizers": [OTHERS]}, "spec": emptied}).status_code == 403, (
-        "it is not deleted"
-    )
-    account.cluster.kubectl("delete", "dcfg", account.name, "--wait=false")
-    assert account.patch({"spec": emptied}).status_code == 403, "it keeps the finalizer"
-    answer = account.patch({"metadata": {"finalizers": [OTHERS]}, "spec": emptied})
+def test_the_spec_of_an_object_is_emptied_only_with_its_release(full: Account) -> None:
+    spec = full.document()["spec"]
+    emptied = {"spec": stored.emptied(spec)}
+    assert full.patch(HELD).is_success
+    assert full.patch({**RELEASED, **emptied}).status_code == 403, "it is not deleted"
+    full.delete()
+    assert full.patch(emptied).status_code == 403, "it keeps the finalizer"
+    answer = full.patch({**RELEASED, **emptied})
     assert answer.is_success, answer.text
+    left = answer.json()["spec"]
+    assert {field for field in left if left[field] == spec.get(field)} == {"path", "region"}
+    assert full.patch({"spec": {"suspend": True}}).status_code == 403, "it was released already"
+
+
+def test_every_default_of_the_definition_is_one_of_the_policy(account: Account) -> None:
+    """A field that is not tried above would stop the release of an object that no longer fits."""
+    (version,) = yaml.safe_load(CRD.read_text())["spec"]["versions"]
+    fields = version["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]
+    assert {name for name, field in fields.items() if "default" in field} < set(FULL)
+    assert account.document()["spec"].keys() == {"path", "parameters"} | {n for n in fields if "default" in fields[n]}
+
+
+CHANGES: list[dict[str, Any]] = [
+    {"path": "/evil"},
+    {"region": "us-east-1"},
+    {"region": None},
+    {"suspend": False},
+    {"deletionPolicy": "Delete"},
+    {"parameters": None},
+    {"parameters": [{"name": "a", "value": "evil"}]},
+    {"tags": {"team": "evil"}},
+    {"cache": {"ttlSeconds": 1}},
+    {"alarms": {}},
+]
+
+
+BECOMES: list[tuple[str, Any]] = [("suspend", False), ("deletionPolicy", "Delete"), ("parameters", None)]
+"""What an emptied spec has anyway."""
+
+
+@pytest.mark.parametrize("change", CHANGES, ids=json.dumps)
+@pytest.mark.parametrize("is_emptied", [False, True], ids=["alone", "emptied"])
+def test_a_release_changes_nothing_else_of_spec(change: dict[str, Any], is_emptied: bool, full: Account) -> None:
+    assert full.patch(HELD).is_success
+    full.delete()
+    before = full.document()
+    others = stored.emptied(before["spec"]) if is_emptied else {}
+    becomes_default = is_emptied and next(iter(change.items())) in BECOMES
+    answer = full.patch({**RELEASED, "spec": {**others, **change}}, "?dryRun=All")
+    assert answer.is_success if becomes_default else answer.status_code in (403, 422), answer.text
+    assert full.document() == before
 
 
 def test_what_was_refused_is_found_in_the_audit_log(account: Account, plane: ControlPlane) -> None:
