@@ -25,7 +25,7 @@ class Recent:
             title = step.resource.title
             known.pop(title, None)
             if isinstance(step.change, Create | Update):
-                known[title] = (declaration.now, step.kind, found.get(title, step.resource))
+                known[title] = (declaration.now, step.kind, found.get(title, step.resource).as_deleted)
         self._written[declaration.owner.uid] = {
             title: entry for title, entry in known.items() if declaration.now - entry[0] < RECENT_SECONDS
         }

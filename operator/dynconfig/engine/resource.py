@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, TypeVar, runtime_checkable
 
 if TYPE_CHECKING:
     from dynconfig.engine.declaration import Declaration
@@ -79,6 +79,11 @@ class Resource:
     def title(self) -> str:
         """Kind and name as a message says them."""
         return f"{type(self).__name__} {self.name}"
+
+    @property
+    def as_deleted(self) -> Self:
+        """What its deletion needs of it, and no long or secret text: the operator keeps it for some minutes."""
+        return self
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

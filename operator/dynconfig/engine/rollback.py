@@ -17,6 +17,7 @@ from dynconfig.engine.resource import Resource, Unread, Versioned
 from dynconfig.engine.restoration import HEADER_SECONDS, Restoration, restoration
 from dynconfig.engine.rollout import Alarming, Evidence, Judgement, Stage, firing, judge
 from dynconfig.engine.safety import is_safe
+from dynconfig.engine.secret import SealedSecret
 from dynconfig.engine.undone import Rejection, Undone, Watched, in_place_of, leaving_since, text_of
 
 HELD_BACK_SECONDS = 10.0
@@ -36,10 +37,16 @@ class Rollbacks:
             return declaration
         uid = declaration.owner.uid
         generation, undone = self._undone.get(uid, (None, None))
-        if generation != declaration.generation:
+        is_known = generation == declaration.generation
+        if not is_known:
             undone = self._recalled(declaration)
-            self._undone[uid] = (declaration.generation, undone)
-        return in_place_of(declaration, undone) if undone and undone.concerns(declaration) else declaration
+            self._remember(declaration, undone)
+        if undone is None or not undone.concerns(declaration):
+            return declaration
+        if is_known:
+            names = [kept.name for kept in undone.stable]
+            undone = replace(undone, stable=self._labels_of(declaration.place).at(names, STABLE))
+        return in_place_of(declaration, undone)
 
     def watched(self, plan: Plan, declaration: Declaration, now: float) -> Watched:
         """The plan without what has to wait, and how the change that is out is doing."""
@@ -73,7 +80,7 @@ class Rollbacks:
         existing = [item.name for item in mine] + [title.partition(" ")[2] for title in declaration.unread]
         undone = Undone(
             declaration.generation,
-            rejected={item.name: declared[item.name] for item in failed if item.name in declared},
+            rejected={item.name: SealedSecret.of(declared[item.name]) for item in failed if item.name in declared},
             stable=labels.at(existing, STABLE),
             created=frozenset(item.name for item in found.created),
             existing=frozenset(existing),
@@ -90,7 +97,7 @@ class Rollbacks:
         marked = {item.name for item in rejection.marked} - {item.name for item in failed}
         if failed and not marked & {kept.name for kept in rejection.undone.stable}:
             raise failed[0].error
-        self._undone[declaration.owner.uid] = (declaration.generation, rejection.undone)
+        self._remember(declaration, rejection.undone)
         return failed
 
     def closed(
@@ -130,6 +137,9 @@ class Rollbacks:
         """Drop what is remembered of an object that is gone."""
         self._undone.pop(uid, None)
 
+    def _remember(self, declaration: Declaration, undone: Undone | None) -> None:
+        self._undone[declaration.owner.uid] = (declaration.generation, undone.without_texts() if undone else None)
+
     def _pardon(self, declaration: Declaration, owned: Sequence[str]) -> None:
         """A generation that failed once and has proved itself since is no longer rejected."""
         uid, rollout = declaration.owner.uid, declaration.rollout
@@ -139,7 +149,7 @@ class Rollbacks:
         labels, label = self._labels_of(declaration.place), _label(declaration)
         for kept in labels.at(owned, label):
             labels.unmark(kept, label)
-        self._undone[uid] = (declaration.generation, None)
+        self._remember(declaration, None)
 
     def _judged(self, declaration: Declaration, plan: Plan, evidence: Evidence, now: float) -> Judgement:
         """How the change is doing. That it failed is decided by what AWS answers now, and only if all can be restored."""
@@ -210,7 +220,7 @@ class Rollbacks:
         created = marked & (applied.created if applied else frozenset())
         return Undone(
             declaration.generation,
-            rejected={item.name: item.value for item in rejected},
+            rejected={item.name: SealedSecret.of(item.value) for item in rejected},
             stable=stable,
             created=created - {item.name for item in stable},
             existing=marked | frozenset(applied.versions if applied else ()),

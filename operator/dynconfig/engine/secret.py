@@ -3,6 +3,8 @@
 import hmac
 from typing import Self
 
+from dynconfig.engine.fingerprint import fingerprint
+
 MASK = "•••"
 
 
@@ -55,7 +57,7 @@ class Secret:
         return hmac.compare_digest(self._text.encode(), other._text.encode())
 
     def __hash__(self) -> int:
-        return hash((Secret, self._text))
+        return hash((Secret, fingerprint(self._text)))
 
     def __repr__(self) -> str:
         return MASK
@@ -64,6 +66,35 @@ class Secret:
 
     def __reduce__(self) -> str:
         raise TypeError("a Secret is never pickled")
+
+
+class SealedSecret(Secret):
+    """A text of which only a digest is left, under the key of this process: it equals each secret of the same text."""
+
+    __slots__ = ("_digest",)
+
+    def __init__(self, digest: int) -> None:
+        super().__init__("")
+        self._digest = digest
+
+    @classmethod
+    def of(cls, value: str | Secret) -> "SealedSecret":
+        """What is left of a text."""
+        if isinstance(value, SealedSecret):
+            return value
+        return cls(fingerprint(value.reveal() if isinstance(value, Secret) else value))
+
+    def reveal(self) -> SecretText:
+        """There is nothing to reveal."""
+        raise TypeError("the text of this Secret is not kept")
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, UnknownSecret) or not isinstance(other, Secret):
+            return NotImplemented
+        return self._digest == SealedSecret.of(other)._digest
+
+    def __hash__(self) -> int:
+        return hash((Secret, self._digest))
 
 
 class UnreadableSecret(Secret):

@@ -9,7 +9,7 @@ from dynconfig.engine.errors import AlarmFiring
 from dynconfig.engine.plan import Plan
 from dynconfig.engine.resource import Versioned
 from dynconfig.engine.rollout import Judgement
-from dynconfig.engine.secret import Secret
+from dynconfig.engine.secret import SealedSecret, Secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,8 @@ class Undone:
     """A generation that was undone, and what stands in its place."""
 
     generation: int
-    rejected: Mapping[str, str | Secret]
+    rejected: Mapping[str, SealedSecret]
+    """By name, whether a value is the one that failed; the texts themselves are of no use any more."""
     stable: tuple[Kept, ...]
     created: frozenset[str] = frozenset()
     """Names of what it created, which is deleted again."""
@@ -43,8 +44,12 @@ class Undone:
         # After a rotation nobody can tell whether it was declared otherwise, too.
         compared = (name for name in self.rejected if name in declared and not _is_rotated(declared[name]))
         return self.generation == declaration.generation and all(
-            text_of(declared[name].value) == text_of(self.rejected[name]) for name in compared
+            SealedSecret.of(declared[name].value) == self.rejected[name] for name in compared
         )
+
+    def without_texts(self) -> "Undone":
+        """What is kept between two reconciles: the values of the stable revision are read again from AWS."""
+        return replace(self, stable=tuple(replace(kept, value=SealedSecret.of(kept.value)) for kept in self.stable))
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from dynconfig.kinds.parameter_kept import refuse_wider
 from dynconfig.kinds.parameter_narrow import Reads, spread
 from dynconfig.kinds.parameter_ownership import ParameterOwnership, Tagged
 from dynconfig.kinds.parameter_read import read
+from dynconfig.kinds.parameter_seen import Seen
 from dynconfig.kinds.parameter_value import (
     OUR_TAGS,
     UNREADABLE,
@@ -49,8 +50,6 @@ RECREATE_SECONDS = 30
 FIXED_DATA_TYPES = frozenset({IMAGE, "aws:ssm:integration"})
 # What was seen at a version is true of that version; this bounds how long a mistake of ours could live.
 SEEN_SECONDS = 3600
-Seen = tuple[float, Parameter]
-"""When a parameter was seen or written, in seconds by a clock that never goes back, and as what."""
 
 
 class Parameters:
@@ -76,7 +75,7 @@ class Parameters:
         self._clock = clock
         self._writes = ParameterWrites(ssm, writing)
         self._ignored_tags = ("aws:", *ignored_tags)
-        self._seen: dict[str, tuple[float, Parameter]] = {}
+        self._seen: dict[str, Seen] = {}
         self._deleted: dict[str, float] = {}
         self._ownership = ParameterOwnership(ssm, tagged, clock)
         self._details = ParameterDetails(ssm, self._ownership)
@@ -101,7 +100,7 @@ class Parameters:
         names = tuple(dict.fromkeys((*wanted, *scope.known, *owned)))
         reads = Reads()
         before = self._before(scope, names)
-        asked = [name for name in names if not scope.heard or not self._is_recent(before.get(name))]
+        asked = [name for name in names if not scope.heard or not self._is_sure(before.get(name), wanted.get(name))]
         answers = self._read(asked, wanted, before, reads)
         waiting = self._waiting(scope, [name for name in names if name not in reads], answers, wanted)
         yield from (comparable(parameter, wanted.get(name)) for name, parameter in waiting.items())
@@ -111,15 +110,18 @@ class Parameters:
         known = {name: seen for name, seen in before.items() if name in same or name not in asked}
         for name in (name for name in names if name not in waiting and name not in reads):
             parameter = close.get(name)
-            if parameter is None and name in known:
-                parameter = self._with_tags(scope.owner, known[name], wanted.get(name), indexed, reads)
+            seen = known.get(name) if parameter is None else None
+            if seen is not None:
+                parameter = self._with_tags(scope.owner, seen, wanted.get(name), indexed, reads)
             if parameter is None:
                 continue
             if parameter.last_modified is None and name in answers:
                 parameter = replace(parameter, last_modified=answers[name]["LastModifiedDate"].timestamp())
             # What is not desired is not described either, so that it is not known in full.
             if name in wanted or parameter.owner != scope.owner.tag:
-                self._remember(scope, parameter)
+                self._remember(scope, parameter, seen)
+            if seen is not None:
+                parameter = seen.opened(parameter, wanted.get(name), answers.get(name))
             yield comparable(parameter, wanted.get(name))
         yield from self._unread(reads)
 
@@ -150,7 +152,7 @@ class Parameters:
 
     def _put(self, desired: Parameter, observed: Parameter | None) -> Parameter:
         self._images.refuse_repetition(desired)
-        _at, seen = self._seen.pop(desired.name, (0.0, None))
+        seen = self._seen.pop(desired.name, None)
         if observed is None:
             self._ownership.created(desired.name)
         else:
@@ -158,14 +160,18 @@ class Parameters:
             if observed.owner != desired.owner:
                 self._ownership.doubt([desired.name])
                 self._moved([desired.name])
-        result = self._writes.create(desired) if observed is None else self._writes.update(desired, observed, seen)
+        result = (
+            self._writes.create(desired)
+            if observed is None
+            else self._writes.update(desired, observed, seen.sealed if seen else None)
+        )
         if result.data_type == IMAGE and (observed is None or result.version != observed.version):
             return self._images.written(result)
         self._fresh.written(result)
         is_known = not desired.ignored and not (observed and observed.unknown)
         # Neither a value nor a field that is somebody else's is known from what was sent, nor whether a field is empty now.
         if result.value is not None and is_known and not cleared(desired, observed):
-            self._seen[desired.name] = (self._clock(), result)
+            self._seen[desired.name] = Seen.of(self._clock(), result)
         return result
 
     def delete(self, observed: Sequence[Parameter]) -> None:
@@ -241,7 +247,11 @@ class Parameters:
         return waiting
 
     def _is_recent(self, seen: Seen | None) -> bool:
-        return seen is not None and self._clock() - seen[0] < SEEN_SECONDS
+        return seen is not None and self._clock() - seen.at < SEEN_SECONDS
+
+    def _is_sure(self, seen: Seen | None, wanted: Parameter | None) -> bool:
+        """Whether it need not be read at all where nothing was said of it."""
+        return seen is not None and self._is_recent(seen) and seen.suffices(wanted)
 
     def _unread(self, reads: Reads) -> Iterator[Unread]:
         """What could not be read this time; what was seen of it before is not believed next time either."""
@@ -252,13 +262,16 @@ class Parameters:
     def _read(
         self, names: Sequence[str], wanted: Mapping[str, Parameter], before: Mapping[str, Seen], reads: Reads
     ) -> dict[str, dict[str, Any]]:
-        """GetParameters for all names, decrypted only where a declared secret is not known at its version.
+        """GetParameters for all names, decrypted only where a declared secret is not known at its version to be as declared.
 
         What is not declared any more is never decrypted: nobody needs a value in order to delete it.
         """
 
+        def suffices(name: str) -> bool:
+            return name in before and before[name].suffices(wanted.get(name))
+
         def get(batch: Sequence[str]) -> dict[str, dict[str, Any]]:
-            decrypt = any(name not in before and _is_secret(wanted.get(name)) for name in batch)
+            decrypt = any(_is_secret(wanted.get(name)) and not suffices(name) for name in batch)
             return self._get(batch, reads, decrypt=decrypt)
 
         surplus = [name for name in names if name not in wanted]
@@ -270,7 +283,7 @@ class Parameters:
             if name in wanted
             and answer["Type"] == ParameterType.SECURE_STRING
             and not answer["decrypted"]
-            and not self._is_same(before.get(name), answer)
+            and not (suffices(name) and self._is_same(before.get(name), answer))
         ]
         answers.update(
             reads.in_batches(list(batches(stale, BATCH)), lambda batch: self._get(batch, reads, decrypt=True))
@@ -286,7 +299,7 @@ class Parameters:
         return {name: item for name, item in answers.items() if name not in reads}
 
     def _is_same(self, seen: Seen | None, answer: Mapping[str, Any]) -> bool:
-        return seen is not None and seen[1].version == answer["Version"] and self._is_recent(seen)
+        return seen is not None and seen.sealed.version == answer["Version"] and self._is_recent(seen)
 
     def _look_closely(
         self,
@@ -313,36 +326,38 @@ class Parameters:
             own = tags[name]
             if own is not None and name not in reads:
                 observed = observed_parameter(answer, metadata.get(name, {}), own, self._own_tags(own))
-                yield replace(observed, value=_value_at(observed, before.get(name)))
+                yield replace(observed, value=_value_at(observed, before.get(name), wanted.get(name)))
 
     def _with_tags(
         self, owner: Owner, seen: Seen, wanted: Parameter | None, indexed: float, reads: Reads
     ) -> Parameter | None:
         """What was seen before, its tags asked for anew where a later index disagrees; None if they are not read."""
-        at, parameter = seen
-        name = parameter.name
+        parameter, name = seen.sealed, seen.sealed.name
         agrees = self._tagged.tags(parameter.name) == all_tags(parameter)
-        if wanted is not None and (agrees or indexed <= at):
+        if wanted is not None and (agrees or indexed <= seen.at):
             return parameter
         details = self._details
         tags = details.tags_of(name, None, reads) if wanted else details.tags_of_surplus(name, owner, reads)
         return None if tags is None else with_tags(parameter, tags, self._own_tags(tags))
 
-    def _remember(self, scope: Scope, parameter: Parameter) -> None:
+    def _remember(self, scope: Scope, parameter: Parameter, seen: Seen | None) -> None:
+        """Remember what was read anew, or `seen` with other tags."""
         # A key may be usable again at the next look.
         if parameter.owner != scope.owner.tag or parameter.value in (None, UNREADABLE) or parameter.unknown:
             self._seen.pop(parameter.name, None)
-        elif self._seen.get(parameter.name, (0.0, None))[1] is not parameter:
-            self._seen[parameter.name] = (self._clock(), parameter)
+        elif seen is None:
+            self._seen[parameter.name] = Seen.of(self._clock(), parameter)
+        elif parameter is not seen.sealed or parameter.name not in self._seen:
+            self._seen[parameter.name] = replace(seen, at=self._clock(), sealed=parameter)
 
     def _own_tags(self, tags: Pairs) -> Pairs:
         return tuple(pair for pair in tags if pair[0] not in OUR_TAGS and not pair[0].startswith(self._ignored_tags))
 
 
-def _value_at(found: Parameter, before: Seen | None) -> str | Secret | None:
+def _value_at(found: Parameter, before: Seen | None, wanted: Parameter | None) -> str | Secret | None:
     """Its value, or what was seen or written at this version before its key could no longer be used, however long ago."""
-    is_known = found.value is UNREADABLE and before is not None and before[1].version == found.version
-    return before[1].value if is_known and before else found.value
+    is_known = found.value is UNREADABLE and before is not None and before.sealed.version == found.version
+    return before.value(wanted) if is_known and before else found.value
 
 
 def _is_secret(parameter: Parameter | None) -> bool:

@@ -59,6 +59,11 @@ class Parameter(Versioned):
     unknown: tuple[str, ...] = field(default=(), repr=False, metadata={"compare": False})
     """Fields that could not be read."""
 
+    @property
+    def as_deleted(self) -> "Parameter":
+        """Without its value and other texts."""
+        return replace(self, value=None, initial="", description="", allowed_pattern="", policies="", tags=())
+
 
 def observed_parameter(
     answer: Mapping[str, Any], metadata: Mapping[str, Any], tags: Pairs, own_tags: Pairs
