@@ -81,6 +81,10 @@ class FakeWriter:
         """Note it."""
         self.calls.append("delete")
 
+    def object(self, _key: Key) -> dict[str, Any]:
+        """It stays until it is released."""
+        return self.document
+
     def release(self, _key: Key, _uid: str) -> None:
         """Note it."""
         self.calls.append("release")
@@ -96,5 +100,5 @@ def test_an_object_that_was_never_accepted_is_released_without_a_call_to_its_reg
     work = Uninstaller(Settings(), writer, Engine(kinds), "eu-west-1")  # type: ignore[arg-type]  # it stands for a cluster
     (leaving,) = work.objects()
     assert leaving.owned == ()
-    work.release(leaving)
+    work.release(work.mark(leaving))
     assert writer.calls == ["abandon", "delete", "release"]

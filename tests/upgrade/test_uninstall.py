@@ -6,9 +6,11 @@ from dataclasses import replace
 
 import pytest
 from tests.e2e.world import World
+from tests.security.harm import is_alive, pid
 from tests.upgrade.cluster import NAME, ROOT
 
 from dynconfig.api import names
+from dynconfig_lab.aws import Faults
 from dynconfig_lab.stage import CommandFailed, Stage
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(150)]
@@ -101,3 +103,22 @@ def test_uninstall_releases_everything(world: World, is_running: bool) -> None:
     if not is_running:
         assert world.stage.aws("sqs").list_queues().get("QueueUrls", []) == []
         assert world.stage.aws("events").list_rules()["Rules"] == []
+
+
+COUNT = 40
+
+
+def test_what_an_operator_writes_while_it_is_uninstalled_is_released_too(installed: World) -> None:
+    world = replace(installed, path=f"/{installed.namespace}/busy")
+    world.stage.lab.faults(Faults(latency_ms=200))
+    world.declare("busy", world.spec(*({"name": f"p{number}", "value": "1"} for number in range(COUNT))))
+    world.wait("the first are written", lambda: len(world.names()) > 1)
+    told = world.stage.dynconfig("uninstall", "--keep-aws", "--yes")
+    # What it has begun it brings to an end.
+    world.stage.operator.signal("operator", signal.SIGTERM)
+    world.wait("the operator has ended", lambda: not is_alive(pid(world.stage)))
+    world.stage.lab.faults(Faults())
+    assert "busy: released" in told, told
+    assert json.loads(world.stage.kubectl("get", "dcfg", "-A", "-o", "json"))["items"] == []
+    assert 1 < len(world.names()) <= COUNT
+    assert {name: tags for name, tags in owners(world).items() if tags} == {}

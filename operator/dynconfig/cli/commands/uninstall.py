@@ -55,7 +55,7 @@ def command(
         _show(leaving, has_deployment=has_deployment)
         if not yes:
             _confirm()
-        failed = _carry_out(work, leaving)
+        failed = _carry_out(work, leaving, has_deployment=has_deployment)
     finally:
         writer.close()
     if failed:
@@ -97,23 +97,35 @@ def _confirm() -> None:
         raise Failed("nothing was changed")
 
 
-def _carry_out(work: "Uninstaller", leaving: Sequence["Leaving"]) -> int:
+def _carry_out(work: "Uninstaller", leaving: Sequence["Leaving"], *, has_deployment: bool) -> int:
+    """How many objects could not be released."""
+    out = Terminal.out()
+    for title in work.stop():
+        out.line(f"Deployment {title}: stopped")
+    marked = [work.mark(item) for item in leaving]
+    if not has_deployment:
+        for title in work.await_operator(marked):
+            out.line(f"{title}: released by an operator that runs elsewhere", "green")
+    failed = _release(work, marked)
+    if not failed:
+        work.check(marked)
+        for title in work.remove_events(marked):
+            out.line(f"{title}: deleted")
+    return failed
+
+
+def _release(work: "Uninstaller", marked: Sequence["Leaving"]) -> int:
     """How many objects could not be released."""
     from dynconfig.engine.errors import DynConfigError
 
     out, failed = Terminal.out(), 0
-    for title in work.stop():
-        out.line(f"Deployment {title}: stopped")
-    for number, item in enumerate(leaving, 1):
+    for number, item in enumerate(marked, 1):
         try:
             work.release(item)
         except DynConfigError as error:
             failed += 1
             Terminal.err().failure(f"{item.title}: {error}")
         else:
-            out.line(f"[{number}/{len(leaving)}] {item.title}: released", "green")
+            out.line(f"[{number}/{len(marked)}] {item.title}: released", "green")
         out.stream.flush()
-    if not failed:
-        for title in work.remove_events(leaving):
-            out.line(f"{title}: deleted")
     return failed
