@@ -7,7 +7,7 @@ import pickle
 
 import pytest
 
-from dynconfig.engine.secret import MASK, Secret
+from dynconfig.engine.secret import MASK, SealedSecret, Secret, UnreadableSecret
 from dynconfig.engine.text import shown
 
 TEXT = "canary-4711"
@@ -43,3 +43,22 @@ def test_reveal_is_the_only_way_out() -> None:
     secret = Secret(TEXT)
     assert secret.reveal() == TEXT
     assert not hasattr(secret, "__dict__")
+
+
+def test_a_sealed_secret_equals_the_same_text_and_no_other() -> None:
+    sealed, same, others = SealedSecret.of("a"), [Secret("a"), SealedSecret.of(Secret("a"))], [Secret("b"), Secret("")]
+    others += [UnreadableSecret(), SealedSecret.of("b")]
+    for other in same:
+        assert (sealed, hash(sealed)) == (other, hash(other))
+        assert (other, hash(other)) == (sealed, hash(sealed))
+    for other in others:
+        assert sealed != other
+        assert other != sealed
+    assert sealed != "a"
+
+
+def test_nothing_of_a_sealed_secret_is_shown() -> None:
+    sealed = SealedSecret.of("hunter2")
+    assert (str(sealed), repr(sealed)) == (MASK, MASK)
+    with pytest.raises(TypeError, match="not kept"):
+        sealed.reveal()

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from dynconfig.api.parameter import ParameterType
-from dynconfig.engine.secret import SealedSecret, Secret
+from dynconfig.engine.secret import SealedSecret, Secret, UnknownSecret
 from dynconfig.kinds.parameter_value import UNREADABLE, Parameter
 
 
@@ -55,4 +55,4 @@ class Seen:
         return replace(sealed, value=Secret(text) if self.is_secret or sealed.from_secret else text)
 
     def _is(self, value: str | Secret) -> bool:
-        return self.sealed.value == SealedSecret.of(value)
+        return not isinstance(value, UnknownSecret) and self.sealed.value == SealedSecret.of(value)
