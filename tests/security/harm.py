@@ -14,6 +14,7 @@ from tests.security.attacks import GROUP, Namespace
 from dynconfig_lab.stage import Stage
 
 PATIENCE = 20.0
+"""How long a new object is waited for, in seconds."""
 _numbers = itertools.count(1)
 
 
@@ -54,6 +55,9 @@ class Harm:
     """What that start took until the operator was ready."""
     survived: bool
     """Whether the operator's process was never ended."""
+    attacker: str
+    victim: str
+    """Their namespaces."""
     load: float
     """Processes that wanted to run on this machine meanwhile, as /proc/loadavg has it."""
 
@@ -64,7 +68,13 @@ class Harm:
 
 
 def measure(
-    stage: Stage, http: httpx2.Client, attack: Callable[[Namespace], None], *, tries: int = 5, pause: float = 0.5
+    stage: Stage,
+    http: httpx2.Client,
+    attack: Callable[[Namespace], None],
+    *,
+    tries: int = 5,
+    pause: float = 0.5,
+    patience: float = PATIENCE,
 ) -> Harm:
     """Attack an operator that runs, then start it anew with all of it in place; the attack's namespace goes at the end."""
     number = next(_numbers)
@@ -72,8 +82,8 @@ def measure(
     for name in (attacker, victim):
         http.post("/api/v1/namespaces", json={"metadata": {"name": name}}).raise_for_status()
     stage.operator.restart("operator")
-    _wait(http, victim, "warm-up")
-    tenant = _Victim(stage, http, victim, tries, pause)
+    _wait(http, victim, "warm-up", patience)
+    tenant = _Victim(stage, http, victim, tries, pause, patience)
     idle = tenant.waits("idle")
     pids, peaks = [pid(stage)], list[float]()
     attack(Namespace(stage, http, attacker))
@@ -89,7 +99,23 @@ def measure(
     peaks.append(peak(pids[1]) if is_alive(pids[1]) else 0.0)
     load = float(Path("/proc/loadavg").read_text(encoding="ascii").split()[0])
     _clear(stage, http, attacker)
-    return Harm(max(peaks), idle, attacked, restarted, start_seconds, survived, load)
+    return Harm(max(peaks), idle, attacked, restarted, start_seconds, survived, attacker, victim, load)
+
+
+def turns_before(log: Path, harm: Harm) -> list[int]:
+    """By the operator's log, at level debug: how many objects of the attacker it began to reconcile between noticing each new
+    object of the other tenant and reconciling that one."""
+    found, waiting = list[int](), dict[str, int]()
+    for line in log.read_text(encoding="utf-8", errors="replace").splitlines():
+        noticed = re.search(rf"Noticed ({harm.victim}/\S+): ADDED", line)
+        begun = re.search(rf"Reconciling (({harm.attacker}|{harm.victim})/\S+)", line)
+        if noticed:
+            waiting.setdefault(noticed[1], 0)
+        elif begun and begun[2] == harm.attacker:
+            waiting = {key: count + 1 for key, count in waiting.items()}
+        elif begun and begun[1] in waiting:
+            found.append(waiting.pop(begun[1]))
+    return found
 
 
 def pid(stage: Stage) -> int:
@@ -116,30 +142,32 @@ def cpu_seconds(number: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+@dataclass(frozen=True)
 class _Victim:
     """Another tenant, who creates objects."""
 
-    def __init__(self, stage: Stage, http: httpx2.Client, namespace: str, tries: int, pause: float) -> None:
-        self._stage = stage
-        self._http = http
-        self._namespace = namespace
-        self._tries = tries
-        self._pause = pause
+    stage: Stage
+    http: httpx2.Client
+    namespace: str
+    tries: int
+    pause: float
+    """Seconds between two objects."""
+    patience: float
 
     def waits(self, group: str) -> Waits:
-        operator = pid(self._stage)
+        operator = pid(self.stage)
         found, before = list[tuple[float, float]](), cpu_seconds(operator)
-        for number in range(self._tries):
-            found.append(_wait(self._http, self._namespace, f"{group}-{number}"))
-            if found[-1][0] >= PATIENCE:
+        for number in range(self.tries):
+            found.append(_wait(self.http, self.namespace, f"{group}-{number}", self.patience))
+            if found[-1][0] >= self.patience:
                 break
-            time.sleep(self._pause)  # the attack goes on meanwhile
+            time.sleep(self.pause)  # the attack goes on meanwhile
         seconds, api_seconds = zip(*found, strict=True)
         return Waits(seconds, api_seconds, cpu_seconds(operator) - before)
 
 
-def _wait(http: httpx2.Client, namespace: str, name: str) -> tuple[float, float]:
-    """Seconds until a new object of a tenant is Ready, PATIENCE where it is not; and until it is created."""
+def _wait(http: httpx2.Client, namespace: str, name: str, patience: float) -> tuple[float, float]:
+    """Seconds until a new object of a tenant is Ready, `patience` where it is not; and until it is created."""
     url = f"{GROUP}/namespaces/{namespace}/dynamicconfigs"
     spec = {"path": f"/{namespace}/{name}", "parameters": [{"name": "a", "value": "1"}]}
     document = {
@@ -151,12 +179,12 @@ def _wait(http: httpx2.Client, namespace: str, name: str) -> tuple[float, float]
     started = time.monotonic()
     http.post(url, json=document).raise_for_status()
     created = time.monotonic() - started
-    while time.monotonic() - started < PATIENCE:
+    while time.monotonic() - started < patience:
         status = http.get(f"{url}/{name}").raise_for_status().json().get("status") or {}
         if any(item["type"] == "Ready" and item["status"] == "True" for item in status.get("conditions", ())):
             return time.monotonic() - started, created
         time.sleep(0.05)
-    return PATIENCE, created
+    return patience, created
 
 
 def _clear(stage: Stage, http: httpx2.Client, attacker: str) -> None:

@@ -114,6 +114,7 @@ class Controller:
                 # It may have been in order before an upgrade or a change of the policy.
                 self._times.wake(key)
             return
+        log.debug("Noticed %s: %s", key, event)
         self._times.noticed(key)
         self._spoken.declared(key)
         if event == "ADDED" and not is_large:
@@ -153,6 +154,7 @@ class Controller:
             while True:
                 await free.acquire()
                 key = await self._times.next()
+                log.debug("Reconciling %s", key)
                 task = asyncio.create_task(self._serve(key), name=f"reconcile {key}")
                 self._tasks.add(task)
                 task.add_done_callback(partial(self._served, key, free))
