@@ -215,3 +215,32 @@ def test_nothing_is_deleted_while_objects_are_listed_anew(begin: Callable[..., W
     world.settle()
     assert account.parameters() == {}
     assert A not in world.cluster.objects
+
+
+def test_an_object_that_is_deleted_while_the_watch_is_silent_is_given_nothing_that_it_does_not_see(
+    begin: Callable[..., World],
+) -> None:
+    world = begin()
+    world.cluster.create(A, spec("moving", "stays"))
+    world.cluster.create(B, spec("own"))
+    world.settle()
+    world.cluster.edit(B, spec("own", "moving"))
+    world.settle()
+    assert ready(world, B)[1] == "NotOwned"
+    listener, world.life = world.cluster.listener, world.life
+    assert listener is not None
+    assert world.life is not None
+    world.cluster.listener = lambda document, event: (
+        None if document["metadata"]["name"] == B.name else listener(document, event)
+    )
+    world.cluster.delete(B)
+    world.life.controller.wake(B)
+    world.run(60.0)
+    # For all that the index knows, it takes over what the other object gives up.
+    world.cluster.edit(A, spec("stays"))
+    world.run(60.0)
+    world.cluster.listener = listener
+    world.life.controller.noticed(copy.deepcopy(world.cluster.objects[B]), "MODIFIED")
+    world.settle()
+    assert B not in world.cluster.objects
+    assert sorted(account.parameters()) == [f"{PATH}/stays"]
