@@ -216,6 +216,26 @@ class Acts:
 
         return self._edited("spoil or mend", spoil)
 
+    def fail_unseen(self) -> str | None:
+        """A change bakes, an edit that is not valid comes, and then the alarm."""
+        baking = [key for key in self.live() if "rollout" in self.world.cluster.objects[key]["spec"]]
+        if not baking:
+            return None
+        key = self._dice.choice(baking)
+        spec = copied(self.world.cluster.objects[key]["spec"])
+        spec.pop("rules", None)
+        self._with_other_value(spec)
+        self.apply(key, spec)
+        self.world.run(5.0)
+        if key not in self.live():
+            return None
+        self.apply(key, {**copied(spec), "rules": [NEVER]})
+        self.world.run(5.0)
+        alarms = (name for name in account.alarms() if name == f"dynconfig-{key.namespace}-{key.name}/{ALARM['name']}")
+        for name in alarms:
+            self.sound(name, "ALARM")
+        return f"change, spoil and alarm {key}: {_told(spec)}"
+
     def approve(self) -> str | None:
         live = self.live()
         if not live:
@@ -311,6 +331,7 @@ ACTS: tuple[tuple[Act, int], ...] = (
     (Acts.rotate, 3),
     (Acts.lose, 2),
     (Acts.spoil, 5),
+    (Acts.fail_unseen, 4),
     (Acts.approve, 3),
     (Acts.stranger, 4),
     (Acts.wait, 3),

@@ -222,9 +222,8 @@ def test_an_object_that_is_deleted_while_the_watch_is_silent_is_given_nothing_th
 ) -> None:
     world = begin()
     world.cluster.create(A, spec("moving", "stays"))
-    world.cluster.create(B, spec("own"))
     world.settle()
-    world.cluster.edit(B, spec("own", "moving"))
+    world.cluster.create(B, spec("moving"))
     world.settle()
     assert ready(world, B)[1] == "NotOwned"
     listener, world.life = world.cluster.listener, world.life
