@@ -60,6 +60,9 @@ class ParameterWrites:
         if seen is None and (desired.ignored or desired.value is None):
             seen = self._described(observed)
         kept = keeping_ignored(desired, seen) if seen else desired
+        if not kept.kms_key:
+            # What was no SecureString before has no key that others could have chosen.
+            kept = replace(kept, kms_key=desired.kms_key)
         if seen:
             refuse_wider(kept, seen)
         value = self._current(observed) if kept.value is None else kept.value
