@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from dynconfig.api.names import FINALIZER, UNSEEN
 from dynconfig.engine.addressees import Addressees
 from dynconfig.engine.agenda import Key
 from dynconfig.engine.declaration import Successor
@@ -101,7 +102,7 @@ def heir(path: str, *names: str, **about: Any) -> dict[str, Any]:
     """An object that may adopt what it declares."""
     found = document(path, *names, region=about.pop("region", None))
     found["spec"]["adoptionPolicy"] = about.pop("adoption", "IfUnowned")
-    return {**found, "metadata": {"uid": "uid-cart", **about}}
+    return {**found, "metadata": {"uid": "uid-cart", "finalizers": [FINALIZER], **about}}
 
 
 def test_the_successor_declares_the_full_name_below_any_path(addressees: Addressees) -> None:
@@ -169,3 +170,19 @@ def test_the_giver_reports_the_full_name_below_any_path(addressees: Addressees) 
     assert addressees.givers(SHOP) == (CART,)
     addressees.note(CART, document("/shop/db", "port"))
     assert addressees.givers(SHOP) == ()
+
+
+@pytest.mark.parametrize(
+    ("metadata", "status", "expected"),
+    [
+        ({}, {"observedGeneration": 1}, {}),
+        ({"finalizers": []}, {"observedGeneration": UNSEEN}, {"is_held": False}),
+        ({"finalizers": []}, {"observedGeneration": 1}, {"is_held": False, "may_own": False}),
+    ],
+    ids=["held", "not served yet", "cannot be held"],
+)
+def test_only_what_its_finalizer_holds_is_given_a_parameter(
+    addressees: Addressees, metadata: dict[str, Any], status: dict[str, Any], expected: dict[str, bool]
+) -> None:
+    addressees.note(CART, {**heir("/shop", "a", **metadata), "status": status})
+    assert addressees.successor(owner(SHOP), HOME, "/shop/a") == Successor(owner(CART), **expected)

@@ -92,6 +92,16 @@ def test_a_successor_that_dies_with_the_operator_still_owns_what_it_was_given() 
     assert set(toy.store) == {"/app/a", "/app/b"}
 
 
+def test_an_object_that_is_not_held_yet_is_waited_for() -> None:
+    toy, status = applied()
+    edit = declared({"a": "1", "b": "2"}, generation=2, status=status)
+    new = replace(edit, successor_of=lambda name: Successor(RIVAL, is_held=False) if name == "/app/c" else None)
+    assert isinstance(toy.engine().run(new).error, Conflict)
+    assert toy.writes == []
+    assert toy.engine().run(taken(edit, "/app/c")).is_complete
+    assert toy.store["/app/c"].owner == RIVAL.tag
+
+
 def test_what_is_left_for_an_object_that_may_not_own_it_has_no_owner() -> None:
     toy, status = applied()
     edit = declared({"a": "1", "b": "2"}, generation=2, status=status)

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 from tests.engine.shelf import Stage
 from tests.engine.test_rollback import BAKE, CHANGE, OLD, stable
 from tests.engine.toy import Toy, declared
@@ -151,3 +152,22 @@ def test_the_revisions_in_status_are_ours_alone() -> None:
     status = stage.status or {}
     assert status["history"] == before["history"]
     assert status["stableRevision"] == before["stableRevision"]
+
+
+@pytest.mark.parametrize("meets", ["before", "during"])
+@pytest.mark.parametrize("edits", [False, True])
+def test_a_suspension_leaves_what_is_reported(meets: str, *, edits: bool) -> None:
+    toy, status = meddled({"a": "1", "b": "1"}, *(["a"] if meets == "before" else []))
+    suspended = {**REPORT, "suspend": True}
+    for generation in (2, 2):
+        outcome = toy.engine().run(declared({"a": "1", "b": "1"}, generation=generation, status=status, **suspended))
+        status = status_of(outcome, status)
+        if meets == "during":
+            toy.by_hand("/app/a")
+    assert [item["resource"] for item in status.get("drift", [])] == (["Thing /app/a"])
+    assert status["conditions"][0]["reason"] == "Suspended"
+    values = {"a": "1", "b": "2" if edits else "1"}
+    for _ in range(2):
+        status = status_of(toy.engine().run(declared(values, generation=3, status=status, **REPORT)), status)
+    assert toy.values == {"/app/a": "by hand", "/app/b": values["b"]}
+    assert status["conditions"][0]["reason"] == "DriftReported"

@@ -170,3 +170,37 @@ def test_an_object_that_does_not_bake_is_not_watched() -> None:
     stage.settle(START)
     stage.settle(START + BAKE)
     assert declared(stored(stage)) is None
+
+
+def test_what_others_write_between_two_looks_of_one_rollback_is_left_alone() -> None:
+    stage = changed()
+    look(stage, CHANGE + 5)
+    stage.bell.since = CHANGE + 6
+    looks = stage.shelf.observe
+
+    def observe(scope: Any, desired: Any) -> Any:
+        # The first look reads the values, the second one judges, and the third one plans.
+        if stage.shelf.calls.count("observe") - before == 2:
+            stage.shelf.by_hand("/app/b", "by hand")
+        return looks(scope, desired)
+
+    before = stage.shelf.calls.count("observe")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(stage.shelf, "observe", observe)
+        look(stage, CHANGE + 7)
+    assert stage.shown == {"a": "1", "b": "by hand"}
+
+
+@pytest.mark.parametrize(
+    ("about", "now"),
+    [
+        ({"rollout": {"bakeTime": "10m", "rollbackOnAlarm": False}}, CHANGE + 5),
+        ({"annotations": {names.FORCE_GENERATION: "2"}}, CHANGE + 5),
+        ({}, CHANGE + BAKE + 5),
+    ],
+    ids=["does not roll back", "forced", "bake time is over"],
+)
+def test_status_promises_no_rollback_that_will_not_come(about: dict[str, Any], now: float) -> None:
+    stage = changed()
+    look(stage, now, **about)
+    assert message(stage) == str(INVALID)

@@ -26,7 +26,7 @@ def neighbours(files: list[dict[str, Any]], rest: list[dict[str, Any]], *gone: K
 
 def test_a_successor_may_be_in_the_cluster_only() -> None:
     found = neighbours([named(MONO)], [named(HEIR, "a", adoptionPolicy="IfUnowned")])
-    assert found.successor_of(OWNER, HOME)("/shop/a") == Successor(Owner("home", "shop", "heir", ""))
+    assert found.successor_of(OWNER, HOME)("/shop/a") == Successor(Owner("home", "shop", "heir", ""), is_held=False)
 
 
 def test_a_file_counts_and_not_what_the_cluster_still_has() -> None:

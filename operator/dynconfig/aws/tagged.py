@@ -62,7 +62,8 @@ class Tagged:
         self._tags, owned = {}, dict[str, list[str]]()
         shared: dict[Pairs, Pairs] = {}
         for name, tags in self._pages({"Key": OWNER_TAG}):
-            owner = dict(tags)[OWNER_TAG]
+            # One that was released while AWS answered is listed without the tag.
+            owner = dict(tags).get(OWNER_TAG, "")
             if owner.startswith(f"{cluster}/"):
                 # What an object owns shares its tags, and twenty thousand of them one tuple for each object.
                 self._tags[name] = shared.setdefault(tags, tags)

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from dynconfig.api import names
 from dynconfig.api.parameter import MAX_LEVELS
 from dynconfig.api.spec import AdoptionPolicy
 from dynconfig.engine.agenda import Key
@@ -31,6 +32,10 @@ class _Address:
     going: bool
     """It is being deleted."""
     suspended: bool
+    is_held: bool
+    """It has the finalizer, so that its deletion is seen."""
+    was_reported: bool
+    """Its status says something."""
     was_served: bool
     """AWS was looked at for it, so that its namespace was granted its path, which cannot be changed."""
     resources: tuple[tuple[str, str], ...]
@@ -110,8 +115,11 @@ class Addressees:
             heir = min(others, key=lambda other: (not self._may_use(other), other), default=None)
             if heir is None:
                 return None
-            owner = Owner(giver.cluster, heir.namespace, heir.name, self._addresses[heir].uid)
-            return Successor(owner, may_own=self._may_use(heir))
+            address = self._addresses[heir]
+            owner = Owner(giver.cluster, heir.namespace, heir.name, address.uid)
+            # What was reported on and has no finalizer cannot be given one.
+            may_own = self._may_use(heir) and (address.is_held or not address.was_reported)
+            return Successor(owner, may_own=may_own, is_held=address.is_held)
 
     def givers(self, key: Key) -> tuple[Key, ...]:
         """The objects that report a parameter which they no longer declare, and which this one does."""
@@ -162,16 +170,19 @@ class Addressees:
             path=path,
             declared=fingerprints(declared),
             reported=fingerprints(reported),
-            adopts=_adopts(document, spec),
+            adopts=adopts(document),
             going=_is_going(document),
             suspended=is_suspended(document),
+            is_held=names.FINALIZER in ((document.get("metadata") or {}).get("finalizers") or ()),
+            was_reported=status.get("observedGeneration", names.UNSEEN) != names.UNSEEN,
             was_served=was_observed(document),
             resources=tuple(sorted(resources)),
         )
 
 
-def _adopts(document: Mapping[str, Any], spec: Mapping[str, Any]) -> bool:
-    return spec.get("adoptionPolicy") == AdoptionPolicy.IF_UNOWNED and not _is_going(document)
+def adopts(document: Mapping[str, Any]) -> bool:
+    """Whether an object takes over what has no owner, or is handed over to it."""
+    return spec_of(document).get("adoptionPolicy") == AdoptionPolicy.IF_UNOWNED and not _is_going(document)
 
 
 def _is_going(document: Mapping[str, Any]) -> bool:

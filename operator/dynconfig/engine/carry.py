@@ -78,6 +78,8 @@ def hand_over(kind: AnyKind, observed: Resource, successor: Successor, declarati
     """
     if not isinstance(kind, HandsOver):
         raise TypeError(f"{kind} hands nothing over")
+    if not successor.is_held:
+        raise Conflict(f"{observed.title} waits until {successor.owner.title} is served for the first time", delay=0.3)
     if declaration.successor_of(observed.name) == successor:
         kind.hand_over(observed, successor.owner)
         if declaration.successor_of(observed.name) == successor:

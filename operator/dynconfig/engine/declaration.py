@@ -47,6 +47,8 @@ class Successor:
     """Without a uid where the object stands in a file only."""
     may_own: bool = True
     """Whether its namespace may use the path, as far as is known; else the parameter is left for it without an owner."""
+    is_held: bool = True
+    """Its finalizer keeps it until what it owns is seen; an object that is new gets it within a moment."""
 
 
 SuccessorOf = Callable[[str], Successor | None]

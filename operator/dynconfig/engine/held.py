@@ -14,7 +14,7 @@ VALUE = "value"
 def without_reported(plan: Plan, declaration: Declaration) -> Plan:
     """The plan without drift that is only told of, which it holds instead; the plan itself under another policy."""
     applied = declaration.applied
-    if declaration.drift_policy is not DriftPolicy.REPORT or declaration.suspended or declaration.deleting:
+    if declaration.drift_policy is not DriftPolicy.REPORT or declaration.deleting:
         return plan
     steps: list[Step] = []
     held: list[Step] = []

@@ -17,7 +17,7 @@ from dynconfig.api.rollout import RolloutSpec
 from dynconfig.api.spec import AdoptionPolicy
 from dynconfig.engine.declaration import Declaration, DeclaredParameter
 from dynconfig.engine.declare import declare_deletion
-from dynconfig.engine.plan import Plan, Update
+from dynconfig.engine.plan import Plan, Step, Update
 from dynconfig.engine.resource import Owner, Resource, Versioned
 from dynconfig.engine.rollout import Rollout
 from dynconfig.engine.secret import Secret, UnknownSecret
@@ -64,13 +64,17 @@ def with_values(declaration: Declaration, observed: Iterable[Resource]) -> Decla
     return replace(declaration, parameters=tuple(found))
 
 
-def only_values(plan: Plan) -> Plan:
-    """The plan without all that does not put a value back."""
-    steps = tuple(
-        step for step in plan.steps if isinstance(step.change, Update) and isinstance(step.resource, Versioned)
-    )
+def only_values(plan: Plan, declaration: Declaration) -> Plan:
+    """The plan without all that does not put back a value which was last reported: others may have written it meanwhile."""
+    reported = declaration.applied.versions if declaration.applied else {}
+    steps = tuple(step for step in plan.steps if _puts_back(step, reported))
     refused = tuple(item for item in plan.refused if issubclass(item.kind.value, Versioned))
     return replace(plan, steps=steps, refused=refused, blocked=())
+
+
+def _puts_back(step: Step, reported: Mapping[str, int]) -> bool:
+    observed = step.change.observed if isinstance(step.change, Update) else None
+    return isinstance(observed, Versioned) and observed.version == reported.get(observed.name)
 
 
 def _may_write(known: Declaration, default_region: str, tenant: Tenant, allowed_regions: tuple[str, ...]) -> bool:

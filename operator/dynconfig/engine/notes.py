@@ -91,7 +91,7 @@ def _inventory(declaration: Declaration) -> str:
 def is_told(message: str, previous: Mapping[str, Any]) -> bool:
     """Whether a status says so already."""
     shortened = message[:MESSAGE_LENGTH]
-    return any(str(item.get("message", "")).endswith(shortened) for item in previous.get("conditions") or ())
+    return any(shortened in str(item.get("message", "")) for item in previous.get("conditions") or ())
 
 
 _REASONS = {Create: Reason.CREATED, Update: Reason.UPDATED, Delete: Reason.DELETED, Release: Reason.RETAINED}

@@ -179,7 +179,7 @@ class Engine:
         declaration = replace(declaration, unread=unread_versions(declaration, sights))
         plan, seen = compared(declaration, sights)
         plan = with_unseen(plan, self._recent.unseen(declaration, seen)) if declaration.deleting else plan
-        plan = only_values(plan) if declaration.is_last_change else plan
+        plan = only_values(plan, declaration) if declaration.is_last_change else plan
         # What a rollback puts off is not deleted.
         plan = put_off(plan, declaration)
         try:

@@ -28,6 +28,7 @@ from dynconfig.engine.origin import plaintext_secrets
 from dynconfig.engine.outcome import Outcome
 from dynconfig.engine.resource import Resource, Versioned
 from dynconfig.engine.revision import revision
+from dynconfig.engine.rollout import Stage
 from dynconfig.engine.stored import complete
 from dynconfig.engine.verdict import Verdict, error_verdict, verdict
 
@@ -108,6 +109,9 @@ def _about_last_change(previous: Mapping[str, Any], outcome: Outcome | None) -> 
         return ""
     if outcome is None:
         return ". Until this is repaired, the change that bakes is not rolled back, whatever its alarms say"
+    rollout = outcome.declaration.rollout
+    if outcome.judgement.stage is Stage.PROVED or rollout is None or not rollout.rolls_back or rollout.is_forced:
+        return ""
     return f". Generation {bake['generation']} is still watched, and undone if an alarm fires before {bake['until']}"
 
 

@@ -93,8 +93,8 @@ def _held_verdict(outcome: Outcome) -> Verdict:
             f"{agreeing(waiting, 'is', 'are')} still in AWS. Set suspend: false to go on"
         )
         return Verdict("Unknown", Reason.SUSPENDED, text)
-    edits = waiting - len(outcome.drift)
-    if edits:
+    drift = {id(step) for step in outcome.drift}
+    if any(id(step) not in drift for step in outcome.plan.steps):
         waits = agreeing(waiting, "waits", "wait")
         return Verdict("Unknown", Reason.SUSPENDED, f"{counted(waiting, 'change')} {waits}, since spec.suspend is true")
     return Verdict("True", Reason.SUSPENDED, "spec.suspend is true: AWS is observed and not written")

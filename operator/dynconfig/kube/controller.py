@@ -9,7 +9,9 @@ from functools import partial
 from typing import Any, TypeVar
 
 from dynconfig.api import names
+from dynconfig.api.status import Reason
 from dynconfig.engine import drift, notes, report, size
+from dynconfig.engine.addressees import adopts
 from dynconfig.engine.agenda import Agenda, Key, Lane
 from dynconfig.engine.declaration import Declaration
 from dynconfig.engine.declare import declare, declare_deletion, keeping, parse_spec, sources, was_answered, was_observed
@@ -23,6 +25,7 @@ from dynconfig.engine.secret_checks import AnswerBudget
 from dynconfig.engine.signals import Signal
 from dynconfig.engine.stored import spec_of, status_of
 from dynconfig.engine.traces import trace
+from dynconfig.engine.verdict import undone
 from dynconfig.kube import sources as references
 from dynconfig.kube.answers import INVALID
 from dynconfig.kube.client import ApiConflict, ApiRefused, ApiUnavailable, Document
@@ -96,6 +99,7 @@ class Controller:
 
     def _note(self, key: Key, document: Mapping[str, Any], event: str | None) -> None:
         if event == "DELETED":
+            self._spoken.forget(key)
             self._times.wake(key)
             return
         self.moves.noticed(key, document["metadata"])
@@ -223,11 +227,9 @@ class Controller:
         try:
             declaration = await self._declare(key, document)
         except DynConfigError as error:
-            if isinstance(error, ApiUnavailable):
-                raise
-            return await self._fail(key, document, error, await self._watch_last_change(key, document))
+            return await self._undeclared(key, document, error)
         self._regions.want(key, document, declaration.place.region)
-        if declaration.untouched:
+        if not was_observed(document):
             document = await self._begin(key, document, declaration)
         if said is None:
             return await self._run(key, document, self._times.polled(key, declaration))
@@ -306,6 +308,15 @@ class Controller:
             self._refusals.end(key, "finalizer")
         return document
 
+    async def _undeclared(self, key: Key, document: Document, error: DynConfigError) -> str:
+        """Spec cannot be used now. Raises ApiUnavailable where it is not known whether it can."""
+        if isinstance(error, ApiUnavailable):
+            raise error
+        if adopts(document):
+            # Another object may hand a parameter over to it, whatever is wrong with it.
+            document = await self._held_if_valid(key, document)
+        return await self._fail(key, document, error, await self._watch_last_change(key, document))
+
     async def _watch_last_change(self, key: Key, document: Document) -> Outcome | None:
         """Spec cannot be used: what has become of the change that bakes, which is undone all the same if an alarm fires."""
         declaration = last_change(
@@ -318,6 +329,8 @@ class Controller:
         if declaration is None:
             return None
         outcome, _document = await self._carry_out(key, document, declaration)
+        if outcome.applied:
+            log.info("%s: %s: %s", key, Reason.ROLLED_BACK, undone(outcome))
         return outcome
 
     async def _carry_out(self, key: Key, document: Document, declaration: Declaration) -> tuple[Outcome, Document]:

@@ -36,8 +36,8 @@ def command(
     """Delete all DynamicConfigs of the cluster and leave their resources in AWS.
 
     Stops the operator's Deployment, removes owner tags and finalizers, deletes the objects and the operator's own
-    queue and rules, and prints how to remove the rest. After a failure, run it again. Parameters with the value of a
-    Secret keep the tag dynconfig.dev/from-secret.
+    queue and rules, and prints how to remove the rest. After a failure, run it again. Plaintext parameters with the
+    value of a Secret keep the tag dynconfig.dev/from-secret.
 
     Example: dynconfig uninstall --keep-aws
     """
