@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from tests.model import account
-from tests.model.acts import ALARM, BAKE
+from tests.model.acts import ALARM, BAKE, NEVER
 from tests.model.cluster import Document
 from tests.model.expectation import condition
 from tests.model.monitor import Monitor
@@ -243,3 +243,29 @@ def test_an_object_that_is_deleted_while_the_watch_is_silent_is_given_nothing_th
     world.settle()
     assert B not in world.cluster.objects
     assert sorted(account.parameters()) == [f"{PATH}/stays"]
+
+
+@pytest.mark.parametrize("policy", ["Delete", "Retain"])
+@pytest.mark.parametrize("wrong", [{"rules": [NEVER]}, "secret"], ids=["invalid", "Secret missing"])
+def test_an_object_that_never_could_be_carried_out_gives_up_what_it_was_handed(
+    begin: Callable[..., World], wrong: Any, policy: str
+) -> None:
+    world = begin()
+    world.cluster.create(A, spec("moving", "stays"))
+    world.settle()
+    more = {} if wrong == "secret" else wrong
+    declared = spec("moving", deletionPolicy=policy, **more)
+    if wrong == "secret":
+        reference = {"secretKeyRef": {"name": "absent", "key": "k"}}
+        declared["parameters"].append({"name": "s0", "type": "SecureString", "valueFrom": reference})
+    world.cluster.create(B, declared)
+    world.settle()
+    assert ready(world, B)[1] in ("InvalidSpec", "SourceMissing")
+    world.cluster.edit(A, spec("stays"))
+    world.settle()
+    assert account.parameters()[f"{PATH}/moving"].owner.split("/")[2] == B.name
+    world.cluster.delete(B)
+    world.settle()
+    assert B not in world.cluster.objects
+    left = account.parameter(f"{PATH}/moving")
+    assert (left and left.owner) == ("" if policy == "Retain" else None)
