@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from tests.upgrade.cluster import CRD, ROOT, Cluster
 
+from dynconfig.api.names import ABANDON, FINALIZER
 from dynconfig_lab.processes import wait_until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
@@ -14,6 +15,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 POLICY = ROOT / "crds" / "secrets.yaml"
 RBAC = ROOT / "manifests" / "install" / "rbac.yaml"
 WRITER, NAMED, EDITOR = "writer", "named", "editor"
+OPERATOR = "system:serviceaccount:dynconfig-system:dynconfig-operator"
 MANY = tuple(f"secret-{number:03}" for number in range(20))
 
 Parameter = dict[str, Any]
@@ -23,8 +25,8 @@ def taken(name: str, secret: str, **more: Any) -> Parameter:
     return {"name": name, "valueFrom": {"secretKeyRef": {"name": secret, "key": "password"}}, **more}
 
 
-def config(name: str, parameters: list[Parameter], **spec: Any) -> str:
-    metadata = {"name": name, "namespace": "default"}
+def config(name: str, parameters: list[Parameter], held: dict[str, Any] | None = None, **spec: Any) -> str:
+    metadata = {"name": name, "namespace": "default", **(held or {})}
     whole = {"path": f"/default/{name}", "parameters": parameters, **spec}
     return json.dumps(
         {"apiVersion": "dynconfig.dev/v1alpha1", "kind": "DynamicConfig", "metadata": metadata, "spec": whole}
@@ -189,7 +191,8 @@ def test_what_aws_keeps_of_a_secret_is_given_to_no_one_else(guarded: Cluster) ->
     as_user(guarded, EDITOR, "create", "-f", "-", stdin=config("a", before))
     own = [taken("p", "mine", valuePolicy="CreateOnly"), before[1]]
     for parameters in (own, [{"name": "p", "value": "guess"}, before[1]], before[1:]):
-        for more in ({}, {"suspend": True}):
+        mores: list[dict[str, Any]] = [{}, {"suspend": True}]
+        for more in mores:
             told = denied(guarded, NAMED, "replace", "-f", "-", stdin=config("a", parameters, **more))
             assert "Secret theirs" in told
     # Another object may declare the same name, and take over what this one leaves.
@@ -216,20 +219,100 @@ def test_the_controllers_that_delete_objects_may_get_all_secrets(guarded: Cluste
     assert guarded.tried(*asked).stdout.strip() == "yes"
 
 
-def test_the_operator_writes_metadata_and_status_of_any_object(guarded: Cluster) -> None:
-    as_user(guarded, EDITOR, "create", "-f", "-", stdin=config("a", [taken("p", "theirs")]))
-    patch = '{"metadata": {"finalizers": ["dynconfig.dev/aws"]}}'
-    as_user(guarded, WRITER, "patch", "dcfg", "a", "-n", "default", "--type=merge", "-p", patch)
-    as_user(
-        guarded,
-        WRITER,
-        "patch",
-        "dcfg",
-        "a",
-        "-n",
-        "default",
-        "--type=merge",
-        "-p",
-        '{"metadata": {"finalizers": null}}',
-    )
+OWNERS: list[dict[str, Any]] = [
+    {"apiVersion": "v1", "kind": "ConfigMap", "name": name, "uid": f"00000000-0000-4000-8000-00000000000{number}"}
+    for number, name in enumerate(("nobody", "somebody"))
+]
+LETS_GO: list[dict[str, Any]] = [
+    {"ownerReferences": OWNERS[:1]},
+    {"ownerReferences": [*OWNERS, {**OWNERS[0], "uid": "00000000-0000-4000-8000-000000000002"}]},
+    {"ownerReferences": [{**OWNERS[0], "uid": "00000000-0000-4000-8000-000000000002"}, OWNERS[1]]},
+    {"finalizers": None},
+    {"finalizers": ["example.com/others"]},
+    {"annotations": {ABANDON: "true"}},
+    {"ownerReferences": OWNERS[:1], "labels": {"team": "b"}, "annotations": {"note": "a"}},
+]
+KEEPS: list[dict[str, Any]] = [
+    {"labels": {"team": "b"}, "annotations": {"note": "a", "dynconfig.dev/reconcile-requested-at": "now"}},
+    {"finalizers": [FINALIZER]},
+    {"finalizers": [FINALIZER, "example.com/others", "example.com/more"]},
+    {"ownerReferences": None},
+]
+
+
+def held(cluster: Cluster) -> dict[str, Any]:
+    """Metadata with two owners that exist, so that the garbage collector leaves the object alone."""
+    owners = []
+    for number, owner in enumerate(OWNERS):
+        name = f"owner-{number}"
+        found = cluster.tried("create", "configmap", name, "-n", "default", "-o", "json")
+        assert found.returncode == 0, found.stderr
+        owners.append({**owner, "name": name, "uid": json.loads(found.stdout)["metadata"]["uid"]})
+    return {"finalizers": ["example.com/others", FINALIZER], "ownerReferences": owners}
+
+
+def patched(metadata: dict[str, Any], name: str = "a", **spec: Any) -> tuple[str, ...]:
+    patch = json.dumps({"metadata": metadata, **({"spec": spec} if spec else {})})
+    return ("patch", "dcfg", name, "-n", "default", "--type=merge", "-p", patch, "--dry-run=server")
+
+
+def test_metadata_that_lets_an_object_go_needs_what_a_deletion_needs(guarded: Cluster) -> None:
+    kept = held(guarded)
+    as_user(guarded, EDITOR, "create", "-f", "-", stdin=config("bare", [taken("p", "theirs")]))
+    as_user(guarded, WRITER, "create", "-f", "-", stdin=config("plain", [{"name": "p", "value": "1"}]))
+    for user in (WRITER, NAMED):
+        told = denied(guarded, user, *patched({"ownerReferences": OWNERS[:1]}, "bare"))
+        assert "Secret theirs" in told
+        assert "leave metadata.ownerReferences, the finalizer" in told
+    as_user(guarded, EDITOR, "create", "-f", "-", stdin=config("a", [taken("p", "theirs")], kept))
+    as_user(guarded, EDITOR, "create", "-f", "-", stdin=config("b", from_all(MANY), kept))
+    for metadata in (*LETS_GO, {"ownerReferences": kept["ownerReferences"][:1]}):
+        denied(guarded, NAMED, *patched(metadata))
+        denied(guarded, NAMED, *patched(metadata, suspend=True))
+        denied(guarded, NAMED, *patched(metadata, parameters=[]))
+        as_user(guarded, EDITOR, *patched(metadata))
+        as_user(guarded, NAMED, *patched(metadata, "b"))
+        denied(guarded, WRITER, *patched(metadata, "b"))
+        as_user(guarded, WRITER, *patched(metadata, "plain"))
+    for metadata in KEEPS:
+        as_user(guarded, WRITER, *patched(metadata))
+        as_user(guarded, WRITER, *patched(metadata, suspend=True))
+    denied(guarded, WRITER, "replace", "-f", "-", stdin=config("a", [taken("p", "theirs")]))
+    as_user(guarded, EDITOR, *patched({"annotations": {ABANDON: "true"}})[:-1])
+    denied(guarded, NAMED, *patched({"annotations": {ABANDON: None}}))
+    guarded.kubectl("delete", "configmap", "owner-0", "owner-1", "-n", "default", "--wait=false")
+    for name in ("a", "b"):
+        guarded.kubectl(
+            "patch", "dcfg", name, "-n", "default", "--type=merge", "-p", '{"metadata": {"finalizers": null}}'
+        )
+
+
+def test_metadata_of_the_longest_lists_stays_within_the_budget(guarded: Cluster) -> None:
+    """Each Secret of 1000 references is found once before and once after the edit."""
+    twenty = [taken(f"p{number}", MANY[number % 20]) for number in range(1000)]
+    most = [taken(f"p{number}", f"{'x' * 240}{number}", description="d" * 900) for number in range(316)]
+    as_user(guarded, EDITOR, "create", "-f", "-", stdin=config("a", twenty))
+    as_user(guarded, EDITOR, "create", "-f", "-", stdin=config("b", most))
+    owned = {"ownerReferences": OWNERS[:1]}
+    as_user(guarded, NAMED, *patched(owned))
+    as_user(guarded, EDITOR, *patched(owned, "b"))
+    assert f"Secret {'x' * 240}0" in denied(guarded, NAMED, *patched(owned, "b"))
+    for name in ("a", "b"):
+        for metadata in KEEPS:
+            as_user(guarded, WRITER, *patched(metadata, name))
+
+
+@pytest.mark.parametrize("is_namespaced", [False, True], ids=["cluster", "namespace"])
+def test_the_operator_adds_and_removes_its_finalizer(guarded: Cluster, is_namespaced: bool) -> None:
+    if is_namespaced:
+        guarded.kubectl("delete", "clusterrolebinding", "dynconfig-operator")
+        binding = bound("operator", "ClusterRole", "dynconfig-operator")
+        subject = {"kind": "ServiceAccount", "name": "dynconfig-operator", "namespace": "dynconfig-system"}
+        guarded.kubectl("apply", "-f", "-", stdin=json.dumps({**binding, "subjects": [subject]}))
+    asked = ("auth", "can-i", "get", "secrets", "-n", "dynconfig-system", f"--as={OPERATOR}")
+    assert wait_until(lambda: guarded.tried(*asked).stdout.strip() == ("no" if is_namespaced else "yes"), 30)
+    more = from_all((*MANY, "theirs"))
+    as_user(guarded, EDITOR, "create", "-f", "-", stdin=config("a", more))
+    for finalizers in ([FINALIZER], None):
+        as_user(guarded, OPERATOR, *patched({"finalizers": finalizers})[:-1])
     as_user(guarded, EDITOR, "delete", "dcfg", "a", "-n", "default")
