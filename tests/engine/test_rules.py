@@ -98,7 +98,7 @@ def test_rules_that_hold(rule: str) -> None:
         ("config.servers.other == 1", "reads a key that is not there"),
         ("config.servers.list[2].port == 1", "reads an item that is not there"),
         ("int(config.greeting) == 1", "converts a value that cannot be converted"),
-        ("config.greeting.matches('(')", "has a regular expression that is none"),
+        ("config.greeting.matches('(')", "has a pattern that is not a regular expression"),
         ("[1].all(config, config > 0)", "gives a variable of its own the name config"),
     ],
 )

@@ -8,6 +8,7 @@ from functools import lru_cache
 from cel_expr_python import cel
 from google.protobuf.duration_pb2 import Duration
 
+from dynconfig.engine import cel_functions, patterns
 from dynconfig.engine.cel_tree import Node, Reading, hides, reading, tree
 from dynconfig.engine.cel_work import work
 from dynconfig.engine.typed import Span, Typed
@@ -46,6 +47,12 @@ class Rule:
     tree: Node
     reading: Reading
 
+    def check_patterns(self) -> None:
+        """Raises RuleFault for a regular expression that is none, or too large; TakesTooLong."""
+        for pattern in cel_functions.patterns_in(self.tree):
+            if told := patterns.fault(pattern):
+                raise RuleFault(f"has a pattern that {told}")
+
     def work(self, config: Mapping[str, Typed]) -> int:
         """The most that it may cost with these values."""
         return work(self.tree, VARIABLE, config)
@@ -77,6 +84,8 @@ def compiled(text: str) -> Rule:
     node = tree(expression.serialize())
     if hides(node, VARIABLE):
         raise RuleFault(f"gives a variable of its own the name {VARIABLE}; name it otherwise")
+    if told := cel_functions.fault(node):
+        raise RuleFault(told)
     return Rule(expression, node, reading(node, VARIABLE))
 
 

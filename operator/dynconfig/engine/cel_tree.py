@@ -40,7 +40,7 @@ class Select:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A function or operator and what it is called with; a method's object comes first."""
+    """A function or operator and what it is called with; a method's object comes first. A message is made by one, too."""
 
     function: str
     arguments: tuple["Node", ...]
@@ -162,9 +162,11 @@ def _list(data: bytes) -> Several:
     return Several(tuple(map(_node, _all(data, 1))))
 
 
-def _struct(data: bytes) -> Several:
+def _struct(data: bytes) -> Several | Call:
     # An entry of a map has its key in field 3 and its value in field 4; one of a message has the value only.
-    return Several(tuple(_node(part) for entry in _all(data, 2) for key in (3, 4) for part in _all(entry, key)))
+    inner = tuple(_node(part) for entry in _all(data, 2) for key in (3, 4) for part in _all(entry, key))
+    message = _text(data, 1)
+    return Call(f"{message}{{}}", inner) if message else Several(inner)
 
 
 def _loop(data: bytes) -> Loop:

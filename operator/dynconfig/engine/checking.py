@@ -21,7 +21,7 @@ Path = tuple[str | int, ...]
 
 _NOT_REACHED = (
     f"not checked, nor what comes after it, since patterns and JSON Schemas of this object take longer than {SECONDS:g} s "
-    "together; make those simpler that come before it"
+    "together; make it simpler, and those that come before it"
 )
 
 
@@ -59,24 +59,28 @@ def findings_of(spec: DynamicConfigSpec, known: Mapping[str, str | None], chosen
     """All that is wrong with the values, each by itself and all together; None is a value that is not there."""
     known = {name: None if isinstance(value, UnknownText) else value for name, value in known.items()}
     faults: list[Finding] = list(_patterns_of_secrets(spec))
+    unchecked: list[Finding] = []
     wrong: set[str] = set()
     with stopwatch.at_most(SECONDS):
         for index, parameter in enumerate(spec.parameters):
-            if stopwatch.is_up():
-                return Findings((_of_parameter(index, parameter, _NOT_REACHED), *faults))
             if chosen and parameter.name not in chosen.parameters:
                 continue
-            found = of_parameter(index, parameter, known[parameter.name])
+            try:
+                stopwatch.left()
+                found = of_parameter(index, parameter, known[parameter.name])
+                unchecked += _unchecked_pattern(index, parameter)
+            except stopwatch.TakesTooLong:
+                return Findings((_of_parameter(index, parameter, _NOT_REACHED), *faults))
             faults += found
             wrong |= {parameter.name} if found else set()
         verdicts = rules.verdicts(spec, known, wrong, chosen.rules if chosen else None)
     faults += [_of_rule(verdict.index, verdict.fault) for verdict in verdicts if verdict.fault]
-    unchecked = (_of_rule(verdict.index, verdict.unchecked) for verdict in verdicts if verdict.unchecked)
-    return Findings(tuple(faults), (*_unchecked_patterns(spec), *unchecked))
+    unchecked += [_of_rule(verdict.index, verdict.unchecked) for verdict in verdicts if verdict.unchecked]
+    return Findings(tuple(faults), tuple(unchecked))
 
 
 def of_parameter(index: int, parameter: ParameterSpec, value: str | None) -> list[Finding]:
-    """What is wrong with one parameter by itself; its value is None if it is not there."""
+    """What is wrong with one parameter by itself; its value is None if it is not there. Raises TakesTooLong."""
     return [_of_parameter(index, parameter, text) for text in _faults(parameter, value)]
 
 
@@ -123,10 +127,9 @@ def _of_parameter(index: int, parameter: ParameterSpec, text: str) -> Finding:
     return Finding(("spec", "parameters", index), f"parameter {parameter.name}: {text}")
 
 
-def _unchecked_patterns(spec: DynamicConfigSpec) -> Iterator[Finding]:
-    for index, parameter in enumerate(spec.parameters):
-        if parameter.allowed_pattern and (why := values.unchecked_pattern(parameter.allowed_pattern)):
-            yield _of_parameter(index, parameter, f"allowedPattern {why}")
+def _unchecked_pattern(index: int, parameter: ParameterSpec) -> Iterator[Finding]:
+    if parameter.allowed_pattern and (why := values.unchecked_pattern(parameter.allowed_pattern)):
+        yield _of_parameter(index, parameter, f"allowedPattern {why}")
 
 
 def _patterns_of_secrets(spec: DynamicConfigSpec) -> Iterator[Finding]:

@@ -51,9 +51,12 @@ def _values(document: Mapping[str, Any], read: ReadSource) -> Iterator[Finding]:
     """What is wrong with the values of those parameters that can be read."""
     with stopwatch.at_most(SECONDS):
         for index, parameter in parameters(document):
-            if stopwatch.is_up():
+            try:
+                stopwatch.left()
+                found = checking.of_parameter(index, parameter, checking.value_of(parameter, read))
+            except stopwatch.TakesTooLong:
                 return
-            yield from checking.of_parameter(index, parameter, checking.value_of(parameter, read))
+            yield from found
 
 
 def _together(document: Mapping[str, Any], error: ValidationError) -> Sequence[Finding]:

@@ -22,7 +22,7 @@ MAX_WORDS = 120
 
 
 def schema_fault(schema: Mapping[str, JsonValue]) -> str | None:
-    """What is wrong with the schema itself, as the end of a sentence; None if it can be used."""
+    """What is wrong with the schema itself, as the end of a sentence; None if it can be used. Raises TakesTooLong."""
     try:
         text = _text(schema)
     except ValueError:

@@ -83,11 +83,12 @@ class _Check:
 
         for index in indexes:
             rule = self._rules[index]
-            if stopwatch.is_up():
+            try:
+                stopwatch.left()
+                unchecked = self._unchecked(rule, compiled(rule.rule))
+            except stopwatch.TakesTooLong:
                 yield Verdict(index, fault=_NOT_REACHED)
                 return
-            try:
-                unchecked = self._unchecked(rule, compiled(rule.rule))
             except (RuleFault, NotTyped) as fault:
                 yield Verdict(index, fault=str(fault))
                 continue
@@ -95,10 +96,11 @@ class _Check:
                 yield Verdict(index, unchecked=unchecked)
 
     def _unchecked(self, said: ValueRule, rule: "Rule") -> str:
-        """Evaluate a rule; the answer is why it could not be. Raises RuleFault for one that does not hold."""
+        """Evaluate a rule; the answer is why it could not be. Raises RuleFault for one that does not hold; TakesTooLong."""
         from dynconfig.engine.cel import RuleFault
 
         self._check_names(rule)
+        rule.check_patterns()
         names = _given(rule.reading, self._parameters)
         missing = [name for name in names if self._values[name] is None]
         if missing:

@@ -15,7 +15,7 @@ _END: ContextVar[float] = ContextVar("end", default=float("inf"))
 
 @contextmanager
 def at_most(seconds: float) -> Iterator[None]:
-    """What runs inside has so much time, and asks `left` or `is_up` as it goes.
+    """What runs inside has so much time, and asks `left` as it goes.
 
     It is the time that this thread works: nobody's check is too long because of what others do at the moment.
     """
@@ -32,8 +32,3 @@ def left() -> float:
     if rest <= 0:
         raise TakesTooLong
     return rest
-
-
-def is_up() -> bool:
-    """Whether nothing is left."""
-    return _END.get() <= thread_time()
