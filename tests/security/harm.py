@@ -107,7 +107,7 @@ def turns_before(log: Path, harm: Harm) -> list[int]:
     object of the other tenant and reconciling that one."""
     found, waiting = list[int](), dict[str, int]()
     for line in log.read_text(encoding="utf-8", errors="replace").splitlines():
-        noticed = re.search(rf"Noticed ({harm.victim}/\S+): ADDED", line)
+        noticed = re.search(rf"Noticed ({harm.victim}/\S+) \(ADDED\)", line)
         begun = re.search(rf"Reconciling (({harm.attacker}|{harm.victim})/\S+)", line)
         if noticed:
             waiting.setdefault(noticed[1], 0)

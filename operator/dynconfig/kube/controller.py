@@ -118,7 +118,7 @@ class Controller:
                 # It may have been in order before an upgrade or a change of the policy.
                 self._times.wake(key)
             return
-        log.debug("Noticed %s: %s", key, event)
+        log.debug("Noticed %s (%s)", key, event)
         self._times.noticed(key)
         self._spoken.declared(key)
         if event == "ADDED" and not is_large:
