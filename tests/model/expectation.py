@@ -180,16 +180,19 @@ class Judge:
         """Whether an object whose spec cannot be used has its stable values, if an alarm has undone the last change."""
         status = document["status"]
         if "rollback" not in status:
-            return not self._should_be_undone(status, wanted)
+            return not self._should_be_undone(status, wanted, stored)
         mine = {name: item.value for name, item in stored.items() if item.uid == wanted.uid}
         stable = self.ghost.stable.get(wanted.uid, {})
         return all(
             mine[name] == value for name, value in stable.items() if name in mine and name not in self.ghost.foreign
         )
 
-    def _should_be_undone(self, status: Document, wanted: Wanted) -> bool:
-        """Whether an alarm has fired since the change that bakes began, and there is a stable revision to go back to."""
-        if "bake" not in status or not status.get("stableGeneration") or not wanted.rolls_back or wanted.suspended:
+    def _should_be_undone(self, status: Document, wanted: Wanted, stored: Mapping[str, Stored]) -> bool:
+        """Whether an alarm has fired since the change that bakes began, and all has a stable version to go back to."""
+        mine = [item for item in stored.values() if item.uid == wanted.uid]
+        if "bake" not in status or not wanted.rolls_back or wanted.suspended:
+            return False
+        if not mine or not all("stable" in item.labels for item in mine):
             return False
         since, until = (datetime.fromisoformat(status["bake"][end]).timestamp() for end in ("since", "until"))
         found = (alarm.state for alarm in alarms_of(wanted.key))

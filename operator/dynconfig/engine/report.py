@@ -110,7 +110,7 @@ def _about_last_change(previous: Mapping[str, Any], outcome: Outcome | None) -> 
     if outcome is None:
         return ". Until this is repaired, the change that bakes is not rolled back, whatever its alarms say"
     rollout = outcome.declaration.rollout
-    if outcome.judgement.stage is Stage.PROVED or rollout is None or not rollout.rolls_back or rollout.is_forced:
+    if outcome.judgement.stage is not Stage.BAKING or rollout is None or not rollout.rolls_back or rollout.is_forced:
         return ""
     return f". Generation {bake['generation']} is still watched, and undone if an alarm fires before {bake['until']}"
 
