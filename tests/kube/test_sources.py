@@ -85,6 +85,31 @@ def test_only_a_version_that_is_gone_makes_it_list_anew() -> None:
     assert asked == ["list", "watch"] * 3
 
 
+def test_a_watch_that_is_denied_for_a_moment_goes_on(caplog: pytest.LogCaptureFixture) -> None:
+    denied = iter([True, True, True])
+    asked, pauses = followed(lambda _request: status(403, "forbidden") if next(denied, False) else None, 6)
+    assert asked == ["list", "watch"] * 4 + ["watch"] * 2
+    assert pauses[2] > 3
+    assert caplog.text.count("Secrets cannot be watched, so their changes are seen at the resync only") == 1
+
+
+def test_a_list_that_is_denied_is_asked_for_again(caplog: pytest.LogCaptureFixture) -> None:
+    asked: list[str] = []
+
+    async def deny(request: web.Request) -> web.StreamResponse:
+        asked.append(request.path)
+        return status(403, "forbidden") if len(asked) < 3 else await streamed(request)
+
+    async def act() -> None:
+        async with serving(deny) as kube:
+            await sources.watch(kube, sources.References(lambda _key: None), "ConfigMap", None, Pauses(2))
+
+    with pytest.raises(Enough):
+        asyncio.run(act())
+    assert asked == ["/api/v1/configmaps"] * 2
+    assert caplog.text.count("ConfigMaps cannot be watched") == 1
+
+
 def test_a_watch_that_lived_is_opened_again_without_a_pause() -> None:
     pauses = sources.Pauses()
     first = [pauses.after(0.1, is_failed=False) for _ in range(5)]

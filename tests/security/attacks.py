@@ -146,6 +146,22 @@ def large_secret(attacker: Namespace) -> None:
     attacker.objects([spec] * 4)
 
 
+def absent_sources(attacker: Namespace) -> None:
+    """Objects that each refer to a thousand Secrets which do not exist, all with long names."""
+    attacker.objects(
+        {
+            "parameters": [
+                {
+                    "name": f"p{index}",
+                    "valueFrom": {"secretKeyRef": {"name": f"{'absent' * 40}-{number}-{index}", "key": "key"}},
+                }
+                for index in range(1000)
+            ]
+        }
+        for number in range(52)
+    )
+
+
 def annotated_config_maps(attacker: Namespace) -> None:
     """No DynamicConfig at all."""
     attacker.config_maps(500, "x" * 250_000)
@@ -223,6 +239,7 @@ ATTACKS: dict[str, Callable[[Namespace], None]] = {
     "5 objects with jsonSchemas of 320,000 lists": dense_schemas,
     "patterns of nested counted repetitions, (?R)": counted_patterns,
     "1,000 references to one Secret of 700 kB": large_secret,
+    "52 objects with 1,000 references to absent Secrets each": absent_sources,
     "500 ConfigMaps with large annotations": annotated_config_maps,
     "slow patterns, schemas and rules in 100 objects": slow_validation,
     "messages of 250,000 slashes in the event queue": slashes,

@@ -3,7 +3,8 @@
 import asyncio
 import logging
 import random
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from typing import Any
 
 from dynconfig.engine.agenda import Key
@@ -33,14 +34,16 @@ async def read(kube: Kube, namespace: str, sources: Sequence[Source]) -> ReadSou
     wanted: dict[tuple[str, str], list[Source]] = {}
     for source in dict.fromkeys(sources):
         wanted.setdefault((source.kind, source.name), []).append(source)
-    turn, found = asyncio.Semaphore(READ_AT_ONCE), dict[Source, str | DynConfigError | None]()
+    found = dict[Source, str | DynConfigError | None]()
 
-    async def fetch(kind: str, name: str) -> None:
-        async with turn:
+    async def fetch(places: Iterator[tuple[str, str]]) -> None:
+        for kind, name in places:
             document = await kube.source(kind, namespace, name)
-        found.update((source, _text(source, document)) for source in wanted[kind, name])
+            found.update((source, _text(source, document)) for source in wanted[kind, name])
 
-    await asyncio.gather(*(fetch(kind, name) for kind, name in sorted(wanted)))
+    # A task for each of a thousand names would take more memory than what they hold.
+    with closing(place for place in sorted(wanted)) as places:
+        await asyncio.gather(*(fetch(places) for _ in range(READ_AT_ONCE)))
 
     def text(source: Source) -> str | None:
         answer = found[source]
@@ -141,22 +144,28 @@ async def watch(
     *,
     unreadable: Callable[[str], None] = lambda _kind: None,
 ) -> None:
-    """Follow all Secrets or ConfigMaps by their metadata, for ever; a refusal by RBAC ends it with a warning."""
-    pauses, loop, version = Pauses(), asyncio.get_running_loop(), ""
+    """Follow all Secrets or ConfigMaps by their metadata, for ever.
+
+    What the API server denies is asked for again as well: one that has just started does not know its roles yet.
+    """
+    pauses, loop, version, was_denied = Pauses(), asyncio.get_running_loop(), "", False
     while True:
         began, is_failed = float("inf"), False
         try:
             version = version or await _list(kube, references, kind, namespace)
             began = loop.time()
             version = await _follow(kube, references, kind, namespace, version, unreadable=unreadable)
+            was_denied = False
         except WatchExpired:
             version = ""
         except (ApiUnavailable, ApiRefused) as error:
-            if isinstance(error, ApiRefused) and error.status == FORBIDDEN:
-                log.warning("%ss cannot be watched, so their changes are seen at the resync only: %s", kind, error)
-                return
-            log.warning("Watching of %ss is interrupted: %s", kind, error)
             version, is_failed = "", True
+            is_denied = isinstance(error, ApiRefused) and error.status == FORBIDDEN
+            if not is_denied:
+                log.warning("Watching of %ss is interrupted: %s", kind, error)
+            elif not was_denied:
+                log.warning("%ss cannot be watched, so their changes are seen at the resync only: %s", kind, error)
+            was_denied = is_denied
         await sleep(pauses.after(loop.time() - began, is_failed=is_failed))
 
 
