@@ -62,7 +62,8 @@ class Wire:
 
     before: Callable[[Call], None] = lambda _call: None
     after: Callable[[Call], None] = lambda _call: None
-    died: Callable[[], None] = lambda: None
+    died: Callable[[Call | None], None] = lambda _made: None
+    """Hears of a death, and of the write that it followed, if that was carried out."""
     trouble: Trouble = Trouble.NONE
     death: Death | None = None
     is_dead: bool = False
@@ -96,13 +97,13 @@ class Wire:
             return carry_out()
         dies = self._dies_here()
         if dies and dies.is_before:
-            self._die()
+            self._die(None)
         self.before(call)
         answer = carry_out()
         self.writes.append(call)
         self.after(call)
         if dies:
-            self._die()
+            self._die(call)
         if self.trouble is Trouble.LOST_ANSWERS:
             raise ReadTimeoutError(endpoint_url="https://aws")
         return answer
@@ -123,7 +124,7 @@ class Wire:
         self.death = Death(self.death.write - 1, self.death.is_before)
         return None
 
-    def _die(self) -> None:
+    def _die(self, made: Call | None) -> None:
         self.is_dead, self.death = True, None
-        self.died()
+        self.died(made)
         raise Killed

@@ -17,7 +17,7 @@ from tests.model.account import REGION
 from tests.model.cluster import Cluster, Document
 from tests.model.loop import VirtualLoop
 from tests.model.shortcut import shortcut
-from tests.model.wire import Death, Killed, Wire
+from tests.model.wire import Call, Death, Killed, Wire
 
 from dynconfig import wiring
 from dynconfig.aws.quota import Quota
@@ -157,6 +157,8 @@ class World:
         self._skew = skew
         self._stack = AsyncExitStack()
         self._died = asyncio.Event()
+        self._last: Call | None = None
+        """The write that was carried out when the last process died."""
         self._port = 0
         self.life: Life | None = None
 
@@ -228,8 +230,9 @@ class World:
         """boto3, as a person would use it."""
         return boto3.client(service, region_name=REGION, endpoint_url=self.lab.endpoint)  # type: ignore[call-overload]
 
-    def _hear_death(self) -> None:
+    def _hear_death(self, made: Call | None) -> None:
         """Called in the thread that died."""
+        self._last = made
         self.loop.call_soon_threadsafe(self._died.set)
 
     def _do(self, doing: Any) -> None:
@@ -265,7 +268,18 @@ class World:
                 return
             await self._bury()
             await self._start()
+            self._report_last()
             self.wire.death = self.next_death()
+
+    def _report_last(self) -> None:
+        """The process that died heard of no event of its last write: the next one receives it from the queue."""
+        made, self._last = self._last, None
+        if made is None or made.service != "ssm":
+            return
+        names = made.request.get("Names") or [made.request.get("Name")]
+        for name in names:
+            if name:
+                self.signal(name)
 
 
 def _copied(document: Document) -> Document:
