@@ -11,18 +11,6 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
 SECONDS = 5.0
 
 
-def rule(world: World) -> str:
-    """The operator's rule for changes of parameters."""
-    rules = world.stage.aws("events").list_rules(NamePrefix="dynconfig-")["Rules"]
-    return next((str(item["Name"]) for item in rules if item["Name"].endswith("-parameters")), "")
-
-
-def is_listening(world: World) -> bool:
-    """Whether the rule leads to the queue: the operator makes both when it hears of the first object."""
-    name = rule(world)
-    return bool(name and world.stage.aws("events").list_targets_by_rule(Rule=name)["Targets"])
-
-
 def queue(world: World) -> str:
     """The operator's queue."""
     (url,) = world.stage.aws("sqs").list_queues(QueueNamePrefix="dynconfig-")["QueueUrls"]
@@ -34,17 +22,8 @@ def served(world: World, name: str) -> int:
     return world.stage.operator_log.read_text().count(f" {world.namespace}/{name}: ")
 
 
-def heard_of(world: World, name: str) -> None:
-    """Wait until events are heard: a marker of another object is corrected without a request."""
-    world.declare(name, world.spec({"name": name, "value": "1"}))
-    world.wait_ready(name)
-    world.wait("events come", lambda: is_listening(world))
-    world.put_by_hand(name, "2")
-    world.wait("the marker is put back", lambda: world.value(name) == "1")
-
-
 def test_drift_is_corrected_in_seconds_and_its_author_named(world: World) -> None:
-    heard_of(world, "ready")
+    world.wait_heard("ready")
     world.declare("swift", world.spec({"name": "a", "value": "1"}, {"name": "b", "value": "1"}))
     world.wait_ready("swift")
     world.put_by_hand("a", "2")
@@ -78,7 +57,7 @@ def test_a_parameter_that_was_deleted_is_back_in_seconds(world: World) -> None:
 
 
 def test_own_writes_wake_nobody(world: World) -> None:
-    heard_of(world, "before")
+    world.wait_heard("before")
     world.stage.lab.reset_calls()
     world.declare("quiet", world.spec(*({"name": f"p{number}", "value": "1"} for number in range(10))))
     world.wait_ready("quiet")
@@ -92,7 +71,7 @@ def test_own_writes_wake_nobody(world: World) -> None:
 
 
 def test_a_write_of_others_right_after_ours_is_not_taken_for_ours(world: World) -> None:
-    heard_of(world, "first")
+    world.wait_heard("first")
     for number in range(3):
         world.declare(f"raced-{number}", world.spec({"name": f"r{number}", "value": "ours"}))
         world.wait("it is written", lambda number=number: world.value(f"r{number}") == "ours")  # type: ignore[misc]
@@ -106,10 +85,10 @@ def test_a_write_of_others_right_after_ours_is_not_taken_for_ours(world: World) 
 
 
 def test_a_lost_event_costs_no_more_than_the_time_to_the_resync(world: World) -> None:
-    heard_of(world, "heard")
+    world.wait_heard("heard")
     world.declare("lost", world.spec({"name": "a", "value": "1"}, resyncInterval="10s"))
     world.wait_ready("lost")
-    events, name = world.stage.aws("events"), rule(world)
+    events, name = world.stage.aws("events"), world.listening_rule()
     targets = events.list_targets_by_rule(Rule=name)["Targets"]
     events.remove_targets(Rule=name, Ids=[target["Id"] for target in targets])
     world.put_by_hand("a", "2")
@@ -118,17 +97,17 @@ def test_a_lost_event_costs_no_more_than_the_time_to_the_resync(world: World) ->
 
 
 def test_a_queue_that_went_away_is_made_anew(world: World) -> None:
-    heard_of(world, "earlier")
+    world.wait_heard("earlier")
     sqs: Any = world.stage.aws("sqs")
     sqs.delete_queue(QueueUrl=queue(world))
     world.wait("there is a queue", lambda: bool(sqs.list_queues(QueueNamePrefix="dynconfig-").get("QueueUrls")))
-    heard_of(world, "later")
+    world.wait_heard("later")
 
 
 def test_what_changed_while_the_operator_was_away_is_heard_of_when_it_is_back(world: World) -> None:
     world.declare("absent", world.spec({"name": "a", "value": "1"}))
     world.wait_ready("absent")
-    heard_of(world, "present")
+    world.wait_heard("present")
     world.stage.operator.signal("operator", signal.SIGKILL)
     world.put_by_hand("a", "2")
     world.stage.operator.restart("operator")
@@ -137,7 +116,7 @@ def test_what_changed_while_the_operator_was_away_is_heard_of_when_it_is_back(wo
 
 
 def test_events_of_what_nobody_declares_wake_nobody(world: World) -> None:
-    heard_of(world, "only")
+    world.wait_heard("only")
     for number in range(5):
         world.ssm.put_parameter(Name=f"{world.path}/stranger-{number}", Value="x", Type="String")
     world.put_by_hand("only", "2")

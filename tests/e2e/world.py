@@ -111,6 +111,19 @@ class World:
         self.wait(f"{name} says {reason}", lambda: self.condition(name)[:2] == (status, reason))
         return self.condition(name)[2]
 
+    def wait_heard(self, name: str) -> None:
+        """Wait until events are heard: a marker of another object is corrected without a request."""
+        self.declare(name, self.spec({"name": name, "value": "1"}))
+        self.wait_ready(name)
+        self.wait("events come", self._is_listening)
+        self.put_by_hand(name, "2")
+        self.wait("the marker is put back", lambda: self.value(name) == "1")
+
+    def listening_rule(self) -> str:
+        """The operator's rule for changes of parameters; empty if there is none yet."""
+        rules = self.stage.aws("events").list_rules(NamePrefix="dynconfig-")["Rules"]
+        return next((str(item["Name"]) for item in rules if item["Name"].endswith("-parameters")), "")
+
     def value(self, name: str) -> str | None:
         """The value of a parameter below the path, decrypted; None if it does not exist."""
         answer = self.ssm.get_parameters(Names=[f"{self.path}/{name}"], WithDecryption=True)
@@ -158,6 +171,11 @@ class World:
         else:
             headers = {"Content-Type": "application/merge-patch+json"}
             self.http.patch(f"{url}/{name}", json=content, headers=headers).raise_for_status()
+
+    def _is_listening(self) -> bool:
+        """Whether the rule leads to the queue: the operator makes both when it hears of the first object."""
+        name = self.listening_rule()
+        return bool(name and self.stage.aws("events").list_targets_by_rule(Rule=name)["Targets"])
 
     def _url(self, name: str) -> str:
         return f"{GROUP}/namespaces/{self.namespace}/dynamicconfigs/{name}"
