@@ -1,4 +1,4 @@
-"""For all tests: what a run draws at random, what each worker of a run takes, and that Ctrl-C is heard by all that is started.
+"""For all tests: what a run draws at random, what each worker of a run takes, and that Ctrl-C ends all that is started.
 
 Properties are tried with the same examples in every run, so that a change is judged by what it changes. ``make explore``
 draws new ones, many of them.

@@ -61,19 +61,19 @@ def test_the_deletion_of_an_object_hands_over_what_another_takes(policy: str) ->
     assert toy.store["/app/b"].owner == RIVAL.tag
 
 
-@pytest.mark.parametrize("told", [0, 1, 2], ids=["before the plan", "before the write", "after the write"])
-def test_a_successor_that_goes_meanwhile_is_given_nothing(told: int) -> None:
+@pytest.mark.parametrize("answers", [0, 1, 2], ids=["before the plan", "before the write", "after the write"])
+def test_a_successor_that_goes_meanwhile_is_given_nothing(answers: int) -> None:
     toy, status = applied()
-    answers = iter([Successor(RIVAL)] * told)
+    successors = iter([Successor(RIVAL)] * answers)
     edit = declared({"a": "1", "b": "2"}, generation=2, status=status, deletionPolicy="Retain")
     outcome = toy.engine().run(
-        replace(edit, successor_of=lambda name: next(answers, None) if name == "/app/c" else None)
+        replace(edit, successor_of=lambda name: next(successors, None) if name == "/app/c" else None)
     )
-    if told == 0:
+    if answers == 0:
         assert toy.writes == ["release /app/c"]
         return
     assert isinstance(outcome.error, Conflict)
-    assert toy.writes == ["hand over /app/c"] * (2 if told == 2 else 0)
+    assert toy.writes == ["hand over /app/c"] * (2 if answers == 2 else 0)
     assert toy.store["/app/c"].owner == OWNER.tag
     # The next look finds nobody else, so that its own policy counts.
     assert toy.engine().run(edit).is_complete

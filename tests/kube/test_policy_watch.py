@@ -34,6 +34,17 @@ class Cluster:
         self.watch = PolicyWatch(found.kube, tenants, found.controller.look_at_all)
         found.server.before = self._namespaces
 
+    async def served(self) -> None:
+        """Apply the giver, and wait until its parameter is in AWS."""
+        self.desk.applied(configured({"a": "1"}))
+        await self.until(KEY, "InSync")
+
+    async def deleted_beside_a_denied_heir(self) -> None:
+        """Apply an object that may not have the path, and delete the giver."""
+        self.desk.applied(heir({"a": "1"}))
+        await self.until(HEIR, "PathNotAllowed")
+        await self.deleted()
+
     async def until(self, key: Key, reason: str) -> None:
         """Wait until an object is Ready, or not, for this reason."""
         await self.desk.server.until(lambda: self._reason(key) == reason)
@@ -111,8 +122,7 @@ def test_what_a_served_object_declares_stays_if_its_grant_is_not_known_or_withdr
 ) -> None:
     async def act() -> None:
         async with cluster(tmp_path, policy) as found:
-            found.desk.applied(configured({"a": "1"}))
-            await found.until(KEY, "InSync")
+            await found.served()
             found.desk.applied(heir({"a": "1"}))
             await found.until(HEIR, "NotOwned")
             # The watch brings the status that the operator has written.
@@ -138,8 +148,7 @@ def test_what_a_new_object_declares_stays_while_its_grants_are_not_known(
 ) -> None:
     async def act() -> None:
         async with cluster(tmp_path, policy) as found:
-            found.desk.applied(configured({"a": "1"}))
-            await found.until(KEY, "InSync")
+            await found.served()
             lose(found)
             if lose is broken:
                 # While a policy is wrong, the one before it counts: here one that does not grant the path.
@@ -147,9 +156,7 @@ def test_what_a_new_object_declares_stays_while_its_grants_are_not_known(
                 await found.watch.look()
                 broken(found)
             await found.watch.look()
-            found.desk.applied(heir({"a": "1"}))
-            await found.until(HEIR, "PathNotAllowed")
-            await found.deleted()
+            await found.deleted_beside_a_denied_heir()
             assert "delete /app/a" not in found.desk.toy.calls
 
     asyncio.run(act())
@@ -158,15 +165,12 @@ def test_what_a_new_object_declares_stays_while_its_grants_are_not_known(
 def test_an_operator_that_starts_while_the_policy_is_missing_hands_over(tmp_path: Path) -> None:
     async def act() -> None:
         async with cluster(tmp_path, BOTH) as found:
-            found.desk.applied(configured({"a": "1"}))
-            await found.until(KEY, "InSync")
+            await found.served()
             objects, store = found.desk.server.objects, found.desk.toy.store
         (tmp_path / "policy.yaml").unlink()
         async with cluster(tmp_path, None) as later:
             later.desk.server.objects, later.desk.toy.store = objects, store
-            later.desk.applied(heir({"a": "1"}))
-            await later.until(HEIR, "PathNotAllowed")
-            await later.deleted()
+            await later.deleted_beside_a_denied_heir()
             assert "delete /app/a" not in later.desk.toy.calls
 
     asyncio.run(act())
@@ -175,11 +179,8 @@ def test_an_operator_that_starts_while_the_policy_is_missing_hands_over(tmp_path
 def test_an_object_that_was_never_granted_the_path_keeps_no_parameter_of_others(tmp_path: Path) -> None:
     async def act() -> None:
         async with cluster(tmp_path, NARROWED) as found:
-            found.desk.applied(configured({"a": "1"}))
-            await found.until(KEY, "InSync")
-            found.desk.applied(heir({"a": "1"}))
-            await found.until(HEIR, "PathNotAllowed")
-            await found.deleted()
+            await found.served()
+            await found.deleted_beside_a_denied_heir()
             assert "delete /app/a" in found.desk.toy.calls
 
     asyncio.run(act())

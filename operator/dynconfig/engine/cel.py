@@ -17,7 +17,7 @@ VARIABLE = "config"
 
 _ENVIRONMENT = cel.NewEnv(variables={VARIABLE: cel.Type.Map(cel.Type.STRING, cel.Type.DYN)})
 
-# How the evaluator begins to tell of a failure, and what is told of it here: its own words may repeat a value.
+# The first words of the evaluator's message, and the message here: its own may repeat a value.
 _FAILURES = {
     "key not found": "reads a key that is not there; ask has(…) first",
     "index error": "reads an item that is not there; ask size(…) first",
@@ -50,8 +50,8 @@ class Rule:
     def check_patterns(self) -> None:
         """Raises RuleFault for a regular expression that is none, or too large; TakesTooLong."""
         for pattern in cel_functions.patterns_in(self.tree):
-            if told := patterns.fault(pattern):
-                raise RuleFault(f"has a pattern that {told}")
+            if wrong := patterns.fault(pattern):
+                raise RuleFault(f"has a pattern that {wrong}")
 
     def work(self, config: Mapping[str, Typed]) -> int:
         """The most that it may cost with these values."""
@@ -84,8 +84,8 @@ def compiled(text: str) -> Rule:
     node = tree(expression.serialize())
     if hides(node, VARIABLE):
         raise RuleFault(f"gives a variable of its own the name {VARIABLE}; name it otherwise")
-    if told := cel_functions.fault(node):
-        raise RuleFault(told)
+    if wrong := cel_functions.fault(node):
+        raise RuleFault(wrong)
     return Rule(expression, node, reading(node, VARIABLE))
 
 
@@ -101,7 +101,9 @@ def _failure(message: str) -> str:
     if overload:
         return f"puts together types that do not go together: {overload[1]}"
     lower = message.lower()
-    return next((told for words, told in _FAILURES.items() if words in lower), "cannot be evaluated with these values")
+    return next(
+        (wrong for words, wrong in _FAILURES.items() if words in lower), "cannot be evaluated with these values"
+    )
 
 
 def _place(message: str) -> str:

@@ -51,7 +51,7 @@ def last_change(
 
 
 def with_values(declaration: Declaration, observed: Iterable[Resource]) -> Declaration:
-    """The declaration with the values that AWS has, of what is ours and was written by nobody else since the last report."""
+    """The declaration with the values that AWS has, of what is ours and was written by no one else since the last report."""
     reported = declaration.applied.versions if declaration.applied else {}
     own: dict[str, str | Secret] = {}
     for item in observed:

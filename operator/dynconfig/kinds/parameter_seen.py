@@ -28,9 +28,9 @@ class Seen:
         return cls(at, replace(parameter, value=digest, initial=""), isinstance(value, Secret))
 
     def suffices(self, wanted: Parameter | None) -> bool:
-        """Whether its value need not be read again: it is the wanted one, or is nobody's business."""
+        """Whether its value need not be read again: it is the wanted one, or others own it."""
         if wanted is None:
-            # Nobody needs the text of what is deleted; what is no SecureString is answered with its text anyway.
+            # No one needs the text of what is deleted; what is no SecureString is answered with its text anyway.
             return self.sealed.type == ParameterType.SECURE_STRING
         return wanted.value is None or self._is(wanted.value)
 
