@@ -73,6 +73,14 @@ def test_it_is_installed_twice_and_anew(cluster: Cluster, way: str) -> None:
     cluster.wait_served()
 
 
+def test_what_is_applied_again_is_unchanged(cluster: Cluster) -> None:
+    cluster.kubectl("apply", *INSTALL)
+    cluster.wait_served()
+    again = cluster.kubectl("apply", *INSTALL).splitlines()
+    assert again
+    assert [line for line in again if not line.endswith(" unchanged")] == []
+
+
 @pytest.mark.parametrize("way", WAYS)
 def test_an_upgrade_leaves_the_policy_as_its_author_wrote_it(cluster: Cluster, way: str) -> None:
     cluster.kubectl(*WAYS[way], *INSTALL)
