@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 
-from dynconfig.engine.agenda import Key
 from dynconfig.engine.declaration import ReadSource, Source
 from dynconfig.engine.errors import SourceMissing
+from dynconfig.engine.work_queue import Key
 from dynconfig.files import Document
 from dynconfig.kube.answers import ApiRefused, NoObject, text_of
 from dynconfig.kube.reader import Reader

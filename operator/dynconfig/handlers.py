@@ -15,18 +15,18 @@ import kopf
 from prometheus_client import start_http_server
 
 from dynconfig import wiring
-from dynconfig.engine.agenda import Agenda
 from dynconfig.engine.declaration import Place
 from dynconfig.engine.signals import Signal
+from dynconfig.engine.work_queue import WorkQueue
 from dynconfig.kube import sources
 from dynconfig.kube.client import ApiUnavailable, Kube
 from dynconfig.kube.controller import Controller
+from dynconfig.kube.dependencies import Dependencies
 from dynconfig.kube.events import Recorder
 from dynconfig.kube.metrics import Metrics
 from dynconfig.kube.object_watch import KINDS, ObjectWatch
 from dynconfig.kube.orphan_watch import OrphanWatch
 from dynconfig.kube.policy_watch import PolicyWatch
-from dynconfig.kube.surroundings import Surroundings
 from dynconfig.settings import BadSetting, Settings, Tenancy
 from dynconfig.tenants import Tenants
 
@@ -102,10 +102,10 @@ async def start(memo: kopf.Memo, **_: Any) -> None:
     kube: Kube = memo.kube
     metrics = Metrics(lambda: memo.controller.oldest_observation(), lambda: memo.controller.waiting())
     cluster = settings.cluster_id or await _cluster_id(kube)
-    hear = _Hear(memo, metrics, asyncio.get_running_loop())
-    engine, memo.post_office = wiring.listening(settings, metrics.called, cluster, hear)
+    handler = _EventHandler(memo, metrics, asyncio.get_running_loop())
+    engine, memo.event_listeners = wiring.listening(settings, metrics.called, cluster, handler)
     await asyncio.to_thread(engine.prepare, Place(memo.region))
-    surroundings = Surroundings(
+    dependencies = Dependencies(
         kube=kube,
         engine=engine,
         recorder=Recorder(kube, time.time),
@@ -121,10 +121,10 @@ async def start(memo: kopf.Memo, **_: Any) -> None:
         turn_seconds=settings.turn_seconds,
         move_seconds=MOVE_SECONDS,
         second_look_seconds=SECOND_LOOK_SECONDS,
-        listen=memo.post_office.serve,
-        leave=memo.post_office.leave,
+        listen=memo.event_listeners.serve,
+        leave=memo.event_listeners.leave,
     )
-    memo.controller = Controller(surroundings, Agenda(_most_of_namespace(settings.workers)), settings.workers)
+    memo.controller = Controller(dependencies, WorkQueue(_most_of_namespace(settings.workers)), settings.workers)
     policy = PolicyWatch(kube, memo.tenants, memo.controller.look_at_all)
     await policy.look()
     watches = _object_watches(memo.controller, metrics, kube, settings)
@@ -165,8 +165,8 @@ async def oldest_observation(memo: kopf.Memo, **_: Any) -> float:
 
 async def stop(memo: kopf.Memo, **_: Any) -> None:
     """Finish what is under way, and start nothing new."""
-    if "post_office" in memo:
-        memo.post_office.close()
+    if "event_listeners" in memo:
+        memo.event_listeners.close()
     tasks: list[asyncio.Task[None]] = memo.get("tasks", [])
     for task in tasks:
         task.cancel()
@@ -179,11 +179,11 @@ async def _sweep(memo: kopf.Memo, cluster: str) -> None:
     if settings.hears_events:
         await asyncio.sleep(SWEEP_SECONDS)
         remove = partial(wiring.remove_unused_events, settings, cluster)
-        await asyncio.to_thread(memo.post_office.sweep, wiring.searched_regions(settings, memo.region), remove)
+        await asyncio.to_thread(memo.event_listeners.sweep, wiring.searched_regions(settings, memo.region), remove)
 
 
-class _Hear:
-    """From the postmen's threads to the event loop."""
+class _EventHandler:
+    """From the listeners' threads to the event loop."""
 
     def __init__(self, memo: kopf.Memo, metrics: Metrics, loop: asyncio.AbstractEventLoop) -> None:
         self._memo = memo

@@ -8,7 +8,6 @@ from typing import Any, TypeVar
 
 from dynconfig import wiring
 from dynconfig.api.model import refused_edits
-from dynconfig.engine.agenda import Key
 from dynconfig.engine.applying import applied_spec
 from dynconfig.engine.assessment import Assessment
 from dynconfig.engine.declaration import Declaration, ReadSource, Source
@@ -20,6 +19,7 @@ from dynconfig.engine.plan import Plan, Step, Update
 from dynconfig.engine.reconcile import Engine
 from dynconfig.engine.resource import Owner, Resource, Versioned
 from dynconfig.engine.secret import NOT_KNOWN, UnknownSecret, UnreadableSecret
+from dynconfig.engine.work_queue import Key
 from dynconfig.files import Document, Manifests
 from dynconfig.settings import Settings, Tenancy
 from dynconfig.tenants import Tenants

@@ -7,7 +7,6 @@ from functools import partial
 
 from dynconfig import wiring
 from dynconfig.api import names
-from dynconfig.engine.agenda import Key
 from dynconfig.engine.counting import counted
 from dynconfig.engine.declaration import Declaration
 from dynconfig.engine.declare import declare_deletion, keeping, was_observed
@@ -15,6 +14,7 @@ from dynconfig.engine.errors import Conflict, DynConfigError, NotOwned, Retryabl
 from dynconfig.engine.outcome import Outcome
 from dynconfig.engine.reconcile import Engine
 from dynconfig.engine.resource import Owner, Resource
+from dynconfig.engine.work_queue import Key
 from dynconfig.files import Document
 from dynconfig.kube.finalizer import has_finalizer
 from dynconfig.kube.writer import Writer

@@ -10,10 +10,10 @@ from urllib.parse import urlsplit
 
 from dynconfig.aws import event_removal, layers
 from dynconfig.aws.drift_metric import DriftMetric
-from dynconfig.aws.mailbox import Mailbox
+from dynconfig.aws.event_listener import EventHandler, EventListener, EventListeners
+from dynconfig.aws.event_queue import EventQueue
 from dynconfig.aws.package import package
 from dynconfig.aws.patterns import event_rules
-from dynconfig.aws.postman import Hear, Postman, PostOffice
 from dynconfig.aws.quota import Quota
 from dynconfig.aws.regions import regions, regions_beside
 from dynconfig.aws.session import Clock, Count, Session
@@ -70,13 +70,13 @@ def engine(
     return Engine(places, places.labels, at_once, places.gauge, aws_now=places.now)
 
 
-def listening(settings: Settings, count: Count, cluster: str, hear: Hear) -> tuple[Engine, PostOffice]:
+def listening(settings: Settings, count: Count, cluster: str, handler: EventHandler) -> tuple[Engine, EventListeners]:
     """An engine, and what brings the events of AWS in every region that is named to it."""
     places = _Places(settings, count)
     # Operators of one cluster that serve different namespaces share their queues.
     removes = not settings.namespaces and not settings.queue_urls
-    office = PostOffice(partial(places.postman, cluster, hear), removes=removes)
-    return Engine(places, places.labels, gauge_of=places.gauge, aws_now=places.now), office
+    listeners = EventListeners(partial(places.listener, cluster, handler), removes=removes)
+    return Engine(places, places.labels, gauge_of=places.gauge, aws_now=places.now), listeners
 
 
 def remove_events(settings: Settings, cluster: str, region: str) -> Iterator[str]:
@@ -276,12 +276,12 @@ class _Places:
         """What shows drift in a place."""
         return DriftMetric(self._session.client("cloudwatch", place.region))
 
-    def postman(self, cluster: str, hear: Hear, region: str) -> Postman | None:
+    def listener(self, cluster: str, handler: EventHandler, region: str) -> EventListener | None:
         """Who brings the events of a region; None where none are wanted, or no queue was given for it."""
         queues = {_region_of(url) or default_region(self._settings): url for url in self._settings.queue_urls}
         if not self._settings.hears_events or (queues and region not in queues):
             return None
-        mailbox = Mailbox(
+        event_queue = EventQueue(
             self._session.client("sqs", region),
             self._session.client("events", region),
             cluster=cluster,
@@ -289,7 +289,7 @@ class _Places:
             rules=event_rules(cluster, self._settings.all_paths),
             tags=self._settings.tags,
         )
-        return Postman(region, mailbox, self._echoes, hear, time.monotonic)
+        return EventListener(region, event_queue, self._echoes, handler, time.monotonic)
 
     def _made(self, place: Place) -> tuple[AnyKind, ...]:
         clock = self._clock

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from tests.aws.round import Round
+from tests.aws.listener_harness import ListenerHarness
 from tests.emulated import emulated_aws
 
 from dynconfig_lab.aws import AwsLab
@@ -16,7 +16,7 @@ def lab() -> Iterator[AwsLab]:
 
 
 @pytest.fixture
-def round_(lab: AwsLab) -> Iterator[Round]:
-    found = Round(lab)
+def harness(lab: AwsLab) -> Iterator[ListenerHarness]:
+    found = ListenerHarness(lab)
     yield found
     found.end()

@@ -8,7 +8,7 @@ import pytest
 
 from dynconfig import wiring
 from dynconfig.api.names import CLUSTER_TAG
-from dynconfig.aws.mailbox import Mailbox
+from dynconfig.aws.event_queue import EventQueue
 from dynconfig.aws.patterns import event_rules
 from dynconfig.settings import Settings
 from dynconfig_lab.aws import AwsLab
@@ -34,7 +34,7 @@ def opened(cluster: str) -> None:
     """The queue and rules that an operator makes."""
     session = wiring.session(SETTINGS)
     clients: list[Any] = [session.client(service, REGION) for service in ("sqs", "events")]
-    Mailbox(*clients, cluster=cluster, queue=f"dynconfig-{cluster}-events", rules=event_rules(cluster)).open()
+    EventQueue(*clients, cluster=cluster, queue=f"dynconfig-{cluster}-events", rules=event_rules(cluster)).open()
 
 
 def names(endpoint: str) -> list[str]:

@@ -9,10 +9,10 @@ from tests.doors.scene import Scene
 from tests.doors.shell import dynconfig
 from tests.kube.api import Answer, api, listed
 
-from dynconfig.engine.agenda import Key
 from dynconfig.engine.declaration import Place
 from dynconfig.engine.plan import AnyKind
 from dynconfig.engine.reconcile import Engine
+from dynconfig.engine.work_queue import Key
 from dynconfig.settings import Settings
 from dynconfig.uninstalling import Uninstaller, next_commands
 

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Iterator, Sequence
 
 import pytest
-from tests.aws.tidy import take_away
+from tests.aws.cleanup import remove_queue
 from tests.emulated import emulated_aws
 
 from dynconfig import wiring
@@ -23,7 +23,7 @@ PATIENCE = 20.0
 _numbers = itertools.count(1)
 
 
-class Ear:
+class RecordingListener:
     """Remembers which regions are heard."""
 
     def __init__(self) -> None:
@@ -47,10 +47,10 @@ class Ear:
 
     def ended(self) -> None:
         """Never in these tests."""
-        raise AssertionError("a postman has ended by a bug")
+        raise AssertionError("a listener has ended by a bug")
 
 
-def postmen() -> set[threading.Thread]:
+def listeners() -> set[threading.Thread]:
     """Those at work, with any of another test whose last poll has not ended yet: they have the same names."""
     return {thread for thread in threading.enumerate() if thread.name.startswith("events ")}
 
@@ -61,19 +61,19 @@ class Scene:
     def __init__(self, lab: AwsLab) -> None:
         self.lab = lab
         self.cluster = f"wired-{next(_numbers)}"
-        self.ear = Ear()
+        self.recorded = RecordingListener()
         self.calls: list[tuple[str, str]] = []
 
     def listen(self, *regions: str, **settings: object) -> None:
         """Serve these regions until their polls have begun, then end."""
         made = Settings(region=HOME, is_emulated=True, **settings)  # type: ignore[arg-type]
-        _engine, office = wiring.listening(made, self._count, self.cluster, self.ear)
-        before = postmen()
+        _engine, event_listeners = wiring.listening(made, self._count, self.cluster, self.recorded)
+        before = listeners()
         for region in regions:
-            office.serve(region)
-        self.engaged = postmen() - before
-        assert wait_until(lambda: len(self.ear.up) == len(self.engaged), PATIENCE)
-        office.close()
+            event_listeners.serve(region)
+        self.engaged = listeners() - before
+        assert wait_until(lambda: len(self.recorded.up) == len(self.engaged), PATIENCE)
+        event_listeners.close()
 
     def queues(self, region: str) -> list[str]:
         """URLs of the queues of this operator."""
@@ -85,7 +85,7 @@ class Scene:
         session = wiring.session(Settings(is_emulated=True))
         for region in (HOME, AWAY):
             sqs, events = (session.client(service, region)._client for service in ("sqs", "events"))
-            take_away(sqs, events, f"dynconfig-{self.cluster}", event_rules(self.cluster))
+            remove_queue(sqs, events, f"dynconfig-{self.cluster}", event_rules(self.cluster))
 
     def _count(self, service: str, operation: str, _code: str) -> None:
         self.calls.append((service, operation))
@@ -102,26 +102,26 @@ def scene(monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
 
 def test_each_region_has_a_queue_of_its_own(scene: Scene) -> None:
     scene.listen(HOME, AWAY, HOME)
-    assert scene.ear.up == {HOME: True, AWAY: True}
+    assert scene.recorded.up == {HOME: True, AWAY: True}
     assert [len(scene.queues(region)) for region in (HOME, AWAY)] == [1, 1]
 
 
 def test_events_that_are_turned_off_cost_no_call_and_no_thread(scene: Scene) -> None:
     scene.listen(HOME, AWAY, hears_events=False)
-    assert (scene.engaged, scene.calls, scene.ear.up) == (set(), [], {})
+    assert (scene.engaged, scene.calls, scene.recorded.up) == (set(), [], {})
 
 
 def test_a_queue_that_was_given_serves_the_region_in_its_name_and_no_other(scene: Scene) -> None:
     # It does not exist, which is told of that region.
     scene.listen(HOME, AWAY, queue_urls=(f"https://sqs.{AWAY}.amazonaws.com/123456789012/ours",))
-    assert scene.ear.up == {AWAY: False}
+    assert scene.recorded.up == {AWAY: False}
     assert [len(scene.queues(region)) for region in (HOME, AWAY)] == [0, 0]
     assert {service for service, _ in scene.calls} <= {"sqs"}
 
 
 def test_a_queue_whose_url_names_no_region_serves_the_operators_own(scene: Scene) -> None:
     scene.listen(HOME, AWAY, queue_urls=("http://127.0.0.1:9/123456789012/ours",))
-    assert scene.ear.up == {HOME: False}
+    assert scene.recorded.up == {HOME: False}
 
 
 def test_an_operator_without_credentials_is_deaf_and_lives_on(scene: Scene) -> None:
@@ -131,4 +131,4 @@ def test_an_operator_without_credentials_is_deaf_and_lives_on(scene: Scene) -> N
         environment.setenv("AWS_WEB_IDENTITY_TOKEN_FILE", "/nowhere/token")
         environment.setenv("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/operator")
         scene.listen(HOME)
-    assert scene.ear.up == {HOME: False}
+    assert scene.recorded.up == {HOME: False}

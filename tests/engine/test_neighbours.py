@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from dynconfig.engine.agenda import Key
 from dynconfig.engine.declaration import Successor
 from dynconfig.engine.neighbours import Neighbours
 from dynconfig.engine.resource import Owner
 from dynconfig.engine.tenancy import Tenant
+from dynconfig.engine.work_queue import Key
 
 HOME = "eu-west-1"
 MONO, HEIR = Key("shop", "mono"), Key("shop", "heir")

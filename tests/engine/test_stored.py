@@ -20,13 +20,13 @@ from dynconfig.api.status import (
     Rollback,
 )
 from dynconfig.engine import notes, report, resync
-from dynconfig.engine.addressees import Addressees
-from dynconfig.engine.agenda import Key
 from dynconfig.engine.declare import applied_of, declare, declare_deletion, is_requested, parse_spec, was_observed
 from dynconfig.engine.errors import DynConfigError, InvalidSpec
 from dynconfig.engine.outcome import Outcome
+from dynconfig.engine.resource_index import ResourceIndex
 from dynconfig.engine.stored import status_of
 from dynconfig.engine.tenancy import Tenant
+from dynconfig.engine.work_queue import Key
 
 NOW = 1_800_000_000.0
 MODELS: tuple[Any, ...] = (Condition, ParameterStatus, Drift, ResourceStatus, Bake, Rollback, RevisionStatus)
@@ -108,7 +108,7 @@ def test_an_object_is_noticed_whatever_it_looks_like(spec: Any, status: Any) -> 
     found = stored(spec, status)
     seconds, _observed = resync.first_look(found, NOW, 0.5)
     assert seconds >= 0
-    Addressees("eu-west-1").note(Key("shop", "myapp"), found)
+    ResourceIndex("eu-west-1").note(Key("shop", "myapp"), found)
     applied_of(status_of(found))
     was_observed(found)
     assert is_requested(found) in (True, False)

@@ -12,7 +12,7 @@ from aiohttp import web
 from lightkube.config.kubeconfig import SingleConfig
 from lightkube.config.models import Cluster, Context, User
 
-from dynconfig.engine.agenda import Key
+from dynconfig.engine.work_queue import Key
 from dynconfig.kube.client import Kube
 
 Document = dict[str, Any]

@@ -11,13 +11,13 @@ from typing import Any
 from tests.engine.toy import Toy, document
 from tests.kube.apiserver import ApiServer, Document, serving
 
-from dynconfig.engine.agenda import Agenda, Key
 from dynconfig.engine.tenancy import Tenant
+from dynconfig.engine.work_queue import Key, WorkQueue
 from dynconfig.kube.client import Kube
 from dynconfig.kube.controller import Controller
+from dynconfig.kube.dependencies import Dependencies
 from dynconfig.kube.events import Recorder
 from dynconfig.kube.metrics import Metrics
-from dynconfig.kube.surroundings import Surroundings
 
 KEY = Key("shop", "myapp")
 GOING = "2027-01-15T08:00:00Z"
@@ -65,7 +65,7 @@ def configured(
     return {**found, "metadata": {**found["metadata"], **own, **(metadata or {})}}
 
 
-def surroundings_of(kube: Kube, **given: Any) -> Surroundings:
+def dependencies_of(kube: Kube, **given: Any) -> Dependencies:
     """What a controller needs, as in production but for what is given."""
     usual: dict[str, Any] = {
         "kube": kube,
@@ -85,17 +85,17 @@ def surroundings_of(kube: Kube, **given: Any) -> Surroundings:
         "listen": lambda _region: None,
         "leave": lambda _region: None,
     }
-    return Surroundings(**{**usual, **given})
+    return Dependencies(**{**usual, **given})
 
 
 @asynccontextmanager
-async def desk(**surroundings: Any) -> AsyncIterator[Desk]:
+async def desk(**dependencies: Any) -> AsyncIterator[Desk]:
     """A controller that serves until the end."""
     server, toy, listened, left = ApiServer(), Toy(), list[str](), list[str]()
     async with serving(server.answer) as kube:
         heard = {"listen": listened.append, "leave": left.append}
-        given = surroundings_of(kube, **{"engine": toy.engine(), **heard, **surroundings})
-        controller = Controller(given, Agenda(), 2)
+        given = dependencies_of(kube, **{"engine": toy.engine(), **heard, **dependencies})
+        controller = Controller(given, WorkQueue(), 2)
         task = asyncio.create_task(controller.serve())
         try:
             yield Desk(server, toy, controller, listened, kube, left)

@@ -2,8 +2,8 @@
 
 import pytest
 
-from dynconfig.engine.agenda import Key
 from dynconfig.engine.errors import NotOwned
+from dynconfig.engine.work_queue import Key
 from dynconfig.kube.blocked import Blocked
 
 KEY, OTHER = Key("shop", "a"), Key("shop", "b")

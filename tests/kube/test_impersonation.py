@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from tests.kube.api import Api, api, listed
 
-from dynconfig.engine.agenda import Key
+from dynconfig.engine.work_queue import Key
 from dynconfig.kube import answers
 from dynconfig.kube.client import Kube
 from dynconfig.kube.reader import Reader

@@ -100,10 +100,10 @@ def kept_of(case: Case, length: int) -> int:
 
 
 def kept(controller: Controller) -> dict[str, object]:
-    """What a controller has beside its surroundings, of which the engine is a part."""
+    """What a controller has beside its dependencies, of which the engine is a part."""
     found = dict(vars(controller))
-    surroundings = found.pop("_on")
-    return {**found, "engine": surroundings.engine, "metrics": surroundings.metrics}
+    dependencies = found.pop("_deps")
+    return {**found, "engine": dependencies.engine, "metrics": dependencies.metrics}
 
 
 CASES = {

@@ -7,8 +7,8 @@ import pytest
 from tests.kube.apiserver import Document
 from tests.kube.desk import GOING, KEY, Desk, configured, desk
 
-from dynconfig.engine.agenda import Key
 from dynconfig.engine.errors import Conflict
+from dynconfig.engine.work_queue import Key
 
 HEIR = Key("shop", "heir")
 

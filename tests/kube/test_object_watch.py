@@ -11,9 +11,9 @@ from tests.kube.apiserver import serving, status, streamed
 from tests.security.attacks import deep
 
 from dynconfig.api.parameter import MAX_JSON_LEVELS
-from dynconfig.engine.agenda import Key
 from dynconfig.engine.declare import parse_spec
 from dynconfig.engine.errors import InvalidSpec
+from dynconfig.engine.work_queue import Key
 from dynconfig.kube import client, json_levels
 from dynconfig.kube.client import ApiRefused
 from dynconfig.kube.object_watch import ObjectWatch

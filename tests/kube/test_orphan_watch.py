@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 from tests.kube.desk import REGION, configured
 
-from dynconfig.engine.agenda import Key
 from dynconfig.engine.errors import Unavailable
 from dynconfig.engine.orphans import Orphan, orphans, region_in_use
 from dynconfig.engine.resource import Owner
+from dynconfig.engine.work_queue import Key
 from dynconfig.kube.client import Document
-from dynconfig.kube.heard import Heard
 from dynconfig.kube.metrics import Metrics
+from dynconfig.kube.object_tracker import ObjectTracker
 from dynconfig.kube.orphan_watch import Find, OrphanWatch
 
 
@@ -30,7 +30,7 @@ def test_orphans_carry_our_tag_and_the_uid_of_no_object() -> None:
 
 def watch(documents: Sequence[Document], metrics: Metrics, find: Find, **given: Any) -> OrphanWatch:
     """A watch that may search two regions, where these objects exist."""
-    heard = Heard(lambda: 0.0)
+    heard = ObjectTracker(lambda: 0.0)
     for number, document in enumerate(documents):
         heard.noticed(Key("shop", f"o{number}"), document, region_in_use(document, REGION))
     return OrphanWatch(heard.existing, metrics, find, REGION, **{"searched": (REGION, "us-east-1"), **given})

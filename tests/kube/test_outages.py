@@ -6,11 +6,11 @@ from dataclasses import replace
 import pytest
 from tests.engine.toy import Toy, declared
 
-from dynconfig.engine.agenda import Agenda, Key
 from dynconfig.engine.declaration import Place
 from dynconfig.engine.errors import Conflict, Throttled, Unavailable
 from dynconfig.engine.outcome import Outcome
-from dynconfig.kube.timetable import FIRST_BACKOFF, Timetable
+from dynconfig.engine.work_queue import Key, WorkQueue
+from dynconfig.kube.requeue_policy import FIRST_BACKOFF, RequeuePolicy
 
 AWAY = Unavailable("AWS does not answer")
 KEYS = [Key("shop", f"app{number}") for number in range(20)]
@@ -21,8 +21,8 @@ class Operator:
 
     def __init__(self) -> None:
         self.seconds = 0.0
-        self.agenda = Agenda()
-        self.times = Timetable(self.agenda, lambda: self.seconds, lambda: 1.8e9 + self.seconds)
+        self.work_queue = WorkQueue()
+        self.times = RequeuePolicy(self.work_queue, lambda: self.seconds, lambda: 1.8e9 + self.seconds)
         self.away: tuple[float, float] = (0.0, 0.0)
         self.broken: set[Key] = set()
         self.looks: list[tuple[float, Key]] = []
@@ -30,7 +30,7 @@ class Operator:
 
     def run(self, until: float, place: str = "eu-west-1") -> None:
         while self.seconds < until:
-            while self.agenda.waiting(self.seconds):
+            while self.work_queue.waiting(self.seconds):
                 self._serve(asyncio.run(asyncio.wait_for(self.times.next(), 5)), place)
             self.seconds = round(self.seconds + 0.1, 1)
 
@@ -105,9 +105,9 @@ def test_an_answer_from_another_place_says_nothing_about_this_one() -> None:
     for key in KEYS[:3]:
         operator.times.served(key, unavailable("eu-west-1"))
     operator.times.served(KEYS[3], in_sync("us-east-1"))
-    assert operator.agenda.waiting(0.5) == 0
+    assert operator.work_queue.waiting(0.5) == 0
     operator.times.served(KEYS[4], in_sync("eu-west-1"))
-    assert operator.agenda.waiting(0.5) == 3
+    assert operator.work_queue.waiting(0.5) == 3
 
 
 def test_another_object_looks_when_the_one_whose_turn_it_is_is_gone() -> None:
@@ -130,6 +130,6 @@ def test_progress_resets_the_backoff(error: Conflict | Throttled) -> None:
         toy = Toy(failures={"/app/b": error})
         operator.times.served(key, toy.engine().run(declared({"a": "1", "b": "2"})))
         operator.times.done(key)
-        due = operator.agenda.next_at()
+        due = operator.work_queue.next_at()
         assert due is not None
         assert due <= FIRST_BACKOFF

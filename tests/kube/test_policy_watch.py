@@ -11,7 +11,7 @@ from aiohttp import web
 from tests.kube.apiserver import Document, status
 from tests.kube.desk import GOING, KEY, Desk, configured, desk
 
-from dynconfig.engine.agenda import Key
+from dynconfig.engine.work_queue import Key
 from dynconfig.kube.policy_watch import PolicyWatch
 from dynconfig.settings import Settings, Tenancy
 from dynconfig.tenants import Tenants

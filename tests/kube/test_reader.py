@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from tests.kube.api import Answer, Api, api, listed, status, written
 
-from dynconfig.engine.agenda import Key
+from dynconfig.engine.work_queue import Key
 from dynconfig.kube.answers import ApiRefused, ApiUnavailable, NoCluster
 from dynconfig.kube.reader import Reader
 

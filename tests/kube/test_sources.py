@@ -11,9 +11,9 @@ from aiohttp import web
 from tests.kube.apiserver import serving, status, streamed
 from tests.kube.desk import KEY
 
-from dynconfig.engine.agenda import Key
 from dynconfig.engine.declaration import Source
 from dynconfig.engine.errors import InvalidSpec, NoSource
+from dynconfig.engine.work_queue import Key
 from dynconfig.kube import sources
 from dynconfig.kube.answers import text_of
 

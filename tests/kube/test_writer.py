@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from dynconfig.api import names
-from dynconfig.engine.agenda import Key
+from dynconfig.engine.work_queue import Key
 from dynconfig.kube.answers import ApiRefused, Document
 from dynconfig.kube.writer import Writer
 

@@ -11,7 +11,7 @@ from tests.model.wire import Death, Trouble
 from tests.model.world import World
 
 from dynconfig.api import names
-from dynconfig.engine.agenda import Key
+from dynconfig.engine.work_queue import Key
 
 KEYS = (Key("shop", "a"), Key("shop", "b"), Key("team", "c"))
 NAMES = (*(f"p{number}" for number in range(6)), "s0", "s1")

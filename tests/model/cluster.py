@@ -12,7 +12,7 @@ from aiohttp import web
 from tests.kube.apiserver import merge, status
 
 from dynconfig.api import names
-from dynconfig.engine.agenda import Key
+from dynconfig.engine.work_queue import Key
 
 Document = dict[str, Any]
 Listener = Callable[[Document, str], None]

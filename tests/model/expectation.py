@@ -10,7 +10,7 @@ from tests.model.account import Stored
 from tests.model.cluster import Cluster, Document, key_of
 from tests.model.reference import CLUSTER, SAFE_DELETIONS, Ghost, Wanted, wishes
 
-from dynconfig.engine.agenda import Key
+from dynconfig.engine.work_queue import Key
 from dynconfig_lab.aws.cloudwatch_alarm import Alarm
 
 IN_ORDER = ("InSync", "DriftReported")

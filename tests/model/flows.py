@@ -14,7 +14,7 @@ from tests.model.reference import PATH, Ghost, wishes
 from tests.model.wire import Call, Death
 from tests.model.world import Ground, World
 
-from dynconfig.engine.agenda import Key
+from dynconfig.engine.work_queue import Key
 
 FIRST, SECOND = Key("shop", "a"), Key("shop", "b")
 PASSWORD = {"name": "s0", "type": "SecureString", "valueFrom": {"secretKeyRef": {"name": "creds", "key": "s0"}}}

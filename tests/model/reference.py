@@ -8,7 +8,7 @@ from tests.model.account import Stored
 from tests.model.cluster import Cluster, Document
 
 from dynconfig.api import names
-from dynconfig.engine.agenda import Key
+from dynconfig.engine.work_queue import Key
 
 PATH = "/shop"
 CLUSTER = "cluster"

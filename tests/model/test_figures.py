@@ -14,7 +14,7 @@ from tests.model.reference import PATH, Ghost, wishes
 from tests.model.wire import Call, Trouble
 from tests.model.world import Ground, World, ground
 
-from dynconfig.engine.agenda import Key
+from dynconfig.engine.work_queue import Key
 
 A, B = Key("shop", "a"), Key("shop", "b")
 TWO_HOURS = 7200.0

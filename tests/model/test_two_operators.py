@@ -14,8 +14,8 @@ from tests.model.reference import PATH, Ghost, wishes
 from tests.model.wire import Call, Trouble
 from tests.model.world import Ground, Life, PromptKube, World, ground
 
-from dynconfig.engine.agenda import Key
 from dynconfig.engine.signals import PUT, Signal
+from dynconfig.engine.work_queue import Key
 
 A, B = Key("shop", "a"), Key("shop", "b")
 # Both may carry out an edit, and one that began before it may put the old value back once.

@@ -12,7 +12,7 @@ from typing import Any
 import boto3
 import pytest
 from tests.kube.apiserver import kube_at, listening
-from tests.kube.desk import surroundings_of
+from tests.kube.desk import dependencies_of
 from tests.model.account import REGION
 from tests.model.cluster import Cluster, Document
 from tests.model.loop import VirtualLoop
@@ -22,8 +22,8 @@ from tests.model.wire import Call, Death, Killed, Wire
 from dynconfig import wiring
 from dynconfig.aws.quota import Quota
 from dynconfig.aws.session import Session
-from dynconfig.engine.agenda import Agenda
 from dynconfig.engine.signals import PUT, Signal
+from dynconfig.engine.work_queue import WorkQueue
 from dynconfig.handlers import MOVE_SECONDS, SECOND_LOOK_SECONDS
 from dynconfig.kube.client import Kube
 from dynconfig.kube.controller import Controller
@@ -54,9 +54,9 @@ class Life:
 
     def __init__(self, loop: VirtualLoop, kube: Kube, clients: Session, skew: float) -> None:
         self.kube = kube
-        self.agenda = Agenda()
+        self.work_queue = WorkQueue()
         engine = wiring.engine(Settings(), account=ACCOUNT, clock=loop.time, clients=clients)
-        surroundings = surroundings_of(
+        dependencies = dependencies_of(
             kube,
             engine=engine,
             now=lambda: EPOCH + skew + loop.time(),
@@ -64,7 +64,7 @@ class Life:
             move_seconds=MOVE_SECONDS,
             second_look_seconds=SECOND_LOOK_SECONDS,
         )
-        self.controller = Controller(surroundings, self.agenda, 1)
+        self.controller = Controller(dependencies, self.work_queue, 1)
         self.task = loop.create_task(self.controller.serve())
 
     async def end(self) -> None:
@@ -203,7 +203,7 @@ class World:
         # Nothing is under way after it.
         self.run()
         while self.life is not None and self.loop.time() < until:
-            due = self.life.agenda.next_at()
+            due = self.life.work_queue.next_at()
             if due is None or due - self.loop.time() > QUIET_SECONDS:
                 return
             self.run(max(0.0, due - self.loop.time()) + TICK)

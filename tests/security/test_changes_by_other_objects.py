@@ -9,14 +9,14 @@ import pytest
 from tests.kinds.functions import arn
 from tests.kinds.workshop import Workshop
 
-from dynconfig.engine.agenda import Key
 from dynconfig.engine.echoes import Echoes
 from dynconfig.engine.naming import Names
 from dynconfig.engine.own_calls import KEPT_SECONDS, collecting
 from dynconfig.engine.signals import PUT, Signal, parse
 from dynconfig.engine.tenancy import Tenant
+from dynconfig.engine.work_queue import Key
 from dynconfig.kinds.log_group import LogGroup
-from dynconfig.kube.spoken import Spoken
+from dynconfig.kube.event_router import EventRouter
 
 VICTIM, ATTACKER = Key("shop", "victim"), Key("evil", "attacker")
 AT = datetime(2026, 11, 29, 12, 0, 0, tzinfo=UTC).timestamp()
@@ -54,7 +54,7 @@ class Scene:
     woken: list[Key] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.spoken = Spoken("eu-west-1", self.woken.append, Tenant, lambda: self.now)
+        self.spoken = EventRouter("eu-west-1", self.woken.append, Tenant, lambda: self.now)
         for key in (VICTIM, ATTACKER):
             self.spoken.note(key, document(key.name))
 

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from dynconfig.engine import signals
-from dynconfig.engine.addressees import Addressees
-from dynconfig.engine.agenda import Key
 from dynconfig.engine.resource import Owner
+from dynconfig.engine.resource_index import ResourceIndex
 from dynconfig.engine.signals import PUT, Signal, Unreadable, parse
+from dynconfig.engine.work_queue import Key
 
 BOUND_SECONDS = 1.0
 AT = "2027-01-15T08:00:00Z"
@@ -50,9 +50,9 @@ def test_a_call_keeps_the_names_that_calls_have_and_no_more() -> None:
 
 @pytest.mark.parametrize("name", ["/" * 250_000, "/a" * 100_000])
 def test_a_name_of_many_levels_is_looked_up_as_fast_as_others(name: str) -> None:
-    addressees = Addressees("eu-west-1")
-    addressees.note(Key("shop", "app"), {"spec": {"path": "/app", "parameters": [{"name": "a"}]}, "metadata": {}})
+    index = ResourceIndex("eu-west-1")
+    index.note(Key("shop", "app"), {"spec": {"path": "/app", "parameters": [{"name": "a"}]}, "metadata": {}})
     started = time.thread_time()
-    assert addressees.of(Signal("eu-west-1", 0.0, PUT, parameters=(name,))) == {}
-    assert addressees.successor(Owner("home", "shop", "other", "uid"), "eu-west-1", name) is None
+    assert index.of(Signal("eu-west-1", 0.0, PUT, parameters=(name,))) == {}
+    assert index.successor(Owner("home", "shop", "other", "uid"), "eu-west-1", name) is None
     assert time.thread_time() - started < BOUND_SECONDS

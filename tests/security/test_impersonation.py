@@ -8,7 +8,7 @@ import pytest
 import yaml
 from tests.upgrade.cluster import CRD, Cluster
 
-from dynconfig.engine.agenda import Key
+from dynconfig.engine.work_queue import Key
 from dynconfig.kube import answers
 from dynconfig.kube.answers import ApiRefused
 from dynconfig.kube.client import Kube

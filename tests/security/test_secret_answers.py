@@ -12,12 +12,12 @@ from tests.engine.toy import OWNER, document
 from tests.kube.apiserver import status as refused
 from tests.kube.desk import KEY, Desk, configured, desk
 
-from dynconfig.engine.agenda import Key
 from dynconfig.engine.declaration import Source
 from dynconfig.engine.declare import declare, faults, parse_spec
 from dynconfig.engine.errors import InvalidSpec, SecretCheckDelayed
 from dynconfig.engine.secret_checks import AT_ONCE, DOES_NOT_HOLD, INTERVAL, AnswerBudget, digest
 from dynconfig.engine.tenancy import Tenant
+from dynconfig.engine.work_queue import Key
 
 PASSWORD = Source("Secret", "db", "password")
 GUESS = Source("ConfigMap", "mine", "guess")

@@ -11,7 +11,7 @@ from tests.doors.shell import dynconfig
 from tests.upgrade.cluster import CRD, Cluster, Document
 
 from dynconfig.api import names
-from dynconfig.engine.agenda import Key
+from dynconfig.engine.work_queue import Key
 from dynconfig.kube.writer import Writer
 from dynconfig_lab.processes import wait_until
 

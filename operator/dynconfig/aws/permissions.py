@@ -37,7 +37,7 @@ PARAMETER_ACTIONS = (
 # SSM looks for the image of a parameter of data type aws:ec2:image in the writer's name.
 # https://docs.aws.amazon.com/systems-manager/latest/userguide/parameter-store-ec2-aliases.html
 ACCOUNT_ACTIONS = ("ec2:DescribeImages", "ssm:DescribeParameters", "tag:GetResources")
-# What aws/mailbox.py does, where the operator makes its queue and rules itself.
+# What aws/event_queue.py does, where the operator makes its queue and rules itself.
 QUEUE_ACTIONS = (
     "sqs:CreateQueue",
     "sqs:DeleteMessage",

@@ -153,7 +153,7 @@ class Session:
             connect_timeout=5,
             read_timeout=_READ_SECONDS,
             max_pool_connections=pool,
-            # Said once: botocore puts its own together anew for each request, a thirtieth of what one takes.
+            # PendingEvents once: botocore puts its own together anew for each request, a thirtieth of what one takes.
             user_agent=f"{self._session.user_agent()} {OWN_USER_AGENT}{__version__}",
         )
 

@@ -4,12 +4,12 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from typing import Any
 
-from dynconfig.engine.addressees import Addressees
-from dynconfig.engine.agenda import Key
 from dynconfig.engine.declaration import SuccessorOf
 from dynconfig.engine.resource import Owner
+from dynconfig.engine.resource_index import ResourceIndex
 from dynconfig.engine.stored import listed_names, spec_of
 from dynconfig.engine.tenancy import TenantOf
+from dynconfig.engine.work_queue import Key
 
 Documents = Iterable[Mapping[str, Any]]
 
@@ -46,8 +46,8 @@ class Neighbours:
         return all(f"{spec.get('path')}/{each}" != name for each in listed_names(spec.get("parameters")))
 
     @cached_property
-    def _index(self) -> Addressees:
-        found = Addressees(self._default_region, self._tenant_of)
+    def _index(self) -> ResourceIndex:
+        found = ResourceIndex(self._default_region, self._tenant_of)
         known = {**{key_of(document): document for document in self._rest()}, **self._files}
         for key, document in known.items():
             if key not in self._gone:

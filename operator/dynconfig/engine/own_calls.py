@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable
 from contextvars import ContextVar
 from typing import TypeVar
 
-from dynconfig.engine.agenda import Key
 from dynconfig.engine.signals import Signal
+from dynconfig.engine.work_queue import Key
 
 # CloudTrail delivers within minutes.
 # https://docs.aws.amazon.com/awscloudtrail/latest/userguide/get-and-view-cloudtrail-log-files.html

@@ -8,11 +8,11 @@ from typing import Any
 from lightkube.config.kubeconfig import SingleConfig
 
 from dynconfig.api import names
-from dynconfig.engine.agenda import Key
 from dynconfig.engine.declaration import Source
 from dynconfig.engine.errors import InvalidSpec, NoSource, Retryable
 from dynconfig.engine.secret import OversizedText
 from dynconfig.engine.values import LONGEST_BYTES
+from dynconfig.engine.work_queue import Key
 from dynconfig.kube import json_levels, kubeconfig
 
 Document = dict[str, Any]

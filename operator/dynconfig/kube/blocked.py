@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable
 
-from dynconfig.engine.agenda import Key
 from dynconfig.engine.errors import DynConfigError, NotOwned
 from dynconfig.engine.fingerprint import Fingerprints, fingerprint, fingerprints
 from dynconfig.engine.signals import EVERYWHERE
+from dynconfig.engine.work_queue import Key
 
 # IAM knows no regions.
 _GLOBAL = ("Role ",)

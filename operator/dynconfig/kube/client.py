@@ -13,7 +13,7 @@ from lightkube.config.models import User
 from lightkube.core.exceptions import ConfigError
 
 from dynconfig.api import names
-from dynconfig.engine.agenda import Key
+from dynconfig.engine.work_queue import Key
 from dynconfig.kube.answers import (
     DEFINITIONS,
     NAMESPACES,

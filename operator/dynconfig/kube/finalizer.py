@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from dynconfig.api import names
-from dynconfig.engine.agenda import Key
 from dynconfig.engine.stored import emptied, spec_of
+from dynconfig.engine.work_queue import Key
 from dynconfig.kube.answers import INVALID
 from dynconfig.kube.client import ApiRefused, Document, Kube
 

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from dynconfig.engine.agenda import Key
 from dynconfig.engine.declare import is_written
+from dynconfig.engine.work_queue import Key
 
 
 class Regions:

@@ -5,20 +5,20 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from dynconfig.engine.agenda import Key
 from dynconfig.engine.declaration import Declaration
 from dynconfig.engine.outcome import Outcome
+from dynconfig.engine.work_queue import Key
 from dynconfig.kube.blocked import Blocked
-from dynconfig.kube.spoken import Spoken
+from dynconfig.kube.event_router import EventRouter
 
 
 class Moves:
     """Lets each object know who takes over what it gives up, and wakes those that wait for it."""
 
     def __init__(
-        self, spoken: Spoken, wake: Callable[[Key], None], now: Callable[[], float], move_seconds: float
+        self, router: EventRouter, wake: Callable[[Key], None], now: Callable[[], float], move_seconds: float
     ) -> None:
-        self._spoken = spoken
+        self._router = router
         self._wake = wake
         self._now = now
         self._move_seconds = move_seconds
@@ -38,8 +38,8 @@ class Moves:
         seen_at = self._seen_at(key, declaration)
         return replace(
             declaration,
-            successor_of=partial(self._spoken.successor, declaration.owner, declaration.place.region),
-            awaits=partial(self._spoken.gives_up, declaration.place.region),
+            successor_of=partial(self._router.successor, declaration.owner, declaration.place.region),
+            awaits=partial(self._router.gives_up, declaration.place.region),
             deletes_from=(self._now() if seen_at is None else seen_at) + self._move_seconds,
             is_ahead_of_watch=seen_at is None,
         )
@@ -49,7 +49,7 @@ class Moves:
         region = outcome.declaration.place.region
         given_up = [step.resource for step in outcome.applied if step.is_removal]
         changed_hands = (step.resource.name for step in outcome.applied if step.changes_hands)
-        self._spoken.changed_hands(key, region, changed_hands)
+        self._router.changed_hands(key, region, changed_hands)
         for other in self._blocked.freed(region, (resource.title for resource in given_up)):
             self._wake(other)
         self._blocked.served(key, region, outcome.not_owned)

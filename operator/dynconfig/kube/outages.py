@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from dynconfig.engine.agenda import Key
 from dynconfig.engine.declaration import Place
+from dynconfig.engine.work_queue import Key
 
 PROBE_SECONDS = 1.0
 # An object that alone gets no answer, where others do, is tried ever less often.

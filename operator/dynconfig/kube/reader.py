@@ -10,7 +10,7 @@ from lightkube.config.kubeconfig import SingleConfig
 from lightkube.config.models import User
 from lightkube.core.exceptions import ConfigError
 
-from dynconfig.engine.agenda import Key
+from dynconfig.engine.work_queue import Key
 from dynconfig.kube.answers import (
     PAGE,
     WATCH_SECONDS,

@@ -2,8 +2,8 @@
 
 import logging
 
-from dynconfig.engine.agenda import Key
 from dynconfig.engine.fingerprint import fingerprint
+from dynconfig.engine.work_queue import Key
 
 log = logging.getLogger(__name__)
 

@@ -7,10 +7,10 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Se
 from contextlib import closing
 from typing import Any
 
-from dynconfig.engine.agenda import Key
 from dynconfig.engine.declaration import ReadSource, Source
 from dynconfig.engine.errors import DynConfigError
 from dynconfig.engine.fingerprint import Fingerprints, fingerprint, fingerprints
+from dynconfig.engine.work_queue import Key
 from dynconfig.kube.answers import UNREADABLE, text_of
 from dynconfig.kube.client import FORBIDDEN, ApiRefused, ApiUnavailable, Kube, WatchExpired
 

@@ -7,11 +7,11 @@ from typing import Any
 
 from dynconfig.api import names
 from dynconfig.engine import notes, progress, report, size
-from dynconfig.engine.agenda import Key
 from dynconfig.engine.errors import DynConfigError
 from dynconfig.engine.notes import Note
 from dynconfig.engine.outcome import Outcome
 from dynconfig.engine.stored import status_of
+from dynconfig.engine.work_queue import Key
 from dynconfig.kube.answers import INVALID
 from dynconfig.kube.client import ApiRefused, ApiUnavailable, Document, Kube
 from dynconfig.kube.events import Recorder

@@ -6,8 +6,8 @@ from typing import Any
 
 from dynconfig.api import names
 from dynconfig.api.parameter import DeletionPolicy
-from dynconfig.engine.agenda import Key
 from dynconfig.engine.stored import emptied, spec_of
+from dynconfig.engine.work_queue import Key
 from dynconfig.kube.answers import INVALID, ApiConflict, ApiRefused, Document, document, object_path
 from dynconfig.kube.reader import Reader, sent
 

@@ -17,13 +17,13 @@ pytestmark = pytest.mark.lab
 _numbers = itertools.count(1)
 
 
-class Ear:
+class RecordingListener:
     """A queue behind a rule for one source."""
 
     def __init__(self, aws: Callable[[str], Any], bus: str = "default") -> None:
         number = next(_numbers)
         self.sqs, self.events, self.bus = aws("sqs"), aws("events"), bus
-        self.source, self.name = f"source-{number}", f"ear-{number}"
+        self.source, self.name = f"source-{number}", f"recorded-{number}"
         self.url = self.sqs.create_queue(QueueName=self.name, Attributes={"Policy": json.dumps(OPEN)})["QueueUrl"]
         self.arn = f"arn:aws:sqs:eu-west-1:123456789012:{self.name}"
         self.events.put_rule(Name=self.name, EventBusName=bus, EventPattern=json.dumps({"source": [self.source]}))
@@ -58,10 +58,10 @@ class Ear:
 
 
 @pytest.fixture
-def ear(aws: Callable[[str], Any]) -> Iterator[Ear]:
-    ear = Ear(aws)
-    yield ear
-    ear.close()
+def recorded(aws: Callable[[str], Any]) -> Iterator[RecordingListener]:
+    recorded = RecordingListener(aws)
+    yield recorded
+    recorded.close()
 
 
 @pytest.fixture
@@ -69,16 +69,16 @@ def events(aws: Callable[[str], Any]) -> Any:
     return aws("events")
 
 
-def test_an_event_arrives_whole(events: Any, ear: Ear) -> None:
-    ear.target()
-    answer = events.put_events(Entries=[ear.entry(Resources=["arn:one"])])
-    (event,) = ear.hears(1)
+def test_an_event_arrives_whole(events: Any, recorded: RecordingListener) -> None:
+    recorded.target()
+    answer = events.put_events(Entries=[recorded.entry(Resources=["arn:one"])])
+    (event,) = recorded.hears(1)
     assert event.pop("time")
     assert event.pop("id") == answer["Entries"][0]["EventId"]
     assert event == {
         "version": "0",
         "detail-type": "test",
-        "source": ear.source,
+        "source": recorded.source,
         "account": "123456789012",
         "region": "eu-west-1",
         "resources": ["arn:one"],
@@ -86,15 +86,15 @@ def test_an_event_arrives_whole(events: Any, ear: Ear) -> None:
     }
 
 
-def test_each_entry_is_looked_at_alone(events: Any, ear: Ear) -> None:
-    ear.target()
+def test_each_entry_is_looked_at_alone(events: Any, recorded: RecordingListener) -> None:
+    recorded.target()
     answer = events.put_events(
         Entries=[
-            ear.entry(Source="aws.ssm"),
-            ear.entry(Detail="{nope"),
-            ear.entry(Detail="[]"),
-            {"Source": ear.source, "DetailType": "test"},
-            ear.entry(),
+            recorded.entry(Source="aws.ssm"),
+            recorded.entry(Detail="{nope"),
+            recorded.entry(Detail="[]"),
+            {"Source": recorded.source, "DetailType": "test"},
+            recorded.entry(),
         ]
     )
     assert answer["FailedEntryCount"] == 4
@@ -105,17 +105,17 @@ def test_each_entry_is_looked_at_alone(events: Any, ear: Ear) -> None:
         "InvalidArgument",
         None,
     ]
-    assert len(ear.hears(1)) == 1
+    assert len(recorded.hears(1)) == 1
 
 
-def test_a_disabled_rule_hears_nothing(events: Any, ear: Ear, aws: Callable[[str], Any]) -> None:
-    ear.target()
-    events.disable_rule(Name=ear.name)
-    other = Ear(aws)
+def test_a_disabled_rule_hears_nothing(events: Any, recorded: RecordingListener, aws: Callable[[str], Any]) -> None:
+    recorded.target()
+    events.disable_rule(Name=recorded.name)
+    other = RecordingListener(aws)
     other.target()
-    events.put_events(Entries=[ear.entry(), other.entry()])
+    events.put_events(Entries=[recorded.entry(), other.entry()])
     other.hears(1)
-    assert ear.hears(0) == []
+    assert recorded.hears(0) == []
     other.close()
 
 
@@ -127,53 +127,59 @@ def test_a_disabled_rule_hears_nothing(events: Any, ear: Ear, aws: Callable[[str
         ({"InputTransformer": {"InputPathsMap": {"c": "$.detail.colour"}, "InputTemplate": '"<c>!"'}}, "red!"),
     ],
 )
-def test_a_target_may_be_given_less(events: Any, ear: Ear, more: dict[str, Any], expected: object) -> None:
-    ear.target(**more)
-    events.put_events(Entries=[ear.entry()])
-    assert ear.hears(1) == [expected]
+def test_a_target_may_be_given_less(
+    events: Any, recorded: RecordingListener, more: dict[str, Any], expected: object
+) -> None:
+    recorded.target(**more)
+    events.put_events(Entries=[recorded.entry()])
+    assert recorded.hears(1) == [expected]
 
 
-def test_ten_entries_and_a_megabyte_fit_in_a_call(events: Any, ear: Ear) -> None:
-    for entries in ([ear.entry()] * 11, [ear.entry(Detail=json.dumps({"a": "x" * 1024 * 1024}))]):
+def test_ten_entries_and_a_megabyte_fit_in_a_call(events: Any, recorded: RecordingListener) -> None:
+    for entries in ([recorded.entry()] * 11, [recorded.entry(Detail=json.dumps({"a": "x" * 1024 * 1024}))]):
         with pytest.raises(ClientError) as caught:
             events.put_events(Entries=entries)
         assert caught.value.response["Error"]["Code"] == "ValidationException"
 
 
-def test_a_bus_of_ones_own_has_its_own_rules(events: Any, ear: Ear, aws: Callable[[str], Any]) -> None:
-    ear.target()
+def test_a_bus_of_ones_own_has_its_own_rules(
+    events: Any, recorded: RecordingListener, aws: Callable[[str], Any]
+) -> None:
+    recorded.target()
     events.create_event_bus(Name="mine")
-    other = Ear(aws, "mine")
+    other = RecordingListener(aws, "mine")
     other.target()
-    events.put_events(Entries=[other.entry(), other.entry(EventBusName="mine"), ear.entry()])
-    ear.hears(1)
+    events.put_events(Entries=[other.entry(), other.entry(EventBusName="mine"), recorded.entry()])
+    recorded.hears(1)
     assert len(other.hears(1)) == 1
     other.close()
     events.delete_event_bus(Name="mine")
 
 
-def test_a_function_hears_where_it_lets_the_rule_in(events: Any, ear: Ear, aws: Callable[[str], Any]) -> None:
+def test_a_function_hears_where_it_lets_the_rule_in(
+    events: Any, recorded: RecordingListener, aws: Callable[[str], Any]
+) -> None:
     bench = Bench(aws)
     name = bench.function("def handle(event, context):\n    print('heard', event['detail'])\n")
     arn = f"arn:aws:lambda:eu-west-1:123456789012:function:{name}"
-    events.put_targets(Rule=ear.name, Targets=[{"Id": "function", "Arn": arn}])
+    events.put_targets(Rule=recorded.name, Targets=[{"Id": "function", "Arn": arn}])
     aws("lambda").add_permission(
         FunctionName=name,
         StatementId="rule",
         Action="lambda:InvokeFunction",
         Principal="events.amazonaws.com",
-        SourceArn=f"arn:aws:events:eu-west-1:123456789012:rule/{ear.name}",
+        SourceArn=f"arn:aws:events:eu-west-1:123456789012:rule/{recorded.name}",
     )
-    events.put_events(Entries=[ear.entry()])
+    events.put_events(Entries=[recorded.entry()])
     assert bench.said(name, "heard {'colour': 'red'}")
 
 
-def test_a_log_group_hears_too(events: Any, ear: Ear, aws: Callable[[str], Any]) -> None:
-    logs, group = aws("logs"), f"/aws/events/{ear.name}"
+def test_a_log_group_hears_too(events: Any, recorded: RecordingListener, aws: Callable[[str], Any]) -> None:
+    logs, group = aws("logs"), f"/aws/events/{recorded.name}"
     logs.create_log_group(logGroupName=group)
     arn = f"arn:aws:logs:eu-west-1:123456789012:log-group:{group}"
-    events.put_targets(Rule=ear.name, Targets=[{"Id": "logs", "Arn": arn}])
-    events.put_events(Entries=[ear.entry()])
+    events.put_targets(Rule=recorded.name, Targets=[{"Id": "logs", "Arn": arn}])
+    events.put_events(Entries=[recorded.entry()])
 
     def said() -> list[str]:
         streams = logs.describe_log_streams(logGroupName=group)["logStreams"]
@@ -195,8 +201,8 @@ def test_a_log_group_hears_too(events: Any, ear: Ear, aws: Callable[[str], Any])
         "arn:strange",
     ],
 )
-def test_a_target_that_takes_nothing_harms_no_other(events: Any, ear: Ear, arn: str) -> None:
-    events.put_targets(Rule=ear.name, Targets=[{"Id": "a-first", "Arn": arn}])
-    ear.target()
-    events.put_events(Entries=[ear.entry()])
-    assert len(ear.hears(1)) == 1
+def test_a_target_that_takes_nothing_harms_no_other(events: Any, recorded: RecordingListener, arn: str) -> None:
+    events.put_targets(Rule=recorded.name, Targets=[{"Id": "a-first", "Arn": arn}])
+    recorded.target()
+    events.put_events(Entries=[recorded.entry()])
+    assert len(recorded.hears(1)) == 1

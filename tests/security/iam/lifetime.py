@@ -21,7 +21,7 @@ from tests.security.iam.evaluator import Request
 
 from dynconfig import wiring
 from dynconfig.aws import event_removal
-from dynconfig.aws.mailbox import Mailbox
+from dynconfig.aws.event_queue import EventQueue
 from dynconfig.aws.patterns import event_rules
 from dynconfig.aws.permissions import Allowed
 from dynconfig.aws.session import OWN_USER_AGENT
@@ -312,8 +312,8 @@ def mailbox_life(life: Life) -> None:
     sqs, events = (life.workshop.session.client(name, REGION) for name in ("sqs", "events"))
     rules, queue = event_rules(cluster), f"dynconfig-{cluster}-events"
 
-    def opened() -> Mailbox:
-        made = Mailbox(sqs, events, cluster=cluster, queue=queue, rules=rules, tags={"team": "shop"}, wait_seconds=1)
+    def opened() -> EventQueue:
+        made = EventQueue(sqs, events, cluster=cluster, queue=queue, rules=rules, tags={"team": "shop"}, wait_seconds=1)
         made.open()
         return made
 

@@ -28,7 +28,7 @@ def command(
     if not name:
         raise Failed("name the objects: dynconfig abandon -n NAMESPACE NAME")
     from dynconfig import cluster
-    from dynconfig.engine.agenda import Key
+    from dynconfig.engine.work_queue import Key
     from dynconfig.kube.writer import Writer
 
     writer = Writer.from_environment()

@@ -1,4 +1,4 @@
-"""Whom to reconcile next: due objects in two lanes, people's changes before routine looks. Pure: the time is passed in."""
+"""Whom to reconcile next: due objects in two priorities, people's changes before routine looks. Pure: the time is passed in."""
 
 import heapq
 import sys
@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 
-class Lane(IntEnum):
-    """A lower lane goes first."""
+class Priority(IntEnum):
+    """A lower priority goes first."""
 
     CHANGE = 0
     ROUTINE = 1
@@ -32,7 +32,7 @@ MOST_LARGE, MOST_LARGE_OF_NAMESPACE = 3, 2
 """Large objects that are served at once: each takes some tens of megabytes."""
 
 
-class Agenda:
+class WorkQueue:
     """Each object stands in it at most once, and is never handed out twice at the same time.
 
     Namespaces take turns, and none has more than `most_of_namespace` objects under way, so that no tenant can keep the
@@ -41,20 +41,20 @@ class Agenda:
 
     def __init__(self, most_of_namespace: int = sys.maxsize) -> None:
         self._most = most_of_namespace
-        self._wanted: dict[Key, tuple[float, Lane]] = {}
+        self._wanted: dict[Key, tuple[float, Priority]] = {}
         self._later: list[tuple[float, Key]] = []
-        self._due: dict[Lane, dict[Group, list[tuple[float, Key]]]] = {lane: {} for lane in Lane}
+        self._due: dict[Priority, dict[Group, list[tuple[float, Key]]]] = {priority: {} for priority in Priority}
         self._running: dict[Key, Group] = {}
         self._large: set[Key] = set()
 
-    def add(self, key: Key, at: float, lane: Lane) -> None:
-        """Want the object reconciled at `at`; an earlier time or a faster lane that it already has is kept."""
+    def add(self, key: Key, at: float, priority: Priority) -> None:
+        """Want the object reconciled at `at`; an earlier time or a faster priority that it already has is kept."""
         before = self._wanted.get(key)
         if before is not None:
-            if before[0] <= at and before[1] <= lane:
+            if before[0] <= at and before[1] <= priority:
                 return
-            at, lane = min(before[0], at), min(before[1], lane)
-        self._wanted[key] = (at, lane)
+            at, priority = min(before[0], at), min(before[1], priority)
+        self._wanted[key] = (at, priority)
         heapq.heappush(self._later, (at, key))
 
     def weigh(self, key: Key, *, is_large: bool) -> None:
@@ -62,12 +62,12 @@ class Agenda:
         (self._large.add if is_large else self._large.discard)(key)
 
     def take(self, now: float) -> Key | None:
-        """The next object that is due, taken off the agenda until `done`; None if there is none that may be served."""
+        """The next object that is due, taken off the work queue until `done`; None if there is none that may be served."""
         self._ripen(now)
         running = Counter(self._running.values())
-        for lane in Lane:
-            for group in tuple(self._due[lane]):
-                if self._has_room(group, running) and (key := self._popped(lane, group)) is not None:
+        for priority in Priority:
+            for group in tuple(self._due[priority]):
+                if self._has_room(group, running) and (key := self._popped(priority, group)) is not None:
                     del self._wanted[key]
                     self._running[key] = group
                     return key
@@ -92,7 +92,7 @@ class Agenda:
 
     def waiting(self, now: float) -> int:
         """How many objects are due and not taken yet."""
-        return sum(at <= now and key not in self._running for key, (at, _lane) in self._wanted.items())
+        return sum(at <= now and key not in self._running for key, (at, _priority) in self._wanted.items())
 
     def _has_room(self, group: Group, running: Counter[Group]) -> bool:
         namespace, is_large = group
@@ -101,14 +101,14 @@ class Agenda:
         large = sum(count for (_namespace, is_one), count in running.items() if is_one)
         return not is_large or (large < MOST_LARGE and running[group] < MOST_LARGE_OF_NAMESPACE)
 
-    def _popped(self, lane: Lane, group: Group) -> Key | None:
+    def _popped(self, priority: Priority, group: Group) -> Key | None:
         """The earliest object of a group that is still wanted so; the group goes behind the others."""
-        due = self._due[lane].pop(group)
+        due = self._due[priority].pop(group)
         while due:
             at, key = heapq.heappop(due)
-            if self._wanted.get(key) == (at, lane) and key not in self._running:
+            if self._wanted.get(key) == (at, priority) and key not in self._running:
                 if due:
-                    self._due[lane][group] = due
+                    self._due[priority][group] = due
                 return key
         return None
 

@@ -8,7 +8,6 @@ from dataclasses import replace
 from typing import Any
 
 from dynconfig.engine import resync
-from dynconfig.engine.agenda import Agenda, Key, Lane
 from dynconfig.engine.declaration import Declaration, Place
 from dynconfig.engine.errors import (
     AlarmFiring,
@@ -22,6 +21,7 @@ from dynconfig.engine.errors import (
     Unavailable,
 )
 from dynconfig.engine.outcome import Outcome
+from dynconfig.engine.work_queue import Key, Priority, WorkQueue
 from dynconfig.kube.outages import Outages
 
 FIRST_BACKOFF = 0.5
@@ -31,11 +31,11 @@ FIRST_WAIT, LONGEST_WAIT = 2.0, 300.0
 _TIMED = (Throttled, AlarmFiring, DeletionDelayed, ReconcileLoop, SecretCheckDelayed, Settling, RoleNotReady)
 
 
-class Timetable:
-    """The agenda of one event loop, with the times at which things go on it."""
+class RequeuePolicy:
+    """The work queue of one event loop, with the times at which things go on it."""
 
-    def __init__(self, agenda: Agenda, clock: Callable[[], float], now: Callable[[], float]) -> None:
-        self._agenda = agenda
+    def __init__(self, work_queue: WorkQueue, clock: Callable[[], float], now: Callable[[], float]) -> None:
+        self._queue = work_queue
         self._clock = clock
         self._now = now
         self._failures: dict[Key, int] = {}
@@ -57,22 +57,22 @@ class Timetable:
 
     def waiting(self) -> int:
         """Objects that are due and not served yet."""
-        return self._agenda.waiting(self._clock())
+        return self._queue.waiting(self._clock())
 
     def wake(self, key: Key) -> None:
         """It is due now, since something changed."""
         self._woken.add(key)
-        self.again(key, 0.0, Lane.CHANGE)
+        self.again(key, 0.0, Priority.CHANGE)
 
-    def again(self, key: Key, delay: float, lane: Lane) -> None:
+    def again(self, key: Key, delay: float, priority: Priority) -> None:
         """It is due in some seconds."""
         self._to_poll.discard(key)
-        self._agenda.add(key, self._clock() + delay, lane)
+        self._queue.add(key, self._clock() + delay, priority)
         self._news.set()
 
     def weigh(self, key: Key, *, is_large: bool) -> None:
         """Whether it takes much memory while it is served."""
-        self._agenda.weigh(key, is_large=is_large)
+        self._queue.weigh(key, is_large=is_large)
 
     def noticed(self, key: Key) -> None:
         """It is there."""
@@ -96,18 +96,18 @@ class Timetable:
             return
         self._place_answers(key, outcome)
         if outcome.untried and outcome.stopped is None and not outcome.is_held:
-            self.again(key, 0.0, Lane.CHANGE)
+            self.again(key, 0.0, Priority.CHANGE)
         elif error is not None:
             delay = self.patience(key, error)
-            self.again(key, delay if outcome.again is None else min(delay, outcome.again), Lane.CHANGE)
+            self.again(key, delay if outcome.again is None else min(delay, outcome.again), Priority.CHANGE)
         elif outcome.not_owned and outcome.not_owned.may_pass and outcome.again is None:
-            self.again(key, min(self._until_given_up(key), outcome.declaration.resync_seconds), Lane.ROUTINE)
+            self.again(key, min(self._until_given_up(key), outcome.declaration.resync_seconds), Priority.ROUTINE)
         elif outcome.again is not None:
             self._failures.pop(key, None)
-            self.again(key, outcome.again, Lane.CHANGE)
+            self.again(key, outcome.again, Priority.CHANGE)
         elif outcome.declaration.deleting and outcome.error is not None and not outcome.is_held:
             # What blocks a deletion, such as an alarm of others that refers to one of ours, passes without an edit.
-            self.again(key, self.backoff(key), Lane.ROUTINE)
+            self.again(key, self.backoff(key), Priority.ROUTINE)
         else:
             self._failures.pop(key, None)
             self._resync(key, outcome)
@@ -122,15 +122,15 @@ class Timetable:
             self._failures.pop(key, None)
 
     def _wait_for_place(self, key: Key, place: Place) -> None:
-        self.again(key, LONGEST_BACKOFF, Lane.ROUTINE)
+        self.again(key, LONGEST_BACKOFF, Priority.ROUTINE)
         probe = self._outages.failed(place, key)
         if probe is not None:
-            self.again(*probe, Lane.CHANGE)
+            self.again(*probe, Priority.CHANGE)
 
     def _place_answers(self, key: Key, outcome: Outcome) -> None:
         if outcome.was_observed:
             for other, delay in self._outages.answered(outcome.declaration.place, key):
-                self.again(other, delay, Lane.CHANGE)
+                self.again(other, delay, Priority.CHANGE)
 
     def polled(self, key: Key, declaration: Declaration) -> Declaration:
         """The declaration for the look that is due: where nothing woke it before its resync, at a few things only."""
@@ -156,9 +156,9 @@ class Timetable:
 
     def forget(self, key: Key) -> None:
         """The object is gone."""
-        self._agenda.forget(key)
+        self._queue.forget(key)
         for probe in self._outages.forget(key):
-            self.again(*probe, Lane.CHANGE)
+            self.again(*probe, Priority.CHANGE)
         self._failures.pop(key, None)
         self._observed.pop(key, None)
         self._tried.pop(key, None)
@@ -169,11 +169,11 @@ class Timetable:
         """Wait for the next object that is due; it is nobody else's until `done`."""
         while True:
             self._news.clear()
-            key = self._agenda.take(self._clock())
+            key = self._queue.take(self._clock())
             if key is not None:
                 self._note_taken(key)
                 return key
-            at = self._agenda.next_at()
+            at = self._queue.next_at()
             timeout = None if at is None else max(0.0, at - self._clock())
             # Not wait_for, which loses a cancellation that comes together with the news.
             # https://github.com/python/cpython/issues/86296
@@ -183,7 +183,7 @@ class Timetable:
 
     def done(self, key: Key) -> None:
         """The object was reconciled."""
-        self._agenda.done(key)
+        self._queue.done(key)
         self._news.set()
 
     def _note_taken(self, key: Key) -> None:
@@ -203,9 +203,9 @@ class Timetable:
     def _again_or_poll(self, key: Key, delay: float, kinds: Iterable[str]) -> None:
         interval = resync.poll_interval(kinds)
         if interval is None or interval >= delay:
-            self.again(key, delay, Lane.ROUTINE)
+            self.again(key, delay, Priority.ROUTINE)
             return
-        self.again(key, interval, Lane.ROUTINE)
+        self.again(key, interval, Priority.ROUTINE)
         self._to_poll.add(key)
 
 

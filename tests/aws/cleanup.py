@@ -1,4 +1,4 @@
-"""Takes a mailbox away again: the emulated AWS of this process is one for all tests, and would go on filling it."""
+"""Takes a queue away again: the emulated AWS of this process is one for all tests, and would go on filling it."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from dynconfig.aws.patterns import EventRule
 
 
-def take_away(sqs: Any, events: Any, queue: str, rules: Sequence[EventRule]) -> None:
+def remove_queue(sqs: Any, events: Any, queue: str, rules: Sequence[EventRule]) -> None:
     """Delete rules and queue, as far as they are there."""
     for rule in rules:
         found = events.list_rules(NamePrefix=rule.name)["Rules"]

@@ -1,4 +1,4 @@
-"""Brings what AWS has to tell, from one mailbox in each region where objects live, each in a thread of its own."""
+"""Brings what AWS has to tell, from one queue in each region where objects live, each in a thread of its own."""
 
 import logging
 import random
@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
-from dynconfig.aws.mailbox import Mail, Mailbox
+from dynconfig.aws.event_queue import EventQueue, MessageBatch
 from dynconfig.engine.echoes import Echoes
 from dynconfig.engine.errors import DynConfigError, NotFound, Retryable, Terminal
 from dynconfig.engine.signals import DELETE, PUT, Signal
@@ -25,8 +25,8 @@ ECHO_SECONDS = 0.25
 EMPTY_SECONDS = 60.0
 
 
-class Hear(Protocol):
-    """Who is told of what comes; called from the postmen's threads."""
+class EventHandler(Protocol):
+    """Who is told of what comes; called from the listeners' threads."""
 
     def signals(self, signals: Sequence[Signal]) -> None:
         """Somebody else may have changed these."""
@@ -44,17 +44,19 @@ class Hear(Protocol):
         """Events of a region did not arrive until this was repaired."""
 
     def ended(self) -> None:
-        """A postman has ended by a bug."""
+        """A listener has ended by a bug."""
 
 
-class Postman:
-    """Serves one mailbox until it is stopped. Whatever AWS answers, drift is only seen later for it."""
+class EventListener:
+    """Serves one queue until it is stopped. Whatever AWS answers, drift is only seen later for it."""
 
-    def __init__(self, region: str, mailbox: Mailbox, echoes: Echoes, hear: Hear, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, region: str, queue: EventQueue, echoes: Echoes, handler: EventHandler, clock: Callable[[], float]
+    ) -> None:
         self._region = region
-        self._mailbox = mailbox
+        self._queue = queue
         self._echoes = echoes
-        self._hear = hear
+        self._handler = handler
         self._clock = clock
         self._lock = threading.Lock()
         self._leaves_at: float | None = None
@@ -79,7 +81,7 @@ class Postman:
             self._leaves_at = self._clock() + EMPTY_SECONDS
 
     def stay(self) -> bool:
-        """The events are needed again; False if they are not received any more, so that another postman has to begin."""
+        """The events are needed again; False if they are not received any more, so that another listener has to begin."""
         with self._lock:
             if not self._has_left:
                 self._leaves_at = None
@@ -99,7 +101,7 @@ class Postman:
                     self._fail(error)
         finally:
             if not self._stopped.is_set() and not self._has_left:
-                self._hear.ended()
+                self._handler.ended()
         if self._has_left:
             self._remove()
 
@@ -115,40 +117,40 @@ class Postman:
 
     def _remove(self) -> None:
         self._echoes.end(self._region)
-        self._hear.listening(self._region, is_up=None)
+        self._handler.listening(self._region, is_up=None)
         try:
-            removed = self._mailbox.remove()
+            removed = self._queue.remove()
         except DynConfigError as error:
             log.warning("Queue and rules in %s, where no object is left, cannot be removed: %s", self._region, error)
         else:
             log.info("No object is left in %s; removed: %s", self._region, ", ".join(removed) or "nothing")
 
     def _serve(self) -> None:
-        """Have the mailbox, then fetch, until it is time or there is a reason to check whether it is as it should be."""
+        """Have the queue, then fetch, until it is time or there is a reason to check whether it is as it should be."""
         self._check()
         until = self._clock() + CHECKED_SECONDS
         # Only a queue that can be read is one that is heard, and nobody should wait twenty seconds to be told.
-        self._bring(self._mailbox.fetch(wait=False))
+        self._bring(self._queue.fetch(wait=False))
         self._failures = 0
         if not self._is_silent:
             self._tell(is_up=True)
         while not self._stopped.is_set() and self._clock() < until and not self._is_due():
-            mail = self._mailbox.fetch()
-            if not self._bring(mail) and mail.is_some:
+            batch = self._queue.fetch()
+            if not self._bring(batch) and batch.is_some:
                 self._stopped.wait(ECHO_SECONDS)
             if self._has_gone_silent():
                 return
 
     def _check(self) -> None:
         """Have everything that brings events; what had to be repaired meanwhile means that some were lost."""
-        repaired = self._mailbox.open()
+        repaired = self._queue.open()
         if repaired and self._is_up is not None:
             log.warning(
                 "Events of AWS in %s did not arrive: %s. It is repaired, and all objects there are looked at again",
                 self._region,
                 "; ".join(repaired),
             )
-            self._hear.interrupted(self._region, "; ".join(repaired))
+            self._handler.interrupted(self._region, "; ".join(repaired))
             self._is_silent = False
             if self._is_up:
                 self._tell(is_up=False)
@@ -163,7 +165,7 @@ class Postman:
             return False
         remedy = (
             "Check the queue of DYNCONFIG_QUEUE_URL and the rules that fill it"
-            if self._mailbox.is_given
+            if self._queue.is_given
             else "The queue and its rules are checked"
         )
         log.warning(
@@ -175,23 +177,23 @@ class Postman:
         )
         self._is_silent = True
         self._tell(is_up=False)
-        self._hear.missing(self._region, name)
+        self._handler.missing(self._region, name)
         return True
 
-    def _bring(self, mail: Mail) -> bool:
+    def _bring(self, batch: MessageBatch) -> bool:
         """Tell of it; answers whether there was anything but echoes."""
         if self._stopped.is_set():
             return False
-        if any(signal.operation in (PUT, DELETE) for signal in mail.signals):
+        if any(signal.operation in (PUT, DELETE) for signal in batch.signals):
             self._note_arrival()
-        news = [signal for signal in mail.signals if not self._echoes.is_echo(signal)]
+        news = [signal for signal in batch.signals if not self._echoes.is_echo(signal)]
         if news:
-            self._hear.signals(news)
-        counts = {"signal": len(news), "echo": len(mail.signals) - len(news)}
-        for outcome, count in {**counts, "other": mail.others, "unreadable": mail.unreadable}.items():
-            self._hear.events(outcome, count)
-        self._mailbox.discard(mail)
-        return counts["echo"] < len(mail.receipts)
+            self._handler.signals(news)
+        counts = {"signal": len(news), "echo": len(batch.signals) - len(news)}
+        for outcome, count in {**counts, "other": batch.others, "unreadable": batch.unreadable}.items():
+            self._handler.events(outcome, count)
+        self._queue.discard(batch)
+        return counts["echo"] < len(batch.receipts)
 
     def _note_arrival(self) -> None:
         self._echoes.arrived(self._region)
@@ -214,7 +216,7 @@ class Postman:
         if self._is_up is False and is_up:
             log.info("Events of AWS in %s are received again", self._region)
         self._is_up = is_up
-        self._hear.listening(self._region, is_up=is_up)
+        self._handler.listening(self._region, is_up=is_up)
 
     def _delay(self, error: DynConfigError) -> float:
         if isinstance(error, Terminal) and not isinstance(error, NotFound):
@@ -225,33 +227,33 @@ class Postman:
         return max(asked, random.uniform(longest / 2, longest))  # noqa: S311 - not a secret
 
 
-class PostOffice:
-    """The postmen of all regions, each engaged when an object first names its region, and dismissed with the last one."""
+class EventListeners:
+    """The listeners of all regions, each engaged when an object first names its region, and dismissed with the last one."""
 
-    def __init__(self, postman: Callable[[str], Postman | None], *, removes: bool = False) -> None:
-        self._postman = postman
+    def __init__(self, listener: Callable[[str], EventListener | None], *, removes: bool = False) -> None:
+        self._listener = listener
         self._removes = removes
-        self._postmen: dict[str, Postman | None] = {}
+        self._listeners: dict[str, EventListener | None] = {}
 
     def serve(self, region: str) -> None:
         """Have events of a region brought from now on."""
-        known = self._postmen.get(region)
-        if region in self._postmen and (known is None or known.stay()):
+        known = self._listeners.get(region)
+        if region in self._listeners and (known is None or known.stay()):
             return
-        postman = self._postmen[region] = self._postman(region)
-        if postman is not None:
-            postman.start()
+        listener = self._listeners[region] = self._listener(region)
+        if listener is not None:
+            listener.start()
 
     def leave(self, region: str) -> None:
         """No object of a region is left: have its queue and rules removed, where no other operator may use them."""
-        postman = self._postmen.get(region)
-        if postman is not None and self._removes:
-            postman.leave()
+        listener = self._listeners.get(region)
+        if listener is not None and self._removes:
+            listener.leave()
 
     def sweep(self, regions: Iterable[str], remove: Callable[[str], Iterable[str]]) -> None:
         """Remove what an operator before this one left in regions that no object names any more."""
         for region in regions:
-            if region in self._postmen or not self._removes:
+            if region in self._listeners or not self._removes:
                 continue
             try:
                 removed = ", ".join(remove(region))
@@ -264,6 +266,6 @@ class PostOffice:
 
     def close(self) -> None:
         """Have nothing brought any more."""
-        for postman in self._postmen.values():
-            if postman is not None:
-                postman.stop()
+        for listener in self._listeners.values():
+            if listener is not None:
+                listener.stop()

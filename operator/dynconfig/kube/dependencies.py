@@ -12,7 +12,7 @@ from dynconfig.kube.metrics import Metrics
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class Dependencies:
     """All that a controller is given."""
 
     kube: Kube

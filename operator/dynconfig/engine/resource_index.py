@@ -8,7 +8,6 @@ from typing import Any
 from dynconfig.api import names
 from dynconfig.api.parameter import MAX_LEVELS
 from dynconfig.api.spec import AdoptionPolicy
-from dynconfig.engine.agenda import Key
 from dynconfig.engine.declaration import Successor
 from dynconfig.engine.declare import was_observed
 from dynconfig.engine.fingerprint import Fingerprints, contains, fingerprint, fingerprints
@@ -16,10 +15,11 @@ from dynconfig.engine.resource import Owner
 from dynconfig.engine.signals import EVERYWHERE, Signal, without_arn
 from dynconfig.engine.stored import is_suspended, listed_names, region_of, spec_of, status_of
 from dynconfig.engine.tenancy import Tenant, TenantOf
+from dynconfig.engine.work_queue import Key
 
 
 @dataclass(frozen=True, slots=True)
-class _Address:
+class _Entry:
     uid: str
     region: str
     path: str
@@ -42,14 +42,14 @@ class _Address:
     """What an event may call a resource, its name or the end of its ARN, and its name. The status limits both."""
 
 
-class Addressees:
-    """The addresses of all objects: some hundred bytes each, and eight for each parameter. Safe for many threads."""
+class ResourceIndex:
+    """The entries of all objects: some hundred bytes each, and eight for each parameter. Safe for many threads."""
 
     def __init__(self, default_region: str, tenant_of: TenantOf = Tenant) -> None:
         self._default_region = default_region
         self._tenant_of = tenant_of
         self._lock = threading.RLock()
-        self._addresses: dict[Key, _Address] = {}
+        self._entries: dict[Key, _Entry] = {}
         self._paths: dict[tuple[str, str], set[Key]] = {}
         self._resources: dict[str, set[tuple[Key, str]]] = {}
         self._leaving: set[Key] = set()
@@ -57,28 +57,28 @@ class Addressees:
 
     def note(self, key: Key, document: Mapping[str, Any]) -> str:
         """Note what an object declares and reports now; answers its region."""
-        address = self._address(document)
+        entry = self._entry(document)
         with self._lock:
-            if self._addresses.get(key) == address:
-                return address.region
+            if self._entries.get(key) == entry:
+                return entry.region
             self.forget(key)
-            self._addresses[key] = address
-            if address.reported:
+            self._entries[key] = entry
+            if entry.reported:
                 self._leaving.add(key)
-            self._paths.setdefault((address.region, address.path), set()).add(key)
-            for called, name in address.resources:
+            self._paths.setdefault((entry.region, entry.path), set()).add(key)
+            for called, name in entry.resources:
                 self._resources.setdefault(called, set()).add((key, name))
-        return address.region
+        return entry.region
 
     def forget(self, key: Key) -> None:
         """The object is gone, or is about to be noted anew."""
         with self._lock:
-            address = self._addresses.pop(key, None)
+            entry = self._entries.pop(key, None)
             self._leaving.discard(key)
-            if address is None:
+            if entry is None:
                 return
-            _discard(self._paths, (address.region, address.path), key)
-            for called, name in address.resources:
+            _discard(self._paths, (entry.region, entry.path), key)
+            for called, name in entry.resources:
                 _discard(self._resources, called, (key, name))
 
     def of(self, signal: Signal) -> dict[Key, tuple[str, ...]]:
@@ -89,7 +89,7 @@ class Addressees:
                 found[key] = (*found.get(key, ()), name)
         for called in signal.resources:
             for key, name in sorted(self._resources.get(called, ())):
-                if signal.region in (EVERYWHERE, self._addresses[key].region):
+                if signal.region in (EVERYWHERE, self._entries[key].region):
                     found[key] = (*found.get(key, ()), name)
         return found
 
@@ -115,18 +115,18 @@ class Addressees:
             heir = min(others, key=lambda other: (not self._may_use(other), other), default=None)
             if heir is None:
                 return None
-            address = self._addresses[heir]
-            owner = Owner(giver.cluster, heir.namespace, heir.name, address.uid)
+            entry = self._entries[heir]
+            owner = Owner(giver.cluster, heir.namespace, heir.name, entry.uid)
             # What was reported on and has no finalizer cannot be given one.
-            may_own = self._may_use(heir) and (address.is_held or not address.was_reported)
-            return Successor(owner, may_own=may_own, is_held=address.is_held)
+            may_own = self._may_use(heir) and (entry.is_held or not entry.was_reported)
+            return Successor(owner, may_own=may_own, is_held=entry.is_held)
 
     def givers(self, key: Key) -> tuple[Key, ...]:
         """The objects that report a parameter which they no longer declare, and which this one does."""
         with self._lock:
-            own = self._addresses[key]
+            own = self._entries[key]
             declared = frozenset(own.declared)
-            others = ((other, self._addresses[other]) for other in sorted(self._leaving - {key}))
+            others = ((other, self._entries[other]) for other in sorted(self._leaving - {key}))
             return tuple(
                 other for other, of in others if of.region == own.region and not declared.isdisjoint(of.reported)
             )
@@ -134,20 +134,20 @@ class Addressees:
     def gives_up(self, key: Key, region: str, name: str) -> bool:
         """Whether an object is about to give up a parameter: it is there, and is being deleted or does not declare it."""
         with self._lock:
-            address = self._addresses.get(key)
-            if address is None or address.suspended:
+            entry = self._entries.get(key)
+            if entry is None or entry.suspended:
                 return False
-            declares = address.region == region and contains(address.declared, fingerprint(name))
-            return address.going or not declares
+            declares = entry.region == region and contains(entry.declared, fingerprint(name))
+            return entry.going or not declares
 
     def _may_use(self, key: Key) -> bool:
-        return self._tenant_of(key.namespace).may_use_path(self._addresses[key].path)
+        return self._tenant_of(key.namespace).may_use_path(self._entries[key].path)
 
     def _may_have(self, key: Key) -> bool:
-        address = self._addresses[key]
-        return address.was_served or self._tenant_of(key.namespace).may_have_path(address.path)
+        entry = self._entries[key]
+        return entry.was_served or self._tenant_of(key.namespace).may_have_path(entry.path)
 
-    def _below(self, region: str, name: str) -> Iterator[tuple[Key, _Address]]:
+    def _below(self, region: str, name: str) -> Iterator[tuple[Key, _Entry]]:
         """The objects whose path the name is below."""
         end = name.rfind("/")
         # No path that is declared has more levels, so that a name of nothing but slashes costs no more than others.
@@ -155,16 +155,16 @@ class Addressees:
             if end <= 0:
                 return
             for key in self._paths.get((region, name[:end]), ()):
-                yield key, self._addresses[key]
+                yield key, self._entries[key]
             end = name.rfind("/", 0, end)
 
-    def _address(self, document: Mapping[str, Any]) -> _Address:
+    def _entry(self, document: Mapping[str, Any]) -> _Entry:
         spec, status = spec_of(document), status_of(document)
         path = str(spec.get("path", ""))
         declared = {f"{path}/{name}" for name in listed_names(spec.get("parameters"))}
         reported = set(listed_names(status.get("parameters"))) - declared
         resources = {pair for item in status.get("resources") or () for pair in _callings(item)}
-        return _Address(
+        return _Entry(
             uid=str((document.get("metadata") or {}).get("uid") or ""),
             region=region_of(document) or self._default_region,
             path=path,

@@ -7,7 +7,7 @@ from tests.kube.apiserver import Document
 from tests.kube.desk import GOING, KEY, configured
 
 from dynconfig.api import names
-from dynconfig.kube.heard import Heard
+from dynconfig.kube.object_tracker import ObjectTracker
 
 
 def found(**about: Any) -> Document:
@@ -15,8 +15,8 @@ def found(**about: Any) -> Document:
 
 
 @pytest.fixture
-def heard() -> Heard:
-    known = Heard(lambda: 0.0)
+def heard() -> ObjectTracker:
+    known = ObjectTracker(lambda: 0.0)
     known.handled(KEY, found())
     return known
 
@@ -25,8 +25,8 @@ def heard() -> Heard:
     "annotation",
     [names.ABANDON, names.APPROVE_GENERATION, names.FORCE_GENERATION, names.RECONCILE_REQUESTED_AT],
 )
-def test_each_word_of_a_person_wakes_its_object(heard: Heard, annotation: str) -> None:
-    assert heard.is_news(KEY, found(annotations={annotation: "1"}))
+def test_each_word_of_a_person_wakes_its_object(heard: ObjectTracker, annotation: str) -> None:
+    assert heard.needs_reconcile(KEY, found(annotations={annotation: "1"}))
 
 
 @pytest.mark.parametrize(
@@ -34,8 +34,8 @@ def test_each_word_of_a_person_wakes_its_object(heard: Heard, annotation: str) -
     [found(generation=2), found(uid="uid-2"), found(metadata={"deletionTimestamp": GOING}), found(finalizers=[])],
     ids=["edited", "another of the name", "going", "without its finalizer"],
 )
-def test_what_changed_is_news(heard: Heard, changed: Document) -> None:
-    assert heard.is_news(KEY, changed)
+def test_what_changed_is_news(heard: ObjectTracker, changed: Document) -> None:
+    assert heard.needs_reconcile(KEY, changed)
 
 
 @pytest.mark.parametrize(
@@ -43,10 +43,10 @@ def test_what_changed_is_news(heard: Heard, changed: Document) -> None:
     [found(), found(status={"observedGeneration": 1}), found(annotations={"team": "shop"})],
     ids=["the same", "a report", "another annotation"],
 )
-def test_all_else_is_no_news(heard: Heard, changed: Document) -> None:
-    assert not heard.is_news(KEY, changed)
+def test_all_else_is_no_news(heard: ObjectTracker, changed: Document) -> None:
+    assert not heard.needs_reconcile(KEY, changed)
 
 
-def test_the_finalizer_that_the_operator_sets_is_no_news(heard: Heard) -> None:
+def test_the_finalizer_that_the_operator_sets_is_no_news(heard: ObjectTracker) -> None:
     heard.handled(KEY, found(finalizers=[]))
-    assert not heard.is_news(KEY, found())
+    assert not heard.needs_reconcile(KEY, found())

@@ -1,4 +1,4 @@
-"""The operator's mailbox in one account and region: a queue, and the rules that bring AWS's events to it."""
+"""The operator's event queue in one account and region, and the rules that bring AWS's events to it."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -29,7 +29,7 @@ _ATTRIBUTES = {"MessageRetentionPeriod": str(RETENTION_SECONDS), "SqsManagedSseE
 
 
 @dataclass(frozen=True, slots=True)
-class Mail:
+class MessageBatch:
     """What one fetch brought."""
 
     signals: tuple[Signal, ...] = ()
@@ -44,7 +44,7 @@ class Mail:
         return 1 < len(self.receipts) < BATCH
 
 
-class Mailbox:
+class EventQueue:
     """A queue that is made by name with its rules, or that somebody else made and gave by URL. Used by one thread."""
 
     def __init__(
@@ -84,9 +84,9 @@ class Mailbox:
             return ()
         self._url = self._queue()
         arns = [self._rule(rule) for rule in self._rules]
-        queue = self._permit(arns)
+        queue = self._put_queue_policy(arns)
         for rule in self._rules:
-            self._aim(rule.name, queue)
+            self._put_target(rule.name, queue)
         return tuple(self._repaired)
 
     def remove(self) -> tuple[str, ...]:
@@ -95,7 +95,7 @@ class Mailbox:
             return ()
         return tuple(remove_events(self._sqs, self._events, self._cluster, self._name, self._rules))
 
-    def fetch(self, *, wait: bool = True) -> Mail:
+    def fetch(self, *, wait: bool = True) -> MessageBatch:
         """Wait for events, and answer at once when there are some. Raises NotFound where the queue is gone."""
         answer = self._sqs.receive_message(
             QueueUrl=self._url,
@@ -104,12 +104,12 @@ class Mailbox:
             VisibilityTimeout=INVISIBLE_SECONDS,
         )
         messages = answer.get("Messages", [])
-        return _mail([(message["Body"], message["ReceiptHandle"]) for message in messages])
+        return _batch([(message["Body"], message["ReceiptHandle"]) for message in messages])
 
-    def discard(self, mail: Mail) -> None:
+    def discard(self, batch: MessageBatch) -> None:
         """Delete what was fetched. What SQS fails to delete comes once more, and does no harm."""
-        if mail.receipts:
-            entries: Any = [{"Id": str(index), "ReceiptHandle": text} for index, text in enumerate(mail.receipts)]
+        if batch.receipts:
+            entries: Any = [{"Id": str(index), "ReceiptHandle": text} for index, text in enumerate(batch.receipts)]
             self._sqs.delete_message_batch(QueueUrl=self._url, Entries=entries)
 
     def _queue(self) -> str:
@@ -151,7 +151,7 @@ class Mailbox:
         )
         return answer["RuleArn"]
 
-    def _permit(self, rules: Sequence[str]) -> str:
+    def _put_queue_policy(self, rules: Sequence[str]) -> str:
         """Let EventBridge write to the queue for these rules, and nobody else; answers the queue's ARN.
 
         https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-resource-based.html
@@ -163,7 +163,7 @@ class Mailbox:
             self._sqs.set_queue_attributes(QueueUrl=self._url, Attributes={"Policy": json.dumps(policy)})
         return found["QueueArn"]
 
-    def _aim(self, rule: str, queue: str) -> None:
+    def _put_target(self, rule: str, queue: str) -> None:
         """Have the queue as a target of a rule. Without a role, which would take the place of the queue's own policy."""
         targets = self._events.list_targets_by_rule(Rule=rule)["Targets"]
         if any((target["Id"], target["Arn"]) == (TARGET_ID, queue) for target in targets):
@@ -205,7 +205,7 @@ def _policy(queue: str, rules: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def _mail(messages: Iterable[tuple[str, str]]) -> Mail:
+def _batch(messages: Iterable[tuple[str, str]]) -> MessageBatch:
     signals: list[Signal] = []
     receipts: list[str] = []
     others = unreadable = 0
@@ -220,4 +220,4 @@ def _mail(messages: Iterable[tuple[str, str]]) -> Mail:
             others += 1
         else:
             signals.append(signal)
-    return Mail(tuple(signals), others, unreadable, tuple(receipts))
+    return MessageBatch(tuple(signals), others, unreadable, tuple(receipts))

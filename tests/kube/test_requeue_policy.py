@@ -8,26 +8,26 @@ import pytest
 from tests.engine.toy import OWNER, RIVAL, Toy, declared
 
 from dynconfig.api import names
-from dynconfig.engine.agenda import Agenda, Key, Lane
 from dynconfig.engine.errors import AlarmFiring, Conflict, Refused, Retryable, RoleNotReady, Settling, Throttled
 from dynconfig.engine.outcome import Outcome
-from dynconfig.kube.timetable import LONGEST_BACKOFF, LONGEST_WAIT, Timetable
+from dynconfig.engine.work_queue import Key, Priority, WorkQueue
+from dynconfig.kube.requeue_policy import LONGEST_BACKOFF, LONGEST_WAIT, RequeuePolicy
 
 KEY = Key(OWNER.namespace, OWNER.name)
 VALUES = {"a": "1"}
 
 
 class Scene:
-    """A timetable, and time that passes when it is told to."""
+    """A requeue policy, and time that passes when it is told to."""
 
     def __init__(self) -> None:
         self.seconds = 0.0
-        self.agenda = Agenda()
-        self.times = Timetable(self.agenda, lambda: self.seconds, lambda: 1.8e9 + self.seconds)
+        self.work_queue = WorkQueue()
+        self.times = RequeuePolicy(self.work_queue, lambda: self.seconds, lambda: 1.8e9 + self.seconds)
 
     def due_in(self) -> float:
         """Seconds until the only object is due."""
-        at = self.agenda.next_at()
+        at = self.work_queue.next_at()
         assert at is not None
         return at - self.seconds
 
@@ -191,8 +191,8 @@ def test_a_change_does_not_wait_for_the_resync(scene: Scene) -> None:
 
 
 def test_a_later_call_does_not_put_off_an_earlier_one(scene: Scene) -> None:
-    scene.times.again(KEY, 5.0, Lane.ROUTINE)
-    scene.times.again(KEY, 50.0, Lane.ROUTINE)
+    scene.times.again(KEY, 5.0, Priority.ROUTINE)
+    scene.times.again(KEY, 50.0, Priority.ROUTINE)
     assert scene.due_in() == 5.0
 
 
@@ -209,7 +209,7 @@ def test_who_waits_is_woken_by_a_change(scene: Scene) -> None:
 def test_an_object_that_is_gone_is_not_due_any_more(scene: Scene) -> None:
     scene.served(outcome())
     scene.times.forget(KEY)
-    assert scene.agenda.next_at() is None
+    assert scene.work_queue.next_at() is None
     assert scene.times.oldest_observation() == 0
 
 
@@ -233,10 +233,10 @@ def test_what_nobody_here_will_give_up_waits_for_the_resync(scene: Scene, owner:
 
 def test_waiting_ends_when_it_is_cancelled_together_with_news() -> None:
     async def act() -> None:
-        times = Timetable(Agenda(), lambda: 0.0, lambda: 1.8e9)
+        times = RequeuePolicy(WorkQueue(), lambda: 0.0, lambda: 1.8e9)
         waiting = asyncio.create_task(times.next())
         await asyncio.sleep(0)
-        times.again(KEY, 1000.0, Lane.ROUTINE)
+        times.again(KEY, 1000.0, Priority.ROUTINE)
         await asyncio.sleep(0)
         waiting.cancel()
         with pytest.raises(asyncio.CancelledError):

@@ -1,4 +1,4 @@
-"""Who is told of what a postman brings, for tests that wait to be told."""
+"""Who is told of what a listener brings, for tests that wait to be told."""
 
 import threading
 from collections.abc import Callable, Sequence
@@ -9,7 +9,7 @@ REGION = "eu-west-1"
 PATIENCE = 20.0
 
 
-class Ear:
+class RecordingListener:
     """Who is told; it can wait to be told."""
 
     def __init__(self) -> None:
@@ -48,7 +48,7 @@ class Ear:
         """A bug."""
         self._note(lambda: setattr(self, "has_ended", True))
 
-    def wait(self, condition: Callable[["Ear"], bool]) -> None:
+    def wait(self, condition: Callable[["RecordingListener"], bool]) -> None:
         """Wait until something was told."""
         with self._news:
             assert self._news.wait_for(lambda: condition(self), PATIENCE), vars(self)

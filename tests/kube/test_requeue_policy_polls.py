@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from tests.engine.toy import OWNER, declared
-from tests.kube.test_timetable import KEY, VALUES, Scene, heard, outcome
+from tests.kube.test_requeue_policy import KEY, VALUES, Scene, heard, outcome
 
 from dynconfig import __version__
 from dynconfig.api import names

@@ -1,0 +1,103 @@
+"""Routes AWS events to the objects that they concern, and keeps them until the object is reconciled."""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from dynconfig.engine.declaration import Successor
+from dynconfig.engine.own_calls import OwnCalls
+from dynconfig.engine.resource import Owner
+from dynconfig.engine.resource_index import ResourceIndex
+from dynconfig.engine.signals import Signal
+from dynconfig.engine.tenancy import TenantOf
+from dynconfig.engine.work_queue import Key
+
+# The newest signals that matched no known object.
+MOST_UNMATCHED = 200
+
+
+@dataclass(slots=True)
+class PendingEvents:
+    """Events of an object since its last reconcile."""
+
+    at: float
+    """Time of the first event, in seconds since the epoch."""
+    of: dict[str, str] = field(default_factory=dict)
+    """Names of changed resources, each with the principal that changed it, where the event names one."""
+
+
+class EventRouter:
+    """Requeues the objects that an AWS event concerns, and no others."""
+
+    def __init__(
+        self,
+        default_region: str,
+        wake: Callable[[Key], None],
+        tenant_of: TenantOf,
+        now: Callable[[], float],
+    ) -> None:
+        self._wake = wake
+        self._own_calls = OwnCalls(now)
+        self._index = ResourceIndex(default_region, tenant_of)
+        self._pending: dict[Key, PendingEvents] = {}
+        self._unmatched: deque[Signal] = deque(maxlen=MOST_UNMATCHED)
+
+    def note(self, key: Key, document: Mapping[str, Any]) -> str:
+        """Record what an object declares and reports now; returns its region."""
+        return self._index.note(key, document)
+
+    def replay_unmatched(self, key: Key) -> None:
+        """Route earlier events to a newly listed object: after a restart, events may arrive before all objects are listed."""
+        self.heard([signal for signal in self._unmatched if key in self._index.of(signal)])
+
+    def heard(self, signals: Sequence[Signal]) -> None:
+        """Route events."""
+        for signal in signals:
+            concerned = self._index.of(signal)
+            found = {key: names for key, names in concerned.items() if not self._own_calls.is_of(key, signal)}
+            if not concerned:
+                self._unmatched.append(signal)
+            for key, names in found.items():
+                self._note(key, names, signal)
+
+    def served(self, key: Key, requests: Sequence[str]) -> None:
+        """A reconcile ended; events with the AWS request ids of its writes do not requeue the object."""
+        self._own_calls.made(key, requests)
+
+    def successor(self, owner: Owner, region: str, name: str) -> Successor | None:
+        """The object that takes over a parameter which this owner gives up. Thread-safe."""
+        return self._index.successor(owner, region, name)
+
+    def declared(self, key: Key) -> None:
+        """An object was edited: requeue the objects that can now hand over parameters to it."""
+        for other in self._index.givers(key):
+            self._wake(other)
+
+    def gives_up(self, region: str, owner: str, name: str) -> bool:
+        """Whether an owner, as NAMESPACE/NAME, is about to give up a parameter. Thread-safe."""
+        return self._index.gives_up(Key(*owner.split("/")), region, name)
+
+    def changed_hands(self, key: Key, region: str, names: Iterable[str]) -> None:
+        """An object created, took over or gave up these parameters: requeue the other objects that declare them."""
+        for other in {other for name in names for other in self._index.naming(region, name)} - {key}:
+            self._wake(other)
+
+    def concerned(self, region: str, name: str) -> tuple[Key, ...]:
+        """The objects that declare or report a parameter."""
+        return self._index.naming(region, name)
+
+    def take(self, key: Key) -> PendingEvents | None:
+        """Remove and return the pending events of an object that is reconciled now."""
+        return self._pending.pop(key, None)
+
+    def forget(self, key: Key) -> None:
+        """Forget an object that no longer exists."""
+        self._index.forget(key)
+        self._pending.pop(key, None)
+
+    def _note(self, key: Key, names: Sequence[str], signal: Signal) -> None:
+        pending = self._pending.setdefault(key, PendingEvents(signal.at))
+        pending.at = min(pending.at, signal.at)
+        pending.of.update(dict.fromkeys(names, signal.actor))
+        self._wake(key)

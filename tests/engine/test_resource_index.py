@@ -1,0 +1,188 @@
+"""A signal reaches the objects that declare or report what it names, and no others."""
+
+from typing import Any
+
+import pytest
+
+from dynconfig.api.names import FINALIZER, UNSEEN
+from dynconfig.engine.declaration import Successor
+from dynconfig.engine.resource import Owner
+from dynconfig.engine.resource_index import ResourceIndex
+from dynconfig.engine.signals import EVERYWHERE, PUT, Signal
+from dynconfig.engine.tenancy import Tenant
+from dynconfig.engine.work_queue import Key
+
+HOME = "eu-west-1"
+SHOP, CART = Key("shop", "shop"), Key("shop", "cart")
+
+
+def owner(key: Key) -> Owner:
+    """An object of this cluster."""
+    return Owner("home", key.namespace, key.name, f"uid-{key.name}")
+
+
+def document(path: str, *names: str, region: str | None = None) -> dict[str, Any]:
+    spec = {"path": path, "parameters": [{"name": name, "value": "1"} for name in names]}
+    return {"spec": {**spec, **({"region": region} if region else {})}}
+
+
+def spoken(*names: str, region: str = HOME) -> Signal:
+    return Signal(region, 0.0, PUT, parameters=names)
+
+
+def changed(*names: str, region: str = HOME) -> Signal:
+    return Signal(region, 0.0, "PutRule", resources=names)
+
+
+@pytest.fixture
+def index() -> ResourceIndex:
+    found = ResourceIndex(HOME)
+    found.note(SHOP, document("/shop", "a", "db/host"))
+    return found
+
+
+def test_a_declared_name_leads_to_its_object(index: ResourceIndex) -> None:
+    assert index.of(spoken("/shop/db/host")) == {SHOP: ("/shop/db/host",)}
+
+
+@pytest.mark.parametrize("name", ["/shop/other", "/shop", "/shop/db", "/other/a", "/shopping/a", "a", "/", ""])
+def test_other_names_lead_nowhere(index: ResourceIndex, name: str) -> None:
+    assert index.of(spoken(name)) == {}
+
+
+def test_the_same_name_in_another_region_is_another_parameter(index: ResourceIndex) -> None:
+    assert index.of(spoken("/shop/a", region="us-east-1")) == {}
+    index.note(CART, document("/shop", "a", region="us-east-1"))
+    assert index.of(spoken("/shop/a", region="us-east-1")) == {CART: ("/shop/a",)}
+
+
+def test_nested_paths_and_two_claims_lead_to_all(index: ResourceIndex) -> None:
+    index.note(CART, document("/shop/db", "host"))
+    assert set(index.of(spoken("/shop/db/host"))) == {SHOP, CART}
+
+
+def test_a_name_that_is_only_reported_counts_until_it_is_gone(index: ResourceIndex) -> None:
+    reported = {"parameters": [{"name": "/shop/old", "version": 1}]}
+    index.note(SHOP, {**document("/shop", "a"), "status": reported})
+    assert SHOP in index.of(spoken("/shop/old"))
+    index.note(SHOP, document("/shop", "a"))
+    assert index.of(spoken("/shop/old")) == {}
+
+
+def test_reported_resources_lead_to_their_object(index: ResourceIndex) -> None:
+    listed = [{"kind": "Alarm", "name": "dynconfig-shop-errors"}, {"kind": "Role", "name": "dynconfig-shop"}]
+    index.note(SHOP, {**document("/shop", "a"), "status": {"resources": listed}})
+    assert index.of(changed("dynconfig-shop-errors")) == {SHOP: ("dynconfig-shop-errors",)}
+    assert index.of(changed("dynconfig-shop", region="us-east-1")) == {}
+    assert index.of(changed("dynconfig-shop", region=EVERYWHERE)) == {SHOP: ("dynconfig-shop",)}
+    assert index.of(changed("dynconfig-other")) == {}
+
+
+def test_what_an_event_names_by_an_id_leads_to_the_resource_with_that_end_of_its_arn(index: ResourceIndex) -> None:
+    listed = [
+        {"kind": "HttpApi", "name": "dynconfig-shop", "arn": f"arn:aws:apigateway:{HOME}::/apis/a1b2c3"},
+        {"kind": "LogGroup", "name": "/aws/lambda/f", "arn": f"arn:aws:logs:{HOME}:1:log-group:/aws/lambda/f"},
+    ]
+    index.note(SHOP, {**document("/shop", "a"), "status": {"resources": listed}})
+    assert index.of(changed("a1b2c3")) == {SHOP: ("dynconfig-shop",)}
+    assert index.of(changed("f")) == {}
+    index.note(SHOP, document("/shop", "a"))
+    assert index.of(changed("a1b2c3")) == {}
+
+
+def test_an_object_that_is_gone_is_forgotten(index: ResourceIndex) -> None:
+    index.note(SHOP, {**document("/shop", "a"), "status": {"resources": [{"kind": "Rule", "name": "r"}]}})
+    index.forget(SHOP)
+    index.forget(SHOP)
+    assert index.of(spoken("/shop/a")) == {}
+    assert index.of(changed("r")) == {}
+
+
+def heir(path: str, *names: str, **about: Any) -> dict[str, Any]:
+    """An object that may adopt what it declares."""
+    found = document(path, *names, region=about.pop("region", None))
+    found["spec"]["adoptionPolicy"] = about.pop("adoption", "IfUnowned")
+    return {**found, "metadata": {"uid": "uid-cart", "finalizers": [FINALIZER], **about}}
+
+
+def test_the_successor_declares_the_full_name_below_any_path(index: ResourceIndex) -> None:
+    index.note(CART, heir("/shop/db", "host"))
+    assert index.successor(owner(SHOP), HOME, "/shop/db/host") == Successor(owner(CART))
+    assert index.successor(owner(SHOP), HOME, "/shop/a") is None
+    assert index.successor(owner(CART), HOME, "/shop/db/host") is None
+    index.forget(CART)
+    assert index.successor(owner(SHOP), HOME, "/shop/db/host") is None
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        heir("/shop", "a", adoption="Never"),
+        heir("/shop", "a", region="us-east-1"),
+        heir("/shop", "a", deletionTimestamp="2027-01-15T08:00:00Z"),
+        {**heir("/shop"), "status": {"parameters": [{"name": "/shop/a"}]}},
+    ],
+    ids=["may not adopt", "elsewhere", "is being deleted", "only had it"],
+)
+def test_who_cannot_adopt_a_parameter_is_no_successor(index: ResourceIndex, found: dict[str, Any]) -> None:
+    index.note(CART, found)
+    assert index.successor(owner(SHOP), HOME, "/shop/a") is None
+
+
+def test_who_may_not_use_the_path_is_no_successor() -> None:
+    allowed = {"shop": ("/shop",), "evil": ("/evil",)}
+    found = ResourceIndex(HOME, lambda namespace: Tenant(namespace, paths=allowed[namespace]))
+    found.note(SHOP, document("/shop", "a"))
+    found.note(Key("evil", "thief"), heir("/shop", "a"))
+    assert found.successor(owner(SHOP), HOME, "/shop/a") is None
+    found.note(CART, heir("/shop", "a"))
+    assert found.successor(owner(SHOP), HOME, "/shop/a") == Successor(owner(CART))
+
+
+def test_a_suspended_object_is_a_successor(index: ResourceIndex) -> None:
+    waiting = heir("/shop", "a")
+    waiting["spec"]["suspend"] = True
+    index.note(CART, waiting)
+    assert index.successor(owner(SHOP), HOME, "/shop/a") == Successor(owner(CART))
+
+
+def test_an_object_gives_up_what_it_does_not_declare_or_all_when_it_goes(index: ResourceIndex) -> None:
+    assert index.gives_up(SHOP, HOME, "/shop/b")
+    assert not index.gives_up(SHOP, HOME, "/shop/a")
+    assert not index.gives_up(CART, HOME, "/shop/b")
+    index.note(SHOP, {**document("/shop", "a"), "metadata": {"deletionTimestamp": "2027-01-15T08:00:00Z"}})
+    assert index.gives_up(SHOP, HOME, "/shop/a")
+
+
+def test_a_suspended_object_gives_nothing_up(index: ResourceIndex) -> None:
+    held = document("/shop")
+    index.note(SHOP, {**held, "spec": {**held["spec"], "suspend": True}})
+    assert not index.gives_up(SHOP, HOME, "/shop/a")
+
+
+def test_an_object_gives_up_what_it_declares_in_another_region_only(index: ResourceIndex) -> None:
+    assert index.gives_up(SHOP, "us-east-1", "/shop/a")
+
+
+def test_the_giver_reports_the_full_name_below_any_path(index: ResourceIndex) -> None:
+    left = {**document("/shop/db", "port"), "status": {"parameters": [{"name": "/shop/db/host", "version": 1}]}}
+    index.note(CART, left)
+    assert index.givers(SHOP) == (CART,)
+    index.note(CART, document("/shop/db", "port"))
+    assert index.givers(SHOP) == ()
+
+
+@pytest.mark.parametrize(
+    ("metadata", "status", "expected"),
+    [
+        ({}, {"observedGeneration": 1}, {}),
+        ({"finalizers": []}, {"observedGeneration": UNSEEN}, {"is_held": False}),
+        ({"finalizers": []}, {"observedGeneration": 1}, {"is_held": False, "may_own": False}),
+    ],
+    ids=["held", "not served yet", "cannot be held"],
+)
+def test_only_what_its_finalizer_holds_is_given_a_parameter(
+    index: ResourceIndex, metadata: dict[str, Any], status: dict[str, Any], expected: dict[str, bool]
+) -> None:
+    index.note(CART, {**heir("/shop", "a", **metadata), "status": status})
+    assert index.successor(owner(SHOP), HOME, "/shop/a") == Successor(owner(CART), **expected)
