@@ -195,11 +195,11 @@ class _EventHandler:
         self._loop.call_soon_threadsafe(self._memo.controller.signalled, signals)
 
     def events(self, outcome: str, count: int) -> None:
-        """Count them."""
-        self._metrics.heard(outcome, count)
+        """Count events by outcome."""
+        self._metrics.events_received(outcome, count)
 
     def listening(self, region: str, *, is_up: bool | None) -> None:
-        """Tell Prometheus."""
+        """Export whether events from a region are received."""
         self._metrics.listening(region, is_up=is_up)
 
     def missing(self, region: str, name: str) -> None:

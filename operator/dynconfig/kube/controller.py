@@ -234,7 +234,7 @@ class Controller:
         if pending is None:
             return await self._run(key, document, self._requeues.polled(key, declaration))
         reason = await self._run(key, document, replace(declaration, heard=pending.of))
-        self._deps.metrics.answered(self._deps.now() - pending.at)
+        self._deps.metrics.event_handled(self._deps.now() - pending.at)
         return reason
 
     async def _read(self, key: Key) -> Document | None:

@@ -1,4 +1,4 @@
-"""What the operator tells Prometheus: calls to AWS, reconciles, drift, and how old its oldest knowledge is."""
+"""Prometheus metrics: AWS calls, reconciles, drift, events, and the age of the oldest observation."""
 
 from collections.abc import Callable
 
@@ -13,103 +13,106 @@ class Metrics:
     def __init__(self, oldest: Callable[[], float], waiting: Callable[[], float]) -> None:
         self.registry = CollectorRegistry()
         self._calls = Counter(
-            "dynconfig_aws_calls", "Calls to AWS.", ("service", "operation", "code"), registry=self.registry
+            "dynconfig_aws_calls", "AWS API calls.", ("service", "operation", "code"), registry=self.registry
         )
         self._reconciles = Histogram(
             "dynconfig_reconcile_seconds",
-            "Time of one reconcile, by the reason it ended with.",
+            "Duration of a reconcile, by the reason of its Ready condition.",
             ("reason",),
             buckets=_BUCKETS,
             registry=self.registry,
         )
         self._drift = Counter(
-            "dynconfig_drift_detected", "Fields found changed in AWS.", ("namespace", "name"), registry=self.registry
+            "dynconfig_drift_detected", "Drifted fields detected.", ("namespace", "name"), registry=self.registry
         )
-        self._told = Counter(
-            "dynconfig_happened",
-            "What Events were written about, for example RolledBack or DriftCorrected.",
+        self._kube_events = Counter(
+            "dynconfig_kube_events",
+            "Kubernetes Events recorded, by reason, for example RolledBack or DriftCorrected.",
             ("reason",),
             registry=self.registry,
         )
         Gauge(
             "dynconfig_oldest_observation_seconds",
-            "Age of the least recent look at AWS among all objects.",
+            "Age of the least recent observation of AWS among all objects.",
             registry=self.registry,
         ).set_function(oldest)
         Gauge(
-            "dynconfig_objects_waiting", "Objects that are due and not served yet.", registry=self.registry
+            "dynconfig_objects_waiting", "Objects that are due and not being reconciled yet.", registry=self.registry
         ).set_function(waiting)
 
         self._events = Counter(
             "dynconfig_events",
-            "Events that AWS sent: signal (a change by others), echo (an own write), other, unreadable.",
+            "AWS events received: signal (a change by others), echo (an own write), other, unreadable.",
             ("outcome",),
             registry=self.registry,
         )
         self._listening = Gauge(
-            "dynconfig_events_up", "Whether events of a region are received.", ("region",), registry=self.registry
+            "dynconfig_events_up",
+            "Whether events from a region are being received.",
+            ("region",),
+            registry=self.registry,
         )
-        self._answers = Histogram(
+        self._event_latency = Histogram(
             "dynconfig_event_to_reconcile_seconds",
-            "From the time of an event, which AWS gives to the second, to the end of the reconcile that it caused.",
+            "Time from an AWS event (in whole seconds) to the end of the reconcile that it triggered.",
             buckets=_BUCKETS,
             registry=self.registry,
         )
 
         self._unreadable = Counter(
             "dynconfig_unreadable_changes",
-            "Changes that the API server sent and that were skipped, since they cannot be read.",
+            "Changes from the API server that were skipped because they cannot be parsed.",
             ("kind",),
             registry=self.registry,
         )
 
         self._orphans = Gauge(
             "dynconfig_orphans",
-            "AWS resources whose owner tag names an object that does not exist; counted every hour.",
+            "AWS resources whose owner tag names an object that does not exist; updated every hour.",
             ("region",),
             registry=self.registry,
         )
 
     def orphans(self, region: str, count: int) -> None:
-        """So many resources of objects that are gone are in a region."""
+        """Set the number of orphaned resources in a region."""
         self._orphans.labels(region).set(count)
 
     def unreadable(self, kind: str) -> None:
-        """A change of an object of this kind, in the plural, was skipped."""
+        """Count a skipped change of a kind, given in the plural."""
         self._unreadable.labels(kind).inc()
 
     def called(self, service: str, operation: str, code: str) -> None:
-        """A call to AWS was made."""
+        """Count an AWS API call."""
         self._calls.labels(service, operation, code).inc()
 
     def reconciled(self, reason: str, seconds: float) -> None:
-        """A reconcile ended."""
+        """Record the reason and duration of a reconcile."""
         self._reconciles.labels(reason).observe(seconds)
 
     def drifted(self, namespace: str, name: str, fields: int) -> None:
-        """Drift was found."""
+        """Count drifted fields of an object."""
         if fields:
             self._drift.labels(namespace, name).inc(fields)
 
-    def heard(self, outcome: str, count: int) -> None:
-        """Events came."""
+    def events_received(self, outcome: str, count: int) -> None:
+        """Count AWS events by outcome: signal, echo, other or unreadable."""
         self._events.labels(outcome).inc(count)
 
     def listening(self, region: str, *, is_up: bool | None) -> None:
-        """Events of a region are heard, or are not; None where they are not wanted any more."""
+        """Set whether events from a region are received; None removes the series of the region."""
         self._listening.labels(region).set(bool(is_up))
         if is_up is None:
             self._listening.remove(region)
 
-    def answered(self, seconds: float) -> None:
-        """A reconcile ended that an event caused."""
-        self._answers.observe(max(0.0, seconds))
+    def event_handled(self, seconds: float) -> None:
+        """Record the time from an AWS event to the end of the reconcile that it triggered."""
+        self._event_latency.observe(max(0.0, seconds))
 
-    def told(self, reason: str) -> None:
-        """Something happened that an Event tells of."""
-        self._told.labels(reason).inc()
+    def kube_event(self, reason: str) -> None:
+        """Count a Kubernetes Event."""
+        self._kube_events.labels(reason).inc()
 
     def forget(self, namespace: str, name: str) -> None:
-        """The object is gone, and so are its series."""
+        """Remove the series of a deleted object."""
         if (namespace, name) in self._drift._metrics:
             self._drift.remove(namespace, name)

@@ -100,7 +100,7 @@ class StatusWriter:
     async def record(self, document: Mapping[str, Any], happened: Iterable[Note]) -> None:
         """Post Events, and count them."""
         for note in happened:
-            self._metrics.told(note.reason)
+            self._metrics.kube_event(note.reason)
             await self._recorder.record(document, note)
 
 
