@@ -103,7 +103,7 @@ async def start(memo: kopf.Memo, **_: Any) -> None:
     metrics = Metrics(lambda: memo.controller.oldest_observation(), lambda: memo.controller.waiting())
     cluster = settings.cluster_id or await _cluster_id(kube)
     handler = _EventHandler(memo, metrics, asyncio.get_running_loop())
-    engine, memo.event_listeners = wiring.listening(settings, metrics.called, cluster, handler)
+    engine, memo.event_listeners = wiring.engine_with_listeners(settings, metrics.called, cluster, handler)
     await asyncio.to_thread(engine.prepare, Place(memo.region))
     dependencies = Dependencies(
         kube=kube,
@@ -121,8 +121,8 @@ async def start(memo: kopf.Memo, **_: Any) -> None:
         turn_seconds=settings.turn_seconds,
         move_seconds=MOVE_SECONDS,
         second_look_seconds=SECOND_LOOK_SECONDS,
-        listen=memo.event_listeners.serve,
-        leave=memo.event_listeners.leave,
+        start_listener=memo.event_listeners.start,
+        release_listener=memo.event_listeners.release,
     )
     memo.controller = Controller(dependencies, WorkQueue(_most_of_namespace(settings.workers)), settings.workers)
     policy = PolicyWatch(kube, memo.tenants, memo.controller.look_at_all)
@@ -176,44 +176,44 @@ async def stop(memo: kopf.Memo, **_: Any) -> None:
 async def _sweep(memo: kopf.Memo, cluster: str) -> None:
     """Once all objects are listed, look for queues in regions that none of them names."""
     settings: Settings = memo.settings
-    if settings.hears_events:
+    if settings.events_enabled:
         await asyncio.sleep(SWEEP_SECONDS)
         remove = partial(wiring.remove_unused_events, settings, cluster)
         await asyncio.to_thread(memo.event_listeners.sweep, wiring.searched_regions(settings, memo.region), remove)
 
 
 class _EventHandler:
-    """From the listeners' threads to the event loop."""
+    """Passes callbacks from listener threads to the event loop."""
 
     def __init__(self, memo: kopf.Memo, metrics: Metrics, loop: asyncio.AbstractEventLoop) -> None:
         self._memo = memo
         self._metrics = metrics
         self._loop = loop
 
-    def signals(self, signals: Sequence[Signal]) -> None:
-        """Wake the objects that they concern."""
+    def handle_signals(self, signals: Sequence[Signal]) -> None:
+        """Reconcile the objects that the changes concern."""
         self._loop.call_soon_threadsafe(self._memo.controller.signalled, signals)
 
-    def events(self, outcome: str, count: int) -> None:
+    def count_events(self, outcome: str, count: int) -> None:
         """Count events by outcome."""
         self._metrics.events_received(outcome, count)
 
-    def listening(self, region: str, *, is_up: bool | None) -> None:
+    def set_listening(self, region: str, *, is_up: bool | None) -> None:
         """Export whether events from a region are received."""
-        self._metrics.listening(region, is_up=is_up)
+        self._metrics.set_listening(region, is_up=is_up)
 
-    def missing(self, region: str, name: str) -> None:
-        """Warn the objects that declare the parameter."""
+    def event_missing(self, region: str, name: str) -> None:
+        """Record a Warning Event on the objects that declare the parameter."""
         asyncio.run_coroutine_threadsafe(self._memo.controller.event_is_missing(region, name), self._loop)
 
-    def interrupted(self, region: str, repaired: str) -> None:
-        """Warn objects of the region."""
+    def events_interrupted(self, region: str, repaired: str) -> None:
+        """Reconcile the objects of the region and record a Warning Event."""
         warning = self._memo.controller.events_were_interrupted(region, repaired)
         asyncio.run_coroutine_threadsafe(warning, self._loop)
 
-    def ended(self) -> None:
-        """End like any other part of the operator that has ended by a bug; the traceback was printed already."""
-        log.critical("Listening to events has ended by a bug in the operator")
+    def listener_failed(self) -> None:
+        """Stop the operator, as after a bug in any other task; the traceback is already in the log."""
+        log.critical("The event listener crashed (operator bug); stopping the operator")
         self._loop.call_soon_threadsafe(self._memo.stopped.set)
 
 

@@ -57,8 +57,8 @@ class Settings:
     """Tags of what the operator makes for itself: its queues and rules. Those of an object's resources are in its spec."""
     boundary: str = ""
     """ARN of the permissions boundary of every role that the operator makes; empty for none."""
-    hears_events: bool = True
-    """AWS's events are listened to; else drift is seen at the resync only."""
+    events_enabled: bool = True
+    """Whether AWS events are received; otherwise drift is detected at the resync only."""
     queue_urls: tuple[str, ...] = ()
     """Queues that somebody else fills with events, at most one a region; empty where the operator makes its own."""
     metrics_port: int = 0
@@ -93,7 +93,7 @@ class Settings:
             ignored_tags=_listed(own.get("IGNORED_TAGS", "")),
             tags=_tags(own.get("TAGS", "")),
             boundary=_arn(own, "BOUNDARY"),
-            hears_events=_choice(own, "EVENTS", ("on", "off")) == "on",
+            events_enabled=_choice(own, "EVENTS", ("on", "off")) == "on",
             queue_urls=_urls(own.get("QUEUE_URL", "")),
             metrics_port=_number(own, "METRICS_PORT", 0, 0, 65535),
             health_port=_number(own, "HEALTH_PORT", 0, 0, 65535),

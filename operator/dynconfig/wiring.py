@@ -70,8 +70,10 @@ def engine(
     return Engine(places, places.labels, at_once, places.gauge, aws_now=places.now)
 
 
-def listening(settings: Settings, count: Count, cluster: str, handler: EventHandler) -> tuple[Engine, EventListeners]:
-    """An engine, and what brings the events of AWS in every region that is named to it."""
+def engine_with_listeners(
+    settings: Settings, count: Count, cluster: str, handler: EventHandler
+) -> tuple[Engine, EventListeners]:
+    """Return an engine, and the listeners that share its record of own writes."""
     places = _Places(settings, count)
     # Operators of one cluster that serve different namespaces share their queues.
     removes = not settings.namespaces and not settings.queue_urls
@@ -80,7 +82,7 @@ def listening(settings: Settings, count: Count, cluster: str, handler: EventHand
 
 
 def remove_events(settings: Settings, cluster: str, region: str) -> Iterator[str]:
-    """What the operator made to receive events in a region, once it is removed; nothing where the queue was given."""
+    """Delete the event queue and rules of a region, unless queues were given by URL; yield the title of each."""
     if settings.queue_urls:
         return iter(())
     clients = session(settings)
@@ -277,9 +279,9 @@ class _Places:
         return DriftMetric(self._session.client("cloudwatch", place.region))
 
     def listener(self, cluster: str, handler: EventHandler, region: str) -> EventListener | None:
-        """Who brings the events of a region; None where none are wanted, or no queue was given for it."""
+        """Return the event listener of a region; None if events are disabled, or no queue was given for the region."""
         queues = {_region_of(url) or default_region(self._settings): url for url in self._settings.queue_urls}
-        if not self._settings.hears_events or (queues and region not in queues):
+        if not self._settings.events_enabled or (queues and region not in queues):
             return None
         event_queue = EventQueue(
             self._session.client("sqs", region),

@@ -1,4 +1,4 @@
-"""A listener on the emulated AWS, and what is around it."""
+"""A listener on the emulated AWS, with its queue, clock and recorded callbacks."""
 
 import itertools
 import time
@@ -19,7 +19,7 @@ _numbers = itertools.count(1)
 
 
 class ListenerHarness:
-    """A listener of a cluster of its own, and what is around it."""
+    """A listener of a separate cluster."""
 
     def __init__(self, lab: AwsLab) -> None:
         self.lab = lab
@@ -31,37 +31,37 @@ class ListenerHarness:
         self.given = ""
         quota = Quota(lambda: 0.0, lambda _: None, is_limited=False)
         self.session = Session(quota, lambda *_: None, endpoint=lab.endpoint, pool=2)
-        self.listener = self.made()
+        self.listener = self.new_listener()
 
     @property
     def queue(self) -> str:
-        """The name of its queue."""
+        """The name of the queue."""
         return f"dynconfig-{self.cluster}-events"
 
     def aws(self, service: str) -> Any:
-        """boto3 itself."""
+        """Return a plain boto3 client."""
         return self.session.client(service, REGION)._client
 
     def put(self, name: str) -> str:
-        """Somebody writes a parameter below this round's path."""
+        """Write a parameter below this cluster's path, as another user."""
         full = f"/{self.cluster}/{name}"
         self.aws("ssm").put_parameter(Name=full, Value="x", Type="String", Overwrite=True)
         return full
 
     def begin(self) -> None:
-        """Start, and wait until events are heard."""
+        """Start the listener and wait until events are received."""
         self.listener.start()
         self.recorded.wait(lambda recorded: recorded.up[-1:] == [True])
 
     def end(self) -> None:
-        """Stop, and let no thread outlive its test."""
+        """Stop the listener and wait for its thread to end."""
         self.lab.faults(Faults())
         self.listener.stop()
         assert self.listener.join(PATIENCE)
         remove_queue(self.aws("sqs"), self.aws("events"), self.queue, event_rules(self.cluster))
 
-    def made(self) -> EventListener:
-        """A listener as after a restart."""
+    def new_listener(self) -> EventListener:
+        """Return a new listener, as after a restart."""
         clients: list[Any] = [self.session.client(service, REGION) for service in ("sqs", "events")]
         rules = event_rules(self.cluster, [f"/{self.cluster}"])
         queue = EventQueue(*clients, cluster=self.cluster, queue=self.given or self.queue, rules=rules, wait_seconds=1)

@@ -1,4 +1,4 @@
-"""Who is told of what a listener brings, for tests that wait to be told."""
+"""An event handler that records what a listener reports, and waits for it."""
 
 import threading
 from collections.abc import Callable, Sequence
@@ -10,50 +10,50 @@ PATIENCE = 20.0
 
 
 class RecordingListener:
-    """Who is told; it can wait to be told."""
+    """Records the callbacks of a listener."""
 
     def __init__(self) -> None:
-        self._news = threading.Condition()
+        self._changed = threading.Condition()
         self.names: list[str] = []
         self.counts: dict[str, int] = {}
         self.up: list[bool | None] = []
-        self.lost: list[str] = []
+        self.missing: list[str] = []
         self.repaired: list[str] = []
-        self.has_ended = False
+        self.has_failed = False
 
-    def signals(self, signals: Sequence[Signal]) -> None:
-        """Changes."""
-        self._note(lambda: self.names.extend(name for signal in signals for name in signal.parameters))
+    def handle_signals(self, signals: Sequence[Signal]) -> None:
+        """Record the names of changed parameters."""
+        self._record(lambda: self.names.extend(name for signal in signals for name in signal.parameters))
 
-    def events(self, outcome: str, count: int) -> None:
-        """Counts."""
-        self._note(lambda: self.counts.update({outcome: self.counts.get(outcome, 0) + count}))
+    def count_events(self, outcome: str, count: int) -> None:
+        """Add to the counts."""
+        self._record(lambda: self.counts.update({outcome: self.counts.get(outcome, 0) + count}))
 
-    def listening(self, region: str, *, is_up: bool | None) -> None:
-        """Up or deaf."""
+    def set_listening(self, region: str, *, is_up: bool | None) -> None:
+        """Record it."""
         assert region == REGION
-        self._note(lambda: self.up.append(is_up))
+        self._record(lambda: self.up.append(is_up))
 
-    def missing(self, region: str, name: str) -> None:
-        """An own write whose event does not come."""
+    def event_missing(self, region: str, name: str) -> None:
+        """Record the parameter."""
         assert region == REGION
-        self._note(lambda: self.lost.append(name))
+        self._record(lambda: self.missing.append(name))
 
-    def interrupted(self, region: str, repaired: str) -> None:
-        """What was repaired."""
+    def events_interrupted(self, region: str, repaired: str) -> None:
+        """Record the repairs."""
         assert region == REGION
-        self._note(lambda: self.repaired.append(repaired))
+        self._record(lambda: self.repaired.append(repaired))
 
-    def ended(self) -> None:
-        """A bug."""
-        self._note(lambda: setattr(self, "has_ended", True))
+    def listener_failed(self) -> None:
+        """Record it."""
+        self._record(lambda: setattr(self, "has_failed", True))
 
     def wait(self, condition: Callable[["RecordingListener"], bool]) -> None:
-        """Wait until something was told."""
-        with self._news:
-            assert self._news.wait_for(lambda: condition(self), PATIENCE), vars(self)
+        """Wait until the condition holds."""
+        with self._changed:
+            assert self._changed.wait_for(lambda: condition(self), PATIENCE), vars(self)
 
-    def _note(self, action: Callable[[], object]) -> None:
-        with self._news:
+    def _record(self, action: Callable[[], object]) -> None:
+        with self._changed:
             action()
-            self._news.notify_all()
+            self._changed.notify_all()

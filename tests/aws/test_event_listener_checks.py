@@ -1,4 +1,4 @@
-"""What brings events is checked every few minutes and at once when one is missing, repaired, and reported."""
+"""Queue and rules are checked every few minutes, and at once if an event is missing; repairs are reported."""
 
 import logging
 
@@ -11,29 +11,29 @@ from dynconfig.engine.signals import PUT
 
 pytestmark = pytest.mark.lab
 
-DISABLED, DELETED, AIMLESS, FORBIDDEN = "disabled", "was missing", "target of rule", "policy of queue"
+DISABLED, DELETED, NO_TARGET, NO_POLICY = "disabled", "was missing", "target of rule", "policy of queue"
 
 
-def disturb(harness: ListenerHarness, how: str) -> None:
-    """Somebody takes away a part of what brings events of parameters."""
+def break_delivery(harness: ListenerHarness, how: str) -> None:
+    """Break event delivery for parameters, as another user might."""
     events, sqs, name = harness.aws("events"), harness.aws("sqs"), event_rules(harness.cluster)[0].name
     if how == DISABLED:
         events.disable_rule(Name=name)
-    if how in (AIMLESS, DELETED):
+    if how in (NO_TARGET, DELETED):
         events.remove_targets(Rule=name, Ids=["operator"])
     if how == DELETED:
         events.delete_rule(Name=name)
-    if how == FORBIDDEN:
+    if how == NO_POLICY:
         url = sqs.get_queue_url(QueueName=harness.queue)["QueueUrl"]
         sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": ""})
 
 
-@pytest.mark.parametrize("how", [DISABLED, DELETED, AIMLESS, FORBIDDEN])
-def test_what_somebody_takes_away_is_repaired_within_minutes_and_reported(
+@pytest.mark.parametrize("how", [DISABLED, DELETED, NO_TARGET, NO_POLICY])
+def test_broken_delivery_is_repaired_within_minutes_and_reported(
     harness: ListenerHarness, how: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     harness.begin()
-    disturb(harness, how)
+    break_delivery(harness, how)
     harness.clock += 181
     harness.recorded.wait(lambda recorded: recorded.up == [True, False, True])
     name = harness.put("a")
@@ -44,7 +44,7 @@ def test_what_somebody_takes_away_is_repaired_within_minutes_and_reported(
     assert how in repaired
 
 
-def test_a_check_that_finds_all_in_order_is_no_news(harness: ListenerHarness, caplog: pytest.LogCaptureFixture) -> None:
+def test_check_without_repair_reports_nothing(harness: ListenerHarness, caplog: pytest.LogCaptureFixture) -> None:
     harness.begin()
     harness.clock += 181
     harness.recorded.wait(lambda recorded: recorded.up == [True, True])
@@ -52,31 +52,31 @@ def test_a_check_that_finds_all_in_order_is_no_news(harness: ListenerHarness, ca
     assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
 
 
-def test_an_own_write_whose_event_does_not_come_is_a_reason_to_check_at_once(
+def test_missing_event_of_an_own_write_triggers_a_check_at_once(
     harness: ListenerHarness, caplog: pytest.LogCaptureFixture
 ) -> None:
     harness.begin()
-    disturb(harness, DISABLED)
+    break_delivery(harness, DISABLED)
     own = f"/{harness.cluster}/own"
     with harness.echoes.writing(REGION, PUT, [own]):
         harness.put("own")
     harness.now += 31
     harness.recorded.wait(lambda recorded: recorded.up == [True, False, True])
-    assert harness.recorded.lost == [own]
+    assert harness.recorded.missing == [own]
     name = harness.put("a")
     harness.recorded.wait(lambda recorded: recorded.names == [name])
     assert any(f"own write of parameter {own}" in record.message for record in caplog.records)
     assert any("was disabled" in record.message for record in caplog.records)
 
 
-def test_with_a_given_queue_missing_events_are_reported_until_they_arrive_again(harness: ListenerHarness) -> None:
+def test_missing_events_of_a_given_queue_are_reported_until_they_arrive_again(harness: ListenerHarness) -> None:
     harness.begin()
     harness.listener.stop()
     assert harness.listener.join(PATIENCE)
-    disturb(harness, DISABLED)
+    break_delivery(harness, DISABLED)
     harness.given = harness.aws("sqs").get_queue_url(QueueName=harness.queue)["QueueUrl"]
     harness.recorded.up.clear()
-    harness.listener = harness.made()
+    harness.listener = harness.new_listener()
     harness.begin()
     with harness.echoes.writing(REGION, PUT, [f"/{harness.cluster}/own"]):
         harness.put("own")
@@ -86,4 +86,4 @@ def test_with_a_given_queue_missing_events_are_reported_until_they_arrive_again(
     events.enable_rule(Name=event_rules(harness.cluster)[0].name)
     harness.put("a")
     harness.recorded.wait(lambda recorded: bool(recorded.up[-1]))
-    assert harness.recorded.lost == [f"/{harness.cluster}/own"]
+    assert harness.recorded.missing == [f"/{harness.cluster}/own"]

@@ -34,7 +34,7 @@ def opened(cluster: str) -> None:
     """The queue and rules that an operator makes."""
     session = wiring.session(SETTINGS)
     clients: list[Any] = [session.client(service, REGION) for service in ("sqs", "events")]
-    EventQueue(*clients, cluster=cluster, queue=f"dynconfig-{cluster}-events", rules=event_rules(cluster)).open()
+    EventQueue(*clients, cluster=cluster, queue=f"dynconfig-{cluster}-events", rules=event_rules(cluster)).ensure()
 
 
 def names(endpoint: str) -> list[str]:

@@ -106,8 +106,8 @@ def test_a_rule_may_be_narrowed_to_all_paths_that_anybody_may_use() -> None:
 
 
 def test_events_are_heard_unless_they_are_turned_off_from_queues_of_ones_own_where_given() -> None:
-    assert Settings().hears_events
-    assert not Settings.from_environment({"DYNCONFIG_EVENTS": "off"}).hears_events
+    assert Settings().events_enabled
+    assert not Settings.from_environment({"DYNCONFIG_EVENTS": "off"}).events_enabled
     url = "https://sqs.eu-west-1.amazonaws.com/123456789012/ours"
     assert Settings.from_environment({"DYNCONFIG_QUEUE_URL": url}).queue_urls == (url,)
 

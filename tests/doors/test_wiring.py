@@ -1,4 +1,4 @@
-"""What the settings make of listening to AWS: queues of the operator's own, queues that were given, or none."""
+"""Event listeners by settings: with queues that the operator creates, with given queues, or disabled."""
 
 import itertools
 import threading
@@ -24,39 +24,39 @@ _numbers = itertools.count(1)
 
 
 class RecordingListener:
-    """Remembers which regions are heard."""
+    """Records from which regions events are received."""
 
     def __init__(self) -> None:
         self.up: dict[str, bool | None] = {}
 
-    def signals(self, signals: Sequence[Signal]) -> None:
-        """Nothing is done about them here."""
+    def handle_signals(self, signals: Sequence[Signal]) -> None:
+        """Ignore changes."""
 
-    def events(self, outcome: str, count: int) -> None:
-        """They are not counted here."""
+    def count_events(self, outcome: str, count: int) -> None:
+        """Ignore counts."""
 
-    def listening(self, region: str, *, is_up: bool | None) -> None:
-        """Up or deaf."""
+    def set_listening(self, region: str, *, is_up: bool | None) -> None:
+        """Record it."""
         self.up[region] = is_up
 
-    def missing(self, region: str, name: str) -> None:
-        """An own write whose event does not come."""
+    def event_missing(self, region: str, name: str) -> None:
+        """Ignore it."""
 
-    def interrupted(self, region: str, repaired: str) -> None:
-        """What brings events was repaired."""
+    def events_interrupted(self, region: str, repaired: str) -> None:
+        """Ignore it."""
 
-    def ended(self) -> None:
-        """Never in these tests."""
-        raise AssertionError("a listener has ended by a bug")
+    def listener_failed(self) -> None:
+        """Fail the test."""
+        raise AssertionError("a listener crashed")
 
 
 def listeners() -> set[threading.Thread]:
-    """Those at work, with any of another test whose last poll has not ended yet: they have the same names."""
+    """Return the running listener threads, including those of other tests whose last poll has not ended."""
     return {thread for thread in threading.enumerate() if thread.name.startswith("events ")}
 
 
 class Scene:
-    """An operator's listening, as its settings make it, in an AWS of its own."""
+    """The listeners of an operator with given settings, in an emulated AWS of its own."""
 
     def __init__(self, lab: AwsLab) -> None:
         self.lab = lab
@@ -65,23 +65,23 @@ class Scene:
         self.calls: list[tuple[str, str]] = []
 
     def listen(self, *regions: str, **settings: object) -> None:
-        """Serve these regions until their polls have begun, then end."""
+        """Start listeners for these regions, wait for their first report, then stop them."""
         made = Settings(region=HOME, is_emulated=True, **settings)  # type: ignore[arg-type]
-        _engine, event_listeners = wiring.listening(made, self._count, self.cluster, self.recorded)
+        _engine, event_listeners = wiring.engine_with_listeners(made, self._count, self.cluster, self.recorded)
         before = listeners()
         for region in regions:
-            event_listeners.serve(region)
+            event_listeners.start(region)
         self.engaged = listeners() - before
         assert wait_until(lambda: len(self.recorded.up) == len(self.engaged), PATIENCE)
         event_listeners.close()
 
     def queues(self, region: str) -> list[str]:
-        """URLs of the queues of this operator."""
+        """Return the URLs of the queues of this operator."""
         sqs = wiring.session(Settings(is_emulated=True)).client("sqs", region)
         return list(sqs.list_queues(QueueNamePrefix=f"dynconfig-{self.cluster}").get("QueueUrls", []))
 
     def tidy(self) -> None:
-        """Leave nothing in AWS."""
+        """Delete the queues and rules."""
         session = wiring.session(Settings(is_emulated=True))
         for region in (HOME, AWAY):
             sqs, events = (session.client(service, region)._client for service in ("sqs", "events"))
@@ -100,31 +100,31 @@ def scene(monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
         found.tidy()
 
 
-def test_each_region_has_a_queue_of_its_own(scene: Scene) -> None:
+def test_each_region_has_its_own_queue(scene: Scene) -> None:
     scene.listen(HOME, AWAY, HOME)
     assert scene.recorded.up == {HOME: True, AWAY: True}
     assert [len(scene.queues(region)) for region in (HOME, AWAY)] == [1, 1]
 
 
-def test_events_that_are_turned_off_cost_no_call_and_no_thread(scene: Scene) -> None:
-    scene.listen(HOME, AWAY, hears_events=False)
+def test_disabled_events_need_no_call_and_no_thread(scene: Scene) -> None:
+    scene.listen(HOME, AWAY, events_enabled=False)
     assert (scene.engaged, scene.calls, scene.recorded.up) == (set(), [], {})
 
 
-def test_a_queue_that_was_given_serves_the_region_in_its_name_and_no_other(scene: Scene) -> None:
-    # It does not exist, which is told of that region.
+def test_given_queue_serves_only_the_region_in_its_url(scene: Scene) -> None:
+    # The queue does not exist, so that region is reported as down.
     scene.listen(HOME, AWAY, queue_urls=(f"https://sqs.{AWAY}.amazonaws.com/123456789012/ours",))
     assert scene.recorded.up == {AWAY: False}
     assert [len(scene.queues(region)) for region in (HOME, AWAY)] == [0, 0]
     assert {service for service, _ in scene.calls} <= {"sqs"}
 
 
-def test_a_queue_whose_url_names_no_region_serves_the_operators_own(scene: Scene) -> None:
+def test_given_queue_without_region_in_its_url_serves_the_default_region(scene: Scene) -> None:
     scene.listen(HOME, AWAY, queue_urls=("http://127.0.0.1:9/123456789012/ours",))
     assert scene.recorded.up == {HOME: False}
 
 
-def test_an_operator_without_credentials_is_deaf_and_lives_on(scene: Scene) -> None:
+def test_operator_without_credentials_keeps_running_without_events(scene: Scene) -> None:
     with pytest.MonkeyPatch.context() as environment:
         environment.delenv("AWS_ACCESS_KEY_ID")
         environment.delenv("AWS_SECRET_ACCESS_KEY")

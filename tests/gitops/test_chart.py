@@ -77,7 +77,7 @@ def test_every_value_is_read_by_the_operator_as_it_was_written(render: Render) -
         ignored_tags=("aws:", "cost-"),
         tags={"CostCenter": "4711", "team": "shop floor"},
         boundary="arn:aws:iam::123456789012:policy/boundary",
-        hears_events=False,
+        events_enabled=False,
         queue_urls=("https://sqs.us-west-2.amazonaws.com/123456789012/ours",),
         cluster_id="blue",
         workers=8,

@@ -82,8 +82,8 @@ def dependencies_of(kube: Kube, **given: Any) -> Dependencies:
         "turn_seconds": 15.0,
         "move_seconds": 0.0,
         "second_look_seconds": 0.0,
-        "listen": lambda _region: None,
-        "leave": lambda _region: None,
+        "start_listener": lambda _region: None,
+        "release_listener": lambda _region: None,
     }
     return Dependencies(**{**usual, **given})
 
@@ -93,7 +93,7 @@ async def desk(**dependencies: Any) -> AsyncIterator[Desk]:
     """A controller that serves until the end."""
     server, toy, listened, left = ApiServer(), Toy(), list[str](), list[str]()
     async with serving(server.answer) as kube:
-        heard = {"listen": listened.append, "leave": left.append}
+        heard = {"start_listener": listened.append, "release_listener": left.append}
         given = dependencies_of(kube, **{"engine": toy.engine(), **heard, **dependencies})
         controller = Controller(given, WorkQueue(), 2)
         task = asyncio.create_task(controller.serve())

@@ -26,8 +26,8 @@ def test_drift_is_counted_by_field_and_removed_with_its_object(metrics: Metrics)
 
 
 def test_region_without_events_is_exported_as_down(metrics: Metrics) -> None:
-    metrics.listening("eu-west-1", is_up=True)
-    metrics.listening("us-east-1", is_up=False)
+    metrics.set_listening("eu-west-1", is_up=True)
+    metrics.set_listening("us-east-1", is_up=False)
     assert value(metrics, "dynconfig_events_up", region="eu-west-1") == 1
     assert value(metrics, "dynconfig_events_up", region="us-east-1") == 0
 

@@ -1,4 +1,4 @@
-"""The operator's event queue in one account and region, and the rules that bring AWS's events to it."""
+"""The SQS queue of one account and region, and the EventBridge rules that send AWS events to it."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs.client import SQSClient
 
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-short-and-long-polling.html
-LONGEST_WAIT = 20
-BATCH = 10
-# What was fetched is discarded at once; a process that dies between the two leaves it to the next one.
-INVISIBLE_SECONDS = 5
-# What nobody fetched for an hour the resync has found.
+MAX_WAIT_SECONDS = 20
+MAX_MESSAGES = 10
+# Messages are deleted right after they are received; if the process dies in between, the next one receives them.
+VISIBILITY_TIMEOUT_SECONDS = 5
+# After an hour, the resync has detected what the messages report.
 RETENTION_SECONDS = 3600
 TARGET_ID = "operator"
 
@@ -30,22 +30,22 @@ _ATTRIBUTES = {"MessageRetentionPeriod": str(RETENTION_SECONDS), "SqsManagedSseE
 
 @dataclass(frozen=True, slots=True)
 class MessageBatch:
-    """What one fetch brought."""
+    """The messages of one ReceiveMessage call."""
 
     signals: tuple[Signal, ...] = ()
     others: int = 0
-    """Events that concern nothing that is declared."""
+    """Valid events that concern no declared resource."""
     unreadable: int = 0
     receipts: tuple[str, ...] = ()
 
     @property
-    def is_some(self) -> bool:
-        """Whether several events came, and not as many as can come at once, after which there may be more."""
-        return 1 < len(self.receipts) < BATCH
+    def is_partial(self) -> bool:
+        """Whether the batch has several messages, but is not full: a full one may mean that more are waiting."""
+        return 1 < len(self.receipts) < MAX_MESSAGES
 
 
 class EventQueue:
-    """A queue that is made by name with its rules, or that somebody else made and gave by URL. Used by one thread."""
+    """A queue that the operator creates with its rules, or an existing queue given by URL. Not thread-safe."""
 
     def __init__(
         self,
@@ -56,7 +56,7 @@ class EventQueue:
         queue: str,
         rules: Sequence[EventRule],
         tags: Mapping[str, str] = MappingProxyType({}),
-        wait_seconds: int = LONGEST_WAIT,
+        wait_seconds: int = MAX_WAIT_SECONDS,
     ) -> None:
         self._sqs = sqs
         self._events = events
@@ -69,50 +69,50 @@ class EventQueue:
         self._repaired: list[str] = []
 
     @property
-    def is_given(self) -> bool:
-        """Whether somebody else made the queue, and what fills it."""
+    def is_external(self) -> bool:
+        """Whether the queue was given by URL; the operator then manages neither the queue nor its rules."""
         return self._name.startswith(("https://", "http://"))
 
-    def open(self) -> tuple[str, ...]:
-        """Have the queue, what lets EventBridge write to it, and the rules; answers what was missing or changed, now repaired.
+    def ensure(self) -> tuple[str, ...]:
+        """Create or repair the queue, its policy and the rules; return a description of each repair.
 
-        Raises NotOwned where one of them is somebody else's, AccessDenied where the operator may not.
+        Raises NotOwned if one of them belongs to someone else, AccessDenied if a permission is missing.
         """
         self._repaired = []
-        if self.is_given:
+        if self.is_external:
             self._url = self._name
             return ()
-        self._url = self._queue()
-        arns = [self._rule(rule) for rule in self._rules]
+        self._url = self._ensure_queue()
+        arns = [self._ensure_rule(rule) for rule in self._rules]
         queue = self._put_queue_policy(arns)
         for rule in self._rules:
             self._put_target(rule.name, queue)
         return tuple(self._repaired)
 
     def remove(self) -> tuple[str, ...]:
-        """Remove queue and rules, and nothing that somebody else made; answers what was removed."""
-        if self.is_given:
+        """Delete the queue and rules, unless the queue was given by URL; return the title of each deleted resource."""
+        if self.is_external:
             return ()
         return tuple(remove_events(self._sqs, self._events, self._cluster, self._name, self._rules))
 
-    def fetch(self, *, wait: bool = True) -> MessageBatch:
-        """Wait for events, and answer at once when there are some. Raises NotFound where the queue is gone."""
+    def receive(self, *, wait: bool = True) -> MessageBatch:
+        """Receive messages, with long polling if `wait`. Raises NotFound if the queue was deleted."""
         answer = self._sqs.receive_message(
             QueueUrl=self._url,
-            MaxNumberOfMessages=BATCH,
+            MaxNumberOfMessages=MAX_MESSAGES,
             WaitTimeSeconds=self._wait if wait else 0,
-            VisibilityTimeout=INVISIBLE_SECONDS,
+            VisibilityTimeout=VISIBILITY_TIMEOUT_SECONDS,
         )
         messages = answer.get("Messages", [])
         return _batch([(message["Body"], message["ReceiptHandle"]) for message in messages])
 
-    def discard(self, batch: MessageBatch) -> None:
-        """Delete what was fetched. What SQS fails to delete comes once more, and does no harm."""
+    def delete(self, batch: MessageBatch) -> None:
+        """Delete received messages. A message that SQS fails to delete is received again, which is harmless."""
         if batch.receipts:
             entries: Any = [{"Id": str(index), "ReceiptHandle": text} for index, text in enumerate(batch.receipts)]
             self._sqs.delete_message_batch(QueueUrl=self._url, Entries=entries)
 
-    def _queue(self) -> str:
+    def _ensure_queue(self) -> str:
         try:
             url = self._sqs.get_queue_url(QueueName=self._name)["QueueUrl"]
         except NotFound:
@@ -120,13 +120,13 @@ class EventQueue:
             self._repaired.append(f"queue {self._name} was missing")
             return self._sqs.create_queue(QueueName=self._name, Attributes=attributes, tags=self._tags)["QueueUrl"]
         tags = self._sqs.list_queue_tags(QueueUrl=url).get("Tags", {})
-        self._refuse_foreign(f"queue {self._name}", tags)
-        if missing := self._missing(tags):
+        self._check_owner(f"queue {self._name}", tags)
+        if missing := self._tags_to_set(tags):
             self._sqs.tag_queue(QueueUrl=url, Tags=missing)
         return url
 
-    def _rule(self, rule: EventRule) -> str:
-        """The ARN of a rule, which is as it should be."""
+    def _ensure_rule(self, rule: EventRule) -> str:
+        """Create or repair a rule; return its ARN."""
         try:
             found = self._events.describe_rule(Name=rule.name)
         except NotFound:
@@ -134,8 +134,8 @@ class EventQueue:
             return self._put_rule(rule, _listed(self._tags))
         listed = self._events.list_tags_for_resource(ResourceARN=found["Arn"])["Tags"]
         tags = {tag["Key"]: tag["Value"] for tag in listed}
-        self._refuse_foreign(f"rule {rule.name}", tags)
-        if missing := self._missing(tags):
+        self._check_owner(f"rule {rule.name}", tags)
+        if missing := self._tags_to_set(tags):
             self._events.tag_resource(ResourceARN=found["Arn"], Tags=_listed(missing))
         pattern, state = json.loads(found.get("EventPattern", "{}")), found["State"]
         if (pattern, state) != (json.loads(rule.pattern), "ENABLED"):
@@ -144,7 +144,7 @@ class EventQueue:
         return found["Arn"]
 
     def _put_rule(self, rule: EventRule, tags: Any) -> str:
-        """PutRule replaces all but the tags, which it takes at creation only."""
+        """Create or replace a rule; PutRule sets tags only when it creates the rule. Return the ARN."""
         about: Any = {"Tags": tags} if tags else {}
         answer = self._events.put_rule(
             Name=rule.name, EventPattern=rule.pattern, State="ENABLED", Description=rule.description, **about
@@ -152,7 +152,7 @@ class EventQueue:
         return answer["RuleArn"]
 
     def _put_queue_policy(self, rules: Sequence[str]) -> str:
-        """Let EventBridge write to the queue for these rules, and nobody else; answers the queue's ARN.
+        """Allow EventBridge to send messages for these rules only; return the ARN of the queue.
 
         https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-resource-based.html
         """
@@ -164,24 +164,24 @@ class EventQueue:
         return found["QueueArn"]
 
     def _put_target(self, rule: str, queue: str) -> None:
-        """Have the queue as a target of a rule. Without a role, which would take the place of the queue's own policy."""
+        """Set the queue as a target of a rule; without RoleArn, which would be used instead of the queue policy."""
         targets = self._events.list_targets_by_rule(Rule=rule)["Targets"]
         if any((target["Id"], target["Arn"]) == (TARGET_ID, queue) for target in targets):
             return
         self._repaired.append(f"the target of rule {rule} was missing")
         answer = self._events.put_targets(Rule=rule, Targets=[{"Id": TARGET_ID, "Arn": queue}])
         for failed in answer.get("FailedEntries", []):
-            raise Conflict(f"rule {rule}: its target was refused: {failed.get('ErrorMessage', '')}", delay=1.0)
+            raise Conflict(f"rule {rule}: PutTargets failed: {failed.get('ErrorMessage', '')}", delay=1.0)
 
-    def _missing(self, tags: Mapping[str, str]) -> dict[str, str]:
-        """The tags that are not as they should be; others are left alone."""
+    def _tags_to_set(self, tags: Mapping[str, str]) -> dict[str, str]:
+        """Return the operator's tags that are missing or differ; other tags are kept."""
         return {key: value for key, value in self._tags.items() if tags.get(key) != value}
 
-    def _refuse_foreign(self, what: str, tags: dict[str, str]) -> None:
+    def _check_owner(self, what: str, tags: dict[str, str]) -> None:
         if tags.get(CLUSTER_TAG) != self._cluster:
             raise NotOwned(
-                f"{what} exists and has no tag {CLUSTER_TAG}={self._cluster}; delete it, tag it so, "
-                "or give another queue by DYNCONFIG_QUEUE_URL"
+                f"{what} already exists without the tag {CLUSTER_TAG}={self._cluster}; delete it, add the tag, "
+                "or use an existing queue (DYNCONFIG_QUEUE_URL)"
             )
 
 

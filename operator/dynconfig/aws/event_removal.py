@@ -1,4 +1,4 @@
-"""Removes what brings AWS's events to the operator in one region: its queue and its rules, and nothing of anyone else."""
+"""Deletes the operator's event queue and rules in one region; resources that it does not own are kept."""
 
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 def remove_events(
     sqs: "SQSClient", events: "EventBridgeClient", cluster: str, queue: str, rules: Iterable[EventRule]
 ) -> Iterator[str]:
-    """Title of each rule and queue, once it is removed; what is missing or lacks the cluster's tag is passed over.
+    """Delete the rules and the queue; yield the title of each. Those that are missing or lack the cluster tag are skipped.
 
-    A rule is deleted after its targets: https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_DeleteRule.html
+    The targets of a rule must be removed before it can be deleted: https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_DeleteRule.html
     """
     for rule in rules:
         found = _found(partial(events.describe_rule, Name=rule.name))

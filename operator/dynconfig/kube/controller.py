@@ -30,10 +30,10 @@ from dynconfig.kube import sources as references
 from dynconfig.kube.answers import INVALID
 from dynconfig.kube.client import ApiConflict, ApiRefused, ApiUnavailable, Document
 from dynconfig.kube.dependencies import Dependencies
+from dynconfig.kube.event_regions import EventRegions
 from dynconfig.kube.event_router import EventRouter
 from dynconfig.kube.finalizer import has_finalizer, hold, release
 from dynconfig.kube.internal import bug
-from dynconfig.kube.listening import Regions
 from dynconfig.kube.moves import Moves
 from dynconfig.kube.object_tracker import ObjectTracker
 from dynconfig.kube.orphan_watch import Existing
@@ -65,7 +65,7 @@ class Controller:
         self._tracker = ObjectTracker(dependencies.clock)
         self._router = EventRouter(dependencies.region, self._requeues.wake, dependencies.tenant_of, dependencies.now)
         self.moves = Moves(self._router, self._requeues.wake, dependencies.now, dependencies.move_seconds)
-        self._regions = Regions(dependencies.listen, dependencies.leave)
+        self._regions = EventRegions(dependencies.start_listener, dependencies.release_listener)
         self._refusals = Refusals()
         self._status = StatusWriter(dependencies.kube, dependencies.recorder, dependencies.metrics, self._refusals)
         self._second_look = SecondLook(dependencies.clock, dependencies.second_look_seconds)
@@ -108,7 +108,7 @@ class Controller:
         self._requeues.weigh(key, is_large=is_large)
         region = self._router.note(key, document)
         if was_observed(document):
-            self._regions.want(key, document, region)
+            self._regions.track(key, document, region)
         if not self._tracker.needs_reconcile(key, document):
             return
         if event is None:
@@ -228,7 +228,7 @@ class Controller:
             declaration = await self._declare(key, document)
         except DynConfigError as error:
             return await self._undeclared(key, document, error)
-        self._regions.want(key, document, declaration.place.region)
+        self._regions.track(key, document, declaration.place.region)
         if not was_observed(document):
             document = await self._begin(key, document, declaration)
         if pending is None:

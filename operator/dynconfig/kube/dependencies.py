@@ -1,4 +1,4 @@
-"""What a controller stands on: the cluster, the engine, and what it is told of the world."""
+"""The dependencies of the controller."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from dynconfig.kube.metrics import Metrics
 
 @dataclass(frozen=True, slots=True)
 class Dependencies:
-    """All that a controller is given."""
+    """Clients, settings, clocks and callbacks of the controller."""
 
     kube: Kube
     engine: Engine
@@ -24,24 +24,24 @@ class Dependencies:
     tenant_of: TenantOf
     is_own_layer: IsOwnLayer
     is_region: Callable[[str], bool]
-    """Whether AWS has a region of that name."""
+    """Whether AWS has a region with this name."""
     allowed_regions: tuple[str, ...]
     """Regions that objects may name; empty for all."""
     now: Callable[[], float]
     """Seconds since the epoch."""
     clock: Callable[[], float]
-    """Seconds that never go back."""
+    """Monotonic time in seconds."""
     turn_seconds: float
     move_seconds: float
-    """How long a parameter that left spec waits for another object to declare it, before it is deleted."""
+    """Grace period in which another object may declare a parameter that was removed from spec, before it is deleted."""
     second_look_seconds: float
-    """How long after the last deletion AWS is looked at once more, before an object goes."""
-    listen: Callable[[str], None]
-    """Have events of a region brought."""
-    leave: Callable[[str], None]
-    """No object of a region is left whose events matter."""
+    """Delay between the last deletion in AWS and the read that confirms it, before the finalizer is removed."""
+    start_listener: Callable[[str], None]
+    """Starts receiving the AWS events of a region."""
+    release_listener: Callable[[str], None]
+    """Called when no object needs the AWS events of a region."""
 
     def owner_of(self, document: Document) -> Owner:
-        """The owner of what an object makes in AWS."""
+        """Return the owner recorded on the AWS resources of an object."""
         metadata = document["metadata"]
         return Owner(self.cluster, metadata["namespace"], metadata["name"], metadata["uid"])

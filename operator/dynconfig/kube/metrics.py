@@ -98,7 +98,7 @@ class Metrics:
         """Count AWS events by outcome: signal, echo, other or unreadable."""
         self._events.labels(outcome).inc(count)
 
-    def listening(self, region: str, *, is_up: bool | None) -> None:
+    def set_listening(self, region: str, *, is_up: bool | None) -> None:
         """Set whether events from a region are received; None removes the series of the region."""
         self._listening.labels(region).set(bool(is_up))
         if is_up is None:

@@ -306,7 +306,7 @@ def api_id(life: Life) -> str:
     return next(str(api["ApiId"]) for api in found if api["Name"] in (NAME, "theirs"))
 
 
-def mailbox_life(life: Life) -> None:
+def event_queue_life(life: Life) -> None:
     """The queue and rules of events: made, changed by others, read and removed."""
     cluster = f"sim{life.workshop.number}"
     sqs, events = (life.workshop.session.client(name, REGION) for name in ("sqs", "events"))
@@ -314,14 +314,14 @@ def mailbox_life(life: Life) -> None:
 
     def opened() -> EventQueue:
         made = EventQueue(sqs, events, cluster=cluster, queue=queue, rules=rules, tags={"team": "shop"}, wait_seconds=1)
-        made.open()
+        made.ensure()
         return made
 
     box = opened()
     theirs = life.aws("sqs")
     url = theirs.get_queue_url(QueueName=queue)["QueueUrl"]
     theirs.send_message(QueueUrl=url, MessageBody="{}")
-    box.discard(box.fetch())
+    box.delete(box.receive())
     theirs.untag_queue(QueueUrl=url, TagKeys=["team"])
     theirs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": "", "VisibilityTimeout": "7"})
     life.aws("events").disable_rule(Name=rules[0].name)

@@ -9,7 +9,7 @@ from tests.kinds.cases.failure_destination import destinations
 from tests.kinds.workshop import Workshop
 from tests.security.iam.calls import Present
 from tests.security.iam.evaluator import Decision, Request, decide
-from tests.security.iam.lifetime import BOUNDARY, Life, Recorder, allowed, cleared, mailbox_life, whole_life
+from tests.security.iam.lifetime import BOUNDARY, Life, Recorder, allowed, cleared, event_queue_life, whole_life
 
 from dynconfig.aws.permissions import Part, operator_policy
 from dynconfig.kinds.attachment_value import Attachment
@@ -24,7 +24,7 @@ def recorded(workshop: Workshop, boundary: str) -> tuple[list[Request], str]:
     present = Present(workshop.lab.endpoint)
     recorder, life = Recorder(present), Life(workshop, present, boundary)
     with recorder.recording():
-        mailbox_life(life)
+        event_queue_life(life)
         whole_life(life)
     cleared(life)
     return list({str(request): request for request in recorder.asked}.values()), life.key

@@ -1,11 +1,11 @@
-"""Events are received only where an object is written, and no longer than one is."""
+"""AWS events are received only from regions where an object is written."""
 
 import asyncio
 
 from tests.kube.desk import GOING, KEY, REGION, configured, desk
 
 
-def test_a_suspended_object_of_which_aws_has_nothing_costs_no_queue() -> None:
+def test_suspended_object_without_aws_resources_needs_no_queue() -> None:
     async def act() -> None:
         async with desk() as found:
             suspended = configured({"a": "1"}, finalizers=[], suspend=True)
@@ -29,7 +29,7 @@ def test_a_suspended_object_of_which_aws_has_nothing_costs_no_queue() -> None:
     asyncio.run(act())
 
 
-def test_a_region_is_left_with_its_last_object() -> None:
+def test_region_is_released_with_its_last_object() -> None:
     async def act() -> None:
         async with desk() as found:
             first = configured({"a": "1"})
@@ -47,12 +47,12 @@ def test_a_region_is_left_with_its_last_object() -> None:
                 count = len(found.server.objects)
                 found.says("MODIFIED", each)
                 await found.server.until(lambda count=count: len(found.server.objects) < count)  # type: ignore[misc]
-            await asyncio.wait_for(_until_left(found.left), 5)
+            await asyncio.wait_for(_until_released(found.left), 5)
             assert found.left == [REGION]
 
     asyncio.run(act())
 
 
-async def _until_left(left: list[str]) -> None:
-    while not left:
+async def _until_released(released: list[str]) -> None:
+    while not released:
         await asyncio.sleep(0)
