@@ -48,10 +48,10 @@ class Extension:
                 return parameter
             # An answer that nobody waited for was left in the connection; what follows would be one behind, too.
             self.close()
-            raise ExtensionFailed("answered for another parameter")
+            raise ExtensionFailed("returned another parameter")
         # A 400 stands for every failure behind the extension alike, and for an extension that is not ready yet.
         concerns_name = status in {400, 404} and b"not ready" not in body
-        raise ExtensionFailed(f"answered HTTP {status}", concerns_name=concerns_name)
+        raise ExtensionFailed(f"returned HTTP {status}", concerns_name=concerns_name)
 
     def close(self) -> None:
         """Close the connection; the next read opens another."""
@@ -90,10 +90,10 @@ class Extension:
             if is_reused:
                 raise
             self.close()
-            raise ExtensionFailed(f"cannot be reached: {type(error).__name__}") from None
+            raise ExtensionFailed(f"is unreachable: {type(error).__name__}") from None
         except (OSError, HTTPException) as error:
             self.close()
-            raise ExtensionFailed(f"does not answer: {type(error).__name__}") from None
+            raise ExtensionFailed(f"did not respond: {type(error).__name__}") from None
 
     def _headers(self) -> dict[str, str]:
         return {"X-Aws-Parameters-Secrets-Token": self._environment.get("AWS_SESSION_TOKEN", "")}
@@ -104,7 +104,7 @@ def _parameter(body: bytes) -> tuple[object, Parameter]:
         found = json.loads(body)["Parameter"]
         kind, value, version = found["Type"], found["Value"], found["Version"]
     except (ValueError, KeyError, TypeError):
-        raise ExtensionFailed("answered something else than a parameter", concerns_name=True) from None
+        raise ExtensionFailed("returned an invalid response", concerns_name=True) from None
     if not isinstance(value, str):
-        raise ExtensionFailed("answered no value", concerns_name=True)
+        raise ExtensionFailed("returned no value", concerns_name=True)
     return found.get("Name"), Parameter(kind, value, version)

@@ -114,7 +114,7 @@ class _Watched:
     def __exit__(self, _kind: object, error: BaseException | None, _trace: TracebackType | None) -> None:
         if isinstance(error, ConfigurationError):
             self._invocation.count(metrics.ERRORS)
-            self._invocation.log("ERROR", "the configuration cannot be had", problems=error.problems)
+            self._invocation.log("ERROR", "the configuration is unavailable", problems=error.problems)
         if self._is_between and self._invocation.has_news:
             self._invocation.flush()
 

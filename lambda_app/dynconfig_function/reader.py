@@ -97,7 +97,7 @@ class Reader:
         now = self._now()
         if fault.is_passing and held is not None and held.may_serve(now):
             held.failed_at = now
-            message = f"serving an old value of one that {fault.reason}"
+            message = f"serving the last valid value: the parameter {fault.reason}"
             invocation.log("WARNING", message, parameter=self._sources.full(name))
             return None
         self._held.pop(name, None)

@@ -75,7 +75,7 @@ def settings(environment: Mapping[str, str], folder: str) -> Settings:
     """The settings in the environment, or beside it in `parameters.json`."""
     prefix = environment.get("DYNCONFIG_PREFIX", "").rstrip("/")
     if not prefix.startswith("/"):
-        raise ConfigurationError({"DYNCONFIG_PREFIX": "must be a path that begins with /"})
+        raise ConfigurationError({"DYNCONFIG_PREFIX": "must be a path that starts with /"})
     ttl = _number(environment, "DYNCONFIG_TTL", 300)
     port = _number(environment, "PARAMETERS_SECRETS_EXTENSION_HTTP_PORT", 2773)
     text = environment.get("DYNCONFIG_PARAMETERS", "")
@@ -87,7 +87,7 @@ def settings(environment: Mapping[str, str], folder: str) -> Settings:
 def _number(environment: Mapping[str, str], name: str, default: int) -> int:
     text = environment.get(name) or str(default)
     if not (text.isascii() and text.isdigit()):
-        raise ConfigurationError({name: "must be a whole number, not below 0"})
+        raise ConfigurationError({name: "must be a non-negative integer"})
     return int(text)
 
 
@@ -97,7 +97,7 @@ def _file(folder: str) -> str:
             return file.read()
     except FileNotFoundError:
         raise ConfigurationError(
-            {"DYNCONFIG_PARAMETERS": f"is not set, and no {FILE} is packaged with the function"}
+            {"DYNCONFIG_PARAMETERS": f"is not set, and the function package contains no {FILE}"}
         ) from None
 
 
@@ -105,16 +105,16 @@ def _declared(origin: str, text: str, ttl: int) -> dict[str, Declared]:
     try:
         document = json.loads(text)
     except ValueError:
-        raise ConfigurationError({origin: "is not JSON"}) from None
+        raise ConfigurationError({origin: "is not valid JSON"}) from None
     if not isinstance(document, dict) or not all(isinstance(entry, dict) for entry in document.values()):
-        raise ConfigurationError({origin: "must be an object of objects"})
+        raise ConfigurationError({origin: "must be a JSON object of objects"})
     return {name: _parameter(origin, name, entry, ttl) for name, entry in document.items()}
 
 
 def _parameter(origin: str, name: str, entry: Mapping[str, object], default: int) -> Declared:
     ttl, schema = entry.get("t", default), entry.get("v")
     if type(ttl) is not int or ttl < 0:
-        raise ConfigurationError({origin: f"must give {name} a TTL t of whole seconds"})
+        raise ConfigurationError({origin: f"has an invalid entry for {name}: t must be a non-negative integer"})
     if schema is not None and not isinstance(schema, dict):
-        raise ConfigurationError({origin: f"must give {name} a schema v that is an object"})
+        raise ConfigurationError({origin: f"has an invalid entry for {name}: v must be an object"})
     return Declared(ttl, is_secret=entry.get("s") is True, schema=schema)

@@ -44,7 +44,7 @@ class Sources:
         if not left:
             return found, {}
         if is_hurried and invocation.seconds_left < _LEAST_SECONDS:
-            return found, dict.fromkeys(left, Fault("could not be read in the time left", is_passing=True))
+            return found, dict.fromkeys(left, Fault("could not be read in the remaining time", is_passing=True))
         invocation.count(metrics.FALLBACKS, len(failed))
         more, faults = self.read_anew(left, is_hurried=is_hurried)
         return found | more, faults

@@ -192,7 +192,7 @@ def test_an_environment_that_lambda_does_not_tell_is_left_as_it_is(
     with answers(workshop, "lambda", "GetFunction", without_environment(code)):
         outcome = Engine(lambda _place: kinds).run(workshop.declare(spec(cache={"size": 10})))
     assert isinstance(outcome.error, expected)
-    assert "function attached: Lambda does not tell its environment" in str(outcome.error)
+    assert "function attached: Lambda did not return its environment" in str(outcome.error)
     assert "the function's KMS key" in str(outcome.error)
     assert outcome.drift == ()
     assert state(workshop) == before
@@ -209,7 +209,7 @@ def test_variables_that_contradict_the_declaration_are_named(workshop: Workshop,
     functions.set_variables(workshop, "attached", **{name: value})
     error = refusal(workshop, spec())
     assert isinstance(error, NotPossible)
-    assert f"spec.function.name: function attached sets {name} itself" in str(error)
+    assert f"spec.function.name: function attached already sets {name}" in str(error)
 
 
 def test_a_container_image_is_refused(workshop: Workshop) -> None:
@@ -225,14 +225,14 @@ def test_a_container_image_is_refused(workshop: Workshop) -> None:
 def test_another_architecture_is_refused_with_the_field(workshop: Workshop) -> None:
     error = refusal(workshop, spec(architecture="x86_64"))
     assert isinstance(error, NotPossible)
-    assert "is arm64; set spec.function.architecture: arm64" in str(error)
+    assert "has architecture arm64. Set spec.function.architecture: arm64" in str(error)
 
 
 def test_an_environment_that_would_be_too_long_is_refused(workshop: Workshop) -> None:
     functions.set_variables(workshop, "attached", LONG="x" * 3900)
     error = refusal(workshop, spec())
     assert isinstance(error, NotPossible)
-    assert "spec.function.name: function attached would have" in str(error)
+    assert "spec.function.name: function attached would need" in str(error)
     assert "xxx" not in str(error)
 
 
@@ -249,7 +249,7 @@ def test_whoever_comes_first_between_look_and_mark_keeps_the_function(workshop: 
     (desired,) = kind.desired(declaration)
     stranger(workshop)
     before = state(workshop)
-    with pytest.raises(Conflict, match="was taken this moment"):
+    with pytest.raises(Conflict, match="was deleted or claimed concurrently"):
         kind.put(desired, None)
     assert state(workshop) == before
 

@@ -147,7 +147,7 @@ def test_a_function_that_changes_between_the_tags_and_the_update_is_looked_at_ag
         functions.set_variables(workshop, "attached", NEW="1")
 
     events.register("after-call.lambda.TagResource", changed)
-    with pytest.raises(Conflict, match="was changed at the same moment"):
+    with pytest.raises(Conflict, match="was changed concurrently"):
         kind.put(desired, None)
     assert functions.variables(workshop, "attached")["NEW"] == "1"
 

@@ -25,9 +25,9 @@ def test_a_destination_that_does_not_exist_is_named_with_its_field_from_the_firs
     error = Engine(lambda _place: kinds).run(workshop.declare(spec(missing), generation=2)).error
     assert isinstance(error, RoleNotReady)
     assert str(error).startswith(
-        f"spec.function.onFailure: the role of function {workshop.name} may not send to {missing}"
+        f"spec.function.onFailure: the role of function {workshop.name} is not allowed to send to {missing}"
     )
-    assert "or it does not exist" in str(error)
+    assert "or the destination does not exist" in str(error)
 
 
 @pytest.mark.parametrize("qualifier", ["", ":$LATEST", ":live"])

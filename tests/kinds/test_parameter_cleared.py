@@ -56,7 +56,7 @@ def test_what_aws_keeps_although_it_was_cleared_is_reported_and_not_believed(
 
     with (
         answers(workshop, "ssm", "DescribeParameters", kept),
-        pytest.raises(Refused, match=f"AWS keeps {field}, which version 2"),
+        pytest.raises(Refused, match=f"AWS still has {field}, which version 2 cleared"),
     ):
         workshop.apply(workshop.declare(spec(), generation=2), kind)
     with requests(workshop, "ssm", "DescribeParameters") as made:
@@ -73,7 +73,10 @@ def test_metadata_of_an_older_version_is_not_taken_for_that_of_the_newest(worksh
             item["Version"] = 1
             item.pop("Description", None)
 
-    with answers(workshop, "ssm", "DescribeParameters", late), pytest.raises(Conflict, match="does not describe"):
+    with (
+        answers(workshop, "ssm", "DescribeParameters", late),
+        pytest.raises(Conflict, match="does not return the current version"),
+    ):
         workshop.apply(workshop.declare(spec()))
     outcome = workshop.apply(workshop.declare(spec()))
     (step,) = [step for step in outcome.applied if isinstance(step.resource, Parameter)]

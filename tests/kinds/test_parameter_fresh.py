@@ -44,7 +44,7 @@ def test_a_version_from_before_an_own_write_is_no_drift_and_is_not_overwritten(w
         outcome = run(workshop, kind, "b", generation=2, status=status)
     assert isinstance(outcome.error, Conflict)
     assert outcome.error.delay == 1.0
-    assert "/one: AWS answers version 1, and 2 was written a moment ago" in str(outcome.error)
+    assert "/one: AWS returned version 1 after version 2 was written (stale read); retrying" in str(outcome.error)
     assert outcome.drift == ()
     assert workshop.versions() == {"one": 2}
     assert run(workshop, kind, "b", generation=2, status=status).plan.is_empty

@@ -71,7 +71,7 @@ def test_an_image_that_is_not_confirmed_is_told_and_tried_again_later(workshop: 
         workshop.clock.now += CONFIRMED_WITHIN
         error = run(workshop, kind, declared).error
         assert isinstance(error, Refused)
-        assert "/image: EC2 did not confirm the image within 60 s" in str(error)
+        assert "/image: EC2 did not validate the image within 60 s" in str(error)
         assert workshop.versions() == {}
         workshop.clock.now += REPEAT_SECONDS
         assert isinstance(run(workshop, kind, declared).error, Settling)
@@ -110,5 +110,5 @@ def test_there_is_no_way_from_one_data_type_to_another_and_it_is_not_written(
     edited["parameters"].append({"name": "other", "value": "1"})
     error = run(workshop, kind, edited, generation=2).error
     assert isinstance(error, NotPossible)
-    assert f"/image has dataType {before}, and SSM cannot change that to {after}" in str(error)
+    assert f"/image has dataType {before}, which SSM cannot change to {after}" in str(error)
     assert workshop.versions() == {"image": 1, "other": 1}

@@ -165,8 +165,8 @@ def test_a_role_of_an_earlier_version_is_left_and_only_what_needs_it_waits(works
     with requests(workshop, "iam", "TagRole", "PutRolePolicy", "CreateRole") as made:
         error = Engine(lambda _place: kinds).run(workshop.declare(spec)).error
     assert isinstance(error, NotPossible)
-    assert str(error).startswith(f"spec.function.roleName: role {name} has the path /, and")
-    assert "choose another name" in str(error)
+    assert str(error).startswith(f"spec.function.roleName: role {name} has the path /, but")
+    assert "Choose another name" in str(error)
     assert (made, workshop.versions()) == ([], {"one": 1})
 
 
@@ -174,7 +174,7 @@ def test_policies_that_are_too_long_are_refused_before_the_first_write(workshop:
     (kind,) = workshop.kinds(Role)
     role = Role(name="r", arn="arn:aws:iam::123456789012:role/dynconfig/r", trust="{}", policy="x" * 10_240)
     kind.refuse(role, None)
-    with pytest.raises(NotPossible, match="longer than 10240 characters"):
+    with pytest.raises(NotPossible, match="exceeds the IAM limit of 10240 characters"):
         kind.refuse(Role(name="r", trust="{}", policy="x" * 10_241), role)
 
 

@@ -43,7 +43,7 @@ def test_the_token_is_read_at_the_time_of_the_call(extension: ExtensionServer) -
     extension.stored[NAME] = ("String", "db", 3)
     environment = {"AWS_SESSION_TOKEN": "old"}
     client = Extension(extension.port, environment)
-    assert failure(client).reason == "answered HTTP 401"
+    assert failure(client).reason == "returned HTTP 401"
     environment["AWS_SESSION_TOKEN"] = TOKEN
     assert client.get(NAME).value == "db"
     client.close()
@@ -90,12 +90,12 @@ def test_a_slow_extension_is_not_waited_for(client: Extension, extension: Extens
     extension.hang = threading.Event()
     found = failure(client)
     extension.hang.set()
-    assert found.reason == "does not answer: TimeoutError"
+    assert found.reason == "did not respond: TimeoutError"
     assert not found.concerns_name
 
 
 def test_no_extension_is_told_as_such() -> None:
-    assert failure(Extension(1, {})).reason == "cannot be reached: ConnectionRefusedError"
+    assert failure(Extension(1, {})).reason == "is unreachable: ConnectionRefusedError"
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'{"Parameter": null}', b'{"Parameter": {"Type": "String"}}'])
@@ -103,13 +103,13 @@ def test_an_answer_that_is_no_parameter_is_a_failure(
     client: Extension, extension: ExtensionServer, body: bytes
 ) -> None:
     extension.status[NAME], extension.body = 200, body
-    assert failure(client).reason == "answered something else than a parameter"
+    assert failure(client).reason == "returned an invalid response"
 
 
 def test_an_answer_without_value_is_a_failure(client: Extension, extension: ExtensionServer) -> None:
     extension.status[NAME] = 200
     extension.body = b'{"Parameter": {"Type": "String", "Value": null, "Version": 0}}'
-    assert failure(client).reason == "answered no value"
+    assert failure(client).reason == "returned no value"
 
 
 def test_an_answer_about_another_name_is_a_failure_and_ends_the_connection(
@@ -121,7 +121,7 @@ def test_an_answer_about_another_name_is_a_failure_and_ends_the_connection(
     extension.status[NAME] = 200
     extension.body = b'{"Parameter": {"Name": "/a/b", "Type": "String", "Value": "other", "Version": 1}}'
     found = failure(client)
-    assert found.reason == "answered for another parameter"
+    assert found.reason == "returned another parameter"
     assert not found.concerns_name
     extension.status.clear()
     assert client.get(NAME).value == "db"

@@ -139,7 +139,7 @@ def test_the_last_value_serves_while_aws_is_away(
     told = output(capsys)
     assert told.counts()["StaleParameters"] == 1
     assert told.counts()["FailedParameterRetrievals"] == 1
-    (warning,) = [line for line in told.logs if "old value" in line["message"]]
+    (warning,) = [line for line in told.logs if "last valid value" in line["message"]]
     assert (warning["level"], warning["parameter"]) == ("WARNING", f"{PREFIX}/api/timeout")
 
 

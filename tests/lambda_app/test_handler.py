@@ -258,5 +258,7 @@ def test_a_change_that_does_not_fit_the_schema_of_this_environment_is_not_taken_
     told = output(capsys)
     assert told.metrics[1]["StaleParameters"] == 1
     assert "ConfigurationErrors" not in told.text
-    assert [line["message"] for line in told.logs] == ["serving an old value of one that is not of type integer"]
+    assert [line["message"] for line in told.logs] == [
+        "serving the last valid value: the parameter is not of type integer"
+    ]
     assert "a-new-form" not in told.text

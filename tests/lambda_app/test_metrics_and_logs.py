@@ -86,7 +86,7 @@ def test_a_log_line_has_level_message_request_and_revision(scene: Scene, capsys:
     assert line == {
         "timestamp": "2027-01-15T08:00:00Z",
         "level": "WARNING",
-        "message": "the extension answered HTTP 500",
+        "message": "the extension returned HTTP 500",
         "requestId": "request-1",
         "revision": "7",
         "parameter": f"{PREFIX}/database/host",

@@ -33,17 +33,32 @@ def test_a_declaration_too_long_for_the_environment_is_a_file_beside_the_code(tm
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"DYNCONFIG_PREFIX": ""}, "DYNCONFIG_PREFIX must be a path that begins with /"),
-        ({"DYNCONFIG_PREFIX": "myapp"}, "DYNCONFIG_PREFIX must be a path that begins with /"),
-        ({"DYNCONFIG_PARAMETERS": ""}, "DYNCONFIG_PARAMETERS is not set, and no parameters.json is packaged"),
-        ({"DYNCONFIG_PARAMETERS": "{"}, "DYNCONFIG_PARAMETERS is not JSON"),
-        ({"DYNCONFIG_PARAMETERS": "[]"}, "DYNCONFIG_PARAMETERS must be an object of objects"),
-        ({"DYNCONFIG_PARAMETERS": '{"a": 1}'}, "DYNCONFIG_PARAMETERS must be an object of objects"),
-        ({"DYNCONFIG_PARAMETERS": '{"a": {"t": -1}}'}, "DYNCONFIG_PARAMETERS must give a a TTL t of whole seconds"),
-        ({"DYNCONFIG_PARAMETERS": '{"a": {"t": true}}'}, "DYNCONFIG_PARAMETERS must give a a TTL t of whole seconds"),
-        ({"DYNCONFIG_PARAMETERS": '{"a": {"v": 1}}'}, "DYNCONFIG_PARAMETERS must give a a schema v"),
-        ({"DYNCONFIG_TTL": "soon"}, "DYNCONFIG_TTL must be a whole number"),
-        ({"PARAMETERS_SECRETS_EXTENSION_HTTP_PORT": "-1"}, "PARAMETERS_SECRETS_EXTENSION_HTTP_PORT must be a whole"),
+        ({"DYNCONFIG_PREFIX": ""}, "DYNCONFIG_PREFIX must be a path that starts with /"),
+        ({"DYNCONFIG_PREFIX": "myapp"}, "DYNCONFIG_PREFIX must be a path that starts with /"),
+        (
+            {"DYNCONFIG_PARAMETERS": ""},
+            "DYNCONFIG_PARAMETERS is not set, and the function package contains no parameters.json",
+        ),
+        ({"DYNCONFIG_PARAMETERS": "{"}, "DYNCONFIG_PARAMETERS is not valid JSON"),
+        ({"DYNCONFIG_PARAMETERS": "[]"}, "DYNCONFIG_PARAMETERS must be a JSON object of objects"),
+        ({"DYNCONFIG_PARAMETERS": '{"a": 1}'}, "DYNCONFIG_PARAMETERS must be a JSON object of objects"),
+        (
+            {"DYNCONFIG_PARAMETERS": '{"a": {"t": -1}}'},
+            "DYNCONFIG_PARAMETERS has an invalid entry for a: t must be a non-negative integer",
+        ),
+        (
+            {"DYNCONFIG_PARAMETERS": '{"a": {"t": true}}'},
+            "DYNCONFIG_PARAMETERS has an invalid entry for a: t must be a non-negative integer",
+        ),
+        (
+            {"DYNCONFIG_PARAMETERS": '{"a": {"v": 1}}'},
+            "DYNCONFIG_PARAMETERS has an invalid entry for a: v must be an object",
+        ),
+        ({"DYNCONFIG_TTL": "soon"}, "DYNCONFIG_TTL must be a non-negative integer"),
+        (
+            {"PARAMETERS_SECRETS_EXTENSION_HTTP_PORT": "-1"},
+            "PARAMETERS_SECRETS_EXTENSION_HTTP_PORT must be a non-negative",
+        ),
     ],
 )
 def test_a_wrong_environment_is_an_error_that_names_the_variable(wrong: dict[str, str], message: str) -> None:

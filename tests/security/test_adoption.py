@@ -109,7 +109,7 @@ def test_a_role_of_an_earlier_version_is_not_written_where_it_is(workshop: Works
     before = role(workshop, name)
     error = run(workshop.declare({"function": {"roleName": name}}), workshop.kinds(Role)).error
     assert isinstance(error, NotPossible)
-    assert "has the path /, and the operator writes only to roles below /dynconfig/" in str(error)
+    assert "has the path /, but the operator writes only to roles below /dynconfig/" in str(error)
     assert role(workshop, name) == before
 
 

@@ -147,7 +147,7 @@ def test_an_object_that_managed_does_not_attach_to_what_it_made(workshop: Worksh
     declared = workshop.declare(spec(workshop, "Attach", name), generation=2, status=status)
     first = Engine(lambda _place: kinds).run(declared)
     assert isinstance(first.error, NotPossible)
-    assert "was made by mode: Managed and goes with it" in str(first.error)
+    assert "is managed by a DynamicConfig (mode: Managed)" in str(first.error)
     assert functions.listed(workshop) == set()
     second = Engine(lambda _place: kinds).run(declared)
     assert isinstance(second.error, SourceMissing)

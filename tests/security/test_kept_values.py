@@ -52,7 +52,7 @@ def test_a_secure_string_is_neither_written_as_plaintext_nor_tested(
     owner = workshop.declare(kept()).owner.tag
     marks = [{"Key": OWNER_TAG, "Value": owner}] if is_owned else []
     workshop.aws().put_parameter(Name=f"{workshop.path}/password", Value=TEXT, Type="SecureString", Tags=marks)
-    with pytest.raises(NotPossible, match=r"parameter .*/password has the value of a Secret or SecureString"):
+    with pytest.raises(NotPossible, match=r"parameter .*/password holds a Secret or SecureString value"):
         workshop.apply(workshop.declare(kept(**more)))
     found = stored(workshop)
     assert (found["Type"], found["Version"], found["Value"]) == ("SecureString", 1, TEXT)
@@ -160,7 +160,7 @@ def test_only_the_default_key_gives_way_to_another(workshop: Workshop) -> None:
     workshop.put_by_hand("password", TEXT, Type="SecureString")
     assert workshop.apply(workshop.declare(kept(type="SecureString", kmsKeyId=THEIRS), generation=2)).is_complete
     for key in (OURS, "alias/aws/ssm"):
-        with pytest.raises(NotPossible, match="keeps it, so kmsKeyId cannot be changed; take the change back, or set"):
+        with pytest.raises(NotPossible, match=r"keeps it, so kmsKeyId cannot be changed\. Revert the change, or set"):
             workshop.apply(workshop.declare(kept(type="SecureString", kmsKeyId=key), generation=3))
     assert stored(workshop)["Value"] == TEXT
     declared = kept(type="SecureString", kmsKeyId=OURS, valuePolicy="Enforce")

@@ -142,8 +142,8 @@ class Alarms:
             name=name,
             owner=declaration.owner.tag,
             arn=self._arns.alarm(name),
-            description=f"AWS is not as {declaration.owner.title} declares it: kubectl -n {declaration.owner.namespace} "
-            f"describe dcfg {declaration.owner.name} tells what differs.",
+            description=f"AWS has drifted from DynamicConfig {declaration.owner.title}. To list the differences, run "
+            f"kubectl -n {declaration.owner.namespace} describe dcfg {declaration.owner.name}",
             alarm_actions=topics,
             ok_actions=topics,
             metric=DRIFTED_FIELDS,

@@ -84,8 +84,8 @@ class Attachments:
             found = self._get(name, scope.owner.tag, partial(self._recalled_policy, name, scope, desired))
             if found is None and name in wanted:
                 raise SourceMissing(
-                    f"spec.function.name: function {name} does not exist in {self._arns.region}; mode Attach adds to a "
-                    "function that is there. Create it, or set mode: Managed"
+                    f"spec.function.name: function {name} does not exist in {self._arns.region}; mode Attach "
+                    "requires an existing function. Create it, or set mode: Managed"
                 )
             if found is None or found.host is None:
                 continue
@@ -191,7 +191,7 @@ class Attachments:
         """The function at this moment: nobody may have come first since it was looked at."""
         current = self._get(desired.name, desired.owner)
         if current is None or current.owner not in ("", desired.owner) or _host_of(current).managed_by:
-            raise Conflict(f"function {desired.name} went away or was taken this moment; looking again", delay=0.5)
+            raise Conflict(f"function {desired.name} was deleted or claimed concurrently; retrying", delay=0.5)
         _check_at_rest(current)
         return current
 
@@ -223,7 +223,7 @@ class Attachments:
             self._lambda.untag_resource(Resource=current.arn, TagKeys=unused)
         after = self._get(current.name, memory.owner)
         if after is None or _theirs(after) != _theirs(current) or _host(after).memory != memory:
-            raise Conflict(f"function {current.name} was changed at the same moment; looking again", delay=0.5)
+            raise Conflict(f"function {current.name} was changed concurrently; retrying", delay=0.5)
         _check_at_rest(after)
         return after
 

@@ -201,7 +201,7 @@ def check_unmanaged(desired: Attachment, host: Host) -> None:
     if host.managed_by:
         raise _impossible(
             desired,
-            "was made by mode: Managed and goes with it; mode Attach adds to a function of your own, so name another one",
+            "is managed by a DynamicConfig (mode: Managed). mode: Attach requires a function that you manage; name another one",
         )
 
 
@@ -218,23 +218,25 @@ def check_limits(desired: Attachment, host: Host) -> None:
     if host.is_image:
         raise _impossible(
             desired,
-            "is a container image, which takes no layers; add the extension to the image, or attach to a function that "
-            "is a zip file",
+            "is a container image and cannot have layers. Add the extension to the image, or attach to a function with a "
+            "zip package",
         )
     environment.check_told(desired.name, host.untold)
     layers, variables = with_addition(desired, host)
     if len(layers) > LAYERS:
-        raise _impossible(desired, f"has {LAYERS} layers, as many as Lambda takes, so the extension cannot be added")
+        raise _impossible(desired, f"already has {LAYERS} layers (Lambda limit), so the extension cannot be added")
     if host.architecture != desired.architecture:
-        raise _impossible(desired, f"is {host.architecture}; set spec.function.architecture: {host.architecture}")
+        raise _impossible(
+            desired, f"has architecture {host.architecture}. Set spec.function.architecture: {host.architecture}"
+        )
     length = reading.size(variables)
     if length > reading.ENVIRONMENT_BYTES:
-        text = f"would have {length} bytes of environment, and Lambda takes {reading.ENVIRONMENT_BYTES}"
+        text = f"would need {length} bytes for its environment (Lambda limit: {reading.ENVIRONMENT_BYTES})"
         listed = len(desired.variables.get(reading.PARAMETERS, "").encode())
         raise _impossible(
             desired,
-            f"{text}, of which the list of parameters has {listed}; declare fewer or shorter names and schemas, or use mode: "
-            "Managed, which keeps the list in the function's code",
+            f"{text}, of which the parameter list takes {listed}. Declare fewer or shorter names and schemas, or use mode: "
+            "Managed, which stores the list in the function package",
         )
 
 
@@ -242,15 +244,15 @@ def _contradictions(desired: Attachment, host: Host) -> Iterator[str]:
     own = host.own_variables
     for name, value in sorted(desired.variables.items()):
         if name in own and name.startswith("DYNCONFIG_") and own[name] != value:
-            yield f"sets {name} itself to another value; remove it there, the operator adds it"
+            yield f"already sets {name} to a different value; remove it from the function, the operator sets it"
         if name == reading.EXTENSION_TTL_NAME and name in own and not _is_within(own[name], value):
             yield (
-                f"sets {name} itself, and not to {value} s or less, which cache.ttlSeconds asks for; change it there, or "
-                "raise cache.ttlSeconds"
+                f"already sets {name}, but not to {value} s or less as cache.ttlSeconds requires; change it in the function, "
+                "or raise cache.ttlSeconds"
             )
     layer = host.own_extension(desired.layer)
     if layer and desired.is_layer_declared and layer != desired.layer:
-        yield f"has the extension as layer {layer} already; remove it there, or leave spec.function.extension.layerArn out"
+        yield f"already has the extension layer {layer}; remove it from the function, or omit spec.function.extension.layerArn"
 
 
 def _kept_layer(desired: Attachment, host: Host) -> str:

@@ -45,7 +45,7 @@ class CompositeAlarms:
             name=name,
             owner=declaration.owner.tag,
             arn=self._arns.alarm(name),
-            description=f"The configuration {declaration.owner.title} is unhealthy: one of its alarms went off.",
+            description=f"The configuration {declaration.owner.title} is unhealthy: at least one of its alarms is in ALARM.",
             rule=rule(declaration.names.alarm(alarm.name) for alarm in alarms.all),
             alarm_actions=topics,
             ok_actions=topics,

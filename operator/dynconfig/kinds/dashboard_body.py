@@ -149,7 +149,7 @@ def marks_of(revisions: Sequence[tuple[float, str]]) -> Pairs:
 
 def _header(board: Board) -> Document:
     reader = f", read by the function `{board.function}`" if board.function else ""
-    origin = f"This dashboard follows from the DynamicConfig `{board.title}`: change that, not what is here."
+    origin = f"Generated from the DynamicConfig `{board.title}`: edit that, not this dashboard."
     lines = [
         f"## {board.title}",
         f"Parameters below `{board.path}` in {board.region}{reader}. {origin}",

@@ -22,8 +22,8 @@ def untold(configuration: Mapping[str, Any]) -> str:
 
 def check_told(function: str, why: str) -> None:
     """What is not told looks like nothing, and Lambda replaces an environment as a whole: it would be lost."""
-    message = f"function {function}: Lambda does not tell its environment, and it is left as it is ({why})"
+    message = f"function {function}: Lambda did not return its environment, so it is not modified ({why})"
     if "AccessDenied" in why:
-        raise AccessDenied(f"{message}; let the operator's role use the function's KMS key (kms:Decrypt)")
+        raise AccessDenied(f"{message}. Allow the operator's role to use the function's KMS key (kms:Decrypt)")
     if why:
-        raise Conflict(f"{message}; see to the function's KMS key")
+        raise Conflict(f"{message}. Check the function's KMS key")

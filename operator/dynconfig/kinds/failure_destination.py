@@ -65,8 +65,8 @@ class FailureDestinations:
         own = self._arns.function(desired.name)
         if desired.destination == own or desired.destination.startswith(f"{own}:"):
             raise NotPossible(
-                f"spec.function.onFailure: function {desired.name} cannot be the destination of its own failed events; "
-                "name another function, a queue, a topic or an event bus"
+                f"spec.function.onFailure: function {desired.name} cannot be the destination of its own failed events. "
+                "Name another function, a queue, a topic or an event bus"
             )
 
     def put(self, desired: FailureDestination, observed: FailureDestination | None) -> FailureDestination:
@@ -79,8 +79,8 @@ class FailureDestinations:
         except RoleNotReady as error:
             # Lambda has the same words for what is not there and for what the role may not use yet.
             raise RoleNotReady(
-                f"spec.function.onFailure: the role of function {desired.name} may not send to {desired.destination}, or "
-                f"it does not exist ({error})",
+                f"spec.function.onFailure: the role of function {desired.name} is not allowed to send to "
+                f"{desired.destination}, or the destination does not exist ({error})",
                 delay=error.delay,
                 code=error.code,
             ) from None

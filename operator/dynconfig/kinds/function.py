@@ -121,8 +121,8 @@ class Functions:
         length = reading.size(desired.variables)
         if length > reading.ENVIRONMENT_BYTES:
             raise NotPossible(
-                f"function {desired.name}: the environment has {length} bytes of the {reading.ENVIRONMENT_BYTES} that "
-                "Lambda takes; shorten spec.function.environment"
+                f"function {desired.name}: the environment needs {length} bytes (Lambda limit: "
+                f"{reading.ENVIRONMENT_BYTES}). Shorten spec.function.environment"
             )
 
     def put(self, desired: Function, observed: Function | None) -> Function:
@@ -136,7 +136,7 @@ class Functions:
             # A function whose creation failed cannot be mended, only made anew.
             self._lambda.delete_function(FunctionName=desired.name)
             raise Conflict(
-                f"function {desired.name} could not be created and is made anew: {observed.failed}", delay=1.0
+                f"function {desired.name} could not be created and is being recreated: {observed.failed}", delay=1.0
             )
         self._update_tags(desired, observed)
         result = actual
@@ -183,8 +183,7 @@ class Functions:
         at, before = self._failed.get(desired.name, (now, None))
         if before == desired and now - at < REPEAT_SECONDS:
             raise Refused(
-                f"function {desired.name}: {observed.failed}. It is tried again later, after an edit, or when a fresh "
-                "look is asked for"
+                f"function {desired.name}: {observed.failed}. It is retried later, after an edit, or on request"
             )
         self._failed[desired.name] = (now, desired)
 

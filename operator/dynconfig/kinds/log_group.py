@@ -94,9 +94,7 @@ class LogGroups:
             try:
                 self._logs.create_log_group(logGroupName=desired.name, tags=labels)
             except AlreadyExists:
-                raise Conflict(
-                    f"log group {desired.name} came into being this moment; looking again", delay=0.5
-                ) from None
+                raise Conflict(f"log group {desired.name} was created concurrently; retrying", delay=0.5) from None
         else:
             added, removed = tags.change(observed.tags, observed.owner, desired.tags, desired.owner)
             if added:

@@ -136,8 +136,8 @@ class Parameters:
         types = {observed.data_type, desired.data_type} if observed else set()
         if observed and len(types) > 1 and types & FIXED_DATA_TYPES:
             raise NotPossible(
-                f"parameter {desired.name} has dataType {observed.data_type}, and SSM cannot change that to "
-                f"{desired.data_type}; keep it, or remove the parameter, wait {RECREATE_SECONDS} s, and declare it again"
+                f"parameter {desired.name} has dataType {observed.data_type}, which SSM cannot change to "
+                f"{desired.data_type}. Keep it, or remove the parameter, wait {RECREATE_SECONDS} s, and declare it again"
             )
 
     def put(self, desired: Parameter, observed: Parameter | None) -> Parameter:
@@ -219,7 +219,7 @@ class Parameters:
                 self._deleted.pop(name, None)
         if (deleted := self._deleted.get(wanted)) is not None:
             raise Conflict(
-                f"parameter {wanted} was deleted a moment ago; AWS wants {RECREATE_SECONDS} s before it comes back",
+                f"parameter {wanted} was just deleted; AWS requires a wait of {RECREATE_SECONDS} s before it can be recreated",
                 delay=deleted + RECREATE_SECONDS - now,
             )
 
@@ -366,8 +366,8 @@ def _is_secret(parameter: Parameter | None) -> bool:
 
 def _no_way_back(name: str) -> NotPossible:
     return NotPossible(
-        f"parameter {name} is in tier Advanced, and SSM cannot move it back to Standard; "
-        "set tier: Advanced, or remove the parameter and declare it again"
+        f"parameter {name} is in tier Advanced, which SSM cannot change back to Standard. "
+        "Set tier: Advanced, or remove the parameter and declare it again"
     )
 
 

@@ -65,7 +65,7 @@ class ParameterDetails:
         try:
             return self._ownership.tags(name)
         except NotFound:
-            raise Conflict(f"parameter {name} went away this moment; looking again", delay=0.5) from None
+            raise Conflict(f"parameter {name} was deleted concurrently; retrying", delay=0.5) from None
 
 
 def _note(name: str, described: Mapping[str, Any], version: int, refused: DynConfigError | None, reads: Reads) -> None:

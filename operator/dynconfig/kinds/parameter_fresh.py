@@ -41,7 +41,7 @@ class Freshness:
         is_older = modified is None or answer["LastModifiedDate"].timestamp() <= modified + HEADER_SECONDS
         if answer["Version"] < version and is_older:
             raise Conflict(
-                f"parameter {name}: AWS answers version {answer['Version']}, and {version} was written a moment ago; "
-                "looking again",
+                f"parameter {name}: AWS returned version {answer['Version']} after version {version} was written "
+                "(stale read); retrying",
                 delay=1.0,
             )

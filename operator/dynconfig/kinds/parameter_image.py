@@ -57,9 +57,9 @@ class Images:
         if parameter is None or self._clock() - at >= REPEAT_SECONDS or not _is_as(parameter, desired):
             return
         raise Refused(
-            f"parameter {desired.name}: EC2 did not confirm the image within {CONFIRMED_WITHIN:.0f} s, so that SSM did not "
-            "store it; see that the image is there, in this region, and that the operator's role may ec2:DescribeImages. "
-            "It is tried again later, after an edit, or when a fresh look is asked for"
+            f"parameter {desired.name}: EC2 did not validate the image within {CONFIRMED_WITHIN:.0f} s, so SSM did not store "
+            "it. Check that the image exists in this region and that the operator's role allows ec2:DescribeImages. "
+            "It is retried later, after an edit, or on request"
         )
 
 

@@ -33,6 +33,6 @@ def refuse_wider(desired: Parameter, observed: Parameter) -> None:
             continue
         what = f"{declared_name} cannot be changed" if declared_name else "it stays marked as such"
         raise NotPossible(
-            f"parameter {desired.name} has the value of a Secret or SecureString, and valuePolicy CreateOnly keeps it, so "
-            f"{what}; take the change back, or set valuePolicy: Enforce to write the declared value"
+            f"parameter {desired.name} holds a Secret or SecureString value, and valuePolicy CreateOnly keeps it, so "
+            f"{what}. Revert the change, or set valuePolicy: Enforce to write the declared value"
         )

@@ -46,7 +46,7 @@ class _Known:
         )
 
 
-_MOVED = "the labels of parameter {} changed hands this moment; looking again"
+_MOVED = "the owner of parameter {} changed concurrently; retrying"
 
 
 class ParameterLabels:
@@ -89,7 +89,7 @@ class ParameterLabels:
             self._mark(owned, label)
         except NotFound:
             self._known.pop(owned.name, None)
-            raise Conflict(f"parameter {owned.name} went away this moment; looking again", delay=0.5) from None
+            raise Conflict(f"parameter {owned.name} was deleted concurrently; retrying", delay=0.5) from None
 
     def unmark(self, kept: Kept, label: str) -> None:
         """Take a label off the version that carries it."""

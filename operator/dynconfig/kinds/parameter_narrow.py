@@ -97,7 +97,9 @@ def late(name: str, described: Mapping[str, Any], version: int) -> Conflict | No
     """The error where DescribeParameters does not answer this version yet."""
     if described.get("Version", 0) >= version:
         return None
-    return Conflict(f"AWS does not describe parameter {name} yet, which it has; looking again", delay=2.0)
+    return Conflict(
+        f"DescribeParameters does not return the current version of parameter {name} yet; retrying", delay=2.0
+    )
 
 
 def _naming(name: str, error: DynConfigError) -> DynConfigError:

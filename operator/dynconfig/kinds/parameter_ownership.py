@@ -79,7 +79,7 @@ class ParameterOwnership:
         taken = [parameter.name for parameter in observed if parameter.name not in set(confirmed)]
         if taken:
             self.doubt(taken)
-            raise Conflict(f"parameter {taken[0]} has another owner since a moment ago; looking again", delay=1.0)
+            raise Conflict(f"parameter {taken[0]} was taken over by another owner; retrying", delay=1.0)
 
     def _undoubted(self, name: str) -> Pairs | None:
         return None if self._is_recent(self._doubted, name) else self._tagged.tags(name)

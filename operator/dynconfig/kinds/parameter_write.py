@@ -47,7 +47,7 @@ class ParameterWrites:
             with self._writing(PUT, [desired.name]):
                 answer = self._ssm.put_parameter(**request(desired, desired.initial), Tags=tags, Overwrite=False)
         except AlreadyExists:
-            raise Conflict(f"parameter {desired.name} came into being this moment; looking again", delay=0.5) from None
+            raise Conflict(f"parameter {desired.name} was created concurrently; retrying", delay=0.5) from None
         return written(desired, answer)
 
     def update(self, desired: Parameter, observed: Parameter, seen: Parameter | None) -> Parameter:
@@ -95,8 +95,8 @@ class ParameterWrites:
         kept = [name for item in found if item["Version"] == answer["Version"] for name in still_set(item, names)]
         if kept:
             raise Refused(
-                f"parameter {desired.name}: AWS keeps {', '.join(kept)}, which version {answer['Version']} was to empty; "
-                "empty it in the console, or remove the parameter and declare it again"
+                f"parameter {desired.name}: AWS still has {', '.join(kept)}, which version {answer['Version']} cleared. "
+                "Clear it in the console, or remove the parameter and declare it again"
             )
 
     def _unmark(self, desired: Parameter, observed: Parameter) -> None:
@@ -128,7 +128,7 @@ class ParameterWrites:
         metadata = self._metadata(observed.name)
         found = next((item for item in metadata if item["Version"] == observed.version), None)
         if found is None:
-            raise Conflict(f"the fields of parameter {observed.name} are not known yet; reading them again", delay=0.5)
+            raise Conflict(f"the metadata of parameter {observed.name} is not available yet; retrying", delay=0.5)
         return replace(with_metadata(observed, found), data_type=found.get("DataType", observed.data_type))
 
     def _metadata(self, name: str) -> Sequence[Mapping[str, Any]]:
@@ -142,7 +142,7 @@ class ParameterWrites:
         """
         found = self._ssm.get_parameter(Name=observed.name, WithDecryption=True)["Parameter"]
         if found["Version"] != observed.version:
-            raise Conflict(f"parameter {observed.name} has another version by now; reading it again", delay=0.5)
+            raise Conflict(f"parameter {observed.name} was updated concurrently; retrying", delay=0.5)
         return found["Value"]
 
     def _move_label(self, name: str) -> None:
@@ -155,6 +155,6 @@ class ParameterWrites:
         if foreign:
             raise NotPossible(
                 f"parameter {name} has 100 versions and the oldest, {oldest['Version']}, carries the label {foreign[0]}, "
-                "so SSM takes no new version; move or remove that label"
+                "so SSM accepts no new version. Move or remove that label"
             )
         self._ssm.unlabel_parameter_version(Name=name, ParameterVersion=oldest["Version"], Labels=ours)

@@ -72,7 +72,7 @@ class Permissions:
         """Add the statement, in place of the one that differs; it stays as it is while there is no API for it."""
         if ASSIGNED in desired.source:
             if observed is None:
-                raise Conflict(f"function {desired.function}: its HTTP API is not there yet; looking again", delay=1.0)
+                raise Conflict(f"function {desired.function}: its HTTP API does not exist yet; retrying", delay=1.0)
             return observed
         if observed is not None:
             self.delete([observed])

@@ -83,7 +83,9 @@ class Roles:
         if observed is not None:
             _check_path(observed)
         if len(desired.policy) > POLICY_CHARACTERS:
-            raise NotPossible(f"role {desired.name}: its policy would be longer than {POLICY_CHARACTERS} characters")
+            raise NotPossible(
+                f"role {desired.name}: its policy exceeds the IAM limit of {POLICY_CHARACTERS} characters"
+            )
 
     def put(self, desired: Role, observed: Role | None) -> Role:
         """Create with tags, or change what differs; nothing outside the path."""
@@ -181,7 +183,7 @@ class Roles:
                 Path=ROLE_PATH, RoleName=desired.name, AssumeRolePolicyDocument=desired.trust, Tags=labels, **bounded
             )
         except AlreadyExists:
-            raise Conflict(f"role {desired.name} came into being this moment; looking again", delay=0.5) from None
+            raise Conflict(f"role {desired.name} was created concurrently; retrying", delay=0.5) from None
 
     def _update(self, desired: Role, observed: Role) -> None:
         # First: the operator's policy allows no other write to a role outside the boundary.
@@ -206,7 +208,7 @@ class Roles:
         if current is None:
             return True
         if (current.owner, current.arn) != (role.owner, role.arn):
-            raise Conflict(f"role {role.name} was replaced or taken this moment; looking again", delay=0.5)
+            raise Conflict(f"role {role.name} was replaced or taken over concurrently; retrying", delay=0.5)
         with suppress(NotFound):
             attached = self._iam.list_attached_role_policies(RoleName=role.name)["AttachedPolicies"]
             inline = self._iam.list_role_policies(RoleName=role.name)["PolicyNames"]
@@ -235,8 +237,8 @@ def _check_path(role: Role) -> None:
     """Raises NotPossible for a role outside of the path, where nothing is written."""
     if (path := path_of(role.arn)) != ROLE_PATH:
         raise NotPossible(
-            f"spec.function.roleName: role {role.name} has the path {path}, and the operator writes only to roles below "
-            f"{ROLE_PATH}; choose another name"
+            f"spec.function.roleName: role {role.name} has the path {path}, but the operator writes only to roles below "
+            f"{ROLE_PATH}. Choose another name"
         )
 
 

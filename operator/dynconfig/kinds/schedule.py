@@ -112,7 +112,7 @@ class Schedules:
             write(**_request(desired, desired.owner))
         except AlreadyExists:
             # Scheduler says the same of a name that is taken and of a write at the same moment.
-            raise Conflict(f"schedule {desired.name}: it was written concurrently; retrying", delay=0.5) from None
+            raise Conflict(f"schedule {desired.name} was written concurrently; retrying", delay=0.5) from None
         except Refused as error:
             raise Refused(f"spec.function.triggers.schedule: {error}", code=error.code) from None
         return desired
