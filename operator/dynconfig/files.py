@@ -199,7 +199,7 @@ def _faults(document: Document, origin: Origin, namespace: str) -> Iterator[Faul
     if kind in _SOURCES:
         yield from _source_faults(document, origin)
     elif document.get("apiVersion") != names.API_VERSION:
-        wrong = f"apiVersion has to be {names.API_VERSION}, not {document.get('apiVersion')}"
+        wrong = f"apiVersion must be {names.API_VERSION}, not {document.get('apiVersion')}"
         yield origin.fault(("apiVersion",), wrong)
 
 
@@ -209,11 +209,11 @@ def _source_faults(document: Document, origin: Origin) -> Iterator[Fault]:
     for field in _SOURCES[document["kind"]]:
         texts = document.get(field)
         if texts is not None and not isinstance(texts, dict):
-            yield origin.fault((field,), f"{field} of {title} has to be a map of texts")
+            yield origin.fault((field,), f"{field} of {title} must be a map of strings")
             continue
         for key, text in (texts or {}).items():
             if not isinstance(text, str):
-                yield origin.fault((field, key), f"{field}.{key} of {title} has to be a text: put it in quotes")
+                yield origin.fault((field, key), f"{field}.{key} of {title} must be a string: put it in quotes")
 
 
 def _documents(path: Path) -> Iterator[tuple[Document, Origin] | Fault]:

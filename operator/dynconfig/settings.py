@@ -162,7 +162,7 @@ def _quota(text: str) -> dict[str, float]:
         except ValueError:
             raise BadSetting(f"DYNCONFIG_QUOTA: {part!r} is not like ssm.Put=10 (calls per second)") from None
         if found[operation.strip()] <= 0:
-            raise BadSetting(f"DYNCONFIG_QUOTA: {part!r} has to be above 0")
+            raise BadSetting(f"DYNCONFIG_QUOTA: {part!r} must be above 0")
     return found
 
 

@@ -117,7 +117,7 @@ def test_a_field_that_another_manager_holds_is_found_by_the_message() -> None:
     (told,) = [
         rule["message"]
         for rule in parameter["x-kubernetes-validations"]
-        if rule["message"].startswith("give exactly one of value and valueFrom")
+        if rule["message"].startswith("exactly one of value and valueFrom must be set")
     ]
     for words in ("another field manager", "--show-managed-fields", "dynconfig plan -f", "kubectl replace -f"):
         assert words in told

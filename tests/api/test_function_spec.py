@@ -68,16 +68,21 @@ def test_what_can_be_known_without_aws_is_refused_with_the_field(function: dict[
 )
 def test_reserved_and_illegal_names_in_environment_are_refused(name: str) -> None:
     (told,) = wrong({"environment": {"LOG_LEVEL": "debug", name: "1"}})
-    assert re.match(rf"spec\.function\.environment\.{name}: is (reserved, because|no name: it takes letters)", told)
+    assert re.match(
+        rf"spec\.function\.environment\.{name}: is (reserved, because|not a valid name: use at least two letters)", told
+    )
 
 
 @pytest.mark.parametrize(
     ("function", "message"),
     [
-        ({"mode": "Attach"}, "mode Attach needs the name of an existing function"),
-        ({"mode": "Attach", "name": "f", "triggers": {"schedule": "rate(5 minutes)"}}, "triggers need mode: Managed"),
+        ({"mode": "Attach"}, "mode Attach requires the name of an existing function"),
+        (
+            {"mode": "Attach", "name": "f", "triggers": {"schedule": "rate(5 minutes)"}},
+            "triggers require mode: Managed",
+        ),
         ({"mode": "Attach", "name": "f", "environment": {"LOG_LEVEL": "INFO"}}, "environment, onFailure and roleName"),
-        ({"mode": "Attach", "name": "f", "roleName": "r"}, "environment, onFailure and roleName need mode: Managed"),
+        ({"mode": "Attach", "name": "f", "roleName": "r"}, "environment, onFailure and roleName require mode: Managed"),
     ],
 )
 def test_what_an_attached_function_keeps_for_itself_is_refused(function: dict[str, Any], message: str) -> None:
@@ -95,7 +100,7 @@ def test_what_an_attached_function_keeps_for_itself_is_refused(function: dict[st
 )
 def test_failed_events_go_only_where_the_role_may_send_them(arn: str) -> None:
     (told,) = wrong({"onFailure": arn})
-    assert "onFailure is the ARN of an SQS queue, an SNS topic, a function or an event bus" in told
+    assert "onFailure must be the ARN of an SQS queue, an SNS topic, a function or an event bus" in told
 
 
 @pytest.mark.parametrize("partition", ["aws", "aws-cn", "aws-us-gov", "aws-iso-b", "aws-eusc"])

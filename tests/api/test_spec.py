@@ -65,7 +65,7 @@ def test_illegal_names_are_refused(name: str) -> None:
 def test_levels_count_from_the_root() -> None:
     deepest = "/".join("x" * (MAX_LEVELS - 2))
     assert spec({"name": deepest, "value": "1"})
-    with pytest.raises(ValidationError, match=f"more than {MAX_LEVELS} levels"):
+    with pytest.raises(ValidationError, match=f"must not exceed {MAX_LEVELS} levels"):
         spec({"name": f"{deepest}/x", "value": "1"})
 
 
@@ -77,30 +77,30 @@ def test_levels_count_from_the_root() -> None:
         ({"value": ""}, "at least 1 character"),
         ({"valueFrom": {}}, "exactly one of secretKeyRef and configMapKeyRef"),
         ({"valueFrom": {**SECRET, **CONFIG_MAP}}, "exactly one of secretKeyRef and configMapKeyRef"),
-        ({"value": "1", "type": "SecureString"}, "secretKeyRef only"),
-        ({"valueFrom": CONFIG_MAP, "type": "SecureString"}, "secretKeyRef only"),
-        ({"value": "1", "kmsKeyId": "alias/x"}, "kmsKeyId is for a SecureString only"),
-        ({"valueFrom": OPEN, "type": "String", "kmsKeyId": "alias/x"}, "kmsKeyId is for a SecureString only"),
+        ({"value": "1", "type": "SecureString"}, "a SecureString requires valueFrom.secretKeyRef"),
+        ({"valueFrom": CONFIG_MAP, "type": "SecureString"}, "a SecureString requires valueFrom.secretKeyRef"),
+        ({"value": "1", "kmsKeyId": "alias/x"}, "kmsKeyId requires type SecureString"),
+        ({"valueFrom": OPEN, "type": "String", "kmsKeyId": "alias/x"}, "kmsKeyId requires type SecureString"),
         ({"valueFrom": SECRET, "type": "String"}, "secretKeyRef.allowPlaintext: true"),
         ({"valueFrom": SECRET, "type": "StringList"}, "secretKeyRef.allowPlaintext: true"),
         (
             {"valueFrom": {"secretKeyRef": {**OPEN["secretKeyRef"], "allowPlaintext": False}}, "type": "String"},
             "plaintext",
         ),
-        ({"value": "1", "policies": [EXPIRATION]}, "policies need tier"),
+        ({"value": "1", "policies": [EXPIRATION]}, "policies require tier"),
         ({"value": "{{ssm:x}}"}, "SSM reserves for references"),
         ({"value": "1", "tags": {"aws:x": "1"}}, "reserved"),
         ({"value": "1", "tags": {"dynconfig.dev/owner": "me"}}, "reserved"),
-        ({"value": "1", "schema": {"type": "string", "minimum": 1}}, "need type integer or number"),
-        ({"value": "1", "schema": {"type": "integer", "minimum": 2, "maximum": 1}}, "must not be above"),
-        ({"value": "1", "schema": {"jsonSchema": {}}}, "jsonSchema needs type json"),
+        ({"value": "1", "schema": {"type": "string", "minimum": 1}}, "require type integer or number"),
+        ({"value": "1", "schema": {"type": "integer", "minimum": 2, "maximum": 1}}, "must not exceed"),
+        ({"value": "1", "schema": {"jsonSchema": {}}}, "jsonSchema requires type json"),
         (
             {"value": "1", "schema": {"type": "json", "jsonSchema": {"title": "x" * 16384}}},
-            "more than 16384 characters",
+            "must not exceed 16384 characters",
         ),
         ({"value": "1", "schema": {"type": "json", "jsonSchema": {"const": date(2026, 1, 1)}}}, "valid JSON"),
-        ({"value": "1", "schema": {"type": "json", "jsonSchema": nested(64)}}, "more than 64 levels"),
-        ({"value": "1", "schema": {"type": "json", "jsonSchema": nested(5000)}}, "more than 64 levels"),
+        ({"value": "1", "schema": {"type": "json", "jsonSchema": nested(64)}}, "nested deeper than 64 levels"),
+        ({"value": "1", "schema": {"type": "json", "jsonSchema": nested(5000)}}, "nested deeper than 64 levels"),
         ({"value": "1", "colour": "red"}, "Extra inputs"),
         ({"value": "1", "ttlSeconds": -1}, "greater than or equal to 0"),
     ],

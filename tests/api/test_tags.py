@@ -28,8 +28,8 @@ def test_letters_digits_spaces_and_a_few_signs_are_taken() -> None:
 @pytest.mark.parametrize(
     ("tags", "told"),
     [
-        ({"a&b": "1"}, "tag keys hold 1 to 128 letters"),
-        ({"a\nb": "1"}, "tag keys hold 1 to 128 letters"),
+        ({"a&b": "1"}, "tag keys must have 1 to 128 letters"),
+        ({"a\nb": "1"}, "tag keys must have 1 to 128 letters"),
         ({"a": "shop & co"}, "pattern"),
         ({"": "1"}, "at least 1"),
         ({"x" * 129: "1"}, "at most 128"),
@@ -57,5 +57,5 @@ def test_one_of_the_fifty_tags_of_a_resource_is_the_owners() -> None:
 def test_tags_that_iam_does_not_tell_apart_are_refused_where_there_is_a_role() -> None:
     twins = {"team": "1", "Team": "2"}
     assert tagged(twins)
-    with pytest.raises(ValidationError, match="differ by case only"):
+    with pytest.raises(ValidationError, match="differ only by case"):
         tagged(twins, function={})

@@ -99,7 +99,7 @@ def test_an_edit_that_the_api_server_refuses_is_not_planned(edit: dict[str, Any]
     found = planner.planned(edited, Manifests((), (), {}), Known(OWNER.cluster, live, nothing))
     assert isinstance(found, Unplanned)
     assert isinstance(found.error, InvalidSpec)
-    assert str(found.error).startswith(f"{field}: {field.removeprefix('spec.')} cannot be changed")
+    assert str(found.error).startswith(f"{field}: {field.removeprefix('spec.')} is immutable")
 
 
 def test_a_region_that_the_file_never_named_is_no_edit() -> None:

@@ -79,9 +79,9 @@ def told(folder: Path, text: str) -> list[str]:
 def test_every_fault_of_every_document_has_its_line(tmp_path: Path) -> None:
     assert told(tmp_path, TWO_DOCUMENTS) == [
         "app.yaml:7: parameter db/pool: the value is not of type integer",
-        "app.yaml:11: parameter limits: the value does not fit jsonSchema: $: required perMinute",
+        "app.yaml:11: parameter limits: the value does not match jsonSchema: $: required perMinute",
         "app.yaml:24: spec.cache.ttlSeconds: must be at most 300",
-        "app.yaml:28: spec.parameters[colour].tier: has to be Standard, Advanced or Intelligent-Tiering",
+        "app.yaml:28: spec.parameters[colour].tier: must be Standard, Advanced or Intelligent-Tiering",
     ]
 
 
@@ -138,13 +138,13 @@ def test_what_cannot_be_parsed_at_all_counts_no_parameters(tmp_path: Path) -> No
 )
 def test_a_spec_that_is_no_map_is_one_fault(tmp_path: Path, spec: str, more: str) -> None:
     head = RULES.partition("spec:")[0]
-    assert told(tmp_path, f"{head}spec: {spec}\n") == [f"app.yaml:4: spec: has to be a map of fields{more}"]
+    assert told(tmp_path, f"{head}spec: {spec}\n") == [f"app.yaml:4: spec: must be a map of fields{more}"]
 
 
 @pytest.mark.parametrize("value", ["5432", "yes", "y", "1234e56", "0o17"])
 def test_a_value_that_is_no_text_to_kubectl_is_to_be_put_in_quotes(tmp_path: Path, value: str) -> None:
     text = RULES.partition("  parameters:")[0] + f"  parameters:\n    - name: a\n      value: {value}\n"
-    wanted = "app.yaml:8: spec.parameters[a].value: has to be a text: put it in quotes"
+    wanted = "app.yaml:8: spec.parameters[a].value: must be a string: put it in quotes"
     assert told(tmp_path, text) == [wanted]
 
 
@@ -164,13 +164,13 @@ def test_a_fault_of_one_document_hides_none_of_the_others(tmp_path: Path) -> Non
     found = reports(surveyed([tmp_path], "shop"), NOW)
     assert [str(remark).removeprefix(f"{tmp_path}/") for report in found for remark in report.remarks] == [
         "broken.yaml:18: is not YAML: while parsing a block node: did not find expected node content",
-        "others.yaml:1: apiVersion has to be dynconfig.dev/v1alpha1, not dynconfig.dev/v9",
-        "others.yaml:20: data.port of ConfigMap settings has to be a text: put it in quotes",
+        "others.yaml:1: apiVersion must be dynconfig.dev/v1alpha1, not dynconfig.dev/v9",
+        "others.yaml:20: data.port of ConfigMap settings must be a string: put it in quotes",
         "broken.yaml:7: parameter db/pool: the value is not of type integer",
-        "broken.yaml:11: parameter limits: the value does not fit jsonSchema: $: required perMinute",
+        "broken.yaml:11: parameter limits: the value does not match jsonSchema: $: required perMinute",
         "others.yaml:24: metadata.name is missing",
         "others.yaml:28: spec.cache.ttlSeconds: must be at most 300",
-        "others.yaml:32: spec.parameters[colour].tier: has to be Standard, Advanced or Intelligent-Tiering",
+        "others.yaml:32: spec.parameters[colour].tier: must be Standard, Advanced or Intelligent-Tiering",
     ]
 
 

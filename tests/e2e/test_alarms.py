@@ -31,25 +31,25 @@ def custom(*, without: str = "", **changes: Any) -> dict[str, Any]:
 # What is wrong, the spec, the field in the API server's words, and the rule.
 REFUSED: list[tuple[str, dict[str, Any], str, str]] = [
     ("impossible period", custom(periodSeconds=45), "alarms.custom[0].periodSeconds", "a multiple of 60"),
-    ("more than a day", custom(evaluationPeriods=289), "alarms.custom[0].evaluationPeriods", "must not be above 86400"),
+    ("more than a day", custom(evaluationPeriods=289), "alarms.custom[0].evaluationPeriods", "must not exceed 86400"),
     (
         "more than a week",
         custom(periodSeconds=3600, evaluationPeriods=169),
         "alarms.custom[0].evaluationPeriods",
-        "must not be above 86400",
+        "must not exceed 86400",
     ),
     (
         "more datapoints than periods",
         custom(evaluationPeriods=2, datapointsToAlarm=3),
         "alarms.custom[0].datapointsToAlarm",
-        "datapointsToAlarm needs evaluationPeriods",
+        "datapointsToAlarm requires evaluationPeriods",
     ),
     ("unknown statistic", custom(statistic="Median"), "alarms.custom[0].statistic", "Sum"),
     ("two statistics", custom(extendedStatistic="p99"), "alarms.custom[0]", "exactly one of statistic"),
     ("no statistic", custom(without="statistic"), "alarms.custom[0]", "exactly one of statistic"),
     ("no threshold", custom(without="threshold"), "alarms.custom[0]", "needs metric, namespace, threshold"),
     ("no metric", custom(without="metric"), "alarms.custom[0]", "needs metric, namespace, threshold"),
-    ("a dimension with a colon", custom(dimensions={":a": "b"}), "alarms.custom[0].dimensions", "names in dimensions"),
+    ("a dimension with a colon", custom(dimensions={":a": "b"}), "alarms.custom[0].dimensions", "dimension names"),
     ("the name of the alarm over all", custom(name="unhealthy"), "alarms.custom[0].name", "must not be unhealthy"),
     ("the name of the alarm on drift", custom(name="Drift"), "alarms.custom[0].name", "must not be unhealthy or Drift"),
     ("an over-long name", custom(name="x" * 129), "alarms.custom[0].name", "128"),
@@ -59,7 +59,7 @@ REFUSED: list[tuple[str, dict[str, Any], str, str]] = [
         "a topic of another region",
         {"alarms": {**OWN, "notify": [TOPIC]}, "region": "us-east-1"},
         "spec.alarms",
-        "alarms.notify takes topics of the object's own region",
+        "alarms.notify must only have topics in the region of this object",
     ),
     ("no topic", {"alarms": {**OWN, "notify": ["ops@example.org"]}}, "alarms.notify[0]", "match"),
     (
@@ -68,12 +68,12 @@ REFUSED: list[tuple[str, dict[str, Any], str, str]] = [
         "alarms.notify",
         "at most 5",
     ),
-    ("default alarms without a function", {"alarms": {}}, "spec.alarms", "alarms.defaults needs function"),
+    ("default alarms without a function", {"alarms": {}}, "spec.alarms", "alarms.defaults requires function"),
     (
         "an override without a function",
         {"alarms": {"defaults": False, "custom": [{"name": "Errors", "threshold": 1}]}},
         "spec.alarms",
-        "alarms.defaults needs function",
+        "alarms.defaults requires function",
     ),
 ]
 # A set and a list-map are held by the API server itself, in words of its own.

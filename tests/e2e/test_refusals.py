@@ -37,7 +37,12 @@ REFUSED: list[tuple[str, dict[str, Any], str, str]] = [
     ),
     ("neither", {"parameters": [{"name": "a"}]}, "spec.parameters[0]", "exactly one of value and valueFrom"),
     ("two sources", {"parameters": [{"name": "a", "valueFrom": {}}]}, "spec.parameters[0].valueFrom", "exactly one"),
-    ("inline secret", {"parameters": [{**ONE, "type": "SecureString"}]}, "spec.parameters[0]", "secretKeyRef only"),
+    (
+        "inline secret",
+        {"parameters": [{**ONE, "type": "SecureString"}]},
+        "spec.parameters[0]",
+        "a SecureString requires valueFrom.secretKeyRef",
+    ),
     (
         "secret in plaintext",
         {"parameters": [{"name": "a", "type": "String", "valueFrom": SECRET}]},
@@ -52,7 +57,7 @@ REFUSED: list[tuple[str, dict[str, Any], str, str]] = [
             ]
         },
         "spec.parameters[0]",
-        "secretKeyRef only",
+        "a SecureString requires valueFrom.secretKeyRef",
     ),
     ("key of a String", {"parameters": [{**ONE, "kmsKeyId": "alias/x"}]}, "spec.parameters[0]", "SecureString only"),
     ("reference in a value", {"parameters": [{"name": "a", "value": "{{x}}"}]}, "spec.parameters[0]", "{{"),
@@ -60,13 +65,13 @@ REFUSED: list[tuple[str, dict[str, Any], str, str]] = [
         "policies on Standard",
         {"parameters": [{**ONE, "policies": [EXPIRATION]}]},
         "spec.parameters[0]",
-        "policies need tier",
+        "policies require tier",
     ),
     (
         "failed events into a bucket",
         {"function": {"onFailure": "arn:aws:s3:::failed-events"}},
         "spec.function",
-        "onFailure is the ARN of an SQS queue",
+        "onFailure must be the ARN of an SQS queue",
     ),
     ("TTL of the cache", {"cache": {"ttlSeconds": 301}}, "spec.cache.ttlSeconds", "less than or equal to 300"),
     (
@@ -80,14 +85,14 @@ REFUSED: list[tuple[str, dict[str, Any], str, str]] = [
     ("no duration", {"resyncInterval": "often"}, "spec.resyncInterval", "match"),
     ("reserved tag", {"tags": {"aws:x": "1"}}, "spec.tags", "must not begin with aws:"),
     ("our own tag", {"tags": {"dynconfig.dev/owner": "1"}}, "spec.tags", "must not begin with aws: or dynconfig.dev/"),
-    ("sign in the key of a tag", {"tags": {"a&b": "1"}}, "spec.tags", "tag keys hold 1 to 128 letters"),
+    ("sign in the key of a tag", {"tags": {"a&b": "1"}}, "spec.tags", "tag keys must have 1 to 128 letters"),
     ("key of a tag too long", {"tags": {"k" * 129: "1"}}, "spec.tags", "128"),
     ("sign in a tag", {"tags": {"a": "b & c"}}, "spec.tags", "match"),
     (
         "sign in the key of a parameter's tag",
         {"parameters": [{**ONE, "tags": {"a&b": "1"}}]},
         "spec.parameters[0].tags",
-        "tag keys hold 1 to 128 letters",
+        "tag keys must have 1 to 128 letters",
     ),
     (
         "too many tags together",
@@ -102,7 +107,7 @@ REFUSED: list[tuple[str, dict[str, Any], str, str]] = [
         "variable of Lambda's own",
         {"function": {"environment": {"AWS_REGION": "x"}}},
         "spec.function.environment",
-        "none that change what code the function runs",
+        "they change what code the function runs",
     ),
     (
         "handler as a variable",
@@ -115,19 +120,19 @@ REFUSED: list[tuple[str, dict[str, Any], str, str]] = [
         "bounds of a string",
         {"parameters": [{**ONE, "schema": {"type": "host", "minimum": 1}}]},
         "spec.parameters[0].schema",
-        "need type integer or number",
+        "require type integer or number",
     ),
     (
         "bounds the wrong way round",
         {"parameters": [{**ONE, "schema": {"type": "integer", "minimum": 2, "maximum": 1}}]},
         "spec.parameters[0].schema",
-        "minimum must not be above maximum",
+        "minimum must not exceed maximum",
     ),
     (
         "JSON Schema of a string",
         {"parameters": [{**ONE, "schema": {"type": "string", "jsonSchema": {}}}]},
         "spec.parameters[0].schema",
-        "jsonSchema needs type json",
+        "jsonSchema requires type json",
     ),
     ("rule that never ends", {"rules": [{"rule": "true" + " " * 1024}]}, "spec.rules[0].rule", "1024"),
 ]
@@ -147,18 +152,18 @@ def test_what_is_malformed_is_refused_by_field_and_rule(
 
 # Where the command line says it in words of its own.
 VALIDATE_WORDS = {
-    "blank in a name": "spec.parameters[a b].name: takes letters, digits",
-    "leading slash": "spec.parameters[/a].name: is relative to the path: write it without the leading /",
-    "double slash": "spec.parameters[a//b].name: takes letters, digits",
-    "no leading slash in path": "spec.path: begins with / and does not end with it",
+    "blank in a name": "spec.parameters[a b].name: must consist of letters, digits",
+    "leading slash": "spec.parameters[/a].name: must be relative to the path: remove the leading /",
+    "double slash": "spec.parameters[a//b].name: must consist of letters, digits",
+    "no leading slash in path": "spec.path: must begin with / and must not end with /",
     "duplicate": "parameter a: the name is declared twice",
     "TTL of the cache": "spec.cache.ttlSeconds: must be at most 300",
     "TTL of a parameter": "spec.parameters[a].ttlSeconds: must be at least 0",
     "cache size": "spec.cache.size: must be at most 1000",
-    "sign in a tag": "spec.tags.a: takes letters, digits, spaces",
-    "no duration": "spec.resyncInterval: is a time such as 90s, 10m or 1h30m",
+    "sign in a tag": "spec.tags.a: must consist of letters, digits, spaces",
+    "no duration": "spec.resyncInterval: must be a duration such as 90s, 10m or 1h30m",
     "variable of Lambda's own": "spec.function.environment.AWS_REGION: is reserved",
-    "handler as a variable": "spec.function.environment._HANDLER: is no name",
+    "handler as a variable": "spec.function.environment._HANDLER: is not a valid name",
 }
 
 

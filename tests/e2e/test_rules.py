@@ -45,7 +45,7 @@ def test_a_json_schema_is_kept_as_written_and_held(world: World) -> None:
     kept = world.get("shaped")["spec"]["parameters"][0]["schema"]["jsonSchema"]
     assert kept == SCHEMA
     message = world.wait_reason("shaped", "InvalidSpec")
-    assert "parameter limits: the value does not fit jsonSchema: $.port: maximum 65535" in message
+    assert "parameter limits: the value does not match jsonSchema: $.port: maximum 65535" in message
     assert world.names() == []
     world.edit("shaped", {"spec": {"parameters": [{**limits, "value": '{"port": 5432}'}]}})
     world.wait_ready("shaped")

@@ -106,7 +106,7 @@ def test_a_secret_that_breaks_its_json_schema_is_told_without_its_text() -> None
     schema = {"type": "json", "jsonSchema": {"additionalProperties": {"type": "integer"}}}
     with pytest.raises(InvalidSpec) as refused:
         resolved([{**REFERRING[0], "schema": schema}], {PASSWORD: '{"canary-key": "canary-4711"}'})
-    assert str(refused.value) == "parameter password: the value does not fit jsonSchema: $.*: type integer"
+    assert str(refused.value) == "parameter password: the value does not match jsonSchema: $.*: type integer"
 
 
 def slow(count: int) -> list[dict[str, Any]]:

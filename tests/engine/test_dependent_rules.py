@@ -22,7 +22,7 @@ def told(**spec: Any) -> tuple[str, ...]:
         ({"function": {"environment": {"CLASSPATH": "/x"}}, "alarms": {}}, "spec.function.environment.CLASSPATH: "),
         ({"function": {"memoryMiB": 1}, "alarms": {}}, "spec.function.memoryMiB: "),
         ({"function": "mine", "alarms": {}}, "spec.function: "),
-        ({"function": {"mode": "Attach"}, "alarms": {}}, "spec.function: mode Attach needs the name"),
+        ({"function": {"mode": "Attach"}, "alarms": {}}, "spec.function: mode Attach requires the name"),
         ({"region": "us_east_1", "function": {}, "alarms": {"notify": [TOPIC]}}, "spec.region: "),
         (
             {"region": "us-east-1", "function": {}, "alarms": {"notify": [TOPIC], "defaults": 5}},
@@ -49,13 +49,13 @@ def test_what_the_other_fields_break_is_told_as_well() -> None:
     )
     assert found[0].startswith("spec.function.memoryMiB: ")
     assert [text for text in found[1:] if text.startswith("spec: ")] == [
-        "spec: alarms.notify takes topics of the object's own region only",
-        f"spec: a parameter must not have more than {MAX_TAGS_TOGETHER} tags, its own and those of the object",
+        "spec: alarms.notify must only have topics in the region of this object",
+        f"spec: a parameter must not have more than {MAX_TAGS_TOGETHER} tags, including those of the object",
     ]
 
 
 def test_a_key_is_named_as_it_is_in_the_document() -> None:
     assert told(tags={"a" * 129: "x"}) == (f"spec.tags.{'a' * 129}: must not have more than 128 characters",)
     (odd,) = told(function={"environment": {"[key]": "x"}})
-    assert odd.startswith("spec.function.environment.[key]: is no name")
-    assert told(tags={"[key]": 5})[0] == "spec.tags.[key]: has to be a text: put it in quotes"
+    assert odd.startswith("spec.function.environment.[key]: is not a valid name")
+    assert told(tags={"[key]": 5})[0] == "spec.tags.[key]: must be a string: put it in quotes"

@@ -51,13 +51,13 @@ SLOW_TEXT = "a" * 64 + "!"
 def test_a_value_is_told_by_place_and_rule(schema: dict[str, Any], value: object, told: str | None) -> None:
     assert schema_fault(schema) is None
     found = fault(schema, json.dumps(value))
-    assert found == (f"does not fit jsonSchema: {told}" if told else None)
+    assert found == (f"does not match jsonSchema: {told}" if told else None)
     assert "canary" not in (found or "")
 
 
 def test_three_broken_rules_are_told_and_the_rest_counted() -> None:
     found = fault({"items": {"type": "integer"}}, json.dumps(["x"] * 5))
-    assert found == "does not fit jsonSchema: $[0]: type integer; $[1]: type integer; $[2]: type integer; and 2 more"
+    assert found == "does not match jsonSchema: $[0]: type integer; $[1]: type integer; $[2]: type integer; and 2 more"
 
 
 @pytest.mark.parametrize(
@@ -67,15 +67,15 @@ def test_three_broken_rules_are_told_and_the_rest_counted() -> None:
         ({"properties": {"port": {"minimum": "1"}}}, "properties.port.minimum: '1' is not of type 'number'"),
         ({"properties": {"a": {"pattern": "("}}}, "properties.a: pattern is not a regular expression"),
         ({"patternProperties": {"(": {}}}, "the root: pattern is not a regular expression"),
-        ({"$ref": "https://x.example/other.json"}, "$ref has to begin with #"),
-        ({"items": {"$ref": "other.json"}}, "items: $ref has to begin with #"),
+        ({"$ref": "https://x.example/other.json"}, "$ref must begin with #"),
+        ({"items": {"$ref": "other.json"}}, "items: $ref must begin with #"),
         ({"items": {"$ref": "#/$defs/none"}}, "items: $ref #/$defs/none leads to no schema in this one"),
         ({"$dynamicRef": "#none"}, "$dynamicRef #none leads to no schema in this one"),
         ({"items": {"$id": "https://x.example/s"}}, "items: $id is possible at the root only"),
         ({"items": {"$schema": DIALECT}}, "items: $schema is possible at the root only"),
         ({"properties": {"enum": {"$schema": DIALECT}}}, "properties.enum: $schema is possible at the root only"),
-        ({"$schema": "http://json-schema.org/draft-07/schema#"}, f"$schema has to be {DIALECT}"),
-        ({"$schema": 5}, f"$schema has to be {DIALECT}"),
+        ({"$schema": "http://json-schema.org/draft-07/schema#"}, f"$schema must be {DIALECT}"),
+        ({"$schema": 5}, f"$schema must be {DIALECT}"),
         ({"properties": {"const": {"pattern": "("}}}, "properties.const: pattern is not a regular expression"),
         ({"pattern": "(?=a)"}, "pattern is not a regular expression of RE2"),
         ({"pattern": "(?a)(?u)x"}, "pattern is not a regular expression"),
@@ -174,7 +174,7 @@ def test_a_schema_that_takes_for_ever_is_given_up(
     ids=["pattern", "behind a reference to the root", "patternProperties", "propertyNames"],
 )
 def test_a_pattern_that_other_engines_never_end_with_is_compared(schema: dict[str, Any], value: object) -> None:
-    assert "does not fit jsonSchema" in (fault(schema, json.dumps(value)) or "")
+    assert "does not match jsonSchema" in (fault(schema, json.dumps(value)) or "")
 
 
 def test_a_schema_that_refers_to_itself_without_end_is_told() -> None:

@@ -36,9 +36,9 @@ def test_what_aws_documents_passes(expression: str) -> None:
     [
         ("0 8 * * *", "six fields"),
         ("cron(0 8 * * *)", "has 5 fields"),
-        ("cron(0 8 * * * *)", "needs ? in exactly one"),
-        ("cron(0 8 ? * ? *)", "needs ? in exactly one"),
-        ("cron(0 8 1 * MON *)", "needs ? in exactly one"),
+        ("cron(0 8 * * * *)", "requires ? in exactly one"),
+        ("cron(0 8 ? * ? *)", "requires ? in exactly one"),
+        ("cron(0 8 1 * MON *)", "requires ? in exactly one"),
         ("cron(60 8 * * ? *)", "minutes 60"),
         ("cron(0 24 * * ? *)", "hours 24"),
         ("cron(0 8 0 * ? *)", "day-of-month 0"),
@@ -51,10 +51,10 @@ def test_what_aws_documents_passes(expression: str) -> None:
         ("cron(5-1 8 * * ? *)", "minutes 5-1"),
         ("cron(*/0 8 * * ? *)", "minutes */0"),
         ("cron(٣ 8 * * ? *)", "minutes"),
-        ("rate(0 minutes)", "is no rate"),
-        ("rate(5 weeks)", "is no rate"),
-        ("at(2026-02-30T08:00:00)", "no point in time"),
-        ("at(2026-02-03T08:00:00Z)", "no point in time"),
+        ("rate(0 minutes)", "is not a valid rate"),
+        ("rate(5 weeks)", "is not a valid rate"),
+        ("at(2026-02-30T08:00:00)", "is not a valid time"),
+        ("at(2026-02-03T08:00:00Z)", "is not a valid time"),
     ],
 )
 def test_what_aws_refuses_is_told_in_words(expression: str, told: str) -> None:

@@ -83,7 +83,7 @@ def test_an_expression_that_aws_refuses_is_told_with_the_field_and_what_was_righ
 
 def test_an_expression_that_is_known_to_be_wrong_is_refused_before_scheduler_is_asked(workshop: Workshop) -> None:
     bad = {"function": {"triggers": {"schedule": "cron(99 8 * * ? *)"}}}
-    told = pytest.raises(NotPossible, match=r"^spec\.function\.triggers\.schedule: minutes 99 does not fit")
+    told = pytest.raises(NotPossible, match=r"^spec\.function\.triggers\.schedule: minutes 99 is invalid")
     with requests(workshop, "scheduler", "CreateSchedule") as made, told:
         settle(workshop, bad)
     assert not made

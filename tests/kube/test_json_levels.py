@@ -68,7 +68,7 @@ def test_a_page_is_what_json_says_and_each_object_is_bounded_by_itself(separator
     assert read[0] == items[0]
     assert read[3] == items[3]
     assert schema_of(read[1]) == OMITTED
-    with pytest.raises(InvalidSpec, match="must not have more than 64 levels"):
+    with pytest.raises(InvalidSpec, match="must not be nested deeper than 64 levels"):
         parse_spec(read[2])
 
 

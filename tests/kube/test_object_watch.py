@@ -88,7 +88,7 @@ def test_an_object_too_deep_to_parse_is_refused_by_itself_and_the_others_are_ser
     received = watched([listed(text("first", deep(2000)), text("second"))], line("third", deep(9000)), line("fourth"))
     assert [name for _, name in received.noted] == ["first", "second", "third", "fourth"]
     for name in ("first", "third"):
-        with pytest.raises(InvalidSpec, match=f"jsonSchema: must not have more than {LEVELS} levels"):
+        with pytest.raises(InvalidSpec, match=f"jsonSchema: must not be nested deeper than {LEVELS} levels"):
             parse_spec(received.documents[name])
 
 

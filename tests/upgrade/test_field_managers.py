@@ -65,7 +65,7 @@ def test_the_refusal_tells_the_command_that_helps(
 ) -> None:
     edited = {"op": "replace", "path": path, "value": value}
     told = moved(installed, manifest(installed, **before), edited, manifest(installed, **after))
-    assert "another field manager holds the other" in told
+    assert "another field manager owns the other" in told
     assert "kubectl replace -f FILE" in told
     installed.stage.kubectl("replace", "-f", "-", stdin=manifest(installed, **after))
     installed.stage.kubectl(*GITOPS, stdin=manifest(installed, **after))

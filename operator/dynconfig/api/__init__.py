@@ -1,1 +1,1 @@
-"""The contract with users: what they write, what they read, and the CRD made from both."""
+"""The API types: spec, status, and the CRD generated from them."""

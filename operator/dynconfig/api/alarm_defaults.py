@@ -1,4 +1,4 @@
-"""What the default alarms of a configuration watch, and how an override fills in the rest. Pure."""
+"""The default alarms of a configuration, and how an override is completed from them. Pure."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -15,10 +15,10 @@ from dynconfig.api.alarms import (
 )
 
 DURATION = "Duration"
-# Lambda ends an invocation at its timeout: no duration is ever above it.
+# Lambda ends an invocation at its timeout, so a duration never exceeds it.
 # https://docs.aws.amazon.com/lambda/latest/dg/configuration-timeout.html
 SLOW_SHARE = 0.8
-"""Of the function's timeout: a longer duration is too long."""
+"""Share of the function's timeout above which a duration counts as too long."""
 DEFAULTS: Mapping[str, Mapping[str, Any]] = {
     "Errors": {
         "metric": "Errors",
@@ -47,7 +47,7 @@ DEFAULTS: Mapping[str, Mapping[str, Any]] = {
         "statistic": Statistic.SUM,
         "description": "Parameters can be read neither from the extension nor from Parameter Store",
     },
-    # A configuration that cannot be loaded does not mend itself, so one minute of it is enough.
+    # A configuration that cannot be loaded does not recover by itself, so one minute is enough.
     "ConfigurationErrors": {
         "metric": "ConfigurationErrors",
         "namespace": OWN_NAMESPACE,
@@ -58,8 +58,8 @@ DEFAULTS: Mapping[str, Mapping[str, Any]] = {
         "description": "The configuration cannot be loaded, because a parameter is missing or breaks its schema",
     },
 }
-"""What a default alarm watches; its description begins so, and ends with the numbers that hold. A missing value means that
-nothing was called and nothing failed. Of a function with an unknown timeout, a Duration of 10 seconds is too long."""
+"""Settings of each default alarm; the effective numbers are appended to its description. Missing data means that the function was
+not called, so it does not breach. The Duration threshold of 10 seconds is for functions with an unknown timeout."""
 _ALIKE = {"comparison": Comparison.GREATER, "treat_missing_data": MissingData.NOT_BREACHING}
 _WORDS = {
     Comparison.GREATER: "above",
@@ -70,7 +70,7 @@ _WORDS = {
 
 
 def whole(alarm: AlarmSpec, timeout_seconds: int | None = None) -> AlarmSpec:
-    """With what it does not say filled in from the default alarm of its name, for a function of this timeout."""
+    """Return the alarm completed from the default alarm of the same name, for a function with this timeout."""
     if not alarm.is_default:
         return alarm
     given = alarm.model_dump(exclude_none=True, exclude_defaults=True)
@@ -84,7 +84,7 @@ def whole(alarm: AlarmSpec, timeout_seconds: int | None = None) -> AlarmSpec:
 
 
 def _described(alarm: AlarmSpec) -> str:
-    """What is wrong if it fires, from the numbers that it has."""
+    """Describe when the alarm fires, with its effective numbers."""
     statistic = alarm.extended_statistic or alarm.statistic
     words = _WORDS[alarm.comparison or Comparison.GREATER]
     period, periods = alarm.period_seconds or PERIOD, alarm.evaluation_periods or PERIODS

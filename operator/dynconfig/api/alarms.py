@@ -1,4 +1,4 @@
-"""The alarms of a configuration: four by default, and of one's own what PutMetricAlarm takes.
+"""The CloudWatch alarms of a configuration: four default alarms, and custom ones with the arguments of PutMetricAlarm.
 
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html
 """
@@ -13,10 +13,10 @@ from dynconfig.api.model import HELD_ELSEWHERE, Flag, Model, Number, Rule, Whole
 MAX_CUSTOM, MAX_NOTIFY, MAX_DIMENSIONS = 20, 5, 30
 HOUR, DAY, WEEK = 3600, 86400, 604800
 PERIOD, PERIODS = 300, 1
-# The default alarms look at three periods at most, so that an override which names none stays within the week.
+# No default alarm evaluates more than three periods, so an override without evaluationPeriods stays within a week.
 MOST_DEFAULT_PERIODS = 3
 UNHEALTHY, DRIFT = "unhealthy", "Drift"
-"""The alarm over all others, and the one on what somebody changed in AWS; no other may have these names."""
+"""Reserved names: the composite alarm over all others, and the drift alarm."""
 
 ALARM_NAME = r"^[a-zA-Z0-9][a-zA-Z0-9_.-]*$"
 SNS_TOPIC = r"^arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[a-zA-Z0-9_-]{1,256}(\.fifo)?$"
@@ -39,13 +39,13 @@ Unit = Literal[
 ]  # fmt: skip
 
 LAMBDA_NAMESPACE, OWN_NAMESPACE = "AWS/Lambda", "DynamicConfig"
-"""Whose metrics are where; those that the function writes itself have dimensions FunctionName and Config."""
+"""Metric namespaces. The metrics that the function emits itself have the dimensions FunctionName and Config."""
 DRIFTED_FIELDS = "DriftedFields"
-"""What the operator writes there, with dimension Config: how many fields are not as declared."""
+"""Metric of the operator in OWN_NAMESPACE, with dimension Config: the number of drifted fields."""
 
 
 class Statistic(StrEnum):
-    """How the values of one period become one number."""
+    """How the datapoints of one period are aggregated."""
 
     SUM = "Sum"
     AVERAGE = "Average"
@@ -55,7 +55,7 @@ class Statistic(StrEnum):
 
 
 class Comparison(StrEnum):
-    """How that number is held against the threshold."""
+    """How the statistic is compared with the threshold."""
 
     GREATER = "GreaterThanThreshold"
     GREATER_OR_EQUAL = "GreaterThanOrEqualToThreshold"
@@ -64,7 +64,7 @@ class Comparison(StrEnum):
 
 
 class MissingData(StrEnum):
-    """What a period without data means."""
+    """How missing data is treated."""
 
     MISSING = "missing"
     NOT_BREACHING = "notBreaching"
@@ -76,39 +76,39 @@ DEFAULT_NAMES = ("Errors", "Duration", "FailedParameterRetrievals", "Configurati
 
 
 class AlarmSpec(Model):
-    """One alarm. With the name of a default one and no metric, it overrides what it says and keeps the rest."""
+    """One alarm. With the name of a default alarm and no metric, it overrides only the fields it sets."""
 
     name: Annotated[str, Field(min_length=1, max_length=128, pattern=ALARM_NAME)]
-    """Name within this object. With the name of a default alarm and without a metric, it overrides that alarm."""
+    """Name within this object. The name of a default alarm, without metric, overrides that alarm."""
     metric: Annotated[str | None, Field(min_length=1, max_length=255)] = None
-    """Name of the metric. It is case sensitive: a typo is an alarm that never has data."""
+    """Name of the metric. Case-sensitive; an alarm on a misspelled metric never has data."""
     namespace: Annotated[str | None, Field(min_length=1, max_length=255, pattern=r"^[^:].*$")] = None
     """Namespace of the metric, for example AWS/Lambda."""
     dimensions: Annotated[
         dict[Annotated[str, Field(max_length=255)], Annotated[str, Field(min_length=1, max_length=1024)]],
         Field(max_length=MAX_DIMENSIONS),
     ] = Field(default_factory=dict)
-    """Dimensions of the metric: exactly those it is published with."""
+    """Dimensions of the metric. They must match the published dimensions exactly."""
     statistic: Statistic | None = None
-    """Statistic of each period; or give extendedStatistic."""
+    """Statistic of each period. Mutually exclusive with extendedStatistic."""
     extended_statistic: Annotated[str | None, Field(min_length=1, max_length=64, pattern=EXTENDED_STATISTIC)] = None
-    """Percentile or other extended statistic of each period, for example p99 or TM(10%:90%); or give statistic."""
+    """Percentile or other extended statistic of each period, e.g. p99 or TM(10%:90%). Mutually exclusive with statistic."""
     period_seconds: Annotated[WholeNumber | None, Field(ge=10, le=DAY)] = None
-    """Length of a period in seconds: 10, 20, 30 or a multiple of 60; 300 if absent."""
+    """Length of a period in seconds: 10, 20, 30 or a multiple of 60. Defaults to 300."""
     threshold: Number | None = None
-    """What the statistic is compared with."""
+    """Value that the statistic is compared with."""
     comparison: Comparison | None = None
     """How the statistic is compared with threshold."""
     evaluation_periods: Annotated[WholeNumber | None, Field(ge=1, le=8640)] = None
-    """How many of the last periods are looked at, 1 if absent; a day in all at most, seven with periods of an hour or more."""
+    """Number of recent periods to evaluate. Defaults to 1. At most one day in total, or seven days with periods of an hour."""
     datapoints_to_alarm: Annotated[WholeNumber | None, Field(ge=1, le=8640)] = None
-    """How many of these periods have to breach; all of them if absent. Needs evaluationPeriods."""
+    """Number of evaluated periods that must breach. Defaults to evaluationPeriods, which must be set."""
     treat_missing_data: MissingData | None = None
-    """What a period without data means; missing if absent."""
+    """How periods without data are treated. Defaults to missing."""
     unit: Unit | None = None
-    """Unit of the metric; if given, values in other units are not seen."""
+    """Unit of the metric. If set, datapoints in other units are ignored."""
     description: Annotated[str | None, Field(max_length=1024)] = None
-    """What whoever is woken by the alarm should know."""
+    """Description of the alarm, for whoever responds to it."""
 
     rules: ClassVar[tuple[Rule, ...]] = (
         Rule(
@@ -123,15 +123,15 @@ class AlarmSpec(Model):
             cel=f"(has(self.periodSeconds) ? self.periodSeconds : {PERIOD}) * "
             f"(has(self.evaluationPeriods) ? self.evaluationPeriods : (has(self.metric) ? {PERIODS} : "
             f"{MOST_DEFAULT_PERIODS})) <= (has(self.periodSeconds) && self.periodSeconds >= {HOUR} ? {WEEK} : {DAY})",
-            message="periodSeconds times evaluationPeriods must not be above 86400 (one day), or above 604800 (seven days) "
-            "where periodSeconds is 3600 or more",
+            message="periodSeconds times evaluationPeriods must not exceed 86400 (one day), or 604800 (seven days) "
+            "if periodSeconds is 3600 or more",
             holds=lambda alarm: _span(alarm) <= (WEEK if (alarm.period_seconds or PERIOD) >= HOUR else DAY),
             field="evaluationPeriods",
         ),
         Rule(
             cel="!has(self.datapointsToAlarm) || "
             "(has(self.evaluationPeriods) && self.datapointsToAlarm <= self.evaluationPeriods)",
-            message="datapointsToAlarm needs evaluationPeriods and must not be above it",
+            message="datapointsToAlarm requires evaluationPeriods and must not exceed it",
             holds=lambda alarm: (
                 alarm.datapoints_to_alarm is None or alarm.datapoints_to_alarm <= (alarm.evaluation_periods or 0)
             ),
@@ -140,7 +140,7 @@ class AlarmSpec(Model):
         Rule(
             cel="has(self.metric) ? has(self.statistic) != has(self.extendedStatistic) "
             ": !(has(self.statistic) && has(self.extendedStatistic))",
-            message="exactly one of statistic and extendedStatistic must be given",
+            message="exactly one of statistic and extendedStatistic must be set",
             advice=HELD_ELSEWHERE,
             holds=lambda alarm: (
                 (alarm.statistic is None) != (alarm.extended_statistic is None)
@@ -151,8 +151,8 @@ class AlarmSpec(Model):
         Rule(
             cel="has(self.metric) ? has(self.namespace) && has(self.threshold) && has(self.comparison) "
             f": self.name in {list(DEFAULT_NAMES)}",
-            message="an alarm needs metric, namespace, threshold and comparison, unless it overrides a default one by its "
-            f"name: {', '.join(DEFAULT_NAMES)}",
+            message="an alarm needs metric, namespace, threshold and comparison, unless its name is that of a default alarm: "
+            f"{', '.join(DEFAULT_NAMES)}",
             holds=lambda alarm: (
                 None not in (alarm.namespace, alarm.threshold, alarm.comparison)
                 if alarm.metric
@@ -162,19 +162,19 @@ class AlarmSpec(Model):
         Rule(
             cel="has(self.metric) || "
             "!(has(self.namespace) || has(self.unit) || (has(self.dimensions) && size(self.dimensions) > 0))",
-            message="namespace, dimensions and unit need metric; a default alarm that is overridden keeps its own",
+            message="namespace, dimensions and unit require metric; an overridden default alarm keeps its own",
             holds=lambda alarm: bool(alarm.metric) or not (alarm.namespace or alarm.unit or alarm.dimensions),
         ),
         Rule(
             cel="!has(self.dimensions) || self.dimensions.all(name, size(name) >= 1 && size(name) <= 255 && "
             "!name.startsWith(':'))",
-            message="names in dimensions have 1 to 255 characters and do not begin with a colon",
+            message="dimension names must have 1 to 255 characters and must not begin with a colon",
             holds=lambda alarm: all(name and not name.startswith(":") for name in alarm.dimensions),
             field="dimensions",
         ),
         Rule(
             cel=f"!(self.name in {[UNHEALTHY, DRIFT]})",
-            message=f"name must not be {UNHEALTHY} or {DRIFT}: so are called the alarm over all others and the one on drift",
+            message=f"name must not be {UNHEALTHY} or {DRIFT}, which are reserved for the composite alarm and the drift alarm",
             holds=lambda alarm: alarm.name not in (UNHEALTHY, DRIFT),
             field="name",
         ),
@@ -182,29 +182,30 @@ class AlarmSpec(Model):
 
     @property
     def is_default(self) -> bool:
-        """Whether it is a default alarm, overridden or not: it watches the function of this object."""
+        """Whether it is a default alarm, overridden or not. Default alarms watch the function of this object."""
         return self.metric is None
 
 
 class AlarmsSpec(Model):
-    """What is watched, and who hears of it."""
+    """CloudWatch alarms and their notifications."""
 
     defaults: Flag = True
-    """Watch the function: its Errors and Duration, FailedParameterRetrievals and ConfigurationErrors. Needs function."""
+    """Create the default alarms of the function: Errors, Duration, FailedParameterRetrievals, ConfigurationErrors.
+    Requires function."""
     drift: Flag = False
-    """Watch for drift: an alarm that goes off when something was changed in AWS, and is well when all is as declared again."""
+    """Create an alarm that fires on drift and returns to OK once it is resolved."""
     notify: Annotated[
         list[Annotated[str, Field(min_length=1, max_length=320, pattern=SNS_TOPIC)]], Field(max_length=MAX_NOTIFY)
     ] = Field(default_factory=list, json_schema_extra={"x-kubernetes-list-type": "set"})
-    """ARNs of SNS topics, in the region of this object, that hear when any alarm goes off and when all are well again."""
+    """ARNs of SNS topics, in the region of this object, to notify when any alarm fires and when all are OK again."""
     custom: Annotated[list[AlarmSpec], Field(max_length=MAX_CUSTOM)] = Field(
         default_factory=list,
         json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
     )
-    """More alarms, each name once; those with the name of a default one override it."""
+    """Additional alarms with unique names. An alarm with the name of a default alarm overrides it."""
 
     rules: ClassVar[tuple[Rule, ...]] = (
-        # The API server says both by itself of a set and of a list-map; a file on a laptop has nobody else to say it.
+        # The API server enforces both for a set and a list-map; these rules check files locally.
         Rule(
             cel="",
             message="notify must not repeat a topic",
@@ -219,13 +220,13 @@ class AlarmsSpec(Model):
 
     @property
     def all(self) -> tuple[AlarmSpec, ...]:
-        """The alarms that are to be, as declared: a default one that nobody overrides says nothing but its name."""
+        """The desired alarms as declared. A default alarm that is not overridden has a name only."""
         defaults = {name: AlarmSpec(name=name) for name in DEFAULT_NAMES} if self.defaults else {}
         return tuple({**defaults, **{alarm.name: alarm for alarm in self.custom}}.values())
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Names of all alarms of this object; first the one over those that say how it is doing."""
+        """Names of all alarms of this object, the composite alarm first."""
         over, drift = (UNHEALTHY,) if self.all else (), (DRIFT,) if self.drift else ()
         return (*over, *(alarm.name for alarm in self.all), *drift)
 
@@ -236,7 +237,7 @@ class AlarmsSpec(Model):
 
 
 def region_of(topic: str) -> str:
-    """The region in the ARN of a topic."""
+    """Return the region in the ARN of a topic."""
     return topic.split(":")[3]
 
 

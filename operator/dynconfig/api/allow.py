@@ -1,4 +1,4 @@
-"""What a namespace may use of AWS, as an administrator writes it: rules that grant, and nothing that denies."""
+"""The AWS resources that each namespace may use, as allow rules written by an administrator. There are no deny rules."""
 
 import re
 from enum import StrEnum
@@ -9,14 +9,14 @@ from pydantic import Field
 from dynconfig.api.model import Model, Rule
 
 NAMESPACE = "{namespace}"
-"""Stands in a pattern for the name of the namespace."""
+"""Placeholder for the name of the namespace in a pattern."""
 
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference-arns.html
 _OF_AN_ACCOUNT = re.compile(r"arn:[a-z*-]+:[a-z0-9*-]+:[a-z0-9*-]*:[0-9]{12}:\S+")
 
 
 class Usable(StrEnum):
-    """What an object may make or change in AWS."""
+    """The resources that an object may create or change in AWS."""
 
     PARAMETERS = "parameters"
     ALARMS = "alarms"
@@ -27,7 +27,7 @@ class Usable(StrEnum):
 
 
 class Operator(StrEnum):
-    """How a label is compared."""
+    """Operator of a label selector."""
 
     IN = "In"
     NOT_IN = "NotIn"
@@ -45,14 +45,14 @@ class LabelExpression(Model):
     rules: ClassVar[tuple[Rule, ...]] = (
         Rule(
             cel="",
-            message="values belong to In and NotIn, which need at least one",
+            message="In and NotIn require at least one value; Exists and DoesNotExist take none",
             holds=lambda expression: bool(expression.values) == (expression.operator in (Operator.IN, Operator.NOT_IN)),
         ),
     )
 
 
 class NamespaceSelector(Model):
-    """Selects namespaces by their labels: all conditions together; without any, all namespaces.
+    """Selects the namespaces whose labels meet all conditions; without conditions, all namespaces.
 
     https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#resources-that-support-set-based-requirements
     """
@@ -65,36 +65,36 @@ Patterns = list[Annotated[str, Field(min_length=1, max_length=2048)]]
 
 
 class AllowRule(Model):
-    """Grants to namespaces; what several rules grant to one adds up. In names and ARNs, `*` stands for any text but a colon."""
+    """Permissions of namespaces. Rules for the same namespace add up. In names and ARNs, `*` matches any text without a colon."""
 
     namespaces: list[str] = Field(default_factory=list)
     """Names of namespaces; * for all."""
     namespace_selector: NamespaceSelector | None = None
-    """Namespaces by their labels, besides those that are named."""
+    """Selects namespaces by label, in addition to those in namespaces."""
     paths: list[Annotated[str, Field(pattern="^/")]] = Field(default_factory=list)
-    """Paths of Parameter Store, each with all below it."""
+    """Parameter Store paths, each including everything below it."""
     resources: list[Usable] | None = None
-    """What may be made; absent: what every namespace may make (parameters, alarms, dashboard, function)."""
+    """Resources that may be created. Defaults to those every namespace may create: parameters, alarms, dashboard, function."""
     names: Patterns = Field(default_factory=list)
-    """Names of functions and roles beside those that begin with dynconfig-NAMESPACE."""
+    """Names of functions and roles, in addition to those that begin with dynconfig-NAMESPACE."""
     layers: Patterns = Field(default_factory=list)
-    """ARNs of Lambda layer versions beside AWS's own extension."""
+    """ARNs of Lambda layer versions, in addition to AWS's own extension."""
     destinations: Patterns = Field(default_factory=list)
-    """ARNs for events that failed; each with the number of its account."""
+    """ARNs of failure destinations, each with its account ID."""
     topics: Patterns = Field(default_factory=list)
-    """ARNs of SNS topics for alarms; each with the number of its account."""
+    """ARNs of SNS topics for alarms, each with its account ID."""
     regions: list[str] = Field(default_factory=list)
-    """AWS regions beside the operator's own."""
+    """AWS regions, in addition to the operator's own."""
 
     rules: ClassVar[tuple[Rule, ...]] = (
         Rule(
             cel="",
-            message="a rule needs namespaces or namespaceSelector; namespaces: ['*'] is for all",
+            message="a rule requires namespaces or namespaceSelector; namespaces: ['*'] selects all",
             holds=lambda rule: bool(rule.namespaces) or rule.namespace_selector is not None,
         ),
         Rule(
             cel="",
-            message="destinations and topics are ARNs with the 12 digits of their account, such as "
+            message="destinations and topics must be ARNs with a 12-digit account ID, for example "
             "arn:aws:sns:eu-west-1:123456789012:{namespace}_*",
             holds=lambda rule: all(_OF_AN_ACCOUNT.fullmatch(arn) for arn in (*rule.destinations, *rule.topics)),
         ),
@@ -102,7 +102,7 @@ class AllowRule(Model):
 
 
 class Policy(Model):
-    """The file of all rules."""
+    """The policy file."""
 
     allow: list[AllowRule] = Field(default_factory=list)
-    """Absent or empty: every namespace may use what needs no rule."""
+    """Allow rules. If absent or empty, every namespace may use what needs no rule."""

@@ -21,29 +21,29 @@ KEEP = {
     # https://fluxcd.io/flux/components/kustomize/kustomizations/#prune
     "kustomize.toolkit.fluxcd.io/prune": "disabled",
 }
-"""Annotations by which tools that install the definition leave it in place: with it all objects would go."""
+"""Annotations that keep GitOps tools and Helm from deleting the CRD, which would delete all objects."""
 
 _COLUMNS = (
-    ("Ready", '.status.conditions[?(@.type=="Ready")].status', "string", 0, "Whether AWS is as declared"),
-    ("In-sync", ".status.counts.summary", "string", 0, "Parameters as declared, of those declared"),
-    ("Drifted", '.status.conditions[?(@.type=="Drifted")].status', "string", 0, "Whether AWS was changed by others"),
-    ("Revision", ".status.revision", "string", 0, "Short name of the versions in AWS"),
+    ("Ready", '.status.conditions[?(@.type=="Ready")].status', "string", 0, "Whether AWS is in sync with spec"),
+    ("In-sync", ".status.counts.summary", "string", 0, "Parameters in sync, of those declared"),
+    ("Drifted", '.status.conditions[?(@.type=="Drifted")].status', "string", 0, "Whether AWS has drifted"),
+    ("Revision", ".status.revision", "string", 0, "Revision of the configuration in AWS"),
     ("Age", ".metadata.creationTimestamp", "date", 0, "Age of the object"),
     ("Region", ".status.region", "string", 1, "AWS region"),
     ("Path", ".spec.path", "string", 1, "Path of the parameters"),
     ("Function", ".status.function", "string", 1, "Function that reads the configuration"),
-    ("Observed", ".status.lastObservedTime", "date", 1, "How long ago AWS was looked at"),
-    ("Reason", '.status.conditions[?(@.type=="Ready")].reason', "string", 1, "Why it is ready or not"),
+    ("Observed", ".status.lastObservedTime", "date", 1, "When AWS was last observed"),
+    ("Reason", '.status.conditions[?(@.type=="Ready")].reason', "string", 1, "Reason of the Ready condition"),
 )
 
 _NAME_RULE: Schema = {
     "rule": f"size(self.metadata.name) <= {names.MAX_NAME}",
-    "message": f"metadata.name must not be longer than {names.MAX_NAME} characters, so that it fits the owner tag in AWS",
+    "message": f"metadata.name must not be longer than {names.MAX_NAME} characters, to fit into the owner tag in AWS",
 }
 
 
 def definition() -> Schema:
-    """The CustomResourceDefinition as a plain document."""
+    """Return the CustomResourceDefinition as a plain document."""
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
@@ -71,7 +71,7 @@ def _version() -> Schema:
         "storage": True,
         "subresources": {"status": {}},
         "additionalPrinterColumns": [
-            # The API server stores no priority of 0: with one, every comparison with what is stored would show a difference.
+            # The API server drops a priority of 0; writing it would show a diff against the stored CRD every time.
             {
                 "name": name,
                 "jsonPath": path,
@@ -95,7 +95,7 @@ def _object() -> Schema:
             "kind": {"type": "string", "description": f"Always {names.KIND}."},
             "metadata": {"type": "object"},
             "spec": _structural(DynamicConfigSpec),
-            # kstatus takes an object without a status for current; this one is behind its generation from birth.
+            # kstatus reports an object without status as Current; with this default, a new object is InProgress.
             "status": {**_structural(DynamicConfigStatus), "default": {"observedGeneration": names.UNSEEN}},
         },
         "x-kubernetes-validations": [_NAME_RULE],
@@ -109,7 +109,7 @@ def _structural(model: type[Model]) -> Schema:
 
 
 def _plain(schema: Schema, definitions: Schema) -> Schema:
-    """The schema without references, titles and nulls, as a structural schema has to be."""
+    """Return a structural schema: without references, titles and nulls."""
     if "$ref" in schema:
         target = definitions[schema["$ref"].rsplit("/", 1)[-1]]
         schema = {**target, **{key: value for key, value in schema.items() if key != "$ref"}}
@@ -118,10 +118,11 @@ def _plain(schema: Schema, definitions: Schema) -> Schema:
         rest = {key: value for key, value in schema.items() if key != "anyOf"}
         return _plain({**only, **rest}, definitions)
     default = _without_nulls(schema.get("default", 0))
-    # A default that says nothing would only fill every object with empty fields.
+    # An empty default would only add empty fields to every object.
     dropped = {"title", "default"} if default in (None, "", [], {}) else {"title"}
     result = {key: default if key == "default" else value for key, value in schema.items() if key not in dropped}
-    # A structural schema knows no closed objects; unknown fields are pruned, or refused by `kubectl --validate=strict`.
+    # A structural schema must not set additionalProperties: false. Unknown fields are pruned, or rejected by
+    # `kubectl --validate=strict`.
     if result.get("additionalProperties") is False:
         del result["additionalProperties"]
     result.pop("propertyNames", None)
@@ -131,7 +132,7 @@ def _plain(schema: Schema, definitions: Schema) -> Schema:
 
 
 def _without_nulls(default: Any) -> Any:
-    """The default without fields that are null: a field that is not nullable cannot have that default.
+    """Return the default without null fields, since a field that is not nullable cannot default to null.
 
     https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/#defaulting-and-nullable
     """
@@ -154,7 +155,7 @@ def _nested(schema: Schema, definitions: Schema) -> Schema:
 
 
 def _with_rules(schema: Schema, model: type[Model]) -> Schema:
-    """The schema with the rules of the model and of every model below it."""
+    """Return the schema with the CEL rules of the model and of every model nested in it."""
     rules = [_validation(rule) for rule in model.rules if rule.cel]
     if rules:
         schema["x-kubernetes-validations"] = rules
@@ -177,7 +178,7 @@ def _innermost(schema: Schema) -> Schema:
 
 
 def _model_in(annotation: object) -> type[Model] | None:
-    """The model in an annotation such as X, X | None or list[X]."""
+    """Return the model in an annotation such as X, X | None or list[X]."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation if issubclass(annotation, Model) else None
     if get_origin(annotation) in (Union, types.UnionType, list) or hasattr(annotation, "__metadata__"):

@@ -1,4 +1,4 @@
-"""The defaults that the API server adds to an object, for objects that it has not stored yet."""
+"""The defaults that the API server would add to an object that is not stored yet."""
 
 from collections.abc import Mapping
 from copy import deepcopy
@@ -9,7 +9,7 @@ from dynconfig.api.crd import Schema, definition
 
 
 def with_defaults(document: Mapping[str, Any]) -> dict[str, Any]:
-    """The document with the defaults of its spec, as the API server stores it. Values of a wrong type are left as they are.
+    """Return the document with the defaults of its spec, as the API server stores it. Values of a wrong type are not changed.
 
     https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/#defaulting
     """
@@ -33,7 +33,7 @@ def _filled(value: Any, schema: Schema) -> Any:
 
 
 def _members(value: Mapping[str, Any], properties: Schema) -> list[tuple[str, Any]]:
-    """The fields that are set, and those with a default, each with the defaults below it."""
+    """Return the fields that are set or have a default, with nested defaults applied."""
     return [
         (name, _filled(value[name] if name in value else deepcopy(schema["default"]), schema))
         for name, schema in properties.items()

@@ -1,4 +1,4 @@
-"""The text below a field of a model as its description; read only for the CRD, since a source takes long to parse."""
+"""Field docstrings as descriptions in the JSON schema. Only used to generate the CRD, since parsing source code is slow."""
 
 import ast
 import inspect
@@ -14,10 +14,10 @@ from pydantic_core import core_schema
 
 
 class Described(GenerateJsonSchema):
-    """A JSON schema whose properties carry the texts below their fields, and the defaults that are models themselves."""
+    """JSON schema generator that adds field docstrings as descriptions, and defaults that are models."""
 
     def model_schema(self, schema: core_schema.ModelSchema) -> dict[str, Any]:
-        """The schema of one model."""
+        """Return the schema of one model."""
         found = super().model_schema(schema)
         models = [model for model in reversed(schema["cls"].__mro__) if issubclass(model, BaseModel)]
         texts = {name: text for model in models for name, text in _descriptions(model)}

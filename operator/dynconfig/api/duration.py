@@ -7,5 +7,5 @@ _UNITS = {"h": 3600, "m": 60, "s": 1}
 
 
 def seconds(duration: str) -> int:
-    """A duration such as 1h30m in seconds."""
+    """Return a duration such as 1h30m in seconds."""
     return sum(int(number) * _UNITS[unit] for number, unit in re.findall(r"([0-9]+)([hms])", duration))

@@ -1,4 +1,4 @@
-"""The function that reads the configuration: made by the operator, or a user's own that is given what it needs to read."""
+"""The Lambda function that reads the configuration: managed by the operator, or an existing one that it attaches to."""
 
 import re
 from datetime import date
@@ -12,7 +12,7 @@ from dynconfig.api.reserved_variables import LEGAL, LISTED, RESERVED, free
 
 ARN = r"^arn:aws[a-z-]*:[a-z0-9-]+:[a-z0-9-]*:[0-9]*:\S+$"
 FUNCTION_NAME = r"^[a-zA-Z0-9_-]+$"
-# Lambda takes a bucket, too; the function's role is given no right to write to one.
+# Lambda accepts an S3 bucket, too, but the function's role has no permission to write to one.
 DESTINATION = r"^arn:aws[a-z-]*:(sqs|sns|lambda|events):"
 ROLE_NAME = r"^[a-zA-Z0-9+=,.@_-]+$"
 
@@ -30,9 +30,9 @@ _RETENTION_DAYS = Literal[
 
 
 def _no_boolean(days: object) -> object:
-    """True is 1 to Python, and no number to the API server."""
+    """Reject booleans: True equals 1 in Python, but is not a number for the API server."""
     if isinstance(days, bool):
-        raise ValueError("has to be a whole number")  # noqa: TRY004 - pydantic takes ValueError for a refusal
+        raise ValueError("must be a whole number")  # noqa: TRY004 - pydantic reports ValueError as a validation error
     return days
 
 
@@ -48,14 +48,14 @@ RUNTIME_ENDS = {
 
 
 class Mode(StrEnum):
-    """Whose function it is."""
+    """Whether the operator manages the function or attaches to an existing one."""
 
     MANAGED = "Managed"
     ATTACH = "Attach"
 
 
 class Architecture(StrEnum):
-    """The processors that the function runs on."""
+    """Instruction set architecture of the function."""
 
     ARM64 = "arm64"
     X86_64 = "x86_64"
@@ -72,31 +72,31 @@ class ExtensionSpec(Model):
     """The AWS Parameters and Secrets Lambda extension."""
 
     layer_arn: Annotated[str, Field(max_length=256, pattern=rf"^$|{ARN}")] = ""
-    """Layer version ARN of the extension; if empty, from the built-in table by region and architecture."""
+    """Layer version ARN of the extension. If empty, taken from the built-in table by region and architecture."""
     max_connections: Annotated[WholeNumber, Field(ge=1, le=1000)] = 3
-    """How many connections the extension opens to Parameter Store."""
+    """Maximum number of connections from the extension to Parameter Store."""
 
 
 class HttpApiSpec(Model):
     """An API Gateway HTTP API in front of the function."""
 
     authorization: Authorization = Authorization.AWS_IAM
-    """AWS_IAM lets only signed requests in; NONE lets all in, and answers no value. SecureStrings are never answered."""
+    """AWS_IAM accepts only signed requests. NONE accepts any request, but returns no values. SecureStrings are never returned."""
 
 
 class TriggersSpec(Model):
-    """What calls the function."""
+    """Triggers of the function."""
 
     parameter_change: Flag = False
-    """Call the function when a parameter below path changes, by an EventBridge rule."""
+    """Invoke the function through an EventBridge rule when a parameter below path changes."""
     schedule: Annotated[str | None, Field(min_length=1, max_length=256, pattern=SCHEDULE)] = None
-    """Call the function by EventBridge Scheduler, for example rate(5 minutes) or cron(0 8 * * ? *)."""
+    """EventBridge Scheduler expression that invokes the function, for example rate(5 minutes) or cron(0 8 * * ? *)."""
     http_api: HttpApiSpec | None = None
-    """Call the function by HTTP."""
+    """Invoke the function through an API Gateway HTTP API."""
 
     @property
     def any(self) -> bool:
-        """Whether anything calls the function."""
+        """Whether any trigger is set."""
         return self.parameter_change or self.schedule is not None or self.http_api is not None
 
 
@@ -104,60 +104,61 @@ class FunctionSpec(Model):
     """The function that reads the configuration."""
 
     name: Annotated[str | None, Field(min_length=1, max_length=64, pattern=FUNCTION_NAME)] = None
-    """Name in AWS; if absent, dynconfig-NAMESPACE-NAME, with _ before NAME where NAMESPACE has a dash. Needed for mode Attach."""
+    """Name in AWS. Defaults to dynconfig-NAMESPACE-NAME, with _ before NAME if NAMESPACE has a dash. Required for mode Attach."""
     mode: Mode = Mode.MANAGED
-    """Managed: made and kept by the operator. Attach: an existing function gets layer, environment and the right to read."""
+    """Managed creates and updates the function. Attach adds the layer, environment variables and read permissions to
+    an existing one."""
     role_name: Annotated[str | None, Field(min_length=1, max_length=64, pattern=ROLE_NAME)] = None
-    """Name of the function's IAM role, made below the IAM path /dynconfig/; if absent, the function's name and the region."""
+    """Name of the function's IAM role, created below the IAM path /dynconfig/. Defaults to the function's name and the region."""
     runtime: Literal["python3.11", "python3.12", "python3.13", "python3.14"] = "python3.13"
     """Lambda runtime of a Managed function."""
     architecture: Architecture = Architecture.ARM64
-    """arm64 or x86_64. For Attach it has to be that of the function."""
+    """arm64 or x86_64. For mode Attach it must match the function."""
     memory_mib: Annotated[WholeNumber, Field(alias="memoryMiB", ge=128, le=10240)] = 256
-    """Memory of a Managed function in MiB."""
+    """Memory size of a Managed function in MiB."""
     timeout_seconds: Annotated[WholeNumber, Field(ge=1, le=900)] = 30
-    """How long one invocation of a Managed function may take, in seconds."""
+    """Timeout of a Managed function in seconds."""
     log_retention_days: RetentionDays = 14
-    """How long CloudWatch Logs keeps the function's logs, in days."""
+    """Retention of the function's logs in CloudWatch Logs, in days."""
     environment: Annotated[
         dict[Annotated[str, Field(max_length=128), AfterValidator(free)], Annotated[str, Field(max_length=2048)]],
         Field(max_length=50),
     ] = Field(
         default_factory=dict,
-        description="More environment variables of a Managed function. Not for secrets: everybody who may see the function "
-        f"sees them. Reserved, in any case: {LISTED}.",
+        description="Additional environment variables of a Managed function. Not for secrets: everyone who can view the function "
+        f"can read them. Reserved, regardless of case: {LISTED}.",
     )
     extension: ExtensionSpec = Field(default_factory=ExtensionSpec)
     """The AWS Parameters and Secrets Lambda extension."""
     on_failure: Annotated[str, Field(max_length=256, pattern=rf"^$|{ARN}")] = ""
-    """ARN of an SQS queue, SNS topic, function or event bus that gets asynchronous events which failed for good."""
+    """ARN of an SQS queue, SNS topic, function or event bus that receives asynchronous events after all retries failed."""
     triggers: TriggersSpec = Field(default_factory=TriggersSpec)
-    """What calls a Managed function."""
+    """Triggers of a Managed function."""
 
     rules: ClassVar[tuple[Rule, ...]] = (
         Rule(
             cel="self.mode == oldSelf.mode",
-            message="mode cannot be changed; remove function first, then declare it anew",
+            message="mode is immutable; remove function first, then declare it again",
             field="mode",
             allows=lambda before, after: before.mode == after.mode,
         ),
         Rule(
             cel="!has(self.mode) || self.mode != 'Attach' || has(self.name)",
-            message="mode Attach needs the name of an existing function",
+            message="mode Attach requires the name of an existing function",
             holds=lambda function: function.mode is not Mode.ATTACH or function.name is not None,
         ),
         Rule(
             cel="!has(self.mode) || self.mode != 'Attach' || !has(self.triggers) || "
             "(!(has(self.triggers.parameterChange) && self.triggers.parameterChange) && "
             "!has(self.triggers.schedule) && !has(self.triggers.httpApi))",
-            message="triggers need mode: Managed; an attached function keeps its own",
+            message="triggers require mode: Managed; an attached function keeps its own",
             holds=lambda function: function.mode is not Mode.ATTACH or not function.triggers.any,
             field="triggers",
         ),
         Rule(
             cel="!has(self.mode) || self.mode != 'Attach' || ((!has(self.environment) || size(self.environment) == 0) "
             "&& (!has(self.onFailure) || self.onFailure == '') && !has(self.roleName))",
-            message="environment, onFailure and roleName need mode: Managed; an attached function keeps its own",
+            message="environment, onFailure and roleName require mode: Managed; an attached function keeps its own",
             holds=lambda function: (
                 function.mode is not Mode.ATTACH
                 or not (function.environment or function.on_failure or function.role_name)
@@ -165,16 +166,16 @@ class FunctionSpec(Model):
         ),
         Rule(
             cel=f"!has(self.onFailure) || self.onFailure == '' || self.onFailure.matches('{DESTINATION}')",
-            message="onFailure is the ARN of an SQS queue, an SNS topic, a function or an event bus",
+            message="onFailure must be the ARN of an SQS queue, an SNS topic, a function or an event bus",
             holds=lambda function: not function.on_failure or re.match(DESTINATION, function.on_failure) is not None,
             field="onFailure",
         ),
-        # The models name the variable; a messageExpression that does costs more than the API server allows.
+        # The models name the variable; a messageExpression that names it exceeds the CEL cost limit of the API server.
         Rule(
             cel=f"!has(self.environment) || self.environment.all(key, key.matches('{LEGAL}') && !key.matches('{RESERVED}'))",
-            message="names in environment begin with a letter, hold letters, digits and _, and are none that change what code "
-            "the function runs or whom it trusts, such as PATH, PYTHON*, LD_*, AWS_*, *_PROXY or *_CA_BUNDLE, in any case; "
-            "`kubectl explain dcfg.spec.function.environment` lists them",
+            message="names in environment must begin with a letter, have only letters, digits and _, and must not be reserved "
+            "(they change what code the function runs or whom it trusts): PATH, PYTHON*, LD_*, AWS_*, *_PROXY, *_CA_BUNDLE and "
+            "others, regardless of case; `kubectl explain dcfg.spec.function.environment` lists them",
             field="environment",
         ),
     )

@@ -1,4 +1,4 @@
-"""The base of every model in the contract: strict fields, and rules that hold here and in the API server alike."""
+"""The base class of all API models: strict fields, and rules enforced both here and in the API server."""
 
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
@@ -9,15 +9,16 @@ from pydantic.alias_generators import to_camel
 
 # https://kubernetes.io/docs/reference/using-api/server-side-apply/#field-management
 HELD_ELSEWHERE = (
-    "if the manifest has only one of them, another field manager holds the other, which server-side apply does not remove, "
-    "not even by force: `dynconfig plan -f FILE` and `kubectl get dcfg NAME -o yaml --show-managed-fields` name that manager; "
+    "if the manifest sets only one of them, another field manager owns the other, which server-side apply does not remove, "
+    "even with --force-conflicts: `dynconfig plan -f FILE` and `kubectl get dcfg NAME -o yaml --show-managed-fields` name that "
+    "manager; "
     "run `kubectl replace -f FILE` once, then apply as before"
 )
-"""Advice for two fields of which an object may have only one."""
+"""Advice for mutually exclusive fields."""
 
 
-# The API server takes no text for a number or a boolean, and no boolean for a number; pydantic by itself does.
-# 300.0 is a whole number in JSON, and arrives as one, from the API server and from files.
+# The API server accepts no string for a number or boolean, and no boolean for a number; pydantic does by default.
+# 300.0 is an integer in JSON and is parsed as one, from the API server and from files.
 WholeNumber = Annotated[int, Strict()]
 Number = Annotated[float, Strict(), Field(allow_inf_nan=False)]
 Flag = Annotated[bool, Strict()]
@@ -25,10 +26,10 @@ Flag = Annotated[bool, Strict()]
 
 @dataclass(frozen=True)
 class Rule:
-    """A rule over several fields, said twice: in CEL for the API server, in Python for files on a laptop.
+    """A rule over several fields, written twice: in CEL for the API server, in Python for local files.
 
-    `holds` is None for a rule about an edit (`oldSelf`): `allows` says it of the model before and after. `advice` follows the
-    message in the API server's answer only: it is about an object that is in the cluster.
+    `holds` is None for a transition rule (`oldSelf`); `allows` checks those, given the model before and after. `advice` is added
+    to the message in the CRD only, since it applies to objects in the cluster.
     """
 
     cel: str
@@ -40,11 +41,11 @@ class Rule:
 
 
 FIELDS_ALONE = {"rules": False}
-"""The context of a validation that keeps no rules."""
+"""Validation context that skips the rules."""
 
 
 class Model(BaseModel):
-    """A frozen model with camelCase names outside and no unknown fields."""
+    """A frozen model with camelCase aliases and no unknown fields."""
 
     model_config = ConfigDict(
         alias_generator=to_camel,
@@ -52,7 +53,7 @@ class Model(BaseModel):
         extra="forbid",
         frozen=True,
         use_enum_values=False,
-        # Built when it is first needed: no command needs all of them.
+        # Built on first use: no command needs all models.
         defer_build=True,
     )
 
@@ -67,11 +68,11 @@ class Model(BaseModel):
 
 
 class _Unreadable(Exception):
-    """A rule needs a field that cannot be read."""
+    """A rule needs a field that is not valid."""
 
 
 class _Readable:
-    """The fields of a model that can be read."""
+    """A view of a model that raises on invalid fields."""
 
     def __init__(self, model: Model, unreadable: Collection[str]) -> None:
         self._model = model
@@ -84,7 +85,7 @@ class _Readable:
 
 
 def broken_rules(model: Model, unreadable: Collection[str] = ()) -> Iterator[str]:
-    """The messages of the rules that do not hold; a rule that needs an unreadable field is not evaluated."""
+    """Yield the messages of broken rules. A rule that needs an unreadable field is not evaluated."""
     readable = _Readable(model, unreadable) if unreadable else model
     for rule in model.rules:
         try:
@@ -96,7 +97,7 @@ def broken_rules(model: Model, unreadable: Collection[str] = ()) -> Iterator[str
 
 
 def refused_edits(before: Model, after: Model, place: str = "spec") -> Iterator[str]:
-    """What the API server refuses of an edit, each with its field; as there, a part that is new or gone is not compared.
+    """Yield what the API server rejects in an edit, each with its field. Like there, added or removed parts are not compared.
 
     https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/#transition-rules
     """

@@ -1,4 +1,4 @@
-"""The names that users and other tools rely on: group, kind, annotations, finalizer, tags."""
+"""Public names: group, kind, annotations, finalizer, tags."""
 
 GROUP = "dynconfig.dev"
 VERSION = "v1alpha1"
@@ -13,17 +13,17 @@ RECONCILE_REQUESTED_AT = f"{GROUP}/reconcile-requested-at"
 APPROVE_GENERATION = f"{GROUP}/approve-generation"
 ABANDON = f"{GROUP}/abandon"
 FORCE_GENERATION = f"{GROUP}/force-generation"
-# Read by `dynconfig validate` alone: "true", or names of parameters that may be in the open, parted by commas.
+# Only read by `dynconfig validate`: "true", or a comma-separated list of parameters that may be in plaintext.
 ALLOW_PLAINTEXT = f"{GROUP}/allow-plaintext"
-# On the CustomResourceDefinition: without it the shipped policy refuses its deletion.
+# On the CustomResourceDefinition: without it the shipped admission policy denies its deletion.
 ALLOW_DELETION = f"{GROUP}/allow-deletion"
 
 OWNER_TAG = f"{GROUP}/owner"
-# On an HTTP API that was released: its name is not unique, so that only this says whose it was. It goes with the adoption.
+# On a released HTTP API, whose name is not unique: only this tag identifies its previous owner. Removed on adoption.
 RELEASED_TAG = f"{GROUP}/released-by"
-# On a String or StringList whose value came from a Secret, so that no output shows it, even if no status is at hand.
+# On a String or StringList with a value from a Secret, so that it is masked in all output, even without a status.
 FROM_SECRET_TAG = f"{GROUP}/from-secret"
-# What an attached function remembers of its addition: whose it is, and what else has to be known to take it away again.
+# On an attached function: the owner of the attachment, and what is needed to remove it again.
 ATTACHED_TAG = f"{GROUP}/attached-by"
 ATTACHED_LAYER_TAG = f"{GROUP}/attached-layer"
 ATTACHED_LAYER_BEFORE_TAG = f"{GROUP}/attached-layer-before"
@@ -31,8 +31,8 @@ ATTACHED_ROLE_TAG = f"{GROUP}/attached-role"
 ATTACHED_VARIABLES_TAG = f"{GROUP}/attached-variables"
 CLUSTER_TAG = f"{GROUP}/cluster"
 
-# The owner tag holds cluster id, namespace, name and uid in the 256 characters of a tag value.
+# The owner tag has cluster ID, namespace, name and uid in the 256 characters of a tag value.
 MAX_NAME = 63
 
-# What status.observedGeneration is until the operator has looked at the object for the first time.
+# status.observedGeneration of an object that was never reconciled.
 UNSEEN = -1

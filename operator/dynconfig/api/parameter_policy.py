@@ -1,4 +1,4 @@
-"""The policies that SSM itself acts on: expiration, and notifications before it or after a time without a change.
+"""SSM parameter policies: expiration, and notifications before it or after a period without change.
 
 https://docs.aws.amazon.com/systems-manager/latest/userguide/parameter-store-policies.html
 """
@@ -26,16 +26,16 @@ _UNITS = ("Days", "Hours")
 
 
 class ParameterPolicy(Model):
-    """A policy that SSM itself acts on; Advanced tier only."""
+    """An SSM parameter policy. Advanced tier only."""
 
     type: Literal["Expiration", "ExpirationNotification", "NoChangeNotification"]
-    """What SSM does. Expiration deletes the parameter at its Timestamp; it then counts as declared and is not created again."""
+    """Policy type. Expiration deletes the parameter at its Timestamp; it then counts as in sync and is not created again."""
     version: Annotated[str, Field(max_length=8)] = "1.0"
-    """Version of the policy's format."""
+    """Version of the policy format."""
     attributes: Annotated[dict[str, Annotated[str, Field(max_length=64)]], Field(max_length=8)] = Field(
         default_factory=dict
     )
-    """The attributes of the policy as AWS names them, for example Timestamp, or Before and Unit."""
+    """Attributes of the policy as in the AWS API, for example Timestamp, or Before and Unit."""
 
     rules: ClassVar[tuple[Rule, ...]] = (
         Rule(
@@ -46,33 +46,33 @@ class ParameterPolicy(Model):
         ),
         Rule(
             cel="",
-            message="Timestamp must be a time in ISO 8601 with a zone, for example 2030-12-31T12:00:00.000Z",
+            message="Timestamp must be an ISO 8601 time with time zone, for example 2030-12-31T12:00:00.000Z",
             holds=lambda policy: "Timestamp" not in policy.attributes or policy.expires is not None,
         ),
         Rule(
             cel="",
-            message="Before and After must be whole numbers from 1 on, and Unit must be Days or Hours",
+            message="Before and After must be positive whole numbers, and Unit must be Days or Hours",
             holds=lambda policy: _is_span(policy.attributes),
         ),
     )
 
     @property
     def expires(self) -> float | None:
-        """When SSM deletes the parameter, in seconds since the epoch; None if this policy does not say so."""
+        """When SSM deletes the parameter, in seconds since the epoch; None if this is no Expiration policy."""
         return _moment(self.attributes.get("Timestamp", "")) if self.type == EXPIRATION else None
 
     def as_aws(self) -> dict[str, object]:
-        """The policy as PutParameter takes it."""
+        """Return the policy in the format of PutParameter."""
         return {"Type": self.type, "Version": self.version, "Attributes": self.attributes}
 
 
 def expiration(policies: Iterable[ParameterPolicy]) -> float | None:
-    """When SSM deletes the parameter that has these policies, in seconds since the epoch; None if it does not."""
+    """Return when SSM deletes a parameter with these policies, in seconds since the epoch; None if it does not."""
     return min((policy.expires for policy in policies if policy.expires is not None), default=None)
 
 
 def is_whole(policies: Iterable[ParameterPolicy]) -> bool:
-    """Whether a parameter may have these policies together: it expires once, and is announced to expire only if it does."""
+    """Whether the policies are valid together: at most one Expiration, and one if there is an ExpirationNotification."""
     kinds: list[str] = [policy.type for policy in policies]
     return kinds.count(EXPIRATION) <= 1 and (EXPIRATION_NOTIFICATION not in kinds or EXPIRATION in kinds)
 

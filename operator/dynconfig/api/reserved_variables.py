@@ -1,15 +1,15 @@
-"""Environment variables that change what code a function runs or whom it trusts: nobody sets them by a declaration.
+"""Reserved environment variables, which change what code a function runs or whom it trusts. They cannot be declared.
 
-The one list from which the rule of the CRD, the check of the model and the description of the field are made. Names are
-compared whatever their case, as proxies are read in both.
+The CEL rule of the CRD, the check of the model and the description of the field are generated from this list. Names are
+compared case-insensitively, since proxy variables are read in both cases.
 """
 
 import re
 
-# Of the service, of the extension and of the function's own settings.
+# Lambda, the extension, and the function's own settings.
 # https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime
 _SERVICE = ("AWS_", "LAMBDA_", "DYNCONFIG_", "SSM_PARAMETER_STORE_", "PARAMETERS_SECRETS_EXTENSION_")
-# CPython, what it starts and what it is started by: https://docs.python.org/3/using/cmdline.html#environment-variables
+# CPython: https://docs.python.org/3/using/cmdline.html#environment-variables
 # The dynamic linker and the C library: https://man7.org/linux/man-pages/man8/ld.so.8.html
 # OpenSSL: https://docs.openssl.org/master/man7/openssl-env/ and curl: https://curl.se/docs/manpage.html
 # .NET: https://learn.microsoft.com/dotnet/core/tools/dotnet-environment-variables and Bundler: https://bundler.io/man/bundle-config.1.html
@@ -33,9 +33,9 @@ _CODE = (
 PREFIXES = (*_SERVICE, *_CODE)
 SUFFIXES = ("_PROXY", "_CA_BUNDLE", "_CA_CERTS")
 NAMES = (
-    # Programs that Python starts by name (webbrowser, pydoc), and where it finds programs and files.
+    # Programs that Python starts by name (webbrowser, pydoc), and search paths of programs and files.
     *("BROWSER", "EDITOR", "HOME", "MANPAGER", "PAGER", "PATH", "SHELL", "TEMP", "TMP", "TMPDIR", "VISUAL"),
-    # What glibc ignores in a program with more rights than its caller, and for the same reason.
+    # Variables that glibc ignores in setuid programs, for the same reason.
     *(
         "GCONV_PATH",
         "GETCONF_DIR",
@@ -49,7 +49,7 @@ NAMES = (
     ),
     # Keys of TLS sessions, and settings of OpenSSL and of the extension's runtime.
     *("CTLOG_FILE", "GODEBUG", "QLOGDIR", "RANDFILE", "SSLKEYLOGFILE"),
-    # Shells and other runtimes, which a layer may bring.
+    # Shells and other runtimes, which a layer may contain.
     *("ENV", "IFS", "PROMPT_COMMAND", "PS4", "SHELLOPTS"),
     *(
         "CLASSPATH",
@@ -70,22 +70,20 @@ NAMES = (
         "RUBYOPT",
     ),
 )
-# As Lambda takes them; what begins with an underscore is its own.
+# Names that Lambda accepts; those with a leading underscore are its own.
 # https://docs.aws.amazon.com/lambda/latest/api/API_Environment.html
 LEGAL = r"^[a-zA-Z][a-zA-Z0-9_]+$"
 RESERVED = f"(?i)^(({'|'.join(PREFIXES)}).*|.*({'|'.join(SUFFIXES)})|{'|'.join(NAMES)})$"
-"""A pattern for RE2 and for Python alike."""
+"""A pattern valid in both RE2 and Python."""
 
 LISTED = ", ".join((*(f"{word}*" for word in PREFIXES), *(f"*{word}" for word in SUFFIXES), *sorted(NAMES)))
-"""All of them as a person reads them."""
+"""All reserved names, for descriptions and messages."""
 
 
 def free(name: str) -> str:
-    """The name of a variable that a declaration may set. Raises ValueError."""
+    """Return the name if it may be declared. Raises ValueError."""
     if re.match(RESERVED, name):
         raise ValueError("is reserved, because it may change what code the function runs or whom it trusts; remove it")
     if not re.fullmatch(LEGAL, name):
-        raise ValueError(
-            "is no name: it takes letters, digits and _, at least two, and begins with a letter; rename it"
-        )
+        raise ValueError("is not a valid name: use at least two letters, digits and _, beginning with a letter")
     return name

@@ -1,4 +1,4 @@
-"""How a change proves itself, and what happens when it does not."""
+"""Rollout settings: bake time and rollback."""
 
 from typing import Annotated, ClassVar
 
@@ -12,12 +12,12 @@ LONGEST_BAKE = 86400
 
 
 class RolloutSpec(Model):
-    """A change bakes: only when its time is over and no alarm of this object fires do its values count as stable."""
+    """A change bakes: it becomes stable once the bake time has passed without a firing alarm of this object."""
 
     rollback_on_alarm: Flag = True
-    """Put the last stable values back when an alarm of this object fires while a change bakes."""
+    """If an alarm of this object fires during the bake time, restore the last stable values."""
     bake_time: Annotated[str, Field(min_length=2, max_length=16, pattern=DURATION)] = "10m"
-    """How long a change has to go without an alarm until it counts as stable, from 5s to 24h, for example 10m."""
+    """How long a change must run without a firing alarm until it is stable, from 5s to 24h, for example 10m."""
 
     rules: ClassVar[tuple[Rule, ...]] = (
         Rule(

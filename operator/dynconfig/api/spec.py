@@ -1,4 +1,4 @@
-"""What the user declares in `spec` of a DynamicConfig."""
+"""The `spec` of a DynamicConfig."""
 
 import re
 from enum import StrEnum
@@ -21,26 +21,26 @@ from dynconfig.api.parameter import (
 from dynconfig.api.rollout import RolloutSpec
 from dynconfig.api.tags import LEGAL_TAG_KEYS, MAX_TAGS_TOGETHER, NO_RESERVED_TAGS, Tags
 
-# The parts of the world are two letters, and four of the sovereign cloud.
+# The geographic prefix has two letters, or four in the European Sovereign Cloud.
 REGION = r"[a-z]{2,4}(-[a-z]+)+-[0-9]"
 
 
 class DriftPolicy(StrEnum):
-    """What to do about a change that was made in AWS."""
+    """Whether drift is corrected."""
 
     CORRECT = "Correct"
     REPORT = "Report"
 
 
 class AdoptionPolicy(StrEnum):
-    """Whether AWS resources that exist already may be taken over."""
+    """Whether existing AWS resources may be adopted."""
 
     NEVER = "Never"
     IF_UNOWNED = "IfUnowned"
 
 
 class OnChange(StrEnum):
-    """How a changed value reaches the readers."""
+    """How readers get a changed value."""
 
     EXPIRE = "Expire"
     REFRESH = "Refresh"
@@ -50,24 +50,24 @@ class CacheSpec(Model):
     """How readers cache the values."""
 
     ttl_seconds: Annotated[WholeNumber, Field(ge=0, le=300)] = 300
-    """How long the AWS Parameters and Secrets extension keeps a value, in seconds; it caps at 300, and 0 turns caching off."""
+    """How long the AWS Parameters and Secrets extension caches a value, in seconds. At most 300; 0 disables caching."""
     size: Annotated[WholeNumber, Field(ge=0, le=1000)] = 1000
-    """How many values the extension keeps; 0 turns caching off."""
+    """Maximum number of values in the cache of the extension. 0 disables caching."""
     on_change: OnChange = OnChange.EXPIRE
-    """Expire: a changed value is read when the TTL is over. Refresh: fresh execution environments at once."""
+    """Expire: a changed value is read once the TTL has expired. Refresh: execution environments are replaced at once."""
 
 
 class ValueRule(Model):
-    """What must be true of several values together."""
+    """A condition over several values."""
 
     rule: Annotated[str, Field(min_length=1, max_length=1024)]
-    """A condition in CEL over config, in which values have the type of their schema: config['db/pool'] <= config['db/max']."""
+    """CEL expression over config, whose values have the type of their schema: config['db/pool'] <= config['db/max']."""
     message: Annotated[str, Field(max_length=512)] = ""
-    """What to tell when the condition is false; if empty, the condition itself."""
+    """Message to report when the rule is false. Defaults to the rule itself."""
 
 
 class DynamicConfigSpec(Model):
-    """The configuration of one application: parameters below a path, and how AWS is kept equal to them."""
+    """The configuration of one application: parameters below a path, and how the operator keeps AWS in sync with them."""
 
     path: Annotated[
         str,
@@ -78,50 +78,50 @@ class DynamicConfigSpec(Model):
             json_schema_extra={"pattern": rf"^(/{STRICT_LEVEL})+$"},
         ),
     ]
-    """Path of all parameters, for example /myapp/config. It cannot be changed."""
+    """Path of all parameters, for example /myapp/config. Immutable."""
     region: Annotated[str | None, Field(max_length=32, pattern=f"^{REGION}$")] = None
-    """AWS region; if absent, the region of the operator. It cannot be changed."""
+    """AWS region. Defaults to the region of the operator. Immutable."""
     suspend: Flag = False
-    """Observe and report, but write nothing to AWS."""
+    """Observe and report only; do not write to AWS."""
     drift_policy: DriftPolicy = DriftPolicy.CORRECT
-    """Correct undoes changes made in AWS; Report only tells of them in status."""
+    """Correct reverts changes made in AWS. Report records drift in status without correcting it."""
     deletion_policy: DeletionPolicy = DeletionPolicy.DELETE
-    """Delete removes what the object owns when it is deleted, and parameters that leave the list; Retain leaves them, unowned.
-    A parameter that another object declares and may adopt is handed over to it in either case."""
+    """Delete removes parameters that are removed from spec and, when the object is deleted, all resources it owns. Retain keeps
+    them, without an owner. A parameter that another object declares and may adopt is handed over to it in both cases."""
     adoption_policy: AdoptionPolicy = AdoptionPolicy.NEVER
-    """IfUnowned takes over parameters without an owner or handed over by another object, and nothing else; Never refuses them."""
+    """IfUnowned adopts parameters that have no owner or were handed over by another object, nothing else. Never rejects them."""
     resync_interval: Annotated[str, Field(min_length=2, max_length=16, pattern=DURATION)] = "10m"
-    """How often AWS is looked at when nothing is heard of it, from 10s to 24h, for example 10m."""
+    """How often AWS is compared with spec when no event arrives, from 10s to 24h, for example 10m."""
     tags: Tags = Field(default_factory=dict)
-    """AWS tags of everything this object makes."""
+    """AWS tags of all resources that this object creates."""
     cache: CacheSpec = Field(default_factory=CacheSpec)
     """How readers cache the values."""
     parameters: Annotated[list[ParameterSpec], Field(max_length=MAX_PARAMETERS)] = Field(
         default_factory=list,
         json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
     )
-    """The parameters below the path, each name once."""
+    """The parameters below the path. Names must be unique."""
     value_rules: Annotated[list[ValueRule], Field(alias="rules", max_length=64)] = Field(default_factory=list)
-    """Conditions over several values; one that is false stops the whole object before the first write."""
+    """Conditions over several values. If one is false, nothing of the object is written."""
     function: FunctionSpec | None = None
-    """The function that reads the configuration; without it only parameters are kept."""
+    """The Lambda function that reads the configuration. If absent, only parameters are managed."""
     alarms: AlarmsSpec | None = None
-    """CloudWatch alarms, and one over all of them; {} gives the default ones. Without it there are none."""
+    """CloudWatch alarms and a composite alarm over them. {} creates the default alarms. If absent, there are none."""
     dashboard: Flag = False
-    """A CloudWatch dashboard of the function, its cache and the alarms."""
+    """Create a CloudWatch dashboard of the function, its cache and the alarms."""
     rollout: RolloutSpec | None = None
-    """How a change proves itself; if absent, a change counts as good as soon as it is written."""
+    """How changes are rolled out. If absent, a change is stable as soon as it is applied."""
 
     rules: ClassVar[tuple[Rule, ...]] = (
         Rule(
             cel="self.path == oldSelf.path",
-            message="path cannot be changed; make a new object and delete this one",
+            message="path is immutable; create a new object and delete this one",
             field="path",
             allows=lambda before, after: before.path == after.path,
         ),
         Rule(
             cel="has(self.region) == has(oldSelf.region) && (!has(self.region) || self.region == oldSelf.region)",
-            message="region cannot be changed; make a new object and delete this one",
+            message="region is immutable; create a new object and delete this one",
             field="region",
             allows=lambda before, after: before.region == after.region,
         ),
@@ -134,7 +134,7 @@ class DynamicConfigSpec(Model):
         Rule(
             cel="!has(self.parameters) || self.parameters.all(p, "
             f"size(self.path.split('/')) - 1 + size(p.name.split('/')) <= {MAX_LEVELS})",
-            message=f"path and name together must not have more than {MAX_LEVELS} levels",
+            message=f"path and name together must not exceed {MAX_LEVELS} levels",
             holds=lambda spec: all(
                 (spec.path + "/" + parameter.name).count("/") <= MAX_LEVELS for parameter in spec.parameters
             ),
@@ -147,7 +147,7 @@ class DynamicConfigSpec(Model):
             holds=lambda spec: 10 <= seconds(spec.resync_interval) <= 86400,
             field="resyncInterval",
         ),
-        # The API server says this of a list-map by itself; a file on a laptop has nobody else to say it.
+        # The API server enforces this for a list-map; this rule checks files locally.
         Rule(
             cel="",
             message="parameters must not repeat a name",
@@ -156,7 +156,7 @@ class DynamicConfigSpec(Model):
         Rule(
             cel="!has(self.alarms) || has(self.function) || (has(self.alarms.defaults) && !self.alarms.defaults && "
             "(!has(self.alarms.custom) || self.alarms.custom.all(alarm, has(alarm.metric))))",
-            message="alarms.defaults needs function; declare function, or set alarms.defaults: false and give each "
+            message="alarms.defaults requires function; declare function, or set alarms.defaults: false and give each "
             "alarm in alarms.custom a metric",
             holds=lambda spec: spec.alarms is None or spec.function is not None or not spec.alarms.needs_function,
             field="alarms",
@@ -164,7 +164,7 @@ class DynamicConfigSpec(Model):
         Rule(
             cel="!has(self.region) || !has(self.alarms) || !has(self.alarms.notify) || "
             "self.alarms.notify.all(topic, topic.split(':')[3] == self.region)",
-            message="alarms.notify takes topics of the object's own region only",
+            message="alarms.notify must only have topics in the region of this object",
             holds=lambda spec: (
                 spec.region is None
                 or spec.alarms is None
@@ -177,14 +177,14 @@ class DynamicConfigSpec(Model):
         Rule(
             cel="!has(self.tags) || !has(self.parameters) || self.parameters.all(p, !has(p.tags) || "
             f"size(self.tags) + size(p.tags.filter(key, !(key in self.tags))) <= {MAX_TAGS_TOGETHER})",
-            message=f"a parameter must not have more than {MAX_TAGS_TOGETHER} tags, its own and those of the object",
+            message=f"a parameter must not have more than {MAX_TAGS_TOGETHER} tags, including those of the object",
             holds=lambda spec: all(len({*spec.tags, *p.tags}) <= MAX_TAGS_TOGETHER for p in spec.parameters),
             field="parameters",
         ),
-        # IAM tells tags of a role apart without their case.
+        # IAM compares the tag keys of a role case-insensitively.
         Rule(
             cel="",
-            message="tags must not have keys that differ by case only, since IAM does not tell them apart; rename one",
+            message="tags must not have keys that differ only by case, since IAM treats them as the same key; rename one",
             holds=lambda spec: spec.function is None or len({key.lower() for key in spec.tags}) == len(spec.tags),
         ),
     )

@@ -1,4 +1,4 @@
-"""What the operator tells in `status` of a DynamicConfig, and the closed list of reasons it uses."""
+"""The `status` of a DynamicConfig, and the closed list of reasons in it."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -19,7 +19,7 @@ REQUEST_LENGTH = 256
 
 
 def _moment(text: str) -> str:
-    """The text itself. Raises ValueError where it is no moment that can be computed with."""
+    """Return the text. Raises ValueError if it is not a timestamp in the supported range."""
     try:
         datetime.fromisoformat(text).timestamp()
     except OverflowError as error:
@@ -28,11 +28,11 @@ def _moment(text: str) -> str:
 
 
 Moment = Annotated[str, AfterValidator(_moment), Field(json_schema_extra={"format": "date-time"})]
-"""A moment as Kubernetes writes it."""
+"""A timestamp as Kubernetes writes it."""
 
 
 class ConditionType(StrEnum):
-    """The conditions; all but Ready stand in status only while they are true.
+    """The condition types. All but Ready are present only while they are true.
 
     https://github.com/kubernetes-sigs/cli-utils/blob/master/pkg/kstatus/README.md
     """
@@ -45,7 +45,7 @@ class ConditionType(StrEnum):
 
 
 class Reason(StrEnum):
-    """Every reason a condition or an Event may carry, beside the names of the errors in `engine.errors`."""
+    """All reasons of conditions and Events, except the names of the errors in `engine.errors`."""
 
     IN_SYNC = "InSync"
     APPLYING = "Applying"
@@ -78,17 +78,17 @@ class Condition(Model):
     status: Literal["True", "False", "Unknown"]
     """True, False or Unknown."""
     reason: Annotated[str, Field(max_length=128)]
-    """One word for the cause."""
+    """Machine-readable reason in CamelCase."""
     message: Annotated[str, Field(max_length=MESSAGE_LENGTH)]
-    """What it means and what to do."""
+    """What happened and what to do."""
     last_transition_time: Moment
     """When status last changed."""
     observed_generation: int | None = None
-    """The generation of spec that this speaks of."""
+    """Generation of spec that this condition refers to."""
 
 
 class ParameterStatus(Model):
-    """One parameter as AWS has it; never its value."""
+    """Observed state of one parameter, without its value."""
 
     name: Annotated[str, Field(max_length=1011)]
     """Full name in SSM."""
@@ -99,28 +99,28 @@ class ParameterStatus(Model):
     last_modified: Moment | None = None
     """When the value was last written."""
     secret: bool | None = None
-    """True if the value is no SecureString and came from a Secret: it is masked in every output."""
+    """True if the value comes from a Secret, but is not a SecureString. It is masked in all output."""
     deletion_policy: Annotated[str | None, Field(max_length=16)] = None
-    """The parameter's own deletionPolicy, which counts when it has left spec."""
+    """The parameter's own deletionPolicy, which applies once it is removed from spec."""
 
 
 class Drift(Model):
-    """One field that AWS has otherwise than declared; values of a SecureString are masked."""
+    """One drifted field. Values of a SecureString are masked."""
 
     resource: Annotated[str, Field(max_length=1100)]
     """Kind and name, for example Parameter /myapp/config/api/timeout."""
     field: Annotated[str, Field(max_length=64)]
-    """The field that differs; `exists` if the whole resource is missing or too much."""
+    """Field that differs. `exists` if the whole resource is missing or is not declared."""
     declared: Annotated[str, Field(max_length=256)]
-    """What spec says; of a long text the part around the first difference."""
+    """Declared value. If it is long, the part around the first difference."""
     observed: Annotated[str, Field(max_length=256)]
-    """What AWS says; of a long text the part around the first difference."""
+    """Observed value. If it is long, the part around the first difference."""
     digest: Annotated[str | None, Field(max_length=64)] = None
-    """Digest of both texts in full, if one of them is shortened."""
+    """Digest of both full values, if one of them is shortened."""
     since: Moment
-    """When the operator first saw it."""
+    """When the drift was first detected."""
     last_modified_by: Annotated[str | None, Field(max_length=AUTHOR_LENGTH)] = None
-    """Who changed it, where AWS tells."""
+    """IAM principal that changed it, if AWS reports it."""
 
 
 class ResourceStatus(Model):
@@ -133,83 +133,83 @@ class ResourceStatus(Model):
     arn: Annotated[str, Field(max_length=1200)]
     """ARN of the resource."""
     url: Annotated[str | None, Field(max_length=512)] = None
-    """Where it answers, if it does."""
+    """URL of the resource, if it has one."""
     layer: Annotated[str | None, Field(max_length=256)] = None
-    """Layer version of the extension that the function has: AWS's newest when it was added, or that of the operator's table."""
+    """Layer version of the extension on the function: AWS's latest at the time it was added, or that of the built-in table."""
 
 
 class RefusedStatus(Model):
-    """One resource that is not as declared, since AWS refuses it or it belongs to someone else."""
+    """One resource that is not in sync, because AWS rejected it or it has another owner."""
 
     resource: Annotated[str, Field(max_length=1100)]
-    """Kind and name, for example Parameter /myapp/config/api/timeout; the kind alone if none of them can be read."""
+    """Kind and name, for example Parameter /myapp/config/api/timeout. Only the kind if none of that kind can be read."""
     reason: Annotated[str, Field(max_length=128)]
-    """One word for the cause; Waiting: it depends on another resource of this list."""
+    """Machine-readable reason in CamelCase. Waiting: it depends on another resource in this list."""
     message: Annotated[str, Field(max_length=REFUSED_MESSAGE_LENGTH)]
     """What happened and what to do."""
 
 
 class Bake(Model):
-    """A change that has not proved itself yet."""
+    """A change during its bake time."""
 
     generation: int
-    """The generation that changed something."""
+    """Generation that made the change."""
     since: Moment
-    """When it began."""
+    """When the bake time began."""
     until: Moment
-    """When its bake time is over."""
+    """When the bake time ends."""
 
 
 class Rollback(Model):
-    """A generation that was undone."""
+    """A generation that was rolled back."""
 
     generation: int
-    """The generation that failed; it is not tried again until spec or a Secret changes, or a person asks."""
+    """Generation that failed. It is not retried until spec or a Secret changes, or a reconcile is requested."""
     to: Annotated[str, Field(max_length=16)]
-    """The revision that stands in its place."""
+    """Revision that was restored."""
     reason: Annotated[str, Field(max_length=512)]
-    """The alarm that fired."""
+    """Alarm that fired."""
     time: Moment
-    """When it was undone."""
+    """When it was rolled back."""
 
 
 class RevisionStatus(Model):
-    """One revision of the configuration: what changed, and how it went."""
+    """One revision of the configuration: what changed, and its outcome."""
 
     revision: Annotated[str, Field(max_length=16)]
-    """Its short name."""
+    """Short name of the revision."""
     generation: int
-    """The generation that made it."""
+    """Generation that created it."""
     time: Moment
-    """When it was written."""
+    """When it was applied."""
     outcome: Literal["Baking", "Stable", "RolledBack", "Replaced", "Applied"]
-    """Baking; Stable; RolledBack: an alarm undid it; Replaced: another came before it was stable; Applied: without rollout."""
+    """Baking; Stable; RolledBack after an alarm; Replaced by another revision before it was stable; Applied without rollout."""
     rolled_back_to: Annotated[str | None, Field(max_length=16)] = None
-    """The stable revision whose values it restores, if it is a rollback: not what spec of that generation declares."""
+    """If it is a rollback, the stable revision whose values it restores; these are not the values in spec of that generation."""
     changed: Annotated[list[Annotated[str, Field(max_length=1032)]], Field(max_length=20)] = Field(default_factory=list)
-    """Parameters that changed with it, each with its version: api/timeout@3; at most 20."""
+    """Changed parameters with their versions, for example api/timeout@3. At most 20."""
 
 
 class Counts(Model):
-    """How many parameters are compared, and how many of them AWS has so: with spec, or after a rollback with a revision."""
+    """Number of parameters in sync with spec or, after a rollback, with the restored revision."""
 
     declared: int
-    """Parameters in spec; after a rollback, in the revision that was restored."""
+    """Number of parameters in spec or, after a rollback, in the restored revision."""
     in_sync: int
-    """Those that AWS has like that."""
+    """Number of those that are in sync in AWS."""
     compared_with: Annotated[str | None, Field(max_length=16)] = None
-    """The revision that AWS is compared with after a rollback; absent: spec."""
+    """After a rollback, the revision that AWS is compared with. If absent, AWS is compared with spec."""
     summary: Annotated[str, Field(max_length=32)]
-    """The same for a table, for example 5/5, or after a rollback 5/5 of 4c1f19fd."""
+    """Summary for kubectl get, for example 5/5, or after a rollback 5/5 of 4c1f19fd."""
 
 
 class DynamicConfigStatus(Model):
-    """What the operator last saw and did."""
+    """The observed state of AWS, and what the operator did last."""
 
     observed_generation: int | None = None
-    """The generation of spec that this status speaks of; -1 until the operator has looked."""
+    """Generation of spec that this status refers to. -1 until the first reconcile."""
     applied_generation: int | None = None
-    """The last generation that AWS was made equal to."""
+    """Last generation that was applied to AWS."""
     tried_generation: int | None = None
     """The last generation of which everything was carried out, except for what `refused` lists."""
     revision: Annotated[str | None, Field(max_length=16)] = None
@@ -221,46 +221,46 @@ class DynamicConfigStatus(Model):
             json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
         ),
     ] = Field(default_factory=list)
-    """Ready always; Reconciling, Stalled, Drifted and Baking only while they are true."""
+    """Ready is always present; Reconciling, Stalled, Drifted and Baking only while they are true."""
     parameters: Annotated[list[ParameterStatus], Field(max_length=2 * MAX_PARAMETERS)] = Field(default_factory=list)
-    """The parameters that this object owns in SSM."""
+    """Parameters that this object owns in SSM."""
     drift: Annotated[list[Drift], Field(max_length=MAX_DRIFT)] = Field(default_factory=list)
-    """What AWS has otherwise than declared, at most 100 fields."""
+    """Fields that have drifted, at most 100."""
     refused: Annotated[list[RefusedStatus], Field(max_length=MAX_REFUSED)] = Field(default_factory=list)
-    """What is not as declared, and why, at most 50 resources; everything that does not depend on them is carried out."""
+    """Resources that could not be applied, and why, at most 50. All resources that do not depend on them are applied."""
     expired: Annotated[list[Annotated[str, Field(max_length=1011)]], Field(max_length=MAX_EXPIRED)] = Field(
         default_factory=list
     )
-    """Full names of parameters whose Expiration has passed, at most 100: that they are gone is as declared."""
+    """Full names of parameters that have expired, at most 100. They count as in sync and are not created again."""
     resources: Annotated[list[ResourceStatus], Field(max_length=64)] = Field(default_factory=list)
-    """AWS resources of this object besides its parameters."""
+    """AWS resources of this object, except its parameters."""
     function: Annotated[str | None, Field(max_length=64)] = None
-    """Name of the function that reads the configuration."""
+    """Name of the Lambda function that reads the configuration."""
     served_revision: Annotated[str | None, Field(max_length=16)] = None
-    """With cache.onChange Refresh: the revision that every execution environment of the function serves."""
+    """With cache.onChange: Refresh, the revision that all execution environments of the function serve."""
     stable_generation: int | None = None
-    """The last generation that has proved itself."""
+    """Last stable generation."""
     stable_revision: Annotated[str | None, Field(max_length=16)] = None
-    """The revision to go back to when a change fails."""
+    """Revision to restore on rollback."""
     bake: Bake | None = None
-    """The change that bakes, while one does."""
+    """Change in its bake time, if any."""
     rollback: Rollback | None = None
-    """The last generation that was undone, until another one is applied."""
+    """Last generation that was rolled back, until another one is applied."""
     history: Annotated[list[RevisionStatus], Field(max_length=10)] = Field(default_factory=list)
-    """The last ten revisions, the newest first."""
+    """Last ten revisions, newest first."""
     created_since_stable: Annotated[list[Annotated[str, Field(max_length=1011)]], Field(max_length=MAX_PARAMETERS)] = (
         Field(default_factory=list)
     )
-    """Parameters that were created after the last stable revision: a rollback deletes these and no others."""
+    """Parameters that were created after the last stable revision. A rollback deletes only these."""
     operator_version: Annotated[str | None, Field(max_length=64)] = None
-    """Version of the operator that wrote this."""
+    """Version of the operator that wrote this status."""
     counts: Counts | None = None
-    """How much is as declared."""
+    """Number of parameters in sync."""
     region: Annotated[str | None, Field(max_length=32)] = None
-    """The AWS region in use."""
+    """AWS region in use."""
     last_observed_time: Moment | None = None
-    """When AWS was last looked at: this report is true as of then."""
+    """When AWS was last observed."""
     last_handled_reconcile_at: Annotated[str | None, Field(max_length=REQUEST_LENGTH)] = None
-    """The last value of the annotation dynconfig.dev/reconcile-requested-at that was handled."""
+    """Last handled value of the annotation dynconfig.dev/reconcile-requested-at."""
     failing_since: Moment | None = None
-    """Since when deletion has been failing without a success, or a Secret, ConfigMap or key has been missing."""
+    """Since when every deletion attempt has failed, or a Secret, ConfigMap or key has been missing."""

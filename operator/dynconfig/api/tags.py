@@ -1,4 +1,4 @@
-"""The AWS tags that users declare: what all services take that are given them.
+"""The AWS tags that users declare, limited to what all services in use accept.
 
 https://docs.aws.amazon.com/tag-editor/latest/userguide/best-practices-and-strats.html
 """
@@ -12,7 +12,7 @@ from dynconfig.api.model import Rule
 
 OWN_TAG_PREFIX = "dynconfig.dev/"
 MAX_KEY, MAX_VALUE = 128, 256
-# AWS takes 50 on a resource, and one says whose it is.
+# AWS allows 50 tags per resource; one is the owner tag.
 MAX_TAGS_TOGETHER = 49
 _SIGNS = "_.:/=+@-"
 _LEGAL = rf"[\p{{L}}\p{{Z}}\p{{N}}{_SIGNS}]"
@@ -30,17 +30,17 @@ NO_RESERVED_TAGS = Rule(
 )
 LEGAL_TAG_KEYS = Rule(
     cel=f"!has(self.tags) || self.tags.all(key, key.matches(r'^{_LEGAL}{{1,{MAX_KEY}}}$'))",
-    message=f"tag keys hold 1 to {MAX_KEY} letters, digits, spaces and {' '.join(_SIGNS)} only; rename the tag",
+    message=f"tag keys must have 1 to {MAX_KEY} letters, digits, spaces and {' '.join(_SIGNS)} only; rename the tag",
     holds=lambda model: all(is_legal(key) for key in model.tags),
     field="tags",
 )
 
 
 def is_reserved(key: str) -> bool:
-    """Whether a key belongs to AWS or to the operator, in whatever case: IAM takes keys that differ by it for the same."""
+    """Whether a key is reserved for AWS or the operator. Case is ignored, since IAM tag keys are case-insensitive."""
     return key.lower().startswith(("aws:", OWN_TAG_PREFIX))
 
 
 def is_legal(text: str) -> bool:
-    """Whether all characters are letters, separators, digits in the sense of Unicode, or one of a few signs."""
+    """Whether all characters are Unicode letters, separators or digits, or one of _.:/=+@-."""
     return all(character in _SIGNS or unicodedata.category(character)[0] in "LZN" for character in text)

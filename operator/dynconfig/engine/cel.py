@@ -66,7 +66,7 @@ class Rule:
         if answer.type() == cel.Type.ERROR:
             raise RuleFault(_failure(str(answer.value())))
         if answer.type() != cel.Type.BOOL:
-            raise RuleFault(f"is {str(answer.type()).lower()}, and a rule has to be true or false")
+            raise RuleFault(f"is {str(answer.type()).lower()}, and a rule must be true or false")
         return bool(answer.value())
 
 
@@ -80,7 +80,7 @@ def compiled(text: str) -> Rule:
     except RuntimeError as error:
         raise RuleFault(f"does not compile: {_place(str(error))}") from None
     if expression.return_type() not in (cel.Type.BOOL, cel.Type.DYN):
-        raise RuleFault(f"is {expression.return_type().name().lower()}, and a rule has to be true or false")
+        raise RuleFault(f"is {expression.return_type().name().lower()}, and a rule must be true or false")
     node = tree(expression.serialize())
     if hides(node, VARIABLE):
         raise RuleFault(f"gives a variable of its own the name {VARIABLE}; name it otherwise")

@@ -14,7 +14,7 @@ from dynconfig.engine import checking, schedules, stopwatch
 from dynconfig.engine.checking import SECONDS, Finding, Findings
 from dynconfig.engine.declaration import ReadSource
 
-# PendingEvents beneath with the name and its line.
+# Reported by `_repeated` with the name and its line.
 _REPEATED = "parameters must not repeat a name"
 
 

@@ -49,7 +49,7 @@ def fault(schema: Mapping[str, JsonValue], value: str) -> str | None:
         # What these say may hold a part of the value.
         return "cannot be compared with jsonSchema"
     more = f"; and {len(broken) - MAX_TOLD} more" if len(broken) > MAX_TOLD else ""
-    return f"does not fit jsonSchema: {'; '.join([*broken][:MAX_TOLD])}{more}" if broken else None
+    return f"does not match jsonSchema: {'; '.join([*broken][:MAX_TOLD])}{more}" if broken else None
 
 
 def _text(schema: Mapping[str, JsonValue]) -> str:
@@ -74,7 +74,7 @@ def _validator(text: str) -> "Validator":
 def _schema_fault(text: str) -> str | None:
     schema = json.loads(text)
     if str(schema.get("$schema", DIALECT)).rstrip("#") != DIALECT:
-        return f"$schema has to be {DIALECT}"
+        return f"$schema must be {DIALECT}"
     return _standard_fault(schema) or next(_own_faults(schema), None) or next(_reference_faults(schema), None)
 
 
@@ -98,7 +98,7 @@ def _own_faults(schema: dict[str, Any]) -> Iterator[str]:
             yield f"{_at(path)}: {found[0]} is possible at the root only"
         for key in ("$ref", "$dynamicRef"):
             if not node.get(key, "#").startswith("#"):
-                yield f"{_at(path)}: {key} has to begin with #; nothing is fetched from elsewhere"
+                yield f"{_at(path)}: {key} must begin with #; remote schemas are not fetched"
         yield from (f"{_at(path)}: pattern {told}" for told in map(patterns.fault, _patterns(node)) if told)
     keywords = {key for _, node in nodes for key in node}
     if {"patternProperties", "unevaluatedProperties"} <= keywords:

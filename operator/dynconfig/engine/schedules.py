@@ -1,4 +1,4 @@
-"""Schedule expressions as EventBridge Scheduler takes them, told in words before it refuses one. Pure.
+"""Validate schedule expressions of EventBridge Scheduler, with readable messages. Pure.
 
 https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html
 """
@@ -9,7 +9,7 @@ from datetime import datetime
 
 from dynconfig.engine.counting import counted
 
-EXAMPLES = "write rate(5 minutes), cron(0 8 * * ? *) or at(2030-01-31T08:00:00)"
+EXAMPLES = "use rate(5 minutes), cron(0 8 * * ? *) or at(2030-01-31T08:00:00)"
 _MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 _DAYS = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
 _ITEM = re.compile(r"(?P<first>\*|[0-9A-Za-z]+)(?:-(?P<last>[0-9A-Za-z]+))?(?:/(?P<step>[0-9]+))?")
@@ -24,17 +24,17 @@ class _Field:
     highest: int
     names: tuple[str, ...] = ()
     special: str = ""
-    """What it may be besides numbers, names, ranges and steps, as a regular expression."""
+    """Regular expression of special values, in addition to numbers, names, ranges and steps."""
 
     def fault(self, text: str) -> str | None:
-        """What is wrong with its text, or None."""
+        """Return what is wrong with the text of the field, or None."""
         if self.special and re.fullmatch(self.special, text, re.IGNORECASE):
             return None
         wrong = next((item for item in text.split(",") if not self._is_item(item)), None)
         if wrong is None:
             return None
         named = f" or {self.names[0]} to {self.names[-1]}" if self.names else ""
-        return f"{self.title} {text} does not fit: it takes {self.lowest} to {self.highest}{named}"
+        return f"{self.title} {text} is invalid: use {self.lowest} to {self.highest}{named}"
 
     def _is_item(self, item: str) -> bool:
         found = _ITEM.fullmatch(item)
@@ -47,7 +47,7 @@ class _Field:
         return is_range and is_step and self.lowest <= first <= last <= self.highest
 
     def _number(self, text: str) -> int:
-        """The number that is meant; one that no field takes, if it is neither number nor name."""
+        """Return the number; -1, which is out of range, for anything but a number or name."""
         if text.upper() in self.names:
             return self.lowest + self.names.index(text.upper())
         return int(text) if text.isascii() and text.isdecimal() and len(text) <= 4 else -1
@@ -64,41 +64,41 @@ _FIELDS = (
 
 
 def fault(expression: str) -> str | None:
-    """What AWS would refuse of a schedule expression, as the end of a sentence; None if nothing is known to be wrong."""
+    """Return why AWS would reject a schedule expression, to be appended to its field; None if it is valid."""
     found = re.fullmatch(r"(rate|cron|at)\((.*)\)", expression, re.DOTALL)
     if found is None:
         is_cron = len(expression.split()) in (5, 6)
-        hint = "; AWS's cron has six fields and one ?, where Kubernetes has five" if is_cron else ""
-        return f"is no schedule: {EXAMPLES}{hint}"
+        hint = "; unlike in Kubernetes, cron in AWS has six fields, one of them ?" if is_cron else ""
+        return f"is not a valid schedule: {EXAMPLES}{hint}"
     return {"rate": _rate_fault, "cron": _cron_fault, "at": _at_fault}[found[1]](found[2])
 
 
 def advice(expression: str) -> str | None:
-    """What may be refused; None if nothing is unusual."""
+    """Return a warning about an expression that AWS may reject; None if there is none."""
     found = re.fullmatch(r"rate\(([0-9]+) (minute|hour|day)(s?)\)", expression)
-    # EventBridge's rules refuse it; that Scheduler does, too, is unproved.
+    # EventBridge rules reject it; whether Scheduler does is not documented.
     # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-scheduled-rule-pattern.html#eb-rate-expressions
     if found is None or (found[1] == "1") == (found[3] == ""):
         return None
-    return f"AWS writes rate({found[1]} {found[2]}{'' if found[1] == '1' else 's'}), and may refuse any other form"
+    return f"use rate({found[1]} {found[2]}{'' if found[1] == '1' else 's'}); AWS may reject any other form"
 
 
 def _rate_fault(text: str) -> str | None:
     if re.fullmatch(r"[1-9][0-9]* (minute|hour|day)s?", text):
         return None
-    return "is no rate: write a whole number and minutes, hours or days, for example rate(5 minutes)"
+    return "is not a valid rate: use a whole number and minutes, hours or days, for example rate(5 minutes)"
 
 
 def _cron_fault(text: str) -> str | None:
     parts = text.split(" ")
     if len(parts) != len(_FIELDS):
         return (
-            f"has {counted(len(parts), 'field')}, and AWS's cron has six: minutes, hours, day-of-month, month, day-of-week, "
+            f"has {counted(len(parts), 'field')} instead of six: minutes, hours, day-of-month, month, day-of-week, "
             "year, for example cron(0 8 * * ? *)"
         )
     wrong = next((told for field, part in zip(_FIELDS, parts, strict=True) if (told := field.fault(part))), None)
     if wrong is None and (parts[2] == "?") == (parts[4] == "?"):
-        return "needs ? in exactly one of day-of-month and day-of-week, for example cron(0 8 * * ? *)"
+        return "requires ? in exactly one of day-of-month and day-of-week, for example cron(0 8 * * ? *)"
     return wrong
 
 
@@ -106,7 +106,7 @@ def _at_fault(text: str) -> str | None:
     is_form = re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}", text)
     if is_form and _is_time(text):
         return None
-    return "is no point in time: write for example at(2030-01-31T08:00:00), without a time zone"
+    return "is not a valid time: use for example at(2030-01-31T08:00:00), without a time zone"
 
 
 def _is_time(text: str) -> bool:

@@ -1,4 +1,4 @@
-"""What does not fit the models, in our own words: the field as it is in the document, what is wrong, what to write. Pure."""
+"""Readable messages for pydantic validation errors: what is wrong with a field, and how to fix it. Pure."""
 
 import re
 import types
@@ -16,18 +16,18 @@ from dynconfig.engine.counting import counted
 Location = Sequence[str | int]
 
 _PLAIN = {
-    # YAML takes 5432 for a number and yes for a boolean, which is how most of them come about.
-    "string_type": "has to be a text: put it in quotes",
-    "model_type": "has to be a map of fields",
-    "dict_type": "has to be a map",
-    "list_type": "has to be a list: begin each item with -",
+    # The usual cause: YAML parses 5432 as a number and yes as a boolean.
+    "string_type": "must be a string: put it in quotes",
+    "model_type": "must be a map of fields",
+    "dict_type": "must be a map",
+    "list_type": "must be a list: begin each item with -",
     "missing": "is missing",
-    "int_type": "has to be a whole number",
-    "float_type": "has to be a number",
-    "finite_number": "has to be a number that JSON knows, not infinite or .nan",
-    "bool_type": "has to be true or false",
+    "int_type": "must be a whole number",
+    "float_type": "must be a number",
+    "finite_number": "must be a finite number, not .inf or .nan",
+    "bool_type": "must be true or false",
 }
-# What a text has to look like to become one of these without its quotes.
+# Strings that become a value of this type when the quotes are removed.
 _UNQUOTED = {
     "int_type": r"[-+]?[0-9]+",
     "float_type": r"[-+]?[0-9]+(\.[0-9]+)?",
@@ -41,38 +41,38 @@ _LENGTHS = {
     "greater_than_equal": ("must be at least", "ge", ""),
     "less_than_equal": ("must be at most", "le", ""),
 }
-_NAME = "takes letters, digits, _, . and -, in levels parted by /"
+_NAME = "must consist of letters, digits, _, . and -, in levels separated by /"
 _PATTERNS = {
-    "path": f"begins with / and does not end with it, for example /myapp/config; it {_NAME}",
-    "notify": "is the ARN of an SNS topic: arn:aws:sns:REGION:ACCOUNT:NAME",
-    "on_failure": "is the ARN of a queue, topic, function or event bus, for example arn:aws:sqs:REGION:ACCOUNT:NAME",
-    "onFailure": "is the ARN of a queue, topic, function or event bus, for example arn:aws:sqs:REGION:ACCOUNT:NAME",
-    "layerArn": "is the ARN of a layer version: arn:aws:lambda:REGION:ACCOUNT:layer:NAME:VERSION",
-    "resyncInterval": "is a time such as 90s, 10m or 1h30m",
-    "bakeTime": "is a time such as 90s, 10m or 1h30m",
-    "region": "is a region of AWS, for example eu-west-1",
-    "key": "takes letters, digits, -, _ and .",
-    "kmsKeyId": "is the id or ARN of a KMS key, or alias/NAME",
-    "extendedStatistic": "is an extended statistic, for example p99 or TM(10%:90%)",
-    "namespace": "is the namespace of a metric, which does not begin with :",
-    "roleName": "takes letters, digits and _ + = , . @ -",
+    "path": f"must begin with / and must not end with /, for example /myapp/config; it {_NAME}",
+    "notify": "must be the ARN of an SNS topic: arn:aws:sns:REGION:ACCOUNT:NAME",
+    "on_failure": "must be the ARN of a queue, topic, function or event bus, for example arn:aws:sqs:REGION:ACCOUNT:NAME",
+    "onFailure": "must be the ARN of a queue, topic, function or event bus, for example arn:aws:sqs:REGION:ACCOUNT:NAME",
+    "layerArn": "must be the ARN of a layer version: arn:aws:lambda:REGION:ACCOUNT:layer:NAME:VERSION",
+    "resyncInterval": "must be a duration such as 90s, 10m or 1h30m",
+    "bakeTime": "must be a duration such as 90s, 10m or 1h30m",
+    "region": "must be an AWS region, for example eu-west-1",
+    "key": "must consist of letters, digits, -, _ and .",
+    "kmsKeyId": "must be the ID or ARN of a KMS key, or alias/NAME",
+    "extendedStatistic": "must be an extended statistic, for example p99 or TM(10%:90%)",
+    "namespace": "must be the namespace of a metric, which does not begin with :",
+    "roleName": "must consist of letters, digits and _ + = , . @ -",
 }
 _NAMES = {
     "parameters": _NAME,
-    "secretKeyRef": "takes small letters, digits, - and ., with a letter or digit at each end",
-    "configMapKeyRef": "takes small letters, digits, - and ., with a letter or digit at each end",
-    "custom": "takes letters, digits, _, . and -, and begins with a letter or digit",
-    "function": "takes letters, digits, - and _",
+    "secretKeyRef": "must consist of lowercase letters, digits, - and ., with a letter or digit at each end",
+    "configMapKeyRef": "must consist of lowercase letters, digits, - and ., with a letter or digit at each end",
+    "custom": "must consist of letters, digits, _, . and -, and begin with a letter or digit",
+    "function": "must consist of letters, digits, - and _",
 }
 
 
 def reworded(problem: ErrorDetails, document: Mapping[str, Any]) -> str:
-    """What is wrong with one field, as the end of a sentence about it."""
+    """Return what is wrong with one field, to be appended to its name."""
     kind, context = problem["type"], problem.get("ctx") or {}
     if kind == "extra_forbidden":
         return _unknown(problem["loc"])
     if kind in ("enum", "literal_error"):
-        return f"has to be {context.get('expected', '')}".replace("'", "")
+        return f"must be {context.get('expected', '')}".replace("'", "")
     if kind == "string_pattern_mismatch":
         return _pattern(problem["loc"], str(context.get("pattern", "")), at(document, problem["loc"]))
     if kind in _LENGTHS:
@@ -86,15 +86,15 @@ def _limit(kind: str, context: Mapping[str, Any]) -> str:
 
 
 def _mistyped(kind: str, value: object) -> str:
-    """What to write in place of a value of another type; empty if that is not what is wrong."""
+    """Return the message for a value of the wrong type; empty for other errors."""
     wanted = _PLAIN.get(kind, "")
     if wanted and kind != "missing" and value is None:
-        return "is empty: give it a value, or remove it"
+        return "is empty: set a value, or remove the field"
     if kind in _UNQUOTED and isinstance(value, str):
         is_only_quoted = re.fullmatch(_UNQUOTED[kind], value)
-        return f"{wanted}: remove the quotes" if is_only_quoted else f"{wanted}, not a text"
+        return f"{wanted}: remove the quotes" if is_only_quoted else f"{wanted}, not a string"
     if kind == "string_type" and isinstance(value, dict | list):
-        return f"has to be a text, not a {'map' if isinstance(value, dict) else 'list'}"
+        return f"must be a string, not a {'map' if isinstance(value, dict) else 'list'}"
     if kind in ("model_type", "dict_type") and isinstance(value, list):
         return f"{wanted}, not a list: remove the - before its fields"
     return wanted
@@ -109,16 +109,16 @@ def _unknown(location: Location) -> str:
 def _pattern(location: Location, pattern: str, value: object) -> str:
     field = next((part for part in reversed(location) if isinstance(part, str)), "")
     if field == "schedule":
-        return schedules.fault(str(value)) or f"is no schedule: {schedules.EXAMPLES}"
+        return schedules.fault(str(value)) or f"is not a valid schedule: {schedules.EXAMPLES}"
     if tuple(location[:1]) == ("parameters",) and field == "name" and len(location) == 3:
         return _name_fault(str(value))
     return _form_of(location, field) or f"does not match the pattern {pattern}"
 
 
 def _form_of(location: Location, field: str) -> str:
-    """What a field has to look like; empty where nothing better than its pattern is known."""
+    """Return the expected format of a field; empty if only its pattern is known."""
     if "tags" in location[:-1]:
-        return "takes letters, digits, spaces and _ . : / = + - @"
+        return "must consist of letters, digits, spaces and _ . : / = + - @"
     if field == "name":
         return _NAMES.get(next((part for part in reversed(location[:-1]) if isinstance(part, str)), ""), "")
     return _PATTERNS.get(field, "")
@@ -126,14 +126,14 @@ def _form_of(location: Location, field: str) -> str:
 
 def _name_fault(name: str) -> str:
     if name.startswith("/"):
-        return "is relative to the path: write it without the leading /"
+        return "must be relative to the path: remove the leading /"
     if name.endswith("/"):
         return "must not end with /"
     return _NAME
 
 
 def at(document: Mapping[str, Any], location: Location) -> object:
-    """What is at a place in the spec, or None."""
+    """Return the value at a location in the spec, or None."""
     node: Any = document.get("spec")
     for part in location:
         try:
@@ -144,7 +144,7 @@ def at(document: Mapping[str, Any], location: Location) -> object:
 
 
 def _model_at(location: Location) -> type[Model] | None:
-    """The model whose field stands at a place in the spec."""
+    """Return the model that contains the field at a location in the spec."""
     model: type[Model] | None = DynamicConfigSpec
     for part in location:
         if isinstance(part, int) or model is None:
