@@ -84,7 +84,7 @@ def _refusal(parameter: Parameter) -> str | None:
     """Why a parameter cannot be declared, or None."""
     if parameter.owner:
         owner = Owner.parse(parameter.owner)
-        return f"belongs to {owner.title if owner else parameter.owner}"
+        return f"is owned by {owner.title if owner else parameter.owner}"
     if parameter.data_type not in _DATA_TYPES:
         return f"has the data type {parameter.data_type}, which a DynamicConfig does not know"
     return None

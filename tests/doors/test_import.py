@@ -93,7 +93,7 @@ def test_what_somebody_owns_is_left_out_and_named(scene: Scene) -> None:
     put(scene, "mine", "1")
     put(scene, "theirs", "1", Tags=[{"Key": "dynconfig.dev/owner", "Value": "cluster/team-b/cart/uid-9"}])
     result = scene.dynconfig("import", "--path", "/old/app/")
-    assert "# Left out: /old/app/theirs belongs to team-b/cart." in result.out
+    assert "# Left out: /old/app/theirs is owned by team-b/cart." in result.out
     spec = yaml.safe_load(result.out)["spec"]
     assert [parameter["name"] for parameter in spec["parameters"]] == ["mine"]
     assert spec["adoptionPolicy"] == "IfUnowned"

@@ -46,7 +46,7 @@ def test_without_leave_to_adopt_there_is_no_hand_over(scene: Scene) -> None:
     result = scene.dynconfig("plan", "-f", moved(scene))
     assert "- delete Parameter /myapp/config/database/host" in result.out
     said = " ".join(result.out.split())
-    assert "is given up by shop/myapp; set adoptionPolicy: IfUnowned to take it over" in said
+    assert "is being released by shop/myapp; set adoptionPolicy: IfUnowned to adopt it" in said
     assert result.code == 1
 
 

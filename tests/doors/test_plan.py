@@ -247,7 +247,7 @@ def test_a_deletion_lists_what_stays_and_why(scene: Scene) -> None:
     scene.manifest(*PARAMETERS, {"name": "theirs", "value": "1"}, deletionPolicy="Retain")
     result = scene.dynconfig("plan", "-f", "myapp.yaml", "--delete")
     assert "keep Parameter /myapp/config/database/host: deletionPolicy is Retain" in result.out
-    assert "keep Parameter /myapp/config/theirs: it has no owner" in result.out
+    assert "keep Parameter /myapp/config/theirs: has no owner" in result.out
     golden.check("plan-delete-retain", result)
 
 
@@ -295,7 +295,7 @@ def test_a_value_that_aws_does_not_decrypt_is_not_compared(scene: Scene) -> None
     scene.aws("kms").disable_key(KeyId=key)
     result = scene.dynconfig("plan", "-f", file)
     assert result.code == 0, result.text
-    assert "Nothing to do: 2 resources are in AWS as declared." in result.out
+    assert "Nothing to do: 2 resources are in sync with AWS." in result.out
     assert "cannot be decrypted here: /myapp/config/database/password." in " ".join(result.out.split())
     (planned,) = json.loads(scene.dynconfig("plan", "-f", file, "-o", "json").out)
     assert planned["notCompared"] == ["/myapp/config/database/password"]

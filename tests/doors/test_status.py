@@ -38,7 +38,7 @@ ROWS = {
     for found in (
         row("myapp", "True", "InSync", "All 5 parameters are as declared"),
         row("cart", "Unknown", "Applying", "Written 2 of 7", "Reconciling", counts="2/7"),
-        row("old", "False", "NotOwned", "parameter /old/a belongs to team-b/cart", "Stalled", counts="0/1"),
+        row("old", "False", "NotOwned", "parameter /old/a is owned by team-b/cart", "Stalled", counts="0/1"),
         row("seen", "True", "DriftReported", "1 resources differ in AWS", "Drifted", counts="4/5"),
         gone("shop/left"),
     )

@@ -118,4 +118,4 @@ def test_an_object_that_no_operator_looks_at_is_reported_without_any_change(
             seen = watching.snapshots(reader, (), "shop", everywhere=False, deadline=deadline, pause=0.02, now=now)
             first, second = (rows["shop/myapp"].message for rows in islice(seen, 2))
     assert "may not be running" not in first
-    assert "no operator has looked at it for 60s; an operator may not be running" in second.lower()
+    assert "not reconciled for 60s; the operator may not be running" in second.lower()

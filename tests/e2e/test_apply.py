@@ -39,7 +39,7 @@ def test_kubectl_shows_what_a_user_needs(world: World) -> None:
     assert wide.split()[:10] == headings
     assert all(text in wide for text in ("True", "1/1", "eu-west-1", world.path))
     described = world.kubectl("describe", "dcfg", "shown")
-    assert "1 parameter is in AWS as declared" in described
+    assert "1 parameter is in sync with AWS" in described
     assert "Created: Parameter" in described
     explained = world.kubectl("explain", "dcfg.spec.parameters")
     assert "<no description>" not in explained

@@ -15,7 +15,7 @@ def test_a_strangers_parameter_is_refused_and_left_alone(world: World) -> None:
     world.declare("refused", world.spec({"name": "a", "value": "ours"}, {"name": "b", "value": "ours"}))
     message = world.wait_reason("refused", "NotOwned")
     assert (
-        f"parameter Parameter {world.path}/a exists already" in message or f"{world.path}/a exists already" in message
+        f"parameter Parameter {world.path}/a already exists" in message or f"{world.path}/a already exists" in message
     )
     assert "adoptionPolicy: IfUnowned" in message
     assert (world.names(), world.value("a")) == (["a", "b"], "theirs")
@@ -37,7 +37,7 @@ def test_of_two_objects_the_first_keeps_a_parameter(world: World) -> None:
     world.wait_ready("first")
     world.declare("second", world.spec({"name": "shared", "value": "2"}, adoptionPolicy="IfUnowned"))
     message = world.wait_reason("second", "NotOwned")
-    assert f"belongs to {world.namespace}/first; rename it; or remove it from {world.namespace}/first" in message
+    assert f"is owned by {world.namespace}/first; rename it; or remove it from {world.namespace}/first" in message
     world.look_now("first")
     assert (world.value("shared"), world.version("shared")) == ("1", 1)
     world.delete("second")

@@ -158,7 +158,7 @@ def test_a_change_is_undone_also_while_spec_cannot_be_used(world: World, reason:
     assert world.value("api/timeout") == "999"
     sound(world, alarm)
     world.wait("the stable value is back", lambda: world.value("api/timeout") == "30")
-    world.wait("status says so", lambda: "was undone" in world.condition(reader.name)[2])
+    world.wait("status says so", lambda: "was rolled back" in world.condition(reader.name)[2])
     assert world.condition(reader.name)[:2] == (status, reason)
     assert "undone" in world.wait_event(reader.name, "RolledBack")
     assert reader.function in inventory(world)["functions"]

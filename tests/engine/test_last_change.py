@@ -51,7 +51,7 @@ def test_until_an_alarm_fires_the_change_is_watched_and_nothing_is_written() -> 
         assert outcome.again == min(10.0, CHANGE + BAKE - now)
     assert stage.shelf.writes == []
     assert stage.ready == ("False", "InvalidSpec")
-    assert "Generation 2 is still watched, and undone if an alarm fires before" in message(stage)
+    assert "Generation 2 is still baking and is rolled back if an alarm fires before" in message(stage)
     # Whether it is stable is decided when spec can be used again.
     assert look(stage, CHANGE + BAKE + 1).again is None
     assert stage.shelf.writes == []
@@ -70,7 +70,7 @@ def test_an_alarm_puts_the_stable_values_back(*, is_restarted: bool, about: dict
     assert stage.bell.exists
     status = stage.status or {}
     assert (stage.ready, status["observedGeneration"]) == (("False", "InvalidSpec"), 3)
-    assert message(stage).endswith("Generation 2 was undone: alarm errors fired")
+    assert message(stage).endswith("Generation 2 was rolled back: alarm errors fired")
     assert (status["rollback"]["generation"], "bake" in status) == (2, False)
     assert status["history"][0]["rolledBackTo"] == status["stableRevision"]
     # The edit that repairs spec is another try.

@@ -66,7 +66,7 @@ def test_a_refusal_of_one_kind_keeps_no_other_from_being_looked_at() -> None:
     plan, _seen = compared(declaration, look([first, second], declaration))
     (refusal,) = plan.refused
     assert isinstance(refusal.error, NotOwned)
-    assert "belongs to other/rival" in str(refusal.error)
+    assert "is owned by other/rival" in str(refusal.error)
     assert second.calls == ["observe"]
     assert [step.kind for step in plan.steps] == [second]
 

@@ -98,7 +98,7 @@ def test_an_owner_survives_its_tag() -> None:
 def test_one_resource_is_said_in_the_singular() -> None:
     toy = Toy()
     toy.engine().run(declared({"a": "1"}))
-    assert describe.summary(assessed(toy, {"a": "1"})) == "Nothing to do: 1 resource is in AWS as declared."
+    assert describe.summary(assessed(toy, {"a": "1"})) == "Nothing to do: 1 resource is in sync with AWS."
     assert describe.summary(assessed(toy, {"a": "2"}, generation=2)) == "Plan: 1 to update; 1 resource declared."
 
 

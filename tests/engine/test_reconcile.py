@@ -60,7 +60,7 @@ def test_the_first_of_two_claimants_keeps_it_and_is_named() -> None:
     toy.engine().run(declared(VALUES, owner=RIVAL))
     outcome = toy.engine().run(declared({"b": "mine"}, adoptionPolicy="IfUnowned"))
     assert isinstance(outcome.error, NotOwned)
-    assert "belongs to shop/rival" in str(outcome.error)
+    assert "is owned by shop/rival" in str(outcome.error)
     assert toy.values["/app/b"] == "2"
 
 
@@ -70,7 +70,7 @@ def test_an_object_of_the_same_name_in_another_cluster_is_told_apart() -> None:
     outcome = toy.engine().run(declared(VALUES))
     assert isinstance(outcome.error, NotOwned)
     message = str(outcome.error)
-    assert "thing /app/a, /app/b: each belongs to shop/myapp in cluster blue; rename it" in message
+    assert "thing /app/a, /app/b: each is owned by shop/myapp in cluster blue; rename it" in message
     # Objects restored in a new cluster have a way to what the old one left.
     assert "DYNCONFIG_CLUSTER_ID=blue and set adoptionPolicy: IfUnowned here" in message
 

@@ -50,7 +50,7 @@ def test_what_passes_is_unknown_and_what_needs_a_person_is_false(
     toy = Toy(failures={"/app/b": error})
     status = status_of(toy.engine().run(declared(VALUES)))
     assert conditions(status) == expected
-    assert status["conditions"][0]["message"].startswith("1 of 2 changes are made; then: ")
+    assert status["conditions"][0]["message"].startswith("1 of 2 changes applied; then: ")
     assert status["counts"]["summary"] == "1/2"
     assert "appliedGeneration" not in status
 
@@ -165,7 +165,7 @@ def test_a_change_of_the_revision_is_a_change_of_a_version() -> None:
 def test_suspended_tells_what_waits() -> None:
     waiting = status_of(Toy().engine().run(declared(VALUES, suspend=True)))
     assert conditions(waiting) == {"Ready": ("Unknown", "Suspended")}
-    assert "2 changes wait" in waiting["conditions"][0]["message"]
+    assert "2 changes pending" in waiting["conditions"][0]["message"]
 
 
 def deletion_failing(previous: dict[str, Any], now: float, error: Terminal) -> dict[str, Any]:
@@ -213,7 +213,7 @@ def test_the_first_status_claims_nothing() -> None:
 
 def test_one_change_waits_in_the_singular() -> None:
     waiting = status_of(Toy().engine().run(declared({"a": "1"}, suspend=True)))
-    assert waiting["conditions"][0]["message"] == "1 change waits, since spec.suspend is true"
+    assert waiting["conditions"][0]["message"] == "1 change pending: spec.suspend is true"
 
 
 def test_what_is_true_of_several_resources_is_said_once() -> None:
@@ -223,9 +223,9 @@ def test_what_is_true_of_several_resources_is_said_once() -> None:
     toy.by_hand("/app/h", owner="")
     status = status_of(toy.engine().run(declared(dict.fromkeys("abcdefgh", "1"))))
     message = status["conditions"][0]["message"]
-    assert message.count("belongs to shop/rival") == 1
-    assert "thing /app/a, /app/b, /app/c, /app/d, /app/e and 2 more: each belongs to shop/rival" in message
-    assert "thing /app/h exists already and has no owner" in message
+    assert message.count("is owned by shop/rival") == 1
+    assert "thing /app/a, /app/b, /app/c, /app/d, /app/e and 2 more: each is owned by shop/rival" in message
+    assert "thing /app/h already exists and has no owner" in message
     assert len(status["refused"]) == 8
 
 
@@ -233,5 +233,5 @@ def test_what_is_true_of_several_resources_is_said_once() -> None:
 def test_what_fails_while_a_change_bakes_says_that_it_is_not_rolled_back(is_deleted: bool) -> None:
     before = {"bake": {"generation": 1, "since": timestamp(NOW), "until": timestamp(LATER)}}
     found = report.failure(InvalidSpec("x" * 40_000), 2, before, NOW, None, deleting=is_deleted)
-    assert found["conditions"][0]["message"].endswith("is not rolled back, whatever its alarms say") is not is_deleted
+    assert found["conditions"][0]["message"].endswith("is not rolled back even if its alarms fire") is not is_deleted
     assert "bake" in found

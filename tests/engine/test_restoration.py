@@ -36,7 +36,7 @@ def test_what_is_older_than_the_change_stays_though_it_has_no_stable_version() -
     alarmed(stage)
     assert stage.shown == OLD
     assert stage.ready == ("False", "RolledBack")
-    assert "kept as they are, without a stable version: /app/b." in message(stage)
+    assert "left unchanged (no stable version): /app/b." in message(stage)
 
 
 def test_what_cannot_be_restored_stops_the_rollback_and_is_named() -> None:
@@ -67,7 +67,7 @@ def test_a_rollback_restores_the_values_and_deletes_most_of_a_configuration_only
     alarmed(stage)
     assert (stage.shown["a"], stage.shown["b"], len(stage.shown)) == ("1", "1", 22)
     assert stage.ready == ("False", "RolledBack")
-    assert "created by it and kept until spec declares them no more: /app/new0" in message(stage)
+    assert "created by it and kept until removed from spec: /app/new0" in message(stage)
     stage.about["annotations"] = {"dynconfig.dev/approve-generation": "2"}
     stage.settle(CHANGE + 20)
     assert stage.shown == OLD

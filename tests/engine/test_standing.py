@@ -54,10 +54,10 @@ def test_ages_are_short(seconds: int, text: str) -> None:
 
 
 def test_what_nobody_has_looked_at_yet_says_so() -> None:
-    assert "not looked at this edit" in progress(shown(READY, observed=1), NOW).message
+    assert "not observed this edit" in progress(shown(READY, observed=1), NOW).message
     unseen = {"metadata": {"namespace": "shop", "name": "myapp", "generation": 1}}
-    assert "not seen the object" in progress(unseen, NOW).message
-    assert "not seen the object" in progress({**unseen, "status": {"observedGeneration": -1}}, NOW).message
+    assert "not observed the object" in progress(unseen, NOW).message
+    assert "not observed the object" in progress({**unseen, "status": {"observedGeneration": -1}}, NOW).message
 
 
 def test_what_is_gone_is_gone() -> None:
@@ -76,14 +76,14 @@ def edited(seconds_ago: float, **more: Any) -> dict[str, Any]:
     ("document", "words"),
     [
         (edited(10), ""),
-        (edited(300), "no operator has looked at it for 5m"),
+        (edited(300), "not reconciled for 5m"),
         (edited(300, deletionTimestamp=timestamp(NOW - 5)), ""),
-        (edited(9000, deletionTimestamp=timestamp(NOW - 120)), "no operator has looked at it for 2m"),
+        (edited(9000, deletionTimestamp=timestamp(NOW - 120)), "not reconciled for 2m"),
         (shown(READY, lastObservedTime=timestamp(NOW - 700)), ""),
-        (shown(READY, lastObservedTime=timestamp(NOW - 7200)), "AWS was last looked at 2h ago"),
+        (shown(READY, lastObservedTime=timestamp(NOW - 7200)), "AWS was last observed 2h ago"),
         (
             {**shown(READY, lastObservedTime=timestamp(NOW - 700)), "spec": {"resyncInterval": "1m"}},
-            "looked at 11m ago",
+            "last observed 11m ago",
         ),
         ({**shown(READY, lastObservedTime=timestamp(NOW - 7200)), "spec": {"resyncInterval": "24h"}}, ""),
     ],

@@ -80,9 +80,9 @@ def test_a_deletion_takes_what_is_ours_and_leaves_what_is_not() -> None:
     found = told(declaration, toy.engine().assess(declaration, 0.0).plan, seen(toy), None)
     assert found.goes == ("Thing /app/a",)
     assert found.stays == (
-        ("Thing /app/b", "it belongs to shop/rival"),
-        ("Thing /app/c", "it has no owner"),
-        ("Thing /app/d", "it belongs to shop/myapp in cluster blue"),
+        ("Thing /app/b", "owned by shop/rival"),
+        ("Thing /app/c", "has no owner"),
+        ("Thing /app/d", "owned by shop/myapp in cluster blue"),
     )
     assert found.blocks == ()
 
@@ -111,7 +111,7 @@ def test_suspension_and_unfinished_work_block_a_deletion() -> None:
     found = told(declaration, toy.engine().assess(declaration, 0.0).plan, seen(toy), None)
     assert [text.partition(":")[0] for text in found.blocks] == [
         "spec.suspend is true",
-        "Thing /app/a is being made; AWS takes no other write meanwhile",
+        "Thing /app/a is being made; AWS accepts no other write until then",
     ]
 
 

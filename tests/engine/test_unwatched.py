@@ -17,7 +17,10 @@ class Unwatched(Stage):
 def test_status_and_event_do_not_promise_what_no_alarm_can_keep() -> None:
     stage = Unwatched(values=OLD)
     stage.settle(START)
-    assert "no alarm watches it, so that nothing rolls it back" in (stage.status or {})["conditions"][0]["message"]
+    assert (
+        "no alarm is configured, so it cannot be rolled back automatically"
+        in (stage.status or {})["conditions"][0]["message"]
+    )
     before = stage.status or {}
     outcome = stage.look(START + BAKE)
     (note,) = (note for note in notes.of(outcome, before, START + BAKE) if note.reason == "Stable")

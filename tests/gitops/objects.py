@@ -146,7 +146,7 @@ def _deleting() -> Document:
 
 _PAUSED: Document = {"suspend": True, "generation": 2}
 _INVALID = "parameter api/timeout: the value is not an integer"
-_STRANGER = "parameter /app/api/timeout belongs to team-b/cart; rename it or delete the other"
+_STRANGER = "parameter /app/api/timeout is owned by team-b/cart; rename it or delete the other"
 _MISSING = (
     "parameter database/password: Secret shop-db (key password) does not exist; create it, or change the reference"
 )

@@ -182,7 +182,7 @@ def test_an_alarm_that_a_stranger_made_anew_is_the_strangers(workshop: Workshop)
         workshop.settle(workshop.declare(spec()), kinds)
     workshop.aws("cloudwatch").delete_alarms(AlarmNames=[name_of(workshop)])
     create(workshop, name_of(workshop))
-    with pytest.raises(NotOwned, match=f"alarm {name_of(workshop)} exists already and has no owner"):
+    with pytest.raises(NotOwned, match=f"alarm {name_of(workshop)} already exists and has no owner"):
         workshop.settle(workshop.declare(spec()), kinds)
     assert described(workshop)[name_of(workshop)]["MetricName"] == "theirs"
 

@@ -240,7 +240,7 @@ def test_a_function_that_somebody_else_is_attached_to_is_refused_with_the_owner(
     stranger(workshop)
     error = refusal(workshop, spec())
     assert isinstance(error, NotOwned)
-    assert f"attachment attached belongs to ns-{workshop.number}/other" in str(error)
+    assert f"attachment attached is owned by ns-{workshop.number}/other" in str(error)
 
 
 def test_whoever_comes_first_between_look_and_mark_keeps_the_function(workshop: Workshop) -> None:

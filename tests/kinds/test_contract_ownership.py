@@ -119,7 +119,7 @@ def test_of_what_was_retained_only_parameters_are_taken_over_and_only_when_asked
         apply(workshop, case, case.base, **about)
     adopting = {**case.base, "adoptionPolicy": "IfUnowned"}
     if case.value is not Parameter:
-        with pytest.raises(NotOwned, match="only parameters can be taken over"):
+        with pytest.raises(NotOwned, match="only parameters can be adopted"):
             apply(workshop, case, adopting, **about)
         assert case.listed(workshop) == before
         return
@@ -136,7 +136,7 @@ def test_what_a_lost_object_of_the_same_name_left_is_taken_over_only_when_asked(
     successor: dict[str, Any] = {"owner": workshop.owner(uid="uid-2")}
     refused = Engine(lambda _place: case.kinds(workshop)).run(workshop.declare(case.base, **successor))
     assert isinstance(refused.error, NotOwned)
-    assert "set adoptionPolicy: IfUnowned to take it over" in str(refused.error)
+    assert "set adoptionPolicy: IfUnowned to adopt it" in str(refused.error)
     adopting = {**case.base, "adoptionPolicy": "IfUnowned"}
     assert apply(workshop, case, adopting, **successor).is_complete
     assert len(_sized(case.listed(workshop))) == len(_sized(before))

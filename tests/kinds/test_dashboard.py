@@ -116,7 +116,7 @@ def test_a_dashboard_that_lost_its_owner_is_refused_until_it_is_deleted(workshop
     workshop.settle(workshop.declare(BASE), kinds(workshop))
     edited(lambda body: body["widgets"].pop(0))(workshop)
     adopting = workshop.declare({**BASE, "adoptionPolicy": "IfUnowned"})
-    with pytest.raises(NotOwned, match="has no owner; only parameters can be taken over"):
+    with pytest.raises(NotOwned, match="has no owner; only parameters can be adopted"):
         workshop.settle(adopting, kinds(workshop))
     workshop.aws("cloudwatch").delete_dashboards(DashboardNames=[adopting.names.dashboard])
     assert [puts(workshop, adopting), puts(workshop, adopting)] == [1, 0]
@@ -125,7 +125,7 @@ def test_a_dashboard_that_lost_its_owner_is_refused_until_it_is_deleted(workshop
 def test_the_dashboard_of_another_object_is_refused_by_name(workshop: Workshop) -> None:
     other = workshop.owner("other", "uid-9")
     workshop.settle(workshop.declare({**BASE, "function": {"name": "shared"}}, owner=other), kinds(workshop))
-    with pytest.raises(NotOwned, match=rf"belongs to {other.title}"):
+    with pytest.raises(NotOwned, match=rf"is owned by {other.title}"):
         workshop.settle(workshop.declare({**BASE, "function": {"name": "shared"}}), kinds(workshop))
 
 

@@ -38,7 +38,7 @@ def test_what_expired_is_gone_as_declared_and_the_rest_is_written(workshop: Work
     after = report.status(outcome, status, END.timestamp() + 10, None)
     ready = after["conditions"][0]
     assert (ready["status"], after["expired"]) == ("True", [f"{workshop.path}/token"])
-    assert f"Expired: {workshop.path}/token, which AWS deletes" in ready["message"]
+    assert f"Expired: {workshop.path}/token (deleted by AWS)" in ready["message"]
 
 
 def test_what_expired_a_moment_ago_is_left_to_aws_to_delete(workshop: Workshop) -> None:

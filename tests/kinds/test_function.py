@@ -202,7 +202,7 @@ def test_a_name_that_a_stranger_has_is_refused_with_the_field(workshop: Workshop
     functions.create(workshop, workshop.name)
     error = refusal(workshop, spec())
     assert isinstance(error, NotOwned)
-    assert str(error).startswith(f"spec.function.name: function {workshop.name} exists already and has no owner")
+    assert str(error).startswith(f"spec.function.name: function {workshop.name} already exists and has no owner")
     assert functions.of(workshop, workshop.name)["Handler"] == "theirs.handler"
 
 

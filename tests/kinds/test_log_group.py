@@ -46,7 +46,7 @@ def test_a_group_that_only_begins_alike_is_not_ours(workshop: Workshop) -> None:
 def test_a_group_that_an_earlier_function_left_is_refused_with_the_field(workshop: Workshop) -> None:
     workshop.aws("logs").create_log_group(logGroupName=group(workshop))
     with pytest.raises(
-        NotOwned, match=r"^spec\.function\.name: logGroup .* has no owner; only parameters can be taken over"
+        NotOwned, match=r"^spec\.function\.name: logGroup .* has no owner; only parameters can be adopted"
     ):
         settle(workshop)
 

@@ -239,7 +239,7 @@ def test_parameters_with_a_longer_name_are_nobodys_business(workshop: Workshop) 
 def test_the_owner_of_a_claimed_parameter_is_named(workshop: Workshop) -> None:
     workshop.apply(workshop.declare(many(1)))
     other: Declaration = workshop.declare(many(1), owner=workshop.owner("rival", "uid-2"))
-    with pytest.raises(NotOwned, match=rf"belongs to ns-{workshop.number}/myapp; rename it; or remove it from"):
+    with pytest.raises(NotOwned, match=rf"is owned by ns-{workshop.number}/myapp; rename it; or remove it from"):
         workshop.apply(other)
 
 

@@ -153,7 +153,7 @@ def test_a_role_that_comes_into_being_between_look_and_creation_is_looked_at_aga
 
 def test_a_role_of_a_stranger_is_refused_with_the_field(workshop: Workshop) -> None:
     create(workshop, f"{workshop.name}-own")
-    with pytest.raises(NotOwned, match=r"^spec\.function\.roleName: role .* exists already"):
+    with pytest.raises(NotOwned, match=r"^spec\.function\.roleName: role .* already exists"):
         settle(workshop, {"function": {"roleName": f"{workshop.name}-own"}})
 
 

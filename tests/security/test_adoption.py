@@ -83,7 +83,7 @@ def test_no_function_gets_a_role_that_others_made(workshop: Workshop, break_glas
     kinds = workshop.kinds(Role, Function)
     error = run(workshop.declare(spec), kinds).error
     assert isinstance(error, NotOwned)
-    assert f"role {break_glass} exists already and has no owner; only parameters can be taken over" in str(error)
+    assert f"role {break_glass} already exists and has no owner; only parameters can be adopted" in str(error)
     assert role(workshop, break_glass) == before
     assert functions.listed(workshop) == set()
     # Nor does it go with the object.

@@ -84,7 +84,7 @@ def test_a_function_that_another_object_has_is_refused_in_both_modes(
     error = run(workshop, spec(workshop, mine, name)).error
     assert isinstance(error, NotOwned)
     assert f"spec.function.name: {'function' if mine == 'Managed' else 'attachment'} {name}" in str(error)
-    assert "belongs to" in str(error)
+    assert "is owned by" in str(error)
     assert victim(workshop).title in str(error)
     assert everything(workshop, name) == before
     # Nor does the attacker's deletion take anything away.
@@ -134,7 +134,7 @@ def test_an_object_that_attached_does_not_take_the_function_for_its_own_when_it_
         status = workshop.status(outcome)
         errors.append(outcome.error)
     assert isinstance(errors[-1], NotOwned)
-    assert "only parameters can be taken over" in str(errors[-1])
+    assert "only parameters can be adopted" in str(errors[-1])
     # What was added is taken away, and all else is as it was.
     assert functions.variables(workshop, name) == {"THEIRS": "1"}
     assert state(workshop, name)["rest"] == before["rest"]

@@ -79,15 +79,13 @@ def hand_over(kind: AnyKind, observed: Resource, successor: Successor, declarati
     if not isinstance(kind, HandsOver):
         raise TypeError(f"{kind} hands nothing over")
     if not successor.is_held:
-        raise Conflict(f"{observed.title} waits until {successor.owner.title} is served for the first time", delay=0.3)
+        raise Conflict(f"{observed.title}: waiting for the first reconcile of {successor.owner.title}", delay=0.3)
     if declaration.successor_of(observed.name) == successor:
         kind.hand_over(observed, successor.owner)
         if declaration.successor_of(observed.name) == successor:
             return
         kind.hand_over(replace(observed, owner=successor.owner.tag), declaration.owner)
-    raise Conflict(
-        f"{observed.title} was to be handed over to {successor.owner.title}, which no longer takes it", delay=0.5
-    )
+    raise Conflict(f"{observed.title} cannot be handed over: {successor.owner.title} no longer adopts it", delay=0.5)
 
 
 class Rounds:
@@ -200,8 +198,8 @@ def refuse_early(step: Step, declaration: Declaration) -> None:
     may_move = declaration.is_ahead_of_watch or not declaration.deleting
     if step.deletes_parameter and may_move and delay > 0:
         raise DeletionDelayed(
-            f"Parameters that left spec, such as {step.resource.name}, are deleted in {delay:.0f} s, unless another object "
-            "declares them until then",
+            f"Parameters removed from spec, such as {step.resource.name}, are deleted in {delay:.0f} s unless another "
+            "object declares them",
             delay=delay,
         )
 

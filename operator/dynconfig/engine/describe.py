@@ -52,7 +52,7 @@ def summary(found: Assessment) -> str:
     if not told and not plan.declared:
         return "Nothing to do: nothing is declared."
     if not told:
-        return f"Nothing to do: {declared} {agreeing(len(plan.declared), 'is', 'are')} in AWS as declared."
+        return f"Nothing to do: {declared} {agreeing(len(plan.declared), 'is', 'are')} in sync with AWS."
     suspended = " Nothing is written while spec.suspend is true." if found.declaration.suspended else ""
     return f"Plan: {', '.join(told)}; {declared} declared.{suspended}"
 

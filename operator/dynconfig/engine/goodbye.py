@@ -26,7 +26,8 @@ def goodbye(declaration: Declaration, plan: Plan, seen: Sequence[Resource], live
     goes = tuple(step.resource.title for step in plan.steps if isinstance(step.change, Delete))
     stays = (*_retained(plan), *_of_others(declaration, seen))
     if annotations.get(names.ABANDON) == "true":
-        stays = (*((title, f"the annotation {names.ABANDON} lets the object go without it") for title in goes), *stays)
+        why = f"the object is removed without deleting it (annotation {names.ABANDON})"
+        stays = (*((title, why) for title in goes), *stays)
         goes = ()
     return Goodbye(goes, stays, tuple(_blocks(declaration, plan)) if goes or stays else ())
 
@@ -35,7 +36,7 @@ def _retained(plan: Plan) -> Iterator[tuple[str, str]]:
     for step in plan.steps:
         if isinstance(step.change, Release):
             to = step.change.successor
-            why = f"handed over to {to.owner.title}" if to else "deletionPolicy is Retain; it stays without an owner"
+            why = f"handed over to {to.owner.title}" if to else "retained without an owner (deletionPolicy: Retain)"
             yield step.resource.title, why
 
 
@@ -44,12 +45,12 @@ def _of_others(declaration: Declaration, seen: Sequence[Resource]) -> Iterator[t
         if resource.owner != declaration.owner.tag:
             owner = Owner.parse(resource.owner)
             title = owner.title_beside(declaration.owner) if owner else resource.owner
-            yield resource.title, f"it belongs to {title}" if title else "it has no owner"
+            yield resource.title, f"owned by {title}" if title else "has no owner"
 
 
 def _blocks(declaration: Declaration, plan: Plan) -> Iterator[str]:
     if declaration.suspended and plan.steps:
-        yield "spec.suspend is true: nothing is deleted, and the object stays, until it is false"
+        yield "spec.suspend is true: nothing is deleted and the object is kept until it is false"
     for resource in plan.owned:
         if resource.pending:
-            yield f"{resource.title} {resource.pending}; AWS takes no other write meanwhile"
+            yield f"{resource.title} {resource.pending}; AWS accepts no other write until then"

@@ -126,7 +126,7 @@ def _made_room(labels: Labels, item: Versioned) -> tuple[str, ...]:
     try:
         removed = labels.remove(item.name, newest=item.version - OLD_VERSIONS)
     except DynConfigError as error:
-        text = "a label on an old version may soon make SSM refuse every write, and removing it failed"
+        text = "failed to remove a label from an old version, which may soon make SSM reject every write"
         return (f"{item.title}: {text}: {error}",)
-    why = f"SSM refuses every write once a labelled version is the oldest of {VERSIONS_KEPT}"
+    why = f"SSM rejects every write once the oldest of {VERSIONS_KEPT} versions has a label"
     return (f"{item.title}: removed {', '.join(removed)}, because {why}",) if removed else ()

@@ -13,7 +13,7 @@ def not_owned(declaration: Declaration, observed: Resource) -> NotOwned | None:
     text, owner = _refusal(declaration, observed), Owner.parse(observed.owner)
     is_near = owner is not None and owner.cluster == declaration.owner.cluster
     if text and is_near and _is_awaited(declaration, observed, owner):
-        text = f"is still owned by {owner and owner.title}, which gives it up; it is taken over then"
+        text = f"is still owned by {owner and owner.title}, which is about to release it; it is adopted then"
         subject = observed.title
         return NotOwned(f"{subject} {text}", titles=[observed.title], may_pass=True, is_awaited=True, subject=subject)
     subject = _subject(observed)
@@ -41,28 +41,30 @@ def _refusal(declaration: Declaration, observed: Resource) -> str | None:
     free = is_given_up or is_left or (is_parameter and not observed.owner)
     if not free:
         whose = (
-            f"belongs to {owner_title(observed, declaration)}" if observed.owner else "exists already and has no owner"
+            f"is owned by {owner_title(observed, declaration)}" if observed.owner else "already exists and has no owner"
         )
         return f"{whose}; {_way_out(observed, owner, declaration)}"
     if declaration.adoption_policy is AdoptionPolicy.IF_UNOWNED:
         return None
     left = (
-        f"is given up by {owner.title}" if owner and is_given_up else f"was left by an earlier {owner and owner.title}"
+        f"is being released by {owner.title}"
+        if owner and is_given_up
+        else f"was left by an earlier {owner and owner.title}"
     )
     whose = left if owner else "has no owner"
-    return f"exists already and {whose}; set adoptionPolicy: IfUnowned to take it over, or rename it"
+    return f"already exists and {whose}; set adoptionPolicy: IfUnowned to adopt it, or rename it"
 
 
 def _way_out(observed: Resource, owner: Owner | None, declaration: Declaration) -> str:
     """What to do about a resource that belongs to somebody else, or to nobody and is no parameter."""
     if not observed.owner:
-        return "only parameters can be taken over: rename it, or delete the other"
+        return "only parameters can be adopted: rename it or delete the other"
     may_adopt = declaration.adoption_policy is AdoptionPolicy.IF_UNOWNED
     adopting = "" if may_adopt else " and set adoptionPolicy: IfUnowned here"
     if owner is not None and declaration.owner.cluster not in ("", owner.cluster):
         return (
             f"rename it; or, if this cluster replaces that one, run this operator with DYNCONFIG_CLUSTER_ID={owner.cluster}"
-            f"{adopting}, which takes over what an object of the same namespace and name left"
+            f"{adopting}, which adopts what an object of the same namespace and name left"
         )
     if owner is None or not isinstance(observed, Versioned):
         return "rename it or delete the other"

@@ -61,7 +61,7 @@ class Patience:
         self._unready[uid] = (generation, since)
         waited = now - since
         if waited >= ROLE_SECONDS:
-            text = f"{error}. This has been so for {ROLE_SECONDS / 60:.0f} minutes, so that it is not IAM's delay"
-            return Refused(f"{text}; it is tried again later, after an edit, or on request", code=error.code)
+            text = f"{error}. This has persisted for {ROLE_SECONDS / 60:.0f} minutes, longer than IAM takes to propagate a role"
+            return Refused(f"{text}; retrying later, after an edit, or on request", code=error.code)
         delay = max(error.delay or 0.0, min(waited / 5, LONGEST_WAIT))
-        return RoleNotReady(f"{error}; IAM needs some seconds to make a role known", delay=delay, code=error.code)
+        return RoleNotReady(f"{error}; IAM takes some seconds to propagate a role", delay=delay, code=error.code)

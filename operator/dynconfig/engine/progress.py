@@ -73,7 +73,7 @@ def _creations(steps: Sequence[Step], previous: Mapping[str, Any]) -> set[str]:
 def _rollback(outcome: Outcome, previous: Mapping[str, Any], now: str) -> dict[str, Any]:
     generation, before = outcome.declaration.generation, previous.get("rollback") or {}
     alarm = outcome.judgement.alarm
-    reason = f"alarm {alarm} fired" if alarm else "an alarm fired while it baked"
+    reason = f"alarm {alarm} fired" if alarm else "an alarm fired during the bake time"
     kept = before if before.get("generation") == generation else {"reason": reason, "time": now}
     return {**kept, "generation": generation, "to": revision(outcome.owned, outcome.declaration.unread)}
 

@@ -134,7 +134,7 @@ class Engine:
         """Release what a person abandons, as far as AWS allows: owner tags and labels are removed, all else stays."""
         outcome = self._run(replace(keeping(declaration), suspended=False), keep_going, 0.0, lambda _planned: None)
         is_unfinished = bool(outcome.untried or outcome.retry)
-        left = str(outcome.error or ("there was no time" if outcome.untried else ""))
+        left = str(outcome.error or ("the time limit was reached" if outcome.untried else ""))
         return Abandonment(left, is_over=not (is_unfinished and outcome.applied))
 
     def _shown(self, outcome: Outcome) -> Outcome:

@@ -104,22 +104,22 @@ def _about_last_change(previous: Mapping[str, Any], outcome: Outcome | None) -> 
     """What becomes of a change that bakes while spec cannot be used, as the end of a message."""
     rollback, bake = previous.get("rollback"), previous.get("bake")
     if rollback:
-        return f". Generation {rollback['generation']} was undone: {rollback.get('reason', 'an alarm fired')}"
+        return f". Generation {rollback['generation']} was rolled back: {rollback.get('reason', 'an alarm fired')}"
     if not bake:
         return ""
     if outcome is None:
-        return ". Until this is repaired, the change that bakes is not rolled back, whatever its alarms say"
+        return ". Until this is fixed, the baking change is not rolled back even if its alarms fire"
     rollout = outcome.declaration.rollout
     if outcome.judgement.stage is not Stage.BAKING or rollout is None or not rollout.rolls_back or rollout.is_forced:
         return ""
-    return f". Generation {bake['generation']} is still watched, and undone if an alarm fires before {bake['until']}"
+    return (
+        f". Generation {bake['generation']} is still baking and is rolled back if an alarm fires before {bake['until']}"
+    )
 
 
 def starting(generation: int, now: float, previous: Mapping[str, Any] = NO_STATUS) -> dict[str, Any]:
     """The status of an object that is seen for the first time, written before the first write to AWS."""
-    verdict = Verdict(
-        "Unknown", Reason.APPLYING, "The parameters are being written for the first time", reconciling=True
-    )
+    verdict = Verdict("Unknown", Reason.APPLYING, "Writing the parameters for the first time", reconciling=True)
     return _kept(verdict, generation, _Before(previous, now), None)
 
 
@@ -189,7 +189,7 @@ def _conditions(verdict: Verdict, generation: int, before: _Before, drift: Seque
     if drift:
         fields = ", ".join(f"{item.resource} {item.field}" for item in drift[:5])
         more = f" and {len(drift) - 5} more" if len(drift) > 5 else ""
-        found.append(condition(ConditionType.DRIFTED, "True", Reason.DRIFT_FOUND, f"AWS was changed: {fields}{more}"))
+        found.append(condition(ConditionType.DRIFTED, "True", Reason.DRIFT_FOUND, f"Drift detected: {fields}{more}"))
     return found
 
 

@@ -239,8 +239,8 @@ def _held_back(plan: Plan, declaration: Declaration, alarms: Sequence[Alarming])
         return None
     owner = declaration.owner
     return AlarmFiring(
-        f"{found[0].title} fires already, so that it cannot show whether this change is good; the change waits until the "
-        f"alarm is OK, and nothing was written. To write it all the same: kubectl -n {owner.namespace} annotate dcfg "
+        f"{found[0].title} is already firing, so it cannot verify this change; nothing was written, and the change waits until "
+        f"the alarm is OK. To apply it anyway: kubectl -n {owner.namespace} annotate dcfg "
         f"{owner.name} --overwrite {names.FORCE_GENERATION}={declaration.generation}",
         delay=HELD_BACK_SECONDS,
     )

@@ -58,7 +58,7 @@ DEFAULT_RESYNC: str = DynamicConfigSpec.model_fields["resync_interval"].default
 QUIET_SECONDS = 30.0
 """How long an operator that runs leaves an edit alone at most, also just after its start."""
 _RUNS = (
-    "an operator may not be running, or not serve this namespace: "
+    "the operator may not be running or may not watch this namespace: "
     "kubectl get pods -A -l app.kubernetes.io/name=dynconfig-operator"
 )
 
@@ -69,11 +69,11 @@ def unattended(document: Mapping[str, Any], now: float) -> str:
     if status.get("observedGeneration") != metadata.get("generation"):
         edited = _edited(metadata)
         is_late = edited is not None and now - _seconds(edited) > QUIET_SECONDS
-        return f"no operator has looked at it for {_age(edited, now)}; {_RUNS}" if is_late else ""
+        return f"not reconciled for {_age(edited, now)}; {_RUNS}" if is_late else ""
     observed = status.get("lastObservedTime")
     if observed is None or now - _seconds(observed) <= 2 * _resync(document) + QUIET_SECONDS:
         return ""
-    return f"AWS was last looked at {_age(observed, now)} ago; {_RUNS}"
+    return f"AWS was last observed {_age(observed, now)} ago; {_RUNS}"
 
 
 def _edited(metadata: Mapping[str, Any]) -> str | None:
@@ -99,7 +99,9 @@ def _message(ready: Mapping[str, Any] | None, status: Mapping[str, Any], unatten
 def gone(title: str) -> Progress:
     """An object that was deleted while somebody looked."""
     return Progress(
-        title, Stage.GONE, message="The object is gone, and what it owned in AWS as its deletionPolicy says"
+        title,
+        Stage.GONE,
+        message="The object was deleted; its AWS resources were deleted or retained by deletionPolicy",
     )
 
 
@@ -115,8 +117,8 @@ def _stage(metadata: Mapping[str, Any], conditions: Mapping[str, Any], *, is_cur
 
 def _waits(status: Mapping[str, Any]) -> str:
     if status.get("observedGeneration", names.UNSEEN) == names.UNSEEN:
-        return "The operator has not seen the object yet"
-    return "The operator has not looked at this edit yet"
+        return "The operator has not observed the object yet"
+    return "The operator has not observed this edit yet"
 
 
 def _age(moment: str | None, now: float) -> str:

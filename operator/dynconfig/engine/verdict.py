@@ -29,7 +29,7 @@ class Verdict:
     """Whether a change has not proved itself yet; AWS is as declared all the same."""
 
 
-_OVERDUE = "For more than 5 minutes (still retried): "
+_OVERDUE = "Failing for more than 5 minutes (still retrying): "
 
 
 def verdict(outcome: Outcome, *, is_hopeless: bool, is_overdue: bool = False) -> Verdict:
@@ -38,16 +38,16 @@ def verdict(outcome: Outcome, *, is_hopeless: bool, is_overdue: bool = False) ->
         return Verdict("False", Reason.DELETION_FAILING, abandon_hint(outcome)[:MESSAGE_LENGTH], stalled=True)
     plan = outcome.plan
     done, total = len(outcome.applied), len(plan.steps) + len(plan.refused) + len(plan.blocked)
-    made = f"{done} of {counted(total, 'change')} {agreeing(total, 'is', 'are')} made"
+    made = f"{done} of {counted(total, 'change')} applied"
     if outcome.error is not None:
         return error_verdict(outcome.error, f"{made}; then: " if done else "", is_overdue=is_overdue)
     if outcome.is_held:
         return _held_verdict(outcome)
     if outcome.remaining:
         reason = Reason.DELETING if outcome.declaration.deleting else Reason.APPLYING
-        return Verdict("Unknown", reason, f"{made}; the rest follows", reconciling=True)
+        return Verdict("Unknown", reason, f"{made}; applying the rest", reconciling=True)
     if outcome.declaration.deleting:
-        text = "Nothing of it is left in AWS; a second look confirms that before the object is removed"
+        text = "No owned resources are left in AWS; checking once more before the finalizer is removed"
         return Verdict("Unknown", Reason.DELETING, text, reconciling=True)
     return _rollout_verdict(outcome) or _reported(outcome) or _in_sync(outcome)
 
@@ -57,9 +57,8 @@ def _reported(outcome: Outcome) -> Verdict | None:
     count = len({step.resource.title for step in outcome.plan.held})
     if not count:
         return None
-    differ = f"{counted(count, 'resource')} {agreeing(count, 'differs', 'differ')}"
-    it = agreeing(count, "it", "them")
-    return Verdict("True", Reason.DRIFT_REPORTED, f"{differ} in AWS; driftPolicy Report leaves {it} so")
+    drifted = f"{counted(count, 'resource')} {agreeing(count, 'has', 'have')} drifted"
+    return Verdict("True", Reason.DRIFT_REPORTED, f"{drifted}; not corrected (driftPolicy: Report)")
 
 
 def _in_sync(outcome: Outcome) -> Verdict:
@@ -68,10 +67,10 @@ def _in_sync(outcome: Outcome) -> Verdict:
     others = len(declared) - count
     parts = [counted(count, "parameter")] if count else []
     parts += [counted(others, "other resource" if count else "resource")] if others else []
-    text = f"{' and '.join(parts)} {agreeing(len(declared), 'is', 'are')} in AWS as declared" if parts else NOTHING
+    text = f"{' and '.join(parts)} {agreeing(len(declared), 'is', 'are')} in sync with AWS" if parts else NOTHING
     if expired:
         more = f" and {len(expired) - 1} more" if len(expired) > 1 else ""
-        text += f". Expired: {expired[0]}{more}, which AWS deletes; remove it from spec, or set a later Timestamp"
+        text += f". Expired: {expired[0]}{more} (deleted by AWS). Remove it from spec or set a later Timestamp"
     return Verdict("True", Reason.IN_SYNC, text)
 
 
@@ -89,22 +88,21 @@ def _held_verdict(outcome: Outcome) -> Verdict:
     waiting = len(outcome.plan.steps)
     if outcome.declaration.deleting:
         text = (
-            f"Deletion waits: spec.suspend is true, and {counted(waiting, 'resource')} "
-            f"{agreeing(waiting, 'is', 'are')} still in AWS. Set suspend: false to go on"
+            f"Deletion is suspended: spec.suspend is true and {counted(waiting, 'resource')} "
+            f"{agreeing(waiting, 'is', 'are')} still in AWS. Set suspend: false to continue"
         )
         return Verdict("Unknown", Reason.SUSPENDED, text)
     drift = {id(step) for step in outcome.drift}
     if any(id(step) not in drift for step in outcome.plan.steps):
-        waits = agreeing(waiting, "waits", "wait")
-        return Verdict("Unknown", Reason.SUSPENDED, f"{counted(waiting, 'change')} {waits}, since spec.suspend is true")
-    return Verdict("True", Reason.SUSPENDED, "spec.suspend is true: AWS is observed and not written")
+        return Verdict("Unknown", Reason.SUSPENDED, f"{counted(waiting, 'change')} pending: spec.suspend is true")
+    return Verdict("True", Reason.SUSPENDED, "spec.suspend is true: AWS is observed but not changed")
 
 
 def abandon_hint(outcome: Outcome) -> str:
     """How to give up on a deletion."""
     owner = outcome.declaration.owner
     return (
-        f"Deletion has been failing for an hour: {outcome.error}. To let the object go and leave its resources in AWS: "
+        f"Deletion has been failing for an hour: {outcome.error}. To remove the object and leave its resources in AWS: "
         f"kubectl -n {owner.namespace} annotate dcfg {owner.name} {names.ABANDON}=true"
     )
 
@@ -117,9 +115,7 @@ def _rollout_verdict(outcome: Outcome) -> Verdict | None:
     if judgement.stage is Stage.BAKING:
         text = f"{_changes(judgement)} until {timestamp(judgement.until)}; {_watched(outcome)}"
         if judgement.lost:
-            text += (
-                f". SSM keeps 100 versions, and the stable one of {judgement.lost[0]} is gone: it could not be put back"
-            )
+            text += f". SSM keeps 100 versions and no longer has the stable version of {judgement.lost[0]}: it cannot be restored"
         return Verdict("True", Reason.BAKING, text, baking=True)
     if judgement.stage is Stage.ALARMED:
         return _alarmed(judgement, outcome)
@@ -129,34 +125,35 @@ def _rollout_verdict(outcome: Outcome) -> Verdict | None:
 def _watched(outcome: Outcome) -> str:
     """What the alarms say, if there are any."""
     return (
-        "no alarm fires"
+        "no alarm is firing"
         if outcome.is_watched
-        else "no alarm watches it, so that nothing rolls it back: declare spec.alarms"
+        else "no alarm is configured, so it cannot be rolled back automatically; set spec.alarms"
     )
 
 
 def _changes(judgement: Judgement) -> str:
     changed = judgement.changed
-    return f"{counted(changed, 'changed parameter')} {agreeing(changed, 'bakes', 'bake')}"
+    return f"{counted(changed, 'changed parameter')} {agreeing(changed, 'is', 'are')} baking"
 
 
 def _alarmed(judgement: Judgement, outcome: Outcome) -> Verdict:
     rollout = outcome.declaration.rollout
     if not judgement.is_blamed:
-        text = f"alarm {judgement.alarm} has fired since before the change, which bakes on until it is OK"
+        text = f"Alarm {judgement.alarm} was already firing before the change; baking continues until it is OK"
         return Verdict("True", Reason.ALARM_FIRING, text, baking=True)
     if judgement.lost:
         why = (
-            f"it was not rolled back, because no stable version of {_listed(judgement.lost)} can be read, and nothing was "
+            f"(no stable version of {_listed(judgement.lost)} can be read), and nothing was "
             "written. Edit spec to set the values you want"
         )
     elif rollout is not None and rollout.is_forced:
-        why = "the generation was forced by annotation, so that it stays"
+        why = "(generation forced by annotation)"
     elif rollout is not None and not rollout.rolls_back:
-        why = "rollbackOnAlarm is false, so that it stays"
+        why = "(rollbackOnAlarm: false)"
     else:
-        why = "there is no stable revision to go back to; edit spec"
-    return Verdict("False", Reason.ALARM_FIRING, f"alarm {judgement.alarm} fires since the change; {why}", stalled=True)
+        why = "(there is no stable revision). Edit spec"
+    text = f"Alarm {judgement.alarm} fired after this change; not rolled back {why}"
+    return Verdict("False", Reason.ALARM_FIRING, text, stalled=True)
 
 
 def undone(outcome: Outcome) -> str:
@@ -167,8 +164,8 @@ def undone(outcome: Outcome) -> str:
     reason = f"alarm {outcome.judgement.alarm} fired" if outcome.judgement.alarm else told
     because = f": {reason}" if reason else ""
     return (
-        f"generation {generation} was undone{because}; the last stable values are back{_kept(outcome)}. Edit spec to try "
-        f"something else, or take it whatever the alarms say: kubectl -n {owner.namespace} annotate dcfg {owner.name} "
+        f"Generation {generation} was rolled back{because}; the last stable values are restored{_kept(outcome)}. Edit spec to "
+        f"try other values, or apply it despite the alarms: kubectl -n {owner.namespace} annotate dcfg {owner.name} "
         f"--overwrite {names.FORCE_GENERATION}={generation}"
     )
 
@@ -179,8 +176,8 @@ def _kept(outcome: Outcome) -> str:
     kept = sorted(s.resource.name for s in outcome.plan.waiting if s.resource.name not in restored)
     created = [name for name in kept if name in outcome.declaration.undone_created]
     others = [name for name in kept if name not in outcome.declaration.undone_created]
-    told = f"; kept as they are, without a stable version: {_listed(others)}" if others else ""
-    return told + (f"; created by it and kept until spec declares them no more: {_listed(created)}" if created else "")
+    told = f"; left unchanged (no stable version): {_listed(others)}" if others else ""
+    return told + (f"; created by it and kept until removed from spec: {_listed(created)}" if created else "")
 
 
 def _listed(listed: Sequence[str]) -> str:
