@@ -115,8 +115,8 @@ argocd: $(VENV)/.ready ## Generate what Argo CD is told of the kind, and its tes
 	@$(BIN)/python -m tests.gitops.refresh
 
 .PHONY: golden
-golden: $(VENV)/.ready ## Write anew what the commands print, as tests/doors/golden holds it; read the diff
-	@GOLDEN=write $(BIN)/pytest -q tests/doors
+golden: $(VENV)/.ready ## Write anew what the commands print, as tests/cli/golden holds it; read the diff
+	@GOLDEN=write $(BIN)/pytest -q tests/cli
 
 .PHONY: format
 format: $(VENV)/.ready ## Put the code in form

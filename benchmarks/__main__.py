@@ -12,9 +12,9 @@ from benchmarks.figures import Figure
 from rich.console import Console
 
 from dynconfig_lab.errors import LabError
-from dynconfig_lab.stage import Stage, stage
+from dynconfig_lab.stack import Stack, stack
 
-Measure = Callable[[Stage, httpx2.Client], Iterator[Figure]]
+Measure = Callable[[Stack, httpx2.Client], Iterator[Figure]]
 
 MEASURES: dict[str, Measure] = {
     "speed": road.speed,
@@ -35,15 +35,15 @@ IN_PROCESS: dict[str, Callable[[Console, argparse.Namespace], Iterator[Figure]]]
 }
 
 # These take minutes, and are measured when they are asked for.
-LONG: dict[str, Callable[[Stage, httpx2.Client, argparse.Namespace], Iterator[Figure]]] = {
-    "attacks": lambda stage, http, _wanted: attacks.attacks(stage, http),
-    "kills": lambda stage, http, wanted: kills.kills(stage, http, wanted.every, wanted.flow),
+LONG: dict[str, Callable[[Stack, httpx2.Client, argparse.Namespace], Iterator[Figure]]] = {
+    "attacks": lambda stack, http, _wanted: attacks.attacks(stack, http),
+    "kills": lambda stack, http, wanted: kills.kills(stack, http, wanted.every, wanted.flow),
 }
 _NAMES = (*MEASURES, *IN_PROCESS, *LONG)
 
 
 def main() -> None:
-    """Run the measures asked for, each on a fresh stage."""
+    """Run the measures asked for, each on a fresh stack."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument(
         "measures",
@@ -78,9 +78,9 @@ def _measured(name: str, console: Console, wanted: argparse.Namespace) -> list[F
     if name in IN_PROCESS:
         return list(IN_PROCESS[name](console, wanted))
     if name in LONG:
-        with stage(console) as found, found.http() as http:
+        with stack(console) as found, found.http() as http:
             return list(LONG[name](found, http, wanted))
-    with console.status(f"  measuring: {name}"), stage(console) as found, found.http() as http:
+    with console.status(f"  measuring: {name}"), stack(console) as found, found.http() as http:
         return list(MEASURES[name](found, http))
 
 

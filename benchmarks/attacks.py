@@ -9,15 +9,15 @@ from rich.table import Table
 from tests.security.attacks import ATTACKS, Namespace
 from tests.security.harm import Harm, measure
 
-from dynconfig_lab.stage import Stage
+from dynconfig_lab.stack import Stack
 
 PEAK_MIB = 200
 WAIT_SECONDS = 2
 
 
-def attacks(stage: Stage, http: httpx2.Client) -> Iterator[Figure]:
+def attacks(stack: Stack, http: httpx2.Client) -> Iterator[Figure]:
     """Each attack on an operator that runs, and on one that starts with the attack in place; without any for comparison."""
-    found = {name: measure(stage, http, attack) for name, attack in {"none": _nothing, **ATTACKS}.items()}
+    found = {name: measure(stack, http, attack) for name, attack in {"none": _nothing, **ATTACKS}.items()}
     Console(highlight=False).print(_table(found))
     idle = found.pop("none")
     for name, harm in found.items():

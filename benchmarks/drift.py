@@ -11,7 +11,7 @@ from benchmarks import load
 from benchmarks.figures import Figure
 
 from dynconfig_lab.processes import wait_until
-from dynconfig_lab.stage import Stage
+from dynconfig_lab.stack import Stack
 
 CHANGED = 10
 OBJECTS = 2000
@@ -21,26 +21,26 @@ MINUTES = 5
 Status = Mapping[str, Any]
 
 
-def drift(stage: Stage, http: httpx2.Client) -> Iterator[Figure]:
+def drift(stack: Stack, http: httpx2.Client) -> Iterator[Figure]:
     """A hundred changes one after the other, corrected, and a hundred that are only reported."""
     with load.watching(http) as watch:
-        _prepare(stage, http, watch)
-        yield from _figures("corrected and in status", _times(stage, http, watch, "Correct", _is_corrected))
-        yield from _figures("in status under driftPolicy Report", _times(stage, http, watch, "Report", _is_told))
+        _prepare(stack, http, watch)
+        yield from _figures("corrected and in status", _times(stack, http, watch, "Correct", _is_corrected))
+        yield from _figures("in status under driftPolicy Report", _times(stack, http, watch, "Report", _is_told))
 
 
-def idle(stage: Stage, http: httpx2.Client) -> Iterator[Figure]:
+def idle(stack: Stack, http: httpx2.Client) -> Iterator[Figure]:
     """Calls of objects to which nothing happens."""
     wanted = load.names("idle", OBJECTS)
     with load.watching(http) as watch:
-        _prepare(stage, http, watch)
+        _prepare(stack, http, watch)
         load.apply(http, wanted, resyncInterval=f"{INTERVAL}s")
         watch.ready(wanted)
-        _until_quiet(stage)
-        stage.lab.reset_calls()
+        _until_quiet(stack)
+        stack.lab.reset_calls()
         # What is measured is time passing.
         time.sleep(60 * MINUTES)
-        calls = stage.calls()
+        calls = stack.calls()
     polls = calls.pop("sqs.ReceiveMessage", 0)
     looks = OBJECTS * MINUTES * 60 / INTERVAL
     told = ", ".join(f"{name} {times}" for name, times in calls.items())
@@ -51,11 +51,11 @@ def idle(stage: Stage, http: httpx2.Client) -> Iterator[Figure]:
     yield Figure("Polls of the queue a minute while nothing happens", polls / MINUTES, 4, "", about)
 
 
-def _prepare(stage: Stage, http: httpx2.Client, watch: load.Watch) -> None:
+def _prepare(stack: Stack, http: httpx2.Client, watch: load.Watch) -> None:
     """Until the operator listens: it makes queue and rules when it hears of the first object."""
     load.apply(http, ["first"])
     watch.ready(["first"])
-    events = stage.aws("events")
+    events = stack.aws("events")
 
     def is_listening() -> bool:
         rules = events.list_rules(NamePrefix="dynconfig-")["Rules"]
@@ -65,9 +65,9 @@ def _prepare(stage: Stage, http: httpx2.Client, watch: load.Watch) -> None:
         raise TimeoutError("the operator does not listen to events")
 
 
-def _until_quiet(stage: Stage) -> None:
+def _until_quiet(stack: Stack) -> None:
     """Until the events of own writes were fetched."""
-    sqs = stage.aws("sqs")
+    sqs = stack.aws("sqs")
     (url,) = sqs.list_queues(QueueNamePrefix="dynconfig-")["QueueUrls"]
     names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
 
@@ -80,18 +80,18 @@ def _until_quiet(stage: Stage) -> None:
 
 
 def _times(
-    stage: Stage,
+    stack: Stack,
     http: httpx2.Client,
     watch: load.Watch,
     policy: str,
     is_answered: Callable[[Status, str, int], bool],
 ) -> list[float]:
     """Seconds of each change, from before it is sent until the API server has sent the status that answers it."""
-    ssm, times = stage.aws("ssm"), list[float]()
+    ssm, times = stack.aws("ssm"), list[float]()
     wanted = load.names(policy.lower(), CHANGED)
     load.apply(http, wanted, driftPolicy=policy)
     watch.ready(wanted)
-    _until_quiet(stage)
+    _until_quiet(stack)
     for name in wanted:
         for item in load.document(name)["spec"]["parameters"]:
             parameter = f"/{name}/{item['name']}"

@@ -14,7 +14,7 @@ from rich.console import Console
 from dynconfig_lab.aws import Faults
 from dynconfig_lab.aws.faults import Kill
 from dynconfig_lab.processes import INTERVAL
-from dynconfig_lab.stage import Stage
+from dynconfig_lab.stack import Stack
 
 Document = dict[str, Any]
 BAKE = {"bakeTime": "5s", "rollbackOnAlarm": True}
@@ -30,7 +30,7 @@ CONVERGED_WITHIN = 180.0
 SECRET = "kills"  # the name of one, no secret
 
 
-def kills(stage: Stage, http: httpx2.Client, every: int = 1, flow_name: str | None = None) -> Iterator[Figure]:
+def kills(stack: Stack, http: httpx2.Client, every: int = 1, flow_name: str | None = None) -> Iterator[Figure]:
     """All points of all flows or of one, or every so manieth write."""
     http.post(
         "/api/v1/namespaces/default/secrets", json={"metadata": {"name": SECRET}, "stringData": {"password": "x"}}
@@ -39,11 +39,11 @@ def kills(stage: Stage, http: httpx2.Client, every: int = 1, flow_name: str | No
     for name, flow in FLOWS.items():
         if flow_name not in (None, name):
             continue
-        expected = Point(stage, http, f"kill-{number:04}", flow).undisturbed()
+        expected = Point(stack, http, f"kill-{number:04}", flow).undisturbed()
         number, points, began = number + 1, 0, time.monotonic()
         for is_before in (True, False):
             write = 1
-            while found := Point(stage, http, f"kill-{number:04}", flow).killed(expected, write, is_before):
+            while found := Point(stack, http, f"kill-{number:04}", flow).killed(expected, write, is_before):
                 where = f"{name}, {'before' if is_before else 'after'} write {write}"
                 console.print(f"  {where}: {found}", style="dim")
                 wrong += [] if found == CONVERGED else [f"{where}: {found}"]
@@ -64,7 +64,7 @@ CONVERGED = "converged"
 class Point:
     """One run of a flow, by objects and a path of its own, which are gone afterwards."""
 
-    stage: Stage
+    stack: Stack
     http: httpx2.Client
     name: str
     flow: Callable[["Point"], None]
@@ -89,15 +89,15 @@ class Point:
         except TimeoutError:
             odd = {key: value for key, value in self.state().items() if value != expected[key]}
             found = str(odd or f"not Ready: {self.status(self.name).get('conditions')}")
-        self.stage.lab.faults(Faults())
+        self.stack.lab.faults(Faults())
         self.clean()
         return found if self.has_died else ""
 
     def arm(self) -> None:
         """From now on the process may die."""
         if self.kill is not None:
-            pid = self.stage.operator.children["operator"].identity.pid
-            self.stage.lab.faults(Faults(kill=Kill(pid, self.kill[0], self.kill[1])))
+            pid = self.stack.operator.children["operator"].identity.pid
+            self.stack.lab.faults(Faults(kill=Kill(pid, self.kill[0], self.kill[1])))
 
     def create(self, name: str, spec: Document) -> None:
         """A new object."""
@@ -117,9 +117,9 @@ class Point:
         """Until it holds; a process that has died is started again. Raises TimeoutError."""
         until = time.monotonic() + CONVERGED_WITHIN
         while not condition():
-            if self.stage.operator.children["operator"].exit_code is not None:
+            if self.stack.operator.children["operator"].exit_code is not None:
                 self.has_died = True
-                self.stage.operator.restart("operator")
+                self.stack.operator.restart("operator")
             if time.monotonic() > until:
                 raise TimeoutError
             time.sleep(INTERVAL)
@@ -137,13 +137,13 @@ class Point:
 
     def state(self) -> Document:
         """All that AWS holds of these objects, with the same names for each point."""
-        found = dict(_state(self.stage, self.name))
+        found = dict(_state(self.stack, self.name))
         text: str = json.dumps(found, sort_keys=True).replace(self.name, "NAME")
         return dict(json.loads(text))
 
 
-def _state(stage: Stage, name: str) -> Iterator[tuple[str, Any]]:
-    ssm, cloudwatch, events, apis = (stage.aws(service) for service in ("ssm", "cloudwatch", "events", "apigatewayv2"))
+def _state(stack: Stack, name: str) -> Iterator[tuple[str, Any]]:
+    ssm, cloudwatch, events, apis = (stack.aws(service) for service in ("ssm", "cloudwatch", "events", "apigatewayv2"))
     pages = ssm.get_paginator("get_parameters_by_path").paginate(Path=f"/{name}", Recursive=True, WithDecryption=True)
     parameters = [item for page in pages for item in page["Parameters"]]
     yield "parameters", [(item["Name"], item["Type"], item["Value"], item["Version"]) for item in parameters]
@@ -159,7 +159,7 @@ def _state(stage: Stage, name: str) -> Iterator[tuple[str, Any]]:
         ("logs", "describe_log_groups", "logGroups", "logGroupName"),
         ("scheduler", "list_schedules", "Schedules", "Name"),
     ):
-        items = getattr(stage.aws(service), operation)()[member]
+        items = getattr(stack.aws(service), operation)()[member]
         yield service, sorted(item[key] for item in items if name in item[key])
 
 
@@ -207,7 +207,7 @@ def _rollback(point: Point) -> None:
     spec = _full(point, {"a": "2", "b": "2"}, rollout={**BAKE, "bakeTime": "10m"})
     load.edit(point.http, point.name, {"spec": spec})
     point.wait(lambda: "bake" in point.status(point.name))
-    cloudwatch = point.stage.aws("cloudwatch")
+    cloudwatch = point.stack.aws("cloudwatch")
     name = next(item["AlarmName"] for item in _alarms(cloudwatch) if f"{point.name}/Orders" in item["AlarmName"])
     cloudwatch.set_alarm_state(AlarmName=name, StateValue="ALARM", StateReason="a benchmark")
     point.wait(lambda: point.ready(point.name)[1] == "RolledBack")

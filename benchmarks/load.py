@@ -11,7 +11,7 @@ from typing import Any
 import httpx2
 from botocore.config import Config
 
-from dynconfig_lab.stage import Stage
+from dynconfig_lab.stack import Stack
 
 OBJECTS = "/apis/dynconfig.dev/v1alpha1/namespaces/default/dynamicconfigs"
 PARAMETERS = 10
@@ -125,10 +125,10 @@ def _read(stream: httpx2.Response, watch: Watch) -> None:
         return
 
 
-def floor(stage: Stage, group: str, count: int) -> float:
+def floor(stack: Stack, group: str, count: int) -> float:
     """Seconds that boto3 in 32 threads needs for the PutParameter calls of `count` objects, on the same emulator."""
     config = Config(max_pool_connections=FLOOR_THREADS)
-    ssm = stage.aws("ssm", config)
+    ssm = stack.aws("ssm", config)
     wanted = [(name, item) for name in names(group, count) for item in document(name)["spec"]["parameters"]]
 
     def put(named: tuple[str, dict[str, str]]) -> None:

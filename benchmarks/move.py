@@ -12,7 +12,7 @@ from benchmarks import load
 from benchmarks.figures import Figure
 
 from dynconfig_lab.processes import wait_until
-from dynconfig_lab.stage import Stage
+from dynconfig_lab.stack import Stack
 
 MOVES = 10
 POLL_SECONDS = 0.002
@@ -40,18 +40,18 @@ class Reader:
         return longest
 
 
-def move(stage: Stage, http: httpx2.Client) -> Iterator[Figure]:
+def move(stack: Stack, http: httpx2.Client) -> Iterator[Figure]:
     """There and back, the old object edited first and the new one first, in turn."""
     _create(http, OBJECTS[0], ("stays", "moving"))
     _create(http, OBJECTS[1], ("stays-too",))
-    _until(http, stage, OBJECTS[0])
-    with _reading(stage) as reader:
+    _until(http, stack, OBJECTS[0])
+    with _reading(stack) as reader:
         for number in range(MOVES):
             source, target = OBJECTS if number % 2 == 0 else OBJECTS[::-1]
             edits = [(source, ()), (target, ("moving",))]
             for name, more in edits if number % 4 < 2 else edits[::-1]:
                 _edit(http, name, more)
-            _until(http, stage, target)
+            _until(http, stack, target)
     beside = f"{MOVES} moves, the old object first in half of them; {reader.reads} reads"
     yield Figure("Longest time that a parameter is missing while it moves", reader.longest(), 0, "s", beside)
     versions = ", ".join(map(str, sorted(reader.versions)))
@@ -59,8 +59,8 @@ def move(stage: Stage, http: httpx2.Client) -> Iterator[Figure]:
 
 
 @contextmanager
-def _reading(stage: Stage) -> Iterator[Reader]:
-    reader, ended, ssm = Reader(), threading.Event(), stage.aws("ssm")
+def _reading(stack: Stack) -> Iterator[Reader]:
+    reader, ended, ssm = Reader(), threading.Event(), stack.aws("ssm")
 
     def read() -> None:
         while not ended.wait(POLL_SECONDS):
@@ -95,9 +95,9 @@ def _listed(names: Sequence[str]) -> list[dict[str, str]]:
     return [{"name": name, "value": "1"} for name in names]
 
 
-def _until(http: httpx2.Client, stage: Stage, owner: str) -> None:
+def _until(http: httpx2.Client, stack: Stack, owner: str) -> None:
     """Until the parameter belongs to an object, and both objects are Ready."""
-    ssm = stage.aws("ssm")
+    ssm = stack.aws("ssm")
 
     def is_over() -> bool:
         tags = ssm.list_tags_for_resource(ResourceType="Parameter", ResourceId=NAME)["TagList"]

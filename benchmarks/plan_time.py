@@ -13,7 +13,7 @@ import httpx2
 from benchmarks.figures import Figure
 
 from dynconfig_lab.aws import Faults
-from dynconfig_lab.stage import Stage
+from dynconfig_lab.stack import Stack
 
 EXAMPLE = Path(__file__).parents[1] / "manifests" / "examples" / "myapp.yaml"
 RUNS = 9
@@ -21,16 +21,16 @@ LATENCY_MS = 10
 CHANGES = 2
 
 
-def plan_time(stage: Stage, _http: httpx2.Client) -> Iterator[Figure]:
+def plan_time(stack: Stack, _http: httpx2.Client) -> Iterator[Figure]:
     """A plan of the full example, beside the emulated AWS alone and beside a cluster."""
     # As after any first run: Python keeps what it has compiled, unless it is told not to.
-    environment = {**stage.environment, "PYTHONPYCACHEPREFIX": str(stage.folder / "bytecode")}
+    environment = {**stack.environment, "PYTHONPYCACHEPREFIX": str(stack.folder / "bytecode")}
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
-    stage.lab.faults(Faults(latency_ms=LATENCY_MS))
+    stack.lab.faults(Faults(latency_ms=LATENCY_MS))
     alone = {**environment, "KUBECONFIG": os.devnull}
     yield _figure("Plan of the full example, from process start", alone, 1.0)
     yield _figure("The same, with a cluster that is asked for the object", environment, 1.5)
-    stage.lab.faults(Faults())
+    stack.lab.faults(Faults())
 
 
 def _figure(name: str, environment: Mapping[str, str], limit: float) -> Figure:

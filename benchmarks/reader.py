@@ -21,9 +21,9 @@ from botocore.config import Config
 from dynconfig.aws.package import package
 from dynconfig_function.fallback import Fallback
 from dynconfig_function.library import Library
+from dynconfig_lab.console import EXAMPLE
 from dynconfig_lab.processes import wait_until
-from dynconfig_lab.show import EXAMPLE
-from dynconfig_lab.stage import REGION, Stage
+from dynconfig_lab.stack import REGION, Stack
 
 INVOCATIONS = 1000
 READS = 5
@@ -42,15 +42,15 @@ IMPORTS = {
 }
 
 
-def function(stage: Stage, http: httpx2.Client) -> Iterator[Figure]:
+def function(stack: Stack, http: httpx2.Client) -> Iterator[Figure]:
     """The full example: how soon it is Ready, what a look at it costs, and what its cache spares."""
-    yield _ready(stage, http)
-    yield _look(stage, http)
-    yield _spared(stage)
-    yield _cached_reads(stage)
+    yield _ready(stack, http)
+    yield _look(stack, http)
+    yield _spared(stack)
+    yield _cached_reads(stack)
 
 
-def start(_stage: Stage, _http: httpx2.Client) -> Iterator[Figure]:
+def start(_stage: Stack, _http: httpx2.Client) -> Iterator[Figure]:
     """What an import costs over an empty handler, and how large the package is."""
     empty = [_seconds("pass") for _ in range(STARTS)]
     costs = {name: [_seconds(f"import {module}") for _ in range(STARTS)] for name, module in IMPORTS.items()}
@@ -62,9 +62,9 @@ def start(_stage: Stage, _http: httpx2.Client) -> Iterator[Figure]:
     yield Figure("Size of the function's package", size, KIB, "KiB", "the zip file, stored")
 
 
-def _ready(stage: Stage, http: httpx2.Client) -> Figure:
+def _ready(stack: Stack, http: httpx2.Client) -> Figure:
     started = time.monotonic()
-    stage.kubectl("apply", "-f", str(EXAMPLE))
+    stack.kubectl("apply", "-f", str(EXAMPLE))
     _wait(lambda: _condition(http) == "True")
     seconds = time.monotonic() - started
     return Figure(
@@ -72,29 +72,29 @@ def _ready(stage: Stage, http: httpx2.Client) -> Figure:
     )
 
 
-def _look(stage: Stage, http: httpx2.Client) -> Figure:
+def _look(stack: Stack, http: httpx2.Client) -> Figure:
     """At its resync, as when nobody asks and AWS tells of nothing."""
     load.edit(http, NAME, {"spec": {"resyncInterval": "10s"}})
     _wait(lambda: _document(http)["status"]["observedGeneration"] == _document(http)["metadata"]["generation"])
     seen = _document(http)["status"]["lastObservedTime"]
-    stage.lab.reset_calls()
+    stack.lab.reset_calls()
     _wait(lambda: _document(http)["status"]["lastObservedTime"] != seen)
-    calls = {name: times for name, times in stage.calls().items() if not name.startswith("sqs.")}
+    calls = {name: times for name, times in stack.calls().items() if not name.startswith("sqs.")}
     told = ", ".join(f"{name} {times}" for name, times in sorted(calls.items()))
     return Figure("AWS calls of a resync of the full example, in sync", sum(calls.values()), 15, "", told)
 
 
-def _spared(stage: Stage) -> Figure:
-    client = stage.aws("lambda")
+def _spared(stack: Stack) -> Figure:
+    client = stack.aws("lambda")
     spec = next(item for item in yaml.safe_load_all(EXAMPLE.read_text()) if item["kind"] == "DynamicConfig")["spec"]
     name = spec["function"]["name"]
     client.invoke(FunctionName=name, Payload=b"{}")
-    stage.lab.reset_calls()
+    stack.lab.reset_calls()
     started = time.monotonic()
     for _ in range(INVOCATIONS):
         answer = client.invoke(FunctionName=name, Payload=b"{}")
         assert "FunctionError" not in answer
-    calls = sum(count for operation, count in stage.calls().items() if operation.startswith("ssm.GetParameter"))
+    calls = sum(count for operation, count in stack.calls().items() if operation.startswith("ssm.GetParameter"))
     return Figure(
         f"GetParameter calls of {INVOCATIONS} warm invocations reading {READS} parameters, beside no cache",
         100 * calls / (INVOCATIONS * READS),
@@ -105,12 +105,12 @@ def _spared(stage: Stage) -> Figure:
     )
 
 
-def _cached_reads(stage: Stage) -> Figure:
+def _cached_reads(stack: Stack) -> Figure:
     """Both hold the five values in memory; neither makes a call."""
     ssm = boto3.client(
         "ssm",
         region_name=REGION,
-        endpoint_url=stage.environment["AWS_ENDPOINT_URL"],
+        endpoint_url=stack.environment["AWS_ENDPOINT_URL"],
         aws_access_key_id="lab",
         aws_secret_access_key="lab",
         config=Config(proxies={}),

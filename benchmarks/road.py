@@ -10,7 +10,7 @@ import httpx2
 from benchmarks import load
 from benchmarks.figures import Figure
 
-from dynconfig_lab.stage import Stage
+from dynconfig_lab.stack import Stack
 
 PAIRS = 5
 OBJECTS = 50
@@ -18,23 +18,23 @@ SINGLES = 20
 MANY = 2000
 
 
-def speed(stage: Stage, http: httpx2.Client) -> Iterator[Figure]:
+def speed(stack: Stack, http: httpx2.Client) -> Iterator[Figure]:
     """Latency of one object; throughput beside boto3 alone; calls to create and to look again."""
     # The emulator loads a service when it is first called, which takes seconds that AWS does not.
-    load.floor(stage, "floor-warm", OBJECTS)
+    load.floor(stack, "floor-warm", OBJECTS)
     with load.watching(http) as watch:
         yield _latency(http, watch)
-        yield _resync(stage, http, watch)
-        yield from _throughput(stage, http, watch)
+        yield _resync(stack, http, watch)
+        yield from _throughput(stack, http, watch)
 
 
-def memory(stage: Stage, http: httpx2.Client) -> Iterator[Figure]:
+def memory(stack: Stack, http: httpx2.Client) -> Iterator[Figure]:
     """Resident memory with many objects."""
     wanted = load.names("many", MANY)
     with load.watching(http) as watch:
         load.apply(http, wanted)
         watch.ready(wanted)
-    pid = stage.operator.children["operator"].identity.pid
+    pid = stack.operator.children["operator"].identity.pid
     text = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
     peak, now = (int(re.findall(rf"{field}:\s+(\d+) kB", text)[0]) / 1024 for field in ("VmHWM", "VmRSS"))
     yield Figure(
@@ -61,13 +61,13 @@ def _latency(http: httpx2.Client, watch: load.Watch) -> Figure:
     )
 
 
-def _throughput(stage: Stage, http: httpx2.Client, watch: load.Watch) -> Iterator[Figure]:
+def _throughput(stack: Stack, http: httpx2.Client, watch: load.Watch) -> Iterator[Figure]:
     ratios: list[float] = []
     ours: list[float] = []
     floors: list[float] = []
-    stage.lab.reset_calls()
+    stack.lab.reset_calls()
     for pair in range(PAIRS):
-        floors.append(load.floor(stage, f"floor-{pair}", OBJECTS))
+        floors.append(load.floor(stack, f"floor-{pair}", OBJECTS))
         wanted = load.names(f"pair-{pair}", OBJECTS)
         started = time.monotonic()
         load.apply(http, wanted)
@@ -83,7 +83,7 @@ def _throughput(stage: Stage, http: httpx2.Client, watch: load.Watch) -> Iterato
         f"{statistics.median(ours):.2f} s beside {statistics.median(floors):.2f} s, "
         f"median of {PAIRS} pairs ({min(ratios):.2f} to {max(ratios):.2f})",
     )
-    calls = sum(_without_queue(stage).values()) / PAIRS - count
+    calls = sum(_without_queue(stack).values()) / PAIRS - count
     yield Figure(
         "AWS calls for each parameter created, fetching of events left out",
         calls / count,
@@ -93,19 +93,19 @@ def _throughput(stage: Stage, http: httpx2.Client, watch: load.Watch) -> Iterato
     )
 
 
-def _resync(stage: Stage, http: httpx2.Client, watch: load.Watch) -> Figure:
+def _resync(stack: Stack, http: httpx2.Client, watch: load.Watch) -> Figure:
     more = load.names("more", OBJECTS - SINGLES)
     load.apply(http, more)
     watch.ready(more)
     wanted = [*load.names("single", SINGLES), *more]
-    stage.lab.reset_calls()
+    stack.lab.reset_calls()
     load.look_now(http, wanted, "benchmark")
     watch.handled(wanted, "benchmark")
-    calls = _without_queue(stage)
+    calls = _without_queue(stack)
     told = ", ".join(f"{name} {times}" for name, times in calls.items())
     return Figure(f"AWS calls of a resync of {OBJECTS * load.PARAMETERS} parameters", sum(calls.values()), 60, "", told)
 
 
-def _without_queue(stage: Stage) -> dict[str, int]:
+def _without_queue(stack: Stack) -> dict[str, int]:
     """The calls but for those of the queue, of which there are as many as others let it come to."""
-    return {name: times for name, times in stage.calls().items() if not name.startswith("sqs.")}
+    return {name: times for name, times in stack.calls().items() if not name.startswith("sqs.")}

@@ -9,7 +9,7 @@ from benchmarks import load
 from benchmarks.figures import Figure
 
 from dynconfig_lab.processes import wait_until
-from dynconfig_lab.stage import Stage
+from dynconfig_lab.stack import Stack
 
 PARAMETERS = 100
 CHANGED = 30
@@ -24,21 +24,21 @@ ALARM = {
 }
 
 
-def undo(stage: Stage, http: httpx2.Client) -> Iterator[Figure]:
+def undo(stack: Stack, http: httpx2.Client) -> Iterator[Figure]:
     """Thirty of a hundred values are changed, the alarm fires, and all are back."""
     http.post(load.OBJECTS, json=_document()).raise_for_status()
     _wait(lambda: _status(http).get("stableGeneration") == 1)
     load.edit(http, NAME, {"spec": {"rollout": {"bakeTime": "10m"}, "parameters": _parameters("2")}})
     _wait(lambda: "bake" in _status(http))
     alarm = next(item["name"] for item in _status(http)["resources"] if item["kind"] == "Alarm")
-    cloudwatch = stage.aws("cloudwatch")
-    stage.lab.reset_calls()
+    cloudwatch = stack.aws("cloudwatch")
+    stack.lab.reset_calls()
     started = time.monotonic()
     cloudwatch.set_alarm_state(AlarmName=alarm, StateValue="ALARM", StateReason="a benchmark")
-    _wait(lambda: _values(stage) == {"1"})
+    _wait(lambda: _values(stack) == {"1"})
     seconds = time.monotonic() - started
     _wait(lambda: _status(http).get("rollback", {}).get("generation") == 2)
-    writes = stage.calls().get("ssm.PutParameter", 0)
+    writes = stack.calls().get("ssm.PutParameter", 0)
     yield Figure(
         f"From the alarm to the last of {CHANGED} values back", seconds, 3, "s", "heard by event; once, in the lab"
     )
@@ -57,8 +57,8 @@ def _parameters(value: str) -> list[dict[str, str]]:
     return [{"name": f"p{number:03}", "value": value if number < CHANGED else "1"} for number in range(PARAMETERS)]
 
 
-def _values(stage: Stage) -> set[str]:
-    pages = stage.aws("ssm").get_paginator("get_parameters_by_path").paginate(Path=PATH)
+def _values(stack: Stack) -> set[str]:
+    pages = stack.aws("ssm").get_paginator("get_parameters_by_path").paginate(Path=PATH)
     return {item["Value"] for page in pages for item in page["Parameters"]}
 
 

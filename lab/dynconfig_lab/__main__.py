@@ -46,7 +46,7 @@ def down(folder: Place = Path(".lab")) -> None:
 
 @app.command()
 def status(folder: Place = Path(".lab")) -> None:
-    """Show what runs."""
+    """DemoConsole what runs."""
     place = _place(folder)
     state = place.state()
     if not state:

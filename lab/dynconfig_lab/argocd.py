@@ -11,12 +11,12 @@ from pathlib import Path
 from rich.console import Console
 
 from dynconfig_lab import commands, tools
-from dynconfig_lab.crew import Crew
 from dynconfig_lab.errors import LabError
 from dynconfig_lab.ports import HOST, free_ports
+from dynconfig_lab.process_group import ProcessGroup
 from dynconfig_lab.processes import Program, wait_until
 from dynconfig_lab.progress import build_progress
-from dynconfig_lab.stage import Stage
+from dynconfig_lab.stack import Stack
 
 NAMESPACE = "argocd"
 START_SECONDS = 180
@@ -40,18 +40,18 @@ stringData: {server.secretkey: of-the-lab}
 
 
 @contextmanager
-def argocd(stage: Stage, console: Console) -> Iterator[Path]:
+def argocd(stack: Stack, console: Console) -> Iterator[Path]:
     """Runs until the `with` ends; gives the folder of its logs. Raises LabError."""
     redis, parts = redis_server(console), tools.argocd(console)
-    folder = stage.folder / "argocd"
-    programs = _programs(redis, parts, folder, stage)
-    _install(stage, parts)
-    crew = Crew(programs, folder)
+    folder = stack.folder / "argocd"
+    programs = _programs(redis, parts, folder, stack)
+    _install(stack, parts)
+    processes = ProcessGroup(programs, folder)
     try:
-        crew.start(START_SECONDS)
+        processes.start(START_SECONDS)
         yield folder
     finally:
-        crew.stop()
+        processes.stop()
 
 
 def redis_server(console: Console, environment: Mapping[str, str] = os.environ) -> Path:
@@ -76,27 +76,27 @@ def redis_server(console: Console, environment: Mapping[str, str] = os.environ) 
     return Path(installed)
 
 
-def _install(stage: Stage, parts: Path) -> None:
+def _install(stack: Stack, parts: Path) -> None:
     # The CRD of ApplicationSets is too large for the annotation that a client-side apply writes.
-    stage.kubectl("apply", "--server-side", "-k", str(parts / "crds"))
-    if not wait_until(lambda: _are_established(stage), ESTABLISHED_SECONDS):
+    stack.kubectl("apply", "--server-side", "-k", str(parts / "crds"))
+    if not wait_until(lambda: _are_established(stack), ESTABLISHED_SECONDS):
         raise LabError(f"Argo CD's kinds are not served after {ESTABLISHED_SECONDS} s.")
-    stage.kubectl("create", "namespace", NAMESPACE)
-    stage.kubectl("apply", "-f", "-", stdin=_BASICS)
+    stack.kubectl("create", "namespace", NAMESPACE)
+    stack.kubectl("apply", "-f", "-", stdin=_BASICS)
 
 
-def _are_established(stage: Stage) -> bool:
+def _are_established(stack: Stack) -> bool:
     """Whether the API server serves every kind; controllers that start earlier look again ten seconds later."""
-    conditions = [(item.get("status") or {}).get("conditions") or [] for item in stage.document("crd")["items"]]
+    conditions = [(item.get("status") or {}).get("conditions") or [] for item in stack.document("crd")["items"]]
     return all(any((c["type"], c["status"]) == ("Established", "True") for c in found) for found in conditions)
 
 
-def _programs(redis: Path, parts: Path, folder: Path, stage: Stage) -> tuple[Program, ...]:
+def _programs(redis: Path, parts: Path, folder: Path, stack: Stack) -> tuple[Program, ...]:
     redis_port, repo, repo_metrics, controller, sets, probe, webhook = free_ports(7)
-    environment = _environment(parts, folder, stage)
+    environment = _environment(parts, folder, stack)
     cache = {"redis": f"{HOST}:{redis_port}"}
     logs = {"logformat": "text", "loglevel": "info"}
-    cluster = {"kubeconfig": str(stage.plane.kubeconfig), "namespace": NAMESPACE, "repo-server-plaintext": "true"}
+    cluster = {"kubeconfig": str(stack.plane.kubeconfig), "namespace": NAMESPACE, "repo-server-plaintext": "true"}
 
     def program(name: str, ready: str, after: str, **options: str) -> Program:
         flags = (f"--{option.replace('_', '-')}={value}" for option, value in {**logs, **options}.items())
@@ -127,16 +127,16 @@ def _redis(program: Path, port: int, folder: Path) -> tuple[str, ...]:
     return (str(program), "--port", str(port), "--bind", HOST, "--save", "", "--appendonly", "no", "--dir", str(folder))
 
 
-def _environment(parts: Path, folder: Path, stage: Stage) -> dict[str, str]:
+def _environment(parts: Path, folder: Path, stack: Stack) -> dict[str, str]:
     """Everything that Argo CD writes goes into the folder; everything it runs is on PATH."""
     programs, temporary = folder / "programs", folder / "temporary"
     for place in (programs, temporary):
         place.mkdir(parents=True)
     shutil.copy2(parts / "git-verify-wrapper.sh", programs)
-    _kustomize(programs / "kustomize", stage)
+    _kustomize(programs / "kustomize", stack)
     return {
         "HOME": str(folder),
-        "KUBECONFIG": str(stage.plane.kubeconfig),
+        "KUBECONFIG": str(stack.plane.kubeconfig),
         "PATH": os.pathsep.join((str(programs), os.environ.get("PATH", ""))),
         "TMPDIR": str(temporary),
         "ARGOCD_ASK_PASS_SOCK": str(folder / "ask-pass.sock"),
@@ -146,11 +146,11 @@ def _environment(parts: Path, folder: Path, stage: Stage) -> dict[str, str]:
     }
 
 
-def _kustomize(path: Path, stage: Stage) -> None:
+def _kustomize(path: Path, stack: Stack) -> None:
     """Argo CD calls kustomize by that name; kubectl holds the same."""
-    kubectl = shlex.quote(str(stage.kubectl_binary))
+    kubectl = shlex.quote(str(stack.kubectl_binary))
     answer = subprocess.run(
-        [str(stage.kubectl_binary), "version", "--client"], capture_output=True, text=True, check=True
+        [str(stack.kubectl_binary), "version", "--client"], capture_output=True, text=True, check=True
     )
     version = answer.stdout.split("Kustomize Version:")[1].split()[0]
     path.write_text(

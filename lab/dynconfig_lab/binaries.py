@@ -102,7 +102,7 @@ def build(modules: Sequence[Module], cache: Cache, environment: Mapping[str, str
         for module in missing:
             settings = golang.build_environment(environment, cache)
             cache.make(module.entry(cache), partial(golang.build, go, module, settings, console))
-        shutil.rmtree(cache.workshop, ignore_errors=True)
+        shutil.rmtree(cache.go_home, ignore_errors=True)
 
 
 def _built(cache: Cache, environment: Mapping[str, str], console: Console) -> Binaries:

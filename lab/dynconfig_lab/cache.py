@@ -58,6 +58,6 @@ class Cache:
         return entry
 
     @property
-    def workshop(self) -> Path:
+    def go_home(self) -> Path:
         """Where Go keeps what it downloads and compiles; kept after a failure, so that the next try is shorter."""
         return self.root / "go-workshop"

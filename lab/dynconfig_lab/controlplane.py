@@ -17,8 +17,8 @@ from rich.console import Console
 
 from dynconfig_lab import binaries, kubeconfig
 from dynconfig_lab.binaries import Binaries
-from dynconfig_lab.crew import Crew
 from dynconfig_lab.ports import HOST, free_ports
+from dynconfig_lab.process_group import ProcessGroup
 from dynconfig_lab.processes import Program
 
 ADMIN = "admin"
@@ -81,13 +81,13 @@ class Place:
 class ControlPlane:
     """A running control plane. Use `with ControlPlane.start(folder) as plane`."""
 
-    def __init__(self, place: Place, tokens: dict[str, str], crew: Crew) -> None:
+    def __init__(self, place: Place, tokens: dict[str, str], processes: ProcessGroup) -> None:
         self.url = place.url
         self.admin_token = tokens[ADMIN]
         self.kubeconfig = place.kubeconfig()
         self.authority = place.authority
         self._place = place
-        self._crew = crew
+        self._processes = processes
 
     @classmethod
     @contextmanager
@@ -99,10 +99,10 @@ class ControlPlane:
         parts = parts or binaries.ensure(Console(stderr=True))
         place = Place.choose(folder)
         tokens = prepare(place)
-        crew = Crew(programs(parts, place), place.folder)
-        plane = cls(place, tokens, crew)
+        processes = ProcessGroup(programs(parts, place), place.folder)
+        plane = cls(place, tokens, processes)
         try:
-            crew.start()
+            processes.start()
             yield plane
         finally:
             plane.stop()
@@ -128,17 +128,17 @@ class ControlPlane:
 
     def pause_api(self) -> None:
         """Connections are taken and never answered, until `resume_api`."""
-        self._crew.signal("kube-apiserver", signal.SIGSTOP)
+        self._processes.signal("kube-apiserver", signal.SIGSTOP)
 
     def resume_api(self) -> None:
-        self._crew.signal("kube-apiserver", signal.SIGCONT)
+        self._processes.signal("kube-apiserver", signal.SIGCONT)
 
     def restart_api(self) -> None:
         """Kills the API server and starts it again at the same URL, with the same data."""
-        self._crew.restart("kube-apiserver")
+        self._processes.restart("kube-apiserver")
 
     def stop(self) -> None:
-        self._crew.stop()
+        self._processes.stop()
 
 
 def prepare(place: Place) -> dict[str, str]:

@@ -5,11 +5,11 @@ from rich.panel import Panel
 from rich.rule import Rule
 from rich.text import Text
 
+from dynconfig_lab.console import DemoConsole
 from dynconfig_lab.demo_steps import STEPS
 from dynconfig_lab.errors import LabError
 from dynconfig_lab.processes import end_as_interrupted
-from dynconfig_lab.show import Show
-from dynconfig_lab.stage import stage
+from dynconfig_lab.stack import stack
 
 
 def main() -> None:
@@ -25,9 +25,9 @@ def main() -> None:
         )
     )
     try:
-        with stage(console) as found:
+        with stack(console) as found:
             console.print(Text("  ✓ kube-apiserver, emulated AWS and the operator are running", style="green"))
-            show = Show(console, found)
+            show = DemoConsole(console, found)
             for number, step in enumerate(STEPS, 1):
                 console.print()
                 console.print(Rule(f"[bold]{number}. {step.title}[/]", align="left", style="cyan"))

@@ -5,8 +5,8 @@ from typing import Any
 
 from rich.table import Table
 
+from dynconfig_lab.console import EXAMPLE, FUNCTION, PATH, DemoConsole, Step
 from dynconfig_lab.errors import LabError
-from dynconfig_lab.show import EXAMPLE, FUNCTION, PATH, Show, Step
 
 TTL = 5
 CALLS = 50
@@ -28,18 +28,18 @@ ALARMS = {
 READS = ("Get", "List", "Describe")
 
 
-def _apply(show: Show) -> None:
-    example = show.stage.folder / "myapp.yaml"
+def _apply(demo: DemoConsole) -> None:
+    example = demo.stack.folder / "myapp.yaml"
     # A minute is long when one waits for it.
     example.write_text(EXAMPLE.read_text().replace("ttlSeconds: 60", f"ttlSeconds: {TTL}"))
-    show.kubectl("apply", "-f", str(example))
-    show.wait("the object is Ready", show.is_ready)
-    show.kubectl("get", "dcfg", "-o", "wide")
+    demo.kubectl("apply", "-f", str(example))
+    demo.wait("the object is Ready", demo.is_ready)
+    demo.kubectl("get", "dcfg", "-o", "wide")
 
 
-def _aws(show: Show) -> None:
-    show.command("aws", "ssm", "get-parameters-by-path", "--path", PATH, "--recursive")
-    answer = show.stage.aws("ssm").get_parameters_by_path(Path=PATH, Recursive=True)
+def _aws(demo: DemoConsole) -> None:
+    demo.command("aws", "ssm", "get-parameters-by-path", "--path", PATH, "--recursive")
+    answer = demo.stack.aws("ssm").get_parameters_by_path(Path=PATH, Recursive=True)
     table = Table("  parameter", "type", "version", "value, not decrypted", box=None, padding=(0, 2))
     for column in table.columns:
         column.overflow = "fold"
@@ -47,143 +47,143 @@ def _aws(show: Show) -> None:
     for item in sorted(answer["Parameters"], key=lambda found: str(found["Name"])):
         text = item["Value"] if item["Type"] != "SecureString" else f"{item['Value'][:24]}… (encrypted)"
         table.add_row(f"  {item['Name']}", item["Type"], str(item["Version"]), text)
-    show.console.print(table)
+    demo.console.print(table)
 
 
-def _drift(show: Show) -> None:
-    show.command("aws", "ssm", "put-parameter", "--name", f"{PATH}/api/timeout", "--value", "999", "--overwrite")
-    show.stage.aws("ssm").put_parameter(Name=f"{PATH}/api/timeout", Value="999", Overwrite=True)
-    show.wait("the value is 30 again", lambda: show.value("api/timeout") == "30")
-    show.wait("the object is Ready", show.is_ready)
-    _events(show, "DriftFound", "DriftCorrected")
+def _drift(demo: DemoConsole) -> None:
+    demo.command("aws", "ssm", "put-parameter", "--name", f"{PATH}/api/timeout", "--value", "999", "--overwrite")
+    demo.stack.aws("ssm").put_parameter(Name=f"{PATH}/api/timeout", Value="999", Overwrite=True)
+    demo.wait("the value is 30 again", lambda: demo.value("api/timeout") == "30")
+    demo.wait("the object is Ready", demo.is_ready)
+    _events(demo, "DriftFound", "DriftCorrected")
 
 
-def _edit(show: Show) -> None:
-    show.patch('{"spec": {"function": {"triggers": {"parameterChange": false}}}}')
-    show.wait("the object is Ready", show.is_ready)
-    show.say(f"the function serves api/timeout = {_served(show)}, and keeps it for {TTL} s")
-    show.replace(3, "45")
-    show.wait("SSM has 45", lambda: show.value("api/timeout") == "45")
-    show.say(f"the function still serves {_served(show)}", "yellow")
-    show.wait("the function serves 45", lambda: _served(show) == "45")
+def _edit(demo: DemoConsole) -> None:
+    demo.patch('{"spec": {"function": {"triggers": {"parameterChange": false}}}}')
+    demo.wait("the object is Ready", demo.is_ready)
+    demo.say(f"the function serves api/timeout = {_served(demo)}, and keeps it for {TTL} s")
+    demo.replace(3, "45")
+    demo.wait("SSM has 45", lambda: demo.value("api/timeout") == "45")
+    demo.say(f"the function still serves {_served(demo)}", "yellow")
+    demo.wait("the function serves 45", lambda: _served(demo) == "45")
 
 
-def _secret(show: Show) -> None:
+def _secret(demo: DemoConsole) -> None:
     changed = '{"stringData": {"password": "another-battery"}}'
-    show.kubectl("patch", "secret", "myapp-db", "-p", changed)
-    show.wait("SSM has the new password", lambda: show.value("database/password") == "another-battery")
+    demo.kubectl("patch", "secret", "myapp-db", "-p", changed)
+    demo.wait("SSM has the new password", lambda: demo.value("database/password") == "another-battery")
 
 
-def _refused(show: Show) -> None:
-    show.replace(1, "99999")
+def _refused(demo: DemoConsole) -> None:
+    demo.replace(1, "99999")
 
     def message() -> str:
-        conditions = show.stage.document("dcfg", "myapp")["status"]["conditions"]
+        conditions = demo.stack.document("dcfg", "myapp")["status"]["conditions"]
         return next((item["message"] for item in conditions if item["type"] == "Stalled"), "")
 
-    show.wait("the object says what is wrong", lambda: bool(message()))
-    show.say(message(), "yellow")
-    show.say(f"and SSM still has {show.value('database/port')}")
-    show.replace(1, "5432")
-    show.wait("the object is Ready", show.is_ready)
+    demo.wait("the object says what is wrong", lambda: bool(message()))
+    demo.say(message(), "yellow")
+    demo.say(f"and SSM still has {demo.value('database/port')}")
+    demo.replace(1, "5432")
+    demo.wait("the object is Ready", demo.is_ready)
 
 
-def _plan(show: Show) -> None:
-    changed = show.stage.folder / "changed.yaml"
+def _plan(demo: DemoConsole) -> None:
+    changed = demo.stack.folder / "changed.yaml"
     text = (
         EXAMPLE.read_text().replace('value: "true"', 'value: "false"').replace("correct-horse-battery-staple", "s3cret")
     )
     changed.write_text(text)
-    show.command("dynconfig", "plan", "-f", "changed.yaml")
-    show.say(show.stage.dynconfig("plan", "-f", str(changed)))
+    demo.command("dynconfig", "plan", "-f", "changed.yaml")
+    demo.say(demo.stack.dynconfig("plan", "-f", str(changed)))
 
 
-def _undone(show: Show) -> None:
-    show.patch(json.dumps({"spec": {"alarms": ALARMS, "rollout": {"bakeTime": "5s"}}}))
-    show.wait("what is served now counts as stable", lambda: "stableRevision" in _status(show))
-    show.wait("the object is Ready", show.is_ready)
-    show.patch('{"spec": {"rollout": {"bakeTime": "10m"}}}')
-    show.wait("the object is Ready", show.is_ready)
-    show.replace(3, "1")
-    show.wait("SSM has 1, and the change bakes", lambda: show.value("api/timeout") == "1" and "bake" in _status(show))
+def _undone(demo: DemoConsole) -> None:
+    demo.patch(json.dumps({"spec": {"alarms": ALARMS, "rollout": {"bakeTime": "5s"}}}))
+    demo.wait("what is served now counts as stable", lambda: "stableRevision" in _status(demo))
+    demo.wait("the object is Ready", demo.is_ready)
+    demo.patch('{"spec": {"rollout": {"bakeTime": "10m"}}}')
+    demo.wait("the object is Ready", demo.is_ready)
+    demo.replace(3, "1")
+    demo.wait("SSM has 1, and the change bakes", lambda: demo.value("api/timeout") == "1" and "bake" in _status(demo))
     # In the lab a minute of an alarm lasts two seconds.
-    show.stage.lab.alarms(2)
-    show.command(
+    demo.stack.lab.alarms(2)
+    demo.command(
         "aws", "cloudwatch", "put-metric-data", "--namespace", "Shop", "--metric-name", "Failures", "--value", "20"
     )
-    show.stage.aws("cloudwatch").put_metric_data(
+    demo.stack.aws("cloudwatch").put_metric_data(
         Namespace="Shop", MetricData=[{"MetricName": "Failures", "Value": 20.0}]
     )
-    show.wait("the alarm fires, and SSM has 60 again", lambda: show.value("api/timeout") == "60")
-    show.wait("the object tells of it", lambda: "rollback" in _status(show) and show.reason() == "RolledBack")
-    show.say(next(item["message"] for item in _status(show)["conditions"] if item["type"] == "Ready"), "yellow")
-    show.command("dynconfig", "history", "myapp")
-    show.say(show.stage.dynconfig("history", "myapp"))
+    demo.wait("the alarm fires, and SSM has 60 again", lambda: demo.value("api/timeout") == "60")
+    demo.wait("the object tells of it", lambda: "rollback" in _status(demo) and demo.reason() == "RolledBack")
+    demo.say(next(item["message"] for item in _status(demo)["conditions"] if item["type"] == "Ready"), "yellow")
+    demo.command("dynconfig", "history", "myapp")
+    demo.say(demo.stack.dynconfig("history", "myapp"))
 
 
-def _search(show: Show) -> None:
+def _search(demo: DemoConsole) -> None:
     places = {
-        "the object": show.stage.kubectl("get", "dcfg", "myapp", "-o", "yaml"),
-        "Events": show.stage.kubectl("get", "events", "-o", "yaml"),
-        "the operator's log": show.log(),
+        "the object": demo.stack.kubectl("get", "dcfg", "myapp", "-o", "yaml"),
+        "Events": demo.stack.kubectl("get", "events", "-o", "yaml"),
+        "the operator's log": demo.log(),
     }
     for place, text in places.items():
-        count = text.count(show.password) + text.count("another-battery")
-        show.say(f"{'✗' if count else '✓'} {place}: found {count} times", "red" if count else "green")
+        count = text.count(demo.password) + text.count("another-battery")
+        demo.say(f"{'✗' if count else '✓'} {place}: found {count} times", "red" if count else "green")
         if count:
             raise LabError(f"the password stands in {place}")
 
 
-def _delete(show: Show) -> None:
-    show.kubectl("delete", "dcfg", "myapp")
-    left = show.stage.aws("ssm").get_parameters_by_path(Path=PATH, Recursive=True)["Parameters"]
-    show.say(f"parameters left in AWS: {len(left)}", "green")
-    calls = show.stage.calls()
+def _delete(demo: DemoConsole) -> None:
+    demo.kubectl("delete", "dcfg", "myapp")
+    left = demo.stack.aws("ssm").get_parameters_by_path(Path=PATH, Recursive=True)["Parameters"]
+    demo.say(f"parameters left in AWS: {len(left)}", "green")
+    calls = demo.stack.calls()
     reads = sum(count for name, count in calls.items() if name.partition(".")[2].startswith(READS))
-    show.say(f"AWS calls since the function was called: {reads} looks, {sum(calls.values()) - reads} others", "dim")
+    demo.say(f"AWS calls since the function was called: {reads} looks, {sum(calls.values()) - reads} others", "dim")
 
 
-def _events(show: Show, *reasons: str) -> None:
+def _events(demo: DemoConsole, *reasons: str) -> None:
     def notes() -> list[str]:
-        items = show.stage.document("events")["items"]
+        items = demo.stack.document("events")["items"]
         return [f"{item['reason']}: {item['message']}" for item in items if item["reason"] in reasons]
 
-    show.wait("Events tell of it", lambda: len(notes()) >= len(reasons))
+    demo.wait("Events tell of it", lambda: len(notes()) >= len(reasons))
     for note in notes():
-        show.say(note, "yellow")
+        demo.say(note, "yellow")
 
 
-def _function(show: Show) -> None:
+def _function(demo: DemoConsole) -> None:
     names = ("database/host", "api/timeout", "database/password")
-    show.command("aws", "lambda", "invoke", "--function-name", FUNCTION, "--payload", json.dumps({"show": names}))
-    answer = show.call(*names)
+    demo.command("aws", "lambda", "invoke", "--function-name", FUNCTION, "--payload", json.dumps({"show": names}))
+    answer = demo.call(*names)
     for name in names:
         told = answer["values"].get(name) or answer["errors"][name]
-        show.say(f"{name:<20} {told}", "" if name in answer["values"] else "dim")
-    show.stage.lab.reset_calls()
+        demo.say(f"{name:<20} {told}", "" if name in answer["values"] else "dim")
+    demo.stack.lab.reset_calls()
     for _ in range(CALLS):
-        show.call()
-    reads = sum(count for name, count in show.stage.calls().items() if name.startswith("ssm.GetParameter"))
-    show.say(
+        demo.call()
+    reads = sum(count for name, count in demo.stack.calls().items() if name.startswith("ssm.GetParameter"))
+    demo.say(
         f"{CALLS} more calls of the function made {reads} calls to Parameter Store: the extension remembers", "green"
     )
 
 
-def _refresh(show: Show) -> None:
-    show.patch('{"spec": {"cache": {"onChange": "Refresh"}}}')
-    show.wait("the object is Ready", show.is_ready)
-    show.replace(3, "60")
-    show.wait("the object is Ready", show.is_ready)
-    status = show.stage.document("dcfg", "myapp")["status"]
-    show.say(f"the function serves {_served(show)}, revision {status['servedRevision']}", "green")
+def _refresh(demo: DemoConsole) -> None:
+    demo.patch('{"spec": {"cache": {"onChange": "Refresh"}}}')
+    demo.wait("the object is Ready", demo.is_ready)
+    demo.replace(3, "60")
+    demo.wait("the object is Ready", demo.is_ready)
+    status = demo.stack.document("dcfg", "myapp")["status"]
+    demo.say(f"the function serves {_served(demo)}, revision {status['servedRevision']}", "green")
 
 
-def _status(show: Show) -> dict[str, Any]:
-    return dict(show.stage.document("dcfg", "myapp").get("status", {}))
+def _status(demo: DemoConsole) -> dict[str, Any]:
+    return dict(demo.stack.document("dcfg", "myapp").get("status", {}))
 
 
-def _served(show: Show) -> str:
-    return str(show.call("api/timeout")["values"]["api/timeout"])
+def _served(demo: DemoConsole) -> str:
+    return str(demo.call("api/timeout")["values"]["api/timeout"])
 
 
 STEPS = (

@@ -1,6 +1,6 @@
 """Starts a command in a session of its own, which outlives the caller, and prints its process id.
 
-Used by path like `leash.py`: `python detach.py <log> <command> …`. The caller waits for this one only, so the command
+Used by path like `child_guard.py`: `python detach.py <log> <command> …`. The caller waits for this one only, so the command
 becomes a child of init, and nobody has to collect its exit code.
 """
 

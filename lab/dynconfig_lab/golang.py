@@ -132,15 +132,15 @@ def build(go: Path, module: Module, environment: Mapping[str, str], console: Con
 
 def build_environment(environment: Mapping[str, str], cache: Cache) -> dict[str, str]:
     """Everything that Go writes goes into the cache folder, unless the user keeps it elsewhere on purpose."""
-    workshop = cache.workshop
+    go_home = cache.go_home
     return {
-        "GOMODCACHE": str(workshop / "modules"),
-        "GOCACHE": str(workshop / "compiled"),
-        "GOTMPDIR": str(workshop / "temporary"),
+        "GOMODCACHE": str(go_home / "modules"),
+        "GOCACHE": str(go_home / "compiled"),
+        "GOTMPDIR": str(go_home / "temporary"),
         # Go counts its own use below the configuration folder; its settings are still read from where they are.
         "GOENV": str(_configuration(environment) / "go" / "env"),
         **environment,
-        "XDG_CONFIG_HOME": str(workshop / "configuration"),
+        "XDG_CONFIG_HOME": str(go_home / "configuration"),
         "GOTOOLCHAIN": "local",
         "GOWORK": "off",
         "CGO_ENABLED": "0",

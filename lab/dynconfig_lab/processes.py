@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
-from dynconfig_lab import detach, leash
+from dynconfig_lab import child_guard, detach
 
 INTERVAL = 0.05
 _ENDS = (signal.SIGTERM, signal.SIGHUP)
@@ -149,7 +149,7 @@ def start_detached(command: tuple[str, ...], log: Path) -> Identity:
 
 def leashed(command: tuple[str, ...]) -> list[str]:
     """The command, made to die with this process; its process id stays the one that was started."""
-    return [sys.executable, "-I", "-S", leash.__file__, str(os.getpid()), *command]
+    return [sys.executable, "-I", "-S", child_guard.__file__, str(os.getpid()), *command]
 
 
 def local_environment() -> dict[str, str]:

@@ -16,10 +16,10 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
+from dynconfig_lab.console import EXAMPLE, PATH
 from dynconfig_lab.errors import LabError
 from dynconfig_lab.processes import end_as_interrupted
-from dynconfig_lab.show import EXAMPLE, PATH
-from dynconfig_lab.stage import Stage, stage
+from dynconfig_lab.stack import Stack, stack
 
 PICTURE = EXAMPLE.parents[2] / "docs" / "session.svg"
 COLUMNS = 104
@@ -63,7 +63,7 @@ def main() -> None:
     console = Console(highlight=False)
     try:
         aws = aws_cli()
-        with stage(console) as found:
+        with stack(console) as found:
             lines = list(record(found, SESSION, aws, console))
     except LabError as error:
         console.print(Text(f"error: {error}", style="red"), soft_wrap=True)
@@ -83,7 +83,7 @@ def aws_cli() -> Path:
     return Path(found).parent
 
 
-def record(found: Stage, session: Sequence[str], aws: Path, console: Console) -> Iterator[Line]:
+def record(found: Stack, session: Sequence[str], aws: Path, console: Console) -> Iterator[Line]:
     """What a terminal shows while these commands are typed. Raises LabError where one fails."""
     folder = found.folder / "session"
     folder.mkdir()

@@ -6,8 +6,8 @@ import sys
 import time
 from pathlib import Path
 
-from dynconfig_lab.crew import Crew
 from dynconfig_lab.errors import NotReady
+from dynconfig_lab.process_group import ProcessGroup
 from dynconfig_lab.processes import Identity
 from dynconfig_lab.state import Folder, Phase, Plan, Running, State
 
@@ -27,7 +27,7 @@ class Supervisor:
         self._stopping = False
         self._known: dict[str, Running] = {}
         """Those that have ended too, for the report of a failure."""
-        self._crew = Crew(plan.programs, folder.path, self._report)
+        self._processes = ProcessGroup(plan.programs, folder.path, self._report)
 
     def stop(self) -> None:
         """May be called in a signal handler."""
@@ -37,17 +37,17 @@ class Supervisor:
         """Until it is stopped or something dies; leaves no process."""
         self._report()
         try:
-            self._crew.start(START_SECONDS, lambda: self._stopping)
+            self._processes.start(START_SECONDS, lambda: self._stopping)
             self._ready()
             while not self._stopping:
-                self._crew.check()
+                self._processes.check()
                 time.sleep(INTERVAL)
         except NotReady as error:
             self._phase, self._reason = Phase.FAILED, str(error)
             log.error("The lab ends: %s", error)
         finally:
             self._folder.env.unlink(missing_ok=True)
-            self._crew.stop()
+            self._processes.stop()
         self._report()
         log.info("Ended, and all that was started with it")
         return self._phase
@@ -58,11 +58,11 @@ class Supervisor:
         self._phase = Phase.READY
         self._folder.write_env(self._plan.exports)
         self._report()
-        log.info("Ready: %s", ", ".join(self._crew.children))
+        log.info("Ready: %s", ", ".join(self._processes.children))
 
     def _report(self) -> None:
-        for name, child in self._crew.children.items():
-            self._known[name] = Running(name, child.identity, name in self._crew.ready, str(child.log))
+        for name, child in self._processes.children.items():
+            self._known[name] = Running(name, child.identity, name in self._processes.ready, str(child.log))
         children = tuple(self._known.values())
         self._folder.write_state(State(self._phase, self._identity, children, self._reason))
 

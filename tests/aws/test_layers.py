@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 import pytest
-from tests.kinds.workshop import Clock
+from tests.kinds.aws_harness import Clock
 
 from dynconfig.aws.layers import ExtensionLayers, layer
 from dynconfig.engine import errors

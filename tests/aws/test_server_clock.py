@@ -4,7 +4,7 @@ from email.utils import formatdate
 
 import pytest
 from tests.emulated import emulated_aws
-from tests.kinds.workshop import unlimited
+from tests.kinds.aws_harness import unlimited
 
 from dynconfig.aws.server_clock import ServerClock
 

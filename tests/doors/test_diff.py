@@ -3,9 +3,9 @@
 import json
 
 import pytest
-from tests.doors import golden
-from tests.doors.scene import PARAMETERS, PASSWORD, Scene
-from tests.doors.shell import dynconfig
+from tests.cli import golden
+from tests.cli.cli_harness import PARAMETERS, PASSWORD, Scene
+from tests.cli.shell import dynconfig
 
 pytestmark = pytest.mark.lab
 

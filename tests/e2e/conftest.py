@@ -10,27 +10,27 @@ from tests.e2e.world import World
 from tests.security.installation import denied
 
 from dynconfig_lab.aws import Faults
-from dynconfig_lab.stage import Stage, stage
+from dynconfig_lab.stack import Stack, stack
 
 _numbers = itertools.count(1)
 
 
 @pytest.fixture(scope="session")
-def scene() -> Iterator[Stage]:
-    with stage(Console(stderr=True), {"DYNCONFIG_LOG_LEVEL": "debug"}) as found:
+def scene() -> Iterator[Stack]:
+    with stack(Console(stderr=True), {"DYNCONFIG_LOG_LEVEL": "debug"}) as found:
         yield found
         # It runs with the rights and limits of manifests/install, and whatever the tests did, they were enough.
         assert denied(found.plane.operator_requests()) == []
 
 
 @pytest.fixture(scope="session")
-def http(scene: Stage) -> Iterator[httpx2.Client]:
+def http(scene: Stack) -> Iterator[httpx2.Client]:
     with scene.http() as client:
         yield client
 
 
 @pytest.fixture
-def world(scene: Stage, http: httpx2.Client) -> Iterator[World]:
+def world(scene: Stack, http: httpx2.Client) -> Iterator[World]:
     name = f"team-{next(_numbers)}"
     http.post("/api/v1/namespaces", json={"metadata": {"name": name}}).raise_for_status()
     yield World(scene, http, name, f"/{name}/app")

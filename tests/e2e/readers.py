@@ -46,7 +46,7 @@ class Reader:
     @cached_property
     def aws(self) -> Any:
         """boto3's client of Lambda."""
-        return self.world.stage.aws("lambda")
+        return self.world.stack.aws("lambda")
 
     def call(self, **event: Any) -> dict[str, Any]:
         """The answer of a direct call; an error of the function fails the test."""
@@ -66,7 +66,7 @@ class Reader:
 
     def logs(self) -> list[str]:
         """All that the function has said."""
-        logs, group = self.world.stage.aws("logs"), f"/aws/lambda/{self.function}"
+        logs, group = self.world.stack.aws("logs"), f"/aws/lambda/{self.function}"
         streams = logs.describe_log_streams(logGroupName=group)["logStreams"]
         events = (logs.get_log_events(logGroupName=group, logStreamName=item["logStreamName"]) for item in streams)
         return [event["message"] for found in events for event in found["events"]]
@@ -75,14 +75,14 @@ class Reader:
         """What the HTTP API answers in the lab."""
         resources = self.world.status(self.name)["resources"]
         api_id = next(item["arn"].rpartition("/")[2] for item in resources if item["kind"] == "HttpApi")
-        endpoint = self.world.stage.environment["AWS_ENDPOINT_URL"]
+        endpoint = self.world.stack.environment["AWS_ENDPOINT_URL"]
         with httpx2.Client(trust_env=False) as client:
             return client.get(f"{endpoint}/http-api/{api_id}{path}", headers=headers)
 
 
 def inventory(world: World) -> dict[str, list[str]]:
     """Names of all that AWS has, by service."""
-    aws = world.stage.aws
+    aws = world.stack.aws
     return {
         "parameters": world.names(),
         "functions": _names(aws("lambda").list_functions()["Functions"], "FunctionName"),

@@ -106,7 +106,7 @@ def test_the_command_line_refuses_the_same_without_a_cluster(spec: dict[str, Any
 
 
 def test_alarms_and_dashboard_live_and_die_with_their_object(world: World) -> None:
-    cloudwatch = world.stage.aws("cloudwatch")
+    cloudwatch = world.stack.aws("cloudwatch")
     alarms = {"custom": [QUEUE, {"name": "Errors", "threshold": 1}], "notify": [TOPIC]}
     world.declare("watched", world.spec(function={"name": f"{world.namespace}-f"}, alarms=alarms, dashboard=True))
     world.wait_ready("watched", 60)
@@ -132,7 +132,7 @@ def test_alarms_and_dashboard_live_and_die_with_their_object(world: World) -> No
 
 
 def test_an_alarm_that_somebody_deleted_comes_back_and_a_state_disturbs_nobody(world: World) -> None:
-    cloudwatch = world.stage.aws("cloudwatch")
+    cloudwatch = world.stack.aws("cloudwatch")
     world.declare("back", world.spec(alarms=OWN))
     world.wait_ready("back")
     name = f"dynconfig-{world.namespace}_back/Backlog"
@@ -161,15 +161,15 @@ def test_an_alarm_tells_of_drift_and_of_its_end(world: World) -> None:
 
 def state_of(world: World, alarm: str) -> str:
     """The state of an alarm, as its metric has it now."""
-    world.stage.lab.evaluate_alarms()
-    (found,) = world.stage.aws("cloudwatch").describe_alarms(AlarmNames=[alarm])["MetricAlarms"]
+    world.stack.lab.evaluate_alarms()
+    (found,) = world.stack.aws("cloudwatch").describe_alarms(AlarmNames=[alarm])["MetricAlarms"]
     return str(found["StateValue"])
 
 
 def points(world: World, config: str) -> list[float]:
     """What was shown of an object in the last minutes and is for the next one, oldest first."""
     now = datetime.now(UTC)
-    found = world.stage.aws("cloudwatch").get_metric_statistics(
+    found = world.stack.aws("cloudwatch").get_metric_statistics(
         Namespace="DynamicConfig",
         MetricName="DriftedFields",
         Dimensions=[{"Name": "Config", "Value": config}],

@@ -5,7 +5,7 @@ import json
 import pytest
 from tests.e2e.world import World
 
-from dynconfig_lab.show import EXAMPLE
+from dynconfig_lab.console import EXAMPLE
 
 # What the queue of events is asked all the time, whatever is reconciled.
 LISTENING = {"sqs.ReceiveMessage", "sqs.DeleteMessageBatch"}
@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
 
 def test_the_recipe_stands_in_parameter_store_after_kubectl_apply(world: World) -> None:
     text = EXAMPLE.read_text().replace("namespace: default", f"namespace: {world.namespace}")
-    world.stage.kubectl("apply", "-f", "-", stdin=text.replace("/myapp/config", world.path))
+    world.stack.kubectl("apply", "-f", "-", stdin=text.replace("/myapp/config", world.path))
     world.wait_ready("myapp")
     assert world.names() == ["api/timeout", "database/host", "database/password", "database/port", "features/new-ui"]
     assert world.value("database/password") == "correct-horse-battery-staple"
@@ -80,9 +80,9 @@ def test_a_second_look_writes_nothing_and_own_writes_wake_nobody(world: World) -
     world.wait_heard("marker")
     world.declare("quiet", world.spec(*({"name": f"p{index}", "value": "1"} for index in range(10))))
     world.wait_ready("quiet")
-    world.stage.lab.reset_calls()
+    world.stack.lab.reset_calls()
     world.look_now("quiet")
-    calls = world.stage.calls()
+    calls = world.stack.calls()
     looks = {"ssm.GetParameters", "resourcegroupstaggingapi.GetResources"}
     assert set(calls) - looks <= LISTENING
     assert calls["ssm.GetParameters"] == 1
@@ -107,11 +107,11 @@ def test_suspend_observes_and_writes_nothing(world: World) -> None:
 def test_plan_tells_what_the_operator_would_do(world: World) -> None:
     world.declare("planned", world.spec({"name": "a", "value": "1"}))
     world.wait_ready("planned")
-    file = world.stage.folder / f"{world.namespace}.yaml"
+    file = world.stack.folder / f"{world.namespace}.yaml"
     document = world.get("planned")
     file.write_text(json.dumps({key: document[key] for key in ("apiVersion", "kind", "metadata", "spec")}))
-    assert "Nothing to do" in world.stage.dynconfig("plan", "-f", str(file))
+    assert "Nothing to do" in world.stack.dynconfig("plan", "-f", str(file))
     document["spec"]["parameters"].append({"name": "b", "value": "1"})
     file.write_text(json.dumps({key: document[key] for key in ("apiVersion", "kind", "metadata", "spec")}))
-    assert "Plan: 1 to create" in world.stage.dynconfig("plan", "-f", str(file))
+    assert "Plan: 1 to create" in world.stack.dynconfig("plan", "-f", str(file))
     assert world.names() == ["a"]

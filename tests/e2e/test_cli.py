@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from tests.doors.shell import Result
+from tests.cli.shell import Result
 from tests.e2e.world import World
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
@@ -20,7 +20,7 @@ PASSWORD = {"name": "database/password", "valueFrom": {"secretKeyRef": {"name": 
 def dynconfig(world: World, *arguments: str, **environment: str) -> Result:
     """A command in the namespace of the test."""
     command = (sys.executable, "-m", "dynconfig", *arguments)
-    alone = {name: text for name, text in world.stage.environment.items() if name != "COLUMNS"}
+    alone = {name: text for name, text in world.stack.environment.items() if name != "COLUMNS"}
     found = subprocess.run(
         command, env={**alone, "NO_COLOR": "1", **environment}, capture_output=True, text=True, check=False
     )
@@ -136,7 +136,7 @@ def test_what_was_imported_is_taken_over_and_no_value_is_written(world: World, t
     config, secret = str(tmp_path / "config.yaml"), str(tmp_path / "secret.yaml")
     arguments = ("--path", world.path, "-n", world.namespace, "--name", "taken", "-o", config, "--with-secrets", secret)
     assert dynconfig(world, "import", *arguments).code == 0
-    world.stage.kubectl("apply", "-f", secret, "-f", config)
+    world.stack.kubectl("apply", "-f", secret, "-f", config)
     world.wait_ready("taken")
     assert [world.version(name) for name in ("a", "b/c", "d")] == [1, 1, 1]
     assert dynconfig(world, "plan", "-n", world.namespace, "taken").code == 0
@@ -155,7 +155,7 @@ def test_status_follows_an_object_until_it_is_ready(world: World) -> None:
     world.declare("late", world.spec(PASSWORD))
     world.wait_reason("late", "SourceMissing", "Unknown")
     command = (sys.executable, "-m", "dynconfig", "status", "late", "-n", world.namespace, "--watch")
-    with subprocess.Popen(command, env=world.stage.environment, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command, env=world.stack.environment, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert "Working" in process.stdout.readline()
         world.secret("db", password="secret-canary")
@@ -180,12 +180,12 @@ def test_status_ends_with_1_for_what_is_stalled_or_late(world: World) -> None:
 def test_kubectl_completes_its_plugin_with_the_names_of_objects(world: World) -> None:
     declared(world)
     path = os.pathsep.join(
-        (str(Path(sys.executable).parent), str(world.stage.kubectl_binary.parent), os.environ["PATH"])
+        (str(Path(sys.executable).parent), str(world.stack.kubectl_binary.parent), os.environ["PATH"])
     )
 
     def completed(*words: str) -> list[str]:
-        command = (str(world.stage.kubectl_binary), "__complete", "dynconfig", *words)
-        environment = {**world.stage.environment, "PATH": path}
+        command = (str(world.stack.kubectl_binary), "__complete", "dynconfig", *words)
+        environment = {**world.stack.environment, "PATH": path}
         answer = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
         return answer.stdout.split()
 

@@ -49,11 +49,11 @@ def test_deleting_most_of_a_configuration_wants_approval(world: World) -> None:
 def test_deletion_waits_for_aws_and_says_so(world: World) -> None:
     world.declare("delayed", world.spec({"name": "a", "value": "1"}))
     world.wait_ready("delayed")
-    world.stage.lab.faults(Faults(down=True))
+    world.stack.lab.faults(Faults(down=True))
     world.delete("delayed")
     world.wait("status says why", lambda: world.condition("delayed")[1] == "Unavailable", 60)
     assert "failingSince" in world.status("delayed")
-    world.stage.lab.faults(Faults())
+    world.stack.lab.faults(Faults())
     world.wait("the object is gone", lambda: world.is_gone("delayed"), 90)
     assert world.names() == []
 
@@ -61,11 +61,11 @@ def test_deletion_waits_for_aws_and_says_so(world: World) -> None:
 def test_a_deletion_can_be_abandoned_with_the_inventory_told(world: World) -> None:
     world.declare("left", world.spec({"name": "a", "value": "1"}))
     world.wait_ready("left")
-    world.stage.lab.faults(Faults(down=True))
+    world.stack.lab.faults(Faults(down=True))
     world.delete("left")
     world.annotate("left", "abandon", "true")
     world.wait("the object is gone", lambda: world.is_gone("left"), 90)
-    world.stage.lab.faults(Faults())
+    world.stack.lab.faults(Faults())
     assert f"{world.path}/a" in world.wait_event("left", "Abandoned")
     assert world.value("a") == "1"
 
@@ -83,7 +83,7 @@ def test_a_namespace_goes_with_its_objects(world: World) -> None:
 def test_a_deletion_can_be_abandoned_in_a_namespace_that_goes_and_takes_no_events(world: World) -> None:
     world.declare("blocking", world.spec({"name": "a", "value": "1"}))
     world.wait_ready("blocking")
-    world.stage.lab.faults(Faults(down=True))
+    world.stack.lab.faults(Faults(down=True))
     url = f"/api/v1/namespaces/{world.namespace}"
     world.http.delete(url).raise_for_status()
     world.wait("the object goes", lambda: "deletionTimestamp" in world.get("blocking")["metadata"])
@@ -106,7 +106,7 @@ def test_what_was_replaced_without_its_finalizer_is_still_taken_from_aws(world: 
     world.declare("replaced", spec)
     world.wait_ready("replaced")
     manifest = {"apiVersion": names.API_VERSION, "kind": names.KIND, "metadata": {"name": "replaced"}, "spec": spec}
-    world.stage.kubectl("-n", world.namespace, "replace", "-f", "-", stdin=json.dumps(manifest))
+    world.stack.kubectl("-n", world.namespace, "replace", "-f", "-", stdin=json.dumps(manifest))
     world.wait("it has its finalizer", lambda: "finalizers" in world.get("replaced")["metadata"], 5)
     world.delete("replaced")
     world.wait("the object is gone", lambda: world.is_gone("replaced"))

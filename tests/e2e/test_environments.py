@@ -11,7 +11,7 @@ import httpx2
 import pytest
 from tests.e2e.world import World
 
-from dynconfig_lab.stage import Stage
+from dynconfig_lab.stack import Stack
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
 
@@ -20,7 +20,7 @@ NAMES = ("dev", "staging", "prod")
 
 
 @pytest.fixture(scope="module")
-def shop(scene: Stage, http: httpx2.Client) -> Iterator[Stage]:
+def shop(scene: Stack, http: httpx2.Client) -> Iterator[Stack]:
     """A namespace and the Secret of each environment, and what a pipeline may do."""
     for namespace in (*(f"shop-{name}" for name in NAMES), "argocd"):
         http.post("/api/v1/namespaces", json={"metadata": {"name": namespace}}).raise_for_status()
@@ -35,7 +35,7 @@ def shop(scene: Stage, http: httpx2.Client) -> Iterator[Stage]:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_an_environment_is_planned_applied_and_then_has_nothing_left_to_plan(
-    name: str, shop: Stage, http: httpx2.Client
+    name: str, shop: Stack, http: httpx2.Client
 ) -> None:
     environment = World(shop, http, f"shop-{name}", f"/shop/{name}")
     before = plan(shop, name)
@@ -51,7 +51,7 @@ def test_an_environment_is_planned_applied_and_then_has_nothing_left_to_plan(
     assert after.returncode == 0, after.stdout + after.stderr
 
 
-def test_a_plan_of_several_environments_tells_all_and_fails_if_one_is_wrong(shop: Stage) -> None:
+def test_a_plan_of_several_environments_tells_all_and_fails_if_one_is_wrong(shop: Stack) -> None:
     told = plan(shop, "dev", "no-such", "prod")
     assert told.returncode == 1
     assert [line for line in told.stdout.splitlines() if line.startswith("# ")] == ["# dev", "# no-such", "# prod"]
@@ -78,7 +78,7 @@ def test_a_plan_of_several_environments_tells_all_and_fails_if_one_is_wrong(shop
     ],
 )
 def test_a_pipeline_may_read_what_it_has_to_and_no_more(
-    asked: str, allowed: bool, shop: Stage, http: httpx2.Client
+    asked: str, allowed: bool, shop: Stack, http: httpx2.Client
 ) -> None:
     who, verb, what, namespace = asked.split()
     attributes = dict(zip(("group", "resource", "name"), what.split("/"), strict=True))
@@ -90,17 +90,17 @@ def test_a_pipeline_may_read_what_it_has_to_and_no_more(
 
 def test_a_new_object_is_behind_its_generation_from_birth(world: World) -> None:
     # kstatus, and with it Flux, would take an object without any status for one that is done.
-    world.stage.operator.signal("operator", signal.SIGSTOP)
+    world.stack.operator.signal("operator", signal.SIGSTOP)
     try:
         world.declare("born", world.spec({"name": "a", "value": "1"}))
         assert world.status("born") == {"observedGeneration": -1}
     finally:
-        world.stage.operator.signal("operator", signal.SIGCONT)
+        world.stack.operator.signal("operator", signal.SIGCONT)
     world.wait_ready("born")
     assert world.status("born")["observedGeneration"] == 1
 
 
-def plan(shop: Stage, *names: str) -> subprocess.CompletedProcess[str]:
+def plan(shop: Stack, *names: str) -> subprocess.CompletedProcess[str]:
     """The script of the pipeline, with the programs of this checkout."""
     path = os.pathsep.join((str(Path(sys.executable).parent), str(shop.kubectl_binary.parent), os.environ["PATH"]))
     command = [str(FOLDER / "delivery" / "plan.sh"), *names]

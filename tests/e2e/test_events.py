@@ -13,13 +13,13 @@ SECONDS = 5.0
 
 def queue(world: World) -> str:
     """The operator's queue."""
-    (url,) = world.stage.aws("sqs").list_queues(QueueNamePrefix="dynconfig-")["QueueUrls"]
+    (url,) = world.stack.aws("sqs").list_queues(QueueNamePrefix="dynconfig-")["QueueUrls"]
     return str(url)
 
 
 def served(world: World, name: str) -> int:
     """How often an object was reconciled, as the operator's log has it."""
-    return world.stage.operator_log.read_text().count(f" {world.namespace}/{name}: ")
+    return world.stack.operator_log.read_text().count(f" {world.namespace}/{name}: ")
 
 
 def test_drift_is_corrected_in_seconds_and_its_author_named(world: World) -> None:
@@ -58,7 +58,7 @@ def test_a_parameter_that_was_deleted_is_back_in_seconds(world: World) -> None:
 
 def test_own_writes_wake_nobody(world: World) -> None:
     world.wait_heard("before")
-    world.stage.lab.reset_calls()
+    world.stack.lab.reset_calls()
     world.declare("quiet", world.spec(*({"name": f"p{number}", "value": "1"} for number in range(10))))
     world.wait_ready("quiet")
     world.edit("quiet", {"spec": {"parameters": [{"name": f"p{number}", "value": "2"} for number in range(10)]}})
@@ -67,7 +67,7 @@ def test_own_writes_wake_nobody(world: World) -> None:
     world.put_by_hand("before", "2")
     world.wait("the marker was served", lambda: served(world, "before") == 3, SECONDS)
     assert served(world, "quiet") == 2
-    assert world.stage.calls()["ssm.PutParameter"] == 10 + 10 + 1 + 1
+    assert world.stack.calls()["ssm.PutParameter"] == 10 + 10 + 1 + 1
 
 
 def test_a_write_of_others_right_after_ours_is_not_taken_for_ours(world: World) -> None:
@@ -88,7 +88,7 @@ def test_a_lost_event_costs_no_more_than_the_time_to_the_resync(world: World) ->
     world.wait_heard("heard")
     world.declare("lost", world.spec({"name": "a", "value": "1"}, resyncInterval="10s"))
     world.wait_ready("lost")
-    events, name = world.stage.aws("events"), world.listening_rule()
+    events, name = world.stack.aws("events"), world.listening_rule()
     targets = events.list_targets_by_rule(Rule=name)["Targets"]
     events.remove_targets(Rule=name, Ids=[target["Id"] for target in targets])
     world.put_by_hand("a", "2")
@@ -98,7 +98,7 @@ def test_a_lost_event_costs_no_more_than_the_time_to_the_resync(world: World) ->
 
 def test_a_queue_that_went_away_is_made_anew(world: World) -> None:
     world.wait_heard("earlier")
-    sqs: Any = world.stage.aws("sqs")
+    sqs: Any = world.stack.aws("sqs")
     sqs.delete_queue(QueueUrl=queue(world))
     world.wait("there is a queue", lambda: bool(sqs.list_queues(QueueNamePrefix="dynconfig-").get("QueueUrls")))
     world.wait_heard("later")
@@ -108,9 +108,9 @@ def test_what_changed_while_the_operator_was_away_is_heard_of_when_it_is_back(wo
     world.declare("absent", world.spec({"name": "a", "value": "1"}))
     world.wait_ready("absent")
     world.wait_heard("present")
-    world.stage.operator.signal("operator", signal.SIGKILL)
+    world.stack.operator.signal("operator", signal.SIGKILL)
     world.put_by_hand("a", "2")
-    world.stage.operator.restart("operator")
+    world.stack.operator.restart("operator")
     # The poll that died with the operator may have taken the event; it comes again after some seconds.
     world.wait("it is put back", lambda: world.value("a") == "1", 20)
 

@@ -13,12 +13,12 @@ FIVE = [{"name": f"p{index}", "value": "1"} for index in range(5)]
 
 def test_access_denied_stalls_with_the_words_of_aws(world: World) -> None:
     words = "User: arn:aws:sts::1:assumed-role/x is not authorized to perform: ssm:PutParameter"
-    world.stage.lab.faults(Faults(errors={"ssm.PutParameter": Injected("AccessDeniedException", words)}))
+    world.stack.lab.faults(Faults(errors={"ssm.PutParameter": Injected("AccessDeniedException", words)}))
     world.declare("denied", world.spec(*FIVE))
     message = world.wait_reason("denied", "AccessDenied")
     assert words in message
     assert world.path in message
-    world.stage.lab.faults(Faults())
+    world.stack.lab.faults(Faults())
     world.look_now("denied")
     world.wait_ready("denied")
 
@@ -52,7 +52,7 @@ def test_advanced_cannot_go_back_to_standard_and_the_value_is_written(world: Wor
     ids=["throttled", "failing", "concurrent updates", "expired credentials"],
 )
 def test_what_passes_is_retried_and_never_called_a_failure(world: World, faults: Faults) -> None:
-    world.stage.lab.faults(faults)
+    world.stack.lab.faults(faults)
     seen: set[str] = set()
 
     def is_ready() -> bool:
@@ -62,23 +62,23 @@ def test_what_passes_is_retried_and_never_called_a_failure(world: World, faults:
     world.declare("tried", world.spec(*FIVE))
     world.wait("it is Ready", is_ready, 90)
     assert seen <= {"", "Unknown", "True"}
-    world.stage.lab.faults(Faults())
+    world.stack.lab.faults(Faults())
     assert {world.version(item["name"]) for item in FIVE} == {1}
 
 
 def test_aws_that_is_gone_for_a_while_is_waited_for(world: World) -> None:
-    world.stage.lab.faults(Faults(down=True))
+    world.stack.lab.faults(Faults(down=True))
     world.declare("patient", world.spec(*FIVE))
     message = world.wait_reason("patient", "Unavailable", "Unknown")
     assert "AWS does not answer" in message
     assert world.condition("patient", "Reconciling")[0] == "True"
-    world.stage.lab.faults(Faults())
+    world.stack.lab.faults(Faults())
     world.wait_ready("patient", 90)
 
 
 def test_aws_that_hangs_is_given_up_and_tried_again(world: World) -> None:
-    world.stage.lab.faults(Faults(hang_seconds=2))
+    world.stack.lab.faults(Faults(hang_seconds=2))
     world.declare("hung", world.spec(*FIVE))
     world.wait("status says why", lambda: world.condition("hung")[1] == "Unavailable", 60)
-    world.stage.lab.faults(Faults())
+    world.stack.lab.faults(Faults())
     world.wait_ready("hung", 90)

@@ -40,10 +40,10 @@ def test_the_extension_serves_and_its_cache_spares_parameter_store(world: World)
     reader.declare()
     world.wait_ready(reader.name)
     reader.call()
-    world.stage.lab.reset_calls()
+    world.stack.lab.reset_calls()
     for _ in range(20):
         reader.call()
-    assert not [name for name in world.stage.calls() if name.startswith("ssm.GetParameter")]
+    assert not [name for name in world.stack.calls() if name.startswith("ssm.GetParameter")]
     assert not [line for line in reader.logs() if "the extension" in line]
 
 
@@ -52,9 +52,9 @@ def test_a_second_look_at_a_full_object_writes_nothing_and_is_cheap(world: World
     reader.declare()
     world.wait_ready(reader.name)
     world.look_now(reader.name)
-    world.stage.lab.reset_calls()
+    world.stack.lab.reset_calls()
     world.look_now(reader.name)
-    calls = world.stage.calls()
+    calls = world.stack.calls()
     assert not [name for name in calls if not name.split(".")[1].startswith(("Get", "List", "Describe"))]
 
 
@@ -103,7 +103,7 @@ def test_the_schedule_calls_the_function(world: World) -> None:
     reader = Reader(world)
     reader.declare({"triggers": {"schedule": "rate(5 minutes)"}})
     world.wait_ready(reader.name)
-    assert world.stage.lab.fire(reader.function) == 1
+    assert world.stack.lab.fire(reader.function) == 1
     world.wait("it was called", lambda: any(line.startswith("END") for line in reader.logs()))
 
 
@@ -170,14 +170,14 @@ def test_a_function_that_is_no_longer_declared_goes_with_all_that_belongs_to_it(
 def test_an_operator_killed_while_it_makes_the_function_goes_on_where_it_was(world: World) -> None:
     reader = Reader(world)
     reader.declare()
-    roles = world.stage.aws("iam")
+    roles = world.stack.aws("iam")
 
     def has_role() -> bool:
         return any(item["RoleName"].startswith(reader.function) for item in roles.list_roles()["Roles"])
 
     world.wait("the role is made", has_role)
-    world.stage.operator.signal("operator", signal.SIGKILL)
-    world.stage.operator.restart("operator")
+    world.stack.operator.signal("operator", signal.SIGKILL)
+    world.stack.operator.restart("operator")
     world.wait_ready(reader.name)
     assert reader.timeout() == "30"
 
@@ -208,7 +208,7 @@ def test_an_attached_function_gets_what_it_needs_and_loses_only_that(world: Worl
         assert after["Configuration"].get(member) == before["Configuration"].get(member)
     assert after.get("Tags", {}) == before.get("Tags", {})
     role = reader.function
-    assert world.stage.aws("iam").list_role_policies(RoleName=role)["PolicyNames"] == []
+    assert world.stack.aws("iam").list_role_policies(RoleName=role)["PolicyNames"] == []
 
 
 def test_attaching_to_a_function_that_does_not_exist_says_so_and_holds_back_nothing_else(world: World) -> None:
@@ -243,8 +243,8 @@ def test_what_lambda_would_refuse_the_api_server_refuses_and_names(
 
 def _function(world: World, name: str, variables: dict[str, str] | None = None) -> None:
     """Somebody else's function, with its role."""
-    world.stage.aws("iam").create_role(RoleName=name, AssumeRolePolicyDocument=TRUST)
-    client = world.stage.aws("lambda")
+    world.stack.aws("iam").create_role(RoleName=name, AssumeRolePolicyDocument=TRUST)
+    client = world.stack.aws("lambda")
 
     def create() -> bool:
         try:
@@ -271,7 +271,7 @@ def _code() -> bytes:
 
 def _strangers(world: World, name: str) -> None:
     """Things of others whose names begin as ours do."""
-    aws = world.stage.aws
+    aws = world.stack.aws
     _function(world, name)
     aws("logs").create_log_group(logGroupName=f"/aws/lambda/{name}")
     aws("events").put_rule(Name=f"{name}-parameters", EventPattern='{"source": ["theirs"]}')

@@ -124,7 +124,7 @@ def test_an_object_renamed_keeps_its_parameters(world: World) -> None:
 
 @pytest.mark.parametrize("policy", ["Delete", "Retain"])
 def test_an_object_moves_to_another_namespace_without_a_gap(world: World, policy: str) -> None:
-    other = World(world.stage, world.http, f"{world.namespace}-moved", world.path)
+    other = World(world.stack, world.http, f"{world.namespace}-moved", world.path)
     world.http.post("/api/v1/namespaces", json={"metadata": {"name": other.namespace}}).raise_for_status()
     spec = world.spec(BATCH, URL, adoptionPolicy="IfUnowned", deletionPolicy=policy)
     world.declare("cfg", spec)

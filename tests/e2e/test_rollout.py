@@ -45,7 +45,7 @@ def alarm_of(world: World, reader: Reader) -> str:
 
 def sound(world: World, name: str, state: str = "ALARM") -> None:
     """Have an alarm go off, or be well again."""
-    world.stage.aws("cloudwatch").set_alarm_state(AlarmName=name, StateValue=state, StateReason="a test")
+    world.stack.aws("cloudwatch").set_alarm_state(AlarmName=name, StateValue=state, StateReason="a test")
 
 
 def rolled_back(world: World) -> tuple[Reader, str]:
@@ -82,7 +82,7 @@ def test_a_change_bakes_and_an_alarm_puts_the_stable_values_back_within_seconds(
     assert [item["outcome"] for item in status["history"]][:2] == ["Stable", "RolledBack"]
     assert world.conditions(reader.name)["Stalled"]["status"] == "True"
     assert "undone" in world.wait_event(reader.name, "RolledBack")
-    planned = world.stage.dynconfig("plan", "-n", world.namespace, reader.name)
+    planned = world.stack.dynconfig("plan", "-n", world.namespace, reader.name)
     assert "Generation 3 was rolled back" in planned
     assert "Nothing to do" in planned
 
@@ -92,8 +92,8 @@ def test_what_was_undone_stays_undone_after_a_restart_and_another_value_is_tried
 ) -> None:
     reader, alarm = rolled_back(world)
     sound(world, alarm, "OK")
-    world.stage.operator.signal("operator", signal.SIGKILL)
-    world.stage.operator.restart("operator")
+    world.stack.operator.signal("operator", signal.SIGKILL)
+    world.stack.operator.restart("operator")
     world.look_now(reader.name)
     assert world.condition(reader.name)[:2] == ("False", "RolledBack")
     assert world.value("api/timeout") == "30"
@@ -153,8 +153,8 @@ def test_a_change_is_undone_also_while_spec_cannot_be_used(world: World, reason:
         status = "Unknown"
     world.wait(f"{reader.name} says {reason}", lambda: world.condition(reader.name)[:2] == (status, reason))
     if is_restarted:
-        world.stage.operator.signal("operator", signal.SIGKILL)
-        world.stage.operator.restart("operator")
+        world.stack.operator.signal("operator", signal.SIGKILL)
+        world.stack.operator.restart("operator")
     assert world.value("api/timeout") == "999"
     sound(world, alarm)
     world.wait("the stable value is back", lambda: world.value("api/timeout") == "30")

@@ -91,7 +91,7 @@ def test_the_password_stands_nowhere_but_in_its_secret_and_in_ssm(world: World) 
     for text in (
         world.kubectl("get", "dcfg", "secretive", "-o", "yaml", "--show-managed-fields"),
         world.kubectl("get", "events", "-o", "yaml"),
-        world.stage.operator_log.read_text(),
+        world.stack.operator_log.read_text(),
     ):
         assert canary not in text
     answer = world.ssm.get_parameter(Name=f"{world.path}/password")["Parameter"]

@@ -13,13 +13,13 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
 @pytest.mark.parametrize("policy", ["Correct", "Report"])
 def test_an_operator_killed_in_the_middle_of_an_apply_goes_on_where_it_was(world: World, policy: str) -> None:
     parameters = [{"name": f"p{index}", "value": "1"} for index in range(12)]
-    world.stage.lab.faults(Faults(latency_ms=100))
+    world.stack.lab.faults(Faults(latency_ms=100))
     world.declare("killed", world.spec(*parameters, driftPolicy=policy))
     world.wait("some are written", lambda: 2 <= len(world.names()) < 10)
-    world.stage.operator.signal("operator", signal.SIGKILL)
-    world.stage.lab.faults(Faults())
+    world.stack.operator.signal("operator", signal.SIGKILL)
+    world.stack.lab.faults(Faults())
     assert not world.is_ready("killed")
-    world.stage.operator.restart("operator")
+    world.stack.operator.restart("operator")
     world.wait_ready("killed")
     answer = world.ssm.get_paginator("get_parameters_by_path").paginate(Path=world.path, Recursive=True)
     assert [item["Version"] for page in answer for item in page["Parameters"]] == [1] * 12
@@ -28,9 +28,9 @@ def test_an_operator_killed_in_the_middle_of_an_apply_goes_on_where_it_was(world
 def test_an_edit_that_happens_while_the_operator_is_away_is_carried_out(world: World) -> None:
     world.declare("away", world.spec({"name": "a", "value": "1"}, {"name": "b", "value": "1"}))
     world.wait_ready("away")
-    world.stage.operator.signal("operator", signal.SIGKILL)
+    world.stack.operator.signal("operator", signal.SIGKILL)
     world.edit("away", {"spec": {"parameters": [{"name": "a", "value": "2"}]}})
-    world.stage.operator.restart("operator")
+    world.stack.operator.restart("operator")
     world.wait_ready("away")
     assert (world.names(), world.value("a")) == (["a"], "2")
 
@@ -38,10 +38,10 @@ def test_an_edit_that_happens_while_the_operator_is_away_is_carried_out(world: W
 def test_an_object_deleted_while_the_operator_is_away_is_cleaned_up(world: World) -> None:
     world.declare("orphan", world.spec({"name": "a", "value": "1"}))
     world.wait_ready("orphan")
-    world.stage.operator.signal("operator", signal.SIGKILL)
+    world.stack.operator.signal("operator", signal.SIGKILL)
     world.delete("orphan")
     assert not world.is_gone("orphan")
-    world.stage.operator.restart("operator")
+    world.stack.operator.restart("operator")
     world.wait("the object is gone", lambda: world.is_gone("orphan"))
     assert world.names() == []
 
@@ -61,7 +61,7 @@ def test_a_lost_status_is_made_anew_without_a_write(world: World) -> None:
 def test_the_operator_outlives_the_api_server(world: World) -> None:
     world.declare("before", world.spec({"name": "a", "value": "1"}))
     world.wait_ready("before")
-    world.stage.plane.restart_api()
+    world.stack.plane.restart_api()
     world.wait("the API server answers", lambda: world.http.get("/readyz").is_success)
     world.declare("after", world.spec({"name": "b", "value": "1"}))
     world.wait_ready("after", 60)

@@ -1,10 +1,10 @@
 """`dynconfig validate` refuses what the real API server refuses, and takes what it takes: types, nulls, metadata, sets."""
 
 import pytest
-from tests.doors.shell import dynconfig
+from tests.cli.shell import dynconfig
 from tests.e2e.world import World
 
-from dynconfig_lab.stage import CommandFailed
+from dynconfig_lab.stack import CommandFailed
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
@@ -66,12 +66,12 @@ TAKEN = {
 @pytest.mark.parametrize("text", REFUSED.values(), ids=REFUSED.keys())
 def test_what_the_api_server_refuses_is_refused_without_a_cluster(world: World, text: str) -> None:
     with pytest.raises(CommandFailed):
-        world.stage.kubectl("create", "--dry-run=server", "-n", world.namespace, "-f", "-", stdin=text)
+        world.stack.kubectl("create", "--dry-run=server", "-n", world.namespace, "-f", "-", stdin=text)
     found = dynconfig("validate", "-f", "-", stdin=text)
     assert (found.code, found.err.startswith("-:")) == (1, True)
 
 
 @pytest.mark.parametrize("text", TAKEN.values(), ids=TAKEN.keys())
 def test_what_the_api_server_takes_is_taken_without_a_cluster(world: World, text: str) -> None:
-    world.stage.kubectl("create", "--dry-run=server", "-n", world.namespace, "-f", "-", stdin=text)
+    world.stack.kubectl("create", "--dry-run=server", "-n", world.namespace, "-f", "-", stdin=text)
     assert dynconfig("validate", "-f", "-", stdin=text).code == 0

@@ -8,7 +8,7 @@ from typing import Any
 import httpx2
 
 from dynconfig_lab.processes import wait_until
-from dynconfig_lab.stage import Stage
+from dynconfig_lab.stack import Stack
 
 PATIENCE = 30.0
 GROUP = "/apis/dynconfig.dev/v1alpha1"
@@ -20,7 +20,7 @@ Document = dict[str, Any]
 class World:
     """One test's own corner."""
 
-    stage: Stage
+    stack: Stack
     http: httpx2.Client
     namespace: str
     path: str
@@ -28,7 +28,7 @@ class World:
     @property
     def ssm(self) -> Any:
         """The emulated Parameter Store."""
-        return self.stage.aws("ssm")
+        return self.stack.aws("ssm")
 
     def spec(self, *parameters: Mapping[str, Any], **more: Any) -> Document:
         """A spec with these parameters."""
@@ -99,7 +99,7 @@ class World:
     def wait(self, what: str, condition: Callable[[], bool], seconds: float = PATIENCE) -> None:
         """Wait for something; fail with the operator's log."""
         if not wait_until(condition, seconds):
-            log = self.stage.operator_log.read_text()[-4000:]
+            log = self.stack.operator_log.read_text()[-4000:]
             raise AssertionError(f"not in {seconds:.0f} s: {what}\n{log}")
 
     def wait_ready(self, name: str, seconds: float = PATIENCE) -> None:
@@ -121,7 +121,7 @@ class World:
 
     def listening_rule(self) -> str:
         """The operator's rule for changes of parameters; empty if there is none yet."""
-        rules = self.stage.aws("events").list_rules(NamePrefix="dynconfig-")["Rules"]
+        rules = self.stack.aws("events").list_rules(NamePrefix="dynconfig-")["Rules"]
         return next((str(item["Name"]) for item in rules if item["Name"].endswith("-parameters")), "")
 
     def value(self, name: str) -> str | None:
@@ -162,7 +162,7 @@ class World:
 
     def kubectl(self, *arguments: str) -> str:
         """What kubectl prints in this namespace."""
-        return self.stage.kubectl("-n", self.namespace, *arguments)
+        return self.stack.kubectl("-n", self.namespace, *arguments)
 
     def _source(self, plural: str, name: str, content: Mapping[str, Any]) -> None:
         url = f"/api/v1/namespaces/{self.namespace}/{plural}"
@@ -175,7 +175,7 @@ class World:
     def _is_listening(self) -> bool:
         """Whether the rule leads to the queue: the operator makes both when it hears of the first object."""
         name = self.listening_rule()
-        return bool(name and self.stage.aws("events").list_targets_by_rule(Rule=name)["Targets"])
+        return bool(name and self.stack.aws("events").list_targets_by_rule(Rule=name)["Targets"])
 
     def _url(self, name: str) -> str:
         return f"{GROUP}/namespaces/{self.namespace}/dynamicconfigs/{name}"

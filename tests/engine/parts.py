@@ -1,10 +1,10 @@
-"""Two toy kinds beside the things of `toy`: a lamp that AWS takes time over, and a cord that follows from the lamp."""
+"""Two fake kinds beside the things of `fake_kind`: a lamp that AWS takes time over, and a cord that follows from the lamp."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from tests.engine.toy import Toy, declared
+from tests.engine.fake_kind import FakeKind, declared
 
 from dynconfig.engine import report
 from dynconfig.engine.declaration import Declaration
@@ -123,16 +123,16 @@ class Cords:
 
 
 @dataclass
-class Room:
+class DerivedKinds:
     """Things, lamps and cords, in this order."""
 
-    toy: Toy = field(default_factory=Toy)
+    fake: FakeKind = field(default_factory=FakeKind)
     lamps: Lamps = field(default_factory=Lamps)
     cords: Cords = field(default_factory=Cords)
 
     def engine(self) -> Engine:
         """An engine with the three kinds."""
-        return Engine(lambda _place: (self.toy, self.lamps, self.cords))
+        return Engine(lambda _place: (self.fake, self.lamps, self.cords))
 
     @property
     def writes(self) -> list[str]:
@@ -142,7 +142,7 @@ class Room:
     @property
     def is_dark(self) -> bool:
         """Whether nothing is left."""
-        return not (self.toy.store or self.lamps.store or self.cords.store)
+        return not (self.fake.store or self.lamps.store or self.cords.store)
 
 
 def coloured(colour: str) -> dict[str, Any]:
@@ -159,16 +159,16 @@ def status_of(outcome: Outcome, previous: dict[str, Any] | None = None) -> dict[
     return report.status(outcome, previous or {}, 1.8e9, None)
 
 
-def lit(room: Room) -> dict[str, Any]:
+def lit(derived: DerivedKinds) -> dict[str, Any]:
     """The status after a red lamp was made."""
-    outcome = room.engine().run(declared(VALUES, **RED))
+    outcome = derived.engine().run(declared(VALUES, **RED))
     assert outcome.is_complete
-    room.lamps.writes.clear()
-    room.cords.writes.clear()
+    derived.lamps.writes.clear()
+    derived.cords.writes.clear()
     return status_of(outcome)
 
 
-def the_lamp(room: Room) -> Any:
+def the_lamp(derived: DerivedKinds) -> Any:
     """The only one."""
-    (lamp,) = room.lamps.store.values()
+    (lamp,) = derived.lamps.store.values()
     return lamp

@@ -4,7 +4,7 @@ from datetime import date
 from typing import Any
 
 import pytest
-from tests.engine.toy import document
+from tests.engine.fake_kind import document
 
 from dynconfig.api.function import RUNTIME_ENDS
 from dynconfig.engine.advice import advice

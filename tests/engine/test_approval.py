@@ -1,8 +1,8 @@
 """Deleting most of the parameters by an edit takes a person's approval."""
 
 import pytest
-from tests.engine.parts import RED, Room
-from tests.engine.toy import Toy, declared
+from tests.engine.fake_kind import FakeKind, declared
+from tests.engine.parts import RED, DerivedKinds
 
 from dynconfig.engine.errors import UnsafePlan
 
@@ -25,34 +25,34 @@ def many(count: int) -> dict[str, str]:
     ],
 )
 def test_most_of_the_parameters_are_deleted_only_with_approval(total: int, kept: int, is_stopped: bool) -> None:
-    toy = Toy()
-    toy.engine().run(declared(many(total)))
-    outcome = toy.engine().run(declared(many(kept), generation=2))
+    fake = FakeKind()
+    fake.engine().run(declared(many(total)))
+    outcome = fake.engine().run(declared(many(kept), generation=2))
     assert isinstance(outcome.error, UnsafePlan) is is_stopped
-    assert len(toy.store) == (total if is_stopped else kept)
+    assert len(fake.store) == (total if is_stopped else kept)
     approval = {"dynconfig.dev/approve-generation": "2"}
-    assert toy.engine().run(declared(many(kept), generation=2, annotations=approval)).is_complete
+    assert fake.engine().run(declared(many(kept), generation=2, annotations=approval)).is_complete
 
 
 def test_the_refusal_of_a_mass_deletion_names_parameters_and_the_command() -> None:
-    toy = Toy()
-    toy.engine().run(declared(many(8)))
-    message = str(toy.engine().run(declared(many(1), generation=2)).error)
+    fake = FakeKind()
+    fake.engine().run(declared(many(8)))
+    message = str(fake.engine().run(declared(many(1), generation=2)).error)
     assert "7 of 8 parameters would be deleted" in message
     assert "/app/p01, /app/p02, /app/p03, /app/p04, /app/p05 and 2 more" in message
     assert "kubectl -n shop annotate dcfg myapp --overwrite dynconfig.dev/approve-generation=2" in message
 
 
 def test_other_resources_do_not_count_beside_parameters() -> None:
-    room = Room()
-    assert room.engine().run(declared(many(5), **RED)).is_complete
+    derived = DerivedKinds()
+    assert derived.engine().run(declared(many(5), **RED)).is_complete
     # Three of five parameters are most of them, though not of the seven resources.
-    assert isinstance(room.engine().run(declared(many(2), generation=2, **RED)).error, UnsafePlan)
-    assert len(room.toy.store) == 5
+    assert isinstance(derived.engine().run(declared(many(2), generation=2, **RED)).error, UnsafePlan)
+    assert len(derived.fake.store) == 5
 
 
 def test_an_approval_of_another_generation_counts_for_nothing() -> None:
-    toy = Toy()
-    toy.engine().run(declared(many(22)))
+    fake = FakeKind()
+    fake.engine().run(declared(many(22)))
     stale = declared({}, generation=3, annotations={"dynconfig.dev/approve-generation": "2"})
-    assert isinstance(toy.engine().run(stale).error, UnsafePlan)
+    assert isinstance(fake.engine().run(stale).error, UnsafePlan)

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import pytest
-from tests.engine.shelf import Stage
+from tests.engine.rollout_harness import RolloutHarness
 from tests.engine.test_rollback import BAKE, CHANGE, NEW, changed, stable
 
 from dynconfig.engine.assessment import Assessment
@@ -11,61 +11,61 @@ from dynconfig.engine.errors import AlarmFiring, UnsafePlan
 from dynconfig.engine.outcome import Outcome
 
 
-def reported_drift() -> tuple[Stage, float]:
-    stage = stable(driftPolicy="Report")
-    stage.shelf.by_hand("/app/a")
-    stage.look(CHANGE - 1)
-    stage.edit(a="1", b="5")
-    return stage, CHANGE
+def reported_drift() -> tuple[RolloutHarness, float]:
+    harness = stable(driftPolicy="Report")
+    harness.versioned.by_hand("/app/a")
+    harness.look(CHANGE - 1)
+    harness.edit(a="1", b="5")
+    return harness, CHANGE
 
 
-def suspension() -> tuple[Stage, float]:
-    stage = stable()
-    stage.about["suspend"] = True
-    stage.edit(**NEW)
-    return stage, CHANGE
+def suspension() -> tuple[RolloutHarness, float]:
+    harness = stable()
+    harness.about["suspend"] = True
+    harness.edit(**NEW)
+    return harness, CHANGE
 
 
-def deferred_deletion() -> tuple[Stage, float]:
-    stage = stable()
-    stage.edit(a="2")
-    return stage, CHANGE
+def deferred_deletion() -> tuple[RolloutHarness, float]:
+    harness = stable()
+    harness.edit(a="2")
+    return harness, CHANGE
 
 
-def end_of_a_bake() -> tuple[Stage, float]:
-    stage, _ = deferred_deletion()
-    stage.settle(CHANGE)
-    return stage, CHANGE + BAKE
+def end_of_a_bake() -> tuple[RolloutHarness, float]:
+    harness, _ = deferred_deletion()
+    harness.settle(CHANGE)
+    return harness, CHANGE + BAKE
 
 
-def firing_alarm() -> tuple[Stage, float]:
-    stage = stable()
-    stage.bell.since = CHANGE - 60
-    stage.edit(**NEW)
-    return stage, CHANGE
+def firing_alarm() -> tuple[RolloutHarness, float]:
+    harness = stable()
+    harness.alarm.since = CHANGE - 60
+    harness.edit(**NEW)
+    return harness, CHANGE
 
 
-def rollback() -> tuple[Stage, float]:
-    stage = changed()
-    stage.bell.since = CHANGE + 5
-    return stage, CHANGE + 6
+def rollback() -> tuple[RolloutHarness, float]:
+    harness = changed()
+    harness.alarm.since = CHANGE + 5
+    return harness, CHANGE + 6
 
 
-def rolled_back() -> tuple[Stage, float]:
-    stage, now = rollback()
-    stage.settle(now)
-    stage.shelf.by_hand("/app/a")
-    return stage, now + 10
+def rolled_back() -> tuple[RolloutHarness, float]:
+    harness, now = rollback()
+    harness.settle(now)
+    harness.versioned.by_hand("/app/a")
+    return harness, now + 10
 
 
-def mass_deletion() -> tuple[Stage, float]:
-    stage = Stage(values={f"p{number:02}": "1" for number in range(22)})
-    stage.settle(CHANGE)
-    stage.edit(p00="1")
-    return stage, CHANGE
+def mass_deletion() -> tuple[RolloutHarness, float]:
+    harness = RolloutHarness(values={f"p{number:02}": "1" for number in range(22)})
+    harness.settle(CHANGE)
+    harness.edit(p00="1")
+    return harness, CHANGE
 
 
-SCENES: list[Callable[[], tuple[Stage, float]]] = [
+SCENES: list[Callable[[], tuple[RolloutHarness, float]]] = [
     reported_drift,
     suspension,
     deferred_deletion,
@@ -83,13 +83,13 @@ def told(found: Assessment | Outcome) -> list[str]:
 
 
 @pytest.mark.parametrize("scene", SCENES)
-def test_an_assessment_is_what_is_then_carried_out(scene: Callable[[], tuple[Stage, float]]) -> None:
-    stage, now = scene()
-    stage.shelf.now = now
-    stage.shelf.calls.clear()
-    found = stage.engine.assess(stage.declaration(), now)
-    assert stage.shelf.writes == []
-    outcome = stage.look(now)
+def test_an_assessment_is_what_is_then_carried_out(scene: Callable[[], tuple[RolloutHarness, float]]) -> None:
+    harness, now = scene()
+    harness.versioned.now = now
+    harness.versioned.calls.clear()
+    found = harness.engine.assess(harness.declaration(), now)
+    assert harness.versioned.writes == []
+    outcome = harness.look(now)
     assert told(found) == told(outcome)
     assert [found.plan.held, found.plan.waiting, found.drift] == [
         outcome.plan.held,
@@ -99,12 +99,12 @@ def test_an_assessment_is_what_is_then_carried_out(scene: Callable[[], tuple[Sta
 
 
 def test_what_would_be_done_is_told_with_what_keeps_it_from_being_done() -> None:
-    stage, now = firing_alarm()
-    found = stage.engine.assess(stage.declaration(), now)
+    harness, now = firing_alarm()
+    found = harness.engine.assess(harness.declaration(), now)
     assert isinstance(found.blocked, AlarmFiring)
     assert [step.resource.name for step in found.plan.steps] == ["/app/a", "/app/b"]
-    stage, now = mass_deletion()
-    found = stage.engine.assess(stage.declaration(), now)
+    harness, now = mass_deletion()
+    found = harness.engine.assess(harness.declaration(), now)
     assert isinstance(found.blocked, UnsafePlan)
     assert len(found.plan.steps) == 21
     assert found.writes == ()
@@ -112,20 +112,20 @@ def test_what_would_be_done_is_told_with_what_keeps_it_from_being_done() -> None
 
 def test_a_change_that_is_held_back_has_not_begun_to_bake() -> None:
     """A deletion that waits with it would else be taken for a change that is out, and let the rest pass."""
-    stage = stable()
-    stage.bell.since = CHANGE - 60
-    stage.edit(a="2")
+    harness = stable()
+    harness.alarm.since = CHANGE - 60
+    harness.edit(a="2")
     for later in range(3):
-        outcome = stage.look(CHANGE + later)
+        outcome = harness.look(CHANGE + later)
         assert isinstance(outcome.error, AlarmFiring)
-        assert "bake" not in (stage.status or {})
-    assert stage.shown == {"a": "1", "b": "1"}
+        assert "bake" not in (harness.status or {})
+    assert harness.shown == {"a": "1", "b": "1"}
 
 
 def test_a_rollback_is_assessed_as_the_stable_values() -> None:
-    stage, now = rollback()
-    found = stage.engine.assess(stage.declaration(), now)
+    harness, now = rollback()
+    found = harness.engine.assess(harness.declaration(), now)
     assert found.declaration.undone
     assert told(found) == ["Update Thing /app/a", "Update Thing /app/b"]
     assert found.rejection is not None
-    assert stage.shelf.labelled == {("/app/a", "stable"): 1, ("/app/b", "stable"): 1}
+    assert harness.versioned.labelled == {("/app/a", "stable"): 1, ("/app/b", "stable"): 1}

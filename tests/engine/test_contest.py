@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
 
-from tests.engine.toy import Toy, declared
+from tests.engine.fake_kind import FakeKind, declared
 
 from dynconfig.engine import notes, report
 from dynconfig.engine.contest import FIRST_PAUSE, QUICK_CORRECTIONS
@@ -19,14 +19,14 @@ RESYNC = 600.0
 class Fight:
     """An object, and a rival that writes one of its values whenever it is not his."""
 
-    toy: Toy = field(default_factory=Toy)
+    fake: FakeKind = field(default_factory=FakeKind)
     status: dict[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     now: float = 1000.0
     writes: int = 0
 
     def __post_init__(self) -> None:
-        self.engine = self.toy.engine()
+        self.engine = self.fake.engine()
         self.look()
 
     def look(self, values: dict[str, str] | None = None, generation: int = 1, **about: Any) -> Outcome:
@@ -41,8 +41,8 @@ class Fight:
 
     def rival(self) -> None:
         self.writes += 1
-        self.toy.by_hand("/app/a", f"theirs {self.writes}")
-        self.toy.store["/app/a"] = replace(self.toy.store["/app/a"], modified_by="arn:aws:iam::1:user/eve")
+        self.fake.by_hand("/app/a", f"theirs {self.writes}")
+        self.fake.store["/app/a"] = replace(self.fake.store["/app/a"], modified_by="arn:aws:iam::1:user/eve")
 
     def wait(self) -> None:
         """Until a correction is held back, and half of its time has passed."""
@@ -54,10 +54,10 @@ class Fight:
         found: list[float] = []
         end = self.now + seconds
         while self.now < end:
-            if self.toy.values["/app/a"] == "1":
+            if self.fake.values["/app/a"] == "1":
                 self.rival()
             outcome = self.look()
-            if self.toy.values["/app/a"] == "1":
+            if self.fake.values["/app/a"] == "1":
                 found.append(self.now)
             self.now += outcome.retry.delay or 0.0 if outcome.retry else 1.0
         return found
@@ -90,9 +90,9 @@ def test_condition_and_event_name_who_writes_it_and_the_field() -> None:
 def test_everything_else_is_corrected_and_written_at_once() -> None:
     fight = Fight()
     fight.wait()
-    fight.toy.by_hand("/app/b")
+    fight.fake.by_hand("/app/b")
     outcome = fight.look()
-    assert fight.toy.values["/app/b"] == "2"
+    assert fight.fake.values["/app/b"] == "2"
     assert isinstance(outcome.error, ReconcileLoop)
 
 
@@ -102,7 +102,7 @@ def test_a_person_who_asks_or_edits_ends_the_wait() -> None:
     assert fight.look(annotations={"dynconfig.dev/reconcile-requested-at": "now"}).is_complete
     fight.wait()
     assert fight.look({**VALUES, "a": "9"}, generation=2).is_complete
-    assert fight.toy.values["/app/a"] == "9"
+    assert fight.fake.values["/app/a"] == "9"
 
 
 def test_a_difference_that_goes_away_in_between_is_no_contest() -> None:

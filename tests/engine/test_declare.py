@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from tests.engine.toy import OWNER, document
+from tests.engine.fake_kind import OWNER, document
 
 from dynconfig.engine import checking, json_schema
 from dynconfig.engine.declaration import Applied, Declaration, Source
@@ -182,8 +182,8 @@ def test_a_region_that_aws_does_not_have_is_refused() -> None:
 
 def test_tags_of_the_parameter_win_over_those_of_the_object() -> None:
     parameter = {"name": "p", "value": "1", "tags": {"team": "own"}}
-    assert resolved([parameter], tags={"team": "all", "stage": "dev"}).parameters[0].tags == (
-        ("stage", "dev"),
+    assert resolved([parameter], tags={"team": "all", "harness": "dev"}).parameters[0].tags == (
+        ("harness", "dev"),
         ("team", "own"),
     )
 

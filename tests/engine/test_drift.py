@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
-from tests.engine.toy import Thing, Toy, declared
+from tests.engine.fake_kind import FakeKind, Thing, declared
 
 from dynconfig.engine import drift, notes, report
 from dynconfig.engine.outcome import Outcome
@@ -24,7 +24,7 @@ class Siren(Resource):
 def drifted(*steps: tuple[Resource, Resource], heard: dict[str, str] | None = None) -> Outcome:
     """An outcome in which these differ, and were not corrected."""
     found = tuple(
-        Step(Toy(), Update(observed, desired, (Difference("level", "1", "2"),))) for observed, desired in steps
+        Step(FakeKind(), Update(observed, desired, (Difference("level", "1", "2"),))) for observed, desired in steps
     )
     declaration = replace(declared({}), heard=heard or {})
     return Outcome(declaration, Plan(found), drift=found, was_observed=True)

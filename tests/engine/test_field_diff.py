@@ -1,4 +1,4 @@
-"""Differences within long texts: always visible, in little room, by path in JSON and by line in texts of several lines."""
+"""Differences within long texts: always visible, in little space, by path in JSON and by line in texts of several lines."""
 
 import json
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from tests.engine.toy import OWNER, Toy, declared, goodbye
+from tests.engine.fake_kind import OWNER, FakeKind, declared, goodbye
 
 from dynconfig.engine.errors import AccessDenied, DynConfigError, Throttled
 from dynconfig.engine.outcome import Outcome
@@ -40,7 +40,7 @@ class Scene:
     """One object, what AWS has of it, and what is shown."""
 
     def __init__(self, **spec: Any) -> None:
-        self.toy, self.shown, self.spec = Toy(), Shown(), spec
+        self.fake, self.shown, self.spec = FakeKind(), Shown(), spec
         self.versions: dict[str, int] = {}
         self.restart()
         self.look(NOON)
@@ -48,7 +48,7 @@ class Scene:
 
     def restart(self) -> None:
         """A process that remembers nothing."""
-        self.engine = Engine(lambda _place: (self.toy,), gauge_of=lambda _place: self.shown)
+        self.engine = Engine(lambda _place: (self.fake,), gauge_of=lambda _place: self.shown)
 
     def look(self, now: float, **about: Any) -> Outcome:
         """One reconcile, and the report of what it left."""
@@ -56,13 +56,13 @@ class Scene:
         status = {**APPLIED, "parameters": versions} if versions else None
         declaration = declared({"a": "1", "b": "2"}, status=status, **{**ASKED, **self.spec, **about})
         outcome = self.engine.run(declaration, now=now)
-        self.versions.update({name: t.version for name, t in self.toy.store.items() if t.value != "by hand"})
+        self.versions.update({name: t.version for name, t in self.fake.store.items() if t.value != "by hand"})
         return outcome
 
 
 def test_drift_that_is_put_back_at_once_is_shown_for_its_minute() -> None:
     scene = Scene()
-    scene.toy.by_hand("/app/a")
+    scene.fake.by_hand("/app/a")
     scene.look(NOON + 3607.5)
     assert scene.shown.take() == [{NOON + 3607: 1, NOON + 3660: 0}]
     scene.look(NOON + 3700)
@@ -72,7 +72,7 @@ def test_drift_that_is_put_back_at_once_is_shown_for_its_minute() -> None:
 def test_drift_that_stands_is_shown_once_and_its_end_in_the_minute_that_follows() -> None:
     scene = Scene(driftPolicy="Report")
     for name in ("/app/a", "/app/b"):
-        scene.toy.by_hand(name)
+        scene.fake.by_hand(name)
     scene.look(NOON + 10)
     # The first look had announced the end of whatever was there before.
     assert scene.shown.take() == [{NOON + 10: 2, NOON + 60: 2}]
@@ -80,7 +80,7 @@ def test_drift_that_stands_is_shown_once_and_its_end_in_the_minute_that_follows(
         scene.look(NOON + later)
     assert scene.shown.take() == []
     for name, value in (("/app/a", "1"), ("/app/b", "2")):
-        scene.toy.by_hand(name, value)
+        scene.fake.by_hand(name, value)
     # The end of a minute is the beginning of the next.
     scene.look(NOON + 1320)
     assert scene.shown.take() == [{NOON + 1380: 0}]
@@ -90,7 +90,7 @@ def test_drift_that_comes_back_before_the_end_of_the_last_is_not_ended_by_it() -
     scene = Scene(driftPolicy="Report")
     seen: dict[float, int] = {}
     for now, value in ((130, "by hand"), (140, "1"), (150, "by hand"), (160, "1"), (170, "by hand"), (175, "1")):
-        scene.toy.by_hand("/app/a", value)
+        scene.fake.by_hand("/app/a", value)
         scene.look(NOON + now)
         for points in scene.shown.take():
             for at, fields in points.items():
@@ -102,14 +102,14 @@ def test_drift_that_comes_back_before_the_end_of_the_last_is_not_ended_by_it() -
 
 def test_a_suspended_object_shows_its_drift_too() -> None:
     scene = Scene()
-    scene.toy.by_hand("/app/a")
+    scene.fake.by_hand("/app/a")
     scene.look(NOON + 70, suspend=True)
     assert scene.shown.take() == [{NOON + 70: 1}]
 
 
 def test_what_could_not_be_shown_is_told_and_tried_again() -> None:
     scene = Scene(driftPolicy="Report")
-    scene.toy.by_hand("/app/a")
+    scene.fake.by_hand("/app/a")
     scene.shown.failure = Throttled("slowly")
     assert scene.look(NOON + 10).error is scene.shown.failure
     scene.shown.failure = AccessDenied("cloudwatch:PutMetricData")
@@ -122,17 +122,17 @@ def test_what_could_not_be_shown_is_told_and_tried_again() -> None:
 
 def test_another_fault_is_not_hidden_by_this_one() -> None:
     scene = Scene()
-    scene.toy.by_hand("/app/a")
-    scene.toy.failures["/app/a"] = AccessDenied("ssm:PutParameter")
+    scene.fake.by_hand("/app/a")
+    scene.fake.failures["/app/a"] = AccessDenied("ssm:PutParameter")
     scene.shown.failure = Throttled("slowly")
-    assert scene.look(NOON + 10).error is scene.toy.failures["/app/a"]
+    assert scene.look(NOON + 10).error is scene.fake.failures["/app/a"]
 
 
 @pytest.mark.parametrize("is_drifted", [True, False])
 def test_a_process_that_begins_shows_what_is(is_drifted: bool) -> None:
     scene = Scene(driftPolicy="Report")
     if is_drifted:
-        scene.toy.by_hand("/app/a")
+        scene.fake.by_hand("/app/a")
     scene.restart()
     scene.look(NOON + 10)
     scene.look(NOON + 20)
@@ -141,7 +141,7 @@ def test_a_process_that_begins_shows_what_is(is_drifted: bool) -> None:
 
 def test_nothing_is_shown_of_a_look_that_failed_nor_of_a_goodbye() -> None:
     scene = Scene()
-    scene.toy.by_hand("/app/a", owner="cluster/shop/rival/uid-2")
+    scene.fake.by_hand("/app/a", owner="cluster/shop/rival/uid-2")
     assert scene.look(NOON + 10).error
     scene.engine.run(goodbye({"a": "1"}, **ASKED), now=NOON + 20)
     assert scene.shown.take() == []
@@ -149,7 +149,7 @@ def test_nothing_is_shown_of_a_look_that_failed_nor_of_a_goodbye() -> None:
 
 def test_nothing_is_shown_unless_it_was_asked_for() -> None:
     scene = Scene()
-    scene.toy.by_hand("/app/a")
+    scene.fake.by_hand("/app/a")
     scene.look(NOON + 10, alarms={"defaults": False, "custom": []})
     assert scene.shown.take() == []
     scene.engine.forget(OWNER.uid)

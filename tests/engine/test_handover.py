@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from tests.engine.toy import OWNER, RIVAL, Toy, declared, document, nothing
+from tests.engine.fake_kind import OWNER, RIVAL, FakeKind, declared, document, nothing
 
 from dynconfig.engine import describe, notes, report
 from dynconfig.engine.declaration import Declaration, Successor
@@ -23,11 +23,11 @@ def taken(declaration: Declaration, *names: str) -> Declaration:
     return replace(declaration, successor_of=lambda name: Successor(RIVAL) if name in names else None)
 
 
-def applied(**about: Any) -> tuple[Toy, dict[str, Any]]:
-    toy = Toy()
-    outcome = toy.engine().run(declared(VALUES, **about))
-    toy.calls.clear()
-    return toy, report.status(outcome, {}, 1.8e9, None)
+def applied(**about: Any) -> tuple[FakeKind, dict[str, Any]]:
+    fake = FakeKind()
+    outcome = fake.engine().run(declared(VALUES, **about))
+    fake.calls.clear()
+    return fake, report.status(outcome, {}, 1.8e9, None)
 
 
 def with_policy(name: str, policy: str, values: dict[str, str] = VALUES, **about: Any) -> dict[str, Any]:
@@ -40,148 +40,148 @@ def with_policy(name: str, policy: str, values: dict[str, str] = VALUES, **about
 
 @pytest.mark.parametrize("policy", ["Delete", "Retain"])
 def test_what_another_object_takes_over_gets_its_owner_tag_and_is_not_deleted(policy: str) -> None:
-    toy, status = applied(deletionPolicy=policy)
+    fake, status = applied(deletionPolicy=policy)
     edit = declared({"a": "1", "b": "2"}, generation=2, status=status, deletionPolicy=policy)
-    outcome = toy.engine().run(taken(edit, "/app/c"))
-    assert toy.writes == ["hand over /app/c"]
-    assert (toy.store["/app/c"].owner, toy.store["/app/c"].version) == (RIVAL.tag, 1)
+    outcome = fake.engine().run(taken(edit, "/app/c"))
+    assert fake.writes == ["hand over /app/c"]
+    assert (fake.store["/app/c"].owner, fake.store["/app/c"].version) == (RIVAL.tag, 1)
     (note,) = notes.of(outcome, status, 1.8e9)
     assert (note.reason, note.message) == ("HandedOver", "Handed over: Thing /app/c to shop/rival")
 
 
 @pytest.mark.parametrize("policy", ["Delete", "Retain"])
 def test_the_deletion_of_an_object_hands_over_what_another_takes(policy: str) -> None:
-    toy, status = applied()
+    fake, status = applied()
     gone = document(VALUES, status=status, deletionPolicy=policy)
     leaving = taken(declare_deletion(gone, owner=OWNER, default_region="eu-west-1"), "/app/b")
-    plan = toy.engine().assess(leaving, 0.0).plan
+    plan = fake.engine().assess(leaving, 0.0).plan
     assert ("Thing /app/b", "handed over to shop/rival") in told(leaving, plan, plan.owned, None).stays
-    assert toy.engine().run(leaving).is_complete
-    assert set(toy.store) == ({"/app/b"} if policy == "Delete" else {"/app/a", "/app/b", "/app/c"})
-    assert toy.store["/app/b"].owner == RIVAL.tag
+    assert fake.engine().run(leaving).is_complete
+    assert set(fake.store) == ({"/app/b"} if policy == "Delete" else {"/app/a", "/app/b", "/app/c"})
+    assert fake.store["/app/b"].owner == RIVAL.tag
 
 
 @pytest.mark.parametrize("answers", [0, 1, 2], ids=["before the plan", "before the write", "after the write"])
 def test_a_successor_that_goes_meanwhile_is_given_nothing(answers: int) -> None:
-    toy, status = applied()
+    fake, status = applied()
     successors = iter([Successor(RIVAL)] * answers)
     edit = declared({"a": "1", "b": "2"}, generation=2, status=status, deletionPolicy="Retain")
-    outcome = toy.engine().run(
+    outcome = fake.engine().run(
         replace(edit, successor_of=lambda name: next(successors, None) if name == "/app/c" else None)
     )
     if answers == 0:
-        assert toy.writes == ["release /app/c"]
+        assert fake.writes == ["release /app/c"]
         return
     assert isinstance(outcome.error, Conflict)
-    assert toy.writes == ["hand over /app/c"] * (2 if answers == 2 else 0)
-    assert toy.store["/app/c"].owner == OWNER.tag
+    assert fake.writes == ["hand over /app/c"] * (2 if answers == 2 else 0)
+    assert fake.store["/app/c"].owner == OWNER.tag
     # The next look finds nobody else, so that its own policy counts.
-    assert toy.engine().run(edit).is_complete
-    assert toy.store["/app/c"].owner == ""
+    assert fake.engine().run(edit).is_complete
+    assert fake.store["/app/c"].owner == ""
 
 
 def test_a_successor_that_dies_with_the_operator_still_owns_what_it_was_given() -> None:
-    toy, status = applied()
-    toy.writes_left = 1
+    fake, status = applied()
+    fake.writes_left = 1
     edit = declared({"a": "1", "b": "2"}, generation=2, status=status)
     with pytest.raises(KeyboardInterrupt):
-        toy.engine().run(taken(edit, "/app/c"))
-    toy.writes_left = None
+        fake.engine().run(taken(edit, "/app/c"))
+    fake.writes_left = None
     going = declare_deletion(document({"c": "3"}), owner=RIVAL, default_region="eu-west-1")
-    assert toy.engine().run(going).is_complete
-    assert set(toy.store) == {"/app/a", "/app/b"}
+    assert fake.engine().run(going).is_complete
+    assert set(fake.store) == {"/app/a", "/app/b"}
 
 
 def test_an_object_that_is_not_held_yet_is_waited_for() -> None:
-    toy, status = applied()
+    fake, status = applied()
     edit = declared({"a": "1", "b": "2"}, generation=2, status=status)
     new = replace(edit, successor_of=lambda name: Successor(RIVAL, is_held=False) if name == "/app/c" else None)
-    assert isinstance(toy.engine().run(new).error, Conflict)
-    assert toy.writes == []
-    assert toy.engine().run(taken(edit, "/app/c")).is_complete
-    assert toy.store["/app/c"].owner == RIVAL.tag
+    assert isinstance(fake.engine().run(new).error, Conflict)
+    assert fake.writes == []
+    assert fake.engine().run(taken(edit, "/app/c")).is_complete
+    assert fake.store["/app/c"].owner == RIVAL.tag
 
 
 def test_what_is_left_for_an_object_that_may_not_own_it_has_no_owner() -> None:
-    toy, status = applied()
+    fake, status = applied()
     edit = declared({"a": "1", "b": "2"}, generation=2, status=status)
     left = replace(edit, successor_of=lambda name: Successor(RIVAL, may_own=False) if name == "/app/c" else None)
-    assert toy.engine().run(left).is_complete
-    assert toy.writes == ["release /app/c"]
+    assert fake.engine().run(left).is_complete
+    assert fake.writes == ["release /app/c"]
 
 
 def test_a_plan_says_to_whom_a_parameter_is_handed_over() -> None:
-    toy, status = applied()
-    found = toy.engine().assess(taken(declared({"a": "1", "b": "2"}, generation=2, status=status), "/app/c"), 0.0)
+    fake, status = applied()
+    found = fake.engine().assess(taken(declared({"a": "1", "b": "2"}, generation=2, status=status), "/app/c"), 0.0)
     assert list(describe.lines(found.plan)) == [("=", "release Thing /app/c"), (" ", "handed over to shop/rival")]
     (change,) = describe.document(found)["changes"]
     assert (change["change"], change["handedOverTo"]) == ("release", "shop/rival")
 
 
 def test_a_hand_over_needs_no_approval() -> None:
-    toy, status = applied()
+    fake, status = applied()
     edit = declared({}, generation=2, status=status)
-    assert isinstance(toy.engine().run(edit).error, UnsafePlan)
-    assert toy.engine().run(taken(edit, "/app/a", "/app/b")).is_complete
-    assert set(toy.store) == {"/app/a", "/app/b"}
+    assert isinstance(fake.engine().run(edit).error, UnsafePlan)
+    assert fake.engine().run(taken(edit, "/app/a", "/app/b")).is_complete
+    assert set(fake.store) == {"/app/a", "/app/b"}
 
 
 def test_retain_holds_for_a_parameter_that_leaves_the_list() -> None:
-    toy, status = applied(deletionPolicy="Retain")
+    fake, status = applied(deletionPolicy="Retain")
     edit = declared({"a": "1", "b": "2"}, generation=2, status=status, deletionPolicy="Retain")
-    assert toy.engine().run(edit).is_complete
-    assert toy.writes == ["release /app/c"]
+    assert fake.engine().run(edit).is_complete
+    assert fake.writes == ["release /app/c"]
 
 
 @pytest.mark.parametrize(("whole", "own", "is_kept"), [("Delete", "Retain", True), ("Retain", "Delete", False)])
 def test_a_parameters_own_policy_is_remembered_when_it_has_left(whole: str, own: str, is_kept: bool) -> None:
-    toy = Toy()
-    first = run(toy, with_policy("c", own, deletionPolicy=whole))
+    fake = FakeKind()
+    first = run(fake, with_policy("c", own, deletionPolicy=whole))
     status = report.status(first, {}, 1.8e9, None)
     assert [item.get("deletionPolicy") for item in status["parameters"]] == [None, None, own]
-    left = run(toy, document({"a": "1", "b": "2"}, generation=2, status=status, deletionPolicy=whole))
+    left = run(fake, document({"a": "1", "b": "2"}, generation=2, status=status, deletionPolicy=whole))
     assert left.is_complete
-    assert ("/app/c" in toy.store) is is_kept
+    assert ("/app/c" in fake.store) is is_kept
 
 
 @pytest.mark.parametrize(("whole", "own", "is_kept"), [("Delete", "Retain", True), ("Retain", "Delete", False)])
 def test_a_parameters_own_policy_counts_when_the_object_is_deleted(whole: str, own: str, is_kept: bool) -> None:
-    toy = Toy()
+    fake = FakeKind()
     found = with_policy("c", own, deletionPolicy=whole)
-    run(toy, found)
-    assert toy.engine().run(declare_deletion(found, owner=OWNER, default_region="eu-west-1")).is_complete
-    assert ("/app/c" in toy.store) is is_kept
+    run(fake, found)
+    assert fake.engine().run(declare_deletion(found, owner=OWNER, default_region="eu-west-1")).is_complete
+    assert ("/app/c" in fake.store) is is_kept
 
 
 def test_a_policy_that_is_not_known_retains() -> None:
-    toy = Toy()
-    run(toy, document(VALUES))
+    fake = FakeKind()
+    run(fake, document(VALUES))
     odd = document(VALUES, deletionPolicy="Orphan")
-    assert toy.engine().run(declare_deletion(odd, owner=OWNER, default_region="eu-west-1")).is_complete
-    assert set(toy.store) == {"/app/a", "/app/b", "/app/c"}
+    assert fake.engine().run(declare_deletion(odd, owner=OWNER, default_region="eu-west-1")).is_complete
+    assert set(fake.store) == {"/app/a", "/app/b", "/app/c"}
 
 
 def test_a_deletion_waits_for_a_moment_and_everything_else_is_done() -> None:
-    toy, status = applied()
+    fake, status = applied()
     edit = replace(declared({"a": "9", "b": "2"}, generation=2, status=status), deletes_from=1005.0)
-    early = toy.engine().run(edit, now=1001.0)
+    early = fake.engine().run(edit, now=1001.0)
     assert isinstance(early.error, DeletionDelayed)
     assert early.error.delay == 4.0
-    assert toy.writes == ["put /app/a"]
+    assert fake.writes == ["put /app/a"]
     ready = report.status(early, status, 1001.0, None)["conditions"][0]
     assert (ready["status"], ready["reason"]) == ("Unknown", "DeletionDelayed")
     # Meanwhile another object has declared it.
-    assert toy.engine().run(taken(edit, "/app/c"), now=1002.0).is_complete
-    assert "/app/c" in toy.store
+    assert fake.engine().run(taken(edit, "/app/c"), now=1002.0).is_complete
+    assert "/app/c" in fake.store
     late = replace(edit, deletes_from=1005.0)
-    assert toy.engine().run(late, now=1005.0).is_complete
+    assert fake.engine().run(late, now=1005.0).is_complete
 
 
 @pytest.mark.parametrize("ahead", [-7200.0, 7200.0])
 def test_a_deletion_waits_as_long_when_the_clock_of_aws_is_another(ahead: float) -> None:
-    toy, status = applied()
+    fake, status = applied()
     edit = replace(declared({"a": "1", "b": "2"}, generation=2, status=status), deletes_from=10_005.0)
-    engine = Engine(lambda _place: (toy,), aws_now=lambda now: now + ahead)
+    engine = Engine(lambda _place: (fake,), aws_now=lambda now: now + ahead)
     early = engine.run(edit, now=10_001.0)
     assert isinstance(early.error, DeletionDelayed)
     assert early.error.delay == pytest.approx(4.0)
@@ -189,32 +189,32 @@ def test_a_deletion_waits_as_long_when_the_clock_of_aws_is_another(ahead: float)
 
 
 def test_the_successor_adopts_in_place() -> None:
-    toy, status = applied()
+    fake, status = applied()
     heir = declared({"c": "3"}, owner=RIVAL, adoptionPolicy="IfUnowned")
-    blocked = toy.engine().run(heir)
+    blocked = fake.engine().run(heir)
     assert isinstance(blocked.error, NotOwned)
     assert (blocked.error.titles, blocked.error.may_pass) == (("Thing /app/c",), True)
     assert "remove it from shop/myapp, so that it is handed over" in str(blocked.error)
-    toy.engine().run(taken(declared({"a": "1", "b": "2"}, generation=2, status=status), "/app/c"))
-    assert toy.engine().run(heir).is_complete
-    assert toy.store["/app/c"].owner == RIVAL.tag
+    fake.engine().run(taken(declared({"a": "1", "b": "2"}, generation=2, status=status), "/app/c"))
+    assert fake.engine().run(heir).is_complete
+    assert fake.store["/app/c"].owner == RIVAL.tag
 
 
-def run(toy: Toy, found: dict[str, Any]) -> Outcome:
-    return toy.engine().run(
+def run(fake: FakeKind, found: dict[str, Any]) -> Outcome:
+    return fake.engine().run(
         declare(found, owner=OWNER, default_region="eu-west-1", tenant=Tenant("shop"), read=nothing)
     )
 
 
 @pytest.mark.parametrize(("policy", "is_awaited"), [("IfUnowned", True), ("Never", False)])
 def test_what_the_owner_gives_up_is_waited_for_without_a_warning(policy: str, is_awaited: bool) -> None:
-    toy, _ = applied()
+    fake, _ = applied()
     heir = replace(
         declared({"b": "2", "c": "3"}, owner=RIVAL, adoptionPolicy=policy), awaits=lambda _owner, _name: True
     )
-    outcome = toy.engine().run(heir)
+    outcome = fake.engine().run(heir)
     assert isinstance(outcome.error, NotOwned)
     assert outcome.error.is_awaited is is_awaited
     assert bool(notes.of(outcome, {}, 1.8e9)) is not is_awaited
-    mixed = toy.engine().run(replace(heir, awaits=lambda _owner, name: name == "/app/b"))
+    mixed = fake.engine().run(replace(heir, awaits=lambda _owner, name: name == "/app/b"))
     assert [note.reason for note in notes.of(mixed, {}, 1.8e9)] == ["NotOwned"]

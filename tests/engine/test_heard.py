@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from tests.engine.toy import Toy, declared
+from tests.engine.fake_kind import FakeKind, declared
 
 from dynconfig.engine import report
 from dynconfig.engine.declaration import Declaration
@@ -16,13 +16,13 @@ JANE = "arn:aws:sts::123456789012:assumed-role/admin/jane"
 
 
 @pytest.fixture
-def toy() -> Toy:
-    return Toy()
+def fake() -> FakeKind:
+    return FakeKind()
 
 
 @pytest.fixture
-def status(toy: Toy) -> dict[str, Any]:
-    return report.status(toy.engine().run(declared(VALUES)), {}, NOW, None)
+def status(fake: FakeKind) -> dict[str, Any]:
+    return report.status(fake.engine().run(declared(VALUES)), {}, NOW, None)
 
 
 def heard(status: dict[str, Any], **about: Any) -> Declaration:
@@ -33,16 +33,18 @@ def later(outcome: Outcome, previous: dict[str, Any]) -> dict[str, Any]:
     return report.status(outcome, previous, NOW + 60, None)
 
 
-def test_a_look_at_what_was_heard_of_does_not_move_the_time_of_the_report(toy: Toy, status: dict[str, Any]) -> None:
-    assert later(toy.engine().run(heard(status)), status) == status
+def test_a_look_at_what_was_heard_of_does_not_move_the_time_of_the_report(
+    fake: FakeKind, status: dict[str, Any]
+) -> None:
+    assert later(fake.engine().run(heard(status)), status) == status
     assert (
-        later(toy.engine().run(declared(VALUES, status=status)), status)["lastObservedTime"] == "2027-01-15T08:01:00Z"
+        later(fake.engine().run(declared(VALUES, status=status)), status)["lastObservedTime"] == "2027-01-15T08:01:00Z"
     )
 
 
-def test_an_edit_is_looked_at_as_a_whole_whatever_was_heard_meanwhile(toy: Toy, status: dict[str, Any]) -> None:
+def test_an_edit_is_looked_at_as_a_whole_whatever_was_heard_meanwhile(fake: FakeKind, status: dict[str, Any]) -> None:
     assert (
-        later(toy.engine().run(heard(status, generation=2)), status)["lastObservedTime"] != status["lastObservedTime"]
+        later(fake.engine().run(heard(status, generation=2)), status)["lastObservedTime"] != status["lastObservedTime"]
     )
 
 
@@ -56,9 +58,9 @@ def test_without_a_report_it_is_a_whole_look() -> None:
     assert not replace(declared(VALUES), heard={"/app/a": ""}).is_partial
 
 
-def test_drift_that_was_heard_of_stands_in_status_under_report(toy: Toy, status: dict[str, Any]) -> None:
-    toy.by_hand("/app/a", "theirs")
-    found = later(toy.engine().run(heard(status, driftPolicy="Report")), status)
+def test_drift_that_was_heard_of_stands_in_status_under_report(fake: FakeKind, status: dict[str, Any]) -> None:
+    fake.by_hand("/app/a", "theirs")
+    found = later(fake.engine().run(heard(status, driftPolicy="Report")), status)
     assert [(item["field"], item["observed"], item["since"]) for item in found["drift"]] == [
         ("value", "theirs", "2027-01-15T08:01:00Z")
     ]

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import pytest
-from tests.engine.toy import Thing, Toy, declared
+from tests.engine.fake_kind import FakeKind, Thing, declared
 
 from dynconfig.engine.assessment import compared
 from dynconfig.engine.declaration import Declaration
@@ -16,7 +16,7 @@ from dynconfig.engine.resource import ASSIGNED, Resource, Scope
 
 
 @dataclass
-class Meeting(Toy):
+class Meeting(FakeKind):
     """A kind whose look ends only when another one is under way."""
 
     meeting: threading.Barrier = field(default_factory=lambda: threading.Barrier(1))
@@ -28,7 +28,7 @@ class Meeting(Toy):
         return super().observe(scope, desired)
 
 
-class Follower(Toy):
+class Follower(FakeKind):
     """A kind that looks at what those before it found."""
 
     def observe(self, scope: Scope, desired: Sequence[Thing]) -> Iterable[Thing]:
@@ -37,10 +37,10 @@ class Follower(Toy):
         return super().observe(scope, desired)
 
 
-def applied() -> Toy:
-    toy = Toy()
-    toy.engine().run(declared({"a": "1"}))
-    return toy
+def applied() -> FakeKind:
+    fake = FakeKind()
+    fake.engine().run(declared({"a": "1"}))
+    return fake
 
 
 def test_kinds_that_stand_alone_are_looked_at_together() -> None:
@@ -60,7 +60,7 @@ def test_a_kind_that_follows_others_knows_what_they_found(threads: int | None) -
 
 
 def test_a_refusal_of_one_kind_keeps_no_other_from_being_looked_at() -> None:
-    first, second = Toy(), Toy()
+    first, second = FakeKind(), FakeKind()
     first.by_hand("/app/a", owner="cluster/other/rival/uid-9")
     declaration = declared({"a": "1"})
     plan, _seen = compared(declaration, look([first, second], declaration))
@@ -85,11 +85,11 @@ def test_what_aws_assigns_is_a_word_until_it_is_known() -> None:
     class Numbered(Thing):
         id: str = field(default="", metadata={"compare": False, "assigned": True})
 
-    class Numbers(Toy):
+    class Numbers(FakeKind):
         def desired(self, declaration: Declaration) -> Iterable[Thing]:
             return [Numbered(name="one")]
 
-    class Users(Toy):
+    class Users(FakeKind):
         def desired(self, declaration: Declaration) -> Iterable[Thing]:
             return [Thing(name=str(getattr(found, "id", ""))) for found in declaration.found]
 

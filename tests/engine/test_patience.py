@@ -3,7 +3,7 @@
 from itertools import pairwise
 
 import pytest
-from tests.engine.toy import declared
+from tests.engine.fake_kind import declared
 
 from dynconfig.engine.declaration import Declaration
 from dynconfig.engine.errors import Conflict, DynConfigError, Refused, Retryable, RoleNotReady, Settling

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from tests.engine.toy import OWNER, Thing, Toy, declared
+from tests.engine.fake_kind import OWNER, FakeKind, Thing, declared
 
 from dynconfig.engine import describe, report
 from dynconfig.engine.assessment import Assessment
@@ -16,12 +16,12 @@ from dynconfig.engine.text import shown
 ONE = Thing(name="/app/a", owner=OWNER.tag, value="1", version=3)
 
 
-def plan_of(toy: Toy, values: dict[str, str], **about: Any) -> Plan:
-    return assessed(toy, values, **about).plan
+def plan_of(fake: FakeKind, values: dict[str, str], **about: Any) -> Plan:
+    return assessed(fake, values, **about).plan
 
 
-def assessed(toy: Toy, values: dict[str, str], **about: Any) -> Assessment:
-    return toy.engine().assess(declared(values, **about), 0.0)
+def assessed(fake: FakeKind, values: dict[str, str], **about: Any) -> Assessment:
+    return fake.engine().assess(declared(values, **about), 0.0)
 
 
 def test_only_what_is_declared_is_compared() -> None:
@@ -43,9 +43,9 @@ def test_what_is_shown_is_short(value: object, text: str) -> None:
 
 
 def test_lines_and_summary_of_a_plan() -> None:
-    toy = Toy()
-    toy.engine().run(declared({"a": "1", "b": "2", "c": "3"}))
-    found = assessed(toy, {"a": "9", "b": "2", "d": "4"}, generation=2)
+    fake = FakeKind()
+    fake.engine().run(declared({"a": "1", "b": "2", "c": "3"}))
+    found = assessed(fake, {"a": "9", "b": "2", "d": "4"}, generation=2)
     told = list(describe.lines(found.plan))
     assert [(sign, text) for sign, text in told if sign != " "] == [
         ("~", "update Thing /app/a"),
@@ -54,35 +54,35 @@ def test_lines_and_summary_of_a_plan() -> None:
     ]
     assert any("value" in text and "9" in text for sign, text in told if sign == " ")
     assert describe.summary(found) == "Plan: 1 to create, 1 to update, 1 to delete; 3 resources declared."
-    nothing = assessed(Toy(), {})
+    nothing = assessed(FakeKind(), {})
     assert describe.summary(nothing) == "Nothing to do: nothing is declared."
 
 
 def test_a_plan_shows_no_secret() -> None:
-    toy = Toy()
-    toy.store["/app/a"] = replace(ONE, value=Secret("canary-1"))
-    found = assessed(toy, {"a": "1"})
+    fake = FakeKind()
+    fake.store["/app/a"] = replace(ONE, value=Secret("canary-1"))
+    found = assessed(fake, {"a": "1"})
     text = f"{list(describe.lines(found.plan))}{describe.summary(found)}{found!r}"
     assert "canary-1" not in text
 
 
 def test_an_edit_is_no_drift_and_a_changed_secret_neither() -> None:
-    toy = Toy()
-    status = report.status(toy.engine().run(declared({"a": "1"})), {}, 1.8e9, None)
-    edited = toy.engine().run(declared({"a": "2"}, generation=2, status=status))
+    fake = FakeKind()
+    status = report.status(fake.engine().run(declared({"a": "1"})), {}, 1.8e9, None)
+    edited = fake.engine().run(declared({"a": "2"}, generation=2, status=status))
     assert edited.drift == ()
     status = report.status(edited, status, 1.8e9, None)
     # Same generation, same version in AWS, another value: it came from a Secret or ConfigMap.
-    rotated = toy.engine().run(declared({"a": "3"}, generation=2, status=status))
+    rotated = fake.engine().run(declared({"a": "3"}, generation=2, status=status))
     assert rotated.drift == ()
     assert rotated.is_complete
 
 
 def test_what_went_is_drift() -> None:
-    toy = Toy()
-    status = report.status(toy.engine().run(declared({"a": "1"})), {}, 1.8e9, None)
-    toy.store.clear()
-    assert len(toy.engine().run(declared({"a": "1"}, status=status)).drift) == 1
+    fake = FakeKind()
+    status = report.status(fake.engine().run(declared({"a": "1"})), {}, 1.8e9, None)
+    fake.store.clear()
+    assert len(fake.engine().run(declared({"a": "1"}, status=status)).drift) == 1
 
 
 @pytest.mark.parametrize("tag", ["", "a/b/c", "a/b/c/d/e", "terraform"])
@@ -96,10 +96,10 @@ def test_an_owner_survives_its_tag() -> None:
 
 
 def test_one_resource_is_said_in_the_singular() -> None:
-    toy = Toy()
-    toy.engine().run(declared({"a": "1"}))
-    assert describe.summary(assessed(toy, {"a": "1"})) == "Nothing to do: 1 resource is in sync with AWS."
-    assert describe.summary(assessed(toy, {"a": "2"}, generation=2)) == "Plan: 1 to update; 1 resource declared."
+    fake = FakeKind()
+    fake.engine().run(declared({"a": "1"}))
+    assert describe.summary(assessed(fake, {"a": "1"})) == "Nothing to do: 1 resource is in sync with AWS."
+    assert describe.summary(assessed(fake, {"a": "2"}, generation=2)) == "Plan: 1 to update; 1 resource declared."
 
 
 @pytest.mark.parametrize(
@@ -108,12 +108,12 @@ def test_one_resource_is_said_in_the_singular() -> None:
 )
 def test_a_value_that_moves_out_of_a_secret_is_shown_by_the_field_of_spec(declared_from: bool, line: str) -> None:
     wanted, seen = replace(ONE, from_secret=declared_from), replace(ONE, from_secret=not declared_from)
-    step = Step(Toy(), Update(seen, wanted, differences(wanted, seen)))
+    step = Step(FakeKind(), Update(seen, wanted, differences(wanted, seen)))
     assert [text for _, text in describe.lines(Plan(parts=(), steps=(step,)))][1:] == [line]
 
 
 def test_a_new_value_of_a_secret_names_the_field_of_spec() -> None:
-    step = Step(Toy(), Create(replace(ONE, from_secret=True)))
+    step = Step(FakeKind(), Create(replace(ONE, from_secret=True)))
     found = dict(text.split(": ", 1) for _, text in list(describe.lines(Plan(parts=(), steps=(step,))))[1:])
     assert found["valueFrom"] == "secretKeyRef"
     assert "from_secret" not in found

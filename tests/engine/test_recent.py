@@ -4,8 +4,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import pytest
-from tests.engine.parts import RED, Lamp, Lamps, Room
-from tests.engine.toy import OWNER, RIVAL, Thing, Toy, declared, goodbye
+from tests.engine.fake_kind import OWNER, RIVAL, FakeKind, Thing, declared, goodbye
+from tests.engine.parts import RED, DerivedKinds, Lamp, Lamps
 
 from dynconfig.engine.recent import RECENT_SECONDS
 from dynconfig.engine.reconcile import Engine
@@ -15,7 +15,7 @@ VALUES = {"a": "1", "b": "2"}
 
 
 @dataclass
-class LateToy(Toy):
+class LateToy(FakeKind):
     """Its reads show nothing of what was written a moment ago."""
 
     is_late: bool = False
@@ -37,41 +37,41 @@ class LateLamps(Lamps):
 
 
 def test_what_was_written_a_moment_ago_is_deleted_though_reads_do_not_show_it() -> None:
-    toy, lamps = LateToy(), LateLamps()
-    room = Room(toy, lamps)
-    engine = room.engine()
+    fake, lamps = LateToy(), LateLamps()
+    derived = DerivedKinds(fake, lamps)
+    engine = derived.engine()
     assert engine.run(declared(VALUES, **RED), now=1000.0).is_complete
-    toy.is_late = lamps.is_late = True
+    fake.is_late = lamps.is_late = True
     outcome = engine.run(goodbye(VALUES, **RED), now=1003.0)
     assert outcome.is_complete
     assert outcome.applied
-    assert room.is_dark
+    assert derived.is_dark
     # It is remembered no longer than it takes.
     assert engine.run(goodbye(VALUES, **RED), now=1005.0).applied == ()
 
 
 def test_only_recent_writes_are_deleted_unseen() -> None:
-    toy = LateToy()
-    engine = toy.engine()
+    fake = LateToy()
+    engine = fake.engine()
     engine.run(declared(VALUES), now=1000.0)
-    toy.is_late = True
+    fake.is_late = True
     assert engine.run(goodbye(VALUES), now=1000.0 + RECENT_SECONDS).applied == ()
 
 
 @pytest.mark.parametrize("policy", ["Retain", "Delete"])
 def test_what_others_have_or_what_is_retained_is_not_deleted_unseen(policy: str) -> None:
-    toy = LateToy()
-    engine = toy.engine()
+    fake = LateToy()
+    engine = fake.engine()
     engine.run(declared(VALUES), now=1000.0)
-    toy.store["/app/a"] = replace(toy.store["/app/a"], owner=RIVAL.tag)
-    toy.is_late = policy == "Retain"
+    fake.store["/app/a"] = replace(fake.store["/app/a"], owner=RIVAL.tag)
+    fake.is_late = policy == "Retain"
     assert engine.run(goodbye(VALUES, deletionPolicy=policy), now=1001.0).is_complete
-    assert "/app/a" in toy.store
-    assert ("/app/b" in toy.store) is (policy == "Retain")
+    assert "/app/a" in fake.store
+    assert ("/app/b" in fake.store) is (policy == "Retain")
 
 
 def test_a_second_engine_remembers_nothing_and_fails_at_nothing() -> None:
-    toy = LateToy()
-    toy.engine().run(declared(VALUES), now=1000.0)
-    assert Engine(lambda _place: (toy,)).run(goodbye(VALUES), now=1001.0).is_complete
-    assert OWNER.tag not in {thing.owner for thing in toy.store.values()}
+    fake = LateToy()
+    fake.engine().run(declared(VALUES), now=1000.0)
+    assert Engine(lambda _place: (fake,)).run(goodbye(VALUES), now=1001.0).is_complete
+    assert OWNER.tag not in {thing.owner for thing in fake.store.values()}

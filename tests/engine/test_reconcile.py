@@ -5,7 +5,7 @@ from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.engine.toy import OWNER, RIVAL, Toy, declared, goodbye
+from tests.engine.fake_kind import OWNER, RIVAL, FakeKind, declared, goodbye
 
 from dynconfig.engine import report
 from dynconfig.engine.errors import (
@@ -28,46 +28,46 @@ def status_of(outcome: Any) -> dict[str, Any]:
 
 
 def test_it_writes_what_is_declared_and_then_nothing() -> None:
-    toy = Toy()
-    first = toy.engine().run(declared(VALUES))
+    fake = FakeKind()
+    first = fake.engine().run(declared(VALUES))
     assert first.is_complete
-    assert toy.values == {"/app/a": "1", "/app/b": "2"}
-    toy.calls.clear()
-    assert toy.engine().run(declared(VALUES)).plan.is_empty
-    assert toy.writes == []
+    assert fake.values == {"/app/a": "1", "/app/b": "2"}
+    fake.calls.clear()
+    assert fake.engine().run(declared(VALUES)).plan.is_empty
+    assert fake.writes == []
 
 
 def test_puts_come_in_order_and_deletions_last_and_backwards() -> None:
-    toy = Toy()
-    toy.engine().run(declared({"a": "1", "b": "2", "c": "3"}))
-    toy.calls.clear()
-    toy.engine().run(declared({"c": "4", "d": "5"}, generation=2))
-    assert toy.writes == ["put /app/c", "put /app/d", "delete /app/b", "delete /app/a"]
+    fake = FakeKind()
+    fake.engine().run(declared({"a": "1", "b": "2", "c": "3"}))
+    fake.calls.clear()
+    fake.engine().run(declared({"c": "4", "d": "5"}, generation=2))
+    assert fake.writes == ["put /app/c", "put /app/d", "delete /app/b", "delete /app/a"]
 
 
 def test_a_strangers_resource_is_left_alone_and_the_rest_is_carried_out() -> None:
-    toy = Toy()
-    toy.by_hand("/app/b")
-    outcome = toy.engine().run(declared(VALUES))
+    fake = FakeKind()
+    fake.by_hand("/app/b")
+    outcome = fake.engine().run(declared(VALUES))
     assert isinstance(outcome.error, NotOwned)
     assert "adoptionPolicy: IfUnowned" in str(outcome.error)
-    assert toy.writes == ["put /app/a"]
+    assert fake.writes == ["put /app/a"]
     assert not outcome.is_complete
 
 
 def test_the_first_of_two_claimants_keeps_it_and_is_named() -> None:
-    toy = Toy()
-    toy.engine().run(declared(VALUES, owner=RIVAL))
-    outcome = toy.engine().run(declared({"b": "mine"}, adoptionPolicy="IfUnowned"))
+    fake = FakeKind()
+    fake.engine().run(declared(VALUES, owner=RIVAL))
+    outcome = fake.engine().run(declared({"b": "mine"}, adoptionPolicy="IfUnowned"))
     assert isinstance(outcome.error, NotOwned)
     assert "is owned by shop/rival" in str(outcome.error)
-    assert toy.values["/app/b"] == "2"
+    assert fake.values["/app/b"] == "2"
 
 
 def test_an_object_of_the_same_name_in_another_cluster_is_told_apart() -> None:
-    toy = Toy()
-    toy.engine().run(declared(VALUES, owner=replace(OWNER, cluster="blue", uid="uid-9")))
-    outcome = toy.engine().run(declared(VALUES))
+    fake = FakeKind()
+    fake.engine().run(declared(VALUES, owner=replace(OWNER, cluster="blue", uid="uid-9")))
+    outcome = fake.engine().run(declared(VALUES))
     assert isinstance(outcome.error, NotOwned)
     message = str(outcome.error)
     assert "thing /app/a, /app/b: each is owned by shop/myapp in cluster blue; rename it" in message
@@ -76,112 +76,112 @@ def test_an_object_of_the_same_name_in_another_cluster_is_told_apart() -> None:
 
 
 def test_with_the_id_of_the_cluster_that_is_gone_restored_objects_take_over() -> None:
-    toy = Toy()
-    toy.engine().run(declared(VALUES, owner=replace(OWNER, cluster="blue", uid="uid-9")))
+    fake = FakeKind()
+    fake.engine().run(declared(VALUES, owner=replace(OWNER, cluster="blue", uid="uid-9")))
     restored = replace(OWNER, cluster="blue")
-    outcome = toy.engine().run(declared(VALUES, owner=restored, adoptionPolicy="IfUnowned"))
+    outcome = fake.engine().run(declared(VALUES, owner=restored, adoptionPolicy="IfUnowned"))
     assert outcome.is_complete
-    assert {thing.owner for thing in toy.store.values()} == {restored.tag}
+    assert {thing.owner for thing in fake.store.values()} == {restored.tag}
 
 
 def test_what_cannot_be_is_named_and_the_rest_is_carried_out() -> None:
-    toy = Toy(impossible=frozenset({"/app/b"}))
-    outcome = toy.engine().run(declared(VALUES))
+    fake = FakeKind(impossible=frozenset({"/app/b"}))
+    outcome = fake.engine().run(declared(VALUES))
     assert isinstance(outcome.error, NotPossible)
-    assert toy.writes == ["put /app/a"]
+    assert fake.writes == ["put /app/a"]
 
 
 def test_a_refusal_in_the_middle_keeps_nothing_else_from_being_written() -> None:
-    toy = Toy(failures={"/app/b": Refused("no")})
-    outcome = toy.engine().run(declared({**VALUES, "c": "3"}))
+    fake = FakeKind(failures={"/app/b": Refused("no")})
+    outcome = fake.engine().run(declared({**VALUES, "c": "3"}))
     assert isinstance(outcome.error, Refused)
     assert [step.resource.name for step in outcome.applied] == ["/app/a", "/app/c"]
     assert [step.resource.name for step in outcome.remaining] == ["/app/b"]
     assert outcome.untried == ()
-    toy.failures.clear()
-    assert toy.engine().run(declared({**VALUES, "c": "3"})).is_complete
+    fake.failures.clear()
+    assert fake.engine().run(declared({**VALUES, "c": "3"})).is_complete
 
 
 def test_a_turn_ends_between_two_writes_and_goes_on_later() -> None:
-    toy = Toy()
-    outcome = toy.engine().run(declared(many(3)), keep_going=lambda: False)
+    fake = FakeKind()
+    outcome = fake.engine().run(declared(many(3)), keep_going=lambda: False)
     assert len(outcome.applied) == 1
     assert not outcome.is_complete
-    assert toy.engine().run(declared(many(3))).is_complete
+    assert fake.engine().run(declared(many(3))).is_complete
 
 
 def test_deletions_go_in_one_call_to_the_kind() -> None:
-    toy = Toy()
-    toy.engine().run(declared(many(5)))
-    assert toy.engine().run(goodbye(many(5))).is_complete
-    assert toy.store == {}
+    fake = FakeKind()
+    fake.engine().run(declared(many(5)))
+    assert fake.engine().run(goodbye(many(5))).is_complete
+    assert fake.store == {}
 
 
 def test_suspended_observes_and_writes_nothing() -> None:
-    toy = Toy()
-    outcome = toy.engine().run(declared(VALUES, suspend=True))
+    fake = FakeKind()
+    outcome = fake.engine().run(declared(VALUES, suspend=True))
     assert outcome.is_held
     assert len(outcome.plan.steps) == 2
-    assert toy.writes == []
+    assert fake.writes == []
 
 
 def test_drift_under_report_is_told_and_left() -> None:
-    toy = Toy()
-    status = status_of(toy.engine().run(declared(VALUES)))
-    toy.by_hand("/app/a")
-    outcome = toy.engine().run(declared(VALUES, driftPolicy="Report", status=status))
+    fake = FakeKind()
+    status = status_of(fake.engine().run(declared(VALUES)))
+    fake.by_hand("/app/a")
+    outcome = fake.engine().run(declared(VALUES, driftPolicy="Report", status=status))
     assert [step.resource.name for step in outcome.plan.held] == ["/app/a"]
     assert outcome.drift == outcome.plan.held
-    assert toy.values["/app/a"] == "by hand"
+    assert fake.values["/app/a"] == "by hand"
 
 
 def test_an_edit_under_report_is_carried_out() -> None:
-    toy = Toy()
-    status = status_of(toy.engine().run(declared(VALUES)))
+    fake = FakeKind()
+    status = status_of(fake.engine().run(declared(VALUES)))
     edited = declared({**VALUES, "a": "9"}, driftPolicy="Report", status=status, generation=2)
-    assert toy.engine().run(edited).is_complete
-    assert toy.values["/app/a"] == "9"
+    assert fake.engine().run(edited).is_complete
+    assert fake.values["/app/a"] == "9"
 
 
 def test_drift_under_correct_is_undone_and_counted() -> None:
-    toy = Toy()
-    status = status_of(toy.engine().run(declared(VALUES)))
-    toy.by_hand("/app/a")
-    outcome = toy.engine().run(declared(VALUES, status=status))
+    fake = FakeKind()
+    status = status_of(fake.engine().run(declared(VALUES)))
+    fake.by_hand("/app/a")
+    outcome = fake.engine().run(declared(VALUES, status=status))
     assert outcome.is_complete
     assert [step.resource.name for step in outcome.drift] == ["/app/a"]
-    assert toy.values["/app/a"] == "1"
+    assert fake.values["/app/a"] == "1"
 
 
 def test_a_lost_status_costs_a_look_and_no_write() -> None:
-    toy = Toy()
-    toy.engine().run(declared(VALUES))
-    toy.calls.clear()
-    toy.engine().run(declared(VALUES, status=None))
-    assert toy.calls == ["observe"]
+    fake = FakeKind()
+    fake.engine().run(declared(VALUES))
+    fake.calls.clear()
+    fake.engine().run(declared(VALUES, status=None))
+    assert fake.calls == ["observe"]
 
 
 def test_retained_things_stay_without_an_owner() -> None:
-    toy = Toy()
-    toy.engine().run(declared(VALUES))
-    assert toy.engine().run(goodbye(VALUES, deletionPolicy="Retain")).is_complete
-    assert {thing.owner for thing in toy.store.values()} == {""}
+    fake = FakeKind()
+    fake.engine().run(declared(VALUES))
+    assert fake.engine().run(goodbye(VALUES, deletionPolicy="Retain")).is_complete
+    assert {thing.owner for thing in fake.store.values()} == {""}
 
 
 def test_a_suspended_object_deletes_nothing() -> None:
-    toy = Toy()
-    toy.engine().run(declared(VALUES))
-    outcome = toy.engine().run(goodbye(VALUES, suspend=True))
+    fake = FakeKind()
+    fake.engine().run(declared(VALUES))
+    outcome = fake.engine().run(goodbye(VALUES, suspend=True))
     assert outcome.is_held
-    assert len(toy.store) == 2
+    assert len(fake.store) == 2
 
 
 def test_what_an_earlier_object_of_the_name_left_is_taken_over_only_when_asked() -> None:
-    toy = Toy()
-    toy.engine().run(declared(VALUES))
+    fake = FakeKind()
+    fake.engine().run(declared(VALUES))
     heir = type(OWNER)("cluster", "shop", "myapp", "uid-9")
-    assert isinstance(toy.engine().run(declared(VALUES, owner=heir)).error, NotOwned)
-    assert toy.engine().run(declared(VALUES, owner=heir, adoptionPolicy="IfUnowned")).is_complete
+    assert isinstance(fake.engine().run(declared(VALUES, owner=heir)).error, NotOwned)
+    assert fake.engine().run(declared(VALUES, owner=heir, adoptionPolicy="IfUnowned")).is_complete
 
 
 # --- whatever happens on the way, it ends where it should
@@ -194,20 +194,20 @@ def test_a_kill_after_any_write_converges(
     before: dict[str, str], after: dict[str, str], survived: int, meddled: dict[str, str]
 ) -> None:
     """From any state, through a kill at any write and a stranger's hand on what is ours, to what is declared."""
-    toy, approval = Toy(), {"dynconfig.dev/approve-generation": "2"}
-    status = status_of(toy.engine().run(declared(before)))
-    toy.writes_left = survived
+    fake, approval = FakeKind(), {"dynconfig.dev/approve-generation": "2"}
+    status = status_of(fake.engine().run(declared(before)))
+    fake.writes_left = survived
     try:
-        toy.engine().run(declared(after, generation=2, status=status, annotations=approval))
+        fake.engine().run(declared(after, generation=2, status=status, annotations=approval))
     except KeyboardInterrupt:
         status = {**status, "observedGeneration": 1}
-    toy.writes_left = None
+    fake.writes_left = None
     for name, value in meddled.items():
-        if f"/app/{name}" in toy.store:
-            toy.by_hand(f"/app/{name}", value)
+        if f"/app/{name}" in fake.store:
+            fake.by_hand(f"/app/{name}", value)
     approval = {"dynconfig.dev/approve-generation": "2"}
-    assert toy.engine().run(declared(after, generation=2, status=status, annotations=approval)).is_complete
-    assert toy.values == {f"/app/{name}": value for name, value in after.items()}
+    assert fake.engine().run(declared(after, generation=2, status=status, annotations=approval)).is_complete
+    assert fake.values == {f"/app/{name}": value for name, value in after.items()}
 
 
 @given(small, small, st.lists(st.sampled_from("abcdef"), max_size=4))
@@ -215,25 +215,25 @@ def test_a_deletion_takes_all_that_is_ours_and_nothing_else(
     ours: dict[str, str], theirs: dict[str, str], forgotten: list[str]
 ) -> None:
     """Even where the status has forgotten some of it."""
-    toy = Toy()
+    fake = FakeKind()
     for name, value in theirs.items():
-        toy.by_hand(f"/app/{name}/theirs", value)
-    toy.engine().run(declared(ours))
+        fake.by_hand(f"/app/{name}/theirs", value)
+    fake.engine().run(declared(ours))
     remembered = {name: value for name, value in ours.items() if name not in forgotten}
-    assert toy.engine().run(goodbye(remembered)).is_complete
-    assert set(toy.store) == {f"/app/{name}/theirs" for name in theirs}
+    assert fake.engine().run(goodbye(remembered)).is_complete
+    assert set(fake.store) == {f"/app/{name}/theirs" for name in theirs}
 
 
 @given(small, st.data())
 def test_failures_that_pass_do_no_harm(values: dict[str, str], data: st.DataObject) -> None:
     """Throttling and conflicts in any order: the end is the same, and nothing is written twice without need."""
-    toy = Toy()
-    engine = toy.engine()
+    fake = FakeKind()
+    engine = fake.engine()
     failing = data.draw(st.lists(st.sampled_from("abcdef"), max_size=6))
     for name in failing:
         error = data.draw(st.sampled_from([Throttled("slow"), Conflict("busy", delay=1.0)]))
-        toy.failures = {f"/app/{name}": error}
+        fake.failures = {f"/app/{name}": error}
         engine.run(declared(values))
-    toy.failures = {}
+    fake.failures = {}
     assert engine.run(declared(values)).is_complete
-    assert all(thing.version == 1 for thing in toy.store.values())
+    assert all(thing.version == 1 for thing in fake.store.values())

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from tests.engine.toy import RIVAL, Toy, declared, goodbye
+from tests.engine.fake_kind import RIVAL, FakeKind, declared, goodbye
 
 from dynconfig.engine import notes, report
 from dynconfig.engine.errors import InvalidSpec, Refused, SourceMissing, Terminal, Throttled
@@ -23,12 +23,12 @@ def status_of(outcome: Outcome, previous: dict[str, Any] | None = None, now: flo
     return report.status(outcome, previous or {}, now, None)
 
 
-def applied(toy: Toy) -> dict[str, Any]:
-    return status_of(toy.engine().run(declared(VALUES)))
+def applied(fake: FakeKind) -> dict[str, Any]:
+    return status_of(fake.engine().run(declared(VALUES)))
 
 
 def test_in_sync() -> None:
-    status = applied(Toy())
+    status = applied(FakeKind())
     assert conditions(status) == {"Ready": ("True", "InSync")}
     assert status["counts"] == {"declared": 2, "inSync": 2, "summary": "2/2"}
     assert status["observedGeneration"] == status["appliedGeneration"] == 1
@@ -47,8 +47,8 @@ def test_in_sync() -> None:
 def test_what_passes_is_unknown_and_what_needs_a_person_is_false(
     error: Any, expected: dict[str, tuple[str, str]]
 ) -> None:
-    toy = Toy(failures={"/app/b": error})
-    status = status_of(toy.engine().run(declared(VALUES)))
+    fake = FakeKind(failures={"/app/b": error})
+    status = status_of(fake.engine().run(declared(VALUES)))
     assert conditions(status) == expected
     assert status["conditions"][0]["message"].startswith("1 of 2 changes applied; then: ")
     assert status["counts"]["summary"] == "1/2"
@@ -56,7 +56,7 @@ def test_what_passes_is_unknown_and_what_needs_a_person_is_false(
 
 
 def test_nothing_declared_keeps_the_last_report() -> None:
-    before = applied(Toy())
+    before = applied(FakeKind())
     status = report.failure(InvalidSpec("spec.path: wrong"), 2, before, LATER, None)
     assert conditions(status) == {"Ready": ("False", "InvalidSpec"), "Stalled": ("True", "InvalidSpec")}
     assert status["observedGeneration"] == 2
@@ -67,28 +67,28 @@ def test_nothing_declared_keeps_the_last_report() -> None:
 
 
 def test_transition_times_move_only_with_the_value() -> None:
-    toy = Toy()
-    first = applied(toy)
-    again = status_of(toy.engine().run(declared(VALUES)), first, LATER)
+    fake = FakeKind()
+    first = applied(fake)
+    again = status_of(fake.engine().run(declared(VALUES)), first, LATER)
     assert again["conditions"] == first["conditions"]
     assert again["lastObservedTime"] != first["lastObservedTime"]
-    toy.failures["/app/a"] = Throttled("slow")
-    slow = status_of(toy.engine().run(declared({"a": "3", "b": "2"}, generation=2)), again, LATER)
+    fake.failures["/app/a"] = Throttled("slow")
+    slow = status_of(fake.engine().run(declared({"a": "3", "b": "2"}, generation=2)), again, LATER)
     assert slow["conditions"][0]["lastTransitionTime"] == timestamp(LATER)
 
 
-def drifting(**more: Any) -> tuple[Toy, dict[str, Any]]:
-    toy = Toy()
-    before = applied(toy)
-    toy.by_hand("/app/a", **more)
-    return toy, before
+def drifting(**more: Any) -> tuple[FakeKind, dict[str, Any]]:
+    fake = FakeKind()
+    before = applied(fake)
+    fake.by_hand("/app/a", **more)
+    return fake, before
 
 
 def test_reported_drift_tells_field_both_sides_and_since_when() -> None:
-    toy, before = drifting()
+    fake, before = drifting()
     declaration = declared(VALUES, driftPolicy="Report", status=before)
-    first = status_of(toy.engine().run(declaration), before, NOW)
-    again = status_of(toy.engine().run(declared(VALUES, driftPolicy="Report", status=first)), first, LATER)
+    first = status_of(fake.engine().run(declaration), before, NOW)
+    again = status_of(fake.engine().run(declared(VALUES, driftPolicy="Report", status=first)), first, LATER)
     assert conditions(again) == {"Ready": ("True", "DriftReported"), "Drifted": ("True", "DriftFound")}
     assert again["drift"] == [
         {
@@ -103,33 +103,33 @@ def test_reported_drift_tells_field_both_sides_and_since_when() -> None:
 
 
 def test_drift_that_is_reported_is_left_alone_though_the_finalizer_was_taken_off() -> None:
-    toy, before = drifting()
-    first = status_of(toy.engine().run(declared(VALUES, driftPolicy="Report", status=before)), before)
-    toy.engine().run(declared(VALUES, driftPolicy="Report", status=first, finalizers=[]))
-    assert toy.values["/app/a"] == "by hand"
+    fake, before = drifting()
+    first = status_of(fake.engine().run(declared(VALUES, driftPolicy="Report", status=before)), before)
+    fake.engine().run(declared(VALUES, driftPolicy="Report", status=first, finalizers=[]))
+    assert fake.values["/app/a"] == "by hand"
 
 
 def test_many_long_names_make_no_report_that_kubernetes_refuses() -> None:
     values = {f"{'n' * 490}{number}": "1" for number in range(5)}
-    toy = Toy()
+    fake = FakeKind()
     about: dict[str, Any] = {"path": "/" + "p" * 395, "driftPolicy": "Report"}
-    before = status_of(toy.engine().run(declared(values, **about)))
+    before = status_of(fake.engine().run(declared(values, **about)))
     for name in values:
-        toy.by_hand(f"{about['path']}/{name}")
-    found = status_of(toy.engine().run(declared(values, status=before, **about)), before)
+        fake.by_hand(f"{about['path']}/{name}")
+    found = status_of(fake.engine().run(declared(values, status=before, **about)), before)
     assert len({item["type"]: item for item in found["conditions"]}["Drifted"]["message"]) == 4096
 
 
 def test_a_long_request_is_echoed_shortened() -> None:
     asked = "x" * 300
-    outcome = Toy().engine().run(declared(VALUES))
+    outcome = FakeKind().engine().run(declared(VALUES))
     assert report.status(outcome, {}, NOW, asked)["lastHandledReconcileAt"] == "x" * 256
     assert report.failure(Refused("no"), 1, {}, NOW, asked)["lastHandledReconcileAt"] == "x" * 256
 
 
 def test_corrected_drift_is_not_in_status_but_in_notes() -> None:
-    toy, before = drifting()
-    outcome = toy.engine().run(declared(VALUES, status=before))
+    fake, before = drifting()
+    outcome = fake.engine().run(declared(VALUES, status=before))
     assert conditions(status_of(outcome, before)) == {"Ready": ("True", "InSync")}
     told = {note.reason: note for note in notes.of(outcome, before, NOW)}
     assert set(told) == {"DriftFound", "DriftCorrected"}
@@ -138,11 +138,11 @@ def test_corrected_drift_is_not_in_status_but_in_notes() -> None:
 
 
 def test_drift_that_stands_is_noted_once() -> None:
-    toy, before = drifting()
-    first = toy.engine().run(declared(VALUES, driftPolicy="Report", status=before))
+    fake, before = drifting()
+    first = fake.engine().run(declared(VALUES, driftPolicy="Report", status=before))
     status = status_of(first, before)
     assert [note.reason for note in notes.of(first, before, NOW)] == ["DriftFound"]
-    again = toy.engine().run(declared(VALUES, driftPolicy="Report", status=status))
+    again = fake.engine().run(declared(VALUES, driftPolicy="Report", status=status))
     assert notes.of(again, status, LATER) == ()
 
 
@@ -155,24 +155,24 @@ def test_a_refusal_is_noted_once_and_what_passes_never() -> None:
 
 
 def test_a_change_of_the_revision_is_a_change_of_a_version() -> None:
-    toy = Toy()
-    before = applied(toy)
-    same = status_of(toy.engine().run(declared(VALUES)))
-    other = status_of(toy.engine().run(declared({**VALUES, "a": "2"}, generation=2)))
+    fake = FakeKind()
+    before = applied(fake)
+    same = status_of(fake.engine().run(declared(VALUES)))
+    other = status_of(fake.engine().run(declared({**VALUES, "a": "2"}, generation=2)))
     assert before["revision"] == same["revision"] != other["revision"]
 
 
 def test_suspended_tells_what_waits() -> None:
-    waiting = status_of(Toy().engine().run(declared(VALUES, suspend=True)))
+    waiting = status_of(FakeKind().engine().run(declared(VALUES, suspend=True)))
     assert conditions(waiting) == {"Ready": ("Unknown", "Suspended")}
     assert "2 changes pending" in waiting["conditions"][0]["message"]
 
 
 def deletion_failing(previous: dict[str, Any], now: float, error: Terminal) -> dict[str, Any]:
-    toy = Toy()
-    toy.engine().run(declared(VALUES))
-    toy.failures = {"/app/a": error, "/app/b": error}
-    return status_of(toy.engine().run(goodbye(VALUES)), previous, now)
+    fake = FakeKind()
+    fake.engine().run(declared(VALUES))
+    fake.failures = {"/app/a": error, "/app/b": error}
+    return status_of(fake.engine().run(goodbye(VALUES)), previous, now)
 
 
 def test_after_an_hour_of_failing_to_delete_a_way_out_is_offered() -> None:
@@ -187,15 +187,15 @@ def test_after_an_hour_of_failing_to_delete_a_way_out_is_offered() -> None:
 
 def test_a_deletion_that_gets_on_is_not_called_failing() -> None:
     values = {f"p{number:03}": "1" for number in range(120)}
-    toy = Toy()
-    status = status_of(toy.engine().run(declared(values)))
+    fake = FakeKind()
+    status = status_of(fake.engine().run(declared(values)))
     for passed, stuck in enumerate((("p069", "p019"), ("p019",))):
-        toy.failures = {f"/app/{name}": Refused("no") for name in stuck}
-        status = status_of(toy.engine().run(goodbye(values, status=status)), status, NOW + 3600 * passed)
+        fake.failures = {f"/app/{name}": Refused("no") for name in stuck}
+        status = status_of(fake.engine().run(goodbye(values, status=status)), status, NOW + 3600 * passed)
         assert conditions(status)["Ready"] == ("False", "Refused")
         assert status["failingSince"] == timestamp(NOW + 3600 * passed)
-        assert set(toy.store) == {f"/app/{name}" for name in stuck}
-    status = status_of(toy.engine().run(goodbye(values, status=status)), status, NOW + 7200)
+        assert set(fake.store) == {f"/app/{name}" for name in stuck}
+    status = status_of(fake.engine().run(goodbye(values, status=status)), status, NOW + 7200)
     assert conditions(status)["Ready"] == ("False", "DeletionFailing")
 
 
@@ -212,16 +212,16 @@ def test_the_first_status_claims_nothing() -> None:
 
 
 def test_one_change_waits_in_the_singular() -> None:
-    waiting = status_of(Toy().engine().run(declared({"a": "1"}, suspend=True)))
+    waiting = status_of(FakeKind().engine().run(declared({"a": "1"}, suspend=True)))
     assert waiting["conditions"][0]["message"] == "1 change pending: spec.suspend is true"
 
 
 def test_what_is_true_of_several_resources_is_said_once() -> None:
-    toy = Toy()
+    fake = FakeKind()
     for name in "abcdefg":
-        toy.by_hand(f"/app/{name}", owner=RIVAL.tag)
-    toy.by_hand("/app/h", owner="")
-    status = status_of(toy.engine().run(declared(dict.fromkeys("abcdefgh", "1"))))
+        fake.by_hand(f"/app/{name}", owner=RIVAL.tag)
+    fake.by_hand("/app/h", owner="")
+    status = status_of(fake.engine().run(declared(dict.fromkeys("abcdefgh", "1"))))
     message = status["conditions"][0]["message"]
     assert message.count("is owned by shop/rival") == 1
     assert "thing /app/a, /app/b, /app/c, /app/d, /app/e and 2 more: each is owned by shop/rival" in message

@@ -3,112 +3,112 @@
 import contextlib
 
 import pytest
-from tests.engine.shelf import Stage
+from tests.engine.fake_kind import Thing
+from tests.engine.rollout_harness import RolloutHarness
 from tests.engine.test_rollback import BAKE, CHANGE, NEW, OLD, changed, failed, stable
-from tests.engine.toy import Thing
 
 from dynconfig.engine.labels import STABLE
 from dynconfig.engine.restoration import restoration
 
 
-def message(stage: Stage) -> str:
+def message(harness: RolloutHarness) -> str:
     """What Ready says."""
-    return str((stage.status or {})["conditions"][0]["message"])
+    return str((harness.status or {})["conditions"][0]["message"])
 
 
-def alarmed(stage: Stage) -> None:
+def alarmed(harness: RolloutHarness) -> None:
     """An alarm fires five seconds after the change."""
-    stage.bell.since = CHANGE + 5
-    stage.settle(CHANGE + 6)
+    harness.alarm.since = CHANGE + 5
+    harness.settle(CHANGE + 6)
 
 
-def without_label(stage: Stage, name: str) -> None:
+def without_label(harness: RolloutHarness, name: str) -> None:
     """Somebody took the label off; the operator starts anew."""
-    del stage.shelf.labelled[f"/app/{name}", STABLE]
-    stage.restart()
+    del harness.versioned.labelled[f"/app/{name}", STABLE]
+    harness.restart()
 
 
 def test_what_is_older_than_the_change_stays_though_it_has_no_stable_version() -> None:
-    stage = stable()
-    without_label(stage, "b")
-    stage.edit(a="2", b="1", c="2")
-    stage.settle(CHANGE)
-    alarmed(stage)
-    assert stage.shown == OLD
-    assert stage.ready == ("False", "RolledBack")
-    assert "left unchanged (no stable version): /app/b." in message(stage)
+    harness = stable()
+    without_label(harness, "b")
+    harness.edit(a="2", b="1", c="2")
+    harness.settle(CHANGE)
+    alarmed(harness)
+    assert harness.shown == OLD
+    assert harness.ready == ("False", "RolledBack")
+    assert "left unchanged (no stable version): /app/b." in message(harness)
 
 
 def test_what_cannot_be_restored_stops_the_rollback_and_is_named() -> None:
-    stage = changed()
-    without_label(stage, "b")
-    alarmed(stage)
-    assert stage.shown == NEW
-    assert stage.ready == ("False", "AlarmFiring")
-    assert "no stable version of /app/b can be read" in message(stage)
-    stage.bell.since = None
-    stage.settle(CHANGE + BAKE)
-    assert stage.ready == ("True", "InSync")
+    harness = changed()
+    without_label(harness, "b")
+    alarmed(harness)
+    assert harness.shown == NEW
+    assert harness.ready == ("False", "AlarmFiring")
+    assert "no stable version of /app/b can be read" in message(harness)
+    harness.alarm.since = None
+    harness.settle(CHANGE + BAKE)
+    assert harness.ready == ("True", "InSync")
 
 
 def test_what_was_recreated_while_it_bakes_was_not_created_by_the_change() -> None:
-    stage = changed()
-    stage.shelf.delete([stage.shelf.store["/app/a"]])
-    stage.settle(CHANGE + 2)
-    alarmed(stage)
-    assert stage.shown == NEW
-    assert "no stable version of /app/a can be read" in message(stage)
+    harness = changed()
+    harness.versioned.delete([harness.versioned.store["/app/a"]])
+    harness.settle(CHANGE + 2)
+    alarmed(harness)
+    assert harness.shown == NEW
+    assert "no stable version of /app/a can be read" in message(harness)
 
 
 def test_a_rollback_restores_the_values_and_deletes_most_of_a_configuration_only_if_approved() -> None:
-    stage = stable()
-    stage.edit(a="2", b="2", **{f"new{number}": "1" for number in range(20)})
-    stage.settle(CHANGE)
-    alarmed(stage)
-    assert (stage.shown["a"], stage.shown["b"], len(stage.shown)) == ("1", "1", 22)
-    assert stage.ready == ("False", "RolledBack")
-    assert "created by it and kept until removed from spec: /app/new0" in message(stage)
-    stage.about["annotations"] = {"dynconfig.dev/approve-generation": "2"}
-    stage.settle(CHANGE + 20)
-    assert stage.shown == OLD
+    harness = stable()
+    harness.edit(a="2", b="2", **{f"new{number}": "1" for number in range(20)})
+    harness.settle(CHANGE)
+    alarmed(harness)
+    assert (harness.shown["a"], harness.shown["b"], len(harness.shown)) == ("1", "1", 22)
+    assert harness.ready == ("False", "RolledBack")
+    assert "created by it and kept until removed from spec: /app/new0" in message(harness)
+    harness.about["annotations"] = {"dynconfig.dev/approve-generation": "2"}
+    harness.settle(CHANGE + 20)
+    assert harness.shown == OLD
 
 
 @pytest.mark.parametrize("is_restarted", [False, True])
 def test_what_was_rejected_stays_rejected_though_every_label_is_gone(is_restarted: bool) -> None:
-    stage = failed()
-    stage.bell.since = None
+    harness = failed()
+    harness.alarm.since = None
     for name in ("/app/a", "/app/b"):
-        stage.shelf.delete([stage.shelf.store[name]])
-        stage.shelf.by_hand(name, "1", "cluster/shop/myapp/uid-1")
+        harness.versioned.delete([harness.versioned.store[name]])
+        harness.versioned.by_hand(name, "1", "cluster/shop/myapp/uid-1")
     if is_restarted:
-        stage.restart()
-    stage.settle(CHANGE + 100)
-    stage.settle(CHANGE + 100 + 2 * BAKE)
-    assert stage.shown == OLD
-    assert stage.ready == ("False", "RolledBack")
+        harness.restart()
+    harness.settle(CHANGE + 100)
+    harness.settle(CHANGE + 100 + 2 * BAKE)
+    assert harness.shown == OLD
+    assert harness.ready == ("False", "RolledBack")
 
 
 def test_status_lists_what_was_created_until_it_is_stable() -> None:
-    stage = stable()
-    stage.edit(a="1", b="1", c="1")
-    stage.settle(CHANGE)
-    assert (stage.status or {})["createdSinceStable"] == ["/app/c"]
-    stage.settle(CHANGE + BAKE)
-    assert "createdSinceStable" not in (stage.status or {})
+    harness = stable()
+    harness.edit(a="1", b="1", c="1")
+    harness.settle(CHANGE)
+    assert (harness.status or {})["createdSinceStable"] == ["/app/c"]
+    harness.settle(CHANGE + BAKE)
+    assert "createdSinceStable" not in (harness.status or {})
 
 
 def test_after_a_rollback_history_and_counts_say_what_aws_has() -> None:
-    stage = changed()
-    good = (stage.status or {})["stableRevision"]
-    stage.bell.since = CHANGE + 5
-    stage.settle(CHANGE + 6)
-    status = stage.status or {}
+    harness = changed()
+    good = (harness.status or {})["stableRevision"]
+    harness.alarm.since = CHANGE + 5
+    harness.settle(CHANGE + 6)
+    status = harness.status or {}
     assert [item.get("rolledBackTo") for item in status["history"]] == [good, None, None]
     assert status["counts"] == {"declared": 2, "inSync": 2, "comparedWith": good, "summary": f"2/2 of {good}"}
-    stage.bell.since = None
-    stage.edit(a="3", b="1")
-    stage.settle(CHANGE + 30)
-    assert (stage.status or {})["counts"] == {"declared": 2, "inSync": 2, "summary": "2/2"}
+    harness.alarm.since = None
+    harness.edit(a="3", b="1")
+    harness.settle(CHANGE + 30)
+    assert (harness.status or {})["counts"] == {"declared": 2, "inSync": 2, "summary": "2/2"}
 
 
 def at(name: str, moment: float | None) -> Thing:
@@ -130,55 +130,55 @@ def test_what_was_written_since_the_change_began_is_lost_without_a_stable_versio
 
 @pytest.mark.parametrize("survived", range(1, 5))
 def test_what_was_created_before_a_death_is_known_to_a_rollback(survived: int) -> None:
-    stage = stable()
-    stage.edit(a="2", b="2", c="2")
-    stage.shelf.writes_left = survived
+    harness = stable()
+    harness.edit(a="2", b="2", c="2")
+    harness.versioned.writes_left = survived
     with contextlib.suppress(KeyboardInterrupt):
-        stage.settle(CHANGE)
-    stage.restart()
-    stage.settle(CHANGE + 1)
-    alarmed(stage)
-    assert stage.shown == OLD
-    assert stage.ready == ("False", "RolledBack")
+        harness.settle(CHANGE)
+    harness.restart()
+    harness.settle(CHANGE + 1)
+    alarmed(harness)
+    assert harness.shown == OLD
+    assert harness.ready == ("False", "RolledBack")
 
 
 def test_what_others_deleted_is_not_announced_as_a_creation() -> None:
-    stage = stable()
-    stage.shelf.delete([stage.shelf.store["/app/a"]])
-    stage.edit(a="1", b="2")
-    stage.shelf.writes_left = 1
+    harness = stable()
+    harness.versioned.delete([harness.versioned.store["/app/a"]])
+    harness.edit(a="1", b="2")
+    harness.versioned.writes_left = 1
     with contextlib.suppress(KeyboardInterrupt):
-        stage.settle(CHANGE)
-    assert "createdSinceStable" not in (stage.status or {})
+        harness.settle(CHANGE)
+    assert "createdSinceStable" not in (harness.status or {})
 
 
 @pytest.mark.parametrize("is_restarted", [False, True])
 @pytest.mark.parametrize("policy", ["Delete", "Retain"])
 def test_what_was_restored_is_not_deleted_though_its_label_goes(is_restarted: bool, policy: str) -> None:
-    stage = stable(deletionPolicy=policy)
-    stage.edit(a="2", b="1", c="2")
-    stage.settle(CHANGE)
-    alarmed(stage)
-    assert stage.shown == OLD
+    harness = stable(deletionPolicy=policy)
+    harness.edit(a="2", b="1", c="2")
+    harness.settle(CHANGE)
+    alarmed(harness)
+    assert harness.shown == OLD
     for name in "ab":
-        stage.shelf.labelled.pop((f"/app/{name}", STABLE), None)
+        harness.versioned.labelled.pop((f"/app/{name}", STABLE), None)
     if is_restarted:
-        stage.restart()
-    stage.settle(CHANGE + 100)
-    stage.settle(CHANGE + 100 + 2 * BAKE)
-    assert stage.shown == OLD
-    assert stage.ready == ("False", "RolledBack")
+        harness.restart()
+    harness.settle(CHANGE + 100)
+    harness.settle(CHANGE + 100 + 2 * BAKE)
+    assert harness.shown == OLD
+    assert harness.ready == ("False", "RolledBack")
 
 
 def test_what_a_failed_change_created_is_deleted_after_a_restart_too() -> None:
-    stage = stable()
-    stage.edit(a="2", b="1", c="2")
-    stage.settle(CHANGE)
-    stage.bell.since = CHANGE + 5
+    harness = stable()
+    harness.edit(a="2", b="1", c="2")
+    harness.settle(CHANGE)
+    harness.alarm.since = CHANGE + 5
     # The operator ends between the marks of the rollback and what follows.
-    stage.shelf.writes_left = 2
+    harness.versioned.writes_left = 2
     with contextlib.suppress(KeyboardInterrupt):
-        stage.settle(CHANGE + 6)
-    stage.restart()
-    stage.settle(CHANGE + 8)
-    assert stage.shown == OLD
+        harness.settle(CHANGE + 6)
+    harness.restart()
+    harness.settle(CHANGE + 8)
+    assert harness.shown == OLD

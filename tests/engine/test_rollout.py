@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from tests.engine.toy import Thing
+from tests.engine.fake_kind import Thing
 
 from dynconfig.engine.rollout import Alarming, Evidence, Judgement, Rollout, Stage, judge
 

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from tests.engine.toy import OWNER, document, nothing
+from tests.engine.fake_kind import OWNER, document, nothing
 
 from dynconfig.api.defaults import with_defaults
 from dynconfig.api.status import DynamicConfigStatus
@@ -39,12 +39,12 @@ def report(count: int, message: str = "all is well") -> dict[str, Any]:
     }
 
 
-def beside(room: int, status: dict[str, Any]) -> dict[str, Any]:
+def beside(derived: int, status: dict[str, Any]) -> dict[str, Any]:
     """What is reported where so many bytes are left."""
     empty = stored_bytes({"spec": {"path": ""}})
-    found = {"spec": {"path": "x" * (OBJECT_BYTES - room - empty)}, "status": {"old": "x" * 100}}
+    found = {"spec": {"path": "x" * (OBJECT_BYTES - derived - empty)}, "status": {"old": "x" * 100}}
     fitted = dict(fitting(found, status))
-    assert stored_bytes(fitted) <= room
+    assert stored_bytes(fitted) <= derived
     DynamicConfigStatus.model_validate(fitted, strict=True)
     return fitted
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from tests.engine.toy import OWNER, document
+from tests.engine.fake_kind import OWNER, document
 
 from dynconfig.api import names
 from dynconfig.api.spec import DynamicConfigSpec

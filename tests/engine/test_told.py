@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 import pytest
-from tests.engine.toy import OWNER, RIVAL, Thing, Toy, declared, document, goodbye
+from tests.engine.fake_kind import OWNER, RIVAL, FakeKind, Thing, declared, document, goodbye
 
 from dynconfig.engine.deviation import Deviation, deviations
 from dynconfig.engine.effort import Effort, effort
@@ -14,10 +14,10 @@ from dynconfig.engine.resource import Resource
 from dynconfig.engine.secret import MASK, Secret
 
 
-def applied(values: dict[str, str]) -> Toy:
-    toy = Toy()
-    toy.engine().run(declared(values))
-    return toy
+def applied(values: dict[str, str]) -> FakeKind:
+    fake = FakeKind()
+    fake.engine().run(declared(values))
+    return fake
 
 
 @pytest.mark.parametrize(
@@ -34,24 +34,24 @@ def test_the_effort_is_a_sentence(puts: int, rate: float, text: str) -> None:
 
 
 def test_creations_and_changes_of_values_are_counted_and_deletions_are_not() -> None:
-    toy = applied({"a": "1", "b": "2", "c": "3"})
-    plan = toy.engine().assess(declared({"a": "9", "b": "2", "d": "4"}, generation=2), 0.0).plan
+    fake = applied({"a": "1", "b": "2", "c": "3"})
+    plan = fake.engine().assess(declared({"a": "9", "b": "2", "d": "4"}, generation=2), 0.0).plan
     assert effort(plan, 3.0).puts == 2
 
 
 def test_a_change_of_owner_takes_no_put() -> None:
-    toy = Toy()
-    toy.by_hand("/app/a", "1", owner="")
-    plan = toy.engine().assess(declared({"a": "1"}, adoptionPolicy="IfUnowned"), 0.0).plan
+    fake = FakeKind()
+    fake.by_hand("/app/a", "1", owner="")
+    plan = fake.engine().assess(declared({"a": "1"}, adoptionPolicy="IfUnowned"), 0.0).plan
     assert len(plan.steps) == 1
     assert effort(plan, 3.0).puts == 0
 
 
 def test_an_edit_of_a_known_object_is_no_drift_and_that_of_an_unknown_one_is() -> None:
-    toy = applied({"a": "1"})
+    fake = applied({"a": "1"})
     status = {"observedGeneration": 1, "appliedGeneration": 1, "parameters": [{"name": "/app/a", "version": 1}]}
     declaration = declared({"a": "2"}, generation=2, status=status)
-    plan = toy.engine().assess(declaration, 0.0).plan
+    plan = fake.engine().assess(declaration, 0.0).plan
     assert list(deviations(plan, declaration, is_known=True)) == [
         Deviation("Thing /app/a", "value", "2", "1", is_drift=False)
     ]
@@ -59,25 +59,25 @@ def test_an_edit_of_a_known_object_is_no_drift_and_that_of_an_unknown_one_is() -
 
 
 def test_drift_names_who_wrote_last() -> None:
-    toy = applied({"a": "1"})
-    toy.by_hand("/app/a", "2")
-    toy.store["/app/a"] = replace(toy.store["/app/a"], modified_by="arn:somebody")
+    fake = applied({"a": "1"})
+    fake.by_hand("/app/a", "2")
+    fake.store["/app/a"] = replace(fake.store["/app/a"], modified_by="arn:somebody")
     declaration = declared({"a": "1"})
-    (found,) = deviations(toy.engine().assess(declaration, 0.0).plan, declaration, is_known=True)
+    (found,) = deviations(fake.engine().assess(declaration, 0.0).plan, declaration, is_known=True)
     assert (found.is_drift, found.by) == (True, "arn:somebody")
 
 
-def seen(toy: Toy) -> tuple[Thing, ...]:
-    return tuple(toy.store.values())
+def seen(fake: FakeKind) -> tuple[Thing, ...]:
+    return tuple(fake.store.values())
 
 
 def test_a_deletion_takes_what_is_ours_and_leaves_what_is_not() -> None:
-    toy = applied({"a": "1"})
-    toy.by_hand("/app/b", owner=RIVAL.tag)
-    toy.by_hand("/app/c", owner="")
-    toy.by_hand("/app/d", owner=replace(OWNER, cluster="blue").tag)
+    fake = applied({"a": "1"})
+    fake.by_hand("/app/b", owner=RIVAL.tag)
+    fake.by_hand("/app/c", owner="")
+    fake.by_hand("/app/d", owner=replace(OWNER, cluster="blue").tag)
     declaration = goodbye({"a": "1", "b": "2", "c": "3", "d": "4"})
-    found = told(declaration, toy.engine().assess(declaration, 0.0).plan, seen(toy), None)
+    found = told(declaration, fake.engine().assess(declaration, 0.0).plan, seen(fake), None)
     assert found.goes == ("Thing /app/a",)
     assert found.stays == (
         ("Thing /app/b", "owned by shop/rival"),
@@ -88,27 +88,27 @@ def test_a_deletion_takes_what_is_ours_and_leaves_what_is_not() -> None:
 
 
 def test_a_deletion_under_retain_takes_nothing() -> None:
-    toy = applied({"a": "1"})
+    fake = applied({"a": "1"})
     declaration = goodbye({"a": "1"}, deletionPolicy="Retain")
-    found = told(declaration, toy.engine().assess(declaration, 0.0).plan, seen(toy), None)
+    found = told(declaration, fake.engine().assess(declaration, 0.0).plan, seen(fake), None)
     assert found.goes == ()
     assert [title for title, _ in found.stays] == ["Thing /app/a"]
 
 
 def test_an_object_that_was_abandoned_leaves_everything() -> None:
-    toy = applied({"a": "1"})
+    fake = applied({"a": "1"})
     declaration = goodbye({"a": "1"})
     live = document({"a": "1"}, annotations={"dynconfig.dev/abandon": "true"})
-    found = told(declaration, toy.engine().assess(declaration, 0.0).plan, seen(toy), live)
+    found = told(declaration, fake.engine().assess(declaration, 0.0).plan, seen(fake), live)
     assert found.goes == ()
     assert "dynconfig.dev/abandon" in found.stays[0][1]
 
 
 def test_suspension_and_unfinished_work_block_a_deletion() -> None:
-    toy = applied({"a": "1"})
-    toy.store["/app/a"] = replace(toy.store["/app/a"], pending="is being made")
+    fake = applied({"a": "1"})
+    fake.store["/app/a"] = replace(fake.store["/app/a"], pending="is being made")
     declaration = goodbye({"a": "1"}, suspend=True)
-    found = told(declaration, toy.engine().assess(declaration, 0.0).plan, seen(toy), None)
+    found = told(declaration, fake.engine().assess(declaration, 0.0).plan, seen(fake), None)
     assert [text.partition(":")[0] for text in found.blocks] == [
         "spec.suspend is true",
         "Thing /app/a is being made; AWS accepts no other write until then",

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.engine.shelf import Shelf, Stage
+from tests.engine.rollout_harness import FakeVersionedKind, RolloutHarness
 from tests.engine.test_rollback import BAKE, CHANGE, NEW, OLD, START
 
 from dynconfig.engine.errors import AccessDenied
@@ -12,8 +12,8 @@ from dynconfig.engine.resource import Scope, Unread
 
 
 @dataclass
-class Locked(Shelf):
-    """A shelf of which some things may not be read."""
+class Locked(FakeVersionedKind):
+    """A versioned kind of which some things may not be read."""
 
     locked: frozenset[str] = field(default_factory=frozenset)
 
@@ -23,41 +23,41 @@ class Locked(Shelf):
         yield from (Unread(name, AccessDenied(f"{name}: denied")) for name in sorted(self.locked))
 
 
-def changed() -> tuple[Stage, Locked]:
+def changed() -> tuple[RolloutHarness, Locked]:
     """An object whose second revision is written but for what may not be read."""
-    shelf = Locked()
-    stage = Stage(shelf=shelf, values=OLD)
-    stage.settle(START)
-    stage.settle(START + BAKE)
-    shelf.locked = frozenset({"/app/b"})
-    stage.edit(**NEW)
-    stage.look(CHANGE)
-    return stage, shelf
+    versioned = Locked()
+    harness = RolloutHarness(versioned=versioned, values=OLD)
+    harness.settle(START)
+    harness.settle(START + BAKE)
+    versioned.locked = frozenset({"/app/b"})
+    harness.edit(**NEW)
+    harness.look(CHANGE)
+    return harness, versioned
 
 
 def test_a_generation_with_an_unread_item_does_not_become_stable() -> None:
-    stage, shelf = changed()
-    assert stage.shown == {"a": "2", "b": "1"}
-    outcome = stage.look(CHANGE + BAKE + 1)
+    harness, versioned = changed()
+    assert harness.shown == {"a": "2", "b": "1"}
+    outcome = harness.look(CHANGE + BAKE + 1)
     assert not outcome.is_complete
-    assert (stage.status or {})["stableGeneration"] == 1
-    assert [item["name"] for item in (stage.status or {})["parameters"]] == ["/app/a", "/app/b"]
-    shelf.locked = frozenset()
-    stage.settle(CHANGE + BAKE + 2)
-    assert stage.shown == NEW
-    stage.settle(CHANGE + 2 * BAKE + 3)
-    assert (stage.status or {})["stableGeneration"] == 2
+    assert (harness.status or {})["stableGeneration"] == 1
+    assert [item["name"] for item in (harness.status or {})["parameters"]] == ["/app/a", "/app/b"]
+    versioned.locked = frozenset()
+    harness.settle(CHANGE + BAKE + 2)
+    assert harness.shown == NEW
+    harness.settle(CHANGE + 2 * BAKE + 3)
+    assert (harness.status or {})["stableGeneration"] == 2
 
 
 def test_a_rollback_leaves_an_unread_item_and_puts_it_back_once_it_is_readable() -> None:
-    stage, shelf = changed()
-    shelf.locked = frozenset()
-    stage.settle(CHANGE + 2)
-    shelf.locked = frozenset({"/app/b"})
-    stage.bell.since = CHANGE + 5
+    harness, versioned = changed()
+    versioned.locked = frozenset()
+    harness.settle(CHANGE + 2)
+    versioned.locked = frozenset({"/app/b"})
+    harness.alarm.since = CHANGE + 5
     for later in range(6, 10):
-        stage.look(CHANGE + later)
-    assert stage.shown == {"a": "1", "b": "2"}
-    shelf.locked = frozenset()
-    stage.settle(CHANGE + 20)
-    assert stage.shown == OLD
+        harness.look(CHANGE + later)
+    assert harness.shown == {"a": "1", "b": "2"}
+    versioned.locked = frozenset()
+    harness.settle(CHANGE + 20)
+    assert harness.shown == OLD

@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from tests.engine.shelf import Stage
-from tests.engine.toy import Thing, Toy, declared, document, goodbye
+from tests.engine.fake_kind import FakeKind, Thing, declared, document, goodbye
+from tests.engine.rollout_harness import RolloutHarness
 
 from dynconfig.api import names
 from dynconfig.engine import report
@@ -26,8 +26,8 @@ class Parameter(Thing):
 
 
 @dataclass
-class Store(Toy):
-    """The toy kind, keeping parameters."""
+class Store(FakeKind):
+    """The fake kind, keeping parameters."""
 
     value: type[Thing] = Parameter
 
@@ -110,15 +110,15 @@ def _drift_reported() -> Document:
 
 def _staged(alarm_since: float | None = None) -> Document:
     """A change that bakes after a stable revision; an alarm may fire."""
-    stage = Stage(values=VALUES)
+    harness = RolloutHarness(values=VALUES)
     for now in (NOW - 2000, NOW - 1000):
-        stage.settle(now)
-    stage.edit(**{**VALUES, "api/timeout": "60"})
-    stage.settle(NOW)
+        harness.settle(now)
+    harness.edit(**{**VALUES, "api/timeout": "60"})
+    harness.settle(NOW)
     if alarm_since is not None:
-        stage.bell.since = alarm_since
-        stage.settle(NOW + 1)
-    return _object(stage.status, generation=2, rollout={"bakeTime": "10m"})
+        harness.alarm.since = alarm_since
+        harness.settle(NOW + 1)
+    return _object(harness.status, generation=2, rollout={"bakeTime": "10m"})
 
 
 def _suspended() -> Document:

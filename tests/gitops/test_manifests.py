@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from tests.doors.shell import dynconfig
+from tests.cli.shell import dynconfig
 from tests.gitops.conftest import Build, Document
 
 from dynconfig import tenants

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 import pytest
 from tests.emulated import emulated_aws
+from tests.kinds.aws_harness import AwsHarness, Watch, unlimited
 from tests.kinds.cases.all import CASES
 from tests.kinds.cases.case import Case, prepared
 from tests.kinds.iam import action, allowed
-from tests.kinds.workshop import Watch, Workshop, unlimited
 
 from dynconfig.aws.session import Session
 from dynconfig_lab.aws import AwsLab, Faults
@@ -33,13 +33,13 @@ def session(lab: AwsLab, watch: Watch) -> Session:
 
 
 @pytest.fixture
-def workshop(lab: AwsLab, session: Session, watch: Watch) -> Iterator[Workshop]:
-    yield Workshop(lab, session, watch)
+def harness(lab: AwsLab, session: Session, watch: Watch) -> Iterator[AwsHarness]:
+    yield AwsHarness(lab, session, watch)
     lab.faults(Faults())
     watch.left = None
 
 
 @pytest.fixture(params=CASES)
-def case(request: pytest.FixtureRequest, workshop: Workshop) -> Case:
+def case(request: pytest.FixtureRequest, harness: AwsHarness) -> Case:
     """Each kind in turn, with what has to be there before it."""
-    return prepared(CASES[request.param], workshop)
+    return prepared(CASES[request.param], harness)

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 from tests.emulated import AWS_TIME
+from tests.kinds.aws_harness import SETTLED_WITHIN, AwsHarness
 from tests.kinds.cases.role import TRUST
-from tests.kinds.workshop import SETTLED_WITHIN, Workshop
 
 ROLE, OTHER_ROLE = "kinds-tests", "kinds-tests-other"
 LAYER = "arn:aws:lambda:eu-west-1:015030872274:layer:AWS-Parameters-and-Secrets-Lambda-Extension"
@@ -39,19 +39,19 @@ def until(what: Callable[[], Any]) -> Any:
     return found
 
 
-def roles(workshop: Workshop) -> None:
+def roles(harness: AwsHarness) -> None:
     """Two roles that functions may have; they stay for all tests."""
-    iam = workshop.aws("iam")
+    iam = harness.aws("iam")
     known = {role["RoleName"] for page in iam.get_paginator("list_roles").paginate() for role in page["Roles"]}
     for name in {ROLE, OTHER_ROLE} - known:
         iam.create_role(Path="/dynconfig/", RoleName=name, AssumeRolePolicyDocument=TRUST)
 
 
-def of(workshop: Workshop, name: str) -> dict[str, Any]:
+def of(harness: AwsHarness, name: str) -> dict[str, Any]:
     """The function as AWS tells of it when it is at rest."""
 
     def at_rest() -> dict[str, Any] | None:
-        found: dict[str, Any] = workshop.aws("lambda").get_function(FunctionName=name)["Configuration"]
+        found: dict[str, Any] = harness.aws("lambda").get_function(FunctionName=name)["Configuration"]
         states = (found.get("State", "Active"), found.get("LastUpdateStatus", "Successful"))
         return found if states == ("Active", "Successful") else None
 
@@ -59,32 +59,32 @@ def of(workshop: Workshop, name: str) -> dict[str, Any]:
     return found
 
 
-def variables(workshop: Workshop, name: str) -> dict[str, str]:
-    return dict(of(workshop, name).get("Environment", {}).get("Variables", {}))
+def variables(harness: AwsHarness, name: str) -> dict[str, str]:
+    return dict(of(harness, name).get("Environment", {}).get("Variables", {}))
 
 
-def configure(workshop: Workshop, name: str, **changes: Any) -> None:
+def configure(harness: AwsHarness, name: str, **changes: Any) -> None:
     """Change the configuration by hand."""
-    of(workshop, name)
-    workshop.aws("lambda").update_function_configuration(FunctionName=name, **changes)
-    of(workshop, name)
+    of(harness, name)
+    harness.aws("lambda").update_function_configuration(FunctionName=name, **changes)
+    of(harness, name)
 
 
-def set_variables(workshop: Workshop, name: str, **changes: str) -> None:
+def set_variables(harness: AwsHarness, name: str, **changes: str) -> None:
     """Add to the environment by hand."""
-    configure(workshop, name, Environment={"Variables": {**variables(workshop, name), **changes}})
+    configure(harness, name, Environment={"Variables": {**variables(harness, name), **changes}})
 
 
-def recode(workshop: Workshop, name: str, **request: Any) -> None:
+def recode(harness: AwsHarness, name: str, **request: Any) -> None:
     """Put other code by hand."""
-    of(workshop, name)
-    workshop.aws("lambda").update_function_code(FunctionName=name, **request)
-    of(workshop, name)
+    of(harness, name)
+    harness.aws("lambda").update_function_code(FunctionName=name, **request)
+    of(harness, name)
 
 
-def create(workshop: Workshop, name: str, **more: Any) -> None:
+def create(harness: AwsHarness, name: str, **more: Any) -> None:
     """A person's own function."""
-    roles(workshop)
+    roles(harness)
     request: dict[str, Any] = {
         "FunctionName": name,
         "Role": role_arn(),
@@ -94,7 +94,7 @@ def create(workshop: Workshop, name: str, **more: Any) -> None:
         "Architectures": ["arm64"],
         **more,
     }
-    client = workshop.aws("lambda")
+    client = harness.aws("lambda")
 
     def created() -> bool:
         try:
@@ -107,10 +107,10 @@ def create(workshop: Workshop, name: str, **more: Any) -> None:
         return True
 
     until(created)
-    of(workshop, name)
+    of(harness, name)
 
 
-def listed(workshop: Workshop) -> set[str]:
-    pages = workshop.aws("lambda").get_paginator("list_functions").paginate()
+def listed(harness: AwsHarness) -> set[str]:
+    pages = harness.aws("lambda").get_paginator("list_functions").paginate()
     names = (found["FunctionName"] for page in pages for found in page["Functions"])
-    return {name for name in names if name.startswith(workshop.name)}
+    return {name for name in names if name.startswith(harness.name)}

@@ -4,8 +4,8 @@ import time
 from typing import Any
 
 import pytest
+from tests.kinds.aws_harness import ASKED, REGION, AwsHarness
 from tests.kinds.cases.alarm import TOPIC, create, described, name_of, retag, spec
-from tests.kinds.workshop import ASKED, REGION, Workshop
 
 from dynconfig.aws.drift_metric import DriftMetric
 from dynconfig.engine.declaration import Declaration
@@ -25,17 +25,17 @@ DEFAULTS: dict[str, Any] = {"function": {}, "alarms": {}}
 LOOK = {"cloudwatch.DescribeAlarms": 1}
 
 
-def alarms(workshop: Workshop) -> tuple[AnyKind, ...]:
-    return workshop.kinds(Alarm)
+def alarms(harness: AwsHarness) -> tuple[AnyKind, ...]:
+    return harness.kinds(Alarm)
 
 
-def desired(workshop: Workshop, declaration: Declaration) -> dict[str, Alarm]:
+def desired(harness: AwsHarness, declaration: Declaration) -> dict[str, Alarm]:
     """What is declared, by the name within the object."""
-    (kind,) = alarms(workshop)
+    (kind,) = alarms(harness)
     return {alarm.name.rpartition("/")[2]: alarm for alarm in kind.desired(declaration)}
 
 
-def observed(workshop: Workshop, declaration: Declaration, kinds: tuple[AnyKind, ...]) -> dict[str, Alarm]:
+def observed(harness: AwsHarness, declaration: Declaration, kinds: tuple[AnyKind, ...]) -> dict[str, Alarm]:
     found = Engine(lambda _place: kinds).observe(declaration)
     return {alarm.name.rpartition("/")[2]: alarm for alarm in found if isinstance(alarm, Alarm)}
 
@@ -43,8 +43,8 @@ def observed(workshop: Workshop, declaration: Declaration, kinds: tuple[AnyKind,
 # --- what they watch
 
 
-def test_the_default_alarms_are_those_of_the_recipe_and_one_more(workshop: Workshop) -> None:
-    found = desired(workshop, workshop.declare(DEFAULTS))
+def test_the_default_alarms_are_those_of_the_recipe_and_one_more(harness: AwsHarness) -> None:
+    found = desired(harness, harness.declare(DEFAULTS))
     assert {
         name: (alarm.namespace, alarm.statistic, alarm.period, alarm.threshold, alarm.evaluation_periods)
         for name, alarm in found.items()
@@ -58,10 +58,10 @@ def test_the_default_alarms_are_those_of_the_recipe_and_one_more(workshop: Works
     assert {alarm.comparison for alarm in found.values()} == {"GreaterThanThreshold"}
 
 
-def test_an_override_changes_the_threshold_and_what_the_description_says_of_it(workshop: Workshop) -> None:
+def test_an_override_changes_the_threshold_and_what_the_description_says_of_it(harness: AwsHarness) -> None:
     overriding = {"function": {}, "alarms": {"custom": [{"name": "Errors", "threshold": 1}]}}
-    before = desired(workshop, workshop.declare(DEFAULTS))["Errors"]
-    after = desired(workshop, workshop.declare(overriding))["Errors"]
+    before = desired(harness, harness.declare(DEFAULTS))["Errors"]
+    after = desired(harness, harness.declare(overriding))["Errors"]
     assert after.threshold == 1.0
     assert {field for field in Alarm.__dataclass_fields__ if getattr(before, field) != getattr(after, field)} == {
         "threshold",
@@ -71,204 +71,204 @@ def test_an_override_changes_the_threshold_and_what_the_description_says_of_it(w
 
 @pytest.mark.parametrize("function", [{}, {"name": "own"}, {"name": "theirs", "mode": "Attach"}])
 def test_the_default_alarms_watch_the_very_metrics_that_the_function_writes(
-    workshop: Workshop, function: dict[str, Any]
+    harness: AwsHarness, function: dict[str, Any]
 ) -> None:
-    declaration = workshop.declare({"function": function, "alarms": {}})
+    declaration = harness.declare({"function": function, "alarms": {}})
     assert declaration.function
     variables = {"AWS_LAMBDA_FUNCTION_NAME": declaration.names.function}
     written = metrics.document({}, Identity({**environment(declaration, declaration.function), **variables}), "id", 1.0)
     directive: Any = written["_aws"]
     (metric,) = directive["CloudWatchMetrics"]
-    found = desired(workshop, declaration)["ConfigurationErrors"]
+    found = desired(harness, declaration)["ConfigurationErrors"]
     assert found.namespace == metric["Namespace"]
     dimensions = dict(found.dimensions)
     assert sorted(dimensions) in [sorted(names) for names in metric["Dimensions"]]
     assert all(written[name] == value for name, value in dimensions.items())
-    assert dict(desired(workshop, declaration)["Errors"].dimensions) == {"FunctionName": declaration.names.function}
+    assert dict(desired(harness, declaration)["Errors"].dimensions) == {"FunctionName": declaration.names.function}
 
 
-def test_all_names_begin_as_the_policy_and_the_event_rule_expect(workshop: Workshop) -> None:
-    named = desired(workshop, workshop.declare({"function": {"name": "own"}, "alarms": {}}))
+def test_all_names_begin_as_the_policy_and_the_event_rule_expect(harness: AwsHarness) -> None:
+    named = desired(harness, harness.declare({"function": {"name": "own"}, "alarms": {}}))
     assert named["Errors"].name == "dynconfig-own/Errors"
-    assert desired(workshop, workshop.declare(DEFAULTS))["Errors"].name == f"{workshop.name}/Errors"
+    assert desired(harness, harness.declare(DEFAULTS))["Errors"].name == f"{harness.name}/Errors"
 
 
-def test_alone_they_notify_nobody(workshop: Workshop) -> None:
+def test_alone_they_notify_nobody(harness: AwsHarness) -> None:
     topic = "arn:aws:sns:eu-west-1:123456789012:ops"
-    found = desired(workshop, workshop.declare({"function": {}, "alarms": {"notify": [topic]}}))
+    found = desired(harness, harness.declare({"function": {}, "alarms": {"notify": [topic]}}))
     assert {(alarm.alarm_actions, alarm.ok_actions) for alarm in found.values()} == {((), ())}
 
 
 # --- what they cost
 
 
-def test_a_look_at_alarms_and_dashboard_in_sync_costs_two_calls(workshop: Workshop) -> None:
+def test_a_look_at_alarms_and_dashboard_in_sync_costs_two_calls(harness: AwsHarness) -> None:
     everything = {**spec(), "dashboard": True}
-    kinds = workshop.kinds(Alarm, CompositeAlarm, Dashboard)
-    workshop.settle(workshop.declare(everything), kinds)
-    calls = workshop.calls(lambda: workshop.settle(workshop.declare(everything), kinds))
+    kinds = harness.kinds(Alarm, CompositeAlarm, Dashboard)
+    harness.settle(harness.declare(everything), kinds)
+    calls = harness.calls(lambda: harness.settle(harness.declare(everything), kinds))
     assert calls == {**LOOK, "cloudwatch.GetDashboard": 1}
 
 
-def test_an_object_without_alarms_costs_no_call(workshop: Workshop) -> None:
-    kinds = workshop.kinds(Alarm, CompositeAlarm, Dashboard)
-    without = workshop.declare({"function": {}}, status=workshop.status(workshop.settle(workshop.declare({}), kinds)))
-    assert workshop.calls(lambda: workshop.settle(without, kinds)) == {}
+def test_an_object_without_alarms_costs_no_call(harness: AwsHarness) -> None:
+    kinds = harness.kinds(Alarm, CompositeAlarm, Dashboard)
+    without = harness.declare({"function": {}}, status=harness.status(harness.settle(harness.declare({}), kinds)))
+    assert harness.calls(lambda: harness.settle(without, kinds)) == {}
 
 
-def test_after_a_restart_all_tags_come_in_one_call(workshop: Workshop) -> None:
-    workshop.settle(workshop.declare(spec()), alarms(workshop))
-    again = workshop.calls(lambda: workshop.settle(workshop.declare(spec()), alarms(workshop)))
+def test_after_a_restart_all_tags_come_in_one_call(harness: AwsHarness) -> None:
+    harness.settle(harness.declare(spec()), alarms(harness))
+    again = harness.calls(lambda: harness.settle(harness.declare(spec()), alarms(harness)))
     assert again == {**LOOK, "resourcegroupstaggingapi.GetResources": 1}
 
 
-def test_after_an_edit_nothing_has_to_be_asked_that_the_write_did_not_tell(workshop: Workshop) -> None:
-    kinds = alarms(workshop)
-    workshop.settle(workshop.declare(spec()), kinds)
-    edited = workshop.declare(spec(threshold=7, tags={"stage": "dev"}), generation=2)
-    workshop.settle(edited, kinds)
+def test_after_an_edit_nothing_has_to_be_asked_that_the_write_did_not_tell(harness: AwsHarness) -> None:
+    kinds = alarms(harness)
+    harness.settle(harness.declare(spec()), kinds)
+    edited = harness.declare(spec(threshold=7, tags={"stage": "dev"}), generation=2)
+    harness.settle(edited, kinds)
     outcomes = []
-    assert workshop.calls(lambda: outcomes.append(workshop.settle(edited, kinds))) == LOOK
+    assert harness.calls(lambda: outcomes.append(harness.settle(edited, kinds))) == LOOK
     assert outcomes[0].plan.is_empty
-    assert all(dict(alarm.tags) == {"stage": "dev"} for alarm in observed(workshop, edited, alarms(workshop)).values())
+    assert all(dict(alarm.tags) == {"stage": "dev"} for alarm in observed(harness, edited, alarms(harness)).values())
 
 
-def test_only_what_differs_is_written(workshop: Workshop) -> None:
-    workshop.settle(workshop.declare(spec()), alarms(workshop))
-    edited = workshop.declare(spec(threshold=7), generation=2)
-    calls = workshop.calls(lambda: workshop.settle(edited, alarms(workshop)))
+def test_only_what_differs_is_written(harness: AwsHarness) -> None:
+    harness.settle(harness.declare(spec()), alarms(harness))
+    edited = harness.declare(spec(threshold=7), generation=2)
+    calls = harness.calls(lambda: harness.settle(edited, alarms(harness)))
     assert calls["cloudwatch.PutMetricAlarm"] == 1
     assert "cloudwatch.TagResource" not in calls
-    retagged = workshop.declare(spec(threshold=7, tags={"team": "other"}), generation=3)
-    calls = workshop.calls(lambda: workshop.settle(retagged, alarms(workshop)))
+    retagged = harness.declare(spec(threshold=7, tags={"team": "other"}), generation=3)
+    calls = harness.calls(lambda: harness.settle(retagged, alarms(harness)))
     assert calls["cloudwatch.TagResource"] == 5
     assert "cloudwatch.PutMetricAlarm" not in calls
 
 
-def test_all_alarms_go_in_one_call(workshop: Workshop) -> None:
-    workshop.settle(workshop.declare(spec()), alarms(workshop))
-    goodbye = workshop.calls(lambda: workshop.settle(workshop.goodbye(spec()), alarms(workshop)))
+def test_all_alarms_go_in_one_call(harness: AwsHarness) -> None:
+    harness.settle(harness.declare(spec()), alarms(harness))
+    goodbye = harness.calls(lambda: harness.settle(harness.goodbye(spec()), alarms(harness)))
     assert goodbye["cloudwatch.DeleteAlarms"] == 1
-    assert described(workshop) == {}
+    assert described(harness) == {}
 
 
-def test_a_changed_tag_is_noticed_within_the_hour_and_a_changed_threshold_at_once(workshop: Workshop) -> None:
-    kinds = alarms(workshop)
+def test_a_changed_tag_is_noticed_within_the_hour_and_a_changed_threshold_at_once(harness: AwsHarness) -> None:
+    kinds = alarms(harness)
     for _ in range(2):
-        workshop.settle(workshop.declare(spec()), kinds)
-    retag("Backlog")(workshop)
-    declaration = workshop.declare(spec())
-    assert dict(observed(workshop, declaration, kinds)["Backlog"].tags) == {"team": "shop"}
-    workshop.clock.now += 3600
-    assert dict(observed(workshop, declaration, kinds)["Backlog"].tags) == {"team": "other"}
+        harness.settle(harness.declare(spec()), kinds)
+    retag("Backlog")(harness)
+    declaration = harness.declare(spec())
+    assert dict(observed(harness, declaration, kinds)["Backlog"].tags) == {"team": "shop"}
+    harness.clock.now += 3600
+    assert dict(observed(harness, declaration, kinds)["Backlog"].tags) == {"team": "other"}
 
 
-def test_a_person_who_asks_is_told_of_a_changed_tag_at_once(workshop: Workshop) -> None:
-    kinds = alarms(workshop)
+def test_a_person_who_asks_is_told_of_a_changed_tag_at_once(harness: AwsHarness) -> None:
+    kinds = alarms(harness)
     for _ in range(2):
-        workshop.settle(workshop.declare(spec()), kinds)
-    retag("Backlog")(workshop)
-    workshop.clock.now += 60
-    asked = workshop.declare(spec(), metadata=ASKED)
-    assert dict(observed(workshop, asked, kinds)["Backlog"].tags) == {"team": "other"}
+        harness.settle(harness.declare(spec()), kinds)
+    retag("Backlog")(harness)
+    harness.clock.now += 60
+    asked = harness.declare(spec(), metadata=ASKED)
+    assert dict(observed(harness, asked, kinds)["Backlog"].tags) == {"team": "other"}
 
 
 # --- whose they are
 
 
-def test_an_alarm_that_a_stranger_made_anew_is_the_strangers(workshop: Workshop) -> None:
-    kinds = alarms(workshop)
+def test_an_alarm_that_a_stranger_made_anew_is_the_strangers(harness: AwsHarness) -> None:
+    kinds = alarms(harness)
     for _ in range(2):
-        workshop.settle(workshop.declare(spec()), kinds)
-    workshop.aws("cloudwatch").delete_alarms(AlarmNames=[name_of(workshop)])
-    create(workshop, name_of(workshop))
-    with pytest.raises(NotOwned, match=f"alarm {name_of(workshop)} already exists and has no owner"):
-        workshop.settle(workshop.declare(spec()), kinds)
-    assert described(workshop)[name_of(workshop)]["MetricName"] == "theirs"
+        harness.settle(harness.declare(spec()), kinds)
+    harness.aws("cloudwatch").delete_alarms(AlarmNames=[name_of(harness)])
+    create(harness, name_of(harness))
+    with pytest.raises(NotOwned, match=f"alarm {name_of(harness)} already exists and has no owner"):
+        harness.settle(harness.declare(spec()), kinds)
+    assert described(harness)[name_of(harness)]["MetricName"] == "theirs"
 
 
-def test_nothing_is_deleted_without_its_tags_having_been_asked_for(workshop: Workshop) -> None:
-    kinds = alarms(workshop)
+def test_nothing_is_deleted_without_its_tags_having_been_asked_for(harness: AwsHarness) -> None:
+    kinds = alarms(harness)
     for _ in range(2):
-        workshop.settle(workshop.declare(spec()), kinds)
-    arn = described(workshop)[name_of(workshop)]["AlarmArn"]
-    workshop.aws("cloudwatch").untag_resource(ResourceARN=arn, TagKeys=["dynconfig.dev/owner"])
-    workshop.settle(workshop.declare({**DEFAULTS, "tags": {"team": "shop"}}, generation=2), kinds)
-    assert name_of(workshop) in described(workshop)
+        harness.settle(harness.declare(spec()), kinds)
+    arn = described(harness)[name_of(harness)]["AlarmArn"]
+    harness.aws("cloudwatch").untag_resource(ResourceARN=arn, TagKeys=["dynconfig.dev/owner"])
+    harness.settle(harness.declare({**DEFAULTS, "tags": {"team": "shop"}}, generation=2), kinds)
+    assert name_of(harness) in described(harness)
 
 
-def test_strangers_alarms_beside_ours_are_asked_about_once(workshop: Workshop) -> None:
+def test_strangers_alarms_beside_ours_are_asked_about_once(harness: AwsHarness) -> None:
     for number in range(101):
-        create(workshop, name_of(workshop, f"theirs-{number:03}"))
-    kinds, declaration = alarms(workshop), workshop.declare(DEFAULTS)
-    workshop.settle(declaration, kinds)
-    workshop.settle(declaration, kinds)
-    assert workshop.calls(lambda: workshop.settle(declaration, kinds)) == {"cloudwatch.DescribeAlarms": 2}
+        create(harness, name_of(harness, f"theirs-{number:03}"))
+    kinds, declaration = alarms(harness), harness.declare(DEFAULTS)
+    harness.settle(declaration, kinds)
+    harness.settle(declaration, kinds)
+    assert harness.calls(lambda: harness.settle(declaration, kinds)) == {"cloudwatch.DescribeAlarms": 2}
 
 
-def test_with_another_function_the_alarms_are_others_and_the_old_ones_go(workshop: Workshop) -> None:
-    outcome = workshop.settle(workshop.declare(DEFAULTS), alarms(workshop))
-    renamed = {"function": {"name": f"{workshop.name}-2"}, "alarms": {}}
-    again = workshop.declare(renamed, generation=2, status=workshop.status(outcome))
-    workshop.settle(again, alarms(workshop))
-    assert {name.partition("/")[0] for name in described(workshop)} == {f"{workshop.name}-2"}
+def test_with_another_function_the_alarms_are_others_and_the_old_ones_go(harness: AwsHarness) -> None:
+    outcome = harness.settle(harness.declare(DEFAULTS), alarms(harness))
+    renamed = {"function": {"name": f"{harness.name}-2"}, "alarms": {}}
+    again = harness.declare(renamed, generation=2, status=harness.status(outcome))
+    harness.settle(again, alarms(harness))
+    assert {name.partition("/")[0] for name in described(harness)} == {f"{harness.name}-2"}
 
 
 # --- what CloudWatch makes of them
 
 
-def test_the_alarm_on_drift_goes_off_with_drift_and_keeps_its_state_until_drift_is_gone(workshop: Workshop) -> None:
+def test_the_alarm_on_drift_goes_off_with_drift_and_keeps_its_state_until_drift_is_gone(harness: AwsHarness) -> None:
     asked = {"alarms": {"defaults": False, "drift": True, "notify": [TOPIC]}}
-    declaration, name = workshop.declare(asked), name_of(workshop, "Drift")
-    workshop.settle(declaration, workshop.kinds(Alarm, CompositeAlarm))
-    assert described(workshop, "CompositeAlarm") == {}
-    assert described(workshop)[name]["AlarmActions"] == described(workshop)[name]["OKActions"] == [TOPIC]
-    metric, now = DriftMetric(workshop.session.client("cloudwatch", REGION)), time.time()
+    declaration, name = harness.declare(asked), name_of(harness, "Drift")
+    harness.settle(declaration, harness.kinds(Alarm, CompositeAlarm))
+    assert described(harness, "CompositeAlarm") == {}
+    assert described(harness)[name]["AlarmActions"] == described(harness)[name]["OKActions"] == [TOPIC]
+    metric, now = DriftMetric(harness.session.client("cloudwatch", REGION)), time.time()
     states = []
     for points in ({now - 600: 0}, {now - 90: 2}, {now - 10: 0}):
         metric.show(declaration.owner.title, points)
-        workshop.lab.evaluate_alarms()
-        states.append(described(workshop)[name]["StateValue"])
+        harness.lab.evaluate_alarms()
+        states.append(described(harness)[name]["StateValue"])
     assert states == ["INSUFFICIENT_DATA", "ALARM", "OK"]
 
 
-def test_the_state_is_seen_with_its_time_and_is_no_difference(workshop: Workshop) -> None:
-    kinds, declaration = alarms(workshop), workshop.declare(spec())
-    workshop.settle(declaration, kinds)
-    workshop.aws("cloudwatch").set_alarm_state(AlarmName=name_of(workshop), StateValue="ALARM", StateReason="a test")
-    outcome = workshop.settle(declaration, kinds)
+def test_the_state_is_seen_with_its_time_and_is_no_difference(harness: AwsHarness) -> None:
+    kinds, declaration = alarms(harness), harness.declare(spec())
+    harness.settle(declaration, kinds)
+    harness.aws("cloudwatch").set_alarm_state(AlarmName=name_of(harness), StateValue="ALARM", StateReason="a test")
+    outcome = harness.settle(declaration, kinds)
     assert outcome.plan.is_empty
-    (alarm,) = (found for found in outcome.owned if isinstance(found, Alarm) and found.name == name_of(workshop))
+    (alarm,) = (found for found in outcome.owned if isinstance(found, Alarm) and found.name == name_of(harness))
     assert alarm.state == "ALARM"
-    assert alarm.since == described(workshop)[name_of(workshop)]["StateTransitionedTimestamp"].timestamp()
+    assert alarm.since == described(harness)[name_of(harness)]["StateTransitionedTimestamp"].timestamp()
 
 
-def test_an_edited_alarm_keeps_its_state(workshop: Workshop) -> None:
-    kinds = alarms(workshop)
-    workshop.settle(workshop.declare(spec()), kinds)
-    workshop.aws("cloudwatch").set_alarm_state(AlarmName=name_of(workshop), StateValue="ALARM", StateReason="a test")
-    outcome = workshop.settle(workshop.declare(spec(threshold=7), generation=2), kinds)
-    (alarm,) = (found for found in outcome.owned if isinstance(found, Alarm) and found.name == name_of(workshop))
-    assert alarm.state == described(workshop)[name_of(workshop)]["StateValue"] == "ALARM"
+def test_an_edited_alarm_keeps_its_state(harness: AwsHarness) -> None:
+    kinds = alarms(harness)
+    harness.settle(harness.declare(spec()), kinds)
+    harness.aws("cloudwatch").set_alarm_state(AlarmName=name_of(harness), StateValue="ALARM", StateReason="a test")
+    outcome = harness.settle(harness.declare(spec(threshold=7), generation=2), kinds)
+    (alarm,) = (found for found in outcome.owned if isinstance(found, Alarm) and found.name == name_of(harness))
+    assert alarm.state == described(harness)[name_of(harness)]["StateValue"] == "ALARM"
 
 
-def test_an_alarm_that_somebody_changed_is_drift_and_one_that_was_edited_is_not(workshop: Workshop) -> None:
-    status = workshop.status(workshop.settle(workshop.declare(spec()), alarms(workshop)))
-    workshop.aws("cloudwatch").disable_alarm_actions(AlarmNames=[name_of(workshop)])
-    same = workshop.declare(spec(), status=status)
-    (step,) = Engine(lambda _place: alarms(workshop)).assess(same, 0.0).plan.steps
+def test_an_alarm_that_somebody_changed_is_drift_and_one_that_was_edited_is_not(harness: AwsHarness) -> None:
+    status = harness.status(harness.settle(harness.declare(spec()), alarms(harness)))
+    harness.aws("cloudwatch").disable_alarm_actions(AlarmNames=[name_of(harness)])
+    same = harness.declare(spec(), status=status)
+    (step,) = Engine(lambda _place: alarms(harness)).assess(same, 0.0).plan.steps
     assert drifted(step, same)
-    workshop.aws("cloudwatch").enable_alarm_actions(AlarmNames=[name_of(workshop)])
-    edited = workshop.declare(spec(threshold=7), generation=2, status=status)
-    (step,) = Engine(lambda _place: alarms(workshop)).assess(edited, 0.0).plan.steps
+    harness.aws("cloudwatch").enable_alarm_actions(AlarmNames=[name_of(harness)])
+    edited = harness.declare(spec(threshold=7), generation=2, status=status)
+    (step,) = Engine(lambda _place: alarms(harness)).assess(edited, 0.0).plan.steps
     assert not drifted(step, edited)
 
 
-def test_an_alarm_that_is_made_where_another_was_deleted_is_not_taken_for_that(workshop: Workshop) -> None:
-    create(workshop, name_of(workshop))
-    kinds, declaration = alarms(workshop), workshop.declare(spec())
+def test_an_alarm_that_is_made_where_another_was_deleted_is_not_taken_for_that(harness: AwsHarness) -> None:
+    create(harness, name_of(harness))
+    kinds, declaration = alarms(harness), harness.declare(spec())
     engine = Engine(lambda _place: kinds)
     assert isinstance(engine.run(declaration).error, NotOwned)
-    workshop.aws("cloudwatch").delete_alarms(AlarmNames=[name_of(workshop)])
+    harness.aws("cloudwatch").delete_alarms(AlarmNames=[name_of(harness)])
     assert engine.run(declaration).is_complete
     assert engine.run(declaration).error is None

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 from tests.kinds import functions
+from tests.kinds.aws_harness import AwsHarness
 from tests.kinds.cases.attachment import ATTACHMENT, prepare, spec, state
 from tests.kinds.test_attachment import EXTENSION, detach, settle
 from tests.kinds.wire import requests
-from tests.kinds.workshop import Workshop
 
 from dynconfig.api import names
 from dynconfig.engine.errors import Conflict, NotOwned, Refused, Settling
@@ -35,164 +35,164 @@ CDK_VARIABLES = {
 
 
 @pytest.fixture(autouse=True)
-def their_function(workshop: Workshop) -> None:
-    prepare(workshop)
+def their_function(harness: AwsHarness) -> None:
+    prepare(harness)
 
 
-def tags(workshop: Workshop) -> dict[str, str]:
-    return dict(state(workshop)["tags"])
+def tags(harness: AwsHarness) -> dict[str, str]:
+    return dict(state(harness)["tags"])
 
 
-def deployed(workshop: Workshop, layers: list[str], variables: dict[str, str]) -> None:
+def deployed(harness: AwsHarness, layers: list[str], variables: dict[str, str]) -> None:
     """What a deployment sets of its own, and nothing else."""
-    functions.configure(workshop, "attached", Layers=layers, Environment={"Variables": variables})
+    functions.configure(harness, "attached", Layers=layers, Environment={"Variables": variables})
 
 
-def test_the_first_attach_needs_one_update_and_no_conflict(workshop: Workshop) -> None:
+def test_the_first_attach_needs_one_update_and_no_conflict(harness: AwsHarness) -> None:
     errors: list[Any] = []
-    with requests(workshop, "lambda", "UpdateFunctionConfiguration", "TagResource", "UntagResource") as made:
-        settle(workshop, spec(), errors)
+    with requests(harness, "lambda", "UpdateFunctionConfiguration", "TagResource", "UntagResource") as made:
+        settle(harness, spec(), errors)
     assert [operation for operation, _request in made] == ["TagResource", "UpdateFunctionConfiguration"]
     assert {type(error) for error in errors} <= {Settling}
 
 
-def test_a_newer_layer_needs_no_conflict_and_is_remembered_before_it_is_added(workshop: Workshop) -> None:
-    settle(workshop, spec(extension={"layerArn": CDK_LAYER}))
+def test_a_newer_layer_needs_no_conflict_and_is_remembered_before_it_is_added(harness: AwsHarness) -> None:
+    settle(harness, spec(extension={"layerArn": CDK_LAYER}))
     errors: list[Any] = []
-    with requests(workshop, "lambda", "UpdateFunctionConfiguration", "TagResource") as made:
-        settle(workshop, spec(), errors, generation=2)
+    with requests(harness, "lambda", "UpdateFunctionConfiguration", "TagResource") as made:
+        settle(harness, spec(), errors, generation=2)
     assert {type(error) for error in errors} <= {Settling}
     tagged, updated, *_rest = made
     assert tagged[1]["Tags"]["dynconfig.dev/attached-layer"] == f"{EXTENSION}:{NEWEST_EXTENSION}"
     assert tagged[1]["Tags"]["dynconfig.dev/attached-layer-before"] == CDK_LAYER
     assert updated[0] == "UpdateFunctionConfiguration"
-    assert names.ATTACHED_LAYER_BEFORE_TAG not in tags(workshop)
+    assert names.ATTACHED_LAYER_BEFORE_TAG not in tags(harness)
 
 
 @pytest.mark.parametrize("survived", [0, 1, 2])
 def test_a_kill_while_a_layer_is_replaced_leaves_nothing_that_a_detach_does_not_find(
-    workshop: Workshop, survived: int
+    harness: AwsHarness, survived: int
 ) -> None:
-    before = state(workshop)
-    settle(workshop, spec(extension={"layerArn": functions.LAYER + ":23"}))
-    workshop.watch.kill_after(survived, ATTACHMENT.writes)
+    before = state(harness)
+    settle(harness, spec(extension={"layerArn": functions.LAYER + ":23"}))
+    harness.watch.kill_after(survived, ATTACHMENT.writes)
     with pytest.raises(KeyboardInterrupt):
-        settle(workshop, spec(), generation=2)
-    workshop.watch.left = None
-    detach(workshop)
-    assert state(workshop) == before
+        settle(harness, spec(), generation=2)
+    harness.watch.left = None
+    detach(harness)
+    assert state(harness) == before
 
 
-def test_a_function_that_cdk_gave_the_extension_gets_only_the_rest_and_loses_only_that(workshop: Workshop) -> None:
-    deployed(workshop, [CDK_LAYER], {"STAGE": "prod", **CDK_VARIABLES})
-    before = state(workshop)
-    assert settle(workshop, spec()).is_complete
-    after = state(workshop)
+def test_a_function_that_cdk_gave_the_extension_gets_only_the_rest_and_loses_only_that(harness: AwsHarness) -> None:
+    deployed(harness, [CDK_LAYER], {"STAGE": "prod", **CDK_VARIABLES})
+    before = state(harness)
+    assert settle(harness, spec()).is_complete
+    after = state(harness)
     assert after["layers"] == [CDK_LAYER]
     assert {name: after["variables"][name] for name in CDK_VARIABLES} == CDK_VARIABLES
     assert all(name.startswith("DYNCONFIG_") for name in after["variables"].keys() - before["variables"].keys())
-    assert settle(workshop, spec()).plan.is_empty
-    detach(workshop)
-    assert state(workshop) == before
+    assert settle(harness, spec()).plan.is_empty
+    detach(harness)
+    assert state(harness) == before
 
 
-def test_a_deployment_that_strips_the_addition_is_put_right(workshop: Workshop) -> None:
-    settle(workshop, spec())
-    before = state(workshop)
-    deployed(workshop, [], {"STAGE": "prod"})
-    settle(workshop, spec())
-    after = state(workshop)
+def test_a_deployment_that_strips_the_addition_is_put_right(harness: AwsHarness) -> None:
+    settle(harness, spec())
+    before = state(harness)
+    deployed(harness, [], {"STAGE": "prod"})
+    settle(harness, spec())
+    after = state(harness)
     assert after["layers"] == before["layers"]
     assert after["variables"]["STAGE"] == "prod"
     assert "DYNCONFIG_PREFIX" in after["variables"]
 
 
-def test_a_deployment_that_brings_the_extension_later_keeps_it_at_a_detach(workshop: Workshop) -> None:
-    settle(workshop, spec())
-    ours = functions.variables(workshop, "attached")
-    deployed(workshop, [CDK_LAYER], ours)
-    settle(workshop, spec())
-    assert names.ATTACHED_LAYER_TAG not in tags(workshop)
-    detach(workshop)
-    assert state(workshop)["layers"] == [CDK_LAYER]
+def test_a_deployment_that_brings_the_extension_later_keeps_it_at_a_detach(harness: AwsHarness) -> None:
+    settle(harness, spec())
+    ours = functions.variables(harness, "attached")
+    deployed(harness, [CDK_LAYER], ours)
+    settle(harness, spec())
+    assert names.ATTACHED_LAYER_TAG not in tags(harness)
+    detach(harness)
+    assert state(harness)["layers"] == [CDK_LAYER]
 
 
-def test_a_deployment_that_strips_only_our_tags_does_not_take_the_addition_from_us(workshop: Workshop) -> None:
-    before = state(workshop)
-    status = workshop.status(settle(workshop, spec()))
-    marked = tags(workshop)
-    workshop.aws("lambda").untag_resource(Resource=functions.arn("attached"), TagKeys=list(marked))
-    outcome = settle(workshop, spec(), status=status)
+def test_a_deployment_that_strips_only_our_tags_does_not_take_the_addition_from_us(harness: AwsHarness) -> None:
+    before = state(harness)
+    status = harness.status(settle(harness, spec()))
+    marked = tags(harness)
+    harness.aws("lambda").untag_resource(Resource=functions.arn("attached"), TagKeys=list(marked))
+    outcome = settle(harness, spec(), status=status)
     assert outcome.is_complete
-    assert tags(workshop) == {name: text for name, text in marked.items() if name != "team"}
-    workshop.settle(workshop.goodbye(spec(), status=status), ATTACHMENT.kinds(workshop))
-    assert state(workshop) == {**before, "tags": {}}
+    assert tags(harness) == {name: text for name, text in marked.items() if name != "team"}
+    harness.settle(harness.goodbye(spec(), status=status), ATTACHMENT.kinds(harness))
+    assert state(harness) == {**before, "tags": {}}
 
 
-def test_an_addition_that_an_object_of_another_name_left_is_not_taken(workshop: Workshop) -> None:
-    status = workshop.status(settle(workshop, spec()))
-    functions.set_variables(workshop, "attached", DYNCONFIG_NAME="elsewhere/other")
-    workshop.aws("lambda").untag_resource(Resource=functions.arn("attached"), TagKeys=list(tags(workshop)))
+def test_an_addition_that_an_object_of_another_name_left_is_not_taken(harness: AwsHarness) -> None:
+    status = harness.status(settle(harness, spec()))
+    functions.set_variables(harness, "attached", DYNCONFIG_NAME="elsewhere/other")
+    harness.aws("lambda").untag_resource(Resource=functions.arn("attached"), TagKeys=list(tags(harness)))
     with pytest.raises(NotOwned):
-        settle(workshop, spec(), status=status)
+        settle(harness, spec(), status=status)
 
 
-def test_a_function_that_changes_between_the_tags_and_the_update_is_looked_at_again(workshop: Workshop) -> None:
-    (kind,) = workshop.kinds(ATTACHMENT.value)
-    (desired,) = kind.desired(workshop.declare(spec()))
-    events = workshop.aws("lambda").meta.events
+def test_a_function_that_changes_between_the_tags_and_the_update_is_looked_at_again(harness: AwsHarness) -> None:
+    (kind,) = harness.kinds(ATTACHMENT.value)
+    (desired,) = kind.desired(harness.declare(spec()))
+    events = harness.aws("lambda").meta.events
 
     def changed(**_about: Any) -> None:
         events.unregister("after-call.lambda.TagResource", changed)
-        functions.set_variables(workshop, "attached", NEW="1")
+        functions.set_variables(harness, "attached", NEW="1")
 
     events.register("after-call.lambda.TagResource", changed)
     with pytest.raises(Conflict, match="was changed concurrently"):
         kind.put(desired, None)
-    assert functions.variables(workshop, "attached")["NEW"] == "1"
+    assert functions.variables(harness, "attached")["NEW"] == "1"
 
 
 @pytest.mark.parametrize(
     "layer", ["arn:aws:lambda:eu-west-1:111122223333:layer:none:1", functions.LAYER + "-Arm64:9999"]
 )
 def test_a_layer_that_is_not_there_is_refused_with_the_field_and_a_detach_leaves_nothing(
-    workshop: Workshop, layer: str
+    harness: AwsHarness, layer: str
 ) -> None:
-    before = state(workshop)
+    before = state(harness)
     with pytest.raises(Refused, match=r"^spec\.function\.extension\.layerArn: .*is not shared with this account$"):
-        settle(workshop, spec(extension={"layerArn": layer}))
-    detach(workshop)
-    assert state(workshop) == before
+        settle(harness, spec(extension={"layerArn": layer}))
+    detach(harness)
+    assert state(harness) == before
 
 
 def test_a_newer_newest_layer_changes_no_function_that_has_one(
-    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+    harness: AwsHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("dynconfig_lab.aws.ssm_public.NEWEST_EXTENSION", NEWEST_EXTENSION - 1)
-    settle(workshop, spec())
-    before = state(workshop)["layers"]
+    settle(harness, spec())
+    before = state(harness)["layers"]
     assert before == [f"{EXTENSION}:{NEWEST_EXTENSION - 1}"]
     monkeypatch.undo()
-    assert settle(workshop, spec()).plan.is_empty
-    settle(workshop, spec(cache={"size": 10}), generation=2)
-    assert state(workshop)["layers"] == before
+    assert settle(harness, spec()).plan.is_empty
+    settle(harness, spec(cache={"size": 10}), generation=2)
+    assert state(harness)["layers"] == before
 
 
-def test_a_layer_that_is_older_than_the_operator_s_table_is_replaced(workshop: Workshop) -> None:
-    settle(workshop, spec(extension={"layerArn": CDK_LAYER}))
-    settle(workshop, spec(), generation=2)
-    assert state(workshop)["layers"] == [f"{EXTENSION}:{NEWEST_EXTENSION}"]
+def test_a_layer_that_is_older_than_the_operator_s_table_is_replaced(harness: AwsHarness) -> None:
+    settle(harness, spec(extension={"layerArn": CDK_LAYER}))
+    settle(harness, spec(), generation=2)
+    assert state(harness)["layers"] == [f"{EXTENSION}:{NEWEST_EXTENSION}"]
 
 
-def test_a_look_of_each_minute_costs_one_call_and_sees_what_a_deployment_stripped(workshop: Workshop) -> None:
-    kinds = ATTACHMENT.kinds(workshop)
-    status = workshop.status(workshop.settle(workshop.declare(spec()), kinds))
+def test_a_look_of_each_minute_costs_one_call_and_sees_what_a_deployment_stripped(harness: AwsHarness) -> None:
+    kinds = ATTACHMENT.kinds(harness)
+    status = harness.status(harness.settle(harness.declare(spec()), kinds))
     status |= {"appliedGeneration": 1, "observedGeneration": 1}
-    poll = replace(workshop.declare(spec(), status=status), heard=POLLED)
+    poll = replace(harness.declare(spec(), status=status), heard=POLLED)
     assert poll.is_partial
-    made = workshop.calls(lambda: Engine(lambda _place: kinds).run(poll))
+    made = harness.calls(lambda: Engine(lambda _place: kinds).run(poll))
     assert made == {"lambda.GetFunction": 1}
-    deployed(workshop, [], {"STAGE": "prod"})
-    outcome = workshop.settle(poll, kinds)
+    deployed(harness, [], {"STAGE": "prod"})
+    outcome = harness.settle(poll, kinds)
     assert outcome.is_complete
-    assert state(workshop)["layers"] == [f"{EXTENSION}:{NEWEST_EXTENSION}"]
+    assert state(harness)["layers"] == [f"{EXTENSION}:{NEWEST_EXTENSION}"]

@@ -3,8 +3,8 @@
 from typing import Any
 
 import pytest
+from tests.kinds.aws_harness import AwsHarness
 from tests.kinds.cases.attachment import ATTACHMENT, prepare, spec, state
-from tests.kinds.workshop import Workshop
 
 from dynconfig.engine import describe
 from dynconfig.engine.reconcile import Engine
@@ -18,34 +18,34 @@ LAYER = "arn:aws:lambda:eu-west-1:015030872274:layer:AWS-Parameters-and-Secrets-
 TIMEOUT = "SSM_PARAMETER_STORE_TIMEOUT_MILLIS"
 
 
-def planned(workshop: Workshop) -> list[str]:
+def planned(harness: AwsHarness) -> list[str]:
     """The lines about the attachment in a plan."""
-    kinds = workshop.kinds(Attachment)
-    plan = Engine(lambda _place: kinds).assess(workshop.declare(spec()), 0.0).plan
+    kinds = harness.kinds(Attachment)
+    plan = Engine(lambda _place: kinds).assess(harness.declare(spec()), 0.0).plan
     return [text for _sign, text in describe.lines(plan)]
 
 
-def set_by_user(workshop: Workshop, **configuration: Any) -> None:
-    workshop.aws("lambda").update_function_configuration(FunctionName="attached", **configuration)
+def set_by_user(harness: AwsHarness, **configuration: Any) -> None:
+    harness.aws("lambda").update_function_configuration(FunctionName="attached", **configuration)
 
 
-def test_the_layer_is_that_which_is_written(workshop: Workshop) -> None:
-    prepare(workshop)
-    lines = planned(workshop)
+def test_the_layer_is_that_which_is_written(harness: AwsHarness) -> None:
+    prepare(harness)
+    lines = planned(harness)
     assert f"layer: {LAYER}:{NEWEST_EXTENSION}" in lines
-    workshop.settle(workshop.declare(spec()), ATTACHMENT.kinds(workshop))
-    assert state(workshop)["layers"] == [f"{LAYER}:{NEWEST_EXTENSION}"]
+    harness.settle(harness.declare(spec()), ATTACHMENT.kinds(harness))
+    assert state(harness)["layers"] == [f"{LAYER}:{NEWEST_EXTENSION}"]
 
 
-def test_what_the_function_has_by_itself_is_not_shown_and_not_written(workshop: Workshop) -> None:
-    prepare(workshop)
-    variables = {**state(workshop)["variables"], TIMEOUT: "900"}
-    set_by_user(workshop, Layers=[f"{LAYER}:11"], Environment={"Variables": variables})
-    lines = planned(workshop)
+def test_what_the_function_has_by_itself_is_not_shown_and_not_written(harness: AwsHarness) -> None:
+    prepare(harness)
+    variables = {**state(harness)["variables"], TIMEOUT: "900"}
+    set_by_user(harness, Layers=[f"{LAYER}:11"], Environment={"Variables": variables})
+    lines = planned(harness)
     assert not [line for line in lines if line.startswith(("layer:", f"environment.{TIMEOUT}"))]
     shown = {line.partition(":")[0].removeprefix("environment.") for line in lines if line.startswith("environment.")}
-    workshop.settle(workshop.declare(spec()), ATTACHMENT.kinds(workshop))
-    after = state(workshop)
+    harness.settle(harness.declare(spec()), ATTACHMENT.kinds(harness))
+    after = state(harness)
     assert after["layers"] == [f"{LAYER}:11"]
     assert any(line.startswith("revision: ") for line in lines)
     assert {*shown, reading.REVISION} == after["variables"].keys() - variables.keys()

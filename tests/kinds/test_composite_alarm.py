@@ -1,8 +1,8 @@
 """What is special about the alarm over all alarms: it goes off with any of them, and comes and goes in the right order."""
 
 import pytest
+from tests.kinds.aws_harness import AwsHarness
 from tests.kinds.cases.alarm import TOPIC, compose, described, name_of, spec
-from tests.kinds.workshop import Workshop
 
 from dynconfig.api.alarms import DEFAULT_NAMES, MAX_CUSTOM, UNHEALTHY
 from dynconfig.engine.naming import Names
@@ -16,64 +16,64 @@ pytestmark = pytest.mark.lab
 WITHOUT_DEFAULTS = {"function": {}, "alarms": {"defaults": False}}
 
 
-def kinds(workshop: Workshop) -> tuple[AnyKind, ...]:
-    return workshop.kinds(Alarm, CompositeAlarm)
+def kinds(harness: AwsHarness) -> tuple[AnyKind, ...]:
+    return harness.kinds(Alarm, CompositeAlarm)
 
 
-def state(workshop: Workshop) -> str:
-    return str(described(workshop, "CompositeAlarm")[name_of(workshop, UNHEALTHY)]["StateValue"])
+def state(harness: AwsHarness) -> str:
+    return str(described(harness, "CompositeAlarm")[name_of(harness, UNHEALTHY)]["StateValue"])
 
 
 @pytest.mark.parametrize("alarm", [*DEFAULT_NAMES, "Backlog"])
-def test_it_goes_off_with_any_alarm_of_the_object_and_is_well_with_all(workshop: Workshop, alarm: str) -> None:
-    workshop.settle(workshop.declare(spec(notify=(TOPIC,))), kinds(workshop))
-    cloudwatch = workshop.aws("cloudwatch")
-    cloudwatch.set_alarm_state(AlarmName=name_of(workshop, alarm), StateValue="ALARM", StateReason="a test")
-    assert state(workshop) == "ALARM"
-    cloudwatch.set_alarm_state(AlarmName=name_of(workshop, alarm), StateValue="OK", StateReason="a test")
-    assert state(workshop) == "OK"
+def test_it_goes_off_with_any_alarm_of_the_object_and_is_well_with_all(harness: AwsHarness, alarm: str) -> None:
+    harness.settle(harness.declare(spec(notify=(TOPIC,))), kinds(harness))
+    cloudwatch = harness.aws("cloudwatch")
+    cloudwatch.set_alarm_state(AlarmName=name_of(harness, alarm), StateValue="ALARM", StateReason="a test")
+    assert state(harness) == "ALARM"
+    cloudwatch.set_alarm_state(AlarmName=name_of(harness, alarm), StateValue="OK", StateReason="a test")
+    assert state(harness) == "OK"
 
 
-def test_the_topics_hear_of_both(workshop: Workshop) -> None:
-    workshop.settle(workshop.declare(spec(notify=(TOPIC,))), kinds(workshop))
-    found = described(workshop, "CompositeAlarm")[name_of(workshop, UNHEALTHY)]
+def test_the_topics_hear_of_both(harness: AwsHarness) -> None:
+    harness.settle(harness.declare(spec(notify=(TOPIC,))), kinds(harness))
+    found = described(harness, "CompositeAlarm")[name_of(harness, UNHEALTHY)]
     assert (found["AlarmActions"], found["OKActions"]) == ([TOPIC], [TOPIC])
 
 
-def test_without_alarms_there_is_nothing_to_be_unhealthy(workshop: Workshop) -> None:
-    outcome = workshop.settle(workshop.declare(WITHOUT_DEFAULTS), kinds(workshop))
+def test_without_alarms_there_is_nothing_to_be_unhealthy(harness: AwsHarness) -> None:
+    outcome = harness.settle(harness.declare(WITHOUT_DEFAULTS), kinds(harness))
     assert outcome.plan.declared == ()
 
 
-def test_it_comes_after_its_alarms_and_goes_before_them(workshop: Workshop) -> None:
-    made = workshop.settle(workshop.declare(spec()), kinds(workshop)).applied
+def test_it_comes_after_its_alarms_and_goes_before_them(harness: AwsHarness) -> None:
+    made = harness.settle(harness.declare(spec()), kinds(harness)).applied
     assert [type(step.change) for step in made] == [Create] * 6
     assert isinstance(made[-1].resource, CompositeAlarm)
-    gone = workshop.settle(workshop.goodbye(spec()), kinds(workshop)).applied
+    gone = harness.settle(harness.goodbye(spec()), kinds(harness)).applied
     assert [type(step.change) for step in gone] == [Delete] * 6
     assert isinstance(gone[0].resource, CompositeAlarm)
 
 
-def test_an_alarm_that_goes_is_first_taken_out_of_the_rule(workshop: Workshop) -> None:
-    status = workshop.status(workshop.settle(workshop.declare(spec()), kinds(workshop)))
+def test_an_alarm_that_goes_is_first_taken_out_of_the_rule(harness: AwsHarness) -> None:
+    status = harness.status(harness.settle(harness.declare(spec()), kinds(harness)))
     without = {"function": {}, "alarms": {}, "tags": {"team": "shop"}}
-    outcome = workshop.settle(workshop.declare(without, generation=2, status=status), kinds(workshop))
+    outcome = harness.settle(harness.declare(without, generation=2, status=status), kinds(harness))
     assert [(type(step.change), type(step.resource)) for step in outcome.applied] == [
         (Update, CompositeAlarm),
         (Delete, Alarm),
     ]
-    assert "Backlog" not in described(workshop, "CompositeAlarm")[name_of(workshop, UNHEALTHY)]["AlarmRule"]
+    assert "Backlog" not in described(harness, "CompositeAlarm")[name_of(harness, UNHEALTHY)]["AlarmRule"]
 
 
-def test_two_of_them_are_deleted_in_two_calls(workshop: Workshop) -> None:
-    workshop.settle(workshop.declare(spec()), kinds(workshop))
-    compose(workshop, name_of(workshop, "second"))
-    arn = described(workshop, "CompositeAlarm")[name_of(workshop, "second")]["AlarmArn"]
-    mark = [{"Key": "dynconfig.dev/owner", "Value": workshop.owner().tag}]
-    workshop.aws("cloudwatch").tag_resource(ResourceARN=arn, Tags=mark)
-    calls = workshop.calls(lambda: workshop.settle(workshop.goodbye(spec()), kinds(workshop)))
+def test_two_of_them_are_deleted_in_two_calls(harness: AwsHarness) -> None:
+    harness.settle(harness.declare(spec()), kinds(harness))
+    compose(harness, name_of(harness, "second"))
+    arn = described(harness, "CompositeAlarm")[name_of(harness, "second")]["AlarmArn"]
+    mark = [{"Key": "dynconfig.dev/owner", "Value": harness.owner().tag}]
+    harness.aws("cloudwatch").tag_resource(ResourceARN=arn, Tags=mark)
+    calls = harness.calls(lambda: harness.settle(harness.goodbye(spec()), kinds(harness)))
     assert calls["cloudwatch.DeleteAlarms"] == 3
-    assert described(workshop, "CompositeAlarm") == {}
+    assert described(harness, "CompositeAlarm") == {}
 
 
 def test_as_many_alarms_as_may_be_declared_fit_a_rule_with_the_longest_names() -> None:
@@ -84,12 +84,12 @@ def test_as_many_alarms_as_may_be_declared_fit_a_rule_with_the_longest_names() -
     assert len(rule(most)) <= 10240
 
 
-def test_what_was_read_for_both_kinds_is_not_served_a_second_time(workshop: Workshop) -> None:
-    both, declaration = kinds(workshop), workshop.declare(spec())
-    workshop.settle(declaration, both)
-    compose(workshop, name_of(workshop, "theirs"))
-    calls = workshop.calls(lambda: workshop.settle(declaration, both))
+def test_what_was_read_for_both_kinds_is_not_served_a_second_time(harness: AwsHarness) -> None:
+    both, declaration = kinds(harness), harness.declare(spec())
+    harness.settle(declaration, both)
+    compose(harness, name_of(harness, "theirs"))
+    calls = harness.calls(lambda: harness.settle(declaration, both))
     assert calls["cloudwatch.DescribeAlarms"] == 1
     (composites,) = (kind for kind in both if kind.value is CompositeAlarm)
-    alone = workshop.calls(lambda: workshop.settle(declaration, (composites,)))
+    alone = harness.calls(lambda: harness.settle(declaration, (composites,)))
     assert alone["cloudwatch.DescribeAlarms"] == 1

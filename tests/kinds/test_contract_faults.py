@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 import pytest
+from tests.kinds.aws_harness import ASKED, AwsHarness
 from tests.kinds.cases.case import Case, apply, prepared, writes
-from tests.kinds.workshop import ASKED, Workshop
 
 from dynconfig.engine.errors import DynConfigError, Throttled, Unavailable
 from dynconfig_lab.aws import Faults
@@ -15,10 +15,10 @@ pytestmark = pytest.mark.lab
 MOST_WRITES = 20
 
 
-def killed(workshop: Workshop, case: Case) -> Iterator[tuple[Workshop, object]]:
+def killed(harness: AwsHarness, case: Case) -> Iterator[tuple[AwsHarness, object]]:
     """Corners in which the process died after its first write, after its second and so on; and what was there before."""
     for survived in range(MOST_WRITES):
-        corner = Workshop(workshop.lab, workshop.session, workshop.watch)
+        corner = AwsHarness(harness.lab, harness.session, harness.watch)
         prepared(case, corner)
         before = case.listed(corner)
         corner.watch.kill_after(survived, case.writes)
@@ -33,28 +33,28 @@ def killed(workshop: Workshop, case: Case) -> Iterator[tuple[Workshop, object]]:
     raise AssertionError("it never came through")
 
 
-def test_a_kill_after_any_write_is_made_good_by_the_next_run(workshop: Workshop, case: Case) -> None:
-    for corner, _before in killed(workshop, case):
+def test_a_kill_after_any_write_is_made_good_by_the_next_run(harness: AwsHarness, case: Case) -> None:
+    for corner, _before in killed(harness, case):
         assert apply(corner, case, case.base).is_complete
         assert apply(corner, case, case.base).plan.is_empty
 
 
-def test_a_kill_after_any_write_leaves_nothing_that_a_deletion_does_not_find(workshop: Workshop, case: Case) -> None:
-    for corner, before in killed(workshop, case):
+def test_a_kill_after_any_write_leaves_nothing_that_a_deletion_does_not_find(harness: AwsHarness, case: Case) -> None:
+    for corner, before in killed(harness, case):
         corner.settle(corner.goodbye(case.base), case.kinds(corner))
         assert case.listed(corner) == before
 
 
-def test_kills_in_a_deletion_are_made_good_by_the_next_run(workshop: Workshop, case: Case) -> None:
-    before = case.listed(workshop)
-    apply(workshop, case, case.base)
+def test_kills_in_a_deletion_are_made_good_by_the_next_run(harness: AwsHarness, case: Case) -> None:
+    before = case.listed(harness)
+    apply(harness, case, case.base)
     for _number in range(MOST_WRITES):
-        workshop.watch.kill_after(0, case.writes)
+        harness.watch.kill_after(0, case.writes)
         try:
-            workshop.settle(workshop.goodbye(case.base), case.kinds(workshop))
+            harness.settle(harness.goodbye(case.base), case.kinds(harness))
         except KeyboardInterrupt:
             continue
-        assert case.listed(workshop) == before
+        assert case.listed(harness) == before
         return
     raise AssertionError("it never came through")
 
@@ -64,27 +64,27 @@ def test_kills_in_a_deletion_are_made_good_by_the_next_run(workshop: Workshop, c
     ("code", "expected"), [("ThrottlingException", Throttled), ("InternalServerError", Unavailable)]
 )
 def test_a_service_that_fails_for_a_while_is_waited_for(
-    workshop: Workshop, case: Case, code: str, expected: type[DynConfigError]
+    harness: AwsHarness, case: Case, code: str, expected: type[DynConfigError]
 ) -> None:
-    first = next(iter(writes(workshop, case, lambda: apply(workshop, case, case.base))))
-    workshop.settle(workshop.goodbye(case.base), case.kinds(workshop))
-    workshop.clock.now += 60
-    workshop.lab.faults(Faults(errors={first: Injected(code, "in passing", 3)}))
+    first = next(iter(writes(harness, case, lambda: apply(harness, case, case.base))))
+    harness.settle(harness.goodbye(case.base), case.kinds(harness))
+    harness.clock.now += 60
+    harness.lab.faults(Faults(errors={first: Injected(code, "in passing", 3)}))
     errors: list[DynConfigError] = []
-    workshop.settle(workshop.declare(case.base), case.kinds(workshop), errors)
+    harness.settle(harness.declare(case.base), case.kinds(harness), errors)
     assert expected in {type(error) for error in errors}
-    assert apply(workshop, case, case.base).plan.is_empty
+    assert apply(harness, case, case.base).plan.is_empty
 
 
-def test_somebody_who_writes_at_the_same_moment_is_waited_for(workshop: Workshop, case: Case) -> None:
-    before = case.listed(workshop)
+def test_somebody_who_writes_at_the_same_moment_is_waited_for(harness: AwsHarness, case: Case) -> None:
+    before = case.listed(harness)
     trouble = Faults(errors={name: Injected(case.busy, "somebody else is writing", 1) for name in case.writes})
-    workshop.lab.faults(trouble)
-    apply(workshop, case, case.base)
-    workshop.lab.faults(Faults())
-    next(iter(case.tampers.values()))(workshop)
-    workshop.lab.faults(trouble)
-    apply(workshop, case, case.base, metadata=ASKED)
-    assert apply(workshop, case, case.base).plan.is_empty
-    workshop.settle(workshop.goodbye(case.base), case.kinds(workshop))
-    assert case.listed(workshop) == before
+    harness.lab.faults(trouble)
+    apply(harness, case, case.base)
+    harness.lab.faults(Faults())
+    next(iter(case.tampers.values()))(harness)
+    harness.lab.faults(trouble)
+    apply(harness, case, case.base, metadata=ASKED)
+    assert apply(harness, case, case.base).plan.is_empty
+    harness.settle(harness.goodbye(case.base), case.kinds(harness))
+    assert case.listed(harness) == before

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from tests.kinds.workshop import Workshop
+from tests.kinds.aws_harness import AwsHarness
 
 from dynconfig.engine import report
 from dynconfig.engine.errors import InvalidSpec
@@ -22,38 +22,38 @@ def spec(plain: str, *policies: dict[str, Any]) -> dict[str, Any]:
     return {"parameters": [token, {"name": "plain", "value": plain}]}
 
 
-def run(workshop: Workshop, plain: str, now: float, **about: Any) -> Outcome:
-    engine = Engine(lambda _place: (workshop.parameters(),))
-    return engine.run(workshop.declare(spec(plain, EXPIRATION), **about), now=now)
+def run(harness: AwsHarness, plain: str, now: float, **about: Any) -> Outcome:
+    engine = Engine(lambda _place: (harness.parameters(),))
+    return engine.run(harness.declare(spec(plain, EXPIRATION), **about), now=now)
 
 
-def test_what_expired_is_gone_as_declared_and_the_rest_is_written(workshop: Workshop) -> None:
-    before = run(workshop, "1", END.timestamp() - 10)
+def test_what_expired_is_gone_as_declared_and_the_rest_is_written(harness: AwsHarness) -> None:
+    before = run(harness, "1", END.timestamp() - 10)
     assert before.is_complete
-    status = workshop.status(before)
-    workshop.aws().delete_parameter(Name=f"{workshop.path}/token")
-    outcome = run(workshop, "2", END.timestamp() + 10, status=status, generation=2)
+    status = harness.status(before)
+    harness.aws().delete_parameter(Name=f"{harness.path}/token")
+    outcome = run(harness, "2", END.timestamp() + 10, status=status, generation=2)
     assert outcome.is_complete
-    assert workshop.versions() == {"plain": 2}
+    assert harness.versions() == {"plain": 2}
     after = report.status(outcome, status, END.timestamp() + 10, None)
     ready = after["conditions"][0]
-    assert (ready["status"], after["expired"]) == ("True", [f"{workshop.path}/token"])
-    assert f"Expired: {workshop.path}/token (deleted by AWS)" in ready["message"]
+    assert (ready["status"], after["expired"]) == ("True", [f"{harness.path}/token"])
+    assert f"Expired: {harness.path}/token (deleted by AWS)" in ready["message"]
 
 
-def test_what_expired_a_moment_ago_is_left_to_aws_to_delete(workshop: Workshop) -> None:
-    status = workshop.status(run(workshop, "1", END.timestamp() - 10))
-    outcome = run(workshop, "2", END.timestamp() + 10, status=status, generation=2)
+def test_what_expired_a_moment_ago_is_left_to_aws_to_delete(harness: AwsHarness) -> None:
+    status = harness.status(run(harness, "1", END.timestamp() - 10))
+    outcome = run(harness, "2", END.timestamp() + 10, status=status, generation=2)
     assert outcome.is_complete
     assert [type(step.change).__name__ for step in outcome.applied] == ["Update"]
-    assert workshop.versions() == {"plain": 2, "token": 1}
+    assert harness.versions() == {"plain": 2, "token": 1}
 
 
-def test_what_was_deleted_before_its_time_is_made_again(workshop: Workshop) -> None:
-    status = workshop.status(run(workshop, "1", END.timestamp() - 10))
-    workshop.aws().delete_parameter(Name=f"{workshop.path}/token")
-    assert run(workshop, "1", END.timestamp() - 5, status=status).is_complete
-    assert set(workshop.versions()) == {"plain", "token"}
+def test_what_was_deleted_before_its_time_is_made_again(harness: AwsHarness) -> None:
+    status = harness.status(run(harness, "1", END.timestamp() - 10))
+    harness.aws().delete_parameter(Name=f"{harness.path}/token")
+    assert run(harness, "1", END.timestamp() - 5, status=status).is_complete
+    assert set(harness.versions()) == {"plain", "token"}
 
 
 @pytest.mark.parametrize(
@@ -70,60 +70,60 @@ def test_what_was_deleted_before_its_time_is_made_again(workshop: Workshop) -> N
     ],
 )
 def test_policies_are_checked_before_the_first_write(
-    workshop: Workshop, policies: list[dict[str, Any]], message: str
+    harness: AwsHarness, policies: list[dict[str, Any]], message: str
 ) -> None:
     with pytest.raises(InvalidSpec, match=message):
-        workshop.declare(spec("1", *policies))
+        harness.declare(spec("1", *policies))
 
 
-def test_policies_as_aws_documents_them_pass(workshop: Workshop) -> None:
+def test_policies_as_aws_documents_them_pass(harness: AwsHarness) -> None:
     more = [
         {"type": "ExpirationNotification", "attributes": {"Before": "15", "Unit": "Days"}},
         {"type": "NoChangeNotification", "attributes": {"After": "20", "Unit": "Hours"}},
     ]
-    assert workshop.apply(workshop.declare(spec("1", EXPIRATION, *more))).is_complete
+    assert harness.apply(harness.declare(spec("1", EXPIRATION, *more))).is_complete
 
 
 FIELD = "spec.parameters[token].policies[0].attributes.Timestamp"
 
 
-def test_a_date_in_the_past_on_something_new_is_refused_before_the_first_write(workshop: Workshop) -> None:
+def test_a_date_in_the_past_on_something_new_is_refused_before_the_first_write(harness: AwsHarness) -> None:
     late = END.timestamp() + 10
-    outcome = run(workshop, "1", late, metadata={"finalizers": []})
+    outcome = run(harness, "1", late, metadata={"finalizers": []})
     assert isinstance(outcome.error, InvalidSpec)
     assert f"{FIELD} is in the past (2040-01-01T00:00:00Z)" in str(outcome.error)
-    assert workshop.versions() == {}
+    assert harness.versions() == {}
     # What was refused does not count as written.
-    again = run(workshop, "1", late, status=report.status(outcome, {}, late, None))
+    again = run(harness, "1", late, status=report.status(outcome, {}, late, None))
     assert isinstance(again.error, InvalidSpec)
 
 
-def test_a_date_in_the_past_on_a_parameter_that_is_added_is_refused(workshop: Workshop) -> None:
-    kind = workshop.parameters()
+def test_a_date_in_the_past_on_a_parameter_that_is_added_is_refused(harness: AwsHarness) -> None:
+    kind = harness.parameters()
     engine = Engine(lambda _place: (kind,))
-    before = engine.run(workshop.declare({"parameters": [{"name": "plain", "value": "1"}]}), now=END.timestamp())
-    status = workshop.status(before)
-    outcome = run(workshop, "2", END.timestamp() + 10, status=status, generation=2)
+    before = engine.run(harness.declare({"parameters": [{"name": "plain", "value": "1"}]}), now=END.timestamp())
+    status = harness.status(before)
+    outcome = run(harness, "2", END.timestamp() + 10, status=status, generation=2)
     assert isinstance(outcome.error, InvalidSpec)
-    assert workshop.versions() == {"plain": 1}
+    assert harness.versions() == {"plain": 1}
 
 
-def test_what_expired_long_ago_stays_as_declared_and_is_remembered_by_status(workshop: Workshop) -> None:
-    status, late = workshop.status(run(workshop, "1", END.timestamp() - 10)), END.timestamp() + 10
-    workshop.aws().delete_parameter(Name=f"{workshop.path}/token")
+def test_what_expired_long_ago_stays_as_declared_and_is_remembered_by_status(harness: AwsHarness) -> None:
+    status, late = harness.status(run(harness, "1", END.timestamp() - 10)), END.timestamp() + 10
+    harness.aws().delete_parameter(Name=f"{harness.path}/token")
     for _ in range(3):
-        outcome = run(workshop, "1", late, status=status)
+        outcome = run(harness, "1", late, status=status)
         assert outcome.is_complete
         status = report.status(outcome, status, late, None)
 
 
-def test_a_function_is_not_given_to_read_what_has_expired_and_that_is_no_drift(workshop: Workshop) -> None:
+def test_a_function_is_not_given_to_read_what_has_expired_and_that_is_no_drift(harness: AwsHarness) -> None:
     managed = {"mode": "Managed", "runtime": "python3.13"}
 
     def look(now: float, status: dict[str, Any] | None = None) -> Outcome:
-        engine = Engine(lambda _place: workshop.kinds())
+        engine = Engine(lambda _place: harness.kinds())
         declared = {**spec("1", EXPIRATION), "function": managed, "driftPolicy": "Report"}
-        return engine.run(workshop.declare(declared, status=status), now=now)
+        return engine.run(harness.declare(declared, status=status), now=now)
 
     before, after = END.timestamp() - 10, END.timestamp() + 10
     status: dict[str, Any] | None = None
@@ -133,9 +133,9 @@ def test_a_function_is_not_given_to_read_what_has_expired_and_that_is_no_drift(w
         if outcome.is_complete:
             break
     assert outcome.is_complete
-    workshop.aws().delete_parameter(Name=f"{workshop.path}/token")
+    harness.aws().delete_parameter(Name=f"{harness.path}/token")
     outcome = look(after, status)
     assert outcome.drift == ()
-    assert [step.resource.title for step in outcome.applied] == [f"Function {workshop.name}"]
+    assert [step.resource.title for step in outcome.applied] == [f"Function {harness.name}"]
     (step,) = outcome.applied
     assert '"token"' not in dict(step.resource.environment)["DYNCONFIG_PARAMETERS"]  # type: ignore[attr-defined]

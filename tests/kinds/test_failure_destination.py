@@ -3,9 +3,9 @@
 from typing import Any
 
 import pytest
+from tests.kinds.aws_harness import AwsHarness
 from tests.kinds.cases.failure_destination import FAILURE_DESTINATION, prepare, spec
 from tests.kinds.wire import requests
-from tests.kinds.workshop import Workshop
 
 from dynconfig.engine.errors import NotPossible, RoleNotReady
 from dynconfig.engine.reconcile import Engine
@@ -14,39 +14,39 @@ pytestmark = pytest.mark.lab
 
 
 @pytest.fixture(autouse=True)
-def prepared(workshop: Workshop) -> None:
-    prepare(workshop)
+def prepared(harness: AwsHarness) -> None:
+    prepare(harness)
 
 
-def test_a_destination_that_does_not_exist_is_named_with_its_field_from_the_first_try(workshop: Workshop) -> None:
-    missing, kinds = "arn:aws:sqs:eu-west-1:123456789012:none", FAILURE_DESTINATION.kinds(workshop)
+def test_a_destination_that_does_not_exist_is_named_with_its_field_from_the_first_try(harness: AwsHarness) -> None:
+    missing, kinds = "arn:aws:sqs:eu-west-1:123456789012:none", FAILURE_DESTINATION.kinds(harness)
     errors: list[Any] = []
-    workshop.settle(workshop.declare({"function": {"roleName": "kinds-tests"}}), kinds, errors)
-    error = Engine(lambda _place: kinds).run(workshop.declare(spec(missing), generation=2)).error
+    harness.settle(harness.declare({"function": {"roleName": "kinds-tests"}}), kinds, errors)
+    error = Engine(lambda _place: kinds).run(harness.declare(spec(missing), generation=2)).error
     assert isinstance(error, RoleNotReady)
     assert str(error).startswith(
-        f"spec.function.onFailure: the role of function {workshop.name} is not allowed to send to {missing}"
+        f"spec.function.onFailure: the role of function {harness.name} is not allowed to send to {missing}"
     )
     assert "or the destination does not exist" in str(error)
 
 
 @pytest.mark.parametrize("qualifier", ["", ":$LATEST", ":live"])
 def test_the_function_as_its_own_destination_is_refused_before_it_is_written(
-    workshop: Workshop, qualifier: str
+    harness: AwsHarness, qualifier: str
 ) -> None:
-    own = f"arn:aws:lambda:eu-west-1:123456789012:function:{workshop.name}{qualifier}"
-    kinds = FAILURE_DESTINATION.kinds(workshop)
-    workshop.settle(workshop.declare({"function": {"roleName": "kinds-tests"}}), kinds)
-    with requests(workshop, "lambda", "PutFunctionEventInvokeConfig") as made:
-        error = Engine(lambda _place: kinds).run(workshop.declare(spec(own), generation=2)).error
+    own = f"arn:aws:lambda:eu-west-1:123456789012:function:{harness.name}{qualifier}"
+    kinds = FAILURE_DESTINATION.kinds(harness)
+    harness.settle(harness.declare({"function": {"roleName": "kinds-tests"}}), kinds)
+    with requests(harness, "lambda", "PutFunctionEventInvokeConfig") as made:
+        error = Engine(lambda _place: kinds).run(harness.declare(spec(own), generation=2)).error
     assert isinstance(error, NotPossible)
-    assert str(error).startswith(f"spec.function.onFailure: function {workshop.name} cannot be the destination")
+    assert str(error).startswith(f"spec.function.onFailure: function {harness.name} cannot be the destination")
     assert made == []
 
 
-def test_a_function_with_a_longer_name_is_another_one(workshop: Workshop) -> None:
-    other = f"arn:aws:lambda:eu-west-1:123456789012:function:{workshop.name}-other"
-    kinds = FAILURE_DESTINATION.kinds(workshop)
+def test_a_function_with_a_longer_name_is_another_one(harness: AwsHarness) -> None:
+    other = f"arn:aws:lambda:eu-west-1:123456789012:function:{harness.name}-other"
+    kinds = FAILURE_DESTINATION.kinds(harness)
     (kind,) = [kind for kind in kinds if kind.value is FAILURE_DESTINATION.value]
-    (desired,) = kind.desired(workshop.declare(spec(other)))
+    (desired,) = kind.desired(harness.declare(spec(other)))
     kind.refuse(desired, None)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from tests.kinds.workshop import Workshop
+from tests.kinds.aws_harness import AwsHarness
 
 from dynconfig.api.names import FROM_SECRET_TAG
 from dynconfig.engine import notes, report
@@ -50,93 +50,91 @@ def shown(kind: Parameters, declaration: Declaration, labels: ParameterLabels | 
 @pytest.mark.parametrize(("before", "after"), tuple(itertools.permutations(FORMS, 2)))
 @pytest.mark.parametrize("is_told", [True, False])
 def test_no_output_shows_what_came_from_a_secret(
-    workshop: Workshop, before: Mapping[str, Any], after: Mapping[str, Any], *, is_told: bool
+    harness: AwsHarness, before: Mapping[str, Any], after: Mapping[str, Any], *, is_told: bool
 ) -> None:
-    workshop.secrets["s/k"] = CANARY
-    outcome = workshop.apply(workshop.declare({"parameters": [before]}))
+    harness.secrets["s/k"] = CANARY
+    outcome = harness.apply(harness.declare({"parameters": [before]}))
     status = report.status(outcome, {}, 1.8e9, None)
-    edited = workshop.declare({"parameters": [after]}, status=status if is_told else None, generation=2)
-    assert CANARY not in shown(workshop.parameters(), edited)
+    edited = harness.declare({"parameters": [after]}, status=status if is_told else None, generation=2)
+    assert CANARY not in shown(harness.parameters(), edited)
     for policy in ("Correct", "Report"):
-        declaration = workshop.declare({"parameters": [after], "driftPolicy": policy}, status=status, generation=2)
-        outcome = Engine(lambda _place: (workshop.parameters(),)).run(
-            replace(declaration, suspended=policy == "Report")
-        )
+        declaration = harness.declare({"parameters": [after], "driftPolicy": policy}, status=status, generation=2)
+        outcome = Engine(lambda _place: (harness.parameters(),)).run(replace(declaration, suspended=policy == "Report"))
         assert CANARY not in json.dumps(report.status(outcome, status, 1.8e9, None))
         assert CANARY not in str(notes.of(outcome, status, 1.8e9))
 
 
-def test_both_sides_are_masked_once_the_text_moves_into_the_declaration(workshop: Workshop) -> None:
-    workshop.secrets["s/k"] = CANARY
-    status = workshop.status(workshop.apply(workshop.declare({"parameters": [FROM_SECRET]})))
+def test_both_sides_are_masked_once_the_text_moves_into_the_declaration(harness: AwsHarness) -> None:
+    harness.secrets["s/k"] = CANARY
+    status = harness.status(harness.apply(harness.declare({"parameters": [FROM_SECRET]})))
     assert status["parameters"][0]["secret"] is True
     moved = {"parameters": [{"name": "token", "value": "new"}]}
-    told = shown(workshop.parameters(), workshop.declare(moved, status=status, generation=2))
+    told = shown(harness.parameters(), harness.declare(moved, status=status, generation=2))
     assert f"value: {MASK} → {MASK}" in told
     assert "→ new" not in told
 
 
-def test_the_same_text_in_the_declaration_is_no_new_version(workshop: Workshop) -> None:
-    workshop.secrets["s/k"] = CANARY
-    status = workshop.status(workshop.apply(workshop.declare({"parameters": [FROM_SECRET]})))
+def test_the_same_text_in_the_declaration_is_no_new_version(harness: AwsHarness) -> None:
+    harness.secrets["s/k"] = CANARY
+    status = harness.status(harness.apply(harness.declare({"parameters": [FROM_SECRET]})))
     moved = {"parameters": [{"name": "token", "value": CANARY}]}
     for told in (status, None):
-        workshop.apply(workshop.declare(moved, status=told, generation=2))
-    assert workshop.versions() == {"token": 1}
-    assert FROM_SECRET_TAG not in workshop.tags("token")
+        harness.apply(harness.declare(moved, status=told, generation=2))
+    assert harness.versions() == {"token": 1}
+    assert FROM_SECRET_TAG not in harness.tags("token")
 
 
-def test_the_mark_goes_with_the_secret_and_the_next_values_are_shown(workshop: Workshop) -> None:
-    workshop.secrets["s/k"] = CANARY
-    status = workshop.status(workshop.apply(workshop.declare({"parameters": [FROM_SECRET]})))
-    assert workshop.tags("token")[FROM_SECRET_TAG] == "true"
-    moved = workshop.declare({"parameters": [{"name": "token", "value": "new"}]}, status=status, generation=2)
-    status = report.status(workshop.apply(moved), status, 1.8e9, None)
+def test_the_mark_goes_with_the_secret_and_the_next_values_are_shown(harness: AwsHarness) -> None:
+    harness.secrets["s/k"] = CANARY
+    status = harness.status(harness.apply(harness.declare({"parameters": [FROM_SECRET]})))
+    assert harness.tags("token")[FROM_SECRET_TAG] == "true"
+    moved = harness.declare({"parameters": [{"name": "token", "value": "new"}]}, status=status, generation=2)
+    status = report.status(harness.apply(moved), status, 1.8e9, None)
     assert "secret" not in status["parameters"][0]
-    assert FROM_SECRET_TAG not in workshop.tags("token")
-    later = workshop.declare({"parameters": [{"name": "token", "value": "newer"}]}, status=status, generation=3)
-    assert "value: new → newer" in shown(workshop.parameters(), later)
+    assert FROM_SECRET_TAG not in harness.tags("token")
+    later = harness.declare({"parameters": [{"name": "token", "value": "newer"}]}, status=status, generation=3)
+    assert "value: new → newer" in shown(harness.parameters(), later)
 
 
-def test_a_parameter_of_an_older_operator_is_marked_without_a_new_version(workshop: Workshop) -> None:
-    workshop.secrets["s/k"] = CANARY
-    declaration = workshop.declare({"parameters": [FROM_SECRET]})
-    status = workshop.status(workshop.apply(declaration))
-    workshop.aws().remove_tags_from_resource(
-        ResourceType="Parameter", ResourceId=f"{workshop.path}/token", TagKeys=[FROM_SECRET_TAG]
+def test_a_parameter_of_an_older_operator_is_marked_without_a_new_version(harness: AwsHarness) -> None:
+    harness.secrets["s/k"] = CANARY
+    declaration = harness.declare({"parameters": [FROM_SECRET]})
+    status = harness.status(harness.apply(declaration))
+    harness.aws().remove_tags_from_resource(
+        ResourceType="Parameter", ResourceId=f"{harness.path}/token", TagKeys=[FROM_SECRET_TAG]
     )
-    outcome = workshop.apply(workshop.declare({"parameters": [FROM_SECRET]}, status=status))
+    outcome = harness.apply(harness.declare({"parameters": [FROM_SECRET]}, status=status))
     assert outcome.drift == ()
-    assert workshop.tags("token")[FROM_SECRET_TAG] == "true"
-    assert workshop.versions() == {"token": 1}
-    assert workshop.apply(declaration, workshop.parameters()).plan.is_empty
+    assert harness.tags("token")[FROM_SECRET_TAG] == "true"
+    assert harness.versions() == {"token": 1}
+    assert harness.apply(declaration, harness.parameters()).plan.is_empty
 
 
-def test_a_rollback_to_the_text_of_a_secret_shows_it_to_nobody(workshop: Workshop) -> None:
-    workshop.secrets["s/k"] = CANARY
-    labels = ParameterLabels(workshop.session.client("ssm", "eu-west-1"), _NoIndex())
-    engine = Engine(lambda _place: (workshop.parameters(),), lambda _place: labels)
+def test_a_rollback_to_the_text_of_a_secret_shows_it_to_nobody(harness: AwsHarness) -> None:
+    harness.secrets["s/k"] = CANARY
+    labels = ParameterLabels(harness.session.client("ssm", "eu-west-1"), _NoIndex())
+    engine = Engine(lambda _place: (harness.parameters(),), lambda _place: labels)
     rollout = {"rollout": {"bakeTime": "10m"}}
-    first = engine.run(workshop.declare({"parameters": [FROM_SECRET], **rollout}), now=time.time())
+    first = engine.run(harness.declare({"parameters": [FROM_SECRET], **rollout}), now=time.time())
     labels.prove(item for item in first.owned if isinstance(item, Parameter))
     status = report.status(first, {}, 1.8e9, None)
     plain = {"parameters": [{"name": "token", "value": "plain"}], **rollout}
-    second = engine.run(workshop.declare(plain, status=status, generation=2), now=time.time())
-    assert workshop.value("token") == "plain"
+    second = engine.run(harness.declare(plain, status=status, generation=2), now=time.time())
+    assert harness.value("token") == "plain"
     baking = report.status(second, status, 1.8e9, None)
-    stable = labels.at([f"{workshop.path}/token"], "stable")
+    stable = labels.at([f"{harness.path}/token"], "stable")
     assert CANARY in str(stable)
     for told in (baking, None):
-        undone = in_place_of(workshop.declare(plain, status=told, generation=2), Undone(2, {}, stable))
-        assert CANARY not in shown(workshop.parameters(), undone, labels)
+        undone = in_place_of(harness.declare(plain, status=told, generation=2), Undone(2, {}, stable))
+        assert CANARY not in shown(harness.parameters(), undone, labels)
 
 
-def test_import_leaves_the_text_in_a_secret(workshop: Workshop) -> None:
-    workshop.secrets["s/k"] = CANARY
-    workshop.apply(workshop.declare({"parameters": [FROM_SECRET], "deletionPolicy": "Retain"}))
-    workshop.apply(workshop.goodbye({"parameters": [FROM_SECRET], "deletionPolicy": "Retain"}))
-    found = list(parameter_tree.parameters(workshop.aws(), workshop.path, decrypt=False))
-    config = imported(found, About(workshop.path, "ns", "myapp", None)).config
+def test_import_leaves_the_text_in_a_secret(harness: AwsHarness) -> None:
+    harness.secrets["s/k"] = CANARY
+    harness.apply(harness.declare({"parameters": [FROM_SECRET], "deletionPolicy": "Retain"}))
+    harness.apply(harness.goodbye({"parameters": [FROM_SECRET], "deletionPolicy": "Retain"}))
+    found = list(parameter_tree.parameters(harness.aws(), harness.path, decrypt=False))
+    config = imported(found, About(harness.path, "ns", "myapp", None)).config
     assert CANARY not in json.dumps(config)
     (declared,) = config["spec"]["parameters"]
     assert declared == {

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 from tests.kinds import functions
+from tests.kinds.aws_harness import ASKED, AwsHarness
 from tests.kinds.cases.function import many, spec
 from tests.kinds.wire import answers, requests, without_environment
-from tests.kinds.workshop import ASKED, Workshop
 
 from dynconfig.engine import describe
 from dynconfig.engine.errors import AccessDenied, Conflict, NotOwned, NotPossible, Refused, RoleNotReady, Settling
@@ -29,39 +29,39 @@ UPDATES = ("UpdateFunctionConfiguration", "UpdateFunctionCode")
 
 
 @pytest.fixture(autouse=True)
-def known_roles(workshop: Workshop) -> None:
-    functions.roles(workshop)
+def known_roles(harness: AwsHarness) -> None:
+    functions.roles(harness)
 
 
-def settle(workshop: Workshop, declared: Any, errors: Any = None, **about: Any) -> Any:
-    return workshop.settle(workshop.declare(declared, **about), workshop.kinds(Function, Parameter), errors)
+def settle(harness: AwsHarness, declared: Any, errors: Any = None, **about: Any) -> Any:
+    return harness.settle(harness.declare(declared, **about), harness.kinds(Function, Parameter), errors)
 
 
-def refusal(workshop: Workshop, declared: Any, **about: Any) -> Any:
-    kinds = workshop.kinds(Function, Parameter)
-    return Engine(lambda _place: kinds).run(workshop.declare(declared, **about)).error
+def refusal(harness: AwsHarness, declared: Any, **about: Any) -> Any:
+    kinds = harness.kinds(Function, Parameter)
+    return Engine(lambda _place: kinds).run(harness.declare(declared, **about)).error
 
 
-def test_a_write_waits_until_the_last_one_is_carried_out(workshop: Workshop) -> None:
+def test_a_write_waits_until_the_last_one_is_carried_out(harness: AwsHarness) -> None:
     errors: list[Any] = []
-    settle(workshop, spec(), errors)
-    settle(workshop, {**many(), "function": {**spec()["function"], "memoryMiB": 512}}, errors, generation=2)
+    settle(harness, spec(), errors)
+    settle(harness, {**many(), "function": {**spec()["function"], "memoryMiB": 512}}, errors, generation=2)
     # The first function of the lab may be made before its role is known.
     assert {Settling} <= {type(error) for error in errors} <= {Settling, RoleNotReady}
-    assert functions.of(workshop, workshop.name)["MemorySize"] == 512
+    assert functions.of(harness, harness.name)["MemorySize"] == 512
 
 
-def test_architecture_layer_and_code_change_together_in_two_writes(workshop: Workshop) -> None:
-    settle(workshop, spec())
-    with requests(workshop, "lambda", *UPDATES) as made:
-        settle(workshop, spec(architecture="x86_64"), generation=2)
+def test_architecture_layer_and_code_change_together_in_two_writes(harness: AwsHarness) -> None:
+    settle(harness, spec())
+    with requests(harness, "lambda", *UPDATES) as made:
+        settle(harness, spec(architecture="x86_64"), generation=2)
     assert [operation for operation, _request in made] == list(UPDATES)
-    found = functions.of(workshop, workshop.name)
+    found = functions.of(harness, harness.name)
     assert found["Architectures"] == ["x86_64"]
     assert [layer["Arn"] for layer in found["Layers"]] == [f"{functions.LAYER}:{NEWEST_EXTENSION}"]
 
 
-def test_a_function_whose_creation_failed_is_made_anew(workshop: Workshop) -> None:
+def test_a_function_whose_creation_failed_is_made_anew(harness: AwsHarness) -> None:
     failing = ["Failed"]
 
     def fail(answer: dict[str, Any]) -> None:
@@ -69,8 +69,8 @@ def test_a_function_whose_creation_failed_is_made_anew(workshop: Workshop) -> No
             answer["Configuration"].update(State=failing.pop(), StateReason="no capacity")
 
     errors: list[Any] = []
-    with answers(workshop, "lambda", "GetFunction", fail), requests(workshop, "lambda", "CreateFunction") as made:
-        settle(workshop, spec(), errors)
+    with answers(harness, "lambda", "GetFunction", fail), requests(harness, "lambda", "CreateFunction") as made:
+        settle(harness, spec(), errors)
     assert len(made) == 2
     assert any(isinstance(error, Conflict) and "no capacity" in str(error) for error in errors)
 
@@ -87,77 +87,77 @@ def fail_update(answer: dict[str, Any]) -> None:
         about.update(LastUpdateStatus="Failed", LastUpdateStatusReason="the key is disabled")
 
 
-def test_a_creation_that_fails_again_is_told_with_its_reason_and_tried_later(workshop: Workshop) -> None:
-    kinds = workshop.kinds(Function, Parameter)
-    with answers(workshop, "lambda", "GetFunction", fail_for_ever):
-        with requests(workshop, "lambda", "CreateFunction") as made, pytest.raises(Refused, match="no capacity"):
-            workshop.settle(workshop.declare(spec()), kinds)
+def test_a_creation_that_fails_again_is_told_with_its_reason_and_tried_later(harness: AwsHarness) -> None:
+    kinds = harness.kinds(Function, Parameter)
+    with answers(harness, "lambda", "GetFunction", fail_for_ever):
+        with requests(harness, "lambda", "CreateFunction") as made, pytest.raises(Refused, match="no capacity"):
+            harness.settle(harness.declare(spec()), kinds)
         assert len(made) == 2
-        with requests(workshop, "lambda", "CreateFunction") as made, pytest.raises(Refused, match="no capacity"):
-            workshop.settle(workshop.declare(spec()), kinds)
+        with requests(harness, "lambda", "CreateFunction") as made, pytest.raises(Refused, match="no capacity"):
+            harness.settle(harness.declare(spec()), kinds)
         assert made == []
-    workshop.clock.now += 301
-    workshop.settle(workshop.declare(spec()), kinds)
+    harness.clock.now += 301
+    harness.settle(harness.declare(spec()), kinds)
 
 
 def test_an_update_that_failed_is_told_with_its_reason_instead_of_being_repeated_without_end(
-    workshop: Workshop,
+    harness: AwsHarness,
 ) -> None:
-    settle(workshop, spec())
-    kinds, edited = workshop.kinds(Function, Parameter), workshop.declare(spec(memoryMiB=512), generation=2)
-    with answers(workshop, "lambda", "GetFunction", fail_update):
-        with requests(workshop, "lambda", *UPDATES) as made, pytest.raises(Refused, match="the key is disabled"):
-            workshop.settle(edited, kinds)
+    settle(harness, spec())
+    kinds, edited = harness.kinds(Function, Parameter), harness.declare(spec(memoryMiB=512), generation=2)
+    with answers(harness, "lambda", "GetFunction", fail_update):
+        with requests(harness, "lambda", *UPDATES) as made, pytest.raises(Refused, match="the key is disabled"):
+            harness.settle(edited, kinds)
         assert len(made) == 2
-        with requests(workshop, "lambda", *UPDATES) as made, pytest.raises(Refused, match="the key is disabled"):
-            workshop.settle(edited, kinds)
+        with requests(harness, "lambda", *UPDATES) as made, pytest.raises(Refused, match="the key is disabled"):
+            harness.settle(edited, kinds)
         assert made == []
-    asked = workshop.declare(spec(memoryMiB=512), generation=2, metadata=ASKED)
-    assert workshop.settle(asked, kinds).is_complete
+    asked = harness.declare(spec(memoryMiB=512), generation=2, metadata=ASKED)
+    assert harness.settle(asked, kinds).is_complete
 
 
-def test_an_edit_after_a_failed_update_is_carried_out_at_once(workshop: Workshop) -> None:
-    settle(workshop, spec())
-    kinds = workshop.kinds(Function, Parameter)
-    with answers(workshop, "lambda", "GetFunction", fail_update):
+def test_an_edit_after_a_failed_update_is_carried_out_at_once(harness: AwsHarness) -> None:
+    settle(harness, spec())
+    kinds = harness.kinds(Function, Parameter)
+    with answers(harness, "lambda", "GetFunction", fail_update):
         with pytest.raises(Refused):
-            workshop.settle(workshop.declare(spec(memoryMiB=512), generation=2), kinds)
-        assert workshop.settle(workshop.declare(spec(memoryMiB=1024), generation=3), kinds).is_complete
+            harness.settle(harness.declare(spec(memoryMiB=512), generation=2), kinds)
+        assert harness.settle(harness.declare(spec(memoryMiB=1024), generation=3), kinds).is_complete
 
 
-def test_an_environment_over_four_kilobytes_is_refused_before_the_function_is_written(workshop: Workshop) -> None:
+def test_an_environment_over_four_kilobytes_is_refused_before_the_function_is_written(harness: AwsHarness) -> None:
     large = {f"KEY_{number}": "x" * 1000 for number in range(4)}
-    kinds = workshop.kinds(Function, Parameter, Role, LogGroup)
-    calls = workshop.calls(lambda: Engine(lambda _place: kinds).run(workshop.declare(spec(environment=large))))
+    kinds = harness.kinds(Function, Parameter, Role, LogGroup)
+    calls = harness.calls(lambda: Engine(lambda _place: kinds).run(harness.declare(spec(environment=large))))
     assert "lambda.CreateFunction" not in calls
-    error = refusal(workshop, spec(environment=large))
+    error = refusal(harness, spec(environment=large))
     assert isinstance(error, NotPossible)
     assert "spec.function.environment" in str(error)
     assert "xxx" not in str(error)
 
 
-def package_of(workshop: Workshop) -> zipfile.ZipFile:
-    (kind,) = workshop.kinds(Function)
-    (desired,) = kind.desired(workshop.declare(many()))
+def package_of(harness: AwsHarness) -> zipfile.ZipFile:
+    (kind,) = harness.kinds(Function)
+    (desired,) = kind.desired(harness.declare(many()))
     return zipfile.ZipFile(io.BytesIO(desired.package.content))
 
 
-def test_parameters_that_are_too_long_for_the_environment_go_into_the_package(workshop: Workshop) -> None:
-    settle(workshop, many())
-    assert "DYNCONFIG_PARAMETERS" not in functions.variables(workshop, workshop.name)
-    with package_of(workshop) as archive:
+def test_parameters_that_are_too_long_for_the_environment_go_into_the_package(harness: AwsHarness) -> None:
+    settle(harness, many())
+    assert "DYNCONFIG_PARAMETERS" not in functions.variables(harness, harness.name)
+    with package_of(harness) as archive:
         assert "p/059" in archive.read("dynconfig_function/parameters.json").decode()
-    settle(workshop, spec(), generation=2, metadata=APPROVED)
-    assert "DYNCONFIG_PARAMETERS" in functions.variables(workshop, workshop.name)
+    settle(harness, spec(), generation=2, metadata=APPROVED)
+    assert "DYNCONFIG_PARAMETERS" in functions.variables(harness, harness.name)
 
 
 def test_the_parameters_are_in_the_package_before_they_leave_the_environment_and_the_other_way_round(
-    workshop: Workshop,
+    harness: AwsHarness,
 ) -> None:
-    settle(workshop, spec())
-    with requests(workshop, "lambda", *UPDATES) as made:
-        settle(workshop, many())
-        settle(workshop, spec(), generation=2, metadata=APPROVED)
+    settle(harness, spec())
+    with requests(harness, "lambda", *UPDATES) as made:
+        settle(harness, many())
+        settle(harness, spec(), generation=2, metadata=APPROVED)
     order = [operation for operation, _request in made]
     # A revision that moves on is one more write of the configuration.
     assert order.index("UpdateFunctionCode") < order.index("UpdateFunctionConfiguration")
@@ -165,54 +165,54 @@ def test_the_parameters_are_in_the_package_before_they_leave_the_environment_and
     assert order.count("UpdateFunctionCode") == 2
 
 
-def test_a_role_that_lambda_has_not_heard_of_is_waited_for_and_never_called_a_failure(workshop: Workshop) -> None:
+def test_a_role_that_lambda_has_not_heard_of_is_waited_for_and_never_called_a_failure(harness: AwsHarness) -> None:
     errors: list[Any] = []
-    declared = workshop.declare({"function": {}})
-    workshop.settle(declared, workshop.kinds(Role, Function), errors)
+    declared = harness.declare({"function": {}})
+    harness.settle(declared, harness.kinds(Role, Function), errors)
     assert RoleNotReady in {type(error) for error in errors}
-    other = workshop.declare({"function": {"name": f"{workshop.name}-two"}}, owner=workshop.owner("two", "uid-2"))
-    kinds = workshop.kinds(Role, Function)
-    status = workshop.status(Engine(lambda _place: kinds).run(other))
+    other = harness.declare({"function": {"name": f"{harness.name}-two"}}, owner=harness.owner("two", "uid-2"))
+    kinds = harness.kinds(Role, Function)
+    status = harness.status(Engine(lambda _place: kinds).run(other))
     ready = status["conditions"][0]
     assert (ready["status"], ready["reason"]) == ("Unknown", "RoleNotReady")
     assert {item["type"] for item in status["conditions"]} == {"Ready", "Reconciling"}
 
 
-def test_refresh_changes_the_revision_when_parameters_change_and_at_no_other_time(workshop: Workshop) -> None:
-    settle(workshop, spec("1"))
-    first = functions.variables(workshop, workshop.name)["DYNCONFIG_REVISION"]
-    settle(workshop, spec("1", memoryMiB=512), generation=2)
-    assert functions.variables(workshop, workshop.name)["DYNCONFIG_REVISION"] == first
-    outcome = settle(workshop, spec("2", memoryMiB=512), generation=3)
-    second = functions.variables(workshop, workshop.name)["DYNCONFIG_REVISION"]
+def test_refresh_changes_the_revision_when_parameters_change_and_at_no_other_time(harness: AwsHarness) -> None:
+    settle(harness, spec("1"))
+    first = functions.variables(harness, harness.name)["DYNCONFIG_REVISION"]
+    settle(harness, spec("1", memoryMiB=512), generation=2)
+    assert functions.variables(harness, harness.name)["DYNCONFIG_REVISION"] == first
+    outcome = settle(harness, spec("2", memoryMiB=512), generation=3)
+    second = functions.variables(harness, harness.name)["DYNCONFIG_REVISION"]
     assert second != first
-    assert workshop.status(outcome)["servedRevision"] == second == workshop.status(outcome)["revision"]
+    assert harness.status(outcome)["servedRevision"] == second == harness.status(outcome)["revision"]
 
 
-def test_expire_leaves_the_function_alone_when_parameters_change(workshop: Workshop) -> None:
+def test_expire_leaves_the_function_alone_when_parameters_change(harness: AwsHarness) -> None:
     expire = {"cache": {"onChange": "Expire"}}
-    settle(workshop, {**spec("1"), **expire})
-    assert "DYNCONFIG_REVISION" not in functions.variables(workshop, workshop.name)
-    with requests(workshop, "lambda", *UPDATES) as made:
-        settle(workshop, {**spec("2"), **expire}, generation=2)
+    settle(harness, {**spec("1"), **expire})
+    assert "DYNCONFIG_REVISION" not in functions.variables(harness, harness.name)
+    with requests(harness, "lambda", *UPDATES) as made:
+        settle(harness, {**spec("2"), **expire}, generation=2)
     assert made == []
 
 
-def test_a_name_that_a_stranger_has_is_refused_with_the_field(workshop: Workshop) -> None:
-    functions.create(workshop, workshop.name)
-    error = refusal(workshop, spec())
+def test_a_name_that_a_stranger_has_is_refused_with_the_field(harness: AwsHarness) -> None:
+    functions.create(harness, harness.name)
+    error = refusal(harness, spec())
     assert isinstance(error, NotOwned)
-    assert str(error).startswith(f"spec.function.name: function {workshop.name} already exists and has no owner")
-    assert functions.of(workshop, workshop.name)["Handler"] == "theirs.handler"
+    assert str(error).startswith(f"spec.function.name: function {harness.name} already exists and has no owner")
+    assert functions.of(harness, harness.name)["Handler"] == "theirs.handler"
 
 
-def test_a_layer_that_does_not_exist_is_refused_with_the_field_and_the_rest_stays(workshop: Workshop) -> None:
-    kinds = workshop.kinds(Parameter, LogGroup, Function)
+def test_a_layer_that_does_not_exist_is_refused_with_the_field_and_the_rest_stays(harness: AwsHarness) -> None:
+    kinds = harness.kinds(Parameter, LogGroup, Function)
     missing = "arn:aws:lambda:eu-west-1:111122223333:layer:none:1"
     with pytest.raises(Refused, match=r"^spec\.function\.extension\.layerArn: .*does not exist"):
-        workshop.settle(workshop.declare(spec(extension={"layerArn": missing})), kinds)
-    assert workshop.value("one") == "1"
-    assert workshop.settle(workshop.declare(spec(), generation=2), kinds).is_complete
+        harness.settle(harness.declare(spec(extension={"layerArn": missing})), kinds)
+    assert harness.value("one") == "1"
+    assert harness.settle(harness.declare(spec(), generation=2), kinds).is_complete
 
 
 @pytest.mark.parametrize(
@@ -223,43 +223,43 @@ def test_a_layer_that_does_not_exist_is_refused_with_the_field_and_the_rest_stay
         ("Lambda was unable to configure your environment variables", "spec.function.environment: "),
     ],
 )
-def test_a_refusal_by_lambda_names_the_field(workshop: Workshop, words: str, field: str) -> None:
-    workshop.lab.faults(Faults(errors={"lambda.CreateFunction": Injected("InvalidParameterValueException", words)}))
-    error = refusal(workshop, spec())
+def test_a_refusal_by_lambda_names_the_field(harness: AwsHarness, words: str, field: str) -> None:
+    harness.lab.faults(Faults(errors={"lambda.CreateFunction": Injected("InvalidParameterValueException", words)}))
+    error = refusal(harness, spec())
     assert isinstance(error, Refused)
     assert str(error).startswith(field)
 
 
 @pytest.mark.parametrize("code", ["AccessDeniedException", "InternalFailure"])
-def test_a_function_whose_tags_are_not_told_is_not_taken_for_a_strangers(workshop: Workshop, code: str) -> None:
-    settle(workshop, spec())
+def test_a_function_whose_tags_are_not_told_is_not_taken_for_a_strangers(harness: AwsHarness, code: str) -> None:
+    settle(harness, spec())
 
     def untold(answer: dict[str, Any]) -> None:
         answer.pop("Tags", None)
         answer["TagsError"] = {"ErrorCode": code, "Message": "not authorized to perform: lambda:ListTags"}
 
-    with answers(workshop, "lambda", "GetFunction", untold):
-        error = refusal(workshop, spec())
+    with answers(harness, "lambda", "GetFunction", untold):
+        error = refusal(harness, spec())
         assert isinstance(error, AccessDenied if code == "AccessDeniedException" else Conflict)
         assert "lambda:ListTags" in str(error)
 
 
 def test_an_environment_that_lambda_does_not_tell_is_no_drift_and_does_not_keep_the_function(
-    workshop: Workshop,
+    harness: AwsHarness,
 ) -> None:
-    settle(workshop, spec())
-    kinds = workshop.kinds(Function, Attachment)
+    settle(harness, spec())
+    kinds = harness.kinds(Function, Attachment)
     engine = Engine(lambda _place: kinds)
     with (
-        answers(workshop, "lambda", "GetFunction", without_environment("AccessDeniedException")),
-        requests(workshop, "lambda", *UPDATES) as made,
+        answers(harness, "lambda", "GetFunction", without_environment("AccessDeniedException")),
+        requests(harness, "lambda", *UPDATES) as made,
     ):
-        outcome = engine.run(workshop.declare(spec()))
+        outcome = engine.run(harness.declare(spec()))
         assert isinstance(outcome.error, AccessDenied)
         assert outcome.drift == ()
         assert made == []
-        workshop.settle(workshop.goodbye(spec()), kinds)
-    assert functions.listed(workshop) == set()
+        harness.settle(harness.goodbye(spec()), kinds)
+    assert functions.listed(harness) == set()
 
 
 @pytest.mark.parametrize(
@@ -281,47 +281,47 @@ def test_states_are_read_as_at_work_failed_or_settled(answer: dict[str, str], pe
 
 
 def test_a_newer_newest_layer_changes_no_function_that_has_one(
-    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+    harness: AwsHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    workshop.settle(workshop.declare(spec()), workshop.kinds(Function))
-    before = functions.of(workshop, workshop.name)["Layers"]
+    harness.settle(harness.declare(spec()), harness.kinds(Function))
+    before = functions.of(harness, harness.name)["Layers"]
     monkeypatch.setattr("dynconfig_lab.aws.ssm_public.NEWEST_EXTENSION", NEWEST_EXTENSION - 1)
-    assert workshop.settle(workshop.declare(spec()), workshop.kinds(Function)).plan.is_empty
-    workshop.settle(workshop.declare(spec(memoryMiB=512), generation=2), workshop.kinds(Function))
-    assert functions.of(workshop, workshop.name)["MemorySize"] == 512
-    assert functions.of(workshop, workshop.name)["Layers"] == before
+    assert harness.settle(harness.declare(spec()), harness.kinds(Function)).plan.is_empty
+    harness.settle(harness.declare(spec(memoryMiB=512), generation=2), harness.kinds(Function))
+    assert functions.of(harness, harness.name)["MemorySize"] == 512
+    assert functions.of(harness, harness.name)["Layers"] == before
 
 
-def test_the_layer_that_is_used_is_in_status(workshop: Workshop) -> None:
-    outcome = workshop.settle(workshop.declare(spec()), workshop.kinds(Function))
-    (told,) = [item for item in workshop.status(outcome)["resources"] if item["kind"] == "Function"]
+def test_the_layer_that_is_used_is_in_status(harness: AwsHarness) -> None:
+    outcome = harness.settle(harness.declare(spec()), harness.kinds(Function))
+    (told,) = [item for item in harness.status(outcome)["resources"] if item["kind"] == "Function"]
     assert told["layer"].endswith(f":{NEWEST_EXTENSION}")
 
 
-def planned(workshop: Workshop, declared: Any, **about: Any) -> list[str]:
+def planned(harness: AwsHarness, declared: Any, **about: Any) -> list[str]:
     """The lines of a plan, made by another process than the operator's."""
-    kinds = workshop.kinds(Function)
-    plan = Engine(lambda _place: kinds).assess(workshop.declare(declared, **about), 0.0).plan
+    kinds = harness.kinds(Function)
+    plan = Engine(lambda _place: kinds).assess(harness.declare(declared, **about), 0.0).plan
     return [text for _sign, text in describe.lines(plan)]
 
 
-def layer_of(workshop: Workshop) -> str:
-    (layer,) = functions.of(workshop, workshop.name)["Layers"]
+def layer_of(harness: AwsHarness) -> str:
+    (layer,) = functions.of(harness, harness.name)["Layers"]
     return str(layer["Arn"])
 
 
-def test_a_plan_shows_the_layer_that_a_new_function_then_gets(workshop: Workshop) -> None:
-    lines = planned(workshop, spec())
-    workshop.settle(workshop.declare(spec()), workshop.kinds(Function))
-    assert layer_of(workshop).endswith(f":{NEWEST_EXTENSION}")
-    assert f"layers: {layer_of(workshop)}" in lines
+def test_a_plan_shows_the_layer_that_a_new_function_then_gets(harness: AwsHarness) -> None:
+    lines = planned(harness, spec())
+    harness.settle(harness.declare(spec()), harness.kinds(Function))
+    assert layer_of(harness).endswith(f":{NEWEST_EXTENSION}")
+    assert f"layers: {layer_of(harness)}" in lines
 
 
-def test_a_plan_shows_the_layer_that_takes_the_place_of_an_old_one(workshop: Workshop) -> None:
-    workshop.settle(workshop.declare(spec()), workshop.kinds(Function))
-    newest = layer_of(workshop)
+def test_a_plan_shows_the_layer_that_takes_the_place_of_an_old_one(harness: AwsHarness) -> None:
+    harness.settle(harness.declare(spec()), harness.kinds(Function))
+    newest = layer_of(harness)
     old = f"{newest.rpartition(':')[0]}:2"
-    workshop.aws("lambda").update_function_configuration(FunctionName=workshop.name, Layers=[old])
-    assert f"layers: {old} → {newest}" in planned(workshop, spec())
-    workshop.settle(workshop.declare(spec()), workshop.kinds(Function))
-    assert layer_of(workshop) == newest
+    harness.aws("lambda").update_function_configuration(FunctionName=harness.name, Layers=[old])
+    assert f"layers: {old} → {newest}" in planned(harness, spec())
+    harness.settle(harness.declare(spec()), harness.kinds(Function))
+    assert layer_of(harness) == newest

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from tests.kinds.workshop import REGION, Workshop
+from tests.kinds.aws_harness import REGION, AwsHarness
 
 from dynconfig.aws.tagged import TaggedParameters
 from dynconfig.engine.declaration import Declaration
@@ -25,28 +25,28 @@ def many(count: int) -> dict[str, Any]:
 class Scene:
     """An object of thirty parameters that was applied and looked at."""
 
-    def __init__(self, workshop: Workshop, spec: dict[str, Any]) -> None:
-        self.workshop, self.spec = workshop, spec
-        self.kind = workshop.parameters()
-        self.status = workshop.status(workshop.apply(workshop.declare(spec), self.kind))
+    def __init__(self, harness: AwsHarness, spec: dict[str, Any]) -> None:
+        self.harness, self.spec = harness, spec
+        self.kind = harness.parameters()
+        self.status = harness.status(harness.apply(harness.declare(spec), self.kind))
 
     def heard(self, *names: str, **about: Any) -> Declaration:
         """The declaration, with an event that spoke of these names."""
-        declaration = self.workshop.declare(about.pop("spec", self.spec), **{"status": self.status, **about})
-        return replace(declaration, heard={f"{self.workshop.path}/{name}": "" for name in names})
+        declaration = self.harness.declare(about.pop("spec", self.spec), **{"status": self.status, **about})
+        return replace(declaration, heard={f"{self.harness.path}/{name}": "" for name in names})
 
     def calls(self, declaration: Declaration) -> dict[str, int]:
         """What a reconcile costs."""
-        return self.workshop.calls(lambda: self.workshop.apply(declaration, self.kind))
+        return self.harness.calls(lambda: self.harness.apply(declaration, self.kind))
 
 
 @pytest.fixture
-def scene(workshop: Workshop) -> Scene:
-    return Scene(workshop, many(30))
+def scene(harness: AwsHarness) -> Scene:
+    return Scene(harness, many(30))
 
 
 def test_drift_that_was_heard_of_is_corrected_with_four_calls_whatever_else_is_declared(scene: Scene) -> None:
-    scene.workshop.put_by_hand("p/7", "theirs")
+    scene.harness.put_by_hand("p/7", "theirs")
     calls = scene.calls(scene.heard("p/7"))
     assert calls == {
         "ssm.GetParameters": 1,
@@ -54,11 +54,11 @@ def test_drift_that_was_heard_of_is_corrected_with_four_calls_whatever_else_is_d
         "ssm.ListTagsForResource": 1,
         "ssm.PutParameter": 1,
     }
-    assert scene.workshop.value("p/7") == "7"
+    assert scene.harness.value("p/7") == "7"
 
 
 def test_the_index_of_tags_is_not_read_however_old_it_is(scene: Scene) -> None:
-    scene.workshop.clock.now += 1800
+    scene.harness.clock.now += 1800
     assert "resourcegroupstaggingapi.GetResources" not in scene.calls(scene.heard("p/7"))
 
 
@@ -67,42 +67,42 @@ def test_an_event_about_something_else_asks_for_no_parameter(scene: Scene) -> No
 
 
 def test_what_was_not_heard_of_is_found_at_the_whole_look(scene: Scene) -> None:
-    scene.workshop.put_by_hand("p/8", "theirs")
-    assert scene.workshop.apply(scene.heard("p/7"), scene.kind).plan.is_empty
-    assert scene.workshop.apply(scene.heard(), scene.kind).is_complete
-    assert scene.workshop.value("p/8") == "8"
+    scene.harness.put_by_hand("p/8", "theirs")
+    assert scene.harness.apply(scene.heard("p/7"), scene.kind).plan.is_empty
+    assert scene.harness.apply(scene.heard(), scene.kind).is_complete
+    assert scene.harness.value("p/8") == "8"
 
 
 def test_a_deleted_parameter_that_was_heard_of_comes_back(scene: Scene) -> None:
-    scene.workshop.aws().delete_parameter(Name=f"{scene.workshop.path}/p/7")
-    outcome = scene.workshop.apply(scene.heard("p/7"), scene.kind)
+    scene.harness.aws().delete_parameter(Name=f"{scene.harness.path}/p/7")
+    outcome = scene.harness.apply(scene.heard("p/7"), scene.kind)
     assert [step.because[0].field for step in outcome.drift] == ["exists"]
-    assert scene.workshop.value("p/7") == "7"
+    assert scene.harness.value("p/7") == "7"
 
 
 def test_a_parameter_made_anew_by_others_at_the_same_version_is_not_taken_for_ours(scene: Scene) -> None:
-    scene.workshop.aws().delete_parameter(Name=f"{scene.workshop.path}/p/7")
-    scene.workshop.put_by_hand("p/7", "7")
+    scene.harness.aws().delete_parameter(Name=f"{scene.harness.path}/p/7")
+    scene.harness.put_by_hand("p/7", "7")
     with pytest.raises(NotOwned):
-        scene.workshop.apply(scene.heard("p/7"), scene.kind)
+        scene.harness.apply(scene.heard("p/7"), scene.kind)
 
 
-def test_changed_tags_that_were_heard_of_are_put_back(workshop: Workshop) -> None:
-    scene = Scene(workshop, {**many(3), "tags": {"team": "shop"}})
-    resource: dict[str, Any] = {"ResourceType": "Parameter", "ResourceId": f"{workshop.path}/p/1"}
-    workshop.aws().add_tags_to_resource(**resource, Tags=[{"Key": "team", "Value": "theirs"}])
-    workshop.apply(scene.heard("p/1"), scene.kind)
-    assert workshop.tags("p/1")["team"] == "shop"
-    assert workshop.versions()["p/1"] == 1
+def test_changed_tags_that_were_heard_of_are_put_back(harness: AwsHarness) -> None:
+    scene = Scene(harness, {**many(3), "tags": {"team": "shop"}})
+    resource: dict[str, Any] = {"ResourceType": "Parameter", "ResourceId": f"{harness.path}/p/1"}
+    harness.aws().add_tags_to_resource(**resource, Tags=[{"Key": "team", "Value": "theirs"}])
+    harness.apply(scene.heard("p/1"), scene.kind)
+    assert harness.tags("p/1")["team"] == "shop"
+    assert harness.versions()["p/1"] == 1
 
 
 def test_what_is_missing_from_memory_is_asked_for_too(scene: Scene) -> None:
-    scene.kind = scene.workshop.parameters()
+    scene.kind = scene.harness.parameters()
     assert scene.calls(scene.heard("p/7"))["ssm.GetParameters"] == 3
 
 
 def test_what_was_seen_an_hour_ago_is_asked_for_too(scene: Scene) -> None:
-    scene.workshop.clock.now += 3601
+    scene.harness.clock.now += 3601
     assert scene.calls(scene.heard("p/7"))["ssm.GetParameters"] == 3
 
 
@@ -136,20 +136,20 @@ class Listener:
         self.told.append((operation, tuple(names), "made"))
 
 
-def test_every_write_is_told_while_it_is_made(workshop: Workshop) -> None:
-    listener, name = Listener(), f"{workshop.path}/p/0"
-    tagged = TaggedParameters(workshop.session.client("resourcegroupstaggingapi", REGION), workshop.clock)
-    ssm = workshop.session.client("ssm", REGION)
-    kind = Parameters(ssm, tagged, workshop.clock, writing=listener.writing)
-    workshop.apply(workshop.declare(many(1)), kind)
+def test_every_write_is_told_while_it_is_made(harness: AwsHarness) -> None:
+    listener, name = Listener(), f"{harness.path}/p/0"
+    tagged = TaggedParameters(harness.session.client("resourcegroupstaggingapi", REGION), harness.clock)
+    ssm = harness.session.client("ssm", REGION)
+    kind = Parameters(ssm, tagged, harness.clock, writing=listener.writing)
+    harness.apply(harness.declare(many(1)), kind)
     changed = {"parameters": [{"name": "p/0", "value": "new"}]}
-    workshop.lab.faults(Faults(errors={"ssm.PutParameter": Injected("ValidationException", "no")}))
+    harness.lab.faults(Faults(errors={"ssm.PutParameter": Injected("ValidationException", "no")}))
     with pytest.raises(Refused):
-        workshop.apply(workshop.declare(changed, generation=2), kind)
-    workshop.lab.faults(Faults())
-    workshop.apply(workshop.declare(changed, generation=2), kind)
-    status = workshop.status(workshop.apply(workshop.declare({**changed, "tags": {"a": "b"}}, generation=3), kind))
-    workshop.apply(workshop.declare({}, generation=4, status=status), kind)
+        harness.apply(harness.declare(changed, generation=2), kind)
+    harness.lab.faults(Faults())
+    harness.apply(harness.declare(changed, generation=2), kind)
+    status = harness.status(harness.apply(harness.declare({**changed, "tags": {"a": "b"}}, generation=3), kind))
+    harness.apply(harness.declare({}, generation=4, status=status), kind)
     assert listener.told == [
         ("Put", (name,), "made"),
         ("Put", (name,), "failed"),

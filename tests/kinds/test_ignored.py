@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from tests.kinds.workshop import Workshop
+from tests.kinds.aws_harness import AwsHarness
 
 from dynconfig.kinds.parameter import Parameters
 
@@ -24,66 +24,66 @@ def spec(ignore: list[str], **more: Any) -> dict[str, Any]:
     return {"parameters": [{"name": "p", "value": "1", "description": "declared", "ignore": ignore, **more}]}
 
 
-def metadata(workshop: Workshop) -> dict[str, Any]:
-    name = [{"Key": "Name", "Values": [f"{workshop.path}/p"]}]
-    return dict(workshop.aws().describe_parameters(ParameterFilters=name)["Parameters"][0])
+def metadata(harness: AwsHarness) -> dict[str, Any]:
+    name = [{"Key": "Name", "Values": [f"{harness.path}/p"]}]
+    return dict(harness.aws().describe_parameters(ParameterFilters=name)["Parameters"][0])
 
 
 @pytest.fixture
-def kind(workshop: Workshop) -> Parameters:
-    return workshop.parameters()
+def kind(harness: AwsHarness) -> Parameters:
+    return harness.parameters()
 
 
 @pytest.mark.parametrize("field", TUNED)
-def test_an_ignored_field_is_set_once_and_then_left_alone(workshop: Workshop, kind: Parameters, field: str) -> None:
+def test_an_ignored_field_is_set_once_and_then_left_alone(harness: AwsHarness, kind: Parameters, field: str) -> None:
     member, value = TUNED[field]
     tier = {"tier": "Advanced"} if field == "policies" else {}
     declared = spec([field], **tier)
-    workshop.apply(workshop.declare(declared), kind)
-    assert metadata(workshop)["Description"] == "declared"
+    harness.apply(harness.declare(declared), kind)
+    assert metadata(harness)["Description"] == "declared"
     by_hand = {"Description": "declared", **({"Tier": "Advanced"} if tier else {}), member: value}
-    workshop.put_by_hand("p", "1", **by_hand)
-    tuned = metadata(workshop)[member]
-    assert workshop.apply(workshop.declare(declared), kind).plan.is_empty
+    harness.put_by_hand("p", "1", **by_hand)
+    tuned = metadata(harness)[member]
+    assert harness.apply(harness.declare(declared), kind).plan.is_empty
     changed = spec([field], **tier)
     changed["parameters"][0]["value"] = "2"
-    workshop.apply(workshop.declare(changed, generation=2), kind)
-    assert workshop.value("p") == "2"
-    assert metadata(workshop)[member] == tuned
-    assert workshop.apply(workshop.declare(changed, generation=2), kind).plan.is_empty
-    assert metadata(workshop)[member] == tuned
+    harness.apply(harness.declare(changed, generation=2), kind)
+    assert harness.value("p") == "2"
+    assert metadata(harness)[member] == tuned
+    assert harness.apply(harness.declare(changed, generation=2), kind).plan.is_empty
+    assert metadata(harness)[member] == tuned
 
 
-def test_ignored_tags_are_left_alone_and_the_owner_is_not(workshop: Workshop, kind: Parameters) -> None:
+def test_ignored_tags_are_left_alone_and_the_owner_is_not(harness: AwsHarness, kind: Parameters) -> None:
     declared = {**spec(["tags"]), "tags": {"team": "shop"}}
-    workshop.apply(workshop.declare(declared), kind)
-    resource: dict[str, Any] = {"ResourceType": "Parameter", "ResourceId": f"{workshop.path}/p"}
-    workshop.aws().add_tags_to_resource(**resource, Tags=[{"Key": "team", "Value": "theirs"}])
+    harness.apply(harness.declare(declared), kind)
+    resource: dict[str, Any] = {"ResourceType": "Parameter", "ResourceId": f"{harness.path}/p"}
+    harness.aws().add_tags_to_resource(**resource, Tags=[{"Key": "team", "Value": "theirs"}])
     asked = {"annotations": {"dynconfig.dev/reconcile-requested-at": "now"}}
-    workshop.clock.now += 11
-    assert workshop.apply(workshop.declare(declared, metadata=asked), kind).plan.is_empty
-    assert workshop.tags("p")["team"] == "theirs"
-    workshop.apply(workshop.declare({}, generation=2), kind)
-    assert workshop.versions() == {}
+    harness.clock.now += 11
+    assert harness.apply(harness.declare(declared, metadata=asked), kind).plan.is_empty
+    assert harness.tags("p")["team"] == "theirs"
+    harness.apply(harness.declare({}, generation=2), kind)
+    assert harness.versions() == {}
 
 
-def test_what_is_not_ignored_is_still_corrected(workshop: Workshop, kind: Parameters) -> None:
-    workshop.apply(workshop.declare(spec(["description"])), kind)
-    workshop.put_by_hand("p", "theirs", Description="by hand")
-    outcome = workshop.apply(workshop.declare(spec(["description"])), kind)
+def test_what_is_not_ignored_is_still_corrected(harness: AwsHarness, kind: Parameters) -> None:
+    harness.apply(harness.declare(spec(["description"])), kind)
+    harness.put_by_hand("p", "theirs", Description="by hand")
+    outcome = harness.apply(harness.declare(spec(["description"])), kind)
     assert [because.field for step in outcome.applied for because in step.because] == ["value"]
-    assert (workshop.value("p"), metadata(workshop)["Description"]) == ("1", "by hand")
+    assert (harness.value("p"), metadata(harness)["Description"]) == ("1", "by hand")
 
 
-def test_the_key_of_a_secret_may_be_somebody_elses(workshop: Workshop, kind: Parameters) -> None:
-    workshop.secrets["db/password"] = "pw-1"
+def test_the_key_of_a_secret_may_be_somebody_elses(harness: AwsHarness, kind: Parameters) -> None:
+    harness.secrets["db/password"] = "pw-1"
     reference = {"secretKeyRef": {"name": "db", "key": "password"}}
     declared = {"parameters": [{"name": "p", "valueFrom": reference, "ignore": ["kmsKeyId"]}]}
-    workshop.apply(workshop.declare(declared), kind)
-    kms = workshop.aws("kms")
+    harness.apply(harness.declare(declared), kind)
+    kms = harness.aws("kms")
     kms.create_alias(AliasName="alias/theirs", TargetKeyId=kms.create_key()["KeyMetadata"]["KeyId"])
-    workshop.put_by_hand("p", "pw-1", Type="SecureString", KeyId="alias/theirs")
-    assert workshop.apply(workshop.declare(declared), kind).plan.is_empty
-    workshop.secrets["db/password"] = "pw-2"
-    workshop.apply(workshop.declare(declared), kind)
-    assert (workshop.value("p"), metadata(workshop)["KeyId"]) == ("pw-2", "alias/theirs")
+    harness.put_by_hand("p", "pw-1", Type="SecureString", KeyId="alias/theirs")
+    assert harness.apply(harness.declare(declared), kind).plan.is_empty
+    harness.secrets["db/password"] = "pw-2"
+    harness.apply(harness.declare(declared), kind)
+    assert (harness.value("p"), metadata(harness)["KeyId"]) == ("pw-2", "alias/theirs")

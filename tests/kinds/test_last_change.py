@@ -3,8 +3,8 @@
 from typing import Any
 
 import pytest
+from tests.kinds.aws_harness import REGION, AwsHarness
 from tests.kinds.test_rollback_after_recreate import BAKE, Life, _aws_now
-from tests.kinds.workshop import REGION, Workshop
 
 from dynconfig.engine.last_change import last_change
 from dynconfig.engine.tenancy import Tenant
@@ -48,10 +48,10 @@ class AllFields(Life):
         }
 
 
-def described(workshop: Workshop) -> dict[str, Any]:
+def described(harness: AwsHarness) -> dict[str, Any]:
     """All that AWS has of the parameters but values, versions and times."""
-    ssm, found = workshop.aws(), dict[str, Any]()
-    filters = [{"Key": "Name", "Option": "BeginsWith", "Values": [workshop.path]}]
+    ssm, found = harness.aws(), dict[str, Any]()
+    filters = [{"Key": "Name", "Option": "BeginsWith", "Values": [harness.path]}]
     for item in ssm.describe_parameters(ParameterFilters=filters)["Parameters"]:
         tags = ssm.list_tags_for_resource(ResourceType="Parameter", ResourceId=item["Name"])["TagList"]
         about = {key: item[key] for key in item if key not in ("Version", "LastModifiedDate")}
@@ -60,33 +60,33 @@ def described(workshop: Workshop) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("is_restarted", [False, True])
-def test_only_values_are_put_back(workshop: Workshop, is_restarted: bool) -> None:
-    kms = workshop.aws("kms")
+def test_only_values_are_put_back(harness: AwsHarness, is_restarted: bool) -> None:
+    kms = harness.aws("kms")
     kms.create_alias(AliasName="alias/own", TargetKeyId=kms.create_key()["KeyMetadata"]["KeyId"])
     try:
-        life, now = AllFields(workshop), _aws_now(workshop)
-        workshop.secrets["db/password"] = "good"
+        life, now = AllFields(harness), _aws_now(harness)
+        harness.secrets["db/password"] = "good"
         life.edit("1", now)
         # However long this machine takes for the writes.
         life.apply("1", now + 10 * BAKE)
-        workshop.secrets["db/password"] = "bad"
+        harness.secrets["db/password"] = "bad"
         life.edit("2", now + 3)
         assert life.reason == "Baking"
-        before = described(workshop)
+        before = described(harness)
         if is_restarted:
             life.restart()
-        life.bell.since = _aws_now(workshop) + 5
-        stored = {"metadata": {"generation": 3}, "spec": {"path": workshop.path, "rollout": {}}, "status": life.status}
-        owner = workshop.owner()
+        life.alarm.since = _aws_now(harness) + 5
+        stored = {"metadata": {"generation": 3}, "spec": {"path": harness.path, "rollout": {}}, "status": life.status}
+        owner = harness.owner()
         declaration = last_change(
             stored, owner=owner, default_region=REGION, tenant=Tenant(owner.namespace), allowed_regions=()
         )
         assert declaration is not None
         assert life.run(declaration, now + 10).is_complete
-        values = {name: workshop.value(name) for name in ("plain", "list", "secret", "expiring", "shown")}
+        values = {name: harness.value(name) for name in ("plain", "list", "secret", "expiring", "shown")}
         assert values == {"plain": "v1", "list": "v1", "secret": "good", "expiring": "v1", "shown": "good"}
-        assert described(workshop) == before
+        assert described(harness) == before
         marked = {item["name"]: item.get("secret") for item in life.status["parameters"]}
-        assert marked == {f"{workshop.path}/{name}": True if name == "shown" else None for name in values}
+        assert marked == {f"{harness.path}/{name}": True if name == "shown" else None for name in values}
     finally:
         kms.delete_alias(AliasName="alias/own")

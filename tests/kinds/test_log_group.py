@@ -3,8 +3,8 @@
 from typing import Any
 
 import pytest
+from tests.kinds.aws_harness import AwsHarness
 from tests.kinds.cases.log_group import LOG_GROUP, group, listed
-from tests.kinds.workshop import Workshop
 
 from dynconfig.engine.errors import AlreadyExists, Conflict, NotOwned
 from dynconfig.engine.reconcile import Engine
@@ -15,57 +15,57 @@ from dynconfig_lab.aws.faults import Injected
 pytestmark = pytest.mark.lab
 
 
-def settle(workshop: Workshop, errors: Any = None) -> Any:
-    return workshop.settle(workshop.declare(LOG_GROUP.base), workshop.kinds(LogGroup), errors)
+def settle(harness: AwsHarness, errors: Any = None) -> Any:
+    return harness.settle(harness.declare(LOG_GROUP.base), harness.kinds(LogGroup), errors)
 
 
-def retention(workshop: Workshop) -> Any:
-    found = workshop.aws("logs").describe_log_groups(logGroupNamePrefix=group(workshop))["logGroups"]
-    return next(item.get("retentionInDays") for item in found if item["logGroupName"] == group(workshop))
+def retention(harness: AwsHarness) -> Any:
+    found = harness.aws("logs").describe_log_groups(logGroupNamePrefix=group(harness))["logGroups"]
+    return next(item.get("retentionInDays") for item in found if item["logGroupName"] == group(harness))
 
 
-def test_logs_do_not_stay_for_ever(workshop: Workshop) -> None:
-    settle(workshop)
-    assert retention(workshop) == 14
+def test_logs_do_not_stay_for_ever(harness: AwsHarness) -> None:
+    settle(harness)
+    assert retention(harness) == 14
 
 
-def test_many_groups_that_begin_alike_do_not_hide_ours(workshop: Workshop) -> None:
+def test_many_groups_that_begin_alike_do_not_hide_ours(harness: AwsHarness) -> None:
     for number in range(60):
-        workshop.aws("logs").create_log_group(logGroupName=f"{group(workshop)}-{number:02}")
-    settle(workshop)
-    assert settle(workshop).plan.is_empty
+        harness.aws("logs").create_log_group(logGroupName=f"{group(harness)}-{number:02}")
+    settle(harness)
+    assert settle(harness).plan.is_empty
 
 
-def test_a_group_that_only_begins_alike_is_not_ours(workshop: Workshop) -> None:
-    workshop.aws("logs").create_log_group(logGroupName=f"{group(workshop)}-theirs")
-    settle(workshop)
-    workshop.settle(workshop.goodbye(LOG_GROUP.base), workshop.kinds(LogGroup))
-    assert listed(workshop) == {f"{group(workshop)}-theirs"}
+def test_a_group_that_only_begins_alike_is_not_ours(harness: AwsHarness) -> None:
+    harness.aws("logs").create_log_group(logGroupName=f"{group(harness)}-theirs")
+    settle(harness)
+    harness.settle(harness.goodbye(LOG_GROUP.base), harness.kinds(LogGroup))
+    assert listed(harness) == {f"{group(harness)}-theirs"}
 
 
-def test_a_group_that_an_earlier_function_left_is_refused_with_the_field(workshop: Workshop) -> None:
-    workshop.aws("logs").create_log_group(logGroupName=group(workshop))
+def test_a_group_that_an_earlier_function_left_is_refused_with_the_field(harness: AwsHarness) -> None:
+    harness.aws("logs").create_log_group(logGroupName=group(harness))
     with pytest.raises(
         NotOwned, match=r"^spec\.function\.name: logGroup .* has no owner; only parameters can be adopted"
     ):
-        settle(workshop)
+        settle(harness)
 
 
-def test_a_group_that_comes_into_being_between_look_and_creation_is_looked_at_again(workshop: Workshop) -> None:
+def test_a_group_that_comes_into_being_between_look_and_creation_is_looked_at_again(harness: AwsHarness) -> None:
     fault = Injected("ResourceAlreadyExistsException", "it exists", 1)
-    workshop.lab.faults(Faults(errors={"logs.CreateLogGroup": fault}))
+    harness.lab.faults(Faults(errors={"logs.CreateLogGroup": fault}))
     errors: list[Any] = []
-    settle(workshop, errors)
+    settle(harness, errors)
     assert [type(error) for error in errors] == [Conflict]
     assert not any(isinstance(error, AlreadyExists) for error in errors)
 
 
-def test_a_group_that_goes_while_it_is_looked_at_is_made_anew(workshop: Workshop) -> None:
-    settle(workshop)
+def test_a_group_that_goes_while_it_is_looked_at_is_made_anew(harness: AwsHarness) -> None:
+    settle(harness)
     fault = Injected("ResourceNotFoundException", "it went", 1)
-    workshop.lab.faults(Faults(errors={"logs.ListTagsForResource": fault}))
-    kinds = workshop.kinds(LogGroup)
-    outcome = Engine(lambda _place: kinds).run(workshop.declare(LOG_GROUP.base))
-    status = workshop.status(outcome)
+    harness.lab.faults(Faults(errors={"logs.ListTagsForResource": fault}))
+    kinds = harness.kinds(LogGroup)
+    outcome = Engine(lambda _place: kinds).run(harness.declare(LOG_GROUP.base))
+    status = harness.status(outcome)
     assert status["conditions"][0]["status"] == "Unknown"
-    assert settle(workshop).is_complete
+    assert settle(harness).is_complete

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from tests.kinds.workshop import Workshop
+from tests.kinds.aws_harness import AwsHarness
 
 from dynconfig.api import names
 from dynconfig.engine.declaration import Declaration
@@ -25,8 +25,8 @@ def many(count: int) -> dict[str, Any]:
     return {"parameters": [{"name": f"p/{number}", "value": str(number)} for number in range(count)]}
 
 
-def secret(workshop: Workshop, **more: Any) -> dict[str, Any]:
-    workshop.secrets.setdefault("db/password", "pw-canary")
+def secret(harness: AwsHarness, **more: Any) -> dict[str, Any]:
+    harness.secrets.setdefault("db/password", "pw-canary")
     return {"parameters": [{"name": "pw", "valueFrom": {"secretKeyRef": {"name": "db", "key": "password"}}, **more}]}
 
 
@@ -37,7 +37,7 @@ def turns_of(batches: int) -> Callable[[], bool]:
 
 
 def test_deleting_600_parameters_takes_at_most_1_2_calls_each_to_confirm_ownership_and_delete(
-    workshop: Workshop,
+    harness: AwsHarness,
 ) -> None:
     """Counted are all calls that tell whose a parameter is (the index and each one's tags) and those that delete.
 
@@ -45,252 +45,252 @@ def test_deleting_600_parameters_takes_at_most_1_2_calls_each_to_confirm_ownersh
     """
     count = 600
     spec = {"parameters": [{"name": f"p{number}", "value": "1"} for number in range(count)]}
-    kind = workshop.parameters()
-    workshop.apply(workshop.declare(spec), kind)
-    workshop.clock.pause(60)
+    kind = harness.parameters()
+    harness.apply(harness.declare(spec), kind)
+    harness.clock.pause(60)
     engine = Engine(lambda _place: (kind,))
-    goodbye, keep_going = workshop.goodbye(spec), turns_of(3)
+    goodbye, keep_going = harness.goodbye(spec), turns_of(3)
 
     def deleted() -> None:
         while not engine.run(goodbye, keep_going=keep_going).is_complete:
             pass
 
-    calls = workshop.calls(deleted)
+    calls = harness.calls(deleted)
     looks = calls.pop("ssm.GetParameters")
     assert set(calls) == {"ssm.ListTagsForResource", "resourcegroupstaggingapi.GetResources", "ssm.DeleteParameters"}
     assert calls["ssm.ListTagsForResource"] == count
     assert sum(calls.values()) <= 1.2 * count
     assert looks <= 0.4 * count
-    assert workshop.versions() == {}
+    assert harness.versions() == {}
 
 
-def test_what_another_took_over_since_the_look_is_neither_deleted_nor_released(workshop: Workshop) -> None:
-    kind, heir = workshop.parameters(), workshop.owner("heir", "uid-2").tag
-    declaration = workshop.declare({"parameters": [{"name": "a", "value": "1"}, {"name": "b", "value": "1"}]})
-    workshop.apply(declaration, kind)
-    workshop.clock.pause(60)
+def test_what_another_took_over_since_the_look_is_neither_deleted_nor_released(harness: AwsHarness) -> None:
+    kind, heir = harness.parameters(), harness.owner("heir", "uid-2").tag
+    declaration = harness.declare({"parameters": [{"name": "a", "value": "1"}, {"name": "b", "value": "1"}]})
+    harness.apply(declaration, kind)
+    harness.clock.pause(60)
     owned = [
-        item for item in Engine(lambda _place: (kind,)).observe(workshop.goodbye({})) if isinstance(item, Parameter)
+        item for item in Engine(lambda _place: (kind,)).observe(harness.goodbye({})) if isinstance(item, Parameter)
     ]
     tag: Any = [{"Key": names.OWNER_TAG, "Value": heir}]
-    workshop.aws().add_tags_to_resource(ResourceType="Parameter", ResourceId=f"{workshop.path}/a", Tags=tag)
+    harness.aws().add_tags_to_resource(ResourceType="Parameter", ResourceId=f"{harness.path}/a", Tags=tag)
     with pytest.raises(Conflict):
         kind.delete(owned)
-    assert workshop.versions() == {"a": 1}
+    assert harness.versions() == {"a": 1}
     with pytest.raises(Conflict):
         kind.release(next(item for item in owned if item.name.endswith("/a")))
-    assert workshop.tags("a")[names.OWNER_TAG] == heir
+    assert harness.tags("a")[names.OWNER_TAG] == heir
 
 
-def test_creating_costs_one_look_for_ten_and_one_put_each(workshop: Workshop) -> None:
-    declaration = workshop.declare(many(20), metadata={"finalizers": []})
-    calls = workshop.calls(lambda: workshop.apply(declaration))
+def test_creating_costs_one_look_for_ten_and_one_put_each(harness: AwsHarness) -> None:
+    declaration = harness.declare(many(20), metadata={"finalizers": []})
+    calls = harness.calls(lambda: harness.apply(declaration))
     assert calls == {"ssm.GetParameters": 2, "ssm.PutParameter": 20}
 
 
-def test_a_look_at_what_is_in_sync_costs_one_call_for_ten(workshop: Workshop) -> None:
-    kind = workshop.parameters()
-    workshop.apply(workshop.declare(many(20)), kind)
-    calls = workshop.calls(lambda: workshop.apply(workshop.declare(many(20)), kind))
+def test_a_look_at_what_is_in_sync_costs_one_call_for_ten(harness: AwsHarness) -> None:
+    kind = harness.parameters()
+    harness.apply(harness.declare(many(20)), kind)
+    calls = harness.calls(lambda: harness.apply(harness.declare(many(20)), kind))
     assert calls == {"ssm.GetParameters": 2}
 
 
-def test_a_look_at_what_is_in_sync_decrypts_nothing(workshop: Workshop) -> None:
-    kind = workshop.parameters()
-    workshop.apply(workshop.declare(secret(workshop)), kind)
+def test_a_look_at_what_is_in_sync_decrypts_nothing(harness: AwsHarness) -> None:
+    kind = harness.parameters()
+    harness.apply(harness.declare(secret(harness)), kind)
     seen: list[bool] = []
-    events = workshop.session.client("ssm", "eu-west-1")._client.meta.events
+    events = harness.session.client("ssm", "eu-west-1")._client.meta.events
 
     def see(params: dict[str, Any], **_more: Any) -> None:
         seen.append(params["WithDecryption"])
 
     events.register("provide-client-params.ssm.GetParameters", see)
     try:
-        workshop.apply(workshop.declare(secret(workshop)), kind)
+        harness.apply(harness.declare(secret(harness)), kind)
         assert seen == [False]
-        workshop.put_by_hand("pw", "other", Type="SecureString")
-        workshop.apply(workshop.declare(secret(workshop)), kind)
+        harness.put_by_hand("pw", "other", Type="SecureString")
+        harness.apply(harness.declare(secret(harness)), kind)
         assert True in seen[1:]
     finally:
         # The client is that of other tests, too.
         events.unregister("provide-client-params.ssm.GetParameters", see)
 
 
-def test_a_changed_tag_makes_no_new_version(workshop: Workshop) -> None:
-    kind = workshop.parameters()
-    workshop.apply(workshop.declare(many(1)), kind)
-    calls = workshop.calls(lambda: workshop.apply(workshop.declare({**many(1), "tags": {"team": "b"}}), kind))
+def test_a_changed_tag_makes_no_new_version(harness: AwsHarness) -> None:
+    kind = harness.parameters()
+    harness.apply(harness.declare(many(1)), kind)
+    calls = harness.calls(lambda: harness.apply(harness.declare({**many(1), "tags": {"team": "b"}}), kind))
     assert calls.get("ssm.PutParameter") is None
-    assert workshop.versions() == {"p/0": 1}
-    assert workshop.tags("p/0")["team"] == "b"
+    assert harness.versions() == {"p/0": 1}
+    assert harness.tags("p/0")["team"] == "b"
 
 
-def test_a_removed_tag_goes_and_tags_of_aws_and_ignored_ones_stay(workshop: Workshop) -> None:
-    workshop.apply(workshop.declare({**many(1), "tags": {"team": "b"}}))
-    workshop.apply(workshop.declare(many(1)))
-    assert "team" not in workshop.tags("p/0")
+def test_a_removed_tag_goes_and_tags_of_aws_and_ignored_ones_stay(harness: AwsHarness) -> None:
+    harness.apply(harness.declare({**many(1), "tags": {"team": "b"}}))
+    harness.apply(harness.declare(many(1)))
+    assert "team" not in harness.tags("p/0")
 
 
-def test_create_only_sets_the_value_once_and_keeps_the_rest_as_declared(workshop: Workshop) -> None:
-    kind = workshop.parameters()
-    workshop.apply(workshop.declare(secret(workshop, valuePolicy="CreateOnly")), kind)
-    workshop.put_by_hand("pw", "rotated", Type="SecureString")
-    outcome = workshop.apply(workshop.declare(secret(workshop, valuePolicy="CreateOnly")), kind)
+def test_create_only_sets_the_value_once_and_keeps_the_rest_as_declared(harness: AwsHarness) -> None:
+    kind = harness.parameters()
+    harness.apply(harness.declare(secret(harness, valuePolicy="CreateOnly")), kind)
+    harness.put_by_hand("pw", "rotated", Type="SecureString")
+    outcome = harness.apply(harness.declare(secret(harness, valuePolicy="CreateOnly")), kind)
     assert outcome.plan.is_empty
-    workshop.apply(workshop.declare(secret(workshop, valuePolicy="CreateOnly", description="new"), generation=2), kind)
-    assert workshop.value("pw") == "rotated"
+    harness.apply(harness.declare(secret(harness, valuePolicy="CreateOnly", description="new"), generation=2), kind)
+    assert harness.value("pw") == "rotated"
 
 
-def test_a_secret_text_in_no_repr_of_plan_or_outcome(workshop: Workshop) -> None:
-    outcome = workshop.apply(workshop.declare(secret(workshop)))
+def test_a_secret_text_in_no_repr_of_plan_or_outcome(harness: AwsHarness) -> None:
+    outcome = harness.apply(harness.declare(secret(harness)))
     assert "pw-canary" not in repr(outcome)
-    assert workshop.value("pw") == "pw-canary"
+    assert harness.value("pw") == "pw-canary"
 
 
-def test_leaving_secure_string_sends_no_key(workshop: Workshop) -> None:
-    workshop.apply(workshop.declare(secret(workshop)))
-    workshop.apply(workshop.declare({"parameters": [{"name": "pw", "value": "open"}]}, generation=2))
-    assert workshop.aws().get_parameter(Name=f"{workshop.path}/pw")["Parameter"]["Type"] == "String"
+def test_leaving_secure_string_sends_no_key(harness: AwsHarness) -> None:
+    harness.apply(harness.declare(secret(harness)))
+    harness.apply(harness.declare({"parameters": [{"name": "pw", "value": "open"}]}, generation=2))
+    assert harness.aws().get_parameter(Name=f"{harness.path}/pw")["Parameter"]["Type"] == "String"
 
 
 @pytest.mark.parametrize(("value", "tier"), [("short", "Standard"), ("x" * 5000, "Advanced")])
-def test_intelligent_tiering_matches_the_tier_it_resolves_to(workshop: Workshop, value: str, tier: str) -> None:
+def test_intelligent_tiering_matches_the_tier_it_resolves_to(harness: AwsHarness, value: str, tier: str) -> None:
     spec = {"parameters": [{"name": "p", "value": value, "tier": "Intelligent-Tiering"}]}
-    workshop.apply(workshop.declare(spec))
-    listed = workshop.aws().describe_parameters(ParameterFilters=[{"Key": "Name", "Values": [f"{workshop.path}/p"]}])
+    harness.apply(harness.declare(spec))
+    listed = harness.aws().describe_parameters(ParameterFilters=[{"Key": "Name", "Values": [f"{harness.path}/p"]}])
     assert listed["Parameters"][0]["Tier"] == tier
-    assert workshop.apply(workshop.declare(spec)).plan.is_empty
+    assert harness.apply(harness.declare(spec)).plan.is_empty
 
 
-def test_there_is_no_way_back_from_advanced_and_everything_else_is_written(workshop: Workshop) -> None:
-    workshop.apply(workshop.declare({"parameters": [{"name": "p", "value": "1", "tier": "Advanced"}]}))
+def test_there_is_no_way_back_from_advanced_and_everything_else_is_written(harness: AwsHarness) -> None:
+    harness.apply(harness.declare({"parameters": [{"name": "p", "value": "1", "tier": "Advanced"}]}))
     back = {"parameters": [{"name": "p", "value": "2"}, {"name": "q", "value": "3"}]}
     with pytest.raises(NotPossible, match=r"/p is in tier Advanced.*Set tier: Advanced"):
-        workshop.apply(workshop.declare(back, generation=2))
-    assert workshop.versions() == {"p": 2, "q": 1}
-    assert workshop.value("p") == "2"
+        harness.apply(harness.declare(back, generation=2))
+    assert harness.versions() == {"p": 2, "q": 1}
+    assert harness.value("p") == "2"
 
 
-def test_a_value_is_corrected_in_a_tier_that_others_have_raised(workshop: Workshop) -> None:
+def test_a_value_is_corrected_in_a_tier_that_others_have_raised(harness: AwsHarness) -> None:
     spec = {"parameters": [{"name": "p", "value": "good"}]}
-    status = workshop.status(workshop.apply(workshop.declare(spec)))
-    name = f"{workshop.path}/p"
-    workshop.aws().put_parameter(Name=name, Value="bad", Tier="Advanced", Overwrite=True)
+    status = harness.status(harness.apply(harness.declare(spec)))
+    name = f"{harness.path}/p"
+    harness.aws().put_parameter(Name=name, Value="bad", Tier="Advanced", Overwrite=True)
     for _ in range(2):
         with pytest.raises(NotPossible, match=r"/p is in tier Advanced"):
-            workshop.apply(workshop.declare(spec, status=status))
-    assert workshop.value("p") == "good"
-    assert workshop.versions() == {"p": 3}
+            harness.apply(harness.declare(spec, status=status))
+    assert harness.value("p") == "good"
+    assert harness.versions() == {"p": 3}
 
 
-def test_the_stable_label_on_the_oldest_of_a_hundred_versions_does_not_block_writes(workshop: Workshop) -> None:
-    declaration = _hundred_versions(workshop, "stable")
-    assert workshop.apply(declaration).is_complete
-    assert workshop.value("p") == "wanted"
+def test_the_stable_label_on_the_oldest_of_a_hundred_versions_does_not_block_writes(harness: AwsHarness) -> None:
+    declaration = _hundred_versions(harness, "stable")
+    assert harness.apply(declaration).is_complete
+    assert harness.value("p") == "wanted"
 
 
-def test_a_label_of_others_on_the_oldest_version_is_named_and_left(workshop: Workshop) -> None:
-    declaration = _hundred_versions(workshop, "theirs")
+def test_a_label_of_others_on_the_oldest_version_is_named_and_left(harness: AwsHarness) -> None:
+    declaration = _hundred_versions(harness, "theirs")
     with pytest.raises(NotPossible, match="carries the label theirs"):
-        workshop.apply(declaration)
-    history = workshop.aws().get_parameter_history(Name=f"{workshop.path}/p", MaxResults=50)
+        harness.apply(declaration)
+    history = harness.aws().get_parameter_history(Name=f"{harness.path}/p", MaxResults=50)
     assert history["Parameters"][0]["Labels"] == ["theirs"]
 
 
-def test_what_was_deleted_a_moment_ago_is_not_created_for_half_a_minute(workshop: Workshop) -> None:
-    workshop.lab.faults(Faults(recreate_delay_seconds=1000))
-    kind = workshop.parameters()
-    before = workshop.status(workshop.apply(workshop.declare(many(2)), kind))
-    workshop.apply(workshop.declare(many(1), generation=2, status=before), kind)
+def test_what_was_deleted_a_moment_ago_is_not_created_for_half_a_minute(harness: AwsHarness) -> None:
+    harness.lab.faults(Faults(recreate_delay_seconds=1000))
+    kind = harness.parameters()
+    before = harness.status(harness.apply(harness.declare(many(2)), kind))
+    harness.apply(harness.declare(many(1), generation=2, status=before), kind)
     more = {"parameters": [*many(2)["parameters"], {"name": "p/new", "value": "1"}]}
     with pytest.raises(Conflict) as refused:
-        workshop.apply(workshop.declare(more, generation=3), kind)
+        harness.apply(harness.declare(more, generation=3), kind)
     assert refused.value.delay == pytest.approx(30)
-    assert set(workshop.versions()) == {"p/0", "p/new"}
-    workshop.lab.faults(Faults())
-    workshop.clock.now += 30
-    assert workshop.apply(workshop.declare(more, generation=3), kind).is_complete
+    assert set(harness.versions()) == {"p/0", "p/new"}
+    harness.lab.faults(Faults())
+    harness.clock.now += 30
+    assert harness.apply(harness.declare(more, generation=3), kind).is_complete
 
 
-def test_an_owner_that_only_the_late_index_knows_is_not_believed_before_deleting(workshop: Workshop) -> None:
-    kind = workshop.parameters()
-    before = workshop.status(workshop.apply(workshop.declare(many(2)), kind))
-    workshop.aws().remove_tags_from_resource(
-        ResourceType="Parameter", ResourceId=f"{workshop.path}/p/1", TagKeys=["dynconfig.dev/owner"]
+def test_an_owner_that_only_the_late_index_knows_is_not_believed_before_deleting(harness: AwsHarness) -> None:
+    kind = harness.parameters()
+    before = harness.status(harness.apply(harness.declare(many(2)), kind))
+    harness.aws().remove_tags_from_resource(
+        ResourceType="Parameter", ResourceId=f"{harness.path}/p/1", TagKeys=["dynconfig.dev/owner"]
     )
-    outcome = workshop.apply(workshop.declare(many(1), generation=2, status=before), kind)
+    outcome = harness.apply(harness.declare(many(1), generation=2, status=before), kind)
     assert outcome.plan.is_empty
-    assert workshop.versions() == {"p/0": 1, "p/1": 1}
+    assert harness.versions() == {"p/0": 1, "p/1": 1}
 
 
-def test_a_parameter_that_status_forgot_is_found_by_its_tag_and_deleted(workshop: Workshop) -> None:
-    workshop.apply(workshop.declare(many(2)))
-    workshop.apply(workshop.declare(many(1), generation=2))
-    assert workshop.versions() == {"p/0": 1}
+def test_a_parameter_that_status_forgot_is_found_by_its_tag_and_deleted(harness: AwsHarness) -> None:
+    harness.apply(harness.declare(many(2)))
+    harness.apply(harness.declare(many(1), generation=2))
+    assert harness.versions() == {"p/0": 1}
 
 
-def test_parameters_with_a_longer_name_are_nobodys_business(workshop: Workshop) -> None:
-    workshop.put_by_hand("p/0-theirs")
-    workshop.apply(workshop.declare(many(1)))
-    workshop.apply(workshop.declare({}, generation=2))
-    assert workshop.versions() == {"p/0-theirs": 1}
+def test_parameters_with_a_longer_name_are_nobodys_business(harness: AwsHarness) -> None:
+    harness.put_by_hand("p/0-theirs")
+    harness.apply(harness.declare(many(1)))
+    harness.apply(harness.declare({}, generation=2))
+    assert harness.versions() == {"p/0-theirs": 1}
 
 
-def test_the_owner_of_a_claimed_parameter_is_named(workshop: Workshop) -> None:
-    workshop.apply(workshop.declare(many(1)))
-    other: Declaration = workshop.declare(many(1), owner=workshop.owner("rival", "uid-2"))
-    with pytest.raises(NotOwned, match=rf"is owned by ns-{workshop.number}/myapp; rename it; or remove it from"):
-        workshop.apply(other)
+def test_the_owner_of_a_claimed_parameter_is_named(harness: AwsHarness) -> None:
+    harness.apply(harness.declare(many(1)))
+    other: Declaration = harness.declare(many(1), owner=harness.owner("rival", "uid-2"))
+    with pytest.raises(NotOwned, match=rf"is owned by ns-{harness.number}/myapp; rename it; or remove it from"):
+        harness.apply(other)
 
 
-def test_what_an_earlier_object_of_the_same_name_left_is_taken_over_when_asked(workshop: Workshop) -> None:
-    workshop.apply(workshop.declare(many(1)))
-    heir = workshop.owner(uid="uid-2")
+def test_what_an_earlier_object_of_the_same_name_left_is_taken_over_when_asked(harness: AwsHarness) -> None:
+    harness.apply(harness.declare(many(1)))
+    heir = harness.owner(uid="uid-2")
     with pytest.raises(NotOwned, match=r"was left by an earlier ns-\d+/myapp; set adoptionPolicy: IfUnowned"):
-        workshop.apply(workshop.declare(many(1), owner=heir))
-    assert workshop.apply(workshop.declare({**many(1), "adoptionPolicy": "IfUnowned"}, owner=heir)).is_complete
-    assert workshop.tags("p/0")["dynconfig.dev/owner"].endswith("/uid-2")
+        harness.apply(harness.declare(many(1), owner=heir))
+    assert harness.apply(harness.declare({**many(1), "adoptionPolicy": "IfUnowned"}, owner=heir)).is_complete
+    assert harness.tags("p/0")["dynconfig.dev/owner"].endswith("/uid-2")
 
 
-def test_adopting_corrects_the_value_and_keeps_the_history(workshop: Workshop) -> None:
-    workshop.put_by_hand("p/0", "theirs")
-    outcome = workshop.apply(workshop.declare({**many(1), "adoptionPolicy": "IfUnowned"}))
+def test_adopting_corrects_the_value_and_keeps_the_history(harness: AwsHarness) -> None:
+    harness.put_by_hand("p/0", "theirs")
+    outcome = harness.apply(harness.declare({**many(1), "adoptionPolicy": "IfUnowned"}))
     assert isinstance(outcome.applied[0].change, Update)
     assert {because.field for because in outcome.applied[0].because} == {"owner", "value"}
-    assert workshop.versions() == {"p/0": 2}
+    assert harness.versions() == {"p/0": 2}
 
 
-def test_adopting_what_is_as_declared_writes_only_the_owner(workshop: Workshop) -> None:
-    workshop.put_by_hand("p/0", "0")
-    workshop.apply(workshop.declare({**many(1), "adoptionPolicy": "IfUnowned"}))
-    assert workshop.versions() == {"p/0": 1}
+def test_adopting_what_is_as_declared_writes_only_the_owner(harness: AwsHarness) -> None:
+    harness.put_by_hand("p/0", "0")
+    harness.apply(harness.declare({**many(1), "adoptionPolicy": "IfUnowned"}))
+    assert harness.versions() == {"p/0": 1}
 
 
-def test_sixty_parameters_are_looked_at_closely_with_six_reads(workshop: Workshop) -> None:
-    kind = workshop.parameters()
-    workshop.apply(workshop.declare(many(60)), kind)
-    calls = workshop.calls(lambda: workshop.apply(workshop.declare(many(60), metadata=ASKED), kind))
+def test_sixty_parameters_are_looked_at_closely_with_six_reads(harness: AwsHarness) -> None:
+    kind = harness.parameters()
+    harness.apply(harness.declare(many(60)), kind)
+    calls = harness.calls(lambda: harness.apply(harness.declare(many(60), metadata=ASKED), kind))
     assert calls["ssm.GetParameters"] == 6
     assert set(calls) <= {"ssm.GetParameters", "resourcegroupstaggingapi.GetResources"}
 
 
-def _hundred_versions(workshop: Workshop, label: str) -> Declaration:
+def _hundred_versions(harness: AwsHarness, label: str) -> Declaration:
     spec = {"parameters": [{"name": "p", "value": "wanted"}]}
-    workshop.apply(workshop.declare(spec))
-    name = f"{workshop.path}/p"
-    workshop.aws().label_parameter_version(Name=name, ParameterVersion=1, Labels=[label])
+    harness.apply(harness.declare(spec))
+    name = f"{harness.path}/p"
+    harness.aws().label_parameter_version(Name=name, ParameterVersion=1, Labels=[label])
     for number in range(99):
-        workshop.put_by_hand("p", str(number))
-    return workshop.declare(spec)
+        harness.put_by_hand("p", str(number))
+    return harness.declare(spec)
 
 
-def test_a_look_of_another_object_meanwhile_hides_nothing(workshop: Workshop) -> None:
+def test_a_look_of_another_object_meanwhile_hides_nothing(harness: AwsHarness) -> None:
     spec = {"parameters": [{"name": name, "value": "1"} for name in "abc"]}
-    kind = workshop.parameters()
-    workshop.apply(workshop.declare(spec), kind)
-    mine, theirs = workshop.declare(spec), workshop.declare(spec, owner=workshop.owner("other", "uid-2"))
+    kind = harness.parameters()
+    harness.apply(harness.declare(spec), kind)
+    mine, theirs = harness.declare(spec), harness.declare(spec, owner=harness.owner("other", "uid-2"))
     looking = iter(kind.observe(scope_of(mine), tuple(kind.desired(mine))))
     found = [next(looking)]
     assert len(list(kind.observe(scope_of(theirs), tuple(kind.desired(theirs))))) == 3
     found += looking
-    assert sorted(item.name for item in found) == [f"{workshop.path}/{name}" for name in "abc"]
+    assert sorted(item.name for item in found) == [f"{harness.path}/{name}" for name in "abc"]

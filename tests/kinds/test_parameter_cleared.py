@@ -3,8 +3,8 @@
 from typing import Any
 
 import pytest
+from tests.kinds.aws_harness import AwsHarness
 from tests.kinds.wire import answers, requests
-from tests.kinds.workshop import Workshop
 
 from dynconfig.engine.errors import Conflict, Refused
 from dynconfig.kinds.parameter_value import Parameter
@@ -22,16 +22,16 @@ def full() -> dict[str, Any]:
     return spec(policies=[POLICY], description="told", allowedPattern="^.$")
 
 
-def test_policies_are_removed_as_aws_documents_it(workshop: Workshop) -> None:
-    kind = workshop.parameters()
-    workshop.apply(workshop.declare(full()), kind)
-    with requests(workshop, "ssm", "PutParameter", "DescribeParameters") as made:
-        workshop.apply(workshop.declare(spec(), generation=2), kind)
+def test_policies_are_removed_as_aws_documents_it(harness: AwsHarness) -> None:
+    kind = harness.parameters()
+    harness.apply(harness.declare(full()), kind)
+    with requests(harness, "ssm", "PutParameter", "DescribeParameters") as made:
+        harness.apply(harness.declare(spec(), generation=2), kind)
     write = next(request for operation, request in made if operation == "PutParameter")
     assert write["Policies"] == "[{}]"
     assert made[-1][0] == "DescribeParameters"
-    found = workshop.aws().describe_parameters(
-        ParameterFilters=[{"Key": "Name", "Option": "Equals", "Values": [f"{workshop.path}/one"]}]
+    found = harness.aws().describe_parameters(
+        ParameterFilters=[{"Key": "Name", "Option": "Equals", "Values": [f"{harness.path}/one"]}]
     )["Parameters"][0]
     assert (found.get("Policies"), found.get("Description"), found.get("AllowedPattern")) == ([], None, None)
 
@@ -45,28 +45,28 @@ def test_policies_are_removed_as_aws_documents_it(workshop: Workshop) -> None:
     ],
 )
 def test_what_aws_keeps_although_it_was_cleared_is_reported_and_not_believed(
-    workshop: Workshop, member: str, field: str, value: Any
+    harness: AwsHarness, member: str, field: str, value: Any
 ) -> None:
-    kind = workshop.parameters()
-    workshop.apply(workshop.declare(full()), kind)
+    kind = harness.parameters()
+    harness.apply(harness.declare(full()), kind)
 
     def kept(answer: dict[str, Any]) -> None:
         for item in answer["Parameters"]:
             item[member] = value
 
     with (
-        answers(workshop, "ssm", "DescribeParameters", kept),
+        answers(harness, "ssm", "DescribeParameters", kept),
         pytest.raises(Refused, match=f"AWS still has {field}, which version 2 cleared"),
     ):
-        workshop.apply(workshop.declare(spec(), generation=2), kind)
-    with requests(workshop, "ssm", "DescribeParameters") as made:
-        workshop.apply(workshop.declare(spec(), generation=2), kind)
+        harness.apply(harness.declare(spec(), generation=2), kind)
+    with requests(harness, "ssm", "DescribeParameters") as made:
+        harness.apply(harness.declare(spec(), generation=2), kind)
     assert made
 
 
-def test_metadata_of_an_older_version_is_not_taken_for_that_of_the_newest(workshop: Workshop) -> None:
-    workshop.apply(workshop.declare(spec()))
-    workshop.put_by_hand("one", "2", Tier="Advanced", Description="by hand")
+def test_metadata_of_an_older_version_is_not_taken_for_that_of_the_newest(harness: AwsHarness) -> None:
+    harness.apply(harness.declare(spec()))
+    harness.put_by_hand("one", "2", Tier="Advanced", Description="by hand")
 
     def late(answer: dict[str, Any]) -> None:
         for item in answer["Parameters"]:
@@ -74,10 +74,10 @@ def test_metadata_of_an_older_version_is_not_taken_for_that_of_the_newest(worksh
             item.pop("Description", None)
 
     with (
-        answers(workshop, "ssm", "DescribeParameters", late),
+        answers(harness, "ssm", "DescribeParameters", late),
         pytest.raises(Conflict, match="does not return the current version"),
     ):
-        workshop.apply(workshop.declare(spec()))
-    outcome = workshop.apply(workshop.declare(spec()))
+        harness.apply(harness.declare(spec()))
+    outcome = harness.apply(harness.declare(spec()))
     (step,) = [step for step in outcome.applied if isinstance(step.resource, Parameter)]
     assert {difference.field for difference in step.because} == {"value", "description"}

@@ -5,8 +5,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from tests.kinds.aws_harness import AwsHarness
 from tests.kinds.wire import answers
-from tests.kinds.workshop import Workshop
 
 from dynconfig.engine.errors import Conflict
 from dynconfig.engine.outcome import Outcome
@@ -21,13 +21,13 @@ def spec(value: str) -> dict[str, Any]:
     return {"parameters": [{"name": "one", "value": value}]}
 
 
-def run(workshop: Workshop, kind: AnyKind, value: str, **about: Any) -> Outcome:
-    return Engine(lambda _place: (kind,)).run(workshop.declare(spec(value), **about))
+def run(harness: AwsHarness, kind: AnyKind, value: str, **about: Any) -> Outcome:
+    return Engine(lambda _place: (kind,)).run(harness.declare(spec(value), **about))
 
 
-def late(workshop: Workshop) -> Callable[[dict[str, Any]], None]:
+def late(harness: AwsHarness) -> Callable[[dict[str, Any]], None]:
     """Answers as SSM gives them now, for later."""
-    before = workshop.aws().get_parameters(Names=[f"{workshop.path}/one"], WithDecryption=False)["Parameters"]
+    before = harness.aws().get_parameters(Names=[f"{harness.path}/one"], WithDecryption=False)["Parameters"]
 
     def answer_late(answer: dict[str, Any]) -> None:
         answer["Parameters"] = [dict(item) for item in before]
@@ -35,46 +35,46 @@ def late(workshop: Workshop) -> Callable[[dict[str, Any]], None]:
     return answer_late
 
 
-def test_a_version_from_before_an_own_write_is_no_drift_and_is_not_overwritten(workshop: Workshop) -> None:
-    kind = workshop.parameters()
-    run(workshop, kind, "a")
-    before = late(workshop)
-    status = workshop.status(run(workshop, kind, "b", generation=2))
-    with answers(workshop, "ssm", "GetParameters", before):
-        outcome = run(workshop, kind, "b", generation=2, status=status)
+def test_a_version_from_before_an_own_write_is_no_drift_and_is_not_overwritten(harness: AwsHarness) -> None:
+    kind = harness.parameters()
+    run(harness, kind, "a")
+    before = late(harness)
+    status = harness.status(run(harness, kind, "b", generation=2))
+    with answers(harness, "ssm", "GetParameters", before):
+        outcome = run(harness, kind, "b", generation=2, status=status)
     assert isinstance(outcome.error, Conflict)
     assert outcome.error.delay == 1.0
     assert "/one: AWS returned version 1 after version 2 was written (stale read); retrying" in str(outcome.error)
     assert outcome.drift == ()
-    assert workshop.versions() == {"one": 2}
-    assert run(workshop, kind, "b", generation=2, status=status).plan.is_empty
+    assert harness.versions() == {"one": 2}
+    assert run(harness, kind, "b", generation=2, status=status).plan.is_empty
 
 
-def test_a_version_from_before_is_believed_when_it_lasts(workshop: Workshop) -> None:
-    kind = workshop.parameters()
-    run(workshop, kind, "a")
-    before = late(workshop)
-    run(workshop, kind, "b", generation=2)
-    workshop.clock.now += LATE_SECONDS
-    with answers(workshop, "ssm", "GetParameters", before):
-        assert run(workshop, kind, "b", generation=2).error is None
-    assert workshop.versions() == {"one": 3}
+def test_a_version_from_before_is_believed_when_it_lasts(harness: AwsHarness) -> None:
+    kind = harness.parameters()
+    run(harness, kind, "a")
+    before = late(harness)
+    run(harness, kind, "b", generation=2)
+    harness.clock.now += LATE_SECONDS
+    with answers(harness, "ssm", "GetParameters", before):
+        assert run(harness, kind, "b", generation=2).error is None
+    assert harness.versions() == {"one": 3}
 
 
-def test_a_parameter_that_somebody_made_anew_is_believed_at_once(workshop: Workshop) -> None:
-    kind = workshop.parameters()
-    run(workshop, kind, "a")
-    run(workshop, kind, "b", generation=2)
-    name = f"{workshop.path}/one"
-    tags = workshop.aws().list_tags_for_resource(ResourceType="Parameter", ResourceId=name)["TagList"]
-    workshop.aws().delete_parameter(Name=name)
-    workshop.aws().put_parameter(Name=name, Value="theirs", Type="String", Tags=tags)
+def test_a_parameter_that_somebody_made_anew_is_believed_at_once(harness: AwsHarness) -> None:
+    kind = harness.parameters()
+    run(harness, kind, "a")
+    run(harness, kind, "b", generation=2)
+    name = f"{harness.path}/one"
+    tags = harness.aws().list_tags_for_resource(ResourceType="Parameter", ResourceId=name)["TagList"]
+    harness.aws().delete_parameter(Name=name)
+    harness.aws().put_parameter(Name=name, Value="theirs", Type="String", Tags=tags)
 
     def later(answer: dict[str, Any]) -> None:
         for item in answer["Parameters"]:
             item["LastModifiedDate"] += timedelta(seconds=2)
 
-    with answers(workshop, "ssm", "GetParameters", later):
-        outcome = run(workshop, kind, "b", generation=2)
+    with answers(harness, "ssm", "GetParameters", later):
+        outcome = run(harness, kind, "b", generation=2)
     assert {because.field for step in outcome.applied for because in step.because} == {"value"}
-    assert workshop.value("one") == "b"
+    assert harness.value("one") == "b"

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from tests.kinds.workshop import REGION, Workshop
+from tests.kinds.aws_harness import REGION, AwsHarness
 
 from dynconfig.api import names
 from dynconfig.engine.errors import Refused
@@ -17,8 +17,8 @@ from dynconfig.settings import Settings
 pytestmark = pytest.mark.lab
 
 
-def spec(workshop: Workshop, key: str, *, plain: str = "1", **secret: Any) -> dict[str, Any]:
-    workshop.secrets.setdefault("db/password", "pw-canary")
+def spec(harness: AwsHarness, key: str, *, plain: str = "1", **secret: Any) -> dict[str, Any]:
+    harness.secrets.setdefault("db/password", "pw-canary")
     reference = {"secretKeyRef": {"name": "db", "key": "password"}}
     return {
         "parameters": [
@@ -29,58 +29,58 @@ def spec(workshop: Workshop, key: str, *, plain: str = "1", **secret: Any) -> di
     }
 
 
-def disabled_key(workshop: Workshop) -> str:
+def disabled_key(harness: AwsHarness) -> str:
     """Parameters are made, one of them under a key that is then disabled."""
-    kms = workshop.aws("kms")
+    kms = harness.aws("kms")
     key: str = kms.create_key()["KeyMetadata"]["KeyId"]
-    workshop.apply(workshop.declare(spec(workshop, key)))
+    harness.apply(harness.declare(spec(harness, key)))
     kms.disable_key(KeyId=key)
     return key
 
 
-def run(workshop: Workshop, kind: Parameters | None = None, **about: Any) -> Outcome:
+def run(harness: AwsHarness, kind: Parameters | None = None, **about: Any) -> Outcome:
     declared = about.pop("spec")
-    return Engine(lambda _place: (kind or workshop.parameters(),)).run(workshop.declare(declared, **about))
+    return Engine(lambda _place: (kind or harness.parameters(),)).run(harness.declare(declared, **about))
 
 
-def test_an_edit_beside_a_disabled_key_is_written_and_the_parameter_is_named(workshop: Workshop) -> None:
-    key = disabled_key(workshop)
-    outcome = run(workshop, spec=spec(workshop, key, plain="2"), generation=2)
-    assert workshop.value("plain") == "2"
-    assert [item.title for item in outcome.refused] == [f"Parameter {workshop.path}/pw"]
+def test_an_edit_beside_a_disabled_key_is_written_and_the_parameter_is_named(harness: AwsHarness) -> None:
+    key = disabled_key(harness)
+    outcome = run(harness, spec=spec(harness, key, plain="2"), generation=2)
+    assert harness.value("plain") == "2"
+    assert [item.title for item in outcome.refused] == [f"Parameter {harness.path}/pw"]
     assert isinstance(outcome.error, Refused)
-    assert f"{workshop.path}/pw" in str(outcome.error)
+    assert f"{harness.path}/pw" in str(outcome.error)
     assert "pw-canary" not in str(outcome)
 
 
-def test_another_key_repairs_what_cannot_be_read(workshop: Workshop) -> None:
-    disabled_key(workshop)
-    key = workshop.aws("kms").create_key()["KeyMetadata"]["KeyId"]
-    outcome = run(workshop, spec=spec(workshop, key), generation=2)
+def test_another_key_repairs_what_cannot_be_read(harness: AwsHarness) -> None:
+    disabled_key(harness)
+    key = harness.aws("kms").create_key()["KeyMetadata"]["KeyId"]
+    outcome = run(harness, spec=spec(harness, key), generation=2)
     assert outcome.is_complete
-    assert workshop.versions() == {"plain": 1, "other": 1, "pw": 2}
-    assert run(workshop, spec=spec(workshop, key), generation=2).plan.is_empty
+    assert harness.versions() == {"plain": 1, "other": 1, "pw": 2}
+    assert run(harness, spec=spec(harness, key), generation=2).plan.is_empty
 
 
-def test_a_key_that_is_enabled_again_is_noticed(workshop: Workshop) -> None:
-    key, kind = disabled_key(workshop), workshop.parameters()
-    assert run(workshop, kind, spec=spec(workshop, key)).refused
-    workshop.aws("kms").enable_key(KeyId=key)
-    assert run(workshop, kind, spec=spec(workshop, key)).is_complete
-    assert workshop.versions()["pw"] == 1
+def test_a_key_that_is_enabled_again_is_noticed(harness: AwsHarness) -> None:
+    key, kind = disabled_key(harness), harness.parameters()
+    assert run(harness, kind, spec=spec(harness, key)).refused
+    harness.aws("kms").enable_key(KeyId=key)
+    assert run(harness, kind, spec=spec(harness, key)).is_complete
+    assert harness.versions()["pw"] == 1
 
 
-def test_a_value_of_somebody_else_under_a_disabled_key_is_left_alone(workshop: Workshop) -> None:
-    key = disabled_key(workshop)
-    outcome = run(workshop, spec=spec(workshop, key, valuePolicy="CreateOnly"))
+def test_a_value_of_somebody_else_under_a_disabled_key_is_left_alone(harness: AwsHarness) -> None:
+    key = disabled_key(harness)
+    outcome = run(harness, spec=spec(harness, key, valuePolicy="CreateOnly"))
     assert outcome.is_complete
-    assert workshop.versions()["pw"] == 1
+    assert harness.versions()["pw"] == 1
 
 
-def decryptions(workshop: Workshop) -> list[bool]:
+def decryptions(harness: AwsHarness) -> list[bool]:
     """Whether each read decrypts, from now on."""
     seen: list[bool] = []
-    events = workshop.session.client("ssm", "eu-west-1")._client.meta.events
+    events = harness.session.client("ssm", "eu-west-1")._client.meta.events
     for operation in ("GetParameters", "GetParameter", "GetParametersByPath", "GetParameterHistory"):
         events.register(
             f"provide-client-params.ssm.{operation}",
@@ -89,54 +89,54 @@ def decryptions(workshop: Workshop) -> list[bool]:
     return seen
 
 
-def test_a_deletion_and_a_removal_decrypt_nothing(workshop: Workshop) -> None:
-    key = disabled_key(workshop)
-    seen, declared = decryptions(workshop), spec(workshop, key)
+def test_a_deletion_and_a_removal_decrypt_nothing(harness: AwsHarness) -> None:
+    key = disabled_key(harness)
+    seen, declared = decryptions(harness), spec(harness, key)
     declared["parameters"].pop()
-    assert run(workshop, spec=declared, generation=2, status={"observedGeneration": 1}).is_complete
-    assert set(workshop.versions()) == {"plain", "other"}
+    assert run(harness, spec=declared, generation=2, status={"observedGeneration": 1}).is_complete
+    assert set(harness.versions()) == {"plain", "other"}
     seen.clear()
-    workshop.apply(workshop.goodbye(spec(workshop, key)))
-    assert workshop.versions() == {}
+    harness.apply(harness.goodbye(spec(harness, key)))
+    assert harness.versions() == {}
     assert seen
     assert not any(seen)
 
 
-def plan(workshop: Workshop, declared: dict[str, Any], status: dict[str, Any] | None, generation: int = 1) -> Planned:
+def plan(harness: AwsHarness, declared: dict[str, Any], status: dict[str, Any] | None, generation: int = 1) -> Planned:
     """What `dynconfig plan` finds out about the object in a cluster: in a process of its own."""
-    owner = workshop.owner()
+    owner = harness.owner()
     metadata = {"namespace": owner.namespace, "name": owner.name, "uid": owner.uid, "generation": generation}
     live = {
         "metadata": {**metadata, "finalizers": [names.FINALIZER]},
-        "spec": {"path": workshop.path, **declared},
+        "spec": {"path": harness.path, **declared},
         "status": status,
     }
-    engine = Engine(lambda _place: (workshop.parameters(),))
-    known = Known(owner.cluster, live, lambda source: workshop.secrets[f"{source.name}/{source.key}"])
+    engine = Engine(lambda _place: (harness.parameters(),))
+    known = Known(owner.cluster, live, lambda source: harness.secrets[f"{source.name}/{source.key}"])
     found = Planner(Settings(is_emulated=True), engine, REGION).planned(live, Manifests((), (), {}), known)
     assert isinstance(found, Planned)
     return found
 
 
-def test_a_plan_shows_nothing_where_the_operator_wrote_what_cannot_be_decrypted_any_more(workshop: Workshop) -> None:
-    key = workshop.aws("kms").create_key()["KeyMetadata"]["KeyId"]
-    kind, declared = workshop.parameters(), spec(workshop, key)
-    status = workshop.status(run(workshop, kind, spec=declared))
-    workshop.aws("kms").disable_key(KeyId=key)
-    workshop.clock.now += 2 * 3600
-    outcome = run(workshop, kind, spec=declared, status=status)
+def test_a_plan_shows_nothing_where_the_operator_wrote_what_cannot_be_decrypted_any_more(harness: AwsHarness) -> None:
+    key = harness.aws("kms").create_key()["KeyMetadata"]["KeyId"]
+    kind, declared = harness.parameters(), spec(harness, key)
+    status = harness.status(run(harness, kind, spec=declared))
+    harness.aws("kms").disable_key(KeyId=key)
+    harness.clock.now += 2 * 3600
+    outcome = run(harness, kind, spec=declared, status=status)
     assert outcome.is_complete
     assert outcome.plan.is_empty
-    found = plan(workshop, declared, status)
+    found = plan(harness, declared, status)
     assert found.plan.is_empty
-    assert found.not_compared == (f"{workshop.path}/pw",)
+    assert found.not_compared == (f"{harness.path}/pw",)
 
 
-def test_a_plan_shows_what_the_operator_would_write_over_what_it_cannot_read(workshop: Workshop) -> None:
-    key = disabled_key(workshop)
-    declared = spec(workshop, key)
-    outcome = run(workshop, spec=declared)
-    found = plan(workshop, declared, workshop.status(outcome))
+def test_a_plan_shows_what_the_operator_would_write_over_what_it_cannot_read(harness: AwsHarness) -> None:
+    key = disabled_key(harness)
+    declared = spec(harness, key)
+    outcome = run(harness, spec=declared)
+    found = plan(harness, declared, harness.status(outcome))
     assert found.not_compared == ()
     assert [item.title for item in outcome.refused] == [step.resource.title for step in found.plan.steps]
     (because,) = found.plan.steps[0].because

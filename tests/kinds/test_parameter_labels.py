@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from tests.kinds.workshop import REGION, Workshop
+from tests.kinds.aws_harness import REGION, AwsHarness
 
 from dynconfig.aws.tagged import TaggedParameters
 from dynconfig.engine.errors import LabelLimit
@@ -18,73 +18,73 @@ pytestmark = pytest.mark.lab
 SECRET = {"name": "password", "valueFrom": {"secretKeyRef": {"name": "db", "key": "password"}}}
 
 
-def labels(workshop: Workshop) -> ParameterLabels:
+def labels(harness: AwsHarness) -> ParameterLabels:
     """As after a restart: it knows no label yet."""
-    tagged = TaggedParameters(workshop.session.client("resourcegroupstaggingapi", REGION), workshop.clock)
-    return ParameterLabels(workshop.session.client("ssm", REGION), tagged)
+    tagged = TaggedParameters(harness.session.client("resourcegroupstaggingapi", REGION), harness.clock)
+    return ParameterLabels(harness.session.client("ssm", REGION), tagged)
 
 
-def applied(workshop: Workshop, value: str = "1") -> list[Parameter]:
-    workshop.secrets["db/password"] = f"secret {value}"
+def applied(harness: AwsHarness, value: str = "1") -> list[Parameter]:
+    harness.secrets["db/password"] = f"secret {value}"
     spec = {"parameters": [{"name": "a", "value": value}, {"name": "b", "value": "1"}, SECRET]}
-    return [item for item in workshop.apply(workshop.declare(spec)).owned if isinstance(item, Parameter)]
+    return [item for item in harness.apply(harness.declare(spec)).owned if isinstance(item, Parameter)]
 
 
-def short(workshop: Workshop, names: object) -> list[str]:
-    return sorted(str(name).removeprefix(f"{workshop.path}/") for name in names)  # type: ignore[attr-defined]
+def short(harness: AwsHarness, names: object) -> list[str]:
+    return sorted(str(name).removeprefix(f"{harness.path}/") for name in names)  # type: ignore[attr-defined]
 
 
-def test_what_was_never_labelled_is_unproved_and_nothing_is_stable(workshop: Workshop) -> None:
-    proof = labels(workshop).proof(applied(workshop))
-    assert short(workshop, (item.name for item in proof.unproved)) == ["a", "b", "password"]
+def test_what_was_never_labelled_is_unproved_and_nothing_is_stable(harness: AwsHarness) -> None:
+    proof = labels(harness).proof(applied(harness))
+    assert short(harness, (item.name for item in proof.unproved)) == ["a", "b", "password"]
     assert not proof.stable
 
 
-def test_after_a_proof_only_what_changed_is_unproved(workshop: Workshop) -> None:
-    labels(workshop).prove(applied(workshop))
-    proof = labels(workshop).proof(applied(workshop, "2"))
-    assert short(workshop, (item.name for item in proof.unproved)) == ["a", "password"]
-    assert short(workshop, proof.stable) == ["a", "b", "password"]
+def test_after_a_proof_only_what_changed_is_unproved(harness: AwsHarness) -> None:
+    labels(harness).prove(applied(harness))
+    proof = labels(harness).proof(applied(harness, "2"))
+    assert short(harness, (item.name for item in proof.unproved)) == ["a", "password"]
+    assert short(harness, proof.stable) == ["a", "b", "password"]
 
 
-def test_a_newer_version_with_the_stable_value_is_proved_and_the_label_follows(workshop: Workshop) -> None:
-    labels(workshop).prove(applied(workshop))
-    workshop.put_by_hand("a", "by hand")
-    owned = applied(workshop)
-    found = labels(workshop)
+def test_a_newer_version_with_the_stable_value_is_proved_and_the_label_follows(harness: AwsHarness) -> None:
+    labels(harness).prove(applied(harness))
+    harness.put_by_hand("a", "by hand")
+    owned = applied(harness)
+    found = labels(harness)
     assert found.proof(owned).unproved == ()
     found.prove(owned)
-    answer = workshop.aws().get_parameter(Name=f"{workshop.path}/a:{STABLE}")
+    answer = harness.aws().get_parameter(Name=f"{harness.path}/a:{STABLE}")
     assert answer["Parameter"]["Version"] == 3
 
 
-def test_the_stable_values_are_read_by_version_and_secrets_stay_secrets(workshop: Workshop) -> None:
-    labels(workshop).prove(applied(workshop))
-    owned = applied(workshop, "2")
-    kept = {item.name: item.value for item in labels(workshop).at([item.name for item in owned], STABLE)}
-    assert kept[f"{workshop.path}/a"] == "1"
-    assert kept[f"{workshop.path}/password"] == Secret("secret 1")
+def test_the_stable_values_are_read_by_version_and_secrets_stay_secrets(harness: AwsHarness) -> None:
+    labels(harness).prove(applied(harness))
+    owned = applied(harness, "2")
+    kept = {item.name: item.value for item in labels(harness).at([item.name for item in owned], STABLE)}
+    assert kept[f"{harness.path}/a"] == "1"
+    assert kept[f"{harness.path}/password"] == Secret("secret 1")
     assert "secret 1" not in repr(kept)
 
 
-def test_a_mark_stands_on_one_version_and_is_found_by_its_name(workshop: Workshop) -> None:
-    owned = applied(workshop, "2")
+def test_a_mark_stands_on_one_version_and_is_found_by_its_name(harness: AwsHarness) -> None:
+    owned = applied(harness, "2")
     marked = next(item for item in owned if item.name.endswith("/a"))
-    labels(workshop).mark(marked, "rejected-2-uid-1")
-    found = labels(workshop).at([item.name for item in owned], "rejected-2-uid-1")
+    labels(harness).mark(marked, "rejected-2-uid-1")
+    found = labels(harness).at([item.name for item in owned], "rejected-2-uid-1")
     assert [(item.name, item.value) for item in found] == [(marked.name, "2")]
 
 
-def test_a_mark_can_be_taken_off_again(workshop: Workshop) -> None:
-    owned = applied(workshop)
-    labels(workshop).mark(owned[0], "rejected-2-uid-1")
-    (kept,) = labels(workshop).at([item.name for item in owned], "rejected-2-uid-1")
-    labels(workshop).unmark(kept, "rejected-2-uid-1")
-    assert labels(workshop).at([item.name for item in owned], "rejected-2-uid-1") == ()
+def test_a_mark_can_be_taken_off_again(harness: AwsHarness) -> None:
+    owned = applied(harness)
+    labels(harness).mark(owned[0], "rejected-2-uid-1")
+    (kept,) = labels(harness).at([item.name for item in owned], "rejected-2-uid-1")
+    labels(harness).unmark(kept, "rejected-2-uid-1")
+    assert labels(harness).at([item.name for item in owned], "rejected-2-uid-1") == ()
 
 
-def test_marks_of_long_ago_make_room_for_a_new_one(workshop: Workshop) -> None:
-    marked, found = applied(workshop)[0], labels(workshop)
+def test_marks_of_long_ago_make_room_for_a_new_one(harness: AwsHarness) -> None:
+    marked, found = applied(harness)[0], labels(harness)
     found.prove([marked])
     for generation in range(2, 14):
         found.mark(marked, f"rejected-{generation}-uid-1")
@@ -93,72 +93,72 @@ def test_marks_of_long_ago_make_room_for_a_new_one(workshop: Workshop) -> None:
     assert [item.name for item in found.at([marked.name], STABLE)] == [marked.name]
 
 
-def test_a_version_full_of_other_labels_says_so(workshop: Workshop) -> None:
-    marked = applied(workshop)[0]
+def test_a_version_full_of_other_labels_says_so(harness: AwsHarness) -> None:
+    marked = applied(harness)[0]
     theirs = [f"team-{number}" for number in range(10)]
-    workshop.aws().label_parameter_version(Name=marked.name, ParameterVersion=marked.version, Labels=theirs)
+    harness.aws().label_parameter_version(Name=marked.name, ParameterVersion=marked.version, Labels=theirs)
     with pytest.raises(LabelLimit, match=f"{marked.name}.*remove one of the version's labels"):
-        labels(workshop).mark(marked, "rejected-2-uid-1")
-    answer = workshop.aws().get_parameter_history(Name=marked.name)["Parameters"]
+        labels(harness).mark(marked, "rejected-2-uid-1")
+    answer = harness.aws().get_parameter_history(Name=marked.name)["Parameters"]
     assert sorted(answer[-1]["Labels"]) == sorted(theirs)
 
 
-def test_a_stable_version_that_ssm_keeps_no_more_is_believed_no_more(workshop: Workshop) -> None:
-    (owned, *_others), found = applied(workshop), labels(workshop)
+def test_a_stable_version_that_ssm_keeps_no_more_is_believed_no_more(harness: AwsHarness) -> None:
+    (owned, *_others), found = applied(harness), labels(harness)
     found.prove([owned])
     old = replace(owned, version=owned.version + 99)
     assert found.proof([old]).stable == frozenset({owned.name})
     gone = found.proof([replace(owned, version=owned.version + 100)])
-    assert (gone.stable, short(workshop, (item.name for item in gone.unproved))) == (
+    assert (gone.stable, short(harness, (item.name for item in gone.unproved))) == (
         frozenset(),
-        short(workshop, [owned.name]),
+        short(harness, [owned.name]),
     )
 
 
-def test_in_the_steady_state_labels_cost_no_call(workshop: Workshop) -> None:
-    owned, found = applied(workshop), labels(workshop)
+def test_in_the_steady_state_labels_cost_no_call(harness: AwsHarness) -> None:
+    owned, found = applied(harness), labels(harness)
     found.prove(owned)
 
     def look() -> None:
         assert found.proof(owned).unproved == ()
         found.prove(owned)
 
-    assert workshop.calls(look) == {}
+    assert harness.calls(look) == {}
 
 
-def test_what_is_deleted_and_made_again_is_believed_nothing(workshop: Workshop) -> None:
-    owned, found = applied(workshop), labels(workshop)
+def test_what_is_deleted_and_made_again_is_believed_nothing(harness: AwsHarness) -> None:
+    owned, found = applied(harness), labels(harness)
     found.prove(owned)
-    workshop.aws().delete_parameter(Name=f"{workshop.path}/a")
-    workshop.clock.now += 60
-    again = applied(workshop)
-    found.forget([f"{workshop.path}/a"])
-    assert short(workshop, (item.name for item in found.proof(again).unproved)) == ["a"]
+    harness.aws().delete_parameter(Name=f"{harness.path}/a")
+    harness.clock.now += 60
+    again = applied(harness)
+    found.forget([f"{harness.path}/a"])
+    assert short(harness, (item.name for item in found.proof(again).unproved)) == ["a"]
 
 
-def test_whose_value_belongs_to_a_rotator_is_never_unproved(workshop: Workshop) -> None:
+def test_whose_value_belongs_to_a_rotator_is_never_unproved(harness: AwsHarness) -> None:
     spec = {"parameters": [{"name": "a", "value": "1", "valuePolicy": "CreateOnly"}]}
-    workshop.apply(workshop.declare(spec))
-    workshop.put_by_hand("a", "rotated")
-    owned = [item for item in workshop.apply(workshop.declare(spec)).owned if isinstance(item, Parameter)]
-    assert labels(workshop).proof(owned).unproved == ()
+    harness.apply(harness.declare(spec))
+    harness.put_by_hand("a", "rotated")
+    owned = [item for item in harness.apply(harness.declare(spec)).owned if isinstance(item, Parameter)]
+    assert labels(harness).proof(owned).unproved == ()
 
 
-def test_the_owner_has_what_the_index_knows(workshop: Workshop) -> None:
-    applied(workshop)
-    workshop.clock.now += 60
-    assert short(workshop, labels(workshop).owned(workshop.owner())) == ["a", "b", "password"]
+def test_the_owner_has_what_the_index_knows(harness: AwsHarness) -> None:
+    applied(harness)
+    harness.clock.now += 60
+    assert short(harness, labels(harness).owned(harness.owner())) == ["a", "b", "password"]
 
 
-def test_what_was_released_and_comes_back_is_labelled_anew(workshop: Workshop) -> None:
-    client = workshop.session.client
-    tagged = TaggedParameters(client("resourcegroupstaggingapi", REGION), workshop.clock)
+def test_what_was_released_and_comes_back_is_labelled_anew(harness: AwsHarness) -> None:
+    client = harness.session.client
+    tagged = TaggedParameters(client("resourcegroupstaggingapi", REGION), harness.clock)
     found = ParameterLabels(client("ssm", REGION), tagged)
-    kind = Parameters(client("ssm", REGION), tagged, workshop.clock, moved=found.forget)
-    (owned, *_others) = applied(workshop)
+    kind = Parameters(client("ssm", REGION), tagged, harness.clock, moved=found.forget)
+    (owned, *_others) = applied(harness)
     found.prove([owned])
     kind.release(owned)
     adopted = kind.put(owned, replace(owned, owner=""))
     assert not found.proof([adopted]).stable
     found.prove([adopted])
-    assert workshop.aws().get_parameter(Name=f"{owned.name}:{STABLE}")["Parameter"]["Version"] == 1
+    assert harness.aws().get_parameter(Name=f"{owned.name}:{STABLE}")["Parameter"]["Version"] == 1

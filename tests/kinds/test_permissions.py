@@ -4,9 +4,9 @@ import re
 from pathlib import Path
 
 import pytest
+from tests.kinds.aws_harness import AwsHarness, Watch
 from tests.kinds.cases.failure_destination import destinations
 from tests.kinds.iam import action, allowed
-from tests.kinds.workshop import Watch, Workshop
 
 from dynconfig.aws import permissions
 
@@ -38,34 +38,34 @@ EVERYTHING = {
 
 
 @pytest.mark.lab
-def test_a_whole_life_makes_only_calls_that_the_policy_allows(workshop: Workshop) -> None:
-    destinations(workshop)
-    workshop.watch.heard, before = set(), workshop.watch.heard
+def test_a_whole_life_makes_only_calls_that_the_policy_allows(harness: AwsHarness) -> None:
+    destinations(harness)
+    harness.watch.heard, before = set(), harness.watch.heard
     whole = EVERYTHING
-    workshop.settle(workshop.declare(whole), workshop.kinds())
+    harness.settle(harness.declare(whole), harness.kinds())
     edited = {**whole, "tags": {"stage": "dev"}, "parameters": [{"name": "a", "value": "2"}]}
-    workshop.settle(workshop.declare(edited, generation=2), workshop.kinds())
-    workshop.settle(workshop.goodbye(edited), workshop.kinds())
-    made = {action(call) for call in workshop.watch.heard}
-    workshop.watch.heard |= before
+    harness.settle(harness.declare(edited, generation=2), harness.kinds())
+    harness.settle(harness.goodbye(edited), harness.kinds())
+    made = {action(call) for call in harness.watch.heard}
+    harness.watch.heard |= before
     assert len(made) > 30
     assert made <= allowed()
 
 
 @pytest.mark.lab
-def test_alarms_and_a_dashboard_without_a_function_need_no_leave_for_functions(workshop: Workshop) -> None:
+def test_alarms_and_a_dashboard_without_a_function_need_no_leave_for_functions(harness: AwsHarness) -> None:
     whole = {
         "parameters": EVERYTHING["parameters"],
         "alarms": {"defaults": False, "drift": True, "notify": ["arn:aws:sns:eu-west-1:123456789012:ops"]},
         "dashboard": True,
     }
-    workshop.watch.heard, before = set(), workshop.watch.heard
-    new = workshop.declare(whole, metadata={"finalizers": []})
-    status = workshop.status(workshop.settle(new, workshop.kinds()))
+    harness.watch.heard, before = set(), harness.watch.heard
+    new = harness.declare(whole, metadata={"finalizers": []})
+    status = harness.status(harness.settle(new, harness.kinds()))
     edited = {**whole, "alarms": {"defaults": False, "drift": True}, "dashboard": False, "tags": {"stage": "dev"}}
-    workshop.settle(workshop.declare(edited, generation=2, status=status), workshop.kinds())
-    made = {action(call) for call in workshop.watch.heard}
-    workshop.watch.heard |= before
+    harness.settle(harness.declare(edited, generation=2, status=status), harness.kinds())
+    made = {action(call) for call in harness.watch.heard}
+    harness.watch.heard |= before
     assert "cloudwatch:PutMetricAlarm" in made
     assert made <= allowed(functions=(), alarms=True)
 

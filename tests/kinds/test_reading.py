@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from tests.engine.toy import OWNER
+from tests.engine.fake_kind import OWNER
 
 from dynconfig.engine.arns import Arns
 from dynconfig.engine.declaration import Declaration

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from tests.engine.toy import OWNER, Thing
+from tests.engine.fake_kind import OWNER, Thing
 
 from dynconfig.engine.naming import Names
 from dynconfig.engine.resource import Scope

@@ -4,9 +4,9 @@ import json
 from typing import Any
 
 import pytest
+from tests.kinds.aws_harness import AwsHarness
 from tests.kinds.cases.role import DENY, FUNCTION, TRUST, create, listed, role_name, with_secret
 from tests.kinds.wire import requests
-from tests.kinds.workshop import Workshop
 
 from dynconfig.engine.errors import AccessDenied, Conflict, NotFound, NotOwned, NotPossible
 from dynconfig.engine.reconcile import Engine
@@ -23,48 +23,48 @@ PARAMETERS = [{"name": "one", "value": "1"}]
 BOUNDARY, OTHER = (f"arn:aws:iam::123456789012:policy/{name}" for name in ("boundary", "other"))
 
 
-def settle(workshop: Workshop, spec: Any, errors: Any = None, **about: Any) -> Any:
-    return workshop.settle(workshop.declare(spec, **about), workshop.kinds(Role), errors)
+def settle(harness: AwsHarness, spec: Any, errors: Any = None, **about: Any) -> Any:
+    return harness.settle(harness.declare(spec, **about), harness.kinds(Role), errors)
 
 
-def delete(workshop: Workshop) -> Any:
-    kinds = workshop.kinds(Role)
-    return Engine(lambda _place: kinds).run(workshop.goodbye(BASE))
+def delete(harness: AwsHarness) -> Any:
+    kinds = harness.kinds(Role)
+    return Engine(lambda _place: kinds).run(harness.goodbye(BASE))
 
 
-def policy(workshop: Workshop) -> list[dict[str, Any]]:
-    answer = workshop.aws("iam").get_role_policy(RoleName=role_name(workshop), PolicyName="dynconfig")
+def policy(harness: AwsHarness) -> list[dict[str, Any]]:
+    answer = harness.aws("iam").get_role_policy(RoleName=role_name(harness), PolicyName="dynconfig")
     found: list[dict[str, Any]] = answer["PolicyDocument"]["Statement"]
     return found
 
 
-def bounded(workshop: Workshop, name: str) -> str:
-    role = workshop.aws("iam").get_role(RoleName=name)["Role"]
+def bounded(harness: AwsHarness, name: str) -> str:
+    role = harness.aws("iam").get_role(RoleName=name)["Role"]
     return str(role.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn", ""))
 
 
-def test_the_function_may_read_below_its_path_and_write_its_logs_and_nothing_else(workshop: Workshop) -> None:
-    settle(workshop, BASE)
-    read, logs = policy(workshop)
+def test_the_function_may_read_below_its_path_and_write_its_logs_and_nothing_else(harness: AwsHarness) -> None:
+    settle(harness, BASE)
+    read, logs = policy(harness)
     assert read["Action"] == ["ssm:GetParameter", "ssm:GetParameters"]
-    assert read["Resource"] == f"arn:aws:ssm:eu-west-1:123456789012:parameter{workshop.path}/*"
+    assert read["Resource"] == f"arn:aws:ssm:eu-west-1:123456789012:parameter{harness.path}/*"
     assert logs["Action"] == ["logs:CreateLogStream", "logs:PutLogEvents"]
-    assert logs["Resource"] == f"arn:aws:logs:eu-west-1:123456789012:log-group:/aws/lambda/{workshop.name}:*"
+    assert logs["Resource"] == f"arn:aws:logs:eu-west-1:123456789012:log-group:/aws/lambda/{harness.name}:*"
 
 
 def test_it_may_decrypt_only_where_a_secure_string_is_declared_and_only_by_ssm_of_its_region(
-    workshop: Workshop,
+    harness: AwsHarness,
 ) -> None:
-    settle(workshop, BASE)
-    assert "kms" not in json.dumps(policy(workshop))
-    workshop.secrets["db/password"] = "pw"
-    settle(workshop, with_secret({}), generation=2)
-    (keys,) = (statement for statement in policy(workshop) if "kms" in str(statement["Action"]))
+    settle(harness, BASE)
+    assert "kms" not in json.dumps(policy(harness))
+    harness.secrets["db/password"] = "pw"
+    settle(harness, with_secret({}), generation=2)
+    (keys,) = (statement for statement in policy(harness) if "kms" in str(statement["Action"]))
     assert keys["Action"] == "kms:Decrypt"
     assert keys["Condition"] == {
         "StringEquals": {"kms:ViaService": "ssm.eu-west-1.amazonaws.com"},
         "StringLike": {
-            "kms:EncryptionContext:PARAMETER_ARN": f"arn:aws:ssm:eu-west-1:123456789012:parameter{workshop.path}/*"
+            "kms:EncryptionContext:PARAMETER_ARN": f"arn:aws:ssm:eu-west-1:123456789012:parameter{harness.path}/*"
         },
     }
 
@@ -78,128 +78,128 @@ def test_it_may_decrypt_only_where_a_secure_string_is_declared_and_only_by_ssm_o
         ("arn:aws:events:eu-west-1:123456789012:event-bus/b", "events:PutEvents"),
     ],
 )
-def test_it_may_send_failed_events_to_the_destination_only(workshop: Workshop, destination: str, action: str) -> None:
-    settle(workshop, {"function": {"onFailure": destination}})
-    assert policy(workshop)[-1] == {"Effect": "Allow", "Action": action, "Resource": destination}
+def test_it_may_send_failed_events_to_the_destination_only(harness: AwsHarness, destination: str, action: str) -> None:
+    settle(harness, {"function": {"onFailure": destination}})
+    assert policy(harness)[-1] == {"Effect": "Allow", "Action": action, "Resource": destination}
 
 
 def test_only_schedules_of_this_account_may_take_the_schedules_role_and_it_may_only_call_the_function(
-    workshop: Workshop,
+    harness: AwsHarness,
 ) -> None:
-    settle(workshop, {"function": FUNCTION})
-    name = f"{workshop.name}-eu-west-1-schedule"
-    iam = workshop.aws("iam")
+    settle(harness, {"function": FUNCTION})
+    name = f"{harness.name}-eu-west-1-schedule"
+    iam = harness.aws("iam")
     (trust,) = iam.get_role(RoleName=name)["Role"]["AssumeRolePolicyDocument"]["Statement"]
     assert trust["Principal"] == {"Service": "scheduler.amazonaws.com"}
     assert trust["Condition"] == {"StringEquals": {"aws:SourceAccount": "123456789012"}}
     (may,) = iam.get_role_policy(RoleName=name, PolicyName="dynconfig")["PolicyDocument"]["Statement"]
-    assert may["Resource"] == f"arn:aws:lambda:eu-west-1:123456789012:function:{workshop.name}"
+    assert may["Resource"] == f"arn:aws:lambda:eu-west-1:123456789012:function:{harness.name}"
 
 
-def test_policies_that_others_gave_to_our_role_do_not_keep_it(workshop: Workshop) -> None:
-    settle(workshop, BASE)
-    iam, name = workshop.aws("iam"), role_name(workshop)
-    arn = iam.create_policy(PolicyName=f"{workshop.name}-theirs", PolicyDocument=DENY)["Policy"]["Arn"]
+def test_policies_that_others_gave_to_our_role_do_not_keep_it(harness: AwsHarness) -> None:
+    settle(harness, BASE)
+    iam, name = harness.aws("iam"), role_name(harness)
+    arn = iam.create_policy(PolicyName=f"{harness.name}-theirs", PolicyDocument=DENY)["Policy"]["Arn"]
     iam.attach_role_policy(RoleName=name, PolicyArn=arn)
     iam.put_role_policy(RoleName=name, PolicyName="theirs", PolicyDocument=DENY)
-    assert delete(workshop).is_complete
-    assert listed(workshop) == set()
+    assert delete(harness).is_complete
+    assert listed(harness) == set()
     assert iam.get_policy(PolicyArn=arn)["Policy"]["AttachmentCount"] == 0
 
 
 @pytest.mark.parametrize("call", ["iam.DetachRolePolicy", "iam.DeleteRolePolicy"])
-def test_a_policy_that_goes_at_the_same_moment_does_not_leave_the_role_behind(workshop: Workshop, call: str) -> None:
-    settle(workshop, BASE)
-    iam, name = workshop.aws("iam"), role_name(workshop)
-    arn = iam.create_policy(PolicyName=f"{workshop.name}-theirs", PolicyDocument=DENY)["Policy"]["Arn"]
+def test_a_policy_that_goes_at_the_same_moment_does_not_leave_the_role_behind(harness: AwsHarness, call: str) -> None:
+    settle(harness, BASE)
+    iam, name = harness.aws("iam"), role_name(harness)
+    arn = iam.create_policy(PolicyName=f"{harness.name}-theirs", PolicyDocument=DENY)["Policy"]["Arn"]
     iam.attach_role_policy(RoleName=name, PolicyArn=arn)
-    workshop.lab.faults(Faults(errors={call: Injected("NoSuchEntity", "it went", 1)}))
-    workshop.settle(workshop.goodbye(BASE), workshop.kinds(Role))
-    assert listed(workshop) == set()
+    harness.lab.faults(Faults(errors={call: Injected("NoSuchEntity", "it went", 1)}))
+    harness.settle(harness.goodbye(BASE), harness.kinds(Role))
+    assert listed(harness) == set()
 
 
-def test_a_role_that_somebody_still_uses_is_named_and_tried_ever_less_often(workshop: Workshop) -> None:
-    settle(workshop, BASE)
-    iam, name = workshop.aws("iam"), role_name(workshop)
-    iam.create_instance_profile(InstanceProfileName=workshop.name)
-    iam.add_role_to_instance_profile(InstanceProfileName=workshop.name, RoleName=name)
-    error = delete(workshop).error
+def test_a_role_that_somebody_still_uses_is_named_and_tried_ever_less_often(harness: AwsHarness) -> None:
+    settle(harness, BASE)
+    iam, name = harness.aws("iam"), role_name(harness)
+    iam.create_instance_profile(InstanceProfileName=harness.name)
+    iam.add_role_to_instance_profile(InstanceProfileName=harness.name, RoleName=name)
+    error = delete(harness).error
     assert isinstance(error, Conflict)
     assert error.delay is None
     assert str(error).startswith(f"role {name}: DeleteRole was answered with DeleteConflict")
-    iam.remove_role_from_instance_profile(InstanceProfileName=workshop.name, RoleName=name)
-    assert delete(workshop).is_complete
-    assert listed(workshop) == set()
+    iam.remove_role_from_instance_profile(InstanceProfileName=harness.name, RoleName=name)
+    assert delete(harness).is_complete
+    assert listed(harness) == set()
 
 
-def test_a_role_that_iam_does_not_know_everywhere_yet_is_waited_for(workshop: Workshop) -> None:
-    workshop.lab.faults(Faults(errors={"iam.PutRolePolicy": Injected("NoSuchEntity", "no such role", 1)}))
+def test_a_role_that_iam_does_not_know_everywhere_yet_is_waited_for(harness: AwsHarness) -> None:
+    harness.lab.faults(Faults(errors={"iam.PutRolePolicy": Injected("NoSuchEntity", "no such role", 1)}))
     errors: list[Any] = []
-    settle(workshop, BASE, errors)
+    settle(harness, BASE, errors)
     assert [type(error) for error in errors] == [NotFound]
-    assert policy(workshop)
+    assert policy(harness)
 
 
-def test_a_role_that_comes_into_being_between_look_and_creation_is_looked_at_again(workshop: Workshop) -> None:
-    kinds = workshop.kinds(Role)
+def test_a_role_that_comes_into_being_between_look_and_creation_is_looked_at_again(harness: AwsHarness) -> None:
+    kinds = harness.kinds(Role)
     engine = Engine(lambda _place: kinds)
-    with requests(workshop, "iam", "CreateRole") as made:
-        workshop.lab.faults(Faults(errors={"iam.CreateRole": Injected("EntityAlreadyExists", "it exists", 1)}))
-        assert isinstance(engine.run(workshop.declare(BASE)).error, Conflict)
-        create(workshop, role_name(workshop))
-        assert isinstance(engine.run(workshop.declare(BASE)).error, NotOwned)
+    with requests(harness, "iam", "CreateRole") as made:
+        harness.lab.faults(Faults(errors={"iam.CreateRole": Injected("EntityAlreadyExists", "it exists", 1)}))
+        assert isinstance(engine.run(harness.declare(BASE)).error, Conflict)
+        create(harness, role_name(harness))
+        assert isinstance(engine.run(harness.declare(BASE)).error, NotOwned)
     assert len(made) == 2
 
 
-def test_a_role_of_a_stranger_is_refused_with_the_field(workshop: Workshop) -> None:
-    create(workshop, f"{workshop.name}-own")
+def test_a_role_of_a_stranger_is_refused_with_the_field(harness: AwsHarness) -> None:
+    create(harness, f"{harness.name}-own")
     with pytest.raises(NotOwned, match=r"^spec\.function\.roleName: role .* already exists"):
-        settle(workshop, {"function": {"roleName": f"{workshop.name}-own"}})
+        settle(harness, {"function": {"roleName": f"{harness.name}-own"}})
 
 
-def test_a_role_of_an_earlier_version_is_left_and_only_what_needs_it_waits(workshop: Workshop) -> None:
-    name = f"{workshop.name}-earlier"
-    create(workshop, name, Path="/", Tags=[{"Key": "dynconfig.dev/owner", "Value": workshop.owner().tag}])
+def test_a_role_of_an_earlier_version_is_left_and_only_what_needs_it_waits(harness: AwsHarness) -> None:
+    name = f"{harness.name}-earlier"
+    create(harness, name, Path="/", Tags=[{"Key": "dynconfig.dev/owner", "Value": harness.owner().tag}])
     spec: dict[str, Any] = {"function": {"roleName": name}, "parameters": PARAMETERS}
-    kinds = workshop.kinds(Parameter, Role)
-    with requests(workshop, "iam", "TagRole", "PutRolePolicy", "CreateRole") as made:
-        error = Engine(lambda _place: kinds).run(workshop.declare(spec)).error
+    kinds = harness.kinds(Parameter, Role)
+    with requests(harness, "iam", "TagRole", "PutRolePolicy", "CreateRole") as made:
+        error = Engine(lambda _place: kinds).run(harness.declare(spec)).error
     assert isinstance(error, NotPossible)
     assert str(error).startswith(f"spec.function.roleName: role {name} has the path /, but")
     assert "Choose another name" in str(error)
-    assert (made, workshop.versions()) == ([], {"one": 1})
+    assert (made, harness.versions()) == ([], {"one": 1})
 
 
-def test_policies_that_are_too_long_are_refused_before_the_first_write(workshop: Workshop) -> None:
-    (kind,) = workshop.kinds(Role)
+def test_policies_that_are_too_long_are_refused_before_the_first_write(harness: AwsHarness) -> None:
+    (kind,) = harness.kinds(Role)
     role = Role(name="r", arn="arn:aws:iam::123456789012:role/dynconfig/r", trust="{}", policy="x" * 10_240)
     kind.refuse(role, None)
     with pytest.raises(NotPossible, match="exceeds the IAM limit of 10240 characters"):
         kind.refuse(Role(name="r", trust="{}", policy="x" * 10_241), role)
 
 
-def test_roles_are_made_and_kept_below_the_boundary(workshop: Workshop) -> None:
-    kinds = workshop.kinds(Role, settings=Settings(boundary=BOUNDARY))
-    workshop.settle(workshop.declare({"function": FUNCTION}), kinds)
-    name = role_name(workshop)
-    assert bounded(workshop, name) == bounded(workshop, f"{workshop.name}-eu-west-1-schedule") == BOUNDARY
+def test_roles_are_made_and_kept_below_the_boundary(harness: AwsHarness) -> None:
+    kinds = harness.kinds(Role, settings=Settings(boundary=BOUNDARY))
+    harness.settle(harness.declare({"function": FUNCTION}), kinds)
+    name = role_name(harness)
+    assert bounded(harness, name) == bounded(harness, f"{harness.name}-eu-west-1-schedule") == BOUNDARY
     for tamper in (OTHER, ""):
-        iam = workshop.aws("iam")
+        iam = harness.aws("iam")
         if tamper:
             iam.put_role_permissions_boundary(RoleName=name, PermissionsBoundary=tamper)
         else:
             iam.delete_role_permissions_boundary(RoleName=name)
-        outcome = workshop.settle(workshop.declare({"function": FUNCTION}), kinds)
+        outcome = harness.settle(harness.declare({"function": FUNCTION}), kinds)
         assert [because.field for step in outcome.applied for because in step.because] == ["boundary"]
-        assert bounded(workshop, name) == BOUNDARY
+        assert bounded(harness, name) == BOUNDARY
 
 
-def test_a_boundary_comes_before_the_policy_to_a_role_that_had_none(workshop: Workshop) -> None:
-    settle(workshop, BASE)
-    with requests(workshop, "iam", "PutRolePermissionsBoundary", "PutRolePolicy") as made:
-        workshop.secrets["db/password"] = "pw"
-        kinds = workshop.kinds(Role, settings=Settings(boundary=BOUNDARY))
-        workshop.settle(workshop.declare(with_secret({}), generation=2), kinds)
+def test_a_boundary_comes_before_the_policy_to_a_role_that_had_none(harness: AwsHarness) -> None:
+    settle(harness, BASE)
+    with requests(harness, "iam", "PutRolePermissionsBoundary", "PutRolePolicy") as made:
+        harness.secrets["db/password"] = "pw"
+        kinds = harness.kinds(Role, settings=Settings(boundary=BOUNDARY))
+        harness.settle(harness.declare(with_secret({}), generation=2), kinds)
     assert [operation for operation, _request in made] == ["PutRolePermissionsBoundary", "PutRolePolicy"]
 
 
@@ -212,40 +212,38 @@ BOUNDED_WRITES = (
 @pytest.mark.parametrize("boundary", [OTHER, ""])
 @pytest.mark.parametrize("is_deleted", [False, True])
 def test_a_role_outside_the_boundary_is_put_back_before_any_other_write(
-    workshop: Workshop, boundary: str, is_deleted: bool
+    harness: AwsHarness, boundary: str, is_deleted: bool
 ) -> None:
-    kinds = workshop.kinds(Role, settings=Settings(boundary=BOUNDARY))
-    workshop.settle(workshop.declare(BASE), kinds)
-    iam, name = workshop.aws("iam"), role_name(workshop)
+    kinds = harness.kinds(Role, settings=Settings(boundary=BOUNDARY))
+    harness.settle(harness.declare(BASE), kinds)
+    iam, name = harness.aws("iam"), role_name(harness)
     iam.update_assume_role_policy(RoleName=name, PolicyDocument=TRUST.replace("lambda", "ec2"))
     iam.put_role_policy(RoleName=name, PolicyName="dynconfig", PolicyDocument=DENY)
     if boundary:
         iam.put_role_permissions_boundary(RoleName=name, PermissionsBoundary=boundary)
     else:
         iam.delete_role_permissions_boundary(RoleName=name)
-    with requests(workshop, "iam", *BOUNDED_WRITES) as made:
-        declared = (
-            workshop.goodbye(BASE) if is_deleted else workshop.declare({**BASE, "tags": {"a": "b"}}, generation=2)
-        )
-        workshop.settle(declared, kinds)
+    with requests(harness, "iam", *BOUNDED_WRITES) as made:
+        declared = harness.goodbye(BASE) if is_deleted else harness.declare({**BASE, "tags": {"a": "b"}}, generation=2)
+        harness.settle(declared, kinds)
     assert len(made) > 2
     assert made[0] == ("PutRolePermissionsBoundary", {"RoleName": name, "PermissionsBoundary": BOUNDARY})
     assert [operation for operation, _request in made].count("PutRolePermissionsBoundary") == 1
 
 
-def test_no_function_is_made_with_a_role_that_cannot_be_put_back_within_the_boundary(workshop: Workshop) -> None:
-    settle(workshop, BASE)
-    kinds = workshop.kinds(settings=Settings(boundary=BOUNDARY))
+def test_no_function_is_made_with_a_role_that_cannot_be_put_back_within_the_boundary(harness: AwsHarness) -> None:
+    settle(harness, BASE)
+    kinds = harness.kinds(settings=Settings(boundary=BOUNDARY))
     denied = Injected("AccessDenied", "not authorized")
-    workshop.lab.faults(Faults(errors={"iam.PutRolePermissionsBoundary": denied}))
-    with requests(workshop, "lambda", "CreateFunction") as made:
-        outcome = Engine(lambda _place: kinds).run(workshop.declare(BASE))
+    harness.lab.faults(Faults(errors={"iam.PutRolePermissionsBoundary": denied}))
+    with requests(harness, "lambda", "CreateFunction") as made:
+        outcome = Engine(lambda _place: kinds).run(harness.declare(BASE))
     assert isinstance(outcome.error, AccessDenied)
     assert made == []
 
 
-def test_without_a_boundary_to_keep_one_that_others_set_is_left(workshop: Workshop) -> None:
-    settle(workshop, BASE)
-    workshop.aws("iam").put_role_permissions_boundary(RoleName=role_name(workshop), PermissionsBoundary=OTHER)
-    assert settle(workshop, BASE).plan.is_empty
-    assert bounded(workshop, role_name(workshop)) == OTHER
+def test_without_a_boundary_to_keep_one_that_others_set_is_left(harness: AwsHarness) -> None:
+    settle(harness, BASE)
+    harness.aws("iam").put_role_permissions_boundary(RoleName=role_name(harness), PermissionsBoundary=OTHER)
+    assert settle(harness, BASE).plan.is_empty
+    assert bounded(harness, role_name(harness)) == OTHER

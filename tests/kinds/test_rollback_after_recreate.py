@@ -4,8 +4,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
-from tests.engine.shelf import Bell
-from tests.kinds.workshop import REGION, Workshop
+from tests.engine.rollout_harness import FakeAlarm
+from tests.kinds.aws_harness import REGION, AwsHarness
 
 from dynconfig import wiring
 from dynconfig.aws.tagged import TaggedParameters
@@ -26,7 +26,7 @@ BAKE = 60.0
 
 
 @dataclass
-class LateBell(Bell):
+class LateBell(FakeAlarm):
     """Its first creation fails, as that of a function whose role is not known yet."""
 
     failures: int = 1
@@ -43,8 +43,8 @@ class LateBell(Bell):
 class Life:
     """One operator process that lives through the deletion and the second creation of an object."""
 
-    workshop: Workshop
-    bell: LateBell = field(default_factory=LateBell)
+    harness: AwsHarness
+    alarm: LateBell = field(default_factory=LateBell)
     status: dict[str, Any] = field(default_factory=dict)
     generation: int = 0
     value: str = "1"
@@ -54,19 +54,19 @@ class Life:
 
     def restart(self) -> None:
         """Another process: it remembers nothing."""
-        session, clock = self.workshop.session, self.workshop.clock
+        session, clock = self.harness.session, self.harness.clock
         tagged = TaggedParameters(session.client("resourcegroupstaggingapi", REGION), clock)
         labels = ParameterLabels(session.client("ssm", REGION), tagged)
         wired = wiring.kinds(session, REGION, Settings(), lambda: ACCOUNT, clock, tagged=tagged, labels=labels)
         parameters = next(kind for kind in wired if kind.value is Parameter)
-        self.engine = Engine(lambda _place: (parameters, self.bell), lambda _place: labels)
+        self.engine = Engine(lambda _place: (parameters, self.alarm), lambda _place: labels)
 
     def apply(self, value: str, now: float, uid: str = "uid-1") -> Outcome:
         """Reconcile until nothing is to be done at once."""
         self.value = value
         for _ in range(10):
-            owner = self.workshop.owner(uid=uid)
-            declared = self.workshop.declare(
+            owner = self.harness.owner(uid=uid)
+            declared = self.harness.declare(
                 self.spec(), generation=self.generation, status=self.status or None, owner=owner
             )
             outcome = self.run(declared, now)
@@ -98,62 +98,62 @@ class Life:
         return str(self.status["conditions"][0]["reason"])
 
 
-def recreated(workshop: Workshop) -> tuple[Life, float]:
+def recreated(harness: AwsHarness) -> tuple[Life, float]:
     """An object that was stable, deleted, and created again with an interruption; and when."""
-    life, now = Life(workshop), _aws_now(workshop)
+    life, now = Life(harness), _aws_now(harness)
     life.edit("1", now)
     life.apply("1", now + BAKE + 2)
     assert life.reason == "InSync"
-    life.run(workshop.goodbye({}, life.status), now + BAKE + 3)
-    assert workshop.versions() == {}
-    workshop.clock.now += 60
-    life.status, life.bell = {}, LateBell()
+    life.run(harness.goodbye({}, life.status), now + BAKE + 3)
+    assert harness.versions() == {}
+    harness.clock.now += 60
+    life.status, life.alarm = {}, LateBell()
     life.generation = 0
     return life, now
 
 
-def _aws_now(workshop: Workshop) -> float:
+def _aws_now(harness: AwsHarness) -> float:
     """The moment of a write, as SSM says it."""
-    workshop.put_by_hand("clock")
-    answer = workshop.aws().get_parameter(Name=f"{workshop.path}/clock")
-    workshop.aws().delete_parameter(Name=f"{workshop.path}/clock")
+    harness.put_by_hand("clock")
+    answer = harness.aws().get_parameter(Name=f"{harness.path}/clock")
+    harness.aws().delete_parameter(Name=f"{harness.path}/clock")
     return float(answer["Parameter"]["LastModifiedDate"].timestamp())
 
 
-def test_a_rollback_after_deletion_and_recreation_deletes_nothing(workshop: Workshop) -> None:
-    life, now = recreated(workshop)
+def test_a_rollback_after_deletion_and_recreation_deletes_nothing(harness: AwsHarness) -> None:
+    life, now = recreated(harness)
     life.edit("1", now + 1, "uid-2")
     life.edit("2", now + 2, "uid-2")
-    life.bell.since = now + 5
+    life.alarm.since = now + 5
     life.apply("2", now + 6, "uid-2")
-    assert sorted(workshop.versions()) == ["a", "b", "c"]
+    assert sorted(harness.versions()) == ["a", "b", "c"]
     assert life.reason == "AlarmFiring"
     assert "no stable revision" in life.status["conditions"][0]["message"]
 
 
-def test_after_recreation_a_revision_bakes_becomes_stable_and_is_what_a_rollback_restores(workshop: Workshop) -> None:
-    life, now = recreated(workshop)
+def test_after_recreation_a_revision_bakes_becomes_stable_and_is_what_a_rollback_restores(harness: AwsHarness) -> None:
+    life, now = recreated(harness)
     life.edit("1", now + 1, "uid-2")
     assert life.reason == "Baking"
     life.apply("1", now + BAKE + 4, "uid-2")
     assert life.reason == "InSync"
     life.edit("2", now + 3, "uid-2")
-    life.bell.since = _aws_now(workshop) + 5
+    life.alarm.since = _aws_now(harness) + 5
     life.apply("2", now + 10, "uid-2")
     assert life.reason == "RolledBack"
-    assert {name: workshop.value(name) for name in "abc"} == {"a": "1", "b": "1", "c": "1"}
+    assert {name: harness.value(name) for name in "abc"} == {"a": "1", "b": "1", "c": "1"}
 
 
-def test_what_somebody_else_recreated_at_the_same_version_is_asked_anew(workshop: Workshop) -> None:
-    tagged = TaggedParameters(workshop.session.client("resourcegroupstaggingapi", REGION), workshop.clock)
-    found = ParameterLabels(workshop.session.client("ssm", REGION), tagged)
+def test_what_somebody_else_recreated_at_the_same_version_is_asked_anew(harness: AwsHarness) -> None:
+    tagged = TaggedParameters(harness.session.client("resourcegroupstaggingapi", REGION), harness.clock)
+    found = ParameterLabels(harness.session.client("ssm", REGION), tagged)
     spec = {"parameters": [{"name": "a", "value": "1"}]}
-    (owned,) = workshop.apply(workshop.declare(spec)).owned
+    (owned,) = harness.apply(harness.declare(spec)).owned
     assert isinstance(owned, Parameter)
     found.prove([owned])
-    workshop.aws().delete_parameter(Name=owned.name)
+    harness.aws().delete_parameter(Name=owned.name)
     again = replace(owned, last_modified=(owned.last_modified or 0.0) + 40)
-    workshop.put_by_hand("a", "1")
+    harness.put_by_hand("a", "1")
     assert [item.name for item in found.proof([again]).unproved] == [owned.name]
 
 
@@ -178,36 +178,36 @@ class RotatedLife(Life):
 @pytest.mark.parametrize("is_restarted", [False, True])
 @pytest.mark.parametrize("is_marked", [False, True], ids=["before-the-decision", "after-the-decision"])
 def test_what_cannot_be_read_is_neither_deleted_nor_taken_for_stable(
-    workshop: Workshop, is_restarted: bool, is_marked: bool
+    harness: AwsHarness, is_restarted: bool, is_marked: bool
 ) -> None:
-    kms = workshop.aws("kms")
+    kms = harness.aws("kms")
     keys = tuple(kms.create_key()["KeyMetadata"]["KeyId"] for _ in range(2))
-    life, now = RotatedLife(workshop, keys=keys), _aws_now(workshop)
-    workshop.secrets["db/password"] = "good"
+    life, now = RotatedLife(harness, keys=keys), _aws_now(harness)
+    harness.secrets["db/password"] = "good"
     life.edit("1", now)
     life.apply("1", now + BAKE + 2)
     assert life.reason == "InSync"
-    workshop.secrets["db/password"] = "bad"
+    harness.secrets["db/password"] = "bad"
     life.edit("1", now + 3)
     if is_marked:
-        label = f"rejected-{life.generation}-{workshop.owner().uid[:8]}"
+        label = f"rejected-{life.generation}-{harness.owner().uid[:8]}"
         for name, version in (("a", 1), ("pw", 2)):
-            path = f"{workshop.path}/{name}"
-            workshop.aws().label_parameter_version(Name=path, ParameterVersion=version, Labels=[label])
+            path = f"{harness.path}/{name}"
+            harness.aws().label_parameter_version(Name=path, ParameterVersion=version, Labels=[label])
         life.restart()
-    life.bell.since = _aws_now(workshop) + 5
+    life.alarm.since = _aws_now(harness) + 5
     kms.disable_key(KeyId=keys[0])
     if is_restarted:
         life.restart()
     life.apply("1", now + 10)
-    workshop.clock.now += 60
+    harness.clock.now += 60
     life.apply("1", now + 20)
-    stable = f"{workshop.path}/pw:stable"
-    assert workshop.versions() == {"a": 1, "pw": 2}
-    assert workshop.aws().get_parameters(Names=[stable])["Parameters"][0]["Version"] == 1
+    stable = f"{harness.path}/pw:stable"
+    assert harness.versions() == {"a": 1, "pw": 2}
+    assert harness.aws().get_parameters(Names=[stable])["Parameters"][0]["Version"] == 1
     kms.enable_key(KeyId=keys[0])
     if is_marked:
         life.restart()
-    life.bell.since = _aws_now(workshop) + 5
+    life.alarm.since = _aws_now(harness) + 5
     life.apply("1", now + 30)
-    assert workshop.value("pw") == "good"
+    assert harness.value("pw") == "good"

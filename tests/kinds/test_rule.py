@@ -4,9 +4,9 @@ import json
 from typing import Any
 
 import pytest
+from tests.kinds.aws_harness import AwsHarness
 from tests.kinds.cases.rule import RULE, listed, rule_name
 from tests.kinds.wire import answers, requests
-from tests.kinds.workshop import Workshop
 
 from dynconfig.engine.errors import Conflict
 from dynconfig.kinds.rule import Rule, pattern
@@ -16,46 +16,46 @@ from dynconfig_lab.aws.faults import Injected
 pytestmark = pytest.mark.lab
 
 
-def settle(workshop: Workshop, errors: Any = None) -> Any:
-    return workshop.settle(workshop.declare(RULE.base), workshop.kinds(Rule), errors)
+def settle(harness: AwsHarness, errors: Any = None) -> Any:
+    return harness.settle(harness.declare(RULE.base), harness.kinds(Rule), errors)
 
 
-def targets(workshop: Workshop) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = workshop.aws("events").list_targets_by_rule(Rule=rule_name(workshop))["Targets"]
+def targets(harness: AwsHarness) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = harness.aws("events").list_targets_by_rule(Rule=rule_name(harness))["Targets"]
     return found
 
 
-def test_the_pattern_ends_with_a_slash_so_that_a_neighbouring_path_is_not_heard(workshop: Workshop) -> None:
-    settle(workshop)
-    found = json.loads(workshop.aws("events").describe_rule(Name=rule_name(workshop))["EventPattern"])
-    assert found == pattern(workshop.path)
+def test_the_pattern_ends_with_a_slash_so_that_a_neighbouring_path_is_not_heard(harness: AwsHarness) -> None:
+    settle(harness)
+    found = json.loads(harness.aws("events").describe_rule(Name=rule_name(harness))["EventPattern"])
+    assert found == pattern(harness.path)
     (condition,) = found["detail"]["name"]
-    assert f"{workshop.path}/database/host".startswith(condition["prefix"])
-    assert not f"{workshop.path}-other/host".startswith(condition["prefix"])
+    assert f"{harness.path}/database/host".startswith(condition["prefix"])
+    assert not f"{harness.path}-other/host".startswith(condition["prefix"])
     assert found["source"] == ["aws.ssm"]
     assert found["detail-type"] == ["Parameter Store Change"]
 
 
-def test_the_target_is_the_function_without_a_role(workshop: Workshop) -> None:
-    settle(workshop)
-    assert targets(workshop) == [
-        {"Id": "function", "Arn": f"arn:aws:lambda:eu-west-1:123456789012:function:{workshop.name}"}
+def test_the_target_is_the_function_without_a_role(harness: AwsHarness) -> None:
+    settle(harness)
+    assert targets(harness) == [
+        {"Id": "function", "Arn": f"arn:aws:lambda:eu-west-1:123456789012:function:{harness.name}"}
     ]
 
 
-def test_what_somebody_adds_to_the_target_or_beside_it_is_undone(workshop: Workshop) -> None:
-    settle(workshop)
-    (target,) = targets(workshop)
+def test_what_somebody_adds_to_the_target_or_beside_it_is_undone(harness: AwsHarness) -> None:
+    settle(harness)
+    (target,) = targets(harness)
     theirs = {"Id": "theirs", "Arn": "arn:aws:sqs:eu-west-1:123456789012:theirs"}
     for changed in ([{**target, "InputPath": "$.detail"}], [theirs]):
-        workshop.aws("events").put_targets(Rule=rule_name(workshop), Targets=changed)
-        outcome = settle(workshop)
+        harness.aws("events").put_targets(Rule=rule_name(harness), Targets=changed)
+        outcome = settle(harness)
         assert [because.field for step in outcome.applied for because in step.because] == ["targets"]
-        assert targets(workshop) == [target]
+        assert targets(harness) == [target]
 
 
 @pytest.mark.parametrize("operation", ["PutTargets", "RemoveTargets"])
-def test_a_target_that_fails_in_a_call_that_succeeds_is_tried_again(workshop: Workshop, operation: str) -> None:
+def test_a_target_that_fails_in_a_call_that_succeeds_is_tried_again(harness: AwsHarness, operation: str) -> None:
     failures = [{"TargetId": "function", "ErrorCode": "ConcurrentModificationException", "ErrorMessage": "busy"}]
 
     def fail(answer: dict[str, Any]) -> None:
@@ -63,34 +63,34 @@ def test_a_target_that_fails_in_a_call_that_succeeds_is_tried_again(workshop: Wo
             answer.update(FailedEntryCount=1, FailedEntries=[failures.pop()])
 
     errors: list[Any] = []
-    with answers(workshop, "events", operation, fail):
-        settle(workshop, errors)
-        workshop.settle(workshop.goodbye(RULE.base), workshop.kinds(Rule), errors)
+    with answers(harness, "events", operation, fail):
+        settle(harness, errors)
+        harness.settle(harness.goodbye(RULE.base), harness.kinds(Rule), errors)
     assert [type(error) for error in errors] == [Conflict]
     assert "target function was refused: busy" in str(errors[0])
-    assert listed(workshop) == set()
+    assert listed(harness) == set()
 
 
-def test_a_rule_whose_targets_are_still_going_is_deleted_a_moment_later(workshop: Workshop) -> None:
-    settle(workshop)
+def test_a_rule_whose_targets_are_still_going_is_deleted_a_moment_later(harness: AwsHarness) -> None:
+    settle(harness)
     words = "Rule can't be deleted since it has targets."
-    workshop.lab.faults(Faults(errors={"events.DeleteRule": Injected("ValidationException", words, 1)}))
+    harness.lab.faults(Faults(errors={"events.DeleteRule": Injected("ValidationException", words, 1)}))
     errors: list[Any] = []
-    workshop.settle(workshop.goodbye(RULE.base), workshop.kinds(Rule), errors)
+    harness.settle(harness.goodbye(RULE.base), harness.kinds(Rule), errors)
     assert [type(error) for error in errors] == [Conflict]
-    assert listed(workshop) == set()
+    assert listed(harness) == set()
 
 
-def test_targets_of_others_on_our_rule_do_not_keep_it(workshop: Workshop) -> None:
-    settle(workshop)
+def test_targets_of_others_on_our_rule_do_not_keep_it(harness: AwsHarness) -> None:
+    settle(harness)
     theirs = {"Id": "theirs", "Arn": "arn:aws:sqs:eu-west-1:123456789012:theirs"}
-    workshop.aws("events").put_targets(Rule=rule_name(workshop), Targets=[theirs])
-    assert workshop.settle(workshop.goodbye(RULE.base), workshop.kinds(Rule)).is_complete
-    assert listed(workshop) == set()
+    harness.aws("events").put_targets(Rule=rule_name(harness), Targets=[theirs])
+    assert harness.settle(harness.goodbye(RULE.base), harness.kinds(Rule)).is_complete
+    assert listed(harness) == set()
 
 
-def test_a_changed_tag_replaces_neither_rule_nor_targets(workshop: Workshop) -> None:
-    settle(workshop)
-    with requests(workshop, "events", "PutRule", "PutTargets", "TagResource", "UntagResource") as made:
-        workshop.settle(workshop.declare(RULE.edits["tags"], generation=2), workshop.kinds(Rule))
+def test_a_changed_tag_replaces_neither_rule_nor_targets(harness: AwsHarness) -> None:
+    settle(harness)
+    with requests(harness, "events", "PutRule", "PutTargets", "TagResource", "UntagResource") as made:
+        harness.settle(harness.declare(RULE.edits["tags"], generation=2), harness.kinds(Rule))
     assert [operation for operation, _request in made] == ["TagResource", "UntagResource"]

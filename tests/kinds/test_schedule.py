@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from tests.kinds.aws_harness import AwsHarness
 from tests.kinds.cases.schedule import SCHEDULE, change, prepare
 from tests.kinds.wire import requests
-from tests.kinds.workshop import Workshop
 
 from dynconfig.engine.errors import NotOwned, NotPossible, Refused, RoleNotReady
 from dynconfig.kinds.role import Role
@@ -17,37 +17,37 @@ pytestmark = pytest.mark.lab
 
 
 @pytest.fixture(autouse=True)
-def known_role(workshop: Workshop) -> None:
-    prepare(workshop)
+def known_role(harness: AwsHarness) -> None:
+    prepare(harness)
 
 
-def settle(workshop: Workshop, spec: Any = SCHEDULE.base, errors: Any = None, **about: Any) -> Any:
-    return workshop.settle(workshop.declare(spec, **about), workshop.kinds(Role, Schedule), errors)
+def settle(harness: AwsHarness, spec: Any = SCHEDULE.base, errors: Any = None, **about: Any) -> Any:
+    return harness.settle(harness.declare(spec, **about), harness.kinds(Role, Schedule), errors)
 
 
-def found(workshop: Workshop) -> dict[str, Any]:
-    answer: dict[str, Any] = workshop.aws("scheduler").get_schedule(Name=workshop.name)
+def found(harness: AwsHarness) -> dict[str, Any]:
+    answer: dict[str, Any] = harness.aws("scheduler").get_schedule(Name=harness.name)
     return answer
 
 
-def test_it_calls_the_function_by_its_own_role_and_says_that_it_is_a_tick(workshop: Workshop) -> None:
-    settle(workshop)
-    target = found(workshop)["Target"]
-    assert target["Arn"] == f"arn:aws:lambda:eu-west-1:123456789012:function:{workshop.name}"
-    assert target["RoleArn"] == f"arn:aws:iam::123456789012:role/dynconfig/{workshop.name}-eu-west-1-schedule"
+def test_it_calls_the_function_by_its_own_role_and_says_that_it_is_a_tick(harness: AwsHarness) -> None:
+    settle(harness)
+    target = found(harness)["Target"]
+    assert target["Arn"] == f"arn:aws:lambda:eu-west-1:123456789012:function:{harness.name}"
+    assert target["RoleArn"] == f"arn:aws:iam::123456789012:role/dynconfig/{harness.name}-eu-west-1-schedule"
     assert json.loads(target["Input"]) == {"source": "aws.scheduler", "detail-type": "Scheduled Event"}
 
 
-def test_an_update_says_everything_since_aws_forgets_what_it_does_not_say(workshop: Workshop) -> None:
-    settle(workshop)
-    with requests(workshop, "scheduler", "CreateSchedule", "UpdateSchedule") as made:
-        settle(workshop, SCHEDULE.edits["expression"], generation=2)
+def test_an_update_says_everything_since_aws_forgets_what_it_does_not_say(harness: AwsHarness) -> None:
+    settle(harness)
+    with requests(harness, "scheduler", "CreateSchedule", "UpdateSchedule") as made:
+        settle(harness, SCHEDULE.edits["expression"], generation=2)
     ((operation, request),) = made
     assert operation == "UpdateSchedule"
     assert request["State"] == "ENABLED"
     assert request["FlexibleTimeWindow"] == {"Mode": "OFF"}
     assert request["Target"].keys() == {"Arn", "RoleArn", "Input"}
-    assert request["Description"] == f"dynconfig.dev/owner: {workshop.owner().tag}"
+    assert request["Description"] == f"dynconfig.dev/owner: {harness.owner().tag}"
 
 
 @pytest.mark.parametrize(
@@ -61,52 +61,52 @@ def test_an_update_says_everything_since_aws_forgets_what_it_does_not_say(worksh
     ],
     ids=lambda changes: next(iter(changes)),
 )
-def test_whatever_somebody_sets_besides_is_seen_and_taken_away(workshop: Workshop, changes: dict[str, Any]) -> None:
-    settle(workshop)
-    change(workshop, **changes)
-    outcome = settle(workshop)
+def test_whatever_somebody_sets_besides_is_seen_and_taken_away(harness: AwsHarness, changes: dict[str, Any]) -> None:
+    settle(harness)
+    change(harness, **changes)
+    outcome = settle(harness)
     assert [because.field for step in outcome.applied for because in step.because] == ["options"]
-    assert settle(workshop).plan.is_empty
+    assert settle(harness).plan.is_empty
 
 
-def test_an_expression_that_aws_refuses_is_told_with_the_field_and_what_was_right_stays(workshop: Workshop) -> None:
-    settle(workshop)
+def test_an_expression_that_aws_refuses_is_told_with_the_field_and_what_was_right_stays(harness: AwsHarness) -> None:
+    settle(harness)
     # Nothing documents it as wrong or right.
     bad = {"function": {"triggers": {"schedule": "cron(0 8 LW * ? *)"}}}
     with pytest.raises(
         Refused, match=r"^spec\.function\.triggers\.schedule: .*Invalid Schedule Expression cron\(0 8 LW"
     ):
-        settle(workshop, bad, generation=2)
-    assert found(workshop)["ScheduleExpression"] == "rate(5 minutes)"
-    assert settle(workshop, generation=3).plan.is_empty
+        settle(harness, bad, generation=2)
+    assert found(harness)["ScheduleExpression"] == "rate(5 minutes)"
+    assert settle(harness, generation=3).plan.is_empty
 
 
-def test_an_expression_that_is_known_to_be_wrong_is_refused_before_scheduler_is_asked(workshop: Workshop) -> None:
+def test_an_expression_that_is_known_to_be_wrong_is_refused_before_scheduler_is_asked(harness: AwsHarness) -> None:
     bad = {"function": {"triggers": {"schedule": "cron(99 8 * * ? *)"}}}
     told = pytest.raises(NotPossible, match=r"^spec\.function\.triggers\.schedule: minutes 99 is invalid")
-    with requests(workshop, "scheduler", "CreateSchedule") as made, told:
-        settle(workshop, bad)
+    with requests(harness, "scheduler", "CreateSchedule") as made, told:
+        settle(harness, bad)
     assert not made
 
 
-def test_a_role_that_scheduler_has_not_heard_of_is_waited_for(workshop: Workshop) -> None:
+def test_a_role_that_scheduler_has_not_heard_of_is_waited_for(harness: AwsHarness) -> None:
     errors: list[Any] = []
-    settle(workshop, errors=errors)
+    settle(harness, errors=errors)
     assert {type(error) for error in errors} == {RoleNotReady}
 
 
-def test_the_owner_is_the_description_and_a_schedule_without_it_is_a_strangers(workshop: Workshop) -> None:
-    settle(workshop)
-    change(workshop, Description="mine now")
+def test_the_owner_is_the_description_and_a_schedule_without_it_is_a_strangers(harness: AwsHarness) -> None:
+    settle(harness)
+    change(harness, Description="mine now")
     with pytest.raises(NotOwned, match=r"^spec\.function\.name: schedule .* has no owner"):
-        settle(workshop)
+        settle(harness)
 
 
-def test_a_schedule_that_is_no_longer_declared_goes_before_its_role(workshop: Workshop) -> None:
-    kinds = workshop.kinds(Role, Schedule)
-    status = workshop.status(workshop.settle(workshop.declare(SCHEDULE.base), kinds))
-    outcome = workshop.settle(workshop.declare({"function": {}}, generation=2, status=status), kinds)
+def test_a_schedule_that_is_no_longer_declared_goes_before_its_role(harness: AwsHarness) -> None:
+    kinds = harness.kinds(Role, Schedule)
+    status = harness.status(harness.settle(harness.declare(SCHEDULE.base), kinds))
+    outcome = harness.settle(harness.declare({"function": {}}, generation=2, status=status), kinds)
     assert [step.resource.title for step in outcome.applied] == [
-        f"Schedule {workshop.name}",
-        f"Role {workshop.name}-eu-west-1-schedule",
+        f"Schedule {harness.name}",
+        f"Role {harness.name}-eu-west-1-schedule",
     ]

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from tests.kinds.workshop import Workshop
+from tests.kinds.aws_harness import AwsHarness
 
 from dynconfig.engine.look import scope_of
 from dynconfig.engine.resource import Resource
@@ -28,9 +28,9 @@ class Untouchable(tuple[Resource, ...]):
         raise AssertionError("a kind that stands alone looks at what others found")
 
 
-def test_kinds_that_stand_alone_do_not_ask_what_others_found(workshop: Workshop) -> None:
-    declaration = workshop.declare(SPEC)
-    alone = [kind for kind in workshop.kinds() if getattr(kind, "stands_alone", False)]
+def test_kinds_that_stand_alone_do_not_ask_what_others_found(harness: AwsHarness) -> None:
+    declaration = harness.declare(SPEC)
+    alone = [kind for kind in harness.kinds() if getattr(kind, "stands_alone", False)]
     assert len(alone) >= 8
     for kind in alone:
         scope = replace(scope_of(declaration), found=Untouchable())

@@ -3,10 +3,10 @@
 from typing import Any
 
 import pytest
+from tests.kinds.aws_harness import AwsHarness
 from tests.kinds.cases.all import CASES
 from tests.kinds.cases.case import prepared
 from tests.kinds.cases.failure_destination import destinations
-from tests.kinds.workshop import Workshop
 
 from dynconfig import wiring
 from dynconfig.engine.errors import DynConfigError, NotPossible, RoleNotReady, Settling
@@ -33,34 +33,34 @@ SERVICES = [name for name in CASES if name != "attachment"]
 
 
 @pytest.fixture(autouse=True)
-def known_destinations(workshop: Workshop) -> None:
-    destinations(workshop)
+def known_destinations(harness: AwsHarness) -> None:
+    destinations(harness)
 
 
-def listed(workshop: Workshop) -> dict[str, Any]:
+def listed(harness: AwsHarness) -> dict[str, Any]:
     """All that there is in every service under names like ours."""
-    return {name: CASES[name].listed(workshop) for name in SERVICES}
+    return {name: CASES[name].listed(harness) for name in SERVICES}
 
 
-def test_a_deletion_leaves_nothing_in_any_service_and_strangers_with_similar_names_alone(workshop: Workshop) -> None:
+def test_a_deletion_leaves_nothing_in_any_service_and_strangers_with_similar_names_alone(harness: AwsHarness) -> None:
     for name in sorted(set(SERVICES) - {"function", "failure_destination", "composite_alarm"}):
-        prepared(CASES[name], workshop).neighbour(workshop)
-    before = listed(workshop)
+        prepared(CASES[name], harness).neighbour(harness)
+    before = listed(harness)
     errors: list[DynConfigError] = []
-    outcome = workshop.settle(workshop.declare(EVERYTHING), workshop.kinds(), errors)
+    outcome = harness.settle(harness.declare(EVERYTHING), harness.kinds(), errors)
     assert {type(error) for error in errors} <= {RoleNotReady, Settling}
-    assert all(listed(workshop)[name] != before[name] for name in SERVICES)
-    workshop.settle(workshop.goodbye(EVERYTHING, workshop.status(outcome)), workshop.kinds())
-    assert listed(workshop) == before
+    assert all(listed(harness)[name] != before[name] for name in SERVICES)
+    harness.settle(harness.goodbye(EVERYTHING, harness.status(outcome)), harness.kinds())
+    assert listed(harness) == before
 
 
-def test_a_look_at_a_whole_object_that_is_in_sync_reads_each_part_once(workshop: Workshop) -> None:
-    kinds = workshop.kinds()
-    status = workshop.status(workshop.settle(workshop.declare(EVERYTHING), kinds))
-    declared = workshop.declare(EVERYTHING, status=status)
+def test_a_look_at_a_whole_object_that_is_in_sync_reads_each_part_once(harness: AwsHarness) -> None:
+    kinds = harness.kinds()
+    status = harness.status(harness.settle(harness.declare(EVERYTHING), kinds))
+    declared = harness.declare(EVERYTHING, status=status)
     # The dashboard marks revisions of which a report tells, and there was none before.
-    workshop.settle(declared, kinds)
-    calls = workshop.calls(lambda: workshop.settle(declared, kinds))
+    harness.settle(declared, kinds)
+    calls = harness.calls(lambda: harness.settle(declared, kinds))
     assert not [name for name in calls if not name.partition(".")[2].startswith(("Get", "List", "Describe"))]
     # Two roles, each with its policy; all else is read by one call of a sort.
     twice = {name for name, count in calls.items() if count > 1}
@@ -70,18 +70,18 @@ def test_a_look_at_a_whole_object_that_is_in_sync_reads_each_part_once(workshop:
     assert sum(calls.values()) <= 15, calls
 
 
-def test_an_object_with_parameters_only_asks_no_other_service(workshop: Workshop) -> None:
-    kinds, spec = workshop.kinds(), {"parameters": EVERYTHING["parameters"]}
-    calls = workshop.calls(lambda: workshop.settle(workshop.declare(spec, metadata={"finalizers": []}), kinds))
+def test_an_object_with_parameters_only_asks_no_other_service(harness: AwsHarness) -> None:
+    kinds, spec = harness.kinds(), {"parameters": EVERYTHING["parameters"]}
+    calls = harness.calls(lambda: harness.settle(harness.declare(spec, metadata={"finalizers": []}), kinds))
     assert {name.partition(".")[0] for name in calls} == {"ssm"}
-    status = workshop.status(workshop.settle(workshop.declare(spec), kinds))
-    again = workshop.calls(lambda: workshop.settle(workshop.declare(spec, status=status), kinds))
+    status = harness.status(harness.settle(harness.declare(spec), kinds))
+    again = harness.calls(lambda: harness.settle(harness.declare(spec, status=status), kinds))
     assert {name.partition(".")[0] for name in again} <= {"ssm", "resourcegroupstaggingapi"}
 
 
-def test_an_operator_that_may_only_touch_parameters_can_delete_what_it_made(workshop: Workshop) -> None:
+def test_an_operator_that_may_only_touch_parameters_can_delete_what_it_made(harness: AwsHarness) -> None:
     spec = {"parameters": EVERYTHING["parameters"]}
-    status = workshop.status(workshop.settle(workshop.declare(spec), workshop.kinds()))
+    status = harness.status(harness.settle(harness.declare(spec), harness.kinds()))
     denied = Injected("AccessDeniedException", "not authorized")
     looks = {
         "iam.GetRole": Injected("AccessDenied", "not authorized"),
@@ -91,16 +91,16 @@ def test_an_operator_that_may_only_touch_parameters_can_delete_what_it_made(work
         "scheduler.GetSchedule": denied,
         "apigatewayv2.GetApis": denied,
     }
-    workshop.lab.faults(Faults(errors=looks))
-    assert workshop.settle(workshop.goodbye(spec, status), workshop.kinds()).is_complete
-    assert workshop.versions() == {}
+    harness.lab.faults(Faults(errors=looks))
+    assert harness.settle(harness.goodbye(spec, status), harness.kinds()).is_complete
+    assert harness.versions() == {}
 
 
-def test_a_function_in_a_region_without_a_known_layer_is_refused_before_any_write(workshop: Workshop) -> None:
-    wired = wiring.kinds(workshop.session, "eu-moon-1", Settings(), lambda: "123456789012", workshop.clock)
+def test_a_function_in_a_region_without_a_known_layer_is_refused_before_any_write(harness: AwsHarness) -> None:
+    wired = wiring.kinds(harness.session, "eu-moon-1", Settings(), lambda: "123456789012", harness.clock)
     functions = tuple(kind for kind in wired if kind.value is Function)
     engine, outcomes = Engine(lambda _place: functions), []
-    calls = workshop.calls(lambda: outcomes.append(engine.run(workshop.declare({"function": {}}))))
+    calls = harness.calls(lambda: outcomes.append(engine.run(harness.declare({"function": {}}))))
     # AWS's public parameter may know one.
     assert calls == {"ssm.GetParameter": 1}
     assert isinstance(outcomes[0].error, NotPossible)

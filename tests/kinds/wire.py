@@ -6,23 +6,23 @@ from typing import Any
 
 from botocore.awsrequest import AWSResponse
 from botocore.compat import HTTPHeaders
-from tests.kinds.workshop import Workshop
+from tests.kinds.aws_harness import AwsHarness
 
 Request = tuple[str, dict[str, Any]]
 NO_KEY = "Lambda was unable to decrypt your environment variables because the KMS access was denied."
 
 
-def _hook(workshop: Workshop, service: str, moment: str, operation: str) -> tuple[Any, str]:
-    meta = workshop.aws(service).meta
+def _hook(harness: AwsHarness, service: str, moment: str, operation: str) -> tuple[Any, str]:
+    meta = harness.aws(service).meta
     return meta.events, f"{moment}.{meta.service_model.service_id.hyphenize()}.{operation}"
 
 
 @contextmanager
 def answers(
-    workshop: Workshop, service: str, operation: str, change: Callable[[dict[str, Any]], object]
+    harness: AwsHarness, service: str, operation: str, change: Callable[[dict[str, Any]], object]
 ) -> Iterator[None]:
     """Let every answer to an operation be changed in place."""
-    events, name = _hook(workshop, service, "after-call", operation)
+    events, name = _hook(harness, service, "after-call", operation)
 
     def changed(parsed: dict[str, Any], **_about: Any) -> None:
         if "Error" not in parsed:
@@ -45,12 +45,12 @@ def without_environment(code: str) -> Callable[[dict[str, Any]], None]:
 
 
 @contextmanager
-def requests(workshop: Workshop, service: str, *operations: str) -> Iterator[list[Request]]:
+def requests(harness: AwsHarness, service: str, *operations: str) -> Iterator[list[Request]]:
     """What these operations were asked, in order."""
     found: list[Request] = []
     registered: list[tuple[Any, str, Callable[..., None]]] = []
     for operation in operations:
-        events, name = _hook(workshop, service, "provide-client-params", operation)
+        events, name = _hook(harness, service, "provide-client-params", operation)
 
         def heard(params: dict[str, Any], operation: str = operation, **_about: Any) -> None:
             found.append((operation, dict(params)))
@@ -65,13 +65,13 @@ def requests(workshop: Workshop, service: str, *operations: str) -> Iterator[lis
 
 
 @contextmanager
-def denied(workshop: Workshop, operation: str, *names: str) -> Iterator[list[str]]:
+def denied(harness: AwsHarness, operation: str, *names: str) -> Iterator[list[str]]:
     """Deny an operation of SSM on these names, as an IAM policy with a path does; answers the bodies of all its requests.
 
     A batch is denied as a whole if it has one of them.
     https://docs.aws.amazon.com/systems-manager/latest/userguide/sysman-paramstore-access.html
     """
-    events, hook = _hook(workshop, "ssm", "before-call", operation)
+    events, hook = _hook(harness, "ssm", "before-call", operation)
     bodies: list[str] = []
     message = f"User: arn:aws:iam::123456789012:user/lab is not authorized to perform: ssm:{operation}"
     answer = {"Error": {"Code": "AccessDeniedException", "Message": message}, "ResponseMetadata": {}}

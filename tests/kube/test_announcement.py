@@ -5,17 +5,17 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from tests.engine.shelf import Shelf, Stage
+from tests.engine.fake_kind import Thing
+from tests.engine.rollout_harness import FakeVersionedKind, RolloutHarness
 from tests.engine.test_rollback import stable
-from tests.engine.toy import Thing
 from tests.kube.apiserver import status
-from tests.kube.desk import KEY, configured, desk
+from tests.kube.controller_harness import KEY, configured, running_controller
 
 from dynconfig.engine.reconcile import Engine
 
 
-class WatchedShelf(Shelf):
-    """A shelf that notes what status lists when something is put."""
+class WatchedShelf(FakeVersionedKind):
+    """A versioned kind that notes what status lists when something is put."""
 
     listed: Any = ()
 
@@ -26,25 +26,25 @@ class WatchedShelf(Shelf):
         return super().put(desired, observed)
 
 
-def before(stage: Stage) -> WatchedShelf:
-    """The AWS of a stage, watched."""
-    return WatchedShelf(store=stage.shelf.store, kept=stage.shelf.kept, labelled=stage.shelf.labelled)
+def before(harness: RolloutHarness) -> WatchedShelf:
+    """The AWS of a harness, watched."""
+    return WatchedShelf(store=harness.versioned.store, kept=harness.versioned.kept, labelled=harness.versioned.labelled)
 
 
 @pytest.mark.parametrize("refused", [[], [403], [409], [503]])
 def test_status_lists_a_creation_before_it_is_made(refused: list[int]) -> None:
-    stage = stable()
-    shelf = before(stage)
-    engine = Engine(lambda _place: (shelf, stage.bell), lambda _place: shelf)
+    harness = stable()
+    versioned = before(harness)
+    engine = Engine(lambda _place: (versioned, harness.alarm), lambda _place: versioned)
 
     async def refusing(request: web.Request) -> web.Response | None:
         return status(refused.pop(), "not now") if request.method == "PATCH" and refused else None
 
     async def act() -> None:
-        async with desk(engine=engine) as found:
-            shelf.listed = lambda: found.status.get("createdSinceStable")
+        async with running_controller(engine=engine) as found:
+            versioned.listed = lambda: found.status.get("createdSinceStable")
             edited = configured(
-                {"a": "2", "b": "1", "c": "1"}, generation=2, status=stage.status, rollout={"bakeTime": "10m"}
+                {"a": "2", "b": "1", "c": "1"}, generation=2, status=harness.status, rollout={"bakeTime": "10m"}
             )
             found.server.put(edited)
             found.server.before = refusing if refused else None
@@ -52,4 +52,4 @@ def test_status_lists_a_creation_before_it_is_made(refused: list[int]) -> None:
             await found.server.until(lambda: "/app/c" in str(found.server.objects[KEY]["status"].get("parameters")))
 
     asyncio.run(act())
-    assert [call for call in shelf.calls if call.startswith("listed")] == ["listed ['/app/c']"]
+    assert [call for call in versioned.calls if call.startswith("listed")] == ["listed ['/app/c']"]

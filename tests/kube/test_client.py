@@ -9,7 +9,7 @@ import pytest
 from aiohttp import web
 from lightkube.config.models import User, UserExec
 from tests.kube.apiserver import kube_at, serving, status, streamed
-from tests.kube.desk import KEY
+from tests.kube.controller_harness import KEY
 
 from dynconfig.kube.client import ApiRefused, ApiUnavailable
 

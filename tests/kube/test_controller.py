@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from tests.engine.toy import Thing, Toy
+from tests.engine.fake_kind import FakeKind, Thing
 from tests.kube.apiserver import status
-from tests.kube.desk import GOING, KEY, REGION, configured, desk
+from tests.kube.controller_harness import GOING, KEY, REGION, configured, running_controller
 
 from dynconfig.api import names
 from dynconfig.engine.errors import Unavailable
@@ -29,7 +29,7 @@ async def refuse_events(request: web.Request) -> web.Response | None:
 
 def test_an_object_is_let_go_though_its_events_are_refused() -> None:
     async def act() -> None:
-        async with desk() as found:
+        async with running_controller() as found:
             found.server.before = refuse_events
             metadata = {"deletionTimestamp": GOING}
             abandoned = configured({"a": "1"}, metadata=metadata, annotations={names.ABANDON: "true"})
@@ -42,7 +42,7 @@ def test_an_object_is_let_go_though_its_events_are_refused() -> None:
 
 def test_an_object_that_lost_its_finalizer_gets_it_back_at_once() -> None:
     async def act() -> None:
-        async with desk() as found:
+        async with running_controller() as found:
             found.applied(configured({"a": "1"}, finalizers=[]))
             await found.server.until(lambda: found.reason == "InSync")
             replaced = found.server.objects[KEY]
@@ -55,7 +55,7 @@ def test_an_object_that_lost_its_finalizer_gets_it_back_at_once() -> None:
 
 def test_an_invalid_edit_does_not_keep_the_finalizer_away() -> None:
     async def act() -> None:
-        async with desk() as found:
+        async with running_controller() as found:
             found.applied(configured({"a": "1"}, finalizers=[]))
             await found.server.until(lambda: found.reason == "InSync")
             replaced = found.server.objects[KEY]
@@ -70,7 +70,7 @@ def test_an_invalid_edit_does_not_keep_the_finalizer_away() -> None:
 
 def test_an_object_of_which_nothing_was_written_can_be_deleted_without_the_operator() -> None:
     async def act() -> None:
-        async with desk() as found:
+        async with running_controller() as found:
             invalid = configured({"a": "1"}, finalizers=[])
             invalid["spec"]["path"] = "nowhere"
             found.applied(invalid)
@@ -90,7 +90,7 @@ def test_an_invalid_spec_is_logged_once_for_each_generation(caplog: pytest.LogCa
                 await asyncio.sleep(0.01)
 
     async def act() -> None:
-        async with desk() as found:
+        async with running_controller() as found:
             invalid = configured({"a": "1"}, finalizers=[])
             invalid["spec"]["path"] = "nowhere"
             found.applied(invalid)
@@ -109,7 +109,7 @@ def test_an_invalid_spec_is_logged_once_for_each_generation(caplog: pytest.LogCa
 
 def test_an_object_that_took_the_name_before_the_old_one_was_known_to_be_gone_is_served() -> None:
     async def act() -> None:
-        async with desk() as found:
+        async with running_controller() as found:
             old = configured({"a": "1"}, metadata={"deletionTimestamp": GOING})
             new = configured({"b": "1"}, uid="uid-2", finalizers=[])
 
@@ -124,25 +124,25 @@ def test_an_object_that_took_the_name_before_the_old_one_was_known_to_be_gone_is
             found.says(None, old)
             await found.server.until(lambda: "/app/b" in str(found.status.get("parameters")))
             assert found.reason == "InSync"
-            assert list(found.toy.store) == ["/app/b"]
+            assert list(found.fake.store) == ["/app/b"]
 
     asyncio.run(act())
 
 
 def test_an_object_goes_only_after_a_second_look_that_finds_nothing() -> None:
     async def act() -> None:
-        async with desk(second_look_seconds=0.2) as found:
+        async with running_controller(second_look_seconds=0.2) as found:
             found.applied(configured({"a": "1"}))
             await found.server.until(lambda: found.reason == "InSync")
             gone = configured({"a": "1"}, metadata={"deletionTimestamp": GOING}, status=found.status)
             found.server.put(gone)
             found.says("MODIFIED", gone)
             await found.server.until(lambda: found.reason == "Deleting")
-            assert found.toy.store == {}
+            assert found.fake.store == {}
             # AWS shows only now what was written before.
-            found.toy.store["/app/late"] = Thing(name="/app/late", owner="cluster/shop/myapp/uid-1", version=1)
+            found.fake.store["/app/late"] = Thing(name="/app/late", owner="cluster/shop/myapp/uid-1", version=1)
             await found.server.until(lambda: not found.server.objects)
-            assert found.toy.store == {}
+            assert found.fake.store == {}
 
     asyncio.run(act())
 
@@ -150,7 +150,7 @@ def test_an_object_goes_only_after_a_second_look_that_finds_nothing() -> None:
 class Forgetful(Engine):
     """An engine that tells whom it has forgotten."""
 
-    def __init__(self, kind: Toy) -> None:
+    def __init__(self, kind: FakeKind) -> None:
         super().__init__(lambda _place: (kind,))
         self.forgotten = asyncio.Queue[str]()
 
@@ -163,8 +163,8 @@ class Forgetful(Engine):
 @pytest.mark.parametrize("is_followed", [False, True], ids=["gone", "another came"])
 def test_nothing_is_remembered_of_an_object_that_went_without_the_operator(is_followed: bool) -> None:
     async def act() -> None:
-        engine = Forgetful(Toy())
-        async with desk(engine=engine) as found:
+        engine = Forgetful(FakeKind())
+        async with running_controller(engine=engine) as found:
             old = configured({"a": "1"}, finalizers=[])
             found.applied(old)
             await found.server.until(lambda: found.reason == "InSync")
@@ -184,7 +184,7 @@ def test_nothing_is_remembered_of_an_object_that_went_without_the_operator(is_fo
 )
 def test_events_are_heard_only_where_an_object_was_accepted(spec: dict[str, Any], reason: str) -> None:
     async def act() -> None:
-        async with desk(tenant_of=lambda namespace: Tenant(namespace, paths=("/app",))) as found:
+        async with running_controller(tenant_of=lambda namespace: Tenant(namespace, paths=("/app",))) as found:
             refused = configured({"a": "1"}, finalizers=[], **{"region": "us-east-1", **spec})
             found.applied(refused)
             await found.server.until(lambda: found.reason == reason)
@@ -199,7 +199,7 @@ def test_events_are_heard_only_where_an_object_was_accepted(spec: dict[str, Any]
 
 def test_after_a_restart_events_are_heard_before_the_next_resync() -> None:
     async def act() -> None:
-        async with desk() as found:
+        async with running_controller() as found:
             seen = {"lastObservedTime": timestamp(time.time()), "observedGeneration": 1}
             found.says(None, configured({"a": "1"}, status=seen))
             assert found.listened == [REGION]
@@ -210,8 +210,8 @@ def test_after_a_restart_events_are_heard_before_the_next_resync() -> None:
 def test_an_object_counts_as_old_from_when_it_was_noticed_though_aws_does_not_answer() -> None:
     async def act() -> None:
         seconds = iter(range(1_800_000_000, 1_900_000_000, 60))
-        async with desk(now=lambda: float(next(seconds))) as found:
-            found.toy.failures = {"/app/a": Unavailable("AWS does not answer")}
+        async with running_controller(now=lambda: float(next(seconds))) as found:
+            found.fake.failures = {"/app/a": Unavailable("AWS does not answer")}
             found.applied(configured({"a": "1"}, finalizers=[]))
             assert found.controller.oldest_observation() > 0
 
@@ -220,7 +220,7 @@ def test_an_object_counts_as_old_from_when_it_was_noticed_though_aws_does_not_an
 
 def test_objects_are_warned_when_the_event_of_an_own_write_does_not_come() -> None:
     async def act() -> None:
-        async with desk() as found:
+        async with running_controller() as found:
             found.applied(configured({"a": "1"}, finalizers=[]))
             await found.server.until(lambda: found.reason == "InSync")
             await found.controller.event_is_missing(REGION, "/app/b")
@@ -233,7 +233,7 @@ def test_objects_are_warned_when_the_event_of_an_own_write_does_not_come() -> No
 
 def test_some_objects_of_a_region_are_warned_when_its_events_were_interrupted() -> None:
     async def act() -> None:
-        async with desk() as found:
+        async with running_controller() as found:
             for number in range(25):
                 found.applied(
                     configured({"a": "1"}, uid=f"uid-{number}", metadata={"name": f"n{number}"}, path=f"/app/{number}")
@@ -242,9 +242,9 @@ def test_some_objects_of_a_region_are_warned_when_its_events_were_interrupted() 
                 configured({"a": "1"}, uid="other", metadata={"name": "other"}, path="/other", region="us-east-1")
             )
             await found.server.until(lambda: all("InSync" in str(item) for item in found.server.objects.values()))
-            found.toy.store["/app/7/a"] = replace(found.toy.store["/app/7/a"], value="changed unheard")
+            found.fake.store["/app/7/a"] = replace(found.fake.store["/app/7/a"], value="changed unheard")
             await found.controller.events_were_interrupted(REGION, "rule events was disabled")
-            await found.server.until(lambda: found.toy.store["/app/7/a"].value == "1")
+            await found.server.until(lambda: found.fake.store["/app/7/a"].value == "1")
             warned = [event for event in found.server.events if event["reason"] == "EventsMissing"]
             assert len({event["involvedObject"]["uid"] for event in warned} - {"other"}) == len(warned) == 20
             assert all("rule events was disabled" in event["message"] for event in warned)
@@ -254,11 +254,11 @@ def test_some_objects_of_a_region_are_warned_when_its_events_were_interrupted() 
 
 def test_what_was_in_order_and_is_not_granted_any_more_is_looked_at_after_a_restart() -> None:
     async def act() -> None:
-        async with desk() as found:
+        async with running_controller() as found:
             found.applied(configured({"a": "1"}))
             await found.server.until(lambda: found.reason == "InSync")
             stored = found.server.objects[KEY]
-        async with desk(tenant_of=lambda namespace: Tenant(namespace, paths=("/other",))) as later:
+        async with running_controller(tenant_of=lambda namespace: Tenant(namespace, paths=("/other",))) as later:
             later.server.put(stored)
             later.says(None, stored)
             await later.server.until(lambda: later.reason == "PathNotAllowed")

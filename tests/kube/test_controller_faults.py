@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from tests.engine.toy import Toy, declared
+from tests.engine.fake_kind import FakeKind, declared
 from tests.kube.apiserver import status
-from tests.kube.desk import GOING, KEY, configured, desk
+from tests.kube.controller_harness import GOING, KEY, configured, running_controller
 
 from dynconfig.api import names
 from dynconfig.engine.declaration import Declaration
@@ -26,7 +26,7 @@ MISSING = {"name": "a", "valueFrom": {"configMapKeyRef": {"name": "flags", "key"
 class Broken(Engine):
     """An engine with a bug that quotes a value."""
 
-    def __init__(self, kind: Toy) -> None:
+    def __init__(self, kind: FakeKind) -> None:
         super().__init__(lambda _place: (kind,))
         self.is_broken = True
 
@@ -47,7 +47,7 @@ def test_a_bug_is_a_condition_and_no_matter_of_others(
     metadata: dict[str, str], caplog: pytest.LogCaptureFixture
 ) -> None:
     async def act() -> None:
-        async with desk(engine=Broken(Toy())) as found:
+        async with running_controller(engine=Broken(FakeKind())) as found:
             broken = configured({"a": "1"}, metadata=metadata)
             other = named(configured({"b": "1"}), "other")
             for each in (broken, other):
@@ -71,8 +71,8 @@ def test_a_bug_is_a_condition_and_no_matter_of_others(
 
 def test_an_object_recovers_from_a_bug_when_it_is_mended() -> None:
     async def act() -> None:
-        engine = Broken(Toy())
-        async with desk(engine=engine) as found:
+        engine = Broken(FakeKind())
+        async with running_controller(engine=engine) as found:
             found.applied(configured({"a": "1"}))
             await found.server.until(lambda: found.reason == "InternalError")
             engine.is_broken = False
@@ -91,7 +91,7 @@ def test_an_object_recovers_from_a_bug_when_it_is_mended() -> None:
 )
 def test_an_object_that_fits_no_model_is_deleted_all_the_same(spec: Any, status: Any) -> None:
     async def act() -> None:
-        async with desk() as found:
+        async with running_controller() as found:
             misfit = {**configured({}, metadata={"deletionTimestamp": GOING}), "spec": spec, "status": status}
             found.server.put(misfit)
             found.says(None, misfit)
@@ -102,7 +102,7 @@ def test_an_object_that_fits_no_model_is_deleted_all_the_same(spec: Any, status:
 
 def test_an_object_that_fits_no_model_can_be_abandoned() -> None:
     async def act() -> None:
-        async with desk(engine=Broken(Toy())) as found:
+        async with running_controller(engine=Broken(FakeKind())) as found:
             metadata = {"deletionTimestamp": GOING}
             misfit = configured(
                 {}, metadata=metadata, annotations={names.ABANDON: "true"}, parameters=[7, {"name": "a"}]
@@ -117,7 +117,7 @@ def test_an_object_that_fits_no_model_can_be_abandoned() -> None:
 
 def test_what_does_not_fit_in_a_status_is_taken_out_of_it() -> None:
     async def act() -> None:
-        async with desk() as found:
+        async with running_controller() as found:
             odd = configured({"a": "1"}, status={"drift": "none", "parameters": [7], "lastObservedTime": 7})
             found.server.put(odd)
             found.says(None, odd)
@@ -132,13 +132,13 @@ def test_an_object_has_a_status_before_its_first_write() -> None:
     async def act() -> None:
         reported: list[str] = []
 
-        class Slow(Toy):
+        class Slow(FakeKind):
             def put(self, desired: Any, observed: Any) -> Any:
                 reported.append(found.reason)
                 return super().put(desired, observed)
 
-        toy = Slow()
-        async with desk(engine=toy.engine()) as found:
+        fake = Slow()
+        async with running_controller(engine=fake.engine()) as found:
             found.applied(configured({"a": "1"}, finalizers=[]))
             await found.server.until(lambda: found.reason == "InSync")
             assert reported == ["Applying"]
@@ -149,7 +149,7 @@ def test_an_object_has_a_status_before_its_first_write() -> None:
 def test_a_missing_source_is_an_event_at_once_and_stalls_after_five_minutes() -> None:
     async def act() -> None:
         now = [time.time()]
-        async with desk(now=lambda: now[0]) as found:
+        async with running_controller(now=lambda: now[0]) as found:
             found.applied(configured({}, finalizers=[], parameters=[MISSING]))
             await found.server.until(lambda: found.reason == "SourceMissing" and bool(found.server.events))
             assert found.status["conditions"][0]["status"] == "Unknown"
@@ -168,7 +168,7 @@ def test_a_missing_source_is_an_event_at_once_and_stalls_after_five_minutes() ->
 def test_waiting_for_a_source_does_not_count_as_a_failing_deletion() -> None:
     async def act() -> None:
         now = [time.time()]
-        async with desk(now=lambda: now[0], engine=Broken(Toy())) as found:
+        async with running_controller(now=lambda: now[0], engine=Broken(FakeKind())) as found:
             waiting = configured({}, parameters=[MISSING])
             found.applied(waiting)
             await found.server.until(lambda: found.reason == "SourceMissing")
@@ -192,15 +192,15 @@ def test_an_object_whose_status_does_not_fit_is_deleted_at_normal_speed(limit: i
                 return status(500, "etcdserver: request is too large")
             return None
 
-        async with desk() as found:
+        async with running_controller() as found:
             values = {f"p{number}": "1" for number in range(20)}
-            found.toy.engine().run(declared(values))
+            found.fake.engine().run(declared(values))
             found.server.before = refuse
             going = configured(values, metadata={"deletionTimestamp": GOING})
             found.server.put(going)
             found.says(None, going)
             await found.server.until(lambda: not found.server.objects, 5)
-            assert found.toy.store == {}
+            assert found.fake.store == {}
 
     asyncio.run(act())
 
@@ -213,7 +213,7 @@ def test_a_finalizer_is_taken_off_though_the_api_server_finds_the_object_invalid
                 return status(422, "spec.parameters[0]: invalid data, expected string, got int64 evaluating rule")
             return None
 
-        async with desk() as found:
+        async with running_controller() as found:
             found.server.before = refuse
             going = configured({}, metadata={"deletionTimestamp": GOING}, parameters=[{"name": "a", "value": 7}])
             found.server.put(going)

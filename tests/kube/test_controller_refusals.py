@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 from aiohttp import web
 from tests.kube.apiserver import status
-from tests.kube.desk import KEY, configured, desk
+from tests.kube.controller_harness import KEY, configured, running_controller
 
 from dynconfig.api import names
 
@@ -30,7 +30,7 @@ def test_an_object_that_goes_before_its_status_is_written_is_no_error(caplog: py
     asked = list[str]()
 
     async def act() -> None:
-        async with desk() as found:
+        async with running_controller() as found:
 
             async def vanish(request: web.Request) -> web.Response | None:
                 asked.append(request.method)
@@ -48,7 +48,7 @@ def test_an_object_that_goes_before_its_status_is_written_is_no_error(caplog: py
 
 def test_a_refused_finalizer_is_reported_in_status(caplog: pytest.LogCaptureFixture) -> None:
     async def act() -> None:
-        async with desk() as found:
+        async with running_controller() as found:
 
             async def refuse(request: web.Request) -> web.Response | None:
                 is_refused = request.method == "PATCH" and not request.path.endswith("/status")
@@ -58,7 +58,7 @@ def test_a_refused_finalizer_is_reported_in_status(caplog: pytest.LogCaptureFixt
             found.applied(configured({"a": "1"}, finalizers=[]))
             await found.server.until(lambda: found.reason == "AccessDenied")
             assert IS_REFUSED in found.status["conditions"][0]["message"]
-            assert not found.toy.store
+            assert not found.fake.store
 
     asyncio.run(act())
     assert errors(caplog) == []
@@ -68,7 +68,7 @@ def test_a_refused_status_is_logged_once(caplog: pytest.LogCaptureFixture) -> No
     refused = list[str]()
 
     async def act() -> None:
-        async with desk() as found:
+        async with running_controller() as found:
 
             async def refuse(request: web.Request) -> web.Response | None:
                 if request.method != "PATCH" or not request.path.endswith("/status"):
@@ -89,7 +89,7 @@ def test_an_object_that_refuses_its_finalizer_is_served_and_logged_once(caplog: 
     refused = list[str]()
 
     async def act() -> None:
-        async with desk() as found:
+        async with running_controller() as found:
 
             async def refuse(request: web.Request) -> web.Response | None:
                 if request.method == "PATCH" and names.FINALIZER in json.dumps((await request.json())["metadata"]):

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 from aiohttp import web
 from tests.kube.apiserver import status
-from tests.kube.desk import GOING, configured, desk
+from tests.kube.controller_harness import GOING, configured, running_controller
 
 from dynconfig.kube.answers import DEFINITIONS
 
@@ -25,16 +25,16 @@ def left_in_aws(answer: Answer) -> tuple[list[str], dict[str, str]]:
         return answer() if request.path == DEFINITIONS else None
 
     async def act() -> tuple[list[str], dict[str, str]]:
-        async with desk() as found:
+        async with running_controller() as found:
             found.applied(configured({"a": "1"}))
             await found.server.until(lambda: found.reason == "InSync")
             found.server.before = before
-            found.toy.calls.clear()
+            found.fake.calls.clear()
             (going,) = found.server.objects.values()
             going["metadata"]["deletionTimestamp"] = GOING
             found.says("MODIFIED", going)
             await found.server.until(lambda: not found.server.objects)
-            return found.toy.writes, {name: thing.owner for name, thing in found.toy.store.items()}
+            return found.fake.writes, {name: thing.owner for name, thing in found.fake.store.items()}
 
     return asyncio.run(act())
 

@@ -2,12 +2,12 @@
 
 import asyncio
 
-from tests.kube.desk import GOING, KEY, REGION, configured, desk
+from tests.kube.controller_harness import GOING, KEY, REGION, configured, running_controller
 
 
 def test_suspended_object_without_aws_resources_needs_no_queue() -> None:
     async def act() -> None:
-        async with desk() as found:
+        async with running_controller() as found:
             suspended = configured({"a": "1"}, finalizers=[], suspend=True)
             found.applied(suspended)
             await found.server.until(lambda: found.reason == "Suspended")
@@ -31,7 +31,7 @@ def test_suspended_object_without_aws_resources_needs_no_queue() -> None:
 
 def test_region_is_released_with_its_last_object() -> None:
     async def act() -> None:
-        async with desk() as found:
+        async with running_controller() as found:
             first = configured({"a": "1"})
             second = configured({"b": "1"}, uid="uid-2")
             second["metadata"]["name"] = "other"

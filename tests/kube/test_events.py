@@ -7,7 +7,7 @@ import logging
 import pytest
 from aiohttp import web
 from tests.kube.apiserver import serving, status
-from tests.kube.desk import configured
+from tests.kube.controller_harness import configured
 
 from dynconfig.engine.notes import Note
 from dynconfig.kube.events import Recorder

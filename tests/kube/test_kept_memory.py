@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 from tests.kube.apiserver import status
-from tests.kube.desk import KEY, configured, desk
+from tests.kube.controller_harness import KEY, configured, running_controller
 
 from dynconfig.api import names
 from dynconfig.engine.tenancy import Tenant
@@ -68,7 +68,7 @@ def kept_of(case: Case, length: int) -> int:
 
     async def act() -> int:
         allowed = Tenant(KEY.namespace, paths=case.allowed) if case.allowed != ("/",) else Tenant(KEY.namespace)
-        async with desk(tenant_of=lambda _namespace: allowed) as found:
+        async with running_controller(tenant_of=lambda _namespace: allowed) as found:
             listed = {name_of(index, length): "1" for index in range(COUNT)} if case.values else {"a": "1"}
             annotations = {case.annotation: "x" * length * COUNT} if case.annotation else {}
             wanted = configured(listed, annotations=annotations, **case.about)
@@ -79,7 +79,7 @@ def kept_of(case: Case, length: int) -> int:
                 ]
             if case.taken:
                 for name in listed:
-                    found.toy.by_hand(f"/app/{name}", owner=OTHERS)
+                    found.fake.by_hand(f"/app/{name}", owner=OTHERS)
             served = list[str]()
 
             async def refuse(request: web.Request) -> web.Response | None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from tests.kube.apiserver import Document
-from tests.kube.desk import GOING, KEY, Desk, configured, desk
+from tests.kube.controller_harness import GOING, KEY, ControllerHarness, configured, running_controller
 
 from dynconfig.engine.errors import Conflict
 from dynconfig.engine.work_queue import Key
@@ -21,41 +21,41 @@ def heir(values: dict[str, str], generation: int = 1, **about: Any) -> Document:
     )
 
 
-def reason(found: Desk, key: Key) -> str:
+def reason(found: ControllerHarness, key: Key) -> str:
     """Why an object is Ready, or not."""
     conditions = (found.server.objects.get(key, {}).get("status") or {}).get("conditions")
     return str(conditions[0]["reason"]) if conditions else ""
 
 
-def applied(found: Desk, key: Key) -> int:
+def applied(found: ControllerHarness, key: Key) -> int:
     """The generation that AWS was made equal to."""
     return int(found.server.objects[key].get("status", {}).get("appliedGeneration", 0))
 
 
-def edited(found: Desk, key: Key, document: Document) -> None:
+def edited(found: ControllerHarness, key: Key, document: Document) -> None:
     """Somebody edits an object, whose status stays."""
     found.server.objects[key] = {**document, "status": found.server.objects[key].get("status")}
     found.says("MODIFIED", found.server.objects[key])
 
 
-async def both(found: Desk) -> None:
+async def both(found: ControllerHarness) -> None:
     """Two objects that are in sync."""
     found.applied(configured({"a": "1", "b": "2"}))
     found.applied(heir({"own": "3"}))
     await found.server.until(lambda: (reason(found, KEY), reason(found, HEIR)) == ("InSync", "InSync"))
 
 
-async def moved(found: Desk) -> None:
+async def moved(found: ControllerHarness) -> None:
     """The heir has the parameter as it was."""
     await found.server.until(lambda: all(applied(found, key) == 2 for key in (KEY, HEIR)))
-    assert "delete /app/b" not in found.toy.calls
-    assert "uid-2" in found.toy.store["/app/b"].owner
+    assert "delete /app/b" not in found.fake.calls
+    assert "uid-2" in found.fake.store["/app/b"].owner
 
 
 @pytest.mark.parametrize("policy", ["Delete", "Retain"])
 def test_a_parameter_moves_to_an_object_that_declared_it_first(policy: str) -> None:
     async def act() -> None:
-        async with desk() as found:
+        async with running_controller() as found:
             await both(found)
             edited(found, HEIR, heir({"own": "3", "b": "2"}, generation=2))
             await found.server.until(lambda: reason(found, HEIR) == "NotOwned")
@@ -68,7 +68,7 @@ def test_a_parameter_moves_to_an_object_that_declared_it_first(policy: str) -> N
 @pytest.mark.parametrize("policy", ["Delete", "Retain"])
 def test_a_parameter_moves_to_an_object_that_declares_it_a_moment_later(policy: str) -> None:
     async def act() -> None:
-        async with desk(move_seconds=3.0) as found:
+        async with running_controller(move_seconds=3.0) as found:
             await both(found)
             edited(found, KEY, configured({"a": "1"}, generation=2, deletionPolicy=policy))
             await found.server.until(lambda: reason(found, KEY) in ("DeletionDelayed", "InSync"))
@@ -80,7 +80,7 @@ def test_a_parameter_moves_to_an_object_that_declares_it_a_moment_later(policy: 
 
 def test_an_object_that_is_deleted_hands_over_what_another_declares() -> None:
     async def act() -> None:
-        async with desk() as found:
+        async with running_controller() as found:
             await both(found)
             edited(found, HEIR, heir({"own": "3", "b": "2"}, generation=2))
             await found.server.until(lambda: reason(found, HEIR) == "NotOwned")
@@ -88,34 +88,34 @@ def test_an_object_that_is_deleted_hands_over_what_another_declares() -> None:
             edited(found, KEY, gone)
             await found.server.until(lambda: KEY not in found.server.objects)
             await found.server.until(lambda: reason(found, HEIR) == "InSync")
-            assert set(found.toy.store) == {"/app/b", "/app/own"}
-            assert "delete /app/b" not in found.toy.calls
+            assert set(found.fake.store) == {"/app/b", "/app/own"}
+            assert "delete /app/b" not in found.fake.calls
 
     asyncio.run(act())
 
 
 def test_a_restarted_operator_knows_all_objects_before_it_serves_the_first() -> None:
     async def act() -> None:
-        async with desk() as found:
+        async with running_controller() as found:
             await both(found)
             before = found.server.objects
-        async with desk() as later:
-            later.server.objects, later.toy.store = before, found.toy.store
+        async with running_controller() as later:
+            later.server.objects, later.fake.store = before, found.fake.store
             later.server.objects[HEIR] = heir({"own": "3", "b": "2"}, generation=2)
             for stored in later.server.objects.values():
                 later.says(None, stored)
             # The watch has only shown the object that gives the parameter up.
             edited(later, KEY, configured({"a": "1"}, generation=2))
             await later.server.until(lambda: later.status.get("appliedGeneration") == 2)
-            assert "hand over /app/b" in later.toy.calls
-            assert "delete /app/b" not in later.toy.calls
+            assert "hand over /app/b" in later.fake.calls
+            assert "delete /app/b" not in later.fake.calls
 
     asyncio.run(act())
 
 
 def test_what_one_object_gives_up_wakes_those_that_wait_for_it() -> None:
     async def act() -> None:
-        async with desk() as found:
+        async with running_controller() as found:
             found.applied(configured({"a": "1"}))
             await found.server.until(lambda: reason(found, KEY) == "InSync")
             found.applied(heir({"a": "1"}))
@@ -128,13 +128,13 @@ def test_what_one_object_gives_up_wakes_those_that_wait_for_it() -> None:
 
 def test_nobody_is_warned_while_the_owner_is_about_to_give_a_parameter_up() -> None:
     async def act() -> None:
-        async with desk() as found:
+        async with running_controller() as found:
             await both(found)
-            found.toy.failures["/app/b"] = Conflict("busy", delay=0.1)
+            found.fake.failures["/app/b"] = Conflict("busy", delay=0.1)
             edited(found, HEIR, heir({"own": "3", "b": "2"}, generation=2))
             edited(found, KEY, configured({"a": "1"}, generation=2))
             await found.server.until(lambda: reason(found, HEIR) == "NotOwned")
-            del found.toy.failures["/app/b"]
+            del found.fake.failures["/app/b"]
             await moved(found)
             assert "NotOwned" not in {event["reason"] for event in found.server.events}
 
@@ -143,10 +143,10 @@ def test_nobody_is_warned_while_the_owner_is_about_to_give_a_parameter_up() -> N
 
 def test_an_object_that_misses_a_parameter_sees_that_another_made_it() -> None:
     async def act() -> None:
-        async with desk() as found:
+        async with running_controller() as found:
             found.applied(configured({"a": "1", "b": "2"}, driftPolicy="Report"))
             await found.server.until(lambda: reason(found, KEY) == "InSync")
-            del found.toy.store["/app/b"]
+            del found.fake.store["/app/b"]
             found.controller.wake(KEY)
             await found.server.until(lambda: reason(found, KEY) == "DriftReported")
             found.applied(heir({"b": "9"}))
@@ -158,7 +158,7 @@ def test_an_object_that_misses_a_parameter_sees_that_another_made_it() -> None:
 
 def test_a_move_of_most_goes_on_as_soon_as_the_other_object_declares_it() -> None:
     async def act() -> None:
-        async with desk() as found:
+        async with running_controller() as found:
             found.applied(configured(dict.fromkeys("abcd", "1")))
             found.applied(heir({"own": "3"}))
             await found.server.until(lambda: (reason(found, KEY), reason(found, HEIR)) == ("InSync", "InSync"))
@@ -173,17 +173,17 @@ def test_a_move_of_most_goes_on_as_soon_as_the_other_object_declares_it() -> Non
 @pytest.mark.parametrize("policy", ["Delete", "Retain"])
 def test_a_parameter_that_comes_to_an_object_which_is_deleted_at_once_has_an_owner_to_the_end(policy: str) -> None:
     async def act() -> None:
-        async with desk() as found:
+        async with running_controller() as found:
             await both(found)
             edited(found, HEIR, heir({"own": "3", "b": "2"}, generation=2, deletionPolicy=policy))
             await found.server.until(lambda: reason(found, HEIR) == "NotOwned")
             edited(found, KEY, configured({"a": "1"}, generation=2))
-            await found.server.until(lambda: "hand over /app/b" in found.toy.calls)
+            await found.server.until(lambda: "hand over /app/b" in found.fake.calls)
             going = heir({"own": "3", "b": "2"}, generation=3, deletionPolicy=policy)
             edited(found, HEIR, {**going, "metadata": {**going["metadata"], "deletionTimestamp": GOING}})
             await found.server.until(lambda: HEIR not in found.server.objects)
             last = "delete" if policy == "Delete" else "release"
-            assert [call for call in found.toy.writes if call.endswith("/app/b")][1:] == [
+            assert [call for call in found.fake.writes if call.endswith("/app/b")][1:] == [
                 "hand over /app/b",
                 f"{last} /app/b",
             ]

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from tests.kube.apiserver import Document
-from tests.kube.desk import GOING, KEY, configured
+from tests.kube.controller_harness import GOING, KEY, configured
 
 from dynconfig.api import names
 from dynconfig.kube.object_tracker import ObjectTracker

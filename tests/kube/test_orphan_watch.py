@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from tests.kube.desk import REGION, configured
+from tests.kube.controller_harness import REGION, configured
 
 from dynconfig.engine.errors import Unavailable
 from dynconfig.engine.orphans import Orphan, orphans, region_in_use

@@ -4,7 +4,7 @@ import asyncio
 from dataclasses import replace
 
 import pytest
-from tests.engine.toy import Toy, declared
+from tests.engine.fake_kind import FakeKind, declared
 
 from dynconfig.engine.declaration import Place
 from dynconfig.engine.errors import Conflict, Throttled, Unavailable
@@ -52,7 +52,7 @@ def unavailable(place: str = "eu-west-1") -> Outcome:
 
 
 def in_sync(place: str = "eu-west-1") -> Outcome:
-    return Toy().engine().run(replace(declared({"a": "1"}), place=Place(place)))
+    return FakeKind().engine().run(replace(declared({"a": "1"}), place=Place(place)))
 
 
 def started() -> Operator:
@@ -127,8 +127,8 @@ def test_progress_resets_the_backoff(error: Conflict | Throttled) -> None:
     for _ in range(12):
         operator.times.wake(key)
         assert asyncio.run(asyncio.wait_for(operator.times.next(), 5)) == key
-        toy = Toy(failures={"/app/b": error})
-        operator.times.served(key, toy.engine().run(declared({"a": "1", "b": "2"})))
+        fake = FakeKind(failures={"/app/b": error})
+        operator.times.served(key, fake.engine().run(declared({"a": "1", "b": "2"})))
         operator.times.done(key)
         due = operator.work_queue.next_at()
         assert due is not None

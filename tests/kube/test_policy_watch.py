@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 from tests.kube.apiserver import Document, status
-from tests.kube.desk import GOING, KEY, Desk, configured, desk
+from tests.kube.controller_harness import GOING, KEY, ControllerHarness, configured, running_controller
 
 from dynconfig.engine.work_queue import Key
 from dynconfig.kube.policy_watch import PolicyWatch
@@ -26,8 +26,8 @@ LABELS = {"shop": {"team": "a"}, "cart": {"team": "a"}}
 class Cluster:
     """A controller beside the operator's own watch of a policy file and of the labels of namespaces."""
 
-    def __init__(self, found: Desk, file: Path, tenants: Tenants) -> None:
-        self.desk = found
+    def __init__(self, found: ControllerHarness, file: Path, tenants: Tenants) -> None:
+        self.running_controller = found
         self.file = file
         self.labels: dict[str, dict[str, str]] | None = LABELS
         """What the API server answers; None if it denies the list."""
@@ -36,28 +36,31 @@ class Cluster:
 
     async def served(self) -> None:
         """Apply the giver, and wait until its parameter is in AWS."""
-        self.desk.applied(configured({"a": "1"}))
+        self.running_controller.applied(configured({"a": "1"}))
         await self.until(KEY, "InSync")
 
     async def deleted_beside_a_denied_heir(self) -> None:
         """Apply an object that may not have the path, and delete the giver."""
-        self.desk.applied(heir({"a": "1"}))
+        self.running_controller.applied(heir({"a": "1"}))
         await self.until(HEIR, "PathNotAllowed")
         await self.deleted()
 
     async def until(self, key: Key, reason: str) -> None:
         """Wait until an object is Ready, or not, for this reason."""
-        await self.desk.server.until(lambda: self._reason(key) == reason)
+        await self.running_controller.server.until(lambda: self._reason(key) == reason)
 
     async def deleted(self) -> None:
         """Delete the giver, and wait until it is gone."""
         gone = configured({"a": "1"}, metadata={"deletionTimestamp": GOING})
-        self.desk.server.objects[KEY] = {**gone, "status": self.desk.server.objects[KEY]["status"]}
-        self.desk.says("MODIFIED", self.desk.server.objects[KEY])
-        await self.desk.server.until(lambda: KEY not in self.desk.server.objects)
+        self.running_controller.server.objects[KEY] = {
+            **gone,
+            "status": self.running_controller.server.objects[KEY]["status"],
+        }
+        self.running_controller.says("MODIFIED", self.running_controller.server.objects[KEY])
+        await self.running_controller.server.until(lambda: KEY not in self.running_controller.server.objects)
 
     def _reason(self, key: Key) -> str:
-        conditions = (self.desk.server.objects[key].get("status") or {}).get("conditions")
+        conditions = (self.running_controller.server.objects[key].get("status") or {}).get("conditions")
         return str(conditions[0]["reason"]) if conditions else ""
 
     async def _namespaces(self, request: web.Request) -> web.Response | None:
@@ -76,7 +79,7 @@ async def cluster(folder: Path, policy: str | None) -> AsyncIterator[Cluster]:
     if policy is not None:
         file.write_text(policy)
     tenants = Tenants(Settings(policy_file=str(file)), Tenancy.SHARED, awaits_policy=True)
-    async with desk(tenant_of=tenants) as found:
+    async with running_controller(tenant_of=tenants) as found:
         made = Cluster(found, file, tenants)
         await made.watch.look()
         yield made
@@ -123,21 +126,21 @@ def test_what_a_served_object_declares_stays_if_its_grant_is_not_known_or_withdr
     async def act() -> None:
         async with cluster(tmp_path, policy) as found:
             await found.served()
-            found.desk.applied(heir({"a": "1"}))
+            found.running_controller.applied(heir({"a": "1"}))
             await found.until(HEIR, "NotOwned")
             # The watch brings the status that the operator has written.
-            found.desk.says("MODIFIED", found.desk.server.objects[HEIR])
+            found.running_controller.says("MODIFIED", found.running_controller.server.objects[HEIR])
             lose(found)
             await found.watch.look()
             await found.deleted()
-            assert "delete /app/a" not in found.desk.toy.calls
-            assert found.desk.toy.store["/app/a"].owner == ""
+            assert "delete /app/a" not in found.running_controller.fake.calls
+            assert found.running_controller.fake.store["/app/a"].owner == ""
             found.file.write_text(policy)
             found.labels = LABELS
             await found.watch.look()
-            found.desk.controller.look_at_all()
+            found.running_controller.controller.look_at_all()
             await found.until(HEIR, "InSync")
-            assert "uid-2" in found.desk.toy.store["/app/a"].owner
+            assert "uid-2" in found.running_controller.fake.store["/app/a"].owner
 
     asyncio.run(act())
 
@@ -157,7 +160,7 @@ def test_what_a_new_object_declares_stays_while_its_grants_are_not_known(
                 broken(found)
             await found.watch.look()
             await found.deleted_beside_a_denied_heir()
-            assert "delete /app/a" not in found.desk.toy.calls
+            assert "delete /app/a" not in found.running_controller.fake.calls
 
     asyncio.run(act())
 
@@ -166,12 +169,12 @@ def test_an_operator_that_starts_while_the_policy_is_missing_hands_over(tmp_path
     async def act() -> None:
         async with cluster(tmp_path, BOTH) as found:
             await found.served()
-            objects, store = found.desk.server.objects, found.desk.toy.store
+            objects, store = found.running_controller.server.objects, found.running_controller.fake.store
         (tmp_path / "policy.yaml").unlink()
         async with cluster(tmp_path, None) as later:
-            later.desk.server.objects, later.desk.toy.store = objects, store
+            later.running_controller.server.objects, later.running_controller.fake.store = objects, store
             await later.deleted_beside_a_denied_heir()
-            assert "delete /app/a" not in later.desk.toy.calls
+            assert "delete /app/a" not in later.running_controller.fake.calls
 
     asyncio.run(act())
 
@@ -181,6 +184,6 @@ def test_an_object_that_was_never_granted_the_path_keeps_no_parameter_of_others(
         async with cluster(tmp_path, NARROWED) as found:
             await found.served()
             await found.deleted_beside_a_denied_heir()
-            assert "delete /app/a" in found.desk.toy.calls
+            assert "delete /app/a" in found.running_controller.fake.calls
 
     asyncio.run(act())

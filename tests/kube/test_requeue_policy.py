@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from tests.engine.toy import OWNER, RIVAL, Toy, declared
+from tests.engine.fake_kind import OWNER, RIVAL, FakeKind, declared
 
 from dynconfig.api import names
 from dynconfig.engine.errors import AlarmFiring, Conflict, Refused, Retryable, RoleNotReady, Settling, Throttled
@@ -49,8 +49,8 @@ def scene() -> Scene:
     return Scene()
 
 
-def outcome(toy: Toy | None = None, **about: Any) -> Outcome:
-    return (toy or Toy()).engine().run(declared(VALUES, **about))
+def outcome(fake: FakeKind | None = None, **about: Any) -> Outcome:
+    return (fake or FakeKind()).engine().run(declared(VALUES, **about))
 
 
 def heard(found: Outcome) -> Outcome:
@@ -77,31 +77,31 @@ def test_a_look_at_what_was_heard_of_does_not_put_off_the_resync(scene: Scene) -
 
 
 def test_what_passes_is_tried_again_after_longer_and_longer_times(scene: Scene) -> None:
-    toy = Toy(failures={"/app/a": Throttled("slow")})
-    waits = [scene.served(outcome(toy)) for _ in range(12)]
+    fake = FakeKind(failures={"/app/a": Throttled("slow")})
+    waits = [scene.served(outcome(fake)) for _ in range(12)]
     assert waits[0] <= 0.5
     assert waits[-1] >= LONGEST_BACKOFF / 2
     assert max(waits) <= LONGEST_BACKOFF
 
 
 def test_a_delay_that_aws_names_is_kept(scene: Scene) -> None:
-    toy = Toy(failures={"/app/a": Throttled("slow", delay=7.0)})
-    assert scene.served(outcome(toy)) == pytest.approx(7.0)
+    fake = FakeKind(failures={"/app/a": Throttled("slow", delay=7.0)})
+    assert scene.served(outcome(fake)) == pytest.approx(7.0)
 
 
 def test_what_only_an_edit_helps_waits_for_the_resync(scene: Scene) -> None:
-    assert scene.served(outcome(Toy(failures={"/app/a": Refused("no")}))) >= 540
+    assert scene.served(outcome(FakeKind(failures={"/app/a": Refused("no")}))) >= 540
 
 
 def test_a_deletion_that_is_refused_is_tried_again_without_an_edit(scene: Scene) -> None:
-    refused = outcome(Toy(failures={"/app/a": Refused("theirs/alarm refers to it")}))
+    refused = outcome(FakeKind(failures={"/app/a": Refused("theirs/alarm refers to it")}))
     told = replace(refused, declaration=replace(refused.declaration, deleting=True))
     waits = [scene.served(told) for _ in range(12)]
     assert LONGEST_BACKOFF / 2 <= max(waits) <= LONGEST_BACKOFF
 
 
 def test_what_is_stalled_is_looked_at_no_oftener_than_what_is_in_order(scene: Scene) -> None:
-    stalled = outcome(Toy(failures={"/app/a": Refused("no")}))
+    stalled = outcome(FakeKind(failures={"/app/a": Refused("no")}))
     unseen = replace(stalled, was_observed=False)
     scene.served(outcome())
     for _ in range(5):
@@ -110,8 +110,8 @@ def test_what_is_stalled_is_looked_at_no_oftener_than_what_is_in_order(scene: Sc
 
 
 def test_a_conflict_that_comes_back_is_asked_about_ever_less_often(scene: Scene) -> None:
-    toy = Toy(failures={"/app/a": Conflict("somebody writes", delay=1.0)})
-    waits = [scene.served(outcome(toy)) for _ in range(12)]
+    fake = FakeKind(failures={"/app/a": Conflict("somebody writes", delay=1.0)})
+    waits = [scene.served(outcome(fake)) for _ in range(12)]
     assert waits[0] == pytest.approx(1.0)
     assert min(waits) >= 0.999
     assert waits[-1] >= LONGEST_BACKOFF / 2
@@ -157,11 +157,11 @@ def test_after_a_restart_an_object_is_as_old_as_its_report_also_where_it_is_look
 
 
 def test_a_success_forgets_the_failures_before_it(scene: Scene) -> None:
-    toy = Toy(failures={"/app/a": Throttled("slow")})
+    fake = FakeKind(failures={"/app/a": Throttled("slow")})
     for _ in range(8):
-        scene.served(outcome(toy))
+        scene.served(outcome(fake))
     scene.served(outcome())
-    assert scene.served(outcome(toy)) <= 0.5
+    assert scene.served(outcome(fake)) <= 0.5
 
 
 def test_objects_in_order_do_not_all_wake_at_a_restart(scene: Scene) -> None:
@@ -214,11 +214,11 @@ def test_an_object_that_is_gone_is_not_due_any_more(scene: Scene) -> None:
 
 
 def test_what_another_object_of_the_cluster_owns_is_tried_again_within_seconds_and_then_minutes(scene: Scene) -> None:
-    toy = Toy()
-    toy.engine().run(declared(VALUES, owner=RIVAL))
+    fake = FakeKind()
+    fake.engine().run(declared(VALUES, owner=RIVAL))
     waits = []
     for _ in range(12):
-        waits.append(scene.served(outcome(toy, resyncInterval="24h")))
+        waits.append(scene.served(outcome(fake, resyncInterval="24h")))
         scene.seconds += waits[-1]
     assert 1 <= waits[0] <= 2
     assert LONGEST_WAIT / 2 <= waits[-1] <= LONGEST_WAIT
@@ -226,9 +226,9 @@ def test_what_another_object_of_the_cluster_owns_is_tried_again_within_seconds_a
 
 @pytest.mark.parametrize("owner", ["", replace(RIVAL, cluster="other").tag], ids=["nobody's", "of another cluster"])
 def test_what_nobody_here_will_give_up_waits_for_the_resync(scene: Scene, owner: str) -> None:
-    toy = Toy()
-    toy.by_hand("/app/a", owner=owner)
-    assert 540 <= scene.served(outcome(toy)) <= 660
+    fake = FakeKind()
+    fake.by_hand("/app/a", owner=owner)
+    assert 540 <= scene.served(outcome(fake)) <= 660
 
 
 def test_waiting_ends_when_it_is_cancelled_together_with_news() -> None:

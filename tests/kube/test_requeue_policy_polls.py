@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from tests.engine.toy import OWNER, declared
+from tests.engine.fake_kind import OWNER, declared
 from tests.kube.test_requeue_policy import KEY, VALUES, Scene, heard, outcome
 
 from dynconfig import __version__

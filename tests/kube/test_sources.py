@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 from tests.kube.apiserver import serving, status, streamed
-from tests.kube.desk import KEY
+from tests.kube.controller_harness import KEY
 
 from dynconfig.engine.declaration import Source
 from dynconfig.engine.errors import InvalidSpec, NoSource

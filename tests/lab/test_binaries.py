@@ -54,7 +54,7 @@ def cached(environment: dict[str, str]) -> binaries.Binaries | None:
 def entries(environment: dict[str, str]) -> list[Path]:
     """What is in the cache, finished or not, but for what Go keeps for the next try."""
     cache = Cache.of(environment)
-    return [path for path in cache.root.iterdir() if path != cache.workshop]
+    return [path for path in cache.root.iterdir() if path != cache.go_home]
 
 
 MAKES_ALL = """

@@ -20,9 +20,9 @@ from dynconfig_lab import binaries, controlplane
 from dynconfig_lab.binaries import Binaries
 from dynconfig_lab.cluster import Choice, choose, cluster, given_kubeconfig
 from dynconfig_lab.controlplane import OPERATOR, OPERATOR_ACCOUNT, ControlPlane, Place
-from dynconfig_lab.crew import answers
 from dynconfig_lab.errors import LabError
 from dynconfig_lab.kubeconfig import server
+from dynconfig_lab.process_group import answers
 from dynconfig_lab.processes import wait_until
 from dynconfig_lab.state import Folder
 

@@ -14,10 +14,10 @@ import yaml
 from rich.console import Console
 
 from dynconfig_lab import lab
-from dynconfig_lab.crew import answers
 from dynconfig_lab.errors import NotReady
 from dynconfig_lab.kubeconfig import server
 from dynconfig_lab.ports import free_ports, is_free, port_or_free
+from dynconfig_lab.process_group import answers
 from dynconfig_lab.processes import Child, Identity, Program, wait_until
 from dynconfig_lab.state import Folder, Phase, Plan, Running, State
 

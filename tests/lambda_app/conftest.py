@@ -14,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "lambda_app"))
 
 if TYPE_CHECKING:
     from mypy_boto3_ssm import SSMClient
-    from tests.lambda_app.scene import Scene
+    from tests.lambda_app.function_harness import FunctionHarness
 
 
 @pytest.fixture(scope="session")
@@ -36,11 +36,11 @@ def extension(served: ExtensionServer) -> Iterator[ExtensionServer]:
 
 
 @pytest.fixture
-def scene(extension: ExtensionServer, ssm: "SSMClient") -> Iterator["Scene"]:
+def harness(extension: ExtensionServer, ssm: "SSMClient") -> Iterator["FunctionHarness"]:
     """The recipe's five parameters in Parameter Store, and a function that reads them."""
-    from tests.lambda_app.scene import Scene
+    from tests.lambda_app.function_harness import FunctionHarness
 
     with mock_aws():
-        found = Scene(extension, ssm)
+        found = FunctionHarness(extension, ssm)
         yield found
         found.close()

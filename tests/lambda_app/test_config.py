@@ -4,145 +4,149 @@ import json
 import logging
 
 import pytest
-from tests.lambda_app.scene import HOST, PASSWORD, RECIPE, Context, Scene, output
+from tests.lambda_app.function_harness import HOST, PASSWORD, RECIPE, Context, FunctionHarness, output
 
 from dynconfig_function import Config
 from dynconfig_function.config import invocation
 
 
-def test_the_configuration_is_a_mapping_of_texts_by_full_relative_name(scene: Scene) -> None:
-    config = scene.library.load()
+def test_the_configuration_is_a_mapping_of_texts_by_full_relative_name(harness: FunctionHarness) -> None:
+    config = harness.library.load()
     assert dict(config) == {name: value for name, (_type, value) in RECIPE.items()}
     assert config["database/port"] == "5432"
     assert len(config) == 5
     assert "port" not in config
 
 
-def test_two_names_with_the_same_last_part_do_not_collide(scene: Scene) -> None:
-    scene.put("cache/host", "cache.shop.internal")
-    config = scene.restart({"database/host": {}, "cache/host": {}}).load()
+def test_two_names_with_the_same_last_part_do_not_collide(harness: FunctionHarness) -> None:
+    harness.put("cache/host", "cache.shop.internal")
+    config = harness.restart({"database/host": {}, "cache/host": {}}).load()
     assert (config["database/host"], config["cache/host"]) == (HOST, "cache.shop.internal")
 
 
-def test_the_password_is_read_decrypted_and_usable(scene: Scene) -> None:
-    password = scene.library.load()["database/password"]
+def test_the_password_is_read_decrypted_and_usable(harness: FunctionHarness) -> None:
+    password = harness.library.load()["database/password"]
     assert password == PASSWORD
     assert f"secret:{password}" == f"secret:{PASSWORD}"
 
 
-def test_no_value_shows_when_the_configuration_is_printed(scene: Scene) -> None:
-    config = scene.library.load()
+def test_no_value_shows_when_the_configuration_is_printed(harness: FunctionHarness) -> None:
+    config = harness.library.load()
     for shown in (repr(config), str(config), f"{config}", json.dumps(config, default=str)):
         assert all(value not in shown for _type, value in RECIPE.values() if len(value) > 4)
         assert "database/password" in shown
 
 
-def test_no_value_shows_when_the_configuration_is_logged(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
+def test_no_value_shows_when_the_configuration_is_logged(
+    harness: FunctionHarness, caplog: pytest.LogCaptureFixture
+) -> None:
     with caplog.at_level(logging.INFO):
-        logging.getLogger("user").info("config %s", scene.library.load())
+        logging.getLogger("user").info("config %s", harness.library.load())
     assert "database/host" in caplog.text
     assert HOST not in caplog.text
 
 
-def test_the_password_is_masked_even_in_a_plain_dict(scene: Scene) -> None:
-    assert PASSWORD not in repr(dict(scene.library.load()))
+def test_the_password_is_masked_even_in_a_plain_dict(harness: FunctionHarness) -> None:
+    assert PASSWORD not in repr(dict(harness.library.load()))
 
 
-def test_what_parameter_store_calls_secure_is_secret_even_if_not_declared_so(scene: Scene) -> None:
-    config = scene.restart({"database/password": {}}).load()
+def test_what_parameter_store_calls_secure_is_secret_even_if_not_declared_so(harness: FunctionHarness) -> None:
+    config = harness.restart({"database/password": {}}).load()
     assert config.is_secret("database/password")
     assert PASSWORD not in repr(config["database/password"])
 
 
-def test_within_its_ttl_nothing_is_read_twice(scene: Scene) -> None:
-    first = scene.library.load()
-    scene.clock.pass_by(59)
-    assert scene.library.load() == first
-    assert len(scene.reads) == 5
+def test_within_its_ttl_nothing_is_read_twice(harness: FunctionHarness) -> None:
+    first = harness.library.load()
+    harness.clock.pass_by(59)
+    assert harness.library.load() == first
+    assert len(harness.reads) == 5
 
 
-def test_each_value_is_held_for_its_own_ttl(scene: Scene) -> None:
-    scene.library.load()
-    scene.clock.pass_by(60)
-    scene.library.load()
-    assert scene.reads[5:] == ["api/timeout"]
+def test_each_value_is_held_for_its_own_ttl(harness: FunctionHarness) -> None:
+    harness.library.load()
+    harness.clock.pass_by(60)
+    harness.library.load()
+    assert harness.reads[5:] == ["api/timeout"]
 
 
-def test_a_ttl_reaches_beyond_the_300_seconds_of_the_extension(scene: Scene) -> None:
-    scene.library.load()
-    scene.clock.pass_by(3599)
-    scene.library.load()
-    assert "database/port" not in scene.reads[5:]
-    scene.clock.pass_by(1)
-    scene.library.load()
-    assert "database/port" in scene.reads[5:]
+def test_a_ttl_reaches_beyond_the_300_seconds_of_the_extension(harness: FunctionHarness) -> None:
+    harness.library.load()
+    harness.clock.pass_by(3599)
+    harness.library.load()
+    assert "database/port" not in harness.reads[5:]
+    harness.clock.pass_by(1)
+    harness.library.load()
+    assert "database/port" in harness.reads[5:]
 
 
-def test_a_ttl_of_zero_reads_at_every_load(scene: Scene) -> None:
-    scene.restart({"features/new-ui": {"t": 0}, "database/host": {}})
+def test_a_ttl_of_zero_reads_at_every_load(harness: FunctionHarness) -> None:
+    harness.restart({"features/new-ui": {"t": 0}, "database/host": {}})
     for _time in range(3):
-        scene.library.load()
-    assert scene.reads.count("features/new-ui") == 3
-    assert scene.reads.count("database/host") == 1
+        harness.library.load()
+    assert harness.reads.count("features/new-ui") == 3
+    assert harness.reads.count("database/host") == 1
 
 
-def test_the_default_ttl_comes_from_the_environment(scene: Scene) -> None:
-    scene.restart({"database/host": {}}, DYNCONFIG_TTL="5")
-    scene.library.load()
-    scene.clock.pass_by(5)
-    scene.library.load()
-    assert len(scene.reads) == 2
+def test_the_default_ttl_comes_from_the_environment(harness: FunctionHarness) -> None:
+    harness.restart({"database/host": {}}, DYNCONFIG_TTL="5")
+    harness.library.load()
+    harness.clock.pass_by(5)
+    harness.library.load()
+    assert len(harness.reads) == 2
 
 
-def test_a_changed_value_arrives_when_its_ttl_is_over_and_the_old_mapping_keeps_its_moment(scene: Scene) -> None:
-    scene.extension.ttl = 60
-    before = scene.library.load()
-    scene.put("api/timeout", "45")
-    assert scene.library.load()["api/timeout"] == "30"
-    scene.clock.pass_by(60)
-    assert scene.library.load()["api/timeout"] == "45"
+def test_a_changed_value_arrives_when_its_ttl_is_over_and_the_old_mapping_keeps_its_moment(
+    harness: FunctionHarness,
+) -> None:
+    harness.extension.ttl = 60
+    before = harness.library.load()
+    harness.put("api/timeout", "45")
+    assert harness.library.load()["api/timeout"] == "30"
+    harness.clock.pass_by(60)
+    assert harness.library.load()["api/timeout"] == "45"
     assert before["api/timeout"] == "30"
 
 
-def test_a_clock_that_is_set_back_never_prolongs_a_ttl(scene: Scene) -> None:
-    scene.library.load()
-    scene.clock.pass_by(-1000)
-    scene.library.load()
-    assert len(scene.reads) == 10
+def test_a_clock_that_is_set_back_never_prolongs_a_ttl(harness: FunctionHarness) -> None:
+    harness.library.load()
+    harness.clock.pass_by(-1000)
+    harness.library.load()
+    assert len(harness.reads) == 10
 
 
-def test_the_mapping_is_the_same_object_while_nothing_is_due(scene: Scene) -> None:
-    assert scene.library.load() is scene.library.load()
+def test_the_mapping_is_the_same_object_while_nothing_is_due(harness: FunctionHarness) -> None:
+    assert harness.library.load() is harness.library.load()
 
 
-def test_nothing_declared_is_an_empty_configuration(scene: Scene) -> None:
-    assert dict(scene.restart({}).load()) == {}
+def test_nothing_declared_is_an_empty_configuration(harness: FunctionHarness) -> None:
+    assert dict(harness.restart({}).load()) == {}
 
 
-def test_a_handler_of_ones_own_encloses_its_invocation(scene: Scene) -> None:
-    with invocation(Context(), scene.library):
-        assert isinstance(scene.library.load(), Config)
+def test_a_handler_of_ones_own_encloses_its_invocation(harness: FunctionHarness) -> None:
+    with invocation(Context(), harness.library):
+        assert isinstance(harness.library.load(), Config)
 
 
 @pytest.mark.parametrize(("count", "asked", "calls"), [(50, 50, []), (51, 0, [10, 10, 10, 10, 10, 1])])
 def test_many_values_at_once_are_read_ten_a_call_and_not_one_by_one(
-    scene: Scene, count: int, asked: int, calls: list[int], capsys: pytest.CaptureFixture[str]
+    harness: FunctionHarness, count: int, asked: int, calls: list[int], capsys: pytest.CaptureFixture[str]
 ) -> None:
     names = [f"many/{number:02}" for number in range(count)]
     for name in names:
-        scene.put(name, f"value of {name}")
-    scene.restart({name: {} for name in names})
-    scene.invoke()
-    assert dict(scene.library.load()) == {name: f"value of {name}" for name in names}
-    assert (len(scene.reads), [len(batch) for batch in scene.direct]) == (asked, calls)
+        harness.put(name, f"value of {name}")
+    harness.restart({name: {} for name in names})
+    harness.invoke()
+    assert dict(harness.library.load()) == {name: f"value of {name}" for name in names}
+    assert (len(harness.reads), [len(batch) for batch in harness.direct]) == (asked, calls)
     assert "FallbackReads" not in output(capsys).metrics[0]
 
 
-def test_a_few_of_many_values_are_read_through_the_extension_when_they_are_due(scene: Scene) -> None:
+def test_a_few_of_many_values_are_read_through_the_extension_when_they_are_due(harness: FunctionHarness) -> None:
     names = [f"many/{number:02}" for number in range(60)]
     for name in names:
-        scene.put(name, "x")
-    scene.restart({name: {"t": 60 if name == "many/07" else 300} for name in names}).load()
-    scene.clock.pass_by(60)
-    scene.library.load()
-    assert scene.reads == ["many/07"]
+        harness.put(name, "x")
+    harness.restart({name: {"t": 60 if name == "many/07" else 300} for name in names}).load()
+    harness.clock.pass_by(60)
+    harness.library.load()
+    assert harness.reads == ["many/07"]

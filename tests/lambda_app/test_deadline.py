@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import pytest
 from tests.lambda_app.extension_server import TOKEN, ExtensionServer
-from tests.lambda_app.scene import Clock, Context, Scene, output, refusal
+from tests.lambda_app.function_harness import Clock, Context, FunctionHarness, output, refusal
 
 from dynconfig_function import ConfigurationError
 from dynconfig_function.config import invocation
@@ -59,44 +59,44 @@ def test_a_held_value_is_served_soon_where_neither_extension_nor_parameter_store
 
 @pytest.mark.parametrize(("left", "calls"), [(2400, 0), (2600, 1)])
 def test_a_held_value_is_served_rather_than_parameter_store_asked_when_the_time_is_short(
-    scene: Scene, left: int, calls: int, capsys: pytest.CaptureFixture[str]
+    harness: FunctionHarness, left: int, calls: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    scene.library.load()
-    scene.clock.pass_by(60)
-    scene.extension.status_of_all = 500
+    harness.library.load()
+    harness.clock.pass_by(60)
+    harness.extension.status_of_all = 500
     with (
-        scene.aws_fails(refusal("ThrottlingException")),
-        invocation(TimedContext(left=left), scene.library),
+        harness.aws_fails(refusal("ThrottlingException")),
+        invocation(TimedContext(left=left), harness.library),
     ):
-        assert scene.library.load()["api/timeout"] == "30"
-    assert len(scene.direct) == calls
+        assert harness.library.load()["api/timeout"] == "30"
+    assert len(harness.direct) == calls
     assert output(capsys).metrics[-1]["StaleParameters"] == 1
 
 
-def test_time_runs_while_the_handler_works(scene: Scene) -> None:
-    scene.library.load()
-    scene.clock.pass_by(60)
-    scene.extension.status_of_all = 500
-    with invocation(TimedContext(left=10_000), scene.library):
-        scene.clock.pass_by(8)
-        scene.library.load()
-    assert scene.direct == []
+def test_time_runs_while_the_handler_works(harness: FunctionHarness) -> None:
+    harness.library.load()
+    harness.clock.pass_by(60)
+    harness.extension.status_of_all = 500
+    with invocation(TimedContext(left=10_000), harness.library):
+        harness.clock.pass_by(8)
+        harness.library.load()
+    assert harness.direct == []
 
 
-def test_where_nothing_is_held_parameter_store_is_asked_however_short_the_time_is(scene: Scene) -> None:
-    scene.extension.status_of_all = 500
-    with invocation(TimedContext(left=100), scene.library):
-        assert scene.library.load()["api/timeout"] == "30"
+def test_where_nothing_is_held_parameter_store_is_asked_however_short_the_time_is(harness: FunctionHarness) -> None:
+    harness.extension.status_of_all = 500
+    with invocation(TimedContext(left=100), harness.library):
+        assert harness.library.load()["api/timeout"] == "30"
 
 
-def test_a_value_too_old_to_serve_is_read_however_short_the_time_is(scene: Scene) -> None:
-    scene.restart({"api/timeout": {"t": 60}}).load()
-    scene.clock.pass_by(60 + 3600)
-    scene.extension.status_of_all = 500
+def test_a_value_too_old_to_serve_is_read_however_short_the_time_is(harness: FunctionHarness) -> None:
+    harness.restart({"api/timeout": {"t": 60}}).load()
+    harness.clock.pass_by(60 + 3600)
+    harness.extension.status_of_all = 500
     with (
-        scene.aws_fails(refusal("ThrottlingException")),
-        invocation(TimedContext(left=100), scene.library),
+        harness.aws_fails(refusal("ThrottlingException")),
+        invocation(TimedContext(left=100), harness.library),
         pytest.raises(ConfigurationError),
     ):
-        scene.library.load()
-    assert len(scene.direct) == 1
+        harness.library.load()
+    assert len(harness.direct) == 1

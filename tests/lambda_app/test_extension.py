@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 from tests.lambda_app.extension_server import TOKEN, ExtensionServer
-from tests.lambda_app.scene import Scene
+from tests.lambda_app.function_harness import FunctionHarness
 
 from dynconfig_function.extension import Extension, ExtensionFailed
 
@@ -32,11 +32,11 @@ def test_a_parameter_has_type_value_and_version(client: Extension) -> None:
     assert "db" not in repr(parameter)
 
 
-def test_the_token_header_is_sent_so_that_the_cache_is_used_at_all(scene: Scene) -> None:
+def test_the_token_header_is_sent_so_that_the_cache_is_used_at_all(harness: FunctionHarness) -> None:
     """Fault 1 of the recipe: without the header every read silently takes the fallback."""
-    scene.library.load()
-    assert len(scene.extension.upstream) == 5
-    assert scene.direct == []
+    harness.library.load()
+    assert len(harness.extension.upstream) == 5
+    assert harness.direct == []
 
 
 def test_the_token_is_read_at_the_time_of_the_call(extension: ExtensionServer) -> None:

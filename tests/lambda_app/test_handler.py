@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from tests.lambda_app.scene import PASSWORD, PREFIX, RECIPE, Scene, output, refusal
+from tests.lambda_app.function_harness import PASSWORD, PREFIX, RECIPE, FunctionHarness, output, refusal
 
 from dynconfig_function import ConfigurationError
 from dynconfig_function.errors import NotRefreshed
@@ -73,17 +73,17 @@ OF_SERVICES = [
 
 
 @pytest.mark.parametrize("event", [None, {}])
-def test_a_call_without_an_event_answers_all_values_that_are_no_secret(scene: Scene, event: object) -> None:
-    answer = scene.invoke(event)
+def test_a_call_without_an_event_answers_all_values_that_are_no_secret(harness: FunctionHarness, event: object) -> None:
+    answer = harness.invoke(event)
     assert answer["values"] == PUBLIC
     assert PASSWORD not in json.dumps(answer)
 
 
 @pytest.mark.parametrize("event", OF_SERVICES)
-def test_what_may_be_an_event_of_a_service_is_answered_without_values(scene: Scene, event: object) -> None:
-    scene.library.load()
-    scene.clock.pass_by(12.5)
-    answer = scene.invoke(event)
+def test_what_may_be_an_event_of_a_service_is_answered_without_values(harness: FunctionHarness, event: object) -> None:
+    harness.library.load()
+    harness.clock.pass_by(12.5)
+    answer = harness.invoke(event)
     assert answer["revision"] == "7"
     assert answer["prefix"] == PREFIX
     assert answer["parameters"] == {
@@ -92,18 +92,18 @@ def test_what_may_be_an_event_of_a_service_is_answered_without_values(scene: Sce
     assert set(answer) == {"revision", "prefix", "parameters"}
 
 
-def test_a_direct_call_shows_the_values_that_it_names(scene: Scene) -> None:
-    assert scene.invoke({"show": ["api/timeout", "database/host"]})["values"] == {
+def test_a_direct_call_shows_the_values_that_it_names(harness: FunctionHarness) -> None:
+    assert harness.invoke({"show": ["api/timeout", "database/host"]})["values"] == {
         "api/timeout": "30",
         "database/host": "db.shop.internal",
     }
 
 
 @pytest.mark.parametrize("declared", [{"s": True}, {}])
-def test_a_secure_string_is_never_shown(scene: Scene, declared: dict[str, object]) -> None:
+def test_a_secure_string_is_never_shown(harness: FunctionHarness, declared: dict[str, object]) -> None:
     """Faults 7 and 13 of the recipe: it is read like any parameter, and told to nobody."""
-    scene.restart({"database/password": declared, "api/timeout": {}})
-    answer = scene.invoke({"show": ["database/password", "api/timeout", "nobody/knows"]})
+    harness.restart({"database/password": declared, "api/timeout": {}})
+    answer = harness.invoke({"show": ["database/password", "api/timeout", "nobody/knows"]})
     assert answer["values"] == {"api/timeout": "30"}
     assert answer["errors"] == {
         "database/password": "is a SecureString, which is never shown",
@@ -112,13 +112,13 @@ def test_a_secure_string_is_never_shown(scene: Scene, declared: dict[str, object
     assert PASSWORD not in json.dumps(answer)
 
 
-def test_show_must_be_a_list(scene: Scene) -> None:
-    assert scene.invoke({"show": "api/timeout"})["errors"] == {"show": "must be a list of names"}
+def test_show_must_be_a_list(harness: FunctionHarness) -> None:
+    assert harness.invoke({"show": "api/timeout"})["errors"] == {"show": "must be a list of names"}
 
 
-def test_the_http_api_gets_a_response_without_any_value(scene: Scene) -> None:
+def test_the_http_api_gets_a_response_without_any_value(harness: FunctionHarness) -> None:
     """Fault 7 of the recipe: the whole configuration is returned to any HTTP caller."""
-    answer = scene.invoke(request("/config"))
+    answer = harness.invoke(request("/config"))
     assert answer["statusCode"] == 200
     assert answer["headers"]["content-type"] == "application/json"
     body = json.loads(answer["body"])
@@ -132,129 +132,133 @@ def signed(**authorizer: Any) -> dict[str, Any]:
     return {**event, "requestContext": {**event["requestContext"], "authorizer": authorizer}}
 
 
-def test_a_signed_http_request_gets_the_values_that_are_no_secret(scene: Scene) -> None:
-    answer = scene.invoke(signed(iam={"accountId": "123456789012"}))
+def test_a_signed_http_request_gets_the_values_that_are_no_secret(harness: FunctionHarness) -> None:
+    answer = harness.invoke(signed(iam={"accountId": "123456789012"}))
     assert json.loads(answer["body"])["values"] == PUBLIC
     assert PASSWORD not in answer["body"]
 
 
 @pytest.mark.parametrize("authorizer", [{}, {"jwt": {"claims": {}}}, {"lambda": {"iam": {}}}, {"iam": None}])
-def test_who_was_let_in_by_something_else_than_iam_gets_no_values(scene: Scene, authorizer: dict[str, Any]) -> None:
-    assert "values" not in json.loads(scene.invoke(signed(**authorizer))["body"])
+def test_who_was_let_in_by_something_else_than_iam_gets_no_values(
+    harness: FunctionHarness, authorizer: dict[str, Any]
+) -> None:
+    assert "values" not in json.loads(harness.invoke(signed(**authorizer))["body"])
 
 
 @pytest.mark.parametrize("path", ["/health", "/health/", "/prod/health"])
-def test_a_health_request_is_answered_without_reading_anything(scene: Scene, path: str) -> None:
-    answer = scene.invoke(request(path))
+def test_a_health_request_is_answered_without_reading_anything(harness: FunctionHarness, path: str) -> None:
+    answer = harness.invoke(request(path))
     assert (answer["statusCode"], answer["body"]) == (200, '{"status": "ok"}')
-    assert scene.reads == []
+    assert harness.reads == []
 
 
 @pytest.mark.parametrize("event", [{}, request("/config"), SCHEDULED])
-def test_a_configuration_that_cannot_be_had_raises_whoever_calls(scene: Scene, event: object) -> None:
+def test_a_configuration_that_cannot_be_had_raises_whoever_calls(harness: FunctionHarness, event: object) -> None:
     """Fault 5 of the recipe: a 500 as a value never moves Lambda's Errors metric."""
-    scene.delete("api/timeout")
+    harness.delete("api/timeout")
     with pytest.raises(ConfigurationError, match=r"/myapp/config/api/timeout does not exist"):
-        scene.invoke(event)
+        harness.invoke(event)
 
 
 @pytest.mark.parametrize("source", ["aws.scheduler", "aws.events"])
-def test_a_schedule_warms_the_configuration(scene: Scene, source: str) -> None:
-    assert scene.invoke({**SCHEDULED, "source": source}) == {"revision": "7", "parameters": 5}
-    scene.invoke()
-    assert len(scene.reads) == 5
+def test_a_schedule_warms_the_configuration(harness: FunctionHarness, source: str) -> None:
+    assert harness.invoke({**SCHEDULED, "source": source}) == {"revision": "7", "parameters": 5}
+    harness.invoke()
+    assert len(harness.reads) == 5
 
 
-def test_a_change_event_reads_that_parameter_anew_past_the_memory_of_the_extension(scene: Scene) -> None:
+def test_a_change_event_reads_that_parameter_anew_past_the_memory_of_the_extension(harness: FunctionHarness) -> None:
     """Fault 3 of the recipe: the extension has no call that invalidates, and answers the old value until its TTL."""
-    scene.extension.ttl = 300
-    scene.library.load()
-    scene.put("api/timeout", "45")
-    assert scene.invoke(change(f"{PREFIX}/api/timeout")) == {"revision": "7", "refreshed": "api/timeout"}
-    assert scene.invoke({"show": ["api/timeout"]})["values"] == {"api/timeout": "45"}
-    assert scene.direct == [["api/timeout"]]
-    assert len(scene.reads) == 5
+    harness.extension.ttl = 300
+    harness.library.load()
+    harness.put("api/timeout", "45")
+    assert harness.invoke(change(f"{PREFIX}/api/timeout")) == {"revision": "7", "refreshed": "api/timeout"}
+    assert harness.invoke({"show": ["api/timeout"]})["values"] == {"api/timeout": "45"}
+    assert harness.direct == [["api/timeout"]]
+    assert len(harness.reads) == 5
 
 
-def test_a_change_event_is_no_failure_of_the_extension(scene: Scene, capsys: pytest.CaptureFixture[str]) -> None:
-    scene.invoke()
+def test_a_change_event_is_no_failure_of_the_extension(
+    harness: FunctionHarness, capsys: pytest.CaptureFixture[str]
+) -> None:
+    harness.invoke()
     output(capsys)
-    scene.invoke(change(f"{PREFIX}/api/timeout"))
+    harness.invoke(change(f"{PREFIX}/api/timeout"))
     assert output(capsys).counts() == {"CacheHits": 0, "CacheMisses": 0, "SuccessfulParameterRetrievals": 1}
 
 
 @pytest.mark.parametrize(
     "name", ["/myapp/config-other/api/timeout", "/myapp/config", "/myapp/config/not/declared", "api/timeout", ""]
 )
-def test_a_change_of_a_foreign_name_is_ignored(scene: Scene, name: str) -> None:
+def test_a_change_of_a_foreign_name_is_ignored(harness: FunctionHarness, name: str) -> None:
     """Fault 10 of the recipe: the prefix without a slash takes in the neighbours."""
-    assert scene.invoke(change(name)) == {"ignored": name}
-    assert (scene.reads, scene.direct) == ([], [])
+    assert harness.invoke(change(name)) == {"ignored": name}
+    assert (harness.reads, harness.direct) == ([], [])
 
 
-def test_a_change_event_without_a_name_is_ignored(scene: Scene) -> None:
-    assert scene.invoke({**change(""), "detail": None}) == {"ignored": ""}
+def test_a_change_event_without_a_name_is_ignored(harness: FunctionHarness) -> None:
+    assert harness.invoke({**change(""), "detail": None}) == {"ignored": ""}
 
 
-def test_a_deletion_event_raises_and_forgets_the_value(scene: Scene) -> None:
-    scene.library.load()
-    scene.delete("api/timeout")
+def test_a_deletion_event_raises_and_forgets_the_value(harness: FunctionHarness) -> None:
+    harness.library.load()
+    harness.delete("api/timeout")
     for event in (change(f"{PREFIX}/api/timeout", "Delete"), {}):
         with pytest.raises(ConfigurationError, match="does not exist"):
-            scene.invoke(event)
+            harness.invoke(event)
 
 
 def test_a_change_that_cannot_be_read_yet_leaves_the_last_value_and_raises_so_that_lambda_tells_it_again(
-    scene: Scene,
+    harness: FunctionHarness,
 ) -> None:
-    scene.library.load()
-    scene.put("api/timeout", "45")
-    with scene.aws_fails(refusal("ThrottlingException")):
+    harness.library.load()
+    harness.put("api/timeout", "45")
+    with harness.aws_fails(refusal("ThrottlingException")):
         with pytest.raises(NotRefreshed, match=f"{PREFIX}/api/timeout could not be read: ThrottlingException"):
-            scene.invoke(change(f"{PREFIX}/api/timeout"))
-        assert scene.invoke({"show": ["api/timeout"]})["values"] == {"api/timeout": "30"}
-    assert scene.invoke(change(f"{PREFIX}/api/timeout"))["refreshed"] == "api/timeout"
-    assert scene.invoke({"show": ["api/timeout"]})["values"] == {"api/timeout": "45"}
+            harness.invoke(change(f"{PREFIX}/api/timeout"))
+        assert harness.invoke({"show": ["api/timeout"]})["values"] == {"api/timeout": "30"}
+    assert harness.invoke(change(f"{PREFIX}/api/timeout"))["refreshed"] == "api/timeout"
+    assert harness.invoke({"show": ["api/timeout"]})["values"] == {"api/timeout": "45"}
 
 
-def test_after_a_change_that_could_not_be_read_the_extension_is_not_believed(scene: Scene) -> None:
+def test_after_a_change_that_could_not_be_read_the_extension_is_not_believed(harness: FunctionHarness) -> None:
     """Its memory may be older than the event; to hold its answer would be the old value for one more TTL."""
-    scene.extension.ttl = 60
-    scene.library.load()
-    scene.clock.pass_by(40)
-    scene.put("api/timeout", "45")
-    with scene.aws_fails(refusal("ThrottlingException")), pytest.raises(NotRefreshed):
-        scene.invoke(change(f"{PREFIX}/api/timeout"))
-    scene.clock.pass_by(10)
-    assert scene.invoke({"show": ["api/timeout"]})["values"] == {"api/timeout": "45"}
-    scene.clock.pass_by(60)
-    scene.invoke()
-    assert scene.reads[5:] == ["api/timeout"]
+    harness.extension.ttl = 60
+    harness.library.load()
+    harness.clock.pass_by(40)
+    harness.put("api/timeout", "45")
+    with harness.aws_fails(refusal("ThrottlingException")), pytest.raises(NotRefreshed):
+        harness.invoke(change(f"{PREFIX}/api/timeout"))
+    harness.clock.pass_by(10)
+    assert harness.invoke({"show": ["api/timeout"]})["values"] == {"api/timeout": "45"}
+    harness.clock.pass_by(60)
+    harness.invoke()
+    assert harness.reads[5:] == ["api/timeout"]
 
 
 def test_a_change_that_cannot_be_read_yet_is_no_error_of_the_configuration(
-    scene: Scene, capsys: pytest.CaptureFixture[str]
+    harness: FunctionHarness, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Neither where a value is held, nor in a new environment: the alarm on such errors may undo a change."""
     for _environment in ("new", "warm"):
         output(capsys)
-        with scene.aws_fails(refusal("ThrottlingException")), pytest.raises(NotRefreshed):
-            scene.invoke(change(f"{PREFIX}/api/timeout"))
+        with harness.aws_fails(refusal("ThrottlingException")), pytest.raises(NotRefreshed):
+            harness.invoke(change(f"{PREFIX}/api/timeout"))
         counts = output(capsys).counts()
         assert counts["FailedParameterRetrievals"] == 1
         assert "ConfigurationErrors" not in counts
-        scene.library.load()
+        harness.library.load()
 
 
 def test_a_change_that_does_not_fit_the_schema_of_this_environment_is_not_taken_over(
-    scene: Scene, capsys: pytest.CaptureFixture[str]
+    harness: FunctionHarness, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """As when a value changes together with its schema: it is written first, and the new environment comes after."""
-    scene.library.load()
-    scene.put("database/port", "a-new-form")
+    harness.library.load()
+    harness.put("database/port", "a-new-form")
     output(capsys)
-    assert scene.invoke(change(f"{PREFIX}/database/port")) == {"revision": "7", "kept": "database/port"}
-    assert scene.invoke({"show": ["database/port"]})["values"] == {"database/port": "5432"}
+    assert harness.invoke(change(f"{PREFIX}/database/port")) == {"revision": "7", "kept": "database/port"}
+    assert harness.invoke({"show": ["database/port"]})["values"] == {"database/port": "5432"}
     told = output(capsys)
     assert told.metrics[1]["StaleParameters"] == 1
     assert "ConfigurationErrors" not in told.text

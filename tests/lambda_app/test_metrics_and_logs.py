@@ -1,55 +1,57 @@
 """The one metrics line of an invocation, and the log lines around it."""
 
 import pytest
-from tests.lambda_app.scene import PASSWORD, PREFIX, RECIPE, Scene, output
+from tests.lambda_app.function_harness import PASSWORD, PREFIX, RECIPE, FunctionHarness, output
 
 from dynconfig_function import ConfigurationError
 
 Captured = pytest.CaptureFixture[str]
 
 
-def test_an_invocation_writes_one_metrics_line_and_makes_no_call(scene: Scene, capsys: Captured) -> None:
+def test_an_invocation_writes_one_metrics_line_and_makes_no_call(harness: FunctionHarness, capsys: Captured) -> None:
     """Fault 8 of the recipe: put_metric_data on every call costs latency, money and quota."""
-    scene.invoke()
+    harness.invoke()
     (line,) = output(capsys).metrics
     assert line["_aws"]["Timestamp"] == 1_800_000_000_000
     assert line["_aws"]["CloudWatchMetrics"][0]["Namespace"] == "DynamicConfig"
     assert {metric["Unit"] for metric in line["_aws"]["CloudWatchMetrics"][0]["Metrics"]} == {"Count"}
 
 
-def test_metrics_carry_the_function_and_the_configuration_as_dimensions(scene: Scene, capsys: Captured) -> None:
+def test_metrics_carry_the_function_and_the_configuration_as_dimensions(
+    harness: FunctionHarness, capsys: Captured
+) -> None:
     """Fault 9 of the recipe: without a dimension two deployments share one alarm."""
-    scene.invoke()
+    harness.invoke()
     (line,) = output(capsys).metrics
     assert line["_aws"]["CloudWatchMetrics"][0]["Dimensions"] == [["FunctionName"], ["FunctionName", "Config"]]
     assert (line["FunctionName"], line["Config"], line["revision"]) == ("myapp-config", "shop/myapp", "7")
 
 
-def test_without_a_name_there_is_no_empty_dimension(scene: Scene, capsys: Captured) -> None:
-    scene.restart(DYNCONFIG_NAME="", DYNCONFIG_NAMESPACE="Shop")
-    scene.invoke()
+def test_without_a_name_there_is_no_empty_dimension(harness: FunctionHarness, capsys: Captured) -> None:
+    harness.restart(DYNCONFIG_NAME="", DYNCONFIG_NAMESPACE="Shop")
+    harness.invoke()
     (line,) = output(capsys).metrics
     assert line["_aws"]["CloudWatchMetrics"][0]["Dimensions"] == [["FunctionName"]]
     assert line["_aws"]["CloudWatchMetrics"][0]["Namespace"] == "Shop"
 
 
-def test_a_cold_invocation_counts_misses_and_a_warm_one_hits(scene: Scene, capsys: Captured) -> None:
-    scene.invoke()
+def test_a_cold_invocation_counts_misses_and_a_warm_one_hits(harness: FunctionHarness, capsys: Captured) -> None:
+    harness.invoke()
     assert output(capsys).counts() == {"CacheHits": 0, "CacheMisses": 5, "SuccessfulParameterRetrievals": 5}
-    scene.invoke()
+    harness.invoke()
     assert output(capsys).counts() == {"CacheHits": 5, "CacheMisses": 0}
 
 
-def test_the_fallback_is_counted(scene: Scene, capsys: Captured) -> None:
-    scene.extension.status_of_all = 500
-    scene.invoke()
+def test_the_fallback_is_counted(harness: FunctionHarness, capsys: Captured) -> None:
+    harness.extension.status_of_all = 500
+    harness.invoke()
     assert output(capsys).counts()["FallbackReads"] == 5
 
 
-def test_metrics_are_written_although_the_handler_raises(scene: Scene, capsys: Captured) -> None:
-    scene.delete("api/timeout")
+def test_metrics_are_written_although_the_handler_raises(harness: FunctionHarness, capsys: Captured) -> None:
+    harness.delete("api/timeout")
     with pytest.raises(ConfigurationError):
-        scene.invoke()
+        harness.invoke()
     assert output(capsys).counts() == {
         "CacheHits": 0,
         "CacheMisses": 5,
@@ -60,28 +62,28 @@ def test_metrics_are_written_although_the_handler_raises(scene: Scene, capsys: C
     }
 
 
-def test_a_wrong_environment_is_counted_too(scene: Scene, capsys: Captured) -> None:
-    scene.restart(DYNCONFIG_PREFIX="")
+def test_a_wrong_environment_is_counted_too(harness: FunctionHarness, capsys: Captured) -> None:
+    harness.restart(DYNCONFIG_PREFIX="")
     with pytest.raises(ConfigurationError):
-        scene.invoke()
+        harness.invoke()
     assert output(capsys).counts()["ConfigurationErrors"] == 1
 
 
 def test_a_load_outside_an_invocation_writes_a_line_only_when_it_has_read_something(
-    scene: Scene, capsys: Captured
+    harness: FunctionHarness, capsys: Captured
 ) -> None:
-    scene.library.load()
+    harness.library.load()
     assert output(capsys).counts()["CacheMisses"] == 5
-    scene.library.load()
+    harness.library.load()
     assert output(capsys).lines == []
-    scene.clock.pass_by(60)
-    scene.library.load()
+    harness.clock.pass_by(60)
+    harness.library.load()
     assert output(capsys).counts() == {"CacheHits": 9, "CacheMisses": 1, "SuccessfulParameterRetrievals": 1}
 
 
-def test_a_log_line_has_level_message_request_and_revision(scene: Scene, capsys: Captured) -> None:
-    scene.extension.status_of_all = 500
-    scene.invoke()
+def test_a_log_line_has_level_message_request_and_revision(harness: FunctionHarness, capsys: Captured) -> None:
+    harness.extension.status_of_all = 500
+    harness.invoke()
     (line,) = output(capsys).logs
     assert line == {
         "timestamp": "2027-01-15T08:00:00Z",
@@ -93,48 +95,48 @@ def test_a_log_line_has_level_message_request_and_revision(scene: Scene, capsys:
     }
 
 
-def test_an_error_is_logged_with_the_problem_of_each_parameter(scene: Scene, capsys: Captured) -> None:
-    scene.delete("api/timeout")
+def test_an_error_is_logged_with_the_problem_of_each_parameter(harness: FunctionHarness, capsys: Captured) -> None:
+    harness.delete("api/timeout")
     with pytest.raises(ConfigurationError):
-        scene.invoke()
+        harness.invoke()
     (line,) = [line for line in output(capsys).logs if line["level"] == "ERROR"]
     assert line["problems"] == {f"{PREFIX}/api/timeout": "does not exist"}
 
 
 @pytest.mark.parametrize(("level", "lines"), [("ERROR", 0), ("warning", 1), ("nonsense", 1)])
 def test_the_level_of_the_logs_is_chosen_by_the_environment(
-    scene: Scene, capsys: Captured, level: str, lines: int
+    harness: FunctionHarness, capsys: Captured, level: str, lines: int
 ) -> None:
-    scene.restart(LOG_LEVEL=level)
-    scene.extension.status_of_all = 500
-    scene.invoke()
+    harness.restart(LOG_LEVEL=level)
+    harness.extension.status_of_all = 500
+    harness.invoke()
     assert len(output(capsys).logs) == lines
 
 
-def test_no_line_ever_holds_a_value(scene: Scene, capsys: Captured) -> None:
+def test_no_line_ever_holds_a_value(harness: FunctionHarness, capsys: Captured) -> None:
     """Fault 7 of the recipe: the whole configuration is logged."""
-    scene.restart(LOG_LEVEL="DEBUG")
-    scene.invoke()
-    scene.invoke({"show": list(RECIPE)})
-    scene.extension.status_of_all = 500
-    scene.clock.pass_by(4000)
-    scene.invoke()
-    scene.put("database/port", "secret-port")
-    scene.clock.pass_by(4000)
-    scene.invoke()
-    scene.clock.pass_by(4000)
+    harness.restart(LOG_LEVEL="DEBUG")
+    harness.invoke()
+    harness.invoke({"show": list(RECIPE)})
+    harness.extension.status_of_all = 500
+    harness.clock.pass_by(4000)
+    harness.invoke()
+    harness.put("database/port", "secret-port")
+    harness.clock.pass_by(4000)
+    harness.invoke()
+    harness.clock.pass_by(4000)
     with pytest.raises(ConfigurationError) as caught:
-        scene.invoke()
+        harness.invoke()
     text = output(capsys).text + repr(caught.value)
     for value in (PASSWORD, "db.shop.internal", "secret-port"):
         assert value not in text
 
 
-def test_no_log_level_of_the_function_takes_its_metrics_away(scene: Scene, capsys: Captured) -> None:
+def test_no_log_level_of_the_function_takes_its_metrics_away(harness: FunctionHarness, capsys: Captured) -> None:
     """Lambda takes a line without level or valid time for INFO, and drops it where only more serious ones are kept."""
-    scene.invoke()
-    scene.restart(AWS_LAMBDA_LOG_LEVEL="ERROR")
-    scene.invoke()
+    harness.invoke()
+    harness.restart(AWS_LAMBDA_LOG_LEVEL="ERROR")
+    harness.invoke()
     usual, serious = output(capsys).metrics
     assert (usual["level"], serious["level"]) == ("INFO", "ERROR")
     assert usual["timestamp"] == "2027-01-15T08:00:00Z"

@@ -2,16 +2,16 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
-from tests.lambda_app.scene import PREFIX, Scene
+from tests.lambda_app.function_harness import PREFIX, FunctionHarness
 
 NAMES = [f"many/{number}" for number in range(8)]
 THREADS = 6
 
 
-def test_threads_that_load_at_the_same_time_each_get_every_value_under_its_own_name(scene: Scene) -> None:
+def test_threads_that_load_at_the_same_time_each_get_every_value_under_its_own_name(harness: FunctionHarness) -> None:
     for name in NAMES:
-        scene.put(name, f"value of {name}")
-    library = scene.restart({name: {"t": 0} for name in NAMES})
+        harness.put(name, f"value of {name}")
+    library = harness.restart({name: {"t": 0} for name in NAMES})
 
     def load(_round: int) -> dict[str, str]:
         return dict(library.load())
@@ -19,11 +19,11 @@ def test_threads_that_load_at_the_same_time_each_get_every_value_under_its_own_n
     with ThreadPoolExecutor(THREADS) as pool:
         found = list(pool.map(load, range(10 * THREADS)))
     assert all(config == {name: f"value of {name}" for name in NAMES} for config in found)
-    assert scene.direct == []
+    assert harness.direct == []
 
 
-def test_a_change_that_is_heard_of_while_threads_load_goes_to_nobody_else(scene: Scene) -> None:
-    library = scene.restart({"api/timeout": {"t": 0}, "database/host": {"t": 0}})
+def test_a_change_that_is_heard_of_while_threads_load_goes_to_nobody_else(harness: FunctionHarness) -> None:
+    library = harness.restart({"api/timeout": {"t": 0}, "database/host": {"t": 0}})
 
     def load(_round: int) -> str:
         library.refresh(library.declared(f"{PREFIX}/api/timeout") or "")

@@ -12,7 +12,7 @@ from typing import Any
 import boto3
 import pytest
 from tests.kube.apiserver import kube_at, listening
-from tests.kube.desk import dependencies_of
+from tests.kube.controller_harness import dependencies_of
 from tests.model.account import REGION
 from tests.model.cluster import Cluster, Document
 from tests.model.loop import VirtualLoop

@@ -11,7 +11,7 @@ from typing import Any
 import httpx2
 
 from dynconfig_lab.processes import wait_until
-from dynconfig_lab.stage import Stage
+from dynconfig_lab.stack import Stack
 
 GROUP = "/apis/dynconfig.dev/v1alpha1"
 DEFINITION = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/dynamicconfigs.dynconfig.dev"
@@ -28,7 +28,7 @@ Document = dict[str, Any]
 class Namespace:
     """Where the attacker may create what he likes."""
 
-    stage: Stage
+    stack: Stack
     http: httpx2.Client
     name: str
 
@@ -67,7 +67,7 @@ class Namespace:
 
     def message(self, body: str) -> None:
         """Put a message into the operator's event queue, as somebody can who may send to the account's event bus."""
-        sqs = self.stage.aws("sqs")
+        sqs = self.stack.aws("sqs")
         for url in sqs.list_queues().get("QueueUrls", []):
             sqs.send_message(QueueUrl=url, MessageBody=body)
 

@@ -1,6 +1,6 @@
 """The emulated AWS of the tests of kinds, for tests that attack, and one control plane for those that need no operator."""
 
-from tests.kinds.conftest import lab, session, watch, workshop
+from tests.kinds.conftest import harness, lab, session, watch
 from tests.upgrade.conftest import cluster, plane
 
-__all__ = ["cluster", "lab", "plane", "session", "watch", "workshop"]
+__all__ = ["cluster", "harness", "lab", "plane", "session", "watch"]

@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx2
 from tests.security.attacks import GROUP, Namespace
 
-from dynconfig_lab.stage import Stage
+from dynconfig_lab.stack import Stack
 
 PATIENCE = 20.0
 """How long a new object is waited for, in seconds."""
@@ -68,7 +68,7 @@ class Harm:
 
 
 def measure(
-    stage: Stage,
+    stack: Stack,
     http: httpx2.Client,
     attack: Callable[[Namespace], None],
     *,
@@ -81,24 +81,24 @@ def measure(
     attacker, victim = f"evil-{number}", f"victim-{number}"
     for name in (attacker, victim):
         http.post("/api/v1/namespaces", json={"metadata": {"name": name}}).raise_for_status()
-    stage.operator.restart("operator")
+    stack.operator.restart("operator")
     _wait(http, victim, "warm-up", patience)
-    tenant = _Victim(stage, http, victim, tries, pause, patience)
+    tenant = _Victim(stack, http, victim, tries, pause, patience)
     idle = tenant.waits("idle")
-    pids, peaks = [pid(stage)], list[float]()
-    attack(Namespace(stage, http, attacker))
+    pids, peaks = [pid(stack)], list[float]()
+    attack(Namespace(stack, http, attacker))
     attacked = tenant.waits("first")
     survived = is_alive(pids[0])
     peaks.append(peak(pids[0]) if survived else 0.0)
     began = time.monotonic()
-    stage.operator.restart("operator")
+    stack.operator.restart("operator")
     start_seconds = time.monotonic() - began
-    pids.append(pid(stage))
+    pids.append(pid(stack))
     restarted = tenant.waits("again")
     survived = survived and is_alive(pids[1])
     peaks.append(peak(pids[1]) if is_alive(pids[1]) else 0.0)
     load = float(Path("/proc/loadavg").read_text(encoding="ascii").split()[0])
-    _clear(stage, http, attacker)
+    _clear(stack, http, attacker)
     return Harm(max(peaks), idle, attacked, restarted, start_seconds, survived, attacker, victim, load)
 
 
@@ -118,9 +118,9 @@ def turns_before(log: Path, harm: Harm) -> list[int]:
     return found
 
 
-def pid(stage: Stage) -> int:
+def pid(stack: Stack) -> int:
     """The operator's process."""
-    return stage.operator.children["operator"].identity.pid
+    return stack.operator.children["operator"].identity.pid
 
 
 def is_alive(number: int) -> bool:
@@ -146,7 +146,7 @@ def cpu_seconds(number: int) -> float:
 class _Victim:
     """Another tenant, who creates objects."""
 
-    stage: Stage
+    stack: Stack
     http: httpx2.Client
     namespace: str
     tries: int
@@ -155,7 +155,7 @@ class _Victim:
     patience: float
 
     def waits(self, group: str) -> Waits:
-        operator = pid(self.stage)
+        operator = pid(self.stack)
         found, before = list[tuple[float, float]](), cpu_seconds(operator)
         for number in range(self.tries):
             found.append(_wait(self.http, self.namespace, f"{group}-{number}", self.patience))
@@ -187,12 +187,12 @@ def _wait(http: httpx2.Client, namespace: str, name: str, patience: float) -> tu
     return patience, created
 
 
-def _clear(stage: Stage, http: httpx2.Client, attacker: str) -> None:
+def _clear(stack: Stack, http: httpx2.Client, attacker: str) -> None:
     """Nothing of the attack is left for the next one."""
     url = f"{GROUP}/namespaces/{attacker}/dynamicconfigs"
     headers = {"Content-Type": "application/merge-patch+json"}
     # kubectl parses what is too deep for Python.
-    listed = stage.kubectl("-n", attacker, "get", "dynamicconfigs", "-o", "name")
+    listed = stack.kubectl("-n", attacker, "get", "dynamicconfigs", "-o", "name")
     for name in (line.rpartition("/")[2] for line in listed.splitlines()):
         http.delete(f"{url}/{name}").raise_for_status()
         http.patch(f"{url}/{name}", json={"metadata": {"finalizers": None}}, headers=headers)

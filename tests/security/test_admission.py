@@ -9,7 +9,7 @@ from tests.security.attacks import GROUP, configured, deep
 
 from dynconfig.api.parameter import MAX_JSON_LEVELS
 from dynconfig_lab.processes import wait_until
-from dynconfig_lab.stage import stage
+from dynconfig_lab.stack import stack
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
@@ -25,7 +25,7 @@ def sent(http: httpx2.Client, schema: str) -> httpx2.Response:
 
 
 def test_a_schema_of_too_many_levels_is_refused_and_brackets_in_texts_are_none() -> None:
-    with stage(Console(stderr=True)) as found, found.http() as http:
+    with stack(Console(stderr=True)) as found, found.http() as http:
         too_deep = deep(MAX_JSON_LEVELS + 1)
         assert wait_until(lambda: sent(http, too_deep).status_code == 422, 30), sent(http, too_deep).text
         assert "jsonSchema of more than 64 levels" in sent(http, too_deep).text

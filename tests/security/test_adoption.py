@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 from tests.kinds import functions
+from tests.kinds.aws_harness import AwsHarness
 from tests.kinds.cases.all import CASES
 from tests.kinds.cases.case import prepared
 from tests.kinds.cases.role import DENY
-from tests.kinds.workshop import Workshop
 
 from dynconfig.engine.declaration import Declaration
 from dynconfig.engine.errors import NotOwned, NotPossible
@@ -43,29 +43,29 @@ def foreign(declaration: Declaration, kinds: tuple[AnyKind, ...]) -> list[Resour
 
 
 @pytest.mark.parametrize("name", OTHERS)
-def test_nothing_but_parameters_is_ever_taken_over(workshop: Workshop, name: str) -> None:
-    case = prepared(CASES[name], workshop)
+def test_nothing_but_parameters_is_ever_taken_over(harness: AwsHarness, name: str) -> None:
+    case = prepared(CASES[name], harness)
     assert case.stranger is not None
-    case.stranger(workshop)
-    declaration = workshop.declare({**case.base, "adoptionPolicy": "IfUnowned"})
-    before = foreign(declaration, case.kinds(workshop))
+    case.stranger(harness)
+    declaration = harness.declare({**case.base, "adoptionPolicy": "IfUnowned"})
+    before = foreign(declaration, case.kinds(harness))
     assert before
-    assert isinstance(run(declaration, case.kinds(workshop)).error, NotOwned)
-    assert foreign(declaration, case.kinds(workshop)) == before
+    assert isinstance(run(declaration, case.kinds(harness)).error, NotOwned)
+    assert foreign(declaration, case.kinds(harness)) == before
 
 
 @pytest.fixture
-def break_glass(workshop: Workshop) -> str:
+def break_glass(harness: AwsHarness) -> str:
     """A role of people that may do everything, without an owner tag and without a path."""
-    iam, name = workshop.aws("iam"), f"{workshop.name}-admin"
+    iam, name = harness.aws("iam"), f"{harness.name}-admin"
     iam.create_role(RoleName=name, AssumeRolePolicyDocument=PEOPLE)
     iam.put_role_policy(RoleName=name, PolicyName="theirs", PolicyDocument=DENY)
     return name
 
 
-def role(workshop: Workshop, name: str) -> dict[str, Any]:
+def role(harness: AwsHarness, name: str) -> dict[str, Any]:
     """All of a role that an attack might change."""
-    iam = workshop.aws("iam")
+    iam = harness.aws("iam")
     found = iam.get_role(RoleName=name)["Role"]
     policies = iam.list_role_policies(RoleName=name)["PolicyNames"]
     return {
@@ -77,44 +77,44 @@ def role(workshop: Workshop, name: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("policy", ["Never", "IfUnowned"])
-def test_no_function_gets_a_role_that_others_made(workshop: Workshop, break_glass: str, policy: str) -> None:
-    before = role(workshop, break_glass)
+def test_no_function_gets_a_role_that_others_made(harness: AwsHarness, break_glass: str, policy: str) -> None:
+    before = role(harness, break_glass)
     spec = {"function": {"roleName": break_glass}, "adoptionPolicy": policy}
-    kinds = workshop.kinds(Role, Function)
-    error = run(workshop.declare(spec), kinds).error
+    kinds = harness.kinds(Role, Function)
+    error = run(harness.declare(spec), kinds).error
     assert isinstance(error, NotOwned)
     assert f"role {break_glass} already exists and has no owner; only parameters can be adopted" in str(error)
-    assert role(workshop, break_glass) == before
-    assert functions.listed(workshop) == set()
+    assert role(harness, break_glass) == before
+    assert functions.listed(harness) == set()
     # Nor does it go with the object.
-    assert run(workshop.goodbye(spec), kinds).error is None
-    assert role(workshop, break_glass) == before
+    assert run(harness.goodbye(spec), kinds).error is None
+    assert role(harness, break_glass) == before
 
 
 @pytest.mark.parametrize("path", ["/service-role/", "/dynconfig-other/"])
-def test_a_role_outside_of_the_path_is_never_written_whatever_its_tags_say(workshop: Workshop, path: str) -> None:
-    iam, name = workshop.aws("iam"), f"{workshop.name}-console"
-    owner = [{"Key": "dynconfig.dev/owner", "Value": workshop.owner().tag}]
+def test_a_role_outside_of_the_path_is_never_written_whatever_its_tags_say(harness: AwsHarness, path: str) -> None:
+    iam, name = harness.aws("iam"), f"{harness.name}-console"
+    owner = [{"Key": "dynconfig.dev/owner", "Value": harness.owner().tag}]
     iam.create_role(Path=path, RoleName=name, AssumeRolePolicyDocument=PEOPLE, Tags=owner)
-    before, spec = role(workshop, name), {"function": {"roleName": name}, "adoptionPolicy": "IfUnowned"}
-    assert isinstance(run(workshop.declare(spec), workshop.kinds(Role)).error, NotOwned)
-    run(workshop.goodbye(spec), workshop.kinds(Role))
-    assert role(workshop, name) == before
+    before, spec = role(harness, name), {"function": {"roleName": name}, "adoptionPolicy": "IfUnowned"}
+    assert isinstance(run(harness.declare(spec), harness.kinds(Role)).error, NotOwned)
+    run(harness.goodbye(spec), harness.kinds(Role))
+    assert role(harness, name) == before
 
 
-def test_a_role_of_an_earlier_version_is_not_written_where_it_is(workshop: Workshop) -> None:
-    iam, name = workshop.aws("iam"), f"{workshop.name}-own"
-    owner = [{"Key": "dynconfig.dev/owner", "Value": workshop.owner().tag}]
+def test_a_role_of_an_earlier_version_is_not_written_where_it_is(harness: AwsHarness) -> None:
+    iam, name = harness.aws("iam"), f"{harness.name}-own"
+    owner = [{"Key": "dynconfig.dev/owner", "Value": harness.owner().tag}]
     iam.create_role(RoleName=name, AssumeRolePolicyDocument=PEOPLE, Tags=owner)
-    before = role(workshop, name)
-    error = run(workshop.declare({"function": {"roleName": name}}), workshop.kinds(Role)).error
+    before = role(harness, name)
+    error = run(harness.declare({"function": {"roleName": name}}), harness.kinds(Role)).error
     assert isinstance(error, NotPossible)
     assert "has the path /, but the operator writes only to roles below /dynconfig/" in str(error)
-    assert role(workshop, name) == before
+    assert role(harness, name) == before
 
 
-def test_roles_are_made_below_the_path_of_the_operator(workshop: Workshop) -> None:
-    spec = {"function": {"roleName": f"{workshop.name}-own", "triggers": {"schedule": "rate(5 minutes)"}}}
-    workshop.settle(workshop.declare(spec), workshop.kinds(Role))
-    for name in (f"{workshop.name}-own", f"{workshop.name}-eu-west-1-schedule"):
-        assert role(workshop, name)["arn"] == f"arn:aws:iam::123456789012:role/dynconfig/{name}"
+def test_roles_are_made_below_the_path_of_the_operator(harness: AwsHarness) -> None:
+    spec = {"function": {"roleName": f"{harness.name}-own", "triggers": {"schedule": "rate(5 minutes)"}}}
+    harness.settle(harness.declare(spec), harness.kinds(Role))
+    for name in (f"{harness.name}-own", f"{harness.name}-eu-west-1-schedule"):
+        assert role(harness, name)["arn"] == f"arn:aws:iam::123456789012:role/dynconfig/{name}"

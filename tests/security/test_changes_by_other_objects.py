@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from tests.kinds.aws_harness import AwsHarness
 from tests.kinds.functions import arn
-from tests.kinds.workshop import Workshop
 
 from dynconfig.engine.echoes import Echoes
 from dynconfig.engine.naming import Names
@@ -123,21 +123,21 @@ def test_a_write_of_a_parameter_in_the_moment_of_an_own_one_is_one_event_too_man
 
 
 @pytest.mark.lab
-def test_the_ids_of_an_objects_writes_are_those_that_aws_answered(workshop: Workshop) -> None:
-    group = Names.of(workshop.owner(), "eu-west-1", None, None).log_group
+def test_the_ids_of_an_objects_writes_are_those_that_aws_answered(harness: AwsHarness) -> None:
+    group = Names.of(harness.owner(), "eu-west-1", None, None).log_group
     spec: dict[str, Any] = {"function": {}}
     answered, requests = list[str](), list[str]()
-    client, kinds = workshop.aws("logs"), workshop.kinds(LogGroup)
+    client, kinds = harness.aws("logs"), harness.kinds(LogGroup)
 
     def note(parsed: dict[str, Any], **_about: Any) -> None:
         answered.append(parsed["ResponseMetadata"]["RequestId"])
 
     client.meta.events.register("after-call.cloudwatch-logs.CreateLogGroup", note)
     client.meta.events.register("after-call.cloudwatch-logs.PutRetentionPolicy", note)
-    outcome = collecting(requests, lambda: workshop.settle(workshop.declare(spec), kinds))
+    outcome = collecting(requests, lambda: harness.settle(harness.declare(spec), kinds))
     assert [item.name for item in outcome.owned if isinstance(item, LogGroup)] == [group]
     assert len(answered) == 2
     assert requests == answered
     made = list(requests)
-    workshop.settle(workshop.declare({"function": {"logRetentionDays": 30}}, generation=2), kinds)
+    harness.settle(harness.declare({"function": {"logRetentionDays": 30}}, generation=2), kinds)
     assert requests == made

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from tests.engine.toy import document
-from tests.kube.desk import configured, desk
+from tests.engine.fake_kind import document
+from tests.kube.controller_harness import configured, running_controller
 
 from dynconfig.api.spec import DynamicConfigSpec
 from dynconfig.engine import checking, inspection
@@ -49,7 +49,7 @@ def test_another_tenant_waits_for_a_few_checks_and_not_for_all() -> None:
     waited: list[int] = []
 
     async def act() -> None:
-        async with desk() as found:
+        async with running_controller() as found:
             for number in range(30):
                 about = {"namespace": "evil", "name": f"o{number}"}
                 found.applied(configured({}, uid=f"evil-{number}", metadata=about, parameters=slow(1)))
@@ -75,7 +75,7 @@ def test_specs_are_not_parsed_in_the_thread_that_serves_all(monkeypatch: pytest.
     monkeypatch.setattr(declaring, "parse_spec", parse)
 
     async def act() -> None:
-        async with desk() as found:
+        async with running_controller() as found:
             found.applied(configured({"a": "1"}))
             await found.server.until(lambda: found.reason == "InSync")
 

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 from tests.kinds import functions
+from tests.kinds.aws_harness import AwsHarness
 from tests.kinds.cases import attachment
 from tests.kinds.cases.attachment import our_policies, state
-from tests.kinds.workshop import Workshop
 
 from dynconfig.api.names import ATTACHED_TAG
 from dynconfig.engine.errors import NotOwned, NotPossible, SourceMissing
@@ -28,161 +28,159 @@ KINDS = (Parameter, Role, LogGroup, Function, Attachment)
 MODES = ("Managed", "Attach")
 
 
-def attached(workshop: Workshop) -> dict[str, Any]:
+def attached(harness: AwsHarness) -> dict[str, Any]:
     return attachment.spec()
 
 
-def managed(workshop: Workshop, name: str = "attached") -> dict[str, Any]:
+def managed(harness: AwsHarness, name: str = "attached") -> dict[str, Any]:
     """The same function, made by the operator."""
     return {"function": {"name": name}, "parameters": [{"name": "one", "value": "1"}]}
 
 
-def spec(workshop: Workshop, mode: str, name: str = "attached") -> dict[str, Any]:
-    found = managed(workshop) if mode == "Managed" else attached(workshop)
+def spec(harness: AwsHarness, mode: str, name: str = "attached") -> dict[str, Any]:
+    found = managed(harness) if mode == "Managed" else attached(harness)
     return {**found, "function": {**found["function"], "name": name}}
 
 
-def victim(workshop: Workshop) -> Owner:
-    return workshop.owner("victim", "uid-victim")
+def victim(harness: AwsHarness) -> Owner:
+    return harness.owner("victim", "uid-victim")
 
 
-def settle(workshop: Workshop, declared: Any, **about: Any) -> Outcome:
-    return workshop.settle(workshop.declare(declared, **about), workshop.kinds(*KINDS))
+def settle(harness: AwsHarness, declared: Any, **about: Any) -> Outcome:
+    return harness.settle(harness.declare(declared, **about), harness.kinds(*KINDS))
 
 
-def run(workshop: Workshop, declared: Any, **about: Any) -> Outcome:
-    kinds = workshop.kinds(*KINDS)
-    return Engine(lambda _place: kinds).run(workshop.declare({**declared, "adoptionPolicy": "IfUnowned"}, **about))
+def run(harness: AwsHarness, declared: Any, **about: Any) -> Outcome:
+    kinds = harness.kinds(*KINDS)
+    return Engine(lambda _place: kinds).run(harness.declare({**declared, "adoptionPolicy": "IfUnowned"}, **about))
 
 
-def everything(workshop: Workshop, name: str) -> dict[str, Any]:
+def everything(harness: AwsHarness, name: str) -> dict[str, Any]:
     """The function, and all of its role."""
-    role = functions.of(workshop, name)["Role"].rpartition("/")[2]
-    trust = workshop.aws("iam").get_role(RoleName=role)["Role"]["AssumeRolePolicyDocument"]
-    return {**state(workshop, name), "trust": trust, "policy": our_policies(workshop, role)}
+    role = functions.of(harness, name)["Role"].rpartition("/")[2]
+    trust = harness.aws("iam").get_role(RoleName=role)["Role"]["AssumeRolePolicyDocument"]
+    return {**state(harness, name), "trust": trust, "policy": our_policies(harness, role)}
 
 
 @pytest.fixture
-def name(workshop: Workshop) -> str:
-    return f"{workshop.name}-shared"
+def name(harness: AwsHarness) -> str:
+    return f"{harness.name}-shared"
 
 
-def claimed(workshop: Workshop, mode: str, name: str) -> None:
+def claimed(harness: AwsHarness, mode: str, name: str) -> None:
     """The victim has the function, in one of the modes."""
     if mode == "Attach":
-        functions.create(workshop, name, Environment={"Variables": {"THEIRS": "1"}})
-    settle(workshop, {**spec(workshop, mode, name), "path": f"{workshop.path}-victim"}, owner=victim(workshop))
+        functions.create(harness, name, Environment={"Variables": {"THEIRS": "1"}})
+    settle(harness, {**spec(harness, mode, name), "path": f"{harness.path}-victim"}, owner=victim(harness))
 
 
 @pytest.mark.parametrize("theirs", MODES)
 @pytest.mark.parametrize("mine", MODES)
 def test_a_function_that_another_object_has_is_refused_in_both_modes(
-    workshop: Workshop, theirs: str, mine: str, name: str
+    harness: AwsHarness, theirs: str, mine: str, name: str
 ) -> None:
-    claimed(workshop, theirs, name)
-    before = everything(workshop, name)
-    error = run(workshop, spec(workshop, mine, name)).error
+    claimed(harness, theirs, name)
+    before = everything(harness, name)
+    error = run(harness, spec(harness, mine, name)).error
     assert isinstance(error, NotOwned)
     assert f"spec.function.name: {'function' if mine == 'Managed' else 'attachment'} {name}" in str(error)
     assert "is owned by" in str(error)
-    assert victim(workshop).title in str(error)
-    assert everything(workshop, name) == before
+    assert victim(harness).title in str(error)
+    assert everything(harness, name) == before
     # Nor does the attacker's deletion take anything away.
-    workshop.settle(workshop.goodbye(spec(workshop, mine, name)), workshop.kinds(*KINDS))
-    assert everything(workshop, name) == before
+    harness.settle(harness.goodbye(spec(harness, mine, name)), harness.kinds(*KINDS))
+    assert everything(harness, name) == before
 
 
-def test_a_function_of_people_is_not_managed(workshop: Workshop, name: str) -> None:
-    functions.create(workshop, name, Environment={"Variables": {"THEIRS": "1"}})
-    before = everything(workshop, name)
-    assert isinstance(run(workshop, spec(workshop, "Managed", name)).error, NotOwned)
-    assert everything(workshop, name) == before
+def test_a_function_of_people_is_not_managed(harness: AwsHarness, name: str) -> None:
+    functions.create(harness, name, Environment={"Variables": {"THEIRS": "1"}})
+    before = everything(harness, name)
+    assert isinstance(run(harness, spec(harness, "Managed", name)).error, NotOwned)
+    assert everything(harness, name) == before
 
 
 @pytest.mark.parametrize("theirs", MODES)
 @pytest.mark.parametrize("mine", MODES)
 def test_nothing_that_is_named_after_anothers_function_is_made_either(
-    workshop: Workshop, theirs: str, mine: str, name: str
+    harness: AwsHarness, theirs: str, mine: str, name: str
 ) -> None:
-    claimed(workshop, theirs, name)
-    logs, group = workshop.aws("logs"), f"/aws/lambda/{name}"
+    claimed(harness, theirs, name)
+    logs, group = harness.aws("logs"), f"/aws/lambda/{name}"
     if theirs == "Managed":
         logs.delete_log_group(logGroupName=group)
-    kinds = workshop.kinds(*KINDS, Alarm, CompositeAlarm, Dashboard)
-    declared = workshop.declare({**spec(workshop, mine, name), "alarms": {}, "dashboard": True})
+    kinds = harness.kinds(*KINDS, Alarm, CompositeAlarm, Dashboard)
+    declared = harness.declare({**spec(harness, mine, name), "alarms": {}, "dashboard": True})
     outcome = Engine(lambda _place: kinds).run(declared)
     assert isinstance(outcome.error, NotOwned)
     # Parameters, which no one else has, are written.
     assert {type(step.resource) for step in outcome.applied} == {Parameter}
     assert logs.describe_log_groups(logGroupNamePrefix=group)["logGroups"] == []
-    cloudwatch = workshop.aws("cloudwatch")
+    cloudwatch = harness.aws("cloudwatch")
     assert cloudwatch.describe_alarms(AlarmNamePrefix=name)["MetricAlarms"] == []
     assert cloudwatch.list_dashboards(DashboardNamePrefix=name)["DashboardEntries"] == []
 
 
 def test_an_object_that_attached_does_not_take_the_function_for_its_own_when_it_turns_to_managed(
-    workshop: Workshop, name: str
+    harness: AwsHarness, name: str
 ) -> None:
-    functions.create(workshop, name, Environment={"Variables": {"THEIRS": "1"}})
-    before = state(workshop, name)
-    status = workshop.status(settle(workshop, spec(workshop, "Attach", name)))
-    kinds, errors = workshop.kinds(*KINDS), list[object]()
-    turned = {**spec(workshop, "Managed", name), "adoptionPolicy": "IfUnowned"}
+    functions.create(harness, name, Environment={"Variables": {"THEIRS": "1"}})
+    before = state(harness, name)
+    status = harness.status(settle(harness, spec(harness, "Attach", name)))
+    kinds, errors = harness.kinds(*KINDS), list[object]()
+    turned = {**spec(harness, "Managed", name), "adoptionPolicy": "IfUnowned"}
     for _look in range(3):
-        functions.of(workshop, name)
-        outcome = Engine(lambda _place: kinds).run(workshop.declare(turned, generation=2, status=status))
-        status = workshop.status(outcome)
+        functions.of(harness, name)
+        outcome = Engine(lambda _place: kinds).run(harness.declare(turned, generation=2, status=status))
+        status = harness.status(outcome)
         errors.append(outcome.error)
     assert isinstance(errors[-1], NotOwned)
     assert "only parameters can be adopted" in str(errors[-1])
     # What was added is taken away, and all else is as it was.
-    assert functions.variables(workshop, name) == {"THEIRS": "1"}
-    assert state(workshop, name)["rest"] == before["rest"]
-    assert ATTACHED_TAG not in state(workshop, name)["tags"]
+    assert functions.variables(harness, name) == {"THEIRS": "1"}
+    assert state(harness, name)["rest"] == before["rest"]
+    assert ATTACHED_TAG not in state(harness, name)["tags"]
 
 
-def test_an_object_that_managed_does_not_attach_to_what_it_made(workshop: Workshop, name: str) -> None:
-    status = workshop.status(settle(workshop, spec(workshop, "Managed", name)))
-    kinds = workshop.kinds(*KINDS)
-    declared = workshop.declare(spec(workshop, "Attach", name), generation=2, status=status)
+def test_an_object_that_managed_does_not_attach_to_what_it_made(harness: AwsHarness, name: str) -> None:
+    status = harness.status(settle(harness, spec(harness, "Managed", name)))
+    kinds = harness.kinds(*KINDS)
+    declared = harness.declare(spec(harness, "Attach", name), generation=2, status=status)
     first = Engine(lambda _place: kinds).run(declared)
     assert isinstance(first.error, NotPossible)
     assert "is managed by a DynamicConfig (mode: Managed)" in str(first.error)
-    assert functions.listed(workshop) == set()
+    assert functions.listed(harness) == set()
     second = Engine(lambda _place: kinds).run(declared)
     assert isinstance(second.error, SourceMissing)
 
 
 @pytest.mark.parametrize("theirs", MODES)
-def test_the_function_is_free_for_the_second_when_the_first_goes(workshop: Workshop, theirs: str, name: str) -> None:
-    claimed(workshop, theirs, name)
-    assert isinstance(run(workshop, spec(workshop, theirs, name)).error, NotOwned)
-    gone = workshop.declare(
-        {"path": f"{workshop.path}-victim"},
-        owner=victim(workshop),
+def test_the_function_is_free_for_the_second_when_the_first_goes(harness: AwsHarness, theirs: str, name: str) -> None:
+    claimed(harness, theirs, name)
+    assert isinstance(run(harness, spec(harness, theirs, name)).error, NotOwned)
+    gone = harness.declare(
+        {"path": f"{harness.path}-victim"},
+        owner=victim(harness),
         generation=2,
         metadata={"annotations": {"dynconfig.dev/approve-generation": "2"}},
-        status=workshop.status(
-            settle(
-                workshop, {**spec(workshop, theirs, name), "path": f"{workshop.path}-victim"}, owner=victim(workshop)
-            )
+        status=harness.status(
+            settle(harness, {**spec(harness, theirs, name), "path": f"{harness.path}-victim"}, owner=victim(harness))
         ),
     )
-    workshop.settle(gone, workshop.kinds(*KINDS))
-    assert settle(workshop, spec(workshop, theirs, name)).is_complete
+    harness.settle(gone, harness.kinds(*KINDS))
+    assert settle(harness, spec(harness, theirs, name)).is_complete
 
 
 def test_marks_of_both_modes_from_an_earlier_version_leave_the_function_to_who_made_it(
-    workshop: Workshop, name: str
+    harness: AwsHarness, name: str
 ) -> None:
     """Then an object could attach to what another had made."""
-    claimed(workshop, "Managed", name)
-    mine, client = workshop.owner().tag, workshop.aws("lambda")
+    claimed(harness, "Managed", name)
+    mine, client = harness.owner().tag, harness.aws("lambda")
     client.tag_resource(Resource=functions.arn(name), Tags={ATTACHED_TAG: mine})
-    error = run(workshop, spec(workshop, "Attach", name)).error
+    error = run(harness, spec(harness, "Attach", name)).error
     assert isinstance(error, NotOwned)
-    before = functions.variables(workshop, name)
-    goodbye = workshop.goodbye(spec(workshop, "Attach", name))
-    assert workshop.settle(goodbye, workshop.kinds(*KINDS)).is_complete
-    assert functions.variables(workshop, name) == before
-    assert ATTACHED_TAG not in state(workshop, name)["tags"]
+    before = functions.variables(harness, name)
+    goodbye = harness.goodbye(spec(harness, "Attach", name))
+    assert harness.settle(goodbye, harness.kinds(*KINDS)).is_complete
+    assert functions.variables(harness, name) == before
+    assert ATTACHED_TAG not in state(harness, name)["tags"]

@@ -19,7 +19,7 @@ from tests.e2e.world import World
 from dynconfig_lab.aws import Faults
 from dynconfig_lab.aws.faults import Injected
 from dynconfig_lab.controlplane import OPERATOR
-from dynconfig_lab.stage import Stage, stage
+from dynconfig_lab.stack import Stack, stack
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
@@ -42,9 +42,9 @@ SETTINGS = {
 
 
 @pytest.fixture(scope="module", params=["text", "json"])
-def found(request: pytest.FixtureRequest) -> Iterator[Stage]:
+def found(request: pytest.FixtureRequest) -> Iterator[Stack]:
     """What is left of an operator that did all that it can do, and met failures of every kind."""
-    with stage(Console(stderr=True), {**SETTINGS, "DYNCONFIG_LOG_FORMAT": request.param}) as running:
+    with stack(Console(stderr=True), {**SETTINGS, "DYNCONFIG_LOG_FORMAT": request.param}) as running:
         with running.http() as http:
             http.post("/api/v1/namespaces", json={"metadata": {"name": "shop"}}).raise_for_status()
             _live(World(running, http, "shop", "/shop/app"))
@@ -52,7 +52,7 @@ def found(request: pytest.FixtureRequest) -> Iterator[Stage]:
 
 
 def _live(world: World) -> None:
-    lab = world.stage.lab
+    lab = world.stack.lab
     world.secret("own", password=VALUE)
     world.config_map("c", colour="blue")
     Reader(world).declare()
@@ -74,7 +74,7 @@ def _live(world: World) -> None:
     world.annotate("secrets", "reconcile-requested-at", "down")
     world.wait_reason("secrets", "Unavailable", "Unknown")
     lab.faults(Faults())
-    world.stage.plane.restart_api()
+    world.stack.plane.restart_api()
     world.look_now("secrets")
     wrong = {**password, "schema": {"type": "integer"}}
     world.edit("secrets", {"spec": {"parameters": [wrong]}})
@@ -84,7 +84,7 @@ def _live(world: World) -> None:
         world.wait(f"{name} is gone", lambda name=name: world.is_gone(name))  # type: ignore[misc]
 
 
-def secrets(found: Stage) -> dict[str, str]:
+def secrets(found: Stack) -> dict[str, str]:
     (user,) = yaml.safe_load(found.plane.kubeconfig_for(OPERATOR).read_text())["users"]
     return {"value": VALUE, "next value": NEXT_VALUE, "key": KEY, "session": SESSION, "token": user["user"]["token"]}
 
@@ -102,7 +102,7 @@ def forms(secret: str) -> set[str]:
     }
 
 
-def test_no_secret_and_no_token_is_in_the_log(found: Stage) -> None:
+def test_no_secret_and_no_token_is_in_the_log(found: Stack) -> None:
     written = found.operator_log.read_text()
     assert "DEBUG" in written.upper(), "the log is not as verbose as it can be"
     leaked = {name for name, secret in secrets(found).items() for form in forms(secret) if form in written}
@@ -112,7 +112,7 @@ def test_no_secret_and_no_token_is_in_the_log(found: Stage) -> None:
     assert not re.search(r"(?i)bearer [\w.-]|aws4-hmac", written)
 
 
-def test_the_operator_writes_to_no_file(found: Stage) -> None:
+def test_the_operator_writes_to_no_file(found: Stack) -> None:
     assert re.findall(r"READ-ONLY .*", found.operator_log.read_text()) == []
 
 

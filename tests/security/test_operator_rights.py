@@ -16,7 +16,7 @@ from tests.security.attacks import GROUP
 from tests.security.installation import MANIFESTS, Right, denied, granted, listed, rights_of
 
 from dynconfig_lab.controlplane import OPERATOR
-from dynconfig_lab.stage import Stage, stage
+from dynconfig_lab.stack import Stack, stack
 
 __all__ = ["kubectl", "kustomize"]
 
@@ -40,14 +40,14 @@ def _right(request: dict[str, Any]) -> Right:
     return about.get("apiGroup", ""), resource, request["verb"], about.get("name", "") if is_cluster_wide else ""
 
 
-def created(found: Stage, name: str) -> None:
+def created(found: Stack, name: str) -> None:
     """Create a namespace of a team."""
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": {"team": "shop"}}}
     found.kubectl("apply", "-f", "-", stdin=json.dumps(namespace))
 
 
 @contextmanager
-def team(found: Stage, name: str) -> Iterator[World]:
+def team(found: Stack, name: str) -> Iterator[World]:
     """The namespace of a team."""
     created(found, name)
     with found.http() as http:
@@ -79,7 +79,7 @@ def lived(world: World) -> None:
 def test_every_right_that_is_shipped_is_used_and_none_is_missing(kustomize: Build, tmp_path: Path) -> None:
     policy = tmp_path / "policy.yaml"
     policy.write_text(yaml.safe_dump(POLICY))
-    with stage(Console(stderr=True), {"DYNCONFIG_TENANCY": "shared", "DYNCONFIG_POLICY": str(policy)}) as found:
+    with stack(Console(stderr=True), {"DYNCONFIG_TENANCY": "shared", "DYNCONFIG_POLICY": str(policy)}) as found:
         with team(found, "shop") as world:
             lived(world)
         requests = found.plane.operator_requests()
@@ -91,12 +91,12 @@ def test_a_namespace_in_which_the_role_is_not_bound_keeps_no_other_waiting(kusto
     documents = rights_of(kustomize(MANIFESTS / "namespaced"))
     late = next(item for item in documents if item["metadata"].get("namespace") == "cart")
 
-    def install(found: Stage) -> None:
+    def install(found: Stack) -> None:
         for name in SERVED:
             created(found, name)
         found.kubectl("apply", "-f", "-", stdin=listed(item for item in documents if item is not late))
 
-    with stage(Console(stderr=True), {"DYNCONFIG_NAMESPACES": ",".join(SERVED)}, install) as found:
+    with stack(Console(stderr=True), {"DYNCONFIG_NAMESPACES": ",".join(SERVED)}, install) as found:
         with team(found, "shop") as world:
             world.declare("app", world.spec({"name": "a", "value": "1"}))
             world.wait_ready("app")
@@ -110,12 +110,12 @@ def test_a_namespace_in_which_the_role_is_not_bound_keeps_no_other_waiting(kusto
 def test_in_single_namespaces_it_asks_for_nothing_of_the_others(kustomize: Build) -> None:
     documents = rights_of(kustomize(MANIFESTS / "namespaced"))
 
-    def install(found: Stage) -> None:
+    def install(found: Stack) -> None:
         for name in (*SERVED, "others"):
             created(found, name)
         found.kubectl("apply", "-f", "-", stdin=listed(documents))
 
-    with stage(Console(stderr=True), {"DYNCONFIG_NAMESPACES": ",".join(SERVED)}, install) as found:
+    with stack(Console(stderr=True), {"DYNCONFIG_NAMESPACES": ",".join(SERVED)}, install) as found:
         for name in SERVED:
             with team(found, name) as world:
                 lived(world)
@@ -140,7 +140,7 @@ def test_in_single_namespaces_it_asks_for_nothing_of_the_others(kustomize: Build
 
 
 @contextmanager
-def as_operator(found: Stage) -> Iterator[httpx2.Client]:
+def as_operator(found: Stack) -> Iterator[httpx2.Client]:
     """Requests of the operator's account, made by hand."""
     (user,) = yaml.safe_load(found.plane.kubeconfig_for(OPERATOR).read_text())["users"]
     with found.plane.client(user["user"]["token"]) as http:

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from tests.engine.toy import OWNER, document
+from tests.engine.fake_kind import OWNER, document
 from tests.kube.apiserver import status as refused
-from tests.kube.desk import KEY, Desk, configured, desk
+from tests.kube.controller_harness import KEY, ControllerHarness, configured, running_controller
 
 from dynconfig.engine.declaration import Source
 from dynconfig.engine.declare import declare, faults, parse_spec
@@ -248,7 +248,7 @@ def test_nothing_is_kept_of_what_is_gone() -> None:
     assert not any(kept)
 
 
-def guarded(found: Desk) -> None:
+def guarded(found: ControllerHarness) -> None:
     """A server that has the Secret, which the attacker may not get."""
 
     async def answer(request: web.Request) -> web.Response | None:
@@ -262,7 +262,7 @@ def guarded(found: Desk) -> None:
 def test_a_controller_answers_an_attacker_seldom_and_all_others_at_once() -> None:
     async def act() -> None:
         clock, seen = Clock(), list[str]()
-        async with desk(clock=clock) as found:
+        async with running_controller(clock=clock) as found:
             guarded(found)
             for number in range(3 * AT_ONCE):
                 guess = configured(
@@ -300,5 +300,5 @@ def test_a_controller_answers_an_attacker_seldom_and_all_others_at_once() -> Non
     asyncio.run(act())
 
 
-def _is_reported(found: Desk, generation: int) -> Callable[[], bool]:
+def _is_reported(found: ControllerHarness, generation: int) -> Callable[[], bool]:
     return lambda: found.status.get("observedGeneration") == generation

@@ -8,7 +8,7 @@ from rich.console import Console
 from tests.security.attacks import ATTACKS, Namespace
 from tests.security.harm import measure, turns_before
 
-from dynconfig_lab.stage import Stage, stage
+from dynconfig_lab.stack import Stack, stack
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
 
@@ -23,20 +23,20 @@ PATIENCE = 120
 
 
 @pytest.fixture(scope="module")
-def scene() -> Iterator[Stage]:
-    with stage(Console(stderr=True), {"DYNCONFIG_LOG_LEVEL": "debug"}) as found:
+def scene() -> Iterator[Stack]:
+    with stack(Console(stderr=True), {"DYNCONFIG_LOG_LEVEL": "debug"}) as found:
         yield found
 
 
 @pytest.fixture(scope="module")
-def http(scene: Stage) -> Iterator[httpx2.Client]:
+def http(scene: Stack) -> Iterator[httpx2.Client]:
     with scene.http() as client:
         yield client
 
 
 @pytest.mark.parametrize("attack", ATTACKS.values(), ids=[attack.__name__ for attack in ATTACKS.values()])
 def test_it_neither_ends_nor_starves_the_operator(
-    scene: Stage, http: httpx2.Client, attack: Callable[[Namespace], None]
+    scene: Stack, http: httpx2.Client, attack: Callable[[Namespace], None]
 ) -> None:
     harm = measure(scene, http, attack, tries=TRIES, patience=PATIENCE)
     assert harm.survived

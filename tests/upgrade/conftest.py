@@ -13,7 +13,7 @@ from tests.upgrade.cluster import NAME, ROOT, Cluster
 from dynconfig_lab import binaries, tools
 from dynconfig_lab.controlplane import ControlPlane
 from dynconfig_lab.processes import wait_until
-from dynconfig_lab.stage import CommandFailed, Stage, stage
+from dynconfig_lab.stack import CommandFailed, Stack, stack
 
 _numbers = itertools.count(1)
 
@@ -34,13 +34,13 @@ def cluster(plane: ControlPlane, tmp_path: Path) -> Iterator[Cluster]:
 
 
 @pytest.fixture(scope="session")
-def scene() -> Iterator[Stage]:
-    with stage(Console(stderr=True), {"DYNCONFIG_LOG_LEVEL": "debug"}) as found:
+def scene() -> Iterator[Stack]:
+    with stack(Console(stderr=True), {"DYNCONFIG_LOG_LEVEL": "debug"}) as found:
         yield found
 
 
 @pytest.fixture
-def installed(scene: Stage) -> Iterator[World]:
+def installed(scene: Stack) -> Iterator[World]:
     """All of manifests/install beside a running operator, whatever the test before took away; a namespace for a test."""
     _install(scene)
     _wait_protected(scene)
@@ -55,7 +55,7 @@ def installed(scene: Stage) -> Iterator[World]:
             scene.kubectl("delete", "dcfg", *place, "--timeout=60s")
 
 
-def _install(scene: Stage) -> None:
+def _install(scene: Stack) -> None:
     """All of it, once what is still being deleted is gone."""
 
     def is_installed() -> bool:
@@ -70,7 +70,7 @@ def _install(scene: Stage) -> None:
     assert wait_until(is_installed, 60), "the installation is not there after 60 s"
 
 
-def _wait_protected(scene: Stage) -> None:
+def _wait_protected(scene: Stack) -> None:
     """A policy is enforced some time after it was applied."""
 
     def is_refused() -> bool:

@@ -12,7 +12,7 @@ import yaml
 from rich.console import Console
 
 from dynconfig_lab.processes import wait_until
-from dynconfig_lab.stage import Stage, stage
+from dynconfig_lab.stack import Stack, stack
 
 HERE = Path(__file__).parent / "previous"
 EXAMPLES = Path(__file__).parents[2] / "manifests" / "examples"
@@ -31,7 +31,7 @@ KEPT = ("name", "namespace", "uid", "generation", "finalizers")
 
 def main() -> None:
     """Record, and print what was recorded."""
-    with stage(Console(stderr=True)) as found:
+    with stack(Console(stderr=True)) as found:
         _prepare(found)
         _wait(found, {**REASONS, "default/undone": "InSync"})
         found.aws("ssm").put_parameter(Name="/reported/a", Value="2", Overwrite=True)
@@ -44,14 +44,14 @@ def main() -> None:
         print(_title(item), _ready(item))
 
 
-def _prepare(found: Stage) -> None:
+def _prepare(found: Stack) -> None:
     found.kubectl("create", "namespace", "shop")
     found.aws("sns").create_topic(Name="shop-on-call")
     for file in (*sorted(EXAMPLES.glob("*.yaml")), HERE / "objects.yaml"):
         found.kubectl("apply", "-f", str(file))
 
 
-def _roll_back(found: Stage) -> None:
+def _roll_back(found: Stack) -> None:
     """A change, and an alarm that fires while it bakes."""
     patch = '{"spec": {"parameters": [{"name": "a", "value": "2"}], "rollout": {"bakeTime": "10m"}}}'
     found.kubectl("patch", "dcfg", "undone", "--type=merge", "-p", patch)
@@ -61,7 +61,7 @@ def _roll_back(found: Stage) -> None:
     )
 
 
-def _wait(found: Stage, reasons: dict[str, str], only: str = "") -> None:
+def _wait(found: Stack, reasons: dict[str, str], only: str = "") -> None:
     seen: dict[str, str] = {}
 
     def are_there() -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
-from tests.doors.shell import dynconfig
+from tests.cli.shell import dynconfig
 from tests.upgrade.cluster import CRD, Cluster, Document
 
 from dynconfig.api import names

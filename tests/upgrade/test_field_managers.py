@@ -6,7 +6,7 @@ import pytest
 from tests.e2e.world import World
 
 from dynconfig.api import names
-from dynconfig_lab.stage import CommandFailed
+from dynconfig_lab.stack import CommandFailed
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
@@ -28,11 +28,11 @@ def manifest(world: World, **parts: object) -> str:
 
 def moved(world: World, before: str, edited: object, after: str) -> str:
     """Applied, edited by hand at the same field, applied with the other field: what the API server answers."""
-    world.stage.kubectl(*GITOPS, stdin=before)
+    world.stack.kubectl(*GITOPS, stdin=before)
     edit = ("patch", "dcfg", "managed", "-n", world.namespace, "--type=json", "--field-manager=kubectl-edit")
-    world.stage.kubectl(*edit, "-p", json.dumps([edited]))
+    world.stack.kubectl(*edit, "-p", json.dumps([edited]))
     with pytest.raises(CommandFailed) as refused:
-        world.stage.kubectl(*GITOPS, stdin=after)
+        world.stack.kubectl(*GITOPS, stdin=after)
     return str(refused.value)
 
 
@@ -67,17 +67,17 @@ def test_the_refusal_tells_the_command_that_helps(
     told = moved(installed, manifest(installed, **before), edited, manifest(installed, **after))
     assert "another field manager owns the other" in told
     assert "kubectl replace -f FILE" in told
-    installed.stage.kubectl("replace", "-f", "-", stdin=manifest(installed, **after))
-    installed.stage.kubectl(*GITOPS, stdin=manifest(installed, **after))
+    installed.stack.kubectl("replace", "-f", "-", stdin=manifest(installed, **after))
+    installed.stack.kubectl(*GITOPS, stdin=manifest(installed, **after))
     field = path.rpartition("/")[2]
     assert f'"{field}":' not in json.dumps(installed.get("managed")["spec"])
 
 
 def test_a_plan_names_the_manager(installed: World) -> None:
     installed.secret("s", k="secret")
-    installed.stage.kubectl(*GITOPS, stdin=manifest(installed, parameters=[{"name": "a", "value": "1"}]))
+    installed.stack.kubectl(*GITOPS, stdin=manifest(installed, parameters=[{"name": "a", "value": "1"}]))
     installed.edit("managed", {"spec": {"parameters": [{"name": "a", "value": "2"}]}})
-    file = installed.stage.folder / "managed.json"
+    file = installed.stack.folder / "managed.json"
     file.write_text(manifest(installed, parameters=[{"name": "a", "valueFrom": FROM}]))
-    told = installed.stage.dynconfig("plan", "-f", str(file))
+    told = installed.stack.dynconfig("plan", "-f", str(file))
     assert "warning: parameter a: value is held by " in told, told

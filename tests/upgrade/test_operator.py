@@ -10,7 +10,7 @@ from tests.e2e.world import World
 from tests.upgrade.cluster import CRD, NAME, PREVIOUS, Document
 
 from dynconfig.api import names
-from dynconfig_lab.stage import Stage
+from dynconfig_lab.stack import Stack
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
@@ -22,24 +22,24 @@ STORED: dict[str, Document] = {
 @pytest.fixture
 def world(installed: World) -> World:
     """A cluster that has the definition of the previous release, and this release's operator."""
-    stage = installed.stage
-    with_definition(stage, str(PREVIOUS / "crd.yaml"))
-    stage.operator.restart("operator")
+    stack = installed.stack
+    with_definition(stack, str(PREVIOUS / "crd.yaml"))
+    stack.operator.restart("operator")
     return installed
 
 
-def with_definition(stage: Stage, file: str) -> None:
+def with_definition(stack: Stack, file: str) -> None:
     """The definition of a file in place of any other; client-side, since the previous one is accepted in no other way."""
-    stage.kubectl("annotate", "--overwrite", "crd", NAME, f"{names.ALLOW_DELETION}=true")
-    stage.kubectl("delete", "crd", NAME)
-    stage.kubectl("apply", "-f", file)
-    stage.kubectl("wait", "--for=condition=Established", f"crd/{NAME}", "--timeout=30s")
+    stack.kubectl("annotate", "--overwrite", "crd", NAME, f"{names.ALLOW_DELETION}=true")
+    stack.kubectl("delete", "crd", NAME)
+    stack.kubectl("apply", "-f", file)
+    stack.kubectl("wait", "--for=condition=Established", f"crd/{NAME}", "--timeout=30s")
 
 
 def test_it_serves_objects_under_the_previous_definition_and_through_the_upgrade(world: World) -> None:
     world.wait("objects are served", lambda: world.create("app", world.spec({"name": "a", "value": "1"})).is_success)
     world.wait_ready("app")
-    world.stage.kubectl("apply", "--server-side", "--force-conflicts", "-f", str(CRD))
+    world.stack.kubectl("apply", "--server-side", "--force-conflicts", "-f", str(CRD))
     world.edit("app", {"spec": {"parameters": [{"name": "a", "value": "2"}, {"name": "b", "value": "1"}]}})
     world.wait_ready("app")
     assert (world.value("a"), world.value("b")) == ("2", "1")
@@ -58,11 +58,11 @@ def test_it_goes_on_from_the_status_that_the_previous_operator_wrote(installed: 
     world.declare(name, {**stored["spec"], "path": world.path, "rollout": None, "alarms": None})
     world.wait_ready(name)
     names_before, versions = world.names(), [world.version(item) for item in world.names()]
-    world.stage.operator.signal("operator", signal.SIGKILL)
+    world.stack.operator.signal("operator", signal.SIGKILL)
     status = yaml.safe_load(yaml.safe_dump(stored["status"]).replace(before, world.path))
     replace_status(world, name, {**status, "observedGeneration": 1, "appliedGeneration": 1})
-    world.stage.lab.reset_calls()
-    world.stage.operator.restart("operator")
+    world.stack.lab.reset_calls()
+    world.stack.operator.restart("operator")
     world.look_now(name)
     world.wait_ready(name)
     assert world.names() == names_before
@@ -76,12 +76,12 @@ def test_what_it_kept_in_plaintext_waits_for_consent_and_nothing_is_deleted(inst
     host = {"name": "host", "type": "String", "valueFrom": {"secretKeyRef": reference}}
     world.declare("app", world.spec(host, {"name": "port", "value": "1"}))
     world.wait_ready("app")
-    world.stage.operator.signal("operator", signal.SIGKILL)
+    world.stack.operator.signal("operator", signal.SIGKILL)
     with_former_definition(world, lambda: world.annotate("app", "was", "stored-without-it"))
     (stored, _port) = world.get("app")["spec"]["parameters"]
     assert stored["valueFrom"]["secretKeyRef"] == {"name": "db", "key": "host"}
     world.secret("db", host="other.internal")
-    world.stage.operator.restart("operator")
+    world.stack.operator.restart("operator")
     message = world.wait_reason("app", "InvalidSpec")
     assert "spec.parameters[host]" in message
     assert "set valueFrom.secretKeyRef.allowPlaintext: true" in message

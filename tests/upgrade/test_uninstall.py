@@ -11,7 +11,7 @@ from tests.upgrade.cluster import NAME, ROOT
 
 from dynconfig.api import names
 from dynconfig_lab.aws import Faults
-from dynconfig_lab.stage import CommandFailed, Stage
+from dynconfig_lab.stack import CommandFailed, Stack
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(150)]
 
@@ -29,10 +29,10 @@ def world(installed: World) -> World:
     return found
 
 
-def is_refused(stage: Stage, *arguments: str) -> str:
+def is_refused(stack: Stack, *arguments: str) -> str:
     """Why kubectl is refused; empty if it is not."""
     try:
-        stage.kubectl(*arguments)
+        stack.kubectl(*arguments)
     except CommandFailed as error:
         return str(error)
     return ""
@@ -52,10 +52,10 @@ def owners(world: World) -> dict[str, list[str]]:
 
 
 def test_deleting_the_installation_leaves_definition_object_and_aws(world: World) -> None:
-    message = is_refused(world.stage, "delete", "-k", INSTALL, "--wait=false")
+    message = is_refused(world.stack, "delete", "-k", INSTALL, "--wait=false")
     assert "dynconfig uninstall --keep-aws" in message
     assert f"{names.ALLOW_DELETION}=true" in message
-    assert "deletionTimestamp" not in world.stage.document("crd", NAME)["metadata"]
+    assert "deletionTimestamp" not in world.stack.document("crd", NAME)["metadata"]
     assert "deletionTimestamp" not in world.get("app")["metadata"]
     assert world.names() == ["a", "b"]
     assert owners(world) == {"a": [names.OWNER_TAG], "b": [names.OWNER_TAG]}
@@ -63,14 +63,14 @@ def test_deleting_the_installation_leaves_definition_object_and_aws(world: World
 
 @pytest.mark.parametrize("selected", [(NAME,), ("--all",)], ids=["by name", "all"])
 def test_deleting_the_definition_is_refused(world: World, selected: tuple[str, ...]) -> None:
-    assert names.ALLOW_DELETION in is_refused(world.stage, "delete", "crd", *selected, "--wait=false")
+    assert names.ALLOW_DELETION in is_refused(world.stack, "delete", "crd", *selected, "--wait=false")
     assert "deletionTimestamp" not in world.get("app")["metadata"]
 
 
 def test_a_definition_that_is_deleted_all_the_same_takes_nothing_along_in_aws(world: World) -> None:
-    world.stage.kubectl(*ALLOW)
-    world.stage.kubectl("delete", "crd", NAME, "--wait=false")
-    world.wait("the definition is gone", lambda: world.stage.kubectl("get", "crd", "--ignore-not-found", NAME) == "")
+    world.stack.kubectl(*ALLOW)
+    world.stack.kubectl("delete", "crd", NAME, "--wait=false")
+    world.wait("the definition is gone", lambda: world.stack.kubectl("get", "crd", "--ignore-not-found", NAME) == "")
     assert world.names() == ["a", "b"]
     assert owners(world) == {"a": [], "b": []}
 
@@ -79,10 +79,10 @@ def test_deleting_the_folder_of_the_definition_twice_takes_nothing_along_in_aws(
     """The first run is refused, but takes the policy away that refuses it."""
 
     def is_deleted() -> bool:
-        is_refused(world.stage, "delete", "-k", CRDS, "--wait=false", "--ignore-not-found")
-        return world.stage.kubectl("get", "crd", "--ignore-not-found", NAME) == ""
+        is_refused(world.stack, "delete", "-k", CRDS, "--wait=false", "--ignore-not-found")
+        return world.stack.kubectl("get", "crd", "--ignore-not-found", NAME) == ""
 
-    assert names.ALLOW_DELETION in is_refused(world.stage, "delete", "-k", CRDS, "--wait=false")
+    assert names.ALLOW_DELETION in is_refused(world.stack, "delete", "-k", CRDS, "--wait=false")
     assert "deletionTimestamp" not in world.get("app")["metadata"]
     world.wait("the definition is gone", is_deleted)
     assert world.names() == ["a", "b"]
@@ -93,16 +93,16 @@ def test_deleting_the_folder_of_the_definition_twice_takes_nothing_along_in_aws(
 def test_uninstall_releases_everything(world: World, is_running: bool) -> None:
     world.declare("paused", world.spec(suspend=True))
     if not is_running:
-        world.stage.operator.signal("operator", signal.SIGKILL)
-    told = world.stage.dynconfig("uninstall", "--keep-aws", "--yes")
+        world.stack.operator.signal("operator", signal.SIGKILL)
+    told = world.stack.dynconfig("uninstall", "--keep-aws", "--yes")
     assert f"= keep Parameter {world.path}/a" in told
     assert "Everything is released" in told, told
-    assert json.loads(world.stage.kubectl("get", "dcfg", "-A", "-o", "json"))["items"] == []
+    assert json.loads(world.stack.kubectl("get", "dcfg", "-A", "-o", "json"))["items"] == []
     assert world.names() == ["a", "b"]
     assert owners(world) == {"a": [], "b": []}
     if not is_running:
-        assert world.stage.aws("sqs").list_queues().get("QueueUrls", []) == []
-        assert world.stage.aws("events").list_rules()["Rules"] == []
+        assert world.stack.aws("sqs").list_queues().get("QueueUrls", []) == []
+        assert world.stack.aws("events").list_rules()["Rules"] == []
 
 
 COUNT = 40
@@ -110,15 +110,15 @@ COUNT = 40
 
 def test_what_an_operator_writes_while_it_is_uninstalled_is_released_too(installed: World) -> None:
     world = replace(installed, path=f"/{installed.namespace}/busy")
-    world.stage.lab.faults(Faults(latency_ms=200))
+    world.stack.lab.faults(Faults(latency_ms=200))
     world.declare("busy", world.spec(*({"name": f"p{number}", "value": "1"} for number in range(COUNT))))
     world.wait("the first are written", lambda: len(world.names()) > 1)
-    told = world.stage.dynconfig("uninstall", "--keep-aws", "--yes")
+    told = world.stack.dynconfig("uninstall", "--keep-aws", "--yes")
     # What it has begun it brings to an end.
-    world.stage.operator.signal("operator", signal.SIGTERM)
-    world.wait("the operator has ended", lambda: not is_alive(pid(world.stage)))
-    world.stage.lab.faults(Faults())
+    world.stack.operator.signal("operator", signal.SIGTERM)
+    world.wait("the operator has ended", lambda: not is_alive(pid(world.stack)))
+    world.stack.lab.faults(Faults())
     assert "busy: released" in told, told
-    assert json.loads(world.stage.kubectl("get", "dcfg", "-A", "-o", "json"))["items"] == []
+    assert json.loads(world.stack.kubectl("get", "dcfg", "-A", "-o", "json"))["items"] == []
     assert 1 < len(world.names()) <= COUNT
     assert {name: tags for name, tags in owners(world).items() if tags} == {}

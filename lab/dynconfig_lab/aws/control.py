@@ -7,7 +7,7 @@ from typing import Any
 from dynconfig_lab.aws.answers import StartResponse
 from dynconfig_lab.aws.calls import Calls
 from dynconfig_lab.aws.cloudwatch_watch import Watch
-from dynconfig_lab.aws.faults import BadFaults, Faults, Troublemaker
+from dynconfig_lab.aws.faults import BadFaults, FaultInjector, Faults
 
 HELP = """The lab's emulated AWS.
 
@@ -34,7 +34,7 @@ class Control:
     """A WSGI application."""
 
     def __init__(
-        self, calls: Calls, trouble: Troublemaker, clear: Callable[[], None], fire: Callable[[str], int], watch: Watch
+        self, calls: Calls, trouble: FaultInjector, clear: Callable[[], None], fire: Callable[[str], int], watch: Watch
     ) -> None:
         self._fire_schedule = fire
         self._watch = watch

@@ -117,7 +117,7 @@ _THROTTLED = {
 }
 
 
-class Troublemaker:
+class FaultInjector:
     """Applies faults to calls; the clock and the dice are passed in."""
 
     def __init__(self, clock: Callable[[], float], dice: Callable[[], float] = random.random) -> None:

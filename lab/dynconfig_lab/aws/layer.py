@@ -19,7 +19,7 @@ from dynconfig_lab.aws.calls import ACCOUNT, Call, Calls, identify
 from dynconfig_lab.aws.cloudwatch import CloudWatch
 from dynconfig_lab.aws.cloudwatch_wire import wire_of
 from dynconfig_lab.aws.events import Bus
-from dynconfig_lab.aws.faults import Kill, Troublemaker
+from dynconfig_lab.aws.faults import FaultInjector, Kill
 from dynconfig_lab.aws.invocations import invoke
 from dynconfig_lab.aws.requests import Request, Service
 from dynconfig_lab.aws.sqs import Queues
@@ -42,7 +42,7 @@ class Layer:
         self,
         moto: Application,
         calls: Calls,
-        trouble: Troublemaker,
+        trouble: FaultInjector,
         parameters: ParameterStore,
         bus: Bus,
         services: Mapping[str, Service],

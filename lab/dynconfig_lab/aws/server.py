@@ -20,7 +20,7 @@ from dynconfig_lab.aws.cloudwatch_alarm import LOCK
 from dynconfig_lab.aws.cloudwatch_watch import Watch
 from dynconfig_lab.aws.control import Control
 from dynconfig_lab.aws.events import Bus
-from dynconfig_lab.aws.faults import Faults, Troublemaker
+from dynconfig_lab.aws.faults import FaultInjector, Faults
 from dynconfig_lab.aws.layer import Layer
 from dynconfig_lab.aws.roles import Roles
 from dynconfig_lab.aws.services import Services
@@ -69,7 +69,7 @@ class AwsLab:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._calls = Calls()
-        self._trouble = Troublemaker(time.monotonic)
+        self._trouble = FaultInjector(time.monotonic)
         self._parameters = ParameterStore(time.monotonic, lambda: self._trouble.faults.recreate_delay_seconds, now)
         sockets = _listening(address, aws_port, control_port)
         moto = DomainDispatcherApplication(create_backend_app)

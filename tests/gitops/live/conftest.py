@@ -9,14 +9,14 @@ from tests.gitops.live.shop import Shop
 
 from dynconfig_lab.argocd import argocd
 from dynconfig_lab.aws import Faults
-from dynconfig_lab.stage import stage
+from dynconfig_lab.stack import stack
 
 
 @pytest.fixture(scope="session")
 def whole_shop() -> Iterator[Shop]:
     console = Console(stderr=True)
     with (
-        stage(console, {"DYNCONFIG_LOG_LEVEL": "debug"}) as scene,
+        stack(console, {"DYNCONFIG_LOG_LEVEL": "debug"}) as scene,
         argocd(scene, console) as logs,
         scene.http() as http,
     ):
@@ -29,7 +29,7 @@ def whole_shop() -> Iterator[Shop]:
 def shop(whole_shop: Shop) -> Iterator[Shop]:
     """The shop, with every environment as git's first commit had it."""
     yield whole_shop
-    whole_shop.stage.lab.faults(Faults())
+    whole_shop.stack.lab.faults(Faults())
     whole_shop.restore()
 
 

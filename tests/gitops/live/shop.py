@@ -14,7 +14,7 @@ import yaml
 from tests.e2e.world import World
 
 from dynconfig_lab.processes import wait_until
-from dynconfig_lab.stage import Stage
+from dynconfig_lab.stack import Stack
 
 ROOT = Path(__file__).parents[3]
 ARGOCD = ROOT / "manifests" / "argocd"
@@ -32,38 +32,38 @@ Document = dict[str, Any]
 class Shop:
     """What a team has: a checkout to commit in, and Argo CD that follows the repository."""
 
-    stage: Stage
+    stack: Stack
     http: httpx2.Client
     logs: Path
 
     @property
     def origin(self) -> Path:
         """The repository that Argo CD reads."""
-        return self.stage.folder / "configuration.git"
+        return self.stack.folder / "configuration.git"
 
     @property
     def checkout(self) -> Path:
         """Where commits are made."""
-        return self.stage.folder / "configuration"
+        return self.stack.folder / "configuration"
 
     def open(self) -> None:
         """The first commit; projects and ApplicationSet of manifests/argocd, with the repository's real address."""
         self._make_repository()
         for name in NAMES:
-            self.stage.kubectl("create", "namespace", f"shop-{name}")
+            self.stack.kubectl("create", "namespace", f"shop-{name}")
             secret = ("create", "secret", "generic", "shop-db", f"--from-literal=password=canary-{name}")
-            self.stage.kubectl("-n", f"shop-{name}", *secret)
+            self.stack.kubectl("-n", f"shop-{name}", *secret)
         patch = str(ARGOCD / "argocd-cm.yaml")
-        self.stage.kubectl("-n", "argocd", "patch", "configmap", "argocd-cm", "--patch-file", patch)
+        self.stack.kubectl("-n", "argocd", "patch", "configmap", "argocd-cm", "--patch-file", patch)
         for file in ("project.yaml", "environments.yaml"):
             text = (ARGOCD / file).read_text()
             here = text.replace("https://git.example.com/shop/configuration.git", f"file://{self.origin}")
-            self.stage.kubectl("apply", "-f", "-", stdin=here)
+            self.stack.kubectl("apply", "-f", "-", stdin=here)
         self.wait("the ApplicationSet has made its Applications", lambda: set(self._names()) == _applications())
 
     def world(self, environment: str) -> World:
         """The objects and parameters of an environment."""
-        return World(self.stage, self.http, f"shop-{environment}", f"/shop/{environment}")
+        return World(self.stack, self.http, f"shop-{environment}", f"/shop/{environment}")
 
     def commit(self, environment: str, change: Callable[[Document], None]) -> str:
         """Change an environment's policy in git, on main, and tell Argo CD as a webhook would; answers the commit."""
@@ -95,7 +95,7 @@ class Shop:
     def refresh(self, environment: str, kind: str = "normal") -> None:
         """What a webhook does (normal), or the button that forgets all caches (hard)."""
         annotation = f"argocd.argoproj.io/refresh={kind}"
-        self.stage.kubectl("-n", "argocd", "annotate", "--overwrite", "application", f"shop-{environment}", annotation)
+        self.stack.kubectl("-n", "argocd", "annotate", "--overwrite", "application", f"shop-{environment}", annotation)
 
     def status(self, environment: str) -> tuple[str, str, str]:
         """Sync, health and revision of an Application."""
@@ -132,7 +132,7 @@ class Shop:
     def watching(self, environment: str) -> Iterator[list[str]]:
         """Every sync status that the Application takes meanwhile; complete when the `with` ends."""
         command = (
-            str(self.stage.kubectl_binary),
+            str(self.stack.kubectl_binary),
             "-n",
             "argocd",
             "get",
@@ -143,7 +143,7 @@ class Shop:
         seen: list[str] = []
         with subprocess.Popen(
             [*command, "-o", 'jsonpath={.status.sync.status}{"\\n"}'],
-            env=self.stage.environment,
+            env=self.stack.environment,
             stdout=subprocess.PIPE,
             text=True,
         ) as process:
@@ -157,13 +157,13 @@ class Shop:
 
     def git(self, *arguments: str) -> str:
         """What git prints in the checkout."""
-        return _run("git", "-C", str(self.checkout), *arguments, environment=self.stage.environment)
+        return _run("git", "-C", str(self.checkout), *arguments, environment=self.stack.environment)
 
     def promote(self, before: str, after: str) -> None:
         """The script of the pipeline."""
         script = self.checkout / "environments" / "delivery" / "promote.sh"
-        path = os.pathsep.join((str(self.stage.kubectl_binary.parent), os.environ["PATH"]))
-        environment = {**self.stage.environment, "PATH": path, "PATIENCE": f"{PATIENCE:.0f}"}
+        path = os.pathsep.join((str(self.stack.kubectl_binary.parent), os.environ["PATH"]))
+        environment = {**self.stack.environment, "PATH": path, "PATIENCE": f"{PATIENCE:.0f}"}
         result = subprocess.run(
             [str(script), before, after],
             cwd=self.checkout,

@@ -91,13 +91,13 @@ def test_what_is_taken_out_of_git_stays_until_aws_is_rid_of_it(shop: Shop) -> No
     (folder / "kustomization.yaml").write_text(kustomization.replace("  - ../base\n", "  - ../base\n  - second.yaml\n"))
     shop.wait_for("dev", "Synced", "Healthy", shop.publish("dev"))
     assert second_value(shop) == "1"
-    shop.stage.lab.faults(Faults(down=True))
+    shop.stack.lab.faults(Faults(down=True))
     (folder / "second.yaml").unlink()
     (folder / "kustomization.yaml").write_text(kustomization)
     commit = shop.publish("dev")
     shop.wait_for("dev", "OutOfSync", "Progressing", commit)
     assert dev.get("second")["metadata"]["deletionTimestamp"]
-    shop.stage.lab.faults(Faults())
+    shop.stack.lab.faults(Faults())
     shop.wait_for("dev", "Synced", "Healthy", commit)
     assert dev.is_gone("second")
     assert second_value(shop) is None
@@ -118,7 +118,7 @@ def test_an_environment_follows_the_one_before_when_that_is_healthy(shop: Shop) 
 
 def second_value(shop: Shop) -> str | None:
     """The value of the second object's only parameter."""
-    answer = shop.stage.aws("ssm").get_parameters(Names=["/shop-second/dev/a"])
+    answer = shop.stack.aws("ssm").get_parameters(Names=["/shop-second/dev/a"])
     return next((str(item["Value"]) for item in answer["Parameters"]), None)
 
 

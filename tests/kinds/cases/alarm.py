@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from tests.kinds.aws_harness import AwsHarness
 from tests.kinds.cases.case import Case, Deed, Spec
-from tests.kinds.workshop import Workshop
 
 from dynconfig.kinds.alarm import Alarm
 from dynconfig.kinds.composite_alarm import CompositeAlarm
@@ -47,23 +47,23 @@ def spec(*, notify: tuple[str, ...] = (), tags: Any = None, others: tuple[Any, .
     }
 
 
-def name_of(workshop: Workshop, alarm: str = "Backlog") -> str:
-    return f"{workshop.name}/{alarm}"
+def name_of(harness: AwsHarness, alarm: str = "Backlog") -> str:
+    return f"{harness.name}/{alarm}"
 
 
-def described(workshop: Workshop, kind: str = "MetricAlarm") -> dict[str, dict[str, Any]]:
+def described(harness: AwsHarness, kind: str = "MetricAlarm") -> dict[str, dict[str, Any]]:
     """All alarms of one kind that begin as those of this test, by name."""
-    found = workshop.aws("cloudwatch").describe_alarms(AlarmNamePrefix=workshop.name, AlarmTypes=[kind])
+    found = harness.aws("cloudwatch").describe_alarms(AlarmNamePrefix=harness.name, AlarmTypes=[kind])
     return {alarm["AlarmName"]: alarm for alarm in found[f"{kind}s"]}
 
 
 def reput(**changes: Any) -> Deed:
     """Somebody opens the alarm, changes one thing and saves it."""
 
-    def deed(workshop: Workshop) -> None:
-        found = described(workshop)[name_of(workshop)]
+    def deed(harness: AwsHarness) -> None:
+        found = described(harness)[name_of(harness)]
         request = {key: value for key, value in found.items() if key not in ANSWERED}
-        workshop.aws("cloudwatch").put_metric_alarm(**{**request, **changes})
+        harness.aws("cloudwatch").put_metric_alarm(**{**request, **changes})
 
     return deed
 
@@ -71,24 +71,24 @@ def reput(**changes: Any) -> Deed:
 def recompose(**changes: Any) -> Deed:
     """Somebody opens the composite alarm, changes one thing and saves it."""
 
-    def deed(workshop: Workshop) -> None:
-        found = described(workshop, "CompositeAlarm")[name_of(workshop, "unhealthy")]
+    def deed(harness: AwsHarness) -> None:
+        found = described(harness, "CompositeAlarm")[name_of(harness, "unhealthy")]
         request = {key: value for key, value in found.items() if key not in ANSWERED}
-        workshop.aws("cloudwatch").put_composite_alarm(**{**request, **changes})
+        harness.aws("cloudwatch").put_composite_alarm(**{**request, **changes})
 
     return deed
 
 
 def retag(alarm: str) -> Deed:
-    def deed(workshop: Workshop) -> None:
-        arn = f"arn:aws:cloudwatch:eu-west-1:123456789012:alarm:{name_of(workshop, alarm)}"
-        workshop.aws("cloudwatch").tag_resource(ResourceARN=arn, Tags=[{"Key": "team", "Value": "other"}])
+    def deed(harness: AwsHarness) -> None:
+        arn = f"arn:aws:cloudwatch:eu-west-1:123456789012:alarm:{name_of(harness, alarm)}"
+        harness.aws("cloudwatch").tag_resource(ResourceARN=arn, Tags=[{"Key": "team", "Value": "other"}])
 
     return deed
 
 
-def create(workshop: Workshop, name: str) -> None:
-    workshop.aws("cloudwatch").put_metric_alarm(
+def create(harness: AwsHarness, name: str) -> None:
+    harness.aws("cloudwatch").put_metric_alarm(
         AlarmName=name,
         MetricName="theirs",
         Namespace="theirs",
@@ -100,14 +100,14 @@ def create(workshop: Workshop, name: str) -> None:
     )
 
 
-def compose(workshop: Workshop, name: str) -> None:
-    workshop.aws("cloudwatch").put_composite_alarm(AlarmName=name, AlarmRule="FALSE")
+def compose(harness: AwsHarness, name: str) -> None:
+    harness.aws("cloudwatch").put_composite_alarm(AlarmName=name, AlarmRule="FALSE")
 
 
-def neighbours(workshop: Workshop) -> None:
+def neighbours(harness: AwsHarness) -> None:
     """One beside ours, one of an object whose name goes on where ours ends."""
-    create(workshop, name_of(workshop, "theirs"))
-    create(workshop, f"{workshop.name}-2/Backlog")
+    create(harness, name_of(harness, "theirs"))
+    create(harness, f"{harness.name}-2/Backlog")
 
 
 ALARM = Case(
@@ -130,8 +130,8 @@ ALARM = Case(
     },
     tampers={
         "description": reput(AlarmDescription="theirs"),
-        "actions_enabled": lambda workshop: workshop.aws("cloudwatch").disable_alarm_actions(
-            AlarmNames=[name_of(workshop)]
+        "actions_enabled": lambda harness: harness.aws("cloudwatch").disable_alarm_actions(
+            AlarmNames=[name_of(harness)]
         ),
         "alarm_actions": reput(AlarmActions=[TOPIC]),
         "ok_actions": reput(OKActions=[TOPIC]),
@@ -150,9 +150,9 @@ ALARM = Case(
         "low_samples": reput(EvaluateLowSampleCountPercentile="ignore"),
         "tags": retag("Backlog"),
     },
-    listed=lambda workshop: set(described(workshop)),
+    listed=lambda harness: set(described(harness)),
     neighbour=neighbours,
-    stranger=lambda workshop: create(workshop, name_of(workshop)),
+    stranger=lambda harness: create(harness, name_of(harness)),
     writes=(
         "cloudwatch.PutMetricAlarm",
         "cloudwatch.TagResource",
@@ -176,8 +176,8 @@ COMPOSITE_ALARM = Case(
     },
     tampers={
         "description": recompose(AlarmDescription="theirs"),
-        "actions_enabled": lambda workshop: workshop.aws("cloudwatch").disable_alarm_actions(
-            AlarmNames=[name_of(workshop, "unhealthy")]
+        "actions_enabled": lambda harness: harness.aws("cloudwatch").disable_alarm_actions(
+            AlarmNames=[name_of(harness, "unhealthy")]
         ),
         "alarm_actions": recompose(AlarmActions=[OTHER_TOPIC]),
         "ok_actions": recompose(OKActions=[]),
@@ -185,9 +185,9 @@ COMPOSITE_ALARM = Case(
         "rule": recompose(AlarmRule="FALSE"),
         "tags": retag("unhealthy"),
     },
-    listed=lambda workshop: set(described(workshop, "CompositeAlarm")),
-    neighbour=lambda workshop: compose(workshop, name_of(workshop, "theirs")),
-    stranger=lambda workshop: compose(workshop, name_of(workshop, "unhealthy")),
+    listed=lambda harness: set(described(harness, "CompositeAlarm")),
+    neighbour=lambda harness: compose(harness, name_of(harness, "theirs")),
+    stranger=lambda harness: compose(harness, name_of(harness, "unhealthy")),
     writes=(
         "cloudwatch.PutCompositeAlarm",
         "cloudwatch.TagResource",

@@ -4,9 +4,9 @@ import json
 from typing import Any
 
 from tests.kinds import functions
+from tests.kinds.aws_harness import AwsHarness
 from tests.kinds.cases.case import Case
 from tests.kinds.cases.role import DENY, with_secret
-from tests.kinds.workshop import Workshop
 
 from dynconfig.api.names import ATTACHED_TAG, ATTACHED_VARIABLES_TAG
 from dynconfig.kinds.attachment_value import Attachment
@@ -23,71 +23,71 @@ def spec(value: str = "1", cache: Any = None, **function: Any) -> dict[str, Any]
     }
 
 
-def prepare(workshop: Workshop) -> None:
-    client = workshop.aws("lambda")
+def prepare(harness: AwsHarness) -> None:
+    client = harness.aws("lambda")
     for found in client.list_functions()["Functions"]:
         if found["FunctionName"].startswith("attached"):
             client.delete_function(FunctionName=found["FunctionName"])
-    iam = workshop.aws("iam")
-    functions.roles(workshop)
+    iam = harness.aws("iam")
+    functions.roles(harness)
     for policy in iam.list_role_policies(RoleName=functions.ROLE)["PolicyNames"]:
         iam.delete_role_policy(RoleName=functions.ROLE, PolicyName=policy)
     iam.put_role_policy(RoleName=functions.ROLE, PolicyName=POLICY, PolicyDocument=DENY)
     environment = {"Variables": {"THEIRS": "1", "LOG_LEVEL": "INFO"}}
-    functions.create(workshop, "attached", Environment=environment, Tags={"team": "theirs"})
+    functions.create(harness, "attached", Environment=environment, Tags={"team": "theirs"})
 
 
-def our_policies(workshop: Workshop, role: str = functions.ROLE) -> dict[str, Any]:
-    iam = workshop.aws("iam")
+def our_policies(harness: AwsHarness, role: str = functions.ROLE) -> dict[str, Any]:
+    iam = harness.aws("iam")
     names = iam.list_role_policies(RoleName=role)["PolicyNames"]
     return {
         name: iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"] for name in names if name != POLICY
     }
 
 
-def repolicy(workshop: Workshop) -> None:
-    (ours,) = our_policies(workshop)
-    workshop.aws("iam").put_role_policy(RoleName=functions.ROLE, PolicyName=ours, PolicyDocument=DENY)
+def repolicy(harness: AwsHarness) -> None:
+    (ours,) = our_policies(harness)
+    harness.aws("iam").put_role_policy(RoleName=functions.ROLE, PolicyName=ours, PolicyDocument=DENY)
 
 
-def state(workshop: Workshop, name: str = "attached") -> dict[str, Any]:
+def state(harness: AwsHarness, name: str = "attached") -> dict[str, Any]:
     """All of the function and its role that we might touch."""
-    about = functions.of(workshop, name)
+    about = functions.of(harness, name)
     role = about["Role"].rpartition("/")[2]
-    tags = workshop.aws("lambda").list_tags(Resource=functions.arn(name))["Tags"]
+    tags = harness.aws("lambda").list_tags(Resource=functions.arn(name))["Tags"]
     return {
         "tags": dict(tags),
         "layers": [layer["Arn"] for layer in about.get("Layers", [])],
         "variables": dict(about.get("Environment", {}).get("Variables", {})),
-        "policies": sorted(workshop.aws("iam").list_role_policies(RoleName=role)["PolicyNames"]),
+        "policies": sorted(harness.aws("iam").list_role_policies(RoleName=role)["PolicyNames"]),
         "rest": [about[key] for key in ("Role", "Runtime", "Handler", "CodeSha256", "MemorySize", "Timeout")],
     }
 
 
-def listed(workshop: Workshop) -> set[str]:
+def listed(harness: AwsHarness) -> set[str]:
     """What there is of additions: an unmarked function has none."""
     found = {}
-    for function in workshop.aws("lambda").list_functions()["Functions"]:
+    for function in harness.aws("lambda").list_functions()["Functions"]:
         if function["FunctionName"].startswith("attached"):
-            found[function["FunctionName"]] = state(workshop, function["FunctionName"])
+            found[function["FunctionName"]] = state(harness, function["FunctionName"])
     return {json.dumps({name: told}, sort_keys=True) for name, told in found.items()}
 
 
-def neighbour(workshop: Workshop) -> None:
+def neighbour(harness: AwsHarness) -> None:
     """A function like ours to which somebody else is attached, with the same role."""
     variables = {"DYNCONFIG_PREFIX": "/theirs"}
     functions.create(
-        workshop,
+        harness,
         "attached-theirs",
         Environment={"Variables": variables},
         Layers=[functions.OLD_ARM_LAYER],
-        Tags={ATTACHED_TAG: workshop.owner("other", "uid-9").tag},
+        Tags={ATTACHED_TAG: harness.owner("other", "uid-9").tag},
     )
 
 
-def stranger(workshop: Workshop) -> None:
-    workshop.aws("lambda").tag_resource(
-        Resource=functions.arn("attached"), Tags={ATTACHED_TAG: workshop.owner("other", "uid-9").tag}
+def stranger(harness: AwsHarness) -> None:
+    harness.aws("lambda").tag_resource(
+        Resource=functions.arn("attached"), Tags={ATTACHED_TAG: harness.owner("other", "uid-9").tag}
     )
 
 
@@ -102,11 +102,11 @@ ATTACHMENT = Case(
         "policy": with_secret(spec()["function"], cache=spec()["cache"]),
     },
     tampers={
-        "layer": lambda workshop: functions.configure(workshop, "attached", Layers=[]),
-        "environment": lambda workshop: functions.set_variables(workshop, "attached", DYNCONFIG_TTL="1"),
-        "revision": lambda workshop: functions.set_variables(workshop, "attached", DYNCONFIG_REVISION="theirs"),
+        "layer": lambda harness: functions.configure(harness, "attached", Layers=[]),
+        "environment": lambda harness: functions.set_variables(harness, "attached", DYNCONFIG_TTL="1"),
+        "revision": lambda harness: functions.set_variables(harness, "attached", DYNCONFIG_REVISION="theirs"),
         "policy": repolicy,
-        "is_remembered": lambda workshop: workshop.aws("lambda").untag_resource(
+        "is_remembered": lambda harness: harness.aws("lambda").untag_resource(
             Resource=functions.arn("attached"), TagKeys=[ATTACHED_VARIABLES_TAG]
         ),
     },
@@ -123,6 +123,6 @@ ATTACHMENT = Case(
     ),
     busy="ResourceConflictException",
     prepare=prepare,
-    vanish=lambda workshop: workshop.aws("lambda").delete_function(FunctionName="attached"),
+    vanish=lambda harness: harness.aws("lambda").delete_function(FunctionName="attached"),
     secrets={"db/password": "pw"},
 )

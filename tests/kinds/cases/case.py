@@ -4,18 +4,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.kinds.workshop import Workshop
+from tests.kinds.aws_harness import AwsHarness
 
 from dynconfig.engine.outcome import Outcome
 from dynconfig.engine.plan import AnyKind, Step
 from dynconfig.engine.resource import Resource
 
 Spec = Mapping[str, Any]
-Deed = Callable[[Workshop], object]
+Deed = Callable[[AwsHarness], object]
 """What somebody does in AWS, or what somebody sees there."""
 
 
-def nothing(_workshop: Workshop) -> None:
+def nothing(_workshop: AwsHarness) -> None:
     """Nothing has to be there before."""
 
 
@@ -53,21 +53,21 @@ class Case:
     """It bears the owner's mark itself, and can be adopted where it does not."""
     secrets: Mapping[str, str] = field(default_factory=dict)
 
-    def kinds(self, workshop: Workshop) -> tuple[AnyKind, ...]:
+    def kinds(self, harness: AwsHarness) -> tuple[AnyKind, ...]:
         """The kind and those that it needs, as after a restart."""
-        return workshop.kinds(*self.needs, self.value)
+        return harness.kinds(*self.needs, self.value)
 
 
-def prepared(case: Case, workshop: Workshop) -> Case:
+def prepared(case: Case, harness: AwsHarness) -> Case:
     """The case, once all is there that it needs."""
-    workshop.secrets.update(case.secrets)
-    case.prepare(workshop)
+    harness.secrets.update(case.secrets)
+    case.prepare(harness)
     return case
 
 
-def apply(workshop: Workshop, case: Case, spec: Spec, **about: Any) -> Outcome:
+def apply(harness: AwsHarness, case: Case, spec: Spec, **about: Any) -> Outcome:
     """Run as after a restart, until AWS is as declared."""
-    return workshop.settle(workshop.declare(spec, **about), case.kinds(workshop))
+    return harness.settle(harness.declare(spec, **about), case.kinds(harness))
 
 
 def steps(outcome: Outcome, case: Case) -> list[Step]:
@@ -75,6 +75,6 @@ def steps(outcome: Outcome, case: Case) -> list[Step]:
     return [step for step in outcome.applied if isinstance(step.resource, case.value)]
 
 
-def writes(workshop: Workshop, case: Case, action: Callable[[], object]) -> dict[str, int]:
+def writes(harness: AwsHarness, case: Case, action: Callable[[], object]) -> dict[str, int]:
     """The calls by which an action changed AWS in this kind's ways."""
-    return {name: count for name, count in workshop.calls(action).items() if name in case.writes}
+    return {name: count for name, count in harness.calls(action).items() if name in case.writes}

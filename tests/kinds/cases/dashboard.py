@@ -4,29 +4,29 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from tests.kinds.aws_harness import AwsHarness
 from tests.kinds.cases.case import Case, Deed
-from tests.kinds.workshop import Workshop
 
 from dynconfig.kinds.dashboard import Dashboard
 
 
-def name_of(workshop: Workshop) -> str:
-    return f"{workshop.name}-eu-west-1"
+def name_of(harness: AwsHarness) -> str:
+    return f"{harness.name}-eu-west-1"
 
 
-def shown(workshop: Workshop) -> Any:
+def shown(harness: AwsHarness) -> Any:
     """The body in AWS, parsed."""
-    return json.loads(workshop.aws("cloudwatch").get_dashboard(DashboardName=name_of(workshop))["DashboardBody"])
+    return json.loads(harness.aws("cloudwatch").get_dashboard(DashboardName=name_of(harness))["DashboardBody"])
 
 
 def edited(change: Callable[[Any], object]) -> Deed:
     """Somebody edits the dashboard in the console, which saves it in a form of its own."""
 
-    def deed(workshop: Workshop) -> None:
-        body = shown(workshop)
+    def deed(harness: AwsHarness) -> None:
+        body = shown(harness)
         change(body)
         text = json.dumps(body, indent=4)
-        workshop.aws("cloudwatch").put_dashboard(DashboardName=name_of(workshop), DashboardBody=text)
+        harness.aws("cloudwatch").put_dashboard(DashboardName=name_of(harness), DashboardBody=text)
 
     return deed
 
@@ -42,12 +42,12 @@ def mark(body: Any) -> None:
             widget["properties"]["annotations"] = {"vertical": marks}
 
 
-def create(workshop: Workshop, name: str) -> None:
-    workshop.aws("cloudwatch").put_dashboard(DashboardName=name, DashboardBody='{"widgets": []}')
+def create(harness: AwsHarness, name: str) -> None:
+    harness.aws("cloudwatch").put_dashboard(DashboardName=name, DashboardBody='{"widgets": []}')
 
 
-def listed(workshop: Workshop) -> set[str]:
-    found = workshop.aws("cloudwatch").list_dashboards(DashboardNamePrefix=workshop.name)
+def listed(harness: AwsHarness) -> set[str]:
+    found = harness.aws("cloudwatch").list_dashboards(DashboardNamePrefix=harness.name)
     return {entry["DashboardName"] for entry in found["DashboardEntries"]}
 
 
@@ -57,8 +57,8 @@ DASHBOARD = Case(
     edits={"body": {"function": {}, "alarms": {}, "dashboard": True}},
     tampers={"body": edited(retitle)},
     listed=listed,
-    neighbour=lambda workshop: create(workshop, f"{name_of(workshop)}-theirs"),
-    stranger=lambda workshop: create(workshop, name_of(workshop)),
+    neighbour=lambda harness: create(harness, f"{name_of(harness)}-theirs"),
+    stranger=lambda harness: create(harness, name_of(harness)),
     writes=("cloudwatch.PutDashboard", "cloudwatch.DeleteDashboards"),
     busy="ConflictException",
     fixed=frozenset({"revisions"}),

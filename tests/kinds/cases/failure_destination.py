@@ -3,8 +3,8 @@
 from typing import Any
 
 from tests.kinds import functions
+from tests.kinds.aws_harness import AwsHarness
 from tests.kinds.cases.case import Case, Spec
-from tests.kinds.workshop import Workshop
 
 from dynconfig.engine.errors import NotFound
 from dynconfig.kinds.failure_destination import FailureDestination
@@ -19,34 +19,34 @@ def spec(destination: str = QUEUE) -> Spec:
     return {"function": {"roleName": functions.ROLE, "onFailure": destination}}
 
 
-def prepare(workshop: Workshop) -> None:
+def prepare(harness: AwsHarness) -> None:
     """A role, and the queue and topic; Lambda takes no destination that is not there."""
-    functions.roles(workshop)
-    destinations(workshop)
+    functions.roles(harness)
+    destinations(harness)
 
 
-def destinations(workshop: Workshop) -> None:
+def destinations(harness: AwsHarness) -> None:
     """The queue and the topic; both calls may be made again."""
-    workshop.aws("sqs").create_queue(QueueName="failed")
-    workshop.aws("sns").create_topic(Name="failed")
+    harness.aws("sqs").create_queue(QueueName="failed")
+    harness.aws("sns").create_topic(Name="failed")
 
 
-def redirect(workshop: Workshop) -> None:
-    workshop.aws("lambda").put_function_event_invoke_config(
-        FunctionName=workshop.name, DestinationConfig={"OnFailure": {"Destination": TOPIC}}
+def redirect(harness: AwsHarness) -> None:
+    harness.aws("lambda").put_function_event_invoke_config(
+        FunctionName=harness.name, DestinationConfig={"OnFailure": {"Destination": TOPIC}}
     )
 
 
-def neighbour(workshop: Workshop) -> None:
-    name = f"{workshop.name}-theirs"
-    functions.create(workshop, name)
-    workshop.aws("lambda").put_function_event_invoke_config(FunctionName=name, **_COUNTED)
+def neighbour(harness: AwsHarness) -> None:
+    name = f"{harness.name}-theirs"
+    functions.create(harness, name)
+    harness.aws("lambda").put_function_event_invoke_config(FunctionName=name, **_COUNTED)
 
 
-def listed(workshop: Workshop) -> set[str]:
-    client = workshop.session.client("lambda", "eu-west-1")
+def listed(harness: AwsHarness) -> set[str]:
+    client = harness.session.client("lambda", "eu-west-1")
     found = set()
-    for name in functions.listed(workshop):
+    for name in functions.listed(harness):
         try:
             client.get_function_event_invoke_config(FunctionName=name)
         except NotFound:

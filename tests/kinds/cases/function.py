@@ -3,8 +3,8 @@
 from typing import Any
 
 from tests.kinds import functions
+from tests.kinds.aws_harness import AwsHarness
 from tests.kinds.cases.case import Case, Spec
-from tests.kinds.workshop import Workshop
 
 from dynconfig.kinds.function_value import Function
 from dynconfig.kinds.parameter_value import Parameter
@@ -27,23 +27,23 @@ def many() -> Spec:
     return {**spec(), "parameters": listed}
 
 
-def recode(workshop: Workshop) -> None:
-    functions.recode(workshop, workshop.name, ZipFile=functions.code())
+def recode(harness: AwsHarness) -> None:
+    functions.recode(harness, harness.name, ZipFile=functions.code())
 
 
-def remachine(workshop: Workshop) -> None:
+def remachine(harness: AwsHarness) -> None:
     """The same code on another processor."""
-    (kind,) = workshop.kinds(Function)
-    (desired,) = kind.desired(workshop.declare(spec()))
-    functions.recode(workshop, workshop.name, ZipFile=desired.package.content, Architectures=["x86_64"])
+    (kind,) = harness.kinds(Function)
+    (desired,) = kind.desired(harness.declare(spec()))
+    functions.recode(harness, harness.name, ZipFile=desired.package.content, Architectures=["x86_64"])
 
 
-def retag(workshop: Workshop) -> None:
-    workshop.aws("lambda").tag_resource(Resource=functions.arn(workshop.name), Tags={"team": "other"})
+def retag(harness: AwsHarness) -> None:
+    harness.aws("lambda").tag_resource(Resource=functions.arn(harness.name), Tags={"team": "other"})
 
 
 def by_hand(**changes: Any) -> Any:
-    return lambda workshop: functions.configure(workshop, workshop.name, **changes)
+    return lambda harness: functions.configure(harness, harness.name, **changes)
 
 
 FUNCTION = Case(
@@ -70,14 +70,14 @@ FUNCTION = Case(
         "memory": by_hand(MemorySize=512),
         "timeout": by_hand(Timeout=60),
         "layers": by_hand(Layers=[]),
-        "environment": lambda workshop: functions.set_variables(workshop, workshop.name, LOG_LEVEL="DEBUG"),
-        "revision": lambda workshop: functions.set_variables(workshop, workshop.name, DYNCONFIG_REVISION="theirs"),
+        "environment": lambda harness: functions.set_variables(harness, harness.name, LOG_LEVEL="DEBUG"),
+        "revision": lambda harness: functions.set_variables(harness, harness.name, DYNCONFIG_REVISION="theirs"),
         "code": recode,
         "tags": retag,
     },
     listed=functions.listed,
-    neighbour=lambda workshop: functions.create(workshop, f"{workshop.name}-theirs"),
-    stranger=lambda workshop: functions.create(workshop, workshop.name),
+    neighbour=lambda harness: functions.create(harness, f"{harness.name}-theirs"),
+    stranger=lambda harness: functions.create(harness, harness.name),
     writes=(
         "lambda.CreateFunction",
         "lambda.UpdateFunctionConfiguration",

@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from tests.kinds.aws_harness import AwsHarness
 from tests.kinds.cases.case import Case
-from tests.kinds.workshop import Workshop
 
 from dynconfig.kinds.http_api import HttpApi
 
@@ -12,37 +12,37 @@ OPEN: dict[str, Any] = {"httpApi": {"authorization": "NONE"}}
 THEIRS = "arn:aws:lambda:eu-west-1:123456789012:function:theirs"
 
 
-def apis(workshop: Workshop) -> list[dict[str, Any]]:
+def apis(harness: AwsHarness) -> list[dict[str, Any]]:
     """Those of this test, in whatever name."""
-    found: list[dict[str, Any]] = workshop.aws("apigatewayv2").get_apis(MaxResults="500")["Items"]
-    return [api for api in found if workshop.owner().tag in api["Tags"].values()]
+    found: list[dict[str, Any]] = harness.aws("apigatewayv2").get_apis(MaxResults="500")["Items"]
+    return [api for api in found if harness.owner().tag in api["Tags"].values()]
 
 
-def api_id(workshop: Workshop) -> str:
-    (api,) = apis(workshop)
+def api_id(harness: AwsHarness) -> str:
+    (api,) = apis(harness)
     return str(api["ApiId"])
 
 
-def listed(workshop: Workshop) -> list[str]:
-    found = workshop.aws("apigatewayv2").get_apis(MaxResults="500")["Items"]
-    return sorted(api["Name"] for api in found if api["Name"].startswith(workshop.name))
+def listed(harness: AwsHarness) -> list[str]:
+    found = harness.aws("apigatewayv2").get_apis(MaxResults="500")["Items"]
+    return sorted(api["Name"] for api in found if api["Name"].startswith(harness.name))
 
 
-def reroute(workshop: Workshop) -> None:
-    client, about = workshop.aws("apigatewayv2"), {"ApiId": api_id(workshop)}
+def reroute(harness: AwsHarness) -> None:
+    client, about = harness.aws("apigatewayv2"), {"ApiId": api_id(harness)}
     (route,) = client.get_routes(**about)["Items"]
     client.update_route(**about, RouteId=route["RouteId"], AuthorizationType="NONE")
 
 
-def reintegrate(workshop: Workshop) -> None:
-    client, about = workshop.aws("apigatewayv2"), {"ApiId": api_id(workshop)}
+def reintegrate(harness: AwsHarness) -> None:
+    client, about = harness.aws("apigatewayv2"), {"ApiId": api_id(harness)}
     (integration,) = client.get_integrations(**about)["Items"]
     client.update_integration(**about, IntegrationId=integration["IntegrationId"], IntegrationUri=THEIRS)
 
 
-def retag(workshop: Workshop) -> None:
-    arn = f"arn:aws:apigateway:eu-west-1::/apis/{api_id(workshop)}"
-    workshop.aws("apigatewayv2").tag_resource(ResourceArn=arn, Tags={"team": "other"})
+def retag(harness: AwsHarness) -> None:
+    arn = f"arn:aws:apigateway:eu-west-1::/apis/{api_id(harness)}"
+    harness.aws("apigatewayv2").tag_resource(ResourceArn=arn, Tags={"team": "other"})
 
 
 HTTP_API = Case(
@@ -55,16 +55,14 @@ HTTP_API = Case(
         "tags": {"function": {"triggers": TRIGGERS}, "tags": {"stage": "dev"}},
     },
     tampers={
-        "called": lambda workshop: workshop.aws("apigatewayv2").update_api(ApiId=api_id(workshop), Name="other"),
+        "called": lambda harness: harness.aws("apigatewayv2").update_api(ApiId=api_id(harness), Name="other"),
         "integration": reintegrate,
         "routes": reroute,
-        "stages": lambda workshop: workshop.aws("apigatewayv2").delete_stage(
-            ApiId=api_id(workshop), StageName="$default"
-        ),
+        "stages": lambda harness: harness.aws("apigatewayv2").delete_stage(ApiId=api_id(harness), StageName="$default"),
         "tags": retag,
     },
     listed=listed,
-    neighbour=lambda workshop: workshop.aws("apigatewayv2").create_api(Name=workshop.name, ProtocolType="HTTP"),
+    neighbour=lambda harness: harness.aws("apigatewayv2").create_api(Name=harness.name, ProtocolType="HTTP"),
     stranger=None,
     writes=(
         "apigatewayv2.CreateApi",

@@ -1,23 +1,23 @@
 """The log group of the function."""
 
+from tests.kinds.aws_harness import AwsHarness
 from tests.kinds.cases.case import Case
-from tests.kinds.workshop import Workshop
 
 from dynconfig.kinds.log_group import LogGroup
 
 
-def group(workshop: Workshop) -> str:
-    return f"/aws/lambda/{workshop.name}"
+def group(harness: AwsHarness) -> str:
+    return f"/aws/lambda/{harness.name}"
 
 
-def listed(workshop: Workshop) -> set[str]:
-    pages = workshop.aws("logs").get_paginator("describe_log_groups").paginate(logGroupNamePrefix=group(workshop))
+def listed(harness: AwsHarness) -> set[str]:
+    pages = harness.aws("logs").get_paginator("describe_log_groups").paginate(logGroupNamePrefix=group(harness))
     return {found["logGroupName"] for page in pages for found in page["logGroups"]}
 
 
-def retag(workshop: Workshop) -> None:
-    arn = f"arn:aws:logs:eu-west-1:123456789012:log-group:{group(workshop)}"
-    workshop.aws("logs").tag_resource(resourceArn=arn, tags={"team": "other"})
+def retag(harness: AwsHarness) -> None:
+    arn = f"arn:aws:logs:eu-west-1:123456789012:log-group:{group(harness)}"
+    harness.aws("logs").tag_resource(resourceArn=arn, tags={"team": "other"})
 
 
 LOG_GROUP = Case(
@@ -28,12 +28,12 @@ LOG_GROUP = Case(
         "tags": {"function": {}, "tags": {"stage": "dev"}},
     },
     tampers={
-        "retention": lambda workshop: workshop.aws("logs").delete_retention_policy(logGroupName=group(workshop)),
+        "retention": lambda harness: harness.aws("logs").delete_retention_policy(logGroupName=group(harness)),
         "tags": retag,
     },
     listed=listed,
-    neighbour=lambda workshop: workshop.aws("logs").create_log_group(logGroupName=f"{group(workshop)}-theirs"),
-    stranger=lambda workshop: workshop.aws("logs").create_log_group(logGroupName=group(workshop)),
+    neighbour=lambda harness: harness.aws("logs").create_log_group(logGroupName=f"{group(harness)}-theirs"),
+    stranger=lambda harness: harness.aws("logs").create_log_group(logGroupName=group(harness)),
     writes=(
         "logs.CreateLogGroup",
         "logs.PutRetentionPolicy",

@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from tests.kinds.aws_harness import AwsHarness
 from tests.kinds.cases.case import Case, Spec
-from tests.kinds.workshop import Workshop
 
 from dynconfig.api.names import FROM_SECRET_TAG
 from dynconfig.kinds.parameter_value import Parameter
@@ -40,24 +40,24 @@ def plain(**changes: Any) -> Spec:
     return {"parameters": [FULL, SECRET, {**PLAIN, **changes}]}
 
 
-def retag(workshop: Workshop) -> None:
+def retag(harness: AwsHarness) -> None:
     tag = {"Key": "team", "Value": "other"}
-    workshop.aws().add_tags_to_resource(ResourceType="Parameter", ResourceId=f"{workshop.path}/full", Tags=[tag])
+    harness.aws().add_tags_to_resource(ResourceType="Parameter", ResourceId=f"{harness.path}/full", Tags=[tag])
 
 
-def mark(workshop: Workshop) -> None:
+def mark(harness: AwsHarness) -> None:
     tag = {"Key": FROM_SECRET_TAG, "Value": "true"}
-    workshop.aws().add_tags_to_resource(ResourceType="Parameter", ResourceId=f"{workshop.path}/full", Tags=[tag])
+    harness.aws().add_tags_to_resource(ResourceType="Parameter", ResourceId=f"{harness.path}/full", Tags=[tag])
 
 
-def retype(workshop: Workshop) -> None:
+def retype(harness: AwsHarness) -> None:
     """Made anew, since SSM takes no parameter from one data type to another."""
-    workshop.aws().delete_parameter(Name=f"{workshop.path}/plain")
-    workshop.put_by_hand("plain", "text", DataType="aws:ec2:image")
+    harness.aws().delete_parameter(Name=f"{harness.path}/plain")
+    harness.put_by_hand("plain", "text", DataType="aws:ec2:image")
 
 
-def a_key(workshop: Workshop) -> None:
-    kms = workshop.aws("kms")
+def a_key(harness: AwsHarness) -> None:
+    kms = harness.aws("kms")
     if not any(alias["AliasName"] == "alias/mine" for alias in kms.list_aliases()["Aliases"]):
         kms.create_alias(AliasName="alias/mine", TargetKeyId=kms.create_key()["KeyMetadata"]["KeyId"])
 
@@ -77,20 +77,20 @@ PARAMETER = Case(
         "from_secret": from_secret(),
     },
     tampers={
-        "type": lambda workshop: workshop.put_by_hand("full", "first", Type="StringList", Tier="Advanced"),
-        "value": lambda workshop: workshop.put_by_hand("full", "other", Tier="Advanced"),
-        "description": lambda workshop: workshop.put_by_hand("full", "first", Description="other", Tier="Advanced"),
-        "tier": lambda workshop: workshop.put_by_hand("plain", "text", Tier="Advanced"),
-        "kms_key": lambda workshop: workshop.put_by_hand("password", "pw", Type="SecureString", KeyId="alias/mine"),
-        "allowed_pattern": lambda workshop: workshop.put_by_hand("full", "first", AllowedPattern=".*", Tier="Advanced"),
+        "type": lambda harness: harness.put_by_hand("full", "first", Type="StringList", Tier="Advanced"),
+        "value": lambda harness: harness.put_by_hand("full", "other", Tier="Advanced"),
+        "description": lambda harness: harness.put_by_hand("full", "first", Description="other", Tier="Advanced"),
+        "tier": lambda harness: harness.put_by_hand("plain", "text", Tier="Advanced"),
+        "kms_key": lambda harness: harness.put_by_hand("password", "pw", Type="SecureString", KeyId="alias/mine"),
+        "allowed_pattern": lambda harness: harness.put_by_hand("full", "first", AllowedPattern=".*", Tier="Advanced"),
         "data_type": retype,
-        "policies": lambda workshop: workshop.put_by_hand("full", "first", Policies="[{}]", Tier="Advanced"),
+        "policies": lambda harness: harness.put_by_hand("full", "first", Policies="[{}]", Tier="Advanced"),
         "tags": retag,
         "from_secret": mark,
     },
-    listed=lambda workshop: set(workshop.versions()),
-    neighbour=lambda workshop: workshop.put_by_hand("plain-theirs", "theirs"),
-    stranger=lambda workshop: workshop.put_by_hand("plain", "theirs"),
+    listed=lambda harness: set(harness.versions()),
+    neighbour=lambda harness: harness.put_by_hand("plain-theirs", "theirs"),
+    stranger=lambda harness: harness.put_by_hand("plain", "theirs"),
     writes=("ssm.PutParameter", "ssm.AddTagsToResource", "ssm.RemoveTagsFromResource", "ssm.DeleteParameters"),
     busy="TooManyUpdates",
     prepare=a_key,

@@ -4,8 +4,8 @@ import json
 from typing import Any
 
 from tests.kinds import functions
+from tests.kinds.aws_harness import AwsHarness
 from tests.kinds.cases.case import Case, Spec
-from tests.kinds.workshop import Workshop
 
 from dynconfig.engine.errors import NotFound
 from dynconfig.kinds.function_value import Function
@@ -21,8 +21,8 @@ def spec(**more: Any) -> Spec:
     return {"function": {"roleName": functions.ROLE, "triggers": triggers, **more}}
 
 
-def statements(workshop: Workshop, name: str) -> dict[str, dict[str, Any]]:
-    client = workshop.session.client("lambda", "eu-west-1")
+def statements(harness: AwsHarness, name: str) -> dict[str, dict[str, Any]]:
+    client = harness.session.client("lambda", "eu-west-1")
     try:
         policy = client.get_policy(FunctionName=name)["Policy"]
     except NotFound:
@@ -30,28 +30,28 @@ def statements(workshop: Workshop, name: str) -> dict[str, dict[str, Any]]:
     return {statement["Sid"]: statement for statement in json.loads(policy)["Statement"]}
 
 
-def replace(workshop: Workshop, **changes: str) -> None:
+def replace(harness: AwsHarness, **changes: str) -> None:
     """Take our statement away and put another in its place."""
-    statement = statements(workshop, workshop.name)[BY_RULE]
+    statement = statements(harness, harness.name)[BY_RULE]
     request = {
         "Action": statement["Action"],
         "Principal": statement["Principal"]["Service"],
         "SourceArn": next(iter(statement["Condition"].values()))["AWS:SourceArn"],
         **changes,
     }
-    client, about = workshop.aws("lambda"), {"FunctionName": workshop.name, "StatementId": BY_RULE}
+    client, about = harness.aws("lambda"), {"FunctionName": harness.name, "StatementId": BY_RULE}
     client.remove_permission(**about)
     client.add_permission(**about, **request)
 
 
-def neighbour(workshop: Workshop) -> None:
-    name = f"{workshop.name}-theirs"
-    functions.create(workshop, name)
-    workshop.aws("lambda").add_permission(FunctionName=name, StatementId=BY_RULE, **THEIRS)
+def neighbour(harness: AwsHarness) -> None:
+    name = f"{harness.name}-theirs"
+    functions.create(harness, name)
+    harness.aws("lambda").add_permission(FunctionName=name, StatementId=BY_RULE, **THEIRS)
 
 
-def listed(workshop: Workshop) -> set[str]:
-    return {f"{name} {sid}" for name in functions.listed(workshop) for sid in statements(workshop, name)}
+def listed(harness: AwsHarness) -> set[str]:
+    return {f"{name} {sid}" for name in functions.listed(harness) for sid in statements(harness, name)}
 
 
 PERMISSION = Case(
@@ -60,9 +60,9 @@ PERMISSION = Case(
     base=spec(),
     edits={"function": spec(name="kinds-permission-one"), "source": spec(name="kinds-permission-two")},
     tampers={
-        "principal": lambda workshop: replace(workshop, Principal="s3.amazonaws.com"),
-        "action": lambda workshop: replace(workshop, Action="lambda:GetFunction"),
-        "source": lambda workshop: replace(workshop, SourceArn="arn:aws:events:eu-west-1:123456789012:rule/theirs"),
+        "principal": lambda harness: replace(harness, Principal="s3.amazonaws.com"),
+        "action": lambda harness: replace(harness, Action="lambda:GetFunction"),
+        "source": lambda harness: replace(harness, SourceArn="arn:aws:events:eu-west-1:123456789012:rule/theirs"),
     },
     listed=listed,
     neighbour=neighbour,

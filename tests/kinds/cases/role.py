@@ -3,8 +3,8 @@
 import json
 from typing import Any
 
+from tests.kinds.aws_harness import AwsHarness
 from tests.kinds.cases.case import Case
-from tests.kinds.workshop import Workshop
 
 from dynconfig.kinds.role import Role
 
@@ -19,19 +19,19 @@ TRUST = json.dumps(
 DENY = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "*", "Resource": "*"}]})
 
 
-def role_name(workshop: Workshop) -> str:
-    return f"{workshop.name}-eu-west-1-function"
+def role_name(harness: AwsHarness) -> str:
+    return f"{harness.name}-eu-west-1-function"
 
 
-def create(workshop: Workshop, name: str, **more: Any) -> None:
+def create(harness: AwsHarness, name: str, **more: Any) -> None:
     about = {"Path": "/dynconfig/", "RoleName": name, "AssumeRolePolicyDocument": TRUST, **more}
-    workshop.aws("iam").create_role(**about)
+    harness.aws("iam").create_role(**about)
 
 
-def listed(workshop: Workshop) -> set[str]:
-    pages = workshop.aws("iam").get_paginator("list_roles").paginate()
+def listed(harness: AwsHarness) -> set[str]:
+    pages = harness.aws("iam").get_paginator("list_roles").paginate()
     names = (role["RoleName"] for page in pages for role in page["Roles"])
-    return {name for name in names if name.startswith(workshop.name)}
+    return {name for name in names if name.startswith(harness.name)}
 
 
 def with_secret(function: dict[str, Any], **more: Any) -> dict[str, Any]:
@@ -49,19 +49,19 @@ ROLE = Case(
         "tags": {"function": FUNCTION, "tags": {"stage": "dev"}},
     },
     tampers={
-        "trust": lambda workshop: workshop.aws("iam").update_assume_role_policy(
-            RoleName=role_name(workshop), PolicyDocument=TRUST.replace("lambda", "ec2")
+        "trust": lambda harness: harness.aws("iam").update_assume_role_policy(
+            RoleName=role_name(harness), PolicyDocument=TRUST.replace("lambda", "ec2")
         ),
-        "policy": lambda workshop: workshop.aws("iam").put_role_policy(
-            RoleName=role_name(workshop), PolicyName="dynconfig", PolicyDocument=DENY
+        "policy": lambda harness: harness.aws("iam").put_role_policy(
+            RoleName=role_name(harness), PolicyName="dynconfig", PolicyDocument=DENY
         ),
-        "tags": lambda workshop: workshop.aws("iam").tag_role(
-            RoleName=role_name(workshop), Tags=[{"Key": "team", "Value": "other"}]
+        "tags": lambda harness: harness.aws("iam").tag_role(
+            RoleName=role_name(harness), Tags=[{"Key": "team", "Value": "other"}]
         ),
     },
     listed=listed,
-    neighbour=lambda workshop: create(workshop, f"{role_name(workshop)}-theirs"),
-    stranger=lambda workshop: create(workshop, role_name(workshop)),
+    neighbour=lambda harness: create(harness, f"{role_name(harness)}-theirs"),
+    stranger=lambda harness: create(harness, role_name(harness)),
     writes=(
         "iam.CreateRole",
         "iam.PutRolePolicy",

@@ -2,8 +2,8 @@
 
 import json
 
+from tests.kinds.aws_harness import AwsHarness
 from tests.kinds.cases.case import Case
-from tests.kinds.workshop import Workshop
 
 from dynconfig.kinds.rule import Rule
 
@@ -11,32 +11,32 @@ TRIGGERS = {"parameterChange": True}
 PATTERN = json.dumps({"source": ["aws.ssm"]})
 
 
-def rule_name(workshop: Workshop) -> str:
-    return f"{workshop.name}-parameters"
+def rule_name(harness: AwsHarness) -> str:
+    return f"{harness.name}-parameters"
 
 
-def create(workshop: Workshop, name: str) -> None:
-    workshop.aws("events").put_rule(Name=name, EventPattern=PATTERN)
+def create(harness: AwsHarness, name: str) -> None:
+    harness.aws("events").put_rule(Name=name, EventPattern=PATTERN)
 
 
-def repattern(workshop: Workshop) -> None:
-    events = workshop.aws("events")
-    described = events.describe_rule(Name=rule_name(workshop))["Description"]
-    events.put_rule(Name=rule_name(workshop), EventPattern=PATTERN, State="ENABLED", Description=described)
+def repattern(harness: AwsHarness) -> None:
+    events = harness.aws("events")
+    described = events.describe_rule(Name=rule_name(harness))["Description"]
+    events.put_rule(Name=rule_name(harness), EventPattern=PATTERN, State="ENABLED", Description=described)
 
 
-def retarget(workshop: Workshop) -> None:
+def retarget(harness: AwsHarness) -> None:
     target = {"Id": "function", "Arn": "arn:aws:sqs:eu-west-1:123456789012:theirs"}
-    workshop.aws("events").put_targets(Rule=rule_name(workshop), Targets=[target])
+    harness.aws("events").put_targets(Rule=rule_name(harness), Targets=[target])
 
 
-def retag(workshop: Workshop) -> None:
-    arn = f"arn:aws:events:eu-west-1:123456789012:rule/{rule_name(workshop)}"
-    workshop.aws("events").tag_resource(ResourceARN=arn, Tags=[{"Key": "team", "Value": "other"}])
+def retag(harness: AwsHarness) -> None:
+    arn = f"arn:aws:events:eu-west-1:123456789012:rule/{rule_name(harness)}"
+    harness.aws("events").tag_resource(ResourceARN=arn, Tags=[{"Key": "team", "Value": "other"}])
 
 
-def listed(workshop: Workshop) -> set[str]:
-    found = workshop.aws("events").list_rules(NamePrefix=workshop.name)
+def listed(harness: AwsHarness) -> set[str]:
+    found = harness.aws("events").list_rules(NamePrefix=harness.name)
     return {rule["Name"] for rule in found["Rules"]}
 
 
@@ -46,13 +46,13 @@ RULE = Case(
     edits={"tags": {"function": {"triggers": TRIGGERS}, "tags": {"stage": "dev"}}},
     tampers={
         "pattern": repattern,
-        "state": lambda workshop: workshop.aws("events").disable_rule(Name=rule_name(workshop)),
+        "state": lambda harness: harness.aws("events").disable_rule(Name=rule_name(harness)),
         "targets": retarget,
         "tags": retag,
     },
     listed=listed,
-    neighbour=lambda workshop: create(workshop, f"{rule_name(workshop)}-theirs"),
-    stranger=lambda workshop: create(workshop, rule_name(workshop)),
+    neighbour=lambda harness: create(harness, f"{rule_name(harness)}-theirs"),
+    stranger=lambda harness: create(harness, rule_name(harness)),
     writes=(
         "events.PutRule",
         "events.PutTargets",

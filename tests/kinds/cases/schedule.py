@@ -2,10 +2,10 @@
 
 from typing import Any
 
+from tests.kinds.aws_harness import AwsHarness
 from tests.kinds.cases.case import Case
 from tests.kinds.cases.role import TRUST
 from tests.kinds.functions import until
-from tests.kinds.workshop import Workshop
 
 from dynconfig.kinds.role import Role
 from dynconfig.kinds.schedule import Schedule
@@ -23,18 +23,18 @@ THEIRS: dict[str, Any] = {
 _KEPT = ("Name", "Description", "ScheduleExpression", "FlexibleTimeWindow", "State", "Target")
 
 
-def prepare(workshop: Workshop) -> None:
+def prepare(harness: AwsHarness) -> None:
     """A role that Scheduler may assume, as soon as it has heard of it; it stays for all tests."""
-    iam = workshop.aws("iam")
+    iam = harness.aws("iam")
     known = {role["RoleName"] for page in iam.get_paginator("list_roles").paginate() for role in page["Roles"]}
     if ROLE_NAME not in known:
         trust = TRUST.replace("lambda", "scheduler")
         iam.create_role(RoleName=ROLE_NAME, AssumeRolePolicyDocument=trust)
 
 
-def write(workshop: Workshop, verb: str, **request: Any) -> None:
+def write(harness: AwsHarness, verb: str, **request: Any) -> None:
     """A call of Scheduler by hand, made again until it has heard of the role."""
-    scheduler = workshop.aws("scheduler")
+    scheduler = harness.aws("scheduler")
 
     def is_written() -> bool:
         try:
@@ -48,17 +48,17 @@ def write(workshop: Workshop, verb: str, **request: Any) -> None:
     until(is_written)
 
 
-def change(workshop: Workshop, **changes: Any) -> None:
+def change(harness: AwsHarness, **changes: Any) -> None:
     """Change what is given and keep the rest, as the console does."""
-    found = workshop.aws("scheduler").get_schedule(Name=workshop.name)
+    found = harness.aws("scheduler").get_schedule(Name=harness.name)
     kept = {name: found[name] for name in _KEPT}
     target = {**kept["Target"], **changes.pop("Target", {})}
-    write(workshop, "update_schedule", **{**kept, "Target": target, **changes})
+    write(harness, "update_schedule", **{**kept, "Target": target, **changes})
 
 
-def listed(workshop: Workshop) -> set[str]:
-    found = workshop.aws("scheduler").list_schedules(NamePrefix=workshop.name)
-    return {schedule["Name"] for schedule in found["Schedules"] if schedule["Name"].startswith(workshop.name)}
+def listed(harness: AwsHarness) -> set[str]:
+    found = harness.aws("scheduler").list_schedules(NamePrefix=harness.name)
+    return {schedule["Name"] for schedule in found["Schedules"] if schedule["Name"].startswith(harness.name)}
 
 
 SCHEDULE = Case(
@@ -68,16 +68,16 @@ SCHEDULE = Case(
     base={"function": {"triggers": TRIGGERS}},
     edits={"expression": {"function": {"triggers": {"schedule": "cron(0 8 * * ? *)"}}}},
     tampers={
-        "expression": lambda workshop: change(workshop, ScheduleExpression="rate(1 hour)"),
-        "state": lambda workshop: change(workshop, State="DISABLED"),
-        "target": lambda workshop: change(workshop, Target={"Arn": THEIRS["Target"]["Arn"]}),
-        "role": lambda workshop: change(workshop, Target={"RoleArn": THEIRS["Target"]["RoleArn"]}),
-        "input": lambda workshop: change(workshop, Target={"Input": "{}"}),
-        "options": lambda workshop: change(workshop, ScheduleExpressionTimezone="Europe/Vienna"),
+        "expression": lambda harness: change(harness, ScheduleExpression="rate(1 hour)"),
+        "state": lambda harness: change(harness, State="DISABLED"),
+        "target": lambda harness: change(harness, Target={"Arn": THEIRS["Target"]["Arn"]}),
+        "role": lambda harness: change(harness, Target={"RoleArn": THEIRS["Target"]["RoleArn"]}),
+        "input": lambda harness: change(harness, Target={"Input": "{}"}),
+        "options": lambda harness: change(harness, ScheduleExpressionTimezone="Europe/Vienna"),
     },
     listed=listed,
-    neighbour=lambda workshop: write(workshop, "create_schedule", Name=f"{workshop.name}-theirs", **THEIRS),
-    stranger=lambda workshop: write(workshop, "create_schedule", Name=workshop.name, **THEIRS),
+    neighbour=lambda harness: write(harness, "create_schedule", Name=f"{harness.name}-theirs", **THEIRS),
+    stranger=lambda harness: write(harness, "create_schedule", Name=harness.name, **THEIRS),
     writes=("scheduler.CreateSchedule", "scheduler.UpdateSchedule", "scheduler.DeleteSchedule"),
     busy="ConflictException",
     fixed=frozenset({"state", "target", "role", "input", "options"}),

@@ -12,7 +12,7 @@ from tests.lab.aws.clients import connect
 from dynconfig_lab.aws import AwsLab, Faults
 from dynconfig_lab.aws.answers import Answer, AwsError
 from dynconfig_lab.aws.calls import Call
-from dynconfig_lab.aws.faults import Injected, Troublemaker
+from dynconfig_lab.aws.faults import FaultInjector, Injected
 from dynconfig_lab.aws.ssm import ParameterStore
 
 pytestmark = pytest.mark.lab
@@ -32,7 +32,7 @@ class Clock:
         return self.now
 
 
-def outcome(trouble: Troublemaker, call: Call = PUT) -> str:
+def outcome(trouble: FaultInjector, call: Call = PUT) -> str:
     """What becomes of a call: a code, or nothing."""
     try:
         trouble.refuse(call)
@@ -41,7 +41,7 @@ def outcome(trouble: Troublemaker, call: Call = PUT) -> str:
     return ""
 
 
-def outcomes(trouble: Troublemaker, count: int) -> list[str]:
+def outcomes(trouble: FaultInjector, count: int) -> list[str]:
     return [outcome(trouble) for _ in range(count)]
 
 
@@ -51,7 +51,7 @@ THROTTLED = "ThrottlingException"
 
 
 def test_so_many_calls_a_second_pass_and_the_next_is_refused() -> None:
-    trouble = Troublemaker(Clock())
+    trouble = FaultInjector(Clock())
     trouble.set(Faults(throttle={"ssm.PutParameter": 3}))
     assert outcomes(trouble, 5) == ["", "", "", THROTTLED, THROTTLED]
 
@@ -83,7 +83,7 @@ def test_each_service_refuses_too_many_calls_in_its_own_words(
 
 def test_a_second_after_each_call_another_passes() -> None:
     clock = Clock()
-    trouble = Troublemaker(clock)
+    trouble = FaultInjector(clock)
     trouble.set(Faults(throttle={"ssm.PutParameter": 2}))
     seen = []
     for now in (0.0, 0.5, 0.9, 1.0, 1.4, 1.5, 2.4, 2.5):
@@ -94,7 +94,7 @@ def test_a_second_after_each_call_another_passes() -> None:
 
 def test_a_refused_call_costs_nothing_of_the_allowance() -> None:
     clock = Clock()
-    trouble = Troublemaker(clock)
+    trouble = FaultInjector(clock)
     trouble.set(Faults(throttle={"ssm.PutParameter": 1}))
     assert outcomes(trouble, 10) == ["", *[THROTTLED] * 9]
     clock.now = 1.0
@@ -103,7 +103,7 @@ def test_a_refused_call_costs_nothing_of_the_allowance() -> None:
 
 def test_half_a_call_a_second_is_one_in_two_seconds() -> None:
     clock = Clock()
-    trouble = Troublemaker(clock)
+    trouble = FaultInjector(clock)
     trouble.set(Faults(throttle={"ssm.PutParameter": 0.5}))
     seen = []
     for now in (0.0, 1.0, 2.0, 3.0):
@@ -113,7 +113,7 @@ def test_half_a_call_a_second_is_one_in_two_seconds() -> None:
 
 
 def test_each_operation_has_an_allowance_of_its_own() -> None:
-    trouble = Troublemaker(Clock())
+    trouble = FaultInjector(Clock())
     trouble.set(Faults(throttle={"ssm.PutParameter": 1, "ssm.GetParameter": 1}))
     assert [outcome(trouble, call) for call in (PUT, GET, DELETE, DELETE, PUT, GET)] == [
         "", "", "", "", THROTTLED, THROTTLED,
@@ -121,7 +121,7 @@ def test_each_operation_has_an_allowance_of_its_own() -> None:
 
 
 def test_setting_faults_begins_the_allowance_anew() -> None:
-    trouble = Troublemaker(Clock())
+    trouble = FaultInjector(Clock())
     for _ in range(2):
         trouble.set(Faults(throttle={"ssm.PutParameter": 1}))
         assert outcomes(trouble, 2) == ["", THROTTLED]
@@ -140,7 +140,7 @@ def test_a_throttled_write_says_so_and_stores_nothing(lab: AwsLab, ssm: Any, pat
 
 def test_the_dice_decide_which_calls_fail() -> None:
     dice = iter((0.0, 0.29, 0.3, 0.9))
-    trouble = Troublemaker(Clock(), lambda: next(dice))
+    trouble = FaultInjector(Clock(), lambda: next(dice))
     trouble.set(Faults(error_rate=0.3))
     assert outcomes(trouble, 4) == ["InternalServerError", "InternalServerError", "", ""]
 
@@ -148,7 +148,7 @@ def test_the_dice_decide_which_calls_fail() -> None:
 @pytest.mark.parametrize(("rate", "expected"), [(0.0, ""), (1.0, "InternalServerError")])
 def test_no_rate_fails_nothing_and_a_whole_one_everything(rate: float, expected: str) -> None:
     for thrown in (0.0, 0.999999):
-        trouble = Troublemaker(Clock(), lambda thrown=thrown: thrown)  # type: ignore[misc]
+        trouble = FaultInjector(Clock(), lambda thrown=thrown: thrown)  # type: ignore[misc]
         trouble.set(Faults(error_rate=rate))
         assert outcome(trouble) == expected
 
@@ -162,13 +162,13 @@ def test_a_failure_of_the_server_is_http_500(lab: AwsLab, ssm: Any, path: str) -
 
 
 def test_a_named_error_comes_as_often_as_was_said() -> None:
-    trouble = Troublemaker(Clock())
+    trouble = FaultInjector(Clock())
     trouble.set(Faults(errors={"ssm.PutParameter": Injected("TooManyUpdates", "busy", 2)}))
     assert outcomes(trouble, 4) == ["TooManyUpdates", "TooManyUpdates", "", ""]
 
 
 def test_a_named_error_without_a_number_stays() -> None:
-    trouble = Troublemaker(Clock())
+    trouble = FaultInjector(Clock())
     trouble.set(Faults(errors={"ssm.PutParameter": Injected("AccessDeniedException", "no")}))
     assert outcomes(trouble, 20) == ["AccessDeniedException"] * 20
     assert outcome(trouble, GET) == ""

@@ -31,7 +31,7 @@ class Calls:
         self.made.append((region, name, event))
 
 
-class Desk:
+class ScheduleHarness:
     """A clock that the test sets, and schedules that call nobody else's function."""
 
     def __init__(self, bench: Bench) -> None:
@@ -45,7 +45,7 @@ class Desk:
 
     def add(self, expression: str, **more: Any) -> str:
         """A schedule in UTC, once Scheduler has heard of the role."""
-        name = f"desk-{next(_numbers)}"
+        name = f"harness-{next(_numbers)}"
         target = {"Arn": self.function, "RoleArn": self.role, **more.pop("Target", {})}
         wanted = {"Name": name, "ScheduleExpression": expression, "FlexibleTimeWindow": {"Mode": "OFF"}, **more}
         assert wait_until(lambda: self._added({**wanted, "Target": target}), 20)
@@ -74,117 +74,121 @@ class Desk:
 
 
 @pytest.fixture
-def desk(bench: Bench) -> Iterator[Desk]:
-    desk = Desk(bench)
+def harness(bench: Bench) -> Iterator[ScheduleHarness]:
+    harness = ScheduleHarness(bench)
     # The test makes it tick.
-    desk.schedules.stop()
-    yield desk
-    for name in desk.names:
+    harness.schedules.stop()
+    yield harness
+    for name in harness.names:
         bench.aws("scheduler").delete_schedule(Name=name)
 
 
-def test_a_rate_fires_when_its_interval_is_full(desk: Desk) -> None:
-    desk.add("rate(5 minutes)")
-    assert [desk.after(seconds) for seconds in (200, 90, 20, 270, 40)] == [0, 0, 1, 0, 1]
+def test_a_rate_fires_when_its_interval_is_full(harness: ScheduleHarness) -> None:
+    harness.add("rate(5 minutes)")
+    assert [harness.after(seconds) for seconds in (200, 90, 20, 270, 40)] == [0, 0, 1, 0, 1]
 
 
 def test_one_schedule_at_which_the_lab_fails_keeps_no_other_from_its_time(
-    desk: Desk, caplog: pytest.LogCaptureFixture
+    harness: ScheduleHarness, caplog: pytest.LogCaptureFixture
 ) -> None:
-    broken = desk.add("rate(1 minute)")
-    desk.add("rate(2 minutes)")
+    broken = harness.add("rate(1 minute)")
+    harness.add("rate(2 minutes)")
     stored = scheduler_backends[ACCOUNT]["eu-west-1"].schedule_groups["default"].schedules[broken]
     stored.schedule_expression_timezone = "Nowhere/Nothing"
-    assert desk.after(130) == 1
+    assert harness.after(130) == 1
     told = [record for record in caplog.records if record.levelname == "ERROR" and broken in record.getMessage()]
     assert told
     assert all(record.exc_info for record in told), "with a traceback"
 
 
-def test_a_change_begins_the_interval_anew(desk: Desk) -> None:
-    name = desk.add("rate(1 day)")
-    assert desk.after(3 * 3600) == 0
-    target = {"Arn": desk.function, "RoleArn": desk.role}
-    desk.bench.aws("scheduler").update_schedule(
+def test_a_change_begins_the_interval_anew(harness: ScheduleHarness) -> None:
+    name = harness.add("rate(1 day)")
+    assert harness.after(3 * 3600) == 0
+    target = {"Arn": harness.function, "RoleArn": harness.role}
+    harness.bench.aws("scheduler").update_schedule(
         Name=name, ScheduleExpression="rate(1 hour)", FlexibleTimeWindow={"Mode": "OFF"}, Target=target
     )
-    assert desk.after(3600) == 1
+    assert harness.after(3600) == 1
 
 
-def test_a_cron_expression_fires_in_its_minute_and_time_zone(desk: Desk) -> None:
-    desk.now = datetime(2027, 7, 1, 6, 59, 30, tzinfo=UTC).timestamp()
-    desk.schedules.tick()
-    desk.add("cron(0 9 * * ? *)", ScheduleExpressionTimezone="Europe/Berlin")
-    assert [desk.after(seconds) for seconds in (29, 1, 1, 60)] == [0, 1, 0, 0]
+def test_a_cron_expression_fires_in_its_minute_and_time_zone(harness: ScheduleHarness) -> None:
+    harness.now = datetime(2027, 7, 1, 6, 59, 30, tzinfo=UTC).timestamp()
+    harness.schedules.tick()
+    harness.add("cron(0 9 * * ? *)", ScheduleExpressionTimezone="Europe/Berlin")
+    assert [harness.after(seconds) for seconds in (29, 1, 1, 60)] == [0, 1, 0, 0]
 
 
-def test_a_moment_comes_once(desk: Desk) -> None:
-    desk.now = datetime(2099, 1, 1, 11, 59, tzinfo=UTC).timestamp()
-    desk.schedules.tick()
-    desk.add("at(2099-01-01T12:00:00)")
-    assert [desk.after(30) for _ in range(4)] == [0, 1, 0, 0]
+def test_a_moment_comes_once(harness: ScheduleHarness) -> None:
+    harness.now = datetime(2099, 1, 1, 11, 59, tzinfo=UTC).timestamp()
+    harness.schedules.tick()
+    harness.add("at(2099-01-01T12:00:00)")
+    assert [harness.after(30) for _ in range(4)] == [0, 1, 0, 0]
 
 
-def test_a_schedule_that_is_over_can_go_by_itself(desk: Desk) -> None:
-    desk.now = datetime(2099, 1, 1, 11, 59, tzinfo=UTC).timestamp()
-    desk.schedules.tick()
-    name = desk.add("at(2099-01-01T12:00:00)", ActionAfterCompletion="DELETE")
-    assert desk.after(60) == 1
-    desk.names.remove(name)
-    with pytest.raises(desk.bench.aws("scheduler").exceptions.ResourceNotFoundException):
-        desk.bench.aws("scheduler").get_schedule(Name=name)
+def test_a_schedule_that_is_over_can_go_by_itself(harness: ScheduleHarness) -> None:
+    harness.now = datetime(2099, 1, 1, 11, 59, tzinfo=UTC).timestamp()
+    harness.schedules.tick()
+    name = harness.add("at(2099-01-01T12:00:00)", ActionAfterCompletion="DELETE")
+    assert harness.after(60) == 1
+    harness.names.remove(name)
+    with pytest.raises(harness.bench.aws("scheduler").exceptions.ResourceNotFoundException):
+        harness.bench.aws("scheduler").get_schedule(Name=name)
 
 
-def test_a_disabled_schedule_fires_nothing(desk: Desk) -> None:
-    name = desk.add("rate(1 minute)", State="DISABLED")
-    assert desk.after(61) == 0
-    assert desk.schedules.fire(name) == 1
-    assert desk.mine() == []
+def test_a_disabled_schedule_fires_nothing(harness: ScheduleHarness) -> None:
+    name = harness.add("rate(1 minute)", State="DISABLED")
+    assert harness.after(61) == 0
+    assert harness.schedules.fire(name) == 1
+    assert harness.mine() == []
 
 
-def test_before_its_start_and_after_its_end_a_schedule_rests(desk: Desk) -> None:
-    start, end = desk.now + 1000, desk.now + 2000
-    desk.add("rate(1 minute)", StartDate=start, EndDate=end)
-    assert [desk.after(seconds) for seconds in (900, 200, 1000)] == [0, 1, 0]
+def test_before_its_start_and_after_its_end_a_schedule_rests(harness: ScheduleHarness) -> None:
+    start, end = harness.now + 1000, harness.now + 2000
+    harness.add("rate(1 minute)", StartDate=start, EndDate=end)
+    assert [harness.after(seconds) for seconds in (900, 200, 1000)] == [0, 1, 0]
 
 
-def test_any_schedule_fires_on_request(desk: Desk) -> None:
-    name = desk.add("rate(30 days)", Target={"Input": '{"colour": "red"}'})
-    assert desk.schedules.fire(name) == 1
-    assert desk.mine() == [b'{"colour": "red"}']
-    assert desk.schedules.fire("none") == 0
+def test_any_schedule_fires_on_request(harness: ScheduleHarness) -> None:
+    name = harness.add("rate(30 days)", Target={"Input": '{"colour": "red"}'})
+    assert harness.schedules.fire(name) == 1
+    assert harness.mine() == [b'{"colour": "red"}']
+    assert harness.schedules.fire("none") == 0
 
 
-def test_without_an_input_the_function_is_given_an_event(desk: Desk) -> None:
-    name = desk.add("rate(30 days)")
-    desk.schedules.fire(name)
-    (event,) = desk.mine()
+def test_without_an_input_the_function_is_given_an_event(harness: ScheduleHarness) -> None:
+    name = harness.add("rate(30 days)")
+    harness.schedules.fire(name)
+    (event,) = harness.mine()
     assert b'"source": "aws.scheduler"' in event
     assert f":schedule/default/{name}".encode() in event
 
 
-def test_keywords_in_an_input_are_filled_in(desk: Desk) -> None:
-    name = desk.add("rate(30 days)", Target={"Input": '"<aws.scheduler.schedule-arn> <aws.scheduler.attempt-number>"'})
-    desk.schedules.fire(name)
-    assert desk.mine()[0].endswith(f':schedule/default/{name} 1"'.encode())
+def test_keywords_in_an_input_are_filled_in(harness: ScheduleHarness) -> None:
+    name = harness.add(
+        "rate(30 days)", Target={"Input": '"<aws.scheduler.schedule-arn> <aws.scheduler.attempt-number>"'}
+    )
+    harness.schedules.fire(name)
+    assert harness.mine()[0].endswith(f':schedule/default/{name} 1"'.encode())
 
 
-def test_a_role_that_may_not_call_the_function_calls_nothing(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
-    desk.role = desk.bench.role({"Effect": "Allow", "Action": "s3:*", "Resource": "*"}, service="scheduler")
-    desk.schedules.fire(desk.add("rate(1 minute)"))
-    assert desk.mine() == []
+def test_a_role_that_may_not_call_the_function_calls_nothing(
+    harness: ScheduleHarness, caplog: pytest.LogCaptureFixture
+) -> None:
+    harness.role = harness.bench.role({"Effect": "Allow", "Action": "s3:*", "Resource": "*"}, service="scheduler")
+    harness.schedules.fire(harness.add("rate(1 minute)"))
+    assert harness.mine() == []
     assert "may not invoke" in caplog.text
 
 
-def test_another_target_than_a_function_is_told_of(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
-    desk.schedules.fire(desk.add("rate(1 minute)", Target={"Arn": "arn:aws:sqs:eu-west-1:123456789012:queue"}))
-    assert desk.calls.made == []
+def test_another_target_than_a_function_is_told_of(harness: ScheduleHarness, caplog: pytest.LogCaptureFixture) -> None:
+    harness.schedules.fire(harness.add("rate(1 minute)", Target={"Arn": "arn:aws:sqs:eu-west-1:123456789012:queue"}))
+    assert harness.calls.made == []
     assert "call functions only" in caplog.text
 
 
-def test_the_function_is_called_for_real(bench: Bench, desk: Desk) -> None:
+def test_the_function_is_called_for_real(bench: Bench, harness: ScheduleHarness) -> None:
     name = bench.function("def handle(event, context):\n    print('called by', event)\n")
-    desk.function = f"arn:aws:lambda:eu-west-1:123456789012:function:{name}"
-    schedule = desk.add("rate(30 days)", Target={"Input": '"the clock"'})
+    harness.function = f"arn:aws:lambda:eu-west-1:123456789012:function:{name}"
+    schedule = harness.add("rate(30 days)", Target={"Input": '"the clock"'})
     assert bench.fire(schedule) == 1
     assert bench.said(name, "called by the clock")

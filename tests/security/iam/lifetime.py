@@ -13,9 +13,9 @@ import yaml
 from botocore.client import BaseClient
 from tests.emulated import AWS_TIME
 from tests.kinds import functions
+from tests.kinds.aws_harness import SETTLED_WITHIN, AwsHarness
 from tests.kinds.cases.failure_destination import QUEUE
 from tests.kinds.cases.role import DENY, TRUST
-from tests.kinds.workshop import SETTLED_WITHIN, Workshop
 from tests.security.iam.calls import ACCOUNT, REGION, Present, arn, requests
 from tests.security.iam.evaluator import Request
 
@@ -77,7 +77,7 @@ class Recorder:
 class Life:
     """One object, and the operator that serves it."""
 
-    workshop: Workshop
+    harness: AwsHarness
     present: Present
     boundary: str = ""
     status: dict[str, Any] = field(default_factory=dict)
@@ -85,9 +85,9 @@ class Life:
 
     def __post_init__(self) -> None:
         settings = Settings(region=REGION, boundary=self.boundary)
-        clients, clock = self.workshop.session, self.workshop.clock
+        clients, clock = self.harness.session, self.harness.clock
         self.engine = wiring.engine(settings, account=ACCOUNT, clock=clock, clients=clients)
-        self.workshop.secrets["myapp-db/password"] = "pw"
+        self.harness.secrets["myapp-db/password"] = "pw"
         self.key = str(self.aws("kms").create_key()["KeyMetadata"]["Arn"])
 
     def aws(self, service: str) -> Any:
@@ -119,7 +119,7 @@ class Life:
     def settled(self, spec: dict[str, Any], *, after: float = 0.0) -> Outcome:
         """Another look, so many seconds from now."""
         return self._settle(
-            lambda: self.workshop.declare(
+            lambda: self.harness.declare(
                 spec,
                 generation=self.generation,
                 status=self.status or None,
@@ -130,7 +130,7 @@ class Life:
 
     def deleted(self, spec: dict[str, Any]) -> Outcome:
         """The object goes."""
-        return self._settle(lambda: self.workshop.goodbye(spec, self.status), 0.0)
+        return self._settle(lambda: self.harness.goodbye(spec, self.status), 0.0)
 
     def _settle(self, declared: Callable[[], Any], after: float) -> Outcome:
         end = time.monotonic() + SETTLED_WITHIN
@@ -143,7 +143,7 @@ class Life:
             if not outcome.is_complete and not isinstance(outcome.error, Retryable):
                 raise outcome.error or AssertionError(f"it stopped short: {outcome.remaining}")
             assert time.monotonic() < end, outcome
-            self.workshop.clock.now += 60
+            self.harness.clock.now += 60
             AWS_TIME.pass_quickly()
 
 
@@ -293,7 +293,7 @@ def removed_by_hand(life: Life) -> None:
 def strangers_policies(life: Life) -> None:
     """Policies that others give to our role."""
     iam = life.aws("iam")
-    policy = iam.create_policy(PolicyName=f"theirs-{life.workshop.number}", PolicyDocument=DENY)["Policy"]["Arn"]
+    policy = iam.create_policy(PolicyName=f"theirs-{life.harness.number}", PolicyDocument=DENY)["Policy"]["Arn"]
     iam.attach_role_policy(RoleName=ROLE, PolicyArn=policy)
     iam.put_role_policy(RoleName=ROLE, PolicyName="theirs", PolicyDocument=DENY)
     if life.boundary:
@@ -308,8 +308,8 @@ def api_id(life: Life) -> str:
 
 def event_queue_life(life: Life) -> None:
     """The queue and rules of events: made, changed by others, read and removed."""
-    cluster = f"sim{life.workshop.number}"
-    sqs, events = (life.workshop.session.client(name, REGION) for name in ("sqs", "events"))
+    cluster = f"sim{life.harness.number}"
+    sqs, events = (life.harness.session.client(name, REGION) for name in ("sqs", "events"))
     rules, queue = event_rules(cluster), f"dynconfig-{cluster}-events"
 
     def opened() -> EventQueue:

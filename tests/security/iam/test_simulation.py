@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from tests.kinds.aws_harness import AwsHarness
 from tests.kinds.cases import attachment
 from tests.kinds.cases.failure_destination import destinations
-from tests.kinds.workshop import Workshop
 from tests.security.iam.calls import Present
 from tests.security.iam.evaluator import Decision, Request, decide
 from tests.security.iam.lifetime import BOUNDARY, Life, Recorder, allowed, cleared, event_queue_life, whole_life
@@ -18,11 +18,11 @@ from dynconfig.kinds.parameter_value import Parameter
 pytestmark = pytest.mark.lab
 
 
-def recorded(workshop: Workshop, boundary: str) -> tuple[list[Request], str]:
+def recorded(harness: AwsHarness, boundary: str) -> tuple[list[Request], str]:
     """What was asked for, and the key that was used."""
-    destinations(workshop)
-    present = Present(workshop.lab.endpoint)
-    recorder, life = Recorder(present), Life(workshop, present, boundary)
+    destinations(harness)
+    present = Present(harness.lab.endpoint)
+    recorder, life = Recorder(present), Life(harness, present, boundary)
     with recorder.recording():
         event_queue_life(life)
         whole_life(life)
@@ -46,8 +46,8 @@ def weaker(policy: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
 
 
 @pytest.mark.parametrize("boundary", ["", BOUNDARY])
-def test_every_call_of_the_example_is_allowed_and_every_action_is_needed(workshop: Workshop, boundary: str) -> None:
-    asked, key = recorded(workshop, boundary)
+def test_every_call_of_the_example_is_allowed_and_every_action_is_needed(harness: AwsHarness, boundary: str) -> None:
+    asked, key = recorded(harness, boundary)
     about = allowed(boundary=boundary, keys=[key])
     policy = operator_policy(about)
     assert denied(asked, policy) == []
@@ -61,16 +61,16 @@ def test_every_call_of_the_example_is_allowed_and_every_action_is_needed(worksho
 
 
 def test_an_addition_to_a_function_of_others_is_allowed_where_roles_of_such_functions_are_named(
-    workshop: Workshop,
+    harness: AwsHarness,
 ) -> None:
-    attachment.prepare(workshop)
-    recorder = Recorder(Present(workshop.lab.endpoint))
-    kinds = workshop.kinds(Parameter, Attachment)
+    attachment.prepare(harness)
+    recorder = Recorder(Present(harness.lab.endpoint))
+    kinds = harness.kinds(Parameter, Attachment)
     with recorder.recording():
-        status = workshop.status(workshop.settle(workshop.declare(attachment.spec()), kinds))
-        workshop.settle(workshop.declare(attachment.spec("2"), generation=2, status=status), kinds)
-        workshop.settle(workshop.goodbye(attachment.spec("2"), status), kinds)
-    paths, names = [workshop.path], ["attached*"]
+        status = harness.status(harness.settle(harness.declare(attachment.spec()), kinds))
+        harness.settle(harness.declare(attachment.spec("2"), generation=2, status=status), kinds)
+        harness.settle(harness.goodbye(attachment.spec("2"), status), kinds)
+    paths, names = [harness.path], ["attached*"]
     policy = operator_policy(allowed(paths=paths, functions=names, attached_roles=["kinds-*"]))
     assert denied(recorder.asked, policy) == []
     without = operator_policy(allowed(paths=paths, functions=names))

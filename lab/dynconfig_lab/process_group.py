@@ -1,0 +1,105 @@
+"""A set of programs that is started in order, watched, and ended as one."""
+
+import http.client
+import signal
+import ssl
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from dynconfig_lab.errors import NotReady
+from dynconfig_lab.processes import INTERVAL, Child, Program, last_lines
+
+
+class ProcessGroup:
+    """Each program is started as soon as those that it comes after are ready."""
+
+    def __init__(self, programs: Sequence[Program], logs: Path, changed: Callable[[], None] = lambda: None) -> None:
+        self.children: dict[str, Child] = {}
+        self.ready: set[str] = set()
+        self._programs = {program.name: program for program in programs}
+        self._logs = logs
+        self._changed = changed
+
+    def start(self, seconds: float = 60, stopped: Callable[[], bool] = lambda: False) -> None:
+        """Returns when all are ready, or early when `stopped` says so.
+
+        Raises NotReady, with the end of the log, when one dies or is late; what was started then still has to be
+        ended with `stop`.
+        """
+        deadline = time.monotonic() + seconds
+        while len(self.ready) < len(self._programs) and not stopped():
+            self._start_next()
+            self.check()
+            self._look_for_ready()
+            if time.monotonic() > deadline:
+                raise NotReady(self._late(seconds))
+            time.sleep(INTERVAL)
+
+    def check(self) -> None:
+        """Raises NotReady if one of them has ended."""
+        for child in self.children.values():
+            if child.exit_code is not None:
+                raise NotReady(
+                    f"{child.program.name} ended with exit code {child.exit_code}. The last lines of {child.log}:\n"
+                    f"{last_lines(child.log)}"
+                )
+
+    def restart(self, name: str, seconds: float = 60) -> None:
+        """Ends one program, starts it again and waits until it is ready."""
+        child = self.children.pop(name)
+        self.ready.discard(name)
+        child.end()
+        child.wait()
+        self.start(seconds)
+
+    def signal(self, name: str, number: signal.Signals) -> None:
+        self.children[name].signal(number)
+
+    def stop(self) -> None:
+        """Ends all, the last started first. Leaves no process, and may be called twice."""
+        for child in reversed(self.children.values()):
+            child.end()
+        for child in reversed(self.children.values()):
+            child.wait()
+        self.children.clear()
+        self.ready.clear()
+
+    def _start_next(self) -> None:
+        for program in self._programs.values():
+            if program.name not in self.children and self.ready.issuperset(program.after):
+                self.children[program.name] = Child.start(program, self._logs / f"{program.name}.log")
+                self._changed()
+
+    def _look_for_ready(self) -> None:
+        for name in self.children.keys() - self.ready:
+            url = self._programs[name].ready_url
+            if not url or answers(url):
+                self.ready.add(name)
+                self._changed()
+
+    def _late(self, seconds: float) -> str:
+        late = [child for name, child in self.children.items() if name not in self.ready]
+        ends = "\n".join(f"The last lines of {child.log}:\n{last_lines(child.log)}" for child in late)
+        return f"Not ready after {seconds:.0f} s: {', '.join(child.program.name for child in late)}. {ends}"
+
+
+def answers(url: str, timeout: float = 2) -> bool:
+    """Whether a process on this machine answers 200; proxies and certificates of the environment do not matter."""
+    parts = urlsplit(url)
+    connection = _connection(parts.scheme, parts.netloc, timeout)
+    try:
+        connection.request("GET", parts.path or "/")
+        return connection.getresponse().status == http.client.OK
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def _connection(scheme: str, netloc: str, timeout: float) -> http.client.HTTPConnection:
+    if scheme == "http":
+        return http.client.HTTPConnection(netloc, timeout=timeout)
+    # It carries no secret, and the server makes its certificate only while it starts.
+    return http.client.HTTPSConnection(netloc, timeout=timeout, context=ssl._create_unverified_context())  # noqa: S323

@@ -1,0 +1,179 @@
+"""The whole product on this machine, for as long as a `with` lasts: Kubernetes, AWS and the operator."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import boto3
+import httpx2
+from botocore.config import Config
+from rich.console import Console
+
+from dynconfig_lab import binaries, folders
+from dynconfig_lab.aws.server import RemoteLab
+from dynconfig_lab.controlplane import OPERATOR, ControlPlane
+from dynconfig_lab.errors import LabError
+from dynconfig_lab.ports import HOST, free_ports
+from dynconfig_lab.process_group import ProcessGroup
+from dynconfig_lab.processes import Program, local_environment, wait_until
+
+ROOT = Path(__file__).parents[2]
+CRDS, INSTALL = ROOT / "crds", ROOT / "manifests" / "install"
+REGION = "eu-west-1"
+CREDENTIALS = {"AWS_ACCESS_KEY_ID": "lab", "AWS_SECRET_ACCESS_KEY": "lab"}
+
+
+class CommandFailed(LabError):
+    """A command of the stack ended with an error."""
+
+
+@dataclass(frozen=True)
+class Stack:
+    """Everything that a visitor may touch."""
+
+    folder: Path
+    environment: Mapping[str, str]
+    kubectl_binary: Path
+    control_url: str
+    plane: ControlPlane
+    operator: ProcessGroup
+
+    @property
+    def operator_log(self) -> Path:
+        """What the operator has said so far."""
+        return self.folder / "operator.log"
+
+    def kubectl(self, *arguments: str, stdin: str = "") -> str:
+        """What kubectl prints. Raises CommandFailed with its words."""
+        return self._run((str(self.kubectl_binary), *arguments), stdin)
+
+    def dynconfig(self, *arguments: str) -> str:
+        """What `dynconfig` prints, whatever its exit code."""
+        command = (sys.executable, "-m", "dynconfig", *arguments)
+        result = subprocess.run(command, env=self.environment, capture_output=True, text=True, check=False)
+        return result.stdout + result.stderr
+
+    def document(self, *arguments: str) -> dict[str, Any]:
+        """What `kubectl get … -o json` answers."""
+        found: dict[str, Any] = json.loads(self.kubectl("get", *arguments, "-o", "json"))
+        return found
+
+    def http(self) -> httpx2.Client:
+        """A client of the API server that may do everything."""
+        return self.plane.client()
+
+    def aws(self, service: str, config: Config | None = None) -> Any:
+        """A boto3 client of the emulated AWS."""
+        return boto3.client(  # type: ignore[call-overload]  # any service by name
+            service,
+            region_name=REGION,
+            endpoint_url=self.environment["AWS_ENDPOINT_URL"],
+            config=config,
+            aws_access_key_id="lab",
+            aws_secret_access_key="lab",  # noqa: S106 - the emulator takes any
+        )
+
+    def calls(self) -> dict[str, int]:
+        """How often each operation of AWS was called."""
+        return self.lab.calls()
+
+    @property
+    def lab(self) -> RemoteLab:
+        """Counters and faults of the emulated AWS."""
+        return RemoteLab(self.control_url)
+
+    def _run(self, command: tuple[str, ...], stdin: str) -> str:
+        result = subprocess.run(command, env=self.environment, input=stdin, capture_output=True, text=True, check=False)
+        if result.returncode:
+            raise CommandFailed(result.stderr.strip())
+        # kubectl may be some versions away from the lab's server, which is no news here.
+        return result.stdout.rstrip("\n")
+
+
+def install(found: Stack) -> None:
+    """Give the operator the rights and the limits that are shipped for a whole cluster."""
+    for name in ("namespace", "rbac", "operator-writes"):
+        found.kubectl("apply", "-f", str(INSTALL / f"{name}.yaml"))
+
+
+@contextmanager
+def stack(
+    console: Console,
+    operator_settings: Mapping[str, str] = MappingProxyType({}),
+    install: Callable[[Stack], None] = install,
+) -> Iterator[Stack]:
+    """Start everything in a folder of its own; at the end nothing is left of it."""
+    parts = binaries.ensure(console)
+    with ExitStack() as stack:
+        folder = folders.made("stack")
+        stack.callback(folders.remove, folder)
+        aws_port, control_port, health_port = free_ports(3)
+        plane = stack.enter_context(ControlPlane.start(folder / "kubernetes", parts))
+        environment = {
+            **local_environment(),
+            **CREDENTIALS,
+            "KUBECONFIG": str(plane.kubeconfig),
+            "AWS_ENDPOINT_URL": f"http://{HOST}:{aws_port}",
+            "AWS_REGION": REGION,
+            # boto3 and the AWS CLI of version 1 know no other name.
+            "AWS_DEFAULT_REGION": REGION,
+            "DYNCONFIG_TENANCY": "single",
+            "COLUMNS": os.environ.get("COLUMNS", "120"),
+        }
+        account = {"KUBECONFIG": str(plane.kubeconfig_for(OPERATOR))}
+        operator = ProcessGroup([_operator(health_port, {**environment, **account, **operator_settings})], folder)
+        control_url = f"http://{HOST}:{control_port}"
+        found = Stack(folder, environment, parts.kubectl, control_url, plane, operator)
+        stack.enter_context(_running(ProcessGroup([_aws(aws_port, control_port)], folder)))
+        found.kubectl("apply", "-k", str(CRDS))
+        install(found)
+        _wait_for_crd(found)
+        stack.enter_context(_running(operator))
+        yield found
+
+
+def _aws(aws_port: int, control_port: int) -> Program:
+    command = (
+        sys.executable,
+        "-m",
+        "dynconfig_lab.aws",
+        "--aws-port",
+        str(aws_port),
+        "--control-port",
+        str(control_port),
+    )
+    return Program("aws", command, f"http://{HOST}:{control_port}/healthz")
+
+
+def _operator(health_port: int, environment: Mapping[str, str]) -> Program:
+    settings = {**environment, "DYNCONFIG_HEALTH_PORT": str(health_port)}
+    command = (sys.executable, "-m", "dynconfig", "run")
+    return Program("operator", command, f"http://{HOST}:{health_port}/healthz", environment=settings)
+
+
+@contextmanager
+def _running(processes: ProcessGroup) -> Iterator[None]:
+    try:
+        processes.start()
+        yield
+    finally:
+        processes.stop()
+
+
+def _wait_for_crd(found: Stack) -> None:
+    def is_served() -> bool:
+        try:
+            found.kubectl("get", "dynamicconfigs", "--all-namespaces")
+        except CommandFailed:
+            return False
+        return True
+
+    if not wait_until(is_served, 30):
+        raise CommandFailed("the API server does not serve DynamicConfigs after 30 s")

@@ -1,0 +1,28 @@
+"""`dynconfig abandon` does nothing that was not asked for; what it does is tested in a cluster, in tests/upgrade."""
+
+from pathlib import Path
+
+from tests.cli.shell import dynconfig
+from tests.kube.api import Answer, api, status
+
+OBJECT = b'{"metadata": {"namespace": "shop", "name": "myapp", "uid": "uid-1"}}'
+
+
+def test_it_wants_to_know_which_objects() -> None:
+    result = dynconfig("abandon", "--yes")
+    assert result.code == 1
+    assert "dynconfig abandon -n NAMESPACE NAME" in result.err
+
+
+def test_nothing_is_written_without_a_confirmation(tmp_path: Path) -> None:
+    asked: list[str] = []
+
+    def answer(path: str) -> Answer:
+        asked.append(path)
+        return (200, OBJECT) if path.endswith("/dynamicconfigs/myapp") else status(404, path)
+
+    with api(answer) as server:
+        result = dynconfig("abandon", "-n", "shop", "myapp", KUBECONFIG=str(server.kubeconfig(tmp_path)))
+    assert result.code == 1
+    assert "repeat the command with --yes" in result.err
+    assert len(asked) == 1

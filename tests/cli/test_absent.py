@@ -1,0 +1,49 @@
+"""What a command says of objects that are not in the cluster: the place that was searched, and what is left to try."""
+
+from pathlib import Path
+
+import pytest
+from tests.cli.shell import dynconfig
+from tests.kube.api import Answer, api, listed, status
+
+
+def answer(path: str) -> Answer:
+    """No object by any name, and empty lists."""
+    return status(404, "not found", name="myapp") if path.endswith("/myapp") else listed()
+
+
+def told(folder: Path, *arguments: str) -> str:
+    with api(answer) as server:
+        result = dynconfig(*arguments, KUBECONFIG=str(server.kubeconfig(folder)), AWS_REGION="eu-west-1")
+    assert result.code == 1, result.text
+    return " ".join(result.err.split())
+
+
+@pytest.mark.parametrize(
+    "command",
+    [("status",), ("drift",), ("history",), ("status", "--watch"), ("status", "--watch", "-o", "json")],
+)
+@pytest.mark.parametrize(
+    ("flags", "where"),
+    [((), "in namespace shop;"), (("-n", "cart"), "in namespace cart;"), (("-A",), "in any namespace;")],
+)
+def test_the_place_without_objects_is_named(
+    tmp_path: Path, command: tuple[str, ...], flags: tuple[str, ...], where: str
+) -> None:
+    assert f"there are no DynamicConfigs {where}" in told(tmp_path, *command, *flags)
+
+
+@pytest.mark.parametrize("command", ["status", "drift", "history", "plan", "render"])
+@pytest.mark.parametrize(
+    ("words", "where", "hint"),
+    [
+        (("myapp",), "shop/myapp", "name the namespace with -n"),
+        (("myapp", "-n", "cart"), "cart/myapp", "list all with `dynconfig status -A`"),
+        (("cart/myapp",), "cart/myapp", "list all with `dynconfig status -A`"),
+    ],
+)
+def test_an_object_that_is_gone_is_named_with_what_was_not_tried(
+    tmp_path: Path, command: str, words: tuple[str, ...], where: str, hint: str
+) -> None:
+    said = told(tmp_path, command, *words)
+    assert said == f"error: there is no DynamicConfig {where} in the cluster; {hint}"

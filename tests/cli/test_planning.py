@@ -1,0 +1,126 @@
+"""`dynconfig plan` prints what the operator would do: both ask the engine the same question."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from tests.engine.fake_kind import OWNER, document, nothing
+from tests.engine.rollout_harness import RolloutHarness
+from tests.engine.test_assess import SCENES, reported_drift, rollback, told
+from tests.engine.test_rollback import CHANGE
+
+from dynconfig.engine import describe
+from dynconfig.engine.applying import LAST_APPLIED
+from dynconfig.engine.errors import InvalidSpec
+from dynconfig.files import Manifests
+from dynconfig.planning import Known, Planned, Planner, Unplanned
+from dynconfig.settings import Settings
+
+
+def held(rollout: RolloutHarness) -> dict[str, Any]:
+    """The object as the cluster has it."""
+    live = document(rollout.values, generation=rollout.generation, status=rollout.status, rollout={"bakeTime": "10m"})
+    live["spec"] |= rollout.about
+    live["metadata"] |= {"namespace": OWNER.namespace, "name": OWNER.name, "uid": OWNER.uid}
+    return live
+
+
+def foretold(rollout: RolloutHarness, now: float, file: dict[str, Any], live: dict[str, Any]) -> Planned:
+    """What the command is given about an object in a file."""
+    planner = Planner(Settings(is_emulated=True), rollout.engine, "eu-west-1", lambda: now)
+    found = planner.planned(file, Manifests((), (), {}), Known(OWNER.cluster, live, nothing))
+    assert isinstance(found, Planned)
+    return found
+
+
+def planned(rollout: RolloutHarness, now: float) -> Planned:
+    """What the command is given about the object as the cluster has it."""
+    live = held(rollout)
+    return foretold(rollout, now, live, live)
+
+
+@pytest.mark.parametrize("harness", SCENES)
+def test_a_plan_is_what_the_operator_then_does(harness: Callable[[], tuple[RolloutHarness, float]]) -> None:
+    rollout, now = harness()
+    rollout.versioned.now = now
+    found = planned(rollout, now)
+    lines = list(describe.lines(found.plan))
+    outcome = rollout.look(now)
+    assert told(found.assessment) == told(outcome)
+    assert [text for sign, text in lines if sign == "."] == [
+        *(f"not corrected (driftPolicy: Report): {step.resource.title}" for step in outcome.plan.held),
+        *(f"delete {step.resource.title} after the bake time" for step in outcome.plan.waiting),
+    ]
+
+
+def test_programs_learn_what_is_not_carried_out_and_why() -> None:
+    scenes = {harness.__name__: describe.document(planned(*harness()).assessment) for harness in SCENES}
+    assert [item["resource"] for item in scenes["reported_drift"]["reported"]] == ["Thing /app/a"]
+    assert scenes["suspension"]["changes"] == []
+    assert len(scenes["suspension"]["suspended"]) == 2
+    assert [item["resource"] for item in scenes["deferred_deletion"]["waiting"]] == ["Thing /app/b"]
+    assert scenes["firing_alarm"]["blocked"]["reason"] == "AlarmFiring"
+    assert scenes["mass_deletion"]["blocked"]["reason"] == "UnsafePlan"
+    assert [item["change"] for item in scenes["rollback"]["changes"]] == ["update", "update"]
+
+
+def test_what_a_file_does_not_name_is_planned_as_the_cluster_has_it() -> None:
+    """Somebody set driftPolicy by hand; the file was applied before that, and says nothing of it."""
+    rollout = reported_drift()[0]
+    live = held(rollout)
+    file = {"metadata": {"namespace": OWNER.namespace, "name": OWNER.name}, "spec": {**live["spec"]}}
+    del file["spec"]["driftPolicy"]
+    live["metadata"]["annotations"] = {LAST_APPLIED: json.dumps(file)}
+    found = foretold(rollout, CHANGE, file, live)
+    assert found.assessment.declaration.generation == rollout.generation
+    assert describe.document(found.assessment) == describe.document(planned(rollout, CHANGE).assessment)
+    named = foretold(rollout, CHANGE, {**file, "spec": {**file["spec"], "driftPolicy": "Correct"}}, live)
+    assert named.assessment.declaration.generation == rollout.generation + 1
+    assert named.plan.held == ()
+
+
+def test_after_a_rollback_the_stable_revision_is_said_to_be_in_aws() -> None:
+    rollout, now = rollback()
+    rollout.settle(now)
+    found = planned(rollout, now + 10)
+    assert found.plan.steps == ()
+    assert describe.summary(found.assessment).startswith("Nothing to do: AWS has the stable revision")
+
+
+@pytest.mark.parametrize(
+    ("edit", "field"), [({"path": "/other"}, "spec.path"), ({"region": "eu-west-2"}, "spec.region")]
+)
+def test_an_edit_that_the_api_server_refuses_is_not_planned(edit: dict[str, Any], field: str) -> None:
+    live = document({"a": "1"})
+    live["metadata"] |= {"namespace": OWNER.namespace, "name": OWNER.name, "uid": OWNER.uid}
+    edited = {**live, "spec": {**live["spec"], **edit}}
+    planner = Planner(Settings(is_emulated=True), RolloutHarness().engine, "eu-west-1")
+    found = planner.planned(edited, Manifests((), (), {}), Known(OWNER.cluster, live, nothing))
+    assert isinstance(found, Unplanned)
+    assert isinstance(found.error, InvalidSpec)
+    assert str(found.error).startswith(f"{field}: {field.removeprefix('spec.')} is immutable")
+
+
+def test_a_region_that_the_file_never_named_is_no_edit() -> None:
+    live = document({"a": "1"}, region="eu-west-1")
+    live["metadata"] |= {"namespace": OWNER.namespace, "name": OWNER.name, "uid": OWNER.uid}
+    file = {"metadata": {**live["metadata"]}, "spec": {**live["spec"]}}
+    del file["spec"]["region"]
+    live["metadata"]["annotations"] = {LAST_APPLIED: json.dumps(file)}
+    assert foretold(RolloutHarness(), CHANGE, file, live).declaration.place.region == "eu-west-1"
+
+
+def test_the_deletion_of_an_object_whose_spec_is_not_valid_is_planned_as_the_operator_makes_it() -> None:
+    rollout = RolloutHarness(values={"a": "1"})
+    rollout.settle()
+    live = held(rollout)
+    live["spec"] |= {"driftPolicy": "Perhaps", "parameters": [*live["spec"]["parameters"], {"name": "b", "value": 7}]}
+    planner = Planner(Settings(is_emulated=True), rollout.engine, "eu-west-1", lambda: CHANGE)
+    known = Known(OWNER.cluster, live, nothing)
+    found = planner.deleted(live, Manifests((), (), {}), known)
+    assert isinstance(found, Planned)
+    assert [step.resource.name for step in found.plan.steps] == ["errors", "/app/a"]
+    # A file that no cluster has is checked, since nothing else says what is in it.
+    unknown = planner.deleted(live, Manifests((), (), {}), Known(OWNER.cluster, None, nothing))
+    assert isinstance(unknown, Unplanned)

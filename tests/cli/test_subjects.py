@@ -1,0 +1,87 @@
+"""The objects that a command is about, and an end of the waiting for AWS."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+from tests.cli.test_files import CONFIG
+
+from dynconfig.cli.failures import Failed
+from dynconfig.cli.subjects import chosen
+
+CONTEXT = {"cluster": "c", "user": "u", "namespace": "shop"}
+
+
+@pytest.fixture
+def manifest(tmp_path: Path) -> Path:
+    path = tmp_path / "myapp.yaml"
+    path.write_text(CONFIG)
+    return path
+
+
+@pytest.fixture
+def kubeconfig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A context whose namespace is shop; its cluster is away."""
+    path = tmp_path / "kubeconfig"
+    document = {
+        "clusters": [{"name": "c", "cluster": {"server": "http://127.0.0.1:9"}}],
+        "contexts": [{"name": "x", "context": CONTEXT}],
+        "users": [{"name": "u", "user": {}}],
+        "current-context": "x",
+    }
+    path.write_text(yaml.safe_dump(document))
+    monkeypatch.setenv("KUBECONFIG", str(path))
+    return path
+
+
+def namespace_of(manifest: Path, namespace: str | None = None, *, offline: bool = False) -> str:
+    (document,) = chosen([manifest], None, namespace, offline=offline).manifests.configs
+    return str(document["metadata"]["namespace"])
+
+
+@pytest.mark.usefixtures("kubeconfig")
+def test_objects_without_a_namespace_are_in_that_of_the_context_as_for_kubectl(manifest: Path) -> None:
+    assert namespace_of(manifest) == "shop"
+    assert namespace_of(manifest, "cart") == "cart"
+    assert namespace_of(manifest, offline=True) == "default"
+
+
+def test_without_a_cluster_they_are_in_default(manifest: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KUBECONFIG", os.devnull)
+    assert namespace_of(manifest) == "default"
+
+
+def test_a_kubeconfig_without_a_context_is_told_with_what_works_without_it(manifest: Path, kubeconfig: Path) -> None:
+    kubeconfig.write_text("apiVersion: v1\nkind: Config\n")
+    with pytest.raises(Failed, match=r"no Kubernetes cluster: .*; with --offline"):
+        namespace_of(manifest)
+
+
+@pytest.mark.parametrize("command", ["plan", "drift"])
+def test_who_does_not_want_to_wait_for_aws_any_longer_does_not_have_to(manifest: Path, command: str) -> None:
+    manifest.write_text(CONFIG.replace("path: /myapp", "path: /myapp, parameters: [{name: a, value: b}]"))
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.settimeout(60)
+        environment = {
+            **{name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ},
+            "AWS_ENDPOINT_URL": f"http://127.0.0.1:{silent.getsockname()[1]}",
+            "AWS_REGION": "eu-west-1",
+            "AWS_ACCESS_KEY_ID": "x",
+            "AWS_SECRET_ACCESS_KEY": "x",
+        }
+        arguments = (sys.executable, "-m", "dynconfig", command, "-f", str(manifest), "--offline")
+        process = subprocess.Popen(arguments, env=environment, stderr=subprocess.PIPE)
+        # Somebody looks, and is not answered.
+        with process, silent.accept()[0]:
+            began = time.monotonic()
+            process.send_signal(signal.SIGINT)
+            _, told = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert told == b""
+    assert time.monotonic() - began < 10

@@ -1,0 +1,178 @@
+"""The policy file: read, refused where it is wrong, and read again when it changes; and `dynconfig can`."""
+
+import json
+import logging
+from pathlib import Path
+
+import pytest
+from tests.cli.shell import dynconfig
+from tests.cli.test_cli import EXAMPLE
+
+from dynconfig.settings import BadSetting, Settings, Tenancy
+from dynconfig.tenants import Tenants
+
+GRANTED = "allow:\n- namespaces: [shop]\n  paths: [/shop]\n"
+
+
+@pytest.fixture
+def policy(tmp_path: Path) -> Path:
+    file = tmp_path / "policy.yaml"
+    file.write_text(GRANTED)
+    return file
+
+
+def shared(policy: Path | None = None) -> Tenants:
+    return Tenants(Settings(tenancy=Tenancy.SHARED, policy_file=str(policy or "")), Tenancy.SHARED)
+
+
+def test_the_operator_takes_a_cluster_for_shared_and_a_laptop_for_its_owners() -> None:
+    assert not Tenants(Settings(), Tenancy.SHARED)("shop").may_use_path("/shop")
+    assert Tenants(Settings(), Tenancy.SINGLE)("shop").may_use_path("/shop")
+    assert Tenants(Settings(tenancy=Tenancy.SINGLE), Tenancy.SHARED)("shop").may_use_path("/shop")
+
+
+def test_a_policy_counts_wherever_it_is_set(policy: Path) -> None:
+    found = Tenants(Settings(policy_file=str(policy)), Tenancy.SINGLE)
+    assert [found(namespace).may_use_path("/shop") for namespace in ("shop", "cart")] == [True, False]
+
+
+def test_a_policy_that_cannot_count_is_refused(policy: Path) -> None:
+    with pytest.raises(BadSetting, match="DYNCONFIG_POLICY: with DYNCONFIG_TENANCY=single no policy counts"):
+        Tenants(Settings(tenancy=Tenancy.SINGLE, policy_file=str(policy)), Tenancy.SHARED)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (None, "cannot be read: No such file or directory"),
+        ("allow: [", "is not YAML"),
+        ("allow:\n- namespaces: [shop]\n  path: [/shop]\n", r"allow\.0\.path: Extra inputs are not permitted"),
+        ("- a\n", "Input should be"),
+        ("#" * (2**20 + 1), "may have 1048576"),
+    ],
+)
+def test_a_policy_that_is_wrong_is_refused_at_the_start(tmp_path: Path, text: str | None, message: str) -> None:
+    file = tmp_path / "policy.yaml"
+    if text is not None:
+        file.write_text(text)
+    with pytest.raises(BadSetting, match=f"DYNCONFIG_POLICY: .*{message}"):
+        shared(file)
+
+
+def test_a_changed_policy_counts_and_a_wrong_one_does_not(policy: Path, caplog: pytest.LogCaptureFixture) -> None:
+    found = shared(policy)
+    assert not found.reload()
+    policy.write_text(GRANTED.replace("/shop", "/other"))
+    assert found.reload()
+    assert found("shop").may_use_path("/other")
+    assert not found("shop").may_use_path("/shop")
+    with caplog.at_level(logging.ERROR):
+        policy.write_text("allow: everything")
+        assert not found.reload()
+        policy.unlink()
+        assert not found.reload()
+        assert not found.reload()
+    assert len(caplog.records) == 2
+    assert found("shop").may_use_path("/other")
+
+
+def test_the_operator_waits_for_a_policy_whose_folder_is_there(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = tmp_path / "policy.yaml"
+    settings = Settings(policy_file=str(file))
+    found = Tenants(settings, Tenancy.SHARED, awaits_policy=True)
+    assert not found("shop").may_use_path("/shop")
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert f"{file} is missing" in caplog.text
+    assert "write the rules into the ConfigMap" in caplog.text
+    assert not found.reload()
+    file.write_text(GRANTED)
+    assert found.reload()
+    assert found("shop").may_use_path("/shop")
+    file.unlink()
+    assert found.reload()
+    assert not found("shop").may_use_path("/shop")
+    assert not found.reload()
+    assert len([record for record in caplog.records if "is missing" in record.message]) == 2
+
+
+def test_the_operator_does_not_wait_for_a_policy_whose_folder_is_missing(tmp_path: Path) -> None:
+    settings = Settings(policy_file=str(tmp_path / "mistyped" / "policy.yaml"))
+    with pytest.raises(BadSetting, match=r"cannot be read: No such file or directory"):
+        Tenants(settings, Tenancy.SHARED, awaits_policy=True)
+
+
+def test_labels_count_as_they_are_now(policy: Path) -> None:
+    policy.write_text("allow:\n- namespaceSelector: {matchLabels: {team: a}}\n  paths: [/a]\n")
+    found = shared(policy)
+    assert found.needs_labels
+    assert not found("shop").may_use_path("/a")
+    assert found.label({"shop": {"team": "a"}})
+    assert not found.label({"shop": {"team": "a"}})
+    assert found("shop").may_use_path("/a")
+    assert found.label({})
+    assert not found("shop").may_use_path("/a")
+
+
+def test_can_explains_each_decision(policy: Path) -> None:
+    result = dynconfig("can", "-f", str(EXAMPLE), "--policy", str(policy))
+    assert result.code == 1
+    assert "may use paths below /shop" not in result.err
+    table = result.out.splitlines()
+    assert table[0].split() == ["OBJECT", "FIELD", "VALUE", "ALLOWED", "WHY"]
+    (path,) = (line for line in table if " spec.path " in line)
+    assert path.split()[3] == "no"
+
+
+def test_can_lists_the_names_that_need_no_rule(tmp_path: Path) -> None:
+    file = tmp_path / "object.yaml"
+    file.write_text(
+        "apiVersion: dynconfig.dev/v1alpha1\nkind: DynamicConfig\nmetadata: {name: app, namespace: shop}\n"
+        "spec: {path: /shop, function: {}, alarms: {}, dashboard: true}\n"
+    )
+    result = dynconfig("can", "-f", str(file), "-o", "json", AWS_REGION="eu-west-1")
+    own = {(each["field"], each["value"]) for each in json.loads(result.out) if each["why"].startswith("it begins")}
+    assert own == {
+        ("spec.function.name", "dynconfig-shop-app"),
+        ("spec.function.roleName", "dynconfig-shop-app-eu-west-1-function"),
+        ("spec.alarms", "dynconfig-shop-app/*"),
+        ("spec.dashboard", "dynconfig-shop-app-eu-west-1"),
+    }
+    assert all(each["allowed"] for each in json.loads(result.out) if each["value"].startswith("dynconfig-shop-"))
+
+
+def test_can_answers_programs_and_ends_well_where_all_is_allowed(policy: Path) -> None:
+    rule = "{matchLabels: {team: a}}\n  paths: [/myapp]\n  names: [myapp-config]"
+    policy.write_text(f"allow:\n- namespaceSelector: {rule}\n")
+    arguments = ("can", "-f", str(EXAMPLE), "--policy", str(policy), "-o", "json")
+    denied = dynconfig(*arguments)
+    assert (denied.code, {each["allowed"] for each in json.loads(denied.out)}) == (1, {False, True})
+    granted = dynconfig(*arguments, "--label", "team=a")
+    assert (granted.code, {each["allowed"] for each in json.loads(granted.out)}) == (0, {True})
+
+
+def test_can_says_without_a_policy_how_to_name_one(policy: Path) -> None:
+    for variables, is_said in (({}, True), ({"DYNCONFIG_POLICY": str(policy)}, False)):
+        result = dynconfig("can", "-f", str(EXAMPLE), **variables)
+        assert ("--policy FILE or DYNCONFIG_POLICY" in result.err) is is_said
+    assert "--policy" not in dynconfig("can", "-f", str(EXAMPLE), "--policy", str(policy)).err
+    assert "--policy" not in dynconfig("can", "-f", str(EXAMPLE), DYNCONFIG_TENANCY="single").err
+
+
+def test_can_refuses_an_object_of_another_namespace(tmp_path: Path, policy: Path) -> None:
+    file = tmp_path / "object.yaml"
+    metadata = "metadata: {name: app, namespace: cart}"
+    file.write_text(f"apiVersion: dynconfig.dev/v1alpha1\nkind: DynamicConfig\n{metadata}\nspec: {{path: /cart}}\n")
+    arguments = ("can", "-f", str(file), "--policy", str(policy))
+    refused = dynconfig(*arguments, "-n", "shop")
+    assert (refused.code, refused.out) == (1, "")
+    words = " ".join(refused.err.split())
+    assert 'the namespace from the provided object "cart" does not match the namespace "shop"' in words
+    assert dynconfig(*arguments, "-n", "cart").out == dynconfig(*arguments).out != ""
+
+
+def test_can_refuses_what_is_no_label(policy: Path) -> None:
+    result = dynconfig("can", "-f", str(EXAMPLE), "--policy", str(policy), "--label", "team")
+    assert result.code == 64
+    assert "'team' is not like KEY=VALUE" in result.err

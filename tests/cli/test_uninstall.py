@@ -1,0 +1,104 @@
+"""`dynconfig uninstall` does nothing that was not asked for; what it does is tested in a cluster, in tests/upgrade."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.cli.cli_harness import CliHarness
+from tests.cli.shell import dynconfig
+from tests.kube.api import Answer, api, listed
+
+from dynconfig.engine.declaration import Place
+from dynconfig.engine.plan import AnyKind
+from dynconfig.engine.reconcile import Engine
+from dynconfig.engine.work_queue import Key
+from dynconfig.settings import Settings
+from dynconfig.uninstalling import Uninstaller, next_commands
+
+
+def test_it_wants_to_be_told_that_aws_is_kept() -> None:
+    result = dynconfig("uninstall", "--yes")
+    assert (result.code, result.out) == (1, "")
+    assert "--keep-aws" in result.err
+    assert "kubectl delete dcfg" in result.err
+
+
+def test_without_a_cluster_it_says_so() -> None:
+    result = dynconfig("uninstall", "--keep-aws", "--yes", AWS_REGION="eu-west-1")
+    assert result.code == 1
+    assert "no Kubernetes cluster" in result.err
+
+
+def test_the_definition_is_deleted_only_after_that_was_allowed() -> None:
+    commands = next_commands()
+    allowed = next(index for index, text in enumerate(commands) if "dynconfig.dev/allow-deletion=true" in text)
+    deleted = [index for index, text in enumerate(commands) if "delete -k" in text]
+    assert deleted
+    assert all(index > allowed for index in deleted)
+
+
+@pytest.mark.lab
+@pytest.mark.parametrize("is_installed", [True, False])
+def test_an_operator_that_has_no_deployment_is_not_said_to_be_stopped(
+    harness: CliHarness, tmp_path: Path, *, is_installed: bool
+) -> None:
+    deployment: dict[str, Any] = {"metadata": {"namespace": "ops", "name": "dynconfig"}, "spec": {"replicas": 0}}
+
+    def answer(path: str) -> Answer:
+        if path.endswith("/namespaces/kube-system"):
+            return 200, b'{"metadata": {"uid": "cluster-uid"}}'
+        return listed(*([deployment] if "/deployments" in path and is_installed else []))
+
+    with api(answer) as server:
+        result = harness.dynconfig("uninstall", "--keep-aws", "--yes", KUBECONFIG=str(server.kubeconfig(tmp_path)))
+    assert result.code == 0, result.text
+    assert ("the operator is stopped" in result.out) == is_installed
+    assert ("Everything is released." in result.out) == is_installed
+    assert ("No Deployment of the operator was found" in result.out) != is_installed
+
+
+class FakeWriter:
+    """A cluster of one object, and what is written to it."""
+
+    def __init__(self, document: dict[str, Any]) -> None:
+        self.document = document
+        self.calls: list[str] = []
+
+    def cluster_id(self) -> str:
+        """Of the cluster."""
+        return "cluster"
+
+    def objects(self, _namespace: str | None) -> tuple[list[dict[str, Any]], str]:
+        """The only object."""
+        return [self.document], "1"
+
+    def abandon(self, _key: Key) -> None:
+        """Note it."""
+        self.calls.append("abandon")
+
+    def delete(self, _key: Key, _uid: str) -> None:
+        """Note it."""
+        self.calls.append("delete")
+
+    def object(self, _key: Key) -> dict[str, Any]:
+        """It stays until it is released."""
+        return self.document
+
+    def release(self, _key: Key, _uid: str) -> None:
+        """Note it."""
+        self.calls.append("release")
+
+
+def test_an_object_that_was_never_accepted_is_released_without_a_call_to_its_region() -> None:
+    metadata = {"namespace": "shop", "name": "far", "uid": "uid-1"}
+    writer = FakeWriter({"metadata": metadata, "spec": {"path": "/far", "region": "eu-west-9"}})
+
+    def kinds(place: Place) -> Sequence[AnyKind]:
+        raise AssertionError(f"{place} is asked for kinds")
+
+    work = Uninstaller(Settings(), writer, Engine(kinds), "eu-west-1")  # type: ignore[arg-type]  # it stands for a cluster
+    (leaving,) = work.objects()
+    assert leaving.owned == ()
+    work.release(work.mark(leaving))
+    assert writer.calls == ["abandon", "delete", "release"]

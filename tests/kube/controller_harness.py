@@ -1,0 +1,104 @@
+"""A controller at work: the real client on a small API server, and an engine over a fake in place of AWS."""
+
+import asyncio
+import copy
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from tests.engine.fake_kind import FakeKind, document
+from tests.kube.apiserver import ApiServer, Document, serving
+
+from dynconfig.engine.tenancy import Tenant
+from dynconfig.engine.work_queue import Key, WorkQueue
+from dynconfig.kube.client import Kube
+from dynconfig.kube.controller import Controller
+from dynconfig.kube.dependencies import Dependencies
+from dynconfig.kube.events import Recorder
+from dynconfig.kube.metrics import Metrics
+
+KEY = Key("shop", "myapp")
+GOING = "2027-01-15T08:00:00Z"
+REGION = "eu-west-1"
+
+
+@dataclass
+class ControllerHarness:
+    """What a test may touch."""
+
+    server: ApiServer
+    fake: FakeKind
+    controller: Controller
+    listened: list[str]
+    kube: Kube
+    left: list[str]
+
+    def says(self, event: str | None, found: Document) -> None:
+        """The API server speaks of an object."""
+        self.controller.noticed(copy.deepcopy(found), event)
+
+    def applied(self, found: Document) -> None:
+        """Somebody applies a new object."""
+        self.server.put(found)
+        self.says("ADDED", found)
+
+    @property
+    def status(self) -> dict[str, Any]:
+        """The status of the only object; empty if there is none."""
+        return dict(self.server.objects.get(KEY, {}).get("status") or {})
+
+    @property
+    def reason(self) -> str:
+        """Why it is Ready, or not."""
+        conditions = self.status.get("conditions")
+        return str(conditions[0]["reason"]) if conditions else ""
+
+
+def configured(
+    values: dict[str, str], *, uid: str = "uid-1", metadata: Document | None = None, **about: Any
+) -> Document:
+    """An object as the API server holds it."""
+    found = document(values, **about)
+    own = {"namespace": KEY.namespace, "name": KEY.name, "uid": uid, "resourceVersion": "1"}
+    return {**found, "metadata": {**found["metadata"], **own, **(metadata or {})}}
+
+
+def dependencies_of(kube: Kube, **given: Any) -> Dependencies:
+    """What a controller needs, as in production but for what is given."""
+    usual: dict[str, Any] = {
+        "kube": kube,
+        "recorder": Recorder(kube, time.time),
+        "metrics": Metrics(lambda: 0.0, lambda: 0.0),
+        "cluster": "cluster",
+        "region": REGION,
+        "tenant_of": Tenant,
+        "is_own_layer": lambda _arn: False,
+        "is_region": lambda region: region in ("eu-west-1", "us-east-1"),
+        "allowed_regions": (),
+        "now": time.time,
+        "clock": time.monotonic,
+        "turn_seconds": 15.0,
+        "move_seconds": 0.0,
+        "second_look_seconds": 0.0,
+        "start_listener": lambda _region: None,
+        "release_listener": lambda _region: None,
+    }
+    return Dependencies(**{**usual, **given})
+
+
+@asynccontextmanager
+async def running_controller(**dependencies: Any) -> AsyncIterator[ControllerHarness]:
+    """A controller that serves until the end."""
+    server, fake, listened, left = ApiServer(), FakeKind(), list[str](), list[str]()
+    async with serving(server.answer) as kube:
+        heard = {"start_listener": listened.append, "release_listener": left.append}
+        given = dependencies_of(kube, **{"engine": fake.engine(), **heard, **dependencies})
+        controller = Controller(given, WorkQueue(), 2)
+        task = asyncio.create_task(controller.serve())
+        try:
+            yield ControllerHarness(server, fake, controller, listened, kube, left)
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
