@@ -8,8 +8,8 @@ from dynconfig.engine.declaration import ReadSource, Source
 from dynconfig.engine.errors import SourceMissing
 from dynconfig.engine.work_queue import Key
 from dynconfig.files import Document
-from dynconfig.kube.answers import ApiRefused, NoObject, text_of
 from dynconfig.kube.reader import Reader
+from dynconfig.kube.responses import ApiRefused, ObjectNotFound, source_text
 from dynconfig.planning import Known
 from dynconfig.settings import Settings
 
@@ -25,7 +25,7 @@ def reading() -> Iterator[Reader]:
 
 
 def objects(reader: Reader, names: Sequence[str], namespace: str | None, *, everywhere: bool) -> list[Document]:
-    """The objects of these names, or all of the namespace, or of all namespaces. Raises NoObject."""
+    """The objects of these names, or all of the namespace, or of all namespaces. Raises ObjectNotFound."""
     if not names:
         return reader.objects(None if everywhere else namespace or reader.namespace)[0]
     return [_object(reader, name, None if everywhere else namespace) for name in names]
@@ -68,7 +68,7 @@ def source_reader(reader: Reader, namespace: str) -> ReadSource:
 
     def read(source: Source) -> str | None:
         try:
-            return text_of(source, document(source.kind, source.name))
+            return source_text(source, document(source.kind, source.name))
         except ApiRefused as error:
             raise SourceMissing(f"{source} may not be read: {error}; add it with another -f") from None
 
@@ -81,5 +81,5 @@ def _object(reader: Reader, name: str, namespace: str | None) -> Document:
     found = reader.object(Key(inside, name))
     if found is None:
         hint = "list all with `dynconfig status -A`" if named or namespace else "name the namespace with -n"
-        raise NoObject(f"there is no DynamicConfig {inside}/{name} in the cluster; {hint}")
+        raise ObjectNotFound(f"there is no DynamicConfig {inside}/{name} in the cluster; {hint}")
     return found

@@ -120,7 +120,7 @@ class Manifests:
         if source.key in plain:
             return str(plain[source.key])
         if source.kind == "ConfigMap" and source.key in (document.get("binaryData") or {}):
-            raise BadFile(f"{source} is in binaryData, and SSM stores text only; put text into data instead")
+            raise BadFile(f"{source} is in binaryData, but SSM stores text only; move it to data as text")
         encoded = (document.get("data") or {}).get(source.key) if source.kind == "Secret" else None
         return _decoded(source, encoded) if encoded is not None else None
 
@@ -297,6 +297,6 @@ def _decoded(source: Source, encoded: object) -> str:
         return base64.b64decode("".join(str(encoded).split()), validate=True).decode()
     except (binascii.Error, UnicodeDecodeError):
         raise BadFile(
-            f"{source} is not UTF-8 text in base64, and SSM stores text only; store its base64 text as the value, for "
-            "example with base64 -w0 FILE"
+            f"{source} is not UTF-8 text in base64, but SSM stores text only; store it base64-encoded, for "
+            "example with `base64 -w0 FILE`"
         ) from None

@@ -221,7 +221,7 @@ def test_a_cluster_that_is_away_is_told_with_what_works_without_it(tmp_path: Pat
     environment = {"AWS_REGION": "eu-west-1", "KUBECONFIG": str(kubeconfig)}
     result = dynconfig("plan", "-f", str(EXAMPLE), **environment)
     assert result.code == 1
-    assert "the Kubernetes API server does not answer" in result.err
+    assert "the Kubernetes API server is unavailable" in result.err
     assert "--offline" in result.err
     assert dynconfig("status", **environment).code == 1
 

@@ -15,7 +15,7 @@ from tests.kube.api import Answer, Api, api, listed, status
 from dynconfig import cluster
 from dynconfig.cli import watching
 from dynconfig.engine.standing import Stage
-from dynconfig.kube.answers import ApiUnavailable
+from dynconfig.kube.responses import ApiUnavailable
 
 
 def myapp(ready: str) -> dict[str, Any]:
@@ -91,14 +91,14 @@ def test_a_server_that_stays_away_is_told_when_time_is_up(tmp_path: Path) -> Non
     lists = script(listed(myapp("Unknown")), listed(myapp("Unknown")), away)
     with following(tmp_path, lists, script(away), seconds=0.5) as (stages, _server):
         assert next(stages) is Stage.WORKING
-        with pytest.raises(ApiUnavailable, match="answered 503: shutting down"):
+        with pytest.raises(ApiUnavailable, match="returned 503: shutting down"):
             next(stages)
 
 
 def test_a_server_that_is_away_from_the_start_is_told_at_once(tmp_path: Path) -> None:
     away = status(503, "shutting down")
     with following(tmp_path, script(away), script(away)) as (stages, server):
-        with pytest.raises(ApiUnavailable, match="answered 503: shutting down"):
+        with pytest.raises(ApiUnavailable, match="returned 503: shutting down"):
             next(stages)
         assert len(server.asked) == 1
 

@@ -8,7 +8,7 @@ from aiohttp import web
 from tests.kube.apiserver import status
 from tests.kube.controller_harness import GOING, configured, running_controller
 
-from dynconfig.kube.answers import DEFINITIONS
+from dynconfig.kube.responses import DEFINITIONS
 
 Answer = Callable[[], web.Response]
 

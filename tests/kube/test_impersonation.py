@@ -8,7 +8,7 @@ import pytest
 from tests.kube.api import Api, api, listed
 
 from dynconfig.engine.work_queue import Key
-from dynconfig.kube import answers
+from dynconfig.kube import responses
 from dynconfig.kube.client import Kube
 from dynconfig.kube.reader import Reader
 
@@ -43,7 +43,7 @@ def read() -> None:
 
 def serve() -> None:
     async def act() -> None:
-        kube = Kube(answers.config())
+        kube = Kube(responses.config())
         await kube.object(KEY)
         [_ async for _ in kube.object_pages("shop")]
         [_ async for _ in kube.watch_objects("shop", "5")]

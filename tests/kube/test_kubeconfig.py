@@ -67,31 +67,38 @@ def test_a_plugin_is_told_which_version_is_spoken(monkeypatch: pytest.MonkeyPatc
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        (f"users:\n- name: u\n  user:\n    token: {TOKEN}: x\n", "config, line 4 is not YAML"),
-        (f"users: [{{token: {TOKEN}\n", "config, line 2 is not YAML"),
-        (f"{TOKEN}\n", "is no kubeconfig"),
-        (f"- {TOKEN}\n", "is no kubeconfig"),
-        (f"users: [{{name: u, user: {TOKEN}}}]\n", "users is no list in which each has a name and a user"),
-        (f"users: {TOKEN}\n", "users is no list"),
-        ("users: 5\n", "users is no list"),
-        ("contexts: [{name: [a], context: {}}]\n", "contexts is no list"),
-        ("", "has no current context; choose one with `kubectl config use-context NAME`"),
+        (f"users:\n- name: u\n  user:\n    token: {TOKEN}: x\n", "config, line 4 is not valid YAML"),
+        (f"users: [{{token: {TOKEN}\n", "config, line 2 is not valid YAML"),
+        (f"{TOKEN}\n", "is not a kubeconfig"),
+        (f"- {TOKEN}\n", "is not a kubeconfig"),
+        (f"users: [{{name: u, user: {TOKEN}}}]\n", "users must be a list of entries with a name and a user"),
+        (f"users: {TOKEN}\n", "users must be a list"),
+        ("users: 5\n", "users must be a list"),
+        ("contexts: [{name: [a], context: {}}]\n", "contexts must be a list"),
+        ("", "has no current context; set one with `kubectl config use-context NAME`"),
         ("current-context: {a: b}\n", "has no current context"),
-        ("current-context: gone\n", "names the context gone"),
-        ("current-context: c\ncontexts: [{name: c, context: {cluster: gone}}]\n", "names the cluster gone"),
-        ("current-context: c\ncontexts: [{name: c, context: {cluster: c, user: gone}}]\n", "names the user gone"),
-        ("current-context: c\ncontexts: [{name: c, context: {cluster: 5}}]\n", "the context c of the kubeconfig"),
-        (acting("{as-groups: [canary]}"), "the user u of the kubeconfig is wrong: .* need as; add it"),
-        (acting("{as-uid: canary}"), "need as"),
-        (acting("{as-user-extra: {canary: [x]}}"), "need as"),
-        (acting('{as: "canary\\r\\nX-Evil: y"}'), "must not have control characters"),
-        (acting('{as: a, as-user-extra: {k: ["canary\\n"]}}'), "must not have control characters"),
-        (acting("{as: [canary]}"), "the user u of the kubeconfig is wrong"),
+        ("current-context: gone\n", "context gone is not defined in the kubeconfig"),
+        (
+            "current-context: c\ncontexts: [{name: c, context: {cluster: gone}}]\n",
+            "cluster gone is not defined in the kubeconfig",
+        ),
+        (
+            "current-context: c\ncontexts: [{name: c, context: {cluster: c, user: gone}}]\n",
+            "user gone is not defined in the kubeconfig",
+        ),
+        (
+            "current-context: c\ncontexts: [{name: c, context: {cluster: 5}}]\n",
+            "context c in the kubeconfig is invalid",
+        ),
+        (acting("{as-groups: [canary]}"), "user u in the kubeconfig is invalid: .* require as; add it"),
+        (acting("{as-uid: canary}"), "require as"),
+        (acting("{as-user-extra: {canary: [x]}}"), "require as"),
+        (acting('{as: "canary\\r\\nX-Evil: y"}'), "must not contain control characters"),
+        (acting('{as: a, as-user-extra: {k: ["canary\\n"]}}'), "must not contain control characters"),
+        (acting("{as: [canary]}"), "user u in the kubeconfig is invalid"),
     ],
 )
-def test_what_is_wrong_is_told_without_the_text(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, text: str, told: str
-) -> None:
+def test_errors_do_not_quote_the_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, text: str, told: str) -> None:
     (tmp_path / "config").write_text(text)
     named(monkeypatch, tmp_path / "config")
     with pytest.raises(BadKubeconfig) as bad:
@@ -100,15 +107,15 @@ def test_what_is_wrong_is_told_without_the_text(
     assert "canary" not in str(bad.value)
 
 
-def test_a_file_of_another_kind_is_told_as_such(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_binary_file_is_not_valid_yaml(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "config").write_bytes(b"\xff\xfe\x00canary")
     named(monkeypatch, tmp_path / "config")
-    with pytest.raises(BadKubeconfig, match=r"config is not YAML$"):
+    with pytest.raises(BadKubeconfig, match=r"config is not valid YAML$"):
         kubeconfig.current()
 
 
 @pytest.mark.parametrize("name", ["missing", "."])
-def test_a_file_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str) -> None:
+def test_missing_file_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str) -> None:
     named(monkeypatch, tmp_path / name)
-    with pytest.raises(BadKubeconfig, match=f"there is no file {tmp_path / name}"):
+    with pytest.raises(BadKubeconfig, match=f"{tmp_path / name} not found"):
         kubeconfig.current()

@@ -10,8 +10,8 @@ import pytest
 from tests.kube.api import Answer, Api, api, listed, status, written
 
 from dynconfig.engine.work_queue import Key
-from dynconfig.kube.answers import ApiRefused, ApiUnavailable, NoCluster
 from dynconfig.kube.reader import Reader
+from dynconfig.kube.responses import ApiRefused, ApiUnavailable, NoCluster
 
 V1, V1BETA1 = "client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1"
 
@@ -40,9 +40,9 @@ def test_a_plugin_gives_the_token(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
 @pytest.mark.parametrize(
     ("script", "error", "told"),
     [
-        ("echo '{}'", NoCluster, "answers without a token"),
-        ("echo canary", NoCluster, "answers without a token"),
-        ("echo '{\"status\": null}'", NoCluster, "answers without a token"),
+        ("echo '{}'", NoCluster, "returned no token"),
+        ("echo canary", NoCluster, "returned no token"),
+        ("echo '{\"status\": null}'", NoCluster, "returned no token"),
         ("echo the session has expired >&2; exit 1", ApiUnavailable, "the session has expired"),
     ],
 )
@@ -50,7 +50,7 @@ def test_a_plugin_that_gives_none_is_named(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, script: str, error: type[Exception], told: str
 ) -> None:
     file = written(tmp_path / "config", "http://127.0.0.1:9", user=plugin(tmp_path, script))
-    with pytest.raises(error, match=f"the plugin {tmp_path}/tool of the kubeconfig .*{told}") as failed:
+    with pytest.raises(error, match=f"credential plugin {tmp_path}/tool in the kubeconfig .*{told}") as failed:
         reading(file, monkeypatch).objects("shop")
     assert "canary" not in str(failed.value)
 
@@ -61,7 +61,9 @@ def test_a_plugin_that_is_not_installed_is_told_with_where_to_get_it(
     user = plugin(tmp_path, "")
     user["exec"]["command"] = "no-such-tool"
     file = written(tmp_path / "config", "http://127.0.0.1:9", user=user)
-    with pytest.raises(NoCluster, match=r"the plugin no-such-tool .* cannot be started: .*; get it from the shop"):
+    with pytest.raises(
+        NoCluster, match=r"credential plugin no-such-tool .* cannot be started: .*; get it from the shop"
+    ):
         reading(file, monkeypatch).objects("shop")
 
 
@@ -70,13 +72,21 @@ def test_a_plugin_that_is_not_installed_is_told_with_where_to_get_it(
     [
         (status(401, "Unauthorized"), ApiRefused, "the Kubernetes API server: Unauthorized; .* log in again"),
         (status(403, "x is forbidden"), ApiRefused, "the Kubernetes API server: x is forbidden$"),
-        ((404, b"404 page not found\n"), ApiRefused, "the Kubernetes API server: 404 page not found; install the CRD"),
+        (
+            (404, b"404 page not found\n"),
+            ApiRefused,
+            "the Kubernetes API server: 404 page not found; if the CRD .* is missing, install it",
+        ),
         (status(404, "could not find the requested resource"), ApiRefused, r"`dynconfig crd \| kubectl apply -f -`"),
-        (status(500, "etcd is away"), ApiUnavailable, "the Kubernetes API server answered 500: etcd is away"),
-        ((200, b"<html>log in</html>"), ApiUnavailable, "is not the Kubernetes API server; .* a proxy, a login page"),
-        ((403, b"<html>no way out</html>"), ApiUnavailable, "HTTP 403.* is not the Kubernetes API server"),
-        ((302, b""), ApiUnavailable, "HTTP 302.* is not the Kubernetes API server"),
-        ((200, b"[]"), ApiUnavailable, "is not the Kubernetes API server"),
+        (status(500, "etcd is away"), ApiUnavailable, "the Kubernetes API server returned 500: etcd is away"),
+        (
+            (200, b"<html>log in</html>"),
+            ApiUnavailable,
+            r"got a non-Kubernetes response \(HTTP 200\); check for a proxy, a login page",
+        ),
+        ((403, b"<html>no way out</html>"), ApiUnavailable, r"got a non-Kubernetes response \(HTTP 403\)"),
+        ((302, b""), ApiUnavailable, r"got a non-Kubernetes response \(HTTP 302\)"),
+        ((200, b"[]"), ApiUnavailable, "got a non-Kubernetes response"),
     ],
 )
 def test_a_list_that_does_not_come_is_told_with_what_to_do(
@@ -131,7 +141,10 @@ def test_a_watch_ends_in_time_though_the_server_has_forgotten_it(
 
 
 def test_a_watch_that_breaks_off_may_pass(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    with api(lambda _path: (200, iter([b'{"type": "MOD']))) as server, pytest.raises(ApiUnavailable, match="broke off"):
+    with (
+        api(lambda _path: (200, iter([b'{"type": "MOD']))) as server,
+        pytest.raises(ApiUnavailable, match="in the middle of an event"),
+    ):
         list(watched(server, tmp_path, monkeypatch, 5))
 
 

@@ -15,7 +15,7 @@ from dynconfig.engine.declaration import Source
 from dynconfig.engine.errors import InvalidSpec, NoSource
 from dynconfig.engine.work_queue import Key
 from dynconfig.kube import sources
-from dynconfig.kube.answers import text_of
+from dynconfig.kube.responses import source_text
 
 
 class Enough(Exception):
@@ -141,20 +141,20 @@ def test_a_change_wakes_those_who_refer_to_it() -> None:
 @pytest.mark.parametrize(
     ("source", "document", "told"),
     [
-        (Source("Secret", "bin", "ks.p12"), {"data": {"ks.p12": "AAEC/w=="}}, "store its base64 text as the value"),
+        (Source("Secret", "bin", "ks.p12"), {"data": {"ks.p12": "AAEC/w=="}}, "store it base64-encoded"),
         (Source("ConfigMap", "bin", "k"), {"binaryData": {"k": "AAEC/w=="}}, "is in binaryData"),
     ],
 )
 def test_binary_data_is_named_with_what_to_do(source: Source, document: dict[str, Any], told: str) -> None:
     with pytest.raises(InvalidSpec, match=told):
-        text_of(source, document)
+        source_text(source, document)
 
 
 def test_a_missing_object_is_told_apart_from_a_missing_key() -> None:
     source = Source("Secret", "db", "password")
-    assert text_of(source, {"data": {"user": "YQ=="}}) is None
+    assert source_text(source, {"data": {"user": "YQ=="}}) is None
     with pytest.raises(NoSource, match=r"^Secret db does not exist$"):
-        text_of(source, None)
+        source_text(source, None)
 
 
 def test_what_is_referred_to_as_before_is_no_news_at_the_same_version() -> None:

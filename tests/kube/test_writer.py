@@ -7,7 +7,7 @@ import pytest
 
 from dynconfig.api import names
 from dynconfig.engine.work_queue import Key
-from dynconfig.kube.answers import ApiRefused, Document
+from dynconfig.kube.responses import ApiRefused, Document
 from dynconfig.kube.writer import Writer
 
 KEY = Key("shop", "myapp")

@@ -9,10 +9,10 @@ import yaml
 from tests.upgrade.cluster import CRD, Cluster
 
 from dynconfig.engine.work_queue import Key
-from dynconfig.kube import answers
-from dynconfig.kube.answers import ApiRefused
+from dynconfig.kube import responses
 from dynconfig.kube.client import Kube
 from dynconfig.kube.reader import Reader
+from dynconfig.kube.responses import ApiRefused
 
 pytestmark = [pytest.mark.e2e, pytest.mark.tools, pytest.mark.timeout(300)]
 
@@ -29,7 +29,7 @@ def read() -> object:
 
 def serve() -> object:
     async def act() -> object:
-        kube = Kube(answers.config())
+        kube = Kube(responses.config())
         try:
             return await kube.object(Key("default", "absent"))
         finally:

@@ -9,7 +9,7 @@ from tests.security.memory import peak_mib
 
 from dynconfig.engine.declaration import Source
 from dynconfig.engine.declare import faults
-from dynconfig.kube.answers import text_of
+from dynconfig.kube.responses import source_text
 
 WORK = """
 import asyncio, base64
@@ -44,7 +44,7 @@ def refused(size: int, tier: str) -> str:
     reference = {"secretKeyRef": {"name": "large", "key": "key"}}
     parameters = [{"name": "a", "valueFrom": reference, "tier": tier}]
     document: dict[str, Any] = {"spec": {"path": "/app", "parameters": parameters}}
-    return "; ".join(faults(document, lambda source: text_of(source, {"data": {"key": encoded("x" * size)}})))
+    return "; ".join(faults(document, lambda source: source_text(source, {"data": {"key": encoded("x" * size)}})))
 
 
 @pytest.mark.parametrize(
@@ -65,4 +65,4 @@ def test_the_size_is_told_exactly_without_decoding(size: int, tier: str, told: s
 
 def test_a_large_text_that_is_no_text_is_refused_for_its_size() -> None:
     large = base64.b64encode(b"\xff" * 100_000).decode()
-    assert text_of(Source("Secret", "s", "k"), {"data": {"k": large}}) == "(100,000 bytes)"
+    assert source_text(Source("Secret", "s", "k"), {"data": {"k": large}}) == "(100,000 bytes)"

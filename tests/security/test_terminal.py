@@ -96,7 +96,7 @@ def test_aliases_that_people_write_are_taken() -> None:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("clusters: [" + "[]," * 7_000_000 + "]", "has more than 8 MiB"),
+        ("clusters: [" + "[]," * 7_000_000 + "]", "is larger than 8 MiB"),
         ("clusters: [" + "[]," * 2_000_000 + "]", "has more than 100,000 parts"),
         (
             "a0: &a0 [x,x,x,x,x,x,x,x,x]\n"

@@ -20,6 +20,6 @@ class Failed(Exception):
 
 def expected() -> tuple[type[Exception], ...]:
     """The failures whose messages are written for users; asked for once something has failed."""
-    from dynconfig.kube.answers import ApiRefused, NoCluster, NoObject
+    from dynconfig.kube.responses import ApiRefused, NoCluster, ObjectNotFound
 
-    return DynConfigError, BadFile, BadSetting, Failed, ApiRefused, NoCluster, NoObject
+    return DynConfigError, BadFile, BadSetting, Failed, ApiRefused, NoCluster, ObjectNotFound

@@ -49,7 +49,7 @@ class Subjects:
             return
         # The client of the cluster takes long to import.
         from dynconfig import cluster
-        from dynconfig.kube.answers import ApiRefused, ApiUnavailable, NoCluster
+        from dynconfig.kube.responses import ApiRefused, ApiUnavailable, NoCluster
 
         try:
             with cluster.reading() as reader:
@@ -76,7 +76,7 @@ def chosen(
     offline: bool,
     everywhere: bool = False,
 ) -> Subjects:
-    """The objects in files, or those of the cluster. Raises Failed, BadFile, BadSetting, NoCluster, NoObject."""
+    """The objects in files, or those of the cluster. Raises Failed, BadFile, BadSetting, NoCluster, ObjectNotFound."""
     settings = Settings.from_environment(os.environ)
     if file:
         inside = namespace or _usual_namespace(offline=offline)
@@ -123,7 +123,7 @@ def _usual_namespace(*, offline: bool) -> str:
     """That of the kubeconfig's context, as for kubectl; `default` where no cluster is asked."""
     if offline or not may_have_cluster(os.environ):
         return "default"
-    from dynconfig.kube.answers import NoCluster, config
+    from dynconfig.kube.responses import NoCluster, config
 
     try:
         return str(config().namespace)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from dynconfig import cluster
 from dynconfig.engine.standing import Progress, gone, progress
 from dynconfig.files import Document
-from dynconfig.kube.answers import ApiUnavailable, WatchExpired
 from dynconfig.kube.reader import Reader
+from dynconfig.kube.responses import ApiUnavailable, WatchExpired
 from dynconfig.planning import title
 
 # After a watch that ended, whatever ended it: a server that ends each at once is not asked without a pause.

@@ -1,4 +1,4 @@
-"""The few calls of the Kubernetes API that the doors make, as plain documents."""
+"""The asynchronous Kubernetes API client of the operator; objects are plain documents."""
 
 import asyncio
 import json
@@ -14,7 +14,9 @@ from lightkube.core.exceptions import ConfigError
 
 from dynconfig.api import names
 from dynconfig.engine.work_queue import Key
-from dynconfig.kube.answers import (
+from dynconfig.kube.impersonation import impersonation
+from dynconfig.kube.plugin import authentication
+from dynconfig.kube.responses import (
     DEFINITIONS,
     NAMESPACES,
     WATCH_SECONDS,
@@ -29,23 +31,21 @@ from dynconfig.kube.answers import (
     object_path,
     objects_path,
     page,
-    refuse,
+    parse_line,
+    raise_for_status,
     sources_path,
     unavailable,
-    whole_line,
 )
-from dynconfig.kube.impersonation import impersonation
-from dynconfig.kube.plugin import authentication
 
-# A page is in memory as a whole, with what it is parsed into. Where objects are large, less of them come at a time.
+# A page is in memory as a whole, with its parsed objects; pages of large objects have fewer items.
 FIRST_PAGE, LARGEST_PAGE = 50, 500
 PAGE_BYTES = 4 * 2**20
-# etcd takes no object of this size.
+# Larger than any object that etcd accepts.
 LINE_BYTES = 8 * 2**20
 
 __all__ = ["ApiConflict", "ApiRefused", "ApiUnavailable", "Document", "Kube", "NoCluster", "WatchExpired"]
 
-# Only metadata crosses the wire: nobody's secrets are read for having been changed.
+# Watches fetch metadata only, so that changed Secrets are not read.
 # https://kubernetes.io/docs/reference/using-api/api-concepts/#metadata-only-fetches
 _METADATA = "application/json;as={};g=meta.k8s.io;v=v1"
 _TIMEOUT = aiohttp.ClientTimeout(total=15.0)
@@ -55,7 +55,7 @@ SOURCES_AT_ONCE = 8
 
 
 class Kube:
-    """An asynchronous client on one event loop. Raises ApiUnavailable, ApiConflict, ApiRefused."""
+    """A client for one event loop. Raises ApiUnavailable, ApiConflict, ApiRefused."""
 
     def __init__(self, config: SingleConfig) -> None:
         self.namespace = config.namespace
@@ -68,7 +68,7 @@ class Kube:
 
     @classmethod
     def from_environment(cls) -> Self:
-        """The cluster of KUBECONFIG, of the service account, or of ~/.kube/config. Raises NoCluster."""
+        """Connect to the cluster of the service account, KUBECONFIG or ~/.kube/config. Raises NoCluster."""
         return cls(config())
 
     async def close(self) -> None:
@@ -77,47 +77,47 @@ class Kube:
             await self._http.close()
 
     async def authorization(self) -> str | None:
-        """The Authorization header: a token, what its file holds, or what a plugin says (`aws eks get-token`)."""
+        """Return the Authorization header: from a token, a token file, or a credential plugin (`aws eks get-token`)."""
         if self._authorization is None:
             try:
                 self._authorization = await asyncio.to_thread(_authorization, self._user)
             except (ConfigError, OSError, NoCluster, ApiUnavailable) as error:
-                # A plugin that fails, or answers with something else; a file that is not there. They may be there later.
+                # A failed plugin or a missing file; a retry may succeed.
                 raise ApiUnavailable(f"no credentials for the Kubernetes API server: {error}") from None
         return self._authorization
 
     async def cluster_id(self) -> str:
-        """The uid of the namespace kube-system, which stands for the cluster."""
+        """Return the UID of namespace kube-system, which identifies the cluster."""
         namespace = await self._get("/api/v1/namespaces/kube-system")
         if namespace is None:
             raise ApiRefused(404, "the namespace kube-system does not exist")
         return str(namespace["metadata"]["uid"])
 
     async def object(self, key: Key) -> Document | None:
-        """A DynamicConfig, or None if it is gone."""
+        """Return a DynamicConfig, or None if it does not exist."""
         return await self._get(object_path(key))
 
     def object_pages(self, namespace: str | None) -> AsyncIterator[Document]:
-        """Lists of all DynamicConfigs of a namespace, or of all, each with the version to watch from."""
+        """Yield the pages of all DynamicConfigs of a namespace, or of all (None), with the resourceVersion to watch from."""
         return self._pages(objects_path(namespace))
 
     def watch_objects(self, namespace: str | None, since: str) -> AsyncIterator[tuple[str, Document]]:
-        """Type of event and DynamicConfig of each change since a version, until the server ends it.
+        """Yield type and DynamicConfig of each change since a resourceVersion, until the server closes the watch.
 
-        A line that is no event has the type UNREADABLE. Raises WatchExpired.
+        A line that is not an event has the type UNREADABLE. Raises WatchExpired.
         """
         return self._watch(objects_path(namespace), since)
 
     async def source(self, kind: str, namespace: str, name: str) -> Document | None:
-        """A Secret or ConfigMap by name, or None if it does not exist; few at once, since each may have a megabyte."""
+        """Return a Secret or ConfigMap, or None if it does not exist; concurrency is limited, since each may have 1 MiB."""
         async with self._sources:
             return await self._get(f"{sources_path(kind, namespace)}/{name}")
 
     async def is_deleted_with_definition(self, document: Mapping[str, Any]) -> bool:
-        """Whether the API server deleted an object because its CustomResourceDefinition was deleted, not because a user asked.
+        """Return whether an object is deleted because its CustomResourceDefinition was deleted, not by a user.
 
-        The definition is being deleted, or was created after the deletion of the object. False where it may not be read.
-        A list, since that is what the operator's role has always allowed.
+        True if the CRD is being deleted, or was created after the deletion of the object; False if it cannot be read.
+        Uses a list request, since earlier versions of the operator's role allow only that.
         """
         params = {"fieldSelector": f"metadata.name={names.PLURAL}.{names.GROUP}"}
         headers = {"Accept": _METADATA.format("PartialObjectMetadataList")}
@@ -129,15 +129,15 @@ class Kube:
             raise
         deleted = document["metadata"]["deletionTimestamp"]
         definitions = [item["metadata"] for item in found["items"] or ()]
-        # Both in whole seconds and in UTC, as the API server writes them: https://www.rfc-editor.org/rfc/rfc3339
+        # Timestamps in UTC with whole seconds compare as text: https://www.rfc-editor.org/rfc/rfc3339
         return any("deletionTimestamp" in item or item.get("creationTimestamp", "") >= deleted for item in definitions)
 
     async def patch(self, key: Key, patch: Mapping[str, Any]) -> Document:
-        """Merge into metadata of a DynamicConfig; `spec` is the user's and never written."""
+        """Merge-patch the metadata of a DynamicConfig; spec belongs to the user."""
         return await self._patch(object_path(key), patch)
 
     async def patch_status(self, key: Key, patch: Mapping[str, Any]) -> Document:
-        """Merge into status of a DynamicConfig."""
+        """Merge-patch the status of a DynamicConfig."""
         return await self._patch(f"{object_path(key)}/status", patch)
 
     async def post_event(self, namespace: str, event: Mapping[str, Any]) -> Document:
@@ -146,11 +146,11 @@ class Kube:
         return await self._send("POST", path, body=event)
 
     async def patch_event(self, namespace: str, name: str, patch: Mapping[str, Any]) -> Document:
-        """Count an Event again."""
+        """Merge-patch an Event."""
         return await self._patch(f"/api/v1/namespaces/{namespace}/events/{name}", patch)
 
     async def namespace_labels(self) -> dict[str, dict[str, str]]:
-        """The labels of all namespaces, by name."""
+        """Return the labels of all namespaces, by name."""
         found: dict[str, dict[str, str]] = {}
         async for listed in self._pages(NAMESPACES, {"Accept": _METADATA.format("PartialObjectMetadataList")}):
             every = (item["metadata"] for item in listed["items"])
@@ -158,36 +158,36 @@ class Kube:
         return found
 
     def metadata_pages(self, kind: str, namespace: str | None) -> AsyncIterator[Document]:
-        """Lists with the metadata of all Secrets or ConfigMaps, each with the version to watch from."""
+        """Yield pages of the metadata of all Secrets or ConfigMaps, with the resourceVersion to watch from."""
         return self._pages(sources_path(kind, namespace), {"Accept": _METADATA.format("PartialObjectMetadataList")})
 
     def watch_metadata(self, kind: str, namespace: str | None, since: str) -> AsyncIterator[tuple[str, Document]]:
-        """Type of event and metadata of each change since a version, until the server ends it, as `watch_objects`."""
+        """Yield type and metadata of each change since a resourceVersion, as `watch_objects`."""
         return self._watch(sources_path(kind, namespace), since, {"Accept": _METADATA.format("PartialObjectMetadata")})
 
     async def _pages(self, path: str, headers: Mapping[str, str] | None = None) -> AsyncIterator[Document]:
-        """The pages of a list, their items parsed as they are taken.
+        """Yield the pages of a list; items are parsed lazily.
 
-        A page that would be larger than PAGE_BYTES is asked for again with fewer items.
+        A page larger than PAGE_BYTES is requested again with a lower limit.
         https://kubernetes.io/docs/reference/using-api/api-concepts/#retrieving-large-results-sets-in-chunks
         """
-        limit, most, more = FIRST_PAGE, LARGEST_PAGE, ""
+        limit, max_limit, more = FIRST_PAGE, LARGEST_PAGE, ""
         while True:
             params = {"limit": str(limit), **({"continue": more} if more else {})}
             try:
-                most_bytes = PAGE_BYTES if limit > 1 else None
-                answer = await self._answer("GET", path, params=params, headers=headers, most=most_bytes)
+                max_bytes = PAGE_BYTES if limit > 1 else None
+                response = await self._response("GET", path, params=params, headers=headers, max_bytes=max_bytes)
             except _TooLarge:
-                # Objects of the same size probably follow: what was too much once is not tried again.
-                most = max(1, limit // 2)
+                # The next objects are probably as large, so this limit is not tried again.
+                max_limit = max(1, limit // 2)
                 limit = max(1, limit // 5)
                 continue
-            found = page(*answer)
+            found = page(*response)
             more = found["metadata"].get("continue")
             yield found
             if not more:
                 return
-            limit = min(2 * limit, most)
+            limit = min(2 * limit, max_limit)
 
     async def _watch(
         self, path: str, since: str, headers: Mapping[str, str] | None = None
@@ -202,9 +202,9 @@ class Kube:
         try:
             async with await self._request("GET", path, params=params, headers=headers, timeout=timeout) as response:
                 if response.status >= 400:
-                    refuse(response.status, await response.read())
+                    raise_for_status(response.status, await response.read())
                 async for line in lines(response.content):
-                    yield whole_line(line)
+                    yield parse_line(line)
         except (aiohttp.ClientError, TimeoutError) as error:
             raise unavailable(error) from None
 
@@ -228,9 +228,9 @@ class Kube:
         params: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Document:
-        return document(*await self._answer(method, path, body=body, params=params, headers=headers))
+        return document(*await self._response(method, path, body=body, params=params, headers=headers))
 
-    async def _answer(
+    async def _response(
         self,
         method: str,
         path: str,
@@ -238,13 +238,13 @@ class Kube:
         body: Mapping[str, Any] | None = None,
         params: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
-        most: int | None = None,
+        max_bytes: int | None = None,
     ) -> tuple[int, bytes]:
-        """Status and content of the answer. Raises _TooLarge where it has more bytes than `most`."""
+        """Return status and content of the response. Raises _TooLarge if it has more than `max_bytes`."""
         data = None if body is None else json.dumps(body).encode()
         try:
             async with await self._request(method, path, data=data, params=params, headers=headers) as response:
-                content = await _content(response, most)
+                content = await _content(response, max_bytes)
         except (aiohttp.ClientError, TimeoutError) as error:
             raise unavailable(error) from None
         return response.status, content
@@ -258,7 +258,7 @@ class Kube:
         timeout: aiohttp.ClientTimeout = _TIMEOUT,
         **rest: Any,
     ) -> aiohttp.ClientResponse:
-        """Send with credentials; those that have expired are had anew, once."""
+        """Send a request with credentials; refresh expired credentials once."""
         if self._http is None:
             connector = aiohttp.TCPConnector(ssl=self._context, limit=CONNECTIONS)
             self._http = aiohttp.ClientSession(connector=connector, trust_env=True, headers=impersonation(self._user))
@@ -278,39 +278,39 @@ class Kube:
 
 
 class _TooLarge(Exception):
-    """An answer has more bytes than were asked for."""
+    """A response exceeds the requested size."""
 
 
-async def _content(response: aiohttp.ClientResponse, most: int | None) -> bytes:
-    """The body of an answer. Raises _TooLarge as soon as it has more bytes than `most`."""
-    if most is None:
+async def _content(response: aiohttp.ClientResponse, max_bytes: int | None) -> bytes:
+    """Return the body of a response. Raises _TooLarge as soon as it exceeds `max_bytes`."""
+    if max_bytes is None:
         return await response.read()
     content = bytearray()
     async for chunk in response.content.iter_any():
         content += chunk
-        if len(content) > most:
+        if len(content) > max_bytes:
             response.close()
             raise _TooLarge
     return bytes(content)
 
 
 async def lines(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
-    """Whole lines, where aiohttp itself gives up at half a megabyte; of one with more than LINE_BYTES only the end."""
-    begun: list[bytes] = []
+    """Yield complete lines; aiohttp's own limit is 512 KiB. Only the end of a line longer than LINE_BYTES is yielded."""
+    partial: list[bytes] = []
     size = 0
     async for chunk in content.iter_any():
         first, *more = chunk.split(b"\n")
-        begun.append(first)
+        partial.append(first)
         size += len(first)
         for begins in more:
-            yield b"".join(begun)
-            begun, size = [begins], len(begins)
+            yield b"".join(partial)
+            partial, size = [begins], len(begins)
         if size > LINE_BYTES:
-            begun, size = [], 0
+            partial, size = [], 0
 
 
 def _authorization(user: User) -> str | None:
-    """The header that lightkube's way of authentication would send."""
+    """Return the Authorization header that lightkube would send."""
     auth = authentication(user)
     request = httpx2.Request("GET", "https://kubernetes")
     if auth is not None:

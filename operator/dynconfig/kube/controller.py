@@ -27,7 +27,6 @@ from dynconfig.engine.traces import trace
 from dynconfig.engine.verdict import undone
 from dynconfig.engine.work_queue import Key, Priority, WorkQueue
 from dynconfig.kube import sources as references
-from dynconfig.kube.answers import INVALID
 from dynconfig.kube.client import ApiConflict, ApiRefused, ApiUnavailable, Document
 from dynconfig.kube.dependencies import Dependencies
 from dynconfig.kube.event_regions import EventRegions
@@ -39,6 +38,7 @@ from dynconfig.kube.object_tracker import ObjectTracker
 from dynconfig.kube.orphan_watch import Existing
 from dynconfig.kube.refusals import Refusals
 from dynconfig.kube.requeue_policy import LONGEST_BACKOFF, RequeuePolicy, Turn
+from dynconfig.kube.responses import INVALID
 from dynconfig.kube.second_look import SecondLook
 from dynconfig.kube.status_writer import Announcement, StatusWriter, log_failure, log_result, requested_at
 from dynconfig.kube.turns import AT_ONCE, Turns

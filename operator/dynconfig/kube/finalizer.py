@@ -6,8 +6,8 @@ from typing import Any
 from dynconfig.api import names
 from dynconfig.engine.stored import emptied, spec_of
 from dynconfig.engine.work_queue import Key
-from dynconfig.kube.answers import INVALID
 from dynconfig.kube.client import ApiRefused, Document, Kube
+from dynconfig.kube.responses import INVALID
 
 
 def has_finalizer(document: Mapping[str, Any]) -> bool:

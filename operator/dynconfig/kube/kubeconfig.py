@@ -1,6 +1,6 @@
-"""Which cluster is meant: that of a service account, or of the kubeconfig, whose files are put together as kubectl does it.
+"""Loads the cluster configuration: of a service account, or of kubeconfig files, which are merged as in kubectl.
 
-What cannot be read is told by file and line alone: a message of the parser repeats the text, and with it a token.
+Errors name only file and line: a parser message would repeat the text, which may hold a token.
 """
 
 import json
@@ -23,41 +23,41 @@ Section = dict[str, Any]
 Model = TypeVar("Model", bound=msgspec.Struct)
 
 _SECTIONS = {"clusters": "cluster", "contexts": "context", "users": "user"}
-# A thousand clusters with their certificates.
+# Enough for a thousand clusters with certificates.
 MAX_BYTES = 8 * 2**20
 _PATHS = ("certificate-authority", "client-certificate", "client-key", "tokenFile")
-# The same shape; lightkube knows the older one only.
+# Both versions have the same fields; lightkube supports v1beta1 only.
 # https://kubernetes.io/docs/reference/access-authn-authz/authentication/#client-go-credential-plugins
-_PLUGINS, _PLUGINS_KNOWN = "client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1"
+_PLUGIN_V1, _PLUGIN_V1BETA1 = "client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1"
 
 
 class BadKubeconfig(Exception):
-    """There is no kubeconfig, or nothing can be made of it; the message has none of its text."""
+    """The kubeconfig is missing or invalid; the message quotes none of its text."""
 
 
 def current() -> SingleConfig:
-    """The cluster of the service account, or of the current context. Raises BadKubeconfig."""
+    """Return the cluster of the service account, or of the current context. Raises BadKubeconfig."""
     try:
         found = KubeConfig.from_service_account().get()
     except (ConfigError, KeyError):
         found = None
-    return found or _chosen(os.environ.get("KUBECONFIG") or DEFAULT_KUBECONFIG)
+    return found or _current_context(os.environ.get("KUBECONFIG") or DEFAULT_KUBECONFIG)
 
 
-def _chosen(listed: str) -> SingleConfig:
+def _current_context(listed: str) -> SingleConfig:
     files = [Path(name).expanduser() for name in listed.split(os.pathsep) if name]
-    there = [file for file in files if file.is_file()]
-    if not there:
-        raise BadKubeconfig(f"there is no file {listed}; name a kubeconfig with KUBECONFIG")
-    merged = _merged({file: _document(file) for file in there})
+    existing = [file for file in files if file.is_file()]
+    if not existing:
+        raise BadKubeconfig(f"{listed} not found; set KUBECONFIG to a kubeconfig file")
+    merged = _merged({file: _document(file) for file in existing})
     name = merged["current-context"]
     if not name:
-        raise BadKubeconfig(f"{listed} has no current context; choose one with `kubectl config use-context NAME`")
+        raise BadKubeconfig(f"{listed} has no current context; set one with `kubectl config use-context NAME`")
     context = _entry(merged, "contexts", name, Context)
     user = _entry(merged, "users", context.user, ActingUser) if context.user else None
-    if user and (told := fault(user)):
-        raise BadKubeconfig(f"the user {context.user} of the kubeconfig is wrong: {told}")
-    return SingleConfig(name, context, _entry(merged, "clusters", context.cluster, Cluster), user, there[0])
+    if user and (message := fault(user)):
+        raise BadKubeconfig(f"user {context.user} in the kubeconfig is invalid: {message}")
+    return SingleConfig(name, context, _entry(merged, "clusters", context.cluster, Cluster), user, existing[0])
 
 
 def _document(file: Path) -> Section:
@@ -65,17 +65,17 @@ def _document(file: Path) -> Section:
         with file.open("rb") as stream:
             content = stream.read(MAX_BYTES + 1)
         if len(content) > MAX_BYTES:
-            raise BadKubeconfig(f"{file} has more than {MAX_BYTES >> 20} MiB; name a kubeconfig with KUBECONFIG")
+            raise BadKubeconfig(f"{file} is larger than {MAX_BYTES >> 20} MiB; set KUBECONFIG to a kubeconfig file")
         found = _loaded(content.decode("utf-8"))
     except OSError as error:
         raise BadKubeconfig(f"{file} cannot be read: {error.strerror}") from None
     except (yaml.YAMLError, ValueError) as error:
         mark = getattr(error, "problem_mark", None)
-        # That of a bound has no text of the file.
+        # The message of a limit quotes no text of the file.
         why = f": {error.problem}" if isinstance(error, TooMuch) else ""
-        raise BadKubeconfig(f"{file}{f', line {mark.line + 1}' if mark else ''} is not YAML{why}") from None
+        raise BadKubeconfig(f"{file}{f', line {mark.line + 1}' if mark else ''} is not valid YAML{why}") from None
     if found is not None and not isinstance(found, dict):
-        raise BadKubeconfig(f"{file} is no kubeconfig, which has clusters, contexts and users")
+        raise BadKubeconfig(f"{file} is not a kubeconfig with clusters, contexts and users")
     return found or {}
 
 
@@ -88,7 +88,7 @@ def _loaded(text: str) -> Any:
 
 
 class _Loader(Bounded, Parser):
-    """Reads the one document of a kubeconfig."""
+    """Loads the single document of a kubeconfig."""
 
     max_nodes = 100_000
 
@@ -98,13 +98,13 @@ class _Loader(Bounded, Parser):
 
 
 def _merged(documents: Mapping[Path, Section]) -> Section:
-    """All files in one. The first that names something is believed, and paths are relative to the file that has them.
+    """Merge all files: the first definition of a name wins, and paths are relative to their file.
 
     https://kubernetes.io/docs/concepts/configuration/organize-cluster-access-kubeconfig/#merging-kubeconfig-files
     """
     merged: Section = {section: {} for section in _SECTIONS}
-    chosen = (document.get("current-context") for document in documents.values())
-    merged["current-context"] = next((name for name in chosen if name and isinstance(name, str)), None)
+    contexts = (document.get("current-context") for document in documents.values())
+    merged["current-context"] = next((name for name in contexts if name and isinstance(name, str)), None)
     for file, document in documents.items():
         for section in _SECTIONS:
             for name, body in _bodies(file, document, section):
@@ -117,7 +117,7 @@ def _bodies(file: Path, document: Section, section: str) -> Iterator[tuple[str, 
     for item in listed if isinstance(listed, list) else [listed]:
         name, body = (item.get("name"), item.get(noun) or {}) if isinstance(item, dict) else (None, None)
         if not isinstance(name, str) or not isinstance(body, dict):
-            raise BadKubeconfig(f"{file}: {section} is no list in which each has a name and a {noun}")
+            raise BadKubeconfig(f"{file}: {section} must be a list of entries with a name and a {noun}")
         yield name, body
 
 
@@ -130,20 +130,20 @@ def _placed(file: Path, body: Section) -> Section:
 
 def _plugin(folder: Path, plugin: Section) -> Section:
     command = str(plugin.get("command", ""))
-    # A bare name is looked for on PATH.
+    # A bare name is looked up on PATH.
     placed = {**plugin, "command": str(folder / command) if os.sep in command else command}
-    if plugin.get("apiVersion") != _PLUGINS:
+    if plugin.get("apiVersion") != _PLUGIN_V1:
         return placed
-    about = {"apiVersion": _PLUGINS, "kind": "ExecCredential", "spec": {"interactive": sys.stdin.isatty()}}
-    told = {"name": "KUBERNETES_EXEC_INFO", "value": json.dumps(about)}
-    return {**placed, "apiVersion": _PLUGINS_KNOWN, "env": [*(plugin.get("env") or ()), told]}
+    about = {"apiVersion": _PLUGIN_V1, "kind": "ExecCredential", "spec": {"interactive": sys.stdin.isatty()}}
+    info = {"name": "KUBERNETES_EXEC_INFO", "value": json.dumps(about)}
+    return {**placed, "apiVersion": _PLUGIN_V1BETA1, "env": [*(plugin.get("env") or ()), info]}
 
 
 def _entry(merged: Section, section: str, name: str, model: type[Model]) -> Model:
     if name not in merged[section]:
-        raise BadKubeconfig(f"the kubeconfig names the {_SECTIONS[section]} {name}, and has none of that name")
+        raise BadKubeconfig(f"{_SECTIONS[section]} {name} is not defined in the kubeconfig")
     try:
         return msgspec.convert(merged[section][name], model)
     except msgspec.ValidationError as error:
-        # It names fields and types.
-        raise BadKubeconfig(f"the {_SECTIONS[section]} {name} of the kubeconfig is wrong: {error}") from None
+        # The message holds only fields and types.
+        raise BadKubeconfig(f"{_SECTIONS[section]} {name} in the kubeconfig is invalid: {error}") from None

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from dynconfig.engine.work_queue import Key
-from dynconfig.kube.answers import UNREADABLE
 from dynconfig.kube.client import FORBIDDEN, NOT_FOUND, ApiRefused, ApiUnavailable, Kube, WatchExpired
+from dynconfig.kube.responses import UNREADABLE
 from dynconfig.kube.sources import Pauses, Sleep
 
 log = logging.getLogger(__name__)

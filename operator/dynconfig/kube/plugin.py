@@ -1,4 +1,4 @@
-"""Credentials for the API server as lightkube has them, with the failures of a kubeconfig's plugin told in our words."""
+"""API server credentials from lightkube, with clear errors for kubeconfig credential plugins."""
 
 from collections.abc import Generator
 
@@ -7,11 +7,11 @@ from lightkube.config.client_adapter import ExecAuth, user_auth
 from lightkube.config.models import User, UserExec
 from lightkube.core.exceptions import ConfigError
 
-from dynconfig.kube.answers import ApiUnavailable, NoCluster
+from dynconfig.kube.responses import ApiUnavailable, NoCluster
 
 
 def authentication(user: User | None) -> httpx2.Auth | None:
-    """What puts the credentials on a request. Raises ConfigError; when a request is sent NoCluster and ApiUnavailable."""
+    """Return the authentication of requests. Raises ConfigError; sending a request may raise NoCluster or ApiUnavailable."""
     found = user_auth(user)
     return _Plugin(found, user.exec) if user and user.exec and isinstance(found, ExecAuth) else found
 
@@ -22,15 +22,15 @@ class _Plugin(httpx2.Auth):
         self._plugin = plugin
 
     def sync_auth_flow(self, request: httpx2.Request) -> Generator[httpx2.Request, httpx2.Response, None]:
-        """Run the plugin, where what it said before is not enough."""
-        told = f"the plugin {self._plugin.command} of the kubeconfig"
+        """Run the plugin, unless its last credentials are still valid."""
+        title = f"credential plugin {self._plugin.command} in the kubeconfig"
         try:
             yield from self._auth.sync_auth_flow(request)
         except OSError as error:
-            hint = self._plugin.installHint or "install it, or put its folder on PATH"
-            raise NoCluster(f"{told} cannot be started: {error.strerror}; {hint}") from None
+            hint = self._plugin.installHint or "install it or add it to PATH"
+            raise NoCluster(f"{title} cannot be started: {error.strerror}; {hint}") from None
         except ConfigError as error:
-            raise ApiUnavailable(f"{told} failed: {error}") from None
+            raise ApiUnavailable(f"{title} failed: {error}") from None
         except (ValueError, KeyError, TypeError):
-            # Its answer may hold part of a token.
-            raise NoCluster(f"{told} answers without a token; see what it prints, or log in again") from None
+            # Its output may hold part of a token.
+            raise NoCluster(f"{title} returned no token; check its output or log in again") from None

@@ -1,4 +1,4 @@
-"""A client of the API server that only reads, for the commands of the terminal: quick to import, one call after the other."""
+"""A synchronous, read-only API server client for CLI commands; quick to import."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -11,7 +11,9 @@ from lightkube.config.models import User
 from lightkube.core.exceptions import ConfigError
 
 from dynconfig.engine.work_queue import Key
-from dynconfig.kube.answers import (
+from dynconfig.kube.impersonation import impersonation
+from dynconfig.kube.plugin import authentication
+from dynconfig.kube.responses import (
     PAGE,
     WATCH_SECONDS,
     ApiRefused,
@@ -19,35 +21,33 @@ from dynconfig.kube.answers import (
     NoCluster,
     config,
     document,
+    not_kubernetes,
     object_path,
     objects_path,
     page,
-    refuse,
+    parse_partial_line,
+    raise_for_status,
     sources_path,
-    stranger,
     unavailable,
-    watched_line,
 )
-from dynconfig.kube.impersonation import impersonation
-from dynconfig.kube.plugin import authentication
 
 _SECONDS = 15.0
 
 
 Read = Callable[[int, bytes], Document]
-"""Answers the document in the content of an answer with a status."""
+"""Parses the status and content of a response."""
 
 
 class Reader:
-    """Reads from the cluster of the environment. Raises ApiUnavailable, ApiRefused, NoCluster."""
+    """Reads from the configured cluster. Raises ApiUnavailable, ApiRefused, NoCluster."""
 
     def __init__(self, found: SingleConfig) -> None:
         self.namespace = found.namespace
-        told = f"no Kubernetes cluster: the kubeconfig's context {found.context_name}: "
+        prefix = f"no Kubernetes cluster: the kubeconfig's context {found.context_name}: "
         try:
             verify = verify_cluster(found.cluster, found.user or User(), found.abs_file)
         except (ConfigError, OSError, ValueError, TypeError) as error:
-            raise NoCluster(f"{told}its certificates cannot be read: {error}") from None
+            raise NoCluster(f"{prefix}its certificates cannot be read: {error}") from None
         try:
             self._http = httpx2.Client(
                 base_url=found.cluster.server,
@@ -57,11 +57,11 @@ class Reader:
                 timeout=_SECONDS,
             )
         except (ConfigError, ValueError, httpx2.InvalidURL) as error:
-            raise NoCluster(f"{told}{error}") from None
+            raise NoCluster(f"{prefix}{error}") from None
 
     @classmethod
     def from_environment(cls) -> Self:
-        """The cluster of the service account, of KUBECONFIG, or of ~/.kube/config. Raises NoCluster."""
+        """Connect to the cluster of the service account, KUBECONFIG or ~/.kube/config. Raises NoCluster."""
         return cls(config())
 
     def close(self) -> None:
@@ -69,25 +69,25 @@ class Reader:
         self._http.close()
 
     def cluster_id(self) -> str:
-        """The uid of the namespace kube-system, which stands for the cluster."""
+        """Return the UID of namespace kube-system, which identifies the cluster."""
         try:
             return str(self._get("/api/v1/namespaces/kube-system")["metadata"]["uid"])
         except ApiRefused as error:
             if error.status != 403:
                 raise
-            hint = "or set DYNCONFIG_CLUSTER_ID to what stands first in the owner tags of this cluster"
-            raise ApiRefused(403, f"{error}; ask for the right to get it, {hint}") from None
+            hint = "or set DYNCONFIG_CLUSTER_ID to the first part of the owner tags of this cluster"
+            raise ApiRefused(403, f"{error}; request permission to get it, {hint}") from None
 
     def object(self, key: Key) -> Document | None:
-        """A DynamicConfig, or None if it is not there."""
+        """Return a DynamicConfig, or None if it does not exist."""
         return self._found(object_path(key))
 
     def source(self, kind: str, namespace: str, name: str) -> Document | None:
-        """A Secret or ConfigMap by name, or None if it does not exist."""
+        """Return a Secret or ConfigMap, or None if it does not exist."""
         return self._found(f"{sources_path(kind, namespace)}/{name}")
 
     def objects(self, namespace: str | None) -> tuple[list[Document], str]:
-        """All DynamicConfigs of a namespace, or of all, and the version to watch from."""
+        """Return all DynamicConfigs of a namespace, or of all (None), and the resourceVersion to watch from."""
         found: list[Document] = []
         params = {"limit": str(PAGE)}
         while True:
@@ -99,20 +99,23 @@ class Reader:
             params = {"limit": str(PAGE), "continue": more}
 
     def watch(self, namespace: str | None, since: str, seconds: float) -> Iterator[tuple[str, Document]]:
-        """Type of event and object of each change since a version, for so many seconds at most. Raises WatchExpired."""
-        # At least a second, since zero would be for ever.
+        """Yield type and object of each change since a resourceVersion, for at most `seconds`. Raises WatchExpired."""
+        # Zero would mean no timeout.
         length = str(max(1, round(min(seconds, WATCH_SECONDS))))
         params = {"watch": "true", "resourceVersion": since, "timeoutSeconds": length}
-        # The server may be gone, or have forgotten the time.
+        # The server may be gone, or ignore timeoutSeconds.
         timeout = httpx2.Timeout(min(seconds, _SECONDS), read=min(seconds, WATCH_SECONDS + _SECONDS))
-        with sent(), self._http.stream("GET", objects_path(namespace), params=params, timeout=timeout) as answer:
+        with (
+            translated_errors(),
+            self._http.stream("GET", objects_path(namespace), params=params, timeout=timeout) as answer,
+        ):
             if answer.status_code >= 400:
-                refuse(answer.status_code, answer.read())
+                raise_for_status(answer.status_code, answer.read())
             if answer.status_code >= 300:
-                raise stranger(answer.status_code)
+                raise not_kubernetes(answer.status_code)
             lines = answer.iter_lines()
             while (line := _next(lines)) is not None:
-                yield watched_line(line)
+                yield parse_partial_line(line)
 
     def _found(self, path: str) -> Document | None:
         try:
@@ -123,13 +126,13 @@ class Reader:
             raise
 
     def _get(self, path: str, params: Mapping[str, Any] | None = None, read: Read = document) -> Document:
-        with sent():
+        with translated_errors():
             answer = self._http.get(path, params=params)
         return read(answer.status_code, answer.content)
 
 
 def _next(lines: Iterator[str]) -> str | None:
-    """A line, or None at the end, which comes by silence as well."""
+    """Return the next line, or None at the end or after a read timeout."""
     try:
         return next(lines, None)
     except httpx2.ReadTimeout:
@@ -137,8 +140,8 @@ def _next(lines: Iterator[str]) -> str | None:
 
 
 @contextmanager
-def sent() -> Iterator[None]:
-    """Tells in our words why no answer comes."""
+def translated_errors() -> Iterator[None]:
+    """Translate errors of requests without a response."""
     try:
         yield
     except httpx2.UnsupportedProtocol as error:

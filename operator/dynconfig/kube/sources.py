@@ -11,8 +11,8 @@ from dynconfig.engine.declaration import ReadSource, Source
 from dynconfig.engine.errors import DynConfigError
 from dynconfig.engine.fingerprint import Fingerprints, fingerprint, fingerprints
 from dynconfig.engine.work_queue import Key
-from dynconfig.kube.answers import UNREADABLE, text_of
 from dynconfig.kube.client import FORBIDDEN, ApiRefused, ApiUnavailable, Kube, WatchExpired
+from dynconfig.kube.responses import UNREADABLE, source_text
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +56,7 @@ async def read(kube: Kube, namespace: str, sources: Sequence[Source]) -> ReadSou
 
 def _text(source: Source, document: Mapping[str, Any] | None) -> str | DynConfigError | None:
     try:
-        return text_of(source, document)
+        return source_text(source, document)
     except DynConfigError as error:
         return error
 

@@ -12,11 +12,11 @@ from dynconfig.engine.notes import Note
 from dynconfig.engine.outcome import Outcome
 from dynconfig.engine.stored import status_of
 from dynconfig.engine.work_queue import Key
-from dynconfig.kube.answers import INVALID
 from dynconfig.kube.client import ApiRefused, ApiUnavailable, Document, Kube
 from dynconfig.kube.events import Recorder
 from dynconfig.kube.metrics import Metrics
 from dynconfig.kube.refusals import Refusals
+from dynconfig.kube.responses import INVALID
 
 log = logging.getLogger(__name__)
 

@@ -1,4 +1,4 @@
-"""What both clients of the API server share: where it is, where its objects are, and what its refusals mean."""
+"""Shared by both API server clients: request paths, response parsing, and errors."""
 
 import base64
 import json
@@ -22,24 +22,24 @@ DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 NAMESPACES = "/api/v1/namespaces"
 PAGE = 500
 UNREADABLE = "UNREADABLE"
-"""The type of a watch's event that cannot be parsed; it names no object."""
-# The API server ends watches after minutes by itself; silence for longer means that the connection is dead.
+"""Type of a watch event that cannot be parsed and names no object."""
+# The API server closes a watch after this time; longer silence means that the connection is dead.
 WATCH_SECONDS = 240
-# The object does not fit its definition.
+# Status Invalid: the object does not match its CRD.
 INVALID = 422
 _TOO_LARGE = ("request is too large", "message larger than max")
 
 
 class ApiUnavailable(Retryable):
-    """The API server does not answer, or asks to come later."""
+    """The API server is unavailable, or asks to retry later."""
 
 
 class ApiConflict(Retryable):
-    """The object was changed meanwhile."""
+    """The object has been modified concurrently."""
 
 
 class ApiRefused(Exception):
-    """The API server refuses the request; the message is its own."""
+    """The API server rejected the request; the message is the API server's."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
@@ -47,24 +47,24 @@ class ApiRefused(Exception):
 
     @property
     def is_too_large(self) -> bool:
-        """Whether the object would be larger than what the API server or etcd takes."""
+        """Whether the object exceeds the size limit of the API server or etcd."""
         return self.status == 413 or any(words in str(self) for words in _TOO_LARGE)
 
 
 class WatchExpired(Exception):
-    """The version to watch from is gone: list again."""
+    """The resourceVersion to watch from has expired; list again."""
 
 
-class NoObject(Exception):
-    """An object that was asked for by name is not in the cluster."""
+class ObjectNotFound(Exception):
+    """An object was not found by name."""
 
 
 class NoCluster(Exception):
-    """There is no cluster to talk to: no kubeconfig, no service account."""
+    """No cluster is configured: neither a kubeconfig nor a service account."""
 
 
 def config() -> SingleConfig:
-    """The cluster of the service account, of KUBECONFIG, or of ~/.kube/config. Raises NoCluster."""
+    """Return the cluster of the service account, KUBECONFIG or ~/.kube/config. Raises NoCluster."""
     try:
         return kubeconfig.current()
     except kubeconfig.BadKubeconfig as error:
@@ -72,44 +72,44 @@ def config() -> SingleConfig:
 
 
 def object_path(key: Key) -> str:
-    """Where a DynamicConfig is."""
+    """Return the path of a DynamicConfig."""
     return f"{objects_path(key.namespace)}/{key.name}"
 
 
 def objects_path(namespace: str | None) -> str:
-    """Where the DynamicConfigs of a namespace are, or those of all."""
+    """Return the list path of DynamicConfigs, in one namespace or in all (None)."""
     return f"{OBJECTS}/namespaces/{namespace}/{names.PLURAL}" if namespace else f"{OBJECTS}/{names.PLURAL}"
 
 
 def sources_path(kind: str, namespace: str | None) -> str:
-    """Where the Secrets or ConfigMaps of a namespace are, or those of all."""
+    """Return the list path of Secrets or ConfigMaps, in one namespace or in all (None)."""
     plural = {"Secret": "secrets", "ConfigMap": "configmaps"}[kind]
     return f"/api/v1/namespaces/{namespace}/{plural}" if namespace else f"/api/v1/{plural}"
 
 
-def refuse(status: int, content: bytes) -> None:
-    """Raise what an answer of 400 or above means."""
+def raise_for_status(status: int, content: bytes) -> None:
+    """Raise the error for a response with status 400 or above."""
     if content.lstrip().startswith(b"<"):
-        raise stranger(status)
+        raise not_kubernetes(status)
     message = _message(content)
     if status == 409:
-        raise ApiConflict(f"the object was changed meanwhile: {message}", delay=0.2)
+        raise ApiConflict(f"the object has been modified: {message}", delay=0.2)
     if status == 410:
         raise WatchExpired(message)
-    # What etcd does not take for its size comes as a fault of the server's, and will be as large next time.
+    # etcd rejects large objects with a 5xx error, but a retry would fail again.
     is_too_large = any(words in message for words in _TOO_LARGE)
     if (status in (408, 429) or status >= 500) and not is_too_large:
-        raise ApiUnavailable(f"the Kubernetes API server answered {status}: {message}")
+        raise ApiUnavailable(f"the Kubernetes API server returned {status}: {message}")
     raise ApiRefused(status, f"the Kubernetes API server: {message}{_hint(status, content)}")
 
 
 def document(status: int, content: bytes) -> Document:
-    """An object, or raise what the answer means instead."""
+    """Parse an object, or raise the error of the response."""
     return _document(status, content, json_levels.loads)
 
 
 def page(status: int, content: bytes) -> Document:
-    """A list whose items are parsed one by one as they are taken, or raise what the answer means instead."""
+    """Parse a list whose items are parsed lazily, one by one, or raise the error of the response."""
     found = _document(status, content, json_levels.page)
     return {**found, "items": _read(status, found.get("items") or ())}
 
@@ -118,57 +118,56 @@ def _read(status: int, items: Iterable[Document]) -> Iterator[Document]:
     try:
         yield from items
     except ValueError:
-        raise stranger(status) from None
+        raise not_kubernetes(status) from None
 
 
 def _document(status: int, content: bytes, loads: Callable[[bytes], Any]) -> Document:
     if status >= 400:
-        refuse(status, content)
+        raise_for_status(status, content)
     try:
         found = loads(content)
     except ValueError:
         found = None
     if not isinstance(found, dict) or "metadata" not in found:
-        raise stranger(status)
+        raise not_kubernetes(status)
     return found
 
 
-def stranger(status: int) -> ApiUnavailable:
-    """What it means that something else than the API server answers."""
+def not_kubernetes(status: int) -> ApiUnavailable:
+    """Return the error for a response that is not from an API server."""
     return ApiUnavailable(
-        f"what answers (HTTP {status}) is not the Kubernetes API server; see what stands in its place: "
-        "a proxy, a login page, another server in the kubeconfig"
+        f"got a non-Kubernetes response (HTTP {status}); check for a proxy, a login page or a wrong server in the kubeconfig"
     )
 
 
 def unavailable(error: Exception) -> ApiUnavailable:
-    """What it means that no answer came."""
-    return ApiUnavailable(f"the Kubernetes API server does not answer: {str(error) or type(error).__name__}")
+    """Return the error for a request without a response."""
+    return ApiUnavailable(f"the Kubernetes API server is unavailable: {str(error) or type(error).__name__}")
 
 
-def watched(event: Document) -> tuple[str, Document]:
-    """Type of a watch's event, and the object. Raises WatchExpired; ApiUnavailable where the watch ends otherwise."""
+def parse_event(event: Document) -> tuple[str, Document]:
+    """Return the type and object of a watch event. Raises WatchExpired, or ApiUnavailable for another ERROR event."""
     if event["type"] == "ERROR":
         message = str(event["object"].get("message", ""))
         if event["object"].get("code") == 410:
             raise WatchExpired(message)
-        raise ApiUnavailable(f"the Kubernetes API server ended a watch: {message}")
+        raise ApiUnavailable(f"the Kubernetes API server closed a watch: {message}")
     return event["type"], event["object"]
 
 
-def watched_line(line: str) -> tuple[str, Document]:
-    """Type and object of a line of a watch. Raises WatchExpired, and ApiUnavailable where the line broke off."""
+def parse_partial_line(line: str) -> tuple[str, Document]:
+    """Parse a watch line. Raises WatchExpired, or ApiUnavailable if the line is incomplete."""
     try:
         event = json_levels.loads(line)
     except ValueError:
-        raise ApiUnavailable("the Kubernetes API server broke off in the middle of a watch") from None
-    return watched(event)
+        raise ApiUnavailable("the Kubernetes API server closed a watch in the middle of an event") from None
+    return parse_event(event)
 
 
-def whole_line(line: bytes) -> tuple[str, Document]:
-    """Type and object of a line of a watch that has come to its end; UNREADABLE where it is no event of an object.
+def parse_line(line: bytes) -> tuple[str, Document]:
+    """Parse a complete watch line; the type is UNREADABLE if it is not an event of an object.
 
-    Raises WatchExpired, and ApiUnavailable where the server ends the watch.
+    Raises WatchExpired, or ApiUnavailable for another ERROR event.
     """
     try:
         event = json_levels.loads(line)
@@ -176,20 +175,20 @@ def whole_line(line: bytes) -> tuple[str, Document]:
         is_readable = kind == "ERROR" or isinstance(found["metadata"]["resourceVersion"], str)
     except (ValueError, KeyError, TypeError):
         is_readable = False
-    return watched(event) if is_readable else (UNREADABLE, {})
+    return parse_event(event) if is_readable else (UNREADABLE, {})
 
 
-def text_of(source: Source, document: Mapping[str, Any] | None) -> str | None:
-    """The text of a Secret's or ConfigMap's key, or None; an OversizedText where no parameter can be as long.
+def source_text(source: Source, document: Mapping[str, Any] | None) -> str | None:
+    """Return the text of a key of a Secret or ConfigMap, or None; an OversizedText if it is too long for a parameter.
 
-    Raises NoSource where there is no such Secret or ConfigMap, InvalidSpec where it is no text.
+    Raises NoSource if the Secret or ConfigMap does not exist, InvalidSpec if the value is not text.
     """
     if document is None:
         raise NoSource(f"{source.kind} {source.name} does not exist")
     found: str | None = (document.get("data") or {}).get(source.key)
     if source.kind == "ConfigMap":
         if source.key in (document.get("binaryData") or {}):
-            raise InvalidSpec(f"{source} is in binaryData, and SSM stores text only; put text into data instead")
+            raise InvalidSpec(f"{source} is in binaryData, but SSM stores text only; move it to data as text")
         return found if found is None or len(found) <= LONGEST_BYTES else OversizedText.of(len(found.encode()))
     return None if found is None else _decoded(source, found)
 
@@ -203,17 +202,18 @@ def _decoded(source: Source, encoded: str) -> str:
         return base64.b64decode(encoded).decode()
     except UnicodeDecodeError:
         raise InvalidSpec(
-            f"{source} is not UTF-8 text, and SSM stores text only; store its base64 text as the value, for example with "
-            "base64 -w0 FILE"
+            f"{source} is not UTF-8 text, but SSM stores text only; store it base64-encoded, for example with `base64 -w0 FILE`"
         ) from None
 
 
 def _hint(status: int, content: bytes) -> str:
     if status == 401:
-        return "; the credentials have expired, or are not known there: log in again"
+        return "; the credentials are expired or invalid; log in again"
     if status == 404 and not (_status(content).get("details") or {}).get("name"):
-        # It is the kind that is not there, and not an object of it.
-        return f"; install the CRD, if it is that: `dynconfig crd | kubectl apply -f -` ({names.GROUP}/{names.VERSION})"
+        # The kind is missing, not an object.
+        return (
+            f"; if the CRD ({names.GROUP}/{names.VERSION}) is missing, install it: `dynconfig crd | kubectl apply -f -`"
+        )
     return ""
 
 
