@@ -116,7 +116,7 @@ def test_what_is_wrong_with_an_object_is_told_with_its_word_and_its_name(harness
         (harness.folder / "good.yaml").read_text().split("spec:")[0] + "spec: [a]\n"
     )
     assert harness.dynconfig("diff", "list.yaml", "good.yaml").err == (
-        "error: list.yaml: shop/myapp: spec: has to be a map of fields, not a list: remove the - before its fields\n"
+        "error: list.yaml: shop/myapp: spec: must be a map of fields, not a list: remove the - before its fields\n"
     )
 
 
