@@ -194,6 +194,10 @@ class Judge:
             return False
         if not mine or not all("stable" in item.labels for item in mine):
             return False
+        stable = self.ghost.stable.get(wanted.uid, {})
+        if all(stable.get(item.name) == item.value for item in mine):
+            # Only deletions wait for the end of the bake time: there is no value to restore.
+            return False
         since, until = (datetime.fromisoformat(status["bake"][end]).timestamp() for end in ("since", "until"))
         found = (alarm.state for alarm in alarms_of(wanted.key))
         return any(state.value == "ALARM" and since + 1.0 < state.since <= until for state in found)
