@@ -135,11 +135,9 @@ def test_a_plan_for_programs_is_json(harness: CliHarness) -> None:
 
 def test_it_is_said_how_long_it_takes_where_aws_counts_the_calls(harness: CliHarness) -> None:
     harness.manifest(*({"name": f"n{number}", "value": "1"} for number in range(400)))
-    assert "Takes about 2 min 13 s: 400 calls of PutParameter, of which AWS takes 3 a second." in (
-        harness.dynconfig("plan", "-f", "myapp.yaml").out
-    )
+    assert "Estimated time: 2 min 13 s (400 PutParameter at 3/s)" in (harness.dynconfig("plan", "-f", "myapp.yaml").out)
     quick = harness.dynconfig("plan", "-f", "myapp.yaml", DYNCONFIG_QUOTA="ssm.Put=10")
-    assert "Takes about 40 s: 400 calls of PutParameter, of which AWS takes 10 a second." in quick.out
+    assert "Estimated time: 40 s (400 PutParameter at 10/s)" in quick.out
 
 
 def test_a_change_of_tags_alone_takes_no_call_that_is_counted(harness: CliHarness) -> None:
@@ -297,7 +295,7 @@ def test_a_value_that_aws_does_not_decrypt_is_not_compared(harness: CliHarness) 
     harness.aws("kms").disable_key(KeyId=key)
     result = harness.dynconfig("plan", "-f", file)
     assert result.code == 0, result.text
-    assert "Nothing to do: 2 resources are in sync with AWS." in result.out
+    assert "No changes: 2 resources are in sync with AWS." in result.out
     assert "cannot be decrypted here: /myapp/config/database/password." in " ".join(result.out.split())
     (planned,) = json.loads(harness.dynconfig("plan", "-f", file, "-o", "json").out)
     assert planned["notCompared"] == ["/myapp/config/database/password"]

@@ -85,7 +85,7 @@ def test_after_a_rollback_the_stable_revision_is_said_to_be_in_aws() -> None:
     rollout.settle(now)
     found = planned(rollout, now + 10)
     assert found.plan.steps == ()
-    assert describe.summary(found.assessment).startswith("Nothing to do: AWS has the stable revision")
+    assert describe.summary(found.assessment).startswith("No changes: AWS has the stable revision")
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,8 @@ from dynconfig.cli import live
 from dynconfig.cli.commands import status
 from dynconfig.cli.failures import Failed
 from dynconfig.cli.options import Output
-from dynconfig.engine.moment import timestamp
 from dynconfig.engine.standing import Progress, Stage, gone, progress
+from dynconfig.engine.timestamps import timestamp
 
 NOW = 1_800_000_000.0
 NOTHING = "there are no DynamicConfigs in namespace shop"

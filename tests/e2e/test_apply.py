@@ -110,7 +110,7 @@ def test_plan_tells_what_the_operator_would_do(world: World) -> None:
     file = world.stack.folder / f"{world.namespace}.yaml"
     document = world.get("planned")
     file.write_text(json.dumps({key: document[key] for key in ("apiVersion", "kind", "metadata", "spec")}))
-    assert "Nothing to do" in world.stack.dynconfig("plan", "-f", str(file))
+    assert "No changes" in world.stack.dynconfig("plan", "-f", str(file))
     document["spec"]["parameters"].append({"name": "b", "value": "1"})
     file.write_text(json.dumps({key: document[key] for key in ("apiVersion", "kind", "metadata", "spec")}))
     assert "Plan: 1 to create" in world.stack.dynconfig("plan", "-f", str(file))

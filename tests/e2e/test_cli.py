@@ -80,7 +80,7 @@ def test_a_plan_needs_no_file_where_there_is_an_object(world: World) -> None:
     declared(world)
     result = dynconfig(world, "plan", "-n", world.namespace, "myapp")
     assert result.code == 0, result.text
-    assert "Nothing to do: 2 resources are in sync with AWS." in result.out
+    assert "No changes: 2 resources are in sync with AWS." in result.out
     absent = dynconfig(world, "plan", "-n", world.namespace, "absent")
     assert absent.code == 1
     assert f"there is no DynamicConfig {world.namespace}/absent in the cluster" in absent.err

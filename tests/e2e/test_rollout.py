@@ -84,7 +84,7 @@ def test_a_change_bakes_and_an_alarm_puts_the_stable_values_back_within_seconds(
     assert "undone" in world.wait_event(reader.name, "RolledBack")
     planned = world.stack.dynconfig("plan", "-n", world.namespace, reader.name)
     assert "Generation 3 was rolled back" in planned
-    assert "Nothing to do" in planned
+    assert "No changes" in planned
 
 
 def test_what_was_undone_stays_undone_after_a_restart_and_another_value_is_tried_when_the_alarm_is_ok(

@@ -5,7 +5,7 @@ from typing import Any
 
 from tests.engine.fake_kind import FakeKind, Thing, declared
 
-from dynconfig.engine import drift, notes, report
+from dynconfig.engine import drift, kube_events, report
 from dynconfig.engine.outcome import Outcome
 from dynconfig.engine.plan import Difference, Plan, Step, Update
 from dynconfig.engine.resource import Resource
@@ -56,7 +56,7 @@ def test_a_long_name_of_an_author_is_shortened() -> None:
 
 
 def test_an_event_says_who_it_was() -> None:
-    (note,) = notes.of(drifted(*sirens(1), heard={"s0": JANE}), {}, 1.8e9)
+    (note,) = kube_events.events_of(drifted(*sirens(1), heard={"s0": JANE}), {}, 1.8e9)
     assert note.message == f"Siren s0: level is 2, declared 1 (by {JANE})"
 
 
@@ -75,4 +75,4 @@ def test_a_list_of_drift_that_is_full_is_not_told_again_at_each_look() -> None:
     assert len(status["drift"]) == 100
     assert len(drift.new(outcome, {})) == 150
     assert drift.new(outcome, status) == []
-    assert notes.of(outcome, status, 1.8e9) == ()
+    assert kube_events.events_of(outcome, status, 1.8e9) == ()

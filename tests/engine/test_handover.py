@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from tests.engine.fake_kind import OWNER, RIVAL, FakeKind, declared, document, nothing
 
-from dynconfig.engine import describe, notes, report
+from dynconfig.engine import describe, kube_events, report
 from dynconfig.engine.declaration import Declaration, Successor
 from dynconfig.engine.declare import declare, declare_deletion
 from dynconfig.engine.errors import Conflict, DeletionDelayed, NotOwned, UnsafePlan
@@ -45,7 +45,7 @@ def test_what_another_object_takes_over_gets_its_owner_tag_and_is_not_deleted(po
     outcome = fake.engine().run(taken(edit, "/app/c"))
     assert fake.writes == ["hand over /app/c"]
     assert (fake.store["/app/c"].owner, fake.store["/app/c"].version) == (RIVAL.tag, 1)
-    (note,) = notes.of(outcome, status, 1.8e9)
+    (note,) = kube_events.events_of(outcome, status, 1.8e9)
     assert (note.reason, note.message) == ("HandedOver", "Handed over: Thing /app/c to shop/rival")
 
 
@@ -215,6 +215,6 @@ def test_what_the_owner_gives_up_is_waited_for_without_a_warning(policy: str, is
     outcome = fake.engine().run(heir)
     assert isinstance(outcome.error, NotOwned)
     assert outcome.error.is_awaited is is_awaited
-    assert bool(notes.of(outcome, {}, 1.8e9)) is not is_awaited
+    assert bool(kube_events.events_of(outcome, {}, 1.8e9)) is not is_awaited
     mixed = fake.engine().run(replace(heir, awaits=lambda _owner, name: name == "/app/b"))
-    assert [note.reason for note in notes.of(mixed, {}, 1.8e9)] == ["NotOwned"]
+    assert [note.reason for note in kube_events.events_of(mixed, {}, 1.8e9)] == ["NotOwned"]

@@ -4,7 +4,7 @@ import pytest
 from tests.engine.fake_kind import declared, goodbye
 from tests.engine.parts import RED, VALUES, DerivedKinds, coloured, lit, status_of, the_lamp
 
-from dynconfig.engine import notes
+from dynconfig.engine import kube_events
 from dynconfig.engine.errors import AccessDenied, NotOwned, Settling
 
 
@@ -218,6 +218,6 @@ def test_the_report_lists_what_has_no_versions_with_its_arn() -> None:
 
 def test_who_gives_up_on_a_deletion_is_told_of_all_that_stays() -> None:
     status = lit(DerivedKinds())
-    note = notes.abandoned(goodbye(VALUES, **RED, status=status))
+    note = kube_events.abandoned(goodbye(VALUES, **RED, status=status))
     assert "/app/a" in note.message
     assert "Lamp dynconfig-shop-myapp" in note.message

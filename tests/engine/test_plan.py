@@ -55,7 +55,7 @@ def test_lines_and_summary_of_a_plan() -> None:
     assert any("value" in text and "9" in text for sign, text in told if sign == " ")
     assert describe.summary(found) == "Plan: 1 to create, 1 to update, 1 to delete; 3 resources declared."
     nothing = assessed(FakeKind(), {})
-    assert describe.summary(nothing) == "Nothing to do: nothing is declared."
+    assert describe.summary(nothing) == "No changes: nothing is declared."
 
 
 def test_a_plan_shows_no_secret() -> None:
@@ -98,7 +98,7 @@ def test_an_owner_survives_its_tag() -> None:
 def test_one_resource_is_said_in_the_singular() -> None:
     fake = FakeKind()
     fake.engine().run(declared({"a": "1"}))
-    assert describe.summary(assessed(fake, {"a": "1"})) == "Nothing to do: 1 resource is in sync with AWS."
+    assert describe.summary(assessed(fake, {"a": "1"})) == "No changes: 1 resource is in sync with AWS."
     assert describe.summary(assessed(fake, {"a": "2"}, generation=2)) == "Plan: 1 to update; 1 resource declared."
 
 

@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 from tests.engine.fake_kind import RIVAL, FakeKind, declared, goodbye
 
-from dynconfig.engine import notes, report
+from dynconfig.engine import kube_events, report
 from dynconfig.engine.errors import InvalidSpec, Refused, SourceMissing, Terminal, Throttled
-from dynconfig.engine.moment import timestamp
 from dynconfig.engine.outcome import Outcome
+from dynconfig.engine.timestamps import timestamp
 
 VALUES = {"a": "1", "b": "2"}
 NOW = 1.8e9
@@ -131,7 +131,7 @@ def test_corrected_drift_is_not_in_status_but_in_notes() -> None:
     fake, before = drifting()
     outcome = fake.engine().run(declared(VALUES, status=before))
     assert conditions(status_of(outcome, before)) == {"Ready": ("True", "InSync")}
-    told = {note.reason: note for note in notes.of(outcome, before, NOW)}
+    told = {note.reason: note for note in kube_events.events_of(outcome, before, NOW)}
     assert set(told) == {"DriftFound", "DriftCorrected"}
     assert told["DriftFound"].type == "Warning"
     assert "/app/a" in told["DriftCorrected"].message
@@ -141,17 +141,17 @@ def test_drift_that_stands_is_noted_once() -> None:
     fake, before = drifting()
     first = fake.engine().run(declared(VALUES, driftPolicy="Report", status=before))
     status = status_of(first, before)
-    assert [note.reason for note in notes.of(first, before, NOW)] == ["DriftFound"]
+    assert [note.reason for note in kube_events.events_of(first, before, NOW)] == ["DriftFound"]
     again = fake.engine().run(declared(VALUES, driftPolicy="Report", status=status))
-    assert notes.of(again, status, LATER) == ()
+    assert kube_events.events_of(again, status, LATER) == ()
 
 
 def test_a_refusal_is_noted_once_and_what_passes_never() -> None:
     error = Refused("no")
-    assert [note.reason for note in notes.refusals(error, {})] == ["Refused"]
+    assert [note.reason for note in kube_events.error_events(error, {})] == ["Refused"]
     told = report.failure(error, 1, {}, NOW, None)
-    assert notes.refusals(error, told) == ()
-    assert notes.refusals(Throttled("slow"), {}) == ()
+    assert kube_events.error_events(error, told) == ()
+    assert kube_events.error_events(Throttled("slow"), {}) == ()
 
 
 def test_a_change_of_the_revision_is_a_change_of_a_version() -> None:
@@ -200,7 +200,7 @@ def test_a_deletion_that_gets_on_is_not_called_failing() -> None:
 
 
 def test_the_inventory_of_an_abandoned_object_names_all_that_stays() -> None:
-    note = notes.abandoned(goodbye(VALUES))
+    note = kube_events.abandoned(goodbye(VALUES))
     assert note.reason == "Abandoned"
     assert "/app/a, /app/b" in note.message
 

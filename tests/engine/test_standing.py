@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from dynconfig.engine.moment import timestamp
 from dynconfig.engine.standing import Stage, gone, progress, unattended
+from dynconfig.engine.timestamps import timestamp
 
 NOW = 1_800_000_000.0
 

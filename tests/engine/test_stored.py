@@ -19,7 +19,7 @@ from dynconfig.api.status import (
     RevisionStatus,
     Rollback,
 )
-from dynconfig.engine import notes, report, resync
+from dynconfig.engine import kube_events, report, resync
 from dynconfig.engine.declare import applied_of, declare, declare_deletion, is_requested, parse_spec, was_observed
 from dynconfig.engine.errors import DynConfigError, InvalidSpec
 from dynconfig.engine.outcome import Outcome
@@ -74,11 +74,11 @@ def test_a_deletion_is_declared_and_reported_whatever_the_object_looks_like(spec
     found = stored(spec, status)
     declaration = declare_deletion(found, owner=OWNER, default_region="eu-west-1")
     assert declaration.deleting
-    assert notes.abandoned(declaration).message
+    assert kube_events.abandoned(declaration).message
     outcome = Outcome(declaration, was_observed=True)
     previous = status_of(found)
     assert report.status(outcome, previous, NOW, "now")["conditions"]
-    notes.of(outcome, previous, NOW)
+    kube_events.events_of(outcome, previous, NOW)
 
 
 @patiently

@@ -5,13 +5,13 @@ from dataclasses import dataclass, replace
 import pytest
 from tests.engine.fake_kind import OWNER, RIVAL, FakeKind, Thing, declared, document, goodbye
 
-from dynconfig.engine.deviation import Deviation, deviations
-from dynconfig.engine.effort import Effort, effort
 from dynconfig.engine.goodbye import goodbye as told
+from dynconfig.engine.out_of_sync import OutOfSyncField, out_of_sync_fields
 from dynconfig.engine.plan import Plan
 from dynconfig.engine.rendered import rendered
 from dynconfig.engine.resource import Resource
 from dynconfig.engine.secret import MASK, Secret
+from dynconfig.engine.write_estimate import WriteEstimate, estimate_writes
 
 
 def applied(values: dict[str, str]) -> FakeKind:
@@ -23,20 +23,20 @@ def applied(values: dict[str, str]) -> FakeKind:
 @pytest.mark.parametrize(
     ("puts", "rate", "text"),
     [
-        (1, 3.0, "Takes at once: 1 call of PutParameter, of which AWS takes 3 a second."),
-        (4, 3.0, "Takes about 1 s: 4 calls of PutParameter, of which AWS takes 3 a second."),
-        (361, 3.0, "Takes about 2 min: 361 calls of PutParameter, of which AWS takes 3 a second."),
-        (362, 2.5, "Takes about 2 min 24 s: 362 calls of PutParameter, of which AWS takes 2.5 a second."),
+        (1, 3.0, "Estimated time: < 1 s (1 PutParameter at 3/s)"),
+        (4, 3.0, "Estimated time: 1 s (4 PutParameter at 3/s)"),
+        (361, 3.0, "Estimated time: 2 min (361 PutParameter at 3/s)"),
+        (362, 2.5, "Estimated time: 2 min 24 s (362 PutParameter at 2.5/s)"),
     ],
 )
-def test_the_effort_is_a_sentence(puts: int, rate: float, text: str) -> None:
-    assert Effort(puts, rate).told == text
+def test_write_estimate_message(puts: int, rate: float, text: str) -> None:
+    assert WriteEstimate(puts, rate).message == text
 
 
 def test_creations_and_changes_of_values_are_counted_and_deletions_are_not() -> None:
     fake = applied({"a": "1", "b": "2", "c": "3"})
     plan = fake.engine().assess(declared({"a": "9", "b": "2", "d": "4"}, generation=2), 0.0).plan
-    assert effort(plan, 3.0).puts == 2
+    assert estimate_writes(plan, 3.0).puts == 2
 
 
 def test_a_change_of_owner_takes_no_put() -> None:
@@ -44,7 +44,7 @@ def test_a_change_of_owner_takes_no_put() -> None:
     fake.by_hand("/app/a", "1", owner="")
     plan = fake.engine().assess(declared({"a": "1"}, adoptionPolicy="IfUnowned"), 0.0).plan
     assert len(plan.steps) == 1
-    assert effort(plan, 3.0).puts == 0
+    assert estimate_writes(plan, 3.0).puts == 0
 
 
 def test_an_edit_of_a_known_object_is_no_drift_and_that_of_an_unknown_one_is() -> None:
@@ -52,10 +52,10 @@ def test_an_edit_of_a_known_object_is_no_drift_and_that_of_an_unknown_one_is() -
     status = {"observedGeneration": 1, "appliedGeneration": 1, "parameters": [{"name": "/app/a", "version": 1}]}
     declaration = declared({"a": "2"}, generation=2, status=status)
     plan = fake.engine().assess(declaration, 0.0).plan
-    assert list(deviations(plan, declaration, is_known=True)) == [
-        Deviation("Thing /app/a", "value", "2", "1", is_drift=False)
+    assert list(out_of_sync_fields(plan, declaration, is_known=True)) == [
+        OutOfSyncField("Thing /app/a", "value", "2", "1", is_drift=False)
     ]
-    assert [found.is_drift for found in deviations(plan, declaration, is_known=False)] == [True]
+    assert [found.is_drift for found in out_of_sync_fields(plan, declaration, is_known=False)] == [True]
 
 
 def test_drift_names_who_wrote_last() -> None:
@@ -63,7 +63,7 @@ def test_drift_names_who_wrote_last() -> None:
     fake.by_hand("/app/a", "2")
     fake.store["/app/a"] = replace(fake.store["/app/a"], modified_by="arn:somebody")
     declaration = declared({"a": "1"})
-    (found,) = deviations(fake.engine().assess(declaration, 0.0).plan, declaration, is_known=True)
+    (found,) = out_of_sync_fields(fake.engine().assess(declaration, 0.0).plan, declaration, is_known=True)
     assert (found.is_drift, found.by) == (True, "arn:somebody")
 
 

@@ -3,7 +3,7 @@
 from tests.engine.rollout_harness import RolloutHarness
 from tests.engine.test_rollback import BAKE, OLD, START
 
-from dynconfig.engine import notes
+from dynconfig.engine import kube_events
 from dynconfig.engine.reconcile import Engine
 
 
@@ -23,5 +23,5 @@ def test_status_and_event_do_not_promise_what_no_alarm_can_keep() -> None:
     )
     before = harness.status or {}
     outcome = harness.look(START + BAKE)
-    (note,) = (note for note in notes.of(outcome, before, START + BAKE) if note.reason == "Stable")
-    assert note.message.endswith("is stable: its bake time is over, and no alarm watches it")
+    (note,) = (note for note in kube_events.events_of(outcome, before, START + BAKE) if note.reason == "Stable")
+    assert note.message.endswith("is stable: the bake time is over (no alarm watches it)")

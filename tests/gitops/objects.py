@@ -12,7 +12,7 @@ from dynconfig.api import names
 from dynconfig.engine import report
 from dynconfig.engine.declaration import Declaration
 from dynconfig.engine.errors import DynConfigError, InvalidSpec, NotOwned, SourceMissing, Throttled
-from dynconfig.engine.moment import timestamp
+from dynconfig.engine.timestamps import timestamp
 
 NOW = 1795521600.0
 VALUES = {"api/timeout": "30", "database/host": "db.shop.internal"}

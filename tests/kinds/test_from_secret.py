@@ -11,10 +11,10 @@ import pytest
 from tests.kinds.aws_harness import AwsHarness
 
 from dynconfig.api.names import FROM_SECRET_TAG
-from dynconfig.engine import notes, report
+from dynconfig.engine import kube_events, report
 from dynconfig.engine.declaration import Declaration
 from dynconfig.engine.describe import document, lines
-from dynconfig.engine.deviation import deviations
+from dynconfig.engine.out_of_sync import out_of_sync_fields
 from dynconfig.engine.reconcile import Engine
 from dynconfig.engine.rendered import rendered
 from dynconfig.engine.secret import MASK
@@ -43,7 +43,7 @@ def shown(kind: Parameters, declaration: Declaration, labels: ParameterLabels | 
     found = Engine(lambda _place: (kind,), lambda _place: labels or pytest.fail("no labels")).assess(declaration, 0.0)
     plan = found.plan
     told = [str(list(lines(plan))), json.dumps(document(found)), str(found), str(declaration)]
-    told += [str(list(deviations(plan, declaration, is_known=is_known))) for is_known in (True, False)]
+    told += [str(list(out_of_sync_fields(plan, declaration, is_known=is_known))) for is_known in (True, False)]
     return " ".join([*told, *(json.dumps(rendered(item)) for item in (*plan.declared, *plan.owned))])
 
 
@@ -61,7 +61,7 @@ def test_no_output_shows_what_came_from_a_secret(
         declaration = harness.declare({"parameters": [after], "driftPolicy": policy}, status=status, generation=2)
         outcome = Engine(lambda _place: (harness.parameters(),)).run(replace(declaration, suspended=policy == "Report"))
         assert CANARY not in json.dumps(report.status(outcome, status, 1.8e9, None))
-        assert CANARY not in str(notes.of(outcome, status, 1.8e9))
+        assert CANARY not in str(kube_events.events_of(outcome, status, 1.8e9))
 
 
 def test_both_sides_are_masked_once_the_text_moves_into_the_declaration(harness: AwsHarness) -> None:

@@ -8,7 +8,7 @@ from tests.kinds.wire import denied
 
 from dynconfig.api import names
 from dynconfig.aws.tagged import TaggedParameters
-from dynconfig.engine import notes, report
+from dynconfig.engine import kube_events, report
 from dynconfig.engine.labels import STABLE
 from dynconfig.engine.outcome import Outcome
 from dynconfig.engine.reconcile import Abandonment, Engine
@@ -62,7 +62,9 @@ def test_others_may_write_more_versions_than_ssm_keeps(harness: AwsHarness, abou
         harness.put_by_hand("a", f"build-{number}")
         declared = harness.declare({**SPEC, **ROLLOUT, **about}, status=status)
         outcome = running.run(declared, now=1.8e9)
-        told += [note.message for note in notes.of(outcome, status, 1.8e9) if note.reason == "LabelRemoved"]
+        told += [
+            note.message for note in kube_events.events_of(outcome, status, 1.8e9) if note.reason == "LabelRemoved"
+        ]
         status = report.status(outcome, status, 1.8e9, None)
     assert harness.versions()["a"] == 114
     (message,) = told
@@ -121,7 +123,7 @@ def test_an_abandonment_goes_on_where_labels_cannot_be_removed_and_says_so(harne
     declaration = harness.goodbye(SPEC)
     abandonment = engine(harness).abandon(declaration)
     assert abandonment.is_over
-    note = notes.abandoned(declaration, abandonment.left)
+    note = kube_events.abandoned(declaration, abandonment.left)
     assert "Not all marks of the operator were removed" in note.message
     assert f"{harness.path}/a" in note.message
     assert "UnlabelParameterVersion was answered with AccessDeniedException" in note.message

@@ -14,9 +14,9 @@ from tests.kube.controller_harness import GOING, KEY, REGION, configured, runnin
 
 from dynconfig.api import names
 from dynconfig.engine.errors import Unavailable
-from dynconfig.engine.moment import timestamp
 from dynconfig.engine.reconcile import Engine
 from dynconfig.engine.tenancy import Tenant
+from dynconfig.engine.timestamps import timestamp
 from dynconfig.kube.finalizer import has_finalizer
 
 

@@ -14,9 +14,9 @@ from tests.kube.controller_harness import GOING, KEY, configured, running_contro
 
 from dynconfig.api import names
 from dynconfig.engine.declaration import Declaration
-from dynconfig.engine.moment import timestamp
 from dynconfig.engine.outcome import Outcome
 from dynconfig.engine.reconcile import Engine
+from dynconfig.engine.timestamps import timestamp
 from dynconfig.kube.client import Document
 
 CANARY = "-".join(("canary", "value"))

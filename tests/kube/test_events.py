@@ -9,10 +9,10 @@ from aiohttp import web
 from tests.kube.apiserver import serving, status
 from tests.kube.controller_harness import configured
 
-from dynconfig.engine.notes import Note
+from dynconfig.engine.kube_events import KubeEvent
 from dynconfig.kube.events import Recorder
 
-NOTE = Note("Warning", "Abandoned", "Let go by annotation. Left in AWS (eu-west-1): /app/a")
+NOTE = KubeEvent("Warning", "Abandoned", "Finalizer removed by annotation. Left in AWS (eu-west-1): /app/a")
 
 
 class Journal:
@@ -60,6 +60,6 @@ def test_an_event_that_is_refused_is_logged_with_its_words(code: int, caplog: py
     journal = Journal(status(code, "namespace shop is being terminated"))
     with caplog.at_level(logging.WARNING):
         recorded(journal, 2)
-    assert "shop/myapp: Abandoned: Let go by annotation. Left in AWS (eu-west-1): /app/a" in caplog.text
+    assert "shop/myapp: Abandoned: Finalizer removed by annotation. Left in AWS (eu-west-1): /app/a" in caplog.text
     assert "namespace shop is being terminated" in caplog.text
     assert journal.requests == [("POST", EVENTS, 1)] * 2

@@ -48,7 +48,7 @@ class Rule:
     reading: Reading
 
     def check_patterns(self) -> None:
-        """Raises RuleFault for a regular expression that is none, or too large; TakesTooLong."""
+        """Raises RuleFault for a regular expression that is none, or too large; DeadlineExceeded."""
         for pattern in cel_functions.patterns_in(self.tree):
             if wrong := patterns.fault(pattern):
                 raise RuleFault(f"has a pattern that {wrong}")

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from dynconfig.api.parameter import KeyRef, ParameterSpec
 from dynconfig.api.spec import DynamicConfigSpec
-from dynconfig.engine import json_schema, patterns, rules, stopwatch, values
+from dynconfig.engine import deadline, json_schema, patterns, rules, values
 from dynconfig.engine.declaration import ReadSource, Source
 from dynconfig.engine.secret import UnknownText
 from dynconfig.engine.wording import at, reworded
@@ -61,15 +61,15 @@ def findings_of(spec: DynamicConfigSpec, known: Mapping[str, str | None], chosen
     faults: list[Finding] = list(_patterns_of_secrets(spec))
     unchecked: list[Finding] = []
     wrong: set[str] = set()
-    with stopwatch.at_most(SECONDS):
+    with deadline.limit(SECONDS):
         for index, parameter in enumerate(spec.parameters):
             if chosen and parameter.name not in chosen.parameters:
                 continue
             try:
-                stopwatch.left()
+                deadline.remaining()
                 found = of_parameter(index, parameter, known[parameter.name])
                 unchecked += _unchecked_pattern(index, parameter)
-            except stopwatch.TakesTooLong:
+            except deadline.DeadlineExceeded:
                 return Findings((_of_parameter(index, parameter, _NOT_REACHED), *faults))
             faults += found
             wrong |= {parameter.name} if found else set()
@@ -80,7 +80,7 @@ def findings_of(spec: DynamicConfigSpec, known: Mapping[str, str | None], chosen
 
 
 def of_parameter(index: int, parameter: ParameterSpec, value: str | None) -> list[Finding]:
-    """What is wrong with one parameter by itself; its value is None if it is not there. Raises TakesTooLong."""
+    """What is wrong with one parameter by itself; its value is None if it is not there. Raises DeadlineExceeded."""
     return [_of_parameter(index, parameter, text) for text in _faults(parameter, value)]
 
 

@@ -1,4 +1,4 @@
-"""A plan as people read it and as programs read it; secrets stay masked."""
+"""Plans as text and as JSON; secrets are masked."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -17,9 +17,9 @@ _HIDDEN = ("owner",)
 
 
 def lines(plan: Plan) -> Iterator[tuple[str, str]]:
-    """Sign and text of each line: + create, ~ update, - delete, = leave without an owner, space for a detail.
+    """Yield sign and text of each line: + create, ~ update, - delete, = release, space for a detail.
 
-    What is refused has the sign "!", what is not carried out now ".".
+    Rejected and blocked changes have the sign "!", changes that are not applied now ".".
     """
     for step in plan.steps:
         yield _SIGNS[type(step.change)], f"{_VERBS[type(step.change)]} {step.resource.title}"
@@ -38,27 +38,27 @@ def lines(plan: Plan) -> Iterator[tuple[str, str]]:
 
 
 def summary(found: Assessment) -> str:
-    """The assessment in one sentence."""
+    """Return the assessment in one sentence."""
     plan = found.plan
     counts = {kind: sum(isinstance(step.change, kind) for step in plan.steps) for kind in _VERBS}
     told = [f"{count} to {_VERBS[kind]}" for kind, count in counts.items() if count]
     told += [f"{len(plan.refused)} refused"] if plan.refused else []
-    told += [f"{len(plan.blocked)} waiting for these"] if plan.blocked else []
+    told += [f"{len(plan.blocked)} blocked by these"] if plan.blocked else []
     told += [f"{len(plan.held)} drifted and not corrected"] if plan.held else []
     told += [f"{len(plan.waiting)} to delete later"] if plan.waiting else []
     declared = counted(len(plan.declared), "resource")
     if not told and found.declaration.undone:
-        return f"Nothing to do: AWS has the stable revision, {declared}."
+        return f"No changes: AWS has the stable revision, {declared}."
     if not told and not plan.declared:
-        return "Nothing to do: nothing is declared."
+        return "No changes: nothing is declared."
     if not told:
-        return f"Nothing to do: {declared} {agreeing(len(plan.declared), 'is', 'are')} in sync with AWS."
-    suspended = " Nothing is written while spec.suspend is true." if found.declaration.suspended else ""
+        return f"No changes: {declared} {agreeing(len(plan.declared), 'is', 'are')} in sync with AWS."
+    suspended = " Nothing is applied while spec.suspend is true." if found.declaration.suspended else ""
     return f"Plan: {', '.join(told)}; {declared} declared.{suspended}"
 
 
 def document(found: Assessment) -> dict[str, Any]:
-    """The assessment for programs: `changes` are carried out now, the others are not."""
+    """Return the assessment as JSON: only `changes` are applied now."""
     plan = found.plan
     others = {"reported": plan.held, "waiting": plan.waiting}
     now, suspended = ([], plan.steps) if found.declaration.suspended else (plan.steps, [])
@@ -74,11 +74,13 @@ def document(found: Assessment) -> dict[str, Any]:
     }
 
 
-def finer(step: Step) -> tuple[Difference, ...]:
-    """What differs in an update; of what is made of named parts, only the parts that differ."""
+def per_key(step: Step) -> tuple[Difference, ...]:
+    """Return the differences of an update; for fields with named parts, one difference for each part."""
     if not isinstance(step.change, Update):
         return step.because
-    return tuple(part for because in step.because for part in _finer(_in_words(because, step.change), step.change))
+    return tuple(
+        part for because in step.because for part in _per_key(_source_field(because, step.change), step.change)
+    )
 
 
 def _refused(item: Refusal) -> dict[str, str]:
@@ -89,11 +91,11 @@ def _details(step: Step) -> Iterator[tuple[str, str]]:
     if isinstance(step.change, Create):
         yield from ((" ", f"{name}: {text}") for name, text in _fields(step.change.added or step.change.desired))
     if isinstance(step.change, Update):
-        for part in finer(step):
+        for part in per_key(step):
             yield from ((" ", line) for line in field_diff.lines(part.field, part.observed, part.declared))
 
 
-def _finer(because: Difference, change: Update) -> Iterator[Difference]:
+def _per_key(because: Difference, change: Update) -> Iterator[Difference]:
     pair = _named(getattr(change.desired, because.field, None)), _named(getattr(change.observed, because.field, None))
     if pair == (None, None):
         yield because
@@ -106,8 +108,8 @@ def _finer(because: Difference, change: Update) -> Iterator[Difference]:
             )
 
 
-def _in_words(because: Difference, change: Update) -> Difference:
-    """A field that spec does not have by that name, by the field and the value that it follows from."""
+def _source_field(because: Difference, change: Update) -> Difference:
+    """Replace a field that is derived from another field of spec by that field."""
     item = type(change.desired).__dataclass_fields__.get(because.field)
     field, value = item.metadata.get("follows_from", ("", "")) if item else ("", "")
     if not field:
@@ -117,7 +119,7 @@ def _in_words(because: Difference, change: Update) -> Difference:
 
 
 def _fields(resource: Resource) -> Iterator[tuple[str, str]]:
-    """Fields that say something: neither empty nor what everybody has."""
+    """Yield the fields that are neither empty nor have the default value."""
     for name in type(resource).__dataclass_fields__:
         item = type(resource).__dataclass_fields__[name]
         value = getattr(resource, name)
@@ -134,21 +136,21 @@ def _fields(resource: Resource) -> Iterator[tuple[str, str]]:
 
 
 def _named(value: object) -> dict[str, str] | None:
-    """The parts of a value that is made of pairs of name and text; None for any other value."""
+    """Return the named parts of a value that consists of pairs of name and text; None for any other value."""
     if not isinstance(value, tuple) or not value:
         return None
     return dict(value) if all(isinstance(part, tuple) and len(part) == 2 for part in value) else None
 
 
 def _change(step: Step) -> dict[str, Any]:
-    differences = [difference(because.field, because.declared, because.observed) for because in finer(step)]
+    differences = [difference(because.field, because.declared, because.observed) for because in per_key(step)]
     successor = step.change.successor if isinstance(step.change, Release) else None
     found = {"change": _VERBS[type(step.change)], "resource": step.resource.title, "differences": differences}
     return {**found, **({"handedOverTo": successor.owner.title} if successor else {})}
 
 
 def difference(field: str, declared: str, observed: str) -> dict[str, Any]:
-    """One field that differs, for programs: both texts in full, and the members of JSON that differ."""
+    """Return one field that differs as JSON: both values in full, and the JSON members that differ."""
     parts = [
         {"path": part.path, "declared": part.after, "observed": part.before}
         for part in field_diff.parts(observed, declared)

@@ -10,7 +10,7 @@ from dynconfig.api.alarms import region_of
 from dynconfig.api.model import FIELDS_ALONE, broken_rules
 from dynconfig.api.parameter import ParameterSpec
 from dynconfig.api.spec import REGION, DynamicConfigSpec
-from dynconfig.engine import checking, schedules, stopwatch
+from dynconfig.engine import checking, deadline, schedules
 from dynconfig.engine.checking import SECONDS, Finding, Findings
 from dynconfig.engine.declaration import ReadSource
 
@@ -49,12 +49,12 @@ def _of_models(document: Mapping[str, Any], read: ReadSource) -> Findings:
 
 def _values(document: Mapping[str, Any], read: ReadSource) -> Iterator[Finding]:
     """What is wrong with the values of those parameters that can be read."""
-    with stopwatch.at_most(SECONDS):
+    with deadline.limit(SECONDS):
         for index, parameter in parameters(document):
             try:
-                stopwatch.left()
+                deadline.remaining()
                 found = checking.of_parameter(index, parameter, checking.value_of(parameter, read))
-            except stopwatch.TakesTooLong:
+            except deadline.DeadlineExceeded:
                 return
             yield from found
 

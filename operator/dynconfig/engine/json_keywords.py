@@ -8,14 +8,14 @@ from jsonschema import Draft202012Validator, validators
 from jsonschema.exceptions import ValidationError
 from jsonschema.protocols import Validator
 
-from dynconfig.engine import patterns, stopwatch
+from dynconfig.engine import deadline, patterns
 
 Keyword = Callable[[Any, Any, Any, Any], Iterator[ValidationError] | None]
 
 
 @lru_cache(maxsize=1)
 def bounded() -> type[Validator]:
-    """Draft 2020-12 that raises TakesTooLong instead of going on for ever."""
+    """Draft 2020-12 that raises DeadlineExceeded instead of going on for ever."""
     keywords: dict[str, Keyword] = {
         **Draft202012Validator.VALIDATORS,
         "pattern": _pattern,
@@ -30,7 +30,7 @@ def bounded() -> type[Validator]:
 
 def _watched(keyword: Keyword) -> Keyword:
     def checked(validator: Any, wanted: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
-        stopwatch.left()
+        deadline.remaining()
         yield from keyword(validator, wanted, instance, schema) or ()
 
     return checked
@@ -84,5 +84,5 @@ def _identity(item: object) -> object:
 
 def _matches(pattern: str, text: str) -> bool:
     # Each takes its time, and there may be many.
-    stopwatch.left()
+    deadline.remaining()
     return patterns.matches(pattern, text)

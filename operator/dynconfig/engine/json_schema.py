@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import JsonValue
 
-from dynconfig.engine import patterns, stopwatch
+from dynconfig.engine import deadline, patterns
 from dynconfig.engine.json_places import Path, lost_references, schemas
 from dynconfig.engine.values import parsed_json
 
@@ -22,7 +22,7 @@ MAX_WORDS = 120
 
 
 def schema_fault(schema: Mapping[str, JsonValue]) -> str | None:
-    """What is wrong with the schema itself, as the end of a sentence; None if it can be used. Raises TakesTooLong."""
+    """What is wrong with the schema itself, as the end of a sentence; None if it can be used. Raises DeadlineExceeded."""
     try:
         text = _text(schema)
     except ValueError:
@@ -37,9 +37,9 @@ def fault(schema: Mapping[str, JsonValue], value: str) -> str | None:
 
     instance, validator = parsed_json(value), _validator(_text(schema))
     try:
-        with stopwatch.at_most(SECONDS):
+        with deadline.limit(SECONDS):
             broken = dict.fromkeys(_told(schema, error) for error in validator.iter_errors(instance))
-    except stopwatch.TakesTooLong:
+    except deadline.DeadlineExceeded:
         return f"takes longer than {SECONDS:g} s to compare with jsonSchema; make the schema simpler"
     except RecursionError:
         return "cannot be compared with jsonSchema, which refers to itself without end"

@@ -8,7 +8,7 @@ import re
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from dynconfig.engine import stopwatch
+from dynconfig.engine import deadline
 
 if TYPE_CHECKING:
     import re2
@@ -44,14 +44,14 @@ class PatternFault(Exception):
 
 
 def check(pattern: str) -> None:
-    """Raises PatternFault for a pattern that RE2 does not take; TakesTooLong."""
+    """Raises PatternFault for a pattern that RE2 does not take; DeadlineExceeded."""
     _compiled(pattern)
 
 
 def fault(pattern: str) -> str | None:
     """What is wrong with a pattern that only we evaluate, as the end of a sentence; None if it can be used.
 
-    Raises TakesTooLong.
+    Raises DeadlineExceeded.
     """
     try:
         check(pattern)
@@ -62,21 +62,21 @@ def fault(pattern: str) -> str | None:
 
 
 def matches(pattern: str, text: str) -> bool:
-    """Whether the pattern matches somewhere in the text. Raises PatternFault, TakesTooLong."""
+    """Whether the pattern matches somewhere in the text. Raises PatternFault, DeadlineExceeded."""
     # Half of a surrogate pair, which JSON can hold, is no character, and nothing matches it.
     return _compiled(pattern).search(text.encode(errors="surrogatepass")) is not None
 
 
 @lru_cache(maxsize=1024)
 def instructions(pattern: str) -> int:
-    """How long the program is that RE2 makes of the pattern. Raises PatternFault, TakesTooLong."""
+    """How long the program is that RE2 makes of the pattern. Raises PatternFault, DeadlineExceeded."""
     return int(_compiled(pattern).programsize)
 
 
 @lru_cache(maxsize=KEPT)
 def _compiled(pattern: str) -> "re2._Regexp":
     # It takes up to 30 ms each, and there may be hundreds.
-    stopwatch.left()
+    deadline.remaining()
     # Imported where it is used: most objects have no pattern, and it takes a while.
     import re2
 

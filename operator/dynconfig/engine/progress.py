@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from dynconfig.engine.moment import timestamp
 from dynconfig.engine.outcome import Outcome
 from dynconfig.engine.plan import Create, Step
 from dynconfig.engine.resource import Versioned
 from dynconfig.engine.revision import revision
 from dynconfig.engine.rollout import Stage
+from dynconfig.engine.timestamps import timestamp
 
 LENGTH = 10
 NAMES_TOLD = 20

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from dynconfig.engine import expiration
 from dynconfig.engine.assessment import Assessment, compared, derived
 from dynconfig.engine.carry import Rounds, Work, batches
-from dynconfig.engine.contest import Contests
+from dynconfig.engine.correction_backoff import CorrectionBackoff
 from dynconfig.engine.declaration import Declaration, Place
 from dynconfig.engine.declare import keeping
 from dynconfig.engine.errors import DynConfigError, UnsafePlan
@@ -65,7 +65,7 @@ class Engine:
         self._rollbacks = Rollbacks(labels_of)
         self._cleanup = LabelCleanup(labels_of)
         self._gauges = Gauges(gauge_of)
-        self._contests = Contests()
+        self._correction_backoff = CorrectionBackoff()
         self._patience = Patience()
         self._rounds = Rounds()
         self._recent = Recent()
@@ -122,7 +122,7 @@ class Engine:
 
     def forget(self, uid: str) -> None:
         """Drop what is remembered of an object that is gone."""
-        self._contests.forget(uid)
+        self._correction_backoff.forget(uid)
         self._patience.forget(uid)
         self._rounds.forget(uid)
         self._rollbacks.forget(uid)
@@ -163,14 +163,14 @@ class Engine:
                 unmarked = self._rollbacks.reject(declaration, found.rejection)
             if found.blocked:
                 return outcome
-            self._contests.seen(outcome)
+            self._correction_backoff.observe(outcome)
             announce(outcome)
         except DynConfigError as error:
             return replace(outcome, stopped=error)
         done = self._apply(outcome, keep_going)
         if not declaration.is_last_change:
             done = self._finish(done, keep_going, now)
-        self._contests.corrected(done, now)
+        self._correction_backoff.record(done, now)
         done = _without_labels(done, unmarked)
         return replace(done, judgement=found.judgement) if found.rejection else done
 
@@ -187,7 +187,7 @@ class Engine:
         except UnsafePlan as error:
             return Assessment(declaration, plan, seen, Judgement(Stage.PROVED), blocked=error)
         watched = self._rollbacks.watched(plan, declaration, self._aws_now(now))
-        plan = self._contests.waiting(without_reported(watched.plan, declaration), declaration, now)
+        plan = self._correction_backoff.back_off(without_reported(watched.plan, declaration), declaration, now)
         return Assessment(declaration, plan, seen, watched.judgement, blocked=watched.held_back)
 
     def _finish(self, outcome: Outcome, keep_going: KeepGoing, now: float) -> Outcome:

@@ -23,13 +23,13 @@ from dynconfig.api.status import (
 from dynconfig.engine import incomplete, progress
 from dynconfig.engine.drift import standing
 from dynconfig.engine.errors import DynConfigError, SourceMissing
-from dynconfig.engine.moment import timestamp
 from dynconfig.engine.origin import plaintext_secrets
 from dynconfig.engine.outcome import Outcome
 from dynconfig.engine.resource import Resource, Versioned
 from dynconfig.engine.revision import revision
 from dynconfig.engine.rollout import Stage
 from dynconfig.engine.stored import complete
+from dynconfig.engine.timestamps import timestamp
 from dynconfig.engine.verdict import Verdict, error_verdict, verdict
 
 PATIENCE_SECONDS = 3600

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from dynconfig.api.parameter import ParameterSpec
 from dynconfig.api.spec import DynamicConfigSpec, ValueRule
-from dynconfig.engine import stopwatch
+from dynconfig.engine import deadline
 from dynconfig.engine.typed import NotTyped, Typed, typed
 
 if TYPE_CHECKING:
@@ -84,9 +84,9 @@ class _Check:
         for index in indexes:
             rule = self._rules[index]
             try:
-                stopwatch.left()
+                deadline.remaining()
                 unchecked = self._unchecked(rule, compiled(rule.rule))
-            except stopwatch.TakesTooLong:
+            except deadline.DeadlineExceeded:
                 yield Verdict(index, fault=_NOT_REACHED)
                 return
             except (RuleFault, NotTyped) as fault:
@@ -96,7 +96,7 @@ class _Check:
                 yield Verdict(index, unchecked=unchecked)
 
     def _unchecked(self, said: ValueRule, rule: "Rule") -> str:
-        """Evaluate a rule; the answer is why it could not be. Raises RuleFault for one that does not hold; TakesTooLong."""
+        """Evaluate a rule; the answer is why it could not be. Raises RuleFault for one that does not hold; DeadlineExceeded."""
         from dynconfig.engine.cel import RuleFault
 
         self._check_names(rule)

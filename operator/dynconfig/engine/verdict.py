@@ -7,10 +7,10 @@ from dynconfig.api import names
 from dynconfig.api.status import MESSAGE_LENGTH, Reason
 from dynconfig.engine.counting import agreeing, counted
 from dynconfig.engine.errors import DynConfigError, Terminal
-from dynconfig.engine.moment import timestamp
 from dynconfig.engine.outcome import Outcome
 from dynconfig.engine.resource import Versioned
 from dynconfig.engine.rollout import Judgement, Stage
+from dynconfig.engine.timestamps import timestamp
 
 NAMES_TOLD = 5
 NOTHING = "Nothing is declared"

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from dynconfig.api import names
 from dynconfig.api.status import Reason
-from dynconfig.engine import drift, notes, report, size
+from dynconfig.engine import drift, kube_events, report, size
 from dynconfig.engine.declaration import Declaration
 from dynconfig.engine.declare import declare, declare_deletion, keeping, parse_spec, sources, was_answered, was_observed
 from dynconfig.engine.errors import AccessDenied, DynConfigError, Refused, Retryable
@@ -141,7 +141,7 @@ class Controller:
     async def event_is_missing(self, region: str, name: str) -> None:
         """AWS does not report an own write of this parameter: a Warning beside the objects that declare it."""
         for key in self._router.concerned(region, name):
-            await self._status.warn(key, notes.event_missing(region, name))
+            await self._status.warn(key, kube_events.event_missing(region, name))
 
     async def events_were_interrupted(self, region: str, repaired: str) -> None:
         """Events of a region did not arrive until this was repaired: a look at its objects, and a Warning beside some."""
@@ -149,7 +149,7 @@ class Controller:
         for key in concerned:
             self._requeues.again(key, 0.0, Priority.ROUTINE)
         for key in concerned[:WARNED]:
-            await self._status.warn(key, notes.events_interrupted(region, repaired))
+            await self._status.warn(key, kube_events.events_interrupted(region, repaired))
 
     async def serve(self) -> None:
         """Reconcile what is due, for ever. When cancelled, what is under way is finished first."""
@@ -354,7 +354,7 @@ class Controller:
         self._deps.metrics.drifted(key.namespace, key.name, len(drift.new(outcome, previous)))
         status = report.status(outcome, previous, now, requested_at(document))
         await self._status.write(key, document, status)
-        await self._status.record(document, notes.of(outcome, previous, now))
+        await self._status.record(document, kube_events.events_of(outcome, previous, now))
         log_result(key, status, outcome)
         self._requeues.served(key, outcome)
         self.moves.served(key, outcome)
@@ -375,7 +375,7 @@ class Controller:
             if not abandonment.is_over:
                 self._requeues.again(key, 0.0, Priority.CHANGE)
                 return "Abandoning"
-            await self._status.record(document, [notes.abandoned(declaration, abandonment.left)])
+            await self._status.record(document, [kube_events.abandoned(declaration, abandonment.left)])
             await self._release(key, document)
             return "Abandoned"
         if await self._deps.kube.is_deleted_with_definition(document):

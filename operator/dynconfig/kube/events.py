@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from dynconfig.api import names
-from dynconfig.engine.moment import timestamp
-from dynconfig.engine.notes import Note
+from dynconfig.engine.kube_events import KubeEvent
+from dynconfig.engine.timestamps import timestamp
 from dynconfig.kube.client import ApiConflict, ApiRefused, ApiUnavailable, Kube
 
 log = logging.getLogger(__name__)
@@ -18,14 +18,14 @@ REMEMBERED = 512
 
 
 class Recorder:
-    """Posts notes as Events. An Event is help, not state: one that the API server does not take is logged and dropped."""
+    """Creates Events. An Event is not state: if the API server rejects it, it is logged and dropped."""
 
     def __init__(self, kube: Kube, clock: Callable[[], float]) -> None:
         self._kube = kube
         self._clock = clock
         self._posted: OrderedDict[tuple[str, str, str], tuple[str, int]] = OrderedDict()
 
-    async def record(self, document: Mapping[str, Any], note: Note) -> None:
+    async def record(self, document: Mapping[str, Any], note: KubeEvent) -> None:
         """Post or count a note about an object. Never fails, since nothing that happens to the object depends on it."""
         try:
             await self._record(document, note)
@@ -37,7 +37,7 @@ class Recorder:
                 "No Event could be written (%s), so it stands here: %s: %s: %s", error, title, note.reason, note.message
             )
 
-    async def _record(self, document: Mapping[str, Any], note: Note) -> None:
+    async def _record(self, document: Mapping[str, Any], note: KubeEvent) -> None:
         message = _shortened(note.message)
         identity = (document["metadata"]["uid"], note.reason, message)
         name, count = self._posted.get(identity, ("", 0))
@@ -62,7 +62,7 @@ class Recorder:
         while len(self._posted) > REMEMBERED:
             self._posted.popitem(last=False)
 
-    def _event(self, document: Mapping[str, Any], note: Note, message: str) -> dict[str, Any]:
+    def _event(self, document: Mapping[str, Any], note: KubeEvent, message: str) -> dict[str, Any]:
         metadata, now = document["metadata"], timestamp(self._clock())
         return {
             "apiVersion": "v1",

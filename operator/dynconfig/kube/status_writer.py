@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from dynconfig.api import names
-from dynconfig.engine import notes, progress, report, size
+from dynconfig.engine import kube_events, progress, report, size
 from dynconfig.engine.errors import DynConfigError
-from dynconfig.engine.notes import Note
+from dynconfig.engine.kube_events import KubeEvent
 from dynconfig.engine.outcome import Outcome
 from dynconfig.engine.stored import status_of
 from dynconfig.engine.work_queue import Key
@@ -84,10 +84,12 @@ class StatusWriter:
             last_change=last_change,
         )
         await self.write(key, document, status)
-        undone = notes.of(last_change, previous, now) if last_change and last_change.declaration.undone else []
-        await self.record(document, [*undone, *notes.refusals(error, previous)])
+        undone = (
+            kube_events.events_of(last_change, previous, now) if last_change and last_change.declaration.undone else []
+        )
+        await self.record(document, [*undone, *kube_events.error_events(error, previous)])
 
-    async def warn(self, key: Key, note: Note) -> None:
+    async def warn(self, key: Key, note: KubeEvent) -> None:
         """Post an Event beside an object that nothing else is to be done about."""
         try:
             document = await self._kube.object(key)
@@ -97,7 +99,7 @@ class StatusWriter:
         if document is not None:
             await self.record(document, [note])
 
-    async def record(self, document: Mapping[str, Any], happened: Iterable[Note]) -> None:
+    async def record(self, document: Mapping[str, Any], happened: Iterable[KubeEvent]) -> None:
         """Post Events, and count them."""
         for note in happened:
             self._metrics.kube_event(note.reason)
@@ -143,5 +145,5 @@ def log_failure(key: Key, document: Mapping[str, Any], error: DynConfigError) ->
     """One line for each generation that nothing can be declared of; `document` is as it was before this was reported."""
     previous, generation = status_of(document), document["metadata"].get("generation", 1)
     seen = {item.get("observedGeneration") for item in previous.get("conditions") or ()}
-    level = logging.DEBUG if generation in seen and notes.is_told(str(error), previous) else logging.INFO
+    level = logging.DEBUG if generation in seen and kube_events.is_reported(str(error), previous) else logging.INFO
     log.log(level, "%s: %s: %s", key, error.reason, error)

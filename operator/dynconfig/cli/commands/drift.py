@@ -11,8 +11,8 @@ from dynconfig.cli.options import Output
 from dynconfig.cli.terminal import Terminal
 from dynconfig.engine.counting import agreeing, counted
 from dynconfig.engine.describe import difference
-from dynconfig.engine.deviation import Deviation, deviations
 from dynconfig.engine.field_diff import ABSENT, EMPTY, parts
+from dynconfig.engine.out_of_sync import OutOfSyncField, out_of_sync_fields
 from dynconfig.engine.window import brief
 from dynconfig.planning import Planned, Unplanned, title
 
@@ -39,7 +39,7 @@ def command(
     Example: dynconfig drift -f manifests/examples/myapp.yaml --offline -o json
     """
     found = subjects.chosen(file, name, namespace, offline=offline, everywhere=everywhere).plans()
-    told = [(planned, _deviations(planned)) for planned in found if isinstance(planned, Planned)]
+    told = [(planned, _out_of_sync_fields(planned)) for planned in found if isinstance(planned, Planned)]
     failed = [planned for planned in found if isinstance(planned, Unplanned)]
     if output is Output.JSON:
         errors = [{**options.about(planned.document), "error": str(planned.error)} for planned in failed]
@@ -48,36 +48,36 @@ def command(
         _show(told, len(failed))
         for planned in failed:
             Terminal.err().failure(f"{title(planned.document)}: {planned.error}")
-    drifted = any(deviation.is_drift for _, listed in told for deviation in listed)
+    drifted = any(entry.is_drift for _, listed in told for entry in listed)
     raise typer.Exit(FAILED if failed else CHANGES if drifted else 0)
 
 
-def _deviations(planned: Planned) -> list[Deviation]:
-    return list(deviations(planned.plan, planned.declaration, is_known=planned.live is not None))
+def _out_of_sync_fields(planned: Planned) -> list[OutOfSyncField]:
+    return list(out_of_sync_fields(planned.plan, planned.declaration, is_known=planned.live is not None))
 
 
-def _document(planned: Planned, listed: list[Deviation]) -> dict[str, Any]:
-    drift = [_fields(deviation) for deviation in listed if deviation.is_drift]
-    waiting = [_fields(deviation) for deviation in listed if not deviation.is_drift]
+def _document(planned: Planned, listed: list[OutOfSyncField]) -> dict[str, Any]:
+    drift = [_fields(entry) for entry in listed if entry.is_drift]
+    waiting = [_fields(entry) for entry in listed if not entry.is_drift]
     unknown = {"notCompared": list(planned.not_compared)} if planned.not_compared else {}
     return {**options.about(planned.document), "drift": drift, "notAppliedYet": waiting, **unknown}
 
 
-def _fields(deviation: Deviation) -> dict[str, Any]:
+def _fields(entry: OutOfSyncField) -> dict[str, Any]:
     found = {
-        "resource": deviation.resource,
-        **difference(deviation.field, deviation.declared, deviation.observed),
+        "resource": entry.resource,
+        **difference(entry.field, entry.declared, entry.observed),
     }
-    return {**found, "lastModifiedBy": deviation.by} if deviation.by else found
+    return {**found, "lastModifiedBy": entry.by} if entry.by else found
 
 
-def _show(told: list[tuple[Planned, list[Deviation]]], failed: int) -> None:
+def _show(told: list[tuple[Planned, list[OutOfSyncField]]], failed: int) -> None:
     out = Terminal.out()
-    rows = [(row, deviation) for planned, listed in told for deviation in listed for row in _rows(planned, deviation)]
+    rows = [(row, entry) for planned, listed in told for entry in listed for row in _rows(planned, entry)]
     if rows:
         out.table(HEADINGS, [row for row, _ in rows], ["red" if each.is_drift else "dim" for _, each in rows])
-    all_found = [deviation for _, listed in told for deviation in listed]
-    drift = sum(deviation.is_drift for deviation in all_found)
+    all_found = [entry for _, listed in told for entry in listed]
+    drift = sum(entry.is_drift for entry in all_found)
     later = len(all_found) - drift
     found = [f"{counted(drift, 'field')} changed in AWS"] if told else []
     waiting = [f"{later} {agreeing(later, 'waits', 'wait')} for the operator"] if later else []
@@ -89,19 +89,19 @@ def _show(told: list[tuple[Planned, list[Deviation]]], failed: int) -> None:
     out.line(f"{counted(len(told) + failed, 'object')}: {'; '.join([*found, *waiting, *unknown])}.")
 
 
-def _rows(planned: Planned, deviation: Deviation) -> Iterator[tuple[str, ...]]:
+def _rows(planned: Planned, entry: OutOfSyncField) -> Iterator[tuple[str, ...]]:
     """One row, or one for each member of JSON that differs."""
-    changed = f"changed by {deviation.by}" if deviation.by else "changed in AWS"
-    why = changed if deviation.is_drift else "not applied yet"
-    for field, declared, observed in _texts(deviation):
+    changed = f"changed by {entry.by}" if entry.by else "changed in AWS"
+    why = changed if entry.is_drift else "not applied yet"
+    for field, declared, observed in _texts(entry):
         told = brief(declared, observed)
-        yield title(planned.document), deviation.resource, field, told.declared, told.observed, why
+        yield title(planned.document), entry.resource, field, told.declared, told.observed, why
 
 
-def _texts(deviation: Deviation) -> Iterator[tuple[str, str, str]]:
-    found = parts(deviation.observed, deviation.declared)
+def _texts(entry: OutOfSyncField) -> Iterator[tuple[str, str, str]]:
+    found = parts(entry.observed, entry.declared)
     for part in found:
         declared, observed = (ABSENT if text is None else text for text in (part.after, part.before))
-        yield f"{deviation.field}{part.joint}", declared, observed
+        yield f"{entry.field}{part.joint}", declared, observed
     if not found:
-        yield deviation.field, deviation.declared or EMPTY, deviation.observed or EMPTY
+        yield entry.field, entry.declared or EMPTY, entry.observed or EMPTY

@@ -14,8 +14,8 @@ from dynconfig.cli.options import Output
 from dynconfig.cli.subjects import Subjects
 from dynconfig.cli.terminal import Terminal
 from dynconfig.engine import describe, managers
-from dynconfig.engine.effort import Effort, effort
 from dynconfig.engine.standing import unattended
+from dynconfig.engine.write_estimate import WriteEstimate, estimate_writes
 from dynconfig.planning import Planned, Unplanned
 
 _STYLES = {"+": "green", "~": "yellow", "-": "red", "=": "cyan", ".": "dim", "!": "red", " ": "dim"}
@@ -70,14 +70,14 @@ def _document(planned: Planned | Unplanned, asked: Subjects, *, deleting: bool) 
     about["region"] = planned.declaration.place.region
     if deleting:
         return {**about, **parting.document(planned)}
-    takes = _effort(planned, asked)
+    estimate = _write_estimate(planned, asked)
     return {
         **about,
         **({"rolledBack": planned.declaration.generation} if planned.declaration.undone else {}),
         **describe.document(planned.assessment),
         **({"notCompared": list(planned.not_compared)} if planned.not_compared else {}),
-        "putParameterCalls": takes.puts,
-        "seconds": round(takes.seconds, 1),
+        "putParameterCalls": estimate.puts,
+        "seconds": round(estimate.seconds, 1),
     }
 
 
@@ -101,9 +101,9 @@ def _show(planned: Planned | Unplanned, asked: Subjects, *, deleting: bool) -> N
     if planned.assessment.blocked:
         Terminal.err().failure(f"{title}: {planned.assessment.blocked}")
         return
-    takes = _effort(planned, asked)
-    if takes.puts:
-        out.line(takes.told)
+    estimate = _write_estimate(planned, asked)
+    if estimate.puts:
+        out.line(estimate.message)
 
 
 def _show_error(planned: Unplanned, title: str) -> None:
@@ -139,5 +139,5 @@ def _held_elsewhere(planned: Planned | Unplanned) -> Iterator[str]:
         yield f"warning: {text}"
 
 
-def _effort(planned: Planned, asked: Subjects) -> Effort:
-    return effort(planned.plan, rate("ssm.PutParameter", asked.settings.quota) or 1.0)
+def _write_estimate(planned: Planned, asked: Subjects) -> WriteEstimate:
+    return estimate_writes(planned.plan, rate("ssm.PutParameter", asked.settings.quota) or 1.0)

@@ -6,8 +6,8 @@ from typing import Any
 
 from tests.engine.fake_kind import FakeKind, declared
 
-from dynconfig.engine import notes, report
-from dynconfig.engine.contest import FIRST_PAUSE, QUICK_CORRECTIONS
+from dynconfig.engine import kube_events, report
+from dynconfig.engine.correction_backoff import FIRST_PAUSE, QUICK_CORRECTIONS
 from dynconfig.engine.errors import ReconcileLoop
 from dynconfig.engine.outcome import Outcome
 
@@ -34,7 +34,7 @@ class Fight:
             values or VALUES, status=self.status or None, resyncInterval="10m", generation=generation, **about
         )
         outcome = self.engine.run(declaration, now=self.now)
-        told = notes.of(outcome, self.status, self.now)
+        told = kube_events.events_of(outcome, self.status, self.now)
         self.notes += [note.message for note in told if note.reason == "ReconcileLoop"]
         self.status = report.status(outcome, self.status, self.now, None)
         return outcome

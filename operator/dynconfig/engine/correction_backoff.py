@@ -1,6 +1,6 @@
-"""Fields that someone else writes again after each correction: they are corrected ever more slowly, and never given up.
+"""Exponential backoff for fields that another writer changes again after each correction. They are never given up.
 
-What the operator remembers of this is lost at a restart, which costs two quick corrections.
+The state is kept in memory: after a restart, two corrections are made without delay.
 """
 
 from dataclasses import dataclass, replace
@@ -12,38 +12,38 @@ from dynconfig.engine.outcome import Outcome
 from dynconfig.engine.plan import Plan, Step, drifted
 from dynconfig.engine.refusal import Refusal
 
-# So often a field is corrected at once; a person may change it twice.
+# The number of corrections without delay: a person may make the same change twice.
 QUICK_CORRECTIONS = 2
 FIRST_PAUSE = 10.0
 MOST_DOUBLINGS = 20
 
 Field = tuple[str, str]
-"""Title of the resource, and field."""
+"""Title of the resource, and name of the field."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Corrected:
-    """How often a field was corrected running, and when it was last, in seconds since the epoch."""
+    """The number of consecutive corrections of a field, and the time of the last one in seconds since the epoch."""
 
     times: int
     at: float
 
     def due(self, longest: float) -> float:
-        """When it is corrected again, in seconds since the epoch."""
+        """Return when it may be corrected again, in seconds since the epoch."""
         if self.times < QUICK_CORRECTIONS:
             return self.at
         doublings = min(self.times - QUICK_CORRECTIONS, MOST_DOUBLINGS)
         return self.at + min(FIRST_PAUSE * 2.0**doublings, longest)
 
 
-class Contests:
-    """What was corrected of each object. Safe for many threads, one declaration of an owner at a time."""
+class CorrectionBackoff:
+    """The recent corrections of each object. Thread-safe, if each object is reconciled by one thread at a time."""
 
     def __init__(self) -> None:
         self._corrected: dict[str, dict[Field, _Corrected]] = {}
 
-    def waiting(self, plan: Plan, declaration: Declaration, now: float) -> Plan:
-        """The plan without the corrections whose time has not come: they stand in it as contested, and as refused."""
+    def back_off(self, plan: Plan, declaration: Declaration, now: float) -> Plan:
+        """Return the plan without the corrections that are backed off; those are in `contested` and `refused`."""
         known = self._corrected.get(declaration.owner.uid, {})
         if not known or declaration.requested:
             return plan
@@ -59,8 +59,8 @@ class Contests:
                 refused.append(Refusal.of(step, error))
         return replace(plan, steps=tuple(steps), contested=tuple(contested), refused=(*plan.refused, *refused))
 
-    def seen(self, outcome: Outcome) -> None:
-        """Forget what was not changed again; a person who asks or edits ends every contest."""
+    def observe(self, outcome: Outcome) -> None:
+        """Forget the fields that were not changed again. A requested reconcile or an edit resets all fields."""
         uid = outcome.declaration.owner.uid
         if outcome.declaration.requested or not outcome.is_only_drift:
             self.forget(uid)
@@ -69,8 +69,8 @@ class Contests:
         kept = {field: found for field, found in self._corrected.get(uid, {}).items() if field in current}
         self._corrected[uid] = kept
 
-    def corrected(self, outcome: Outcome, now: float) -> None:
-        """Count the corrections of a reconcile."""
+    def record(self, outcome: Outcome, now: float) -> None:
+        """Record the corrections of a reconcile."""
         known = self._corrected.get(outcome.declaration.owner.uid)
         if known is None:
             return
@@ -81,7 +81,7 @@ class Contests:
                 known[field] = _Corrected(known[field].times + 1 if field in known else 1, now)
 
     def forget(self, uid: str) -> None:
-        """Drop what is remembered of an object that is gone."""
+        """Remove the state of a deleted object."""
         self._corrected.pop(uid, None)
 
 
@@ -95,7 +95,7 @@ def _error(step: Step, known: dict[Field, _Corrected], declaration: Declaration,
     who = author_of(step, declaration)
     return ReconcileLoop(
         f"{step.resource.title}: field {because.field} was corrected {found.times} times and changed again"
-        f"{f' by {who}' if who else ''} (declared {because.brief.declared}, observed {because.brief.observed}); it is corrected "
-        "ever more slowly. Stop the other writer, or declare what it writes",
+        f"{f' by {who}' if who else ''} (declared {because.brief.declared}, observed {because.brief.observed}). "
+        "Corrections are backed off. Stop the other writer, or declare its value",
         delay=due - now,
     )

@@ -1,39 +1,37 @@
-"""How long a plan takes where AWS counts the calls: PutParameter is by far the scarcest of them. Pure."""
+"""Estimate how long the writes of a plan take. PutParameter has by far the lowest rate limit. Pure."""
 
 from dataclasses import dataclass
 
-from dynconfig.engine.counting import counted
 from dynconfig.engine.plan import Create, Plan, Step, Update
 from dynconfig.engine.resource import Versioned
 
-# Who owns a parameter and what tags it has is written by a call of its own, and makes no new version.
+# Owner and tags of a parameter are written by AddTagsToResource, without a new version.
 _TAGGED = {"owner", "tags", "from_secret"}
 
 
 @dataclass(frozen=True, slots=True)
-class Effort:
-    """The writes of a plan that AWS counts."""
+class WriteEstimate:
+    """The number of PutParameter calls, and their rate limit per second."""
 
     puts: int
     per_second: float
 
     @property
     def seconds(self) -> float:
-        """How long they take; the first goes at once."""
+        """Estimated duration in seconds; the first call is not delayed."""
         return max(0, self.puts - 1) / self.per_second
 
     @property
-    def told(self) -> str:
-        """The effort as a sentence."""
-        calls = counted(self.puts, "call")
+    def message(self) -> str:
+        """The estimate for people."""
         seconds = round(self.seconds)
-        took = "at once" if seconds < 1 else f"about {_duration(seconds)}"
-        return f"Takes {took}: {calls} of PutParameter, of which AWS takes {self.per_second:g} a second."
+        duration = "< 1 s" if seconds < 1 else _duration(seconds)
+        return f"Estimated time: {duration} ({self.puts} PutParameter at {self.per_second:g}/s)"
 
 
-def effort(plan: Plan, per_second: float) -> Effort:
-    """What a plan takes at this many calls of PutParameter a second."""
-    return Effort(sum(_puts(step) for step in plan.steps), per_second)
+def estimate_writes(plan: Plan, per_second: float) -> WriteEstimate:
+    """Estimate the writes of a plan at this rate of PutParameter calls per second."""
+    return WriteEstimate(sum(_puts(step) for step in plan.steps), per_second)
 
 
 def _puts(step: Step) -> bool:
