@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, ClassVar
 
 from dynconfig.api import names
 from dynconfig.engine.declaration import Declaration, Source
@@ -21,6 +21,7 @@ RIVAL = Owner("cluster", "shop", "rival", "uid-2")
 class Thing(Versioned):
     """A resource with a value, perhaps a secret one."""
 
+    kind: ClassVar[str] = "Thing"
     type: str = "String"
     value: str | Secret = ""
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, ClassVar
 
 from tests.engine.fake_kind import FakeKind, declared
 
@@ -19,6 +19,7 @@ from dynconfig.engine.revision import revision
 class Lamp(Resource):
     """It has no versions, serves a revision of the things, and gets an id when it is made."""
 
+    kind: ClassVar[str] = "Lamp"
     arn: str = field(default="", metadata={"compare": False})
     colour: str
     served: str = field(default="", metadata={"derived": True})
@@ -28,6 +29,7 @@ class Lamp(Resource):
 class Cord(Resource):
     """It goes to the id of a lamp, and follows what becomes of it."""
 
+    kind: ClassVar[str] = "Cord"
     follows: bool = field(default=True, metadata={"compare": False})
     to: str
 

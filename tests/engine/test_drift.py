@@ -1,7 +1,7 @@
 """Drift as it is told: each field once, and with whoever AWS says did it."""
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 from tests.engine.fake_kind import FakeKind, Thing, declared
 
@@ -18,6 +18,7 @@ NOW = "2027-01-15T08:00:00Z"
 class Siren(Resource):
     """A resource of which AWS keeps no versions and tells no author."""
 
+    kind: ClassVar[str] = "Siren"
     level: int
 
 

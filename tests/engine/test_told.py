@@ -1,6 +1,7 @@
 """What is told of a plan: how long it takes, where AWS deviates, what a deletion does, what AWS would hold."""
 
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import pytest
 from tests.engine.fake_kind import OWNER, RIVAL, FakeKind, Thing, declared, document, goodbye
@@ -123,6 +124,7 @@ def test_where_nothing_is_nothing_blocks() -> None:
 class Policy(Resource):
     """A resource with a document, pairs and a list."""
 
+    kind: ClassVar[str] = "Policy"
     document: str = ""
     tags: tuple[tuple[str, str], ...] = ()
     layers: tuple[str, ...] = ()

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from tests.engine.fake_kind import OWNER, declared
@@ -17,6 +17,8 @@ from dynconfig.engine.resource import Resource
 
 class Attachment(Resource):
     """A resource of the kind whose changes no event tells of."""
+
+    kind: ClassVar[str] = "Attachment"
 
 
 @pytest.fixture

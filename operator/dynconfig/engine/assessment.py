@@ -85,7 +85,7 @@ def derived(outcome: Outcome) -> Plan:
         owned = tuple(resource for resource in outcome.owned if isinstance(resource, part.kind.value))
         if desired != part.declared:
             found, faults = changes(part.kind, declaration, desired, owned)
-            steps += [step for step in found if not {step.resource.title, part.kind.value.__name__} & held_back]
+            steps += [step for step in found if not {step.resource.title, part.kind.value.kind} & held_back]
             more = (_refusal(fault, part.kind, declaration, len(desired)) for fault in faults)
             refused += [refusal for refusal in more if refusal.title not in held_back]
         parts.append(Part(part.kind, desired, owned))

@@ -166,7 +166,7 @@ class Work:
         for resource in self.owned.values() if step.is_removal else ():
             kind = self._kind_of(resource)
             error = settling([resource])
-            if error and kind and type(step.resource).__name__ in getattr(kind, "needs_current", ()):
+            if error and kind and step.resource.kind in getattr(kind, "needs_current", ()):
                 yield Refusal(resource.title, kind, error)
 
     def _kind_of(self, resource: Resource) -> AnyKind | None:

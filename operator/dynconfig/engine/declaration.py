@@ -134,7 +134,7 @@ class Applied:
             return True
         # A full list may be cut.
         is_full = len(self.refused) >= MAX_REFUSED
-        is_refused = is_full or bool({resource.title, type(resource).__name__} & self.refused)
+        is_refused = is_full or bool({resource.title, resource.kind} & self.refused)
         return self.tried_generation == generation and not is_refused
 
     def replaces(self, role: str) -> bool:

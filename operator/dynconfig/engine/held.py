@@ -46,7 +46,7 @@ def _needs(step: Step, which: str) -> tuple[str, ...]:
 
 def _is_used(step: Step, used: set[str]) -> bool:
     is_other = step.is_removal and not isinstance(step.resource, Versioned)
-    return is_other and type(step.resource).__name__ in used
+    return is_other and step.resource.kind in used
 
 
 def _following(step: Step) -> Step:

@@ -32,7 +32,7 @@ class Sight:
 
     def title_of(self, item: Unread) -> str:
         """Kind and name as a message says them."""
-        return f"{self.kind.value.__name__} {item.name}"
+        return f"{self.kind.value.kind} {item.name}"
 
 
 def look(kinds: Sequence[AnyKind], declaration: Declaration, at_once: Executor | None = None) -> Iterator[Sight]:
@@ -123,7 +123,7 @@ def _seen(kind: AnyKind, scope: Scope, desired: Seen) -> Mixed:
     try:
         return tuple(kind.observe(scope, desired))
     except AccessDenied:
-        is_reported = any(listed == kind.value.__name__ for listed, _name in scope.listed)
+        is_reported = any(listed == kind.value.kind for listed, _name in scope.listed)
         if desired or is_reported or issubclass(kind.value, Versioned):
             raise
         return ()

@@ -237,7 +237,7 @@ def drifted(step: Step, declaration: Declaration) -> bool:
 def _changed_in_aws(change: Change, applied: Applied, declaration: Declaration) -> bool:
     """It went, has a version of others, or differs in a field without versions; else the Secret behind it changed."""
     if not isinstance(change, Update):
-        title = (type(change.desired).__name__, change.desired.name) if isinstance(change, Create) else None
+        title = (change.desired.kind, change.desired.name) if isinstance(change, Create) else None
         return title is not None and (title[1] in applied.versions or title in applied.resources)
     if not isinstance(change.observed, Versioned):
         # Another version of the operator brings another package and other layers, or roles at another path; and no one

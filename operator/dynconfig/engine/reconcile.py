@@ -264,7 +264,7 @@ def _without_labels(outcome: Outcome, failed: Sequence[Unread]) -> Outcome:
     """The outcome with those refused whose labels AWS does not let us read, move or remove."""
     known = {refusal.title for refusal in outcome.refused}
     kinds = [part.kind for part in outcome.plan.parts if issubclass(part.kind.value, Versioned)]
-    refused = [Refusal(f"{kinds[0].value.__name__} {item.name}", kinds[0], item.error) for item in failed]
+    refused = [Refusal(f"{kinds[0].value.kind} {item.name}", kinds[0], item.error) for item in failed]
     return replace(outcome, refused=(*outcome.refused, *(item for item in refused if item.title not in known)))
 
 

@@ -40,7 +40,7 @@ class Refusal:
     @classmethod
     def unread(cls, kind: AnyKind, error: DynConfigError, *, is_put: bool) -> "Refusal":
         """The refusal of a whole kind: it is not known what exists of it."""
-        return cls(kind.value.__name__, kind, error, is_missing=True, is_put=is_put, is_only=is_put)
+        return cls(kind.value.kind, kind, error, is_missing=True, is_put=is_put, is_only=is_put)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +130,7 @@ def merged(found: Sequence[NotOwned], text: str, *, is_awaited: bool = False) ->
 
 
 def _blocks(refusal: Refusal, step: Step, *, is_watched: bool) -> bool:
-    name = refusal.kind.value.__name__
+    name = refusal.kind.value.kind
     is_new = isinstance(step.change, Create)
     if is_new and isinstance(refusal.error, NotOwned) and name in getattr(step.kind, "goes_with", ()):
         return True
@@ -145,7 +145,7 @@ def _blocks(refusal: Refusal, step: Step, *, is_watched: bool) -> bool:
 def _keeps(refusal: Refusal, step: Step, *, is_watched: bool) -> bool:
     """Whether a deletion would take what something else still uses or stands in for."""
     user = (*getattr(refusal.kind, "needs", ()), *getattr(refusal.kind, "needs_current", ()))
-    if type(step.resource).__name__ in user:
+    if step.resource.kind in user:
         return True
     if isinstance(step.resource, Versioned):
         return is_watched and refusal.is_put and not _waits_for_others(refusal, step)

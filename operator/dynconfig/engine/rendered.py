@@ -20,7 +20,7 @@ def rendered(resource: Resource) -> dict[str, Any]:
         if item.name not in _NOT_IN_AWS and item.metadata.get("compare", True) and not _is_unset(item, resource)
     }
     told = {name: value for name, value in values.items() if value not in (None, "", [], {})}
-    return {"kind": type(resource).__name__, "name": resource.name, **told}
+    return {"kind": resource.kind, "name": resource.name, **told}
 
 
 def _is_unset(item: Field[Any], resource: Resource) -> bool:

@@ -287,7 +287,7 @@ def _parameter(
 
 
 def _function(owned: Iterable[Resource]) -> str | None:
-    return next((item.name for item in owned if type(item).__name__ in FUNCTION_KINDS), None)
+    return next((item.name for item in owned if item.kind in FUNCTION_KINDS), None)
 
 
 def _served(owned: Iterable[Resource]) -> str | None:
@@ -298,7 +298,7 @@ def _served(owned: Iterable[Resource]) -> str | None:
 
 def _resource(resource: Resource) -> ResourceStatus:
     return ResourceStatus(
-        kind=type(resource).__name__,
+        kind=resource.kind,
         name=resource.name,
         arn=str(getattr(resource, "arn", "")),
         url=getattr(resource, "url", None) or None,

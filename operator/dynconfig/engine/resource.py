@@ -66,6 +66,8 @@ class Resource:
     what declares them.
     """
 
+    kind: ClassVar[str]
+    """The kind as status, messages and reports name it; renaming the class does not change it."""
     declared_in: ClassVar[str] = ""
     """The field of the document that names it, where it is not the resource itself."""
     name: str
@@ -78,7 +80,7 @@ class Resource:
     @property
     def title(self) -> str:
         """Kind and name as a message says them."""
-        return f"{type(self).__name__} {self.name}"
+        return f"{self.kind} {self.name}"
 
     @property
     def as_deleted(self) -> Self:

@@ -7,6 +7,7 @@ when each alarm fires. A decision once made is made again by whoever looks next,
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
+from typing import ClassVar
 
 from dynconfig.engine.resource import Resource, Unread, Versioned
 
@@ -25,6 +26,7 @@ class Rollout:
 class Alarming(Resource):
     """A resource that tells whether something is wrong."""
 
+    kind: ClassVar[str] = "Alarm"
     state: str = field(default="INSUFFICIENT_DATA", metadata={"compare": False})
     since: float | None = field(default=None, metadata={"compare": False})
     """Since when it is in that state, in seconds since the epoch."""

@@ -7,7 +7,7 @@ stands beside them and notifies by itself: that somebody changed something does 
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from dynconfig.api import alarm_defaults
 from dynconfig.api.alarms import (
@@ -44,6 +44,7 @@ _STATISTICS = ("SampleCount", "Average", "Sum", "Minimum", "Maximum")
 class Alarm(Watched):
     """An alarm on one metric; what CloudWatch leaves out of its answer stands here as what it then means."""
 
+    kind: ClassVar[str] = "Alarm"
     metric: str
     namespace: str
     dimensions: Pairs
@@ -84,7 +85,7 @@ class Alarms:
 
     def observe(self, scope: Scope, desired: Sequence[Alarm]) -> Iterator[Alarm]:
         """Each alarm that is desired, listed, or named after the owner."""
-        names = scope.where("Alarm", desired, scope.names.alarms)
+        names = scope.where(Alarm.kind, desired, scope.names.alarms)
         for answer, labels in self._watched.read(METRIC, scope, desired, names):
             yield _observed(answer, self._watched.common(answer, labels))
 

@@ -80,7 +80,7 @@ class Attachments:
     def observe(self, scope: Scope, desired: Sequence[Attachment]) -> Iterator[Attachment | Added]:
         """The addition as it is; a function that has none yet is looked at whether it can take one."""
         wanted = {attachment.name: attachment for attachment in desired}
-        for name in scope.where("Attachment", desired, scope.names.function):
+        for name in scope.where(Attachment.kind, desired, scope.names.function):
             found = self._get(name, scope.owner.tag, partial(self._recalled_policy, name, scope, desired))
             if found is None and name in wanted:
                 raise SourceMissing(

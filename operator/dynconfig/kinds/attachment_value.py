@@ -67,6 +67,7 @@ class Host:
 class Attachment(Resource):
     """Our addition to the function of this name. What the function has by itself, and serves as well, counts as added."""
 
+    kind: ClassVar[str] = "Attachment"
     declared_in: ClassVar[str] = "spec.function.name"
     arn: str = field(default="", metadata={"compare": False})
     layer: str

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from dynconfig.api.alarms import UNHEALTHY
 from dynconfig.engine.arns import Arns
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 class CompositeAlarm(Watched):
     """An alarm on other alarms; `suppressor` is another one that silences it, which nobody declares."""
 
+    kind: ClassVar[str] = "CompositeAlarm"
     rule: str
     suppressor: str = ""
 
@@ -54,7 +55,7 @@ class CompositeAlarms:
 
     def observe(self, scope: Scope, desired: Sequence[CompositeAlarm]) -> Iterator[CompositeAlarm]:
         """Each composite alarm that is desired, listed, or named after the owner."""
-        names = scope.where("CompositeAlarm", desired, scope.names.alarms)
+        names = scope.where(CompositeAlarm.kind, desired, scope.names.alarms)
         for answer, labels in self._watched.read(COMPOSITE, scope, desired, names):
             yield CompositeAlarm(
                 **self._watched.common(answer, labels),

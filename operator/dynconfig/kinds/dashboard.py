@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from dynconfig.engine.arns import Arns
 from dynconfig.engine.declaration import Declaration
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 class Dashboard(Resource):
     """A dashboard; the body as canonical JSON, and apart from it the revisions that its charts mark."""
 
+    kind: ClassVar[str] = "Dashboard"
     body: str
     revisions: Pairs = field(default=(), metadata={"derived": True})
     """A new revision is one write, and never somebody else's change."""
@@ -52,7 +53,7 @@ class Dashboards:
     def observe(self, scope: Scope, desired: Sequence[Dashboard]) -> Iterator[Dashboard]:
         """Each dashboard that is desired, listed or named after the owner."""
         is_marked = any(dashboard.revisions for dashboard in desired)
-        for name in scope.where("Dashboard", desired, scope.names.dashboard):
+        for name in scope.where(Dashboard.kind, desired, scope.names.dashboard):
             try:
                 answer = self._cloudwatch.get_dashboard(DashboardName=name)
             except NotFound:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 class FailureDestination(Resource):
     """The on-failure destination of a function, by whose name it goes."""
 
+    kind: ClassVar[str] = "FailureDestination"
     declared_in: ClassVar[str] = "spec.function.onFailure"
     arn: str = field(default="", metadata={"compare": False})
     destination: str
@@ -53,7 +54,7 @@ class FailureDestinations:
     def observe(self, scope: Scope, desired: Sequence[FailureDestination]) -> Iterator[FailureDestination]:
         """Those of the owner's functions; a call only where there should be one, or was one."""
         ours = {function.name for function in of_kind(scope.found, "Function")}
-        for name in scope.where("FailureDestination", desired, scope.names.function):
+        for name in scope.where(FailureDestination.kind, desired, scope.names.function):
             if name not in ours:
                 continue
             found = self._recall.told(name, scope, desired, partial(self._destination, name))

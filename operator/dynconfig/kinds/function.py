@@ -97,7 +97,7 @@ class Functions:
             if ANY in function.layers[0]:
                 # Where no table has the layer, AWS has to be asked before anything is written.
                 self._layers.newest(function.architecture)
-        for name in scope.where("Function", desired, scope.names.function):
+        for name in scope.where(Function.kind, desired, scope.names.function):
             try:
                 answer = self._lambda.get_function(FunctionName=name)
             except NotFound:

@@ -43,6 +43,7 @@ class Package(Protocol):
 class Function(Resource):
     """A function of ours."""
 
+    kind: ClassVar[str] = "Function"
     declared_in: ClassVar[str] = "spec.function.name"
 
     arn: str = field(default="", metadata={"compare": False})

@@ -8,7 +8,7 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop.ht
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from dynconfig.api.function import Mode
 from dynconfig.api.names import OWNER_TAG, RELEASED_TAG
@@ -36,6 +36,7 @@ Parts = tuple[tuple[Mapping[str, Any], ...], tuple[Mapping[str, Any], ...]]
 class HttpApi(Resource):
     """An HTTP API with one route; `routes` are pairs of route key and authorization, `stages` those deployed by themselves."""
 
+    kind: ClassVar[str] = "HttpApi"
     arn: str = field(default="", metadata={"compare": False})
     url: str = field(default="", metadata={"compare": False})
     api_id: str = field(default="", metadata={"compare": False, "assigned": True})
@@ -93,7 +94,7 @@ class HttpApis:
 
         If there is none, the one that an object of this name released, which no one owns.
         """
-        if not scope.where("HttpApi", desired, scope.names.http_api):
+        if not scope.where(HttpApi.kind, desired, scope.names.http_api):
             return
         found = tuple(self._all("get_apis"))
         ours = [api for api in found if tags.owner_of(api.get("Tags", {})) == scope.owner.tag]

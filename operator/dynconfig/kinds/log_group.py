@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 class LogGroup(Resource):
     """A log group; retention in days, 0 for ever."""
 
+    kind: ClassVar[str] = "LogGroup"
     declared_in: ClassVar[str] = "spec.function.name"
     arn: str = field(default="", metadata={"compare": False})
     retention: int
@@ -65,7 +66,7 @@ class LogGroups:
 
     def observe(self, scope: Scope, desired: Sequence[LogGroup]) -> Iterator[LogGroup]:
         """Each log group that is desired, listed or named after the owner."""
-        for name in scope.where("LogGroup", desired, scope.names.log_group):
+        for name in scope.where(LogGroup.kind, desired, scope.names.log_group):
             pages = self._logs.get_paginator("describe_log_groups").paginate(logGroupNamePrefix=name)
             # The exact name comes first of all that begin with it.
             group = next((item for item in next(iter(pages))["logGroups"] if item["logGroupName"] == name), None)

@@ -12,4 +12,4 @@ def function_of(scope: Scope) -> Resource | None:
 
 def of_kind(found: Iterable[Resource], kind: str) -> Iterator[Resource]:
     """The resources of one kind, by its name."""
-    return (resource for resource in found if type(resource).__name__ == kind)
+    return (resource for resource in found if resource.kind == kind)

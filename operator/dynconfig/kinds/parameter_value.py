@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from dynconfig.api.names import FROM_SECRET_TAG, OWNER_TAG
 from dynconfig.api.parameter import IgnoredField, ParameterType, Tier, ValuePolicy
@@ -44,6 +44,7 @@ _MAX_OTHER_TAGS = 50 - len(OUR_TAGS)
 class Parameter(Versioned):
     """One parameter. A value of None is nobody's business after creation (valuePolicy CreateOnly)."""
 
+    kind: ClassVar[str] = "Parameter"
     value: str | Secret | None
     description: str = ""
     tier: str = Tier.STANDARD

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from dynconfig.api.function import Mode
 from dynconfig.engine.arns import Arns
@@ -22,6 +22,7 @@ BY_RULE, BY_HTTP_API = "dynconfig-parameters", "dynconfig-http-api"
 class Permission(Resource):
     """A statement by which a service calls the function on behalf of one source; its name is the statement's id."""
 
+    kind: ClassVar[str] = "Permission"
     arn: str = field(default="", metadata={"compare": False})
     function: str
     principal: str

@@ -38,6 +38,7 @@ _DESTINATIONS = {
 class Role(Resource):
     """A role with one inline policy; documents as canonical JSON. The boundary is empty where none is asked for."""
 
+    kind: ClassVar[str] = "Role"
     declared_in: ClassVar[str] = "spec.function.roleName"
     arn: str = field(default="", metadata={"compare": False})
     trust: str
@@ -72,7 +73,7 @@ class Roles:
     def observe(self, scope: Scope, desired: Sequence[Role]) -> Iterator[Role]:
         """Each role that is desired, listed or named after the owner, now or by an earlier version."""
         defaults = (scope.names.role, scope.names.scheduler_role, *scope.names.other_roles)
-        names = (name for default in defaults for name in scope.where("Role", desired, default))
+        names = (name for default in defaults for name in scope.where(Role.kind, desired, default))
         for name in dict.fromkeys(names):
             found = self._get(name)
             if found is not None:

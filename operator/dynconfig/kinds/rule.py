@@ -32,6 +32,7 @@ class Rule(Resource):
     A target is told by its ARN, and by what else somebody has set of it.
     """
 
+    kind: ClassVar[str] = "Rule"
     declared_in: ClassVar[str] = "spec.function.name"
     arn: str = field(default="", metadata={"compare": False})
     pattern: str
@@ -77,7 +78,7 @@ class Rules:
 
     def observe(self, scope: Scope, desired: Sequence[Rule]) -> Iterator[Rule]:
         """Each rule that is desired, listed or named after the owner."""
-        for name in scope.where("Rule", desired, scope.names.rule):
+        for name in scope.where(Rule.kind, desired, scope.names.rule):
             try:
                 rule = self._events.describe_rule(Name=name)
             except NotFound:

@@ -42,6 +42,7 @@ INPUT = json.dumps({"source": "aws.scheduler", "detail-type": "Scheduled Event"}
 class Schedule(Resource):
     """A schedule in the default group."""
 
+    kind: ClassVar[str] = "Schedule"
     declared_in: ClassVar[str] = "spec.function.name"
     arn: str = field(default="", metadata={"compare": False})
     expression: str
@@ -81,7 +82,7 @@ class Schedules:
 
     def observe(self, scope: Scope, desired: Sequence[Schedule]) -> Iterator[Schedule]:
         """Each schedule that is desired, listed or named after the owner."""
-        for name in scope.where("Schedule", desired, scope.names.schedule):
+        for name in scope.where(Schedule.kind, desired, scope.names.schedule):
             try:
                 answer = self._scheduler.get_schedule(Name=name)
             except NotFound:

@@ -197,7 +197,7 @@ class RequeuePolicy:
         """Counted from the last look at all of it, whatever came of that: events do not put the resync off."""
         age = self._now() - self._tried.get(key, self._now())
         delay = resync.delay(outcome.declaration.resync_seconds, age, random.random())  # noqa: S311 - not a secret
-        kinds = () if outcome.error else tuple(type(resource).__name__ for resource in outcome.owned)
+        kinds = () if outcome.error else tuple(resource.kind for resource in outcome.owned)
         self._again_or_poll(key, delay, kinds)
 
     def _again_or_poll(self, key: Key, delay: float, kinds: Iterable[str]) -> None:
