@@ -21,7 +21,7 @@ from dynconfig.engine.naming import Names
 from dynconfig.engine.resource import Owner
 from dynconfig.engine.size import OBJECT_BYTES, needed_bytes, stored_bytes
 from dynconfig.files import BadFile, Document, Manifests, Origin, metadata_faults
-from dynconfig.kinds import reading
+from dynconfig.kinds import function_access
 
 
 class Weight(StrEnum):
@@ -155,13 +155,13 @@ def _attached(document: Document, origin: Origin) -> Iterator[Remark]:
         return
     if spec.function is None or spec.function.mode is not Mode.ATTACH:
         return
-    size = reading.size(reading.environment(_read_by(spec, document["metadata"]), spec.function))
-    if size > reading.ENVIRONMENT_BYTES:
-        fit = len(spec.parameters) * reading.ENVIRONMENT_BYTES // size
+    size = function_access.size(function_access.environment(_read_by(spec, document["metadata"]), spec.function))
+    if size > function_access.ENVIRONMENT_BYTES:
+        fit = len(spec.parameters) * function_access.ENVIRONMENT_BYTES // size
         told = (
             f"spec.function: {len(spec.parameters)} parameters need {size:,} bytes in the environment of the attached "
-            f"function, which takes {reading.ENVIRONMENT_BYTES:,} with all that it has itself (about {fit} parameters like "
-            "these); declare fewer or shorter names and schemas, or use mode: Managed"
+            f"function, which takes {function_access.ENVIRONMENT_BYTES:,} with all that it has itself (about {fit} parameters "
+            "like these); declare fewer or shorter names and schemas, or use mode: Managed"
         )
         yield Remark(origin.place(("spec", "function")), Weight.FAULT, told)
 

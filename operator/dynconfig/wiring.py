@@ -29,6 +29,7 @@ from dynconfig.engine.plan import AnyKind
 from dynconfig.engine.reconcile import Engine
 from dynconfig.kinds import dashboard, role, schedule
 from dynconfig.kinds.alarm import Alarms
+from dynconfig.kinds.alarm_base import AlarmApi
 from dynconfig.kinds.attachment import Attachments
 from dynconfig.kinds.composite_alarm import CompositeAlarms
 from dynconfig.kinds.dashboard import Dashboards
@@ -43,7 +44,6 @@ from dynconfig.kinds.permission import Permissions
 from dynconfig.kinds.role import Roles
 from dynconfig.kinds.rule import Rules
 from dynconfig.kinds.schedule import Schedules
-from dynconfig.kinds.watched import WatchedAlarms
 from dynconfig.settings import BadSetting, Settings
 
 EVERYWHERE = "all"
@@ -220,7 +220,7 @@ def kinds(
     writing = labels.forgetting(writing) if labels else writing
     moved: Callable[[Sequence[str]], None] = labels.forget if labels else lambda _names: None
     functions, iam = client("lambda"), client("iam")
-    watched = WatchedAlarms(cloudwatch, TaggedAlarms(tagging, clock), clock, ignored_tags=ignored)
+    alarms = AlarmApi(cloudwatch, TaggedAlarms(tagging, clock), clock, ignored_tags=ignored)
     return (
         Parameters(client("ssm"), tagged, clock, ignored_tags=ignored, writing=writing, moved=moved),
         Roles(iam, arns, boundary=settings.boundary, ignored_tags=ignored),
@@ -232,9 +232,9 @@ def kinds(
         HttpApis(client("apigatewayv2"), arns, clock, ignored_tags=ignored),
         Permissions(functions, arns),
         Attachments(functions, iam, arns, extension, clock),
-        Alarms(cloudwatch, watched, arns),
+        Alarms(cloudwatch, alarms, arns),
         # It names the alarms: it comes after them, and goes before them.
-        CompositeAlarms(cloudwatch, watched, arns),
+        CompositeAlarms(cloudwatch, alarms, arns),
         Dashboards(cloudwatch, arns),
     )
 

@@ -15,7 +15,7 @@ from dynconfig.engine.reconcile import Engine
 from dynconfig.kinds.alarm import Alarm
 from dynconfig.kinds.composite_alarm import CompositeAlarm
 from dynconfig.kinds.dashboard import Dashboard
-from dynconfig.kinds.reading import environment
+from dynconfig.kinds.function_access import environment
 from dynconfig_function import metrics
 from dynconfig_function.settings import Identity
 

@@ -160,7 +160,7 @@ def test_an_environment_that_the_answer_to_a_write_does_not_tell_is_what_was_sen
     (desired,) = kind.desired(harness.declare(spec()))
     with answers(harness, "lambda", "UpdateFunctionConfiguration", without_environment("AccessDeniedException")):
         written = kind.put(desired, None)
-    assert written.host.own_variables == {"THEIRS": "1", "LOG_LEVEL": "INFO"}
+    assert written.target.own_variables == {"THEIRS": "1", "LOG_LEVEL": "INFO"}
 
 
 @pytest.mark.parametrize("deletion", ["Delete", "Retain"])

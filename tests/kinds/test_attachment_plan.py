@@ -8,7 +8,7 @@ from tests.kinds.cases.attachment import ATTACHMENT, prepare, spec, state
 
 from dynconfig.engine import describe
 from dynconfig.engine.reconcile import Engine
-from dynconfig.kinds import reading
+from dynconfig.kinds import function_access
 from dynconfig.kinds.attachment_value import Attachment
 from dynconfig_lab.aws.functions_store import NEWEST_EXTENSION
 
@@ -48,4 +48,4 @@ def test_what_the_function_has_by_itself_is_not_shown_and_not_written(harness: A
     after = state(harness)
     assert after["layers"] == [f"{LAYER}:11"]
     assert any(line.startswith("revision: ") for line in lines)
-    assert {*shown, reading.REVISION} == after["variables"].keys() - variables.keys()
+    assert {*shown, function_access.REVISION} == after["variables"].keys() - variables.keys()

@@ -22,7 +22,7 @@ from dynconfig.engine.declare import declare
 from dynconfig.engine.errors import AccessDenied, NotPossible
 from dynconfig.engine.resource import Owner
 from dynconfig.engine.tenancy import Tenant
-from dynconfig.kinds import reading
+from dynconfig.kinds import function_access
 from dynconfig.kinds.function import Functions
 from dynconfig.kinds.role import Roles
 from dynconfig.kinds.rule import pattern
@@ -78,7 +78,7 @@ def test_2_kms_is_allowed_through_parameter_store_of_this_region_by_its_full_nam
 
 
 def test_3_a_change_that_should_reach_all_at_once_replaces_all_environments() -> None:
-    assert "DYNCONFIG_REVISION" in Path(reading.__file__).read_text()
+    assert "DYNCONFIG_REVISION" in Path(function_access.__file__).read_text()
     spec = yaml.safe_load((ROOT / "crds" / "dynamicconfigs.dynconfig.dev.yaml").read_text())["spec"]
     cache = spec["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]["cache"]
     assert cache["properties"]["onChange"]["enum"] == ["Expire", "Refresh"]

@@ -29,8 +29,8 @@ from dynconfig.engine.declaration import Declaration
 from dynconfig.engine.errors import NotFound
 from dynconfig.engine.resource import Scope
 from dynconfig.kinds import tags
+from dynconfig.kinds.alarm_base import METRIC, AlarmApi, AlarmBase, Answer
 from dynconfig.kinds.tags import Pairs
-from dynconfig.kinds.watched import METRIC, Answer, Watched, WatchedAlarms
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,7 +41,7 @@ _STATISTICS = ("SampleCount", "Average", "Sum", "Minimum", "Maximum")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Alarm(Watched):
+class Alarm(AlarmBase):
     """An alarm on one metric; what CloudWatch leaves out of its answer stands here as what it then means."""
 
     kind: ClassVar[str] = "Alarm"
@@ -68,9 +68,9 @@ class Alarms:
     goes_with = ("Function", "Attachment")
     stands_alone = True
 
-    def __init__(self, cloudwatch: "CloudWatchClient", watched: WatchedAlarms, arns: Arns) -> None:
+    def __init__(self, cloudwatch: "CloudWatchClient", api: AlarmApi, arns: Arns) -> None:
         self._cloudwatch = cloudwatch
-        self._watched = watched
+        self._api = api
         self._arns = arns
 
     def desired(self, declaration: Declaration) -> Iterable[Alarm]:
@@ -86,20 +86,20 @@ class Alarms:
     def observe(self, scope: Scope, desired: Sequence[Alarm]) -> Iterator[Alarm]:
         """Each alarm that is desired, listed, or named after the owner."""
         names = scope.where(Alarm.kind, desired, scope.names.alarms)
-        for answer, labels in self._watched.read(METRIC, scope, desired, names):
-            yield _observed(answer, self._watched.common(answer, labels))
+        for answer, labels in self._api.read(METRIC, scope, desired, names):
+            yield _observed(answer, self._api.common(answer, labels))
 
     def refuse(self, desired: Alarm, observed: Alarm | None) -> None:
         """Nothing that the CRD does not refuse."""
 
     def put(self, desired: Alarm, observed: Alarm | None) -> Alarm:
         """Create with tags, or replace what differs."""
-        return self._watched.put(desired, observed, lambda is_new: self._write(desired, is_new=is_new))
+        return self._api.put(desired, observed, lambda is_new: self._write(desired, is_new=is_new))
 
     def delete(self, observed: Sequence[Alarm]) -> None:
         """Delete, up to a hundred in one call; the right names go even if others have gone already."""
         for alarm in observed:
-            self._watched.forget(alarm.name)
+            self._api.forget(alarm.name)
         try:
             self._cloudwatch.delete_alarms(AlarmNames=[alarm.name for alarm in observed])
         except NotFound:
@@ -107,10 +107,10 @@ class Alarms:
 
     def release(self, observed: Alarm) -> None:
         """Take the owner tag off."""
-        self._watched.release(observed)
+        self._api.release(observed)
 
     def _write(self, desired: Alarm, *, is_new: bool) -> Any:
-        request: dict[str, Any] = {**_request(desired), **self._watched.request(desired, is_new=is_new)}
+        request: dict[str, Any] = {**_request(desired), **self._api.request(desired, is_new=is_new)}
         return self._cloudwatch.put_metric_alarm(**request)
 
     def _desired(self, spec: AlarmSpec, declaration: Declaration) -> Alarm:

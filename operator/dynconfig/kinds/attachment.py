@@ -18,21 +18,21 @@ from dynconfig.engine.declaration import Declaration
 from dynconfig.engine.errors import Conflict, NotFound, Refused, Settling, SourceMissing
 from dynconfig.engine.naming import fitting
 from dynconfig.engine.resource import Added, Scope
-from dynconfig.kinds import environment, reading, tags
+from dynconfig.kinds import environment, function_access, tags
 from dynconfig.kinds.attachment_memory import KEYS, Memory
 from dynconfig.kinds.attachment_value import (
     Attachment,
-    Host,
+    TargetFunction,
     addition,
     check_limits,
     check_no_conflict,
     check_unmanaged,
     comparable,
-    host_of,
     in_transit,
     is_left_by,
     needs_layer,
     only_added,
+    target_of,
     was_attached,
     with_addition,
     without_marks,
@@ -40,7 +40,7 @@ from dynconfig.kinds.attachment_value import (
 from dynconfig.kinds.documents import canonical, policy
 from dynconfig.kinds.extension_layer import Layers
 from dynconfig.kinds.function_value import naming_field
-from dynconfig.kinds.recall import Recall
+from dynconfig.kinds.ttl_cache import TtlCache
 
 if TYPE_CHECKING:
     from mypy_boto3_iam.client import IAMClient
@@ -68,7 +68,7 @@ class Attachments:
         self._iam = iam
         self._arns = arns
         self._layers = layers
-        self._recall = Recall[str](clock)
+        self._cache = TtlCache[str](clock)
 
     def desired(self, declaration: Declaration) -> Iterable[Attachment]:
         """The addition, where a function is attached."""
@@ -81,29 +81,29 @@ class Attachments:
         """The addition as it is; a function that has none yet is looked at whether it can take one."""
         wanted = {attachment.name: attachment for attachment in desired}
         for name in scope.where(Attachment.kind, desired, scope.names.function):
-            found = self._get(name, scope.owner.tag, partial(self._recalled_policy, name, scope, desired))
+            found = self._get(name, scope.owner.tag, partial(self._cached_policy, name, scope, desired))
             if found is None and name in wanted:
                 raise SourceMissing(
                     f"spec.function.name: function {name} does not exist in {self._arns.region}; mode Attach "
                     "requires an existing function. Create it, or set mode: Managed"
                 )
-            if found is None or found.host is None:
+            if found is None or found.target is None:
                 continue
             yield from _owned(found, scope, wanted.get(name))
-            if name in wanted and not (found.owner or found.host.managed_by or was_attached(found.host)):
-                yield Added(only_added(self._with_layer(wanted[name], found.host), found.host))
+            if name in wanted and not (found.owner or found.target.managed_by or was_attached(found.target)):
+                yield Added(only_added(self._with_layer(wanted[name], found.target), found.target))
 
     def refuse(self, desired: Attachment, observed: Attachment | None) -> None:
         """What the function contradicts, and what Lambda would refuse of the user's part and ours together."""
-        if observed is not None and observed.host is not None:
-            check_unmanaged(desired, observed.host)
-            check_no_conflict(desired, observed.host)
-            check_limits(desired, observed.host)
+        if observed is not None and observed.target is not None:
+            check_unmanaged(desired, observed.target)
+            check_no_conflict(desired, observed.target)
+            check_limits(desired, observed.target)
 
     def put(self, desired: Attachment, observed: Attachment | None) -> Attachment:
         """Mark the function, let its role read, then add layer and environment to what it has."""
         current = observed or self._unattached(desired)
-        actual = self._with_layer(desired, _host(current))
+        actual = self._with_layer(desired, _target(current))
         return replace(self._put(actual, current), layer=desired.layer)
 
     def delete(self, observed: Sequence[Attachment]) -> None:
@@ -117,30 +117,30 @@ class Attachments:
         _check_at_rest(observed)
         self._lambda.untag_resource(Resource=observed.arn, TagKeys=list(KEYS))
 
-    def _with_layer(self, desired: Attachment, host: Host) -> Attachment:
+    def _with_layer(self, desired: Attachment, target: TargetFunction) -> Attachment:
         """With the layer version to write, where one has to be added: AWS's newest."""
-        is_needed = needs_layer(desired, host)
+        is_needed = needs_layer(desired, target)
         return replace(desired, layer=self._layers.newest(desired.architecture)) if is_needed else desired
 
     def _put(self, desired: Attachment, current: Attachment) -> Attachment:
-        host = _host(current)
-        wanted = in_transit(desired, host)
-        before = host.memory.role
-        if wanted != host.memory:
+        target = _target(current)
+        wanted = in_transit(desired, target)
+        before = target.memory.role
+        if wanted != target.memory:
             # First: what is added must be known, even if this process dies right after it.
             current = self._remember(current, wanted)
-            host = _host(current)
+            target = _target(current)
         if desired.policy != current.policy:
             name = self._policy_name(desired.name)
-            self._recall.forget(desired.name)
-            self._iam.put_role_policy(RoleName=host.role, PolicyName=name, PolicyDocument=desired.policy)
-        if before not in ("", host.role):
+            self._cache.forget(desired.name)
+            self._iam.put_role_policy(RoleName=target.role, PolicyName=name, PolicyDocument=desired.policy)
+        if before not in ("", target.role):
             self._remove_policy(desired.name, before)
-        answer = self._change(current, *with_addition(desired, host))
+        answer = self._change(current, *with_addition(desired, target))
         result = _written(desired, current, answer)
         if result.is_remembered or result.pending:
             return result
-        self._remember(result, addition(desired, _host(result)))
+        self._remember(result, addition(desired, _target(result)))
         return replace(result, is_remembered=True)
 
     def _desired(self, declaration: Declaration, function: FunctionSpec, name: str) -> Attachment:
@@ -149,18 +149,18 @@ class Attachments:
             owner=declaration.owner.tag,
             arn=self._arns.function(name),
             layer=function.extension.layer_arn or self._layers.oldest(function.architecture),
-            environment=tags.pairs(reading.environment(declaration, function)),
-            revision=reading.wanted_revision(declaration),
-            policy=canonical(policy(*reading.statements(declaration, self._arns))),
+            environment=tags.pairs(function_access.environment(declaration, function)),
+            revision=function_access.wanted_revision(declaration),
+            policy=canonical(policy(*function_access.statements(declaration, self._arns))),
             architecture=function.architecture.value,
             is_layer_declared=bool(function.extension.layer_arn),
         )
 
-    def _recalled_policy(self, name: str, scope: Scope, desired: Sequence[Attachment], role: str) -> str:
+    def _cached_policy(self, name: str, scope: Scope, desired: Sequence[Attachment], role: str) -> str:
         """In a look of each minute the policy is what the last whole look found, so that it costs one call."""
         if not scope.heard:
-            self._recall.forget(name)
-        return self._recall.told(name, scope, desired, partial(self._policy, name, role), sign=role)
+            self._cache.forget(name)
+        return self._cache.get(name, scope, desired, partial(self._policy, name, role), version=role)
 
     def _get(self, name: str, owner: str, policy_of: Callable[[str], str] | None = None) -> Attachment | None:
         """The function as it is, with the policy that we gave it if it is the owner's."""
@@ -172,25 +172,25 @@ class Attachments:
         read = policy_of or partial(self._policy, name)
         labels = tags.of_function(answer)
         memory = Memory.of(labels)
-        host = host_of(configuration, memory, tags.owner_of(labels))
-        variables = host.our_variables
+        target = target_of(configuration, memory, tags.owner_of(labels))
+        variables = target.our_variables
         is_busy = configuration.get("LastUpdateStatus") == "InProgress" or configuration.get("State") == "Pending"
         return Attachment(
             name=name,
             owner=memory.owner,
             arn=configuration["FunctionArn"],
-            layer=next(iter(host.additions), ""),
-            revision=variables.pop(reading.REVISION, ""),
+            layer=next(iter(target.additions), ""),
+            revision=variables.pop(function_access.REVISION, ""),
             environment=tags.pairs(variables),
-            policy=read(host.role) if memory.owner in ("", owner) else "",
-            host=host,
+            policy=read(target.role) if memory.owner in ("", owner) else "",
+            target=target,
             pending=_BUSY if is_busy else "",
         )
 
     def _unattached(self, desired: Attachment) -> Attachment:
         """The function at this moment: nobody may have come first since it was looked at."""
         current = self._get(desired.name, desired.owner)
-        if current is None or current.owner not in ("", desired.owner) or _host_of(current).managed_by:
+        if current is None or current.owner not in ("", desired.owner) or _target_of(current).managed_by:
             raise Conflict(f"function {desired.name} was deleted or claimed concurrently; retrying", delay=0.5)
         _check_at_rest(current)
         return current
@@ -206,23 +206,23 @@ class Attachments:
         """One name for each function, since functions may share a role, in several regions."""
         return fitting(f"dynconfig-{self._arns.region}-{function}")
 
-    def _remove_policies(self, function: str, host: Host) -> None:
-        for role in sorted({host.role, host.memory.role} - {""}):
+    def _remove_policies(self, function: str, target: TargetFunction) -> None:
+        for role in sorted({target.role, target.memory.role} - {""}):
             self._remove_policy(function, role)
 
     def _remove_policy(self, function: str, role: str) -> None:
-        self._recall.forget(function)
+        self._cache.forget(function)
         with suppress(NotFound):
             self._iam.delete_role_policy(RoleName=role, PolicyName=self._policy_name(function))
 
     def _remember(self, current: Attachment, memory: Memory) -> Attachment:
         """Write the tags; answer the function with the revision that this gave it."""
         self._lambda.tag_resource(Resource=current.arn, Tags=memory.tags)
-        unused = [key for key in memory.unused_keys if key in _host(current).memory.tags]
+        unused = [key for key in memory.unused_keys if key in _target(current).memory.tags]
         if unused:
             self._lambda.untag_resource(Resource=current.arn, TagKeys=unused)
         after = self._get(current.name, memory.owner)
-        if after is None or _theirs(after) != _theirs(current) or _host(after).memory != memory:
+        if after is None or _theirs(after) != _theirs(current) or _target(after).memory != memory:
             raise Conflict(f"function {current.name} was changed concurrently; retrying", delay=0.5)
         _check_at_rest(after)
         return after
@@ -231,12 +231,12 @@ class Attachments:
         self, current: Attachment, layers: tuple[str, ...], variables: Mapping[str, str]
     ) -> Mapping[str, Any] | None:
         """Replace layers and environment, if the function still is what was looked at."""
-        host = _host(current)
-        if (layers, dict(variables)) == (host.layers, dict(host.variables)):
+        target = _target(current)
+        if (layers, dict(variables)) == (target.layers, dict(target.variables)):
             return None
         # Lambda replaces both as a whole: what the user changed this moment must not be lost.
         # https://docs.aws.amazon.com/lambda/latest/api/API_UpdateFunctionConfiguration.html
-        guard: Any = {"RevisionId": host.revision_id} if host.revision_id else {}
+        guard: Any = {"RevisionId": target.revision_id} if target.revision_id else {}
         try:
             return self._lambda.update_function_configuration(
                 FunctionName=current.name, Layers=list(layers), Environment={"Variables": dict(variables)}, **guard
@@ -245,58 +245,58 @@ class Attachments:
             raise naming_field(error) from None
 
     def _detach(self, attachment: Attachment) -> None:
-        host = _host(attachment)
+        target = _target(attachment)
         if self._get(attachment.name, attachment.owner) is None:
             # The user deleted it; its role, which is the user's too, stays.
-            self._remove_policies(attachment.name, host)
+            self._remove_policies(attachment.name, target)
             return
         _check_at_rest(attachment)
         # Whose the whole function is keeps layers and environment as he declares them.
-        is_theirs = bool(host.managed_by)
-        if not is_theirs and self._change(attachment, host.others, host.own_variables) is not None:
+        is_theirs = bool(target.managed_by)
+        if not is_theirs and self._change(attachment, target.others, target.own_variables) is not None:
             # Lambda takes the tags off when it has carried that out.
             raise Settling(f"{attachment.title} {_BUSY}", delay=SETTLING_SECONDS)
-        self._remove_policies(attachment.name, host)
+        self._remove_policies(attachment.name, target)
         self._lambda.untag_resource(Resource=attachment.arn, TagKeys=list(KEYS))
 
 
 def _owned(found: Attachment, scope: Scope, wanted: Attachment | None) -> Iterator[Attachment]:
     """The addition where there is one, whoever owns it; else the function is only looked at whether it can take one."""
-    host = _host_of(found)
-    if host.managed_by:
+    target = _target_of(found)
+    if target.managed_by:
         if wanted is not None:
-            yield replace(found, owner=host.managed_by)
+            yield replace(found, owner=target.managed_by)
         elif found.owner == scope.owner.tag:
             yield found
-    elif not found.owner and was_attached(host):
+    elif not found.owner and was_attached(target):
         # Who deploys the function may have removed our tags with his own.
-        is_ours = ("Attachment", found.name) in scope.listed and is_left_by(host, scope.owner)
+        is_ours = ("Attachment", found.name) in scope.listed and is_left_by(target, scope.owner)
         found = replace(found, owner=scope.owner.tag if is_ours else "")
         # A function that the operator made has the same environment, and no addition.
         if is_ours or wanted is not None:
-            yield comparable(without_marks(found, host), wanted)
+            yield comparable(without_marks(found, target), wanted)
     elif found.owner:
         yield comparable(found, wanted)
     elif wanted is not None:
-        check_no_conflict(wanted, host)
-        check_limits(wanted, host)
+        check_no_conflict(wanted, target)
+        check_limits(wanted, target)
 
 
-def _host_of(attachment: Attachment) -> Host:
-    assert attachment.host is not None, "what was observed has its function"  # noqa: S101 - for the type checker
-    return attachment.host
+def _target_of(attachment: Attachment) -> TargetFunction:
+    assert attachment.target is not None, "what was observed has its function"  # noqa: S101 - for the type checker
+    return attachment.target
 
 
-def _host(attachment: Attachment) -> Host:
+def _target(attachment: Attachment) -> TargetFunction:
     """The function, for a write that keeps what the user has on it."""
-    host = _host_of(attachment)
-    environment.check_told(attachment.name, host.untold)
-    return host
+    target = _target_of(attachment)
+    environment.check_readable(attachment.name, target.environment_error)
+    return target
 
 
 def _theirs(attachment: Attachment) -> tuple[object, ...]:
-    host = _host(attachment)
-    return host.layers, dict(host.variables), host.role
+    target = _target(attachment)
+    return target.layers, dict(target.variables), target.role
 
 
 def _check_at_rest(attachment: Attachment) -> None:
@@ -306,12 +306,14 @@ def _check_at_rest(attachment: Attachment) -> None:
 
 
 def _written(desired: Attachment, current: Attachment, answer: Mapping[str, Any] | None) -> Attachment:
-    before = _host(current)
+    before = _target(current)
     if answer is None:
-        return replace(desired, arn=current.arn, host=before, is_remembered=before.memory == addition(desired, before))
+        return replace(
+            desired, arn=current.arn, target=before, is_remembered=before.memory == addition(desired, before)
+        )
     pending = _BUSY if answer.get("LastUpdateStatus") == "InProgress" else ""
     # The answer may not tell the environment; it is what was sent.
     _layers, sent = with_addition(desired, before)
-    host = replace(host_of(answer, before.memory), variables=sent, untold="")
-    remembered = host.memory == addition(desired, host)
-    return replace(desired, arn=current.arn, host=host, pending=pending, is_remembered=remembered)
+    target = replace(target_of(answer, before.memory), variables=sent, environment_error="")
+    remembered = target.memory == addition(desired, target)
+    return replace(desired, arn=current.arn, target=target, pending=pending, is_remembered=remembered)

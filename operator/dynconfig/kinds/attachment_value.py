@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from dynconfig.api.function import Architecture
 from dynconfig.engine.errors import NotPossible
 from dynconfig.engine.resource import Owner, Resource
-from dynconfig.kinds import environment, reading, tags
+from dynconfig.kinds import environment, function_access, tags
 from dynconfig.kinds.attachment_memory import Memory
 from dynconfig.kinds.extension_layer import serves
 from dynconfig.kinds.tags import Pairs
@@ -18,7 +18,7 @@ LAYERS = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Host:
+class TargetFunction:
     """The user's function as it is, and what its tags remember of the addition."""
 
     architecture: str
@@ -31,7 +31,7 @@ class Host:
     """Whose it is where an object made it itself: its owner tag."""
     is_image: bool = False
     """It comes as a container image, which brings its extensions itself."""
-    untold: str = ""
+    environment_error: str = ""
     """Why Lambda does not tell the variables."""
 
     @property
@@ -59,7 +59,7 @@ class Host:
     @property
     def our_variables(self) -> dict[str, str]:
         """Our part of the environment."""
-        known = reading.NAMES if self.memory.variables is None else self.memory.variables
+        known = function_access.NAMES if self.memory.variables is None else self.memory.variables
         return {name: value for name, value in self.variables.items() if name in known}
 
 
@@ -76,7 +76,7 @@ class Attachment(Resource):
     policy: str
     is_remembered: bool = field(default=True, metadata={"derived": True})
     """The function's tags remember exactly what was added."""
-    host: Host | None = field(default=None, repr=False, metadata={"compare": False})
+    target: TargetFunction | None = field(default=None, repr=False, metadata={"compare": False})
     architecture: str = field(default="", metadata={"compare": False})
     is_layer_declared: bool = field(default=False, metadata={"compare": False})
     """The layer is that of the spec, so that no other serves as well."""
@@ -84,156 +84,158 @@ class Attachment(Resource):
     @property
     def used_layer(self) -> str:
         """The layer version of the extension that the function has."""
-        if self.host is None:
+        if self.target is None:
             return ""
-        return next(iter(self.host.additions), self.host.own_extension(self.layer))
+        return next(iter(self.target.additions), self.target.own_extension(self.layer))
 
     @property
     def variables(self) -> dict[str, str]:
         """Our part of the environment."""
-        return {**dict(self.environment), **({reading.REVISION: self.revision} if self.revision else {})}
+        return {**dict(self.environment), **({function_access.REVISION: self.revision} if self.revision else {})}
 
 
-def host_of(answer: Mapping[str, Any], memory: Memory, managed_by: str = "") -> Host:
+def target_of(answer: Mapping[str, Any], memory: Memory, managed_by: str = "") -> TargetFunction:
     """The function from a configuration that AWS answers, and what its tags say."""
-    return Host(
+    return TargetFunction(
         managed_by=managed_by,
         architecture=next(iter(answer.get("Architectures", [Architecture.X86_64.value]))),
         role=answer["Role"].rpartition("/")[2],
         layers=tuple(layer["Arn"] for layer in answer.get("Layers", [])),
         variables=environment.variables(answer),
         is_image=answer.get("PackageType") == "Image",
-        untold=environment.untold(answer),
+        environment_error=environment.read_error(answer),
         revision_id=answer.get("RevisionId", ""),
         memory=memory,
     )
 
 
-def needs_layer(desired: Attachment, host: Host) -> bool:
+def needs_layer(desired: Attachment, target: TargetFunction) -> bool:
     """Whether a layer is to be added of which only the oldest version is declared."""
-    return not desired.is_layer_declared and not host.own_extension(desired.layer) and not _kept_layer(desired, host)
-
-
-def addition(desired: Attachment, host: Host) -> Memory:
-    """What is to be added: all that the function does not have by itself."""
-    return Memory(
-        owner=desired.owner,
-        layer="" if host.own_extension(desired.layer) else _kept_layer(desired, host) or desired.layer,
-        role=host.role,
-        variables=frozenset(desired.variables.keys() - host.own_variables.keys()),
+    return (
+        not desired.is_layer_declared and not target.own_extension(desired.layer) and not _kept_layer(desired, target)
     )
 
 
-def only_added(desired: Attachment, host: Host) -> Attachment:
+def addition(desired: Attachment, target: TargetFunction) -> Memory:
+    """What is to be added: all that the function does not have by itself."""
+    return Memory(
+        owner=desired.owner,
+        layer="" if target.own_extension(desired.layer) else _kept_layer(desired, target) or desired.layer,
+        role=target.role,
+        variables=frozenset(desired.variables.keys() - target.own_variables.keys()),
+    )
+
+
+def only_added(desired: Attachment, target: TargetFunction) -> Attachment:
     """The attachment with just those parts that are written to the function."""
-    added = addition(desired, host)
+    added = addition(desired, target)
     names = added.variables or frozenset()
     environment = tags.pairs({name: value for name, value in desired.environment if name in names})
-    revision = desired.revision if reading.REVISION in names else ""
+    revision = desired.revision if function_access.REVISION in names else ""
     return replace(desired, layer=added.layer, environment=environment, revision=revision)
 
 
-def in_transit(desired: Attachment, host: Host) -> Memory:
+def in_transit(desired: Attachment, target: TargetFunction) -> Memory:
     """What has to be remembered while the addition is written: what is to be added, and what of ours is there now."""
-    wanted = addition(desired, host)
-    before = next((arn for arn in host.additions if arn != wanted.layer), "")
-    variables = frozenset(wanted.variables or ()) | host.our_variables.keys()
+    wanted = addition(desired, target)
+    before = next((arn for arn in target.additions if arn != wanted.layer), "")
+    variables = frozenset(wanted.variables or ()) | target.our_variables.keys()
     return replace(wanted, layer_before=before, variables=variables)
 
 
-def with_addition(desired: Attachment, host: Host) -> tuple[tuple[str, ...], dict[str, str]]:
+def with_addition(desired: Attachment, target: TargetFunction) -> tuple[tuple[str, ...], dict[str, str]]:
     """Layers and environment of the function with the addition."""
-    added = addition(desired, host)
-    layers = (*host.others, added.layer) if added.layer else host.others
-    return layers, {**desired.variables, **host.own_variables}
+    added = addition(desired, target)
+    layers = (*target.others, added.layer) if added.layer else target.others
+    return layers, {**desired.variables, **target.own_variables}
 
 
 def comparable(found: Attachment, wanted: Attachment | None) -> Attachment:
     """The observed addition in the terms of the declaration: what the function has by itself serves as well."""
-    if wanted is None or found.host is None:
+    if wanted is None or found.target is None:
         return found
-    host = found.host
-    provided = {name: value for name, value in wanted.variables.items() if name in host.own_variables}
-    variables = {**host.our_variables, **provided}
+    target = found.target
+    provided = {name: value for name, value in wanted.variables.items() if name in target.own_variables}
+    variables = {**target.our_variables, **provided}
     return replace(
         found,
-        layer=wanted.layer if host.own_extension(wanted.layer) or _kept_layer(wanted, host) else found.layer,
-        revision=variables.pop(reading.REVISION, ""),
+        layer=wanted.layer if target.own_extension(wanted.layer) or _kept_layer(wanted, target) else found.layer,
+        revision=variables.pop(function_access.REVISION, ""),
         environment=tags.pairs(variables),
-        is_remembered=host.memory == _to_remember(wanted, host),
+        is_remembered=target.memory == _to_remember(wanted, target),
     )
 
 
-def _to_remember(wanted: Attachment, host: Host) -> Memory:
+def _to_remember(wanted: Attachment, target: TargetFunction) -> Memory:
     """What the tags should remember: also of a layer that somebody removed, which version it was."""
-    found = addition(wanted, host)
-    is_removed = needs_layer(wanted, host) and serves(host.memory.layer, wanted.layer)
-    return replace(found, layer=host.memory.layer) if is_removed else found
+    found = addition(wanted, target)
+    is_removed = needs_layer(wanted, target) and serves(target.memory.layer, wanted.layer)
+    return replace(found, layer=target.memory.layer) if is_removed else found
 
 
-def was_attached(host: Host) -> bool:
+def was_attached(target: TargetFunction) -> bool:
     """Whether an addition of ours was left on it: no one else sets this variable."""
-    return "DYNCONFIG_PREFIX" in host.variables
+    return "DYNCONFIG_PREFIX" in target.variables
 
 
-def is_left_by(host: Host, owner: Owner) -> bool:
+def is_left_by(target: TargetFunction, owner: Owner) -> bool:
     """Whether the addition on it is this owner's; its tags may have been removed by who deploys the function."""
-    return host.variables.get("DYNCONFIG_NAME") == owner.title
+    return target.variables.get("DYNCONFIG_NAME") == owner.title
 
 
-def recalled(host: Host, owner: str) -> Host:
+def recalled(target: TargetFunction, owner: str) -> TargetFunction:
     """The function with what must have been added to it, where no tag remembers it any more."""
-    layer = next((arn for arn in host.layers if f":layer:{EXTENSION}" in arn), "")
-    variables = frozenset(host.variables.keys() & reading.NAMES)
-    return replace(host, memory=Memory(owner=owner, layer=layer, role=host.role, variables=variables))
+    layer = next((arn for arn in target.layers if f":layer:{EXTENSION}" in arn), "")
+    variables = frozenset(target.variables.keys() & function_access.NAMES)
+    return replace(target, memory=Memory(owner=owner, layer=layer, role=target.role, variables=variables))
 
 
-def without_marks(found: Attachment, host: Host) -> Attachment:
+def without_marks(found: Attachment, target: TargetFunction) -> Attachment:
     """The addition as it is, where no tag remembers it any more."""
-    host = recalled(host, "")
-    variables = host.our_variables
-    revision = variables.pop(reading.REVISION, "")
-    seen = replace(found, layer=next(iter(host.additions), ""), environment=tags.pairs(variables), host=host)
+    target = recalled(target, "")
+    variables = target.our_variables
+    revision = variables.pop(function_access.REVISION, "")
+    seen = replace(found, layer=next(iter(target.additions), ""), environment=tags.pairs(variables), target=target)
     return replace(seen, revision=revision, is_remembered=False)
 
 
-def check_unmanaged(desired: Attachment, host: Host) -> None:
+def check_unmanaged(desired: Attachment, target: TargetFunction) -> None:
     """What an object made is not for additions, not even its own. Raises NotPossible."""
-    if host.managed_by:
+    if target.managed_by:
         raise _impossible(
             desired,
             "is managed by a DynamicConfig (mode: Managed). mode: Attach requires a function that you manage; name another one",
         )
 
 
-def check_no_conflict(desired: Attachment, host: Host) -> None:
+def check_no_conflict(desired: Attachment, target: TargetFunction) -> None:
     """What the function has by itself must not contradict the declaration. Raises NotPossible."""
-    faults = list(_contradictions(desired, host))
+    faults = list(_contradictions(desired, target))
     if faults:
         raise _impossible(desired, "; ".join(faults))
 
 
-def check_limits(desired: Attachment, host: Host) -> None:
+def check_limits(desired: Attachment, target: TargetFunction) -> None:
     """An image takes no layer, other functions five, and 4 KB of environment: the user's and ours together."""
     # https://docs.aws.amazon.com/lambda/latest/dg/chapter-layers.html
-    if host.is_image:
+    if target.is_image:
         raise _impossible(
             desired,
             "is a container image and cannot have layers. Add the extension to the image, or attach to a function with a "
             "zip package",
         )
-    environment.check_told(desired.name, host.untold)
-    layers, variables = with_addition(desired, host)
+    environment.check_readable(desired.name, target.environment_error)
+    layers, variables = with_addition(desired, target)
     if len(layers) > LAYERS:
         raise _impossible(desired, f"already has {LAYERS} layers (Lambda limit), so the extension cannot be added")
-    if host.architecture != desired.architecture:
+    if target.architecture != desired.architecture:
         raise _impossible(
-            desired, f"has architecture {host.architecture}. Set spec.function.architecture: {host.architecture}"
+            desired, f"has architecture {target.architecture}. Set spec.function.architecture: {target.architecture}"
         )
-    length = reading.size(variables)
-    if length > reading.ENVIRONMENT_BYTES:
-        text = f"would need {length} bytes for its environment (Lambda limit: {reading.ENVIRONMENT_BYTES})"
-        listed = len(desired.variables.get(reading.PARAMETERS, "").encode())
+    length = function_access.size(variables)
+    if length > function_access.ENVIRONMENT_BYTES:
+        text = f"would need {length} bytes for its environment (Lambda limit: {function_access.ENVIRONMENT_BYTES})"
+        listed = len(desired.variables.get(function_access.PARAMETERS, "").encode())
         raise _impossible(
             desired,
             f"{text}, of which the parameter list takes {listed}. Declare fewer or shorter names and schemas, or use mode: "
@@ -241,26 +243,26 @@ def check_limits(desired: Attachment, host: Host) -> None:
         )
 
 
-def _contradictions(desired: Attachment, host: Host) -> Iterator[str]:
-    own = host.own_variables
+def _contradictions(desired: Attachment, target: TargetFunction) -> Iterator[str]:
+    own = target.own_variables
     for name, value in sorted(desired.variables.items()):
         if name in own and name.startswith("DYNCONFIG_") and own[name] != value:
             yield f"already sets {name} to a different value; remove it from the function, the operator sets it"
-        if name == reading.EXTENSION_TTL_NAME and name in own and not _is_within(own[name], value):
+        if name == function_access.EXTENSION_TTL_NAME and name in own and not _is_within(own[name], value):
             yield (
                 f"already sets {name}, but not to {value} s or less as cache.ttlSeconds requires; change it in the function, "
                 "or raise cache.ttlSeconds"
             )
-    layer = host.own_extension(desired.layer)
+    layer = target.own_extension(desired.layer)
     if layer and desired.is_layer_declared and layer != desired.layer:
         yield f"already has the extension layer {layer}; remove it from the function, or omit spec.function.extension.layerArn"
 
 
-def _kept_layer(desired: Attachment, host: Host) -> str:
+def _kept_layer(desired: Attachment, target: TargetFunction) -> str:
     """The layer that we added before, where it serves as well as the declared one."""
     if desired.is_layer_declared:
-        return desired.layer if desired.layer in host.additions else ""
-    return next((arn for arn in host.additions if serves(arn, desired.layer)), "")
+        return desired.layer if desired.layer in target.additions else ""
+    return next((arn for arn in target.additions if serves(arn, desired.layer)), "")
 
 
 def _is_within(text: str, limit: str) -> bool:

@@ -9,14 +9,14 @@ from dynconfig.engine.arns import Arns
 from dynconfig.engine.declaration import Declaration
 from dynconfig.engine.errors import NotFound
 from dynconfig.engine.resource import Scope
-from dynconfig.kinds.watched import COMPOSITE, Watched, WatchedAlarms
+from dynconfig.kinds.alarm_base import COMPOSITE, AlarmApi, AlarmBase
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudwatch.client import CloudWatchClient
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CompositeAlarm(Watched):
+class CompositeAlarm(AlarmBase):
     """An alarm on other alarms; `suppressor` is another one that silences it, which nobody declares."""
 
     kind: ClassVar[str] = "CompositeAlarm"
@@ -30,9 +30,9 @@ class CompositeAlarms:
     value = CompositeAlarm
     needs = ("Alarm",)
 
-    def __init__(self, cloudwatch: "CloudWatchClient", watched: WatchedAlarms, arns: Arns) -> None:
+    def __init__(self, cloudwatch: "CloudWatchClient", api: AlarmApi, arns: Arns) -> None:
         self._cloudwatch = cloudwatch
-        self._watched = watched
+        self._api = api
         self._arns = arns
 
     def desired(self, declaration: Declaration) -> Iterable[CompositeAlarm]:
@@ -56,9 +56,9 @@ class CompositeAlarms:
     def observe(self, scope: Scope, desired: Sequence[CompositeAlarm]) -> Iterator[CompositeAlarm]:
         """Each composite alarm that is desired, listed, or named after the owner."""
         names = scope.where(CompositeAlarm.kind, desired, scope.names.alarms)
-        for answer, labels in self._watched.read(COMPOSITE, scope, desired, names):
+        for answer, labels in self._api.read(COMPOSITE, scope, desired, names):
             yield CompositeAlarm(
-                **self._watched.common(answer, labels),
+                **self._api.common(answer, labels),
                 rule=answer["AlarmRule"],
                 suppressor=answer.get("ActionsSuppressor", ""),
             )
@@ -68,12 +68,12 @@ class CompositeAlarms:
 
     def put(self, desired: CompositeAlarm, observed: CompositeAlarm | None) -> CompositeAlarm:
         """Create with tags, or replace what differs."""
-        return self._watched.put(desired, observed, lambda is_new: self._write(desired, is_new=is_new))
+        return self._api.put(desired, observed, lambda is_new: self._write(desired, is_new=is_new))
 
     def delete(self, observed: Sequence[CompositeAlarm]) -> None:
         """Delete; DeleteAlarms takes no more than one composite alarm in a call."""
         for alarm in observed:
-            self._watched.forget(alarm.name)
+            self._api.forget(alarm.name)
             try:
                 self._cloudwatch.delete_alarms(AlarmNames=[alarm.name])
             except NotFound:
@@ -81,10 +81,10 @@ class CompositeAlarms:
 
     def release(self, observed: CompositeAlarm) -> None:
         """Take the owner tag off."""
-        self._watched.release(observed)
+        self._api.release(observed)
 
     def _write(self, desired: CompositeAlarm, *, is_new: bool) -> Any:
-        request = self._watched.request(desired, is_new=is_new)
+        request = self._api.request(desired, is_new=is_new)
         return self._cloudwatch.put_composite_alarm(AlarmRule=desired.rule, **request)
 
 

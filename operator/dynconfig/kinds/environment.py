@@ -14,13 +14,13 @@ def variables(configuration: Mapping[str, Any]) -> dict[str, str]:
     return dict(configuration.get("Environment", {}).get("Variables", {}))
 
 
-def untold(configuration: Mapping[str, Any]) -> str:
+def read_error(configuration: Mapping[str, Any]) -> str:
     """Why Lambda does not tell the variables, or an empty text."""
     error = configuration.get("Environment", {}).get("Error")
     return f"{error.get('ErrorCode', '')}: {error.get('Message', '')}" if error else ""
 
 
-def check_told(function: str, why: str) -> None:
+def check_readable(function: str, why: str) -> None:
     """What is not told looks like nothing, and Lambda replaces an environment as a whole: it would be lost."""
     message = f"function {function}: Lambda did not return its environment, so it is not modified ({why})"
     if "AccessDenied" in why:

@@ -11,7 +11,7 @@ from dynconfig.engine.declaration import Declaration
 from dynconfig.engine.errors import NotFound, NotPossible, RoleNotReady
 from dynconfig.engine.resource import Resource, Scope
 from dynconfig.kinds.owned import of_kind
-from dynconfig.kinds.recall import Recall
+from dynconfig.kinds.ttl_cache import TtlCache
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda.client import LambdaClient
@@ -37,7 +37,7 @@ class FailureDestinations:
     def __init__(self, client: "LambdaClient", arns: Arns, clock: Callable[[], float]) -> None:
         self._lambda = client
         self._arns = arns
-        self._recall = Recall[str](clock)
+        self._cache = TtlCache[str](clock)
 
     def desired(self, declaration: Declaration) -> Iterable[FailureDestination]:
         """The destination, where one is declared."""
@@ -57,7 +57,7 @@ class FailureDestinations:
         for name in scope.where(FailureDestination.kind, desired, scope.names.function):
             if name not in ours:
                 continue
-            found = self._recall.told(name, scope, desired, partial(self._destination, name))
+            found = self._cache.get(name, scope, desired, partial(self._destination, name))
             if found:
                 yield FailureDestination(name=name, owner=scope.owner.tag, arn=found, destination=found)
 
@@ -72,7 +72,7 @@ class FailureDestinations:
 
     def put(self, desired: FailureDestination, observed: FailureDestination | None) -> FailureDestination:
         """Set the destination; it replaces what there was."""
-        self._recall.forget(desired.name)
+        self._cache.forget(desired.name)
         try:
             self._lambda.put_function_event_invoke_config(
                 FunctionName=desired.name, DestinationConfig={"OnFailure": {"Destination": desired.destination}}
@@ -90,7 +90,7 @@ class FailureDestinations:
     def delete(self, observed: Sequence[FailureDestination]) -> None:
         """Remove the configuration."""
         for found in observed:
-            self._recall.forget(found.name)
+            self._cache.forget(found.name)
             try:
                 self._lambda.delete_function_event_invoke_config(FunctionName=found.name)
             except NotFound:

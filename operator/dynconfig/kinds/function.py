@@ -13,7 +13,7 @@ from dynconfig.engine.arns import Arns
 from dynconfig.engine.declaration import Declaration
 from dynconfig.engine.errors import Conflict, NotFound, NotPossible, Refused
 from dynconfig.engine.resource import Added, Owner, Scope
-from dynconfig.kinds import environment, reading, tags
+from dynconfig.kinds import environment, function_access, tags
 from dynconfig.kinds.extension_layer import ANY, Layers
 from dynconfig.kinds.function_value import (
     Function,
@@ -63,10 +63,10 @@ class Functions:
         function = declaration.function
         if function is None or function.mode is Mode.ATTACH:
             return
-        variables = {**function.environment, **reading.environment(declaration, function)}
-        revision, in_file = reading.wanted_revision(declaration), ""
-        if reading.size({**variables, reading.REVISION: revision}) > reading.ENVIRONMENT_BYTES:
-            in_file = variables.pop(reading.PARAMETERS)
+        variables = {**function.environment, **function_access.environment(declaration, function)}
+        revision, in_file = function_access.wanted_revision(declaration), ""
+        if function_access.size({**variables, function_access.REVISION: revision}) > function_access.ENVIRONMENT_BYTES:
+            in_file = variables.pop(function_access.PARAMETERS)
         package = self._package(in_file)
         name = declaration.names.function
         yield Function(
@@ -117,12 +117,12 @@ class Functions:
     def refuse(self, desired: Function, observed: Function | None) -> None:
         """Lambda takes 4 KB of environment, measured as JSON; its own refusal would repeat the values."""
         if observed is not None:
-            environment.check_told(desired.name, observed.untold)
-        length = reading.size(desired.variables)
-        if length > reading.ENVIRONMENT_BYTES:
+            environment.check_readable(desired.name, observed.environment_error)
+        length = function_access.size(desired.variables)
+        if length > function_access.ENVIRONMENT_BYTES:
             raise NotPossible(
                 f"function {desired.name}: the environment needs {length} bytes (Lambda limit: "
-                f"{reading.ENVIRONMENT_BYTES}). Shorten spec.function.environment"
+                f"{function_access.ENVIRONMENT_BYTES}). Shorten spec.function.environment"
             )
 
     def put(self, desired: Function, observed: Function | None) -> Function:
@@ -202,7 +202,7 @@ class Functions:
         if (desired.code, desired.architecture) != (observed.code, observed.architecture):
             found.append(self._update_code)
         # The parameters are in the package before they leave the environment, so that the function always finds them.
-        return found if reading.PARAMETERS in desired.variables else found[::-1]
+        return found if function_access.PARAMETERS in desired.variables else found[::-1]
 
     def _update_configuration(self, desired: Function) -> Function:
         return _written(desired, self._lambda.update_function_configuration, _request(desired))

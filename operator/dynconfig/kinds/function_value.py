@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Protocol
 from dynconfig.api.function import Architecture
 from dynconfig.engine.errors import Refused
 from dynconfig.engine.resource import Resource
-from dynconfig.kinds import environment, reading, tags
+from dynconfig.kinds import environment, function_access, tags
 from dynconfig.kinds.extension_layer import serves
 from dynconfig.kinds.tags import Pairs
 
@@ -60,7 +60,7 @@ class Function(Resource):
     tags: Pairs = ()
     failed: str = ""
     """Why AWS could not carry out the last write."""
-    untold: str = field(default="", repr=False, metadata={"compare": False})
+    environment_error: str = field(default="", repr=False, metadata={"compare": False})
     """Why Lambda does not tell the environment."""
     package: Package | None = field(default=None, repr=False, metadata={"compare": False})
     is_layer_declared: bool = field(default=False, metadata={"compare": False})
@@ -71,13 +71,13 @@ class Function(Resource):
     @property
     def variables(self) -> dict[str, str]:
         """The whole environment."""
-        return {**dict(self.environment), **({reading.REVISION: self.revision} if self.revision else {})}
+        return {**dict(self.environment), **({function_access.REVISION: self.revision} if self.revision else {})}
 
 
 def observed_function(answer: Mapping[str, Any], labels: Mapping[str, str], ignored: tuple[str, ...]) -> Function:
     """A function from what GetFunction answers."""
     variables = environment.variables(answer)
-    revision = variables.pop(reading.REVISION, "")
+    revision = variables.pop(function_access.REVISION, "")
     pending, failed = state(answer)
     layers = tuple(layer["Arn"] for layer in answer.get("Layers", []))
     return Function(
@@ -93,7 +93,7 @@ def observed_function(answer: Mapping[str, Any], labels: Mapping[str, str], igno
         layers=layers,
         used_layer=next(iter(layers), ""),
         environment=tags.pairs(variables),
-        untold=environment.untold(answer),
+        environment_error=environment.read_error(answer),
         revision=revision,
         code=answer["CodeSha256"],
         tags=tags.own(labels, ignored),

@@ -17,8 +17,8 @@ from dynconfig.engine.declaration import Declaration
 from dynconfig.engine.errors import NotFound
 from dynconfig.engine.resource import Owner, Resource, Scope
 from dynconfig.kinds import tags
-from dynconfig.kinds.recall import Recall
 from dynconfig.kinds.tags import Pairs
+from dynconfig.kinds.ttl_cache import TtlCache
 
 if TYPE_CHECKING:
     from mypy_boto3_apigatewayv2.client import ApiGatewayV2Client
@@ -73,7 +73,7 @@ class HttpApis:
         self._apis: Any = apis
         self._arns = arns
         self._ignored = ("aws:", *ignored_tags)
-        self._recall = Recall[Parts](clock)
+        self._cache = TtlCache[Parts](clock)
 
     def desired(self, declaration: Declaration) -> Iterable[HttpApi]:
         """The API of a managed function, where one is declared."""
@@ -101,15 +101,15 @@ class HttpApis:
         ours = ours or [api for api in found if _is_released_by(scope.owner, api)][-1:]
         for number, api in enumerate(sorted(ours, key=lambda found: (str(found["CreatedDate"]), found["ApiId"]))):
             name = scope.names.http_api if number == 0 else f"{scope.names.http_api} {api['ApiId']}"
-            told = partial(self._recall.told, name, scope, desired, partial(self._parts, api["ApiId"]))
-            yield self._observed(api, name, told)
+            parts = partial(self._cache.get, name, scope, desired, partial(self._parts, api["ApiId"]))
+            yield self._observed(api, name, parts)
 
     def refuse(self, desired: HttpApi, observed: HttpApi | None) -> None:
         """Nothing that the CRD does not refuse."""
 
     def put(self, desired: HttpApi, observed: HttpApi | None) -> HttpApi:
         """Create the API, then each part that is missing or differs."""
-        self._recall.forget(desired.name)
+        self._cache.forget(desired.name)
         api = self._create(desired) if observed is None else observed
         if observed is not None:
             # First: the operator's policy allows writes to what carries the owner tag only.
@@ -124,7 +124,7 @@ class HttpApis:
     def delete(self, observed: Sequence[HttpApi]) -> None:
         """Delete, with all parts."""
         for api in observed:
-            self._recall.forget(api.name)
+            self._cache.forget(api.name)
             try:
                 self._apis.delete_api(ApiId=api.api_id)
             except NotFound:
@@ -146,14 +146,14 @@ class HttpApis:
         pages = self._apis.get_paginator(method).paginate(**about, PaginationConfig={"PageSize": PAGE})
         return (item for page in pages for item in page["Items"])
 
-    def _observed(self, api: Mapping[str, Any], name: str, told: "Callable[[], Parts]") -> HttpApi:
+    def _observed(self, api: Mapping[str, Any], name: str, parts: "Callable[[], Parts]") -> HttpApi:
         routes = tuple(self._all("get_routes", ApiId=api["ApiId"]))
         used = {route.get("Target", "").removeprefix("integrations/") for route in routes}
-        integrations, stages = told()
+        integrations, stages = parts()
         if not used <= {item["IntegrationId"] for item in integrations}:
-            self._recall.forget(name)
-            integrations, stages = told()
-        targets = {item["IntegrationId"]: _told(item) for item in integrations}
+            self._cache.forget(name)
+            integrations, stages = parts()
+        targets = {item["IntegrationId"]: _integration_text(item) for item in integrations}
         served = sorted(targets[name] for name in used if name in targets)
         return replace(
             self._named(api, name),
@@ -199,12 +199,12 @@ class HttpApis:
             "IntegrationUri": desired.integration,
             "PayloadFormatVersion": PAYLOAD,
         }
-        right = next((known for known, told in api.integrations if told == desired.integration), None)
+        right = next((known for known, function in api.integrations if function == desired.integration), None)
         if right is not None:
             return right
         if not api.integrations:
             return str(self._apis.create_integration(**about)["IntegrationId"])
-        known, _told = api.integrations[0]
+        known, _function = api.integrations[0]
         self._apis.update_integration(**about, IntegrationId=known)
         return known
 
@@ -244,6 +244,6 @@ def _is_released_by(owner: Owner, api: Mapping[str, Any]) -> bool:
     return not tags.owner_of(labels) and labels.get(RELEASED_TAG) == owner.without_uid
 
 
-def _told(integration: Mapping[str, Any]) -> str:
+def _integration_text(integration: Mapping[str, Any]) -> str:
     function, payload = integration.get("IntegrationUri", ""), integration.get("PayloadFormatVersion", PAYLOAD)
     return function if payload == PAYLOAD else f"{function} (payload {payload})"

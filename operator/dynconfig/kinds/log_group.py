@@ -12,8 +12,8 @@ from dynconfig.engine.declaration import Declaration
 from dynconfig.engine.errors import AlreadyExists, Conflict, NotFound
 from dynconfig.engine.resource import Resource, Scope
 from dynconfig.kinds import tags
-from dynconfig.kinds.recall import Recall
 from dynconfig.kinds.tags import Pairs
+from dynconfig.kinds.ttl_cache import TtlCache
 
 if TYPE_CHECKING:
     from mypy_boto3_logs.client import CloudWatchLogsClient
@@ -48,7 +48,7 @@ class LogGroups:
         self._logs = logs
         self._arns = arns
         self._ignored = ("aws:", *ignored_tags)
-        self._recall = Recall[Mapping[str, str]](clock)
+        self._cache = TtlCache[Mapping[str, str]](clock)
 
     def desired(self, declaration: Declaration) -> Iterable[LogGroup]:
         """The log group of a managed function."""
@@ -75,7 +75,7 @@ class LogGroups:
             arn = self._arns.log_group(name)
             # Lambda makes a group that was deleted anew, without tags.
             ask = partial(self._tags, arn)
-            found = self._recall.told(name, scope, desired, ask, sign=group.get("creationTime"))
+            found = self._cache.get(name, scope, desired, ask, version=group.get("creationTime"))
             yield LogGroup(
                 name=name,
                 owner=tags.owner_of(found),
@@ -89,7 +89,7 @@ class LogGroups:
 
     def put(self, desired: LogGroup, observed: LogGroup | None) -> LogGroup:
         """Create with tags, or change what differs."""
-        self._recall.forget(desired.name)
+        self._cache.forget(desired.name)
         if observed is None:
             labels = tags.with_owner(desired.tags, desired.owner)
             try:
@@ -109,7 +109,7 @@ class LogGroups:
     def delete(self, observed: Sequence[LogGroup]) -> None:
         """Delete, with all logs in it."""
         for group in observed:
-            self._recall.forget(group.name)
+            self._cache.forget(group.name)
             try:
                 self._logs.delete_log_group(logGroupName=group.name)
             except NotFound:
@@ -117,7 +117,7 @@ class LogGroups:
 
     def release(self, observed: LogGroup) -> None:
         """Take the owner tag off."""
-        self._recall.forget(observed.name)
+        self._cache.forget(observed.name)
         self._logs.untag_resource(resourceArn=observed.arn, tagKeys=[OWNER_TAG])
 
     def _tags(self, arn: str) -> Mapping[str, str]:

@@ -15,7 +15,6 @@ from dynconfig.engine.resource import Owner, Scope, Unread
 from dynconfig.engine.secret import Secret
 from dynconfig.kinds import own_labels
 from dynconfig.kinds.parameter_details import ParameterDetails, batches
-from dynconfig.kinds.parameter_fresh import Freshness
 from dynconfig.kinds.parameter_image import IMAGE, Images
 from dynconfig.kinds.parameter_kept import refuse_wider
 from dynconfig.kinds.parameter_narrow import Reads, spread
@@ -35,6 +34,7 @@ from dynconfig.kinds.parameter_value import (
     with_tags,
 )
 from dynconfig.kinds.parameter_write import ParameterWrites, Writing
+from dynconfig.kinds.stale_read_guard import StaleReadGuard
 
 if TYPE_CHECKING:
     from mypy_boto3_ssm.client import SSMClient
@@ -79,7 +79,7 @@ class Parameters:
         self._deleted: dict[str, float] = {}
         self._ownership = ParameterOwnership(ssm, tagged, clock)
         self._details = ParameterDetails(ssm, self._ownership)
-        self._fresh = Freshness(clock)
+        self._stale_reads = StaleReadGuard(clock)
         self._images = Images(clock)
 
     def desired(self, declaration: Declaration) -> Iterable[Parameter]:
@@ -167,7 +167,7 @@ class Parameters:
         )
         if result.data_type == IMAGE and (observed is None or result.version != observed.version):
             return self._images.written(result)
-        self._fresh.written(result)
+        self._stale_reads.written(result)
         is_known = not desired.ignored and not (observed and observed.unknown)
         # Neither a value nor a field that is somebody else's is known from what was sent, nor whether a field is empty now.
         if result.value is not None and is_known and not cleared(desired, observed):
@@ -179,7 +179,7 @@ class Parameters:
         confirmed = self._ownership.confirmed(observed)
         for names in batches(confirmed, BATCH):
             self._writes.delete(names)
-            self._fresh.forget(names)
+            self._stale_reads.forget(names)
             self._images.forget(names)
             for name in names:
                 self._seen.pop(name, None)
@@ -295,7 +295,7 @@ class Parameters:
     def _get(self, names: Sequence[str], reads: Reads, *, decrypt: bool) -> dict[str, dict[str, Any]]:
         answers = {item["Name"]: item for item in read(self._ssm, names, decrypt=decrypt)}
         for item in answers.values():
-            reads.attempt("version", item["Name"], partial(self._fresh.check, item))
+            reads.attempt("version", item["Name"], partial(self._stale_reads.check, item))
         return {name: item for name, item in answers.items() if name not in reads}
 
     def _is_same(self, seen: Seen | None, answer: Mapping[str, Any]) -> bool:

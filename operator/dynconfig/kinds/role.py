@@ -16,7 +16,7 @@ from dynconfig.engine.declaration import Declaration
 from dynconfig.engine.errors import AlreadyExists, Conflict, NotFound, NotPossible
 from dynconfig.engine.naming import ROLE_PATH
 from dynconfig.engine.resource import Resource, Scope
-from dynconfig.kinds import reading, tags
+from dynconfig.kinds import function_access, tags
 from dynconfig.kinds.documents import canonical, policy
 from dynconfig.kinds.tags import Pairs
 
@@ -97,7 +97,7 @@ class Roles:
             self._update(desired, observed)
         if observed is None or desired.policy != observed.policy:
             self._iam.put_role_policy(
-                RoleName=desired.name, PolicyName=reading.POLICY_NAME, PolicyDocument=desired.policy
+                RoleName=desired.name, PolicyName=function_access.POLICY_NAME, PolicyDocument=desired.policy
             )
         return desired
 
@@ -142,7 +142,7 @@ class Roles:
             "Resource": f"{group}:*",
         }
         destination = declaration.function.on_failure if declaration.function else ""
-        found = [*reading.statements(declaration, self._arns), logs]
+        found = [*function_access.statements(declaration, self._arns), logs]
         if destination:
             found.append(
                 {"Effect": "Allow", "Action": _DESTINATIONS[destination.split(":")[2]], "Resource": destination}
@@ -159,7 +159,7 @@ class Roles:
             return None
         try:
             inline = canonical(
-                self._iam.get_role_policy(RoleName=name, PolicyName=reading.POLICY_NAME)["PolicyDocument"]
+                self._iam.get_role_policy(RoleName=name, PolicyName=function_access.POLICY_NAME)["PolicyDocument"]
             )
         except NotFound:
             inline = ""
@@ -213,13 +213,13 @@ class Roles:
         with suppress(NotFound):
             attached = self._iam.list_attached_role_policies(RoleName=role.name)["AttachedPolicies"]
             inline = self._iam.list_role_policies(RoleName=role.name)["PolicyNames"]
-            return not attached and set(inline) <= {reading.POLICY_NAME}
+            return not attached and set(inline) <= {function_access.POLICY_NAME}
         return True
 
     def _leave(self, role: Role) -> None:
         """An earlier version took it over from somebody: take away only what is ours."""
         with suppress(NotFound):
-            self._iam.delete_role_policy(RoleName=role.name, PolicyName=reading.POLICY_NAME)
+            self._iam.delete_role_policy(RoleName=role.name, PolicyName=function_access.POLICY_NAME)
         with suppress(NotFound):
             self.release(role)
 

@@ -16,8 +16,8 @@ from dynconfig.engine.errors import Conflict, NotFound
 from dynconfig.engine.resource import Resource, Scope
 from dynconfig.kinds import tags
 from dynconfig.kinds.documents import canonical
-from dynconfig.kinds.recall import Recall
 from dynconfig.kinds.tags import Pairs
+from dynconfig.kinds.ttl_cache import TtlCache
 
 if TYPE_CHECKING:
     from mypy_boto3_events.client import EventBridgeClient
@@ -59,7 +59,7 @@ class Rules:
         self._events = events
         self._arns = arns
         self._ignored = ("aws:", *ignored_tags)
-        self._recall = Recall[Mapping[str, str]](clock)
+        self._cache = TtlCache[Mapping[str, str]](clock)
 
     def desired(self, declaration: Declaration) -> Iterable[Rule]:
         """A rule where a change of a parameter is to call the managed function."""
@@ -84,14 +84,14 @@ class Rules:
             except NotFound:
                 continue
             targets = self._events.list_targets_by_rule(Rule=name)["Targets"]
-            found = self._recall.told(name, scope, desired, partial(self._tags, rule["Arn"]))
+            found = self._cache.get(name, scope, desired, partial(self._tags, rule["Arn"]))
             yield Rule(
                 name=name,
                 owner=tags.owner_of(found),
                 arn=rule["Arn"],
                 pattern=canonical(rule.get("EventPattern", "")),
                 state=rule["State"],
-                targets=tuple(sorted((target["Id"], _told(target)) for target in targets)),
+                targets=tuple(sorted((target["Id"], _target_text(target)) for target in targets)),
                 tags=tags.own(found, self._ignored),
             )
 
@@ -100,7 +100,7 @@ class Rules:
 
     def put(self, desired: Rule, observed: Rule | None) -> Rule:
         """Create or replace rule and targets; PutRule keeps no tags of a rule that exists."""
-        self._recall.forget(desired.name)
+        self._cache.forget(desired.name)
         written = (desired.pattern, desired.state)
         if observed is None or written != (observed.pattern, observed.state):
             self._put_rule(desired, is_new=observed is None)
@@ -118,7 +118,7 @@ class Rules:
     def delete(self, observed: Sequence[Rule]) -> None:
         """Remove the targets, then the rule, which AWS refuses to delete with targets."""
         for rule in observed:
-            self._recall.forget(rule.name)
+            self._cache.forget(rule.name)
             try:
                 self._remove_targets(rule, [target for target, _arn in rule.targets])
                 self._events.delete_rule(Name=rule.name)
@@ -127,7 +127,7 @@ class Rules:
 
     def release(self, observed: Rule) -> None:
         """Take the owner tag off."""
-        self._recall.forget(observed.name)
+        self._cache.forget(observed.name)
         self._events.untag_resource(ResourceARN=observed.arn, TagKeys=[OWNER_TAG])
 
     def _tags(self, arn: str) -> Mapping[str, str]:
@@ -167,7 +167,7 @@ def _check_entries(rule: Rule, answer: Mapping[str, Any]) -> None:
         )
 
 
-def _told(target: Mapping[str, Any]) -> str:
+def _target_text(target: Mapping[str, Any]) -> str:
     more = {key: value for key, value in target.items() if key not in ("Id", "Arn")}
     return f"{target['Arn']} {canonical(more)}" if more else str(target["Arn"])
 

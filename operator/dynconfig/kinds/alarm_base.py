@@ -26,7 +26,7 @@ SEEN_SECONDS = 3600
 WRITE_SLACK = timedelta(seconds=2)
 
 Answer = Mapping[str, Any]
-A = TypeVar("A", bound="Watched")
+A = TypeVar("A", bound="AlarmBase")
 
 
 class Tagged(Protocol):
@@ -40,7 +40,7 @@ class Tagged(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Watched(Alarming):
+class AlarmBase(Alarming):
     """What every alarm has besides its state, which nobody declares."""
 
     arn: str = field(default="", metadata={"compare": False})
@@ -67,7 +67,7 @@ class _Seen:
         return abs(configured - self.configured) <= self.slack
 
 
-class WatchedAlarms:
+class AlarmApi:
     """Reads and tags the alarms of one place; safe for threads that serve different owners."""
 
     def __init__(
@@ -86,7 +86,7 @@ class WatchedAlarms:
         self._kept: dict[str, tuple[tuple[str, ...], list[Answer]]] = {}
 
     def read(
-        self, member: str, scope: Scope, desired: Sequence[Watched], names: Iterable[str]
+        self, member: str, scope: Scope, desired: Sequence[AlarmBase], names: Iterable[str]
     ) -> Iterator[tuple[Answer, Mapping[str, str]]]:
         """Configuration and tags of all alarms that stand beside these names, whoever owns them."""
         answers = self._answers(member, scope, names)
@@ -103,7 +103,7 @@ class WatchedAlarms:
             yield answer, seen.tags
 
     def common(self, answer: Answer, labels: Mapping[str, str]) -> dict[str, Any]:
-        """The fields of `Watched`, from what AWS answered."""
+        """The fields of `AlarmBase`, from what AWS answered."""
         return {
             "name": answer["AlarmName"],
             "owner": tags.owner_of(labels),
@@ -118,7 +118,7 @@ class WatchedAlarms:
             "since": (answer.get("StateTransitionedTimestamp") or answer["StateUpdatedTimestamp"]).timestamp(),
         }
 
-    def request(self, desired: Watched, *, is_new: bool) -> dict[str, Any]:
+    def request(self, desired: AlarmBase, *, is_new: bool) -> dict[str, Any]:
         """The members that PutMetricAlarm and PutCompositeAlarm share; both overwrite all that they do not name."""
         # An update ignores tags.
         # https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html
@@ -148,7 +148,7 @@ class WatchedAlarms:
             self._wrote(desired, write(False))
         return result
 
-    def _wrote(self, desired: Watched, answer: Answer) -> None:
+    def _wrote(self, desired: AlarmBase, answer: Answer) -> None:
         """An alarm was put: its tags are known without asking, those that it had or those that it was made with."""
         date = answer["ResponseMetadata"]["HTTPHeaders"].get("date")
         seen = self._seen.pop(desired.name, None)
@@ -156,7 +156,7 @@ class WatchedAlarms:
             labels = seen.tags if seen else tags.with_owner(desired.tags, desired.owner)
             self._seen[desired.name] = _Seen(self._clock(), parsedate_to_datetime(date), labels, WRITE_SLACK)
 
-    def _retag(self, desired: Watched, observed: Watched) -> None:
+    def _retag(self, desired: AlarmBase, observed: AlarmBase) -> None:
         """Write the tags that differ, the owner's with them."""
         seen = self._seen.pop(desired.name, None)
         added, removed = tags.change(observed.tags, observed.owner, desired.tags, desired.owner)
@@ -169,7 +169,7 @@ class WatchedAlarms:
             kept = {key: text for key, text in seen.tags.items() if key not in removed}
             self._seen[desired.name] = replace(seen, at=self._clock(), tags={**kept, **added})
 
-    def release(self, observed: Watched) -> None:
+    def release(self, observed: AlarmBase) -> None:
         """Take the owner tag off."""
         self.forget(observed.name)
         self._cloudwatch.untag_resource(ResourceARN=observed.arn, TagKeys=[OWNER_TAG])

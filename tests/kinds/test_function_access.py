@@ -12,7 +12,7 @@ from dynconfig.engine.declare import declare
 from dynconfig.engine.resource import Versioned
 from dynconfig.engine.revision import revision
 from dynconfig.engine.tenancy import Tenant
-from dynconfig.kinds import reading
+from dynconfig.kinds import function_access
 
 ARNS = Arns("eu-west-1", lambda: "123456789012")
 REFERENCE = {"name": "db", "key": "password"}
@@ -33,7 +33,7 @@ def declared(*parameters: Any, **spec: Any) -> Declaration:
 
 def environment(declaration: Declaration) -> dict[str, str]:
     assert declaration.function is not None
-    return reading.environment(declaration, declaration.function)
+    return function_access.environment(declaration, declaration.function)
 
 
 def test_the_environment_names_what_to_read_and_never_a_value() -> None:
@@ -74,12 +74,12 @@ def test_the_extension_does_not_wait_without_end_for_parameter_store() -> None:
 
 
 def test_reading_is_allowed_below_the_path_and_decrypting_only_with_a_secure_string() -> None:
-    (read,) = reading.statements(declared(PLAIN), ARNS)
+    (read,) = function_access.statements(declared(PLAIN), ARNS)
     assert read["Resource"] == "arn:aws:ssm:eu-west-1:123456789012:parameter/app/*"
-    _read, keys = reading.statements(declared(PLAIN, SECRET), ARNS)
+    _read, keys = function_access.statements(declared(PLAIN, SECRET), ARNS)
     assert keys["Action"] == "kms:Decrypt"
     assert keys["Condition"]["StringEquals"] == {"kms:ViaService": "ssm.eu-west-1.amazonaws.com"}
-    assert len(reading.statements(declared(OPEN), ARNS)) == 1
+    assert len(function_access.statements(declared(OPEN), ARNS)) == 1
 
 
 def test_a_secret_is_marked_as_one_also_where_ssm_keeps_it_in_the_open() -> None:
@@ -88,19 +88,19 @@ def test_a_secret_is_marked_as_one_also_where_ssm_keeps_it_in_the_open() -> None
 
 
 def test_no_action_and_no_service_is_a_wildcard() -> None:
-    for statement in reading.statements(declared(PLAIN, SECRET), ARNS):
+    for statement in function_access.statements(declared(PLAIN, SECRET), ARNS):
         assert "*" not in str(statement["Action"])
         assert "*" not in str(statement.get("Condition", {}).get("StringEquals", ""))
 
 
 def test_the_size_is_that_of_the_json_text_in_bytes() -> None:
-    assert reading.size({"A": "b"}) == len('{"A":"b"}')
-    assert reading.size({"A": "ü"}) == len('{"A":"ü"}') + 1
+    assert function_access.size({"A": "b"}) == len('{"A":"b"}')
+    assert function_access.size({"A": "ü"}) == len('{"A":"ü"}') + 1
 
 
 def test_a_revision_is_wanted_only_with_refresh_and_follows_the_versions() -> None:
-    assert reading.wanted_revision(declared(PLAIN)) == ""
-    assert reading.wanted_revision(declared(PLAIN, cache={"onChange": "Refresh"})) == revision(())
+    assert function_access.wanted_revision(declared(PLAIN)) == ""
+    assert function_access.wanted_revision(declared(PLAIN, cache={"onChange": "Refresh"})) == revision(())
     one, two = (Versioned(name="/app/a", type="String", version=version) for version in (1, 2))
     other = Versioned(name="/app/b", type="String", version=1)
     assert revision([one]) != revision([two])

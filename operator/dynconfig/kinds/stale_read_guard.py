@@ -12,7 +12,7 @@ LATE_SECONDS = 10.0
 HEADER_SECONDS = 1.0
 
 
-class Freshness:
+class StaleReadGuard:
     """Remembers own writes for some seconds; safe for threads that serve different owners."""
 
     def __init__(self, clock: Callable[[], float]) -> None:

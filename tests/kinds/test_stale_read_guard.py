@@ -12,7 +12,7 @@ from dynconfig.engine.errors import Conflict
 from dynconfig.engine.outcome import Outcome
 from dynconfig.engine.plan import AnyKind
 from dynconfig.engine.reconcile import Engine
-from dynconfig.kinds.parameter_fresh import LATE_SECONDS
+from dynconfig.kinds.stale_read_guard import LATE_SECONDS
 
 pytestmark = pytest.mark.lab
 

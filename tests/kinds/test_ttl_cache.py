@@ -7,7 +7,7 @@ from tests.engine.fake_kind import OWNER, Thing
 
 from dynconfig.engine.naming import Names
 from dynconfig.engine.resource import Scope
-from dynconfig.kinds.recall import SECONDS, Recall
+from dynconfig.kinds.ttl_cache import TTL_SECONDS, TtlCache
 
 SCOPE = Scope(OWNER, Names.of(OWNER, "eu-west-1", None, None))
 WANTED = [Thing(name="rule")]
@@ -19,20 +19,20 @@ class Aws:
     def __init__(self) -> None:
         self.now = 0.0
         self.asked = 0
-        self.recall = Recall[int](lambda: self.now)
+        self.cache = TtlCache[int](lambda: self.now)
 
     def ask(self) -> int:
         self.asked += 1
         return self.asked
 
-    def told(self, scope: Scope = SCOPE, *, is_desired: bool = True, sign: object = None) -> int:
-        return self.recall.told("rule", scope, WANTED if is_desired else [], self.ask, sign=sign)
+    def told(self, scope: Scope = SCOPE, *, is_desired: bool = True, version: object = None) -> int:
+        return self.cache.get("rule", scope, WANTED if is_desired else [], self.ask, version=version)
 
 
 def test_what_was_told_is_believed_for_an_hour() -> None:
     aws = Aws()
     assert [aws.told(), aws.told()] == [1, 1]
-    aws.now = SECONDS
+    aws.now = TTL_SECONDS
     assert aws.told() == 2
 
 
@@ -52,10 +52,10 @@ def test_nothing_is_deleted_from_memory() -> None:
 def test_after_an_own_write_it_is_asked_anew() -> None:
     aws = Aws()
     assert aws.told() == 1
-    aws.recall.forget("rule")
+    aws.cache.forget("rule")
     assert aws.told() == 2
 
 
 def test_what_was_made_anew_under_the_same_name_is_another() -> None:
     aws = Aws()
-    assert [aws.told(sign="first"), aws.told(sign="first"), aws.told(sign="second")] == [1, 1, 2]
+    assert [aws.told(version="first"), aws.told(version="first"), aws.told(version="second")] == [1, 1, 2]

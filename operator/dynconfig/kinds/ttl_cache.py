@@ -7,32 +7,32 @@ from dynconfig.engine.resource import Resource, Scope
 
 # That is how long a change by hand of what is remembered may go unseen, where neither a person asks for a look nor AWS
 # tells of the change by an event.
-SECONDS = 3600.0
+TTL_SECONDS = 3600.0
 
 T = TypeVar("T")
 
 
-class Recall(Generic[T]):
+class TtlCache(Generic[T]):
     """What AWS told of resources by name; safe for threads that serve different owners."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._known: dict[str, tuple[float, object, T]] = {}
+        self._entries: dict[str, tuple[float, object, T]] = {}
 
-    def told(
-        self, name: str, scope: Scope, desired: Sequence[Resource], ask: Callable[[], T], *, sign: object = None
+    def get(
+        self, name: str, scope: Scope, desired: Sequence[Resource], read: Callable[[], T], *, version: object = None
     ) -> T:
-        """What was told lately of what bears the same `sign`, or else is told now; nothing is deleted from memory."""
-        at, known_sign, known = self._known.get(name, (float("-inf"), sign, None))
+        """What was told lately of what bears the same `version`, or else is told now; nothing is deleted from memory."""
+        at, known_version, known = self._entries.get(name, (float("-inf"), version, None))
         is_desired = any(resource.name == name for resource in desired)
-        is_doubted = scope.closely or name in scope.heard or not is_desired
-        is_same = known_sign == sign and self._clock() - at < SECONDS
-        if known is not None and is_same and not is_doubted:
+        must_read = scope.closely or name in scope.heard or not is_desired
+        is_valid = known_version == version and self._clock() - at < TTL_SECONDS
+        if known is not None and is_valid and not must_read:
             return known
-        answer = ask()
-        self._known[name] = (self._clock(), sign, answer)
-        return answer
+        found = read()
+        self._entries[name] = (self._clock(), version, found)
+        return found
 
     def forget(self, name: str) -> None:
         """It is written, so that what was told is no longer true."""
-        self._known.pop(name, None)
+        self._entries.pop(name, None)
