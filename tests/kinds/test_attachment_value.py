@@ -9,7 +9,7 @@ from dynconfig.api.names import ATTACHED_LAYER_TAG, ATTACHED_ROLE_TAG, ATTACHED_
 from dynconfig.engine.errors import NotPossible
 from dynconfig.engine.resource import Owner
 from dynconfig.kinds import function_access
-from dynconfig.kinds.attachment_memory import Memory
+from dynconfig.kinds.attachment_tags import AttachmentTags
 from dynconfig.kinds.attachment_value import (
     Attachment,
     TargetFunction,
@@ -18,8 +18,8 @@ from dynconfig.kinds.attachment_value import (
     check_no_conflict,
     comparable,
     in_transit,
+    inferred,
     is_left_by,
-    recalled,
     target_of,
     was_attached,
     with_addition,
@@ -51,12 +51,12 @@ def attached(target: TargetFunction, **about: Any) -> TargetFunction:
     """The function after the addition."""
     wanted = with_variables(**about)
     layers, variables = with_addition(wanted, target)
-    return replace(target, layers=layers, variables=variables, memory=addition(wanted, target))
+    return replace(target, layers=layers, variables=variables, recorded=addition(wanted, target))
 
 
 def test_only_the_very_layer_that_the_tags_remember_is_ours() -> None:
     older = EXTENSION.replace(":24", ":11")
-    target = replace(TARGET, layers=(THEIRS[0], EXTENSION, OWN), memory=Memory(owner="o", layer=EXTENSION))
+    target = replace(TARGET, layers=(THEIRS[0], EXTENSION, OWN), recorded=AttachmentTags(owner="o", layer=EXTENSION))
     assert target.additions == (EXTENSION,)
     assert target.others == (THEIRS[0], OWN)
     assert replace(target, layers=(older,)).additions == ()
@@ -66,10 +66,10 @@ def test_only_the_very_layer_that_the_tags_remember_is_ours() -> None:
 def test_both_layers_are_ours_while_one_replaces_the_other() -> None:
     newer = EXTENSION.replace(":24", ":25")
     target = attached(TARGET)
-    memory = in_transit(with_variables(layer=newer), target)
-    assert (memory.layer, memory.layer_before) == (newer, EXTENSION)
-    assert replace(target, memory=memory).others == ()
-    after = replace(target, memory=memory, layers=(newer,))
+    recorded = in_transit(with_variables(layer=newer), target)
+    assert (recorded.layer, recorded.layer_before) == (newer, EXTENSION)
+    assert replace(target, recorded=recorded).others == ()
+    after = replace(target, recorded=recorded, layers=(newer,))
     assert after.additions == (newer,)
     assert in_transit(with_variables(layer=newer), after).layer_before == ""
 
@@ -79,9 +79,9 @@ def test_what_the_function_has_by_itself_is_not_added_and_not_removed() -> None:
     own = {"THEIRS": "1", "SSM_PARAMETER_STORE_TTL": "30", "SSM_PARAMETER_STORE_TIMEOUT_MILLIS": "0"}
     target = replace(TARGET, layers=(THEIRS[0], older), variables=own)
     after = attached(target)
-    assert (after.layers, after.memory.layer) == (target.layers, "")
+    assert (after.layers, after.recorded.layer) == (target.layers, "")
     assert after.variables == {**own, "DYNCONFIG_TTL": "300"}
-    assert set(after.memory.variables or ()) == {"DYNCONFIG_TTL"}
+    assert set(after.recorded.variables or ()) == {"DYNCONFIG_TTL"}
     assert (after.others, after.own_variables) == (target.layers, own)
 
 
@@ -104,10 +104,10 @@ def test_a_variable_of_ours_that_somebody_changed_is_a_difference() -> None:
 
 def test_an_operator_that_remembered_no_names_set_those_that_are_known() -> None:
     tags = {ATTACHED_TAG: "o", ATTACHED_LAYER_TAG: EXTENSION, ATTACHED_ROLE_TAG: "r"}
-    memory = Memory.of(tags)
-    target = replace(TARGET, variables={**OURS, "PARAMETERS_SECRETS_EXTENSION_LOG_LEVEL": "DEBUG"}, memory=memory)
+    recorded = AttachmentTags.of(tags)
+    target = replace(TARGET, variables={**OURS, "PARAMETERS_SECRETS_EXTENSION_LOG_LEVEL": "DEBUG"}, recorded=recorded)
     assert target.our_variables == OURS
-    assert (memory.layer, memory.role, memory.variables) == (EXTENSION, "r", None)
+    assert (recorded.layer, recorded.role, recorded.variables) == (EXTENSION, "r", None)
 
 
 def test_an_addition_that_was_retained_is_known_by_its_prefix_variable() -> None:
@@ -117,7 +117,7 @@ def test_an_addition_that_was_retained_is_known_by_its_prefix_variable() -> None
 
 def test_an_addition_without_tags_is_recalled_by_what_only_the_operator_sets() -> None:
     variables = {**OURS, "DYNCONFIG_PREFIX": "/a", "DYNCONFIG_NAME": "ns/app", "THEIRS": "1"}
-    target = recalled(replace(TARGET, layers=(THEIRS[0], EXTENSION), variables=variables), "o")
+    target = inferred(replace(TARGET, layers=(THEIRS[0], EXTENSION), variables=variables), "o")
     assert (target.others, target.own_variables) == ((THEIRS[0],), {"THEIRS": "1"})
     assert is_left_by(target, Owner("c", "ns", "app", "u"))
     assert not is_left_by(target, Owner("c", "ns", "other", "u"))
@@ -125,12 +125,14 @@ def test_an_addition_without_tags_is_recalled_by_what_only_the_operator_sets() -
 
 @pytest.mark.parametrize("role", ["plain", "with,comma", "a+b=c@d.e"])
 def test_what_tags_remember_is_read_back_and_is_legal_in_a_tag(role: str) -> None:
-    memory = Memory(owner="c/ns/app/u", layer=EXTENSION, layer_before=OWN, role=role, variables=function_access.NAMES)
+    recorded = AttachmentTags(
+        owner="c/ns/app/u", layer=EXTENSION, layer_before=OWN, role=role, variables=function_access.NAMES
+    )
     # https://docs.aws.amazon.com/lambda/latest/dg/configuration-tags.html
     legal = set("+-=._:/@ ")
-    assert all(set(value) <= legal | {c for c in value if c.isalnum()} for value in memory.tags.values())
-    assert all(len(value) <= 256 for value in memory.tags.values())
-    assert Memory.of(memory.tags) == memory
+    assert all(set(value) <= legal | {c for c in value if c.isalnum()} for value in recorded.tags.values())
+    assert all(len(value) <= 256 for value in recorded.tags.values())
+    assert AttachmentTags.of(recorded.tags) == recorded
 
 
 def test_the_names_that_are_known_are_those_that_are_set() -> None:
@@ -145,7 +147,7 @@ def test_the_names_that_are_known_are_those_that_are_set() -> None:
 
 
 def test_a_function_without_layers_and_environment_is_one_for_x86_64() -> None:
-    target = target_of({"Role": "arn:aws:iam::1:role/r"}, Memory())
+    target = target_of({"Role": "arn:aws:iam::1:role/r"}, AttachmentTags())
     assert (target.architecture, target.layers, target.variables) == ("x86_64", (), {})
 
 
@@ -157,7 +159,9 @@ def test_five_layers_of_the_users_leave_no_room_and_four_do() -> None:
 
 
 def test_a_container_image_takes_no_layer() -> None:
-    image = target_of({"Role": "arn:aws:iam::1:role/r", "PackageType": "Image", "Architectures": ["arm64"]}, Memory())
+    image = target_of(
+        {"Role": "arn:aws:iam::1:role/r", "PackageType": "Image", "Architectures": ["arm64"]}, AttachmentTags()
+    )
     with pytest.raises(
         NotPossible, match=r"^spec\.function\.name: function f is a container image and cannot have layers\."
     ):

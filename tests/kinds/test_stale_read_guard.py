@@ -1,4 +1,4 @@
-"""Reads that lag behind own writes: an answer from before is nobody's change."""
+"""PartialReads that lag behind own writes: an answer from before is nobody's change."""
 
 from collections.abc import Callable
 from datetime import timedelta

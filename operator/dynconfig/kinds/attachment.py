@@ -19,7 +19,7 @@ from dynconfig.engine.errors import Conflict, NotFound, Refused, Settling, Sourc
 from dynconfig.engine.naming import fitting
 from dynconfig.engine.resource import Added, Scope
 from dynconfig.kinds import environment, function_access, tags
-from dynconfig.kinds.attachment_memory import KEYS, Memory
+from dynconfig.kinds.attachment_tags import KEYS, AttachmentTags
 from dynconfig.kinds.attachment_value import (
     Attachment,
     TargetFunction,
@@ -125,10 +125,10 @@ class Attachments:
     def _put(self, desired: Attachment, current: Attachment) -> Attachment:
         target = _target(current)
         wanted = in_transit(desired, target)
-        before = target.memory.role
-        if wanted != target.memory:
+        before = target.recorded.role
+        if wanted != target.recorded:
             # First: what is added must be known, even if this process dies right after it.
-            current = self._remember(current, wanted)
+            current = self._record(current, wanted)
             target = _target(current)
         if desired.policy != current.policy:
             name = self._policy_name(desired.name)
@@ -140,7 +140,7 @@ class Attachments:
         result = _written(desired, current, answer)
         if result.is_remembered or result.pending:
             return result
-        self._remember(result, addition(desired, _target(result)))
+        self._record(result, addition(desired, _target(result)))
         return replace(result, is_remembered=True)
 
     def _desired(self, declaration: Declaration, function: FunctionSpec, name: str) -> Attachment:
@@ -171,18 +171,18 @@ class Attachments:
         configuration = answer["Configuration"]
         read = policy_of or partial(self._policy, name)
         labels = tags.of_function(answer)
-        memory = Memory.of(labels)
-        target = target_of(configuration, memory, tags.owner_of(labels))
+        recorded = AttachmentTags.of(labels)
+        target = target_of(configuration, recorded, tags.owner_of(labels))
         variables = target.our_variables
         is_busy = configuration.get("LastUpdateStatus") == "InProgress" or configuration.get("State") == "Pending"
         return Attachment(
             name=name,
-            owner=memory.owner,
+            owner=recorded.owner,
             arn=configuration["FunctionArn"],
             layer=next(iter(target.additions), ""),
             revision=variables.pop(function_access.REVISION, ""),
             environment=tags.pairs(variables),
-            policy=read(target.role) if memory.owner in ("", owner) else "",
+            policy=read(target.role) if recorded.owner in ("", owner) else "",
             target=target,
             pending=_BUSY if is_busy else "",
         )
@@ -207,7 +207,7 @@ class Attachments:
         return fitting(f"dynconfig-{self._arns.region}-{function}")
 
     def _remove_policies(self, function: str, target: TargetFunction) -> None:
-        for role in sorted({target.role, target.memory.role} - {""}):
+        for role in sorted({target.role, target.recorded.role} - {""}):
             self._remove_policy(function, role)
 
     def _remove_policy(self, function: str, role: str) -> None:
@@ -215,14 +215,14 @@ class Attachments:
         with suppress(NotFound):
             self._iam.delete_role_policy(RoleName=role, PolicyName=self._policy_name(function))
 
-    def _remember(self, current: Attachment, memory: Memory) -> Attachment:
+    def _record(self, current: Attachment, recorded: AttachmentTags) -> Attachment:
         """Write the tags; answer the function with the revision that this gave it."""
-        self._lambda.tag_resource(Resource=current.arn, Tags=memory.tags)
-        unused = [key for key in memory.unused_keys if key in _target(current).memory.tags]
+        self._lambda.tag_resource(Resource=current.arn, Tags=recorded.tags)
+        unused = [key for key in recorded.unused_keys if key in _target(current).recorded.tags]
         if unused:
             self._lambda.untag_resource(Resource=current.arn, TagKeys=unused)
-        after = self._get(current.name, memory.owner)
-        if after is None or _theirs(after) != _theirs(current) or _target(after).memory != memory:
+        after = self._get(current.name, recorded.owner)
+        if after is None or _theirs(after) != _theirs(current) or _target(after).recorded != recorded:
             raise Conflict(f"function {current.name} was changed concurrently; retrying", delay=0.5)
         _check_at_rest(after)
         return after
@@ -309,11 +309,11 @@ def _written(desired: Attachment, current: Attachment, answer: Mapping[str, Any]
     before = _target(current)
     if answer is None:
         return replace(
-            desired, arn=current.arn, target=before, is_remembered=before.memory == addition(desired, before)
+            desired, arn=current.arn, target=before, is_remembered=before.recorded == addition(desired, before)
         )
     pending = _BUSY if answer.get("LastUpdateStatus") == "InProgress" else ""
     # The answer may not tell the environment; it is what was sent.
     _layers, sent = with_addition(desired, before)
-    target = replace(target_of(answer, before.memory), variables=sent, environment_error="")
-    remembered = target.memory == addition(desired, target)
+    target = replace(target_of(answer, before.recorded), variables=sent, environment_error="")
+    remembered = target.recorded == addition(desired, target)
     return replace(desired, arn=current.arn, target=target, pending=pending, is_remembered=remembered)

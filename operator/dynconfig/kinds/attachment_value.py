@@ -8,7 +8,7 @@ from dynconfig.api.function import Architecture
 from dynconfig.engine.errors import NotPossible
 from dynconfig.engine.resource import Owner, Resource
 from dynconfig.kinds import environment, function_access, tags
-from dynconfig.kinds.attachment_memory import Memory
+from dynconfig.kinds.attachment_tags import AttachmentTags
 from dynconfig.kinds.extension_layer import serves
 from dynconfig.kinds.tags import Pairs
 
@@ -26,7 +26,7 @@ class TargetFunction:
     layers: tuple[str, ...]
     variables: Mapping[str, str]
     revision_id: str
-    memory: Memory = field(default_factory=Memory)
+    recorded: AttachmentTags = field(default_factory=AttachmentTags)
     managed_by: str = ""
     """Whose it is where an object made it itself: its owner tag."""
     is_image: bool = False
@@ -37,7 +37,7 @@ class TargetFunction:
     @property
     def additions(self) -> tuple[str, ...]:
         """The layer versions that we added."""
-        ours = {self.memory.layer, self.memory.layer_before} - {""}
+        ours = {self.recorded.layer, self.recorded.layer_before} - {""}
         return tuple(arn for arn in self.layers if arn in ours)
 
     @property
@@ -59,7 +59,7 @@ class TargetFunction:
     @property
     def our_variables(self) -> dict[str, str]:
         """Our part of the environment."""
-        known = function_access.NAMES if self.memory.variables is None else self.memory.variables
+        known = function_access.NAMES if self.recorded.variables is None else self.recorded.variables
         return {name: value for name, value in self.variables.items() if name in known}
 
 
@@ -94,7 +94,7 @@ class Attachment(Resource):
         return {**dict(self.environment), **({function_access.REVISION: self.revision} if self.revision else {})}
 
 
-def target_of(answer: Mapping[str, Any], memory: Memory, managed_by: str = "") -> TargetFunction:
+def target_of(answer: Mapping[str, Any], recorded: AttachmentTags, managed_by: str = "") -> TargetFunction:
     """The function from a configuration that AWS answers, and what its tags say."""
     return TargetFunction(
         managed_by=managed_by,
@@ -105,7 +105,7 @@ def target_of(answer: Mapping[str, Any], memory: Memory, managed_by: str = "") -
         is_image=answer.get("PackageType") == "Image",
         environment_error=environment.read_error(answer),
         revision_id=answer.get("RevisionId", ""),
-        memory=memory,
+        recorded=recorded,
     )
 
 
@@ -116,9 +116,9 @@ def needs_layer(desired: Attachment, target: TargetFunction) -> bool:
     )
 
 
-def addition(desired: Attachment, target: TargetFunction) -> Memory:
+def addition(desired: Attachment, target: TargetFunction) -> AttachmentTags:
     """What is to be added: all that the function does not have by itself."""
-    return Memory(
+    return AttachmentTags(
         owner=desired.owner,
         layer="" if target.own_extension(desired.layer) else _kept_layer(desired, target) or desired.layer,
         role=target.role,
@@ -135,7 +135,7 @@ def only_added(desired: Attachment, target: TargetFunction) -> Attachment:
     return replace(desired, layer=added.layer, environment=environment, revision=revision)
 
 
-def in_transit(desired: Attachment, target: TargetFunction) -> Memory:
+def in_transit(desired: Attachment, target: TargetFunction) -> AttachmentTags:
     """What has to be remembered while the addition is written: what is to be added, and what of ours is there now."""
     wanted = addition(desired, target)
     before = next((arn for arn in target.additions if arn != wanted.layer), "")
@@ -162,15 +162,15 @@ def comparable(found: Attachment, wanted: Attachment | None) -> Attachment:
         layer=wanted.layer if target.own_extension(wanted.layer) or _kept_layer(wanted, target) else found.layer,
         revision=variables.pop(function_access.REVISION, ""),
         environment=tags.pairs(variables),
-        is_remembered=target.memory == _to_remember(wanted, target),
+        is_remembered=target.recorded == _to_remember(wanted, target),
     )
 
 
-def _to_remember(wanted: Attachment, target: TargetFunction) -> Memory:
+def _to_remember(wanted: Attachment, target: TargetFunction) -> AttachmentTags:
     """What the tags should remember: also of a layer that somebody removed, which version it was."""
     found = addition(wanted, target)
-    is_removed = needs_layer(wanted, target) and serves(target.memory.layer, wanted.layer)
-    return replace(found, layer=target.memory.layer) if is_removed else found
+    is_removed = needs_layer(wanted, target) and serves(target.recorded.layer, wanted.layer)
+    return replace(found, layer=target.recorded.layer) if is_removed else found
 
 
 def was_attached(target: TargetFunction) -> bool:
@@ -183,16 +183,16 @@ def is_left_by(target: TargetFunction, owner: Owner) -> bool:
     return target.variables.get("DYNCONFIG_NAME") == owner.title
 
 
-def recalled(target: TargetFunction, owner: str) -> TargetFunction:
+def inferred(target: TargetFunction, owner: str) -> TargetFunction:
     """The function with what must have been added to it, where no tag remembers it any more."""
     layer = next((arn for arn in target.layers if f":layer:{EXTENSION}" in arn), "")
     variables = frozenset(target.variables.keys() & function_access.NAMES)
-    return replace(target, memory=Memory(owner=owner, layer=layer, role=target.role, variables=variables))
+    return replace(target, recorded=AttachmentTags(owner=owner, layer=layer, role=target.role, variables=variables))
 
 
 def without_marks(found: Attachment, target: TargetFunction) -> Attachment:
     """The addition as it is, where no tag remembers it any more."""
-    target = recalled(target, "")
+    target = inferred(target, "")
     variables = target.our_variables
     revision = variables.pop(function_access.REVISION, "")
     seen = replace(found, layer=next(iter(target.additions), ""), environment=tags.pairs(variables), target=target)

@@ -14,13 +14,12 @@ from dynconfig.engine.plan import differences
 from dynconfig.engine.resource import Owner, Scope, Unread
 from dynconfig.engine.secret import Secret
 from dynconfig.kinds import own_labels
+from dynconfig.kinds.cached_parameter import CachedParameter
+from dynconfig.kinds.parameter_create_only import refuse_wider_access
 from dynconfig.kinds.parameter_details import ParameterDetails, batches
 from dynconfig.kinds.parameter_image import IMAGE, Images
-from dynconfig.kinds.parameter_kept import refuse_wider
-from dynconfig.kinds.parameter_narrow import Reads, spread
 from dynconfig.kinds.parameter_ownership import ParameterOwnership, Tagged
 from dynconfig.kinds.parameter_read import read
-from dynconfig.kinds.parameter_seen import Seen
 from dynconfig.kinds.parameter_value import (
     OUR_TAGS,
     UNREADABLE,
@@ -34,6 +33,7 @@ from dynconfig.kinds.parameter_value import (
     with_tags,
 )
 from dynconfig.kinds.parameter_write import ParameterWrites, Writing
+from dynconfig.kinds.partial_reads import PartialReads, from_both_ends
 from dynconfig.kinds.stale_read_guard import StaleReadGuard
 
 if TYPE_CHECKING:
@@ -48,8 +48,8 @@ BATCH = 10
 RECREATE_SECONDS = 30
 # SSM validates what is of these types, and takes no parameter into them or out of them.
 FIXED_DATA_TYPES = frozenset({IMAGE, "aws:ssm:integration"})
-# What was seen at a version is true of that version; this bounds how long a mistake of ours could live.
-SEEN_SECONDS = 3600
+# What was cached at a version is true of that version; this bounds how long a mistake of ours could live.
+CACHE_SECONDS = 3600
 
 
 class Parameters:
@@ -75,7 +75,7 @@ class Parameters:
         self._clock = clock
         self._writes = ParameterWrites(ssm, writing)
         self._ignored_tags = ("aws:", *ignored_tags)
-        self._seen: dict[str, Seen] = {}
+        self._cache: dict[str, CachedParameter] = {}
         self._deleted: dict[str, float] = {}
         self._ownership = ParameterOwnership(ssm, tagged, clock)
         self._details = ParameterDetails(ssm, self._ownership)
@@ -98,30 +98,32 @@ class Parameters:
         indexed = 0.0 if scope.untouched or scope.heard else self._tagged.look(scope.owner, closely=scope.closely)
         owned = () if scope.untouched else self._tagged.owned(scope.owner.tag)
         names = tuple(dict.fromkeys((*wanted, *scope.known, *owned)))
-        reads = Reads()
-        before = self._before(scope, names)
-        asked = [name for name in names if not scope.heard or not self._is_sure(before.get(name), wanted.get(name))]
+        reads = PartialReads()
+        before = self._cached(scope, names)
+        asked = [
+            name for name in names if not scope.heard or not self._needs_no_read(before.get(name), wanted.get(name))
+        ]
         answers = self._read(asked, wanted, before, reads)
         waiting = self._waiting(scope, [name for name in names if name not in reads], answers, wanted)
         yield from (comparable(parameter, wanted.get(name)) for name, parameter in waiting.items())
         same = {name for name, answer in answers.items() if self._is_same(before.get(name), answer)}
         fresh = [item for name, item in answers.items() if name not in waiting and name not in same]
-        close = {parameter.name: parameter for parameter in self._look_closely(scope, fresh, wanted, before, reads)}
-        known = {name: seen for name, seen in before.items() if name in same or name not in asked}
+        close = {parameter.name: parameter for parameter in self._read_details(scope, fresh, wanted, before, reads)}
+        known = {name: cached for name, cached in before.items() if name in same or name not in asked}
         for name in (name for name in names if name not in waiting and name not in reads):
             parameter = close.get(name)
-            seen = known.get(name) if parameter is None else None
-            if seen is not None:
-                parameter = self._with_tags(scope.owner, seen, wanted.get(name), indexed, reads)
+            cached = known.get(name) if parameter is None else None
+            if cached is not None:
+                parameter = self._with_tags(scope.owner, cached, wanted.get(name), indexed, reads)
             if parameter is None:
                 continue
             if parameter.last_modified is None and name in answers:
                 parameter = replace(parameter, last_modified=answers[name]["LastModifiedDate"].timestamp())
             # What is not desired is not described either, so that it is not known in full.
             if name in wanted or parameter.owner != scope.owner.tag:
-                self._remember(scope, parameter, seen)
-            if seen is not None:
-                parameter = seen.opened(parameter, wanted.get(name), answers.get(name))
+                self._remember(scope, parameter, cached)
+            if cached is not None:
+                parameter = cached.opened(parameter, wanted.get(name), answers.get(name))
             yield comparable(parameter, wanted.get(name))
         yield from self._unread(reads)
 
@@ -129,10 +131,10 @@ class Parameters:
         """SSM has no way back from the Advanced tier, none from one data type to another, and no name back at once."""
         if observed is None:
             self._refuse_recreation(desired.name)
-        if observed and _is_too_high(desired, observed) and _is_all_else_alike(desired, observed):
-            raise _no_way_back(desired.name)
+        if observed and _is_tier_downgrade(desired, observed) and _differs_only_in_tier(desired, observed):
+            raise _tier_not_reversible(desired.name)
         if observed:
-            refuse_wider(desired, observed)
+            refuse_wider_access(desired, observed)
         types = {observed.data_type, desired.data_type} if observed else set()
         if observed and len(types) > 1 and types & FIXED_DATA_TYPES:
             raise NotPossible(
@@ -145,25 +147,25 @@ class Parameters:
 
         Raises NotPossible where the tier alone could not be written, since SSM never lowers it.
         """
-        if observed is None or not _is_too_high(desired, observed):
+        if observed is None or not _is_tier_downgrade(desired, observed):
             return self._put(desired, observed)
         self._put(replace(desired, tier=observed.tier), observed)
-        raise _no_way_back(desired.name)
+        raise _tier_not_reversible(desired.name)
 
     def _put(self, desired: Parameter, observed: Parameter | None) -> Parameter:
         self._images.refuse_repetition(desired)
-        seen = self._seen.pop(desired.name, None)
+        cached = self._cache.pop(desired.name, None)
         if observed is None:
             self._ownership.created(desired.name)
         else:
             self._ownership.confirm(observed)
             if observed.owner != desired.owner:
-                self._ownership.doubt([desired.name])
+                self._ownership.distrust_index([desired.name])
                 self._moved([desired.name])
         result = (
             self._writes.create(desired)
             if observed is None
-            else self._writes.update(desired, observed, seen.sealed if seen else None)
+            else self._writes.update(desired, observed, cached.sealed if cached else None)
         )
         if result.data_type == IMAGE and (observed is None or result.version != observed.version):
             return self._images.written(result)
@@ -171,7 +173,7 @@ class Parameters:
         is_known = not desired.ignored and not (observed and observed.unknown)
         # Neither a value nor a field that is somebody else's is known from what was sent, nor whether a field is empty now.
         if result.value is not None and is_known and not cleared(desired, observed):
-            self._seen[desired.name] = Seen.of(self._clock(), result)
+            self._cache[desired.name] = CachedParameter.of(self._clock(), result)
         return result
 
     def delete(self, observed: Sequence[Parameter]) -> None:
@@ -182,13 +184,13 @@ class Parameters:
             self._stale_reads.forget(names)
             self._images.forget(names)
             for name in names:
-                self._seen.pop(name, None)
+                self._cache.pop(name, None)
                 self._deleted[name] = self._clock()
         self._ownership.refuse_taken(observed, confirmed)
 
     def release(self, observed: Parameter) -> None:
         """Take our labels and the owner tag off. Raises Conflict where another took it over."""
-        self._give_up(observed)
+        self._remove_marks(observed)
         self._ssm.remove_tags_from_resource(ResourceType="Parameter", ResourceId=observed.name, TagKeys=[OWNER_TAG])
 
     def hand_over(self, observed: Parameter, to: Owner) -> None:
@@ -196,14 +198,14 @@ class Parameters:
 
         https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_AddTagsToResource.html
         """
-        self._give_up(observed)
+        self._remove_marks(observed)
         tags: list[TagTypeDef] = [{"Key": OWNER_TAG, "Value": to.tag}]
         self._ssm.add_tags_to_resource(ResourceType="Parameter", ResourceId=observed.name, Tags=tags)
 
-    def _give_up(self, observed: Parameter) -> None:
+    def _remove_marks(self, observed: Parameter) -> None:
         self._ownership.refuse_taken([observed], self._ownership.confirmed([observed]))
-        self._ownership.doubt([observed.name])
-        self._seen.pop(observed.name, None)
+        self._ownership.distrust_index([observed.name])
+        self._cache.pop(observed.name, None)
         try:
             own_labels.remove_for_good(self._ssm, observed.name)
         finally:
@@ -223,15 +225,15 @@ class Parameters:
                 delay=deleted + RECREATE_SECONDS - now,
             )
 
-    def _before(self, scope: Scope, names: Sequence[str]) -> dict[str, Seen]:
-        """What was seen of these names: one look holds on to it, since looks of other objects forget it meanwhile.
+    def _cached(self, scope: Scope, names: Sequence[str]) -> dict[str, CachedParameter]:
+        """What was cached of these names: one look holds on to it, since looks of other objects forget it meanwhile.
 
-        What was seen of a name that AWS spoke of is forgotten: it may be another parameter at the same version.
+        What was cached of a name that AWS spoke of is forgotten: it may be another parameter at the same version.
         """
         for name in scope.heard:
-            self._seen.pop(name, None)
-        found = ((name, self._seen.get(name)) for name in names)
-        return {name: seen for name, seen in found if seen is not None}
+            self._cache.pop(name, None)
+        found = ((name, self._cache.get(name)) for name in names)
+        return {name: cached for name, cached in found if cached is not None}
 
     def _waiting(
         self,
@@ -246,21 +248,25 @@ class Parameters:
             self._images.forget(name for name in names if name not in waiting)
         return waiting
 
-    def _is_recent(self, seen: Seen | None) -> bool:
-        return seen is not None and self._clock() - seen.at < SEEN_SECONDS
+    def _is_recent(self, cached: CachedParameter | None) -> bool:
+        return cached is not None and self._clock() - cached.at < CACHE_SECONDS
 
-    def _is_sure(self, seen: Seen | None, wanted: Parameter | None) -> bool:
+    def _needs_no_read(self, cached: CachedParameter | None, wanted: Parameter | None) -> bool:
         """Whether it need not be read at all where nothing was said of it."""
-        return seen is not None and self._is_recent(seen) and seen.suffices(wanted)
+        return cached is not None and self._is_recent(cached) and cached.suffices(wanted)
 
-    def _unread(self, reads: Reads) -> Iterator[Unread]:
-        """What could not be read this time; what was seen of it before is not believed next time either."""
+    def _unread(self, reads: PartialReads) -> Iterator[Unread]:
+        """What could not be read this time; what was cached of it before is not believed next time either."""
         for item in reads.unread:
-            self._seen.pop(item.name, None)
+            self._cache.pop(item.name, None)
             yield item
 
     def _read(
-        self, names: Sequence[str], wanted: Mapping[str, Parameter], before: Mapping[str, Seen], reads: Reads
+        self,
+        names: Sequence[str],
+        wanted: Mapping[str, Parameter],
+        before: Mapping[str, CachedParameter],
+        reads: PartialReads,
     ) -> dict[str, dict[str, Any]]:
         """GetParameters for all names, decrypted only where a declared secret is not known at its version to be as declared.
 
@@ -289,32 +295,32 @@ class Parameters:
             reads.in_batches(list(batches(stale, BATCH)), lambda batch: self._get(batch, reads, decrypt=True))
         )
         for name in set(names) - set(answers):
-            self._seen.pop(name, None)
+            self._cache.pop(name, None)
         return answers
 
-    def _get(self, names: Sequence[str], reads: Reads, *, decrypt: bool) -> dict[str, dict[str, Any]]:
+    def _get(self, names: Sequence[str], reads: PartialReads, *, decrypt: bool) -> dict[str, dict[str, Any]]:
         answers = {item["Name"]: item for item in read(self._ssm, names, decrypt=decrypt)}
         for item in answers.values():
             reads.attempt("version", item["Name"], partial(self._stale_reads.check, item))
         return {name: item for name, item in answers.items() if name not in reads}
 
-    def _is_same(self, seen: Seen | None, answer: Mapping[str, Any]) -> bool:
-        return seen is not None and seen.sealed.version == answer["Version"] and self._is_recent(seen)
+    def _is_same(self, cached: CachedParameter | None, answer: Mapping[str, Any]) -> bool:
+        return cached is not None and cached.sealed.version == answer["Version"] and self._is_recent(cached)
 
-    def _look_closely(
+    def _read_details(
         self,
         scope: Scope,
         answers: Sequence[Mapping[str, Any]],
         wanted: Mapping[str, Parameter],
-        before: Mapping[str, Seen],
-        reads: Reads,
+        before: Mapping[str, CachedParameter],
+        reads: PartialReads,
     ) -> Iterator[Parameter]:
         """Tags of all, and the metadata of those that are ours or may become ours."""
         # The index is older than what AWS spoke of this moment.
         hinted = {name: parameter for name, parameter in wanted.items() if name not in scope.heard}
         found = {answer["Name"]: answer for answer in answers}
         tags: dict[str, Pairs | None] = {}
-        for name in spread(list(found)):
+        for name in from_both_ends(list(found)):
             tags[name] = (
                 self._details.tags_of(name, hinted.get(name), reads)
                 if name in wanted
@@ -329,33 +335,33 @@ class Parameters:
                 yield replace(observed, value=_value_at(observed, before.get(name), wanted.get(name)))
 
     def _with_tags(
-        self, owner: Owner, seen: Seen, wanted: Parameter | None, indexed: float, reads: Reads
+        self, owner: Owner, cached: CachedParameter, wanted: Parameter | None, indexed: float, reads: PartialReads
     ) -> Parameter | None:
-        """What was seen before, its tags asked for anew where a later index disagrees; None if they are not read."""
-        parameter, name = seen.sealed, seen.sealed.name
+        """What was cached before, its tags asked for anew where a later index disagrees; None if they are not read."""
+        parameter, name = cached.sealed, cached.sealed.name
         agrees = self._tagged.tags(parameter.name) == all_tags(parameter)
-        if wanted is not None and (agrees or indexed <= seen.at):
+        if wanted is not None and (agrees or indexed <= cached.at):
             return parameter
         details = self._details
         tags = details.tags_of(name, None, reads) if wanted else details.tags_of_surplus(name, owner, reads)
         return None if tags is None else with_tags(parameter, tags, self._own_tags(tags))
 
-    def _remember(self, scope: Scope, parameter: Parameter, seen: Seen | None) -> None:
-        """Remember what was read anew, or `seen` with other tags."""
+    def _remember(self, scope: Scope, parameter: Parameter, cached: CachedParameter | None) -> None:
+        """Remember what was read anew, or `cached` with other tags."""
         # A key may be usable again at the next look.
         if parameter.owner != scope.owner.tag or parameter.value in (None, UNREADABLE) or parameter.unknown:
-            self._seen.pop(parameter.name, None)
-        elif seen is None:
-            self._seen[parameter.name] = Seen.of(self._clock(), parameter)
-        elif parameter is not seen.sealed or parameter.name not in self._seen:
-            self._seen[parameter.name] = replace(seen, at=self._clock(), sealed=parameter)
+            self._cache.pop(parameter.name, None)
+        elif cached is None:
+            self._cache[parameter.name] = CachedParameter.of(self._clock(), parameter)
+        elif parameter is not cached.sealed or parameter.name not in self._cache:
+            self._cache[parameter.name] = replace(cached, at=self._clock(), sealed=parameter)
 
     def _own_tags(self, tags: Pairs) -> Pairs:
         return tuple(pair for pair in tags if pair[0] not in OUR_TAGS and not pair[0].startswith(self._ignored_tags))
 
 
-def _value_at(found: Parameter, before: Seen | None, wanted: Parameter | None) -> str | Secret | None:
-    """Its value, or what was seen or written at this version before its key could no longer be used, however long ago."""
+def _value_at(found: Parameter, before: CachedParameter | None, wanted: Parameter | None) -> str | Secret | None:
+    """Its value, or what was cached or written at this version before its key could no longer be used, however long ago."""
     is_known = found.value is UNREADABLE and before is not None and before.sealed.version == found.version
     return before.value(wanted) if is_known and before else found.value
 
@@ -364,16 +370,16 @@ def _is_secret(parameter: Parameter | None) -> bool:
     return parameter is not None and parameter.type == ParameterType.SECURE_STRING
 
 
-def _no_way_back(name: str) -> NotPossible:
+def _tier_not_reversible(name: str) -> NotPossible:
     return NotPossible(
         f"parameter {name} is in tier Advanced, which SSM cannot change back to Standard. "
         "Set tier: Advanced, or remove the parameter and declare it again"
     )
 
 
-def _is_too_high(desired: Parameter, observed: Parameter) -> bool:
+def _is_tier_downgrade(desired: Parameter, observed: Parameter) -> bool:
     return (observed.tier, desired.tier) == (Tier.ADVANCED, Tier.STANDARD)
 
 
-def _is_all_else_alike(desired: Parameter, observed: Parameter) -> bool:
+def _differs_only_in_tier(desired: Parameter, observed: Parameter) -> bool:
     return observed.owner == desired.owner and not differences(replace(desired, tier=observed.tier), observed)

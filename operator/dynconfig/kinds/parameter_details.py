@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 from dynconfig.engine.errors import STOPPING, Conflict, DynConfigError, NotFound
 from dynconfig.engine.resource import Owner
-from dynconfig.kinds.parameter_narrow import Reads, late
 from dynconfig.kinds.parameter_ownership import ParameterOwnership
 from dynconfig.kinds.parameter_value import Pairs, Parameter, all_tags
+from dynconfig.kinds.partial_reads import PartialReads, stale_description
 
 if TYPE_CHECKING:
     from mypy_boto3_ssm.client import SSMClient
@@ -22,7 +22,7 @@ class ParameterDetails:
         self._ssm = ssm
         self._ownership = ownership
 
-    def describe(self, versions: Mapping[str, int], reads: Reads) -> dict[str, Mapping[str, Any]]:
+    def describe(self, versions: Mapping[str, int], reads: PartialReads) -> dict[str, Mapping[str, Any]]:
         """The metadata of these versions or newer ones: those of an older one are not what AWS has.
 
         What AWS refuses to describe has none here, and is noted by name.
@@ -43,16 +43,16 @@ class ParameterDetails:
                 _note(name, found.get(name, {}), versions[name], refused, reads)
         return found
 
-    def tags_of(self, name: str, wanted: Parameter | None, reads: Reads) -> Pairs | None:
+    def tags_of(self, name: str, wanted: Parameter | None, reads: PartialReads) -> Pairs | None:
         """Tags as the index has them where they are as wanted, else asked for by name, since the index is late."""
         indexed = self._ownership.indexed(name)
         if indexed is not None and wanted is not None and indexed == all_tags(wanted):
             return indexed
         return reads.attempt("ListTagsForResource", name, lambda: self._tags(name))
 
-    def tags_of_surplus(self, name: str, owner: Owner, reads: Reads) -> Pairs | None:
+    def tags_of_surplus(self, name: str, owner: Owner, reads: PartialReads) -> Pairs | None:
         """Tags of what is not desired: before it is given up, its owner is asked for by name once more."""
-        return self._ownership.hint(name, owner) or self.tags_of(name, None, reads)
+        return self._ownership.indexed_if_owned(name, owner) or self.tags_of(name, None, reads)
 
     def _described(self, names: Sequence[str]) -> dict[str, Mapping[str, Any]]:
         pages = self._ssm.get_paginator("describe_parameters").paginate(
@@ -68,11 +68,13 @@ class ParameterDetails:
             raise Conflict(f"parameter {name} was deleted concurrently; retrying", delay=0.5) from None
 
 
-def _note(name: str, described: Mapping[str, Any], version: int, refused: DynConfigError | None, reads: Reads) -> None:
+def _note(
+    name: str, described: Mapping[str, Any], version: int, refused: DynConfigError | None, reads: PartialReads
+) -> None:
     """What is not known of a parameter: its metadata, or anything of the version that was just read."""
     if refused is not None:
-        reads.failed_partly(name, refused)
-    elif error := late(name, described, version):
+        reads.failed_partially(name, refused)
+    elif error := stale_description(name, described, version):
         reads.failed(name, error)
 
 

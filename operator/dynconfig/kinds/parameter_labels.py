@@ -17,11 +17,11 @@ from dynconfig.engine.undone import Kept
 from dynconfig.kinds import own_labels
 from dynconfig.kinds.parameter import BATCH
 from dynconfig.kinds.parameter_details import batches
-from dynconfig.kinds.parameter_narrow import Reads
 from dynconfig.kinds.parameter_ownership import Tagged
 from dynconfig.kinds.parameter_read import read
 from dynconfig.kinds.parameter_value import Parameter
 from dynconfig.kinds.parameter_write import Writing
+from dynconfig.kinds.partial_reads import PartialReads
 
 if TYPE_CHECKING:
     from mypy_boto3_ssm.client import SSMClient
@@ -113,7 +113,7 @@ class ParameterLabels:
         """What those of these names were that have a version with this label, decrypted; without those that are denied."""
         return tuple(
             Kept(answer["Name"], answer["Type"], _value(answer), answer["Version"])
-            for answer in self._get(known, label, Reads(), decrypt=True).values()
+            for answer in self._get(known, label, PartialReads(), decrypt=True).values()
             if not answer["unreadable"]
         )
 
@@ -155,7 +155,7 @@ class ParameterLabels:
 
         Answers those of which it could not be read.
         """
-        reads = Reads()
+        reads = PartialReads()
         try:
             answers = self._get([item.name for item in items], STABLE, reads, decrypt=False)
         except STOPPING:
@@ -175,7 +175,9 @@ class ParameterLabels:
             self._known[item.name] = _Known(item.version, item.last_modified, version, is_alike)
         return tuple(reads.unread)
 
-    def _get(self, names: Sequence[str], label: str, reads: Reads, *, decrypt: bool) -> dict[str, dict[str, Any]]:
+    def _get(
+        self, names: Sequence[str], label: str, reads: PartialReads, *, decrypt: bool
+    ) -> dict[str, dict[str, Any]]:
         """By name, the version with the label of each that has one and can be read."""
 
         def get(batch: Sequence[str]) -> dict[str, dict[str, Any]]:

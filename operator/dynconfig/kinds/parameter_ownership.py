@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from mypy_boto3_ssm.client import SSMClient
 
 # As long as AWS's index, or what was read of it, may go on naming the owner that a parameter had before.
-DOUBT_SECONDS = 600.0
+DISTRUST_SECONDS = 600.0
 # What SSM answered by name is as new as any other part of the same look.
-ASKED_SECONDS = 10.0
+CONFIRMED_SECONDS = 10.0
 
 
 class Tagged(Protocol):
@@ -37,29 +37,29 @@ class ParameterOwnership:
         self._ssm = ssm
         self._tagged = tagged
         self._clock = clock
-        self._doubted: dict[str, float] = {}
+        self._distrusted: dict[str, float] = {}
         self._created: dict[str, float] = {}
-        self._asked: dict[str, float] = {}
+        self._read_at: dict[str, float] = {}
         self._lock = threading.Lock()
 
     def tags(self, name: str) -> Pairs:
         """The tags by name. Raises NotFound."""
         answer = self._ssm.list_tags_for_resource(ResourceType="Parameter", ResourceId=name)
-        self._note(self._asked, [name])
+        self._note(self._read_at, [name])
         return tuple(sorted((tag["Key"], tag["Value"]) for tag in answer["TagList"]))
 
     def indexed(self, name: str) -> Pairs | None:
         """The tags by the index; None where it does not have them, or the owner changed since it may have been read."""
-        return None if self._is_recent(self._created, name) else self._undoubted(name)
+        return None if self._is_recent(self._created, name) else self._trusted(name)
 
-    def hint(self, name: str, owner: Owner) -> Pairs | None:
+    def indexed_if_owned(self, name: str, owner: Owner) -> Pairs | None:
         """The tags by the index, where it says that this is the owner; who gives it up asks by name before."""
-        found = self._undoubted(name)
+        found = self._trusted(name)
         return found if found is not None and owner_of(found) == owner.tag else None
 
-    def doubt(self, names: Iterable[str]) -> None:
+    def distrust_index(self, names: Iterable[str]) -> None:
         """Their owner changes now, so that nothing of the index counts for a while: they may even come back."""
-        self._note(self._doubted, names)
+        self._note(self._distrusted, names)
 
     def created(self, name: str) -> None:
         """It is made now: what the index says is about another one of that name, until its owner gives it up."""
@@ -71,21 +71,21 @@ class ParameterOwnership:
 
     def confirm(self, observed: Parameter) -> None:
         """Raise Conflict where another has taken it over; asks by name where the index or memory said whose it is."""
-        if self._clock() - self._asked.get(observed.name, float("-inf")) >= ASKED_SECONDS:
+        if self._clock() - self._read_at.get(observed.name, float("-inf")) >= CONFIRMED_SECONDS:
             self.refuse_taken([observed], self.confirmed([observed]))
 
     def refuse_taken(self, observed: Sequence[Parameter], confirmed: Sequence[str]) -> None:
         """Raise Conflict where another has taken over one of these."""
         taken = [parameter.name for parameter in observed if parameter.name not in set(confirmed)]
         if taken:
-            self.doubt(taken)
+            self.distrust_index(taken)
             raise Conflict(f"parameter {taken[0]} was taken over by another owner; retrying", delay=1.0)
 
-    def _undoubted(self, name: str) -> Pairs | None:
-        return None if self._is_recent(self._doubted, name) else self._tagged.tags(name)
+    def _trusted(self, name: str) -> Pairs | None:
+        return None if self._is_recent(self._distrusted, name) else self._tagged.tags(name)
 
     def _is_recent(self, noted: Mapping[str, float], name: str) -> bool:
-        return self._clock() - noted.get(name, float("-inf")) < DOUBT_SECONDS
+        return self._clock() - noted.get(name, float("-inf")) < DISTRUST_SECONDS
 
     def _note(self, noted: dict[str, float], names: Iterable[str]) -> None:
         with self._lock:
@@ -102,5 +102,5 @@ class ParameterOwnership:
         except NotFound:
             return True
         if owner != observed.owner:
-            self._asked.pop(observed.name, None)
+            self._read_at.pop(observed.name, None)
         return owner == observed.owner

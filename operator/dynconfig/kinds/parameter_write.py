@@ -12,7 +12,7 @@ from dynconfig.api.names import FROM_SECRET_TAG, OWNER_TAG
 from dynconfig.engine.errors import AlreadyExists, Conflict, NotPossible, Refused, VersionLimit
 from dynconfig.engine.signals import DELETE, PUT
 from dynconfig.kinds.own_labels import is_own
-from dynconfig.kinds.parameter_kept import refuse_wider
+from dynconfig.kinds.parameter_create_only import refuse_wider_access
 from dynconfig.kinds.parameter_value import (
     Parameter,
     all_tags,
@@ -64,7 +64,7 @@ class ParameterWrites:
             # What was no SecureString before has no key that others could have chosen.
             kept = replace(kept, kms_key=desired.kms_key)
         if seen:
-            refuse_wider(kept, seen)
+            refuse_wider_access(kept, seen)
         value = self._current(observed) if kept.value is None else kept.value
         overwrite = request(kept, value, clear_policies=bool(observed.policies))
         try:

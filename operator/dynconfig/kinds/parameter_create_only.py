@@ -22,7 +22,7 @@ _NARROWS: Mapping[str, Callable[[Parameter, Parameter], bool]] = {
 }
 
 
-def refuse_wider(desired: Parameter, observed: Parameter) -> None:
+def refuse_wider_access(desired: Parameter, observed: Parameter) -> None:
     """Raise NotPossible where `desired` keeps a secret value and changes its form so that more can be read or learned."""
     is_secret = observed.type == _SECURE or observed.from_secret
     if desired.value is not None or not is_secret:

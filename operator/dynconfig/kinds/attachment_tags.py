@@ -21,7 +21,7 @@ _BETWEEN = "/"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Memory:
+class AttachmentTags:
     """Whose addition it is, and what was added."""
 
     owner: str = ""
@@ -35,7 +35,7 @@ class Memory:
     """Names of the variables that we set; None where an older operator remembered no names."""
 
     @classmethod
-    def of(cls, tags: Mapping[str, str]) -> "Memory":
+    def of(cls, tags: Mapping[str, str]) -> "AttachmentTags":
         """What the tags of a function remember."""
         owner = tags.get(names.ATTACHED_TAG, "")
         variables = tags.get(names.ATTACHED_VARIABLES_TAG)

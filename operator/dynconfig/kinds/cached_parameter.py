@@ -10,7 +10,7 @@ from dynconfig.kinds.parameter_value import UNREADABLE, Parameter
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class CachedParameter:
     """A parameter as it was seen or written at a version; its value is known again where it is the one that is wanted."""
 
     at: float
@@ -21,7 +21,7 @@ class Seen:
     """No output shows its value."""
 
     @classmethod
-    def of(cls, at: float, parameter: Parameter) -> "Seen":
+    def of(cls, at: float, parameter: Parameter) -> "CachedParameter":
         """What is kept of a parameter whose value is known."""
         value = parameter.value or ""
         digest = SealedSecret.of(value)
