@@ -9,10 +9,10 @@ from tests.engine.fake_kind import OWNER
 from dynconfig.engine.arns import Arns
 from dynconfig.engine.declaration import Declaration
 from dynconfig.engine.declare import declare
-from dynconfig.engine.resource import Versioned
 from dynconfig.engine.revision import revision
 from dynconfig.engine.tenancy import Tenant
 from dynconfig.kinds import function_access
+from dynconfig.kinds.parameter_value import Parameter
 
 ARNS = Arns("eu-west-1", lambda: "123456789012")
 REFERENCE = {"name": "db", "key": "password"}
@@ -101,8 +101,8 @@ def test_the_size_is_that_of_the_json_text_in_bytes() -> None:
 def test_a_revision_is_wanted_only_with_refresh_and_follows_the_versions() -> None:
     assert function_access.wanted_revision(declared(PLAIN)) == ""
     assert function_access.wanted_revision(declared(PLAIN, cache={"onChange": "Refresh"})) == revision(())
-    one, two = (Versioned(name="/app/a", type="String", version=version) for version in (1, 2))
-    other = Versioned(name="/app/b", type="String", version=1)
+    one, two = (Parameter(name="/app/a", type="String", value="", version=version) for version in (1, 2))
+    other = Parameter(name="/app/b", type="String", value="", version=1)
     assert revision([one]) != revision([two])
     assert revision([one, other]) == revision([other, one])
     assert len(revision([one])) == 8

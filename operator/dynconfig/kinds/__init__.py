@@ -1,1 +1,1 @@
-"""One file, one AWS kind: how it is desired, observed, put and deleted."""
+"""The AWS resource kinds, one per file: how each is desired, observed, put and deleted."""

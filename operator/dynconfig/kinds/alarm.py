@@ -1,8 +1,8 @@
 """The CloudWatch alarms of a configuration, each on one metric.
 
-Alone they notify nobody: what goes wrong with a configuration shows in several metrics at once, and whoever is woken should
-be woken once. The composite alarm over all of them notifies, and its reason names those that went off. The alarm on drift
-stands beside them and notifies by itself: that somebody changed something does not make a configuration unhealthy.
+They have no actions of their own: one fault usually shows in several metrics and should notify once. The composite alarm over
+all of them notifies, and its reason names the alarms that are in ALARM. The drift alarm is not part of it and notifies by
+itself: drift does not make a configuration unhealthy.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -42,7 +42,7 @@ _STATISTICS = ("SampleCount", "Average", "Sum", "Minimum", "Maximum")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alarm(AlarmBase):
-    """An alarm on one metric; what CloudWatch leaves out of its answer stands here as what it then means."""
+    """An alarm on one metric. Fields that CloudWatch omits in its response have their default here."""
 
     kind: ClassVar[str] = "Alarm"
     metric: str
@@ -58,11 +58,11 @@ class Alarm(AlarmBase):
     missing_data: str
     unit: str = ""
     low_samples: str = "evaluate"
-    """Whether percentiles of few values count; always, unless somebody else says otherwise."""
+    """Whether percentiles of few samples are evaluated; the operator never sets it."""
 
 
 class Alarms:
-    """Keeps the metric alarms of one place."""
+    """Manage the metric alarms of one place."""
 
     value = Alarm
     goes_with = ("Function", "Attachment")
@@ -74,7 +74,7 @@ class Alarms:
         self._arns = arns
 
     def desired(self, declaration: Declaration) -> Iterable[Alarm]:
-        """The default alarms, unless they are not wanted, the custom ones, and the one on drift where it is wanted."""
+        """Return the default alarms unless disabled, the custom alarms, and the drift alarm if enabled."""
         alarms = declaration.alarms
         if alarms is None:
             return
@@ -84,20 +84,20 @@ class Alarms:
             yield self._on_drift(declaration, tuple(alarms.notify))
 
     def observe(self, scope: Scope, desired: Sequence[Alarm]) -> Iterator[Alarm]:
-        """Each alarm that is desired, listed, or named after the owner."""
+        """Return each alarm that is desired, reported, or named after the owner."""
         names = scope.where(Alarm.kind, desired, scope.names.alarms)
         for answer, labels in self._api.read(METRIC, scope, desired, names):
             yield _observed(answer, self._api.common(answer, labels))
 
     def refuse(self, desired: Alarm, observed: Alarm | None) -> None:
-        """Nothing that the CRD does not refuse."""
+        """Nothing to check: the CRD validates all fields."""
 
     def put(self, desired: Alarm, observed: Alarm | None) -> Alarm:
-        """Create with tags, or replace what differs."""
+        """Create the alarm with its tags, or update what differs."""
         return self._api.put(desired, observed, lambda is_new: self._write(desired, is_new=is_new))
 
     def delete(self, observed: Sequence[Alarm]) -> None:
-        """Delete, up to a hundred in one call; the right names go even if others have gone already."""
+        """Delete up to 100 alarms in one call; existing ones are deleted even if others are missing."""
         for alarm in observed:
             self._api.forget(alarm.name)
         try:
@@ -106,7 +106,7 @@ class Alarms:
             return
 
     def release(self, observed: Alarm) -> None:
-        """Take the owner tag off."""
+        """Remove the owner tag."""
         self._api.release(observed)
 
     def _write(self, desired: Alarm, *, is_new: bool) -> Any:
@@ -156,20 +156,20 @@ class Alarms:
             datapoints=PERIODS,
             threshold=0.0,
             comparison=Comparison.GREATER.value,
-            # The operator tells when drift comes and when it goes, and nothing between.
+            # The metric has data only when drift begins and when it ends.
             missing_data=MissingData.IGNORE.value,
             tags=declaration.tags,
         )
 
 
 def _timeout(declaration: Declaration) -> int | None:
-    """The timeout of the function in seconds; None if the function is somebody else's, who may set it."""
+    """Return the timeout of a managed function in seconds; None for an attached function."""
     function = declaration.function
     return function.timeout_seconds if function and function.mode is Mode.MANAGED else None
 
 
 def watched_function(namespace: str, declaration: Declaration) -> "Mapping[str, str]":
-    """The dimensions under which the function of this object is measured; its own metrics know the configuration, too."""
+    """Return the metric dimensions of the function; the metrics of its library also have the dimension Config."""
     function = {"FunctionName": declaration.names.function}
     return function if namespace == LAMBDA_NAMESPACE else {**function, "Config": declaration.owner.title}
 

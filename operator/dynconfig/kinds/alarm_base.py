@@ -1,4 +1,4 @@
-"""What metric and composite alarms have in common: how they are read, both in one call for an object, tagged and let go."""
+"""What metric and composite alarms share: reading both in one call per object, tags, and release."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 # https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_DescribeAlarms.html
 PAGE = 100
 METRIC, COMPOSITE = "MetricAlarms", "CompositeAlarms"
-# DescribeAlarms answers the whole configuration, but no tags, and asking for those is a call for each alarm. So they are
-# remembered for as long as the alarm was configured at the same time. That costs: a tag that somebody changes is noticed
-# when this is over, or when a person asks for a look; a configuration that somebody changes is noticed at once.
+# DescribeAlarms returns the configuration without tags, and reading tags takes one call per alarm. So tags are cached until the
+# configuration of the alarm changes or this TTL ends. The cost: an external change of a tag is detected late, or on a manual
+# request. A change of the configuration is detected at once.
 SEEN_SECONDS = 3600
-# A write answers nothing but the time in its header, in whole seconds; what is configured then is what was written.
+# A write returns only the Date header, in whole seconds; it is taken as the configuration time of what was written.
 WRITE_SLACK = timedelta(seconds=2)
 
 Answer = Mapping[str, Any]
@@ -30,18 +30,18 @@ A = TypeVar("A", bound="AlarmBase")
 
 
 class Tagged(Protocol):
-    """Answers which alarms carry the owner tag, for many objects in few calls; late, as AWS's index is."""
+    """Index of alarms with the owner tag, for many objects in few calls; lags like AWS's index."""
 
     def look(self, owner: Owner, *, closely: bool) -> float:
-        """Have the index no older than is fit for the purpose; answers when this owner's part of it was read."""
+        """Refresh the index if it is too old; return when this owner's part of it was read."""
 
     def tags(self, name: str) -> Pairs | None:
-        """All tags of an owned alarm, or None where the index does not have it."""
+        """Return all tags of an owned alarm, or None if it is not in the index."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlarmBase(Alarming):
-    """What every alarm has besides its state, which nobody declares."""
+    """Fields of metric and composite alarms; the state is not declared."""
 
     arn: str = field(default="", metadata={"compare": False})
     description: str = ""
@@ -54,7 +54,7 @@ class AlarmBase(Alarming):
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """The tags of an alarm that was configured at a certain time, give or take the slack."""
+    """The tags of an alarm with this configuration time, within the slack."""
 
     at: float
     configured: datetime
@@ -62,13 +62,13 @@ class _Seen:
     slack: timedelta = timedelta()
 
     def is_of(self, answer: Answer) -> bool:
-        """Whether the alarm is still the one whose tags these are."""
+        """Return whether the configuration time of the alarm is unchanged."""
         configured: datetime = answer["AlarmConfigurationUpdatedTimestamp"]
         return abs(configured - self.configured) <= self.slack
 
 
 class AlarmApi:
-    """Reads and tags the alarms of one place; safe for threads that serve different owners."""
+    """Read and tag the alarms of one place. Thread-safe as long as each thread serves another owner."""
 
     def __init__(
         self,
@@ -88,7 +88,7 @@ class AlarmApi:
     def read(
         self, member: str, scope: Scope, desired: Sequence[AlarmBase], names: Iterable[str]
     ) -> Iterator[tuple[Answer, Mapping[str, str]]]:
-        """Configuration and tags of all alarms that stand beside these names, whoever owns them."""
+        """Yield configuration and tags of all alarms with the same prefix as these names, whoever owns them."""
         answers = self._answers(member, scope, names)
         wanted = {alarm.name: tags.with_owner(alarm.tags, alarm.owner) for alarm in desired}
         stale = {answer["AlarmName"] for answer in answers if not self._is_seen(answer, scope, wanted)}
@@ -103,7 +103,7 @@ class AlarmApi:
             yield answer, seen.tags
 
     def common(self, answer: Answer, labels: Mapping[str, str]) -> dict[str, Any]:
-        """The fields of `AlarmBase`, from what AWS answered."""
+        """Return the fields of `AlarmBase` from a response."""
         return {
             "name": answer["AlarmName"],
             "owner": tags.owner_of(labels),
@@ -119,8 +119,8 @@ class AlarmApi:
         }
 
     def request(self, desired: AlarmBase, *, is_new: bool) -> dict[str, Any]:
-        """The members that PutMetricAlarm and PutCompositeAlarm share; both overwrite all that they do not name."""
-        # An update ignores tags.
+        """Return the members that PutMetricAlarm and PutCompositeAlarm share; both reset members that are omitted."""
+        # Updates ignore tags.
         # https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html
         labels = tags.as_list(tags.with_owner(desired.tags, desired.owner)) if is_new else None
         return {
@@ -134,13 +134,13 @@ class AlarmApi:
         }
 
     def put(self, desired: A, observed: A | None, write: Callable[[bool], Answer]) -> A:
-        """Create with tags, or replace what differs; `write` is told whether the alarm is new, and answers what AWS did."""
+        """Create with tags, or replace what differs. `write` takes whether the alarm is new, and returns the response."""
         if observed is None:
-            # What was seen of this name was another alarm, which is gone.
+            # A cached entry belongs to an alarm that was deleted.
             self.forget(desired.name)
             self._wrote(desired, write(True))
             return desired
-        # Ownership comes first: a put replaces whatever has the name.
+        # Ownership first: a put replaces any alarm of this name.
         self._retag(desired, observed)
         # An alarm keeps its state when its configuration changes.
         result = replace(desired, state=observed.state, since=observed.since)
@@ -149,7 +149,7 @@ class AlarmApi:
         return result
 
     def _wrote(self, desired: AlarmBase, answer: Answer) -> None:
-        """An alarm was put: its tags are known without asking, those that it had or those that it was made with."""
+        """Cache the tags after a put: the ones before, or the ones it was created with."""
         date = answer["ResponseMetadata"]["HTTPHeaders"].get("date")
         seen = self._seen.pop(desired.name, None)
         if date:
@@ -157,7 +157,7 @@ class AlarmApi:
             self._seen[desired.name] = _Seen(self._clock(), parsedate_to_datetime(date), labels, WRITE_SLACK)
 
     def _retag(self, desired: AlarmBase, observed: AlarmBase) -> None:
-        """Write the tags that differ, the owner's with them."""
+        """Write the tags that differ, including the owner tag."""
         seen = self._seen.pop(desired.name, None)
         added, removed = tags.change(observed.tags, observed.owner, desired.tags, desired.owner)
         if added:
@@ -170,16 +170,16 @@ class AlarmApi:
             self._seen[desired.name] = replace(seen, at=self._clock(), tags={**kept, **added})
 
     def release(self, observed: AlarmBase) -> None:
-        """Take the owner tag off."""
+        """Remove the owner tag."""
         self.forget(observed.name)
         self._cloudwatch.untag_resource(ResourceARN=observed.arn, TagKeys=[OWNER_TAG])
 
     def forget(self, name: str) -> None:
-        """What was seen of an alarm is no longer true."""
+        """Drop an alarm from the cache."""
         self._seen.pop(name, None)
 
     def _answers(self, member: str, scope: Scope, names: Iterable[str]) -> list[Answer]:
-        """One call answers for both kinds of alarm: the composite ones are kept for the kind that asks for them next."""
+        """Read both alarm types in one call; keep the composite alarms for the kind that reads them next."""
         prefixes = tuple(dict.fromkeys(f"{name.rpartition('/')[0]}/" for name in names))
         kept = self._kept.pop(scope.owner.tag, None)
         if member == COMPOSITE and kept and kept[0] == prefixes:
@@ -201,12 +201,12 @@ class AlarmApi:
         seen = self._seen.get(answer["AlarmName"])
         if seen is None or not seen.is_of(answer):
             return False
-        # Nothing is deleted without having been asked for.
+        # Tags are always re-read before a deletion.
         is_surplus = answer["AlarmName"] not in wanted and tags.owner_of(seen.tags) == scope.owner.tag
         return self._clock() - seen.at < SEEN_SECONDS and not scope.closely and not is_surplus
 
     def _tags_of(self, answer: Answer, wanted: Mapping[str, str] | None, indexed: float) -> Mapping[str, str]:
-        """Tags as the index has them where they are as wanted, else asked for by name, since the index is late."""
+        """Return the indexed tags if they are as desired; otherwise read them by name, because the index lags."""
         name = answer["AlarmName"]
         seen = self._seen.get(name)
         is_unchanged = seen is None or (seen.is_of(answer) and seen.at <= indexed)

@@ -1,7 +1,7 @@
-"""What is added to a user's own function so that it can read: layer, environment and a policy; and nothing else of it is touched.
+"""Attach to an existing function: add the layer, environment variables and read permissions, and nothing else.
 
-Tags on the function say to whom the addition belongs, and what it is. Lambda gives a function another revision with
-each change of its tags, and takes none while an update is in progress.
+Tags on the function record the owner and what was added. Lambda changes the revision id with each tag change, and
+rejects tag changes while an update is in progress.
 https://docs.aws.amazon.com/lambda/latest/dg/functions-states.html
 """
 
@@ -50,7 +50,7 @@ _BUSY = "is being updated by Lambda"
 
 
 class Attachments:
-    """Keeps additions to functions of one place."""
+    """Manage the attachments to functions of one place."""
 
     value = Attachment
     needs = ("Parameter",)
@@ -71,14 +71,14 @@ class Attachments:
         self._cache = TtlCache[str](clock)
 
     def desired(self, declaration: Declaration) -> Iterable[Attachment]:
-        """The addition, where a function is attached."""
+        """Return the attachment, if mode is Attach."""
         function = declaration.function
         if function is None or function.mode is not Mode.ATTACH or function.name is None:
             return
         yield self._desired(declaration, function, function.name)
 
     def observe(self, scope: Scope, desired: Sequence[Attachment]) -> Iterator[Attachment | Added]:
-        """The addition as it is; a function that has none yet is looked at whether it can take one."""
+        """Return the attachments as AWS has them; check that functions without one can be attached."""
         wanted = {attachment.name: attachment for attachment in desired}
         for name in scope.where(Attachment.kind, desired, scope.names.function):
             found = self._get(name, scope.owner.tag, partial(self._cached_policy, name, scope, desired))
@@ -94,31 +94,31 @@ class Attachments:
                 yield Added(only_added(self._with_layer(wanted[name], found.target), found.target))
 
     def refuse(self, desired: Attachment, observed: Attachment | None) -> None:
-        """What the function contradicts, and what Lambda would refuse of the user's part and ours together."""
+        """Raise NotPossible if the function conflicts with the declaration or would exceed a limit of Lambda."""
         if observed is not None and observed.target is not None:
             check_unmanaged(desired, observed.target)
             check_no_conflict(desired, observed.target)
             check_limits(desired, observed.target)
 
     def put(self, desired: Attachment, observed: Attachment | None) -> Attachment:
-        """Mark the function, let its role read, then add layer and environment to what it has."""
+        """Tag the function, grant its role read access, then add layer and environment."""
         current = observed or self._unattached(desired)
         actual = self._with_layer(desired, _target(current))
         return replace(self._put(actual, current), layer=desired.layer)
 
     def delete(self, observed: Sequence[Attachment]) -> None:
-        """Take away what was added; the mark goes last."""
+        """Remove what was added; the tags last."""
         for attachment in observed:
             with suppress(NotFound):
                 self._detach(attachment)
 
     def release(self, observed: Attachment) -> None:
-        """Take only the marks off."""
+        """Remove only the tags."""
         _check_at_rest(observed)
         self._lambda.untag_resource(Resource=observed.arn, TagKeys=list(KEYS))
 
     def _with_layer(self, desired: Attachment, target: TargetFunction) -> Attachment:
-        """With the layer version to write, where one has to be added: AWS's newest."""
+        """Set the layer to AWS's newest version if a layer has to be added."""
         is_needed = needs_layer(desired, target)
         return replace(desired, layer=self._layers.newest(desired.architecture)) if is_needed else desired
 
@@ -127,7 +127,7 @@ class Attachments:
         wanted = in_transit(desired, target)
         before = target.recorded.role
         if wanted != target.recorded:
-            # First: what is added must be known, even if this process dies right after it.
+            # First: tags must record what is added, even if the process dies right after adding it.
             current = self._record(current, wanted)
             target = _target(current)
         if desired.policy != current.policy:
@@ -157,13 +157,13 @@ class Attachments:
         )
 
     def _cached_policy(self, name: str, scope: Scope, desired: Sequence[Attachment], role: str) -> str:
-        """In a look of each minute the policy is what the last whole look found, so that it costs one call."""
+        """Return the cached policy in a poll; read it in a full observation."""
         if not scope.heard:
             self._cache.forget(name)
         return self._cache.get(name, scope, desired, partial(self._policy, name, role), version=role)
 
     def _get(self, name: str, owner: str, policy_of: Callable[[str], str] | None = None) -> Attachment | None:
-        """The function as it is, with the policy that we gave it if it is the owner's."""
+        """Return the function as AWS has it, and its policy if it is unattached or attached by this owner."""
         try:
             answer = self._lambda.get_function(FunctionName=name)
         except NotFound:
@@ -188,7 +188,7 @@ class Attachments:
         )
 
     def _unattached(self, desired: Attachment) -> Attachment:
-        """The function at this moment: nobody may have come first since it was looked at."""
+        """Read the function again. Raises Conflict if it was deleted, attached or managed since it was observed."""
         current = self._get(desired.name, desired.owner)
         if current is None or current.owner not in ("", desired.owner) or _target_of(current).managed_by:
             raise Conflict(f"function {desired.name} was deleted or claimed concurrently; retrying", delay=0.5)
@@ -203,7 +203,7 @@ class Attachments:
         return canonical(answer["PolicyDocument"])
 
     def _policy_name(self, function: str) -> str:
-        """One name for each function, since functions may share a role, in several regions."""
+        """Return a name per function and region, since functions may share a role."""
         return fitting(f"dynconfig-{self._arns.region}-{function}")
 
     def _remove_policies(self, function: str, target: TargetFunction) -> None:
@@ -216,7 +216,7 @@ class Attachments:
             self._iam.delete_role_policy(RoleName=role, PolicyName=self._policy_name(function))
 
     def _record(self, current: Attachment, recorded: AttachmentTags) -> Attachment:
-        """Write the tags; answer the function with the revision that this gave it."""
+        """Write the tags; return the function with its new revision id."""
         self._lambda.tag_resource(Resource=current.arn, Tags=recorded.tags)
         unused = [key for key in recorded.unused_keys if key in _target(current).recorded.tags]
         if unused:
@@ -230,11 +230,11 @@ class Attachments:
     def _change(
         self, current: Attachment, layers: tuple[str, ...], variables: Mapping[str, str]
     ) -> Mapping[str, Any] | None:
-        """Replace layers and environment, if the function still is what was looked at."""
+        """Replace layers and environment, if the function is unchanged since it was observed."""
         target = _target(current)
         if (layers, dict(variables)) == (target.layers, dict(target.variables)):
             return None
-        # Lambda replaces both as a whole: what the user changed this moment must not be lost.
+        # Lambda replaces both as a whole: concurrent changes of the user must not be lost.
         # https://docs.aws.amazon.com/lambda/latest/api/API_UpdateFunctionConfiguration.html
         guard: Any = {"RevisionId": target.revision_id} if target.revision_id else {}
         try:
@@ -247,21 +247,21 @@ class Attachments:
     def _detach(self, attachment: Attachment) -> None:
         target = _target(attachment)
         if self._get(attachment.name, attachment.owner) is None:
-            # The user deleted it; its role, which is the user's too, stays.
+            # The function was deleted. Its role belongs to the user and is kept.
             self._remove_policies(attachment.name, target)
             return
         _check_at_rest(attachment)
-        # Whose the whole function is keeps layers and environment as he declares them.
+        # The owner of the whole function manages its layers and environment.
         is_theirs = bool(target.managed_by)
         if not is_theirs and self._change(attachment, target.others, target.own_variables) is not None:
-            # Lambda takes the tags off when it has carried that out.
+            # Tags cannot be removed until Lambda has finished the update.
             raise Settling(f"{attachment.title} {_BUSY}", delay=SETTLING_SECONDS)
         self._remove_policies(attachment.name, target)
         self._lambda.untag_resource(Resource=attachment.arn, TagKeys=list(KEYS))
 
 
 def _owned(found: Attachment, scope: Scope, wanted: Attachment | None) -> Iterator[Attachment]:
-    """The addition where there is one, whoever owns it; else the function is only looked at whether it can take one."""
+    """Yield the attachment, whoever owns it. If there is none, check that the function can be attached."""
     target = _target_of(found)
     if target.managed_by:
         if wanted is not None:
@@ -269,10 +269,10 @@ def _owned(found: Attachment, scope: Scope, wanted: Attachment | None) -> Iterat
         elif found.owner == scope.owner.tag:
             yield found
     elif not found.owner and was_attached(target):
-        # Who deploys the function may have removed our tags with his own.
+        # A deployment of the function may have removed the tags.
         is_ours = ("Attachment", found.name) in scope.listed and is_left_by(target, scope.owner)
         found = replace(found, owner=scope.owner.tag if is_ours else "")
-        # A function that the operator made has the same environment, and no addition.
+        # A function that the operator created has the same environment, but no attachment.
         if is_ours or wanted is not None:
             yield comparable(without_marks(found, target), wanted)
     elif found.owner:
@@ -288,7 +288,7 @@ def _target_of(attachment: Attachment) -> TargetFunction:
 
 
 def _target(attachment: Attachment) -> TargetFunction:
-    """The function, for a write that keeps what the user has on it."""
+    """Return the function for a write. Raises if its environment is not readable, since the write would lose it."""
     target = _target_of(attachment)
     environment.check_readable(attachment.name, target.environment_error)
     return target
@@ -300,7 +300,7 @@ def _theirs(attachment: Attachment) -> tuple[object, ...]:
 
 
 def _check_at_rest(attachment: Attachment) -> None:
-    """Lambda takes neither tags nor another update while it carries one out."""
+    """Raise Settling while Lambda applies an update: it accepts neither tags nor another update."""
     if attachment.pending:
         raise Settling(f"{attachment.title} {attachment.pending}", delay=SETTLING_SECONDS)
 
@@ -312,7 +312,7 @@ def _written(desired: Attachment, current: Attachment, answer: Mapping[str, Any]
             desired, arn=current.arn, target=before, is_remembered=before.recorded == addition(desired, before)
         )
     pending = _BUSY if answer.get("LastUpdateStatus") == "InProgress" else ""
-    # The answer may not tell the environment; it is what was sent.
+    # The response may lack the environment; it is what was sent.
     _layers, sent = with_addition(desired, before)
     target = replace(target_of(answer, before.recorded), variables=sent, environment_error="")
     remembered = target.recorded == addition(desired, target)

@@ -1,6 +1,6 @@
-"""What the tags of an attached function remember of our addition, so that exactly that can be removed again. Pure.
+"""The tags of an attached function, which record what was added so that exactly that can be removed. Pure.
 
-They are written before what they remember: an operator that dies in between leaves nothing that no tag knows.
+They are written before the additions: if the operator dies in between, no addition is unrecorded.
 """
 
 from collections.abc import Mapping
@@ -15,28 +15,28 @@ KEYS = (
     names.ATTACHED_ROLE_TAG,
     names.ATTACHED_VARIABLES_TAG,
 )
-# Neither is in the name of a variable, and both may be in a tag.
+# Allowed in tag values, but not in the names of variables.
 # https://docs.aws.amazon.com/lambda/latest/dg/configuration-tags.html
 _BETWEEN = "/"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttachmentTags:
-    """Whose addition it is, and what was added."""
+    """The owner of the attachment, and what was added."""
 
     owner: str = ""
     layer: str = ""
-    """The layer version that we added or are about to add; empty where the function had the extension already."""
+    """The layer version that was or will be added; empty if the function had the extension already."""
     layer_before: str = ""
-    """The one that it replaces, until it is replaced."""
+    """The layer version that is being replaced."""
     role: str = ""
-    """The role that got our policy."""
+    """The role that has the read policy."""
     variables: frozenset[str] | None = frozenset()
-    """Names of the variables that we set; None where an older operator remembered no names."""
+    """Names of the variables that were set; None if an older operator did not record them."""
 
     @classmethod
     def of(cls, tags: Mapping[str, str]) -> "AttachmentTags":
-        """What the tags of a function remember."""
+        """Parse the tags of a function."""
         owner = tags.get(names.ATTACHED_TAG, "")
         variables = tags.get(names.ATTACHED_VARIABLES_TAG)
         listed = None if variables is None and owner else frozenset((variables or "").split(_BETWEEN)) - {""}
@@ -50,7 +50,7 @@ class AttachmentTags:
 
     @property
     def tags(self) -> dict[str, str]:
-        """The tags that remember it."""
+        """The tags to write."""
         found = {
             names.ATTACHED_TAG: self.owner,
             names.ATTACHED_LAYER_TAG: self.layer,
@@ -62,11 +62,11 @@ class AttachmentTags:
 
     @property
     def unused_keys(self) -> list[str]:
-        """The tags of ours that it does not need."""
+        """The attachment tags that are not needed."""
         return [key for key in KEYS if key not in self.tags]
 
 
-# A role may have a comma in its name and a tag may not; a colon is the other way round.
+# Role names may contain a comma but no colon; tag values a colon but no comma.
 def _encoded(role: str) -> str:
     return role.replace(",", ":")
 

@@ -1,4 +1,4 @@
-"""An addition to a user's own function as a value, and what has to be true of the function that takes it. Pure."""
+"""The attachment value type, and the checks of the function it is attached to. Pure."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -19,7 +19,7 @@ LAYERS = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TargetFunction:
-    """The user's function as it is, and what its tags remember of the addition."""
+    """The user's function as AWS has it, and what its tags record."""
 
     architecture: str
     role: str
@@ -28,15 +28,15 @@ class TargetFunction:
     revision_id: str
     recorded: AttachmentTags = field(default_factory=AttachmentTags)
     managed_by: str = ""
-    """Whose it is where an object made it itself: its owner tag."""
+    """The owner tag, if a DynamicConfig manages the whole function."""
     is_image: bool = False
-    """It comes as a container image, which brings its extensions itself."""
+    """Whether it is a container image, which cannot have layers."""
     environment_error: str = ""
-    """Why Lambda does not tell the variables."""
+    """Why Lambda did not return the variables."""
 
     @property
     def additions(self) -> tuple[str, ...]:
-        """The layer versions that we added."""
+        """The layer versions that the operator added."""
         ours = {self.recorded.layer, self.recorded.layer_before} - {""}
         return tuple(arn for arn in self.layers if arn in ours)
 
@@ -46,26 +46,26 @@ class TargetFunction:
         return tuple(arn for arn in self.layers if arn not in self.additions)
 
     def own_extension(self, layer: str) -> str:
-        """The extension where the user's function has it by itself: AWS's in any version, or that of `layer`."""
+        """Return the user's own layer of the extension: AWS's in any version, or one of the same layer as `layer`."""
         found = (arn for arn in self.others if _unversioned(arn) == _unversioned(layer) or f":layer:{EXTENSION}" in arn)
         return next(found, "")
 
     @property
     def own_variables(self) -> dict[str, str]:
-        """The user's own part of the environment."""
+        """The user's variables."""
         ours = self.our_variables
         return {name: value for name, value in self.variables.items() if name not in ours}
 
     @property
     def our_variables(self) -> dict[str, str]:
-        """Our part of the environment."""
+        """The operator's variables."""
         known = function_access.NAMES if self.recorded.variables is None else self.recorded.variables
         return {name: value for name, value in self.variables.items() if name in known}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attachment(Resource):
-    """Our addition to the function of this name. What the function has by itself, and serves as well, counts as added."""
+    """The attachment to a function. What the function has by itself, and is equivalent, counts as added."""
 
     kind: ClassVar[str] = "Attachment"
     declared_in: ClassVar[str] = "spec.function.name"
@@ -75,11 +75,11 @@ class Attachment(Resource):
     revision: str = field(default="", metadata={"derived": True})
     policy: str
     is_remembered: bool = field(default=True, metadata={"derived": True})
-    """The function's tags remember exactly what was added."""
+    """Whether the function's tags record exactly what was added."""
     target: TargetFunction | None = field(default=None, repr=False, metadata={"compare": False})
     architecture: str = field(default="", metadata={"compare": False})
     is_layer_declared: bool = field(default=False, metadata={"compare": False})
-    """The layer is that of the spec, so that no other serves as well."""
+    """Whether spec sets the layer, so that no other version satisfies it."""
 
     @property
     def used_layer(self) -> str:
@@ -90,12 +90,12 @@ class Attachment(Resource):
 
     @property
     def variables(self) -> dict[str, str]:
-        """Our part of the environment."""
+        """The variables to add, with the revision."""
         return {**dict(self.environment), **({function_access.REVISION: self.revision} if self.revision else {})}
 
 
 def target_of(answer: Mapping[str, Any], recorded: AttachmentTags, managed_by: str = "") -> TargetFunction:
-    """The function from a configuration that AWS answers, and what its tags say."""
+    """Build the function from a configuration that AWS returns and the parsed tags."""
     return TargetFunction(
         managed_by=managed_by,
         architecture=next(iter(answer.get("Architectures", [Architecture.X86_64.value]))),
@@ -110,14 +110,14 @@ def target_of(answer: Mapping[str, Any], recorded: AttachmentTags, managed_by: s
 
 
 def needs_layer(desired: Attachment, target: TargetFunction) -> bool:
-    """Whether a layer is to be added of which only the oldest version is declared."""
+    """Return whether the newest layer version has to be looked up and added."""
     return (
         not desired.is_layer_declared and not target.own_extension(desired.layer) and not _kept_layer(desired, target)
     )
 
 
 def addition(desired: Attachment, target: TargetFunction) -> AttachmentTags:
-    """What is to be added: all that the function does not have by itself."""
+    """Return what has to be added: everything the function does not have by itself."""
     return AttachmentTags(
         owner=desired.owner,
         layer="" if target.own_extension(desired.layer) else _kept_layer(desired, target) or desired.layer,
@@ -127,7 +127,7 @@ def addition(desired: Attachment, target: TargetFunction) -> AttachmentTags:
 
 
 def only_added(desired: Attachment, target: TargetFunction) -> Attachment:
-    """The attachment with just those parts that are written to the function."""
+    """Reduce the attachment to the parts that are written to the function."""
     added = addition(desired, target)
     names = added.variables or frozenset()
     environment = tags.pairs({name: value for name, value in desired.environment if name in names})
@@ -136,7 +136,7 @@ def only_added(desired: Attachment, target: TargetFunction) -> Attachment:
 
 
 def in_transit(desired: Attachment, target: TargetFunction) -> AttachmentTags:
-    """What has to be remembered while the addition is written: what is to be added, and what of ours is there now."""
+    """Return what to record while the attachment is written: what will be added, and what was added before."""
     wanted = addition(desired, target)
     before = next((arn for arn in target.additions if arn != wanted.layer), "")
     variables = frozenset(wanted.variables or ()) | target.our_variables.keys()
@@ -144,14 +144,14 @@ def in_transit(desired: Attachment, target: TargetFunction) -> AttachmentTags:
 
 
 def with_addition(desired: Attachment, target: TargetFunction) -> tuple[tuple[str, ...], dict[str, str]]:
-    """Layers and environment of the function with the addition."""
+    """Return layers and environment of the function with the attachment."""
     added = addition(desired, target)
     layers = (*target.others, added.layer) if added.layer else target.others
     return layers, {**desired.variables, **target.own_variables}
 
 
 def comparable(found: Attachment, wanted: Attachment | None) -> Attachment:
-    """The observed addition in the terms of the declaration: what the function has by itself serves as well."""
+    """Normalise an observed attachment for the comparison: equivalents of the function itself count as declared."""
     if wanted is None or found.target is None:
         return found
     target = found.target
@@ -167,31 +167,31 @@ def comparable(found: Attachment, wanted: Attachment | None) -> Attachment:
 
 
 def _to_remember(wanted: Attachment, target: TargetFunction) -> AttachmentTags:
-    """What the tags should remember: also of a layer that somebody removed, which version it was."""
+    """Return what the tags should record, including the version of a layer that was removed externally."""
     found = addition(wanted, target)
     is_removed = needs_layer(wanted, target) and serves(target.recorded.layer, wanted.layer)
     return replace(found, layer=target.recorded.layer) if is_removed else found
 
 
 def was_attached(target: TargetFunction) -> bool:
-    """Whether an addition of ours was left on it: no one else sets this variable."""
+    """Return whether an attachment was left on the function: only the operator sets this variable."""
     return "DYNCONFIG_PREFIX" in target.variables
 
 
 def is_left_by(target: TargetFunction, owner: Owner) -> bool:
-    """Whether the addition on it is this owner's; its tags may have been removed by who deploys the function."""
+    """Return whether the attachment is this owner's, also if a deployment removed its tags."""
     return target.variables.get("DYNCONFIG_NAME") == owner.title
 
 
 def inferred(target: TargetFunction, owner: str) -> TargetFunction:
-    """The function with what must have been added to it, where no tag remembers it any more."""
+    """Infer from the function what was added, if its tags were removed."""
     layer = next((arn for arn in target.layers if f":layer:{EXTENSION}" in arn), "")
     variables = frozenset(target.variables.keys() & function_access.NAMES)
     return replace(target, recorded=AttachmentTags(owner=owner, layer=layer, role=target.role, variables=variables))
 
 
 def without_marks(found: Attachment, target: TargetFunction) -> Attachment:
-    """The addition as it is, where no tag remembers it any more."""
+    """Return the attachment as AWS has it, if its tags were removed."""
     target = inferred(target, "")
     variables = target.our_variables
     revision = variables.pop(function_access.REVISION, "")
@@ -200,7 +200,7 @@ def without_marks(found: Attachment, target: TargetFunction) -> Attachment:
 
 
 def check_unmanaged(desired: Attachment, target: TargetFunction) -> None:
-    """What an object made is not for additions, not even its own. Raises NotPossible."""
+    """Raise NotPossible if a DynamicConfig manages the function, even the same one."""
     if target.managed_by:
         raise _impossible(
             desired,
@@ -209,14 +209,14 @@ def check_unmanaged(desired: Attachment, target: TargetFunction) -> None:
 
 
 def check_no_conflict(desired: Attachment, target: TargetFunction) -> None:
-    """What the function has by itself must not contradict the declaration. Raises NotPossible."""
+    """Raise NotPossible if the function's own settings conflict with the declaration."""
     faults = list(_contradictions(desired, target))
     if faults:
         raise _impossible(desired, "; ".join(faults))
 
 
 def check_limits(desired: Attachment, target: TargetFunction) -> None:
-    """An image takes no layer, other functions five, and 4 KB of environment: the user's and ours together."""
+    """Raise NotPossible for a container image, more than five layers, or more than 4 KB of environment."""
     # https://docs.aws.amazon.com/lambda/latest/dg/chapter-layers.html
     if target.is_image:
         raise _impossible(
@@ -259,7 +259,7 @@ def _contradictions(desired: Attachment, target: TargetFunction) -> Iterator[str
 
 
 def _kept_layer(desired: Attachment, target: TargetFunction) -> str:
-    """The layer that we added before, where it serves as well as the declared one."""
+    """Return the layer that was added before, if it satisfies the declared one."""
     if desired.is_layer_declared:
         return desired.layer if desired.layer in target.additions else ""
     return next((arn for arn in target.additions if serves(arn, desired.layer)), "")

@@ -1,4 +1,4 @@
-"""What was seen of parameters, without their values: no text stays in memory between two looks, only whether it is the same."""
+"""Cached parameters without their values: only a digest stays in memory between two observations."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -11,31 +11,31 @@ from dynconfig.kinds.parameter_value import UNREADABLE, Parameter
 
 @dataclass(frozen=True, slots=True)
 class CachedParameter:
-    """A parameter as it was seen or written at a version; its value is known again where it is the one that is wanted."""
+    """A parameter as read or written at a version. Its value is known only if it equals the desired one."""
 
     at: float
-    """When it was, in seconds by a clock that never goes back."""
+    """Time of the read or write, in seconds of a monotonic clock."""
     sealed: Parameter
-    """All but its value, in the place of which stands a digest."""
+    """The parameter with a digest in place of its value."""
     is_secret: bool
-    """No output shows its value."""
+    """Whether the value must not be shown in any output."""
 
     @classmethod
     def of(cls, at: float, parameter: Parameter) -> "CachedParameter":
-        """What is kept of a parameter whose value is known."""
+        """Create the cache entry of a parameter whose value is known."""
         value = parameter.value or ""
         digest = SealedSecret.of(value)
         return cls(at, replace(parameter, value=digest, initial=""), isinstance(value, Secret))
 
     def suffices(self, wanted: Parameter | None) -> bool:
-        """Whether its value need not be read again: it is the wanted one, or others own it."""
+        """Return whether the value need not be read again: it equals the desired one, or is not enforced."""
         if wanted is None:
-            # No one needs the text of what is deleted; what is no SecureString is answered with its text anyway.
+            # A deletion does not need the value; other types than SecureString are returned with their value anyway.
             return self.sealed.type == ParameterType.SECURE_STRING
         return wanted.value is None or self._is(wanted.value)
 
     def opened(self, sealed: Parameter, wanted: Parameter | None, answer: Mapping[str, Any] | None) -> Parameter:
-        """The parameter with its value, from what AWS answered at the same version or from what is wanted."""
+        """Return the parameter with its value, from the response for the same version or from the desired one."""
         if answer is not None and sealed.type != ParameterType.SECURE_STRING:
             return self._with_text(sealed, str(answer["Value"]))
         if answer is not None and answer["decrypted"] and not answer["unreadable"]:
@@ -45,7 +45,7 @@ class CachedParameter:
         return sealed
 
     def value(self, wanted: Parameter | None) -> str | Secret | None:
-        """The value where it is the wanted one; else it cannot be read any more."""
+        """Return the value if it equals the desired one, else UNREADABLE."""
         if wanted is None or wanted.value is None or not self._is(wanted.value):
             return UNREADABLE
         text = wanted.value.reveal() if isinstance(wanted.value, Secret) else wanted.value

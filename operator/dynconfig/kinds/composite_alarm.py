@@ -1,4 +1,4 @@
-"""The alarm over all alarms of a configuration: it is unhealthy when any of them goes off, and it is what notifies."""
+"""The composite alarm of a configuration: in ALARM if any of its alarms is. It has the notification actions."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompositeAlarm(AlarmBase):
-    """An alarm on other alarms; `suppressor` is another one that silences it, which nobody declares."""
+    """An alarm on other alarms. `suppressor` is an alarm that suppresses its actions; the operator never sets it."""
 
     kind: ClassVar[str] = "CompositeAlarm"
     rule: str
@@ -25,7 +25,7 @@ class CompositeAlarm(AlarmBase):
 
 
 class CompositeAlarms:
-    """Keeps the composite alarms of one place. They come after the alarms that they name, and go before them."""
+    """Manage the composite alarms of one place. They are created after the alarms they name, and deleted before them."""
 
     value = CompositeAlarm
     needs = ("Alarm",)
@@ -36,7 +36,7 @@ class CompositeAlarms:
         self._arns = arns
 
     def desired(self, declaration: Declaration) -> Iterable[CompositeAlarm]:
-        """One, where there are alarms."""
+        """Return the composite alarm, if there are alarms."""
         alarms = declaration.alarms
         if alarms is None or not alarms.all:
             return
@@ -54,7 +54,7 @@ class CompositeAlarms:
         )
 
     def observe(self, scope: Scope, desired: Sequence[CompositeAlarm]) -> Iterator[CompositeAlarm]:
-        """Each composite alarm that is desired, listed, or named after the owner."""
+        """Return each composite alarm that is desired, reported, or named after the owner."""
         names = scope.where(CompositeAlarm.kind, desired, scope.names.alarms)
         for answer, labels in self._api.read(COMPOSITE, scope, desired, names):
             yield CompositeAlarm(
@@ -64,14 +64,14 @@ class CompositeAlarms:
             )
 
     def refuse(self, desired: CompositeAlarm, observed: CompositeAlarm | None) -> None:
-        """Nothing: the most alarms that may be declared fit a rule, with the longest names."""
+        """Nothing to check: the maximum number of alarms with the longest names fits in a rule."""
 
     def put(self, desired: CompositeAlarm, observed: CompositeAlarm | None) -> CompositeAlarm:
-        """Create with tags, or replace what differs."""
+        """Create the alarm with its tags, or update what differs."""
         return self._api.put(desired, observed, lambda is_new: self._write(desired, is_new=is_new))
 
     def delete(self, observed: Sequence[CompositeAlarm]) -> None:
-        """Delete; DeleteAlarms takes no more than one composite alarm in a call."""
+        """Delete one by one: DeleteAlarms accepts only one composite alarm per call."""
         for alarm in observed:
             self._api.forget(alarm.name)
             try:
@@ -80,7 +80,7 @@ class CompositeAlarms:
                 continue
 
     def release(self, observed: CompositeAlarm) -> None:
-        """Take the owner tag off."""
+        """Remove the owner tag."""
         self._api.release(observed)
 
     def _write(self, desired: CompositeAlarm, *, is_new: bool) -> Any:
@@ -89,5 +89,5 @@ class CompositeAlarms:
 
 
 def rule(names: Iterable[str]) -> str:
-    """In alarm when any of these alarms is."""
+    """Return the rule that is in ALARM if any of these alarms is."""
     return " OR ".join(f'ALARM("{name}")' for name in names)

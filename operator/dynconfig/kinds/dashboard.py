@@ -1,6 +1,6 @@
 """The CloudWatch dashboard of a configuration.
 
-Who owns it stands in its text widget, not in a tag: one call then reads what it shows and whose it is.
+Its owner is recorded in the text widget, not in a tag, so that one call reads both the body and the owner.
 """
 
 import json
@@ -24,18 +24,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dashboard(Resource):
-    """A dashboard; the body as canonical JSON, and apart from it the revisions that its charts mark."""
+    """A dashboard: the body as canonical JSON, and separately the revisions that its charts mark."""
 
     kind: ClassVar[str] = "Dashboard"
     body: str
     revisions: Pairs = field(default=(), metadata={"derived": True})
-    """A new revision is one write, and never somebody else's change."""
+    """Separate from the body: a new revision is an update, never drift."""
     written: str = field(default="", repr=False, metadata={"compare": False})
-    """All of it, as it is written."""
+    """The complete body, as written to AWS."""
 
 
 class Dashboards:
-    """Keeps the dashboards of one place. All regions of an account share their names, so each has its region in it."""
+    """Manage the dashboards of one place. Names are shared by all regions of an account, so they include the region."""
 
     value = Dashboard
     goes_with = ("Function", "Attachment")
@@ -46,12 +46,12 @@ class Dashboards:
         self._arns = arns
 
     def desired(self, declaration: Declaration) -> Iterable[Dashboard]:
-        """The dashboard, where one is declared."""
+        """Return the dashboard, if one is declared."""
         if declaration.dashboard:
             yield _dashboard(declaration.names.dashboard, body(board_of(declaration, self._arns)))
 
     def observe(self, scope: Scope, desired: Sequence[Dashboard]) -> Iterator[Dashboard]:
-        """Each dashboard that is desired, listed or named after the owner."""
+        """Return each dashboard that is desired, reported or named after the owner."""
         is_marked = any(dashboard.revisions for dashboard in desired)
         for name in scope.where(Dashboard.kind, desired, scope.names.dashboard):
             try:
@@ -59,19 +59,19 @@ class Dashboards:
             except NotFound:
                 continue
             found = _dashboard(name, json.loads(answer["DashboardBody"]))
-            # Whoever knows of no revisions has nothing to say of those that are marked.
+            # Without known revisions, the marked ones are not compared.
             yield found if is_marked else replace(found, revisions=())
 
     def refuse(self, desired: Dashboard, observed: Dashboard | None) -> None:
-        """Nothing that the CRD does not refuse."""
+        """Nothing to check: the CRD validates all fields."""
 
     def put(self, desired: Dashboard, observed: Dashboard | None) -> Dashboard:
-        """Create or replace: both are one call, which leaves nothing of what was there."""
+        """Create or replace the dashboard; both are the same call."""
         self._cloudwatch.put_dashboard(DashboardName=desired.name, DashboardBody=desired.written)
         return desired
 
     def delete(self, observed: Sequence[Dashboard]) -> None:
-        """Delete."""
+        """Delete the dashboards."""
         for dashboard in observed:
             try:
                 self._cloudwatch.delete_dashboards(DashboardNames=[dashboard.name])
@@ -79,13 +79,13 @@ class Dashboards:
                 continue
 
     def release(self, observed: Dashboard) -> None:
-        """Take the owner out of its text."""
+        """Remove the owner from its text."""
         text = canonical(disowned(json.loads(observed.written)))
         self._cloudwatch.put_dashboard(DashboardName=observed.name, DashboardBody=text)
 
 
 def board_of(declaration: Declaration, arns: Arns) -> Board:
-    """What the dashboard of a declaration shows: its function and its alarms, where it has them."""
+    """Return what the dashboard of a declaration shows: its function and alarms, if any."""
     listed = declaration.alarms.names if declaration.alarms else ()
     return Board(
         title=declaration.owner.title,
@@ -110,7 +110,7 @@ def _dashboard(name: str, document: Document) -> Dashboard:
 
 
 def owner_tags(cloudwatch: "CloudWatchClient") -> Iterator[tuple[str, str]]:
-    """ARN and owner of the dashboards of the account, which all regions share, whose names begin as this operator's do.
+    """Yield ARN and owner of the account's dashboards with the operator's name prefix, in all regions.
 
     https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_ListDashboards.html
     """

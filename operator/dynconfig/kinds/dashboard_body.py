@@ -1,4 +1,4 @@
-"""What a dashboard shows, as the JSON that CloudWatch takes. Pure.
+"""The body of a dashboard, as the JSON that CloudWatch expects. Pure.
 
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/CloudWatch-Dashboard-Body-Structure.html
 """
@@ -19,7 +19,7 @@ MARK = f"{OWNER_TAG}: "
 WIDTH = 24
 HEADER, ALARM_ROW, CHART = 3, 2, 6
 ALARMS_IN_A_ROW = 6
-# CloudWatch has Lambda's metrics by the minute.
+# Lambda's metrics have one-minute resolution.
 PERIOD = 60
 SHOWN_REVISIONS = 10
 
@@ -28,19 +28,19 @@ BLUE, GREEN, AMBER, RED, VIOLET = "#2563eb", "#059669", "#d97706", "#dc2626", "#
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Board:
-    """All that the dashboard of one configuration follows from."""
+    """The input of the dashboard of one configuration."""
 
     title: str
     path: str
     region: str
     owner: str = ""
-    """The value of the owner tag; without one, the body claims nothing."""
+    """The value of the owner tag; if empty, the body names no owner."""
     function: str = ""
-    """The name of the function; empty where there is none."""
+    """The name of the function; empty if there is none."""
     alarms: tuple[str, ...] = ()
-    """ARNs."""
+    """ARNs of the alarms."""
     revisions: tuple[tuple[float, str], ...] = ()
-    """When which revision came, in seconds since the epoch, oldest first."""
+    """Time (seconds since the epoch) and revision, oldest first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """One chart; `unit` stands at its axis."""
+    """One chart; `unit` labels its axis."""
 
     title: str
     namespace: str
@@ -71,7 +71,7 @@ CHARTS = (
         LAMBDA_NAMESPACE,
         (Line("Errors", "errors", RED), Line("Throttles", "throttles", AMBER)),
     ),
-    # A sum of durations says nothing: it grows with the number of calls.
+    # Not the sum, which grows with the number of calls.
     Chart(
         "Duration",
         LAMBDA_NAMESPACE,
@@ -99,7 +99,7 @@ CHARTS = (
 
 
 def body(board: Board) -> Document:
-    """The whole body; what does not exist is not drawn."""
+    """Return the whole body; widgets without a resource are omitted."""
     widgets = [_header(board)]
     if board.alarms:
         widgets.append(_alarms(board, HEADER))
@@ -110,13 +110,13 @@ def body(board: Board) -> Document:
 
 
 def owner_in(document: object) -> str:
-    """The owner that a body names, or an empty text."""
+    """Return the owner that a body names, or an empty string."""
     lines = (line.strip("` ") for text in _texts(document) for line in text.splitlines())
     return next((line.removeprefix(MARK) for line in lines if line.startswith(MARK)), "")
 
 
 def disowned(document: Document) -> Document:
-    """The same without the owner."""
+    """Return the body without the owner."""
     result = deepcopy(document)
     for widget in _widgets(result):
         properties = widget.get("properties")
@@ -127,9 +127,9 @@ def disowned(document: Document) -> Document:
 
 
 def apart(document: Document) -> tuple[Document, Pairs]:
-    """The body without the marks of revisions, and those: they come and go without anybody having edited the dashboard.
+    """Split a body into the body without revision annotations and the annotations: they change without being drift.
 
-    Where the charts are not marked alike, somebody has: then the marks are left where they are.
+    If the charts have different annotations, the dashboard was edited: the annotations stay in the body.
     """
     charts = [widget for widget in _widgets(document) if widget.get("type") == "metric"]
     marks = [_marks(widget) for widget in charts]
@@ -143,7 +143,7 @@ def apart(document: Document) -> tuple[Document, Pairs]:
 
 
 def marks_of(revisions: Sequence[tuple[float, str]]) -> Pairs:
-    """The last revisions as CloudWatch marks them: time and label."""
+    """Return the last revisions as annotations: time and label."""
     return tuple((_time(at), f"revision {revision}") for at, revision in revisions[-SHOWN_REVISIONS:])
 
 
@@ -221,7 +221,7 @@ def _texts(document: object) -> list[str]:
 
 
 def _marks(widget: Mapping[str, Any]) -> Pairs:
-    """The vertical annotations of a widget that has no others and bears nothing but time and label; else none."""
+    """Return the vertical annotations of a widget if it has no others and only time and label; else nothing."""
     properties = widget.get("properties")
     annotations = properties.get("annotations") if isinstance(properties, dict) else None
     if not isinstance(annotations, dict) or set(annotations) != {"vertical"}:

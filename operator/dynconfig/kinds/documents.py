@@ -1,11 +1,11 @@
-"""JSON documents such as policies: compared as documents, kept as one canonical text. Pure."""
+"""JSON documents such as policies, in canonical form. Pure."""
 
 import json
 from typing import Any
 
 
 def canonical(document: Any) -> str:
-    """The document as a text that is the same for equal documents; a text is parsed first, if it is JSON."""
+    """Return canonical JSON, equal for equal documents. A string is parsed first if it is JSON."""
     if isinstance(document, str):
         try:
             document = json.loads(document)
@@ -15,5 +15,5 @@ def canonical(document: Any) -> str:
 
 
 def policy(*statements: dict[str, Any]) -> dict[str, Any]:
-    """A policy of these statements."""
+    """Return an IAM policy with these statements."""
     return {"Version": "2012-10-17", "Statement": list(statements)}

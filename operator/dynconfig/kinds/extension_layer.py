@@ -1,6 +1,6 @@
-"""Which layer versions of the extension serve as well as the declared one. Pure.
+"""Which layer versions of the extension satisfy the declared one. Pure.
 
-A newer version does not make functions differ that have an older one: each keeps its own until it is below the table's.
+A new layer version causes no drift: a function keeps its version until it is older than the oldest supported one.
 """
 
 from typing import Protocol
@@ -9,17 +9,17 @@ ANY = "*"
 
 
 class Layers(Protocol):
-    """Where the extension's layer is, by architecture, in one place."""
+    """The ARNs of the extension layer of one place, by architecture."""
 
     def oldest(self, architecture: str) -> str:
-        """The ARN of the oldest version that is used; with ANY where no table has it. Pure."""
+        """Return the ARN of the oldest supported version, with ANY for parts that are not in the table. Pure."""
 
     def newest(self, architecture: str) -> str:
-        """The ARN of the version that is added. Asks AWS; raises NotPossible where nobody knows one."""
+        """Return the ARN of the newest version, from AWS. Raises NotPossible if none is known."""
 
 
 def serves(found: str, oldest: str) -> bool:
-    """Whether a layer version is the same layer as the oldest that is used, and no older."""
+    """Return whether a layer version is of the same layer as `oldest` and not older."""
     name, _, version = found.rpartition(":")
     wanted, _, least = oldest.rpartition(":")
     return (

@@ -1,4 +1,4 @@
-"""Where asynchronous events go that the function could not handle: its on-failure destination."""
+"""The on-failure destination of the function's asynchronous invocations."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FailureDestination(Resource):
-    """The on-failure destination of a function, by whose name it goes."""
+    """The on-failure destination of a function; it has the function's name."""
 
     kind: ClassVar[str] = "FailureDestination"
     declared_in: ClassVar[str] = "spec.function.onFailure"
@@ -28,7 +28,7 @@ class FailureDestination(Resource):
 
 
 class FailureDestinations:
-    """Keeps the event-invoke configuration of functions that belong to the owner."""
+    """Manage the event-invoke configuration of the owner's functions."""
 
     value = FailureDestination
     needs = ("Function",)
@@ -40,7 +40,7 @@ class FailureDestinations:
         self._cache = TtlCache[str](clock)
 
     def desired(self, declaration: Declaration) -> Iterable[FailureDestination]:
-        """The destination, where one is declared."""
+        """Return the destination, if one is declared."""
         function = declaration.function
         if function is None or function.mode is Mode.ATTACH or not function.on_failure:
             return
@@ -52,7 +52,7 @@ class FailureDestinations:
         )
 
     def observe(self, scope: Scope, desired: Sequence[FailureDestination]) -> Iterator[FailureDestination]:
-        """Those of the owner's functions; a call only where there should be one, or was one."""
+        """Return the destinations of the owner's functions; one call each, only if one is desired or reported."""
         ours = {function.name for function in of_kind(scope.found, "Function")}
         for name in scope.where(FailureDestination.kind, desired, scope.names.function):
             if name not in ours:
@@ -62,7 +62,7 @@ class FailureDestinations:
                 yield FailureDestination(name=name, owner=scope.owner.tag, arn=found, destination=found)
 
     def refuse(self, desired: FailureDestination, observed: FailureDestination | None) -> None:
-        """A function cannot be its own destination, nor can a version or an alias of it."""
+        """Raise NotPossible if the destination is the function itself, or a version or alias of it."""
         own = self._arns.function(desired.name)
         if desired.destination == own or desired.destination.startswith(f"{own}:"):
             raise NotPossible(
@@ -71,14 +71,14 @@ class FailureDestinations:
             )
 
     def put(self, desired: FailureDestination, observed: FailureDestination | None) -> FailureDestination:
-        """Set the destination; it replaces what there was."""
+        """Set the destination."""
         self._cache.forget(desired.name)
         try:
             self._lambda.put_function_event_invoke_config(
                 FunctionName=desired.name, DestinationConfig={"OnFailure": {"Destination": desired.destination}}
             )
         except RoleNotReady as error:
-            # Lambda has the same words for what is not there and for what the role may not use yet.
+            # Lambda returns the same error for a missing destination and for missing permissions of the role.
             raise RoleNotReady(
                 f"spec.function.onFailure: the role of function {desired.name} is not allowed to send to "
                 f"{desired.destination}, or the destination does not exist ({error})",
@@ -88,7 +88,7 @@ class FailureDestinations:
         return desired
 
     def delete(self, observed: Sequence[FailureDestination]) -> None:
-        """Remove the configuration."""
+        """Delete the event-invoke configuration."""
         for found in observed:
             self._cache.forget(found.name)
             try:
@@ -97,7 +97,7 @@ class FailureDestinations:
                 continue
 
     def release(self, observed: FailureDestination) -> None:
-        """It stays with its function, and bears no mark."""
+        """Do nothing: it stays with its function and has no owner mark."""
 
     def _destination(self, name: str) -> str:
         try:

@@ -1,4 +1,4 @@
-"""The function that the operator makes and keeps. AWS takes one write at a time and says when it has carried it out.
+"""The managed Lambda function. Lambda applies one update at a time and reports when it has finished.
 
 https://docs.aws.amazon.com/lambda/latest/dg/functions-states.html
 """
@@ -28,12 +28,12 @@ from dynconfig.kinds.function_value import (
 if TYPE_CHECKING:
     from mypy_boto3_lambda.client import LambdaClient
 
-# What AWS could not carry out it is asked for again, but not at each look.
+# A failed update is retried at this interval, not in every reconcile.
 REPEAT_SECONDS = 300
 
 
 class Functions:
-    """Keeps functions of one place."""
+    """Manage the functions of one place."""
 
     value = Function
     needs = ("Role", "LogGroup", "Parameter")
@@ -59,7 +59,7 @@ class Functions:
         self._failed: dict[str, tuple[float, Function]] = {}
 
     def desired(self, declaration: Declaration) -> Iterable[Function]:
-        """The managed function, with the newest package."""
+        """Return the managed function, with the current package."""
         function = declaration.function
         if function is None or function.mode is Mode.ATTACH:
             return
@@ -88,14 +88,14 @@ class Functions:
         )
 
     def observe(self, scope: Scope, desired: Sequence[Function]) -> Iterator[Function | Added]:
-        """Each function that is desired, listed or named after the owner: configuration and tags in one call.
+        """Return each function that is desired, reported or named after the owner; one call each.
 
-        Beside it stands what is written if it has not the layer that is wanted: the version is AWS's newest.
+        If a layer has to be added, also return what will be written, with AWS's newest layer version.
         """
         wanted = {function.name: function for function in desired}
         for function in desired:
             if ANY in function.layers[0]:
-                # Where no table has the layer, AWS has to be asked before anything is written.
+                # If the layer is not in the table, AWS has to be asked before anything is written.
                 self._layers.newest(function.architecture)
         for name in scope.where(Function.kind, desired, scope.names.function):
             try:
@@ -115,7 +115,7 @@ class Functions:
                 yield Added(self._with_layer(wanted[name], seen))
 
     def refuse(self, desired: Function, observed: Function | None) -> None:
-        """Lambda takes 4 KB of environment, measured as JSON; its own refusal would repeat the values."""
+        """Raise NotPossible above Lambda's 4 KB of environment, measured as JSON; Lambda's own error repeats the values."""
         if observed is not None:
             environment.check_readable(desired.name, observed.environment_error)
         length = function_access.size(desired.variables)
@@ -126,14 +126,14 @@ class Functions:
             )
 
     def put(self, desired: Function, observed: Function | None) -> Function:
-        """Create, or make the first of the writes that are still needed; AWS takes the next when it has settled."""
+        """Create the function, or make the next necessary update; Lambda accepts another one when it has finished."""
         actual = self._with_layer(desired, observed)
         if observed is None:
             return self._create(actual, desired)
         if observed.failed:
             self._refuse_repetition(desired, observed)
         if observed.failed.startswith("Failed"):
-            # A function whose creation failed cannot be mended, only made anew.
+            # A function whose creation failed cannot be updated, only recreated.
             self._lambda.delete_function(FunctionName=desired.name)
             raise Conflict(
                 f"function {desired.name} could not be created and is being recreated: {observed.failed}", delay=1.0
@@ -147,7 +147,7 @@ class Functions:
         return replace(result, layers=desired.layers)
 
     def delete(self, observed: Sequence[Function]) -> None:
-        """Delete, with all versions, aliases and permissions."""
+        """Delete the functions with their versions, aliases and permissions."""
         for function in observed:
             try:
                 self._lambda.delete_function(FunctionName=function.name)
@@ -155,11 +155,11 @@ class Functions:
                 continue
 
     def release(self, observed: Function) -> None:
-        """Take the owner tag off."""
+        """Remove the owner tag."""
         self._lambda.untag_resource(Resource=observed.arn, TagKeys=[OWNER_TAG])
 
     def _with_layer(self, desired: Function, observed: Function | None) -> Function:
-        """With the layer version to write: the one that it has, where that serves, or else AWS's newest."""
+        """Set the layer version to write: the current one if it is recent enough, else AWS's newest."""
         if desired.is_layer_declared:
             return replace(desired, used_layer=desired.layers[0])
         kept = observed.used_layer if observed is not None and observed.layers == desired.layers else ""
@@ -178,7 +178,7 @@ class Functions:
         return replace(result, layers=desired.layers)
 
     def _refuse_repetition(self, desired: Function, observed: Function) -> None:
-        """Tell why AWS could not carry out the last write, if the same was asked for a while ago only."""
+        """Raise Refused with the reason if the same update failed less than REPEAT_SECONDS ago."""
         now = self._clock()
         at, before = self._failed.get(desired.name, (now, None))
         if before == desired and now - at < REPEAT_SECONDS:
@@ -195,13 +195,13 @@ class Functions:
             self._lambda.untag_resource(Resource=desired.arn, TagKeys=removed)
 
     def _writes(self, desired: Function, observed: Function) -> list[Callable[[Function], Function]]:
-        """The writes that are needed, of which AWS takes one at a time."""
+        """Return the necessary updates in order; Lambda accepts one at a time."""
         found: list[Callable[[Function], Function]] = []
         if configuration(desired) != configuration(observed) or observed.failed:
             found.append(self._update_configuration)
         if (desired.code, desired.architecture) != (observed.code, observed.architecture):
             found.append(self._update_code)
-        # The parameters are in the package before they leave the environment, so that the function always finds them.
+        # The package is updated before the environment shrinks, so that the function always finds its parameters.
         return found if function_access.PARAMETERS in desired.variables else found[::-1]
 
     def _update_configuration(self, desired: Function) -> Function:
@@ -218,8 +218,7 @@ class Functions:
 
 
 def _attached_by(labels: Mapping[str, str], owner: Owner) -> str:
-    """Which other object has added to a function that none has made: it is not for others. Not the owner itself: what it
-    attached to is not its own function."""
+    """Return the owner of an attachment to an unmanaged function, unless it is this owner or its predecessor."""
     attached = labels.get(ATTACHED_TAG, "")
     other = Owner.parse(attached)
     is_same = other is not None and (other == owner or other.is_predecessor_of(owner))
@@ -227,7 +226,7 @@ def _attached_by(labels: Mapping[str, str], owner: Owner) -> str:
 
 
 def _written(desired: Function, write: Callable[..., Any], request: Mapping[str, Any]) -> Function:
-    """What AWS now has: as desired in what it answers, and perhaps still at work."""
+    """Write, and return the function as AWS now has it, possibly with a pending update."""
     try:
         answer: Mapping[str, Any] = write(**request)
     except Refused as error:

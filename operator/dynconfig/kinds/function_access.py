@@ -1,4 +1,4 @@
-"""What a function needs to read the configuration: environment and permissions. Pure.
+"""What a function needs to read its configuration: environment variables and permissions. Pure.
 
 The environment is the contract of `dynconfig_function.settings`, and that of the AWS Parameters and Secrets extension:
 https://docs.aws.amazon.com/systems-manager/latest/userguide/ps-integration-lambda-extensions.html
@@ -20,7 +20,7 @@ REVISION = "DYNCONFIG_REVISION"
 ENVIRONMENT_BYTES = 4096
 EXTENSION_TTL = 300
 EXTENSION_TTL_NAME = "SSM_PARAMETER_STORE_TTL"
-# All variables that `environment` may set, and the revision.
+# All variables that the operator may set.
 NAMES = frozenset(
     (
         *("DYNCONFIG_PREFIX", "DYNCONFIG_TTL", "DYNCONFIG_NAME", PARAMETERS, REVISION),
@@ -28,12 +28,12 @@ NAMES = frozenset(
         *("PARAMETERS_SECRETS_EXTENSION_CACHE_SIZE", "PARAMETERS_SECRETS_EXTENSION_MAX_CONNECTIONS"),
     )
 )
-# The extension waits for Parameter Store without end by default, and the invocation with it.
+# By default the extension waits for Parameter Store without a timeout, and blocks the invocation.
 EXTENSION_TIMEOUT_MS = 1500
 
 
 def environment(declaration: Declaration, function: FunctionSpec) -> dict[str, str]:
-    """The variables that tell the library what to read, and the extension how."""
+    """Return the variables that configure the library and the extension."""
     cache = declaration.cache
     ttls = [cache.ttl_seconds if p.spec.ttl_seconds is None else p.spec.ttl_seconds for p in declaration.parameters]
     return {
@@ -49,7 +49,7 @@ def environment(declaration: Declaration, function: FunctionSpec) -> dict[str, s
 
 
 def declared(declaration: Declaration) -> str:
-    """The declared parameters as the library reads them, compact; without those that have expired, whose reads would fail."""
+    """Return the declared parameters as compact JSON for the library; without expired ones, whose reads would fail."""
     expired = set(declaration.expired)
     staying = (parameter for parameter in declaration.parameters if parameter.name not in expired)
     listed = {parameter.spec.name: _declared(parameter.spec) for parameter in staying}
@@ -57,18 +57,18 @@ def declared(declaration: Declaration) -> str:
 
 
 def size(variables: dict[str, str]) -> int:
-    """What Lambda measures against its 4 KB: the variables as JSON."""
+    """Return the size that Lambda compares with its 4 KB limit: the variables as JSON."""
     return len(json.dumps(variables, separators=(",", ":"), ensure_ascii=False).encode())
 
 
 def wanted_revision(declaration: Declaration) -> str:
-    """With onChange Refresh, and after a rollback, the revision of what AWS has; a new one replaces all environments."""
+    """Return the revision with onChange: Refresh or after a rollback; a new one replaces all execution environments."""
     is_wanted = declaration.cache.on_change is OnChange.REFRESH or declaration.undone
     return declaration.revision if is_wanted else ""
 
 
 def statements(declaration: Declaration, arns: Arns) -> list[dict[str, Any]]:
-    """Leave to read the parameters of this object: by the extension, and without it."""
+    """Return the IAM statements to read the parameters of this object, with and without the extension."""
     parameters = arns.parameters(declaration.path)
     found: list[dict[str, Any]] = [
         {"Effect": "Allow", "Action": ["ssm:GetParameter", "ssm:GetParameters"], "Resource": parameters}
@@ -95,8 +95,8 @@ def _declared(spec: ParameterSpec) -> dict[str, Any]:
     if spec.resolved_type is ParameterType.SECURE_STRING or spec.secret_ref is not None:
         entry["s"] = True
     if spec.schema_ is not None:
-        # Both were checked before the value was written. A pattern means something else to Python's own engine, or has
-        # no end there; a JSON Schema would fill the 4 KB of the environment.
+        # The operator checks both before it writes the value. Python's regex engine differs and may not terminate; a JSON
+        # Schema would exceed the 4 KB of the environment.
         unchecked = {"pattern", "json_schema"}
         entry["v"] = spec.schema_.model_dump(mode="json", by_alias=True, exclude_none=True, exclude=unchecked)
     return entry

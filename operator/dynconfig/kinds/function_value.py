@@ -1,4 +1,4 @@
-"""A function as a value, and what AWS's answers say of it. Pure.
+"""The function value type and its conversion from Lambda's responses. Pure.
 
 https://docs.aws.amazon.com/lambda/latest/dg/functions-states.html
 """
@@ -16,7 +16,7 @@ from dynconfig.kinds.tags import Pairs
 
 HANDLER = "dynconfig_function.handler.lambda_handler"
 _WORKING = ("Pending", "Deactivating", "Deleting")
-# What Lambda's refusals speak of, and where that is declared.
+# Words in Lambda's errors, and the field of spec.function that they refer to.
 _FIELDS = (
     ("Layer", "extension.layerArn"),
     ("layer", "extension.layerArn"),
@@ -28,7 +28,7 @@ _FIELDS = (
 
 
 class Package(Protocol):
-    """The function's code."""
+    """The function's deployment package."""
 
     @property
     def content(self) -> bytes:
@@ -36,12 +36,12 @@ class Package(Protocol):
 
     @property
     def sha256(self) -> str:
-        """Its hash as Lambda says it: base64."""
+        """Its SHA-256 in base64, as Lambda returns it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Function(Resource):
-    """A function of ours."""
+    """A managed function."""
 
     kind: ClassVar[str] = "Function"
     declared_in: ClassVar[str] = "spec.function.name"
@@ -59,14 +59,14 @@ class Function(Resource):
     code: str
     tags: Pairs = ()
     failed: str = ""
-    """Why AWS could not carry out the last write."""
+    """Why Lambda could not apply the last update."""
     environment_error: str = field(default="", repr=False, metadata={"compare": False})
-    """Why Lambda does not tell the environment."""
+    """Why Lambda did not return the environment."""
     package: Package | None = field(default=None, repr=False, metadata={"compare": False})
     is_layer_declared: bool = field(default=False, metadata={"compare": False})
-    """The layer is that of the spec, so that no other serves as well."""
+    """Whether spec sets the layer, so that no other version satisfies it."""
     used_layer: str = field(default="", metadata={"compare": False})
-    """The layer version of the extension that it has."""
+    """The layer version of the extension."""
 
     @property
     def variables(self) -> dict[str, str]:
@@ -75,7 +75,7 @@ class Function(Resource):
 
 
 def observed_function(answer: Mapping[str, Any], labels: Mapping[str, str], ignored: tuple[str, ...]) -> Function:
-    """A function from what GetFunction answers."""
+    """Build a function from a GetFunction response."""
     variables = environment.variables(answer)
     revision = variables.pop(function_access.REVISION, "")
     pending, failed = state(answer)
@@ -103,14 +103,14 @@ def observed_function(answer: Mapping[str, Any], labels: Mapping[str, str], igno
 
 
 def comparable(found: Function, wanted: Function | None) -> Function:
-    """The function in the terms of the declaration: a newer layer of the extension serves as well as the oldest."""
+    """Normalise a function for the comparison: a newer layer of the extension counts as the declared one."""
     if wanted is None or wanted.is_layer_declared or len(found.layers) != 1:
         return found
     return replace(found, layers=wanted.layers) if serves(found.layers[0], wanted.layers[0]) else found
 
 
 def configuration(function: Function) -> tuple[Any, ...]:
-    """What UpdateFunctionConfiguration sets."""
+    """Return the fields that UpdateFunctionConfiguration sets."""
     return (
         function.runtime,
         function.handler,
@@ -124,7 +124,7 @@ def configuration(function: Function) -> tuple[Any, ...]:
 
 
 def state(answer: Mapping[str, Any]) -> tuple[str, str]:
-    """What AWS is still doing, and what it could not do."""
+    """Return what Lambda is still doing, and why the last update failed."""
     state = answer.get("State", "Active")
     if state == "Failed":
         return "", f"Failed: {answer.get('StateReason', 'no reason given')}"
@@ -137,7 +137,7 @@ def state(answer: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def naming_field(error: Refused) -> Refused:
-    """The same refusal, beginning with the field of the declaration that it speaks of."""
+    """Prefix an error with the field of spec that it refers to."""
     words = str(error)
     named = next((f"spec.function.{field}: " for word, field in _FIELDS if word in words), "")
     return Refused(f"{named}{words}", code=error.code)

@@ -1,7 +1,7 @@
-"""The API Gateway HTTP API in front of the function: API, integration, route and stage, which are one thing to its user.
+"""The API Gateway HTTP API in front of the function: API, integration, route and stage as one resource.
 
-Names of APIs are not unique, so ours is the one with our owner tag, whatever it is called: its address has to stay. One that is
-released keeps a mark, without which it would be made anew, at another address, when its object comes back.
+API names are not unique, so the API is identified by the owner tag, whatever its name: its URL must not change. A released API
+keeps a tag, so that it is found again (with the same URL) if its object is recreated.
 https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop.html
 """
 
@@ -34,7 +34,7 @@ Parts = tuple[tuple[Mapping[str, Any], ...], tuple[Mapping[str, Any], ...]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpApi(Resource):
-    """An HTTP API with one route; `routes` are pairs of route key and authorization, `stages` those deployed by themselves."""
+    """An HTTP API with one route. `routes` are pairs of route key and authorization, `stages` those with auto-deploy."""
 
     kind: ClassVar[str] = "HttpApi"
     arn: str = field(default="", metadata={"compare": False})
@@ -43,20 +43,20 @@ class HttpApi(Resource):
     called: str
     """Its name in AWS."""
     integration: str
-    """ARN of the function that answers, and what is unusual about how it is called."""
+    """ARN of the integrated function, with the payload version if it is not the default."""
     routes: Pairs
     stages: tuple[str, ...] = (STAGE,)
     tags: Pairs = ()
     integrations: Pairs = field(default=(), repr=False, metadata={"compare": False})
-    """Id and function of each integration as AWS has it."""
+    """Id and function of each integration in AWS."""
     route_ids: Pairs = field(default=(), repr=False, metadata={"compare": False})
-    """Key and id of each route as AWS has it."""
+    """Key and id of each route in AWS."""
     all_stages: tuple[str, ...] = field(default=(), repr=False, metadata={"compare": False})
-    """Also those that are not deployed by themselves."""
+    """All stages, including those without auto-deploy."""
 
 
 class HttpApis:
-    """Keeps HTTP APIs of one place."""
+    """Manage the HTTP APIs of one place."""
 
     value = HttpApi
     needs = ("Function",)
@@ -76,7 +76,7 @@ class HttpApis:
         self._cache = TtlCache[Parts](clock)
 
     def desired(self, declaration: Declaration) -> Iterable[HttpApi]:
-        """The API of a managed function, where one is declared."""
+        """Return the API of a managed function, if one is declared."""
         function = declaration.function
         if function is None or function.mode is Mode.ATTACH or function.triggers.http_api is None:
             return
@@ -90,9 +90,9 @@ class HttpApis:
         )
 
     def observe(self, scope: Scope, desired: Sequence[HttpApi]) -> Iterator[HttpApi]:
-        """The APIs with our tag; a second one, made when an answer was lost, is surplus.
+        """Return the APIs with the owner tag; a second one (created when a response was lost) is surplus.
 
-        If there is none, the one that an object of this name released, which no one owns.
+        If there is none, return the unowned one that an object of this name released.
         """
         if not scope.where(HttpApi.kind, desired, scope.names.http_api):
             return
@@ -105,14 +105,14 @@ class HttpApis:
             yield self._observed(api, name, parts)
 
     def refuse(self, desired: HttpApi, observed: HttpApi | None) -> None:
-        """Nothing that the CRD does not refuse."""
+        """Nothing to check: the CRD validates all fields."""
 
     def put(self, desired: HttpApi, observed: HttpApi | None) -> HttpApi:
-        """Create the API, then each part that is missing or differs."""
+        """Create the API, then create or update each part that differs."""
         self._cache.forget(desired.name)
         api = self._create(desired) if observed is None else observed
         if observed is not None:
-            # First: the operator's policy allows writes to what carries the owner tag only.
+            # First: the operator's IAM policy allows writes only to resources with the owner tag.
             self._update_tags(desired, observed)
         if desired.called != api.called:
             self._apis.update_api(ApiId=api.api_id, Name=desired.called)
@@ -122,7 +122,7 @@ class HttpApis:
         return replace(desired, arn=api.arn, url=api.url, api_id=api.api_id)
 
     def delete(self, observed: Sequence[HttpApi]) -> None:
-        """Delete, with all parts."""
+        """Delete the APIs with all parts."""
         for api in observed:
             self._cache.forget(api.name)
             try:
@@ -131,18 +131,18 @@ class HttpApis:
                 continue
 
     def release(self, observed: HttpApi) -> None:
-        """Take the owner tag off, and leave a mark by which an object of this name finds it again."""
+        """Replace the owner tag with a tag by which an object of this name finds the API again."""
         owner = Owner.parse(observed.owner)
         if owner is not None:
             self._apis.tag_resource(ResourceArn=observed.arn, Tags={RELEASED_TAG: owner.without_uid})
         self._apis.untag_resource(ResourceArn=observed.arn, TagKeys=[OWNER_TAG])
 
     def _parts(self, api_id: str) -> "Parts":
-        """Integrations and stages, which change with a route, if at all."""
+        """Read integrations and stages; they rarely change without a route."""
         return tuple(self._all("get_integrations", ApiId=api_id)), tuple(self._all("get_stages", ApiId=api_id))
 
     def _all(self, method: str, **about: str) -> Iterator[Mapping[str, Any]]:
-        """What a call lists on all its pages."""
+        """Return the items of all pages of a list call."""
         pages = self._apis.get_paginator(method).paginate(**about, PaginationConfig={"PageSize": PAGE})
         return (item for page in pages for item in page["Items"])
 
@@ -192,7 +192,7 @@ class HttpApis:
             self._apis.untag_resource(ResourceArn=observed.arn, TagKeys=removed)
 
     def _put_integration(self, desired: HttpApi, api: HttpApi) -> str:
-        """The id of the integration with the function: that which is right already, or else any, or a new one."""
+        """Return the id of the integration with the function: an existing one, else an updated or a new one."""
         about = {
             "ApiId": api.api_id,
             "IntegrationType": "AWS_PROXY",
@@ -233,13 +233,13 @@ class HttpApis:
 
 
 def _owner(labels: Mapping[str, str]) -> str:
-    """The owner tag, or, of one that was released, that of an object of the same name without its uid."""
+    """Return the owner tag, or for a released API the releasing object without its uid."""
     released = labels.get(RELEASED_TAG, "")
     return tags.owner_of(labels) or (f"{released}/" if released else "")
 
 
 def _is_released_by(owner: Owner, api: Mapping[str, Any]) -> bool:
-    """Whether an object of this cluster, namespace and name released it, and nobody has taken it since."""
+    """Return whether an object of the same cluster, namespace and name released it, and it has no owner."""
     labels = api.get("Tags", {})
     return not tags.owner_of(labels) and labels.get(RELEASED_TAG) == owner.without_uid
 

@@ -1,4 +1,4 @@
-"""The function's log group: made before the function, so that its logs do not stay for ever."""
+"""The function's log group: created before the function, so that it has a retention."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogGroup(Resource):
-    """A log group; retention in days, 0 for ever."""
+    """A log group; retention in days, 0 means never expire."""
 
     kind: ClassVar[str] = "LogGroup"
     declared_in: ClassVar[str] = "spec.function.name"
@@ -31,7 +31,7 @@ class LogGroup(Resource):
 
 
 class LogGroups:
-    """Keeps log groups of one place."""
+    """Manage the log groups of one place."""
 
     value = LogGroup
     goes_with = ("Function",)
@@ -51,7 +51,7 @@ class LogGroups:
         self._cache = TtlCache[Mapping[str, str]](clock)
 
     def desired(self, declaration: Declaration) -> Iterable[LogGroup]:
-        """The log group of a managed function."""
+        """Return the log group of a managed function."""
         function = declaration.function
         if function is None or function.mode is Mode.ATTACH:
             return
@@ -65,15 +65,15 @@ class LogGroups:
         )
 
     def observe(self, scope: Scope, desired: Sequence[LogGroup]) -> Iterator[LogGroup]:
-        """Each log group that is desired, listed or named after the owner."""
+        """Return each log group that is desired, reported or named after the owner."""
         for name in scope.where(LogGroup.kind, desired, scope.names.log_group):
             pages = self._logs.get_paginator("describe_log_groups").paginate(logGroupNamePrefix=name)
-            # The exact name comes first of all that begin with it.
+            # The exact name sorts before all names that it is a prefix of.
             group = next((item for item in next(iter(pages))["logGroups"] if item["logGroupName"] == name), None)
             if group is None:
                 continue
             arn = self._arns.log_group(name)
-            # Lambda makes a group that was deleted anew, without tags.
+            # Lambda recreates a deleted log group without tags.
             ask = partial(self._tags, arn)
             found = self._cache.get(name, scope, desired, ask, version=group.get("creationTime"))
             yield LogGroup(
@@ -85,10 +85,10 @@ class LogGroups:
             )
 
     def refuse(self, desired: LogGroup, observed: LogGroup | None) -> None:
-        """Nothing that the CRD does not refuse."""
+        """Nothing to check: the CRD validates all fields."""
 
     def put(self, desired: LogGroup, observed: LogGroup | None) -> LogGroup:
-        """Create with tags, or change what differs."""
+        """Create the log group with its tags, or update what differs."""
         self._cache.forget(desired.name)
         if observed is None:
             labels = tags.with_owner(desired.tags, desired.owner)
@@ -107,7 +107,7 @@ class LogGroups:
         return desired
 
     def delete(self, observed: Sequence[LogGroup]) -> None:
-        """Delete, with all logs in it."""
+        """Delete the log groups with all their logs."""
         for group in observed:
             self._cache.forget(group.name)
             try:
@@ -116,7 +116,7 @@ class LogGroups:
                 continue
 
     def release(self, observed: LogGroup) -> None:
-        """Take the owner tag off."""
+        """Remove the owner tag."""
         self._cache.forget(observed.name)
         self._logs.untag_resource(resourceArn=observed.arn, tagKeys=[OWNER_TAG])
 

@@ -1,4 +1,4 @@
-"""The labels that this operator puts on versions of a parameter: which there are, and how they are removed."""
+"""The labels that the operator puts on parameter versions, and their removal."""
 
 from typing import TYPE_CHECKING
 
@@ -11,12 +11,12 @@ if TYPE_CHECKING:
 
 
 def is_own(label: str) -> bool:
-    """Whether a label is this operator's."""
+    """Return whether a label belongs to the operator."""
     return label == STABLE or label.startswith(REJECTED)
 
 
 def remove(ssm: "SSMClient", name: str, newest: int | None = None) -> tuple[str, ...]:
-    """Take them off all versions up to the newest; answers each with its version. Raises NotFound, DynConfigError.
+    """Remove the labels from all versions up to `newest`; return what was removed. Raises NotFound, DynConfigError.
 
     https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_UnlabelParameterVersion.html
     """
@@ -30,10 +30,10 @@ def remove(ssm: "SSMClient", name: str, newest: int | None = None) -> tuple[str,
 
 
 def remove_for_good(ssm: "SSMClient", name: str) -> None:
-    """Take them off a parameter that is given up, also where its history may not be read. Raises NotFound, DynConfigError."""
+    """Remove the labels from a released parameter, even without access to its history. Raises NotFound, DynConfigError."""
     try:
         remove(ssm, name)
     except AccessDenied:
-        # A version is found by its label without the history; that of a failed generation is not known here.
+        # The stable version can be read by its label. The labels of failed generations are not known here.
         for answer in read(ssm, [f"{name}:{STABLE}"], decrypt=False):
             ssm.unlabel_parameter_version(Name=name, ParameterVersion=answer["Version"], Labels=[STABLE])

@@ -1,4 +1,4 @@
-"""What a kind may ask of the kinds before it: the owner's function, and its HTTP APIs. Pure."""
+"""Lookup of the owner's resources of other kinds in a scope. Pure."""
 
 from collections.abc import Iterable, Iterator
 
@@ -6,10 +6,10 @@ from dynconfig.engine.resource import Resource, Scope
 
 
 def function_of(scope: Scope) -> Resource | None:
-    """The owner's function as AWS has it; what is part of a function is nobody's business where the function is not ours."""
+    """Return the owner's function as AWS has it, or None: parts of foreign functions are not managed."""
     return next(of_kind(scope.found, "Function"), None)
 
 
 def of_kind(found: Iterable[Resource], kind: str) -> Iterator[Resource]:
-    """The resources of one kind, by its name."""
+    """Return the resources of the kind with this name."""
     return (resource for resource in found if resource.kind == kind)

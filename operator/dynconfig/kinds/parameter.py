@@ -1,4 +1,4 @@
-"""The parameters in SSM Parameter Store: read in batches, written one by one, deleted ten at a time."""
+"""Parameters in SSM Parameter Store: read in batches, written one by one, deleted ten at a time."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
@@ -40,20 +40,20 @@ if TYPE_CHECKING:
     from mypy_boto3_ssm.client import SSMClient
     from mypy_boto3_ssm.type_defs import TagTypeDef
 
-# GetParameters and DeleteParameters take ten names.
+# GetParameters and DeleteParameters accept at most ten names.
 # https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_GetParameters.html
 BATCH = 10
 # "After deleting a parameter, wait for at least 30 seconds to create a parameter with the same name."
 # https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_DeleteParameter.html
 RECREATE_SECONDS = 30
-# SSM validates what is of these types, and takes no parameter into them or out of them.
+# SSM validates values of these data types. The data type of a parameter cannot be changed to or from them.
 FIXED_DATA_TYPES = frozenset({IMAGE, "aws:ssm:integration"})
-# What was cached at a version is true of that version; this bounds how long a mistake of ours could live.
+# A cached parameter stays valid for its version. The TTL limits how long a wrong entry could be used.
 CACHE_SECONDS = 3600
 
 
 class Parameters:
-    """Reads and writes parameters of one place; safe for threads that serve different owners."""
+    """Read and write the parameters of one place. Thread-safe as long as each thread serves another owner."""
 
     value = Parameter
     stands_alone = True
@@ -68,7 +68,7 @@ class Parameters:
         writing: Writing = lambda _operation, _names: nullcontext(),
         moved: Callable[[Sequence[str]], None] = lambda _names: None,
     ) -> None:
-        """Take clients and clocks of one place; `moved` is called with names that get another owner, or none."""
+        """Use the clients and clocks of one place. `moved` is called with the names whose owner changes or is removed."""
         self._ssm = ssm
         self._moved = moved
         self._tagged = tagged
@@ -83,7 +83,7 @@ class Parameters:
         self._images = Images(clock)
 
     def desired(self, declaration: Declaration) -> Iterable[Parameter]:
-        """The declared parameters, those first that AWS is likelier to refuse, so that least is half done."""
+        """Return the declared parameters, starting with those that AWS is most likely to reject, to avoid partial rollouts."""
         expired = declaration.expired
         staying = (item for item in declaration.parameters if not item.is_leaving and item.name not in expired)
         return sorted(
@@ -92,9 +92,9 @@ class Parameters:
         )
 
     def observe(self, scope: Scope, desired: Sequence[Parameter]) -> Iterable[Parameter | Unread]:
-        """What SSM has of the names that are desired, known or owned; one call for ten where nothing changed."""
+        """Return the desired, known and owned parameters as SSM has them: one call for ten names if nothing has changed."""
         wanted = {parameter.name: parameter for parameter in desired}
-        # Neither for a new object nor in the seconds after an event is there time to read the index.
+        # The tag index is not read for a new object (it owns nothing yet) nor right after an event (latency matters).
         indexed = 0.0 if scope.untouched or scope.heard else self._tagged.look(scope.owner, closely=scope.closely)
         owned = () if scope.untouched else self._tagged.owned(scope.owner.tag)
         names = tuple(dict.fromkeys((*wanted, *scope.known, *owned)))
@@ -119,7 +119,7 @@ class Parameters:
                 continue
             if parameter.last_modified is None and name in answers:
                 parameter = replace(parameter, last_modified=answers[name]["LastModifiedDate"].timestamp())
-            # What is not desired is not described either, so that it is not known in full.
+            # Parameters that are not desired are not described, so their metadata is incomplete and not cached.
             if name in wanted or parameter.owner != scope.owner.tag:
                 self._remember(scope, parameter, cached)
             if cached is not None:
@@ -128,7 +128,7 @@ class Parameters:
         yield from self._unread(reads)
 
     def refuse(self, desired: Parameter, observed: Parameter | None) -> None:
-        """SSM has no way back from the Advanced tier, none from one data type to another, and no name back at once."""
+        """Raise NotPossible for a tier downgrade or a data type change, Conflict for a name that was deleted seconds ago."""
         if observed is None:
             self._refuse_recreation(desired.name)
         if observed and _is_tier_downgrade(desired, observed) and _differs_only_in_tier(desired, observed):
@@ -143,9 +143,9 @@ class Parameters:
             )
 
     def put(self, desired: Parameter, observed: Parameter | None) -> Parameter:
-        """Create, or overwrite what differs; ownership and tags come first, a tag alone makes no new version.
+        """Create the parameter, or overwrite what differs. Tags are written first; they alone create no new version.
 
-        Raises NotPossible where the tier alone could not be written, since SSM never lowers it.
+        Raises NotPossible if everything but the tier could be written: SSM does not downgrade tiers.
         """
         if observed is None or not _is_tier_downgrade(desired, observed):
             return self._put(desired, observed)
@@ -171,13 +171,13 @@ class Parameters:
             return self._images.written(result)
         self._stale_reads.written(result)
         is_known = not desired.ignored and not (observed and observed.unknown)
-        # Neither a value nor a field that is somebody else's is known from what was sent, nor whether a field is empty now.
+        # Ignored values and fields are not known from the request, nor whether AWS has cleared a field.
         if result.value is not None and is_known and not cleared(desired, observed):
             self._cache[desired.name] = CachedParameter.of(self._clock(), result)
         return result
 
     def delete(self, observed: Sequence[Parameter]) -> None:
-        """Delete what is still ours; names that are gone already are no error. Raises Conflict for what another took over."""
+        """Delete the parameters this owner still owns; missing ones are ignored. Raises Conflict if one has another owner."""
         confirmed = self._ownership.confirmed(observed)
         for names in batches(confirmed, BATCH):
             self._writes.delete(names)
@@ -189,12 +189,12 @@ class Parameters:
         self._ownership.refuse_taken(observed, confirmed)
 
     def release(self, observed: Parameter) -> None:
-        """Take our labels and the owner tag off. Raises Conflict where another took it over."""
+        """Remove the operator's labels and the owner tag. Raises Conflict if the parameter has another owner."""
         self._remove_marks(observed)
         self._ssm.remove_tags_from_resource(ResourceType="Parameter", ResourceId=observed.name, TagKeys=[OWNER_TAG])
 
     def hand_over(self, observed: Parameter, to: Owner) -> None:
-        """Take our labels off, and overwrite the owner tag. Raises Conflict where another took it over, NotFound.
+        """Remove the operator's labels and overwrite the owner tag. Raises Conflict if it has another owner, NotFound.
 
         https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_AddTagsToResource.html
         """
@@ -209,7 +209,7 @@ class Parameters:
         try:
             own_labels.remove_for_good(self._ssm, observed.name)
         finally:
-            # Not before: another object may read them meanwhile.
+            # Only now: another object may read the labels until they are removed.
             self._moved([observed.name])
 
     # --- observing
@@ -226,9 +226,9 @@ class Parameters:
             )
 
     def _cached(self, scope: Scope, names: Sequence[str]) -> dict[str, CachedParameter]:
-        """What was cached of these names: one look holds on to it, since looks of other objects forget it meanwhile.
+        """Return the cached parameters of these names; reconciles of other objects may evict them meanwhile.
 
-        What was cached of a name that AWS spoke of is forgotten: it may be another parameter at the same version.
+        Entries named by an event are evicted: it may be a recreated parameter at the same version.
         """
         for name in scope.heard:
             self._cache.pop(name, None)
@@ -242,7 +242,7 @@ class Parameters:
         answers: Mapping[str, Mapping[str, Any]],
         wanted: Mapping[str, Parameter],
     ) -> dict[str, Parameter]:
-        """Images that EC2 has not confirmed yet. When a person asks, what it did not confirm is tried again."""
+        """Return images that EC2 has not validated yet. On a manual request, images that failed validation are retried."""
         waiting = self._images.waiting(names, answers, wanted)
         if scope.closely:
             self._images.forget(name for name in names if name not in waiting)
@@ -252,11 +252,11 @@ class Parameters:
         return cached is not None and self._clock() - cached.at < CACHE_SECONDS
 
     def _needs_no_read(self, cached: CachedParameter | None, wanted: Parameter | None) -> bool:
-        """Whether it need not be read at all where nothing was said of it."""
+        """Return whether the cached value suffices, given that no event named the parameter."""
         return cached is not None and self._is_recent(cached) and cached.suffices(wanted)
 
     def _unread(self, reads: PartialReads) -> Iterator[Unread]:
-        """What could not be read this time; what was cached of it before is not believed next time either."""
+        """Return the parameters that could not be read, and evict them from the cache."""
         for item in reads.unread:
             self._cache.pop(item.name, None)
             yield item
@@ -268,9 +268,9 @@ class Parameters:
         before: Mapping[str, CachedParameter],
         reads: PartialReads,
     ) -> dict[str, dict[str, Any]]:
-        """GetParameters for all names, decrypted only where a declared secret is not known at its version to be as declared.
+        """Call GetParameters for all names; decrypt only declared secrets that the cache does not confirm at their version.
 
-        What is not declared any more is never decrypted: nobody needs a value in order to delete it.
+        Parameters that are no longer declared are never decrypted: a deletion does not need the value.
         """
 
         def suffices(name: str) -> bool:
@@ -315,8 +315,8 @@ class Parameters:
         before: Mapping[str, CachedParameter],
         reads: PartialReads,
     ) -> Iterator[Parameter]:
-        """Tags of all, and the metadata of those that are ours or may become ours."""
-        # The index is older than what AWS spoke of this moment.
+        """Read the tags of all parameters, and the metadata of those that are owned or may be adopted."""
+        # The tag index is older than the event.
         hinted = {name: parameter for name, parameter in wanted.items() if name not in scope.heard}
         found = {answer["Name"]: answer for answer in answers}
         tags: dict[str, Pairs | None] = {}
@@ -337,7 +337,7 @@ class Parameters:
     def _with_tags(
         self, owner: Owner, cached: CachedParameter, wanted: Parameter | None, indexed: float, reads: PartialReads
     ) -> Parameter | None:
-        """What was cached before, its tags asked for anew where a later index disagrees; None if they are not read."""
+        """Return the cached parameter; re-read its tags if a newer index disagrees. None if they cannot be read."""
         parameter, name = cached.sealed, cached.sealed.name
         agrees = self._tagged.tags(parameter.name) == all_tags(parameter)
         if wanted is not None and (agrees or indexed <= cached.at):
@@ -347,8 +347,8 @@ class Parameters:
         return None if tags is None else with_tags(parameter, tags, self._own_tags(tags))
 
     def _remember(self, scope: Scope, parameter: Parameter, cached: CachedParameter | None) -> None:
-        """Remember what was read anew, or `cached` with other tags."""
-        # A key may be usable again at the next look.
+        """Cache a parameter that was read, or `cached` with new tags."""
+        # The KMS key may be usable again next time.
         if parameter.owner != scope.owner.tag or parameter.value in (None, UNREADABLE) or parameter.unknown:
             self._cache.pop(parameter.name, None)
         elif cached is None:
@@ -361,7 +361,7 @@ class Parameters:
 
 
 def _value_at(found: Parameter, before: CachedParameter | None, wanted: Parameter | None) -> str | Secret | None:
-    """Its value, or what was cached or written at this version before its key could no longer be used, however long ago."""
+    """Return the value; if its KMS key is unusable, the cached value of this version, regardless of its age."""
     is_known = found.value is UNREADABLE and before is not None and before.sealed.version == found.version
     return before.value(wanted) if is_known and before else found.value
 

@@ -1,6 +1,6 @@
-"""A value that CreateOnly keeps: SSM has no write without a value, so that an edit of any other field sends it back. Pure.
+"""Protect secret values under valuePolicy CreateOnly: SSM cannot write other fields without sending the value back. Pure.
 
-Where it is secret, it keeps its form: who may read it, and what SSM tests it by, changes only with a declared value.
+The form of a kept secret (who may read it, which pattern SSM checks it against) changes only with a declared value.
 """
 
 from collections.abc import Callable, Mapping
@@ -11,19 +11,19 @@ from dynconfig.engine.resource import form_of
 from dynconfig.kinds.parameter_value import DEFAULT_KEY, Parameter
 
 _SECURE = ParameterType.SECURE_STRING.value
-# Changes of the form after which no one can read or learn more than before. All others are refused.
+# Changes after which nobody can read or learn more than before. All others are rejected.
 _NARROWS: Mapping[str, Callable[[Parameter, Parameter], bool]] = {
     "type": lambda desired, _observed: desired.type == _SECURE,
     "from_secret": lambda desired, _observed: desired.from_secret or desired.type == _SECURE,
     "allowed_pattern": lambda desired, _observed: not desired.allowed_pattern,
-    # Anyone in the account who may read the parameter may use the AWS managed key for it.
+    # Anyone in the account who may read the parameter may use the AWS managed key.
     # https://docs.aws.amazon.com/kms/latest/developerguide/services-parameter-store.html
     "kms_key": lambda _desired, observed: observed.kms_key in ("", DEFAULT_KEY),
 }
 
 
 def refuse_wider_access(desired: Parameter, observed: Parameter) -> None:
-    """Raise NotPossible where `desired` keeps a secret value and changes its form so that more can be read or learned."""
+    """Raise NotPossible if `desired` keeps a secret value and changes its form so that more can be read or learned."""
     is_secret = observed.type == _SECURE or observed.from_secret
     if desired.value is not None or not is_secret:
         return

@@ -1,4 +1,4 @@
-"""What SSM answers beside values: tags by name, and metadata. Of a single parameter it may fail, or be late."""
+"""Tags and metadata of parameters. Reads of a single parameter may fail or return stale data."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -16,22 +16,22 @@ DESCRIBE_BATCH = 50
 
 
 class ParameterDetails:
-    """Reads tags and metadata of the parameters of one place."""
+    """Read tags and metadata of the parameters of one place."""
 
     def __init__(self, ssm: "SSMClient", ownership: ParameterOwnership) -> None:
         self._ssm = ssm
         self._ownership = ownership
 
     def describe(self, versions: Mapping[str, int], reads: PartialReads) -> dict[str, Mapping[str, Any]]:
-        """The metadata of these versions or newer ones: those of an older one are not what AWS has.
+        """Return the metadata of these versions or newer ones; metadata of older versions is stale.
 
-        What AWS refuses to describe has none here, and is noted by name.
+        Parameters that AWS refuses to describe are omitted and recorded in `reads`.
         """
         found: dict[str, Mapping[str, Any]] = {}
         refused: DynConfigError | None = None
         for batch in batches(list(versions), DESCRIBE_BATCH):
             try:
-                # The permission has no resource: what is refused for one batch is refused for all.
+                # The permission has no resource scope: if one batch is denied, all are.
                 # https://docs.aws.amazon.com/service-authorization/latest/reference/list_awssystemsmanager.html
                 described = self._described(batch) if refused is None else {}
             except STOPPING:
@@ -44,14 +44,14 @@ class ParameterDetails:
         return found
 
     def tags_of(self, name: str, wanted: Parameter | None, reads: PartialReads) -> Pairs | None:
-        """Tags as the index has them where they are as wanted, else asked for by name, since the index is late."""
+        """Return the indexed tags if they are as desired; otherwise read them by name, because the index lags."""
         indexed = self._ownership.indexed(name)
         if indexed is not None and wanted is not None and indexed == all_tags(wanted):
             return indexed
         return reads.attempt("ListTagsForResource", name, lambda: self._tags(name))
 
     def tags_of_surplus(self, name: str, owner: Owner, reads: PartialReads) -> Pairs | None:
-        """Tags of what is not desired: before it is given up, its owner is asked for by name once more."""
+        """Return the tags of a parameter that is not desired. Its owner is confirmed by name before it is deleted."""
         return self._ownership.indexed_if_owned(name, owner) or self.tags_of(name, None, reads)
 
     def _described(self, names: Sequence[str]) -> dict[str, Mapping[str, Any]]:
@@ -71,7 +71,7 @@ class ParameterDetails:
 def _note(
     name: str, described: Mapping[str, Any], version: int, refused: DynConfigError | None, reads: PartialReads
 ) -> None:
-    """What is not known of a parameter: its metadata, or anything of the version that was just read."""
+    """Record what could not be read of a parameter: its metadata, or the version that was just read."""
     if refused is not None:
         reads.failed_partially(name, refused)
     elif error := stale_description(name, described, version):
@@ -79,6 +79,6 @@ def _note(
 
 
 def batches(items: Sequence[str], size: int) -> Iterator[list[str]]:
-    """The items in lists of at most `size`."""
+    """Split the items into lists of at most `size`."""
     for start in range(0, len(items), size):
         yield list(items[start : start + size])

@@ -1,4 +1,4 @@
-"""Parameters that are images: SSM answers a write before EC2 has confirmed the image, and keeps nothing where it does not.
+"""Parameters of data type aws:ec2:image: SSM returns before EC2 has validated the image, and stores nothing if that fails.
 
 https://docs.aws.amazon.com/systems-manager/latest/userguide/parameter-store-ec2-aliases.html
 """
@@ -12,34 +12,34 @@ from dynconfig.engine.plan import differences
 from dynconfig.kinds.parameter_value import Parameter, comparable
 
 IMAGE = "aws:ec2:image"
-# AWS does not say how long it takes; an image that is there is confirmed within seconds.
+# AWS documents no duration; an existing image is validated within seconds.
 CONFIRMED_WITHIN = 60.0
-# What was not confirmed is asked for again, but not at each look.
+# Images that failed validation are retried at this interval, not in every reconcile.
 REPEAT_SECONDS = 300.0
 
 
 class Images:
-    """What was written of images and is not seen yet; safe for threads that serve different owners."""
+    """Image writes that SSM does not show yet. Thread-safe as long as each thread serves another owner."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._written: dict[str, tuple[float, Parameter]] = {}
 
     def written(self, parameter: Parameter) -> Parameter:
-        """A version was written: it may still not come to be."""
+        """Record a written version; EC2 may still reject it."""
         pending = replace(parameter, pending="is being validated by EC2")
         self._written[parameter.name] = (self._clock(), pending)
         return pending
 
     def forget(self, names: Iterable[str]) -> None:
-        """They are deleted, or a person wants them tried again."""
+        """Forget writes of deleted parameters, or to retry them on request."""
         for name in names:
             self._written.pop(name, None)
 
     def waiting(
         self, names: Iterable[str], answers: Mapping[str, Mapping[str, Any]], wanted: Mapping[str, Parameter]
     ) -> dict[str, Parameter]:
-        """Those of the names that were written as they are wanted, and that EC2 still has time to confirm."""
+        """Return the parameters that were written as desired and that EC2 may still be validating."""
         found: dict[str, Parameter] = {}
         for name in names:
             at, parameter = self._written.get(name, (0.0, None))
@@ -52,7 +52,7 @@ class Images:
         return found
 
     def refuse_repetition(self, desired: Parameter) -> None:
-        """Raise Refused where the same was written a while ago only and was not confirmed."""
+        """Raise Refused if the same image failed validation less than REPEAT_SECONDS ago."""
         at, parameter = self._written.get(desired.name, (0.0, None))
         if parameter is None or self._clock() - at >= REPEAT_SECONDS or not _is_as(parameter, desired):
             return

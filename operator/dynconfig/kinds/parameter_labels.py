@@ -1,4 +1,4 @@
-"""The labels on versions of parameters: which is the last good one, and which was made by a change that failed.
+"""Labels on parameter versions: the last stable version, and versions written by a failed change.
 
 https://docs.aws.amazon.com/systems-manager/latest/userguide/sysman-paramstore-labels.html
 """
@@ -29,17 +29,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """What AWS answered about the label `stable`, true only while the parameter is at this version of this moment."""
+    """The location of the label `stable`; valid only while version and modification time are unchanged."""
 
     version: int
     last_modified: float | None
     stable: int
-    """The version that carries the label; 0 if there is none."""
+    """The version with the label; 0 if there is none."""
     is_alike: bool
-    """Whether the current value is that of the stable version."""
+    """Whether the current value equals that of the stable version."""
 
     def is_about(self, item: Versioned) -> bool:
-        """Whether it still holds: a parameter that was deleted and created again has another moment."""
+        """Return whether it is still valid: a recreated parameter has another modification time."""
         return item.last_modified is not None and (self.version, self.last_modified) == (
             item.version,
             item.last_modified,
@@ -50,7 +50,7 @@ _MOVED = "the owner of parameter {} changed concurrently; retrying"
 
 
 class ParameterLabels:
-    """Reads and moves labels of one place; remembers the stable version while nothing is written to the parameter."""
+    """Read and move the labels of one place; the stable version is cached until the parameter is written."""
 
     def __init__(self, ssm: "SSMClient", tagged: Tagged) -> None:
         self._ssm = ssm
@@ -58,11 +58,11 @@ class ParameterLabels:
         self._known: dict[str, _Known] = {}
 
     def proof(self, owned: Sequence[Versioned]) -> Proof:
-        """What the label `stable` says about these; a call for ten that were written since it was last asked."""
+        """Return which parameters are at their stable version; one call for ten that were written since the last time."""
         unread = self._learn([item for item in owned if not self._is_known(item)])
         failed = {item.name for item in unread}
         found = {item.name: self._known.get(item.name) for item in owned if item.name not in failed}
-        # Another object has taken or given up what was read a moment ago.
+        # The owner changed since the labels were read.
         moved = (Unread(name, Conflict(_MOVED.format(name), delay=0.5)) for name, about in found.items() if not about)
         unread = (*unread, *moved)
         known = {name: about for name, about in found.items() if about}
@@ -71,7 +71,7 @@ class ParameterLabels:
         return Proof(unproved, frozenset(name for name, about in known.items() if about.stable), unread)
 
     def prove(self, owned: Iterable[Versioned]) -> tuple[Unread, ...]:
-        """Label the current version of each as stable, where it is not; answers those for which AWS refuses it."""
+        """Label the current version of each as stable. Returns those for which AWS rejects the call."""
         return each(owned, self._prove)
 
     def _prove(self, item: Versioned) -> None:
@@ -81,7 +81,7 @@ class ParameterLabels:
             self._known[item.name] = _Known(item.version, item.last_modified, item.version, is_alike=True)
 
     def mark(self, owned: Versioned, label: str) -> None:
-        """A label lives on one version, so that this moves it."""
+        """Put a label on the current version; SSM moves it from the version that has it."""
         try:
             self._mark(owned, label)
         except LabelLimit:
@@ -92,16 +92,16 @@ class ParameterLabels:
             raise Conflict(f"parameter {owned.name} was deleted concurrently; retrying", delay=0.5) from None
 
     def unmark(self, kept: Kept, label: str) -> None:
-        """Take a label off the version that carries it."""
+        """Remove a label from its version."""
         self._ssm.unlabel_parameter_version(Name=kept.name, ParameterVersion=kept.version, Labels=[label])
 
     def forget(self, names: Iterable[str]) -> None:
-        """Ask AWS anew about these names."""
+        """Drop these names from the cache."""
         for name in names:
             self._known.pop(name, None)
 
     def forgetting(self, writing: Writing) -> Writing:
-        """Forget what is known of a parameter whenever this process writes or deletes it."""
+        """Wrap `writing` so that the cache drops a parameter when this process writes or deletes it."""
 
         def write(operation: str, names: Sequence[str]) -> AbstractContextManager[None]:
             self.forget(names)
@@ -110,7 +110,7 @@ class ParameterLabels:
         return write
 
     def at(self, known: Sequence[str], label: str) -> tuple[Kept, ...]:
-        """What those of these names were that have a version with this label, decrypted; without those that are denied."""
+        """Return the decrypted versions with this label; parameters without the label or with an unusable key are omitted."""
         return tuple(
             Kept(answer["Name"], answer["Type"], _value(answer), answer["Version"])
             for answer in self._get(known, label, PartialReads(), decrypt=True).values()
@@ -118,27 +118,27 @@ class ParameterLabels:
         )
 
     def remove(self, name: str, newest: int | None = None) -> tuple[str, ...]:
-        """Take our labels off all versions up to the newest; what is gone already has none."""
+        """Remove the operator's labels from all versions up to `newest`. Returns nothing if the parameter does not exist."""
         try:
             return own_labels.remove(self._ssm, name, newest)
         except NotFound:
             return ()
         finally:
-            # Not before: they may be read meanwhile.
+            # Only now: they may be read until they are removed.
             self.forget([name])
 
     def owned(self, owner: Owner) -> tuple[str, ...]:
-        """Names of the parameters that carry the owner's tag, as far as the index knows."""
+        """Return the names of the parameters with the owner's tag, according to the index."""
         self._tagged.look(owner, closely=True)
         return tuple(self._tagged.owned(owner.tag))
 
     def _mark(self, owned: Versioned, label: str) -> None:
         answer = self._ssm.label_parameter_version(Name=owned.name, ParameterVersion=owned.version, Labels=[label])
-        # A bad label is no error for SSM.
+        # SSM reports an invalid label in the response, not as an error.
         assert not answer.get("InvalidLabels"), f"SSM refuses the label {label}"  # noqa: S101 - a bug of ours
 
     def _unmark_old(self, owned: Versioned) -> None:
-        """Make room on a version: that generations failed long ago is of no use any more."""
+        """Remove the labels of earlier failed generations: a version can have ten labels."""
         pages = self._ssm.get_paginator("get_parameter_history").paginate(Name=owned.name, WithDecryption=False)
         versions = (item for page in pages for item in page["Parameters"] if item["Version"] == owned.version)
         old = [label for item in versions for label in item.get("Labels", []) if label.startswith(REJECTED)]
@@ -146,14 +146,14 @@ class ParameterLabels:
             self._ssm.unlabel_parameter_version(Name=owned.name, ParameterVersion=owned.version, Labels=old)
 
     def _is_known(self, item: Versioned) -> bool:
-        # One look at it: another object may forget it at any moment.
+        # Read it once: another thread may evict it at any time.
         known = self._known.get(item.name)
         return known is not None and known.is_about(item)
 
     def _learn(self, items: Sequence[Versioned]) -> tuple[Unread, ...]:
-        """Ask which version is stable, and whether the current value is the same as there; secrets only where it moved.
+        """Read which version is stable and whether its value equals the current one; decrypt only if the versions differ.
 
-        Answers those of which it could not be read.
+        Returns the parameters that could not be read.
         """
         reads = PartialReads()
         try:
@@ -163,7 +163,7 @@ class ParameterLabels:
         except DynConfigError as error:
             return tuple(Unread(item.name, error) for item in items)
         items = [item for item in items if item.name not in reads]
-        # AWS may answer with a version that it has just deleted.
+        # AWS may return a version that it has just deleted.
         found = {i.name: answers[i.name] for i in items if i.name in answers and _is_kept(answers[i.name], i)}
         moved = [i.name for i in items if i.name in found and found[i.name]["Version"] != i.version and not _is_free(i)]
         secret = [name for name in moved if found[name]["Type"] == ParameterType.SECURE_STRING]
@@ -178,7 +178,7 @@ class ParameterLabels:
     def _get(
         self, names: Sequence[str], label: str, reads: PartialReads, *, decrypt: bool
     ) -> dict[str, dict[str, Any]]:
-        """By name, the version with the label of each that has one and can be read."""
+        """Return the labelled version of each parameter that has one and can be read, by name."""
 
         def get(batch: Sequence[str]) -> dict[str, dict[str, Any]]:
             answers = read(self._ssm, [f"{name}:{label}" for name in batch], decrypt=decrypt)
@@ -188,12 +188,12 @@ class ParameterLabels:
 
 
 def _is_free(item: Versioned) -> bool:
-    """Whether its value is somebody else's business."""
+    """Return whether its value is not managed."""
     return isinstance(item, Parameter) and item.value is None
 
 
 def _is_kept(answer: Any, item: Versioned) -> bool:
-    """Whether SSM still has the version: it keeps the newest hundred."""
+    """Return whether SSM still has the version: it keeps the newest 100."""
     return bool(answer["Version"] > item.version - VERSIONS_KEPT)
 
 
@@ -202,7 +202,7 @@ def _value(answer: Any) -> str | Secret:
 
 
 def _as_read(item: Versioned) -> str | Secret | None:
-    """The value as SSM answers it: a text of a Secret may stand in a plain String."""
+    """Return the value as SSM returns it: a Secret's text may be in a plaintext String."""
     value = item.value if isinstance(item, Parameter) else None
     is_plain = isinstance(value, Secret) and item.type != ParameterType.SECURE_STRING
     return str(value.reveal()) if is_plain and isinstance(value, Secret) else value

@@ -1,4 +1,4 @@
-"""Whose a parameter is: hints from AWS's index, which is late, and what SSM answers by name, once before it is given up."""
+"""The owner of a parameter: from AWS's tag index, which lags, and by name from SSM before a write or deletion."""
 
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -11,27 +11,27 @@ from dynconfig.kinds.parameter_value import Pairs, Parameter, owner_of
 if TYPE_CHECKING:
     from mypy_boto3_ssm.client import SSMClient
 
-# As long as AWS's index, or what was read of it, may go on naming the owner that a parameter had before.
+# How long AWS's tag index, or a copy of it, may still name the previous owner of a parameter.
 DISTRUST_SECONDS = 600.0
-# What SSM answered by name is as new as any other part of the same look.
+# Tags read by name less than this ago are as fresh as the rest of the observation.
 CONFIRMED_SECONDS = 10.0
 
 
 class Tagged(Protocol):
-    """Answers which parameters carry the owner tag, for many objects in few calls; late, as AWS's index is."""
+    """Index of parameters with the owner tag, for many objects in few calls; lags like AWS's index."""
 
     def look(self, owner: Owner, *, closely: bool) -> float:
-        """Have the index no older than is fit for the purpose; answers when this owner's part of it was read."""
+        """Refresh the index if it is too old; return when this owner's part of it was read."""
 
     def tags(self, name: str) -> Pairs | None:
-        """All tags of an owned parameter, or None where the index does not have it."""
+        """Return all tags of an owned parameter, or None if it is not in the index."""
 
     def owned(self, owner: str) -> Sequence[str]:
-        """Names of the parameters that carry this owner tag."""
+        """Return the names of the parameters with this owner tag."""
 
 
 class ParameterOwnership:
-    """Confirms ownership of the parameters of one place."""
+    """Confirm the ownership of the parameters of one place."""
 
     def __init__(self, ssm: "SSMClient", tagged: Tagged, clock: Callable[[], float]) -> None:
         self._ssm = ssm
@@ -43,39 +43,39 @@ class ParameterOwnership:
         self._lock = threading.Lock()
 
     def tags(self, name: str) -> Pairs:
-        """The tags by name. Raises NotFound."""
+        """Read the tags by name. Raises NotFound."""
         answer = self._ssm.list_tags_for_resource(ResourceType="Parameter", ResourceId=name)
         self._note(self._read_at, [name])
         return tuple(sorted((tag["Key"], tag["Value"]) for tag in answer["TagList"]))
 
     def indexed(self, name: str) -> Pairs | None:
-        """The tags by the index; None where it does not have them, or the owner changed since it may have been read."""
+        """Return the indexed tags; None if they are missing, or the owner may have changed since they were read."""
         return None if self._is_recent(self._created, name) else self._trusted(name)
 
     def indexed_if_owned(self, name: str, owner: Owner) -> Pairs | None:
-        """The tags by the index, where it says that this is the owner; who gives it up asks by name before."""
+        """Return the indexed tags if they name this owner. Callers confirm by name before they delete or release."""
         found = self._trusted(name)
         return found if found is not None and owner_of(found) == owner.tag else None
 
     def distrust_index(self, names: Iterable[str]) -> None:
-        """Their owner changes now, so that nothing of the index counts for a while: they may even come back."""
+        """Ignore the index for these names for a while: their owner is changing, possibly back and forth."""
         self._note(self._distrusted, names)
 
     def created(self, name: str) -> None:
-        """It is made now: what the index says is about another one of that name, until its owner gives it up."""
+        """Ignore the index for a parameter created now: its entry may describe a deleted one of the same name."""
         self._note(self._created, [name])
 
     def confirmed(self, observed: Sequence[Parameter]) -> list[str]:
-        """The names of those whose owner has not changed, asked by name; what is gone has no other owner."""
+        """Return the names whose owner is unchanged, read by name. Missing parameters count as unchanged."""
         return [parameter.name for parameter in observed if self._is_unchanged(parameter)]
 
     def confirm(self, observed: Parameter) -> None:
-        """Raise Conflict where another has taken it over; asks by name where the index or memory said whose it is."""
+        """Raise Conflict if the owner has changed. Reads the tags by name unless that was done in this observation."""
         if self._clock() - self._read_at.get(observed.name, float("-inf")) >= CONFIRMED_SECONDS:
             self.refuse_taken([observed], self.confirmed([observed]))
 
     def refuse_taken(self, observed: Sequence[Parameter], confirmed: Sequence[str]) -> None:
-        """Raise Conflict where another has taken over one of these."""
+        """Raise Conflict if one of these has another owner."""
         taken = [parameter.name for parameter in observed if parameter.name not in set(confirmed)]
         if taken:
             self.distrust_index(taken)
@@ -92,7 +92,7 @@ class ParameterOwnership:
             for name in names:
                 noted.pop(name, None)
                 noted[name] = self._clock()
-            # They are in the order of their times.
+            # Entries are ordered by time.
             while noted and not self._is_recent(noted, oldest := next(iter(noted))):
                 del noted[oldest]
 

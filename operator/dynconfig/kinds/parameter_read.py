@@ -1,4 +1,4 @@
-"""Reads of parameters by name: a KMS key that cannot be used concerns the parameters under it, and no others."""
+"""Read parameters by name. An unusable KMS key affects only the parameters encrypted with it."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -11,10 +11,10 @@ if TYPE_CHECKING:
 
 
 def read(ssm: "SSMClient", selected: Sequence[str], *, decrypt: bool) -> list[dict[str, Any]]:
-    """What GetParameters answers of at most ten names, each with or without a selector.
+    """Call GetParameters for at most ten names, each with or without a selector.
 
-    Beside each answer stands whether it is `decrypted`, and `unreadable` if its key cannot be used: disabled, pending deletion,
-    gone, or denied. GetParameters answers none of the others then, so that each secret is read by itself.
+    Each result also has `decrypted`, and `unreadable` if its KMS key cannot be used: disabled, pending deletion, deleted or
+    denied. In that case GetParameters fails for the whole batch, so each secret is read on its own.
     https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_GetParameters.html
     """
     try:
@@ -24,7 +24,7 @@ def read(ssm: "SSMClient", selected: Sequence[str], *, decrypt: bool) -> list[di
     except DynConfigError:
         if not decrypt:
             raise
-    # By what was asked: without its selector, the newest version would be taken for the one with the label.
+    # Keep the selector: without it, the latest version would be returned instead of the labelled one.
     asked = {item.partition(":")[0]: item for item in selected}
     return [_single(ssm, asked[answer["Name"]], answer) for answer in _read(ssm, selected, decrypt=False)]
 

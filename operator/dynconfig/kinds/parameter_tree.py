@@ -1,4 +1,4 @@
-"""All parameters below a path, whoever made them: for what a person wants to see or to bring under a declaration."""
+"""All parameters below a path, regardless of their owner: for the commands that show or import them."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -9,12 +9,12 @@ from dynconfig.kinds.parameter_value import Pairs, Parameter, observed_parameter
 if TYPE_CHECKING:
     from mypy_boto3_ssm.client import SSMClient
 
-# What AWS gives and keeps by itself, or we do.
+# Tags that AWS or the operator manages.
 _NOT_THEIRS = ("aws:", OWNER_TAG.split("/")[0] + "/")
 
 
 def values(ssm: "SSMClient", path: str, *, decrypt: bool) -> Iterator[dict[str, Any]]:
-    """What GetParametersByPath answers of each parameter; a SecureString that is not decrypted is cipher text."""
+    """Call GetParametersByPath; the value of a SecureString that is not decrypted is ciphertext."""
     pages = ssm.get_paginator("get_parameters_by_path").paginate(Path=path, Recursive=True, WithDecryption=decrypt)
     yield from (dict(item) for page in pages for item in page["Parameters"])
 
@@ -22,7 +22,7 @@ def values(ssm: "SSMClient", path: str, *, decrypt: bool) -> Iterator[dict[str, 
 def parameters(
     ssm: "SSMClient", path: str, *, decrypt: bool, ignored_tags: tuple[str, ...] = ()
 ) -> Iterator[Parameter]:
-    """Each parameter with all that a declaration says of it, in the order of the names."""
+    """Return each parameter with all fields that a declaration has, sorted by name."""
     metadata = _metadata(ssm, path)
     for answer in sorted(values(ssm, path, decrypt=decrypt), key=lambda answer: str(answer["Name"])):
         tags = _tags(ssm, answer["Name"])
@@ -31,7 +31,7 @@ def parameters(
 
 
 def from_secrets(ssm: "SSMClient", path: str) -> frozenset[str]:
-    """Names of those in plain text whose value came from a Secret."""
+    """Return the names of plaintext parameters whose value came from a Secret."""
     pages = ssm.get_paginator("describe_parameters").paginate(
         ParameterFilters=[
             {"Key": "Path", "Option": "Recursive", "Values": [path]},

@@ -1,4 +1,4 @@
-"""One parameter as a value, and its translation from a declaration, from SSM's answers, and to SSM's requests. Pure."""
+"""The parameter value type and its conversions: from declarations and SSM responses, to SSM requests. Pure."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -13,7 +13,7 @@ from dynconfig.engine.resource import Versioned
 from dynconfig.engine.secret import Secret, UnreadableSecret
 
 DEFAULT_KEY = "alias/aws/ssm"
-# "To remove all policies from the parameter": an empty policy in the list, and not an empty list.
+# To remove all policies, SSM expects a list with an empty policy, not an empty list.
 # https://docs.aws.amazon.com/systems-manager/latest/userguide/parameter-store-policies.html
 NO_POLICIES = "[{}]"
 CLEARABLE = {"description": "Description", "allowed_pattern": "AllowedPattern", "policies": "Policies"}
@@ -26,23 +26,23 @@ _FIELDS = {
     IgnoredField.POLICIES: "policies",
 }
 
-# What only DescribeParameters answers.
+# Fields that only DescribeParameters returns.
 DESCRIBED = ("description", "tier", "kms_key", "allowed_pattern", "policies")
 
 Pairs = tuple[tuple[str, str], ...]
 
-# SSM takes no empty value, so that this equals none that is declared.
+# SSM rejects empty values, so this never equals a declared one.
 UNREADABLE = UnreadableSecret()
 
 OUR_TAGS = (OWNER_TAG, FROM_SECRET_TAG)
-# AWS takes 50 tags on a resource.
+# AWS allows 50 tags per resource.
 # https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_AddTagsToResource.html
 _MAX_OTHER_TAGS = 50 - len(OUR_TAGS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parameter(Versioned):
-    """One parameter. A value of None is nobody's business after creation (valuePolicy CreateOnly)."""
+    """One parameter. A value of None is not managed after creation (valuePolicy: CreateOnly)."""
 
     kind: ClassVar[str] = "Parameter"
     value: str | Secret | None
@@ -56,22 +56,22 @@ class Parameter(Versioned):
     initial: str | Secret = field(default="", repr=False, metadata={"compare": False})
     """The value to create it with."""
     ignored: tuple[str, ...] = field(default=(), repr=False, metadata={"compare": False})
-    """Fields that are somebody else's after creation."""
+    """Fields that are not managed after creation."""
     unknown: tuple[str, ...] = field(default=(), repr=False, metadata={"compare": False})
     """Fields that could not be read."""
 
     @property
     def as_deleted(self) -> "Parameter":
-        """Without its value and other texts."""
+        """The parameter without its value and other long text."""
         return replace(self, value=None, initial="", description="", allowed_pattern="", policies="", tags=())
 
 
 def observed_parameter(
     answer: Mapping[str, Any], metadata: Mapping[str, Any], tags: Pairs, own_tags: Pairs
 ) -> Parameter:
-    """A parameter from what GetParameters, DescribeParameters and ListTagsForResource answer of it.
+    """Build a parameter from the responses of GetParameters, DescribeParameters and ListTagsForResource.
 
-    Without metadata the fields that only DescribeParameters answers are unknown.
+    Without metadata, the fields that only DescribeParameters returns are unknown.
     """
     parameter = Parameter(
         name=answer["Name"],
@@ -87,7 +87,7 @@ def observed_parameter(
 
 
 def with_metadata(parameter: Parameter, metadata: Mapping[str, Any]) -> Parameter:
-    """A parameter with the fields that only DescribeParameters answers."""
+    """Add the fields that only DescribeParameters returns."""
     is_secret = parameter.type == ParameterType.SECURE_STRING
     return replace(
         parameter,
@@ -100,7 +100,7 @@ def with_metadata(parameter: Parameter, metadata: Mapping[str, Any]) -> Paramete
 
 
 def _value(answer: Mapping[str, Any]) -> str | Secret | None:
-    """The value; UNREADABLE if its key cannot be used, and None if nobody asked for what is in a secret."""
+    """Return the value; UNREADABLE if its KMS key cannot be used, None for a secret that was not decrypted."""
     if answer["Type"] != ParameterType.SECURE_STRING:
         return str(answer["Value"])
     if answer.get("unreadable"):
@@ -109,7 +109,7 @@ def _value(answer: Mapping[str, Any]) -> str | Secret | None:
 
 
 def with_tags(parameter: Parameter, tags: Pairs, own_tags: Pairs) -> Parameter:
-    """An observed parameter with what all of its tags say; `own_tags` are those of them that are compared."""
+    """Add owner, mark and tags to an observed parameter; `own_tags` are the tags that are compared."""
     is_marked = FROM_SECRET_TAG in dict(tags) and parameter.type != ParameterType.SECURE_STRING
     value = parameter.value
     if is_marked and isinstance(value, str):
@@ -141,7 +141,7 @@ def desired_parameter(declaration: Declaration, parameter: DeclaredParameter) ->
 
 
 def comparable(observed: Parameter, wanted: Parameter | None) -> Parameter:
-    """The observed parameter in the terms of the declaration: what it leaves to AWS or to others does not differ."""
+    """Normalise an observed parameter for the comparison: fields that are not managed equal the desired ones."""
     if wanted is None:
         return observed
     # SSM resolves Intelligent-Tiering and never reports it.
@@ -152,7 +152,7 @@ def comparable(observed: Parameter, wanted: Parameter | None) -> Parameter:
     elif isinstance(wanted.value, Secret) and isinstance(value, str):
         value = Secret(value)
     elif isinstance(value, Secret) and observed.type != ParameterType.SECURE_STRING:
-        # Secret here is only that it is not shown; the same text is no difference.
+        # Secret only means masked here: equal text is not a difference.
         text = str(value.reveal())
         value = text if text == wanted.value or not observed.from_secret else value
     others = (*wanted.ignored, *observed.unknown)
@@ -162,7 +162,7 @@ def comparable(observed: Parameter, wanted: Parameter | None) -> Parameter:
 
 
 def keeping_ignored(parameter: Parameter, other: Parameter, ignored: tuple[str, ...] | None = None) -> Parameter:
-    """A parameter with those fields of another that are not the declaration's business."""
+    """Copy the fields that are not managed from another parameter."""
     names = parameter.ignored if ignored is None else ignored
     return replace(parameter, **{name: getattr(other, name) for name in names})
 
@@ -198,12 +198,12 @@ def request(desired: Parameter, value: str | Secret, *, clear_policies: bool = F
 
 
 def cleared(desired: Parameter, observed: Parameter | None) -> tuple[str, ...]:
-    """The fields that a write leaves empty and that were not: no answer to the write says whether AWS emptied them."""
+    """Return the fields that a write clears; the response does not confirm that AWS cleared them."""
     return tuple(name for name in CLEARABLE if observed and getattr(observed, name) and not getattr(desired, name))
 
 
 def still_set(metadata: Mapping[str, Any], names: Iterable[str]) -> list[str]:
-    """Those of the fields that DescribeParameters still answers with something."""
+    """Return the fields that DescribeParameters still returns a value for."""
     return [name for name in names if metadata.get(CLEARABLE[name])]
 
 
@@ -218,7 +218,7 @@ def written(desired: Parameter, answer: Mapping[str, Any]) -> Parameter:
 
 
 def _answered_at(answer: Mapping[str, Any]) -> float | None:
-    """PutParameter does not say when the version was made; the answer says when it was given, by AWS's own clock."""
+    """Return the time in the Date header: PutParameter does not return when the version was created."""
     date = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date")
     return parsedate_to_datetime(date).timestamp() if date else None
 
@@ -233,7 +233,7 @@ def owner_of(tags: Pairs) -> str:
 
 
 def _policies(policies: Iterable[Mapping[str, Any]]) -> str:
-    """Policies as one canonical JSON text, in the order in which AWS has them."""
+    """Return the policies as one canonical JSON text, in AWS's order."""
     parsed = [json.loads(policy["PolicyText"]) for policy in policies]
     flat = [inner for item in parsed for inner in (item if isinstance(item, list) else [item])]
     return json.dumps(flat, sort_keys=True) if flat else ""

@@ -1,6 +1,6 @@
-"""The writes of one parameter to SSM: create it, overwrite it, change its tags, delete it.
+"""Writes of parameters to SSM: create, overwrite, tag, delete.
 
-Whoever listens to AWS's events is told of each write while it is made.
+Each write is announced while it is in progress, so that the event listener can recognise its own events.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -30,18 +30,18 @@ if TYPE_CHECKING:
     from mypy_boto3_ssm.type_defs import TagTypeDef
 
 Writing = Callable[[str, Sequence[str]], AbstractContextManager[None]]
-"""Told of each write while it is made: PUT or DELETE, and the names."""
+"""Context manager entered around each write, with PUT or DELETE and the names."""
 
 
 class ParameterWrites:
-    """Writes parameters of one place."""
+    """Write the parameters of one place."""
 
     def __init__(self, ssm: "SSMClient", writing: Writing) -> None:
         self._ssm = ssm
         self._writing = writing
 
     def create(self, desired: Parameter) -> Parameter:
-        """Create it with its tags. Raises Conflict where it came into being meanwhile."""
+        """Create the parameter with its tags. Raises Conflict if it already exists."""
         tags: list[TagTypeDef] = [{"Key": key, "Value": value} for key, value in all_tags(desired)]
         try:
             with self._writing(PUT, [desired.name]):
@@ -51,7 +51,7 @@ class ParameterWrites:
         return written(desired, answer)
 
     def update(self, desired: Parameter, observed: Parameter, seen: Parameter | None) -> Parameter:
-        """Tags first, and a new version only if more than tags differ; `seen` is what AWS really has of it."""
+        """Write the tags, then a new version if anything else differs. `seen` has the fields that are not managed, too."""
         self._update_tags(desired, observed)
         tagged = replace(observed, owner=desired.owner, tags=desired.tags, from_secret=desired.from_secret)
         if tagged == as_version(desired, observed):
@@ -61,7 +61,7 @@ class ParameterWrites:
             seen = self._described(observed)
         kept = keeping_ignored(desired, seen) if seen else desired
         if not kept.kms_key:
-            # What was no SecureString before has no key that others could have chosen.
+            # A parameter that was not a SecureString has no key to keep.
             kept = replace(kept, kms_key=desired.kms_key)
         if seen:
             refuse_wider_access(kept, seen)
@@ -77,7 +77,7 @@ class ParameterWrites:
         return written(kept, answer)
 
     def delete(self, names: Sequence[str]) -> None:
-        """Delete at most ten; those that are gone already are no error."""
+        """Delete at most ten parameters; missing ones are ignored."""
         with self._writing(DELETE, names):
             self._ssm.delete_parameters(Names=list(names))
 
@@ -86,12 +86,12 @@ class ParameterWrites:
             return self._ssm.put_parameter(**overwrite, Overwrite=True)
 
     def _check_cleared(self, desired: Parameter, observed: Parameter, answer: Mapping[str, Any]) -> None:
-        """Read what was to be emptied: what was sent is not what AWS has. Raises Refused where AWS keeps it."""
+        """Read back the fields that were cleared. Raises Refused if AWS still has a value."""
         names = cleared(desired, observed)
         if not names:
             return
         found = self._metadata(desired.name)
-        # What tells of an older version is late: the next look asks again.
+        # Metadata of an older version is stale: the next reconcile reads it again.
         kept = [name for item in found if item["Version"] == answer["Version"] for name in still_set(item, names)]
         if kept:
             raise Refused(
@@ -100,7 +100,7 @@ class ParameterWrites:
             )
 
     def _unmark(self, desired: Parameter, observed: Parameter) -> None:
-        """Only once the value is no longer that of a Secret: whoever reads the parameter between two calls sees the mark."""
+        """Remove the mark, after the Secret's value was overwritten: readers in between must still see it."""
         if observed.from_secret and not desired.from_secret:
             self._ssm.remove_tags_from_resource(
                 ResourceType="Parameter", ResourceId=desired.name, TagKeys=[FROM_SECRET_TAG]
@@ -121,9 +121,9 @@ class ParameterWrites:
             self._ssm.remove_tags_from_resource(**resource, TagKeys=removed)
 
     def _described(self, observed: Parameter) -> Parameter:
-        """With the fields of others as AWS has them, which a comparison with the declaration had left out.
+        """Return the parameter with the fields that are not managed, as AWS has them.
 
-        Raises Conflict where AWS does not tell of this version yet.
+        Raises Conflict if AWS does not describe this version yet.
         """
         metadata = self._metadata(observed.name)
         found = next((item for item in metadata if item["Version"] == observed.version), None)
@@ -136,9 +136,9 @@ class ParameterWrites:
         return self._ssm.describe_parameters(ParameterFilters=filters)["Parameters"]
 
     def _current(self, observed: Parameter) -> str:
-        """The value that others own: an overwrite of the description has to send it back.
+        """Return the value that is not managed: overwriting another field has to send it back.
 
-        Raises Conflict where they have written another version by now, whose form is not known.
+        Raises Conflict if there is a newer version, whose form is not known.
         """
         found = self._ssm.get_parameter(Name=observed.name, WithDecryption=True)["Parameter"]
         if found["Version"] != observed.version:
@@ -146,7 +146,7 @@ class ParameterWrites:
         return found["Value"]
 
     def _move_label(self, name: str) -> None:
-        """Free the oldest of the 100 versions from our label; somebody else's label is not ours to move."""
+        """Remove the operator's label from the oldest of the 100 versions. Raises NotPossible if it has a foreign label."""
         pages = self._ssm.get_paginator("get_parameter_history").paginate(Name=name, WithDecryption=False)
         oldest = min((item for page in pages for item in page["Parameters"]), key=lambda item: item["Version"])
         labels = oldest.get("Labels", [])

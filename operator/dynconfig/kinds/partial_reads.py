@@ -1,4 +1,4 @@
-"""Failures of reads of single parameters: each concerns that parameter alone, unless AWS refuses them all."""
+"""Isolate read failures: a failure affects only its parameter, unless AWS rejects all of them."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from dynconfig.engine.errors import STOPPING, Conflict, DynConfigError, Retryable
 from dynconfig.engine.resource import Unread
 
-# As many failures of one operation, and not one success, say that it fails for all: the rest is not tried.
+# After this many failures of one operation without a success, it is assumed to fail for all parameters.
 MAX_FAILURES = 6
 
 T = TypeVar("T")
@@ -15,7 +15,7 @@ Answers = dict[str, dict[str, Any]]
 
 
 class PartialReads:
-    """The reads of one look at parameters, and the parameters that could not be read in it."""
+    """The parameter reads of one observation, and the parameters that could not be read."""
 
     def __init__(self) -> None:
         self._failed: dict[str, DynConfigError] = {}
@@ -28,21 +28,21 @@ class PartialReads:
 
     @property
     def unread(self) -> Iterator[Unread]:
-        """The parameters that could not be read."""
+        """Return the parameters that could not be read."""
         yield from (Unread(name, error) for name, error in self._failed.items())
         partly = ((name, error) for name, error in self._partially.items() if name not in self)
         yield from (Unread(name, error, is_partial=True) for name, error in partly)
 
     def failed(self, name: str, error: DynConfigError) -> None:
-        """A parameter could not be read; the error names it."""
+        """Record that a parameter could not be read; the error names it."""
         self._failed[name] = error
 
     def failed_partially(self, name: str, error: DynConfigError) -> None:
-        """Some fields of a parameter could not be read."""
+        """Record that some fields of a parameter could not be read."""
         self._partially[name] = _naming(name, error)
 
     def attempt(self, operation: str, name: str, call: Callable[[], T]) -> T | None:
-        """The answer about one parameter; None if it fails for this one. Raises the error if it seems to fail for all."""
+        """Return the result for one parameter, None if it fails. Raise the error if the operation seems to fail for all."""
         try:
             answer = call()
         except STOPPING:
@@ -60,7 +60,7 @@ class PartialReads:
         get: Callable[[Sequence[str]], Answers],
         operation: str = "GetParameters",
     ) -> Answers:
-        """The answers about all names; SSM denies a whole batch if it denies one name, so that each is then asked for."""
+        """Return the results for all names. SSM denies a whole batch if it denies one name; its names are then read singly."""
         answers: Answers = {}
         failed: list[str] = []
         for batch in from_both_ends(batches):
@@ -88,13 +88,13 @@ class PartialReads:
 
 
 def from_both_ends(items: Sequence[T]) -> Iterator[T]:
-    """All items, alternately from the front and from the back: neighbours often share a path that is denied."""
+    """Yield all items, alternately from the front and the back: neighbours often share a denied path."""
     for place in range(len(items)):
         yield items[place // 2] if place % 2 == 0 else items[-1 - place // 2]
 
 
 def stale_description(name: str, described: Mapping[str, Any], version: int) -> Conflict | None:
-    """The error where DescribeParameters does not answer this version yet."""
+    """Return a Conflict if DescribeParameters does not return this version yet."""
     if described.get("Version", 0) >= version:
         return None
     return Conflict(

@@ -1,4 +1,4 @@
-"""Who may call the function: statements of its resource policy, each for one rule or one HTTP API."""
+"""Statements of the function's resource policy that allow the rule and the HTTP API to invoke it."""
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
@@ -20,7 +20,7 @@ BY_RULE, BY_HTTP_API = "dynconfig-parameters", "dynconfig-http-api"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Permission(Resource):
-    """A statement by which a service calls the function on behalf of one source; its name is the statement's id."""
+    """A statement that allows a service to invoke the function for one source; its name is the statement id."""
 
     kind: ClassVar[str] = "Permission"
     arn: str = field(default="", metadata={"compare": False})
@@ -31,7 +31,7 @@ class Permission(Resource):
 
 
 class Permissions:
-    """Keeps our statements on functions that belong to the owner; statements of others are not looked at."""
+    """Manage the operator's statements on the owner's functions; other statements are ignored."""
 
     value = Permission
     needs = ("Function", "Rule", "Schedule", "HttpApi")
@@ -41,7 +41,7 @@ class Permissions:
         self._arns = arns
 
     def desired(self, declaration: Declaration) -> Iterator[Permission]:
-        """One for the rule, and one for the HTTP API, which needs its id: AWS assigns that when it is created."""
+        """Return one for the rule, and one for the HTTP API with its id, which AWS assigns on creation."""
         function = declaration.function
         if function is None or function.mode is Mode.ATTACH:
             return
@@ -54,7 +54,7 @@ class Permissions:
             yield self._permission(declaration, BY_HTTP_API, "apigateway.amazonaws.com", source)
 
     def observe(self, scope: Scope, desired: Sequence[Permission]) -> Iterable[Permission]:
-        """Our statements on the owner's function."""
+        """Return the operator's statements on the owner's function."""
         function = function_of(scope)
         if function is None:
             return ()
@@ -67,10 +67,10 @@ class Permissions:
         return [_observed(statement, function, scope) for statement in ours]
 
     def refuse(self, desired: Permission, observed: Permission | None) -> None:
-        """Nothing can be known before."""
+        """Nothing to check in advance."""
 
     def put(self, desired: Permission, observed: Permission | None) -> Permission:
-        """Add the statement, in place of the one that differs; it stays as it is while there is no API for it."""
+        """Replace the statement; it is left unchanged as long as its HTTP API does not exist."""
         if ASSIGNED in desired.source:
             if observed is None:
                 raise Conflict(f"function {desired.function}: its HTTP API does not exist yet; retrying", delay=1.0)
@@ -95,7 +95,7 @@ class Permissions:
                 continue
 
     def release(self, observed: Permission) -> None:
-        """It stays with its function, and bears no mark but its id."""
+        """Do nothing: it stays with its function and has no owner mark."""
 
     def _permission(self, declaration: Declaration, name: str, principal: str, source: str) -> Permission:
         function = declaration.names.function

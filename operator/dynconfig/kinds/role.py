@@ -1,7 +1,7 @@
-"""The IAM roles: one that the function runs as, one by which EventBridge Scheduler calls it.
+"""The IAM roles: the function's execution role, and the role by which EventBridge Scheduler invokes it.
 
-They live below a path of their own, and nothing is written to a role outside of it. Earlier versions made them without a
-path: such a role that carries the owner's tag is used until the one in its place is there, and then deleted.
+They have a path of their own, and no role outside of it is written to. Earlier versions created them without a path: such a
+role with the owner tag is used until its successor exists, and then deleted.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -23,7 +23,7 @@ from dynconfig.kinds.tags import Pairs
 if TYPE_CHECKING:
     from mypy_boto3_iam.client import IAMClient
 
-# All inline policies of a role together, white space not counted.
+# Total size of the inline policies of a role, without whitespace.
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 POLICY_CHARACTERS = 10240
 _DESTINATIONS = {
@@ -36,7 +36,7 @@ _DESTINATIONS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Role(Resource):
-    """A role with one inline policy; documents as canonical JSON. The boundary is empty where none is asked for."""
+    """A role with one inline policy; documents as canonical JSON. The boundary is empty if none is configured."""
 
     kind: ClassVar[str] = "Role"
     declared_in: ClassVar[str] = "spec.function.roleName"
@@ -48,7 +48,7 @@ class Role(Resource):
 
 
 class Roles:
-    """Keeps the roles of one account, each below the permissions boundary of this ARN, if there is one."""
+    """Manage the roles of one account, with the permissions boundary of this ARN, if any."""
 
     value = Role
     goes_with = ("Function",)
@@ -61,7 +61,7 @@ class Roles:
         self._ignored = ("aws:", *ignored_tags)
 
     def desired(self, declaration: Declaration) -> Iterable[Role]:
-        """A role for a managed function, and one for its schedule."""
+        """Return a role for a managed function, and one for its schedule."""
         function = declaration.function
         if function is None or function.mode is Mode.ATTACH:
             return
@@ -71,7 +71,7 @@ class Roles:
             yield self._role(declaration, declaration.names.scheduler_role, "scheduler", policy(call))
 
     def observe(self, scope: Scope, desired: Sequence[Role]) -> Iterator[Role]:
-        """Each role that is desired, listed or named after the owner, now or by an earlier version."""
+        """Return each role that is desired, reported or named after the owner, including names of earlier versions."""
         defaults = (scope.names.role, scope.names.scheduler_role, *scope.names.other_roles)
         names = (name for default in defaults for name in scope.where(Role.kind, desired, default))
         for name in dict.fromkeys(names):
@@ -80,7 +80,7 @@ class Roles:
                 yield found
 
     def refuse(self, desired: Role, observed: Role | None) -> None:
-        """IAM bounds the length of inline policies, and a role cannot move to another path."""
+        """Raise NotPossible if the policy is too long, or the role exists at another path."""
         if observed is not None:
             _check_path(observed)
         if len(desired.policy) > POLICY_CHARACTERS:
@@ -89,7 +89,7 @@ class Roles:
             )
 
     def put(self, desired: Role, observed: Role | None) -> Role:
-        """Create with tags, or change what differs; nothing outside the path."""
+        """Create the role with its tags, or update what differs. Raises NotPossible for a role at another path."""
         if observed is None:
             self._create(desired)
         else:
@@ -102,7 +102,7 @@ class Roles:
         return desired
 
     def delete(self, observed: Sequence[Role]) -> None:
-        """Take off all policies, whoever put them there, and delete; of an earlier version only what it made itself."""
+        """Remove all policies and delete; a role of an earlier version only if it has nothing else."""
         for role in observed:
             if path_of(role.arn) != ROLE_PATH and not self._is_all_ours(role):
                 self._leave(role)
@@ -115,13 +115,13 @@ class Roles:
                 self._iam.delete_role(RoleName=role.name)
 
     def release(self, observed: Role) -> None:
-        """Take the owner tag off."""
+        """Remove the owner tag."""
         self._iam.untag_role(RoleName=observed.name, TagKeys=[OWNER_TAG])
 
     def _role(self, declaration: Declaration, name: str, service: str, document: dict[str, Any]) -> Role:
         trust = {"Effect": "Allow", "Principal": {"Service": f"{service}.amazonaws.com"}, "Action": "sts:AssumeRole"}
         if service == "scheduler":
-            # Else another account's schedule could be made to use this role.
+            # Prevents use of this role by schedules of other accounts (confused deputy).
             # https://docs.aws.amazon.com/scheduler/latest/UserGuide/cross-service-confused-deputy-prevention.html
             trust["Condition"] = {"StringEquals": {"aws:SourceAccount": self._arns.account}}
         return Role(
@@ -164,7 +164,7 @@ class Roles:
         except NotFound:
             inline = ""
         found = tags.of_list(role.get("Tags", []))
-        # No version made roles at any other path, whatever their tags say.
+        # No version created roles at any other path, whatever their tags say.
         may_be_ours = path_of(role["Arn"]) in (ROLE_PATH, "/")
         return Role(
             name=name,
@@ -187,7 +187,7 @@ class Roles:
             raise Conflict(f"role {desired.name} was created concurrently; retrying", delay=0.5) from None
 
     def _update(self, desired: Role, observed: Role) -> None:
-        # First: the operator's policy allows no other write to a role outside the boundary.
+        # First: the operator's IAM policy allows no other write to a role without the boundary.
         self._bound(observed)
         added, removed = tags.change(observed.tags, observed.owner, desired.tags, desired.owner)
         if added:
@@ -199,12 +199,12 @@ class Roles:
             self._iam.update_assume_role_policy(RoleName=desired.name, PolicyDocument=desired.trust)
 
     def _bound(self, observed: Role) -> None:
-        """Put a role of ours back within the boundary, if there is one."""
+        """Restore the permissions boundary, if one is configured."""
         if observed.boundary != self._boundary:
             self._iam.put_role_permissions_boundary(RoleName=observed.name, PermissionsBoundary=self._boundary)
 
     def _is_all_ours(self, role: Role) -> bool:
-        """Whether a role of an earlier version has nothing but what that version gave it. Raises Conflict."""
+        """Return whether a role of an earlier version has only the policy of that version. Raises Conflict."""
         current = self._get(role.name)
         if current is None:
             return True
@@ -217,7 +217,7 @@ class Roles:
         return True
 
     def _leave(self, role: Role) -> None:
-        """An earlier version took it over from somebody: take away only what is ours."""
+        """Remove only the operator's policy and tag from a role that an earlier version had adopted."""
         with suppress(NotFound):
             self._iam.delete_role_policy(RoleName=role.name, PolicyName=function_access.POLICY_NAME)
         with suppress(NotFound):
@@ -235,7 +235,7 @@ class Roles:
 
 
 def _check_path(role: Role) -> None:
-    """Raises NotPossible for a role outside of the path, where nothing is written."""
+    """Raise NotPossible for a role outside of the operator's path."""
     if (path := path_of(role.arn)) != ROLE_PATH:
         raise NotPossible(
             f"spec.function.roleName: role {role.name} has the path {path}, but the operator writes only to roles below "
@@ -244,7 +244,7 @@ def _check_path(role: Role) -> None:
 
 
 def path_of(arn: str) -> str:
-    """The path of a role: one slash where it has none.
+    """Return the path of a role; a single slash if it has none.
 
     https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html
     """
@@ -252,9 +252,9 @@ def path_of(arn: str) -> str:
 
 
 def owner_tags(iam: "IAMClient") -> Iterator[tuple[str, str]]:
-    """ARN and owner tag of the roles of the account that carry one and that Lambda or Scheduler may assume.
+    """Yield ARN and owner tag of the account's roles that Lambda or Scheduler may assume.
 
-    ListRoles answers no tags, and AWS's index of tags has no roles.
+    ListRoles returns no tags, and AWS's tag index does not cover roles.
     https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListRoles.html
     """
     for role in (item for page in iam.get_paginator("list_roles").paginate(PathPrefix="/") for item in page["Roles"]):

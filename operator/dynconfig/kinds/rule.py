@@ -1,4 +1,4 @@
-"""The EventBridge rule that calls the function when a parameter of this object changes.
+"""The EventBridge rule that invokes the function when a parameter of this object changes.
 
 https://docs.aws.amazon.com/systems-manager/latest/userguide/sysman-paramstore-cwe.html
 """
@@ -29,7 +29,7 @@ TARGET_ID = "function"
 class Rule(Resource):
     """A rule on the default bus, with its targets by id; the pattern as canonical JSON.
 
-    A target is told by its ARN, and by what else somebody has set of it.
+    A target is its ARN, followed by any other settings as JSON.
     """
 
     kind: ClassVar[str] = "Rule"
@@ -42,7 +42,7 @@ class Rule(Resource):
 
 
 class Rules:
-    """Keeps rules of one place."""
+    """Manage the rules of one place."""
 
     value = Rule
     needs = ("Function",)
@@ -62,7 +62,7 @@ class Rules:
         self._cache = TtlCache[Mapping[str, str]](clock)
 
     def desired(self, declaration: Declaration) -> Iterable[Rule]:
-        """A rule where a change of a parameter is to call the managed function."""
+        """Return the rule, if parameter changes trigger the managed function."""
         function = declaration.function
         if function is None or function.mode is Mode.ATTACH or not function.triggers.parameter_change:
             return
@@ -77,7 +77,7 @@ class Rules:
         )
 
     def observe(self, scope: Scope, desired: Sequence[Rule]) -> Iterator[Rule]:
-        """Each rule that is desired, listed or named after the owner."""
+        """Return each rule that is desired, reported or named after the owner."""
         for name in scope.where(Rule.kind, desired, scope.names.rule):
             try:
                 rule = self._events.describe_rule(Name=name)
@@ -96,10 +96,10 @@ class Rules:
             )
 
     def refuse(self, desired: Rule, observed: Rule | None) -> None:
-        """Nothing that the CRD does not refuse."""
+        """Nothing to check: the CRD validates all fields."""
 
     def put(self, desired: Rule, observed: Rule | None) -> Rule:
-        """Create or replace rule and targets; PutRule keeps no tags of a rule that exists."""
+        """Create or update rule and targets; PutRule ignores tags of an existing rule."""
         self._cache.forget(desired.name)
         written = (desired.pattern, desired.state)
         if observed is None or written != (observed.pattern, observed.state):
@@ -116,7 +116,7 @@ class Rules:
         return desired
 
     def delete(self, observed: Sequence[Rule]) -> None:
-        """Remove the targets, then the rule, which AWS refuses to delete with targets."""
+        """Remove the targets, then delete the rule: AWS does not delete a rule with targets."""
         for rule in observed:
             self._cache.forget(rule.name)
             try:
@@ -126,7 +126,7 @@ class Rules:
                 continue
 
     def release(self, observed: Rule) -> None:
-        """Take the owner tag off."""
+        """Remove the owner tag."""
         self._cache.forget(observed.name)
         self._events.untag_resource(ResourceARN=observed.arn, TagKeys=[OWNER_TAG])
 
@@ -146,7 +146,7 @@ class Rules:
     def _put_targets(self, desired: Rule, observed: Rule | None) -> None:
         surplus = sorted({target for target, _arn in observed.targets} - {TARGET_ID}) if observed else []
         self._remove_targets(desired, surplus)
-        # A role on a Lambda target would make AWS ignore the function's own permission.
+        # No role: with a role on a Lambda target, AWS ignores the function's resource policy.
         # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-resource-based.html
         answer = self._events.put_targets(
             Rule=desired.name, Targets=[{"Id": target, "Arn": arn} for target, arn in desired.targets]
@@ -159,7 +159,7 @@ class Rules:
 
 
 def _check_entries(rule: Rule, answer: Mapping[str, Any]) -> None:
-    """Calls about several targets succeed even where one of them fails."""
+    """Raise Conflict for failed entries: the call itself succeeds even if a target fails."""
     for failed in answer.get("FailedEntries", []):
         raise Conflict(
             f"rule {rule.name}: target {failed.get('TargetId', '')} was refused: {failed.get('ErrorMessage', '')}",
@@ -173,7 +173,7 @@ def _target_text(target: Mapping[str, Any]) -> str:
 
 
 def pattern(path: str) -> dict[str, Any]:
-    """Changes of parameters below a path; the slash at its end keeps out the neighbour /myapp/config-other."""
+    """Return the pattern for changes below a path; the trailing slash excludes siblings such as /myapp/config-other."""
     return {
         "source": ["aws.ssm"],
         "detail-type": ["Parameter Store Change"],

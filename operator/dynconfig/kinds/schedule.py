@@ -1,4 +1,4 @@
-"""The schedule by which EventBridge Scheduler calls the function. Schedules bear no tags: the description names the owner.
+"""The schedule by which EventBridge Scheduler invokes the function. Schedules have no tags: the description names the owner.
 
 https://docs.aws.amazon.com/scheduler/latest/APIReference/API_CreateSchedule.html
 """
@@ -34,7 +34,7 @@ _USUAL = {
     "retries": RETRIES,
     "age": AGE,
 }
-# What the function knows a tick by.
+# The payload by which the function recognises a scheduled invocation.
 INPUT = json.dumps({"source": "aws.scheduler", "detail-type": "Scheduled Event"}, sort_keys=True)
 
 
@@ -51,11 +51,11 @@ class Schedule(Resource):
     role: str
     input: str = INPUT
     options: Pairs = ()
-    """What somebody has set besides: an update, which forgets whatever it does not say, takes it away."""
+    """Settings that the operator does not use; an update resets them, since it resets omitted members."""
 
 
 class Schedules:
-    """Keeps schedules of one place."""
+    """Manage the schedules of one place."""
 
     value = Schedule
     needs = ("Function", "Role")
@@ -66,7 +66,7 @@ class Schedules:
         self._arns = arns
 
     def desired(self, declaration: Declaration) -> Iterable[Schedule]:
-        """The schedule of a managed function, where one is declared."""
+        """Return the schedule of a managed function, if one is declared."""
         function = declaration.function
         if function is None or function.mode is Mode.ATTACH or function.triggers.schedule is None:
             return
@@ -81,7 +81,7 @@ class Schedules:
         )
 
     def observe(self, scope: Scope, desired: Sequence[Schedule]) -> Iterator[Schedule]:
-        """Each schedule that is desired, listed or named after the owner."""
+        """Return each schedule that is desired, reported or named after the owner."""
         for name in scope.where(Schedule.kind, desired, scope.names.schedule):
             try:
                 answer = self._scheduler.get_schedule(Name=name)
@@ -101,25 +101,25 @@ class Schedules:
             )
 
     def refuse(self, desired: Schedule, observed: Schedule | None) -> None:
-        """An expression that Scheduler would refuse, if it is not the one that it has taken already."""
+        """Raise NotPossible for an invalid expression, unless Scheduler has already accepted it."""
         fault = schedules.fault(desired.expression)
         if fault and (observed is None or observed.expression != desired.expression):
             raise NotPossible(f"spec.function.triggers.schedule: {fault}")
 
     def put(self, desired: Schedule, observed: Schedule | None) -> Schedule:
-        """Create, or replace: an update forgets whatever it does not say."""
+        """Create or update the schedule; an update resets omitted members."""
         write = self._scheduler.create_schedule if observed is None else self._scheduler.update_schedule
         try:
             write(**_request(desired, desired.owner))
         except AlreadyExists:
-            # Scheduler says the same of a name that is taken and of a write at the same moment.
+            # Scheduler returns the same error for an existing name and for concurrent writes.
             raise Conflict(f"schedule {desired.name} was written concurrently; retrying", delay=0.5) from None
         except Refused as error:
             raise Refused(f"spec.function.triggers.schedule: {error}", code=error.code) from None
         return desired
 
     def delete(self, observed: Sequence[Schedule]) -> None:
-        """Delete."""
+        """Delete the schedules."""
         for schedule in observed:
             try:
                 self._scheduler.delete_schedule(Name=schedule.name)
@@ -127,7 +127,7 @@ class Schedules:
                 continue
 
     def release(self, observed: Schedule) -> None:
-        """Take the owner out of the description."""
+        """Remove the owner from the description."""
         self._scheduler.update_schedule(**_request(observed, ""))
 
 
@@ -162,7 +162,7 @@ def _owner(description: str) -> str:
 
 
 def owner_tags(scheduler: "EventBridgeSchedulerClient") -> Iterator[tuple[str, str]]:
-    """ARN and owner of the schedules of the default group that are called like the function that they call.
+    """Yield ARN and owner of the schedules in the default group that have the name of the function they invoke.
 
     https://docs.aws.amazon.com/scheduler/latest/APIReference/API_ListSchedules.html
     """

@@ -1,4 +1,4 @@
-"""Answers of SSM that are older than what this process wrote a moment ago: reads may lag behind writes."""
+"""Detect stale reads: SSM may return an older version than this process has just written."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -6,30 +6,30 @@ from typing import Any
 from dynconfig.engine.errors import Conflict
 from dynconfig.kinds.parameter_value import Parameter
 
-# That is how long an older version is taken for a late answer, and not for what somebody made of the parameter.
+# For this long an older version counts as a stale read, not as an external change.
 LATE_SECONDS = 10.0
-# The moment of a write is known from a header, in whole seconds.
+# The time of a write comes from a response header, in whole seconds.
 HEADER_SECONDS = 1.0
 
 
 class StaleReadGuard:
-    """Remembers own writes for some seconds; safe for threads that serve different owners."""
+    """Remember own writes for some seconds. Thread-safe as long as each thread serves another owner."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._written: dict[str, tuple[float, int, float | None]] = {}
 
     def written(self, parameter: Parameter) -> None:
-        """This version was written now."""
+        """Record that this version was just written."""
         self._written[parameter.name] = (self._clock(), parameter.version, parameter.last_modified)
 
     def forget(self, names: Iterable[str]) -> None:
-        """They are deleted: versions begin anew."""
+        """Forget deleted parameters: their versions restart at 1."""
         for name in names:
             self._written.pop(name, None)
 
     def check(self, answer: Mapping[str, Any]) -> None:
-        """Raise Conflict for a version before the one that was written; overwriting it would undo nobody's change."""
+        """Raise Conflict if the response has an older version than the one written: it is not an external change."""
         name = answer["Name"]
         if (written := self._written.get(name)) is None:
             return
@@ -37,7 +37,7 @@ class StaleReadGuard:
         if self._clock() - at >= LATE_SECONDS:
             self._written.pop(name, None)
             return
-        # Somebody may have deleted the parameter and made it anew: then it is at version 1, and younger.
+        # A parameter that was deleted and recreated is at version 1, too, but modified later.
         is_older = modified is None or answer["LastModifiedDate"].timestamp() <= modified + HEADER_SECONDS
         if answer["Version"] < version and is_older:
             raise Conflict(

@@ -1,19 +1,18 @@
-"""Remembers what people seldom change and AWS tells in a call of its own, so that a look at an object in sync stays cheap."""
+"""Cache details that rarely change and take a call of their own, so that observing an object in sync stays cheap."""
 
 from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
 from dynconfig.engine.resource import Resource, Scope
 
-# That is how long a change by hand of what is remembered may go unseen, where neither a person asks for a look nor AWS
-# tells of the change by an event.
+# How long an external change of a cached detail may go undetected, unless there is an event or a manual request.
 TTL_SECONDS = 3600.0
 
 T = TypeVar("T")
 
 
 class TtlCache(Generic[T]):
-    """What AWS told of resources by name; safe for threads that serve different owners."""
+    """Cached details of resources by name. Thread-safe as long as each thread serves another owner."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
@@ -22,7 +21,7 @@ class TtlCache(Generic[T]):
     def get(
         self, name: str, scope: Scope, desired: Sequence[Resource], read: Callable[[], T], *, version: object = None
     ) -> T:
-        """What was told lately of what bears the same `version`, or else is told now; nothing is deleted from memory."""
+        """Return the cached detail if it is recent and of the same `version`, else read it. Surplus resources are always read."""
         at, known_version, known = self._entries.get(name, (float("-inf"), version, None))
         is_desired = any(resource.name == name for resource in desired)
         must_read = scope.closely or name in scope.heard or not is_desired
@@ -34,5 +33,5 @@ class TtlCache(Generic[T]):
         return found
 
     def forget(self, name: str) -> None:
-        """It is written, so that what was told is no longer true."""
+        """Drop the entry, because the resource is written."""
         self._entries.pop(name, None)
