@@ -1,8 +1,8 @@
 """Dynamic configuration from Parameter Store for a function in AWS Lambda.
 
-`config` describes the library for your own handler, `settings` the environment, `metrics` what is counted, and
-`handler` is a ready-made function. Cold start comes first: boto3 and what else is rarely needed is imported where it is
-needed, and TYPE_CHECKING is a plain False, which type checkers know, because to import typing costs milliseconds.
+`config` documents the library for your own handler, `settings` the environment variables, `metrics` the metrics, and
+`handler` is a ready-made function. To keep cold starts short, boto3 and other rarely used modules are imported on demand.
+TYPE_CHECKING is a plain False, which type checkers understand, because importing typing takes milliseconds.
 """
 
 from dynconfig_function.config import invocation, load_config

@@ -1,4 +1,4 @@
-"""The library for your own handler: the configuration of this execution environment.
+"""The library for your own handler: load the configuration of this execution environment.
 
     from dynconfig_function import invocation, load_config
 
@@ -7,26 +7,26 @@
             config = load_config()
             connect(config["database/host"], config["database/password"])
 
-`load_config()` reads what is due and nothing else, so call it in every invocation and keep no value beyond.
-`invocation(context)` gives logs the request id, and metrics their one line, and tells how much time is left; without it
-all works as well, and a load that has read something writes the line.
+`load_config()` only reads parameters whose TTL has expired. Call it in every invocation and do not keep values across
+invocations. `invocation(context)` adds the request id to logs, writes all metrics in one line, and provides the remaining time.
+It is optional: without it, each load that reads parameters writes its own metrics line.
 
-What happens when something is wrong:
+Errors:
 
-| case | what you get |
+| case | result |
 |---|---|
-| more than 50 parameters are due at once, as in a new environment | they are read from Parameter Store, ten a call |
-| the extension is down, slow, or answers an error | the names that it did not answer are read from Parameter Store, ten a call |
-| a parameter does not exist, or may not be read | ConfigurationError that names it; its last value is forgotten |
-| AWS throttles or is away, the value was read before | the last value, for an hour after its TTL; a metric and a warning tell |
-| AWS throttles or is away, the value was never read | ConfigurationError that names it |
-| a value does not fit its schema, the one before did | the last value, likewise; the value is never told |
-| a value does not fit its schema, none was read before | ConfigurationError that names parameter and rule |
+| more than 50 parameters are due at once, as in a new environment | they are read from Parameter Store, ten per call |
+| the extension is down, slow, or returns an error | the missing parameters are read from Parameter Store, ten per call |
+| a parameter does not exist, or access is denied | ConfigurationError with its name; its cached value is dropped |
+| AWS throttles or is unavailable, a cached value exists | the cached value, up to an hour after its TTL; a metric and a warning |
+| AWS throttles or is unavailable, no cached value | ConfigurationError with its name |
+| a value does not match its schema, a cached value exists | the cached value, likewise; the new value is never logged |
+| a value does not match its schema, no cached value | ConfigurationError with the name and the rule |
 
-Where the last values may serve, a load waits for 2 s at most, beside the import of boto3, else for 8 s. With less than
-2.5 s left it then does not ask Parameter Store.
+If all due parameters have a usable cached value, a load takes at most 2 s plus the import of boto3, otherwise at most 8 s. In
+the first case it does not call Parameter Store if less than 2.5 s of the invocation remain.
 
-A load while the function initialises works, but slowly: the extension serves invocations only.
+A load during initialisation works but is slow: the extension only responds during invocations.
 """
 
 from __future__ import annotations
@@ -45,12 +45,12 @@ LIBRARY = Library(os.environ)
 
 
 def load_config() -> Config:
-    """The configuration, each value no older than its own TTL; ConfigurationError if it cannot be had."""
+    """Return the configuration; no value is older than its TTL. Raises ConfigurationError if it is unavailable."""
     return LIBRARY.load()
 
 
-class invocation:  # noqa: N801 - reads as the statement that it stands in
-    """Encloses what one invocation does; writes its metrics at the end, also when the handler raises."""
+class invocation:  # noqa: N801 - used as a statement
+    """Context manager for one invocation; writes its metrics at the end, even if the handler raises."""
 
     def __init__(self, context: object = None, library: Library = LIBRARY) -> None:
         self._request_id = str(getattr(context, "aws_request_id", ""))

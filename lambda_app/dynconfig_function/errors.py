@@ -1,4 +1,4 @@
-"""The errors of this package: the configuration cannot be had, or a change cannot be read yet."""
+"""The errors of this package."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _NAMED = 20
 
 
 class ConfigurationError(Exception):
-    """Says what is wrong with which parameter or setting; never holds a value."""
+    """The configuration is unavailable. Names the faulty parameters or settings, but never a value."""
 
     def __init__(self, problems: Mapping[str, str]) -> None:
         self.problems = dict(problems)
@@ -20,4 +20,4 @@ class ConfigurationError(Exception):
 
 
 class NotRefreshed(Exception):
-    """A change could not be read, and may be at the next try; what was held before still serves."""
+    """A changed parameter could not be read yet; the cached value is still served. Retry later."""

@@ -1,4 +1,4 @@
-"""Asks the AWS Parameters and Secrets extension, which keeps values in memory beside the function.
+"""Client of the AWS Parameters and Secrets extension, which caches values beside the function.
 
 https://docs.aws.amazon.com/systems-manager/latest/userguide/ps-integration-lambda-extensions.html
 """
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from http.client import HTTPConnection
 
-_HURRIED = 0.7
-"""Seconds that an answer may take in a hurry."""
+_SHORT = 0.7
+"""The short timeout, in seconds."""
 _PATH = "/systemsmanager/parameters/get?withDecryption=true&name="
 
 
 class ExtensionFailed(Exception):
-    """The extension gave no parameter; `concerns_name` if another name may still be answered."""
+    """The extension returned no parameter. `concerns_name`: other parameters may still be read from it."""
 
     def __init__(self, reason: str, *, concerns_name: bool = False) -> None:
         self.reason = reason
@@ -29,7 +29,7 @@ class ExtensionFailed(Exception):
 
 
 class Extension:
-    """A client of the extension that keeps its connection; it connects at the first read, never before."""
+    """Client of the extension with a persistent connection, opened at the first read."""
 
     def __init__(self, port: int, environment: Mapping[str, str], timeout: float = 2.0) -> None:
         self._port = port
@@ -37,24 +37,24 @@ class Extension:
         self._timeout = timeout
         self._connection: HTTPConnection | None = None
 
-    def get(self, name: str, *, is_hurried: bool = False) -> Parameter:
-        """The parameter of this full name, decrypted."""
-        timeout = min(self._timeout, _HURRIED) if is_hurried else self._timeout
-        # Names hold letters, digits, _.- and slashes only, so the slash is all there is to encode.
+    def get(self, name: str, *, short_timeout: bool = False) -> Parameter:
+        """Return the decrypted parameter with this full name. Raises ExtensionFailed."""
+        timeout = min(self._timeout, _SHORT) if short_timeout else self._timeout
+        # Names consist of letters, digits, _.- and slashes, so only slashes need encoding.
         status, body = self._answer(_PATH + name.replace("/", "%2F"), timeout)
         if status == 200:
             answered, parameter = _parameter(body)
             if answered == name:
                 return parameter
-            # An answer that nobody waited for was left in the connection; what follows would be one behind, too.
+            # The response belongs to an earlier request that timed out; later ones would be off by one, too.
             self.close()
             raise ExtensionFailed("returned another parameter")
-        # A 400 stands for every failure behind the extension alike, and for an extension that is not ready yet.
+        # The extension returns 400 for every failure of its backend, and if it is not ready yet.
         concerns_name = status in {400, 404} and b"not ready" not in body
         raise ExtensionFailed(f"returned HTTP {status}", concerns_name=concerns_name)
 
     def close(self) -> None:
-        """Close the connection; the next read opens another."""
+        """Close the connection; the next read reopens it."""
         if self._connection is not None:
             self._connection.close()
             self._connection = None
@@ -64,12 +64,12 @@ class Extension:
             try:
                 return self._ask(self._connection, path, timeout)
             except ConnectionError:
-                # The extension closes idle connections, and a freeze of the environment is a long idle time.
+                # The extension closes idle connections; a frozen environment is idle.
                 self.close()
         return self._ask(self._connect(), path, timeout)
 
     def _connect(self) -> HTTPConnection:
-        # Costs 20 ms and more; the runtime of Lambda has it loaded, others need it at the first read only.
+        # Takes 20 ms or more, unless the Lambda runtime has imported it already.
         from http.client import HTTPConnection
 
         self._connection = HTTPConnection("localhost", self._port)

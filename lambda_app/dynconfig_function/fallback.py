@@ -1,4 +1,4 @@
-"""Asks Parameter Store itself, ten names a call: when the extension fails, or when its memory is known to be old."""
+"""Read from Parameter Store, ten names per call: if the extension fails, or its cache is known to be stale."""
 
 from __future__ import annotations
 
@@ -20,38 +20,40 @@ if TYPE_CHECKING:
 
 # https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_GetParameters.html
 _BATCH = 10
-# In seconds. One try in a hurry, and another where nothing else is left.
-_HURRIED = Config(connect_timeout=0.4, read_timeout=0.6, retries={"mode": "standard", "total_max_attempts": 1})
-_PATIENT = Config(connect_timeout=1, read_timeout=2, retries={"mode": "standard", "total_max_attempts": 2})
-_MISSING = Fault("does not exist", is_passing=False)
-_PASSING = {"ThrottlingException", "TooManyRequestsException", "RequestLimitExceeded", "InternalServerError"}
+# In seconds. One attempt with the short timeout, two otherwise.
+_SHORT = Config(connect_timeout=0.4, read_timeout=0.6, retries={"mode": "standard", "total_max_attempts": 1})
+_LONG = Config(connect_timeout=1, read_timeout=2, retries={"mode": "standard", "total_max_attempts": 2})
+_MISSING = Fault("does not exist", is_transient=False)
+_TRANSIENT = {"ThrottlingException", "TooManyRequestsException", "RequestLimitExceeded", "InternalServerError"}
 
 
 class Fallback:
-    """Reads by GetParameters; short timeouts, as an invocation waits."""
+    """Reads with GetParameters; timeouts are short because an invocation waits."""
 
     def __init__(self, ssm: SSMClient | None = None) -> None:
-        # At DEBUG botocore logs answers whole, decrypted values among them.
+        # At level DEBUG botocore logs whole responses, including decrypted values.
         botocore = logging.getLogger("botocore")
         botocore.setLevel(max(botocore.level, logging.INFO))
-        self._made = {True: ssm, False: ssm} if ssm else {}
+        self._clients = {True: ssm, False: ssm} if ssm else {}
 
-    def read(self, names: Sequence[str], *, is_hurried: bool = False) -> tuple[dict[str, Parameter], dict[str, Fault]]:
-        """The parameters of these full names, and a fault for each that is not among them."""
+    def read(
+        self, names: Sequence[str], *, short_timeout: bool = False
+    ) -> tuple[dict[str, Parameter], dict[str, Fault]]:
+        """Return the parameters with these full names, and a fault for each missing one."""
         found: dict[str, Parameter] = {}
         faults: dict[str, Fault] = {}
         waiting = [names[start : start + _BATCH] for start in range(0, len(names), _BATCH)]
         refused_in_a_row = 0
         while waiting:
             batch = waiting.pop(0)
-            more, error = self._batch(batch, is_hurried=is_hurried)
+            more, error = self._batch(batch, short_timeout=short_timeout)
             fault = _fault(error) if error else _MISSING
             found |= more
-            if fault.is_passing:
-                # AWS is away or throttles: to ask for the rest would only make the invocation wait longer.
+            if fault.is_transient:
+                # AWS is unavailable or throttles: more calls would only delay the invocation.
                 return found, faults | {name: fault for names in [batch, *waiting] for name in names}
             if isinstance(error, ClientError) and len(batch) > 1 and refused_in_a_row < _BATCH:
-                # A call is refused whole for one of its names. Once as many were refused one by one, it is for all.
+                # One denied name fails the whole call, so retry one by one, unless as many single calls failed in a row.
                 waiting[:0] = [[name] for name in batch]
                 continue
             refused_in_a_row = refused_in_a_row + 1 if error else 0
@@ -59,27 +61,27 @@ class Fallback:
         return found, faults
 
     def _batch(
-        self, names: Sequence[str], *, is_hurried: bool
+        self, names: Sequence[str], *, short_timeout: bool
     ) -> tuple[dict[str, Parameter], BotoCoreError | ClientError | None]:
         try:
-            answer = self._ssm(is_hurried=is_hurried).get_parameters(Names=names, WithDecryption=True)
+            answer = self._ssm(short_timeout=short_timeout).get_parameters(Names=names, WithDecryption=True)
         except (BotoCoreError, ClientError) as error:
             return {}, error
         found = answer["Parameters"]
         return {each["Name"]: Parameter(each["Type"], each["Value"], each["Version"]) for each in found}, None
 
-    def _ssm(self, *, is_hurried: bool) -> SSMClient:
-        # Made at the first read, so that a wrong environment, one without a region for example, is a fault like any.
-        if is_hurried not in self._made:
-            config = _HURRIED if is_hurried else _PATIENT
-            self._made[is_hurried] = boto3.client("ssm", region_name=os.environ.get("AWS_REGION"), config=config)
-        return self._made[is_hurried]
+    def _ssm(self, *, short_timeout: bool) -> SSMClient:
+        # Created at the first read, so that a missing region, for example, is reported like any other fault.
+        if short_timeout not in self._clients:
+            config = _SHORT if short_timeout else _LONG
+            self._clients[short_timeout] = boto3.client("ssm", region_name=os.environ.get("AWS_REGION"), config=config)
+        return self._clients[short_timeout]
 
 
 def _fault(error: BotoCoreError | ClientError) -> Fault:
     if isinstance(error, ClientError):
         code = error.response["Error"]["Code"]
         status = error.response["ResponseMetadata"]["HTTPStatusCode"]
-        return Fault(f"could not be read: {code}", is_passing=code in _PASSING or status >= 500)
-    is_passing = isinstance(error, (HTTPClientError, BotoConnectionError))
-    return Fault(f"could not be read: {type(error).__name__}", is_passing=is_passing)
+        return Fault(f"could not be read: {code}", is_transient=code in _TRANSIENT or status >= 500)
+    is_transient = isinstance(error, (HTTPClientError, BotoConnectionError))
+    return Fault(f"could not be read: {type(error).__name__}", is_transient=is_transient)

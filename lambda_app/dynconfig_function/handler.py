@@ -1,9 +1,10 @@
-"""The handler of a managed function: answers the configuration that is served, keeps it warm, and refreshes on changes.
+"""The handler of a managed function: returns the served configuration, keeps it warm, and refreshes it on changes.
 
-Values that are no secret are answered to who calls it directly or over HTTP with a signature; all other answers hold none.
+Values that are not secret are returned to direct callers and to HTTP callers with an IAM signature. All other responses
+contain no values.
 
-A ConfigurationError is raised, never answered: only then do Lambda's Errors metric and its alarm move, an HTTP API
-answers 500, and an asynchronous event is tried again. So is a change that cannot be read yet, by NotRefreshed.
+ConfigurationError is raised, not returned: only then does Lambda count it in the Errors metric, an HTTP API return 500, and
+Lambda retry an asynchronous event. NotRefreshed is raised if a change cannot be read yet, with the same effect.
 """
 
 from __future__ import annotations
@@ -27,14 +28,14 @@ def lambda_handler(event: object, context: object) -> Answer:
 
 
 def handle(library: Library, event: object, context: object) -> Answer:
-    """The answer to one event."""
+    """Return the response to one event."""
     with invocation(context, library):
         match route(event):
             case Http(is_health=True):
                 return _response({"status": "ok"})
             case Http(is_signed=is_signed):
                 config = library.load()
-                return _response({**_told(library, config), **_values(config, is_wanted=is_signed)})
+                return _response({**_summary(library, config), **_values(config, is_wanted=is_signed)})
             case Schedule():
                 return {"revision": library.identity.revision, "parameters": len(library.load())}
             case Change(name=name):
@@ -43,10 +44,10 @@ def handle(library: Library, event: object, context: object) -> Answer:
                 config = library.load()
                 is_asked = is_by_hand and show is not None
                 shown = _shown(config, show) if is_asked else _values(config, is_wanted=is_by_hand)
-                return {**_told(library, config), **shown}
+                return {**_summary(library, config), **shown}
 
 
-def _told(library: Library, config: Config) -> Answer:
+def _summary(library: Library, config: Config) -> Answer:
     return {
         "revision": library.identity.revision,
         "prefix": config.prefix,
@@ -68,7 +69,7 @@ def _changed(library: Library, full_name: str) -> Answer:
 
 
 def _values(config: Config, *, is_wanted: bool) -> Answer:
-    """All values by their names below the prefix; never a SecureString."""
+    """Return all values by relative name; never a SecureString."""
     return {"values": config.public()} if is_wanted else {}
 
 

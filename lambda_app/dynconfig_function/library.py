@@ -1,4 +1,4 @@
-"""What an execution environment keeps from one invocation to the next, put together from its parts."""
+"""The state of an execution environment across invocations."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ _FOLDER = os.path.dirname(__file__)
 
 
 class Library:
-    """Loads the configuration that the environment declares, and counts for the invocation that goes on.
+    """Loads the configuration that the environment variables declare, and counts metrics for the current invocation.
 
-    Safe for threads: they wait for each other, since they share what is held and one connection to the extension.
+    Thread-safe: a lock guards the cache and the connection to the extension.
     """
 
     def __init__(
         self,
         environment: Mapping[str, str],
-        now: Callable[[], float] = time.time,  # the monotonic clock may stand still while the environment is frozen
+        now: Callable[[], float] = time.time,  # the monotonic clock may stop while the environment is frozen
         fallback: Callable[[], Fallback] | None = None,
         timeout: float = 2.0,
         folder: str = _FOLDER,
@@ -50,46 +50,46 @@ class Library:
         self._lock = allocate_lock()
         self._reader: Reader | None = None
         self._config: Config | None = None
-        self._between = self._invocation = Invocation(self.identity, now)
+        self._idle = self._invocation = Invocation(self.identity, now)
 
     def load(self) -> Config:
-        """The whole configuration; reads only what is due."""
+        """Return the whole configuration; read only parameters that are due. Raises ConfigurationError."""
         with self._lock:
             if self._config is not None and self._reader is not None and self._reader.is_fresh(self.now()):
                 self._invocation.count(metrics.HITS, len(self._config))
                 return self._config
-            with _Watched(self._invocation, self._between):
+            with _ErrorReporting(self._invocation, self._idle):
                 reader = self._opened()
                 self._config = Config(reader.settings.prefix, reader.load(self._invocation))
                 return self._config
 
     def refresh(self, name: str) -> bool:
-        """Read the parameter of this relative name anew, in this environment only; whether the new value serves now.
+        """Refresh one parameter by relative name, in this execution environment only. Return whether the new value is served.
 
-        Raises NotRefreshed for what may pass.
+        Raises NotRefreshed for transient faults.
         """
-        with self._lock, _Watched(self._invocation, self._between):
+        with self._lock, _ErrorReporting(self._invocation, self._idle):
             return self._opened().refresh(name, self._invocation)
 
     def declared(self, full_name: str) -> str | None:
-        """The relative name of a parameter that is declared here; None if it is not ours."""
-        with self._lock, _Watched(self._invocation, self._between):
+        """Return the relative name of a declared parameter; None if it is not declared."""
+        with self._lock, _ErrorReporting(self._invocation, self._idle):
             wanted = self._opened().settings
         name = full_name.removeprefix(wanted.prefix + "/")
         return name if name != full_name and name in wanted.parameters else None
 
     def begin(self, request_id: str, seconds: float = inf) -> Invocation:
-        """Count for this invocation, which Lambda ends after so many seconds, from now on."""
+        """Begin an invocation that times out after this many seconds."""
         self._invocation = Invocation(self.identity, self.now, request_id, self.now() + seconds)
         return self._invocation
 
     def end(self) -> None:
-        """Write the metrics of the invocation."""
+        """End the invocation and write its metrics."""
         self._invocation.flush()
-        self._invocation = self._between
+        self._invocation = self._idle
 
     def close(self) -> None:
-        """Close the connection to the extension; the next read opens another."""
+        """Close the connection to the extension; the next read reopens it."""
         if self._reader is not None:
             self._reader.close()
 
@@ -101,12 +101,12 @@ class Library:
         return self._reader
 
 
-class _Watched:
-    """Counts and logs a ConfigurationError; between invocations writes the metrics at once if there are any news."""
+class _ErrorReporting:
+    """Counts and logs a ConfigurationError; outside of invocations also writes the metrics."""
 
-    def __init__(self, invocation: Invocation, between: Invocation) -> None:
+    def __init__(self, invocation: Invocation, idle: Invocation) -> None:
         self._invocation = invocation
-        self._is_between = invocation is between
+        self._is_between = invocation is idle
 
     def __enter__(self) -> None:
         pass
@@ -115,13 +115,13 @@ class _Watched:
         if isinstance(error, ConfigurationError):
             self._invocation.count(metrics.ERRORS)
             self._invocation.log("ERROR", "the configuration is unavailable", problems=error.problems)
-        if self._is_between and self._invocation.has_news:
+        if self._is_between and self._invocation.has_counts:
             self._invocation.flush()
 
 
 @cache
 def _fallback() -> Fallback:
-    # boto3 costs hundreds of milliseconds; whom the extension serves never pays them.
+    # Importing boto3 takes hundreds of milliseconds; not needed while the extension works.
     from dynconfig_function.fallback import Fallback
 
     return Fallback()

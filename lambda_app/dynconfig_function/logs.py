@@ -1,4 +1,4 @@
-"""One line of JSON for each message: level, message, request id, revision, and names; never a value."""
+"""Structured logs: one JSON line per message with level, request id, revision and names; never a value."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ _LEVELS = {"DEBUG": 10, "INFO": 20, "WARN": 30, "WARNING": 30, "ERROR": 40}
 
 
 def emit(document: Mapping[str, object]) -> None:
-    """Write one line to standard output, which Lambda hands over to CloudWatch Logs."""
-    # In one write: what is written in two can become two log events.
+    """Write one line to standard output, which Lambda forwards to CloudWatch Logs."""
+    # In a single write: two writes can become two log events.
     sys.stdout.write(json.dumps(document) + "\n")
     sys.stdout.flush()
 
 
 def timestamp(now: float) -> str:
-    """The time as Lambda wants to find it in a line: by RFC 3339."""
+    """Return the time in RFC 3339 format, which Lambda expects."""
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now))
 
 
 class Logs:
-    """Writes messages from the level of LOG_LEVEL up."""
+    """Writes messages at or above LOG_LEVEL."""
 
     def __init__(self, identity: Identity, now: Callable[[], float]) -> None:
         self._revision = identity.revision
@@ -36,7 +36,7 @@ class Logs:
         self._now = now
 
     def write(self, level: str, message: str, request_id: str, **fields: object) -> None:
-        """Write the message if its level is wanted."""
+        """Write the message if its level is enabled."""
         if _LEVELS[level] < self._least:
             return
         head = {"timestamp": timestamp(self._now()), "level": level, "message": message}

@@ -1,4 +1,4 @@
-"""The configuration as its user sees it: a mapping of texts that shows no value unless it is asked for one."""
+"""The configuration as a mapping of strings that does not show its values when printed."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from dynconfig_function.held import Held
+    from dynconfig_function.cached_value import CachedValue
 
 
 class Config(Mapping[str, str]):
-    """The values of one moment by name relative to the prefix; names only when printed, logged or serialised."""
+    """A snapshot of the values by name relative to the prefix. Its representation contains names only."""
 
-    __slots__ = ("_held", "_values", "prefix")
+    __slots__ = ("_cached", "_values", "prefix")
 
-    def __init__(self, prefix: str, held: Mapping[str, Held]) -> None:
+    def __init__(self, prefix: str, cached: Mapping[str, CachedValue]) -> None:
         self.prefix = prefix
-        self._held = held
-        self._values = {name: value.text for name, value in held.items()}
+        self._cached = cached
+        self._values = {name: value.text for name, value in cached.items()}
 
     def __getitem__(self, name: str) -> str:
         return self._values[name]
@@ -34,16 +34,16 @@ class Config(Mapping[str, str]):
         return f"Config({self.prefix}: {', '.join(self)})"
 
     def is_secret(self, name: str) -> bool:
-        """Whether the value must not be shown: declared a SecureString, or one in Parameter Store."""
-        return self._held[name].is_secret
+        """Return whether the value must not be shown: declared as SecureString, or one in Parameter Store."""
+        return self._cached[name].is_secret
 
     def public(self) -> dict[str, str]:
-        """The values that may be shown."""
+        """Return the values that are not secret."""
         return {name: text for name, text in self._values.items() if not self.is_secret(name)}
 
     def details(self, now: float) -> dict[str, dict[str, object]]:
-        """Type, version and age of each parameter; no value."""
+        """Return type, version and age of each parameter, without its value."""
         return {
             name: {"type": value.type, "version": value.version, "age_seconds": int(now - value.read_at)}
-            for name, value in self._held.items()
+            for name, value in self._cached.items()
         }

@@ -1,15 +1,15 @@
-"""The metrics of an invocation as one log line in CloudWatch's embedded metric format: no call, no wait, no permission.
+"""The metrics of an invocation as one log line in CloudWatch's embedded metric format (EMF): no API call, no permission.
 
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
 
 | metric | counts |
 |---|---|
-| CacheHits, CacheMisses | parameters that were in memory within their TTL, and those that had to be read; always written |
+| CacheHits, CacheMisses | parameters served from the cache, and parameters that had to be read; always written |
 | SuccessfulParameterRetrievals | parameters read |
-| FailedParameterRetrievals | parameters that could be read neither from the extension nor from Parameter Store |
-| FallbackReads | parameters asked of Parameter Store because the extension failed |
-| StaleParameters | parameters served beyond their TTL because of a passing fault |
-| ConfigurationErrors | loads that ended in a ConfigurationError |
+| FailedParameterRetrievals | parameters that could not be read from the extension or Parameter Store |
+| FallbackReads | parameters read from Parameter Store because the extension failed |
+| StaleParameters | parameters served after their TTL because of a transient fault |
+| ConfigurationErrors | loads that raised ConfigurationError |
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ ERRORS = "ConfigurationErrors"
 
 
 def document(counts: Mapping[str, int], identity: Identity, request_id: str, now: float) -> dict[str, object]:
-    """The line for these counts: zeros are left out, but for hits and misses."""
+    """Return the EMF document for these counts; zeros are omitted except for hits and misses."""
     written = {HITS: 0, MISSES: 0, **{name: count for name, count in counts.items() if count}}
     dimensions = {"FunctionName": identity.function}
     sets = [["FunctionName"]]
@@ -46,10 +46,10 @@ def document(counts: Mapping[str, int], identity: Identity, request_id: str, now
     }
     return {
         "_aws": {"Timestamp": int(now * 1000), "CloudWatchMetrics": [directive]},
-        # With the JSON log format Lambda drops lines below the function's level; without both of these a line is INFO.
+        # With JSON logging Lambda drops lines below the function's level; without these two fields a line counts as INFO.
         # https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-log-level.html
         "timestamp": timestamp(now),
-        "level": identity.least_level,
+        "level": identity.minimum_level,
         **dimensions,
         "requestId": request_id,
         "revision": identity.revision,

@@ -1,4 +1,4 @@
-"""What a source answers when it is asked for a parameter: the parameter, or why there is none."""
+"""The result of reading a parameter: the parameter, or a fault."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ SECURE = "SecureString"
 
 
 class Parameter:
-    """One parameter as Parameter Store has it."""
+    """One parameter in Parameter Store."""
 
     __slots__ = ("type", "value", "version")
 
@@ -21,17 +21,17 @@ class Parameter:
 
 
 class Fault:
-    """Why a parameter could not be read; a passing fault may be gone at the next try."""
+    """Why a parameter could not be read. A transient fault may be gone at the next attempt."""
 
-    __slots__ = ("is_passing", "reason")
+    __slots__ = ("is_transient", "reason")
 
-    def __init__(self, reason: str, *, is_passing: bool) -> None:
+    def __init__(self, reason: str, *, is_transient: bool) -> None:
         self.reason = reason
-        self.is_passing = is_passing
+        self.is_transient = is_transient
 
 
 class SecretText(str):
-    """The text of a SecureString: usable as any text, masked where a dict, a list or a traceback shows it."""
+    """The value of a SecureString: a normal string, but masked in the repr of dicts, lists and tracebacks."""
 
     __slots__ = ()
 

@@ -1,4 +1,4 @@
-"""Tells who calls: an HTTP API, a schedule, Parameter Store by way of EventBridge, or somebody directly."""
+"""Identify the event source: an HTTP API, a schedule, a Parameter Store event, or a direct invocation."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from __future__ import annotations
 class Http:
     """A request to an API Gateway HTTP API or a function URL, payload format 2.0.
 
-    What IAM let in bears who it was; a caller cannot set that himself.
+    A request authorised by IAM contains the caller identity, which a caller cannot set.
     https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html
     """
 
@@ -18,11 +18,11 @@ class Http:
 
 
 class Schedule:
-    """A tick of EventBridge Scheduler or of a schedule rule."""
+    """An invocation by EventBridge Scheduler or a schedule rule."""
 
 
 class Change:
-    """A Parameter Store Change event, which tells the full name, but neither value nor version."""
+    """A Parameter Store Change event, with the full name but neither value nor version."""
 
     __slots__ = ("name",)
 
@@ -31,10 +31,10 @@ class Change:
 
 
 class Direct:
-    """Any other call; `show` lists the relative names whose values are wanted, where not all are.
+    """Any other invocation; `show` lists the relative names whose values are requested, default all.
 
-    Only who has lambda:InvokeFunction calls without an event, or with `show` alone. Everything else may be an event of a
-    service, whose answer goes to a destination or to nobody.
+    An empty event, or one with only `show`, comes from a caller with lambda:InvokeFunction. Any other event may come from a
+    service, and the response may be sent to a destination.
     """
 
     __slots__ = ("is_by_hand", "show")
@@ -45,7 +45,7 @@ class Direct:
 
 
 def route(event: object) -> Http | Schedule | Change | Direct:
-    """Who calls with this event; what is unknown counts as a direct call."""
+    """Return the source of this event; unknown events count as direct invocations."""
     if not isinstance(event, dict):
         return Direct(None, is_by_hand=event is None)
     context = event.get("requestContext")

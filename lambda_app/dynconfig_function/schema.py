@@ -1,7 +1,7 @@
-"""Checks what was read against the declared schema, by the operator's rules and words; messages never hold the value.
+"""Check values against the declared schema, with the operator's rules and messages; messages never contain the value.
 
-Patterns and JSON Schemas are not checked here: the operator's engines are none of the standard library, and it has
-checked the value before it wrote it.
+Patterns and JSON Schemas are not checked here: the operator's engines are not in the standard library, and it has checked the
+value before writing it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _DURATION = re.compile(r"([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+")
 
 
 def fault(schema: Mapping[str, object], value: str) -> str | None:
-    """What in the value does not fit the schema, as the end of a sentence; None if it fits."""
+    """Return why the value does not match the schema, as the end of a sentence; None if it matches."""
     kind = schema.get("type", "string")
     form = _FORMS.get(kind) if isinstance(kind, str) else None
     if form is None:
@@ -79,7 +79,7 @@ def _is_json(value: str) -> bool:
 def _finite(text: str) -> float:
     number = float(text)
     if not math.isfinite(number):
-        # Python reads NaN and Infinity, and nobody else does.
+        # Python accepts NaN and Infinity, which are not JSON.
         raise ValueError(text)
     return number
 
@@ -98,7 +98,7 @@ def _is_host(value: str) -> bool:
     try:
         ipaddress.ip_address(value)
     except ValueError:
-        # All digits and dots would be an address, and it is none.
+        # Only digits and dots: an invalid IP address, not a host name.
         return _HOST.fullmatch(value) is not None and re.fullmatch(r"[0-9.]+", value) is None
     return True
 

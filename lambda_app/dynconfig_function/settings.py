@@ -1,24 +1,24 @@
-"""The environment of the function, as the operator sets it.
+"""The environment variables of the function, as the operator sets them.
 
 | variable | meaning | default |
 |---|---|---|
-| DYNCONFIG_PREFIX | path that all parameters lie below, for example /myapp/config | required |
-| DYNCONFIG_PARAMETERS | what is declared, as JSON: relative name to an object with the optional keys below | the file |
-| DYNCONFIG_TTL | TTL in seconds of a parameter without its own; 0 reads at every load | 300 |
-| DYNCONFIG_REVISION | opaque; stands in answers, logs and metrics; a change replaces all environments | empty |
-| DYNCONFIG_NAME | dimension Config of the metrics, for example shop/myapp | no such dimension |
+| DYNCONFIG_PREFIX | path of all parameters, for example /myapp/config | required |
+| DYNCONFIG_PARAMETERS | declared parameters as JSON: relative name to an object with the keys below | the file |
+| DYNCONFIG_TTL | default TTL in seconds; 0 reads at every load | 300 |
+| DYNCONFIG_REVISION | opaque; included in responses, logs and metrics; a change replaces all environments | empty |
+| DYNCONFIG_NAME | metric dimension Config, for example shop/myapp | no such dimension |
 | DYNCONFIG_NAMESPACE | CloudWatch namespace of the metrics | DynamicConfig |
 | LOG_LEVEL | DEBUG, INFO, WARNING or ERROR | INFO |
 | PARAMETERS_SECRETS_EXTENSION_HTTP_PORT | port of the AWS Parameters and Secrets extension on localhost | 2773 |
-| SSM_PARAMETER_STORE_TTL | read by the extension itself; should be the smallest TTL declared, at most 300 | 300 |
+| SSM_PARAMETER_STORE_TTL | read by the extension; should be the smallest declared TTL, at most 300 | 300 |
 
-Keys of a parameter: `t` TTL in seconds, without a limit of 300; `s` true for a SecureString; `v` schema, with the keys
-of `spec.parameters[].schema`: type, enum, minimum, maximum, minLength, maxLength.
+Keys of a parameter, all optional: `t` TTL in seconds, not limited to 300; `s` true for a SecureString; `v` schema, with the
+keys of `spec.parameters[].schema`: type, enum, minimum, maximum, minLength, maxLength.
 
-Lambda's environment holds 4 KB in all. A declaration that is too long for it stands in the file `parameters.json`
-in the folder of this package, in the same form, and DYNCONFIG_PARAMETERS is left out.
-From Lambda itself come AWS_LAMBDA_FUNCTION_NAME, AWS_SESSION_TOKEN, and AWS_LAMBDA_LOG_LEVEL where the function's
-configuration has an application log level: the least level of a line that Lambda keeps.
+Lambda limits the environment to 4 KB. A declaration that is too long is stored in the file `parameters.json` in the directory
+of this package, in the same format, and DYNCONFIG_PARAMETERS is omitted.
+Lambda itself sets AWS_LAMBDA_FUNCTION_NAME, AWS_SESSION_TOKEN, and AWS_LAMBDA_LOG_LEVEL if the function has an application log
+level: Lambda drops lines below it.
 """
 
 from __future__ import annotations
@@ -36,21 +36,21 @@ FILE = "parameters.json"
 
 
 class Identity:
-    """What names this function in answers, logs and metrics; can always be had."""
+    """Identifies this function in responses, logs and metrics. Never raises."""
 
-    __slots__ = ("config", "function", "least_level", "log_level", "namespace", "revision")
+    __slots__ = ("config", "function", "log_level", "minimum_level", "namespace", "revision")
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         self.function = environment.get("AWS_LAMBDA_FUNCTION_NAME") or "local"
         self.config = environment.get("DYNCONFIG_NAME", "")
         self.namespace = environment.get("DYNCONFIG_NAMESPACE") or "DynamicConfig"
         self.revision = environment.get("DYNCONFIG_REVISION", "")
-        self.least_level = environment.get("AWS_LAMBDA_LOG_LEVEL") or "INFO"
+        self.minimum_level = environment.get("AWS_LAMBDA_LOG_LEVEL") or "INFO"
         self.log_level = environment.get("LOG_LEVEL", "INFO")
 
 
 class Declared:
-    """One parameter as declared."""
+    """One declared parameter."""
 
     __slots__ = ("is_secret", "schema", "ttl")
 
@@ -61,7 +61,7 @@ class Declared:
 
 
 class Settings:
-    """What is to be read, and where."""
+    """What to read, and from where."""
 
     __slots__ = ("parameters", "port", "prefix")
 
@@ -72,7 +72,7 @@ class Settings:
 
 
 def settings(environment: Mapping[str, str], folder: str) -> Settings:
-    """The settings in the environment, or beside it in `parameters.json`."""
+    """Parse the environment variables, and `parameters.json` if needed. Raises ConfigurationError."""
     prefix = environment.get("DYNCONFIG_PREFIX", "").rstrip("/")
     if not prefix.startswith("/"):
         raise ConfigurationError({"DYNCONFIG_PREFIX": "must be a path that starts with /"})

@@ -1,4 +1,4 @@
-"""Where values come from: the extension, else Parameter Store itself; in short names, relative to the prefix."""
+"""The sources of values: the extension, else Parameter Store; by name relative to the prefix."""
 
 from __future__ import annotations
 
@@ -17,58 +17,58 @@ if TYPE_CHECKING:
 
     Answers = tuple[dict[str, Parameter], dict[str, Fault]]
 
-# The extension is asked name by name, and asks Parameter Store so, 20 to 30 ms each; ten in one call take as long. To
-# import boto3 costs as much as 50 names, and an account's 40 calls a second are then just kept.
-_MANY = 50
-# The import of boto3 takes a second in a small function, a hurried call as much; some is left for the handler.
-_LEAST_SECONDS = 2.5
+# The extension reads one parameter per request, 20 to 30 ms each; GetParameters reads ten in that time. Importing boto3 takes
+# as long as 50 such requests, and the default quota of 40 calls per second is not exceeded.
+_MAX_EXTENSION_READS = 50
+# Importing boto3 takes a second in a small function, a call with the short timeout another one; the rest is for the handler.
+_MIN_SECONDS = 2.5
 
 
 class Sources:
-    """Asks for parameters, and tells for each that it did not get why."""
+    """Reads parameters, and returns a fault for each that could not be read."""
 
     def __init__(self, prefix: str, extension: Extension, fallback: Callable[[], Fallback]) -> None:
         self._prefix = prefix
         self._extension = extension
         self._fallback = fallback
-        self._doubted: set[str] = set()
+        self._bypassed: set[str] = set()
 
-    def read(self, names: Sequence[str], invocation: Invocation, *, is_hurried: bool) -> Answers:
-        """The parameters from the extension where it answers; many at once from Parameter Store, ten a call.
+    def read(self, names: Sequence[str], invocation: Invocation, *, short_timeout: bool) -> Answers:
+        """Read from the extension, and from Parameter Store what it does not return, or if there are many parameters.
 
-        In a hurry no source is waited for longer than a moment: old values may serve, if the function still runs then.
+        With `short_timeout`, cached values can be served instead, so that the invocation must not wait long.
         """
-        asked = [] if len(names) > _MANY else [name for name in names if name not in self._doubted]
-        found, failed = self._from_extension(asked, invocation, is_hurried=is_hurried)
+        asked = [] if len(names) > _MAX_EXTENSION_READS else [name for name in names if name not in self._bypassed]
+        found, failed = self._from_extension(asked, invocation, short_timeout=short_timeout)
         left = [name for name in names if name not in found]
         if not left:
             return found, {}
-        if is_hurried and invocation.seconds_left < _LEAST_SECONDS:
-            return found, dict.fromkeys(left, Fault("could not be read in the remaining time", is_passing=True))
+        if short_timeout and invocation.seconds_left < _MIN_SECONDS:
+            return found, dict.fromkeys(left, Fault("could not be read in the remaining time", is_transient=True))
         invocation.count(metrics.FALLBACKS, len(failed))
-        more, faults = self.read_anew(left, is_hurried=is_hurried)
+        more, faults = self.read_from_parameter_store(left, short_timeout=short_timeout)
         return found | more, faults
 
-    def read_anew(self, names: Sequence[str], *, is_hurried: bool = False) -> Answers:
-        """The parameters as Parameter Store has them now."""
+    def read_from_parameter_store(self, names: Sequence[str], *, short_timeout: bool = False) -> Answers:
+        """Read from Parameter Store only."""
         short = {self.full(name): name for name in names}
         try:
             fallback = self._fallback()
         except ImportError as error:
-            return {}, dict.fromkeys(names, Fault(f"could not be read: {error}", is_passing=False))
-        found, faults = fallback.read(list(short), is_hurried=is_hurried)
-        self._doubted.difference_update(short[full] for full in found)
+            return {}, dict.fromkeys(names, Fault(f"could not be read: {error}", is_transient=False))
+        found, faults = fallback.read(list(short), short_timeout=short_timeout)
+        self._bypassed.difference_update(short[full] for full in found)
         return (
             {short[full]: parameter for full, parameter in found.items()},
             {short[full]: fault for full, fault in faults.items()},
         )
 
-    def doubt(self, name: str) -> None:
-        """Ask no more the extension, whose memory may be older than the last change, until Parameter Store has answered."""
-        self._doubted.add(name)
+    def bypass_extension(self, name: str) -> None:
+        """Read this parameter from Parameter Store next time: the cache of the extension may be stale."""
+        self._bypassed.add(name)
 
     def full(self, name: str) -> str:
-        """The name as Parameter Store knows it."""
+        """Return the full name in Parameter Store."""
         return f"{self._prefix}/{name}"
 
     def close(self) -> None:
@@ -76,17 +76,17 @@ class Sources:
         self._extension.close()
 
     def _from_extension(
-        self, names: Iterable[str], invocation: Invocation, *, is_hurried: bool
+        self, names: Iterable[str], invocation: Invocation, *, short_timeout: bool
     ) -> tuple[dict[str, Parameter], list[str]]:
         found: dict[str, Parameter] = {}
         failed: list[str] = []
         for name in names:
             try:
-                if invocation.extension_answers:
-                    found[name] = self._extension.get(self.full(name), is_hurried=is_hurried)
+                if invocation.extension_works:
+                    found[name] = self._extension.get(self.full(name), short_timeout=short_timeout)
                     continue
             except ExtensionFailed as error:
-                invocation.blame(error)
+                invocation.record_failure(error)
                 invocation.log("WARNING", f"the extension {error.reason}", parameter=self.full(name))
             failed.append(name)
         return found, failed

@@ -1,4 +1,4 @@
-"""One value in memory: how long it is fresh, and how long it may serve when it cannot be read anew."""
+"""A cached value: how long it is fresh, and how long it may be served if it cannot be refreshed."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from dynconfig_function.parameter import Parameter
 
-GRACE = 3600.0
-"""How long after its TTL a value may still serve while AWS is away, in seconds."""
-PAUSE = 10.0
-"""How long AWS is left alone after a passing fault, so that not every invocation waits for it."""
+GRACE_SECONDS = 3600.0
+"""How long after its TTL a value may be served while AWS is unavailable, in seconds."""
+RETRY_SECONDS = 10.0
+"""Time between reads after a transient fault, in seconds, so that not every invocation waits for AWS."""
 
 
-class Held:
-    """A value, when it was read, until when it is fresh, and when a try to read it anew failed."""
+class CachedValue:
+    """A value with the time of its read, its expiry, and the time of the last failed refresh."""
 
     __slots__ = ("expires_at", "failed_at", "is_secret", "read_at", "text", "type", "version")
 
@@ -30,19 +30,19 @@ class Held:
 
     @property
     def is_stale(self) -> bool:
-        """Whether the value could not be read anew when it was due."""
+        """Whether the last refresh failed."""
         return self.failed_at is not None
 
     def is_due(self, now: float) -> bool:
-        """Whether the value is to be read anew; a clock that was set back says yes."""
+        """Return whether the value has to be refreshed; also if the clock was set back."""
         if self.failed_at is None:
             return not self.read_at <= now < self.expires_at
-        return not (self.failed_at <= now < self.failed_at + PAUSE and self.may_serve(now))
+        return not (self.failed_at <= now < self.failed_at + RETRY_SECONDS and self.may_serve(now))
 
     def may_serve(self, now: float) -> bool:
-        """Whether the value is not too old to stand in for one that cannot be read."""
-        return now < self.expires_at + GRACE
+        """Return whether the value may be served if it cannot be refreshed."""
+        return now < self.expires_at + GRACE_SECONDS
 
     def expire(self, now: float) -> None:
-        """End the time in which the value is fresh."""
+        """Expire the value now."""
         self.expires_at = min(self.expires_at, now)
