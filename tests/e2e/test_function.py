@@ -119,7 +119,7 @@ def test_the_http_api_wants_a_signature_and_answers_no_secret(world: World) -> N
     assert PASSWORD not in answer.text
 
 
-def test_a_call_without_an_event_answers_all_values_that_are_no_secret(world: World) -> None:
+def test_invocation_without_event_returns_all_values_except_secrets(world: World) -> None:
     reader = Reader(world)
     reader.declare()
     world.wait_ready(reader.name)

@@ -121,7 +121,7 @@ def test_a_generation_that_was_undone_is_taken_at_once_when_it_is_forced(world: 
     world.wait("it is written all the same", lambda: world.value("api/timeout") == "999", 10)
 
 
-def test_a_rollback_after_deletion_and_recreation_deletes_nothing(world: World) -> None:
+def test_rollback_after_recreation_deletes_nothing(world: World) -> None:
     reader = declared(world)
     world.delete(reader.name)
     world.wait("the object is gone", lambda: world.is_gone(reader.name))

@@ -43,7 +43,7 @@ def observed(harness: AwsHarness, declaration: Declaration, kinds: tuple[AnyKind
 # --- what they watch
 
 
-def test_the_default_alarms_are_those_of_the_recipe_and_one_more(harness: AwsHarness) -> None:
+def test_default_alarms_are_those_of_the_recipe_and_one_more(harness: AwsHarness) -> None:
     found = desired(harness, harness.declare(DEFAULTS))
     assert {
         name: (alarm.namespace, alarm.statistic, alarm.period, alarm.threshold, alarm.evaluation_periods)
@@ -58,7 +58,7 @@ def test_the_default_alarms_are_those_of_the_recipe_and_one_more(harness: AwsHar
     assert {alarm.comparison for alarm in found.values()} == {"GreaterThanThreshold"}
 
 
-def test_an_override_changes_the_threshold_and_what_the_description_says_of_it(harness: AwsHarness) -> None:
+def test_override_changes_threshold_and_description(harness: AwsHarness) -> None:
     overriding = {"function": {}, "alarms": {"custom": [{"name": "Errors", "threshold": 1}]}}
     before = desired(harness, harness.declare(DEFAULTS))["Errors"]
     after = desired(harness, harness.declare(overriding))["Errors"]
@@ -70,9 +70,7 @@ def test_an_override_changes_the_threshold_and_what_the_description_says_of_it(h
 
 
 @pytest.mark.parametrize("function", [{}, {"name": "own"}, {"name": "theirs", "mode": "Attach"}])
-def test_the_default_alarms_watch_the_very_metrics_that_the_function_writes(
-    harness: AwsHarness, function: dict[str, Any]
-) -> None:
+def test_default_alarms_use_metrics_that_the_function_emits(harness: AwsHarness, function: dict[str, Any]) -> None:
     declaration = harness.declare({"function": function, "alarms": {}})
     assert declaration.function
     variables = {"AWS_LAMBDA_FUNCTION_NAME": declaration.names.function}
@@ -87,13 +85,13 @@ def test_the_default_alarms_watch_the_very_metrics_that_the_function_writes(
     assert dict(desired(harness, declaration)["Errors"].dimensions) == {"FunctionName": declaration.names.function}
 
 
-def test_all_names_begin_as_the_policy_and_the_event_rule_expect(harness: AwsHarness) -> None:
+def test_alarm_names_have_the_prefix_of_iam_policy_and_event_rule(harness: AwsHarness) -> None:
     named = desired(harness, harness.declare({"function": {"name": "own"}, "alarms": {}}))
     assert named["Errors"].name == "dynconfig-own/Errors"
     assert desired(harness, harness.declare(DEFAULTS))["Errors"].name == f"{harness.name}/Errors"
 
 
-def test_alone_they_notify_nobody(harness: AwsHarness) -> None:
+def test_metric_alarms_have_no_actions(harness: AwsHarness) -> None:
     topic = "arn:aws:sns:eu-west-1:123456789012:ops"
     found = desired(harness, harness.declare({"function": {}, "alarms": {"notify": [topic]}}))
     assert {(alarm.alarm_actions, alarm.ok_actions) for alarm in found.values()} == {((), ())}
@@ -102,7 +100,7 @@ def test_alone_they_notify_nobody(harness: AwsHarness) -> None:
 # --- what they cost
 
 
-def test_a_look_at_alarms_and_dashboard_in_sync_costs_two_calls(harness: AwsHarness) -> None:
+def test_observing_alarms_and_dashboard_in_sync_takes_two_calls(harness: AwsHarness) -> None:
     everything = {**spec(), "dashboard": True}
     kinds = harness.kinds(Alarm, CompositeAlarm, Dashboard)
     harness.settle(harness.declare(everything), kinds)
@@ -110,19 +108,19 @@ def test_a_look_at_alarms_and_dashboard_in_sync_costs_two_calls(harness: AwsHarn
     assert calls == {**LOOK, "cloudwatch.GetDashboard": 1}
 
 
-def test_an_object_without_alarms_costs_no_call(harness: AwsHarness) -> None:
+def test_object_without_alarms_takes_no_call(harness: AwsHarness) -> None:
     kinds = harness.kinds(Alarm, CompositeAlarm, Dashboard)
     without = harness.declare({"function": {}}, status=harness.status(harness.settle(harness.declare({}), kinds)))
     assert harness.calls(lambda: harness.settle(without, kinds)) == {}
 
 
-def test_after_a_restart_all_tags_come_in_one_call(harness: AwsHarness) -> None:
+def test_all_tags_are_read_in_one_call_after_a_restart(harness: AwsHarness) -> None:
     harness.settle(harness.declare(spec()), alarms(harness))
     again = harness.calls(lambda: harness.settle(harness.declare(spec()), alarms(harness)))
     assert again == {**LOOK, "resourcegroupstaggingapi.GetResources": 1}
 
 
-def test_after_an_edit_nothing_has_to_be_asked_that_the_write_did_not_tell(harness: AwsHarness) -> None:
+def test_no_read_is_needed_after_an_edit(harness: AwsHarness) -> None:
     kinds = alarms(harness)
     harness.settle(harness.declare(spec()), kinds)
     edited = harness.declare(spec(threshold=7, tags={"stage": "dev"}), generation=2)
@@ -145,14 +143,14 @@ def test_only_what_differs_is_written(harness: AwsHarness) -> None:
     assert "cloudwatch.PutMetricAlarm" not in calls
 
 
-def test_all_alarms_go_in_one_call(harness: AwsHarness) -> None:
+def test_all_alarms_are_deleted_in_one_call(harness: AwsHarness) -> None:
     harness.settle(harness.declare(spec()), alarms(harness))
     goodbye = harness.calls(lambda: harness.settle(harness.goodbye(spec()), alarms(harness)))
     assert goodbye["cloudwatch.DeleteAlarms"] == 1
     assert described(harness) == {}
 
 
-def test_a_changed_tag_is_noticed_within_the_hour_and_a_changed_threshold_at_once(harness: AwsHarness) -> None:
+def test_changed_tag_is_detected_within_an_hour_and_changed_threshold_at_once(harness: AwsHarness) -> None:
     kinds = alarms(harness)
     for _ in range(2):
         harness.settle(harness.declare(spec()), kinds)
@@ -163,7 +161,7 @@ def test_a_changed_tag_is_noticed_within_the_hour_and_a_changed_threshold_at_onc
     assert dict(observed(harness, declaration, kinds)["Backlog"].tags) == {"team": "other"}
 
 
-def test_a_person_who_asks_is_told_of_a_changed_tag_at_once(harness: AwsHarness) -> None:
+def test_manual_request_detects_changed_tag_at_once(harness: AwsHarness) -> None:
     kinds = alarms(harness)
     for _ in range(2):
         harness.settle(harness.declare(spec()), kinds)
@@ -176,7 +174,7 @@ def test_a_person_who_asks_is_told_of_a_changed_tag_at_once(harness: AwsHarness)
 # --- whose they are
 
 
-def test_an_alarm_that_a_stranger_made_anew_is_the_strangers(harness: AwsHarness) -> None:
+def test_alarm_recreated_by_others_is_not_owned(harness: AwsHarness) -> None:
     kinds = alarms(harness)
     for _ in range(2):
         harness.settle(harness.declare(spec()), kinds)
@@ -187,7 +185,7 @@ def test_an_alarm_that_a_stranger_made_anew_is_the_strangers(harness: AwsHarness
     assert described(harness)[name_of(harness)]["MetricName"] == "theirs"
 
 
-def test_nothing_is_deleted_without_its_tags_having_been_asked_for(harness: AwsHarness) -> None:
+def test_tags_are_reread_before_a_deletion(harness: AwsHarness) -> None:
     kinds = alarms(harness)
     for _ in range(2):
         harness.settle(harness.declare(spec()), kinds)
@@ -197,7 +195,7 @@ def test_nothing_is_deleted_without_its_tags_having_been_asked_for(harness: AwsH
     assert name_of(harness) in described(harness)
 
 
-def test_strangers_alarms_beside_ours_are_asked_about_once(harness: AwsHarness) -> None:
+def test_tags_of_foreign_alarms_are_read_once(harness: AwsHarness) -> None:
     for number in range(101):
         create(harness, name_of(harness, f"theirs-{number:03}"))
     kinds, declaration = alarms(harness), harness.declare(DEFAULTS)
@@ -206,7 +204,7 @@ def test_strangers_alarms_beside_ours_are_asked_about_once(harness: AwsHarness) 
     assert harness.calls(lambda: harness.settle(declaration, kinds)) == {"cloudwatch.DescribeAlarms": 2}
 
 
-def test_with_another_function_the_alarms_are_others_and_the_old_ones_go(harness: AwsHarness) -> None:
+def test_renaming_the_function_replaces_the_alarms(harness: AwsHarness) -> None:
     outcome = harness.settle(harness.declare(DEFAULTS), alarms(harness))
     renamed = {"function": {"name": f"{harness.name}-2"}, "alarms": {}}
     again = harness.declare(renamed, generation=2, status=harness.status(outcome))
@@ -217,7 +215,7 @@ def test_with_another_function_the_alarms_are_others_and_the_old_ones_go(harness
 # --- what CloudWatch makes of them
 
 
-def test_the_alarm_on_drift_goes_off_with_drift_and_keeps_its_state_until_drift_is_gone(harness: AwsHarness) -> None:
+def test_drift_alarm_fires_until_drift_is_resolved(harness: AwsHarness) -> None:
     asked = {"alarms": {"defaults": False, "drift": True, "notify": [TOPIC]}}
     declaration, name = harness.declare(asked), name_of(harness, "Drift")
     harness.settle(declaration, harness.kinds(Alarm, CompositeAlarm))
@@ -232,7 +230,7 @@ def test_the_alarm_on_drift_goes_off_with_drift_and_keeps_its_state_until_drift_
     assert states == ["INSUFFICIENT_DATA", "ALARM", "OK"]
 
 
-def test_the_state_is_seen_with_its_time_and_is_no_difference(harness: AwsHarness) -> None:
+def test_alarm_state_is_observed_but_not_compared(harness: AwsHarness) -> None:
     kinds, declaration = alarms(harness), harness.declare(spec())
     harness.settle(declaration, kinds)
     harness.aws("cloudwatch").set_alarm_state(AlarmName=name_of(harness), StateValue="ALARM", StateReason="a test")
@@ -243,7 +241,7 @@ def test_the_state_is_seen_with_its_time_and_is_no_difference(harness: AwsHarnes
     assert alarm.since == described(harness)[name_of(harness)]["StateTransitionedTimestamp"].timestamp()
 
 
-def test_an_edited_alarm_keeps_its_state(harness: AwsHarness) -> None:
+def test_edited_alarm_keeps_its_state(harness: AwsHarness) -> None:
     kinds = alarms(harness)
     harness.settle(harness.declare(spec()), kinds)
     harness.aws("cloudwatch").set_alarm_state(AlarmName=name_of(harness), StateValue="ALARM", StateReason="a test")
@@ -252,7 +250,7 @@ def test_an_edited_alarm_keeps_its_state(harness: AwsHarness) -> None:
     assert alarm.state == described(harness)[name_of(harness)]["StateValue"] == "ALARM"
 
 
-def test_an_alarm_that_somebody_changed_is_drift_and_one_that_was_edited_is_not(harness: AwsHarness) -> None:
+def test_external_change_of_an_alarm_is_drift_but_an_edit_is_not(harness: AwsHarness) -> None:
     status = harness.status(harness.settle(harness.declare(spec()), alarms(harness)))
     harness.aws("cloudwatch").disable_alarm_actions(AlarmNames=[name_of(harness)])
     same = harness.declare(spec(), status=status)
@@ -264,7 +262,7 @@ def test_an_alarm_that_somebody_changed_is_drift_and_one_that_was_edited_is_not(
     assert not drifted(step, edited)
 
 
-def test_an_alarm_that_is_made_where_another_was_deleted_is_not_taken_for_that(harness: AwsHarness) -> None:
+def test_recreated_alarm_is_not_mistaken_for_the_deleted_one(harness: AwsHarness) -> None:
     create(harness, name_of(harness))
     kinds, declaration = alarms(harness), harness.declare(spec())
     engine = Engine(lambda _place: kinds)

@@ -9,7 +9,7 @@ from dynconfig.engine.reconcile import Engine
 pytestmark = pytest.mark.lab
 
 
-def test_a_composite_alarm_of_someone_else_blocks_only_the_alarm_that_it_names(harness: AwsHarness) -> None:
+def test_foreign_composite_alarm_blocks_only_the_alarm_it_names(harness: AwsHarness) -> None:
     kinds = ALARM.kinds(harness)
     harness.settle(harness.declare(ALARM.base), kinds)
     cloudwatch = harness.aws("cloudwatch")

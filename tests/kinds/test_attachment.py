@@ -44,7 +44,7 @@ def detach(harness: AwsHarness, **about: Any) -> None:
     harness.settle(harness.goodbye(spec(), **about), ATTACHMENT.kinds(harness))
 
 
-def test_only_layer_environment_policy_and_marks_are_added(harness: AwsHarness) -> None:
+def test_only_layer_environment_policy_and_tags_are_added(harness: AwsHarness) -> None:
     before = state(harness)
     settle(harness, spec())
     after = state(harness)
@@ -62,14 +62,14 @@ def test_only_layer_environment_policy_and_marks_are_added(harness: AwsHarness) 
     }
 
 
-def test_exactly_the_addition_is_taken_away_again(harness: AwsHarness) -> None:
+def test_detach_removes_exactly_what_was_added(harness: AwsHarness) -> None:
     before = state(harness)
     settle(harness, spec())
     detach(harness)
     assert state(harness) == before
 
 
-def test_a_function_that_the_operator_made_is_not_taken_for_one_with_an_addition(harness: AwsHarness) -> None:
+def test_managed_function_is_not_mistaken_for_an_attached_one(harness: AwsHarness) -> None:
     managed: Any = {"function": {}, "parameters": [{"name": "a", "value": "1"}]}
     harness.settle(harness.declare(managed), harness.kinds(Role, Function))
     kinds = harness.kinds(Function, Attachment)
@@ -77,7 +77,7 @@ def test_a_function_that_the_operator_made_is_not_taken_for_one_with_an_addition
     assert [type(resource) for resource in seen] == [Function]
 
 
-def test_what_the_user_changed_meanwhile_stays(harness: AwsHarness) -> None:
+def test_user_changes_are_kept(harness: AwsHarness) -> None:
     settle(harness, spec())
     functions.set_variables(harness, "attached", THEIRS="2", NEW="3")
     functions.configure(harness, "attached", MemorySize=512)
@@ -88,7 +88,7 @@ def test_what_the_user_changed_meanwhile_stays(harness: AwsHarness) -> None:
     assert functions.of(harness, "attached")["MemorySize"] == 512
 
 
-def test_what_the_user_changes_at_the_same_moment_is_not_lost(harness: AwsHarness) -> None:
+def test_concurrent_user_changes_are_not_lost(harness: AwsHarness) -> None:
     fault = Injected("PreconditionFailedException", "The Revision Id provided does not match", 1)
     harness.lab.faults(Faults(errors={"lambda.UpdateFunctionConfiguration": fault}))
     errors: list[Any] = []
@@ -98,7 +98,7 @@ def test_what_the_user_changes_at_the_same_moment_is_not_lost(harness: AwsHarnes
     assert all(request["RevisionId"] for _operation, request in made)
 
 
-def test_a_layer_of_ones_own_is_kept_changed_and_taken_away_by_what_the_tags_remember(harness: AwsHarness) -> None:
+def test_declared_layer_is_kept_replaced_and_removed_according_to_the_tags(harness: AwsHarness) -> None:
     # The emulator knows the extension only; in this test another name stands for it.
     before, name = state(harness), functions.LAYER
     settle(harness, spec(extension={"layerArn": f"{name}:23"}))
@@ -110,7 +110,7 @@ def test_a_layer_of_ones_own_is_kept_changed_and_taken_away_by_what_the_tags_rem
     assert state(harness) == before
 
 
-def test_a_user_who_moves_the_function_to_another_role_leaves_no_policy_of_ours_behind(harness: AwsHarness) -> None:
+def test_policy_is_removed_from_the_previous_role(harness: AwsHarness) -> None:
     settle(harness, spec())
     functions.configure(harness, "attached", Role=functions.role_arn(functions.OTHER_ROLE))
     settle(harness, spec())
@@ -120,14 +120,14 @@ def test_a_user_who_moves_the_function_to_another_role_leaves_no_policy_of_ours_
     assert our_policies(harness, functions.OTHER_ROLE) == {}
 
 
-def test_a_role_that_was_changed_just_before_the_deletion_leaves_no_policy_either(harness: AwsHarness) -> None:
+def test_policy_is_removed_from_a_role_changed_just_before_deletion(harness: AwsHarness) -> None:
     settle(harness, spec())
     functions.configure(harness, "attached", Role=functions.role_arn(functions.OTHER_ROLE))
     detach(harness)
     assert our_policies(harness) == our_policies(harness, functions.OTHER_ROLE) == {}
 
 
-def test_an_object_that_turns_to_another_function_with_the_same_role_keeps_its_right_to_read(
+def test_switching_to_a_function_with_the_same_role_keeps_read_access(
     harness: AwsHarness,
 ) -> None:
     before = state(harness)
@@ -139,7 +139,7 @@ def test_an_object_that_turns_to_another_function_with_the_same_role_keeps_its_r
     assert "DYNCONFIG_PREFIX" in functions.variables(harness, "attached-two")
 
 
-def test_it_waits_for_an_update_of_the_user_that_is_under_way(harness: AwsHarness) -> None:
+def test_attach_waits_for_an_update_in_progress(harness: AwsHarness) -> None:
     harness.aws("lambda").update_function_configuration(FunctionName="attached", MemorySize=256)
     errors: list[Any] = []
     settle(harness, spec(), errors)
@@ -155,7 +155,7 @@ def test_refresh_changes_only_the_revision(harness: AwsHarness) -> None:
     assert changed == {"DYNCONFIG_REVISION"}
 
 
-def test_an_environment_that_the_answer_to_a_write_does_not_tell_is_what_was_sent(harness: AwsHarness) -> None:
+def test_environment_missing_in_the_write_response_is_taken_from_the_request(harness: AwsHarness) -> None:
     (kind,) = harness.kinds(Attachment)
     (desired,) = kind.desired(harness.declare(spec()))
     with answers(harness, "lambda", "UpdateFunctionConfiguration", without_environment("AccessDeniedException")):
@@ -164,7 +164,7 @@ def test_an_environment_that_the_answer_to_a_write_does_not_tell_is_what_was_sen
 
 
 @pytest.mark.parametrize("deletion", ["Delete", "Retain"])
-def test_an_environment_that_lambda_does_not_tell_is_not_taken_apart(harness: AwsHarness, deletion: str) -> None:
+def test_unreadable_environment_blocks_detach(harness: AwsHarness, deletion: str) -> None:
     settle(harness, spec())
     before, kinds = state(harness), harness.kinds(Attachment)
     goodbye = harness.goodbye({**spec(), "deletionPolicy": deletion})
@@ -183,9 +183,7 @@ def test_an_environment_that_lambda_does_not_tell_is_not_taken_apart(harness: Aw
     ("code", "expected"), [("AccessDeniedException", AccessDenied), ("KMSDisabledException", Conflict)]
 )
 @pytest.mark.parametrize("attached", [False, True])
-def test_an_environment_that_lambda_does_not_tell_is_left_as_it_is(
-    harness: AwsHarness, code: str, expected: type, attached: bool
-) -> None:
+def test_unreadable_environment_is_not_modified(harness: AwsHarness, code: str, expected: type, attached: bool) -> None:
     if attached:
         settle(harness, spec())
     before, kinds = state(harness), harness.kinds(Attachment)
@@ -198,21 +196,21 @@ def test_an_environment_that_lambda_does_not_tell_is_left_as_it_is(
     assert state(harness) == before
 
 
-def test_a_function_that_does_not_exist_is_waited_for_and_named(harness: AwsHarness) -> None:
+def test_missing_function_is_named_and_waited_for(harness: AwsHarness) -> None:
     error = refusal(harness, spec(name="attached-nowhere"))
     assert isinstance(error, SourceMissing)
     assert str(error).startswith("spec.function.name: function attached-nowhere does not exist in eu-west-1")
 
 
 @pytest.mark.parametrize(("name", "value"), [("SSM_PARAMETER_STORE_TTL", "301"), ("DYNCONFIG_TTL", "1")])
-def test_variables_that_contradict_the_declaration_are_named(harness: AwsHarness, name: str, value: str) -> None:
+def test_conflicting_variables_are_named(harness: AwsHarness, name: str, value: str) -> None:
     functions.set_variables(harness, "attached", **{name: value})
     error = refusal(harness, spec())
     assert isinstance(error, NotPossible)
     assert f"spec.function.name: function attached already sets {name}" in str(error)
 
 
-def test_a_container_image_is_refused(harness: AwsHarness) -> None:
+def test_container_image_is_rejected(harness: AwsHarness) -> None:
     def image(answer: dict[str, Any]) -> None:
         answer["Configuration"]["PackageType"] = "Image"
 
@@ -222,13 +220,13 @@ def test_a_container_image_is_refused(harness: AwsHarness) -> None:
     assert "function attached is a container image" in str(error)
 
 
-def test_another_architecture_is_refused_with_the_field(harness: AwsHarness) -> None:
+def test_other_architecture_is_rejected_with_the_field(harness: AwsHarness) -> None:
     error = refusal(harness, spec(architecture="x86_64"))
     assert isinstance(error, NotPossible)
     assert "has architecture arm64. Set spec.function.architecture: arm64" in str(error)
 
 
-def test_an_environment_that_would_be_too_long_is_refused(harness: AwsHarness) -> None:
+def test_too_large_environment_is_rejected(harness: AwsHarness) -> None:
     functions.set_variables(harness, "attached", LONG="x" * 3900)
     error = refusal(harness, spec())
     assert isinstance(error, NotPossible)
@@ -236,14 +234,14 @@ def test_an_environment_that_would_be_too_long_is_refused(harness: AwsHarness) -
     assert "xxx" not in str(error)
 
 
-def test_a_function_that_somebody_else_is_attached_to_is_refused_with_the_owner(harness: AwsHarness) -> None:
+def test_function_attached_by_another_object_is_rejected_with_its_owner(harness: AwsHarness) -> None:
     stranger(harness)
     error = refusal(harness, spec())
     assert isinstance(error, NotOwned)
     assert f"attachment attached is owned by ns-{harness.number}/other" in str(error)
 
 
-def test_whoever_comes_first_between_look_and_mark_keeps_the_function(harness: AwsHarness) -> None:
+def test_first_owner_between_observe_and_tag_keeps_the_function(harness: AwsHarness) -> None:
     (kind,) = harness.kinds(Attachment)
     declaration = harness.declare(spec())
     (desired,) = kind.desired(declaration)
@@ -254,7 +252,7 @@ def test_whoever_comes_first_between_look_and_mark_keeps_the_function(harness: A
     assert state(harness) == before
 
 
-def test_a_function_that_its_user_has_deleted_leaves_no_policy_on_the_role(harness: AwsHarness) -> None:
+def test_policy_is_removed_if_the_function_was_deleted(harness: AwsHarness) -> None:
     kinds = ATTACHMENT.kinds(harness)
     engine = Engine(lambda _place: kinds)
     assert wait_until(lambda: engine.run(harness.declare(spec())).is_complete, 10)

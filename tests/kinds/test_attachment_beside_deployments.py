@@ -48,7 +48,7 @@ def deployed(harness: AwsHarness, layers: list[str], variables: dict[str, str]) 
     functions.configure(harness, "attached", Layers=layers, Environment={"Variables": variables})
 
 
-def test_the_first_attach_needs_one_update_and_no_conflict(harness: AwsHarness) -> None:
+def test_first_attach_takes_one_update_and_no_conflict(harness: AwsHarness) -> None:
     errors: list[Any] = []
     with requests(harness, "lambda", "UpdateFunctionConfiguration", "TagResource", "UntagResource") as made:
         settle(harness, spec(), errors)
@@ -56,7 +56,7 @@ def test_the_first_attach_needs_one_update_and_no_conflict(harness: AwsHarness) 
     assert {type(error) for error in errors} <= {Settling}
 
 
-def test_a_newer_layer_needs_no_conflict_and_is_remembered_before_it_is_added(harness: AwsHarness) -> None:
+def test_newer_layer_is_recorded_before_it_is_added(harness: AwsHarness) -> None:
     settle(harness, spec(extension={"layerArn": CDK_LAYER}))
     errors: list[Any] = []
     with requests(harness, "lambda", "UpdateFunctionConfiguration", "TagResource") as made:
@@ -70,9 +70,7 @@ def test_a_newer_layer_needs_no_conflict_and_is_remembered_before_it_is_added(ha
 
 
 @pytest.mark.parametrize("survived", [0, 1, 2])
-def test_a_kill_while_a_layer_is_replaced_leaves_nothing_that_a_detach_does_not_find(
-    harness: AwsHarness, survived: int
-) -> None:
+def test_detach_cleans_up_after_a_kill_during_layer_replacement(harness: AwsHarness, survived: int) -> None:
     before = state(harness)
     settle(harness, spec(extension={"layerArn": functions.LAYER + ":23"}))
     harness.watch.kill_after(survived, ATTACHMENT.writes)
@@ -83,7 +81,7 @@ def test_a_kill_while_a_layer_is_replaced_leaves_nothing_that_a_detach_does_not_
     assert state(harness) == before
 
 
-def test_a_function_that_cdk_gave_the_extension_gets_only_the_rest_and_loses_only_that(harness: AwsHarness) -> None:
+def test_function_with_its_own_extension_gets_and_loses_only_the_rest(harness: AwsHarness) -> None:
     deployed(harness, [CDK_LAYER], {"STAGE": "prod", **CDK_VARIABLES})
     before = state(harness)
     assert settle(harness, spec()).is_complete
@@ -96,7 +94,7 @@ def test_a_function_that_cdk_gave_the_extension_gets_only_the_rest_and_loses_onl
     assert state(harness) == before
 
 
-def test_a_deployment_that_strips_the_addition_is_put_right(harness: AwsHarness) -> None:
+def test_attachment_removed_by_a_deployment_is_restored(harness: AwsHarness) -> None:
     settle(harness, spec())
     before = state(harness)
     deployed(harness, [], {"STAGE": "prod"})
@@ -107,7 +105,7 @@ def test_a_deployment_that_strips_the_addition_is_put_right(harness: AwsHarness)
     assert "DYNCONFIG_PREFIX" in after["variables"]
 
 
-def test_a_deployment_that_brings_the_extension_later_keeps_it_at_a_detach(harness: AwsHarness) -> None:
+def test_extension_added_by_a_later_deployment_survives_detach(harness: AwsHarness) -> None:
     settle(harness, spec())
     ours = functions.variables(harness, "attached")
     deployed(harness, [CDK_LAYER], ours)
@@ -117,7 +115,7 @@ def test_a_deployment_that_brings_the_extension_later_keeps_it_at_a_detach(harne
     assert state(harness)["layers"] == [CDK_LAYER]
 
 
-def test_a_deployment_that_strips_only_our_tags_does_not_take_the_addition_from_us(harness: AwsHarness) -> None:
+def test_attachment_is_recognised_without_its_tags(harness: AwsHarness) -> None:
     before = state(harness)
     status = harness.status(settle(harness, spec()))
     marked = tags(harness)
@@ -129,7 +127,7 @@ def test_a_deployment_that_strips_only_our_tags_does_not_take_the_addition_from_
     assert state(harness) == {**before, "tags": {}}
 
 
-def test_an_addition_that_an_object_of_another_name_left_is_not_taken(harness: AwsHarness) -> None:
+def test_attachment_left_by_another_object_is_not_adopted(harness: AwsHarness) -> None:
     status = harness.status(settle(harness, spec()))
     functions.set_variables(harness, "attached", DYNCONFIG_NAME="elsewhere/other")
     harness.aws("lambda").untag_resource(Resource=functions.arn("attached"), TagKeys=list(tags(harness)))
@@ -137,7 +135,7 @@ def test_an_addition_that_an_object_of_another_name_left_is_not_taken(harness: A
         settle(harness, spec(), status=status)
 
 
-def test_a_function_that_changes_between_the_tags_and_the_update_is_looked_at_again(harness: AwsHarness) -> None:
+def test_function_changed_between_tags_and_update_is_retried(harness: AwsHarness) -> None:
     (kind,) = harness.kinds(ATTACHMENT.value)
     (desired,) = kind.desired(harness.declare(spec()))
     events = harness.aws("lambda").meta.events
@@ -155,9 +153,7 @@ def test_a_function_that_changes_between_the_tags_and_the_update_is_looked_at_ag
 @pytest.mark.parametrize(
     "layer", ["arn:aws:lambda:eu-west-1:111122223333:layer:none:1", functions.LAYER + "-Arm64:9999"]
 )
-def test_a_layer_that_is_not_there_is_refused_with_the_field_and_a_detach_leaves_nothing(
-    harness: AwsHarness, layer: str
-) -> None:
+def test_missing_layer_is_rejected_with_the_field_and_detach_leaves_nothing(harness: AwsHarness, layer: str) -> None:
     before = state(harness)
     with pytest.raises(Refused, match=r"^spec\.function\.extension\.layerArn: .*is not shared with this account$"):
         settle(harness, spec(extension={"layerArn": layer}))
@@ -165,7 +161,7 @@ def test_a_layer_that_is_not_there_is_refused_with_the_field_and_a_detach_leaves
     assert state(harness) == before
 
 
-def test_a_newer_newest_layer_changes_no_function_that_has_one(
+def test_new_layer_version_does_not_change_existing_functions(
     harness: AwsHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("dynconfig_lab.aws.ssm_public.NEWEST_EXTENSION", NEWEST_EXTENSION - 1)
@@ -178,13 +174,13 @@ def test_a_newer_newest_layer_changes_no_function_that_has_one(
     assert state(harness)["layers"] == before
 
 
-def test_a_layer_that_is_older_than_the_operator_s_table_is_replaced(harness: AwsHarness) -> None:
+def test_layer_older_than_the_oldest_supported_is_replaced(harness: AwsHarness) -> None:
     settle(harness, spec(extension={"layerArn": CDK_LAYER}))
     settle(harness, spec(), generation=2)
     assert state(harness)["layers"] == [f"{EXTENSION}:{NEWEST_EXTENSION}"]
 
 
-def test_a_look_of_each_minute_costs_one_call_and_sees_what_a_deployment_stripped(harness: AwsHarness) -> None:
+def test_poll_takes_one_call_and_detects_a_removed_attachment(harness: AwsHarness) -> None:
     kinds = ATTACHMENT.kinds(harness)
     status = harness.status(harness.settle(harness.declare(spec()), kinds))
     status |= {"appliedGeneration": 1, "observedGeneration": 1}

@@ -29,7 +29,7 @@ def set_by_user(harness: AwsHarness, **configuration: Any) -> None:
     harness.aws("lambda").update_function_configuration(FunctionName="attached", **configuration)
 
 
-def test_the_layer_is_that_which_is_written(harness: AwsHarness) -> None:
+def test_plan_shows_the_layer_that_is_written(harness: AwsHarness) -> None:
     prepare(harness)
     lines = planned(harness)
     assert f"layer: {LAYER}:{NEWEST_EXTENSION}" in lines
@@ -37,7 +37,7 @@ def test_the_layer_is_that_which_is_written(harness: AwsHarness) -> None:
     assert state(harness)["layers"] == [f"{LAYER}:{NEWEST_EXTENSION}"]
 
 
-def test_what_the_function_has_by_itself_is_not_shown_and_not_written(harness: AwsHarness) -> None:
+def test_plan_omits_what_the_function_already_has(harness: AwsHarness) -> None:
     prepare(harness)
     variables = {**state(harness)["variables"], TIMEOUT: "900"}
     set_by_user(harness, Layers=[f"{LAYER}:11"], Environment={"Variables": variables})

@@ -54,7 +54,7 @@ def attached(target: TargetFunction, **about: Any) -> TargetFunction:
     return replace(target, layers=layers, variables=variables, recorded=addition(wanted, target))
 
 
-def test_only_the_very_layer_that_the_tags_remember_is_ours() -> None:
+def test_only_the_layer_recorded_in_tags_is_managed() -> None:
     older = EXTENSION.replace(":24", ":11")
     target = replace(TARGET, layers=(THEIRS[0], EXTENSION, OWN), recorded=AttachmentTags(owner="o", layer=EXTENSION))
     assert target.additions == (EXTENSION,)
@@ -63,7 +63,7 @@ def test_only_the_very_layer_that_the_tags_remember_is_ours() -> None:
     assert replace(target, layers=(older,)).own_extension(EXTENSION) == older
 
 
-def test_both_layers_are_ours_while_one_replaces_the_other() -> None:
+def test_both_layers_are_managed_during_a_replacement() -> None:
     newer = EXTENSION.replace(":24", ":25")
     target = attached(TARGET)
     recorded = in_transit(with_variables(layer=newer), target)
@@ -74,7 +74,7 @@ def test_both_layers_are_ours_while_one_replaces_the_other() -> None:
     assert in_transit(with_variables(layer=newer), after).layer_before == ""
 
 
-def test_what_the_function_has_by_itself_is_not_added_and_not_removed() -> None:
+def test_own_settings_of_the_function_are_neither_added_nor_removed() -> None:
     older = EXTENSION.replace(":24", ":11")
     own = {"THEIRS": "1", "SSM_PARAMETER_STORE_TTL": "30", "SSM_PARAMETER_STORE_TIMEOUT_MILLIS": "0"}
     target = replace(TARGET, layers=(THEIRS[0], older), variables=own)
@@ -85,7 +85,7 @@ def test_what_the_function_has_by_itself_is_not_added_and_not_removed() -> None:
     assert (after.others, after.own_variables) == (target.layers, own)
 
 
-def test_what_the_function_has_by_itself_is_no_difference() -> None:
+def test_own_settings_of_the_function_are_no_difference() -> None:
     target = attached(
         replace(TARGET, layers=(EXTENSION.replace(":24", ":11"),), variables={"SSM_PARAMETER_STORE_TTL": "30"})
     )
@@ -94,7 +94,7 @@ def test_what_the_function_has_by_itself_is_no_difference() -> None:
     assert (seen.layer, seen.environment, seen.is_remembered) == (wanted.layer, wanted.environment, True)
 
 
-def test_a_variable_of_ours_that_somebody_changed_is_a_difference() -> None:
+def test_changed_managed_variable_is_a_difference() -> None:
     target = attached(TARGET)
     target = replace(target, variables={**target.variables, "SSM_PARAMETER_STORE_TTL": "1"})
     wanted = with_variables()
@@ -102,7 +102,7 @@ def test_a_variable_of_ours_that_somebody_changed_is_a_difference() -> None:
     assert dict(seen.environment)["SSM_PARAMETER_STORE_TTL"] == "1"
 
 
-def test_an_operator_that_remembered_no_names_set_those_that_are_known() -> None:
+def test_without_recorded_names_all_known_variables_are_managed() -> None:
     tags = {ATTACHED_TAG: "o", ATTACHED_LAYER_TAG: EXTENSION, ATTACHED_ROLE_TAG: "r"}
     recorded = AttachmentTags.of(tags)
     target = replace(TARGET, variables={**OURS, "PARAMETERS_SECRETS_EXTENSION_LOG_LEVEL": "DEBUG"}, recorded=recorded)
@@ -110,12 +110,12 @@ def test_an_operator_that_remembered_no_names_set_those_that_are_known() -> None
     assert (recorded.layer, recorded.role, recorded.variables) == (EXTENSION, "r", None)
 
 
-def test_an_addition_that_was_retained_is_known_by_its_prefix_variable() -> None:
+def test_retained_attachment_is_recognised_by_its_prefix_variable() -> None:
     assert was_attached(replace(TARGET, variables={"DYNCONFIG_PREFIX": "/a"}))
     assert not was_attached(replace(TARGET, variables={"DYNCONFIG_TTL": "1"}))
 
 
-def test_an_addition_without_tags_is_recalled_by_what_only_the_operator_sets() -> None:
+def test_attachment_without_tags_is_inferred_from_the_function() -> None:
     variables = {**OURS, "DYNCONFIG_PREFIX": "/a", "DYNCONFIG_NAME": "ns/app", "THEIRS": "1"}
     target = inferred(replace(TARGET, layers=(THEIRS[0], EXTENSION), variables=variables), "o")
     assert (target.others, target.own_variables) == ((THEIRS[0],), {"THEIRS": "1"})
@@ -124,7 +124,7 @@ def test_an_addition_without_tags_is_recalled_by_what_only_the_operator_sets() -
 
 
 @pytest.mark.parametrize("role", ["plain", "with,comma", "a+b=c@d.e"])
-def test_what_tags_remember_is_read_back_and_is_legal_in_a_tag(role: str) -> None:
+def test_attachment_tags_round_trip_and_are_valid_tag_values(role: str) -> None:
     recorded = AttachmentTags(
         owner="c/ns/app/u", layer=EXTENSION, layer_before=OWN, role=role, variables=function_access.NAMES
     )
@@ -135,7 +135,7 @@ def test_what_tags_remember_is_read_back_and_is_legal_in_a_tag(role: str) -> Non
     assert AttachmentTags.of(recorded.tags) == recorded
 
 
-def test_the_names_that_are_known_are_those_that_are_set() -> None:
+def test_known_variable_names_are_those_that_are_set() -> None:
     # The tag has room for no more of them.
     assert {
         *OURS,
@@ -146,19 +146,19 @@ def test_the_names_that_are_known_are_those_that_are_set() -> None:
     } <= function_access.NAMES
 
 
-def test_a_function_without_layers_and_environment_is_one_for_x86_64() -> None:
+def test_default_architecture_is_x86_64() -> None:
     target = target_of({"Role": "arn:aws:iam::1:role/r"}, AttachmentTags())
     assert (target.architecture, target.layers, target.variables) == ("x86_64", (), {})
 
 
-def test_five_layers_of_the_users_leave_no_room_and_four_do() -> None:
+def test_fifth_layer_of_the_user_exceeds_the_limit() -> None:
     check_limits(desired(), replace(TARGET, layers=THEIRS[:4]))
     check_limits(desired(), replace(TARGET, layers=(*THEIRS[:4], EXTENSION.replace(":24", ":11"))))
     with pytest.raises(NotPossible, match=r"^spec\.function\.name: function f already has 5 layers \(Lambda limit\)"):
         check_limits(desired(), replace(TARGET, layers=THEIRS))
 
 
-def test_a_container_image_takes_no_layer() -> None:
+def test_container_image_cannot_have_layers() -> None:
     image = target_of(
         {"Role": "arn:aws:iam::1:role/r", "PackageType": "Image", "Architectures": ["arm64"]}, AttachmentTags()
     )
@@ -176,7 +176,7 @@ def test_a_container_image_takes_no_layer() -> None:
         ({"SSM_PARAMETER_STORE_TTL": "²"}, "already sets SSM_PARAMETER_STORE_TTL, but not to 60 s or less"),
     ],
 )
-def test_variables_that_contradict_the_declaration_are_named(variables: dict[str, str], why: str) -> None:
+def test_conflicting_variables_are_named(variables: dict[str, str], why: str) -> None:
     with pytest.raises(NotPossible, match=why):
         check_no_conflict(with_variables(), replace(TARGET, variables=variables))
 
@@ -191,11 +191,11 @@ def test_variables_that_contradict_the_declaration_are_named(variables: dict[str
         {"PARAMETERS_SECRETS_EXTENSION_LOG_LEVEL": "DEBUG"},
     ],
 )
-def test_variables_that_do_not_contradict_the_declaration_are_accepted(variables: dict[str, str]) -> None:
+def test_compatible_variables_are_accepted(variables: dict[str, str]) -> None:
     check_no_conflict(with_variables(), replace(TARGET, variables=variables))
 
 
-def test_another_layer_than_the_declared_one_contradicts_it_only_if_it_is_declared() -> None:
+def test_other_extension_layer_conflicts_only_if_spec_sets_one() -> None:
     target = replace(TARGET, layers=(OWN,))
     other = OWN.replace(":3", ":4")
     check_no_conflict(desired(layer=other), target)
@@ -204,7 +204,7 @@ def test_another_layer_than_the_declared_one_contradicts_it_only_if_it_is_declar
         check_no_conflict(desired(layer=other, is_layer_declared=True), target)
 
 
-def test_the_users_environment_and_ours_are_measured_together() -> None:
+def test_environment_limit_applies_to_all_variables_together() -> None:
     ours = (("DYNCONFIG_PARAMETERS", "x" * 2000),)
     check_limits(desired(environment=ours), TARGET)
     with pytest.raises(NotPossible, match=r"bytes for its environment \(Lambda limit: 4096\)"):

@@ -25,7 +25,7 @@ def state(harness: AwsHarness) -> str:
 
 
 @pytest.mark.parametrize("alarm", [*DEFAULT_NAMES, "Backlog"])
-def test_it_goes_off_with_any_alarm_of_the_object_and_is_well_with_all(harness: AwsHarness, alarm: str) -> None:
+def test_composite_alarm_fires_if_any_alarm_fires(harness: AwsHarness, alarm: str) -> None:
     harness.settle(harness.declare(spec(notify=(TOPIC,))), kinds(harness))
     cloudwatch = harness.aws("cloudwatch")
     cloudwatch.set_alarm_state(AlarmName=name_of(harness, alarm), StateValue="ALARM", StateReason="a test")
@@ -34,18 +34,18 @@ def test_it_goes_off_with_any_alarm_of_the_object_and_is_well_with_all(harness: 
     assert state(harness) == "OK"
 
 
-def test_the_topics_hear_of_both(harness: AwsHarness) -> None:
+def test_topics_are_notified_of_alarm_and_ok(harness: AwsHarness) -> None:
     harness.settle(harness.declare(spec(notify=(TOPIC,))), kinds(harness))
     found = described(harness, "CompositeAlarm")[name_of(harness, UNHEALTHY)]
     assert (found["AlarmActions"], found["OKActions"]) == ([TOPIC], [TOPIC])
 
 
-def test_without_alarms_there_is_nothing_to_be_unhealthy(harness: AwsHarness) -> None:
+def test_no_composite_alarm_without_alarms(harness: AwsHarness) -> None:
     outcome = harness.settle(harness.declare(WITHOUT_DEFAULTS), kinds(harness))
     assert outcome.plan.declared == ()
 
 
-def test_it_comes_after_its_alarms_and_goes_before_them(harness: AwsHarness) -> None:
+def test_composite_alarm_is_created_after_its_alarms_and_deleted_before_them(harness: AwsHarness) -> None:
     made = harness.settle(harness.declare(spec()), kinds(harness)).applied
     assert [type(step.change) for step in made] == [Create] * 6
     assert isinstance(made[-1].resource, CompositeAlarm)
@@ -54,7 +54,7 @@ def test_it_comes_after_its_alarms_and_goes_before_them(harness: AwsHarness) -> 
     assert isinstance(gone[0].resource, CompositeAlarm)
 
 
-def test_an_alarm_that_goes_is_first_taken_out_of_the_rule(harness: AwsHarness) -> None:
+def test_alarm_is_removed_from_the_rule_before_its_deletion(harness: AwsHarness) -> None:
     status = harness.status(harness.settle(harness.declare(spec()), kinds(harness)))
     without = {"function": {}, "alarms": {}, "tags": {"team": "shop"}}
     outcome = harness.settle(harness.declare(without, generation=2, status=status), kinds(harness))
@@ -65,7 +65,7 @@ def test_an_alarm_that_goes_is_first_taken_out_of_the_rule(harness: AwsHarness) 
     assert "Backlog" not in described(harness, "CompositeAlarm")[name_of(harness, UNHEALTHY)]["AlarmRule"]
 
 
-def test_two_of_them_are_deleted_in_two_calls(harness: AwsHarness) -> None:
+def test_two_composite_alarms_are_deleted_in_two_calls(harness: AwsHarness) -> None:
     harness.settle(harness.declare(spec()), kinds(harness))
     compose(harness, name_of(harness, "second"))
     arn = described(harness, "CompositeAlarm")[name_of(harness, "second")]["AlarmArn"]
@@ -76,7 +76,7 @@ def test_two_of_them_are_deleted_in_two_calls(harness: AwsHarness) -> None:
     assert described(harness, "CompositeAlarm") == {}
 
 
-def test_as_many_alarms_as_may_be_declared_fit_a_rule_with_the_longest_names() -> None:
+def test_maximum_number_of_alarms_fits_in_a_rule() -> None:
     names = Names.of(Owner("cluster", "n" * 63, "m" * 63, "uid"), "ap-southeast-1", "f" * 64, None)
     most = [names.alarm("x" * 128) for _ in range(MAX_CUSTOM + len(DEFAULT_NAMES))]
     assert all(len(name) <= 255 for name in most)
@@ -84,7 +84,7 @@ def test_as_many_alarms_as_may_be_declared_fit_a_rule_with_the_longest_names() -
     assert len(rule(most)) <= 10240
 
 
-def test_what_was_read_for_both_kinds_is_not_served_a_second_time(harness: AwsHarness) -> None:
+def test_shared_response_is_used_only_once(harness: AwsHarness) -> None:
     both, declaration = kinds(harness), harness.declare(spec())
     harness.settle(declaration, both)
     compose(harness, name_of(harness, "theirs"))

@@ -55,7 +55,7 @@ def test_every_field_that_is_compared_has_an_edit_and_a_tamper(name: str) -> Non
     assert set(case.tampers) | case.out_of_reach == compared(case)
 
 
-def test_it_creates_what_is_missing_and_reports_it_as_declared(harness: AwsHarness, case: Case) -> None:
+def test_missing_resources_are_created_and_reported(harness: AwsHarness, case: Case) -> None:
     kinds, declaration = case.kinds(harness), harness.declare(case.base)
     first = Engine(lambda _place: kinds).run(declaration)
     assert all(isinstance(step.change, Create) for step in first.plan.steps)
@@ -67,7 +67,7 @@ def test_it_creates_what_is_missing_and_reports_it_as_declared(harness: AwsHarne
 
 
 @pytest.mark.parametrize("is_restarted", [False, True], ids=["same-process", "after-restart"])
-def test_once_settled_it_writes_nothing(harness: AwsHarness, case: Case, is_restarted: bool) -> None:
+def test_nothing_is_written_once_in_sync(harness: AwsHarness, case: Case, is_restarted: bool) -> None:
     kinds, declaration = case.kinds(harness), harness.declare(case.base)
     harness.settle(declaration, kinds)
     again = case.kinds(harness) if is_restarted else kinds
@@ -75,7 +75,7 @@ def test_once_settled_it_writes_nothing(harness: AwsHarness, case: Case, is_rest
 
 
 @pytest.mark.parametrize(("case", "field"), edits(), indirect=["case"])
-def test_an_edit_of_each_field_is_seen_carried_out_and_settles(harness: AwsHarness, case: Case, field: str) -> None:
+def test_edit_of_each_field_is_applied(harness: AwsHarness, case: Case, field: str) -> None:
     status = harness.status(apply(harness, case, case.base))
     edited, kinds = harness.declare(case.edits[field], generation=2, status=status), case.kinds(harness)
     outcome = Engine(lambda _place: kinds).run(edited)
@@ -88,7 +88,7 @@ def test_an_edit_of_each_field_is_seen_carried_out_and_settles(harness: AwsHarne
 
 @pytest.mark.parametrize(("case", "field"), tampers(), indirect=["case"])
 @pytest.mark.parametrize("is_restarted", [False, True], ids=["same-process", "after-restart"])
-def test_a_change_of_each_field_in_aws_is_seen_and_undone(
+def test_external_change_of_each_field_is_corrected(
     harness: AwsHarness, case: Case, field: str, is_restarted: bool
 ) -> None:
     kinds = case.kinds(harness)

@@ -33,19 +33,19 @@ def killed(harness: AwsHarness, case: Case) -> Iterator[tuple[AwsHarness, object
     raise AssertionError("it never came through")
 
 
-def test_a_kill_after_any_write_is_made_good_by_the_next_run(harness: AwsHarness, case: Case) -> None:
+def test_next_run_completes_after_a_kill_after_any_write(harness: AwsHarness, case: Case) -> None:
     for corner, _before in killed(harness, case):
         assert apply(corner, case, case.base).is_complete
         assert apply(corner, case, case.base).plan.is_empty
 
 
-def test_a_kill_after_any_write_leaves_nothing_that_a_deletion_does_not_find(harness: AwsHarness, case: Case) -> None:
+def test_deletion_cleans_up_after_a_kill_after_any_write(harness: AwsHarness, case: Case) -> None:
     for corner, before in killed(harness, case):
         corner.settle(corner.goodbye(case.base), case.kinds(corner))
         assert case.listed(corner) == before
 
 
-def test_kills_in_a_deletion_are_made_good_by_the_next_run(harness: AwsHarness, case: Case) -> None:
+def test_next_run_completes_a_killed_deletion(harness: AwsHarness, case: Case) -> None:
     before = case.listed(harness)
     apply(harness, case, case.base)
     for _number in range(MOST_WRITES):
@@ -63,9 +63,7 @@ def test_kills_in_a_deletion_are_made_good_by_the_next_run(harness: AwsHarness, 
 @pytest.mark.parametrize(
     ("code", "expected"), [("ThrottlingException", Throttled), ("InternalServerError", Unavailable)]
 )
-def test_a_service_that_fails_for_a_while_is_waited_for(
-    harness: AwsHarness, case: Case, code: str, expected: type[DynConfigError]
-) -> None:
+def test_failing_service_is_retried(harness: AwsHarness, case: Case, code: str, expected: type[DynConfigError]) -> None:
     first = next(iter(writes(harness, case, lambda: apply(harness, case, case.base))))
     harness.settle(harness.goodbye(case.base), case.kinds(harness))
     harness.clock.now += 60
@@ -76,7 +74,7 @@ def test_a_service_that_fails_for_a_while_is_waited_for(
     assert apply(harness, case, case.base).plan.is_empty
 
 
-def test_somebody_who_writes_at_the_same_moment_is_waited_for(harness: AwsHarness, case: Case) -> None:
+def test_concurrent_writes_are_retried(harness: AwsHarness, case: Case) -> None:
     before = case.listed(harness)
     trouble = Faults(errors={name: Injected(case.busy, "somebody else is writing", 1) for name in case.writes})
     harness.lab.faults(trouble)

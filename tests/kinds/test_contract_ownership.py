@@ -21,7 +21,7 @@ MARKED = [name for name, case in CASES.items() if case.is_marked]
 
 
 @pytest.mark.parametrize("case", TAKEN, indirect=True)
-def test_a_strangers_resource_is_refused_and_not_written(harness: AwsHarness, case: Case) -> None:
+def test_foreign_resource_is_rejected_and_not_written(harness: AwsHarness, case: Case) -> None:
     assert case.stranger is not None
     case.stranger(harness)
     declaration = harness.declare(case.base)
@@ -40,7 +40,7 @@ def test_a_strangers_resource_is_refused_and_not_written(harness: AwsHarness, ca
 
 
 @pytest.mark.parametrize("case", TAKEN, indirect=True)
-def test_a_deletion_leaves_a_strangers_resource_of_the_same_name(harness: AwsHarness, case: Case) -> None:
+def test_deletion_keeps_foreign_resource_of_the_same_name(harness: AwsHarness, case: Case) -> None:
     assert case.stranger is not None
     case.stranger(harness)
     before = case.listed(harness)
@@ -49,7 +49,7 @@ def test_a_deletion_leaves_a_strangers_resource_of_the_same_name(harness: AwsHar
     assert case.listed(harness) == before
 
 
-def test_without_a_report_a_deletion_finds_all_that_was_made_and_nothing_else(harness: AwsHarness, case: Case) -> None:
+def test_deletion_without_status_finds_exactly_what_was_created(harness: AwsHarness, case: Case) -> None:
     case.neighbour(harness)
     before = case.listed(harness)
     apply(harness, case, case.base)
@@ -59,7 +59,7 @@ def test_without_a_report_a_deletion_finds_all_that_was_made_and_nothing_else(ha
     assert case.listed(harness) == before
 
 
-def test_a_deletion_finds_what_is_only_in_the_report(harness: AwsHarness, case: Case) -> None:
+def test_deletion_finds_resources_that_are_only_in_status(harness: AwsHarness, case: Case) -> None:
     case.neighbour(harness)
     before = case.listed(harness)
     status = harness.status(apply(harness, case, case.base))
@@ -67,7 +67,7 @@ def test_a_deletion_finds_what_is_only_in_the_report(harness: AwsHarness, case: 
     assert case.listed(harness) == before
 
 
-def test_what_is_no_longer_declared_goes_while_the_object_stays(harness: AwsHarness, case: Case) -> None:
+def test_resources_no_longer_declared_are_deleted(harness: AwsHarness, case: Case) -> None:
     case.neighbour(harness)
     before = case.listed(harness)
     status = harness.status(apply(harness, case, case.base))
@@ -76,7 +76,7 @@ def test_what_is_no_longer_declared_goes_while_the_object_stays(harness: AwsHarn
     assert case.listed(harness) == before
 
 
-def test_deleting_twice_is_no_error(harness: AwsHarness, case: Case) -> None:
+def test_deleting_twice_is_not_an_error(harness: AwsHarness, case: Case) -> None:
     before = case.listed(harness)
     status = harness.status(apply(harness, case, case.base))
     for report in (status, status, None):
@@ -84,7 +84,7 @@ def test_deleting_twice_is_no_error(harness: AwsHarness, case: Case) -> None:
     assert case.listed(harness) == before
 
 
-def test_what_went_between_the_look_and_the_deletion_is_no_error(harness: AwsHarness, case: Case) -> None:
+def test_resource_missing_at_deletion_is_not_an_error(harness: AwsHarness, case: Case) -> None:
     apply(harness, case, case.base)
     kinds = case.kinds(harness)
     observed = Engine(lambda _place: kinds).assess(harness.goodbye(case.base), 0.0).plan.owned
@@ -96,7 +96,7 @@ def test_what_went_between_the_look_and_the_deletion_is_no_error(harness: AwsHar
     kind.delete([resource for resource in observed if isinstance(resource, case.value)])
 
 
-def test_retained_resources_stay_and_lose_their_mark(harness: AwsHarness, case: Case) -> None:
+def test_retained_resources_lose_their_owner_tag(harness: AwsHarness, case: Case) -> None:
     apply(harness, case, case.base)
     goodbye = harness.goodbye({**case.base, "deletionPolicy": "Retain"})
     outcome = harness.settle(goodbye, case.kinds(harness))
@@ -108,9 +108,7 @@ def test_retained_resources_stay_and_lose_their_mark(harness: AwsHarness, case: 
 
 
 @pytest.mark.parametrize("case", MARKED, indirect=True)
-def test_of_what_was_retained_only_parameters_are_taken_over_and_only_when_asked(
-    harness: AwsHarness, case: Case
-) -> None:
+def test_only_retained_parameters_are_adopted_and_only_if_requested(harness: AwsHarness, case: Case) -> None:
     apply(harness, case, case.base)
     harness.settle(harness.goodbye({**case.base, "deletionPolicy": "Retain"}), case.kinds(harness))
     before = case.listed(harness)
@@ -130,9 +128,7 @@ def test_of_what_was_retained_only_parameters_are_taken_over_and_only_when_asked
 
 
 @pytest.mark.parametrize("case", MARKED, indirect=True)
-def test_what_a_lost_object_of_the_same_name_left_is_taken_over_only_when_asked(
-    harness: AwsHarness, case: Case
-) -> None:
+def test_resources_of_a_lost_predecessor_are_adopted_only_if_requested(harness: AwsHarness, case: Case) -> None:
     apply(harness, case, case.base)
     before = case.listed(harness)
     successor: dict[str, Any] = {"owner": harness.owner(uid="uid-2")}

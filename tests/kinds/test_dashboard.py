@@ -33,20 +33,20 @@ def charts(harness: AwsHarness) -> list[Any]:
     return [widget for widget in shown(harness)["widgets"] if widget["type"] == "metric"]
 
 
-def test_cloudwatch_takes_the_body_without_a_remark(harness: AwsHarness) -> None:
+def test_cloudwatch_accepts_the_body_without_warnings(harness: AwsHarness) -> None:
     (kind,) = kinds(harness)
     (dashboard,) = kind.desired(harness.declare(BASE))
     answer = harness.aws("cloudwatch").put_dashboard(DashboardName=dashboard.name, DashboardBody=dashboard.written)
     assert answer["DashboardValidationMessages"] == []
 
 
-def test_the_same_body_in_another_form_is_no_difference(harness: AwsHarness) -> None:
+def test_reformatted_body_is_no_difference(harness: AwsHarness) -> None:
     harness.settle(harness.declare(BASE), kinds(harness))
     edited(lambda _body: None)(harness)
     assert puts(harness, harness.declare(BASE)) == 0
 
 
-def test_a_new_revision_is_one_write_and_never_somebody_elses(harness: AwsHarness) -> None:
+def test_new_revision_is_one_write_and_not_drift(harness: AwsHarness) -> None:
     first = harness.declare(BASE)
     status = harness.status(harness.settle(first, kinds(harness)))
     later = replace(harness.declare(BASE, status=status), revisions=((1_800_000_000.0, "4c1f19fd"),))
@@ -58,7 +58,7 @@ def test_a_new_revision_is_one_write_and_never_somebody_elses(harness: AwsHarnes
     assert all(chart["properties"]["annotations"]["vertical"] == [marks] for chart in charts(harness))
 
 
-def test_a_report_that_is_lost_with_its_revisions_leaves_the_marks_alone(harness: AwsHarness) -> None:
+def test_annotations_are_kept_if_status_is_lost(harness: AwsHarness) -> None:
     harness.settle(
         replace(harness.declare(BASE), blind=False, revisions=((1_800_000_000.0, "4c1f19fd"),)), kinds(harness)
     )
@@ -66,7 +66,7 @@ def test_a_report_that_is_lost_with_its_revisions_leaves_the_marks_alone(harness
     assert all("annotations" in chart["properties"] for chart in charts(harness))
 
 
-def test_only_the_last_ten_revisions_are_marked(harness: AwsHarness) -> None:
+def test_only_the_last_ten_revisions_are_annotated(harness: AwsHarness) -> None:
     many = tuple((1_800_000_000.0 + number, f"r{number}") for number in range(12))
     harness.settle(replace(harness.declare(BASE), blind=False, revisions=many), kinds(harness))
     labels = [mark["label"] for mark in charts(harness)[0]["properties"]["annotations"]["vertical"]]
@@ -74,7 +74,7 @@ def test_only_the_last_ten_revisions_are_marked(harness: AwsHarness) -> None:
 
 
 @pytest.mark.parametrize("revisions", [(), ((1_800_000_000.0, "4c1f19fd"),)])
-def test_a_mark_that_somebody_put_on_one_chart_goes(harness: AwsHarness, revisions: tuple[Any, ...]) -> None:
+def test_annotation_added_to_one_chart_is_removed(harness: AwsHarness, revisions: tuple[Any, ...]) -> None:
     declaration = replace(harness.declare(BASE), revisions=revisions)
     harness.settle(declaration, kinds(harness))
     before = shown(harness)
@@ -89,7 +89,7 @@ def test_a_mark_that_somebody_put_on_one_chart_goes(harness: AwsHarness, revisio
     assert shown(harness) == before
 
 
-def test_other_marks_that_somebody_put_on_all_charts_go_where_revisions_are_known(harness: AwsHarness) -> None:
+def test_foreign_annotations_on_all_charts_are_removed_if_revisions_are_known(harness: AwsHarness) -> None:
     declaration = replace(harness.declare(BASE), blind=False, revisions=((1_800_000_000.0, "4c1f19fd"),))
     harness.settle(declaration, kinds(harness))
     before = shown(harness)
@@ -100,7 +100,7 @@ def test_other_marks_that_somebody_put_on_all_charts_go_where_revisions_are_know
     assert shown(harness) == before
 
 
-def test_a_horizontal_line_that_somebody_drew_in_all_charts_goes(harness: AwsHarness) -> None:
+def test_horizontal_annotation_added_to_all_charts_is_removed(harness: AwsHarness) -> None:
     harness.settle(harness.declare(BASE), kinds(harness))
 
     def change(body: Any) -> None:
@@ -112,7 +112,7 @@ def test_a_horizontal_line_that_somebody_drew_in_all_charts_goes(harness: AwsHar
     assert puts(harness, harness.declare(BASE)) == 1
 
 
-def test_a_dashboard_that_lost_its_owner_is_refused_until_it_is_deleted(harness: AwsHarness) -> None:
+def test_dashboard_without_owner_is_rejected_until_it_is_deleted(harness: AwsHarness) -> None:
     harness.settle(harness.declare(BASE), kinds(harness))
     edited(lambda body: body["widgets"].pop(0))(harness)
     adopting = harness.declare({**BASE, "adoptionPolicy": "IfUnowned"})
@@ -122,14 +122,14 @@ def test_a_dashboard_that_lost_its_owner_is_refused_until_it_is_deleted(harness:
     assert [puts(harness, adopting), puts(harness, adopting)] == [1, 0]
 
 
-def test_the_dashboard_of_another_object_is_refused_by_name(harness: AwsHarness) -> None:
+def test_dashboard_of_another_object_is_rejected_with_its_owner(harness: AwsHarness) -> None:
     other = harness.owner("other", "uid-9")
     harness.settle(harness.declare({**BASE, "function": {"name": "shared"}}, owner=other), kinds(harness))
     with pytest.raises(NotOwned, match=rf"is owned by {other.title}"):
         harness.settle(harness.declare({**BASE, "function": {"name": "shared"}}), kinds(harness))
 
 
-def test_a_drift_is_left_alone_under_report(harness: AwsHarness) -> None:
+def test_dashboard_drift_is_not_corrected_under_report(harness: AwsHarness) -> None:
     status = harness.status(harness.settle(harness.declare(BASE), kinds(harness)))
     edited(lambda body: body["widgets"].pop())(harness)
     reporting = harness.declare({**BASE, "driftPolicy": DriftPolicy.REPORT.value}, status=status)
@@ -138,7 +138,7 @@ def test_a_drift_is_left_alone_under_report(harness: AwsHarness) -> None:
     assert [type(step.resource) for step in outcome.drift] == [Dashboard]
 
 
-def test_each_region_has_its_own_among_the_dashboards_of_the_account(harness: AwsHarness) -> None:
+def test_dashboard_names_are_unique_per_region(harness: AwsHarness) -> None:
     regions = {"eu-west-1", "us-east-1"}
     for region in regions:
         declaration = harness.declare({**BASE, "region": region})
@@ -154,12 +154,12 @@ def test_each_region_has_its_own_among_the_dashboards_of_the_account(harness: Aw
         ({"function": {}, "alarms": {}}, ["text", "alarm"] + ["metric"] * 6),
     ],
 )
-def test_what_is_not_declared_is_not_drawn(harness: AwsHarness, spec: dict[str, Any], drawn: list[str]) -> None:
+def test_widgets_without_a_resource_are_omitted(harness: AwsHarness, spec: dict[str, Any], drawn: list[str]) -> None:
     harness.settle(harness.declare({**spec, "dashboard": True}), kinds(harness))
     assert [widget["type"] for widget in shown(harness)["widgets"]] == drawn
 
 
-def test_a_body_of_any_shape_can_be_looked_at(harness: AwsHarness) -> None:
+def test_malformed_body_can_be_observed(harness: AwsHarness) -> None:
     odd = {
         "widgets": [
             {"type": "text", "properties": {"markdown": ""}},

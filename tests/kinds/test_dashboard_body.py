@@ -24,13 +24,13 @@ BOARD = Board(
 )
 
 
-def test_the_body_is_the_golden_one() -> None:
+def test_body_matches_golden_file() -> None:
     """Written anew by: python -m tests.kinds.test_dashboard_body."""
     assert body(BOARD) == json.loads(GOLDEN.read_text())
 
 
 @pytest.mark.parametrize("alarms", [0, 1, 6, 7, 25])
-def test_no_widget_lies_on_another_or_outside_the_grid(alarms: int) -> None:
+def test_widgets_do_not_overlap_or_leave_the_grid(alarms: int) -> None:
     widgets = body(replace(BOARD, alarms=(ALARM,) * alarms))["widgets"]
     for widget in widgets:
         assert 0 <= widget["x"] < widget["x"] + widget["width"] <= WIDTH
@@ -42,12 +42,12 @@ def _apart(one: Any, other: Any, at: str, size: str) -> bool:
     return bool(one[at] + one[size] <= other[at] or other[at] + other[size] <= one[at])
 
 
-def test_durations_are_never_summed() -> None:
+def test_duration_charts_never_use_sum() -> None:
     stats = {line.stat for chart in CHARTS for line in chart.lines if line.metric == "Duration"}
     assert stats == {"Average", "p99"}
 
 
-def test_every_metric_of_ours_is_one_that_the_function_writes_and_none_is_left_out() -> None:
+def test_dashboard_shows_exactly_the_metrics_of_the_function() -> None:
     drawn = {line.metric for chart in CHARTS for line in chart.lines if chart.namespace == "DynamicConfig"}
     assert drawn == {
         metrics.HITS,
@@ -60,7 +60,7 @@ def test_every_metric_of_ours_is_one_that_the_function_writes_and_none_is_left_o
     }
 
 
-def test_the_owner_is_read_back_and_can_be_taken_out_without_touching_the_rest() -> None:
+def test_owner_round_trips_and_can_be_removed() -> None:
     document = body(BOARD)
     assert owner_in(document) == BOARD.owner
     free = disowned(document)
@@ -69,7 +69,7 @@ def test_the_owner_is_read_back_and_can_be_taken_out_without_touching_the_rest()
     assert owner_in(document) == BOARD.owner, "the given document is left as it is"
 
 
-def test_the_owner_is_found_whatever_else_somebody_wrote_into_the_text() -> None:
+def test_owner_is_found_in_edited_text() -> None:
     document = body(BOARD)
     document["widgets"][0]["properties"]["markdown"] += "\n\nCall us at 4711."
     assert owner_in(document) == BOARD.owner
@@ -86,20 +86,20 @@ def test_the_owner_is_found_whatever_else_somebody_wrote_into_the_text() -> None
         {"widgets": [{"type": "metric"}, {"type": "metric", "properties": {"annotations": {"vertical": [1]}}}]},
     ],
 )
-def test_documents_of_other_shapes_have_no_owner(document: Any) -> None:
+def test_malformed_documents_have_no_owner(document: Any) -> None:
     assert owner_in(document) == ""
     if isinstance(document, dict):
         assert apart(document) == (document, ())
         assert disowned(document) == document
 
 
-def test_the_marks_of_revisions_are_apart_and_the_rest_does_not_depend_on_them() -> None:
+def test_revision_annotations_are_split_from_the_body() -> None:
     bare, marks = apart(body(BOARD))
     assert marks == (("2027-01-15T08:00:00Z", "revision 4c1f19fd"), ("2027-01-15T09:00:00Z", "revision 77ab02e1"))
     assert bare == body(replace(BOARD, revisions=()))
 
 
-def test_a_title_cannot_pass_for_an_owner() -> None:
+def test_title_is_not_parsed_as_owner() -> None:
     assert owner_in(body(replace(BOARD, owner="", title=f"{MARK}x"))) == ""
 
 

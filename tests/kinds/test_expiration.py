@@ -27,7 +27,7 @@ def run(harness: AwsHarness, plain: str, now: float, **about: Any) -> Outcome:
     return engine.run(harness.declare(spec(plain, EXPIRATION), **about), now=now)
 
 
-def test_what_expired_is_gone_as_declared_and_the_rest_is_written(harness: AwsHarness) -> None:
+def test_expired_parameter_is_not_recreated_and_the_rest_is_written(harness: AwsHarness) -> None:
     before = run(harness, "1", END.timestamp() - 10)
     assert before.is_complete
     status = harness.status(before)
@@ -41,7 +41,7 @@ def test_what_expired_is_gone_as_declared_and_the_rest_is_written(harness: AwsHa
     assert f"Expired: {harness.path}/token (deleted by AWS)" in ready["message"]
 
 
-def test_what_expired_a_moment_ago_is_left_to_aws_to_delete(harness: AwsHarness) -> None:
+def test_just_expired_parameter_is_left_to_aws(harness: AwsHarness) -> None:
     status = harness.status(run(harness, "1", END.timestamp() - 10))
     outcome = run(harness, "2", END.timestamp() + 10, status=status, generation=2)
     assert outcome.is_complete
@@ -49,7 +49,7 @@ def test_what_expired_a_moment_ago_is_left_to_aws_to_delete(harness: AwsHarness)
     assert harness.versions() == {"plain": 2, "token": 1}
 
 
-def test_what_was_deleted_before_its_time_is_made_again(harness: AwsHarness) -> None:
+def test_parameter_deleted_before_its_expiration_is_recreated(harness: AwsHarness) -> None:
     status = harness.status(run(harness, "1", END.timestamp() - 10))
     harness.aws().delete_parameter(Name=f"{harness.path}/token")
     assert run(harness, "1", END.timestamp() - 5, status=status).is_complete
@@ -76,7 +76,7 @@ def test_policies_are_checked_before_the_first_write(
         harness.declare(spec("1", *policies))
 
 
-def test_policies_as_aws_documents_them_pass(harness: AwsHarness) -> None:
+def test_documented_policies_are_accepted(harness: AwsHarness) -> None:
     more = [
         {"type": "ExpirationNotification", "attributes": {"Before": "15", "Unit": "Days"}},
         {"type": "NoChangeNotification", "attributes": {"After": "20", "Unit": "Hours"}},
@@ -87,7 +87,7 @@ def test_policies_as_aws_documents_them_pass(harness: AwsHarness) -> None:
 FIELD = "spec.parameters[token].policies[0].attributes.Timestamp"
 
 
-def test_a_date_in_the_past_on_something_new_is_refused_before_the_first_write(harness: AwsHarness) -> None:
+def test_past_expiration_on_a_new_parameter_is_rejected_before_the_first_write(harness: AwsHarness) -> None:
     late = END.timestamp() + 10
     outcome = run(harness, "1", late, metadata={"finalizers": []})
     assert isinstance(outcome.error, InvalidSpec)
@@ -98,7 +98,7 @@ def test_a_date_in_the_past_on_something_new_is_refused_before_the_first_write(h
     assert isinstance(again.error, InvalidSpec)
 
 
-def test_a_date_in_the_past_on_a_parameter_that_is_added_is_refused(harness: AwsHarness) -> None:
+def test_past_expiration_on_an_added_parameter_is_rejected(harness: AwsHarness) -> None:
     kind = harness.parameters()
     engine = Engine(lambda _place: (kind,))
     before = engine.run(harness.declare({"parameters": [{"name": "plain", "value": "1"}]}), now=END.timestamp())
@@ -108,7 +108,7 @@ def test_a_date_in_the_past_on_a_parameter_that_is_added_is_refused(harness: Aws
     assert harness.versions() == {"plain": 1}
 
 
-def test_what_expired_long_ago_stays_as_declared_and_is_remembered_by_status(harness: AwsHarness) -> None:
+def test_expired_parameters_are_recorded_in_status(harness: AwsHarness) -> None:
     status, late = harness.status(run(harness, "1", END.timestamp() - 10)), END.timestamp() + 10
     harness.aws().delete_parameter(Name=f"{harness.path}/token")
     for _ in range(3):
@@ -117,7 +117,7 @@ def test_what_expired_long_ago_stays_as_declared_and_is_remembered_by_status(har
         status = report.status(outcome, status, late, None)
 
 
-def test_a_function_is_not_given_to_read_what_has_expired_and_that_is_no_drift(harness: AwsHarness) -> None:
+def test_function_does_not_read_expired_parameters(harness: AwsHarness) -> None:
     managed = {"mode": "Managed", "runtime": "python3.13"}
 
     def look(now: float, status: dict[str, Any] | None = None) -> Outcome:

@@ -18,7 +18,7 @@ def prepared(harness: AwsHarness) -> None:
     prepare(harness)
 
 
-def test_a_destination_that_does_not_exist_is_named_with_its_field_from_the_first_try(harness: AwsHarness) -> None:
+def test_missing_destination_is_named_with_its_field(harness: AwsHarness) -> None:
     missing, kinds = "arn:aws:sqs:eu-west-1:123456789012:none", FAILURE_DESTINATION.kinds(harness)
     errors: list[Any] = []
     harness.settle(harness.declare({"function": {"roleName": "kinds-tests"}}), kinds, errors)
@@ -31,9 +31,7 @@ def test_a_destination_that_does_not_exist_is_named_with_its_field_from_the_firs
 
 
 @pytest.mark.parametrize("qualifier", ["", ":$LATEST", ":live"])
-def test_the_function_as_its_own_destination_is_refused_before_it_is_written(
-    harness: AwsHarness, qualifier: str
-) -> None:
+def test_function_as_its_own_destination_is_rejected_before_the_write(harness: AwsHarness, qualifier: str) -> None:
     own = f"arn:aws:lambda:eu-west-1:123456789012:function:{harness.name}{qualifier}"
     kinds = FAILURE_DESTINATION.kinds(harness)
     harness.settle(harness.declare({"function": {"roleName": "kinds-tests"}}), kinds)
@@ -44,7 +42,7 @@ def test_the_function_as_its_own_destination_is_refused_before_it_is_written(
     assert made == []
 
 
-def test_a_function_with_a_longer_name_is_another_one(harness: AwsHarness) -> None:
+def test_function_with_a_longer_name_is_another_function(harness: AwsHarness) -> None:
     other = f"arn:aws:lambda:eu-west-1:123456789012:function:{harness.name}-other"
     kinds = FAILURE_DESTINATION.kinds(harness)
     (kind,) = [kind for kind in kinds if kind.value is FAILURE_DESTINATION.value]

@@ -49,7 +49,7 @@ def shown(kind: Parameters, declaration: Declaration, labels: ParameterLabels | 
 
 @pytest.mark.parametrize(("before", "after"), tuple(itertools.permutations(FORMS, 2)))
 @pytest.mark.parametrize("is_told", [True, False])
-def test_no_output_shows_what_came_from_a_secret(
+def test_values_from_secrets_are_masked_in_all_outputs(
     harness: AwsHarness, before: Mapping[str, Any], after: Mapping[str, Any], *, is_told: bool
 ) -> None:
     harness.secrets["s/k"] = CANARY
@@ -64,7 +64,7 @@ def test_no_output_shows_what_came_from_a_secret(
         assert CANARY not in str(kube_events.events_of(outcome, status, 1.8e9))
 
 
-def test_both_sides_are_masked_once_the_text_moves_into_the_declaration(harness: AwsHarness) -> None:
+def test_both_values_are_masked_when_a_secret_moves_into_spec(harness: AwsHarness) -> None:
     harness.secrets["s/k"] = CANARY
     status = harness.status(harness.apply(harness.declare({"parameters": [FROM_SECRET]})))
     assert status["parameters"][0]["secret"] is True
@@ -74,7 +74,7 @@ def test_both_sides_are_masked_once_the_text_moves_into_the_declaration(harness:
     assert "→ new" not in told
 
 
-def test_the_same_text_in_the_declaration_is_no_new_version(harness: AwsHarness) -> None:
+def test_same_text_in_spec_creates_no_new_version(harness: AwsHarness) -> None:
     harness.secrets["s/k"] = CANARY
     status = harness.status(harness.apply(harness.declare({"parameters": [FROM_SECRET]})))
     moved = {"parameters": [{"name": "token", "value": CANARY}]}
@@ -84,7 +84,7 @@ def test_the_same_text_in_the_declaration_is_no_new_version(harness: AwsHarness)
     assert FROM_SECRET_TAG not in harness.tags("token")
 
 
-def test_the_mark_goes_with_the_secret_and_the_next_values_are_shown(harness: AwsHarness) -> None:
+def test_mark_is_removed_with_the_secret(harness: AwsHarness) -> None:
     harness.secrets["s/k"] = CANARY
     status = harness.status(harness.apply(harness.declare({"parameters": [FROM_SECRET]})))
     assert harness.tags("token")[FROM_SECRET_TAG] == "true"
@@ -96,7 +96,7 @@ def test_the_mark_goes_with_the_secret_and_the_next_values_are_shown(harness: Aw
     assert "value: new → newer" in shown(harness.parameters(), later)
 
 
-def test_a_parameter_of_an_older_operator_is_marked_without_a_new_version(harness: AwsHarness) -> None:
+def test_parameter_of_an_older_operator_is_marked_without_a_new_version(harness: AwsHarness) -> None:
     harness.secrets["s/k"] = CANARY
     declaration = harness.declare({"parameters": [FROM_SECRET]})
     status = harness.status(harness.apply(declaration))
@@ -110,7 +110,7 @@ def test_a_parameter_of_an_older_operator_is_marked_without_a_new_version(harnes
     assert harness.apply(declaration, harness.parameters()).plan.is_empty
 
 
-def test_a_rollback_to_the_text_of_a_secret_shows_it_to_nobody(harness: AwsHarness) -> None:
+def test_rollback_to_a_secret_value_is_masked(harness: AwsHarness) -> None:
     harness.secrets["s/k"] = CANARY
     labels = ParameterLabels(harness.session.client("ssm", "eu-west-1"), _NoIndex())
     engine = Engine(lambda _place: (harness.parameters(),), lambda _place: labels)
@@ -129,7 +129,7 @@ def test_a_rollback_to_the_text_of_a_secret_shows_it_to_nobody(harness: AwsHarne
         assert CANARY not in shown(harness.parameters(), undone, labels)
 
 
-def test_import_leaves_the_text_in_a_secret(harness: AwsHarness) -> None:
+def test_import_keeps_the_value_in_a_secret(harness: AwsHarness) -> None:
     harness.secrets["s/k"] = CANARY
     harness.apply(harness.declare({"parameters": [FROM_SECRET], "deletionPolicy": "Retain"}))
     harness.apply(harness.goodbye({"parameters": [FROM_SECRET], "deletionPolicy": "Retain"}))

@@ -42,7 +42,7 @@ def refusal(harness: AwsHarness, declared: Any, **about: Any) -> Any:
     return Engine(lambda _place: kinds).run(harness.declare(declared, **about)).error
 
 
-def test_a_write_waits_until_the_last_one_is_carried_out(harness: AwsHarness) -> None:
+def test_update_waits_for_the_previous_one(harness: AwsHarness) -> None:
     errors: list[Any] = []
     settle(harness, spec(), errors)
     settle(harness, {**many(), "function": {**spec()["function"], "memoryMiB": 512}}, errors, generation=2)
@@ -61,7 +61,7 @@ def test_architecture_layer_and_code_change_together_in_two_writes(harness: AwsH
     assert [layer["Arn"] for layer in found["Layers"]] == [f"{functions.LAYER}:{NEWEST_EXTENSION}"]
 
 
-def test_a_function_whose_creation_failed_is_made_anew(harness: AwsHarness) -> None:
+def test_function_whose_creation_failed_is_recreated(harness: AwsHarness) -> None:
     failing = ["Failed"]
 
     def fail(answer: dict[str, Any]) -> None:
@@ -87,7 +87,7 @@ def fail_update(answer: dict[str, Any]) -> None:
         about.update(LastUpdateStatus="Failed", LastUpdateStatusReason="the key is disabled")
 
 
-def test_a_creation_that_fails_again_is_told_with_its_reason_and_tried_later(harness: AwsHarness) -> None:
+def test_repeatedly_failing_creation_reports_the_reason_and_backs_off(harness: AwsHarness) -> None:
     kinds = harness.kinds(Function, Parameter)
     with answers(harness, "lambda", "GetFunction", fail_for_ever):
         with requests(harness, "lambda", "CreateFunction") as made, pytest.raises(Refused, match="no capacity"):
@@ -100,7 +100,7 @@ def test_a_creation_that_fails_again_is_told_with_its_reason_and_tried_later(har
     harness.settle(harness.declare(spec()), kinds)
 
 
-def test_an_update_that_failed_is_told_with_its_reason_instead_of_being_repeated_without_end(
+def test_failed_update_reports_the_reason_and_backs_off(
     harness: AwsHarness,
 ) -> None:
     settle(harness, spec())
@@ -116,7 +116,7 @@ def test_an_update_that_failed_is_told_with_its_reason_instead_of_being_repeated
     assert harness.settle(asked, kinds).is_complete
 
 
-def test_an_edit_after_a_failed_update_is_carried_out_at_once(harness: AwsHarness) -> None:
+def test_edit_after_a_failed_update_is_applied_at_once(harness: AwsHarness) -> None:
     settle(harness, spec())
     kinds = harness.kinds(Function, Parameter)
     with answers(harness, "lambda", "GetFunction", fail_update):
@@ -125,7 +125,7 @@ def test_an_edit_after_a_failed_update_is_carried_out_at_once(harness: AwsHarnes
         assert harness.settle(harness.declare(spec(memoryMiB=1024), generation=3), kinds).is_complete
 
 
-def test_an_environment_over_four_kilobytes_is_refused_before_the_function_is_written(harness: AwsHarness) -> None:
+def test_environment_over_4_kb_is_rejected_before_the_write(harness: AwsHarness) -> None:
     large = {f"KEY_{number}": "x" * 1000 for number in range(4)}
     kinds = harness.kinds(Function, Parameter, Role, LogGroup)
     calls = harness.calls(lambda: Engine(lambda _place: kinds).run(harness.declare(spec(environment=large))))
@@ -142,7 +142,7 @@ def package_of(harness: AwsHarness) -> zipfile.ZipFile:
     return zipfile.ZipFile(io.BytesIO(desired.package.content))
 
 
-def test_parameters_that_are_too_long_for_the_environment_go_into_the_package(harness: AwsHarness) -> None:
+def test_long_parameter_list_is_stored_in_the_package(harness: AwsHarness) -> None:
     settle(harness, many())
     assert "DYNCONFIG_PARAMETERS" not in functions.variables(harness, harness.name)
     with package_of(harness) as archive:
@@ -151,7 +151,7 @@ def test_parameters_that_are_too_long_for_the_environment_go_into_the_package(ha
     assert "DYNCONFIG_PARAMETERS" in functions.variables(harness, harness.name)
 
 
-def test_the_parameters_are_in_the_package_before_they_leave_the_environment_and_the_other_way_round(
+def test_package_is_updated_before_environment_shrinks(
     harness: AwsHarness,
 ) -> None:
     settle(harness, spec())
@@ -165,7 +165,7 @@ def test_the_parameters_are_in_the_package_before_they_leave_the_environment_and
     assert order.count("UpdateFunctionCode") == 2
 
 
-def test_a_role_that_lambda_has_not_heard_of_is_waited_for_and_never_called_a_failure(harness: AwsHarness) -> None:
+def test_role_not_yet_visible_to_lambda_is_retried(harness: AwsHarness) -> None:
     errors: list[Any] = []
     declared = harness.declare({"function": {}})
     harness.settle(declared, harness.kinds(Role, Function), errors)
@@ -178,7 +178,7 @@ def test_a_role_that_lambda_has_not_heard_of_is_waited_for_and_never_called_a_fa
     assert {item["type"] for item in status["conditions"]} == {"Ready", "Reconciling"}
 
 
-def test_refresh_changes_the_revision_when_parameters_change_and_at_no_other_time(harness: AwsHarness) -> None:
+def test_refresh_changes_the_revision_only_if_parameters_change(harness: AwsHarness) -> None:
     settle(harness, spec("1"))
     first = functions.variables(harness, harness.name)["DYNCONFIG_REVISION"]
     settle(harness, spec("1", memoryMiB=512), generation=2)
@@ -189,7 +189,7 @@ def test_refresh_changes_the_revision_when_parameters_change_and_at_no_other_tim
     assert harness.status(outcome)["servedRevision"] == second == harness.status(outcome)["revision"]
 
 
-def test_expire_leaves_the_function_alone_when_parameters_change(harness: AwsHarness) -> None:
+def test_expire_does_not_update_the_function_if_parameters_change(harness: AwsHarness) -> None:
     expire = {"cache": {"onChange": "Expire"}}
     settle(harness, {**spec("1"), **expire})
     assert "DYNCONFIG_REVISION" not in functions.variables(harness, harness.name)
@@ -198,7 +198,7 @@ def test_expire_leaves_the_function_alone_when_parameters_change(harness: AwsHar
     assert made == []
 
 
-def test_a_name_that_a_stranger_has_is_refused_with_the_field(harness: AwsHarness) -> None:
+def test_foreign_function_name_is_rejected_with_the_field(harness: AwsHarness) -> None:
     functions.create(harness, harness.name)
     error = refusal(harness, spec())
     assert isinstance(error, NotOwned)
@@ -206,7 +206,7 @@ def test_a_name_that_a_stranger_has_is_refused_with_the_field(harness: AwsHarnes
     assert functions.of(harness, harness.name)["Handler"] == "theirs.handler"
 
 
-def test_a_layer_that_does_not_exist_is_refused_with_the_field_and_the_rest_stays(harness: AwsHarness) -> None:
+def test_missing_layer_is_rejected_with_the_field(harness: AwsHarness) -> None:
     kinds = harness.kinds(Parameter, LogGroup, Function)
     missing = "arn:aws:lambda:eu-west-1:111122223333:layer:none:1"
     with pytest.raises(Refused, match=r"^spec\.function\.extension\.layerArn: .*does not exist"):
@@ -223,7 +223,7 @@ def test_a_layer_that_does_not_exist_is_refused_with_the_field_and_the_rest_stay
         ("Lambda was unable to configure your environment variables", "spec.function.environment: "),
     ],
 )
-def test_a_refusal_by_lambda_names_the_field(harness: AwsHarness, words: str, field: str) -> None:
+def test_lambda_error_names_the_field(harness: AwsHarness, words: str, field: str) -> None:
     harness.lab.faults(Faults(errors={"lambda.CreateFunction": Injected("InvalidParameterValueException", words)}))
     error = refusal(harness, spec())
     assert isinstance(error, Refused)
@@ -231,7 +231,7 @@ def test_a_refusal_by_lambda_names_the_field(harness: AwsHarness, words: str, fi
 
 
 @pytest.mark.parametrize("code", ["AccessDeniedException", "InternalFailure"])
-def test_a_function_whose_tags_are_not_told_is_not_taken_for_a_strangers(harness: AwsHarness, code: str) -> None:
+def test_function_with_unreadable_tags_is_not_taken_for_foreign(harness: AwsHarness, code: str) -> None:
     settle(harness, spec())
 
     def untold(answer: dict[str, Any]) -> None:
@@ -244,7 +244,7 @@ def test_a_function_whose_tags_are_not_told_is_not_taken_for_a_strangers(harness
         assert "lambda:ListTags" in str(error)
 
 
-def test_an_environment_that_lambda_does_not_tell_is_no_drift_and_does_not_keep_the_function(
+def test_unreadable_environment_is_not_drift_and_does_not_block_deletion(
     harness: AwsHarness,
 ) -> None:
     settle(harness, spec())
@@ -276,11 +276,11 @@ def test_an_environment_that_lambda_does_not_tell_is_no_drift_and_does_not_keep_
         ({"LastUpdateStatus": "Failed", "LastUpdateStatusReason": "why"}, "", "the last update failed: why"),
     ],
 )
-def test_states_are_read_as_at_work_failed_or_settled(answer: dict[str, str], pending: str, failed: str) -> None:
+def test_states_are_parsed_as_pending_failed_or_settled(answer: dict[str, str], pending: str, failed: str) -> None:
     assert state(answer) == (pending, failed)
 
 
-def test_a_newer_newest_layer_changes_no_function_that_has_one(
+def test_new_layer_version_does_not_change_existing_functions(
     harness: AwsHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     harness.settle(harness.declare(spec()), harness.kinds(Function))
@@ -292,7 +292,7 @@ def test_a_newer_newest_layer_changes_no_function_that_has_one(
     assert functions.of(harness, harness.name)["Layers"] == before
 
 
-def test_the_layer_that_is_used_is_in_status(harness: AwsHarness) -> None:
+def test_status_shows_the_used_layer(harness: AwsHarness) -> None:
     outcome = harness.settle(harness.declare(spec()), harness.kinds(Function))
     (told,) = [item for item in harness.status(outcome)["resources"] if item["kind"] == "Function"]
     assert told["layer"].endswith(f":{NEWEST_EXTENSION}")
@@ -310,14 +310,14 @@ def layer_of(harness: AwsHarness) -> str:
     return str(layer["Arn"])
 
 
-def test_a_plan_shows_the_layer_that_a_new_function_then_gets(harness: AwsHarness) -> None:
+def test_plan_shows_the_layer_of_a_new_function(harness: AwsHarness) -> None:
     lines = planned(harness, spec())
     harness.settle(harness.declare(spec()), harness.kinds(Function))
     assert layer_of(harness).endswith(f":{NEWEST_EXTENSION}")
     assert f"layers: {layer_of(harness)}" in lines
 
 
-def test_a_plan_shows_the_layer_that_takes_the_place_of_an_old_one(harness: AwsHarness) -> None:
+def test_plan_shows_the_replacement_of_an_old_layer(harness: AwsHarness) -> None:
     harness.settle(harness.declare(spec()), harness.kinds(Function))
     newest = layer_of(harness)
     old = f"{newest.rpartition(':')[0]}:2"

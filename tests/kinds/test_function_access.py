@@ -36,7 +36,7 @@ def environment(declaration: Declaration) -> dict[str, str]:
     return function_access.environment(declaration, declaration.function)
 
 
-def test_the_environment_names_what_to_read_and_never_a_value() -> None:
+def test_environment_contains_names_but_no_values() -> None:
     found = environment(declared(PLAIN, SECRET))
     assert found["DYNCONFIG_PREFIX"] == "/app"
     assert found["DYNCONFIG_NAME"] == OWNER.title
@@ -45,7 +45,7 @@ def test_the_environment_names_what_to_read_and_never_a_value() -> None:
     assert "db.internal" not in str(found)
 
 
-def test_schemas_and_ttls_go_along() -> None:
+def test_environment_contains_schemas_and_ttls() -> None:
     port = {"name": "port", "value": "1", "ttlSeconds": 900, "schema": {"type": "integer", "minimum": 1}}
     found = json.loads(environment(declared(port))["DYNCONFIG_PARAMETERS"])
     assert found["port"]["t"] == 900
@@ -57,9 +57,7 @@ def test_schemas_and_ttls_go_along() -> None:
     ("cache", "ttls", "expected"),
     [(300, [None], "300"), (60, [None], "60"), (300, [10, 900], "10"), (60, [900], "300"), (300, [0], "0")],
 )
-def test_the_extension_gets_the_smallest_ttl_that_it_can_keep(
-    cache: int, ttls: list[int | None], expected: str
-) -> None:
+def test_extension_gets_the_smallest_ttl(cache: int, ttls: list[int | None], expected: str) -> None:
     listed = [
         {"name": f"p{number}", "value": "1", **({} if ttl is None else {"ttlSeconds": ttl})}
         for number, ttl in enumerate(ttls)
@@ -69,11 +67,11 @@ def test_the_extension_gets_the_smallest_ttl_that_it_can_keep(
     assert found["DYNCONFIG_TTL"] == str(cache)
 
 
-def test_the_extension_does_not_wait_without_end_for_parameter_store() -> None:
+def test_extension_has_a_timeout() -> None:
     assert 0 < int(environment(declared(PLAIN))["SSM_PARAMETER_STORE_TIMEOUT_MILLIS"]) <= 2000
 
 
-def test_reading_is_allowed_below_the_path_and_decrypting_only_with_a_secure_string() -> None:
+def test_read_is_allowed_below_the_path_and_decrypt_only_with_a_secure_string() -> None:
     (read,) = function_access.statements(declared(PLAIN), ARNS)
     assert read["Resource"] == "arn:aws:ssm:eu-west-1:123456789012:parameter/app/*"
     _read, keys = function_access.statements(declared(PLAIN, SECRET), ARNS)
@@ -82,7 +80,7 @@ def test_reading_is_allowed_below_the_path_and_decrypting_only_with_a_secure_str
     assert len(function_access.statements(declared(OPEN), ARNS)) == 1
 
 
-def test_a_secret_is_marked_as_one_also_where_ssm_keeps_it_in_the_open() -> None:
+def test_secret_in_a_plaintext_parameter_is_marked() -> None:
     found = environment(declared(OPEN))
     assert json.loads(found["DYNCONFIG_PARAMETERS"]) == {"password": {"s": True}}
 
@@ -93,12 +91,12 @@ def test_no_action_and_no_service_is_a_wildcard() -> None:
         assert "*" not in str(statement.get("Condition", {}).get("StringEquals", ""))
 
 
-def test_the_size_is_that_of_the_json_text_in_bytes() -> None:
+def test_size_is_the_json_length_in_bytes() -> None:
     assert function_access.size({"A": "b"}) == len('{"A":"b"}')
     assert function_access.size({"A": "ü"}) == len('{"A":"ü"}') + 1
 
 
-def test_a_revision_is_wanted_only_with_refresh_and_follows_the_versions() -> None:
+def test_revision_is_set_only_with_refresh() -> None:
     assert function_access.wanted_revision(declared(PLAIN)) == ""
     assert function_access.wanted_revision(declared(PLAIN, cache={"onChange": "Refresh"})) == revision(())
     one, two = (Parameter(name="/app/a", type="String", value="", version=version) for version in (1, 2))
@@ -109,7 +107,7 @@ def test_a_revision_is_wanted_only_with_refresh_and_follows_the_versions() -> No
 
 
 @pytest.mark.parametrize("unchecked", [{"jsonSchema": {"type": "object"}}, {"pattern": "^{"}])
-def test_the_function_checks_the_simple_schema_and_gets_neither_json_schema_nor_pattern(
+def test_schema_of_the_function_omits_json_schema_and_pattern(
     unchecked: dict[str, object],
 ) -> None:
     schema = {"type": "json", "maxLength": 100, **unchecked}

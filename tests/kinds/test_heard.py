@@ -45,7 +45,7 @@ def scene(harness: AwsHarness) -> Scene:
     return Scene(harness, many(30))
 
 
-def test_drift_that_was_heard_of_is_corrected_with_four_calls_whatever_else_is_declared(scene: Scene) -> None:
+def test_drift_reported_by_event_is_corrected_with_four_calls(scene: Scene) -> None:
     scene.harness.put_by_hand("p/7", "theirs")
     calls = scene.calls(scene.heard("p/7"))
     assert calls == {
@@ -57,37 +57,37 @@ def test_drift_that_was_heard_of_is_corrected_with_four_calls_whatever_else_is_d
     assert scene.harness.value("p/7") == "7"
 
 
-def test_the_index_of_tags_is_not_read_however_old_it_is(scene: Scene) -> None:
+def test_tag_index_is_not_read_after_an_event(scene: Scene) -> None:
     scene.harness.clock.now += 1800
     assert "resourcegroupstaggingapi.GetResources" not in scene.calls(scene.heard("p/7"))
 
 
-def test_an_event_about_something_else_asks_for_no_parameter(scene: Scene) -> None:
+def test_event_about_another_resource_reads_no_parameter(scene: Scene) -> None:
     assert scene.calls(scene.heard("other")) == {}
 
 
-def test_what_was_not_heard_of_is_found_at_the_whole_look(scene: Scene) -> None:
+def test_drift_without_event_is_found_by_the_full_reconcile(scene: Scene) -> None:
     scene.harness.put_by_hand("p/8", "theirs")
     assert scene.harness.apply(scene.heard("p/7"), scene.kind).plan.is_empty
     assert scene.harness.apply(scene.heard(), scene.kind).is_complete
     assert scene.harness.value("p/8") == "8"
 
 
-def test_a_deleted_parameter_that_was_heard_of_comes_back(scene: Scene) -> None:
+def test_deleted_parameter_reported_by_event_is_recreated(scene: Scene) -> None:
     scene.harness.aws().delete_parameter(Name=f"{scene.harness.path}/p/7")
     outcome = scene.harness.apply(scene.heard("p/7"), scene.kind)
     assert [step.because[0].field for step in outcome.drift] == ["exists"]
     assert scene.harness.value("p/7") == "7"
 
 
-def test_a_parameter_made_anew_by_others_at_the_same_version_is_not_taken_for_ours(scene: Scene) -> None:
+def test_parameter_recreated_by_others_at_the_same_version_is_not_owned(scene: Scene) -> None:
     scene.harness.aws().delete_parameter(Name=f"{scene.harness.path}/p/7")
     scene.harness.put_by_hand("p/7", "7")
     with pytest.raises(NotOwned):
         scene.harness.apply(scene.heard("p/7"), scene.kind)
 
 
-def test_changed_tags_that_were_heard_of_are_put_back(harness: AwsHarness) -> None:
+def test_changed_tags_reported_by_event_are_corrected(harness: AwsHarness) -> None:
     scene = Scene(harness, {**many(3), "tags": {"team": "shop"}})
     resource: dict[str, Any] = {"ResourceType": "Parameter", "ResourceId": f"{harness.path}/p/1"}
     harness.aws().add_tags_to_resource(**resource, Tags=[{"Key": "team", "Value": "theirs"}])
@@ -96,12 +96,12 @@ def test_changed_tags_that_were_heard_of_are_put_back(harness: AwsHarness) -> No
     assert harness.versions()["p/1"] == 1
 
 
-def test_what_is_missing_from_memory_is_asked_for_too(scene: Scene) -> None:
+def test_uncached_parameters_are_read_too(scene: Scene) -> None:
     scene.kind = scene.harness.parameters()
     assert scene.calls(scene.heard("p/7"))["ssm.GetParameters"] == 3
 
 
-def test_what_was_seen_an_hour_ago_is_asked_for_too(scene: Scene) -> None:
+def test_expired_cache_entries_are_read_again(scene: Scene) -> None:
     scene.harness.clock.now += 3601
     assert scene.calls(scene.heard("p/7"))["ssm.GetParameters"] == 3
 
@@ -115,7 +115,7 @@ def test_what_was_seen_an_hour_ago_is_asked_for_too(scene: Scene) -> None:
     ],
     ids=["an edit", "a request", "a new object"],
 )
-def test_a_person_or_an_edit_makes_it_a_whole_look(scene: Scene, about: dict[str, Any]) -> None:
+def test_manual_request_or_edit_triggers_a_full_reconcile(scene: Scene, about: dict[str, Any]) -> None:
     assert scene.calls(scene.heard("p/7", **about))["ssm.GetParameters"] == 3
 
 
@@ -136,7 +136,7 @@ class Listener:
         self.told.append((operation, tuple(names), "made"))
 
 
-def test_every_write_is_told_while_it_is_made(harness: AwsHarness) -> None:
+def test_every_write_is_announced_while_in_progress(harness: AwsHarness) -> None:
     listener, name = Listener(), f"{harness.path}/p/0"
     tagged = TaggedParameters(harness.session.client("resourcegroupstaggingapi", REGION), harness.clock)
     ssm = harness.session.client("ssm", REGION)

@@ -49,7 +49,7 @@ def function(harness: AwsHarness) -> str:
     return f"arn:aws:lambda:eu-west-1:123456789012:function:{harness.name}"
 
 
-def test_everything_goes_to_the_function_signed_and_deployed_by_itself(harness: AwsHarness) -> None:
+def test_api_routes_everything_to_the_function_with_iam_and_auto_deploy(harness: AwsHarness) -> None:
     outcome = settle(harness)
     about = {"ApiId": api_id(harness)}
     (route,) = client(harness).get_routes(**about)["Items"]
@@ -62,13 +62,13 @@ def test_everything_goes_to_the_function_signed_and_deployed_by_itself(harness: 
     assert told["url"].startswith(f"https://{api_id(harness)}.")
 
 
-def test_the_internet_is_let_in_only_where_it_is_said(harness: AwsHarness) -> None:
+def test_public_access_only_if_declared(harness: AwsHarness) -> None:
     settle(harness, HTTP_API.edits["routes"])
     (route,) = client(harness).get_routes(ApiId=api_id(harness))["Items"]
     assert route["AuthorizationType"] == "NONE"
 
 
-def test_of_two_apis_with_our_tag_the_second_goes_and_the_first_stays_as_it_is(harness: AwsHarness) -> None:
+def test_second_api_with_the_owner_tag_is_deleted(harness: AwsHarness) -> None:
     settle(harness)
     first = api_id(harness)
     tags = {"dynconfig.dev/owner": harness.owner().tag, "team": "shop"}
@@ -85,7 +85,7 @@ def test_of_two_apis_with_our_tag_the_second_goes_and_the_first_stays_as_it_is(h
     assert settle(harness).plan.is_empty
 
 
-def test_a_creation_whose_answer_was_lost_leaves_one_api(harness: AwsHarness) -> None:
+def test_lost_create_response_leaves_one_api(harness: AwsHarness) -> None:
     harness.watch.kill_after(0, ("apigatewayv2.CreateApi",))
     with pytest.raises(KeyboardInterrupt):
         settle(harness)
@@ -94,7 +94,7 @@ def test_a_creation_whose_answer_was_lost_leaves_one_api(harness: AwsHarness) ->
     assert api_id(harness) == first
 
 
-def test_the_address_stays_when_the_function_gets_another_name(harness: AwsHarness) -> None:
+def test_url_is_kept_if_the_function_is_renamed(harness: AwsHarness) -> None:
     status = harness.status(settle(harness))
     before = apis(harness)[0]["ApiEndpoint"]
     settle(harness, {"function": {"name": "other-name", "triggers": TRIGGERS}}, generation=2, status=status)
@@ -103,14 +103,14 @@ def test_the_address_stays_when_the_function_gets_another_name(harness: AwsHarne
     assert served_by(harness) == ["arn:aws:lambda:eu-west-1:123456789012:function:other-name"]
 
 
-def test_a_second_integration_of_somebody_does_not_get_our_route(harness: AwsHarness) -> None:
+def test_foreign_integration_does_not_get_the_route(harness: AwsHarness) -> None:
     settle(harness)
     integrate(harness, THEIRS)
     settle(harness, HTTP_API.edits["tags"], generation=2)
     assert served_by(harness) == [function(harness)]
 
 
-def test_a_route_that_was_led_elsewhere_is_led_back(harness: AwsHarness) -> None:
+def test_changed_route_target_is_corrected(harness: AwsHarness) -> None:
     settle(harness)
     about = {"ApiId": api_id(harness)}
     (route,) = client(harness).get_routes(**about)["Items"]
@@ -120,7 +120,7 @@ def test_a_route_that_was_led_elsewhere_is_led_back(harness: AwsHarness) -> None
     assert served_by(harness) == [function(harness)]
 
 
-def test_another_form_of_events_is_seen_and_put_back(harness: AwsHarness) -> None:
+def test_changed_payload_version_is_corrected(harness: AwsHarness) -> None:
     settle(harness)
 
     def older(answer: dict[str, Any]) -> None:
@@ -134,7 +134,7 @@ def test_another_form_of_events_is_seen_and_put_back(harness: AwsHarness) -> Non
     assert [request["PayloadFormatVersion"] for _operation, request in made] == ["2.0"]
 
 
-def test_routes_and_stages_that_somebody_added_go(harness: AwsHarness) -> None:
+def test_added_routes_and_stages_are_removed(harness: AwsHarness) -> None:
     settle(harness)
     about = {"ApiId": api_id(harness)}
     client(harness).create_route(**about, RouteKey="GET /theirs", AuthorizationType="NONE")
@@ -161,7 +161,7 @@ def paged(harness: AwsHarness, *operations: str) -> Iterator[None]:
         yield
 
 
-def test_what_is_on_later_pages_is_seen_too(harness: AwsHarness) -> None:
+def test_later_pages_are_read(harness: AwsHarness) -> None:
     settle(harness)
     about = {"ApiId": api_id(harness)}
     integrate(harness, THEIRS)
@@ -177,7 +177,7 @@ def test_what_is_on_later_pages_is_seen_too(harness: AwsHarness) -> None:
     assert seen.stages == ("$default", "theirs")
 
 
-def test_apis_of_others_are_not_looked_into(harness: AwsHarness) -> None:
+def test_foreign_apis_are_not_read(harness: AwsHarness) -> None:
     client(harness).create_api(Name=harness.name, ProtocolType="HTTP")
     settle(harness)
     with requests(harness, "apigatewayv2", "GetRoutes", "GetIntegrations", "GetStages") as made:
@@ -187,13 +187,13 @@ def test_apis_of_others_are_not_looked_into(harness: AwsHarness) -> None:
     assert listed(harness) == [harness.name] * 2
 
 
-def test_an_object_without_an_api_costs_no_call(harness: AwsHarness) -> None:
+def test_object_without_api_takes_no_call(harness: AwsHarness) -> None:
     status = harness.status(settle(harness, {}))
     calls = harness.calls(lambda: settle(harness, {}, status=status))
     assert calls == {}
 
 
-def test_what_is_half_made_is_finished_part_by_part(harness: AwsHarness) -> None:
+def test_partially_created_api_is_completed(harness: AwsHarness) -> None:
     for call in ("CreateIntegration", "CreateRoute", "CreateStage"):
         fault = Injected("InternalServerError", "in passing", 3)
         harness.lab.faults(Faults(errors={f"apigatewayv2.{call}": fault}))
@@ -217,7 +217,7 @@ def released(harness: AwsHarness) -> str:
     return found
 
 
-def test_an_api_that_was_released_is_adopted_at_its_address(harness: AwsHarness) -> None:
+def test_released_api_is_adopted_with_its_url(harness: AwsHarness) -> None:
     before = released(harness)
     successor = harness.owner(uid="uid-2")
     harness.settle(harness.declare(ADOPTING, owner=successor), harness.kinds(HttpApi))
@@ -226,7 +226,7 @@ def test_an_api_that_was_released_is_adopted_at_its_address(harness: AwsHarness)
     assert listed(harness) == [found["Name"]]
 
 
-def test_an_api_that_was_released_is_not_adopted_without_leave(harness: AwsHarness) -> None:
+def test_released_api_is_not_adopted_without_adoption_policy(harness: AwsHarness) -> None:
     before = released(harness)
     tagged = client(harness).get_api(ApiId=before)["Tags"]
     with pytest.raises(NotOwned):
@@ -235,7 +235,7 @@ def test_an_api_that_was_released_is_not_adopted_without_leave(harness: AwsHarne
 
 
 @pytest.mark.parametrize("mark", ["", "cluster/elsewhere/myapp", "other/NAMESPACE/myapp"])
-def test_an_api_of_our_name_that_we_did_not_release_is_left_alone(harness: AwsHarness, mark: str) -> None:
+def test_foreign_api_of_the_same_name_is_ignored(harness: AwsHarness, mark: str) -> None:
     labels = {names.RELEASED_TAG: mark.replace("NAMESPACE", harness.owner().namespace)} if mark else {}
     theirs = client(harness).create_api(Name=harness.name, ProtocolType="HTTP", Tags=labels)["ApiId"]
     settle(harness, ADOPTING)

@@ -35,7 +35,7 @@ def kind(harness: AwsHarness) -> Parameters:
 
 
 @pytest.mark.parametrize("field", TUNED)
-def test_an_ignored_field_is_set_once_and_then_left_alone(harness: AwsHarness, kind: Parameters, field: str) -> None:
+def test_ignored_field_is_set_only_at_creation(harness: AwsHarness, kind: Parameters, field: str) -> None:
     member, value = TUNED[field]
     tier = {"tier": "Advanced"} if field == "policies" else {}
     declared = spec([field], **tier)
@@ -54,7 +54,7 @@ def test_an_ignored_field_is_set_once_and_then_left_alone(harness: AwsHarness, k
     assert metadata(harness)[member] == tuned
 
 
-def test_ignored_tags_are_left_alone_and_the_owner_is_not(harness: AwsHarness, kind: Parameters) -> None:
+def test_ignored_tags_are_kept_but_the_owner_tag_is_corrected(harness: AwsHarness, kind: Parameters) -> None:
     declared = {**spec(["tags"]), "tags": {"team": "shop"}}
     harness.apply(harness.declare(declared), kind)
     resource: dict[str, Any] = {"ResourceType": "Parameter", "ResourceId": f"{harness.path}/p"}
@@ -67,7 +67,7 @@ def test_ignored_tags_are_left_alone_and_the_owner_is_not(harness: AwsHarness, k
     assert harness.versions() == {}
 
 
-def test_what_is_not_ignored_is_still_corrected(harness: AwsHarness, kind: Parameters) -> None:
+def test_fields_not_ignored_are_corrected(harness: AwsHarness, kind: Parameters) -> None:
     harness.apply(harness.declare(spec(["description"])), kind)
     harness.put_by_hand("p", "theirs", Description="by hand")
     outcome = harness.apply(harness.declare(spec(["description"])), kind)
@@ -75,7 +75,7 @@ def test_what_is_not_ignored_is_still_corrected(harness: AwsHarness, kind: Param
     assert (harness.value("p"), metadata(harness)["Description"]) == ("1", "by hand")
 
 
-def test_the_key_of_a_secret_may_be_somebody_elses(harness: AwsHarness, kind: Parameters) -> None:
+def test_ignored_kms_key_is_kept(harness: AwsHarness, kind: Parameters) -> None:
     harness.secrets["db/password"] = "pw-1"
     reference = {"secretKeyRef": {"name": "db", "key": "password"}}
     declared = {"parameters": [{"name": "p", "valueFrom": reference, "ignore": ["kmsKeyId"]}]}

@@ -55,7 +55,7 @@ def edited(harness: AwsHarness, engine: Engine, length: int) -> None:
 
 @pytest.mark.lab
 @pytest.mark.parametrize("act", [written, seen_after_a_restart, seen_again, edited])
-def test_no_value_is_kept_between_two_looks(
+def test_no_value_is_kept_between_reconciles(
     harness: AwsHarness, act: Callable[[AwsHarness, Engine, int], None]
 ) -> None:
     kept = []
@@ -84,7 +84,7 @@ def undone(length: int) -> RolloutHarness:
 
 
 @pytest.mark.parametrize("later", [0.0, 400.0], ids=["at once", "later"])
-def test_no_value_is_kept_of_a_change_that_was_undone(later: float) -> None:
+def test_no_value_is_kept_of_a_rolled_back_change(later: float) -> None:
     kept = []
     for length in (SHORT, LONG):
         rollout = undone(length)

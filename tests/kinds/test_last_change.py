@@ -60,7 +60,7 @@ def described(harness: AwsHarness) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("is_restarted", [False, True])
-def test_only_values_are_put_back(harness: AwsHarness, is_restarted: bool) -> None:
+def test_rollback_restores_only_values(harness: AwsHarness, is_restarted: bool) -> None:
     kms = harness.aws("kms")
     kms.create_alias(AliasName="alias/own", TargetKeyId=kms.create_key()["KeyMetadata"]["KeyId"])
     try:

@@ -24,26 +24,26 @@ def retention(harness: AwsHarness) -> Any:
     return next(item.get("retentionInDays") for item in found if item["logGroupName"] == group(harness))
 
 
-def test_logs_do_not_stay_for_ever(harness: AwsHarness) -> None:
+def test_logs_have_a_retention(harness: AwsHarness) -> None:
     settle(harness)
     assert retention(harness) == 14
 
 
-def test_many_groups_that_begin_alike_do_not_hide_ours(harness: AwsHarness) -> None:
+def test_log_groups_with_the_same_prefix_do_not_hide_the_right_one(harness: AwsHarness) -> None:
     for number in range(60):
         harness.aws("logs").create_log_group(logGroupName=f"{group(harness)}-{number:02}")
     settle(harness)
     assert settle(harness).plan.is_empty
 
 
-def test_a_group_that_only_begins_alike_is_not_ours(harness: AwsHarness) -> None:
+def test_log_group_with_the_name_as_prefix_is_not_owned(harness: AwsHarness) -> None:
     harness.aws("logs").create_log_group(logGroupName=f"{group(harness)}-theirs")
     settle(harness)
     harness.settle(harness.goodbye(LOG_GROUP.base), harness.kinds(LogGroup))
     assert listed(harness) == {f"{group(harness)}-theirs"}
 
 
-def test_a_group_that_an_earlier_function_left_is_refused_with_the_field(harness: AwsHarness) -> None:
+def test_unowned_log_group_is_rejected_with_the_field(harness: AwsHarness) -> None:
     harness.aws("logs").create_log_group(logGroupName=group(harness))
     with pytest.raises(
         NotOwned, match=r"^spec\.function\.name: logGroup .* has no owner; only parameters can be adopted"
@@ -51,7 +51,7 @@ def test_a_group_that_an_earlier_function_left_is_refused_with_the_field(harness
         settle(harness)
 
 
-def test_a_group_that_comes_into_being_between_look_and_creation_is_looked_at_again(harness: AwsHarness) -> None:
+def test_concurrently_created_log_group_is_retried(harness: AwsHarness) -> None:
     fault = Injected("ResourceAlreadyExistsException", "it exists", 1)
     harness.lab.faults(Faults(errors={"logs.CreateLogGroup": fault}))
     errors: list[Any] = []
@@ -60,7 +60,7 @@ def test_a_group_that_comes_into_being_between_look_and_creation_is_looked_at_ag
     assert not any(isinstance(error, AlreadyExists) for error in errors)
 
 
-def test_a_group_that_goes_while_it_is_looked_at_is_made_anew(harness: AwsHarness) -> None:
+def test_log_group_deleted_during_observe_is_recreated(harness: AwsHarness) -> None:
     settle(harness)
     fault = Injected("ResourceNotFoundException", "it went", 1)
     harness.lab.faults(Faults(errors={"logs.ListTagsForResource": fault}))

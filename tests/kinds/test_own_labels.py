@@ -53,7 +53,7 @@ def found(harness: AwsHarness, name: str) -> list[str]:
 
 
 @pytest.mark.parametrize("about", [{"driftPolicy": "Report"}, {"suspend": True}], ids=["Report", "suspend"])
-def test_others_may_write_more_versions_than_ssm_keeps(harness: AwsHarness, about: dict[str, Any]) -> None:
+def test_stable_label_does_not_block_writes_of_others(harness: AwsHarness, about: dict[str, Any]) -> None:
     outcome = labelled(harness)
     harness.aws().unlabel_parameter_version(Name=f"{harness.path}/a", ParameterVersion=1, Labels=["theirs"])
     status, running = report.status(outcome, {}, 1.8e9, None), engine(harness)
@@ -72,21 +72,21 @@ def test_others_may_write_more_versions_than_ssm_keeps(harness: AwsHarness, abou
     assert STABLE in found(harness, "b")
 
 
-def test_a_release_removes_our_labels_and_no_others(harness: AwsHarness) -> None:
+def test_release_removes_only_own_labels(harness: AwsHarness) -> None:
     status = report.status(labelled(harness), {}, 1.8e9, None)
     harness.apply(harness.goodbye({**SPEC, "deletionPolicy": "Retain"}, status))
     assert (found(harness, "a"), found(harness, "b")) == (["theirs"], [])
     assert "dynconfig.dev/owner" not in harness.tags("a")
 
 
-def test_the_end_of_a_rollout_removes_our_labels(harness: AwsHarness) -> None:
+def test_removing_rollout_removes_own_labels(harness: AwsHarness) -> None:
     status = {**report.status(labelled(harness), {}, 1.8e9, None), "stableGeneration": 1}
     outcome = engine(harness).run(harness.declare(SPEC, status=status, generation=2), now=1.8e9)
     assert outcome.is_complete
     assert (found(harness, "a"), found(harness, "b")) == (["theirs"], [])
 
 
-def test_an_abandoned_object_leaves_no_label_of_ours(harness: AwsHarness) -> None:
+def test_abandon_removes_own_labels(harness: AwsHarness) -> None:
     labelled(harness)
     assert engine(harness).abandon(harness.goodbye(SPEC)) == Abandonment()
     assert (found(harness, "a"), found(harness, "b")) == (["theirs"], [])
@@ -94,7 +94,7 @@ def test_an_abandoned_object_leaves_no_label_of_ours(harness: AwsHarness) -> Non
     assert harness.versions() == {"a": 1, "b": 1}
 
 
-def test_an_abandonment_goes_on_in_the_next_turn_where_there_was_no_time(harness: AwsHarness) -> None:
+def test_abandon_continues_in_the_next_reconcile(harness: AwsHarness) -> None:
     labelled(harness)
     running = engine(harness)
     assert not running.abandon(harness.goodbye(SPEC), keep_going=lambda: False).is_over
@@ -102,13 +102,13 @@ def test_an_abandonment_goes_on_in_the_next_turn_where_there_was_no_time(harness
     assert (harness.tags("a"), harness.tags("b")) == ({}, {})
 
 
-def test_a_suspended_object_that_is_abandoned_leaves_no_mark_of_ours(harness: AwsHarness) -> None:
+def test_abandon_of_a_suspended_object_removes_all_marks(harness: AwsHarness) -> None:
     labelled(harness)
     engine(harness).abandon(harness.goodbye({**SPEC, "suspend": True}))
     assert (harness.tags("a"), harness.tags("b")) == ({}, {})
 
 
-def test_labels_of_another_owner_stay_when_an_object_is_abandoned(harness: AwsHarness) -> None:
+def test_abandon_keeps_labels_of_another_owner(harness: AwsHarness) -> None:
     labelled(harness)
     owner = [{"Key": "dynconfig.dev/owner", "Value": "cluster/other/app/uid-9"}]
     harness.aws().add_tags_to_resource(ResourceType="Parameter", ResourceId=f"{harness.path}/b", Tags=owner)
@@ -116,7 +116,7 @@ def test_labels_of_another_owner_stay_when_an_object_is_abandoned(harness: AwsHa
     assert found(harness, "b") == ["rejected-2-uid-1", STABLE]
 
 
-def test_an_abandonment_goes_on_where_labels_cannot_be_removed_and_says_so(harness: AwsHarness) -> None:
+def test_abandon_continues_and_reports_labels_that_cannot_be_removed(harness: AwsHarness) -> None:
     labelled(harness)
     denied = Injected("AccessDeniedException", "not authorized")
     harness.lab.faults(Faults(errors={"ssm.UnlabelParameterVersion": denied}))
@@ -129,7 +129,7 @@ def test_an_abandonment_goes_on_where_labels_cannot_be_removed_and_says_so(harne
     assert "UnlabelParameterVersion was answered with AccessDeniedException" in note.message
 
 
-def test_a_label_that_may_not_be_moved_on_one_parameter_is_moved_on_all_others(harness: AwsHarness) -> None:
+def test_denied_label_move_affects_only_that_parameter(harness: AwsHarness) -> None:
     spec, running = {**SPEC, **ROLLOUT}, engine(harness)
     with denied(harness, "LabelParameterVersion", f"{harness.path}/a"):
         running.run(harness.declare(spec), now=1.8e9)
@@ -141,7 +141,7 @@ def test_a_label_that_may_not_be_moved_on_one_parameter_is_moved_on_all_others(h
     assert found(harness, "a") == [STABLE]
 
 
-def test_a_parameter_is_released_without_its_label_though_its_history_may_not_be_read(harness: AwsHarness) -> None:
+def test_release_removes_the_label_without_access_to_the_history(harness: AwsHarness) -> None:
     labelled(harness)
     declared = {**SPEC, "deletionPolicy": "Retain"}
     with denied(harness, "GetParameterHistory", f"{harness.path}/a", f"{harness.path}/b"):

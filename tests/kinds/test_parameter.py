@@ -64,7 +64,7 @@ def test_deleting_600_parameters_takes_at_most_1_2_calls_each_to_confirm_ownersh
     assert harness.versions() == {}
 
 
-def test_what_another_took_over_since_the_look_is_neither_deleted_nor_released(harness: AwsHarness) -> None:
+def test_parameter_with_a_new_owner_is_neither_deleted_nor_released(harness: AwsHarness) -> None:
     kind, heir = harness.parameters(), harness.owner("heir", "uid-2").tag
     declaration = harness.declare({"parameters": [{"name": "a", "value": "1"}, {"name": "b", "value": "1"}]})
     harness.apply(declaration, kind)
@@ -82,20 +82,20 @@ def test_what_another_took_over_since_the_look_is_neither_deleted_nor_released(h
     assert harness.tags("a")[names.OWNER_TAG] == heir
 
 
-def test_creating_costs_one_look_for_ten_and_one_put_each(harness: AwsHarness) -> None:
+def test_creation_takes_one_read_per_ten_and_one_put_each(harness: AwsHarness) -> None:
     declaration = harness.declare(many(20), metadata={"finalizers": []})
     calls = harness.calls(lambda: harness.apply(declaration))
     assert calls == {"ssm.GetParameters": 2, "ssm.PutParameter": 20}
 
 
-def test_a_look_at_what_is_in_sync_costs_one_call_for_ten(harness: AwsHarness) -> None:
+def test_observing_parameters_in_sync_takes_one_call_per_ten(harness: AwsHarness) -> None:
     kind = harness.parameters()
     harness.apply(harness.declare(many(20)), kind)
     calls = harness.calls(lambda: harness.apply(harness.declare(many(20)), kind))
     assert calls == {"ssm.GetParameters": 2}
 
 
-def test_a_look_at_what_is_in_sync_decrypts_nothing(harness: AwsHarness) -> None:
+def test_observing_parameters_in_sync_decrypts_nothing(harness: AwsHarness) -> None:
     kind = harness.parameters()
     harness.apply(harness.declare(secret(harness)), kind)
     seen: list[bool] = []
@@ -116,7 +116,7 @@ def test_a_look_at_what_is_in_sync_decrypts_nothing(harness: AwsHarness) -> None
         events.unregister("provide-client-params.ssm.GetParameters", see)
 
 
-def test_a_changed_tag_makes_no_new_version(harness: AwsHarness) -> None:
+def test_tag_change_creates_no_new_version(harness: AwsHarness) -> None:
     kind = harness.parameters()
     harness.apply(harness.declare(many(1)), kind)
     calls = harness.calls(lambda: harness.apply(harness.declare({**many(1), "tags": {"team": "b"}}), kind))
@@ -125,13 +125,13 @@ def test_a_changed_tag_makes_no_new_version(harness: AwsHarness) -> None:
     assert harness.tags("p/0")["team"] == "b"
 
 
-def test_a_removed_tag_goes_and_tags_of_aws_and_ignored_ones_stay(harness: AwsHarness) -> None:
+def test_removed_tag_is_deleted_and_aws_and_ignored_tags_are_kept(harness: AwsHarness) -> None:
     harness.apply(harness.declare({**many(1), "tags": {"team": "b"}}))
     harness.apply(harness.declare(many(1)))
     assert "team" not in harness.tags("p/0")
 
 
-def test_create_only_sets_the_value_once_and_keeps_the_rest_as_declared(harness: AwsHarness) -> None:
+def test_create_only_sets_the_value_once_and_enforces_the_rest(harness: AwsHarness) -> None:
     kind = harness.parameters()
     harness.apply(harness.declare(secret(harness, valuePolicy="CreateOnly")), kind)
     harness.put_by_hand("pw", "rotated", Type="SecureString")
@@ -141,13 +141,13 @@ def test_create_only_sets_the_value_once_and_keeps_the_rest_as_declared(harness:
     assert harness.value("pw") == "rotated"
 
 
-def test_a_secret_text_in_no_repr_of_plan_or_outcome(harness: AwsHarness) -> None:
+def test_repr_of_plan_and_outcome_contains_no_secret(harness: AwsHarness) -> None:
     outcome = harness.apply(harness.declare(secret(harness)))
     assert "pw-canary" not in repr(outcome)
     assert harness.value("pw") == "pw-canary"
 
 
-def test_leaving_secure_string_sends_no_key(harness: AwsHarness) -> None:
+def test_change_from_secure_string_sends_no_key(harness: AwsHarness) -> None:
     harness.apply(harness.declare(secret(harness)))
     harness.apply(harness.declare({"parameters": [{"name": "pw", "value": "open"}]}, generation=2))
     assert harness.aws().get_parameter(Name=f"{harness.path}/pw")["Parameter"]["Type"] == "String"
@@ -162,7 +162,7 @@ def test_intelligent_tiering_matches_the_tier_it_resolves_to(harness: AwsHarness
     assert harness.apply(harness.declare(spec)).plan.is_empty
 
 
-def test_there_is_no_way_back_from_advanced_and_everything_else_is_written(harness: AwsHarness) -> None:
+def test_tier_downgrade_is_rejected_and_everything_else_is_written(harness: AwsHarness) -> None:
     harness.apply(harness.declare({"parameters": [{"name": "p", "value": "1", "tier": "Advanced"}]}))
     back = {"parameters": [{"name": "p", "value": "2"}, {"name": "q", "value": "3"}]}
     with pytest.raises(NotPossible, match=r"/p is in tier Advanced.*Set tier: Advanced"):
@@ -171,7 +171,7 @@ def test_there_is_no_way_back_from_advanced_and_everything_else_is_written(harne
     assert harness.value("p") == "2"
 
 
-def test_a_value_is_corrected_in_a_tier_that_others_have_raised(harness: AwsHarness) -> None:
+def test_value_is_corrected_in_a_tier_raised_externally(harness: AwsHarness) -> None:
     spec = {"parameters": [{"name": "p", "value": "good"}]}
     status = harness.status(harness.apply(harness.declare(spec)))
     name = f"{harness.path}/p"
@@ -183,13 +183,13 @@ def test_a_value_is_corrected_in_a_tier_that_others_have_raised(harness: AwsHarn
     assert harness.versions() == {"p": 3}
 
 
-def test_the_stable_label_on_the_oldest_of_a_hundred_versions_does_not_block_writes(harness: AwsHarness) -> None:
+def test_stable_label_on_the_oldest_of_100_versions_does_not_block_writes(harness: AwsHarness) -> None:
     declaration = _hundred_versions(harness, "stable")
     assert harness.apply(declaration).is_complete
     assert harness.value("p") == "wanted"
 
 
-def test_a_label_of_others_on_the_oldest_version_is_named_and_left(harness: AwsHarness) -> None:
+def test_foreign_label_on_the_oldest_version_is_named_and_kept(harness: AwsHarness) -> None:
     declaration = _hundred_versions(harness, "theirs")
     with pytest.raises(NotPossible, match="carries the label theirs"):
         harness.apply(declaration)
@@ -197,7 +197,7 @@ def test_a_label_of_others_on_the_oldest_version_is_named_and_left(harness: AwsH
     assert history["Parameters"][0]["Labels"] == ["theirs"]
 
 
-def test_what_was_deleted_a_moment_ago_is_not_created_for_half_a_minute(harness: AwsHarness) -> None:
+def test_deleted_parameter_is_not_recreated_for_30_seconds(harness: AwsHarness) -> None:
     harness.lab.faults(Faults(recreate_delay_seconds=1000))
     kind = harness.parameters()
     before = harness.status(harness.apply(harness.declare(many(2)), kind))
@@ -212,7 +212,7 @@ def test_what_was_deleted_a_moment_ago_is_not_created_for_half_a_minute(harness:
     assert harness.apply(harness.declare(more, generation=3), kind).is_complete
 
 
-def test_an_owner_that_only_the_late_index_knows_is_not_believed_before_deleting(harness: AwsHarness) -> None:
+def test_stale_index_owner_is_confirmed_before_deletion(harness: AwsHarness) -> None:
     kind = harness.parameters()
     before = harness.status(harness.apply(harness.declare(many(2)), kind))
     harness.aws().remove_tags_from_resource(
@@ -223,27 +223,27 @@ def test_an_owner_that_only_the_late_index_knows_is_not_believed_before_deleting
     assert harness.versions() == {"p/0": 1, "p/1": 1}
 
 
-def test_a_parameter_that_status_forgot_is_found_by_its_tag_and_deleted(harness: AwsHarness) -> None:
+def test_parameter_missing_in_status_is_found_by_its_tag_and_deleted(harness: AwsHarness) -> None:
     harness.apply(harness.declare(many(2)))
     harness.apply(harness.declare(many(1), generation=2))
     assert harness.versions() == {"p/0": 1}
 
 
-def test_parameters_with_a_longer_name_are_nobodys_business(harness: AwsHarness) -> None:
+def test_parameters_with_a_longer_name_are_ignored(harness: AwsHarness) -> None:
     harness.put_by_hand("p/0-theirs")
     harness.apply(harness.declare(many(1)))
     harness.apply(harness.declare({}, generation=2))
     assert harness.versions() == {"p/0-theirs": 1}
 
 
-def test_the_owner_of_a_claimed_parameter_is_named(harness: AwsHarness) -> None:
+def test_owner_of_a_claimed_parameter_is_named(harness: AwsHarness) -> None:
     harness.apply(harness.declare(many(1)))
     other: Declaration = harness.declare(many(1), owner=harness.owner("rival", "uid-2"))
     with pytest.raises(NotOwned, match=rf"is owned by ns-{harness.number}/myapp; rename it; or remove it from"):
         harness.apply(other)
 
 
-def test_what_an_earlier_object_of_the_same_name_left_is_taken_over_when_asked(harness: AwsHarness) -> None:
+def test_parameters_of_a_predecessor_are_adopted_if_requested(harness: AwsHarness) -> None:
     harness.apply(harness.declare(many(1)))
     heir = harness.owner(uid="uid-2")
     with pytest.raises(NotOwned, match=r"was left by an earlier ns-\d+/myapp; set adoptionPolicy: IfUnowned"):
@@ -252,7 +252,7 @@ def test_what_an_earlier_object_of_the_same_name_left_is_taken_over_when_asked(h
     assert harness.tags("p/0")["dynconfig.dev/owner"].endswith("/uid-2")
 
 
-def test_adopting_corrects_the_value_and_keeps_the_history(harness: AwsHarness) -> None:
+def test_adoption_corrects_the_value_and_keeps_the_history(harness: AwsHarness) -> None:
     harness.put_by_hand("p/0", "theirs")
     outcome = harness.apply(harness.declare({**many(1), "adoptionPolicy": "IfUnowned"}))
     assert isinstance(outcome.applied[0].change, Update)
@@ -260,13 +260,13 @@ def test_adopting_corrects_the_value_and_keeps_the_history(harness: AwsHarness) 
     assert harness.versions() == {"p/0": 2}
 
 
-def test_adopting_what_is_as_declared_writes_only_the_owner(harness: AwsHarness) -> None:
+def test_adoption_of_an_identical_parameter_writes_only_the_owner(harness: AwsHarness) -> None:
     harness.put_by_hand("p/0", "0")
     harness.apply(harness.declare({**many(1), "adoptionPolicy": "IfUnowned"}))
     assert harness.versions() == {"p/0": 1}
 
 
-def test_sixty_parameters_are_looked_at_closely_with_six_reads(harness: AwsHarness) -> None:
+def test_sixty_parameters_take_six_reads(harness: AwsHarness) -> None:
     kind = harness.parameters()
     harness.apply(harness.declare(many(60)), kind)
     calls = harness.calls(lambda: harness.apply(harness.declare(many(60), metadata=ASKED), kind))
@@ -284,7 +284,7 @@ def _hundred_versions(harness: AwsHarness, label: str) -> Declaration:
     return harness.declare(spec)
 
 
-def test_a_look_of_another_object_meanwhile_hides_nothing(harness: AwsHarness) -> None:
+def test_concurrent_reconcile_of_another_object_hides_nothing(harness: AwsHarness) -> None:
     spec = {"parameters": [{"name": name, "value": "1"} for name in "abc"]}
     kind = harness.parameters()
     harness.apply(harness.declare(spec), kind)

@@ -22,7 +22,7 @@ def full() -> dict[str, Any]:
     return spec(policies=[POLICY], description="told", allowedPattern="^.$")
 
 
-def test_policies_are_removed_as_aws_documents_it(harness: AwsHarness) -> None:
+def test_policies_are_removed_with_an_empty_policy(harness: AwsHarness) -> None:
     kind = harness.parameters()
     harness.apply(harness.declare(full()), kind)
     with requests(harness, "ssm", "PutParameter", "DescribeParameters") as made:
@@ -44,9 +44,7 @@ def test_policies_are_removed_as_aws_documents_it(harness: AwsHarness) -> None:
         ("Policies", "policies", [{"PolicyText": "{}", "PolicyType": "Expiration", "PolicyStatus": "Pending"}]),
     ],
 )
-def test_what_aws_keeps_although_it_was_cleared_is_reported_and_not_believed(
-    harness: AwsHarness, member: str, field: str, value: Any
-) -> None:
+def test_field_that_aws_did_not_clear_is_reported(harness: AwsHarness, member: str, field: str, value: Any) -> None:
     kind = harness.parameters()
     harness.apply(harness.declare(full()), kind)
 
@@ -64,7 +62,7 @@ def test_what_aws_keeps_although_it_was_cleared_is_reported_and_not_believed(
     assert made
 
 
-def test_metadata_of_an_older_version_is_not_taken_for_that_of_the_newest(harness: AwsHarness) -> None:
+def test_metadata_of_an_older_version_is_stale(harness: AwsHarness) -> None:
     harness.apply(harness.declare(spec()))
     harness.put_by_hand("one", "2", Tier="Advanced", Description="by hand")
 

@@ -39,7 +39,7 @@ def run(harness: AwsHarness, kind: AnyKind, declared: dict[str, Any], **about: A
     return Engine(lambda _place: (kind,)).run(harness.declare(declared, **about))
 
 
-def test_an_image_is_not_called_in_sync_before_it_is_there_and_is_written_once(harness: AwsHarness) -> None:
+def test_image_is_pending_until_it_is_validated(harness: AwsHarness) -> None:
     kind = harness.parameters()
     with unconfirmed(harness):
         for _look in range(3):
@@ -51,7 +51,7 @@ def test_an_image_is_not_called_in_sync_before_it_is_there_and_is_written_once(h
     assert harness.calls(lambda: harness.apply(harness.declare(spec()), kind)) == {"ssm.GetParameters": 1}
 
 
-def test_another_image_is_waited_for_as_a_new_one_is(harness: AwsHarness) -> None:
+def test_changed_image_is_pending_until_it_is_validated(harness: AwsHarness) -> None:
     kind = harness.parameters()
     harness.settle(harness.declare(spec("ami-11111111")), (kind,))
     with unconfirmed(harness, keep=1):
@@ -62,7 +62,7 @@ def test_another_image_is_waited_for_as_a_new_one_is(harness: AwsHarness) -> Non
 
 
 @pytest.mark.parametrize("tier", ["Standard", "Intelligent-Tiering"])
-def test_an_image_that_is_not_confirmed_is_told_and_tried_again_later(harness: AwsHarness, tier: str) -> None:
+def test_image_that_fails_validation_is_reported_and_retried_later(harness: AwsHarness, tier: str) -> None:
     kind, declared = harness.parameters(), spec(tier=tier)
     with unconfirmed(harness):
         run(harness, kind, declared)
@@ -78,7 +78,7 @@ def test_an_image_that_is_not_confirmed_is_told_and_tried_again_later(harness: A
     assert harness.versions() == {"image": 1}
 
 
-def test_an_edit_or_a_request_tries_an_image_at_once(harness: AwsHarness) -> None:
+def test_edit_or_manual_request_retries_an_image_at_once(harness: AwsHarness) -> None:
     kind = harness.parameters()
     with unconfirmed(harness):
         run(harness, kind, spec("ami-00000000"))
@@ -91,7 +91,7 @@ def test_an_edit_or_a_request_tries_an_image_at_once(harness: AwsHarness) -> Non
     assert harness.versions() == {"image": 1}
 
 
-def test_a_tag_of_an_image_waits_for_nothing(harness: AwsHarness) -> None:
+def test_tag_change_of_an_image_is_not_pending(harness: AwsHarness) -> None:
     kind = harness.parameters()
     harness.settle(harness.declare(spec()), (kind,))
     assert run(harness, kind, {**spec(), "tags": {"team": "b"}}, generation=2).is_complete
@@ -101,9 +101,7 @@ def test_a_tag_of_an_image_waits_for_nothing(harness: AwsHarness) -> None:
     ("before", "after"),
     [("text", "aws:ec2:image"), ("aws:ec2:image", "text"), ("text", "aws:ssm:integration")],
 )
-def test_there_is_no_way_from_one_data_type_to_another_and_it_is_not_written(
-    harness: AwsHarness, before: str, after: str
-) -> None:
+def test_data_type_change_is_rejected_before_the_write(harness: AwsHarness, before: str, after: str) -> None:
     kind = harness.parameters()
     harness.settle(harness.declare(spec(dataType=before)), (kind,))
     edited = spec(dataType=after)

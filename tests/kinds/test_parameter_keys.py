@@ -43,7 +43,7 @@ def run(harness: AwsHarness, kind: Parameters | None = None, **about: Any) -> Ou
     return Engine(lambda _place: (kind or harness.parameters(),)).run(harness.declare(declared, **about))
 
 
-def test_an_edit_beside_a_disabled_key_is_written_and_the_parameter_is_named(harness: AwsHarness) -> None:
+def test_disabled_key_affects_only_its_parameter(harness: AwsHarness) -> None:
     key = disabled_key(harness)
     outcome = run(harness, spec=spec(harness, key, plain="2"), generation=2)
     assert harness.value("plain") == "2"
@@ -53,7 +53,7 @@ def test_an_edit_beside_a_disabled_key_is_written_and_the_parameter_is_named(har
     assert "pw-canary" not in str(outcome)
 
 
-def test_another_key_repairs_what_cannot_be_read(harness: AwsHarness) -> None:
+def test_changing_the_key_repairs_an_unreadable_parameter(harness: AwsHarness) -> None:
     disabled_key(harness)
     key = harness.aws("kms").create_key()["KeyMetadata"]["KeyId"]
     outcome = run(harness, spec=spec(harness, key), generation=2)
@@ -62,7 +62,7 @@ def test_another_key_repairs_what_cannot_be_read(harness: AwsHarness) -> None:
     assert run(harness, spec=spec(harness, key), generation=2).plan.is_empty
 
 
-def test_a_key_that_is_enabled_again_is_noticed(harness: AwsHarness) -> None:
+def test_reenabled_key_is_detected(harness: AwsHarness) -> None:
     key, kind = disabled_key(harness), harness.parameters()
     assert run(harness, kind, spec=spec(harness, key)).refused
     harness.aws("kms").enable_key(KeyId=key)
@@ -70,7 +70,7 @@ def test_a_key_that_is_enabled_again_is_noticed(harness: AwsHarness) -> None:
     assert harness.versions()["pw"] == 1
 
 
-def test_a_value_of_somebody_else_under_a_disabled_key_is_left_alone(harness: AwsHarness) -> None:
+def test_unmanaged_value_under_a_disabled_key_is_kept(harness: AwsHarness) -> None:
     key = disabled_key(harness)
     outcome = run(harness, spec=spec(harness, key, valuePolicy="CreateOnly"))
     assert outcome.is_complete
@@ -89,7 +89,7 @@ def decryptions(harness: AwsHarness) -> list[bool]:
     return seen
 
 
-def test_a_deletion_and_a_removal_decrypt_nothing(harness: AwsHarness) -> None:
+def test_deletion_and_removal_decrypt_nothing(harness: AwsHarness) -> None:
     key = disabled_key(harness)
     seen, declared = decryptions(harness), spec(harness, key)
     declared["parameters"].pop()
@@ -118,7 +118,7 @@ def plan(harness: AwsHarness, declared: dict[str, Any], status: dict[str, Any] |
     return found
 
 
-def test_a_plan_shows_nothing_where_the_operator_wrote_what_cannot_be_decrypted_any_more(harness: AwsHarness) -> None:
+def test_plan_is_empty_for_an_unreadable_value_the_operator_wrote(harness: AwsHarness) -> None:
     key = harness.aws("kms").create_key()["KeyMetadata"]["KeyId"]
     kind, declared = harness.parameters(), spec(harness, key)
     status = harness.status(run(harness, kind, spec=declared))
@@ -132,7 +132,7 @@ def test_a_plan_shows_nothing_where_the_operator_wrote_what_cannot_be_decrypted_
     assert found.not_compared == (f"{harness.path}/pw",)
 
 
-def test_a_plan_shows_what_the_operator_would_write_over_what_it_cannot_read(harness: AwsHarness) -> None:
+def test_plan_shows_the_overwrite_of_an_unreadable_value(harness: AwsHarness) -> None:
     key = disabled_key(harness)
     declared = spec(harness, key)
     outcome = run(harness, spec=declared)

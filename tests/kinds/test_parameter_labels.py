@@ -34,20 +34,20 @@ def short(harness: AwsHarness, names: object) -> list[str]:
     return sorted(str(name).removeprefix(f"{harness.path}/") for name in names)  # type: ignore[attr-defined]
 
 
-def test_what_was_never_labelled_is_unproved_and_nothing_is_stable(harness: AwsHarness) -> None:
+def test_unlabelled_parameter_is_unproved(harness: AwsHarness) -> None:
     proof = labels(harness).proof(applied(harness))
     assert short(harness, (item.name for item in proof.unproved)) == ["a", "b", "password"]
     assert not proof.stable
 
 
-def test_after_a_proof_only_what_changed_is_unproved(harness: AwsHarness) -> None:
+def test_only_changed_parameters_are_unproved(harness: AwsHarness) -> None:
     labels(harness).prove(applied(harness))
     proof = labels(harness).proof(applied(harness, "2"))
     assert short(harness, (item.name for item in proof.unproved)) == ["a", "password"]
     assert short(harness, proof.stable) == ["a", "b", "password"]
 
 
-def test_a_newer_version_with_the_stable_value_is_proved_and_the_label_follows(harness: AwsHarness) -> None:
+def test_newer_version_with_the_stable_value_is_proved(harness: AwsHarness) -> None:
     labels(harness).prove(applied(harness))
     harness.put_by_hand("a", "by hand")
     owned = applied(harness)
@@ -58,7 +58,7 @@ def test_a_newer_version_with_the_stable_value_is_proved_and_the_label_follows(h
     assert answer["Parameter"]["Version"] == 3
 
 
-def test_the_stable_values_are_read_by_version_and_secrets_stay_secrets(harness: AwsHarness) -> None:
+def test_stable_values_are_read_by_version_and_stay_secret(harness: AwsHarness) -> None:
     labels(harness).prove(applied(harness))
     owned = applied(harness, "2")
     kept = {item.name: item.value for item in labels(harness).at([item.name for item in owned], STABLE)}
@@ -67,7 +67,7 @@ def test_the_stable_values_are_read_by_version_and_secrets_stay_secrets(harness:
     assert "secret 1" not in repr(kept)
 
 
-def test_a_mark_stands_on_one_version_and_is_found_by_its_name(harness: AwsHarness) -> None:
+def test_label_is_on_one_version_and_found_by_name(harness: AwsHarness) -> None:
     owned = applied(harness, "2")
     marked = next(item for item in owned if item.name.endswith("/a"))
     labels(harness).mark(marked, "rejected-2-uid-1")
@@ -75,7 +75,7 @@ def test_a_mark_stands_on_one_version_and_is_found_by_its_name(harness: AwsHarne
     assert [(item.name, item.value) for item in found] == [(marked.name, "2")]
 
 
-def test_a_mark_can_be_taken_off_again(harness: AwsHarness) -> None:
+def test_label_can_be_removed(harness: AwsHarness) -> None:
     owned = applied(harness)
     labels(harness).mark(owned[0], "rejected-2-uid-1")
     (kept,) = labels(harness).at([item.name for item in owned], "rejected-2-uid-1")
@@ -83,7 +83,7 @@ def test_a_mark_can_be_taken_off_again(harness: AwsHarness) -> None:
     assert labels(harness).at([item.name for item in owned], "rejected-2-uid-1") == ()
 
 
-def test_marks_of_long_ago_make_room_for_a_new_one(harness: AwsHarness) -> None:
+def test_old_labels_are_removed_to_add_a_new_one(harness: AwsHarness) -> None:
     marked, found = applied(harness)[0], labels(harness)
     found.prove([marked])
     for generation in range(2, 14):
@@ -93,7 +93,7 @@ def test_marks_of_long_ago_make_room_for_a_new_one(harness: AwsHarness) -> None:
     assert [item.name for item in found.at([marked.name], STABLE)] == [marked.name]
 
 
-def test_a_version_full_of_other_labels_says_so(harness: AwsHarness) -> None:
+def test_version_full_of_foreign_labels_is_reported(harness: AwsHarness) -> None:
     marked = applied(harness)[0]
     theirs = [f"team-{number}" for number in range(10)]
     harness.aws().label_parameter_version(Name=marked.name, ParameterVersion=marked.version, Labels=theirs)
@@ -103,7 +103,7 @@ def test_a_version_full_of_other_labels_says_so(harness: AwsHarness) -> None:
     assert sorted(answer[-1]["Labels"]) == sorted(theirs)
 
 
-def test_a_stable_version_that_ssm_keeps_no_more_is_believed_no_more(harness: AwsHarness) -> None:
+def test_stable_version_dropped_by_ssm_is_ignored(harness: AwsHarness) -> None:
     (owned, *_others), found = applied(harness), labels(harness)
     found.prove([owned])
     old = replace(owned, version=owned.version + 99)
@@ -115,7 +115,7 @@ def test_a_stable_version_that_ssm_keeps_no_more_is_believed_no_more(harness: Aw
     )
 
 
-def test_in_the_steady_state_labels_cost_no_call(harness: AwsHarness) -> None:
+def test_labels_take_no_call_in_steady_state(harness: AwsHarness) -> None:
     owned, found = applied(harness), labels(harness)
     found.prove(owned)
 
@@ -126,7 +126,7 @@ def test_in_the_steady_state_labels_cost_no_call(harness: AwsHarness) -> None:
     assert harness.calls(look) == {}
 
 
-def test_what_is_deleted_and_made_again_is_believed_nothing(harness: AwsHarness) -> None:
+def test_recreated_parameter_is_unproved(harness: AwsHarness) -> None:
     owned, found = applied(harness), labels(harness)
     found.prove(owned)
     harness.aws().delete_parameter(Name=f"{harness.path}/a")
@@ -136,7 +136,7 @@ def test_what_is_deleted_and_made_again_is_believed_nothing(harness: AwsHarness)
     assert short(harness, (item.name for item in found.proof(again).unproved)) == ["a"]
 
 
-def test_whose_value_belongs_to_a_rotator_is_never_unproved(harness: AwsHarness) -> None:
+def test_unmanaged_value_is_never_unproved(harness: AwsHarness) -> None:
     spec = {"parameters": [{"name": "a", "value": "1", "valuePolicy": "CreateOnly"}]}
     harness.apply(harness.declare(spec))
     harness.put_by_hand("a", "rotated")
@@ -144,13 +144,13 @@ def test_whose_value_belongs_to_a_rotator_is_never_unproved(harness: AwsHarness)
     assert labels(harness).proof(owned).unproved == ()
 
 
-def test_the_owner_has_what_the_index_knows(harness: AwsHarness) -> None:
+def test_owned_returns_the_indexed_names(harness: AwsHarness) -> None:
     applied(harness)
     harness.clock.now += 60
     assert short(harness, labels(harness).owned(harness.owner())) == ["a", "b", "password"]
 
 
-def test_what_was_released_and_comes_back_is_labelled_anew(harness: AwsHarness) -> None:
+def test_readopted_parameter_is_labelled_again(harness: AwsHarness) -> None:
     client = harness.session.client
     tagged = TaggedParameters(client("resourcegroupstaggingapi", REGION), harness.clock)
     found = ParameterLabels(client("ssm", REGION), tagged)

@@ -9,7 +9,7 @@ from dynconfig.engine.errors import Conflict, NotOwned
 SPEC = {"parameters": [{"name": "a", "value": "1"}], "adoptionPolicy": "IfUnowned"}
 
 
-def test_a_parameter_that_comes_back_is_taken_over_again_whatever_the_index_says(harness: AwsHarness) -> None:
+def test_parameter_that_returns_is_adopted_despite_a_stale_index(harness: AwsHarness) -> None:
     kind, other = harness.parameters(), harness.owner("other", "uid-2")
     harness.apply(harness.declare(SPEC), kind)
     harness.clock.pause(11)
@@ -24,7 +24,7 @@ def test_a_parameter_that_comes_back_is_taken_over_again_whatever_the_index_says
     assert harness.versions() == {"a": 1}
 
 
-def test_what_another_object_made_anew_is_not_written_whatever_the_index_says(harness: AwsHarness) -> None:
+def test_parameter_recreated_by_another_object_is_not_written_despite_a_stale_index(harness: AwsHarness) -> None:
     kind, other = harness.parameters(), harness.owner("other", "uid-2")
     harness.apply(harness.declare(SPEC), kind)
     harness.clock.pause(11)
@@ -40,7 +40,7 @@ def test_what_another_object_made_anew_is_not_written_whatever_the_index_says(ha
 
 @pytest.mark.parametrize("owner", ["", "other/shop/theirs/uid-9"])
 @pytest.mark.parametrize("policy", ["Correct", "Report"])
-def test_what_someone_outside_made_anew_is_not_written_whatever_the_index_says(
+def test_parameter_recreated_externally_is_not_written_despite_a_stale_index(
     harness: AwsHarness, owner: str, policy: str
 ) -> None:
     spec, kind = {**SPEC, "adoptionPolicy": "Never", "driftPolicy": policy}, harness.parameters()

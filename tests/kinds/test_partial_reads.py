@@ -39,9 +39,7 @@ def status(harness: AwsHarness) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("operation", ["ListTagsForResource", "GetParameters"])
-def test_a_denied_read_of_one_parameter_keeps_only_that_one_from_being_written(
-    harness: AwsHarness, status: dict[str, Any], operation: str
-) -> None:
+def test_denied_read_affects_only_that_parameter(harness: AwsHarness, status: dict[str, Any], operation: str) -> None:
     declared = spec("2", tags=OTHER_TAGS)
     with denied(harness, operation, f"{harness.path}/c"):
         outcome = run(harness, declared, generation=2, status=status)
@@ -54,9 +52,7 @@ def test_a_denied_read_of_one_parameter_keeps_only_that_one_from_being_written(
     assert harness.value("c") == "2"
 
 
-def test_what_was_reported_of_a_parameter_that_cannot_be_read_is_not_forgotten(
-    harness: AwsHarness, status: dict[str, Any]
-) -> None:
+def test_status_of_an_unreadable_parameter_is_kept(harness: AwsHarness, status: dict[str, Any]) -> None:
     with denied(harness, "GetParameters", f"{harness.path}/c"):
         outcome = run(harness, spec("1"), status=status)
     found = report(outcome, status, 1.8e9, None)
@@ -65,9 +61,7 @@ def test_what_was_reported_of_a_parameter_that_cannot_be_read_is_not_forgotten(
     assert [item["resource"] for item in found["refused"]] == [f"Parameter {harness.path}/c"]
 
 
-def test_a_parameter_that_left_spec_and_cannot_be_read_is_not_deleted(
-    harness: AwsHarness, status: dict[str, Any]
-) -> None:
+def test_unreadable_surplus_parameter_is_not_deleted(harness: AwsHarness, status: dict[str, Any]) -> None:
     with (
         denied(harness, "ListTagsForResource", f"{harness.path}/e"),
         denied(harness, "GetParameters", f"{harness.path}/e"),
@@ -77,9 +71,7 @@ def test_a_parameter_that_left_spec_and_cannot_be_read_is_not_deleted(
     assert set(harness.versions()) == {"a", "b", "c", "e"}
 
 
-def test_a_deletion_leaves_only_what_cannot_be_read_and_is_not_over(
-    harness: AwsHarness, status: dict[str, Any]
-) -> None:
+def test_deletion_is_incomplete_while_a_parameter_is_unreadable(harness: AwsHarness, status: dict[str, Any]) -> None:
     kind = harness.parameters()
     engine = Engine(lambda _place: (kind,))
     engine.run(harness.declare(spec("2"), generation=2, status=status))
@@ -98,7 +90,7 @@ def lacking(name: str) -> Callable[[dict[str, Any]], None]:
     return lack
 
 
-def test_a_parameter_that_is_not_described_yet_is_looked_at_again_and_all_others_are_written(
+def test_parameter_not_described_yet_is_retried_and_others_are_written(
     harness: AwsHarness, status: dict[str, Any]
 ) -> None:
     kind = harness.parameters()
@@ -111,7 +103,7 @@ def test_a_parameter_that_is_not_described_yet_is_looked_at_again_and_all_others
     assert run(harness, spec("2"), kind, generation=2, status=status).is_complete
 
 
-def test_a_late_answer_about_one_parameter_keeps_only_that_one_from_being_written(harness: AwsHarness) -> None:
+def test_stale_read_affects_only_that_parameter(harness: AwsHarness) -> None:
     kind, name = harness.parameters(), f"{harness.path}/a"
     status = harness.status(run(harness, spec("1"), kind))
     before = harness.aws().get_parameters(Names=[name])["Parameters"][0]
@@ -127,7 +119,7 @@ def test_a_late_answer_about_one_parameter_keeps_only_that_one_from_being_writte
     assert harness.versions() == {"a": 2, "b": 3, "c": 3, "d": 3, "e": 3}
 
 
-def test_a_parameter_that_goes_away_at_this_moment_keeps_no_other_from_being_written(harness: AwsHarness) -> None:
+def test_concurrently_deleted_parameter_affects_no_other(harness: AwsHarness) -> None:
     kind, name = harness.parameters(), f"{harness.path}/d"
     run(harness, spec("1"))
 
@@ -142,7 +134,7 @@ def test_a_parameter_that_goes_away_at_this_moment_keeps_no_other_from_being_wri
 
 
 @pytest.mark.parametrize("operation", ["ListTagsForResource", "GetParameters"])
-def test_what_is_denied_for_all_is_one_refusal_after_a_few_calls(harness: AwsHarness, operation: str) -> None:
+def test_general_denial_is_one_error_after_a_few_calls(harness: AwsHarness, operation: str) -> None:
     names = tuple(f"p{number:03}" for number in range(100))
     run(harness, spec("1", names))
     with denied(harness, operation, *(f"{harness.path}/{name}" for name in names)) as calls:
@@ -152,7 +144,7 @@ def test_what_is_denied_for_all_is_one_refusal_after_a_few_calls(harness: AwsHar
     assert set(harness.versions().values()) == {1}
 
 
-def test_a_path_that_is_denied_is_not_taken_for_all(harness: AwsHarness) -> None:
+def test_denied_path_is_not_a_general_denial(harness: AwsHarness) -> None:
     names = (*(f"app/p{number:02}" for number in range(15)), *(f"locked/p{number:02}" for number in range(25)))
     run(harness, spec("1", names))
     with denied(harness, "GetParameters", *(f"{harness.path}/{name}" for name in names[15:])):
@@ -161,7 +153,7 @@ def test_a_path_that_is_denied_is_not_taken_for_all(harness: AwsHarness) -> None
     assert {name for name, version in harness.versions().items() if version == 2} == set(names[:15])
 
 
-def test_what_cannot_be_described_is_named_and_its_value_is_written_all_the_same(
+def test_undescribed_parameter_is_reported_and_its_value_is_written(
     harness: AwsHarness, status: dict[str, Any]
 ) -> None:
     described = {"name": "a", "value": "2", "description": "new"}
@@ -178,9 +170,7 @@ def test_what_cannot_be_described_is_named_and_its_value_is_written_all_the_same
     assert run(harness, declared, generation=2, status=status).is_complete
 
 
-def test_metadata_that_could_not_be_read_is_compared_at_the_next_look(
-    harness: AwsHarness, status: dict[str, Any]
-) -> None:
+def test_unreadable_metadata_is_compared_in_the_next_reconcile(harness: AwsHarness, status: dict[str, Any]) -> None:
     kind, declared = harness.parameters(), spec("2")
     harness.put_by_hand("a", "by hand", Description="by hand")
     with denied(harness, "DescribeParameters", f"{harness.path}/a"):
@@ -193,7 +183,7 @@ def test_metadata_that_could_not_be_read_is_compared_at_the_next_look(
     assert outcome.is_complete
 
 
-def test_a_deletion_describes_nothing(harness: AwsHarness, status: dict[str, Any]) -> None:
+def test_deletion_describes_nothing(harness: AwsHarness, status: dict[str, Any]) -> None:
     with denied(harness, "DescribeParameters", *(f"{harness.path}/{name}" for name in NAMES)) as calls:
         assert run(harness, spec("1", ("a", "b", "c", "d")), generation=2, status=status).applied
         described = len(calls)

@@ -39,7 +39,7 @@ def source(harness: AwsHarness, statement: str) -> str:
     return str(tested["AWS:SourceArn"])
 
 
-def test_each_service_may_call_for_one_source_only(harness: AwsHarness) -> None:
+def test_each_service_may_invoke_for_one_source_only(harness: AwsHarness) -> None:
     settle(harness, spec())
     assert source(harness, BY_RULE) == f"arn:aws:events:eu-west-1:123456789012:rule/{harness.name}-parameters"
     expected = f"arn:aws:execute-api:eu-west-1:123456789012:{api_id(harness)}/*/*"
@@ -50,14 +50,14 @@ def test_each_service_may_call_for_one_source_only(harness: AwsHarness) -> None:
     assert {statement["Action"] for statement in told.values()} == {"lambda:InvokeFunction"}
 
 
-def test_the_permission_follows_an_api_that_was_made_anew(harness: AwsHarness) -> None:
+def test_permission_follows_a_recreated_api(harness: AwsHarness) -> None:
     status = harness.status(settle(harness, spec()))
     harness.aws("apigatewayv2").delete_api(ApiId=api_id(harness))
     settle(harness, spec(), status=status)
     assert source(harness, BY_HTTP_API).endswith(f":{api_id(harness)}/*/*")
 
 
-def test_under_report_the_loss_of_the_api_is_told_and_nothing_is_written(harness: AwsHarness) -> None:
+def test_missing_api_is_only_reported_under_report(harness: AwsHarness) -> None:
     status = harness.status(settle(harness, spec()))
     harness.aws("apigatewayv2").delete_api(ApiId=api_id(harness))
     declared = harness.declare({**spec(), "driftPolicy": "Report"}, status=status)
@@ -67,7 +67,7 @@ def test_under_report_the_loss_of_the_api_is_told_and_nothing_is_written(harness
     assert set(statements(harness, harness.name)) == {BY_RULE, BY_HTTP_API}
 
 
-def test_statements_of_others_are_left_alone_whatever_they_are_called(harness: AwsHarness) -> None:
+def test_foreign_statements_are_kept(harness: AwsHarness) -> None:
     settle(harness, spec())
     for name in ("theirs", "dynconfig-theirs", f"{BY_RULE}-2"):
         harness.aws("lambda").add_permission(
@@ -81,7 +81,7 @@ def test_statements_of_others_are_left_alone_whatever_they_are_called(harness: A
     assert set(statements(harness, harness.name)) == {"theirs", "dynconfig-theirs", f"{BY_RULE}-2"}
 
 
-def test_a_function_without_callers_is_asked_once_for_its_policy(harness: AwsHarness) -> None:
+def test_policy_of_a_function_without_triggers_is_read_once(harness: AwsHarness) -> None:
     bare = {"function": {"roleName": functions.ROLE}}
     settle(harness, bare)
     with requests(harness, "lambda", "GetPolicy", "GetFunctionEventInvokeConfig") as made:
@@ -89,14 +89,14 @@ def test_a_function_without_callers_is_asked_once_for_its_policy(harness: AwsHar
     assert [operation for operation, _request in made] == ["GetPolicy"]
 
 
-def test_the_policy_of_a_strangers_function_is_not_even_read(harness: AwsHarness) -> None:
+def test_policy_of_a_foreign_function_is_not_read(harness: AwsHarness) -> None:
     functions.create(harness, harness.name)
     with requests(harness, "lambda", "GetPolicy") as made:
         harness.settle(harness.goodbye(spec()), harness.kinds(Function, HttpApi, Permission))
     assert made == []
 
 
-def test_a_renamed_function_takes_its_callers_along(harness: AwsHarness) -> None:
+def test_renaming_the_function_moves_its_permissions(harness: AwsHarness) -> None:
     status = harness.status(settle(harness, spec()))
     name = f"{harness.name}-new"
     settle(harness, spec(name=name), generation=2, status=status)
@@ -104,14 +104,14 @@ def test_a_renamed_function_takes_its_callers_along(harness: AwsHarness) -> None
     assert functions.listed(harness) == {name}
 
 
-def test_failed_events_go_where_it_is_declared(harness: AwsHarness) -> None:
+def test_failed_events_are_sent_to_the_declared_destination(harness: AwsHarness) -> None:
     declared = {"function": {"roleName": functions.ROLE, "onFailure": QUEUE}}
     harness.settle(harness.declare(declared), harness.kinds(Function, FailureDestination))
     found = harness.aws("lambda").get_function_event_invoke_config(FunctionName=harness.name)
     assert found["DestinationConfig"]["OnFailure"] == {"Destination": QUEUE}
 
 
-def test_the_destination_of_a_strangers_function_survives_though_it_is_in_the_report(harness: AwsHarness) -> None:
+def test_destination_of_a_foreign_function_is_kept_even_if_in_status(harness: AwsHarness) -> None:
     client = harness.aws("lambda")
     declared = {"function": {"roleName": functions.ROLE, "onFailure": QUEUE}}
     kinds = harness.kinds(Function, FailureDestination)
@@ -126,7 +126,7 @@ def test_the_destination_of_a_strangers_function_survives_though_it_is_in_the_re
     assert found["DestinationConfig"]["OnFailure"] == {"Destination": QUEUE}
 
 
-def test_a_plan_of_a_new_function_shows_the_permission_of_its_api(harness: AwsHarness) -> None:
+def test_plan_of_a_new_function_shows_the_permission_of_its_api(harness: AwsHarness) -> None:
     kinds = PERMISSION.kinds(harness)
     plan = Engine(lambda _place: kinds).assess(harness.declare(spec()), 0.0).plan
     planned = [step.resource.title for step in plan.steps]
@@ -135,7 +135,7 @@ def test_a_plan_of_a_new_function_shows_the_permission_of_its_api(harness: AwsHa
     assert f"Permission {BY_HTTP_API}" in planned
 
 
-def test_a_permission_is_not_made_for_an_api_that_is_refused(harness: AwsHarness) -> None:
+def test_no_permission_is_created_for_a_rejected_api(harness: AwsHarness) -> None:
     harness.lab.faults(Faults(errors={"apigatewayv2.CreateApi": Injected("BadRequestException", "refused")}))
     kinds = PERMISSION.kinds(harness)
     engine = Engine(lambda _place: kinds)

@@ -38,7 +38,7 @@ EVERYTHING = {
 
 
 @pytest.mark.lab
-def test_a_whole_life_makes_only_calls_that_the_policy_allows(harness: AwsHarness) -> None:
+def test_lifecycle_makes_only_calls_that_the_iam_policy_allows(harness: AwsHarness) -> None:
     destinations(harness)
     harness.watch.heard, before = set(), harness.watch.heard
     whole = EVERYTHING
@@ -53,7 +53,7 @@ def test_a_whole_life_makes_only_calls_that_the_policy_allows(harness: AwsHarnes
 
 
 @pytest.mark.lab
-def test_alarms_and_a_dashboard_without_a_function_need_no_leave_for_functions(harness: AwsHarness) -> None:
+def test_alarms_and_dashboard_need_no_lambda_permissions(harness: AwsHarness) -> None:
     whole = {
         "parameters": EVERYTHING["parameters"],
         "alarms": {"defaults": False, "drift": True, "notify": ["arn:aws:sns:eu-west-1:123456789012:ops"]},
@@ -70,7 +70,7 @@ def test_alarms_and_a_dashboard_without_a_function_need_no_leave_for_functions(h
     assert made <= allowed(functions=(), alarms=True)
 
 
-def test_every_allowed_action_is_called_somewhere() -> None:
+def test_every_allowed_action_is_used() -> None:
     code = "".join(path.read_text() for folder in ("kinds", "aws") for path in (SOURCES / folder).glob("*.py"))
     called = set(re.findall(r"\.([a-z_]+)\b", code)) | set(re.findall(r'get_paginator\("([a-z_]+)"\)', code))
     for name in allowed(boundary="arn:aws:iam::123456789012:policy/b") - ASKED_ON_BEHALF:
@@ -92,7 +92,7 @@ def test_every_verb_of_api_gateway_is_used() -> None:
     assert {f"apigateway:{verb}" for verb in verbs.values()} == allowed_verbs
 
 
-def test_the_watch_hears_calls(watch: Watch) -> None:
+def test_recorder_records_calls(watch: Watch) -> None:
     watch("ssm", "PutParameter", "OK")
     assert action("ssm.PutParameter") == "ssm:PutParameter"
     assert action("apigatewayv2.CreateApi") == "apigateway:POST"

@@ -43,7 +43,7 @@ def bounded(harness: AwsHarness, name: str) -> str:
     return str(role.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn", ""))
 
 
-def test_the_function_may_read_below_its_path_and_write_its_logs_and_nothing_else(harness: AwsHarness) -> None:
+def test_function_role_allows_only_reads_below_its_path_and_its_logs(harness: AwsHarness) -> None:
     settle(harness, BASE)
     read, logs = policy(harness)
     assert read["Action"] == ["ssm:GetParameter", "ssm:GetParameters"]
@@ -52,7 +52,7 @@ def test_the_function_may_read_below_its_path_and_write_its_logs_and_nothing_els
     assert logs["Resource"] == f"arn:aws:logs:eu-west-1:123456789012:log-group:/aws/lambda/{harness.name}:*"
 
 
-def test_it_may_decrypt_only_where_a_secure_string_is_declared_and_only_by_ssm_of_its_region(
+def test_role_allows_decrypt_only_with_a_secure_string_via_regional_ssm(
     harness: AwsHarness,
 ) -> None:
     settle(harness, BASE)
@@ -78,12 +78,12 @@ def test_it_may_decrypt_only_where_a_secure_string_is_declared_and_only_by_ssm_o
         ("arn:aws:events:eu-west-1:123456789012:event-bus/b", "events:PutEvents"),
     ],
 )
-def test_it_may_send_failed_events_to_the_destination_only(harness: AwsHarness, destination: str, action: str) -> None:
+def test_role_allows_sending_only_to_the_destination(harness: AwsHarness, destination: str, action: str) -> None:
     settle(harness, {"function": {"onFailure": destination}})
     assert policy(harness)[-1] == {"Effect": "Allow", "Action": action, "Resource": destination}
 
 
-def test_only_schedules_of_this_account_may_take_the_schedules_role_and_it_may_only_call_the_function(
+def test_scheduler_role_is_limited_to_this_account_and_function(
     harness: AwsHarness,
 ) -> None:
     settle(harness, {"function": FUNCTION})
@@ -96,7 +96,7 @@ def test_only_schedules_of_this_account_may_take_the_schedules_role_and_it_may_o
     assert may["Resource"] == f"arn:aws:lambda:eu-west-1:123456789012:function:{harness.name}"
 
 
-def test_policies_that_others_gave_to_our_role_do_not_keep_it(harness: AwsHarness) -> None:
+def test_foreign_policies_do_not_block_role_deletion(harness: AwsHarness) -> None:
     settle(harness, BASE)
     iam, name = harness.aws("iam"), role_name(harness)
     arn = iam.create_policy(PolicyName=f"{harness.name}-theirs", PolicyDocument=DENY)["Policy"]["Arn"]
@@ -108,7 +108,7 @@ def test_policies_that_others_gave_to_our_role_do_not_keep_it(harness: AwsHarnes
 
 
 @pytest.mark.parametrize("call", ["iam.DetachRolePolicy", "iam.DeleteRolePolicy"])
-def test_a_policy_that_goes_at_the_same_moment_does_not_leave_the_role_behind(harness: AwsHarness, call: str) -> None:
+def test_concurrently_removed_policy_does_not_block_role_deletion(harness: AwsHarness, call: str) -> None:
     settle(harness, BASE)
     iam, name = harness.aws("iam"), role_name(harness)
     arn = iam.create_policy(PolicyName=f"{harness.name}-theirs", PolicyDocument=DENY)["Policy"]["Arn"]
@@ -118,7 +118,7 @@ def test_a_policy_that_goes_at_the_same_moment_does_not_leave_the_role_behind(ha
     assert listed(harness) == set()
 
 
-def test_a_role_that_somebody_still_uses_is_named_and_tried_ever_less_often(harness: AwsHarness) -> None:
+def test_role_in_use_is_reported_with_backoff(harness: AwsHarness) -> None:
     settle(harness, BASE)
     iam, name = harness.aws("iam"), role_name(harness)
     iam.create_instance_profile(InstanceProfileName=harness.name)
@@ -132,7 +132,7 @@ def test_a_role_that_somebody_still_uses_is_named_and_tried_ever_less_often(harn
     assert listed(harness) == set()
 
 
-def test_a_role_that_iam_does_not_know_everywhere_yet_is_waited_for(harness: AwsHarness) -> None:
+def test_role_not_yet_propagated_is_retried(harness: AwsHarness) -> None:
     harness.lab.faults(Faults(errors={"iam.PutRolePolicy": Injected("NoSuchEntity", "no such role", 1)}))
     errors: list[Any] = []
     settle(harness, BASE, errors)
@@ -140,7 +140,7 @@ def test_a_role_that_iam_does_not_know_everywhere_yet_is_waited_for(harness: Aws
     assert policy(harness)
 
 
-def test_a_role_that_comes_into_being_between_look_and_creation_is_looked_at_again(harness: AwsHarness) -> None:
+def test_concurrently_created_role_is_retried(harness: AwsHarness) -> None:
     kinds = harness.kinds(Role)
     engine = Engine(lambda _place: kinds)
     with requests(harness, "iam", "CreateRole") as made:
@@ -151,13 +151,13 @@ def test_a_role_that_comes_into_being_between_look_and_creation_is_looked_at_aga
     assert len(made) == 2
 
 
-def test_a_role_of_a_stranger_is_refused_with_the_field(harness: AwsHarness) -> None:
+def test_foreign_role_is_rejected_with_the_field(harness: AwsHarness) -> None:
     create(harness, f"{harness.name}-own")
     with pytest.raises(NotOwned, match=r"^spec\.function\.roleName: role .* already exists"):
         settle(harness, {"function": {"roleName": f"{harness.name}-own"}})
 
 
-def test_a_role_of_an_earlier_version_is_left_and_only_what_needs_it_waits(harness: AwsHarness) -> None:
+def test_role_of_an_earlier_version_is_kept_and_blocks_only_its_users(harness: AwsHarness) -> None:
     name = f"{harness.name}-earlier"
     create(harness, name, Path="/", Tags=[{"Key": "dynconfig.dev/owner", "Value": harness.owner().tag}])
     spec: dict[str, Any] = {"function": {"roleName": name}, "parameters": PARAMETERS}
@@ -170,7 +170,7 @@ def test_a_role_of_an_earlier_version_is_left_and_only_what_needs_it_waits(harne
     assert (made, harness.versions()) == ([], {"one": 1})
 
 
-def test_policies_that_are_too_long_are_refused_before_the_first_write(harness: AwsHarness) -> None:
+def test_too_long_policy_is_rejected_before_the_first_write(harness: AwsHarness) -> None:
     (kind,) = harness.kinds(Role)
     role = Role(name="r", arn="arn:aws:iam::123456789012:role/dynconfig/r", trust="{}", policy="x" * 10_240)
     kind.refuse(role, None)
@@ -178,7 +178,7 @@ def test_policies_that_are_too_long_are_refused_before_the_first_write(harness: 
         kind.refuse(Role(name="r", trust="{}", policy="x" * 10_241), role)
 
 
-def test_roles_are_made_and_kept_below_the_boundary(harness: AwsHarness) -> None:
+def test_roles_have_the_permissions_boundary(harness: AwsHarness) -> None:
     kinds = harness.kinds(Role, settings=Settings(boundary=BOUNDARY))
     harness.settle(harness.declare({"function": FUNCTION}), kinds)
     name = role_name(harness)
@@ -194,7 +194,7 @@ def test_roles_are_made_and_kept_below_the_boundary(harness: AwsHarness) -> None
         assert bounded(harness, name) == BOUNDARY
 
 
-def test_a_boundary_comes_before_the_policy_to_a_role_that_had_none(harness: AwsHarness) -> None:
+def test_boundary_is_set_before_the_policy(harness: AwsHarness) -> None:
     settle(harness, BASE)
     with requests(harness, "iam", "PutRolePermissionsBoundary", "PutRolePolicy") as made:
         harness.secrets["db/password"] = "pw"
@@ -211,9 +211,7 @@ BOUNDED_WRITES = (
 
 @pytest.mark.parametrize("boundary", [OTHER, ""])
 @pytest.mark.parametrize("is_deleted", [False, True])
-def test_a_role_outside_the_boundary_is_put_back_before_any_other_write(
-    harness: AwsHarness, boundary: str, is_deleted: bool
-) -> None:
+def test_boundary_is_restored_before_any_other_write(harness: AwsHarness, boundary: str, is_deleted: bool) -> None:
     kinds = harness.kinds(Role, settings=Settings(boundary=BOUNDARY))
     harness.settle(harness.declare(BASE), kinds)
     iam, name = harness.aws("iam"), role_name(harness)
@@ -231,7 +229,7 @@ def test_a_role_outside_the_boundary_is_put_back_before_any_other_write(
     assert [operation for operation, _request in made].count("PutRolePermissionsBoundary") == 1
 
 
-def test_no_function_is_made_with_a_role_that_cannot_be_put_back_within_the_boundary(harness: AwsHarness) -> None:
+def test_no_function_is_created_with_a_role_without_boundary(harness: AwsHarness) -> None:
     settle(harness, BASE)
     kinds = harness.kinds(settings=Settings(boundary=BOUNDARY))
     denied = Injected("AccessDenied", "not authorized")
@@ -242,7 +240,7 @@ def test_no_function_is_made_with_a_role_that_cannot_be_put_back_within_the_boun
     assert made == []
 
 
-def test_without_a_boundary_to_keep_one_that_others_set_is_left(harness: AwsHarness) -> None:
+def test_foreign_boundary_is_kept_if_none_is_configured(harness: AwsHarness) -> None:
     settle(harness, BASE)
     harness.aws("iam").put_role_permissions_boundary(RoleName=role_name(harness), PermissionsBoundary=OTHER)
     assert settle(harness, BASE).plan.is_empty

@@ -120,7 +120,7 @@ def _aws_now(harness: AwsHarness) -> float:
     return float(answer["Parameter"]["LastModifiedDate"].timestamp())
 
 
-def test_a_rollback_after_deletion_and_recreation_deletes_nothing(harness: AwsHarness) -> None:
+def test_rollback_after_recreation_deletes_nothing(harness: AwsHarness) -> None:
     life, now = recreated(harness)
     life.edit("1", now + 1, "uid-2")
     life.edit("2", now + 2, "uid-2")
@@ -131,7 +131,7 @@ def test_a_rollback_after_deletion_and_recreation_deletes_nothing(harness: AwsHa
     assert "no stable revision" in life.status["conditions"][0]["message"]
 
 
-def test_after_recreation_a_revision_bakes_becomes_stable_and_is_what_a_rollback_restores(harness: AwsHarness) -> None:
+def test_revision_after_recreation_bakes_and_can_be_restored(harness: AwsHarness) -> None:
     life, now = recreated(harness)
     life.edit("1", now + 1, "uid-2")
     assert life.reason == "Baking"
@@ -144,7 +144,7 @@ def test_after_recreation_a_revision_bakes_becomes_stable_and_is_what_a_rollback
     assert {name: harness.value(name) for name in "abc"} == {"a": "1", "b": "1", "c": "1"}
 
 
-def test_what_somebody_else_recreated_at_the_same_version_is_asked_anew(harness: AwsHarness) -> None:
+def test_parameter_recreated_at_the_same_version_is_read_again(harness: AwsHarness) -> None:
     tagged = TaggedParameters(harness.session.client("resourcegroupstaggingapi", REGION), harness.clock)
     found = ParameterLabels(harness.session.client("ssm", REGION), tagged)
     spec = {"parameters": [{"name": "a", "value": "1"}]}
@@ -177,7 +177,7 @@ class RotatedLife(Life):
 
 @pytest.mark.parametrize("is_restarted", [False, True])
 @pytest.mark.parametrize("is_marked", [False, True], ids=["before-the-decision", "after-the-decision"])
-def test_what_cannot_be_read_is_neither_deleted_nor_taken_for_stable(
+def test_unreadable_parameter_is_neither_deleted_nor_stable(
     harness: AwsHarness, is_restarted: bool, is_marked: bool
 ) -> None:
     kms = harness.aws("kms")

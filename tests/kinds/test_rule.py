@@ -25,7 +25,7 @@ def targets(harness: AwsHarness) -> list[dict[str, Any]]:
     return found
 
 
-def test_the_pattern_ends_with_a_slash_so_that_a_neighbouring_path_is_not_heard(harness: AwsHarness) -> None:
+def test_pattern_excludes_sibling_paths(harness: AwsHarness) -> None:
     settle(harness)
     found = json.loads(harness.aws("events").describe_rule(Name=rule_name(harness))["EventPattern"])
     assert found == pattern(harness.path)
@@ -36,14 +36,14 @@ def test_the_pattern_ends_with_a_slash_so_that_a_neighbouring_path_is_not_heard(
     assert found["detail-type"] == ["Parameter Store Change"]
 
 
-def test_the_target_is_the_function_without_a_role(harness: AwsHarness) -> None:
+def test_target_is_the_function_without_a_role(harness: AwsHarness) -> None:
     settle(harness)
     assert targets(harness) == [
         {"Id": "function", "Arn": f"arn:aws:lambda:eu-west-1:123456789012:function:{harness.name}"}
     ]
 
 
-def test_what_somebody_adds_to_the_target_or_beside_it_is_undone(harness: AwsHarness) -> None:
+def test_external_changes_of_targets_are_corrected(harness: AwsHarness) -> None:
     settle(harness)
     (target,) = targets(harness)
     theirs = {"Id": "theirs", "Arn": "arn:aws:sqs:eu-west-1:123456789012:theirs"}
@@ -55,7 +55,7 @@ def test_what_somebody_adds_to_the_target_or_beside_it_is_undone(harness: AwsHar
 
 
 @pytest.mark.parametrize("operation", ["PutTargets", "RemoveTargets"])
-def test_a_target_that_fails_in_a_call_that_succeeds_is_tried_again(harness: AwsHarness, operation: str) -> None:
+def test_failed_target_entry_is_retried(harness: AwsHarness, operation: str) -> None:
     failures = [{"TargetId": "function", "ErrorCode": "ConcurrentModificationException", "ErrorMessage": "busy"}]
 
     def fail(answer: dict[str, Any]) -> None:
@@ -71,7 +71,7 @@ def test_a_target_that_fails_in_a_call_that_succeeds_is_tried_again(harness: Aws
     assert listed(harness) == set()
 
 
-def test_a_rule_whose_targets_are_still_going_is_deleted_a_moment_later(harness: AwsHarness) -> None:
+def test_rule_with_targets_being_removed_is_retried(harness: AwsHarness) -> None:
     settle(harness)
     words = "Rule can't be deleted since it has targets."
     harness.lab.faults(Faults(errors={"events.DeleteRule": Injected("ValidationException", words, 1)}))
@@ -81,7 +81,7 @@ def test_a_rule_whose_targets_are_still_going_is_deleted_a_moment_later(harness:
     assert listed(harness) == set()
 
 
-def test_targets_of_others_on_our_rule_do_not_keep_it(harness: AwsHarness) -> None:
+def test_foreign_targets_do_not_block_rule_deletion(harness: AwsHarness) -> None:
     settle(harness)
     theirs = {"Id": "theirs", "Arn": "arn:aws:sqs:eu-west-1:123456789012:theirs"}
     harness.aws("events").put_targets(Rule=rule_name(harness), Targets=[theirs])
@@ -89,7 +89,7 @@ def test_targets_of_others_on_our_rule_do_not_keep_it(harness: AwsHarness) -> No
     assert listed(harness) == set()
 
 
-def test_a_changed_tag_replaces_neither_rule_nor_targets(harness: AwsHarness) -> None:
+def test_tag_change_updates_neither_rule_nor_targets(harness: AwsHarness) -> None:
     settle(harness)
     with requests(harness, "events", "PutRule", "PutTargets", "TagResource", "UntagResource") as made:
         harness.settle(harness.declare(RULE.edits["tags"], generation=2), harness.kinds(Rule))

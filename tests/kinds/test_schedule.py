@@ -30,7 +30,7 @@ def found(harness: AwsHarness) -> dict[str, Any]:
     return answer
 
 
-def test_it_calls_the_function_by_its_own_role_and_says_that_it_is_a_tick(harness: AwsHarness) -> None:
+def test_schedule_invokes_the_function_with_its_own_role(harness: AwsHarness) -> None:
     settle(harness)
     target = found(harness)["Target"]
     assert target["Arn"] == f"arn:aws:lambda:eu-west-1:123456789012:function:{harness.name}"
@@ -38,7 +38,7 @@ def test_it_calls_the_function_by_its_own_role_and_says_that_it_is_a_tick(harnes
     assert json.loads(target["Input"]) == {"source": "aws.scheduler", "detail-type": "Scheduled Event"}
 
 
-def test_an_update_says_everything_since_aws_forgets_what_it_does_not_say(harness: AwsHarness) -> None:
+def test_update_sends_all_members(harness: AwsHarness) -> None:
     settle(harness)
     with requests(harness, "scheduler", "CreateSchedule", "UpdateSchedule") as made:
         settle(harness, SCHEDULE.edits["expression"], generation=2)
@@ -61,7 +61,7 @@ def test_an_update_says_everything_since_aws_forgets_what_it_does_not_say(harnes
     ],
     ids=lambda changes: next(iter(changes)),
 )
-def test_whatever_somebody_sets_besides_is_seen_and_taken_away(harness: AwsHarness, changes: dict[str, Any]) -> None:
+def test_external_settings_of_a_schedule_are_reset(harness: AwsHarness, changes: dict[str, Any]) -> None:
     settle(harness)
     change(harness, **changes)
     outcome = settle(harness)
@@ -69,7 +69,7 @@ def test_whatever_somebody_sets_besides_is_seen_and_taken_away(harness: AwsHarne
     assert settle(harness).plan.is_empty
 
 
-def test_an_expression_that_aws_refuses_is_told_with_the_field_and_what_was_right_stays(harness: AwsHarness) -> None:
+def test_rejected_expression_is_reported_with_the_field(harness: AwsHarness) -> None:
     settle(harness)
     # Nothing documents it as wrong or right.
     bad = {"function": {"triggers": {"schedule": "cron(0 8 LW * ? *)"}}}
@@ -81,7 +81,7 @@ def test_an_expression_that_aws_refuses_is_told_with_the_field_and_what_was_righ
     assert settle(harness, generation=3).plan.is_empty
 
 
-def test_an_expression_that_is_known_to_be_wrong_is_refused_before_scheduler_is_asked(harness: AwsHarness) -> None:
+def test_invalid_expression_is_rejected_before_the_call(harness: AwsHarness) -> None:
     bad = {"function": {"triggers": {"schedule": "cron(99 8 * * ? *)"}}}
     told = pytest.raises(NotPossible, match=r"^spec\.function\.triggers\.schedule: minutes 99 is invalid")
     with requests(harness, "scheduler", "CreateSchedule") as made, told:
@@ -89,20 +89,20 @@ def test_an_expression_that_is_known_to_be_wrong_is_refused_before_scheduler_is_
     assert not made
 
 
-def test_a_role_that_scheduler_has_not_heard_of_is_waited_for(harness: AwsHarness) -> None:
+def test_role_not_yet_visible_to_scheduler_is_retried(harness: AwsHarness) -> None:
     errors: list[Any] = []
     settle(harness, errors=errors)
     assert {type(error) for error in errors} == {RoleNotReady}
 
 
-def test_the_owner_is_the_description_and_a_schedule_without_it_is_a_strangers(harness: AwsHarness) -> None:
+def test_schedule_without_owner_in_its_description_is_foreign(harness: AwsHarness) -> None:
     settle(harness)
     change(harness, Description="mine now")
     with pytest.raises(NotOwned, match=r"^spec\.function\.name: schedule .* has no owner"):
         settle(harness)
 
 
-def test_a_schedule_that_is_no_longer_declared_goes_before_its_role(harness: AwsHarness) -> None:
+def test_schedule_is_deleted_before_its_role(harness: AwsHarness) -> None:
     kinds = harness.kinds(Role, Schedule)
     status = harness.status(harness.settle(harness.declare(SCHEDULE.base), kinds))
     outcome = harness.settle(harness.declare({"function": {}}, generation=2, status=status), kinds)

@@ -35,7 +35,7 @@ def late(harness: AwsHarness) -> Callable[[dict[str, Any]], None]:
     return answer_late
 
 
-def test_a_version_from_before_an_own_write_is_no_drift_and_is_not_overwritten(harness: AwsHarness) -> None:
+def test_stale_read_is_not_drift(harness: AwsHarness) -> None:
     kind = harness.parameters()
     run(harness, kind, "a")
     before = late(harness)
@@ -50,7 +50,7 @@ def test_a_version_from_before_an_own_write_is_no_drift_and_is_not_overwritten(h
     assert run(harness, kind, "b", generation=2, status=status).plan.is_empty
 
 
-def test_a_version_from_before_is_believed_when_it_lasts(harness: AwsHarness) -> None:
+def test_older_version_is_accepted_after_ten_seconds(harness: AwsHarness) -> None:
     kind = harness.parameters()
     run(harness, kind, "a")
     before = late(harness)
@@ -61,7 +61,7 @@ def test_a_version_from_before_is_believed_when_it_lasts(harness: AwsHarness) ->
     assert harness.versions() == {"one": 3}
 
 
-def test_a_parameter_that_somebody_made_anew_is_believed_at_once(harness: AwsHarness) -> None:
+def test_recreated_parameter_is_accepted_at_once(harness: AwsHarness) -> None:
     kind = harness.parameters()
     run(harness, kind, "a")
     run(harness, kind, "b", generation=2)

@@ -28,7 +28,7 @@ class Untouchable(tuple[Resource, ...]):
         raise AssertionError("a kind that stands alone looks at what others found")
 
 
-def test_kinds_that_stand_alone_do_not_ask_what_others_found(harness: AwsHarness) -> None:
+def test_independent_kinds_do_not_use_results_of_others(harness: AwsHarness) -> None:
     declaration = harness.declare(SPEC)
     alone = [kind for kind in harness.kinds() if getattr(kind, "stands_alone", False)]
     assert len(alone) >= 8

@@ -29,7 +29,7 @@ class Aws:
         return self.cache.get("rule", scope, WANTED if is_desired else [], self.ask, version=version)
 
 
-def test_what_was_told_is_believed_for_an_hour() -> None:
+def test_entry_is_cached_for_an_hour() -> None:
     aws = Aws()
     assert [aws.told(), aws.told()] == [1, 1]
     aws.now = TTL_SECONDS
@@ -39,23 +39,23 @@ def test_what_was_told_is_believed_for_an_hour() -> None:
 @pytest.mark.parametrize(
     "scope", [replace(SCOPE, closely=True), replace(SCOPE, heard=frozenset({"rule"}))], ids=["asked-for", "heard-of"]
 )
-def test_it_is_asked_anew_when_a_person_asks_or_aws_speaks_of_it(scope: Scope) -> None:
+def test_manual_request_or_event_bypasses_the_cache(scope: Scope) -> None:
     aws = Aws()
     assert [aws.told(), aws.told(scope)] == [1, 2]
 
 
-def test_nothing_is_deleted_from_memory() -> None:
+def test_surplus_resource_bypasses_the_cache() -> None:
     aws = Aws()
     assert [aws.told(), aws.told(is_desired=False)] == [1, 2]
 
 
-def test_after_an_own_write_it_is_asked_anew() -> None:
+def test_own_write_invalidates_the_entry() -> None:
     aws = Aws()
     assert aws.told() == 1
     aws.cache.forget("rule")
     assert aws.told() == 2
 
 
-def test_what_was_made_anew_under_the_same_name_is_another() -> None:
+def test_other_version_invalidates_the_entry() -> None:
     aws = Aws()
     assert [aws.told(version="first"), aws.told(version="first"), aws.told(version="second")] == [1, 1, 2]

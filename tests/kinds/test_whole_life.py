@@ -42,7 +42,7 @@ def listed(harness: AwsHarness) -> dict[str, Any]:
     return {name: CASES[name].listed(harness) for name in SERVICES}
 
 
-def test_a_deletion_leaves_nothing_in_any_service_and_strangers_with_similar_names_alone(harness: AwsHarness) -> None:
+def test_deletion_removes_everything_and_keeps_foreign_resources(harness: AwsHarness) -> None:
     for name in sorted(set(SERVICES) - {"function", "failure_destination", "composite_alarm"}):
         prepared(CASES[name], harness).neighbour(harness)
     before = listed(harness)
@@ -54,7 +54,7 @@ def test_a_deletion_leaves_nothing_in_any_service_and_strangers_with_similar_nam
     assert listed(harness) == before
 
 
-def test_a_look_at_a_whole_object_that_is_in_sync_reads_each_part_once(harness: AwsHarness) -> None:
+def test_observing_an_object_in_sync_reads_each_part_once(harness: AwsHarness) -> None:
     kinds = harness.kinds()
     status = harness.status(harness.settle(harness.declare(EVERYTHING), kinds))
     declared = harness.declare(EVERYTHING, status=status)
@@ -70,7 +70,7 @@ def test_a_look_at_a_whole_object_that_is_in_sync_reads_each_part_once(harness: 
     assert sum(calls.values()) <= 15, calls
 
 
-def test_an_object_with_parameters_only_asks_no_other_service(harness: AwsHarness) -> None:
+def test_object_with_only_parameters_calls_no_other_service(harness: AwsHarness) -> None:
     kinds, spec = harness.kinds(), {"parameters": EVERYTHING["parameters"]}
     calls = harness.calls(lambda: harness.settle(harness.declare(spec, metadata={"finalizers": []}), kinds))
     assert {name.partition(".")[0] for name in calls} == {"ssm"}
@@ -79,7 +79,7 @@ def test_an_object_with_parameters_only_asks_no_other_service(harness: AwsHarnes
     assert {name.partition(".")[0] for name in again} <= {"ssm", "resourcegroupstaggingapi"}
 
 
-def test_an_operator_that_may_only_touch_parameters_can_delete_what_it_made(harness: AwsHarness) -> None:
+def test_operator_with_only_ssm_permissions_can_delete(harness: AwsHarness) -> None:
     spec = {"parameters": EVERYTHING["parameters"]}
     status = harness.status(harness.settle(harness.declare(spec), harness.kinds()))
     denied = Injected("AccessDeniedException", "not authorized")
@@ -96,7 +96,7 @@ def test_an_operator_that_may_only_touch_parameters_can_delete_what_it_made(harn
     assert harness.versions() == {}
 
 
-def test_a_function_in_a_region_without_a_known_layer_is_refused_before_any_write(harness: AwsHarness) -> None:
+def test_function_in_a_region_without_known_layer_is_rejected_before_any_write(harness: AwsHarness) -> None:
     wired = wiring.kinds(harness.session, "eu-moon-1", Settings(), lambda: "123456789012", harness.clock)
     functions = tuple(kind for kind in wired if kind.value is Function)
     engine, outcomes = Engine(lambda _place: functions), []

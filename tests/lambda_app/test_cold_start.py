@@ -42,18 +42,18 @@ def python(code: str, environment: dict[str, str]) -> subprocess.CompletedProces
     return subprocess.run([sys.executable, "-c", code], env=clean, capture_output=True, text=True, check=True)
 
 
-def test_an_import_loads_nothing_costly_and_touches_no_network() -> None:
+def test_import_loads_no_slow_module_and_uses_no_network() -> None:
     loaded = set(python(IMPORT, {}).stdout.split())
     assert "dynconfig_function.handler" in loaded
     assert not loaded & {"boto3", "botocore", "http.client", "urllib.request", "asyncio", "dataclasses", "typing"}
     assert not loaded & {"socket", "ssl", "logging", "dynconfig_function.fallback", "dynconfig_function.schema"}
 
 
-def test_an_import_needs_no_environment_at_all() -> None:
+def test_import_needs_no_environment_variables() -> None:
     python("import dynconfig_function.handler", {})
 
 
-def test_the_handler_answers_from_the_environment_of_the_process_without_boto3(extension: ExtensionServer) -> None:
+def test_handler_works_without_boto3(extension: ExtensionServer) -> None:
     extension.stored["/myapp/config/api/timeout"] = ("String", "30", 4)
     environment = {
         "AWS_SESSION_TOKEN": TOKEN,
@@ -67,7 +67,7 @@ def test_the_handler_answers_from_the_environment_of_the_process_without_boto3(e
     assert not has_boto3
 
 
-def test_where_boto3_is_missing_an_extension_that_fails_is_an_error_that_is_counted() -> None:
+def test_failing_extension_without_boto3_is_a_counted_error() -> None:
     environment = {
         "DYNCONFIG_PREFIX": "/myapp/config",
         "DYNCONFIG_PARAMETERS": '{"api/timeout":{}}',
@@ -79,5 +79,5 @@ def test_where_boto3_is_missing_an_extension_that_fails_is_an_error_that_is_coun
 
 
 @pytest.mark.parametrize("source", sorted((PACKAGE / "dynconfig_function").glob("*.py")), ids=lambda path: path.name)
-def test_a_file_of_the_function_is_one_short_concern(source: Path) -> None:
+def test_files_of_the_function_are_short(source: Path) -> None:
     assert len(source.read_text(encoding="utf-8").splitlines()) <= 150

@@ -10,7 +10,7 @@ from dynconfig_function import Config
 from dynconfig_function.config import invocation
 
 
-def test_the_configuration_is_a_mapping_of_texts_by_full_relative_name(harness: FunctionHarness) -> None:
+def test_config_is_a_mapping_by_relative_name(harness: FunctionHarness) -> None:
     config = harness.library.load()
     assert dict(config) == {name: value for name, (_type, value) in RECIPE.items()}
     assert config["database/port"] == "5432"
@@ -24,7 +24,7 @@ def test_two_names_with_the_same_last_part_do_not_collide(harness: FunctionHarne
     assert (config["database/host"], config["cache/host"]) == (HOST, "cache.shop.internal")
 
 
-def test_the_password_is_read_decrypted_and_usable(harness: FunctionHarness) -> None:
+def test_password_is_decrypted_and_usable(harness: FunctionHarness) -> None:
     password = harness.library.load()["database/password"]
     assert password == PASSWORD
     assert f"secret:{password}" == f"secret:{PASSWORD}"
@@ -50,27 +50,27 @@ def test_the_password_is_masked_even_in_a_plain_dict(harness: FunctionHarness) -
     assert PASSWORD not in repr(dict(harness.library.load()))
 
 
-def test_what_parameter_store_calls_secure_is_secret_even_if_not_declared_so(harness: FunctionHarness) -> None:
+def test_secure_string_in_parameter_store_is_secret_even_if_not_declared(harness: FunctionHarness) -> None:
     config = harness.restart({"database/password": {}}).load()
     assert config.is_secret("database/password")
     assert PASSWORD not in repr(config["database/password"])
 
 
-def test_within_its_ttl_nothing_is_read_twice(harness: FunctionHarness) -> None:
+def test_value_is_read_once_within_its_ttl(harness: FunctionHarness) -> None:
     first = harness.library.load()
     harness.clock.pass_by(59)
     assert harness.library.load() == first
     assert len(harness.reads) == 5
 
 
-def test_each_value_is_held_for_its_own_ttl(harness: FunctionHarness) -> None:
+def test_each_value_is_cached_for_its_own_ttl(harness: FunctionHarness) -> None:
     harness.library.load()
     harness.clock.pass_by(60)
     harness.library.load()
     assert harness.reads[5:] == ["api/timeout"]
 
 
-def test_a_ttl_reaches_beyond_the_300_seconds_of_the_extension(harness: FunctionHarness) -> None:
+def test_ttl_may_exceed_the_300_seconds_of_the_extension(harness: FunctionHarness) -> None:
     harness.library.load()
     harness.clock.pass_by(3599)
     harness.library.load()
@@ -80,7 +80,7 @@ def test_a_ttl_reaches_beyond_the_300_seconds_of_the_extension(harness: Function
     assert "database/port" in harness.reads[5:]
 
 
-def test_a_ttl_of_zero_reads_at_every_load(harness: FunctionHarness) -> None:
+def test_ttl_of_zero_reads_at_every_load(harness: FunctionHarness) -> None:
     harness.restart({"features/new-ui": {"t": 0}, "database/host": {}})
     for _time in range(3):
         harness.library.load()
@@ -88,7 +88,7 @@ def test_a_ttl_of_zero_reads_at_every_load(harness: FunctionHarness) -> None:
     assert harness.reads.count("database/host") == 1
 
 
-def test_the_default_ttl_comes_from_the_environment(harness: FunctionHarness) -> None:
+def test_default_ttl_is_read_from_the_environment(harness: FunctionHarness) -> None:
     harness.restart({"database/host": {}}, DYNCONFIG_TTL="5")
     harness.library.load()
     harness.clock.pass_by(5)
@@ -96,7 +96,7 @@ def test_the_default_ttl_comes_from_the_environment(harness: FunctionHarness) ->
     assert len(harness.reads) == 2
 
 
-def test_a_changed_value_arrives_when_its_ttl_is_over_and_the_old_mapping_keeps_its_moment(
+def test_changed_value_is_read_after_its_ttl_and_old_mappings_are_snapshots(
     harness: FunctionHarness,
 ) -> None:
     harness.extension.ttl = 60
@@ -108,28 +108,28 @@ def test_a_changed_value_arrives_when_its_ttl_is_over_and_the_old_mapping_keeps_
     assert before["api/timeout"] == "30"
 
 
-def test_a_clock_that_is_set_back_never_prolongs_a_ttl(harness: FunctionHarness) -> None:
+def test_clock_set_back_never_extends_a_ttl(harness: FunctionHarness) -> None:
     harness.library.load()
     harness.clock.pass_by(-1000)
     harness.library.load()
     assert len(harness.reads) == 10
 
 
-def test_the_mapping_is_the_same_object_while_nothing_is_due(harness: FunctionHarness) -> None:
+def test_same_mapping_is_returned_while_nothing_is_due(harness: FunctionHarness) -> None:
     assert harness.library.load() is harness.library.load()
 
 
-def test_nothing_declared_is_an_empty_configuration(harness: FunctionHarness) -> None:
+def test_no_declared_parameters_is_an_empty_config(harness: FunctionHarness) -> None:
     assert dict(harness.restart({}).load()) == {}
 
 
-def test_a_handler_of_ones_own_encloses_its_invocation(harness: FunctionHarness) -> None:
+def test_custom_handler_uses_the_invocation_context(harness: FunctionHarness) -> None:
     with invocation(Context(), harness.library):
         assert isinstance(harness.library.load(), Config)
 
 
 @pytest.mark.parametrize(("count", "asked", "calls"), [(50, 50, []), (51, 0, [10, 10, 10, 10, 10, 1])])
-def test_many_values_at_once_are_read_ten_a_call_and_not_one_by_one(
+def test_many_values_are_read_ten_per_call(
     harness: FunctionHarness, count: int, asked: int, calls: list[int], capsys: pytest.CaptureFixture[str]
 ) -> None:
     names = [f"many/{number:02}" for number in range(count)]
@@ -142,7 +142,7 @@ def test_many_values_at_once_are_read_ten_a_call_and_not_one_by_one(
     assert "FallbackReads" not in output(capsys).metrics[0]
 
 
-def test_a_few_of_many_values_are_read_through_the_extension_when_they_are_due(harness: FunctionHarness) -> None:
+def test_few_due_values_are_read_through_the_extension(harness: FunctionHarness) -> None:
     names = [f"many/{number:02}" for number in range(60)]
     for name in names:
         harness.put(name, "x")

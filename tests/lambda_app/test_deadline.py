@@ -38,7 +38,7 @@ def silent_aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("silent_aws")
-def test_a_held_value_is_served_soon_where_neither_extension_nor_parameter_store_answers(
+def test_cached_value_is_served_quickly_if_nothing_responds(
     extension: ExtensionServer,
 ) -> None:
     extension.stored["/a/b"] = ("String", "held", 1)
@@ -58,7 +58,7 @@ def test_a_held_value_is_served_soon_where_neither_extension_nor_parameter_store
 
 
 @pytest.mark.parametrize(("left", "calls"), [(2400, 0), (2600, 1)])
-def test_a_held_value_is_served_rather_than_parameter_store_asked_when_the_time_is_short(
+def test_cached_value_is_served_if_little_time_remains(
     harness: FunctionHarness, left: int, calls: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
     harness.library.load()
@@ -73,7 +73,7 @@ def test_a_held_value_is_served_rather_than_parameter_store_asked_when_the_time_
     assert output(capsys).metrics[-1]["StaleParameters"] == 1
 
 
-def test_time_runs_while_the_handler_works(harness: FunctionHarness) -> None:
+def test_remaining_time_decreases_during_the_invocation(harness: FunctionHarness) -> None:
     harness.library.load()
     harness.clock.pass_by(60)
     harness.extension.status_of_all = 500
@@ -83,13 +83,13 @@ def test_time_runs_while_the_handler_works(harness: FunctionHarness) -> None:
     assert harness.direct == []
 
 
-def test_where_nothing_is_held_parameter_store_is_asked_however_short_the_time_is(harness: FunctionHarness) -> None:
+def test_parameter_store_is_read_without_cached_value_even_if_little_time_remains(harness: FunctionHarness) -> None:
     harness.extension.status_of_all = 500
     with invocation(TimedContext(left=100), harness.library):
         assert harness.library.load()["api/timeout"] == "30"
 
 
-def test_a_value_too_old_to_serve_is_read_however_short_the_time_is(harness: FunctionHarness) -> None:
+def test_value_beyond_grace_is_read_even_if_little_time_remains(harness: FunctionHarness) -> None:
     harness.restart({"api/timeout": {"t": 60}}).load()
     harness.clock.pass_by(60 + 3600)
     harness.extension.status_of_all = 500

@@ -32,14 +32,14 @@ def test_a_parameter_has_type_value_and_version(client: Extension) -> None:
     assert "db" not in repr(parameter)
 
 
-def test_the_token_header_is_sent_so_that_the_cache_is_used_at_all(harness: FunctionHarness) -> None:
+def test_token_header_is_sent(harness: FunctionHarness) -> None:
     """Fault 1 of the recipe: without the header every read silently takes the fallback."""
     harness.library.load()
     assert len(harness.extension.upstream) == 5
     assert harness.direct == []
 
 
-def test_the_token_is_read_at_the_time_of_the_call(extension: ExtensionServer) -> None:
+def test_token_is_read_at_each_request(extension: ExtensionServer) -> None:
     extension.stored[NAME] = ("String", "db", 3)
     environment = {"AWS_SESSION_TOKEN": "old"}
     client = Extension(extension.port, environment)
@@ -49,44 +49,42 @@ def test_the_token_is_read_at_the_time_of_the_call(extension: ExtensionServer) -
     client.close()
 
 
-def test_a_secure_string_comes_decrypted(client: Extension, extension: ExtensionServer) -> None:
+def test_secure_string_is_decrypted(client: Extension, extension: ExtensionServer) -> None:
     extension.stored["/a/b"] = ("SecureString", "clear", 1)
     assert client.get("/a/b").value == "clear"
 
 
-def test_one_connection_serves_all_reads(client: Extension, extension: ExtensionServer) -> None:
+def test_one_connection_is_used_for_all_reads(client: Extension, extension: ExtensionServer) -> None:
     before = extension.connections
     for _time in range(5):
         client.get(NAME)
     assert extension.connections == before + 1
 
 
-def test_a_connection_closed_while_the_environment_was_frozen_is_opened_again(
-    client: Extension, extension: ExtensionServer
-) -> None:
+def test_closed_connection_is_reopened(client: Extension, extension: ExtensionServer) -> None:
     extension.hang_up = True
     assert [client.get(NAME).value for _time in range(3)] == ["db"] * 3
 
 
 @pytest.mark.parametrize("status", [401, 403, 500, 502, 503])
-def test_a_failing_extension_is_to_blame_itself(client: Extension, extension: ExtensionServer, status: int) -> None:
+def test_http_error_concerns_the_extension(client: Extension, extension: ExtensionServer, status: int) -> None:
     extension.status[NAME] = status
     assert not failure(client).concerns_name
 
 
 @pytest.mark.parametrize("status", [400, 404])
-def test_a_refusal_may_concern_the_one_name(client: Extension, extension: ExtensionServer, status: int) -> None:
+def test_http_400_concerns_the_name(client: Extension, extension: ExtensionServer, status: int) -> None:
     extension.status[NAME] = status
     assert failure(client).concerns_name
     assert failure(client, "/not/there").concerns_name
 
 
-def test_an_extension_that_is_not_ready_is_to_blame_itself(client: Extension, extension: ExtensionServer) -> None:
+def test_not_ready_concerns_the_extension(client: Extension, extension: ExtensionServer) -> None:
     extension.status[NAME], extension.body = 400, b"not ready to serve traffic, please wait"
     assert not failure(client).concerns_name
 
 
-def test_a_slow_extension_is_not_waited_for(client: Extension, extension: ExtensionServer) -> None:
+def test_slow_extension_times_out(client: Extension, extension: ExtensionServer) -> None:
     extension.hang = threading.Event()
     found = failure(client)
     extension.hang.set()
@@ -94,25 +92,23 @@ def test_a_slow_extension_is_not_waited_for(client: Extension, extension: Extens
     assert not found.concerns_name
 
 
-def test_no_extension_is_told_as_such() -> None:
+def test_missing_extension_is_reported_as_unreachable() -> None:
     assert failure(Extension(1, {})).reason == "is unreachable: ConnectionRefusedError"
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'{"Parameter": null}', b'{"Parameter": {"Type": "String"}}'])
-def test_an_answer_that_is_no_parameter_is_a_failure(
-    client: Extension, extension: ExtensionServer, body: bytes
-) -> None:
+def test_invalid_response_is_a_failure(client: Extension, extension: ExtensionServer, body: bytes) -> None:
     extension.status[NAME], extension.body = 200, body
     assert failure(client).reason == "returned an invalid response"
 
 
-def test_an_answer_without_value_is_a_failure(client: Extension, extension: ExtensionServer) -> None:
+def test_response_without_value_is_a_failure(client: Extension, extension: ExtensionServer) -> None:
     extension.status[NAME] = 200
     extension.body = b'{"Parameter": {"Type": "String", "Value": null, "Version": 0}}'
     assert failure(client).reason == "returned no value"
 
 
-def test_an_answer_about_another_name_is_a_failure_and_ends_the_connection(
+def test_response_for_another_name_is_a_failure_and_closes_the_connection(
     client: Extension, extension: ExtensionServer
 ) -> None:
     """As on a connection where an answer that nobody waited for was left."""

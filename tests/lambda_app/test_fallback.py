@@ -35,29 +35,27 @@ def fault(harness: FunctionHarness) -> str:
 
 
 @pytest.mark.parametrize("status", [401, 403, 500, 503])
-def test_an_extension_that_fails_is_asked_once_and_parameter_store_for_all(
-    harness: FunctionHarness, status: int
-) -> None:
+def test_failing_extension_is_called_once_and_parameter_store_for_all(harness: FunctionHarness, status: int) -> None:
     harness.extension.status_of_all = status
     assert harness.library.load()["database/password"] == PASSWORD
     assert len(harness.reads) == 1
     assert harness.direct == [list(RECIPE)]
 
 
-def test_an_extension_that_refuses_everything_is_asked_twice_at_most(harness: FunctionHarness) -> None:
+def test_extension_that_rejects_everything_is_called_at_most_twice(harness: FunctionHarness) -> None:
     harness.extension.status_of_all = 400
     assert len(harness.library.load()) == 5
     assert len(harness.reads) == 2
     assert harness.direct == [list(RECIPE)]
 
 
-def test_a_name_that_the_extension_refuses_is_read_from_parameter_store_alone(harness: FunctionHarness) -> None:
+def test_name_rejected_by_the_extension_is_read_from_parameter_store(harness: FunctionHarness) -> None:
     harness.extension.status[f"{PREFIX}/api/timeout"] = 400
     assert harness.library.load()["api/timeout"] == "30"
     assert harness.direct == [["api/timeout"]]
 
 
-def test_a_slow_extension_costs_one_timeout(harness: FunctionHarness) -> None:
+def test_slow_extension_takes_one_timeout(harness: FunctionHarness) -> None:
     harness.restart(timeout=0.2)
     harness.extension.hang = threading.Event()
     assert len(harness.library.load()) == 5
@@ -65,12 +63,12 @@ def test_a_slow_extension_costs_one_timeout(harness: FunctionHarness) -> None:
     assert len(harness.reads) == 1
 
 
-def test_without_the_extension_all_is_read_from_parameter_store(harness: FunctionHarness) -> None:
+def test_everything_is_read_from_parameter_store_without_the_extension(harness: FunctionHarness) -> None:
     harness.restart(PARAMETERS_SECRETS_EXTENSION_HTTP_PORT="1")
     assert len(harness.library.load()) == 5
 
 
-def test_the_fallback_reads_ten_names_a_call(harness: FunctionHarness) -> None:
+def test_fallback_reads_ten_names_per_call(harness: FunctionHarness) -> None:
     names = [f"many/{number:02}" for number in range(23)]
     for name in names:
         harness.put(name, "x")
@@ -79,7 +77,7 @@ def test_the_fallback_reads_ten_names_a_call(harness: FunctionHarness) -> None:
     assert [len(batch) for batch in harness.direct] == [10, 10, 3]
 
 
-def test_a_failed_extension_is_not_tried_again_in_the_same_invocation_but_in_the_next(harness: FunctionHarness) -> None:
+def test_failed_extension_is_retried_in_the_next_invocation_only(harness: FunctionHarness) -> None:
     harness.restart({"api/timeout": {"t": 0}})
     harness.extension.status_of_all = 500
     with invocation(Context(), harness.library):
@@ -90,26 +88,26 @@ def test_a_failed_extension_is_not_tried_again_in_the_same_invocation_but_in_the
     assert len(harness.reads) == 2
 
 
-def test_what_the_fallback_read_is_held_as_long_as_any_value(harness: FunctionHarness) -> None:
+def test_fallback_values_are_cached_for_their_ttl(harness: FunctionHarness) -> None:
     harness.extension.status_of_all = 500
     harness.library.load()
     harness.library.load()
     assert len(harness.direct) == 1
 
 
-def test_a_missing_parameter_is_an_error_that_names_it(harness: FunctionHarness) -> None:
+def test_missing_parameter_is_named_in_the_error(harness: FunctionHarness) -> None:
     """Fault 5 of the recipe: with parameters missing it answers as if all were well."""
     harness.delete("api/timeout")
     harness.delete("features/new-ui")
     assert fault(harness) == f"{PREFIX}/api/timeout does not exist; {PREFIX}/features/new-ui does not exist"
 
 
-def test_an_error_about_many_parameters_stays_readable(harness: FunctionHarness) -> None:
+def test_error_about_many_parameters_is_truncated(harness: FunctionHarness) -> None:
     harness.restart({f"gone/{number}": {} for number in range(50)})
     assert fault(harness).endswith("; and 30 more")
 
 
-def test_what_could_be_read_is_kept_when_another_is_missing(harness: FunctionHarness) -> None:
+def test_readable_values_are_cached_if_another_is_missing(harness: FunctionHarness) -> None:
     harness.delete("api/timeout")
     fault(harness)
     harness.put("api/timeout", "30")
@@ -117,7 +115,7 @@ def test_what_could_be_read_is_kept_when_another_is_missing(harness: FunctionHar
     assert harness.reads[5:] == ["api/timeout"]
 
 
-def test_a_deleted_parameter_is_never_served_from_memory(harness: FunctionHarness) -> None:
+def test_deleted_parameter_is_never_served_from_the_cache(harness: FunctionHarness) -> None:
     harness.library.load()
     harness.delete("api/timeout")
     harness.clock.pass_by(60)
@@ -129,7 +127,7 @@ def test_a_deleted_parameter_is_never_served_from_memory(harness: FunctionHarnes
 @pytest.mark.parametrize(
     "failure", [THROTTLED, refusal("InternalServerError", 500), refusal("ServiceUnavailable", 503), timed_out]
 )
-def test_the_last_value_serves_while_aws_is_away(
+def test_cached_value_is_served_while_aws_is_unavailable(
     harness: FunctionHarness, failure: Failure, capsys: pytest.CaptureFixture[str]
 ) -> None:
     harness.library.load()
@@ -145,7 +143,7 @@ def test_the_last_value_serves_while_aws_is_away(
     assert (warning["level"], warning["parameter"]) == ("WARNING", f"{PREFIX}/api/timeout")
 
 
-def test_the_last_value_serves_for_an_hour_at_most(harness: FunctionHarness) -> None:
+def test_cached_value_is_served_for_at_most_an_hour(harness: FunctionHarness) -> None:
     harness.restart({"api/timeout": {"t": 60}}).load()
     harness.extension.status_of_all = 500
     with harness.aws_fails(THROTTLED):
@@ -155,9 +153,7 @@ def test_the_last_value_serves_for_an_hour_at_most(harness: FunctionHarness) -> 
         assert fault(harness) == f"{PREFIX}/api/timeout could not be read: ThrottlingException"
 
 
-def test_aws_is_left_alone_for_ten_seconds_while_an_old_value_serves(
-    harness: FunctionHarness, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_aws_is_retried_after_ten_seconds(harness: FunctionHarness, capsys: pytest.CaptureFixture[str]) -> None:
     harness.restart({"api/timeout": {"t": 60}}).load()
     harness.extension.status_of_all = 500
     with harness.aws_fails(THROTTLED):
@@ -172,9 +168,7 @@ def test_aws_is_left_alone_for_ten_seconds_while_an_old_value_serves(
         assert len(harness.reads) == 3
 
 
-def test_a_value_that_can_be_read_again_is_no_longer_old(
-    harness: FunctionHarness, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_refreshed_value_is_no_longer_stale(harness: FunctionHarness, capsys: pytest.CaptureFixture[str]) -> None:
     harness.library.load()
     harness.clock.pass_by(60)
     harness.extension.status_of_all = 500
@@ -189,7 +183,7 @@ def test_a_value_that_can_be_read_again_is_no_longer_old(
     assert "StaleParameters" not in output(capsys).counts()
 
 
-def test_a_value_that_was_never_read_cannot_stand_in(harness: FunctionHarness) -> None:
+def test_value_without_cache_entry_is_an_error(harness: FunctionHarness) -> None:
     harness.extension.status_of_all = 500
     with harness.aws_fails(timed_out):
         assert f"{PREFIX}/database/host could not be read: ReadTimeoutError" in fault(harness)
@@ -199,7 +193,7 @@ def test_a_value_that_was_never_read_cannot_stand_in(harness: FunctionHarness) -
     ("failure", "reason"),
     [(refusal("AccessDeniedException"), "AccessDeniedException"), (unauthenticated, "NoCredentialsError")],
 )
-def test_a_refusal_that_only_a_person_can_end_is_not_covered_by_an_old_value(
+def test_permanent_error_is_not_masked_by_a_cached_value(
     harness: FunctionHarness, failure: Failure, reason: str
 ) -> None:
     harness.library.load()
@@ -209,7 +203,7 @@ def test_a_refusal_that_only_a_person_can_end_is_not_covered_by_an_old_value(
         assert fault(harness) == f"{PREFIX}/api/timeout could not be read: {reason}"
 
 
-def test_aws_that_is_away_is_not_asked_for_each_batch(harness: FunctionHarness) -> None:
+def test_unavailable_aws_is_not_called_for_each_batch(harness: FunctionHarness) -> None:
     harness.restart({f"many/{number}": {} for number in range(23)})
     harness.extension.status_of_all = 500
     with harness.aws_fails(THROTTLED):
@@ -217,9 +211,7 @@ def test_aws_that_is_away_is_not_asked_for_each_batch(harness: FunctionHarness) 
     assert len(harness.direct) == 1
 
 
-def test_botocore_never_logs_the_answers_that_hold_values(
-    harness: FunctionHarness, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_botocore_never_logs_responses_with_values(harness: FunctionHarness, caplog: pytest.LogCaptureFixture) -> None:
     logger = logging.getLogger("botocore")
     before = logger.level
     with caplog.at_level(logging.DEBUG):
@@ -239,7 +231,7 @@ def refused_if_asked_for(*names: str) -> Failure:
     return answer
 
 
-def test_a_parameter_that_may_not_be_read_does_not_take_others_along(harness: FunctionHarness) -> None:
+def test_denied_parameter_does_not_affect_others(harness: FunctionHarness) -> None:
     harness.library.load()
     harness.clock.pass_by(300)
     harness.extension.status_of_all = 500
@@ -250,7 +242,7 @@ def test_a_parameter_that_may_not_be_read_does_not_take_others_along(harness: Fu
     assert harness.direct[5:] == [["database/password"]]
 
 
-def test_a_function_that_may_read_nothing_is_refused_one_by_one_for_ten_names_only(harness: FunctionHarness) -> None:
+def test_general_denial_is_assumed_after_ten_denied_names(harness: FunctionHarness) -> None:
     harness.restart({f"many/{number}": {} for number in range(23)})
     harness.extension.status_of_all = 500
     with harness.aws_fails(refusal("AccessDeniedException")):
@@ -258,7 +250,7 @@ def test_a_function_that_may_read_nothing_is_refused_one_by_one_for_ten_names_on
     assert [len(names) for names in harness.direct] == [10, *[1] * 10, 10, 3]
 
 
-def test_a_throttled_call_for_one_of_ten_ends_the_reading(harness: FunctionHarness) -> None:
+def test_throttled_call_stops_reading(harness: FunctionHarness) -> None:
     harness.extension.status_of_all = 500
     answers = [refusal("AccessDeniedException"), THROTTLED]
     with harness.aws_fails(lambda **rest: answers.pop(0)(**rest)):
@@ -266,7 +258,7 @@ def test_a_throttled_call_for_one_of_ten_ends_the_reading(harness: FunctionHarne
     assert len(harness.direct) == 2
 
 
-def test_a_function_without_a_region_is_an_error_that_is_counted(
+def test_missing_region_is_a_counted_error(
     harness: FunctionHarness, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for name in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE"):

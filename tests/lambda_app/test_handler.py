@@ -73,14 +73,14 @@ OF_SERVICES = [
 
 
 @pytest.mark.parametrize("event", [None, {}])
-def test_a_call_without_an_event_answers_all_values_that_are_no_secret(harness: FunctionHarness, event: object) -> None:
+def test_invocation_without_event_returns_all_values_except_secrets(harness: FunctionHarness, event: object) -> None:
     answer = harness.invoke(event)
     assert answer["values"] == PUBLIC
     assert PASSWORD not in json.dumps(answer)
 
 
 @pytest.mark.parametrize("event", OF_SERVICES)
-def test_what_may_be_an_event_of_a_service_is_answered_without_values(harness: FunctionHarness, event: object) -> None:
+def test_possible_service_events_get_no_values(harness: FunctionHarness, event: object) -> None:
     harness.library.load()
     harness.clock.pass_by(12.5)
     answer = harness.invoke(event)
@@ -92,7 +92,7 @@ def test_what_may_be_an_event_of_a_service_is_answered_without_values(harness: F
     assert set(answer) == {"revision", "prefix", "parameters"}
 
 
-def test_a_direct_call_shows_the_values_that_it_names(harness: FunctionHarness) -> None:
+def test_direct_invocation_returns_the_requested_values(harness: FunctionHarness) -> None:
     assert harness.invoke({"show": ["api/timeout", "database/host"]})["values"] == {
         "api/timeout": "30",
         "database/host": "db.shop.internal",
@@ -100,7 +100,7 @@ def test_a_direct_call_shows_the_values_that_it_names(harness: FunctionHarness) 
 
 
 @pytest.mark.parametrize("declared", [{"s": True}, {}])
-def test_a_secure_string_is_never_shown(harness: FunctionHarness, declared: dict[str, object]) -> None:
+def test_secure_string_is_never_returned(harness: FunctionHarness, declared: dict[str, object]) -> None:
     """Faults 7 and 13 of the recipe: it is read like any parameter, and told to nobody."""
     harness.restart({"database/password": declared, "api/timeout": {}})
     answer = harness.invoke({"show": ["database/password", "api/timeout", "nobody/knows"]})
@@ -116,7 +116,7 @@ def test_show_must_be_a_list(harness: FunctionHarness) -> None:
     assert harness.invoke({"show": "api/timeout"})["errors"] == {"show": "must be a list of names"}
 
 
-def test_the_http_api_gets_a_response_without_any_value(harness: FunctionHarness) -> None:
+def test_http_response_contains_no_value(harness: FunctionHarness) -> None:
     """Fault 7 of the recipe: the whole configuration is returned to any HTTP caller."""
     answer = harness.invoke(request("/config"))
     assert answer["statusCode"] == 200
@@ -132,28 +132,26 @@ def signed(**authorizer: Any) -> dict[str, Any]:
     return {**event, "requestContext": {**event["requestContext"], "authorizer": authorizer}}
 
 
-def test_a_signed_http_request_gets_the_values_that_are_no_secret(harness: FunctionHarness) -> None:
+def test_signed_http_request_gets_all_values_except_secrets(harness: FunctionHarness) -> None:
     answer = harness.invoke(signed(iam={"accountId": "123456789012"}))
     assert json.loads(answer["body"])["values"] == PUBLIC
     assert PASSWORD not in answer["body"]
 
 
 @pytest.mark.parametrize("authorizer", [{}, {"jwt": {"claims": {}}}, {"lambda": {"iam": {}}}, {"iam": None}])
-def test_who_was_let_in_by_something_else_than_iam_gets_no_values(
-    harness: FunctionHarness, authorizer: dict[str, Any]
-) -> None:
+def test_other_authorizers_than_iam_get_no_values(harness: FunctionHarness, authorizer: dict[str, Any]) -> None:
     assert "values" not in json.loads(harness.invoke(signed(**authorizer))["body"])
 
 
 @pytest.mark.parametrize("path", ["/health", "/health/", "/prod/health"])
-def test_a_health_request_is_answered_without_reading_anything(harness: FunctionHarness, path: str) -> None:
+def test_health_request_reads_nothing(harness: FunctionHarness, path: str) -> None:
     answer = harness.invoke(request(path))
     assert (answer["statusCode"], answer["body"]) == (200, '{"status": "ok"}')
     assert harness.reads == []
 
 
 @pytest.mark.parametrize("event", [{}, request("/config"), SCHEDULED])
-def test_a_configuration_that_cannot_be_had_raises_whoever_calls(harness: FunctionHarness, event: object) -> None:
+def test_unavailable_configuration_raises_for_every_event(harness: FunctionHarness, event: object) -> None:
     """Fault 5 of the recipe: a 500 as a value never moves Lambda's Errors metric."""
     harness.delete("api/timeout")
     with pytest.raises(ConfigurationError, match=r"/myapp/config/api/timeout does not exist"):
@@ -161,13 +159,13 @@ def test_a_configuration_that_cannot_be_had_raises_whoever_calls(harness: Functi
 
 
 @pytest.mark.parametrize("source", ["aws.scheduler", "aws.events"])
-def test_a_schedule_warms_the_configuration(harness: FunctionHarness, source: str) -> None:
+def test_schedule_warms_the_cache(harness: FunctionHarness, source: str) -> None:
     assert harness.invoke({**SCHEDULED, "source": source}) == {"revision": "7", "parameters": 5}
     harness.invoke()
     assert len(harness.reads) == 5
 
 
-def test_a_change_event_reads_that_parameter_anew_past_the_memory_of_the_extension(harness: FunctionHarness) -> None:
+def test_change_event_refreshes_from_parameter_store(harness: FunctionHarness) -> None:
     """Fault 3 of the recipe: the extension has no call that invalidates, and answers the old value until its TTL."""
     harness.extension.ttl = 300
     harness.library.load()
@@ -178,7 +176,7 @@ def test_a_change_event_reads_that_parameter_anew_past_the_memory_of_the_extensi
     assert len(harness.reads) == 5
 
 
-def test_a_change_event_is_no_failure_of_the_extension(
+def test_change_event_does_not_count_as_extension_failure(
     harness: FunctionHarness, capsys: pytest.CaptureFixture[str]
 ) -> None:
     harness.invoke()
@@ -190,7 +188,7 @@ def test_a_change_event_is_no_failure_of_the_extension(
 @pytest.mark.parametrize(
     "name", ["/myapp/config-other/api/timeout", "/myapp/config", "/myapp/config/not/declared", "api/timeout", ""]
 )
-def test_a_change_of_a_foreign_name_is_ignored(harness: FunctionHarness, name: str) -> None:
+def test_change_of_an_undeclared_name_is_ignored(harness: FunctionHarness, name: str) -> None:
     """Fault 10 of the recipe: the prefix without a slash takes in the neighbours."""
     assert harness.invoke(change(name)) == {"ignored": name}
     assert (harness.reads, harness.direct) == ([], [])
@@ -200,7 +198,7 @@ def test_a_change_event_without_a_name_is_ignored(harness: FunctionHarness) -> N
     assert harness.invoke({**change(""), "detail": None}) == {"ignored": ""}
 
 
-def test_a_deletion_event_raises_and_forgets_the_value(harness: FunctionHarness) -> None:
+def test_deletion_event_raises_and_drops_the_value(harness: FunctionHarness) -> None:
     harness.library.load()
     harness.delete("api/timeout")
     for event in (change(f"{PREFIX}/api/timeout", "Delete"), {}):
@@ -208,7 +206,7 @@ def test_a_deletion_event_raises_and_forgets_the_value(harness: FunctionHarness)
             harness.invoke(event)
 
 
-def test_a_change_that_cannot_be_read_yet_leaves_the_last_value_and_raises_so_that_lambda_tells_it_again(
+def test_change_that_cannot_be_read_keeps_the_value_and_raises_for_a_retry(
     harness: FunctionHarness,
 ) -> None:
     harness.library.load()
@@ -221,7 +219,7 @@ def test_a_change_that_cannot_be_read_yet_leaves_the_last_value_and_raises_so_th
     assert harness.invoke({"show": ["api/timeout"]})["values"] == {"api/timeout": "45"}
 
 
-def test_after_a_change_that_could_not_be_read_the_extension_is_not_believed(harness: FunctionHarness) -> None:
+def test_extension_is_bypassed_after_a_change_that_could_not_be_read(harness: FunctionHarness) -> None:
     """Its memory may be older than the event; to hold its answer would be the old value for one more TTL."""
     harness.extension.ttl = 60
     harness.library.load()
@@ -236,7 +234,7 @@ def test_after_a_change_that_could_not_be_read_the_extension_is_not_believed(har
     assert harness.reads[5:] == ["api/timeout"]
 
 
-def test_a_change_that_cannot_be_read_yet_is_no_error_of_the_configuration(
+def test_change_that_cannot_be_read_is_no_configuration_error(
     harness: FunctionHarness, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Neither where a value is held, nor in a new environment: the alarm on such errors may undo a change."""
@@ -250,7 +248,7 @@ def test_a_change_that_cannot_be_read_yet_is_no_error_of_the_configuration(
         harness.library.load()
 
 
-def test_a_change_that_does_not_fit_the_schema_of_this_environment_is_not_taken_over(
+def test_change_that_violates_the_schema_is_not_served(
     harness: FunctionHarness, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """As when a value changes together with its schema: it is written first, and the new environment comes after."""

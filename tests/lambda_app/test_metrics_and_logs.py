@@ -48,7 +48,7 @@ def test_the_fallback_is_counted(harness: FunctionHarness, capsys: Captured) -> 
     assert output(capsys).counts()["FallbackReads"] == 5
 
 
-def test_metrics_are_written_although_the_handler_raises(harness: FunctionHarness, capsys: Captured) -> None:
+def test_metrics_are_written_if_the_handler_raises(harness: FunctionHarness, capsys: Captured) -> None:
     harness.delete("api/timeout")
     with pytest.raises(ConfigurationError):
         harness.invoke()
@@ -62,7 +62,7 @@ def test_metrics_are_written_although_the_handler_raises(harness: FunctionHarnes
     }
 
 
-def test_a_wrong_environment_is_counted_too(harness: FunctionHarness, capsys: Captured) -> None:
+def test_invalid_environment_is_counted(harness: FunctionHarness, capsys: Captured) -> None:
     harness.restart(DYNCONFIG_PREFIX="")
     with pytest.raises(ConfigurationError):
         harness.invoke()
@@ -104,7 +104,7 @@ def test_an_error_is_logged_with_the_problem_of_each_parameter(harness: Function
 
 
 @pytest.mark.parametrize(("level", "lines"), [("ERROR", 0), ("warning", 1), ("nonsense", 1)])
-def test_the_level_of_the_logs_is_chosen_by_the_environment(
+def test_log_level_is_read_from_the_environment(
     harness: FunctionHarness, capsys: Captured, level: str, lines: int
 ) -> None:
     harness.restart(LOG_LEVEL=level)
@@ -113,7 +113,7 @@ def test_the_level_of_the_logs_is_chosen_by_the_environment(
     assert len(output(capsys).logs) == lines
 
 
-def test_no_line_ever_holds_a_value(harness: FunctionHarness, capsys: Captured) -> None:
+def test_no_log_line_contains_a_value(harness: FunctionHarness, capsys: Captured) -> None:
     """Fault 7 of the recipe: the whole configuration is logged."""
     harness.restart(LOG_LEVEL="DEBUG")
     harness.invoke()
@@ -132,7 +132,7 @@ def test_no_line_ever_holds_a_value(harness: FunctionHarness, capsys: Captured) 
         assert value not in text
 
 
-def test_no_log_level_of_the_function_takes_its_metrics_away(harness: FunctionHarness, capsys: Captured) -> None:
+def test_metrics_are_written_at_every_log_level(harness: FunctionHarness, capsys: Captured) -> None:
     """Lambda takes a line without level or valid time for INFO, and drops it where only more serious ones are kept."""
     harness.invoke()
     harness.restart(AWS_LAMBDA_LOG_LEVEL="ERROR")

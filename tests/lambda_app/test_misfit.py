@@ -12,12 +12,12 @@ def fault(harness: FunctionHarness) -> str:
     return str(caught.value)
 
 
-def test_a_value_that_does_not_fit_its_schema_is_an_error_that_does_not_tell_it(harness: FunctionHarness) -> None:
+def test_schema_violation_is_an_error_without_the_value(harness: FunctionHarness) -> None:
     harness.put("database/port", "70000")
     assert fault(harness) == f"{PREFIX}/database/port is above the maximum 65535"
 
 
-def test_the_last_value_that_fits_serves_for_an_hour_in_place_of_one_that_does_not(harness: FunctionHarness) -> None:
+def test_last_valid_value_is_served_for_an_hour(harness: FunctionHarness) -> None:
     harness.library.load()
     harness.put("database/port", "70000")
     harness.clock.pass_by(3600)
@@ -28,7 +28,7 @@ def test_the_last_value_that_fits_serves_for_an_hour_in_place_of_one_that_does_n
     assert fault(harness) == f"{PREFIX}/database/port is above the maximum 65535"
 
 
-def test_a_value_put_right_is_heard_of_although_the_extension_has_the_wrong_one_in_memory(
+def test_corrected_value_is_read_despite_a_stale_extension_cache(
     harness: FunctionHarness,
 ) -> None:
     harness.extension.ttl = 300

@@ -23,7 +23,7 @@ def test_each_parameter_has_its_ttl_secrecy_and_schema() -> None:
     }
 
 
-def test_a_declaration_too_long_for_the_environment_is_a_file_beside_the_code(tmp_path: Path) -> None:
+def test_long_declaration_is_read_from_the_file(tmp_path: Path) -> None:
     (tmp_path / "parameters.json").write_text(json.dumps({"d": {"v": {"type": "integer"}}}), encoding="utf-8")
     without = {"DYNCONFIG_PREFIX": "/myapp/config"}
     assert settings(without, str(tmp_path)).parameters["d"].schema == {"type": "integer"}
@@ -61,12 +61,12 @@ def test_a_declaration_too_long_for_the_environment_is_a_file_beside_the_code(tm
         ),
     ],
 )
-def test_a_wrong_environment_is_an_error_that_names_the_variable(wrong: dict[str, str], message: str) -> None:
+def test_invalid_environment_is_an_error_with_the_variable(wrong: dict[str, str], message: str) -> None:
     with pytest.raises(ConfigurationError, match=re.escape(message)):
         settings({**RIGHT, **wrong}, "/nowhere")
 
 
-def test_the_function_has_a_name_even_in_an_empty_environment() -> None:
+def test_identity_works_with_an_empty_environment() -> None:
     identity = Identity({})
     assert (identity.function, identity.namespace, identity.config) == ("local", "DynamicConfig", "")
 

@@ -8,7 +8,7 @@ NAMES = [f"many/{number}" for number in range(8)]
 THREADS = 6
 
 
-def test_threads_that_load_at_the_same_time_each_get_every_value_under_its_own_name(harness: FunctionHarness) -> None:
+def test_concurrent_loads_get_correct_values(harness: FunctionHarness) -> None:
     for name in NAMES:
         harness.put(name, f"value of {name}")
     library = harness.restart({name: {"t": 0} for name in NAMES})
@@ -22,7 +22,7 @@ def test_threads_that_load_at_the_same_time_each_get_every_value_under_its_own_n
     assert harness.direct == []
 
 
-def test_a_change_that_is_heard_of_while_threads_load_goes_to_nobody_else(harness: FunctionHarness) -> None:
+def test_concurrent_refresh_does_not_mix_up_values(harness: FunctionHarness) -> None:
     library = harness.restart({"api/timeout": {"t": 0}, "database/host": {"t": 0}})
 
     def load(_round: int) -> str:
