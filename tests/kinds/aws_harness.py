@@ -1,4 +1,4 @@
-"""What the tests of kinds work with: real boto3 on the emulated AWS in this process, and a clock that they set."""
+"""The harness of the kind tests: real boto3 against the in-process emulated AWS, and a manual clock."""
 
 import itertools
 import time
@@ -36,7 +36,7 @@ _numbers = itertools.count(1)
 
 @dataclass
 class Clock:
-    """A clock that stands still until it is set forward."""
+    """A clock that only moves when advanced."""
 
     now: float = 1000.0
 
@@ -44,13 +44,13 @@ class Clock:
         return self.now
 
     def pause(self, seconds: float) -> None:
-        """Let time pass without waiting for it."""
+        """Advance the clock."""
         self.now += seconds
 
 
 @dataclass
 class Watch:
-    """Hears of every call, and kills the process right after one of them where it is told to."""
+    """Records every call, and simulates a process kill right after a chosen one."""
 
     heard: set[str] = field(default_factory=set)
     among: tuple[str, ...] = ()
@@ -67,12 +67,12 @@ class Watch:
             raise KeyboardInterrupt
 
     def kill_after(self, survived: int, among: tuple[str, ...]) -> None:
-        """Die right after the write that follows on so many others; AWS has carried it out."""
+        """Kill the process right after the write that follows this many others; AWS has applied it."""
         self.left, self.among = survived, among
 
 
 def unlimited(lab: AwsLab, count: Count) -> Session:
-    """Clients of the emulated AWS that keep no quota."""
+    """Clients of the emulated AWS without rate limits."""
     clock = Clock()
     quota = Quota(clock, clock.pause, is_limited=False)
     return Session(quota, count, endpoint=lab.endpoint, pool=4)
@@ -80,7 +80,7 @@ def unlimited(lab: AwsLab, count: Count) -> Session:
 
 @dataclass
 class AwsHarness:
-    """One test's own corner of the emulated AWS."""
+    """The resources of one test in the emulated AWS."""
 
     lab: AwsLab
     session: Session
@@ -99,21 +99,21 @@ class AwsHarness:
         return Owner("cluster", f"ns-{self.number}", name, uid)
 
     def aws(self, service: str = "ssm") -> Any:
-        """boto3 itself, as a person would use it."""
+        """A plain boto3 client, for external changes."""
         return self.session.client(service, REGION)._client
 
     def parameters(self) -> Parameters:
-        """The parameter kind, as after a restart: it has seen nothing yet."""
+        """The parameter kind with an empty cache, as after a restart."""
         tagged = TaggedParameters(self.session.client("resourcegroupstaggingapi", REGION), self.clock)
         return Parameters(self.session.client("ssm", REGION), tagged, self.clock)
 
     @property
     def name(self) -> str:
-        """What the names of all that this test makes begin with, where the spec names nothing."""
+        """The default name prefix of this test's resources."""
         return f"dynconfig-ns-{self.number}_myapp"
 
     def kinds(self, *values: type[Resource], settings: Settings | None = None) -> tuple[AnyKind, ...]:
-        """The wired kinds of these values or all, in their order, as after a restart: they have seen nothing yet."""
+        """The wired kinds of these value types (default all), in order, with empty caches as after a restart."""
         wired = wiring.kinds(self.session, REGION, settings or Settings(), lambda: ACCOUNT, self.clock)
         return tuple(kind for kind in wired if not values or kind.value in values)
 
@@ -127,7 +127,7 @@ class AwsHarness:
         return declare(document, owner=owner, default_region=REGION, read=self._read, tenant=tenant, **about)
 
     def apply(self, declaration: Declaration, kind: AnyKind | None = None) -> Outcome:
-        """Run the engine with one kind; an error is raised."""
+        """Run the engine with one kind; raise its error."""
         chosen = kind or self.parameters()
         outcome = Engine(lambda _place: (chosen,)).run(declaration)
         if outcome.error is not None:
@@ -135,14 +135,14 @@ class AwsHarness:
         return outcome
 
     def goodbye(self, spec: Mapping[str, Any], status: Mapping[str, Any] | None = None) -> Declaration:
-        """The declaration of this test's object on its way out."""
+        """The declaration of this test's object while it is being deleted."""
         document = {"metadata": {"generation": 2}, "spec": {"path": self.path, **spec}, "status": status}
         return declare_deletion(document, owner=self.owner(), default_region=REGION)
 
     def settle(
         self, declaration: Declaration, kinds: tuple[AnyKind, ...], errors: list[DynConfigError] | None = None
     ) -> Outcome:
-        """Run one engine until AWS is as declared: what may pass is noted, and looked at again. Other errors are raised."""
+        """Reconcile until AWS is in sync: retryable errors are recorded and retried, others are raised."""
         engine, end = Engine(lambda _place: kinds), time.monotonic() + SETTLED_WITHIN
         while True:
             outcome = engine.run(declaration)
@@ -159,13 +159,13 @@ class AwsHarness:
         return report.status(outcome, {}, 1.8e9, None)
 
     def calls(self, action: Callable[[], object]) -> dict[str, int]:
-        """How often each operation of AWS is called by an action."""
+        """Count the AWS calls of an action by operation."""
         self.lab.reset_calls()
         action()
         return self.lab.calls()
 
     def put_by_hand(self, name: str, value: str = "by hand", **more: Any) -> None:
-        """What a person does in the console."""
+        """Put a parameter as a user does in the console."""
         request = {"Type": "String", "Overwrite": True, **more}
         self.aws().put_parameter(Name=f"{self.path}/{name}", Value=value, **request)
 

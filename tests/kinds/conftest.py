@@ -1,4 +1,4 @@
-"""One emulated AWS in this process for all tests of kinds; each has a path and an owner of its own."""
+"""One in-process emulated AWS for all kind tests; each has its own path and owner."""
 
 from collections.abc import Iterator
 
@@ -21,7 +21,7 @@ def lab() -> Iterator[AwsLab]:
 
 @pytest.fixture(scope="session")
 def watch() -> Iterator[Watch]:
-    """Hears the calls of all tests together, which are held against the operator's IAM policy."""
+    """Records the calls of all tests, which are checked against the operator's IAM policy."""
     watch = Watch()
     yield watch
     assert {action(call) for call in watch.heard} <= allowed(boundary="arn:aws:iam::123456789012:policy/b")
@@ -41,5 +41,5 @@ def harness(lab: AwsLab, session: Session, watch: Watch) -> Iterator[AwsHarness]
 
 @pytest.fixture(params=CASES)
 def case(request: pytest.FixtureRequest, harness: AwsHarness) -> Case:
-    """Each kind in turn, with what has to be there before it."""
+    """Each kind in turn, with its prerequisites."""
     return prepared(CASES[request.param], harness)

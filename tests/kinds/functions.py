@@ -1,4 +1,4 @@
-"""Functions as people make, change and look at them; a role that Lambda knows for long."""
+"""Helpers to create, change and read functions as a user; a role that Lambda already knows."""
 
 import io
 import time
@@ -31,7 +31,7 @@ def code(text: str = "x = 1") -> bytes:
 
 
 def until(what: Callable[[], Any]) -> Any:
-    """The first answer that is true, asked for again and again."""
+    """Poll until the result is true, and return it."""
     end = time.monotonic() + SETTLED_WITHIN
     while not (found := what()):
         assert time.monotonic() < end, "it never came"
@@ -48,7 +48,7 @@ def roles(harness: AwsHarness) -> None:
 
 
 def of(harness: AwsHarness, name: str) -> dict[str, Any]:
-    """The function as AWS tells of it when it is at rest."""
+    """The function as AWS returns it, once no update is pending."""
 
     def at_rest() -> dict[str, Any] | None:
         found: dict[str, Any] = harness.aws("lambda").get_function(FunctionName=name)["Configuration"]
@@ -76,14 +76,14 @@ def set_variables(harness: AwsHarness, name: str, **changes: str) -> None:
 
 
 def recode(harness: AwsHarness, name: str, **request: Any) -> None:
-    """Put other code by hand."""
+    """Update the code by hand."""
     of(harness, name)
     harness.aws("lambda").update_function_code(FunctionName=name, **request)
     of(harness, name)
 
 
 def create(harness: AwsHarness, name: str, **more: Any) -> None:
-    """A person's own function."""
+    """A user's own function."""
     roles(harness)
     request: dict[str, Any] = {
         "FunctionName": name,
@@ -100,7 +100,7 @@ def create(harness: AwsHarness, name: str, **more: Any) -> None:
         try:
             client.create_function(**request)
         except client.exceptions.InvalidParameterValueException as error:
-            # Lambda hears of a role some time after IAM has it.
+            # A new role is visible to Lambda with a delay.
             if "cannot be assumed" in str(error):
                 return False
             raise

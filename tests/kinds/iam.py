@@ -19,7 +19,7 @@ def action(call: str) -> str:
 
 
 def allowed(**about: Any) -> set[str]:
-    """All actions of the policy for an operator that keeps everything, or what is said about it."""
+    """All actions of the policy for an operator that manages everything, or the given document."""
     key = "arn:aws:kms:eu-west-1:123456789012:key/k"
     asked = Allowed(paths=["/a"], account="123456789012", region="eu-west-1", keys=[key], **about)
     statements = operator_policy(asked)["Statement"]

@@ -1,4 +1,4 @@
-"""What is special about alarms: what they watch, how few calls they cost, and whose they are."""
+"""Alarms: their metrics, the calls they take, and their ownership."""
 
 import time
 from typing import Any
@@ -30,7 +30,7 @@ def alarms(harness: AwsHarness) -> tuple[AnyKind, ...]:
 
 
 def desired(harness: AwsHarness, declaration: Declaration) -> dict[str, Alarm]:
-    """What is declared, by the name within the object."""
+    """The declared alarms, by the name within the object."""
     (kind,) = alarms(harness)
     return {alarm.name.rpartition("/")[2]: alarm for alarm in kind.desired(declaration)}
 
@@ -40,7 +40,7 @@ def observed(harness: AwsHarness, declaration: Declaration, kinds: tuple[AnyKind
     return {alarm.name.rpartition("/")[2]: alarm for alarm in found if isinstance(alarm, Alarm)}
 
 
-# --- what they watch
+# --- metrics
 
 
 def test_default_alarms_are_those_of_the_recipe_and_one_more(harness: AwsHarness) -> None:
@@ -97,7 +97,7 @@ def test_metric_alarms_have_no_actions(harness: AwsHarness) -> None:
     assert {(alarm.alarm_actions, alarm.ok_actions) for alarm in found.values()} == {((), ())}
 
 
-# --- what they cost
+# --- calls
 
 
 def test_observing_alarms_and_dashboard_in_sync_takes_two_calls(harness: AwsHarness) -> None:
@@ -171,7 +171,7 @@ def test_manual_request_detects_changed_tag_at_once(harness: AwsHarness) -> None
     assert dict(observed(harness, asked, kinds)["Backlog"].tags) == {"team": "other"}
 
 
-# --- whose they are
+# --- ownership
 
 
 def test_alarm_recreated_by_others_is_not_owned(harness: AwsHarness) -> None:
@@ -212,7 +212,7 @@ def test_renaming_the_function_replaces_the_alarms(harness: AwsHarness) -> None:
     assert {name.partition("/")[0] for name in described(harness)} == {f"{harness.name}-2"}
 
 
-# --- what CloudWatch makes of them
+# --- alarm state
 
 
 def test_drift_alarm_fires_until_drift_is_resolved(harness: AwsHarness) -> None:

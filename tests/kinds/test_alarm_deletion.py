@@ -1,4 +1,4 @@
-"""An alarm that someone else's composite alarm names cannot be deleted: it is named, and all others are deleted."""
+"""An alarm used by a foreign composite alarm cannot be deleted: it is reported, and all others are deleted."""
 
 import pytest
 from tests.kinds.aws_harness import AwsHarness

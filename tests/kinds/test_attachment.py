@@ -1,4 +1,4 @@
-"""What is particular about attachments: a person's own function gets an addition, and later has exactly that no more."""
+"""Attachments: a user's function gets additions, and detach removes exactly those."""
 
 from typing import Any
 
@@ -33,7 +33,7 @@ def settle(harness: AwsHarness, declared: Any, errors: Any = None, **about: Any)
 
 
 def refusal(harness: AwsHarness, declared: Any, **about: Any) -> Any:
-    """The error, and that nothing was written on its way."""
+    """The error; asserts that nothing was written."""
     before, kinds = state(harness), harness.kinds(Attachment)
     error = Engine(lambda _place: kinds).run(harness.declare(declared, **about)).error
     assert state(harness) == before
@@ -99,7 +99,7 @@ def test_concurrent_user_changes_are_not_lost(harness: AwsHarness) -> None:
 
 
 def test_declared_layer_is_kept_replaced_and_removed_according_to_the_tags(harness: AwsHarness) -> None:
-    # The emulator knows the extension only; in this test another name stands for it.
+    # The emulator only knows the extension layer; in this test another name represents it.
     before, name = state(harness), functions.LAYER
     settle(harness, spec(extension={"layerArn": f"{name}:23"}))
     assert state(harness)["layers"] == [f"{name}:23"]
@@ -170,13 +170,13 @@ def test_unreadable_environment_blocks_detach(harness: AwsHarness, deletion: str
     goodbye = harness.goodbye({**spec(), "deletionPolicy": deletion})
     with answers(harness, "lambda", "GetFunction", without_environment("AccessDeniedException")):
         error = Engine(lambda _place: kinds).run(goodbye).error
-    # Who leaves all as it is need not know what there is.
+    # A reconcile that changes nothing does not need the environment.
     assert (type(error) is AccessDenied) is (deletion == "Delete")
     assert (state(harness) == before) is (deletion == "Delete")
     assert state(harness)["variables"] == before["variables"]
 
 
-# --- refused before anything is written
+# --- rejected before the first write
 
 
 @pytest.mark.parametrize(

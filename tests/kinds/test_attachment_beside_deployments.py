@@ -1,4 +1,4 @@
-"""Attachments to functions that CDK, SAM or Terraform deploy: what they have already, and what a deployment removes."""
+"""Attachments to functions deployed by CDK, SAM or Terraform: own settings, and removals by deployments."""
 
 from dataclasses import replace
 from typing import Any
@@ -44,7 +44,7 @@ def tags(harness: AwsHarness) -> dict[str, str]:
 
 
 def deployed(harness: AwsHarness, layers: list[str], variables: dict[str, str]) -> None:
-    """What a deployment sets of its own, and nothing else."""
+    """Deploy the function with only its own settings."""
     functions.configure(harness, "attached", Layers=layers, Environment={"Variables": variables})
 
 

@@ -1,4 +1,4 @@
-"""A plan of a first attachment shows what is added to the function, and nothing that it has by itself already."""
+"""The plan of a first attachment shows only what is added to the function."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What belongs to whom on a function that is attached to; plain values in and out."""
+"""Ownership of layers and variables on an attached function; pure."""
 
 from dataclasses import replace
 from typing import Any
@@ -48,7 +48,7 @@ def with_variables(**about: Any) -> Attachment:
 
 
 def attached(target: TargetFunction, **about: Any) -> TargetFunction:
-    """The function after the addition."""
+    """The function after the attachment."""
     wanted = with_variables(**about)
     layers, variables = with_addition(wanted, target)
     return replace(target, layers=layers, variables=variables, recorded=addition(wanted, target))
@@ -136,7 +136,7 @@ def test_attachment_tags_round_trip_and_are_valid_tag_values(role: str) -> None:
 
 
 def test_known_variable_names_are_those_that_are_set() -> None:
-    # The tag has room for no more of them.
+    # More do not fit in a tag value.
     assert {
         *OURS,
         "DYNCONFIG_PREFIX",

@@ -1,4 +1,4 @@
-"""What is special about the alarm over all alarms: it goes off with any of them, and comes and goes in the right order."""
+"""The composite alarm: it fires with any alarm, and is created and deleted in the right order."""
 
 import pytest
 from tests.kinds.aws_harness import AwsHarness

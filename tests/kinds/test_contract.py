@@ -1,4 +1,4 @@
-"""What every kind promises, whatever it reads and writes: it makes, settles, and sees each field change."""
+"""The contract of all kinds: create, settle, and detect a change of each field."""
 
 from dataclasses import fields
 from typing import Any
@@ -107,7 +107,7 @@ def test_external_change_of_each_field_is_corrected(
 
 
 def seen(harness: AwsHarness, case: Case, field: str) -> set[str]:
-    """The fields that differ where AWS cannot put one back, so that there is no plan."""
+    """The fields that differ if AWS cannot restore one, so that there is no plan."""
     declaration, (kind,) = harness.declare(case.base), harness.kinds(case.value)
     engine = Engine(lambda _place: (kind,))
     observed = {resource.name: resource for resource in engine.observe(declaration)}

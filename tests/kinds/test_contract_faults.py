@@ -1,4 +1,4 @@
-"""What every kind promises where things go wrong: a kill at any write, and errors that pass, end as if nothing had been."""
+"""The contract of all kinds under faults: kills at any write and transient errors are recovered from."""
 
 from collections.abc import Iterator
 
@@ -16,7 +16,7 @@ MOST_WRITES = 20
 
 
 def killed(harness: AwsHarness, case: Case) -> Iterator[tuple[AwsHarness, object]]:
-    """Corners in which the process died after its first write, after its second and so on; and what was there before."""
+    """Harnesses in which the process died after its first write, its second and so on; with the state before."""
     for survived in range(MOST_WRITES):
         corner = AwsHarness(harness.lab, harness.session, harness.watch)
         prepared(case, corner)
@@ -59,7 +59,7 @@ def test_next_run_completes_a_killed_deletion(harness: AwsHarness, case: Case) -
     raise AssertionError("it never came through")
 
 
-# botocore tries each call three times by itself.
+# botocore makes three attempts per call.
 @pytest.mark.parametrize(
     ("code", "expected"), [("ThrottlingException", Throttled), ("InternalServerError", Unavailable)]
 )

@@ -1,4 +1,4 @@
-"""What every kind promises about owners: strangers' resources are safe, and nothing of ours stays behind."""
+"""The contract of all kinds about ownership: foreign resources are safe, and nothing owned is left behind."""
 
 from typing import Any
 
@@ -34,7 +34,7 @@ def test_foreign_resource_is_rejected_and_not_written(harness: AwsHarness, case:
     assert before
     outcome = Engine(lambda _place: case.kinds(harness)).run(declaration)
     assert isinstance(outcome.error, NotOwned)
-    # What does not depend on it is carried out.
+    # Steps that do not depend on it are applied.
     assert not {resource.title for resource in before} & {step.resource.title for step in outcome.applied}
     assert foreign() == before
 
@@ -122,7 +122,7 @@ def test_only_retained_parameters_are_adopted_and_only_if_requested(harness: Aws
         assert case.listed(harness) == before
         return
     assert apply(harness, case, adopting, **about).is_complete
-    # A mark may be part of what is listed.
+    # The owner mark may be part of what is listed.
     assert len(_sized(case.listed(harness))) == len(_sized(before))
     assert apply(harness, case, adopting, **about).plan.is_empty
 

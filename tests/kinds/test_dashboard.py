@@ -1,4 +1,4 @@
-"""What is special about the dashboard: compared as JSON, owned by its text, marked with revisions."""
+"""The dashboard: compared as JSON, owner in its text, revisions as annotations."""
 
 import json
 from dataclasses import replace

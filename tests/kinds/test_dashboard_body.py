@@ -1,4 +1,4 @@
-"""The body of the dashboard, whole as a golden file and by its promises."""
+"""The dashboard body, as a golden file and by its properties."""
 
 import json
 from dataclasses import replace
@@ -25,7 +25,7 @@ BOARD = Board(
 
 
 def test_body_matches_golden_file() -> None:
-    """Written anew by: python -m tests.kinds.test_dashboard_body."""
+    """Regenerate with: python -m tests.kinds.test_dashboard_body."""
     assert body(BOARD) == json.loads(GOLDEN.read_text())
 
 

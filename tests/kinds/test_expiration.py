@@ -1,4 +1,4 @@
-"""A parameter whose Expiration has passed is gone as declared; policies are checked before the first write."""
+"""Parameters whose Expiration has passed; policies are checked before the first write."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -93,7 +93,7 @@ def test_past_expiration_on_a_new_parameter_is_rejected_before_the_first_write(h
     assert isinstance(outcome.error, InvalidSpec)
     assert f"{FIELD} is in the past (2040-01-01T00:00:00Z)" in str(outcome.error)
     assert harness.versions() == {}
-    # What was refused does not count as written.
+    # A rejected parameter does not count as written.
     again = run(harness, "1", late, status=report.status(outcome, {}, late, None))
     assert isinstance(again.error, InvalidSpec)
 

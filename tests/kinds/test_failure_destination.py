@@ -1,4 +1,4 @@
-"""What is particular about on-failure destinations: one that is not there, and the function itself."""
+"""On-failure destinations: a missing one, and the function itself."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What came from a Secret is shown nowhere, also where AWS keeps it in plain text and the declaration has moved on."""
+"""Values from Secrets are masked everywhere, even in plaintext parameters and after spec has changed."""
 
 import itertools
 import json
@@ -39,7 +39,7 @@ FORMS: tuple[Mapping[str, Any], ...] = (
 
 
 def shown(kind: Parameters, declaration: Declaration, labels: ParameterLabels | None = None) -> str:
-    """All that plan, drift and render print, for people and for programs."""
+    """All output of plan, drift and render, as text and as JSON."""
     found = Engine(lambda _place: (kind,), lambda _place: labels or pytest.fail("no labels")).assess(declaration, 0.0)
     plan = found.plan
     told = [str(list(lines(plan))), json.dumps(document(found)), str(found), str(declaration)]
@@ -145,15 +145,15 @@ def test_import_keeps_the_value_in_a_secret(harness: AwsHarness) -> None:
 
 
 class _NoIndex:
-    """An index of tags that knows nothing."""
+    """An empty tag index."""
 
     def look(self, owner: Any, *, closely: bool) -> float:
-        """Nothing to look at."""
+        """Nothing to refresh."""
         return 0.0
 
     def tags(self, name: str) -> None:
-        """Nothing is known."""
+        """Nothing is indexed."""
 
     def owned(self, owner: str) -> tuple[str, ...]:
-        """Nothing is known."""
+        """Nothing is indexed."""
         return ()

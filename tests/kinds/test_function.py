@@ -1,4 +1,4 @@
-"""What is particular about functions: AWS takes time over each write, and may fail afterwards."""
+"""Functions: Lambda applies updates asynchronously, and may fail afterwards."""
 
 import io
 import zipfile
@@ -46,7 +46,7 @@ def test_update_waits_for_the_previous_one(harness: AwsHarness) -> None:
     errors: list[Any] = []
     settle(harness, spec(), errors)
     settle(harness, {**many(), "function": {**spec()["function"], "memoryMiB": 512}}, errors, generation=2)
-    # The first function of the lab may be made before its role is known.
+    # The first function of the lab may be created before its role is visible.
     assert {Settling} <= {type(error) for error in errors} <= {Settling, RoleNotReady}
     assert functions.of(harness, harness.name)["MemorySize"] == 512
 
@@ -159,7 +159,7 @@ def test_package_is_updated_before_environment_shrinks(
         settle(harness, many())
         settle(harness, spec(), generation=2, metadata=APPROVED)
     order = [operation for operation, _request in made]
-    # A revision that moves on is one more write of the configuration.
+    # A new revision is another configuration update.
     assert order.index("UpdateFunctionCode") < order.index("UpdateFunctionConfiguration")
     assert order[-1] == "UpdateFunctionCode"
     assert order.count("UpdateFunctionCode") == 2
@@ -299,7 +299,7 @@ def test_status_shows_the_used_layer(harness: AwsHarness) -> None:
 
 
 def planned(harness: AwsHarness, declared: Any, **about: Any) -> list[str]:
-    """The lines of a plan, made by another process than the operator's."""
+    """The lines of a plan, computed in another process than the operator's."""
     kinds = harness.kinds(Function)
     plan = Engine(lambda _place: kinds).assess(harness.declare(declared, **about), 0.0).plan
     return [text for _sign, text in describe.lines(plan)]

@@ -1,4 +1,4 @@
-"""What a function is given so that it can read: environment, and statements of a policy. Pure."""
+"""The environment and policy statements that a function needs to read its parameters. Pure."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""A look at what AWS spoke of: only that is asked for, and nothing of it is taken from memory."""
+"""A reconcile after an event: only the reported parameters are read, bypassing the cache."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -23,7 +23,7 @@ def many(count: int) -> dict[str, Any]:
 
 
 class Scene:
-    """An object of thirty parameters that was applied and looked at."""
+    """An object with thirty parameters in sync."""
 
     def __init__(self, harness: AwsHarness, spec: dict[str, Any]) -> None:
         self.harness, self.spec = harness, spec
@@ -31,12 +31,12 @@ class Scene:
         self.status = harness.status(harness.apply(harness.declare(spec), self.kind))
 
     def heard(self, *names: str, **about: Any) -> Declaration:
-        """The declaration, with an event that spoke of these names."""
+        """The declaration, with an event that reported these names."""
         declaration = self.harness.declare(about.pop("spec", self.spec), **{"status": self.status, **about})
         return replace(declaration, heard={f"{self.harness.path}/{name}": "" for name in names})
 
     def calls(self, declaration: Declaration) -> dict[str, int]:
-        """What a reconcile costs."""
+        """The calls of a reconcile."""
         return self.harness.calls(lambda: self.harness.apply(declaration, self.kind))
 
 
@@ -120,7 +120,7 @@ def test_manual_request_or_edit_triggers_a_full_reconcile(scene: Scene, about: d
 
 
 class Listener:
-    """Writes down what it is told around each write."""
+    """Records the announcements around each write."""
 
     def __init__(self) -> None:
         self.told: list[tuple[str, tuple[str, ...], str]] = []

@@ -1,4 +1,4 @@
-"""What is particular about HTTP APIs: names that are not unique, an address that has to stay, parts that belong together."""
+"""HTTP APIs: names that are not unique, a URL that must not change, and parts that belong together."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -40,7 +40,7 @@ def served_by(harness: AwsHarness) -> list[str]:
 
 
 def integrate(harness: AwsHarness, uri: str) -> str:
-    """A second integration, by hand."""
+    """Create a second integration by hand."""
     request = {"ApiId": api_id(harness), "IntegrationType": "AWS_PROXY", "PayloadFormatVersion": "2.0"}
     return str(client(harness).create_integration(**request, IntegrationUri=uri)["IntegrationId"])
 
@@ -147,7 +147,7 @@ def test_added_routes_and_stages_are_removed(harness: AwsHarness) -> None:
 
 @contextmanager
 def paged(harness: AwsHarness, *operations: str) -> Iterator[None]:
-    """One item a page."""
+    """One item per page."""
 
     def split(answer: dict[str, Any], rest: list[Any]) -> None:
         listed = rest or sorted(answer["Items"], key=str)
@@ -210,7 +210,7 @@ ADOPTING = {**HTTP_API.base, "adoptionPolicy": "IfUnowned"}
 
 
 def released(harness: AwsHarness) -> str:
-    """The id of an API whose object is gone, and which stayed in AWS."""
+    """The id of a released API, whose object was deleted."""
     status, found = harness.status(settle(harness, RETAINED)), api_id(harness)
     harness.settle(harness.goodbye(RETAINED, status), harness.kinds(HttpApi))
     assert apis(harness) == []

@@ -1,4 +1,4 @@
-"""Fields that a team tunes by hand: set at creation, then neither drift nor corrected nor overwritten with another."""
+"""Ignored fields: set at creation, then neither drift nor corrected nor overwritten."""
 
 from typing import Any
 

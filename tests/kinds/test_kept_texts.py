@@ -1,4 +1,4 @@
-"""What is kept of parameters between two looks does not grow with the length of their values, and no text of a Secret is kept."""
+"""The parameter cache does not grow with the length of values, and contains no text of a Secret."""
 
 from collections.abc import Callable
 
@@ -12,7 +12,7 @@ from dynconfig.engine.reconcile import Engine
 
 COUNT = 10
 SHORT, LONG = 8, 4000
-# How much fuller a map of the same entries happens to be: less than one value.
+# Variation of the size of a map with the same entries: less than one value.
 TOLERATED_BYTES = LONG - 1
 START, BAKE = 1000.0, 600.0
 
@@ -22,7 +22,7 @@ def text(index: int, length: int, mark: str) -> str:
 
 
 def declared(harness: AwsHarness, length: int, mark: str, generation: int = 1) -> Declaration:
-    """Secrets and plain values of a length; what the mark is makes them others."""
+    """Secrets and plain values of a length; another mark makes other values."""
     parameters: list[dict[str, object]] = []
     for index in range(COUNT):
         harness.secrets[f"s/k{index}"] = text(index, length, mark)
@@ -70,7 +70,7 @@ def test_no_value_is_kept_between_reconciles(
 
 
 def undone(length: int) -> RolloutHarness:
-    """An object whose second revision was undone."""
+    """An object whose second revision was rolled back."""
     names = [f"p{index}" for index in range(COUNT)]
     rollout = RolloutHarness(values={name: text(0, length, "a") for name in names})
     rollout.settle(START)

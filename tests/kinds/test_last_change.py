@@ -1,4 +1,4 @@
-"""What an alarm puts back while spec cannot be used: the value, and nothing else of a parameter."""
+"""A rollback while spec is invalid restores the value of a parameter, and nothing else."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from dynconfig.engine.tenancy import Tenant
 
 pytestmark = pytest.mark.lab
 
-# As they are in the object, and with what AWS knows of them beside the value.
+# As declared in the object, with all fields beside the value.
 PLAIN = {
     "name": "plain",
     "description": "A limit",
@@ -29,10 +29,10 @@ EXPIRING = {
 
 
 class AllFields(Life):
-    """An object with parameters of all sorts, also one that keeps the text of a Secret in plain text."""
+    """An object with parameters of all types, including a plaintext one with a value from a Secret."""
 
     def spec(self) -> dict[str, Any]:
-        """The object as it is declared."""
+        """The declared object."""
         reference = {"name": "db", "key": "password"}
         return {
             "parameters": [
@@ -49,7 +49,7 @@ class AllFields(Life):
 
 
 def described(harness: AwsHarness) -> dict[str, Any]:
-    """All that AWS has of the parameters but values, versions and times."""
+    """All fields of the parameters in AWS except values, versions and times."""
     ssm, found = harness.aws(), dict[str, Any]()
     filters = [{"Key": "Name", "Option": "BeginsWith", "Values": [harness.path]}]
     for item in ssm.describe_parameters(ParameterFilters=filters)["Parameters"]:
@@ -67,7 +67,7 @@ def test_rollback_restores_only_values(harness: AwsHarness, is_restarted: bool) 
         life, now = AllFields(harness), _aws_now(harness)
         harness.secrets["db/password"] = "good"
         life.edit("1", now)
-        # However long this machine takes for the writes.
+        # Regardless of how long the writes take on this machine.
         life.apply("1", now + 10 * BAKE)
         harness.secrets["db/password"] = "bad"
         life.edit("2", now + 3)

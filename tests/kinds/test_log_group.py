@@ -1,4 +1,4 @@
-"""What is particular about log groups: names that begin alike, and groups that Lambda makes by itself."""
+"""Log groups: names with a common prefix, and groups that Lambda creates by itself."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""A label of ours never makes SSM refuse anyone's write, and never outlives its reason."""
+"""Own labels never block anyone's writes, and are removed when no longer needed."""
 
 from typing import Any
 
@@ -36,7 +36,7 @@ def engine(harness: AwsHarness) -> Engine:
 
 
 def labelled(harness: AwsHarness) -> Outcome:
-    """Parameters with labels of ours and one of somebody else's."""
+    """Parameters with own labels and a foreign one."""
     outcome = harness.apply(harness.declare(SPEC))
     for item in outcome.owned:
         assert isinstance(item, Parameter)

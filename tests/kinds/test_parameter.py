@@ -1,4 +1,4 @@
-"""What is particular about parameters: the calls they cost, and the rules of SSM that are easy to get wrong."""
+"""Parameters: the calls they take, and the rules of SSM that are easy to get wrong."""
 
 import itertools
 from collections.abc import Callable
@@ -31,7 +31,7 @@ def secret(harness: AwsHarness, **more: Any) -> dict[str, Any]:
 
 
 def turns_of(batches: int) -> Callable[[], bool]:
-    """Says of each turn that there is time for so many batches of 50 deletions."""
+    """Limits each reconcile to this many batches of 50 deletions."""
     left = itertools.cycle([True] * (batches - 1) + [False])
     return lambda: next(left)
 
@@ -39,7 +39,7 @@ def turns_of(batches: int) -> Callable[[], bool]:
 def test_deleting_600_parameters_takes_at_most_1_2_calls_each_to_confirm_ownership_and_delete(
     harness: AwsHarness,
 ) -> None:
-    """Counted are all calls that tell whose a parameter is (the index and each one's tags) and those that delete.
+    """Counts all calls that read the owner of a parameter (the index and each one's tags) and all deletions.
 
     Beside them stands only the look with which each turn begins, ten names a call: what is there, and at which version.
     """
@@ -112,7 +112,7 @@ def test_observing_parameters_in_sync_decrypts_nothing(harness: AwsHarness) -> N
         harness.apply(harness.declare(secret(harness)), kind)
         assert True in seen[1:]
     finally:
-        # The client is that of other tests, too.
+        # The client is shared with other tests.
         events.unregister("provide-client-params.ssm.GetParameters", see)
 
 

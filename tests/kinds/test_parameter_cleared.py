@@ -1,4 +1,4 @@
-"""Fields of a parameter that a write empties: AWS's answer to the write does not tell whether it did."""
+"""Fields of a parameter that a write clears: the response does not confirm it."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Parameters that are images: what SSM has taken is there only when EC2 has confirmed it."""
+"""Image parameters: SSM stores them only after EC2 has validated them."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,7 +23,7 @@ def spec(image: str = "ami-12345678", **more: Any) -> dict[str, Any]:
 
 @contextmanager
 def unconfirmed(harness: AwsHarness, keep: int = 0) -> Iterator[None]:
-    """SSM shows no image that is later than this version."""
+    """Hide image versions later than this one."""
 
     def hide(answer: dict[str, Any]) -> None:
         if keep == 0:

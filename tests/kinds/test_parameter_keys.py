@@ -1,4 +1,4 @@
-"""A KMS key that cannot be used concerns the parameters under it: they are named, written if declared, and deleted."""
+"""An unusable KMS key affects only its parameters: they are reported, written if declared, and deleted."""
 
 from typing import Any
 
@@ -30,7 +30,7 @@ def spec(harness: AwsHarness, key: str, *, plain: str = "1", **secret: Any) -> d
 
 
 def disabled_key(harness: AwsHarness) -> str:
-    """Parameters are made, one of them under a key that is then disabled."""
+    """Create parameters, one of them under a key that is then disabled."""
     kms = harness.aws("kms")
     key: str = kms.create_key()["KeyMetadata"]["KeyId"]
     harness.apply(harness.declare(spec(harness, key)))
@@ -78,7 +78,7 @@ def test_unmanaged_value_under_a_disabled_key_is_kept(harness: AwsHarness) -> No
 
 
 def decryptions(harness: AwsHarness) -> list[bool]:
-    """Whether each read decrypts, from now on."""
+    """Record whether each read decrypts."""
     seen: list[bool] = []
     events = harness.session.client("ssm", "eu-west-1")._client.meta.events
     for operation in ("GetParameters", "GetParameter", "GetParametersByPath", "GetParameterHistory"):
@@ -103,7 +103,7 @@ def test_deletion_and_removal_decrypt_nothing(harness: AwsHarness) -> None:
 
 
 def plan(harness: AwsHarness, declared: dict[str, Any], status: dict[str, Any] | None, generation: int = 1) -> Planned:
-    """What `dynconfig plan` finds out about the object in a cluster: in a process of its own."""
+    """The result of `dynconfig plan` for an object in a cluster, in a process of its own."""
     owner = harness.owner()
     metadata = {"namespace": owner.namespace, "name": owner.name, "uid": owner.uid, "generation": generation}
     live = {

@@ -1,4 +1,4 @@
-"""The labels on versions: which is stable, what failed, and what it costs to know."""
+"""Labels on versions: stable and failed versions, and the calls to read them."""
 
 from dataclasses import replace
 
@@ -19,7 +19,7 @@ SECRET = {"name": "password", "valueFrom": {"secretKeyRef": {"name": "db", "key"
 
 
 def labels(harness: AwsHarness) -> ParameterLabels:
-    """As after a restart: it knows no label yet."""
+    """With an empty cache, as after a restart."""
     tagged = TaggedParameters(harness.session.client("resourcegroupstaggingapi", REGION), harness.clock)
     return ParameterLabels(harness.session.client("ssm", REGION), tagged)
 

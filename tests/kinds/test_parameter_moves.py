@@ -1,4 +1,4 @@
-"""A parameter that has another owner than it had a few minutes ago, which AWS's index still names."""
+"""A parameter whose owner changed minutes ago while the tag index still names the previous one."""
 
 import pytest
 from tests.kinds.aws_harness import ASKED, AwsHarness
@@ -13,7 +13,7 @@ def test_parameter_that_returns_is_adopted_despite_a_stale_index(harness: AwsHar
     kind, other = harness.parameters(), harness.owner("other", "uid-2")
     harness.apply(harness.declare(SPEC), kind)
     harness.clock.pause(11)
-    # The index is read now, and is believed for ten minutes.
+    # The index is read now, and used for ten minutes.
     (mine,) = harness.apply(harness.declare(SPEC, metadata=ASKED), kind).owned
     kind.release(mine)  # type: ignore[arg-type]  # the only kind is that of parameters
     (theirs,) = harness.apply(harness.declare(SPEC, owner=other), kind).owned
@@ -45,9 +45,9 @@ def test_parameter_recreated_externally_is_not_written_despite_a_stale_index(
 ) -> None:
     spec, kind = {**SPEC, "adoptionPolicy": "Never", "driftPolicy": policy}, harness.parameters()
     status = harness.status(harness.apply(harness.declare(spec), kind))
-    # Long after its creation, which is why nothing else makes the index doubtful.
+    # Long after its creation, so that nothing else invalidates the index.
     harness.clock.pause(700)
-    # The index is read now, and is believed for ten minutes.
+    # The index is read now, and used for ten minutes.
     harness.apply(harness.declare(spec, metadata=ASKED, status=status), kind)
     harness.aws().delete_parameter(Name=f"{harness.path}/a")
     tags = [{"Key": OWNER_TAG, "Value": owner}] if owner else []

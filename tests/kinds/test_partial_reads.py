@@ -1,4 +1,4 @@
-"""What cannot be read of one parameter concerns that parameter: all others are written, and nothing is done to it."""
+"""A failed read affects only its parameter: all others are written, and it is not touched."""
 
 from collections.abc import Callable
 from typing import Any
@@ -16,7 +16,7 @@ from dynconfig.engine.report import status as report
 pytestmark = pytest.mark.lab
 
 NAMES = tuple("abcde")
-# The index of tags cannot answer for tags that are declared otherwise, so that each parameter is asked for its own.
+# The tag index does not match changed tags, so each parameter's tags are read by name.
 OTHER_TAGS = {"team": "shop"}
 
 

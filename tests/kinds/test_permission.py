@@ -1,4 +1,4 @@
-"""What is particular about permissions and destinations: they are parts of a function, and go by what it is."""
+"""Permissions and destinations: parts of a function, managed only if the function is owned."""
 
 from typing import Any
 

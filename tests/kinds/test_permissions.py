@@ -1,4 +1,4 @@
-"""The IAM policy asks for what the kinds call, and for no more."""
+"""The IAM policy allows what the kinds call, and nothing else."""
 
 import re
 from pathlib import Path
@@ -11,7 +11,7 @@ from tests.kinds.iam import action, allowed
 from dynconfig.aws import permissions
 
 SOURCES = Path(__file__).parents[2] / "operator" / "dynconfig"
-# These are no calls of ours: AWS asks for them on behalf of one.
+# Not called directly: AWS requires them for another call.
 ASKED_ON_BEHALF = {
     "ec2:DescribeImages",
     "iam:PassRole",

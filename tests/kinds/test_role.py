@@ -1,4 +1,4 @@
-"""What is particular about roles: IAM is late, deletes only what is bare, and bounds what is long."""
+"""Roles: IAM is eventually consistent, deletes only roles without policies, and limits policy size."""
 
 import json
 from typing import Any

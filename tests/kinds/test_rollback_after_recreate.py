@@ -1,4 +1,4 @@
-"""An object that is deleted and declared again starts without a stable revision, whatever was known of the one before."""
+"""A recreated object starts without a stable revision, regardless of cached state of its predecessor."""
 
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -27,12 +27,12 @@ BAKE = 60.0
 
 @dataclass
 class LateBell(FakeAlarm):
-    """Its first creation fails, as that of a function whose role is not known yet."""
+    """A kind whose first creation fails, like a function whose role is not visible yet."""
 
     failures: int = 1
 
     def put(self, desired: Alarming, observed: Alarming | None) -> Alarming:
-        """Make it at the second try."""
+        """Succeed at the second attempt."""
         self.failures -= 1
         if self.failures >= 0:
             raise RoleNotReady("the role is not known yet")
@@ -41,7 +41,7 @@ class LateBell(FakeAlarm):
 
 @dataclass
 class Life:
-    """One operator process that lives through the deletion and the second creation of an object."""
+    """One operator process during the deletion and recreation of an object."""
 
     harness: AwsHarness
     alarm: LateBell = field(default_factory=LateBell)
@@ -53,7 +53,7 @@ class Life:
         self.restart()
 
     def restart(self) -> None:
-        """Another process: it remembers nothing."""
+        """Restart the process, with empty caches."""
         session, clock = self.harness.session, self.harness.clock
         tagged = TaggedParameters(session.client("resourcegroupstaggingapi", REGION), clock)
         labels = ParameterLabels(session.client("ssm", REGION), tagged)
@@ -62,7 +62,7 @@ class Life:
         self.engine = Engine(lambda _place: (parameters, self.alarm), lambda _place: labels)
 
     def apply(self, value: str, now: float, uid: str = "uid-1") -> Outcome:
-        """Reconcile until nothing is to be done at once."""
+        """Reconcile until nothing is due immediately."""
         self.value = value
         for _ in range(10):
             owner = self.harness.owner(uid=uid)
@@ -75,26 +75,26 @@ class Life:
         raise AssertionError("it does not settle")
 
     def spec(self) -> dict[str, Any]:
-        """The object as it is declared."""
+        """The declared object."""
         return {
             "parameters": [{"name": name, "value": self.value if name == "a" else "1"} for name in "abc"],
             "rollout": {"bakeTime": "60s"},
         }
 
     def run(self, declaration: Declaration, now: float) -> Outcome:
-        """One reconcile and its report."""
+        """Reconcile once and build the status."""
         outcome = self.engine.run(declaration, now=now)
         self.status = report.status(outcome, self.status, now, None)
         return outcome
 
     def edit(self, value: str, now: float, uid: str = "uid-1") -> Outcome:
-        """A new generation."""
+        """Edit the object: a new generation."""
         self.generation += 1
         return self.apply(value, now, uid)
 
     @property
     def reason(self) -> str:
-        """Ready's reason."""
+        """The reason of condition Ready."""
         return str(self.status["conditions"][0]["reason"])
 
 
@@ -113,7 +113,7 @@ def recreated(harness: AwsHarness) -> tuple[Life, float]:
 
 
 def _aws_now(harness: AwsHarness) -> float:
-    """The moment of a write, as SSM says it."""
+    """The modification time in SSM."""
     harness.put_by_hand("clock")
     answer = harness.aws().get_parameter(Name=f"{harness.path}/clock")
     harness.aws().delete_parameter(Name=f"{harness.path}/clock")
@@ -164,7 +164,7 @@ class RotatedLife(Life):
     keys: tuple[str, ...] = ()
 
     def spec(self) -> dict[str, Any]:
-        """The object as it is declared."""
+        """The declared object."""
         reference = {"secretKeyRef": {"name": "db", "key": "password"}}
         return {
             "parameters": [

@@ -1,4 +1,4 @@
-"""What is particular about rules: the pattern, targets, and calls of which a part may fail."""
+"""Rules: pattern, targets, and calls that may fail partially."""
 
 import json
 from typing import Any

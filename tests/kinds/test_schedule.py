@@ -1,4 +1,4 @@
-"""What is particular about schedules: no tags, updates that forget, expressions that only AWS can judge."""
+"""Schedules: no tags, updates that reset omitted members, expressions that only AWS can validate."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -71,7 +71,7 @@ def test_external_settings_of_a_schedule_are_reset(harness: AwsHarness, changes:
 
 def test_rejected_expression_is_reported_with_the_field(harness: AwsHarness) -> None:
     settle(harness)
-    # Nothing documents it as wrong or right.
+    # Not documented as valid or invalid.
     bad = {"function": {"triggers": {"schedule": "cron(0 8 LW * ? *)"}}}
     with pytest.raises(
         Refused, match=r"^spec\.function\.triggers\.schedule: .*Invalid Schedule Expression cron\(0 8 LW"

@@ -1,4 +1,4 @@
-"""PartialReads that lag behind own writes: an answer from before is nobody's change."""
+"""Stale reads after own writes are not external changes."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -26,7 +26,7 @@ def run(harness: AwsHarness, kind: AnyKind, value: str, **about: Any) -> Outcome
 
 
 def late(harness: AwsHarness) -> Callable[[dict[str, Any]], None]:
-    """Answers as SSM gives them now, for later."""
+    """Record current responses of SSM, to replay them later."""
     before = harness.aws().get_parameters(Names=[f"{harness.path}/one"], WithDecryption=False)["Parameters"]
 
     def answer_late(answer: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""Kinds that are looked at together: none of them may ask what the kinds before it found."""
+"""Independent kinds are observed concurrently and must not use the results of other kinds."""
 
 from dataclasses import replace
 
@@ -20,7 +20,7 @@ SPEC = {
 
 
 class Untouchable(tuple[Resource, ...]):
-    """What must not be looked into."""
+    """A value that must not be accessed."""
 
     __slots__ = ()
 

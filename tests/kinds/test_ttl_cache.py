@@ -1,4 +1,4 @@
-"""What is remembered of AWS's answers, for how long, and when it is not believed."""
+"""The TTL cache: how long entries are used, and when they are bypassed."""
 
 from dataclasses import replace
 
@@ -14,7 +14,7 @@ WANTED = [Thing(name="rule")]
 
 
 class Aws:
-    """Counts how often it is asked."""
+    """Counts its reads."""
 
     def __init__(self) -> None:
         self.now = 0.0

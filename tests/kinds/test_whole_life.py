@@ -1,4 +1,4 @@
-"""One object with everything: what it costs, and that nothing of it is left in any service when it goes."""
+"""One object with all features: the calls it takes, and that its deletion leaves nothing behind."""
 
 from typing import Any
 
@@ -38,7 +38,7 @@ def known_destinations(harness: AwsHarness) -> None:
 
 
 def listed(harness: AwsHarness) -> dict[str, Any]:
-    """All that there is in every service under names like ours."""
+    """All resources of all services with similar names."""
     return {name: CASES[name].listed(harness) for name in SERVICES}
 
 
@@ -58,14 +58,14 @@ def test_observing_an_object_in_sync_reads_each_part_once(harness: AwsHarness) -
     kinds = harness.kinds()
     status = harness.status(harness.settle(harness.declare(EVERYTHING), kinds))
     declared = harness.declare(EVERYTHING, status=status)
-    # The dashboard marks revisions of which a report tells, and there was none before.
+    # The dashboard marks revisions in status, and there was no status before.
     harness.settle(declared, kinds)
     calls = harness.calls(lambda: harness.settle(declared, kinds))
     assert not [name for name in calls if not name.partition(".")[2].startswith(("Get", "List", "Describe"))]
-    # Two roles, each with its policy; all else is read by one call of a sort.
+    # Two roles, each with its policy; everything else takes one call per operation.
     twice = {name for name, count in calls.items() if count > 1}
     assert twice == {"iam.GetRole", "iam.GetRolePolicy"}
-    # The index of tags is read for all objects together, every ten minutes.
+    # The tag index is read for all objects together, every ten minutes.
     calls.pop("resourcegroupstaggingapi.GetResources", None)
     assert sum(calls.values()) <= 15, calls
 
@@ -101,7 +101,7 @@ def test_function_in_a_region_without_known_layer_is_rejected_before_any_write(h
     functions = tuple(kind for kind in wired if kind.value is Function)
     engine, outcomes = Engine(lambda _place: functions), []
     calls = harness.calls(lambda: outcomes.append(engine.run(harness.declare({"function": {}}))))
-    # AWS's public parameter may know one.
+    # AWS's public parameter may have one.
     assert calls == {"ssm.GetParameter": 1}
     assert isinstance(outcomes[0].error, NotPossible)
     assert "spec.function.extension.layerArn" in str(outcomes[0].error)

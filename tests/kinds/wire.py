@@ -1,4 +1,4 @@
-"""Between boto3 and AWS: what was asked, and answers that AWS gives and the emulator does not."""
+"""Hooks between boto3 and AWS: record requests, and inject responses that the emulator does not produce."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,7 +21,7 @@ def _hook(harness: AwsHarness, service: str, moment: str, operation: str) -> tup
 def answers(
     harness: AwsHarness, service: str, operation: str, change: Callable[[dict[str, Any]], object]
 ) -> Iterator[None]:
-    """Let every answer to an operation be changed in place."""
+    """Modify every response to an operation in place."""
     events, name = _hook(harness, service, "after-call", operation)
 
     def changed(parsed: dict[str, Any], **_about: Any) -> None:
@@ -36,7 +36,7 @@ def answers(
 
 
 def without_environment(code: str) -> Callable[[dict[str, Any]], None]:
-    """Leave the environment out of an answer about a function, as Lambda does where its key is out of reach."""
+    """Remove the environment from a function response, as Lambda does if the KMS key is not accessible."""
 
     def changed(answer: dict[str, Any]) -> None:
         answer.get("Configuration", answer)["Environment"] = {"Error": {"ErrorCode": code, "Message": NO_KEY}}
@@ -46,7 +46,7 @@ def without_environment(code: str) -> Callable[[dict[str, Any]], None]:
 
 @contextmanager
 def requests(harness: AwsHarness, service: str, *operations: str) -> Iterator[list[Request]]:
-    """What these operations were asked, in order."""
+    """The requests of these operations, in order."""
     found: list[Request] = []
     registered: list[tuple[Any, str, Callable[..., None]]] = []
     for operation in operations:
@@ -66,7 +66,7 @@ def requests(harness: AwsHarness, service: str, *operations: str) -> Iterator[li
 
 @contextmanager
 def denied(harness: AwsHarness, operation: str, *names: str) -> Iterator[list[str]]:
-    """Deny an operation of SSM on these names, as an IAM policy with a path does; answers the bodies of all its requests.
+    """Deny an SSM operation on these names, like an IAM policy with a path; return the bodies of all its requests.
 
     A batch is denied as a whole if it has one of them.
     https://docs.aws.amazon.com/systems-manager/latest/userguide/sysman-paramstore-access.html

@@ -1,4 +1,4 @@
-"""Makes the function's package importable as in Lambda, and gives each test a world of its own."""
+"""Make the function's package importable as in Lambda, and isolate each test."""
 
 import sys
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def ssm() -> "SSMClient":
-    """A client takes a quarter of a second to make."""
+    """Share the client: creating one takes a quarter of a second."""
     return boto3.client("ssm", region_name="eu-west-1", aws_access_key_id="test", aws_secret_access_key="test")
 
 

@@ -1,4 +1,4 @@
-"""A stand-in for the AWS Parameters and Secrets extension: its documented contract over HTTP, and faults on request."""
+"""A fake AWS Parameters and Secrets extension: its documented HTTP contract, and faults on request."""
 
 import json
 import threading
@@ -18,7 +18,7 @@ Stored = tuple[str, str, int]
 
 
 class ExtensionServer(ThreadingHTTPServer):
-    """Answers as the extension does; `upstream` stands for its calls of Parameter Store."""
+    """Responds like the extension; `upstream` represents its calls to Parameter Store."""
 
     daemon_threads = True
 

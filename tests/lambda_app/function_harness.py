@@ -40,13 +40,13 @@ DECLARED: dict[str, dict[str, object]] = {
 
 @dataclass
 class Context:
-    """What Lambda hands over beside the event."""
+    """The context that Lambda passes to the handler."""
 
     aws_request_id: str = "request-1"
 
 
 class Clock:
-    """Time that only a test moves."""
+    """A manual clock."""
 
     def __init__(self) -> None:
         self.time = 1_800_000_000.0
@@ -80,7 +80,7 @@ class Output:
 
 
 def output(captured: "pytest.CaptureFixture[str]") -> Output:
-    """What was written since this was called last."""
+    """The output since the last call."""
     text = captured.readouterr().out
     return Output([json.loads(line) for line in text.splitlines()], text)
 
@@ -108,7 +108,7 @@ class FunctionHarness:
         self.library = self._environment_of(DECLARED, 2.0)
 
     def close(self) -> None:
-        """Leave nothing behind."""
+        """Clean up."""
         self.ssm.meta.events.unregister("provide-client-params.ssm.GetParameters", self._note)
         self.library.close()
 
@@ -119,7 +119,7 @@ class FunctionHarness:
         self.extension.stored[full] = (kind, value, answer["Version"])
 
     def delete(self, name: str) -> None:
-        """Delete a parameter behind everybody's back."""
+        """Delete a parameter without an event."""
         self.ssm.delete_parameter(Name=f"{PREFIX}/{name}")
         del self.extension.stored[f"{PREFIX}/{name}"]
 
@@ -138,7 +138,7 @@ class FunctionHarness:
 
     @contextmanager
     def aws_fails(self, failure: Callable[..., Any]) -> Iterator[None]:
-        """Let every GetParameters fail this way meanwhile."""
+        """Make every GetParameters call fail this way."""
         events = self.ssm.meta.events
         events.register("before-call.ssm.GetParameters", failure)
         try:
@@ -160,6 +160,6 @@ class FunctionHarness:
 
 
 def refusal(code: str, status: int = 400) -> Callable[..., Any]:
-    """AWS answers with this error."""
+    """An AWS error response."""
     document = {"Error": {"Code": code, "Message": code}, "ResponseMetadata": {"HTTPStatusCode": status}}
     return lambda **_rest: (AWSResponse("", status, HTTPHeaders(), None), document)

@@ -1,4 +1,4 @@
-"""What a user's own handler gets from load_config, and how long values are held."""
+"""load_config for custom handlers, and how long values are cached."""
 
 import json
 import logging

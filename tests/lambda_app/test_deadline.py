@@ -1,4 +1,4 @@
-"""How long a load takes at most where a held value may serve: a function that Lambda ends meanwhile serves nothing."""
+"""The maximum duration of a load if cached values can be served: a timed-out function serves nothing."""
 
 import socket
 import threading
@@ -18,7 +18,7 @@ from dynconfig_function.library import Library
 
 @dataclass
 class TimedContext(Context):
-    """Lambda's context, which tells how much time is left."""
+    """Lambda's context with the remaining time."""
 
     left: int = 3000
 
@@ -28,7 +28,7 @@ class TimedContext(Context):
 
 @pytest.fixture
 def silent_aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Parameter Store takes connections and never answers."""
+    """Parameter Store accepts connections and never responds."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         monkeypatch.setenv("AWS_ENDPOINT_URL_SSM", f"http://127.0.0.1:{server.getsockname()[1]}")
         for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION"):
@@ -51,7 +51,7 @@ def test_cached_value_is_served_quickly_if_nothing_responds(
     extension.hang = threading.Event()
     started = time.monotonic()
     assert library.load()["b"] == "held"
-    # 1.7 s of waiting, and what it takes to make a client here; with the patience of a first read it is 8 s.
+    # 1.7 s of timeouts plus the creation of a client; with the timeouts of a first read it would be 8 s.
     assert time.monotonic() - started < 5
     extension.hang.set()
     library.close()

@@ -111,7 +111,7 @@ def test_response_without_value_is_a_failure(client: Extension, extension: Exten
 def test_response_for_another_name_is_a_failure_and_closes_the_connection(
     client: Extension, extension: ExtensionServer
 ) -> None:
-    """As on a connection where an answer that nobody waited for was left."""
+    """As on a connection with the response of a timed-out request."""
     client.get(NAME)
     before = extension.connections
     extension.status[NAME] = 200

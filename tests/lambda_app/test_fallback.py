@@ -221,7 +221,7 @@ def test_botocore_never_logs_responses_with_values(harness: FunctionHarness, cap
 
 
 def refused_if_asked_for(*names: str) -> Failure:
-    """AWS refuses a call that has one of these names in it."""
+    """AWS denies a call with one of these names."""
     refused = refusal("AccessDeniedException")
 
     def answer(params: dict[str, Any], **rest: object) -> object:

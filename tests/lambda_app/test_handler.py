@@ -1,4 +1,4 @@
-"""The handler's answers: direct calls, the HTTP API, schedules and Parameter Store Change events."""
+"""The handler's responses to direct invocations, the HTTP API, schedules and Parameter Store Change events."""
 
 import json
 from typing import Any
@@ -101,7 +101,7 @@ def test_direct_invocation_returns_the_requested_values(harness: FunctionHarness
 
 @pytest.mark.parametrize("declared", [{"s": True}, {}])
 def test_secure_string_is_never_returned(harness: FunctionHarness, declared: dict[str, object]) -> None:
-    """Faults 7 and 13 of the recipe: it is read like any parameter, and told to nobody."""
+    """Faults 7 and 13 of the recipe: it is read like any parameter, but never returned."""
     harness.restart({"database/password": declared, "api/timeout": {}})
     answer = harness.invoke({"show": ["database/password", "api/timeout", "nobody/knows"]})
     assert answer["values"] == {"api/timeout": "30"}
@@ -166,7 +166,7 @@ def test_schedule_warms_the_cache(harness: FunctionHarness, source: str) -> None
 
 
 def test_change_event_refreshes_from_parameter_store(harness: FunctionHarness) -> None:
-    """Fault 3 of the recipe: the extension has no call that invalidates, and answers the old value until its TTL."""
+    """Fault 3 of the recipe: the extension cannot be invalidated, and returns the old value until its TTL."""
     harness.extension.ttl = 300
     harness.library.load()
     harness.put("api/timeout", "45")
@@ -189,7 +189,7 @@ def test_change_event_does_not_count_as_extension_failure(
     "name", ["/myapp/config-other/api/timeout", "/myapp/config", "/myapp/config/not/declared", "api/timeout", ""]
 )
 def test_change_of_an_undeclared_name_is_ignored(harness: FunctionHarness, name: str) -> None:
-    """Fault 10 of the recipe: the prefix without a slash takes in the neighbours."""
+    """Fault 10 of the recipe: the prefix without a slash matches sibling paths."""
     assert harness.invoke(change(name)) == {"ignored": name}
     assert (harness.reads, harness.direct) == ([], [])
 
@@ -220,7 +220,7 @@ def test_change_that_cannot_be_read_keeps_the_value_and_raises_for_a_retry(
 
 
 def test_extension_is_bypassed_after_a_change_that_could_not_be_read(harness: FunctionHarness) -> None:
-    """Its memory may be older than the event; to hold its answer would be the old value for one more TTL."""
+    """Its cache may be older than the event; caching its response would serve the old value for another TTL."""
     harness.extension.ttl = 60
     harness.library.load()
     harness.clock.pass_by(40)
@@ -237,7 +237,7 @@ def test_extension_is_bypassed_after_a_change_that_could_not_be_read(harness: Fu
 def test_change_that_cannot_be_read_is_no_configuration_error(
     harness: FunctionHarness, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Neither where a value is held, nor in a new environment: the alarm on such errors may undo a change."""
+    """Neither with a cached value nor in a new environment: the alarm on such errors may roll back a change."""
     for _environment in ("new", "warm"):
         output(capsys)
         with harness.aws_fails(refusal("ThrottlingException")), pytest.raises(NotRefreshed):
@@ -251,7 +251,7 @@ def test_change_that_cannot_be_read_is_no_configuration_error(
 def test_change_that_violates_the_schema_is_not_served(
     harness: FunctionHarness, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """As when a value changes together with its schema: it is written first, and the new environment comes after."""
+    """As if a value changes together with its schema: the value is written before the new environment."""
     harness.library.load()
     harness.put("database/port", "a-new-form")
     output(capsys)

@@ -133,7 +133,7 @@ def test_no_log_line_contains_a_value(harness: FunctionHarness, capsys: Captured
 
 
 def test_metrics_are_written_at_every_log_level(harness: FunctionHarness, capsys: Captured) -> None:
-    """Lambda takes a line without level or valid time for INFO, and drops it where only more serious ones are kept."""
+    """Lambda treats a line without level or valid time as INFO, and drops it at a higher log level."""
     harness.invoke()
     harness.restart(AWS_LAMBDA_LOG_LEVEL="ERROR")
     harness.invoke()

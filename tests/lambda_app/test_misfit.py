@@ -1,4 +1,4 @@
-"""What happens when a value does not fit its schema: the last one that did serves on, for as long as while AWS is away."""
+"""Values that violate their schema: the last valid value is served, as long as if AWS were unavailable."""
 
 import pytest
 from tests.lambda_app.function_harness import PREFIX, FunctionHarness

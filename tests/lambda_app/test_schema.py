@@ -1,4 +1,4 @@
-"""Schemas are judged as the operator judges them, with the same words."""
+"""Schemas are checked like in the operator, with the same messages."""
 
 import pytest
 from hypothesis import given

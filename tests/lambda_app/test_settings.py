@@ -1,4 +1,4 @@
-"""The environment of the function: what is read from it, and what is said when it is wrong."""
+"""The environment variables of the function, and the errors for invalid ones."""
 
 import json
 import re

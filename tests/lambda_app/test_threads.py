@@ -1,4 +1,4 @@
-"""What several threads of a user's own handler get, who load at the same time."""
+"""Concurrent loads in several threads of a custom handler."""
 
 from concurrent.futures import ThreadPoolExecutor
 

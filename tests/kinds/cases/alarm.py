@@ -1,4 +1,4 @@
-"""The alarms, and the one over all of them."""
+"""The metric alarms and the composite alarm."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from dynconfig.kinds.composite_alarm import CompositeAlarm
 
 TOPIC = "arn:aws:sns:eu-west-1:123456789012:ops"
 OTHER_TOPIC = "arn:aws:sns:eu-west-1:123456789012:others"
-# What DescribeAlarms answers and PutMetricAlarm does not take.
+# Members that DescribeAlarms returns and PutMetricAlarm does not accept.
 ANSWERED = (
     "AlarmArn",
     "AlarmConfigurationUpdatedTimestamp",
@@ -52,13 +52,13 @@ def name_of(harness: AwsHarness, alarm: str = "Backlog") -> str:
 
 
 def described(harness: AwsHarness, kind: str = "MetricAlarm") -> dict[str, dict[str, Any]]:
-    """All alarms of one kind that begin as those of this test, by name."""
+    """All alarms of one type with the prefix of this test, by name."""
     found = harness.aws("cloudwatch").describe_alarms(AlarmNamePrefix=harness.name, AlarmTypes=[kind])
     return {alarm["AlarmName"]: alarm for alarm in found[f"{kind}s"]}
 
 
 def reput(**changes: Any) -> Deed:
-    """Somebody opens the alarm, changes one thing and saves it."""
+    """Change one member of the alarm, like a user in the console."""
 
     def deed(harness: AwsHarness) -> None:
         found = described(harness)[name_of(harness)]
@@ -69,7 +69,7 @@ def reput(**changes: Any) -> Deed:
 
 
 def recompose(**changes: Any) -> Deed:
-    """Somebody opens the composite alarm, changes one thing and saves it."""
+    """Change one member of the composite alarm, like a user in the console."""
 
     def deed(harness: AwsHarness) -> None:
         found = described(harness, "CompositeAlarm")[name_of(harness, "unhealthy")]
@@ -105,7 +105,7 @@ def compose(harness: AwsHarness, name: str) -> None:
 
 
 def neighbours(harness: AwsHarness) -> None:
-    """One beside ours, one of an object whose name goes on where ours ends."""
+    """A foreign alarm with a similar name, and one of an object whose name has this one as prefix."""
     create(harness, name_of(harness, "theirs"))
     create(harness, f"{harness.name}-2/Backlog")
 

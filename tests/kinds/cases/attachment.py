@@ -1,4 +1,4 @@
-"""What is added to a person's own function."""
+"""The attachment to a user's own function."""
 
 import json
 from typing import Any
@@ -51,7 +51,7 @@ def repolicy(harness: AwsHarness) -> None:
 
 
 def state(harness: AwsHarness, name: str = "attached") -> dict[str, Any]:
-    """All of the function and its role that we might touch."""
+    """All parts of the function and its role that might be changed."""
     about = functions.of(harness, name)
     role = about["Role"].rpartition("/")[2]
     tags = harness.aws("lambda").list_tags(Resource=functions.arn(name))["Tags"]
@@ -65,7 +65,7 @@ def state(harness: AwsHarness, name: str = "attached") -> dict[str, Any]:
 
 
 def listed(harness: AwsHarness) -> set[str]:
-    """What there is of additions: an unmarked function has none."""
+    """The attached functions: a function without tags has no attachment."""
     found = {}
     for function in harness.aws("lambda").list_functions()["Functions"]:
         if function["FunctionName"].startswith("attached"):
@@ -74,7 +74,7 @@ def listed(harness: AwsHarness) -> set[str]:
 
 
 def neighbour(harness: AwsHarness) -> None:
-    """A function like ours to which somebody else is attached, with the same role."""
+    """A similar function attached by another object, with the same role."""
     variables = {"DYNCONFIG_PREFIX": "/theirs"}
     functions.create(
         harness,

@@ -1,4 +1,4 @@
-"""What the contract has to know of one kind: what to declare, an edit and a stranger's hand for each field, where to look."""
+"""The contract case of one kind: specs, an edit and an external change for each field, and how to list resources."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -12,61 +12,61 @@ from dynconfig.engine.resource import Resource
 
 Spec = Mapping[str, Any]
 Deed = Callable[[AwsHarness], object]
-"""What somebody does in AWS, or what somebody sees there."""
+"""An external action or read in AWS."""
 
 
 def nothing(_workshop: AwsHarness) -> None:
-    """Nothing has to be there before."""
+    """No prerequisites."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """One kind, beside those that have to be there before it."""
+    """One kind, with the kinds it needs."""
 
     value: type[Resource]
     base: Spec
     edits: Mapping[str, Spec]
-    """For each field a spec in which it is otherwise."""
+    """For each field a spec with another value."""
     tampers: Mapping[str, Deed]
-    """For each field a deed in AWS after which it is otherwise."""
+    """For each field an external change of its value."""
     listed: Deed
-    """The names of all resources of this sort in AWS that belong to this test, strangers' ones included."""
+    """The names of all resources of this kind in AWS that belong to this test, including foreign ones."""
     neighbour: Deed
-    """Makes a stranger's resource with a similar name."""
+    """Creates a foreign resource with a similar name."""
     stranger: Deed | None
-    """Takes the name for a stranger; None where names are not unique, or where it is part of a function of ours."""
+    """Creates a foreign resource with the same name; None if names are not unique, or it is part of an owned function."""
     writes: tuple[str, ...]
-    """Operations by which the kind changes AWS."""
+    """The operations by which the kind changes AWS."""
     busy: str
-    """The code by which its service says that somebody writes at the same moment."""
+    """The error code of the service for concurrent writes."""
     needs: tuple[type[Resource], ...] = ()
     prepare: Deed = nothing
     vanish: Deed | None = None
-    """Takes away by hand what we made; None where a deletion of ours does."""
+    """Removes what was created, by hand; None if a deletion by the operator does."""
     fixed: frozenset[str] = frozenset()
-    """Fields that no edit of a spec changes."""
+    """Fields that no edit of spec changes."""
     out_of_reach: frozenset[str] = frozenset()
-    """Fields that nobody can change by hand in the emulator; they have tests of their own."""
+    """Fields that cannot be changed externally in the emulator; they have tests of their own."""
     incurable: frozenset[str] = frozenset()
-    """Fields that AWS cannot put back."""
+    """Fields that AWS cannot restore."""
     is_marked: bool = True
-    """It bears the owner's mark itself, and can be adopted where it does not."""
+    """Whether it has the owner mark itself, and can be adopted without one."""
     secrets: Mapping[str, str] = field(default_factory=dict)
 
     def kinds(self, harness: AwsHarness) -> tuple[AnyKind, ...]:
-        """The kind and those that it needs, as after a restart."""
+        """The kind and those it needs, with empty caches as after a restart."""
         return harness.kinds(*self.needs, self.value)
 
 
 def prepared(case: Case, harness: AwsHarness) -> Case:
-    """The case, once all is there that it needs."""
+    """The case, with its prerequisites created."""
     harness.secrets.update(case.secrets)
     case.prepare(harness)
     return case
 
 
 def apply(harness: AwsHarness, case: Case, spec: Spec, **about: Any) -> Outcome:
-    """Run as after a restart, until AWS is as declared."""
+    """Reconcile with empty caches until AWS is in sync."""
     return harness.settle(harness.declare(spec, **about), case.kinds(harness))
 
 
@@ -76,5 +76,5 @@ def steps(outcome: Outcome, case: Case) -> list[Step]:
 
 
 def writes(harness: AwsHarness, case: Case, action: Callable[[], object]) -> dict[str, int]:
-    """The calls by which an action changed AWS in this kind's ways."""
+    """The calls by which an action changed AWS with this kind's operations."""
     return {name: count for name, count in harness.calls(action).items() if name in case.writes}

@@ -20,7 +20,7 @@ def shown(harness: AwsHarness) -> Any:
 
 
 def edited(change: Callable[[Any], object]) -> Deed:
-    """Somebody edits the dashboard in the console, which saves it in a form of its own."""
+    """Edit the dashboard like the console, which saves it in its own format."""
 
     def deed(harness: AwsHarness) -> None:
         body = shown(harness)

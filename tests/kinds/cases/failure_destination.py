@@ -1,4 +1,4 @@
-"""Where events of the function go that failed for good."""
+"""The on-failure destination of the function."""
 
 from typing import Any
 
@@ -20,13 +20,13 @@ def spec(destination: str = QUEUE) -> Spec:
 
 
 def prepare(harness: AwsHarness) -> None:
-    """A role, and the queue and topic; Lambda takes no destination that is not there."""
+    """A role, and the queue and topic: Lambda rejects missing destinations."""
     functions.roles(harness)
     destinations(harness)
 
 
 def destinations(harness: AwsHarness) -> None:
-    """The queue and the topic; both calls may be made again."""
+    """The queue and the topic; both calls are idempotent."""
     harness.aws("sqs").create_queue(QueueName="failed")
     harness.aws("sns").create_topic(Name="failed")
 

@@ -1,4 +1,4 @@
-"""The function that the operator makes."""
+"""The managed function."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ def spec(value: str = "1", tags: Any = None, **function: Any) -> Spec:
 
 
 def many() -> Spec:
-    """So many that they do not fit the environment and go into the package."""
+    """Parameters that exceed the environment and are stored in the package."""
     listed = [{"name": f"p/{number:03}", "value": "x", "schema": SCHEMA} for number in range(100)]
     return {**spec(), "parameters": listed}
 
@@ -32,7 +32,7 @@ def recode(harness: AwsHarness) -> None:
 
 
 def remachine(harness: AwsHarness) -> None:
-    """The same code on another processor."""
+    """The same code on another architecture."""
     (kind,) = harness.kinds(Function)
     (desired,) = kind.desired(harness.declare(spec()))
     functions.recode(harness, harness.name, ZipFile=desired.package.content, Architectures=["x86_64"])

@@ -13,7 +13,7 @@ THEIRS = "arn:aws:lambda:eu-west-1:123456789012:function:theirs"
 
 
 def apis(harness: AwsHarness) -> list[dict[str, Any]]:
-    """Those of this test, in whatever name."""
+    """The APIs of this test, whatever their name."""
     found: list[dict[str, Any]] = harness.aws("apigatewayv2").get_apis(MaxResults="500")["Items"]
     return [api for api in found if harness.owner().tag in api["Tags"].values()]
 

@@ -51,7 +51,7 @@ def mark(harness: AwsHarness) -> None:
 
 
 def retype(harness: AwsHarness) -> None:
-    """Made anew, since SSM takes no parameter from one data type to another."""
+    """Recreated, since SSM cannot change the data type."""
     harness.aws().delete_parameter(Name=f"{harness.path}/plain")
     harness.put_by_hand("plain", "text", DataType="aws:ec2:image")
 

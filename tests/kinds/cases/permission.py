@@ -1,4 +1,4 @@
-"""Who may call the function: the rule and the HTTP API."""
+"""The permissions to invoke the function: the rule and the HTTP API."""
 
 import json
 from typing import Any
@@ -31,7 +31,7 @@ def statements(harness: AwsHarness, name: str) -> dict[str, dict[str, Any]]:
 
 
 def replace(harness: AwsHarness, **changes: str) -> None:
-    """Take our statement away and put another in its place."""
+    """Replace the statement with another one."""
     statement = statements(harness, harness.name)[BY_RULE]
     request = {
         "Action": statement["Action"],

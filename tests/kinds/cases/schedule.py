@@ -24,7 +24,7 @@ _KEPT = ("Name", "Description", "ScheduleExpression", "FlexibleTimeWindow", "Sta
 
 
 def prepare(harness: AwsHarness) -> None:
-    """A role that Scheduler may assume, as soon as it has heard of it; it stays for all tests."""
+    """A role that Scheduler may assume once it is visible; shared by all tests."""
     iam = harness.aws("iam")
     known = {role["RoleName"] for page in iam.get_paginator("list_roles").paginate() for role in page["Roles"]}
     if ROLE_NAME not in known:
@@ -33,7 +33,7 @@ def prepare(harness: AwsHarness) -> None:
 
 
 def write(harness: AwsHarness, verb: str, **request: Any) -> None:
-    """A call of Scheduler by hand, made again until it has heard of the role."""
+    """A call to Scheduler, retried until the role is visible."""
     scheduler = harness.aws("scheduler")
 
     def is_written() -> bool:
@@ -49,7 +49,7 @@ def write(harness: AwsHarness, verb: str, **request: Any) -> None:
 
 
 def change(harness: AwsHarness, **changes: Any) -> None:
-    """Change what is given and keep the rest, as the console does."""
+    """Change the given members and keep the rest, like the console."""
     found = harness.aws("scheduler").get_schedule(Name=harness.name)
     kept = {name: found[name] for name in _KEPT}
     target = {**kept["Target"], **changes.pop("Target", {})}
