@@ -1,4 +1,4 @@
-"""What the commands of the terminal ask a cluster: its own module, since its client takes time to import."""
+"""Cluster access of CLI commands; a separate module, since the client is slow to import."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -16,7 +16,7 @@ from dynconfig.settings import Settings
 
 @contextmanager
 def reading() -> Iterator[Reader]:
-    """The cluster, for as long as a `with` lasts. Raises NoCluster."""
+    """Provide a client of the configured cluster. Raises NoCluster."""
     reader = Reader.from_environment()
     try:
         yield reader
@@ -25,18 +25,20 @@ def reading() -> Iterator[Reader]:
 
 
 def objects(reader: Reader, names: Sequence[str], namespace: str | None, *, everywhere: bool) -> list[Document]:
-    """The objects of these names, or all of the namespace, or of all namespaces. Raises ObjectNotFound."""
+    """Return the objects with these names, or all of the namespace or of all namespaces. Raises ObjectNotFound."""
     if not names:
         return reader.objects(None if everywhere else namespace or reader.namespace)[0]
     return [_object(reader, name, None if everywhere else namespace) for name in names]
 
 
 def nothing(reader: Reader, namespace: str | None, *, everywhere: bool) -> str:
-    """That no object is there, with the place."""
+    """Return the message for an empty list."""
     if everywhere:
-        return "there are no DynamicConfigs in any namespace; apply one, or choose another cluster with KUBECONFIG"
+        return "no DynamicConfigs found in any namespace; apply one, or select another cluster with KUBECONFIG"
     inside = namespace or reader.namespace
-    return f"there are no DynamicConfigs in namespace {inside}; name another one with -n, or list all with `dynconfig status -A`"
+    return (
+        f"no DynamicConfigs found in namespace {inside}; select another with -n, or list all with `dynconfig status -A`"
+    )
 
 
 def asked(reader: Reader, settings: Settings) -> Callable[[Document], Known]:
@@ -53,14 +55,14 @@ def asked(reader: Reader, settings: Settings) -> Callable[[Document], Known]:
         try:
             return tuple(reader.objects(None)[0])
         except ApiRefused:
-            # Who may read one namespace only sees what moves inside it.
+            # Without permission to list all namespaces, moves between namespaces are not detected.
             return tuple(reader.objects(reader.namespace)[0])
 
     return known
 
 
 def source_reader(reader: Reader, namespace: str) -> ReadSource:
-    """Reads the keys of Secrets and ConfigMaps, each of those once, when they are asked for."""
+    """Return a function that reads keys of Secrets and ConfigMaps, fetching each only once."""
 
     @cache
     def document(kind: str, name: str) -> Document | None:
@@ -70,7 +72,7 @@ def source_reader(reader: Reader, namespace: str) -> ReadSource:
         try:
             return source_text(source, document(source.kind, source.name))
         except ApiRefused as error:
-            raise SourceMissing(f"{source} may not be read: {error}; add it with another -f") from None
+            raise SourceMissing(f"cannot read {source}: {error}; pass it as a file with -f") from None
 
     return read
 
@@ -80,6 +82,6 @@ def _object(reader: Reader, name: str, namespace: str | None) -> Document:
     inside = named or namespace or reader.namespace
     found = reader.object(Key(inside, name))
     if found is None:
-        hint = "list all with `dynconfig status -A`" if named or namespace else "name the namespace with -n"
-        raise ObjectNotFound(f"there is no DynamicConfig {inside}/{name} in the cluster; {hint}")
+        hint = "list all with `dynconfig status -A`" if named or namespace else "specify the namespace with -n"
+        raise ObjectNotFound(f"DynamicConfig {inside}/{name} not found; {hint}")
     return found

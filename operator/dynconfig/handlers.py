@@ -1,4 +1,4 @@
-"""The door of Kubernetes: kopf starts and ends what serves; changes of objects are watched by our own client."""
+"""Kubernetes entry point: kopf runs startup, probes and shutdown; the operator watches objects with its own client."""
 
 import asyncio
 import dataclasses
@@ -34,17 +34,17 @@ log = logging.getLogger(__name__)
 
 SWEEP_SECONDS = 120.0
 SWITCH_SECONDS = 0.0005
-# A megabyte of small lists takes five times as long to parse where the collector of cycles runs at every 700 of them, and walks
-# all that was imported; nothing that the API server sends has cycles. https://docs.python.org/3/library/gc.html
+# With the default threshold of 700, parsing a megabyte of small lists takes five times as long, since each collection traverses
+# all imported modules; parsed responses hold no cycles. https://docs.python.org/3/library/gc.html
 GC_THRESHOLD = 20_000
-# A tool that applies several manifests, in any order, is through with them by then.
+# Enough for a tool to apply several manifests in any order.
 MOVE_SECONDS = 5.0
-# Reads of AWS lag behind its writes by a second or two.
+# AWS reads are eventually consistent, within a second or two.
 SECOND_LOOK_SECONDS = 2.0
 
 
 def registry() -> kopf.OperatorRegistry:
-    """The handlers, on a registry of their own."""
+    """Return a registry with all handlers."""
     handlers = kopf.OperatorRegistry()
     kopf.on.startup(registry=handlers)(configure)
     kopf.on.startup(registry=handlers)(start)
@@ -55,9 +55,9 @@ def registry() -> kopf.OperatorRegistry:
 
 
 async def run(settings: Settings, ready: asyncio.Event, stopped: asyncio.Event) -> None:
-    """Serve until `stopped` is set. Raises NoCluster, BadSetting."""
+    """Run the operator until `stopped` is set. Raises NoCluster, BadSetting."""
     _check_ports(settings)
-    # A reconcile is some hundred short steps in several threads, and each waits so long for a thread that computes.
+    # A reconcile has some hundred short steps in several threads; each may wait this long for the GIL.
     sys.setswitchinterval(SWITCH_SECONDS)
     gc.set_threshold(GC_THRESHOLD)
     region, kube = wiring.default_region(settings), Kube.from_environment()
@@ -79,14 +79,14 @@ async def run(settings: Settings, ready: asyncio.Event, stopped: asyncio.Event) 
 
 
 async def configure(settings: kopf.OperatorSettings, **_: Any) -> None:
-    """kopf watches nothing and writes nothing: kube/object_watch.py and the controller do."""
+    """Disable kopf's watches and Events: kube/object_watch.py and the controller replace them."""
     settings.posting.enabled = False
     settings.scanning.disabled = True
     settings.networking.trust_env = True
 
 
 async def login(memo: kopf.Memo, settings: kopf.OperatorSettings, **_: Any) -> kopf.ConnectionInfo | None:
-    """kopf's own credentials, with the token of a kubeconfig's plugin where there is one (`aws eks get-token`)."""
+    """Return kopf's credentials, with the token of a kubeconfig credential plugin if there is one (`aws eks get-token`)."""
     kube: Kube = memo.kube
     found = kopf.login_with_service_account(settings=settings) or kopf.login_with_kubeconfig(settings=settings)
     if found is None or found.token or found.certificate_data or found.certificate_path or found.password:
@@ -97,7 +97,7 @@ async def login(memo: kopf.Memo, settings: kopf.OperatorSettings, **_: Any) -> k
 
 
 async def start(memo: kopf.Memo, **_: Any) -> None:
-    """Build what serves, and begin to serve."""
+    """Build the controller and start all tasks."""
     settings: Settings = memo.settings
     kube: Kube = memo.kube
     metrics = Metrics(lambda: memo.controller.oldest_observation(), lambda: memo.controller.waiting())
@@ -124,13 +124,13 @@ async def start(memo: kopf.Memo, **_: Any) -> None:
         start_listener=memo.event_listeners.start,
         release_listener=memo.event_listeners.release,
     )
-    memo.controller = Controller(dependencies, WorkQueue(_most_of_namespace(settings.workers)), settings.workers)
+    memo.controller = Controller(dependencies, WorkQueue(_max_per_namespace(settings.workers)), settings.workers)
     policy = PolicyWatch(kube, memo.tenants, memo.controller.look_at_all)
     await policy.look()
     watches = _object_watches(memo.controller, metrics, kube, settings)
     memo.controller.moves.is_current = lambda: all(watch.is_current for watch in watches)
     for watch in watches:
-        # What all objects declare is known before the first is served, so that none deletes what another declares.
+        # All objects are listed before the first reconcile, so that none deletes a resource that another declares.
         await watch.begin()
     if settings.metrics_port:
         start_http_server(settings.metrics_port, registry=metrics.registry)
@@ -143,28 +143,28 @@ async def start(memo: kopf.Memo, **_: Any) -> None:
         searched=wiring.searched_regions(settings, memo.region),
         namespaces=settings.namespaces,
     )
-    counting = asyncio.create_task(orphans.run(), name="count of orphans")
-    following = asyncio.create_task(policy.run(), name="policy")
+    counting = asyncio.create_task(orphans.run(), name="orphan count")
+    following = asyncio.create_task(policy.run(), name="policy watch")
     watching = [asyncio.create_task(watch.run(), name=f"watch {KINDS}") for watch in watches]
     memo.tasks = [serving, counting, following, *watching, *_source_watches(memo.controller, metrics, kube, settings)]
     for task in memo.tasks:
-        task.add_done_callback(lambda ended: _ended(ended, memo.stopped))
+        task.add_done_callback(lambda task: _stop_if_crashed(task, memo.stopped))
     memo.tasks.append(asyncio.create_task(_sweep(memo, cluster), name="sweep"))
-    # What was imported and built stays to the end.
+    # Exclude everything imported so far from garbage collection.
     gc.collect()
     gc.freeze()
     served = ", ".join(settings.namespaces) or "all namespaces"
-    log.info("Serving %s in %s; %s", served, memo.region, memo.tenants)
+    log.info("Watching %s, default region %s, %s", served, memo.region, memo.tenants)
 
 
 async def oldest_observation(memo: kopf.Memo, **_: Any) -> float:
-    """How old the operator's oldest knowledge of AWS is, in seconds."""
+    """Return the age of the least recent observation of AWS, in seconds."""
     controller: Controller = memo.controller
     return controller.oldest_observation()
 
 
 async def stop(memo: kopf.Memo, **_: Any) -> None:
-    """Finish what is under way, and start nothing new."""
+    """Finish running reconciles and start no new ones."""
     if "event_listeners" in memo:
         memo.event_listeners.close()
     tasks: list[asyncio.Task[None]] = memo.get("tasks", [])
@@ -174,7 +174,7 @@ async def stop(memo: kopf.Memo, **_: Any) -> None:
 
 
 async def _sweep(memo: kopf.Memo, cluster: str) -> None:
-    """Once all objects are listed, look for queues in regions that none of them names."""
+    """Some time after the start, remove the operator's queues in regions that no object uses."""
     settings: Settings = memo.settings
     if settings.events_enabled:
         await asyncio.sleep(SWEEP_SECONDS)
@@ -227,40 +227,40 @@ async def _cluster_id(kube: Kube) -> str:
 
 
 def _check_ports(settings: Settings) -> None:
-    """Refuse a port that another process has, before anything starts. Raises BadSetting."""
+    """Check that the ports are free before the start. Raises BadSetting."""
     ports = {"DYNCONFIG_METRICS_PORT": settings.metrics_port, "DYNCONFIG_HEALTH_PORT": settings.health_port}
     for variable, port in ports.items():
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
-                # Port 0 stands for none, and any free one can be bound.
+                # Port 0 means disabled; binding it always succeeds.
                 probe.bind(("", port))
             except OSError as error:
-                text = f"{variable}: port {port} cannot be used: {error.strerror}; set another, or 0 for none"
+                text = f"{variable}: cannot bind port {port}: {error.strerror}; set another port, or 0 to disable"
                 raise BadSetting(text) from None
 
 
-def _most_of_namespace(workers: int) -> int:
-    """Objects of one namespace that are served at once: a quarter of the workers is left to the others."""
+def _max_per_namespace(workers: int) -> int:
+    """Return the maximum number of concurrent reconciles of one namespace: a quarter of the workers is left for others."""
     return max(1, workers - workers // 4)
 
 
-def _ended(task: asyncio.Task[None], stopped: asyncio.Event) -> None:
-    """An operator that is deaf or serves nothing must not look alive: it ends, and Kubernetes starts it again."""
+def _stop_if_crashed(task: asyncio.Task[None], stopped: asyncio.Event) -> None:
+    """Stop the operator if a task crashed, so that Kubernetes restarts it."""
     if not task.cancelled() and (failure := task.exception()) is not None:
-        log.critical("The %s has ended by a bug in the operator", task.get_name(), exc_info=failure)
+        log.critical("Task %r crashed (operator bug); stopping the operator", task.get_name(), exc_info=failure)
         stopped.set()
 
 
 def _object_watches(controller: Controller, metrics: Metrics, kube: Kube, settings: Settings) -> list[ObjectWatch]:
-    """One watch of DynamicConfigs in each namespace that is served."""
+    """Return one watch of DynamicConfigs for each watched namespace, or one for all."""
     return [ObjectWatch(kube, controller, metrics.unreadable, name) for name in settings.namespaces or (None,)]
 
 
 def _source_watches(
     controller: Controller, metrics: Metrics, kube: Kube, settings: Settings
 ) -> list[asyncio.Task[None]]:
-    """One watch of Secrets and one of ConfigMaps in each namespace that is served."""
+    """Start one watch of Secrets and one of ConfigMaps for each watched namespace, or for all."""
     found: list[asyncio.Task[None]] = []
     for namespace in settings.namespaces or (None,):
         for kind in ("Secret", "ConfigMap"):

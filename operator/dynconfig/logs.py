@@ -1,8 +1,8 @@
-"""Logging of the operator: one line for each event, as text for people or JSON for collectors.
+"""Logging of the operator: one line per message, as text or JSON.
 
-No secret is logged at any level. What the operator logs itself it composes without values. Libraries show requests, headers and
-answers in their debug messages, and values in the words of their errors: of them only warnings are written, and of every
-failure its type and its place (engine/traces.py).
+No secret is logged at any level. The operator's own messages hold no values. Libraries log requests, headers and responses
+at debug level, and quote values in error messages: so only their warnings are written, and of every exception its type and
+place only (engine/traces.py).
 """
 
 import asyncio
@@ -21,13 +21,13 @@ from dynconfig.settings import Settings
 
 log = logging.getLogger(__name__)
 
-# A traceback has several lines.
+# Newlines and tabs are kept for tracebacks.
 _CONTROLS = re.compile(r"[^\n\t\x20-\x7e\xa0-\U0010ffff]")
 _Failure = tuple[type[BaseException], BaseException, TracebackType | None]
 
 
 def configure(settings: Settings) -> None:
-    """Send all logging to standard error in the chosen format, and what nothing catches as well."""
+    """Send all log messages and unhandled exceptions to standard error in the configured format."""
     logging.basicConfig(level=logging.WARNING, handlers=[handler(settings)], force=True)
     logging.getLogger(_package).setLevel(settings.log_level)
     sys.excepthook = _uncaught
@@ -35,18 +35,18 @@ def configure(settings: Settings) -> None:
     threading.excepthook = lambda found: _uncaught(found.exc_type, found.exc_value, found.exc_traceback)
 
 
-def of_loop(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """Logs a failure that an event loop caught: its own handler shows the task, and with it the words of the error."""
+def handle_loop_exception(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Log an exception of an event loop; asyncio's own handler would print the task and the exception message."""
     log.error("%s", context["message"], exc_info=context.get("exception"))
 
 
 def is_logged(record: logging.LogRecord) -> bool:
-    """Whether a record may be written, whatever level its logger was given."""
+    """Return whether a record may be written, regardless of the level of its logger."""
     return record.levelno >= logging.WARNING or record.name.split(".", 1)[0] == _package
 
 
 def handler(settings: Settings) -> logging.Handler:
-    """What writes to standard error in the chosen format."""
+    """Return the handler for standard error in the configured format."""
     shared: list[structlog.typing.Processor] = [
         structlog.stdlib.add_log_level,
         structlog.stdlib.ExtraAdder(),
@@ -77,7 +77,7 @@ def _as_text(stream: TextIO, failure: Any) -> None:
 
 
 def _as_data(exc_info: _Failure) -> list[dict[str, Any]]:
-    """The failure, then what led to it."""
+    """Return the exception, followed by its causes."""
     return [
         {
             "exc_type": part.type,
@@ -91,9 +91,9 @@ def _as_data(exc_info: _Failure) -> list[dict[str, Any]]:
 class _Writer(logging.StreamHandler[Any]):
     """Writes to standard error."""
 
-    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the name of logging
-        """Name the line that cannot be written: logging itself would print what was to be in it."""
-        sys.stderr.write(f"A message of {record.pathname}:{record.lineno} could not be logged\n")
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - defined by logging
+        """Name the source line of the message; the default handler would print its arguments."""
+        sys.stderr.write(f"The message from {record.pathname}:{record.lineno} could not be logged\n")
 
 
 def _uncaught(
@@ -101,13 +101,13 @@ def _uncaught(
 ) -> None:
     if failure is None or isinstance(failure, KeyboardInterrupt):
         return
-    log.critical("A failure was not caught, which is a bug in the operator", exc_info=failure)
+    log.critical("Unhandled exception (operator bug)", exc_info=failure)
 
 
 def _without_controls(
     _logger: structlog.typing.WrappedLogger, _method: str, event: structlog.typing.EventDict
 ) -> structlog.typing.EventDict:
-    """Control characters are shown and not sent: messages repeat what AWS and the API server answer."""
+    """Escape control characters, since messages quote AWS and the API server."""
     return {name: _CONTROLS.sub(_escaped, value) if isinstance(value, str) else value for name, value in event.items()}
 
 

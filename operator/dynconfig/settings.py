@@ -1,4 +1,4 @@
-"""The environment of the operator as one frozen object."""
+"""The settings of the operator, parsed from environment variables."""
 
 import re
 from collections.abc import Mapping
@@ -14,69 +14,69 @@ POLICY_ARN = r"arn:aws[a-z-]*:iam::([0-9]{12}|aws):policy/\S+"
 
 
 class BadSetting(ValueError):
-    """An environment variable is wrong; the message names it and says what it should be."""
+    """An environment variable is invalid; the message names it and what is expected."""
 
 
 class Tenancy(StrEnum):
-    """How far the namespaces of a cluster trust each other."""
+    """Whether the namespaces of a cluster trust each other."""
 
     SHARED = "shared"
-    """Not at all: each may use what is granted to it."""
+    """Namespaces do not trust each other: each may use what the policy grants it."""
     SINGLE = "single"
-    """They belong to one team: each may use all that the operator may."""
+    """Namespaces belong to one team: each may use everything that the operator may."""
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """All settings. Names of the variables stand in the README's table."""
+    """All settings. The README lists the environment variables."""
 
     region: str | None = None
     allowed_regions: tuple[str, ...] = ()
-    """Regions that objects may name in spec.region; empty for all."""
+    """Regions allowed in spec.region; empty for all."""
     namespaces: tuple[str, ...] = ()
     """Namespaces to serve; empty for all."""
     allowed_paths: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """For each namespace (or * for the others) the paths that it may use; empty where none are listed."""
+    """Allowed paths by namespace (* for all others); empty if no list is set."""
     tenancy: Tenancy | None = None
-    """Whether the namespaces of the cluster trust each other; None where the environment does not say."""
+    """None if the variable is not set."""
     policy_file: str = ""
-    """What namespaces of a shared cluster may use besides; empty for nothing."""
+    """Path of the policy file, which grants namespaces of a shared cluster further access; empty for none."""
     cluster_id: str | None = None
     """Name of this cluster in owner tags, instead of the uid of kube-system."""
     workers: int = 32
-    """Objects that are reconciled at the same time."""
+    """Maximum number of concurrent reconciles."""
     turn_seconds: float = 15.0
-    """How long one object may write before others get a turn and its status tells of the progress."""
+    """How long, in seconds, one reconcile may write before it is requeued and its progress is reported in status."""
     is_emulated: bool = False
-    """AWS is an emulator: its quotas are not AWS's."""
+    """Whether AWS is emulated, so that AWS quotas do not apply."""
     quota: Mapping[str, float] = field(default_factory=dict)
-    """Calls per second, by operation or group, that replace the built-in ones."""
+    """Calls per second by operation or group, overriding the built-in quotas."""
     ignored_tags: tuple[str, ...] = ()
-    """Prefixes of tag keys that somebody else keeps on the resources."""
+    """Prefixes of tag keys that others manage on the resources."""
     tags: Mapping[str, str] = field(default_factory=dict)
-    """Tags of what the operator makes for itself: its queues and rules. Those of an object's resources are in its spec."""
+    """Tags of the operator's own queues and rules; tags of an object's resources are in its spec."""
     boundary: str = ""
-    """ARN of the permissions boundary of every role that the operator makes; empty for none."""
+    """ARN of the permissions boundary of every role that the operator creates; empty for none."""
     events_enabled: bool = True
     """Whether AWS events are received; otherwise drift is detected at the resync only."""
     queue_urls: tuple[str, ...] = ()
-    """Queues that somebody else fills with events, at most one a region; empty where the operator makes its own."""
+    """URLs of existing event queues, at most one per region; empty if the operator creates its own."""
     metrics_port: int = 0
-    """Port of the Prometheus metrics; 0 for none."""
+    """Port of the Prometheus metrics; 0 to disable."""
     health_port: int = 0
-    """Port of /healthz; 0 for none."""
+    """Port of /healthz; 0 to disable."""
     log_level: str = "INFO"
     log_format: str = "text"
 
     def __post_init__(self) -> None:
         if self.metrics_port and self.metrics_port == self.health_port:
             raise BadSetting(
-                f"DYNCONFIG_METRICS_PORT and DYNCONFIG_HEALTH_PORT are both {self.health_port}; set another"
+                f"DYNCONFIG_METRICS_PORT and DYNCONFIG_HEALTH_PORT are both {self.health_port}; set different ports"
             )
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
-        """The settings in environment variables. Raises BadSetting."""
+        """Parse environment variables. Raises BadSetting."""
         own = {name.removeprefix("DYNCONFIG_"): text for name, text in environment.items() if text}
         return cls(
             region=_region(environment),
@@ -102,15 +102,15 @@ class Settings:
         )
 
     def paths_of(self, namespace: str) -> tuple[str, ...]:
-        """The paths that are listed for a namespace, NOWHERE if none are; empty where none are listed for any."""
+        """Return the allowed paths of a namespace; NOWHERE if it has none; empty if no list is set."""
         if not self.allowed_paths:
             return ()
-        # A namespace that is in no list may use nothing, rather than everything.
+        # A namespace that is not listed may use no path.
         return self.allowed_paths.get(namespace) or self.allowed_paths.get("*") or NOWHERE
 
     @property
     def all_paths(self) -> tuple[str, ...]:
-        """The paths that any namespace may use; empty where that is not known, since a policy may list more."""
+        """All paths that any namespace may use; empty if unknown, since a policy may grant more."""
         if self.policy_file:
             return ()
         return tuple(sorted({path for paths in self.allowed_paths.values() for path in paths}))
@@ -121,11 +121,11 @@ def _listed(text: str) -> tuple[str, ...]:
 
 
 def _cluster_id(text: str | None) -> str | None:
-    # The owner tag has 256 characters, of which namespace, name and uid may take 165, and parts them by slashes.
+    # An owner tag has at most 256 characters, separated by slashes; namespace, name and UID take up to 165.
     if text is not None and not re.fullmatch(r"[a-zA-Z0-9_.:-]{1,63}", text):
         raise BadSetting(
-            f"DYNCONFIG_CLUSTER_ID: {text!r} is not 1 to 63 letters, digits and _ . : - as owner tags take it; of the ARN "
-            "of an EKS cluster, the name alone would do"
+            f"DYNCONFIG_CLUSTER_ID: invalid value {text!r}, expected 1 to 63 letters, digits and _ . : - (for EKS, for "
+            "example, the cluster name instead of its ARN)"
         )
     return text
 
@@ -134,7 +134,7 @@ def _urls(text: str) -> tuple[str, ...]:
     for url in _listed(text):
         if urlsplit(url).scheme not in ("https", "http") or not urlsplit(url).path.strip("/"):
             raise BadSetting(
-                f"DYNCONFIG_QUEUE_URL: {url!r} is not like https://sqs.eu-west-1.amazonaws.com/123456789012/queue"
+                f"DYNCONFIG_QUEUE_URL: invalid value {url!r}, expected e.g. https://sqs.eu-west-1.amazonaws.com/123456789012/queue"
             )
     return _listed(text)
 
@@ -147,7 +147,7 @@ def _allowed_paths(text: str) -> dict[str, tuple[str, ...]]:
         namespace, separator, paths = part.partition("=")
         if not separator or not _listed(paths) or not all(path.startswith("/") for path in _listed(paths)):
             raise BadSetting(
-                f"DYNCONFIG_ALLOWED_PATHS: {part!r} is not like shop=/shop,/common; parts are separated by ;"
+                f"DYNCONFIG_ALLOWED_PATHS: invalid value {part!r}, expected e.g. shop=/shop,/common; separate namespaces by ;"
             )
         found[namespace.strip()] = _listed(paths)
     return found
@@ -160,7 +160,9 @@ def _quota(text: str) -> dict[str, float]:
         try:
             found[operation.strip()] = float(rate)
         except ValueError:
-            raise BadSetting(f"DYNCONFIG_QUOTA: {part!r} is not like ssm.Put=10 (calls per second)") from None
+            raise BadSetting(
+                f"DYNCONFIG_QUOTA: invalid value {part!r}, expected e.g. ssm.Put=10 (calls per second)"
+            ) from None
         if found[operation.strip()] <= 0:
             raise BadSetting(f"DYNCONFIG_QUOTA: {part!r} must be above 0")
     return found
@@ -171,29 +173,33 @@ def _tags(text: str) -> dict[str, str]:
     for part in _listed(text):
         key, separator, value = (word.strip() for word in part.partition("="))
         if not separator or key in found:
-            raise BadSetting(f"DYNCONFIG_TAGS: {part!r} is not like CostCenter=4711,team=platform, each key once")
+            raise BadSetting(
+                f"DYNCONFIG_TAGS: invalid value {part!r}, expected e.g. CostCenter=4711,team=platform with unique keys"
+            )
         if is_reserved(key) or not 1 <= len(key) <= MAX_KEY or len(value) > MAX_VALUE or not is_legal(key + value):
             raise BadSetting(
-                f"DYNCONFIG_TAGS: AWS does not take the tag {part!r}; a key has 1 to {MAX_KEY} characters and a value up to "
+                f"DYNCONFIG_TAGS: invalid tag {part!r}; a key has 1 to {MAX_KEY} characters and a value up to "
                 f"{MAX_VALUE} (letters, digits, spaces, _ . : / = + @ -), and aws: and dynconfig.dev/ are reserved"
             )
         found[key] = value
     if len(found) > MAX_TAGS_TOGETHER:
-        raise BadSetting(f"DYNCONFIG_TAGS: {len(found)} tags; AWS takes {MAX_TAGS_TOGETHER} beside the operator's own")
+        raise BadSetting(
+            f"DYNCONFIG_TAGS: {len(found)} tags; the limit is {MAX_TAGS_TOGETHER}, in addition to the operator's own"
+        )
     return found
 
 
 def _number(own: Mapping[str, str], name: str, default: int, lowest: int, highest: int) -> int:
     text = own.get(name, str(default))
     if not re.fullmatch(r"[0-9]{1,9}", text) or not lowest <= int(text) <= highest:
-        raise BadSetting(f"DYNCONFIG_{name}: {text!r} is not a whole number from {lowest} to {highest}")
+        raise BadSetting(f"DYNCONFIG_{name}: invalid value {text!r}, expected an integer from {lowest} to {highest}")
     return int(text)
 
 
 def _arn(own: Mapping[str, str], name: str) -> str:
     text = own.get(name, "")
     if text and not re.fullmatch(POLICY_ARN, text):
-        raise BadSetting(f"DYNCONFIG_{name}: {text!r} is not the ARN of an IAM policy")
+        raise BadSetting(f"DYNCONFIG_{name}: invalid value {text!r}, expected the ARN of an IAM policy")
     return text
 
 
@@ -201,7 +207,7 @@ def _choice(own: Mapping[str, str], name: str, choices: tuple[str, ...]) -> str:
     text = own.get(name, choices[0])
     found = next((choice for choice in choices if choice.lower() == text.lower()), None)
     if found is None:
-        raise BadSetting(f"DYNCONFIG_{name}: {text!r} is none of {', '.join(choices)}")
+        raise BadSetting(f"DYNCONFIG_{name}: invalid value {text!r}, expected one of {', '.join(choices)}")
     return found
 
 
@@ -209,7 +215,7 @@ def _region(environment: Mapping[str, str]) -> str | None:
     for name in ("DYNCONFIG_REGION", "AWS_REGION", "AWS_DEFAULT_REGION"):
         text = environment.get(name)
         if text and not re.fullmatch("[a-z0-9-]+", text):
-            raise BadSetting(f"{name}: {text!r} is not like eu-west-1")
+            raise BadSetting(f"{name}: invalid value {text!r}, expected e.g. eu-west-1")
         if text:
             return text
     return None
@@ -228,5 +234,5 @@ def _host(name: str, url: str) -> str:
     except ValueError:
         found = None
     if not found:
-        raise BadSetting(f"{name}: {url!r} is not like http://127.0.0.1:4566")
+        raise BadSetting(f"{name}: invalid value {url!r}, expected e.g. http://127.0.0.1:4566")
     return found

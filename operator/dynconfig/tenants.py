@@ -1,4 +1,4 @@
-"""The policy file of a shared cluster: read, checked, and read again when it has changed."""
+"""The policy file of a shared cluster: loaded, validated, and reloaded after a change."""
 
 import hashlib
 import logging
@@ -15,15 +15,15 @@ from dynconfig.settings import BadSetting, Settings, Tenancy
 
 log = logging.getLogger(__name__)
 
-# A ConfigMap holds no more: https://kubernetes.io/docs/concepts/configuration/configmap/
+# The size limit of a ConfigMap: https://kubernetes.io/docs/concepts/configuration/configmap/
 MAX_BYTES = 2**20
 
 Labels = Mapping[str, Mapping[str, str]]
-"""The labels of namespaces, by name."""
+"""Labels by namespace name."""
 
 
 def policy(path: Path) -> Policy:
-    """The policy in a file. Raises BadSetting, naming what is wrong with it."""
+    """Load a policy file. Raises BadSetting with the reason."""
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -32,28 +32,28 @@ def policy(path: Path) -> Policy:
 
 
 class Tenants:
-    """What each namespace may use, by the settings, the policy file, and the labels of namespaces. Safe for many threads."""
+    """What each namespace may use, according to settings, policy file and namespace labels. Thread-safe."""
 
-    def __init__(self, settings: Settings, otherwise: Tenancy, *, awaits_policy: bool = False) -> None:
-        """Take `otherwise` where the settings do not say. Raises BadSetting.
+    def __init__(self, settings: Settings, default: Tenancy, *, awaits_policy: bool = False) -> None:
+        """Use `default` if the settings define no tenancy. Raises BadSetting.
 
-        With `awaits_policy`, a file that is missing, and whose folder is there, has no rules.
+        With `awaits_policy`, a missing file in an existing directory counts as a policy without rules.
         """
         if settings.policy_file and settings.tenancy is Tenancy.SINGLE:
-            raise BadSetting("DYNCONFIG_POLICY: with DYNCONFIG_TENANCY=single no policy counts; unset one of them")
+            raise BadSetting("DYNCONFIG_POLICY: has no effect with DYNCONFIG_TENANCY=single; unset one of them")
         self._settings = settings
-        self._is_shared = bool(settings.policy_file) or (settings.tenancy or otherwise) is Tenancy.SHARED
+        self._is_shared = bool(settings.policy_file) or (settings.tenancy or default) is Tenancy.SHARED
         self._path = Path(settings.policy_file) if settings.policy_file else None
         self._awaits_policy = awaits_policy
         self._policy, self._digest = Policy(), b""
         self._is_current = True
-        """The policy is what the file says now: the file is there, and is not wrong."""
+        """Whether the loaded policy matches the file: it exists and is valid."""
         self._labels: Labels = {}
         if self._path is not None:
             self._policy, self._digest = self._read(self._path), _digest(self._path)
 
     def __call__(self, namespace: str) -> Tenant:
-        """What a namespace may use now."""
+        """Return what a namespace may use now."""
         paths, regions = self._settings.paths_of(namespace), self._settings.allowed_regions
         if not self._is_shared:
             return Tenant(namespace, paths=paths, regions=regions)
@@ -61,7 +61,7 @@ class Tenants:
         return tenant(self._policy, namespace, labels, paths, regions, is_current=self._is_current)
 
     def __str__(self) -> str:
-        """What the log says of it at the start."""
+        """Describe the tenancy for the startup log."""
         if not self._is_shared:
             return "tenancy single"
         return f"tenancy shared, {counted(len(self._policy.allow), 'rule')} in {self._path or 'no policy'}"
@@ -72,13 +72,13 @@ class Tenants:
         return any(rule.namespace_selector is not None for rule in self._policy.allow)
 
     def label(self, labels: Labels) -> bool:
-        """Take the labels of all namespaces; answers whether they are others than before."""
-        is_new = dict(labels) != self._labels
+        """Set the labels of all namespaces; return whether they changed."""
+        is_changed = dict(labels) != self._labels
         self._labels = dict(labels)
-        return is_new
+        return is_changed
 
     def reload(self) -> bool:
-        """Read the file again where it has changed; answers whether it has. One that is wrong is logged, and not taken."""
+        """Reload a changed file; return whether a new policy is in effect. An invalid file is logged and ignored."""
         if self._path is None or (digest := _digest(self._path)) == self._digest:
             return False
         self._digest = digest
@@ -86,19 +86,19 @@ class Tenants:
             self._policy = self._read(self._path)
         except BadSetting as error:
             self._is_current = False
-            log.error("The policy is not reloaded, and the one before it counts: %s", error)
+            log.error("Cannot reload the policy; the previous one stays in effect: %s", error)
             return False
-        log.info("The policy in %s is reloaded; it has %s", self._path, counted(len(self._policy.allow), "rule"))
+        log.info("Reloaded policy %s with %s", self._path, counted(len(self._policy.allow), "rule"))
         return True
 
     def _read(self, path: Path) -> Policy:
-        """The policy in a file; notes whether there is one. Raises BadSetting."""
-        # The folder of an optional ConfigMap is mounted without the ConfigMap, too, and follows it when it comes and goes:
+        """Load the policy file and record whether it exists. Raises BadSetting."""
+        # An optional ConfigMap is mounted even if it does not exist, and updated when it is created or deleted:
         # https://kubernetes.io/docs/tasks/configure-pod-container/configure-pod-configmap/#optional-configmaps
         if self._awaits_policy and not path.exists() and path.parent.is_dir():
             log.warning(
-                "DYNCONFIG_POLICY: %s is missing, so there is no policy and no namespace is granted anything: write the rules "
-                "into the ConfigMap that is mounted at %s (dynconfig-policy); they are read as soon as they are there",
+                "DYNCONFIG_POLICY: %s not found, so namespaces have no access. Add the rules to the ConfigMap mounted at %s "
+                "(dynconfig-policy); they are loaded automatically",
                 path,
                 path.parent,
             )
@@ -111,11 +111,11 @@ class Tenants:
 
 def _parsed(path: Path, content: bytes) -> Policy:
     if len(content) > MAX_BYTES:
-        raise BadSetting(f"DYNCONFIG_POLICY: {path} has {len(content)} bytes; it may have {MAX_BYTES}")
+        raise BadSetting(f"DYNCONFIG_POLICY: {path} has {len(content)} bytes; the limit is {MAX_BYTES}")
     try:
         return Policy.model_validate(yaml.safe_load(content) or {})
     except yaml.YAMLError as error:
-        raise BadSetting(f"DYNCONFIG_POLICY: {path} is not YAML: {' '.join(str(error).split())}") from None
+        raise BadSetting(f"DYNCONFIG_POLICY: {path} is not valid YAML: {' '.join(str(error).split())}") from None
     except ValidationError as error:
         faults = (f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
         raise BadSetting(f"DYNCONFIG_POLICY: {path}: {'; '.join(faults)}") from None
@@ -125,5 +125,5 @@ def _digest(path: Path) -> bytes:
     try:
         return hashlib.sha256(path.read_bytes()).digest()
     except OSError:
-        # Kubernetes swaps the folder of a ConfigMap; a file that is gone for good is reported when it is read.
+        # Kubernetes replaces the directory of a ConfigMap; a file that is still missing is reported when it is loaded.
         return b"missing"

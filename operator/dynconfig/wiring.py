@@ -1,4 +1,4 @@
-"""The only file that knows the concrete classes: builds the engine, the quota and the kinds from settings."""
+"""Composition root: builds the engine, the quotas and the kinds from settings."""
 
 import threading
 import time
@@ -47,9 +47,9 @@ from dynconfig.kinds.schedule import Schedules
 from dynconfig.settings import BadSetting, Settings
 
 EVERYWHERE = "all"
-"""In the place of the region of what all regions of an account share."""
+"""Stands for the region of resources that are global to the account."""
 Search = tuple[str, Callable[[], tuple[Orphan, ...]]]
-"""What is searched, and the search. It raises DynConfigError."""
+"""What is searched, and the search, which raises DynConfigError."""
 NO_REGION = (
     "no AWS region: set AWS_REGION, AWS_DEFAULT_REGION or DYNCONFIG_REGION (in the chart: region), or a region in the AWS "
     "profile. On EKS, IRSA and Pod Identity set AWS_REGION in the pod"
@@ -65,7 +65,7 @@ def engine(
     clock: Clock = time.monotonic,
     clients: Session | None = None,
 ) -> Engine:
-    """An engine with all kinds, for every place that declarations name; an account that is given is not asked for."""
+    """Return an engine with all kinds. If `account` is given, STS is not called for it."""
     places = _Places(settings, count, account, clock, clients)
     return Engine(places, places.labels, at_once, places.gauge, aws_now=places.now)
 
@@ -75,7 +75,7 @@ def engine_with_listeners(
 ) -> tuple[Engine, EventListeners]:
     """Return an engine, and the listeners that share its record of own writes."""
     places = _Places(settings, count)
-    # Operators of one cluster that serve different namespaces share their queues.
+    # Operators of one cluster that watch different namespaces share the queues.
     removes = not settings.namespaces and not settings.queue_urls
     listeners = EventListeners(partial(places.listener, cluster, handler), removes=removes)
     return Engine(places, places.labels, gauge_of=places.gauge, aws_now=places.now), listeners
@@ -98,41 +98,39 @@ def remove_events(settings: Settings, cluster: str, region: str) -> Iterator[str
 def orphans(
     settings: Settings, region: str, cluster: str, uids: frozenset[str], count: Count = lambda *_: None
 ) -> tuple[Orphan, ...]:
-    """What a region has of objects that do not exist; `uids` are those of all objects of the cluster.
+    """Return the resources of a region whose object does not exist; `uids` are those of all objects of the cluster.
 
-    Raises DynConfigError, and Refused where AWS has no such region.
+    Raises DynConfigError, and Refused if the region does not exist.
     """
     if not is_region(region):
-        raise Refused(
-            f"{region} is not an AWS region that this version knows; correct it, or update dynconfig if it is new"
-        )
+        raise Refused(f"{region} is not a known AWS region; correct it, or update dynconfig if the region is new")
     tagging = session(settings, count).client("resourcegroupstaggingapi", region)
     return found_orphans(owner_tags(tagging), region, cluster, uids)
 
 
 def unindexed_orphans(settings: Settings, default: str, cluster: str, uids: frozenset[str]) -> Iterator[Search]:
-    """The orphans of the kinds that AWS's index of tags does not have; roles and dashboards are those of the whole account.
+    """Yield searches for orphaned roles and dashboards, which the Resource Groups Tagging API does not index.
 
-    For people: it costs a call for each role that Lambda or Scheduler may assume, for each schedule and each dashboard.
+    For interactive use: one call for each role that Lambda or Scheduler may assume, and for each dashboard.
     """
     clients = session(settings)
-    looks = {
+    searches = {
         "IAM roles": lambda: role.owner_tags(clients.client("iam", default)),
         "dashboards": lambda: dashboard.owner_tags(clients.client("cloudwatch", default)),
     }
     return (
-        (title, partial(lambda look: found_orphans(look(), EVERYWHERE, cluster, uids), look))
-        for title, look in looks.items()
+        (title, partial(lambda tags: found_orphans(tags(), EVERYWHERE, cluster, uids), owner_tags_of))
+        for title, owner_tags_of in searches.items()
     )
 
 
 def schedule_orphans(settings: Settings, region: str, cluster: str, uids: frozenset[str]) -> tuple[Orphan, ...]:
-    """The orphans among the schedules of a region, one call each. Raises DynConfigError."""
+    """Return the orphaned schedules of a region, with one call per schedule. Raises DynConfigError."""
     return found_orphans(schedule.owner_tags(session(settings).client("scheduler", region)), region, cluster, uids)
 
 
 def remove_unused_events(settings: Settings, cluster: str, region: str) -> Iterator[str]:
-    """The same where there is a queue of the operator's name: most regions have none, and one call says so."""
+    """As `remove_events`, but with a single call for a region without the operator's queue."""
     try:
         session(settings).client("sqs", region).get_queue_url(QueueName=_queue_name(cluster))
     except NotFound:
@@ -141,12 +139,12 @@ def remove_unused_events(settings: Settings, cluster: str, region: str) -> Itera
 
 
 def searched_regions(settings: Settings, default: str) -> tuple[str, ...]:
-    """The regions in which an operator of this account may have made something: those that objects may name."""
+    """Return the regions where the operator may have created resources: those allowed in spec.region."""
     return settings.allowed_regions or tuple(sorted(regions_beside(default)))
 
 
 def default_region(settings: Settings) -> str:
-    """The region of objects that name none. Raises BadSetting."""
+    """Return the region of objects without spec.region. Raises BadSetting."""
     region = (
         settings.region
         or Session(Quota(time.monotonic, time.sleep), lambda *_: None, endpoint=None, pool=1).default_region
@@ -158,23 +156,25 @@ def default_region(settings: Settings) -> str:
 
 
 def is_region(region: str) -> bool:
-    """Whether AWS has a region of that name, as far as this version knows; an emulator has no others."""
+    """Return whether AWS has a region with this name, as far as this version knows."""
     return region in regions()
 
 
 def check_allowed_regions(settings: Settings) -> None:
-    """Raise BadSetting if DYNCONFIG_REGIONS names a region that AWS does not have."""
+    """Raise BadSetting if DYNCONFIG_REGIONS names an unknown region."""
     for region in settings.allowed_regions:
         _check_exists("DYNCONFIG_REGIONS", region)
 
 
 def _check_exists(variable: str, region: str) -> None:
     if not is_region(region):
-        raise BadSetting(f"{variable}: {region} is not an AWS region; correct it, or update the operator if it is new")
+        raise BadSetting(
+            f"{variable}: {region} is not an AWS region; correct it, or update the operator if the region is new"
+        )
 
 
 def is_own_layer(arn: str) -> bool:
-    """Whether an ARN is a version of AWS's own Parameters and Secrets extension."""
+    """Return whether an ARN is a layer version of the AWS Parameters and Secrets Lambda extension."""
     return layers.is_extension(arn)
 
 
@@ -189,13 +189,13 @@ def _check_regions(default: str, settings: Settings) -> None:
 
 
 def session(settings: Settings, count: Count = lambda *_: None) -> Session:
-    """Makes the clients of AWS, which share their quotas."""
+    """Return a session whose AWS clients share their quotas."""
     quota = Quota(time.monotonic, time.sleep, overrides=settings.quota, is_limited=not settings.is_emulated)
     return Session(quota, count, endpoint=None, pool=settings.workers)
 
 
 def account(session: Session, settings: Settings) -> str:
-    """The AWS account whose credentials are at hand."""
+    """Return the AWS account of the credentials."""
     answer = session.client("sts", settings.region or "us-east-1").get_caller_identity()
     return str(answer["Account"])
 
@@ -211,7 +211,7 @@ def kinds(
     writing: Writing = lambda _operation, _names: nullcontext(),
     labels: ParameterLabels | None = None,
 ) -> tuple[AnyKind, ...]:
-    """All kinds of one region, in the order in which they are put."""
+    """Return all kinds of one region, in the order in which resources are created."""
     client = partial(session.client, region=region)
     arns = Arns(region, account)
     tagging, cloudwatch = client("resourcegroupstaggingapi"), client("cloudwatch")
@@ -233,14 +233,14 @@ def kinds(
         Permissions(functions, arns),
         Attachments(functions, iam, arns, extension, clock),
         Alarms(cloudwatch, alarms, arns),
-        # It names the alarms: it comes after them, and goes before them.
+        # Refers to the alarms: created after them, deleted before them.
         CompositeAlarms(cloudwatch, alarms, arns),
         Dashboards(cloudwatch, arns),
     )
 
 
 class _Places:
-    """The kinds of each place, made when a declaration first names it, in the order in which they are put."""
+    """The kinds of each place, created for its first declaration, in the order in which resources are created."""
 
     def __init__(
         self,
@@ -262,17 +262,17 @@ class _Places:
     def __call__(self, place: Place) -> tuple[AnyKind, ...]:
         with self._lock:
             if place not in self._kinds:
-                self._kinds[place] = self._made(place)
+                self._kinds[place] = self._new_kinds(place)
             return self._kinds[place]
 
     def labels(self, place: Place) -> ParameterLabels:
-        """The labels on versions in a place."""
+        """Return the labels of parameter versions in a place."""
         self(place)
         return self._labels[place]
 
-    def now(self, otherwise: float) -> float:
-        """The moment by AWS's clock, in seconds since the epoch; `otherwise` until AWS has answered."""
-        return self._session.server_clock.now(otherwise)
+    def now(self, default: float) -> float:
+        """Return the time of the AWS clock, in seconds since the epoch; `default` until AWS has responded."""
+        return self._session.server_clock.now(default)
 
     def gauge(self, place: Place) -> DriftMetric:
         """What shows drift in a place."""
@@ -293,7 +293,7 @@ class _Places:
         )
         return EventListener(region, event_queue, self._echoes, handler, time.monotonic)
 
-    def _made(self, place: Place) -> tuple[AnyKind, ...]:
+    def _new_kinds(self, place: Place) -> tuple[AnyKind, ...]:
         clock = self._clock
         tagged = TaggedParameters(self._session.client("resourcegroupstaggingapi", place.region), clock)
         labels = self._labels[place] = ParameterLabels(self._session.client("ssm", place.region), tagged)
@@ -321,6 +321,6 @@ def _queue_name(cluster: str) -> str:
 
 
 def _region_of(url: str) -> str | None:
-    """The region in a queue's URL, such as https://sqs.eu-west-1.amazonaws.com/123456789012/queue."""
+    """Return the region in a queue URL, such as https://sqs.eu-west-1.amazonaws.com/123456789012/queue."""
     host = (urlsplit(url).hostname or "").split(".")
     return host[1] if host[0] == "sqs" and len(host) > 2 else None

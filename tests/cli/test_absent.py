@@ -30,14 +30,14 @@ def told(folder: Path, *arguments: str) -> str:
 def test_the_place_without_objects_is_named(
     tmp_path: Path, command: tuple[str, ...], flags: tuple[str, ...], where: str
 ) -> None:
-    assert f"there are no DynamicConfigs {where}" in told(tmp_path, *command, *flags)
+    assert f"no DynamicConfigs found {where}" in told(tmp_path, *command, *flags)
 
 
 @pytest.mark.parametrize("command", ["status", "drift", "history", "plan", "render"])
 @pytest.mark.parametrize(
     ("words", "where", "hint"),
     [
-        (("myapp",), "shop/myapp", "name the namespace with -n"),
+        (("myapp",), "shop/myapp", "specify the namespace with -n"),
         (("myapp", "-n", "cart"), "cart/myapp", "list all with `dynconfig status -A`"),
         (("cart/myapp",), "cart/myapp", "list all with `dynconfig status -A`"),
     ],
@@ -46,4 +46,4 @@ def test_an_object_that_is_gone_is_named_with_what_was_not_tried(
     tmp_path: Path, command: str, words: tuple[str, ...], where: str, hint: str
 ) -> None:
     said = told(tmp_path, command, *words)
-    assert said == f"error: there is no DynamicConfig {where} in the cluster; {hint}"
+    assert said == f"error: DynamicConfig {where} not found; {hint}"

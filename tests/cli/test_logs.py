@@ -84,7 +84,7 @@ logging.getLogger("dynconfig.kube").debug("a message of the operator")
         f"logging.getLogger('dynconfig').error('%d', {SECRET!r})",
         f"raise ExceptionGroup('several', [ValueError({SECRET!r}), KeyError({SECRET!r})])",
         (
-            f"async def f(): int({SECRET!r})\nasync def g():\n    loop.set_exception_handler(logs.of_loop)\n"
+            f"async def f(): int({SECRET!r})\nasync def g():\n    loop.set_exception_handler(logs.handle_loop_exception)\n"
             "    t = asyncio.create_task(f()); await asyncio.sleep(0); await asyncio.sleep(0)\n"
             "loop = asyncio.new_event_loop()\nloop.run_until_complete(g())"
         ),

@@ -1,4 +1,4 @@
-"""What the operator refuses before it starts: in one line that names the variable."""
+"""Settings that prevent the start: reported in one line that names the variable."""
 
 import os
 import socket
@@ -9,7 +9,7 @@ import pytest
 
 
 def refusal(**settings: str) -> str:
-    """What `dynconfig run` writes before it ends with 1."""
+    """Return what `dynconfig run` prints before it exits with 1."""
     environment = {name: text for name, text in os.environ.items() if not name.startswith(("AWS_", "DYNCONFIG_"))}
     command = (sys.executable, "-m", "dynconfig", "run")
     ended = subprocess.run(
@@ -20,12 +20,12 @@ def refusal(**settings: str) -> str:
 
 
 @pytest.mark.parametrize("variable", ["DYNCONFIG_METRICS_PORT", "DYNCONFIG_HEALTH_PORT"])
-def test_a_port_that_is_taken_is_one_line_with_the_variable(variable: str) -> None:
+def test_port_in_use_is_reported_in_one_line_with_the_variable(variable: str) -> None:
     with socket.create_server(("", 0)) as other:
         port = str(other.getsockname()[1])
-        told = refusal(AWS_REGION="eu-west-1", **{variable: port})
-    assert len(told.splitlines()) == 1
-    assert f"{variable}: port {port} cannot be used: Address already in use" in told
+        stderr = refusal(AWS_REGION="eu-west-1", **{variable: port})
+    assert len(stderr.splitlines()) == 1
+    assert f"{variable}: cannot bind port {port}: Address already in use" in stderr
 
 
 @pytest.mark.parametrize(
@@ -43,8 +43,8 @@ def test_a_port_that_is_taken_is_one_line_with_the_variable(variable: str) -> No
     ],
 )
 @pytest.mark.parametrize("endpoint", ["", "http://127.0.0.1:9"])
-def test_a_region_that_does_not_exist_is_refused_also_for_an_emulator(
+def test_unknown_region_is_rejected_also_for_an_emulator(
     settings: dict[str, str], expected: str, endpoint: str
 ) -> None:
-    told = refusal(AWS_ENDPOINT_URL=endpoint, KUBECONFIG="/nowhere", **settings)
-    assert expected in " ".join(told.split())
+    stderr = refusal(AWS_ENDPOINT_URL=endpoint, KUBECONFIG="/nowhere", **settings)
+    assert expected in " ".join(stderr.split())

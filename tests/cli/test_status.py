@@ -15,7 +15,7 @@ from dynconfig.engine.standing import Progress, Stage, gone, progress
 from dynconfig.engine.timestamps import timestamp
 
 NOW = 1_800_000_000.0
-NOTHING = "there are no DynamicConfigs in namespace shop"
+NOTHING = "no DynamicConfigs found in namespace shop"
 
 
 def row(name: str, ready: str, reason: str, message: str, *more: str, counts: str = "5/5") -> Progress:

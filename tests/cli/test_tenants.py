@@ -1,4 +1,4 @@
-"""The policy file: read, refused where it is wrong, and read again when it changes; and `dynconfig can`."""
+"""The policy file: loaded, validated and reloaded; and `dynconfig can`."""
 
 import json
 import logging
@@ -25,19 +25,19 @@ def shared(policy: Path | None = None) -> Tenants:
     return Tenants(Settings(tenancy=Tenancy.SHARED, policy_file=str(policy or "")), Tenancy.SHARED)
 
 
-def test_the_operator_takes_a_cluster_for_shared_and_a_laptop_for_its_owners() -> None:
+def test_default_tenancy_is_shared_for_the_operator_and_single_for_the_cli() -> None:
     assert not Tenants(Settings(), Tenancy.SHARED)("shop").may_use_path("/shop")
     assert Tenants(Settings(), Tenancy.SINGLE)("shop").may_use_path("/shop")
     assert Tenants(Settings(tenancy=Tenancy.SINGLE), Tenancy.SHARED)("shop").may_use_path("/shop")
 
 
-def test_a_policy_counts_wherever_it_is_set(policy: Path) -> None:
+def test_policy_file_implies_shared_tenancy(policy: Path) -> None:
     found = Tenants(Settings(policy_file=str(policy)), Tenancy.SINGLE)
     assert [found(namespace).may_use_path("/shop") for namespace in ("shop", "cart")] == [True, False]
 
 
-def test_a_policy_that_cannot_count_is_refused(policy: Path) -> None:
-    with pytest.raises(BadSetting, match="DYNCONFIG_POLICY: with DYNCONFIG_TENANCY=single no policy counts"):
+def test_policy_with_single_tenancy_is_rejected(policy: Path) -> None:
+    with pytest.raises(BadSetting, match="DYNCONFIG_POLICY: has no effect with DYNCONFIG_TENANCY=single"):
         Tenants(Settings(tenancy=Tenancy.SINGLE, policy_file=str(policy)), Tenancy.SHARED)
 
 
@@ -45,13 +45,13 @@ def test_a_policy_that_cannot_count_is_refused(policy: Path) -> None:
     ("text", "message"),
     [
         (None, "cannot be read: No such file or directory"),
-        ("allow: [", "is not YAML"),
+        ("allow: [", "is not valid YAML"),
         ("allow:\n- namespaces: [shop]\n  path: [/shop]\n", r"allow\.0\.path: Extra inputs are not permitted"),
         ("- a\n", "Input should be"),
-        ("#" * (2**20 + 1), "may have 1048576"),
+        ("#" * (2**20 + 1), "the limit is 1048576"),
     ],
 )
-def test_a_policy_that_is_wrong_is_refused_at_the_start(tmp_path: Path, text: str | None, message: str) -> None:
+def test_invalid_policy_is_rejected_at_start(tmp_path: Path, text: str | None, message: str) -> None:
     file = tmp_path / "policy.yaml"
     if text is not None:
         file.write_text(text)
@@ -59,7 +59,7 @@ def test_a_policy_that_is_wrong_is_refused_at_the_start(tmp_path: Path, text: st
         shared(file)
 
 
-def test_a_changed_policy_counts_and_a_wrong_one_does_not(policy: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_valid_policy_is_reloaded_and_an_invalid_one_is_not(policy: Path, caplog: pytest.LogCaptureFixture) -> None:
     found = shared(policy)
     assert not found.reload()
     policy.write_text(GRANTED.replace("/shop", "/other"))
@@ -76,7 +76,7 @@ def test_a_changed_policy_counts_and_a_wrong_one_does_not(policy: Path, caplog: 
     assert found("shop").may_use_path("/other")
 
 
-def test_the_operator_waits_for_a_policy_whose_folder_is_there(
+def test_missing_policy_in_an_existing_directory_is_loaded_later(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     file = tmp_path / "policy.yaml"
@@ -84,8 +84,8 @@ def test_the_operator_waits_for_a_policy_whose_folder_is_there(
     found = Tenants(settings, Tenancy.SHARED, awaits_policy=True)
     assert not found("shop").may_use_path("/shop")
     assert [record.levelname for record in caplog.records] == ["WARNING"]
-    assert f"{file} is missing" in caplog.text
-    assert "write the rules into the ConfigMap" in caplog.text
+    assert f"{file} not found" in caplog.text
+    assert "Add the rules to the ConfigMap" in caplog.text
     assert not found.reload()
     file.write_text(GRANTED)
     assert found.reload()
@@ -94,16 +94,16 @@ def test_the_operator_waits_for_a_policy_whose_folder_is_there(
     assert found.reload()
     assert not found("shop").may_use_path("/shop")
     assert not found.reload()
-    assert len([record for record in caplog.records if "is missing" in record.message]) == 2
+    assert len([record for record in caplog.records if "not found" in record.message]) == 2
 
 
-def test_the_operator_does_not_wait_for_a_policy_whose_folder_is_missing(tmp_path: Path) -> None:
+def test_policy_in_a_missing_directory_is_rejected(tmp_path: Path) -> None:
     settings = Settings(policy_file=str(tmp_path / "mistyped" / "policy.yaml"))
     with pytest.raises(BadSetting, match=r"cannot be read: No such file or directory"):
         Tenants(settings, Tenancy.SHARED, awaits_policy=True)
 
 
-def test_labels_count_as_they_are_now(policy: Path) -> None:
+def test_namespace_labels_are_evaluated_as_they_are_now(policy: Path) -> None:
     policy.write_text("allow:\n- namespaceSelector: {matchLabels: {team: a}}\n  paths: [/a]\n")
     found = shared(policy)
     assert found.needs_labels

@@ -98,7 +98,7 @@ def test_an_object_that_was_never_accepted_is_released_without_a_call_to_its_reg
         raise AssertionError(f"{place} is asked for kinds")
 
     work = Uninstaller(Settings(), writer, Engine(kinds), "eu-west-1")  # type: ignore[arg-type]  # it stands for a cluster
-    (leaving,) = work.objects()
-    assert leaving.owned == ()
-    work.release(work.mark(leaving))
+    (removal,) = work.objects()
+    assert removal.owned == ()
+    work.release(work.mark(removal))
     assert writer.calls == ["abandon", "delete", "release"]

@@ -83,7 +83,7 @@ def test_a_plan_needs_no_file_where_there_is_an_object(world: World) -> None:
     assert "No changes: 2 resources are in sync with AWS." in result.out
     absent = dynconfig(world, "plan", "-n", world.namespace, "absent")
     assert absent.code == 1
-    assert f"there is no DynamicConfig {world.namespace}/absent in the cluster" in absent.err
+    assert f"DynamicConfig {world.namespace}/absent not found" in absent.err
 
 
 def test_a_deletion_is_shown_before_it_happens(world: World) -> None:
@@ -148,7 +148,7 @@ def test_status_is_a_table_of_objects(world: World) -> None:
     assert result.code == 0
     assert f"{world.namespace}/myapp  Ready  2/2" in result.out
     empty = dynconfig(world, "status", "-n", "kube-system")
-    assert "there are no DynamicConfigs in namespace kube-system; name another one with -n" in empty.err
+    assert "no DynamicConfigs found in namespace kube-system; select another with -n" in empty.err
 
 
 def test_status_follows_an_object_until_it_is_ready(world: World) -> None:

@@ -22,7 +22,7 @@ def command() -> None:
     wiring.session(settings)
 
     async def serve() -> None:
-        asyncio.get_running_loop().set_exception_handler(logs.of_loop)
+        asyncio.get_running_loop().set_exception_handler(logs.handle_loop_exception)
         await handlers.run(settings, asyncio.Event(), asyncio.Event())
 
     asyncio.run(serve())

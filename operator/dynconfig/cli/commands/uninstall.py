@@ -12,7 +12,7 @@ from dynconfig.cli.terminal import Terminal
 from dynconfig.engine.counting import counted
 
 if TYPE_CHECKING:
-    from dynconfig.uninstalling import Leaving, Uninstaller
+    from dynconfig.uninstalling import Removal, Uninstaller
 
 SHOWN = 10
 NO_POLICY = (
@@ -51,11 +51,11 @@ def command(
     writer, region = Writer.from_environment(), wiring.default_region(settings)
     try:
         work = uninstalling.Uninstaller(settings, writer, wiring.engine(settings), region)
-        leaving, has_deployment = work.objects(), work.has_deployment()
-        _show(leaving, has_deployment=has_deployment)
+        removals, has_deployment = work.objects(), work.has_deployment()
+        _show(removals, has_deployment=has_deployment)
         if not yes:
             _confirm()
-        failed = _carry_out(work, leaving, has_deployment=has_deployment)
+        failed = _carry_out(work, removals, has_deployment=has_deployment)
     finally:
         writer.close()
     if failed:
@@ -70,9 +70,9 @@ def command(
         out.line(f"  {text}")
 
 
-def _show(leaving: Sequence["Leaving"], *, has_deployment: bool) -> None:
+def _show(removals: Sequence["Removal"], *, has_deployment: bool) -> None:
     out = Terminal.out()
-    for item in leaving:
+    for item in removals:
         out.line(f"{out.styled(item.title, 'bold')} {item.declaration.path} in {item.declaration.place.region}")
         for resource in item.owned[:SHOWN]:
             out.wrapped(f"  = keep {resource.title}, without an owner", "cyan")
@@ -80,10 +80,10 @@ def _show(leaving: Sequence["Leaving"], *, has_deployment: bool) -> None:
             out.line(f"  = keep {len(item.owned) - SHOWN} more")
         if item.applied_by:
             out.line(f"  ! {item.applied_by} applies it and would bring it back; remove it there first", "yellow")
-    kept = sum(len(item.owned) for item in leaving)
+    kept = sum(len(item.owned) for item in removals)
     stopped = "the operator is stopped, its" if has_deployment else "the operator's"
     out.line(
-        f"Uninstall: {counted(len(leaving), 'object')} to delete in Kubernetes, {counted(kept, 'resource')} to keep in AWS; "
+        f"Uninstall: {counted(len(removals), 'object')} to delete in Kubernetes, {counted(kept, 'resource')} to keep in AWS; "
         f"{stopped} queue and rules are deleted."
     )
     if not has_deployment:
@@ -97,12 +97,12 @@ def _confirm() -> None:
         raise Failed("nothing was changed")
 
 
-def _carry_out(work: "Uninstaller", leaving: Sequence["Leaving"], *, has_deployment: bool) -> int:
+def _carry_out(work: "Uninstaller", removals: Sequence["Removal"], *, has_deployment: bool) -> int:
     """How many objects could not be released."""
     out = Terminal.out()
     for title in work.stop():
         out.line(f"Deployment {title}: stopped")
-    marked = [work.mark(item) for item in leaving]
+    marked = [work.mark(item) for item in removals]
     if not has_deployment:
         for title in work.await_operator(marked):
             out.line(f"{title}: released by an operator that runs elsewhere", "green")
@@ -114,7 +114,7 @@ def _carry_out(work: "Uninstaller", leaving: Sequence["Leaving"], *, has_deploym
     return failed
 
 
-def _release(work: "Uninstaller", marked: Sequence["Leaving"]) -> int:
+def _release(work: "Uninstaller", marked: Sequence["Removal"]) -> int:
     """How many objects could not be released."""
     from dynconfig.engine.errors import DynConfigError
 
