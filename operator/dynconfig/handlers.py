@@ -40,7 +40,7 @@ GC_THRESHOLD = 20_000
 # Enough for a tool to apply several manifests in any order.
 MOVE_SECONDS = 5.0
 # AWS reads are eventually consistent, within a second or two.
-SECOND_LOOK_SECONDS = 2.0
+DELETION_CHECK_SECONDS = 2.0
 
 
 def registry() -> kopf.OperatorRegistry:
@@ -120,21 +120,21 @@ async def start(memo: kopf.Memo, **_: Any) -> None:
         clock=time.monotonic,
         turn_seconds=settings.turn_seconds,
         move_seconds=MOVE_SECONDS,
-        second_look_seconds=SECOND_LOOK_SECONDS,
+        deletion_check_seconds=DELETION_CHECK_SECONDS,
         start_listener=memo.event_listeners.start,
         release_listener=memo.event_listeners.release,
     )
     memo.controller = Controller(dependencies, WorkQueue(_max_per_namespace(settings.workers)), settings.workers)
-    policy = PolicyWatch(kube, memo.tenants, memo.controller.look_at_all)
-    await policy.look()
+    policy = PolicyWatch(kube, memo.tenants, memo.controller.requeue_all)
+    await policy.check()
     watches = _object_watches(memo.controller, metrics, kube, settings)
     memo.controller.moves.is_current = lambda: all(watch.is_current for watch in watches)
     for watch in watches:
         # All objects are listed before the first reconcile, so that none deletes a resource that another declares.
-        await watch.begin()
+        await watch.list_all()
     if settings.metrics_port:
         start_http_server(settings.metrics_port, registry=metrics.registry)
-    serving = asyncio.create_task(memo.controller.serve(), name="controller")
+    serving = asyncio.create_task(memo.controller.run(), name="controller")
     orphans = OrphanWatch(
         lambda: memo.controller.existing() if all(watch.is_listed for watch in watches) else None,
         metrics,
@@ -192,7 +192,7 @@ class _EventHandler:
 
     def handle_signals(self, signals: Sequence[Signal]) -> None:
         """Reconcile the objects that the changes concern."""
-        self._loop.call_soon_threadsafe(self._memo.controller.signalled, signals)
+        self._loop.call_soon_threadsafe(self._memo.controller.handle_signals, signals)
 
     def count_events(self, outcome: str, count: int) -> None:
         """Count events by outcome."""
@@ -204,11 +204,11 @@ class _EventHandler:
 
     def event_missing(self, region: str, name: str) -> None:
         """Record a Warning Event on the objects that declare the parameter."""
-        asyncio.run_coroutine_threadsafe(self._memo.controller.event_is_missing(region, name), self._loop)
+        asyncio.run_coroutine_threadsafe(self._memo.controller.warn_event_missing(region, name), self._loop)
 
     def events_interrupted(self, region: str, repaired: str) -> None:
         """Reconcile the objects of the region and record a Warning Event."""
-        warning = self._memo.controller.events_were_interrupted(region, repaired)
+        warning = self._memo.controller.handle_interrupted_events(region, repaired)
         asyncio.run_coroutine_threadsafe(warning, self._loop)
 
     def listener_failed(self) -> None:

@@ -71,7 +71,7 @@ class Tenants:
         """Whether a rule selects namespaces by their labels."""
         return any(rule.namespace_selector is not None for rule in self._policy.allow)
 
-    def label(self, labels: Labels) -> bool:
+    def set_labels(self, labels: Labels) -> bool:
         """Set the labels of all namespaces; return whether they changed."""
         is_changed = dict(labels) != self._labels
         self._labels = dict(labels)

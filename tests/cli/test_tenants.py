@@ -108,10 +108,10 @@ def test_namespace_labels_are_evaluated_as_they_are_now(policy: Path) -> None:
     found = shared(policy)
     assert found.needs_labels
     assert not found("shop").may_use_path("/a")
-    assert found.label({"shop": {"team": "a"}})
-    assert not found.label({"shop": {"team": "a"}})
+    assert found.set_labels({"shop": {"team": "a"}})
+    assert not found.set_labels({"shop": {"team": "a"}})
     assert found("shop").may_use_path("/a")
-    assert found.label({})
+    assert found.set_labels({})
     assert not found("shop").may_use_path("/a")
 
 

@@ -37,7 +37,7 @@ class ControllerHarness:
 
     def says(self, event: str | None, found: Document) -> None:
         """The API server speaks of an object."""
-        self.controller.noticed(copy.deepcopy(found), event)
+        self.controller.object_changed(copy.deepcopy(found), event)
 
     def applied(self, found: Document) -> None:
         """Somebody applies a new object."""
@@ -81,7 +81,7 @@ def dependencies_of(kube: Kube, **given: Any) -> Dependencies:
         "clock": time.monotonic,
         "turn_seconds": 15.0,
         "move_seconds": 0.0,
-        "second_look_seconds": 0.0,
+        "deletion_check_seconds": 0.0,
         "start_listener": lambda _region: None,
         "release_listener": lambda _region: None,
     }
@@ -96,7 +96,7 @@ async def running_controller(**dependencies: Any) -> AsyncIterator[ControllerHar
         heard = {"start_listener": listened.append, "release_listener": left.append}
         given = dependencies_of(kube, **{"engine": fake.engine(), **heard, **dependencies})
         controller = Controller(given, WorkQueue(), 2)
-        task = asyncio.create_task(controller.serve())
+        task = asyncio.create_task(controller.run())
         try:
             yield ControllerHarness(server, fake, controller, listened, kube, left)
         finally:

@@ -95,7 +95,7 @@ def test_an_invalid_spec_is_logged_once_for_each_generation(caplog: pytest.LogCa
             invalid["spec"]["path"] = "nowhere"
             found.applied(invalid)
             await until_logged(1)
-            found.controller.wake(KEY)
+            found.controller.requeue(KEY)
             await until_logged(2)
             edited = found.server.objects[KEY]
             edited["metadata"]["generation"] = 2
@@ -131,7 +131,7 @@ def test_an_object_that_took_the_name_before_the_old_one_was_known_to_be_gone_is
 
 def test_an_object_goes_only_after_a_second_look_that_finds_nothing() -> None:
     async def act() -> None:
-        async with running_controller(second_look_seconds=0.2) as found:
+        async with running_controller(deletion_check_seconds=0.2) as found:
             found.applied(configured({"a": "1"}))
             await found.server.until(lambda: found.reason == "InSync")
             gone = configured({"a": "1"}, metadata={"deletionTimestamp": GOING}, status=found.status)
@@ -190,7 +190,7 @@ def test_events_are_heard_only_where_an_object_was_accepted(spec: dict[str, Any]
             await found.server.until(lambda: found.reason == reason)
             assert found.listened == []
             found.applied({**refused, "spec": {**refused["spec"], "path": "/app", "region": "us-east-1"}})
-            found.controller.wake(KEY)
+            found.controller.requeue(KEY)
             await found.server.until(lambda: found.reason == "InSync")
             assert found.listened == ["us-east-1"]
 
@@ -223,8 +223,8 @@ def test_objects_are_warned_when_the_event_of_an_own_write_does_not_come() -> No
         async with running_controller() as found:
             found.applied(configured({"a": "1"}, finalizers=[]))
             await found.server.until(lambda: found.reason == "InSync")
-            await found.controller.event_is_missing(REGION, "/app/b")
-            await found.controller.event_is_missing(REGION, "/app/a")
+            await found.controller.warn_event_missing(REGION, "/app/b")
+            await found.controller.warn_event_missing(REGION, "/app/a")
             (event,) = (event for event in found.server.events if event["type"] == "Warning")
             assert (event["reason"], "/app/a" in event["message"]) == ("EventsMissing", True)
 
@@ -243,7 +243,7 @@ def test_some_objects_of_a_region_are_warned_when_its_events_were_interrupted() 
             )
             await found.server.until(lambda: all("InSync" in str(item) for item in found.server.objects.values()))
             found.fake.store["/app/7/a"] = replace(found.fake.store["/app/7/a"], value="changed unheard")
-            await found.controller.events_were_interrupted(REGION, "rule events was disabled")
+            await found.controller.handle_interrupted_events(REGION, "rule events was disabled")
             await found.server.until(lambda: found.fake.store["/app/7/a"].value == "1")
             warned = [event for event in found.server.events if event["reason"] == "EventsMissing"]
             assert len({event["involvedObject"]["uid"] for event in warned} - {"other"}) == len(warned) == 20

@@ -156,7 +156,7 @@ def test_a_missing_source_is_an_event_at_once_and_stalls_after_five_minutes() ->
             assert found.server.events[0]["type"] == "Warning"
             assert "parameter a: ConfigMap flags does not exist" in found.server.events[0]["message"]
             now[0] += 301
-            found.controller.wake(KEY)
+            found.controller.requeue(KEY)
             await found.server.until(lambda: found.status["conditions"][0]["status"] == "False")
             assert found.status["conditions"][1]["type"] == "Stalled"
             assert len(found.server.events) == 1
@@ -178,7 +178,7 @@ def test_waiting_for_a_source_does_not_count_as_a_failing_deletion() -> None:
             await found.server.until(lambda: found.reason == "InternalError")
             assert found.status["failingSince"] == timestamp(now[0])
             now[0] += 3600
-            found.controller.wake(KEY)
+            found.controller.requeue(KEY)
             await found.server.until(lambda: found.reason == "DeletionFailing")
 
     asyncio.run(act())

@@ -101,9 +101,9 @@ def test_an_object_that_refuses_its_finalizer_is_served_and_logged_once(caplog: 
             found.applied({**configured({"a": "1"}, finalizers=[]), "status": SEEN})
             await found.server.until(lambda: found.reason == "InSync")
             for number in (2, 3):
-                found.controller.wake(KEY)
+                found.controller.requeue(KEY)
                 await found.server.until(has(refused, number))
 
     asyncio.run(act())
     (message,) = errors(caplog)
-    assert "finalizer cannot be added" in message
+    assert "cannot add the finalizer" in message

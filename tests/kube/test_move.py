@@ -147,7 +147,7 @@ def test_an_object_that_misses_a_parameter_sees_that_another_made_it() -> None:
             found.applied(configured({"a": "1", "b": "2"}, driftPolicy="Report"))
             await found.server.until(lambda: reason(found, KEY) == "InSync")
             del found.fake.store["/app/b"]
-            found.controller.wake(KEY)
+            found.controller.requeue(KEY)
             await found.server.until(lambda: reason(found, KEY) == "DriftReported")
             found.applied(heir({"b": "9"}))
             await found.server.until(lambda: reason(found, HEIR) == "InSync")

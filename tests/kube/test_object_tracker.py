@@ -17,7 +17,7 @@ def found(**about: Any) -> Document:
 @pytest.fixture
 def heard() -> ObjectTracker:
     known = ObjectTracker(lambda: 0.0)
-    known.handled(KEY, found())
+    known.record_reconciled(KEY, found())
     return known
 
 
@@ -48,5 +48,5 @@ def test_all_else_is_no_news(heard: ObjectTracker, changed: Document) -> None:
 
 
 def test_the_finalizer_that_the_operator_sets_is_no_news(heard: ObjectTracker) -> None:
-    heard.handled(KEY, found(finalizers=[]))
+    heard.record_reconciled(KEY, found(finalizers=[]))
     assert not heard.needs_reconcile(KEY, found())

@@ -34,12 +34,12 @@ class Received:
         self.unreadable: list[str] = []
         self.documents: dict[str, Mapping[str, Any]] = {}
 
-    def noticed(self, document: Mapping[str, Any], event: str | None) -> None:
+    def object_changed(self, document: Mapping[str, Any], event: str | None) -> None:
         """As the controller's."""
         self.noted.append((event, document["metadata"]["name"]))
         self.documents[document["metadata"]["name"]] = document
 
-    def wake(self, key: Key) -> None:
+    def requeue(self, key: Key) -> None:
         """As the controller's."""
         self.woken.append(key)
 
@@ -136,7 +136,7 @@ def begun(lists: list[web.Response], namespace: str | None = None) -> tuple[Rece
     async def act() -> None:
         async with serving(serve) as kube:
             watch = ObjectWatch(kube, received, received.unreadable.append, namespace, sleep)
-            await watch.begin()
+            await watch.list_all()
             asked.append("all are known" if watch.is_listed else "some are unknown")
             await watch.run()
 
@@ -208,8 +208,8 @@ def test_while_objects_are_listed_anew_it_is_not_known_what_others_declare() -> 
     watches = 0
 
     class Watching(Received):
-        def noticed(self, document: Mapping[str, Any], event: str | None) -> None:
-            super().noticed(document, event)
+        def object_changed(self, document: Mapping[str, Any], event: str | None) -> None:
+            super().object_changed(document, event)
             current.append((document["metadata"]["name"], made[0].is_current))
 
     async def serve(request: web.Request) -> web.StreamResponse:
@@ -226,7 +226,7 @@ def test_while_objects_are_listed_anew_it_is_not_known_what_others_declare() -> 
     async def act() -> None:
         async with serving(serve) as kube:
             made.append(watch := ObjectWatch(kube, received, received.unreadable.append, None, sleep))
-            await watch.begin()
+            await watch.list_all()
             assert watch.is_current
             await watch.run()
 

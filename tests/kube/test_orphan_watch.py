@@ -32,7 +32,7 @@ def watch(documents: Sequence[Document], metrics: Metrics, find: Find, **given: 
     """A watch that may search two regions, where these objects exist."""
     heard = ObjectTracker(lambda: 0.0)
     for number, document in enumerate(documents):
-        heard.noticed(Key("shop", f"o{number}"), document, region_in_use(document, REGION))
+        heard.record(Key("shop", f"o{number}"), document, region_in_use(document, REGION))
     return OrphanWatch(heard.existing, metrics, find, REGION, **{"searched": (REGION, "us-east-1"), **given})
 
 
@@ -101,4 +101,4 @@ def test_a_region_that_fails_keeps_its_count_and_no_other_region_from_being_coun
         metrics.registry.get_sample_value("dynconfig_orphans", {"region": region}) for region in (REGION, "us-east-1")
     ]
     assert samples == [1.0, 2.0]
-    assert f"Orphans in {REGION} could not be counted" in caplog.text
+    assert f"Cannot count orphaned AWS resources in {REGION}" in caplog.text

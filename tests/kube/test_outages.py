@@ -40,7 +40,7 @@ class Operator:
         fails = start <= self.seconds < end or key in self.broken
         if not fails:
             self.ready.setdefault(key, self.seconds)
-        self.times.served(key, unavailable(place) if fails else in_sync(place))
+        self.times.schedule_next(key, unavailable(place) if fails else in_sync(place))
         self.times.done(key)
 
     def looks_between(self, start: float, end: float) -> int:
@@ -58,7 +58,7 @@ def in_sync(place: str = "eu-west-1") -> Outcome:
 def started() -> Operator:
     operator = Operator()
     for key in KEYS:
-        operator.times.wake(key)
+        operator.times.requeue(key)
     return operator
 
 
@@ -85,7 +85,7 @@ def test_a_second_outage_is_as_short() -> None:
     operator.run(25)
     operator.ready.clear()
     for key in KEYS:
-        operator.times.wake(key)
+        operator.times.requeue(key)
     operator.away = (25.0, 60.0)
     operator.run(66)
     assert max(operator.ready.values()) <= 65
@@ -95,7 +95,7 @@ def test_an_object_that_alone_gets_no_answer_is_tried_ever_less_often() -> None:
     operator = started()
     operator.broken = {KEYS[0]}
     for _ in range(300):
-        operator.times.wake(KEYS[1])
+        operator.times.requeue(KEYS[1])
         operator.run(operator.seconds + 1)
     assert sum(key == KEYS[0] for _at, key in operator.looks) < 20
 
@@ -103,10 +103,10 @@ def test_an_object_that_alone_gets_no_answer_is_tried_ever_less_often() -> None:
 def test_an_answer_from_another_place_says_nothing_about_this_one() -> None:
     operator = Operator()
     for key in KEYS[:3]:
-        operator.times.served(key, unavailable("eu-west-1"))
-    operator.times.served(KEYS[3], in_sync("us-east-1"))
+        operator.times.schedule_next(key, unavailable("eu-west-1"))
+    operator.times.schedule_next(KEYS[3], in_sync("us-east-1"))
     assert operator.work_queue.waiting(0.5) == 0
-    operator.times.served(KEYS[4], in_sync("eu-west-1"))
+    operator.times.schedule_next(KEYS[4], in_sync("eu-west-1"))
     assert operator.work_queue.waiting(0.5) == 3
 
 
@@ -114,7 +114,7 @@ def test_another_object_looks_when_the_one_whose_turn_it_is_is_gone() -> None:
     operator = Operator()
     operator.away = (0.0, 10.0)
     for key in KEYS[:3]:
-        operator.times.served(key, unavailable())
+        operator.times.schedule_next(key, unavailable())
     operator.times.forget(KEYS[0])
     operator.run(16)
     assert set(operator.ready) == {KEYS[1], KEYS[2]}
@@ -125,10 +125,10 @@ def test_another_object_looks_when_the_one_whose_turn_it_is_is_gone() -> None:
 def test_progress_resets_the_backoff(error: Conflict | Throttled) -> None:
     operator, key = Operator(), KEYS[0]
     for _ in range(12):
-        operator.times.wake(key)
+        operator.times.requeue(key)
         assert asyncio.run(asyncio.wait_for(operator.times.next(), 5)) == key
         fake = FakeKind(failures={"/app/b": error})
-        operator.times.served(key, fake.engine().run(declared({"a": "1", "b": "2"})))
+        operator.times.schedule_next(key, fake.engine().run(declared({"a": "1", "b": "2"})))
         operator.times.done(key)
         due = operator.work_queue.next_at()
         assert due is not None

@@ -31,7 +31,7 @@ class Cluster:
         self.file = file
         self.labels: dict[str, dict[str, str]] | None = LABELS
         """What the API server answers; None if it denies the list."""
-        self.watch = PolicyWatch(found.kube, tenants, found.controller.look_at_all)
+        self.watch = PolicyWatch(found.kube, tenants, found.controller.requeue_all)
         found.server.before = self._namespaces
 
     async def served(self) -> None:
@@ -81,7 +81,7 @@ async def cluster(folder: Path, policy: str | None) -> AsyncIterator[Cluster]:
     tenants = Tenants(Settings(policy_file=str(file)), Tenancy.SHARED, awaits_policy=True)
     async with running_controller(tenant_of=tenants) as found:
         made = Cluster(found, file, tenants)
-        await made.watch.look()
+        await made.watch.check()
         yield made
 
 
@@ -131,14 +131,14 @@ def test_what_a_served_object_declares_stays_if_its_grant_is_not_known_or_withdr
             # The watch brings the status that the operator has written.
             found.running_controller.says("MODIFIED", found.running_controller.server.objects[HEIR])
             lose(found)
-            await found.watch.look()
+            await found.watch.check()
             await found.deleted()
             assert "delete /app/a" not in found.running_controller.fake.calls
             assert found.running_controller.fake.store["/app/a"].owner == ""
             found.file.write_text(policy)
             found.labels = LABELS
-            await found.watch.look()
-            found.running_controller.controller.look_at_all()
+            await found.watch.check()
+            found.running_controller.controller.requeue_all()
             await found.until(HEIR, "InSync")
             assert "uid-2" in found.running_controller.fake.store["/app/a"].owner
 
@@ -156,9 +156,9 @@ def test_what_a_new_object_declares_stays_while_its_grants_are_not_known(
             if lose is broken:
                 # While a policy is wrong, the one before it counts: here one that does not grant the path.
                 found.file.write_text(NARROWED)
-                await found.watch.look()
+                await found.watch.check()
                 broken(found)
-            await found.watch.look()
+            await found.watch.check()
             await found.deleted_beside_a_denied_heir()
             assert "delete /app/a" not in found.running_controller.fake.calls
 

@@ -37,9 +37,9 @@ class Scene:
 
     def served(self, outcome: Outcome) -> float:
         """Serve the object; seconds until it is due again."""
-        self.times.wake(KEY)
+        self.times.requeue(KEY)
         assert self.take() == KEY
-        self.times.served(KEY, outcome)
+        self.times.schedule_next(KEY, outcome)
         self.times.done(KEY)
         return self.due_in()
 
@@ -139,7 +139,7 @@ def test_a_name_that_rests_after_its_deletion_is_asked_for_when_it_is_free(scene
 
 
 def test_an_object_that_was_never_seen_is_as_old_as_it_is_known(scene: Scene) -> None:
-    scene.times.noticed(KEY)
+    scene.times.track(KEY)
     scene.seconds += 120
     assert scene.served(replace(outcome(), stopped=Throttled("slow"), was_observed=False)) <= 1
     assert scene.times.oldest_observation() == pytest.approx(120)
@@ -151,7 +151,7 @@ def test_after_a_restart_an_object_is_as_old_as_its_report_also_where_it_is_look
         "spec": {"path": "/app"},
         "status": {"observedGeneration": 1, "lastObservedTime": "2027-01-15T06:00:00Z"},
     }
-    scene.times.listed(KEY, document)
+    scene.times.schedule_listed(KEY, document)
     assert scene.take() == KEY
     assert scene.times.oldest_observation() == pytest.approx(7200)
 
@@ -177,22 +177,22 @@ def test_objects_in_order_do_not_all_wake_at_a_restart(scene: Scene) -> None:
         },
     }
     for number in range(100):
-        scene.times.listed(Key("shop", str(number)), ready)
+        scene.times.schedule_listed(Key("shop", str(number)), ready)
     assert scene.times.waiting() == 0
     assert scene.times.oldest_observation() == pytest.approx(60)
-    scene.times.listed(KEY, {**ready, "status": None})
+    scene.times.schedule_listed(KEY, {**ready, "status": None})
     assert scene.take() == KEY
 
 
 def test_a_change_does_not_wait_for_the_resync(scene: Scene) -> None:
     scene.served(outcome())
-    scene.times.wake(KEY)
+    scene.times.requeue(KEY)
     assert scene.take() == KEY
 
 
 def test_a_later_call_does_not_put_off_an_earlier_one(scene: Scene) -> None:
-    scene.times.again(KEY, 5.0, Priority.ROUTINE)
-    scene.times.again(KEY, 50.0, Priority.ROUTINE)
+    scene.times.requeue_after(KEY, 5.0, Priority.ROUTINE)
+    scene.times.requeue_after(KEY, 50.0, Priority.ROUTINE)
     assert scene.due_in() == 5.0
 
 
@@ -200,7 +200,7 @@ def test_who_waits_is_woken_by_a_change(scene: Scene) -> None:
     async def both() -> Key:
         waiting = asyncio.create_task(scene.times.next())
         await asyncio.sleep(0)
-        scene.times.wake(KEY)
+        scene.times.requeue(KEY)
         return await asyncio.wait_for(waiting, 5)
 
     assert asyncio.run(both()) == KEY
@@ -236,7 +236,7 @@ def test_waiting_ends_when_it_is_cancelled_together_with_news() -> None:
         times = RequeuePolicy(WorkQueue(), lambda: 0.0, lambda: 1.8e9)
         waiting = asyncio.create_task(times.next())
         await asyncio.sleep(0)
-        times.again(KEY, 1000.0, Priority.ROUTINE)
+        times.requeue_after(KEY, 1000.0, Priority.ROUTINE)
         await asyncio.sleep(0)
         waiting.cancel()
         with pytest.raises(asyncio.CancelledError):

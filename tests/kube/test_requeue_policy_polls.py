@@ -33,7 +33,7 @@ def attached(**about: Any) -> Outcome:
 
 def is_poll(scene: Scene) -> bool:
     status = {"observedGeneration": 1, "appliedGeneration": 1}
-    return scene.times.polled(KEY, declared(VALUES, status=status)).is_partial
+    return scene.times.narrowed_if_polling(KEY, declared(VALUES, status=status)).is_partial
 
 
 def test_what_no_event_tells_of_is_looked_at_each_minute_and_whole_at_the_resync(scene: Scene) -> None:
@@ -45,7 +45,7 @@ def test_what_no_event_tells_of_is_looked_at_each_minute_and_whole_at_the_resync
         if not is_poll(scene):
             break
         polls += 1
-        scene.times.served(KEY, heard(attached()))
+        scene.times.schedule_next(KEY, heard(attached()))
         scene.times.done(KEY)
     assert 540 <= scene.seconds <= 660 + 60
     assert polls >= 8
@@ -54,7 +54,7 @@ def test_what_no_event_tells_of_is_looked_at_each_minute_and_whole_at_the_resync
 def test_what_woke_the_object_is_looked_at_whole_even_if_a_poll_is_due(scene: Scene) -> None:
     scene.served(attached())
     scene.seconds += 60
-    scene.times.wake(KEY)
+    scene.times.requeue(KEY)
     assert scene.take() == KEY
     assert not is_poll(scene)
 
@@ -64,8 +64,8 @@ def test_what_wakes_the_object_during_a_poll_is_looked_at_whole_after_it(scene: 
     scene.seconds += 60
     assert scene.take() == KEY
     assert is_poll(scene)
-    scene.times.wake(KEY)
-    scene.times.served(KEY, heard(attached()))
+    scene.times.requeue(KEY)
+    scene.times.schedule_next(KEY, heard(attached()))
     scene.times.done(KEY)
     assert scene.take() == KEY
     assert not is_poll(scene)
@@ -88,5 +88,5 @@ def test_an_object_with_what_no_event_tells_of_is_polled_after_a_restart(scene: 
             "resources": [{"kind": "Attachment", "name": "f", "arn": ""}],
         },
     }
-    scene.times.listed(KEY, document)
+    scene.times.schedule_listed(KEY, document)
     assert scene.due_in() == 60

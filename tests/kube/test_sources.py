@@ -23,7 +23,7 @@ class Enough(Exception):
 
 
 @dataclass
-class Pauses:
+class WatchBackoff:
     """Takes the place of sleeping; the test is over after some of them."""
 
     until: int
@@ -47,7 +47,7 @@ def followed(
 ) -> tuple[list[str], list[float]]:
     """What was asked of the API server until so many pauses were made, and how long they were."""
     asked: list[str] = []
-    taken = Pauses(pauses)
+    taken = WatchBackoff(pauses)
 
     async def serve(request: web.Request) -> web.StreamResponse:
         asked.append("watch" if "watch" in request.query else "list")
@@ -90,7 +90,7 @@ def test_a_watch_that_is_denied_for_a_moment_goes_on(caplog: pytest.LogCaptureFi
     asked, pauses = followed(lambda _request: status(403, "forbidden") if next(denied, False) else None, 6)
     assert asked == ["list", "watch"] * 4 + ["watch"] * 2
     assert pauses[2] > 3
-    assert caplog.text.count("Secrets cannot be watched, so their changes are seen at the resync only") == 1
+    assert caplog.text.count("Cannot watch Secrets; changes are detected at the resync only") == 1
 
 
 def test_a_list_that_is_denied_is_asked_for_again(caplog: pytest.LogCaptureFixture) -> None:
@@ -102,26 +102,26 @@ def test_a_list_that_is_denied_is_asked_for_again(caplog: pytest.LogCaptureFixtu
 
     async def act() -> None:
         async with serving(deny) as kube:
-            await sources.watch(kube, sources.References(lambda _key: None), "ConfigMap", None, Pauses(2))
+            await sources.watch(kube, sources.References(lambda _key: None), "ConfigMap", None, WatchBackoff(2))
 
     with pytest.raises(Enough):
         asyncio.run(act())
     assert asked == ["/api/v1/configmaps"] * 2
-    assert caplog.text.count("ConfigMaps cannot be watched") == 1
+    assert caplog.text.count("Cannot watch ConfigMaps") == 1
 
 
 def test_a_watch_that_lived_is_opened_again_without_a_pause() -> None:
-    pauses = sources.Pauses()
-    first = [pauses.after(0.1, is_failed=False) for _ in range(5)]
+    pauses = sources.WatchBackoff()
+    first = [pauses.delay(0.1, is_failed=False) for _ in range(5)]
     assert first[-1] > first[0]
-    assert pauses.after(240.0, is_failed=False) == 0
-    assert 1 <= pauses.after(240.0, is_failed=True) <= 2
+    assert pauses.delay(240.0, is_failed=False) == 0
+    assert 1 <= pauses.delay(240.0, is_failed=True) <= 2
 
 
 def test_a_change_wakes_those_who_refer_to_it() -> None:
     woken: list[object] = []
     references = sources.References(woken.append)
-    references.note(KEY, [Source("Secret", "db", "password")])
+    references.set_sources(KEY, [Source("Secret", "db", "password")])
     changed = {"metadata": {"name": "db", "namespace": "shop", "resourceVersion": "2"}}
 
     async def answer(request: web.Request) -> web.StreamResponse:
@@ -131,7 +131,7 @@ def test_a_change_wakes_those_who_refer_to_it() -> None:
 
     async def act() -> None:
         async with serving(answer) as kube:
-            await sources.watch(kube, references, "Secret", None, Pauses(1))
+            await sources.watch(kube, references, "Secret", None, WatchBackoff(1))
 
     with pytest.raises(Enough):
         asyncio.run(act())
@@ -161,19 +161,19 @@ def test_what_is_referred_to_as_before_is_no_news_at_the_same_version() -> None:
     woken: list[object] = []
     references, place = sources.References(woken.append), ("Secret", KEY.namespace, "db")
     for _reconcile in range(2):
-        references.note(KEY, [Source("Secret", "db", "password")])
+        references.set_sources(KEY, [Source("Secret", "db", "password")])
         references.changed(place, "1")
     assert woken == [KEY]
-    references.note(KEY, [])
-    assert not references.is_wanted(place)
+    references.set_sources(KEY, [])
+    assert not references.is_referenced(place)
 
 
 def test_an_object_that_goes_leaves_what_others_refer_to() -> None:
     woken: list[object] = []
     references, other = sources.References(woken.append), Key(KEY.namespace, "other")
     for key in (KEY, other):
-        references.note(key, [Source("Secret", "db", "password")])
+        references.set_sources(key, [Source("Secret", "db", "password")])
     references.forget(KEY)
     references.changed(("Secret", KEY.namespace, "db"), "1")
-    references.missing("Secret", None, set())
+    references.remove_missing("Secret", None, set())
     assert woken == [other, other]

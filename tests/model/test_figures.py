@@ -188,13 +188,13 @@ def test_nothing_is_deleted_while_the_watch_is_silent_that_another_object_declar
     else:
         world.cluster.edit(A, spec("stays"))
     assert world.life is not None
-    world.life.controller.wake(A)
+    world.life.controller.requeue(A)
     world.run(60.0)
     assert f"{PATH}/moving" in account.parameters()
     assert not [call for call in world.wire.writes if call.operation == "DeleteParameters"]
     world.cluster.listener = listener
     for key in (B, A):
-        world.life.controller.noticed(copy.deepcopy(world.cluster.objects[key]), "MODIFIED")
+        world.life.controller.object_changed(copy.deepcopy(world.cluster.objects[key]), "MODIFIED")
     world.settle()
     moved = account.parameters()[f"{PATH}/moving"]
     assert (moved.version, moved.owner.split("/")[1:3]) == (1, ["shop", "b"])
@@ -233,13 +233,13 @@ def test_an_object_that_is_deleted_while_the_watch_is_silent_is_given_nothing_th
         None if document["metadata"]["name"] == B.name else listener(document, event)
     )
     world.cluster.delete(B)
-    world.life.controller.wake(B)
+    world.life.controller.requeue(B)
     world.run(60.0)
     # For all that the index knows, it takes over what the other object gives up.
     world.cluster.edit(A, spec("stays"))
     world.run(60.0)
     world.cluster.listener = listener
-    world.life.controller.noticed(copy.deepcopy(world.cluster.objects[B]), "MODIFIED")
+    world.life.controller.object_changed(copy.deepcopy(world.cluster.objects[B]), "MODIFIED")
     world.settle()
     assert B not in world.cluster.objects
     assert sorted(account.parameters()) == [f"{PATH}/stays"]

@@ -46,7 +46,7 @@ class Pair(World):
         """They share their queue: each event is received by one of them."""
         self._turn += 1
         chosen = self.lives_now[self._turn % 2]
-        chosen.controller.signalled([Signal(account.REGION, float(int(self.now)), PUT, parameters=(name,))])
+        chosen.controller.handle_signals([Signal(account.REGION, float(int(self.now)), PUT, parameters=(name,))])
 
     def rotate(self, namespace: str, name: str, data: dict[str, str]) -> None:
         """Both watch Secrets."""
@@ -61,8 +61,8 @@ class Pair(World):
         first = self.life
 
         def noticed(document: Document, event: str) -> None:
-            first.controller.noticed(document, event)
-            second.controller.noticed(document, event)
+            first.controller.object_changed(document, event)
+            second.controller.object_changed(document, event)
 
         self.cluster.listener = noticed
 

@@ -24,7 +24,7 @@ from dynconfig.aws.quota import Quota
 from dynconfig.aws.session import Session
 from dynconfig.engine.signals import PUT, Signal
 from dynconfig.engine.work_queue import WorkQueue
-from dynconfig.handlers import MOVE_SECONDS, SECOND_LOOK_SECONDS
+from dynconfig.handlers import DELETION_CHECK_SECONDS, MOVE_SECONDS
 from dynconfig.kube.client import Kube
 from dynconfig.kube.controller import Controller
 from dynconfig.settings import Settings
@@ -62,10 +62,10 @@ class Life:
             now=lambda: EPOCH + skew + loop.time(),
             clock=loop.time,
             move_seconds=MOVE_SECONDS,
-            second_look_seconds=SECOND_LOOK_SECONDS,
+            deletion_check_seconds=DELETION_CHECK_SECONDS,
         )
         self.controller = Controller(dependencies, self.work_queue, 1)
-        self.task = loop.create_task(self.controller.serve())
+        self.task = loop.create_task(self.controller.run())
 
     async def end(self) -> None:
         """Stop to serve."""
@@ -212,13 +212,13 @@ class World:
         """Have every object reconciled."""
         for key in list(self.cluster.objects):
             if self.life is not None:
-                self.life.controller.wake(key)
+                self.life.controller.requeue(key)
         self.settle()
 
     def signal(self, name: str) -> None:
         """EventBridge reports that somebody changed a parameter."""
         if self.life is not None:
-            self.life.controller.signalled([Signal(REGION, float(int(self.now)), PUT, parameters=(name,))])
+            self.life.controller.handle_signals([Signal(REGION, float(int(self.now)), PUT, parameters=(name,))])
 
     def rotate(self, namespace: str, name: str, data: dict[str, str]) -> None:
         """Give a Secret another content."""
@@ -246,10 +246,10 @@ class World:
         self.wire.revive()
         self.lives += 1
         life = self.life = Life(self.loop, kube_at(self._port, client=PromptKube), self.ground.clients, self._skew)
-        self.cluster.listener = lambda document, event: life.controller.noticed(document, event)
+        self.cluster.listener = lambda document, event: life.controller.object_changed(document, event)
         self.cluster.is_reachable = True
         for document in list(self.cluster.objects.values()):
-            life.controller.noticed(_copied(document), None)
+            life.controller.object_changed(_copied(document), None)
 
     async def _bury(self) -> None:
         self.cluster.is_reachable, self.cluster.listener = False, None

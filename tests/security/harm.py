@@ -103,14 +103,14 @@ def measure(
 
 
 def turns_before(log: Path, harm: Harm) -> list[int]:
-    """By the operator's log, at level debug: how many objects of the attacker it began to reconcile between noticing each new
+    """By the operator's log, at level debug: how many objects of the attacker it began to reconcile between receiving each new
     object of the other tenant and reconciling that one."""
     found, waiting = list[int](), dict[str, int]()
     for line in log.read_text(encoding="utf-8", errors="replace").splitlines():
-        noticed = re.search(rf"Noticed ({harm.victim}/\S+) \(ADDED\)", line)
+        received = re.search(rf"Received ({harm.victim}/\S+) \(ADDED\)", line)
         begun = re.search(rf"Reconciling (({harm.attacker}|{harm.victim})/\S+)", line)
-        if noticed:
-            waiting.setdefault(noticed[1], 0)
+        if received:
+            waiting.setdefault(received[1], 0)
         elif begun and begun[2] == harm.attacker:
             waiting = {key: count + 1 for key, count in waiting.items()}
         elif begun and begun[1] in waiting:

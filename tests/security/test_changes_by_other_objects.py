@@ -56,12 +56,12 @@ class Scene:
     def __post_init__(self) -> None:
         self.spoken = EventRouter("eu-west-1", self.woken.append, Tenant, lambda: self.now)
         for key in (VICTIM, ATTACKER):
-            self.spoken.note(key, document(key.name))
+            self.spoken.index_object(key, document(key.name))
 
     def heard(self, found: Signal) -> set[Key]:
         """Whom a signal wakes."""
         self.woken.clear()
-        self.spoken.heard([found])
+        self.spoken.route([found])
         return set(self.woken)
 
 
@@ -69,12 +69,12 @@ class Scene:
 def scene() -> Scene:
     """The victim has written once, and AWS has given that call an id."""
     scene = Scene()
-    scene.spoken.served(VICTIM, ["r-victim"])
+    scene.spoken.record_own_writes(VICTIM, ["r-victim"])
     return scene
 
 
 def test_a_write_that_the_operator_made_for_another_object_wakes_the_owner(scene: Scene) -> None:
-    scene.spoken.served(ATTACKER, ["r-attacker"])
+    scene.spoken.record_own_writes(ATTACKER, ["r-attacker"])
     assert scene.heard(signal("r-attacker")) == {VICTIM}
 
 
@@ -95,18 +95,18 @@ def test_an_own_write_is_known_whatever_user_agent_it_is_recorded_with(scene: Sc
 
 def test_an_event_that_comes_minutes_later_is_still_told(scene: Scene) -> None:
     scene.now = AT + 900
-    scene.spoken.served(ATTACKER, ["r-attacker"])
+    scene.spoken.record_own_writes(ATTACKER, ["r-attacker"])
     assert VICTIM not in scene.heard(signal())
 
 
 def test_ids_are_forgotten_when_no_event_can_come_any_more(scene: Scene) -> None:
     scene.now = AT + KEPT_SECONDS + 1
-    scene.spoken.served(ATTACKER, ["r-attacker"])
+    scene.spoken.record_own_writes(ATTACKER, ["r-attacker"])
     assert VICTIM in scene.heard(signal())
 
 
 def test_an_answer_without_an_id_makes_no_event_without_one_an_own_write(scene: Scene) -> None:
-    scene.spoken.served(VICTIM, [""])
+    scene.spoken.record_own_writes(VICTIM, [""])
     assert VICTIM in scene.heard(signal(""))
 
 

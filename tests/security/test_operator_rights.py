@@ -100,7 +100,10 @@ def test_a_namespace_in_which_the_role_is_not_bound_keeps_no_other_waiting(kusto
         with team(found, "shop") as world:
             world.declare("app", world.spec({"name": "a", "value": "1"}))
             world.wait_ready("app")
-        assert "Namespace cart is not served until the operator may read it" in found.operator_log.read_text()
+        assert (
+            "Namespace cart is skipped until the operator is allowed to list its DynamicConfigs"
+            in found.operator_log.read_text()
+        )
         found.kubectl("apply", "-f", "-", stdin=listed([late]))
         with team(found, "cart") as world:
             world.declare("app", world.spec({"name": "a", "value": "1"}))

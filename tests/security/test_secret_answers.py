@@ -290,11 +290,11 @@ def test_a_controller_answers_an_attacker_seldom_and_all_others_at_once() -> Non
             text = json.dumps([found.server.objects[KEY], found.server.events])
             assert TEXT not in text
             clock.now += INTERVAL + 1
-            found.controller.wake(KEY)
+            found.controller.requeue(KEY)
             await found.server.until(lambda: found.reason == "InvalidSpec")
             # A look at the same is an answer that was given.
             for _ in range(3):
-                found.controller.wake(KEY)
+                found.controller.requeue(KEY)
         assert seen == ["InvalidSpec"] * AT_ONCE + ["SecretCheckDelayed"] * 2 * AT_ONCE
 
     asyncio.run(act())

@@ -1,4 +1,4 @@
-"""The objects that cannot go on, since another object owns a resource that they declare."""
+"""Objects that wait for a resource which another object owns."""
 
 from collections.abc import Iterable
 
@@ -7,32 +7,32 @@ from dynconfig.engine.fingerprint import Fingerprints, fingerprint, fingerprints
 from dynconfig.engine.signals import EVERYWHERE
 from dynconfig.engine.work_queue import Key
 
-# IAM knows no regions.
+# IAM is global.
 _GLOBAL = ("Role ",)
-# To make a function and to add to it are claims to the same thing.
+# A managed function and an attachment claim the same resource.
 _CLAIMS = (("Attachment ", "Function "),)
 
 
-class Blocked:
-    """Finds the objects that wait for a resource, by its region and title."""
+class BlockedObjects:
+    """Finds waiting objects by the region and title of the resource."""
 
     def __init__(self) -> None:
         self._wanted: dict[Key, Fingerprints] = {}
-        """Digests of what each object waits for, which may be a thousand long names."""
+        """Digests of the resources each object waits for, which may have a thousand long names."""
 
-    def served(self, key: Key, region: str, error: DynConfigError | None) -> None:
-        """A reconcile has ended so."""
+    def record(self, key: Key, region: str, error: DynConfigError | None) -> None:
+        """Record the resources that an object waits for after a reconcile; none if `error` is None."""
         self.forget(key)
         if isinstance(error, NotOwned):
             self._wanted[key] = fingerprints(_place(region, title) for title in error.titles)
 
-    def freed(self, region: str, titles: Iterable[str]) -> set[Key]:
-        """The objects that wait for one of these resources."""
+    def waiting_for(self, region: str, titles: Iterable[str]) -> set[Key]:
+        """Return the objects that wait for one of these resources."""
         freed = frozenset(fingerprint(_place(region, title)) for title in titles)
         return {key for key, wanted in self._wanted.items() if freed and not freed.isdisjoint(wanted)}
 
     def forget(self, key: Key) -> None:
-        """The object waits for nothing."""
+        """Forget an object."""
         self._wanted.pop(key, None)
 
 

@@ -1,4 +1,4 @@
-"""From a key to a status: reads the object and its Secrets, runs the engine, writes the report, says when to come back."""
+"""The reconciler: reads an object and its Secrets, runs the engine, writes status and Events, and requeues."""
 
 import asyncio
 import logging
@@ -28,185 +28,187 @@ from dynconfig.engine.verdict import undone
 from dynconfig.engine.work_queue import Key, Priority, WorkQueue
 from dynconfig.kube import sources as references
 from dynconfig.kube.client import ApiConflict, ApiRefused, ApiUnavailable, Document
+from dynconfig.kube.deletion_check import DeletionCheck
 from dynconfig.kube.dependencies import Dependencies
 from dynconfig.kube.event_regions import EventRegions
 from dynconfig.kube.event_router import EventRouter
-from dynconfig.kube.finalizer import has_finalizer, hold, release
+from dynconfig.kube.finalizer import add_finalizer, has_finalizer, remove_finalizer
 from dynconfig.kube.internal import bug
 from dynconfig.kube.moves import Moves
+from dynconfig.kube.namespace_limiter import MAX_CONCURRENT, NamespaceLimiter
 from dynconfig.kube.object_tracker import ObjectTracker
-from dynconfig.kube.orphan_watch import Existing
+from dynconfig.kube.orphan_watch import ExistingObjects
 from dynconfig.kube.refusals import Refusals
 from dynconfig.kube.requeue_policy import LONGEST_BACKOFF, RequeuePolicy, Turn
 from dynconfig.kube.responses import INVALID
-from dynconfig.kube.second_look import SecondLook
 from dynconfig.kube.status_writer import Announcement, StatusWriter, log_failure, log_result, requested_at
-from dynconfig.kube.turns import AT_ONCE, Turns
 
 log = logging.getLogger(__name__)
 
-# A region may have thousands of objects, and each Event is a write to the API server.
-WARNED = 20
+# Limit of Events for a whole region: it may have thousands of objects, and each Event is an API write.
+MAX_REGION_EVENTS = 20
 T = TypeVar("T")
 
 
 class Controller:
-    """Serves the work queue. One object is never reconciled twice at the same time."""
+    """Processes the work queue. An object is never reconciled concurrently with itself."""
 
     def __init__(self, dependencies: Dependencies, work_queue: WorkQueue, workers: int) -> None:
         self._deps = dependencies
         self._requeues = RequeuePolicy(work_queue, dependencies.clock, dependencies.now)
         self._workers = workers
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="reconcile")
-        self._checks = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="check")
-        self._turns = Turns(AT_ONCE)
+        self._checks = ThreadPoolExecutor(MAX_CONCURRENT, thread_name_prefix="check")
+        self._limiter = NamespaceLimiter(MAX_CONCURRENT)
         self._answers = AnswerBudget(dependencies.clock)
-        self._references = references.References(lambda key: self.wake(key))
+        self._references = references.References(lambda key: self.requeue(key))
         self._tracker = ObjectTracker(dependencies.clock)
-        self._router = EventRouter(dependencies.region, self._requeues.wake, dependencies.tenant_of, dependencies.now)
-        self.moves = Moves(self._router, self._requeues.wake, dependencies.now, dependencies.move_seconds)
+        self._router = EventRouter(
+            dependencies.region, self._requeues.requeue, dependencies.tenant_of, dependencies.now
+        )
+        self.moves = Moves(self._router, self._requeues.requeue, dependencies.now, dependencies.move_seconds)
         self._regions = EventRegions(dependencies.start_listener, dependencies.release_listener)
         self._refusals = Refusals()
         self._status = StatusWriter(dependencies.kube, dependencies.recorder, dependencies.metrics, self._refusals)
-        self._second_look = SecondLook(dependencies.clock, dependencies.second_look_seconds)
+        self._deletion_check = DeletionCheck(dependencies.clock, dependencies.deletion_check_seconds)
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
     def references(self) -> references.References:
-        """Who refers to which Secret or ConfigMap."""
+        """Which objects refer to which Secret or ConfigMap."""
         return self._references
 
     def oldest_observation(self) -> float:
-        """Seconds since the least recent look at AWS among all objects."""
+        """Return the age of the least recent observation of AWS among all objects, in seconds."""
         return self._requeues.oldest_observation()
 
-    def existing(self) -> Existing:
-        """All objects that exist."""
+    def existing(self) -> ExistingObjects:
+        """Return UIDs and regions of all existing objects."""
         return self._tracker.existing()
 
     def waiting(self) -> int:
-        """Objects that are due and not served yet."""
+        """Return the number of objects that are due and not being reconciled yet."""
         return self._requeues.waiting()
 
-    def noticed(self, document: Mapping[str, Any], event: str | None) -> None:
-        """The API server spoke of an object: listed (None), ADDED, MODIFIED or DELETED."""
+    def object_changed(self, document: Mapping[str, Any], event: str | None) -> None:
+        """Handle an object that was listed (None), ADDED, MODIFIED or DELETED."""
         key = Key(document["metadata"]["namespace"], document["metadata"]["name"])
         try:
-            self._note(key, document, event)
-        except Exception as failure:  # noqa: BLE001 - one object must not keep the operator from hearing of others
-            log.error("Noticing %s failed with a bug in the operator:\n%s", key, trace(failure))
-            self._requeues.wake(key)
+            self._handle_change(key, document, event)
+        except Exception as failure:  # noqa: BLE001 - one object must not stop the watch
+            log.error("Handling a change of %s failed (operator bug):\n%s", key, trace(failure))
+            self._requeues.requeue(key)
 
-    def _note(self, key: Key, document: Mapping[str, Any], event: str | None) -> None:
+    def _handle_change(self, key: Key, document: Mapping[str, Any], event: str | None) -> None:
         if event == "DELETED":
             self._router.forget(key)
-            self._requeues.wake(key)
+            self._requeues.requeue(key)
             return
-        self.moves.noticed(key, document["metadata"])
-        self._tracker.noticed(key, document, region_in_use(document, self._deps.region))
+        self.moves.record_generation(key, document["metadata"])
+        self._tracker.record(key, document, region_in_use(document, self._deps.region))
         is_large = size.stored_bytes(document) > size.LARGE_BYTES
         self._requeues.weigh(key, is_large=is_large)
-        region = self._router.note(key, document)
+        region = self._router.index_object(key, document)
         if was_observed(document):
             self._regions.track(key, document, region)
         if not self._tracker.needs_reconcile(key, document):
             return
         if event is None:
-            self._requeues.listed(key, document)
+            self._requeues.schedule_listed(key, document)
             self._router.replay_unmatched(key)
             if not self._deps.tenant_of(key.namespace).may_use_path(str(spec_of(document).get("path", ""))):
-                # It may have been in order before an upgrade or a change of the policy.
-                self._requeues.wake(key)
+                # The operator or the policy may have changed since the status was written.
+                self._requeues.requeue(key)
             return
-        log.debug("Noticed %s (%s)", key, event)
-        self._requeues.noticed(key)
-        self._router.declared(key)
+        log.debug("Received %s (%s)", key, event)
+        self._requeues.track(key)
+        self._router.object_edited(key)
         if event == "ADDED" and not is_large:
-            self._tracker.created(key, document)
-        self._requeues.wake(key)
+            self._tracker.cache_created(key, document)
+        self._requeues.requeue(key)
 
-    def wake(self, key: Key) -> None:
-        """Reconcile an object now, because something that it depends on has changed."""
-        self._requeues.wake(key)
+    def requeue(self, key: Key) -> None:
+        """Reconcile an object now, because one of its dependencies changed."""
+        self._requeues.requeue(key)
 
-    def look_at_all(self) -> None:
-        """Reconcile every object when its turn comes, because what they may use has changed."""
-        for key in self._requeues.known():
-            self._requeues.again(key, 0.0, Priority.ROUTINE)
+    def requeue_all(self) -> None:
+        """Reconcile all objects with routine priority, because their access rights changed."""
+        for key in self._requeues.tracked():
+            self._requeues.requeue_after(key, 0.0, Priority.ROUTINE)
 
-    def signalled(self, signals: Sequence[Signal]) -> None:
-        """AWS spoke of something: wake the objects that it concerns, and no others."""
-        self._router.heard(signals)
+    def handle_signals(self, signals: Sequence[Signal]) -> None:
+        """Requeue the objects that AWS events concern."""
+        self._router.route(signals)
 
-    async def event_is_missing(self, region: str, name: str) -> None:
-        """AWS does not report an own write of this parameter: a Warning beside the objects that declare it."""
-        for key in self._router.concerned(region, name):
+    async def warn_event_missing(self, region: str, name: str) -> None:
+        """Record a Warning Event on the objects that declare a parameter whose event did not arrive."""
+        for key in self._router.objects_declaring(region, name):
             await self._status.warn(key, kube_events.event_missing(region, name))
 
-    async def events_were_interrupted(self, region: str, repaired: str) -> None:
-        """Events of a region did not arrive until this was repaired: a look at its objects, and a Warning beside some."""
+    async def handle_interrupted_events(self, region: str, repaired: str) -> None:
+        """Requeue the objects of a region after event delivery was repaired, and record a Warning Event on some."""
         concerned = self._regions.objects(region)
         for key in concerned:
-            self._requeues.again(key, 0.0, Priority.ROUTINE)
-        for key in concerned[:WARNED]:
+            self._requeues.requeue_after(key, 0.0, Priority.ROUTINE)
+        for key in concerned[:MAX_REGION_EVENTS]:
             await self._status.warn(key, kube_events.events_interrupted(region, repaired))
 
-    async def serve(self) -> None:
-        """Reconcile what is due, for ever. When cancelled, what is under way is finished first."""
+    async def run(self) -> None:
+        """Reconcile due objects until cancelled; running reconciles are finished first."""
         free = asyncio.Semaphore(self._workers)
         try:
             while True:
                 await free.acquire()
                 key = await self._requeues.next()
                 log.debug("Reconciling %s", key)
-                task = asyncio.create_task(self._serve(key), name=f"reconcile {key}")
+                task = asyncio.create_task(self._process(key), name=f"reconcile {key}")
                 self._tasks.add(task)
-                task.add_done_callback(partial(self._served, key, free))
+                task.add_done_callback(partial(self._finish, key, free))
         finally:
             if self._tasks:
                 await asyncio.wait(self._tasks)
             self._threads.shutdown()
             self._checks.shutdown()
 
-    def _served(self, key: Key, free: asyncio.Semaphore, task: asyncio.Task[None]) -> None:
-        """What could not even be reported on the object is in the log, and the object is tried again, slowly."""
+    def _finish(self, key: Key, free: asyncio.Semaphore, task: asyncio.Task[None]) -> None:
+        """Release the worker; log a failure that could not be reported in status, and retry with backoff."""
         self._tasks.discard(task)
         if not task.cancelled() and (failure := task.exception()) is not None:
-            log.error("Reporting on %s failed with a bug in the operator:\n%s", key, trace(failure))
-            self._requeues.again(key, self._requeues.backoff(key), Priority.ROUTINE)
+            log.error("Reporting the status of %s failed (operator bug):\n%s", key, trace(failure))
+            self._requeues.requeue_after(key, self._requeues.backoff(key), Priority.ROUTINE)
         self._requeues.done(key)
         free.release()
 
-    async def _serve(self, key: Key) -> None:
+    async def _process(self, key: Key) -> None:
         started = self._deps.clock()
         try:
-            reason = await self._reconciled(key)
+            reason = await self._reconcile_safely(key)
         except (ApiUnavailable, ApiConflict) as error:
             reason = error.reason
-            self._requeues.again(key, self._requeues.patience(key, error), Priority.CHANGE)
+            self._requeues.requeue_after(key, self._requeues.retry_delay(key, error), Priority.CHANGE)
         except ApiRefused as error:
             reason = "ApiRefused"
-            self._refusals.log(key, "object", f"the API server refuses what the operator writes: {error}")
-            self._requeues.again(key, self._requeues.backoff(key), Priority.ROUTINE)
+            self._refusals.log(key, "object", f"the API server rejected a write of the operator: {error}")
+            self._requeues.requeue_after(key, self._requeues.backoff(key), Priority.ROUTINE)
         else:
-            self._refusals.end(key, "object")
+            self._refusals.clear(key, "object")
         self._deps.metrics.reconciled(reason, self._deps.clock() - started)
 
-    async def _reconciled(self, key: Key) -> str:
-        """The reason that a reconcile ended with; a bug ends with one as well, and is no matter of other objects."""
+    async def _reconcile_safely(self, key: Key) -> str:
+        """Reconcile an object and return the reason; an unexpected exception is reported on the object."""
         try:
             return await self._reconcile(key)
         except (ApiUnavailable, ApiConflict):
             raise
         except ApiRefused as refusal:
-            return await self._refused(key, refusal)
-        except Exception as failure:  # noqa: BLE001 - whatever fails is reported on the object
+            return await self._handle_rejected_write(key, refusal)
+        except Exception as failure:  # noqa: BLE001 - reported on the object
             error = bug(key, failure)
             document = await self._deps.kube.object(key)
             return await self._fail(key, document, error) if document else "Gone"
 
-    async def _refused(self, key: Key, error: ApiRefused) -> str:
-        """A write was refused: the object is gone meanwhile, or status says why, if that can be written. Raises ApiRefused."""
+    async def _handle_rejected_write(self, key: Key, error: ApiRefused) -> str:
+        """Report a rejected write in status, unless the object no longer exists. Raises ApiRefused if status is rejected, too."""
         document = await self._read(key)
         if document is None:
             return "Gone"
@@ -214,51 +216,53 @@ class Controller:
         return await self._fail(key, document, kind(f"the operator cannot write this object: {error}"))
 
     async def _reconcile(self, key: Key) -> str:
-        # Where this fails, the next look is a whole one.
+        # The events are consumed: if this reconcile fails, the next one observes all resources.
         pending = self._router.take(key)
         document = await self._read(key)
         if document is None:
             return "Gone"
         if "deletionTimestamp" in document["metadata"]:
-            return await self._say_goodbye(key, document)
+            return await self._finalize(key, document)
         if was_observed(document):
-            # `kubectl replace` drops finalizers; whatever is wrong with the spec, there is something to lose sight of.
-            document = await self._held_if_valid(key, document)
+            # `kubectl replace` drops finalizers. The object owns AWS resources, even if its spec is invalid now.
+            document = await self._ensure_finalizer_if_valid(key, document)
         try:
             declaration = await self._declare(key, document)
         except DynConfigError as error:
-            return await self._undeclared(key, document, error)
+            return await self._handle_declare_error(key, document, error)
         self._regions.track(key, document, declaration.place.region)
         if not was_observed(document):
-            document = await self._begin(key, document, declaration)
+            document = await self._start(key, document, declaration)
         if pending is None:
-            return await self._run(key, document, self._requeues.polled(key, declaration))
-        reason = await self._run(key, document, replace(declaration, heard=pending.of))
+            return await self._reconcile_declaration(
+                key, document, self._requeues.narrowed_if_polling(key, declaration)
+            )
+        reason = await self._reconcile_declaration(key, document, replace(declaration, heard=pending.of))
         self._deps.metrics.event_handled(self._deps.now() - pending.at)
         return reason
 
     async def _read(self, key: Key) -> Document | None:
-        """The object as it stands, or None if it is gone."""
-        handled, spoken_of = self._tracker.uids(key)
+        """Return the current object, or None if it no longer exists."""
+        reconciled, listed = self._tracker.uids(key)
         document = self._tracker.take_created(key) or await self._deps.kube.object(key)
-        if handled is not None and (document is None or document["metadata"]["uid"] != handled):
-            # It went without the operator's word: somebody took the finalizer off.
-            self._deps.engine.forget(handled)
-            self._answers.forget(key.namespace, handled)
+        if reconciled is not None and (document is None or document["metadata"]["uid"] != reconciled):
+            # The object was deleted although it had the finalizer: someone else removed it.
+            self._deps.engine.forget(reconciled)
+            self._answers.forget(key.namespace, reconciled)
         if document is None:
-            self._forget(key, spoken_of)
+            self._forget(key, listed)
         else:
-            self._tracker.handled(key, document)
+            self._tracker.record_reconciled(key, document)
         return document
 
     async def _declare(self, key: Key, document: Document) -> Declaration:
-        wanted = await self._checked(key, lambda: sources(parse_spec(document)))
-        self._references.note(key, wanted)
+        needed = await self._run_check(key, lambda: sources(parse_spec(document)))
+        self._references.set_sources(key, needed)
         try:
-            read = await references.read(self._deps.kube, key.namespace, wanted)
+            read = await references.read(self._deps.kube, key.namespace, needed)
         except ApiRefused as error:
-            raise AccessDenied(f"a Secret or ConfigMap cannot be read: {error}") from None
-        made = partial(
+            raise AccessDenied(f"cannot read a Secret or ConfigMap: {error}") from None
+        build = partial(
             declare,
             document,
             owner=self._deps.owner_of(document),
@@ -272,53 +276,54 @@ class Controller:
                 self._answers.admit, key.namespace, document["metadata"]["uid"], was_answered=was_answered(document)
             ),
         )
-        return await self._checked(key, made)
+        return await self._run_check(key, build)
 
-    async def _checked(self, key: Key, work: Callable[[], T]) -> T:
-        """What comes of work on a spec: a large one, its patterns, JSON Schemas and rules take their time, and the others are
-        served meanwhile."""
-        async with self._turns.of(key.namespace):
+    async def _run_check(self, key: Key, work: Callable[[], T]) -> T:
+        """Run CPU-bound work on a spec (patterns, JSON Schemas, rules) in a thread, limited per namespace."""
+        async with self._limiter.slot(key.namespace):
             return await asyncio.get_running_loop().run_in_executor(self._checks, work)
 
-    async def _begin(self, key: Key, document: Document, declaration: Declaration) -> Document:
-        document = await self._held(key, document)
+    async def _start(self, key: Key, document: Document, declaration: Declaration) -> Document:
+        document = await self._ensure_finalizer(key, document)
         if declaration.suspended:
             return document
         return await self._status.write_start(key, document, self._deps.now())
 
-    async def _held(self, key: Key, document: Document) -> Document:
-        """The finalizer before the first write to AWS, so that nothing written is ever lost sight of."""
+    async def _ensure_finalizer(self, key: Key, document: Document) -> Document:
+        """Add the finalizer before the first write to AWS, so that no resource is orphaned; return the object."""
         if has_finalizer(document):
             return document
-        document = await hold(self._deps.kube, key, document)
-        self._tracker.handled(key, document)
+        document = await add_finalizer(self._deps.kube, key, document)
+        self._tracker.record_reconciled(key, document)
         return document
 
-    async def _held_if_valid(self, key: Key, document: Document) -> Document:
-        """The same of an object that is in AWS already: it is served, also where its spec does not fit the CRD any more."""
+    async def _ensure_finalizer_if_valid(self, key: Key, document: Document) -> Document:
+        """As `_ensure_finalizer`, but continue without it if the stored object no longer matches the CRD."""
         try:
-            document = await self._held(key, document)
+            document = await self._ensure_finalizer(key, document)
         except ApiRefused as error:
             if error.status != INVALID:
                 raise
             self._refusals.log(
-                key, "finalizer", f"the finalizer cannot be added, so its deletion leaves AWS as it is: {error}"
+                key,
+                "finalizer",
+                f"cannot add the finalizer, so deleting the object will not delete its AWS resources: {error}",
             )
         else:
-            self._refusals.end(key, "finalizer")
+            self._refusals.clear(key, "finalizer")
         return document
 
-    async def _undeclared(self, key: Key, document: Document, error: DynConfigError) -> str:
-        """Spec cannot be used now. Raises ApiUnavailable where it is not known whether it can."""
+    async def _handle_declare_error(self, key: Key, document: Document, error: DynConfigError) -> str:
+        """Report that spec is invalid or a source is missing. Raises ApiUnavailable if that is not known."""
         if isinstance(error, ApiUnavailable):
             raise error
         if adopts(document):
-            # Another object may hand a parameter over to it, whatever is wrong with it.
-            document = await self._held_if_valid(key, document)
-        return await self._fail(key, document, error, await self._watch_last_change(key, document))
+            # Another object may hand over a parameter to it, even if its spec is invalid.
+            document = await self._ensure_finalizer_if_valid(key, document)
+        return await self._fail(key, document, error, await self._evaluate_last_change(key, document))
 
-    async def _watch_last_change(self, key: Key, document: Document) -> Outcome | None:
-        """Spec cannot be used: what has become of the change that bakes, which is undone all the same if an alarm fires."""
+    async def _evaluate_last_change(self, key: Key, document: Document) -> Outcome | None:
+        """Evaluate the baking change although spec is invalid, since it is still rolled back if an alarm fires."""
         declaration = last_change(
             document,
             owner=self._deps.owner_of(document),
@@ -328,27 +333,27 @@ class Controller:
         )
         if declaration is None:
             return None
-        outcome, _document = await self._carry_out(key, document, declaration)
+        outcome, _document = await self._run_engine(key, document, declaration)
         if outcome.applied:
             log.info("%s: %s: %s", key, Reason.ROLLED_BACK, undone(outcome))
         return outcome
 
-    async def _carry_out(self, key: Key, document: Document, declaration: Declaration) -> tuple[Outcome, Document]:
-        """What came of a reconcile, and the object as it is since."""
-        declaration = self.moves.beside(key, declaration)
+    async def _run_engine(self, key: Key, document: Document, declaration: Declaration) -> tuple[Outcome, Document]:
+        """Run the engine in a thread; return the outcome, and the object with the status written meanwhile."""
+        declaration = self.moves.with_successors(key, declaration)
         turn = Turn(self._deps.clock, self._deps.turn_seconds)
         announcement = Announcement(self._status, key, document)
-        run = partial(self._deps.engine.run, declaration, turn.goes_on, self._deps.now(), announcement.announce)
+        run = partial(self._deps.engine.run, declaration, turn.has_time_left, self._deps.now(), announcement.announce)
         requests: list[str] = []
         try:
             outcome = await asyncio.get_running_loop().run_in_executor(self._threads, collecting, requests, run)
-        except Exception as failure:  # noqa: BLE001 - reported as any other failure, with a way out of a deletion
+        except Exception as failure:  # noqa: BLE001 - reported in status, so that a deletion can be abandoned
             outcome = Outcome(declaration, stopped=bug(key, failure))
-        self._router.served(key, requests)
+        self._router.record_own_writes(key, requests)
         return outcome, announcement.document
 
-    async def _run(self, key: Key, document: Document, declaration: Declaration) -> str:
-        outcome, document = await self._carry_out(key, document, declaration)
+    async def _reconcile_declaration(self, key: Key, document: Document, declaration: Declaration) -> str:
+        outcome, document = await self._run_engine(key, document, declaration)
         declaration = outcome.declaration
         previous, now = status_of(document), self._deps.now()
         self._deps.metrics.drifted(key.namespace, key.name, len(drift.new(outcome, previous)))
@@ -356,35 +361,35 @@ class Controller:
         await self._status.write(key, document, status)
         await self._status.record(document, kube_events.events_of(outcome, previous, now))
         log_result(key, status, outcome)
-        self._requeues.served(key, outcome)
-        self.moves.served(key, outcome)
+        self._requeues.schedule_next(key, outcome)
+        self.moves.handle_outcome(key, outcome)
         if declaration.deleting and outcome.is_complete:
-            if (delay := self._second_look.due(outcome)) is None:
-                await self._release(key, document)
+            if (delay := self._deletion_check.delay(outcome)) is None:
+                await self._remove_finalizer(key, document)
             else:
-                self._requeues.again(key, delay, Priority.CHANGE)
+                self._requeues.requeue_after(key, delay, Priority.CHANGE)
         return str(status["conditions"][0]["reason"])
 
-    async def _say_goodbye(self, key: Key, document: Document) -> str:
+    async def _finalize(self, key: Key, document: Document) -> str:
         if not has_finalizer(document):
             self._forget(key, document["metadata"]["uid"])
             return "Gone"
         declaration = declare_deletion(document, owner=self._deps.owner_of(document), default_region=self._deps.region)
         if (document["metadata"].get("annotations") or {}).get(names.ABANDON) == "true":
-            abandonment = await self._abandoned(declaration)
+            abandonment = await self._abandon(declaration)
             if not abandonment.is_over:
-                self._requeues.again(key, 0.0, Priority.CHANGE)
+                self._requeues.requeue_after(key, 0.0, Priority.CHANGE)
                 return "Abandoning"
             await self._status.record(document, [kube_events.abandoned(declaration, abandonment.left)])
-            await self._release(key, document)
+            await self._remove_finalizer(key, document)
             return "Abandoned"
         if await self._deps.kube.is_deleted_with_definition(document):
-            # The API server deletes all objects with their definition; nobody asked for what they own in AWS to go.
+            # Deleting the CRD deletes all objects, but must not delete their AWS resources.
             declaration = keeping(declaration)
-        return await self._run(key, document, declaration)
+        return await self._reconcile_declaration(key, document, declaration)
 
-    async def _abandoned(self, declaration: Declaration) -> Abandonment:
-        """How far our marks are removed in one turn."""
+    async def _abandon(self, declaration: Declaration) -> Abandonment:
+        """Remove the operator's tags and labels, within one turn."""
         deadline = self._deps.clock() + self._deps.turn_seconds
         run = partial(self._deps.engine.abandon, declaration, lambda: self._deps.clock() < deadline)
         return await asyncio.get_running_loop().run_in_executor(self._threads, run)
@@ -392,22 +397,22 @@ class Controller:
     async def _fail(
         self, key: Key, document: Document, error: DynConfigError, last_change: Outcome | None = None
     ) -> str:
-        """Nothing can be declared; AWS is left as it is, but for the change that bakes."""
+        """Report an error in status and requeue. AWS is not modified, except for a rollback of the baking change."""
         await self._status.write_failure(key, document, error, self._deps.now(), last_change)
         log_failure(key, document, error)
-        delay = self._requeues.patience(key, error) if isinstance(error, Retryable) else LONGEST_BACKOFF
+        delay = self._requeues.retry_delay(key, error) if isinstance(error, Retryable) else LONGEST_BACKOFF
         if last_change is not None and not (last_change.is_complete and last_change.again is None):
             delay = min(delay, ALARM_SECONDS if last_change.again is None else last_change.again)
-        self._requeues.again(key, delay, Priority.ROUTINE)
+        self._requeues.requeue_after(key, delay, Priority.ROUTINE)
         return error.reason
 
-    async def _release(self, key: Key, document: Document) -> None:
+    async def _remove_finalizer(self, key: Key, document: Document) -> None:
         uid = document["metadata"]["uid"]
-        await release(self._deps.kube, key, uid)
+        await remove_finalizer(self._deps.kube, key, uid)
         self._forget(key, uid)
 
     def _forget(self, key: Key, uid: str | None) -> None:
-        """The object of this uid is gone, or goes without the operator."""
+        """Forget a deleted object."""
         self._requeues.forget(key)
         self._references.forget(key)
         self._refusals.forget(key)
@@ -417,11 +422,11 @@ class Controller:
         if uid is not None:
             self._deps.engine.forget(uid)
             self._answers.forget(key.namespace, uid)
-            self._second_look.forget(uid)
-        if self._tracker.is_taken_anew(key, uid):
-            # Another came into being before the API server had answered that this one is gone.
-            self._requeues.noticed(key)
-            self._requeues.wake(key)
+            self._deletion_check.forget(uid)
+        if self._tracker.is_replaced(key, uid):
+            # An object with the same name was created before the deletion was observed.
+            self._requeues.track(key)
+            self._requeues.requeue(key)
         else:
             self._router.forget(key)
             self._regions.forget(key)

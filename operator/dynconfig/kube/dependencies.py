@@ -34,7 +34,7 @@ class Dependencies:
     turn_seconds: float
     move_seconds: float
     """Grace period in which another object may declare a parameter that was removed from spec, before it is deleted."""
-    second_look_seconds: float
+    deletion_check_seconds: float
     """Delay between the last deletion in AWS and the read that confirms it, before the finalizer is removed."""
     start_listener: Callable[[str], None]
     """Starts receiving the AWS events of a region."""

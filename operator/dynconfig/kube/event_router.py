@@ -43,15 +43,15 @@ class EventRouter:
         self._pending: dict[Key, PendingEvents] = {}
         self._unmatched: deque[Signal] = deque(maxlen=MOST_UNMATCHED)
 
-    def note(self, key: Key, document: Mapping[str, Any]) -> str:
+    def index_object(self, key: Key, document: Mapping[str, Any]) -> str:
         """Record what an object declares and reports now; returns its region."""
         return self._index.note(key, document)
 
     def replay_unmatched(self, key: Key) -> None:
         """Route earlier events to a newly listed object: after a restart, events may arrive before all objects are listed."""
-        self.heard([signal for signal in self._unmatched if key in self._index.of(signal)])
+        self.route([signal for signal in self._unmatched if key in self._index.of(signal)])
 
-    def heard(self, signals: Sequence[Signal]) -> None:
+    def route(self, signals: Sequence[Signal]) -> None:
         """Route events."""
         for signal in signals:
             concerned = self._index.of(signal)
@@ -59,32 +59,32 @@ class EventRouter:
             if not concerned:
                 self._unmatched.append(signal)
             for key, names in found.items():
-                self._note(key, names, signal)
+                self._add_pending(key, names, signal)
 
-    def served(self, key: Key, requests: Sequence[str]) -> None:
-        """A reconcile ended; events with the AWS request ids of its writes do not requeue the object."""
+    def record_own_writes(self, key: Key, requests: Sequence[str]) -> None:
+        """Record the AWS request IDs of a reconcile; events with these IDs do not requeue the object."""
         self._own_calls.made(key, requests)
 
     def successor(self, owner: Owner, region: str, name: str) -> Successor | None:
-        """The object that takes over a parameter which this owner gives up. Thread-safe."""
+        """Return the object that takes over a parameter from this owner, if any. Thread-safe."""
         return self._index.successor(owner, region, name)
 
-    def declared(self, key: Key) -> None:
-        """An object was edited: requeue the objects that can now hand over parameters to it."""
+    def object_edited(self, key: Key) -> None:
+        """After an edit, requeue the objects that can now hand over parameters to it."""
         for other in self._index.givers(key):
             self._wake(other)
 
     def gives_up(self, region: str, owner: str, name: str) -> bool:
-        """Whether an owner, as NAMESPACE/NAME, is about to give up a parameter. Thread-safe."""
+        """Return whether an owner, as NAMESPACE/NAME, is about to give up a parameter. Thread-safe."""
         return self._index.gives_up(Key(*owner.split("/")), region, name)
 
-    def changed_hands(self, key: Key, region: str, names: Iterable[str]) -> None:
-        """An object created, took over or gave up these parameters: requeue the other objects that declare them."""
+    def parameters_moved(self, key: Key, region: str, names: Iterable[str]) -> None:
+        """After parameters were created, taken over or given up, requeue the other objects that declare them."""
         for other in {other for name in names for other in self._index.naming(region, name)} - {key}:
             self._wake(other)
 
-    def concerned(self, region: str, name: str) -> tuple[Key, ...]:
-        """The objects that declare or report a parameter."""
+    def objects_declaring(self, region: str, name: str) -> tuple[Key, ...]:
+        """Return the objects that declare or report a parameter."""
         return self._index.naming(region, name)
 
     def take(self, key: Key) -> PendingEvents | None:
@@ -96,7 +96,7 @@ class EventRouter:
         self._index.forget(key)
         self._pending.pop(key, None)
 
-    def _note(self, key: Key, names: Sequence[str], signal: Signal) -> None:
+    def _add_pending(self, key: Key, names: Sequence[str], signal: Signal) -> None:
         pending = self._pending.setdefault(key, PendingEvents(signal.at))
         pending.at = min(pending.at, signal.at)
         pending.of.update(dict.fromkeys(names, signal.actor))

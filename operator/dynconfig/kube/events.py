@@ -1,4 +1,4 @@
-"""Writes Events beside an object; the same words again are counted, not written again."""
+"""Records Kubernetes Events; a repeated message increments the count of the existing Event."""
 
 import logging
 from collections import OrderedDict
@@ -14,55 +14,53 @@ log = logging.getLogger(__name__)
 
 COMPONENT = "dynconfig-operator"
 MESSAGE_LENGTH = 1024
-REMEMBERED = 512
+MAX_REMEMBERED = 512
 
 
 class Recorder:
-    """Creates Events. An Event is not state: if the API server rejects it, it is logged and dropped."""
+    """Records Events. Events are informational: if the API server rejects one, it is logged and dropped."""
 
     def __init__(self, kube: Kube, clock: Callable[[], float]) -> None:
         self._kube = kube
         self._clock = clock
         self._posted: OrderedDict[tuple[str, str, str], tuple[str, int]] = OrderedDict()
 
-    async def record(self, document: Mapping[str, Any], note: KubeEvent) -> None:
-        """Post or count a note about an object. Never fails, since nothing that happens to the object depends on it."""
+    async def record(self, document: Mapping[str, Any], event: KubeEvent) -> None:
+        """Record an Event. API errors are logged, since a reconcile must not depend on Events."""
         try:
-            await self._record(document, note)
+            await self._record(document, event)
         except (ApiRefused, ApiUnavailable, ApiConflict) as error:
-            # So it is with every Event in a namespace that is being deleted, and the object has to go all the same.
+            # For example, a namespace that is being deleted accepts no Events, but its objects must still be finalized.
             metadata = document["metadata"]
             title = f"{metadata['namespace']}/{metadata['name']}"
-            log.warning(
-                "No Event could be written (%s), so it stands here: %s: %s: %s", error, title, note.reason, note.message
-            )
+            log.warning("Cannot record an Event (%s): %s: %s: %s", error, title, event.reason, event.message)
 
-    async def _record(self, document: Mapping[str, Any], note: KubeEvent) -> None:
-        message = _shortened(note.message)
-        identity = (document["metadata"]["uid"], note.reason, message)
+    async def _record(self, document: Mapping[str, Any], event: KubeEvent) -> None:
+        message = _truncated(event.message)
+        identity = (document["metadata"]["uid"], event.reason, message)
         name, count = self._posted.get(identity, ("", 0))
-        if name and await self._counted(document, name, count + 1):
+        if name and await self._increment(document, name, count + 1):
             self._remember(identity, name, count + 1)
             return
-        event = await self._kube.post_event(document["metadata"]["namespace"], self._event(document, note, message))
-        self._remember(identity, event["metadata"]["name"], 1)
+        posted = await self._kube.post_event(document["metadata"]["namespace"], self._event(document, event, message))
+        self._remember(identity, posted["metadata"]["name"], 1)
 
-    async def _counted(self, document: Mapping[str, Any], name: str, count: int) -> bool:
+    async def _increment(self, document: Mapping[str, Any], name: str, count: int) -> bool:
         patch = {"count": count, "lastTimestamp": timestamp(self._clock())}
         try:
             await self._kube.patch_event(document["metadata"]["namespace"], name, patch)
         except ApiRefused:
-            # Events live for an hour; a new one takes its place.
+            # Events expire after an hour; create a new one.
             return False
         return True
 
     def _remember(self, identity: tuple[str, str, str], name: str, count: int) -> None:
         self._posted[identity] = (name, count)
         self._posted.move_to_end(identity)
-        while len(self._posted) > REMEMBERED:
+        while len(self._posted) > MAX_REMEMBERED:
             self._posted.popitem(last=False)
 
-    def _event(self, document: Mapping[str, Any], note: KubeEvent, message: str) -> dict[str, Any]:
+    def _event(self, document: Mapping[str, Any], event: KubeEvent, message: str) -> dict[str, Any]:
         metadata, now = document["metadata"], timestamp(self._clock())
         return {
             "apiVersion": "v1",
@@ -76,8 +74,8 @@ class Recorder:
                 "uid": metadata["uid"],
                 "resourceVersion": metadata.get("resourceVersion", ""),
             },
-            "type": note.type,
-            "reason": note.reason,
+            "type": event.type,
+            "reason": event.reason,
             "message": message,
             "source": {"component": COMPONENT},
             "reportingComponent": COMPONENT,
@@ -88,5 +86,5 @@ class Recorder:
         }
 
 
-def _shortened(message: str) -> str:
+def _truncated(message: str) -> str:
     return message if len(message) <= MESSAGE_LENGTH else f"{message[: MESSAGE_LENGTH - 1]}…"

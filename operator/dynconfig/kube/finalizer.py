@@ -1,4 +1,4 @@
-"""The finalizer: what keeps an object from going before AWS is rid of what it owns."""
+"""The finalizer: keeps an object until its AWS resources are deleted."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,28 +11,28 @@ from dynconfig.kube.responses import INVALID
 
 
 def has_finalizer(document: Mapping[str, Any]) -> bool:
-    """Whether the object cannot go without the operator's word."""
+    """Return whether the object has the operator's finalizer."""
     return names.FINALIZER in (document["metadata"].get("finalizers") or ())
 
 
-async def hold(kube: Kube, key: Key, document: Document) -> Document:
-    """The object with the finalizer. Raises ApiConflict where it was changed meanwhile."""
+async def add_finalizer(kube: Kube, key: Key, document: Document) -> Document:
+    """Add the finalizer; return the updated object. Raises ApiConflict if it was modified concurrently."""
     metadata = document["metadata"]
     finalizers = [*(metadata.get("finalizers") or ()), names.FINALIZER]
     return await _put(kube, key, finalizers, metadata["resourceVersion"])
 
 
-async def release(kube: Kube, key: Key, uid: str) -> None:
-    """Take the finalizer off the object of this uid, if it still exists. Raises ApiConflict."""
+async def remove_finalizer(kube: Kube, key: Key, uid: str) -> None:
+    """Remove the finalizer from the object with this UID, if it exists. Raises ApiConflict."""
     fresh = await kube.object(key)
     if fresh is not None and fresh["metadata"]["uid"] == uid:
-        left = [name for name in fresh["metadata"].get("finalizers") or () if name != names.FINALIZER]
+        remaining = [name for name in fresh["metadata"].get("finalizers") or () if name != names.FINALIZER]
         try:
-            await _put(kube, key, left, fresh["metadata"]["resourceVersion"])
+            await _put(kube, key, remaining, fresh["metadata"]["resourceVersion"])
         except ApiRefused as error:
             if error.status != INVALID:
                 raise
-            await _put(kube, key, left, fresh["metadata"]["resourceVersion"], spec=emptied(spec_of(fresh)))
+            await _put(kube, key, remaining, fresh["metadata"]["resourceVersion"], spec=emptied(spec_of(fresh)))
 
 
 async def _put(kube: Kube, key: Key, finalizers: list[str], version: str, **more: Mapping[str, Any]) -> Document:

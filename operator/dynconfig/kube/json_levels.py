@@ -1,8 +1,8 @@
-"""Reads JSON from the API server, no deeper and no wider than the operator can take.
+"""Parses JSON from the API server with limits on depth and size.
 
-The API server takes JSON of 10,000 levels, and a list of two characters that is forty times as large in memory, where the
-definition of a kind does not describe a field. What is too deep is cut, and what is too wide is left out, so that the models
-refuse that one object by its field and every other object of the same list or watch is served.
+In fields that the CRD does not describe, the API server accepts JSON with 10,000 levels, and lists that need forty times
+their size in memory. Values that are too deep are cut, and values with too many nodes are omitted, so that validation
+rejects only that object, and the other objects of the list or watch are reconciled.
 """
 
 import json
@@ -14,9 +14,9 @@ from typing import Any
 from dynconfig.api.parameter import MAX_NODES, OMITTED
 
 MAX_LEVELS = 120
-"""Levels of a document that are read. A JSON Schema of 64 levels (api/parameter.py) is within 75, also in managedFields."""
+"""Maximum depth of a document. A JSON Schema with 64 levels (api/parameter.py) needs 75 levels, also in managedFields."""
 
-# What is put below it is not described by the definition; managedFields are as deep, and begin the name with f:.
+# The CRD does not describe the value of this field; in managedFields, its name has the prefix f:.
 _OPEN_NAME = '"jsonSchema"'
 _OPEN_FIELD = re.compile(r'(?<!\\)"(?P<prefix>f:)?jsonSchema"\s*:\s*(?=[\[{])')
 _STRING = r'"(?:[^"\\]|\\.)*+"'
@@ -24,7 +24,7 @@ _OPENING = frozenset("[{")
 
 
 def _nested(levels: int) -> str:
-    """A pattern of a list or map that has no more levels: it skips one without a step of Python, in linear time."""
+    """Return a pattern for a list or map with at most `levels` levels, which matches in linear time."""
     found = ""
     for _ in range(levels):
         found = rf'[\[{{](?:[^"\[\]{{}}]++|{_STRING}{"|" if found else ""}{found})*+[\]}}]'
@@ -32,7 +32,7 @@ def _nested(levels: int) -> str:
 
 
 _TEXT = re.compile(_STRING, re.DOTALL)
-# The next bracket that is neither in a text nor of a small value.
+# The next bracket that is neither in a string nor part of a small value.
 _BRACKET = re.compile(rf'(?:[^"\[\]{{}}]++|{_STRING}|{_nested(2)})*+([\[\]{{}}])', re.DOTALL)
 _MEMBER = re.compile(rf"\s*({_STRING})\s*:\s*", re.DOTALL)
 _SCALAR = re.compile(rf"{_STRING}|[^,\[\]{{}}\s]+", re.DOTALL)
@@ -40,25 +40,25 @@ _SEPARATOR = re.compile(r"\s*,?\s*")
 
 
 def loads(text: str | bytes) -> Any:
-    """The value of a JSON text that holds one object, without what lies below MAX_LEVELS.
+    """Parse one object, without values below MAX_LEVELS.
 
-    Where it has more than MAX_NODES lists and maps, OMITTED stands in the place of each JSON Schema. Raises ValueError.
+    If it has more than MAX_NODES lists and maps, each JSON Schema is replaced by OMITTED. Raises ValueError.
     """
     text = _decoded(text)
-    # The definition describes every other field, and the API server drops what it does not describe.
+    # The CRD describes all other fields, and the API server prunes unknown ones.
     if _OPEN_NAME in text:
         text = _bounded(text)
     try:
         return json.loads(text)
     except RecursionError:
-        # Of another server, or of an older definition.
+        # From another server, or an older CRD.
         return json.loads(_cut(text))
 
 
 def page(text: str | bytes) -> Any:
-    """The value of a JSON text, as `loads`; its `items` are parsed one by one as they are taken. Raises ValueError.
+    """Parse a list, as `loads`; its `items` are parsed lazily, one by one. Raises ValueError.
 
-    All of a page at once would be in memory, and what bounds an object must not depend on those beside it.
+    This saves memory, and applies the limits to each object on its own.
     """
     text = _decoded(text)
     found: dict[str, Any] = {}
@@ -79,12 +79,12 @@ def page(text: str | bytes) -> Any:
 
 @cache
 def _value() -> re.Pattern[str]:
-    """A list or map; compiled when it is first needed, since it has thousands of characters."""
+    """Return the pattern of a list or map; compiled on first use, since it has thousands of characters."""
     return re.compile(_nested(MAX_LEVELS), re.DOTALL)
 
 
 def _spans(text: str, begin: int) -> tuple[list[tuple[int, int]], int]:
-    """Where each item of a list is, and where the list ends."""
+    """Return the spans of the items of a list, and the end of the list."""
     found: list[tuple[int, int]] = []
     begin = _after_separator(text, begin)
     while text[begin : begin + 1] != "]":
@@ -109,7 +109,7 @@ def _end(text: str, begin: int) -> int:
 
 
 def _broken() -> int:
-    raise ValueError("the JSON text ends too soon")
+    raise ValueError("the JSON text is incomplete")
 
 
 def _bounded(text: str) -> str:
@@ -125,7 +125,7 @@ def _bounded(text: str) -> str:
 
 
 def _open_fields(text: str) -> Iterator[tuple[re.Match[str], int | None]]:
-    """Each field that the definition does not describe, but for those within one, and where its value ends if that is found."""
+    """Yield each outermost jsonSchema field with the end of its value, None if it was not found."""
     field = _OPEN_FIELD.search(text)
     while field:
         found = _value().match(text, field.end())
@@ -134,7 +134,7 @@ def _open_fields(text: str) -> Iterator[tuple[re.Match[str], int | None]]:
 
 
 def _is_wide(text: str) -> bool:
-    # Brackets in texts are no lists; most objects have few of either, and counting twice takes its time.
+    # Brackets in strings do not count; the quick first count is enough for most objects.
     return _nodes(text) > MAX_NODES and _nodes(_TEXT.sub("", text)) > MAX_NODES
 
 
@@ -143,7 +143,7 @@ def _nodes(text: str) -> int:
 
 
 def _cut(text: str) -> str:
-    """The text without what lies below the last level that is read; the brackets of that level stay, and are empty."""
+    """Remove everything below the maximum level; lists and maps of that level become empty."""
     kept: list[str] = []
     begun = 0
     for at, level in _brackets(text, 0):
@@ -155,7 +155,7 @@ def _cut(text: str) -> str:
 
 
 def _brackets(text: str, begin: int) -> Iterator[tuple[int, int]]:
-    """Where brackets are that are no part of a text or of a small value, and the level that begins or is left there."""
+    """Yield the position of each bracket outside strings and small values, and the level it opens or closes."""
     level = 0
     while bracket := _BRACKET.match(text, begin):
         begin = bracket.end()

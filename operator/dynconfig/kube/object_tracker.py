@@ -10,12 +10,12 @@ from dynconfig.engine.fingerprint import fingerprint
 from dynconfig.engine.work_queue import Key
 from dynconfig.kube.client import Document
 from dynconfig.kube.finalizer import has_finalizer
-from dynconfig.kube.orphan_watch import Existing
+from dynconfig.kube.orphan_watch import ExistingObjects
 
-FRESH_SECONDS = 1.0
-KEPT_NEW = 100
+MAX_AGE_SECONDS = 1.0
+MAX_CREATED = 100
 
-_ASKED = (names.ABANDON, names.APPROVE_GENERATION, names.FORCE_GENERATION, names.RECONCILE_REQUESTED_AT)
+_REQUEST_ANNOTATIONS = (names.ABANDON, names.APPROVE_GENERATION, names.FORCE_GENERATION, names.RECONCILE_REQUESTED_AT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +24,8 @@ class _Fingerprint:
 
     uid: str
     generation: int
-    is_going: bool
-    asked: tuple[tuple[str, int], ...]
+    is_deleting: bool
+    requests: tuple[tuple[str, int], ...]
     """Annotations, each with a digest of its value, which may have 256 KiB."""
 
 
@@ -34,57 +34,57 @@ class ObjectTracker:
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._handled: dict[Key, _Fingerprint] = {}
+        self._reconciled: dict[Key, _Fingerprint] = {}
         self._with_finalizer: set[Key] = set()
-        self._new: dict[Key, tuple[float, Document]] = {}
+        self._created: dict[Key, tuple[float, Document]] = {}
         self._uids: dict[Key, str] = {}
         self._regions: dict[Key, str] = {}
 
-    def noticed(self, key: Key, document: Mapping[str, Any], region: str) -> None:
-        """A list or watch returned the object, which declares or reports a region."""
+    def record(self, key: Key, document: Mapping[str, Any], region: str) -> None:
+        """Record an object from a list or watch, with the region it declares or reports."""
         self._uids[key] = document["metadata"]["uid"]
         self._regions[key] = sys.intern(region)
 
-    def existing(self) -> Existing:
-        """UIDs and regions of all existing objects, without listing them again."""
-        return Existing(frozenset(self._uids.values()), frozenset(self._regions.values()))
+    def existing(self) -> ExistingObjects:
+        """Return UIDs and regions of all existing objects, without listing them again."""
+        return ExistingObjects(frozenset(self._uids.values()), frozenset(self._regions.values()))
 
     def uids(self, key: Key) -> tuple[str | None, str | None]:
-        """UID at the last reconcile, and UID that the API server returned last."""
-        known = self._handled.get(key)
+        """Return the UID at the last reconcile, and the UID that the API server returned last."""
+        known = self._reconciled.get(key)
         return known.uid if known else None, self._uids.get(key)
 
-    def is_taken_anew(self, key: Key, uid: str | None) -> bool:
-        """Whether the API server has since returned another object with this name."""
+    def is_replaced(self, key: Key, uid: str | None) -> bool:
+        """Return whether the API server has since returned another object with this name."""
         return self._uids.get(key, uid) != uid
 
     def needs_reconcile(self, key: Key, document: Mapping[str, Any]) -> bool:
-        """Whether the object changed in a way that needs a reconcile."""
+        """Return whether the object changed in a way that needs a reconcile."""
         # Only the operator adds the finalizer; others remove it, for example by `kubectl replace`.
-        is_let_go = key in self._with_finalizer and not has_finalizer(document)
-        return is_let_go or self._handled.get(key) != _fingerprint_of(document)
+        is_finalizer_removed = key in self._with_finalizer and not has_finalizer(document)
+        return is_finalizer_removed or self._reconciled.get(key) != _fingerprint_of(document)
 
-    def created(self, key: Key, document: Mapping[str, Any]) -> None:
-        """An object was created; it is kept for a second, unless very many are."""
-        if len(self._new) < KEPT_NEW:
-            self._new[key] = (self._clock(), dict(document))
+    def cache_created(self, key: Key, document: Mapping[str, Any]) -> None:
+        """Keep a created object for a second, unless too many are kept."""
+        if len(self._created) < MAX_CREATED:
+            self._created[key] = (self._clock(), dict(document))
 
     def take_created(self, key: Key) -> Document | None:
-        """A new object as the watch delivered it, which saves a GET; only its author has written it so far."""
-        at, document = self._new.pop(key, (float("-inf"), None))
-        return document if key not in self._handled and self._clock() - at < FRESH_SECONDS else None
+        """Return a new object as the watch delivered it, which saves a GET; only its author has written it so far."""
+        at, document = self._created.pop(key, (float("-inf"), None))
+        return document if key not in self._reconciled and self._clock() - at < MAX_AGE_SECONDS else None
 
-    def handled(self, key: Key, document: Mapping[str, Any]) -> None:
-        """The object is reconciled in the state of this document."""
-        self._handled[key] = _fingerprint_of(document)
+    def record_reconciled(self, key: Key, document: Mapping[str, Any]) -> None:
+        """Record the state in which the object is reconciled."""
+        self._reconciled[key] = _fingerprint_of(document)
         (self._with_finalizer.add if has_finalizer(document) else self._with_finalizer.discard)(key)
 
     def forget(self, key: Key, uid: str | None) -> None:
         """Forget an object that no longer exists; a new object of the same name is kept."""
-        self._handled.pop(key, None)
+        self._reconciled.pop(key, None)
         self._with_finalizer.discard(key)
-        if not self.is_taken_anew(key, uid):
-            self._new.pop(key, None)
+        if not self.is_replaced(key, uid):
+            self._created.pop(key, None)
             self._uids.pop(key, None)
             self._regions.pop(key, None)
 
@@ -92,5 +92,5 @@ class ObjectTracker:
 def _fingerprint_of(document: Mapping[str, Any]) -> _Fingerprint:
     metadata = document["metadata"]
     annotations = metadata.get("annotations") or {}
-    asked = tuple((name, fingerprint(annotations[name])) for name in _ASKED if name in annotations)
-    return _Fingerprint(metadata["uid"], metadata.get("generation", 1), "deletionTimestamp" in metadata, asked)
+    requests = tuple((name, fingerprint(annotations[name])) for name in _REQUEST_ANNOTATIONS if name in annotations)
+    return _Fingerprint(metadata["uid"], metadata.get("generation", 1), "deletionTimestamp" in metadata, requests)

@@ -1,4 +1,4 @@
-"""Follows all DynamicConfigs: what is listed or changed is given to the controller, and one bad line costs no other."""
+"""Lists and watches all DynamicConfigs, and passes each object to the controller; unreadable events are skipped."""
 
 import asyncio
 import logging
@@ -8,32 +8,32 @@ from typing import Any, Protocol
 from dynconfig.engine.work_queue import Key
 from dynconfig.kube.client import FORBIDDEN, NOT_FOUND, ApiRefused, ApiUnavailable, Kube, WatchExpired
 from dynconfig.kube.responses import UNREADABLE
-from dynconfig.kube.sources import Pauses, Sleep
+from dynconfig.kube.sources import Sleep, WatchBackoff
 
 log = logging.getLogger(__name__)
 
 BOOKMARK = "BOOKMARK"
-FIRST_PAUSE, LONGEST_PAUSE = 0.5, 4.0
-BEGIN_PAUSE = 1.0
+FIRST_BACKOFF, LONGEST_BACKOFF = 0.5, 4.0
+LIST_RETRY_SECONDS = 1.0
 KINDS = "DynamicConfigs"
 
 
 class Receiver(Protocol):
-    """What is told of objects."""
+    """Receives listed and changed objects."""
 
-    def noticed(self, document: Mapping[str, Any], event: str | None) -> None:
-        """An object was listed (None), ADDED, MODIFIED or DELETED."""
+    def object_changed(self, document: Mapping[str, Any], event: str | None) -> None:
+        """Handle an object that was listed (None), ADDED, MODIFIED or DELETED."""
 
-    def wake(self, key: Key) -> None:
-        """An object that was there may be gone."""
+    def requeue(self, key: Key) -> None:
+        """Reconcile an object that may have been deleted while the watch was interrupted."""
 
 
 Unreadable = Callable[[str], None]
-"""Counts a change of a kind, in the plural, that cannot be read."""
+"""Counts an unreadable change of a kind, given in the plural."""
 
 
 class ObjectWatch:
-    """Lists the DynamicConfigs of a namespace, or of all, and follows their changes from there."""
+    """Lists and watches the DynamicConfigs of a namespace, or of all (None)."""
 
     def __init__(
         self,
@@ -52,40 +52,43 @@ class ObjectWatch:
         self._version = ""
         self._is_forbidden = False
         self.is_listed = False
-        """Whether the receiver has been given all objects that exist."""
+        """Whether all existing objects have been passed to the receiver."""
 
     @property
     def is_current(self) -> bool:
-        """Whether the receiver has all objects but for the last changes: not while a watch is interrupted or lists anew.
+        """Whether the receiver is up to date: False while the watch is interrupted or objects are listed again.
 
-        What the operator may not read keeps nothing else waiting.
+        True if the operator may not list the namespace, so that others do not wait for it.
         """
         return bool(self._version) or self._is_forbidden
 
-    async def begin(self) -> None:
-        """Give every object that exists to the receiver; none where the kind is not installed, or a namespace may not be read.
+    async def list_all(self) -> None:
+        """Pass all existing objects to the receiver; none if the CRD is not installed, or the namespace may not be listed.
 
-        The only list of a start: `run` goes on from its version. Large objects are dear to list, and anybody may have some.
-        Raises ApiRefused.
+        `run` continues from this list, since listing large objects is expensive. Raises ApiRefused.
         """
         while not self._version:
             try:
                 await self._list()
             except (ApiUnavailable, WatchExpired) as error:
                 log.warning("Waiting for the Kubernetes API server: %s", error)
-                await self._sleep(BEGIN_PAUSE)
+                await self._sleep(LIST_RETRY_SECONDS)
             except ApiRefused as error:
                 if error.status == FORBIDDEN and self._namespace is not None:
                     self._is_forbidden = True
-                    log.error("Namespace %s is not served until the operator may read it: %s", self._namespace, error)
+                    log.error(
+                        "Namespace %s is skipped until the operator is allowed to list its DynamicConfigs: %s",
+                        self._namespace,
+                        error,
+                    )
                 elif error.status != NOT_FOUND:
                     raise
                 self.is_listed = error.status == NOT_FOUND
                 return
 
     async def run(self) -> None:
-        """Follow the changes until it is cancelled, and list again after a failure; every failure is tried again."""
-        pauses, loop = Pauses(FIRST_PAUSE, LONGEST_PAUSE), asyncio.get_running_loop()
+        """Watch until cancelled; after a failure, list again with a backoff."""
+        backoff, loop = WatchBackoff(FIRST_BACKOFF, LONGEST_BACKOFF), asyncio.get_running_loop()
         while True:
             began, is_failed = float("inf"), False
             try:
@@ -98,9 +101,9 @@ class ObjectWatch:
             except (ApiUnavailable, ApiRefused) as error:
                 self._is_forbidden = isinstance(error, ApiRefused) and error.status == FORBIDDEN
                 if not isinstance(error, ApiRefused) or error.status != NOT_FOUND:
-                    log.warning("Watching of %s is interrupted: %s", KINDS, error)
+                    log.warning("Watch of %s failed, retrying: %s", KINDS, error)
                 self._version, is_failed = "", True
-            await self._sleep(pauses.after(loop.time() - began, is_failed=is_failed))
+            await self._sleep(backoff.delay(loop.time() - began, is_failed=is_failed))
 
     async def _list(self) -> None:
         version, found = "", set[Key]()
@@ -109,28 +112,30 @@ class ObjectWatch:
             for document in page["items"]:
                 key = _key(document)
                 found.add(key)
-                # A list that breaks off has given it to the receiver, too.
+                # The receiver keeps it even if the list fails on a later page.
                 self._known.add(key)
-                self._receiver.noticed(document, None)
-                # A page of large objects takes its time, and others are served meanwhile.
+                self._receiver.object_changed(document, None)
+                # Yield to the event loop, since parsing a page of large objects takes long.
                 await asyncio.sleep(0)
         for key in self._known - found:
-            # It was deleted while nothing was watched.
-            self._receiver.wake(key)
+            # Deleted while the watch was interrupted.
+            self._receiver.requeue(key)
         self._known, self._version, self.is_listed, self._is_forbidden = found, version, True, False
 
     async def _follow(self) -> None:
-        """Give every change to the receiver until the server ends the watch."""
+        """Pass each change to the receiver until the server closes the watch."""
         async for event, document in self._kube.watch_objects(self._namespace, self._version):
             if event == UNREADABLE:
-                log.error("A change of one of the %s cannot be read and is skipped; the others are served", KINDS)
+                log.error(
+                    "Skipped a change of one of the %s that cannot be parsed; other objects are not affected", KINDS
+                )
                 self._unreadable(KINDS)
                 continue
             self._version = document["metadata"]["resourceVersion"]
             if event != BOOKMARK:
                 key = _key(document)
                 (self._known.discard if event == "DELETED" else self._known.add)(key)
-                self._receiver.noticed(document, event)
+                self._receiver.object_changed(document, event)
 
 
 def _key(document: Mapping[str, Any]) -> Key:

@@ -1,4 +1,4 @@
-"""Counts for Prometheus what AWS has of objects that are gone without a deletion."""
+"""Counts orphans for Prometheus: AWS resources whose object no longer exists."""
 
 import asyncio
 import logging
@@ -11,26 +11,26 @@ from dynconfig.kube.metrics import Metrics
 
 log = logging.getLogger(__name__)
 
-SECONDS = 3600.0
+INTERVAL_SECONDS = 3600.0
 Find = Callable[[str, frozenset[str]], Sequence[Orphan]]
-"""Answers the orphans of a region, by the uids of all objects."""
+"""Returns the orphans of a region, given the UIDs of all objects."""
 
 
 @dataclass(frozen=True, slots=True)
-class Existing:
-    """All objects that exist."""
+class ExistingObjects:
+    """UIDs and regions of all existing objects."""
 
     uids: frozenset[str]
     regions: frozenset[str]
-    """Those that they name or report."""
+    """Regions that they declare or report."""
 
 
 class OrphanWatch:
-    """Counts orphans at the start and every hour."""
+    """Counts orphans at start and every hour."""
 
     def __init__(
         self,
-        existing: Callable[[], Existing | None],
+        existing: Callable[[], ExistingObjects | None],
         metrics: Metrics,
         find: Find,
         region: str,
@@ -46,29 +46,27 @@ class OrphanWatch:
         self._namespaces = namespaces
 
     async def run(self) -> None:
-        """Count, for ever; what fails is counted the next time."""
+        """Count until cancelled."""
         while True:
             await self.count()
-            await asyncio.sleep(SECONDS)
+            await asyncio.sleep(INTERVAL_SECONDS)
 
     async def count(self) -> None:
-        """Count in every region in use that objects may name; nothing while some objects are unknown."""
+        """Count in each allowed region that is in use; skip the count while some objects are unknown."""
         existing = self._existing()
         if existing is None:
-            log.warning(
-                "Orphans in AWS are not counted, since not all namespaces could be read; tried again in an hour"
-            )
+            log.warning("Orphaned AWS resources are not counted: not all namespaces can be listed. Retrying in an hour")
             return
         for region in sorted((existing.regions | {self._region}) & self._searched):
             await self._count(region, existing.uids)
 
     async def _count(self, region: str, uids: frozenset[str]) -> None:
-        """Count in one region; where that fails, its metric stays as it is, and the other regions are counted."""
+        """Count in one region; on failure its metric is kept."""
         try:
             found = await asyncio.to_thread(self._find, region, uids)
         except DynConfigError as error:
-            log.warning("Orphans in %s could not be counted, which is tried again in an hour: %s", region, error)
+            log.warning("Cannot count orphaned AWS resources in %s, retrying in an hour: %s", region, error)
         else:
-            # Of namespaces that are not served, it is not known which objects exist.
-            mine = [orphan for orphan in found if not self._namespaces or orphan.owner.namespace in self._namespaces]
-            self._metrics.orphans(region, len(mine))
+            # The objects of other namespaces are unknown.
+            counted = [orphan for orphan in found if not self._namespaces or orphan.owner.namespace in self._namespaces]
+            self._metrics.orphans(region, len(counted))

@@ -1,4 +1,4 @@
-"""Places where AWS is unavailable: one object looks there each second, and all that wait go on as soon as one is answered."""
+"""Outages of AWS in a place: one object probes each second, and all waiting objects resume after the first success."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -7,20 +7,20 @@ from dynconfig.engine.declaration import Place
 from dynconfig.engine.work_queue import Key
 
 PROBE_SECONDS = 1.0
-# An object that alone gets no answer, where others do, is tried ever less often.
-MOST_DOUBLINGS = 6
+# An object that fails although others succeed is retried with increasing delays.
+MAX_DOUBLINGS = 6
 
 
 @dataclass(slots=True)
 class _Outage:
-    """The objects that wait for a place: when each of them failed, and which of them looks next."""
+    """The objects that wait for a place, with the time of their last failure, and the one that probes next."""
 
     waiting: dict[Key, float] = field(default_factory=dict)
     probe: Key | None = None
 
 
 class Outages:
-    """Knows nothing of places where AWS answers."""
+    """Tracks the places where AWS is unavailable."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
@@ -28,21 +28,21 @@ class Outages:
         self._relapses: dict[Key, int] = {}
         self._released: set[Key] = set()
 
-    def failed(self, place: Place, key: Key) -> tuple[Key, float] | None:
-        """AWS did not answer an object. Answers which one looks next, in how many seconds; None if one is about to."""
+    def record_failure(self, place: Place, key: Key) -> tuple[Key, float] | None:
+        """Record that AWS was unavailable for an object; return the next probe and its delay in seconds, None if one is due."""
         outage = self._outages.setdefault(place, _Outage())
         if key in self._released:
             self._released.discard(key)
             self._relapses[key] = self._relapses.get(key, 0) + 1
-        # The last to fail looks last, so that what concerns one object only is found out by the next one.
+        # The last to fail probes last, so that the next probe detects whether only this object fails.
         outage.waiting.pop(key, None)
         outage.waiting[key] = self._clock()
         if outage.probe not in (None, key):
             return None
-        return self._next(outage)
+        return self._next_probe(outage)
 
-    def answered(self, place: Place, key: Key) -> Iterator[tuple[Key, float]]:
-        """AWS answered an object: all that wait for the place, and in how many seconds each of them is due."""
+    def record_success(self, place: Place, key: Key) -> Iterator[tuple[Key, float]]:
+        """End the outage of a place; yield the waiting objects, each with its delay in seconds."""
         self._relapses.pop(key, None)
         self._released.discard(key)
         outage = self._outages.pop(place, None)
@@ -50,10 +50,10 @@ class Outages:
             if other == key:
                 continue
             self._released.add(other)
-            yield other, max(0.0, failed_at + self._pause(other) - self._clock()) if other in self._relapses else 0.0
+            yield other, max(0.0, failed_at + self._delay(other) - self._clock()) if other in self._relapses else 0.0
 
     def forget(self, key: Key) -> Iterator[tuple[Key, float]]:
-        """An object is gone; answers which others look in its place."""
+        """Forget a deleted object; yield the probes that replace it, each with its delay in seconds."""
         self._relapses.pop(key, None)
         self._released.discard(key)
         for place, outage in list(self._outages.items()):
@@ -61,12 +61,12 @@ class Outages:
             if not outage.waiting:
                 del self._outages[place]
             elif outage.probe == key:
-                yield self._next(outage)
+                yield self._next_probe(outage)
 
-    def _next(self, outage: _Outage) -> tuple[Key, float]:
-        """The object that has waited longest of those that the place alone keeps from going on."""
+    def _next_probe(self, outage: _Outage) -> tuple[Key, float]:
+        """Return the object with the fewest relapses that has waited longest, and its delay in seconds."""
         probe = outage.probe = min(outage.waiting, key=lambda key: self._relapses.get(key, 0))
-        return probe, self._pause(probe)
+        return probe, self._delay(probe)
 
-    def _pause(self, key: Key) -> float:
-        return PROBE_SECONDS * float(2 ** min(self._relapses.get(key, 0), MOST_DOUBLINGS))
+    def _delay(self, key: Key) -> float:
+        return PROBE_SECONDS * float(2 ** min(self._relapses.get(key, 0), MAX_DOUBLINGS))

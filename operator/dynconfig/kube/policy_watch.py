@@ -1,4 +1,4 @@
-"""Follows the policy of a shared cluster and the labels of its namespaces, so that what is granted counts soon."""
+"""Polls the policy file and the namespace labels of a shared cluster, so that new grants take effect soon."""
 
 import asyncio
 import logging
@@ -9,56 +9,56 @@ from dynconfig.kube.client import ApiConflict, ApiRefused, ApiUnavailable, Kube
 
 log = logging.getLogger(__name__)
 
-# The kubelet brings a changed ConfigMap within a minute or so.
-SECONDS = 10.0
+# The kubelet updates a mounted ConfigMap within about a minute.
+INTERVAL_SECONDS = 10.0
 
 
 class Grants(Protocol):
-    """What namespaces may use."""
+    """The grants of namespaces."""
 
     @property
     def needs_labels(self) -> bool:
         """Whether a rule selects namespaces by their labels."""
 
-    def label(self, labels: Mapping[str, Mapping[str, str]]) -> bool:
-        """Take the labels of all namespaces; answers whether they are others than before."""
+    def set_labels(self, labels: Mapping[str, Mapping[str, str]]) -> bool:
+        """Set the labels of all namespaces; return whether they changed."""
 
     def reload(self) -> bool:
-        """Read the policy again where it has changed; answers whether it has."""
+        """Reload a changed policy; return whether a new one is in effect."""
 
 
 class PolicyWatch:
-    """Looks at both every few seconds, and has all objects looked at again after a change."""
+    """Checks policy and labels every few seconds, and calls `changed` after a change."""
 
     def __init__(self, kube: Kube, grants: Grants, changed: Callable[[], None]) -> None:
         self._kube = kube
         self._grants = grants
         self._changed = changed
-        self._is_refused = False
+        self._is_denied = False
 
     async def run(self) -> None:
-        """Follow them, for ever; what cannot be read counts as it was read last."""
+        """Check until cancelled; after a failure, the last known state stays in effect."""
         while True:
-            await asyncio.sleep(SECONDS)
-            await self.look()
+            await asyncio.sleep(INTERVAL_SECONDS)
+            await self.check()
 
-    async def look(self) -> None:
-        """Look at both once."""
+    async def check(self) -> None:
+        """Check policy and labels once."""
         is_reloaded = await asyncio.to_thread(self._grants.reload)
-        is_labelled = await self._label() if self._grants.needs_labels else False
-        if is_reloaded or is_labelled:
+        is_relabelled = await self._update_labels() if self._grants.needs_labels else False
+        if is_reloaded or is_relabelled:
             self._changed()
 
-    async def _label(self) -> bool:
+    async def _update_labels(self) -> bool:
         try:
             labels = await self._kube.namespace_labels()
         except ApiRefused as error:
-            if not self._is_refused:
-                log.error("Rules with namespaceSelector grant nothing: namespaces cannot be listed: %s", error)
-            self._is_refused = True
-            return self._grants.label({})
+            if not self._is_denied:
+                log.error("Rules with namespaceSelector grant nothing: cannot list namespaces: %s", error)
+            self._is_denied = True
+            return self._grants.set_labels({})
         except (ApiConflict, ApiUnavailable) as error:
-            log.warning("The labels of namespaces count as they were: %s", error)
+            log.warning("Cannot list namespaces; their last known labels stay in effect: %s", error)
             return False
-        self._is_refused = False
-        return self._grants.label(labels)
+        self._is_denied = False
+        return self._grants.set_labels(labels)

@@ -1,4 +1,4 @@
-"""What the API server refuses about each object: logged as an error once, until it changes or is taken."""
+"""Logs rejected API writes: each as an error once per object, until the message changes or the write succeeds."""
 
 import logging
 
@@ -9,21 +9,21 @@ log = logging.getLogger(__name__)
 
 
 class Refusals:
-    """Remembers the last refusal of each kind of write, by object, as a digest: some quote whatever was refused."""
+    """Remembers a digest of the last rejection, by object and kind of write."""
 
     def __init__(self) -> None:
         self._last: dict[Key, dict[str, int]] = {}
 
     def log(self, key: Key, write: str, message: str) -> None:
-        """Log that a kind of write was refused; the same message again is for debugging only."""
+        """Log a rejected write; a repeated message is logged at DEBUG."""
         known, found = self._last.setdefault(key, {}), fingerprint(message)
         log.log(logging.DEBUG if known.get(write) == found else logging.ERROR, "%s: %s", key, message)
         known[write] = found
 
-    def end(self, key: Key, write: str) -> None:
-        """The API server takes this kind of write."""
+    def clear(self, key: Key, write: str) -> None:
+        """Forget the last rejection after a successful write."""
         self._last.get(key, {}).pop(write, None)
 
     def forget(self, key: Key) -> None:
-        """The object is gone."""
+        """Forget a deleted object."""
         self._last.pop(key, None)

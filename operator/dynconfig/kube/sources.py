@@ -1,4 +1,4 @@
-"""Reads the Secrets and ConfigMaps that an object refers to, and hears of their changes without reading the others."""
+"""Reads referenced Secrets and ConfigMaps, and watches the metadata of all for changes."""
 
 import asyncio
 import logging
@@ -16,12 +16,12 @@ from dynconfig.kube.responses import UNREADABLE, source_text
 
 log = logging.getLogger(__name__)
 
-# A watch that ends sooner brought nothing that a list had not brought.
-WORTHWHILE_SECONDS = 1.0
+# A watch that ends sooner is treated as a failure.
+MIN_WATCH_SECONDS = 1.0
 FIRST_PAUSE = 2.0
 LONGEST_PAUSE = 60.0
-# Each may have a megabyte, and others want to read as well.
-READ_AT_ONCE = 4
+# Each may have 1 MiB, and other objects read at the same time.
+MAX_CONCURRENT_READS = 4
 
 Sleep = Callable[[float], Awaitable[None]]
 
@@ -30,7 +30,7 @@ Place = tuple[str, str, str]
 
 
 async def read(kube: Kube, namespace: str, sources: Sequence[Source]) -> ReadSource:
-    """Fetch every Secret and ConfigMap once, and keep of it the texts that are referred to, each decoded once."""
+    """Fetch each Secret and ConfigMap once; return a function that returns the referenced texts or raises their error."""
     wanted: dict[tuple[str, str], list[Source]] = {}
     for source in dict.fromkeys(sources):
         wanted.setdefault((source.kind, source.name), []).append(source)
@@ -41,9 +41,9 @@ async def read(kube: Kube, namespace: str, sources: Sequence[Source]) -> ReadSou
             document = await kube.source(kind, namespace, name)
             found.update((source, _text(source, document)) for source in wanted[kind, name])
 
-    # A task for each of a thousand names would take more memory than what they hold.
+    # A task for each of a thousand names would need more memory than their texts.
     with closing(place for place in sorted(wanted)) as places:
-        await asyncio.gather(*(fetch(places) for _ in range(READ_AT_ONCE)))
+        await asyncio.gather(*(fetch(places) for _ in range(MAX_CONCURRENT_READS)))
 
     def text(source: Source) -> str | None:
         answer = found[source]
@@ -62,18 +62,18 @@ def _text(source: Source, document: Mapping[str, Any] | None) -> str | DynConfig
 
 
 class References:
-    """Which objects refer to which Secret or ConfigMap, and at which version that was last seen."""
+    """Which objects refer to which Secret or ConfigMap, and the last known resourceVersion of each."""
 
     def __init__(self, wake: Callable[[Key], None]) -> None:
         self._wake = wake
         self._of: dict[Key, Fingerprints] = {}
-        """Digests of places: an object may refer to a thousand with long names."""
+        """Digests of places, since an object may refer to a thousand long names."""
         self._by: dict[int, tuple[Key, ...]] = {}
         self._versions: dict[int, tuple[str, str, str]] = {}
-        """Kind and namespace of what was seen, and its version."""
+        """Kind, namespace and resourceVersion by digest."""
 
-    def note(self, key: Key, sources: Iterable[Source]) -> None:
-        """Note what an object refers to now."""
+    def set_sources(self, key: Key, sources: Iterable[Source]) -> None:
+        """Set the sources that an object refers to."""
         places = fingerprints(_title((source.kind, key.namespace, source.name)) for source in sources)
         if self._of.get(key) == places:
             return
@@ -84,7 +84,7 @@ class References:
             self._by[place] = (*self._by.get(place, ()), key)
 
     def forget(self, key: Key) -> None:
-        """The object is gone, or is about to be noted anew."""
+        """Remove all references of an object."""
         for place in self._of.pop(key, ()):
             others = tuple(other for other in self._by.pop(place) if other != key)
             if others:
@@ -92,22 +92,22 @@ class References:
             else:
                 self._versions.pop(place, None)
 
-    def is_wanted(self, place: Place) -> bool:
-        """Whether an object refers to it now."""
+    def is_referenced(self, place: Place) -> bool:
+        """Return whether an object refers to it."""
         return fingerprint(_title(place)) in self._by
 
     def changed(self, place: Place, version: str) -> None:
-        """Something was seen at a version; wakes those who refer to it if that version is news."""
-        self._seen(fingerprint(_title(place)), place[0], place[1], version)
+        """Record a resourceVersion; if it is new, requeue the objects that refer to it."""
+        self._record_version(fingerprint(_title(place)), place[0], place[1], version)
 
-    def missing(self, kind: str, namespace: str | None, present: set[Place]) -> None:
-        """A full list was read: what is referred to and not in it has gone."""
-        there = {fingerprint(_title(place)) for place in present}
+    def remove_missing(self, kind: str, namespace: str | None, present: set[Place]) -> None:
+        """After a full list, treat references to objects that are not in it as deleted."""
+        existing = {fingerprint(_title(place)) for place in present}
         for place, (known, where, _version) in tuple(self._versions.items()):
-            if known == kind and namespace in (None, where) and place not in there:
-                self._seen(place, known, where, "")
+            if known == kind and namespace in (None, where) and place not in existing:
+                self._record_version(place, known, where, "")
 
-    def _seen(self, place: int, kind: str, namespace: str, version: str) -> None:
+    def _record_version(self, place: int, kind: str, namespace: str, version: str) -> None:
         found = (kind, namespace, version)
         if place not in self._by or self._versions.get(place) == found:
             return
@@ -116,22 +116,22 @@ class References:
             self._wake(key)
 
 
-class Pauses:
-    """Between two watches: none after one that lived, ever longer ones after those that came to nothing."""
+class WatchBackoff:
+    """Delays between watches: none after a successful watch, an exponential backoff after failures."""
 
     def __init__(self, first: float = FIRST_PAUSE, longest: float = LONGEST_PAUSE) -> None:
         self._first = first
         self._longest = longest
-        self._vain = 0
+        self._failures = 0
 
-    def after(self, lived: float, *, is_failed: bool) -> float:
-        """Seconds to wait after a watch that lived so long."""
-        if lived >= WORTHWHILE_SECONDS:
-            self._vain = 0
+    def delay(self, lived: float, *, is_failed: bool) -> float:
+        """Return the delay in seconds after a watch that lasted `lived` seconds."""
+        if lived >= MIN_WATCH_SECONDS:
+            self._failures = 0
             if not is_failed:
                 return 0.0
-        self._vain += 1
-        longest = min(self._first * 2 ** min(self._vain - 1, 10), self._longest)
+        self._failures += 1
+        longest = min(self._first * 2 ** min(self._failures - 1, 10), self._longest)
         return random.uniform(longest / 2, longest)  # noqa: S311 - not a secret
 
 
@@ -144,11 +144,11 @@ async def watch(
     *,
     unreadable: Callable[[str], None] = lambda _kind: None,
 ) -> None:
-    """Follow all Secrets or ConfigMaps by their metadata, for ever.
+    """Watch the metadata of all Secrets or ConfigMaps until cancelled.
 
-    What the API server denies is asked for again as well: one that has just started does not know its roles yet.
+    A denied watch is retried, too: an API server that has just started may not have loaded its roles yet.
     """
-    pauses, loop, version, was_denied = Pauses(), asyncio.get_running_loop(), "", False
+    backoff, loop, version, was_denied = WatchBackoff(), asyncio.get_running_loop(), "", False
     while True:
         began, is_failed = float("inf"), False
         try:
@@ -162,11 +162,11 @@ async def watch(
             version, is_failed = "", True
             is_denied = isinstance(error, ApiRefused) and error.status == FORBIDDEN
             if not is_denied:
-                log.warning("Watching of %ss is interrupted: %s", kind, error)
+                log.warning("Watch of %ss failed, retrying: %s", kind, error)
             elif not was_denied:
-                log.warning("%ss cannot be watched, so their changes are seen at the resync only: %s", kind, error)
+                log.warning("Cannot watch %ss; changes are detected at the resync only: %s", kind, error)
             was_denied = is_denied
-        await sleep(pauses.after(loop.time() - began, is_failed=is_failed))
+        await sleep(backoff.delay(loop.time() - began, is_failed=is_failed))
 
 
 async def _list(kube: Kube, references: References, kind: str, namespace: str | None) -> str:
@@ -175,10 +175,10 @@ async def _list(kube: Kube, references: References, kind: str, namespace: str | 
         version = page["metadata"]["resourceVersion"]
         for item in page["items"]:
             place = _place(kind, item["metadata"])
-            if references.is_wanted(place):
+            if references.is_referenced(place):
                 present.add(place)
                 references.changed(place, item["metadata"]["resourceVersion"])
-    references.missing(kind, namespace, present)
+    references.remove_missing(kind, namespace, present)
     return version
 
 
@@ -191,10 +191,10 @@ async def _follow(
     *,
     unreadable: Callable[[str], None],
 ) -> str:
-    """Report all changes until the server ends the watch; answers the version to go on from."""
+    """Report all changes until the server closes the watch; return the resourceVersion to continue from."""
     async for event, document in kube.watch_metadata(kind, namespace, version):
         if event == UNREADABLE:
-            log.error("A change of one of the %ss cannot be read and is skipped", kind)
+            log.error("Skipped a change of one of the %ss that cannot be parsed", kind)
             unreadable(f"{kind}s")
             continue
         metadata = document["metadata"]

@@ -1,4 +1,4 @@
-"""Writes what is reported on an object: its status, and the Events beside it."""
+"""Writes status and Events of objects."""
 
 import asyncio
 import logging
@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 
 class StatusWriter:
-    """The only place that writes to the status of an object."""
+    """The only writer of object status."""
 
     def __init__(self, kube: Kube, recorder: Recorder, metrics: Metrics, refusals: Refusals) -> None:
         self._kube = kube
@@ -31,7 +31,7 @@ class StatusWriter:
         self._refusals = refusals
 
     async def write(self, key: Key, document: Document, status: Mapping[str, Any]) -> Document:
-        """The object with this status in the place of its own, shortened where it would not fit.
+        """Replace the status of an object, shortened if it is too large; return the updated object.
 
         Raises ApiConflict, ApiRefused, ApiUnavailable.
         """
@@ -43,35 +43,35 @@ class StatusWriter:
                     raise
                 refusal = error
             else:
-                self._refusals.end(key, "status")
+                self._refusals.clear(key, "status")
                 return written
-        # Nothing depends on it: what is to be done follows from spec and AWS, and Events are written all the same. The API
-        # server evaluates the rules of spec at each write of a status, and they fail on a field of another type than the CRD's.
+        # Reconciles depend on spec and AWS only, and Events are still written. The API server validates spec at each status
+        # write, and rejects it if a stored field has another type than in the CRD.
         message = status["conditions"][0]["message"]
-        self._refusals.log(key, "status", f"status cannot be written ({refusal}); it would be: {message}")
+        self._refusals.log(key, "status", f"cannot write status ({refusal}); the message would be: {message}")
         return document
 
     async def _put(self, key: Key, document: Document, status: Mapping[str, Any]) -> Document:
-        found = document.get("status")
-        previous = found if isinstance(found, Mapping) else {}
+        current = document.get("status")
+        previous = current if isinstance(current, Mapping) else {}
         if status == previous:
             return document
-        gone = {field: None for field in previous if field not in status}
-        # The uid makes this fail, rather than report on another object, where the name was taken anew meanwhile.
-        about = {"metadata": {"uid": document["metadata"]["uid"]}, "status": {**gone, **status}}
-        return await self._kube.patch_status(key, about)
+        removed = {field: None for field in previous if field not in status}
+        # The UID makes the write fail if the object was deleted and created again.
+        patch = {"metadata": {"uid": document["metadata"]["uid"]}, "status": {**removed, **status}}
+        return await self._kube.patch_status(key, patch)
 
     async def write_start(self, key: Key, document: Document, now: float) -> Document:
-        """Report that writing begins: a large object takes long, and what differs might be taken for drift after a crash."""
+        """Report that writes start: after a crash, incomplete changes must not be mistaken for drift."""
         generation = document["metadata"].get("generation", 1)
         return await self.write(key, document, report.starting(generation, now, status_of(document)))
 
     async def write_failure(
         self, key: Key, document: Document, error: DynConfigError, now: float, last_change: Outcome | None = None
     ) -> None:
-        """Report that nothing could be declared, or that the operator failed, `now` in seconds since the epoch.
+        """Report an invalid spec or another failure; `now` in seconds since the epoch.
 
-        `last_change` is what has become of the change that bakes meanwhile.
+        `last_change` is the outcome of the baking change.
         """
         previous, metadata = status_of(document), document["metadata"]
         status = report.failure(
@@ -89,35 +89,35 @@ class StatusWriter:
         )
         await self.record(document, [*undone, *kube_events.error_events(error, previous)])
 
-    async def warn(self, key: Key, note: KubeEvent) -> None:
-        """Post an Event beside an object that nothing else is to be done about."""
+    async def warn(self, key: Key, event: KubeEvent) -> None:
+        """Record an Event on an object by key."""
         try:
             document = await self._kube.object(key)
         except (ApiUnavailable, ApiRefused) as error:
-            log.warning("No Event could be written about %s (%s): %s", key, error, note.message)
+            log.warning("Cannot record an Event for %s (%s): %s", key, error, event.message)
             return
         if document is not None:
-            await self.record(document, [note])
+            await self.record(document, [event])
 
-    async def record(self, document: Mapping[str, Any], happened: Iterable[KubeEvent]) -> None:
-        """Post Events, and count them."""
-        for note in happened:
-            self._metrics.kube_event(note.reason)
-            await self._recorder.record(document, note)
+    async def record(self, document: Mapping[str, Any], events: Iterable[KubeEvent]) -> None:
+        """Record and count Events."""
+        for event in events:
+            self._metrics.kube_event(event.reason)
+            await self._recorder.record(document, event)
 
 
 class Announcement:
-    """Writes to the status of one object what is about to be created, from the thread of a reconcile, if that is needed."""
+    """Records resources in status before they are created, from the thread of a reconcile."""
 
     def __init__(self, writer: StatusWriter, key: Key, document: Document) -> None:
         self.document = document
-        """The object as it was last written or read."""
+        """The object as last read or written."""
         self._writer = writer
         self._key = key
         self._loop = asyncio.get_running_loop()
 
     def announce(self, planned: Outcome) -> None:
-        """Write it, and wait for the answer. Raises ApiConflict, ApiUnavailable."""
+        """Write planned creations to status, if any, and wait for the response. Raises ApiConflict, ApiUnavailable."""
         status = progress.with_creations(planned, status_of(self.document))
         if status is None:
             return
@@ -125,24 +125,24 @@ class Announcement:
         try:
             self.document = asyncio.run_coroutine_threadsafe(writing, self._loop).result()
         except ApiRefused as error:
-            raise ApiUnavailable(f"status cannot be written, so nothing was created: {error}") from None
+            raise ApiUnavailable(f"cannot write status, so nothing was created: {error}") from None
 
 
 def requested_at(document: Mapping[str, Any]) -> str | None:
-    """The request for a fresh look, where there is one."""
+    """Return the value of the reconcile-requested-at annotation, if any."""
     found: str | None = (document["metadata"].get("annotations") or {}).get(names.RECONCILE_REQUESTED_AT)
     return found
 
 
 def log_result(key: Key, status: Mapping[str, Any], outcome: Outcome) -> None:
-    """One line for each reconcile that did something, or failed."""
+    """Log a reconcile: at INFO if it made changes or failed, else at DEBUG."""
     ready = status["conditions"][0]
     level = logging.INFO if outcome.applied or outcome.error else logging.DEBUG
-    log.log(level, "%s: %s: %s (%d changes made)", key, ready["reason"], ready["message"], len(outcome.applied))
+    log.log(level, "%s: %s: %s (%d changes)", key, ready["reason"], ready["message"], len(outcome.applied))
 
 
 def log_failure(key: Key, document: Mapping[str, Any], error: DynConfigError) -> None:
-    """One line for each generation that nothing can be declared of; `document` is as it was before this was reported."""
+    """Log a failure: at INFO once per generation, else at DEBUG; `document` holds the status before this failure."""
     previous, generation = status_of(document), document["metadata"].get("generation", 1)
     seen = {item.get("observedGeneration") for item in previous.get("conditions") or ()}
     level = logging.DEBUG if generation in seen and kube_events.is_reported(str(error), previous) else logging.INFO

@@ -80,7 +80,7 @@ def command(
                 f'{origin.place(("metadata", "namespace"))}: the namespace from the provided object "{own}" does not match '
                 f'the namespace "{namespace}": leave out --namespace, or pass --namespace={own}'
             )
-        tenants.label({own: labels})
+        tenants.set_labels({own: labels})
         try:
             spec = parse_spec(document)
         except InvalidSpec as error:

@@ -2,12 +2,12 @@
 
 import asyncio
 
-from dynconfig.kube.turns import Turns
+from dynconfig.kube.namespace_limiter import NamespaceLimiter
 
 
-async def do(turns: Turns, namespace: str, log: list[str], steps: int = 3) -> None:
+async def do(limiter: NamespaceLimiter, namespace: str, log: list[str], steps: int = 3) -> None:
     """Some work of a namespace."""
-    async with turns.of(namespace):
+    async with limiter.slot(namespace):
         log.append(namespace)
         for _ in range(steps):
             await asyncio.sleep(0)
@@ -17,10 +17,10 @@ def test_a_namespace_waits_for_one_piece_of_work_of_another_at_most() -> None:
     log: list[str] = []
 
     async def act() -> None:
-        turns = Turns(at_once=1)
-        evil = [asyncio.create_task(do(turns, "evil", log)) for _ in range(50)]
+        limiter = NamespaceLimiter(limit=1)
+        evil = [asyncio.create_task(do(limiter, "evil", log)) for _ in range(50)]
         await asyncio.sleep(0)
-        await do(turns, "shop", log)
+        await do(limiter, "shop", log)
         await asyncio.gather(*evil)
 
     asyncio.run(act())
@@ -31,17 +31,17 @@ def test_a_namespace_waits_for_one_piece_of_work_of_another_at_most() -> None:
 def test_one_namespace_never_has_two_turns_at_once() -> None:
     running, most = 0, 0
 
-    async def one(turns: Turns) -> None:
+    async def one(limiter: NamespaceLimiter) -> None:
         nonlocal running, most
-        async with turns.of("evil"):
+        async with limiter.slot("evil"):
             running += 1
             most = max(most, running)
             await asyncio.sleep(0)
             running -= 1
 
     async def act() -> None:
-        turns = Turns(at_once=2)
-        await asyncio.gather(*(one(turns) for _ in range(9)))
+        limiter = NamespaceLimiter(limit=2)
+        await asyncio.gather(*(one(limiter) for _ in range(9)))
 
     asyncio.run(act())
     assert most == 1
@@ -51,13 +51,13 @@ def test_who_stops_waiting_takes_no_turn_away() -> None:
     log: list[str] = []
 
     async def act() -> None:
-        turns = Turns(at_once=1)
-        first, second = (asyncio.create_task(do(turns, "evil", log)) for _ in range(2))
-        third = asyncio.create_task(do(turns, "shop", log))
+        limiter = NamespaceLimiter(limit=1)
+        first, second = (asyncio.create_task(do(limiter, "evil", log)) for _ in range(2))
+        third = asyncio.create_task(do(limiter, "shop", log))
         await asyncio.sleep(0)
         second.cancel()
         await asyncio.gather(first, second, third, return_exceptions=True)
-        await asyncio.wait_for(do(turns, "evil", log), 5)
+        await asyncio.wait_for(do(limiter, "evil", log), 5)
 
     asyncio.run(act())
     assert log == ["evil", "shop", "evil"]

@@ -1,0 +1,28 @@
+"""Confirms deletions with a second read, since AWS reads are eventually consistent."""
+
+from collections.abc import Callable
+
+from dynconfig.engine.outcome import Outcome
+
+
+class DeletionCheck:
+    """Remembers when AWS first showed the expected state at the end of a deletion."""
+
+    def __init__(self, clock: Callable[[], float], seconds: float) -> None:
+        self._clock = clock
+        self._seconds = seconds
+        self._first: dict[str, float] = {}
+
+    def delay(self, outcome: Outcome) -> float | None:
+        """Return the delay in seconds until the confirming read; None if it has confirmed the deletion."""
+        uid, now = outcome.declaration.owner.uid, self._clock()
+        # Until the watch has delivered the deletion, another object may hand over a parameter to this one.
+        if outcome.applied or uid not in self._first or outcome.declaration.is_ahead_of_watch:
+            self._first[uid] = now
+            return self._seconds
+        remaining = self._first[uid] + self._seconds - now
+        return remaining if remaining > 0 else None
+
+    def forget(self, uid: str) -> None:
+        """Forget a deleted object."""
+        self._first.pop(uid, None)
