@@ -17,7 +17,7 @@ from dynconfig.aws.patterns import event_rules
 from dynconfig.aws.quota import Quota
 from dynconfig.aws.regions import regions, regions_beside
 from dynconfig.aws.session import Clock, Count, Session
-from dynconfig.aws.tagged import TaggedAlarms, TaggedParameters, owner_tags
+from dynconfig.aws.tag_index import AlarmTagIndex, ParameterTagIndex, owner_tags
 from dynconfig.engine.arns import Arns
 from dynconfig.engine.declaration import Place
 from dynconfig.engine.echoes import Echoes
@@ -207,7 +207,7 @@ def kinds(
     account: Callable[[], str],
     clock: Callable[[], float],
     *,
-    tagged: TaggedParameters | None = None,
+    tag_index: ParameterTagIndex | None = None,
     writing: Writing = lambda _operation, _names: nullcontext(),
     labels: ParameterLabels | None = None,
 ) -> tuple[AnyKind, ...]:
@@ -215,14 +215,14 @@ def kinds(
     client = partial(session.client, region=region)
     arns = Arns(region, account)
     tagging, cloudwatch = client("resourcegroupstaggingapi"), client("cloudwatch")
-    tagged = tagged or TaggedParameters(tagging, clock)
+    tag_index = tag_index or ParameterTagIndex(tagging, clock)
     extension, ignored = layers.ExtensionLayers(client("ssm"), region, clock), settings.ignored_tags
     writing = labels.forgetting(writing) if labels else writing
     moved: Callable[[Sequence[str]], None] = labels.forget if labels else lambda _names: None
     functions, iam = client("lambda"), client("iam")
-    alarms = AlarmApi(cloudwatch, TaggedAlarms(tagging, clock), clock, ignored_tags=ignored)
+    alarms = AlarmApi(cloudwatch, AlarmTagIndex(tagging, clock), clock, ignored_tags=ignored)
     return (
-        Parameters(client("ssm"), tagged, clock, ignored_tags=ignored, writing=writing, moved=moved),
+        Parameters(client("ssm"), tag_index, clock, ignored_tags=ignored, writing=writing, moved=moved),
         Roles(iam, arns, boundary=settings.boundary, ignored_tags=ignored),
         LogGroups(client("logs"), arns, clock, ignored_tags=ignored),
         Functions(functions, arns, extension, package, clock, ignored_tags=ignored),
@@ -295,15 +295,15 @@ class _Places:
 
     def _new_kinds(self, place: Place) -> tuple[AnyKind, ...]:
         clock = self._clock
-        tagged = TaggedParameters(self._session.client("resourcegroupstaggingapi", place.region), clock)
-        labels = self._labels[place] = ParameterLabels(self._session.client("ssm", place.region), tagged)
+        tag_index = ParameterTagIndex(self._session.client("resourcegroupstaggingapi", place.region), clock)
+        labels = self._labels[place] = ParameterLabels(self._session.client("ssm", place.region), tag_index)
         return kinds(
             self._session,
             place.region,
             self._settings,
             self._account,
             clock,
-            tagged=tagged,
+            tag_index=tag_index,
             writing=partial(self._echoes.writing, place.region),
             labels=labels,
         )

@@ -12,7 +12,7 @@ from dynconfig import wiring
 from dynconfig.api import names
 from dynconfig.aws.quota import Quota
 from dynconfig.aws.session import Count, Session
-from dynconfig.aws.tagged import TaggedParameters
+from dynconfig.aws.tag_index import ParameterTagIndex
 from dynconfig.engine import report
 from dynconfig.engine.declaration import Declaration, Source
 from dynconfig.engine.declare import declare, declare_deletion
@@ -104,7 +104,7 @@ class AwsHarness:
 
     def parameters(self) -> Parameters:
         """The parameter kind with an empty cache, as after a restart."""
-        tagged = TaggedParameters(self.session.client("resourcegroupstaggingapi", REGION), self.clock)
+        tagged = ParameterTagIndex(self.session.client("resourcegroupstaggingapi", REGION), self.clock)
         return Parameters(self.session.client("ssm", REGION), tagged, self.clock)
 
     @property

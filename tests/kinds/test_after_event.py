@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from tests.kinds.aws_harness import REGION, AwsHarness
 
-from dynconfig.aws.tagged import TaggedParameters
+from dynconfig.aws.tag_index import ParameterTagIndex
 from dynconfig.engine.declaration import Declaration
 from dynconfig.engine.errors import NotOwned, Refused
 from dynconfig.kinds.parameter import Parameters
@@ -138,7 +138,7 @@ class Listener:
 
 def test_every_write_is_announced_while_in_progress(harness: AwsHarness) -> None:
     listener, name = Listener(), f"{harness.path}/p/0"
-    tagged = TaggedParameters(harness.session.client("resourcegroupstaggingapi", REGION), harness.clock)
+    tagged = ParameterTagIndex(harness.session.client("resourcegroupstaggingapi", REGION), harness.clock)
     ssm = harness.session.client("ssm", REGION)
     kind = Parameters(ssm, tagged, harness.clock, writing=listener.writing)
     harness.apply(harness.declare(many(1)), kind)

@@ -147,7 +147,7 @@ def test_import_keeps_the_value_in_a_secret(harness: AwsHarness) -> None:
 class _NoIndex:
     """An empty tag index."""
 
-    def look(self, owner: Any, *, closely: bool) -> float:
+    def refresh(self, owner: Any, *, closely: bool) -> float:
         """Nothing to refresh."""
         return 0.0
 

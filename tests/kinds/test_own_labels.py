@@ -7,7 +7,7 @@ from tests.kinds.aws_harness import REGION, AwsHarness
 from tests.kinds.wire import denied
 
 from dynconfig.api import names
-from dynconfig.aws.tagged import TaggedParameters
+from dynconfig.aws.tag_index import ParameterTagIndex
 from dynconfig.engine import kube_events, report
 from dynconfig.engine.labels import STABLE
 from dynconfig.engine.outcome import Outcome
@@ -25,7 +25,7 @@ ROLLOUT = {"rollout": {"bakeTime": "5s"}}
 
 def labels(harness: AwsHarness) -> ParameterLabels:
     """As after a restart."""
-    tagged = TaggedParameters(harness.session.client("resourcegroupstaggingapi", REGION), harness.clock)
+    tagged = ParameterTagIndex(harness.session.client("resourcegroupstaggingapi", REGION), harness.clock)
     return ParameterLabels(harness.session.client("ssm", REGION), tagged)
 
 

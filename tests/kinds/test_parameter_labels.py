@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from tests.kinds.aws_harness import REGION, AwsHarness
 
-from dynconfig.aws.tagged import TaggedParameters
+from dynconfig.aws.tag_index import ParameterTagIndex
 from dynconfig.engine.errors import LabelLimit
 from dynconfig.engine.labels import STABLE
 from dynconfig.engine.secret import Secret
@@ -20,7 +20,7 @@ SECRET = {"name": "password", "valueFrom": {"secretKeyRef": {"name": "db", "key"
 
 def labels(harness: AwsHarness) -> ParameterLabels:
     """With an empty cache, as after a restart."""
-    tagged = TaggedParameters(harness.session.client("resourcegroupstaggingapi", REGION), harness.clock)
+    tagged = ParameterTagIndex(harness.session.client("resourcegroupstaggingapi", REGION), harness.clock)
     return ParameterLabels(harness.session.client("ssm", REGION), tagged)
 
 
@@ -152,7 +152,7 @@ def test_owned_returns_the_indexed_names(harness: AwsHarness) -> None:
 
 def test_readopted_parameter_is_labelled_again(harness: AwsHarness) -> None:
     client = harness.session.client
-    tagged = TaggedParameters(client("resourcegroupstaggingapi", REGION), harness.clock)
+    tagged = ParameterTagIndex(client("resourcegroupstaggingapi", REGION), harness.clock)
     found = ParameterLabels(client("ssm", REGION), tagged)
     kind = Parameters(client("ssm", REGION), tagged, harness.clock, moved=found.forget)
     (owned, *_others) = applied(harness)

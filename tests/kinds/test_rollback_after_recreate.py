@@ -8,7 +8,7 @@ from tests.engine.rollout_harness import FakeAlarm
 from tests.kinds.aws_harness import REGION, AwsHarness
 
 from dynconfig import wiring
-from dynconfig.aws.tagged import TaggedParameters
+from dynconfig.aws.tag_index import ParameterTagIndex
 from dynconfig.engine import report
 from dynconfig.engine.declaration import Declaration
 from dynconfig.engine.errors import RoleNotReady
@@ -55,9 +55,9 @@ class Life:
     def restart(self) -> None:
         """Restart the process, with empty caches."""
         session, clock = self.harness.session, self.harness.clock
-        tagged = TaggedParameters(session.client("resourcegroupstaggingapi", REGION), clock)
+        tagged = ParameterTagIndex(session.client("resourcegroupstaggingapi", REGION), clock)
         labels = ParameterLabels(session.client("ssm", REGION), tagged)
-        wired = wiring.kinds(session, REGION, Settings(), lambda: ACCOUNT, clock, tagged=tagged, labels=labels)
+        wired = wiring.kinds(session, REGION, Settings(), lambda: ACCOUNT, clock, tag_index=tagged, labels=labels)
         parameters = next(kind for kind in wired if kind.value is Parameter)
         self.engine = Engine(lambda _place: (parameters, self.alarm), lambda _place: labels)
 
@@ -145,7 +145,7 @@ def test_revision_after_recreation_bakes_and_can_be_restored(harness: AwsHarness
 
 
 def test_parameter_recreated_at_the_same_version_is_read_again(harness: AwsHarness) -> None:
-    tagged = TaggedParameters(harness.session.client("resourcegroupstaggingapi", REGION), harness.clock)
+    tagged = ParameterTagIndex(harness.session.client("resourcegroupstaggingapi", REGION), harness.clock)
     found = ParameterLabels(harness.session.client("ssm", REGION), tagged)
     spec = {"parameters": [{"name": "a", "value": "1"}]}
     (owned,) = harness.apply(harness.declare(spec)).owned

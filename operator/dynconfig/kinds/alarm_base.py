@@ -29,10 +29,10 @@ Answer = Mapping[str, Any]
 A = TypeVar("A", bound="AlarmBase")
 
 
-class Tagged(Protocol):
+class AlarmTags(Protocol):
     """Index of alarms with the owner tag, for many objects in few calls; lags like AWS's index."""
 
-    def look(self, owner: Owner, *, closely: bool) -> float:
+    def refresh(self, owner: Owner, *, closely: bool) -> float:
         """Refresh the index if it is too old; return when this owner's part of it was read."""
 
     def tags(self, name: str) -> Pairs | None:
@@ -73,13 +73,13 @@ class AlarmApi:
     def __init__(
         self,
         cloudwatch: "CloudWatchClient",
-        tagged: Tagged,
+        tag_index: AlarmTags,
         clock: Callable[[], float],
         *,
         ignored_tags: tuple[str, ...] = (),
     ) -> None:
         self._cloudwatch = cloudwatch
-        self._tagged = tagged
+        self._tag_index = tag_index
         self._clock = clock
         self._ignored = ("aws:", *ignored_tags)
         self._seen: dict[str, _Seen] = {}
@@ -92,7 +92,7 @@ class AlarmApi:
         answers = self._answers(member, scope, names)
         wanted = {alarm.name: tags.with_owner(alarm.tags, alarm.owner) for alarm in desired}
         stale = {answer["AlarmName"] for answer in answers if not self._is_seen(answer, scope, wanted)}
-        indexed = self._tagged.look(scope.owner, closely=scope.closely) if stale else 0.0
+        indexed = self._tag_index.refresh(scope.owner, closely=scope.closely) if stale else 0.0
         for answer in answers:
             name = answer["AlarmName"]
             seen = self._seen.get(name)
@@ -210,7 +210,7 @@ class AlarmApi:
         name = answer["AlarmName"]
         seen = self._seen.get(name)
         is_unchanged = seen is None or (seen.is_of(answer) and seen.at <= indexed)
-        found = self._tagged.tags(name) if is_unchanged else None
+        found = self._tag_index.tags(name) if is_unchanged else None
         if found is not None and wanted is not None and dict(found) == dict(wanted):
             return wanted
         return tags.of_list(self._cloudwatch.list_tags_for_resource(ResourceARN=answer["AlarmArn"])["Tags"])

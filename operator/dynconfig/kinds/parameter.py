@@ -18,7 +18,7 @@ from dynconfig.kinds.cached_parameter import CachedParameter
 from dynconfig.kinds.parameter_create_only import refuse_wider_access
 from dynconfig.kinds.parameter_details import ParameterDetails, batches
 from dynconfig.kinds.parameter_image import IMAGE, Images
-from dynconfig.kinds.parameter_ownership import ParameterOwnership, Tagged
+from dynconfig.kinds.parameter_ownership import ParameterOwnership, ParameterTags
 from dynconfig.kinds.parameter_read import read
 from dynconfig.kinds.parameter_value import (
     OUR_TAGS,
@@ -61,7 +61,7 @@ class Parameters:
     def __init__(
         self,
         ssm: "SSMClient",
-        tagged: Tagged,
+        tag_index: ParameterTags,
         clock: Callable[[], float],
         *,
         ignored_tags: tuple[str, ...] = (),
@@ -71,13 +71,13 @@ class Parameters:
         """Use the clients and clocks of one place. `moved` is called with the names whose owner changes or is removed."""
         self._ssm = ssm
         self._moved = moved
-        self._tagged = tagged
+        self._tag_index = tag_index
         self._clock = clock
         self._writes = ParameterWrites(ssm, writing)
         self._ignored_tags = ("aws:", *ignored_tags)
         self._cache: dict[str, CachedParameter] = {}
         self._deleted: dict[str, float] = {}
-        self._ownership = ParameterOwnership(ssm, tagged, clock)
+        self._ownership = ParameterOwnership(ssm, tag_index, clock)
         self._details = ParameterDetails(ssm, self._ownership)
         self._stale_reads = StaleReadGuard(clock)
         self._images = Images(clock)
@@ -95,8 +95,8 @@ class Parameters:
         """Return the desired, known and owned parameters as SSM has them: one call for ten names if nothing has changed."""
         wanted = {parameter.name: parameter for parameter in desired}
         # The tag index is not read for a new object (it owns nothing yet) nor right after an event (latency matters).
-        indexed = 0.0 if scope.untouched or scope.heard else self._tagged.look(scope.owner, closely=scope.closely)
-        owned = () if scope.untouched else self._tagged.owned(scope.owner.tag)
+        indexed = 0.0 if scope.untouched or scope.heard else self._tag_index.refresh(scope.owner, closely=scope.closely)
+        owned = () if scope.untouched else self._tag_index.owned(scope.owner.tag)
         names = tuple(dict.fromkeys((*wanted, *scope.known, *owned)))
         reads = PartialReads()
         before = self._cached(scope, names)
@@ -339,7 +339,7 @@ class Parameters:
     ) -> Parameter | None:
         """Return the cached parameter; re-read its tags if a newer index disagrees. None if they cannot be read."""
         parameter, name = cached.sealed, cached.sealed.name
-        agrees = self._tagged.tags(parameter.name) == all_tags(parameter)
+        agrees = self._tag_index.tags(parameter.name) == all_tags(parameter)
         if wanted is not None and (agrees or indexed <= cached.at):
             return parameter
         details = self._details

@@ -17,7 +17,7 @@ from dynconfig.engine.undone import Kept
 from dynconfig.kinds import own_labels
 from dynconfig.kinds.parameter import BATCH
 from dynconfig.kinds.parameter_details import batches
-from dynconfig.kinds.parameter_ownership import Tagged
+from dynconfig.kinds.parameter_ownership import ParameterTags
 from dynconfig.kinds.parameter_read import read
 from dynconfig.kinds.parameter_value import Parameter
 from dynconfig.kinds.parameter_write import Writing
@@ -52,9 +52,9 @@ _MOVED = "the owner of parameter {} changed concurrently; retrying"
 class ParameterLabels:
     """Read and move the labels of one place; the stable version is cached until the parameter is written."""
 
-    def __init__(self, ssm: "SSMClient", tagged: Tagged) -> None:
+    def __init__(self, ssm: "SSMClient", tag_index: ParameterTags) -> None:
         self._ssm = ssm
-        self._tagged = tagged
+        self._tag_index = tag_index
         self._known: dict[str, _Known] = {}
 
     def proof(self, owned: Sequence[Versioned]) -> Proof:
@@ -129,8 +129,8 @@ class ParameterLabels:
 
     def owned(self, owner: Owner) -> tuple[str, ...]:
         """Return the names of the parameters with the owner's tag, according to the index."""
-        self._tagged.look(owner, closely=True)
-        return tuple(self._tagged.owned(owner.tag))
+        self._tag_index.refresh(owner, closely=True)
+        return tuple(self._tag_index.owned(owner.tag))
 
     def _mark(self, owned: Versioned, label: str) -> None:
         answer = self._ssm.label_parameter_version(Name=owned.name, ParameterVersion=owned.version, Labels=[label])

@@ -17,10 +17,10 @@ DISTRUST_SECONDS = 600.0
 CONFIRMED_SECONDS = 10.0
 
 
-class Tagged(Protocol):
+class ParameterTags(Protocol):
     """Index of parameters with the owner tag, for many objects in few calls; lags like AWS's index."""
 
-    def look(self, owner: Owner, *, closely: bool) -> float:
+    def refresh(self, owner: Owner, *, closely: bool) -> float:
         """Refresh the index if it is too old; return when this owner's part of it was read."""
 
     def tags(self, name: str) -> Pairs | None:
@@ -33,9 +33,9 @@ class Tagged(Protocol):
 class ParameterOwnership:
     """Confirm the ownership of the parameters of one place."""
 
-    def __init__(self, ssm: "SSMClient", tagged: Tagged, clock: Callable[[], float]) -> None:
+    def __init__(self, ssm: "SSMClient", tag_index: ParameterTags, clock: Callable[[], float]) -> None:
         self._ssm = ssm
-        self._tagged = tagged
+        self._tag_index = tag_index
         self._clock = clock
         self._distrusted: dict[str, float] = {}
         self._created: dict[str, float] = {}
@@ -82,7 +82,7 @@ class ParameterOwnership:
             raise Conflict(f"parameter {taken[0]} was taken over by another owner; retrying", delay=1.0)
 
     def _trusted(self, name: str) -> Pairs | None:
-        return None if self._is_recent(self._distrusted, name) else self._tagged.tags(name)
+        return None if self._is_recent(self._distrusted, name) else self._tag_index.tags(name)
 
     def _is_recent(self, noted: Mapping[str, float], name: str) -> bool:
         return self._clock() - noted.get(name, float("-inf")) < DISTRUST_SECONDS

@@ -1,4 +1,4 @@
-"""Indexes of what carries the owner tag, parameters and alarms, each read for all objects of a cluster in one go."""
+"""Indexes of parameters and alarms with the owner tag, each read once for all objects of a cluster."""
 
 import sys
 import threading
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from mypy_boto3_resourcegroupstaggingapi.type_defs import TagFilterTypeDef
 
 PAGE = 100
-# A close look at one object asks for its own tag, unless all objects together cost hardly more.
+# A refresh for one object reads only its own tag, unless all objects together take few pages.
 FEW = 5 * PAGE
 FRESH_SECONDS = 600.0
 CLOSELY_SECONDS = 10.0
@@ -21,13 +21,13 @@ CLOSELY_SECONDS = 10.0
 Pairs = tuple[tuple[str, str], ...]
 
 
-class Tagged:
-    """The index; one reads it, the others wait for that read. AWS's own index lags, so what it says is only a hint."""
+class TagIndex:
+    """An index, thread-safe; reads are shared. AWS's tag index lags, so its results are only hints."""
 
     resource_type: ClassVar[str]
-    """As GetResources names it."""
+    """The resource type in GetResources."""
     before_name: ClassVar[str]
-    """What stands before the name in an ARN."""
+    """The text before the name in an ARN."""
 
     def __init__(self, tagging: "ResourceGroupsTaggingAPIClient", clock: Callable[[], float]) -> None:
         self._tagging = tagging
@@ -37,8 +37,8 @@ class Tagged:
         self._tags: dict[str, Pairs] = {}
         self._owned: dict[str, tuple[str, ...]] = {}
 
-    def look(self, owner: Owner, *, closely: bool) -> float:
-        """Have the index no older than ten minutes, or ten seconds for a close look; answers when it was read."""
+    def refresh(self, owner: Owner, *, closely: bool) -> float:
+        """Refresh the index if it is older than ten minutes, or ten seconds with `closely`; return when it was read."""
         with self._lock:
             now = self._clock()
             age = now - self._read_at
@@ -51,21 +51,21 @@ class Tagged:
             return self._read_at
 
     def tags(self, name: str) -> Pairs | None:
-        """All tags of what is owned and has this name, sorted, or None where the index does not have it."""
+        """Return all tags of an owned resource, sorted, or None if it is not in the index."""
         return self._tags.get(name)
 
     def owned(self, owner: str) -> Sequence[str]:
-        """Names of all that carries this owner tag."""
+        """Return the names of all resources with this owner tag."""
         return self._owned.get(owner, ())
 
     def _read_all(self, cluster: str) -> None:
         self._tags, owned = {}, dict[str, list[str]]()
         shared: dict[Pairs, Pairs] = {}
         for name, tags in self._pages({"Key": OWNER_TAG}):
-            # One that was released while AWS answered is listed without the tag.
+            # A resource that was released meanwhile is listed without the tag.
             owner = dict(tags).get(OWNER_TAG, "")
             if owner.startswith(f"{cluster}/"):
-                # What an object owns shares its tags, and twenty thousand of them one tuple for each object.
+                # The resources of an object mostly have the same tags: share one tuple, to save memory.
                 self._tags[name] = shared.setdefault(tags, tags)
                 owned.setdefault(owner, []).append(name)
         self._owned = {owner: tuple(found) for owner, found in owned.items()}
@@ -88,21 +88,21 @@ class Tagged:
             yield name, tuple(sorted((tag["Key"], tag["Value"]) for tag in resource["Tags"]))
 
 
-class TaggedParameters(Tagged):
-    """The parameters that carry the owner tag; their names begin with a slash."""
+class ParameterTagIndex(TagIndex):
+    """The parameters with the owner tag; their names start with a slash."""
 
     resource_type = "ssm:parameter"
     before_name = ":parameter"
 
 
-class TaggedAlarms(Tagged):
-    """The alarms that carry the owner tag, metric and composite."""
+class AlarmTagIndex(TagIndex):
+    """The metric and composite alarms with the owner tag."""
 
     resource_type = "cloudwatch:alarm"
     before_name = ":alarm:"
 
 
-# The kinds whose tags the index knows; of roles, schedules and dashboards it knows none.
+# The resource types in AWS's tag index; it does not cover roles, schedules and dashboards.
 # https://docs.aws.amazon.com/resourcegroupstagging/latest/APIReference/supported-services.html
 _TYPES = (
     ("ssm:parameter",),
@@ -111,7 +111,7 @@ _TYPES = (
 
 
 def owner_tags(tagging: "ResourceGroupsTaggingAPIClient") -> Iterator[tuple[str, str]]:
-    """ARN and owner tag of all resources of a region that carry one, whichever cluster wrote it."""
+    """Yield ARN and owner tag of all resources of a region that have one, of any cluster."""
     for types in _TYPES:
         pages = tagging.get_paginator("get_resources").paginate(
             TagFilters=[{"Key": OWNER_TAG}], ResourceTypeFilters=list(types), PaginationConfig={"PageSize": PAGE}

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from typing import Any
 
-from dynconfig.aws import tagged
-from dynconfig.aws.tagged import TaggedAlarms, TaggedParameters
+from dynconfig.aws import tag_index
+from dynconfig.aws.tag_index import AlarmTagIndex, ParameterTagIndex
 from dynconfig.engine.resource import Owner
 
 MINE = Owner("cluster", "shop", "myapp", "uid-1")
@@ -47,14 +47,14 @@ def owned(count: int, owner: Owner = MINE) -> dict[str, dict[str, str]]:
     return {f"/{owner.name}/{number}": {"dynconfig.dev/owner": owner.tag, "team": "b"} for number in range(count)}
 
 
-def index(tags: dict[str, dict[str, str]]) -> tuple[TaggedParameters, Tagging, Time]:
+def index(tags: dict[str, dict[str, str]]) -> tuple[ParameterTagIndex, Tagging, Time]:
     tagging, time = Tagging(tags), Time()
-    return TaggedParameters(tagging, time), tagging, time  # type: ignore[arg-type]
+    return ParameterTagIndex(tagging, time), tagging, time  # type: ignore[arg-type]
 
 
 def test_it_knows_what_an_owner_has_and_all_tags_of_it() -> None:
     found, _tagging, _time = index(owned(2))
-    found.look(MINE, closely=False)
+    found.refresh(MINE, closely=False)
     assert found.owned(MINE.tag) == ("/myapp/0", "/myapp/1")
     assert found.tags("/myapp/0") == (("dynconfig.dev/owner", MINE.tag), ("team", "b"))
 
@@ -62,48 +62,48 @@ def test_it_knows_what_an_owner_has_and_all_tags_of_it() -> None:
 def test_other_clusters_are_left_out() -> None:
     stranger = Owner("elsewhere", "shop", "theirs", "uid-2")
     found, _tagging, _time = index(owned(1) | owned(1, stranger))
-    found.look(MINE, closely=False)
+    found.refresh(MINE, closely=False)
     assert found.tags("/theirs/0") is None
 
 
 def test_it_is_read_once_for_all_and_again_when_it_is_old() -> None:
     found, tagging, time = index(owned(2))
     for _ in range(5):
-        found.look(MINE, closely=False)
+        found.refresh(MINE, closely=False)
     assert len(tagging.asked) == 1
-    time.now += tagged.FRESH_SECONDS + 1
-    found.look(MINE, closely=False)
+    time.now += tag_index.FRESH_SECONDS + 1
+    found.refresh(MINE, closely=False)
     assert len(tagging.asked) == 2
 
 
 def test_a_close_look_at_few_reads_all_and_serves_the_next_seconds() -> None:
     found, tagging, time = index(owned(2))
-    found.look(MINE, closely=False)
-    time.now += tagged.CLOSELY_SECONDS + 1
+    found.refresh(MINE, closely=False)
+    time.now += tag_index.CLOSELY_SECONDS + 1
     for _ in range(3):
-        assert found.look(MINE, closely=True) == time.now
+        assert found.refresh(MINE, closely=True) == time.now
     assert [request["TagFilters"] for request in tagging.asked] == [[{"Key": "dynconfig.dev/owner"}]] * 2
 
 
 def test_a_close_look_at_one_of_many_asks_for_its_own_tag() -> None:
     other = Owner("cluster", "shop", "other", "uid-3")
-    found, tagging, time = index(owned(2) | owned(tagged.FEW, other))
-    found.look(MINE, closely=False)
-    time.now += tagged.CLOSELY_SECONDS + 1
+    found, tagging, time = index(owned(2) | owned(tag_index.FEW, other))
+    found.refresh(MINE, closely=False)
+    time.now += tag_index.CLOSELY_SECONDS + 1
     del tagging.tags["/myapp/1"]
     tagging.tags["/myapp/2"] = {"dynconfig.dev/owner": MINE.tag}
-    found.look(MINE, closely=True)
+    found.refresh(MINE, closely=True)
     assert tagging.asked[-1]["TagFilters"] == [{"Key": "dynconfig.dev/owner", "Values": [MINE.tag]}]
     assert found.owned(MINE.tag) == ("/myapp/0", "/myapp/2")
     assert found.tags("/myapp/1") is None
-    assert len(found.owned(other.tag)) == tagged.FEW
+    assert len(found.owned(other.tag)) == tag_index.FEW
 
 
 def test_alarms_have_an_index_of_their_own_by_name_whatever_is_in_it() -> None:
     tags = {"dynconfig.dev/owner": MINE.tag}
     tagging = Tagging({"dynconfig-shop-myapp/Errors": tags}, "arn:aws:cloudwatch:eu-west-1:1:alarm:")
-    alarms = TaggedAlarms(tagging, Time())  # type: ignore[arg-type]  # it answers as AWS does
-    alarms.look(MINE, closely=False)
+    alarms = AlarmTagIndex(tagging, Time())  # type: ignore[arg-type]  # it answers as AWS does
+    alarms.refresh(MINE, closely=False)
     assert alarms.owned(MINE.tag) == ("dynconfig-shop-myapp/Errors",)
     assert alarms.tags("dynconfig-shop-myapp/Errors") == tuple(tags.items())
     assert tagging.asked[0]["ResourceTypeFilters"] == ["cloudwatch:alarm"]
