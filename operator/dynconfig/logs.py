@@ -81,7 +81,7 @@ def _as_data(exc_info: _Failure) -> list[dict[str, Any]]:
     return [
         {
             "exc_type": part.type,
-            "exc_value": part.words,
+            "exc_value": part.message,
             "frames": [{"filename": item.filename, "lineno": item.lineno, "name": item.name} for item in part.frames],
         }
         for part in parts(exc_info[1])

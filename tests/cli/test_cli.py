@@ -142,7 +142,7 @@ def with_rule() -> str:
 def test_a_rule_is_checked_before_anything_is_written(command: str) -> None:
     result = dynconfig(command, "-f", "-", stdin=with_rule(), AWS_REGION="eu-west-1")
     assert result.code == 1
-    assert "spec.rules[0]: does not hold: config['api/timeout'] < 10" in result.err
+    assert "spec.rules[0]: failed: config['api/timeout'] < 10" in result.err
 
 
 def test_a_warning_does_not_fail() -> None:

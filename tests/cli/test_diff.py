@@ -50,7 +50,7 @@ def test_a_secret_that_is_not_at_hand_is_not_known_to_be_the_same(harness: CliHa
     (harness.folder / "two.yaml").write_text((harness.folder / "one.yaml").read_text().split("---\n")[1])
     result = harness.dynconfig("diff", "one.yaml", "two.yaml", "--offline")
     assert result.code == 2
-    assert "~ database/password: ••• → (not known)" in result.out
+    assert "~ database/password: ••• → (unknown)" in result.out
 
 
 def test_paths_in_aws_are_compared_and_so_is_a_file_with_a_path(harness: CliHarness) -> None:

@@ -175,10 +175,10 @@ def test_a_secret_that_is_not_at_hand_is_said_to_be_unknown(harness: CliHarness)
     text = without_secret(harness, harness.manifest())
     created = harness.dynconfig("plan", "-f", "-", stdin=text)
     assert created.code == 2
-    assert "value: •••  (not known here)" in created.out
+    assert "value: •••  (unknown)" in created.out
     rendered = harness.dynconfig("render", "-f", "-", "--offline", stdin=text)
     assert rendered.code == 0, rendered.err
-    assert "•••  (not known here)" in rendered.out
+    assert "•••  (unknown)" in rendered.out
 
 
 def test_a_secret_that_is_not_at_hand_is_not_compared_and_all_else_is(harness: CliHarness) -> None:

@@ -170,7 +170,7 @@ def test_regions_are_those_that_the_operator_takes() -> None:
     assert dynconfig("validate", "-f", "-", stdin=text).code == 0
     allowed = {"DYNCONFIG_REGIONS": "eu-west-1, eu-west-2"}
     found = dynconfig("validate", "-f", "-", stdin=text, **allowed)
-    wanted = "-:6: spec.region: us-east-1 is not allowed here; allowed are eu-west-1, eu-west-2"
+    wanted = "-:6: spec.region: us-east-1 is not allowed here; allowed regions: eu-west-1, eu-west-2"
     assert (found.code, found.err.startswith(wanted)) == (1, True)
     assert dynconfig("validate", "-f", "-", stdin=text, DYNCONFIG_REGIONS="us-east-1").code == 0
     setting = dynconfig("validate", "-f", "-", stdin=text, DYNCONFIG_REGIONS="us-east-1,us-east-9")

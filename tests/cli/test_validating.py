@@ -63,9 +63,9 @@ spec:
 
 
 PLAINTEXT = (
-    "parameter api/token: looks like a plaintext secret; put it into a Secret and refer to that with "
-    "valueFrom.secretKeyRef, or silence this with # dynconfig: allow-plaintext on its line, or the annotation "
-    "dynconfig.dev/allow-plaintext"
+    "parameter api/token: looks like a plaintext secret; move it to a Secret and reference it with "
+    "valueFrom.secretKeyRef, or suppress this warning with a comment `# dynconfig: allow-plaintext` on its line, "
+    "or the annotation dynconfig.dev/allow-plaintext"
 )
 
 
@@ -87,10 +87,10 @@ def test_every_fault_of_every_document_has_its_line(tmp_path: Path) -> None:
 
 def test_rules_have_their_line_and_say_what_they_wait_for(tmp_path: Path) -> None:
     assert told(tmp_path, RULES) == [
-        "app.yaml:14: spec.rules[1]: does not hold: a is too small",
-        "app.yaml:17: spec.rules[3]: names parameter b, which is not declared",
+        "app.yaml:14: spec.rules[1]: failed: a is too small",
+        "app.yaml:17: spec.rules[3]: references parameter b, which is not declared",
         f"app.yaml:10: warning: {PLAINTEXT}",
-        "app.yaml:16: not checked: spec.rules[2]: it needs parameter password, whose value is not there",
+        "app.yaml:16: not checked: spec.rules[2]: it needs parameter password, whose value is missing",
     ]
 
 

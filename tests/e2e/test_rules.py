@@ -20,7 +20,7 @@ def test_a_rule_that_is_false_stalls_the_whole_object_until_it_holds(world: Worl
     rules = [{"rule": "config.pool <= config.max", "message": "the pool is larger than the database takes"}]
     world.declare("ruled", world.spec(*parameters, rules=rules))
     message = world.wait_reason("ruled", "InvalidSpec")
-    assert "spec.rules[0]: does not hold: the pool is larger than the database takes" in message
+    assert "spec.rules[0]: failed: the pool is larger than the database takes" in message
     assert world.names() == []
     parameters[0]["value"] = "5"
     world.edit("ruled", {"spec": {"parameters": parameters}})
@@ -33,7 +33,7 @@ def test_a_rule_waits_for_its_secret_and_never_shows_it(world: World) -> None:
     world.declare("waits", world.spec(secret, rules=[{"rule": "config.token.startsWith('t-')"}]))
     world.wait_reason("waits", "SourceMissing", "Unknown")
     world.secret("db", token="x-canary")
-    assert "a rule over one does not hold. Which one is not reported here" in world.wait_reason("waits", "InvalidSpec")
+    assert "or fails a rule. Details are not reported here" in world.wait_reason("waits", "InvalidSpec")
     assert "canary" not in world.kubectl("get", "dcfg", "waits", "-o", "yaml")
     world.secret("db", token="t-canary")
     world.wait_ready("waits")

@@ -18,9 +18,7 @@ def advised(today: date = TODAY, parameters: tuple[dict[str, Any], ...] = (), **
 
 def test_a_rollout_without_an_alarm_rolls_nothing_back() -> None:
     (told,) = advised(rollout={})
-    assert (
-        told == "spec.rollout: no alarm watches this object, so that nothing is ever rolled back; declare spec.alarms"
-    )
+    assert told == "spec.rollout: no alarm watches this object, so changes are never rolled back; declare spec.alarms"
     custom = {"name": "Orders", "metric": "Failed", "namespace": "Shop", "statistic": "Sum", "threshold": 5}
     alarm = {**custom, "comparison": "GreaterThanThreshold"}
     assert advised(rollout={}, alarms={"defaults": False, "custom": [alarm]}) == []
@@ -126,12 +124,12 @@ def test_a_runtime_past_its_end_is_told_with_the_one_to_move_to() -> None:
     assert advised(function=old) == []
     assert advised(RUNTIME_ENDS["python3.11"], function=old) == []
     (told,) = advised(date(2027, 7, 1), function=old)
-    assert told == ("spec.function.runtime: python3.11 is past its end in Lambda, which was 2027-06-30; set python3.14")
+    assert told == ("spec.function.runtime: python3.11 was deprecated by Lambda on 2027-06-30; set python3.14")
 
 
 def test_when_all_runtimes_are_past_their_end_the_operator_is_too() -> None:
     (told,) = advised(date(2040, 1, 1), function={})
-    assert "update the operator" in told
+    assert "upgrade to an operator version" in told
 
 
 def test_a_function_of_the_users_own_has_its_own_runtime() -> None:

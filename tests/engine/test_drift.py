@@ -36,7 +36,7 @@ def sirens(count: int) -> list[tuple[Resource, Resource]]:
 
 
 def told(outcome: Outcome, now: str = NOW, previous: dict[str, Any] | None = None) -> list[dict[str, Any]]:
-    found = drift.standing(outcome, previous or {}, now)
+    found = drift.drift_entries(outcome, previous or {}, now)
     return [item.model_dump(mode="json", by_alias=True, exclude_none=True) for item in found]
 
 

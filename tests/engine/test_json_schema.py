@@ -27,20 +27,20 @@ SLOW_TEXT = "a" * 64 + "!"
         (SERVER, {"host": "db", "port": 5432}, None),
         (SERVER, {"host": "db", "port": 70000}, "$.port: maximum 65535"),
         (SERVER, {"port": 1}, "$: required host"),
-        (SERVER, {"host": "db", "port": 1, "canary": 2}, "$: a property that the schema does not allow"),
+        (SERVER, {"host": "db", "port": 1, "canary": 2}, "$: property not allowed by the schema"),
         ({"items": SERVER}, [{"host": 1, "port": 1}], "$[0].host: type string"),
         ({"type": ["integer", "null"]}, "x", '$: type ["integer", "null"]'),
         ({"additionalProperties": {"type": "integer"}}, {"canary": "x"}, "$.*: type integer"),
         ({"patternProperties": {"^c": {"type": "integer"}}}, {"canary": "x"}, "$.*: type integer"),
         ({"propertyNames": {"pattern": "^a$"}}, {"canary": 1}, "$: pattern ^a$"),
-        ({"enum": [1, 2]}, 3, "$: none of the values in enum"),
+        ({"enum": [1, 2]}, 3, "$: not one of the values in enum"),
         ({"const": 1}, 3, "$: const 1"),
         ({"anyOf": [{"type": "integer"}, {"type": "null"}]}, "x", "$: anyOf"),
         ({"not": {"type": "integer"}}, 1, "$: not"),
-        ({"properties": {"old": False}}, {"old": 1}, "$: nothing is allowed here"),
+        ({"properties": {"old": False}}, {"old": 1}, "$: not allowed by the schema"),
         ({"if": {"type": "string"}, "then": {"maxLength": 2}}, "abc", "$: maxLength 2"),
         ({"contains": {"const": 1}, "minContains": 2}, [1], "$: minContains 2"),
-        ({"unevaluatedProperties": False}, {"canary": 1}, "$: a property that the schema does not allow"),
+        ({"unevaluatedProperties": False}, {"canary": 1}, "$: property not allowed by the schema"),
         ({"$ref": "#/$defs/a", "$defs": {"a": {"type": "string"}}}, 1, "$: type string"),
         ({"$schema": DIALECT, "$id": "https://x.example/s", "type": "string"}, 1, "$: type string"),
         ({"uniqueItems": True}, [1, True, [1], [True], 2], None),
@@ -65,23 +65,23 @@ def test_three_broken_rules_are_told_and_the_rest_counted() -> None:
     [
         ({"type": "objekt"}, "type: 'objekt' is not valid"),
         ({"properties": {"port": {"minimum": "1"}}}, "properties.port.minimum: '1' is not of type 'number'"),
-        ({"properties": {"a": {"pattern": "("}}}, "properties.a: pattern is not a regular expression"),
-        ({"patternProperties": {"(": {}}}, "the root: pattern is not a regular expression"),
+        ({"properties": {"a": {"pattern": "("}}}, "properties.a: pattern is not a valid regular expression"),
+        ({"patternProperties": {"(": {}}}, "the root: pattern is not a valid regular expression"),
         ({"$ref": "https://x.example/other.json"}, "$ref must begin with #"),
         ({"items": {"$ref": "other.json"}}, "items: $ref must begin with #"),
-        ({"items": {"$ref": "#/$defs/none"}}, "items: $ref #/$defs/none leads to no schema in this one"),
-        ({"$dynamicRef": "#none"}, "$dynamicRef #none leads to no schema in this one"),
-        ({"items": {"$id": "https://x.example/s"}}, "items: $id is possible at the root only"),
-        ({"items": {"$schema": DIALECT}}, "items: $schema is possible at the root only"),
-        ({"properties": {"enum": {"$schema": DIALECT}}}, "properties.enum: $schema is possible at the root only"),
+        ({"items": {"$ref": "#/$defs/none"}}, "items: $ref #/$defs/none does not refer to a schema in this one"),
+        ({"$dynamicRef": "#none"}, "$dynamicRef #none does not refer to a schema in this one"),
+        ({"items": {"$id": "https://x.example/s"}}, "items: $id is only allowed at the root"),
+        ({"items": {"$schema": DIALECT}}, "items: $schema is only allowed at the root"),
+        ({"properties": {"enum": {"$schema": DIALECT}}}, "properties.enum: $schema is only allowed at the root"),
         ({"$schema": "http://json-schema.org/draft-07/schema#"}, f"$schema must be {DIALECT}"),
         ({"$schema": 5}, f"$schema must be {DIALECT}"),
-        ({"properties": {"const": {"pattern": "("}}}, "properties.const: pattern is not a regular expression"),
-        ({"pattern": "(?=a)"}, "pattern is not a regular expression of RE2"),
-        ({"pattern": "(?a)(?u)x"}, "pattern is not a regular expression"),
-        ({"properties": {"default": {"$ref": "#/none"}}}, "properties.default: $ref #/none leads to no schema"),
+        ({"properties": {"const": {"pattern": "("}}}, "properties.const: pattern is not a valid regular expression"),
+        ({"pattern": "(?=a)"}, "pattern is not a valid regular expression of RE2"),
+        ({"pattern": "(?a)(?u)x"}, "pattern is not a valid regular expression"),
+        ({"properties": {"default": {"$ref": "#/none"}}}, "properties.default: $ref #/none does not refer to a schema"),
         ({"multipleOf": float("nan")}, "a number that is not finite"),
-        ({"patternProperties": {"a": {}}, "unevaluatedProperties": False}, "do not go together"),
+        ({"patternProperties": {"a": {}}, "unevaluatedProperties": False}, "cannot be combined"),
     ],
 )
 def test_a_schema_that_cannot_be_used_is_told_with_field_and_reason(schema: dict[str, Any], told: str) -> None:
@@ -111,7 +111,7 @@ def test_a_schema_that_cannot_be_used_is_told_with_field_and_reason(schema: dict
 def test_a_reference_leads_to_what_is_checked_as_a_schema_and_to_nothing_else(
     keyword: str, target: str, beside: dict[str, Any]
 ) -> None:
-    told = f"items: {keyword} {target} leads to no schema in this one; put what it means below $defs"
+    told = f"items: {keyword} {target} does not refer to a schema in this one; move its target to $defs"
     assert schema_fault({**beside, "items": {keyword: target}}) == told
 
 
@@ -160,7 +160,7 @@ def test_a_schema_that_takes_for_ever_is_given_up(
     schema: dict[str, Any], value: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(json_schema, "SECONDS", 0.1)
-    assert "make the schema simpler" in (fault(schema, json.dumps(value)) or "")
+    assert "simplify the schema" in (fault(schema, json.dumps(value)) or "")
 
 
 @pytest.mark.parametrize(
@@ -178,7 +178,7 @@ def test_a_pattern_that_other_engines_never_end_with_is_compared(schema: dict[st
 
 
 def test_a_schema_that_refers_to_itself_without_end_is_told() -> None:
-    assert "refers to itself without end" in (fault({"$ref": "#"}, "1") or "")
+    assert "has an infinite recursion" in (fault({"$ref": "#"}, "1") or "")
 
 
 def test_a_number_beyond_all_measure_is_told_and_not_raised() -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from dynconfig.engine.managers import held_elsewhere
+from dynconfig.engine.managers import owned_elsewhere
 
 FROM = {"secretKeyRef": {"name": "s", "key": "k"}}
 PLAIN, SECRET = {"name": "a", "value": "1"}, {"name": "a", "valueFrom": FROM}
@@ -19,7 +19,7 @@ def live(parameter: dict[str, Any], *managers: tuple[str, str]) -> dict[str, Any
 
 
 def told(wanted: dict[str, Any], found: dict[str, Any]) -> list[str]:
-    return list(held_elsewhere({"spec": {"parameters": [wanted]}}, found))
+    return list(owned_elsewhere({"spec": {"parameters": [wanted]}}, found))
 
 
 @pytest.mark.parametrize(
@@ -32,10 +32,10 @@ def told(wanted: dict[str, Any], found: dict[str, Any]) -> list[str]:
 )
 def test_a_field_that_an_apply_leaves_is_named_with_its_managers(managers: tuple[tuple[str, str], ...]) -> None:
     (text,) = told(SECRET, live(PLAIN, *managers))
-    assert text.startswith("parameter a: value is held by ")
+    assert text.startswith("parameter a: value is owned by ")
     assert all(name in text for name, _ in managers)
     (text,) = told(PLAIN, live(SECRET, *managers))
-    assert text.startswith("parameter a: valueFrom is held by ")
+    assert text.startswith("parameter a: valueFrom is owned by ")
 
 
 @pytest.mark.parametrize("manager", [("argocd-controller", "Apply"), ("kubectl-client-side-apply", "Update")])
@@ -46,4 +46,4 @@ def test_the_only_manager_removes_it_by_applying(manager: tuple[str, str]) -> No
 def test_nothing_is_told_where_nothing_moves() -> None:
     assert told(PLAIN, live(PLAIN, ("kubectl-edit", "Update"))) == []
     assert told(SECRET, {"metadata": {}, "spec": {}}) == []
-    assert list(held_elsewhere({"spec": None}, {"metadata": {}})) == []
+    assert list(owned_elsewhere({"spec": None}, {"metadata": {}})) == []

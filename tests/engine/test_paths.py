@@ -3,7 +3,7 @@
 import pytest
 
 from dynconfig.api.spec import DynamicConfigSpec
-from dynconfig.engine.paths import NOWHERE, is_allowed, told
+from dynconfig.engine.paths import NOWHERE, describe, is_allowed
 
 
 @pytest.mark.parametrize(
@@ -27,5 +27,5 @@ def test_who_may_use_nothing_may_use_no_path_that_there_is(path: str) -> None:
 
 
 def test_what_may_be_used_is_told() -> None:
-    assert told(("/shop", "/common")) == "paths below /shop, /common"
-    assert told(NOWHERE) == "none"
+    assert describe(("/shop", "/common")) == "paths below /shop, /common"
+    assert describe(NOWHERE) == "none"

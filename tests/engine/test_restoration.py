@@ -125,7 +125,7 @@ def test_what_was_written_since_the_change_began_is_lost_without_a_stable_versio
     found = restoration([at("a", 100.0), at("b", moment), at("c", 120.0)], {"a"}, {"c"})
     assert ([i.name for i in found.changed], [i.name for i in found.created]) == (["a"], ["c"])
     assert [i.name for i in found.older] == (["b"] if is_older else [])
-    assert [i.name for i in found.lost] == ([] if is_older else ["b"])
+    assert [i.name for i in found.not_restorable] == ([] if is_older else ["b"])
 
 
 @pytest.mark.parametrize("survived", range(1, 5))

@@ -57,7 +57,7 @@ def test_times_go_first_and_ready_says_that_the_status_is_shortened() -> None:
     found = beside(stored_bytes(report(1000)) - 1000, report(1000))
     assert [item["name"] for item in found["parameters"]] == [item["name"] for item in report(1000)["parameters"]]
     assert "lastModified" not in str(found["parameters"])
-    assert found["conditions"][0]["message"].startswith("all is well (Status is shortened")
+    assert found["conditions"][0]["message"].startswith("all is well (Status is truncated")
 
 
 def test_drift_and_messages_go_next_and_versions_last() -> None:
@@ -67,7 +67,7 @@ def test_drift_and_messages_go_next_and_versions_last() -> None:
     shortest = beside(1_600, report(1000, "m" * 4096))
     assert "parameters" not in shortest
     assert shortest["counts"]["summary"] == "1000/1000"
-    assert "Status is shortened" in shortest["conditions"][0]["message"]
+    assert "Status is truncated" in shortest["conditions"][0]["message"]
 
 
 def test_what_was_created_since_the_last_stable_revision_goes_with_the_times() -> None:

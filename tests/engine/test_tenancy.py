@@ -156,7 +156,7 @@ def test_a_path_that_is_denied_hides_no_other_denial() -> None:
 
 def test_the_rule_that_grants_a_path_is_named() -> None:
     found = about({"path": "/shop/a"}, shared())["spec.path"]
-    assert (found.is_allowed, found.why) == (True, "/shop is listed for it")
+    assert (found.is_allowed, found.why) == (True, "/shop is allowed")
 
 
 def test_paths_of_rules_and_of_the_setting_add_up() -> None:

@@ -49,7 +49,7 @@ def test_forms(form: str, good: list[str], bad: list[str]) -> None:
     [
         ({"type": "integer", "minimum": 1}, "0", "below the minimum 1"),
         ({"type": "number", "maximum": 0.5}, "0.6", "above the maximum 0.5"),
-        ({"enum": ["a", "b"]}, "c", "none of the values in enum"),
+        ({"enum": ["a", "b"]}, "c", "not one of the values in enum"),
         ({"pattern": "^[a-z]+$"}, "A", r"does not match the pattern ^[a-z]+$"),
         ({"minLength": 3}, "ab", "fewer than 3"),
         ({"maxLength": 3}, "abcd", "more than 3"),
@@ -85,9 +85,9 @@ def test_a_dollar_that_is_no_end_of_the_value_is_kept(pattern: str, value: str) 
         ("5432\n", {"type": "integer"}, "ends with a newline"),
         ("db.example.internal\n", {"type": "host"}, "printf"),
         ("prod ", {"enum": ["prod", "dev"]}, "white space"),
-        ("True", {"type": "boolean"}, "upper and lower case"),
-        ("PROD", {"enum": ["prod", "dev"]}, "upper and lower case"),
-        ("[::1]", {"type": "host"}, "without brackets"),
+        ("True", {"type": "boolean"}, "only differs in case"),
+        ("PROD", {"enum": ["prod", "dev"]}, "only differs in case"),
+        ("[::1]", {"type": "host"}, "remove the brackets"),
         ("a\n", {"pattern": "^[a-z]+$"}, "ends with a newline"),
     ],
 )
@@ -132,7 +132,7 @@ def test_a_pattern_that_other_engines_never_end_with_is_compared() -> None:
 
 
 def test_a_pattern_that_does_not_compile_is_told() -> None:
-    assert patterns.fault("(") == "is not a regular expression: missing ): ("
+    assert patterns.fault("(") == "is not a valid regular expression: missing ): ("
     assert patterns.fault("^a+$") is None
 
 
@@ -140,12 +140,12 @@ def test_a_pattern_that_does_not_compile_is_told() -> None:
 def test_what_re2_does_not_know_is_left_to_aws_or_refused_where_aws_does_not_check_it(pattern: str) -> None:
     assert fault("prod", allowedPattern=pattern) is None
     assert values.allowed_pattern_fault(pattern) is None
-    assert "is checked by AWS alone" in (values.unchecked_pattern(pattern) or "")
-    assert "RE2, which has no look-around" in (patterns.fault(pattern) or "")
+    assert "is only checked by AWS" in (values.unchecked_pattern(pattern) or "")
+    assert "RE2, which has no lookaround" in (patterns.fault(pattern) or "")
 
 
 def test_a_pattern_that_no_engine_takes_is_refused_for_aws_as_well() -> None:
-    assert "is not a regular expression" in (values.allowed_pattern_fault("(") or "")
+    assert "is not a valid regular expression" in (values.allowed_pattern_fault("(") or "")
 
 
 @pytest.mark.parametrize(

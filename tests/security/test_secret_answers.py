@@ -105,16 +105,16 @@ def test_what_is_wrong_without_the_secret_is_reported_in_full_and_alone() -> Non
     found = told([secret(schema={"pattern": "^D"}), {"name": "n", "value": "x", "schema": {"type": "integer"}}])
     assert found == "parameter n: the value is not of type integer"
     assert "mine" in told([secret(schema={"pattern": "^D"}), PLAIN], ["config.plain == 'x'"])
-    assert "is not a regular expression" in told([secret(schema={"pattern": "("})])
-    assert "names parameter nothing" in told([secret()], ["config.password == config.nothing"])
+    assert "is not a valid regular expression" in told([secret(schema={"pattern": "("})])
+    assert "references parameter nothing" in told([secret()], ["config.password == config.nothing"])
 
 
 @pytest.mark.parametrize(
     ("text", "parameter", "fact"),
     [
         ("", {}, "the value is empty"),
-        ("x" * 5000, {}, "the value has more than the 4096 bytes of tier Standard; set tier: Advanced"),
-        ("x" * 9000, {"tier": "Advanced"}, "the value has more than the 8192 bytes of tier Advanced"),
+        ("x" * 5000, {}, "the value exceeds the 4096 bytes of tier Standard; set tier: Advanced"),
+        ("x" * 9000, {"tier": "Advanced"}, "the value exceeds the 8192 bytes of tier Advanced"),
         ("a{{b", {}, "contains {{"),
     ],
 )
@@ -285,7 +285,7 @@ def test_a_controller_answers_an_attacker_seldom_and_all_others_at_once() -> Non
                 lambda: bool((found.server.objects[key].get("status") or {}).get("appliedGeneration"))
             )
             message = found.status["conditions"][0]["message"]
-            assert "those of this object are checked when their turn comes" in message
+            assert "Those of this object are retried automatically" in message
             assert found.status["conditions"][0]["status"] == "Unknown"
             text = json.dumps([found.server.objects[KEY], found.server.events])
             assert TEXT not in text

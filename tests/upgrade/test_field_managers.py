@@ -80,4 +80,4 @@ def test_a_plan_names_the_manager(installed: World) -> None:
     file = installed.stack.folder / "managed.json"
     file.write_text(manifest(installed, parameters=[{"name": "a", "valueFrom": FROM}]))
     told = installed.stack.dynconfig("plan", "-f", str(file))
-    assert "warning: parameter a: value is held by " in told, told
+    assert "warning: parameter a: value is owned by " in told, told

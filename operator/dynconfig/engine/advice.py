@@ -1,4 +1,4 @@
-"""What is allowed and yet unwise, with what to do instead."""
+"""Warnings about specs that are valid, but probably wrong, and what to do instead."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -15,10 +15,10 @@ from dynconfig.engine.declare import parse_spec
 from dynconfig.engine.errors import InvalidSpec
 
 _ESCAPE = re.compile(r"\\(?:u(?P<code>[0-9a-fA-F]{4})|.)", re.DOTALL)
-_SILENCE = f"# dynconfig: allow-plaintext on its line, or the annotation {names.ALLOW_PLAINTEXT}"
+_SILENCE = f"a comment `# dynconfig: allow-plaintext` on its line, or the annotation {names.ALLOW_PLAINTEXT}"
 
 IsAllowed = Callable[[int], bool]
-"""Whether a comment beside the parameter at an index says that its value may be in the open."""
+"""Whether a comment on the parameter at an index allows a plaintext value."""
 
 
 def _no_comments(_index: int) -> bool:
@@ -26,7 +26,7 @@ def _no_comments(_index: int) -> bool:
 
 
 def advice(document: Mapping[str, Any], today: date, is_allowed: IsAllowed = _no_comments) -> tuple[Finding, ...]:
-    """Advice about a document; none about one that is invalid as it stands."""
+    """Return warnings about a document; none if it is invalid."""
     try:
         spec = parse_spec(document)
     except InvalidSpec:
@@ -41,7 +41,7 @@ def _about_rollout(spec: DynamicConfigSpec) -> Iterator[Finding]:
     if spec.rollout and spec.rollout.rollback_on_alarm and not (spec.alarms and spec.alarms.all):
         yield Finding(
             ("spec", "rollout"),
-            "spec.rollout: no alarm watches this object, so that nothing is ever rolled back; declare spec.alarms",
+            "spec.rollout: no alarm watches this object, so changes are never rolled back; declare spec.alarms",
         )
 
 
@@ -49,18 +49,18 @@ def _about_parameters(spec: DynamicConfigSpec, allowed: str, is_allowed: IsAllow
     names_allowed = {name.strip() for name in allowed.split(",")}
     for index, parameter in enumerate(spec.parameters):
         value, path = parameter.value or "", ("spec", "parameters", index)
-        # A list of words is seldom a secret, whatever it is called.
+        # A list is rarely a secret, whatever its name.
         is_list = parameter.resolved_type is ParameterType.STRING_LIST
         found = plaintext.reason("" if is_list else parameter.name, value) if value else None
         if found and not names_allowed & {"true", parameter.name} and not is_allowed(index):
             yield Finding(
                 path,
-                f"parameter {parameter.name}: {found}; put it into a Secret and refer to that with "
-                f"valueFrom.secretKeyRef, or silence this with {_SILENCE}",
+                f"parameter {parameter.name}: {found}; move it to a Secret and reference it with "
+                f"valueFrom.secretKeyRef, or suppress this warning with {_SILENCE}",
             )
         if parameter.schema_ and parameter.schema_.type == "json" and _has_half(value):
             yield Finding(
-                path, f"parameter {parameter.name}: has half of a surrogate pair, which many JSON readers refuse"
+                path, f"parameter {parameter.name}: has an unpaired surrogate, which many JSON parsers reject"
             )
 
 
@@ -71,16 +71,16 @@ def _about_function(function: FunctionSpec, today: date) -> Iterator[Finding]:
     if function.mode is Mode.MANAGED and today > end:
         newest = max(RUNTIME_ENDS, key=lambda runtime: (RUNTIME_ENDS[runtime], runtime))
         newer = (
-            f"set {newest}" if RUNTIME_ENDS[newest] >= today else "update the operator to one that knows a newer one"
+            f"set {newest}" if RUNTIME_ENDS[newest] >= today else "upgrade to an operator version with a newer runtime"
         )
         yield Finding(
             ("spec", "function", "runtime"),
-            f"spec.function.runtime: {function.runtime} is past its end in Lambda, which was {end}; {newer}",
+            f"spec.function.runtime: {function.runtime} was deprecated by Lambda on {end}; {newer}",
         )
 
 
 def _has_half(text: str) -> bool:
-    """Whether JSON escapes one half of a surrogate pair without the other right beside it."""
+    """Whether JSON text has an escaped surrogate without its counterpart."""
     high_end = -1
     for found in _ESCAPE.finditer(text):
         code = int(found["code"] or "0", 16)

@@ -1,4 +1,4 @@
-"""The ARNs of what an object makes: they follow from names, account and region, so that nothing has to be asked for them.
+"""The ARNs of an object's resources, computed from names, account and region without an API call.
 
 https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html
 """
@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from dynconfig.engine.naming import ROLE_PATH
 
-# What regions begin with, their partition, its domain, and the domain of its dual-stack endpoints.
+# Region prefix, partition, domain, and domain of the dual-stack endpoints.
 # https://docs.aws.amazon.com/whitepapers/latest/aws-fault-isolation-boundaries/partitions.html
 _PARTITIONS = (
     ("cn-", "aws-cn", "amazonaws.com.cn", "api.amazonwebservices.com.cn"),
@@ -20,11 +20,11 @@ _PARTITIONS = (
     ("", "aws", "amazonaws.com", "api.aws"),
 )
 DOMAINS = tuple(sorted({domain for _region, _partition, *domains in _PARTITIONS for domain in domains}))
-"""Where AWS itself answers, in all partitions."""
+"""The domains of AWS endpoints in all partitions."""
 
 
 class Arns:
-    """ARNs in one account and region; the account is asked for when the first of them is needed."""
+    """ARNs in one account and region. The account ID is looked up on first use."""
 
     def __init__(self, region: str, account: Callable[[], str]) -> None:
         self.region = region
@@ -32,7 +32,7 @@ class Arns:
 
     @property
     def account(self) -> str:
-        """The account's twelve digits."""
+        """The 12-digit account ID."""
         return self._account()
 
     @property
@@ -41,9 +41,9 @@ class Arns:
         return partition(self.region)
 
     def via(self, service: str) -> str | list[str]:
-        """A service as kms:ViaService names it, under the domain of the partition as well where it has its own.
+        """Return a service in the format of kms:ViaService, also with the domain of the partition if it has its own.
 
-        The value is compared literally: the region is named, and there is no wildcard in it.
+        The value is compared literally, so it contains the region and no wildcard.
         https://docs.aws.amazon.com/kms/latest/developerguide/services-parameter-store.html
         """
         domains = dict.fromkeys(("amazonaws.com", _partition(self.region)[2]))
@@ -59,7 +59,7 @@ class Arns:
         return self._of("kms", "key/*")
 
     def role(self, name: str, path: str = ROLE_PATH) -> str:
-        """A role below a path, that of the operator's own roles if none is given; IAM knows no regions."""
+        """A role below an IAM path, by default that of the operator's own roles. IAM is global."""
         return f"arn:{self.partition}:iam::{self.account}:role{path}{name}"
 
     def function(self, name: str) -> str:
@@ -87,30 +87,30 @@ class Arns:
         return self._of("cloudwatch", f"alarm:{name}")
 
     def dashboard(self, name: str) -> str:
-        """A dashboard; all regions share them."""
+        """A dashboard. Dashboards are global."""
         return f"arn:{self.partition}:cloudwatch::{self.account}:dashboard/{name}"
 
     def http_api(self, api_id: str) -> str:
-        """An HTTP API, as tags and policies name it."""
+        """An HTTP API, in the format of tags and policies."""
         return f"arn:{self.partition}:apigateway:{self.region}::/apis/{api_id}"
 
     def http_apis(self) -> str:
-        """All HTTP APIs; what is below them follows after a slash."""
+        """All HTTP APIs; their sub-resources follow after a slash."""
         return f"arn:{self.partition}:apigateway:{self.region}::/apis"
 
     def http_tags(self) -> str:
-        """The tags of all HTTP APIs: the ARN of one, with or without its version, is in the path, encoded."""
+        """The tags of all HTTP APIs. The path has the encoded ARN of the API, with or without a version."""
         return f"arn:{self.partition}:apigateway:{self.region}::/tags/*%2Fapis%2F*"
 
     def new_http_tags(self) -> str:
-        """The tags of an HTTP API that is being created, as some denials have named them: in an ARN within the ARN.
+        """The tags of an HTTP API during its creation: some access denied errors name a nested ARN.
 
         https://github.com/aws-cloudformation/cloudformation-coverage-roadmap/issues/997
         """
         return f"arn:{self.partition}:apigateway:{self.region}::arn:*::/tags/*"
 
     def http_calls(self, api_id: str) -> str:
-        """All calls of an HTTP API, as a function's permission names them."""
+        """All requests to an HTTP API, in the format of a function's permission."""
         return self._of("execute-api", f"{api_id}/*/*")
 
     def _of(self, service: str, rest: str) -> str:
@@ -118,7 +118,7 @@ class Arns:
 
 
 def partition(region: str) -> str:
-    """The partition that a region belongs to."""
+    """Return the partition of a region."""
     return _partition(region)[1]
 
 

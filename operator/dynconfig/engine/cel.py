@@ -1,4 +1,4 @@
-"""Evaluates rules in CEL. The library is imported with this module, so import it where an object has rules."""
+"""Compile and evaluate CEL rules. Import this module only for objects with rules, since it loads the CEL library."""
 
 import re
 from collections.abc import Mapping
@@ -17,48 +17,48 @@ VARIABLE = "config"
 
 _ENVIRONMENT = cel.NewEnv(variables={VARIABLE: cel.Type.Map(cel.Type.STRING, cel.Type.DYN)})
 
-# The first words of the evaluator's message, and the message here: its own may repeat a value.
+# Parts of the evaluator's messages, and the messages to report instead, since the originals may contain a value.
 _FAILURES = {
-    "key not found": "reads a key that is not there; ask has(…) first",
-    "index error": "reads an item that is not there; ask size(…) first",
+    "key not found": "reads a key that does not exist; check it with has(…) first",
+    "index error": "reads an item that does not exist; check size(…) first",
     "divide by zero": "divides by zero",
     "modulus by zero": "divides by zero",
-    "overflow": "has a number that overflows",
-    "out of range": "has a number that overflows",
-    "out of int64 range": "has a number that overflows",
-    "iteration budget exceeded": "takes too many steps with these values",
-    "invalid regular expression": "has a regular expression that is none (RE2 syntax)",
-    "conversion": "converts a value that cannot be converted",
-    "cannot convert": "converts a value that cannot be converted",
+    "overflow": "has a numeric overflow",
+    "out of range": "has a numeric overflow",
+    "out of int64 range": "has a numeric overflow",
+    "iteration budget exceeded": "exceeds the iteration limit with these values",
+    "invalid regular expression": "has an invalid regular expression (RE2 syntax)",
+    "conversion": "has an invalid type conversion",
+    "cannot convert": "has an invalid type conversion",
 }
 _OVERLOAD = re.compile(r"No matching overloads found : (\S{1,40}\([a-z0-9_<>., ]{0,200}\))")
 _COMPILE = re.compile(r"<input>:(-?\d+):(-?\d+): (.*)")
 
 
 class RuleFault(Exception):
-    """What is wrong with a rule, as the end of a sentence; it never holds a value."""
+    """An error in a rule. The message is to be appended to the rule's name and never contains a value."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A rule that compiles."""
+    """A compiled rule."""
 
     expression: cel.Expression
     tree: Node
     reading: Reading
 
     def check_patterns(self) -> None:
-        """Raises RuleFault for a regular expression that is none, or too large; DeadlineExceeded."""
+        """Raise RuleFault for an invalid or too large regular expression, or DeadlineExceeded."""
         for pattern in cel_functions.patterns_in(self.tree):
             if wrong := patterns.fault(pattern):
                 raise RuleFault(f"has a pattern that {wrong}")
 
     def work(self, config: Mapping[str, Typed]) -> int:
-        """The most that it may cost with these values."""
+        """Return an upper bound of the evaluation cost with these values."""
         return work(self.tree, VARIABLE, config)
 
     def holds(self, config: Mapping[str, Typed]) -> bool:
-        """Whether it is true. Raises RuleFault."""
+        """Evaluate the rule. Raises RuleFault."""
         try:
             answer = self.expression.eval(data={VARIABLE: {name: _value(value) for name, value in config.items()}})
         except RuntimeError as error:
@@ -66,13 +66,13 @@ class Rule:
         if answer.type() == cel.Type.ERROR:
             raise RuleFault(_failure(str(answer.value())))
         if answer.type() != cel.Type.BOOL:
-            raise RuleFault(f"is {str(answer.type()).lower()}, and a rule must be true or false")
+            raise RuleFault(f"is of type {str(answer.type()).lower()}, but a rule must be of type bool")
         return bool(answer.value())
 
 
 @lru_cache(maxsize=128)
 def compiled(text: str) -> Rule:
-    """A rule from its text. Raises RuleFault."""
+    """Compile a rule. Raises RuleFault."""
     if not text.isprintable() and "\0" in text:
         raise RuleFault("does not compile: it has a NUL character")
     try:
@@ -80,10 +80,10 @@ def compiled(text: str) -> Rule:
     except RuntimeError as error:
         raise RuleFault(f"does not compile: {_place(str(error))}") from None
     if expression.return_type() not in (cel.Type.BOOL, cel.Type.DYN):
-        raise RuleFault(f"is {expression.return_type().name().lower()}, and a rule must be true or false")
+        raise RuleFault(f"is of type {expression.return_type().name().lower()}, but a rule must be of type bool")
     node = tree(expression.serialize())
     if hides(node, VARIABLE):
-        raise RuleFault(f"gives a variable of its own the name {VARIABLE}; name it otherwise")
+        raise RuleFault(f"declares a variable {VARIABLE}; rename it")
     if wrong := cel_functions.fault(node):
         raise RuleFault(wrong)
     return Rule(expression, node, reading(node, VARIABLE))
@@ -99,7 +99,7 @@ def _value(value: Typed) -> object:
 def _failure(message: str) -> str:
     overload = _OVERLOAD.search(message)
     if overload:
-        return f"puts together types that do not go together: {overload[1]}"
+        return f"has incompatible types: {overload[1]}"
     lower = message.lower()
     return next(
         (wrong for words, wrong in _FAILURES.items() if words in lower), "cannot be evaluated with these values"
@@ -107,10 +107,10 @@ def _failure(message: str) -> str:
 
 
 def _place(message: str) -> str:
-    """The first thing that is wrong, of many lines that draw it."""
+    """Return the first error in the message of the compiler."""
     found = _COMPILE.search(message)
     if not found:
-        return "it is no expression in CEL"
+        return "it is not a CEL expression"
     line, column, words = found.groups()
     words = words.replace(" (in container '')", "").split(" expecting {")[0].strip()
     return f"{words} (line {line}, column {column})" if int(line) > 0 else words

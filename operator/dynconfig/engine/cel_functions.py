@@ -1,6 +1,6 @@
-"""Which functions and operators a rule may call: those listed here. What the library has beside them is refused.
+"""The functions and operators that rules may call. Other functions of the CEL library are rejected.
 
-Some that it has open files (time zones), keep memory for good, or compile a pattern at each call.
+Some of them open files (time zones), leak memory, or compile a pattern on each call.
 """
 
 from collections.abc import Iterator
@@ -24,17 +24,17 @@ _PARTS = (
     "Seconds",
 )
 TIMES = frozenset(f"get{part}" for part in _PARTS)
-"""In UTC: a time zone would be the path of a file."""
+"""Without time zone argument, since that would be read as a file path."""
 ALLOWED = OPERATORS | TEXTS | CONVERSIONS | TIMES
 
 
 def fault(node: Node) -> str | None:
-    """What the expression calls that no rule may, as the end of a sentence; None if there is nothing."""
+    """Return the error for a call that is not allowed, or None."""
     return next(_faults(node), None)
 
 
 def patterns_in(node: Node) -> Iterator[str]:
-    """The regular expressions in an expression without faults."""
+    """Yield the regular expressions in a valid expression."""
     match node:
         case Call("matches", (*_, Constant(str(pattern)))):
             yield pattern
@@ -46,12 +46,12 @@ def _faults(node: Node) -> Iterator[str]:
     match node:
         case Call(function) if function not in ALLOWED:
             named = ", ".join(sorted(ALLOWED - OPERATORS))
-            yield f"calls {function}, which rules may not; use operators, macros, {named}"
+            yield f"calls {function}, which is not allowed in rules; use operators, macros, {named}"
         case Call(function, arguments) if function in TIMES and len(arguments) > 1:
-            yield f"calls {function} with a time zone, which rules may not; use {function}(), which is in UTC"
+            yield f"calls {function} with a time zone, which is not allowed in rules; use {function}() (UTC)"
         case Call("matches", (*_, Constant(str()))):
             pass
         case Call("matches"):
-            yield "calls matches with a computed pattern, which rules may not; write the pattern as one text in quotes"
+            yield "calls matches with a computed pattern, which is not allowed in rules; use a string literal"
     for part in parts(node):
         yield from _faults(part)

@@ -1,4 +1,4 @@
-"""Reads a parsed CEL expression: which values it reads, and how much work it may be.
+"""The syntax tree of a CEL expression, and the parameters that it reads.
 
 The form is cel.expr.CheckedExpr: https://github.com/google/cel-spec/blob/master/proto/cel/expr/checked.proto
 """
@@ -11,12 +11,12 @@ from google.protobuf.empty_pb2 import Empty
 from google.protobuf.unknown_fields import UnknownFieldSet
 
 EXPR = 4
-"""The field of CheckedExpr that holds the expression."""
+"""The field number of the expression in CheckedExpr."""
 
 
 @dataclass(frozen=True, slots=True)
 class Constant:
-    """A literal; its text where it is one."""
+    """A literal, with its text if it is a string."""
 
     text: str | None
     size: int
@@ -31,7 +31,7 @@ class Name:
 
 @dataclass(frozen=True, slots=True)
 class Select:
-    """A field of something, or the question whether it has that field."""
+    """A field selection, or a has() test for the field."""
 
     operand: "Node"
     field: str
@@ -40,7 +40,7 @@ class Select:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A function or operator and what it is called with; a method's object comes first. A message is made by one, too."""
+    """A call of a function or operator. The target of a method is the first argument. Also a message constructor."""
 
     function: str
     arguments: tuple["Node", ...]
@@ -48,14 +48,14 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Several:
-    """A list or a map, by what stands in it."""
+    """A list or map literal, with its elements."""
 
     parts: tuple["Node", ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Loop:
-    """What the macros all, exists, exists_one, map and filter become."""
+    """A comprehension: the expansion of the macros all, exists, exists_one, map and filter."""
 
     variable: str
     over: "Node"
@@ -71,30 +71,30 @@ Node = Constant | Name | Select | Call | Several | Loop
 
 @dataclass(slots=True)
 class Reading:
-    """Which parameters an expression reads."""
+    """The parameters that an expression reads."""
 
     read: set[str] = field(default_factory=set)
     asked_for: set[str] = field(default_factory=set)
-    """Those whose presence it asks for, by has() or in: they need not be declared."""
+    """Parameters whose presence it tests with has() or in; they need not be declared."""
     is_open: bool = False
-    """It reads parameters that only the evaluation can name."""
+    """Whether it reads parameters whose names are only known during evaluation."""
 
 
 def tree(serialized: bytes) -> Node:
-    """The expression of a serialized CheckedExpr."""
+    """Return the tree of a serialized CheckedExpr."""
     (expression,) = _all(Any.FromString(serialized).value, EXPR)
     return _node(expression)
 
 
 def reading(node: Node, variable: str) -> Reading:
-    """What the expression reads of a map in a variable."""
+    """Return the keys that the expression reads from a map in a variable."""
     found = Reading()
     _read(node, variable, found)
     return found
 
 
 def hides(node: Node, variable: str) -> bool:
-    """Whether a macro in the expression gives its own variable this name."""
+    """Whether a macro in the expression shadows this variable."""
     is_hidden = isinstance(node, Loop) and variable in (node.variable, node.result)
     return is_hidden or any(hides(part, variable) for part in parts(node))
 
@@ -115,7 +115,7 @@ def _read(node: Node, variable: str, found: Reading) -> None:
 
 
 def parts(node: Node) -> tuple[Node, ...]:
-    """The expressions that a node is made of."""
+    """Return the direct children of a node."""
     match node:
         case Select(operand):
             return (operand,)
@@ -130,7 +130,7 @@ def parts(node: Node) -> tuple[Node, ...]:
 
 
 def _node(data: bytes) -> Node:
-    """One message Expr: its field number tells its kind."""
+    """Parse a message Expr; its field number determines its type."""
     for number, content in _fields(data):
         if number in _KINDS and isinstance(content, bytes):
             return _KINDS[number](content)
@@ -163,7 +163,7 @@ def _list(data: bytes) -> Several:
 
 
 def _struct(data: bytes) -> Several | Call:
-    # An entry of a map has its key in field 3 and its value in field 4; one of a message has the value only.
+    # A map entry has its key in field 3 and its value in field 4; a message field has the value only.
     inner = tuple(_node(part) for entry in _all(data, 2) for key in (3, 4) for part in _all(entry, key))
     message = _text(data, 1)
     return Call(f"{message}{{}}", inner) if message else Several(inner)
@@ -199,6 +199,6 @@ def _all(data: bytes, number: int) -> list[bytes]:
 
 
 def _fields(data: bytes) -> Iterator[tuple[int, object]]:
-    # A message without fields of its own keeps all that it is given as unknown ones.
+    # An Empty message keeps all fields as unknown fields.
     found = UnknownFieldSet(Empty.FromString(data))
     return ((found[index].field_number, found[index].data) for index in range(len(found)))

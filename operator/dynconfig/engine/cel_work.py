@@ -1,7 +1,7 @@
-"""How much work an expression may be with the values at hand: an upper bound that keeps one rule from stopping everybody.
+"""An upper bound of the evaluation cost of an expression, so that one rule cannot block the operator.
 
-The evaluator itself bounds loops, and neither what is built in them nor what one step costs: `[s].map(a, a + a)`, chained,
-doubles a text each time.
+The evaluator limits iterations, but neither the size of what they build nor the cost of one step: `[s].map(a, a + a)`,
+chained, doubles a string each time.
 """
 
 import re
@@ -12,29 +12,29 @@ from dynconfig.engine import patterns
 from dynconfig.engine.cel_tree import Call, Constant, Loop, Name, Node, Select, Several, parts
 
 MAX_LOOPS = 10_000
-"""The evaluator gives up beyond so many in one evaluation, however they lie in each other."""
+"""The evaluator's limit of iterations in one evaluation, including nested ones."""
 
 _COMPARISONS = frozenset(
     ("_==_", "_!=_", "_<_", "_<=_", "_>_", "_>=_", "@in", "_&&_", "_||_", "!_", "@not_strictly_false")
 )
 _ANSWERS = _COMPARISONS | frozenset(("size", "matches", "contains", "startsWith", "endsWith", "type"))
 
-# The evaluator compiles a pattern at each call. What that costs was measured, at 10 ns for one unit of work, and rounded up.
+# The evaluator compiles a pattern on each call. Its cost was measured, with 10 ns for one unit of work, and rounded up.
 _PER_CHARACTER = 200
 _PER_CHARACTER_OF_CLASSES = 5_000
 _PER_REPETITION = 4
 _PER_INSTRUCTION = 500
-# RE2 looks at a part of its program for each character; all of it where it has forgotten its states.
+# RE2 processes a part of its program for each character; all of it if it has flushed its state cache.
 _PER_STEP = 3
 _MAX_REPETITIONS = 1_000
-# Classes of Unicode, and letters of either case.
+# Unicode classes, and case-insensitive matching.
 _CLASSES = re.compile(r"\\[pP]|\(\?[a-zU]*i")
 _REPETITION = re.compile(r"\{(\d{1,4})?(?:,(\d{1,4})?)?\}")
 
 
 @dataclass(frozen=True, slots=True)
 class Extent:
-    """How large a value may be, in characters or so, how many items it may have, and how large those may be."""
+    """Upper bounds of a value: size in characters, number of items, and size of an item."""
 
     size: int
     items: int
@@ -45,12 +45,12 @@ ONE = Extent(1, 0, 0)
 
 
 def extent(value: object) -> Extent:
-    """The extent of a value at hand."""
+    """Return the extent of a value."""
     match value:
         case str():
             return Extent(len(value) + 1, 0, 0)
         case Mapping():
-            # A loop over a map goes over its keys, a selection takes one of its values.
+            # A loop over a map iterates over its keys; a selection returns one of its values.
             sizes = [max(len(key) + 1, extent(inner).size) for key, inner in value.items()]
             return Extent(1 + sum(2 * size for size in sizes), len(sizes), max(sizes, default=1))
         case list():
@@ -61,7 +61,7 @@ def extent(value: object) -> Extent:
 
 
 def work(node: Node, variable: str, values: Mapping[str, object]) -> int:
-    """The most that an evaluation may cost, counted in characters that are looked at or made."""
+    """Return an upper bound of the evaluation cost, in characters read or created."""
     estimate = _Estimate(variable, {name: extent(value) for name, value in values.items()})
     estimate.of(node, {variable: extent(values)})
     return estimate.cost
@@ -74,7 +74,7 @@ class _Estimate:
         self.cost = 0
 
     def of(self, node: Node, known: Mapping[str, Extent], times: int = 1) -> Extent:
-        """The extent of what a node yields; what yielding it costs, so many times, is added up."""
+        """Return the extent of a node's result, and add the cost of evaluating it this many times."""
         match node:
             case Constant(_, size):
                 return Extent(size, 0, 0)
@@ -122,7 +122,7 @@ class _Estimate:
 
 
 def _matching(pattern: str, text: int) -> int:
-    """What it costs to compile a pattern and to look for it in so many characters."""
+    """Return the cost of compiling a pattern and searching it in a text of this length."""
     instructions = patterns.instructions(pattern)
     repetitions = 1
     for counts in _REPETITION.findall(pattern):
@@ -133,5 +133,5 @@ def _matching(pattern: str, text: int) -> int:
 
 
 def _inside(outer: Extent) -> Extent:
-    """One item of it; what that holds again is no larger than itself."""
+    """Return the extent of one item; nested items are at most as large."""
     return Extent(outer.item, outer.item, outer.item)

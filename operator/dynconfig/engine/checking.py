@@ -1,4 +1,4 @@
-"""All that is wrong with an object, each with its place in the document, and without any value."""
+"""Validation of an object: each error has its path in the document, and no error contains a value."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
@@ -14,20 +14,20 @@ from dynconfig.engine.secret import UnknownText
 from dynconfig.engine.wording import at, reworded
 
 SECONDS = 2.0
-"""For the patterns, JSON Schemas and rules of one object, all together; the last that was begun is brought to its own end."""
+"""CPU time limit for all patterns, JSON Schemas and rules of one object. A check that has begun is not interrupted."""
 
 Path = tuple[str | int, ...]
 """Keys and indexes from the root of the document."""
 
 _NOT_REACHED = (
-    f"not checked, nor what comes after it, since patterns and JSON Schemas of this object take longer than {SECONDS:g} s "
-    "together; make it simpler, and those that come before it"
+    f"not checked, and neither are the following parameters: patterns and JSON Schemas of this object take longer than "
+    f"{SECONDS:g} s in total; simplify this one or those before it"
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something to tell about a place in the document."""
+    """A message about a path in the document."""
 
     path: Path
     text: str
@@ -38,32 +38,34 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """What was found in a document."""
+    """The findings in a document."""
 
     faults: tuple[Finding, ...] = ()
     unchecked: tuple[Finding, ...] = ()
-    """Rules that could not be evaluated, because a value is not there; patterns that only AWS knows."""
+    """Rules that could not be evaluated because a value is missing, and patterns that only AWS can check."""
 
 
 @dataclass(frozen=True, slots=True)
-class Chosen:
-    """What is checked where not all is."""
+class Selection:
+    """The parameters and rules to check."""
 
     parameters: Collection[str]
     """Names."""
     rules: Collection[int]
-    """Places in the list."""
+    """Indexes in the list."""
 
 
-def findings_of(spec: DynamicConfigSpec, known: Mapping[str, str | None], chosen: Chosen | None = None) -> Findings:
-    """All that is wrong with the values, each by itself and all together; None is a value that is not there."""
+def findings_of(
+    spec: DynamicConfigSpec, known: Mapping[str, str | None], selection: Selection | None = None
+) -> Findings:
+    """Return all errors in the values and the rules over them. A value of None is missing."""
     known = {name: None if isinstance(value, UnknownText) else value for name, value in known.items()}
     faults: list[Finding] = list(_patterns_of_secrets(spec))
     unchecked: list[Finding] = []
     wrong: set[str] = set()
     with deadline.limit(SECONDS):
         for index, parameter in enumerate(spec.parameters):
-            if chosen and parameter.name not in chosen.parameters:
+            if selection and parameter.name not in selection.parameters:
                 continue
             try:
                 deadline.remaining()
@@ -73,19 +75,19 @@ def findings_of(spec: DynamicConfigSpec, known: Mapping[str, str | None], chosen
                 return Findings((_of_parameter(index, parameter, _NOT_REACHED), *faults))
             faults += found
             wrong |= {parameter.name} if found else set()
-        verdicts = rules.verdicts(spec, known, wrong, chosen.rules if chosen else None)
-    faults += [_of_rule(verdict.index, verdict.fault) for verdict in verdicts if verdict.fault]
-    unchecked += [_of_rule(verdict.index, verdict.unchecked) for verdict in verdicts if verdict.unchecked]
+        results = rules.evaluate(spec, known, wrong, selection.rules if selection else None)
+    faults += [_of_rule(result.index, result.fault) for result in results if result.fault]
+    unchecked += [_of_rule(result.index, result.unchecked) for result in results if result.unchecked]
     return Findings(tuple(faults), tuple(unchecked))
 
 
 def of_parameter(index: int, parameter: ParameterSpec, value: str | None) -> list[Finding]:
-    """What is wrong with one parameter by itself; its value is None if it is not there. Raises DeadlineExceeded."""
+    """Return the errors of one parameter. Its value is None if it is missing. Raises DeadlineExceeded."""
     return [_of_parameter(index, parameter, text) for text in _faults(parameter, value)]
 
 
-def told(error: ValidationError, document: Mapping[str, Any]) -> tuple[Finding, ...]:
-    """What does not fit the models, with the field as it stands in the document."""
+def validation_findings(error: ValidationError, document: Mapping[str, Any]) -> tuple[Finding, ...]:
+    """Return the errors of the models, with the fields as in the document."""
     return tuple(
         Finding(
             ("spec", *_place(problem["loc"], document)),
@@ -96,7 +98,7 @@ def told(error: ValidationError, document: Mapping[str, Any]) -> tuple[Finding, 
 
 
 def _place(location: Path, document: Mapping[str, Any]) -> Path:
-    """Where a problem is in the document: that of a key is where the key is.
+    """Return the path of an error in the document. The path of an invalid key is that of the key.
 
     https://docs.pydantic.dev/latest/errors/errors/
     """
@@ -107,13 +109,13 @@ def _place(location: Path, document: Mapping[str, Any]) -> Path:
 
 
 def value_of(parameter: ParameterSpec, read: ReadSource) -> str | None:
-    """The value of a parameter, or None where its source is not there."""
+    """Return the value of a parameter, or None if its source does not exist."""
     source = source_of(parameter)
     return parameter.value if source is None else read(source)
 
 
 def source_of(parameter: ParameterSpec) -> Source | None:
-    """The Secret's or ConfigMap's key that the value comes from."""
+    """Return the Secret or ConfigMap key that the value comes from, or None."""
 
     def of(kind: str, ref: KeyRef) -> Source:
         return Source(kind, ref.name, ref.key)
@@ -133,9 +135,10 @@ def _unchecked_pattern(index: int, parameter: ParameterSpec) -> Iterator[Finding
 
 
 def _patterns_of_secrets(spec: DynamicConfigSpec) -> Iterator[Finding]:
-    """AWS reports which parameter does not match: a second pattern would be a second answer about the same text.
+    """Reject different patterns for the same Secret key.
 
-    A pattern that RE2 takes may mean something else to AWS: so RE2's own answer comes first, and is not the last.
+    AWS reports which parameter does not match, so each pattern would reveal one more fact about the same text. RE2 may interpret
+    a pattern differently than AWS, so the local check does not prevent this.
     """
     known: dict[tuple[str, str], str] = {}
     for index, parameter in enumerate(spec.parameters):
@@ -150,7 +153,7 @@ def _of_rule(index: int, text: str) -> Finding:
 
 
 def _faults(parameter: ParameterSpec, value: str | None) -> list[str]:
-    """What is wrong with patterns and JSON Schema, or else with the value, as far as it is known."""
+    """Return the errors in patterns and JSON Schema or, without any, in the value if it is known."""
     found = _schema_faults(parameter)
     if found or value is None:
         return found
@@ -178,7 +181,7 @@ def _json_fault(parameter: ParameterSpec, value: str) -> str | None:
 
 
 def _field(location: tuple[int | str, ...], document: Mapping[str, Any]) -> str:
-    """The field as a path in the document, a parameter by its name; what lies in a JSON Schema is not told apart."""
+    """Return the field as a path in the document, with names of parameters. Paths within a JSON Schema are cut off."""
     parts: list[str] = ["spec"]
     spec = document.get("spec")
     listed = spec.get("parameters") if isinstance(spec, Mapping) else None

@@ -1,6 +1,6 @@
-"""Two environments side by side: parameters by their names below the path, other settings by their place in spec. Pure.
+"""Compare two environments: parameters by their names below the path, other settings by their path in spec. Pure.
 
-Secret values are only ever compared by a hash under a key that lives as long as the comparison.
+Secret values are only compared by a keyed hash whose key is discarded after the comparison.
 """
 
 import hashlib
@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 
 from dynconfig.engine.secret import MASK
 
-UNKNOWN = "(not known)"
+UNKNOWN = "(unknown)"
 
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
-    """A secret value of which nothing is left but whether another one is the same."""
+    """A secret value as a keyed hash, which can only be compared for equality."""
 
     digest: bytes = field(repr=False)
 
@@ -25,7 +25,7 @@ class Sealed:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One parameter of an environment; a value of None could not be read."""
+    """One parameter of an environment. Its value is None if it could not be read."""
 
     type: str
     value: str | Sealed | None
@@ -38,12 +38,12 @@ class Environment:
     title: str
     entries: Mapping[str, Entry]
     settings: Mapping[str, str] | None = None
-    """Everything in spec but its parameters, by its place; None where there is no spec to look at."""
+    """All fields of spec except parameters, by path; None if there is no spec."""
 
 
 @dataclass(frozen=True, slots=True)
 class Contrast:
-    """One thing in which two environments differ; a side that does not have it is None."""
+    """One difference between two environments; None on the side where it is missing."""
 
     name: str
     left: str | None
@@ -51,12 +51,12 @@ class Contrast:
 
 
 def sealed(text: str, key: bytes) -> Sealed:
-    """A secret value, sealed under the key of this comparison."""
+    """Return a secret value, hashed with the key of this comparison."""
     return Sealed(hmac.digest(key, text.encode(), hashlib.sha256))
 
 
 def contrasts(left: Environment, right: Environment) -> Iterator[Contrast]:
-    """All that differs, by name."""
+    """Yield all differences, sorted by name."""
     for name in sorted({*left.entries, *right.entries}):
         yield from _entries(name, left.entries.get(name), right.entries.get(name))
     if left.settings is not None and right.settings is not None:
@@ -72,7 +72,7 @@ def _entries(name: str, left: Entry | None, right: Entry | None) -> Iterator[Con
         return
     if left.type != right.type:
         yield Contrast(f"{name} (type)", left.type, right.type)
-    # What could not be read may be the same or not, which is worth a line.
+    # A value that could not be read may differ, so it is reported.
     if left.value != right.value or left.value is None:
         yield Contrast(name, _shown(left), _shown(right))
 

@@ -14,7 +14,7 @@ from dynconfig.api.parameter import DeletionPolicy, ParameterSpec, ParameterType
 from dynconfig.api.spec import DynamicConfigSpec
 from dynconfig.api.status import MAX_DRIFT, REQUEST_LENGTH
 from dynconfig.engine import placement, secret_checks, size, tenancy
-from dynconfig.engine.checking import findings_of, source_of, told, value_of
+from dynconfig.engine.checking import findings_of, source_of, validation_findings, value_of
 from dynconfig.engine.declaration import Applied, Declaration, DeclaredParameter, Place, ReadSource, Source
 from dynconfig.engine.errors import InvalidSpec, NoSource, SourceMissing
 from dynconfig.engine.inspection import findings
@@ -46,7 +46,7 @@ def parse_spec(document: Mapping[str, Any]) -> DynamicConfigSpec:
     try:
         return DynamicConfigSpec.model_validate(document.get("spec") or {})
     except ValidationError as error:
-        raise InvalidSpec(_listed(told(error, document))) from None
+        raise InvalidSpec(_listed(validation_findings(error, document))) from None
 
 
 def faults(document: Mapping[str, Any], read: ReadSource) -> tuple[str, ...]:

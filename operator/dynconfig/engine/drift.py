@@ -1,4 +1,4 @@
-"""Drift as status and Events tell it: what stands, what is new, and who did it. Pure."""
+"""Drift for status and Events: current entries, new entries, and who made the change. Pure."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,8 +10,8 @@ from dynconfig.engine.plan import Difference, Step, Update
 from dynconfig.engine.resource import Versioned
 
 
-def standing(outcome: Outcome, previous: Mapping[str, Any], now: str) -> list[Drift]:
-    """Drift that still stands: what was corrected in this very run is told by an Event, not by status."""
+def drift_entries(outcome: Outcome, previous: Mapping[str, Any], now: str) -> list[Drift]:
+    """Return the entries of uncorrected drift. Drift that was corrected in this reconcile is only reported as an Event."""
     since = {(item["resource"], item["field"]): item.get("since") for item in previous.get("drift") or ()}
     return [
         Drift(
@@ -29,9 +29,9 @@ def standing(outcome: Outcome, previous: Mapping[str, Any], now: str) -> list[Dr
 
 
 def new(outcome: Outcome, previous: Mapping[str, Any]) -> list[tuple[Step, Difference]]:
-    """Drift that the previous status does not tell of, so that each is told and counted once."""
+    """Return the drift that is not in the previous status, so that each entry is reported and counted once."""
     told = {(item["resource"], item["field"]) for item in previous.get("drift") or ()}
-    # A full list does not say whether what is not in it was told of.
+    # If the list is full, unlisted drift may have been reported already.
     if len(told) >= MAX_DRIFT:
         return []
     found = ((step, because) for step in outcome.drift for because in step.because)
@@ -39,12 +39,12 @@ def new(outcome: Outcome, previous: Mapping[str, Any]) -> list[tuple[Step, Diffe
 
 
 def author(step: Step, outcome: Outcome) -> str | None:
-    """Who changed a resource behind our back, where AWS told."""
+    """Return who changed a resource, if AWS reports it."""
     return author_of(step, outcome.declaration)
 
 
 def author_of(step: Step, declaration: Declaration) -> str | None:
-    """Who wrote a resource last, where AWS or an event of this look told."""
+    """Return who modified a resource last, if AWS or an event reported it."""
     observed = step.change.observed if isinstance(step.change, Update) else None
     by_aws = observed.modified_by if isinstance(observed, Versioned) else None
     who = by_aws or declaration.heard.get(step.resource.name)

@@ -1,8 +1,8 @@
-"""Tells events of the operator's own writes from those of others, without a call to AWS.
+"""Distinguish events of the operator's own writes (echoes) from those of others, without a call to AWS.
 
-Parameter Store's events carry no version. So writes are counted: each of ours takes away one event of the same name
-and moment, and one more event than we wrote is somebody else's. Which of the two came first does not matter: the one
-that is left wakes the object, and a look tells the rest.
+Parameter Store events have no version. Therefore, own writes are counted: each consumes one event with the same name and time,
+and any further event is a change by others. Their order does not matter: the remaining event triggers a reconcile, which
+observes the actual state.
 """
 
 import threading
@@ -13,11 +13,11 @@ from dataclasses import dataclass
 
 from dynconfig.engine.signals import PUT, Signal
 
-# Events tell the time to the second, and clocks differ a little.
+# Event times have a resolution of one second, and clocks differ slightly.
 SLACK_SECONDS = 2.0
-# Later than this no event of a write is waited for any more; one that comes still costs a look.
+# After this time, the event of a write is no longer expected; a later one causes a needless reconcile.
 KEPT_SECONDS = 60.0
-# Events come within a second or two; one that is so late is a reason to check what brings them.
+# Events arrive within a second or two; after this time, the delivery is checked.
 LATE_SECONDS = 30.0
 
 
@@ -28,44 +28,44 @@ class _Write:
     began: float
     ended: float = float("inf")
 
-    def is_told_by(self, signal: Signal) -> bool:
+    def matches(self, signal: Signal) -> bool:
         within = self.began - SLACK_SECONDS <= signal.at <= self.ended + SLACK_SECONDS
         return within and signal.operation == self.operation
 
 
 class Echoes:
-    """The operator's recent writes of parameters; safe for threads."""
+    """The operator's recent writes of parameters. Thread-safe."""
 
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
         self._lock = threading.Lock()
         self._writes: dict[tuple[str, str], list[_Write]] = {}
         self._order: deque[_Write] = deque()
-        self._heard: set[str] = set()
+        self._expected_regions: set[str] = set()
         self._arrived: dict[str, float] = {}
 
     def begin(self, region: str) -> None:
-        """Events of a region are heard from now on. Those of earlier writes may never come, and are not waited for."""
+        """Expect events of a region from now on. Events of earlier writes may not arrive, so they are not expected."""
         self.end(region)
         with self._lock:
-            self._heard.add(region)
+            self._expected_regions.add(region)
 
     def end(self, region: str) -> None:
-        """Events of a region are not heard any more."""
+        """Stop expecting events of a region."""
         with self._lock:
-            self._heard.discard(region)
+            self._expected_regions.discard(region)
             for name in [name for name in self._writes if name[0] == region]:
                 del self._writes[name]
 
     @contextmanager
     def writing(self, region: str, operation: str, names: Sequence[str]) -> Iterator[None]:
-        """Around a write: it is expected from before it is made, since its event may be faster than its answer."""
+        """Wrap a write. Its event is expected from before the call, since it may arrive before the response."""
         writes = [_Write((region, name), operation, self._now()) for name in names]
         self._expect(region, writes)
         try:
             yield
         except BaseException:
-            # It may have been made all the same; then its event costs one look too many.
+            # The write may have succeeded nevertheless; then its event causes a needless reconcile.
             with self._lock:
                 for write in writes:
                     self._drop(write)
@@ -74,24 +74,24 @@ class Echoes:
             write.ended = self._now()
 
     def is_echo(self, signal: Signal) -> bool:
-        """Whether the event is that of an own write; each write answers for one event only."""
+        """Whether the event is that of an own write. Each write matches one event only."""
         with self._lock:
             for name in signal.parameters:
                 for write in self._writes.get((signal.region, name), ()):
-                    if write.is_told_by(signal):
+                    if write.matches(signal):
                         self._drop(write)
                         return True
         return False
 
     def arrived(self, region: str) -> None:
-        """An event of a parameter came: what brings them from this region works."""
+        """Record that an event of a parameter arrived, so the delivery in this region works."""
         with self._lock:
             self._arrived[region] = self._now()
 
     def missing(self, region: str) -> str | None:
-        """The name of an own write whose event is late, and no later event came either; each is answered once.
+        """Return the parameter of an own write whose event is late, if no later event arrived either; each write once.
 
-        Deletions are not counted: that of a parameter that was gone already makes no event.
+        Deletions are not counted, since deleting a missing parameter creates no event.
         """
         with self._lock:
             late = [write for write in self._pending(region) if write.ended + LATE_SECONDS < self._now()]
@@ -108,7 +108,7 @@ class Echoes:
     def _expect(self, region: str, writes: Sequence[_Write]) -> None:
         with self._lock:
             self._forget_old()
-            if region not in self._heard:
+            if region not in self._expected_regions:
                 return
             for write in writes:
                 self._writes.setdefault(write.name, []).append(write)

@@ -1,10 +1,10 @@
-"""Every way a reconcile can fail, named for what happens next; the class name is the reason a user sees."""
+"""The errors of a reconcile, grouped by what happens next. The class name is the reason in status."""
 
 from collections.abc import Sequence
 
 
 class DynConfigError(Exception):
-    """A failure that has a reason and a message for the user; `str()` of it never holds a secret."""
+    """An error with a reason and a message for the user, which never contains a secret."""
 
     def __init__(self, message: str, *, code: str = "") -> None:
         super().__init__(message)
@@ -12,16 +12,16 @@ class DynConfigError(Exception):
 
     @property
     def reason(self) -> str:
-        """The reason as it stands in conditions and Events."""
+        """The reason in conditions and Events."""
         return type(self).__name__
 
 
 class Terminal(DynConfigError):
-    """Only an edit or a person helps: Stalled, looked at again at the resync."""
+    """Requires an edit or manual action. Sets Stalled; retried at the resync."""
 
 
 class Retryable(DynConfigError):
-    """It may pass: Reconciling, tried again after `delay` seconds, or with backoff where that is None."""
+    """May resolve itself. Sets Reconciling; retried after `delay` seconds, or with backoff if that is None."""
 
     def __init__(self, message: str, *, delay: float | None = None, code: str = "") -> None:
         super().__init__(message, code=code)
@@ -29,7 +29,7 @@ class Retryable(DynConfigError):
 
 
 class InvalidSpec(Terminal):
-    """The declaration breaks a rule."""
+    """The spec is invalid."""
 
 
 class PathNotAllowed(Terminal):
@@ -41,7 +41,7 @@ class NotAllowed(Terminal):
 
 
 class NotOwned(Terminal):
-    """A resource exists and belongs to somebody else, or to nobody and may not be adopted."""
+    """A resource exists and has another owner, or has no owner and may not be adopted."""
 
     def __init__(
         self,
@@ -54,106 +54,106 @@ class NotOwned(Terminal):
     ) -> None:
         super().__init__(message)
         self.subject = subject
-        """What the message begins with, if it is about one resource; the rest may be true of others, too."""
+        """The beginning of the message if it is about one resource; the rest may apply to others, too."""
         self.titles = tuple(titles)
         """The resources, by kind and name."""
         self.may_pass = may_pass
-        """Whether an owner is an object of this cluster, which may give them up."""
+        """Whether an owner is an object of this cluster, which may release them."""
         self.is_awaited = is_awaited
-        """Whether the owners are about to give up all of them, so that nobody has to do anything."""
+        """Whether the owners are about to release all of them, so no action is needed."""
 
 
 class UnsafePlan(Terminal):
-    """The plan would delete too much at once and nobody has approved it."""
+    """The plan would delete too much at once without approval."""
 
 
 class NotPossible(Terminal):
-    """AWS cannot do in place what was declared."""
+    """AWS does not support the declared change in place."""
 
 
 class AccessDenied(Terminal):
-    """AWS refuses the operator."""
+    """AWS denies the operator access."""
 
 
 class Refused(Terminal):
-    """AWS refuses what was declared."""
+    """AWS rejected the request as invalid."""
 
 
 class QuotaExceeded(Terminal):
-    """AWS holds as many as the account may have."""
+    """An AWS service quota is exceeded."""
 
 
 class SourceMissing(Retryable):
-    """A Secret or ConfigMap, or a key in it, is not there; it may still come."""
+    """A Secret, ConfigMap or key does not exist yet."""
 
 
 class NoSource(SourceMissing):
-    """A whole Secret or ConfigMap is not there."""
+    """A Secret or ConfigMap does not exist."""
 
 
 class SecretCheckDelayed(Retryable):
-    """The namespace has changed what it checks of Secrets too often: the answer comes later."""
+    """The namespace has changed its checks of Secrets too often; the check is delayed."""
 
 
 class Throttled(Retryable):
-    """AWS, or our own budget for it, asks to slow down."""
+    """Throttled by AWS or by the operator's own rate limit."""
 
 
 class Unavailable(Retryable):
-    """AWS or the network does not answer, or answers with a fault of its own."""
+    """AWS is unreachable or returned a server error."""
 
 
 class Conflict(Retryable):
-    """Somebody wrote at the same moment; the next look tells how it ended."""
+    """A concurrent write; retried after the next observation."""
 
 
 class Settling(Retryable):
-    """A write was made, and AWS is still carrying it out."""
+    """A write is still in progress in AWS."""
 
 
 class DeletionDelayed(Retryable):
-    """A parameter left spec a moment ago: before it is deleted, other objects have time to declare it."""
+    """A parameter was just removed from spec. Its deletion is delayed so that other objects can declare it."""
 
 
 class ReconcileLoop(Retryable):
-    """A field was changed again after each correction: someone else writes it, or AWS does not keep it."""
+    """A field was changed again after each correction, by another writer or by AWS."""
 
 
 class RoleNotReady(Retryable):
-    """IAM has the role, and Lambda has not heard of it yet, or of what it may do."""
+    """The IAM role or its policies have not propagated to Lambda yet."""
 
 
 class Unexpected(Retryable):
-    """AWS answers with what no table of ours has: a bug, told to whoever reads the status as well."""
+    """AWS returned an error code that the operator does not know, which is a bug."""
 
 
 class InternalError(Retryable):
-    """The operator failed with a bug: its message has no value in it, and the traceback is in the log."""
+    """A bug in the operator. The message contains no value; the traceback is in the log."""
 
 
 class AlarmFiring(Retryable):
-    """An alarm of the object fires already, so that a change has to wait."""
+    """An alarm of the object is firing, so changes are postponed."""
 
 
 class CredentialsMissing(Retryable):
-    """The operator has no valid AWS credentials right now."""
+    """The operator has no valid AWS credentials."""
 
 
-# What makes every further call of this turn useless; all else is about one resource.
+# Errors that abort the reconcile; all others concern a single resource.
 STOPPING = (Throttled, Unavailable, CredentialsMissing)
 
 
 class AlreadyExists(Conflict):
-    """Something of that name exists already."""
+    """A resource with this name exists already."""
 
 
 class VersionLimit(Refused):
-    """SSM keeps 100 versions, and the oldest carries a label, so that no new version can be written."""
+    """SSM keeps 100 versions, and the oldest has a label, so no new version can be created."""
 
 
 class LabelLimit(Refused):
-    """SSM keeps 10 labels on a version, and this one has them."""
+    """The version already has the maximum of 10 labels."""
 
 
 class NotFound(Conflict):
-    """AWS does not have it: an answer to a kind that asks; to one that writes, it went away or is not known everywhere yet."""
+    """Not found. On a write, the resource was deleted meanwhile or is not propagated yet."""

@@ -1,4 +1,4 @@
-"""Parameters whose Expiration has passed: refused if they were never written, and as declared after that. Pure."""
+"""Expired parameters: rejected if they were never written; after that, they count as in sync. Pure."""
 
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
@@ -10,7 +10,7 @@ from dynconfig.engine.errors import InvalidSpec
 
 
 def check(declaration: Declaration) -> None:
-    """Refuse to create what has expired already. Raises InvalidSpec, which names the fields."""
+    """Raise InvalidSpec, with the fields, if a parameter has expired before its creation."""
     new = set(declaration.expired_unwritten)
     indexed = enumerate(parameter.spec for parameter in declaration.parameters if parameter.name in new)
     texts = [finding.text for finding in past(indexed, declaration.now)]
@@ -19,13 +19,13 @@ def check(declaration: Declaration) -> None:
 
 
 def past(parameters: Iterable[tuple[int, ParameterSpec]], now: float) -> Iterator[Finding]:
-    """The Timestamps that have passed at `now` (seconds since the epoch), of parameters with their indexes."""
+    """Yield a finding for each Timestamp before `now` (seconds since the epoch)."""
     for index, parameter in parameters:
         for number, policy in enumerate(parameter.policies):
             if policy.expires is not None and policy.expires <= now:
                 yield Finding(
                     ("spec", "parameters", index, "policies", number, "attributes", "Timestamp"),
                     f"spec.parameters[{parameter.name}].policies[{number}].attributes.Timestamp is in the past "
-                    f"({datetime.fromtimestamp(policy.expires, UTC):%Y-%m-%dT%H:%M:%SZ}), and a parameter that has expired is "
-                    "not created; set a later Timestamp, or remove the parameter",
+                    f"({datetime.fromtimestamp(policy.expires, UTC):%Y-%m-%dT%H:%M:%SZ}); an expired parameter is not created. "
+                    "Set a later Timestamp, or remove the parameter",
                 )

@@ -1,4 +1,4 @@
-"""What differs within two texts: members of JSON by their path, lines of a text of several lines. Pure."""
+"""Differences within two values: JSON members by path, or lines of multi-line text. Pure."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -11,14 +11,14 @@ from dynconfig.engine.window import brief, common
 
 EMPTY = "(empty)"
 ABSENT = "(absent)"
-# Above this the lines are not matched with each other: the time grows with the product of both numbers.
+# Above this product of line counts, lines are not matched, since the time grows with it.
 _MAX_PAIRS = 250_000
 _PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-")
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One member of a JSON value that differs; None on the side that does not have it."""
+    """One JSON member that differs; None on the side where it is missing."""
 
     path: str
     before: str | None
@@ -26,12 +26,12 @@ class Part:
 
     @property
     def joint(self) -> str:
-        """The path as it follows the name of the field."""
+        """The path, to be appended to the name of the field."""
         return self.path if self.path.startswith("[") else f".{self.path}"
 
 
 def parts(before: str, after: str) -> tuple[Part, ...]:
-    """The members in which two JSON objects or arrays differ; none if the texts are anything else."""
+    """Return the members in which two JSON objects or arrays differ; none for other values."""
     if before == after or MASK in (before, after):
         return ()
     one, other = _container(before), _container(after)
@@ -44,7 +44,7 @@ def parts(before: str, after: str) -> tuple[Part, ...]:
 
 
 def lines(field: str, before: str, after: str) -> Iterator[str]:
-    """The difference of a field as lines for people: from what it was to what it becomes."""
+    """Yield the difference of a field as lines of text, from before to after."""
     if found := parts(before, after):
         for part in found:
             yield _line(f"{field}{part.joint}", _told(part.before), _told(part.after))
@@ -93,7 +93,7 @@ def _parts(before: Any, after: Any, path: str) -> Iterator[Part]:
 
 
 class _Missing:
-    """Stands for what is not there, which is neither null nor anything else in JSON."""
+    """Placeholder for a missing member, which differs from null."""
 
 
 def _member(before: dict[str, Any], after: dict[str, Any], key: str, path: str) -> Iterator[Part]:
@@ -116,7 +116,7 @@ def _is_plain(key: str) -> bool:
 
 
 def _written(value: Any) -> str:
-    # Half a surrogate pair cannot be printed; as an escape it can.
+    # An unpaired surrogate cannot be printed, except escaped.
     text = json.dumps(value, ensure_ascii=False)
     return text if text.isascii() or _is_printable(text) else json.dumps(value)
 
@@ -130,7 +130,7 @@ def _is_of_lines(text: str) -> bool:
 
 
 def _changed_lines(before: str, after: str) -> Iterator[str]:
-    """Removed lines with -, added ones with +, and where they stand."""
+    """Yield removed lines with -, added lines with +, and their positions."""
     old, new = before.split("\n"), after.split("\n")
     for (start, end), (first, last) in _opcodes(old, new):
         yield f"@@ line {start + 1} @@"
@@ -139,14 +139,14 @@ def _changed_lines(before: str, after: str) -> Iterator[str]:
 
 
 def _opcodes(old: Sequence[str], new: Sequence[str]) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:
-    """The ranges of lines that differ."""
+    """Yield the ranges of lines that differ."""
     head = common(old, new)
     tail = common(old[head:][::-1], new[head:][::-1])
     old, new = old[head : len(old) - tail], new[head : len(new) - tail]
     if len(old) * len(new) > _MAX_PAIRS:
         yield (head, head + len(old)), (head, head + len(new))
         return
-    # Imported where it is needed: most differences are of one line.
+    # Imported lazily: most differences are in a single line.
     from difflib import SequenceMatcher
 
     for tag, start, end, first, last in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():

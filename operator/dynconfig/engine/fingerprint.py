@@ -1,7 +1,7 @@
-"""Short digests of texts that users choose: what is kept of an object does not grow with the length of its texts.
+"""Short keyed digests of user-defined texts, so that memory per object does not grow with the length of its texts.
 
-The key is drawn at process start and never leaves it, so that nobody can look for two texts of one digest. By chance, two of
-a billion texts have the same one about once in forty starts, and two texts that are compared, once in 2^64.
+The key is random for each process and never leaves it, so collisions cannot be constructed. Two of a billion texts collide
+by chance about once in forty starts; two given texts with a probability of 2^-64.
 """
 
 import hashlib
@@ -15,21 +15,21 @@ _BYTES = 8
 _KEY = secrets.token_bytes(16)
 
 Fingerprints: TypeAlias = "array[int]"
-"""Sorted digests, each once: eight bytes a text."""
+"""Sorted unique digests, eight bytes each."""
 
 
 def fingerprint(text: str) -> int:
-    """The digest of a text, in eight bytes; another one in each process."""
+    """Return the 8-byte digest of a text, which differs between processes."""
     digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=_BYTES, key=_KEY).digest()
     return int.from_bytes(digest, "big")
 
 
 def fingerprints(texts: Iterable[str]) -> Fingerprints:
-    """The digests of texts."""
+    """Return the digests of texts."""
     return array("Q", sorted({fingerprint(text) for text in texts}))
 
 
 def contains(found: Fingerprints, wanted: int) -> bool:
-    """Whether sorted digests have this one."""
+    """Whether sorted digests contain this one."""
     place = bisect_left(found, wanted)
     return place < len(found) and found[place] == wanted

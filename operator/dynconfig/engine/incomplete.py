@@ -1,4 +1,4 @@
-"""What status says of an object of which not everything could be carried out. Pure."""
+"""The status of an object that could not be applied completely. Pure."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -16,7 +16,7 @@ from dynconfig.engine.outcome import Outcome
 
 
 def refused(outcome: Outcome) -> list[RefusedStatus]:
-    """Each resource that is refused, and then those that wait for one of them; the first of them if they are many."""
+    """Return the rejected resources, then those that depend on them, up to the limit."""
     found = {item.title: (item.error.reason, str(item.error)) for item in outcome.refused if not _is_busy(item.error)}
     waiting = {item.step.resource.title: (Reason.WAITING.value, item.message) for item in outcome.blocked}
     return [
@@ -26,21 +26,21 @@ def refused(outcome: Outcome) -> list[RefusedStatus]:
 
 
 def unread_resources(outcome: Outcome, previous: Mapping[str, Any]) -> list[ResourceStatus]:
-    """What the previous status lists of kinds that could not be read this time: it may still be there."""
+    """Return the resources in the previous status whose kinds could not be read, since they may still exist."""
     unread = {item.title for item in outcome.refused}
     listed = previous.get("resources") or ()
     return [ResourceStatus.model_validate(item) for item in listed if item["kind"] in unread]
 
 
 def unread_parameters(outcome: Outcome, previous: Mapping[str, Any]) -> list[ParameterStatus]:
-    """What the previous status lists of parameters that could not be read this time: they may still be there."""
+    """Return the parameters in the previous status that could not be read, since they may still exist."""
     unread = {title.partition(" ")[2] for title in outcome.declaration.unread}
     listed = previous.get("parameters") or ()
     return [ParameterStatus.model_validate(item) for item in listed if item["name"] in unread]
 
 
 def tried_generation(outcome: Outcome, previous: Mapping[str, Any]) -> int | None:
-    """The last generation of which everything was carried out but what is refused; None if there is no more to say."""
+    """Return the last generation that was applied except for rejected resources; None if it was applied completely."""
     if outcome.is_complete:
         return None
     if outcome.stopped or outcome.untried or outcome.is_held:
@@ -49,12 +49,12 @@ def tried_generation(outcome: Outcome, previous: Mapping[str, Any]) -> int | Non
 
 
 def names_behind(outcome: Outcome) -> set[str]:
-    """Titles of what is not as declared since it is refused or waits."""
+    """Return the titles of resources that are out of sync because they are rejected or blocked."""
     return {item.title for item in outcome.refused if not _is_busy(item.error)} | {
         item.step.resource.title for item in outcome.blocked if item.step.is_put
     }
 
 
 def _is_busy(error: Exception) -> bool:
-    """Whether nothing refuses it: AWS is still carrying it out, or it waits for its time."""
+    """Whether it is only in progress in AWS, or delayed."""
     return isinstance(error, Settling | DeletionDelayed)

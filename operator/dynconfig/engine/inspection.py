@@ -1,4 +1,4 @@
-"""All that is wrong with a document, found in one run: no fault hides another that does not follow from it. Pure."""
+"""Find all errors in a document in one pass; an error only hides those that follow from it. Pure."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,18 +19,18 @@ _REPEATED = "parameters must not repeat a name"
 
 
 RegionFault = Callable[[str], str]
-"""Why an object may not name a region; empty if it may."""
+"""Return why a region is not allowed; empty if it is."""
 
 
 def findings(document: Mapping[str, Any], read: ReadSource, region_fault: RegionFault = lambda _region: "") -> Findings:
-    """All that is wrong with a document, as far as it can be known where some sources cannot be read."""
+    """Return all errors in a document that can be found if some sources cannot be read."""
     found = _of_models(document, read)
     texts = (finding for finding in found.faults if not finding.text.endswith(_REPEATED))
     return Findings(tuple(dict.fromkeys((*texts, *_beyond_models(document, region_fault)))), found.unchecked)
 
 
 def parameters(document: Mapping[str, Any]) -> Iterator[tuple[int, ParameterSpec]]:
-    """The parameters that can be read, each with its index, whatever is wrong with others."""
+    """Yield the valid parameters with their indexes, whatever is wrong with others."""
     for index, item in enumerate(_listed(document)):
         try:
             yield index, ParameterSpec.model_validate(item)
@@ -42,13 +42,13 @@ def _of_models(document: Mapping[str, Any], read: ReadSource) -> Findings:
     try:
         spec = DynamicConfigSpec.model_validate(document.get("spec") or {})
     except ValidationError as error:
-        faults = checking.told(error, document)
+        faults = checking.validation_findings(error, document)
         return Findings((*faults, *_together(document, error), *_values(document, read)))
     return checking.findings_of(spec, {item.name: checking.value_of(item, read) for item in spec.parameters})
 
 
 def _values(document: Mapping[str, Any], read: ReadSource) -> Iterator[Finding]:
-    """What is wrong with the values of those parameters that can be read."""
+    """Yield the errors in the values of valid parameters."""
     with deadline.limit(SECONDS):
         for index, parameter in parameters(document):
             try:
@@ -60,7 +60,7 @@ def _values(document: Mapping[str, Any], read: ReadSource) -> Iterator[Finding]:
 
 
 def _together(document: Mapping[str, Any], error: ValidationError) -> Sequence[Finding]:
-    """What fields break together, by the rules that need none of those that cannot be read."""
+    """Return the broken rules that do not need an invalid field."""
     spec = document.get("spec")
     problems = error.errors(include_input=False)
     if not isinstance(spec, Mapping) or any(not problem["loc"] for problem in problems):
@@ -76,13 +76,13 @@ def _together(document: Mapping[str, Any], error: ValidationError) -> Sequence[F
             {"path": "/any", **kept, "parameters": listed}, context=FIELDS_ALONE
         )
     except ValidationError:
-        # More parameters than there may be: said already.
+        # Too many parameters, which is reported already.
         return ()
     return [Finding(("spec",), f"spec: {message}") for message in broken_rules(readable, unread)]
 
 
 def _beyond_models(document: Mapping[str, Any], region_fault: RegionFault) -> Iterator[Finding]:
-    """What stored objects may have and new ones may not, and what AWS refuses later."""
+    """Yield errors that are only tolerated in stored objects, and what AWS would reject later."""
     yield from _repeated(document)
     yield from _dots(document)
     yield from _schedule(document)
@@ -124,7 +124,7 @@ def _schedule(document: Mapping[str, Any]) -> Iterator[Finding]:
 
 def _region(document: Mapping[str, Any], region_fault: RegionFault) -> Iterator[Finding]:
     region = _spec(document).get("region")
-    # Whatever has another form is reported by the model.
+    # The model reports an invalid format.
     if isinstance(region, str) and re.fullmatch(REGION, region) and (fault := region_fault(region)):
         yield Finding(("spec", "region"), f"spec.region: {fault}; name another one, or none for the operator's own")
 
@@ -135,7 +135,7 @@ def _topics(document: Mapping[str, Any], region_fault: RegionFault) -> Iterator[
     regions = [region_of(topic) for topic in topics if _is_arn(topic)] if isinstance(topics, list) else []
     if len(set(regions)) > 1 and not _spec(document).get("region"):
         told = (
-            f"topics of {', '.join(sorted(set(regions)))}: CloudWatch notifies topics of the object's own region only"
+            f"topics of {', '.join(sorted(set(regions)))}: CloudWatch only notifies topics in the region of the object"
         )
         yield Finding(("spec", "alarms", "notify"), f"spec.alarms.notify: {told}")
         return

@@ -1,4 +1,4 @@
-"""The keywords of JSON Schema with a bound on time: patterns are RE2's, and every step checks the time."""
+"""JSON Schema keywords with a time limit: patterns run on RE2, and every step checks the deadline."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
@@ -15,7 +15,7 @@ Keyword = Callable[[Any, Any, Any, Any], Iterator[ValidationError] | None]
 
 @lru_cache(maxsize=1)
 def bounded() -> type[Validator]:
-    """Draft 2020-12 that raises DeadlineExceeded instead of going on for ever."""
+    """Return a validator for draft 2020-12 that raises DeadlineExceeded."""
     keywords: dict[str, Keyword] = {
         **Draft202012Validator.VALIDATORS,
         "pattern": _pattern,
@@ -72,7 +72,7 @@ def _unique_items(validator: Any, wanted: object, instance: Any, _schema: object
 
 
 def _identity(item: object) -> object:
-    """Equal for items that JSON Schema takes for equal: 1 and 1.0 are, 1 and true are not."""
+    """Return a key that is equal for items that are equal in JSON Schema: 1 and 1.0 are, 1 and true are not."""
     if isinstance(item, bool):
         return ("boolean", item)
     if isinstance(item, Mapping):
@@ -83,6 +83,6 @@ def _identity(item: object) -> object:
 
 
 def _matches(pattern: str, text: str) -> bool:
-    # Each takes its time, and there may be many.
+    # A schema may have many patterns.
     deadline.remaining()
     return patterns.matches(pattern, text)

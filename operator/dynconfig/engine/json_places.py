@@ -1,4 +1,4 @@
-"""Where in a JSON Schema (Draft 2020-12) schemas stand: all else in it is names and data, and nothing may refer to that."""
+"""Find the subschemas of a JSON Schema (draft 2020-12). Only these may be the target of a reference."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -16,16 +16,16 @@ _NAMED = ("$defs", "definitions", "dependentSchemas", "patternProperties", "prop
 
 
 def schemas(schema: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
-    """A schema that fits the standard and all schemas within it, each an object, true or false."""
+    """Yield a valid schema and all its subschemas with their paths; each is an object, true or false."""
     yield path, schema
     for below, inner in _inner(schema) if isinstance(schema, dict) else ():
         yield from schemas(inner, (*path, *below))
 
 
 def lost_references(schema: Any) -> Iterator[tuple[Path, str, str]]:
-    """Place, keyword and text of each reference that leads to no schema within this one.
+    """Yield path, keyword and text of each reference whose target is not a subschema.
 
-    What a keyword does not declare a schema is not checked as one, so that comparing values with it may end anyhow.
+    Other targets are not checked against the meta-schema, so using them for validation could fail in any way.
     """
     found = [*schemas(schema)]
     objects = [(path, node) for path, node in found if isinstance(node, dict)]
@@ -48,5 +48,5 @@ def _inner(schema: dict[str, Any]) -> Iterator[tuple[Path, Any]]:
 
 
 def _escaped(part: str | int) -> str:
-    """A step of a JSON Pointer, https://www.rfc-editor.org/rfc/rfc6901#section-3."""
+    """Escape a token of a JSON Pointer, https://www.rfc-editor.org/rfc/rfc6901#section-3."""
     return str(part).replace("~", "~0").replace("/", "~1")

@@ -1,4 +1,4 @@
-"""Checks JSON against a JSON Schema (Draft 2020-12): nothing is fetched, time is bounded, no message holds a value."""
+"""Validate JSON against a JSON Schema (draft 2020-12): no remote references, limited CPU time, no values in messages."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
@@ -17,21 +17,21 @@ if TYPE_CHECKING:
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 SECONDS = 0.5
-MAX_TOLD = 3
-MAX_WORDS = 120
+MAX_ERRORS = 3
+MAX_LENGTH = 120
 
 
 def schema_fault(schema: Mapping[str, JsonValue]) -> str | None:
-    """What is wrong with the schema itself, as the end of a sentence; None if it can be used. Raises DeadlineExceeded."""
+    """Return why the schema is invalid, to be appended to its field; None if it is valid. Raises DeadlineExceeded."""
     try:
         text = _text(schema)
     except ValueError:
-        return "holds a number that is not finite, which JSON does not know"
+        return "has a number that is not finite, which JSON does not allow"
     return _schema_fault(text)
 
 
 def fault(schema: Mapping[str, JsonValue], value: str) -> str | None:
-    """Where JSON in the value breaks a schema that can be used, and which rule; None if it fits."""
+    """Return which rules of a valid schema the JSON value breaks, and where; None if it matches."""
     from jsonschema.exceptions import UnknownType
     from referencing.exceptions import Unresolvable
 
@@ -40,33 +40,33 @@ def fault(schema: Mapping[str, JsonValue], value: str) -> str | None:
         with deadline.limit(SECONDS):
             broken = dict.fromkeys(_told(schema, error) for error in validator.iter_errors(instance))
     except deadline.DeadlineExceeded:
-        return f"takes longer than {SECONDS:g} s to compare with jsonSchema; make the schema simpler"
+        return f"takes longer than {SECONDS:g} s to validate against jsonSchema; simplify the schema"
     except RecursionError:
-        return "cannot be compared with jsonSchema, which refers to itself without end"
+        return "cannot be validated against jsonSchema, which has an infinite recursion"
     except OverflowError:
-        return "has a number too large to compare with jsonSchema"
+        return "has a number that is too large to validate against jsonSchema"
     except (UnknownType, Unresolvable):
-        # What these say may hold a part of the value.
-        return "cannot be compared with jsonSchema"
-    more = f"; and {len(broken) - MAX_TOLD} more" if len(broken) > MAX_TOLD else ""
-    return f"does not match jsonSchema: {'; '.join([*broken][:MAX_TOLD])}{more}" if broken else None
+        # Their messages may contain a part of the value.
+        return "cannot be validated against jsonSchema"
+    more = f"; and {len(broken) - MAX_ERRORS} more" if len(broken) > MAX_ERRORS else ""
+    return f"does not match jsonSchema: {'; '.join([*broken][:MAX_ERRORS])}{more}" if broken else None
 
 
 def _text(schema: Mapping[str, JsonValue]) -> str:
     return json.dumps(schema, sort_keys=True, allow_nan=False)
 
 
-# What a schema of 16 kB becomes has a few hundred kilobytes.
+# The validator of a schema of 16 KB takes a few hundred KB.
 @lru_cache(maxsize=32)
 def _validator(text: str) -> "Validator":
     from referencing import Registry
 
     from dynconfig.engine.json_keywords import bounded
 
-    # A schema that names its dialect would be checked by that dialect's own keywords, which know no bound; and nothing
-    # refers to it from outside, so that its address is of no use.
+    # With $schema, the keywords of that dialect would be used, which have no time limit. $id is not needed, since there are no
+    # references from outside.
     schema = {key: value for key, value in json.loads(text).items() if key not in ("$schema", "$id")}
-    # An empty registry has nothing to fetch from.
+    # An empty registry fetches nothing.
     return bounded()(schema, registry=Registry())
 
 
@@ -83,7 +83,7 @@ def _standard_fault(schema: dict[str, Any]) -> str | None:
     from jsonschema.exceptions import SchemaError
 
     try:
-        # Patterns are compiled by the engine that will run them, not by the one behind the format `regex`.
+        # Patterns are checked with RE2, which runs them, not with the engine behind the format `regex`.
         Draft202012Validator.check_schema(schema, format_checker=FormatChecker(formats=()))
     except SchemaError as error:
         return f"{_at(tuple(error.absolute_path))}: {_cut(error.message)}"
@@ -91,23 +91,23 @@ def _standard_fault(schema: dict[str, Any]) -> str | None:
 
 
 def _own_faults(schema: dict[str, Any]) -> Iterator[str]:
-    """What JSON Schema allows, and this place does not."""
+    """Yield the errors for features of JSON Schema that are not allowed here."""
     nodes = [(path, node) for path, node in schemas(schema) if isinstance(node, dict)]
     for path, node in nodes:
         if path and (found := [key for key in ("$id", "$schema") if key in node]):
-            yield f"{_at(path)}: {found[0]} is possible at the root only"
+            yield f"{_at(path)}: {found[0]} is only allowed at the root"
         for key in ("$ref", "$dynamicRef"):
             if not node.get(key, "#").startswith("#"):
                 yield f"{_at(path)}: {key} must begin with #; remote schemas are not fetched"
         yield from (f"{_at(path)}: pattern {told}" for told in map(patterns.fault, _patterns(node)) if told)
     keywords = {key for _, node in nodes for key in node}
     if {"patternProperties", "unevaluatedProperties"} <= keywords:
-        yield "patternProperties and unevaluatedProperties do not go together here; use additionalProperties"
+        yield "patternProperties and unevaluatedProperties cannot be combined here; use additionalProperties"
 
 
 def _reference_faults(schema: dict[str, Any]) -> Iterator[str]:
     for path, key, reference in lost_references(schema):
-        yield f"{_at(path)}: {key} {_cut(reference)} leads to no schema in this one; put what it means below $defs"
+        yield f"{_at(path)}: {key} {_cut(reference)} does not refer to a schema in this one; move its target to $defs"
 
 
 def _patterns(node: dict[str, Any]) -> Iterable[str]:
@@ -118,12 +118,12 @@ def _at(path: Path) -> str:
     return _cut(".".join(map(str, path))) if path else "the root"
 
 
-def _cut(words: str) -> str:
-    return words if len(words) <= MAX_WORDS else f"{words[:MAX_WORDS]}…"
+def _cut(text: str) -> str:
+    return text if len(text) <= MAX_LENGTH else f"{text[:MAX_LENGTH]}…"
 
 
 def _told(schema: Mapping[str, JsonValue], error: "ValidationError") -> str:
-    """The place and the rule; names of properties only as far as the schema says them, for others are of the value."""
+    """Return path and rule. Property names that are not in the schema are masked, since they are part of the value."""
     public = frozenset(_strings(schema))
     path = "".join(_step(part, public) for part in error.absolute_path)
     return f"${path}: {_rule(error)}"
@@ -138,13 +138,13 @@ def _step(part: str | int, public: frozenset[str]) -> str:
 def _rule(error: "ValidationError") -> str:
     keyword, wanted, instance = str(error.validator), error.validator_value, error.instance
     if error.validator is None:
-        return "nothing is allowed here"
+        return "not allowed by the schema"
     if keyword == "required" and isinstance(wanted, list) and isinstance(instance, Mapping):
         return _cut(f"required {', '.join(name for name in wanted if name not in instance)}")
     if keyword in ("additionalProperties", "unevaluatedProperties"):
-        return "a property that the schema does not allow"
+        return "property not allowed by the schema"
     if keyword == "enum" and isinstance(wanted, list):
-        return "none of the values in enum"
+        return "not one of the values in enum"
     if isinstance(wanted, dict) or keyword in ("anyOf", "oneOf"):
         return keyword
     return _cut(f"{keyword} {wanted if isinstance(wanted, str) else json.dumps(wanted)}")

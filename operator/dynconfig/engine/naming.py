@@ -1,4 +1,4 @@
-"""The names of what an object makes in AWS beside its parameters: they follow from the object, so that none is ever lost."""
+"""The names of an object's AWS resources except its parameters. They are derived from the object, so none can be lost."""
 
 import hashlib
 import re
@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from dynconfig.engine.resource import Owner
 
 LONGEST = 64
-# What all alarms and dashboards of this operator begin with: policies and event rules name it.
+# Prefix of all alarms and dashboards of the operator, which IAM policies and event rules rely on.
 PREFIX = "dynconfig-"
-# The IAM path of all roles that the operator makes: it writes to no role outside of it, and policies name them by it.
+# The IAM path of all roles that the operator creates. It writes to no other role, and IAM policies rely on the path.
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html
 ROLE_PATH = "/dynconfig/"
 
@@ -22,7 +22,7 @@ class Names:
     role: str
     scheduler_role: str
     other_roles: tuple[str, ...]
-    """Names that roles of this object may have from an earlier version, or in place of one."""
+    """Names that roles of this object may have from an earlier version, or as its replacement."""
     log_group: str
     rule: str
     schedule: str
@@ -32,13 +32,13 @@ class Names:
 
     @classmethod
     def of(cls, owner: Owner, region: str, function: str | None, role: str | None) -> "Names":
-        """The names for an owner; those of function and role where they are given."""
+        """Return the names for an owner; `function` and `role` override the default names."""
         own = function or _default(owner)
         earlier = (fitting(f"{own}-{region}{ending}", caseless=True) for ending in ("", "-scheduler"))
         watched = own if own.startswith(PREFIX) else f"{PREFIX}{own}"
         return cls(
             function=own,
-            # IAM knows no regions, and does not tell names apart by case, nor by path.
+            # IAM is global, and role names are unique regardless of case and path.
             role=role or fitting(f"{own}-{region}-function", caseless=True),
             scheduler_role=fitting(f"{own}-{region}-schedule", caseless=True),
             other_roles=(*earlier, *((role, role_beside(role)) if role else ())),
@@ -47,35 +47,35 @@ class Names:
             rule=fitting(f"{own}-parameters"),
             schedule=own,
             http_api=own,
-            # None of the other names has a slash, so that no object's alarms begin with another's.
+            # No other name has a slash, so the prefix is unique to this object.
             alarms=f"{watched}/",
-            # All regions of an account share their dashboards.
+            # Dashboards are global in an account.
             dashboard=fitting(f"{watched}-{region}"),
         )
 
     def alarm(self, name: str) -> str:
-        """The alarm of this name within the object."""
+        """Return the full name of an alarm of the object."""
         return f"{self.alarms}{name}"
 
 
 def role_beside(role: str) -> str:
-    """The name of the role that takes the place of one outside the path: names are unique in an account, whatever the path."""
+    """Return the name of the role that replaces one outside the path, since names are unique in an account for all paths."""
     return fitting(f"{role}-dynconfig", caseless=True)
 
 
 def prefix_of(namespace: str) -> str:
-    """What the names of a namespace begin with: no other namespace's do."""
-    # Either name may hold dashes, and neither an underscore: a-b and c must not be called as a and b-c are.
+    """Return the name prefix of a namespace, which is unique to it."""
+    # Both names may contain dashes, but no underscore: a-b/c and a/b-c must get different names.
     return f"{PREFIX}{namespace}{'_' if '-' in namespace else '-'}"
 
 
 def _default(owner: Owner) -> str:
-    # No object can be called so that it meets the name that was made legal or short for another.
+    # No name of an object can collide with the sanitized or shortened name of another.
     return fitting(f"{prefix_of(owner.namespace)}{owner.name}", before_digest="__")
 
 
 def fitting(name: str, *, caseless: bool = False, before_digest: str = "-") -> str:
-    """The name itself where AWS takes it; else a legal and shorter one that is as unique, perhaps also without case."""
+    """Return the name if it is valid in AWS; else a sanitized and shortened name with a digest. `caseless`: without uppercase."""
     legal = re.sub(r"[^a-zA-Z0-9_-]", "-", name)
     if legal == name and len(name) <= LONGEST and not (caseless and name != name.lower()):
         return name

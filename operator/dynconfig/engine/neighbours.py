@@ -1,4 +1,4 @@
-"""The other objects that a plan has to know: what one of them gives up, another may take over. Pure."""
+"""The other objects that affect a plan: a parameter that one of them releases may be adopted by another. Pure."""
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
@@ -15,7 +15,7 @@ Documents = Iterable[Mapping[str, Any]]
 
 
 class Neighbours:
-    """Objects in files, as they are declared there, and the rest as the cluster has them, which is asked when it is needed."""
+    """The objects in files and, for the rest, those in the cluster, which are read on first use."""
 
     def __init__(
         self,
@@ -32,12 +32,12 @@ class Neighbours:
         self._gone = frozenset(gone)
 
     def successor_of(self, owner: Owner, region: str) -> SuccessorOf:
-        """Answers which object takes over what an object of a region gives up."""
+        """Return a function that finds the successor for a parameter that an object releases."""
 
         return lambda name: self._index.successor(owner, region, name)
 
     def gives_up(self, owner: str, name: str) -> bool:
-        """Whether the object that owns a parameter, as NAMESPACE/NAME, is in the files and does not declare it there."""
+        """Whether the owner of a parameter (NAMESPACE/NAME) is in the files and does not declare it there."""
         key = Key(*owner.split("/"))
         document = self._files.get(key)
         if document is None or key in self._gone:
@@ -56,5 +56,5 @@ class Neighbours:
 
 
 def key_of(document: Mapping[str, Any]) -> Key:
-    """The object by namespace and name."""
+    """Return the key of an object."""
     return Key(document["metadata"]["namespace"], document["metadata"]["name"])

@@ -1,4 +1,4 @@
-"""Which values came from a Secret and are kept in plain text by AWS, so that every output masks them. Pure."""
+"""The values from Secrets that AWS stores in plaintext; all output masks them. Pure."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,7 +11,7 @@ from dynconfig.engine.rollout import Stage
 
 
 def plaintext_secrets(outcome: Outcome, previous: Mapping[str, Any]) -> frozenset[str]:
-    """Names of parameters, no SecureStrings, whose value came from a Secret, or whose earlier value may return."""
+    """Return the names of parameters other than SecureStrings whose current or restorable value comes from a Secret."""
     declared = {parameter.name for parameter in outcome.declaration.parameters if parameter.spec.is_plaintext_secret}
     marked = {item.name for item in outcome.owned if isinstance(item, Versioned) and item.from_secret}
     before = {item["name"] for item in previous.get("parameters") or () if item.get("secret")} | _marked_before(outcome)
@@ -19,14 +19,14 @@ def plaintext_secrets(outcome: Outcome, previous: Mapping[str, Any]) -> frozense
 
 
 def _marked_before(outcome: Outcome) -> set[str]:
-    """Those that bore the mark when they were looked at, such as one that another object handed over."""
+    """Return the parameters that were tagged when observed, such as one that another object handed over."""
     changes = (step.change for step in (*outcome.plan.steps, *outcome.plan.held))
     observed = (change.observed for change in changes if isinstance(change, Update))
     return {item.name for item in observed if isinstance(item, Versioned) and item.from_secret}
 
 
 def _may_return(outcome: Outcome) -> bool:
-    """Whether a rollback may write values again that came before those of this generation."""
+    """Whether a rollback may restore values of earlier generations."""
     if outcome.declaration.rollout is None:
         return False
     is_proved = outcome.is_complete and outcome.judgement.stage is Stage.PROVED and not outcome.declaration.undone
@@ -34,7 +34,7 @@ def _may_return(outcome: Outcome) -> bool:
 
 
 def _not_written(outcome: Outcome) -> set[str]:
-    """Those that AWS has otherwise than declared, or that are not declared: their values are those of before."""
+    """Return the parameters that are out of sync or not declared, so their values are the earlier ones."""
     declared = {parameter.name for parameter in outcome.declaration.parameters if not _is_kept(parameter.spec)}
     steps = (*outcome.remaining, *outcome.plan.held, *outcome.plan.waiting)
     owned = {item.name for item in outcome.owned if isinstance(item, Versioned)}
@@ -42,5 +42,5 @@ def _not_written(outcome: Outcome) -> set[str]:
 
 
 def _is_kept(spec: ParameterSpec) -> bool:
-    """Whether its value is left as it is once it exists."""
+    """Whether its value is not changed after creation."""
     return spec.value_policy is ValuePolicy.CREATE_ONLY

@@ -1,4 +1,4 @@
-"""What AWS has of objects that are gone without a deletion: their finalizer was taken off, or the cluster lost them. Pure."""
+"""AWS resources of objects that no longer exist, because the finalizer was removed or the cluster was lost. Pure."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -18,14 +18,14 @@ class Orphan:
 
 
 def region_in_use(document: Mapping[str, Any], default: str) -> str:
-    """The region that an object names or reports, as it is written: it may not exist, or may not be allowed."""
+    """Return the region in an object's spec or status. It is not validated, so it may not exist or not be allowed."""
     status = document.get("status")
     reported = status.get("region") if isinstance(status, Mapping) else None
     return region_of(document) or (reported if isinstance(reported, str) and reported else default)
 
 
 def orphans(tagged: Iterable[tuple[str, str]], region: str, cluster: str, uids: frozenset[str]) -> tuple[Orphan, ...]:
-    """The orphans among ARNs and owner tags of a region, by ARN; `uids` are those of all objects of the cluster."""
+    """Return the orphans among (ARN, owner tag) pairs of a region, sorted by ARN; `uids` are those of all existing objects."""
     pairs = ((arn, Owner.parse(tag)) for arn, tag in tagged)
     found = [Orphan(arn, owner, region) for arn, owner in pairs if owner is not None]
     return tuple(

@@ -1,8 +1,8 @@
-"""Recognises the events of an object's own calls by the ids that AWS gave these calls. Pure but for the clock.
+"""Recognize the CloudTrail events of an object's own API calls by their request IDs. Pure except for the clock.
 
-User agents and principals of calls prove nothing: whoever may write to AWS can send any user agent, and may act as the
-same role. A request id is chosen by AWS, so that no one else's call has that of ours. What is not known, as after a
-restart, counts as somebody else's and costs a look.
+User agent and principal are not sufficient: other callers can send any user agent, and may use the same role. Request IDs are
+assigned by AWS and therefore unique. Calls that are not known, for example after a restart, count as changes by others and
+cause a reconcile.
 https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-record-contents.html
 """
 
@@ -23,7 +23,7 @@ _collected: ContextVar[list[str] | None] = ContextVar("collected", default=None)
 
 
 def collecting(requests: list[str], run: Callable[[], T]) -> T:
-    """Run something, and add the ids of the writes that it makes to the list."""
+    """Run a function, and append the request IDs of its writes to the list."""
     token = _collected.set(requests)
     try:
         return run()
@@ -32,14 +32,14 @@ def collecting(requests: list[str], run: Callable[[], T]) -> T:
 
 
 def made(request: str) -> None:
-    """A write was carried out by AWS under this id."""
+    """Record the request ID of a write."""
     requests = _collected.get()
     if requests is not None and request:
         requests.append(request)
 
 
 class OwnCalls:
-    """The recent writes of all objects; `now` in seconds since the epoch."""
+    """The recent writes of all objects. `now` returns seconds since the epoch."""
 
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
@@ -47,14 +47,14 @@ class OwnCalls:
         self._order: deque[tuple[float, Key, str]] = deque()
 
     def made(self, key: Key, requests: Iterable[str]) -> None:
-        """A reconcile of an object has made these calls."""
+        """Record the calls of a reconcile of an object."""
         self._forget_old()
         for request in requests:
             self._of.setdefault(key, set()).add(request)
             self._order.append((self._now(), key, request))
 
     def is_of(self, key: Key, signal: Signal) -> bool:
-        """Whether a call was made for this object."""
+        """Whether the event is that of an own call for this object."""
         return bool(signal.request) and signal.request in self._of.get(key, ())
 
     def _forget_old(self) -> None:

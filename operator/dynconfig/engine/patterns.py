@@ -1,6 +1,6 @@
-"""Regular expressions of tenants, by RE2: the time is linear in the text, the memory of each pattern is bounded. Pure.
+"""Regular expressions of tenants, run by RE2: linear time, limited memory for each pattern. Pure.
 
-`$` is the end of the text, as in JSON Schema, whose patterns are those of ECMA-262, and as a reader of `^[a-z]+$` expects it.
+`$` only matches the end of the text, as in JSON Schema, whose patterns are those of ECMA-262.
 https://json-schema.org/draft/2020-12/json-schema-core#section-6.4
 """
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     import re2
 
 MAX_BYTES_OF_ONE = 512 * 1024
-"""What RE2 may keep of one pattern: its program, and the states that it has met. Beyond, it forgets states."""
+"""RE2's memory limit for one pattern: its program and state cache, which is flushed at the limit."""
 KEPT = 32
-MAX_WORDS = 120
+MAX_MESSAGE = 120
 
-# How RE2 begins to report what its syntax does not have, though other engines may.
+# Prefixes of RE2's errors about syntax that other engines may support.
 # https://github.com/google/re2/wiki/Syntax
 _UNKNOWN = (
     "invalid perl operator",
@@ -29,55 +29,55 @@ _UNKNOWN = (
     "invalid named capture group",
     "pattern too large",
 )
-_NOT_HERE = "RE2, which has no look-around, no back references and no repetition above 1,000"
-# Other engines write the end of the text and characters by their code so.
+_RE2_LIMITS = "RE2, which has no lookaround, no backreferences and no repetition above 1,000"
+# Escapes of other engines: end of text, and characters by code point.
 _OTHERWISE = re.compile(r"\\(?:Z|u([0-9a-fA-F]{4})|.)", re.DOTALL)
 
 
 class PatternFault(Exception):
-    """A pattern that cannot be used; the message is RE2's own, about the pattern."""
+    """An invalid pattern. The message is RE2's own and only contains parts of the pattern."""
 
     @property
-    def may_be_known_elsewhere(self) -> bool:
-        """Whether other engines of regular expressions may take it."""
+    def may_be_valid_elsewhere(self) -> bool:
+        """Whether other regular expression engines may support it."""
         return str(self).startswith(_UNKNOWN)
 
 
 def check(pattern: str) -> None:
-    """Raises PatternFault for a pattern that RE2 does not take; DeadlineExceeded."""
+    """Raise PatternFault if RE2 rejects the pattern, or DeadlineExceeded."""
     _compiled(pattern)
 
 
 def fault(pattern: str) -> str | None:
-    """What is wrong with a pattern that only we evaluate, as the end of a sentence; None if it can be used.
+    """Return why a pattern that only the operator evaluates is invalid; None if it is valid.
 
     Raises DeadlineExceeded.
     """
     try:
         check(pattern)
     except PatternFault as found:
-        kind = f" of {_NOT_HERE}" if found.may_be_known_elsewhere else ""
-        return f"is not a regular expression{kind}: {found}"
+        kind = f" of {_RE2_LIMITS}" if found.may_be_valid_elsewhere else ""
+        return f"is not a valid regular expression{kind}: {found}"
     return None
 
 
 def matches(pattern: str, text: str) -> bool:
-    """Whether the pattern matches somewhere in the text. Raises PatternFault, DeadlineExceeded."""
-    # Half of a surrogate pair, which JSON can hold, is no character, and nothing matches it.
+    """Whether the pattern matches anywhere in the text. Raises PatternFault, DeadlineExceeded."""
+    # An unpaired surrogate, which JSON may contain, matches nothing.
     return _compiled(pattern).search(text.encode(errors="surrogatepass")) is not None
 
 
 @lru_cache(maxsize=1024)
 def instructions(pattern: str) -> int:
-    """How long the program is that RE2 makes of the pattern. Raises PatternFault, DeadlineExceeded."""
+    """Return the size of RE2's program for the pattern. Raises PatternFault, DeadlineExceeded."""
     return int(_compiled(pattern).programsize)
 
 
 @lru_cache(maxsize=KEPT)
 def _compiled(pattern: str) -> "re2._Regexp":
-    # It takes up to 30 ms each, and there may be hundreds.
+    # Compiling takes up to 30 ms, and there may be hundreds of patterns.
     deadline.remaining()
-    # Imported where it is used: most objects have no pattern, and it takes a while.
+    # Imported lazily: most objects have no pattern, and the import is slow.
     import re2
 
     options = re2.Options()
@@ -88,10 +88,10 @@ def _compiled(pattern: str) -> "re2._Regexp":
         return re2.compile(_as_re2(pattern).encode(errors="surrogatepass"), options)
     except re2.error as error:
         (told,) = error.args
-        # It repeats the pattern, or the part that it means.
-        raise PatternFault(told.decode(errors="replace")[:MAX_WORDS]) from None
+        # The message repeats the pattern or a part of it.
+        raise PatternFault(told.decode(errors="replace")[:MAX_MESSAGE]) from None
     finally:
-        # It keeps 128 by itself, beside ours.
+        # RE2 itself caches 128 patterns, in addition to this cache.
         re2.purge()
 
 

@@ -1,4 +1,4 @@
-"""Whether a value that is written down in the open looks like a secret: by the words of its name, or by what it holds. Pure."""
+"""Detect plaintext values that look like secrets, by name or content. Pure."""
 
 import re
 
@@ -8,31 +8,31 @@ _SECRETS = frozenset((
     "password", "passwords", "passwd", "pwd", "pass", "passphrase", "secret", "secrets", "token",
     "credential", "credentials", "creds", "apikey", "secretkey", "accesskey", "privatekey",
 ))
-# Each makes a secret of the word `key` after it.
+# Words that make a following `key` a secret.
 _KEYS = frozenset((
     "api", "secret", "private", "access", "signing", "encryption", "master", "auth", "license", "service",
     "account", "ssh", "hmac",
 ))
 # fmt: on
-# What these are of is a number, a place or a name, and no secret.
+# Words that make a name a number rather than a secret.
 _COUNTED = frozenset(("max", "min", "num", "count", "maximum", "minimum"))
-# A password that is filled in later begins with one of these.
+# First characters of placeholders for passwords.
 _PLACEHOLDERS = "$<{%"
 _CREDENTIALS = re.compile(rf"[a-zA-Z][a-zA-Z0-9+.-]*://[^\s/:@]*:[^\s/@{re.escape(_PLACEHOLDERS)}][^\s/@]*@")
 _PRIVATE_KEY = re.compile(r"-----BEGIN ([A-Z]+ )*PRIVATE KEY-----")
 
 
 def reason(name: str, value: str) -> str | None:
-    """Why a parameter looks like a plaintext secret, as the end of a sentence about it; None if it does not."""
+    """Return why a parameter looks like a plaintext secret, to be appended to its name; None if it does not."""
     if _CREDENTIALS.search(value):
-        return "has a URL with a password in it"
+        return "has a URL with a password"
     if _PRIVATE_KEY.search(value):
         return "is a private key"
     return "looks like a plaintext secret" if _is_named_like_one(name) else None
 
 
 def _is_named_like_one(name: str) -> bool:
-    """Whether its last word is one for a secret: `token` is one, `token-ttl` and `max-token` are none."""
+    """Whether the last word of the name denotes a secret: `token` does, `token-ttl` and `max-token` do not."""
     words = [word.lower() for word in _WORDS.findall(name)]
     before, last = ("", *words)[-2:] if words else ("", "")
     if last in ("key", "keys"):

@@ -1,4 +1,4 @@
-"""What was written a moment ago: a deletion removes it by name even if reads do not show it yet."""
+"""Recently written resources: a deletion removes them by name even if reads do not return them yet."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
@@ -7,18 +7,18 @@ from dynconfig.engine.declaration import Declaration
 from dynconfig.engine.plan import AnyKind, Create, Delete, Plan, Step, Update
 from dynconfig.engine.resource import Resource
 
-# AWS's control planes are eventually consistent; reads that lag for longer are an outage.
+# AWS control planes are eventually consistent; a longer lag counts as an outage.
 RECENT_SECONDS = 300.0
 
 
 @dataclass(slots=True)
 class Recent:
-    """The last writes of each object, for some minutes. One declaration of an owner at a time."""
+    """The recent writes of each object. Each object must only be reconciled by one thread at a time."""
 
     _written: dict[str, dict[str, tuple[float, AnyKind, Resource]]] = field(default_factory=dict)
 
     def applied(self, declaration: Declaration, steps: Iterable[Step], owned: Iterable[Resource]) -> None:
-        """These steps were carried out; `owned` is what AWS answered."""
+        """Record applied steps; `owned` are the resources as returned by AWS."""
         known = self._written.setdefault(declaration.owner.uid, {})
         found = {resource.title: resource for resource in owned}
         for step in steps:
@@ -31,7 +31,7 @@ class Recent:
         }
 
     def unseen(self, declaration: Declaration, seen: Iterable[Resource]) -> Iterator[Step]:
-        """The deletions of what was written a moment ago and is not seen at all; what is retained needs none."""
+        """Yield deletions of recently written resources that were not observed, unless they are retained."""
         titles = {resource.title for resource in seen}
         for title, (at, kind, resource) in self._written.get(declaration.owner.uid, {}).items():
             is_recent = declaration.now - at < RECENT_SECONDS
@@ -40,12 +40,12 @@ class Recent:
                 yield Step(kind, Delete(resource))
 
     def forget(self, uid: str) -> None:
-        """The object is gone."""
+        """Remove the state of a deleted object."""
         self._written.pop(uid, None)
 
 
 def with_unseen(plan: Plan, unseen: Iterable[Step]) -> Plan:
-    """The plan of a deletion with these steps, in the order of deletions: the kinds backwards."""
+    """Return the deletion plan with these steps added, in deletion order (reverse order of kinds)."""
     places = {id(part.kind): place for place, part in enumerate(plan.parts)}
     steps = sorted((*plan.steps, *unseen), key=lambda step: -places[id(step.kind)])
     return replace(plan, steps=tuple(steps))

@@ -1,4 +1,4 @@
-"""A resource as a plain document, as it would stand in AWS; secrets stay masked. Pure."""
+"""Resources as plain documents, as they would be in AWS; secrets are masked. Pure."""
 
 import json
 from dataclasses import Field, fields
@@ -11,8 +11,8 @@ _NOT_IN_AWS = ("name", "owner")
 
 
 def rendered(resource: Resource) -> dict[str, Any]:
-    """Kind, name and every field that says something."""
-    # The text of a parameter is the user's: it stays as it is, whatever it looks like.
+    """Return kind, name and all fields that are set."""
+    # The value of a parameter is user data, so it is not parsed even if it looks like JSON.
     is_text = isinstance(resource, Versioned)
     values = {
         item.name: _plain(getattr(resource, item.name), is_text=is_text)
@@ -24,7 +24,7 @@ def rendered(resource: Resource) -> dict[str, Any]:
 
 
 def _is_unset(item: Field[Any], resource: Resource) -> bool:
-    """Whether a mark that follows from others is not set."""
+    """Whether it is a derived flag that is not set."""
     return bool(item.metadata.get("derived")) and getattr(resource, item.name) is False
 
 
@@ -39,7 +39,7 @@ def _plain(value: object, *, is_text: bool) -> Any:
 
 
 def _document(text: str) -> Any:
-    """Policies and patterns are JSON in a text; they are read better as what they say."""
+    """Parse policies and event patterns, which are JSON strings, for readability."""
     if not text.startswith(("{", "[")):
         return text
     try:

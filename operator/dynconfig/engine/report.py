@@ -21,7 +21,7 @@ from dynconfig.api.status import (
     ResourceStatus,
 )
 from dynconfig.engine import incomplete, progress
-from dynconfig.engine.drift import standing
+from dynconfig.engine.drift import drift_entries
 from dynconfig.engine.errors import DynConfigError, SourceMissing
 from dynconfig.engine.origin import plaintext_secrets
 from dynconfig.engine.outcome import Outcome
@@ -44,7 +44,7 @@ def status(outcome: Outcome, previous: Mapping[str, Any], now: float, requested_
     before = _Before(previous, now)
     is_overdue = _is_overdue(outcome.error, previous, now)
     found = verdict(outcome, is_hopeless=patience_is_over(outcome, previous, now), is_overdue=is_overdue)
-    drift = standing(outcome, previous, before.now)
+    drift = drift_entries(outcome, previous, before.now)
     if not outcome.was_observed:
         return _unobserved(outcome, found, before, requested_at)
     return _document(

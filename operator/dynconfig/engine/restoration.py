@@ -1,30 +1,30 @@
-"""What a rollback would do to each changed resource, and what it cannot restore. Pure."""
+"""What a rollback does to each changed resource, and what it cannot restore. Pure."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from dynconfig.engine.resource import Versioned
 
-# The moment of an own write is known from a header, in whole seconds.
+# The time of an own write comes from the Date header, with a resolution of one second.
 HEADER_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Restoration:
-    """Changed resources, by what a rollback does to them."""
+    """Changed resources, by the effect of a rollback."""
 
     changed: tuple[Versioned, ...] = ()
-    """They have a stable version, which is restored."""
+    """Resources with a stable version, which is restored."""
     created: tuple[Versioned, ...] = ()
-    """The change created them: they are deleted."""
+    """Resources created by the change, which are deleted."""
     older: tuple[Versioned, ...] = ()
-    """They have no stable version and were last written before the change: they stay as they are."""
-    lost: tuple[Versioned, ...] = ()
-    """They were written since the change began, and AWS has no stable version of them."""
+    """Resources without a stable version that were last written before the change. They are not touched."""
+    not_restorable: tuple[Versioned, ...] = ()
+    """Resources written since the change began that have no stable version in AWS."""
 
 
 def restoration(unproved: Sequence[Versioned], stable: Collection[str], created: Collection[str]) -> Restoration:
-    """What a rollback would do to these; `created` are the names that the change is known to have created."""
+    """Return the effect of a rollback on these resources; `created` are the names that the change created."""
     changed = tuple(item for item in unproved if item.name in stable)
     new = tuple(item for item in unproved if item.name in created and item.name not in stable)
     others = [item for item in unproved if item.name not in stable and item.name not in created]

@@ -1,4 +1,4 @@
-"""The revision: a short name of the versions that AWS holds, which changes when any value is written."""
+"""The revision: a short hash of all parameter versions in AWS, which changes with every write of a value."""
 
 import hashlib
 from collections.abc import Iterable, Mapping
@@ -9,9 +9,9 @@ NOTHING_UNREAD: Mapping[str, int | None] = {}
 
 
 def revision(resources: Iterable[Resource], unread: Mapping[str, int | None] = NOTHING_UNREAD) -> str:
-    """Eight hexadecimal digits for the versions of these resources, in whatever order.
+    """Return eight hexadecimal digits for the versions of these resources, independent of their order.
 
-    `unread` has by title the last known versions of those that could not be read.
+    `unread` has the last known versions, by title, of resources that could not be read.
     """
     versions = {item.title: item.version for item in resources if isinstance(item, Versioned)}
     known = {title: version for title, version in unread.items() if version is not None}

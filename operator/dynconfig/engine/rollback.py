@@ -169,7 +169,7 @@ class Rollbacks:
         found = self._restoration(declaration, plan, proof)
         # The key of a stable version may be one that cannot be used any more.
         readable = {kept.name for kept in labels.at([item.name for item in found.changed], STABLE)}
-        lost = [item.name for item in (*found.lost, *found.changed) if item.name not in readable]
+        lost = [item.name for item in (*found.not_restorable, *found.changed) if item.name not in readable]
         lost += [item.name for item in proof.unread if _is_of(judgement, known[item.name])]
         return replace(judgement, stage=Stage.ALARMED, lost=tuple(lost)) if lost else judgement
 

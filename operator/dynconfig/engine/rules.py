@@ -1,4 +1,4 @@
-"""Checks the rules of an object: conditions over several of its values, evaluated for all of them together."""
+"""Check the rules of an object: conditions over several of its values."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -14,40 +14,40 @@ if TYPE_CHECKING:
     from dynconfig.engine.cel_tree import Reading
 
 MAX_WORK = 50_000_000
-"""Characters looked at or made by all rules of one object: half a second, and as many bytes."""
+"""Maximum cost of all rules of one object, in characters read or created: about half a second and as many bytes."""
 
 _NOT_REACHED = (
-    "was not evaluated, nor those after it, since the checks of this object take too long together; make those simpler "
-    "that come before it"
+    "was not evaluated, and neither are the following rules: the checks of this object take too long in total; simplify "
+    "the rules before it"
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
-    """What is to say of one rule, by its place in the list; a rule that holds is not spoken of."""
+class RuleResult:
+    """The result of one rule by its index. Rules that hold have no result."""
 
     index: int
     fault: str = ""
     unchecked: str = ""
-    """Why it could not be evaluated though nothing is wrong with it."""
+    """Why a valid rule could not be evaluated."""
 
 
-def verdicts(
+def evaluate(
     spec: DynamicConfigSpec,
     values: Mapping[str, str | None],
     wrong: Iterable[str],
     indexes: Iterable[int] | None = None,
-) -> tuple[Verdict, ...]:
-    """All that is to say of the rules, or of those at some indexes.
+) -> tuple[RuleResult, ...]:
+    """Return the results of the rules, or of those at the given indexes.
 
-    A value is None where its source is not there; `wrong` names the parameters whose own fault is told already.
+    A value is None if its source does not exist; `wrong` names the parameters with errors that are reported already.
     """
-    chosen = range(len(spec.value_rules)) if indexes is None else tuple(indexes)
-    return tuple(_Check(spec, values, frozenset(wrong)).verdicts(chosen)) if chosen else ()
+    selected = range(len(spec.value_rules)) if indexes is None else tuple(indexes)
+    return tuple(_Check(spec, values, frozenset(wrong)).results(selected)) if selected else ()
 
 
 def parameters_of(spec: DynamicConfigSpec) -> tuple[frozenset[str], ...]:
-    """For each rule, the names of the parameters whose values it is given; none for one that is wrong whatever they are."""
+    """Return the names of the parameters that each rule reads; none for a rule that is invalid regardless of values."""
     from dynconfig.engine.cel import RuleFault, compiled
 
     declared = {parameter.name: None for parameter in spec.parameters}
@@ -78,7 +78,7 @@ class _Check:
         self._wrong = wrong
         self._left = MAX_WORK
 
-    def verdicts(self, indexes: Iterable[int]) -> Iterator[Verdict]:
+    def results(self, indexes: Iterable[int]) -> Iterator[RuleResult]:
         from dynconfig.engine.cel import RuleFault, compiled
 
         for index in indexes:
@@ -87,16 +87,16 @@ class _Check:
                 deadline.remaining()
                 unchecked = self._unchecked(rule, compiled(rule.rule))
             except deadline.DeadlineExceeded:
-                yield Verdict(index, fault=_NOT_REACHED)
+                yield RuleResult(index, fault=_NOT_REACHED)
                 return
             except (RuleFault, NotTyped) as fault:
-                yield Verdict(index, fault=str(fault))
+                yield RuleResult(index, fault=str(fault))
                 continue
             if unchecked:
-                yield Verdict(index, unchecked=unchecked)
+                yield RuleResult(index, unchecked=unchecked)
 
-    def _unchecked(self, said: ValueRule, rule: "Rule") -> str:
-        """Evaluate a rule; the answer is why it could not be. Raises RuleFault for one that does not hold; DeadlineExceeded."""
+    def _unchecked(self, spec: ValueRule, rule: "Rule") -> str:
+        """Evaluate a rule; return why it could not be evaluated, or ''. Raises RuleFault if it is false; DeadlineExceeded."""
         from dynconfig.engine.cel import RuleFault
 
         self._check_names(rule)
@@ -104,15 +104,15 @@ class _Check:
         names = _given(rule.reading, self._parameters)
         missing = [name for name in names if self._values[name] is None]
         if missing:
-            return f"it needs parameter {', '.join(missing[:3])}, whose value is not there"
+            return f"it needs parameter {', '.join(missing[:3])}, whose value is missing"
         if self._wrong & set(names):
-            return f"it needs parameter {', '.join(sorted(self._wrong & set(names))[:3])}, whose value is wrong"
+            return f"it needs parameter {', '.join(sorted(self._wrong & set(names))[:3])}, whose value is invalid"
         config = {name: _typed(self._parameters[name], self._values[name] or "") for name in names}
         self._left -= rule.work(config)
         if self._left < 0:
-            raise RuleFault("may take too much work with these values; compare less, or put less together")
+            raise RuleFault("is too expensive with these values; simplify it")
         if not rule.holds(config):
-            raise RuleFault(f"does not hold: {said.message or said.rule}")
+            raise RuleFault(f"failed: {spec.message or spec.rule}")
         return ""
 
     def _check_names(self, rule: "Rule") -> None:
@@ -120,7 +120,7 @@ class _Check:
 
         unknown = _unknown(rule.reading, self._parameters)
         if unknown:
-            raise RuleFault(f"names parameter {', '.join(unknown[:3])}, which is not declared")
+            raise RuleFault(f"references parameter {', '.join(unknown[:3])}, which is not declared")
 
 
 def _typed(parameter: ParameterSpec, value: str) -> Typed:

@@ -96,7 +96,7 @@ def _cron_fault(text: str) -> str | None:
             f"has {counted(len(parts), 'field')} instead of six: minutes, hours, day-of-month, month, day-of-week, "
             "year, for example cron(0 8 * * ? *)"
         )
-    wrong = next((told for field, part in zip(_FIELDS, parts, strict=True) if (told := field.fault(part))), None)
+    wrong = next((error for field, part in zip(_FIELDS, parts, strict=True) if (error := field.fault(part))), None)
     if wrong is None and (parts[2] == "?") == (parts[4] == "?"):
         return "requires ? in exactly one of day-of-month and day-of-week, for example cron(0 8 * * ? *)"
     return wrong

@@ -1,4 +1,4 @@
-"""A text that must not be seen: it compares, and prints as dots."""
+"""Secret values: they can be compared, and print as dots."""
 
 import hmac
 from typing import Self
@@ -9,19 +9,19 @@ MASK = "•••"
 
 
 class SecretText(str):
-    """The text of a Secret on its way to the one call that needs it; whoever tells of that call knows to mask it."""
+    """The plaintext of a secret for an API call. Its type tells loggers to mask it."""
 
     __slots__ = ()
 
 
 class UnknownText(str):
-    """Stands for the text of a Secret that nobody here can read."""
+    """Placeholder for the value of a Secret that cannot be read here."""
 
     __slots__ = ()
 
 
 class OversizedText(str):
-    """Stands for a text that is longer than any parameter may be: it was not decoded, and only its size is known."""
+    """Placeholder for a value that exceeds the size limit of all parameters. It is not decoded; only its size is known."""
 
     __slots__ = ("size",)
 
@@ -30,17 +30,17 @@ class OversizedText(str):
 
     @classmethod
     def of(cls, size: int) -> Self:
-        """A text of so many bytes."""
+        """Return a placeholder for a value of this size in bytes."""
         made = cls(f"({size:,} bytes)")
         made.size = size
         return made
 
 
-NOT_KNOWN = UnknownText(f"{MASK}  (not known here)")
+NOT_KNOWN = UnknownText(f"{MASK}  (unknown)")
 
 
 class Secret:
-    """Holds a secret text; `reveal()` is the only way out."""
+    """A secret value, only accessible through `reveal()`."""
 
     __slots__ = ("_text",)
 
@@ -48,7 +48,7 @@ class Secret:
         self._text = text
 
     def reveal(self) -> SecretText:
-        """The text itself, for the one call that needs it."""
+        """Return the plaintext."""
         return SecretText(self._text)
 
     def __eq__(self, other: object) -> bool:
@@ -67,11 +67,11 @@ class Secret:
     __str__ = __repr__
 
     def __reduce__(self) -> str:
-        raise TypeError("a Secret is never pickled")
+        raise TypeError("a Secret cannot be pickled")
 
 
 class SealedSecret(Secret):
-    """A text of which only a digest is left, under the key of this process: it equals each secret of the same text."""
+    """A secret value as a keyed digest of this process. It equals each secret with the same value."""
 
     __slots__ = ("_digest",)
 
@@ -81,14 +81,14 @@ class SealedSecret(Secret):
 
     @classmethod
     def of(cls, value: str | Secret) -> "SealedSecret":
-        """What is left of a text."""
+        """Return the digest of a value."""
         if isinstance(value, SealedSecret):
             return value
         return cls(fingerprint(value.reveal() if isinstance(value, Secret) else value))
 
     def reveal(self) -> SecretText:
-        """There is nothing to reveal."""
-        raise TypeError("the text of this Secret is not kept")
+        """Raise TypeError, since there is no plaintext."""
+        raise TypeError("the value of this Secret is not stored")
 
     def __eq__(self, other: object) -> bool:
         if isinstance(other, UnknownSecret) or not isinstance(other, Secret):
@@ -100,7 +100,7 @@ class SealedSecret(Secret):
 
 
 class UnreadableSecret(Secret):
-    """The text of a secret that AWS does not decrypt for us; it differs from every text that is declared."""
+    """A secret value that AWS does not decrypt for the caller. It differs from every declared value."""
 
     __slots__ = ()
 
@@ -114,7 +114,7 @@ class UnreadableSecret(Secret):
 
 
 class UnknownSecret(Secret):
-    """A secret text that nobody here can read: for a plan without the cluster. It differs from no other secret."""
+    """A secret value that is not available, for plans without the cluster. It equals every other secret."""
 
     __slots__ = ()
 
@@ -122,8 +122,8 @@ class UnknownSecret(Secret):
         super().__init__(NOT_KNOWN)
 
     def reveal(self) -> SecretText:
-        """There is nothing to reveal."""
-        raise TypeError("the text of this Secret is not known here")
+        """Raise TypeError, since there is no plaintext."""
+        raise TypeError("the value of this Secret is unknown here")
 
     def __eq__(self, other: object) -> bool:
         return True if isinstance(other, Secret) else NotImplemented

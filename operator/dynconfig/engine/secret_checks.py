@@ -1,8 +1,8 @@
-"""Checks over the texts of Secrets: the answer is one bit, for the whole object, and a namespace gets few of them. Pure.
+"""Validation of values from Secrets: the result is one bit for the whole object, and rate-limited for each namespace. Pure.
 
-Whoever may write an object chooses what is checked, and reads in status whether it holds: with many answers, or with one
-that names the check, a text could be found out letter by letter. What an answer says does not depend on how often it is given:
-only a check that is new to its namespace counts, not another look, and not a change of the Secret.
+A user who may write an object chooses the checks and reads their result in status. With many results, or one that names the
+failed check, a value could be guessed letter by letter. Only checks that are new in their namespace count against the limit;
+repeated reconciles and changes of the Secret do not.
 """
 
 import hashlib
@@ -15,42 +15,42 @@ from dataclasses import dataclass
 from dynconfig.api.parameter import ParameterSpec
 from dynconfig.api.spec import DynamicConfigSpec
 from dynconfig.engine import rules, values
-from dynconfig.engine.checking import Chosen, Finding, findings_of
+from dynconfig.engine.checking import Finding, Selection, findings_of
 from dynconfig.engine.errors import SecretCheckDelayed
 
 AT_ONCE = 10
-"""Answers that a namespace gets without waiting, after a time without any."""
+"""Burst: the results that a namespace gets without delay after a period without any."""
 INTERVAL = 10.0
-"""Seconds for each further answer."""
+"""Seconds between further results."""
 LONGEST_WAIT = 600.0
 FEW_BUCKETS = 1000
 
 DOES_NOT_HOLD = (
-    "spec: a value from a Secret does not fit its schema or allowedPattern, or a rule over one does not hold. Which one is not "
-    "reported here; run `dynconfig plan` with the right to get these Secrets"
+    "spec: a value from a Secret does not match its schema or allowedPattern, or fails a rule. Details are not reported here; "
+    "run `dynconfig plan` with permission to get these Secrets"
 )
 
 Admit = Callable[[str], None]
-"""Answers nothing where the checks of this digest may be answered now. Raises SecretCheckDelayed."""
+"""Raise SecretCheckDelayed if the checks with this digest may not run now."""
 
 
 def plain_faults(spec: DynamicConfigSpec, known: Mapping[str, str | None]) -> tuple[Finding, ...]:
-    """All that is wrong without regard to the texts of Secrets, and what SSM takes of no one."""
+    """Return all errors that do not depend on values of Secrets, and violations of SSM's fixed limits."""
     secret = _secrets(spec)
     without = {name: None if name in secret else value for name, value in known.items()}
-    chosen = Chosen(without, [index for index, names in _rules(spec) if not names & secret])
-    found = findings_of(spec, without, chosen)
+    selection = Selection(without, [index for index, names in _rules(spec) if not names & secret])
+    found = findings_of(spec, without, selection)
     return (*found.faults, *_of_secrets(spec, known, values.fixed_fault))
 
 
 def secret_faults(spec: DynamicConfigSpec, known: Mapping[str, str | None]) -> tuple[Finding, ...]:
-    """Whether anything is wrong with the texts of Secrets in an object that has no plain faults, and not what."""
+    """Return one generic error if any value of a Secret is invalid in an object without plain faults."""
     secret = _secrets(spec)
-    chosen = Chosen(secret, [index for index, names in _rules(spec) if names & secret])
-    found = findings_of(spec, known, chosen)
+    selection = Selection(secret, [index for index, names in _rules(spec) if names & secret])
+    found = findings_of(spec, known, selection)
     if not found.faults:
         return ()
-    # White space is reported of every text that is checked, so that it says nothing of the checks.
+    # White space is reported for every checked value, so it reveals nothing about the checks.
     spaces = _of_secrets(
         spec, known, lambda parameter, value: values.white_space(value) if _checks(parameter) else None
     )
@@ -58,7 +58,7 @@ def secret_faults(spec: DynamicConfigSpec, known: Mapping[str, str | None]) -> t
 
 
 def digest(spec: DynamicConfigSpec, known: Mapping[str, str | None]) -> str | None:
-    """What is asked about the texts of Secrets, as a digest without any of them; None if nothing is."""
+    """Return a digest of all checks of values from Secrets, without the values; None if there are no such checks."""
     asked = sorted({json.dumps(item, sort_keys=True) for item in _asked(spec, known)})
     return hashlib.sha256("\n".join(asked).encode()).hexdigest() if asked else None
 
@@ -68,7 +68,7 @@ def _asked(spec: DynamicConfigSpec, known: Mapping[str, str | None]) -> Iterator
     yield from (_question(parameter) for parameter in spec.parameters if parameter.secret_ref and _checks(parameter))
     for index, names in _rules(spec):
         if names & secret:
-            # A rule may compare with a value that is not secret, wherever that comes from.
+            # A rule may compare with a value that is not secret.
             given = {name: _question(parameters[name]) if name in secret else known[name] for name in names}
             yield [spec.value_rules[index].rule, given]
 
@@ -110,7 +110,7 @@ class _Object:
 
 
 class AnswerBudget:
-    """How often each namespace is answered. What was answered for an object is kept until it is gone; of many threads."""
+    """The rate limit of each namespace. The results of an object are kept until it is deleted. Thread-safe."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
@@ -121,9 +121,9 @@ class AnswerBudget:
         self._waiting: dict[str, dict[str, None]] = {}
 
     def admit(self, namespace: str, uid: str, digest: str, *, was_answered: bool = False) -> None:
-        """Note that an object is answered now. Raises SecretCheckDelayed.
+        """Record that an object gets a result now. Raises SecretCheckDelayed.
 
-        `was_answered`: the status says that an operator before this one has done so for the same generation.
+        `was_answered`: according to status, an earlier operator process did so for the same generation.
         """
         with self._lock:
             item = _Object(namespace, uid)
@@ -134,7 +134,7 @@ class AnswerBudget:
             self._known.setdefault(namespace, Counter())[digest] += 1
 
     def forget(self, namespace: str, uid: str) -> None:
-        """The object is gone."""
+        """Remove the state of a deleted object."""
         with self._lock:
             self._drop(_Object(namespace, uid))
 
@@ -147,8 +147,8 @@ class AnswerBudget:
             waiting.setdefault(item.uid)
             place = list(waiting).index(item.uid)
             raise SecretCheckDelayed(
-                f"the checks of values from Secrets have changed too often in namespace {item.namespace}; those of this object "
-                "are checked when their turn comes, without another edit. Nothing was written",
+                f"checks of values from Secrets have changed too often in namespace {item.namespace}, so nothing was applied. "
+                "Those of this object are retried automatically",
                 delay=min(over + place * INTERVAL, LONGEST_WAIT),
             )
         self._busy_until[item.namespace] = busy + INTERVAL
@@ -156,7 +156,7 @@ class AnswerBudget:
             self._busy_until = {name: until for name, until in self._busy_until.items() if until > now}
 
     def _drop(self, item: _Object) -> None:
-        """What was answered before, and the place among those that wait."""
+        """Remove the previous result and the place in the queue."""
         waiting = self._waiting.get(item.namespace, {})
         waiting.pop(item.uid, None)
         if not waiting:

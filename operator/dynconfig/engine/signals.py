@@ -1,6 +1,6 @@
-"""What an event of AWS is about: whose change it tells of, when, and by whom. Pure.
+"""Parse AWS events: which resources were changed, when, and by whom. Pure.
 
-An event is a hint, never a state: it names what to look at, and the look tells what is true.
+An event is only a trigger: it names the resources to observe, and never their state.
 """
 
 import json
@@ -12,57 +12,57 @@ from typing import Any
 
 PUT = "Put"
 DELETE = "Delete"
-# Labels are no part of what is declared.
+# Label changes are ignored, since labels are not declared.
 # https://docs.aws.amazon.com/systems-manager/latest/userguide/sysman-paramstore-cwe.html
 _PARAMETER_CHANGES = {"Create": PUT, "Update": PUT, "Delete": DELETE}
 EVERYWHERE = ""
-# Behind these the whole rest of an ARN is the name, slashes and all.
+# After these, the whole rest of an ARN is the name, including slashes.
 _WHOLE = (":alarm:", ":log-group:")
 
 
 # An event has at most 256 KB: https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-putevents.html
 LONGEST_TEXT = 256 * 1024
-# The longest name of a parameter is its ARN, the longest of the other names are ARNs as well.
+# The longest names are ARNs.
 # https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_PutParameter.html
 LONGEST_NAME = 2048
-# DeleteParameters, the call that names most, takes ten.
+# DeleteParameters, the call with the most names, has at most ten.
 MOST_NAMES = 100
 
 
 class Unreadable(Exception):
-    """A message is not an event of EventBridge."""
+    """A message is not an EventBridge event."""
 
 
 @dataclass(frozen=True, slots=True)
 class Signal:
-    """Somebody may have changed these."""
+    """Resources that may have changed."""
 
     region: str
-    """Where, or EVERYWHERE for what knows no region."""
+    """Region, or EVERYWHERE for global services."""
     at: float
-    """When AWS says that it happened, in seconds since the epoch, to the second."""
+    """Time of the event in seconds since the epoch, with a resolution of one second."""
     operation: str
     """PUT or DELETE of a parameter, the state of an alarm, or the name of an API call."""
     parameters: tuple[str, ...] = ()
     resources: tuple[str, ...] = ()
-    """Names of other resources; some may be names of something else, which does no harm."""
+    """Names of other resources. Some may be names of unrelated things, which is harmless."""
     actor: str = ""
-    """Who did it, where the event tells."""
+    """IAM principal, if the event has it."""
     request: str = ""
-    """The id that AWS gave the call."""
+    """AWS request ID."""
 
 
 def parse(text: str) -> Signal | None:
-    """The signal in an event, or None where it concerns nothing that is declared. Raises Unreadable."""
+    """Parse an event; None if it does not concern declared resources. Raises Unreadable."""
     if len(text) > LONGEST_TEXT:
-        raise Unreadable("no event of EventBridge: too long")
+        raise Unreadable("not an EventBridge event: too long")
     try:
         event = json.loads(text)
         about = _ABOUT.get(event["detail-type"])
         at = datetime.fromisoformat(event["time"]).timestamp()
         return about(event["detail"], _name(event["region"]), at) if about else None
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise Unreadable(f"no event of EventBridge: {type(error).__name__}") from None
+        raise Unreadable(f"not an EventBridge event: {type(error).__name__}") from None
 
 
 def _parameter(detail: Mapping[str, Any], region: str, at: float) -> Signal | None:
@@ -75,7 +75,7 @@ def _alarm(detail: Mapping[str, Any], region: str, at: float) -> Signal | None:
 
 
 def _call(detail: Mapping[str, Any], region: str, at: float) -> Signal | None:
-    """A call that changed something.
+    """Parse a CloudTrail event of a write call.
 
     https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-record-contents.html
     """
@@ -95,7 +95,7 @@ def _call(detail: Mapping[str, Any], region: str, at: float) -> Signal | None:
 
 
 def _names(request: Mapping[str, Any]) -> Iterator[str]:
-    """Every text that the request names something by: each API has its own member for the name."""
+    """Yield all strings of the request that may be names, since each API has its own member for the name."""
     for value in request.values():
         for text in value if isinstance(value, list) else (value,):
             if isinstance(text, str) and len(text) <= LONGEST_NAME:
@@ -103,15 +103,15 @@ def _names(request: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _name(text: object) -> str:
-    """A text that AWS gives something as its name. Raises ValueError where it is longer than any."""
+    """Return a name. Raises ValueError if it exceeds the maximum length."""
     name = str(text)
     if len(name) > LONGEST_NAME:
-        raise ValueError("too long a name")
+        raise ValueError("name too long")
     return name
 
 
 def without_arn(text: str) -> str:
-    """The name at the end of an ARN: after the last slash or colon, but where names have slashes themselves."""
+    """Return the name in an ARN: the part after the last slash or colon, except for names with slashes."""
     if not text.startswith("arn:"):
         return text
     _head, found, name = text.partition(":parameter/")

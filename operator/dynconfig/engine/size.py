@@ -1,4 +1,4 @@
-"""How large an object is where Kubernetes stores it, and what of a status fits beside its spec. Pure."""
+"""The stored size of an object, and shortening of its status to the size limit of Kubernetes. Pure."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -9,32 +9,32 @@ from dynconfig.api.status import MESSAGE_LENGTH
 from dynconfig.engine.errors import InvalidSpec
 from dynconfig.engine.stored import listed_names, spec_of
 
-# etcd's default limit of a request, which holds the key and some framing beside the object.
+# etcd's default request limit, minus the key and some overhead.
 # https://etcd.io/docs/v3.6/dev-guide/limit/
 OBJECT_BYTES = 1_572_864 - 4_096
-# Conditions, other resources, some drift, history, and what Kubernetes notes of the fields that the operator writes.
+# Conditions, other resources, some drift, history, and managed fields of the operator.
 STATUS_BYTES = 24_576
-# A name stands beside its type, its version and whether it is secret.
+# Each entry has a name, a type, a version and whether it is secret.
 _ENTRY_BYTES = 72
-# What Kubernetes notes of each item of a list that somebody applies, beside its name.
+# Size of the managed fields of each applied list item, without its name.
 # https://kubernetes.io/docs/reference/using-api/server-side-apply/#field-management
 _FIELD_BYTES = 80
 LARGE_BYTES = 200_000
-"""Objects above are few, and are served a few at a time."""
+"""Larger objects are rare; only a few are reconciled concurrently."""
 _BRIEF_LENGTH = 512
 _DRIFT_KEPT = 5
-_NOTE = " (Status is shortened: the object is close to the size limit of Kubernetes.)"
+_NOTE = " (Status is truncated: the object is close to the size limit of Kubernetes.)"
 _WHOLE = ("parameters", "drift", "history", "resources", "createdSinceStable")
 
 
 def stored_bytes(document: Mapping[str, Any]) -> int:
-    """Bytes of an object as the API server stores it: compact JSON in which Go escapes <, > and &."""
+    """Return the size of an object in bytes as the API server stores it: compact JSON in which Go escapes <, > and &."""
     text = json.dumps(document, separators=(",", ":"), ensure_ascii=False, default=str)
     return len(text.encode(errors="replace")) + 5 * sum(map(text.count, "<>&"))
 
 
 def needed_bytes(document: Mapping[str, Any]) -> int:
-    """Bytes of an object with its defaults and the shortest status that still reports on each parameter."""
+    """Return the size in bytes of an object with its defaults and the shortest status that still lists each parameter."""
     if not (document.get("metadata") or {}).get("resourceVersion"):
         document = with_defaults(document)
     spec, metadata = spec_of(document), document.get("metadata") or {}
@@ -46,23 +46,23 @@ def needed_bytes(document: Mapping[str, Any]) -> int:
 
 
 def check(document: Mapping[str, Any]) -> None:
-    """Raise InvalidSpec if Kubernetes could not store a report on this object beside its spec."""
+    """Raise InvalidSpec if the object would be too large to store with its status."""
     needed = needed_bytes(document)
     if needed > OBJECT_BYTES:
         raise InvalidSpec(
-            f"spec: the object needs {needed:,} bytes with its status, and Kubernetes stores at most {OBJECT_BYTES:,}; "
-            "divide its parameters between several objects, or take large values from ConfigMaps or Secrets"
+            f"spec: the object needs {needed:,} bytes with its status, but Kubernetes stores at most {OBJECT_BYTES:,}; "
+            "split its parameters into several objects, or move large values to ConfigMaps or Secrets"
         )
 
 
 def fitting(document: Mapping[str, Any], status: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The status, or as much of it as Kubernetes stores beside the rest of the object; the shorter one says so."""
+    """Return the status, truncated to the size limit of the object if necessary; a truncated status says so."""
     room = OBJECT_BYTES - stored_bytes(_bare(document))
     return next((found for found in _ever_shorter(status) if stored_bytes(found) <= room), shortest(status))
 
 
 def shortest(status: Mapping[str, Any]) -> dict[str, Any]:
-    """The conditions and what else says how far the object is, without any list of what is in AWS."""
+    """Return the conditions and other scalar fields, without any list of AWS resources."""
     kept = {field: value for field, value in status.items() if field not in _WHOLE}
     return _noted({**kept, "conditions": [_brief(item) for item in status.get("conditions") or ()]})
 
@@ -71,7 +71,7 @@ def _ever_shorter(status: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     yield status
     parameters = [_without(item, "lastModified") for item in status.get("parameters") or ()]
     history = [_without(item, "changed") for item in status.get("history") or ()]
-    # Without the list a rollback deletes nothing, which is safe.
+    # Without this list a rollback deletes nothing, which is safe.
     kept = _without(status, "createdSinceStable")
     shorter = _noted({**kept, **_given(parameters=parameters, history=history)})
     yield shorter
@@ -81,7 +81,7 @@ def _ever_shorter(status: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
 
 
 def _noted(status: Mapping[str, Any]) -> dict[str, Any]:
-    """The status with a word of its being shortened in Ready."""
+    """Return the status with a note in the Ready condition that it is truncated."""
     conditions = [
         {**item, "message": _with_note(item["message"])} if item["type"] == "Ready" else item
         for item in status.get("conditions") or ()

@@ -1,6 +1,6 @@
-"""What the API server holds of an object, as far as it fits: an older CRD, another operator or a person may have written it.
+"""Tolerant access to stored objects, which an older CRD, another operator or a person may have written.
 
-Nothing here fails on any shape of spec or status, so that every object can be reported on and deleted. Pure.
+Nothing here fails for any shape of spec or status, so that every object can be deleted and have its status updated. Pure.
 """
 
 import re
@@ -15,11 +15,11 @@ from dynconfig.api.spec import REGION
 from dynconfig.api.status import DynamicConfigStatus
 from dynconfig.engine.naming import LONGEST
 
-# What a name must be for SSM to answer about it: another one cannot exist, and asking for it is refused.
+# Limits of SSM parameter names: others cannot exist, and requests for them are rejected.
 # https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_PutParameter.html
 LONGEST_NAME = 1011
 _IMMUTABLE = ("path", "region")
-# An entry without these reports nothing; its other members may be missing, as in reports of older versions.
+# Required members of list entries; others may be missing, as in a status of an older version.
 _NEEDED: Mapping[int | str, frozenset[str]] = {
     "conditions": frozenset({"type", "status"}),
     "parameters": frozenset({"name", "version"}),
@@ -29,53 +29,53 @@ _NEEDED: Mapping[int | str, frozenset[str]] = {
 
 
 def spec_of(document: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The spec as a map, empty where it is none."""
+    """Return spec as a map; empty if it is not a map."""
     return _map(document.get("spec"))
 
 
 def status_of(document: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The status without the members and list entries that do not fit the model or lack what identifies them."""
+    """Return status without invalid members and without list entries that lack their identifying members."""
     return _fitting(_map(document.get("status")), _is_tolerable)
 
 
 def complete(status: Mapping[str, Any]) -> Mapping[str, Any]:
-    """What of a status the API server takes back as it stands."""
+    """Return the part of a status that the API server accepts unchanged."""
     return _fitting(status, lambda _problem: False)
 
 
 def listed_names(listed: object) -> tuple[str, ...]:
-    """The names in a list of maps, each once; entries without one are left out."""
+    """Return the unique names in a list of maps; entries without a name are skipped."""
     found = (_map(item).get("name") for item in listed) if isinstance(listed, Sequence) else iter(())
     return tuple(dict.fromkeys(name for name in found if isinstance(name, str) and name))
 
 
 def is_parameter_name(name: str) -> bool:
-    """Whether SSM may have a parameter of this full name."""
+    """Whether this is a valid full name of an SSM parameter."""
     levels = name.count("/")
     is_legal = re.fullmatch(rf"(/{LEVEL})+", name) is not None and levels <= MAX_LEVELS and len(name) <= LONGEST_NAME
     return is_legal and not re.match(r"/(aws|ssm)", name, re.IGNORECASE)
 
 
 def region_of(document: Mapping[str, Any]) -> str | None:
-    """The region that spec names; None where it names none that could exist."""
+    """Return the region in spec; None if it is missing or malformed."""
     return _text(spec_of(document).get("region"), REGION)
 
 
 def function_names_of(document: Mapping[str, Any]) -> tuple[str | None, str | None]:
-    """The names of function and role that spec gives, each None where it gives none that could exist."""
+    """Return the function name and role name in spec, each None if it is missing or malformed."""
     function = _map(spec_of(document).get("function"))
     return _text(function.get("name"), FUNCTION_NAME), _text(function.get("roleName"), ROLE_NAME)
 
 
 def deletion_policy_of(document: Mapping[str, Any]) -> DeletionPolicy:
-    """What happens in AWS when the object goes: where that cannot be understood, nothing is deleted."""
+    """Return the deletion policy of the object; Retain if it is invalid."""
     return policy_of(spec_of(document).get("deletionPolicy"))
 
 
 def deletion_policies_of(
     document: Mapping[str, Any], reported: Mapping[str, DeletionPolicy]
 ) -> dict[str, DeletionPolicy]:
-    """The own policies of parameters by full name: as declared, and of those that have left spec as last reported."""
+    """Return the parameters' own deletion policies by full name: from spec, or from status if they were removed from spec."""
     path, listed = spec_of(document).get("path"), spec_of(document).get("parameters")
     items = [_map(item) for item in listed] if isinstance(listed, Sequence) else []
     declared = {f"{path}/{item['name']}": item.get("deletionPolicy") for item in items if "name" in item}
@@ -84,12 +84,12 @@ def deletion_policies_of(
 
 
 def policy_of(text: object) -> DeletionPolicy:
-    """The policy of this name: Delete where there is none, Retain where it cannot be understood."""
+    """Parse a deletion policy: Delete if it is missing, Retain if it is invalid."""
     return DeletionPolicy.DELETE if text in (None, DeletionPolicy.DELETE.value) else DeletionPolicy.RETAIN
 
 
 def is_suspended(document: Mapping[str, Any]) -> bool:
-    """Whether spec says that nothing is to be written."""
+    """Whether spec.suspend is set."""
     return spec_of(document).get("suspend") in (True, "true", "True")
 
 
@@ -103,7 +103,7 @@ def _fitting(status: Mapping[str, Any], is_tolerable: Callable[[Mapping[str, Any
 
 
 def _is_tolerable(problem: Mapping[str, Any]) -> bool:
-    """A member that is missing and identifies nothing, or that a later version may have added."""
+    """Whether a member is missing but not required, or unknown, as if added by a later version."""
     place = problem["loc"]
     is_missing = problem["type"] == "missing" and place[0] in _NEEDED and place[-1] not in _NEEDED[place[0]]
     return is_missing or problem["type"] == "extra_forbidden"
@@ -133,10 +133,10 @@ def _text(value: object, pattern: str) -> str | None:
 
 
 def emptied(spec: Mapping[str, Any]) -> dict[str, Any]:
-    """A patch of a spec that leaves what cannot be changed, so that the object is valid again.
+    """Return a patch that removes all fields of spec except immutable ones, so that the object is valid again.
 
-    Rules in CEL are evaluated at each write, also on fields that are not written, and fail on fields of another type than
-    that of the schema; whoever is being deleted declares nothing any more.
+    CEL rules are evaluated on each write, also for fields that are not written, and fail for fields of a wrong type. An object
+    that is being deleted does not need its spec any more.
     https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/#validation-rules
     """
     return {field: None for field in spec if field not in _IMMUTABLE}

@@ -1,4 +1,4 @@
-"""What a namespace may use of AWS: one decision for the operator, for plans and for `dynconfig can`. Pure."""
+"""Authorization of namespaces for AWS resources, shared by the operator, plans and `dynconfig can`. Pure."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -14,16 +14,16 @@ from dynconfig.engine.naming import Names, prefix_of
 from dynconfig.engine.paths import NOWHERE
 
 USABLE_BY_ALL = frozenset((Usable.PARAMETERS, Usable.ALARMS, Usable.DASHBOARD, Usable.FUNCTION))
-"""What a namespace may make where no rule for it lists resources."""
+"""The resources that a namespace may create if no rule for it lists resources."""
 
 MAX_DENIALS_IN_MESSAGE = 5
 
 IsOwnLayer = Callable[[str], bool]
-"""Answers whether an ARN is a version of AWS's Parameters and Secrets extension."""
+"""Whether an ARN is a version of AWS's Parameters and Secrets extension."""
 
 
 class Aspect(StrEnum):
-    """What is decided about; each but the first is a list in a rule."""
+    """What is authorized. The values are the field names of a rule."""
 
     PATH = "paths"
     RESOURCE = "resources"
@@ -36,7 +36,7 @@ class Aspect(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """One thing that an object wants to use."""
+    """One resource, name or ARN that an object uses."""
 
     field: str
     aspect: Aspect
@@ -45,7 +45,7 @@ class Use:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """Whether a namespace may use something, and why."""
+    """Whether a use is allowed, and why."""
 
     use: Use
     is_allowed: bool
@@ -54,38 +54,38 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Tenant:
-    """A namespace with what it was granted."""
+    """A namespace and its permissions."""
 
     namespace: str
     is_trusted: bool = True
-    """All namespaces trust each other (DYNCONFIG_TENANCY=single): only paths are bounded, and only where they are listed."""
+    """All namespaces trust each other (DYNCONFIG_TENANCY=single): only paths are restricted, and only if they are configured."""
     paths: tuple[str, ...] = ()
-    """Paths of DYNCONFIG_ALLOWED_PATHS; empty where it is not set, NOWHERE where it lists none for this namespace."""
+    """Paths in DYNCONFIG_ALLOWED_PATHS; empty if it is not set, NOWHERE if it has none for this namespace."""
     regions: tuple[str, ...] = ()
-    """Regions of DYNCONFIG_REGIONS."""
+    """Regions in DYNCONFIG_REGIONS."""
     rules: tuple[AllowRule, ...] = field(default=(), repr=False)
-    """The rules of the policy that are about this namespace."""
+    """The rules of the policy that select this namespace."""
     is_known: bool = True
-    """All that is granted to it is known; else the policy or the labels of its namespace could not be read."""
+    """Whether all permissions are known. False if the policy or the labels of the namespace could not be read."""
 
     def may_use_path(self, path: str) -> bool:
-        """Whether a path is one of those that are granted, or below one."""
+        """Whether a path is one of the allowed paths, or below one."""
         return paths.is_allowed(path, self.usable_paths)
 
     def may_have_path(self, path: str) -> bool:
-        """Whether a path is granted, or may be, as far as is known: enough to keep something in AWS, not to write it."""
+        """Whether a path is allowed, or may be: sufficient to retain resources in AWS, but not to write them."""
         return not self.is_known or self.may_use_path(path)
 
     @property
     def usable_paths(self) -> tuple[str, ...]:
-        """All paths that are granted; empty for any."""
+        """All allowed paths; empty for any path."""
         if self.is_trusted:
             return self.paths
         listed = () if self.paths == NOWHERE else self.paths
         return (*listed, *self._listed(Aspect.PATH)) or NOWHERE
 
     def decide(self, use: Use, is_own_layer: IsOwnLayer) -> Decision:
-        """Whether the namespace may use it: what nothing grants is denied."""
+        """Decide whether the namespace may use it. The default is to deny."""
         if use.aspect is Aspect.PATH:
             return self._decide_path(use)
         if self.is_trusted:
@@ -96,19 +96,19 @@ class Tenant:
             return Decision(use, is_allowed=True, why=why)
         granted = next((pattern for pattern in self._listed(use.aspect) if _matches(pattern, use.value)), None)
         if granted is not None:
-            return Decision(use, is_allowed=True, why=f"a rule of the policy lists {granted}")
+            return Decision(use, is_allowed=True, why=f"a rule of the policy allows {granted}")
         return Decision(use, is_allowed=False, why=self._needed(use))
 
     def _decide_path(self, use: Use) -> Decision:
         if not self.may_use_path(use.value):
-            return Decision(use, is_allowed=False, why=f"it may use {paths.told(self.usable_paths)}")
+            return Decision(use, is_allowed=False, why=f"it may use {paths.describe(self.usable_paths)}")
         granted = next((path for path in self.usable_paths if paths.is_allowed(use.value, (path,))), None)
-        return Decision(use, is_allowed=True, why=f"{granted} is listed for it" if granted else "no paths are listed")
+        return Decision(use, is_allowed=True, why=f"{granted} is allowed" if granted else "paths are not restricted")
 
     def _decide_resource(self, use: Use) -> Decision:
         listed = [rule.resources for rule in self.rules if rule.resources is not None]
         usable = frozenset(found for each in listed for found in each) if listed else USABLE_BY_ALL
-        source = "the rules of the policy list" if listed else "without a rule a namespace may make"
+        source = "the rules of the policy allow" if listed else "without a rule, a namespace may create"
         return Decision(use, use.value in usable, f"{source} {', '.join(sorted(usable)) or 'nothing'}")
 
     def _usable_without_a_rule(self, use: Use, is_own_layer: IsOwnLayer) -> str:
@@ -117,13 +117,13 @@ class Tenant:
         if use.aspect is Aspect.LAYER and is_own_layer(use.value):
             return "it is AWS's own extension"
         if use.aspect is Aspect.REGION and use.value in self.regions:
-            return "DYNCONFIG_REGIONS lists it"
+            return "DYNCONFIG_REGIONS allows it"
         return ""
 
     def _needed(self, use: Use) -> str:
         if use.aspect is Aspect.NAME:
-            return f"names that begin with {prefix_of(self.namespace)} need no rule, and no rule of the policy lists it"
-        return f"no rule of the policy lists it under {use.aspect}"
+            return f"it does not begin with {prefix_of(self.namespace)} and no rule of the policy allows it"
+        return f"no rule of the policy allows it in {use.aspect}"
 
     def _listed(self, aspect: Aspect) -> tuple[str, ...]:
         found = (pattern for rule in self.rules for pattern in getattr(rule, aspect.value))
@@ -131,7 +131,7 @@ class Tenant:
 
 
 TenantOf = Callable[[str], Tenant]
-"""Answers what a namespace, by its name, may use."""
+"""Return the permissions of a namespace by its name."""
 
 
 def tenant(
@@ -143,10 +143,10 @@ def tenant(
     *,
     is_current: bool = True,
 ) -> Tenant:
-    """A namespace of a shared cluster, which may use what is granted to it and nothing else.
+    """Return the permissions of a namespace in a shared cluster.
 
-    If its labels are unknown (None), rules that select by labels do not apply to it. `is_current`: the policy is the one that
-    is in force, and not what was read before it could no longer be read.
+    If its labels are unknown (None), rules that select by labels do not apply. `is_current` is False if the policy could not be
+    read again, so that the last known policy is used.
     """
     rules = tuple(rule for rule in policy.allow if _is_about(rule, namespace, labels))
     is_labelled = labels is not None or not any(rule.namespace_selector for rule in policy.allow)
@@ -155,7 +155,7 @@ def tenant(
 
 
 def uses(spec: DynamicConfigSpec, default_region: str) -> Iterator[Use]:
-    """All that an object wants to use and that may be another's."""
+    """Yield everything that an object uses and that needs authorization."""
     yield Use("spec.path", Aspect.PATH, spec.path)
     if spec.region and spec.region != default_region:
         yield Use("spec.region", Aspect.REGION, spec.region)
@@ -172,12 +172,12 @@ def uses(spec: DynamicConfigSpec, default_region: str) -> Iterator[Use]:
 
 
 def decisions(spec: DynamicConfigSpec, tenant: Tenant, default_region: str, is_own_layer: IsOwnLayer) -> list[Decision]:
-    """What is decided about each thing that an object wants to use, in the order of its fields."""
+    """Return the decision for each use of an object, in the order of its fields."""
     return [tenant.decide(use, is_own_layer) for use in uses(spec, default_region)]
 
 
 def own_names(spec: DynamicConfigSpec, namespace: str, names: Names) -> Iterator[Decision]:
-    """The names that an object does not give and that begin with its namespace's own prefix: they need no rule."""
+    """Yield decisions for generated names that begin with the prefix of the namespace, which need no rule."""
     function, found = spec.function, list[tuple[str, str]]()
     if function and not function.name:
         found.append(("spec.function.name", names.function))
@@ -189,13 +189,13 @@ def own_names(spec: DynamicConfigSpec, namespace: str, names: Names) -> Iterator
         found.append(("spec.dashboard", names.dashboard))
     prefix = prefix_of(namespace)
     for where, name in found:
-        # Any other follows from the name of the function, which is decided about.
+        # Other names are derived from the name of the function, which is authorized itself.
         if name.startswith(prefix):
             yield Decision(Use(where, Aspect.NAME, name), is_allowed=True, why=f"it begins with {prefix}")
 
 
 def check(spec: DynamicConfigSpec, tenant: Tenant, default_region: str, is_own_layer: IsOwnLayer) -> None:
-    """Raise PathNotAllowed or NotAllowed where an object wants to use what its namespace may not."""
+    """Raise PathNotAllowed or NotAllowed if an object uses something that its namespace may not use."""
     denied = [each for each in decisions(spec, tenant, default_region, is_own_layer) if not each.is_allowed]
     if not denied:
         return
@@ -204,7 +204,7 @@ def check(spec: DynamicConfigSpec, tenant: Tenant, default_region: str, is_own_l
         also = f"; {_denials(tenant.namespace, others)}" if others else ""
         raise PathNotAllowed(
             f"namespace {tenant.namespace} may not use path {spec.path}; {first.why}{also}. "
-            "Ask the operator's administrator to allow this one, or choose a path that is allowed"
+            "Ask the operator's administrator to allow it, or choose an allowed path"
         )
     raise NotAllowed(
         f"{_denials(tenant.namespace, (first, *others))}. Ask the operator's administrator for a rule "
@@ -235,7 +235,7 @@ def _uses_of_function(function: FunctionSpec) -> Iterator[Use]:
 
 
 def _is_own_name(name: str, namespace: str) -> bool:
-    """Whether no other namespace can be given this name: an underscore parts the names of namespaces with a dash."""
+    """Whether no other namespace can have this name: an underscore separates names of namespaces that contain a dash."""
     prefix = prefix_of(namespace)
     return name.startswith(prefix) and re.fullmatch(r"[a-zA-Z0-9+=,.@-]+", name.removeprefix(prefix)) is not None
 
@@ -243,7 +243,7 @@ def _is_own_name(name: str, namespace: str) -> bool:
 def _is_about(rule: AllowRule, namespace: str, labels: Mapping[str, str] | None) -> bool:
     if namespace in rule.namespaces or "*" in rule.namespaces:
         return True
-    # NotIn and DoesNotExist hold for a namespace without labels: one that was not read yet must not be taken for such.
+    # NotIn and DoesNotExist match a namespace without labels, so unknown labels must not count as none.
     return rule.namespace_selector is not None and labels is not None and _selects(rule.namespace_selector, labels)
 
 
@@ -265,5 +265,5 @@ def _holds(expression: LabelExpression, labels: Mapping[str, str]) -> bool:
 
 
 def _matches(pattern: str, value: str) -> bool:
-    """Whether a value is as a pattern says, in which * stands for any text without a colon."""
+    """Whether a value matches a pattern in which * matches any text without a colon."""
     return re.fullmatch("[^:]*".join(map(re.escape, pattern.split("*"))), value) is not None

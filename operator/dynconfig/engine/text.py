@@ -1,16 +1,16 @@
-"""A value as text, for people and programs; secrets are masked. Pure."""
+"""Values as text; secrets are masked. Pure."""
 
 from dynconfig.engine.secret import Secret
 from dynconfig.engine.window import shortened
 
 
 def shown(value: object) -> str:
-    """A value as a report may show it that is compared with nothing: short, and never a secret."""
+    """Return a value as shortened text; secrets are masked."""
     return shortened(in_full(value))
 
 
 def in_full(value: object) -> str:
-    """A value as text, never a secret."""
+    """Return a value as full text; secrets are masked."""
     if isinstance(value, Secret):
         return str(value)
     if isinstance(value, tuple):

@@ -1,4 +1,4 @@
-"""A value as a rule sees it: with the type that its parameter's schema names."""
+"""Values with the type of their schema, for use in rules."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -10,7 +10,7 @@ from pydantic import JsonValue
 from dynconfig.api.parameter import ParameterSpec, ParameterType
 from dynconfig.engine.values import parsed_json
 
-# What an int and a duration of CEL can hold.
+# The ranges of int and duration in CEL.
 # https://github.com/google/cel-spec/blob/master/doc/langdef.md#values
 INT_MIN, INT_MAX = -(2**63), 2**63 - 1
 MAX_SECONDS = 315_576_000_000
@@ -30,13 +30,13 @@ Typed = JsonValue | Span
 
 
 class NotTyped(Exception):
-    """A value that CEL cannot hold; the message is the end of a sentence about it."""
+    """A value that CEL cannot represent. The message is to be appended to `the value`."""
 
 
 def typed(parameter: ParameterSpec, value: str) -> Typed:
-    """The value of a parameter that fits its schema. Raises NotTyped."""
+    """Return the typed value of a parameter, which must match its schema. Raises NotTyped."""
     if "\0" in value:
-        raise NotTyped("has a NUL character, which rules do not know")
+        raise NotTyped("has a NUL character, which rules do not support")
     if parameter.resolved_type is ParameterType.STRING_LIST:
         return list(value.split(","))
     read = _READERS.get(parameter.schema_.type) if parameter.schema_ else None
@@ -45,7 +45,7 @@ def typed(parameter: ParameterSpec, value: str) -> Typed:
 
 def _whole(number: int) -> int:
     if not INT_MIN <= number <= INT_MAX:
-        raise NotTyped("has an integer of more than 64 bits, which rules do not know")
+        raise NotTyped("has an integer of more than 64 bits, which rules do not support")
     return number
 
 
@@ -53,14 +53,14 @@ def _span(text: str) -> Span:
     found = re.findall(r"([0-9]+(?:\.[0-9]+)?)(ns|us|µs|ms|s|m|h)", text)
     nanoseconds = int(sum(Decimal(number) * _UNITS[unit] for number, unit in found))
     if nanoseconds > MAX_SECONDS * 10**9:
-        raise NotTyped("is a duration of more than 10,000 years, which rules do not know")
+        raise NotTyped("is a duration of more than 10,000 years, which rules do not support")
     return Span(nanoseconds)
 
 
 def _checked(value: JsonValue, level: int = 1) -> JsonValue:
-    """What CEL takes of JSON is kept as it is."""
+    """Return a JSON value if CEL supports it. Raises NotTyped."""
     if level > MAX_LEVELS:
-        raise NotTyped(f"has more than {MAX_LEVELS} levels, which is too deep for rules")
+        raise NotTyped(f"is nested deeper than {MAX_LEVELS} levels, which rules do not support")
     match value:
         case bool() | None | float():
             return value
@@ -75,9 +75,9 @@ def _checked(value: JsonValue, level: int = 1) -> JsonValue:
 
 
 def _text(text: str) -> str:
-    # JSON can write both with escapes, and the evaluator would cut the text short or refuse it.
+    # JSON may contain both as escapes; the evaluator would truncate or reject the text.
     if re.search(r"[\0\ud800-\udfff]", text):
-        raise NotTyped("has a NUL or half a surrogate pair in a text, which rules do not know")
+        raise NotTyped("has a NUL or an unpaired surrogate in a string, which rules do not support")
     return text
 
 

@@ -1,4 +1,4 @@
-"""Checks a value against its schema and against the limits of SSM; messages never hold the value."""
+"""Validate values against their schema and the limits of SSM. Messages never contain the value."""
 
 import ipaddress
 import json
@@ -22,13 +22,13 @@ LONGEST_BYTES = max(MAX_BYTES.values())
 _HOST = re.compile(
     r"(?=.{1,253}$)[a-zA-Z0-9]([-a-zA-Z0-9]{0,61}[a-zA-Z0-9])?(\.[a-zA-Z0-9]([-a-zA-Z0-9]{0,61}[a-zA-Z0-9])?)*\.?"
 )
-# RFC 3986 knows no authority in it, and every Java developer calls it a URL.
+# Has no authority as in RFC 3986, but is commonly called a URL.
 _JDBC = re.compile(r"jdbc:[a-z0-9]+:\S+")
 _DURATION = re.compile(r"([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+")
 
 
 def fault(parameter: ParameterSpec, value: str) -> str | None:
-    """What is wrong with the value of this parameter, as the end of a sentence; None if nothing is."""
+    """Return why the value of a parameter is invalid, to be appended to `the value`; None if it is valid."""
     found = _fault(parameter, value)
     is_known = not isinstance(value, OversizedText)
     return f"{found}{_hint(parameter, value) if is_known else ''}" if found else None
@@ -47,22 +47,22 @@ def _check_fault(parameter: ParameterSpec, value: str) -> str | None:
 
 
 def fixed_fault(parameter: ParameterSpec, value: str) -> str | None:
-    """What SSM takes of no one, whatever is declared to be checked; for a value that is secret, without its size."""
+    """Return why SSM rejects a secret value regardless of its declared checks, without its size; None if it does not."""
     limit, size = MAX_BYTES[parameter.tier], _size(value)
     if size > limit:
-        return f"has more than the {limit} bytes of tier {parameter.tier}{_larger(parameter, size)}"
+        return f"exceeds the {limit} bytes of tier {parameter.tier}{_larger(parameter, size)}"
     return _limit_fault(parameter, value)
 
 
 def white_space(value: str) -> str | None:
-    """What people do not see of a value, whatever is declared to be checked; None if there is no such thing."""
+    """Return which white space is at the ends of a value, regardless of its declared checks; None if there is none."""
     if value.endswith("\n"):
         return "ends with a newline"
     return "begins or ends with white space" if value != value.strip() else None
 
 
 def _hint(parameter: ParameterSpec, value: str) -> str:
-    """What little change would make the value fit, if one would: people see neither a final newline nor a space."""
+    """Return which small change would make the value valid, if any, such as removing an invisible newline or space."""
     hints = (hint for text, hint in _variants(parameter.schema_, value) if text and not _fault(parameter, text))
     return next((f"; {hint}" for hint in hints), "")
 
@@ -71,24 +71,24 @@ def _variants(schema: ValueSchema | None, value: str) -> Iterator[tuple[str, str
     if value.endswith("\n"):
         yield (
             value.rstrip("\r\n"),
-            "it ends with a newline: write it without one (files for a Secret with printf instead of echo, YAML blocks with |-)",
+            "it ends with a newline: remove it (use printf instead of echo for files of a Secret, and |- for YAML blocks)",
         )
     if value != value.strip():
-        yield value.strip(), "it begins or ends with white space: remove that"
+        yield value.strip(), "it begins or ends with white space: remove it"
     cases = [value.lower(), value.upper()]
     if schema and schema.enum:
         cases += [item for item in schema.enum if item.casefold() == value.casefold()]
-    yield from ((text, "upper and lower case matter: only these differ") for text in cases if text != value)
+    yield from ((text, "it only differs in case, and values are case-sensitive") for text in cases if text != value)
     if value.startswith("[") and value.endswith("]"):
-        yield value[1:-1], "write an IPv6 address without brackets"
+        yield value[1:-1], "remove the brackets of the IPv6 address"
 
 
 def schema_fault(schema: ValueSchema, value: str) -> str | None:
-    """What in the value does not fit the schema; None if it fits."""
+    """Return why the value does not match the schema; None if it does."""
     if not _FORMS[schema.type](value):
         return f"is not of type {schema.type}"
     if schema.enum is not None and value not in schema.enum:
-        return "is none of the values in enum"
+        return "is not one of the values in enum"
     return (
         (_pattern_mismatch("the pattern", schema.pattern, value) if schema.pattern else None)
         or _bounds_fault(schema, value)
@@ -97,33 +97,33 @@ def schema_fault(schema: ValueSchema, value: str) -> str | None:
 
 
 def allowed_pattern_fault(pattern: str) -> str | None:
-    """What is wrong with a pattern that AWS evaluates, too; what only AWS may know is no fault."""
+    """Return why an allowedPattern is invalid; None if it is valid or only AWS can check it."""
     return None if unchecked_pattern(pattern) else patterns.fault(pattern)
 
 
 def unchecked_pattern(pattern: str) -> str | None:
-    """Why a pattern that AWS evaluates is not checked here, as the end of a sentence; None if it is."""
+    """Return why an allowedPattern cannot be checked locally; None if it can."""
     try:
         patterns.check(pattern)
     except PatternFault as found:
-        if found.may_be_known_elsewhere:
-            return f"is checked by AWS alone, at the write, since RE2 does not know it: {found}"
+        if found.may_be_valid_elsewhere:
+            return f"is only checked by AWS on write, since RE2 does not support it: {found}"
     return None
 
 
 def parsed_json(text: str) -> JsonValue:
-    """The text as JSON. Raises ValueError for what is none: NaN is not, though Python reads it."""
+    """Parse JSON. Raises ValueError, also for NaN, which Python would accept."""
     try:
         parsed: JsonValue = json.loads(text, parse_constant=_finite, parse_float=_finite)
     except RecursionError:
-        raise ValueError("too many levels") from None
+        raise ValueError("nested too deeply") from None
     return parsed
 
 
 def _finite(text: str) -> float:
     number = float(text)
     if not math.isfinite(number):
-        raise ValueError("no finite number")
+        raise ValueError("not a finite number")
     return number
 
 
@@ -131,13 +131,13 @@ def _limit_fault(parameter: ParameterSpec, value: str) -> str | None:
     limit = MAX_BYTES[parameter.tier]
     size = _size(value)
     if not value:
-        return "is empty, which SSM does not take"
+        return "is empty, which SSM does not allow"
     if size > limit:
         return f"has {size} bytes, more than the {limit} of tier {parameter.tier}{_larger(parameter, size)}"
     if "{{" in value:
         return "contains {{, which SSM reserves for references"
     if parameter.resolved_type is ParameterType.STRING_LIST and any(not item for item in value.split(",")):
-        return "has an empty item between commas, which a StringList does not take"
+        return "has an empty item between commas, which a StringList does not allow"
     return None
 
 
@@ -197,7 +197,7 @@ def _is_host(value: str) -> bool:
     try:
         ipaddress.ip_address(value)
     except ValueError:
-        # All digits and dots would be an address, and it is none.
+        # Only digits and dots would be an IP address, but it is not a valid one.
         return _HOST.fullmatch(value) is not None and re.fullmatch(r"[0-9.]+", value) is None
     return True
 

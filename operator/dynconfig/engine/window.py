@@ -1,27 +1,27 @@
-"""Two texts that differ, in little room: what is shown of them begins shortly before the first difference. Pure."""
+"""Excerpts of two differing texts, beginning shortly before the first difference. Pure."""
 
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 LENGTH = 120
-"""Characters of each text that status and Events show."""
+"""Maximum length of each text in status and Events."""
 MORE = "…"
 _BEFORE = 40
 
 
 @dataclass(frozen=True, slots=True)
 class Brief:
-    """What is declared and what is observed, each in at most LENGTH characters."""
+    """Declared and observed text, each with at most LENGTH characters."""
 
     declared: str
     observed: str
     digest: str = ""
-    """Of both texts in full, if one of them is shortened; else empty."""
+    """Digest of both full texts if one of them is shortened; else empty."""
 
 
 def brief(declared: str, observed: str) -> Brief:
-    """Both texts, shortened so that they differ visibly if they differ at all."""
+    """Shorten both texts so that their first difference is visible."""
     begin = _begin(declared, observed)
     shortened = _cut(declared, begin), _cut(observed, begin)
     digest = "" if shortened == (declared, observed) else _digest(declared, observed)
@@ -29,18 +29,18 @@ def brief(declared: str, observed: str) -> Brief:
 
 
 def shortened(text: str) -> str:
-    """The beginning of a text that is compared with nothing."""
+    """Return the beginning of a text."""
     return _cut(text, 0)
 
 
 def common(one: Sequence[str], other: Sequence[str]) -> int:
-    """How many items, from the first on, are the same in both."""
+    """Return the length of the common prefix."""
     pairs = enumerate(zip(one, other, strict=False))
     return next((index for index, (left, right) in pairs if left != right), min(len(one), len(other)))
 
 
 def _begin(one: str, other: str) -> int:
-    """Where the shown part begins: at the start, unless the first difference is too far from it."""
+    """Return where the excerpt begins: at 0, unless the first difference is too far from it."""
     first = common(one, other)
     return 0 if max(len(one), len(other)) <= LENGTH or first < LENGTH - _BEFORE else first - _BEFORE
 
@@ -53,6 +53,6 @@ def _cut(text: str, begin: int) -> str:
 
 
 def _digest(declared: str, observed: str) -> str:
-    # The length keeps apart what is the same only when joined.
+    # The length distinguishes pairs with the same concatenation.
     text = f"{len(declared)}\n{declared}{observed}"
     return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:32]

@@ -108,7 +108,7 @@ def _show(planned: Planned | Unplanned, asked: Subjects, *, deleting: bool) -> N
 
 def _show_error(planned: Unplanned, title: str) -> None:
     Terminal.err().failure(f"{title}: {planned.error}")
-    for text in _held_elsewhere(planned):
+    for text in _owned_elsewhere(planned):
         Terminal.out().wrapped(text, "yellow")
 
 
@@ -127,15 +127,15 @@ def _remarks(planned: Planned) -> Iterator[str]:
             yield f"The operator tried this before, and it was refused: {refused[step.resource.title]}"
     if planned.live and (text := unattended(planned.live, time.time())):
         yield f"warning: {planning.title(planned.document)}: {text}"
-    yield from _held_elsewhere(planned)
+    yield from _owned_elsewhere(planned)
 
 
 def _status(planned: Planned) -> dict[str, Any]:
     return (planned.live or {}).get("status") or {}
 
 
-def _held_elsewhere(planned: Planned | Unplanned) -> Iterator[str]:
-    for text in managers.held_elsewhere(planned.document, planned.live or {"metadata": {}}):
+def _owned_elsewhere(planned: Planned | Unplanned) -> Iterator[str]:
+    for text in managers.owned_elsewhere(planned.document, planned.live or {"metadata": {}}):
         yield f"warning: {text}"
 
 
