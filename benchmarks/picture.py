@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from dynconfig import board, files, wiring
+from dynconfig import dashboard_export, files, wiring
 from dynconfig.drawing.widgets import metrics_in
 from dynconfig.engine.declare import declare
 from dynconfig.engine.reconcile import Engine
@@ -38,11 +38,11 @@ def main(target: Path) -> None:
         settings = Settings.from_environment(os.environ)
         (document,) = files.read([EXAMPLE], "default").configs
         now = time.time()
-        shown = board.shown(document, settings, revisions=_revisions(now))
+        shown = dashboard_export.export(document, settings, revisions=_revisions(now))
         _fill(shown, now)
         _apply(document, settings)
         lab.evaluate_alarms()
-        target.write_bytes(board.png(shown, settings, now=now, last=HOURS * 3600))
+        target.write_bytes(dashboard_export.png(shown, settings, now=now, last=HOURS * 3600))
 
 
 def _revisions(now: float) -> tuple[tuple[float, str], ...]:
@@ -63,7 +63,7 @@ def _apply(document: files.Document, settings: Settings) -> None:
         raise outcome.error
 
 
-def _fill(shown: board.Shown, now: float) -> None:
+def _fill(shown: dashboard_export.DashboardExport, now: float) -> None:
     chance = random.Random(7)  # noqa: S311 - a picture, no secret
     named = {metric.name: metric for metric in metrics_in(shown.body)}
     for minute in range(HOURS * 60):

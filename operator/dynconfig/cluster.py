@@ -10,7 +10,7 @@ from dynconfig.engine.work_queue import Key
 from dynconfig.files import Document
 from dynconfig.kube.reader import Reader
 from dynconfig.kube.responses import ApiRefused, ObjectNotFound, source_text
-from dynconfig.planning import Known
+from dynconfig.planning import ClusterState
 from dynconfig.settings import Settings
 
 
@@ -41,14 +41,14 @@ def nothing(reader: Reader, namespace: str | None, *, everywhere: bool) -> str:
     )
 
 
-def asked(reader: Reader, settings: Settings) -> Callable[[Document], Known]:
-    """Answers what the cluster knows of an object of that namespace and name."""
+def state_reader(reader: Reader, settings: Settings) -> Callable[[Document], ClusterState]:
+    """Return a function that reads the state of an object by its namespace and name."""
     cluster = settings.cluster_id or reader.cluster_id()
 
-    def known(document: Document) -> Known:
+    def state_of(document: Document) -> ClusterState:
         metadata = document["metadata"]
         live = reader.object(Key(metadata["namespace"], metadata["name"]))
-        return Known(cluster, live, source_reader(reader, metadata["namespace"]), others)
+        return ClusterState(cluster, live, source_reader(reader, metadata["namespace"]), others)
 
     @cache
     def others() -> tuple[Document, ...]:
@@ -58,7 +58,7 @@ def asked(reader: Reader, settings: Settings) -> Callable[[Document], Known]:
             # Without permission to list all namespaces, moves between namespaces are not detected.
             return tuple(reader.objects(reader.namespace)[0])
 
-    return known
+    return state_of
 
 
 def source_reader(reader: Reader, namespace: str) -> ReadSource:

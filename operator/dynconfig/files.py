@@ -1,4 +1,4 @@
-"""Manifests on disk: the DynamicConfigs in them, and the Secrets and ConfigMaps beside them."""
+"""Read manifests: DynamicConfigs, and the Secrets and ConfigMaps they refer to."""
 
 import base64
 import binascii
@@ -18,32 +18,32 @@ from dynconfig.engine.declaration import Source
 
 Document = dict[str, Any]
 
-# Kinds that values come from, with the fields that hold them.
+# Kinds that hold values, with their fields.
 _SOURCES = {"Secret": ("stringData", "data"), "ConfigMap": ("data",)}
 
 # https://kubectl.docs.kubernetes.io/references/kustomize/kustomization/
 _KUSTOMIZATIONS = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 
 
-# Kubernetes stores objects of 1.5 MiB at most, so these are forty of them in one file.
+# An object has at most 1.5 MiB, so a file may hold forty of them.
 MAX_BYTES = 64 * 2**20
 
 
 class BadFile(Exception):
-    """A file cannot be read as manifests; the message names it."""
+    """A file is not a valid manifest; the message contains its name."""
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a document stands: its file, and the nodes that know their lines."""
+    """The source of a document: its file, and its YAML nodes with line numbers."""
 
     file: str
     node: yaml.Node
     text: str = dataclass_field(default="", repr=False)
-    """The whole file."""
+    """The content of the file."""
 
     def lines(self, path: Sequence[str | int]) -> list[str]:
-        """The lines of what is at a place, with the comments at their ends."""
+        """Return the lines of a field, with their trailing comments."""
         node = self.node
         for part in path:
             step = _step(node, part)
@@ -55,7 +55,7 @@ class Origin:
         return self.text.split("\n")[node.start_mark.line : end]
 
     def place(self, path: Sequence[str | int] = ()) -> str:
-        """File and line of a field, or of the innermost of its parents that is written down."""
+        """Return file and line of a field, or of its innermost parent that is present."""
         node, mark = self.node, self.node.start_mark
         for part in path:
             step = _step(node, part)
@@ -65,20 +65,20 @@ class Origin:
         return f"{self.file}:{mark.line + 1}"
 
     def fault(self, path: Sequence[str | int], text: str) -> "Fault":
-        """What is wrong with a field."""
+        """Return a fault of a field."""
         return Fault(self.file, self.place(path), text)
 
     def item(self, key: str, index: int) -> "Origin":
-        """Where an item of a list in the document stands."""
+        """Return the origin of an item of a list in the document."""
         listed = _step(self.node, key)
         item = _step(listed[1], index) if listed else None
         return Origin(self.file, item[1], self.text) if item else self
 
 
 def _step(node: yaml.Node, part: str | int) -> tuple[yaml.Node, yaml.Node] | None:
-    """The node to point at for a key or an index, and the node of what is there."""
+    """Return the node that marks the line of a key or an index, and the node of its value."""
     if isinstance(node, yaml.MappingNode):
-        # A key that is merged in comes first, and the document's own wins.
+        # Merged keys come first; the document's own key wins.
         found = [pair for pair in node.value if pair[0].value == part]
         return found[-1] if found else None
     if isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
@@ -88,7 +88,7 @@ def _step(node: yaml.Node, part: str | int) -> tuple[yaml.Node, yaml.Node] | Non
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What makes a file, or a document in it, unusable."""
+    """An error that makes a file, or a document in it, unusable."""
 
     file: str
     place: str
@@ -100,19 +100,19 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Manifests:
-    """All documents of some files that concern us."""
+    """The relevant documents of some files."""
 
     configs: tuple[Document, ...]
     origins: tuple[Origin, ...]
-    """Where each of them stands."""
+    """The origin of each object."""
     sources: Mapping[tuple[str, str, str], Document]
     faults: tuple[Fault, ...] = ()
-    """What is unusable beside them."""
-    beside: tuple[Document, ...] = ()
-    """Objects of the files that nobody asked about."""
+    """Errors of unusable documents."""
+    other_configs: tuple[Document, ...] = ()
+    """Objects of the files that were not selected."""
 
     def text(self, namespace: str, source: Source) -> str | None:
-        """The text of a Secret's or ConfigMap's key in the files, or None."""
+        """Return the value of a key of a Secret or ConfigMap in the files, or None."""
         document = self.sources.get((source.kind, namespace, source.name))
         if document is None:
             return None
@@ -125,7 +125,7 @@ class Manifests:
         return _decoded(source, encoded) if encoded is not None else None
 
     def keys(self, namespace: str, source: Source) -> tuple[str, ...] | None:
-        """The keys of a Secret or ConfigMap in the files, or None if it is not there."""
+        """Return the keys of a Secret or ConfigMap in the files, or None if it is not in the files."""
         document = self.sources.get((source.kind, namespace, source.name))
         if document is None:
             return None
@@ -133,27 +133,27 @@ class Manifests:
         return tuple(dict.fromkeys(key for field in fields for key in document.get(field) or {}))
 
     def renamed(self, namespace: str, source: Source) -> str | None:
-        """What kustomize has made of the name of a generated Secret or ConfigMap: it appends a hash."""
+        """Return the name that kustomize gave a generated Secret or ConfigMap (it appends a hash), or None."""
         hashed = re.compile(rf"(.+-)?{re.escape(source.name)}(-.+)?-[bcdfghkmt2456789]{{10}}")
         names = (name for kind, inside, name in self.sources if (kind, inside) == (source.kind, namespace))
         return next((name for name in names if hashed.fullmatch(name)), None)
 
 
 def read(paths: Iterable[Path], namespace: str) -> Manifests:
-    """The manifests of files, folders (*.yaml, *.yml, *.json) or - for standard input. Raises BadFile."""
-    found = surveyed(paths, namespace)
+    """Read files, folders (*.yaml, *.yml, *.json) or - for standard input. Raises BadFile."""
+    found = scan(paths, namespace)
     pairs = zip(found.configs, found.origins, strict=True)
     faults = [*found.faults, *(fault for pair in pairs for fault in metadata_faults(*pair))]
     if faults:
-        more = f" (and {len(faults) - 1} more: dynconfig validate reports each)" if len(faults) > 1 else ""
+        more = f" (and {len(faults) - 1} more; run dynconfig validate to list all)" if len(faults) > 1 else ""
         raise BadFile(f"{faults[0]}{more}")
     return found
 
 
-def surveyed(paths: Iterable[Path], namespace: str, texts: Mapping[str, str] | None = None) -> Manifests:
-    """All that can be read in files and in texts by their names, with the faults of all that cannot.
+def scan(paths: Iterable[Path], namespace: str, texts: Mapping[str, str] | None = None) -> Manifests:
+    """Read files, and texts by their names, and collect the faults of unusable documents.
 
-    Raises BadFile if there is nothing.
+    Raises BadFile if there are neither objects nor faults.
     """
     listed = list(paths)
     found_in = [*(each for path in listed for each in _documents(path)), *_in_texts(texts or {})]
@@ -171,20 +171,20 @@ def surveyed(paths: Iterable[Path], namespace: str, texts: Mapping[str, str] | N
             about = found[0]["metadata"]
             sources[found[0]["kind"], str(about["namespace"]), str(about.get("name"))] = found[0]
     if not configs and not faults:
-        to_build = "".join(map(_to_build, listed))
-        raise BadFile(f"{', '.join(map(str, (*listed, *(texts or ()))))}: no {names.KIND} in it{to_build}")
+        hint = "".join(map(_kustomize_hint, listed))
+        raise BadFile(f"{', '.join(map(str, (*listed, *(texts or ()))))}: no {names.KIND} found{hint}")
     documents, origins = zip(*configs, strict=True) if configs else ((), ())
     return Manifests(documents, origins, sources, tuple(faults))
 
 
 def metadata_faults(document: Document, origin: Origin) -> Iterator[Fault]:
-    """What the API server would refuse of an object around its spec."""
+    """Yield errors of apiVersion, kind and metadata that the API server would report."""
     for path, fault in metadata.faults(document):
         yield origin.fault(path, f"{'.'.join(path)} {fault}")
 
 
 def _faults(document: Document, origin: Origin, namespace: str) -> Iterator[Fault]:
-    """Why a document cannot be used, if it concerns us; gives it the namespace, where it has none."""
+    """Yield errors of a relevant document; sets its namespace if it has none."""
     kind = str(document.get("kind"))
     if kind != names.KIND and kind not in _SOURCES:
         return
@@ -192,7 +192,7 @@ def _faults(document: Document, origin: Origin, namespace: str) -> Iterator[Faul
         document["metadata"] = {}
     about = document["metadata"]
     if not isinstance(about, dict):
-        yield origin.fault(("metadata",), "metadata is not an object")
+        yield origin.fault(("metadata",), "metadata must be an object")
         return
     if about.get("namespace") in (None, ""):
         about["namespace"] = namespace
@@ -204,7 +204,7 @@ def _faults(document: Document, origin: Origin, namespace: str) -> Iterator[Faul
 
 
 def _source_faults(document: Document, origin: Origin) -> Iterator[Fault]:
-    """Texts that are none: the API server takes neither numbers nor lists for the texts of a Secret or ConfigMap."""
+    """Yield values of a Secret or ConfigMap that are not strings; the API server rejects them."""
     title = f"{document['kind']} {document['metadata'].get('name')}"
     for field in _SOURCES[document["kind"]]:
         texts = document.get(field)
@@ -217,24 +217,24 @@ def _source_faults(document: Document, origin: Origin) -> Iterator[Fault]:
 
 
 def _documents(path: Path) -> Iterator[tuple[Document, Origin] | Fault]:
-    to_build = _to_build(path)
-    for found in _as_they_are(path):
-        yield replace(found, text=found.text + to_build) if isinstance(found, Fault) else found
+    hint = _kustomize_hint(path)
+    for found in _read_path(path):
+        yield replace(found, text=found.text + hint) if isinstance(found, Fault) else found
 
 
-def _to_build(path: Path) -> str:
-    """What to do about a folder whose files are parts of a kustomization; empty for any other."""
+def _kustomize_hint(path: Path) -> str:
+    """Return how to build a folder with a kustomization, or an empty string."""
     if not any((path / name).is_file() for name in _KUSTOMIZATIONS):
         return ""
-    return f"; {path} is a kustomization: build it with kubectl kustomize {path} > FILE, and name that file"
+    return f"; {path} is a kustomization: use kubectl kustomize {path} > FILE, then pass that file"
 
 
-def _as_they_are(path: Path) -> Iterator[tuple[Document, Origin] | Fault]:
+def _read_path(path: Path) -> Iterator[tuple[Document, Origin] | Fault]:
     for file in _expanded(path):
         try:
             content = _content(file)
         except (OSError, UnicodeDecodeError) as error:
-            yield Fault(str(file), str(file), f"cannot be read: {error}")
+            yield Fault(str(file), str(file), f"cannot read file: {error}")
         else:
             yield from _in_texts({str(file): content})
 
@@ -257,22 +257,22 @@ def _content(file: Path) -> str:
     else:
         content = sys.stdin.buffer.read(MAX_BYTES + 1)
     if len(content) > MAX_BYTES:
-        raise OSError(f"it has more than {MAX_BYTES >> 20} MiB")
-    # Editors of Windows begin a file with a mark, which is no part of it.
+        raise OSError(f"larger than {MAX_BYTES >> 20} MiB")
+    # Windows editors write a byte order mark.
     return content.decode("utf-8-sig")
 
 
 def _syntax_fault(file: str, error: yaml.YAMLError) -> Fault:
     if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark:
         context = f"{error.context}: " if error.context else ""
-        return Fault(file, f"{file}:{error.problem_mark.line + 1}", f"is not YAML: {context}{error.problem}")
-    return Fault(file, file, f"is not YAML: {' '.join(str(error).split())}")
+        return Fault(file, f"{file}:{error.problem_mark.line + 1}", f"invalid YAML: {context}{error.problem}")
+    return Fault(file, file, f"invalid YAML: {' '.join(str(error).split())}")
 
 
 def _flat(document: object, origin: Origin) -> Iterator[tuple[Document, Origin] | Fault]:
-    """The document, or what is in it if it is a list, as `kubectl get -o yaml` prints and kustomize passes on."""
+    """Yield the document, or its items if it is a List, as `kubectl get -o yaml` prints it."""
     if document is not None and not isinstance(document, dict):
-        yield origin.fault((), "a document in it is not an object")
+        yield origin.fault((), "the document is not an object")
     elif document and _is_list(document):
         for index, item in enumerate(document["items"]):
             yield from _flat(item, origin.item("items", index))
@@ -297,6 +297,6 @@ def _decoded(source: Source, encoded: object) -> str:
         return base64.b64decode("".join(str(encoded).split()), validate=True).decode()
     except (binascii.Error, UnicodeDecodeError):
         raise BadFile(
-            f"{source} is not UTF-8 text in base64, but SSM stores text only; store it base64-encoded, for "
-            "example with `base64 -w0 FILE`"
+            f"{source} is not base64-encoded UTF-8 text, and SSM stores text only; store the base64 text itself as "
+            "the value, for example with base64 -w0 FILE"
         ) from None

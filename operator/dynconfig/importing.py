@@ -1,4 +1,4 @@
-"""A DynamicConfig for parameters that exist already: applied with adoptionPolicy IfUnowned it changes nothing but the owner."""
+"""Generate a DynamicConfig for existing parameters; with adoptionPolicy IfUnowned, applying it changes only their owner."""
 
 import json
 import re
@@ -19,7 +19,7 @@ _DATA_TYPES = ("text", "aws:ec2:image", "aws:ssm:integration")
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """How the object is to be called, and what it is to say of all its parameters."""
+    """Name, namespace, path and region of the object to generate."""
 
     path: str
     namespace: str
@@ -29,7 +29,7 @@ class About:
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """The object, the keys of the Secret that it refers to, and what was left out and why."""
+    """The object, the keys of its Secret, and the parameters that were left out, with reasons."""
 
     about: About
     config: Document
@@ -38,12 +38,12 @@ class Imported:
 
     @property
     def secret_name(self) -> str:
-        """The Secret that the object refers to."""
+        """Name of the Secret that the object refers to."""
         return f"{self.about.name}-secrets"
 
     @property
     def secret(self) -> Document:
-        """The Secret with the texts that were read; they were decrypted, or this is no use."""
+        """The Secret with the values that were read; requires that they were decrypted."""
         texts = {key: _revealed(parameter) for key, parameter in self.keys.items()}
         return {
             "apiVersion": "v1",
@@ -55,7 +55,7 @@ class Imported:
 
 
 def imported(found: Iterable[Parameter], about: About) -> Imported:
-    """The object for what was found below a path."""
+    """Return the object for the parameters found under a path."""
     reasons = [(parameter, _refusal(parameter)) for parameter in found]
     taken = [parameter for parameter, reason in reasons if reason is None]
     left_out = [(parameter.name, reason) for parameter, reason in reasons if reason is not None]
@@ -75,18 +75,18 @@ def imported(found: Iterable[Parameter], about: About) -> Imported:
 
 
 def object_name(path: str) -> str:
-    """A name for the object of a path."""
+    """Derive the name of an object from a path."""
     legal = re.sub(r"[^a-z0-9]+", "-", path.lower()).strip("-")
     return legal[: names.MAX_NAME].strip("-") or "imported"
 
 
 def _refusal(parameter: Parameter) -> str | None:
-    """Why a parameter cannot be declared, or None."""
+    """Return why a parameter cannot be declared, or None."""
     if parameter.owner:
         owner = Owner.parse(parameter.owner)
         return f"is owned by {owner.title if owner else parameter.owner}"
     if parameter.data_type not in _DATA_TYPES:
-        return f"has the data type {parameter.data_type}, which a DynamicConfig does not know"
+        return f"has the data type {parameter.data_type}, which DynamicConfig does not support"
     return None
 
 
@@ -124,7 +124,7 @@ def _policy(policy: Mapping[str, Any]) -> Document:
 
 
 def _keys(secrets: Sequence[Parameter], path: str) -> dict[str, str]:
-    """The key of each secret parameter in the Secret: its name with dots, or with a number where two would meet."""
+    """Return the key of each secret parameter in the Secret: its name with dots, numbered if two would be equal."""
     keys: dict[str, str] = {}
     for parameter in secrets:
         wanted = _relative(parameter.name, path).replace("/", ".")
@@ -136,7 +136,7 @@ def _keys(secrets: Sequence[Parameter], path: str) -> dict[str, str]:
 
 
 def _shared_tags(taken: Sequence[Parameter]) -> dict[str, str]:
-    """The tags that all have alike: they are said once."""
+    """Return the tags that all parameters share; they are declared once, in spec.tags."""
     if not taken:
         return {}
     return dict(sorted(set.intersection(*(set(parameter.tags) for parameter in taken))))
@@ -152,9 +152,9 @@ def _revealed(parameter: Parameter) -> str:
 
 
 def check_count(found: Sequence[Parameter]) -> str | None:
-    """What is wrong with the number of parameters, or None."""
+    """Return what is wrong with the number of parameters, or None."""
     if not found:
-        return "there is no parameter below it"
+        return "no parameters found under this path"
     if len(found) > MAX_PARAMETERS:
-        return f"there are {len(found)} parameters below it, more than the {MAX_PARAMETERS} of one object"
+        return f"{len(found)} parameters found under this path, more than the limit of {MAX_PARAMETERS} per object"
     return None

@@ -1,8 +1,7 @@
-"""YAML as kubectl reads it: what is a number or a boolean to it, and no key twice in a map.
+"""Parse YAML like kubectl: the same numbers and booleans, and no duplicate keys.
 
-kubectl resolves plain words as https://github.com/yaml/go-yaml/blob/v2/resolve.go does: the booleans of YAML 1.1, the
-numbers of 1.1 and 1.2, and no times. What is one of these to us and a text to kubectl, or the other way round, would be
-checked here and refused, or changed, there.
+kubectl resolves plain scalars as https://github.com/yaml/go-yaml/blob/v2/resolve.go does: booleans of YAML 1.1, numbers
+of 1.1 and 1.2, no timestamps. With any other rules a value could be valid here and rejected or changed by kubectl.
 """
 
 import json
@@ -18,14 +17,14 @@ from dynconfig.engine.yaml_bounds import Bounded, Parser
 _TAG = "tag:yaml.org,2002:"
 _TRUE = ("y", "yes", "true", "on")
 _DIGITS = "0123456789"
-# What is larger is no integer in Go.
+# Larger numbers are not integers in Go.
 _TOO_LARGE, _LONGEST = 2**63, 70
 
 _PAIR = re.compile(
     r"(?P<before>(?<!\\)(?:\\\\)*)\\u(?P<high>[dD][89abAB][0-9a-fA-F]{2})\\u(?P<low>[dD][c-fC-F][0-9a-fA-F]{2})"
 )
 
-# A word is looked up by its first character. Underscores in numbers do not count.
+# Tag, pattern, and possible first characters of each type. Underscores in numbers are ignored.
 WORDS: tuple[tuple[str, re.Pattern[str], str], ...] = (
     (f"{_TAG}bool", re.compile(r"(?:[yYnN]|yes|Yes|YES|no|No|NO|on|On|ON|off|Off|OFF)$"), "yYnNoO"),
     (f"{_TAG}bool", re.compile(r"(?:true|True|TRUE|false|False|FALSE)$"), "tTfF"),
@@ -40,15 +39,15 @@ WORDS: tuple[tuple[str, re.Pattern[str], str], ...] = (
 
 
 def documents(text: str) -> Iterator[tuple[object, yaml.Node]]:
-    """The documents of a text, each with its node, which knows the lines. Raises yaml.YAMLError."""
-    loader = _Loader(_joined(text))
+    """Yield each document of a text with its node, which has line numbers. Raises yaml.YAMLError."""
+    loader = _Loader(_join_surrogates(text))
     while loader.check_node():
         if (node := loader.get_node()) is not None:
             yield loader.construct_document(node), node
 
 
-def _joined(text: str) -> str:
-    """A text that kubectl takes for JSON, where a character beyond 16 bits may be two escapes, which YAML does not know."""
+def _join_surrogates(text: str) -> str:
+    """Join surrogate pairs in a text that kubectl parses as JSON; YAML does not support them."""
     return _PAIR.sub(_character, text) if text.lstrip().startswith("{") else text
 
 
@@ -57,8 +56,8 @@ def _character(found: re.Match[str]) -> str:
     return found["before"] + chr(0x10000 + ((high - 0xD800) << 10) + low - 0xDC00)
 
 
-class _Unrepeated(Bounded):
-    """Takes no key twice."""
+class _UniqueKeys(Bounded):
+    """Rejects duplicate keys."""
 
     def compose_mapping_node(self, anchor: str | None) -> yaml.MappingNode:  # type: ignore[override]  # its stub errs
         node = super().compose_mapping_node(anchor)  # type: ignore[arg-type]
@@ -66,14 +65,14 @@ class _Unrepeated(Bounded):
         for key, _ in node.value:
             if isinstance(key, yaml.ScalarNode) and key.tag != f"{_TAG}merge":
                 if key.value in seen:
-                    told = f"key {key.value} is written twice, first in line {seen[key.value].line + 1}"
-                    raise ComposerError(None, None, told, key.start_mark)
+                    problem = f"duplicate key {key.value}; the first one is in line {seen[key.value].line + 1}"
+                    raise ComposerError(None, None, problem, key.start_mark)
                 seen[key.value] = key.start_mark
         return node
 
 
-class _Loader(_Unrepeated, Parser):
-    """Reads as kubectl does."""
+class _Loader(_UniqueKeys, Parser):
+    """Resolves scalars like kubectl."""
 
     yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012 - filled below, as yaml wants it
 
@@ -82,9 +81,9 @@ class _Loader(_Unrepeated, Parser):
         Bounded.__init__(self)
 
     def construct_mapping(self, node: yaml.Node, deep: bool = False) -> dict[Hashable, object]:
-        """A map whose keys are texts, as in JSON, which is what kubectl sends."""
+        """Return a map with string keys, as in the JSON that kubectl sends."""
         if not isinstance(node, yaml.MappingNode):
-            raise ConstructorError(None, None, "it is said to be a map and is none", node.start_mark)
+            raise ConstructorError(None, None, "tagged as a map, but is not one", node.start_mark)
         self.flatten_mapping(node)
         return {self._key(key): self.construct_object(value, deep=deep) for key, value in node.value}
 
@@ -93,7 +92,7 @@ class _Loader(_Unrepeated, Parser):
         if isinstance(key, bool | int | float):
             return json.dumps(key)
         if not isinstance(key, str):
-            raise ConstructorError(None, None, "a key in it is not a text", node.start_mark)
+            raise ConstructorError(None, None, "a key is not a string", node.start_mark)
         return key
 
 
@@ -105,7 +104,7 @@ def _integer(loader: _Loader, node: yaml.ScalarNode) -> int | float:
     plain = node.value.replace("_", "").lower()
     is_octal = re.fullmatch(r"[-+]?0[0-7]+", plain)
     try:
-        # Python refuses to read thousands of digits.
+        # Python rejects integers of thousands of digits.
         number = int(plain, 8 if is_octal else 0) if len(plain) < _LONGEST else _TOO_LARGE
     except ValueError:
         return _float(loader, node)
@@ -113,7 +112,7 @@ def _integer(loader: _Loader, node: yaml.ScalarNode) -> int | float:
 
 
 def _float(_loader: _Loader, node: yaml.ScalarNode) -> int | float:
-    """A whole number is one in JSON, however it was written."""
+    """Return whole numbers as int, as in JSON."""
     plain = node.value.replace("_", "").lower().replace(".inf", "inf").replace(".nan", "nan")
     try:
         number = float(plain)

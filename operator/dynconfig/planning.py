@@ -1,4 +1,4 @@
-"""Plans for a person who waits: of objects in files or in the cluster, with what the cluster knows of them, if there is one."""
+"""Plan objects in files or in the cluster for CLI commands, with their state in the cluster if there is one."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -24,46 +24,46 @@ from dynconfig.files import Document, Manifests
 from dynconfig.settings import Settings, Tenancy
 from dynconfig.tenants import Tenants
 
-LOOKS = 5
+ATTEMPTS = 5
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
-    """What the cluster knows about an object."""
+class ClusterState:
+    """The state of an object in the cluster."""
 
     cluster: str
     live: Document | None
     read: ReadSource
     others: Callable[[], Sequence[Document]] = tuple
-    """All objects of the cluster, as far as they may be read."""
+    """Returns all objects of the cluster that may be read."""
 
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """One object, and what would be done about it."""
+    """One object and its plan."""
 
     document: Document
     assessment: Assessment
     live: Document | None
-    """The object as the cluster has it."""
+    """The object in the cluster."""
     unreadable: tuple[str, ...] = ()
-    """Names of the parameters that AWS does not decrypt here, and that have the version that the operator reported."""
+    """Names of the parameters that cannot be decrypted here and whose version is the one the operator reported."""
 
     @property
     def declaration(self) -> Declaration:
-        """The object as it is carried out."""
+        """The declaration that is applied."""
         return self.assessment.declaration
 
     @property
     def plan(self) -> Plan:
-        """The steps, and what waits."""
+        """The steps, and those that are delayed."""
         return self.assessment.plan
 
     @property
     def unknown(self) -> tuple[str, ...]:
-        """Names of the parameters whose value is in a Secret that is not known here."""
+        """Names of the parameters whose value is in a Secret that is not available here."""
         return tuple(item.name for item in self.declaration.parameters if isinstance(item.value, UnknownSecret))
 
     @property
@@ -73,21 +73,21 @@ class Planned:
 
 
 @dataclass(frozen=True, slots=True)
-class Unplanned:
-    """One object, and why nothing can be told of it."""
+class PlanFailure:
+    """One object, and why it could not be planned."""
 
     document: Document
     error: DynConfigError
     live: Document | None = None
-    """The object as the cluster has it."""
+    """The object in the cluster."""
 
 
 class Planner:
-    """Plans objects one after the other, on one engine."""
+    """Plans objects one after another with one engine."""
 
     def __init__(self, settings: Settings, engine: Engine, region: str, now: Callable[[], float] = time.time) -> None:
         self._settings = settings
-        # What a cluster grants is not known here, unless the environment says it.
+        # The policy of the cluster is unknown here, unless it is set in the environment.
         self._tenant_of = Tenants(settings, Tenancy.SINGLE)
         self._engine = engine
         self._region = region
@@ -95,48 +95,52 @@ class Planner:
 
     @classmethod
     def of(cls, settings: Settings, at_once: Executor) -> "Planner":
-        """A planner whose kinds look at AWS at the same time. Raises BadSetting."""
+        """Return a planner whose kinds read AWS concurrently. Raises BadSetting."""
         return cls(settings, wiring.engine(settings, at_once=at_once), wiring.default_region(settings))
 
-    def planned(self, document: Document, manifests: Manifests, known: Known) -> Planned | Unplanned:
-        """What applying the object would do."""
-        return self._tried(document, known, lambda: self._declared(document, manifests, known))
+    def planned(self, document: Document, manifests: Manifests, state: ClusterState) -> Planned | PlanFailure:
+        """Plan applying the object."""
+        return self._attempt(document, state, lambda: self._declared(document, manifests, state))
 
-    def deleted(self, document: Document, manifests: Manifests, known: Known) -> Planned | Unplanned:
-        """What deleting the object would do, with all others of the files that are named."""
-        return self._tried(document, known, lambda: self._goodbye(document, manifests, known))
+    def deleted(self, document: Document, manifests: Manifests, state: ClusterState) -> Planned | PlanFailure:
+        """Plan deleting the object together with all other selected objects of the files."""
+        return self._attempt(document, state, lambda: self._declared_deletion(document, manifests, state))
 
-    def wanted(self, document: Document, manifests: Manifests, known: Known) -> tuple[Resource, ...]:
-        """What AWS would have, without a look at it. Raises DynConfigError."""
+    def wanted(self, document: Document, manifests: Manifests, state: ClusterState) -> tuple[Resource, ...]:
+        """Return the desired resources without reading AWS. Raises DynConfigError."""
 
         def read(source: Source) -> str | None:
-            # What is masked, or of which only the name counts, does not have to exist.
+            # A value that is masked, or of which only the name is used, need not exist.
             try:
-                text = known.read(source)
+                text = state.read(source)
             except SourceMissing:
                 text = None
             return NOT_KNOWN if text is None else text
 
-        return self._engine.wanted(self._declared(document, manifests, replace(known, read=read)))
+        return self._engine.wanted(self._declared(document, manifests, replace(state, read=read)))
 
-    def _tried(self, document: Document, known: Known, declared: Callable[[], Declaration]) -> Planned | Unplanned:
+    def _attempt(
+        self, document: Document, state: ClusterState, declared: Callable[[], Declaration]
+    ) -> Planned | PlanFailure:
         try:
             declaration = declared()
-            return _patiently(lambda: self._planned(document, declaration, known))
+            return _with_retries(lambda: self._planned(document, declaration, state))
         except DynConfigError as error:
-            return Unplanned(document, error, known.live)
+            return PlanFailure(document, error, state.live)
 
-    def _planned(self, document: Document, declaration: Declaration, known: Known) -> Planned:
-        mine, sights = self._identified(declaration, known)
+    def _planned(self, document: Document, declaration: Declaration, state: ClusterState) -> Planned:
+        mine, sights = self._identified(declaration, state)
         found = self._engine.assess(mine, self._now(), sights)
         unreadable = [step for step in found.plan.steps if _is_known_to_operator(step, found.declaration)]
         steps = tuple(step for step in found.plan.steps if step not in unreadable)
         names = tuple(step.resource.name for step in unreadable)
-        return Planned(document, replace(found, plan=replace(found.plan, steps=steps)), known.live, names)
+        return Planned(document, replace(found, plan=replace(found.plan, steps=steps)), state.live, names)
 
-    def _identified(self, declaration: Declaration, known: Known) -> tuple[Declaration, tuple[Sight, ...] | None]:
+    def _identified(
+        self, declaration: Declaration, state: ClusterState
+    ) -> tuple[Declaration, tuple[Sight, ...] | None]:
         """Without a cluster, an owner in AWS of the same namespace and name is taken to be this object."""
-        if known.cluster:
+        if state.cluster:
             return declaration, None
         new = replace(declaration, untouched=True)
         sights = tuple(self._engine.look(new))
@@ -146,18 +150,18 @@ class Planner:
                 return replace(declaration, owner=owner, untouched=False), None
         return new, sights
 
-    def _declared(self, document: Document, manifests: Manifests, known: Known) -> Declaration:
+    def _declared(self, document: Document, manifests: Manifests, state: ClusterState) -> Declaration:
         namespace = document["metadata"]["namespace"]
-        applied = _as_applied(document, known.live or {})
-        _refuse_edit(applied, known.live)
+        applied = _as_applied(document, state.live or {})
+        _refuse_edit(applied, state.live)
 
         def read(source: Source) -> str | None:
             text = manifests.text(namespace, source)
-            return text if text is not None else known.read(source)
+            return text if text is not None else state.read(source)
 
         declaration = declare(
             applied,
-            owner=_owner(document, known),
+            owner=_owner(document, state),
             default_region=self._region,
             read=read,
             tenant=self._tenant_of(namespace),
@@ -165,30 +169,30 @@ class Planner:
             is_region=wiring.is_region,
             allowed_regions=self._settings.allowed_regions,
         )
-        return self._beside(declaration, manifests, known)
+        return self._with_neighbours(declaration, manifests, state)
 
-    def _goodbye(self, document: Document, manifests: Manifests, known: Known) -> Declaration:
-        if known.live is None:
+    def _declared_deletion(self, document: Document, manifests: Manifests, state: ClusterState) -> Declaration:
+        if state.live is None:
             parse_spec(document)
-        doomed = known.live or {**document, "status": None}
-        declaration = declare_deletion(doomed, owner=_owner(document, known), default_region=self._region)
-        return self._beside(declaration, manifests, known, gone=[key_of(each) for each in manifests.configs])
+        doomed = state.live or {**document, "status": None}
+        declaration = declare_deletion(doomed, owner=_owner(document, state), default_region=self._region)
+        return self._with_neighbours(declaration, manifests, state, gone=[key_of(each) for each in manifests.configs])
 
-    def _beside(
-        self, declaration: Declaration, manifests: Manifests, known: Known, gone: Sequence[Key] = ()
+    def _with_neighbours(
+        self, declaration: Declaration, manifests: Manifests, state: ClusterState, gone: Sequence[Key] = ()
     ) -> Declaration:
-        """The declaration beside the other objects of files and cluster, which may take over what it gives up."""
-        files = (*manifests.configs, *manifests.beside)
-        neighbours = Neighbours(files, known.others, self._region, self._tenant_of, gone)
+        """Add the other objects of files and cluster, which may take over parameters of this one."""
+        files = (*manifests.configs, *manifests.other_configs)
+        neighbours = Neighbours(files, state.others, self._region, self._tenant_of, gone)
         owner = declaration.owner
         successor_of = neighbours.successor_of(owner, declaration.place.region)
         return replace(declaration, successor_of=successor_of, gives_up=neighbours.gives_up)
 
 
 def _is_known_to_operator(step: Step, declaration: Declaration) -> bool:
-    """Whether only an unreadable value differs at a version that the operator has seen: it need not read it again.
+    """Whether only an unreadable value differs, at a version that the operator has observed and need not read again.
 
-    Without a report, no one here knows what the operator has seen.
+    Without a status, what the operator has observed is unknown.
     """
     change = step.change
     if not isinstance(change, Update) or not isinstance(change.observed, Versioned):
@@ -203,28 +207,28 @@ def _is_known_to_operator(step: Step, declaration: Declaration) -> bool:
 
 
 def title(document: Document) -> str:
-    """An object as messages name it."""
+    """Return the title of an object in messages: NAMESPACE/NAME."""
     return f"{document['metadata']['namespace']}/{document['metadata']['name']}"
 
 
-def _patiently(look: Callable[[], T]) -> T:
-    """A person waits: what may pass is tried again at once, a few times."""
-    for _ in range(LOOKS - 1):
+def _with_retries(call: Callable[[], T]) -> T:
+    """Retry transient errors a few times without a delay, because a user is waiting."""
+    for _ in range(ATTEMPTS - 1):
         try:
-            return look()
+            return call()
         except Retryable:
             continue
-    return look()
+    return call()
 
 
 def _refuse_edit(applied: Document, live: Document | None) -> None:
-    """What the API server would refuse of the edit of an object that it has. Raises InvalidSpec."""
+    """Raise InvalidSpec if the API server would reject the edit of the existing object."""
     if live and (refused := list(refused_edits(parse_spec(live), parse_spec(applied)))):
         raise InvalidSpec("; ".join(refused))
 
 
 def _as_applied(document: Document, live: Mapping[str, Any]) -> Document:
-    """The object as the cluster would hold it after an apply: one generation on, where its spec differs."""
+    """Return the object as it would be stored after an apply: with the next generation, if its spec differs."""
     metadata = live.get("metadata") or {}
     generation = metadata.get("generation", 0)
     spec = applied_spec(document, live) if live else document.get("spec")
@@ -237,7 +241,7 @@ def _as_applied(document: Document, live: Mapping[str, Any]) -> Document:
 
 
 def _with_secrets(live: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """The status of the object, which an older operator wrote without what it took from Secrets: its spec says that."""
+    """Return the status, with `secret` set from spec: older operators did not report it."""
     status = live.get("status")
     if not status:
         return None
@@ -247,7 +251,7 @@ def _with_secrets(live: Mapping[str, Any]) -> Mapping[str, Any] | None:
     return {**status, "parameters": listed}
 
 
-def _owner(document: Document, known: Known) -> Owner:
+def _owner(document: Document, state: ClusterState) -> Owner:
     metadata = document["metadata"]
-    uid = known.live["metadata"]["uid"] if known.live else ""
-    return Owner(known.cluster, metadata["namespace"], metadata["name"], uid)
+    uid = state.live["metadata"]["uid"] if state.live else ""
+    return Owner(state.cluster, metadata["namespace"], metadata["name"], uid)

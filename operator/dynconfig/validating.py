@@ -1,4 +1,4 @@
-"""What `dynconfig validate` says of manifests: every fault, with file and line, and what it could not check."""
+"""Validate manifests: report every error with file and line, and what could not be checked."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -24,8 +24,8 @@ from dynconfig.files import BadFile, Document, Manifests, Origin, metadata_fault
 from dynconfig.kinds import function_access
 
 
-class Weight(StrEnum):
-    """How much a remark matters; only a fault makes an object invalid."""
+class Severity(StrEnum):
+    """The severity of a remark; only a fault makes an object invalid."""
 
     FAULT = "fault"
     WARNING = "warning"
@@ -34,19 +34,19 @@ class Weight(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Remark:
-    """Something to report about a line of a file."""
+    """A finding at a line of a file."""
 
     place: str
-    weight: Weight
+    severity: Severity
     text: str
 
     def __str__(self) -> str:
-        return f"{self.place}: {'' if self.weight is Weight.FAULT else f'{self.weight}: '}{self.text}"
+        return f"{self.place}: {'' if self.severity is Severity.FAULT else f'{self.severity}: '}{self.text}"
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What there is to say of one object."""
+    """The remarks on one object."""
 
     title: str
     parameters: int
@@ -54,22 +54,22 @@ class Report:
 
     @property
     def faults(self) -> int:
-        """How many faults it has."""
-        return sum(remark.weight is Weight.FAULT for remark in self.remarks)
+        """The number of faults."""
+        return sum(remark.severity is Severity.FAULT for remark in self.remarks)
 
 
-# Behind something, since a comment of its own line may belong to what comes after it.
+# Only at the end of a line, since a comment on a line of its own may belong to the next field.
 _ALLOWED = re.compile(r"^\s*[^#\s].*#\s*dynconfig:\s*allow-plaintext\b")
-# kubectl apply stores the whole object in an annotation, and annotations have so many bytes altogether.
+# kubectl apply stores the whole object in an annotation; the total size of annotations is limited.
 # https://kubernetes.io/docs/concepts/overview/working-with-objects/annotations/
 ANNOTATION_BYTES = 262_144
 _ANNOTATION_NAME = len("kubectl.kubernetes.io/last-applied-configuration")
 
 
 def reports(manifests: Manifests, now: datetime, region_fault: RegionFault = lambda _region: "") -> Iterator[Report]:
-    """A report on each file with documents that cannot be used, and on each object; `now` has a zone."""
+    """Yield a report for each file with unusable documents, and for each object; `now` is timezone-aware."""
     for file, faults in groupby(manifests.faults, lambda fault: fault.file):
-        yield Report(file, 0, tuple(Remark(fault.place, Weight.FAULT, fault.text) for fault in faults))
+        yield Report(file, 0, tuple(Remark(fault.place, Severity.FAULT, fault.text) for fault in faults))
     seen: dict[str, str] = {}
     for document, origin in zip(manifests.configs, manifests.origins, strict=True):
         metadata, spec = document["metadata"], document.get("spec")
@@ -87,16 +87,18 @@ def _repeated(title: str, origin: Origin, seen: dict[str, str]) -> tuple[Remark,
     place = origin.place(("metadata", "name"))
     first = seen.setdefault(title, place)
     return (
-        () if first == place else (Remark(place, Weight.FAULT, f"object {title} is declared twice, first in {first}"),)
+        ()
+        if first == place
+        else (Remark(place, Severity.FAULT, f"object {title} is declared twice; the first one is at {first}"),)
     )
 
 
-def _reading(manifests: Manifests, namespace: str) -> ReadSource:
+def _reader(manifests: Manifests, namespace: str) -> ReadSource:
     def read(source: Source) -> str | None:
         try:
             return manifests.text(namespace, source)
         except BadFile:
-            # Reported beside the reference.
+            # Reported with the reference.
             return None
 
     return read
@@ -107,23 +109,23 @@ def _remarks(
 ) -> Iterator[Remark]:
     namespace = str(document["metadata"]["namespace"])
     for fault in metadata_faults(document, origin):
-        yield Remark(fault.place, Weight.FAULT, fault.text)
+        yield Remark(fault.place, Severity.FAULT, fault.text)
     yield from _size(document, origin)
     yield from _attached(document, origin)
     yield from _own_destination(document, origin)
-    found = inspection.findings(document, _reading(manifests, namespace), region_fault)
-    said: tuple[tuple[Weight, Iterable[checking.Finding]], ...] = (
-        (Weight.FAULT, (*found.faults, *_references(document, manifests, namespace), *_expired(document, now))),
-        (Weight.WARNING, advice(document, now.date(), lambda index: _is_allowed(origin, index))),
-        (Weight.UNCHECKED, found.unchecked),
+    found = inspection.findings(document, _reader(manifests, namespace), region_fault)
+    remarks: tuple[tuple[Severity, Iterable[checking.Finding]], ...] = (
+        (Severity.FAULT, (*found.faults, *_references(document, manifests, namespace), *_expired(document, now))),
+        (Severity.WARNING, advice(document, now.date(), lambda index: _is_allowed(origin, index))),
+        (Severity.UNCHECKED, found.unchecked),
     )
-    for weight, findings in said:
+    for severity, findings in remarks:
         for finding in findings:
-            yield Remark(origin.place(finding.path), weight, finding.text)
+            yield Remark(origin.place(finding.path), severity, finding.text)
 
 
 def _expired(document: Document, now: datetime) -> Iterator[checking.Finding]:
-    """Dates that have passed: files do not say whether the parameter was ever written."""
+    """Report expiration dates in the past: files do not show whether the parameter was ever written."""
     return expiration.past(inspection.parameters(document), now.timestamp())
 
 
@@ -134,21 +136,21 @@ def _is_allowed(origin: Origin, index: int) -> bool:
 def _size(document: Document, origin: Origin) -> Iterator[Remark]:
     size, needed = stored_bytes(document), needed_bytes(document)
     if needed > OBJECT_BYTES:
-        told = (
-            f"the object has {size:,} bytes and needs {needed:,} with its status, more than the {OBJECT_BYTES:,} that "
-            "Kubernetes stores; divide it, or take large values from ConfigMaps or Secrets"
+        message = (
+            f"the object has {size:,} bytes and needs {needed:,} with its status, more than the Kubernetes limit of "
+            f"{OBJECT_BYTES:,}; split it, or move large values to ConfigMaps or Secrets"
         )
-        yield Remark(origin.place(), Weight.FAULT, told)
+        yield Remark(origin.place(), Severity.FAULT, message)
     elif size + _ANNOTATION_NAME > ANNOTATION_BYTES:
-        told = (
-            f"the object has {size:,} bytes, too many for the annotation of a client-side kubectl apply "
-            f"({ANNOTATION_BYTES:,}); apply it with kubectl apply --server-side"
+        message = (
+            f"the object has {size:,} bytes, too many for client-side kubectl apply (annotation limit {ANNOTATION_BYTES:,}); "
+            "use kubectl apply --server-side"
         )
-        yield Remark(origin.place(), Weight.WARNING, told)
+        yield Remark(origin.place(), Severity.WARNING, message)
 
 
 def _attached(document: Document, origin: Origin) -> Iterator[Remark]:
-    """An attached function has the list of parameters in its environment, which takes 4 KB."""
+    """Report if the list of parameters exceeds the environment of an attached function (4 KB)."""
     try:
         spec = parse_spec(document)
     except InvalidSpec:
@@ -158,16 +160,16 @@ def _attached(document: Document, origin: Origin) -> Iterator[Remark]:
     size = function_access.size(function_access.environment(_read_by(spec, document["metadata"]), spec.function))
     if size > function_access.ENVIRONMENT_BYTES:
         fit = len(spec.parameters) * function_access.ENVIRONMENT_BYTES // size
-        told = (
+        message = (
             f"spec.function: {len(spec.parameters)} parameters need {size:,} bytes in the environment of the attached "
-            f"function, which takes {function_access.ENVIRONMENT_BYTES:,} with all that it has itself (about {fit} parameters "
-            "like these); declare fewer or shorter names and schemas, or use mode: Managed"
+            f"function; the limit is {function_access.ENVIRONMENT_BYTES:,} including its own variables (about {fit} such "
+            "parameters). Declare fewer parameters, or shorter names and schemas, or use mode: Managed"
         )
-        yield Remark(origin.place(("spec", "function")), Weight.FAULT, told)
+        yield Remark(origin.place(("spec", "function")), Severity.FAULT, message)
 
 
 def _own_destination(document: Document, origin: Origin) -> Iterator[Remark]:
-    """A file does not say in which account its function is made."""
+    """Warn if onFailure may be the function itself; a file does not show the account of the function."""
     try:
         spec = parse_spec(document)
     except InvalidSpec:
@@ -178,11 +180,11 @@ def _own_destination(document: Document, origin: Origin) -> Iterator[Remark]:
     name = Names.of(owner, region, spec.function.name, spec.function.role_name).function
     service, where, _account, _kind, called, *_ = [*spec.function.on_failure.split(":")[2:], *[""] * 5]
     if service == "lambda" and called == name and region in ("", where):
-        told = (
-            f"spec.function.onFailure: {name} is the function of this object; in its own account it cannot be the destination "
-            "of its own failed events; name another function, a queue, a topic or an event bus"
+        message = (
+            f"spec.function.onFailure: {name} is the function of this object, and a function cannot be the destination of its "
+            "own failed events in the same account; use another function, a queue, a topic or an event bus"
         )
-        yield Remark(origin.place(("spec", "function", "onFailure")), Weight.WARNING, told)
+        yield Remark(origin.place(("spec", "function", "onFailure")), Severity.WARNING, message)
 
 
 def _owner(metadata: Mapping[str, Any]) -> Owner:
@@ -190,7 +192,7 @@ def _owner(metadata: Mapping[str, Any]) -> Owner:
 
 
 def _read_by(spec: DynamicConfigSpec, metadata: Mapping[str, Any]) -> Declaration:
-    """What a function would be given to read; no value is needed for it."""
+    """Return a declaration of what the function reads; values are not needed."""
     owner = _owner(metadata)
     parameters = (DeclaredParameter(f"{spec.path}/{item.name}", "", item, ()) for item in spec.parameters)
     region = spec.region or ""
@@ -206,7 +208,7 @@ def _read_by(spec: DynamicConfigSpec, metadata: Mapping[str, Any]) -> Declaratio
 
 
 def _references(document: Document, manifests: Manifests, namespace: str) -> Iterator[checking.Finding]:
-    """References that the files themselves show to be wrong."""
+    """Yield references that are wrong according to the files."""
     for index, parameter in inspection.parameters(document):
         source = checking.source_of(parameter)
         fault = _reference_fault(manifests, namespace, source) if source else None
@@ -218,7 +220,7 @@ def _references(document: Document, manifests: Manifests, namespace: str) -> Ite
 
 @dataclass(frozen=True, slots=True)
 class _ReferenceFault:
-    """What is wrong with a field of a reference."""
+    """An error in a field of a reference."""
 
     field: str
     text: str
@@ -231,7 +233,7 @@ def _reference_fault(manifests: Manifests, namespace: str, source: Source) -> _R
         return _ReferenceFault("name", f"{source.kind} {source.name} {_RENAMED.format(renamed)}") if renamed else None
     if source.key not in keys:
         return _ReferenceFault(
-            "key", f"{source.kind} {source.name} has no key {source.key}{_instead(source.key, keys)}"
+            "key", f"{source.kind} {source.name} has no key {source.key}{_suggestion(source.key, keys)}"
         )
     try:
         manifests.text(namespace, source)
@@ -241,13 +243,13 @@ def _reference_fault(manifests: Manifests, namespace: str, source: Source) -> _R
 
 
 _RENAMED = (
-    "is called {} by kustomize, which does not know this reference: add it to kustomize's nameReference configuration, or set "
-    "generatorOptions.disableNameSuffixHash and no prefix"
+    "is renamed to {} by kustomize, which does not update this reference: add it to the nameReference configuration of "
+    "kustomize, or set generatorOptions.disableNameSuffixHash and no prefix"
 )
 
 
-def _instead(key: str, keys: tuple[str, ...]) -> str:
+def _suggestion(key: str, keys: tuple[str, ...]) -> str:
     near = get_close_matches(key, keys, n=1)
     if near:
         return f"; did you mean {near[0]}?"
-    return f"; it has {', '.join(keys[:5])}" if keys else "; it has none"
+    return f"; its keys are {', '.join(keys[:5])}" if keys else "; it has no keys"

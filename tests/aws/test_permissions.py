@@ -260,9 +260,12 @@ def test_the_policies_in_the_manifests_are_the_generated_ones(part: Part) -> Non
 @pytest.mark.parametrize(
     ("more", "words"),
     [
-        (["--function", "a/b"], "--function: 'a/b' is not like shop-*"),
-        (["--function", ""], "--function: '' is not like shop-*"),
-        (["--attached-role", "arn:aws:iam::1:role/a"], "--attached-role: 'arn:aws:iam::1:role/a' is not like shop-*"),
+        (["--function", "a/b"], "--function: invalid value 'a/b', expected e.g. shop-*"),
+        (["--function", ""], "--function: invalid value '', expected e.g. shop-*"),
+        (
+            ["--attached-role", "arn:aws:iam::1:role/a"],
+            "--attached-role: invalid value 'arn:aws:iam::1:role/a', expected e.g. shop-*",
+        ),
         (["--function", "*"], "the pattern '*' also matches names that are not meant for the operator"),
         (["--attached-role", "*"], "the pattern '*' also matches names that are not meant for the operator"),
     ],

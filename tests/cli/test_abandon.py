@@ -24,5 +24,5 @@ def test_nothing_is_written_without_a_confirmation(tmp_path: Path) -> None:
     with api(answer) as server:
         result = dynconfig("abandon", "-n", "shop", "myapp", KUBECONFIG=str(server.kubeconfig(tmp_path)))
     assert result.code == 1
-    assert "repeat the command with --yes" in result.err
+    assert "cannot ask for confirmation without a terminal; add --yes" in result.err
     assert len(asked) == 1

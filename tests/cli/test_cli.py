@@ -93,7 +93,7 @@ def test_a_full_disk_is_one_line(arguments: tuple[str, ...]) -> None:
         command = (sys.executable, "-m", "dynconfig", *arguments)
         result = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
     assert result.returncode == 1
-    assert result.stderr == "error: standard output cannot be written: No space left on device\n"
+    assert result.stderr == "error: cannot write to standard output: No space left on device\n"
 
 
 def test_a_terminal_without_the_signs_gets_others() -> None:
@@ -127,7 +127,7 @@ def test_every_fault_is_told_with_its_parameter_and_without_its_value() -> None:
     result = dynconfig("validate", "-f", "-", stdin=changed("database/port", value="seven-canary"))
     assert result.code == 1
     assert re.search(r"^-:\d+: parameter database/port: the value is not of type integer$", result.err, re.MULTILINE)
-    assert "default/myapp: 1 fault" in result.err
+    assert "default/myapp: 1 error" in result.err
     assert "seven-canary" not in result.err + result.out
     golden.check("validate-faults", result)
 
@@ -161,8 +161,8 @@ def test_a_wrong_field_is_named_as_it_stands_in_the_file() -> None:
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (("validate", "-f", "none.yaml"), "none.yaml: cannot be read"),
-        (("plan", "-f", "none.yaml", "--offline"), "error: none.yaml: cannot be read"),
+        (("validate", "-f", "none.yaml"), "none.yaml: cannot read file"),
+        (("plan", "-f", "none.yaml", "--offline"), "error: none.yaml: cannot read file"),
     ],
     ids=["validate", "plan"],
 )
@@ -176,8 +176,8 @@ def test_a_failure_is_told_without_a_traceback(arguments: tuple[str, ...], told:
 @pytest.mark.parametrize(
     ("given", "told"),
     [
-        (b"\x8e\xff\x00", "-: cannot be read: 'utf-8' codec can't decode"),
-        (None, "-: cannot be read: standard input is closed"),
+        (b"\x8e\xff\x00", "-: cannot read file: 'utf-8' codec can't decode"),
+        (None, "-: cannot read file: standard input is closed"),
     ],
     ids=["no text", "closed"],
 )
@@ -211,7 +211,7 @@ def test_aws_that_does_not_answer_is_one_line() -> None:
 def test_without_files_and_a_cluster_the_user_is_told_what_to_name(command: str) -> None:
     result = dynconfig(command, AWS_REGION="eu-west-1")
     assert result.code == 1
-    assert result.err == "error: name manifests with -f FILE, or a cluster with KUBECONFIG\n"
+    assert result.err == "error: no manifests and no cluster: add -f FILE, or set KUBECONFIG\n"
 
 
 def test_a_cluster_that_is_away_is_told_with_what_works_without_it(tmp_path: Path) -> None:
@@ -280,7 +280,7 @@ def test_a_policy_without_a_boundary_is_warned_of(more: tuple[str, ...], is_warn
 def test_a_policy_for_what_cannot_be_is_refused_in_one_line(option: str, text: str) -> None:
     result = dynconfig("iam", "--path", "/shop", option, text)
     assert (result.code, result.out) == (1, "")
-    assert result.err.startswith(f"error: {option}: {text!r} is not like ")
+    assert result.err.startswith(f"error: {option}: invalid value {text!r}, expected e.g. ")
     assert result.err.count("\n") == 1
 
 

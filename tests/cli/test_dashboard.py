@@ -17,7 +17,7 @@ import pytest
 import yaml
 from matplotlib.image import imread
 
-from dynconfig import board
+from dynconfig import dashboard_export
 from dynconfig.settings import BadSetting, Settings
 from dynconfig_lab.aws import AwsLab
 
@@ -59,9 +59,9 @@ def dynconfig(*arguments: str, program: tuple[str, ...] = ("-m", "dynconfig")) -
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
-def shown(**spec: Any) -> board.Shown:
+def shown(**spec: Any) -> dashboard_export.DashboardExport:
     document = {**OBJECT, "spec": {**SPEC, **spec}}
-    return board.shown(document, Settings.from_environment(os.environ))
+    return dashboard_export.export(document, Settings.from_environment(os.environ))
 
 
 def red(picture: bytes) -> int:
@@ -90,7 +90,7 @@ def test_aws_is_not_asked_where_there_are_no_alarms(lab: AwsLab) -> None:
 @pytest.mark.usefixtures("environment")
 def test_the_picture_shows_what_cloudwatch_has(lab: AwsLab, manifest: Path, tmp_path: Path) -> None:
     after = tmp_path / "after.png"
-    before = board.png(shown(), Settings.from_environment(os.environ), now=time.time(), last=3600)
+    before = dashboard_export.png(shown(), Settings.from_environment(os.environ), now=time.time(), last=3600)
     cloudwatch: Any = boto3.client("cloudwatch", endpoint_url=lab.endpoint, region_name="eu-west-1")
     now = datetime.now(UTC)
     dimensions = {"FunctionName": "dynconfig-shop-myapp", "Config": "shop/myapp"}
@@ -123,12 +123,12 @@ def test_without_matplotlib_the_missing_extra_is_named(manifest: Path, tmp_path:
 
 @pytest.mark.parametrize("last", ["soon", "4m", "361h", "", "5"])
 def test_a_time_that_makes_no_picture_is_refused(last: str) -> None:
-    with pytest.raises(BadSetting, match=r"--last: .* is not a duration from 5m to 360h"):
-        board.window(last)
+    with pytest.raises(BadSetting, match=r"--last: invalid value .*, expected a duration from 5m to 360h"):
+        dashboard_export.parse_window(last)
 
 
 def test_a_time_is_said_as_elsewhere() -> None:
-    assert [board.window(text) for text in ("5m", "1h30m", "360h")] == [300, 5400, 1296000]
+    assert [dashboard_export.parse_window(text) for text in ("5m", "1h30m", "360h")] == [300, 5400, 1296000]
 
 
 @pytest.mark.usefixtures("environment")
@@ -137,7 +137,7 @@ def test_one_object_at_a_time(manifest: Path) -> None:
     manifest.write_text(yaml.safe_dump_all([OBJECT, other]))
     failed = dynconfig("-f", str(manifest))
     assert failed.returncode == 1
-    assert failed.stderr == "error: several objects are in the files; name one of them: myapp, other\n"
+    assert failed.stderr == "error: the files contain several objects; select one of them: myapp, other\n"
     assert dynconfig("-f", str(manifest), "shop/other").returncode == 0
 
 

@@ -134,7 +134,7 @@ def test_one_of_several_objects_of_a_file_is_named(harness: CliHarness) -> None:
     (harness.folder / "two.yaml").write_text(f"{text}---\n{second}")
     ambiguous = harness.dynconfig("diff", "two.yaml", "myapp.yaml")
     assert ambiguous.err == (
-        "error: two.yaml: several objects are in it (myapp, second); name one, for example two.yaml#myapp\n"
+        "error: two.yaml: it contains several objects (myapp, second); name one, for example two.yaml#myapp\n"
     )
     assert harness.dynconfig("diff", "two.yaml#second", "myapp.yaml").code == 0
 
@@ -146,7 +146,7 @@ def test_objects_of_one_name_are_named_with_their_namespaces(harness: CliHarness
         harness.dynconfig("diff", "two.yaml", "myapp.yaml").err
     )
     assert harness.dynconfig("diff", "two.yaml#myapp", "myapp.yaml").err == (
-        "error: several objects of the files are called myapp; name one of them: cart/myapp, shop/myapp\n"
+        "error: several objects in the files are named myapp; select one of them: cart/myapp, shop/myapp\n"
     )
     assert harness.dynconfig("diff", "two.yaml#cart/myapp", "myapp.yaml").code == 0
 
@@ -155,9 +155,12 @@ def test_objects_of_one_name_are_named_with_their_namespaces(harness: CliHarness
     ("word", "message"),
     [
         ("none.yaml", "none.yaml: no such file"),
-        ("myapp", "myapp: no such file, and no cluster to ask for an object of that name; set KUBECONFIG"),
-        ("/no//path", "/no//path: no such file, and no path in AWS, such as /myapp/prod or /myapp/prod@us-east-1"),
-        ("/nothing", "/nothing: there is no parameter below it in eu-west-1"),
+        (
+            "myapp",
+            "myapp: no such file, and no cluster is configured to look for an object of that name; set KUBECONFIG",
+        ),
+        ("/no//path", "/no//path: no such file, and not a path in AWS such as /myapp/prod or /myapp/prod@us-east-1"),
+        ("/nothing", "/nothing: no parameters found under this path in eu-west-1"),
     ],
 )
 def test_what_does_not_exist_is_named(harness: CliHarness, word: str, message: str) -> None:
@@ -167,7 +170,10 @@ def test_what_does_not_exist_is_named(harness: CliHarness, word: str, message: s
 
 
 def test_without_a_cluster_a_name_is_taken_for_a_file() -> None:
-    assert "with --offline no cluster is asked" in dynconfig("diff", "a", "b", "--offline").err
+    assert (
+        "--offline does not look for an object of that name in the cluster"
+        in dynconfig("diff", "a", "b", "--offline").err
+    )
 
 
 def test_a_default_is_no_difference_whether_it_is_written_down_or_not(harness: CliHarness) -> None:

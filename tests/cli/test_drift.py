@@ -63,10 +63,10 @@ def test_one_object_that_cannot_be_told_of_ends_with_1(harness: CliHarness) -> N
     assert result.code == 1
     assert "error: shop/broken: spec.parameters[database/port].value" in result.err
     assert "db.elsewhere" in result.out
-    assert "2 objects: 3 fields changed in AWS; 1 could not be looked at." in result.out
+    assert "2 objects: 3 fields changed in AWS; 1 could not be checked." in result.out
 
 
 def test_where_nothing_could_be_looked_at_nothing_is_said_to_be_as_it_was(harness: CliHarness) -> None:
     harness.manifest(path="wrong")
     result = harness.dynconfig("drift", "-f", "myapp.yaml")
-    assert (result.code, result.out) == (1, "1 object: 1 could not be looked at.\n")
+    assert (result.code, result.out) == (1, "1 object: 1 could not be checked.\n")

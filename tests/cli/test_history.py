@@ -38,5 +38,5 @@ def test_each_revision_tells_when_what_changed_and_how_it_went(
 
 
 def test_an_object_without_a_revision_says_so() -> None:
-    with pytest.raises(Failed, match="no revision was written there yet"):
+    with pytest.raises(Failed, match="no revisions yet"):
         history.show([{"metadata": {"namespace": "shop", "name": "new"}}], Output.TEXT)

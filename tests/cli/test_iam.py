@@ -16,11 +16,11 @@ def test_account_and_region_are_those_of_the_credentials(harness: CliHarness) ->
 def test_without_credentials_the_account_has_to_be_given() -> None:
     result = dynconfig("iam", "--path", "/shop", AWS_REGION="eu-west-1")
     assert (result.code, result.out) == (1, "")
-    assert result.err.startswith("error: --account is not given, and AWS cannot be asked for it: no AWS credentials")
+    assert result.err.startswith("error: --account is not set and cannot be determined: no AWS credentials")
 
 
 def test_without_a_region_it_has_to_be_given() -> None:
     result = dynconfig("iam", "--path", "/shop", "--account", "123456789012")
     assert (result.code, result.out) == (1, "")
-    assert result.err.startswith("error: --region is not given, and there is no AWS region: set AWS_REGION")
+    assert result.err.startswith("error: --region is not set, and there is no AWS region: set AWS_REGION")
     assert "AWS_DEFAULT_REGION" in result.err

@@ -74,11 +74,11 @@ def test_the_file_of_secrets_is_for_its_owner_alone_and_never_overwritten(harnes
     result = harness.dynconfig(*arguments)
     file = harness.folder / "secret.yaml"
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    assert "secret.yaml: the texts of 2 secrets, readable by you alone" in result.err
+    assert "secret.yaml: 2 secret values, readable only by you" in result.err
     assert "canary" not in result.text
     golden.check("import-with-secrets", result)
     file.write_text("mine")
-    assert "secret.yaml exists" in harness.dynconfig(*arguments).err
+    assert "secret.yaml already exists" in harness.dynconfig(*arguments).err
     assert file.read_text() == "mine"
 
 
@@ -103,10 +103,10 @@ def test_nothing_to_import_is_an_error_with_what_to_do(harness: CliHarness) -> N
     empty = harness.dynconfig("import", "--path", "/nothing/here")
     assert empty.code == 1
     assert empty.err == (
-        "error: /nothing/here: there is no parameter below it; name another path, or another region with --region\n"
+        "error: /nothing/here: no parameters found under this path; choose another path, or another region with --region\n"
     )
     put(harness, "theirs", "1", Tags=[{"Key": "dynconfig.dev/owner", "Value": "cluster/team-b/cart/uid-9"}])
-    assert "nothing below /old/app can be imported" in harness.dynconfig("import", "--path", "/old/app").err
+    assert "nothing under /old/app can be imported" in harness.dynconfig("import", "--path", "/old/app").err
 
 
 @pytest.mark.parametrize("path", ["old", "//old", "/"])
@@ -128,21 +128,21 @@ def test_an_option_that_makes_no_object_is_refused_before_aws_is_asked(
 
 @pytest.mark.parametrize(
     ("file", "told"),
-    [("none/old.yaml", "there is no folder none"), (".", "it is a folder")],
+    [("none/old.yaml", "folder none not found"), (".", "it is a folder")],
     ids=["no folder", "folder"],
 )
 def test_a_file_that_cannot_be_written_is_told_before_a_secret_is(harness: CliHarness, file: str, told: str) -> None:
     existing(harness)
     for options in (("-o", file, "--with-secrets", "secret.yaml"), ("--with-secrets", file)):
         result = harness.dynconfig("import", "--path", "/old/app", *options)
-        assert (result.code, result.err) == (1, f"error: {file} cannot be written: {told}\n")
+        assert (result.code, result.err) == (1, f"error: cannot write {file}: {told}\n")
     assert list(harness.folder.iterdir()) == []
 
 
 def test_a_dash_is_standard_output(harness: CliHarness) -> None:
     existing(harness)
     assert harness.dynconfig("import", "--path", "/old/app", "-o", "-").out.startswith(
-        "# The parameters below /old/app"
+        "# The parameters under /old/app"
     )
 
 

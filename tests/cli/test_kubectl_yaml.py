@@ -96,7 +96,7 @@ def test_keys_are_texts_as_kubectl_sends_them() -> None:
 
 
 def test_a_key_that_is_written_twice_is_told_with_both_lines() -> None:
-    with pytest.raises(yaml.MarkedYAMLError, match="key b is written twice, first in line 2") as refused:
+    with pytest.raises(yaml.MarkedYAMLError, match="duplicate key b; the first one is in line 2") as refused:
         read("a:\n  b: 1\n  c: 2\n  b: 3\n")
     assert refused.value.problem_mark is not None
     assert refused.value.problem_mark.line == 3

@@ -14,7 +14,7 @@ from dynconfig.api import names
 from dynconfig.api.names import FROM_SECRET_TAG
 from dynconfig.engine.describe import lines
 from dynconfig.engine.secret import MASK
-from dynconfig.planning import Known, Planned, Planner
+from dynconfig.planning import ClusterState, Planned, Planner
 from dynconfig.settings import Settings
 from dynconfig_lab.aws import Faults
 from dynconfig_lab.aws.faults import Injected
@@ -153,7 +153,8 @@ def test_what_belongs_to_somebody_else_is_named(harness: CliHarness) -> None:
     result = harness.dynconfig("plan", "-f", "myapp.yaml")
     assert result.code == 1
     assert (
-        "! Parameter /myapp/config/database/port: NotOwned: parameter /myapp/config/database/port belongs" in result.out
+        "! Parameter /myapp/config/database/port: NotOwned: parameter /myapp/config/database/port is owned by"
+        in result.out
     )
     assert "+ create Parameter /myapp/config/database/host" in result.out
     golden.check("plan-not-owned", result)
@@ -185,7 +186,7 @@ def test_a_secret_that_is_not_at_hand_is_not_compared_and_all_else_is(harness: C
     text = without_secret(harness, harness.applied()).replace("5432", "5433")
     result = harness.dynconfig("plan", "-f", "-", stdin=text)
     assert "Plan: 1 to update; 3 resources declared." in result.out
-    assert "Not compared, because the Secret is not known here: /myapp/config/database/password." in result.out
+    assert "Not compared, because the Secret is not available here: /myapp/config/database/password." in result.out
     assert PASSWORD not in result.text
     (planned,) = json.loads(harness.dynconfig("plan", "-f", "-", "-o", "json", stdin=text).out)
     assert planned["notCompared"] == ["/myapp/config/database/password"]
@@ -197,7 +198,7 @@ def test_one_object_of_several_is_named(harness: CliHarness) -> None:
     harness.manifest()
     assert harness.dynconfig("plan", "-f", "myapp.yaml", "myapp").code == 2
     unknown = harness.dynconfig("plan", "-f", "myapp.yaml", "other")
-    assert unknown.err == "error: there is no DynamicConfig other in the files; there are myapp\n"
+    assert unknown.err == "error: DynamicConfig other not found in the files; they contain myapp\n"
 
 
 def test_objects_of_one_name_are_named_with_their_namespaces(harness: CliHarness) -> None:
@@ -207,11 +208,11 @@ def test_objects_of_one_name_are_named_with_their_namespaces(harness: CliHarness
     unclear = harness.dynconfig("plan", "-f", "-", "myapp", stdin=both)
     assert (unclear.code, unclear.err) == (
         1,
-        "error: several objects of the files are called myapp; name one of them: cart/myapp, shop/myapp\n",
+        "error: several objects in the files are named myapp; select one of them: cart/myapp, shop/myapp\n",
     )
     unknown = harness.dynconfig("plan", "-f", "-", "other/myapp", stdin=both)
     assert unknown.err == (
-        "error: there is no DynamicConfig other/myapp in the files; there are shop/myapp, cart/myapp\n"
+        "error: DynamicConfig other/myapp not found in the files; they contain shop/myapp, cart/myapp\n"
     )
 
 
@@ -246,7 +247,7 @@ def test_a_deletion_lists_what_stays_and_why(harness: CliHarness) -> None:
     harness.applied(deletionPolicy="Retain")
     harness.manifest(*PARAMETERS, {"name": "theirs", "value": "1"}, deletionPolicy="Retain")
     result = harness.dynconfig("plan", "-f", "myapp.yaml", "--delete")
-    assert "keep Parameter /myapp/config/database/host: deletionPolicy is Retain" in result.out
+    assert "keep Parameter /myapp/config/database/host: retained without an owner" in result.out
     assert "keep Parameter /myapp/config/theirs: has no owner" in result.out
     golden.check("plan-delete-retain", result)
 
@@ -281,7 +282,7 @@ def test_a_status_of_an_older_operator_shows_no_text_of_a_secret(harness: CliHar
     manifests = files.read([Path(harness.manifest({"name": "token", "value": "new"}))], "shop")
     settings = Settings(is_emulated=True)
     planner = Planner(settings, wiring.engine(settings), REGION)
-    known = Known(OWNER.cluster, {**before, "metadata": metadata, "status": status}, lambda _source: None)
+    known = ClusterState(OWNER.cluster, {**before, "metadata": metadata, "status": status}, lambda _source: None)
     planned = planner.planned(manifests.configs[0], manifests, known)
     assert isinstance(planned, Planned)
     told = str(list(lines(planned.plan)))
@@ -299,4 +300,4 @@ def test_a_value_that_aws_does_not_decrypt_is_not_compared(harness: CliHarness) 
     assert "cannot be decrypted here: /myapp/config/database/password." in " ".join(result.out.split())
     (planned,) = json.loads(harness.dynconfig("plan", "-f", file, "-o", "json").out)
     assert planned["notCompared"] == ["/myapp/config/database/password"]
-    assert "1 value not compared, because AWS does not decrypt it here" in harness.dynconfig("drift", "-f", file).out
+    assert "1 value not compared, because it cannot be decrypted here" in harness.dynconfig("drift", "-f", file).out

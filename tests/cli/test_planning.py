@@ -14,7 +14,7 @@ from dynconfig.engine import describe
 from dynconfig.engine.applying import LAST_APPLIED
 from dynconfig.engine.errors import InvalidSpec
 from dynconfig.files import Manifests
-from dynconfig.planning import Known, Planned, Planner, Unplanned
+from dynconfig.planning import ClusterState, PlanFailure, Planned, Planner
 from dynconfig.settings import Settings
 
 
@@ -29,7 +29,7 @@ def held(rollout: RolloutHarness) -> dict[str, Any]:
 def foretold(rollout: RolloutHarness, now: float, file: dict[str, Any], live: dict[str, Any]) -> Planned:
     """What the command is given about an object in a file."""
     planner = Planner(Settings(is_emulated=True), rollout.engine, "eu-west-1", lambda: now)
-    found = planner.planned(file, Manifests((), (), {}), Known(OWNER.cluster, live, nothing))
+    found = planner.planned(file, Manifests((), (), {}), ClusterState(OWNER.cluster, live, nothing))
     assert isinstance(found, Planned)
     return found
 
@@ -96,8 +96,8 @@ def test_an_edit_that_the_api_server_refuses_is_not_planned(edit: dict[str, Any]
     live["metadata"] |= {"namespace": OWNER.namespace, "name": OWNER.name, "uid": OWNER.uid}
     edited = {**live, "spec": {**live["spec"], **edit}}
     planner = Planner(Settings(is_emulated=True), RolloutHarness().engine, "eu-west-1")
-    found = planner.planned(edited, Manifests((), (), {}), Known(OWNER.cluster, live, nothing))
-    assert isinstance(found, Unplanned)
+    found = planner.planned(edited, Manifests((), (), {}), ClusterState(OWNER.cluster, live, nothing))
+    assert isinstance(found, PlanFailure)
     assert isinstance(found.error, InvalidSpec)
     assert str(found.error).startswith(f"{field}: {field.removeprefix('spec.')} is immutable")
 
@@ -117,10 +117,10 @@ def test_the_deletion_of_an_object_whose_spec_is_not_valid_is_planned_as_the_ope
     live = held(rollout)
     live["spec"] |= {"driftPolicy": "Perhaps", "parameters": [*live["spec"]["parameters"], {"name": "b", "value": 7}]}
     planner = Planner(Settings(is_emulated=True), rollout.engine, "eu-west-1", lambda: CHANGE)
-    known = Known(OWNER.cluster, live, nothing)
+    known = ClusterState(OWNER.cluster, live, nothing)
     found = planner.deleted(live, Manifests((), (), {}), known)
     assert isinstance(found, Planned)
     assert [step.resource.name for step in found.plan.steps] == ["errors", "/app/a"]
     # A file that no cluster has is checked, since nothing else says what is in it.
-    unknown = planner.deleted(live, Manifests((), (), {}), Known(OWNER.cluster, None, nothing))
-    assert isinstance(unknown, Unplanned)
+    unknown = planner.deleted(live, Manifests((), (), {}), ClusterState(OWNER.cluster, None, nothing))
+    assert isinstance(unknown, PlanFailure)

@@ -48,7 +48,7 @@ def test_what_belongs_to_no_object_is_reported_with_a_way_out(harness: CliHarnes
         f"/myapp/config/database/{name}" for name in ("host", "port", "password")
     }
     code, text = report(harness, tmp_path, output="text")
-    assert "3 orphans. To take them over, create an object of the same namespace and name" in text
+    assert "3 orphans. To adopt them, create an object with the same namespace and name" in text
 
 
 def test_the_region_of_an_object_that_is_refused_is_not_searched(harness: CliHarness, tmp_path: Path) -> None:
@@ -70,7 +70,7 @@ def test_a_region_that_fails_is_named_beside_what_the_others_have(harness: CliHa
     assert len(json.loads(listed.out)) == 3
     assert "3 orphans" in printed.out
     assert "ap-south-9 is not an AWS region" in listed.err
-    assert "1 part could not be searched" in printed.err
+    assert "1 search failed" in printed.err
 
 
 def test_it_wants_to_know_what_to_report(harness: CliHarness) -> None:

@@ -10,15 +10,15 @@ from tests.cli.shell import Result, dynconfig
 from dynconfig.cli import live
 from dynconfig.cli.commands import status
 from dynconfig.cli.failures import Failed
+from dynconfig.cli.object_status import ObjectStage, ObjectStatus, deleted, object_status
 from dynconfig.cli.options import Output
-from dynconfig.engine.standing import Progress, Stage, gone, progress
 from dynconfig.engine.timestamps import timestamp
 
 NOW = 1_800_000_000.0
 NOTHING = "no DynamicConfigs found in namespace shop"
 
 
-def row(name: str, ready: str, reason: str, message: str, *more: str, counts: str = "5/5") -> Progress:
+def row(name: str, ready: str, reason: str, message: str, *more: str, counts: str = "5/5") -> ObjectStatus:
     condition: dict[str, Any] = {"type": "Ready", "status": ready, "reason": reason, "message": message}
     document = {
         "metadata": {"namespace": "shop", "name": name, "generation": 1},
@@ -30,7 +30,7 @@ def row(name: str, ready: str, reason: str, message: str, *more: str, counts: st
             "lastObservedTime": timestamp(NOW - 18),
         },
     }
-    return progress(document, NOW)
+    return object_status(document, NOW)
 
 
 ROWS = {
@@ -40,7 +40,7 @@ ROWS = {
         row("cart", "Unknown", "Applying", "Written 2 of 7", "Reconciling", counts="2/7"),
         row("old", "False", "NotOwned", "parameter /old/a is owned by team-b/cart", "Stalled", counts="0/1"),
         row("seen", "True", "DriftReported", "1 resources differ in AWS", "Drifted", counts="4/5"),
-        gone("shop/left"),
+        deleted("shop/left"),
     )
 }
 
@@ -78,14 +78,14 @@ def test_on_a_screen_the_table_is_written_over(monkeypatch: pytest.MonkeyPatch) 
 def test_a_timeout_that_is_no_time_is_refused(timeout: str) -> None:
     result = dynconfig("status", "--watch", f"--timeout={timeout}")
     assert result.code == 64
-    assert "is a time like 90s, 10m or 1h30m" in " ".join(result.err.replace("│", " ").split())
+    assert "expected a duration like 90s, 10m or 1h30m" in " ".join(result.err.replace("│", " ").split())
 
 
 @pytest.mark.parametrize(
     ("seen", "told"),
     [
         ((), NOTHING),
-        (("shop/myapp", "shop/left"), "shop/left was deleted while it was watched"),
+        (("shop/myapp", "shop/left"), "shop/left was deleted while it was being watched"),
         (("shop/myapp", "shop/cart"), "shop/cart is not Ready after 3s: Applying: Written 2 of 7"),
     ],
 )
@@ -101,8 +101,8 @@ def test_what_is_ready_is_a_success_and_what_is_stalled_is_none() -> None:
 
 def test_a_change_that_bakes_is_a_success_unless_stable_is_waited_for() -> None:
     baking = row("myapp", "True", "Baking", "1 changed parameter bakes", "Baking")
-    unfinished = (Stage.WORKING, Stage.BAKING)
-    assert baking.stage is Stage.BAKING
+    unfinished = (ObjectStage.WORKING, ObjectStage.BAKING)
+    assert baking.stage is ObjectStage.BAKING
     assert status.verdict({"shop/myapp": baking}, "3s", NOTHING) == 0
     with pytest.raises(Failed, match="shop/myapp is not stable after 3s: Baking: 1 changed parameter bakes"):
         status.verdict({"shop/myapp": baking}, "3s", NOTHING, unfinished)
@@ -112,7 +112,7 @@ def test_a_change_that_bakes_is_a_success_unless_stable_is_waited_for() -> None:
 def test_stable_is_something_to_wait_for() -> None:
     result = dynconfig("status", "--stable")
     assert result.code == 64
-    assert "needs --watch" in result.err
+    assert "requires --watch" in result.err
 
 
 def test_without_a_cluster_it_is_said_that_there_is_none() -> None:

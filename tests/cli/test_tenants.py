@@ -175,4 +175,4 @@ def test_can_refuses_an_object_of_another_namespace(tmp_path: Path, policy: Path
 def test_can_refuses_what_is_no_label(policy: Path) -> None:
     result = dynconfig("can", "-f", str(EXAMPLE), "--policy", str(policy), "--label", "team")
     assert result.code == 64
-    assert "'team' is not like KEY=VALUE" in result.err
+    assert "invalid value 'team', expected KEY=VALUE" in result.err

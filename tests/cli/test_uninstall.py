@@ -54,7 +54,7 @@ def test_an_operator_that_has_no_deployment_is_not_said_to_be_stopped(
         result = harness.dynconfig("uninstall", "--keep-aws", "--yes", KUBECONFIG=str(server.kubeconfig(tmp_path)))
     assert result.code == 0, result.text
     assert ("the operator is stopped" in result.out) == is_installed
-    assert ("Everything is released." in result.out) == is_installed
+    assert ("To remove the operator and the CRD:" in result.out) == is_installed
     assert ("No Deployment of the operator was found" in result.out) != is_installed
 
 

@@ -45,8 +45,12 @@ def of_parameters(*lines: str) -> str:
             7,
             "Secret s has no key passwrd; did you mean password?",
         ),
-        (of_parameters("{name: p, valueFrom: {secretKeyRef: {name: s, key: ks}}}") + SECRET, 7, "is not UTF-8 text"),
-        (f"{HEAD}---\n{HEAD}", 9, "object default/x is declared twice, first in -:3"),
+        (
+            of_parameters("{name: p, valueFrom: {secretKeyRef: {name: s, key: ks}}}") + SECRET,
+            7,
+            "is not base64-encoded UTF-8 text",
+        ),
+        (f"{HEAD}---\n{HEAD}", 9, "object default/x is declared twice; the first one is at -:3"),
         (f"{HEAD}  region: eu-west-9\n", 6, "spec.region: eu-west-9 is not an AWS region"),
         (
             f"{HEAD}  alarms: {{defaults: false, notify: ['arn:aws:sns:eu-west-9:123456789012:t']}}\n",
@@ -89,7 +93,7 @@ def test_what_client_side_apply_cannot_take_is_advised_and_what_etcd_cannot_take
     for parameter in parameters:
         parameter["value"] = "v" * 2000
     found = validated(json.dumps(large))
-    assert (found.code, "that Kubernetes stores" in found.err) == (1, True)
+    assert (found.code, "than the Kubernetes limit" in found.err) == (1, True)
 
 
 def test_json_may_escape_a_character_as_two_halves() -> None:
@@ -117,7 +121,7 @@ def test_a_kustomization_is_built_and_a_reference_that_it_breaks_is_named(tmp_pa
     (tmp_path / "kustomization.yaml").write_text(json.dumps(customization))
     result = dynconfig("validate", "-k", str(tmp_path))
     assert result.code == 1
-    assert "Secret db is called db-" in result.err
+    assert "Secret db is renamed to db-" in result.err
     fixed = {**customization, "generatorOptions": {"disableNameSuffixHash": True}}
     (tmp_path / "kustomization.yaml").write_text(json.dumps(fixed))
     assert dynconfig("validate", "-k", str(tmp_path)).code == 0
@@ -151,7 +155,7 @@ def test_many_warnings_are_summarised_for_people_and_listed_for_programs() -> No
     result = validated(text)
     assert result.code == 0
     assert len(result.err.splitlines()) == 6
-    assert "and 795 more like these; -o json lists all" in result.err
+    assert "795 more warnings; use -o json to list all" in result.err
     (report,) = json.loads(validated(text, "-o", "json").out)
     assert len(report["remarks"]) == 800
 
@@ -161,7 +165,7 @@ def test_more_parameters_than_an_attached_function_takes_are_refused(count: int,
     text = of_parameters(*(f"{{name: service/section-{number:03}/setting, value: v}}" for number in range(count)))
     result = validated(f"{text}  function: {{mode: Attach, name: theirs}}\n")
     assert result.code == code
-    assert ("in the environment of the attached function, which takes 4,096" in result.err) == bool(code)
+    assert ("in the environment of the attached function; the limit is 4,096" in result.err) == bool(code)
     assert validated(f"{text}  function: {{}}\n").code == 0
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from dynconfig.files import read, surveyed
+from dynconfig.files import read, scan
 from dynconfig.validating import reports
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
@@ -69,7 +69,7 @@ PLAINTEXT = (
 )
 
 
-def told(folder: Path, text: str) -> list[str]:
+def messages(folder: Path, text: str) -> list[str]:
     file = folder / "app.yaml"
     file.write_text(text)
     found = reports(read([file], "shop"), NOW)
@@ -77,7 +77,7 @@ def told(folder: Path, text: str) -> list[str]:
 
 
 def test_every_fault_of_every_document_has_its_line(tmp_path: Path) -> None:
-    assert told(tmp_path, TWO_DOCUMENTS) == [
+    assert messages(tmp_path, TWO_DOCUMENTS) == [
         "app.yaml:7: parameter db/pool: the value is not of type integer",
         "app.yaml:11: parameter limits: the value does not match jsonSchema: $: required perMinute",
         "app.yaml:24: spec.cache.ttlSeconds: must be at most 300",
@@ -86,7 +86,7 @@ def test_every_fault_of_every_document_has_its_line(tmp_path: Path) -> None:
 
 
 def test_rules_have_their_line_and_say_what_they_wait_for(tmp_path: Path) -> None:
-    assert told(tmp_path, RULES) == [
+    assert messages(tmp_path, RULES) == [
         "app.yaml:14: spec.rules[1]: failed: a is too small",
         "app.yaml:17: spec.rules[3]: references parameter b, which is not declared",
         f"app.yaml:10: warning: {PLAINTEXT}",
@@ -97,12 +97,12 @@ def test_rules_have_their_line_and_say_what_they_wait_for(tmp_path: Path) -> Non
 def test_a_list_of_objects_is_read_item_by_item(tmp_path: Path) -> None:
     indented = "".join(f"    {line}\n" for line in TWO_DOCUMENTS.split("---\n", maxsplit=1)[0].splitlines())
     listed = f"apiVersion: v1\nkind: List\nitems:\n  -\n{indented}"
-    assert told(tmp_path, listed)[0] == "app.yaml:11: parameter db/pool: the value is not of type integer"
+    assert messages(tmp_path, listed)[0] == "app.yaml:11: parameter db/pool: the value is not of type integer"
 
 
 def test_a_list_of_something_else_is_passed_over(tmp_path: Path) -> None:
     other = "kind: PriceList\nmetadata: {name: x}\nitems: [1, 2]\n---\n"
-    assert told(tmp_path, other + RULES)[0].startswith("app.yaml:18: spec.rules[1]")
+    assert messages(tmp_path, other + RULES)[0].startswith("app.yaml:18: spec.rules[1]")
 
 
 @pytest.mark.parametrize(
@@ -121,7 +121,7 @@ def test_a_list_of_something_else_is_passed_over(tmp_path: Path) -> None:
 )
 def test_the_line_is_that_of_the_innermost_field_that_is_written(tmp_path: Path, text: str, line: int) -> None:
     head = "apiVersion: dynconfig.dev/v1alpha1\nkind: DynamicConfig\nmetadata: {name: x}\nspec:\n"
-    found = told(tmp_path, f"{head}  path: /x\n  {text}\n")
+    found = messages(tmp_path, f"{head}  path: /x\n  {text}\n")
     assert found
     assert {remark.split(":")[1] for remark in found} == {str(line)}
 
@@ -138,20 +138,20 @@ def test_what_cannot_be_parsed_at_all_counts_no_parameters(tmp_path: Path) -> No
 )
 def test_a_spec_that_is_no_map_is_one_fault(tmp_path: Path, spec: str, more: str) -> None:
     head = RULES.partition("spec:")[0]
-    assert told(tmp_path, f"{head}spec: {spec}\n") == [f"app.yaml:4: spec: must be a map of fields{more}"]
+    assert messages(tmp_path, f"{head}spec: {spec}\n") == [f"app.yaml:4: spec: must be a map of fields{more}"]
 
 
 @pytest.mark.parametrize("value", ["5432", "yes", "y", "1234e56", "0o17"])
 def test_a_value_that_is_no_text_to_kubectl_is_to_be_put_in_quotes(tmp_path: Path, value: str) -> None:
     text = RULES.partition("  parameters:")[0] + f"  parameters:\n    - name: a\n      value: {value}\n"
     wanted = "app.yaml:8: spec.parameters[a].value: must be a string: put it in quotes"
-    assert told(tmp_path, text) == [wanted]
+    assert messages(tmp_path, text) == [wanted]
 
 
 @pytest.mark.parametrize("value", ["2024-01-01", "12:30", "1.2.3"])
 def test_a_value_that_is_a_text_to_kubectl_needs_no_quotes(tmp_path: Path, value: str) -> None:
     text = RULES.partition("  parameters:")[0] + f"  parameters:\n    - name: a\n      value: {value}\n"
-    assert told(tmp_path, text) == []
+    assert messages(tmp_path, text) == []
 
 
 def test_a_fault_of_one_document_hides_none_of_the_others(tmp_path: Path) -> None:
@@ -161,9 +161,9 @@ def test_a_fault_of_one_document_hides_none_of_the_others(tmp_path: Path) -> Non
     foreign = first.replace("v1alpha1", "v9")
     (tmp_path / "broken.yaml").write_text(f"{first}---\na: ]\n")
     (tmp_path / "others.yaml").write_text("---\n".join([foreign, other, nameless]))
-    found = reports(surveyed([tmp_path], "shop"), NOW)
+    found = reports(scan([tmp_path], "shop"), NOW)
     assert [str(remark).removeprefix(f"{tmp_path}/") for report in found for remark in report.remarks] == [
-        "broken.yaml:18: is not YAML: while parsing a block node: did not find expected node content",
+        "broken.yaml:18: invalid YAML: while parsing a block node: did not find expected node content",
         "others.yaml:1: apiVersion must be dynconfig.dev/v1alpha1, not dynconfig.dev/v9",
         "others.yaml:20: data.port of ConfigMap settings must be a string: put it in quotes",
         "broken.yaml:7: parameter db/pool: the value is not of type integer",

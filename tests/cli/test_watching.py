@@ -14,7 +14,7 @@ from tests.kube.api import Answer, Api, api, listed, status
 
 from dynconfig import cluster
 from dynconfig.cli import watching
-from dynconfig.engine.standing import Stage
+from dynconfig.cli.object_status import ObjectStage
 from dynconfig.kube.responses import ApiUnavailable
 
 
@@ -67,13 +67,13 @@ def test_a_lost_watch_is_begun_again_with_a_new_list(tmp_path: Path, lost: Answe
     away = status(503, "shutting down")
     lists = script(listed(myapp("Unknown")), listed(myapp("Unknown")), away, listed(myapp("True")))
     with following(tmp_path, lists, script(lost)) as (stages, _server):
-        assert [next(stages), next(stages)] == [Stage.WORKING, Stage.READY]
+        assert [next(stages), next(stages)] == [ObjectStage.WORKING, ObjectStage.READY]
 
 
 def test_what_changed_while_a_watch_ended_is_heard_by_the_next_one(tmp_path: Path) -> None:
     watches = script((200, b""), (200, line("MODIFIED", myapp("True"))))
     with following(tmp_path, script(listed(myapp("Unknown"))), watches) as (stages, server):
-        assert [next(stages), next(stages)] == [Stage.WORKING, Stage.READY]
+        assert [next(stages), next(stages)] == [ObjectStage.WORKING, ObjectStage.READY]
         # The objects, and the version to watch from: a watch that merely ended loses nothing.
         assert len([path for path in server.asked if "watch" not in path]) == 2
 
@@ -82,7 +82,7 @@ def test_what_changed_while_a_watch_ended_is_heard_by_the_next_one(tmp_path: Pat
 def test_a_server_that_ends_every_watch_at_once_is_not_pressed(tmp_path: Path, lost: Answer) -> None:
     lists = script(listed(myapp("Unknown")))
     with following(tmp_path, lists, script(lost), seconds=1, pause=0.4) as (stages, server):
-        assert set(stages) == {Stage.WORKING}
+        assert set(stages) == {ObjectStage.WORKING}
         assert len([path for path in server.asked if "watch=true" in path]) <= 4
 
 
@@ -90,7 +90,7 @@ def test_a_server_that_stays_away_is_told_when_time_is_up(tmp_path: Path) -> Non
     away = status(503, "shutting down")
     lists = script(listed(myapp("Unknown")), listed(myapp("Unknown")), away)
     with following(tmp_path, lists, script(away), seconds=0.5) as (stages, _server):
-        assert next(stages) is Stage.WORKING
+        assert next(stages) is ObjectStage.WORKING
         with pytest.raises(ApiUnavailable, match="returned 503: shutting down"):
             next(stages)
 

@@ -92,7 +92,7 @@ def test_a_deletion_is_shown_before_it_happens(world: World) -> None:
     assert "Deletion: 2 to delete, 0 to keep." in result.out
     world.edit("myapp", {"spec": {"deletionPolicy": "Retain", "suspend": True}})
     retained = dynconfig(world, "plan", "-n", world.namespace, "myapp", "--delete")
-    assert "Deletion: 0 to delete, 2 to keep; what blocks it stands above." in retained.out
+    assert "Deletion: 0 to delete, 2 to keep; blocked, see above." in retained.out
     assert world.names() == ["database/host", "database/password"]
 
 

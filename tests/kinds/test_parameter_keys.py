@@ -11,7 +11,7 @@ from dynconfig.engine.outcome import Outcome
 from dynconfig.engine.reconcile import Engine
 from dynconfig.files import Manifests
 from dynconfig.kinds.parameter import Parameters
-from dynconfig.planning import Known, Planned, Planner
+from dynconfig.planning import ClusterState, Planned, Planner
 from dynconfig.settings import Settings
 
 pytestmark = pytest.mark.lab
@@ -112,7 +112,7 @@ def plan(harness: AwsHarness, declared: dict[str, Any], status: dict[str, Any] |
         "status": status,
     }
     engine = Engine(lambda _place: (harness.parameters(),))
-    known = Known(owner.cluster, live, lambda source: harness.secrets[f"{source.name}/{source.key}"])
+    known = ClusterState(owner.cluster, live, lambda source: harness.secrets[f"{source.name}/{source.key}"])
     found = Planner(Settings(is_emulated=True), engine, REGION).planned(live, Manifests((), (), {}), known)
     assert isinstance(found, Planned)
     return found

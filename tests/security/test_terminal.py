@@ -78,7 +78,7 @@ def test_aliases_repeat_no_more_than_a_manifest_has(tmp_path: Path) -> None:
 from pathlib import Path
 from dynconfig import files
 from dynconfig.engine.declare import faults
-found = files.surveyed([Path(task)], "default")
+found = files.scan([Path(task)], "default")
 result = [str(fault) for fault in found.faults] + [f for d in found.configs for f in faults(d, lambda source: None)]
 """
     peak, found = peak_mib(work, str(tmp_path / "laughs.yaml"), seconds=20)

@@ -1,4 +1,4 @@
-"""The door of the terminal: `dynconfig`, also `kubectl dynconfig`."""
+"""The command line: `dynconfig`, also `kubectl dynconfig`."""
 
 import gc
 import io
@@ -7,13 +7,13 @@ import sys
 
 
 def main() -> None:
-    """Run the command line of this process; ends it with the command's exit code."""
-    # Both before anything is imported. Hardly any of it is garbage, and to look for it takes a tenth of a short command;
-    # a command that stays turns it on again. There are no plugins of pydantic, and to look for them reads every package.
+    """Run the command line and exit with the command's exit code."""
+    # Before any import. Garbage collection takes a tenth of the time of a short command and finds next to nothing;
+    # long-running commands enable it again. Pydantic plugins are not used, and searching for them reads every package.
     gc.disable()
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     if isinstance(sys.stdout, io.TextIOWrapper):
-        # Where it cannot show a ✓, anything is better than to fail.
+        # A terminal that cannot show a ✓ gets a replacement character instead of an error.
         sys.stdout.reconfigure(errors="replace")
     from dynconfig.cli import app
 
@@ -22,20 +22,20 @@ def main() -> None:
     except SystemExit as ended:
         if gc.isenabled() or not isinstance(ended.code, int):
             raise
-        _leave(ended.code)
+        _exit(ended.code)
 
 
-def _leave(code: int) -> None:
-    """End without taking apart what was imported, which takes a tenth of a second: a short command has nothing to tidy up."""
+def _exit(code: int) -> None:
+    """Exit without interpreter shutdown, which takes a tenth of a second; a short command has nothing to clean up."""
     try:
         sys.stdout.flush()
     except BrokenPipeError:
-        # Whoever reads has seen enough, as `head` has.
+        # The reader has closed the pipe, as `head` does.
         code = 141
     except OSError as error:
-        # A full disk, which writing may have told already.
+        # A full disk, which may have been reported already.
         if code != 1:
-            sys.stderr.write(f"error: standard output cannot be written: {error.strerror}\n")
+            sys.stderr.write(f"error: cannot write to standard output: {error.strerror}\n")
         code = 1
     sys.stderr.flush()
     os._exit(code)

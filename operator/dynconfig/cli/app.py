@@ -1,4 +1,4 @@
-"""Finds the command that was asked for, runs it, and tells a failure in one line that says what to do."""
+"""Find and run the requested command; print a failure as one line that says what to do."""
 
 import logging
 import pkgutil
@@ -21,34 +21,34 @@ HELP = "Dynamic configuration in AWS Systems Manager Parameter Store, declared i
 
 
 class _Commands(TyperGroup):
-    """Ends a command line that cannot be understood with a code of its own; typer's contexts have no public type."""
+    """Exits with its own code on usage errors; typer's contexts have no public type."""
 
     def make_context(self, *arguments: Any, **options: Any) -> Any:
-        with _as_usage():
+        with _usage_errors():
             return super().make_context(*arguments, **options)
 
     def invoke(self, ctx: Any) -> Any:
-        with _as_usage():
+        with _usage_errors():
             return super().invoke(ctx)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line with these arguments, or those of the process; ends it with its exit code."""
+    """Run the command line with these arguments, or those of the process, and exit with its exit code."""
     given = sys.argv[1:] if arguments is None else list(arguments)
-    # What fails is told at the end, once. Without any handler Python would print each warning of a library as well.
+    # Errors are printed once, at the end. Without a handler Python would also print each warning of a library.
     logging.basicConfig(handlers=[logging.NullHandler()])
     try:
         application(given)(given, prog_name=NAME)
     except SystemExit:
-        # Before the list of failures, which is slow to come by.
+        # Before failures.expected(), whose imports are slow.
         raise
     except KeyboardInterrupt:
         raise SystemExit(130) from None
     except OSError as error:
-        # Files are named by those who open them; so this is standard output, if it is no bug.
+        # Errors of files are reported where they are opened, so this is standard output.
         if error.errno not in failures.FULL:
             raise
-        Terminal.err().failure(f"standard output cannot be written: {error.strerror}")
+        Terminal.err().failure(f"cannot write to standard output: {error.strerror}")
         raise SystemExit(failures.FAILED) from None
     except failures.expected() as error:
         Terminal.err().failure(str(error))
@@ -56,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def application(arguments: Sequence[str]) -> typer.Typer:
-    """The command line with the one command that these arguments name, or with all of them."""
+    """Return the command line with only the command that the arguments name, or with all commands."""
     app = typer.Typer(
         name=NAME,
         cls=_Commands,
@@ -66,27 +66,27 @@ def application(arguments: Sequence[str]) -> typer.Typer:
         rich_markup_mode="rich",
     )
     app.callback(invoke_without_command=True)(_root)
-    for name in _asked(arguments):
-        # A file that is named after its command is all that a command needs.
+    for name in _requested(arguments):
+        # A command is registered by its file name alone.
         module = import_module(f"{commands.__name__}.{name}")
         app.command(name.rstrip("_"))(module.command)
     return app
 
 
 def names() -> list[str]:
-    """The modules of all commands; the name of one that would be a word of Python ends in _."""
+    """Return the modules of all commands; a name that is a Python keyword ends in _."""
     return sorted(module.name for module in pkgutil.iter_modules(commands.__path__))
 
 
-def _asked(arguments: Sequence[str]) -> list[str]:
-    """The one that is named first, since each import takes time; all for help, completion and misspelt names."""
+def _requested(arguments: Sequence[str]) -> list[str]:
+    """Return only the named command, since each import takes time; all for help, completion and unknown names."""
     word = next((argument for argument in arguments if not argument.startswith("-")), None)
     found = [name for name in names() if name.rstrip("_") == word]
     return found or names()
 
 
 @contextmanager
-def _as_usage() -> Iterator[None]:
+def _usage_errors() -> Iterator[None]:
     try:
         yield
     except TyperException as error:

@@ -1,4 +1,4 @@
-"""An environment as it was named: a manifest, an object in the cluster, or a path in AWS."""
+"""Read the environments that `dynconfig diff` compares: a manifest, an object in the cluster, or a path in AWS."""
 
 import json
 import os
@@ -14,7 +14,7 @@ from dynconfig.api.defaults import with_defaults
 from dynconfig.api.parameter import ParameterType
 from dynconfig.cli.failures import Failed
 from dynconfig.cli.options import check_region
-from dynconfig.cli.subjects import Subjects, chosen, may_have_cluster, shortest_names
+from dynconfig.cli.targets import Targets, may_have_cluster, select_targets, shortest_names
 from dynconfig.engine.checking import source_of
 from dynconfig.engine.comparison import Entry, Environment, sealed
 from dynconfig.engine.declaration import ReadSource, Source
@@ -26,22 +26,22 @@ from dynconfig.kinds import parameter_tree
 from dynconfig.planning import title
 from dynconfig.settings import Settings
 
-# What names an environment, or what the comparison is about anyway.
+# Fields that identify an environment, or that are compared separately.
 _NOT_COMPARED = ("path", "parameters", "region")
 
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
-    """One environment with all its texts, and the names of those that are secret."""
+    """One environment with all its values, and the names of the secret ones."""
 
     environment: Environment
     secrets: frozenset[str]
 
 
 def read(left: str, right: str, namespace: str | None, *, offline: bool) -> tuple[Environment, Environment]:
-    """The environments that two words name; what is secret in either is sealed in both.
+    """Return the two environments; a value that is secret in either is replaced by a digest in both.
 
-    Raises Failed, and whatever reading may raise.
+    Raises Failed, and the errors of reading files, the cluster and AWS.
     """
     before, after = (_read(word, namespace, offline=offline) for word in (left, right))
     key, hidden = secrets.token_bytes(32), before.secrets | after.secrets
@@ -59,53 +59,57 @@ def _sealed(environment: Environment, hidden: frozenset[str], key: bytes) -> Env
 def _read(word: str, namespace: str | None, *, offline: bool) -> _Reading:
     file, _, name = word.partition("#")
     if word == "-" or Path(file).exists():
-        return _of_object(word, chosen([Path(file)], [name] if name else None, namespace, offline=offline))
+        return _of_object(word, select_targets([Path(file)], [name] if name else None, namespace, offline=offline))
     if file.endswith((".yaml", ".yml", ".json")):
         raise Failed(f"{file}: no such file")
     if word.startswith("/"):
         return _of_path(word)
     if offline:
-        raise Failed(f"{word}: no such file, and with --offline no cluster is asked for it")
+        raise Failed(f"{word}: no such file, and --offline does not look for an object of that name in the cluster")
     if not may_have_cluster(os.environ):
-        raise Failed(f"{word}: no such file, and no cluster to ask for an object of that name; set KUBECONFIG")
-    return _of_object(word, chosen(None, [word], namespace, offline=False))
+        raise Failed(
+            f"{word}: no such file, and no cluster is configured to look for an object of that name; set KUBECONFIG"
+        )
+    return _of_object(word, select_targets(None, [word], namespace, offline=False))
 
 
-def _of_object(word: str, subjects: Subjects) -> _Reading:
-    document = _only(word, subjects)
-    with subjects.knowing() as known:
+def _of_object(word: str, targets: Targets) -> _Reading:
+    document = _only(word, targets)
+    with targets.cluster_state() as known:
         beyond = known(document).read
         try:
-            entries, hidden = _entries(document, subjects, beyond)
+            entries, hidden = _entries(document, targets, beyond)
         except (DynConfigError, BadFile) as error:
             raise Failed(f"{word}: {title(document)}: {error}") from None
     named = f"{word} {document['spec'].get('path', '')}"
     return _Reading(Environment(named, entries, dict(_settings(with_defaults(document)["spec"]))), hidden)
 
 
-def _only(word: str, subjects: Subjects) -> Document:
-    found = subjects.manifests.configs
+def _only(word: str, targets: Targets) -> Document:
+    found = targets.manifests.configs
     if len(found) > 1:
         names = shortest_names(found)
-        raise Failed(f"{word}: several objects are in it ({', '.join(names)}); name one, for example {word}#{names[0]}")
+        raise Failed(
+            f"{word}: it contains several objects ({', '.join(names)}); name one, for example {word}#{names[0]}"
+        )
     return found[0]
 
 
-def _entries(document: Document, subjects: Subjects, beyond: ReadSource) -> tuple[dict[str, Entry], frozenset[str]]:
-    """The parameters of an object, and which of them are secret, whether or not they can be read."""
+def _entries(document: Document, targets: Targets, beyond: ReadSource) -> tuple[dict[str, Entry], frozenset[str]]:
+    """Return the parameters of an object and the names of the secret ones, whether or not their values can be read."""
     entries, hidden = {}, set()
     for parameter in parse_spec(document).parameters:
         source = source_of(parameter)
-        value = parameter.value if source is None else _text(document, subjects, beyond, source)
+        value = parameter.value if source is None else _text(document, targets, beyond, source)
         entries[parameter.name] = Entry(parameter.resolved_type.value, value)
         if parameter.secret_ref is not None or parameter.resolved_type is ParameterType.SECURE_STRING:
             hidden.add(parameter.name)
     return entries, frozenset(hidden)
 
 
-def _text(document: Document, subjects: Subjects, beyond: ReadSource, source: Source) -> str | None:
-    """What cannot be read is not known, which the comparison says."""
-    found = subjects.manifests.text(document["metadata"]["namespace"], source)
+def _text(document: Document, targets: Targets, beyond: ReadSource, source: Source) -> str | None:
+    """Return the value of a source; None if it cannot be read, which the comparison reports."""
+    found = targets.manifests.text(document["metadata"]["namespace"], source)
     try:
         found = found if found is not None else beyond(source)
     except SourceMissing:
@@ -115,7 +119,7 @@ def _text(document: Document, subjects: Subjects, beyond: ReadSource, source: So
 
 def _of_path(word: str) -> _Reading:
     if not re.fullmatch(r"(/[^/@]+)+/?(@[a-z0-9-]+)?", word):
-        raise Failed(f"{word}: no such file, and no path in AWS, such as /myapp/prod or /myapp/prod@us-east-1")
+        raise Failed(f"{word}: no such file, and not a path in AWS such as /myapp/prod or /myapp/prod@us-east-1")
     path, _, region = word.partition("@")
     check_region(word, region)
     path = path.rstrip("/")
@@ -125,7 +129,7 @@ def _of_path(word: str) -> _Reading:
     found = list(parameter_tree.values(ssm, path, decrypt=True))
     if not found:
         raise Failed(
-            f"{path}: there is no parameter below it in {where}, and no such file; name the region with @REGION"
+            f"{path}: no parameters found under this path in {where}, and no such file; select another region with @REGION"
         )
     entries = {item["Name"].removeprefix(f"{path}/"): Entry(item["Type"], item["Value"]) for item in found}
     marked = {name.removeprefix(f"{path}/") for name in parameter_tree.from_secrets(ssm, path)}
@@ -134,7 +138,7 @@ def _of_path(word: str) -> _Reading:
 
 
 def _settings(value: Any, place: str = "spec") -> Iterator[tuple[str, str]]:
-    """Everything in a spec by its place, as text."""
+    """Yield each field of a spec with its path, as text."""
     if isinstance(value, Mapping):
         for name, inner in value.items():
             if place != "spec" or name not in _NOT_COMPARED:

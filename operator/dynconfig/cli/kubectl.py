@@ -1,4 +1,4 @@
-"""Completion of `kubectl dynconfig`: kubectl asks a program that is named after the plugin.
+"""Shell completion of `kubectl dynconfig`: kubectl calls a program that is named after the plugin.
 
 https://kubernetes.io/docs/tasks/extend-kubectl/kubectl-plugins/
 """
@@ -11,12 +11,12 @@ from io import StringIO
 
 from dynconfig.cli import app
 
-# What cobra, in which kubectl is written, wants the shell to do besides: nothing, or to complete files.
+# Directives of cobra, the CLI library of kubectl: complete file names, or nothing else.
 FILES, NO_FILES = 0, 4
 
 
 def main() -> None:
-    """Answer what the last argument may become, as bash would be answered."""
+    """Print the completions of the last argument in the format that cobra expects."""
     words = [app.NAME, *sys.argv[1:]]
     os.environ.update(
         {

@@ -1,4 +1,4 @@
-"""What kustomize builds of a folder, by kubectl or by kustomize itself, whichever is installed."""
+"""Build a kustomization with kubectl or kustomize, whichever is installed."""
 
 import shutil
 from pathlib import Path
@@ -7,15 +7,15 @@ from dynconfig.cli.failures import Failed
 
 
 def build(folder: Path) -> str:
-    """The manifests of a kustomization as YAML. Raises Failed."""
-    # Only who asks for a kustomization waits for it.
+    """Return the manifests of a kustomization as YAML. Raises Failed."""
+    # Imported here because only -k needs it.
     import subprocess
 
     command = _command()
     built = subprocess.run([*command, str(folder)], capture_output=True, check=False)
     if built.returncode:
-        told = " ".join(built.stderr.decode(errors="replace").split())
-        raise Failed(f"{folder}: {' '.join(Path(word).name for word in command)} failed: {told}")
+        message = " ".join(built.stderr.decode(errors="replace").split())
+        raise Failed(f"{folder}: {' '.join(Path(word).name for word in command)} failed: {message}")
     return built.stdout.decode(errors="replace")
 
 
@@ -24,4 +24,4 @@ def _command() -> list[str]:
         return [kubectl, "kustomize"]
     if kustomize := shutil.which("kustomize"):
         return [kustomize, "build"]
-    raise Failed("-k needs kubectl or kustomize, and neither is on PATH; pipe the built manifests to -f -")
+    raise Failed("-k requires kubectl or kustomize on PATH; install one of them, or pipe the built manifests to -f -")

@@ -1,4 +1,4 @@
-"""A table that is written over as it changes."""
+"""A table that is updated in place."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -15,7 +15,7 @@ Rows = Sequence[tuple[Sequence[str], str]]
 
 @contextmanager
 def table(headings: Sequence[str]) -> Iterator[Callable[[Rows], None]]:
-    """Answers how to show rows, each with its style, below the headings."""
+    """Yield a function that shows rows, each with its style, below the headings."""
     with Live(console=Console(), auto_refresh=False) as live:
 
         def show(rows: Rows) -> None:

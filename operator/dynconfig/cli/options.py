@@ -1,4 +1,4 @@
-"""Options that several commands have, and how they answer programs."""
+"""Options shared by several commands, and their JSON output."""
 
 import json
 import re
@@ -17,14 +17,14 @@ _CONTROLS = re.compile(r"[\x7f-\x9f]")
 
 
 class Output(StrEnum):
-    """How an answer is written."""
+    """An output format."""
 
     TEXT = "text"
     JSON = "json"
 
 
 def complete_names(context: typer.Context, incomplete: str) -> list[str]:
-    """Objects of the cluster for the shell that completes a name; none where no cluster answers."""
+    """Complete the names of objects in the cluster; returns none if the cluster is unavailable."""
     from dynconfig import cluster
     from dynconfig.cli import failures
 
@@ -46,43 +46,45 @@ Namespace = Annotated[
     typer.Option(
         "--namespace",
         "-n",
-        help="Namespace of objects that name none, or of those in the cluster; if absent, that of the kubeconfig's context.",
+        help="Namespace of objects in the cluster, and of manifests that set none. Default: that of the kubeconfig context.",
     ),
 ]
 Names = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="NAME",
-        help="Objects, by NAME or NAMESPACE/NAME: of the files, or of the cluster where no file is given.",
+        help="Objects to select, as NAME or NAMESPACE/NAME: in the files, or in the cluster if no file is given.",
         autocompletion=complete_names,
     ),
 ]
-Everywhere = Annotated[bool, typer.Option("--all-namespaces", "-A", help="All namespaces of the cluster.")]
-Format = Annotated[Output, typer.Option("--output", "-o", help="For people or for programs.")]
-Offline = Annotated[bool, typer.Option("--offline", help="Ask AWS only: not the cluster for objects and Secrets.")]
+Everywhere = Annotated[bool, typer.Option("--all-namespaces", "-A", help="Select objects in all namespaces.")]
+Format = Annotated[Output, typer.Option("--output", "-o", help="Output format.")]
+Offline = Annotated[
+    bool, typer.Option("--offline", help="Do not contact the cluster; compare manifests with AWS only.")
+]
 
 
 def tidy_path(text: str) -> str | None:
-    """A path of Parameter Store without a slash at its end; None if it is none."""
+    """Return a Parameter Store path without trailing slashes, or None if it is not a valid path."""
     path = text.rstrip("/")
     return path if path.startswith("/") and "//" not in path else None
 
 
 def check_region(named: str, region: str | None) -> None:
-    """Raise Failed if an option names a region that AWS does not have."""
+    """Raise Failed if an option names an unknown region."""
     from dynconfig.aws.regions import regions
 
     if region and region not in regions():
-        raise Failed(f"{named}: {region} is not an AWS region; correct it, or update dynconfig if it is new")
+        raise Failed(f"{named}: {region} is not an AWS region; correct it, or upgrade dynconfig if the region is new")
 
 
 def about(document: Document) -> dict[str, Any]:
-    """Which object an answer for programs is about."""
+    """Return the fields that identify an object in JSON output."""
     return {"namespace": document["metadata"]["namespace"], "name": document["metadata"]["name"]}
 
 
 def print_json(document: object) -> None:
-    """Write an answer for programs, which a person may read in a terminal as well."""
+    """Print JSON; control characters are escaped, because a terminal may show it."""
     text = json.dumps(document, indent=2, ensure_ascii=not writes_unicode(sys.stdout))
     # JSON itself escapes those below a space only: https://www.rfc-editor.org/rfc/rfc8259#section-7
     sys.stdout.write(f"{_CONTROLS.sub(lambda found: json.dumps(found[0])[1:-1], text)}\n")

@@ -1,4 +1,4 @@
-"""Writes to the terminal: colours where they are wanted, tables as wide as there is room; quick to import."""
+"""Write to the terminal: colours if they are enabled, tables that fit its width. Quick to import."""
 
 import os
 import re
@@ -11,7 +11,7 @@ from secrets import token_hex
 from typing import Self, TextIO
 
 _CODES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
-# Stands for the escape character of our own colours until a line is written; no text can know it.
+# Replaces the escape character of our own colours until a line is written; random, so that no text can contain it.
 _MARK = f"\0{token_hex(8)}["
 _COLOUR = re.compile(rf"({re.escape(_MARK)}[0-9;]*m)")
 _GAP = "  "
@@ -25,7 +25,7 @@ class Terminal:
     stream: TextIO
     is_coloured: bool
     width: int | None
-    """How many characters a line takes; None where nobody's screen bounds it."""
+    """Characters per line; None if the width is not limited, as for a file."""
 
     @classmethod
     def out(cls) -> Self:
@@ -39,24 +39,24 @@ class Terminal:
 
     @property
     def is_live(self) -> bool:
-        """Whether somebody looks at it now, so that lines may be written over."""
+        """Whether it is an interactive terminal, so that lines may be updated in place."""
         return self.stream.isatty() and os.environ.get("TERM") != "dumb"
 
     def line(self, text: str = "", *styles: str) -> None:
-        """Write a line. Control characters in it are shown and not sent: texts come from clusters, AWS and files."""
+        """Write a line. Control characters are escaped, because texts come from clusters, AWS and files."""
         self.stream.write(f"{_coloured(self.styled(text, *styles))}\n")
 
     def wrapped(self, text: str, *styles: str) -> None:
-        """Write a line that goes on below, a little to the right, where the screen is too narrow for it."""
+        """Write a line, wrapped with an indent if the terminal is too narrow."""
         for part in _wrapped(printable(text), self.width):
             self.line(part, *styles)
 
     def failure(self, text: str) -> None:
-        """Write why something failed."""
+        """Write an error."""
         self.line(f"{self.styled('error:', 'red')} {printable(text)}")
 
     def table(self, headings: Sequence[str], rows: Sequence[Sequence[str]], styles: Sequence[str]) -> None:
-        """Write rows below headings, each in its style; cells wrap where the screen is too narrow."""
+        """Write rows below headings, each in its style; cells wrap if the terminal is too narrow."""
         listed = [[printable(cell) for cell in row] for row in rows]
         widths = self._widths([headings, *listed])
         for row, style in zip([headings, *listed], ["bold", *styles], strict=True):
@@ -64,7 +64,7 @@ class Terminal:
                 self.line(line, style)
 
     def styled(self, text: str, *styles: str) -> str:
-        """The text in colours, where they are wanted, for `line`."""
+        """Return the text in colours, if they are enabled, for `line`."""
         codes = ";".join(_CODES[style] for style in styles if style)
         return f"{_MARK}{codes}m{text}{_MARK}0m" if self.is_coloured and codes and text else text
 
@@ -82,7 +82,7 @@ class Terminal:
 
 
 def writes_unicode(stream: TextIO) -> bool:
-    """Whether a stream takes every character; what programs read has to be escaped for one that does not."""
+    """Whether a stream can encode every character; JSON has to be escaped for one that cannot."""
     return (stream.encoding or "utf-8").lower().startswith("utf")
 
 
@@ -96,20 +96,20 @@ def _is_coloured(stream: TextIO) -> bool:
 
 
 def _coloured(text: str) -> str:
-    """The text as a terminal gets it: the colours are ours, and nothing else in it is a command."""
+    """Return the text with our colours as escape sequences; all other control characters are escaped."""
     parts = _COLOUR.split(text)
     return "".join(part.replace(_MARK, "\x1b[") if index % 2 else printable(part) for index, part in enumerate(parts))
 
 
 def printable(text: str) -> str:
-    """The text on one line, and without what a terminal would take for a command: values come from anywhere."""
+    """Return the text on one line, with control characters escaped, because values come from untrusted sources."""
     if text.isprintable():
         return text
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
 def _row(cells: Sequence[str], widths: Sequence[int]) -> Iterator[str]:
-    """The lines of a row: a cell that is wider than its column goes on below."""
+    """Yield the lines of a row; a cell that is wider than its column is wrapped."""
     columns = [_pieces(cell, width) for cell, width in zip(cells, widths, strict=True)]
     for pieces in zip_longest(*columns, fillvalue=""):
         yield _GAP.join(piece.ljust(width) for piece, width in zip(pieces, widths, strict=True)).rstrip()
@@ -124,7 +124,7 @@ def _wrapped(text: str, width: int | None) -> list[str]:
 
 
 def _pieces(text: str, width: int) -> list[str]:
-    """The text in pieces of at most so many characters, broken after a space where there is one in their second half."""
+    """Split the text into pieces of at most `width` characters, after a space if the second half of a piece has one."""
     found = []
     while len(text) > width:
         space = text.rfind(" ", width // 2, width)

@@ -1,25 +1,25 @@
-"""Objects as they change, until everybody has seen enough."""
+"""Watch objects and yield their status after each change."""
 
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from dynconfig import cluster
-from dynconfig.engine.standing import Progress, gone, progress
+from dynconfig.cli.object_status import ObjectStatus, deleted, object_status
 from dynconfig.files import Document
 from dynconfig.kube.reader import Reader
 from dynconfig.kube.responses import ApiUnavailable, WatchExpired
 from dynconfig.planning import title
 
-# After a watch that ended, whatever ended it: a server that ends each at once is not asked without a pause.
+# Seconds between watches, so that a server that ends each watch at once is not polled without a pause.
 PAUSE = 1.0
 
-# Without an operator an object does not change, and what is to be said of it does.
+# Without an operator an object does not change, but its status (age, warnings) does.
 WATCH_SECONDS = 15.0
 
-Rows = dict[str, Progress]
+Rows = dict[str, ObjectStatus]
 Found = dict[str, Document | None]
-"""The objects by name; None is one that is gone."""
+"""The objects by name; None for a deleted one."""
 
 
 def snapshots(
@@ -32,32 +32,32 @@ def snapshots(
     pause: float = PAUSE,
     now: Callable[[], float] = time.time,
 ) -> Iterator[Rows]:
-    """How far the objects are, now and after each change; ends at the deadline, on the monotonic clock.
+    """Yield the status of the objects, now and after each change, until the deadline on the monotonic clock.
 
     `now` is the time of day, in seconds since the epoch.
     """
     wanted = {title(found) for found in cluster.objects(reader, names, namespace, everywhere=everywhere)}
-    following = _Following(reader, frozenset(wanted), deadline, pause)
-    found, version = following.listed()
+    watcher = _Watcher(reader, frozenset(wanted), deadline, pause)
+    found, version = watcher.listed()
     while True:
         shown = _shown(found, now())
         yield shown
         try:
-            for news in following.events(version):
-                found = {**found, **news}
-                # A watch that ends without news is a moment to see what the time that passed has changed.
-                if news or _shown(found, now()) != shown:
+            for changes in watcher.events(version):
+                found = {**found, **changes}
+                # When a watch ends without changes, the age of the last observation has still changed.
+                if changes or _shown(found, now()) != shown:
                     shown = _shown(found, now())
                     yield shown
         except (WatchExpired, ApiUnavailable):
-            found, version = following.listed_again()
+            found, version = watcher.relist()
             continue
         return
 
 
 @dataclass(frozen=True, slots=True)
-class _Following:
-    """Objects that are followed until a deadline, through an API server that may be away for a while."""
+class _Watcher:
+    """Watches objects until a deadline; tolerates an API server that is unavailable for a while."""
 
     reader: Reader
     wanted: frozenset[str]
@@ -65,13 +65,13 @@ class _Following:
     pause: float
 
     def listed(self) -> tuple[Found, str]:
-        """The objects, and the version to watch from."""
+        """List the objects; return them and the resourceVersion to watch from."""
         listed, version = self.reader.objects(_common_namespace(self.wanted))
         there = {title(document): document for document in listed if title(document) in self.wanted}
         return {**dict.fromkeys(sorted(self.wanted)), **there}, version
 
-    def listed_again(self) -> tuple[Found, str]:
-        """What there is after a watch was lost. Raises ApiUnavailable at the deadline."""
+    def relist(self) -> tuple[Found, str]:
+        """List the objects after a watch was lost. Raises ApiUnavailable at the deadline."""
         while True:
             self._wait()
             try:
@@ -81,7 +81,7 @@ class _Following:
                     raise
 
     def events(self, version: str) -> Iterator[Found]:
-        """What changes, by one watch after the other; nothing at the end of each."""
+        """Yield changes from consecutive watches, and an empty mapping at the end of each."""
         inside = _common_namespace(self.wanted)
         while (left := self.deadline - time.monotonic()) > 0:
             for event, document in self.reader.watch(inside, version, min(left, WATCH_SECONDS)):
@@ -97,10 +97,12 @@ class _Following:
 
 
 def _shown(found: Found, now: float) -> Rows:
-    return {name: gone(name) if document is None else progress(document, now) for name, document in found.items()}
+    return {
+        name: deleted(name) if document is None else object_status(document, now) for name, document in found.items()
+    }
 
 
 def _common_namespace(titles: Collection[str]) -> str | None:
-    """The namespace of all objects, or None, for all namespaces."""
+    """Return the namespace that all objects share, or None."""
     found = {name.partition("/")[0] for name in titles}
     return next(iter(found)) if len(found) == 1 else None

@@ -17,16 +17,17 @@ def command(
     namespace: options.Namespace = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
 ) -> None:
-    """Delete objects and leave all of their resources in AWS, whatever their deletionPolicy.
+    """Delete objects and keep all of their AWS resources, regardless of deletionPolicy.
 
-    Sets the annotation dynconfig.dev/abandon, then deletes the object; the operator removes its owner tags and labels as far as
-    AWS allows, and lets the object go. Of an object that no longer fits its definition (an older one took it), the API server
-    takes no annotation: spec is then reduced to path and region with suspend: true in the same write.
+    Sets the annotation dynconfig.dev/abandon, then deletes the object. The operator removes owner
+    tags and labels as far as AWS allows, and then the finalizer. If the object is no longer valid
+    under the current CRD, the API server rejects the annotation; spec is then reduced to path and
+    region with suspend: true in the same write.
 
     Example: dynconfig abandon -n shop myapp
     """
     if not name:
-        raise Failed("name the objects: dynconfig abandon -n NAMESPACE NAME")
+        raise Failed("no object given; use: dynconfig abandon -n NAMESPACE NAME")
     from dynconfig import cluster
     from dynconfig.engine.work_queue import Key
     from dynconfig.kube.writer import Writer
@@ -40,14 +41,16 @@ def command(
         for key, document in found:
             writer.abandon(key)
             writer.delete(key, document["metadata"]["uid"])
-            Terminal.out().line(f"{key.namespace}/{key.name}: abandoned; its resources stay in AWS", "green")
+            Terminal.out().line(f"{key.namespace}/{key.name}: abandoned; its AWS resources are kept", "green")
     finally:
         writer.close()
-    Terminal.out().wrapped("The operator lets them go. If none runs, remove the finalizer dynconfig.dev/aws-resources.")
+    Terminal.out().wrapped(
+        "The operator removes their finalizer dynconfig.dev/aws-resources. If no operator is running, remove it yourself."
+    )
 
 
 def _confirm(count: int) -> None:
     if not sys.stdin.isatty():
-        raise Failed("no terminal to confirm at; repeat the command with --yes")
-    if not typer.confirm(f"Delete {counted(count, 'object')} in Kubernetes and leave all of their resources in AWS?"):
-        raise Failed("nothing was changed")
+        raise Failed("cannot ask for confirmation without a terminal; add --yes")
+    if not typer.confirm(f"Delete {counted(count, 'object')} in Kubernetes and keep all of their AWS resources?"):
+        raise Failed("aborted; nothing was changed")

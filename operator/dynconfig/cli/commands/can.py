@@ -25,19 +25,19 @@ from dynconfig.settings import Settings, Tenancy
 from dynconfig.tenants import Tenants
 
 ANY_REGION = "region"
-"""In names of what has a region in its name, where no region is set here."""
+"""Placeholder in names that contain a region, if no region is set."""
 HEADINGS = ("OBJECT", "FIELD", "VALUE", "ALLOWED", "WHY")
 
 Policy = Annotated[
     Path | None,
-    typer.Option(help="The policy file of the operator; if absent, that of DYNCONFIG_POLICY, or none."),
+    typer.Option(help="Policy file of the operator. Default: DYNCONFIG_POLICY."),
 ]
 Labels = Annotated[
     list[str] | None,
     typer.Option(
         "--label",
         "-l",
-        help="A label of the namespace, as KEY=VALUE, for rules that select by labels. Repeat for more.",
+        help="Label of the namespace, as KEY=VALUE, for rules with a namespaceSelector. May be repeated.",
     ),
 ]
 
@@ -49,19 +49,17 @@ def command(
     ],
     namespace: Annotated[
         str | None,
-        typer.Option(
-            "--namespace", "-n", help="Namespace of the objects; if absent, default for those that name none."
-        ),
+        typer.Option("--namespace", "-n", help="Namespace of the objects. Default: that of each manifest, or default."),
     ] = None,
     policy: Policy = None,
     label: Labels = None,
     output: options.Format = Output.TEXT,
 ) -> None:
-    """Explain what a namespace of a shared cluster may use of AWS, and why; neither a cluster nor AWS is asked.
+    """Explain which AWS resources a namespace of a shared cluster may use; contacts neither the cluster nor AWS.
 
     Paths and regions come from DYNCONFIG_ALLOWED_PATHS and DYNCONFIG_REGIONS, as for the operator.
 
-    Exit code 0: all is allowed; 1: something is not.
+    Exit code 0: everything is allowed; 1: something is denied, or error.
 
     Example: dynconfig can -f manifests/examples/myapp.yaml --policy policy.yaml
     """
@@ -71,14 +69,14 @@ def command(
     tenants, labels = Tenants(settings, Tenancy.SHARED), _labels(label or ())
     found: list[tuple[Document, Decision]] = []
     if not settings.policy_file and settings.tenancy is not Tenancy.SINGLE:
-        Terminal.err().line("No policy is read: name that of the operator with --policy FILE or DYNCONFIG_POLICY.")
+        Terminal.err().line("No policy file given; set --policy FILE or DYNCONFIG_POLICY to that of the operator.")
     manifests = files.read(file, namespace or "default")
     for document, origin in zip(manifests.configs, manifests.origins, strict=True):
         own = document["metadata"]["namespace"]
         if namespace not in (None, own):
             raise Failed(
                 f'{origin.place(("metadata", "namespace"))}: the namespace from the provided object "{own}" does not match '
-                f'the namespace "{namespace}": leave out --namespace, or pass --namespace={own}'
+                f'the namespace "{namespace}": omit --namespace, or pass --namespace={own}'
             )
         tenants.set_labels({own: labels})
         try:
@@ -96,7 +94,7 @@ def command(
 
 
 def _names(spec: DynamicConfigSpec, document: Document, region: str) -> Names:
-    """The names of what an object makes; the owner's mark is no part of them."""
+    """Return the names of the AWS resources of an object."""
     owner = Owner("", document["metadata"]["namespace"], document["metadata"]["name"], "")
     function = spec.function
     return Names.of(owner, region, function.name if function else None, function.role_name if function else None)
@@ -107,7 +105,7 @@ def _labels(given: Iterable[str]) -> dict[str, str]:
     for text in given:
         key, separator, value = text.partition("=")
         if not separator or not key:
-            raise typer.BadParameter(f"{text!r} is not like KEY=VALUE", param_hint="--label")
+            raise typer.BadParameter(f"invalid value {text!r}, expected KEY=VALUE", param_hint="--label")
         found[key] = value
     return found
 

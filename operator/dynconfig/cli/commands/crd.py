@@ -12,7 +12,7 @@ def command() -> None:
 
 
 def text() -> str:
-    """The CustomResourceDefinition as YAML."""
+    """Return the CustomResourceDefinition as YAML."""
     from dynconfig.api.crd import definition
     from dynconfig.cli import yaml_text
 

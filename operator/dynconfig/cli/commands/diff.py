@@ -14,24 +14,24 @@ from dynconfig.engine.counting import counted
 from dynconfig.engine.window import shortened
 
 HELP = (
-    "A manifest FILE, or FILE#NAME where it has several objects; the NAME of an object in the cluster (or "
-    "NAMESPACE/NAME, after FILE# too); or a path /PATH or /PATH@REGION in AWS."
+    "A manifest FILE, or FILE#NAME if it contains several objects; the NAME of an object in the cluster (or "
+    "NAMESPACE/NAME, also after FILE#); or a path /PATH or /PATH@REGION in AWS."
 )
 
 
 def command(
     left: Annotated[str, typer.Argument(metavar="LEFT", help=HELP)],
-    right: Annotated[str, typer.Argument(metavar="RIGHT", help="Likewise.")],
+    right: Annotated[str, typer.Argument(metavar="RIGHT", help="Same as LEFT.")],
     *,
     namespace: options.Namespace = None,
     output: options.Format = Output.TEXT,
     offline: options.Offline = False,
 ) -> None:
-    """Compare two environments: what stands below their paths, and the rest of their specs.
+    """Compare two environments: the parameters under their paths, and the rest of their specs.
 
-    Of secrets it is only told whether they are the same.
+    For secrets only whether they are equal is shown.
 
-    Exit code 0: nothing differs; 2: something does; 1: it cannot be told.
+    Exit code 0: no differences; 2: differences; 1: error.
 
     Example: dynconfig diff dev.yaml prod.yaml
 
@@ -51,7 +51,7 @@ def command(
         for each in found:
             _show(out, each)
         same = len({*before.entries, *after.entries} - {each.name.removesuffix(" (type)") for each in found})
-        out.line(f"{counted(len(found), 'difference').capitalize()}; {counted(same, 'parameter')} alike.")
+        out.line(f"{counted(len(found), 'difference').capitalize()}; {counted(same, 'parameter')} identical.")
     raise typer.Exit(CHANGES if found else 0)
 
 
@@ -66,7 +66,7 @@ def _show(out: Terminal, each: Contrast) -> None:
 
 
 def _document(each: Contrast) -> dict[str, Any]:
-    """One difference for programs: both sides in full, and the members of JSON that differ."""
+    """Return one difference for JSON output: both sides in full, and the members of JSON values that differ."""
     found = {"name": each.name, "left": each.left, "right": each.right}
     parts = field_diff.parts(each.left, each.right) if each.left is not None and each.right is not None else ()
     listed = [{"path": part.path, "left": part.before, "right": part.after} for part in parts]

@@ -5,16 +5,17 @@ from typing import Any
 
 import typer
 
-from dynconfig.cli import options, subjects
+from dynconfig.cli import options
 from dynconfig.cli.failures import CHANGES, FAILED
 from dynconfig.cli.options import Output
+from dynconfig.cli.targets import select_targets
 from dynconfig.cli.terminal import Terminal
 from dynconfig.engine.counting import agreeing, counted
 from dynconfig.engine.describe import difference
 from dynconfig.engine.field_diff import ABSENT, EMPTY, parts
 from dynconfig.engine.out_of_sync import OutOfSyncField, out_of_sync_fields
 from dynconfig.engine.window import brief
-from dynconfig.planning import Planned, Unplanned, title
+from dynconfig.planning import PlanFailure, Planned, title
 
 HEADINGS = ("OBJECT", "RESOURCE", "FIELD", "DECLARED", "OBSERVED", "WHY")
 
@@ -28,27 +29,27 @@ def command(
     output: options.Format = Output.TEXT,
     offline: options.Offline = False,
 ) -> None:
-    """Show what was changed in AWS behind the back of the declaration; nothing is written.
+    """Show changes made in AWS outside of Kubernetes; writes nothing.
 
-    Without a file: all objects of a namespace, or those that are named.
+    Without a file: all objects of the namespace, or the selected ones.
 
-    Exit code 0: no drift; 2: drift; 1: it cannot be told.
+    Exit code 0: no drift; 2: drift; 1: error.
 
     Example: dynconfig drift -A
 
     Example: dynconfig drift -f manifests/examples/myapp.yaml --offline -o json
     """
-    found = subjects.chosen(file, name, namespace, offline=offline, everywhere=everywhere).plans()
-    told = [(planned, _out_of_sync_fields(planned)) for planned in found if isinstance(planned, Planned)]
-    failed = [planned for planned in found if isinstance(planned, Unplanned)]
+    found = select_targets(file, name, namespace, offline=offline, everywhere=everywhere).plans()
+    plans = [(planned, _out_of_sync_fields(planned)) for planned in found if isinstance(planned, Planned)]
+    failed = [planned for planned in found if isinstance(planned, PlanFailure)]
     if output is Output.JSON:
         errors = [{**options.about(planned.document), "error": str(planned.error)} for planned in failed]
-        options.print_json([*(_document(*pair) for pair in told), *errors])
+        options.print_json([*(_document(*pair) for pair in plans), *errors])
     else:
-        _show(told, len(failed))
+        _show(plans, len(failed))
         for planned in failed:
             Terminal.err().failure(f"{title(planned.document)}: {planned.error}")
-    drifted = any(entry.is_drift for _, listed in told for entry in listed)
+    drifted = any(entry.is_drift for _, listed in plans for entry in listed)
     raise typer.Exit(FAILED if failed else CHANGES if drifted else 0)
 
 
@@ -71,31 +72,33 @@ def _fields(entry: OutOfSyncField) -> dict[str, Any]:
     return {**found, "lastModifiedBy": entry.by} if entry.by else found
 
 
-def _show(told: list[tuple[Planned, list[OutOfSyncField]]], failed: int) -> None:
+def _show(plans: list[tuple[Planned, list[OutOfSyncField]]], failed: int) -> None:
     out = Terminal.out()
-    rows = [(row, entry) for planned, listed in told for entry in listed for row in _rows(planned, entry)]
+    rows = [(row, entry) for planned, listed in plans for entry in listed for row in _rows(planned, entry)]
     if rows:
         out.table(HEADINGS, [row for row, _ in rows], ["red" if each.is_drift else "dim" for _, each in rows])
-    all_found = [entry for _, listed in told for entry in listed]
+    all_found = [entry for _, listed in plans for entry in listed]
     drift = sum(entry.is_drift for entry in all_found)
     later = len(all_found) - drift
-    found = [f"{counted(drift, 'field')} changed in AWS"] if told else []
-    waiting = [f"{later} {agreeing(later, 'waits', 'wait')} for the operator"] if later else []
-    unknown = [f"{failed} could not be looked at"] if failed else []
-    secrets = sum(len(planned.unknown) for planned, _ in told)
-    unknown += [f"{counted(secrets, 'value')} not compared, because the Secret is not known here"] if secrets else []
-    values = sum(len(planned.unreadable) for planned, _ in told)
-    unknown += [f"{counted(values, 'value')} not compared, because AWS does not decrypt it here"] if values else []
-    out.line(f"{counted(len(told) + failed, 'object')}: {'; '.join([*found, *waiting, *unknown])}.")
+    found = [f"{counted(drift, 'field')} changed in AWS"] if plans else []
+    waiting = [f"{later} {agreeing(later, 'is', 'are')} not applied yet"] if later else []
+    unknown = [f"{failed} could not be checked"] if failed else []
+    secrets = sum(len(planned.unknown) for planned, _ in plans)
+    unknown += (
+        [f"{counted(secrets, 'value')} not compared, because the Secret is not available here"] if secrets else []
+    )
+    values = sum(len(planned.unreadable) for planned, _ in plans)
+    unknown += [f"{counted(values, 'value')} not compared, because it cannot be decrypted here"] if values else []
+    out.line(f"{counted(len(plans) + failed, 'object')}: {'; '.join([*found, *waiting, *unknown])}.")
 
 
 def _rows(planned: Planned, entry: OutOfSyncField) -> Iterator[tuple[str, ...]]:
-    """One row, or one for each member of JSON that differs."""
+    """Yield one row, or one for each member of a JSON value that differs."""
     changed = f"changed by {entry.by}" if entry.by else "changed in AWS"
     why = changed if entry.is_drift else "not applied yet"
     for field, declared, observed in _texts(entry):
-        told = brief(declared, observed)
-        yield title(planned.document), entry.resource, field, told.declared, told.observed, why
+        short = brief(declared, observed)
+        yield title(planned.document), entry.resource, field, short.declared, short.observed, why
 
 
 def _texts(entry: OutOfSyncField) -> Iterator[tuple[str, str, str]]:

@@ -34,13 +34,13 @@ def command(
 
 
 def show(documents: Sequence[Document], output: Output) -> None:
-    """Write the revisions of these objects, the newest first."""
+    """Print the revisions of these objects, newest first."""
     if output is Output.JSON:
         options.print_json([{**options.about(document), "history": _history(document)} for document in documents])
         return
     found = [(document, entry) for document in documents for entry in _history(document)]
     if not found:
-        raise Failed("no revision was written there yet; `dynconfig status` shows how far the objects are")
+        raise Failed("no revisions yet; run `dynconfig status` to see the progress of the objects")
     Terminal.out().table(
         HEADINGS,
         [_cells(document, entry) for document, entry in found],

@@ -18,7 +18,7 @@ from dynconfig.cli.terminal import Terminal
 from dynconfig.engine.naming import PREFIX
 from dynconfig.settings import POLICY_ARN, BadSetting, Settings
 
-# IAM takes a policy about what cannot be there. An alias of a key allows nothing, either; patterns like key/* do.
+# IAM accepts ARNs of resources that cannot exist. A key alias in a policy allows nothing; patterns like key/* do.
 # https://docs.aws.amazon.com/kms/latest/developerguide/alias-authorization.html
 _FORMS = {
     "--account": (r"[0-9]{12}", "123456789012"),
@@ -36,68 +36,72 @@ _FORMS = {
 
 def command(
     *,
-    path: Annotated[list[str], typer.Option("--path", help="Path that the operator may use; repeat for more.")],
+    path: Annotated[list[str], typer.Option("--path", help="Path that the operator may use. May be repeated.")],
     account: Annotated[
-        str | None, typer.Option("--account", help="AWS account id; if absent, the account of the AWS credentials.")
+        str | None, typer.Option("--account", help="AWS account ID. Default: that of the AWS credentials.")
     ] = None,
     region: Annotated[
-        str | None, typer.Option("--region", help="AWS region; if absent, AWS_REGION or that of the AWS profile.")
+        str | None, typer.Option("--region", help="AWS region. Default: AWS_REGION or that of the AWS profile.")
     ] = None,
-    key: Annotated[list[str] | None, typer.Option("--key", help="ARN of a KMS key for SecureStrings.")] = None,
+    key: Annotated[
+        list[str] | None, typer.Option("--key", help="ARN of a KMS key for SecureStrings. May be repeated.")
+    ] = None,
     function: Annotated[
         list[str] | None,
         typer.Option(
             "--function",
-            help="Pattern of names of functions and of all that is named after them; repeat for more. If absent "
-            "dynconfig-*, as everything is called that users do not name.",
+            help="Name pattern of functions and of the resources named after them. May be repeated. "
+            "Default: dynconfig-*, the default names.",
         ),
     ] = None,
     attached_role: Annotated[
         list[str] | None,
         typer.Option(
             "--attached-role",
-            help="Pattern of names of roles of functions that mode Attach may add to; with --boundary of those within it.",
+            help="Name pattern of the roles of functions that mode: Attach may extend; with --boundary only roles that have it.",
         ),
     ] = None,
     layer: Annotated[
-        list[str] | None, typer.Option("--layer", help="ARN of a layer beside AWS's own extension.")
+        list[str] | None, typer.Option("--layer", help="ARN of a layer other than the AWS extension. May be repeated.")
     ] = None,
     boundary: Annotated[
         str,
         typer.Option(
             "--boundary",
-            help="ARN of the permissions boundary that DYNCONFIG_BOUNDARY names: no role without it is written.",
+            help="ARN of the permissions boundary in DYNCONFIG_BOUNDARY; the operator may then not write roles without it.",
         ),
     ] = "",
     operator_role: Annotated[
         str,
-        typer.Option("--operator-role", help="ARN of the operator's own role, which it must never change or pass on."),
+        typer.Option("--operator-role", help="ARN of the operator's own role, which it must never change or pass."),
     ] = "",
     earlier_roles: Annotated[
         bool,
         typer.Option(
             "--earlier-roles",
-            help="For an upgrade: it may delete its roles outside of the IAM path /dynconfig/, as version 0.2.0 made them.",
+            help="For an upgrade: also allow deleting roles outside of the IAM path /dynconfig/, as created by version 0.2.0.",
         ),
     ] = False,
     parameters_only: Annotated[
-        bool, typer.Option("--parameters-only", help="For an operator that keeps parameters and no functions.")
+        bool, typer.Option("--parameters-only", help="For an operator that manages parameters but no functions.")
     ] = False,
     alarms: Annotated[
         bool,
         typer.Option(
-            "--alarms", help="With --parameters-only: for alarms and dashboards, too, which need no function."
+            "--alarms", help="With --parameters-only: also allow alarms and dashboards that need no function."
         ),
     ] = False,
     part: Annotated[
         permissions.Part | None,
-        typer.Option("--part", help="Print one of two policies, where one is too long; the role needs both."),
+        typer.Option(
+            "--part", help="Print one of two policies if a single one is too long for IAM; the role needs both."
+        ),
     ] = None,
     untagged_api_parts: Annotated[
         bool,
         typer.Option(
             "--untagged-api-parts",
-            help="Allow routes, integrations and stages of any HTTP API; only where AWS denies those of the operator's own.",
+            help="Allow routes, integrations and stages of any HTTP API; only if AWS denies those of the operator's own APIs.",
         ),
     ] = False,
 ) -> None:
@@ -142,11 +146,11 @@ def command(
 
 def _warnings(allowed: permissions.Allowed, policy: dict[str, Any], part: permissions.Part | None) -> Iterable[str]:
     for pattern in permissions.broad(allowed):
-        yield f"the pattern {pattern!r} also matches names that are not meant for the operator; give a longer beginning"
+        yield f"the pattern {pattern!r} also matches names that are not meant for the operator; use a longer prefix"
     if allowed.functions and not allowed.boundary:
         yield (
-            "without --boundary whoever has the operator's credentials can make a role with any permissions; give the ARN of a "
-            "permissions boundary, and set DYNCONFIG_BOUNDARY to it"
+            "without --boundary, anyone with the operator's credentials can create a role with any permissions; pass the ARN of "
+            "a permissions boundary, and set DYNCONFIG_BOUNDARY to it"
         )
     advice = permissions.advice(policy, part)
     if advice:
@@ -154,17 +158,17 @@ def _warnings(allowed: permissions.Allowed, policy: dict[str, Any], part: permis
 
 
 def _region() -> str:
-    """Of the environment or the AWS profile. Raises Failed."""
+    """Return the region of the environment or the AWS profile. Raises Failed."""
     from dynconfig import wiring
 
     try:
         return wiring.default_region(Settings.from_environment(os.environ))
     except BadSetting as error:
-        raise Failed(f"--region is not given, and there is {error}") from None
+        raise Failed(f"--region is not set, and there is {error}") from None
 
 
 def _account(region: str) -> str:
-    """That of the AWS credentials. Raises Failed."""
+    """Return the account of the AWS credentials. Raises Failed."""
     from dynconfig import wiring
     from dynconfig.engine.errors import DynConfigError
 
@@ -172,17 +176,17 @@ def _account(region: str) -> str:
     try:
         return wiring.account(wiring.session(settings), settings)
     except DynConfigError as error:
-        raise Failed(f"--account is not given, and AWS cannot be asked for it: {error}") from None
+        raise Failed(f"--account is not set and cannot be determined: {error}") from None
 
 
 def _check_paths(paths: Iterable[str]) -> None:
     wrong = next((path for path in paths if tidy_path(path) is None), None)
     if wrong is not None:
-        raise Failed(f"--path: {wrong!r} is not like /myapp")
+        raise Failed(f"--path: invalid value {wrong!r}, expected e.g. /myapp")
 
 
 def _check(option: str, texts: Iterable[str]) -> None:
     pattern, example = _FORMS[option]
     wrong = next((text for text in texts if not re.fullmatch(pattern, text)), None)
     if wrong is not None:
-        raise Failed(f"{option}: {wrong!r} is not like {example}")
+        raise Failed(f"{option}: invalid value {wrong!r}, expected e.g. {example}")

@@ -24,36 +24,38 @@ if TYPE_CHECKING:
 
 def command(
     *,
-    path: Annotated[str, typer.Option("--path", help="Path whose parameters are wanted, for example /myapp.")],
-    region: Annotated[str | None, typer.Option("--region", help="AWS region; it then stands in the object.")] = None,
-    name: Annotated[str | None, typer.Option("--name", help="Name of the object; if absent, made from path.")] = None,
+    path: Annotated[str, typer.Option("--path", help="Path of the parameters to import, for example /myapp.")],
+    region: Annotated[str | None, typer.Option("--region", help="AWS region; also written to spec.region.")] = None,
+    name: Annotated[
+        str | None, typer.Option("--name", help="Name of the object. Default: derived from the path.")
+    ] = None,
     namespace: Annotated[str, typer.Option("--namespace", "-n", help="Namespace of the object.")] = "default",
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="File for the object; standard output if absent.")
+        Path | None, typer.Option("--output", "-o", help="File to write. Default: standard output.")
     ] = None,
     with_secrets: Annotated[
         Path | None,
-        typer.Option("--with-secrets", help="New file for a Secret with the texts of the SecureStrings: guard it."),
+        typer.Option("--with-secrets", help="New file for a Secret with the values of the SecureStrings; protect it."),
     ] = None,
 ) -> None:
-    """Write a DynamicConfig for the parameters that exist below a path; nothing in AWS is changed.
+    """Write a DynamicConfig for the existing parameters under a path; changes nothing in AWS.
 
-    Applied, it takes the parameters over as they are: their values stay, they get an owner. The texts of SecureStrings
-    are not read, unless --with-secrets is given.
+    Applying it adopts the parameters: their values stay, and they get an owner tag. The values of SecureStrings
+    are not read unless --with-secrets is set.
 
     Example: dynconfig import --path /myapp -n shop -o myapp.yaml
 
     Example: dynconfig import --path /myapp -n shop -o myapp.yaml --with-secrets secret.yaml
 
-    Then: kubectl apply -f secret.yaml -f myapp.yaml, and delete secret.yaml, which has the values in plain text.
+    Then: kubectl apply -f secret.yaml -f myapp.yaml, and delete secret.yaml, which contains the values in plain text.
     """
     about = _about(path, namespace, name, region)
     output = None if output == Path("-") else output
     _check_files(output, with_secrets)
     found = imported(_parameters(about, decrypt=with_secrets is not None), about)
     if not found.config["spec"]["parameters"]:
-        told = "; ".join(f"{title} {why}" for title, why in found.left_out[:5])
-        raise Failed(f"nothing below {about.path} can be imported: {told}")
+        reasons = "; ".join(f"{title} {why}" for title, why in found.left_out[:5])
+        raise Failed(f"nothing under {about.path} can be imported: {reasons}")
     if with_secrets is not None:
         _write_secret(found, with_secrets)
     is_unicode = output is not None or writes_unicode(sys.stdout)
@@ -75,27 +77,29 @@ def _about(path: str, namespace: str, name: str | None, region: str | None) -> A
 
 
 def _check_files(output: Path | None, with_secrets: Path | None) -> None:
-    """Before AWS is asked, and before a secret is written for an object that then cannot be."""
+    """Check both files before AWS is called, and before the Secret is written."""
     if with_secrets == Path("-"):
-        raise typer.BadParameter("names a file: secrets are not for the screen", param_hint="--with-secrets")
+        raise typer.BadParameter(
+            "must be a file; secrets are not written to standard output", param_hint="--with-secrets"
+        )
     for file in (output, with_secrets):
         if file is not None and file.is_dir():
-            raise Failed(f"{file} cannot be written: it is a folder")
+            raise Failed(f"cannot write {file}: it is a folder")
         if file is not None and not file.parent.is_dir():
-            raise Failed(f"{file} cannot be written: there is no folder {file.parent}")
+            raise Failed(f"cannot write {file}: folder {file.parent} not found")
 
 
 def _write(file: Path, text: str) -> None:
     try:
         file.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise Failed(f"{file} cannot be written: {error.strerror}") from None
+        raise Failed(f"cannot write {file}: {error.strerror}") from None
 
 
 def _checked(path: str) -> str:
     checked = tidy_path(path)
     if checked is None:
-        raise typer.BadParameter("begins with / and has a name, for example /myapp", param_hint="--path")
+        raise typer.BadParameter("must begin with / and have a name, for example /myapp", param_hint="--path")
     return checked
 
 
@@ -105,21 +109,23 @@ def _parameters(about: About, *, decrypt: bool) -> "list[Parameter]":
     found = list(parameter_tree.parameters(ssm, about.path, decrypt=decrypt, ignored_tags=settings.ignored_tags))
     fault = check_count(found)
     if fault:
-        raise Failed(f"{about.path}: {fault}; name another path, or another region with --region")
+        raise Failed(f"{about.path}: {fault}; choose another path, or another region with --region")
     return found
 
 
 def _write_secret(found: Imported, file: Path) -> None:
-    """The texts go into a file that nobody else can read, not even for a moment."""
+    """Write the Secret to a file that only the user can read from the moment it is created."""
     text = manifest.secret(found)
     try:
         descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
-        raise Failed(f"{file} exists; secrets are written to a new file only: remove it, or name another") from None
+        raise Failed(
+            f"{file} already exists; secrets are only written to a new file: remove it, or choose another"
+        ) from None
     except OSError as error:
-        raise Failed(f"{file} cannot be written: {error.strerror}") from None
+        raise Failed(f"cannot write {file}: {error.strerror}") from None
     with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
         stream.write(text)
     Terminal.err().line(
-        f"{file}: the texts of {counted(len(found.keys), 'secret')}, readable by you alone; delete it when it is applied"
+        f"{file}: {counted(len(found.keys), 'secret value')}, readable only by you; delete it after applying it"
     )

@@ -7,18 +7,18 @@ from typing import Annotated
 import typer
 
 from dynconfig import planning, wiring
-from dynconfig.cli import options, subjects
+from dynconfig.cli import options
 from dynconfig.cli.failures import Failed
-from dynconfig.cli.subjects import Subjects
+from dynconfig.cli.targets import Targets, select_targets
 from dynconfig.cli.terminal import writes_unicode
 from dynconfig.engine.errors import DynConfigError
 from dynconfig.engine.rendered import rendered
 from dynconfig.files import Document
-from dynconfig.planning import Known, Planner
+from dynconfig.planning import ClusterState, Planner
 
 
-class Form(StrEnum):
-    """How the resources are written."""
+class RenderFormat(StrEnum):
+    """An output format."""
 
     YAML = "yaml"
     JSON = "json"
@@ -29,24 +29,24 @@ def command(
     name: options.Names = None,
     file: options.Files = None,
     namespace: options.Namespace = None,
-    output: Annotated[Form, typer.Option("--output", "-o", help="The form of the answer.")] = Form.YAML,
+    output: Annotated[RenderFormat, typer.Option("--output", "-o", help="Output format.")] = RenderFormat.YAML,
     offline: options.Offline = False,
     account: Annotated[
-        str | None, typer.Option("--account", help="AWS account id; if it is given, AWS is not asked for anything.")
+        str | None, typer.Option("--account", help="AWS account ID; if set, AWS is not contacted at all.")
     ] = None,
 ) -> None:
-    """Show every resource that AWS would hold, with secrets masked; AWS is not looked at.
+    """Print every AWS resource that an object declares, with secrets masked; does not read their state in AWS.
 
-    The extension's layer is that of the operator's table, the oldest that is used: a new function gets AWS's newest.
+    The extension layer shown is the oldest version in use, from the operator's table; a new function gets the newest.
 
     Example: dynconfig render -f manifests/examples/myapp.yaml --offline --account 123456789012
     """
-    asked = subjects.chosen(file, name, namespace, offline=offline)
-    engine, region = wiring.engine(asked.settings, account=account), wiring.default_region(asked.settings)
-    planner = Planner(asked.settings, engine, region)
-    with asked.knowing() as known:
-        found = [_document(document, planner, asked, known(document)) for document in asked.manifests.configs]
-    if output is Form.JSON:
+    targets = select_targets(file, name, namespace, offline=offline)
+    engine, region = wiring.engine(targets.settings, account=account), wiring.default_region(targets.settings)
+    planner = Planner(targets.settings, engine, region)
+    with targets.cluster_state() as state_of:
+        found = [_document(document, planner, targets, state_of(document)) for document in targets.manifests.configs]
+    if output is RenderFormat.JSON:
         options.print_json(found)
         return
     from dynconfig.cli import yaml_text
@@ -55,9 +55,9 @@ def command(
     sys.stdout.write("---\n".join(yaml_text.readable(document, is_unicode=is_unicode) for document in found))
 
 
-def _document(document: Document, planner: Planner, asked: Subjects, known: Known) -> dict[str, object]:
+def _document(document: Document, planner: Planner, targets: Targets, state: ClusterState) -> dict[str, object]:
     try:
-        wanted = planner.wanted(document, asked.manifests, known)
+        wanted = planner.wanted(document, targets.manifests, state)
     except DynConfigError as error:
         raise Failed(f"{planning.title(document)}: {error}") from None
     return {**options.about(document), "resources": [rendered(resource) for resource in wanted]}

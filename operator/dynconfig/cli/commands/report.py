@@ -17,38 +17,39 @@ if TYPE_CHECKING:
 
 HEADINGS = ("OWNER", "REGION", "RESOURCE")
 WAY_OUT = (
-    "To take them over, create an object of the same namespace and name with adoptionPolicy: IfUnowned; else delete them, or "
-    "remove their tag dynconfig.dev/owner."
+    "To adopt them, create an object with the same namespace and name and adoptionPolicy: IfUnowned; otherwise delete them, "
+    "or remove their tag dynconfig.dev/owner."
 )
 
 
 def command(
     *,
     orphans: Annotated[
-        bool, typer.Option("--orphans", help="AWS resources of this cluster whose object does not exist. Required.")
+        bool,
+        typer.Option("--orphans", help="Report AWS resources of this cluster whose object does not exist. Required."),
     ] = False,
     region: Annotated[
         list[str] | None,
         typer.Option(
-            "--region", help="A region to look in, beside the operator's and those of objects. Repeat for more."
+            "--region", help="Region to search in addition to those of the operator and the objects. May be repeated."
         ),
     ] = None,
     output: options.Format = Output.TEXT,
 ) -> None:
-    """Report AWS resources whose owner tag names an object that is gone, by its uid.
+    """Report AWS resources whose owner tag has the uid of an object that no longer exists.
 
-    Roles, schedules and dashboards are not in AWS's index of tags, and are read one by one. Roles and dashboards belong to
-    the whole account.
+    Roles, schedules and dashboards are not in the AWS tag index and are read one by one. Roles
+    and dashboards are account-wide.
 
-    Only regions that exist and that DYNCONFIG_REGIONS allows are searched, and those of --region.
-    A search that fails is reported, and the others are made nevertheless.
+    Searches the regions that exist and that DYNCONFIG_REGIONS allows, and those of --region. If
+    one search fails, the error is reported and the others continue.
 
-    Exit code 0: there are none; 2: there are some; 1: error, also in a single search.
+    Exit code 0: no orphans; 2: orphans found; 1: error, even in a single search.
 
     Example: dynconfig report --orphans --region us-east-1 -o json
     """
     if not orphans:
-        raise Failed("say what to report: dynconfig report --orphans")
+        raise Failed("nothing to report; use: dynconfig report --orphans")
     found, failures = _found(region or [])
     if output is Output.JSON:
         options.print_json([_document(orphan) for orphan in found])
@@ -57,12 +58,12 @@ def command(
     for name, error in failures.items():
         Terminal.err().failure(f"{name}: {error}")
     if failures:
-        raise Failed(f"{counted(len(failures), 'part')} could not be searched; see above, then run the command again")
+        raise Failed(f"{counted(len(failures), 'search')} failed; see above, then run the command again")
     raise typer.Exit(CHANGES if found else 0)
 
 
 def _found(regions: list[str]) -> "tuple[list[Orphan], dict[str, str]]":
-    """The orphans, and why a region could not be searched, by its name."""
+    """Return the orphans, and the errors of failed searches by their name."""
     from dynconfig import cluster, wiring
     from dynconfig.engine.errors import DynConfigError
     from dynconfig.engine.orphans import Orphan, region_in_use
@@ -94,7 +95,7 @@ def _found(regions: list[str]) -> "tuple[list[Orphan], dict[str, str]]":
 def _show(found: "list[Orphan]", failures: "dict[str, str]") -> None:
     out = Terminal.out()
     if not found:
-        out.line("No other search found orphans." if failures else "There are no orphans.")
+        out.line("The other searches found no orphans." if failures else "No orphans found.")
         return
     out.table(HEADINGS, [(each.owner.title, each.region, each.arn) for each in found], ["yellow"] * len(found))
     out.line(f"{counted(len(found), 'orphan')}. {WAY_OUT}")

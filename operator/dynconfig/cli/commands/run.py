@@ -14,11 +14,11 @@ def command() -> None:
     from dynconfig import handlers, logs, wiring
     from dynconfig.settings import Settings
 
-    # Short commands do without; this one lives for months.
+    # Disabled for short commands; this one runs for months.
     gc.enable()
     settings = Settings.from_environment(os.environ)
     logs.configure(settings)
-    # A profile that is not there, or a file that cannot be read, is told at once and not when the first object comes.
+    # Fail at once on a missing profile or an unreadable file, not at the first object.
     wiring.session(settings)
 
     async def serve() -> None:

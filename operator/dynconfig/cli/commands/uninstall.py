@@ -16,28 +16,28 @@ if TYPE_CHECKING:
 
 SHOWN = 10
 NO_POLICY = (
-    "say --keep-aws: the command leaves everything in AWS. To delete AWS resources, delete their objects while the operator "
-    "runs (kubectl delete dcfg --all -n NAMESPACE), then run the command for the rest"
+    "--keep-aws is required: this command keeps everything in AWS. To delete AWS resources, delete their objects while the "
+    "operator is running (kubectl delete dcfg --all -n NAMESPACE), then run this command for the rest"
 )
 
 NO_DEPLOYMENT = (
-    "No Deployment of the operator was found: stop any operator that runs elsewhere before you continue; it would make its "
-    "queue and rules anew."
+    "No Deployment of the operator was found. Stop any operator that runs elsewhere before you continue; it would recreate "
+    "its queue and rules."
 )
 
 
 def command(
     *,
     keep_aws: Annotated[
-        bool, typer.Option("--keep-aws", help="Leave all resources in AWS, without owner tags. Required.")
+        bool, typer.Option("--keep-aws", help="Keep all AWS resources, without owner tags. Required.")
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
 ) -> None:
-    """Delete all DynamicConfigs of the cluster and leave their resources in AWS.
+    """Delete all DynamicConfigs in the cluster and keep their AWS resources.
 
-    Stops the operator's Deployment, removes owner tags and finalizers, deletes the objects and the operator's own
-    queue and rules, and prints how to remove the rest. After a failure, run it again. Plaintext parameters with the
-    value of a Secret keep the tag dynconfig.dev/from-secret.
+    Stops the operator's Deployment, removes owner tags and finalizers, deletes the objects and
+    the operator's own queue and rules, and prints how to remove the rest. If it fails, run it
+    again. Plaintext parameters with a value from a Secret keep the tag dynconfig.dev/from-secret.
 
     Example: dynconfig uninstall --keep-aws
     """
@@ -62,10 +62,10 @@ def command(
         raise Failed(f"{counted(failed, 'object')} could not be released; see above, then run the command again")
     out = Terminal.out()
     if has_deployment:
-        out.line("Everything is released. To remove the operator and the definition of DynamicConfigs:")
+        out.line("All objects are released. To remove the operator and the CRD:")
     else:
-        out.line("All objects are released; whether an operator still runs elsewhere is not known.", "yellow")
-        out.line("Once none does, to remove the definition of DynamicConfigs and what else is installed:")
+        out.line("All objects are released. An operator may still be running elsewhere.", "yellow")
+        out.line("Stop it, then remove the CRD and the rest of the installation:")
     for text in uninstalling.next_commands():
         out.line(f"  {text}")
 
@@ -75,11 +75,11 @@ def _show(removals: Sequence["Removal"], *, has_deployment: bool) -> None:
     for item in removals:
         out.line(f"{out.styled(item.title, 'bold')} {item.declaration.path} in {item.declaration.place.region}")
         for resource in item.owned[:SHOWN]:
-            out.wrapped(f"  = keep {resource.title}, without an owner", "cyan")
+            out.wrapped(f"  = keep {resource.title}, without owner tag", "cyan")
         if len(item.owned) > SHOWN:
             out.line(f"  = keep {len(item.owned) - SHOWN} more")
         if item.applied_by:
-            out.line(f"  ! {item.applied_by} applies it and would bring it back; remove it there first", "yellow")
+            out.line(f"  ! managed by {item.applied_by}, which would recreate it; remove it there first", "yellow")
     kept = sum(len(item.owned) for item in removals)
     stopped = "the operator is stopped, its" if has_deployment else "the operator's"
     out.line(
@@ -92,20 +92,20 @@ def _show(removals: Sequence["Removal"], *, has_deployment: bool) -> None:
 
 def _confirm() -> None:
     if not sys.stdin.isatty():
-        raise Failed("no terminal to confirm at; repeat the command with --yes")
+        raise Failed("cannot ask for confirmation without a terminal; add --yes")
     if not typer.confirm("Continue?"):
-        raise Failed("nothing was changed")
+        raise Failed("aborted; nothing was changed")
 
 
 def _carry_out(work: "Uninstaller", removals: Sequence["Removal"], *, has_deployment: bool) -> int:
-    """How many objects could not be released."""
+    """Return how many objects could not be released."""
     out = Terminal.out()
     for title in work.stop():
         out.line(f"Deployment {title}: stopped")
     marked = [work.mark(item) for item in removals]
     if not has_deployment:
         for title in work.await_operator(marked):
-            out.line(f"{title}: released by an operator that runs elsewhere", "green")
+            out.line(f"{title}: released by an operator running elsewhere", "green")
     failed = _release(work, marked)
     if not failed:
         work.check(marked)
@@ -115,7 +115,7 @@ def _carry_out(work: "Uninstaller", removals: Sequence["Removal"], *, has_deploy
 
 
 def _release(work: "Uninstaller", marked: Sequence["Removal"]) -> int:
-    """How many objects could not be released."""
+    """Return how many objects could not be released."""
     from dynconfig.engine.errors import DynConfigError
 
     out, failed = Terminal.out(), 0

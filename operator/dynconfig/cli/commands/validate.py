@@ -17,16 +17,16 @@ from dynconfig.cli.terminal import Terminal, printable
 from dynconfig.engine.counting import agreeing, counted
 from dynconfig.engine.placement import region_fault
 from dynconfig.settings import Settings
-from dynconfig.validating import Report, Weight
+from dynconfig.validating import Report, Severity
 
 Files = Annotated[
     list[Path] | None, typer.Option("--file", "-f", help="File or folder with manifests; - for standard input.")
 ]
 Folders = Annotated[
     list[Path] | None,
-    typer.Option("--kustomize", "-k", help="Folder with a kustomization, built by kubectl or kustomize."),
+    typer.Option("--kustomize", "-k", help="Folder with a kustomization; built with kubectl or kustomize."),
 ]
-Namespace = Annotated[str, typer.Option("--namespace", "-n", help="Namespace of objects that name none.")]
+Namespace = Annotated[str, typer.Option("--namespace", "-n", help="Namespace of manifests that set none.")]
 
 
 def command(
@@ -36,10 +36,10 @@ def command(
     namespace: Namespace = "default",
     output: options.Format = Output.TEXT,
 ) -> None:
-    """Check manifests without a cluster and without AWS.
+    """Check manifests without contacting the cluster or AWS.
 
-    Reports every error with file and line, and which rules could not be checked because a value is missing.
-    DYNCONFIG_REGIONS, set as for the operator, lists the regions that objects may name.
+    Reports every error with file and line, and rules that could not be checked because a value is missing.
+    Set DYNCONFIG_REGIONS as for the operator to check spec.region.
 
     Example: dynconfig validate -f manifests/examples/myapp.yaml
 
@@ -47,7 +47,7 @@ def command(
     """
     if not file and not kustomization:
         raise typer.BadParameter(
-            "is missing: name manifests with -f FILE, or a kustomization with -k FOLDER", param_hint="-f"
+            "is missing: pass manifests with -f FILE, or a kustomization with -k FOLDER", param_hint="-f"
         )
     settings = Settings.from_environment(os.environ)
     if settings.allowed_regions:
@@ -55,7 +55,7 @@ def command(
 
         wiring.check_allowed_regions(settings)
     built = {str(folder): kustomize.build(folder) for folder in kustomization or ()}
-    manifests = files.surveyed(file or (), namespace, built)
+    manifests = files.scan(file or (), namespace, built)
     may_name = partial(_region_fault, settings.allowed_regions)
     found = list(validating.reports(manifests, datetime.now(UTC), may_name))
     if output is Output.JSON:
@@ -66,34 +66,34 @@ def command(
 
 
 def _region_fault(allowed: tuple[str, ...], region: str) -> str:
-    # The regions of AWS are read from a file of botocore, and most objects name none.
+    # Imported here because the list of regions is read from a file of botocore, and most objects set no region.
     from dynconfig.aws.regions import regions
 
     return region_fault(region, regions().__contains__, allowed)
 
 
 SHOWN = 5
-"""Warnings of one object that are written for people; all errors are."""
+"""Warnings per object in text output; all errors are printed."""
 
 
 def _show(found: Sequence[Report]) -> None:
     out, err = Terminal.out(), Terminal.err()
     for report in found:
-        faults = [remark for remark in report.remarks if remark.weight is Weight.FAULT]
-        others = [remark for remark in report.remarks if remark.weight is not Weight.FAULT]
+        faults = [remark for remark in report.remarks if remark.severity is Severity.FAULT]
+        others = [remark for remark in report.remarks if remark.severity is not Severity.FAULT]
         for remark in (*faults, *others[:SHOWN]):
-            err.line(printable(str(remark)), "red" if remark.weight is Weight.FAULT else "yellow")
+            err.line(printable(str(remark)), "red" if remark.severity is Severity.FAULT else "yellow")
         if len(others) > SHOWN:
-            err.line(f"{report.title}: and {len(others) - SHOWN} more like these; -o json lists all", "yellow")
+            err.line(f"{report.title}: {len(others) - SHOWN} more warnings; use -o json to list all", "yellow")
         valid = f"{counted(report.parameters, 'parameter')} {agreeing(report.parameters, 'is', 'are')}"
         if report.faults:
-            err.line(f"{err.styled('✗', 'red')} {report.title}: {counted(report.faults, 'fault')}")
+            err.line(f"{err.styled('✗', 'red')} {report.title}: {counted(report.faults, 'error')}")
         else:
             out.line(f"{out.styled('✓', 'green')} {report.title}: {valid} valid")
 
 
 def _document(report: Report) -> dict[str, Any]:
     remarks = [
-        {"place": remark.place, "severity": remark.weight.value, "message": remark.text} for remark in report.remarks
+        {"place": remark.place, "severity": remark.severity.value, "message": remark.text} for remark in report.remarks
     ]
     return {"object": report.title, "valid": not report.faults, "parameters": report.parameters, "remarks": remarks}

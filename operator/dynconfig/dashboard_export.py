@@ -1,4 +1,4 @@
-"""The dashboard of an object in a file: its body, or a picture of it with what CloudWatch has."""
+"""Export the dashboard of an object in a file: its body, or an image with data from CloudWatch."""
 
 import re
 from dataclasses import dataclass, replace
@@ -21,21 +21,21 @@ from dynconfig.settings import BadSetting, Settings
 SHORTEST, LONGEST = 300, 15 * 86400
 
 Revisions = tuple[tuple[float, str], ...]
-"""When which revision came, in seconds since the epoch, oldest first."""
+"""Time of each revision in seconds since the epoch, and its name; oldest first."""
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
-    """The dashboard of one object: what it shows, and where."""
+class DashboardExport:
+    """The dashboard body of one object, and its region."""
 
     region: str
     body: dict[str, Any]
 
 
-def shown(document: Document, settings: Settings, revisions: Revisions = ()) -> Shown:
-    """What the operator would make of the object, but for the owner's mark. Raises InvalidSpec, BadSetting.
+def export(document: Document, settings: Settings, revisions: Revisions = ()) -> DashboardExport:
+    """Return the dashboard that the operator would create, without the owner mark. Raises InvalidSpec, BadSetting.
 
-    AWS is asked for the account where there are alarms: their ARNs have it in them.
+    With alarms, AWS is called for the account ID, which is part of their ARNs.
     """
     spec, metadata = parse_spec(document), document["metadata"]
     region = spec.region or wiring.default_region(settings)
@@ -46,23 +46,23 @@ def shown(document: Document, settings: Settings, revisions: Revisions = ()) -> 
         owner, Place(region), names, spec.path, generation=1, parameters=(), function=function, alarms=spec.alarms
     )
     arns = Arns(region, lambda: wiring.account(wiring.session(settings), settings))
-    return Shown(region, body(replace(board_of(declaration, arns), owner="", revisions=revisions)))
+    return DashboardExport(region, body(replace(board_of(declaration, arns), owner="", revisions=revisions)))
 
 
-def window(text: str) -> int:
-    """A duration such as 90m in seconds. Raises BadSetting."""
+def parse_window(text: str) -> int:
+    """Return a duration such as 90m in seconds. Raises BadSetting."""
     if not re.fullmatch(DURATION, text) or not SHORTEST <= seconds(text) <= LONGEST:
-        raise BadSetting(f"--last: {text!r} is not a duration from 5m to 360h, such as 90m or 24h")
+        raise BadSetting(f"--last: invalid value {text!r}, expected a duration from 5m to 360h, e.g. 90m or 24h")
     return seconds(text)
 
 
-def png(shown: Shown, settings: Settings, *, now: float, last: int) -> bytes:
-    """A picture of the last seconds until now. Raises PictureNotPossible, and whatever AWS answers."""
-    cloudwatch = wiring.session(settings).client("cloudwatch", shown.region)
+def png(dashboard: DashboardExport, settings: Settings, *, now: float, last: int) -> bytes:
+    """Draw the last `last` seconds until `now`. Raises PictureNotPossible, and errors of AWS."""
+    cloudwatch = wiring.session(settings).client("cloudwatch", dashboard.region)
     period = widgets.period_for(last)
-    # Whole periods, as CloudWatch counts them.
+    # Align to whole periods, as CloudWatch does.
     end = (now // period + 1) * period
     start = end - last
-    series = metric_data.series(cloudwatch, widgets.metrics_in(shown.body), start=start, end=end, period=period)
-    states = metric_data.states(cloudwatch, widgets.alarms_in(shown.body))
-    return picture.png(widgets.scene(shown.body, series, states, start=start, end=end, period=period))
+    series = metric_data.series(cloudwatch, widgets.metrics_in(dashboard.body), start=start, end=end, period=period)
+    states = metric_data.states(cloudwatch, widgets.alarms_in(dashboard.body))
+    return picture.png(widgets.scene(dashboard.body, series, states, start=start, end=end, period=period))

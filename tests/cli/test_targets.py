@@ -13,7 +13,7 @@ import yaml
 from tests.cli.test_files import CONFIG
 
 from dynconfig.cli.failures import Failed
-from dynconfig.cli.subjects import chosen
+from dynconfig.cli.targets import select_targets
 
 CONTEXT = {"cluster": "c", "user": "u", "namespace": "shop"}
 
@@ -41,7 +41,7 @@ def kubeconfig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def namespace_of(manifest: Path, namespace: str | None = None, *, offline: bool = False) -> str:
-    (document,) = chosen([manifest], None, namespace, offline=offline).manifests.configs
+    (document,) = select_targets([manifest], None, namespace, offline=offline).manifests.configs
     return str(document["metadata"]["namespace"])
 
 
@@ -59,7 +59,7 @@ def test_without_a_cluster_they_are_in_default(manifest: Path, monkeypatch: pyte
 
 def test_a_kubeconfig_without_a_context_is_told_with_what_works_without_it(manifest: Path, kubeconfig: Path) -> None:
     kubeconfig.write_text("apiVersion: v1\nkind: Config\n")
-    with pytest.raises(Failed, match=r"no Kubernetes cluster: .*; with --offline"):
+    with pytest.raises(Failed, match=r"no Kubernetes cluster: .*; use --offline"):
         namespace_of(manifest)
 
 

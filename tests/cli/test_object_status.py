@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from dynconfig.engine.standing import Stage, gone, progress, unattended
+from dynconfig.cli.object_status import ObjectStage, deleted, missing_operator, object_status
 from dynconfig.engine.timestamps import timestamp
 
 NOW = 1_800_000_000.0
@@ -27,45 +27,48 @@ STALLED = (condition("Ready", "False", "NotOwned", "It belongs to b"), condition
 @pytest.mark.parametrize(
     ("document", "stage"),
     [
-        (shown(READY), Stage.READY),
-        (shown(READY, condition("Drifted")), Stage.READY),
-        (shown(*WORKING), Stage.WORKING),
-        (shown(*STALLED), Stage.STALLED),
-        (shown(READY, observed=1), Stage.WORKING),
-        (shown(*STALLED, observed=1), Stage.WORKING),
-        (shown(READY, metadata={"deletionTimestamp": "2027-01-15T08:00:00Z"}), Stage.WORKING),
-        ({"metadata": {"namespace": "shop", "name": "myapp", "generation": 1}}, Stage.WORKING),
+        (shown(READY), ObjectStage.READY),
+        (shown(READY, condition("Drifted")), ObjectStage.READY),
+        (shown(*WORKING), ObjectStage.WORKING),
+        (shown(*STALLED), ObjectStage.STALLED),
+        (shown(READY, observed=1), ObjectStage.WORKING),
+        (shown(*STALLED, observed=1), ObjectStage.WORKING),
+        (shown(READY, metadata={"deletionTimestamp": "2027-01-15T08:00:00Z"}), ObjectStage.WORKING),
+        ({"metadata": {"namespace": "shop", "name": "myapp", "generation": 1}}, ObjectStage.WORKING),
     ],
 )
-def test_only_the_newest_generation_counts(document: dict[str, Any], stage: Stage) -> None:
-    assert progress(document, NOW).stage is stage
+def test_only_the_newest_generation_counts(document: dict[str, Any], stage: ObjectStage) -> None:
+    assert object_status(document, NOW).stage is stage
 
 
 def test_a_row_says_what_the_status_says() -> None:
     status: dict[str, Any] = {"counts": {"summary": "3/10"}, "revision": "abc", "lastObservedTime": timestamp(NOW - 90)}
-    found = progress(shown(*WORKING, condition("Drifted"), **status), NOW)
+    found = object_status(shown(*WORKING, condition("Drifted"), **status), NOW)
     assert (found.title, found.in_sync, found.drifted, found.revision) == ("shop/myapp", "3/10", "yes", "abc")
     assert (found.observed, found.message) == ("90s", "Applying: 3 of 10 done")
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(0, "0s"), (119, "119s"), (120, "2m"), (7200, "2h"), (172800, "2d")])
 def test_ages_are_short(seconds: int, text: str) -> None:
-    assert progress(shown(READY, lastObservedTime=timestamp(NOW - seconds)), NOW).observed == text
+    assert object_status(shown(READY, lastObservedTime=timestamp(NOW - seconds)), NOW).observed == text
 
 
 def test_what_nobody_has_looked_at_yet_says_so() -> None:
-    assert "not observed this edit" in progress(shown(READY, observed=1), NOW).message
+    assert "Waiting for the operator to reconcile this edit" in object_status(shown(READY, observed=1), NOW).message
     unseen = {"metadata": {"namespace": "shop", "name": "myapp", "generation": 1}}
-    assert "not observed the object" in progress(unseen, NOW).message
-    assert "not observed the object" in progress({**unseen, "status": {"observedGeneration": -1}}, NOW).message
+    assert "reconcile the object for the first time" in object_status(unseen, NOW).message
+    assert (
+        "reconcile the object for the first time"
+        in object_status({**unseen, "status": {"observedGeneration": -1}}, NOW).message
+    )
 
 
 def test_what_is_gone_is_gone() -> None:
-    assert gone("shop/myapp").stage is Stage.GONE
+    assert deleted("shop/myapp").stage is ObjectStage.GONE
 
 
 def edited(seconds_ago: float, **more: Any) -> dict[str, Any]:
-    """An object that was edited then, and whose edit no operator has looked at."""
+    """An object that was edited then, and whose edit was not reconciled."""
     by_hand = {"manager": "kubectl", "time": timestamp(NOW - seconds_ago)}
     by_operator = {"manager": "dynconfig", "time": timestamp(NOW - 1), "subresource": "status"}
     created = {"creationTimestamp": timestamp(NOW - 9000), "managedFields": [by_hand, by_operator]}
@@ -89,6 +92,6 @@ def edited(seconds_ago: float, **more: Any) -> dict[str, Any]:
     ],
 )
 def test_that_no_operator_serves_it_is_said_only_where_it_is_likely(document: dict[str, Any], words: str) -> None:
-    assert words in unattended(document, NOW)
-    assert bool(unattended(document, NOW)) is bool(words)
-    assert ("kubectl get pods" in progress(document, NOW).message) is bool(words)
+    assert words in missing_operator(document, NOW)
+    assert bool(missing_operator(document, NOW)) is bool(words)
+    assert ("kubectl get pods" in object_status(document, NOW).message) is bool(words)

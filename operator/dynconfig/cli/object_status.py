@@ -1,4 +1,4 @@
-"""How far an object is, in the words of its status: what a person watches a rollout by. Pure."""
+"""The rollout status of an object as one table row, computed from its status. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,72 +12,72 @@ from dynconfig.api.spec import DynamicConfigSpec
 from dynconfig.api.status import ConditionType
 
 
-class Stage(StrEnum):
-    """Where an object stands."""
+class ObjectStage(StrEnum):
+    """The rollout stage of an object."""
 
     READY = "Ready"
     BAKING = "Baking"
-    """AWS is as declared, and the change has not proved itself yet."""
+    """AWS is in sync, and the bake time of the change is not over."""
     WORKING = "Working"
     STALLED = "Stalled"
     GONE = "Gone"
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
-    """One object as a row."""
+class ObjectStatus:
+    """One row of `dynconfig status`."""
 
     title: str
-    stage: Stage
+    stage: ObjectStage
     in_sync: str = ""
     drifted: str = ""
     revision: str = ""
     observed: str = ""
-    """How long ago AWS was looked at."""
+    """Age of the last observation of AWS."""
     message: str = ""
 
 
-def progress(document: Mapping[str, Any], now: float) -> Progress:
-    """How far an object is at `now`, in seconds since the epoch."""
+def object_status(document: Mapping[str, Any], now: float) -> ObjectStatus:
+    """Return the status of an object at `now`, in seconds since the epoch."""
     metadata, status = document["metadata"], document.get("status") or {}
     conditions = {item["type"]: item for item in status.get("conditions") or ()}
     ready = conditions.get(ConditionType.READY, {})
     is_current = status.get("observedGeneration") == metadata.get("generation")
-    return Progress(
+    return ObjectStatus(
         title=f"{metadata['namespace']}/{metadata['name']}",
         stage=_stage(metadata, conditions, is_current=is_current),
         in_sync=(status.get("counts") or {}).get("summary", ""),
         drifted="yes" if ConditionType.DRIFTED in conditions else "",
         revision=status.get("revision", ""),
         observed=_age(status.get("lastObservedTime"), now),
-        message=_message(ready if is_current else None, status, unattended(document, now)),
+        message=_message(ready if is_current else None, status, missing_operator(document, now)),
     )
 
 
 DEFAULT_RESYNC: str = DynamicConfigSpec.model_fields["resync_interval"].default
 QUIET_SECONDS = 30.0
-"""How long an operator that runs leaves an edit alone at most, also just after its start."""
-_RUNS = (
-    "the operator may not be running or may not watch this namespace: "
+"""The longest time after which a running operator processes an edit, also just after its start."""
+_CHECK_OPERATOR = (
+    "the operator may not be running or may not serve this namespace; check with: "
     "kubectl get pods -A -l app.kubernetes.io/name=dynconfig-operator"
 )
 
 
-def unattended(document: Mapping[str, Any], now: float) -> str:
-    """Why it is likely that no operator serves an object, in a sentence without a full stop; empty where one does."""
+def missing_operator(document: Mapping[str, Any], now: float) -> str:
+    """Return why probably no operator serves the object, as a sentence without a full stop; empty if one does."""
     metadata, status = document["metadata"], document.get("status") or {}
     if status.get("observedGeneration") != metadata.get("generation"):
         edited = _edited(metadata)
         is_late = edited is not None and now - _seconds(edited) > QUIET_SECONDS
-        return f"not reconciled for {_age(edited, now)}; {_RUNS}" if is_late else ""
+        return f"not reconciled for {_age(edited, now)}; {_CHECK_OPERATOR}" if is_late else ""
     observed = status.get("lastObservedTime")
     if observed is None or now - _seconds(observed) <= 2 * _resync(document) + QUIET_SECONDS:
         return ""
-    return f"AWS was last observed {_age(observed, now)} ago; {_RUNS}"
+    return f"AWS was last observed {_age(observed, now)} ago; {_CHECK_OPERATOR}"
 
 
 def _edited(metadata: Mapping[str, Any]) -> str | None:
-    """When anyone but the writer of status last wrote the object.
+    """Return when the object was last written, except for writes of its status.
 
     https://kubernetes.io/docs/reference/using-api/server-side-apply/#field-management
     """
@@ -91,34 +91,34 @@ def _resync(document: Mapping[str, Any]) -> int:
     return seconds(interval if isinstance(interval, str) else DEFAULT_RESYNC)
 
 
-def _message(ready: Mapping[str, Any] | None, status: Mapping[str, Any], unattended: str) -> str:
-    found = f"{ready.get('reason', '')}: {ready.get('message', '')}" if ready is not None else _waits(status)
-    return f"{found}. {unattended[0].upper()}{unattended[1:]}" if unattended else found
+def _message(ready: Mapping[str, Any] | None, status: Mapping[str, Any], warning: str) -> str:
+    found = f"{ready.get('reason', '')}: {ready.get('message', '')}" if ready is not None else _pending_message(status)
+    return f"{found}. {warning[0].upper()}{warning[1:]}" if warning else found
 
 
-def gone(title: str) -> Progress:
-    """An object that was deleted while somebody looked."""
-    return Progress(
+def deleted(title: str) -> ObjectStatus:
+    """Return the status of an object that was deleted while it was watched."""
+    return ObjectStatus(
         title,
-        Stage.GONE,
+        ObjectStage.GONE,
         message="The object was deleted; its AWS resources were deleted or retained by deletionPolicy",
     )
 
 
-def _stage(metadata: Mapping[str, Any], conditions: Mapping[str, Any], *, is_current: bool) -> Stage:
+def _stage(metadata: Mapping[str, Any], conditions: Mapping[str, Any], *, is_current: bool) -> ObjectStage:
     if not is_current:
-        return Stage.WORKING
+        return ObjectStage.WORKING
     if ConditionType.STALLED in conditions:
-        return Stage.STALLED
+        return ObjectStage.STALLED
     if conditions.get(ConditionType.READY, {}).get("status") != "True" or "deletionTimestamp" in metadata:
-        return Stage.WORKING
-    return Stage.BAKING if ConditionType.BAKING in conditions else Stage.READY
+        return ObjectStage.WORKING
+    return ObjectStage.BAKING if ConditionType.BAKING in conditions else ObjectStage.READY
 
 
-def _waits(status: Mapping[str, Any]) -> str:
+def _pending_message(status: Mapping[str, Any]) -> str:
     if status.get("observedGeneration", names.UNSEEN) == names.UNSEEN:
-        return "The operator has not observed the object yet"
-    return "The operator has not observed this edit yet"
+        return "Waiting for the operator to reconcile the object for the first time"
+    return "Waiting for the operator to reconcile this edit"
 
 
 def _age(moment: str | None, now: float) -> str:

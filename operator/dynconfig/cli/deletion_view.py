@@ -1,4 +1,4 @@
-"""What the deletion of an object would do, for people and for programs."""
+"""Show what deleting an object would do, as text or JSON."""
 
 from typing import Any
 
@@ -8,14 +8,14 @@ from dynconfig.planning import Planned
 
 
 def document(planned: Planned) -> dict[str, Any]:
-    """The deletion for programs."""
+    """Return the deletion plan for JSON output."""
     found = _found(planned)
     stays = [{"resource": title, "because": why} for title, why in found.stays]
     return {"goes": list(found.goes), "stays": stays, "blocks": list(found.blocks)}
 
 
 def show(out: Terminal, planned: Planned) -> None:
-    """The deletion for people, resource by resource, and in a sentence."""
+    """Print the deletion plan: one line per resource and a summary."""
     found = _found(planned)
     for title in found.goes:
         out.wrapped(f"  - delete {title}", "red")
@@ -23,7 +23,7 @@ def show(out: Terminal, planned: Planned) -> None:
         out.wrapped(f"  = keep {title}: {why}", "cyan")
     for why in found.blocks:
         out.wrapped(f"  ! {why}", "red")
-    blocked = "; what blocks it stands above" if found.blocks else ""
+    blocked = "; blocked, see above" if found.blocks else ""
     out.line(f"Deletion: {len(found.goes)} to delete, {len(found.stays)} to keep{blocked}.")
 
 

@@ -1,0 +1,157 @@
+"""The objects that a command works on, from files or from the cluster, and their state in the cluster."""
+
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from dynconfig import files
+from dynconfig.cli.failures import Failed
+from dynconfig.engine.declaration import Source
+from dynconfig.engine.errors import SourceMissing
+from dynconfig.engine.secret import NOT_KNOWN
+from dynconfig.files import Document, Manifests, Origin
+from dynconfig.planning import ClusterState, PlanFailure, Planned, Planner, title
+from dynconfig.settings import Settings
+
+SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
+# Most of the time of a plan is spent creating clients, which more threads would slow down.
+PLAN_THREADS = 4
+_WITHOUT_CLUSTER = "use --offline to compare manifests with AWS only"
+
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """The selected objects, the settings, and whether the cluster may be contacted."""
+
+    manifests: Manifests
+    settings: Settings
+    offline: bool
+
+    def plans(self, *, deleting: bool = False) -> list[Planned | PlanFailure]:
+        """Plan each object. Raises BadSetting, NoCluster, ApiRefused, ApiUnavailable."""
+        with _threads() as threads, self.cluster_state() as state_of:
+            planner = Planner.of(self.settings, threads)
+            if deleting:
+                return [
+                    planner.deleted(document, self.manifests, state_of(document)) for document in self.manifests.configs
+                ]
+            return [
+                planner.planned(document, self.manifests, state_of(document)) for document in self.manifests.configs
+            ]
+
+    @contextmanager
+    def cluster_state(self) -> Iterator[Callable[[Document], ClusterState]]:
+        """Yield a function that returns the state of an object in the cluster; empty with --offline or without a cluster."""
+        if self.offline or not may_have_cluster(os.environ):
+            yield lambda _document: ClusterState(self.settings.cluster_id or "", None, _offline)
+            return
+        # Imported here because the Kubernetes client is slow to import.
+        from dynconfig import cluster
+        from dynconfig.kube.responses import ApiRefused, ApiUnavailable, NoCluster
+
+        try:
+            with cluster.reading() as reader:
+                yield cluster.state_reader(reader, self.settings)
+        except (ApiRefused, ApiUnavailable, NoCluster) as error:
+            raise Failed(f"{error}; {_WITHOUT_CLUSTER}") from None
+
+
+@contextmanager
+def _threads() -> Iterator[ThreadPoolExecutor]:
+    """Yield a thread pool for reading AWS; on exit, calls in flight are not awaited, so that Ctrl-C ends at once."""
+    threads = ThreadPoolExecutor(PLAN_THREADS)
+    try:
+        yield threads
+    finally:
+        threads.shutdown(wait=False, cancel_futures=True)
+
+
+def select_targets(
+    file: Sequence[Path] | None,
+    names: Sequence[str] | None,
+    namespace: str | None,
+    *,
+    offline: bool,
+    everywhere: bool = False,
+) -> Targets:
+    """Select objects in files, or in the cluster. Raises Failed, BadFile, BadSetting, NoCluster, ObjectNotFound."""
+    settings = Settings.from_environment(os.environ)
+    if file:
+        inside = namespace or _default_namespace(offline=offline)
+        return Targets(select_by_name(files.read(file, inside), names or ()), settings, offline)
+    if offline:
+        raise Failed("--offline requires manifests: add -f FILE")
+    if not may_have_cluster(os.environ):
+        raise Failed("no manifests and no cluster: add -f FILE, or set KUBECONFIG")
+    from dynconfig import cluster
+
+    with cluster.reading() as reader:
+        found = cluster.objects(reader, names or (), namespace, everywhere=everywhere)
+        if not found:
+            raise Failed(f"{cluster.nothing(reader, namespace, everywhere=everywhere)}; or add manifests with -f FILE")
+    return Targets(Manifests(tuple(found), (), {}), settings, offline)
+
+
+def select_by_name(manifests: Manifests, names: Sequence[str]) -> Manifests:
+    """Select objects in the files by NAME or NAMESPACE/NAME; all if no name is given. Raises Failed."""
+    if not names:
+        return manifests
+    configs, origins = zip(*(pair for name in names for pair in _matching(manifests, name)), strict=True)
+    others = tuple(document for document in manifests.configs if document not in configs)
+    return Manifests(configs, origins, manifests.sources, other_configs=others)
+
+
+def shortest_names(documents: Sequence[Document]) -> list[str]:
+    """Return the shortest unambiguous name of each object: NAME, or NAMESPACE/NAME if several share it."""
+    often = Counter(document["metadata"]["name"] for document in documents)
+    return [
+        document["metadata"]["name"] if often[document["metadata"]["name"]] == 1 else title(document)
+        for document in documents
+    ]
+
+
+def may_have_cluster(environment: Mapping[str, str]) -> bool:
+    """Whether there is a non-empty kubeconfig or a service account; its content is not checked."""
+    listed = environment.get("KUBECONFIG")
+    found = [Path(name) for name in listed.split(os.pathsep)] if listed else [Path.home() / ".kube" / "config"]
+    return SERVICE_ACCOUNT.exists() or any(file.is_file() and file.stat().st_size for file in found)
+
+
+def _default_namespace(*, offline: bool) -> str:
+    """Return the namespace of the kubeconfig context, as kubectl does; `default` without a cluster."""
+    if offline or not may_have_cluster(os.environ):
+        return "default"
+    from dynconfig.kube.responses import NoCluster, config
+
+    try:
+        return str(config().namespace)
+    except NoCluster as error:
+        raise Failed(f"{error}; {_WITHOUT_CLUSTER}") from None
+
+
+def _offline(source: Source) -> str | None:
+    if source.kind == "Secret":
+        # The value would be masked anyway.
+        return NOT_KNOWN
+    raise SourceMissing(
+        f"{source} is not in the files, and the cluster is not contacted; add its manifest with another -f"
+    )
+
+
+def _matching(manifests: Manifests, name: str) -> list[tuple[Document, Origin]]:
+    found = [pair for pair in _with_origins(manifests) if name in (pair[0]["metadata"]["name"], title(pair[0]))]
+    if not found:
+        known = ", ".join(shortest_names(manifests.configs))
+        raise Failed(f"DynamicConfig {name} not found in the files; they contain {known}")
+    titles = sorted({title(document) for document, _ in found})
+    if len(titles) > 1:
+        raise Failed(f"several objects in the files are named {name}; select one of them: {', '.join(titles)}")
+    return found
+
+
+def _with_origins(manifests: Manifests) -> Iterator[tuple[Document, Origin]]:
+    return zip(manifests.configs, manifests.origins, strict=True)
