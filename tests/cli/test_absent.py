@@ -27,7 +27,7 @@ def told(folder: Path, *arguments: str) -> str:
     ("flags", "where"),
     [((), "in namespace shop;"), (("-n", "cart"), "in namespace cart;"), (("-A",), "in any namespace;")],
 )
-def test_the_place_without_objects_is_named(
+def test_empty_list_names_the_searched_namespace(
     tmp_path: Path, command: tuple[str, ...], flags: tuple[str, ...], where: str
 ) -> None:
     assert f"no DynamicConfigs found {where}" in told(tmp_path, *command, *flags)
@@ -42,7 +42,7 @@ def test_the_place_without_objects_is_named(
         (("cart/myapp",), "cart/myapp", "list all with `dynconfig status -A`"),
     ],
 )
-def test_an_object_that_is_gone_is_named_with_what_was_not_tried(
+def test_missing_object_is_reported_with_a_hint(
     tmp_path: Path, command: str, words: tuple[str, ...], where: str, hint: str
 ) -> None:
     said = told(tmp_path, command, *words)

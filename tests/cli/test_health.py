@@ -14,7 +14,7 @@ from dynconfig_lab.ports import free_ports
 DEPLOYMENT = Path(__file__).parents[2] / "manifests" / "install" / "deployment.yaml"
 
 
-def test_an_operator_that_has_not_found_its_cluster_is_not_ready(tmp_path: Path) -> None:
+def test_operator_without_cluster_is_not_ready(tmp_path: Path) -> None:
     nobody, health = free_ports(2)
     cluster = {"clusters": [{"name": "c", "cluster": {"server": f"http://127.0.0.1:{nobody}"}}], "current-context": "c"}
     kubeconfig = tmp_path / "config"
@@ -32,7 +32,7 @@ def test_an_operator_that_has_not_found_its_cluster_is_not_ready(tmp_path: Path)
             process.kill()
 
 
-def test_ready_and_alive_are_asked_where_the_operator_tells_them_and_it_may_take_its_time() -> None:
+def test_pod_probes_match_the_operator_endpoints() -> None:
     (container,) = yaml.safe_load(DEPLOYMENT.read_text())["spec"]["template"]["spec"]["containers"]
     ready, alive = container["readinessProbe"], container["livenessProbe"]
     assert ready["httpGet"] == alive["httpGet"] == {"path": "/healthz", "port": "health"}

@@ -32,22 +32,22 @@ def logged(log_format: str) -> str:
 
 
 @pytest.mark.parametrize("log_format", FORMATS)
-def test_a_traceback_in_the_log_shows_no_variable_and_no_words_of_a_library(log_format: str) -> None:
+def test_logged_traceback_shows_no_variables_and_no_library_messages(log_format: str) -> None:
     assert SECRET not in logged(log_format)
 
 
 @pytest.mark.parametrize("log_format", FORMATS)
-def test_a_traceback_in_the_log_names_every_cause_and_where_it_was(log_format: str) -> None:
+def test_logged_traceback_names_every_cause_and_its_place(log_format: str) -> None:
     text = logged(log_format)
     for said in ("failed: shop/myapp", "Refused", "a password of 11 characters", "ValueError", "failing"):
         assert said in text
 
 
-def test_a_traceback_begins_on_a_line_of_its_own() -> None:
+def test_traceback_starts_on_a_new_line() -> None:
     assert logged("text").splitlines()[0].endswith("failed: shop/myapp")
 
 
-def test_json_tells_causes_and_frames_apart() -> None:
+def test_json_separates_causes_and_frames() -> None:
     later, earlier = json.loads(logged("json"))["exception"]
     assert (later["exc_type"], earlier["exc_type"]) == ("Refused", "ValueError")
     assert [frame["name"] for frame in later["frames"]] == ["logged", "failing"]
@@ -55,7 +55,7 @@ def test_json_tells_causes_and_frames_apart() -> None:
 
 
 @pytest.mark.parametrize("log_format", FORMATS)
-def test_a_library_writes_no_debug_messages_whatever_its_level(log_format: str) -> None:
+def test_library_debug_messages_are_never_logged(log_format: str) -> None:
     names = ["botocore.endpoint", "urllib3", "kopf", "a.library.of.tomorrow", "dynconfigured"]
     script = f"""
 import logging
@@ -91,7 +91,7 @@ logging.getLogger("dynconfig.kube").debug("a message of the operator")
     ],
     ids=["uncaught", "thread", "finalizer", "message", "group", "task"],
 )
-def test_what_nothing_catches_is_logged_without_its_words(failing_part: str) -> None:
+def test_unhandled_exception_is_logged_without_its_message(failing_part: str) -> None:
     script = f"""
 import asyncio, logging
 from dynconfig import logs

@@ -8,7 +8,7 @@ from dynconfig.engine.resource import Owner
 from dynconfig.settings import BadSetting, Settings
 
 
-def test_nothing_set_means_the_defaults() -> None:
+def test_empty_environment_means_defaults() -> None:
     assert Settings.from_environment({}) == Settings()
 
 
@@ -21,7 +21,7 @@ def test_nothing_set_means_the_defaults() -> None:
         ({"AWS_REGION": ""}, None),
     ],
 )
-def test_the_region_comes_from_our_own_variable_first(environment: dict[str, str], region: str | None) -> None:
+def test_own_region_variable_takes_precedence(environment: dict[str, str], region: str | None) -> None:
     assert Settings.from_environment(environment).region == region
 
 
@@ -41,11 +41,11 @@ def test_the_region_comes_from_our_own_variable_first(environment: dict[str, str
         ("", False),
     ],
 )
-def test_an_endpoint_that_is_not_of_aws_is_an_emulator(endpoint: str, is_emulated: bool) -> None:
+def test_endpoint_outside_aws_is_an_emulator(endpoint: str, is_emulated: bool) -> None:
     assert Settings.from_environment({"AWS_ENDPOINT_URL": endpoint}).is_emulated is is_emulated
 
 
-def test_paths_are_allowed_by_namespace_with_a_default_and_nothing_for_the_rest() -> None:
+def test_allowed_paths_by_namespace_with_default() -> None:
     own = Settings.from_environment({"DYNCONFIG_ALLOWED_PATHS": "shop=/shop,/common; *=/apps"})
     assert own.paths_of("shop") == ("/shop", "/common")
     assert own.paths_of("other") == ("/apps",)
@@ -56,7 +56,7 @@ def test_paths_are_allowed_by_namespace_with_a_default_and_nothing_for_the_rest(
 @pytest.mark.parametrize(
     "cluster", ["blue", "prod.eu-west-1", "5f0c2c1e-0000-4000-8000-000000000000", "a:b_c", "x" * 63]
 )
-def test_a_cluster_is_named_so_that_the_longest_owner_tag_can_be_read_again(cluster: str) -> None:
+def test_longest_owner_tag_can_be_parsed_with_any_cluster_id(cluster: str) -> None:
     named = Settings.from_environment({"DYNCONFIG_CLUSTER_ID": cluster}).cluster_id
     owner = Owner(named or "", "n" * 63, "m" * MAX_NAME, "5f0c2c1e-0000-4000-8000-000000000000")
     assert Owner.parse(owner.tag) == owner
@@ -88,36 +88,36 @@ def test_tags_of_the_operators_own_resources() -> None:
         ",".join(f"k{number}=1" for number in range(50)),
     ],
 )
-def test_tags_that_aws_does_not_take_are_refused_at_start(text: str) -> None:
+def test_invalid_tags_are_rejected(text: str) -> None:
     with pytest.raises(BadSetting, match="DYNCONFIG_TAGS: "):
         Settings.from_environment({"DYNCONFIG_TAGS": text})
 
 
-def test_the_boundary_of_roles_is_the_arn_of_a_policy() -> None:
+def test_boundary_is_a_policy_arn() -> None:
     arn = "arn:aws:iam::123456789012:policy/team/boundary"
     assert Settings.from_environment({"DYNCONFIG_BOUNDARY": arn}).boundary == arn
     assert Settings.from_environment({}).boundary == ""
 
 
-def test_a_rule_may_be_narrowed_to_all_paths_that_anybody_may_use() -> None:
+def test_all_paths_are_the_union_of_the_allowed_paths() -> None:
     own = Settings.from_environment({"DYNCONFIG_ALLOWED_PATHS": "shop=/shop,/common; *=/apps,/common"})
     assert own.all_paths == ("/apps", "/common", "/shop")
     assert Settings().all_paths == ()
 
 
-def test_events_are_heard_unless_they_are_turned_off_from_queues_of_ones_own_where_given() -> None:
+def test_events_can_be_disabled_or_read_from_given_queues() -> None:
     assert Settings().events_enabled
     assert not Settings.from_environment({"DYNCONFIG_EVENTS": "off"}).events_enabled
     url = "https://sqs.eu-west-1.amazonaws.com/123456789012/ours"
     assert Settings.from_environment({"DYNCONFIG_QUEUE_URL": url}).queue_urls == (url,)
 
 
-def test_metrics_and_health_need_a_port_each() -> None:
+def test_metrics_and_health_need_different_ports() -> None:
     with pytest.raises(BadSetting, match="DYNCONFIG_METRICS_PORT and DYNCONFIG_HEALTH_PORT are both 9090"):
         Settings.from_environment({"DYNCONFIG_METRICS_PORT": "9090", "DYNCONFIG_HEALTH_PORT": "9090"})
 
 
-def test_quotas_are_read_as_calls_a_second() -> None:
+def test_quotas_are_calls_per_second() -> None:
     found = Settings.from_environment({"DYNCONFIG_QUOTA": "ssm.Put=10, ssm.Get=100.5"})
     assert found.quota == {"ssm.Put": 10.0, "ssm.Get": 100.5}
 
@@ -153,6 +153,6 @@ def test_quotas_are_read_as_calls_a_second() -> None:
         ("DYNCONFIG_LOG_FORMAT", "xml"),
     ],
 )
-def test_a_wrong_setting_is_named_with_what_it_should_be(name: str, text: str) -> None:
+def test_invalid_setting_is_named_with_the_expected_value(name: str, text: str) -> None:
     with pytest.raises(BadSetting, match=name):
         Settings.from_environment({name: text})

@@ -17,7 +17,7 @@ from dynconfig.settings import Settings
 from dynconfig.uninstalling import Uninstaller, next_commands
 
 
-def test_it_wants_to_be_told_that_aws_is_kept() -> None:
+def test_keep_aws_flag_is_required() -> None:
     result = dynconfig("uninstall", "--yes")
     assert (result.code, result.out) == (1, "")
     assert "--keep-aws" in result.err
@@ -30,7 +30,7 @@ def test_without_a_cluster_it_says_so() -> None:
     assert "no Kubernetes cluster" in result.err
 
 
-def test_the_definition_is_deleted_only_after_that_was_allowed() -> None:
+def test_next_commands_allow_the_deletion_of_the_crd_first() -> None:
     commands = next_commands()
     allowed = next(index for index, text in enumerate(commands) if "dynconfig.dev/allow-deletion=true" in text)
     deleted = [index for index, text in enumerate(commands) if "delete -k" in text]
@@ -40,7 +40,7 @@ def test_the_definition_is_deleted_only_after_that_was_allowed() -> None:
 
 @pytest.mark.lab
 @pytest.mark.parametrize("is_installed", [True, False])
-def test_an_operator_that_has_no_deployment_is_not_said_to_be_stopped(
+def test_operator_without_deployment_is_not_reported_as_stopped(
     harness: CliHarness, tmp_path: Path, *, is_installed: bool
 ) -> None:
     deployment: dict[str, Any] = {"metadata": {"namespace": "ops", "name": "dynconfig"}, "spec": {"replicas": 0}}
@@ -90,7 +90,7 @@ class FakeWriter:
         self.calls.append("release")
 
 
-def test_an_object_that_was_never_accepted_is_released_without_a_call_to_its_region() -> None:
+def test_object_never_accepted_is_released_without_aws_calls() -> None:
     metadata = {"namespace": "shop", "name": "far", "uid": "uid-1"}
     writer = FakeWriter({"metadata": metadata, "spec": {"path": "/far", "region": "eu-west-9"}})
 

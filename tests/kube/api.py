@@ -1,4 +1,4 @@
-"""An API server that says what a test wants it to say, and the kubeconfig that leads to it."""
+"""An API server with scripted responses, and a kubeconfig for it."""
 
 import json
 import threading

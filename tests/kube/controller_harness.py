@@ -1,4 +1,4 @@
-"""A controller at work: the real client on a small API server, and an engine over a fake in place of AWS."""
+"""A running controller: the real client on a small API server, and an engine with a fake kind instead of AWS."""
 
 import asyncio
 import copy

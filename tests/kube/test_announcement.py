@@ -1,4 +1,4 @@
-"""What is about to be created stands in status before it is created, so that a death in between costs no rollback."""
+"""Planned creations are recorded in status first, so that a crash in between does not prevent their rollback."""
 
 import asyncio
 from typing import Any
@@ -32,7 +32,7 @@ def before(harness: RolloutHarness) -> WatchedShelf:
 
 
 @pytest.mark.parametrize("refused", [[], [403], [409], [503]])
-def test_status_lists_a_creation_before_it_is_made(refused: list[int]) -> None:
+def test_status_lists_a_resource_before_it_is_created(refused: list[int]) -> None:
     harness = stable()
     versioned = before(harness)
     engine = Engine(lambda _place: (versioned, harness.alarm), lambda _place: versioned)

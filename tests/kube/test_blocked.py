@@ -1,4 +1,4 @@
-"""Which objects wait for a resource that another one owns."""
+"""Objects that wait for a resource which another object owns."""
 
 import pytest
 
@@ -17,17 +17,17 @@ def blocked() -> BlockedObjects:
     return found
 
 
-def test_an_object_is_found_by_any_resource_that_it_waits_for(blocked: BlockedObjects) -> None:
+def test_object_is_found_by_any_resource_it_waits_for(blocked: BlockedObjects) -> None:
     assert blocked.waiting_for(HOME, ["Function f"]) == {KEY}
     assert blocked.waiting_for(HOME, ["Function other"]) == set()
 
 
-def test_regions_are_told_apart_but_for_roles(blocked: BlockedObjects) -> None:
+def test_regions_are_distinguished_except_for_roles(blocked: BlockedObjects) -> None:
     assert blocked.waiting_for(ELSEWHERE, ["Function f"]) == set()
     assert blocked.waiting_for(ELSEWHERE, ["Role r"]) == {KEY}
 
 
-def test_what_is_served_waits_no_longer(blocked: BlockedObjects) -> None:
+def test_successful_reconcile_clears_the_wait(blocked: BlockedObjects) -> None:
     blocked.record(OTHER, HOME, NotOwned("taken", titles=["Function f"]))
     blocked.record(KEY, HOME, None)
     assert blocked.waiting_for(HOME, ["Function f", "Role r"]) == {OTHER}
@@ -35,7 +35,7 @@ def test_what_is_served_waits_no_longer(blocked: BlockedObjects) -> None:
     assert blocked.waiting_for(HOME, ["Function f"]) == set()
 
 
-def test_an_object_that_waits_for_a_function_is_found_whether_it_was_made_or_added_to(blocked: BlockedObjects) -> None:
+def test_functions_and_attachments_match_each_other(blocked: BlockedObjects) -> None:
     assert blocked.waiting_for(HOME, ["Attachment f"]) == {KEY}
     blocked.record(OTHER, HOME, NotOwned("taken", titles=["Attachment g"]))
     assert blocked.waiting_for(HOME, ["Function g"]) == {OTHER}

@@ -1,4 +1,4 @@
-"""The client of the API server: lines of any length, and failures that pass are told from those that stay."""
+"""The API server client: lines of any length; transient and permanent failures."""
 
 import asyncio
 import json
@@ -36,11 +36,11 @@ def event(version: str, padding: int = 0) -> bytes:
     return json.dumps({"type": "MODIFIED", "object": changed}).encode()
 
 
-def test_an_object_may_be_as_large_as_it_likes() -> None:
+def test_long_lines_are_read() -> None:
     assert watched(event("2"), event("3", 2_000_000), event("4")) == ["2", "3", "4"]
 
 
-def test_a_line_that_was_cut_off_is_not_taken_for_one() -> None:
+def test_incomplete_line_is_not_returned() -> None:
     async def act() -> list[str]:
         async def answer(request: web.Request) -> web.StreamResponse:
             response = await streamed(request, event("2"))
@@ -74,7 +74,7 @@ def plugin(program: str) -> UserExec:
     ],
     ids=["no plugin", "plugin fails", "plugin babbles", "plugin has none", "no file", "a folder"],
 )
-def test_credentials_that_cannot_be_had_now_may_be_had_later(user: User) -> None:
+def test_unavailable_credentials_are_retryable(user: User) -> None:
     async def act() -> None:
         kube = kube_at(1, user)
         try:
@@ -96,9 +96,7 @@ def test_credentials_that_cannot_be_had_now_may_be_had_later(user: User) -> None
         (503, "service unavailable", ApiUnavailable),
     ],
 )
-def test_what_is_too_large_is_not_tried_again_as_if_it_would_pass(
-    code: int, message: str, expected: type[Exception]
-) -> None:
+def test_too_large_object_is_not_retryable(code: int, message: str, expected: type[Exception]) -> None:
     async def act() -> None:
         async def answer(_request: web.Request) -> web.StreamResponse:
             return status(code, message)

@@ -1,4 +1,4 @@
-"""How objects are served: with their finalizer, in spite of refused Events, and none taken for another."""
+"""The controller: finalizers, rejected Events, replaced objects, and AWS events."""
 
 import asyncio
 import logging
@@ -27,7 +27,7 @@ async def refuse_events(request: web.Request) -> web.Response | None:
     return None
 
 
-def test_an_object_is_let_go_though_its_events_are_refused() -> None:
+def test_finalizer_is_removed_although_events_are_rejected() -> None:
     async def act() -> None:
         async with running_controller() as found:
             found.server.before = refuse_events
@@ -40,7 +40,7 @@ def test_an_object_is_let_go_though_its_events_are_refused() -> None:
     asyncio.run(act())
 
 
-def test_an_object_that_lost_its_finalizer_gets_it_back_at_once() -> None:
+def test_removed_finalizer_is_added_again_at_once() -> None:
     async def act() -> None:
         async with running_controller() as found:
             found.applied(configured({"a": "1"}, finalizers=[]))
@@ -53,7 +53,7 @@ def test_an_object_that_lost_its_finalizer_gets_it_back_at_once() -> None:
     asyncio.run(act())
 
 
-def test_an_invalid_edit_does_not_keep_the_finalizer_away() -> None:
+def test_removed_finalizer_is_added_again_despite_an_invalid_spec() -> None:
     async def act() -> None:
         async with running_controller() as found:
             found.applied(configured({"a": "1"}, finalizers=[]))
@@ -68,7 +68,7 @@ def test_an_invalid_edit_does_not_keep_the_finalizer_away() -> None:
     asyncio.run(act())
 
 
-def test_an_object_of_which_nothing_was_written_can_be_deleted_without_the_operator() -> None:
+def test_object_without_aws_resources_has_no_finalizer() -> None:
     async def act() -> None:
         async with running_controller() as found:
             invalid = configured({"a": "1"}, finalizers=[])
@@ -80,7 +80,7 @@ def test_an_object_of_which_nothing_was_written_can_be_deleted_without_the_opera
     asyncio.run(act())
 
 
-def test_an_invalid_spec_is_logged_once_for_each_generation(caplog: pytest.LogCaptureFixture) -> None:
+def test_invalid_spec_is_logged_once_per_generation(caplog: pytest.LogCaptureFixture) -> None:
     def logged() -> list[str]:
         return [record.levelname for record in caplog.records if "InvalidSpec: " in record.getMessage()]
 
@@ -107,7 +107,7 @@ def test_an_invalid_spec_is_logged_once_for_each_generation(caplog: pytest.LogCa
     assert logged() == ["INFO", "DEBUG", "INFO"]
 
 
-def test_an_object_that_took_the_name_before_the_old_one_was_known_to_be_gone_is_served() -> None:
+def test_object_recreated_before_the_deletion_was_observed_is_reconciled() -> None:
     async def act() -> None:
         async with running_controller() as found:
             old = configured({"a": "1"}, metadata={"deletionTimestamp": GOING})
@@ -129,7 +129,7 @@ def test_an_object_that_took_the_name_before_the_old_one_was_known_to_be_gone_is
     asyncio.run(act())
 
 
-def test_an_object_goes_only_after_a_second_look_that_finds_nothing() -> None:
+def test_finalizer_is_removed_only_after_a_second_read_confirms_the_deletion() -> None:
     async def act() -> None:
         async with running_controller(deletion_check_seconds=0.2) as found:
             found.applied(configured({"a": "1"}))
@@ -161,7 +161,7 @@ class Forgetful(Engine):
 
 
 @pytest.mark.parametrize("is_followed", [False, True], ids=["gone", "another came"])
-def test_nothing_is_remembered_of_an_object_that_went_without_the_operator(is_followed: bool) -> None:
+def test_object_deleted_without_the_operator_is_forgotten(is_followed: bool) -> None:
     async def act() -> None:
         engine = Forgetful(FakeKind())
         async with running_controller(engine=engine) as found:
@@ -182,7 +182,7 @@ def test_nothing_is_remembered_of_an_object_that_went_without_the_operator(is_fo
     [({"path": "/other"}, "PathNotAllowed"), ({"region": "zz-nowhere-1"}, "InvalidSpec")],
     ids=["path", "region"],
 )
-def test_events_are_heard_only_where_an_object_was_accepted(spec: dict[str, Any], reason: str) -> None:
+def test_listener_starts_only_for_an_accepted_object(spec: dict[str, Any], reason: str) -> None:
     async def act() -> None:
         async with running_controller(tenant_of=lambda namespace: Tenant(namespace, paths=("/app",))) as found:
             refused = configured({"a": "1"}, finalizers=[], **{"region": "us-east-1", **spec})
@@ -197,7 +197,7 @@ def test_events_are_heard_only_where_an_object_was_accepted(spec: dict[str, Any]
     asyncio.run(act())
 
 
-def test_after_a_restart_events_are_heard_before_the_next_resync() -> None:
+def test_after_a_restart_events_are_received_before_the_next_resync() -> None:
     async def act() -> None:
         async with running_controller() as found:
             seen = {"lastObservedTime": timestamp(time.time()), "observedGeneration": 1}
@@ -207,7 +207,7 @@ def test_after_a_restart_events_are_heard_before_the_next_resync() -> None:
     asyncio.run(act())
 
 
-def test_an_object_counts_as_old_from_when_it_was_noticed_though_aws_does_not_answer() -> None:
+def test_age_of_an_object_counts_from_its_listing_while_aws_is_unavailable() -> None:
     async def act() -> None:
         seconds = iter(range(1_800_000_000, 1_900_000_000, 60))
         async with running_controller(now=lambda: float(next(seconds))) as found:
@@ -218,7 +218,7 @@ def test_an_object_counts_as_old_from_when_it_was_noticed_though_aws_does_not_an
     asyncio.run(act())
 
 
-def test_objects_are_warned_when_the_event_of_an_own_write_does_not_come() -> None:
+def test_missing_event_of_an_own_write_is_reported_on_the_objects() -> None:
     async def act() -> None:
         async with running_controller() as found:
             found.applied(configured({"a": "1"}, finalizers=[]))
@@ -231,7 +231,7 @@ def test_objects_are_warned_when_the_event_of_an_own_write_does_not_come() -> No
     asyncio.run(act())
 
 
-def test_some_objects_of_a_region_are_warned_when_its_events_were_interrupted() -> None:
+def test_interrupted_events_are_reported_on_some_objects_of_the_region() -> None:
     async def act() -> None:
         async with running_controller() as found:
             for number in range(25):
@@ -252,7 +252,7 @@ def test_some_objects_of_a_region_are_warned_when_its_events_were_interrupted() 
     asyncio.run(act())
 
 
-def test_what_was_in_order_and_is_not_granted_any_more_is_looked_at_after_a_restart() -> None:
+def test_object_with_a_revoked_grant_is_reconciled_after_a_restart() -> None:
     async def act() -> None:
         async with running_controller() as found:
             found.applied(configured({"a": "1"}))

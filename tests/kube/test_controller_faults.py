@@ -1,4 +1,4 @@
-"""What goes wrong in a reconcile is a condition of that object, and of no other."""
+"""A failure in a reconcile is a condition of that object, and affects no other object."""
 
 import asyncio
 import json
@@ -43,7 +43,7 @@ def named(found: Document, name: str) -> Document:
 
 
 @pytest.mark.parametrize("metadata", [{}, {"deletionTimestamp": GOING}], ids=["lives", "goes"])
-def test_a_bug_is_a_condition_and_no_matter_of_others(
+def test_bug_is_reported_in_a_condition_and_affects_no_other_object(
     metadata: dict[str, str], caplog: pytest.LogCaptureFixture
 ) -> None:
     async def act() -> None:
@@ -69,7 +69,7 @@ def test_a_bug_is_a_condition_and_no_matter_of_others(
     assert CANARY not in caplog.text
 
 
-def test_an_object_recovers_from_a_bug_when_it_is_mended() -> None:
+def test_object_recovers_when_the_bug_is_fixed() -> None:
     async def act() -> None:
         engine = Broken(FakeKind())
         async with running_controller(engine=engine) as found:
@@ -89,7 +89,7 @@ def test_an_object_recovers_from_a_bug_when_it_is_mended() -> None:
         (None, {"observedGeneration": "1", "resources": [{"kind": 1}], "failingSince": "long ago"}),
     ],
 )
-def test_an_object_that_fits_no_model_is_deleted_all_the_same(spec: Any, status: Any) -> None:
+def test_object_with_an_unparsable_spec_is_deleted(spec: Any, status: Any) -> None:
     async def act() -> None:
         async with running_controller() as found:
             misfit = {**configured({}, metadata={"deletionTimestamp": GOING}), "spec": spec, "status": status}
@@ -100,7 +100,7 @@ def test_an_object_that_fits_no_model_is_deleted_all_the_same(spec: Any, status:
     asyncio.run(act())
 
 
-def test_an_object_that_fits_no_model_can_be_abandoned() -> None:
+def test_object_with_an_unparsable_spec_can_be_abandoned() -> None:
     async def act() -> None:
         async with running_controller(engine=Broken(FakeKind())) as found:
             metadata = {"deletionTimestamp": GOING}
@@ -115,7 +115,7 @@ def test_an_object_that_fits_no_model_can_be_abandoned() -> None:
     asyncio.run(act())
 
 
-def test_what_does_not_fit_in_a_status_is_taken_out_of_it() -> None:
+def test_status_that_is_too_large_is_shortened() -> None:
     async def act() -> None:
         async with running_controller() as found:
             odd = configured({"a": "1"}, status={"drift": "none", "parameters": [7], "lastObservedTime": 7})
@@ -128,7 +128,7 @@ def test_what_does_not_fit_in_a_status_is_taken_out_of_it() -> None:
     asyncio.run(act())
 
 
-def test_an_object_has_a_status_before_its_first_write() -> None:
+def test_status_is_written_before_the_first_aws_write() -> None:
     async def act() -> None:
         reported: list[str] = []
 
@@ -146,7 +146,7 @@ def test_an_object_has_a_status_before_its_first_write() -> None:
     asyncio.run(act())
 
 
-def test_a_missing_source_is_an_event_at_once_and_stalls_after_five_minutes() -> None:
+def test_missing_source_is_an_event_at_once_and_stalls_after_five_minutes() -> None:
     async def act() -> None:
         now = [time.time()]
         async with running_controller(now=lambda: now[0]) as found:
@@ -165,7 +165,7 @@ def test_a_missing_source_is_an_event_at_once_and_stalls_after_five_minutes() ->
     asyncio.run(act())
 
 
-def test_waiting_for_a_source_does_not_count_as_a_failing_deletion() -> None:
+def test_waiting_for_a_source_does_not_count_as_failing_deletion() -> None:
     async def act() -> None:
         now = [time.time()]
         async with running_controller(now=lambda: now[0], engine=Broken(FakeKind())) as found:
@@ -185,7 +185,7 @@ def test_waiting_for_a_source_does_not_count_as_a_failing_deletion() -> None:
 
 
 @pytest.mark.parametrize("limit", [900, 0], ids=["a short one fits", "none fits"])
-def test_an_object_whose_status_does_not_fit_is_deleted_at_normal_speed(limit: int) -> None:
+def test_object_with_a_rejected_status_is_deleted_at_normal_speed(limit: int) -> None:
     async def act() -> None:
         async def refuse(request: web.Request) -> web.Response | None:
             if request.path.endswith("/status") and len(await request.text()) > limit:
@@ -205,7 +205,7 @@ def test_an_object_whose_status_does_not_fit_is_deleted_at_normal_speed(limit: i
     asyncio.run(act())
 
 
-def test_a_finalizer_is_taken_off_though_the_api_server_finds_the_object_invalid() -> None:
+def test_finalizer_is_removed_from_an_invalid_object() -> None:
     async def act() -> None:
         async def refuse(request: web.Request) -> web.Response | None:
             # As the API server does to each write of an object that has a number where the CRD has a text.

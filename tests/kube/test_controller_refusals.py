@@ -1,4 +1,4 @@
-"""What the API server refuses is reported in status where that can be written, and logged once."""
+"""Rejected API writes are reported in status if possible, and logged once."""
 
 import asyncio
 import json
@@ -26,7 +26,7 @@ def has(items: list[str], least: int) -> Callable[[], bool]:
     return lambda: len(items) >= least
 
 
-def test_an_object_that_goes_before_its_status_is_written_is_no_error(caplog: pytest.LogCaptureFixture) -> None:
+def test_object_deleted_before_its_status_is_written_is_no_error(caplog: pytest.LogCaptureFixture) -> None:
     asked = list[str]()
 
     async def act() -> None:
@@ -46,7 +46,7 @@ def test_an_object_that_goes_before_its_status_is_written_is_no_error(caplog: py
     assert errors(caplog) == []
 
 
-def test_a_refused_finalizer_is_reported_in_status(caplog: pytest.LogCaptureFixture) -> None:
+def test_rejected_finalizer_is_reported_in_status(caplog: pytest.LogCaptureFixture) -> None:
     async def act() -> None:
         async with running_controller() as found:
 
@@ -64,7 +64,7 @@ def test_a_refused_finalizer_is_reported_in_status(caplog: pytest.LogCaptureFixt
     assert errors(caplog) == []
 
 
-def test_a_refused_status_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+def test_rejected_status_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
     refused = list[str]()
 
     async def act() -> None:
@@ -85,7 +85,7 @@ def test_a_refused_status_is_logged_once(caplog: pytest.LogCaptureFixture) -> No
     assert IS_REFUSED in message
 
 
-def test_an_object_that_refuses_its_finalizer_is_served_and_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+def test_object_with_a_rejected_finalizer_is_reconciled_and_logged_once(caplog: pytest.LogCaptureFixture) -> None:
     refused = list[str]()
 
     async def act() -> None:

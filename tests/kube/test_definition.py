@@ -1,4 +1,4 @@
-"""Objects that go with their definition leave AWS as it is: nobody asked for what they own to be deleted."""
+"""Deleting the CRD keeps the AWS resources of its objects."""
 
 import asyncio
 from collections.abc import Callable
@@ -52,7 +52,7 @@ EARLIER, LATER = "2027-01-15T07:59:59Z", "2027-01-15T08:00:01Z"
     ],
     ids=["leaves", "was-created-again", "was-created-again-at-once"],
 )
-def test_nothing_is_deleted_in_aws_for_an_object_that_went_with_its_definition(definition: dict[str, str]) -> None:
+def test_deleting_the_crd_keeps_aws_resources(definition: dict[str, str]) -> None:
     writes, owners = left_in_aws(definitions(definition))
     assert writes == ["release /app/a"]
     assert owners == {"/app/a": ""}
@@ -62,5 +62,5 @@ def test_nothing_is_deleted_in_aws_for_an_object_that_went_with_its_definition(d
     "answer",
     [definitions({"name": NAME, "creationTimestamp": EARLIER}), definitions(), lambda: status(403, "forbidden")],
 )
-def test_else_an_object_takes_along_what_it_owns(answer: Answer) -> None:
+def test_deleting_the_object_deletes_its_aws_resources(answer: Answer) -> None:
     assert left_in_aws(answer) == (["delete /app/a"], {})

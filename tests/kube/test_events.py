@@ -1,4 +1,4 @@
-"""Events are help: those that are refused are logged and dropped, and the same words again are counted."""
+"""Kubernetes Events: rejected ones are logged and dropped, repeated ones are counted."""
 
 import asyncio
 import json
@@ -43,20 +43,20 @@ def recorded(journal: Journal, notes: int) -> None:
 EVENTS = "/api/v1/namespaces/shop/events"
 
 
-def test_the_same_words_again_are_counted() -> None:
+def test_repeated_message_is_counted() -> None:
     journal = Journal()
     recorded(journal, 3)
     assert journal.requests == [("POST", EVENTS, 1), ("PATCH", f"{EVENTS}/e1", 2), ("PATCH", f"{EVENTS}/e1", 3)]
 
 
-def test_an_event_that_was_forgotten_is_written_anew() -> None:
+def test_expired_event_is_created_again() -> None:
     journal = Journal(web.json_response({"metadata": {"name": "e1"}}), status(404, "not found"))
     recorded(journal, 2)
     assert journal.requests[1:] == [("PATCH", f"{EVENTS}/e1", 2), ("POST", EVENTS, 1)]
 
 
 @pytest.mark.parametrize("code", [403, 409, 500])
-def test_an_event_that_is_refused_is_logged_with_its_words(code: int, caplog: pytest.LogCaptureFixture) -> None:
+def test_rejected_event_is_logged_with_its_message(code: int, caplog: pytest.LogCaptureFixture) -> None:
     journal = Journal(status(code, "namespace shop is being terminated"))
     with caplog.at_level(logging.WARNING):
         recorded(journal, 2)

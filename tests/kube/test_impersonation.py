@@ -1,4 +1,4 @@
-"""A user of a kubeconfig that acts as another one: every request of both clients says so."""
+"""User impersonation: every request of both clients has the headers."""
 
 import asyncio
 from collections.abc import Callable
@@ -65,7 +65,7 @@ def impersonated(server: Api) -> list[list[tuple[str, str]]]:
 
 
 @pytest.mark.parametrize("client", [read, serve])
-def test_every_request_names_whom_the_user_acts_as(
+def test_every_request_has_the_impersonation_headers(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, client: Callable[[], None]
 ) -> None:
     with api(lambda path: (200, b"") if "watch" in path else listed()) as server:
@@ -78,7 +78,7 @@ def test_every_request_names_whom_the_user_acts_as(
 
 @pytest.mark.parametrize("client", [read, serve])
 @pytest.mark.parametrize("user", [{}, {"as": "", "as-groups": []}, {"as": None, "as-user-extra": None}])
-def test_who_acts_as_no_other_says_nothing(
+def test_no_impersonation_sends_no_headers(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, client: Callable[[], None], user: dict[str, object]
 ) -> None:
     with api(lambda path: (200, b"") if "watch" in path else listed()) as server:

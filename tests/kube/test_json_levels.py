@@ -1,4 +1,4 @@
-"""JSON of the API server is read within bounds: by its levels, and by its lists and maps; each object by itself."""
+"""JSON from the API server is parsed with limits on depth and size, for each object on its own."""
 
 import json
 from typing import Any
@@ -43,7 +43,7 @@ def wide(name: str = "wide") -> dict[str, Any]:
     return {**found, "metadata": {**found["metadata"], "managedFields": [{"fieldsV1": fields}]}}
 
 
-def test_an_object_of_too_many_lists_is_refused_by_the_fields_that_have_them() -> None:
+def test_too_many_nodes_are_rejected_by_field() -> None:
     found = json_levels.loads(json.dumps(wide()))
     assert [each["schema"]["jsonSchema"] for each in found["spec"]["parameters"]] == [OMITTED] * 20
     assert found["metadata"]["managedFields"] == [{"fieldsV1": {"f:spec": {"f:jsonSchema": {}}}}]
@@ -53,7 +53,7 @@ def test_an_object_of_too_many_lists_is_refused_by_the_fields_that_have_them() -
 
 
 @pytest.mark.parametrize("separators", [(",", ":"), (", ", ": "), (",\n", " :\n")])
-def test_a_page_is_what_json_says_and_each_object_is_bounded_by_itself(separators: tuple[str, str]) -> None:
+def test_page_equals_json_and_each_object_has_its_own_limits(separators: tuple[str, str]) -> None:
     items = [item("first", SCHEMA), wide(), item("deep", "HERE"), item("last", {"const": '"jsonSchema": [['})]
     listed = {
         "apiVersion": "v1",
@@ -78,23 +78,23 @@ def test_small_pages(text: str) -> None:
     assert {**found, "items": list(found["items"])} == json.loads(text)
 
 
-def test_a_page_may_have_no_items() -> None:
+def test_page_may_have_no_items() -> None:
     assert json_levels.page('{"items":null,"a":{}}') == {"items": None, "a": {}}
 
 
 @pytest.mark.parametrize("text", ["", "[]", "<html>", '{"items":[', '{"items":[{}', '{"items":[{]', '{"a":', '{"a":1'])
-def test_what_is_no_page_is_refused(text: str) -> None:
+def test_invalid_page_is_rejected(text: str) -> None:
     with pytest.raises(ValueError, match=r"\w"):
         list(json_levels.page(text)["items"])
 
 
-def test_brackets_in_values_are_no_lists() -> None:
+def test_brackets_in_strings_are_not_counted() -> None:
     found = item("a", SCHEMA, rules=[{"rule": "[" * MAX_NODES}])
     assert json_levels.loads(json.dumps(found)) == found
 
 
 @pytest.mark.parametrize("piece", ["[]", "{}", "[[]]", "[" * 40 + "]" * 40, '{"":[]}'])
-def test_wide_objects_take_little_memory(piece: str) -> None:
+def test_wide_objects_need_little_memory(piece: str) -> None:
     schema = f'{{"enum":[{",".join([piece] * (16_000 // (len(piece) + 1)))}]}}'
     parameters = [{"name": f"p{n}", "value": "1", "schema": {"type": "json", "jsonSchema": "HERE"}} for n in range(80)]
     document = json.dumps(configured("wide", {"parameters": parameters})).replace('"HERE"', schema)

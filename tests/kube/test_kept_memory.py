@@ -1,4 +1,4 @@
-"""What the operator keeps of an object between two reconciles does not grow with the length of what its author wrote."""
+"""The memory that the operator keeps per object does not grow with the length of its texts."""
 
 import asyncio
 import gc
@@ -121,5 +121,5 @@ CASES = {
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
-def test_what_is_kept_of_an_object_does_not_grow_with_its_texts(case: Case) -> None:
+def test_memory_per_object_does_not_grow_with_the_length_of_its_texts(case: Case) -> None:
     assert kept_of(case, LONG) - kept_of(case, SHORT) < TOLERATED_BYTES

@@ -1,4 +1,4 @@
-"""The kubeconfig: several files as one, plugins of today, and no text of it in any message."""
+"""The kubeconfig: merged files, credential plugins, and errors that do not quote the file."""
 
 import json
 import os
@@ -26,9 +26,7 @@ def named(monkeypatch: pytest.MonkeyPatch, *files: Path) -> None:
     monkeypatch.setenv("KUBECONFIG", os.pathsep.join(map(str, files)))
 
 
-def test_the_first_file_that_says_something_is_believed_and_missing_ones_are_passed_over(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_first_definition_wins_and_missing_files_are_skipped(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     first = tmp_path / "first"
     first.write_text("contexts: []\nusers: [{name: c, user: {token: mine}}]\n")
     second = written(tmp_path / "second", "https://second", user={"token": "theirs"})
@@ -40,7 +38,7 @@ def test_the_first_file_that_says_something_is_believed_and_missing_ones_are_pas
     assert found.user.token == "mine"
 
 
-def test_paths_are_relative_to_the_file_that_has_them(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_paths_are_relative_to_their_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "inner").mkdir()
     first = tmp_path / "first"
     first.write_text("current-context: c\n")
@@ -51,7 +49,7 @@ def test_paths_are_relative_to_the_file_that_has_them(monkeypatch: pytest.Monkey
     assert (found.token_file, found.client_cert) == (str(tmp_path / "inner" / "token"), "/etc/cert")
 
 
-def test_a_plugin_is_told_which_version_is_spoken(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_plugin_receives_the_api_version(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     version = "client.authentication.k8s.io/v1"
     plugin = {"apiVersion": version, "command": "bin/tool", "env": [{"name": "A", "value": "b"}]}
     named(monkeypatch, written(tmp_path / "config", "https://first", user={"exec": plugin}))

@@ -1,4 +1,4 @@
-"""A parameter moves from one object to another: it is handed over in place, in whichever order the two are edited."""
+"""A parameter moves between objects: it is handed over in place, in whichever order the two are edited."""
 
 import asyncio
 from typing import Any
@@ -53,7 +53,7 @@ async def moved(found: ControllerHarness) -> None:
 
 
 @pytest.mark.parametrize("policy", ["Delete", "Retain"])
-def test_a_parameter_moves_to_an_object_that_declared_it_first(policy: str) -> None:
+def test_parameter_moves_to_an_object_that_declared_it_before(policy: str) -> None:
     async def act() -> None:
         async with running_controller() as found:
             await both(found)
@@ -66,7 +66,7 @@ def test_a_parameter_moves_to_an_object_that_declared_it_first(policy: str) -> N
 
 
 @pytest.mark.parametrize("policy", ["Delete", "Retain"])
-def test_a_parameter_moves_to_an_object_that_declares_it_a_moment_later(policy: str) -> None:
+def test_parameter_moves_to_an_object_that_declares_it_shortly_after(policy: str) -> None:
     async def act() -> None:
         async with running_controller(move_seconds=3.0) as found:
             await both(found)
@@ -78,7 +78,7 @@ def test_a_parameter_moves_to_an_object_that_declares_it_a_moment_later(policy: 
     asyncio.run(act())
 
 
-def test_an_object_that_is_deleted_hands_over_what_another_declares() -> None:
+def test_deleted_object_hands_over_what_another_declares() -> None:
     async def act() -> None:
         async with running_controller() as found:
             await both(found)
@@ -94,7 +94,7 @@ def test_an_object_that_is_deleted_hands_over_what_another_declares() -> None:
     asyncio.run(act())
 
 
-def test_a_restarted_operator_knows_all_objects_before_it_serves_the_first() -> None:
+def test_restarted_operator_lists_all_objects_before_the_first_reconcile() -> None:
     async def act() -> None:
         async with running_controller() as found:
             await both(found)
@@ -113,7 +113,7 @@ def test_a_restarted_operator_knows_all_objects_before_it_serves_the_first() -> 
     asyncio.run(act())
 
 
-def test_what_one_object_gives_up_wakes_those_that_wait_for_it() -> None:
+def test_given_up_resource_requeues_the_waiting_objects() -> None:
     async def act() -> None:
         async with running_controller() as found:
             found.applied(configured({"a": "1"}))
@@ -126,7 +126,7 @@ def test_what_one_object_gives_up_wakes_those_that_wait_for_it() -> None:
     asyncio.run(act())
 
 
-def test_nobody_is_warned_while_the_owner_is_about_to_give_a_parameter_up() -> None:
+def test_no_warning_while_the_owner_is_about_to_give_up_the_parameter() -> None:
     async def act() -> None:
         async with running_controller() as found:
             await both(found)
@@ -141,7 +141,7 @@ def test_nobody_is_warned_while_the_owner_is_about_to_give_a_parameter_up() -> N
     asyncio.run(act())
 
 
-def test_an_object_that_misses_a_parameter_sees_that_another_made_it() -> None:
+def test_object_observes_a_parameter_that_another_object_created() -> None:
     async def act() -> None:
         async with running_controller() as found:
             found.applied(configured({"a": "1", "b": "2"}, driftPolicy="Report"))
@@ -156,7 +156,7 @@ def test_an_object_that_misses_a_parameter_sees_that_another_made_it() -> None:
     asyncio.run(act())
 
 
-def test_a_move_of_most_goes_on_as_soon_as_the_other_object_declares_it() -> None:
+def test_move_of_most_parameters_continues_as_soon_as_the_other_object_declares_them() -> None:
     async def act() -> None:
         async with running_controller() as found:
             found.applied(configured(dict.fromkeys("abcd", "1")))
@@ -171,7 +171,7 @@ def test_a_move_of_most_goes_on_as_soon_as_the_other_object_declares_it() -> Non
 
 
 @pytest.mark.parametrize("policy", ["Delete", "Retain"])
-def test_a_parameter_that_comes_to_an_object_which_is_deleted_at_once_has_an_owner_to_the_end(policy: str) -> None:
+def test_parameter_handed_over_to_a_deleted_object_always_has_an_owner(policy: str) -> None:
     async def act() -> None:
         async with running_controller() as found:
             await both(found)

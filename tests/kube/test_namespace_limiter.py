@@ -1,4 +1,4 @@
-"""Work that takes the processor: a namespace with much of it does not keep the others waiting."""
+"""CPU-bound work: a busy namespace does not block the others."""
 
 import asyncio
 
@@ -13,7 +13,7 @@ async def do(limiter: NamespaceLimiter, namespace: str, log: list[str], steps: i
             await asyncio.sleep(0)
 
 
-def test_a_namespace_waits_for_one_piece_of_work_of_another_at_most() -> None:
+def test_namespace_waits_for_at_most_one_task_of_another() -> None:
     log: list[str] = []
 
     async def act() -> None:
@@ -28,7 +28,7 @@ def test_a_namespace_waits_for_one_piece_of_work_of_another_at_most() -> None:
     assert len(log) == 51
 
 
-def test_one_namespace_never_has_two_turns_at_once() -> None:
+def test_namespace_never_has_two_slots() -> None:
     running, most = 0, 0
 
     async def one(limiter: NamespaceLimiter) -> None:
@@ -47,7 +47,7 @@ def test_one_namespace_never_has_two_turns_at_once() -> None:
     assert most == 1
 
 
-def test_who_stops_waiting_takes_no_turn_away() -> None:
+def test_cancelled_wait_frees_its_slot() -> None:
     log: list[str] = []
 
     async def act() -> None:

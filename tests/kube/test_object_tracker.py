@@ -1,4 +1,4 @@
-"""What is news of an object: an edit, a word of a person, a finalizer that went; and nothing that the operator wrote."""
+"""Edits, request annotations and removed finalizers need a reconcile; the operator's own writes do not."""
 
 from typing import Any
 
@@ -25,7 +25,7 @@ def heard() -> ObjectTracker:
     "annotation",
     [names.ABANDON, names.APPROVE_GENERATION, names.FORCE_GENERATION, names.RECONCILE_REQUESTED_AT],
 )
-def test_each_word_of_a_person_wakes_its_object(heard: ObjectTracker, annotation: str) -> None:
+def test_each_request_annotation_needs_a_reconcile(heard: ObjectTracker, annotation: str) -> None:
     assert heard.needs_reconcile(KEY, found(annotations={annotation: "1"}))
 
 
@@ -34,7 +34,7 @@ def test_each_word_of_a_person_wakes_its_object(heard: ObjectTracker, annotation
     [found(generation=2), found(uid="uid-2"), found(metadata={"deletionTimestamp": GOING}), found(finalizers=[])],
     ids=["edited", "another of the name", "going", "without its finalizer"],
 )
-def test_what_changed_is_news(heard: ObjectTracker, changed: Document) -> None:
+def test_changes_need_a_reconcile(heard: ObjectTracker, changed: Document) -> None:
     assert heard.needs_reconcile(KEY, changed)
 
 
@@ -43,10 +43,10 @@ def test_what_changed_is_news(heard: ObjectTracker, changed: Document) -> None:
     [found(), found(status={"observedGeneration": 1}), found(annotations={"team": "shop"})],
     ids=["the same", "a report", "another annotation"],
 )
-def test_all_else_is_no_news(heard: ObjectTracker, changed: Document) -> None:
+def test_other_writes_need_no_reconcile(heard: ObjectTracker, changed: Document) -> None:
     assert not heard.needs_reconcile(KEY, changed)
 
 
-def test_the_finalizer_that_the_operator_sets_is_no_news(heard: ObjectTracker) -> None:
+def test_own_finalizer_needs_no_reconcile(heard: ObjectTracker) -> None:
     heard.record_reconciled(KEY, found(finalizers=[]))
     assert not heard.needs_reconcile(KEY, found())

@@ -1,4 +1,4 @@
-"""Watching DynamicConfigs: every change reaches the controller, and one that cannot be read costs no other."""
+"""Watching DynamicConfigs: every change reaches the controller, and an unreadable one affects no other object."""
 
 import asyncio
 import json
@@ -84,7 +84,7 @@ def watched(lists: list[web.Response], *lines: bytes) -> Received:
     return received
 
 
-def test_an_object_too_deep_to_parse_is_refused_by_itself_and_the_others_are_served() -> None:
+def test_too_deep_object_is_rejected_and_others_are_received() -> None:
     received = watched([listed(text("first", deep(2000)), text("second"))], line("third", deep(9000)), line("fourth"))
     assert [name for _, name in received.noted] == ["first", "second", "third", "fourth"]
     for name in ("first", "third"):
@@ -92,7 +92,7 @@ def test_an_object_too_deep_to_parse_is_refused_by_itself_and_the_others_are_ser
             parse_spec(received.documents[name])
 
 
-def test_a_schema_that_the_models_take_arrives_whole() -> None:
+def test_valid_schema_is_not_cut() -> None:
     schema = deep(LEVELS)
     received = watched([listed(text("first", schema))])
     (parameter,) = received.documents["first"]["spec"]["parameters"]
@@ -102,20 +102,20 @@ def test_a_schema_that_the_models_take_arrives_whole() -> None:
 @pytest.mark.parametrize(
     "bad", [b"not JSON", b"[]", b'{"type":"ADDED"}', b'{"type":"ADDED","object":{"metadata":null}}', b'{"type":1}']
 )
-def test_a_line_that_cannot_be_read_is_skipped_and_counted(bad: bytes) -> None:
+def test_unreadable_line_is_skipped_and_counted(bad: bytes) -> None:
     received = watched([listed()], line("first"), bad, line("second"))
     assert received.noted == [("ADDED", "first"), ("ADDED", "second")]
     assert received.unreadable == ["DynamicConfigs"]
 
 
-def test_a_line_longer_than_any_object_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_line_longer_than_any_object_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(client, "LINE_BYTES", 100_000)
     received = watched([listed()], line("first"), b'{"type":"ADDED","object":"' + b"x" * 3_000_000, line("second"))
     assert received.noted == [("ADDED", "first"), ("ADDED", "second")]
     assert received.unreadable == ["DynamicConfigs"]
 
 
-def test_what_was_deleted_while_nothing_was_watched_is_looked_at() -> None:
+def test_object_deleted_during_an_interruption_is_requeued() -> None:
     gone = json.dumps({"type": "ERROR", "object": {"code": 410, "message": "too old"}}).encode()
     received = watched([listed(text("first"), text("second")), listed(text("second"))], gone)
     assert received.woken == [Key("shop", "first")]
@@ -145,13 +145,13 @@ def begun(lists: list[web.Response], namespace: str | None = None) -> tuple[Rece
     return received, asked
 
 
-def test_a_start_lists_all_objects_once_and_watches_from_there() -> None:
+def test_start_lists_all_objects_once_and_watches_from_there() -> None:
     received, asked = begun([listed(text("first"), more="next"), listed(text("second"))])
     assert received.noted == [(None, "first"), (None, "second"), ("ADDED", "third")]
     assert asked == ["list", "list", "all are known", "watch"]
 
 
-def test_a_start_waits_for_the_api_server_and_forgets_what_went_meanwhile() -> None:
+def test_start_waits_for_the_api_server_and_requeues_deleted_objects() -> None:
     interrupted = [listed(text("gone"), more="next"), status(503, "not yet"), listed(text("first"))]
     received, asked = begun(interrupted)
     assert received.noted == [(None, "gone"), (None, "first"), ("ADDED", "third")]
@@ -159,7 +159,7 @@ def test_a_start_waits_for_the_api_server_and_forgets_what_went_meanwhile() -> N
     assert asked == ["list", "list", "list", "all are known", "watch"]
 
 
-def test_a_start_goes_on_without_a_namespace_that_may_not_be_read_and_without_the_kind() -> None:
+def test_start_continues_without_a_forbidden_namespace_and_without_the_crd() -> None:
     forbidden, missing = (status(code, "no") for code in (403, 404))
     assert begun([forbidden, listed(text("first"))], "shop")[1] == ["list", "some are unknown", "list", "watch"]
     assert begun([missing, listed(text("first"))])[1] == ["list", "all are known", "list", "watch"]
@@ -167,12 +167,12 @@ def test_a_start_goes_on_without_a_namespace_that_may_not_be_read_and_without_th
         begun([status(403, "no")])
 
 
-def test_the_kind_may_come_later() -> None:
+def test_crd_may_be_installed_later() -> None:
     received = watched([status(404, "not found"), listed(text("first"))])
     assert received.noted == [(None, "first")]
 
 
-def test_a_page_that_is_too_large_is_asked_for_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_large_page_is_requested_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(client, "PAGE_BYTES", 10_000)
     items = [text(f"large-{number}", json.dumps({"const": "x" * 4000})) for number in range(20)]
     largest = 0
@@ -196,12 +196,12 @@ def test_a_page_that_is_too_large_is_asked_for_in_parts(monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize("levels", [1, 50, json_levels.MAX_LEVELS, 200, 100_000])
-def test_brackets_in_texts_are_no_levels(levels: int) -> None:
+def test_brackets_in_strings_are_no_levels(levels: int) -> None:
     found = json_levels.loads(f'{{"jsonSchema": {deep(levels)}, "text": "{{[\\"{{", "after": [1, {{"b": "}}"}}]}}')
     assert (found["text"], found["after"]) == ('{["{', [1, {"b": "}"}])
 
 
-def test_while_objects_are_listed_anew_it_is_not_known_what_others_declare() -> None:
+def test_watch_is_not_current_while_objects_are_listed_again() -> None:
     current: list[tuple[str, bool]] = []
     made: list[ObjectWatch] = []
     lists = [listed(text("first")), listed(text("first"), more="next"), listed(text("second"))]

@@ -1,4 +1,4 @@
-"""The metric of what AWS has of objects that are gone."""
+"""The metric of orphaned AWS resources."""
 
 import asyncio
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ def tagged(uid: str, namespace: str = "shop", cluster: str = "cluster") -> tuple
     return f"arn:aws:ssm:{REGION}:123456789012:parameter/{uid}", Owner(cluster, namespace, "myapp", uid).tag
 
 
-def test_orphans_carry_our_tag_and_the_uid_of_no_object() -> None:
+def test_orphans_have_an_owner_tag_with_an_unknown_uid() -> None:
     pairs = [tagged("uid-1"), tagged("gone"), tagged("theirs", cluster="other"), ("arn:x", "terraform")]
     (found,) = orphans(pairs, REGION, "cluster", frozenset({"uid-1"}))
     assert (found.owner.uid, found.region) == ("gone", REGION)
@@ -53,11 +53,11 @@ def test_orphans_are_counted_in_every_region_in_use() -> None:
     assert counted() == (2.0, [REGION, "us-east-1"])
 
 
-def test_namespaces_that_are_not_served_do_not_count() -> None:
+def test_other_namespaces_are_not_counted() -> None:
     assert counted("shop")[0] == 1.0
 
 
-def test_nothing_counts_as_an_orphan_while_objects_are_unknown() -> None:
+def test_no_orphans_are_counted_while_objects_are_unknown() -> None:
     def find(_region: str, _uids: frozenset[str]) -> tuple[Orphan, ...]:
         raise AssertionError
 
@@ -66,7 +66,7 @@ def test_nothing_counts_as_an_orphan_while_objects_are_unknown() -> None:
     assert metrics.registry.get_sample_value("dynconfig_orphans", {"region": REGION}) is None
 
 
-def test_a_region_that_may_not_be_named_is_not_searched() -> None:
+def test_region_that_is_not_allowed_is_not_searched() -> None:
     existing, looked = [configured({"a": "1"}, region=region) for region in ("eu-west-9", "us-east-1")], list[str]()
     existing.append({**configured({"a": "1"}), "status": {"region": "ap-south-9"}})
 
@@ -78,7 +78,7 @@ def test_a_region_that_may_not_be_named_is_not_searched() -> None:
     assert looked == [REGION, "us-east-1"]
 
 
-def test_a_region_that_fails_keeps_its_count_and_no_other_region_from_being_counted(
+def test_failed_region_keeps_its_count_and_others_are_counted(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     existing, failing = [configured({"a": "1"}, region="us-east-1")], set[str]()

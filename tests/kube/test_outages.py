@@ -1,4 +1,4 @@
-"""While AWS is unavailable one object looks each second; once it answers, all that wait for that place go on."""
+"""While AWS is unavailable, one object probes each second; after the first success, all waiting objects resume."""
 
 import asyncio
 from dataclasses import replace
@@ -63,7 +63,7 @@ def started() -> Operator:
 
 
 @pytest.mark.parametrize("seconds", [1.5, 20.0, 600.0])
-def test_all_are_ready_soon_after_aws_is_back(seconds: float) -> None:
+def test_all_objects_recover_soon_after_an_outage(seconds: float) -> None:
     operator = started()
     operator.away = (0.0, seconds)
     operator.run(seconds + 6)
@@ -71,7 +71,7 @@ def test_all_are_ready_soon_after_aws_is_back(seconds: float) -> None:
     assert max(operator.ready.values()) <= seconds + 5
 
 
-def test_one_object_looks_each_second_while_aws_is_away() -> None:
+def test_one_object_probes_each_second_during_an_outage() -> None:
     operator = started()
     operator.away = (0.0, 50.0)
     operator.run(50)
@@ -79,7 +79,7 @@ def test_one_object_looks_each_second_while_aws_is_away() -> None:
     assert len({key for at, key in operator.looks if at >= 1}) > 10, "not the same one each time"
 
 
-def test_a_second_outage_is_as_short() -> None:
+def test_recovery_from_a_second_outage_is_as_fast() -> None:
     operator = started()
     operator.away = (0.0, 20.0)
     operator.run(25)
@@ -91,7 +91,7 @@ def test_a_second_outage_is_as_short() -> None:
     assert max(operator.ready.values()) <= 65
 
 
-def test_an_object_that_alone_gets_no_answer_is_tried_ever_less_often() -> None:
+def test_single_failing_object_is_retried_with_increasing_delays() -> None:
     operator = started()
     operator.broken = {KEYS[0]}
     for _ in range(300):
@@ -100,7 +100,7 @@ def test_an_object_that_alone_gets_no_answer_is_tried_ever_less_often() -> None:
     assert sum(key == KEYS[0] for _at, key in operator.looks) < 20
 
 
-def test_an_answer_from_another_place_says_nothing_about_this_one() -> None:
+def test_success_in_another_place_does_not_end_the_outage() -> None:
     operator = Operator()
     for key in KEYS[:3]:
         operator.times.schedule_next(key, unavailable("eu-west-1"))
@@ -110,7 +110,7 @@ def test_an_answer_from_another_place_says_nothing_about_this_one() -> None:
     assert operator.work_queue.waiting(0.5) == 3
 
 
-def test_another_object_looks_when_the_one_whose_turn_it_is_is_gone() -> None:
+def test_another_object_probes_if_the_probe_is_deleted() -> None:
     operator = Operator()
     operator.away = (0.0, 10.0)
     for key in KEYS[:3]:

@@ -1,4 +1,4 @@
-"""What the operator does not know of the policy, or what it withdraws, deletes nothing that an object declares."""
+"""An unknown policy or a withdrawn grant deletes nothing that an object declares."""
 
 import asyncio
 import json
@@ -120,7 +120,7 @@ WITHDRAWN = [(BOTH, empty), (BOTH, narrowed), (BY_LABELS, relabelled)]
 
 
 @pytest.mark.parametrize(("policy", "lose"), [*LOST[:2], *WITHDRAWN], ids=lambda found: getattr(found, "__name__", ""))
-def test_what_a_served_object_declares_stays_if_its_grant_is_not_known_or_withdrawn(
+def test_unknown_or_withdrawn_grant_deletes_nothing(
     tmp_path: Path, policy: str, lose: Callable[[Cluster], None]
 ) -> None:
     async def act() -> None:
@@ -146,7 +146,7 @@ def test_what_a_served_object_declares_stays_if_its_grant_is_not_known_or_withdr
 
 
 @pytest.mark.parametrize(("policy", "lose"), LOST, ids=lambda found: getattr(found, "__name__", ""))
-def test_what_a_new_object_declares_stays_while_its_grants_are_not_known(
+def test_parameters_of_a_new_object_are_kept_while_its_grants_are_unknown(
     tmp_path: Path, policy: str, lose: Callable[[Cluster], None]
 ) -> None:
     async def act() -> None:
@@ -165,7 +165,7 @@ def test_what_a_new_object_declares_stays_while_its_grants_are_not_known(
     asyncio.run(act())
 
 
-def test_an_operator_that_starts_while_the_policy_is_missing_hands_over(tmp_path: Path) -> None:
+def test_operator_started_without_policy_hands_over(tmp_path: Path) -> None:
     async def act() -> None:
         async with cluster(tmp_path, BOTH) as found:
             await found.served()
@@ -179,7 +179,7 @@ def test_an_operator_that_starts_while_the_policy_is_missing_hands_over(tmp_path
     asyncio.run(act())
 
 
-def test_an_object_that_was_never_granted_the_path_keeps_no_parameter_of_others(tmp_path: Path) -> None:
+def test_object_without_a_grant_keeps_no_parameter_of_others(tmp_path: Path) -> None:
     async def act() -> None:
         async with cluster(tmp_path, NARROWED) as found:
             await found.served()

@@ -1,4 +1,4 @@
-"""What the terminal reads of a cluster, and what is told where it cannot."""
+"""The API server client of the CLI, and its errors."""
 
 import threading
 import time
@@ -30,7 +30,7 @@ def plugin(folder: Path, script: str, version: str = V1) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("version", [V1, V1BETA1])
-def test_a_plugin_gives_the_token(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, version: str) -> None:
+def test_token_of_a_credential_plugin_is_used(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, version: str) -> None:
     user = plugin(tmp_path, """echo '{"status": {"token": "of-the-plugin"}}'""", version)
     with api(lambda _path: listed()) as server:
         assert reading(server.kubeconfig(tmp_path, **user), monkeypatch).objects("shop") == ([], "5")
@@ -46,7 +46,7 @@ def test_a_plugin_gives_the_token(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
         ("echo the session has expired >&2; exit 1", ApiUnavailable, "the session has expired"),
     ],
 )
-def test_a_plugin_that_gives_none_is_named(
+def test_plugin_without_token_is_named(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, script: str, error: type[Exception], told: str
 ) -> None:
     file = written(tmp_path / "config", "http://127.0.0.1:9", user=plugin(tmp_path, script))
@@ -55,9 +55,7 @@ def test_a_plugin_that_gives_none_is_named(
     assert "canary" not in str(failed.value)
 
 
-def test_a_plugin_that_is_not_installed_is_told_with_where_to_get_it(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_missing_plugin_is_reported_with_its_install_hint(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     user = plugin(tmp_path, "")
     user["exec"]["command"] = "no-such-tool"
     file = written(tmp_path / "config", "http://127.0.0.1:9", user=user)
@@ -89,26 +87,26 @@ def test_a_plugin_that_is_not_installed_is_told_with_where_to_get_it(
         ((200, b"[]"), ApiUnavailable, "got a non-Kubernetes response"),
     ],
 )
-def test_a_list_that_does_not_come_is_told_with_what_to_do(
+def test_failed_list_is_reported_with_a_remedy(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, answer: Answer, error: type[Exception], told: str
 ) -> None:
     with api(lambda _path: answer) as server, pytest.raises(error, match=told):
         reading(server.kubeconfig(tmp_path), monkeypatch).objects("shop")
 
 
-def test_an_object_that_is_not_there_is_none(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_missing_object_is_none(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     with api(lambda _path: status(404, "not found", name="myapp")) as server:
         assert reading(server.kubeconfig(tmp_path), monkeypatch).object(Key("shop", "myapp")) is None
 
 
-def test_who_may_not_know_the_cluster_is_told_how_to_name_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_forbidden_cluster_id_is_reported_with_a_remedy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     answer = status(403, 'namespaces "kube-system" is forbidden', name="kube-system")
     with api(lambda _path: answer) as server, pytest.raises(ApiRefused, match="DYNCONFIG_CLUSTER_ID"):
         reading(server.kubeconfig(tmp_path), monkeypatch).cluster_id()
 
 
 @pytest.mark.parametrize("server", ["not a url", "ftp://x"])
-def test_a_server_that_is_no_url_is_told_as_such(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, server: str) -> None:
+def test_invalid_server_url_is_reported(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, server: str) -> None:
     with pytest.raises(NoCluster, match="the server in the kubeconfig: "):
         reading(written(tmp_path / "config", server, user={"token": "t"}), monkeypatch).objects("shop")
 
@@ -116,7 +114,7 @@ def test_a_server_that_is_no_url_is_told_as_such(monkeypatch: pytest.MonkeyPatch
 @pytest.mark.parametrize(
     "user", [{"client-certificate": "/nowhere", "client-key": "/nowhere"}, {"client-key-data": "!"}]
 )
-def test_certificates_that_cannot_be_read_are_told_as_such(
+def test_unreadable_certificates_are_reported(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, user: dict[str, str]
 ) -> None:
     file = written(tmp_path / "config", "https://127.0.0.1:9", user={"client-certificate-data": "AAAA", **user})
@@ -124,9 +122,7 @@ def test_certificates_that_cannot_be_read_are_told_as_such(
         reading(file, monkeypatch)
 
 
-def test_a_watch_ends_in_time_though_the_server_has_forgotten_it(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_watch_ends_in_time_if_the_server_ignores_the_timeout(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     is_over = threading.Event()
 
     def silence() -> Iterator[bytes]:
@@ -140,7 +136,7 @@ def test_a_watch_ends_in_time_though_the_server_has_forgotten_it(
         is_over.set()
 
 
-def test_a_watch_that_breaks_off_may_pass(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_incomplete_watch_event_is_retryable(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     with (
         api(lambda _path: (200, iter([b'{"type": "MOD']))) as server,
         pytest.raises(ApiUnavailable, match="in the middle of an event"),
@@ -148,7 +144,7 @@ def test_a_watch_that_breaks_off_may_pass(monkeypatch: pytest.MonkeyPatch, tmp_p
         list(watched(server, tmp_path, monkeypatch, 5))
 
 
-def test_a_watch_that_is_led_elsewhere_may_pass(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_redirected_watch_is_retryable(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     with api(lambda _path: (302, b"")) as server, pytest.raises(ApiUnavailable, match="HTTP 302"):
         list(watched(server, tmp_path, monkeypatch, 5))
 

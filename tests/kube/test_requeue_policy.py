@@ -1,4 +1,4 @@
-"""When each object is due: at once after a change, slowly after failures, else at a resync that events do not put off."""
+"""When each object is requeued: at once after a change, with backoff after failures, else at its resync."""
 
 import asyncio
 from dataclasses import replace
@@ -59,11 +59,11 @@ def heard(found: Outcome) -> Outcome:
     return replace(found, declaration=replace(declared(VALUES, status=status), heard={"/app/a": ""}))
 
 
-def test_what_is_in_order_comes_again_at_its_resync(scene: Scene) -> None:
+def test_object_in_sync_is_requeued_at_its_resync(scene: Scene) -> None:
     assert 540 <= scene.served(outcome()) <= 660
 
 
-def test_a_look_at_what_was_heard_of_does_not_put_off_the_resync(scene: Scene) -> None:
+def test_partial_reconcile_does_not_postpone_the_resync(scene: Scene) -> None:
     scene.served(outcome())
     for _ in range(5):
         scene.seconds += 100
@@ -76,7 +76,7 @@ def test_a_look_at_what_was_heard_of_does_not_put_off_the_resync(scene: Scene) -
     assert scene.times.oldest_observation() == 0
 
 
-def test_what_passes_is_tried_again_after_longer_and_longer_times(scene: Scene) -> None:
+def test_retryable_error_has_exponential_backoff(scene: Scene) -> None:
     fake = FakeKind(failures={"/app/a": Throttled("slow")})
     waits = [scene.served(outcome(fake)) for _ in range(12)]
     assert waits[0] <= 0.5
@@ -84,23 +84,23 @@ def test_what_passes_is_tried_again_after_longer_and_longer_times(scene: Scene) 
     assert max(waits) <= LONGEST_BACKOFF
 
 
-def test_a_delay_that_aws_names_is_kept(scene: Scene) -> None:
+def test_delay_of_a_throttled_error_is_used(scene: Scene) -> None:
     fake = FakeKind(failures={"/app/a": Throttled("slow", delay=7.0)})
     assert scene.served(outcome(fake)) == pytest.approx(7.0)
 
 
-def test_what_only_an_edit_helps_waits_for_the_resync(scene: Scene) -> None:
+def test_terminal_error_waits_for_the_resync(scene: Scene) -> None:
     assert scene.served(outcome(FakeKind(failures={"/app/a": Refused("no")}))) >= 540
 
 
-def test_a_deletion_that_is_refused_is_tried_again_without_an_edit(scene: Scene) -> None:
+def test_failed_deletion_is_retried_without_an_edit(scene: Scene) -> None:
     refused = outcome(FakeKind(failures={"/app/a": Refused("theirs/alarm refers to it")}))
     told = replace(refused, declaration=replace(refused.declaration, deleting=True))
     waits = [scene.served(told) for _ in range(12)]
     assert LONGEST_BACKOFF / 2 <= max(waits) <= LONGEST_BACKOFF
 
 
-def test_what_is_stalled_is_looked_at_no_oftener_than_what_is_in_order(scene: Scene) -> None:
+def test_stalled_object_is_requeued_at_the_resync_only(scene: Scene) -> None:
     stalled = outcome(FakeKind(failures={"/app/a": Refused("no")}))
     unseen = replace(stalled, was_observed=False)
     scene.served(outcome())
@@ -109,7 +109,7 @@ def test_what_is_stalled_is_looked_at_no_oftener_than_what_is_in_order(scene: Sc
         assert scene.served(unseen) >= 540
 
 
-def test_a_conflict_that_comes_back_is_asked_about_ever_less_often(scene: Scene) -> None:
+def test_repeated_conflict_has_increasing_delays(scene: Scene) -> None:
     fake = FakeKind(failures={"/app/a": Conflict("somebody writes", delay=1.0)})
     waits = [scene.served(outcome(fake)) for _ in range(12)]
     assert waits[0] == pytest.approx(1.0)
@@ -128,24 +128,24 @@ def test_a_conflict_that_comes_back_is_asked_about_ever_less_often(scene: Scene)
     ],
     ids=lambda error: error.reason,
 )
-def test_a_delay_that_was_thought_of_is_kept_however_often(scene: Scene, error: Retryable) -> None:
+def test_exact_delay_does_not_grow(scene: Scene, error: Retryable) -> None:
     told = replace(outcome(), stopped=error)
     assert [scene.served(told) for _ in range(12)] == [pytest.approx(2.0)] * 12
 
 
-def test_a_name_that_rests_after_its_deletion_is_asked_for_when_it_is_free(scene: Scene) -> None:
+def test_deletion_delay_of_a_name_is_used(scene: Scene) -> None:
     told = replace(outcome(), stopped=Conflict("deleted a moment ago", delay=30.0))
     assert [scene.served(told) for _ in range(6)] == [pytest.approx(30.0)] * 6
 
 
-def test_an_object_that_was_never_seen_is_as_old_as_it_is_known(scene: Scene) -> None:
+def test_age_of_an_unobserved_object_counts_from_its_listing(scene: Scene) -> None:
     scene.times.track(KEY)
     scene.seconds += 120
     assert scene.served(replace(outcome(), stopped=Throttled("slow"), was_observed=False)) <= 1
     assert scene.times.oldest_observation() == pytest.approx(120)
 
 
-def test_after_a_restart_an_object_is_as_old_as_its_report_also_where_it_is_looked_at_at_once(scene: Scene) -> None:
+def test_after_a_restart_the_age_counts_from_the_reported_observation(scene: Scene) -> None:
     document = {
         "metadata": {"generation": 2},
         "spec": {"path": "/app"},
@@ -156,7 +156,7 @@ def test_after_a_restart_an_object_is_as_old_as_its_report_also_where_it_is_look
     assert scene.times.oldest_observation() == pytest.approx(7200)
 
 
-def test_a_success_forgets_the_failures_before_it(scene: Scene) -> None:
+def test_success_resets_the_backoff(scene: Scene) -> None:
     fake = FakeKind(failures={"/app/a": Throttled("slow")})
     for _ in range(8):
         scene.served(outcome(fake))
@@ -164,7 +164,7 @@ def test_a_success_forgets_the_failures_before_it(scene: Scene) -> None:
     assert scene.served(outcome(fake)) <= 0.5
 
 
-def test_objects_in_order_do_not_all_wake_at_a_restart(scene: Scene) -> None:
+def test_objects_in_sync_are_spread_after_a_restart(scene: Scene) -> None:
     ready = {
         "metadata": {"generation": 1, "finalizers": [names.FINALIZER]},
         "spec": {"path": "/app", "parameters": []},
@@ -184,19 +184,19 @@ def test_objects_in_order_do_not_all_wake_at_a_restart(scene: Scene) -> None:
     assert scene.take() == KEY
 
 
-def test_a_change_does_not_wait_for_the_resync(scene: Scene) -> None:
+def test_change_does_not_wait_for_the_resync(scene: Scene) -> None:
     scene.served(outcome())
     scene.times.requeue(KEY)
     assert scene.take() == KEY
 
 
-def test_a_later_call_does_not_put_off_an_earlier_one(scene: Scene) -> None:
+def test_later_requeue_does_not_postpone_an_earlier_one(scene: Scene) -> None:
     scene.times.requeue_after(KEY, 5.0, Priority.ROUTINE)
     scene.times.requeue_after(KEY, 50.0, Priority.ROUTINE)
     assert scene.due_in() == 5.0
 
 
-def test_who_waits_is_woken_by_a_change(scene: Scene) -> None:
+def test_waiting_worker_is_notified_of_a_change(scene: Scene) -> None:
     async def both() -> Key:
         waiting = asyncio.create_task(scene.times.next())
         await asyncio.sleep(0)
@@ -206,14 +206,14 @@ def test_who_waits_is_woken_by_a_change(scene: Scene) -> None:
     assert asyncio.run(both()) == KEY
 
 
-def test_an_object_that_is_gone_is_not_due_any_more(scene: Scene) -> None:
+def test_deleted_object_is_not_due(scene: Scene) -> None:
     scene.served(outcome())
     scene.times.forget(KEY)
     assert scene.work_queue.next_at() is None
     assert scene.times.oldest_observation() == 0
 
 
-def test_what_another_object_of_the_cluster_owns_is_tried_again_within_seconds_and_then_minutes(scene: Scene) -> None:
+def test_resource_owned_by_another_object_is_retried_within_seconds_then_minutes(scene: Scene) -> None:
     fake = FakeKind()
     fake.engine().run(declared(VALUES, owner=RIVAL))
     waits = []
@@ -225,13 +225,13 @@ def test_what_another_object_of_the_cluster_owns_is_tried_again_within_seconds_a
 
 
 @pytest.mark.parametrize("owner", ["", replace(RIVAL, cluster="other").tag], ids=["nobody's", "of another cluster"])
-def test_what_nobody_here_will_give_up_waits_for_the_resync(scene: Scene, owner: str) -> None:
+def test_resource_owned_elsewhere_waits_for_the_resync(scene: Scene, owner: str) -> None:
     fake = FakeKind()
     fake.by_hand("/app/a", owner=owner)
     assert 540 <= scene.served(outcome(fake)) <= 660
 
 
-def test_waiting_ends_when_it_is_cancelled_together_with_news() -> None:
+def test_wait_is_cancelled_even_if_a_change_arrives_at_the_same_time() -> None:
     async def act() -> None:
         times = RequeuePolicy(WorkQueue(), lambda: 0.0, lambda: 1.8e9)
         waiting = asyncio.create_task(times.next())

@@ -1,4 +1,4 @@
-"""What no event tells of is looked at each minute, beside the resync and whatever wakes an object."""
+"""Resources without AWS events are polled each minute, in addition to the resync."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -36,7 +36,7 @@ def is_poll(scene: Scene) -> bool:
     return scene.times.narrowed_if_polling(KEY, declared(VALUES, status=status)).is_partial
 
 
-def test_what_no_event_tells_of_is_looked_at_each_minute_and_whole_at_the_resync(scene: Scene) -> None:
+def test_resources_without_events_are_polled_each_minute_and_fully_reconciled_at_the_resync(scene: Scene) -> None:
     assert scene.served(attached()) == 60
     polls = 0
     while scene.seconds < 3600:
@@ -51,7 +51,7 @@ def test_what_no_event_tells_of_is_looked_at_each_minute_and_whole_at_the_resync
     assert polls >= 8
 
 
-def test_what_woke_the_object_is_looked_at_whole_even_if_a_poll_is_due(scene: Scene) -> None:
+def test_requeued_object_is_fully_reconciled_even_if_a_poll_is_due(scene: Scene) -> None:
     scene.served(attached())
     scene.seconds += 60
     scene.times.requeue(KEY)
@@ -59,7 +59,7 @@ def test_what_woke_the_object_is_looked_at_whole_even_if_a_poll_is_due(scene: Sc
     assert not is_poll(scene)
 
 
-def test_what_wakes_the_object_during_a_poll_is_looked_at_whole_after_it(scene: Scene) -> None:
+def test_object_requeued_during_a_poll_is_fully_reconciled_afterwards(scene: Scene) -> None:
     scene.served(attached())
     scene.seconds += 60
     assert scene.take() == KEY
@@ -71,11 +71,11 @@ def test_what_wakes_the_object_during_a_poll_is_looked_at_whole_after_it(scene: 
     assert not is_poll(scene)
 
 
-def test_an_object_that_is_stalled_is_not_polled(scene: Scene) -> None:
+def test_stalled_object_is_not_polled(scene: Scene) -> None:
     assert scene.served(replace(attached(), stopped=Refused("no"))) >= 540
 
 
-def test_an_object_with_what_no_event_tells_of_is_polled_after_a_restart(scene: Scene) -> None:
+def test_object_is_polled_after_a_restart(scene: Scene) -> None:
     document = {
         "metadata": {"generation": 1, "finalizers": [names.FINALIZER]},
         "spec": {"path": "/a"},

@@ -1,4 +1,4 @@
-"""Watching Secrets and ConfigMaps: whatever the API server does, it is asked again, and not in a hurry."""
+"""Watching Secrets and ConfigMaps: every failure is retried with backoff."""
 
 import asyncio
 import json
@@ -65,7 +65,7 @@ def followed(
     return asked, taken.taken
 
 
-def test_a_watch_that_ends_at_once_is_opened_again_after_longer_and_longer_times() -> None:
+def test_watch_that_ends_at_once_is_retried_with_backoff() -> None:
     asked, pauses = followed(lambda _request: None, 12)
     assert asked == ["list", *["watch"] * 12]
     assert 1 <= pauses[0] <= 2
@@ -74,18 +74,18 @@ def test_a_watch_that_ends_at_once_is_opened_again_after_longer_and_longer_times
 
 
 @pytest.mark.parametrize("answer", [error(500), status(500, "etcdserver: no leader")], ids=["event", "answer"])
-def test_a_server_that_fails_is_not_asked_for_all_secrets_again_and_again(answer: web.Response | bytes) -> None:
+def test_failing_server_is_listed_with_backoff(answer: web.Response | bytes) -> None:
     asked, pauses = followed(lambda _request: answer, 1)
     assert asked == ["list", "watch"]
     assert pauses[0] >= 1
 
 
-def test_only_a_version_that_is_gone_makes_it_list_anew() -> None:
+def test_only_an_expired_version_leads_to_a_new_list() -> None:
     asked, _pauses = followed(lambda _request: error(410), 3)
     assert asked == ["list", "watch"] * 3
 
 
-def test_a_watch_that_is_denied_for_a_moment_goes_on(caplog: pytest.LogCaptureFixture) -> None:
+def test_denied_watch_is_retried(caplog: pytest.LogCaptureFixture) -> None:
     denied = iter([True, True, True])
     asked, pauses = followed(lambda _request: status(403, "forbidden") if next(denied, False) else None, 6)
     assert asked == ["list", "watch"] * 4 + ["watch"] * 2
@@ -93,7 +93,7 @@ def test_a_watch_that_is_denied_for_a_moment_goes_on(caplog: pytest.LogCaptureFi
     assert caplog.text.count("Cannot watch Secrets; changes are detected at the resync only") == 1
 
 
-def test_a_list_that_is_denied_is_asked_for_again(caplog: pytest.LogCaptureFixture) -> None:
+def test_denied_list_is_retried(caplog: pytest.LogCaptureFixture) -> None:
     asked: list[str] = []
 
     async def deny(request: web.Request) -> web.StreamResponse:
@@ -110,7 +110,7 @@ def test_a_list_that_is_denied_is_asked_for_again(caplog: pytest.LogCaptureFixtu
     assert caplog.text.count("Cannot watch ConfigMaps") == 1
 
 
-def test_a_watch_that_lived_is_opened_again_without_a_pause() -> None:
+def test_successful_watch_is_reopened_without_delay() -> None:
     pauses = sources.WatchBackoff()
     first = [pauses.delay(0.1, is_failed=False) for _ in range(5)]
     assert first[-1] > first[0]
@@ -118,7 +118,7 @@ def test_a_watch_that_lived_is_opened_again_without_a_pause() -> None:
     assert 1 <= pauses.delay(240.0, is_failed=True) <= 2
 
 
-def test_a_change_wakes_those_who_refer_to_it() -> None:
+def test_change_requeues_the_referring_objects() -> None:
     woken: list[object] = []
     references = sources.References(woken.append)
     references.set_sources(KEY, [Source("Secret", "db", "password")])
@@ -145,19 +145,19 @@ def test_a_change_wakes_those_who_refer_to_it() -> None:
         (Source("ConfigMap", "bin", "k"), {"binaryData": {"k": "AAEC/w=="}}, "is in binaryData"),
     ],
 )
-def test_binary_data_is_named_with_what_to_do(source: Source, document: dict[str, Any], told: str) -> None:
+def test_binary_data_is_reported_with_a_remedy(source: Source, document: dict[str, Any], told: str) -> None:
     with pytest.raises(InvalidSpec, match=told):
         source_text(source, document)
 
 
-def test_a_missing_object_is_told_apart_from_a_missing_key() -> None:
+def test_missing_object_and_missing_key_are_distinguished() -> None:
     source = Source("Secret", "db", "password")
     assert source_text(source, {"data": {"user": "YQ=="}}) is None
     with pytest.raises(NoSource, match=r"^Secret db does not exist$"):
         source_text(source, None)
 
 
-def test_what_is_referred_to_as_before_is_no_news_at_the_same_version() -> None:
+def test_unchanged_version_requeues_nothing() -> None:
     woken: list[object] = []
     references, place = sources.References(woken.append), ("Secret", KEY.namespace, "db")
     for _reconcile in range(2):
@@ -168,7 +168,7 @@ def test_what_is_referred_to_as_before_is_no_news_at_the_same_version() -> None:
     assert not references.is_referenced(place)
 
 
-def test_an_object_that_goes_leaves_what_others_refer_to() -> None:
+def test_deleted_object_keeps_references_of_others() -> None:
     woken: list[object] = []
     references, other = sources.References(woken.append), Key(KEY.namespace, "other")
     for key in (KEY, other):

@@ -1,4 +1,4 @@
-"""`dynconfig uninstall` beside an operator that still runs: what is gone meanwhile is no error."""
+"""`dynconfig uninstall` beside a running operator: objects that no longer exist are no error."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -27,7 +27,7 @@ class RefusedWriter(Writer):
         raise ApiRefused(self.code, "refused")
 
 
-def test_what_the_operator_finished_meanwhile_is_no_error() -> None:
+def test_objects_that_no_longer_exist_are_no_error() -> None:
     writer = RefusedWriter(404)
     writer.abandon(KEY)
     writer.delete(KEY, "uid-1")
@@ -35,7 +35,7 @@ def test_what_the_operator_finished_meanwhile_is_no_error() -> None:
 
 
 @pytest.mark.parametrize("verb", ["abandon", "delete", "release"])
-def test_any_other_refusal_is_one(verb: str) -> None:
+def test_other_rejections_are_errors(verb: str) -> None:
     arguments = (KEY,) if verb == "abandon" else (KEY, "uid-1")
     with pytest.raises(ApiRefused):
         getattr(RefusedWriter(403), verb)(*arguments)

@@ -339,7 +339,7 @@ class Controller:
         return outcome
 
     async def _run_engine(self, key: Key, document: Document, declaration: Declaration) -> tuple[Outcome, Document]:
-        """Run the engine in a thread; return the outcome, and the object with the status written meanwhile."""
+        """Run the engine in a thread; return the outcome, and the object with the status written during the run."""
         declaration = self.moves.with_successors(key, declaration)
         turn = Turn(self._deps.clock, self._deps.turn_seconds)
         announcement = Announcement(self._status, key, document)

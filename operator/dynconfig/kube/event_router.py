@@ -33,11 +33,11 @@ class EventRouter:
     def __init__(
         self,
         default_region: str,
-        wake: Callable[[Key], None],
+        requeue: Callable[[Key], None],
         tenant_of: TenantOf,
         now: Callable[[], float],
     ) -> None:
-        self._wake = wake
+        self._requeue = requeue
         self._own_calls = OwnCalls(now)
         self._index = ResourceIndex(default_region, tenant_of)
         self._pending: dict[Key, PendingEvents] = {}
@@ -72,7 +72,7 @@ class EventRouter:
     def object_edited(self, key: Key) -> None:
         """After an edit, requeue the objects that can now hand over parameters to it."""
         for other in self._index.givers(key):
-            self._wake(other)
+            self._requeue(other)
 
     def gives_up(self, region: str, owner: str, name: str) -> bool:
         """Return whether an owner, as NAMESPACE/NAME, is about to give up a parameter. Thread-safe."""
@@ -81,7 +81,7 @@ class EventRouter:
     def parameters_moved(self, key: Key, region: str, names: Iterable[str]) -> None:
         """After parameters were created, taken over or given up, requeue the other objects that declare them."""
         for other in {other for name in names for other in self._index.naming(region, name)} - {key}:
-            self._wake(other)
+            self._requeue(other)
 
     def objects_declaring(self, region: str, name: str) -> tuple[Key, ...]:
         """Return the objects that declare or report a parameter."""
@@ -100,4 +100,4 @@ class EventRouter:
         pending = self._pending.setdefault(key, PendingEvents(signal.at))
         pending.at = min(pending.at, signal.at)
         pending.of.update(dict.fromkeys(names, signal.actor))
-        self._wake(key)
+        self._requeue(key)

@@ -16,10 +16,10 @@ class Moves:
     """Finds the successors of resources that an object gives up, and requeues the objects that wait for them."""
 
     def __init__(
-        self, router: EventRouter, wake: Callable[[Key], None], now: Callable[[], float], move_seconds: float
+        self, router: EventRouter, requeue: Callable[[Key], None], now: Callable[[], float], move_seconds: float
     ) -> None:
         self._router = router
-        self._wake = wake
+        self._requeue = requeue
         self._now = now
         self._move_seconds = move_seconds
         self._blocked = BlockedObjects()
@@ -51,7 +51,7 @@ class Moves:
         moved = (step.resource.name for step in outcome.applied if step.changes_hands)
         self._router.parameters_moved(key, region, moved)
         for other in self._blocked.waiting_for(region, (resource.title for resource in given_up)):
-            self._wake(other)
+            self._requeue(other)
         self._blocked.record(key, region, outcome.not_owned)
 
     def forget(self, key: Key, uid: str | None) -> None:

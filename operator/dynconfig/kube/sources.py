@@ -64,8 +64,8 @@ def _text(source: Source, document: Mapping[str, Any] | None) -> str | DynConfig
 class References:
     """Which objects refer to which Secret or ConfigMap, and the last known resourceVersion of each."""
 
-    def __init__(self, wake: Callable[[Key], None]) -> None:
-        self._wake = wake
+    def __init__(self, requeue: Callable[[Key], None]) -> None:
+        self._requeue = requeue
         self._of: dict[Key, Fingerprints] = {}
         """Digests of places, since an object may refer to a thousand long names."""
         self._by: dict[int, tuple[Key, ...]] = {}
@@ -113,7 +113,7 @@ class References:
             return
         self._versions[place] = found
         for key in self._by[place]:
-            self._wake(key)
+            self._requeue(key)
 
 
 class WatchBackoff:
