@@ -45,13 +45,18 @@ def test_a_plan_is_what_the_operator_then_does(harness: Callable[[], tuple[Rollo
     rollout, now = harness()
     rollout.versioned.now = now
     found = planned(rollout, now)
-    lines = list(describe.lines(found.plan))
+    undone = found.declaration.undone
+    lines = list(describe.lines(found.plan, undone=undone))
     outcome = rollout.look(now)
     assert told(found.assessment) == told(outcome)
     assert [text for sign, text in lines if sign == "."] == [
         *(f"not corrected (driftPolicy: Report): {step.resource.title}" for step in outcome.plan.held),
-        *(f"delete {step.resource.title} after the bake time" for step in outcome.plan.waiting),
+        *(_waiting(step.resource.title, undone=undone) for step in outcome.plan.waiting),
     ]
+
+
+def _waiting(title: str, *, undone: bool) -> str:
+    return f"keep {title}: the rollback does not delete it" if undone else f"delete {title} after the bake time"
 
 
 def test_programs_learn_what_is_not_carried_out_and_why() -> None:

@@ -171,3 +171,27 @@ def test_a_suspension_leaves_what_is_reported(meets: str, *, edits: bool) -> Non
         status = status_of(fake.engine().run(declared(values, generation=3, status=status, **REPORT)), status)
     assert fake.values == {"/app/a": "by hand", "/app/b": values["b"]}
     assert status["conditions"][0]["reason"] == "DriftReported"
+
+
+@pytest.mark.parametrize("is_restarted", [False, True])
+def test_a_rollback_leaves_what_was_reported_and_keeps_reporting_it(*, is_restarted: bool) -> None:
+    harness = RolloutHarness(values={"a": "1", "b": "1"}, about={**REPORT, "rollout": None})
+    harness.settle(CHANGE - 3 * BAKE)
+    by_hand(harness, "b", CHANGE - 3 * BAKE + 10)
+    harness.settle(CHANGE - 3 * BAKE + 20)
+    del harness.about["rollout"]
+    harness.edit(a="1", b="1")
+    harness.settle(CHANGE - 3 * BAKE + 30)
+    harness.settle(CHANGE)
+    harness.edit(a="2", b="1")
+    harness.settle(CHANGE + 1)
+    harness.alarm.since = CHANGE + 5
+    harness.settle(CHANGE + 6)
+    if is_restarted:
+        harness.restart()
+    for _ in range(3):
+        outcome = harness.look(CHANGE + 3 * BAKE)
+        assert harness.shown == {"a": "1", "b": "by hand"}
+        assert (harness.status or {})["conditions"][0]["reason"] == "RolledBack"
+        assert [item["resource"] for item in (harness.status or {})["drift"]] == ["Thing /app/b"]
+        assert outcome.plan.waiting == ()

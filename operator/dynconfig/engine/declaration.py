@@ -197,6 +197,8 @@ class Declaration:
     """This generation failed: the stable revision stands in its place."""
     undone_created: frozenset[str] = frozenset()
     """Names of what the failed generation created: a rollback deletes nothing else."""
+    undone_reported: frozenset[str] = frozenset()
+    """Names without a stable version whose drift was reported before the rollback: it stays reported."""
     is_last_change: bool = False
     """Spec cannot be used: this is the change that bakes, and nothing is written but what undoes it."""
     requested: bool = False

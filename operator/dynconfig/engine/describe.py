@@ -16,7 +16,7 @@ _VERBS = {Create: "create", Update: "update", Delete: "delete", Release: "releas
 _HIDDEN = ("owner",)
 
 
-def lines(plan: Plan) -> Iterator[tuple[str, str]]:
+def lines(plan: Plan, *, undone: bool = False) -> Iterator[tuple[str, str]]:
     """Yield sign and text of each line: + create, ~ update, - delete, = release, space for a detail.
 
     Rejected and blocked changes have the sign "!", changes that are not applied now ".".
@@ -34,7 +34,10 @@ def lines(plan: Plan) -> Iterator[tuple[str, str]]:
         yield ".", f"not corrected (driftPolicy: Report): {step.resource.title}"
         yield from _details(step)
     for step in plan.waiting:
-        yield ".", f"{_VERBS[type(step.change)]} {step.resource.title} after the bake time"
+        if undone:
+            yield ".", f"keep {step.resource.title}: the rollback does not delete it"
+        else:
+            yield ".", f"{_VERBS[type(step.change)]} {step.resource.title} after the bake time"
 
 
 def summary(found: Assessment) -> str:
@@ -45,7 +48,8 @@ def summary(found: Assessment) -> str:
     told += [f"{len(plan.refused)} refused"] if plan.refused else []
     told += [f"{len(plan.blocked)} blocked by these"] if plan.blocked else []
     told += [f"{len(plan.held)} drifted and not corrected"] if plan.held else []
-    told += [f"{len(plan.waiting)} to delete later"] if plan.waiting else []
+    kept = "kept by the rollback" if found.declaration.undone else "to delete later"
+    told += [f"{len(plan.waiting)} {kept}"] if plan.waiting else []
     declared = counted(len(plan.declared), "resource")
     if not told and found.declaration.undone:
         return f"No changes: AWS has the stable revision, {declared}."
@@ -60,7 +64,7 @@ def summary(found: Assessment) -> str:
 def document(found: Assessment) -> dict[str, Any]:
     """Return the assessment as JSON: only `changes` are applied now."""
     plan = found.plan
-    others = {"reported": plan.held, "waiting": plan.waiting}
+    others = {"reported": plan.held, "kept" if found.declaration.undone else "waiting": plan.waiting}
     now, suspended = ([], plan.steps) if found.declaration.suspended else (plan.steps, [])
     return {
         "declared": len(plan.declared),

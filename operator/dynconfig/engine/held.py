@@ -57,6 +57,8 @@ def _following(step: Step) -> Step:
 def _theirs(step: Step, declaration: Declaration, applied: Applied | None) -> tuple[Difference, ...]:
     """Those differences that somebody else made. An edit may stand beside them: a Secret changes, and a tag had been."""
     is_versioned = isinstance(step.change, Update) and isinstance(step.resource, Versioned)
+    if step.resource.name in declaration.undone_reported and isinstance(step.resource, Versioned):
+        return step.because
     if drifted(step, declaration):
         is_parted = is_versioned and applied is not None and _is_edited(step, applied)
         return tuple(item for item in step.because if not (is_parted and item.field == VALUE))

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from dynconfig.api.parameter import ParameterSpec, ParameterType, ValuePolicy
+from dynconfig.api.spec import DriftPolicy
 from dynconfig.engine.declaration import Declaration, DeclaredParameter
 from dynconfig.engine.errors import AlarmFiring
 from dynconfig.engine.plan import Plan
@@ -73,7 +74,8 @@ class Watched:
 def in_place_of(declaration: Declaration, undone: Undone) -> Declaration:
     """The declaration with the stable revision in the place of its values. Pure.
 
-    What the failed generation created is not declared any more; what has no stable version is read and not written.
+    What the failed generation created is not declared any more. What has no stable version is read and not written; its drift,
+    if driftPolicy is Report and it was reported before, stays reported.
     """
     declared = {parameter.name: parameter for parameter in declaration.parameters}
     stable = {item.name for item in undone.stable}
@@ -82,12 +84,28 @@ def in_place_of(declaration: Declaration, undone: Undone) -> Declaration:
     parameters = [
         _as_it_was(item, declared.get(item.name), declaration.path, is_masked=is_unknown) for item in undone.stable
     ]
-    parameters += [
-        replace(parameter, is_leaving=True)
+    others = [
+        parameter
         for name, parameter in declared.items()
         if name in undone.existing and name not in stable and name not in undone.created
     ]
-    return replace(declaration, parameters=tuple(parameters), undone=True, undone_created=undone.created - stable)
+    reported = frozenset(item.name for item in others if _is_reported(item, declaration))
+    parameters += [replace(item, is_leaving=item.name not in reported) for item in others]
+    return replace(
+        declaration,
+        parameters=tuple(parameters),
+        undone=True,
+        undone_created=undone.created - stable,
+        undone_reported=reported,
+    )
+
+
+def _is_reported(parameter: DeclaredParameter, declaration: Declaration) -> bool:
+    """Whether drift of the parameter was reported. The text of a Secret is left out: a report never tells its drift."""
+    applied = declaration.applied
+    if applied is None or declaration.drift_policy is not DriftPolicy.REPORT or isinstance(parameter.value, Secret):
+        return False
+    return applied.is_drift_cut or parameter.name in {title.rpartition(" ")[2] for title in applied.drifted}
 
 
 def _as_it_was(kept: Kept, declared: DeclaredParameter | None, path: str, *, is_masked: bool) -> DeclaredParameter:

@@ -97,7 +97,7 @@ def _show(planned: Planned | PlanFailure, targets: Targets, *, deleting: bool) -
             f"Generation {generation} was rolled back; the stable revision stays in effect until spec changes.",
             "yellow",
         )
-    for sign, text in describe.lines(planned.plan):
+    for sign, text in describe.lines(planned.plan, undone=planned.declaration.undone):
         out.wrapped(f"      {text}" if sign == " " else f"  {sign} {text}", _STYLES[sign])
     out.line(describe.summary(planned.assessment))
     for text in _remarks(planned):
