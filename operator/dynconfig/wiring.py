@@ -218,11 +218,11 @@ def kinds(
     tag_index = tag_index or ParameterTagIndex(tagging, clock)
     extension, ignored = layers.ExtensionLayers(client("ssm"), region, clock), settings.ignored_tags
     writing = labels.forgetting(writing) if labels else writing
-    moved: Callable[[Sequence[str]], None] = labels.forget if labels else lambda _names: None
+    owner_changed: Callable[[Sequence[str]], None] = labels.forget if labels else lambda _names: None
     functions, iam = client("lambda"), client("iam")
     alarms = AlarmApi(cloudwatch, AlarmTagIndex(tagging, clock), clock, ignored_tags=ignored)
     return (
-        Parameters(client("ssm"), tag_index, clock, ignored_tags=ignored, writing=writing, moved=moved),
+        Parameters(client("ssm"), tag_index, clock, ignored_tags=ignored, writing=writing, owner_changed=owner_changed),
         Roles(iam, arns, boundary=settings.boundary, ignored_tags=ignored),
         LogGroups(client("logs"), arns, clock, ignored_tags=ignored),
         Functions(functions, arns, extension, package, clock, ignored_tags=ignored),

@@ -66,11 +66,11 @@ class Parameters:
         *,
         ignored_tags: tuple[str, ...] = (),
         writing: Writing = lambda _operation, _names: nullcontext(),
-        moved: Callable[[Sequence[str]], None] = lambda _names: None,
+        owner_changed: Callable[[Sequence[str]], None] = lambda _names: None,
     ) -> None:
-        """Use the clients and clocks of one place. `moved` is called with the names whose owner changes or is removed."""
+        """Use the clients and clocks of one place. `owner_changed` is called with the names whose owner changes or is removed."""
         self._ssm = ssm
-        self._moved = moved
+        self._owner_changed = owner_changed
         self._tag_index = tag_index
         self._clock = clock
         self._writes = ParameterWrites(ssm, writing)
@@ -161,7 +161,7 @@ class Parameters:
             self._ownership.confirm(observed)
             if observed.owner != desired.owner:
                 self._ownership.distrust_index([desired.name])
-                self._moved([desired.name])
+                self._owner_changed([desired.name])
         result = (
             self._writes.create(desired)
             if observed is None
@@ -210,7 +210,7 @@ class Parameters:
             own_labels.remove_for_good(self._ssm, observed.name)
         finally:
             # Only now: another object may read the labels until they are removed.
-            self._moved([observed.name])
+            self._owner_changed([observed.name])
 
     # --- observing
 
