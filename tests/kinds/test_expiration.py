@@ -61,8 +61,11 @@ def test_parameter_deleted_before_its_expiration_is_recreated(harness: AwsHarnes
     [
         ([{"type": "Expiration", "attributes": {}}], "attributes must be Timestamp"),
         ([{"type": "Expiration", "attributes": {"Timestamp": "tomorrow"}}], "ISO 8601"),
-        ([{"type": "Expiration", "attributes": {"Timestamp": "2040-01-01T00:00:00"}}], "with a zone"),
-        ([EXPIRATION, {"type": "ExpirationNotification", "attributes": {"Before": "0", "Unit": "Days"}}], "from 1 on"),
+        ([{"type": "Expiration", "attributes": {"Timestamp": "2040-01-01T00:00:00"}}], "with time zone"),
+        (
+            [EXPIRATION, {"type": "ExpirationNotification", "attributes": {"Before": "0", "Unit": "Days"}}],
+            "must be positive whole numbers",
+        ),
         ([{"type": "NoChangeNotification", "attributes": {"After": "3", "Unit": "Weeks"}}], "Days or Hours"),
         ([{"type": "NoChangeNotification", "attributes": {"Before": "3", "Unit": "Days"}}], "After and Unit"),
         ([{"type": "ExpirationNotification", "attributes": {"Before": "3", "Unit": "Days"}}], "at most one Expiration"),
