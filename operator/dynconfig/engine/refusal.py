@@ -1,7 +1,7 @@
 """Resources that cannot be made as declared now, and what depends on them; all else is carried out. Pure.
 
 A kind says by names of kinds what its resources depend on: `needs` those that have to exist, `needs_current` those that
-have to be as declared, too, `goes_with` those that it is named after, and that must not belong to somebody else when it is
+have to be as declared, too, `named_after` those that it is named after, and that must not belong to somebody else when it is
 created.
 """
 
@@ -132,7 +132,7 @@ def merged(found: Sequence[NotOwned], text: str, *, is_awaited: bool = False) ->
 def _blocks(refusal: Refusal, step: Step, *, is_watched: bool) -> bool:
     name = refusal.kind.value.kind
     is_new = isinstance(step.change, Create)
-    if is_new and isinstance(refusal.error, NotOwned) and name in getattr(step.kind, "goes_with", ()):
+    if is_new and isinstance(refusal.error, NotOwned) and name in getattr(step.kind, "named_after", ()):
         return True
     # What depends on a resource that is not there may also be desired no more for that reason alone.
     if refusal.is_put and refusal.is_missing and name in getattr(step.kind, "needs", ()):

@@ -65,7 +65,7 @@ class Alarms:
     """Manage the metric alarms of one place."""
 
     value = Alarm
-    goes_with = ("Function", "Attachment")
+    named_after = ("Function", "Attachment")
     stands_alone = True
 
     def __init__(self, cloudwatch: "CloudWatchClient", api: AlarmApi, arns: Arns) -> None:

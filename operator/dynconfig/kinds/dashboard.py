@@ -38,7 +38,7 @@ class Dashboards:
     """Manage the dashboards of one place. Names are shared by all regions of an account, so they include the region."""
 
     value = Dashboard
-    goes_with = ("Function", "Attachment")
+    named_after = ("Function", "Attachment")
     stands_alone = True
 
     def __init__(self, cloudwatch: "CloudWatchClient", arns: Arns) -> None:

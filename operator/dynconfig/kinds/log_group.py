@@ -34,7 +34,7 @@ class LogGroups:
     """Manage the log groups of one place."""
 
     value = LogGroup
-    goes_with = ("Function",)
+    named_after = ("Function",)
     stands_alone = True
 
     def __init__(

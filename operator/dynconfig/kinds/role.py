@@ -51,7 +51,7 @@ class Roles:
     """Manage the roles of one account, with the permissions boundary of this ARN, if any."""
 
     value = Role
-    goes_with = ("Function",)
+    named_after = ("Function",)
     stands_alone = True
 
     def __init__(self, iam: "IAMClient", arns: Arns, *, boundary: str = "", ignored_tags: tuple[str, ...] = ()) -> None:
