@@ -1,4 +1,4 @@
-"""What alarms may not be, as files on a laptop hear it, and what the default ones are."""
+"""Validation of alarms in local files, and the default alarms."""
 
 from typing import Any
 
@@ -30,14 +30,14 @@ def alarm(**changes: Any) -> AlarmSpec:
     return AlarmSpec.model_validate({key: value for key, value in {**QUEUE, **changes}.items() if value is not None})
 
 
-def test_without_alarms_there_are_none_and_an_empty_declaration_gives_the_default_ones() -> None:
+def test_empty_alarms_create_the_default_alarms() -> None:
     assert DynamicConfigSpec.model_validate({"path": "/myapp/config"}).alarms is None
     alarms = spec({}).alarms
     assert alarms
     assert [one.name for one in alarms.all] == list(DEFAULT_NAMES)
 
 
-def test_the_default_alarms_are_whole_and_count_no_data_as_well() -> None:
+def test_default_alarms_are_complete_and_ignore_missing_data() -> None:
     for one in AlarmsSpec().all:
         found = whole(one)
         assert found.metric == one.name
@@ -46,12 +46,12 @@ def test_the_default_alarms_are_whole_and_count_no_data_as_well() -> None:
         assert found.description
 
 
-def test_the_default_alarms_watch_metrics_that_the_function_writes() -> None:
+def test_default_alarms_use_metrics_of_the_function() -> None:
     own = {name for name, one in DEFAULTS.items() if one["namespace"] == "DynamicConfig"}
     assert own == {metrics.FAILURES, metrics.ERRORS}
 
 
-def test_a_custom_alarm_of_a_default_ones_name_overrides_what_it_says_and_keeps_the_rest() -> None:
+def test_override_keeps_unset_fields_of_the_default_alarm() -> None:
     alarms = spec({"custom": [{"name": "Duration", "threshold": 500, "extendedStatistic": "p99"}]}).alarms
     assert alarms
     (found,) = (whole(one) for one in alarms.all if one.name == "Duration")
@@ -59,13 +59,13 @@ def test_a_custom_alarm_of_a_default_ones_name_overrides_what_it_says_and_keeps_
     assert (found.metric, found.period_seconds, found.evaluation_periods) == ("Duration", 300, 3)
 
 
-def test_without_the_default_ones_an_override_stands_alone() -> None:
+def test_override_without_default_alarms() -> None:
     alarms = spec({"defaults": False, "custom": [{"name": "Errors", "threshold": 9}]}).alarms
     assert alarms
     assert [whole(one).threshold for one in alarms.all] == [9]
 
 
-def test_a_custom_alarm_of_a_default_ones_name_with_a_metric_stands_in_its_place() -> None:
+def test_custom_alarm_with_metric_replaces_the_default_alarm() -> None:
     alarms = spec({"custom": [{**QUEUE, "name": "Errors"}]}).alarms
     assert alarms
     (errors,) = (one for one in alarms.all if one.name == "Errors")
@@ -76,7 +76,7 @@ def test_a_custom_alarm_of_a_default_ones_name_with_a_metric_stands_in_its_place
 @pytest.mark.parametrize(
     "statistic", ["p99", "p99.9", "p100", "tm90", "wm98", "IQM", "TM(10%:90%)", "PR(:300)", "TC(2%:)"]
 )
-def test_extended_statistics_that_cloudwatch_knows(statistic: str) -> None:
+def test_valid_extended_statistics(statistic: str) -> None:
     assert alarm(statistic=None, extendedStatistic=statistic).extended_statistic == statistic
 
 
@@ -116,7 +116,7 @@ def test_extended_statistics_that_cloudwatch_knows(statistic: str) -> None:
         ({"colour": "red"}, "colour"),
     ],
 )
-def test_an_impossible_alarm_is_refused_with_the_field(changes: dict[str, Any], told: str) -> None:
+def test_invalid_alarm_is_rejected_with_its_field(changes: dict[str, Any], told: str) -> None:
     with pytest.raises(ValidationError, match=told):
         alarm(**changes)
 
@@ -131,7 +131,7 @@ def test_an_impossible_alarm_is_refused_with_the_field(changes: dict[str, Any], 
         {"threshold": -0.5},
     ],
 )
-def test_the_limits_themselves_are_legal(changes: dict[str, Any]) -> None:
+def test_limits_are_inclusive(changes: dict[str, Any]) -> None:
     assert alarm(**changes)
 
 
@@ -153,14 +153,14 @@ def test_the_limits_themselves_are_legal(changes: dict[str, Any]) -> None:
         ({"custom": [{**QUEUE, "name": f"a{number}"} for number in range(21)]}, {}, "custom"),
     ],
 )
-def test_contradictions_between_alarms_and_the_rest_are_refused(
+def test_alarms_that_contradict_other_fields_are_rejected(
     alarms: dict[str, Any], more: dict[str, Any], told: str
 ) -> None:
     with pytest.raises(ValidationError, match=told):
         spec(alarms, **more)
 
 
-def test_alarms_of_ones_own_need_no_function() -> None:
+def test_custom_alarms_do_not_require_a_function() -> None:
     assert spec({"defaults": False, "custom": [QUEUE]}, function=None).alarms
 
 
@@ -179,10 +179,10 @@ def test_alarms_of_ones_own_need_no_function() -> None:
         ({"name": "Errors", "threshold": 1, "description": "Call us"}, "Call us"),
     ],
 )
-def test_a_description_says_the_numbers_that_the_alarm_has(override: dict[str, Any], description: str) -> None:
+def test_description_has_the_effective_numbers(override: dict[str, Any], description: str) -> None:
     assert whole(AlarmSpec.model_validate(override), timeout_seconds=3).description == description
 
 
 @pytest.mark.parametrize(("timeout", "threshold"), [(3, 2400.0), (30, 24000.0), (900, 720000.0), (None, 10000.0)])
-def test_a_duration_is_too_long_before_the_timeout_ends_it(timeout: int | None, threshold: float) -> None:
+def test_duration_threshold_is_below_the_timeout(timeout: int | None, threshold: float) -> None:
     assert whole(AlarmSpec(name="Duration"), timeout).threshold == threshold

@@ -1,4 +1,4 @@
-"""The CustomResourceDefinition is structural, bounded and speaks: the API server needs the first two, users the third."""
+"""The CustomResourceDefinition is structural, has limits, and describes every field."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -35,7 +35,7 @@ def test_every_field_has_a_type_and_a_description(path: str, schema: Schema) -> 
 
 
 @pytest.mark.parametrize(("path", "schema"), OURS, ids=[path for path, _ in OURS])
-def test_every_list_map_and_text_is_bounded(path: str, schema: Schema) -> None:
+def test_every_list_map_and_string_has_a_limit(path: str, schema: Schema) -> None:
     if schema["type"] == "array":
         assert "maxItems" in schema
     if "additionalProperties" in schema:
@@ -52,7 +52,7 @@ def walk(node: object, path: str = "") -> Iterator[tuple[str, object]]:
         yield from walk(inner, f"{path}.{key}")
 
 
-def test_nothing_in_the_definition_is_null() -> None:
+def test_definition_has_no_nulls() -> None:
     # Also in what is written to the file: every way of installing it, but the first `kubectl apply`, refuses a null default.
     assert [path for path, node in walk(crd.definition()) if node is None] == []
 
@@ -67,31 +67,31 @@ class _Outer(Model):
     several: tuple[_Inner, ...] = (_Inner(),)
 
 
-def test_a_default_that_is_a_model_leaves_absent_fields_out() -> None:
+def test_default_of_a_nested_model_omits_unset_fields() -> None:
     found = crd._structural(_Outer)["properties"]
     assert found["one"]["default"] == {"given": 1}
     assert found["several"]["default"] == [{"given": 1}]
 
 
-def test_nothing_that_a_structural_schema_forbids_is_left() -> None:
+def test_schema_is_structural() -> None:
     keys = {path.rpartition(".")[2] for path, _ in walk(ROOT)}
     assert not keys & {"$ref", "$defs", "anyOf", "oneOf", "const", "title", "propertyNames"}
 
 
-def test_every_rule_over_fields_is_said_to_the_api_server() -> None:
+def test_cross_field_rules_are_in_the_crd() -> None:
     said = {rule["message"] for rule in ROOT["properties"]["spec"]["x-kubernetes-validations"]}
     assert said == {rule.message for rule in DynamicConfigSpec.rules if rule.cel}
     items = ROOT["properties"]["spec"]["properties"]["parameters"]["items"]
     assert any("exactly one of value and valueFrom" in rule["message"] for rule in items["x-kubernetes-validations"])
 
 
-def test_parameters_are_a_map_by_name_for_apply() -> None:
+def test_parameters_are_a_list_map_by_name() -> None:
     parameters = ROOT["properties"]["spec"]["properties"]["parameters"]
     assert parameters["x-kubernetes-list-type"] == "map"
     assert parameters["x-kubernetes-list-map-keys"] == ["name"]
 
 
-def test_a_json_schema_is_left_alone_by_the_api_server() -> None:
+def test_json_schema_preserves_unknown_fields() -> None:
     parameter = ROOT["properties"]["spec"]["properties"]["parameters"]["items"]
     schema = parameter["properties"]["schema"]["properties"]["jsonSchema"]
     assert schema["type"] == "object"
@@ -99,7 +99,7 @@ def test_a_json_schema_is_left_alone_by_the_api_server() -> None:
     assert "additionalProperties" not in schema
 
 
-def test_columns_for_a_table_and_for_a_wide_one() -> None:
+def test_printer_columns() -> None:
     columns = VERSION["additionalPrinterColumns"]
     assert [column["name"] for column in columns if column.get("priority", 0) == 0] == [
         "Ready",
@@ -112,7 +112,7 @@ def test_columns_for_a_table_and_for_a_wide_one() -> None:
     assert {"Region", "Path", "Observed"} <= wide
 
 
-def test_a_field_that_another_manager_holds_is_found_by_the_message() -> None:
+def test_message_explains_fields_of_another_field_manager() -> None:
     parameter = ROOT["properties"]["spec"]["properties"]["parameters"]["items"]
     (told,) = [
         rule["message"]

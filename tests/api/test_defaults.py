@@ -1,4 +1,4 @@
-"""Defaults that are added to an object from a file are those of the API server."""
+"""The defaults added to an object from a file equal those of the API server."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ def filled(spec: Any) -> Any:
     return with_defaults({"kind": "DynamicConfig", "spec": spec})["spec"]
 
 
-def test_defaults_are_added_where_nothing_is_set_and_below_what_is_set() -> None:
+def test_defaults_are_added_to_unset_and_nested_fields() -> None:
     found = filled({"path": "/a", "driftPolicy": "Report", "cache": {"size": 7}, "parameters": [{"name": "b"}]})
     assert found["driftPolicy"] == "Report"
     assert found["cache"] == {"size": 7, "ttlSeconds": 300, "onChange": "Expire"}
@@ -19,12 +19,12 @@ def test_defaults_are_added_where_nothing_is_set_and_below_what_is_set() -> None
     assert "schema" not in found["parameters"][0]
 
 
-def test_nothing_is_lost_and_values_of_a_wrong_type_stay() -> None:
+def test_existing_values_are_kept_even_with_a_wrong_type() -> None:
     assert filled(None) is None
     assert filled({"parameters": "none", "strange": 1})["parameters"] == "none"
     assert filled({"strange": {"deep": [1]}})["strange"] == {"deep": [1]}
 
 
-def test_a_second_time_adds_nothing() -> None:
+def test_defaulting_is_idempotent() -> None:
     once = filled({"parameters": [{"name": "b", "schema": {}}], "function": {"triggers": {}}})
     assert filled(once) == once

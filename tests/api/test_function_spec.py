@@ -1,4 +1,4 @@
-"""What a function may not be, as files on a laptop hear it, each time with the field."""
+"""Validation of the function in local files; each error names its field."""
 
 import re
 from typing import Any
@@ -47,7 +47,7 @@ def wrong(function: dict[str, Any]) -> tuple[str, ...]:
         ({"colour": "red"}, "spec.function.colour"),
     ],
 )
-def test_what_can_be_known_without_aws_is_refused_with_the_field(function: dict[str, Any], field: str) -> None:
+def test_invalid_function_is_rejected_with_its_field(function: dict[str, Any], field: str) -> None:
     (told,) = wrong(function)
     assert told.startswith(f"{field}: ")
 
@@ -66,7 +66,7 @@ def test_what_can_be_known_without_aws_is_refused_with_the_field(function: dict[
         "path",
     ],
 )
-def test_reserved_and_illegal_names_in_environment_are_refused(name: str) -> None:
+def test_reserved_and_invalid_environment_names_are_rejected(name: str) -> None:
     (told,) = wrong({"environment": {"LOG_LEVEL": "debug", name: "1"}})
     assert re.match(
         rf"spec\.function\.environment\.{name}: is (reserved, because|not a valid name: use at least two letters)", told
@@ -85,7 +85,7 @@ def test_reserved_and_illegal_names_in_environment_are_refused(name: str) -> Non
         ({"mode": "Attach", "name": "f", "roleName": "r"}, "environment, onFailure and roleName require mode: Managed"),
     ],
 )
-def test_what_an_attached_function_keeps_for_itself_is_refused(function: dict[str, Any], message: str) -> None:
+def test_fields_that_require_managed_are_rejected_for_attach(function: dict[str, Any], message: str) -> None:
     (told,) = wrong(function)
     assert message in told
 
@@ -98,14 +98,14 @@ def test_what_an_attached_function_keeps_for_itself_is_refused(function: dict[st
         "arn:aws:dynamodb:eu-west-1:123456789012:table/t",
     ],
 )
-def test_failed_events_go_only_where_the_role_may_send_them(arn: str) -> None:
+def test_on_failure_only_accepts_destinations_of_the_role(arn: str) -> None:
     (told,) = wrong({"onFailure": arn})
     assert "onFailure must be the ARN of an SQS queue, an SNS topic, a function or an event bus" in told
 
 
 @pytest.mark.parametrize("partition", ["aws", "aws-cn", "aws-us-gov", "aws-iso-b", "aws-eusc"])
 @pytest.mark.parametrize("resource", ["sqs:r:1:q", "sns:r:1:t", "lambda:r:1:function:f", "events:r:1:event-bus/b"])
-def test_every_destination_is_taken_in_every_partition(partition: str, resource: str) -> None:
+def test_destinations_are_valid_in_all_partitions(partition: str, resource: str) -> None:
     assert wrong({"onFailure": f"arn:{partition}:{resource}"}) == ()
 
 
@@ -123,11 +123,11 @@ def test_every_destination_is_taken_in_every_partition(partition: str, resource:
         {"onFailure": "arn:aws:sqs:eu-west-1:123456789012:failed"},
     ],
 )
-def test_what_aws_takes_is_taken(function: dict[str, Any]) -> None:
+def test_valid_functions_are_accepted(function: dict[str, Any]) -> None:
     assert wrong(function) == ()
 
 
-def test_an_api_is_closed_unless_it_is_said() -> None:
+def test_http_api_requires_iam_by_default() -> None:
     http_api = FunctionSpec.model_validate({"triggers": {"httpApi": {}}}).triggers.http_api
     assert http_api is not None
     assert http_api.authorization == "AWS_IAM"

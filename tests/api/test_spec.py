@@ -1,4 +1,4 @@
-"""What a spec may not be, as files on a laptop hear it; the API server says the same in tests/e2e/test_refusals.py."""
+"""Validation of spec in local files; tests/e2e/test_refusals.py checks the same in the API server."""
 
 import re
 from collections.abc import Iterator
@@ -51,13 +51,13 @@ def test_legal_paths(path: str) -> None:
         ("/" + "x" * 400, "at most 400"),
     ],
 )
-def test_illegal_paths_are_refused_with_the_rule(path: str, told: str) -> None:
+def test_invalid_paths_are_rejected_with_the_rule(path: str, told: str) -> None:
     with pytest.raises(ValidationError, match=told):
         spec(path=path)
 
 
 @pytest.mark.parametrize("name", ["", "/x", "x/", "a//b", "a b", "ü", "a" * 501])
-def test_illegal_names_are_refused(name: str) -> None:
+def test_invalid_names_are_rejected(name: str) -> None:
     with pytest.raises(ValidationError, match="name"):
         spec({"name": name, "value": "1"})
 
@@ -105,7 +105,7 @@ def test_levels_count_from_the_root() -> None:
         ({"value": "1", "ttlSeconds": -1}, "greater than or equal to 0"),
     ],
 )
-def test_contradictions_in_a_parameter_are_refused_with_the_rule(parameter: dict[str, Any], told: str) -> None:
+def test_contradictory_fields_of_a_parameter_are_rejected_with_the_rule(parameter: dict[str, Any], told: str) -> None:
     with pytest.raises(ValidationError, match=told):
         spec(parameter)
 
@@ -126,7 +126,7 @@ def test_contradictions_in_a_parameter_are_refused_with_the_rule(parameter: dict
         ({"rules": [{"rule": "true"}] * 65}, "at most 64"),
     ],
 )
-def test_fields_out_of_range_are_refused_with_the_rule(more: dict[str, Any], told: str) -> None:
+def test_fields_out_of_range_are_rejected_with_the_rule(more: dict[str, Any], told: str) -> None:
     with pytest.raises(ValidationError, match=told):
         spec(**more)
 
@@ -142,13 +142,11 @@ def test_fields_out_of_range_are_refused_with_the_rule(more: dict[str, Any], tol
         ({"valueFrom": OPEN}, ParameterType.SECURE_STRING),
     ],
 )
-def test_the_type_follows_from_the_source_unless_it_is_given(
-    parameter: dict[str, Any], resolved: ParameterType
-) -> None:
+def test_type_defaults_by_source(parameter: dict[str, Any], resolved: ParameterType) -> None:
     assert spec(parameter).parameters[0].resolved_type is resolved
 
 
-def test_policies_are_sent_as_aws_takes_them() -> None:
+def test_policies_have_the_format_of_put_parameter() -> None:
     policy = {"type": "NoChangeNotification", "attributes": {"After": "20", "Unit": "Days"}}
     advanced = spec({"value": "1", "tier": "Advanced", "policies": [policy]}).parameters[0]
     assert advanced.policies_json == (
@@ -156,14 +154,14 @@ def test_policies_are_sent_as_aws_takes_them() -> None:
     )
 
 
-def test_a_json_schema_is_kept_as_it_is_written() -> None:
+def test_json_schema_is_not_changed() -> None:
     schema = {"properties": {"port": {"type": "integer", "maxLength": None}}, "x-ours": [1, 2.5, True]}
     (parameter,) = spec({"value": "{}", "schema": {"type": "json", "jsonSchema": schema}}).parameters
     assert parameter.schema_
     assert parameter.schema_.json_schema == schema
 
 
-def test_every_runtime_on_offer_has_an_end() -> None:
+def test_every_runtime_has_a_deprecation_date() -> None:
     assert set(RUNTIME_ENDS) == set(get_args(FunctionSpec.model_fields["runtime"].annotation))
 
 
@@ -173,7 +171,7 @@ def test_durations(text: str, expected: int) -> None:
 
 
 @pytest.mark.parametrize("level", [".", ".."])
-def test_a_level_of_dots_is_refused_by_the_api_server_and_still_read(level: str) -> None:
+def test_dot_levels_are_rejected_by_the_crd_but_accepted_by_the_models(level: str) -> None:
     properties = definition()["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]
     name, path = properties["parameters"]["items"]["properties"]["name"]["pattern"], properties["path"]["pattern"]
     for text in (level, f"a/{level}", f"{level}/a", f"a/{level}/b"):
@@ -198,9 +196,7 @@ ATTACHED = {"function": {"mode": "Attach", "name": "f"}}
         (MANAGED, ATTACHED, "spec.function.mode"),
     ],
 )
-def test_an_edit_that_the_api_server_refuses_is_known_here(
-    before: dict[str, Any], after: dict[str, Any], field: str
-) -> None:
+def test_transition_rules_are_checked_locally(before: dict[str, Any], after: dict[str, Any], field: str) -> None:
     assert [text.partition(": ")[0] for text in refused_edits(spec(**before), spec(**after))] == [field]
 
 
@@ -209,7 +205,7 @@ def test_other_edits_are_allowed(before: dict[str, Any], after: dict[str, Any]) 
     assert list(refused_edits(spec(**before), spec(**after))) == []
 
 
-def test_every_rule_about_an_edit_is_known_here_too() -> None:
+def test_every_transition_rule_has_a_local_check() -> None:
     rules = [rule for model in Model.__subclasses__() for rule in model.rules if "oldSelf" in rule.cel]
     assert len(rules) == 3
     assert all(rule.allows is not None and rule.field for rule in rules)
@@ -229,7 +225,7 @@ def of_annotation(annotation: Any) -> Iterator[type[Model]]:
 
 
 @pytest.mark.parametrize("model", sorted(set(models()), key=str))
-def test_no_field_takes_a_text_for_a_number_or_a_boolean(model: type[Model]) -> None:
+def test_no_field_accepts_a_string_for_a_number_or_boolean(model: type[Model]) -> None:
     kinds = {"integer": "1", "number": "1", "boolean": "true"}
     schema = model.model_json_schema(by_alias=True)
     for name, about in schema["properties"].items():

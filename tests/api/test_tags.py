@@ -1,4 +1,4 @@
-"""Which tags may be declared: what every service takes that is given them, so that no write stops half way."""
+"""Validation of tags: only tags that all AWS services in use accept."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ def many(letter: str, count: int) -> dict[str, str]:
 LEGAL = {"team": "", "cost centre": "R+D", "équipe/2": "日本 = 1", "k:_.=+@-": "x" * 256, "K" * 128: "٣"}
 
 
-def test_letters_digits_spaces_and_a_few_signs_are_taken() -> None:
+def test_valid_tags_are_accepted() -> None:
     assert tagged(LEGAL).tags == LEGAL
     assert tagged({}, LEGAL).parameters[0].tags == LEGAL
 
@@ -40,21 +40,21 @@ def test_letters_digits_spaces_and_a_few_signs_are_taken() -> None:
         ({"Dynconfig.dev/Owner": "me"}, "reserved"),
     ],
 )
-def test_other_tags_are_refused_of_an_object_and_of_a_parameter(tags: dict[str, str], told: str) -> None:
+def test_invalid_tags_are_rejected_on_objects_and_parameters(tags: dict[str, str], told: str) -> None:
     with pytest.raises(ValidationError, match=told):
         tagged(tags)
     with pytest.raises(ValidationError, match=told):
         tagged({}, tags)
 
 
-def test_one_of_the_fifty_tags_of_a_resource_is_the_owners() -> None:
+def test_limit_leaves_room_for_the_owner_tag() -> None:
     assert tagged(many("t", 40), many("u", 9))
     assert tagged(many("t", 40), many("t", 40))
     with pytest.raises(ValidationError, match="more than 49 tags"):
         tagged(many("t", 40), many("u", 10))
 
 
-def test_tags_that_iam_does_not_tell_apart_are_refused_where_there_is_a_role() -> None:
+def test_tag_keys_differing_only_by_case_are_rejected_with_a_function() -> None:
     twins = {"team": "1", "Team": "2"}
     assert tagged(twins)
     with pytest.raises(ValidationError, match="differ only by case"):

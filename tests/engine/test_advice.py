@@ -1,4 +1,4 @@
-"""What is allowed and yet unwise."""
+"""Warnings about valid specs."""
 
 from datetime import date
 from typing import Any
@@ -16,7 +16,7 @@ def advised(today: date = TODAY, parameters: tuple[dict[str, Any], ...] = (), **
     return [finding.text for finding in advice(document({}, parameters=[*parameters], **spec), today)]
 
 
-def test_a_rollout_without_an_alarm_rolls_nothing_back() -> None:
+def test_rollout_without_alarms_warns() -> None:
     (told,) = advised(rollout={})
     assert told == "spec.rollout: no alarm watches this object, so changes are never rolled back; declare spec.alarms"
     custom = {"name": "Orders", "metric": "Failed", "namespace": "Shop", "statistic": "Sum", "threshold": 5}
@@ -55,7 +55,7 @@ def test_a_rollout_without_an_alarm_rolls_nothing_back() -> None:
         ("db_pwd", True),
     ],
 )
-def test_a_name_that_sounds_like_a_secret_with_its_value_in_the_open(name: str, sounds: bool) -> None:
+def test_plaintext_value_with_a_secret_name_warns(name: str, sounds: bool) -> None:
     told = advised(parameters=({"name": name, "value": "1"},))
     assert bool(told) == sounds
     if told:
@@ -77,7 +77,7 @@ def test_a_name_that_sounds_like_a_secret_with_its_value_in_the_open(name: str, 
     ],
 )
 @pytest.mark.parametrize("kind", ["String", "StringList"])
-def test_credentials_in_the_open_are_found_whatever_the_name(value: str, kind: str, *, is_secret: bool) -> None:
+def test_plaintext_credentials_warn_regardless_of_name(value: str, kind: str, *, is_secret: bool) -> None:
     told = advised(parameters=({"name": "dsn", "value": value, "type": kind},))
     assert bool(told) == is_secret
     assert "p4ss" not in "".join(told)
@@ -93,7 +93,7 @@ def test_credentials_in_the_open_are_found_whatever_the_name(value: str, kind: s
         (r'"\ud83dx\ude00"', True),
     ],
 )
-def test_half_a_surrogate_pair_in_json_is_advised_against(value: str, *, is_half: bool) -> None:
+def test_unpaired_surrogate_in_json_warns(value: str, *, is_half: bool) -> None:
     told = advised(parameters=({"name": "j", "value": value, "schema": {"type": "json"}},))
     assert bool(told) == is_half
 
@@ -115,11 +115,11 @@ def test_an_annotation_allows_plaintext(annotation: str, *, is_told: bool) -> No
         {"value": "a,b", "type": "StringList"},
     ],
 )
-def test_a_secret_that_stands_elsewhere_is_no_matter(parameter: dict[str, Any]) -> None:
+def test_value_from_a_secret_does_not_warn(parameter: dict[str, Any]) -> None:
     assert advised(parameters=({"name": "password", **parameter},)) == []
 
 
-def test_a_runtime_past_its_end_is_told_with_the_one_to_move_to() -> None:
+def test_deprecated_runtime_warns_with_the_newest_one() -> None:
     old = {"runtime": "python3.11"}
     assert advised(function=old) == []
     assert advised(RUNTIME_ENDS["python3.11"], function=old) == []
@@ -127,14 +127,14 @@ def test_a_runtime_past_its_end_is_told_with_the_one_to_move_to() -> None:
     assert told == ("spec.function.runtime: python3.11 was deprecated by Lambda on 2027-06-30; set python3.14")
 
 
-def test_when_all_runtimes_are_past_their_end_the_operator_is_too() -> None:
+def test_operator_upgrade_is_advised_if_all_runtimes_are_deprecated() -> None:
     (told,) = advised(date(2040, 1, 1), function={})
     assert "upgrade to an operator version" in told
 
 
-def test_a_function_of_the_users_own_has_its_own_runtime() -> None:
+def test_attached_function_does_not_warn_about_its_runtime() -> None:
     assert advised(date(2040, 1, 1), function={"name": "f", "mode": "Attach"}) == []
 
 
-def test_no_advice_about_what_is_invalid() -> None:
+def test_invalid_spec_has_no_warnings() -> None:
     assert advised(parameters=({"name": "password", "value": "1", "tier": "Golden"},)) == []

@@ -1,4 +1,4 @@
-"""A field that someone else writes again and again is corrected ever more slowly, never given up, and named."""
+"""Repeatedly changed fields are corrected with exponential backoff, and reported with their writer."""
 
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
@@ -63,7 +63,7 @@ class Fight:
         return found
 
 
-def test_it_is_corrected_ever_more_slowly_up_to_the_resync_and_never_given_up() -> None:
+def test_corrections_back_off_up_to_the_resync_interval() -> None:
     found = Fight().corrections(4 * 3600)
     pauses = [later - earlier for earlier, later in pairwise(found)]
     assert pauses[:QUICK_CORRECTIONS] == [1.0, FIRST_PAUSE]
@@ -72,7 +72,7 @@ def test_it_is_corrected_ever_more_slowly_up_to_the_resync_and_never_given_up() 
     assert len([pause for pause in pauses if pause >= RESYNC]) > 10
 
 
-def test_condition_and_event_name_who_writes_it_and_the_field() -> None:
+def test_condition_and_event_name_writer_and_field() -> None:
     fight = Fight()
     fight.wait()
     ready = fight.status["conditions"][0]
@@ -87,7 +87,7 @@ def test_condition_and_event_name_who_writes_it_and_the_field() -> None:
     assert len(fight.notes) == 1, "the same is told once"
 
 
-def test_everything_else_is_corrected_and_written_at_once() -> None:
+def test_other_fields_are_not_delayed() -> None:
     fight = Fight()
     fight.wait()
     fight.fake.by_hand("/app/b")
@@ -96,7 +96,7 @@ def test_everything_else_is_corrected_and_written_at_once() -> None:
     assert isinstance(outcome.error, ReconcileLoop)
 
 
-def test_a_person_who_asks_or_edits_ends_the_wait() -> None:
+def test_request_or_edit_resets_the_backoff() -> None:
     fight = Fight()
     fight.wait()
     assert fight.look(annotations={"dynconfig.dev/reconcile-requested-at": "now"}).is_complete
@@ -105,7 +105,7 @@ def test_a_person_who_asks_or_edits_ends_the_wait() -> None:
     assert fight.fake.values["/app/a"] == "9"
 
 
-def test_a_difference_that_goes_away_in_between_is_no_contest() -> None:
+def test_drift_that_disappears_resets_the_backoff() -> None:
     fight = Fight()
     for _ in range(6):
         fight.rival()

@@ -1,4 +1,4 @@
-"""Nouns and verbs that agree with the number before them."""
+"""Singular and plural forms."""
 
 import pytest
 

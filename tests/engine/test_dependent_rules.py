@@ -1,4 +1,4 @@
-"""A rule over several fields says nothing of a field that cannot be read, and still what the others break."""
+"""Cross-field rules are not evaluated for invalid fields, but are for the others."""
 
 from typing import Any
 
@@ -34,12 +34,12 @@ def told(**spec: Any) -> tuple[str, ...]:
         ({"tags": {"Team": "a", "team": "b"}, "function": {"timeoutSeconds": 0}}, "spec.function.timeoutSeconds: "),
     ],
 )
-def test_a_field_that_cannot_be_read_is_the_only_fault(spec: dict[str, Any], field: str) -> None:
+def test_invalid_field_is_the_only_error(spec: dict[str, Any], field: str) -> None:
     (only,) = told(**spec)
     assert only.startswith(field)
 
 
-def test_what_the_other_fields_break_is_told_as_well() -> None:
+def test_rules_over_valid_fields_are_checked() -> None:
     found = told(
         function={"memoryMiB": 1},
         region="us-east-1",
@@ -54,7 +54,7 @@ def test_what_the_other_fields_break_is_told_as_well() -> None:
     ]
 
 
-def test_a_key_is_named_as_it_is_in_the_document() -> None:
+def test_key_is_reported_as_in_the_document() -> None:
     assert told(tags={"a" * 129: "x"}) == (f"spec.tags.{'a' * 129}: must not have more than 128 characters",)
     (odd,) = told(function={"environment": {"[key]": "x"}})
     assert odd.startswith("spec.function.environment.[key]: is not a valid name")

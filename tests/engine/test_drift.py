@@ -1,4 +1,4 @@
-"""Drift as it is told: each field once, and with whoever AWS says did it."""
+"""Drift in status and Events: each field once, with its author if known."""
 
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
@@ -40,28 +40,28 @@ def told(outcome: Outcome, now: str = NOW, previous: dict[str, Any] | None = Non
     return [item.model_dump(mode="json", by_alias=True, exclude_none=True) for item in found]
 
 
-def test_the_author_in_an_event_is_told_of_what_aws_keeps_no_author_of() -> None:
+def test_author_comes_from_the_event_if_aws_stores_none() -> None:
     (found,) = told(drifted(*sirens(1), heard={"s0": JANE}))
     assert found["lastModifiedBy"] == JANE
     assert "lastModifiedBy" not in told(drifted(*sirens(1), heard={"s0": ""}))[0]
     assert "lastModifiedBy" not in told(drifted(*sirens(1)))[0]
 
 
-def test_the_author_that_aws_keeps_counts_more_than_the_one_in_an_event() -> None:
+def test_author_stored_by_aws_takes_precedence() -> None:
     pair = (Thing(name="t", modified_by="arn:aws:iam::1:user/joe"), Thing(name="t"))
     assert told(drifted(pair, heard={"t": JANE}))[0]["lastModifiedBy"] == "arn:aws:iam::1:user/joe"
 
 
-def test_a_long_name_of_an_author_is_shortened() -> None:
+def test_long_author_is_shortened() -> None:
     assert told(drifted(*sirens(1), heard={"s0": JANE + "x" * 600}))[0]["lastModifiedBy"] == (JANE + "x" * 600)[:512]
 
 
-def test_an_event_says_who_it_was() -> None:
+def test_event_names_the_author() -> None:
     (note,) = kube_events.events_of(drifted(*sirens(1), heard={"s0": JANE}), {}, 1.8e9)
     assert note.message == f"Siren s0: level is 2, declared 1 (by {JANE})"
 
 
-def test_drift_is_new_once_and_keeps_the_time_at_which_it_was_found() -> None:
+def test_drift_is_new_once_and_keeps_its_time() -> None:
     outcome = drifted(*sirens(2))
     before = {"drift": told(drifted(*sirens(1)))}
     assert [step.resource.name for step, _ in drift.new(outcome, before)] == ["s1"]
@@ -70,7 +70,7 @@ def test_drift_is_new_once_and_keeps_the_time_at_which_it_was_found() -> None:
     assert drift.new(outcome, {"drift": later}) == []
 
 
-def test_a_list_of_drift_that_is_full_is_not_told_again_at_each_look() -> None:
+def test_full_drift_list_is_not_reported_again() -> None:
     outcome = drifted(*sirens(150))
     status = report.status(outcome, {}, 1.8e9, None)
     assert len(status["drift"]) == 100

@@ -1,4 +1,4 @@
-"""Own writes are told from those of others by counting; no write of others is lost, whatever comes first."""
+"""Events of own writes are recognized by counting; no change by others is lost."""
 
 import pytest
 
@@ -35,31 +35,31 @@ def test_the_event_of_an_own_write_is_an_echo(scene: Scene) -> None:
     assert scene.hears()
 
 
-def test_an_event_that_is_faster_than_the_answer_is_an_echo(scene: Scene) -> None:
+def test_event_before_the_response_is_an_echo(scene: Scene) -> None:
     with scene.echoes.writing(REGION, PUT, ["/a/b"]):
         assert scene.hears()
 
 
-def test_each_write_answers_for_one_event(scene: Scene) -> None:
+def test_each_write_matches_one_event(scene: Scene) -> None:
     scene.write()
     scene.write()
     assert [scene.hears() for _ in range(3)] == [True, True, False]
 
 
-def test_a_write_of_others_right_after_ours_is_one_event_too_many(scene: Scene) -> None:
+def test_surplus_event_is_a_change_by_others(scene: Scene) -> None:
     scene.write()
     theirs_first = [scene.hears(at=scene.now + 0.2), scene.hears()]
     assert theirs_first == [True, False]
 
 
 @pytest.mark.parametrize("seconds", [-3.5, 3.5])
-def test_an_event_of_another_moment_is_not_ours(scene: Scene, seconds: float) -> None:
+def test_event_with_another_time_is_no_echo(scene: Scene, seconds: float) -> None:
     scene.write()
     assert not scene.hears(at=scene.now + seconds)
     assert scene.hears()
 
 
-def test_another_name_region_or_operation_is_not_ours(scene: Scene) -> None:
+def test_event_with_another_name_region_or_operation_is_no_echo(scene: Scene) -> None:
     scene.write()
     assert not scene.hears(name="/a/c")
     assert not scene.hears(region="us-east-1")
@@ -67,7 +67,7 @@ def test_another_name_region_or_operation_is_not_ours(scene: Scene) -> None:
     assert not scene.hears(operation="AddTagsToResource")
 
 
-def test_a_write_that_failed_answers_for_nothing(scene: Scene) -> None:
+def test_failed_write_matches_no_event(scene: Scene) -> None:
     with pytest.raises(KeyError), scene.echoes.writing(REGION, PUT, ["/a/b"]):
         raise KeyError
     assert not scene.hears()
@@ -81,7 +81,7 @@ def test_deletions_are_counted_by_name(scene: Scene) -> None:
     assert not scene.hears("/a/b", DELETE)
 
 
-def test_what_was_written_long_ago_is_forgotten(scene: Scene) -> None:
+def test_old_writes_are_forgotten(scene: Scene) -> None:
     scene.write("/a/old")
     at = scene.now
     scene.now += KEPT_SECONDS + 1
@@ -90,14 +90,14 @@ def test_what_was_written_long_ago_is_forgotten(scene: Scene) -> None:
     assert scene.hears("/a/new")
 
 
-def test_a_write_whose_event_nobody_heard_answers_for_nothing(scene: Scene) -> None:
+def test_write_without_a_listener_matches_no_event(scene: Scene) -> None:
     scene.echoes.end(REGION)
     scene.write()
     scene.echoes.begin(REGION)
     assert not scene.hears()
 
 
-def test_what_was_waited_for_is_not_waited_for_after_an_interruption(scene: Scene) -> None:
+def test_events_are_not_expected_after_an_interruption(scene: Scene) -> None:
     scene.write()
     scene.echoes.end(REGION)
     scene.echoes.begin(REGION)
@@ -106,7 +106,7 @@ def test_what_was_waited_for_is_not_waited_for_after_an_interruption(scene: Scen
     assert scene.hears()
 
 
-def test_an_interruption_in_one_region_is_none_in_another(scene: Scene) -> None:
+def test_interruption_is_per_region(scene: Scene) -> None:
     scene.write()
     scene.echoes.begin("us-east-1")
     scene.echoes.end("us-east-1")
@@ -132,7 +132,7 @@ class Late:
         return self.echoes.missing(REGION)
 
 
-def test_an_event_that_does_not_come_is_missing_after_half_a_minute_and_once() -> None:
+def test_missing_event_is_reported_once_after_30_seconds() -> None:
     late = Late()
     late.writes("/app/a")
     assert late.missing(after=30) is None
@@ -140,7 +140,7 @@ def test_an_event_that_does_not_come_is_missing_after_half_a_minute_and_once() -
     assert late.missing(after=1) is None
 
 
-def test_an_event_that_was_lost_while_later_ones_came_is_not_missing() -> None:
+def test_lost_event_is_not_missing_if_later_ones_arrived() -> None:
     late = Late()
     late.writes("/app/a")
     late.now += 5
@@ -148,13 +148,13 @@ def test_an_event_that_was_lost_while_later_ones_came_is_not_missing() -> None:
     assert late.missing(after=40) is None
 
 
-def test_the_deletion_of_what_is_gone_makes_no_event_and_misses_none() -> None:
+def test_event_of_a_deletion_is_never_missing() -> None:
     late = Late()
     late.writes("/app/a", DELETE)
     assert late.missing(after=31) is None
 
 
-def test_nothing_is_missed_of_a_region_whose_events_are_not_received() -> None:
+def test_no_event_is_missing_in_a_region_without_listener() -> None:
     late = Late()
     late.writes("/app/a")
     late.echoes.end(REGION)

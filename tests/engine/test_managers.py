@@ -1,4 +1,4 @@
-"""Who holds what an edit takes out of an object is named before the API server refuses it."""
+"""Fields of other field managers are reported before the API server rejects an apply."""
 
 from typing import Any
 
@@ -30,7 +30,7 @@ def told(wanted: dict[str, Any], found: dict[str, Any]) -> list[str]:
         (("argocd-controller", "Apply"), ("platform", "Apply")),
     ],
 )
-def test_a_field_that_an_apply_leaves_is_named_with_its_managers(managers: tuple[tuple[str, str], ...]) -> None:
+def test_field_of_another_manager_is_reported(managers: tuple[tuple[str, str], ...]) -> None:
     (text,) = told(SECRET, live(PLAIN, *managers))
     assert text.startswith("parameter a: value is owned by ")
     assert all(name in text for name, _ in managers)
@@ -39,11 +39,11 @@ def test_a_field_that_an_apply_leaves_is_named_with_its_managers(managers: tuple
 
 
 @pytest.mark.parametrize("manager", [("argocd-controller", "Apply"), ("kubectl-client-side-apply", "Update")])
-def test_the_only_manager_removes_it_by_applying(manager: tuple[str, str]) -> None:
+def test_field_of_the_only_applier_is_not_reported(manager: tuple[str, str]) -> None:
     assert told(SECRET, live(PLAIN, manager)) == []
 
 
-def test_nothing_is_told_where_nothing_moves() -> None:
+def test_unchanged_source_is_not_reported() -> None:
     assert told(PLAIN, live(PLAIN, ("kubectl-edit", "Update"))) == []
     assert told(SECRET, {"metadata": {}, "spec": {}}) == []
     assert list(owned_elsewhere({"spec": None}, {"metadata": {}})) == []

@@ -1,4 +1,4 @@
-"""Names in AWS follow from the object, fit, and are as unique as the object is."""
+"""Names in AWS are derived from the object, valid and unique."""
 
 import re
 from typing import Any
@@ -47,9 +47,7 @@ def test_names_begin_with_dynconfig_namespace_and_name() -> None:
         ("team-a", "my-app", "dynconfig-team-a_my-app"),
     ],
 )
-def test_a_namespace_with_a_dash_is_parted_from_the_name_by_an_underscore(
-    namespace: str, name: str, function: str
-) -> None:
+def test_namespace_with_a_dash_is_separated_by_an_underscore(namespace: str, name: str, function: str) -> None:
     assert all_names(Owner("cluster", namespace, name, "uid-1"))["function"] == function
 
 
@@ -59,32 +57,32 @@ OBJECTS = st.tuples(LABELS, st.from_regex(r"[ab1]([-ab1.]{0,6}[ab1])?", fullmatc
 
 @given(OBJECTS, OBJECTS)
 @example(("a-b", "c"), ("a", "b-c"))
-def test_two_objects_never_have_a_name_in_common(one: tuple[str, str], other: tuple[str, str]) -> None:
+def test_names_of_two_objects_differ(one: tuple[str, str], other: tuple[str, str]) -> None:
     mine, theirs = (all_names(Owner("cluster", *parts, "uid")) for parts in (one, other))
     assert one == other or not any(mine[field] == theirs[field] for field in mine)
 
 
-def test_no_object_can_be_called_so_that_it_meets_a_name_that_was_made_legal() -> None:
+def test_no_name_collides_with_a_sanitized_name() -> None:
     made = all_names(Owner("cluster", "a", "b.c", "uid"))["function"]
     digest = made[-8:]
     rivals = [("a", f"b-c-{digest}"), ("a-b-c", digest), ("a-b", f"c-{digest}"), ("a", f"b-c--{digest}")]
     assert made not in [all_names(Owner("cluster", *rival, "uid"))["function"] for rival in rivals]
 
 
-def test_given_names_are_taken_and_the_others_follow_from_that_of_the_function() -> None:
+def test_explicit_names_are_used_and_others_derived_from_the_function() -> None:
     names = Names.of(OWNER, "eu-west-1", "my-function", "my-role")
     assert (names.function, names.role, names.rule) == ("my-function", "my-role", "my-function-parameters")
 
 
 @pytest.mark.parametrize("function", [None, "my-function", "dynconfig-mine", "f" * 64])
-def test_alarms_and_dashboards_begin_alike_whatever_the_function_is_called(function: str | None) -> None:
+def test_alarms_and_dashboards_always_have_the_prefix(function: str | None) -> None:
     names = Names.of(OWNER, "eu-west-1", function, None)
     for name in (names.alarm("Errors"), names.dashboard):
         assert name.startswith("dynconfig-")
         assert not name.startswith("dynconfig-dynconfig-")
 
 
-def test_no_objects_alarms_begin_with_anothers() -> None:
+def test_alarm_prefixes_do_not_overlap() -> None:
     mine, longer = (
         Names.of(Owner("cluster", "shop", name, "uid"), "eu-west-1", None, None) for name in ("my", "my-app")
     )
@@ -100,22 +98,22 @@ def test_names_that_are_too_long_are_shortened_and_stay_unique() -> None:
         assert name != all_names(twin)[field]
 
 
-def test_names_stay_the_same_from_run_to_run() -> None:
+def test_names_are_deterministic() -> None:
     assert all_names(LONG) == all_names(LONG)
     assert all_names(LONG)["function"].startswith("dynconfig-nnn")
 
 
 @pytest.mark.parametrize(("one", "other"), [("a.b", "a-b"), ("x" * 65, "x" * 66), ("a b", "a_b")])
-def test_what_is_made_legal_or_short_meets_no_other_name(one: str, other: str) -> None:
+def test_sanitized_and_shortened_names_are_unique(one: str, other: str) -> None:
     assert fitting(one) != fitting(other)
     assert len({fitting(one), fitting(other), one, other}) >= 3
 
 
-def test_roles_of_two_regions_are_two() -> None:
+def test_roles_differ_by_region() -> None:
     assert all_names(OWNER, "eu-west-1")["role"] != all_names(OWNER, "us-east-1")["role"]
 
 
-def test_roles_of_functions_that_differ_by_case_only_are_two_for_iam() -> None:
+def test_roles_differ_case_insensitively() -> None:
     one, other = (all_names(OWNER, function=name) for name in ("MyApp", "myapp"))
     assert one["role"].lower() != other["role"].lower()
     assert one["scheduler_role"].lower() != other["scheduler_role"].lower()
@@ -156,11 +154,11 @@ def test_every_region_of_aws_is_in_its_partition_and_every_domain_is_known(about
         ("eusc-de-east-1", ["ssm.eusc-de-east-1.amazonaws.com", "ssm.eusc-de-east-1.amazonaws.eu"]),
     ],
 )
-def test_keys_are_used_through_a_service_under_every_name_it_may_have(region: str, expected: object) -> None:
+def test_via_service_has_all_domains(region: str, expected: object) -> None:
     assert Arns(region, lambda: "1").via("ssm") == expected
 
 
-def test_the_account_is_asked_for_only_when_an_arn_is_needed() -> None:
+def test_account_is_looked_up_lazily() -> None:
     asked: list[str] = []
 
     def account() -> str:

@@ -1,4 +1,4 @@
-"""What a plan knows of the other objects of files and cluster."""
+"""Other objects in files and cluster that affect a plan."""
 
 from typing import Any
 
@@ -29,18 +29,18 @@ def test_a_successor_may_be_in_the_cluster_only() -> None:
     assert found.successor_of(OWNER, HOME)("/shop/a") == Successor(Owner("home", "shop", "heir", ""), is_held=False)
 
 
-def test_a_file_counts_and_not_what_the_cluster_still_has() -> None:
+def test_file_takes_precedence_over_the_cluster() -> None:
     in_cluster = named(HEIR, "a", adoptionPolicy="IfUnowned")
     found = neighbours([named(MONO), named(HEIR)], [in_cluster])
     assert found.successor_of(OWNER, HOME)("/shop/a") is None
 
 
-def test_what_is_deleted_too_takes_over_nothing() -> None:
+def test_deleted_object_adopts_nothing() -> None:
     heir = named(HEIR, "a", adoptionPolicy="IfUnowned")
     assert neighbours([named(MONO), heir], [], MONO, HEIR).successor_of(OWNER, HOME)("/shop/a") is None
 
 
-def test_an_object_gives_up_what_its_file_does_not_declare_any_more() -> None:
+def test_object_releases_what_its_file_does_not_declare() -> None:
     found = neighbours([named(MONO, "b")], [named(HEIR, "c")])
     assert found.gives_up("shop/mono", "/shop/a")
     assert not found.gives_up("shop/mono", "/shop/b")
@@ -48,6 +48,6 @@ def test_an_object_gives_up_what_its_file_does_not_declare_any_more() -> None:
     assert not found.gives_up("shop/heir", "/shop/a")
 
 
-def test_what_does_not_fit_declares_nothing() -> None:
+def test_malformed_object_declares_nothing() -> None:
     found = neighbours([{**named(MONO), "spec": {"path": "/shop", "parameters": [{}, "x", None]}}], [])
     assert found.gives_up("shop/mono", "/shop/a")

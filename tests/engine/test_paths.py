@@ -1,4 +1,4 @@
-"""Which paths a namespace may use."""
+"""The paths that a namespace may use."""
 
 import pytest
 
@@ -21,11 +21,11 @@ def test_a_path_is_allowed_with_all_below_it(path: str, allowed: tuple[str, ...]
 
 
 @pytest.mark.parametrize("path", ["/-", "/-/mine", "/nowhere", "/."])
-def test_who_may_use_nothing_may_use_no_path_that_there_is(path: str) -> None:
+def test_nowhere_allows_no_path(path: str) -> None:
     assert DynamicConfigSpec.model_validate({"path": path})
     assert not is_allowed(path, NOWHERE)
 
 
-def test_what_may_be_used_is_told() -> None:
+def test_description_of_allowed_paths() -> None:
     assert describe(("/shop", "/common")) == "paths below /shop, /common"
     assert describe(NOWHERE) == "none"

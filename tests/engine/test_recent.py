@@ -1,4 +1,4 @@
-"""A deletion whose reads are older than the last writes leaves nothing behind."""
+"""A deletion with stale reads also removes recently written resources."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -36,7 +36,7 @@ class LateLamps(Lamps):
         return () if self.is_late else super().observe(scope, desired)
 
 
-def test_what_was_written_a_moment_ago_is_deleted_though_reads_do_not_show_it() -> None:
+def test_recent_writes_are_deleted_despite_stale_reads() -> None:
     fake, lamps = LateToy(), LateLamps()
     derived = DerivedKinds(fake, lamps)
     engine = derived.engine()
@@ -59,7 +59,7 @@ def test_only_recent_writes_are_deleted_unseen() -> None:
 
 
 @pytest.mark.parametrize("policy", ["Retain", "Delete"])
-def test_what_others_have_or_what_is_retained_is_not_deleted_unseen(policy: str) -> None:
+def test_foreign_or_retained_resources_are_not_deleted_unseen(policy: str) -> None:
     fake = LateToy()
     engine = fake.engine()
     engine.run(declared(VALUES), now=1000.0)
@@ -70,7 +70,7 @@ def test_what_others_have_or_what_is_retained_is_not_deleted_unseen(policy: str)
     assert ("/app/b" in fake.store) is (policy == "Retain")
 
 
-def test_a_second_engine_remembers_nothing_and_fails_at_nothing() -> None:
+def test_new_engine_starts_without_recent_writes() -> None:
     fake = LateToy()
     fake.engine().run(declared(VALUES), now=1000.0)
     assert Engine(lambda _place: (fake,)).run(goodbye(VALUES), now=1001.0).is_complete

@@ -1,4 +1,4 @@
-"""A signal reaches the objects that declare or report what it names, and no others."""
+"""An event concerns the objects that declare or report its names, and no others."""
 
 from typing import Any
 
@@ -41,12 +41,12 @@ def index() -> ResourceIndex:
     return found
 
 
-def test_a_declared_name_leads_to_its_object(index: ResourceIndex) -> None:
+def test_declared_name_finds_its_object(index: ResourceIndex) -> None:
     assert index.of(spoken("/shop/db/host")) == {SHOP: ("/shop/db/host",)}
 
 
 @pytest.mark.parametrize("name", ["/shop/other", "/shop", "/shop/db", "/other/a", "/shopping/a", "a", "/", ""])
-def test_other_names_lead_nowhere(index: ResourceIndex, name: str) -> None:
+def test_other_names_find_nothing(index: ResourceIndex, name: str) -> None:
     assert index.of(spoken(name)) == {}
 
 
@@ -56,12 +56,12 @@ def test_the_same_name_in_another_region_is_another_parameter(index: ResourceInd
     assert index.of(spoken("/shop/a", region="us-east-1")) == {CART: ("/shop/a",)}
 
 
-def test_nested_paths_and_two_claims_lead_to_all(index: ResourceIndex) -> None:
+def test_nested_paths_and_duplicate_declarations_find_all_objects(index: ResourceIndex) -> None:
     index.note(CART, document("/shop/db", "host"))
     assert set(index.of(spoken("/shop/db/host"))) == {SHOP, CART}
 
 
-def test_a_name_that_is_only_reported_counts_until_it_is_gone(index: ResourceIndex) -> None:
+def test_reported_name_finds_its_object_until_it_is_removed(index: ResourceIndex) -> None:
     reported = {"parameters": [{"name": "/shop/old", "version": 1}]}
     index.note(SHOP, {**document("/shop", "a"), "status": reported})
     assert SHOP in index.of(spoken("/shop/old"))
@@ -69,7 +69,7 @@ def test_a_name_that_is_only_reported_counts_until_it_is_gone(index: ResourceInd
     assert index.of(spoken("/shop/old")) == {}
 
 
-def test_reported_resources_lead_to_their_object(index: ResourceIndex) -> None:
+def test_reported_resources_find_their_object(index: ResourceIndex) -> None:
     listed = [{"kind": "Alarm", "name": "dynconfig-shop-errors"}, {"kind": "Role", "name": "dynconfig-shop"}]
     index.note(SHOP, {**document("/shop", "a"), "status": {"resources": listed}})
     assert index.of(changed("dynconfig-shop-errors")) == {SHOP: ("dynconfig-shop-errors",)}
@@ -78,7 +78,7 @@ def test_reported_resources_lead_to_their_object(index: ResourceIndex) -> None:
     assert index.of(changed("dynconfig-other")) == {}
 
 
-def test_what_an_event_names_by_an_id_leads_to_the_resource_with_that_end_of_its_arn(index: ResourceIndex) -> None:
+def test_id_finds_the_resource_by_the_end_of_its_arn(index: ResourceIndex) -> None:
     listed = [
         {"kind": "HttpApi", "name": "dynconfig-shop", "arn": f"arn:aws:apigateway:{HOME}::/apis/a1b2c3"},
         {"kind": "LogGroup", "name": "/aws/lambda/f", "arn": f"arn:aws:logs:{HOME}:1:log-group:/aws/lambda/f"},
@@ -90,7 +90,7 @@ def test_what_an_event_names_by_an_id_leads_to_the_resource_with_that_end_of_its
     assert index.of(changed("a1b2c3")) == {}
 
 
-def test_an_object_that_is_gone_is_forgotten(index: ResourceIndex) -> None:
+def test_deleted_object_is_removed(index: ResourceIndex) -> None:
     index.note(SHOP, {**document("/shop", "a"), "status": {"resources": [{"kind": "Rule", "name": "r"}]}})
     index.forget(SHOP)
     index.forget(SHOP)
@@ -124,12 +124,12 @@ def test_the_successor_declares_the_full_name_below_any_path(index: ResourceInde
     ],
     ids=["may not adopt", "elsewhere", "is being deleted", "only had it"],
 )
-def test_who_cannot_adopt_a_parameter_is_no_successor(index: ResourceIndex, found: dict[str, Any]) -> None:
+def test_object_that_cannot_adopt_is_no_successor(index: ResourceIndex, found: dict[str, Any]) -> None:
     index.note(CART, found)
     assert index.successor(owner(SHOP), HOME, "/shop/a") is None
 
 
-def test_who_may_not_use_the_path_is_no_successor() -> None:
+def test_object_without_permission_for_the_path_is_no_successor() -> None:
     allowed = {"shop": ("/shop",), "evil": ("/evil",)}
     found = ResourceIndex(HOME, lambda namespace: Tenant(namespace, paths=allowed[namespace]))
     found.note(SHOP, document("/shop", "a"))
@@ -146,7 +146,7 @@ def test_a_suspended_object_is_a_successor(index: ResourceIndex) -> None:
     assert index.successor(owner(SHOP), HOME, "/shop/a") == Successor(owner(CART))
 
 
-def test_an_object_gives_up_what_it_does_not_declare_or_all_when_it_goes(index: ResourceIndex) -> None:
+def test_object_releases_undeclared_parameters_or_all_on_deletion(index: ResourceIndex) -> None:
     assert index.gives_up(SHOP, HOME, "/shop/b")
     assert not index.gives_up(SHOP, HOME, "/shop/a")
     assert not index.gives_up(CART, HOME, "/shop/b")
@@ -154,13 +154,13 @@ def test_an_object_gives_up_what_it_does_not_declare_or_all_when_it_goes(index: 
     assert index.gives_up(SHOP, HOME, "/shop/a")
 
 
-def test_a_suspended_object_gives_nothing_up(index: ResourceIndex) -> None:
+def test_suspended_object_releases_nothing(index: ResourceIndex) -> None:
     held = document("/shop")
     index.note(SHOP, {**held, "spec": {**held["spec"], "suspend": True}})
     assert not index.gives_up(SHOP, HOME, "/shop/a")
 
 
-def test_an_object_gives_up_what_it_declares_in_another_region_only(index: ResourceIndex) -> None:
+def test_object_releases_what_it_declares_only_in_another_region(index: ResourceIndex) -> None:
     assert index.gives_up(SHOP, "us-east-1", "/shop/a")
 
 
@@ -181,7 +181,7 @@ def test_the_giver_reports_the_full_name_below_any_path(index: ResourceIndex) ->
     ],
     ids=["held", "not served yet", "cannot be held"],
 )
-def test_only_what_its_finalizer_holds_is_given_a_parameter(
+def test_only_objects_with_finalizer_get_a_parameter(
     index: ResourceIndex, metadata: dict[str, Any], status: dict[str, Any], expected: dict[str, bool]
 ) -> None:
     index.note(CART, {**heir("/shop", "a", **metadata), "status": status})

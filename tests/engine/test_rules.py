@@ -1,4 +1,4 @@
-"""Rules over several values: typed as their schemas say, bounded, and told without any value."""
+"""CEL rules over several values: typed, limited, and reported without values."""
 
 import json
 import subprocess
@@ -102,13 +102,13 @@ def test_rules_that_hold(rule: str) -> None:
         ("[1].all(config, config > 0)", "declares a variable config"),
     ],
 )
-def test_rules_that_fail_are_told_without_a_value(rule: str, told: str) -> None:
+def test_failed_rules_are_reported_without_values(rule: str, told: str) -> None:
     (found,) = checked(rule)
     assert told in found.fault
     assert "llo" not in found.fault
 
 
-def test_a_rule_speaks_with_its_own_message() -> None:
+def test_rule_is_reported_with_its_message() -> None:
     (found,) = checked("true", {"rule": "config['db/pool'] > 7", "message": "the pool is too small"})
     assert found == RuleResult(1, fault="failed: the pool is too small")
 
@@ -125,7 +125,7 @@ def test_a_rule_speaks_with_its_own_message() -> None:
         (("string", "x\0y"), "parameter big has a NUL character"),
     ],
 )
-def test_a_value_that_rules_cannot_hold_is_told_where_a_rule_reads_it(value: tuple[str, str], told: str) -> None:
+def test_unsupported_value_is_reported_if_a_rule_reads_it(value: tuple[str, str], told: str) -> None:
     assert told in (fault("config.big == config.big", big=value) or "")
     assert fault("config.on", big=value) is None
 
@@ -148,7 +148,7 @@ characters = st.characters(exclude_characters="\0", exclude_categories=["Cs"])
 
 
 @given(st.text(characters, min_size=1, max_size=20).filter(lambda text: "{{" not in text))
-def test_texts_reach_a_rule_as_they_are(text: str) -> None:
+def test_strings_are_passed_unchanged(text: str) -> None:
     values = {"a": ("string", text), "j": ("json", json.dumps({"a": text}))}
     assert checked(f"config.a == config.j.a && size(config.a) == {len(text)}", values=values) == ()
 
@@ -176,25 +176,25 @@ def nested(times: int) -> str:
         ("[[[config.s, config.s]]].map(x, [x, x, x]).size() == 1", False),
     ],
 )
-def test_a_rule_that_would_eat_time_or_memory_is_not_begun(rule: str, is_too_much: bool) -> None:
+def test_expensive_rule_is_not_evaluated(rule: str, is_too_much: bool) -> None:
     values = {"s": ("string", "x" * 8000), "l": ("StringList", ",".join("y" * 4000))}
     found = checked(rule, values=values)
     assert ("too expensive" in "".join(verdict.fault for verdict in found)) == is_too_much
 
 
-def test_loops_in_loops_are_given_up() -> None:
+def test_nested_loops_exceed_the_iteration_limit() -> None:
     values = {"l": ("StringList", ",".join("y" * 200))}
     (found,) = checked("config.l.all(a, config.l.all(b, config.l.all(c, a == c)))", values=values)
     assert "exceeds the iteration limit" in found.fault
 
 
-def test_the_work_of_all_rules_together_is_bounded() -> None:
+def test_total_cost_of_rules_is_limited() -> None:
     values = {"l": ("StringList", ",".join("y" * 4000))}
     found = checked(*["config.l.all(a, a in config.l)"] * 3, values=values)
     assert [verdict.index for verdict in found] == [1, 2]
 
 
-def test_a_rule_waits_for_the_values_it_reads_and_others_do_not() -> None:
+def test_only_rules_with_missing_values_are_unchecked() -> None:
     rules = ["config.a > config.b", "config.a > 1", "config.all(name, name != 'x')", "has(config.b)", "config.a >"]
     found = evaluate(spec(rules, {"a": ("integer", "5"), "b": ("integer", "7")}), {"a": "5", "b": None}, ())
     assert [(verdict.index, bool(verdict.fault)) for verdict in found] == [
@@ -206,7 +206,7 @@ def test_a_rule_waits_for_the_values_it_reads_and_others_do_not() -> None:
     assert found[0].unchecked == "it needs parameter b, whose value is missing"
 
 
-def test_a_rule_over_a_wrong_value_does_not_repeat_its_fault() -> None:
+def test_rule_over_an_invalid_value_is_unchecked() -> None:
     values = {"a": ("integer", "five")}
     found = evaluate(spec(["config.a > 1"], values), {"a": "five"}, {"a"})
     assert found == (RuleResult(0, unchecked="it needs parameter a, whose value is invalid"),)
@@ -217,7 +217,7 @@ def test_a_rule_over_a_wrong_value_does_not_repeat_its_fault() -> None:
     [({}, "set()"), ({"rules": [{"rule": "config.a == '1'"}]}, "{'cel_expr_python'}")],
     ids=["without rules", "with a rule"],
 )
-def test_the_library_is_loaded_for_objects_that_have_rules_only(more: dict[str, Any], imported: str) -> None:
+def test_cel_is_only_imported_for_objects_with_rules(more: dict[str, Any], imported: str) -> None:
     document = {"spec": {"path": "/app", "parameters": [{"name": "a", "value": "1"}], **more}}
     code = (
         "import sys; from dynconfig.engine.declare import faults; "

@@ -1,4 +1,4 @@
-"""Schedule expressions: what Scheduler documents as valid passes, what it documents as invalid is told in words."""
+"""Validation of schedule expressions against the documentation of EventBridge Scheduler."""
 
 import pytest
 
@@ -27,7 +27,7 @@ GOOD = [
 
 
 @pytest.mark.parametrize("expression", GOOD)
-def test_what_aws_documents_passes(expression: str) -> None:
+def test_documented_expressions_are_valid(expression: str) -> None:
     assert schedules.fault(expression) is None
 
 
@@ -57,14 +57,14 @@ def test_what_aws_documents_passes(expression: str) -> None:
         ("at(2026-02-03T08:00:00Z)", "is not a valid time"),
     ],
 )
-def test_what_aws_refuses_is_told_in_words(expression: str, told: str) -> None:
+def test_invalid_expressions_are_rejected(expression: str, told: str) -> None:
     assert told in (schedules.fault(expression) or "")
 
 
 @pytest.mark.parametrize(
     ("expression", "told"), [("rate(1 hours)", "rate(1 hour)"), ("rate(5 minute)", "rate(5 minutes)")]
 )
-def test_a_rate_in_the_wrong_number_is_advised_against(expression: str, told: str) -> None:
+def test_rate_with_the_wrong_plural_warns(expression: str, told: str) -> None:
     assert schedules.fault(expression) is None
     assert told in (schedules.advice(expression) or "")
     assert schedules.advice("rate(5 minutes)") is None

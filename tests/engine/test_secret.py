@@ -1,4 +1,4 @@
-"""A secret prints as dots wherever it is printed."""
+"""Secrets are masked wherever they are printed."""
 
 import copy
 import json
@@ -13,7 +13,7 @@ from dynconfig.engine.text import shown
 TEXT = "canary-4711"
 
 
-def test_it_prints_as_dots(caplog: pytest.LogCaptureFixture) -> None:
+def test_secret_is_masked(caplog: pytest.LogCaptureFixture) -> None:
     secret = Secret(TEXT)
     with caplog.at_level(logging.INFO):
         logging.getLogger("test").info("%s %r %s", secret, secret, {"value": secret})
@@ -22,7 +22,7 @@ def test_it_prints_as_dots(caplog: pytest.LogCaptureFixture) -> None:
         assert MASK in text
 
 
-def test_it_goes_into_no_json_and_no_pickle() -> None:
+def test_secret_cannot_be_serialized() -> None:
     with pytest.raises(TypeError):
         json.dumps({"value": Secret(TEXT)})
     with pytest.raises(TypeError, match="cannot be pickled"):
@@ -31,7 +31,7 @@ def test_it_goes_into_no_json_and_no_pickle() -> None:
         copy.deepcopy(Secret(TEXT))
 
 
-def test_it_compares_and_hashes_by_its_text() -> None:
+def test_secret_compares_and_hashes_by_value() -> None:
     assert Secret("a") == Secret("a")
     assert Secret("a") != Secret("b")
     assert Secret("a") != "a"
@@ -39,13 +39,13 @@ def test_it_compares_and_hashes_by_its_text() -> None:
     assert Secret("ü") == Secret("ü")
 
 
-def test_reveal_is_the_only_way_out() -> None:
+def test_value_is_only_accessible_through_reveal() -> None:
     secret = Secret(TEXT)
     assert secret.reveal() == TEXT
     assert not hasattr(secret, "__dict__")
 
 
-def test_a_sealed_secret_equals_the_same_text_and_no_other() -> None:
+def test_sealed_secret_equals_only_the_same_value() -> None:
     sealed, same, others = SealedSecret.of("a"), [Secret("a"), SealedSecret.of(Secret("a"))], [Secret("b"), Secret("")]
     others += [UnreadableSecret(), SealedSecret.of("b")]
     for other in same:
@@ -57,7 +57,7 @@ def test_a_sealed_secret_equals_the_same_text_and_no_other() -> None:
     assert sealed != "a"
 
 
-def test_nothing_of_a_sealed_secret_is_shown() -> None:
+def test_sealed_secret_is_masked() -> None:
     sealed = SealedSecret.of("hunter2")
     assert (str(sealed), repr(sealed)) == (MASK, MASK)
     with pytest.raises(TypeError, match="not stored"):

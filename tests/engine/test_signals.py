@@ -1,4 +1,4 @@
-"""What an event is about, in the shapes that AWS documents; and what is no event at all."""
+"""Parsing of AWS events in their documented formats."""
 
 import json
 from typing import Any
@@ -37,7 +37,7 @@ def test_a_change_of_a_parameter_names_it(operation: str, meaning: str) -> None:
     assert parse(parameter(operation)) == Signal("us-east-2", AT, meaning, parameters=("/myapp/config/port",))
 
 
-def test_a_label_changes_nothing_that_is_declared() -> None:
+def test_label_change_is_ignored() -> None:
     assert parse(parameter("LabelParameterVersion")) is None
 
 
@@ -72,7 +72,7 @@ def test_an_api_call_names_what_it_changed_and_who_did_it(
     assert parse(call(source, name, request_)) == Signal("us-east-2", AT, name, resources=resources, actor=ROLE)
 
 
-def test_iam_knows_no_region() -> None:
+def test_iam_is_global() -> None:
     signal = parse(call("iam", "DeleteRolePolicy", {"roleName": "r", "policyName": "p"}))
     assert signal is not None
     assert (signal.region, signal.resources) == (EVERYWHERE, ("r", "p"))
@@ -86,22 +86,22 @@ def test_a_tag_of_a_parameter_is_a_change_of_the_parameter(resource: str) -> Non
     assert signal.resources == ()
 
 
-def test_a_call_that_was_refused_is_nothing_new() -> None:
+def test_failed_call_is_ignored() -> None:
     assert parse(call("lambda", "DeleteFunction", {"functionName": "f"}, errorCode="AccessDenied")) is None
 
 
-def test_a_call_is_known_by_the_id_that_aws_gave_it() -> None:
+def test_call_has_its_request_id() -> None:
     signal = parse(call("lambda", "DeleteFunction", {"functionName": "f"}, requestID="r-1"))
     assert signal is not None
     assert (signal.resources, signal.request) == (("f",), "r-1")
 
 
-def test_a_call_may_say_little_of_itself() -> None:
+def test_call_with_minimal_fields() -> None:
     bare = call("lambda", "DeleteFunction", None, userIdentity={"type": "AWSService"}, userAgent=None)
     assert parse(bare) == Signal("us-east-2", AT, "DeleteFunction")
 
 
-def test_events_of_other_sorts_are_passed_over() -> None:
+def test_other_events_are_ignored() -> None:
     assert parse(event("Tag Change on Resource", {})) is None
 
 
@@ -123,7 +123,7 @@ def test_events_of_other_sorts_are_passed_over() -> None:
     ],
     ids=lambda text: text[:20],
 )
-def test_what_is_no_event_is_called_unreadable_and_not_repeated(text: str) -> None:
+def test_malformed_message_is_unreadable_and_not_quoted(text: str) -> None:
     with pytest.raises(Unreadable) as caught:
         parse(text)
     assert len(str(caught.value)) < 80

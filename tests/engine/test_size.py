@@ -1,4 +1,4 @@
-"""An object that Kubernetes stores can always be reported on: a shorter status, or a refusal before the first write."""
+"""Every stored object can have a status: it is truncated if necessary, or spec is rejected before the first write."""
 
 import json
 from typing import Any
@@ -49,18 +49,18 @@ def beside(derived: int, status: dict[str, Any]) -> dict[str, Any]:
     return fitted
 
 
-def test_a_status_that_fits_is_left_as_it_is() -> None:
+def test_fitting_status_is_not_changed() -> None:
     assert beside(1_000_000, report(100)) == report(100)
 
 
-def test_times_go_first_and_ready_says_that_the_status_is_shortened() -> None:
+def test_times_are_dropped_first_and_ready_reports_truncation() -> None:
     found = beside(stored_bytes(report(1000)) - 1000, report(1000))
     assert [item["name"] for item in found["parameters"]] == [item["name"] for item in report(1000)["parameters"]]
     assert "lastModified" not in str(found["parameters"])
     assert found["conditions"][0]["message"].startswith("all is well (Status is truncated")
 
 
-def test_drift_and_messages_go_next_and_versions_last() -> None:
+def test_drift_and_messages_are_dropped_before_versions() -> None:
     found = beside(70_000, report(1000, "m" * 4096))
     assert len(found["parameters"]) == 1000
     assert len(found["drift"]) == 5
@@ -70,14 +70,14 @@ def test_drift_and_messages_go_next_and_versions_last() -> None:
     assert "Status is truncated" in shortest["conditions"][0]["message"]
 
 
-def test_what_was_created_since_the_last_stable_revision_goes_with_the_times() -> None:
+def test_created_since_stable_is_dropped_with_the_times() -> None:
     created = {**report(1000), "createdSinceStable": [f"/app/level/{number:04}" for number in range(1000)]}
     assert beside(1_000_000, created) == created
     assert "createdSinceStable" not in beside(stored_bytes(created) - 1000, created)
     assert "createdSinceStable" not in beside(1_600, created)
 
 
-def test_a_message_that_is_shortened_again_says_so_once() -> None:
+def test_truncation_note_is_not_repeated() -> None:
     once = beside(75_000, report(1000))
     again = beside(75_000, {**report(1000), "conditions": once["conditions"]})
     assert again["conditions"] == once["conditions"]
@@ -88,9 +88,7 @@ def test_characters_that_go_escapes_are_counted_as_six_bytes() -> None:
 
 
 @pytest.mark.parametrize(("count", "length", "is_legal"), [(1000, 1000, True), (1000, 1400, False), (150, 4096, True)])
-def test_a_spec_that_cannot_be_reported_on_is_refused_before_anything_is_written(
-    count: int, length: int, is_legal: bool
-) -> None:
+def test_oversized_spec_is_rejected_before_any_write(count: int, length: int, is_legal: bool) -> None:
     found = large(count, length)
     if is_legal:
         check(found)
@@ -104,7 +102,7 @@ def test_a_spec_that_cannot_be_reported_on_is_refused_before_anything_is_written
     assert declare_deletion(found, owner=OWNER, default_region="eu-west-1").deleting
 
 
-def test_an_object_from_a_file_needs_as_much_as_the_one_that_the_api_server_stores() -> None:
+def test_size_of_a_file_equals_the_stored_size() -> None:
     unstored = large(1000, 1200)
     stored = with_defaults(unstored)
     stored["metadata"] = {**stored["metadata"], "resourceVersion": "1"}
@@ -112,7 +110,7 @@ def test_an_object_from_a_file_needs_as_much_as_the_one_that_the_api_server_stor
     assert stored["spec"]["parameters"][0]["tier"] == "Standard"
 
 
-def test_what_is_accepted_has_room_for_a_report_on_each_parameter() -> None:
+def test_accepted_object_has_room_for_each_parameter_in_status() -> None:
     found = large(1000, 1130)
     assert needed_bytes(found) <= OBJECT_BYTES
     assert len(fitting(found, report(1000))["parameters"]) == 1000

@@ -1,4 +1,4 @@
-"""Objects of any shape: what an older CRD took, what another operator wrote, what a person wrote by hand."""
+"""Stored objects of any shape, written by an older CRD, another operator or by hand."""
 
 from typing import Any
 
@@ -70,7 +70,7 @@ def stored(spec: Any, status: Any) -> dict[str, Any]:
 @example(spec={"deletionPolicy": "Orphan"}, status={"parameters": {"name": "a"}})
 @example(spec={"function": "reader", "parameters": [7, {"name": 7}]}, status=[])
 @example(spec={"path": ["/app"], "parameters": {"a": "1"}}, status={"drift": ["a"], "observedGeneration": "2"})
-def test_a_deletion_is_declared_and_reported_whatever_the_object_looks_like(spec: Any, status: Any) -> None:
+def test_deletion_works_for_any_object(spec: Any, status: Any) -> None:
     found = stored(spec, status)
     declaration = declare_deletion(found, owner=OWNER, default_region="eu-west-1")
     assert declaration.deleting
@@ -85,7 +85,7 @@ def test_a_deletion_is_declared_and_reported_whatever_the_object_looks_like(spec
 @any_shape
 @example(spec={"path": "/app"}, status={"drift": [{"resource": "Parameter /app/a", "field": "value"}]})
 @example(spec={"path": "/app"}, status={"history": [{"revision": "x"}], "bake": {"until": "soon"}})
-def test_an_object_is_declared_or_refused_whatever_it_looks_like(spec: Any, status: Any) -> None:
+def test_any_object_is_accepted_or_rejected(spec: Any, status: Any) -> None:
     found = stored(spec, status)
     previous = status_of(found)
     try:
@@ -104,7 +104,7 @@ def test_an_object_is_declared_or_refused_whatever_it_looks_like(spec: Any, stat
 @any_shape
 @example(spec={"resyncInterval": 5}, status={"lastObservedTime": 7})
 @example(spec={"parameters": [1]}, status={"parameters": [{"name": None}], "resources": [{"name": "a", "arn": 1}]})
-def test_an_object_is_noticed_whatever_it_looks_like(spec: Any, status: Any) -> None:
+def test_any_object_is_indexed(spec: Any, status: Any) -> None:
     found = stored(spec, status)
     seconds, _observed = resync.first_look(found, NOW, 0.5)
     assert seconds >= 0
@@ -118,23 +118,23 @@ def test_an_object_is_noticed_whatever_it_looks_like(spec: Any, status: Any) -> 
     ("policy", "meant"),
     [(None, "Delete"), ("Delete", "Delete"), ("Orphan", "Retain"), (7, "Retain")],
 )
-def test_nothing_is_deleted_by_a_policy_that_cannot_be_understood(policy: Any, meant: str) -> None:
+def test_invalid_deletion_policy_retains(policy: Any, meant: str) -> None:
     found = document({"a": "1"}, deletionPolicy=policy)
     assert declare_deletion(found, owner=OWNER, default_region="eu-west-1").deletion_policy == meant
 
 
-def test_names_that_no_parameter_can_have_are_not_asked_for() -> None:
+def test_invalid_parameter_names_are_not_requested() -> None:
     status = {"observedGeneration": 1, "parameters": [{"name": "/app/c d"}, {"name": "/app/b"}]}
     found = document({"a": "1", "a b": "1", "x" * 1100: "1"}, status=status)
     assert declare_deletion(found, owner=OWNER, default_region="eu-west-1").known == ("/app/a", "/app/b")
 
 
-def test_what_fits_of_a_status_is_kept() -> None:
+def test_valid_part_of_a_status_is_kept() -> None:
     good, bad = {"name": "/app/a", "version": 3}, {"name": "/app/b", "version": "3"}
     found = {"status": {"observedGeneration": 2, "parameters": [good, bad], "history": "none", "later": {"a": 1}}}
     assert status_of(found) == {"observedGeneration": 2, "parameters": [good], "later": {"a": 1}}
 
 
-def test_a_spec_that_is_no_map_is_refused_with_a_reason() -> None:
+def test_spec_that_is_not_a_map_is_rejected() -> None:
     with pytest.raises(InvalidSpec):
         parse_spec({"metadata": {}, "spec": ["path"]})

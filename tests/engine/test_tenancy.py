@@ -1,4 +1,4 @@
-"""What a namespace may use: what nothing grants is denied."""
+"""Authorization of namespaces: denied by default."""
 
 from typing import Any
 
@@ -77,14 +77,14 @@ def test_a_namespace_has_its_own_names(namespace: str, name: str, is_own: bool, 
         ),
     ],
 )
-def test_what_may_be_anothers_needs_a_rule(spec: dict[str, Any], field: str, rule: dict[str, Any]) -> None:
+def test_shared_resources_require_a_rule(spec: dict[str, Any], field: str, rule: dict[str, Any]) -> None:
     assert denied(spec, shared()) == {field}
     assert denied(spec, shared({"namespaces": ["cart"], **rule})) == {field}
     assert denied(spec, shared({"namespaces": ["shop"], **rule})) == set()
     assert denied(spec, Tenant("shop")) == set()
 
 
-def test_what_is_its_own_needs_none() -> None:
+def test_own_resources_require_no_rule() -> None:
     spec = {
         "parameters": [{"name": "a", "value": "1"}],
         "function": {"extension": {"layerArn": EXTENSION}, "triggers": {"httpApi": {}, "schedule": "rate(1 day)"}},
@@ -95,7 +95,7 @@ def test_what_is_its_own_needs_none() -> None:
     assert denied(spec, shared()) == set()
 
 
-def test_a_rule_may_grant_less_than_all_have() -> None:
+def test_rule_may_restrict_the_default_resources() -> None:
     spec = {"parameters": [{"name": "a", "value": "1"}], "function": {}, "alarms": {}}
     only = shared({"namespaces": ["shop"], "resources": ["parameters"]})
     assert denied(spec, only) == {"spec.function", "spec.alarms"}
@@ -125,7 +125,7 @@ def test_a_rule_selects_namespaces_by_their_labels(selector: dict[str, Any], is_
 
 
 @pytest.mark.parametrize("operator", ["NotIn", "DoesNotExist"])
-def test_a_namespace_whose_labels_are_unknown_is_not_taken_for_one_without_labels(operator: str) -> None:
+def test_unknown_labels_are_not_treated_as_no_labels(operator: str) -> None:
     expression = {"key": "untrusted", "operator": operator, **({"values": ["true"]} if operator == "NotIn" else {})}
     rule = {"namespaceSelector": {"matchExpressions": [expression]}, "regions": ["us-east-1"]}
     policy = Policy.model_validate({"allow": [{"namespaces": ["shop"], "paths": ["/shop"]}, rule]})
@@ -136,25 +136,25 @@ def test_a_namespace_whose_labels_are_unknown_is_not_taken_for_one_without_label
 @pytest.mark.parametrize(
     ("path", "is_allowed"), [("/shop", True), ("/shop/a", True), ("/shopping", False), ("/cart", False)]
 )
-def test_a_path_is_granted_with_all_below_it(path: str, is_allowed: bool) -> None:
+def test_allowed_path_includes_everything_below(path: str, is_allowed: bool) -> None:
     assert (denied({"path": path}, shared()) == set()) is is_allowed
     assert shared().may_use_path(path) is is_allowed
 
 
-def test_without_a_listed_path_there_is_none() -> None:
+def test_no_path_is_allowed_by_default() -> None:
     found = tenant(Policy(), "shop", {})
     with pytest.raises(PathNotAllowed, match="namespace shop may not use path /shop; it may use none"):
         check(DynamicConfigSpec(path="/shop"), found, HOME, lambda _arn: False)
     assert not found.may_use_path("/shop")
 
 
-def test_a_path_that_is_denied_hides_no_other_denial() -> None:
+def test_denied_path_does_not_hide_other_denials() -> None:
     spec = DynamicConfigSpec.model_validate({"path": "/cart", "function": {"name": "orders"}})
     with pytest.raises(PathNotAllowed, match=r"may not use path /cart; .*spec\.function\.name: .* may not use orders"):
         check(spec, shared(), HOME, lambda _arn: False)
 
 
-def test_the_rule_that_grants_a_path_is_named() -> None:
+def test_decision_names_the_allowed_path() -> None:
     found = about({"path": "/shop/a"}, shared())["spec.path"]
     assert (found.is_allowed, found.why) == (True, "/shop is allowed")
 
@@ -165,14 +165,14 @@ def test_paths_of_rules_and_of_the_setting_add_up() -> None:
     assert [found.may_use_path(path) for path in ("/a", "/b/shop", "/b", "/c")] == [True, True, False, False]
 
 
-def test_a_star_stops_at_a_colon() -> None:
+def test_wildcard_does_not_match_a_colon() -> None:
     layer = "arn:aws:lambda:eu-west-1:999999999999:layer:shop-base"
     found = shared({"namespaces": ["shop"], "layers": [layer.replace("base", "*") + ":1"]})
     for arn, is_granted in ((f"{layer}:1", True), (f"{layer}:2", False), (f"{layer}:x:1", False)):
         assert (denied({"function": {"extension": {"layerArn": arn}}}, found) == set()) is is_granted
 
 
-def test_every_denial_is_named_with_the_way_out() -> None:
+def test_every_denial_is_reported_with_advice() -> None:
     spec = DynamicConfigSpec.model_validate(
         {"path": "/shop", "region": "us-east-1", "function": {"name": "orders", "onFailure": QUEUE}}
     )
@@ -195,6 +195,6 @@ def test_every_denial_is_named_with_the_way_out() -> None:
         {"namespaceSelector": {"matchExpressions": [{"key": "a", "operator": "In"}]}},
     ],
 )
-def test_a_rule_that_is_no_rule_is_refused(rule: dict[str, Any]) -> None:
+def test_invalid_rule_is_rejected(rule: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="validation error"):
         Policy.model_validate({"allow": [rule]})

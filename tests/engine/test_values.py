@@ -1,4 +1,4 @@
-"""Values against their schema and the limits of SSM; what is said of them never holds the value."""
+"""Validation of values against their schema and the limits of SSM, without values in messages."""
 
 from typing import Any
 
@@ -39,7 +39,7 @@ def fault(value: str, schema: dict[str, Any] | None = None, **more: Any) -> str 
         ("duration", ["30s", "5m", "1h30m", "1.5s", "200ms"], ["30", "s", "1 h", "-1s", "\u0663\u0660s", "1s\n"]),
     ],
 )
-def test_forms(form: str, good: list[str], bad: list[str]) -> None:
+def test_types(form: str, good: list[str], bad: list[str]) -> None:
     assert [value for value in good if fault(value, {"type": form})] == []
     assert [value for value in bad if not fault(value, {"type": form})] == []
 
@@ -55,7 +55,7 @@ def test_forms(form: str, good: list[str], bad: list[str]) -> None:
         ({"maxLength": 3}, "abcd", "more than 3"),
     ],
 )
-def test_bounds_name_the_rule(schema: dict[str, Any], value: str, told: str) -> None:
+def test_violated_limit_is_named(schema: dict[str, Any], value: str, told: str) -> None:
     assert told in (fault(value, schema) or "")
 
 
@@ -75,7 +75,7 @@ def test_the_end_of_a_pattern_is_the_end_of_the_value(pattern: str) -> None:
 @pytest.mark.parametrize(
     ("pattern", "value"), [(r"a\$b", "a$b"), ("(?m)^a$", "b\na\nc"), ("[$]x$", "$x"), (r"\\$", "\\")]
 )
-def test_a_dollar_that_is_no_end_of_the_value_is_kept(pattern: str, value: str) -> None:
+def test_escaped_dollar_is_not_an_anchor(pattern: str, value: str) -> None:
     assert fault(value, {"pattern": pattern}) is None
 
 
@@ -91,13 +91,13 @@ def test_a_dollar_that_is_no_end_of_the_value_is_kept(pattern: str, value: str) 
         ("a\n", {"pattern": "^[a-z]+$"}, "ends with a newline"),
     ],
 )
-def test_what_people_do_not_see_is_named_without_the_value(value: str, form: dict[str, Any], told: str) -> None:
+def test_invisible_differences_are_hinted(value: str, form: dict[str, Any], told: str) -> None:
     found = fault(value, form) or ""
     assert told in found
     assert len(value) < 3 or value.strip() not in found
 
 
-def test_a_value_that_is_wrong_otherwise_has_no_such_hint() -> None:
+def test_other_errors_have_no_hint() -> None:
     assert fault("x\n", {"type": "integer"}) == "is not of type integer"
 
 
@@ -123,7 +123,7 @@ def test_a_string_list_has_no_empty_item() -> None:
     assert fault("a,,b") is None
 
 
-def test_the_allowed_pattern_of_ssm_is_held_before_ssm_sees_the_value() -> None:
+def test_allowed_pattern_is_checked_locally() -> None:
     assert "does not match allowedPattern ^a$" in (fault("b", None, allowedPattern="^a$") or "")
 
 
@@ -131,20 +131,20 @@ def test_a_pattern_that_other_engines_never_end_with_is_compared() -> None:
     assert "does not match the pattern" in (fault("a" * 4000 + "!", {"pattern": "^(a|aa)+$"}) or "")
 
 
-def test_a_pattern_that_does_not_compile_is_told() -> None:
+def test_invalid_pattern_is_reported() -> None:
     assert patterns.fault("(") == "is not a valid regular expression: missing ): ("
     assert patterns.fault("^a+$") is None
 
 
 @pytest.mark.parametrize("pattern", ["^(?!prod)", r"(a)\1", "a++", "^.{1,2048}$", "(a(?R)?b)"])
-def test_what_re2_does_not_know_is_left_to_aws_or_refused_where_aws_does_not_check_it(pattern: str) -> None:
+def test_syntax_unsupported_by_re2_is_left_to_aws_or_rejected(pattern: str) -> None:
     assert fault("prod", allowedPattern=pattern) is None
     assert values.allowed_pattern_fault(pattern) is None
     assert "is only checked by AWS" in (values.unchecked_pattern(pattern) or "")
     assert "RE2, which has no lookaround" in (patterns.fault(pattern) or "")
 
 
-def test_a_pattern_that_no_engine_takes_is_refused_for_aws_as_well() -> None:
+def test_invalid_allowed_pattern_is_rejected() -> None:
     assert "is not a valid regular expression" in (values.allowed_pattern_fault("(") or "")
 
 

@@ -1,4 +1,4 @@
-"""Whom to reconcile next."""
+"""Order and fairness of the work queue."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -8,7 +8,7 @@ from dynconfig.engine.work_queue import Key, Priority, WorkQueue
 A, B, C = (Key("ns", name) for name in "abc")
 
 
-def test_changes_go_before_routine_and_the_earlier_before_the_later() -> None:
+def test_changes_precede_routine_and_earlier_precede_later() -> None:
     work_queue = WorkQueue()
     work_queue.add(A, 1.0, Priority.ROUTINE)
     work_queue.add(B, 3.0, Priority.CHANGE)
@@ -24,7 +24,7 @@ def test_nothing_is_taken_before_its_time() -> None:
     assert work_queue.take(2.0) == A
 
 
-def test_an_earlier_wish_wins_and_a_later_one_does_not_delay() -> None:
+def test_earlier_time_is_kept() -> None:
     work_queue = WorkQueue()
     work_queue.add(A, 600.0, Priority.ROUTINE)
     work_queue.add(A, 1.0, Priority.CHANGE)
@@ -34,7 +34,7 @@ def test_an_earlier_wish_wins_and_a_later_one_does_not_delay() -> None:
     assert work_queue.take(1000.0) is None
 
 
-def test_what_is_under_way_is_not_handed_out_again_until_done() -> None:
+def test_object_in_progress_is_not_taken_again() -> None:
     work_queue = WorkQueue()
     work_queue.add(A, 0.0, Priority.CHANGE)
     assert work_queue.take(0.0) == A
@@ -46,7 +46,7 @@ def test_what_is_under_way_is_not_handed_out_again_until_done() -> None:
     assert work_queue.take(1.0) == A
 
 
-def test_what_is_gone_is_forgotten() -> None:
+def test_removed_object_is_not_taken() -> None:
     work_queue = WorkQueue()
     work_queue.add(A, 0.0, Priority.CHANGE)
     work_queue.forget(A)
@@ -65,7 +65,7 @@ moves = st.lists(
 
 
 @given(moves)
-def test_no_wish_is_lost_and_no_object_is_served_twice_at_once(sequence: list[tuple[object, ...]]) -> None:
+def test_no_request_is_lost_and_no_object_is_taken_twice(sequence: list[tuple[object, ...]]) -> None:
     """Whatever the order of wishes, turns and time: each wish is served, and an object is with one worker only."""
     work_queue, now = WorkQueue(), 0.0
     running: set[Key] = set()
@@ -94,7 +94,7 @@ def test_no_wish_is_lost_and_no_object_is_served_twice_at_once(sequence: list[tu
     assert served == owed
 
 
-def test_namespaces_take_turns_however_many_objects_one_of_them_has() -> None:
+def test_namespaces_take_turns() -> None:
     work_queue = WorkQueue()
     for number in range(100):
         work_queue.add(Key("evil", f"o{number:03}"), 0.0, Priority.CHANGE)
@@ -103,7 +103,7 @@ def test_namespaces_take_turns_however_many_objects_one_of_them_has() -> None:
     assert Key("shop", "late") in taken
 
 
-def test_one_namespace_leaves_workers_to_the_others() -> None:
+def test_one_namespace_cannot_use_all_workers() -> None:
     work_queue = WorkQueue(most_of_namespace=2)
     for number in range(9):
         work_queue.add(Key("evil", f"o{number}"), 0.0, Priority.CHANGE)
@@ -117,7 +117,7 @@ def test_one_namespace_leaves_workers_to_the_others() -> None:
     assert work_queue.take(1.0) is not None
 
 
-def test_large_objects_are_served_a_few_at_a_time_and_delay_no_small_one() -> None:
+def test_large_objects_are_limited_and_do_not_delay_small_ones() -> None:
     work_queue = WorkQueue()
     large = [Key("evil", f"large{number}") for number in range(9)]
     for key in (*large, Key("shop", "large")):

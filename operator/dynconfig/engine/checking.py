@@ -144,8 +144,8 @@ def _patterns_of_secrets(spec: DynamicConfigSpec) -> Iterator[Finding]:
     for index, parameter in enumerate(spec.parameters):
         ref, pattern = parameter.secret_ref, parameter.allowed_pattern
         if ref and pattern and known.setdefault((ref.name, ref.key), pattern) != pattern:
-            told = f"allowedPattern differs from that of another parameter with key {ref.key} of Secret {ref.name}"
-            yield _of_parameter(index, parameter, f"{told}; declare one pattern for all of them")
+            message = f"allowedPattern differs from that of another parameter with key {ref.key} of Secret {ref.name}"
+            yield _of_parameter(index, parameter, f"{message}; declare one pattern for all of them")
 
 
 def _of_rule(index: int, text: str) -> Finding:

@@ -44,21 +44,21 @@ def summary(found: Assessment) -> str:
     """Return the assessment in one sentence."""
     plan = found.plan
     counts = {kind: sum(isinstance(step.change, kind) for step in plan.steps) for kind in _VERBS}
-    told = [f"{count} to {_VERBS[kind]}" for kind, count in counts.items() if count]
-    told += [f"{len(plan.refused)} refused"] if plan.refused else []
-    told += [f"{len(plan.blocked)} blocked by these"] if plan.blocked else []
-    told += [f"{len(plan.held)} drifted and not corrected"] if plan.held else []
+    parts = [f"{count} to {_VERBS[kind]}" for kind, count in counts.items() if count]
+    parts += [f"{len(plan.refused)} refused"] if plan.refused else []
+    parts += [f"{len(plan.blocked)} blocked by these"] if plan.blocked else []
+    parts += [f"{len(plan.held)} drifted and not corrected"] if plan.held else []
     kept = "kept by the rollback" if found.declaration.undone else "to delete later"
-    told += [f"{len(plan.waiting)} {kept}"] if plan.waiting else []
+    parts += [f"{len(plan.waiting)} {kept}"] if plan.waiting else []
     declared = counted(len(plan.declared), "resource")
-    if not told and found.declaration.undone:
+    if not parts and found.declaration.undone:
         return f"No changes: AWS has the stable revision, {declared}."
-    if not told and not plan.declared:
+    if not parts and not plan.declared:
         return "No changes: nothing is declared."
-    if not told:
+    if not parts:
         return f"No changes: {declared} {agreeing(len(plan.declared), 'is', 'are')} in sync with AWS."
     suspended = " Nothing is applied while spec.suspend is true." if found.declaration.suspended else ""
-    return f"Plan: {', '.join(told)}; {declared} declared.{suspended}"
+    return f"Plan: {', '.join(parts)}; {declared} declared.{suspended}"
 
 
 def document(found: Assessment) -> dict[str, Any]:

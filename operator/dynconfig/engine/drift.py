@@ -30,12 +30,12 @@ def drift_entries(outcome: Outcome, previous: Mapping[str, Any], now: str) -> li
 
 def new(outcome: Outcome, previous: Mapping[str, Any]) -> list[tuple[Step, Difference]]:
     """Return the drift that is not in the previous status, so that each entry is reported and counted once."""
-    told = {(item["resource"], item["field"]) for item in previous.get("drift") or ()}
+    reported = {(item["resource"], item["field"]) for item in previous.get("drift") or ()}
     # If the list is full, unlisted drift may have been reported already.
-    if len(told) >= MAX_DRIFT:
+    if len(reported) >= MAX_DRIFT:
         return []
     found = ((step, because) for step in outcome.drift for because in step.because)
-    return [(step, because) for step, because in found if (step.resource.title, because.field) not in told]
+    return [(step, because) for step, because in found if (step.resource.title, because.field) not in reported]
 
 
 def author(step: Step, outcome: Outcome) -> str | None:

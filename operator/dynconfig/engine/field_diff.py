@@ -47,7 +47,7 @@ def lines(field: str, before: str, after: str) -> Iterator[str]:
     """Yield the difference of a field as lines of text, from before to after."""
     if found := parts(before, after):
         for part in found:
-            yield _line(f"{field}{part.joint}", _told(part.before), _told(part.after))
+            yield _line(f"{field}{part.joint}", _member_text(part.before), _member_text(part.after))
     elif _is_of_lines(before) or _is_of_lines(after):
         yield f"{field}:"
         yield from (f"  {line}" for line in _changed_lines(before, after))
@@ -56,11 +56,11 @@ def lines(field: str, before: str, after: str) -> Iterator[str]:
 
 
 def _line(field: str, before: str, after: str) -> str:
-    told = brief(after, before)
-    return f"{field}: {told.observed} → {told.declared}"
+    excerpt = brief(after, before)
+    return f"{field}: {excerpt.observed} → {excerpt.declared}"
 
 
-def _told(text: str | None) -> str:
+def _member_text(text: str | None) -> str:
     return ABSENT if text is None else text
 
 

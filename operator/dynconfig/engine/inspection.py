@@ -100,13 +100,13 @@ def _repeated(document: Mapping[str, Any]) -> Iterator[Finding]:
 
 
 def _dots(document: Mapping[str, Any]) -> Iterator[Finding]:
-    told = "must not have a level that is only . or .."
+    message = "must not have a level that is only . or .."
     path = _spec(document).get("path")
     if isinstance(path, str) and _has_dots(path):
-        yield Finding(("spec", "path"), f"spec.path: {told}")
+        yield Finding(("spec", "path"), f"spec.path: {message}")
     for index, name in _names(document):
         if _has_dots(name):
-            yield Finding(("spec", "parameters", index, "name"), f"parameter {name}: the name {told}")
+            yield Finding(("spec", "parameters", index, "name"), f"parameter {name}: the name {message}")
 
 
 def _has_dots(path: str) -> bool:
@@ -134,10 +134,10 @@ def _topics(document: Mapping[str, Any], region_fault: RegionFault) -> Iterator[
     topics = alarms.get("notify") if isinstance(alarms, Mapping) else None
     regions = [region_of(topic) for topic in topics if _is_arn(topic)] if isinstance(topics, list) else []
     if len(set(regions)) > 1 and not _spec(document).get("region"):
-        told = (
+        message = (
             f"topics of {', '.join(sorted(set(regions)))}: CloudWatch only notifies topics in the region of the object"
         )
-        yield Finding(("spec", "alarms", "notify"), f"spec.alarms.notify: {told}")
+        yield Finding(("spec", "alarms", "notify"), f"spec.alarms.notify: {message}")
         return
     for index, region in enumerate(regions):
         if not _spec(document).get("region") and (fault := region_fault(region)):

@@ -38,7 +38,7 @@ def fault(schema: Mapping[str, JsonValue], value: str) -> str | None:
     instance, validator = parsed_json(value), _validator(_text(schema))
     try:
         with deadline.limit(SECONDS):
-            broken = dict.fromkeys(_told(schema, error) for error in validator.iter_errors(instance))
+            broken = dict.fromkeys(_error_text(schema, error) for error in validator.iter_errors(instance))
     except deadline.DeadlineExceeded:
         return f"takes longer than {SECONDS:g} s to validate against jsonSchema; simplify the schema"
     except RecursionError:
@@ -99,7 +99,7 @@ def _own_faults(schema: dict[str, Any]) -> Iterator[str]:
         for key in ("$ref", "$dynamicRef"):
             if not node.get(key, "#").startswith("#"):
                 yield f"{_at(path)}: {key} must begin with #; remote schemas are not fetched"
-        yield from (f"{_at(path)}: pattern {told}" for told in map(patterns.fault, _patterns(node)) if told)
+        yield from (f"{_at(path)}: pattern {error}" for error in map(patterns.fault, _patterns(node)) if error)
     keywords = {key for _, node in nodes for key in node}
     if {"patternProperties", "unevaluatedProperties"} <= keywords:
         yield "patternProperties and unevaluatedProperties cannot be combined here; use additionalProperties"
@@ -122,7 +122,7 @@ def _cut(text: str) -> str:
     return text if len(text) <= MAX_LENGTH else f"{text[:MAX_LENGTH]}…"
 
 
-def _told(schema: Mapping[str, JsonValue], error: "ValidationError") -> str:
+def _error_text(schema: Mapping[str, JsonValue], error: "ValidationError") -> str:
     """Return path and rule. Property names that are not in the schema are masked, since they are part of the value."""
     public = frozenset(_strings(schema))
     path = "".join(_step(part, public) for part in error.absolute_path)

@@ -76,8 +76,8 @@ def abandoned(declaration: Declaration, marked: str = "") -> KubeEvent:
     left = _inventory(declaration)
     marks = f"tag {names.OWNER_TAG}, labels {STABLE} and {REJECTED}…"
     marks = f" Not all marks of the operator were removed ({marks}). Remove them manually: {marked}." if marked else ""
-    told = f"Finalizer removed by annotation.{marks} Left in AWS ({declaration.place.region}): {left}"
-    return KubeEvent("Warning", Reason.ABANDONED, told)
+    message = f"Finalizer removed by annotation.{marks} Left in AWS ({declaration.place.region}): {left}"
+    return KubeEvent("Warning", Reason.ABANDONED, message)
 
 
 def _deletion_failing(outcome: Outcome, previous: Mapping[str, Any]) -> tuple[KubeEvent, ...]:

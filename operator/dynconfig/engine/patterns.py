@@ -87,9 +87,9 @@ def _compiled(pattern: str) -> "re2._Regexp":
     try:
         return re2.compile(_as_re2(pattern).encode(errors="surrogatepass"), options)
     except re2.error as error:
-        (told,) = error.args
+        (message,) = error.args
         # The message repeats the pattern or a part of it.
-        raise PatternFault(told.decode(errors="replace")[:MAX_MESSAGE]) from None
+        raise PatternFault(message.decode(errors="replace")[:MAX_MESSAGE]) from None
     finally:
         # RE2 itself caches 128 patterns, in addition to this cache.
         re2.purge()

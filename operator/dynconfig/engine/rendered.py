@@ -19,8 +19,8 @@ def rendered(resource: Resource) -> dict[str, Any]:
         for item in fields(resource)
         if item.name not in _NOT_IN_AWS and item.metadata.get("compare", True) and not _is_unset(item, resource)
     }
-    told = {name: value for name, value in values.items() if value not in (None, "", [], {})}
-    return {"kind": resource.kind, "name": resource.name, **told}
+    set_fields = {name: value for name, value in values.items() if value not in (None, "", [], {})}
+    return {"kind": resource.kind, "name": resource.name, **set_fields}
 
 
 def _is_unset(item: Field[Any], resource: Resource) -> bool:

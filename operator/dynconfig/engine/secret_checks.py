@@ -95,11 +95,11 @@ def _rules(spec: DynamicConfigSpec) -> tuple[tuple[int, frozenset[str]], ...]:
 
 
 def _of_secrets(
-    spec: DynamicConfigSpec, known: Mapping[str, str | None], told: Callable[[ParameterSpec, str], str | None]
+    spec: DynamicConfigSpec, known: Mapping[str, str | None], check: Callable[[ParameterSpec, str], str | None]
 ) -> Iterator[Finding]:
     for index, parameter in enumerate(spec.parameters):
         value = known[parameter.name]
-        if parameter.secret_ref and value is not None and (text := told(parameter, value)):
+        if parameter.secret_ref and value is not None and (text := check(parameter, value)):
             yield Finding(("spec", "parameters", index), f"parameter {parameter.name}: the value {text}")
 
 

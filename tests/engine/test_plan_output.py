@@ -1,4 +1,4 @@
-"""What is told of a plan: how long it takes, where AWS deviates, what a deletion does, what AWS would hold."""
+"""Output derived from a plan: write estimate, out-of-sync fields, deletion, rendered resources."""
 
 from dataclasses import dataclass, replace
 from typing import ClassVar
@@ -34,13 +34,13 @@ def test_write_estimate_message(puts: int, rate: float, text: str) -> None:
     assert WriteEstimate(puts, rate).message == text
 
 
-def test_creations_and_changes_of_values_are_counted_and_deletions_are_not() -> None:
+def test_estimate_counts_creates_and_value_changes() -> None:
     fake = applied({"a": "1", "b": "2", "c": "3"})
     plan = fake.engine().assess(declared({"a": "9", "b": "2", "d": "4"}, generation=2), 0.0).plan
     assert estimate_writes(plan, 3.0).puts == 2
 
 
-def test_a_change_of_owner_takes_no_put() -> None:
+def test_estimate_ignores_owner_changes() -> None:
     fake = FakeKind()
     fake.by_hand("/app/a", "1", owner="")
     plan = fake.engine().assess(declared({"a": "1"}, adoptionPolicy="IfUnowned"), 0.0).plan
@@ -48,7 +48,7 @@ def test_a_change_of_owner_takes_no_put() -> None:
     assert estimate_writes(plan, 3.0).puts == 0
 
 
-def test_an_edit_of_a_known_object_is_no_drift_and_that_of_an_unknown_one_is() -> None:
+def test_edit_is_only_drift_for_an_unknown_object() -> None:
     fake = applied({"a": "1"})
     status = {"observedGeneration": 1, "appliedGeneration": 1, "parameters": [{"name": "/app/a", "version": 1}]}
     declaration = declared({"a": "2"}, generation=2, status=status)
@@ -59,7 +59,7 @@ def test_an_edit_of_a_known_object_is_no_drift_and_that_of_an_unknown_one_is() -
     assert [found.is_drift for found in out_of_sync_fields(plan, declaration, is_known=False)] == [True]
 
 
-def test_drift_names_who_wrote_last() -> None:
+def test_drift_has_its_author() -> None:
     fake = applied({"a": "1"})
     fake.by_hand("/app/a", "2")
     fake.store["/app/a"] = replace(fake.store["/app/a"], modified_by="arn:somebody")
@@ -72,7 +72,7 @@ def seen(fake: FakeKind) -> tuple[Thing, ...]:
     return tuple(fake.store.values())
 
 
-def test_a_deletion_takes_what_is_ours_and_leaves_what_is_not() -> None:
+def test_deletion_removes_only_owned_resources() -> None:
     fake = applied({"a": "1"})
     fake.by_hand("/app/b", owner=RIVAL.tag)
     fake.by_hand("/app/c", owner="")
@@ -88,7 +88,7 @@ def test_a_deletion_takes_what_is_ours_and_leaves_what_is_not() -> None:
     assert found.blocks == ()
 
 
-def test_a_deletion_under_retain_takes_nothing() -> None:
+def test_deletion_with_retain_removes_nothing() -> None:
     fake = applied({"a": "1"})
     declaration = goodbye({"a": "1"}, deletionPolicy="Retain")
     found = told(declaration, fake.engine().assess(declaration, 0.0).plan, seen(fake), None)
@@ -96,7 +96,7 @@ def test_a_deletion_under_retain_takes_nothing() -> None:
     assert [title for title, _ in found.stays] == ["Thing /app/a"]
 
 
-def test_an_object_that_was_abandoned_leaves_everything() -> None:
+def test_abandoned_object_retains_everything() -> None:
     fake = applied({"a": "1"})
     declaration = goodbye({"a": "1"})
     live = document({"a": "1"}, annotations={"dynconfig.dev/abandon": "true"})
@@ -116,7 +116,7 @@ def test_suspension_and_unfinished_work_block_a_deletion() -> None:
     ]
 
 
-def test_where_nothing_is_nothing_blocks() -> None:
+def test_deletion_of_nothing_is_not_blocked() -> None:
     assert told(goodbye({}, suspend=True), Plan(), (), None).blocks == ()
 
 
@@ -130,7 +130,7 @@ class Policy(Resource):
     layers: tuple[str, ...] = ()
 
 
-def test_documents_pairs_and_lists_are_rendered_as_what_they_are() -> None:
+def test_documents_pairs_and_lists_are_rendered_structured() -> None:
     policy = Policy(name="p", owner=OWNER.tag, document='{"a": [1]}', tags=(("k", "{v"),), layers=("one",))
     assert rendered(policy) == {
         "kind": "Policy",
@@ -142,5 +142,5 @@ def test_documents_pairs_and_lists_are_rendered_as_what_they_are() -> None:
     assert rendered(Policy(name="p", document="{no json")) == {"kind": "Policy", "name": "p", "document": "{no json"}
 
 
-def test_a_secret_is_rendered_as_dots() -> None:
+def test_secret_is_rendered_masked() -> None:
     assert rendered(Thing(name="a", value=Secret("canary")))["value"] == MASK
