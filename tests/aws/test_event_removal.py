@@ -1,4 +1,4 @@
-"""What brings events is removed when the operator is uninstalled, and nothing that anyone else made."""
+"""Uninstalling removes the operator's queue and rules, and no resources of other owners."""
 
 import json
 from typing import Any

@@ -75,7 +75,7 @@ def test_what_changed_while_a_watch_ended_is_heard_by_the_next_one(tmp_path: Pat
     with following(tmp_path, script(listed(myapp("Unknown"))), watches) as (stages, server):
         assert [next(stages), next(stages)] == [ObjectStage.WORKING, ObjectStage.READY]
         # The objects, and the version to watch from: a watch that merely ended loses nothing.
-        assert len([path for path in server.asked if "watch" not in path]) == 2
+        assert len([path for path in server.requests if "watch" not in path]) == 2
 
 
 @pytest.mark.parametrize("lost", [(200, b""), (200, line("ERROR", {"message": "no"}))], ids=["ended", "error"])
@@ -83,7 +83,7 @@ def test_a_server_that_ends_every_watch_at_once_is_not_pressed(tmp_path: Path, l
     lists = script(listed(myapp("Unknown")))
     with following(tmp_path, lists, script(lost), seconds=1, pause=0.4) as (stages, server):
         assert set(stages) == {ObjectStage.WORKING}
-        assert len([path for path in server.asked if "watch=true" in path]) <= 4
+        assert len([path for path in server.requests if "watch=true" in path]) <= 4
 
 
 def test_a_server_that_stays_away_is_told_when_time_is_up(tmp_path: Path) -> None:
@@ -100,7 +100,7 @@ def test_a_server_that_is_away_from_the_start_is_told_at_once(tmp_path: Path) ->
     with following(tmp_path, script(away), script(away)) as (stages, server):
         with pytest.raises(ApiUnavailable, match="returned 503: shutting down"):
             next(stages)
-        assert len(server.asked) == 1
+        assert len(server.requests) == 1
 
 
 def test_an_object_that_no_operator_looks_at_is_reported_without_any_change(

@@ -17,11 +17,11 @@ Answer = tuple[int, bytes | Iterator[bytes]]
 
 @dataclass
 class Api:
-    """What it is asked goes to `answer`, with the path, and is remembered."""
+    """Passes the path of each request to `answer` and records the request."""
 
     answer: Callable[[str], Answer]
     url: str = ""
-    asked: list[str] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)
     tokens: list[str] = field(default_factory=list)
     headers: list[list[tuple[str, str]]] = field(default_factory=list)
 
@@ -60,7 +60,7 @@ def api(answer: Callable[[str], Answer]) -> Iterator[Api]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            found.asked.append(self.path)
+            found.requests.append(self.path)
             found.tokens.append(self.headers.get("Authorization", ""))
             found.headers.append(self.headers.items())
             code, body = found.answer(self.path)

@@ -28,7 +28,7 @@ def kube_at(port: int, user: User | None = None, client: type[Kube] = Kube) -> K
 
 @asynccontextmanager
 async def listening(answer: Answer) -> AsyncIterator[int]:
-    """The port of a server that answers so."""
+    """Run a server with this handler; yield its port."""
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", answer)
     runner = web.AppRunner(app, shutdown_timeout=0.1)
@@ -43,7 +43,7 @@ async def listening(answer: Answer) -> AsyncIterator[int]:
 
 @asynccontextmanager
 async def serving(answer: Answer, user: User | None = None) -> AsyncIterator[Kube]:
-    """A client of a server that answers so."""
+    """Run a server with this handler; yield a client of it."""
     async with listening(answer) as port:
         kube = kube_at(port, user)
         try:
@@ -53,7 +53,7 @@ async def serving(answer: Answer, user: User | None = None) -> AsyncIterator[Kub
 
 
 async def streamed(request: web.Request, *lines: bytes) -> web.StreamResponse:
-    """An answer in lines, as that of a watch."""
+    """Return a response of lines, as a watch does."""
     response = web.StreamResponse()
     await response.prepare(request)
     for line in lines:
@@ -62,13 +62,13 @@ async def streamed(request: web.Request, *lines: bytes) -> web.StreamResponse:
 
 
 def status(code: int, message: str) -> web.Response:
-    """How the API server refuses."""
+    """Return an error response of the API server."""
     return web.json_response({"kind": "Status", "code": code, "message": message}, status=code)
 
 
 @dataclass
 class ApiServer:
-    """Holds objects; `before` may answer a request in its place."""
+    """Stores objects; `before` may respond to a request first."""
 
     objects: dict[Key, Document] = field(default_factory=dict)
     events: list[Document] = field(default_factory=list)
@@ -93,7 +93,7 @@ class ApiServer:
                 await self.changed.wait()
 
     def put(self, document: Document) -> None:
-        """An object as it stands."""
+        """Return the current object."""
         metadata = document["metadata"]
         self.objects[Key(metadata["namespace"], metadata["name"])] = copy.deepcopy(document)
 

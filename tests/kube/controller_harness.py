@@ -26,7 +26,7 @@ REGION = "eu-west-1"
 
 @dataclass
 class ControllerHarness:
-    """What a test may touch."""
+    """A running controller and its surroundings."""
 
     server: ApiServer
     fake: FakeKind
@@ -36,7 +36,7 @@ class ControllerHarness:
     left: list[str]
 
     def says(self, event: str | None, found: Document) -> None:
-        """The API server speaks of an object."""
+        """Deliver a watch event of an object."""
         self.controller.object_changed(copy.deepcopy(found), event)
 
     def applied(self, found: Document) -> None:
@@ -66,7 +66,7 @@ def configured(
 
 
 def dependencies_of(kube: Kube, **given: Any) -> Dependencies:
-    """What a controller needs, as in production but for what is given."""
+    """Return the dependencies of a controller; `given` overrides the defaults."""
     usual: dict[str, Any] = {
         "kube": kube,
         "recorder": Recorder(kube, time.time),
@@ -90,11 +90,11 @@ def dependencies_of(kube: Kube, **given: Any) -> Dependencies:
 
 @asynccontextmanager
 async def running_controller(**dependencies: Any) -> AsyncIterator[ControllerHarness]:
-    """A controller that serves until the end."""
+    """Run a controller until the context ends."""
     server, fake, listened, left = ApiServer(), FakeKind(), list[str](), list[str]()
     async with serving(server.answer) as kube:
-        heard = {"start_listener": listened.append, "release_listener": left.append}
-        given = dependencies_of(kube, **{"engine": fake.engine(), **heard, **dependencies})
+        callbacks = {"start_listener": listened.append, "release_listener": left.append}
+        given = dependencies_of(kube, **{"engine": fake.engine(), **callbacks, **dependencies})
         controller = Controller(given, WorkQueue(), 2)
         task = asyncio.create_task(controller.run())
         try:

@@ -15,7 +15,7 @@ from dynconfig.engine.reconcile import Engine
 
 
 class WatchedShelf(FakeVersionedKind):
-    """A versioned kind that notes what status lists when something is put."""
+    """A versioned kind that records what status lists at each put."""
 
     listed: Any = ()
 

@@ -17,7 +17,7 @@ META = {"name": "x", "namespace": "team", "resourceVersion": "2"}
 
 
 def watched(*lines: bytes) -> list[str]:
-    """Versions in the events of a watch whose answer consists of these lines, told to its end."""
+    """Return the versions in the events of a watch with these lines."""
 
     async def act() -> list[str]:
         async def answer(request: web.Request) -> web.StreamResponse:

@@ -21,7 +21,7 @@ from dynconfig.kube.finalizer import has_finalizer
 
 
 async def refuse_events(request: web.Request) -> web.Response | None:
-    """What the API server answers in a namespace that is being deleted."""
+    """Return the API server's response in a namespace that is being deleted."""
     if request.path.endswith("/events"):
         return status(403, "unable to create new content in namespace shop because it is being terminated")
     return None
@@ -114,7 +114,7 @@ def test_object_recreated_before_the_deletion_was_observed_is_reconciled() -> No
             new = configured({"b": "1"}, uid="uid-2", finalizers=[])
 
             async def come_between(_request: web.Request) -> None:
-                # As `kubectl replace --force` does: all this is heard before the answer to the patch that let it go.
+                # As with `kubectl replace --force`: these events arrive before the response to the finalizer patch.
                 if not found.server.objects:
                     found.says("DELETED", old)
                     found.applied(new)
@@ -139,7 +139,7 @@ def test_finalizer_is_removed_only_after_a_second_read_confirms_the_deletion() -
             found.says("MODIFIED", gone)
             await found.server.until(lambda: found.reason == "Deleting")
             assert found.fake.store == {}
-            # AWS shows only now what was written before.
+            # An earlier write becomes visible only now.
             found.fake.store["/app/late"] = Thing(name="/app/late", owner="cluster/shop/myapp/uid-1", version=1)
             await found.server.until(lambda: not found.server.objects)
             assert found.fake.store == {}
@@ -148,7 +148,7 @@ def test_finalizer_is_removed_only_after_a_second_read_confirms_the_deletion() -
 
 
 class Forgetful(Engine):
-    """An engine that tells whom it has forgotten."""
+    """An engine that records forgotten objects."""
 
     def __init__(self, kind: FakeKind) -> None:
         super().__init__(lambda _place: (kind,))

@@ -17,7 +17,7 @@ IS_REFUSED = "is forbidden"
 
 
 def errors(caplog: pytest.LogCaptureFixture) -> list[str]:
-    """What was logged as an error."""
+    """Return the messages logged as errors."""
     return [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR]
 
 

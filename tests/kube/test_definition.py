@@ -19,7 +19,7 @@ def definitions(*metadata: dict[str, str]) -> Answer:
 
 
 def left_in_aws(answer: Answer) -> tuple[list[str], dict[str, str]]:
-    """What the deletion of an object wrote, and the owners of what is there afterwards."""
+    """Delete an object; return the AWS writes and the owners of the remaining resources."""
 
     async def before(request: web.Request) -> web.Response | None:
         return answer() if request.path == DEFINITIONS else None

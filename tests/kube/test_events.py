@@ -16,14 +16,14 @@ NOTE = KubeEvent("Warning", "Abandoned", "Finalizer removed by annotation. Left 
 
 
 class Journal:
-    """What the API server was asked, and what it answers."""
+    """Recorded requests and scripted responses."""
 
     def __init__(self, *answers: web.Response) -> None:
         self.requests: list[tuple[str, str, int]] = []
         self._answers = list(answers)
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
-        """The next answer; at the end of them, that the Event was written."""
+        """Return the next scripted response, then success."""
         self.requests.append((request.method, request.path, json.loads(await request.text())["count"]))
         return self._answers.pop(0) if self._answers else web.json_response({"metadata": {"name": "e1"}})
 

@@ -53,7 +53,7 @@ def serve() -> None:
 
 
 def impersonated(server: Api) -> list[list[tuple[str, str]]]:
-    """What each request says of it; the bytes of a value are UTF-8, which the reader of headers takes for Latin-1."""
+    """Return the headers of each request; values are UTF-8, which the server decodes as Latin-1."""
     return [
         sorted(
             (name.lower(), value.encode("latin-1").decode())
@@ -71,7 +71,7 @@ def test_every_request_has_the_impersonation_headers(
     with api(lambda path: (200, b"") if "watch" in path else listed()) as server:
         monkeypatch.setenv("KUBECONFIG", str(server.kubeconfig(tmp_path, **USER)))
         client()
-    assert len(server.asked) == 3
+    assert len(server.requests) == 3
     assert impersonated(server) == [EXPECTED] * 3
     assert set(server.tokens) == {"Bearer canary-token"}
 

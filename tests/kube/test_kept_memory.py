@@ -64,7 +64,7 @@ def name_of(index: int, length: int) -> str:
 
 
 def kept_of(case: Case, length: int) -> int:
-    """Bytes that a controller keeps of one object after it was served."""
+    """Return the bytes that a controller keeps per object after a reconcile."""
 
     async def act() -> int:
         allowed = Tenant(KEY.namespace, paths=case.allowed) if case.allowed != ("/",) else Tenant(KEY.namespace)
@@ -93,14 +93,14 @@ def kept_of(case: Case, length: int) -> int:
                 await found.server.until(lambda: served.count("PATCH") > 1)
             else:
                 await found.server.until(lambda: found.reason == case.reason)
-        # The controller has ended what was under way.
+        # All reconciles have finished.
         return kept_bytes(kept(found.controller))
 
     return asyncio.run(act())
 
 
 def kept(controller: Controller) -> dict[str, object]:
-    """What a controller has beside its dependencies, of which the engine is a part."""
+    """Return the state of a controller and of its engine, without other dependencies."""
     found = dict(vars(controller))
     dependencies = found.pop("_deps")
     return {**found, "engine": dependencies.engine, "metrics": dependencies.metrics}

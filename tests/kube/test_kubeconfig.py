@@ -63,7 +63,7 @@ def test_plugin_receives_the_api_version(monkeypatch: pytest.MonkeyPatch, tmp_pa
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         (f"users:\n- name: u\n  user:\n    token: {TOKEN}: x\n", "config, line 4 is not valid YAML"),
         (f"users: [{{token: {TOKEN}\n", "config, line 2 is not valid YAML"),
@@ -96,12 +96,12 @@ def test_plugin_receives_the_api_version(monkeypatch: pytest.MonkeyPatch, tmp_pa
         (acting("{as: [canary]}"), "user u in the kubeconfig is invalid"),
     ],
 )
-def test_errors_do_not_quote_the_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, text: str, told: str) -> None:
+def test_errors_do_not_quote_the_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, text: str, message: str) -> None:
     (tmp_path / "config").write_text(text)
     named(monkeypatch, tmp_path / "config")
     with pytest.raises(BadKubeconfig) as bad:
         kubeconfig.current()
-    assert re.search(told, str(bad.value))
+    assert re.search(message, str(bad.value))
     assert "canary" not in str(bad.value)
 
 

@@ -28,7 +28,7 @@ def reason(found: ControllerHarness, key: Key) -> str:
 
 
 def applied(found: ControllerHarness, key: Key) -> int:
-    """The generation that AWS was made equal to."""
+    """Return the last applied generation."""
     return int(found.server.objects[key].get("status", {}).get("appliedGeneration", 0))
 
 

@@ -15,7 +15,7 @@ def found(**about: Any) -> Document:
 
 
 @pytest.fixture
-def heard() -> ObjectTracker:
+def tracker() -> ObjectTracker:
     known = ObjectTracker(lambda: 0.0)
     known.record_reconciled(KEY, found())
     return known
@@ -25,8 +25,8 @@ def heard() -> ObjectTracker:
     "annotation",
     [names.ABANDON, names.APPROVE_GENERATION, names.FORCE_GENERATION, names.RECONCILE_REQUESTED_AT],
 )
-def test_each_request_annotation_needs_a_reconcile(heard: ObjectTracker, annotation: str) -> None:
-    assert heard.needs_reconcile(KEY, found(annotations={annotation: "1"}))
+def test_each_request_annotation_needs_a_reconcile(tracker: ObjectTracker, annotation: str) -> None:
+    assert tracker.needs_reconcile(KEY, found(annotations={annotation: "1"}))
 
 
 @pytest.mark.parametrize(
@@ -34,8 +34,8 @@ def test_each_request_annotation_needs_a_reconcile(heard: ObjectTracker, annotat
     [found(generation=2), found(uid="uid-2"), found(metadata={"deletionTimestamp": GOING}), found(finalizers=[])],
     ids=["edited", "another of the name", "going", "without its finalizer"],
 )
-def test_changes_need_a_reconcile(heard: ObjectTracker, changed: Document) -> None:
-    assert heard.needs_reconcile(KEY, changed)
+def test_changes_need_a_reconcile(tracker: ObjectTracker, changed: Document) -> None:
+    assert tracker.needs_reconcile(KEY, changed)
 
 
 @pytest.mark.parametrize(
@@ -43,10 +43,10 @@ def test_changes_need_a_reconcile(heard: ObjectTracker, changed: Document) -> No
     [found(), found(status={"observedGeneration": 1}), found(annotations={"team": "shop"})],
     ids=["the same", "a report", "another annotation"],
 )
-def test_other_writes_need_no_reconcile(heard: ObjectTracker, changed: Document) -> None:
-    assert not heard.needs_reconcile(KEY, changed)
+def test_other_writes_need_no_reconcile(tracker: ObjectTracker, changed: Document) -> None:
+    assert not tracker.needs_reconcile(KEY, changed)
 
 
-def test_own_finalizer_needs_no_reconcile(heard: ObjectTracker) -> None:
-    heard.record_reconciled(KEY, found(finalizers=[]))
-    assert not heard.needs_reconcile(KEY, found())
+def test_own_finalizer_needs_no_reconcile(tracker: ObjectTracker) -> None:
+    tracker.record_reconciled(KEY, found(finalizers=[]))
+    assert not tracker.needs_reconcile(KEY, found())

@@ -22,26 +22,26 @@ LEVELS = MAX_JSON_LEVELS
 
 
 class Enough(Exception):
-    """The test has seen what it wanted."""
+    """Ends the watch loop of a test."""
 
 
 class Received:
-    """What a controller would be given."""
+    """A receiver that records objects."""
 
     def __init__(self) -> None:
-        self.noted: list[tuple[str | None, str]] = []
-        self.woken: list[Key] = []
+        self.received: list[tuple[str | None, str]] = []
+        self.requeued: list[Key] = []
         self.unreadable: list[str] = []
         self.documents: dict[str, Mapping[str, Any]] = {}
 
     def object_changed(self, document: Mapping[str, Any], event: str | None) -> None:
-        """As the controller's."""
-        self.noted.append((event, document["metadata"]["name"]))
+        """Record it."""
+        self.received.append((event, document["metadata"]["name"]))
         self.documents[document["metadata"]["name"]] = document
 
     def requeue(self, key: Key) -> None:
-        """As the controller's."""
-        self.woken.append(key)
+        """Record it."""
+        self.requeued.append(key)
 
 
 def text(name: str, schema: str = "true", version: str = "2") -> str:
@@ -61,7 +61,7 @@ def listed(*items: str, more: str = "") -> web.Response:
 
 
 def watched(lists: list[web.Response], *lines: bytes) -> Received:
-    """What is received of these lists, each with a watch of these lines after it."""
+    """Run a watch on these lists, each followed by a watch with these lines; return what was received."""
     received, pauses = Received(), len(lists)
 
     async def serve(request: web.Request) -> web.StreamResponse:
@@ -86,7 +86,7 @@ def watched(lists: list[web.Response], *lines: bytes) -> Received:
 
 def test_too_deep_object_is_rejected_and_others_are_received() -> None:
     received = watched([listed(text("first", deep(2000)), text("second"))], line("third", deep(9000)), line("fourth"))
-    assert [name for _, name in received.noted] == ["first", "second", "third", "fourth"]
+    assert [name for _, name in received.received] == ["first", "second", "third", "fourth"]
     for name in ("first", "third"):
         with pytest.raises(InvalidSpec, match=f"jsonSchema: must not be nested deeper than {LEVELS} levels"):
             parse_spec(received.documents[name])
@@ -104,59 +104,59 @@ def test_valid_schema_is_not_cut() -> None:
 )
 def test_unreadable_line_is_skipped_and_counted(bad: bytes) -> None:
     received = watched([listed()], line("first"), bad, line("second"))
-    assert received.noted == [("ADDED", "first"), ("ADDED", "second")]
+    assert received.received == [("ADDED", "first"), ("ADDED", "second")]
     assert received.unreadable == ["DynamicConfigs"]
 
 
 def test_line_longer_than_any_object_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(client, "LINE_BYTES", 100_000)
     received = watched([listed()], line("first"), b'{"type":"ADDED","object":"' + b"x" * 3_000_000, line("second"))
-    assert received.noted == [("ADDED", "first"), ("ADDED", "second")]
+    assert received.received == [("ADDED", "first"), ("ADDED", "second")]
     assert received.unreadable == ["DynamicConfigs"]
 
 
 def test_object_deleted_during_an_interruption_is_requeued() -> None:
     gone = json.dumps({"type": "ERROR", "object": {"code": 410, "message": "too old"}}).encode()
     received = watched([listed(text("first"), text("second")), listed(text("second"))], gone)
-    assert received.woken == [Key("shop", "first")]
+    assert received.requeued == [Key("shop", "first")]
 
 
 def begun(lists: list[web.Response], namespace: str | None = None) -> tuple[Received, list[str]]:
-    """What is received at a start, and what was asked for, with the watch that follows."""
-    received, asked = Received(), list[str]()
+    """Start a watch; return what was received, and the requests including the following watch."""
+    received, requests = Received(), list[str]()
 
     async def serve(request: web.Request) -> web.StreamResponse:
-        asked.append("watch" if "watch" in request.query else "list")
+        requests.append("watch" if "watch" in request.query else "list")
         return await streamed(request, line("third")) if "watch" in request.query else lists.pop(0)
 
     async def sleep(_seconds: float) -> None:
-        if "watch" in asked:
+        if "watch" in requests:
             raise Enough
 
     async def act() -> None:
         async with serving(serve) as kube:
             watch = ObjectWatch(kube, received, received.unreadable.append, namespace, sleep)
             await watch.list_all()
-            asked.append("all are known" if watch.is_listed else "some are unknown")
+            requests.append("all are known" if watch.is_listed else "some are unknown")
             await watch.run()
 
     with pytest.raises(Enough):
         asyncio.run(act())
-    return received, asked
+    return received, requests
 
 
 def test_start_lists_all_objects_once_and_watches_from_there() -> None:
-    received, asked = begun([listed(text("first"), more="next"), listed(text("second"))])
-    assert received.noted == [(None, "first"), (None, "second"), ("ADDED", "third")]
-    assert asked == ["list", "list", "all are known", "watch"]
+    received, requests = begun([listed(text("first"), more="next"), listed(text("second"))])
+    assert received.received == [(None, "first"), (None, "second"), ("ADDED", "third")]
+    assert requests == ["list", "list", "all are known", "watch"]
 
 
 def test_start_waits_for_the_api_server_and_requeues_deleted_objects() -> None:
     interrupted = [listed(text("gone"), more="next"), status(503, "not yet"), listed(text("first"))]
-    received, asked = begun(interrupted)
-    assert received.noted == [(None, "gone"), (None, "first"), ("ADDED", "third")]
-    assert received.woken == [Key("shop", "gone")]
-    assert asked == ["list", "list", "list", "all are known", "watch"]
+    received, requests = begun(interrupted)
+    assert received.received == [(None, "gone"), (None, "first"), ("ADDED", "third")]
+    assert received.requeued == [Key("shop", "gone")]
+    assert requests == ["list", "list", "list", "all are known", "watch"]
 
 
 def test_start_continues_without_a_forbidden_namespace_and_without_the_crd() -> None:
@@ -169,7 +169,7 @@ def test_start_continues_without_a_forbidden_namespace_and_without_the_crd() -> 
 
 def test_crd_may_be_installed_later() -> None:
     received = watched([status(404, "not found"), listed(text("first"))])
-    assert received.noted == [(None, "first")]
+    assert received.received == [(None, "first")]
 
 
 def test_too_large_page_is_requested_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:

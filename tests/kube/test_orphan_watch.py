@@ -30,10 +30,10 @@ def test_orphans_have_an_owner_tag_with_an_unknown_uid() -> None:
 
 def watch(documents: Sequence[Document], metrics: Metrics, find: Find, **given: Any) -> OrphanWatch:
     """A watch that may search two regions, where these objects exist."""
-    heard = ObjectTracker(lambda: 0.0)
+    tracker = ObjectTracker(lambda: 0.0)
     for number, document in enumerate(documents):
-        heard.record(Key("shop", f"o{number}"), document, region_in_use(document, REGION))
-    return OrphanWatch(heard.existing, metrics, find, REGION, **{"searched": (REGION, "us-east-1"), **given})
+        tracker.record(Key("shop", f"o{number}"), document, region_in_use(document, REGION))
+    return OrphanWatch(tracker.existing, metrics, find, REGION, **{"searched": (REGION, "us-east-1"), **given})
 
 
 def counted(*namespaces: str) -> tuple[float | None, list[str]]:

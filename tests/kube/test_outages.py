@@ -17,7 +17,7 @@ KEYS = [Key("shop", f"app{number}") for number in range(20)]
 
 
 class Operator:
-    """Serves what is due in an AWS that is away for some time; it looks at everything ten times a second."""
+    """Reconciles due objects while AWS is unavailable for some time, in steps of 0.1 seconds."""
 
     def __init__(self) -> None:
         self.seconds = 0.0

@@ -30,7 +30,7 @@ class Cluster:
         self.running_controller = found
         self.file = file
         self.labels: dict[str, dict[str, str]] | None = LABELS
-        """What the API server answers; None if it denies the list."""
+        """The API server's response; None if it denies the list."""
         self.watch = PolicyWatch(found.kube, tenants, found.controller.requeue_all)
         found.server.before = self._namespaces
 
@@ -50,7 +50,7 @@ class Cluster:
         await self.running_controller.server.until(lambda: self._reason(key) == reason)
 
     async def deleted(self) -> None:
-        """Delete the giver, and wait until it is gone."""
+        """Delete the giver and wait until it no longer exists."""
         gone = configured({"a": "1"}, metadata={"deletionTimestamp": GOING})
         self.running_controller.server.objects[KEY] = {
             **gone,

@@ -38,7 +38,7 @@ def test_token_of_a_credential_plugin_is_used(monkeypatch: pytest.MonkeyPatch, t
 
 
 @pytest.mark.parametrize(
-    ("script", "error", "told"),
+    ("script", "error", "message"),
     [
         ("echo '{}'", NoCluster, "returned no token"),
         ("echo canary", NoCluster, "returned no token"),
@@ -47,10 +47,10 @@ def test_token_of_a_credential_plugin_is_used(monkeypatch: pytest.MonkeyPatch, t
     ],
 )
 def test_plugin_without_token_is_named(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, script: str, error: type[Exception], told: str
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, script: str, error: type[Exception], message: str
 ) -> None:
     file = written(tmp_path / "config", "http://127.0.0.1:9", user=plugin(tmp_path, script))
-    with pytest.raises(error, match=f"credential plugin {tmp_path}/tool in the kubeconfig .*{told}") as failed:
+    with pytest.raises(error, match=f"credential plugin {tmp_path}/tool in the kubeconfig .*{message}") as failed:
         reading(file, monkeypatch).objects("shop")
     assert "canary" not in str(failed.value)
 
@@ -66,7 +66,7 @@ def test_missing_plugin_is_reported_with_its_install_hint(monkeypatch: pytest.Mo
 
 
 @pytest.mark.parametrize(
-    ("answer", "error", "told"),
+    ("answer", "error", "message"),
     [
         (status(401, "Unauthorized"), ApiRefused, "the Kubernetes API server: Unauthorized; .* log in again"),
         (status(403, "x is forbidden"), ApiRefused, "the Kubernetes API server: x is forbidden$"),
@@ -88,9 +88,9 @@ def test_missing_plugin_is_reported_with_its_install_hint(monkeypatch: pytest.Mo
     ],
 )
 def test_failed_list_is_reported_with_a_remedy(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, answer: Answer, error: type[Exception], told: str
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, answer: Answer, error: type[Exception], message: str
 ) -> None:
-    with api(lambda _path: answer) as server, pytest.raises(error, match=told):
+    with api(lambda _path: answer) as server, pytest.raises(error, match=message):
         reading(server.kubeconfig(tmp_path), monkeypatch).objects("shop")
 
 

@@ -18,7 +18,7 @@ VALUES = {"a": "1"}
 
 
 class Scene:
-    """A requeue policy, and time that passes when it is told to."""
+    """A requeue policy with a manual clock."""
 
     def __init__(self) -> None:
         self.seconds = 0.0
@@ -53,8 +53,8 @@ def outcome(fake: FakeKind | None = None, **about: Any) -> Outcome:
     return (fake or FakeKind()).engine().run(declared(VALUES, **about))
 
 
-def heard(found: Outcome) -> Outcome:
-    """The same as found by a look at what an event spoke of."""
+def after_event(found: Outcome) -> Outcome:
+    """Return the outcome as of a reconcile limited to the resources of an event."""
     status = {"observedGeneration": 1, "appliedGeneration": 1}
     return replace(found, declaration=replace(declared(VALUES, status=status), heard={"/app/a": ""}))
 
@@ -67,11 +67,11 @@ def test_partial_reconcile_does_not_postpone_the_resync(scene: Scene) -> None:
     scene.served(outcome())
     for _ in range(5):
         scene.seconds += 100
-        assert scene.served(heard(outcome())) <= 660 - scene.seconds
+        assert scene.served(after_event(outcome())) <= 660 - scene.seconds
     assert scene.times.oldest_observation() == pytest.approx(500)
     scene.seconds += 200
     # The resync is overdue, and spread like those of others.
-    assert 0 <= scene.served(heard(outcome())) <= 60
+    assert 0 <= scene.served(after_event(outcome())) <= 60
     scene.served(outcome())
     assert scene.times.oldest_observation() == 0
 
@@ -95,8 +95,8 @@ def test_terminal_error_waits_for_the_resync(scene: Scene) -> None:
 
 def test_failed_deletion_is_retried_without_an_edit(scene: Scene) -> None:
     refused = outcome(FakeKind(failures={"/app/a": Refused("theirs/alarm refers to it")}))
-    told = replace(refused, declaration=replace(refused.declaration, deleting=True))
-    waits = [scene.served(told) for _ in range(12)]
+    failed = replace(refused, declaration=replace(refused.declaration, deleting=True))
+    waits = [scene.served(failed) for _ in range(12)]
     assert LONGEST_BACKOFF / 2 <= max(waits) <= LONGEST_BACKOFF
 
 
@@ -110,7 +110,7 @@ def test_stalled_object_is_requeued_at_the_resync_only(scene: Scene) -> None:
 
 
 def test_repeated_conflict_has_increasing_delays(scene: Scene) -> None:
-    fake = FakeKind(failures={"/app/a": Conflict("somebody writes", delay=1.0)})
+    fake = FakeKind(failures={"/app/a": Conflict("concurrent write", delay=1.0)})
     waits = [scene.served(outcome(fake)) for _ in range(12)]
     assert waits[0] == pytest.approx(1.0)
     assert min(waits) >= 0.999
@@ -121,21 +121,21 @@ def test_repeated_conflict_has_increasing_delays(scene: Scene) -> None:
 @pytest.mark.parametrize(
     "error",
     [
-        Throttled("its turn", delay=2.0),
+        Throttled("rate", delay=2.0),
         AlarmFiring("it fires", delay=2.0),
-        Settling("at work", delay=2.0),
+        Settling("in progress", delay=2.0),
         RoleNotReady("not known", delay=2.0),
     ],
     ids=lambda error: error.reason,
 )
 def test_exact_delay_does_not_grow(scene: Scene, error: Retryable) -> None:
-    told = replace(outcome(), stopped=error)
-    assert [scene.served(told) for _ in range(12)] == [pytest.approx(2.0)] * 12
+    failed = replace(outcome(), stopped=error)
+    assert [scene.served(failed) for _ in range(12)] == [pytest.approx(2.0)] * 12
 
 
 def test_deletion_delay_of_a_name_is_used(scene: Scene) -> None:
-    told = replace(outcome(), stopped=Conflict("deleted a moment ago", delay=30.0))
-    assert [scene.served(told) for _ in range(6)] == [pytest.approx(30.0)] * 6
+    failed = replace(outcome(), stopped=Conflict("deleted a moment ago", delay=30.0))
+    assert [scene.served(failed) for _ in range(6)] == [pytest.approx(30.0)] * 6
 
 
 def test_age_of_an_unobserved_object_counts_from_its_listing(scene: Scene) -> None:

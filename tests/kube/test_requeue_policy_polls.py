@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 import pytest
 from tests.engine.fake_kind import OWNER, declared
-from tests.kube.test_requeue_policy import KEY, VALUES, Scene, heard, outcome
+from tests.kube.test_requeue_policy import KEY, VALUES, Scene, after_event, outcome
 
 from dynconfig import __version__
 from dynconfig.api import names
@@ -16,7 +16,7 @@ from dynconfig.engine.resource import Resource
 
 
 class Attachment(Resource):
-    """A resource of the kind whose changes no event tells of."""
+    """A resource of the kind without AWS events."""
 
     kind: ClassVar[str] = "Attachment"
 
@@ -45,7 +45,7 @@ def test_resources_without_events_are_polled_each_minute_and_fully_reconciled_at
         if not is_poll(scene):
             break
         polls += 1
-        scene.times.schedule_next(KEY, heard(attached()))
+        scene.times.schedule_next(KEY, after_event(attached()))
         scene.times.done(KEY)
     assert 540 <= scene.seconds <= 660 + 60
     assert polls >= 8
@@ -65,7 +65,7 @@ def test_object_requeued_during_a_poll_is_fully_reconciled_afterwards(scene: Sce
     assert scene.take() == KEY
     assert is_poll(scene)
     scene.times.requeue(KEY)
-    scene.times.schedule_next(KEY, heard(attached()))
+    scene.times.schedule_next(KEY, after_event(attached()))
     scene.times.done(KEY)
     assert scene.take() == KEY
     assert not is_poll(scene)

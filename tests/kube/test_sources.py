@@ -19,39 +19,39 @@ from dynconfig.kube.responses import source_text
 
 
 class Enough(Exception):
-    """The test has seen what it wanted."""
+    """Ends the watch loop of a test."""
 
 
 @dataclass
-class WatchBackoff:
-    """Takes the place of sleeping; the test is over after some of them."""
+class RecordedSleep:
+    """Replaces sleep, records the delays, and ends the watch after `until` of them."""
 
     until: int
     taken: list[float] = field(default_factory=list)
 
     async def __call__(self, seconds: float) -> None:
-        """Write it down."""
+        """Record the delay."""
         self.taken.append(seconds)
         if len(self.taken) == self.until:
             raise Enough
 
 
 def error(code: int) -> bytes:
-    """What a watch ends with."""
-    told = {"kind": "Status", "code": code, "message": "etcdserver: no leader"}
-    return json.dumps({"type": "ERROR", "object": told}).encode()
+    """How a watch ends."""
+    message = {"kind": "Status", "code": code, "message": "etcdserver: no leader"}
+    return json.dumps({"type": "ERROR", "object": message}).encode()
 
 
 def followed(
     answer: Callable[[web.Request], web.StreamResponse | bytes | None], pauses: int
 ) -> tuple[list[str], list[float]]:
-    """What was asked of the API server until so many pauses were made, and how long they were."""
-    asked: list[str] = []
-    taken = WatchBackoff(pauses)
+    """Run a watch for `pauses` delays; return the requests and the delays."""
+    requests: list[str] = []
+    taken = RecordedSleep(pauses)
 
     async def serve(request: web.Request) -> web.StreamResponse:
-        asked.append("watch" if "watch" in request.query else "list")
-        if asked[-1] == "list":
+        requests.append("watch" if "watch" in request.query else "list")
+        if requests[-1] == "list":
             return web.json_response({"metadata": {"resourceVersion": "1"}, "items": []})
         found = answer(request)
         return found if isinstance(found, web.StreamResponse) else await streamed(request, *([found] if found else []))
@@ -62,12 +62,12 @@ def followed(
 
     with pytest.raises(Enough):
         asyncio.run(act())
-    return asked, taken.taken
+    return requests, taken.taken
 
 
 def test_watch_that_ends_at_once_is_retried_with_backoff() -> None:
-    asked, pauses = followed(lambda _request: None, 12)
-    assert asked == ["list", *["watch"] * 12]
+    requests, pauses = followed(lambda _request: None, 12)
+    assert requests == ["list", *["watch"] * 12]
     assert 1 <= pauses[0] <= 2
     assert max(pauses) <= 60
     assert pauses[-1] >= 30
@@ -75,52 +75,52 @@ def test_watch_that_ends_at_once_is_retried_with_backoff() -> None:
 
 @pytest.mark.parametrize("answer", [error(500), status(500, "etcdserver: no leader")], ids=["event", "answer"])
 def test_failing_server_is_listed_with_backoff(answer: web.Response | bytes) -> None:
-    asked, pauses = followed(lambda _request: answer, 1)
-    assert asked == ["list", "watch"]
+    requests, pauses = followed(lambda _request: answer, 1)
+    assert requests == ["list", "watch"]
     assert pauses[0] >= 1
 
 
 def test_only_an_expired_version_leads_to_a_new_list() -> None:
-    asked, _pauses = followed(lambda _request: error(410), 3)
-    assert asked == ["list", "watch"] * 3
+    requests, _pauses = followed(lambda _request: error(410), 3)
+    assert requests == ["list", "watch"] * 3
 
 
 def test_denied_watch_is_retried(caplog: pytest.LogCaptureFixture) -> None:
     denied = iter([True, True, True])
-    asked, pauses = followed(lambda _request: status(403, "forbidden") if next(denied, False) else None, 6)
-    assert asked == ["list", "watch"] * 4 + ["watch"] * 2
+    requests, pauses = followed(lambda _request: status(403, "forbidden") if next(denied, False) else None, 6)
+    assert requests == ["list", "watch"] * 4 + ["watch"] * 2
     assert pauses[2] > 3
     assert caplog.text.count("Cannot watch Secrets; changes are detected at the resync only") == 1
 
 
 def test_denied_list_is_retried(caplog: pytest.LogCaptureFixture) -> None:
-    asked: list[str] = []
+    requests: list[str] = []
 
     async def deny(request: web.Request) -> web.StreamResponse:
-        asked.append(request.path)
-        return status(403, "forbidden") if len(asked) < 3 else await streamed(request)
+        requests.append(request.path)
+        return status(403, "forbidden") if len(requests) < 3 else await streamed(request)
 
     async def act() -> None:
         async with serving(deny) as kube:
-            await sources.watch(kube, sources.References(lambda _key: None), "ConfigMap", None, WatchBackoff(2))
+            await sources.watch(kube, sources.References(lambda _key: None), "ConfigMap", None, RecordedSleep(2))
 
     with pytest.raises(Enough):
         asyncio.run(act())
-    assert asked == ["/api/v1/configmaps"] * 2
+    assert requests == ["/api/v1/configmaps"] * 2
     assert caplog.text.count("Cannot watch ConfigMaps") == 1
 
 
 def test_successful_watch_is_reopened_without_delay() -> None:
-    pauses = sources.WatchBackoff()
-    first = [pauses.delay(0.1, is_failed=False) for _ in range(5)]
+    backoff = sources.WatchBackoff()
+    first = [backoff.delay(0.1, is_failed=False) for _ in range(5)]
     assert first[-1] > first[0]
-    assert pauses.delay(240.0, is_failed=False) == 0
-    assert 1 <= pauses.delay(240.0, is_failed=True) <= 2
+    assert backoff.delay(240.0, is_failed=False) == 0
+    assert 1 <= backoff.delay(240.0, is_failed=True) <= 2
 
 
 def test_change_requeues_the_referring_objects() -> None:
-    woken: list[object] = []
-    references = sources.References(woken.append)
+    requeued: list[object] = []
+    references = sources.References(requeued.append)
     references.set_sources(KEY, [Source("Secret", "db", "password")])
     changed = {"metadata": {"name": "db", "namespace": "shop", "resourceVersion": "2"}}
 
@@ -131,22 +131,22 @@ def test_change_requeues_the_referring_objects() -> None:
 
     async def act() -> None:
         async with serving(answer) as kube:
-            await sources.watch(kube, references, "Secret", None, WatchBackoff(1))
+            await sources.watch(kube, references, "Secret", None, RecordedSleep(1))
 
     with pytest.raises(Enough):
         asyncio.run(act())
-    assert woken == [KEY]
+    assert requeued == [KEY]
 
 
 @pytest.mark.parametrize(
-    ("source", "document", "told"),
+    ("source", "document", "message"),
     [
         (Source("Secret", "bin", "ks.p12"), {"data": {"ks.p12": "AAEC/w=="}}, "store it base64-encoded"),
         (Source("ConfigMap", "bin", "k"), {"binaryData": {"k": "AAEC/w=="}}, "is in binaryData"),
     ],
 )
-def test_binary_data_is_reported_with_a_remedy(source: Source, document: dict[str, Any], told: str) -> None:
-    with pytest.raises(InvalidSpec, match=told):
+def test_binary_data_is_reported_with_a_remedy(source: Source, document: dict[str, Any], message: str) -> None:
+    with pytest.raises(InvalidSpec, match=message):
         source_text(source, document)
 
 
@@ -158,22 +158,22 @@ def test_missing_object_and_missing_key_are_distinguished() -> None:
 
 
 def test_unchanged_version_requeues_nothing() -> None:
-    woken: list[object] = []
-    references, place = sources.References(woken.append), ("Secret", KEY.namespace, "db")
+    requeued: list[object] = []
+    references, place = sources.References(requeued.append), ("Secret", KEY.namespace, "db")
     for _reconcile in range(2):
         references.set_sources(KEY, [Source("Secret", "db", "password")])
         references.changed(place, "1")
-    assert woken == [KEY]
+    assert requeued == [KEY]
     references.set_sources(KEY, [])
     assert not references.is_referenced(place)
 
 
 def test_deleted_object_keeps_references_of_others() -> None:
-    woken: list[object] = []
-    references, other = sources.References(woken.append), Key(KEY.namespace, "other")
+    requeued: list[object] = []
+    references, other = sources.References(requeued.append), Key(KEY.namespace, "other")
     for key in (KEY, other):
         references.set_sources(key, [Source("Secret", "db", "password")])
     references.forget(KEY)
     references.changed(("Secret", KEY.namespace, "db"), "1")
     references.remove_missing("Secret", None, set())
-    assert woken == [other, other]
+    assert requeued == [other, other]

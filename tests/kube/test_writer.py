@@ -14,7 +14,7 @@ KEY = Key("shop", "myapp")
 
 
 class RefusedWriter(Writer):
-    """The object is there when it is read, and each write is refused with a status code."""
+    """Return an API server whose object can be read, and which rejects each write with a status code."""
 
     def __init__(self, code: int) -> None:
         self.code = code

@@ -51,63 +51,63 @@ def document(name: str) -> dict[str, Any]:
 @dataclass
 class Scene:
     now: float = AT
-    woken: list[Key] = field(default_factory=list)
+    requeued: list[Key] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.spoken = EventRouter("eu-west-1", self.woken.append, Tenant, lambda: self.now)
+        self.router = EventRouter("eu-west-1", self.requeued.append, Tenant, lambda: self.now)
         for key in (VICTIM, ATTACKER):
-            self.spoken.index_object(key, document(key.name))
+            self.router.index_object(key, document(key.name))
 
-    def heard(self, found: Signal) -> set[Key]:
+    def requeued_by(self, found: Signal) -> set[Key]:
         """Whom a signal wakes."""
-        self.woken.clear()
-        self.spoken.route([found])
-        return set(self.woken)
+        self.requeued.clear()
+        self.router.route([found])
+        return set(self.requeued)
 
 
 @pytest.fixture
 def scene() -> Scene:
     """The victim has written once, and AWS has given that call an id."""
     scene = Scene()
-    scene.spoken.record_own_writes(VICTIM, ["r-victim"])
+    scene.router.record_own_writes(VICTIM, ["r-victim"])
     return scene
 
 
 def test_a_write_that_the_operator_made_for_another_object_wakes_the_owner(scene: Scene) -> None:
-    scene.spoken.record_own_writes(ATTACKER, ["r-attacker"])
-    assert scene.heard(signal("r-attacker")) == {VICTIM}
+    scene.router.record_own_writes(ATTACKER, ["r-attacker"])
+    assert scene.requeued_by(signal("r-attacker")) == {VICTIM}
 
 
 def test_an_own_write_wakes_nobody_else_than_the_others_that_name_the_resource(scene: Scene) -> None:
-    assert scene.heard(signal()) == {ATTACKER}
+    assert scene.requeued_by(signal()) == {ATTACKER}
 
 
 @pytest.mark.parametrize("request_id", ["r-another", "", "r-victim "])
 def test_the_operators_user_agent_and_role_in_the_moment_of_an_own_write_hide_nothing(
     scene: Scene, request_id: str
 ) -> None:
-    assert VICTIM in scene.heard(signal(request_id))
+    assert VICTIM in scene.requeued_by(signal(request_id))
 
 
 def test_an_own_write_is_known_whatever_user_agent_it_is_recorded_with(scene: Scene) -> None:
-    assert VICTIM not in scene.heard(signal(user_agent="aws-cli/2"))
+    assert VICTIM not in scene.requeued_by(signal(user_agent="aws-cli/2"))
 
 
 def test_an_event_that_comes_minutes_later_is_still_told(scene: Scene) -> None:
     scene.now = AT + 900
-    scene.spoken.record_own_writes(ATTACKER, ["r-attacker"])
-    assert VICTIM not in scene.heard(signal())
+    scene.router.record_own_writes(ATTACKER, ["r-attacker"])
+    assert VICTIM not in scene.requeued_by(signal())
 
 
 def test_ids_are_forgotten_when_no_event_can_come_any_more(scene: Scene) -> None:
     scene.now = AT + KEPT_SECONDS + 1
-    scene.spoken.record_own_writes(ATTACKER, ["r-attacker"])
-    assert VICTIM in scene.heard(signal())
+    scene.router.record_own_writes(ATTACKER, ["r-attacker"])
+    assert VICTIM in scene.requeued_by(signal())
 
 
 def test_an_answer_without_an_id_makes_no_event_without_one_an_own_write(scene: Scene) -> None:
-    scene.spoken.record_own_writes(VICTIM, [""])
-    assert VICTIM in scene.heard(signal(""))
+    scene.router.record_own_writes(VICTIM, [""])
+    assert VICTIM in scene.requeued_by(signal(""))
 
 
 @pytest.mark.parametrize(("ours", "theirs"), [(1, 1), (3, 1), (1, 3)])

@@ -25,7 +25,7 @@ MAX_CONCURRENT_READS = 4
 
 Sleep = Callable[[float], Awaitable[None]]
 
-Place = tuple[str, str, str]
+SourceRef = tuple[str, str, str]
 """Kind, namespace and name of a Secret or ConfigMap."""
 
 
@@ -36,20 +36,20 @@ async def read(kube: Kube, namespace: str, sources: Sequence[Source]) -> ReadSou
         wanted.setdefault((source.kind, source.name), []).append(source)
     found = dict[Source, str | DynConfigError | None]()
 
-    async def fetch(places: Iterator[tuple[str, str]]) -> None:
-        for kind, name in places:
+    async def fetch(refs: Iterator[tuple[str, str]]) -> None:
+        for kind, name in refs:
             document = await kube.source(kind, namespace, name)
             found.update((source, _text(source, document)) for source in wanted[kind, name])
 
     # A task for each of a thousand names would need more memory than their texts.
-    with closing(place for place in sorted(wanted)) as places:
-        await asyncio.gather(*(fetch(places) for _ in range(MAX_CONCURRENT_READS)))
+    with closing(ref for ref in sorted(wanted)) as refs:
+        await asyncio.gather(*(fetch(refs) for _ in range(MAX_CONCURRENT_READS)))
 
     def text(source: Source) -> str | None:
-        answer = found[source]
-        if isinstance(answer, DynConfigError):
-            raise answer.with_traceback(None)
-        return answer
+        result = found[source]
+        if isinstance(result, DynConfigError):
+            raise result.with_traceback(None)
+        return result
 
     return text
 
@@ -67,52 +67,52 @@ class References:
     def __init__(self, requeue: Callable[[Key], None]) -> None:
         self._requeue = requeue
         self._of: dict[Key, Fingerprints] = {}
-        """Digests of places, since an object may refer to a thousand long names."""
+        """Digests of refs, since an object may refer to a thousand long names."""
         self._by: dict[int, tuple[Key, ...]] = {}
         self._versions: dict[int, tuple[str, str, str]] = {}
         """Kind, namespace and resourceVersion by digest."""
 
     def set_sources(self, key: Key, sources: Iterable[Source]) -> None:
         """Set the sources that an object refers to."""
-        places = fingerprints(_title((source.kind, key.namespace, source.name)) for source in sources)
-        if self._of.get(key) == places:
+        refs = fingerprints(_title((source.kind, key.namespace, source.name)) for source in sources)
+        if self._of.get(key) == refs:
             return
         self.forget(key)
-        if places:
-            self._of[key] = places
-        for place in places:
-            self._by[place] = (*self._by.get(place, ()), key)
+        if refs:
+            self._of[key] = refs
+        for ref in refs:
+            self._by[ref] = (*self._by.get(ref, ()), key)
 
     def forget(self, key: Key) -> None:
         """Remove all references of an object."""
-        for place in self._of.pop(key, ()):
-            others = tuple(other for other in self._by.pop(place) if other != key)
+        for ref in self._of.pop(key, ()):
+            others = tuple(other for other in self._by.pop(ref) if other != key)
             if others:
-                self._by[place] = others
+                self._by[ref] = others
             else:
-                self._versions.pop(place, None)
+                self._versions.pop(ref, None)
 
-    def is_referenced(self, place: Place) -> bool:
+    def is_referenced(self, ref: SourceRef) -> bool:
         """Return whether an object refers to it."""
-        return fingerprint(_title(place)) in self._by
+        return fingerprint(_title(ref)) in self._by
 
-    def changed(self, place: Place, version: str) -> None:
+    def changed(self, ref: SourceRef, version: str) -> None:
         """Record a resourceVersion; if it is new, requeue the objects that refer to it."""
-        self._record_version(fingerprint(_title(place)), place[0], place[1], version)
+        self._record_version(fingerprint(_title(ref)), ref[0], ref[1], version)
 
-    def remove_missing(self, kind: str, namespace: str | None, present: set[Place]) -> None:
+    def remove_missing(self, kind: str, namespace: str | None, present: set[SourceRef]) -> None:
         """After a full list, treat references to objects that are not in it as deleted."""
-        existing = {fingerprint(_title(place)) for place in present}
-        for place, (known, where, _version) in tuple(self._versions.items()):
-            if known == kind and namespace in (None, where) and place not in existing:
-                self._record_version(place, known, where, "")
+        existing = {fingerprint(_title(ref)) for ref in present}
+        for ref, (known, where, _version) in tuple(self._versions.items()):
+            if known == kind and namespace in (None, where) and ref not in existing:
+                self._record_version(ref, known, where, "")
 
-    def _record_version(self, place: int, kind: str, namespace: str, version: str) -> None:
+    def _record_version(self, ref: int, kind: str, namespace: str, version: str) -> None:
         found = (kind, namespace, version)
-        if place not in self._by or self._versions.get(place) == found:
+        if ref not in self._by or self._versions.get(ref) == found:
             return
-        self._versions[place] = found
-        for key in self._by[place]:
+        self._versions[ref] = found
+        for key in self._by[ref]:
             self._requeue(key)
 
 
@@ -170,14 +170,14 @@ async def watch(
 
 
 async def _list(kube: Kube, references: References, kind: str, namespace: str | None) -> str:
-    version, present = "", set[Place]()
+    version, present = "", set[SourceRef]()
     async for page in kube.metadata_pages(kind, namespace):
         version = page["metadata"]["resourceVersion"]
         for item in page["items"]:
-            place = _place(kind, item["metadata"])
-            if references.is_referenced(place):
-                present.add(place)
-                references.changed(place, item["metadata"]["resourceVersion"])
+            ref = _ref(kind, item["metadata"])
+            if references.is_referenced(ref):
+                present.add(ref)
+                references.changed(ref, item["metadata"]["resourceVersion"])
     references.remove_missing(kind, namespace, present)
     return version
 
@@ -200,13 +200,13 @@ async def _follow(
         metadata = document["metadata"]
         version = metadata["resourceVersion"]
         if event != "BOOKMARK":
-            references.changed(_place(kind, metadata), "" if event == "DELETED" else version)
+            references.changed(_ref(kind, metadata), "" if event == "DELETED" else version)
     return version
 
 
-def _title(place: Place) -> str:
-    return "/".join(place)
+def _title(ref: SourceRef) -> str:
+    return "/".join(ref)
 
 
-def _place(kind: str, metadata: Mapping[str, Any]) -> Place:
+def _ref(kind: str, metadata: Mapping[str, Any]) -> SourceRef:
     return kind, metadata["namespace"], metadata["name"]
