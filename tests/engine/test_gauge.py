@@ -12,7 +12,7 @@ from dynconfig.engine.reconcile import Engine
 
 NOON = 1.8e9 // 3600 * 3600.0
 MINUTE = 60.0
-ASKED: dict[str, Any] = {"alarms": {"defaults": False, "drift": True}}
+REQUESTED: dict[str, Any] = {"alarms": {"defaults": False, "drift": True}}
 APPLIED: dict[str, Any] = {"observedGeneration": 1, "appliedGeneration": 1}
 
 
@@ -54,7 +54,7 @@ class Scene:
         """One reconcile, and the report of what it left."""
         versions = [{"name": name, "version": version} for name, version in self.versions.items()]
         status = {**APPLIED, "parameters": versions} if versions else None
-        declaration = declared({"a": "1", "b": "2"}, status=status, **{**ASKED, **self.spec, **about})
+        declaration = declared({"a": "1", "b": "2"}, status=status, **{**REQUESTED, **self.spec, **about})
         outcome = self.engine.run(declaration, now=now)
         self.versions.update({name: t.version for name, t in self.fake.store.items() if t.value != "by hand"})
         return outcome
@@ -143,7 +143,7 @@ def test_nothing_is_shown_of_a_look_that_failed_nor_of_a_goodbye() -> None:
     scene = Scene()
     scene.fake.by_hand("/app/a", owner="cluster/shop/rival/uid-2")
     assert scene.look(NOON + 10).error
-    scene.engine.run(goodbye({"a": "1"}, **ASKED), now=NOON + 20)
+    scene.engine.run(goodbye({"a": "1"}, **REQUESTED), now=NOON + 20)
     assert scene.shown.take() == []
 
 

@@ -29,7 +29,7 @@ from dynconfig_lab.aws.calls import ACCOUNT
 
 REGION = "eu-west-1"
 SETTLED_WITHIN = 30.0
-ASKED = {"annotations": {names.RECONCILE_REQUESTED_AT: "now"}}
+REQUESTED = {"annotations": {names.RECONCILE_REQUESTED_AT: "now"}}
 
 _numbers = itertools.count(1)
 
@@ -52,13 +52,13 @@ class Clock:
 class Watch:
     """Records every call, and simulates a process kill right after a chosen one."""
 
-    heard: set[str] = field(default_factory=set)
+    calls: set[str] = field(default_factory=set)
     among: tuple[str, ...] = ()
     left: int | None = None
 
     def __call__(self, service: str, operation: str, code: str) -> None:
         call = f"{service}.{operation}"
-        self.heard.add(call)
+        self.calls.add(call)
         if code != "OK" or self.left is None or call not in self.among:
             return
         self.left -= 1

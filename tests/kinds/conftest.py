@@ -24,7 +24,7 @@ def watch() -> Iterator[Watch]:
     """Records the calls of all tests, which are checked against the operator's IAM policy."""
     watch = Watch()
     yield watch
-    assert {action(call) for call in watch.heard} <= allowed(boundary="arn:aws:iam::123456789012:policy/b")
+    assert {action(call) for call in watch.calls} <= allowed(boundary="arn:aws:iam::123456789012:policy/b")
 
 
 @pytest.fixture(scope="session")

@@ -21,6 +21,6 @@ def action(call: str) -> str:
 def allowed(**about: Any) -> set[str]:
     """All actions of the policy for an operator that manages everything, or the given document."""
     key = "arn:aws:kms:eu-west-1:123456789012:key/k"
-    asked = Allowed(paths=["/a"], account="123456789012", region="eu-west-1", keys=[key], **about)
-    statements = operator_policy(asked)["Statement"]
+    requested = Allowed(paths=["/a"], account="123456789012", region="eu-west-1", keys=[key], **about)
+    statements = operator_policy(requested)["Statement"]
     return {action for statement in statements if statement["Effect"] == "Allow" for action in statement["Action"]}

@@ -30,7 +30,7 @@ class Scene:
         self.kind = harness.parameters()
         self.status = harness.status(harness.apply(harness.declare(spec), self.kind))
 
-    def heard(self, *names: str, **about: Any) -> Declaration:
+    def event(self, *names: str, **about: Any) -> Declaration:
         """The declaration, with an event that reported these names."""
         declaration = self.harness.declare(about.pop("spec", self.spec), **{"status": self.status, **about})
         return replace(declaration, heard={f"{self.harness.path}/{name}": "" for name in names})
@@ -47,7 +47,7 @@ def scene(harness: AwsHarness) -> Scene:
 
 def test_drift_reported_by_event_is_corrected_with_four_calls(scene: Scene) -> None:
     scene.harness.put_by_hand("p/7", "theirs")
-    calls = scene.calls(scene.heard("p/7"))
+    calls = scene.calls(scene.event("p/7"))
     assert calls == {
         "ssm.GetParameters": 1,
         "ssm.DescribeParameters": 1,
@@ -59,23 +59,23 @@ def test_drift_reported_by_event_is_corrected_with_four_calls(scene: Scene) -> N
 
 def test_tag_index_is_not_read_after_an_event(scene: Scene) -> None:
     scene.harness.clock.now += 1800
-    assert "resourcegroupstaggingapi.GetResources" not in scene.calls(scene.heard("p/7"))
+    assert "resourcegroupstaggingapi.GetResources" not in scene.calls(scene.event("p/7"))
 
 
 def test_event_about_another_resource_reads_no_parameter(scene: Scene) -> None:
-    assert scene.calls(scene.heard("other")) == {}
+    assert scene.calls(scene.event("other")) == {}
 
 
 def test_drift_without_event_is_found_by_the_full_reconcile(scene: Scene) -> None:
     scene.harness.put_by_hand("p/8", "theirs")
-    assert scene.harness.apply(scene.heard("p/7"), scene.kind).plan.is_empty
-    assert scene.harness.apply(scene.heard(), scene.kind).is_complete
+    assert scene.harness.apply(scene.event("p/7"), scene.kind).plan.is_empty
+    assert scene.harness.apply(scene.event(), scene.kind).is_complete
     assert scene.harness.value("p/8") == "8"
 
 
 def test_deleted_parameter_reported_by_event_is_recreated(scene: Scene) -> None:
     scene.harness.aws().delete_parameter(Name=f"{scene.harness.path}/p/7")
-    outcome = scene.harness.apply(scene.heard("p/7"), scene.kind)
+    outcome = scene.harness.apply(scene.event("p/7"), scene.kind)
     assert [step.because[0].field for step in outcome.drift] == ["exists"]
     assert scene.harness.value("p/7") == "7"
 
@@ -84,26 +84,26 @@ def test_parameter_recreated_by_others_at_the_same_version_is_not_owned(scene: S
     scene.harness.aws().delete_parameter(Name=f"{scene.harness.path}/p/7")
     scene.harness.put_by_hand("p/7", "7")
     with pytest.raises(NotOwned):
-        scene.harness.apply(scene.heard("p/7"), scene.kind)
+        scene.harness.apply(scene.event("p/7"), scene.kind)
 
 
 def test_changed_tags_reported_by_event_are_corrected(harness: AwsHarness) -> None:
     scene = Scene(harness, {**many(3), "tags": {"team": "shop"}})
     resource: dict[str, Any] = {"ResourceType": "Parameter", "ResourceId": f"{harness.path}/p/1"}
     harness.aws().add_tags_to_resource(**resource, Tags=[{"Key": "team", "Value": "theirs"}])
-    harness.apply(scene.heard("p/1"), scene.kind)
+    harness.apply(scene.event("p/1"), scene.kind)
     assert harness.tags("p/1")["team"] == "shop"
     assert harness.versions()["p/1"] == 1
 
 
 def test_uncached_parameters_are_read_too(scene: Scene) -> None:
     scene.kind = scene.harness.parameters()
-    assert scene.calls(scene.heard("p/7"))["ssm.GetParameters"] == 3
+    assert scene.calls(scene.event("p/7"))["ssm.GetParameters"] == 3
 
 
 def test_expired_cache_entries_are_read_again(scene: Scene) -> None:
     scene.harness.clock.now += 3601
-    assert scene.calls(scene.heard("p/7"))["ssm.GetParameters"] == 3
+    assert scene.calls(scene.event("p/7"))["ssm.GetParameters"] == 3
 
 
 @pytest.mark.parametrize(
@@ -116,14 +116,14 @@ def test_expired_cache_entries_are_read_again(scene: Scene) -> None:
     ids=["an edit", "a request", "a new object"],
 )
 def test_manual_request_or_edit_triggers_a_full_reconcile(scene: Scene, about: dict[str, Any]) -> None:
-    assert scene.calls(scene.heard("p/7", **about))["ssm.GetParameters"] == 3
+    assert scene.calls(scene.event("p/7", **about))["ssm.GetParameters"] == 3
 
 
 class Listener:
     """Records the announcements around each write."""
 
     def __init__(self) -> None:
-        self.told: list[tuple[str, tuple[str, ...], str]] = []
+        self.announced: list[tuple[str, tuple[str, ...], str]] = []
 
     @contextmanager
     def writing(self, operation: str, names: Sequence[str]) -> Iterator[None]:
@@ -131,9 +131,9 @@ class Listener:
         try:
             yield
         except BaseException:
-            self.told.append((operation, tuple(names), "failed"))
+            self.announced.append((operation, tuple(names), "failed"))
             raise
-        self.told.append((operation, tuple(names), "made"))
+        self.announced.append((operation, tuple(names), "made"))
 
 
 def test_every_write_is_announced_while_in_progress(harness: AwsHarness) -> None:
@@ -150,7 +150,7 @@ def test_every_write_is_announced_while_in_progress(harness: AwsHarness) -> None
     harness.apply(harness.declare(changed, generation=2), kind)
     status = harness.status(harness.apply(harness.declare({**changed, "tags": {"a": "b"}}, generation=3), kind))
     harness.apply(harness.declare({}, generation=4, status=status), kind)
-    assert listener.told == [
+    assert listener.announced == [
         ("Put", (name,), "made"),
         ("Put", (name,), "failed"),
         ("Put", (name,), "made"),

@@ -4,7 +4,7 @@ import time
 from typing import Any
 
 import pytest
-from tests.kinds.aws_harness import ASKED, REGION, AwsHarness
+from tests.kinds.aws_harness import REGION, REQUESTED, AwsHarness
 from tests.kinds.cases.alarm import TOPIC, create, described, name_of, retag, spec
 
 from dynconfig.aws.drift_metric import DriftMetric
@@ -167,8 +167,8 @@ def test_manual_request_detects_changed_tag_at_once(harness: AwsHarness) -> None
         harness.settle(harness.declare(spec()), kinds)
     retag("Backlog")(harness)
     harness.clock.now += 60
-    asked = harness.declare(spec(), metadata=ASKED)
-    assert dict(observed(harness, asked, kinds)["Backlog"].tags) == {"team": "other"}
+    requested = harness.declare(spec(), metadata=REQUESTED)
+    assert dict(observed(harness, requested, kinds)["Backlog"].tags) == {"team": "other"}
 
 
 # --- ownership
@@ -216,8 +216,8 @@ def test_renaming_the_function_replaces_the_alarms(harness: AwsHarness) -> None:
 
 
 def test_drift_alarm_fires_until_drift_is_resolved(harness: AwsHarness) -> None:
-    asked = {"alarms": {"defaults": False, "drift": True, "notify": [TOPIC]}}
-    declaration, name = harness.declare(asked), name_of(harness, "Drift")
+    requested = {"alarms": {"defaults": False, "drift": True, "notify": [TOPIC]}}
+    declaration, name = harness.declare(requested), name_of(harness, "Drift")
     harness.settle(declaration, harness.kinds(Alarm, CompositeAlarm))
     assert described(harness, "CompositeAlarm") == {}
     assert described(harness)[name]["AlarmActions"] == described(harness)[name]["OKActions"] == [TOPIC]

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 from tests.engine.rollout_harness import RolloutHarness
-from tests.kinds.aws_harness import ASKED, AwsHarness
+from tests.kinds.aws_harness import REQUESTED, AwsHarness
 from tests.kube.test_kept_memory import kept_bytes
 
 from dynconfig.engine.declaration import Declaration
@@ -31,7 +31,7 @@ def declared(harness: AwsHarness, length: int, mark: str, generation: int = 1) -
         plain = {"secretKeyRef": {**reference["secretKeyRef"], "allowPlaintext": True}}
         parameters.append({"name": f"marked-{index}", "type": "String", "valueFrom": plain})
         parameters.append({"name": f"plain-{index}", "value": text(index, length, mark)})
-    return harness.declare({"parameters": parameters}, generation=generation, metadata=ASKED)
+    return harness.declare({"parameters": parameters}, generation=generation, metadata=REQUESTED)
 
 
 def written(harness: AwsHarness, engine: Engine, length: int) -> None:

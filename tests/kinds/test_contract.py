@@ -4,7 +4,7 @@ from dataclasses import fields
 from typing import Any
 
 import pytest
-from tests.kinds.aws_harness import ASKED, AwsHarness
+from tests.kinds.aws_harness import REQUESTED, AwsHarness
 from tests.kinds.cases.all import CASES
 from tests.kinds.cases.case import Case, apply, steps, writes
 
@@ -95,15 +95,15 @@ def test_external_change_of_each_field_is_corrected(
     harness.settle(harness.declare(case.base), kinds)
     case.tampers[field](harness)
     harness.clock.now += 60
-    chosen, asked = case.kinds(harness) if is_restarted else kinds, harness.declare(case.base, metadata=ASKED)
+    chosen, requested = case.kinds(harness) if is_restarted else kinds, harness.declare(case.base, metadata=REQUESTED)
     if field in case.incurable:
         assert seen(harness, case, field) == {field}
         return
-    outcome = Engine(lambda _place: chosen).run(asked)
+    outcome = Engine(lambda _place: chosen).run(requested)
     mine = [step for step in outcome.plan.steps if isinstance(step.resource, case.value)]
     assert {because.field for step in mine for because in step.because} == {field}
-    harness.settle(asked, chosen)
-    assert not steps(harness.settle(asked, case.kinds(harness)), case)
+    harness.settle(requested, chosen)
+    assert not steps(harness.settle(requested, case.kinds(harness)), case)
 
 
 def seen(harness: AwsHarness, case: Case, field: str) -> set[str]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from tests.kinds.aws_harness import ASKED, AwsHarness
+from tests.kinds.aws_harness import REQUESTED, AwsHarness
 from tests.kinds.cases.case import Case, apply, prepared, writes
 
 from dynconfig.engine.errors import DynConfigError, Throttled, Unavailable
@@ -82,7 +82,7 @@ def test_concurrent_writes_are_retried(harness: AwsHarness, case: Case) -> None:
     harness.lab.faults(Faults())
     next(iter(case.tampers.values()))(harness)
     harness.lab.faults(trouble)
-    apply(harness, case, case.base, metadata=ASKED)
+    apply(harness, case, case.base, metadata=REQUESTED)
     assert apply(harness, case, case.base).plan.is_empty
     harness.settle(harness.goodbye(case.base), case.kinds(harness))
     assert case.listed(harness) == before

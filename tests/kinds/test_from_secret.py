@@ -42,9 +42,9 @@ def shown(kind: Parameters, declaration: Declaration, labels: ParameterLabels | 
     """All output of plan, drift and render, as text and as JSON."""
     found = Engine(lambda _place: (kind,), lambda _place: labels or pytest.fail("no labels")).assess(declaration, 0.0)
     plan = found.plan
-    told = [str(list(lines(plan))), json.dumps(document(found)), str(found), str(declaration)]
-    told += [str(list(out_of_sync_fields(plan, declaration, is_known=is_known))) for is_known in (True, False)]
-    return " ".join([*told, *(json.dumps(rendered(item)) for item in (*plan.declared, *plan.owned))])
+    output = [str(list(lines(plan))), json.dumps(document(found)), str(found), str(declaration)]
+    output += [str(list(out_of_sync_fields(plan, declaration, is_known=is_known))) for is_known in (True, False)]
+    return " ".join([*output, *(json.dumps(rendered(item)) for item in (*plan.declared, *plan.owned))])
 
 
 @pytest.mark.parametrize(("before", "after"), tuple(itertools.permutations(FORMS, 2)))
@@ -69,17 +69,17 @@ def test_both_values_are_masked_when_a_secret_moves_into_spec(harness: AwsHarnes
     status = harness.status(harness.apply(harness.declare({"parameters": [FROM_SECRET]})))
     assert status["parameters"][0]["secret"] is True
     moved = {"parameters": [{"name": "token", "value": "new"}]}
-    told = shown(harness.parameters(), harness.declare(moved, status=status, generation=2))
-    assert f"value: {MASK} → {MASK}" in told
-    assert "→ new" not in told
+    output = shown(harness.parameters(), harness.declare(moved, status=status, generation=2))
+    assert f"value: {MASK} → {MASK}" in output
+    assert "→ new" not in output
 
 
 def test_same_text_in_spec_creates_no_new_version(harness: AwsHarness) -> None:
     harness.secrets["s/k"] = CANARY
     status = harness.status(harness.apply(harness.declare({"parameters": [FROM_SECRET]})))
     moved = {"parameters": [{"name": "token", "value": CANARY}]}
-    for told in (status, None):
-        harness.apply(harness.declare(moved, status=told, generation=2))
+    for known in (status, None):
+        harness.apply(harness.declare(moved, status=known, generation=2))
     assert harness.versions() == {"token": 1}
     assert FROM_SECRET_TAG not in harness.tags("token")
 
@@ -124,8 +124,8 @@ def test_rollback_to_a_secret_value_is_masked(harness: AwsHarness) -> None:
     baking = report.status(second, status, 1.8e9, None)
     stable = labels.at([f"{harness.path}/token"], "stable")
     assert CANARY in str(stable)
-    for told in (baking, None):
-        undone = in_place_of(harness.declare(plain, status=told, generation=2), Undone(2, {}, stable))
+    for known in (baking, None):
+        undone = in_place_of(harness.declare(plain, status=known, generation=2), Undone(2, {}, stable))
         assert CANARY not in shown(harness.parameters(), undone, labels)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from tests.kinds import functions
-from tests.kinds.aws_harness import ASKED, AwsHarness
+from tests.kinds.aws_harness import REQUESTED, AwsHarness
 from tests.kinds.cases.function import many, spec
 from tests.kinds.wire import answers, requests, without_environment
 
@@ -112,8 +112,8 @@ def test_failed_update_reports_the_reason_and_backs_off(
         with requests(harness, "lambda", *UPDATES) as made, pytest.raises(Refused, match="the key is disabled"):
             harness.settle(edited, kinds)
         assert made == []
-    asked = harness.declare(spec(memoryMiB=512), generation=2, metadata=ASKED)
-    assert harness.settle(asked, kinds).is_complete
+    requested = harness.declare(spec(memoryMiB=512), generation=2, metadata=REQUESTED)
+    assert harness.settle(requested, kinds).is_complete
 
 
 def test_edit_after_a_failed_update_is_applied_at_once(harness: AwsHarness) -> None:
@@ -294,8 +294,8 @@ def test_new_layer_version_does_not_change_existing_functions(
 
 def test_status_shows_the_used_layer(harness: AwsHarness) -> None:
     outcome = harness.settle(harness.declare(spec()), harness.kinds(Function))
-    (told,) = [item for item in harness.status(outcome)["resources"] if item["kind"] == "Function"]
-    assert told["layer"].endswith(f":{NEWEST_EXTENSION}")
+    (entry,) = [item for item in harness.status(outcome)["resources"] if item["kind"] == "Function"]
+    assert entry["layer"].endswith(f":{NEWEST_EXTENSION}")
 
 
 def planned(harness: AwsHarness, declared: Any, **about: Any) -> list[str]:

@@ -57,9 +57,9 @@ def test_api_routes_everything_to_the_function_with_iam_and_auto_deploy(harness:
     (stage,) = client(harness).get_stages(**about)["Items"]
     assert (stage["StageName"], stage["AutoDeploy"]) == ("$default", True)
     assert served_by(harness) == [function(harness)]
-    (told,) = (item for item in harness.status(outcome)["resources"] if item["kind"] == "HttpApi")
-    assert told["arn"] == f"arn:aws:apigateway:eu-west-1::/apis/{api_id(harness)}"
-    assert told["url"].startswith(f"https://{api_id(harness)}.")
+    (entry,) = (item for item in harness.status(outcome)["resources"] if item["kind"] == "HttpApi")
+    assert entry["arn"] == f"arn:aws:apigateway:eu-west-1::/apis/{api_id(harness)}"
+    assert entry["url"].startswith(f"https://{api_id(harness)}.")
 
 
 def test_public_access_only_if_declared(harness: AwsHarness) -> None:

@@ -59,9 +59,9 @@ def test_ignored_tags_are_kept_but_the_owner_tag_is_corrected(harness: AwsHarnes
     harness.apply(harness.declare(declared), kind)
     resource: dict[str, Any] = {"ResourceType": "Parameter", "ResourceId": f"{harness.path}/p"}
     harness.aws().add_tags_to_resource(**resource, Tags=[{"Key": "team", "Value": "theirs"}])
-    asked = {"annotations": {"dynconfig.dev/reconcile-requested-at": "now"}}
+    requested = {"annotations": {"dynconfig.dev/reconcile-requested-at": "now"}}
     harness.clock.now += 11
-    assert harness.apply(harness.declare(declared, metadata=asked), kind).plan.is_empty
+    assert harness.apply(harness.declare(declared, metadata=requested), kind).plan.is_empty
     assert harness.tags("p")["team"] == "theirs"
     harness.apply(harness.declare({}, generation=2), kind)
     assert harness.versions() == {}

@@ -57,17 +57,17 @@ def test_stable_label_does_not_block_writes_of_others(harness: AwsHarness, about
     outcome = labelled(harness)
     harness.aws().unlabel_parameter_version(Name=f"{harness.path}/a", ParameterVersion=1, Labels=["theirs"])
     status, running = report.status(outcome, {}, 1.8e9, None), engine(harness)
-    told: list[str] = []
+    messages: list[str] = []
     for number in range(2, 115):
         harness.put_by_hand("a", f"build-{number}")
         declared = harness.declare({**SPEC, **ROLLOUT, **about}, status=status)
         outcome = running.run(declared, now=1.8e9)
-        told += [
+        messages += [
             note.message for note in kube_events.events_of(outcome, status, 1.8e9) if note.reason == "LabelRemoved"
         ]
         status = report.status(outcome, status, 1.8e9, None)
     assert harness.versions()["a"] == 114
-    (message,) = told
+    (message,) = messages
     assert f"Parameter {harness.path}/a: removed label rejected-2-uid-1 of version 1, label stable of" in message
     assert STABLE in found(harness, "b")
 

@@ -18,7 +18,7 @@ from dynconfig_lab.aws import Faults
 
 pytestmark = pytest.mark.lab
 
-ASKED = {"annotations": {"dynconfig.dev/reconcile-requested-at": "now"}}
+REQUESTED = {"annotations": {"dynconfig.dev/reconcile-requested-at": "now"}}
 
 
 def many(count: int) -> dict[str, Any]:
@@ -269,7 +269,7 @@ def test_adoption_of_an_identical_parameter_writes_only_the_owner(harness: AwsHa
 def test_sixty_parameters_take_six_reads(harness: AwsHarness) -> None:
     kind = harness.parameters()
     harness.apply(harness.declare(many(60)), kind)
-    calls = harness.calls(lambda: harness.apply(harness.declare(many(60), metadata=ASKED), kind))
+    calls = harness.calls(lambda: harness.apply(harness.declare(many(60), metadata=REQUESTED), kind))
     assert calls["ssm.GetParameters"] == 6
     assert set(calls) <= {"ssm.GetParameters", "resourcegroupstaggingapi.GetResources"}
 

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from tests.kinds.aws_harness import ASKED, AwsHarness
+from tests.kinds.aws_harness import REQUESTED, AwsHarness
 from tests.kinds.wire import answers
 
 from dynconfig.engine.errors import NotPossible, Refused, Settling
@@ -87,7 +87,7 @@ def test_edit_or_manual_request_retries_an_image_at_once(harness: AwsHarness) ->
         assert harness.value("image") == "ami-12345678"
         harness.aws().delete_parameter(Name=f"{harness.path}/image")
         harness.clock.now += CONFIRMED_WITHIN
-        assert isinstance(run(harness, kind, spec(), generation=2, metadata=ASKED).error, Settling)
+        assert isinstance(run(harness, kind, spec(), generation=2, metadata=REQUESTED).error, Settling)
     assert harness.versions() == {"image": 1}
 
 

@@ -1,7 +1,7 @@
 """A parameter whose owner changed minutes ago while the tag index still names the previous one."""
 
 import pytest
-from tests.kinds.aws_harness import ASKED, AwsHarness
+from tests.kinds.aws_harness import REQUESTED, AwsHarness
 
 from dynconfig.api.names import OWNER_TAG
 from dynconfig.engine.errors import Conflict, NotOwned
@@ -14,7 +14,7 @@ def test_parameter_that_returns_is_adopted_despite_a_stale_index(harness: AwsHar
     harness.apply(harness.declare(SPEC), kind)
     harness.clock.pause(11)
     # The index is read now, and used for ten minutes.
-    (mine,) = harness.apply(harness.declare(SPEC, metadata=ASKED), kind).owned
+    (mine,) = harness.apply(harness.declare(SPEC, metadata=REQUESTED), kind).owned
     kind.release(mine)  # type: ignore[arg-type]  # the only kind is that of parameters
     (theirs,) = harness.apply(harness.declare(SPEC, owner=other), kind).owned
     assert harness.tags("a") == {OWNER_TAG: other.tag}
@@ -28,7 +28,7 @@ def test_parameter_recreated_by_another_object_is_not_written_despite_a_stale_in
     kind, other = harness.parameters(), harness.owner("other", "uid-2")
     harness.apply(harness.declare(SPEC), kind)
     harness.clock.pause(11)
-    harness.apply(harness.declare(SPEC, metadata=ASKED), kind)
+    harness.apply(harness.declare(SPEC, metadata=REQUESTED), kind)
     harness.aws().delete_parameter(Name=f"{harness.path}/a")
     theirs = {"parameters": [{"name": "a", "value": "theirs"}]}
     harness.apply(harness.declare(theirs, owner=other), kind)
@@ -48,7 +48,7 @@ def test_parameter_recreated_externally_is_not_written_despite_a_stale_index(
     # Long after its creation, so that nothing else invalidates the index.
     harness.clock.pause(700)
     # The index is read now, and used for ten minutes.
-    harness.apply(harness.declare(spec, metadata=ASKED, status=status), kind)
+    harness.apply(harness.declare(spec, metadata=REQUESTED, status=status), kind)
     harness.aws().delete_parameter(Name=f"{harness.path}/a")
     tags = [{"Key": OWNER_TAG, "Value": owner}] if owner else []
     harness.aws().put_parameter(Name=f"{harness.path}/a", Value="first", Type="String", Tags=tags)

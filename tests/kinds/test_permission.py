@@ -44,10 +44,10 @@ def test_each_service_may_invoke_for_one_source_only(harness: AwsHarness) -> Non
     assert source(harness, BY_RULE) == f"arn:aws:events:eu-west-1:123456789012:rule/{harness.name}-parameters"
     expected = f"arn:aws:execute-api:eu-west-1:123456789012:{api_id(harness)}/*/*"
     assert source(harness, BY_HTTP_API) == expected
-    told = statements(harness, harness.name)
-    assert told[BY_RULE]["Principal"] == {"Service": "events.amazonaws.com"}
-    assert told[BY_HTTP_API]["Principal"] == {"Service": "apigateway.amazonaws.com"}
-    assert {statement["Action"] for statement in told.values()} == {"lambda:InvokeFunction"}
+    found = statements(harness, harness.name)
+    assert found[BY_RULE]["Principal"] == {"Service": "events.amazonaws.com"}
+    assert found[BY_HTTP_API]["Principal"] == {"Service": "apigateway.amazonaws.com"}
+    assert {statement["Action"] for statement in found.values()} == {"lambda:InvokeFunction"}
 
 
 def test_permission_follows_a_recreated_api(harness: AwsHarness) -> None:

@@ -40,14 +40,14 @@ EVERYTHING = {
 @pytest.mark.lab
 def test_lifecycle_makes_only_calls_that_the_iam_policy_allows(harness: AwsHarness) -> None:
     destinations(harness)
-    harness.watch.heard, before = set(), harness.watch.heard
+    harness.watch.calls, before = set(), harness.watch.calls
     whole = EVERYTHING
     harness.settle(harness.declare(whole), harness.kinds())
     edited = {**whole, "tags": {"stage": "dev"}, "parameters": [{"name": "a", "value": "2"}]}
     harness.settle(harness.declare(edited, generation=2), harness.kinds())
     harness.settle(harness.goodbye(edited), harness.kinds())
-    made = {action(call) for call in harness.watch.heard}
-    harness.watch.heard |= before
+    made = {action(call) for call in harness.watch.calls}
+    harness.watch.calls |= before
     assert len(made) > 30
     assert made <= allowed()
 
@@ -59,13 +59,13 @@ def test_alarms_and_dashboard_need_no_lambda_permissions(harness: AwsHarness) ->
         "alarms": {"defaults": False, "drift": True, "notify": ["arn:aws:sns:eu-west-1:123456789012:ops"]},
         "dashboard": True,
     }
-    harness.watch.heard, before = set(), harness.watch.heard
+    harness.watch.calls, before = set(), harness.watch.calls
     new = harness.declare(whole, metadata={"finalizers": []})
     status = harness.status(harness.settle(new, harness.kinds()))
     edited = {**whole, "alarms": {"defaults": False, "drift": True}, "dashboard": False, "tags": {"stage": "dev"}}
     harness.settle(harness.declare(edited, generation=2, status=status), harness.kinds())
-    made = {action(call) for call in harness.watch.heard}
-    harness.watch.heard |= before
+    made = {action(call) for call in harness.watch.calls}
+    harness.watch.calls |= before
     assert "cloudwatch:PutMetricAlarm" in made
     assert made <= allowed(functions=(), alarms=True)
 

@@ -83,8 +83,8 @@ def test_rejected_expression_is_reported_with_the_field(harness: AwsHarness) -> 
 
 def test_invalid_expression_is_rejected_before_the_call(harness: AwsHarness) -> None:
     bad = {"function": {"triggers": {"schedule": "cron(99 8 * * ? *)"}}}
-    told = pytest.raises(NotPossible, match=r"^spec\.function\.triggers\.schedule: minutes 99 is invalid")
-    with requests(harness, "scheduler", "CreateSchedule") as made, told:
+    rejected = pytest.raises(NotPossible, match=r"^spec\.function\.triggers\.schedule: minutes 99 is invalid")
+    with requests(harness, "scheduler", "CreateSchedule") as made, rejected:
         settle(harness, bad)
     assert not made
 

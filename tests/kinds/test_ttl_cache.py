@@ -18,44 +18,46 @@ class Aws:
 
     def __init__(self) -> None:
         self.now = 0.0
-        self.asked = 0
+        self.reads = 0
         self.cache = TtlCache[int](lambda: self.now)
 
-    def ask(self) -> int:
-        self.asked += 1
-        return self.asked
+    def read(self) -> int:
+        self.reads += 1
+        return self.reads
 
-    def told(self, scope: Scope = SCOPE, *, is_desired: bool = True, version: object = None) -> int:
-        return self.cache.get("rule", scope, WANTED if is_desired else [], self.ask, version=version)
+    def cached(self, scope: Scope = SCOPE, *, is_desired: bool = True, version: object = None) -> int:
+        return self.cache.get("rule", scope, WANTED if is_desired else [], self.read, version=version)
 
 
 def test_entry_is_cached_for_an_hour() -> None:
     aws = Aws()
-    assert [aws.told(), aws.told()] == [1, 1]
+    assert [aws.cached(), aws.cached()] == [1, 1]
     aws.now = TTL_SECONDS
-    assert aws.told() == 2
+    assert aws.cached() == 2
 
 
 @pytest.mark.parametrize(
-    "scope", [replace(SCOPE, closely=True), replace(SCOPE, heard=frozenset({"rule"}))], ids=["asked-for", "heard-of"]
+    "scope",
+    [replace(SCOPE, closely=True), replace(SCOPE, heard=frozenset({"rule"}))],
+    ids=["on-request", "after-event"],
 )
 def test_manual_request_or_event_bypasses_the_cache(scope: Scope) -> None:
     aws = Aws()
-    assert [aws.told(), aws.told(scope)] == [1, 2]
+    assert [aws.cached(), aws.cached(scope)] == [1, 2]
 
 
 def test_surplus_resource_bypasses_the_cache() -> None:
     aws = Aws()
-    assert [aws.told(), aws.told(is_desired=False)] == [1, 2]
+    assert [aws.cached(), aws.cached(is_desired=False)] == [1, 2]
 
 
 def test_own_write_invalidates_the_entry() -> None:
     aws = Aws()
-    assert aws.told() == 1
+    assert aws.cached() == 1
     aws.cache.forget("rule")
-    assert aws.told() == 2
+    assert aws.cached() == 2
 
 
 def test_other_version_invalidates_the_entry() -> None:
     aws = Aws()
-    assert [aws.told(version="first"), aws.told(version="first"), aws.told(version="second")] == [1, 1, 2]
+    assert [aws.cached(version="first"), aws.cached(version="first"), aws.cached(version="second")] == [1, 1, 2]

@@ -136,10 +136,10 @@ def test_cached_value_is_served_while_aws_is_unavailable(
     output(capsys)
     with harness.aws_fails(failure):
         assert harness.invoke({"show": ["api/timeout"]})["values"] == {"api/timeout": "30"}
-    told = output(capsys)
-    assert told.counts()["StaleParameters"] == 1
-    assert told.counts()["FailedParameterRetrievals"] == 1
-    (warning,) = [line for line in told.logs if "last valid value" in line["message"]]
+    printed = output(capsys)
+    assert printed.counts()["StaleParameters"] == 1
+    assert printed.counts()["FailedParameterRetrievals"] == 1
+    (warning,) = [line for line in printed.logs if "last valid value" in line["message"]]
     assert (warning["level"], warning["parameter"]) == ("WARNING", f"{PREFIX}/api/timeout")
 
 

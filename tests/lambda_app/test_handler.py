@@ -257,10 +257,10 @@ def test_change_that_violates_the_schema_is_not_served(
     output(capsys)
     assert harness.invoke(change(f"{PREFIX}/database/port")) == {"revision": "7", "kept": "database/port"}
     assert harness.invoke({"show": ["database/port"]})["values"] == {"database/port": "5432"}
-    told = output(capsys)
-    assert told.metrics[1]["StaleParameters"] == 1
-    assert "ConfigurationErrors" not in told.text
-    assert [line["message"] for line in told.logs] == [
+    printed = output(capsys)
+    assert printed.metrics[1]["StaleParameters"] == 1
+    assert "ConfigurationErrors" not in printed.text
+    assert [line["message"] for line in printed.logs] == [
         "serving the last valid value: the parameter is not of type integer"
     ]
-    assert "a-new-form" not in told.text
+    assert "a-new-form" not in printed.text

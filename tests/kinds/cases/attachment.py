@@ -70,7 +70,7 @@ def listed(harness: AwsHarness) -> set[str]:
     for function in harness.aws("lambda").list_functions()["Functions"]:
         if function["FunctionName"].startswith("attached"):
             found[function["FunctionName"]] = state(harness, function["FunctionName"])
-    return {json.dumps({name: told}, sort_keys=True) for name, told in found.items()}
+    return {json.dumps({name: attached}, sort_keys=True) for name, attached in found.items()}
 
 
 def neighbour(harness: AwsHarness) -> None:
