@@ -39,7 +39,7 @@ def _enum_fault(schema: Mapping[str, object], value: str) -> str | None:
     allowed = schema.get("enum")
     if not isinstance(allowed, list) or value in allowed:
         return None
-    return "is none of the values in enum"
+    return "is not one of the values in enum"
 
 
 def _bounds_fault(schema: Mapping[str, object], value: str) -> str | None:
