@@ -108,7 +108,7 @@ def test_any_object_is_indexed(spec: Any, status: Any) -> None:
     found = stored(spec, status)
     seconds, _observed = resync.first_look(found, NOW, 0.5)
     assert seconds >= 0
-    ResourceIndex("eu-west-1").note(Key("shop", "myapp"), found)
+    ResourceIndex("eu-west-1").update(Key("shop", "myapp"), found)
     applied_of(status_of(found))
     was_observed(found)
     assert is_requested(found) in (True, False)

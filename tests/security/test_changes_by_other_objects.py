@@ -11,7 +11,7 @@ from tests.kinds.functions import arn
 
 from dynconfig.engine.echoes import Echoes
 from dynconfig.engine.naming import Names
-from dynconfig.engine.own_calls import KEPT_SECONDS, collecting
+from dynconfig.engine.own_calls import KEPT_SECONDS, collect_requests
 from dynconfig.engine.signals import PUT, Signal, parse
 from dynconfig.engine.tenancy import Tenant
 from dynconfig.engine.work_queue import Key
@@ -134,7 +134,7 @@ def test_the_ids_of_an_objects_writes_are_those_that_aws_answered(harness: AwsHa
 
     client.meta.events.register("after-call.cloudwatch-logs.CreateLogGroup", note)
     client.meta.events.register("after-call.cloudwatch-logs.PutRetentionPolicy", note)
-    outcome = collecting(requests, lambda: harness.settle(harness.declare(spec), kinds))
+    outcome = collect_requests(requests, lambda: harness.settle(harness.declare(spec), kinds))
     assert [item.name for item in outcome.owned if isinstance(item, LogGroup)] == [group]
     assert len(answered) == 2
     assert requests == answered

@@ -51,7 +51,7 @@ def test_a_call_keeps_the_names_that_calls_have_and_no_more() -> None:
 @pytest.mark.parametrize("name", ["/" * 250_000, "/a" * 100_000])
 def test_a_name_of_many_levels_is_looked_up_as_fast_as_others(name: str) -> None:
     index = ResourceIndex("eu-west-1")
-    index.note(Key("shop", "app"), {"spec": {"path": "/app", "parameters": [{"name": "a"}]}, "metadata": {}})
+    index.update(Key("shop", "app"), {"spec": {"path": "/app", "parameters": [{"name": "a"}]}, "metadata": {}})
     started = time.thread_time()
     assert index.of(Signal("eu-west-1", 0.0, PUT, parameters=(name,))) == {}
     assert index.successor(Owner("home", "shop", "other", "uid"), "eu-west-1", name) is None

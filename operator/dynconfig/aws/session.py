@@ -103,7 +103,7 @@ class Client:
             raise local from None
         self._count(self._service, operation, "OK")
         if not operation.startswith(_READS):
-            own_calls.made(answer["ResponseMetadata"].get("RequestId", ""))
+            own_calls.record_request(answer["ResponseMetadata"].get("RequestId", ""))
         self._clock.answered(answer["ResponseMetadata"].get("HTTPHeaders", {}).get("date", ""))
         return answer
 

@@ -11,7 +11,7 @@ from dynconfig.api.spec import DynamicConfigSpec
 from dynconfig.engine import deadline, json_schema, patterns, rules, values
 from dynconfig.engine.declaration import ReadSource, Source
 from dynconfig.engine.secret import UnknownText
-from dynconfig.engine.wording import at, reworded
+from dynconfig.engine.validation_messages import at, validation_message
 
 SECONDS = 2.0
 """CPU time limit for all patterns, JSON Schemas and rules of one object. A check that has begun is not interrupted."""
@@ -91,7 +91,7 @@ def validation_findings(error: ValidationError, document: Mapping[str, Any]) -> 
     return tuple(
         Finding(
             ("spec", *_place(problem["loc"], document)),
-            f"{_field(_place(problem['loc'], document), document)}: {reworded(problem, document)}",
+            f"{_field(_place(problem['loc'], document), document)}: {validation_message(problem, document)}",
         )
         for problem in error.errors(include_input=False)
     )

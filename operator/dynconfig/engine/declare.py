@@ -13,7 +13,7 @@ from dynconfig.api import names
 from dynconfig.api.parameter import DeletionPolicy, ParameterSpec, ParameterType
 from dynconfig.api.spec import DynamicConfigSpec
 from dynconfig.api.status import MAX_DRIFT, REQUEST_LENGTH
-from dynconfig.engine import placement, secret_checks, size, tenancy
+from dynconfig.engine import region_checks, secret_checks, size, tenancy
 from dynconfig.engine.checking import findings_of, source_of, validation_findings, value_of
 from dynconfig.engine.declaration import Applied, Declaration, DeclaredParameter, Place, ReadSource, Source
 from dynconfig.engine.errors import InvalidSpec, NoSource, SourceMissing
@@ -83,12 +83,12 @@ def declare(
     spec = parse_spec(document)
     size.check(document)
     tenancy.check(spec, tenant, default_region, is_own_layer)
-    placement.check_region(spec, default_region, is_region, _region_of_resources(document))
-    placement.check_allowed(spec.region, allowed_regions)
+    region_checks.check_region(spec, default_region, is_region, _region_of_resources(document))
+    region_checks.check_allowed(spec.region, allowed_regions)
     metadata, annotations = document["metadata"], document["metadata"].get("annotations") or {}
     status = status_of(document)
     function, region, applied = spec.function, spec.region or default_region, applied_of(status)
-    placement.check_topics(spec, region)
+    region_checks.check_topics(spec, region)
     parameters = _resolve(spec, read, applied.secrets if applied else frozenset(), admit)
     return Declaration(
         owner=owner,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import JsonValue
 
 from dynconfig.engine import deadline, patterns
-from dynconfig.engine.json_places import Path, lost_references, schemas
+from dynconfig.engine.subschemas import Path, schemas, unresolved_references
 from dynconfig.engine.values import parsed_json
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def _own_faults(schema: dict[str, Any]) -> Iterator[str]:
 
 
 def _reference_faults(schema: dict[str, Any]) -> Iterator[str]:
-    for path, key, reference in lost_references(schema):
+    for path, key, reference in unresolved_references(schema):
         yield f"{_at(path)}: {key} {_cut(reference)} does not refer to a schema in this one; move its target to $defs"
 
 

@@ -51,7 +51,7 @@ class Neighbours:
         known = {**{key_of(document): document for document in self._rest()}, **self._files}
         for key, document in known.items():
             if key not in self._gone:
-                found.note(key, document)
+                found.update(key, document)
         return found
 
 

@@ -22,7 +22,7 @@ T = TypeVar("T")
 _collected: ContextVar[list[str] | None] = ContextVar("collected", default=None)
 
 
-def collecting(requests: list[str], run: Callable[[], T]) -> T:
+def collect_requests(requests: list[str], run: Callable[[], T]) -> T:
     """Run a function, and append the request IDs of its writes to the list."""
     token = _collected.set(requests)
     try:
@@ -31,7 +31,7 @@ def collecting(requests: list[str], run: Callable[[], T]) -> T:
         _collected.reset(token)
 
 
-def made(request: str) -> None:
+def record_request(request: str) -> None:
     """Record the request ID of a write."""
     requests = _collected.get()
     if requests is not None and request:

@@ -50,10 +50,10 @@ class ResourceIndex:
         self._entries: dict[Key, _Entry] = {}
         self._paths: dict[tuple[str, str], set[Key]] = {}
         self._resources: dict[str, set[tuple[Key, str]]] = {}
-        self._leaving: set[Key] = set()
+        self._with_undeclared: set[Key] = set()
         """Objects with parameters in status that they do not declare. These are few."""
 
-    def note(self, key: Key, document: Mapping[str, Any]) -> str:
+    def update(self, key: Key, document: Mapping[str, Any]) -> str:
         """Update the entry of an object; return its region."""
         entry = self._entry(document)
         with self._lock:
@@ -62,7 +62,7 @@ class ResourceIndex:
             self.forget(key)
             self._entries[key] = entry
             if entry.reported:
-                self._leaving.add(key)
+                self._with_undeclared.add(key)
             self._paths.setdefault((entry.region, entry.path), set()).add(key)
             for identifier, name in entry.resources:
                 self._resources.setdefault(identifier, set()).add((key, name))
@@ -72,7 +72,7 @@ class ResourceIndex:
         """Remove the entry of an object."""
         with self._lock:
             entry = self._entries.pop(key, None)
-            self._leaving.discard(key)
+            self._with_undeclared.discard(key)
             if entry is None:
                 return
             _discard(self._paths, (entry.region, entry.path), key)
@@ -119,12 +119,12 @@ class ResourceIndex:
             may_own = self._may_use(successor) and (entry.has_finalizer or not entry.was_reported)
             return Successor(owner, may_own=may_own, is_held=entry.has_finalizer)
 
-    def givers(self, key: Key) -> tuple[Key, ...]:
+    def releasing_to(self, key: Key) -> tuple[Key, ...]:
         """Return the objects with a parameter in status that they no longer declare, but this object does."""
         with self._lock:
             own = self._entries[key]
             declared = frozenset(own.declared)
-            others = ((other, self._entries[other]) for other in sorted(self._leaving - {key}))
+            others = ((other, self._entries[other]) for other in sorted(self._with_undeclared - {key}))
             return tuple(
                 other for other, of in others if of.region == own.region and not declared.isdisjoint(of.reported)
             )

@@ -17,7 +17,7 @@ from dynconfig.engine.errors import AccessDenied, DynConfigError, Refused, Retry
 from dynconfig.engine.last_change import last_change
 from dynconfig.engine.orphans import region_in_use
 from dynconfig.engine.outcome import Outcome
-from dynconfig.engine.own_calls import collecting
+from dynconfig.engine.own_calls import collect_requests
 from dynconfig.engine.reconcile import ALARM_SECONDS, Abandonment
 from dynconfig.engine.resource_index import adopts
 from dynconfig.engine.secret_checks import AnswerBudget
@@ -346,7 +346,7 @@ class Controller:
         run = partial(self._deps.engine.run, declaration, turn.has_time_left, self._deps.now(), announcement.announce)
         requests: list[str] = []
         try:
-            outcome = await asyncio.get_running_loop().run_in_executor(self._threads, collecting, requests, run)
+            outcome = await asyncio.get_running_loop().run_in_executor(self._threads, collect_requests, requests, run)
         except Exception as failure:  # noqa: BLE001 - reported in status, so that a deletion can be abandoned
             outcome = Outcome(declaration, stopped=bug(key, failure))
         self._router.record_own_writes(key, requests)

@@ -45,7 +45,7 @@ class EventRouter:
 
     def index_object(self, key: Key, document: Mapping[str, Any]) -> str:
         """Record what an object declares and reports now; returns its region."""
-        return self._index.note(key, document)
+        return self._index.update(key, document)
 
     def replay_unmatched(self, key: Key) -> None:
         """Route earlier events to a newly listed object: after a restart, events may arrive before all objects are listed."""
@@ -71,7 +71,7 @@ class EventRouter:
 
     def object_edited(self, key: Key) -> None:
         """After an edit, requeue the objects that can now hand over parameters to it."""
-        for other in self._index.givers(key):
+        for other in self._index.releasing_to(key):
             self._requeue(other)
 
     def gives_up(self, region: str, owner: str, name: str) -> bool:

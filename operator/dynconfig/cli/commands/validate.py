@@ -15,7 +15,7 @@ from dynconfig.cli.failures import FAILED
 from dynconfig.cli.options import Output
 from dynconfig.cli.terminal import Terminal, printable
 from dynconfig.engine.counting import agreeing, counted
-from dynconfig.engine.placement import region_fault
+from dynconfig.engine.region_checks import region_fault
 from dynconfig.settings import Settings
 from dynconfig.validating import Report, Severity
 

@@ -22,7 +22,7 @@ def schemas(schema: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
         yield from schemas(inner, (*path, *below))
 
 
-def lost_references(schema: Any) -> Iterator[tuple[Path, str, str]]:
+def unresolved_references(schema: Any) -> Iterator[tuple[Path, str, str]]:
     """Yield path, keyword and text of each reference whose target is not a subschema.
 
     Other targets are not checked against the meta-schema, so using them for validation could fail in any way.

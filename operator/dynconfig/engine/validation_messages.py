@@ -66,7 +66,7 @@ _NAMES = {
 }
 
 
-def reworded(problem: ErrorDetails, document: Mapping[str, Any]) -> str:
+def validation_message(problem: ErrorDetails, document: Mapping[str, Any]) -> str:
     """Return what is wrong with one field, to be appended to its name."""
     kind, context = problem["type"], problem.get("ctx") or {}
     if kind == "extra_forbidden":
