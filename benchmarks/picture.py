@@ -58,7 +58,7 @@ def _apply(document: files.Document, settings: Settings) -> None:
     session = wiring.session(settings)
     every = wiring.kinds(session, "eu-west-1", settings, lambda: wiring.account(session, settings), time.monotonic)
     kinds = tuple(kind for kind in every if kind.value in (Alarm, CompositeAlarm))
-    outcome = Engine(lambda _place: kinds).run(replace(declaration, untouched=True))
+    outcome = Engine(lambda _place: kinds).run(replace(declaration, never_written=True))
     if outcome.error:
         raise outcome.error
 

@@ -8,13 +8,13 @@ from typing import Any, TypeVar
 
 from dynconfig import wiring
 from dynconfig.api.model import refused_edits
-from dynconfig.engine.applying import applied_spec
 from dynconfig.engine.assessment import Assessment
 from dynconfig.engine.declaration import Declaration, ReadSource, Source
 from dynconfig.engine.declare import declare, declare_deletion, parse_spec
 from dynconfig.engine.errors import DynConfigError, InvalidSpec, Retryable, SourceMissing
-from dynconfig.engine.look import Sight
+from dynconfig.engine.kubectl_apply import applied_spec
 from dynconfig.engine.neighbours import Neighbours, key_of
+from dynconfig.engine.observe import Observation
 from dynconfig.engine.plan import Plan, Step, Update
 from dynconfig.engine.reconcile import Engine
 from dynconfig.engine.resource import Owner, Resource, Versioned
@@ -117,7 +117,7 @@ class Planner:
                 text = None
             return NOT_KNOWN if text is None else text
 
-        return self._engine.wanted(self._declared(document, manifests, replace(state, read=read)))
+        return self._engine.desired(self._declared(document, manifests, replace(state, read=read)))
 
     def _attempt(
         self, document: Document, state: ClusterState, declared: Callable[[], Declaration]
@@ -129,8 +129,8 @@ class Planner:
             return PlanFailure(document, error, state.live)
 
     def _planned(self, document: Document, declaration: Declaration, state: ClusterState) -> Planned:
-        mine, sights = self._identified(declaration, state)
-        found = self._engine.assess(mine, self._now(), sights)
+        mine, observations = self._identified(declaration, state)
+        found = self._engine.assess(mine, self._now(), observations)
         unreadable = [step for step in found.plan.steps if _is_known_to_operator(step, found.declaration)]
         steps = tuple(step for step in found.plan.steps if step not in unreadable)
         names = tuple(step.resource.name for step in unreadable)
@@ -138,17 +138,17 @@ class Planner:
 
     def _identified(
         self, declaration: Declaration, state: ClusterState
-    ) -> tuple[Declaration, tuple[Sight, ...] | None]:
+    ) -> tuple[Declaration, tuple[Observation, ...] | None]:
         """Without a cluster, an owner in AWS of the same namespace and name is taken to be this object."""
         if state.cluster:
             return declaration, None
-        new = replace(declaration, untouched=True)
-        sights = tuple(self._engine.look(new))
-        for resource in (resource for sight in sights for resource in sight.observed):
+        new = replace(declaration, never_written=True)
+        observations = tuple(self._engine.observations(new))
+        for resource in (resource for observation in observations for resource in observation.observed):
             owner = Owner.parse(resource.owner)
             if owner and owner.title == declaration.owner.title:
-                return replace(declaration, owner=owner, untouched=False), None
-        return new, sights
+                return replace(declaration, owner=owner, never_written=False), None
+        return new, observations
 
     def _declared(self, document: Document, manifests: Manifests, state: ClusterState) -> Declaration:
         namespace = document["metadata"]["namespace"]

@@ -78,7 +78,7 @@ def engine_with_listeners(
     # Operators of one cluster that watch different namespaces share the queues.
     removes = not settings.namespaces and not settings.queue_urls
     listeners = EventListeners(partial(places.listener, cluster, handler), removes=removes)
-    return Engine(places, places.labels, gauge_of=places.gauge, aws_now=places.now), listeners
+    return Engine(places, places.labels, drift_metric_of=places.gauge, aws_now=places.now), listeners
 
 
 def remove_events(settings: Settings, cluster: str, region: str) -> Iterator[str]:

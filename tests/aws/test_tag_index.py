@@ -54,7 +54,7 @@ def index(tags: dict[str, dict[str, str]]) -> tuple[ParameterTagIndex, Tagging, 
 
 def test_it_knows_what_an_owner_has_and_all_tags_of_it() -> None:
     found, _tagging, _time = index(owned(2))
-    found.refresh(MINE, closely=False)
+    found.refresh(MINE, bypass_cache=False)
     assert found.owned(MINE.tag) == ("/myapp/0", "/myapp/1")
     assert found.tags("/myapp/0") == (("dynconfig.dev/owner", MINE.tag), ("team", "b"))
 
@@ -62,37 +62,37 @@ def test_it_knows_what_an_owner_has_and_all_tags_of_it() -> None:
 def test_other_clusters_are_left_out() -> None:
     stranger = Owner("elsewhere", "shop", "theirs", "uid-2")
     found, _tagging, _time = index(owned(1) | owned(1, stranger))
-    found.refresh(MINE, closely=False)
+    found.refresh(MINE, bypass_cache=False)
     assert found.tags("/theirs/0") is None
 
 
 def test_it_is_read_once_for_all_and_again_when_it_is_old() -> None:
     found, tagging, time = index(owned(2))
     for _ in range(5):
-        found.refresh(MINE, closely=False)
+        found.refresh(MINE, bypass_cache=False)
     assert len(tagging.asked) == 1
     time.now += tag_index.FRESH_SECONDS + 1
-    found.refresh(MINE, closely=False)
+    found.refresh(MINE, bypass_cache=False)
     assert len(tagging.asked) == 2
 
 
 def test_a_close_look_at_few_reads_all_and_serves_the_next_seconds() -> None:
     found, tagging, time = index(owned(2))
-    found.refresh(MINE, closely=False)
+    found.refresh(MINE, bypass_cache=False)
     time.now += tag_index.CLOSELY_SECONDS + 1
     for _ in range(3):
-        assert found.refresh(MINE, closely=True) == time.now
+        assert found.refresh(MINE, bypass_cache=True) == time.now
     assert [request["TagFilters"] for request in tagging.asked] == [[{"Key": "dynconfig.dev/owner"}]] * 2
 
 
 def test_a_close_look_at_one_of_many_asks_for_its_own_tag() -> None:
     other = Owner("cluster", "shop", "other", "uid-3")
     found, tagging, time = index(owned(2) | owned(tag_index.FEW, other))
-    found.refresh(MINE, closely=False)
+    found.refresh(MINE, bypass_cache=False)
     time.now += tag_index.CLOSELY_SECONDS + 1
     del tagging.tags["/myapp/1"]
     tagging.tags["/myapp/2"] = {"dynconfig.dev/owner": MINE.tag}
-    found.refresh(MINE, closely=True)
+    found.refresh(MINE, bypass_cache=True)
     assert tagging.asked[-1]["TagFilters"] == [{"Key": "dynconfig.dev/owner", "Values": [MINE.tag]}]
     assert found.owned(MINE.tag) == ("/myapp/0", "/myapp/2")
     assert found.tags("/myapp/1") is None
@@ -103,7 +103,7 @@ def test_alarms_have_an_index_of_their_own_by_name_whatever_is_in_it() -> None:
     tags = {"dynconfig.dev/owner": MINE.tag}
     tagging = Tagging({"dynconfig-shop-myapp/Errors": tags}, "arn:aws:cloudwatch:eu-west-1:1:alarm:")
     alarms = AlarmTagIndex(tagging, Time())  # type: ignore[arg-type]  # it answers as AWS does
-    alarms.refresh(MINE, closely=False)
+    alarms.refresh(MINE, bypass_cache=False)
     assert alarms.owned(MINE.tag) == ("dynconfig-shop-myapp/Errors",)
     assert alarms.tags("dynconfig-shop-myapp/Errors") == tuple(tags.items())
     assert tagging.asked[0]["ResourceTypeFilters"] == ["cloudwatch:alarm"]

@@ -229,13 +229,13 @@ def test_an_answer_that_nobody_knows_is_told_once(harness: CliHarness) -> None:
     assert (result.stdout + result.stderr).count("InTheTableOfNobody") == 1
 
 
-def goodbye(harness: CliHarness, *more: str, **spec: Any) -> str:
+def deletion(harness: CliHarness, *more: str, **spec: Any) -> str:
     harness.applied(**spec)
     return harness.dynconfig("plan", "-f", "myapp.yaml", "--delete", *more).text
 
 
 def test_a_deletion_lists_what_goes(harness: CliHarness) -> None:
-    result = goodbye(harness)
+    result = deletion(harness)
     assert "- delete Parameter /myapp/config/database/password" in result
     assert "Deletion: 3 to delete, 0 to keep." in result
     harness.applied()

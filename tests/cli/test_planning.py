@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from tests.engine.fake_kind import OWNER, document, nothing
 from tests.engine.rollout_harness import RolloutHarness
-from tests.engine.test_assess import SCENES, reported_drift, rollback, told
+from tests.engine.test_assessment import SCENES, reported_drift, rollback, told
 from tests.engine.test_rollback import CHANGE
 
 from dynconfig.engine import describe
-from dynconfig.engine.applying import LAST_APPLIED
 from dynconfig.engine.errors import InvalidSpec
+from dynconfig.engine.kubectl_apply import LAST_APPLIED
 from dynconfig.files import Manifests
 from dynconfig.planning import ClusterState, PlanFailure, Planned, Planner
 from dynconfig.settings import Settings
@@ -45,18 +45,18 @@ def test_a_plan_is_what_the_operator_then_does(harness: Callable[[], tuple[Rollo
     rollout, now = harness()
     rollout.versioned.now = now
     found = planned(rollout, now)
-    undone = found.declaration.undone
-    lines = list(describe.lines(found.plan, undone=undone))
+    rolled_back = found.declaration.rolled_back
+    lines = list(describe.lines(found.plan, rolled_back=rolled_back))
     outcome = rollout.look(now)
     assert told(found.assessment) == told(outcome)
     assert [text for sign, text in lines if sign == "."] == [
-        *(f"not corrected (driftPolicy: Report): {step.resource.title}" for step in outcome.plan.held),
-        *(_waiting(step.resource.title, undone=undone) for step in outcome.plan.waiting),
+        *(f"not corrected (driftPolicy: Report): {step.resource.title}" for step in outcome.plan.reported),
+        *(_waiting(step.resource.title, rolled_back=rolled_back) for step in outcome.plan.waiting),
     ]
 
 
-def _waiting(title: str, *, undone: bool) -> str:
-    return f"keep {title}: the rollback does not delete it" if undone else f"delete {title} after the bake time"
+def _waiting(title: str, *, rolled_back: bool) -> str:
+    return f"keep {title}: the rollback does not delete it" if rolled_back else f"delete {title} after the bake time"
 
 
 def test_programs_learn_what_is_not_carried_out_and_why() -> None:
@@ -82,7 +82,7 @@ def test_what_a_file_does_not_name_is_planned_as_the_cluster_has_it() -> None:
     assert describe.document(found.assessment) == describe.document(planned(rollout, CHANGE).assessment)
     named = foretold(rollout, CHANGE, {**file, "spec": {**file["spec"], "driftPolicy": "Correct"}}, live)
     assert named.assessment.declaration.generation == rollout.generation + 1
-    assert named.plan.held == ()
+    assert named.plan.reported == ()
 
 
 def test_after_a_rollback_the_stable_revision_is_said_to_be_in_aws() -> None:

@@ -59,7 +59,12 @@ REFUSED: list[tuple[str, dict[str, Any], str, str]] = [
         "spec.parameters[0]",
         "a SecureString requires valueFrom.secretKeyRef",
     ),
-    ("key of a String", {"parameters": [{**ONE, "kmsKeyId": "alias/x"}]}, "spec.parameters[0]", "kmsKeyId requires type SecureString"),
+    (
+        "key of a String",
+        {"parameters": [{**ONE, "kmsKeyId": "alias/x"}]},
+        "spec.parameters[0]",
+        "kmsKeyId requires type SecureString",
+    ),
     ("reference in a value", {"parameters": [{"name": "a", "value": "{{x}}"}]}, "spec.parameters[0]", "{{"),
     (
         "policies on Standard",

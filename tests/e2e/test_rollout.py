@@ -81,7 +81,7 @@ def test_a_change_bakes_and_an_alarm_puts_the_stable_values_back_within_seconds(
     assert (status["rollback"]["generation"], status["rollback"]["to"]) == (3, status["revision"])
     assert [item["outcome"] for item in status["history"]][:2] == ["Stable", "RolledBack"]
     assert world.conditions(reader.name)["Stalled"]["status"] == "True"
-    assert "undone" in world.wait_event(reader.name, "RolledBack")
+    assert "was rolled back" in world.wait_event(reader.name, "RolledBack")
     planned = world.stack.dynconfig("plan", "-n", world.namespace, reader.name)
     assert "Generation 3 was rolled back" in planned
     assert "No changes" in planned
@@ -160,7 +160,7 @@ def test_a_change_is_undone_also_while_spec_cannot_be_used(world: World, reason:
     world.wait("the stable value is back", lambda: world.value("api/timeout") == "30")
     world.wait("status says so", lambda: "was rolled back" in world.condition(reader.name)[2])
     assert world.condition(reader.name)[:2] == (status, reason)
-    assert "undone" in world.wait_event(reader.name, "RolledBack")
+    assert "was rolled back" in world.wait_event(reader.name, "RolledBack")
     assert reader.function in inventory(world)["functions"]
     if reason == "SourceMissing":
         world.secret("db", password=PASSWORD)

@@ -134,7 +134,7 @@ def declared(values: Mapping[str, str], *, owner: Owner = OWNER, **about: Any) -
     )
 
 
-def goodbye(values: Mapping[str, str], **about: Any) -> Declaration:
+def deletion(values: Mapping[str, str], **about: Any) -> Declaration:
     """The declaration of such an object on its way out."""
     return declare_deletion(document(values, **about), owner=OWNER, default_region="eu-west-1")
 

@@ -52,7 +52,7 @@ class Lamps:
         """The lamp."""
         colour = dict(declaration.tags).get("colour")
         if colour:
-            served = revision(declaration.found)
+            served = revision(declaration.observed_so_far)
             yield Lamp(name=declaration.names.function, owner=declaration.owner.tag, colour=colour, served=served)
 
     def observe(self, scope: Scope, desired: Sequence[Lamp]) -> Iterable[Lamp]:
@@ -97,7 +97,7 @@ class Cords:
 
     def desired(self, declaration: Declaration) -> Iterable[Cord]:
         """A cord as soon as there is a lamp, where one is declared."""
-        for lamp in declaration.found:
+        for lamp in declaration.observed_so_far:
             if isinstance(lamp, Lamp) and "colour" in dict(declaration.tags):
                 yield Cord(name="cord", owner=declaration.owner.tag, to=lamp.arn)
 

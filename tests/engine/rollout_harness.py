@@ -14,10 +14,10 @@ from dynconfig.engine.labels import STABLE, Proof, each
 from dynconfig.engine.outcome import Outcome
 from dynconfig.engine.reconcile import Engine
 from dynconfig.engine.resource import Owner, Resource, Scope, Unread, Versioned
+from dynconfig.engine.rolled_back import LabelledVersion
 from dynconfig.engine.rollout import Alarming
 from dynconfig.engine.secret import Secret
 from dynconfig.engine.tenancy import Tenant
-from dynconfig.engine.undone import Kept
 
 
 @dataclass
@@ -27,14 +27,14 @@ class FakeVersionedKind(FakeKind):
     now: float = 1000.0
     kept: dict[tuple[str, int], Thing] = field(default_factory=dict)
     labelled: dict[tuple[str, str], int] = field(default_factory=dict)
-    unlabelled: dict[str, DynConfigError] = field(default_factory=dict)
+    label_errors: dict[str, DynConfigError] = field(default_factory=dict)
     """By name, why labels cannot be read."""
     unmarkable: dict[str, DynConfigError] = field(default_factory=dict)
     """By name, why labels cannot be moved."""
 
     def desired(self, declaration: Declaration) -> Iterable[Thing]:
         """One thing for each parameter that is not leaving."""
-        staying = [item for item in declaration.parameters if not item.is_leaving]
+        staying = [item for item in declaration.parameters if not item.awaits_deletion]
         return super().desired(replace(declaration, parameters=tuple(staying)))
 
     def put(self, desired: Thing, observed: Thing | None) -> Thing:
@@ -67,9 +67,9 @@ class FakeVersionedKind(FakeKind):
             item.name: self.kept[item.name, self.labelled[item.name, STABLE]].value for item in owned if self._has(item)
         }
         unproved = tuple(item for item in owned if stable.get(item.name) != self.store[item.name].value)
-        unread = tuple(Unread(name, error) for name, error in self.unlabelled.items() if name in self.store)
-        unproved = tuple(item for item in unproved if item.name not in self.unlabelled)
-        return Proof(unproved, frozenset(stable) - set(self.unlabelled), unread)
+        unread = tuple(Unread(name, error) for name, error in self.label_errors.items() if name in self.store)
+        unproved = tuple(item for item in unproved if item.name not in self.label_errors)
+        return Proof(unproved, frozenset(stable) - set(self.label_errors), unread)
 
     def prove(self, owned: Iterable[Versioned]) -> tuple[Unread, ...]:
         """Label what is not labelled."""
@@ -86,7 +86,7 @@ class FakeVersionedKind(FakeKind):
         self.labelled[owned.name, label] = owned.version
         self._die()
 
-    def unmark(self, kept: Kept, label: str) -> None:
+    def unmark(self, kept: LabelledVersion, label: str) -> None:
         """Take a label off."""
         self.calls.append(f"unlabel {kept.name} {label}")
         del self.labelled[kept.name, label]
@@ -95,11 +95,11 @@ class FakeVersionedKind(FakeKind):
     def forget(self, names: Iterable[str]) -> None:
         """It remembers nothing."""
 
-    def at(self, known: Sequence[str], label: str) -> tuple[Kept, ...]:
+    def at(self, known: Sequence[str], label: str) -> tuple[LabelledVersion, ...]:
         """What was at a label."""
         found = ((name, self.labelled.get((name, label))) for name in known)
         things = [self.kept[name, version] for name, version in found if version is not None]
-        return tuple(Kept(thing.name, thing.type, thing.value, thing.version) for thing in things)
+        return tuple(LabelledVersion(thing.name, thing.type, thing.value, thing.version) for thing in things)
 
     def remove(self, name: str, newest: int | None = None) -> tuple[str, ...]:
         """Take labels off."""

@@ -213,15 +213,15 @@ def test_an_approval_that_is_no_number_approves_nothing(text: str) -> None:
 
 
 def test_an_object_without_the_finalizer_is_untouched() -> None:
-    assert resolved([], finalizers=[]).untouched
-    assert not resolved([]).untouched
+    assert resolved([], finalizers=[]).never_written
+    assert not resolved([]).never_written
 
 
 def test_an_object_that_lost_its_finalizer_is_not_taken_for_untouched() -> None:
     seen = {"observedGeneration": 1, "lastObservedTime": "2027-01-15T08:00:00Z"}
-    assert not resolved([], finalizers=[], status=seen).untouched
+    assert not resolved([], finalizers=[], status=seen).never_written
     refused = {"observedGeneration": 1, "conditions": []}
-    assert resolved([], finalizers=[], status=refused).untouched
+    assert resolved([], finalizers=[], status=refused).never_written
 
 
 def test_an_object_that_goes_needs_not_be_valid_any_more() -> None:

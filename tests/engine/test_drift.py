@@ -22,12 +22,12 @@ class Siren(Resource):
     level: int
 
 
-def drifted(*steps: tuple[Resource, Resource], heard: dict[str, str] | None = None) -> Outcome:
+def drifted(*steps: tuple[Resource, Resource], changed: dict[str, str] | None = None) -> Outcome:
     """An outcome in which these differ, and were not corrected."""
     found = tuple(
         Step(FakeKind(), Update(observed, desired, (Difference("level", "1", "2"),))) for observed, desired in steps
     )
-    declaration = replace(declared({}), heard=heard or {})
+    declaration = replace(declared({}), changed=changed or {})
     return Outcome(declaration, Plan(found), drift=found, was_observed=True)
 
 
@@ -41,23 +41,23 @@ def told(outcome: Outcome, now: str = NOW, previous: dict[str, Any] | None = Non
 
 
 def test_author_comes_from_the_event_if_aws_stores_none() -> None:
-    (found,) = told(drifted(*sirens(1), heard={"s0": JANE}))
+    (found,) = told(drifted(*sirens(1), changed={"s0": JANE}))
     assert found["lastModifiedBy"] == JANE
-    assert "lastModifiedBy" not in told(drifted(*sirens(1), heard={"s0": ""}))[0]
+    assert "lastModifiedBy" not in told(drifted(*sirens(1), changed={"s0": ""}))[0]
     assert "lastModifiedBy" not in told(drifted(*sirens(1)))[0]
 
 
 def test_author_stored_by_aws_takes_precedence() -> None:
     pair = (Thing(name="t", modified_by="arn:aws:iam::1:user/joe"), Thing(name="t"))
-    assert told(drifted(pair, heard={"t": JANE}))[0]["lastModifiedBy"] == "arn:aws:iam::1:user/joe"
+    assert told(drifted(pair, changed={"t": JANE}))[0]["lastModifiedBy"] == "arn:aws:iam::1:user/joe"
 
 
 def test_long_author_is_shortened() -> None:
-    assert told(drifted(*sirens(1), heard={"s0": JANE + "x" * 600}))[0]["lastModifiedBy"] == (JANE + "x" * 600)[:512]
+    assert told(drifted(*sirens(1), changed={"s0": JANE + "x" * 600}))[0]["lastModifiedBy"] == (JANE + "x" * 600)[:512]
 
 
 def test_event_names_the_author() -> None:
-    (note,) = kube_events.events_of(drifted(*sirens(1), heard={"s0": JANE}), {}, 1.8e9)
+    (note,) = kube_events.events_of(drifted(*sirens(1), changed={"s0": JANE}), {}, 1.8e9)
     assert note.message == f"Siren s0: level is 2, declared 1 (by {JANE})"
 
 

@@ -1,7 +1,7 @@
 """What follows from what was just written is written in the same run."""
 
 import pytest
-from tests.engine.fake_kind import declared, goodbye
+from tests.engine.fake_kind import declared, deletion
 from tests.engine.parts import RED, VALUES, Cord, Cords, DerivedKinds, coloured, lit, status_of, the_lamp
 
 from dynconfig.engine.errors import NotPossible, Throttled
@@ -50,7 +50,7 @@ def test_a_turn_that_is_over_leaves_what_follows_to_the_next() -> None:
 def test_nothing_follows_from_a_deletion() -> None:
     derived = DerivedKinds()
     status = lit(derived)
-    outcome = derived.engine().run(goodbye(VALUES, **RED, status=status))
+    outcome = derived.engine().run(deletion(VALUES, **RED, status=status))
     assert outcome.is_complete
     assert derived.is_dark
 

@@ -9,8 +9,8 @@ from tests.engine.fake_kind import OWNER, RIVAL, FakeKind, declared, document, n
 from dynconfig.engine import describe, kube_events, report
 from dynconfig.engine.declaration import Declaration, Successor
 from dynconfig.engine.declare import declare, declare_deletion
+from dynconfig.engine.deletion_plan import deletion_plan
 from dynconfig.engine.errors import Conflict, DeletionDelayed, NotOwned, UnsafePlan
-from dynconfig.engine.goodbye import goodbye as told
 from dynconfig.engine.outcome import Outcome
 from dynconfig.engine.reconcile import Engine
 from dynconfig.engine.tenancy import Tenant
@@ -55,7 +55,7 @@ def test_the_deletion_of_an_object_hands_over_what_another_takes(policy: str) ->
     gone = document(VALUES, status=status, deletionPolicy=policy)
     leaving = taken(declare_deletion(gone, owner=OWNER, default_region="eu-west-1"), "/app/b")
     plan = fake.engine().assess(leaving, 0.0).plan
-    assert ("Thing /app/b", "handed over to shop/rival") in told(leaving, plan, plan.owned, None).stays
+    assert ("Thing /app/b", "handed over to shop/rival") in deletion_plan(leaving, plan, plan.owned, None).retained
     assert fake.engine().run(leaving).is_complete
     assert set(fake.store) == ({"/app/b"} if policy == "Delete" else {"/app/a", "/app/b", "/app/c"})
     assert fake.store["/app/b"].owner == RIVAL.tag
@@ -95,7 +95,7 @@ def test_a_successor_that_dies_with_the_operator_still_owns_what_it_was_given() 
 def test_an_object_that_is_not_held_yet_is_waited_for() -> None:
     fake, status = applied()
     edit = declared({"a": "1", "b": "2"}, generation=2, status=status)
-    new = replace(edit, successor_of=lambda name: Successor(RIVAL, is_held=False) if name == "/app/c" else None)
+    new = replace(edit, successor_of=lambda name: Successor(RIVAL, has_finalizer=False) if name == "/app/c" else None)
     assert isinstance(fake.engine().run(new).error, Conflict)
     assert fake.writes == []
     assert fake.engine().run(taken(edit, "/app/c")).is_complete

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from tests.engine.fake_kind import FakeKind, declared, goodbye
+from tests.engine.fake_kind import FakeKind, declared, deletion
 from tests.engine.parts import Cords, DerivedKinds, Lamp, Lamps, coloured, lit, status_of
 from tests.engine.test_rollback import BAKE, CHANGE, stable
 
@@ -97,12 +97,12 @@ def test_a_deletion_waits_for_what_still_uses_it() -> None:
     edited = engine.run(declared({"a": "1", "b": "2"}, **BLUE, generation=2, status=status))
     assert "/app/c" in found.fake.store
     assert [item.step.resource.title for item in edited.blocked] == ["Thing /app/c"]
-    ended = engine.run(goodbye(VALUES, status=status))
+    ended = engine.run(deletion(VALUES, status=status))
     assert set(found.fake.store) == {"/app/a", "/app/b", "/app/c"}
     assert found.cords.store == {}
     assert len(ended.blocked) == 3
     found.lamps.refusal = None
-    assert engine.run(goodbye(VALUES, status=status)).is_complete
+    assert engine.run(deletion(VALUES, status=status)).is_complete
     assert found.is_dark
 
 

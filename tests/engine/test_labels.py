@@ -66,7 +66,7 @@ def test_a_label_that_cannot_be_moved_keeps_no_other_from_being_moved() -> None:
 
 def test_a_label_that_cannot_be_read_is_not_moved_and_keeps_no_edit_from_being_written() -> None:
     harness = stable()
-    harness.versioned.unlabelled["/app/a"] = DENIED
+    harness.versioned.label_errors["/app/a"] = DENIED
     harness.edit(**NEW)
     assert titles(harness.look(CHANGE)) == ["Thing /app/a"]
     assert harness.shown == NEW
@@ -76,13 +76,13 @@ def test_a_label_that_cannot_be_read_is_not_moved_and_keeps_no_edit_from_being_w
 
 def test_a_change_is_not_undone_in_part_where_a_label_of_it_cannot_be_read() -> None:
     harness = changed()
-    harness.versioned.unlabelled["/app/a"] = DENIED
+    harness.versioned.label_errors["/app/a"] = DENIED
     harness.alarm.since = CHANGE + 5
     outcome = harness.look(CHANGE + 6)
     assert harness.shown == NEW
-    assert outcome.judgement.lost == ("/app/a",)
+    assert outcome.rollout_state.not_restorable == ("/app/a",)
     assert titles(outcome) == ["Thing /app/a"]
-    harness.versioned.unlabelled.clear()
+    harness.versioned.label_errors.clear()
     harness.settle(CHANGE + 7)
     assert harness.shown == OLD
 

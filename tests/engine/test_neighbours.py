@@ -26,7 +26,9 @@ def neighbours(files: list[dict[str, Any]], rest: list[dict[str, Any]], *gone: K
 
 def test_a_successor_may_be_in_the_cluster_only() -> None:
     found = neighbours([named(MONO)], [named(HEIR, "a", adoptionPolicy="IfUnowned")])
-    assert found.successor_of(OWNER, HOME)("/shop/a") == Successor(Owner("home", "shop", "heir", ""), is_held=False)
+    assert found.successor_of(OWNER, HOME)("/shop/a") == Successor(
+        Owner("home", "shop", "heir", ""), has_finalizer=False
+    )
 
 
 def test_file_takes_precedence_over_the_cluster() -> None:

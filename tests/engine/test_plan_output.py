@@ -4,9 +4,9 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import pytest
-from tests.engine.fake_kind import OWNER, RIVAL, FakeKind, Thing, declared, document, goodbye
+from tests.engine.fake_kind import OWNER, RIVAL, FakeKind, Thing, declared, deletion, document
 
-from dynconfig.engine.goodbye import goodbye as told
+from dynconfig.engine.deletion_plan import deletion_plan
 from dynconfig.engine.out_of_sync import OutOfSyncField, out_of_sync_fields
 from dynconfig.engine.plan import Plan
 from dynconfig.engine.rendered import rendered
@@ -77,47 +77,47 @@ def test_deletion_removes_only_owned_resources() -> None:
     fake.by_hand("/app/b", owner=RIVAL.tag)
     fake.by_hand("/app/c", owner="")
     fake.by_hand("/app/d", owner=replace(OWNER, cluster="blue").tag)
-    declaration = goodbye({"a": "1", "b": "2", "c": "3", "d": "4"})
-    found = told(declaration, fake.engine().assess(declaration, 0.0).plan, seen(fake), None)
-    assert found.goes == ("Thing /app/a",)
-    assert found.stays == (
+    declaration = deletion({"a": "1", "b": "2", "c": "3", "d": "4"})
+    found = deletion_plan(declaration, fake.engine().assess(declaration, 0.0).plan, seen(fake), None)
+    assert found.deleted == ("Thing /app/a",)
+    assert found.retained == (
         ("Thing /app/b", "owned by shop/rival"),
         ("Thing /app/c", "has no owner"),
         ("Thing /app/d", "owned by shop/myapp in cluster blue"),
     )
-    assert found.blocks == ()
+    assert found.blockers == ()
 
 
 def test_deletion_with_retain_removes_nothing() -> None:
     fake = applied({"a": "1"})
-    declaration = goodbye({"a": "1"}, deletionPolicy="Retain")
-    found = told(declaration, fake.engine().assess(declaration, 0.0).plan, seen(fake), None)
-    assert found.goes == ()
-    assert [title for title, _ in found.stays] == ["Thing /app/a"]
+    declaration = deletion({"a": "1"}, deletionPolicy="Retain")
+    found = deletion_plan(declaration, fake.engine().assess(declaration, 0.0).plan, seen(fake), None)
+    assert found.deleted == ()
+    assert [title for title, _ in found.retained] == ["Thing /app/a"]
 
 
 def test_abandoned_object_retains_everything() -> None:
     fake = applied({"a": "1"})
-    declaration = goodbye({"a": "1"})
+    declaration = deletion({"a": "1"})
     live = document({"a": "1"}, annotations={"dynconfig.dev/abandon": "true"})
-    found = told(declaration, fake.engine().assess(declaration, 0.0).plan, seen(fake), live)
-    assert found.goes == ()
-    assert "dynconfig.dev/abandon" in found.stays[0][1]
+    found = deletion_plan(declaration, fake.engine().assess(declaration, 0.0).plan, seen(fake), live)
+    assert found.deleted == ()
+    assert "dynconfig.dev/abandon" in found.retained[0][1]
 
 
 def test_suspension_and_unfinished_work_block_a_deletion() -> None:
     fake = applied({"a": "1"})
     fake.store["/app/a"] = replace(fake.store["/app/a"], pending="is being made")
-    declaration = goodbye({"a": "1"}, suspend=True)
-    found = told(declaration, fake.engine().assess(declaration, 0.0).plan, seen(fake), None)
-    assert [text.partition(":")[0] for text in found.blocks] == [
+    declaration = deletion({"a": "1"}, suspend=True)
+    found = deletion_plan(declaration, fake.engine().assess(declaration, 0.0).plan, seen(fake), None)
+    assert [text.partition(":")[0] for text in found.blockers] == [
         "spec.suspend is true",
         "Thing /app/a is being made; AWS accepts no other write until then",
     ]
 
 
 def test_deletion_of_nothing_is_not_blocked() -> None:
-    assert told(goodbye({}, suspend=True), Plan(), (), None).blocks == ()
+    assert deletion_plan(deletion({}, suspend=True), Plan(), (), None).blockers == ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

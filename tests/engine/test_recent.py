@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import pytest
-from tests.engine.fake_kind import OWNER, RIVAL, FakeKind, Thing, declared, goodbye
+from tests.engine.fake_kind import OWNER, RIVAL, FakeKind, Thing, declared, deletion
 from tests.engine.parts import RED, DerivedKinds, Lamp, Lamps
 
 from dynconfig.engine.recent import RECENT_SECONDS
@@ -42,12 +42,12 @@ def test_recent_writes_are_deleted_despite_stale_reads() -> None:
     engine = derived.engine()
     assert engine.run(declared(VALUES, **RED), now=1000.0).is_complete
     fake.is_late = lamps.is_late = True
-    outcome = engine.run(goodbye(VALUES, **RED), now=1003.0)
+    outcome = engine.run(deletion(VALUES, **RED), now=1003.0)
     assert outcome.is_complete
     assert outcome.applied
     assert derived.is_dark
     # It is remembered no longer than it takes.
-    assert engine.run(goodbye(VALUES, **RED), now=1005.0).applied == ()
+    assert engine.run(deletion(VALUES, **RED), now=1005.0).applied == ()
 
 
 def test_only_recent_writes_are_deleted_unseen() -> None:
@@ -55,7 +55,7 @@ def test_only_recent_writes_are_deleted_unseen() -> None:
     engine = fake.engine()
     engine.run(declared(VALUES), now=1000.0)
     fake.is_late = True
-    assert engine.run(goodbye(VALUES), now=1000.0 + RECENT_SECONDS).applied == ()
+    assert engine.run(deletion(VALUES), now=1000.0 + RECENT_SECONDS).applied == ()
 
 
 @pytest.mark.parametrize("policy", ["Retain", "Delete"])
@@ -65,7 +65,7 @@ def test_foreign_or_retained_resources_are_not_deleted_unseen(policy: str) -> No
     engine.run(declared(VALUES), now=1000.0)
     fake.store["/app/a"] = replace(fake.store["/app/a"], owner=RIVAL.tag)
     fake.is_late = policy == "Retain"
-    assert engine.run(goodbye(VALUES, deletionPolicy=policy), now=1001.0).is_complete
+    assert engine.run(deletion(VALUES, deletionPolicy=policy), now=1001.0).is_complete
     assert "/app/a" in fake.store
     assert ("/app/b" in fake.store) is (policy == "Retain")
 
@@ -73,5 +73,5 @@ def test_foreign_or_retained_resources_are_not_deleted_unseen(policy: str) -> No
 def test_new_engine_starts_without_recent_writes() -> None:
     fake = LateToy()
     fake.engine().run(declared(VALUES), now=1000.0)
-    assert Engine(lambda _place: (fake,)).run(goodbye(VALUES), now=1001.0).is_complete
+    assert Engine(lambda _place: (fake,)).run(deletion(VALUES), now=1001.0).is_complete
     assert OWNER.tag not in {thing.owner for thing in fake.store.values()}

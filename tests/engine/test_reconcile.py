@@ -5,7 +5,7 @@ from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.engine.fake_kind import OWNER, RIVAL, FakeKind, declared, goodbye
+from tests.engine.fake_kind import OWNER, RIVAL, FakeKind, declared, deletion
 
 from dynconfig.engine import report
 from dynconfig.engine.errors import (
@@ -113,14 +113,14 @@ def test_a_turn_ends_between_two_writes_and_goes_on_later() -> None:
 def test_deletions_go_in_one_call_to_the_kind() -> None:
     fake = FakeKind()
     fake.engine().run(declared(many(5)))
-    assert fake.engine().run(goodbye(many(5))).is_complete
+    assert fake.engine().run(deletion(many(5))).is_complete
     assert fake.store == {}
 
 
 def test_suspended_observes_and_writes_nothing() -> None:
     fake = FakeKind()
     outcome = fake.engine().run(declared(VALUES, suspend=True))
-    assert outcome.is_held
+    assert outcome.is_suspended
     assert len(outcome.plan.steps) == 2
     assert fake.writes == []
 
@@ -130,8 +130,8 @@ def test_drift_under_report_is_told_and_left() -> None:
     status = status_of(fake.engine().run(declared(VALUES)))
     fake.by_hand("/app/a")
     outcome = fake.engine().run(declared(VALUES, driftPolicy="Report", status=status))
-    assert [step.resource.name for step in outcome.plan.held] == ["/app/a"]
-    assert outcome.drift == outcome.plan.held
+    assert [step.resource.name for step in outcome.plan.reported] == ["/app/a"]
+    assert outcome.drift == outcome.plan.reported
     assert fake.values["/app/a"] == "by hand"
 
 
@@ -164,15 +164,15 @@ def test_a_lost_status_costs_a_look_and_no_write() -> None:
 def test_retained_things_stay_without_an_owner() -> None:
     fake = FakeKind()
     fake.engine().run(declared(VALUES))
-    assert fake.engine().run(goodbye(VALUES, deletionPolicy="Retain")).is_complete
+    assert fake.engine().run(deletion(VALUES, deletionPolicy="Retain")).is_complete
     assert {thing.owner for thing in fake.store.values()} == {""}
 
 
 def test_a_suspended_object_deletes_nothing() -> None:
     fake = FakeKind()
     fake.engine().run(declared(VALUES))
-    outcome = fake.engine().run(goodbye(VALUES, suspend=True))
-    assert outcome.is_held
+    outcome = fake.engine().run(deletion(VALUES, suspend=True))
+    assert outcome.is_suspended
     assert len(fake.store) == 2
 
 
@@ -220,7 +220,7 @@ def test_a_deletion_takes_all_that_is_ours_and_nothing_else(
         fake.by_hand(f"/app/{name}/theirs", value)
     fake.engine().run(declared(ours))
     remembered = {name: value for name, value in ours.items() if name not in forgotten}
-    assert fake.engine().run(goodbye(remembered)).is_complete
+    assert fake.engine().run(deletion(remembered)).is_complete
     assert set(fake.store) == {f"/app/{name}/theirs" for name in theirs}
 
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from tests.engine.fake_kind import RIVAL, FakeKind, declared, goodbye
+from tests.engine.fake_kind import RIVAL, FakeKind, declared, deletion
 
 from dynconfig.engine import kube_events, report
 from dynconfig.engine.errors import InvalidSpec, Refused, SourceMissing, Terminal, Throttled
@@ -172,7 +172,7 @@ def deletion_failing(previous: dict[str, Any], now: float, error: Terminal) -> d
     fake = FakeKind()
     fake.engine().run(declared(VALUES))
     fake.failures = {"/app/a": error, "/app/b": error}
-    return status_of(fake.engine().run(goodbye(VALUES)), previous, now)
+    return status_of(fake.engine().run(deletion(VALUES)), previous, now)
 
 
 def test_after_an_hour_of_failing_to_delete_a_way_out_is_offered() -> None:
@@ -191,16 +191,16 @@ def test_a_deletion_that_gets_on_is_not_called_failing() -> None:
     status = status_of(fake.engine().run(declared(values)))
     for passed, stuck in enumerate((("p069", "p019"), ("p019",))):
         fake.failures = {f"/app/{name}": Refused("no") for name in stuck}
-        status = status_of(fake.engine().run(goodbye(values, status=status)), status, NOW + 3600 * passed)
+        status = status_of(fake.engine().run(deletion(values, status=status)), status, NOW + 3600 * passed)
         assert conditions(status)["Ready"] == ("False", "Refused")
         assert status["failingSince"] == timestamp(NOW + 3600 * passed)
         assert set(fake.store) == {f"/app/{name}" for name in stuck}
-    status = status_of(fake.engine().run(goodbye(values, status=status)), status, NOW + 7200)
+    status = status_of(fake.engine().run(deletion(values, status=status)), status, NOW + 7200)
     assert conditions(status)["Ready"] == ("False", "DeletionFailing")
 
 
 def test_the_inventory_of_an_abandoned_object_names_all_that_stays() -> None:
-    note = kube_events.abandoned(goodbye(VALUES))
+    note = kube_events.abandoned(deletion(VALUES))
     assert note.reason == "Abandoned"
     assert "/app/a, /app/b" in note.message
 

@@ -176,8 +176,8 @@ def test_the_giver_reports_the_full_name_below_any_path(index: ResourceIndex) ->
     ("metadata", "status", "expected"),
     [
         ({}, {"observedGeneration": 1}, {}),
-        ({"finalizers": []}, {"observedGeneration": UNSEEN}, {"is_held": False}),
-        ({"finalizers": []}, {"observedGeneration": 1}, {"is_held": False, "may_own": False}),
+        ({"finalizers": []}, {"observedGeneration": UNSEEN}, {"has_finalizer": False}),
+        ({"finalizers": []}, {"observedGeneration": 1}, {"has_finalizer": False, "may_own": False}),
     ],
     ids=["held", "not served yet", "cannot be held"],
 )

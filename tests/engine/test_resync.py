@@ -8,7 +8,7 @@ import pytest
 
 from dynconfig import __version__
 from dynconfig.api import names
-from dynconfig.engine.resync import delay, first_look
+from dynconfig.engine.resync import delay, first_reconcile
 
 NOW = 1.8e9
 OBSERVED = "2027-01-15T07:58:20Z"
@@ -32,7 +32,7 @@ def document(**status: Any) -> dict[str, Any]:
 
 
 def test_what_was_in_order_waits_for_its_resync() -> None:
-    seconds, observed = first_look(document(), NOW, 0.5)
+    seconds, observed = first_reconcile(document(), NOW, 0.5)
     assert seconds == pytest.approx(600 - AGE)
     assert observed == NOW - AGE
 
@@ -40,7 +40,7 @@ def test_what_was_in_order_waits_for_its_resync() -> None:
 def test_the_default_interval_is_the_one_of_the_crd() -> None:
     found = document()
     del found["spec"]["resyncInterval"]
-    assert first_look(found, NOW, 0.5) == first_look(document(), NOW, 0.5)
+    assert first_reconcile(found, NOW, 0.5) == first_reconcile(document(), NOW, 0.5)
 
 
 def changed(**parts: dict[str, Any]) -> dict[str, Any]:
@@ -85,12 +85,12 @@ REFERENCE = {"name": "a", "valueFrom": {"configMapKeyRef": {"name": "c", "key": 
     ],
 )
 def test_all_else_is_looked_at_now(found: dict[str, Any]) -> None:
-    assert first_look(found, NOW, 0.5)[0] == 0
+    assert first_reconcile(found, NOW, 0.5)[0] == 0
 
 
 def test_when_it_was_last_looked_at_is_told_whether_it_is_in_order_or_not() -> None:
-    assert first_look(changed(status={"observedGeneration": 1}), NOW, 0.5) == (0.0, NOW - AGE)
-    assert first_look({**document(), "status": None}, NOW, 0.5) == (0.0, None)
+    assert first_reconcile(changed(status={"observedGeneration": 1}), NOW, 0.5) == (0.0, NOW - AGE)
+    assert first_reconcile({**document(), "status": None}, NOW, 0.5) == (0.0, None)
 
 
 def test_two_thousand_objects_after_a_restart_do_not_wake_together() -> None:
@@ -103,4 +103,4 @@ def test_two_thousand_objects_after_a_restart_do_not_wake_together() -> None:
 
 
 def test_a_clock_that_went_back_makes_no_resync_late() -> None:
-    assert first_look(document(lastObservedTime="2027-01-15T09:00:00Z"), NOW, 0.5)[0] == pytest.approx(600)
+    assert first_reconcile(document(lastObservedTime="2027-01-15T09:00:00Z"), NOW, 0.5)[0] == pytest.approx(600)

@@ -106,7 +106,7 @@ def test_any_object_is_accepted_or_rejected(spec: Any, status: Any) -> None:
 @example(spec={"parameters": [1]}, status={"parameters": [{"name": None}], "resources": [{"name": "a", "arn": 1}]})
 def test_any_object_is_indexed(spec: Any, status: Any) -> None:
     found = stored(spec, status)
-    seconds, _observed = resync.first_look(found, NOW, 0.5)
+    seconds, _observed = resync.first_reconcile(found, NOW, 0.5)
     assert seconds >= 0
     ResourceIndex("eu-west-1").update(Key("shop", "myapp"), found)
     applied_of(status_of(found))

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from tests.engine.fake_kind import FakeKind, Thing, declared, document, goodbye
+from tests.engine.fake_kind import FakeKind, Thing, declared, deletion, document
 from tests.engine.rollout_harness import RolloutHarness
 
 from dynconfig.api import names
@@ -139,7 +139,7 @@ def _deleting() -> Document:
     store = Store()
     before = _applied(store)
     store.failures = {"/app/api/timeout": Throttled("Rate exceeded")}
-    gone = _object(_ran(store, goodbye(VALUES, status=before), before))
+    gone = _object(_ran(store, deletion(VALUES, status=before), before))
     gone["metadata"]["deletionTimestamp"] = timestamp(NOW)
     return gone
 

@@ -134,7 +134,7 @@ class AwsHarness:
             raise outcome.error
         return outcome
 
-    def goodbye(self, spec: Mapping[str, Any], status: Mapping[str, Any] | None = None) -> Declaration:
+    def deletion(self, spec: Mapping[str, Any], status: Mapping[str, Any] | None = None) -> Declaration:
         """The declaration of this test's object while it is being deleted."""
         document = {"metadata": {"generation": 2}, "spec": {"path": self.path, **spec}, "status": status}
         return declare_deletion(document, owner=self.owner(), default_region=REGION)

@@ -33,7 +33,7 @@ class Scene:
     def event(self, *names: str, **about: Any) -> Declaration:
         """The declaration, with an event that reported these names."""
         declaration = self.harness.declare(about.pop("spec", self.spec), **{"status": self.status, **about})
-        return replace(declaration, heard={f"{self.harness.path}/{name}": "" for name in names})
+        return replace(declaration, changed={f"{self.harness.path}/{name}": "" for name in names})
 
     def calls(self, declaration: Declaration) -> dict[str, int]:
         """The calls of a reconcile."""

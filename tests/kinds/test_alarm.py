@@ -145,8 +145,8 @@ def test_only_what_differs_is_written(harness: AwsHarness) -> None:
 
 def test_all_alarms_are_deleted_in_one_call(harness: AwsHarness) -> None:
     harness.settle(harness.declare(spec()), alarms(harness))
-    goodbye = harness.calls(lambda: harness.settle(harness.goodbye(spec()), alarms(harness)))
-    assert goodbye["cloudwatch.DeleteAlarms"] == 1
+    deletion = harness.calls(lambda: harness.settle(harness.deletion(spec()), alarms(harness)))
+    assert deletion["cloudwatch.DeleteAlarms"] == 1
     assert described(harness) == {}
 
 

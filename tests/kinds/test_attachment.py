@@ -41,7 +41,7 @@ def refusal(harness: AwsHarness, declared: Any, **about: Any) -> Any:
 
 
 def detach(harness: AwsHarness, **about: Any) -> None:
-    harness.settle(harness.goodbye(spec(), **about), ATTACHMENT.kinds(harness))
+    harness.settle(harness.deletion(spec(), **about), ATTACHMENT.kinds(harness))
 
 
 def test_only_layer_environment_policy_and_tags_are_added(harness: AwsHarness) -> None:
@@ -73,7 +73,7 @@ def test_managed_function_is_not_mistaken_for_an_attached_one(harness: AwsHarnes
     managed: Any = {"function": {}, "parameters": [{"name": "a", "value": "1"}]}
     harness.settle(harness.declare(managed), harness.kinds(Role, Function))
     kinds = harness.kinds(Function, Attachment)
-    seen = Engine(lambda _place: kinds).observe(harness.goodbye(managed))
+    seen = Engine(lambda _place: kinds).observe(harness.deletion(managed))
     assert [type(resource) for resource in seen] == [Function]
 
 
@@ -167,9 +167,9 @@ def test_environment_missing_in_the_write_response_is_taken_from_the_request(har
 def test_unreadable_environment_blocks_detach(harness: AwsHarness, deletion: str) -> None:
     settle(harness, spec())
     before, kinds = state(harness), harness.kinds(Attachment)
-    goodbye = harness.goodbye({**spec(), "deletionPolicy": deletion})
+    declaration = harness.deletion({**spec(), "deletionPolicy": deletion})
     with answers(harness, "lambda", "GetFunction", without_environment("AccessDeniedException")):
-        error = Engine(lambda _place: kinds).run(goodbye).error
+        error = Engine(lambda _place: kinds).run(declaration).error
     # A reconcile that changes nothing does not need the environment.
     assert (type(error) is AccessDenied) is (deletion == "Delete")
     assert (state(harness) == before) is (deletion == "Delete")
@@ -258,5 +258,5 @@ def test_policy_is_removed_if_the_function_was_deleted(harness: AwsHarness) -> N
     assert wait_until(lambda: engine.run(harness.declare(spec())).is_complete, 10)
     assert our_policies(harness)
     harness.aws("lambda").delete_function(FunctionName="attached")
-    assert wait_until(lambda: engine.run(harness.goodbye(spec())).is_complete, 10)
+    assert wait_until(lambda: engine.run(harness.deletion(spec())).is_complete, 10)
     assert our_policies(harness) == {}

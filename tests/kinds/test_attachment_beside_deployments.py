@@ -123,7 +123,7 @@ def test_attachment_is_recognised_without_its_tags(harness: AwsHarness) -> None:
     outcome = settle(harness, spec(), status=status)
     assert outcome.is_complete
     assert tags(harness) == {name: text for name, text in marked.items() if name != "team"}
-    harness.settle(harness.goodbye(spec(), status=status), ATTACHMENT.kinds(harness))
+    harness.settle(harness.deletion(spec(), status=status), ATTACHMENT.kinds(harness))
     assert state(harness) == {**before, "tags": {}}
 
 
@@ -184,7 +184,7 @@ def test_poll_takes_one_call_and_detects_a_removed_attachment(harness: AwsHarnes
     kinds = ATTACHMENT.kinds(harness)
     status = harness.status(harness.settle(harness.declare(spec()), kinds))
     status |= {"appliedGeneration": 1, "observedGeneration": 1}
-    poll = replace(harness.declare(spec(), status=status), heard=POLLED)
+    poll = replace(harness.declare(spec(), status=status), changed=POLLED)
     assert poll.is_partial
     made = harness.calls(lambda: Engine(lambda _place: kinds).run(poll))
     assert made == {"lambda.GetFunction": 1}

@@ -64,12 +64,12 @@ def test_no_value_is_kept_between_reconciles(
         engine = Engine(lambda _place, kind=kind: (kind,))  # type: ignore[misc]
         act(harness, engine, length)
         kept.append(kept_bytes([engine, kind]))
-        assert engine.run(harness.goodbye({"parameters": []})).is_complete
+        assert engine.run(harness.deletion({"parameters": []})).is_complete
         harness.clock.now += 3600
     assert kept[1] - kept[0] < TOLERATED_BYTES
 
 
-def undone(length: int) -> RolloutHarness:
+def rolled_back(length: int) -> RolloutHarness:
     """An object whose second revision was rolled back."""
     names = [f"p{index}" for index in range(COUNT)]
     rollout = RolloutHarness(values={name: text(0, length, "a") for name in names})
@@ -87,7 +87,7 @@ def undone(length: int) -> RolloutHarness:
 def test_no_value_is_kept_of_a_rolled_back_change(later: float) -> None:
     kept = []
     for length in (SHORT, LONG):
-        rollout = undone(length)
+        rollout = rolled_back(length)
         rollout.settle(START + 2 * BAKE + 6 + later)
         kept.append(kept_bytes(rollout.engine))
         assert rollout.look().plan.is_empty

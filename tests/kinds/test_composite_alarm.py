@@ -49,7 +49,7 @@ def test_composite_alarm_is_created_after_its_alarms_and_deleted_before_them(har
     made = harness.settle(harness.declare(spec()), kinds(harness)).applied
     assert [type(step.change) for step in made] == [Create] * 6
     assert isinstance(made[-1].resource, CompositeAlarm)
-    gone = harness.settle(harness.goodbye(spec()), kinds(harness)).applied
+    gone = harness.settle(harness.deletion(spec()), kinds(harness)).applied
     assert [type(step.change) for step in gone] == [Delete] * 6
     assert isinstance(gone[0].resource, CompositeAlarm)
 
@@ -71,7 +71,7 @@ def test_two_composite_alarms_are_deleted_in_two_calls(harness: AwsHarness) -> N
     arn = described(harness, "CompositeAlarm")[name_of(harness, "second")]["AlarmArn"]
     mark = [{"Key": "dynconfig.dev/owner", "Value": harness.owner().tag}]
     harness.aws("cloudwatch").tag_resource(ResourceARN=arn, Tags=mark)
-    calls = harness.calls(lambda: harness.settle(harness.goodbye(spec()), kinds(harness)))
+    calls = harness.calls(lambda: harness.settle(harness.deletion(spec()), kinds(harness)))
     assert calls["cloudwatch.DeleteAlarms"] == 3
     assert described(harness, "CompositeAlarm") == {}
 

@@ -41,7 +41,7 @@ def test_next_run_completes_after_a_kill_after_any_write(harness: AwsHarness, ca
 
 def test_deletion_cleans_up_after_a_kill_after_any_write(harness: AwsHarness, case: Case) -> None:
     for corner, before in killed(harness, case):
-        corner.settle(corner.goodbye(case.base), case.kinds(corner))
+        corner.settle(corner.deletion(case.base), case.kinds(corner))
         assert case.listed(corner) == before
 
 
@@ -51,7 +51,7 @@ def test_next_run_completes_a_killed_deletion(harness: AwsHarness, case: Case) -
     for _number in range(MOST_WRITES):
         harness.watch.kill_after(0, case.writes)
         try:
-            harness.settle(harness.goodbye(case.base), case.kinds(harness))
+            harness.settle(harness.deletion(case.base), case.kinds(harness))
         except KeyboardInterrupt:
             continue
         assert case.listed(harness) == before
@@ -65,7 +65,7 @@ def test_next_run_completes_a_killed_deletion(harness: AwsHarness, case: Case) -
 )
 def test_failing_service_is_retried(harness: AwsHarness, case: Case, code: str, expected: type[DynConfigError]) -> None:
     first = next(iter(writes(harness, case, lambda: apply(harness, case, case.base))))
-    harness.settle(harness.goodbye(case.base), case.kinds(harness))
+    harness.settle(harness.deletion(case.base), case.kinds(harness))
     harness.clock.now += 60
     harness.lab.faults(Faults(errors={first: Injected(code, "in passing", 3)}))
     errors: list[DynConfigError] = []
@@ -84,5 +84,5 @@ def test_concurrent_writes_are_retried(harness: AwsHarness, case: Case) -> None:
     harness.lab.faults(trouble)
     apply(harness, case, case.base, metadata=REQUESTED)
     assert apply(harness, case, case.base).plan.is_empty
-    harness.settle(harness.goodbye(case.base), case.kinds(harness))
+    harness.settle(harness.deletion(case.base), case.kinds(harness))
     assert case.listed(harness) == before

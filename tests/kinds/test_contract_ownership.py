@@ -44,8 +44,8 @@ def test_deletion_keeps_foreign_resource_of_the_same_name(harness: AwsHarness, c
     assert case.stranger is not None
     case.stranger(harness)
     before = case.listed(harness)
-    goodbye = harness.goodbye(case.base)
-    assert writes(harness, case, lambda: harness.settle(goodbye, case.kinds(harness))) == {}
+    deletion = harness.deletion(case.base)
+    assert writes(harness, case, lambda: harness.settle(deletion, case.kinds(harness))) == {}
     assert case.listed(harness) == before
 
 
@@ -54,7 +54,7 @@ def test_deletion_without_status_finds_exactly_what_was_created(harness: AwsHarn
     before = case.listed(harness)
     apply(harness, case, case.base)
     assert case.listed(harness) != before
-    outcome = harness.settle(harness.goodbye(case.base), case.kinds(harness))
+    outcome = harness.settle(harness.deletion(case.base), case.kinds(harness))
     assert all(isinstance(step.change, Delete) for step in outcome.applied)
     assert case.listed(harness) == before
 
@@ -63,7 +63,7 @@ def test_deletion_finds_resources_that_are_only_in_status(harness: AwsHarness, c
     case.neighbour(harness)
     before = case.listed(harness)
     status = harness.status(apply(harness, case, case.base))
-    harness.settle(harness.goodbye({}, status), case.kinds(harness))
+    harness.settle(harness.deletion({}, status), case.kinds(harness))
     assert case.listed(harness) == before
 
 
@@ -80,37 +80,37 @@ def test_deleting_twice_is_not_an_error(harness: AwsHarness, case: Case) -> None
     before = case.listed(harness)
     status = harness.status(apply(harness, case, case.base))
     for report in (status, status, None):
-        assert harness.settle(harness.goodbye(case.base, report), case.kinds(harness)).is_complete
+        assert harness.settle(harness.deletion(case.base, report), case.kinds(harness)).is_complete
     assert case.listed(harness) == before
 
 
 def test_resource_missing_at_deletion_is_not_an_error(harness: AwsHarness, case: Case) -> None:
     apply(harness, case, case.base)
     kinds = case.kinds(harness)
-    observed = Engine(lambda _place: kinds).assess(harness.goodbye(case.base), 0.0).plan.owned
+    observed = Engine(lambda _place: kinds).assess(harness.deletion(case.base), 0.0).plan.owned
     if case.vanish is not None:
         case.vanish(harness)
     else:
-        harness.settle(harness.goodbye(case.base), case.kinds(harness))
+        harness.settle(harness.deletion(case.base), case.kinds(harness))
     (kind,) = (kind for kind in kinds if kind.value is case.value)
     kind.delete([resource for resource in observed if isinstance(resource, case.value)])
 
 
 def test_retained_resources_lose_their_owner_tag(harness: AwsHarness, case: Case) -> None:
     apply(harness, case, case.base)
-    goodbye = harness.goodbye({**case.base, "deletionPolicy": "Retain"})
-    outcome = harness.settle(goodbye, case.kinds(harness))
+    deletion = harness.deletion({**case.base, "deletionPolicy": "Retain"})
+    outcome = harness.settle(deletion, case.kinds(harness))
     assert all(isinstance(step.change, Release) for step in outcome.applied)
     assert any(isinstance(step.resource, case.value) for step in outcome.applied)
     assert case.listed(harness)
-    again = Engine(lambda _place: case.kinds(harness)).assess(harness.goodbye(case.base), 0.0).plan
+    again = Engine(lambda _place: case.kinds(harness)).assess(harness.deletion(case.base), 0.0).plan
     assert again.owned == ()
 
 
 @pytest.mark.parametrize("case", MARKED, indirect=True)
 def test_only_retained_parameters_are_adopted_and_only_if_requested(harness: AwsHarness, case: Case) -> None:
     apply(harness, case, case.base)
-    harness.settle(harness.goodbye({**case.base, "deletionPolicy": "Retain"}), case.kinds(harness))
+    harness.settle(harness.deletion({**case.base, "deletionPolicy": "Retain"}), case.kinds(harness))
     before = case.listed(harness)
     about: dict[str, Any] = {"owner": harness.owner(uid="uid-2")}
     with pytest.raises(NotOwned):

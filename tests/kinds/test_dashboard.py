@@ -60,7 +60,7 @@ def test_new_revision_is_one_write_and_not_drift(harness: AwsHarness) -> None:
 
 def test_annotations_are_kept_if_status_is_lost(harness: AwsHarness) -> None:
     harness.settle(
-        replace(harness.declare(BASE), blind=False, revisions=((1_800_000_000.0, "4c1f19fd"),)), kinds(harness)
+        replace(harness.declare(BASE), status_lost=False, revisions=((1_800_000_000.0, "4c1f19fd"),)), kinds(harness)
     )
     assert puts(harness, harness.declare(BASE)) == 0
     assert all("annotations" in chart["properties"] for chart in charts(harness))
@@ -68,7 +68,7 @@ def test_annotations_are_kept_if_status_is_lost(harness: AwsHarness) -> None:
 
 def test_only_the_last_ten_revisions_are_annotated(harness: AwsHarness) -> None:
     many = tuple((1_800_000_000.0 + number, f"r{number}") for number in range(12))
-    harness.settle(replace(harness.declare(BASE), blind=False, revisions=many), kinds(harness))
+    harness.settle(replace(harness.declare(BASE), status_lost=False, revisions=many), kinds(harness))
     labels = [mark["label"] for mark in charts(harness)[0]["properties"]["annotations"]["vertical"]]
     assert labels == [f"revision r{number}" for number in range(2, 12)]
 
@@ -90,7 +90,7 @@ def test_annotation_added_to_one_chart_is_removed(harness: AwsHarness, revisions
 
 
 def test_foreign_annotations_on_all_charts_are_removed_if_revisions_are_known(harness: AwsHarness) -> None:
-    declaration = replace(harness.declare(BASE), blind=False, revisions=((1_800_000_000.0, "4c1f19fd"),))
+    declaration = replace(harness.declare(BASE), status_lost=False, revisions=((1_800_000_000.0, "4c1f19fd"),))
     harness.settle(declaration, kinds(harness))
     before = shown(harness)
     edited(mark)(harness)

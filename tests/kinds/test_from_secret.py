@@ -17,8 +17,8 @@ from dynconfig.engine.describe import document, lines
 from dynconfig.engine.out_of_sync import out_of_sync_fields
 from dynconfig.engine.reconcile import Engine
 from dynconfig.engine.rendered import rendered
+from dynconfig.engine.rolled_back import RolledBack, stable_declaration
 from dynconfig.engine.secret import MASK
-from dynconfig.engine.undone import Undone, in_place_of
 from dynconfig.importing import About, imported
 from dynconfig.kinds import parameter_tree
 from dynconfig.kinds.parameter import Parameters
@@ -125,14 +125,14 @@ def test_rollback_to_a_secret_value_is_masked(harness: AwsHarness) -> None:
     stable = labels.at([f"{harness.path}/token"], "stable")
     assert CANARY in str(stable)
     for known in (baking, None):
-        undone = in_place_of(harness.declare(plain, status=known, generation=2), Undone(2, {}, stable))
-        assert CANARY not in shown(harness.parameters(), undone, labels)
+        rolled_back = stable_declaration(harness.declare(plain, status=known, generation=2), RolledBack(2, {}, stable))
+        assert CANARY not in shown(harness.parameters(), rolled_back, labels)
 
 
 def test_import_keeps_the_value_in_a_secret(harness: AwsHarness) -> None:
     harness.secrets["s/k"] = CANARY
     harness.apply(harness.declare({"parameters": [FROM_SECRET], "deletionPolicy": "Retain"}))
-    harness.apply(harness.goodbye({"parameters": [FROM_SECRET], "deletionPolicy": "Retain"}))
+    harness.apply(harness.deletion({"parameters": [FROM_SECRET], "deletionPolicy": "Retain"}))
     found = list(parameter_tree.parameters(harness.aws(), harness.path, decrypt=False))
     config = imported(found, About(harness.path, "ns", "myapp", None)).config
     assert CANARY not in json.dumps(config)
@@ -147,7 +147,7 @@ def test_import_keeps_the_value_in_a_secret(harness: AwsHarness) -> None:
 class _NoIndex:
     """An empty tag index."""
 
-    def refresh(self, owner: Any, *, closely: bool) -> float:
+    def refresh(self, owner: Any, *, bypass_cache: bool) -> float:
         """Nothing to refresh."""
         return 0.0
 

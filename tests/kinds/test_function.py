@@ -258,7 +258,7 @@ def test_unreadable_environment_is_not_drift_and_does_not_block_deletion(
         assert isinstance(outcome.error, AccessDenied)
         assert outcome.drift == ()
         assert made == []
-        harness.settle(harness.goodbye(spec()), kinds)
+        harness.settle(harness.deletion(spec()), kinds)
     assert functions.listed(harness) == set()
 
 

@@ -202,7 +202,7 @@ def test_partially_created_api_is_completed(harness: AwsHarness) -> None:
         assert {type(error) for error in errors} == {Unavailable}
         harness.lab.faults(Faults())
         assert len(client(harness).get_integrations(ApiId=api_id(harness))["Items"]) == 1
-        harness.settle(harness.goodbye(HTTP_API.base), harness.kinds(HttpApi))
+        harness.settle(harness.deletion(HTTP_API.base), harness.kinds(HttpApi))
 
 
 RETAINED = {**HTTP_API.base, "deletionPolicy": "Retain"}
@@ -212,7 +212,7 @@ ADOPTING = {**HTTP_API.base, "adoptionPolicy": "IfUnowned"}
 def released(harness: AwsHarness) -> str:
     """The id of a released API, whose object was deleted."""
     status, found = harness.status(settle(harness, RETAINED)), api_id(harness)
-    harness.settle(harness.goodbye(RETAINED, status), harness.kinds(HttpApi))
+    harness.settle(harness.deletion(RETAINED, status), harness.kinds(HttpApi))
     assert apis(harness) == []
     return found
 

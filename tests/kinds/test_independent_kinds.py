@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from tests.kinds.aws_harness import AwsHarness
 
-from dynconfig.engine.look import scope_of
+from dynconfig.engine.observe import scope_of
 from dynconfig.engine.resource import Resource
 
 pytestmark = pytest.mark.lab
@@ -30,8 +30,8 @@ class Untouchable(tuple[Resource, ...]):
 
 def test_independent_kinds_do_not_use_results_of_others(harness: AwsHarness) -> None:
     declaration = harness.declare(SPEC)
-    alone = [kind for kind in harness.kinds() if getattr(kind, "stands_alone", False)]
+    alone = [kind for kind in harness.kinds() if getattr(kind, "is_independent", False)]
     assert len(alone) >= 8
     for kind in alone:
-        scope = replace(scope_of(declaration), found=Untouchable())
+        scope = replace(scope_of(declaration), observed_so_far=Untouchable())
         list(kind.observe(scope, tuple(kind.desired(declaration))))

@@ -50,7 +50,7 @@ def test_deletion_removes_everything_and_keeps_foreign_resources(harness: AwsHar
     outcome = harness.settle(harness.declare(EVERYTHING), harness.kinds(), errors)
     assert {type(error) for error in errors} <= {RoleNotReady, Settling}
     assert all(listed(harness)[name] != before[name] for name in SERVICES)
-    harness.settle(harness.goodbye(EVERYTHING, harness.status(outcome)), harness.kinds())
+    harness.settle(harness.deletion(EVERYTHING, harness.status(outcome)), harness.kinds())
     assert listed(harness) == before
 
 
@@ -92,7 +92,7 @@ def test_operator_with_only_ssm_permissions_can_delete(harness: AwsHarness) -> N
         "apigatewayv2.GetApis": denied,
     }
     harness.lab.faults(Faults(errors=looks))
-    assert harness.settle(harness.goodbye(spec, status), harness.kinds()).is_complete
+    assert harness.settle(harness.deletion(spec, status), harness.kinds()).is_complete
     assert harness.versions() == {}
 
 

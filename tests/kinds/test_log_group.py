@@ -39,7 +39,7 @@ def test_log_groups_with_the_same_prefix_do_not_hide_the_right_one(harness: AwsH
 def test_log_group_with_the_name_as_prefix_is_not_owned(harness: AwsHarness) -> None:
     harness.aws("logs").create_log_group(logGroupName=f"{group(harness)}-theirs")
     settle(harness)
-    harness.settle(harness.goodbye(LOG_GROUP.base), harness.kinds(LogGroup))
+    harness.settle(harness.deletion(LOG_GROUP.base), harness.kinds(LogGroup))
     assert listed(harness) == {f"{group(harness)}-theirs"}
 
 

@@ -74,7 +74,7 @@ def test_stable_label_does_not_block_writes_of_others(harness: AwsHarness, about
 
 def test_release_removes_only_own_labels(harness: AwsHarness) -> None:
     status = report.status(labelled(harness), {}, 1.8e9, None)
-    harness.apply(harness.goodbye({**SPEC, "deletionPolicy": "Retain"}, status))
+    harness.apply(harness.deletion({**SPEC, "deletionPolicy": "Retain"}, status))
     assert (found(harness, "a"), found(harness, "b")) == (["theirs"], [])
     assert "dynconfig.dev/owner" not in harness.tags("a")
 
@@ -88,7 +88,7 @@ def test_removing_rollout_removes_own_labels(harness: AwsHarness) -> None:
 
 def test_abandon_removes_own_labels(harness: AwsHarness) -> None:
     labelled(harness)
-    assert engine(harness).abandon(harness.goodbye(SPEC)) == Abandonment()
+    assert engine(harness).abandon(harness.deletion(SPEC)) == Abandonment()
     assert (found(harness, "a"), found(harness, "b")) == (["theirs"], [])
     assert (harness.tags("a"), harness.tags("b")) == ({}, {})
     assert harness.versions() == {"a": 1, "b": 1}
@@ -97,14 +97,14 @@ def test_abandon_removes_own_labels(harness: AwsHarness) -> None:
 def test_abandon_continues_in_the_next_reconcile(harness: AwsHarness) -> None:
     labelled(harness)
     running = engine(harness)
-    assert not running.abandon(harness.goodbye(SPEC), keep_going=lambda: False).is_over
-    assert running.abandon(harness.goodbye(SPEC), keep_going=lambda: False) == Abandonment()
+    assert not running.abandon(harness.deletion(SPEC), keep_going=lambda: False).is_over
+    assert running.abandon(harness.deletion(SPEC), keep_going=lambda: False) == Abandonment()
     assert (harness.tags("a"), harness.tags("b")) == ({}, {})
 
 
 def test_abandon_of_a_suspended_object_removes_all_marks(harness: AwsHarness) -> None:
     labelled(harness)
-    engine(harness).abandon(harness.goodbye({**SPEC, "suspend": True}))
+    engine(harness).abandon(harness.deletion({**SPEC, "suspend": True}))
     assert (harness.tags("a"), harness.tags("b")) == ({}, {})
 
 
@@ -112,7 +112,7 @@ def test_abandon_keeps_labels_of_another_owner(harness: AwsHarness) -> None:
     labelled(harness)
     owner = [{"Key": "dynconfig.dev/owner", "Value": "cluster/other/app/uid-9"}]
     harness.aws().add_tags_to_resource(ResourceType="Parameter", ResourceId=f"{harness.path}/b", Tags=owner)
-    engine(harness).abandon(harness.goodbye(SPEC))
+    engine(harness).abandon(harness.deletion(SPEC))
     assert found(harness, "b") == ["rejected-2-uid-1", STABLE]
 
 
@@ -120,7 +120,7 @@ def test_abandon_continues_and_reports_labels_that_cannot_be_removed(harness: Aw
     labelled(harness)
     denied = Injected("AccessDeniedException", "not authorized")
     harness.lab.faults(Faults(errors={"ssm.UnlabelParameterVersion": denied}))
-    declaration = harness.goodbye(SPEC)
+    declaration = harness.deletion(SPEC)
     abandonment = engine(harness).abandon(declaration)
     assert abandonment.is_over
     note = kube_events.abandoned(declaration, abandonment.left)
@@ -145,6 +145,6 @@ def test_release_removes_the_label_without_access_to_the_history(harness: AwsHar
     labelled(harness)
     declared = {**SPEC, "deletionPolicy": "Retain"}
     with denied(harness, "GetParameterHistory", f"{harness.path}/a", f"{harness.path}/b"):
-        harness.apply(harness.goodbye(declared))
+        harness.apply(harness.deletion(declared))
     assert names.OWNER_TAG not in {*harness.tags("a"), *harness.tags("b")}
     assert STABLE not in {*found(harness, "a"), *found(harness, "b")}

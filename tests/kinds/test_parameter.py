@@ -10,7 +10,7 @@ from tests.kinds.aws_harness import AwsHarness
 from dynconfig.api import names
 from dynconfig.engine.declaration import Declaration
 from dynconfig.engine.errors import Conflict, NotOwned, NotPossible
-from dynconfig.engine.look import scope_of
+from dynconfig.engine.observe import scope_of
 from dynconfig.engine.plan import Update
 from dynconfig.engine.reconcile import Engine
 from dynconfig.kinds.parameter_value import Parameter
@@ -49,10 +49,10 @@ def test_deleting_600_parameters_takes_at_most_1_2_calls_each_to_confirm_ownersh
     harness.apply(harness.declare(spec), kind)
     harness.clock.pause(60)
     engine = Engine(lambda _place: (kind,))
-    goodbye, keep_going = harness.goodbye(spec), turns_of(3)
+    deletion, keep_going = harness.deletion(spec), turns_of(3)
 
     def deleted() -> None:
-        while not engine.run(goodbye, keep_going=keep_going).is_complete:
+        while not engine.run(deletion, keep_going=keep_going).is_complete:
             pass
 
     calls = harness.calls(deleted)
@@ -70,7 +70,7 @@ def test_parameter_with_a_new_owner_is_neither_deleted_nor_released(harness: Aws
     harness.apply(declaration, kind)
     harness.clock.pause(60)
     owned = [
-        item for item in Engine(lambda _place: (kind,)).observe(harness.goodbye({})) if isinstance(item, Parameter)
+        item for item in Engine(lambda _place: (kind,)).observe(harness.deletion({})) if isinstance(item, Parameter)
     ]
     tag: Any = [{"Key": names.OWNER_TAG, "Value": heir}]
     harness.aws().add_tags_to_resource(ResourceType="Parameter", ResourceId=f"{harness.path}/a", Tags=tag)

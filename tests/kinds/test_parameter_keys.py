@@ -96,7 +96,7 @@ def test_deletion_and_removal_decrypt_nothing(harness: AwsHarness) -> None:
     assert run(harness, spec=declared, generation=2, status={"observedGeneration": 1}).is_complete
     assert set(harness.versions()) == {"plain", "other"}
     seen.clear()
-    harness.apply(harness.goodbye(spec(harness, key)))
+    harness.apply(harness.deletion(spec(harness, key)))
     assert harness.versions() == {}
     assert seen
     assert not any(seen)

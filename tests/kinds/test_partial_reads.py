@@ -76,11 +76,11 @@ def test_deletion_is_incomplete_while_a_parameter_is_unreadable(harness: AwsHarn
     engine = Engine(lambda _place: (kind,))
     engine.run(harness.declare(spec("2"), generation=2, status=status))
     with denied(harness, "GetParameters", f"{harness.path}/c"):
-        outcome = engine.run(harness.goodbye(spec("2"), status))
+        outcome = engine.run(harness.deletion(spec("2"), status))
     assert refused(harness, outcome) == ["c"]
     assert not outcome.is_complete
     assert set(harness.versions()) == {"c"}
-    assert engine.run(harness.goodbye(spec("2"), status)).is_complete
+    assert engine.run(harness.deletion(spec("2"), status)).is_complete
 
 
 def lacking(name: str) -> Callable[[dict[str, Any]], None]:
@@ -187,6 +187,6 @@ def test_deletion_describes_nothing(harness: AwsHarness, status: dict[str, Any])
     with denied(harness, "DescribeParameters", *(f"{harness.path}/{name}" for name in NAMES)) as calls:
         assert run(harness, spec("1", ("a", "b", "c", "d")), generation=2, status=status).applied
         described = len(calls)
-        harness.apply(harness.goodbye(spec("1")))
+        harness.apply(harness.deletion(spec("1")))
     assert harness.versions() == {}
     assert len(calls) == described

@@ -92,7 +92,7 @@ def test_policy_of_a_function_without_triggers_is_read_once(harness: AwsHarness)
 def test_policy_of_a_foreign_function_is_not_read(harness: AwsHarness) -> None:
     functions.create(harness, harness.name)
     with requests(harness, "lambda", "GetPolicy") as made:
-        harness.settle(harness.goodbye(spec()), harness.kinds(Function, HttpApi, Permission))
+        harness.settle(harness.deletion(spec()), harness.kinds(Function, HttpApi, Permission))
     assert made == []
 
 

@@ -45,7 +45,7 @@ def test_lifecycle_makes_only_calls_that_the_iam_policy_allows(harness: AwsHarne
     harness.settle(harness.declare(whole), harness.kinds())
     edited = {**whole, "tags": {"stage": "dev"}, "parameters": [{"name": "a", "value": "2"}]}
     harness.settle(harness.declare(edited, generation=2), harness.kinds())
-    harness.settle(harness.goodbye(edited), harness.kinds())
+    harness.settle(harness.deletion(edited), harness.kinds())
     made = {action(call) for call in harness.watch.calls}
     harness.watch.calls |= before
     assert len(made) > 30

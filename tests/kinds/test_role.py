@@ -29,7 +29,7 @@ def settle(harness: AwsHarness, spec: Any, errors: Any = None, **about: Any) -> 
 
 def delete(harness: AwsHarness) -> Any:
     kinds = harness.kinds(Role)
-    return Engine(lambda _place: kinds).run(harness.goodbye(BASE))
+    return Engine(lambda _place: kinds).run(harness.deletion(BASE))
 
 
 def policy(harness: AwsHarness) -> list[dict[str, Any]]:
@@ -114,7 +114,7 @@ def test_concurrently_removed_policy_does_not_block_role_deletion(harness: AwsHa
     arn = iam.create_policy(PolicyName=f"{harness.name}-theirs", PolicyDocument=DENY)["Policy"]["Arn"]
     iam.attach_role_policy(RoleName=name, PolicyArn=arn)
     harness.lab.faults(Faults(errors={call: Injected("NoSuchEntity", "it went", 1)}))
-    harness.settle(harness.goodbye(BASE), harness.kinds(Role))
+    harness.settle(harness.deletion(BASE), harness.kinds(Role))
     assert listed(harness) == set()
 
 
@@ -222,7 +222,7 @@ def test_boundary_is_restored_before_any_other_write(harness: AwsHarness, bounda
     else:
         iam.delete_role_permissions_boundary(RoleName=name)
     with requests(harness, "iam", *BOUNDED_WRITES) as made:
-        declared = harness.goodbye(BASE) if is_deleted else harness.declare({**BASE, "tags": {"a": "b"}}, generation=2)
+        declared = harness.deletion(BASE) if is_deleted else harness.declare({**BASE, "tags": {"a": "b"}}, generation=2)
         harness.settle(declared, kinds)
     assert len(made) > 2
     assert made[0] == ("PutRolePermissionsBoundary", {"RoleName": name, "PermissionsBoundary": BOUNDARY})

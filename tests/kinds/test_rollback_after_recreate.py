@@ -104,7 +104,7 @@ def recreated(harness: AwsHarness) -> tuple[Life, float]:
     life.edit("1", now)
     life.apply("1", now + BAKE + 2)
     assert life.reason == "InSync"
-    life.run(harness.goodbye({}, life.status), now + BAKE + 3)
+    life.run(harness.deletion({}, life.status), now + BAKE + 3)
     assert harness.versions() == {}
     harness.clock.now += 60
     life.status, life.alarm = {}, LateBell()

@@ -65,7 +65,7 @@ def test_failed_target_entry_is_retried(harness: AwsHarness, operation: str) -> 
     errors: list[Any] = []
     with answers(harness, "events", operation, fail):
         settle(harness, errors)
-        harness.settle(harness.goodbye(RULE.base), harness.kinds(Rule), errors)
+        harness.settle(harness.deletion(RULE.base), harness.kinds(Rule), errors)
     assert [type(error) for error in errors] == [Conflict]
     assert "target function was refused: busy" in str(errors[0])
     assert listed(harness) == set()
@@ -76,7 +76,7 @@ def test_rule_with_targets_being_removed_is_retried(harness: AwsHarness) -> None
     words = "Rule can't be deleted since it has targets."
     harness.lab.faults(Faults(errors={"events.DeleteRule": Injected("ValidationException", words, 1)}))
     errors: list[Any] = []
-    harness.settle(harness.goodbye(RULE.base), harness.kinds(Rule), errors)
+    harness.settle(harness.deletion(RULE.base), harness.kinds(Rule), errors)
     assert [type(error) for error in errors] == [Conflict]
     assert listed(harness) == set()
 
@@ -85,7 +85,7 @@ def test_foreign_targets_do_not_block_rule_deletion(harness: AwsHarness) -> None
     settle(harness)
     theirs = {"Id": "theirs", "Arn": "arn:aws:sqs:eu-west-1:123456789012:theirs"}
     harness.aws("events").put_targets(Rule=rule_name(harness), Targets=[theirs])
-    assert harness.settle(harness.goodbye(RULE.base), harness.kinds(Rule)).is_complete
+    assert harness.settle(harness.deletion(RULE.base), harness.kinds(Rule)).is_complete
     assert listed(harness) == set()
 
 

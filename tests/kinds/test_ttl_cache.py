@@ -38,7 +38,7 @@ def test_entry_is_cached_for_an_hour() -> None:
 
 @pytest.mark.parametrize(
     "scope",
-    [replace(SCOPE, closely=True), replace(SCOPE, heard=frozenset({"rule"}))],
+    [replace(SCOPE, bypass_cache=True), replace(SCOPE, changed=frozenset({"rule"}))],
     ids=["on-request", "after-event"],
 )
 def test_manual_request_or_event_bypasses_the_cache(scope: Scope) -> None:

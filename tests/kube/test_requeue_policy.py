@@ -56,7 +56,7 @@ def outcome(fake: FakeKind | None = None, **about: Any) -> Outcome:
 def after_event(found: Outcome) -> Outcome:
     """Return the outcome as of a reconcile limited to the resources of an event."""
     status = {"observedGeneration": 1, "appliedGeneration": 1}
-    return replace(found, declaration=replace(declared(VALUES, status=status), heard={"/app/a": ""}))
+    return replace(found, declaration=replace(declared(VALUES, status=status), changed={"/app/a": ""}))
 
 
 def test_object_in_sync_is_requeued_at_its_resync(scene: Scene) -> None:

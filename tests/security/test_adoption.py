@@ -87,7 +87,7 @@ def test_no_function_gets_a_role_that_others_made(harness: AwsHarness, break_gla
     assert role(harness, break_glass) == before
     assert functions.listed(harness) == set()
     # Nor does it go with the object.
-    assert run(harness.goodbye(spec), kinds).error is None
+    assert run(harness.deletion(spec), kinds).error is None
     assert role(harness, break_glass) == before
 
 
@@ -98,7 +98,7 @@ def test_a_role_outside_of_the_path_is_never_written_whatever_its_tags_say(harne
     iam.create_role(Path=path, RoleName=name, AssumeRolePolicyDocument=PEOPLE, Tags=owner)
     before, spec = role(harness, name), {"function": {"roleName": name}, "adoptionPolicy": "IfUnowned"}
     assert isinstance(run(harness.declare(spec), harness.kinds(Role)).error, NotOwned)
-    run(harness.goodbye(spec), harness.kinds(Role))
+    run(harness.deletion(spec), harness.kinds(Role))
     assert role(harness, name) == before
 
 

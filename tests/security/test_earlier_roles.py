@@ -139,12 +139,12 @@ def test_the_names_stay_after_the_upgrade(before: Before) -> None:
     status = before.harness.status(before.upgraded())
     again = before.harness.settle(before.harness.declare(before.spec, status=status), before.harness.kinds(*KINDS))
     assert again.plan.is_empty
-    before.harness.settle(before.harness.goodbye(before.spec, status), before.harness.kinds(*KINDS))
+    before.harness.settle(before.harness.deletion(before.spec, status), before.harness.kinds(*KINDS))
     assert before.names() == set()
 
 
 def test_a_deletion_without_a_report_finds_the_earlier_roles(before: Before) -> None:
-    before.harness.settle(before.harness.goodbye(before.spec), before.harness.kinds(*KINDS))
+    before.harness.settle(before.harness.deletion(before.spec), before.harness.kinds(*KINDS))
     assert before.names() == set()
 
 

@@ -88,7 +88,7 @@ def test_a_function_that_another_object_has_is_refused_in_both_modes(
     assert victim(harness).title in str(error)
     assert everything(harness, name) == before
     # Nor does the attacker's deletion take anything away.
-    harness.settle(harness.goodbye(spec(harness, mine, name)), harness.kinds(*KINDS))
+    harness.settle(harness.deletion(spec(harness, mine, name)), harness.kinds(*KINDS))
     assert everything(harness, name) == before
 
 
@@ -180,7 +180,7 @@ def test_marks_of_both_modes_from_an_earlier_version_leave_the_function_to_who_m
     error = run(harness, spec(harness, "Attach", name)).error
     assert isinstance(error, NotOwned)
     before = functions.variables(harness, name)
-    goodbye = harness.goodbye(spec(harness, "Attach", name))
-    assert harness.settle(goodbye, harness.kinds(*KINDS)).is_complete
+    deletion = harness.deletion(spec(harness, "Attach", name))
+    assert harness.settle(deletion, harness.kinds(*KINDS)).is_complete
     assert functions.variables(harness, name) == before
     assert ATTACHED_TAG not in state(harness, name)["tags"]

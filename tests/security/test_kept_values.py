@@ -12,8 +12,8 @@ from dynconfig.api.parameter import IgnoredField, ParameterSpec
 from dynconfig.engine.errors import Conflict, NotPossible
 from dynconfig.engine.plan import Update
 from dynconfig.engine.reconcile import Engine
+from dynconfig.engine.rolled_back import LabelledVersion, RolledBack, stable_declaration
 from dynconfig.engine.secret import Secret
-from dynconfig.engine.undone import Kept, Undone, in_place_of
 from dynconfig.kinds.parameter_value import Parameter
 
 pytestmark = pytest.mark.lab
@@ -121,18 +121,20 @@ def test_the_text_of_a_secret_is_not_written_in_a_form_that_others_chose(harness
     assert isinstance(step.change, Update)
     assert isinstance(step.change.desired, Parameter)
     assert (step.change.desired.type, step.change.desired.kms_key) == ("SecureString", "alias/aws/ssm")
-    assert plan.held == ()
+    assert plan.reported == ()
 
 
 def test_a_rollback_does_not_test_a_text_by_the_pattern_that_is_undone(harness: AwsHarness) -> None:
     harness.secrets["s/k"] = "x"
     name = f"{harness.path}/password"
-    undone = Undone(2, rejected={}, stable=(Kept(name, "SecureString", Secret(TEXT), 1),), existing=frozenset([name]))
+    rolled_back = RolledBack(
+        2, rejected={}, stable=(LabelledVersion(name, "SecureString", Secret(TEXT), 1),), existing=frozenset([name])
+    )
     plain, secret = kept(allowedPattern="^x"), kept(type="SecureString", allowedPattern="^x")
     patterns = {}
     for spec in (plain, secret):
         spec["parameters"][0]["valuePolicy"] = "Enforce"
-        (parameter,) = in_place_of(harness.declare(spec, generation=2), undone).parameters
+        (parameter,) = stable_declaration(harness.declare(spec, generation=2), rolled_back).parameters
         patterns[spec["parameters"][0].get("type", "String")] = parameter.spec.allowed_pattern
         assert parameter.spec.type == "SecureString"
     assert patterns == {"String": "", "SecureString": "^x"}

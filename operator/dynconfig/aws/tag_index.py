@@ -37,15 +37,15 @@ class TagIndex:
         self._tags: dict[str, Pairs] = {}
         self._owned: dict[str, tuple[str, ...]] = {}
 
-    def refresh(self, owner: Owner, *, closely: bool) -> float:
-        """Refresh the index if it is older than ten minutes, or ten seconds with `closely`; return when it was read."""
+    def refresh(self, owner: Owner, *, bypass_cache: bool) -> float:
+        """Refresh the index if it is older than ten minutes, or ten seconds with `bypass_cache`; return when it was read."""
         with self._lock:
             now = self._clock()
             age = now - self._read_at
-            if age > FRESH_SECONDS or (closely and age > CLOSELY_SECONDS and len(self._tags) <= FEW):
+            if age > FRESH_SECONDS or (bypass_cache and age > CLOSELY_SECONDS and len(self._tags) <= FEW):
                 self._read_all(owner.cluster)
                 self._read_at = now
-            elif closely and age > CLOSELY_SECONDS:
+            elif bypass_cache and age > CLOSELY_SECONDS:
                 self._read_one(owner)
                 return now
             return self._read_at

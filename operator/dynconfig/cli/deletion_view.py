@@ -3,29 +3,29 @@
 from typing import Any
 
 from dynconfig.cli.terminal import Terminal
-from dynconfig.engine.goodbye import Goodbye, goodbye
+from dynconfig.engine.deletion_plan import DeletionPlan, deletion_plan
 from dynconfig.planning import Planned
 
 
 def document(planned: Planned) -> dict[str, Any]:
     """Return the deletion plan for JSON output."""
     found = _found(planned)
-    stays = [{"resource": title, "because": why} for title, why in found.stays]
-    return {"goes": list(found.goes), "stays": stays, "blocks": list(found.blocks)}
+    stays = [{"resource": title, "because": why} for title, why in found.retained]
+    return {"goes": list(found.deleted), "stays": stays, "blocks": list(found.blockers)}
 
 
 def show(out: Terminal, planned: Planned) -> None:
     """Print the deletion plan: one line per resource and a summary."""
     found = _found(planned)
-    for title in found.goes:
+    for title in found.deleted:
         out.wrapped(f"  - delete {title}", "red")
-    for title, why in found.stays:
+    for title, why in found.retained:
         out.wrapped(f"  = keep {title}: {why}", "cyan")
-    for why in found.blocks:
+    for why in found.blockers:
         out.wrapped(f"  ! {why}", "red")
-    blocked = "; blocked, see above" if found.blocks else ""
-    out.line(f"Deletion: {len(found.goes)} to delete, {len(found.stays)} to keep{blocked}.")
+    blocked = "; blocked, see above" if found.blockers else ""
+    out.line(f"Deletion: {len(found.deleted)} to delete, {len(found.retained)} to keep{blocked}.")
 
 
-def _found(planned: Planned) -> Goodbye:
-    return goodbye(planned.declaration, planned.plan, planned.assessment.seen, planned.live)
+def _found(planned: Planned) -> DeletionPlan:
+    return deletion_plan(planned.declaration, planned.plan, planned.assessment.seen, planned.live)

@@ -1,80 +1,80 @@
-"""What would be done about one object, everything included; the operator applies it, and `dynconfig plan` prints it."""
+"""The complete plan for one object: the operator applies it, and `dynconfig plan` prints it."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from dynconfig.engine.carry import in_order
+from dynconfig.engine.apply import in_order
 from dynconfig.engine.declaration import Declaration
 from dynconfig.engine.errors import DynConfigError
-from dynconfig.engine.look import Sight
+from dynconfig.engine.observe import Observation
 from dynconfig.engine.outcome import Outcome
 from dynconfig.engine.plan import AnyKind, Create, Fault, Part, Plan, Step, Update, changes, differences, drifted
 from dynconfig.engine.refusal import Refusal, independent, is_watched
 from dynconfig.engine.resource import Resource
-from dynconfig.engine.rollout import Judgement
-from dynconfig.engine.undone import Rejection
+from dynconfig.engine.rolled_back import Rejection
+from dynconfig.engine.rollout import RolloutState
 
 
 @dataclass(frozen=True, slots=True)
 class Assessment:
-    """The answer of `Engine.assess`."""
+    """The result of `Engine.assess`."""
 
     declaration: Declaration
-    """As it is carried out: with the stable revision in its place where its generation is undone."""
+    """The effective declaration: the stable one if its generation is rolled back."""
     plan: Plan
-    """The steps, and beside them what waits for the end of the bake time and what is only reported."""
+    """The steps, the deletions deferred to the end of the bake time, and drift that is only reported."""
     seen: tuple[Resource, ...]
-    """All that AWS has at the names concerned, whoever owns it."""
-    judgement: Judgement
-    """How the newest change is doing."""
+    """All existing resources of the names concerned, whoever owns them."""
+    rollout_state: RolloutState
+    """The state of the newest change."""
     rejection: Rejection | None = None
-    """What is written to AWS before any step, where an alarm makes the generation be undone."""
+    """What is written to AWS before any step if an alarm rolls the generation back."""
     blocked: DynConfigError | None = None
-    """What stops all of it before the first write."""
+    """The error that stops everything before the first write."""
 
     @property
     def drift(self) -> tuple[Step, ...]:
-        """What somebody else changed, whether it is corrected or only reported."""
+        """Return the drift, corrected or only reported."""
         found = tuple(step for step in self.plan.steps if drifted(step, self.declaration))
-        return self.plan.reported or (*found, *self.plan.contested)
+        return self.plan.reported_drift or (*found, *self.plan.contested)
 
     @property
     def is_stopped(self) -> bool:
-        """Whether something keeps AWS from being as declared."""
+        """Whether something prevents AWS from being in sync."""
         return self.blocked is not None or bool(self.plan.refused)
 
     @property
     def writes(self) -> tuple[Step, ...]:
-        """The steps that are carried out now: none while the object is suspended or something stops all of it."""
+        """Return the steps to apply now: none if the object is suspended or blocked."""
         return () if self.declaration.suspended or self.blocked else self.plan.steps
 
 
-def compared(declaration: Declaration, sights: Iterable[Sight]) -> tuple[Plan, tuple[Resource, ...]]:
-    """What has to be done about what was seen, and all that was seen."""
+def compared(declaration: Declaration, observations: Iterable[Observation]) -> tuple[Plan, tuple[Resource, ...]]:
+    """Return the plan for the observations, and all observed resources."""
     parts: list[Part] = []
     steps: list[Step] = []
     refused: list[Refusal] = []
     seen: list[Resource] = []
-    for sight in sights:
-        owned = tuple(resource for resource in sight.observed if resource.owner == declaration.owner.tag)
-        parts.append(Part(sight.kind, sight.desired, owned))
-        if sight.unread is not None:
-            refused.append(Refusal.unread(sight.kind, sight.unread, is_put=not declaration.deleting))
+    for observation in observations:
+        owned = tuple(resource for resource in observation.observed if resource.owner == declaration.owner.tag)
+        parts.append(Part(observation.kind, observation.desired, owned))
+        if observation.unread is not None:
+            refused.append(Refusal.unread(observation.kind, observation.unread, is_put=not declaration.deleting))
             continue
-        unread = {item.name for item in sight.unread_items if not item.is_partial}
-        desired = [resource for resource in sight.desired if resource.name not in unread]
-        found, faults = changes(sight.kind, declaration, desired, sight.observed)
-        steps += (_adding(step, sight) for step in found)
-        refused += _unread(sight, declaration)
-        refused += [_refusal(fault, sight.kind, declaration, len(sight.desired)) for fault in faults]
-        seen += sight.observed
+        unread = {item.name for item in observation.unread_items if not item.is_partial}
+        desired = [resource for resource in observation.desired if resource.name not in unread]
+        found, faults = changes(observation.kind, declaration, desired, observation.observed)
+        steps += (_adding(step, observation) for step in found)
+        refused += _unread(observation, declaration)
+        refused += [_refusal(fault, observation.kind, declaration, len(observation.desired)) for fault in faults]
+        seen += observation.observed
     ordered = in_order(steps)
     free, blocked = independent(ordered, refused, is_watched=is_watched(declaration))
     return Plan(free, tuple(parts), refused=tuple(refused), blocked=blocked), tuple(seen)
 
 
 def derived(outcome: Outcome) -> Plan:
-    """What kinds desire otherwise, now that others were written. Pure."""
+    """Return the plan for desired resources that changed because others were written. Pure."""
     declaration = outcome.declaration
     held_back = {refusal.title for refusal in outcome.refused} | {item.step.resource.title for item in outcome.blocked}
     steps: list[Step] = []
@@ -89,15 +89,15 @@ def derived(outcome: Outcome) -> Plan:
             more = (_refusal(fault, part.kind, declaration, len(desired)) for fault in faults)
             refused += [refusal for refusal in more if refusal.title not in held_back]
         parts.append(Part(part.kind, desired, owned))
-        declaration = replace(declaration, found=(*declaration.found, *owned))
+        declaration = replace(declaration, observed_so_far=(*declaration.observed_so_far, *owned))
     known = (*outcome.refused, *refused)
     free, _blocked = independent(in_order(steps), known, is_watched=is_watched(declaration))
     return Plan(free, tuple(parts), refused=tuple(refused))
 
 
-def _adding(step: Step, sight: Sight) -> Step:
-    """The step with what it really writes."""
-    added = next((item for item in sight.added if item.name == step.resource.name), None)
+def _adding(step: Step, observation: Observation) -> Step:
+    """Return the step with what it really writes."""
+    added = next((item for item in observation.added if item.name == step.resource.name), None)
     if added is None or not isinstance(step.change, Create | Update):
         return step
     if isinstance(step.change, Create):
@@ -107,14 +107,14 @@ def _adding(step: Step, sight: Sight) -> Step:
     return replace(step, change=replace(step.change, because=because))
 
 
-def _unread(sight: Sight, declaration: Declaration) -> Iterator[Refusal]:
-    """The refusals of what could not be read: what was reported before is taken to be there still."""
-    declared = {resource.name for resource in sight.desired}
-    for item in sight.unread_items:
-        title, is_put = sight.title_of(item), item.name in declared
+def _unread(observation: Observation, declaration: Declaration) -> Iterator[Refusal]:
+    """Yield the refusals of unreadable resources; previously reported ones count as existing."""
+    declared = {resource.name for resource in observation.desired}
+    for item in observation.unread_items:
+        title, is_put = observation.title_of(item), item.name in declared
         is_missing = not item.is_partial and declaration.unread.get(title) is None
         is_only = is_put and len(declared) == 1
-        yield Refusal(title, sight.kind, item.error, is_missing=is_missing, is_put=is_put, is_only=is_only)
+        yield Refusal(title, observation.kind, item.error, is_missing=is_missing, is_put=is_put, is_only=is_only)
 
 
 def _refusal(fault: Fault, kind: AnyKind, declaration: Declaration, count: int) -> Refusal:

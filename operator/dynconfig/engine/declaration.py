@@ -1,4 +1,4 @@
-"""One object, resolved: plain values that the engine and the kinds work with."""
+"""One object with resolved values, as the engine and the kinds use it."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -18,14 +18,14 @@ from dynconfig.engine.window import Brief
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where the resources live."""
+    """The location of resources in AWS."""
 
     region: str
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A key of a Secret or ConfigMap that a value comes from."""
+    """A key of a Secret or ConfigMap that supplies a value."""
 
     kind: str
     name: str
@@ -36,32 +36,32 @@ class Source:
 
 
 ReadSource = Callable[[Source], str | None]
-"""Answers the text of a source, or None where the key is missing. Raises NoSource where the whole object is."""
+"""Returns the text of a source, or None if the key is missing. Raises NoSource if the object is missing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Successor:
-    """Another object, which takes over a parameter."""
+    """Another object that adopts a parameter."""
 
     owner: Owner
-    """Without a uid where the object stands in a file only."""
+    """Without a uid if the object only exists in a file."""
     may_own: bool = True
-    """Whether its namespace may use the path, as far as is known; else the parameter is left for it without an owner."""
-    is_held: bool = True
-    """Its finalizer keeps it until what it owns is seen; an object that is new gets it within a moment."""
+    """Whether its namespace may use the path, as far as is known; if not, the parameter is released without an owner."""
+    has_finalizer: bool = True
+    """Whether it has the finalizer, so that it cannot disappear unnoticed. A new object gets it within a moment."""
 
 
 SuccessorOf = Callable[[str], Successor | None]
-"""Answers which other object of this cluster takes over a parameter that this one gives up: it declares the full name and may
-adopt it. None if there is none."""
+"""Returns the object of this cluster that adopts a parameter this one releases: it declares the full name and may adopt it.
+None if there is none."""
 
 
 GivesUp = Callable[[str, str], bool]
-"""Answers whether the object that owns a parameter, as NAMESPACE/NAME, is about to give up this full name."""
+"""Returns whether the owner of a parameter (NAMESPACE/NAME) is about to release this full name."""
 
 
 def keeps_all(_owner: str, _name: str) -> bool:
-    """No object gives anything up."""
+    """No object releases anything."""
     return False
 
 
@@ -78,83 +78,81 @@ class DeclaredParameter:
     value: str | Secret
     spec: ParameterSpec
     tags: tuple[tuple[str, str], ...]
-    is_leaving: bool = False
-    """It is read until it is deleted, and not written any more."""
+    awaits_deletion: bool = False
+    """It is read until its deletion and no longer written."""
     is_value_only: bool = False
-    """Nothing but its value and type is declared: all else stays as AWS has it."""
+    """Only its value and type are declared; all other fields stay as they are in AWS."""
 
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """What the last report said was applied; None in its place means that there was no report."""
+    """What the last status reported as applied; None in its place means there is no status."""
 
     generation: int | None
     versions: Mapping[str, int]
     drift: Mapping[tuple[str, str], Brief] = field(default_factory=dict)
-    """What was reported as drifted, by title and field: as declared, and as observed. The versions of these are not ours."""
+    """Reported drift by title and field: declared and observed text. The versions of these were not written by us."""
     is_drift_cut: bool = False
-    """More had drifted than the report could tell."""
+    """The reported drift list was full, so more may have drifted."""
     resources: tuple[tuple[str, str], ...] = ()
-    """Kind and name of the resources besides parameters."""
+    """Kind and name of the resources other than parameters."""
     operator_version: str | None = None
-    """The operator that applied it: another one may declare a function's code or layer otherwise."""
-    undone_generation: int | None = None
-    """The generation that was undone."""
-    undone_because: str = ""
+    """The operator version that applied it: another version may declare other function code or layers."""
+    rolled_back_generation: int | None = None
+    """The generation that was rolled back."""
+    rollback_reason: str = ""
     baking_until: float | None = None
-    """When the bake time of the change that is out is over, in seconds since the epoch."""
+    """When the bake time of the current change ends, in seconds since the epoch."""
     baking_generation: int | None = None
     rolls_out: bool = False
-    """Versions may carry labels, since a rollout was declared."""
+    """Versions may have labels because a rollout was declared."""
     secrets: frozenset[str] = frozenset()
-    """Names of parameters whose value in AWS is plain text and came from a Secret, or did at a version that may return."""
+    """Names of plain-text parameters whose value came from a Secret, now or at a version that may be restored."""
     created: frozenset[str] = frozenset()
-    """Names of the parameters that were created since the last stable revision."""
+    """Names of the parameters created since the last stable revision."""
     deletion_policies: Mapping[str, DeletionPolicy] = field(default_factory=dict)
-    """The own policies of parameters, by full name."""
-
+    """Deletion policies of single parameters, by full name."""
     tried_generation: int | None = None
-    """The generation of which everything was carried out but what was refused."""
+    """The generation that was applied except for refused resources."""
     earlier_roles: frozenset[str] = frozenset()
-    """Names of roles outside the operator's own IAM path, as earlier versions made them: others take their place."""
+    """Names of roles outside the operator's IAM path, created by earlier versions; they are replaced."""
     refused: frozenset[str] = frozenset()
-    """Titles of what was refused, or waited for it; a kind alone stands for all of its resources."""
-
+    """Titles of refused or blocked resources; a kind without a name means all of its resources."""
     expired: frozenset[str] = frozenset()
-    """Names of parameters that were written, and that SSM deleted at their date."""
+    """Names of written parameters that SSM deleted at their expiration."""
 
     def was_written(self, name: str) -> bool:
-        """Whether AWS has or had this parameter of the object."""
-        # A full list may be cut.
+        """Whether this parameter of the object was ever written."""
+        # A full list may be truncated.
         return name in self.versions or name in self.expired or len(self.expired) >= MAX_EXPIRED
 
     def was_tried(self, generation: int, resource: Resource) -> bool:
-        """Whether AWS had this resource as that generation declares it."""
+        """Whether this resource was applied as that generation declares it."""
         if self.generation == generation:
             return True
-        # A full list may be cut.
+        # A full list may be truncated.
         is_full = len(self.refused) >= MAX_REFUSED
         is_refused = is_full or bool({resource.title, resource.kind} & self.refused)
         return self.tried_generation == generation and not is_refused
 
     def replaces(self, role: str) -> bool:
-        """Whether another role takes the place of the one of this name, or has taken it."""
+        """Whether another role replaces, or has replaced, the role of this name."""
         return role in self.earlier_roles or ("Role", role_beside(role)) in self.resources
 
     @property
     def is_baking(self) -> bool:
-        """Whether a change was out that had not proved itself."""
+        """Whether a change was baking."""
         return self.baking_until is not None
 
     @property
     def drifted(self) -> frozenset[str]:
-        """Titles of resources that were reported as drifted."""
+        """Return the titles of resources reported as drifted."""
         return frozenset(title for title, _field in self.drift)
 
 
 @dataclass(frozen=True, slots=True)
 class Declaration:
-    """One object, resolved: what should be in AWS, where, and how to go about differences."""
+    """One object with resolved values: what should be in AWS, where, and how to treat differences."""
 
     owner: Owner
     place: Place
@@ -168,90 +166,90 @@ class Declaration:
     alarms: AlarmsSpec | None = None
     dashboard: bool = False
     revisions: tuple[tuple[float, str], ...] = ()
-    """When which revision of the configuration came, in seconds since the epoch, oldest first; a dashboard marks them."""
+    """Time (seconds since the epoch) and name of each revision, oldest first; dashboards mark them."""
     suspended: bool = False
     deleting: bool = False
     drift_policy: DriftPolicy = DriftPolicy.CORRECT
     deletion_policy: DeletionPolicy = DeletionPolicy.DELETE
     deletion_policies: Mapping[str, DeletionPolicy] = field(default_factory=dict)
-    """What counts in its place for single parameters, by full name; also for those that have left spec."""
+    """Overrides of `deletion_policy` by full parameter name, also for parameters removed from spec."""
     successor_of: SuccessorOf = field(default=no_successor, repr=False, compare=False)
     gives_up: GivesUp = field(default=keeps_all, repr=False, compare=False)
-    """A plan of several objects knows before the operator what another one is about to give up."""
+    """Used by plans of several objects: what another object is about to release."""
     awaits: GivesUp = field(default=keeps_all, repr=False, compare=False)
-    """The operator waits for what another object no longer declares until that object has released it."""
+    """Used by the operator: what another object no longer declares but has not released yet."""
     deletes_from: float = 0.0
-    """From when on parameters that left spec are deleted, in seconds since the epoch: another object may come for them."""
+    """When parameters removed from spec may be deleted, in seconds since the epoch: until then another object may adopt them."""
     is_ahead_of_watch: bool = False
-    """It was read in a generation that the watch has not brought yet: what other objects declare now may not be known."""
+    """It was read at a newer generation than the watch has delivered, so other objects may be unknown, too."""
     adoption_policy: AdoptionPolicy = AdoptionPolicy.NEVER
     resync_seconds: int = 600
     applied: Applied | None = None
     approved_generation: int | None = None
-    untouched: bool = False
-    """Nothing was ever written for it."""
-    blind: bool = False
-    """There is no report of what was made before."""
+    never_written: bool = False
+    """Nothing was ever written to AWS for it."""
+    status_lost: bool = False
+    """There is no status of what was created before."""
     rollout: Rollout | None = None
-    undone: bool = False
-    """This generation failed: the stable revision stands in its place."""
-    undone_created: frozenset[str] = frozenset()
-    """Names of what the failed generation created: a rollback deletes nothing else."""
-    undone_reported: frozenset[str] = frozenset()
+    rolled_back: bool = False
+    """This generation failed and is replaced by the stable revision."""
+    rolled_back_created: frozenset[str] = frozenset()
+    """Names of parameters the failed generation created: a rollback deletes nothing else."""
+    rolled_back_reported: frozenset[str] = frozenset()
     """Names without a stable version whose drift was reported before the rollback: it stays reported."""
     is_last_change: bool = False
-    """Spec cannot be used: this is the change that bakes, and nothing is written but what undoes it."""
+    """Spec is invalid: this declares the baking change, and only its rollback is written."""
     requested: bool = False
     operator_version: str | None = None
     now: float = 0.0
-    """When it is carried out, in seconds since the epoch, to the second."""
-    heard: Mapping[str, str] = field(default_factory=dict)
-    """Names of resources that an event spoke of, and who changed them where it told; empty where a whole look is due."""
-    found: tuple[Resource, ...] = ()
-    """What this owner has of the kinds that come before the one that is asked."""
+    """The time of the reconcile in whole seconds since the epoch."""
+    changed: Mapping[str, str] = field(default_factory=dict)
+    """Names of resources that events reported, and who changed them if known; empty if everything is to be observed."""
+    observed_so_far: tuple[Resource, ...] = ()
+    """Owned resources of the kinds before the current one."""
     unread: Mapping[str, int | None] = field(default_factory=dict)
-    """By title, what could not be read this time, and the version that was last reported of it."""
+    """Resources that could not be read this time, by title, with the version last reported."""
 
     @property
     def revision(self) -> str:
-        """The revision of what was found, and of what could not be read as it was last reported."""
-        return revision(self.found, self.unread)
+        """Return the revision of the observed resources, and of unreadable ones as last reported."""
+        return revision(self.observed_so_far, self.unread)
 
     @property
     def marks(self) -> tuple[tuple[float, str], ...]:
-        """The revisions with that which AWS has now; none where no report tells of those before."""
-        if self.blind and not self.untouched:
+        """Return the revisions including the current one; empty if earlier ones are unknown."""
+        if self.status_lost and not self.never_written:
             return ()
         current = self.revision
-        is_written = any(isinstance(resource, Versioned) for resource in self.found)
-        is_told = bool(self.revisions) and self.revisions[-1][1] == current
-        return self.revisions if is_told or not is_written else (*self.revisions, (self.now, current))
+        is_written = any(isinstance(resource, Versioned) for resource in self.observed_so_far)
+        is_listed = bool(self.revisions) and self.revisions[-1][1] == current
+        return self.revisions if is_listed or not is_written else (*self.revisions, (self.now, current))
 
     def retains(self, resource: Resource) -> bool:
-        """Whether a resource stays in AWS without an owner when it is no longer declared."""
+        """Whether a resource is released instead of deleted when it is no longer declared."""
         if not isinstance(resource, Versioned):
             return self.deleting and self.deletion_policy is DeletionPolicy.RETAIN
-        # What a failed generation made has no readers to keep it for.
+        # What a failed generation created needs no retention.
         policy = self.deletion_policies.get(resource.name, self.deletion_policy)
-        return policy is DeletionPolicy.RETAIN and not self.undone
+        return policy is DeletionPolicy.RETAIN and not self.rolled_back
 
     @property
     def known(self) -> tuple[str, ...]:
-        """Names that may exist in AWS: those declared and those reported."""
+        """Return the names that may exist in AWS: declared and reported ones."""
         reported = self.applied.versions if self.applied else {}
         return tuple({**{parameter.name: None for parameter in self.parameters}, **dict.fromkeys(reported)})
 
     @property
     def expired(self) -> tuple[str, ...]:
-        """Names of parameters whose Expiration has passed: that they are gone is as declared."""
+        """Return names of parameters whose Expiration has passed; their absence is in sync."""
         new = set(self.expired_unwritten)
         return tuple(name for name in self._past if name not in new)
 
     @property
     def expired_unwritten(self) -> tuple[str, ...]:
-        """Names of parameters whose Expiration has passed and that were never written, as far as is known."""
+        """Return names of parameters whose Expiration has passed and that were never written, as far as is known."""
         if self.applied is None:
-            return self._past if self.untouched else ()
+            return self._past if self.never_written else ()
         written = self.applied.was_written
         return tuple(name for name in self._past if not written(name))
 
@@ -262,6 +260,6 @@ class Declaration:
 
     @property
     def is_partial(self) -> bool:
-        """Whether it is enough to look at what was heard of: all else was seen at the last resync, and nobody asks."""
+        """Whether observing the changed resources is enough: all others were observed at the last resync."""
         is_applied = self.applied is not None and self.applied.generation == self.generation
-        return bool(self.heard) and is_applied and not (self.requested or self.deleting or self.untouched)
+        return bool(self.changed) and is_applied and not (self.requested or self.deleting or self.never_written)

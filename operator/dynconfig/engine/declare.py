@@ -1,4 +1,4 @@
-"""Turns an object and the Secrets it refers to into a Declaration: checked as a whole, before anything is written."""
+"""Builds a Declaration from an object and its Secrets and ConfigMaps, with all checks before any write."""
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -38,11 +38,11 @@ from dynconfig.engine.stored import (
 from dynconfig.engine.tenancy import IsOwnLayer, Tenant
 from dynconfig.engine.window import Brief
 
-MAX_FAULTS_TOLD = 10
+MAX_FAULTS = 10
 
 
 def parse_spec(document: Mapping[str, Any]) -> DynamicConfigSpec:
-    """The spec of an object. Raises InvalidSpec, naming every field that is wrong."""
+    """Parse the spec of an object. Raises InvalidSpec that names every invalid field."""
     try:
         return DynamicConfigSpec.model_validate(document.get("spec") or {})
     except ValidationError as error:
@@ -50,12 +50,12 @@ def parse_spec(document: Mapping[str, Any]) -> DynamicConfigSpec:
 
 
 def faults(document: Mapping[str, Any], read: ReadSource) -> tuple[str, ...]:
-    """All that is wrong with a document, as far as it can be known where some sources cannot be read."""
+    """Return all faults of a document, as far as they are known if some sources cannot be read."""
     return tuple(map(str, findings(document, read).faults))
 
 
 def sources(spec: DynamicConfigSpec) -> tuple[Source, ...]:
-    """Every Secret and ConfigMap key that the spec refers to."""
+    """Return every Secret and ConfigMap key that the spec refers to."""
     found = (source_of(parameter) for parameter in spec.parameters)
     return tuple(source for source in found if source is not None)
 
@@ -72,13 +72,12 @@ def declare(
     allowed_regions: tuple[str, ...] = (),
     admit: Admit | None = None,
 ) -> Declaration:
-    """The declaration of an object.
+    """Return the declaration of an object.
 
-    With `admit` it is made for others than the reader of the Secrets: they learn only whether checks over them hold, and that
-    only as often as it lets them.
+    Pass `admit` if its author may not read the Secrets: it limits how often they learn whether checks over Secrets hold.
 
-    Raises InvalidSpec, PathNotAllowed, NotAllowed, SecretCheckDelayed, or SourceMissing where a Secret, ConfigMap or key is not
-    there (yet).
+    Raises InvalidSpec, PathNotAllowed, NotAllowed, SecretCheckDelayed, or SourceMissing if a Secret, ConfigMap or key does not
+    exist (yet).
     """
     spec = parse_spec(document)
     size.check(document)
@@ -110,9 +109,9 @@ def declare(
         adoption_policy=spec.adoption_policy,
         resync_seconds=spec.resync_seconds,
         applied=applied,
-        blind=applied is None,
+        status_lost=applied is None,
         approved_generation=_number(annotations.get(names.APPROVE_GENERATION)),
-        untouched=names.FINALIZER not in (metadata.get("finalizers") or ()) and not was_observed(document),
+        never_written=names.FINALIZER not in (metadata.get("finalizers") or ()) and not was_observed(document),
         rollout=_rollout(spec, metadata),
         requested=is_requested(document),
         operator_version=__version__,
@@ -120,14 +119,14 @@ def declare(
 
 
 def declare_deletion(document: Mapping[str, Any], *, owner: Owner, default_region: str) -> Declaration:
-    """The declaration of an object that is deleted: nothing is desired, and of spec and status only what fits is used."""
+    """Return the declaration of a deleted object: nothing is desired, and invalid parts of spec and status are ignored."""
     spec, status = spec_of(document), status_of(document)
     path, applied = spec.get("path"), applied_of(status)
     declared = (f"{path}/{name}" for name in listed_names(spec.get("parameters")))
     reported = listed_names(_member(document.get("status"), "parameters"))
     known = {name: 0 for name in (*declared, *reported) if is_parameter_name(name)}
     versions = {**known, **{name: version for name, version in _versions(applied) if name in known}}
-    # What was made stays where it was made, whatever region the operator is set to meanwhile.
+    # Resources stay in the region where they were created, even if the operator's default region has changed.
     region = region_of(document) or _region_of_resources(document) or default_region
     return Declaration(
         owner=owner,
@@ -141,17 +140,17 @@ def declare_deletion(document: Mapping[str, Any], *, owner: Owner, default_regio
         deletion_policy=deletion_policy_of(document),
         deletion_policies=deletion_policies_of(document, applied.deletion_policies if applied else {}),
         applied=replace(applied, versions=versions) if applied else Applied(None, versions),
-        blind=applied is None,
+        status_lost=applied is None,
     )
 
 
 def keeping(declaration: Declaration) -> Declaration:
-    """The deletion of an object that leaves everything in AWS, without an owner, whatever its policy."""
+    """Return the declaration with all deletion policies set to Retain."""
     return replace(declaration, deletion_policy=DeletionPolicy.RETAIN, deletion_policies={})
 
 
 def applied_of(status: Mapping[str, Any] | None) -> Applied | None:
-    """What a status that fits the model says was applied, or None where there is no status yet."""
+    """Return what a valid status reports as applied, or None without a status."""
     if not status or status.get("observedGeneration", names.UNSEEN) == names.UNSEEN:
         return None
     parameters, drift = status.get("parameters") or (), status.get("drift") or ()
@@ -164,8 +163,8 @@ def applied_of(status: Mapping[str, Any] | None) -> Applied | None:
         len(drift) >= MAX_DRIFT,
         tuple((item["kind"], item["name"]) for item in resources),
         status.get("operatorVersion"),
-        undone_generation=(status.get("rollback") or {}).get("generation"),
-        undone_because=(status.get("rollback") or {}).get("reason", ""),
+        rolled_back_generation=(status.get("rollback") or {}).get("generation"),
+        rollback_reason=(status.get("rollback") or {}).get("reason", ""),
         baking_until=_moment(bake["until"]) if "until" in bake else None,
         baking_generation=bake.get("generation"),
         secrets=frozenset(item["name"] for item in parameters if item.get("secret")),
@@ -180,7 +179,7 @@ def applied_of(status: Mapping[str, Any] | None) -> Applied | None:
 
 
 def _names(owner: Owner, region: str, given: tuple[str | None, str | None], applied: Applied | None) -> Names:
-    """The names, with another one for a role whose own is taken by the role that it replaces."""
+    """Return the names; the role gets another name if the role it replaces still has its own."""
     function, role = given
     is_taken = role is not None and applied is not None and applied.replaces(role)
     return Names.of(owner, region, function, role_beside(role) if role and is_taken else role)
@@ -196,12 +195,12 @@ def _reported(drift: Mapping[str, Any]) -> Brief:
 
 
 def was_observed(document: Mapping[str, Any]) -> bool:
-    """Whether AWS was ever looked at for this object, so that there may be something of it."""
+    """Whether AWS was ever observed for this object, so that resources of it may exist."""
     return bool(_member(document.get("status"), "lastObservedTime"))
 
 
 def was_answered(document: Mapping[str, Any]) -> bool:
-    """Whether status says of this generation that its checks over Secrets hold, or that they do not."""
+    """Whether status already tells if the Secret checks of this generation hold."""
     status, generation = status_of(document), document["metadata"].get("generation", 1)
     if generation in (status.get("appliedGeneration"), status.get("triedGeneration")):
         return True
@@ -213,12 +212,12 @@ def was_answered(document: Mapping[str, Any]) -> bool:
 
 
 def is_written(document: Mapping[str, Any]) -> bool:
-    """Whether AWS has something of this object, or will have: a suspended one that has nothing is not written."""
+    """Whether AWS has resources of this object, or will have: false for a suspended object without resources."""
     return not is_suspended(document) or _region_of_resources(document) is not None
 
 
 def is_requested(document: Mapping[str, Any]) -> bool:
-    """Whether a fresh look was asked for by annotation and not had yet."""
+    """Whether the reconcile annotation was set and not handled yet."""
     wanted = (document["metadata"].get("annotations") or {}).get(names.RECONCILE_REQUESTED_AT)
     return wanted is not None and wanted[:REQUEST_LENGTH] != _member(document.get("status"), "lastHandledReconcileAt")
 
@@ -232,7 +231,7 @@ def _versions(applied: Applied | None) -> Iterable[tuple[str, int]]:
 
 
 def _region_of_resources(document: Mapping[str, Any]) -> str | None:
-    """Where the last report saw something of this object; None where it saw nothing."""
+    """Return the region of the resources in status, or None without resources."""
     status = status_of(document)
     return status.get("region") if status.get("parameters") or status.get("resources") else None
 
@@ -248,7 +247,7 @@ def _rollout(spec: DynamicConfigSpec, metadata: Mapping[str, Any]) -> Rollout | 
 def _resolve(
     spec: DynamicConfigSpec, read: ReadSource, were_secret: frozenset[str], admit: Admit | None
 ) -> tuple[DeclaredParameter, ...]:
-    """All parameters with their values; every fault of every parameter and rule is told at once, but for those of Secrets."""
+    """Resolve all parameters. All faults of parameters and rules are raised together, except those of Secrets."""
     found = {parameter.name: _read(parameter, read) for parameter in spec.parameters}
     known = {name: value for name, (value, _) in found.items()}
     wrong = secret_checks.plain_faults(spec, known) if admit else findings_of(spec, known).faults
@@ -266,7 +265,7 @@ def _resolve(
 
 
 def _read(parameter: ParameterSpec, read: ReadSource) -> tuple[str | None, str]:
-    """The value, or None and what of its source is missing."""
+    """Return the value, or None and what is missing of its source."""
     try:
         value = value_of(parameter, read)
     except NoSource as error:
@@ -278,7 +277,7 @@ def _declared(
     spec: DynamicConfigSpec, parameter: ParameterSpec, value: str, were_secret: frozenset[str]
 ) -> DeclaredParameter:
     name = f"{spec.path}/{parameter.name}"
-    # What is compared with the text of a Secret is masked like it: the two may be the same.
+    # A value that is compared with the text of a Secret is masked, too: both may be equal.
     is_secret = (
         parameter.resolved_type is ParameterType.SECURE_STRING
         or parameter.secret_ref is not None
@@ -297,8 +296,8 @@ def _secret(value: str) -> Secret:
 
 
 def _listed(messages: Sequence[object]) -> str:
-    more = len(messages) - MAX_FAULTS_TOLD
-    return "; ".join(map(str, messages[:MAX_FAULTS_TOLD])) + (f"; and {more} more" if more > 0 else "")
+    more = len(messages) - MAX_FAULTS
+    return "; ".join(map(str, messages[:MAX_FAULTS])) + (f"; and {more} more" if more > 0 else "")
 
 
 def _revisions(status: Mapping[str, Any] | None) -> tuple[tuple[float, str], ...]:

@@ -16,7 +16,7 @@ _VERBS = {Create: "create", Update: "update", Delete: "delete", Release: "releas
 _HIDDEN = ("owner",)
 
 
-def lines(plan: Plan, *, undone: bool = False) -> Iterator[tuple[str, str]]:
+def lines(plan: Plan, *, rolled_back: bool = False) -> Iterator[tuple[str, str]]:
     """Yield sign and text of each line: + create, ~ update, - delete, = release, space for a detail.
 
     Rejected and blocked changes have the sign "!", changes that are not applied now ".".
@@ -30,11 +30,11 @@ def lines(plan: Plan, *, undone: bool = False) -> Iterator[tuple[str, str]]:
         yield "!", f"{item.title}: {item.error.reason}: {item.error}"
     for waiting in plan.blocked:
         yield "!", waiting.message
-    for step in plan.held:
+    for step in plan.reported:
         yield ".", f"not corrected (driftPolicy: Report): {step.resource.title}"
         yield from _details(step)
     for step in plan.waiting:
-        if undone:
+        if rolled_back:
             yield ".", f"keep {step.resource.title}: the rollback does not delete it"
         else:
             yield ".", f"{_VERBS[type(step.change)]} {step.resource.title} after the bake time"
@@ -47,11 +47,11 @@ def summary(found: Assessment) -> str:
     parts = [f"{count} to {_VERBS[kind]}" for kind, count in counts.items() if count]
     parts += [f"{len(plan.refused)} refused"] if plan.refused else []
     parts += [f"{len(plan.blocked)} blocked by these"] if plan.blocked else []
-    parts += [f"{len(plan.held)} drifted and not corrected"] if plan.held else []
-    kept = "kept by the rollback" if found.declaration.undone else "to delete later"
+    parts += [f"{len(plan.reported)} drifted and not corrected"] if plan.reported else []
+    kept = "kept by the rollback" if found.declaration.rolled_back else "to delete later"
     parts += [f"{len(plan.waiting)} {kept}"] if plan.waiting else []
     declared = counted(len(plan.declared), "resource")
-    if not parts and found.declaration.undone:
+    if not parts and found.declaration.rolled_back:
         return f"No changes: AWS has the stable revision, {declared}."
     if not parts and not plan.declared:
         return "No changes: nothing is declared."
@@ -64,7 +64,7 @@ def summary(found: Assessment) -> str:
 def document(found: Assessment) -> dict[str, Any]:
     """Return the assessment as JSON: only `changes` are applied now."""
     plan = found.plan
-    others = {"reported": plan.held, "kept" if found.declaration.undone else "waiting": plan.waiting}
+    others = {"reported": plan.reported, "kept" if found.declaration.rolled_back else "waiting": plan.waiting}
     now, suspended = ([], plan.steps) if found.declaration.suspended else (plan.steps, [])
     return {
         "declared": len(plan.declared),

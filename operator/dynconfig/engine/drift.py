@@ -23,7 +23,7 @@ def drift_entries(outcome: Outcome, previous: Mapping[str, Any], now: str) -> li
             since=since.get((step.resource.title, because.field)) or now,
             last_modified_by=author(step, outcome),
         )
-        for step in outcome.standing
+        for step in outcome.uncorrected_drift
         for because in step.because
     ]
 
@@ -47,5 +47,5 @@ def author_of(step: Step, declaration: Declaration) -> str | None:
     """Return who modified a resource last, if AWS or an event reported it."""
     observed = step.change.observed if isinstance(step.change, Update) else None
     by_aws = observed.modified_by if isinstance(observed, Versioned) else None
-    who = by_aws or declaration.heard.get(step.resource.name)
+    who = by_aws or declaration.changed.get(step.resource.name)
     return who[:AUTHOR_LENGTH] if who else None

@@ -43,7 +43,7 @@ def tried_generation(outcome: Outcome, previous: Mapping[str, Any]) -> int | Non
     """Return the last generation that was applied except for rejected resources; None if it was applied completely."""
     if outcome.is_complete:
         return None
-    if outcome.stopped or outcome.untried or outcome.is_held:
+    if outcome.stopped or outcome.untried or outcome.is_suspended:
         return previous.get("triedGeneration")
     return outcome.declaration.generation
 

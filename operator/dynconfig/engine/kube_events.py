@@ -12,10 +12,10 @@ from dynconfig.engine.errors import DynConfigError, InternalError, NotOwned, Rec
 from dynconfig.engine.labels import REJECTED, STABLE
 from dynconfig.engine.outcome import Outcome
 from dynconfig.engine.plan import Create, Delete, Difference, Release, Step, Update
-from dynconfig.engine.report import patience_is_over
+from dynconfig.engine.readiness import abandon_hint, rollback_message
+from dynconfig.engine.report import is_deletion_failing
 from dynconfig.engine.revision import revision
-from dynconfig.engine.rollout import Stage
-from dynconfig.engine.verdict import abandon_hint, undone
+from dynconfig.engine.rollout import RolloutPhase
 
 MAX_NAMES = 8
 _REPORTED = (Terminal, ReconcileLoop, SourceMissing, InternalError)
@@ -34,13 +34,13 @@ class KubeEvent:
 def events_of(outcome: Outcome, previous: Mapping[str, Any], now: float) -> tuple[KubeEvent, ...]:
     """Return the Events of a reconcile, without what the previous status already reports."""
     refused = error_events(outcome.error, previous) if outcome.error is not None else ()
-    failing = _deletion_failing(outcome, previous) if patience_is_over(outcome, previous, now) else ()
-    unlabelled = [KubeEvent("Warning", Reason.LABEL_REMOVED, text) for text in outcome.unlabelled]
+    failing = _deletion_failing(outcome, previous) if is_deletion_failing(outcome, previous, now) else ()
+    label_messages = [KubeEvent("Warning", Reason.LABEL_REMOVED, text) for text in outcome.label_messages]
     happened = (
         *_drift_events(outcome, previous),
         *_change_events(outcome),
         *_rollout_events(outcome, previous),
-        *unlabelled,
+        *label_messages,
     )
     return (*happened, *refused, *failing)
 
@@ -129,10 +129,10 @@ def _title(step: Step) -> str:
 def _rollout_events(outcome: Outcome, previous: Mapping[str, Any]) -> list[KubeEvent]:
     """Return the Event for the end of a rollout: rolled back or stable."""
     declaration = outcome.declaration
-    if declaration.undone:
+    if declaration.rolled_back:
         was_told = (previous.get("rollback") or {}).get("generation") == declaration.generation
-        return [] if was_told else [KubeEvent("Warning", Reason.ROLLED_BACK, undone(outcome))]
-    if not previous.get("bake") or not outcome.is_complete or outcome.judgement.stage is not Stage.PROVED:
+        return [] if was_told else [KubeEvent("Warning", Reason.ROLLED_BACK, rollback_message(outcome))]
+    if not previous.get("bake") or not outcome.is_complete or outcome.rollout_state.phase is not RolloutPhase.STABLE:
         return []
     why = "no alarm fired during the bake time" if outcome.is_watched else "the bake time is over (no alarm watches it)"
     return [KubeEvent("Normal", Reason.STABLE, f"Revision {revision(outcome.owned)} is stable: {why}")]

@@ -1,6 +1,6 @@
-"""The labels on versions: what the engine asks of them, and when they are removed so that they never harm anyone.
+"""Labels on parameter versions: the interface of the engine, and their removal before they block writes.
 
-SSM keeps 100 versions, and takes no new one while the oldest carries a label.
+SSM keeps 100 versions and rejects new ones while the oldest has a label.
 https://docs.aws.amazon.com/systems-manager/latest/userguide/sysman-paramstore-labels.html
 """
 
@@ -11,71 +11,71 @@ from typing import Protocol
 from dynconfig.engine.declaration import Declaration, Place
 from dynconfig.engine.errors import STOPPING, DynConfigError
 from dynconfig.engine.resource import Owner, Resource, Unread, Versioned
-from dynconfig.engine.undone import Kept
+from dynconfig.engine.rolled_back import LabelledVersion
 
 STABLE = "stable"
 REJECTED = "rejected-"
-# SSM keeps as many versions; the stable one may be among those that are gone.
+# SSM keeps this many versions; the stable one may be among the deleted ones.
 # https://docs.aws.amazon.com/systems-manager/latest/userguide/sysman-paramstore-versions.html
 VERSIONS_KEPT = 100
-# A label that is so many versions old is removed, long before SSM refuses everyone's write.
+# Labels this many versions old are removed, long before SSM rejects writes.
 OLD_VERSIONS = 80
-# History is read again after so many versions more.
+# History is read again after this many new versions.
 LOOK_VERSIONS = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """What the label `stable` says about resources."""
+    """How resources compare with their version labelled `stable`."""
 
     unproved: tuple[Versioned, ...]
-    """Those whose value is not that of their stable version."""
+    """Resources whose value differs from their stable version."""
     stable: frozenset[str]
-    """Names of those that have a stable version."""
+    """Names of resources with a stable version."""
     unread: tuple[Unread, ...] = ()
-    """Those whose labels could not be read: nothing is known of them."""
+    """Resources whose labels could not be read."""
 
 
 class Labels(Protocol):
-    """The labels on versions, which AWS keeps."""
+    """The labels on versions in AWS."""
 
     def proof(self, owned: Sequence[Versioned]) -> Proof:
-        """What the label `stable` says about these."""
+        """Compare these with their stable versions."""
 
     def prove(self, owned: Iterable[Versioned]) -> tuple[Unread, ...]:
-        """Move the label `stable` to the version that each of these has; answers those for which AWS refuses it."""
+        """Move the label `stable` to the current version of each; return those for which AWS refuses it."""
 
     def mark(self, owned: Versioned, label: str) -> None:
-        """Move a label to the version that it has."""
+        """Move a label to its current version."""
 
     def forget(self, names: Iterable[str]) -> None:
-        """Ask AWS anew about these names."""
+        """Drop cached labels of these names."""
 
-    def unmark(self, kept: Kept, label: str) -> None:
-        """Take a label off the version that carries it."""
+    def unmark(self, kept: LabelledVersion, label: str) -> None:
+        """Remove a label from its version."""
 
-    def at(self, known: Sequence[str], label: str) -> tuple[Kept, ...]:
-        """What those of these names were that have a version with this label."""
+    def at(self, known: Sequence[str], label: str) -> tuple[LabelledVersion, ...]:
+        """Return the labelled version of each of these names that has one."""
 
     def owned(self, owner: Owner) -> tuple[str, ...]:
-        """Names of what the owner has."""
+        """Return the names the owner owns."""
 
     def remove(self, name: str, newest: int | None = None) -> tuple[str, ...]:
-        """Take the labels of this operator off all versions up to the newest; answers those that were removed."""
+        """Remove this operator's labels from all versions up to `newest`; return the removed labels."""
 
 
 LabelsOf = Callable[[Place], Labels]
 
 
 class LabelCleanup:
-    """Removes labels whose reason has ended. Safe for many threads, one declaration of an owner at a time."""
+    """Removes labels that are no longer needed. Thread-safe, except for concurrent calls for one owner."""
 
     def __init__(self, labels_of: LabelsOf | None) -> None:
         self._labels_of = labels_of
         self._looked: dict[str, dict[str, int]] = {}
 
-    def make_room(self, declaration: Declaration, owned: Iterable[Resource]) -> tuple[str, ...]:
-        """Remove labels on which new versions pile up, whoever writes them; answers a sentence for each parameter."""
+    def remove_old_labels(self, declaration: Declaration, owned: Iterable[Resource]) -> tuple[str, ...]:
+        """Remove labels from old versions, whoever writes new ones; return a message for each parameter."""
         looked = self._looked.setdefault(declaration.owner.uid, {})
         due = [
             item
@@ -88,10 +88,10 @@ class LabelCleanup:
             return ()
         labels = self._labels_of(declaration.place)
         looked.update({item.name: item.version for item in due})
-        return tuple(text for item in due for text in _made_room(labels, item))
+        return tuple(text for item in due for text in _remove_old_labels(labels, item))
 
     def end_rollout(self, declaration: Declaration, owned: Iterable[Resource]) -> tuple[Unread, ...]:
-        """Remove all labels of an object that declares no rollout any more; answers those for which AWS refuses it."""
+        """Remove all labels of an object without a rollout; return the resources for which AWS refuses it."""
         applied = declaration.applied
         if (
             self._labels_of is None
@@ -105,12 +105,12 @@ class LabelCleanup:
         return each((item for item in owned if isinstance(item, Versioned)), lambda item: labels.remove(item.name))
 
     def forget(self, uid: str) -> None:
-        """Drop what is remembered of an object that is gone."""
+        """Forget an object that no longer exists."""
         self._looked.pop(uid, None)
 
 
 def each(items: Iterable[Versioned], label: Callable[[Versioned], object]) -> tuple[Unread, ...]:
-    """Label all items; answers those for which AWS refuses it. Raises what makes all further calls useless."""
+    """Label all items; return those for which AWS refuses it. Raises errors that stop the whole run."""
     failed: list[Unread] = []
     for item in items:
         try:
@@ -122,7 +122,7 @@ def each(items: Iterable[Versioned], label: Callable[[Versioned], object]) -> tu
     return tuple(failed)
 
 
-def _made_room(labels: Labels, item: Versioned) -> tuple[str, ...]:
+def _remove_old_labels(labels: Labels, item: Versioned) -> tuple[str, ...]:
     try:
         removed = labels.remove(item.name, newest=item.version - OLD_VERSIONS)
     except DynConfigError as error:

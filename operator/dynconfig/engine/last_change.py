@@ -1,7 +1,6 @@
-"""The change that bakes in AWS while spec cannot be used: it is watched, and undone if an alarm fires; nothing else is written.
+"""The baking change while spec is invalid: it is still evaluated, and rolled back if an alarm fires. Pure.
 
-A Secret may be missing, or a later edit may not be valid. What the change wrote is read from AWS, and only values are put back.
-Pure.
+A Secret may be missing, or a later edit may be invalid. The written values are read from AWS, and only values are restored.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -28,7 +27,7 @@ from dynconfig.engine.tenancy import Aspect, Tenant, Use
 def last_change(
     document: Mapping[str, Any], *, owner: Owner, default_region: str, tenant: Tenant, allowed_regions: tuple[str, ...]
 ) -> Declaration | None:
-    """The change that bakes, by status alone; None if none does, or if its namespace may not write there any more."""
+    """Return the baking change from status; None if there is none or its namespace may no longer write there."""
     status, rollout = status_of(document), _rollout_of(document)
     generation = (status.get("bake") or {}).get("generation")
     known = declare_deletion(document, owner=owner, default_region=default_region)
@@ -43,7 +42,7 @@ def last_change(
         deleting=False,
         generation=generation,
         rollout=rollout,
-        # What it created stays until spec can be used.
+        # Parameters it created are kept until spec is valid.
         adoption_policy=AdoptionPolicy.IF_UNOWNED,
         parameters=tuple(_parameter(item, secrets) for item in reported if item.get("type") in list(ParameterType)),
         is_last_change=True,
@@ -51,7 +50,7 @@ def last_change(
 
 
 def with_values(declaration: Declaration, observed: Iterable[Resource]) -> Declaration:
-    """The declaration with the values that AWS has, of what is ours and was written by no one else since the last report."""
+    """Return the declaration with the values in AWS of owned parameters whose version is still the reported one."""
     reported = declaration.applied.versions if declaration.applied else {}
     own: dict[str, str | Secret] = {}
     for item in observed:
@@ -65,7 +64,7 @@ def with_values(declaration: Declaration, observed: Iterable[Resource]) -> Decla
 
 
 def only_values(plan: Plan, declaration: Declaration) -> Plan:
-    """The plan without all that does not put back a value which was last reported: others may have written it meanwhile."""
+    """Return the plan reduced to restoring values at the reported version: newer versions were written outside."""
     reported = declaration.applied.versions if declaration.applied else {}
     steps = tuple(step for step in plan.steps if _puts_back(step, reported))
     refused = tuple(item for item in plan.refused if issubclass(item.kind.value, Versioned))
@@ -96,7 +95,7 @@ def _parameter(reported: Mapping[str, Any], secrets: frozenset[str]) -> Declared
 
 
 def _left_alone(document: Mapping[str, Any]) -> frozenset[str]:
-    """Full names of those whose values are the business of others."""
+    """Return full names of parameters with valuePolicy CreateOnly."""
     spec, listed = spec_of(document), spec_of(document).get("parameters")
     items = [item for item in listed if isinstance(item, Mapping)] if isinstance(listed, Sequence) else []
     kept = (item.get("name") for item in items if item.get("valuePolicy") == ValuePolicy.CREATE_ONLY)
@@ -104,7 +103,7 @@ def _left_alone(document: Mapping[str, Any]) -> frozenset[str]:
 
 
 def _rollout_of(document: Mapping[str, Any]) -> Rollout | None:
-    """How the change is watched, by the defaults where that cannot be understood; None if no rollout is declared any more."""
+    """Return the rollout settings, or the defaults if they are invalid; None if no rollout is declared any more."""
     found = spec_of(document).get("rollout")
     if found is None:
         return None

@@ -7,7 +7,7 @@ from dynconfig.api.parameter import ParameterSpec, ValuePolicy
 from dynconfig.engine.outcome import Outcome
 from dynconfig.engine.plan import Update
 from dynconfig.engine.resource import Versioned
-from dynconfig.engine.rollout import Stage
+from dynconfig.engine.rollout import RolloutPhase
 
 
 def plaintext_secrets(outcome: Outcome, previous: Mapping[str, Any]) -> frozenset[str]:
@@ -20,7 +20,7 @@ def plaintext_secrets(outcome: Outcome, previous: Mapping[str, Any]) -> frozense
 
 def _marked_before(outcome: Outcome) -> set[str]:
     """Return the parameters that were tagged when observed, such as one that another object handed over."""
-    changes = (step.change for step in (*outcome.plan.steps, *outcome.plan.held))
+    changes = (step.change for step in (*outcome.plan.steps, *outcome.plan.reported))
     observed = (change.observed for change in changes if isinstance(change, Update))
     return {item.name for item in observed if isinstance(item, Versioned) and item.from_secret}
 
@@ -29,14 +29,18 @@ def _may_return(outcome: Outcome) -> bool:
     """Whether a rollback may restore values of earlier generations."""
     if outcome.declaration.rollout is None:
         return False
-    is_proved = outcome.is_complete and outcome.judgement.stage is Stage.PROVED and not outcome.declaration.undone
-    return not is_proved or bool(outcome.plan.held)
+    is_proved = (
+        outcome.is_complete
+        and outcome.rollout_state.phase is RolloutPhase.STABLE
+        and not outcome.declaration.rolled_back
+    )
+    return not is_proved or bool(outcome.plan.reported)
 
 
 def _not_written(outcome: Outcome) -> set[str]:
     """Return the parameters that are out of sync or not declared, so their values are the earlier ones."""
     declared = {parameter.name for parameter in outcome.declaration.parameters if not _is_kept(parameter.spec)}
-    steps = (*outcome.remaining, *outcome.plan.held, *outcome.plan.waiting)
+    steps = (*outcome.remaining, *outcome.plan.reported, *outcome.plan.waiting)
     owned = {item.name for item in outcome.owned if isinstance(item, Versioned)}
     return {step.resource.name for step in steps} | (owned - declared)
 

@@ -25,8 +25,8 @@ class OutOfSyncField:
 
 def out_of_sync_fields(plan: Plan, declaration: Declaration, *, is_known: bool) -> Iterator[OutOfSyncField]:
     """Yield all fields that are out of sync. If the object is not in the cluster, all of them are drift."""
-    for step in (*plan.steps, *plan.held, *plan.waiting):
-        is_drift = not is_known or step in plan.reported or drifted(step, declaration)
+    for step in (*plan.steps, *plan.reported, *plan.waiting):
+        is_drift = not is_known or step in plan.reported_drift or drifted(step, declaration)
         yield from (_field(step, because, is_drift=is_drift) for because in per_key(step))
 
 

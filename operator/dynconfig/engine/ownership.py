@@ -1,4 +1,4 @@
-"""Whose a resource is that exists already: whether it may be taken over, and what to do if not. Pure."""
+"""Decides whether an existing resource is owned or may be adopted, and what to do if not. Pure."""
 
 from dynconfig.api.spec import AdoptionPolicy
 from dynconfig.engine.declaration import Declaration
@@ -7,7 +7,7 @@ from dynconfig.engine.resource import Owner, Resource, Versioned
 
 
 def not_owned(declaration: Declaration, observed: Resource) -> NotOwned | None:
-    """Why a resource that exists may not be written; None if it is ours or may be taken over."""
+    """Return why an existing resource may not be written; None if it is owned or may be adopted."""
     if observed.owner == declaration.owner.tag:
         return None
     text, owner = _refusal(declaration, observed), Owner.parse(observed.owner)
@@ -27,13 +27,13 @@ def _subject(observed: Resource) -> str:
 
 
 def _is_awaited(declaration: Declaration, observed: Resource, owner: Owner | None) -> bool:
-    """Whether a parameter is handed over without anyone doing more."""
+    """Whether a parameter will be handed over without further action."""
     may_adopt = declaration.adoption_policy is AdoptionPolicy.IF_UNOWNED and isinstance(observed, Versioned)
     return may_adopt and owner is not None and declaration.awaits(owner.title, observed.name)
 
 
 def _refusal(declaration: Declaration, observed: Resource) -> str | None:
-    """Why a resource may not be written, as the end of a sentence about it; None if it may."""
+    """Return why a resource may not be written, as the end of a sentence; None if it may."""
     owner = Owner.parse(observed.owner) if observed.owner else None
     is_parameter = isinstance(observed, Versioned)
     is_given_up = is_parameter and owner is not None and declaration.gives_up(owner.title, observed.name)
@@ -56,7 +56,7 @@ def _refusal(declaration: Declaration, observed: Resource) -> str | None:
 
 
 def _way_out(observed: Resource, owner: Owner | None, declaration: Declaration) -> str:
-    """What to do about a resource that belongs to somebody else, or to nobody and is no parameter."""
+    """Return what to do about a resource that has another owner, or none and is not a parameter."""
     if not observed.owner:
         return "only parameters can be adopted: rename it or delete the other"
     may_adopt = declaration.adoption_policy is AdoptionPolicy.IF_UNOWNED
@@ -72,6 +72,6 @@ def _way_out(observed: Resource, owner: Owner | None, declaration: Declaration) 
 
 
 def owner_title(observed: Resource, declaration: Declaration) -> str:
-    """The owner of a resource as a message names it; empty if it has none."""
+    """Return the owner of a resource, as used in messages; empty if it has none."""
     owner = Owner.parse(observed.owner)
     return owner.title_beside(declaration.owner) if owner else observed.owner

@@ -1,4 +1,4 @@
-"""The difference between what is declared and what AWS says, as a value; and what of it is refused."""
+"""The plan: differences between desired and observed resources, as data, and the refusals among them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
@@ -20,7 +20,7 @@ AnyKind = Kind[Any]
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One field that is otherwise than declared, as text in full; secrets are masked."""
+    """One field that differs from the declaration, as full text; secrets are masked."""
 
     field: str
     declared: str
@@ -28,22 +28,22 @@ class Difference:
 
     @property
     def brief(self) -> Brief:
-        """Both texts as status and messages show them."""
+        """Return both texts, shortened for status and messages."""
         return brief(self.declared, self.observed)
 
 
 @dataclass(frozen=True, slots=True)
 class Create:
-    """It is declared and does not exist."""
+    """The resource is declared and does not exist."""
 
     desired: Resource
     added: Resource | None = None
-    """What of it is written, if that is not what is declared."""
+    """What is written, if that differs from what is declared."""
 
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """It exists and differs."""
+    """The resource exists and differs."""
 
     observed: Resource
     desired: Resource
@@ -52,18 +52,18 @@ class Update:
 
 @dataclass(frozen=True, slots=True)
 class Delete:
-    """It is ours and no longer declared."""
+    """The resource is owned and no longer declared."""
 
     observed: Resource
 
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """It is ours, no longer declared, and stays in AWS: with another owner, or without one."""
+    """The resource is owned, no longer declared, and stays in AWS with another owner or none."""
 
     observed: Resource
     successor: Successor | None = None
-    """The object that takes it over."""
+    """The object that adopts it."""
 
 
 Change = Create | Update | Delete | Release
@@ -71,14 +71,14 @@ Change = Create | Update | Delete | Release
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One change and the kind that makes it."""
+    """One change and the kind that applies it."""
 
     kind: AnyKind
     change: Change
 
     @property
     def resource(self) -> Resource:
-        """The resource that changes, as declared where it is declared."""
+        """Return the changed resource: as desired if it is declared, else as observed."""
         match self.change:
             case Create(desired) | Update(_, desired, _):
                 return desired
@@ -87,12 +87,12 @@ class Step:
 
     @property
     def is_put(self) -> bool:
-        """Whether it writes what is declared."""
+        """Whether it creates or updates a resource."""
         return isinstance(self.change, Create | Update)
 
     @property
     def because(self) -> tuple[Difference, ...]:
-        """What differs, for every sort of change."""
+        """Return the differences, for every type of change."""
         match self.change:
             case Update(_, _, because):
                 return because
@@ -103,12 +103,12 @@ class Step:
 
     @property
     def is_removal(self) -> bool:
-        """Whether the owner gives the resource up."""
+        """Whether it deletes or releases a resource."""
         return isinstance(self.change, Delete | Release)
 
     @property
     def changes_hands(self) -> bool:
-        """Whether the resource gets an owner, another one, or none."""
+        """Whether the owner of the resource changes."""
         match self.change:
             case Update(observed, desired, _):
                 return observed.owner != desired.owner
@@ -116,12 +116,12 @@ class Step:
 
     @property
     def deletes_parameter(self) -> bool:
-        """Whether a parameter, and with it the value that others read, goes."""
+        """Whether it deletes a parameter, so that readers lose its value."""
         return isinstance(self.change, Delete) and isinstance(self.change.observed, Versioned)
 
     @property
     def is_derived(self) -> bool:
-        """Whether it only follows from what other resources have become."""
+        """Whether it only follows from changes of other resources."""
         if isinstance(self.change, Delete):
             return self.change.observed.follows
         if not isinstance(self.change, Update):
@@ -132,7 +132,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """A declared resource that cannot be made so, and why; `observed` is what AWS has in its place."""
+    """A declared resource that cannot be written, and why; `observed` is the existing resource of that name."""
 
     desired: Resource
     observed: Resource | None
@@ -141,7 +141,7 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What one kind has to do with a declaration."""
+    """The declared and owned resources of one kind."""
 
     kind: AnyKind
     declared: tuple[Resource, ...]
@@ -150,35 +150,35 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """All that would be done, in the order in which it would be done, and what was seen."""
+    """All steps in order, and what was observed."""
 
     steps: tuple[Step, ...] = ()
     parts: tuple[Part, ...] = ()
     waiting: tuple[Step, ...] = ()
-    """Deletions that wait until the change they belong to has proved itself."""
-    held: tuple[Step, ...] = ()
+    """Deletions deferred until their change is stable."""
+    reported: tuple[Step, ...] = ()
     """Drift that is only reported, and what follows from it."""
     contested: tuple[Step, ...] = ()
-    """Corrections that wait, since someone else writes the same field again and again."""
+    """Corrections that back off because something else keeps rewriting the same field."""
     refused: "tuple[Refusal, ...]" = ()
-    """What cannot be as declared now, each by itself."""
+    """Resources that cannot be applied now."""
     blocked: "tuple[Blocked, ...]" = ()
-    """Steps that wait for what is refused."""
+    """Steps that depend on refused resources."""
 
     @property
     def declared(self) -> tuple[Resource, ...]:
-        """All resources that are declared."""
+        """Return all declared resources."""
         return tuple(resource for part in self.parts for resource in part.declared)
 
     @property
     def owned(self) -> tuple[Resource, ...]:
-        """All resources that AWS has of this owner."""
+        """Return all resources in AWS with this owner."""
         return tuple(resource for part in self.parts for resource in part.owned)
 
     @property
-    def reported(self) -> tuple[Step, ...]:
-        """Drift that is only reported."""
-        return tuple(step for step in self.held if not step.is_derived)
+    def reported_drift(self) -> tuple[Step, ...]:
+        """Return drift that is only reported, without derived steps."""
+        return tuple(step for step in self.reported if not step.is_derived)
 
     @property
     def is_empty(self) -> bool:
@@ -187,13 +187,13 @@ class Plan:
 
 
 def differences(desired: Resource, observed: Resource) -> tuple[Difference, ...]:
-    """The fields in which two resources of one type differ."""
+    """Return the fields in which two resources of one type differ."""
     pairs = ((item.name, getattr(desired, item.name), getattr(observed, item.name)) for item in _compared(desired))
     return tuple(_difference(name, one, other) for name, one, other in pairs if one != other)
 
 
 def _difference(name: str, desired: object, observed: object) -> Difference:
-    """Masked on both sides if either is secret: the one often holds the text of the other."""
+    """Return the difference, masked on both sides if either is secret: both often hold the same text."""
     if isinstance(desired, Secret) or isinstance(observed, Secret):
         return Difference(name, MASK, str(observed) if isinstance(observed, UnreadableSecret) else MASK)
     return Difference(name, in_full(desired), in_full(observed))
@@ -202,14 +202,14 @@ def _difference(name: str, desired: object, observed: object) -> Difference:
 def changes(
     kind: AnyKind, declaration: Declaration, desired: Sequence[Resource], observed: Sequence[Resource]
 ) -> tuple[tuple[Step, ...], tuple[Fault, ...]]:
-    """What has to be done for one kind, and what of it is refused before any write: NotOwned, NotPossible and the like."""
+    """Return the steps for one kind and the faults found before any write (NotOwned, NotPossible and others)."""
     existing = {resource.name: resource for resource in observed}
     tried = [(resource, _refused(kind, declaration, resource, existing.get(resource.name))) for resource in desired]
     faults = tuple(Fault(resource, existing.get(resource.name), error) for resource, error in tried if error)
     possible = (resource for resource, error in tried if not error)
     puts = [_put(declaration, resource, existing.get(resource.name)) for resource in possible]
     wanted = {resource.name for resource in desired}
-    # What has expired is AWS's to delete, within minutes of its date.
+    # AWS deletes expired parameters itself, within minutes of their date.
     staying = wanted | set(declaration.expired)
     surplus = [r for r in observed if r.name not in staying and r.owner == declaration.owner.tag]
     removals = [_removal(declaration, resource) for resource in surplus]
@@ -217,31 +217,35 @@ def changes(
 
 
 def drifted(step: Step, declaration: Declaration) -> bool:
-    """Whether a step undoes somebody else's change, rather than carrying out an edit of the declaration."""
+    """Whether a step corrects drift, rather than applying an edit of the declaration."""
     applied = declaration.applied
-    if declaration.deleting or declaration.untouched or isinstance(step.change, Delete | Release) or step.is_derived:
+    if (
+        declaration.deleting
+        or declaration.never_written
+        or isinstance(step.change, Delete | Release)
+        or step.is_derived
+    ):
         return False
     if isinstance(step.change, Update) and step.change.observed.owner != declaration.owner.tag:
         return False
-    if declaration.undone and (applied is None or applied.undone_generation != declaration.generation):
+    if declaration.rolled_back and (applied is None or applied.rolled_back_generation != declaration.generation):
         return False
     if applied is None:
-        # No report to compare with: what is ours and differs was ours before, so somebody changed it.
+        # Without a report, an owned resource that differs was changed outside the operator.
         return isinstance(step.change, Update)
     if not applied.was_tried(declaration.generation, step.resource):
         return False
-    is_told = applied.is_drift_cut or step.resource.title in applied.drifted
-    return is_told or _changed_in_aws(step.change, applied, declaration)
+    is_reported = applied.is_drift_cut or step.resource.title in applied.drifted
+    return is_reported or _changed_in_aws(step.change, applied, declaration)
 
 
 def _changed_in_aws(change: Change, applied: Applied, declaration: Declaration) -> bool:
-    """It went, has a version of others, or differs in a field without versions; else the Secret behind it changed."""
+    """Whether AWS was changed: resource missing, foreign version, or unversioned field. Otherwise its Secret changed."""
     if not isinstance(change, Update):
         title = (change.desired.kind, change.desired.name) if isinstance(change, Create) else None
         return title is not None and (title[1] in applied.versions or title in applied.resources)
     if not isinstance(change.observed, Versioned):
-        # Another version of the operator brings another package and other layers, or roles at another path; and no one
-        # reads what has expired.
+        # Another operator version has another package, layers or role path, and expired parameters are dropped: no drift.
         is_same = applied.operator_version == declaration.operator_version and not applied.earlier_roles
         return is_same and applied.expired >= set(declaration.expired)
     only_value = {difference.field for difference in change.because} == {"value"}
@@ -249,7 +253,7 @@ def _changed_in_aws(change: Change, applied: Applied, declaration: Declaration) 
 
 
 def _removal(declaration: Declaration, surplus: Resource) -> Change:
-    """What becomes of a resource that is no longer declared: readers keep what another object is about to own."""
+    """Return the change for a resource that is no longer declared. It is released if another object adopts it."""
     successor = declaration.successor_of(surplus.name) if isinstance(surplus, Versioned) else None
     if successor:
         return Release(surplus, successor)

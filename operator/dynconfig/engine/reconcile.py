@@ -1,62 +1,62 @@
-"""One reconcile: assess, apply, finish; the same walk for create, edit, drift and deletion."""
+"""One reconcile: assess, apply, finish. Create, edit, drift and deletion follow the same steps."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 
 from dynconfig.engine import expiration
+from dynconfig.engine.apply import ApplyRun, EarlierRefusals, batches
 from dynconfig.engine.assessment import Assessment, compared, derived
-from dynconfig.engine.carry import Rounds, Work, batches
 from dynconfig.engine.correction_backoff import CorrectionBackoff
 from dynconfig.engine.declaration import Declaration, Place
 from dynconfig.engine.declare import keeping
+from dynconfig.engine.drift_metrics import DriftMetrics, DriftMetricSink
 from dynconfig.engine.errors import DynConfigError, UnsafePlan
-from dynconfig.engine.gauge import Gauge, Gauges
-from dynconfig.engine.held import without_reported
 from dynconfig.engine.labels import LabelCleanup, LabelsOf
 from dynconfig.engine.last_change import only_values, with_values
-from dynconfig.engine.look import Sight, look, unread_versions, wanted
+from dynconfig.engine.observe import Observation, desired_resources, observe, unread_versions
 from dynconfig.engine.outcome import Outcome
-from dynconfig.engine.patience import Patience
 from dynconfig.engine.plan import (
     AnyKind,
 )
 from dynconfig.engine.recent import Recent, with_unseen
 from dynconfig.engine.refusal import Refusal
+from dynconfig.engine.reported_drift import without_reported_drift
 from dynconfig.engine.resource import Resource, Unread, Versioned
-from dynconfig.engine.rollback import Rollbacks, put_off
-from dynconfig.engine.rollout import Judgement, Stage
+from dynconfig.engine.retry_policy import RetryPolicy
+from dynconfig.engine.rollback import Rollbacks, defer_deletions
+from dynconfig.engine.rolled_back import stable_declaration
+from dynconfig.engine.rollout import RolloutPhase, RolloutState
 from dynconfig.engine.safety import check
-from dynconfig.engine.undone import in_place_of
 
-# Until an alarm is heard of by event, it is looked at.
+# Alarms are polled at this interval until their events arrive.
 ALARM_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
 class Abandonment:
-    """How far an object is let go that a person abandons."""
+    """The result of abandoning an object."""
 
     left: str = ""
-    """Why marks of ours are left in AWS, or nothing."""
+    """Why owner tags or labels are left in AWS; empty if none are."""
     is_over: bool = True
-    """There is nothing more to be done; else the next turn goes on."""
+    """Nothing is left to do; otherwise the next turn continues."""
 
 
 KeepGoing = Callable[[], bool]
 Announce = Callable[[Outcome], None]
-"""Receives what is about to be carried out, before the first write; it may raise what ends the reconcile."""
+"""Called with the planned outcome before the first write. An exception it raises ends the reconcile."""
 
 
 class Engine:
-    """Runs declarations against the kinds of their place. Safe for many threads, one declaration of an owner at a time."""
+    """Applies declarations with the kinds of their place. Thread-safe, except for concurrent runs of one owner."""
 
     def __init__(
         self,
         kinds_of: Callable[[Place], Sequence[AnyKind]],
         labels_of: LabelsOf | None = None,
         at_once: Executor | None = None,
-        gauge_of: Callable[[Place], Gauge] | None = None,
+        drift_metric_of: Callable[[Place], DriftMetricSink] | None = None,
         aws_now: Callable[[float], float] = lambda now: now,
     ) -> None:
         self._kinds_of = kinds_of
@@ -64,47 +64,49 @@ class Engine:
         self._aws_now = aws_now
         self._rollbacks = Rollbacks(labels_of)
         self._cleanup = LabelCleanup(labels_of)
-        self._gauges = Gauges(gauge_of)
+        self._drift_metrics = DriftMetrics(drift_metric_of)
         self._correction_backoff = CorrectionBackoff()
-        self._patience = Patience()
-        self._rounds = Rounds()
+        self._retry_policy = RetryPolicy()
+        self._earlier_refusals = EarlierRefusals()
         self._recent = Recent()
 
     def prepare(self, place: Place) -> None:
-        """Have the kinds of a place made before the first object needs them."""
+        """Create the kinds of a place before the first object needs them."""
         self._kinds_of(place)
 
-    def look(self, declaration: Declaration) -> Iterator[Sight]:
-        """What is wanted, and what AWS has of all that is declared, known or owned; whoever owns it. Looks as it is read."""
-        return look(self._kinds_of(declaration.place), declaration, self._at_once)
+    def observations(self, declaration: Declaration) -> Iterator[Observation]:
+        """Yield desired and observed resources per kind, whoever owns them. Lazy: AWS is called while iterating."""
+        return observe(self._kinds_of(declaration.place), declaration, self._at_once)
 
     def observe(self, declaration: Declaration) -> tuple[Resource, ...]:
-        """What AWS has of all that is declared, known or owned; whoever owns it."""
-        return tuple(resource for sight in self.look(declaration) for resource in sight.observed)
+        """Return the resources in AWS that are declared, known or owned, whoever owns them."""
+        return tuple(resource for observation in self.observations(declaration) for resource in observation.observed)
 
-    def assess(self, declaration: Declaration, now: float, sights: Iterable[Sight] | None = None) -> Assessment:
-        """What would be done at `now` (seconds since the epoch), everything included; writes nothing.
+    def assess(
+        self, declaration: Declaration, now: float, observations: Iterable[Observation] | None = None
+    ) -> Assessment:
+        """Compute everything a reconcile at `now` (seconds since the epoch) would do. Writes nothing.
 
-        `sights` is what was seen of this very declaration a moment ago. Raises whatever AWS answers to reads.
+        `observations` are recent observations of the same declaration. Raises errors of AWS reads.
         """
         aws_now = self._aws_now(now)
-        # When parameters left spec, the operator saw by its own clock.
+        # The operator recorded by its own clock when parameters were removed from spec.
         deletes_from = declaration.deletes_from + aws_now - now
         declaration = replace(declaration, now=float(int(aws_now)), deletes_from=deletes_from)
         if declaration.is_last_change:
             declaration = with_values(declaration, self.observe(declaration))
         expiration.check(declaration)
-        steered = self._rollbacks.steer(declaration)
-        found = self._assessed(steered, now, sights if steered is declaration else None)
-        if found.judgement.stage is not Stage.FAILED or declaration.suspended:
+        effective = self._rollbacks.effective(declaration)
+        found = self._assessed(effective, now, observations if effective is declaration else None)
+        if found.rollout_state.phase is not RolloutPhase.FAILED or declaration.suspended:
             return found
         rejection = self._rollbacks.rejection(found.declaration, found.plan)
-        back = self._assessed(in_place_of(declaration, rejection.undone), now)
-        return replace(back, judgement=found.judgement, rejection=rejection)
+        back = self._assessed(stable_declaration(declaration, rejection.rolled_back), now)
+        return replace(back, rollout_state=found.rollout_state, rejection=rejection)
 
-    def wanted(self, declaration: Declaration) -> tuple[Resource, ...]:
-        """What AWS would have, without a look at it."""
-        return tuple(wanted(self._kinds_of(declaration.place), declaration))
+    def desired(self, declaration: Declaration) -> tuple[Resource, ...]:
+        """Return the desired resources without observing AWS."""
+        return tuple(desired_resources(self._kinds_of(declaration.place), declaration))
 
     def run(
         self,
@@ -113,34 +115,34 @@ class Engine:
         now: float = 0.0,
         announce: Announce = lambda _planned: None,
     ) -> Outcome:
-        """Make AWS equal to the declaration at `now` (seconds since the epoch), or to the stable revision if it failed.
+        """Apply the declaration at `now` (seconds since the epoch), or the stable revision if the rollout failed.
 
-        What AWS dates is held against AWS's own clock, and `now` only counts until AWS has answered.
-        Stops between two writes when `keep_going` says so.
+        Timestamps of AWS are compared with AWS's own clock; `now` is used only until AWS has answered.
+        Stops between two writes if `keep_going` returns False.
         """
-        return self._patience.applied_to(self._shown(self._run(declaration, keep_going, now, announce)), now)
+        return self._retry_policy.apply_to_outcome(self._shown(self._run(declaration, keep_going, now, announce)), now)
 
     def forget(self, uid: str) -> None:
-        """Drop what is remembered of an object that is gone."""
+        """Forget an object that no longer exists."""
         self._correction_backoff.forget(uid)
-        self._patience.forget(uid)
-        self._rounds.forget(uid)
+        self._retry_policy.forget(uid)
+        self._earlier_refusals.forget(uid)
         self._rollbacks.forget(uid)
         self._cleanup.forget(uid)
-        self._gauges.forget(uid)
+        self._drift_metrics.forget(uid)
         self._recent.forget(uid)
 
     def abandon(self, declaration: Declaration, keep_going: KeepGoing = lambda: True) -> Abandonment:
-        """Release what a person abandons, as far as AWS allows: owner tags and labels are removed, all else stays."""
+        """Release the resources of an abandoned object: remove owner tags and labels as far as AWS allows, keep the rest."""
         outcome = self._run(replace(keeping(declaration), suspended=False), keep_going, 0.0, lambda _planned: None)
         is_unfinished = bool(outcome.untried or outcome.retry)
         left = str(outcome.error or ("the time limit was reached" if outcome.untried else ""))
         return Abandonment(left, is_over=not (is_unfinished and outcome.applied))
 
     def _shown(self, outcome: Outcome) -> Outcome:
-        """The outcome itself, or one that tells why its drift cannot be shown."""
+        """Update the drift metric. If that fails, return the outcome with the error."""
         try:
-            self._gauges.follow(outcome)
+            self._drift_metrics.update(outcome)
         except DynConfigError as error:
             return outcome if outcome.error else replace(outcome, stopped=error)
         return outcome
@@ -151,12 +153,12 @@ class Engine:
         except DynConfigError as error:
             return Outcome(declaration, stopped=error)
         outcome = _observed(found)
-        outcome = replace(outcome, unlabelled=self._cleanup.make_room(found.declaration, found.plan.owned))
+        outcome = replace(outcome, label_messages=self._cleanup.remove_old_labels(found.declaration, found.plan.owned))
         if declaration.suspended:
             return outcome
-        if declaration.is_last_change and not found.declaration.undone:
-            again = _again(found.judgement, self._aws_now(now))
-            return replace(outcome, judgement=found.judgement, again=again)
+        if declaration.is_last_change and not found.declaration.rolled_back:
+            again = _again(found.rollout_state, self._aws_now(now))
+            return replace(outcome, rollout_state=found.rollout_state, again=again)
         unmarked: tuple[Unread, ...] = ()
         try:
             if found.rejection:
@@ -172,66 +174,70 @@ class Engine:
             done = self._finish(done, keep_going, now)
         self._correction_backoff.record(done, now)
         done = _without_labels(done, unmarked)
-        return replace(done, judgement=found.judgement) if found.rejection else done
+        return replace(done, rollout_state=found.rollout_state) if found.rejection else done
 
-    def _assessed(self, declaration: Declaration, now: float, sights: Iterable[Sight] | None = None) -> Assessment:
-        sights = tuple(self.look(declaration) if sights is None else sights)
-        declaration = replace(declaration, unread=unread_versions(declaration, sights))
-        plan, seen = compared(declaration, sights)
+    def _assessed(
+        self, declaration: Declaration, now: float, observations: Iterable[Observation] | None = None
+    ) -> Assessment:
+        observations = tuple(self.observations(declaration) if observations is None else observations)
+        declaration = replace(declaration, unread=unread_versions(declaration, observations))
+        plan, seen = compared(declaration, observations)
         plan = with_unseen(plan, self._recent.unseen(declaration, seen)) if declaration.deleting else plan
         plan = only_values(plan, declaration) if declaration.is_last_change else plan
-        # What a rollback puts off is not deleted.
-        plan = put_off(plan, declaration)
+        # Deletions that a rollback defers must not count in the safety check.
+        plan = defer_deletions(plan, declaration)
         try:
             check(plan, declaration)
         except UnsafePlan as error:
-            return Assessment(declaration, plan, seen, Judgement(Stage.PROVED), blocked=error)
-        watched = self._rollbacks.watched(plan, declaration, self._aws_now(now))
-        plan = self._correction_backoff.back_off(without_reported(watched.plan, declaration), declaration, now)
-        return Assessment(declaration, plan, seen, watched.judgement, blocked=watched.held_back)
+            return Assessment(declaration, plan, seen, RolloutState(RolloutPhase.STABLE), blocked=error)
+        evaluation = self._rollbacks.evaluate(plan, declaration, self._aws_now(now))
+        plan = self._correction_backoff.back_off(without_reported_drift(evaluation.plan, declaration), declaration, now)
+        return Assessment(declaration, plan, seen, evaluation.rollout_state, blocked=evaluation.held_back)
 
     def _finish(self, outcome: Outcome, keep_going: KeepGoing, now: float) -> Outcome:
         return self._close(self._follow_up(outcome, keep_going), now)
 
     def _close(self, outcome: Outcome, now: float) -> Outcome:
-        """Label what has proved itself, and say when to look again at what has not."""
+        """Label stable versions, and set when to requeue a change that is not stable yet."""
         if outcome.stopped or outcome.untried:
             return outcome
         now = self._aws_now(now)
         try:
             left = self._cleanup.end_rollout(outcome.declaration, outcome.owned)
-            judgement, unlabelled = self._rollbacks.closed(
+            rollout_state, unlabelled = self._rollbacks.finish(
                 outcome.declaration, outcome.owned, outcome.plan, now, is_whole=outcome.is_complete
             )
         except DynConfigError as error:
             return replace(outcome, stopped=error)
-        is_over = judgement.stage is Stage.PROVED and not (outcome.plan.waiting and outcome.is_complete)
-        is_over = is_over or outcome.declaration.undone
-        closed = replace(outcome, judgement=judgement, again=None if is_over else _again(judgement, now) or 0.0)
+        is_over = rollout_state.phase is RolloutPhase.STABLE and not (outcome.plan.waiting and outcome.is_complete)
+        is_over = is_over or outcome.declaration.rolled_back
+        closed = replace(
+            outcome, rollout_state=rollout_state, again=None if is_over else _again(rollout_state, now) or 0.0
+        )
         return _without_labels(closed, (*left, *unlabelled))
 
     def _apply(self, outcome: Outcome, keep_going: KeepGoing) -> Outcome:
-        work = Work(outcome, self._rounds.refused(outcome.declaration))
+        apply_run = ApplyRun(outcome, self._earlier_refusals.refused(outcome.declaration))
         stopped: DynConfigError | None = None
         for batch in batches(outcome.plan.steps):
-            if work.tried and not keep_going():
+            if apply_run.tried and not keep_going():
                 break
             try:
-                work.do(batch)
+                apply_run.do(batch)
             except DynConfigError as failure:
                 stopped = failure
                 break
-        self._recent.applied(outcome.declaration, work.applied, work.owned.values())
-        work.settle()
+        self._recent.applied(outcome.declaration, apply_run.applied, apply_run.owned.values())
+        apply_run.settle()
         done = replace(
             outcome,
-            applied=tuple(work.applied),
-            owned=tuple(work.owned.values()),
+            applied=tuple(apply_run.applied),
+            owned=tuple(apply_run.owned.values()),
             stopped=stopped,
-            refused=tuple(work.refused),
-            blocked=tuple(work.blocked),
+            refused=tuple(apply_run.refused),
+            blocked=tuple(apply_run.blocked),
         )
-        self._rounds.ended(done)
+        self._earlier_refusals.ended(done)
         return done
 
     def _follow_up(self, outcome: Outcome, keep_going: KeepGoing) -> Outcome:
@@ -253,15 +259,15 @@ class Engine:
         )
 
 
-def _again(judgement: Judgement, now: float) -> float | None:
+def _again(rollout_state: RolloutState, now: float) -> float | None:
     """In how many seconds a change that is watched is looked at again."""
-    if judgement.stage is Stage.BAKING:
-        return max(0.0, min(judgement.until - now, ALARM_SECONDS))
-    return ALARM_SECONDS if judgement.stage is Stage.ALARMED else None
+    if rollout_state.phase is RolloutPhase.BAKING:
+        return max(0.0, min(rollout_state.until - now, ALARM_SECONDS))
+    return ALARM_SECONDS if rollout_state.phase is RolloutPhase.ALARMED else None
 
 
 def _without_labels(outcome: Outcome, failed: Sequence[Unread]) -> Outcome:
-    """The outcome with those refused whose labels AWS does not let us read, move or remove."""
+    """Return the outcome with a refusal for each resource whose labels could not be read, moved or removed."""
     known = {refusal.title for refusal in outcome.refused}
     kinds = [part.kind for part in outcome.plan.parts if issubclass(part.kind.value, Versioned)]
     refused = [Refusal(f"{kinds[0].value.kind} {item.name}", kinds[0], item.error) for item in failed]
@@ -269,7 +275,7 @@ def _without_labels(outcome: Outcome, failed: Sequence[Unread]) -> Outcome:
 
 
 def _observed(found: Assessment) -> Outcome:
-    """The outcome of an assessment of which nothing is carried out yet."""
+    """Return the outcome of an assessment before any write."""
     return Outcome(
         found.declaration,
         found.plan,
@@ -279,5 +285,5 @@ def _observed(found: Assessment) -> Outcome:
         refused=found.plan.refused,
         blocked=found.plan.blocked,
         was_observed=True,
-        judgement=found.judgement,
+        rollout_state=found.rollout_state,
     )

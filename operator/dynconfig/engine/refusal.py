@@ -1,4 +1,4 @@
-"""Resources that cannot be made as declared now, and what depends on them; all else is carried out. Pure.
+"""Resources that cannot be applied now, and the steps that depend on them; all other steps are applied. Pure.
 
 A kind says by names of kinds what its resources depend on: `needs` those that have to exist, `needs_current` those that
 have to be as declared, too, `named_after` those that it is named after, and that must not belong to somebody else when it is
@@ -18,58 +18,58 @@ SHOWN = 5
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """One resource, and why it is not as declared."""
+    """One resource, and why it is not in sync."""
 
     title: str
-    """Kind and name, or the kind alone if none of its resources can be read."""
+    """Kind and name, or only the kind if none of its resources can be read."""
     kind: AnyKind
     error: DynConfigError
     is_missing: bool = False
-    """There is none that is ours, as far as can be told."""
+    """No owned resource exists, as far as is known."""
     is_put: bool = True
-    """It is declared; else it should be deleted."""
+    """It is declared; otherwise it should be deleted."""
     is_only: bool = False
-    """It is the only one of its kind that is declared, so that it takes the place of one that has another name."""
+    """It is the only declared one of its kind, so it replaces one of another name."""
 
     @classmethod
     def of(cls, step: Step, error: DynConfigError, declared: Sequence[Resource] = ()) -> "Refusal":
-        """The refusal of a step."""
+        """Return the refusal of a step."""
         is_only = step.is_put and len(declared) == 1
         return cls(step.resource.title, step.kind, error, isinstance(step.change, Create), step.is_put, is_only)
 
     @classmethod
     def unread(cls, kind: AnyKind, error: DynConfigError, *, is_put: bool) -> "Refusal":
-        """The refusal of a whole kind: it is not known what exists of it."""
+        """Return the refusal of a whole kind that could not be read."""
         return cls(kind.value.kind, kind, error, is_missing=True, is_put=is_put, is_only=is_put)
 
 
 @dataclass(frozen=True, slots=True)
 class Blocked:
-    """A step that waits for a resource that is refused."""
+    """A step that depends on a refused resource."""
 
     step: Step
     by: Refusal
 
     @property
     def message(self) -> str:
-        """What it waits for."""
+        """Return the message that names what it waits for."""
         return f"{self.step.resource.title} waits for {self.by.title}"
 
 
 def is_watched(declaration: Declaration) -> bool:
-    """Whether a change has to be whole before parameters are deleted."""
+    """Whether a change must be complete before parameters are deleted."""
     return declaration.rollout is not None and not declaration.deleting
 
 
 def blocker(step: Step, refused: Iterable[Refusal], *, is_watched: bool) -> Refusal | None:
-    """What a step depends on and cannot have. `is_watched`: a rollout keeps the parameters of a change that is not whole."""
+    """Return the refusal that blocks a step, if any. `is_watched`: a rollout keeps parameters until the change is complete."""
     return next((item for item in refused if _blocks(item, step, is_watched=is_watched)), None)
 
 
 def independent(
     steps: Sequence[Step], refused: Sequence[Refusal], *, is_watched: bool
 ) -> tuple[tuple[Step, ...], tuple[Blocked, ...]]:
-    """The steps that depend on nothing that is refused, and the others; `steps` are in the order in which they are done."""
+    """Split ordered `steps` into those that depend on no refused resource, and blocked ones."""
     known, free, blocked = list(refused), list[Step](), list[Blocked]()
     for step in steps:
         by = blocker(step, known, is_watched=is_watched)
@@ -82,12 +82,12 @@ def independent(
 
 
 def passed_on(step: Step, by: Refusal) -> Refusal:
-    """A blocked step, as that which depends on it sees it."""
+    """Return the refusal that a blocked step causes for its dependents."""
     return replace(Refusal.of(step, by.error), title=by.title)
 
 
 def summary(refused: Sequence[Refusal]) -> DynConfigError | None:
-    """All refusals as one error: what only a person can help with comes first."""
+    """Return all refusals as one error, terminal ones first."""
     if len(refused) < 2:
         return refused[0].error if refused else None
     ordered = sorted(refused, key=lambda item: not isinstance(item.error, Terminal))
@@ -103,7 +103,7 @@ def summary(refused: Sequence[Refusal]) -> DynConfigError | None:
 
 
 def sentences(errors: Iterable[DynConfigError]) -> list[str]:
-    """What the errors say, each sentence once: what is said of several resources alike names them together."""
+    """Return the error messages, merging equal messages about several resources."""
     subjects: dict[str, list[str]] = {}
     for error in errors:
         subject = error.subject if isinstance(error, NotOwned) else ""
@@ -113,7 +113,7 @@ def sentences(errors: Iterable[DynConfigError]) -> list[str]:
 
 
 def _together(subjects: Sequence[str]) -> str:
-    """Several subjects of one sentence in the singular; those of one kind name it once."""
+    """Join the subjects of a singular sentence, naming each kind once."""
     if len(subjects) == 1:
         return subjects[0]
     pairs = [subject.rsplit(" ", 1) for subject in subjects[:SHOWN]]
@@ -124,7 +124,7 @@ def _together(subjects: Sequence[str]) -> str:
 
 
 def merged(found: Sequence[NotOwned], text: str, *, is_awaited: bool = False) -> NotOwned:
-    """All that belongs to somebody else, as one error."""
+    """Return all ownership errors as one."""
     titles = [title for error in found for title in error.titles]
     return NotOwned(text, titles=titles, may_pass=any(error.may_pass for error in found), is_awaited=is_awaited)
 
@@ -134,7 +134,7 @@ def _blocks(refusal: Refusal, step: Step, *, is_watched: bool) -> bool:
     is_new = isinstance(step.change, Create)
     if is_new and isinstance(refusal.error, NotOwned) and name in getattr(step.kind, "named_after", ()):
         return True
-    # What depends on a resource that is not there may also be desired no more for that reason alone.
+    # A dependent of a missing resource may be undesired only because of that.
     if refusal.is_put and refusal.is_missing and name in getattr(step.kind, "needs", ()):
         return True
     if step.is_put:
@@ -143,7 +143,7 @@ def _blocks(refusal: Refusal, step: Step, *, is_watched: bool) -> bool:
 
 
 def _keeps(refusal: Refusal, step: Step, *, is_watched: bool) -> bool:
-    """Whether a deletion would take what something else still uses or stands in for."""
+    """Whether a deletion would remove what a refused resource still uses or should replace."""
     user = (*getattr(refusal.kind, "needs", ()), *getattr(refusal.kind, "needs_current", ()))
     if step.resource.kind in user:
         return True
@@ -153,6 +153,6 @@ def _keeps(refusal: Refusal, step: Step, *, is_watched: bool) -> bool:
 
 
 def _waits_for_others(refusal: Refusal, step: Step) -> bool:
-    """Whether a hand-over meets a parameter that another object hands over: two objects that swap must not both wait."""
+    """Whether a hand-over waits for another hand-over: two objects that swap parameters must not block each other."""
     is_awaited = isinstance(refusal.error, NotOwned) and refusal.error.is_awaited
     return is_awaited and isinstance(step.change, Release)

@@ -1,4 +1,4 @@
-"""Turns an outcome into status: pure, and the only place where a condition is made."""
+"""Computes status from an outcome. Pure, and the only place that creates conditions."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -25,25 +25,25 @@ from dynconfig.engine.drift import drift_entries
 from dynconfig.engine.errors import DynConfigError, SourceMissing
 from dynconfig.engine.origin import plaintext_secrets
 from dynconfig.engine.outcome import Outcome
+from dynconfig.engine.readiness import Readiness, error_readiness, readiness
 from dynconfig.engine.resource import Resource, Versioned
 from dynconfig.engine.revision import revision
-from dynconfig.engine.rollout import Stage
+from dynconfig.engine.rollout import RolloutPhase
 from dynconfig.engine.stored import complete
 from dynconfig.engine.timestamps import timestamp
-from dynconfig.engine.verdict import Verdict, error_verdict, verdict
 
-PATIENCE_SECONDS = 3600
-# How long a source may be missing until a person has to see to it.
+DELETION_FAILING_SECONDS = 3600
+# How long a source may be missing before the object counts as stalled.
 SOURCE_SECONDS = 300
 NO_STATUS: Mapping[str, Any] = {}
 FUNCTION_KINDS = ("Function", "Attachment")
 
 
 def status(outcome: Outcome, previous: Mapping[str, Any], now: float, requested_at: str | None) -> dict[str, Any]:
-    """The whole status after a reconcile at `now` (seconds since the epoch), as a plain document."""
+    """Return the whole status after a reconcile at `now` (seconds since the epoch), as a plain document."""
     before = _Before(previous, now)
     is_overdue = _is_overdue(outcome.error, previous, now)
-    found = verdict(outcome, is_hopeless=patience_is_over(outcome, previous, now), is_overdue=is_overdue)
+    found = readiness(outcome, is_hopeless=is_deletion_failing(outcome, previous, now), is_overdue=is_overdue)
     drift = drift_entries(outcome, previous, before.now)
     if not outcome.was_observed:
         return _unobserved(outcome, found, before, requested_at)
@@ -85,14 +85,14 @@ def failure(
     deleting: bool = False,
     last_change: Outcome | None = None,
 ) -> dict[str, Any]:
-    """The status where not even a declaration could be made; what AWS had when last seen still stands in it.
+    """Return the status if no declaration could be built; what was last observed in AWS is kept.
 
-    `last_change` is what has become of the change that bakes meanwhile, if it is watched.
+    `last_change` is the outcome of the baking change, if there is one.
     """
     before = _Before(previous, now)
-    found = error_verdict(error, is_overdue=_is_overdue(error, previous, now))
+    found = error_readiness(error, is_overdue=_is_overdue(error, previous, now))
     since = _failing_since(error, before, deleting=deleting)
-    if last_change is not None and last_change.declaration.undone:
+    if last_change is not None and last_change.declaration.rolled_back:
         bake = {} if last_change.is_complete else {"bake": previous.get("bake")}
         before = _Before({**status(last_change, previous, now, requested_at), **bake}, now)
     about = "" if deleting else _about_last_change(before.previous, last_change)
@@ -101,7 +101,7 @@ def failure(
 
 
 def _about_last_change(previous: Mapping[str, Any], outcome: Outcome | None) -> str:
-    """What becomes of a change that bakes while spec cannot be used, as the end of a message."""
+    """Return what happens to the baking change while spec is invalid, as the end of a message."""
     rollback, bake = previous.get("rollback"), previous.get("bake")
     if rollback:
         return f". Generation {rollback['generation']} was rolled back: {rollback.get('reason', 'an alarm fired')}"
@@ -110,7 +110,12 @@ def _about_last_change(previous: Mapping[str, Any], outcome: Outcome | None) -> 
     if outcome is None:
         return ". Until this is fixed, the baking change is not rolled back even if its alarms fire"
     rollout = outcome.declaration.rollout
-    if outcome.judgement.stage is not Stage.BAKING or rollout is None or not rollout.rolls_back or rollout.is_forced:
+    if (
+        outcome.rollout_state.phase is not RolloutPhase.BAKING
+        or rollout is None
+        or not rollout.rolls_back
+        or rollout.is_forced
+    ):
         return ""
     return (
         f". Generation {bake['generation']} is still baking and is rolled back if an alarm fires before {bake['until']}"
@@ -118,17 +123,17 @@ def _about_last_change(previous: Mapping[str, Any], outcome: Outcome | None) -> 
 
 
 def starting(generation: int, now: float, previous: Mapping[str, Any] = NO_STATUS) -> dict[str, Any]:
-    """The status of an object that is seen for the first time, written before the first write to AWS."""
-    verdict = Verdict("Unknown", Reason.APPLYING, "Writing the parameters for the first time", reconciling=True)
-    return _kept(verdict, generation, _Before(previous, now), None)
+    """Return the status of a new object, written before the first write to AWS."""
+    readiness = Readiness("Unknown", Reason.APPLYING, "Writing the parameters for the first time", reconciling=True)
+    return _kept(readiness, generation, _Before(previous, now), None)
 
 
-def patience_is_over(outcome: Outcome, previous: Mapping[str, Any], now: float) -> bool:
-    """Whether a deletion has been failing for an hour, so that a way out should be offered."""
+def is_deletion_failing(outcome: Outcome, previous: Mapping[str, Any], now: float) -> bool:
+    """Whether a deletion has been failing for an hour, so that the message should offer a way out."""
     since = previous.get("failingSince")
     if not outcome.declaration.deleting or outcome.error is None or outcome.applied or since is None:
         return False
-    return not _awaited_source(previous) and now - datetime.fromisoformat(since).timestamp() >= PATIENCE_SECONDS
+    return not _awaited_source(previous) and now - datetime.fromisoformat(since).timestamp() >= DELETION_FAILING_SECONDS
 
 
 def _is_overdue(error: DynConfigError | None, previous: Mapping[str, Any], now: float) -> bool:
@@ -139,7 +144,7 @@ def _is_overdue(error: DynConfigError | None, previous: Mapping[str, Any], now: 
 
 
 def _awaited_source(previous: Mapping[str, Any]) -> bool:
-    """Whether the object was waiting for a source when it was last reported on."""
+    """Whether the last status reported a missing source."""
     conditions = previous.get("conditions") or ()
     return any(
         item["type"] == ConditionType.READY and item.get("reason") == SourceMissing.__name__ for item in conditions
@@ -147,7 +152,7 @@ def _awaited_source(previous: Mapping[str, Any]) -> bool:
 
 
 class _Before:
-    """The previous status, read leniently: it may be missing or have been written by an older version."""
+    """The previous status, read leniently: it may be missing or written by an older version."""
 
     def __init__(self, previous: Mapping[str, Any], now: float) -> None:
         self.previous = previous
@@ -160,13 +165,13 @@ class _Before:
         }
 
     def since(self, condition: ConditionType, value: str) -> str:
-        """When the condition took this value."""
+        """Return when the condition took this value."""
         before = self.conditions.get(condition)
         is_same = before is not None and before.get("status") == value
         return str(before.get("lastTransitionTime") or self.now) if before and is_same else self.now
 
 
-def _conditions(verdict: Verdict, generation: int, before: _Before, drift: Sequence[Drift]) -> list[Condition]:
+def _conditions(readiness: Readiness, generation: int, before: _Before, drift: Sequence[Drift]) -> list[Condition]:
     def condition(kind: ConditionType, value: str, reason: str, message: str) -> Condition:
         return Condition.model_validate(
             {
@@ -179,13 +184,13 @@ def _conditions(verdict: Verdict, generation: int, before: _Before, drift: Seque
             }
         )
 
-    found = [condition(ConditionType.READY, verdict.ready, verdict.reason, verdict.message)]
-    if verdict.reconciling:
-        found.append(condition(ConditionType.RECONCILING, "True", verdict.reason, verdict.message))
-    if verdict.stalled:
-        found.append(condition(ConditionType.STALLED, "True", verdict.reason, verdict.message))
-    if verdict.baking:
-        found.append(condition(ConditionType.BAKING, "True", verdict.reason, verdict.message))
+    found = [condition(ConditionType.READY, readiness.ready, readiness.reason, readiness.message)]
+    if readiness.reconciling:
+        found.append(condition(ConditionType.RECONCILING, "True", readiness.reason, readiness.message))
+    if readiness.stalled:
+        found.append(condition(ConditionType.STALLED, "True", readiness.reason, readiness.message))
+    if readiness.baking:
+        found.append(condition(ConditionType.BAKING, "True", readiness.reason, readiness.message))
     if drift:
         fields = ", ".join(f"{item.resource} {item.field}" for item in drift[:5])
         more = f" and {len(drift) - 5} more" if len(drift) > 5 else ""
@@ -193,8 +198,8 @@ def _conditions(verdict: Verdict, generation: int, before: _Before, drift: Seque
     return found
 
 
-def _unobserved(outcome: Outcome, verdict: Verdict, before: _Before, requested_at: str | None) -> dict[str, Any]:
-    document = _kept(verdict, outcome.declaration.generation, before, requested_at)
+def _unobserved(outcome: Outcome, readiness: Readiness, before: _Before, requested_at: str | None) -> dict[str, Any]:
+    document = _kept(readiness, outcome.declaration.generation, before, requested_at)
     return {**_failing(document, _since(outcome, before)), "region": outcome.declaration.place.region}
 
 
@@ -202,11 +207,11 @@ def _failing(document: Mapping[str, Any], since: str | None) -> dict[str, Any]:
     return {**document, "failingSince": since} if since else dict(document)
 
 
-def _kept(verdict: Verdict, generation: int, before: _Before, requested_at: str | None) -> dict[str, Any]:
-    """The previous status with other conditions: what was last seen in AWS is still the best report there is."""
+def _kept(readiness: Readiness, generation: int, before: _Before, requested_at: str | None) -> dict[str, Any]:
+    """Return the previous status with new conditions: the last observation of AWS is still the best there is."""
     previous = complete(before.previous)
     drift = [Drift.model_validate(item) for item in previous.get("drift") or ()]
-    conditions = _conditions(verdict, generation, before, drift)
+    conditions = _conditions(readiness, generation, before, drift)
     kept = {key: value for key, value in previous.items() if key not in ("lastHandledReconcileAt", "failingSince")}
     fresh = DynamicConfigStatus(
         observed_generation=generation, conditions=conditions, last_handled_reconcile_at=_echo(requested_at)
@@ -224,25 +229,25 @@ def _echo(requested_at: str | None) -> str | None:
 
 
 def _last_observed(outcome: Outcome, before: _Before) -> str:
-    """When all of it was last looked at: a look at what was heard of says nothing of the rest."""
+    """Return when everything was last observed: a partial observation does not count."""
     last = before.previous.get("lastObservedTime") if outcome.declaration.is_partial else None
     return str(last or before.now)
 
 
 def _applied_generation(outcome: Outcome, before: _Before) -> int | None:
-    if outcome.is_complete or (outcome.is_held and (outcome.is_only_drift or outcome.plan.is_empty)):
+    if outcome.is_complete or (outcome.is_suspended and (outcome.is_only_drift or outcome.plan.is_empty)):
         return outcome.declaration.generation
     return before.previous.get("appliedGeneration")
 
 
 def _since(outcome: Outcome, before: _Before) -> str | None:
     since = _failing_since(outcome.error, before, deleting=outcome.declaration.deleting)
-    # What gets on, however slowly, is not failing.
+    # A deletion that makes progress, however slowly, is not failing.
     return before.now if since and outcome.applied else since
 
 
 def _failing_since(error: DynConfigError | None, before: _Before, *, deleting: bool) -> str | None:
-    """Since when a deletion has been failing, or a source missing; neither time counts for the other."""
+    """Return since when a deletion has been failing or a source missing; each has its own start."""
     if error is None or not (deleting or isinstance(error, SourceMissing)):
         return None
     is_same = _awaited_source(before.previous) is not deleting
@@ -252,10 +257,10 @@ def _failing_since(error: DynConfigError | None, before: _Before, *, deleting: b
 
 def _counts(outcome: Outcome, previous: Mapping[str, Any]) -> Counts:
     declared = [resource for resource in outcome.plan.declared if isinstance(resource, Versioned)]
-    behind = {step.resource.title for step in (*outcome.remaining, *outcome.plan.held) if step.is_put}
+    behind = {step.resource.title for step in (*outcome.remaining, *outcome.plan.reported) if step.is_put}
     behind |= incomplete.names_behind(outcome)
     in_sync = sum(resource.title not in behind for resource in declared)
-    revision = progress.restored(outcome, previous) if outcome.declaration.undone else None
+    revision = progress.restored(outcome, previous) if outcome.declaration.rolled_back else None
     summary = f"{in_sync}/{len(declared)} of {revision}" if revision else f"{in_sync}/{len(declared)}"
     return Counts(declared=len(declared), in_sync=in_sync, compared_with=revision, summary=summary)
 
@@ -291,7 +296,7 @@ def _function(owned: Iterable[Resource]) -> str | None:
 
 
 def _served(owned: Iterable[Resource]) -> str | None:
-    """The revision in the function's environment, once AWS has replaced all of its execution environments."""
+    """Return the revision the function serves, once AWS has replaced all execution environments."""
     served = (getattr(item, "revision", "") for item in owned if not item.pending)
     return next((str(name) for name in served if name), None)
 

@@ -1,4 +1,4 @@
-"""What the engine asks of a resource, of its owner and of the kind that reads and writes it."""
+"""The interfaces of resources, owners and kinds."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, fields
@@ -11,12 +11,12 @@ if TYPE_CHECKING:
 
 
 ASSIGNED = "(assigned by AWS)"
-"""In the place of what AWS gives to a resource that is not created yet."""
+"""Placeholder for ids that AWS assigns on creation."""
 
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """Who owns an AWS resource: one object of one cluster."""
+    """The owner of an AWS resource: one object of one cluster."""
 
     cluster: str
     namespace: str
@@ -25,31 +25,31 @@ class Owner:
 
     @classmethod
     def parse(cls, tag: str) -> "Owner | None":
-        """The owner in a tag value, or None where the tag was not written by this operator."""
+        """Parse the owner tag; None if this operator did not write it."""
         parts = tag.split("/")
         return cls(*parts) if len(parts) == 4 else None
 
     @property
     def tag(self) -> str:
-        """The owner as the value of the owner tag."""
+        """Return the value of the owner tag."""
         return f"{self.cluster}/{self.namespace}/{self.name}/{self.uid}"
 
     @property
     def without_uid(self) -> str:
-        """The owner as any object of its name: whoever comes after it has another uid."""
+        """Return the owner without its uid, which a recreated object does not share."""
         return f"{self.cluster}/{self.namespace}/{self.name}"
 
     @property
     def title(self) -> str:
-        """The owner as a message names it."""
+        """Return NAMESPACE/NAME, as used in messages."""
         return f"{self.namespace}/{self.name}"
 
     def title_beside(self, other: "Owner") -> str:
-        """The owner as a message about `other` names it: with its cluster, where that is known to be another."""
+        """Return the title for a message about `other`, including the cluster if it is a different one."""
         return self.title if other.cluster in ("", self.cluster) else f"{self.title} in cluster {self.cluster}"
 
     def is_predecessor_of(self, other: "Owner") -> bool:
-        """Whether this was an object of the same name that no longer exists, since `other` stands in its place."""
+        """Whether this was an earlier object of the same name, replaced by `other`."""
         return self != other and (self.cluster, self.namespace, self.name) == (
             other.cluster,
             other.namespace,
@@ -59,32 +59,32 @@ class Owner:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resource:
-    """One thing in AWS. Desired and observed are of the same type; fields marked `compare: False` are not compared.
+    """One resource in AWS. Desired and observed have the same type; fields marked `compare: False` are not compared.
 
-    Fields marked `derived: True` follow from other resources: a difference in them is never drift. Those marked
-    `assigned: True` are given by AWS. `form` marks those that say for whom AWS keeps a value and what it tests it by, and names
-    what declares them.
+    Fields marked `derived: True` follow from other resources: differences in them are never drift. Fields marked
+    `assigned: True` are assigned by AWS. `form` marks fields that say how AWS stores and validates a value (type, key, pattern),
+    and names the field of the parameter that declares them.
     """
 
     kind: ClassVar[str]
     """The kind as status, messages and reports name it; renaming the class does not change it."""
     declared_in: ClassVar[str] = ""
-    """The field of the document that names it, where it is not the resource itself."""
+    """The field of the document that declares its name, if any."""
     name: str
     owner: str = field(default="", metadata={"compare": False})
     pending: str = field(default="", metadata={"compare": False})
-    """What AWS is still doing with it, as a sentence without a full stop; it takes no other write meanwhile."""
+    """What AWS is still doing with it, without a full stop; it accepts no other write until then."""
     follows: bool = field(default=False, metadata={"compare": False})
-    """It is there only because of another resource: that it goes with that one is no edit."""
+    """It exists only for another resource: deleting it together with that one is not an edit."""
 
     @property
     def title(self) -> str:
-        """Kind and name as a message says them."""
+        """Return kind and name, as used in messages."""
         return f"{self.kind} {self.name}"
 
     @property
     def as_deleted(self) -> Self:
-        """What its deletion needs of it, and no long or secret text: the operator keeps it for some minutes."""
+        """Return what its deletion needs, without long or secret text: it is kept in memory for minutes."""
         return self
 
 
@@ -95,62 +95,62 @@ class Versioned(Resource):
     type: str = field(metadata={"form": "type"})
     version: int = field(default=0, metadata={"compare": False})
     last_modified: float | None = field(default=None, metadata={"compare": False})
-    """When it was last written, in seconds since the epoch; None where AWS has not said so yet."""
+    """When it was last written, in seconds since the epoch; None if not known yet."""
     modified_by: str | None = field(default=None, metadata={"compare": False})
     from_secret: bool = field(
         default=False, metadata={"derived": True, "follows_from": ("valueFrom", "secretKeyRef"), "form": ""}
     )
-    """AWS keeps it in plain text and it came from a Secret: no output shows it."""
+    """Stored as plain text and taken from a Secret: never shown in output."""
 
 
 def form_of(resource: type[Resource] | Resource) -> dict[str, str]:
-    """The fields that say in which form AWS keeps a value, and the field of a parameter that declares each, if one does."""
+    """Return the fields marked `form`, with the field of a parameter that declares each (empty if none)."""
     return {item.name: item.metadata["form"] for item in fields(resource) if "form" in item.metadata}
 
 
 @dataclass(frozen=True, slots=True)
 class Unread:
-    """A resource that could not be read, although others of its kind could: nothing is known of it."""
+    """A resource that could not be read although others of its kind could."""
 
     name: str
     error: "DynConfigError"
     is_partial: bool = False
-    """The resource itself was observed, without some fields: these are taken to be as declared, and all else is compared."""
+    """The resource was observed except for some fields: these count as in sync, all others are compared."""
 
 
 @dataclass(frozen=True, slots=True)
 class Added:
-    """What is written of a resource if it is not what is declared: AWS has a part of it already, or knows a newer version."""
+    """What is written for a resource if it differs from what is declared: part of it exists, or AWS has a newer version."""
 
     resource: Resource
 
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Where to look, and what is known that makes the look cheaper; wrong knowledge costs calls, never a wrong write."""
+    """What to observe, and hints that save calls. Wrong hints cost calls and never cause a wrong write."""
 
     owner: Owner
     names: "Names"
     known: tuple[str, ...] = ()
-    """Names of parameters that the last report listed."""
-    listed: tuple[tuple[str, str], ...] = ()
-    """Kind and name of the other resources that the last report listed."""
-    blind: bool = False
-    """The last report may not tell of all that was made: look where the names that follow from the owner lead."""
-    untouched: bool = False
-    """Nothing can be owned yet: this object never had the finalizer that comes before the first write."""
-    found: tuple[Resource, ...] = ()
-    """What this owner has of the kinds that come before the one that is asked."""
-    closely: bool = False
-    """A person waits for the answer: take nothing from longer ago than seconds."""
-    heard: frozenset[str] = frozenset()
-    """Look at these, which AWS spoke of; what was seen of others may be believed. Empty for a whole look."""
+    """Names of declared and reported parameters."""
+    reported: tuple[tuple[str, str], ...] = ()
+    """Kind and name of the other resources in the last status."""
+    status_lost: bool = False
+    """Status may lack created resources: also observe the default names that follow from the owner."""
+    never_written: bool = False
+    """Nothing can be owned yet: the object never had the finalizer, which is added before the first write."""
+    observed_so_far: tuple[Resource, ...] = ()
+    """Owned resources of the kinds before the current one."""
+    bypass_cache: bool = False
+    """Reconcile was requested: use no cached answers older than seconds."""
+    changed: frozenset[str] = frozenset()
+    """Names that events reported as changed: others may come from the cache. Empty to observe everything."""
 
     def where(self, kind: str, desired: Iterable[Resource], default: str) -> tuple[str, ...]:
-        """All names at which a resource of this owner and kind may be found, each once."""
+        """Return all names that a resource of this owner and kind may have, without duplicates."""
         found = [resource.name for resource in desired]
-        found += [name for listed, name in self.listed if listed == kind]
-        if self.blind and not self.untouched:
+        found += [name for reported, name in self.reported if reported == kind]
+        if self.status_lost and not self.never_written:
             found.append(default)
         return tuple(dict.fromkeys(found))
 
@@ -161,42 +161,42 @@ R = TypeVar("R", bound=Resource)
 class Kind(Protocol[R]):
     """Four idempotent verbs over one value. Only `put`, `delete` and `release` change AWS.
 
-    A kind whose `observe` makes no use of `scope.found` may say so with `stands_alone = True`: a person who waits
-    for a plan then waits for all such looks together.
+    If `observe` of a kind does not use `scope.observed_so_far`, set `is_independent = True`: for a plan, independent kinds are
+    observed in parallel.
     """
 
     value: type[R]
     """The type of its resources."""
 
     def desired(self, declaration: "Declaration") -> Iterable[R]:
-        """What should be, also by what is `found` of the kinds before this one. Pure."""
+        """Return the desired resources; may depend on `observed_so_far` of the kinds before this one. Pure."""
 
     def observe(self, scope: Scope, desired: Sequence[R]) -> Iterable[R | Unread | Added]:
-        """What is: the resources that are desired, known, or carry the owner's tag; built from AWS's answers alone.
+        """Return the existing resources that are desired, known or tagged with the owner, from AWS's answers alone.
 
-        A resource that cannot be read by itself is Unread: it is refused, and nothing is written to it, unless only a part of
-        it is unread. Raises what keeps all of them from being read.
+        A single unreadable resource is returned as Unread: it is refused and not written, unless only part of it is unread.
+        Raises errors that prevent reading all of them.
         """
 
     def refuse(self, desired: R, observed: R | None) -> None:
-        """Raise what AWS would refuse, as far as it can be known before the first write. Pure."""
+        """Raise an error if AWS would refuse this, as far as it is known before the first write. Pure."""
 
     def put(self, desired: R, observed: R | None) -> R:
-        """Make AWS equal to `desired`, which differs from `observed`; answer what AWS now has."""
+        """Write `desired`, which differs from `observed`; return what AWS now has."""
 
     def delete(self, observed: Sequence[R]) -> None:
-        """Remove resources of this owner; those that are gone already are no error."""
+        """Delete resources of this owner; already deleted ones are no error."""
 
     def release(self, observed: R) -> None:
-        """Leave the resource and take our mark of ownership off it."""
+        """Keep the resource and remove its owner tag."""
 
 
 @runtime_checkable
 class HandsOver(Protocol):
-    """A kind whose resources go from one object to another as they are."""
+    """A kind whose resources can be handed over to another object unchanged."""
 
     def hand_over(self, observed: Any, to: Owner) -> None:
-        """Leave the resource and put the mark of another owner in the place of ours, in one write.
+        """Replace the owner tag with that of another owner, in one write.
 
-        Raises Conflict where it has another owner meanwhile, NotFound where it is gone.
+        Raises Conflict if it has another owner meanwhile, NotFound if it does not exist.
         """

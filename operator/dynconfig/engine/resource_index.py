@@ -117,7 +117,7 @@ class ResourceIndex:
             owner = Owner(giver.cluster, successor.namespace, successor.name, entry.uid)
             # An object with a status but without the finalizer cannot get one.
             may_own = self._may_use(successor) and (entry.has_finalizer or not entry.was_reported)
-            return Successor(owner, may_own=may_own, is_held=entry.has_finalizer)
+            return Successor(owner, may_own=may_own, has_finalizer=entry.has_finalizer)
 
     def releasing_to(self, key: Key) -> tuple[Key, ...]:
         """Return the objects with a parameter in status that they no longer declare, but this object does."""

@@ -1,4 +1,4 @@
-"""When to look at an object that nobody speaks of: the jittered resync, and the first look after a restart. Pure."""
+"""Computes when to reconcile an object without events: the jittered resync, and the first reconcile after a restart. Pure."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -13,37 +13,37 @@ from dynconfig.engine.declare import is_requested
 from dynconfig.engine.stored import spec_of, status_of
 
 JITTER = 0.1
-# No event tells that somebody deploys a function anew, and with it may go what was added; a look costs one call.
+# No event reports a redeployed function, which may lose what was attached to it. Polling it costs one call.
 _POLLED = {"Attachment": 60.0}
 POLLED: Mapping[str, str] = {"": ""}
-"""In place of what an event named: nothing in particular, so that only what is asked for each time is looked at."""
+"""Stands for the names of an event: observes only what is always observed."""
 LONGEST_INTERVAL = 16
 
 
 def delay(interval: float, age: float, chance: float) -> float:
-    """Seconds from now to a resync, `age` seconds after the last look; `chance` is at random from 0 to 1.
+    """Return seconds until the resync, `age` seconds after the last observation; `chance` is random from 0 to 1.
 
-    Those that are overdue spread over a tenth of their interval, so that many do not come at once.
+    Overdue resyncs are spread over a tenth of their interval.
     """
     left = interval * (1 - JITTER + 2 * JITTER * chance) - age
     return left if left > 0 else interval * JITTER * chance
 
 
 def poll_interval(kinds: Iterable[str]) -> float | None:
-    """Seconds between two looks at what no event tells of, for an object that has resources of these kinds."""
+    """Return the polling interval in seconds for resources without events, or None if none of these kinds needs it."""
     return min((_POLLED[kind] for kind in kinds if kind in _POLLED), default=None)
 
 
 def reported_kinds(document: Mapping[str, Any]) -> tuple[str, ...]:
-    """The kinds of resources that the status of an object lists."""
+    """Return the kinds of the resources in the status of an object."""
     status = document.get("status") or {}
     return tuple(str(item["kind"]) for item in status.get("resources") or ())
 
 
-def first_look(document: Mapping[str, Any], now: float, chance: float) -> tuple[float, float | None]:
-    """Seconds to the first look after a restart, and when the last one was, if ever.
+def first_reconcile(document: Mapping[str, Any], now: float, chance: float) -> tuple[float, float | None]:
+    """Return seconds until the first reconcile after a restart, and when AWS was last observed, if ever.
 
-    An object whose status says that all was in order waits for its resync; any other is looked at now.
+    An object that status reports as in sync waits for its resync; any other is reconciled now.
     """
     status = status_of(document)
     observed = _moment(status.get("lastObservedTime"))
@@ -59,10 +59,10 @@ def _interval(spec: Mapping[str, Any]) -> int:
 
 
 def _is_settled(document: Mapping[str, Any], status: Mapping[str, Any]) -> bool:
-    """Ready at this generation by this version of the operator, and nothing could have changed unheard meanwhile."""
+    """Whether it is Ready at this generation and operator version, and no change can have been missed."""
     metadata = document["metadata"]
     ready = any(item["type"] == "Ready" and item["status"] == "True" for item in status.get("conditions") or ())
-    # What a Secret or ConfigMap holds now is not in status.
+    # Status does not contain the current content of Secrets and ConfigMaps.
     parameters = spec_of(document).get("parameters")
     refers = not isinstance(parameters, list | None) or any(_refers(item) for item in parameters or ())
     return (
@@ -73,13 +73,13 @@ def _is_settled(document: Mapping[str, Any], status: Mapping[str, Any]) -> bool:
         and names.FINALIZER in (metadata.get("finalizers") or ())
         and "deletionTimestamp" not in metadata
         and not is_requested(document)
-        # A change that bakes is Ready, and neither its end nor what goes wrong meanwhile waits for the resync.
+        # A baking change is Ready, but must be evaluated before the resync.
         and "bake" not in status
     )
 
 
 def _refers(parameter: object) -> bool:
-    """Whether it may take its value from somewhere else."""
+    """Whether its value may come from a Secret or ConfigMap."""
     return not isinstance(parameter, Mapping) or "valueFrom" in parameter
 
 

@@ -1,6 +1,6 @@
-"""Watches changes bake, and undoes the one that fails: the stable revision then stands in the place of what is declared.
+"""Evaluates baking changes and rolls back those that fail: the stable revision then replaces the declaration.
 
-That a generation was undone is written to AWS, as a label on the versions that it had made, before any value is put back.
+Before any value is restored, the rejection of a generation is recorded in AWS as a label on the versions it wrote.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -15,133 +15,143 @@ from dynconfig.engine.labels import REJECTED, STABLE, VERSIONS_KEPT, Labels, Lab
 from dynconfig.engine.plan import Create, Delete, Plan, Release, Step, Update, drifted
 from dynconfig.engine.resource import Resource, Unread, Versioned
 from dynconfig.engine.restoration import HEADER_SECONDS, Restoration, restoration
-from dynconfig.engine.rollout import Alarming, Evidence, Judgement, Stage, firing, judge
+from dynconfig.engine.rolled_back import (
+    Rejection,
+    RolledBack,
+    RolloutEvaluation,
+    removals_since,
+    stable_declaration,
+    text_of,
+)
+from dynconfig.engine.rollout import Alarming, Evidence, RolloutPhase, RolloutState, evaluate, firing
 from dynconfig.engine.safety import is_safe
 from dynconfig.engine.secret import SealedSecret
-from dynconfig.engine.undone import Rejection, Undone, Watched, in_place_of, leaving_since, text_of
 
 HELD_BACK_SECONDS = 10.0
 
 
 class Rollbacks:
-    """Safe for many threads, one declaration of an owner at a time."""
+    """Thread-safe, except for concurrent calls for one owner."""
 
     def __init__(self, labels_of: LabelsOf | None) -> None:
         self._labels_of = labels_of or _no_labels
-        self._undone: dict[str, tuple[int, Undone | None]] = {}
+        self._undone: dict[str, tuple[int, RolledBack | None]] = {}
 
-    def steer(self, declaration: Declaration) -> Declaration:
-        """The declaration itself, or with the stable revision in its place where its generation was undone."""
+    def effective(self, declaration: Declaration) -> Declaration:
+        """Return the declaration, or the stable declaration if its generation was rolled back."""
         rollout = declaration.rollout
         if rollout is None or rollout.is_forced or declaration.deleting:
             return declaration
         uid = declaration.owner.uid
-        generation, undone = self._undone.get(uid, (None, None))
+        generation, rolled_back = self._undone.get(uid, (None, None))
         is_known = generation == declaration.generation
         if not is_known:
-            undone = self._recalled(declaration)
-            self._remember(declaration, undone)
-        if undone is None or not undone.concerns(declaration):
+            rolled_back = self._from_labels(declaration)
+            self._remember(declaration, rolled_back)
+        if rolled_back is None or not rolled_back.concerns(declaration):
             return declaration
         if is_known:
-            names = [kept.name for kept in undone.stable]
-            undone = replace(undone, stable=self._labels_of(declaration.place).at(names, STABLE))
-        return in_place_of(declaration, undone)
+            names = [kept.name for kept in rolled_back.stable]
+            rolled_back = replace(rolled_back, stable=self._labels_of(declaration.place).at(names, STABLE))
+        return stable_declaration(declaration, rolled_back)
 
-    def watched(self, plan: Plan, declaration: Declaration, now: float) -> Watched:
-        """The plan without what has to wait, and how the change that is out is doing."""
+    def evaluate(self, plan: Plan, declaration: Declaration, now: float) -> RolloutEvaluation:
+        """Return the plan without deferred deletions, and the state of the current change."""
         if declaration.rollout is None or declaration.deleting:
-            return Watched(plan, Judgement(Stage.PROVED))
-        blameless = self._blameless(declaration, plan.steps)
-        evidence = self._evidence(declaration, (i for i in plan.owned if i.name not in blameless), plan.steps)
-        if declaration.undone:
-            return Watched(plan, Judgement(Stage.PROVED))
-        judgement = self._judged(declaration, plan, evidence, now)
-        if judgement.stage is Stage.FAILED:
-            return Watched(plan, judgement)
-        later = plan if judgement.stage is Stage.PROVED else _later(plan, lambda _step: True)
+            return RolloutEvaluation(plan, RolloutState(RolloutPhase.STABLE))
+        externally_changed = self._externally_changed(declaration, plan.steps)
+        evidence = self._evidence(declaration, (i for i in plan.owned if i.name not in externally_changed), plan.steps)
+        if declaration.rolled_back:
+            return RolloutEvaluation(plan, RolloutState(RolloutPhase.STABLE))
+        rollout_state = self._evaluated(declaration, plan, evidence, now)
+        if rollout_state.phase is RolloutPhase.FAILED:
+            return RolloutEvaluation(plan, rollout_state)
+        later = plan if rollout_state.phase is RolloutPhase.STABLE else _defer(plan, lambda _step: True)
         is_quiet = not evidence.unproved and declaration.applied is not None and not declaration.applied.is_baking
         held_back = _held_back(plan, declaration, evidence.alarms) if is_quiet and evidence.has_stable else None
-        # What waits has not begun to bake.
-        return Watched(later, Judgement(Stage.PROVED) if held_back else judgement, held_back)
+        # A change that is held back has not started to bake.
+        return RolloutEvaluation(later, RolloutState(RolloutPhase.STABLE) if held_back else rollout_state, held_back)
 
     def rejection(self, declaration: Declaration, plan: Plan) -> Rejection:
-        """What has to be written to undo this generation; nothing is written here."""
+        """Return what has to be written to roll back this generation. Writes nothing."""
         labels = self._labels_of(declaration.place)
         mine = sorted((item for item in plan.owned if isinstance(item, Versioned)), key=lambda item: item.name)
         proof, others = labels.proof(mine), _of_others(plan)
-        # The first mark is the decision. It stands on what will not be deleted.
+        # The first label is the decision. It is put on a version that will not be deleted.
         anchor = min((item for item in mine if item.name in proof.stable), key=lambda item: item.name in others)
         found = self._restoration(declaration, plan, proof)
-        # A mark says that the value was declared, and that what has no stable version was created with it.
+        # The label means that the value was declared; without a stable version, that the generation created the parameter.
         failed = sorted((*found.changed, *found.created), key=lambda item: item.name)
         declared = {parameter.name: parameter.value for parameter in declaration.parameters}
-        # What could not be read this time is put back as well, or left as it is.
+        # Unreadable resources are restored as well, or left unchanged.
         existing = [item.name for item in mine] + [title.partition(" ")[2] for title in declaration.unread]
-        undone = Undone(
+        rolled_back = RolledBack(
             declaration.generation,
             rejected={item.name: SealedSecret.of(declared[item.name]) for item in failed if item.name in declared},
             stable=labels.at(existing, STABLE),
             created=frozenset(item.name for item in found.created),
             existing=frozenset(existing),
         )
-        return Rejection((anchor, *(other for other in failed if other.name != anchor.name)), undone)
+        return Rejection((anchor, *(other for other in failed if other.name != anchor.name)), rolled_back)
 
     def reject(self, declaration: Declaration, rejection: Rejection) -> tuple[Unread, ...]:
-        """Write to AWS that this generation failed; from now on `steer` answers the stable revision.
+        """Label the versions of this generation as rejected; from now on `effective` returns the stable declaration.
 
-        Answers what AWS refuses to mark. Raises the refusal if nothing is marked that stays.
+        Returns the resources AWS refuses to label. Raises the first refusal if no remaining resource is labelled.
         """
         labels = self._labels_of(declaration.place)
         failed = each(rejection.marked, lambda item: labels.mark(item, _label(declaration)))
         marked = {item.name for item in rejection.marked} - {item.name for item in failed}
-        if failed and not marked & {kept.name for kept in rejection.undone.stable}:
+        if failed and not marked & {kept.name for kept in rejection.rolled_back.stable}:
             raise failed[0].error
-        self._remember(declaration, rejection.undone)
+        self._remember(declaration, rejection.rolled_back)
         return failed
 
-    def closed(
+    def finish(
         self, declaration: Declaration, owned: Sequence[Resource], plan: Plan, now: float, *, is_whole: bool = True
-    ) -> tuple[Judgement, tuple[Unread, ...]]:
-        """How the change is doing now; if AWS has the whole of it, what has proved itself is labelled so.
+    ) -> tuple[RolloutState, tuple[Unread, ...]]:
+        """Return the rollout state, and label stable versions if the change is completely applied.
 
-        Beside it stand those whose labels could not be read or moved.
+        Also returns the resources whose labels could not be read or moved.
         """
         if declaration.rollout is None or declaration.deleting:
-            return Judgement(Stage.PROVED), ()
+            return RolloutState(RolloutPhase.STABLE), ()
         labels, mine = self._labels_of(declaration.place), [item for item in owned if isinstance(item, Versioned)]
-        blameless = self._blameless(declaration, plan.held)
-        evidence = self._evidence(declaration, (i for i in owned if i.name not in blameless), plan.waiting)
-        judgement = self._judged(declaration, replace(plan, steps=()), evidence, now)
-        waiting = {item.name for item in evidence.unproved} if judgement.stage is not Stage.PROVED else set()
-        # What somebody else wrote and nobody puts back is not the last good version of anything.
-        waiting |= {step.resource.name for step in plan.held if _is_edit(step)}
-        # What leaves is not part of what has proved itself: only its value before is known to be good.
-        waiting |= {step.resource.name for step in plan.waiting if _is_goodbye(step)}
+        externally_changed = self._externally_changed(declaration, plan.reported)
+        evidence = self._evidence(declaration, (i for i in owned if i.name not in externally_changed), plan.waiting)
+        rollout_state = self._evaluated(declaration, replace(plan, steps=()), evidence, now)
+        waiting = {item.name for item in evidence.unproved} if rollout_state.phase is not RolloutPhase.STABLE else set()
+        # Reported drift is not a stable version.
+        waiting |= {step.resource.name for step in plan.reported if _is_edit(step)}
+        # Of a parameter that is to be deleted, only the value before the change is known to be good.
+        waiting |= {step.resource.name for step in plan.waiting if _is_removal(step)}
         if not is_whole:
-            return judgement, evidence.unread
+            return rollout_state, evidence.unread
         waiting |= self._unrestored(declaration) | {item.name for item in evidence.unread}
         failed = labels.prove(item for item in mine if item.name not in waiting)
-        if judgement.stage is Stage.PROVED and not declaration.undone:
-            self._pardon(declaration, [item.name for item in mine])
-        return judgement, (*evidence.unread, *failed)
+        if rollout_state.phase is RolloutPhase.STABLE and not declaration.rolled_back:
+            self._clear_rejection(declaration, [item.name for item in mine])
+        return rollout_state, (*evidence.unread, *failed)
 
     def _unrestored(self, declaration: Declaration) -> frozenset[str]:
-        """Names of what failed and has no stable version to go back to: it never becomes the stable one itself."""
-        _generation, undone = self._undone.get(declaration.owner.uid, (None, None))
-        if not declaration.undone or undone is None:
+        """Return names of rejected parameters without a stable version: they never become stable themselves."""
+        _generation, rolled_back = self._undone.get(declaration.owner.uid, (None, None))
+        if not declaration.rolled_back or rolled_back is None:
             return frozenset()
-        return frozenset(undone.rejected) - {kept.name for kept in undone.stable}
+        return frozenset(rolled_back.rejected) - {kept.name for kept in rolled_back.stable}
 
     def forget(self, uid: str) -> None:
-        """Drop what is remembered of an object that is gone."""
+        """Forget an object that no longer exists."""
         self._undone.pop(uid, None)
 
-    def _remember(self, declaration: Declaration, undone: Undone | None) -> None:
-        self._undone[declaration.owner.uid] = (declaration.generation, undone.without_texts() if undone else None)
+    def _remember(self, declaration: Declaration, rolled_back: RolledBack | None) -> None:
+        self._undone[declaration.owner.uid] = (
+            declaration.generation,
+            rolled_back.without_texts() if rolled_back else None,
+        )
 
-    def _pardon(self, declaration: Declaration, owned: Sequence[str]) -> None:
-        """A generation that failed once and has proved itself since is no longer rejected."""
+    def _clear_rejection(self, declaration: Declaration, owned: Sequence[str]) -> None:
+        """Remove the rejection of a generation that failed once and has become stable since."""
         uid, rollout = declaration.owner.uid, declaration.rollout
         is_known = self._undone.get(uid) == (declaration.generation, None)
         if is_known or rollout is None or not (rollout.is_forced or uid in self._undone):
@@ -151,27 +161,31 @@ class Rollbacks:
             labels.unmark(kept, label)
         self._remember(declaration, None)
 
-    def _judged(self, declaration: Declaration, plan: Plan, evidence: Evidence, now: float) -> Judgement:
-        """How the change is doing. That it failed is decided by what AWS answers now, and only if all can be restored."""
-        if declaration.rollout is None or declaration.undone:
-            return Judgement(Stage.PROVED)
-        judgement = judge(declaration.rollout, evidence, now)
-        if judgement.stage is not Stage.FAILED:
-            return judgement
+    def _evaluated(self, declaration: Declaration, plan: Plan, evidence: Evidence, now: float) -> RolloutState:
+        """Return the rollout state. FAILED is confirmed with fresh labels, and only if every value can be restored."""
+        if declaration.rollout is None or declaration.rolled_back:
+            return RolloutState(RolloutPhase.STABLE)
+        rollout_state = evaluate(declaration.rollout, evidence, now)
+        if rollout_state.phase is not RolloutPhase.FAILED:
+            return rollout_state
         labels, known = self._labels_of(declaration.place), {item.name: item for item in evidence.known}
         labels.forget(known)
         proof = labels.proof(list(known.values()))
-        judgement = judge(
+        rollout_state = evaluate(
             declaration.rollout, replace(evidence, unproved=proof.unproved, has_stable=bool(proof.stable)), now
         )
-        if judgement.stage is not Stage.FAILED:
-            return judgement
+        if rollout_state.phase is not RolloutPhase.FAILED:
+            return rollout_state
         found = self._restoration(declaration, plan, proof)
-        # The key of a stable version may be one that cannot be used any more.
+        # The KMS key of a stable version may be unusable now.
         readable = {kept.name for kept in labels.at([item.name for item in found.changed], STABLE)}
-        lost = [item.name for item in (*found.not_restorable, *found.changed) if item.name not in readable]
-        lost += [item.name for item in proof.unread if _is_of(judgement, known[item.name])]
-        return replace(judgement, stage=Stage.ALARMED, lost=tuple(lost)) if lost else judgement
+        not_restorable = [item.name for item in (*found.not_restorable, *found.changed) if item.name not in readable]
+        not_restorable += [item.name for item in proof.unread if _is_of(rollout_state, known[item.name])]
+        return (
+            replace(rollout_state, phase=RolloutPhase.ALARMED, not_restorable=tuple(not_restorable))
+            if not_restorable
+            else rollout_state
+        )
 
     def _restoration(self, declaration: Declaration, plan: Plan, proof: Proof) -> Restoration:
         others, applied = _of_others(plan), declaration.applied
@@ -185,17 +199,17 @@ class Rollbacks:
         return Evidence(
             known=versioned,
             unproved=proof.unproved,
-            leaving=sum(_is_goodbye(step) for step in steps),
-            leaving_since=leaving_since(declaration),
+            removals=sum(_is_removal(step) for step in steps),
+            removals_since=removals_since(declaration),
             has_stable=bool(proof.stable),
             unread=proof.unread,
-            lost=[p.name for p in proof.unproved if p.name not in proof.stable and p.version > VERSIONS_KEPT],
-            # Drift is somebody else's doing: no change is to blame for it.
+            not_restorable=[p.name for p in proof.unproved if p.name not in proof.stable and p.version > VERSIONS_KEPT],
+            # No change causes the drift alarm: drift comes from outside.
             alarms=[i for i in known if isinstance(i, Alarming) and i.name != declaration.names.alarm(DRIFT)],
         )
 
-    def _blameless(self, declaration: Declaration, steps: Sequence[Step]) -> frozenset[str]:
-        """Names of what somebody else changed, and no change that is out: there is nothing for them to prove."""
+    def _externally_changed(self, declaration: Declaration, steps: Sequence[Step]) -> frozenset[str]:
+        """Return names of resources changed outside the operator and not by the baking change: they do not bake."""
         found = [step.resource.name for step in steps if _is_edit(step) and drifted(step, declaration)]
         applied = declaration.applied
         if not found or applied is None or not applied.is_baking:
@@ -204,21 +218,21 @@ class Rollbacks:
         declared = {item.name: text_of(item.value) for item in declaration.parameters}
         return frozenset(name for name in found if name in stable and stable[name] == declared.get(name))
 
-    def _recalled(self, declaration: Declaration) -> Undone | None:
-        """What AWS says about this generation: a report may have been lost, or not been written any more."""
-        if declaration.untouched:
+    def _from_labels(self, declaration: Declaration) -> RolledBack | None:
+        """Return the rejection of this generation as recorded in AWS: the status may be lost or outdated."""
+        if declaration.never_written:
             return None
         labels = self._labels_of(declaration.place)
         known = tuple(dict.fromkeys((*declaration.known, *labels.owned(declaration.owner))))
         applied, rejected = declaration.applied, labels.at(known, _label(declaration))
-        if not rejected and (applied is None or applied.undone_generation != declaration.generation):
+        if not rejected and (applied is None or applied.rolled_back_generation != declaration.generation):
             return None
-        # Without any mark the report remembers: whoever deleted the parameters did not ask for what failed.
+        # Without any label status is used: deleting the parameters must not re-apply the failed generation.
         stable = labels.at(known, STABLE)
         marked = frozenset(item.name for item in rejected)
-        # A label may be gone, or its version unreadable: only the report says what the generation created.
+        # A stable label may be gone or unreadable, so only status tells what the generation created.
         created = marked & (applied.created if applied else frozenset())
-        return Undone(
+        return RolledBack(
             declaration.generation,
             rejected={item.name: SealedSecret.of(item.value) for item in rejected},
             stable=stable,
@@ -247,7 +261,7 @@ def _held_back(plan: Plan, declaration: Declaration, alarms: Sequence[Alarming])
 
 
 def _is_edit(step: Step) -> bool:
-    """Whether a step changes what readers get."""
+    """Whether a step changes what readers receive."""
     if not isinstance(step.resource, Versioned):
         return False
     match step.change:
@@ -257,45 +271,45 @@ def _is_edit(step: Step) -> bool:
             return any(difference.field in ("value", "type") for difference in because)
 
 
-def _is_goodbye(step: Step) -> bool:
+def _is_removal(step: Step) -> bool:
     return isinstance(step.change, Delete | Release) and isinstance(step.resource, Versioned)
 
 
 def _of_others(plan: Plan) -> frozenset[str]:
-    """Names of what somebody else wrote meanwhile: it bears no mark, and nothing of it is restored but what is declared."""
-    return frozenset(step.resource.name for step in (*plan.steps, *plan.held) if _is_edit(step))
+    """Return names of parameters changed outside meanwhile: they get no label, and only declared values are restored."""
+    return frozenset(step.resource.name for step in (*plan.steps, *plan.reported) if _is_edit(step))
 
 
 def _was_made_by_it(step: Step, declaration: Declaration) -> bool:
-    """Whether what would be deleted was made by the generation that is undone, and so by nobody else."""
-    is_created = step.resource.name in declaration.undone_created
+    """Whether the rolled-back generation, and nothing else, created the resource to delete."""
+    is_created = step.resource.name in declaration.rolled_back_created
     is_old = isinstance(step.resource, Versioned) and step.resource.version > VERSIONS_KEPT
     return is_created and not is_old and declaration.adoption_policy is AdoptionPolicy.NEVER
 
 
-def put_off(plan: Plan, declaration: Declaration) -> Plan:
-    """The plan without the deletions that would take what the stable revision has; where nothing was undone, the plan.
+def defer_deletions(plan: Plan, declaration: Declaration) -> Plan:
+    """Return the plan of a rollback without deletions of what the generation did not create; else the plan itself.
 
-    A rollback that would need approval for its deletions puts all of them off: the stable values come back at once.
+    If the deletions of a rollback need approval, all of them are deferred, so that the stable values are restored at once.
     """
-    if not declaration.undone:
+    if not declaration.rolled_back:
         return plan
-    found = _later(plan, lambda step: not _was_made_by_it(step, declaration))
-    return found if is_safe(found, declaration) else _later(plan, lambda _step: True)
+    found = _defer(plan, lambda step: not _was_made_by_it(step, declaration))
+    return found if is_safe(found, declaration) else _defer(plan, lambda _step: True)
 
 
-def _later(plan: Plan, waits: Callable[[Step], bool]) -> Plan:
-    """The plan with these deletions put off."""
-    waiting = tuple(step for step in plan.steps if _is_goodbye(step) and waits(step))
-    steps = tuple(step for step in plan.steps if not (_is_goodbye(step) and waits(step)))
+def _defer(plan: Plan, waits: Callable[[Step], bool]) -> Plan:
+    """Return the plan with these deletions deferred."""
+    waiting = tuple(step for step in plan.steps if _is_removal(step) and waits(step))
+    steps = tuple(step for step in plan.steps if not (_is_removal(step) and waits(step)))
     return replace(plan, steps=steps, waiting=waiting)
 
 
-def _is_of(judgement: Judgement, item: Versioned) -> bool:
-    """Whether a resource may have been written by the change that is judged."""
-    return item.last_modified is None or item.last_modified >= judgement.since - HEADER_SECONDS
+def _is_of(rollout_state: RolloutState, item: Versioned) -> bool:
+    """Whether the evaluated change may have written a resource."""
+    return item.last_modified is None or item.last_modified >= rollout_state.since - HEADER_SECONDS
 
 
 def _label(declaration: Declaration) -> str:
-    """The mark of a generation that failed. A label begins with a letter, and has letters, digits, `.`, `-` and `_`."""
+    """Return the label of a rejected generation. Labels start with a letter and contain letters, digits, `.`, `-` and `_`."""
     return f"{REJECTED}{declaration.generation}-{declaration.owner.uid[:8]}"

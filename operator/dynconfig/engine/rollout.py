@@ -1,7 +1,7 @@
-"""Whether a change has proved itself, still bakes, or has to be undone: decided from what AWS says alone. Pure.
+"""Decides whether a change is stable, still bakes, or has to be rolled back, from state in AWS alone. Pure.
 
-The memory is AWS's: the label `stable` on the last good version of each parameter, when each was written, and since
-when each alarm fires. A decision once made is made again by whoever looks next, so that a process may die at any moment.
+All state is in AWS: the label `stable` on the last good version of each parameter, when each was written, and since when
+each alarm has been firing. Any process reaches the same decision again, so the operator may crash at any time.
 """
 
 from collections.abc import Sequence
@@ -14,108 +14,113 @@ from dynconfig.engine.resource import Resource, Unread, Versioned
 
 @dataclass(frozen=True, slots=True)
 class Rollout:
-    """How a declaration wants its changes watched."""
+    """The rollout settings of a declaration."""
 
     bake_seconds: int
     rolls_back: bool
     is_forced: bool = False
-    """A person said: this generation, whatever the alarms say."""
+    """This generation is forced by annotation, despite alarms."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alarming(Resource):
-    """A resource that tells whether something is wrong."""
+    """An alarm."""
 
     kind: ClassVar[str] = "Alarm"
     state: str = field(default="INSUFFICIENT_DATA", metadata={"compare": False})
     since: float | None = field(default=None, metadata={"compare": False})
-    """Since when it is in that state, in seconds since the epoch."""
+    """When it entered that state, in seconds since the epoch."""
 
     @property
     def firing_since(self) -> float | None:
-        """Since when it fires, in seconds since the epoch; None where it does not."""
+        """Return since when it has been firing, in seconds since the epoch; None if it is not."""
         return self.since if self.state == "ALARM" else None
 
 
-class Stage(Enum):
-    """Where a change is."""
+class RolloutPhase(Enum):
+    """The phase of a rollout."""
 
-    PROVED = auto()
-    """There is none, or it went without an alarm."""
+    STABLE = auto()
+    """No change is baking, or its bake time ended without an alarm."""
     BAKING = auto()
     ALARMED = auto()
-    """An alarm fires, and there is nothing to go back to, or nobody wants to."""
+    """An alarm is firing, and rollback is impossible, disabled or not due to this change."""
     FAILED = auto()
-    """It has to be undone."""
+    """The change has to be rolled back."""
 
 
 @dataclass(frozen=True, slots=True)
-class Judgement:
-    """The stage of a change, and why."""
+class RolloutState:
+    """The phase of a rollout, and why."""
 
-    stage: Stage
+    phase: RolloutPhase
     since: float = 0.0
-    """When the change began, in seconds since the epoch."""
+    """When the change started, in seconds since the epoch."""
     until: float = 0.0
-    """When the bake time is over, in seconds since the epoch."""
+    """When the bake time ends, in seconds since the epoch."""
     changed: int = 0
     alarm: str = ""
-    """The alarm that fires."""
-    lost: tuple[str, ...] = ()
-    """Names of those that cannot be restored, since AWS does not have a stable version of them."""
-    is_blamed: bool = False
-    """Whether it began to fire after the change."""
+    """The firing alarm."""
+    not_restorable: tuple[str, ...] = ()
+    """Names of parameters that cannot be restored because AWS has no stable version of them."""
+    caused_by_change: bool = False
+    """Whether the alarm started to fire after the change."""
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What AWS says about the newest change."""
+    """The state of the newest change in AWS."""
 
     known: Sequence[Versioned] = ()
-    """All resources that may have to prove themselves."""
+    """All resources that may bake."""
     unproved: Sequence[Versioned] = ()
-    """Resources whose value is not that of their stable version."""
-    leaving: int = 0
-    """Resources that are to be deleted when the change has proved itself."""
-    leaving_since: float | None = None
+    """Resources whose value differs from their stable version."""
+    removals: int = 0
+    """The number of resources to delete when the change is stable."""
+    removals_since: float | None = None
     has_stable: bool = False
-    """Whether there is a stable revision to go back to."""
+    """Whether there is a stable revision to restore."""
     alarms: Sequence[Alarming] = ()
-    lost: Sequence[str] = ()
-    """Names of those that could not be put back, since AWS does not have their stable version any more."""
+    not_restorable: Sequence[str] = ()
+    """Names of parameters that cannot be restored because AWS no longer has their stable version."""
     unread: tuple[Unread, ...] = ()
-    """Resources whose labels could not be read: they are neither judged nor labelled."""
+    """Resources whose labels could not be read: they are neither evaluated nor labelled."""
 
 
-def judge(rollout: Rollout, evidence: Evidence, now: float) -> Judgement:
-    """The judgement at `now`; the same evidence later never turns PROVED into FAILED."""
+def evaluate(rollout: Rollout, evidence: Evidence, now: float) -> RolloutState:
+    """Return the rollout state at `now`. With the same evidence, STABLE never becomes FAILED later."""
     times = [now if item.last_modified is None else item.last_modified for item in evidence.unproved]
-    if evidence.leaving:
-        times.append(now if evidence.leaving_since is None else evidence.leaving_since)
+    if evidence.removals:
+        times.append(now if evidence.removals_since is None else evidence.removals_since)
     if not times:
-        return Judgement(Stage.PROVED)
+        return RolloutState(RolloutPhase.STABLE)
     since, until = min(times), max(times) + rollout.bake_seconds
-    changed = len(evidence.unproved) + evidence.leaving
-    alarm = _blamed(evidence.alarms, since, until)
+    changed = len(evidence.unproved) + evidence.removals
+    alarm = _first_caused_by_change(evidence.alarms, since, until)
     if alarm is not None:
         goes_back = rollout.rolls_back and evidence.has_stable and not rollout.is_forced
-        return Judgement(
-            Stage.FAILED if goes_back else Stage.ALARMED, since, until, changed, alarm.name, is_blamed=True
+        return RolloutState(
+            RolloutPhase.FAILED if goes_back else RolloutPhase.ALARMED,
+            since,
+            until,
+            changed,
+            alarm.name,
+            caused_by_change=True,
         )
     waits_for = next((item for item in firing(evidence.alarms) if _since(item) < since), None)
     if waits_for is not None:
-        return Judgement(Stage.ALARMED, since, until, changed, waits_for.name)
-    stage = Stage.BAKING if now < until else Stage.PROVED
-    return Judgement(stage, since, until, changed, lost=tuple(evidence.lost))
+        return RolloutState(RolloutPhase.ALARMED, since, until, changed, waits_for.name)
+    phase = RolloutPhase.BAKING if now < until else RolloutPhase.STABLE
+    return RolloutState(phase, since, until, changed, not_restorable=tuple(evidence.not_restorable))
 
 
 def firing(alarms: Sequence[Alarming]) -> list[Alarming]:
-    """Those that fire, the longest first."""
+    """Return the firing alarms, the longest firing first."""
     return sorted((item for item in alarms if item.firing_since is not None), key=_since)
 
 
-def _blamed(alarms: Sequence[Alarming], since: float, until: float) -> Alarming | None:
-    """The first alarm that began to fire after the change and before its bake time was over."""
+def _first_caused_by_change(alarms: Sequence[Alarming], since: float, until: float) -> Alarming | None:
+    """Return the first alarm that started to fire after the change and within its bake time."""
     return next((item for item in firing(alarms) if since <= _since(item) <= until), None)
 
 

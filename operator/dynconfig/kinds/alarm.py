@@ -23,7 +23,7 @@ from dynconfig.api.alarms import (
     Statistic,
 )
 from dynconfig.api.function import Mode
-from dynconfig.engine import gauge
+from dynconfig.engine import drift_metrics
 from dynconfig.engine.arns import Arns
 from dynconfig.engine.declaration import Declaration
 from dynconfig.engine.errors import NotFound
@@ -66,7 +66,7 @@ class Alarms:
 
     value = Alarm
     named_after = ("Function", "Attachment")
-    stands_alone = True
+    is_independent = True
 
     def __init__(self, cloudwatch: "CloudWatchClient", api: AlarmApi, arns: Arns) -> None:
         self._cloudwatch = cloudwatch
@@ -151,7 +151,7 @@ class Alarms:
             namespace=OWN_NAMESPACE,
             dimensions=(("Config", declaration.owner.title),),
             statistic=Statistic.MAXIMUM.value,
-            period=gauge.PERIOD,
+            period=drift_metrics.PERIOD,
             evaluation_periods=PERIODS,
             datapoints=PERIODS,
             threshold=0.0,

@@ -32,7 +32,7 @@ A = TypeVar("A", bound="AlarmBase")
 class AlarmTags(Protocol):
     """Index of alarms with the owner tag, for many objects in few calls; lags like AWS's index."""
 
-    def refresh(self, owner: Owner, *, closely: bool) -> float:
+    def refresh(self, owner: Owner, *, bypass_cache: bool) -> float:
         """Refresh the index if it is too old; return when this owner's part of it was read."""
 
     def tags(self, name: str) -> Pairs | None:
@@ -92,7 +92,7 @@ class AlarmApi:
         answers = self._answers(member, scope, names)
         wanted = {alarm.name: tags.with_owner(alarm.tags, alarm.owner) for alarm in desired}
         stale = {answer["AlarmName"] for answer in answers if not self._is_seen(answer, scope, wanted)}
-        indexed = self._tag_index.refresh(scope.owner, closely=scope.closely) if stale else 0.0
+        indexed = self._tag_index.refresh(scope.owner, bypass_cache=scope.bypass_cache) if stale else 0.0
         for answer in answers:
             name = answer["AlarmName"]
             seen = self._seen.get(name)
@@ -203,7 +203,7 @@ class AlarmApi:
             return False
         # Tags are always re-read before a deletion.
         is_surplus = answer["AlarmName"] not in wanted and tags.owner_of(seen.tags) == scope.owner.tag
-        return self._clock() - seen.at < SEEN_SECONDS and not scope.closely and not is_surplus
+        return self._clock() - seen.at < SEEN_SECONDS and not scope.bypass_cache and not is_surplus
 
     def _tags_of(self, answer: Answer, wanted: Mapping[str, str] | None, indexed: float) -> Mapping[str, str]:
         """Return the indexed tags if they are as desired; otherwise read them by name, because the index lags."""

@@ -12,8 +12,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from dynconfig.api.function import FunctionSpec, Mode
+from dynconfig.engine.apply import SETTLING_SECONDS
 from dynconfig.engine.arns import Arns
-from dynconfig.engine.carry import SETTLING_SECONDS
 from dynconfig.engine.declaration import Declaration
 from dynconfig.engine.errors import Conflict, NotFound, Refused, Settling, SourceMissing
 from dynconfig.engine.naming import fitting
@@ -54,7 +54,7 @@ class Attachments:
 
     value = Attachment
     needs = ("Parameter",)
-    stands_alone = True
+    is_independent = True
 
     def __init__(
         self,
@@ -158,7 +158,7 @@ class Attachments:
 
     def _cached_policy(self, name: str, scope: Scope, desired: Sequence[Attachment], role: str) -> str:
         """Return the cached policy in a poll; read it in a full observation."""
-        if not scope.heard:
+        if not scope.changed:
             self._cache.forget(name)
         return self._cache.get(name, scope, desired, partial(self._policy, name, role), version=role)
 
@@ -270,7 +270,7 @@ def _owned(found: Attachment, scope: Scope, wanted: Attachment | None) -> Iterat
             yield found
     elif not found.owner and was_attached(target):
         # A deployment of the function may have removed the tags.
-        is_ours = ("Attachment", found.name) in scope.listed and is_left_by(target, scope.owner)
+        is_ours = ("Attachment", found.name) in scope.reported and is_left_by(target, scope.owner)
         found = replace(found, owner=scope.owner.tag if is_ours else "")
         # A function that the operator created has the same environment, but no attachment.
         if is_ours or wanted is not None:

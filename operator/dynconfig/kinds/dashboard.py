@@ -39,7 +39,7 @@ class Dashboards:
 
     value = Dashboard
     named_after = ("Function", "Attachment")
-    stands_alone = True
+    is_independent = True
 
     def __init__(self, cloudwatch: "CloudWatchClient", arns: Arns) -> None:
         self._cloudwatch = cloudwatch

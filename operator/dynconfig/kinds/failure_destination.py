@@ -53,7 +53,7 @@ class FailureDestinations:
 
     def observe(self, scope: Scope, desired: Sequence[FailureDestination]) -> Iterator[FailureDestination]:
         """Return the destinations of the owner's functions; one call each, only if one is desired or reported."""
-        ours = {function.name for function in of_kind(scope.found, "Function")}
+        ours = {function.name for function in of_kind(scope.observed_so_far, "Function")}
         for name in scope.where(FailureDestination.kind, desired, scope.names.function):
             if name not in ours:
                 continue

@@ -38,7 +38,7 @@ class Functions:
     value = Function
     needs = ("Role", "LogGroup", "Parameter")
     needs_current = ("Role",)
-    stands_alone = True
+    is_independent = True
 
     def __init__(
         self,
@@ -107,7 +107,7 @@ class Functions:
             labels = tags.of_function(answer)
             found = observed_function(answer["Configuration"], labels, self._ignored)
             found = found if found.owner else replace(found, owner=_attached_by(labels, scope.owner))
-            if scope.closely or not (found.failed or found.pending):
+            if scope.bypass_cache or not (found.failed or found.pending):
                 self._failed.pop(name, None)
             seen = comparable(found, wanted.get(name))
             yield seen

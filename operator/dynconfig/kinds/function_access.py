@@ -63,7 +63,7 @@ def size(variables: dict[str, str]) -> int:
 
 def wanted_revision(declaration: Declaration) -> str:
     """Return the revision with onChange: Refresh or after a rollback; a new one replaces all execution environments."""
-    is_wanted = declaration.cache.on_change is OnChange.REFRESH or declaration.undone
+    is_wanted = declaration.cache.on_change is OnChange.REFRESH or declaration.rolled_back
     return declaration.revision if is_wanted else ""
 
 

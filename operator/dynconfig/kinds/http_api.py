@@ -60,7 +60,7 @@ class HttpApis:
 
     value = HttpApi
     needs = ("Function",)
-    stands_alone = True
+    is_independent = True
 
     def __init__(
         self,

@@ -35,7 +35,7 @@ class LogGroups:
 
     value = LogGroup
     named_after = ("Function",)
-    stands_alone = True
+    is_independent = True
 
     def __init__(
         self,

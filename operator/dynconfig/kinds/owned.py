@@ -7,7 +7,7 @@ from dynconfig.engine.resource import Resource, Scope
 
 def function_of(scope: Scope) -> Resource | None:
     """Return the owner's function as AWS has it, or None: parts of foreign functions are not managed."""
-    return next(of_kind(scope.found, "Function"), None)
+    return next(of_kind(scope.observed_so_far, "Function"), None)
 
 
 def of_kind(found: Iterable[Resource], kind: str) -> Iterator[Resource]:

@@ -56,7 +56,7 @@ class Parameters:
     """Read and write the parameters of one place. Thread-safe as long as each thread serves another owner."""
 
     value = Parameter
-    stands_alone = True
+    is_independent = True
 
     def __init__(
         self,
@@ -85,7 +85,7 @@ class Parameters:
     def desired(self, declaration: Declaration) -> Iterable[Parameter]:
         """Return the declared parameters, starting with those that AWS is most likely to reject, to avoid partial rollouts."""
         expired = declaration.expired
-        staying = (item for item in declaration.parameters if not item.is_leaving and item.name not in expired)
+        staying = (item for item in declaration.parameters if not item.awaits_deletion and item.name not in expired)
         return sorted(
             (desired_parameter(declaration, item) for item in staying),
             key=lambda parameter: (parameter.type != ParameterType.SECURE_STRING, parameter.tier == Tier.STANDARD),
@@ -95,13 +95,17 @@ class Parameters:
         """Return the desired, known and owned parameters as SSM has them: one call for ten names if nothing has changed."""
         wanted = {parameter.name: parameter for parameter in desired}
         # The tag index is not read for a new object (it owns nothing yet) nor right after an event (latency matters).
-        indexed = 0.0 if scope.untouched or scope.heard else self._tag_index.refresh(scope.owner, closely=scope.closely)
-        owned = () if scope.untouched else self._tag_index.owned(scope.owner.tag)
+        indexed = (
+            0.0
+            if scope.never_written or scope.changed
+            else self._tag_index.refresh(scope.owner, bypass_cache=scope.bypass_cache)
+        )
+        owned = () if scope.never_written else self._tag_index.owned(scope.owner.tag)
         names = tuple(dict.fromkeys((*wanted, *scope.known, *owned)))
         reads = PartialReads()
         before = self._cached(scope, names)
         asked = [
-            name for name in names if not scope.heard or not self._needs_no_read(before.get(name), wanted.get(name))
+            name for name in names if not scope.changed or not self._needs_no_read(before.get(name), wanted.get(name))
         ]
         answers = self._read(asked, wanted, before, reads)
         waiting = self._waiting(scope, [name for name in names if name not in reads], answers, wanted)
@@ -230,7 +234,7 @@ class Parameters:
 
         Entries named by an event are evicted: it may be a recreated parameter at the same version.
         """
-        for name in scope.heard:
+        for name in scope.changed:
             self._cache.pop(name, None)
         found = ((name, self._cache.get(name)) for name in names)
         return {name: cached for name, cached in found if cached is not None}
@@ -244,7 +248,7 @@ class Parameters:
     ) -> dict[str, Parameter]:
         """Return images that EC2 has not validated yet. On a manual request, images that failed validation are retried."""
         waiting = self._images.waiting(names, answers, wanted)
-        if scope.closely:
+        if scope.bypass_cache:
             self._images.forget(name for name in names if name not in waiting)
         return waiting
 
@@ -317,7 +321,7 @@ class Parameters:
     ) -> Iterator[Parameter]:
         """Read the tags of all parameters, and the metadata of those that are owned or may be adopted."""
         # The tag index is older than the event.
-        hinted = {name: parameter for name, parameter in wanted.items() if name not in scope.heard}
+        hinted = {name: parameter for name, parameter in wanted.items() if name not in scope.changed}
         found = {answer["Name"]: answer for answer in answers}
         tags: dict[str, Pairs | None] = {}
         for name in from_both_ends(list(found)):

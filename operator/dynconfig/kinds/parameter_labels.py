@@ -12,8 +12,8 @@ from dynconfig.api.parameter import ParameterType
 from dynconfig.engine.errors import STOPPING, Conflict, DynConfigError, LabelLimit, NotFound
 from dynconfig.engine.labels import REJECTED, STABLE, VERSIONS_KEPT, Proof, each
 from dynconfig.engine.resource import Owner, Unread, Versioned
+from dynconfig.engine.rolled_back import LabelledVersion
 from dynconfig.engine.secret import Secret
-from dynconfig.engine.undone import Kept
 from dynconfig.kinds import own_labels
 from dynconfig.kinds.parameter import BATCH
 from dynconfig.kinds.parameter_details import batches
@@ -91,7 +91,7 @@ class ParameterLabels:
             self._known.pop(owned.name, None)
             raise Conflict(f"parameter {owned.name} was deleted concurrently; retrying", delay=0.5) from None
 
-    def unmark(self, kept: Kept, label: str) -> None:
+    def unmark(self, kept: LabelledVersion, label: str) -> None:
         """Remove a label from its version."""
         self._ssm.unlabel_parameter_version(Name=kept.name, ParameterVersion=kept.version, Labels=[label])
 
@@ -109,10 +109,10 @@ class ParameterLabels:
 
         return write
 
-    def at(self, known: Sequence[str], label: str) -> tuple[Kept, ...]:
+    def at(self, known: Sequence[str], label: str) -> tuple[LabelledVersion, ...]:
         """Return the decrypted versions with this label; parameters without the label or with an unusable key are omitted."""
         return tuple(
-            Kept(answer["Name"], answer["Type"], _value(answer), answer["Version"])
+            LabelledVersion(answer["Name"], answer["Type"], _value(answer), answer["Version"])
             for answer in self._get(known, label, PartialReads(), decrypt=True).values()
             if not answer["unreadable"]
         )
@@ -129,7 +129,7 @@ class ParameterLabels:
 
     def owned(self, owner: Owner) -> tuple[str, ...]:
         """Return the names of the parameters with the owner's tag, according to the index."""
-        self._tag_index.refresh(owner, closely=True)
+        self._tag_index.refresh(owner, bypass_cache=True)
         return tuple(self._tag_index.owned(owner.tag))
 
     def _mark(self, owned: Versioned, label: str) -> None:

@@ -20,7 +20,7 @@ CONFIRMED_SECONDS = 10.0
 class ParameterTags(Protocol):
     """Index of parameters with the owner tag, for many objects in few calls; lags like AWS's index."""
 
-    def refresh(self, owner: Owner, *, closely: bool) -> float:
+    def refresh(self, owner: Owner, *, bypass_cache: bool) -> float:
         """Refresh the index if it is too old; return when this owner's part of it was read."""
 
     def tags(self, name: str) -> Pairs | None:

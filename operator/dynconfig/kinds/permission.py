@@ -49,7 +49,7 @@ class Permissions:
             rule = self._arns.rule(declaration.names.rule)
             yield self._permission(declaration, BY_RULE, "events.amazonaws.com", rule)
         if function.triggers.http_api:
-            ids = (str(getattr(api, "api_id", "")) for api in of_kind(declaration.found, "HttpApi"))
+            ids = (str(getattr(api, "api_id", "")) for api in of_kind(declaration.observed_so_far, "HttpApi"))
             source = self._arns.http_calls(next(ids, ASSIGNED))
             yield self._permission(declaration, BY_HTTP_API, "apigateway.amazonaws.com", source)
 

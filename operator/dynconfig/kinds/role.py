@@ -52,7 +52,7 @@ class Roles:
 
     value = Role
     named_after = ("Function",)
-    stands_alone = True
+    is_independent = True
 
     def __init__(self, iam: "IAMClient", arns: Arns, *, boundary: str = "", ignored_tags: tuple[str, ...] = ()) -> None:
         self._iam = iam

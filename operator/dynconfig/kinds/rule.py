@@ -46,7 +46,7 @@ class Rules:
 
     value = Rule
     needs = ("Function",)
-    stands_alone = True
+    is_independent = True
 
     def __init__(
         self,

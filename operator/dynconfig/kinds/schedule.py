@@ -59,7 +59,7 @@ class Schedules:
 
     value = Schedule
     needs = ("Function", "Role")
-    stands_alone = True
+    is_independent = True
 
     def __init__(self, scheduler: "EventBridgeSchedulerClient", arns: Arns) -> None:
         self._scheduler = scheduler

@@ -24,7 +24,7 @@ class TtlCache(Generic[T]):
         """Return the cached detail if it is recent and of the same `version`, else read it. Surplus resources are always read."""
         at, known_version, known = self._entries.get(name, (float("-inf"), version, None))
         is_desired = any(resource.name == name for resource in desired)
-        must_read = scope.closely or name in scope.heard or not is_desired
+        must_read = scope.bypass_cache or name in scope.changed or not is_desired
         is_valid = known_version == version and self._clock() - at < TTL_SECONDS
         if known is not None and is_valid and not must_read:
             return known

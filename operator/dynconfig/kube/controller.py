@@ -18,13 +18,13 @@ from dynconfig.engine.last_change import last_change
 from dynconfig.engine.orphans import region_in_use
 from dynconfig.engine.outcome import Outcome
 from dynconfig.engine.own_calls import collect_requests
+from dynconfig.engine.readiness import rollback_message
 from dynconfig.engine.reconcile import ALARM_SECONDS, Abandonment
 from dynconfig.engine.resource_index import adopts
 from dynconfig.engine.secret_checks import AnswerBudget
 from dynconfig.engine.signals import Signal
 from dynconfig.engine.stored import spec_of, status_of
 from dynconfig.engine.traces import trace
-from dynconfig.engine.verdict import undone
 from dynconfig.engine.work_queue import Key, Priority, WorkQueue
 from dynconfig.kube import sources as references
 from dynconfig.kube.client import ApiConflict, ApiRefused, ApiUnavailable, Document
@@ -237,7 +237,7 @@ class Controller:
             return await self._reconcile_declaration(
                 key, document, self._requeues.narrowed_if_polling(key, declaration)
             )
-        reason = await self._reconcile_declaration(key, document, replace(declaration, heard=pending.of))
+        reason = await self._reconcile_declaration(key, document, replace(declaration, changed=pending.of))
         self._deps.metrics.event_handled(self._deps.now() - pending.at)
         return reason
 
@@ -335,7 +335,7 @@ class Controller:
             return None
         outcome, _document = await self._run_engine(key, document, declaration)
         if outcome.applied:
-            log.info("%s: %s: %s", key, Reason.ROLLED_BACK, undone(outcome))
+            log.info("%s: %s: %s", key, Reason.ROLLED_BACK, rollback_message(outcome))
         return outcome
 
     async def _run_engine(self, key: Key, document: Document, declaration: Declaration) -> tuple[Outcome, Document]:

@@ -80,7 +80,7 @@ class RequeuePolicy:
 
     def schedule_listed(self, key: Key, document: Mapping[str, Any]) -> None:
         """Schedule an object that was listed at the start; objects that were in sync are spread over their resync interval."""
-        delay, observed = resync.first_look(document, self._now(), random.random())  # noqa: S311 - not a secret
+        delay, observed = resync.first_reconcile(document, self._now(), random.random())  # noqa: S311 - not a secret
         if observed is not None:
             self._observed.setdefault(key, observed)
             self._attempted.setdefault(key, observed)
@@ -95,7 +95,7 @@ class RequeuePolicy:
             self._wait_for_probe(key, outcome.declaration.place)
             return
         self._end_outage(key, outcome)
-        if outcome.untried and outcome.stopped is None and not outcome.is_held:
+        if outcome.untried and outcome.stopped is None and not outcome.is_suspended:
             self.requeue_after(key, 0.0, Priority.CHANGE)
         elif error is not None:
             delay = self.retry_delay(key, error)
@@ -107,7 +107,7 @@ class RequeuePolicy:
         elif outcome.again is not None:
             self._failures.pop(key, None)
             self.requeue_after(key, outcome.again, Priority.CHANGE)
-        elif outcome.declaration.deleting and outcome.error is not None and not outcome.is_held:
+        elif outcome.declaration.deleting and outcome.error is not None and not outcome.is_suspended:
             # What blocks a deletion, such as another alarm that refers to one of ours, may be resolved without an edit.
             self.requeue_after(key, self.backoff(key), Priority.ROUTINE)
         else:
@@ -136,7 +136,7 @@ class RequeuePolicy:
 
     def narrowed_if_polling(self, key: Key, declaration: Declaration) -> Declaration:
         """Return a declaration limited to polled resources, if the object was requeued only to poll them."""
-        return replace(declaration, heard=resync.POLLED) if key in self._polling else declaration
+        return replace(declaration, changed=resync.POLLED) if key in self._polling else declaration
 
     def retry_delay(self, key: Key, error: Retryable) -> float:
         """Return the delay in seconds after a retryable error: its own delay if that is exact, else at least the backoff."""

@@ -84,10 +84,12 @@ class StatusWriter:
             last_change=last_change,
         )
         await self.write(key, document, status)
-        undone = (
-            kube_events.events_of(last_change, previous, now) if last_change and last_change.declaration.undone else []
+        rollback_events = (
+            kube_events.events_of(last_change, previous, now)
+            if last_change and last_change.declaration.rolled_back
+            else []
         )
-        await self.record(document, [*undone, *kube_events.error_events(error, previous)])
+        await self.record(document, [*rollback_events, *kube_events.error_events(error, previous)])
 
     async def warn(self, key: Key, event: KubeEvent) -> None:
         """Record an Event on an object by key."""

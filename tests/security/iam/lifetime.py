@@ -130,7 +130,7 @@ class Life:
 
     def deleted(self, spec: dict[str, Any]) -> Outcome:
         """The object goes."""
-        return self._settle(lambda: self.harness.goodbye(spec, self.status), 0.0)
+        return self._settle(lambda: self.harness.deletion(spec, self.status), 0.0)
 
     def _settle(self, declared: Callable[[], Any], after: float) -> Outcome:
         end = time.monotonic() + SETTLED_WITHIN

@@ -69,7 +69,7 @@ def test_an_addition_to_a_function_of_others_is_allowed_where_roles_of_such_func
     with recorder.recording():
         status = harness.status(harness.settle(harness.declare(attachment.spec()), kinds))
         harness.settle(harness.declare(attachment.spec("2"), generation=2, status=status), kinds)
-        harness.settle(harness.goodbye(attachment.spec("2"), status), kinds)
+        harness.settle(harness.deletion(attachment.spec("2"), status), kinds)
     paths, names = [harness.path], ["attached*"]
     policy = operator_policy(allowed(paths=paths, functions=names, attached_roles=["kinds-*"]))
     assert denied(recorder.asked, policy) == []

@@ -74,7 +74,7 @@ def _document(planned: Planned | PlanFailure, targets: Targets, *, deleting: boo
     estimate = _estimate(planned, targets)
     return {
         **about,
-        **({"rolledBack": planned.declaration.generation} if planned.declaration.undone else {}),
+        **({"rolledBack": planned.declaration.generation} if planned.declaration.rolled_back else {}),
         **describe.document(planned.assessment),
         **({"notCompared": list(planned.not_compared)} if planned.not_compared else {}),
         "putParameterCalls": estimate.puts,
@@ -91,13 +91,13 @@ def _show(planned: Planned | PlanFailure, targets: Targets, *, deleting: bool) -
     if deleting:
         deletion_view.show(out, planned)
         return
-    if planned.declaration.undone:
+    if planned.declaration.rolled_back:
         generation = planned.declaration.generation
         out.line(
             f"Generation {generation} was rolled back; the stable revision stays in effect until spec changes.",
             "yellow",
         )
-    for sign, text in describe.lines(planned.plan, undone=planned.declaration.undone):
+    for sign, text in describe.lines(planned.plan, rolled_back=planned.declaration.rolled_back):
         out.wrapped(f"      {text}" if sign == " " else f"  {sign} {text}", _STYLES[sign])
     out.line(describe.summary(planned.assessment))
     for text in _remarks(planned):

@@ -1,7 +1,7 @@
 """A change is undone for what it did, stays undone, and is not blamed for what somebody else did."""
 
 import pytest
-from tests.engine.test_held import by_hand
+from tests.engine.test_reported_drift import by_hand
 from tests.engine.test_rollback import BAKE, CHANGE, OLD, changed, stable
 
 

@@ -1,7 +1,7 @@
 """What depends on other parts: AWS at work, derived fields, resources without versions, lost reports."""
 
 import pytest
-from tests.engine.fake_kind import declared, goodbye
+from tests.engine.fake_kind import declared, deletion
 from tests.engine.parts import RED, VALUES, DerivedKinds, coloured, lit, status_of, the_lamp
 
 from dynconfig.engine import kube_events
@@ -68,7 +68,7 @@ def test_a_deletion_does_not_wait_for_aws_to_settle() -> None:
     derived = DerivedKinds()
     status = lit(derived)
     derived.lamps.busy = dict.fromkeys(derived.lamps.store, 9)
-    assert derived.engine().run(goodbye(VALUES, **RED, status=status)).is_complete
+    assert derived.engine().run(deletion(VALUES, **RED, status=status)).is_complete
 
 
 # --- drift without versions
@@ -107,8 +107,8 @@ def test_what_went_and_was_reported_is_drift() -> None:
     status = lit(derived)
     derived.lamps.store.clear()
     outcome = derived.engine().run(declared(VALUES, **RED, status=status, driftPolicy="Report"))
-    assert [step.resource.title for step in outcome.plan.reported] == ["Lamp dynconfig-shop-myapp"]
-    assert outcome.drift == outcome.plan.reported
+    assert [step.resource.title for step in outcome.plan.reported_drift] == ["Lamp dynconfig-shop-myapp"]
+    assert outcome.drift == outcome.plan.reported_drift
 
 
 def test_a_derived_field_is_never_drift() -> None:
@@ -163,7 +163,7 @@ def test_a_renamed_resource_is_made_under_the_new_name_and_goes_from_the_old() -
 def test_a_deletion_without_any_report_finds_what_the_names_lead_to() -> None:
     derived = DerivedKinds()
     lit(derived)
-    assert derived.engine().run(goodbye(VALUES, **RED)).is_complete
+    assert derived.engine().run(deletion(VALUES, **RED)).is_complete
     assert derived.is_dark
 
 
@@ -172,7 +172,7 @@ def test_a_deletion_finds_what_was_made_after_the_last_report() -> None:
     status = status_of(derived.engine().run(declared(VALUES)))
     derived.engine().run(declared(VALUES, **RED, generation=2, status=status))
     assert derived.lamps.store
-    assert derived.engine().run(goodbye(VALUES, **RED, generation=3, status=status)).is_complete
+    assert derived.engine().run(deletion(VALUES, **RED, generation=3, status=status)).is_complete
     assert derived.is_dark
 
 
@@ -181,7 +181,7 @@ def test_a_stranger_at_the_name_survives_a_deletion_without_report() -> None:
     derived.lamps.store["dynconfig-shop-myapp"] = DerivedKinds().lamps.value(
         name="dynconfig-shop-myapp", colour="green"
     )
-    assert derived.engine().run(goodbye({}, **RED)).is_complete
+    assert derived.engine().run(deletion({}, **RED)).is_complete
     assert the_lamp(derived).colour == "green"
     assert isinstance(derived.engine().run(declared({}, **RED)).error, NotOwned)
 
@@ -192,7 +192,7 @@ def test_who_may_not_look_at_what_is_not_declared_can_still_delete_the_rest() ->
     derived.lamps.forbidden = AccessDenied("no")
     for report_of in (status, None):
         derived.engine().run(declared(VALUES))
-        assert derived.engine().run(goodbye(VALUES, status=report_of)).is_complete
+        assert derived.engine().run(deletion(VALUES, status=report_of)).is_complete
         assert derived.is_dark
 
 
@@ -201,7 +201,7 @@ def test_who_may_not_look_at_what_is_declared_or_reported_is_told() -> None:
     status = lit(derived)
     derived.lamps.forbidden = AccessDenied("no")
     assert isinstance(derived.engine().run(declared(VALUES, **RED)).error, AccessDenied)
-    assert isinstance(derived.engine().run(goodbye(VALUES, **RED, status=status)).error, AccessDenied)
+    assert isinstance(derived.engine().run(deletion(VALUES, **RED, status=status)).error, AccessDenied)
     assert derived.lamps.store
 
 
@@ -218,6 +218,6 @@ def test_the_report_lists_what_has_no_versions_with_its_arn() -> None:
 
 def test_who_gives_up_on_a_deletion_is_told_of_all_that_stays() -> None:
     status = lit(DerivedKinds())
-    note = kube_events.abandoned(goodbye(VALUES, **RED, status=status))
+    note = kube_events.abandoned(deletion(VALUES, **RED, status=status))
     assert "/app/a" in note.message
     assert "Lamp dynconfig-shop-myapp" in note.message

@@ -1,38 +1,38 @@
-"""How long AWS is waited for: for a write that it still carries out, ever longer; for a role to be known, not for ever."""
+"""Delays of retries while AWS finishes a write (growing) or propagates a role (limited)."""
 
 from dataclasses import dataclass, field, replace
 
-from dynconfig.engine.carry import SETTLING_SECONDS
+from dynconfig.engine.apply import SETTLING_SECONDS
 from dynconfig.engine.declaration import Declaration
 from dynconfig.engine.errors import DynConfigError, Refused, RoleNotReady, Settling
 from dynconfig.engine.outcome import Outcome
 
-# AWS takes a second or two to carry out a write to a function, and sometimes minutes.
+# AWS finishes a write to a function within a second or two, sometimes minutes.
 SETTLING_GROWTH, LONGEST_WAIT = 1.5, 10.0
-# IAM's changes are known everywhere within seconds, seldom a minute; the same words stand for faults that do not pass.
+# IAM changes propagate within seconds, rarely a minute; permanent faults have the same error message.
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html
 ROLE_SECONDS = 180.0
 
 
 @dataclass(slots=True)
-class Patience:
-    """What each object is waiting for; nothing is kept of those that wait for nothing."""
+class RetryPolicy:
+    """Tracks what each object is waiting for."""
 
     _settling: dict[str, int] = field(default_factory=dict)
     _unready: dict[str, tuple[int, float]] = field(default_factory=dict)
 
-    def applied_to(self, outcome: Outcome, now: float) -> Outcome:
-        """The outcome with when to look again at what AWS is still doing."""
+    def apply_to_outcome(self, outcome: Outcome, now: float) -> Outcome:
+        """Return the outcome with retry delays for pending writes and roles."""
         waiting = (item.error for item in outcome.refused if isinstance(item.error, Settling | RoleNotReady))
         error = next(waiting, outcome.stopped)
-        found = self.with_(outcome.declaration, error, now)
+        found = self.apply(outcome.declaration, error, now)
         if found is None or error is outcome.stopped:
             return replace(outcome, stopped=found)
         refused = (replace(item, error=found) if item.error is error else item for item in outcome.refused)
         return replace(outcome, refused=tuple(refused))
 
-    def with_(self, declaration: Declaration, error: DynConfigError | None, now: float) -> DynConfigError | None:
-        """The error, with when to look again; or Refused, where what should pass does not."""
+    def apply(self, declaration: Declaration, error: DynConfigError | None, now: float) -> DynConfigError | None:
+        """Return the error with a retry delay, or Refused if a transient error persists."""
         uid = declaration.owner.uid
         if isinstance(error, Settling):
             return self._settle(uid, error)
@@ -43,13 +43,13 @@ class Patience:
         return error
 
     def forget(self, uid: str) -> None:
-        """Drop what is remembered of an object that is gone."""
+        """Forget an object that no longer exists."""
         self._settling.pop(uid, None)
         self._unready.pop(uid, None)
 
     def _settle(self, uid: str, error: Settling) -> Settling:
         waits = self._settling[uid] = self._settling.get(uid, 0) + 1
-        # The exponent is bounded, since a float is, too.
+        # Bounded exponent: a float would overflow.
         delay = SETTLING_SECONDS * SETTLING_GROWTH ** min(waits - 1, 20)
         return Settling(str(error), delay=min(delay, LONGEST_WAIT))
 

@@ -91,8 +91,8 @@ def test_an_assessment_is_what_is_then_carried_out(scene: Callable[[], tuple[Rol
     assert harness.versioned.writes == []
     outcome = harness.look(now)
     assert told(found) == told(outcome)
-    assert [found.plan.held, found.plan.waiting, found.drift] == [
-        outcome.plan.held,
+    assert [found.plan.reported, found.plan.waiting, found.drift] == [
+        outcome.plan.reported,
         outcome.plan.waiting,
         outcome.drift,
     ]
@@ -125,7 +125,7 @@ def test_a_change_that_is_held_back_has_not_begun_to_bake() -> None:
 def test_a_rollback_is_assessed_as_the_stable_values() -> None:
     harness, now = rollback()
     found = harness.engine.assess(harness.declaration(), now)
-    assert found.declaration.undone
+    assert found.declaration.rolled_back
     assert told(found) == ["Update Thing /app/a", "Update Thing /app/b"]
     assert found.rejection is not None
     assert harness.versioned.labelled == {("/app/a", "stable"): 1, ("/app/b", "stable"): 1}

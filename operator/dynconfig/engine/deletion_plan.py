@@ -1,4 +1,4 @@
-"""What the deletion of an object would do: what goes, what stays and why, and what blocks it. Pure."""
+"""Computes what deleting an object would delete and retain, and what blocks it. Pure."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,25 +11,27 @@ from dynconfig.engine.resource import Owner, Resource
 
 
 @dataclass(frozen=True, slots=True)
-class Goodbye:
-    """The answer, as titles and sentences."""
+class DeletionPlan:
+    """Titles of resources, and messages."""
 
-    goes: tuple[str, ...]
-    stays: tuple[tuple[str, str], ...]
-    """What, and why."""
-    blocks: tuple[str, ...]
+    deleted: tuple[str, ...]
+    retained: tuple[tuple[str, str], ...]
+    """Title and reason."""
+    blockers: tuple[str, ...]
 
 
-def goodbye(declaration: Declaration, plan: Plan, seen: Sequence[Resource], live: Mapping[str, Any] | None) -> Goodbye:
-    """What deletion would do, by what was seen of AWS and what the cluster says of the object."""
+def deletion_plan(
+    declaration: Declaration, plan: Plan, seen: Sequence[Resource], live: Mapping[str, Any] | None
+) -> DeletionPlan:
+    """Return the deletion plan from the resources in AWS and the live object."""
     annotations = ((live or {}).get("metadata") or {}).get("annotations") or {}
-    goes = tuple(step.resource.title for step in plan.steps if isinstance(step.change, Delete))
-    stays = (*_retained(plan), *_of_others(declaration, seen))
+    deleted = tuple(step.resource.title for step in plan.steps if isinstance(step.change, Delete))
+    retained = (*_retained(plan), *_of_others(declaration, seen))
     if annotations.get(names.ABANDON) == "true":
         why = f"the object is removed without deleting it (annotation {names.ABANDON})"
-        stays = (*((title, why) for title in goes), *stays)
-        goes = ()
-    return Goodbye(goes, stays, tuple(_blocks(declaration, plan)) if goes or stays else ())
+        retained = (*((title, why) for title in deleted), *retained)
+        deleted = ()
+    return DeletionPlan(deleted, retained, tuple(_blocks(declaration, plan)) if deleted or retained else ())
 
 
 def _retained(plan: Plan) -> Iterator[tuple[str, str]]:

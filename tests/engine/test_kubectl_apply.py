@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from dynconfig.engine.applying import LAST_APPLIED, applied_spec
+from dynconfig.engine.kubectl_apply import LAST_APPLIED, applied_spec
 
 Manager = tuple[str, str, dict[str, Any]]
 FILE = {"path": "/app", "parameters": [{"name": "a", "value": "1"}]}

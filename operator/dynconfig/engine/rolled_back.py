@@ -1,4 +1,4 @@
-"""A generation that was undone, and the stable revision in the place of what is declared. Pure."""
+"""A rolled-back generation, and the declaration of the stable revision that replaces it. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -9,13 +9,13 @@ from dynconfig.engine.declaration import Declaration, DeclaredParameter
 from dynconfig.engine.errors import AlarmFiring
 from dynconfig.engine.plan import Plan
 from dynconfig.engine.resource import Versioned
-from dynconfig.engine.rollout import Judgement
+from dynconfig.engine.rollout import RolloutState
 from dynconfig.engine.secret import SealedSecret, Secret
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
-    """What a resource was at a version that carries a label."""
+class LabelledVersion:
+    """A parameter at the version that has a label."""
 
     name: str
     type: str
@@ -24,79 +24,79 @@ class Kept:
 
 
 @dataclass(frozen=True, slots=True)
-class Undone:
-    """A generation that was undone, and what stands in its place."""
+class RolledBack:
+    """A rolled-back generation, and the stable values that replace it."""
 
     generation: int
     rejected: Mapping[str, SealedSecret]
-    """By name, whether a value is the one that failed; the texts themselves are of no use any more."""
-    stable: tuple[Kept, ...]
+    """The rejected values by name, sealed: they are only compared."""
+    stable: tuple[LabelledVersion, ...]
     created: frozenset[str] = frozenset()
-    """Names of what it created, which is deleted again."""
+    """Names of parameters it created, which are deleted again."""
     existing: frozenset[str] = frozenset()
-    """Names of what the owner had when it was undone."""
+    """Names of parameters the owner had when it was rolled back."""
 
     def concerns(self, declaration: Declaration) -> bool:
-        """Whether the declaration still says what failed; a Secret may have changed since."""
+        """Whether the declaration still has the rejected values: a Secret may have changed since."""
         if declaration.is_last_change:
-            # What it declared is known from AWS only, where some of it may be undone already.
+            # Its values are only known from AWS, where some may already be restored.
             return self.generation == declaration.generation
         declared = {item.name: item for item in declaration.parameters}
-        # After a rotation nobody can tell whether it was declared otherwise, too.
+        # A createOnly value may have been rotated, so it cannot be compared.
         compared = (name for name in self.rejected if name in declared and not _is_rotated(declared[name]))
         return self.generation == declaration.generation and all(
             SealedSecret.of(declared[name].value) == self.rejected[name] for name in compared
         )
 
-    def without_texts(self) -> "Undone":
-        """What is kept between two reconciles: the values of the stable revision are read again from AWS."""
+    def without_texts(self) -> "RolledBack":
+        """Return what is kept between reconciles: the stable values are read from AWS again."""
         return replace(self, stable=tuple(replace(kept, value=SealedSecret.of(kept.value)) for kept in self.stable))
 
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """What undoes a generation: the versions that are marked in AWS, of which the first decides, and what replaces it."""
+    """The rollback of a generation: the versions to label in AWS (the first one decides), and what replaces it."""
 
     marked: tuple[Versioned, ...]
-    undone: Undone
+    rolled_back: RolledBack
 
 
 @dataclass(frozen=True, slots=True)
-class Watched:
-    """A plan without what has to wait, and how the change that is out is doing."""
+class RolloutEvaluation:
+    """A plan without deferred deletions, and the state of the current change."""
 
     plan: Plan
-    judgement: Judgement
+    rollout_state: RolloutState
     held_back: AlarmFiring | None = None
-    """Why the whole change waits."""
+    """Why the whole change has to wait."""
 
 
-def in_place_of(declaration: Declaration, undone: Undone) -> Declaration:
-    """The declaration with the stable revision in the place of its values. Pure.
+def stable_declaration(declaration: Declaration, rolled_back: RolledBack) -> Declaration:
+    """Return the declaration with the stable values.
 
     What the failed generation created is not declared any more. What has no stable version is read and not written; its drift,
     if driftPolicy is Report and it was reported before, stays reported.
     """
     declared = {parameter.name: parameter for parameter in declaration.parameters}
-    stable = {item.name for item in undone.stable}
-    # Without a report nobody knows whether the value of that version came from a Secret.
+    stable = {item.name for item in rolled_back.stable}
+    # Without a status it is unknown whether the value of that version came from a Secret.
     is_unknown = declaration.applied is None
     parameters = [
-        _as_it_was(item, declared.get(item.name), declaration.path, is_masked=is_unknown) for item in undone.stable
+        _as_it_was(item, declared.get(item.name), declaration.path, is_masked=is_unknown) for item in rolled_back.stable
     ]
     others = [
         parameter
         for name, parameter in declared.items()
-        if name in undone.existing and name not in stable and name not in undone.created
+        if name in rolled_back.existing and name not in stable and name not in rolled_back.created
     ]
     reported = frozenset(item.name for item in others if _is_reported(item, declaration))
-    parameters += [replace(item, is_leaving=item.name not in reported) for item in others]
+    parameters += [replace(item, awaits_deletion=item.name not in reported) for item in others]
     return replace(
         declaration,
         parameters=tuple(parameters),
-        undone=True,
-        undone_created=undone.created - stable,
-        undone_reported=reported,
+        rolled_back=True,
+        rolled_back_created=rolled_back.created - stable,
+        rolled_back_reported=reported,
     )
 
 
@@ -108,17 +108,19 @@ def _is_reported(parameter: DeclaredParameter, declaration: Declaration) -> bool
     return applied.is_drift_cut or parameter.name in {title.rpartition(" ")[2] for title in applied.drifted}
 
 
-def _as_it_was(kept: Kept, declared: DeclaredParameter | None, path: str, *, is_masked: bool) -> DeclaredParameter:
+def _as_it_was(
+    kept: LabelledVersion, declared: DeclaredParameter | None, path: str, *, is_masked: bool
+) -> DeclaredParameter:
     if declared is None:
-        # It waits for its deletion, so that AWS still has it as it was.
+        # Its deletion is deferred, so AWS still has its old value.
         spec = ParameterSpec.model_construct(name=kept.name.removeprefix(f"{path}/"), type=ParameterType(kept.type))
-        return DeclaredParameter(kept.name, kept.value, spec, (), is_leaving=True)
+        return DeclaredParameter(kept.name, kept.value, spec, (), awaits_deletion=True)
     if declared.spec.value_policy is ValuePolicy.CREATE_ONLY:
         return declared
-    # The newest schema may not fit a value that is older than it.
+    # The stable value may be older than the schema and violate it.
     changed: dict[str, object] = {"type": ParameterType(kept.type), "schema_": None}
     if isinstance(kept.value, Secret) and declared.spec.secret_ref is None:
-        # Nor is the text of a Secret tested by the pattern of who no longer refers to it.
+        # The text of a Secret is not tested by the pattern of a parameter that no longer refers to it.
         changed["allowed_pattern"] = ""
     spec = declared.spec.model_copy(update=changed)
     is_secret = (is_masked or isinstance(declared.value, Secret)) and not isinstance(kept.value, Secret)
@@ -133,8 +135,8 @@ def text_of(value: str | Secret) -> str:
     return value.reveal() if isinstance(value, Secret) else value
 
 
-def leaving_since(declaration: Declaration) -> float | None:
-    """Since when deletions of this generation wait; None where it is new."""
+def removals_since(declaration: Declaration) -> float | None:
+    """Return since when deletions of this generation are deferred; None if it is new."""
     applied, rollout = declaration.applied, declaration.rollout
     if applied is None or rollout is None or applied.baking_generation != declaration.generation:
         return None

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from tests.engine.fake_kind import OWNER, FakeKind, declared, goodbye
+from tests.engine.fake_kind import OWNER, FakeKind, declared, deletion
 
 from dynconfig.engine.errors import AccessDenied, DynConfigError, Throttled
 from dynconfig.engine.outcome import Outcome
@@ -48,7 +48,7 @@ class Scene:
 
     def restart(self) -> None:
         """A process that remembers nothing."""
-        self.engine = Engine(lambda _place: (self.fake,), gauge_of=lambda _place: self.shown)
+        self.engine = Engine(lambda _place: (self.fake,), drift_metric_of=lambda _place: self.shown)
 
     def look(self, now: float, **about: Any) -> Outcome:
         """One reconcile, and the report of what it left."""
@@ -143,7 +143,7 @@ def test_nothing_is_shown_of_a_look_that_failed_nor_of_a_goodbye() -> None:
     scene = Scene()
     scene.fake.by_hand("/app/a", owner="cluster/shop/rival/uid-2")
     assert scene.look(NOON + 10).error
-    scene.engine.run(goodbye({"a": "1"}, **REQUESTED), now=NOON + 20)
+    scene.engine.run(deletion({"a": "1"}, **REQUESTED), now=NOON + 20)
     assert scene.shown.take() == []
 
 

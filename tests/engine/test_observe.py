@@ -11,7 +11,7 @@ from tests.engine.fake_kind import FakeKind, Thing, declared
 from dynconfig.engine.assessment import compared
 from dynconfig.engine.declaration import Declaration
 from dynconfig.engine.errors import NotOwned, Unavailable
-from dynconfig.engine.look import look, wanted
+from dynconfig.engine.observe import desired_resources, observe
 from dynconfig.engine.resource import ASSIGNED, Resource, Scope
 
 
@@ -20,7 +20,7 @@ class Meeting(FakeKind):
     """A kind whose look ends only when another one is under way."""
 
     meeting: threading.Barrier = field(default_factory=lambda: threading.Barrier(1))
-    stands_alone: bool = True
+    is_independent: bool = True
 
     def observe(self, scope: Scope, desired: Sequence[Thing]) -> Iterable[Thing]:
         """Wait for the other."""
@@ -33,7 +33,7 @@ class Follower(FakeKind):
 
     def observe(self, scope: Scope, desired: Sequence[Thing]) -> Iterable[Thing]:
         """Write down what was found."""
-        self.calls.append(" ".join(resource.name for resource in scope.found))
+        self.calls.append(" ".join(resource.name for resource in scope.observed_so_far))
         return super().observe(scope, desired)
 
 
@@ -47,15 +47,15 @@ def test_kinds_that_stand_alone_are_looked_at_together() -> None:
     meeting = threading.Barrier(2)
     kinds = [Meeting(meeting=meeting), Meeting(meeting=meeting)]
     with ThreadPoolExecutor(2) as threads:
-        assert len(list(look(kinds, declared({"a": "1"}), threads))) == 2
+        assert len(list(observe(kinds, declared({"a": "1"}), threads))) == 2
 
 
 @pytest.mark.parametrize("threads", [None, 2])
 def test_a_kind_that_follows_others_knows_what_they_found(threads: int | None) -> None:
     first, follower = Meeting(store=applied().store), Follower()
     with ThreadPoolExecutor(threads or 1) as pool:
-        sights = list(look([first, follower], declared({"a": "1"}), pool if threads else None))
-    assert [sight.kind for sight in sights] == [first, follower]
+        observations = list(observe([first, follower], declared({"a": "1"}), pool if threads else None))
+    assert [observation.kind for observation in observations] == [first, follower]
     assert follower.calls[0] == "/app/a"
 
 
@@ -63,7 +63,7 @@ def test_a_refusal_of_one_kind_keeps_no_other_from_being_looked_at() -> None:
     first, second = FakeKind(), FakeKind()
     first.by_hand("/app/a", owner="cluster/other/rival/uid-9")
     declaration = declared({"a": "1"})
-    plan, _seen = compared(declaration, look([first, second], declaration))
+    plan, _seen = compared(declaration, observe([first, second], declaration))
     (refusal,) = plan.refused
     assert isinstance(refusal.error, NotOwned)
     assert "is owned by other/rival" in str(refusal.error)
@@ -77,7 +77,7 @@ def test_a_fault_of_one_look_is_raised() -> None:
             raise Unavailable("away")
 
     with ThreadPoolExecutor(2) as threads, pytest.raises(Unavailable):
-        list(look([Broken(), Meeting()], declared({"a": "1"}), threads))
+        list(observe([Broken(), Meeting()], declared({"a": "1"}), threads))
 
 
 def test_what_aws_assigns_is_a_word_until_it_is_known() -> None:
@@ -91,7 +91,7 @@ def test_what_aws_assigns_is_a_word_until_it_is_known() -> None:
 
     class Users(FakeKind):
         def desired(self, declaration: Declaration) -> Iterable[Thing]:
-            return [Thing(name=str(getattr(found, "id", ""))) for found in declaration.found]
+            return [Thing(name=str(getattr(found, "id", ""))) for found in declaration.observed_so_far]
 
-    found: list[Resource] = list(wanted([Numbers(), Users()], declared({})))
+    found: list[Resource] = list(desired_resources([Numbers(), Users()], declared({})))
     assert [resource.name for resource in found] == ["one", ASSIGNED]

@@ -1,4 +1,4 @@
-"""What `kubectl apply` makes of the spec of an object that exists: fields that others set stay. Pure.
+"""Computes the spec of an existing object after `kubectl apply`: fields of other managers are kept. Pure.
 
 Client-side apply merges maps three ways and replaces lists of a custom resource as a whole; server-side apply merges maps and
 lists with keys by field manager.
@@ -16,11 +16,11 @@ LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
 Document = Mapping[str, Any]
 Fields = Sequence[Mapping[str, Any]]
-"""What each of some managers holds at one place, as `fieldsV1` writes it."""
+"""The `fieldsV1` entries of several managers at one path."""
 
 
 def applied_spec(document: Document, live: Document) -> Any:
-    """The spec of the object after an apply of the document, before defaults; what fits no map is the document's."""
+    """Return the spec after applying the document, before defaults. Values that are not maps come from the document."""
     wanted, found = document.get("spec"), live.get("spec")
     if not isinstance(wanted, Mapping) or not isinstance(found, Mapping):
         return wanted
@@ -31,7 +31,7 @@ def applied_spec(document: Document, live: Document) -> Any:
 
 
 def _last_applied(live: Document) -> Mapping[str, Any] | None:
-    """The spec that client-side apply noted last; None where it did not, or what it noted cannot be read."""
+    """Return the spec in the last-applied annotation; None if it is absent or unreadable."""
     text = (live["metadata"].get("annotations") or {}).get(LAST_APPLIED)
     try:
         spec = json.loads(text)["spec"] if text else None
@@ -41,7 +41,7 @@ def _last_applied(live: Document) -> Mapping[str, Any] | None:
 
 
 def _three_way(wanted: Document, last: Document, found: Document) -> dict[str, Any]:
-    """The wanted fields, and those of the cluster that were not applied before."""
+    """Return the desired fields, plus fields of the cluster that were not applied before."""
     kept = {name: value for name, value in found.items() if name not in wanted and name not in last}
     return {**kept, **{name: _inner(value, last.get(name), found.get(name)) for name, value in wanted.items()}}
 
@@ -53,7 +53,7 @@ def _inner(wanted: Any, last: Any, found: Any) -> Any:
 
 
 def _beside_others(wanted: Any, found: Any, held: Fields, *, merges_lists: bool) -> Any:
-    """The wanted value, with what others hold in the cluster's."""
+    """Return the desired value, merged with the fields that other managers own."""
     if isinstance(wanted, Mapping) and isinstance(found, Mapping):
         inside = {name: _below(held, f"f:{name}") for name in found}
         return {
@@ -72,7 +72,7 @@ def _beside_others(wanted: Any, found: Any, held: Fields, *, merges_lists: bool)
 
 
 def _items_beside_others(wanted: list[Any], found: list[Any], held: Fields) -> list[Any]:
-    """The wanted items of a list with keys or of a set, beside those of others; no manager holds an item of another list."""
+    """Merge the items of a keyed list or set with those of other managers. Managers own no items of other lists."""
     ours, theirs = ({managers.item_key(item): item for item in items} for items in (wanted, found))
     if len(ours) < len(wanted):
         return wanted
@@ -87,7 +87,7 @@ def _items_beside_others(wanted: list[Any], found: list[Any], held: Fields) -> l
 
 
 def _others(found: Any, held: Fields, *, merges_lists: bool) -> Any:
-    """What stays of a value that the document does not name: all of it where a manager holds it as a whole, or its parts."""
+    """Return what is kept of a value the document does not name: all of it if a manager owns it whole, else its owned parts."""
     if all(held) and isinstance(found, Mapping):
         return _beside_others({}, found, held, merges_lists=merges_lists)
     if all(held) and isinstance(found, list):

@@ -25,8 +25,8 @@ def status(fake: FakeKind) -> dict[str, Any]:
     return report.status(fake.engine().run(declared(VALUES)), {}, NOW, None)
 
 
-def heard(status: dict[str, Any], **about: Any) -> Declaration:
-    return replace(declared(VALUES, status=status, **about), heard={"/app/a": JANE})
+def changed(status: dict[str, Any], **about: Any) -> Declaration:
+    return replace(declared(VALUES, status=status, **about), changed={"/app/a": JANE})
 
 
 def later(outcome: Outcome, previous: dict[str, Any]) -> dict[str, Any]:
@@ -36,7 +36,7 @@ def later(outcome: Outcome, previous: dict[str, Any]) -> dict[str, Any]:
 def test_a_look_at_what_was_heard_of_does_not_move_the_time_of_the_report(
     fake: FakeKind, status: dict[str, Any]
 ) -> None:
-    assert later(fake.engine().run(heard(status)), status) == status
+    assert later(fake.engine().run(changed(status)), status) == status
     assert (
         later(fake.engine().run(declared(VALUES, status=status)), status)["lastObservedTime"] == "2027-01-15T08:01:00Z"
     )
@@ -44,23 +44,24 @@ def test_a_look_at_what_was_heard_of_does_not_move_the_time_of_the_report(
 
 def test_an_edit_is_looked_at_as_a_whole_whatever_was_heard_meanwhile(fake: FakeKind, status: dict[str, Any]) -> None:
     assert (
-        later(fake.engine().run(heard(status, generation=2)), status)["lastObservedTime"] != status["lastObservedTime"]
+        later(fake.engine().run(changed(status, generation=2)), status)["lastObservedTime"]
+        != status["lastObservedTime"]
     )
 
 
 def test_a_request_of_a_person_is_a_whole_look(status: dict[str, Any]) -> None:
     asked = {"dynconfig.dev/reconcile-requested-at": "now"}
-    assert not heard(status, annotations=asked).is_partial
-    assert heard(status).is_partial
+    assert not changed(status, annotations=asked).is_partial
+    assert changed(status).is_partial
 
 
 def test_without_a_report_it_is_a_whole_look() -> None:
-    assert not replace(declared(VALUES), heard={"/app/a": ""}).is_partial
+    assert not replace(declared(VALUES), changed={"/app/a": ""}).is_partial
 
 
 def test_drift_that_was_heard_of_stands_in_status_under_report(fake: FakeKind, status: dict[str, Any]) -> None:
     fake.by_hand("/app/a", "theirs")
-    found = later(fake.engine().run(heard(status, driftPolicy="Report")), status)
+    found = later(fake.engine().run(changed(status, driftPolicy="Report")), status)
     assert [(item["field"], item["observed"], item["since"]) for item in found["drift"]] == [
         ("value", "theirs", "2027-01-15T08:01:00Z")
     ]

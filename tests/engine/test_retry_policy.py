@@ -7,7 +7,7 @@ from tests.engine.fake_kind import declared
 
 from dynconfig.engine.declaration import Declaration
 from dynconfig.engine.errors import Conflict, DynConfigError, Refused, Retryable, RoleNotReady, Settling
-from dynconfig.engine.patience import LONGEST_WAIT, ROLE_SECONDS, Patience
+from dynconfig.engine.retry_policy import LONGEST_WAIT, ROLE_SECONDS, RetryPolicy
 
 WORDS = "The role defined for the function cannot be assumed by Lambda."
 
@@ -16,21 +16,21 @@ def unready() -> RoleNotReady:
     return RoleNotReady(WORDS, delay=1.0, code="InvalidParameterValueException")
 
 
-def waited(patience: Patience, seconds: float, declaration: Declaration | None = None) -> DynConfigError | None:
+def waited(policy: RetryPolicy, seconds: float, declaration: Declaration | None = None) -> DynConfigError | None:
     """What is said after a role was not ready for so long."""
     about = declaration or declared({})
     found: DynConfigError | None = None
     at = 0.0
     while at <= seconds:
-        found = patience.with_(about, unready(), at)
+        found = policy.apply(about, unready(), at)
         at += found.delay or 1.0 if isinstance(found, Retryable) else 1.0
     return found
 
 
 def test_a_role_that_is_not_known_yet_is_asked_for_ever_less_often() -> None:
-    patience, delays = Patience(), []
+    policy, delays = RetryPolicy(), []
     for at in (0.0, 1.0, 10.0, 30.0, 100.0):
-        error = patience.with_(declared({}), unready(), at)
+        error = policy.apply(declared({}), unready(), at)
         assert isinstance(error, RoleNotReady)
         assert WORDS in str(error)
         delays.append(error.delay or 0.0)
@@ -40,7 +40,7 @@ def test_a_role_that_is_not_known_yet_is_asked_for_ever_less_often() -> None:
 
 
 def test_what_a_role_may_not_do_after_minutes_is_no_delay_of_iam() -> None:
-    error = waited(Patience(), ROLE_SECONDS + 20)
+    error = waited(RetryPolicy(), ROLE_SECONDS + 20)
     assert isinstance(error, Refused)
     assert str(error).startswith(WORDS)
     assert "3 minutes" in str(error)
@@ -48,23 +48,23 @@ def test_what_a_role_may_not_do_after_minutes_is_no_delay_of_iam() -> None:
 
 @pytest.mark.parametrize("between", [None, Conflict("busy")])
 def test_waiting_begins_anew_once_something_else_was_answered(between: DynConfigError | None) -> None:
-    patience = Patience()
-    waited(patience, ROLE_SECONDS - 20)
-    patience.with_(declared({}), between, ROLE_SECONDS)
-    assert isinstance(patience.with_(declared({}), unready(), ROLE_SECONDS + 20), RoleNotReady)
+    policy = RetryPolicy()
+    waited(policy, ROLE_SECONDS - 20)
+    policy.apply(declared({}), between, ROLE_SECONDS)
+    assert isinstance(policy.apply(declared({}), unready(), ROLE_SECONDS + 20), RoleNotReady)
 
 
 def test_an_edit_is_given_its_own_time() -> None:
-    patience = Patience()
-    assert isinstance(waited(patience, ROLE_SECONDS + 20), Refused)
+    policy = RetryPolicy()
+    assert isinstance(waited(policy, ROLE_SECONDS + 20), Refused)
     edited = declared({}, generation=2)
-    assert isinstance(patience.with_(edited, unready(), ROLE_SECONDS + 30), RoleNotReady)
+    assert isinstance(policy.apply(edited, unready(), ROLE_SECONDS + 30), RoleNotReady)
 
 
 def test_what_aws_still_carries_out_is_looked_at_ever_less_often() -> None:
-    patience, delays = Patience(), []
+    policy, delays = RetryPolicy(), []
     for _ in range(50):
-        error = patience.with_(declared({}), Settling("Function f is being updated"), 0.0)
+        error = policy.apply(declared({}), Settling("Function f is being updated"), 0.0)
         assert isinstance(error, Settling)
         delays.append(error.delay or 0.0)
     assert delays[0] == 0.5

@@ -1,4 +1,4 @@
-"""Carries out a plan: in which order, in which batches, each step by itself, and not what AWS could not take yet."""
+"""Applies a plan: orders and batches the steps, isolates failures, and skips steps AWS cannot accept yet."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields, replace
@@ -15,7 +15,7 @@ SETTLING_SECONDS = 0.5
 
 
 def in_order(steps: Iterable[Step]) -> tuple[Step, ...]:
-    """Puts in the order of the kinds, then removals backwards; deletions of parameters, which may have to wait, at the end."""
+    """Return puts in kind order, then removals in reverse order. Parameter deletions, which may be delayed, come last."""
     listed = list(steps)
     puts = [step for step in listed if isinstance(step.change, Create | Update)]
     removals = [step for step in reversed(listed) if isinstance(step.change, Delete | Release)]
@@ -23,7 +23,7 @@ def in_order(steps: Iterable[Step]) -> tuple[Step, ...]:
 
 
 def batches(steps: Sequence[Step]) -> Iterable[list[Step]]:
-    """One step at a time, deletions of one kind together, since AWS takes several names in a call."""
+    """Yield single steps; deletions of one kind are batched because AWS accepts several names per call."""
     batch: list[Step] = []
     for step in steps:
         joins = batch and isinstance(step.change, Delete) and isinstance(batch[0].change, Delete)
@@ -35,24 +35,24 @@ def batches(steps: Sequence[Step]) -> Iterable[list[Step]]:
         yield batch
 
 
-def up_to_date(batch: Sequence[Step], declaration: Declaration, owned: Mapping[str, Resource]) -> Sequence[Step]:
-    """A write with what it derives from others as these are now: as it was planned, another write would have to follow."""
+def refresh_derived(batch: Sequence[Step], declaration: Declaration, owned: Mapping[str, Resource]) -> Sequence[Step]:
+    """Recompute the derived fields of a write from the current resources, so that no second write is needed."""
     step = batch[0]
     if isinstance(step.change, Delete | Release) or not _depends_on_others(step.resource):
         return batch
-    desired = step.kind.desired(replace(declaration, found=tuple(owned.values())))
+    desired = step.kind.desired(replace(declaration, observed_so_far=tuple(owned.values())))
     now = next((resource for resource in desired if resource.title == step.resource.title), step.resource)
     return [replace(step, change=replace(step.change, desired=now))]
 
 
 def _depends_on_others(resource: Resource) -> bool:
-    """Whether some of it follows from what other resources have become."""
+    """Whether a field is derived from other resources."""
     derived = any(item.metadata.get("derived") for item in fields(resource))
     return derived or any(ASSIGNED in str(getattr(resource, item.name)) for item in fields(resource) if item.repr)
 
 
-def carry_out(batch: Sequence[Step], declaration: Declaration, owned: dict[str, Resource]) -> None:
-    """Make the changes, and keep `owned` true."""
+def apply_batch(batch: Sequence[Step], declaration: Declaration, owned: dict[str, Resource]) -> None:
+    """Apply a batch and update `owned`."""
     first = batch[0]
     match first.change:
         case Create(desired):
@@ -71,14 +71,14 @@ def carry_out(batch: Sequence[Step], declaration: Declaration, owned: dict[str, 
 
 
 def hand_over(kind: AnyKind, observed: Resource, successor: Successor, declaration: Declaration) -> None:
-    """Make another object the owner, which is still there afterwards. Raises Conflict if it is not.
+    """Make another object the owner. Raises Conflict if that object no longer takes the resource.
 
-    An object that is being deleted looks at AWS after all others know that it goes: either it finds what it was given, or this
-    look finds that it goes.
+    The successor is checked before and after the write: if it is deleted meanwhile, either its own last observation finds the
+    resource, or the second check here reverts the hand-over.
     """
     if not isinstance(kind, HandsOver):
         raise TypeError(f"{kind} hands nothing over")
-    if not successor.is_held:
+    if not successor.has_finalizer:
         raise Conflict(f"{observed.title}: waiting for the first reconcile of {successor.owner.title}", delay=0.3)
     if declaration.successor_of(observed.name) == successor:
         kind.hand_over(observed, successor.owner)
@@ -88,19 +88,19 @@ def hand_over(kind: AnyKind, observed: Resource, successor: Successor, declarati
     raise Conflict(f"{observed.title} cannot be handed over: {successor.owner.title} no longer adopts it", delay=0.5)
 
 
-class Rounds:
-    """What was refused in earlier turns of objects whose turns were too short: it is tried again when all else was."""
+class EarlierRefusals:
+    """Refusals of earlier turns of objects whose turn was too short; they are retried after all other steps were tried."""
 
     def __init__(self) -> None:
         self._refused: dict[str, tuple[int, dict[str, Refusal]]] = {}
 
     def refused(self, declaration: Declaration) -> Mapping[str, Refusal]:
-        """By title, what need not be tried in this turn."""
+        """Return, by title, the refusals that are not retried in this turn."""
         generation, refused = self._refused.get(declaration.owner.uid, (None, {}))
         return refused if generation == declaration.generation and not declaration.requested else {}
 
     def ended(self, outcome: Outcome) -> None:
-        """A turn has ended so."""
+        """Record the refusals at the end of a turn."""
         uid, declaration = outcome.declaration.owner.uid, outcome.declaration
         if outcome.untried and outcome.refused:
             before = {item.title for item in outcome.plan.refused}
@@ -111,12 +111,12 @@ class Rounds:
             self.forget(uid)
 
     def forget(self, uid: str) -> None:
-        """Drop what is remembered of an object that is gone."""
+        """Forget an object that no longer exists."""
         self._refused.pop(uid, None)
 
 
-class Work:
-    """What has become of the steps of a plan so far; what AWS refuses of them is kept beside what went well."""
+class ApplyRun:
+    """Progress of applying a plan: applied steps, refusals and blocked steps."""
 
     def __init__(self, outcome: Outcome, refused_before: Mapping[str, Refusal] | None = None) -> None:
         self._refused_before = refused_before or {}
@@ -131,29 +131,29 @@ class Work:
         self._passed_on = [passed_on(item.step, item.by) for item in outcome.blocked]
 
     def do(self, batch: Sequence[Step]) -> None:
-        """Carry out a batch. Raises what makes all further calls useless."""
+        """Apply a batch and record refusals. Raises errors that stop the whole run."""
         batch = [step for step in batch if self._is_free(step)]
         if not batch:
             return
         self.tried += 1
         try:
-            refuse_pending(batch[0], self.owned)
-            refuse_early(batch[0], self._declaration)
-            carry_out(up_to_date(batch, self._declaration, self.owned), self._declaration, self.owned)
+            check_not_pending(batch[0], self.owned)
+            check_deletion_delay(batch[0], self._declaration)
+            apply_batch(refresh_derived(batch, self._declaration, self.owned), self._declaration, self.owned)
         except STOPPING:
             raise
         except DynConfigError as error:
             if len(batch) == 1:
                 self.refused.append(Refusal.of(batch[0], error, self._declared.get(batch[0].kind.value, ())))
                 return
-            # One of them is refused: which one shows only by itself.
+            # Find the refused one by deleting one at a time.
             for step in batch:
                 self.do([step])
             return
         self.applied += batch
 
     def settle(self) -> None:
-        """Note what AWS is still at work on."""
+        """Record resources whose last write AWS has not finished."""
         known = {refusal.title for refusal in self.refused}
         for resource in self.owned.values():
             error = settling([resource])
@@ -162,7 +162,7 @@ class Work:
                 self.refused.append(Refusal(resource.title, kind, error))
 
     def _users(self, step: Step) -> Iterator[Refusal]:
-        """What uses a resource until AWS has carried out its last write: a role that it left a moment ago."""
+        """Yield resources that still use this one because their own update is pending, e.g. a function that changes its role."""
         for resource in self.owned.values() if step.is_removal else ():
             kind = self._kind_of(resource)
             error = settling([resource])
@@ -185,15 +185,15 @@ class Work:
         return False
 
 
-def refuse_pending(step: Step, owned: Mapping[str, Resource]) -> None:
-    """Raise Settling where AWS is still at work on what would be written."""
+def check_not_pending(step: Step, owned: Mapping[str, Resource]) -> None:
+    """Raise Settling if AWS has not finished the last write to this resource."""
     resource = owned.get(step.resource.title)
     if isinstance(step.change, Update) and resource is not None and resource.pending:
         raise settling([resource])  # type: ignore[misc]  # it is pending
 
 
-def refuse_early(step: Step, declaration: Declaration) -> None:
-    """Raise DeletionDelayed where a parameter has left spec a moment ago: an object that takes it over may be on its way."""
+def check_deletion_delay(step: Step, declaration: Declaration) -> None:
+    """Raise DeletionDelayed for a parameter just removed from spec: another object may be about to adopt it."""
     delay = declaration.deletes_from - declaration.now
     may_move = declaration.is_ahead_of_watch or not declaration.deleting
     if step.deletes_parameter and may_move and delay > 0:
@@ -205,6 +205,6 @@ def refuse_early(step: Step, declaration: Declaration) -> None:
 
 
 def settling(owned: Iterable[Resource]) -> Settling | None:
-    """What AWS is still at work on, if it is."""
+    """Return Settling if AWS has not finished a write to one of these, else None."""
     pending = next((f"{resource.title} {resource.pending}" for resource in owned if resource.pending), None)
     return Settling(pending, delay=SETTLING_SECONDS) if pending else None
