@@ -1,14 +1,14 @@
-# Everything starts here: `make help` lists what there is.
+# `make help` lists the targets.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# How many processes run the tests; 0: one alone, auto: one per processor.
+# Number of test processes; 0: no workers, auto: one per CPU.
 WORKERS ?= 0
 
 .DEFAULT_GOAL := help
 
 $(VENV)/.ready: requirements/uv.txt requirements/dev.txt pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=python3.11 …" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is required: make PYTHON=python3.11 …" >&2; exit 1; }
 	@echo "Installing the pinned dependencies into $(VENV) …"
 	@$(PYTHON) -m venv --clear $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/uv.txt
@@ -16,32 +16,32 @@ $(VENV)/.ready: requirements/uv.txt requirements/dev.txt pyproject.toml
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $@
 
-# Whose environment counts: a lab that runs, else none.
+# The environment of the running lab.
 LAB_ENV := .lab/env
 WITH_LAB = test -f $(LAB_ENV) || { echo "No lab is running: make lab" >&2; exit 1; }; . ./$(LAB_ENV)
 
 .PHONY: help
-help: ## This list
+help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: demo
-demo: $(VENV)/.ready ## The main job on this machine: a cluster, an emulated AWS, the operator, and what it does
+demo: $(VENV)/.ready ## Run a demo on this machine: a cluster, an emulated AWS and the operator
 	@$(BIN)/python -m dynconfig_lab.demo
 
 .PHONY: session
-session: $(VENV)/.ready ## Record the terminal session that the README shows; wants the AWS CLI
+session: $(VENV)/.ready ## Record the terminal session of the README; requires the AWS CLI
 	@$(BIN)/python -m dynconfig_lab.recording
 
 .PHONY: lab
-lab: $(VENV)/.ready ## Start a laptop-sized Kubernetes and AWS in the background; writes .lab/env
+lab: $(VENV)/.ready ## Start Kubernetes and an emulated AWS in the background; writes .lab/env
 	@$(BIN)/python -m dynconfig_lab up
 
 .PHONY: lab-down
-lab-down: $(VENV)/.ready ## End the lab
+lab-down: $(VENV)/.ready ## Stop the lab
 	@$(BIN)/python -m dynconfig_lab down
 
 .PHONY: kind-up
-kind-up: $(VENV)/.ready ## The same in a kind cluster, with the operator's image; wants Docker and kind
+kind-up: $(VENV)/.ready ## Start the lab in a kind cluster, with the operator's image; requires Docker and kind
 	@$(BIN)/python -m dynconfig_lab.kind up
 
 .PHONY: kind-down
@@ -55,16 +55,16 @@ operator: $(VENV)/.ready ## Run the operator against the lab, in the foreground
 		&& export DYNCONFIG_TENANCY=$${DYNCONFIG_TENANCY:-single} && exec $(BIN)/dynconfig run
 
 .PHONY: test
-test: check lab-binaries lab-tools ## Everything: lint, types, import contracts, unit, lab and end-to-end tests
+test: check lab-binaries lab-tools ## Run all checks and tests: lint, types, import contracts, unit, lab, end-to-end
 	@# The tests start hundreds of Python processes; without bytecode each compiles all sources anew.
 	@PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -q -n $(WORKERS)
 
 .PHONY: explore
-explore: $(VENV)/.ready ## Properties of the engine and the values, tried with thousands of new examples
+explore: $(VENV)/.ready ## Run the property tests with thousands of new examples
 	@$(BIN)/pytest -q --hypothesis-profile=explore --timeout=1800 -m "hypothesis and not lab and not e2e"
 
 .PHONY: test-gitops
-test-gitops: $(VENV)/.ready lab-binaries ## With a real Argo CD, built once: sync, health, self-heal, prune, promotion
+test-gitops: $(VENV)/.ready lab-binaries ## Test with a real Argo CD (built once): sync, health, self-heal, prune, promotion
 	@$(BIN)/python -m dynconfig_lab tools --argocd
 	@$(BIN)/pytest -q -m argocd tests/gitops/live
 
@@ -77,24 +77,24 @@ lab-tools: $(VENV)/.ready
 	@$(BIN)/python -m dynconfig_lab tools
 
 .PHONY: check
-check: $(VENV)/.ready ## Lint, types, import contracts, generated files
+check: $(VENV)/.ready ## Check lint, types and import contracts
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy operator/dynconfig lab/dynconfig_lab lambda_app/dynconfig_function tests benchmarks
 	@$(BIN)/lint-imports --no-logo
 
 .PHONY: audit
-audit: $(VENV)/.ready ## Look for known vulnerabilities of the pinned dependencies; wants the JSON API of pypi.org
+audit: $(VENV)/.ready ## Check the pinned dependencies for known vulnerabilities; requires the JSON API of pypi.org
 	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(VENV)/audit
 	@$(BIN)/uv pip install --quiet --python $(VENV)/audit/bin/python --require-hashes --no-deps -r requirements/audit.txt
 	@$(VENV)/audit/bin/pip-audit --strict --disable-pip --require-hashes --progress-spinner off $(addprefix -r ,$(wildcard requirements/*.txt))
 
 .PHONY: unit
-unit: $(VENV)/.ready ## The tests that need no process beside them
+unit: $(VENV)/.ready ## Run the tests that need no other process
 	@$(BIN)/pytest -q -m "not lab and not e2e and not tools and not argocd"
 
 .PHONY: bench
-bench: $(VENV)/.ready lab-binaries ## Print the figures and what they were measured against
+bench: $(VENV)/.ready lab-binaries ## Run the benchmarks and print the figures
 	@$(BIN)/python -m benchmarks
 
 .PHONY: crd
@@ -103,7 +103,7 @@ crd: $(VENV)/.ready ## Generate the CustomResourceDefinition
 	@$(MAKE) --no-print-directory chart
 
 .PHONY: chart
-chart: ## Bring into the Helm chart what it shares with manifests/install
+chart: ## Copy the files that the Helm chart shares with manifests/install
 	@cp crds/dynamicconfigs.dynconfig.dev.yaml charts/dynconfig-operator/files/crd.yaml
 	@cp crds/protection.yaml charts/dynconfig-operator/files/protection.yaml
 	@cp crds/limits.yaml charts/dynconfig-operator/files/limits.yaml
@@ -111,24 +111,24 @@ chart: ## Bring into the Helm chart what it shares with manifests/install
 	@for name in rbac operator-writes networkpolicy; do cp manifests/install/$$name.yaml charts/dynconfig-operator/files/; done
 
 .PHONY: argocd
-argocd: $(VENV)/.ready ## Generate what Argo CD is told of the kind, and its test cases
+argocd: $(VENV)/.ready ## Generate the health check and actions for Argo CD, and their test cases
 	@$(BIN)/python -m tests.gitops.refresh
 
 .PHONY: golden
-golden: $(VENV)/.ready ## Write anew what the commands print, as tests/cli/golden holds it; read the diff
+golden: $(VENV)/.ready ## Rewrite the expected command output in tests/cli/golden; review the diff
 	@GOLDEN=write $(BIN)/pytest -q tests/cli
 
 .PHONY: format
-format: $(VENV)/.ready ## Put the code in form
+format: $(VENV)/.ready ## Format the code
 	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format --quiet .
 
 .PHONY: lock
-lock: $(VENV)/.ready ## Pin the dependencies anew, with hashes and without an index address
+lock: $(VENV)/.ready ## Update the pinned dependencies, with hashes and without an index URL
 	@$(BIN)/uv pip compile pyproject.toml --all-extras --generate-hashes --python-version 3.11 --no-header --quiet -o requirements/dev.txt
 	@$(BIN)/uv pip compile pyproject.toml --generate-hashes --python-version 3.11 --no-header --quiet -o requirements/operator.txt
 	@$(BIN)/uv pip compile pyproject.toml --extra lab --generate-hashes --python-version 3.11 --no-header --quiet -c requirements/dev.txt -o requirements/lab.txt
 	@echo pip-audit | $(BIN)/uv pip compile - --generate-hashes --python-version 3.11 --no-header --no-annotate --quiet -o requirements/audit.txt
 
 .PHONY: clean
-clean: lab-down ## Remove what was made in this folder
+clean: lab-down ## Stop the lab and remove all generated files
 	@rm -rf $(VENV) .lab .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist
