@@ -71,7 +71,7 @@ def made(endpoint: str = "http://127.0.0.1:9", clock: Callable[[], float] = lamb
         ("", {"AWS_ACCESS_KEY_ID": "x"}, "missing: AWS_SECRET_ACCESS_KEY"),
         ("[default\n", {}, "Unable to parse config file"),
         ("[default]\ncredential_process = /nowhere/tool\n", {}, "/nowhere/tool"),
-        ("[default]\ncredential_process = /bin/echo canary-secret\n", {}, "gives no JSON"),
+        ("[default]\ncredential_process = /bin/echo canary-secret\n", {}, "returned invalid JSON"),
         ("[default]\ncredential_process = /bin/false\n", {}, "custom-process"),
         (SSO, {}, "log in with `aws sso login`"),
         (f"[default]\nrole_arn = {ROLE}\nsource_profile = gone\n", {}, '"gone"'),
@@ -119,7 +119,7 @@ def test_those_who_ask_at_the_same_time_do_not_wait_for_one_look_after_the_other
 
 def test_a_region_that_is_none_is_told_with_where_to_correct_it(environment: Environment) -> None:
     environment(**KEYS)
-    with pytest.raises(Refused, match=r"'eu west' is no AWS region; correct AWS_REGION"):
+    with pytest.raises(Refused, match=r"'eu west' is not a valid AWS region; correct AWS_REGION"):
         call(made(), "eu west")
 
 

@@ -80,15 +80,15 @@ def test_each_code_has_one_meaning(code: str, expected: type[errors.DynConfigErr
     assert "words of AWS" in str(found)
 
 
-def test_an_unknown_server_fault_may_pass() -> None:
+def test_unknown_server_error_is_retryable() -> None:
     assert isinstance(translated(answer("Odd", status=503), "PutParameter", ""), errors.Unavailable)
 
 
-def test_an_unknown_code_is_a_bug_that_the_user_hears_of_and_that_may_pass() -> None:
+def test_unknown_code_is_reported_as_a_retryable_bug() -> None:
     found = translated(answer("Odd", "value hunter2 is odd"), "PutParameter", "parameter /a: ", "hunter2")
     assert isinstance(found, errors.Unexpected)
-    assert "parameter /a: PutParameter was answered with Odd" in str(found)
-    assert "report it" in str(found)
+    assert "parameter /a: PutParameter failed with unexpected AWS error Odd" in str(found)
+    assert "please report" in str(found)
     assert "hunter2" not in str(found)
 
 
@@ -136,7 +136,7 @@ def test_a_layer_that_is_not_shared_is_no_missing_permission_of_the_operator(kin
     found = translated(answer("AccessDeniedException", words, 403), "CreateFunction", "function f: ")
     assert type(found) is expected
     assert ("does not exist or is not shared" in str(found)) is (kind == "resource")
-    assert ("allow the operator's role" in str(found)) is (kind == "identity")
+    assert ("allow this action in the operator's IAM role" in str(found)) is (kind == "identity")
 
 
 def test_a_composite_alarm_over_alarms_that_were_put_this_moment_is_tried_again() -> None:

@@ -106,7 +106,7 @@ def test_denied_request_is_logged_once(harness: ListenerHarness, caplog: pytest.
     messages = [record.message for record in caplog.records if "are not received" in record.message]
     assert len(messages) == 1
     assert "drift there is detected at the resync only" in messages[0]
-    assert "CreateQueue was answered with AccessDenied" in messages[0]
+    assert "CreateQueue failed with AccessDenied" in messages[0]
 
 
 @pytest.mark.parametrize(

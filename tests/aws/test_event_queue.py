@@ -251,9 +251,7 @@ def test_given_queue_is_only_read(harness: QueueHarness) -> None:
 
 def test_denied_request_raises_access_denied(harness: QueueHarness) -> None:
     harness.lab.faults(Faults(errors={"sqs.CreateQueue": Injected("AccessDenied", "not you")}))
-    with pytest.raises(
-        AccessDenied, match=f"queue {harness.queue}: CreateQueue was answered with AccessDenied: not you"
-    ):
+    with pytest.raises(AccessDenied, match=f"queue {harness.queue}: CreateQueue failed with AccessDenied: not you"):
         harness.ensured()
 
 

@@ -70,14 +70,14 @@ def test_arguments_that_botocore_refuses_are_a_bug_that_shows_no_value(session: 
 
 def test_aws_that_is_gone_is_told_as_such(lab: AwsLab, session: Session, counted: Counted) -> None:
     lab.faults(Faults(down=True))
-    with pytest.raises(errors.Unavailable, match="AWS does not answer"):
+    with pytest.raises(errors.Unavailable, match="AWS is unavailable"):
         session.client("ssm", "eu-west-1").get_parameter(Name="/session/a")
     assert counted[-1][2] != "OK"
 
 
 def test_a_port_where_nobody_listens_is_told_as_such(session: Session) -> None:
     gone = Session(Quota(lambda: 0.0, lambda _: None), lambda *_: None, endpoint="http://127.0.0.1:9", pool=1)
-    with pytest.raises(errors.Unavailable, match="AWS does not answer"):
+    with pytest.raises(errors.Unavailable, match="AWS is unavailable"):
         gone.client("ssm", "eu-west-1").get_parameter(Name="/session/a")
 
 

@@ -56,7 +56,7 @@ def stranger(status: int, page: bytes) -> Iterator[str]:
 @pytest.mark.parametrize("service", CALLS)
 @pytest.mark.parametrize("page", PAGES, ids=["html", "xhtml"])
 @pytest.mark.parametrize("status", [200, 302, 403, 404, 407])
-def test_a_page_in_place_of_aws_may_pass_and_is_told_as_such(
+def test_non_aws_response_is_retryable_and_reported(
     monkeypatch: pytest.MonkeyPatch, service: str, page: bytes, status: int
 ) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "lab")
@@ -64,6 +64,6 @@ def test_a_page_in_place_of_aws_may_pass_and_is_told_as_such(
     with stranger(status, page) as endpoint:
         quota = Quota(lambda: 0.0, lambda _: None, is_limited=False)
         client = Session(quota, lambda *_: None, endpoint=endpoint, pool=1).client(service, "eu-west-1")
-        with pytest.raises(Unavailable, match="a proxy, a firewall, a VPC endpoint") as told:
+        with pytest.raises(Unavailable, match="check for a proxy, a firewall or a VPC endpoint") as told:
             CALLS[service](client)
     assert "canary-page" not in str(told.value)

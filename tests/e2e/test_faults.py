@@ -70,7 +70,7 @@ def test_aws_that_is_gone_for_a_while_is_waited_for(world: World) -> None:
     world.stack.lab.faults(Faults(down=True))
     world.declare("patient", world.spec(*FIVE))
     message = world.wait_reason("patient", "Unavailable", "Unknown")
-    assert "AWS does not answer" in message
+    assert "AWS is unavailable" in message
     assert world.condition("patient", "Reconciling")[0] == "True"
     world.stack.lab.faults(Faults())
     world.wait_ready("patient", 90)

@@ -43,7 +43,7 @@ def test_a_rollout_that_goes_on_keeps_its_labels() -> None:
     assert {label for _name, label in harness.versioned.labelled} == {"stable"}
 
 
-DENIED = AccessDenied("parameter /app/a: LabelParameterVersion was answered with AccessDeniedException")
+DENIED = AccessDenied("parameter /app/a: LabelParameterVersion failed with AccessDeniedException")
 
 
 def titles(outcome: Outcome) -> list[str]:

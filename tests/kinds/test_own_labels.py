@@ -126,7 +126,7 @@ def test_abandon_continues_and_reports_labels_that_cannot_be_removed(harness: Aw
     note = kube_events.abandoned(declaration, abandonment.left)
     assert "Not all marks of the operator were removed" in note.message
     assert f"{harness.path}/a" in note.message
-    assert "UnlabelParameterVersion was answered with AccessDeniedException" in note.message
+    assert "UnlabelParameterVersion failed with AccessDeniedException" in note.message
 
 
 def test_denied_label_move_affects_only_that_parameter(harness: AwsHarness) -> None:

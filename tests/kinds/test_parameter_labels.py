@@ -97,7 +97,7 @@ def test_version_full_of_foreign_labels_is_reported(harness: AwsHarness) -> None
     marked = applied(harness)[0]
     theirs = [f"team-{number}" for number in range(10)]
     harness.aws().label_parameter_version(Name=marked.name, ParameterVersion=marked.version, Labels=theirs)
-    with pytest.raises(LabelLimit, match=f"{marked.name}.*remove one of the version's labels"):
+    with pytest.raises(LabelLimit, match=f"{marked.name}.*remove a label from this version"):
         labels(harness).mark(marked, "rejected-2-uid-1")
     answer = harness.aws().get_parameter_history(Name=marked.name)["Parameters"]
     assert sorted(answer[-1]["Labels"]) == sorted(theirs)

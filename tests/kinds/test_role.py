@@ -126,7 +126,7 @@ def test_role_in_use_is_reported_with_backoff(harness: AwsHarness) -> None:
     error = delete(harness).error
     assert isinstance(error, Conflict)
     assert error.delay is None
-    assert str(error).startswith(f"role {name}: DeleteRole was answered with DeleteConflict")
+    assert str(error).startswith(f"role {name}: DeleteRole failed with DeleteConflict")
     iam.remove_role_from_instance_profile(InstanceProfileName=harness.name, RoleName=name)
     assert delete(harness).is_complete
     assert listed(harness) == set()

@@ -211,7 +211,7 @@ def test_age_of_an_object_counts_from_its_listing_while_aws_is_unavailable() -> 
     async def act() -> None:
         seconds = iter(range(1_800_000_000, 1_900_000_000, 60))
         async with running_controller(now=lambda: float(next(seconds))) as found:
-            found.fake.failures = {"/app/a": Unavailable("AWS does not answer")}
+            found.fake.failures = {"/app/a": Unavailable("AWS is unavailable")}
             found.applied(configured({"a": "1"}, finalizers=[]))
             assert found.controller.oldest_observation() > 0
 

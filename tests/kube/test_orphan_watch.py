@@ -86,7 +86,7 @@ def test_failed_region_keeps_its_count_and_others_are_counted(
 
     def find(region: str, uids: frozenset[str]) -> tuple[Orphan, ...]:
         if region in failing:
-            raise Unavailable("AWS does not answer")
+            raise Unavailable("AWS is unavailable")
         lost = [tagged("gone"), tagged("gone-too")] if failing else [tagged("gone")]
         return orphans(lost, region, "cluster", uids)
 

@@ -12,7 +12,7 @@ from dynconfig.engine.outcome import Outcome
 from dynconfig.engine.work_queue import Key, WorkQueue
 from dynconfig.kube.requeue_policy import FIRST_BACKOFF, RequeuePolicy
 
-AWAY = Unavailable("AWS does not answer")
+AWAY = Unavailable("AWS is unavailable")
 KEYS = [Key("shop", f"app{number}") for number in range(20)]
 
 

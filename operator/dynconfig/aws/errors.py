@@ -1,4 +1,4 @@
-"""The one table from what AWS and botocore say to what happens next."""
+"""The table that maps AWS error codes and botocore exceptions to errors of the engine."""
 
 import re
 from json import JSONDecodeError
@@ -12,7 +12,7 @@ from dynconfig.engine.secret import MASK
 
 _RETRY_SOON = 1.0
 
-# SQS says them with a prefix or without, by its protocol.
+# SQS returns these with or without a prefix, depending on the protocol.
 _OF_QUEUES = (
     "UnsupportedOperation",
     "TooManyEntriesInBatchRequest",
@@ -20,7 +20,7 @@ _OF_QUEUES = (
     "BatchEntryIdsNotDistinct",
     "InvalidBatchEntryId",
 )
-# A test holds it against the errors that botocore's models list for the operations that are called.
+# A test compares it with the errors in botocore's models of the called operations.
 # https://docs.aws.amazon.com/systems-manager/latest/APIReference/CommonErrors.html
 _TABLE: dict[str, type[DynConfigError]] = {
     "ThrottlingException": errors.Throttled,
@@ -49,7 +49,7 @@ _TABLE: dict[str, type[DynConfigError]] = {
     "PreconditionFailedException": errors.Conflict,
     "DeleteConflict": errors.Conflict,
     "EntityTemporarilyUnmodifiable": errors.Conflict,
-    # A listing that has to begin anew.
+    # Pagination has to start again.
     "InvalidNextToken": errors.Conflict,
     "PaginationTokenExpiredException": errors.Conflict,
     "ConflictException": errors.AlreadyExists,
@@ -165,8 +165,8 @@ _TABLE: dict[str, type[DynConfigError]] = {
 
 # Connection refused or closed, timeouts, TLS.
 _UNREACHABLE = (boto.ConnectionError, boto.HTTPClientError)
-# Credentials are renewed with a call that finds the old ones too old, in any of the ways in which they can be had.
-# The files that they come from are opened then; what goes wrong between here and AWS is botocore's own error.
+# Credentials are refreshed by the first call after they expire, from any provider.
+# Their files are opened then; connection errors are botocore's own exceptions.
 _NO_CREDENTIALS = (
     boto.NoCredentialsError,
     boto.PartialCredentialsError,
@@ -184,7 +184,7 @@ _NO_CREDENTIALS = (
     OSError,
 )
 
-# IAM is eventually consistent: Lambda, KMS and Scheduler hear of a new role, and of what it may do, some seconds later.
+# IAM is eventually consistent: Lambda, KMS and Scheduler see a new role and its permissions some seconds later.
 # https://docs.aws.amazon.com/lambda/latest/dg/troubleshooting-deployment.html
 _ROLE_NOT_READY = (
     "cannot be assumed by Lambda",
@@ -193,9 +193,9 @@ _ROLE_NOT_READY = (
     "The destination ARN",
     "must allow AWS EventBridge Scheduler to assume the role",
 )
-# EventBridge takes a moment to let go of targets that were removed, and CloudWatch to know alarms that were put.
+# Removed EventBridge targets and new CloudWatch alarms take a moment to become visible.
 _PASSING = ("since it has targets", "Could not save the composite alarm as alarms")
-# It may pass in a second, or need a person: what is not there (yet, or any more), and what somebody still uses.
+# May be transient or permanent: resources that do not exist (yet, or any more) or are still in use.
 _PATIENT = ("DeleteConflict",)
 # The operator may ask for it, and its owner does not share it, or has no such version: that is no permission of ours.
 # Where the operator's own policy is to blame, AWS says "no identity-based policy".
@@ -204,24 +204,24 @@ _NOT_SHARED = re.compile(r"lambda:GetLayerVersion on resource: (\S+) because no 
 _ECHO = "String measured"
 
 _HINTS: dict[type[DynConfigError], str] = {
-    errors.AccessDenied: "; allow the operator's role to do this, as in manifests/iam",
+    errors.AccessDenied: "; allow this action in the operator's IAM role, see manifests/iam",
     errors.NotPossible: "; remove the parameter, wait 30 s, and declare it again",
-    errors.QuotaExceeded: "; ask AWS for a higher quota, or remove what is not needed",
-    errors.LabelLimit: "; remove one of the version's labels",
-    errors.Unexpected: "; this operator does not know that answer, which is a bug in it: please report it",
+    errors.QuotaExceeded: "; request a quota increase, or delete unused resources",
+    errors.LabelLimit: "; remove a label from this version",
+    errors.Unexpected: " (operator bug, please report)",
 }
 
 
 def translated(error: boto.ClientError, operation: str, subject: str, hidden: str = "") -> DynConfigError:
-    """Our error for an answer of AWS about `subject`, in AWS's words; Unexpected for a code that is in no table.
+    """Return the error for an AWS error response about `subject`, with AWS's message; Unexpected for an unknown code.
 
-    AWS repeats a value that it refuses: `hidden` is that text, and is masked.
+    AWS quotes rejected values: `hidden` is such a value, and is masked.
     """
     code = error.response.get("Error", {}).get("Code", "")
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     if not code or code.isdigit():
-        # Without a word of AWS botocore takes the status for the code, and the whole page for the message.
-        return _not_aws(f"{subject}{operation} was answered with HTTP {status}")
+        # For a non-AWS response, botocore uses the HTTP status as the code, and the whole page as the message.
+        return _not_aws(f"{subject}{operation} got a non-AWS response (HTTP {status})")
     found = _TABLE.get(code) or (errors.Unavailable if status >= 500 else errors.Unexpected)
     words = (error.response.get("Error", {}).get("Message", "") or "no message").partition(_ECHO)[0]
     words = words.replace(hidden, MASK) if hidden else words
@@ -232,43 +232,42 @@ def translated(error: boto.ClientError, operation: str, subject: str, hidden: st
         return errors.Refused(f"{subject}layer {layer[1]} does not exist or is not shared with this account", code=code)
     if any(text in words for text in _PASSING):
         found = errors.Conflict
-    message = f"{subject}{operation} was answered with {code}: {words}{_HINTS.get(found, '')}"
+    adjective = "unexpected AWS error " if found is errors.Unexpected else ""
+    message = f"{subject}{operation} failed with {adjective}{code}: {words}{_HINTS.get(found, '')}"
     if issubclass(found, errors.Conflict) and found is not errors.NotFound and code not in _PATIENT:
         return found(message, delay=_RETRY_SOON, code=code)
     return found(message, code=code)
 
 
 def translated_locally(error: Exception, operation: str, subject: str) -> DynConfigError | None:
-    """Our error where no answer came at all; None for what is a bug in this operator."""
+    """Return the error for a call without a response; None for a bug in the operator."""
     if isinstance(error, ResponseParserError):
-        # Its text repeats the page.
-        return _not_aws(f"{subject}{operation} was answered")
-    # Some of what does not reach AWS is an OSError as well, which is none of credentials.
+        # Its message quotes the page.
+        return _not_aws(f"{subject}{operation} got a non-AWS response")
+    # Connection errors come first: some are OSErrors, too, like missing credential files.
     if isinstance(error, _UNREACHABLE):
-        return errors.Unavailable(f"{subject}{operation}: AWS does not answer: {error}")
+        return errors.Unavailable(f"{subject}{operation}: AWS is unavailable: {error}")
     if isinstance(error, _NO_CREDENTIALS):
         return without_credentials(error)
     return None
 
 
 def without_credentials(error: Exception) -> errors.CredentialsMissing:
-    """What it means that credentials cannot be had; the error names the file, the profile or the program."""
+    """Return the error for unavailable credentials; botocore's message names the file, profile or program."""
     if isinstance(error, JSONDecodeError):
-        return errors.CredentialsMissing("no AWS credentials: the program that is asked for them gives no JSON")
+        return errors.CredentialsMissing("no AWS credentials: the credential process returned invalid JSON")
     hint = "; log in with `aws sso login`" if isinstance(error, boto.SSOTokenLoadError) else ""
     return errors.CredentialsMissing(f"no AWS credentials: {str(error).strip()}{hint}")
 
 
 def without_client(error: Exception, region: str) -> errors.Refused:
-    """What it means that the environment makes no client of AWS."""
+    """Return the error for an environment from which no AWS client can be created."""
     if isinstance(error, boto.InvalidRegionError):
-        return errors.Refused(f"{region!r} is no AWS region; correct AWS_REGION, or wherever it was named")
+        return errors.Refused(f"{region!r} is not a valid AWS region; correct AWS_REGION or the setting that names it")
     return errors.Refused(
-        f"no client of AWS can be made: {error}; correct AWS_ENDPOINT_URL, or the variable that says so"
+        f"cannot create an AWS client: {error}; correct AWS_ENDPOINT_URL or the variable that sets the endpoint"
     )
 
 
-def _not_aws(answered: str) -> errors.Unavailable:
-    return errors.Unavailable(
-        f"{answered} in no words of AWS; see what answers in its place: a proxy, a firewall, a VPC endpoint"
-    )
+def _not_aws(message: str) -> errors.Unavailable:
+    return errors.Unavailable(f"{message}; check for a proxy, a firewall or a VPC endpoint")

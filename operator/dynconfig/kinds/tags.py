@@ -31,7 +31,7 @@ def of_function(answer: Mapping[str, Any]) -> dict[str, str]:
         return dict(answer.get("Tags", {}))
     message = f"function {answer['Configuration']['FunctionName']}: its tags cannot be read: {error.get('Message', '')}"
     if "AccessDenied" in error.get("ErrorCode", ""):
-        raise AccessDenied(f"{message}; allow the operator's role to do this, as in manifests/iam")
+        raise AccessDenied(f"{message}; allow this action in the operator's IAM role, see manifests/iam")
     raise Conflict(message)
 
 
