@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from tests.kinds import functions
 from tests.kinds.aws_harness import AwsHarness
-from tests.kinds.cases.attachment import ATTACHMENT, our_policies, prepare, spec, state, stranger
+from tests.kinds.cases.attachment import ATTACHMENT, create_foreign, our_policies, prepare, spec, state
 from tests.kinds.wire import answers, requests, without_environment
 
 from dynconfig.engine.errors import AccessDenied, Conflict, NotOwned, NotPossible, SourceMissing
@@ -235,7 +235,7 @@ def test_too_large_environment_is_rejected(harness: AwsHarness) -> None:
 
 
 def test_function_attached_by_another_object_is_rejected_with_its_owner(harness: AwsHarness) -> None:
-    stranger(harness)
+    create_foreign(harness)
     error = refusal(harness, spec())
     assert isinstance(error, NotOwned)
     assert f"attachment attached is owned by ns-{harness.number}/other" in str(error)
@@ -245,7 +245,7 @@ def test_first_owner_between_observe_and_tag_keeps_the_function(harness: AwsHarn
     (kind,) = harness.kinds(Attachment)
     declaration = harness.declare(spec())
     (desired,) = kind.desired(declaration)
-    stranger(harness)
+    create_foreign(harness)
     before = state(harness)
     with pytest.raises(Conflict, match="was deleted or claimed concurrently"):
         kind.put(desired, None)

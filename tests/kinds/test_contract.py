@@ -51,8 +51,8 @@ def test_kind_names_in_status_and_messages_do_not_change(harness: AwsHarness) ->
 @pytest.mark.parametrize("name", CASES)
 def test_every_field_that_is_compared_has_an_edit_and_a_tamper(name: str) -> None:
     case = CASES[name]
-    assert set(case.edits) | case.fixed == compared(case)
-    assert set(case.tampers) | case.out_of_reach == compared(case)
+    assert set(case.edits) | case.not_editable == compared(case)
+    assert set(case.tampers) | case.not_tamperable == compared(case)
 
 
 def test_missing_resources_are_created_and_reported(harness: AwsHarness, case: Case) -> None:
@@ -63,7 +63,7 @@ def test_missing_resources_are_created_and_reported(harness: AwsHarness, case: C
     wanted = {resource.name for resource in outcome.plan.declared}
     assert {resource.name for resource in outcome.owned} == wanted
     assert any(isinstance(resource, case.value) for resource in outcome.owned)
-    assert case.listed(harness)
+    assert case.list_names(harness)
 
 
 @pytest.mark.parametrize("is_restarted", [False, True], ids=["same-process", "after-restart"])
@@ -96,7 +96,7 @@ def test_external_change_of_each_field_is_corrected(
     case.tampers[field](harness)
     harness.clock.now += 60
     chosen, requested = case.kinds(harness) if is_restarted else kinds, harness.declare(case.base, metadata=REQUESTED)
-    if field in case.incurable:
+    if field in case.not_restorable:
         assert seen(harness, case, field) == {field}
         return
     outcome = Engine(lambda _place: chosen).run(requested)

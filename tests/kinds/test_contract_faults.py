@@ -20,7 +20,7 @@ def killed(harness: AwsHarness, case: Case) -> Iterator[tuple[AwsHarness, object
     for survived in range(MOST_WRITES):
         corner = AwsHarness(harness.lab, harness.session, harness.watch)
         prepared(case, corner)
-        before = case.listed(corner)
+        before = case.list_names(corner)
         corner.watch.kill_after(survived, case.writes)
         try:
             corner.settle(corner.declare(case.base), case.kinds(corner))
@@ -42,11 +42,11 @@ def test_next_run_completes_after_a_kill_after_any_write(harness: AwsHarness, ca
 def test_deletion_cleans_up_after_a_kill_after_any_write(harness: AwsHarness, case: Case) -> None:
     for corner, before in killed(harness, case):
         corner.settle(corner.deletion(case.base), case.kinds(corner))
-        assert case.listed(corner) == before
+        assert case.list_names(corner) == before
 
 
 def test_next_run_completes_a_killed_deletion(harness: AwsHarness, case: Case) -> None:
-    before = case.listed(harness)
+    before = case.list_names(harness)
     apply(harness, case, case.base)
     for _number in range(MOST_WRITES):
         harness.watch.kill_after(0, case.writes)
@@ -54,7 +54,7 @@ def test_next_run_completes_a_killed_deletion(harness: AwsHarness, case: Case) -
             harness.settle(harness.deletion(case.base), case.kinds(harness))
         except KeyboardInterrupt:
             continue
-        assert case.listed(harness) == before
+        assert case.list_names(harness) == before
         return
     raise AssertionError("it never came through")
 
@@ -75,7 +75,7 @@ def test_failing_service_is_retried(harness: AwsHarness, case: Case, code: str, 
 
 
 def test_concurrent_writes_are_retried(harness: AwsHarness, case: Case) -> None:
-    before = case.listed(harness)
+    before = case.list_names(harness)
     trouble = Faults(errors={name: Injected(case.busy, "somebody else is writing", 1) for name in case.writes})
     harness.lab.faults(trouble)
     apply(harness, case, case.base)
@@ -85,4 +85,4 @@ def test_concurrent_writes_are_retried(harness: AwsHarness, case: Case) -> None:
     apply(harness, case, case.base, metadata=REQUESTED)
     assert apply(harness, case, case.base).plan.is_empty
     harness.settle(harness.deletion(case.base), case.kinds(harness))
-    assert case.listed(harness) == before
+    assert case.list_names(harness) == before

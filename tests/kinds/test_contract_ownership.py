@@ -16,14 +16,14 @@ from dynconfig.kinds.parameter_value import Parameter
 
 pytestmark = pytest.mark.lab
 
-TAKEN = [name for name, case in CASES.items() if case.stranger is not None]
+TAKEN = [name for name, case in CASES.items() if case.create_foreign is not None]
 MARKED = [name for name, case in CASES.items() if case.is_marked]
 
 
 @pytest.mark.parametrize("case", TAKEN, indirect=True)
 def test_foreign_resource_is_rejected_and_not_written(harness: AwsHarness, case: Case) -> None:
-    assert case.stranger is not None
-    case.stranger(harness)
+    assert case.create_foreign is not None
+    case.create_foreign(harness)
     declaration = harness.declare(case.base)
 
     def foreign() -> list[Resource]:
@@ -41,55 +41,55 @@ def test_foreign_resource_is_rejected_and_not_written(harness: AwsHarness, case:
 
 @pytest.mark.parametrize("case", TAKEN, indirect=True)
 def test_deletion_keeps_foreign_resource_of_the_same_name(harness: AwsHarness, case: Case) -> None:
-    assert case.stranger is not None
-    case.stranger(harness)
-    before = case.listed(harness)
+    assert case.create_foreign is not None
+    case.create_foreign(harness)
+    before = case.list_names(harness)
     deletion = harness.deletion(case.base)
     assert writes(harness, case, lambda: harness.settle(deletion, case.kinds(harness))) == {}
-    assert case.listed(harness) == before
+    assert case.list_names(harness) == before
 
 
 def test_deletion_without_status_finds_exactly_what_was_created(harness: AwsHarness, case: Case) -> None:
-    case.neighbour(harness)
-    before = case.listed(harness)
+    case.create_similar(harness)
+    before = case.list_names(harness)
     apply(harness, case, case.base)
-    assert case.listed(harness) != before
+    assert case.list_names(harness) != before
     outcome = harness.settle(harness.deletion(case.base), case.kinds(harness))
     assert all(isinstance(step.change, Delete) for step in outcome.applied)
-    assert case.listed(harness) == before
+    assert case.list_names(harness) == before
 
 
 def test_deletion_finds_resources_that_are_only_in_status(harness: AwsHarness, case: Case) -> None:
-    case.neighbour(harness)
-    before = case.listed(harness)
+    case.create_similar(harness)
+    before = case.list_names(harness)
     status = harness.status(apply(harness, case, case.base))
     harness.settle(harness.deletion({}, status), case.kinds(harness))
-    assert case.listed(harness) == before
+    assert case.list_names(harness) == before
 
 
 def test_resources_no_longer_declared_are_deleted(harness: AwsHarness, case: Case) -> None:
-    case.neighbour(harness)
-    before = case.listed(harness)
+    case.create_similar(harness)
+    before = case.list_names(harness)
     status = harness.status(apply(harness, case, case.base))
     approved = {"annotations": {names.APPROVE_GENERATION: "2"}}
     apply(harness, case, {}, generation=2, status=status, metadata=approved)
-    assert case.listed(harness) == before
+    assert case.list_names(harness) == before
 
 
 def test_deleting_twice_is_not_an_error(harness: AwsHarness, case: Case) -> None:
-    before = case.listed(harness)
+    before = case.list_names(harness)
     status = harness.status(apply(harness, case, case.base))
     for report in (status, status, None):
         assert harness.settle(harness.deletion(case.base, report), case.kinds(harness)).is_complete
-    assert case.listed(harness) == before
+    assert case.list_names(harness) == before
 
 
 def test_resource_missing_at_deletion_is_not_an_error(harness: AwsHarness, case: Case) -> None:
     apply(harness, case, case.base)
     kinds = case.kinds(harness)
     observed = Engine(lambda _place: kinds).assess(harness.deletion(case.base), 0.0).plan.owned
-    if case.vanish is not None:
-        case.vanish(harness)
+    if case.remove_by_hand is not None:
+        case.remove_by_hand(harness)
     else:
         harness.settle(harness.deletion(case.base), case.kinds(harness))
     (kind,) = (kind for kind in kinds if kind.value is case.value)
@@ -102,7 +102,7 @@ def test_retained_resources_lose_their_owner_tag(harness: AwsHarness, case: Case
     outcome = harness.settle(deletion, case.kinds(harness))
     assert all(isinstance(step.change, Release) for step in outcome.applied)
     assert any(isinstance(step.resource, case.value) for step in outcome.applied)
-    assert case.listed(harness)
+    assert case.list_names(harness)
     again = Engine(lambda _place: case.kinds(harness)).assess(harness.deletion(case.base), 0.0).plan
     assert again.owned == ()
 
@@ -111,7 +111,7 @@ def test_retained_resources_lose_their_owner_tag(harness: AwsHarness, case: Case
 def test_only_retained_parameters_are_adopted_and_only_if_requested(harness: AwsHarness, case: Case) -> None:
     apply(harness, case, case.base)
     harness.settle(harness.deletion({**case.base, "deletionPolicy": "Retain"}), case.kinds(harness))
-    before = case.listed(harness)
+    before = case.list_names(harness)
     about: dict[str, Any] = {"owner": harness.owner(uid="uid-2")}
     with pytest.raises(NotOwned):
         apply(harness, case, case.base, **about)
@@ -119,25 +119,25 @@ def test_only_retained_parameters_are_adopted_and_only_if_requested(harness: Aws
     if case.value is not Parameter:
         with pytest.raises(NotOwned, match="only parameters can be adopted"):
             apply(harness, case, adopting, **about)
-        assert case.listed(harness) == before
+        assert case.list_names(harness) == before
         return
     assert apply(harness, case, adopting, **about).is_complete
     # The owner mark may be part of what is listed.
-    assert len(_sized(case.listed(harness))) == len(_sized(before))
+    assert len(_sized(case.list_names(harness))) == len(_sized(before))
     assert apply(harness, case, adopting, **about).plan.is_empty
 
 
 @pytest.mark.parametrize("case", MARKED, indirect=True)
 def test_resources_of_a_lost_predecessor_are_adopted_only_if_requested(harness: AwsHarness, case: Case) -> None:
     apply(harness, case, case.base)
-    before = case.listed(harness)
+    before = case.list_names(harness)
     successor: dict[str, Any] = {"owner": harness.owner(uid="uid-2")}
     refused = Engine(lambda _place: case.kinds(harness)).run(harness.declare(case.base, **successor))
     assert isinstance(refused.error, NotOwned)
     assert "set adoptionPolicy: IfUnowned to adopt it" in str(refused.error)
     adopting = {**case.base, "adoptionPolicy": "IfUnowned"}
     assert apply(harness, case, adopting, **successor).is_complete
-    assert len(_sized(case.listed(harness))) == len(_sized(before))
+    assert len(_sized(case.list_names(harness))) == len(_sized(before))
     assert apply(harness, case, adopting, **successor).plan.is_empty
 
 

@@ -39,12 +39,12 @@ def known_destinations(harness: AwsHarness) -> None:
 
 def listed(harness: AwsHarness) -> dict[str, Any]:
     """All resources of all services with similar names."""
-    return {name: CASES[name].listed(harness) for name in SERVICES}
+    return {name: CASES[name].list_names(harness) for name in SERVICES}
 
 
 def test_deletion_removes_everything_and_keeps_foreign_resources(harness: AwsHarness) -> None:
     for name in sorted(set(SERVICES) - {"function", "failure_destination", "composite_alarm"}):
-        prepared(CASES[name], harness).neighbour(harness)
+        prepared(CASES[name], harness).create_similar(harness)
     before = listed(harness)
     errors: list[DynConfigError] = []
     outcome = harness.settle(harness.declare(EVERYTHING), harness.kinds(), errors)

@@ -30,7 +30,7 @@ PEOPLE = json.dumps(
         ],
     }
 )
-OTHERS = [name for name, case in CASES.items() if name != "parameter" and case.stranger is not None]
+OTHERS = [name for name, case in CASES.items() if name != "parameter" and case.create_foreign is not None]
 
 
 def run(declaration: Declaration, kinds: tuple[AnyKind, ...]) -> Outcome:
@@ -45,8 +45,8 @@ def foreign(declaration: Declaration, kinds: tuple[AnyKind, ...]) -> list[Resour
 @pytest.mark.parametrize("name", OTHERS)
 def test_nothing_but_parameters_is_ever_taken_over(harness: AwsHarness, name: str) -> None:
     case = prepared(CASES[name], harness)
-    assert case.stranger is not None
-    case.stranger(harness)
+    assert case.create_foreign is not None
+    case.create_foreign(harness)
     declaration = harness.declare({**case.base, "adoptionPolicy": "IfUnowned"})
     before = foreign(declaration, case.kinds(harness))
     assert before

@@ -3,7 +3,7 @@
 from typing import Any
 
 from tests.kinds.aws_harness import AwsHarness
-from tests.kinds.cases.case import Case, Deed, Spec
+from tests.kinds.cases.case import Case, ExternalAction, Spec
 
 from dynconfig.kinds.alarm import Alarm
 from dynconfig.kinds.composite_alarm import CompositeAlarm
@@ -57,7 +57,7 @@ def described(harness: AwsHarness, kind: str = "MetricAlarm") -> dict[str, dict[
     return {alarm["AlarmName"]: alarm for alarm in found[f"{kind}s"]}
 
 
-def reput(**changes: Any) -> Deed:
+def reput(**changes: Any) -> ExternalAction:
     """Change one member of the alarm, like a user in the console."""
 
     def deed(harness: AwsHarness) -> None:
@@ -68,7 +68,7 @@ def reput(**changes: Any) -> Deed:
     return deed
 
 
-def recompose(**changes: Any) -> Deed:
+def recompose(**changes: Any) -> ExternalAction:
     """Change one member of the composite alarm, like a user in the console."""
 
     def deed(harness: AwsHarness) -> None:
@@ -79,7 +79,7 @@ def recompose(**changes: Any) -> Deed:
     return deed
 
 
-def retag(alarm: str) -> Deed:
+def retag(alarm: str) -> ExternalAction:
     def deed(harness: AwsHarness) -> None:
         arn = f"arn:aws:cloudwatch:eu-west-1:123456789012:alarm:{name_of(harness, alarm)}"
         harness.aws("cloudwatch").tag_resource(ResourceARN=arn, Tags=[{"Key": "team", "Value": "other"}])
@@ -150,9 +150,9 @@ ALARM = Case(
         "low_samples": reput(EvaluateLowSampleCountPercentile="ignore"),
         "tags": retag("Backlog"),
     },
-    listed=lambda harness: set(described(harness)),
-    neighbour=neighbours,
-    stranger=lambda harness: create(harness, name_of(harness)),
+    list_names=lambda harness: set(described(harness)),
+    create_similar=neighbours,
+    create_foreign=lambda harness: create(harness, name_of(harness)),
     writes=(
         "cloudwatch.PutMetricAlarm",
         "cloudwatch.TagResource",
@@ -160,7 +160,7 @@ ALARM = Case(
         "cloudwatch.DeleteAlarms",
     ),
     busy="ConcurrentModificationException",
-    fixed=frozenset(
+    not_editable=frozenset(
         {"actions_enabled", "alarm_actions", "ok_actions", "insufficient_data_actions", "low_samples"},
     ),
 )
@@ -185,9 +185,9 @@ COMPOSITE_ALARM = Case(
         "rule": recompose(AlarmRule="FALSE"),
         "tags": retag("unhealthy"),
     },
-    listed=lambda harness: set(described(harness, "CompositeAlarm")),
-    neighbour=lambda harness: compose(harness, name_of(harness, "theirs")),
-    stranger=lambda harness: compose(harness, name_of(harness, "unhealthy")),
+    list_names=lambda harness: set(described(harness, "CompositeAlarm")),
+    create_similar=lambda harness: compose(harness, name_of(harness, "theirs")),
+    create_foreign=lambda harness: compose(harness, name_of(harness, "unhealthy")),
     writes=(
         "cloudwatch.PutCompositeAlarm",
         "cloudwatch.TagResource",
@@ -196,6 +196,6 @@ COMPOSITE_ALARM = Case(
     ),
     busy="ConcurrentModificationException",
     needs=(Alarm,),
-    fixed=frozenset({"description", "actions_enabled", "insufficient_data_actions", "suppressor"}),
-    out_of_reach=frozenset({"suppressor"}),
+    not_editable=frozenset({"description", "actions_enabled", "insufficient_data_actions", "suppressor"}),
+    not_tamperable=frozenset({"suppressor"}),
 )

@@ -73,7 +73,7 @@ def listed(harness: AwsHarness) -> set[str]:
     return {json.dumps({name: attached}, sort_keys=True) for name, attached in found.items()}
 
 
-def neighbour(harness: AwsHarness) -> None:
+def create_similar(harness: AwsHarness) -> None:
     """A similar function attached by another object, with the same role."""
     variables = {"DYNCONFIG_PREFIX": "/theirs"}
     functions.create(
@@ -85,7 +85,7 @@ def neighbour(harness: AwsHarness) -> None:
     )
 
 
-def stranger(harness: AwsHarness) -> None:
+def create_foreign(harness: AwsHarness) -> None:
     harness.aws("lambda").tag_resource(
         Resource=functions.arn("attached"), Tags={ATTACHED_TAG: harness.owner("other", "uid-9").tag}
     )
@@ -110,10 +110,10 @@ ATTACHMENT = Case(
             Resource=functions.arn("attached"), TagKeys=[ATTACHED_VARIABLES_TAG]
         ),
     },
-    fixed=frozenset({"is_remembered"}),
-    listed=listed,
-    neighbour=neighbour,
-    stranger=stranger,
+    not_editable=frozenset({"is_remembered"}),
+    list_names=listed,
+    create_similar=create_similar,
+    create_foreign=create_foreign,
     writes=(
         "lambda.TagResource",
         "lambda.UntagResource",
@@ -123,6 +123,6 @@ ATTACHMENT = Case(
     ),
     busy="ResourceConflictException",
     prepare=prepare,
-    vanish=lambda harness: harness.aws("lambda").delete_function(FunctionName="attached"),
+    remove_by_hand=lambda harness: harness.aws("lambda").delete_function(FunctionName="attached"),
     secrets={"db/password": "pw"},
 )

@@ -11,11 +11,11 @@ from dynconfig.engine.plan import AnyKind, Step
 from dynconfig.engine.resource import Resource
 
 Spec = Mapping[str, Any]
-Deed = Callable[[AwsHarness], object]
+ExternalAction = Callable[[AwsHarness], object]
 """An external action or read in AWS."""
 
 
-def nothing(_workshop: AwsHarness) -> None:
+def nothing(_harness: AwsHarness) -> None:
     """No prerequisites."""
 
 
@@ -27,27 +27,27 @@ class Case:
     base: Spec
     edits: Mapping[str, Spec]
     """For each field a spec with another value."""
-    tampers: Mapping[str, Deed]
+    tampers: Mapping[str, ExternalAction]
     """For each field an external change of its value."""
-    listed: Deed
+    list_names: ExternalAction
     """The names of all resources of this kind in AWS that belong to this test, including foreign ones."""
-    neighbour: Deed
+    create_similar: ExternalAction
     """Creates a foreign resource with a similar name."""
-    stranger: Deed | None
+    create_foreign: ExternalAction | None
     """Creates a foreign resource with the same name; None if names are not unique, or it is part of an owned function."""
     writes: tuple[str, ...]
     """The operations by which the kind changes AWS."""
     busy: str
     """The error code of the service for concurrent writes."""
     needs: tuple[type[Resource], ...] = ()
-    prepare: Deed = nothing
-    vanish: Deed | None = None
+    prepare: ExternalAction = nothing
+    remove_by_hand: ExternalAction | None = None
     """Removes what was created, by hand; None if a deletion by the operator does."""
-    fixed: frozenset[str] = frozenset()
+    not_editable: frozenset[str] = frozenset()
     """Fields that no edit of spec changes."""
-    out_of_reach: frozenset[str] = frozenset()
+    not_tamperable: frozenset[str] = frozenset()
     """Fields that cannot be changed externally in the emulator; they have tests of their own."""
-    incurable: frozenset[str] = frozenset()
+    not_restorable: frozenset[str] = frozenset()
     """Fields that AWS cannot restore."""
     is_marked: bool = True
     """Whether it has the owner mark itself, and can be adopted without one."""

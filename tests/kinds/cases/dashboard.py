@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tests.kinds.aws_harness import AwsHarness
-from tests.kinds.cases.case import Case, Deed
+from tests.kinds.cases.case import Case, ExternalAction
 
 from dynconfig.kinds.dashboard import Dashboard
 
@@ -19,7 +19,7 @@ def shown(harness: AwsHarness) -> Any:
     return json.loads(harness.aws("cloudwatch").get_dashboard(DashboardName=name_of(harness))["DashboardBody"])
 
 
-def edited(change: Callable[[Any], object]) -> Deed:
+def edited(change: Callable[[Any], object]) -> ExternalAction:
     """Edit the dashboard like the console, which saves it in its own format."""
 
     def deed(harness: AwsHarness) -> None:
@@ -56,11 +56,11 @@ DASHBOARD = Case(
     base={"function": {}, "dashboard": True},
     edits={"body": {"function": {}, "alarms": {}, "dashboard": True}},
     tampers={"body": edited(retitle)},
-    listed=listed,
-    neighbour=lambda harness: create(harness, f"{name_of(harness)}-theirs"),
-    stranger=lambda harness: create(harness, name_of(harness)),
+    list_names=listed,
+    create_similar=lambda harness: create(harness, f"{name_of(harness)}-theirs"),
+    create_foreign=lambda harness: create(harness, name_of(harness)),
     writes=("cloudwatch.PutDashboard", "cloudwatch.DeleteDashboards"),
     busy="ConflictException",
-    fixed=frozenset({"revisions"}),
-    out_of_reach=frozenset({"revisions"}),
+    not_editable=frozenset({"revisions"}),
+    not_tamperable=frozenset({"revisions"}),
 )

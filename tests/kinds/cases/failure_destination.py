@@ -37,7 +37,7 @@ def redirect(harness: AwsHarness) -> None:
     )
 
 
-def neighbour(harness: AwsHarness) -> None:
+def create_similar(harness: AwsHarness) -> None:
     name = f"{harness.name}-theirs"
     functions.create(harness, name)
     harness.aws("lambda").put_function_event_invoke_config(FunctionName=name, **_COUNTED)
@@ -61,9 +61,9 @@ FAILURE_DESTINATION = Case(
     base=spec(),
     edits={"destination": spec(TOPIC)},
     tampers={"destination": redirect},
-    listed=listed,
-    neighbour=neighbour,
-    stranger=None,
+    list_names=listed,
+    create_similar=create_similar,
+    create_foreign=None,
     writes=("lambda.PutFunctionEventInvokeConfig", "lambda.DeleteFunctionEventInvokeConfig"),
     busy="ResourceConflictException",
     prepare=prepare,

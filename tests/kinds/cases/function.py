@@ -75,9 +75,9 @@ FUNCTION = Case(
         "code": recode,
         "tags": retag,
     },
-    listed=functions.listed,
-    neighbour=lambda harness: functions.create(harness, f"{harness.name}-theirs"),
-    stranger=lambda harness: functions.create(harness, harness.name),
+    list_names=functions.listed,
+    create_similar=lambda harness: functions.create(harness, f"{harness.name}-theirs"),
+    create_foreign=lambda harness: functions.create(harness, harness.name),
     writes=(
         "lambda.CreateFunction",
         "lambda.UpdateFunctionConfiguration",
@@ -88,6 +88,6 @@ FUNCTION = Case(
     ),
     busy="ResourceConflictException",
     prepare=functions.roles,
-    fixed=frozenset({"handler", "failed"}),
-    out_of_reach=frozenset({"failed"}),
+    not_editable=frozenset({"handler", "failed"}),
+    not_tamperable=frozenset({"failed"}),
 )

@@ -61,9 +61,9 @@ HTTP_API = Case(
         "stages": lambda harness: harness.aws("apigatewayv2").delete_stage(ApiId=api_id(harness), StageName="$default"),
         "tags": retag,
     },
-    listed=listed,
-    neighbour=lambda harness: harness.aws("apigatewayv2").create_api(Name=harness.name, ProtocolType="HTTP"),
-    stranger=None,
+    list_names=listed,
+    create_similar=lambda harness: harness.aws("apigatewayv2").create_api(Name=harness.name, ProtocolType="HTTP"),
+    create_foreign=None,
     writes=(
         "apigatewayv2.CreateApi",
         "apigatewayv2.UpdateApi",
@@ -80,6 +80,6 @@ HTTP_API = Case(
         "apigatewayv2.DeleteApi",
     ),
     busy="ConflictException",
-    fixed=frozenset({"stages"}),
+    not_editable=frozenset({"stages"}),
     is_marked=False,
 )

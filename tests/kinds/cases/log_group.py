@@ -31,9 +31,9 @@ LOG_GROUP = Case(
         "retention": lambda harness: harness.aws("logs").delete_retention_policy(logGroupName=group(harness)),
         "tags": retag,
     },
-    listed=listed,
-    neighbour=lambda harness: harness.aws("logs").create_log_group(logGroupName=f"{group(harness)}-theirs"),
-    stranger=lambda harness: harness.aws("logs").create_log_group(logGroupName=group(harness)),
+    list_names=listed,
+    create_similar=lambda harness: harness.aws("logs").create_log_group(logGroupName=f"{group(harness)}-theirs"),
+    create_foreign=lambda harness: harness.aws("logs").create_log_group(logGroupName=group(harness)),
     writes=(
         "logs.CreateLogGroup",
         "logs.PutRetentionPolicy",

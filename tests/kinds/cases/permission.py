@@ -44,7 +44,7 @@ def replace(harness: AwsHarness, **changes: str) -> None:
     client.add_permission(**about, **request)
 
 
-def neighbour(harness: AwsHarness) -> None:
+def create_similar(harness: AwsHarness) -> None:
     name = f"{harness.name}-theirs"
     functions.create(harness, name)
     harness.aws("lambda").add_permission(FunctionName=name, StatementId=BY_RULE, **THEIRS)
@@ -64,13 +64,13 @@ PERMISSION = Case(
         "action": lambda harness: replace(harness, Action="lambda:GetFunction"),
         "source": lambda harness: replace(harness, SourceArn="arn:aws:events:eu-west-1:123456789012:rule/theirs"),
     },
-    listed=listed,
-    neighbour=neighbour,
-    stranger=None,
+    list_names=listed,
+    create_similar=create_similar,
+    create_foreign=None,
     writes=("lambda.AddPermission", "lambda.RemovePermission"),
     busy="ResourceConflictException",
     prepare=functions.roles,
-    fixed=frozenset({"principal", "action"}),
-    out_of_reach=frozenset({"function"}),
+    not_editable=frozenset({"principal", "action"}),
+    not_tamperable=frozenset({"function"}),
     is_marked=False,
 )

@@ -59,9 +59,9 @@ ROLE = Case(
             RoleName=role_name(harness), Tags=[{"Key": "team", "Value": "other"}]
         ),
     },
-    listed=listed,
-    neighbour=lambda harness: create(harness, f"{role_name(harness)}-theirs"),
-    stranger=lambda harness: create(harness, role_name(harness)),
+    list_names=listed,
+    create_similar=lambda harness: create(harness, f"{role_name(harness)}-theirs"),
+    create_foreign=lambda harness: create(harness, role_name(harness)),
     writes=(
         "iam.CreateRole",
         "iam.PutRolePolicy",
@@ -73,7 +73,7 @@ ROLE = Case(
         "iam.DeleteRole",
     ),
     busy="ConcurrentModification",
-    fixed=frozenset({"trust", "boundary"}),
-    out_of_reach=frozenset({"boundary"}),
+    not_editable=frozenset({"trust", "boundary"}),
+    not_tamperable=frozenset({"boundary"}),
     secrets={"db/password": "pw"},
 )

@@ -50,9 +50,9 @@ RULE = Case(
         "targets": retarget,
         "tags": retag,
     },
-    listed=listed,
-    neighbour=lambda harness: create(harness, f"{rule_name(harness)}-theirs"),
-    stranger=lambda harness: create(harness, rule_name(harness)),
+    list_names=listed,
+    create_similar=lambda harness: create(harness, f"{rule_name(harness)}-theirs"),
+    create_foreign=lambda harness: create(harness, rule_name(harness)),
     writes=(
         "events.PutRule",
         "events.PutTargets",
@@ -62,5 +62,5 @@ RULE = Case(
         "events.DeleteRule",
     ),
     busy="ConcurrentModificationException",
-    fixed=frozenset({"pattern", "state", "targets"}),
+    not_editable=frozenset({"pattern", "state", "targets"}),
 )
