@@ -10,7 +10,7 @@ from dynconfig.engine import progress, report
 from dynconfig.engine.declaration import Declaration, Place
 from dynconfig.engine.declare import declare
 from dynconfig.engine.errors import DynConfigError
-from dynconfig.engine.labels import STABLE, Proof, each
+from dynconfig.engine.labels import STABLE, StableComparison, label_each
 from dynconfig.engine.outcome import Outcome
 from dynconfig.engine.reconcile import Engine
 from dynconfig.engine.resource import Owner, Resource, Scope, Unread, Versioned
@@ -61,24 +61,24 @@ class FakeVersionedKind(FakeKind):
 
     # --- the labels
 
-    def proof(self, owned: Sequence[Versioned]) -> Proof:
+    def compare_with_stable(self, owned: Sequence[Versioned]) -> StableComparison:
         """What is not as at its stable version."""
         stable = {
             item.name: self.kept[item.name, self.labelled[item.name, STABLE]].value for item in owned if self._has(item)
         }
-        unproved = tuple(item for item in owned if stable.get(item.name) != self.store[item.name].value)
+        unstable = tuple(item for item in owned if stable.get(item.name) != self.store[item.name].value)
         unread = tuple(Unread(name, error) for name, error in self.label_errors.items() if name in self.store)
-        unproved = tuple(item for item in unproved if item.name not in self.label_errors)
-        return Proof(unproved, frozenset(stable) - set(self.label_errors), unread)
+        unstable = tuple(item for item in unstable if item.name not in self.label_errors)
+        return StableComparison(unstable, frozenset(stable) - set(self.label_errors), unread)
 
-    def prove(self, owned: Iterable[Versioned]) -> tuple[Unread, ...]:
+    def mark_stable(self, owned: Iterable[Versioned]) -> tuple[Unread, ...]:
         """Label what is not labelled."""
-        return each(
+        return label_each(
             (item for item in owned if self.labelled.get((item.name, STABLE)) != item.version),
-            lambda item: self.mark(item, STABLE),
+            lambda item: self.set_label(item, STABLE),
         )
 
-    def mark(self, owned: Versioned, label: str) -> None:
+    def set_label(self, owned: Versioned, label: str) -> None:
         """Move a label."""
         if owned.name in self.unmarkable:
             raise self.unmarkable[owned.name]
@@ -86,7 +86,7 @@ class FakeVersionedKind(FakeKind):
         self.labelled[owned.name, label] = owned.version
         self._die()
 
-    def unmark(self, kept: LabelledVersion, label: str) -> None:
+    def remove_label(self, kept: LabelledVersion, label: str) -> None:
         """Take a label off."""
         self.calls.append(f"unlabel {kept.name} {label}")
         del self.labelled[kept.name, label]
@@ -95,7 +95,7 @@ class FakeVersionedKind(FakeKind):
     def forget(self, names: Iterable[str]) -> None:
         """It remembers nothing."""
 
-    def at(self, known: Sequence[str], label: str) -> tuple[LabelledVersion, ...]:
+    def versions_with(self, known: Sequence[str], label: str) -> tuple[LabelledVersion, ...]:
         """What was at a label."""
         found = ((name, self.labelled.get((name, label))) for name in known)
         things = [self.kept[name, version] for name, version in found if version is not None]
@@ -188,7 +188,7 @@ class RolloutHarness:
         """Reconcile until nothing is to be done at once."""
         for _ in range(10):
             outcome = self.look(now)
-            if not outcome.remaining and outcome.error is None and outcome.again != 0:
+            if not outcome.remaining and outcome.error is None and outcome.requeue_after != 0:
                 return
         raise AssertionError("it does not settle")
 

@@ -231,7 +231,7 @@ def test_a_generation_with_a_refused_parameter_is_undone_by_an_alarm() -> None:
     harness.versioned.impossible = frozenset({"/app/c"})
     harness.edit(a="2", b="1", c="1")
     outcome = harness.look(CHANGE)
-    assert outcome.again is not None, "the alarm is looked at while the rest bakes"
+    assert outcome.requeue_after is not None, "the alarm is looked at while the rest bakes"
     harness.alarm.since = CHANGE + 5
     harness.look(CHANGE + 6)
     assert harness.shown == {"a": "1", "b": "1"}

@@ -50,12 +50,12 @@ def test_until_an_alarm_fires_the_change_is_watched_and_nothing_is_written() -> 
     harness.versioned.calls.clear()
     for now in (CHANGE + 5, CHANGE + BAKE - 4):
         outcome = look(harness, now)
-        assert outcome.again == min(10.0, CHANGE + BAKE - now)
+        assert outcome.requeue_after == min(10.0, CHANGE + BAKE - now)
     assert harness.versioned.writes == []
     assert harness.ready == ("False", "InvalidSpec")
     assert "Generation 2 is still baking and is rolled back if an alarm fires before" in message(harness)
     # Whether it is stable is decided when spec can be used again.
-    assert look(harness, CHANGE + BAKE + 1).again is None
+    assert look(harness, CHANGE + BAKE + 1).requeue_after is None
     assert harness.versioned.writes == []
 
 

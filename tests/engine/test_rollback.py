@@ -42,7 +42,7 @@ def test_a_change_bakes_and_is_then_stable() -> None:
     assert found == {"Ready": ("True", "Baking"), "Baking": ("True", "Baking")}
     outcome = harness.look(CHANGE + BAKE)
     assert harness.ready == ("True", "InSync")
-    assert outcome.again is None
+    assert outcome.requeue_after is None
     assert (harness.status or {})["stableRevision"] == (harness.status or {})["revision"]
     assert "bake" not in (harness.status or {})
 

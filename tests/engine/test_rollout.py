@@ -19,12 +19,12 @@ def fires(since: float) -> Alarming:
 
 
 def judged(now: float, *alarms: Alarming, rollout: Rollout = ROLLOUT, **about: object) -> RolloutState:
-    evidence = replace(Evidence(unproved=(CHANGED,), has_stable=True, alarms=alarms), **about)  # type: ignore[arg-type]
+    evidence = replace(Evidence(unstable=(CHANGED,), has_stable=True, alarms=alarms), **about)  # type: ignore[arg-type]
     return evaluate(rollout, evidence, now)
 
 
 def test_nothing_that_is_unproved_is_proved() -> None:
-    assert judged(5000, unproved=()).phase is RolloutPhase.STABLE
+    assert judged(5000, unstable=()).phase is RolloutPhase.STABLE
 
 
 def test_a_change_bakes_until_its_time_is_over() -> None:
@@ -34,13 +34,13 @@ def test_a_change_bakes_until_its_time_is_over() -> None:
 
 
 def test_the_newest_write_counts() -> None:
-    assert judged(CHANGED_AT + 650, QUIET, unproved=(CHANGED, LATER)).phase is RolloutPhase.BAKING
-    assert judged(CHANGED_AT + 700, QUIET, unproved=(CHANGED, LATER)).phase is RolloutPhase.STABLE
+    assert judged(CHANGED_AT + 650, QUIET, unstable=(CHANGED, LATER)).phase is RolloutPhase.BAKING
+    assert judged(CHANGED_AT + 700, QUIET, unstable=(CHANGED, LATER)).phase is RolloutPhase.STABLE
 
 
 def test_what_was_written_this_moment_begins_to_bake_now() -> None:
     fresh = replace(CHANGED, last_modified=None)
-    assert judged(9000, QUIET, unproved=(fresh,)).until == 9600
+    assert judged(9000, QUIET, unstable=(fresh,)).until == 9600
 
 
 def test_an_alarm_that_fires_after_the_change_undoes_it() -> None:
@@ -78,14 +78,14 @@ def test_without_a_way_back_or_the_wish_for_it_the_change_stays_and_is_told_of(
 
 
 def test_what_is_to_be_deleted_bakes_like_a_change() -> None:
-    assert judged(1100, unproved=(), removals=2, removals_since=1000.0).phase is RolloutPhase.BAKING
-    assert judged(1600, unproved=(), removals=2, removals_since=1000.0).phase is RolloutPhase.STABLE
-    assert judged(1600, unproved=(), removals=2).until == 2200
+    assert judged(1100, unstable=(), removals=2, removals_since=1000.0).phase is RolloutPhase.BAKING
+    assert judged(1600, unstable=(), removals=2, removals_since=1000.0).phase is RolloutPhase.STABLE
+    assert judged(1600, unstable=(), removals=2).until == 2200
 
 
 def test_once_proved_it_stays_proved_while_the_labels_are_moved_one_by_one() -> None:
     decided_at = CHANGED_AT + 700
-    assert judged(decided_at, QUIET, unproved=(CHANGED, LATER)).phase is RolloutPhase.STABLE
+    assert judged(decided_at, QUIET, unstable=(CHANGED, LATER)).phase is RolloutPhase.STABLE
     late = fires(decided_at + 1)
     for left in ((CHANGED,), (LATER,)):
-        assert judged(decided_at + 2, late, unproved=left).phase is RolloutPhase.STABLE
+        assert judged(decided_at + 2, late, unstable=left).phase is RolloutPhase.STABLE

@@ -3,7 +3,7 @@
 import copy
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 from tests.engine.fake_kind import FakeKind, Thing, declared, deletion, document
 from tests.engine.rollout_harness import RolloutHarness
@@ -23,6 +23,8 @@ Document = dict[str, Any]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parameter(Thing):
     """A thing whose title is that of the real kind."""
+
+    kind: ClassVar[str] = "Parameter"
 
 
 @dataclass

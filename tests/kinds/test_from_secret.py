@@ -116,13 +116,13 @@ def test_rollback_to_a_secret_value_is_masked(harness: AwsHarness) -> None:
     engine = Engine(lambda _place: (harness.parameters(),), lambda _place: labels)
     rollout = {"rollout": {"bakeTime": "10m"}}
     first = engine.run(harness.declare({"parameters": [FROM_SECRET], **rollout}), now=time.time())
-    labels.prove(item for item in first.owned if isinstance(item, Parameter))
+    labels.mark_stable(item for item in first.owned if isinstance(item, Parameter))
     status = report.status(first, {}, 1.8e9, None)
     plain = {"parameters": [{"name": "token", "value": "plain"}], **rollout}
     second = engine.run(harness.declare(plain, status=status, generation=2), now=time.time())
     assert harness.value("token") == "plain"
     baking = report.status(second, status, 1.8e9, None)
-    stable = labels.at([f"{harness.path}/token"], "stable")
+    stable = labels.versions_with([f"{harness.path}/token"], "stable")
     assert CANARY in str(stable)
     for known in (baking, None):
         rolled_back = stable_declaration(harness.declare(plain, status=known, generation=2), RolledBack(2, {}, stable))

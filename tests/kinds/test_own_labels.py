@@ -40,8 +40,8 @@ def labelled(harness: AwsHarness) -> Outcome:
     outcome = harness.apply(harness.declare(SPEC))
     for item in outcome.owned:
         assert isinstance(item, Parameter)
-        labels(harness).mark(item, STABLE)
-        labels(harness).mark(item, "rejected-2-uid-1")
+        labels(harness).set_label(item, STABLE)
+        labels(harness).set_label(item, "rejected-2-uid-1")
     harness.aws().label_parameter_version(Name=f"{harness.path}/a", ParameterVersion=1, Labels=["theirs"])
     return outcome
 

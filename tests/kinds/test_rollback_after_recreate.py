@@ -70,7 +70,7 @@ class Life:
                 self.spec(), generation=self.generation, status=self.status or None, owner=owner
             )
             outcome = self.run(declared, now)
-            if outcome.is_complete and outcome.again != 0:
+            if outcome.is_complete and outcome.requeue_after != 0:
                 return outcome
         raise AssertionError("it does not settle")
 
@@ -150,11 +150,11 @@ def test_parameter_recreated_at_the_same_version_is_read_again(harness: AwsHarne
     spec = {"parameters": [{"name": "a", "value": "1"}]}
     (owned,) = harness.apply(harness.declare(spec)).owned
     assert isinstance(owned, Parameter)
-    found.prove([owned])
+    found.mark_stable([owned])
     harness.aws().delete_parameter(Name=owned.name)
     again = replace(owned, last_modified=(owned.last_modified or 0.0) + 40)
     harness.put_by_hand("a", "1")
-    assert [item.name for item in found.proof([again]).unproved] == [owned.name]
+    assert [item.name for item in found.compare_with_stable([again]).unstable] == [owned.name]
 
 
 @dataclass

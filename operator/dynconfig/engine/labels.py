@@ -25,10 +25,10 @@ LOOK_VERSIONS = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Proof:
+class StableComparison:
     """How resources compare with their version labelled `stable`."""
 
-    unproved: tuple[Versioned, ...]
+    unstable: tuple[Versioned, ...]
     """Resources whose value differs from their stable version."""
     stable: frozenset[str]
     """Names of resources with a stable version."""
@@ -39,22 +39,22 @@ class Proof:
 class Labels(Protocol):
     """The labels on versions in AWS."""
 
-    def proof(self, owned: Sequence[Versioned]) -> Proof:
+    def compare_with_stable(self, owned: Sequence[Versioned]) -> StableComparison:
         """Compare these with their stable versions."""
 
-    def prove(self, owned: Iterable[Versioned]) -> tuple[Unread, ...]:
+    def mark_stable(self, owned: Iterable[Versioned]) -> tuple[Unread, ...]:
         """Move the label `stable` to the current version of each; return those for which AWS refuses it."""
 
-    def mark(self, owned: Versioned, label: str) -> None:
+    def set_label(self, owned: Versioned, label: str) -> None:
         """Move a label to its current version."""
 
     def forget(self, names: Iterable[str]) -> None:
         """Drop cached labels of these names."""
 
-    def unmark(self, kept: LabelledVersion, label: str) -> None:
+    def remove_label(self, kept: LabelledVersion, label: str) -> None:
         """Remove a label from its version."""
 
-    def at(self, known: Sequence[str], label: str) -> tuple[LabelledVersion, ...]:
+    def versions_with(self, known: Sequence[str], label: str) -> tuple[LabelledVersion, ...]:
         """Return the labelled version of each of these names that has one."""
 
     def owned(self, owner: Owner) -> tuple[str, ...]:
@@ -102,14 +102,16 @@ class LabelCleanup:
         ):
             return ()
         labels = self._labels_of(declaration.place)
-        return each((item for item in owned if isinstance(item, Versioned)), lambda item: labels.remove(item.name))
+        return label_each(
+            (item for item in owned if isinstance(item, Versioned)), lambda item: labels.remove(item.name)
+        )
 
     def forget(self, uid: str) -> None:
         """Forget an object that no longer exists."""
         self._looked.pop(uid, None)
 
 
-def each(items: Iterable[Versioned], label: Callable[[Versioned], object]) -> tuple[Unread, ...]:
+def label_each(items: Iterable[Versioned], label: Callable[[Versioned], object]) -> tuple[Unread, ...]:
     """Label all items; return those for which AWS refuses it. Raises errors that stop the whole run."""
     failed: list[Unread] = []
     for item in items:

@@ -35,7 +35,7 @@ class Outcome:
     """The state of the newest change."""
     label_messages: tuple[str, ...] = ()
     """A message for each parameter whose labels were removed, or could not be."""
-    again: float | None = None
+    requeue_after: float | None = None
     """Seconds until the change should be evaluated again."""
 
     @property

@@ -97,11 +97,11 @@ class Engine:
             declaration = with_values(declaration, self.observe(declaration))
         expiration.check(declaration)
         effective = self._rollbacks.effective(declaration)
-        found = self._assessed(effective, now, observations if effective is declaration else None)
+        found = self._assess_effective(effective, now, observations if effective is declaration else None)
         if found.rollout_state.phase is not RolloutPhase.FAILED or declaration.suspended:
             return found
         rejection = self._rollbacks.rejection(found.declaration, found.plan)
-        back = self._assessed(stable_declaration(declaration, rejection.rolled_back), now)
+        back = self._assess_effective(stable_declaration(declaration, rejection.rolled_back), now)
         return replace(back, rollout_state=found.rollout_state, rejection=rejection)
 
     def desired(self, declaration: Declaration) -> tuple[Resource, ...]:
@@ -120,7 +120,9 @@ class Engine:
         Timestamps of AWS are compared with AWS's own clock; `now` is used only until AWS has answered.
         Stops between two writes if `keep_going` returns False.
         """
-        return self._retry_policy.apply_to_outcome(self._shown(self._run(declaration, keep_going, now, announce)), now)
+        return self._retry_policy.apply_to_outcome(
+            self._with_drift_metric(self._run(declaration, keep_going, now, announce)), now
+        )
 
     def forget(self, uid: str) -> None:
         """Forget an object that no longer exists."""
@@ -139,7 +141,7 @@ class Engine:
         left = str(outcome.error or ("the time limit was reached" if outcome.untried else ""))
         return Abandonment(left, is_over=not (is_unfinished and outcome.applied))
 
-    def _shown(self, outcome: Outcome) -> Outcome:
+    def _with_drift_metric(self, outcome: Outcome) -> Outcome:
         """Update the drift metric. If that fails, return the outcome with the error."""
         try:
             self._drift_metrics.update(outcome)
@@ -152,13 +154,13 @@ class Engine:
             found = self.assess(declaration, now)
         except DynConfigError as error:
             return Outcome(declaration, stopped=error)
-        outcome = _observed(found)
+        outcome = _planned(found)
         outcome = replace(outcome, label_messages=self._cleanup.remove_old_labels(found.declaration, found.plan.owned))
         if declaration.suspended:
             return outcome
         if declaration.is_last_change and not found.declaration.rolled_back:
-            again = _again(found.rollout_state, self._aws_now(now))
-            return replace(outcome, rollout_state=found.rollout_state, again=again)
+            delay = _requeue_after(found.rollout_state, self._aws_now(now))
+            return replace(outcome, rollout_state=found.rollout_state, requeue_after=delay)
         unmarked: tuple[Unread, ...] = ()
         try:
             if found.rejection:
@@ -173,10 +175,10 @@ class Engine:
         if not declaration.is_last_change:
             done = self._finish(done, keep_going, now)
         self._correction_backoff.record(done, now)
-        done = _without_labels(done, unmarked)
+        done = _with_label_failures(done, unmarked)
         return replace(done, rollout_state=found.rollout_state) if found.rejection else done
 
-    def _assessed(
+    def _assess_effective(
         self, declaration: Declaration, now: float, observations: Iterable[Observation] | None = None
     ) -> Assessment:
         observations = tuple(self.observations(declaration) if observations is None else observations)
@@ -212,9 +214,11 @@ class Engine:
         is_over = rollout_state.phase is RolloutPhase.STABLE and not (outcome.plan.waiting and outcome.is_complete)
         is_over = is_over or outcome.declaration.rolled_back
         closed = replace(
-            outcome, rollout_state=rollout_state, again=None if is_over else _again(rollout_state, now) or 0.0
+            outcome,
+            rollout_state=rollout_state,
+            requeue_after=None if is_over else _requeue_after(rollout_state, now) or 0.0,
         )
-        return _without_labels(closed, (*left, *unlabelled))
+        return _with_label_failures(closed, (*left, *unlabelled))
 
     def _apply(self, outcome: Outcome, keep_going: KeepGoing) -> Outcome:
         apply_run = ApplyRun(outcome, self._earlier_refusals.refused(outcome.declaration))
@@ -241,7 +245,7 @@ class Engine:
         return done
 
     def _follow_up(self, outcome: Outcome, keep_going: KeepGoing) -> Outcome:
-        """What follows from what was just written, by comparison with what AWS answered: an id, a revision."""
+        """Apply changes that follow from the writes just made, e.g. of an assigned id or a revision."""
         if outcome.stopped or outcome.untried or not outcome.applied or outcome.declaration.deleting:
             return outcome
         try:
@@ -259,14 +263,14 @@ class Engine:
         )
 
 
-def _again(rollout_state: RolloutState, now: float) -> float | None:
-    """In how many seconds a change that is watched is looked at again."""
+def _requeue_after(rollout_state: RolloutState, now: float) -> float | None:
+    """Return seconds until a baking or alarmed change is evaluated again."""
     if rollout_state.phase is RolloutPhase.BAKING:
         return max(0.0, min(rollout_state.until - now, ALARM_SECONDS))
     return ALARM_SECONDS if rollout_state.phase is RolloutPhase.ALARMED else None
 
 
-def _without_labels(outcome: Outcome, failed: Sequence[Unread]) -> Outcome:
+def _with_label_failures(outcome: Outcome, failed: Sequence[Unread]) -> Outcome:
     """Return the outcome with a refusal for each resource whose labels could not be read, moved or removed."""
     known = {refusal.title for refusal in outcome.refused}
     kinds = [part.kind for part in outcome.plan.parts if issubclass(part.kind.value, Versioned)]
@@ -274,7 +278,7 @@ def _without_labels(outcome: Outcome, failed: Sequence[Unread]) -> Outcome:
     return replace(outcome, refused=(*outcome.refused, *(item for item in refused if item.title not in known)))
 
 
-def _observed(found: Assessment) -> Outcome:
+def _planned(found: Assessment) -> Outcome:
     """Return the outcome of an assessment before any write."""
     return Outcome(
         found.declaration,

@@ -1,4 +1,4 @@
-"""What a rollback does to each changed resource, and what it cannot restore. Pure."""
+"""Sorts changed resources by what a rollback does to them. Pure."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -23,11 +23,11 @@ class Restoration:
     """Resources written since the change began that have no stable version in AWS."""
 
 
-def restoration(unproved: Sequence[Versioned], stable: Collection[str], created: Collection[str]) -> Restoration:
+def restoration(unstable: Sequence[Versioned], stable: Collection[str], created: Collection[str]) -> Restoration:
     """Return the effect of a rollback on these resources; `created` are the names that the change created."""
-    changed = tuple(item for item in unproved if item.name in stable)
-    new = tuple(item for item in unproved if item.name in created and item.name not in stable)
-    others = [item for item in unproved if item.name not in stable and item.name not in created]
+    changed = tuple(item for item in unstable if item.name in stable)
+    new = tuple(item for item in unstable if item.name in created and item.name not in stable)
+    others = [item for item in unstable if item.name not in stable and item.name not in created]
     began = min((item.last_modified or 0.0 for item in (*changed, *new)), default=0.0) - HEADER_SECONDS
     older = tuple(item for item in others if item.last_modified is not None and item.last_modified < began)
     return Restoration(changed, new, older, tuple(item for item in others if item not in older))

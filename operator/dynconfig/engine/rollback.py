@@ -11,7 +11,7 @@ from dynconfig.api.alarms import DRIFT
 from dynconfig.api.spec import AdoptionPolicy
 from dynconfig.engine.declaration import Declaration, Place
 from dynconfig.engine.errors import AlarmFiring
-from dynconfig.engine.labels import REJECTED, STABLE, VERSIONS_KEPT, Labels, LabelsOf, Proof, each
+from dynconfig.engine.labels import REJECTED, STABLE, VERSIONS_KEPT, Labels, LabelsOf, StableComparison, label_each
 from dynconfig.engine.plan import Create, Delete, Plan, Release, Step, Update, drifted
 from dynconfig.engine.resource import Resource, Unread, Versioned
 from dynconfig.engine.restoration import HEADER_SECONDS, Restoration, restoration
@@ -52,7 +52,7 @@ class Rollbacks:
             return declaration
         if is_known:
             names = [kept.name for kept in rolled_back.stable]
-            rolled_back = replace(rolled_back, stable=self._labels_of(declaration.place).at(names, STABLE))
+            rolled_back = replace(rolled_back, stable=self._labels_of(declaration.place).versions_with(names, STABLE))
         return stable_declaration(declaration, rolled_back)
 
     def evaluate(self, plan: Plan, declaration: Declaration, now: float) -> RolloutEvaluation:
@@ -67,7 +67,7 @@ class Rollbacks:
         if rollout_state.phase is RolloutPhase.FAILED:
             return RolloutEvaluation(plan, rollout_state)
         later = plan if rollout_state.phase is RolloutPhase.STABLE else _defer(plan, lambda _step: True)
-        is_quiet = not evidence.unproved and declaration.applied is not None and not declaration.applied.is_baking
+        is_quiet = not evidence.unstable and declaration.applied is not None and not declaration.applied.is_baking
         held_back = _held_back(plan, declaration, evidence.alarms) if is_quiet and evidence.has_stable else None
         # A change that is held back has not started to bake.
         return RolloutEvaluation(later, RolloutState(RolloutPhase.STABLE) if held_back else rollout_state, held_back)
@@ -76,10 +76,10 @@ class Rollbacks:
         """Return what has to be written to roll back this generation. Writes nothing."""
         labels = self._labels_of(declaration.place)
         mine = sorted((item for item in plan.owned if isinstance(item, Versioned)), key=lambda item: item.name)
-        proof, others = labels.proof(mine), _of_others(plan)
+        compared, others = labels.compare_with_stable(mine), _of_others(plan)
         # The first label is the decision. It is put on a version that will not be deleted.
-        anchor = min((item for item in mine if item.name in proof.stable), key=lambda item: item.name in others)
-        found = self._restoration(declaration, plan, proof)
+        anchor = min((item for item in mine if item.name in compared.stable), key=lambda item: item.name in others)
+        found = self._restoration(declaration, plan, compared)
         # The label means that the value was declared; without a stable version, that the generation created the parameter.
         failed = sorted((*found.changed, *found.created), key=lambda item: item.name)
         declared = {parameter.name: parameter.value for parameter in declaration.parameters}
@@ -88,7 +88,7 @@ class Rollbacks:
         rolled_back = RolledBack(
             declaration.generation,
             rejected={item.name: SealedSecret.of(declared[item.name]) for item in failed if item.name in declared},
-            stable=labels.at(existing, STABLE),
+            stable=labels.versions_with(existing, STABLE),
             created=frozenset(item.name for item in found.created),
             existing=frozenset(existing),
         )
@@ -100,7 +100,7 @@ class Rollbacks:
         Returns the resources AWS refuses to label. Raises the first refusal if no remaining resource is labelled.
         """
         labels = self._labels_of(declaration.place)
-        failed = each(rejection.marked, lambda item: labels.mark(item, _label(declaration)))
+        failed = label_each(rejection.marked, lambda item: labels.set_label(item, _label(declaration)))
         marked = {item.name for item in rejection.marked} - {item.name for item in failed}
         if failed and not marked & {kept.name for kept in rejection.rolled_back.stable}:
             raise failed[0].error
@@ -120,7 +120,7 @@ class Rollbacks:
         externally_changed = self._externally_changed(declaration, plan.reported)
         evidence = self._evidence(declaration, (i for i in owned if i.name not in externally_changed), plan.waiting)
         rollout_state = self._evaluated(declaration, replace(plan, steps=()), evidence, now)
-        waiting = {item.name for item in evidence.unproved} if rollout_state.phase is not RolloutPhase.STABLE else set()
+        waiting = {item.name for item in evidence.unstable} if rollout_state.phase is not RolloutPhase.STABLE else set()
         # Reported drift is not a stable version.
         waiting |= {step.resource.name for step in plan.reported if _is_edit(step)}
         # Of a parameter that is to be deleted, only the value before the change is known to be good.
@@ -128,7 +128,7 @@ class Rollbacks:
         if not is_whole:
             return rollout_state, evidence.unread
         waiting |= self._unrestored(declaration) | {item.name for item in evidence.unread}
-        failed = labels.prove(item for item in mine if item.name not in waiting)
+        failed = labels.mark_stable(item for item in mine if item.name not in waiting)
         if rollout_state.phase is RolloutPhase.STABLE and not declaration.rolled_back:
             self._clear_rejection(declaration, [item.name for item in mine])
         return rollout_state, (*evidence.unread, *failed)
@@ -157,8 +157,8 @@ class Rollbacks:
         if is_known or rollout is None or not (rollout.is_forced or uid in self._undone):
             return
         labels, label = self._labels_of(declaration.place), _label(declaration)
-        for kept in labels.at(owned, label):
-            labels.unmark(kept, label)
+        for kept in labels.versions_with(owned, label):
+            labels.remove_label(kept, label)
         self._remember(declaration, None)
 
     def _evaluated(self, declaration: Declaration, plan: Plan, evidence: Evidence, now: float) -> RolloutState:
@@ -170,40 +170,42 @@ class Rollbacks:
             return rollout_state
         labels, known = self._labels_of(declaration.place), {item.name: item for item in evidence.known}
         labels.forget(known)
-        proof = labels.proof(list(known.values()))
+        compared = labels.compare_with_stable(list(known.values()))
         rollout_state = evaluate(
-            declaration.rollout, replace(evidence, unproved=proof.unproved, has_stable=bool(proof.stable)), now
+            declaration.rollout, replace(evidence, unstable=compared.unstable, has_stable=bool(compared.stable)), now
         )
         if rollout_state.phase is not RolloutPhase.FAILED:
             return rollout_state
-        found = self._restoration(declaration, plan, proof)
+        found = self._restoration(declaration, plan, compared)
         # The KMS key of a stable version may be unusable now.
-        readable = {kept.name for kept in labels.at([item.name for item in found.changed], STABLE)}
+        readable = {kept.name for kept in labels.versions_with([item.name for item in found.changed], STABLE)}
         not_restorable = [item.name for item in (*found.not_restorable, *found.changed) if item.name not in readable]
-        not_restorable += [item.name for item in proof.unread if _is_of(rollout_state, known[item.name])]
+        not_restorable += [item.name for item in compared.unread if _is_of(rollout_state, known[item.name])]
         return (
             replace(rollout_state, phase=RolloutPhase.ALARMED, not_restorable=tuple(not_restorable))
             if not_restorable
             else rollout_state
         )
 
-    def _restoration(self, declaration: Declaration, plan: Plan, proof: Proof) -> Restoration:
+    def _restoration(self, declaration: Declaration, plan: Plan, compared: StableComparison) -> Restoration:
         others, applied = _of_others(plan), declaration.applied
-        failed = [item for item in proof.unproved if item.name not in others]
-        return restoration(failed, proof.stable, applied.created if applied else frozenset())
+        failed = [item for item in compared.unstable if item.name not in others]
+        return restoration(failed, compared.stable, applied.created if applied else frozenset())
 
     def _evidence(self, declaration: Declaration, owned: Iterable[Resource], steps: Sequence[Step]) -> Evidence:
         known = tuple(owned)
         versioned = [item for item in known if isinstance(item, Versioned)]
-        proof = self._labels_of(declaration.place).proof(versioned)
+        compared = self._labels_of(declaration.place).compare_with_stable(versioned)
         return Evidence(
             known=versioned,
-            unproved=proof.unproved,
+            unstable=compared.unstable,
             removals=sum(_is_removal(step) for step in steps),
             removals_since=removals_since(declaration),
-            has_stable=bool(proof.stable),
-            unread=proof.unread,
-            not_restorable=[p.name for p in proof.unproved if p.name not in proof.stable and p.version > VERSIONS_KEPT],
+            has_stable=bool(compared.stable),
+            unread=compared.unread,
+            not_restorable=[
+                p.name for p in compared.unstable if p.name not in compared.stable and p.version > VERSIONS_KEPT
+            ],
             # No change causes the drift alarm: drift comes from outside.
             alarms=[i for i in known if isinstance(i, Alarming) and i.name != declaration.names.alarm(DRIFT)],
         )
@@ -214,7 +216,9 @@ class Rollbacks:
         applied = declaration.applied
         if not found or applied is None or not applied.is_baking:
             return frozenset(found if applied else ())
-        stable = {kept.name: text_of(kept.value) for kept in self._labels_of(declaration.place).at(found, STABLE)}
+        stable = {
+            kept.name: text_of(kept.value) for kept in self._labels_of(declaration.place).versions_with(found, STABLE)
+        }
         declared = {item.name: text_of(item.value) for item in declaration.parameters}
         return frozenset(name for name in found if name in stable and stable[name] == declared.get(name))
 
@@ -224,11 +228,11 @@ class Rollbacks:
             return None
         labels = self._labels_of(declaration.place)
         known = tuple(dict.fromkeys((*declaration.known, *labels.owned(declaration.owner))))
-        applied, rejected = declaration.applied, labels.at(known, _label(declaration))
+        applied, rejected = declaration.applied, labels.versions_with(known, _label(declaration))
         if not rejected and (applied is None or applied.rolled_back_generation != declaration.generation):
             return None
         # Without any label status is used: deleting the parameters must not re-apply the failed generation.
-        stable = labels.at(known, STABLE)
+        stable = labels.versions_with(known, STABLE)
         marked = frozenset(item.name for item in rejected)
         # A stable label may be gone or unreadable, so only status tells what the generation created.
         created = marked & (applied.created if applied else frozenset())

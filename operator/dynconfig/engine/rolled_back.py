@@ -101,7 +101,7 @@ def stable_declaration(declaration: Declaration, rolled_back: RolledBack) -> Dec
 
 
 def _is_reported(parameter: DeclaredParameter, declaration: Declaration) -> bool:
-    """Whether drift of the parameter was reported. The text of a Secret is left out: a report never tells its drift."""
+    """Whether drift of the parameter was reported. Secrets are excluded: status never reports their drift."""
     applied = declaration.applied
     if applied is None or declaration.drift_policy is not DriftPolicy.REPORT or isinstance(parameter.value, Secret):
         return False

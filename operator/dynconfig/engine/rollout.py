@@ -73,7 +73,7 @@ class Evidence:
 
     known: Sequence[Versioned] = ()
     """All resources that may bake."""
-    unproved: Sequence[Versioned] = ()
+    unstable: Sequence[Versioned] = ()
     """Resources whose value differs from their stable version."""
     removals: int = 0
     """The number of resources to delete when the change is stable."""
@@ -89,13 +89,13 @@ class Evidence:
 
 def evaluate(rollout: Rollout, evidence: Evidence, now: float) -> RolloutState:
     """Return the rollout state at `now`. With the same evidence, STABLE never becomes FAILED later."""
-    times = [now if item.last_modified is None else item.last_modified for item in evidence.unproved]
+    times = [now if item.last_modified is None else item.last_modified for item in evidence.unstable]
     if evidence.removals:
         times.append(now if evidence.removals_since is None else evidence.removals_since)
     if not times:
         return RolloutState(RolloutPhase.STABLE)
     since, until = min(times), max(times) + rollout.bake_seconds
-    changed = len(evidence.unproved) + evidence.removals
+    changed = len(evidence.unstable) + evidence.removals
     alarm = _first_caused_by_change(evidence.alarms, since, until)
     if alarm is not None:
         goes_back = rollout.rolls_back and evidence.has_stable and not rollout.is_forced

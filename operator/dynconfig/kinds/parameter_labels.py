@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from dynconfig.api.parameter import ParameterType
 from dynconfig.engine.errors import STOPPING, Conflict, DynConfigError, LabelLimit, NotFound
-from dynconfig.engine.labels import REJECTED, STABLE, VERSIONS_KEPT, Proof, each
+from dynconfig.engine.labels import REJECTED, STABLE, VERSIONS_KEPT, StableComparison, label_each
 from dynconfig.engine.resource import Owner, Unread, Versioned
 from dynconfig.engine.rolled_back import LabelledVersion
 from dynconfig.engine.secret import Secret
@@ -57,7 +57,7 @@ class ParameterLabels:
         self._tag_index = tag_index
         self._known: dict[str, _Known] = {}
 
-    def proof(self, owned: Sequence[Versioned]) -> Proof:
+    def compare_with_stable(self, owned: Sequence[Versioned]) -> StableComparison:
         """Return which parameters are at their stable version; one call for ten that were written since the last time."""
         unread = self._learn([item for item in owned if not self._is_known(item)])
         failed = {item.name for item in unread}
@@ -67,20 +67,20 @@ class ParameterLabels:
         unread = (*unread, *moved)
         known = {name: about for name, about in found.items() if about}
         read = [item for item in owned if item.name in known]
-        unproved = tuple(item for item in read if not known[item.name].is_alike and not _is_free(item))
-        return Proof(unproved, frozenset(name for name, about in known.items() if about.stable), unread)
+        unstable = tuple(item for item in read if not known[item.name].is_alike and not _is_free(item))
+        return StableComparison(unstable, frozenset(name for name, about in known.items() if about.stable), unread)
 
-    def prove(self, owned: Iterable[Versioned]) -> tuple[Unread, ...]:
+    def mark_stable(self, owned: Iterable[Versioned]) -> tuple[Unread, ...]:
         """Label the current version of each as stable. Returns those for which AWS rejects the call."""
-        return each(owned, self._prove)
+        return label_each(owned, self._prove)
 
     def _prove(self, item: Versioned) -> None:
         known = self._known.get(item.name)
         if known is None or not known.is_about(item) or known.stable != item.version:
-            self.mark(item, STABLE)
+            self.set_label(item, STABLE)
             self._known[item.name] = _Known(item.version, item.last_modified, item.version, is_alike=True)
 
-    def mark(self, owned: Versioned, label: str) -> None:
+    def set_label(self, owned: Versioned, label: str) -> None:
         """Put a label on the current version; SSM moves it from the version that has it."""
         try:
             self._mark(owned, label)
@@ -91,7 +91,7 @@ class ParameterLabels:
             self._known.pop(owned.name, None)
             raise Conflict(f"parameter {owned.name} was deleted concurrently; retrying", delay=0.5) from None
 
-    def unmark(self, kept: LabelledVersion, label: str) -> None:
+    def remove_label(self, kept: LabelledVersion, label: str) -> None:
         """Remove a label from its version."""
         self._ssm.unlabel_parameter_version(Name=kept.name, ParameterVersion=kept.version, Labels=[label])
 
@@ -109,7 +109,7 @@ class ParameterLabels:
 
         return write
 
-    def at(self, known: Sequence[str], label: str) -> tuple[LabelledVersion, ...]:
+    def versions_with(self, known: Sequence[str], label: str) -> tuple[LabelledVersion, ...]:
         """Return the decrypted versions with this label; parameters without the label or with an unusable key are omitted."""
         return tuple(
             LabelledVersion(answer["Name"], answer["Type"], _value(answer), answer["Version"])
@@ -168,7 +168,7 @@ class ParameterLabels:
         moved = [i.name for i in items if i.name in found and found[i.name]["Version"] != i.version and not _is_free(i)]
         secret = [name for name in moved if found[name]["Type"] == ParameterType.SECURE_STRING]
         stable = {name: (found[name]["Type"], _value(found[name])) for name in moved if name not in secret}
-        stable.update({kept.name: (kept.type, kept.value) for kept in self.at(secret, STABLE)})
+        stable.update({kept.name: (kept.type, kept.value) for kept in self.versions_with(secret, STABLE)})
         for item in items:
             version = found[item.name]["Version"] if item.name in found else 0
             is_alike = version == item.version or (item.type, _as_read(item)) == stable.get(item.name)

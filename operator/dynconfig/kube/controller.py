@@ -401,8 +401,8 @@ class Controller:
         await self._status.write_failure(key, document, error, self._deps.now(), last_change)
         log_failure(key, document, error)
         delay = self._requeues.retry_delay(key, error) if isinstance(error, Retryable) else LONGEST_BACKOFF
-        if last_change is not None and not (last_change.is_complete and last_change.again is None):
-            delay = min(delay, ALARM_SECONDS if last_change.again is None else last_change.again)
+        if last_change is not None and not (last_change.is_complete and last_change.requeue_after is None):
+            delay = min(delay, ALARM_SECONDS if last_change.requeue_after is None else last_change.requeue_after)
         self._requeues.requeue_after(key, delay, Priority.ROUTINE)
         return error.reason
 

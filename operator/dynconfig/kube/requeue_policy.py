@@ -99,14 +99,16 @@ class RequeuePolicy:
             self.requeue_after(key, 0.0, Priority.CHANGE)
         elif error is not None:
             delay = self.retry_delay(key, error)
-            self.requeue_after(key, delay if outcome.again is None else min(delay, outcome.again), Priority.CHANGE)
-        elif outcome.not_owned and outcome.not_owned.may_pass and outcome.again is None:
+            self.requeue_after(
+                key, delay if outcome.requeue_after is None else min(delay, outcome.requeue_after), Priority.CHANGE
+            )
+        elif outcome.not_owned and outcome.not_owned.may_pass and outcome.requeue_after is None:
             self.requeue_after(
                 key, min(self._ownership_delay(key), outcome.declaration.resync_seconds), Priority.ROUTINE
             )
-        elif outcome.again is not None:
+        elif outcome.requeue_after is not None:
             self._failures.pop(key, None)
-            self.requeue_after(key, outcome.again, Priority.CHANGE)
+            self.requeue_after(key, outcome.requeue_after, Priority.CHANGE)
         elif outcome.declaration.deleting and outcome.error is not None and not outcome.is_suspended:
             # What blocks a deletion, such as another alarm that refers to one of ours, may be resolved without an edit.
             self.requeue_after(key, self.backoff(key), Priority.ROUTINE)

@@ -138,7 +138,7 @@ class Life:
             now = time.time() + after
             outcome = self.engine.run(declared(), now=now)
             self.status = wiring_status(outcome, self.status, now)
-            if outcome.is_complete and outcome.again != 0:
+            if outcome.is_complete and outcome.requeue_after != 0:
                 return outcome
             if not outcome.is_complete and not isinstance(outcome.error, Retryable):
                 raise outcome.error or AssertionError(f"it stopped short: {outcome.remaining}")
