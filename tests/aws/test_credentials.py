@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from dynconfig.aws.credentials import BELIEVED_SECONDS
+from dynconfig.aws.credentials import FAILURE_TTL_SECONDS
 from dynconfig.aws.quota import Quota
 from dynconfig.aws.session import Session
 from dynconfig.engine.errors import CredentialsMissing, Refused
@@ -137,5 +137,5 @@ def test_credentials_that_come_later_are_found(environment: Environment, tmp_pat
     with pytest.raises(CredentialsMissing):
         client.get_parameters(Names=["/a"])
     (tmp_path / "credentials").write_text("[default]\naws_access_key_id = a\naws_secret_access_key = b\n")
-    clock.now += BELIEVED_SECONDS
+    clock.now += FAILURE_TTL_SECONDS
     assert client._client.meta.region_name == "eu-west-1"

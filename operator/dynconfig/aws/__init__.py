@@ -1,1 +1,1 @@
-"""What the kinds need of AWS: sessions, quotas and the meaning of its errors."""
+"""AWS access: sessions, quotas, errors and events."""

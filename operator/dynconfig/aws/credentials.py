@@ -1,4 +1,4 @@
-"""Has the credentials of a session found before anything is asked of AWS, and says what is missing where there are none."""
+"""Checks that a session has credentials before a call, and reports what is missing."""
 
 from collections.abc import Callable
 
@@ -8,12 +8,12 @@ from botocore.session import Session
 from dynconfig.aws.errors import without_credentials
 from dynconfig.engine.errors import CredentialsMissing
 
-# To look may take seconds, at an address that nobody answers; many ask at once, and each of them would wait for the others.
-BELIEVED_SECONDS = 5.0
+# A failed lookup may take seconds (metadata endpoint timeout), and concurrent calls wait for each other: cache the failure.
+FAILURE_TTL_SECONDS = 5.0
 
 
 class Credentials:
-    """Those of one session. Used by one thread at a time."""
+    """The credentials of one session. Not thread-safe."""
 
     def __init__(self, session: Session, clock: Callable[[], float]) -> None:
         self._session = session
@@ -22,20 +22,20 @@ class Credentials:
         self._until = 0.0
 
     def check(self) -> None:
-        """Raises CredentialsMissing where there are none, now or a moment ago."""
+        """Raise CredentialsMissing if there are none; a failure is cached for some seconds."""
         if self._failure and self._clock() < self._until:
             raise CredentialsMissing(self._failure)
-        failure = self._found()
-        self._failure, self._until = str(failure or ""), self._clock() + BELIEVED_SECONDS
+        failure = self._lookup()
+        self._failure, self._until = str(failure or ""), self._clock() + FAILURE_TTL_SECONDS
         if failure is not None:
             raise failure
 
-    def _found(self) -> CredentialsMissing | None:
-        """botocore keeps what it finds. A client that is made without any keeps that, too, and never has any."""
+    def _lookup(self) -> CredentialsMissing | None:
+        """Look up the credentials. A client created without credentials would never get any."""
         try:
             found = self._session.get_credentials()
         except (BotoCoreError, ClientError, OSError, ValueError) as error:
-            # A ValueError is an address that botocore refuses to ask, or no JSON.
+            # ValueError: an endpoint that botocore rejects, or invalid JSON.
             return without_credentials(error)
         if found is None:
             return CredentialsMissing("no AWS credentials: neither environment nor profile nor instance has any")

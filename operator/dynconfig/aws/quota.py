@@ -1,4 +1,4 @@
-"""Keeps AWS's quotas: one token bucket for each region and group of operations, shared by all objects."""
+"""Client-side rate limits: one token bucket for each region and group of operations, shared by all objects."""
 
 import threading
 from collections.abc import Callable, Mapping
@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 
 from dynconfig.engine.errors import Throttled
 
-# Longer waits give the thread back: the object comes again when its turn is near.
+# For longer waits, the object is requeued instead of blocking a thread.
 MAX_WAIT_SECONDS = 2.0
-# After a refusal the rate is halved; it grows back by this share of itself each second.
+# After throttling, the rate is halved; it recovers by this fraction per second.
 GROWTH_PER_SECOND = 0.1
 CALM_SECONDS = 30.0
 SLOWEST_RATE = 0.5
@@ -16,14 +16,14 @@ SLOWEST_RATE = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Operations that share one quota of AWS, in calls per second; None for no limit known."""
+    """Operations that share an AWS quota, in calls per second; None if no limit is known."""
 
     name: str
     operations: tuple[str, ...]
     per_second: float | None
 
 
-# Per account and region, all callers together; AWS publishes no table, these are the floors that users report.
+# Per account and region, for all callers; AWS publishes no table, these are the lowest values that users report.
 # https://docs.aws.amazon.com/systems-manager/latest/userguide/parameter-store-throughput.html
 AWS_GROUPS = (
     Group("ssm.Put", ("ssm.PutParameter",), 3.0),
@@ -75,7 +75,7 @@ AWS_GROUPS = (
         ),
         15.0,
     ),
-    # All calls of an account together.
+    # For all calls of an account.
     # https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html
     Group(
         "apigateway",
@@ -104,7 +104,7 @@ AWS_GROUPS = (
 
 
 def rate(operation: str, overrides: Mapping[str, float]) -> float | None:
-    """Calls a second that an account may make of an operation: as set, else what AWS gives; None for no limit known."""
+    """Return the rate of an operation in calls per second: as configured, else the AWS quota; None if no limit is known."""
     group = next((group for group in AWS_GROUPS if operation in group.operations), None)
     if group is None:
         return overrides.get(operation)
@@ -113,7 +113,7 @@ def rate(operation: str, overrides: Mapping[str, float]) -> float | None:
 
 @dataclass(slots=True)
 class Bucket:
-    """A token bucket whose rate halves when AWS says so, and grows back. Times are in seconds of one clock."""
+    """A token bucket whose rate is halved by throttling, then recovers. Times are seconds of one clock."""
 
     limit: float | None
     rate: float | None = None
@@ -126,14 +126,14 @@ class Bucket:
         self.rate = self.limit
 
     def wait(self, now: float) -> float:
-        """Seconds until the next call may start; 0 takes a token, anything else takes none."""
+        """Return the seconds until the next call may start; if 0, a token is taken."""
         self._recover(now)
         if self.rate is None:
             self._note(now)
             return 0.0
         self.tokens = min(max(1.0, self.rate), self.tokens + (now - self.filled_at) * self.rate)
         self.filled_at = now
-        # Rounding must not leave a bucket that is a hair short for ever.
+        # Rounding must not leave a bucket just below one token for ever.
         if self.tokens < 1.0 - 1e-9:
             return (1.0 - self.tokens) / self.rate
         self.tokens -= 1.0
@@ -141,7 +141,7 @@ class Bucket:
         return 0.0
 
     def throttled(self, now: float) -> None:
-        """AWS refused a call: go on at half the rate that was refused."""
+        """Halve the rate after AWS throttled a call."""
         if now - self.throttled_at < 1.0:
             return
         current = self.rate if self.rate is not None else float(len(self.recent))
@@ -164,7 +164,7 @@ class Bucket:
 
 
 class Quota:
-    """The buckets of all regions; safe for threads."""
+    """The buckets of all regions. Thread-safe."""
 
     def __init__(
         self,
@@ -183,7 +183,7 @@ class Quota:
         self._lock = threading.Lock()
 
     def acquire(self, region: str, operation: str) -> None:
-        """Wait for a turn. Raises Throttled with the delay where the turn is further away than a thread should wait."""
+        """Wait until a call may start. Raises Throttled with the delay if that is too long to block a thread."""
         waited = 0.0
         while True:
             with self._lock:
@@ -200,7 +200,7 @@ class Quota:
             waited += wait
 
     def throttled(self, region: str, operation: str) -> None:
-        """AWS refused this operation for its rate."""
+        """Record that AWS throttled this operation."""
         with self._lock:
             self._bucket(region, operation).throttled(self._clock())
 

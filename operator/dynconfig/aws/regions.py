@@ -1,4 +1,4 @@
-"""The regions that AWS has, as far as botocore knows them: whoever may name a region may not invent one."""
+"""The AWS regions known to botocore; used to reject unknown ones."""
 
 from functools import cache
 
@@ -9,14 +9,14 @@ from dynconfig.aws.models import Models
 
 @cache
 def regions() -> frozenset[str]:
-    """Every region of every partition in which there is a Parameter Store."""
+    """Return all regions of all partitions that have Parameter Store."""
     resolver = EndpointResolver(Models(None).load_data("endpoints"))
     partitions = resolver.get_available_partitions()
     return frozenset(region for name in partitions for region in resolver.get_available_endpoints("ssm", name))
 
 
 def regions_beside(region: str) -> frozenset[str]:
-    """Every region of the partition that this region is in."""
+    """Return all regions of the partition of this region."""
     resolver = EndpointResolver(Models(None).load_data("endpoints"))
     partition = resolver.get_partition_for_region(region)
     return regions() & frozenset(resolver.get_available_endpoints("ssm", partition))

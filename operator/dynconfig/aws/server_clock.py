@@ -1,15 +1,15 @@
-"""AWS's own clock, as its answers give it: what AWS dates is compared with no other."""
+"""The AWS clock, taken from responses; compared with timestamps that AWS sets."""
 
 import threading
 from collections.abc import Callable
 from email.utils import parsedate_to_datetime
 
-# An answer that took its time on the way shows an earlier moment; one that is further back is believed.
-LONGEST_WAY = 30.0
+# A delayed response shows an earlier time and is ignored, unless it is earlier by more than this.
+MAX_DELAY_SECONDS = 30.0
 
 
 class ServerClock:
-    """Goes on by a clock that never goes back, and is set by the `Date` of each answer; safe for threads.
+    """A monotonic clock, adjusted by the `Date` header of each response. Thread-safe.
 
     https://www.rfc-editor.org/rfc/rfc9110#field.date
     """
@@ -20,15 +20,15 @@ class ServerClock:
         self._ahead: float | None = None
 
     def answered(self, date: str) -> None:
-        """AWS answered this moment; a date that is none changes nothing."""
+        """Adjust the clock by the `Date` header of a response; an invalid date is ignored."""
         try:
             latest = parsedate_to_datetime(date).timestamp() - self._clock()
         except ValueError:
             return
         with self._lock:
-            is_late = self._ahead is not None and latest <= self._ahead <= latest + LONGEST_WAY
+            is_late = self._ahead is not None and latest <= self._ahead <= latest + MAX_DELAY_SECONDS
             self._ahead = self._ahead if is_late else latest
 
-    def now(self, otherwise: float) -> float:
-        """Seconds since the epoch; `otherwise` until AWS has answered."""
-        return otherwise if self._ahead is None else self._ahead + self._clock()
+    def now(self, default: float) -> float:
+        """Return seconds since the epoch; `default` until AWS has responded."""
+        return default if self._ahead is None else self._ahead + self._clock()

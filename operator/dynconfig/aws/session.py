@@ -1,4 +1,4 @@
-"""Clients of AWS whose every call keeps the quota, is counted, and fails in our own words."""
+"""AWS clients whose calls are rate-limited, counted, and fail with the engine's errors."""
 
 import logging
 import threading
@@ -26,16 +26,16 @@ from dynconfig.engine.secret import SecretText
 log = logging.getLogger(__name__)
 
 Count = Callable[[str, str, str], None]
-"""Told of each call: service, operation, and OK or the error's code."""
+"""Called for each AWS call with service, operation, and OK or the error code."""
 
 Clock = Callable[[], float]
-"""Seconds that never go back."""
+"""Monotonic time in seconds."""
 
 OWN_USER_AGENT = "dynconfig-operator/"
-# Of these CloudTrail sends no events.
+# CloudTrail sends no events for these.
 # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-service-event-cloudtrail.html
 _READS = ("Get", "List", "Describe")
-# The members of requests that name what the call is about.
+# Request members that name the resource.
 _SUBJECTS = {
     "FunctionName": "function",
     "RoleName": "role",
@@ -49,7 +49,7 @@ _SUBJECTS = {
     "QueueUrl": "queue",
 }
 _READ_SECONDS = 15
-# ReceiveMessage answers after twenty seconds where there is nothing to tell.
+# ReceiveMessage with long polling responds after up to twenty seconds.
 _LONGER_READS = {"sqs": 35}
 # With whatever Content-Type: emulators send that of pages with any answer.
 _PAGES = (b"<!doctype html", b"<html")
@@ -57,7 +57,7 @@ _NAMES = {"ssm": "parameter", "events": "rule", "scheduler": "schedule", "apigat
 
 
 class Client:
-    """A boto3 client in all but name: the same methods, paginators included."""
+    """Wraps a boto3 client: same methods, including paginators."""
 
     def __init__(
         self, make: Callable[[], Any], service: str, region: str, quota: Quota, count: Count, *, clock: ServerClock
@@ -71,7 +71,7 @@ class Client:
 
     @cached_property
     def _client(self) -> Any:
-        # A client costs milliseconds and megabytes, and most objects need few services. One that failed is made anew.
+        # Clients are created on first use, since each costs milliseconds and megabytes; a failed creation is retried.
         return self._make()
 
     def __getattr__(self, method: str) -> Callable[..., Any]:
@@ -81,7 +81,7 @@ class Client:
         return call
 
     def get_paginator(self, method: str) -> "_Paginator":
-        """Pages of a call, each of them kept, counted and translated like a call."""
+        """Return a paginator whose pages are limited, counted and translated like calls."""
         return _Paginator(self, method)
 
     def _call(self, method: str, request: dict[str, Any]) -> Any:
@@ -93,7 +93,7 @@ class Client:
         except ClientError as error:
             raise self._refusal(error, operation, request) from None
         except ParamValidationError:
-            # Its text repeats the request, and so may repeat a secret.
+            # The message quotes the request, which may hold a secret.
             raise TypeError(f"{operation} was called with arguments that botocore refuses") from None
         except (BotoCoreError, ResponseParserError, JSONDecodeError, OSError) as error:
             self._count(self._service, operation, type(error).__name__)
@@ -118,21 +118,21 @@ class Client:
 
 
 class _Paginator:
-    """botocore's paginator with our client in place of its own."""
+    """A botocore paginator that uses this client."""
 
     def __init__(self, client: Client, method: str) -> None:
         self._client = client
         self._method = method
 
     def paginate(self, **request: Any) -> Any:
-        """An iterator over the pages."""
+        """Return an iterator over the pages."""
         paginator = self._client._client.get_paginator(self._method)
         paginator._method = getattr(self._client, self._method)
         return paginator.paginate(**request)
 
 
 class Session:
-    """Makes clients, one for each service and region; safe for threads."""
+    """Creates one client for each service and region. Thread-safe."""
 
     def __init__(
         self, quota: Quota, count: Count, *, endpoint: str | None, pool: int, clock: Clock = time.monotonic
@@ -164,7 +164,7 @@ class Session:
         return region
 
     def client(self, service: str, region: str) -> Any:
-        """The client of a service; typed by the caller, since it answers the methods of that service."""
+        """Return the client of a service; the caller sets its type."""
         with self._lock:
             if (service, region) not in self._clients:
                 make = partial(self._made, service, region)
@@ -174,7 +174,7 @@ class Session:
             return self._clients[service, region]
 
     def _made(self, service: str, region: str) -> Any:
-        # Creation from one session is not safe for threads.
+        # Creating clients from one session is not thread-safe.
         with self._making:
             self._credentials.check()
             try:
@@ -185,7 +185,7 @@ class Session:
                     config=self._config.merge(Config(read_timeout=_LONGER_READS.get(service, _READ_SECONDS))),
                 )
             except DataNotFoundError:
-                # A service that botocore does not know is a bug.
+                # A service unknown to botocore is a bug.
                 raise
             except (BotoCoreError, ValueError) as error:
                 raise without_client(error, region) from None
@@ -207,7 +207,7 @@ def _session() -> BotocoreSession:
 
 
 def _refuse_page(**about: Any) -> None:
-    """botocore finds an empty answer in a page of HTML, and a delete that nobody has heard of is taken for done."""
+    """Reject HTML pages: botocore would parse them as empty responses, and a delete would appear successful."""
     answer: Mapping[str, Any] = about["response_dict"]
     if answer["status_code"] < 300 and answer["body"].lstrip()[:14].lower().startswith(_PAGES):
         raise ResponseParserError("a page of HTML")
@@ -219,7 +219,7 @@ def _hidden(request: dict[str, Any]) -> str:
 
 
 def _subject(service: str, request: dict[str, Any]) -> str:
-    """Whom the call was about, as the beginning of a message."""
+    """Return the resource of a call, as the start of a message."""
     if "Name" in request and service in _NAMES:
         return f"{_NAMES[service]} {request['Name']}: "
     found = next((f"{noun} {request[member]}: " for member, noun in _SUBJECTS.items() if member in request), None)
