@@ -106,7 +106,7 @@ def test_without_recorded_names_all_known_variables_are_managed() -> None:
     tags = {ATTACHED_TAG: "o", ATTACHED_LAYER_TAG: EXTENSION, ATTACHED_ROLE_TAG: "r"}
     recorded = AttachmentTags.of(tags)
     target = replace(TARGET, variables={**OURS, "PARAMETERS_SECRETS_EXTENSION_LOG_LEVEL": "DEBUG"}, recorded=recorded)
-    assert target.our_variables == OURS
+    assert target.managed_variables == OURS
     assert (recorded.layer, recorded.role, recorded.variables) == (EXTENSION, "r", None)
 
 

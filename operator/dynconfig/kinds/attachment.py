@@ -173,7 +173,7 @@ class Attachments:
         labels = tags.of_function(answer)
         recorded = AttachmentTags.of(labels)
         target = target_of(configuration, recorded, tags.owner_of(labels))
-        variables = target.our_variables
+        variables = target.managed_variables
         is_busy = configuration.get("LastUpdateStatus") == "InProgress" or configuration.get("State") == "Pending"
         return Attachment(
             name=name,

@@ -53,11 +53,11 @@ class TargetFunction:
     @property
     def own_variables(self) -> dict[str, str]:
         """The user's variables."""
-        ours = self.our_variables
+        ours = self.managed_variables
         return {name: value for name, value in self.variables.items() if name not in ours}
 
     @property
-    def our_variables(self) -> dict[str, str]:
+    def managed_variables(self) -> dict[str, str]:
         """The operator's variables."""
         known = function_access.NAMES if self.recorded.variables is None else self.recorded.variables
         return {name: value for name, value in self.variables.items() if name in known}
@@ -139,7 +139,7 @@ def in_transit(desired: Attachment, target: TargetFunction) -> AttachmentTags:
     """Return what to record while the attachment is written: what will be added, and what was added before."""
     wanted = addition(desired, target)
     before = next((arn for arn in target.additions if arn != wanted.layer), "")
-    variables = frozenset(wanted.variables or ()) | target.our_variables.keys()
+    variables = frozenset(wanted.variables or ()) | target.managed_variables.keys()
     return replace(wanted, layer_before=before, variables=variables)
 
 
@@ -156,7 +156,7 @@ def comparable(found: Attachment, wanted: Attachment | None) -> Attachment:
         return found
     target = found.target
     provided = {name: value for name, value in wanted.variables.items() if name in target.own_variables}
-    variables = {**target.our_variables, **provided}
+    variables = {**target.managed_variables, **provided}
     return replace(
         found,
         layer=wanted.layer if target.own_extension(wanted.layer) or _kept_layer(wanted, target) else found.layer,
@@ -193,7 +193,7 @@ def inferred(target: TargetFunction, owner: str) -> TargetFunction:
 def without_marks(found: Attachment, target: TargetFunction) -> Attachment:
     """Return the attachment as AWS has it, if its tags were removed."""
     target = inferred(target, "")
-    variables = target.our_variables
+    variables = target.managed_variables
     revision = variables.pop(function_access.REVISION, "")
     seen = replace(found, layer=next(iter(target.additions), ""), environment=tags.pairs(variables), target=target)
     return replace(seen, revision=revision, is_remembered=False)
