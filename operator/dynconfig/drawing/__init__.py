@@ -1,1 +1,1 @@
-"""Draws a dashboard as a picture. Knows the body of a dashboard and matplotlib, and nothing of AWS or of the clock."""
+"""Draws a dashboard body as an image with matplotlib. Independent of AWS and the clock."""

@@ -1,4 +1,4 @@
-"""Draws text and the states of alarms."""
+"""Draw text panels and alarm states."""
 
 import textwrap
 from datetime import UTC, datetime
@@ -14,7 +14,7 @@ PADDING = 16
 TITLE_SIZE, TEXT_SIZE, SMALL_SIZE = 10.5, 8.5, 7.5
 TILES_IN_A_ROW = 6
 TILE_GAP, TILES_TOP = 10, 36
-# For each state: what it is called, the colour of its tile's edge, and of the tile.
+# Label, edge colour and fill colour of each alarm state.
 STATES = {
     "OK": ("OK", "#059669", "#ecfdf5"),
     "ALARM": ("in alarm", "#dc2626", "#fef2f2"),
@@ -24,15 +24,15 @@ STATES = {
 
 
 def draw_title(axes: "Axes", title: str) -> None:
-    """The title of a card."""
+    """Draw the title of a card."""
     axes.text(PADDING, 14, title, fontsize=TITLE_SIZE, fontweight="bold", color=INK, va="top")
 
 
 def draw_text(axes: "Axes", panel: TextPanel) -> None:
-    """A heading, and paragraphs that are wrapped at the card's edge."""
+    """Draw a heading, and paragraphs wrapped at the edge of the card."""
     right = axes.get_xlim()[1]
     axes.text(PADDING, 14, panel.heading, fontsize=17, fontweight="bold", color=INK, va="top")
-    # DejaVu Sans, which comes with matplotlib, is on average a bit narrower than 0.8 of its size in pixels.
+    # The average character of DejaVu Sans, the font of matplotlib, is slightly narrower than 0.8 of its size in pixels.
     letters = int((right - 2 * PADDING) / (TEXT_SIZE * 0.8))
     lines = [line for paragraph in panel.text.splitlines() for line in textwrap.wrap(paragraph, letters)]
     for number, line in enumerate(lines):
@@ -40,7 +40,7 @@ def draw_text(axes: "Axes", panel: TextPanel) -> None:
 
 
 def draw_alarms(axes: "Axes", panel: AlarmsPanel) -> None:
-    """Six tiles in a row."""
+    """Draw the alarms as tiles, six per row."""
     draw_title(axes, panel.title)
     right, bottom = axes.get_xlim()[1], axes.get_ylim()[0]
     rows = -(-len(panel.alarms) // TILES_IN_A_ROW)
@@ -55,7 +55,7 @@ def draw_alarms(axes: "Axes", panel: AlarmsPanel) -> None:
 def _draw_tile(axes: "Axes", alarm: AlarmState, at: tuple[float, float], size: tuple[float, float]) -> None:
     from matplotlib.patches import FancyBboxPatch, Rectangle
 
-    said, edge, fill = STATES[alarm.state]
+    label, edge, fill = STATES[alarm.state]
     (left, top), (width, height) = at, size
     axes.add_patch(
         FancyBboxPatch(
@@ -70,8 +70,8 @@ def _draw_tile(axes: "Axes", alarm: AlarmState, at: tuple[float, float], size: t
     axes.text(
         left + 16,
         middle + 4,
-        f"{said}{since}",
+        f"{label}{since}",
         fontsize=SMALL_SIZE,
-        color=edge if said == "in alarm" else QUIET,
+        color=edge if label == "in alarm" else QUIET,
         va="top",
     )

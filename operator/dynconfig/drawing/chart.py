@@ -1,4 +1,4 @@
-"""Draws lines over time: a grid that is hardly seen, a legend with numbers, marks for what happened meanwhile."""
+"""Draw time series charts with a light grid, a legend with values, and event markers."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -12,32 +12,34 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 Layer = list[tuple[float, float, float]]
-"""Time, lower and upper edge."""
+"""Time, lower edge and upper edge of each point."""
 
 GRID = "#e8edf3"
 LEFT, TOP, RIGHT, BOTTOM = 58, 44, 18, 58
 LEGEND_LINE = 17
 TICKS = 6
-# How much of a chart's width a label may take.
+# The share of the chart width that a label may take.
 LABEL_SHARE = 0.3
 NICE_SECONDS = (60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400, 172800, 604800)
 
 
 def draw(card: "Axes", panel: ChartPanel, scene: Scene) -> None:
-    """The whole chart on its card."""
+    """Draw the complete chart on its card."""
     draw_title(card, panel.title)
     rows = _legend(card, panel.lines)
     axes = _inside(card, BOTTOM + (rows - 1) * LEGEND_LINE)
     if any(line.points for line in panel.lines):
         (_draw_stack if panel.is_stacked else _draw_lines)(axes, panel, scene)
     else:
-        axes.text(0.5, 0.5, "no data in this time", transform=axes.transAxes, ha="center", color=QUIET, fontsize=8.5)
+        axes.text(
+            0.5, 0.5, "no data in this time range", transform=axes.transAxes, ha="center", color=QUIET, fontsize=8.5
+        )
     _draw_frame(axes, panel, scene)
     _draw_marks(axes, panel, scene)
 
 
 def runs(points: Points, period: int) -> Iterator[Points]:
-    """The points in pieces without a gap: where nothing was measured, no line is drawn."""
+    """Split the points at gaps, so that no line is drawn where there is no data."""
     piece: list[tuple[float, float]] = []
     for point in points:
         if piece and point[0] - piece[-1][0] > 1.5 * period:
@@ -49,7 +51,7 @@ def runs(points: Points, period: int) -> Iterator[Points]:
 
 
 def top_of(values: Sequence[float]) -> float:
-    """A round number a bit above all values: 1, 2, 2.5 or 5 times a power of ten."""
+    """Return a round number slightly above all values."""
     highest = max(values, default=0.0)
     if highest <= 0:
         return 1.0
@@ -93,7 +95,7 @@ def _draw_stack(axes: "Axes", panel: ChartPanel, scene: Scene) -> None:
         above = [base + values.get(at, 0.0) for base, at in zip(below, times, strict=True)]
         layers.append((line, list(zip(times, below, above, strict=True))))
         below = above
-    # From the top down: where a layer has no height, the edge of the one below it is seen.
+    # From the top down, so that the edge of the layer below stays visible where a layer has no height.
     for line, layer in reversed(layers):
         _draw_layer(axes, line, layer, scene.period)
     axes.set_ylim(0, top_of(below))
@@ -124,7 +126,7 @@ def _draw_frame(axes: "Axes", panel: ChartPanel, scene: Scene) -> None:
 
 
 def _draw_marks(axes: "Axes", panel: ChartPanel, scene: Scene) -> None:
-    """A dashed line each; its label to the right, unless that is off the card, and only where there is room for it."""
+    """Draw each marker as a dashed line; the label goes to the right unless it would leave the card, and only if it fits."""
     span, free_from = scene.end - scene.start, -math.inf
     for mark in sorted(panel.marks, key=lambda mark: mark.at):
         if not scene.start <= mark.at <= scene.end:
@@ -143,7 +145,7 @@ def _draw_label(axes: "Axes", mark: Mark, side: Literal["left", "right"]) -> Non
 
 
 def _legend(card: "Axes", lines: Sequence[Line]) -> int:
-    """Two entries in a row, from the bottom up; answers the number of rows."""
+    """Draw two entries per row, from the bottom up; return the number of rows."""
     from matplotlib.patches import Rectangle
 
     width, height = card.get_xlim()[1], card.get_ylim()[0]

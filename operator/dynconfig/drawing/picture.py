@@ -1,4 +1,4 @@
-"""A scene as a PNG. Needs matplotlib, which only this command of all the operator needs."""
+"""Render a scene as PNG. Requires matplotlib, which no other part of the operator uses."""
 
 import io
 from typing import TYPE_CHECKING
@@ -11,37 +11,37 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 COLUMNS = 24
-# In pixels: two columns and three rows are about a square, as in CloudWatch on a wide screen.
+# In pixels. Two columns by three rows are roughly a square, as in CloudWatch on a wide screen.
 COLUMN, ROW, GAP, MARGIN = 64, 44, 14, 18
 DPI = 100
 BACKGROUND, CARD, EDGE = "#f1f5f9", "#ffffff", "#e2e8f0"
 
 
 class PictureNotPossible(Terminal):
-    """A picture cannot be drawn with what is installed."""
+    """The image cannot be drawn because matplotlib is not installed."""
 
 
 def png(scene: Scene) -> bytes:
-    """The picture. Raises PictureNotPossible."""
+    """Return the image. Raises PictureNotPossible."""
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
     except ImportError:
         raise PictureNotPossible(
-            "a picture needs matplotlib, which is not installed; install the extra png: pip install 'dynconfig-operator[png]'"
+            "--png requires matplotlib, which is not installed; install the extra png: pip install 'dynconfig-operator[png]'"
         ) from None
     figure = Figure(figsize=(_width() / DPI, _height(scene) / DPI), dpi=DPI, facecolor=BACKGROUND)
     FigureCanvasAgg(figure)
     for panel in scene.panels:
         _draw(figure, scene, panel)
     written = io.BytesIO()
-    # Without the name of the software, equal scenes are equal bytes.
+    # Omit the software name, so that equal scenes produce equal bytes.
     figure.savefig(written, format="png", dpi=DPI, facecolor=BACKGROUND, metadata={"Software": None})
     return written.getvalue()
 
 
 def pixels(box: Box) -> tuple[int, int, int, int]:
-    """Where the card of a panel is in the picture: left, top, right, bottom."""
+    """Return the position of a panel in the image: left, top, right, bottom."""
     left, top = MARGIN + box.x * COLUMN, MARGIN + box.y * ROW
     return left, top, left + box.width * COLUMN - GAP, top + box.height * ROW - GAP
 
@@ -60,7 +60,7 @@ def _draw(figure: "Figure", scene: Scene, panel: Panel) -> None:
 
 
 def _card(figure: "Figure", scene: Scene, box: Box) -> "Axes":
-    """A white card with a thin edge; its coordinates are pixels from the upper left."""
+    """Add a white card with a thin edge; its coordinates are pixels from the upper left."""
     from matplotlib.patches import FancyBboxPatch
 
     left, top, right, bottom = pixels(box)

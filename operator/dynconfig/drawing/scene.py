@@ -1,4 +1,4 @@
-"""What a picture shows, as plain values: panels on a grid of 24 columns, as CloudWatch lays them out."""
+"""The content of an image as plain values: panels on a grid of 24 columns, laid out like CloudWatch."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ Points = tuple[tuple[float, float], ...]
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """What one line shows."""
+    """The metric of one line."""
 
     namespace: str
     name: str
@@ -18,7 +18,7 @@ class Metric:
 
 @dataclass(frozen=True, slots=True)
 class AlarmState:
-    """What CloudWatch makes of an alarm, and since when; the state is empty where there is no such alarm."""
+    """The state of an alarm in CloudWatch, and since when; empty if the alarm does not exist."""
 
     name: str
     state: str = ""
@@ -27,7 +27,7 @@ class AlarmState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Box:
-    """Where a panel is, in columns and rows."""
+    """The position and size of a panel, in columns and rows."""
 
     x: int
     y: int
@@ -37,7 +37,7 @@ class Box:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line of a chart; `note` says it in one number."""
+    """One line of a chart; `note` summarises it in one number."""
 
     label: str
     color: str
@@ -47,7 +47,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A moment that all charts show, such as a new revision."""
+    """A point in time shown in all charts, such as a new revision."""
 
     at: float
     label: str

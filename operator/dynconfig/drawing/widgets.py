@@ -1,4 +1,4 @@
-"""From the body of a dashboard and what CloudWatch has for it to a scene. Pure.
+"""Convert a dashboard body and its CloudWatch data to a scene. Pure.
 
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/CloudWatch-Dashboard-Body-Structure.html
 """
@@ -24,30 +24,30 @@ from dynconfig.drawing.scene import (
 Widget = Mapping[str, Any]
 Body = Mapping[str, Any]
 
-# CloudWatch's own steps, as `periodOverride: auto` takes them.
+# The periods that CloudWatch uses with `periodOverride: auto`.
 PERIODS = (60, 300, 900, 3600, 21600, 86400)
 MOST_POINTS = 300
 
 
 def period_for(seconds: float) -> int:
-    """The shortest period at which a chart over so many seconds is still legible."""
+    """Return the shortest period at which a chart over this many seconds is legible."""
     return next((period for period in PERIODS if seconds / period <= MOST_POINTS), PERIODS[-1])
 
 
 def metrics_in(body: Body) -> tuple[Metric, ...]:
-    """All that the charts show, each once."""
+    """Return all metrics of the charts, without duplicates."""
     found = (metric for widget in _of_type(body, "metric") for metric, _options in _lines(widget))
     return tuple(dict.fromkeys(found))
 
 
 def alarms_in(body: Body) -> tuple[str, ...]:
-    """Names of all alarms whose state is shown."""
+    """Return the names of all alarms on the dashboard."""
     arns = (str(arn) for widget in _of_type(body, "alarm") for arn in widget["properties"]["alarms"])
     return tuple(dict.fromkeys(alarm_name(arn) for arn in arns))
 
 
 def alarm_name(arn: str) -> str:
-    """The name in the ARN of an alarm; there may be colons in it."""
+    """Return the name in the ARN of an alarm; it may contain colons."""
     return arn.split(":alarm:", 1)[-1]
 
 
@@ -60,7 +60,7 @@ def scene(
     end: float,
     period: int,
 ) -> Scene:
-    """The picture of a body: what was not measured stays empty."""
+    """Build the scene of a dashboard body; metrics without data stay empty."""
     panels: list[Panel] = []
     panels += [_text(widget) for widget in _of_type(body, "text")]
     panels += [_alarms(widget, alarms) for widget in _of_type(body, "alarm")]
@@ -117,7 +117,7 @@ def _chart(widget: Widget, series: Mapping[Metric, Points]) -> ChartPanel:
 
 
 def _lines(widget: Widget) -> Iterator[tuple[Metric, Mapping[str, Any]]]:
-    """Namespace, name, then names and values of dimensions, and last how to draw it."""
+    """Parse the metrics of a widget: namespace, name, dimension names and values, then options."""
     properties = widget["properties"]
     for fields in properties.get("metrics", ()):
         options = fields[-1] if isinstance(fields[-1], dict) else {}
@@ -127,7 +127,7 @@ def _lines(widget: Widget) -> Iterator[tuple[Metric, Mapping[str, Any]]]:
 
 
 def _note(stat: str, unit: str, points: Points) -> str:
-    """A sum as a sum, everything else as its highest value."""
+    """Return the sum for sum statistics, otherwise the maximum."""
     if not points:
         return "no data"
     values = [value for _at, value in points]
