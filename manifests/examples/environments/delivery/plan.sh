@@ -1,6 +1,6 @@
 #!/bin/sh
-# Checks environments and says what applying them would change: plan.sh ENVIRONMENT …
-# ENVIRONMENTS is their folder, if not the one where this script stands. With BEFORE, another such folder, they are compared
+# Validates environments and shows what applying them would change: plan.sh ENVIRONMENT …
+# ENVIRONMENTS is their folder. Default: the folder of this script. With BEFORE, another such folder, they are compared
 # with what is in that: neither AWS nor the cluster is asked, and nothing has to be allowed.
 # Exit code 0: nothing would change; 2: there are changes; 1: something is wrong with one of them.
 set -eu

@@ -2,7 +2,7 @@
 # Moves an environment on to the commit that is checked out, once that has proved itself in another: promote.sh FROM TO
 # It waits, for PATIENCE seconds at most, until Argo CD has brought this commit to FROM, or one whose environments are the
 # same, and finds it healthy; and then until the bake times there are over, for BAKE at most (40m), and nothing was rolled
-# back. Nothing is forced: to go back, revert in main.
+# back. It never force-pushes: to go back, revert in main.
 set -eu
 
 from=$1
@@ -11,7 +11,7 @@ commit=$(git rev-parse HEAD)
 environments=$(cd "$(dirname "$0")/.." && pwd)
 deadline=$(($(date +%s) + ${PATIENCE:-900}))
 
-# All of it by one look: by several, the revision could be this commit's and the health already the next one's.
+# Read in one request: otherwise the revision could be this commit's and the health already the next one's.
 look() {
   kubectl -n argocd get "application.argoproj.io/shop-$from" \
     --output='jsonpath={.status.sync.status}/{.status.health.status}/{.status.sync.revision}'
@@ -29,7 +29,7 @@ fail() {
   exit 1
 }
 
-# Argo CD takes an object for healthy while its change still bakes.
+# Argo CD reports an object as healthy while its change still bakes.
 prove() {
   dynconfig status --watch --stable --namespace "shop-$from" --timeout "${BAKE:-40m}" ||
     fail "shop-$from has not become stable at $commit"
