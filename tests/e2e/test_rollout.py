@@ -49,7 +49,7 @@ def sound(world: World, name: str, state: str = "ALARM") -> None:
 
 
 def rolled_back(world: World) -> tuple[Reader, str]:
-    """A reader whose last change was undone, and the alarm that still fires."""
+    """A reader whose last change was rolled back, and the alarm that is still firing."""
     reader = declared(world)
     alarm = alarm_of(world, reader)
     reader.set_timeout("999")

@@ -1,4 +1,4 @@
-"""Deleting most of the parameters by an edit takes a person's approval."""
+"""Edits that delete most parameters need approval."""
 
 import pytest
 from tests.engine.fake_kind import FakeKind, declared

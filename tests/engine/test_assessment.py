@@ -1,4 +1,4 @@
-"""`Engine.assess` answers what `Engine.run` then does, whatever keeps a step from being carried out."""
+"""`Engine.assess` predicts what `Engine.run` does, whatever blocks a step."""
 
 from collections.abc import Callable
 

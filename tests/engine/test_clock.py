@@ -1,4 +1,4 @@
-"""A bake time is measured by AWS's clock alone: that of the operator may be hours apart."""
+"""The bake time is measured by AWS's clock; the operator's clock may be hours off."""
 
 import pytest
 from tests.engine.rollout_harness import RolloutHarness

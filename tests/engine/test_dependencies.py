@@ -1,4 +1,4 @@
-"""What depends on other parts: AWS at work, derived fields, resources without versions, lost reports."""
+"""Resources that depend on others: pending writes, derived fields, unversioned resources, lost status."""
 
 import pytest
 from tests.engine.fake_kind import declared, deletion

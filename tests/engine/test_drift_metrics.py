@@ -1,4 +1,4 @@
-"""Drift as an alarm sees it: shown when it comes and when it goes, and not at each look between."""
+"""The drift metric is published when drift starts and ends, not on each reconcile."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""What follows from what was just written is written in the same run."""
+"""Changes that follow from a write are applied in the same run."""
 
 import pytest
 from tests.engine.fake_kind import declared, deletion

@@ -1,4 +1,4 @@
-"""A parameter that leaves its object: handed over, retained or deleted; and never deleted before another could declare it."""
+"""A parameter removed from its object is handed over, retained or deleted, and deleted only after others could adopt it."""
 
 from dataclasses import replace
 from typing import Any

@@ -1,4 +1,4 @@
-"""One resource that is refused holds back only what depends on it; status lists it, and nothing of it is called drift."""
+"""A refused resource blocks only its dependents; status lists them, and none of it counts as drift."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""A plan of a file compares with what an apply of it makes of the object, so that what others set stays."""
+"""A plan of a file compares with the result of `kubectl apply`, which keeps fields of other managers."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""Labels go with their reason: the end of `rollout` removes them, and only a success is believed."""
+"""Labels are removed when `rollout` is removed; one label that cannot be read or moved does not block others."""
 
 from tests.engine.rollout_harness import RolloutHarness
 from tests.engine.test_rollback import BAKE, CHANGE, NEW, OLD, START, changed, failed, stable

@@ -1,4 +1,4 @@
-"""A change bakes, and then spec cannot be used: an alarm undoes the change all the same, and nothing else is written."""
+"""If spec becomes invalid while a change bakes, an alarm still rolls it back, and nothing else is written."""
 
 from typing import Any
 

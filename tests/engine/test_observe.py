@@ -1,4 +1,4 @@
-"""A look at AWS: in order, or all at once for a person who waits; and what would be there without a look."""
+"""Observation of AWS in order or in parallel, and the desired resources without observation."""
 
 import threading
 from collections.abc import Iterable, Sequence

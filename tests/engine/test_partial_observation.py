@@ -1,4 +1,4 @@
-"""What a look at what was heard of says in status: drift and who did it, and not that all else was looked at."""
+"""Status after a partial observation: drift and its author, without a new lastObservedTime."""
 
 from dataclasses import replace
 from typing import Any

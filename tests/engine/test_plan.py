@@ -1,4 +1,4 @@
-"""Differences, what counts as drift, and how a plan is told."""
+"""Differences, drift detection, and the text of a plan."""
 
 from dataclasses import replace
 from typing import Any

@@ -1,4 +1,4 @@
-"""The walk itself: what is written and in which order, what stops it, and that it always ends where it should."""
+"""The reconcile: what is written, in which order, what stops it, and that it always converges."""
 
 from dataclasses import replace
 from typing import Any

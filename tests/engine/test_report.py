@@ -1,4 +1,4 @@
-"""The status: three values of Ready, conditions that stand only while true, and times that move only with the value."""
+"""Status: the values of Ready, conditions that exist only while true, and transition times."""
 
 from typing import Any
 

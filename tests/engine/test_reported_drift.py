@@ -1,4 +1,4 @@
-"""Under `driftPolicy: Report` drift is told of and left, whatever else is carried out beside it."""
+"""With `driftPolicy: Report`, drift is reported and not corrected, also beside edits."""
 
 from typing import Any
 

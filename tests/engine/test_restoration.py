@@ -1,4 +1,4 @@
-"""A rollback deletes only what the change created, restores all or nothing, and says what it leaves."""
+"""A rollback deletes only what the change created, restores all or nothing, and reports what it keeps."""
 
 import contextlib
 

@@ -1,4 +1,4 @@
-"""Looks that nobody asked for: jittered, and after a restart only where something may have changed unheard."""
+"""Resyncs are jittered; after a restart only objects that may have missed changes are reconciled at once."""
 
 import itertools
 import random

@@ -1,4 +1,4 @@
-"""How long AWS is waited for, and when waiting turns into a refusal."""
+"""Retry delays for pending writes and roles, and when a retry becomes a refusal."""
 
 from itertools import pairwise
 

@@ -1,4 +1,4 @@
-"""A change bakes, becomes stable, or undoes itself; and a process may die at any step of it."""
+"""A change bakes, becomes stable or is rolled back, and the process may die at any step."""
 
 import pytest
 from tests.engine.rollout_harness import RolloutHarness
@@ -27,7 +27,7 @@ def changed(**about: object) -> RolloutHarness:
 
 
 def failed(**about: object) -> RolloutHarness:
-    """An object whose second revision was undone."""
+    """An object whose second revision was rolled back."""
     harness = changed(**about)
     harness.alarm.since = CHANGE + 5
     harness.settle(CHANGE + 6)

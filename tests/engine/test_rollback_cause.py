@@ -1,4 +1,4 @@
-"""A change is undone for what it did, stays undone, and is not blamed for what somebody else did."""
+"""A change is rolled back for its own alarms, stays rolled back, and is not rolled back for external changes."""
 
 import pytest
 from tests.engine.test_reported_drift import by_hand

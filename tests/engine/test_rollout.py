@@ -1,4 +1,4 @@
-"""When a change has proved itself, when it bakes on, and when it has to be undone."""
+"""When a change is stable, keeps baking, or has to be rolled back."""
 
 from dataclasses import replace
 

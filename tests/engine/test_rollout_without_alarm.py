@@ -1,4 +1,4 @@
-"""A rollout without an alarm says that nothing watches it, instead of that no alarm fires."""
+"""A rollout without alarms says that it cannot be rolled back automatically."""
 
 from tests.engine.rollout_harness import RolloutHarness
 from tests.engine.test_rollback import BAKE, OLD, START

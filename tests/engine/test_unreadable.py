@@ -1,4 +1,4 @@
-"""What cannot be read beside others of its kind: nothing is written to it or labelled, and its change is not complete."""
+"""Unreadable resources beside readable ones are neither written nor labelled, and their change is incomplete."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
