@@ -32,14 +32,12 @@ class Namespace:
     http: httpx2.Client
     name: str
 
-    def objects(self, specs: Iterable[Mapping[str, Any]]) -> None:
+    def objects(self, specs: Iterable[Mapping[str, Any]], labels: Mapping[str, str] | None = None) -> None:
         """Create a DynamicConfig of each spec."""
+        documents = (configured(f"evil-{number}", spec, labels) for number, spec in enumerate(specs))
         self._post(
             f"{GROUP}/namespaces/{self.name}/dynamicconfigs",
-            (
-                json.dumps(configured(f"evil-{number}", spec), separators=(",", ":"))
-                for number, spec in enumerate(specs)
-            ),
+            (json.dumps(document, separators=(",", ":")) for document in documents),
         )
 
     def text(self, document: str) -> None:
@@ -56,6 +54,11 @@ class Namespace:
         self._post(
             f"/api/v1/namespaces/{self.name}/secrets", [json.dumps({"metadata": {"name": name}, "stringData": data})]
         )
+
+    def config_map(self, name: str, data: Mapping[str, str]) -> None:
+        """Create a ConfigMap."""
+        document = json.dumps({"metadata": {"name": name}, "data": data}, separators=(",", ":"))
+        self._post(f"/api/v1/namespaces/{self.name}/configmaps", [document])
 
     def config_maps(self, count: int, annotation: str) -> None:
         """Create ConfigMaps with an annotation."""
@@ -84,12 +87,12 @@ class Namespace:
             list(threads.map(send, documents))
 
 
-def configured(name: str, spec: Mapping[str, Any]) -> Document:
+def configured(name: str, spec: Mapping[str, Any], labels: Mapping[str, str] | None = None) -> Document:
     """A DynamicConfig."""
     return {
         "apiVersion": "dynconfig.dev/v1alpha1",
         "kind": "DynamicConfig",
-        "metadata": {"name": name},
+        "metadata": {"name": name, **({"labels": dict(labels)} if labels else {})},
         "spec": {"path": f"/evil/{name}", **spec},
     }
 
@@ -162,6 +165,26 @@ def absent_sources(attacker: Namespace) -> None:
     )
 
 
+def many_keys(attacker: Namespace) -> None:
+    """Objects that refer to eight ConfigMaps of 64,000 empty texts."""
+    for number in range(8):
+        attacker.config_map(f"keys-{number}", {f"{key:x}": "" for key in range(64_000)} | {"key": "value"})
+    references = ({"configMapKeyRef": {"name": f"keys-{number}", "key": "key"}} for number in range(8))
+    parameters = [{"name": f"p{number}", "valueFrom": reference} for number, reference in enumerate(references)]
+    attacker.objects([{"parameters": parameters}] * 24)
+
+
+def many_labels(attacker: Namespace) -> None:
+    """Objects with thousands of labels, and checks that take long, so that many are under way at once."""
+    spec = slow_spec(schemas=2)
+    attacker.objects([spec] * 30, labels={f"{number:x}": "" for number in range(9_500)})
+
+
+def many_lists(attacker: Namespace) -> None:
+    """Objects whose schemas have almost as many lists as they may."""
+    attacker.objects([{"parameters": dense(9, 5400)}] * 30)
+
+
 def annotated_config_maps(attacker: Namespace) -> None:
     """No DynamicConfig at all."""
     attacker.config_maps(500, "x" * 250_000)
@@ -169,20 +192,25 @@ def annotated_config_maps(attacker: Namespace) -> None:
 
 def slow_validation(attacker: Namespace) -> None:
     """A hundred objects whose schemas, patterns and rules take as long as they may."""
-    doubling: Document = {"$defs": {"d0": {"type": "array"}}}
-    for level in range(1, 20):
-        doubling["$defs"][f"d{level}"] = {"allOf": [{"$ref": f"#/$defs/d{level - 1}"}] * 2}
-    schema = {"type": "json", "jsonSchema": {**doubling, "$ref": "#/$defs/d19"}}
     unique = {"type": "json", "jsonSchema": {"uniqueItems": True}}
     items = json.dumps([{"a": number} for number in range(400)])
     parameters = [
-        *({"name": f"s{number}", "value": "[]", "schema": schema} for number in range(8)),
+        *slow_spec(schemas=8)["parameters"],
         *({"name": f"u{number}", "value": items, "tier": "Advanced", "schema": unique} for number in range(8)),
     ]
     inner = "[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20]"
     rule = f"{inner}.all(a, {inner}.all(b, {inner}.all(c, a + b + c > int(size(config['s0'])))))"
     rules = [{"rule": f"{rule} || {number} > 0"} for number in range(64)]
     attacker.objects({"parameters": parameters, "rules": rules} for _ in range(100))
+
+
+def slow_spec(schemas: int) -> Document:
+    """Parameters whose schemas refer to themselves half a million times."""
+    doubling: Document = {"$defs": {"d0": {"type": "array"}}}
+    for level in range(1, 20):
+        doubling["$defs"][f"d{level}"] = {"allOf": [{"$ref": f"#/$defs/d{level - 1}"}] * 2}
+    schema = {"type": "json", "jsonSchema": {**doubling, "$ref": "#/$defs/d19"}}
+    return {"parameters": [{"name": f"s{number}", "value": "[]", "schema": schema} for number in range(schemas)]}
 
 
 def slashes(attacker: Namespace) -> None:
@@ -240,6 +268,9 @@ ATTACKS: dict[str, Callable[[Namespace], None]] = {
     "patterns of nested counted repetitions, (?R)": counted_patterns,
     "1,000 references to one Secret of 700 kB": large_secret,
     "52 objects with 1,000 references to absent Secrets each": absent_sources,
+    "24 objects with 8 ConfigMaps of 64,000 keys": many_keys,
+    "30 objects with 9,500 labels": many_labels,
+    "30 objects with jsonSchemas of 48,600 lists": many_lists,
     "500 ConfigMaps with large annotations": annotated_config_maps,
     "slow patterns, schemas and rules in 100 objects": slow_validation,
     "messages of 250,000 slashes in the event queue": slashes,

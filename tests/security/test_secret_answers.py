@@ -302,3 +302,13 @@ def test_a_controller_answers_an_attacker_seldom_and_all_others_at_once() -> Non
 
 def _is_reported(found: ControllerHarness, generation: int) -> Callable[[], bool]:
     return lambda: found.status.get("observedGeneration") == generation
+
+
+def test_each_text_of_a_secret_that_a_rule_compares_with_another_is_a_question_of_its_own() -> None:
+    mine = {"name": "mine", "valueFrom": {"secretKeyRef": {"name": "mine", "key": "guess"}}}
+    compared = document({}, parameters=[secret(), mine], rules=[{"rule": "config.password < config.mine"}])
+    asked = {digest(parse_spec(compared), {"password": TEXT, "mine": guess}) for guess in ("A", "B", "C")}
+    assert len(asked) == 3
+    # A rotation of a Secret that is compared with none is answered without delay.
+    alone = document({}, parameters=[secret(), mine], rules=[{"rule": "size(config.password) > 3"}])
+    assert len({digest(parse_spec(alone), {"password": text, "mine": text}) for text in ("A", "B", "C")}) == 1

@@ -2,14 +2,14 @@
 
 A user who may write an object chooses the checks and reads their result in status. With many results, or one that names the
 failed check, a value could be guessed letter by letter. Only checks that are new in their namespace count against the limit;
-repeated reconciles and changes of the Secret do not.
+repeated reconciles do not, nor do changes of a Secret, unless a rule compares it with another one.
 """
 
 import hashlib
 import json
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from dynconfig.api.parameter import ParameterSpec
@@ -58,7 +58,10 @@ def secret_faults(spec: DynamicConfigSpec, known: Mapping[str, str | None]) -> t
 
 
 def digest(spec: DynamicConfigSpec, known: Mapping[str, str | None]) -> str | None:
-    """Return a digest of all checks of values from Secrets, without the values; None if there are no such checks."""
+    """Return a digest of all checks of values from Secrets; None if there are no such checks.
+
+    The values count only where a rule compares several of them.
+    """
     asked = sorted({json.dumps(item, sort_keys=True) for item in _asked(spec, known)})
     return hashlib.sha256("\n".join(asked).encode()).hexdigest() if asked else None
 
@@ -71,6 +74,18 @@ def _asked(spec: DynamicConfigSpec, known: Mapping[str, str | None]) -> Iterator
             # A rule may compare with a value that is not secret.
             given = {name: _question(parameters[name]) if name in secret else known[name] for name in names}
             yield [spec.value_rules[index].rule, given]
+            if _is_comparison(parameters[name] for name in names & secret):
+                # Whoever may write one of the Secrets chooses what the others are compared with.
+                yield [_sealed(known[name]) for name in sorted(names & secret)]
+
+
+def _is_comparison(parameters: Iterable[ParameterSpec]) -> bool:
+    """Whether more than one text of Secrets is read."""
+    return len({(ref.name, ref.key) for parameter in parameters if (ref := parameter.secret_ref)}) > 1
+
+
+def _sealed(value: str | None) -> str:
+    return hashlib.sha256((value or "").encode()).hexdigest()
 
 
 def _question(parameter: ParameterSpec) -> object:

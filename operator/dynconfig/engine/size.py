@@ -19,8 +19,14 @@ _ENTRY_BYTES = 72
 # Size of the managed fields of each applied list item, without its name.
 # https://kubernetes.io/docs/reference/using-api/server-side-apply/#field-management
 _FIELD_BYTES = 80
-LARGE_BYTES = 200_000
-"""Larger objects are rare; only a few are reconciled concurrently."""
+OMITTED_BYTES = "omittedBytes"
+"""Member of a document that was read in part: the size of the metadata that was left out."""
+LARGE = 200_000
+"""Heavier objects are rare; only a few are reconciled concurrently."""
+SMALL = 20_000
+"""Many objects of at most this weight may be kept in memory."""
+# An empty list of three characters takes 56 bytes of memory, and an empty map 64.
+_NODE_WEIGHT = 16
 _BRIEF_LENGTH = 512
 _DRIFT_KEPT = 5
 _NOTE = " (Status is truncated: the object is close to the size limit of Kubernetes.)"
@@ -29,8 +35,18 @@ _WHOLE = ("parameters", "drift", "history", "resources", "createdSinceStable")
 
 def stored_bytes(document: Mapping[str, Any]) -> int:
     """Return the size of an object in bytes as the API server stores it: compact JSON in which Go escapes <, > and &."""
-    text = json.dumps(document, separators=(",", ":"), ensure_ascii=False, default=str)
-    return len(text.encode(errors="replace")) + 5 * sum(map(text.count, "<>&"))
+    text = _compact(document)
+    return len(text.encode(errors="replace")) + 5 * sum(map(text.count, "<>&")) + int(document.get(OMITTED_BYTES, 0))
+
+
+def weight(document: Mapping[str, Any]) -> int:
+    """Return a measure of the memory that an object needs while it is reconciled: its size, and its lists and maps."""
+    text = _compact(document)
+    return len(text) + _NODE_WEIGHT * (text.count("[") + text.count("{"))
+
+
+def _compact(document: Mapping[str, Any]) -> str:
+    return json.dumps(document, separators=(",", ":"), ensure_ascii=False, default=str)
 
 
 def needed_bytes(document: Mapping[str, Any]) -> int:
@@ -41,7 +57,11 @@ def needed_bytes(document: Mapping[str, Any]) -> int:
     names = listed_names(spec.get("parameters"))
     path = str(spec.get("path", ""))
     reported = sum(len(f"{path}/{name}") + _ENTRY_BYTES for name in names)
-    managed = 0 if metadata.get("managedFields") else sum(len(name) + _FIELD_BYTES for name in names)
+    managed = (
+        0
+        if metadata.get("managedFields") or OMITTED_BYTES in document
+        else sum(len(name) + _FIELD_BYTES for name in names)
+    )
     return stored_bytes(_bare(document)) + managed + reported + STATUS_BYTES
 
 

@@ -2,7 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
+from functools import partial
 from typing import Any, Self
 
 import aiohttp
@@ -14,6 +15,7 @@ from lightkube.core.exceptions import ConfigError
 
 from dynconfig.api import names
 from dynconfig.engine.work_queue import Key
+from dynconfig.kube import json_levels, json_selection
 from dynconfig.kube.impersonation import impersonation
 from dynconfig.kube.plugin import authentication
 from dynconfig.kube.responses import (
@@ -24,6 +26,7 @@ from dynconfig.kube.responses import (
     ApiRefused,
     ApiUnavailable,
     Document,
+    Loads,
     NoCluster,
     WatchExpired,
     config,
@@ -33,6 +36,7 @@ from dynconfig.kube.responses import (
     page,
     parse_line,
     raise_for_status,
+    source,
     sources_path,
     unavailable,
 )
@@ -51,7 +55,10 @@ _METADATA = "application/json;as={};g=meta.k8s.io;v=v1"
 _TIMEOUT = aiohttp.ClientTimeout(total=15.0)
 CONNECTIONS = 64
 FORBIDDEN, NOT_FOUND = 403, 404
-SOURCES_AT_ONCE = 8
+SOURCES_AT_ONCE = 4
+
+_whole = partial(json_selection.loads, part=json_selection.OBJECT)
+_identity = partial(json_selection.loads, part=json_selection.IDENTITY)
 
 
 class Kube:
@@ -108,10 +115,18 @@ class Kube:
         """
         return self._watch(objects_path(namespace), since)
 
-    async def source(self, kind: str, namespace: str, name: str) -> Document | None:
-        """Return a Secret or ConfigMap, or None if it does not exist; concurrency is limited, since each may have 1 MiB."""
+    async def source(self, kind: str, namespace: str, name: str, keys: Collection[str]) -> Document | None:
+        """Return these keys of a Secret or ConfigMap, or None if it does not exist.
+
+        Concurrency is limited, since each may have 1 MiB, and more with its managed fields.
+        """
         async with self._sources:
-            return await self._get(f"{sources_path(kind, namespace)}/{name}")
+            try:
+                return source(*await self._response("GET", f"{sources_path(kind, namespace)}/{name}"), keys)
+            except ApiRefused as error:
+                if error.status == NOT_FOUND:
+                    return None
+                raise
 
     async def is_deleted_with_definition(self, document: Mapping[str, Any]) -> bool:
         """Return whether an object is deleted because its CustomResourceDefinition was deleted, not by a user.
@@ -152,20 +167,25 @@ class Kube:
     async def namespace_labels(self) -> dict[str, dict[str, str]]:
         """Return the labels of all namespaces, by name."""
         found: dict[str, dict[str, str]] = {}
-        async for listed in self._pages(NAMESPACES, {"Accept": _METADATA.format("PartialObjectMetadataList")}):
+        headers = {"Accept": _METADATA.format("PartialObjectMetadataList")}
+        async for listed in self._pages(NAMESPACES, headers, json_levels.loads):
             every = (item["metadata"] for item in listed["items"])
             found |= {metadata["name"]: metadata.get("labels") or {} for metadata in every}
         return found
 
     def metadata_pages(self, kind: str, namespace: str | None) -> AsyncIterator[Document]:
         """Yield pages of the metadata of all Secrets or ConfigMaps, with the resourceVersion to watch from."""
-        return self._pages(sources_path(kind, namespace), {"Accept": _METADATA.format("PartialObjectMetadataList")})
+        headers = {"Accept": _METADATA.format("PartialObjectMetadataList")}
+        return self._pages(sources_path(kind, namespace), headers, _identity)
 
     def watch_metadata(self, kind: str, namespace: str | None, since: str) -> AsyncIterator[tuple[str, Document]]:
         """Yield type and metadata of each change since a resourceVersion, as `watch_objects`."""
-        return self._watch(sources_path(kind, namespace), since, {"Accept": _METADATA.format("PartialObjectMetadata")})
+        headers = {"Accept": _METADATA.format("PartialObjectMetadata")}
+        return self._watch(sources_path(kind, namespace), since, _identity, headers)
 
-    async def _pages(self, path: str, headers: Mapping[str, str] | None = None) -> AsyncIterator[Document]:
+    async def _pages(
+        self, path: str, headers: Mapping[str, str] | None = None, loads: Loads = _whole
+    ) -> AsyncIterator[Document]:
         """Yield the pages of a list; items are parsed lazily.
 
         A page larger than PAGE_BYTES is requested again with a lower limit.
@@ -182,7 +202,8 @@ class Kube:
                 max_limit = max(1, limit // 2)
                 limit = max(1, limit // 5)
                 continue
-            found = page(*response)
+            found = page(*response, loads)
+            del response
             more = found["metadata"].get("continue")
             yield found
             if not more:
@@ -190,7 +211,7 @@ class Kube:
             limit = min(2 * limit, max_limit)
 
     async def _watch(
-        self, path: str, since: str, headers: Mapping[str, str] | None = None
+        self, path: str, since: str, loads: Loads = _whole, headers: Mapping[str, str] | None = None
     ) -> AsyncIterator[tuple[str, Document]]:
         params = {
             "watch": "true",
@@ -204,7 +225,11 @@ class Kube:
                 if response.status >= 400:
                     raise_for_status(response.status, await response.read())
                 async for line in lines(response.content):
-                    yield parse_line(line)
+                    event = parse_line(line, loads)
+                    # The next line may be as large.
+                    del line
+                    yield event
+                    del event
         except (aiohttp.ClientError, TimeoutError) as error:
             raise unavailable(error) from None
 
@@ -228,7 +253,7 @@ class Kube:
         params: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Document:
-        return document(*await self._response(method, path, body=body, params=params, headers=headers))
+        return document(*await self._response(method, path, body=body, params=params, headers=headers), _whole)
 
     async def _response(
         self,

@@ -106,8 +106,8 @@ class Controller:
             return
         self.moves.record_generation(key, document["metadata"])
         self._tracker.record(key, document, region_in_use(document, self._deps.region))
-        is_large = size.stored_bytes(document) > size.LARGE_BYTES
-        self._requeues.weigh(key, is_large=is_large)
+        weight = size.weight(document)
+        self._requeues.weigh(key, is_large=weight > size.LARGE)
         region = self._router.index_object(key, document)
         if was_observed(document):
             self._regions.track(key, document, region)
@@ -123,7 +123,7 @@ class Controller:
         log.debug("Received %s (%s)", key, event)
         self._requeues.track(key)
         self._router.object_edited(key)
-        if event == "ADDED" and not is_large:
+        if event == "ADDED" and weight <= size.SMALL:
             self._tracker.cache_created(key, document)
         self._requeues.requeue(key)
 

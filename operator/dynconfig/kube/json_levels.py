@@ -7,7 +7,7 @@ rejects only that object, and the other objects of the list or watch are reconci
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any
 
@@ -44,7 +44,7 @@ def loads(text: str | bytes) -> Any:
 
     If it has more than MAX_NODES lists and maps, each JSON Schema is replaced by OMITTED. Raises ValueError.
     """
-    text = _decoded(text)
+    text = decoded(text)
     # The CRD describes all other fields, and the API server prunes unknown ones.
     if _OPEN_NAME in text:
         text = _bounded(text)
@@ -55,19 +55,19 @@ def loads(text: str | bytes) -> Any:
         return json.loads(_cut(text))
 
 
-def page(text: str | bytes) -> Any:
-    """Parse a list, as `loads`; its `items` are parsed lazily, one by one. Raises ValueError.
+def page(text: str | bytes, parse: Callable[[str], Any] = loads) -> Any:
+    """Parse a list, as `loads`; its `items` are parsed lazily, one by one, by `parse`. Raises ValueError.
 
     This saves memory, and applies the limits to each object on its own.
     """
-    text = _decoded(text)
+    text = decoded(text)
     found: dict[str, Any] = {}
     begin = text.find("{") + 1
     while begin and (member := _MEMBER.match(text, begin)):
         name, at = json.loads(member[1]), member.end()
         if name == "items" and text[at : at + 1] == "[":
             spans, end = _spans(text, at + 1)
-            found[name] = (loads(text[first:last]) for first, last in spans)
+            found[name] = (parse(text[first:last]) for first, last in spans)
         else:
             end = _end(text, at)
             found[name] = loads(text[at:end])
@@ -75,6 +75,17 @@ def page(text: str | bytes) -> Any:
     if text[begin : begin + 1] != "}":
         raise ValueError("not a JSON object")
     return found
+
+
+def members(text: str) -> Iterator[tuple[str, str]]:
+    """Yield the name, in quotes, and the value of each member of an object, without parsing them. Raises ValueError."""
+    begin = text.find("{") + 1
+    while begin and (member := _MEMBER.match(text, begin)):
+        end = _end(text, member.end())
+        yield member[1], text[member.end() : end]
+        begin = _after_separator(text, end)
+    if text[begin : begin + 1] != "}":
+        raise ValueError("not a JSON object")
 
 
 @cache
@@ -163,5 +174,6 @@ def _brackets(text: str, begin: int) -> Iterator[tuple[int, int]]:
         yield begin - 1, level
 
 
-def _decoded(text: str | bytes) -> str:
+def decoded(text: str | bytes) -> str:
+    """Return JSON as text; bytes that are not UTF-8 are replaced."""
     return text.decode(errors="replace") if isinstance(text, bytes) else text

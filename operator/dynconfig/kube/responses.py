@@ -2,7 +2,8 @@
 
 import base64
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 from lightkube.config.kubeconfig import SingleConfig
@@ -13,7 +14,7 @@ from dynconfig.engine.errors import InvalidSpec, NoSource, Retryable
 from dynconfig.engine.secret import OversizedText
 from dynconfig.engine.values import LONGEST_BYTES
 from dynconfig.engine.work_queue import Key
-from dynconfig.kube import json_levels, kubeconfig
+from dynconfig.kube import json_levels, json_selection, kubeconfig
 
 Document = dict[str, Any]
 
@@ -103,15 +104,30 @@ def raise_for_status(status: int, content: bytes) -> None:
     raise ApiRefused(status, f"the Kubernetes API server: {message}{_hint(status, content)}")
 
 
-def document(status: int, content: bytes) -> Document:
+Loads = Callable[[str | bytes], Any]
+
+
+def document(status: int, content: bytes, loads: Loads = json_levels.loads) -> Document:
     """Parse an object, or raise the error of the response."""
-    return _document(status, content, json_levels.loads)
+    return _document(status, content, loads)
 
 
-def page(status: int, content: bytes) -> Document:
+def page(status: int, content: bytes, loads: Loads = json_levels.loads) -> Document:
     """Parse a list whose items are parsed lazily, one by one, or raise the error of the response."""
-    found = _document(status, content, json_levels.page)
+    found = _document(status, content, partial(json_levels.page, parse=loads))
     return {**found, "items": _read(status, found.get("items") or ())}
+
+
+def source(status: int, content: bytes, keys: Collection[str]) -> Document:
+    """Parse these keys of a Secret or ConfigMap, or raise the error of the response: it may have a hundred thousand others."""
+    if len(content) <= json_selection.SMALL or status >= 400:
+        return document(status, content)
+    if not (content.lstrip().startswith(b"{") and content.rstrip().endswith(b"}") and b'"metadata"' in content):
+        raise not_kubernetes(status)
+    try:
+        return {member: json_selection.strings(content, member, keys) for member in ("data", "binaryData")}
+    except ValueError:
+        raise not_kubernetes(status) from None
 
 
 def _read(status: int, items: Iterable[Document]) -> Iterator[Document]:
@@ -121,7 +137,7 @@ def _read(status: int, items: Iterable[Document]) -> Iterator[Document]:
         raise not_kubernetes(status) from None
 
 
-def _document(status: int, content: bytes, loads: Callable[[bytes], Any]) -> Document:
+def _document(status: int, content: bytes, loads: Loads) -> Document:
     if status >= 400:
         raise_for_status(status, content)
     try:
@@ -164,13 +180,13 @@ def parse_partial_line(line: str) -> tuple[str, Document]:
     return parse_event(event)
 
 
-def parse_line(line: bytes) -> tuple[str, Document]:
+def parse_line(line: bytes, loads: Loads = json_levels.loads) -> tuple[str, Document]:
     """Parse a complete watch line; the type is UNREADABLE if it is not an event of an object.
 
     Raises WatchExpired, or ApiUnavailable for another ERROR event.
     """
     try:
-        event = json_levels.loads(line)
+        event = loads(line)
         kind, found = str(event["type"]), event["object"]
         is_readable = kind == "ERROR" or isinstance(found["metadata"]["resourceVersion"], str)
     except (ValueError, KeyError, TypeError):

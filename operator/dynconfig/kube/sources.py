@@ -38,7 +38,8 @@ async def read(kube: Kube, namespace: str, sources: Sequence[Source]) -> ReadSou
 
     async def fetch(refs: Iterator[tuple[str, str]]) -> None:
         for kind, name in refs:
-            document = await kube.source(kind, namespace, name)
+            keys = {source.key for source in wanted[kind, name]}
+            document = await kube.source(kind, namespace, name, keys)
             found.update((source, _text(source, document)) for source in wanted[kind, name])
 
     # A task for each of a thousand names would need more memory than their texts.

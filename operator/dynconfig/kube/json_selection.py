@@ -1,0 +1,113 @@
+"""Parses only what the operator uses of JSON from the API server.
+
+Labels, managed fields, owner references and keys of Secrets and ConfigMaps are written by users in any number, and take up to
+forty times their size as Python objects. They are left out of the text before it is parsed.
+"""
+
+import json
+import re
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from dynconfig.api.names import GROUP
+from dynconfig.engine.size import OMITTED_BYTES
+from dynconfig.kube import json_levels
+
+SMALL = 16_000
+"""Characters of a document that is parsed as a whole."""
+# Searching a map for each of more keys is slower than parsing it.
+_SEARCHED_KEYS = 20
+
+_TEXT = r'"(?:[^"\\]|\\.)*+"'
+_ENTRY = rf"{_TEXT}\s*:\s*{_TEXT}\s*,?\s*"
+_STRING = re.compile(_TEXT.encode(), re.DOTALL)
+_STRINGS = re.compile(rf"\{{\s*(?:{_ENTRY})*+\}}".encode(), re.DOTALL)
+# Quotes in strings are escaped, so that neither "{" nor "," is in front of them.
+_OWN_ANNOTATION = re.compile(rf'(?<=[{{,])"{re.escape(GROUP)}/(?:[^"\\]|\\.)*+"\s*:\s*{_TEXT}', re.DOTALL)
+
+
+class Part(Protocol):
+    """Selects a part of a JSON value."""
+
+    def of(self, text: str) -> tuple[str, int]:
+        """Return the text of that part, and the number of characters left out. Raises ValueError."""
+
+
+@dataclass(frozen=True, slots=True)
+class Members:
+    """Members of an object, by name; the values of some are selected further."""
+
+    keeps: Callable[[str], bool] = lambda _name: True
+    inner: Mapping[str, Part] = field(default_factory=dict)
+
+    def of(self, text: str) -> tuple[str, int]:
+        """Return the object with these members only."""
+        if not text.startswith("{"):
+            return text, 0
+        kept, omitted = list[str](), 0
+        for member, whole in json_levels.members(text):
+            name, value, more = json.loads(member), whole, 0
+            if not self.keeps(name):
+                omitted += len(member) + len(value) + 2
+                continue
+            if name in self.inner:
+                value, more = self.inner[name].of(value)
+            kept.append(f"{member}:{value}")
+            omitted += more
+        return "{" + ",".join(kept) + "}", omitted
+
+
+class OwnAnnotations:
+    """The annotations of this operator."""
+
+    def of(self, text: str) -> tuple[str, int]:
+        """Return a map with these annotations only."""
+        kept = "{" + ",".join(_OWN_ANNOTATION.findall(text)) + "}"
+        return kept, len(text) - len(kept)
+
+
+_UNUSED = frozenset(("labels", "managedFields", "ownerReferences"))
+_VERSION = frozenset(("name", "namespace", "resourceVersion"))
+_METADATA = Members(lambda name: name not in _UNUSED, {"annotations": OwnAnnotations()})
+OBJECT = Members(inner={"metadata": _METADATA, "object": Members(inner={"metadata": _METADATA})})
+"""An object, or a watch event, without the metadata that the operator does not use."""
+_IDENTITY = Members(_VERSION.__contains__)
+IDENTITY = Members(inner={"metadata": _IDENTITY, "object": Members(inner={"metadata": _IDENTITY})})
+"""The same with nothing but name, namespace and version as its metadata."""
+
+
+def loads(text: str | bytes, part: Part) -> Any:
+    """Parse a part of an object or watch event, as `json_levels.loads`; OMITTED_BYTES says how large the rest is."""
+    text = json_levels.decoded(text)
+    if len(text) <= SMALL:
+        return json_levels.loads(text)
+    kept, omitted = part.of(text.strip())
+    found = json_levels.loads(kept)
+    if omitted:
+        document = found if "metadata" in found else found["object"]
+        document[OMITTED_BYTES] = omitted
+    return found
+
+
+def strings(content: bytes, member: str, keys: Collection[str]) -> dict[str, str]:
+    """Return these entries of the map of strings that an object has as a member. Raises ValueError.
+
+    Quotes in strings are escaped, so that a quoted name with a colon after it is a key.
+    """
+    head = re.search(rb'(?<!\\)"' + member.encode() + rb'"\s*:\s*(?=\{)', content)
+    if head is None:
+        return {}
+    entries = _STRINGS.match(content, head.end())
+    if entries is None:
+        raise ValueError(f"{member} is not a map of strings")
+    if len(keys) > _SEARCHED_KEYS:
+        parsed = json.loads(entries[0])
+        return {key: parsed[key] for key in keys if key in parsed}
+    found: dict[str, str] = {}
+    for key in keys:
+        name = json.dumps(key, ensure_ascii=False).encode() + b":"
+        at = content.find(name, entries.start(), entries.end())
+        if at >= 0 and (value := _STRING.match(content, at + len(name))):
+            found[key] = json.loads(value[0])
+    return found
