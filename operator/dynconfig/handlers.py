@@ -4,8 +4,10 @@ import asyncio
 import dataclasses
 import gc
 import logging
+import signal
 import socket
 import sys
+import threading
 import time
 from collections.abc import Sequence
 from functools import partial
@@ -85,6 +87,13 @@ async def configure(settings: kopf.OperatorSettings, **_: Any) -> None:
     settings.networking.trust_env = True
 
 
+def _stop_on_signals(stopped: asyncio.Event) -> None:
+    """Replace kopf's signal handlers, which fail with a traceback at the second signal: a process group often gets two."""
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+
+
 async def login(memo: kopf.Memo, settings: kopf.OperatorSettings, **_: Any) -> kopf.ConnectionInfo | None:
     """Return kopf's credentials, with the token of a kubeconfig credential plugin if there is one (`aws eks get-token`)."""
     kube: Kube = memo.kube
@@ -100,6 +109,7 @@ async def start(memo: kopf.Memo, **_: Any) -> None:
     """Build the controller and start all tasks."""
     settings: Settings = memo.settings
     kube: Kube = memo.kube
+    _stop_on_signals(memo.stopped)
     metrics = Metrics(lambda: memo.controller.oldest_observation(), lambda: memo.controller.waiting())
     cluster = settings.cluster_id or await _cluster_id(kube)
     handler = _EventHandler(memo, metrics, asyncio.get_running_loop())

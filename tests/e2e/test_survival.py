@@ -35,6 +35,21 @@ def test_an_edit_that_happens_while_the_operator_is_away_is_carried_out(world: W
     assert (world.names(), world.value("a")) == (["a"], "2")
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_second_signal_does_not_disturb_the_end(world: World, number: signal.Signals) -> None:
+    log = world.stack.operator_log
+    before = log.stat().st_size
+    operator = world.stack.operator.children["operator"]
+    for _ in range(3):
+        world.stack.operator.signal("operator", number)
+    world.wait("it has ended", lambda: operator.exit_code is not None)
+    written = log.read_text()[before:]
+    world.stack.operator.restart("operator")
+    assert operator.exit_code == 0
+    assert "Traceback" not in written
+    assert "[error" not in written.lower()
+
+
 def test_an_object_deleted_while_the_operator_is_away_is_cleaned_up(world: World) -> None:
     world.declare("orphan", world.spec({"name": "a", "value": "1"}))
     world.wait_ready("orphan")

@@ -26,7 +26,7 @@ REGION = "eu-west-1"
 
 @dataclass
 class ControllerHarness:
-    """A running controller and its surroundings."""
+    """A running controller with its dependencies."""
 
     server: ApiServer
     fake: FakeKind

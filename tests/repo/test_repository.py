@@ -18,6 +18,51 @@ HOMES = ("root", "Users", "work")
 CODE = [*ROOT.glob("operator/**/*.py"), *ROOT.glob("lab/**/*.py"), *ROOT.glob("benchmarks/**/*.py")]
 CODE += ROOT.glob("lambda_app/**/*.py")
 TESTS = [*ROOT.glob("tests/**/*.py")]
+# Names that Kubernetes and AWS have other words for: docs/decisions, CHANGELOG and this file may remember them.
+RETIRED = [
+    "Addressees",
+    "Agenda",
+    "Bell",
+    "Desk",
+    "Ear",
+    "Freshness",
+    "Gauges",
+    "Host",
+    "Judgement",
+    "Mailbox",
+    "Patience",
+    "PostOffice",
+    "Postman",
+    "Recall",
+    "Shelf",
+    "Sight",
+    "Spoken",
+    "Subjects",
+    "Surroundings",
+    "Timetable",
+    "Toy",
+    "Troublemaker",
+    "Workshop",
+    "is_blamed",
+    "put_off",
+    "steer",
+    "stands_alone",
+    "up_to_date",
+    "goodbye",
+    "goodbyes",
+    "parting",
+    "addressees",
+    "agenda",
+    "desk",
+    "leash",
+    "mailbox",
+    "postman",
+    "surroundings",
+    "timetable",
+    "toy",
+    "workshop",
+    "dynconfig_happened_total",
+]
 
 
 def tracked() -> list[Path]:
@@ -71,6 +116,16 @@ def test_what_is_public_has_a_docstring(path: Path) -> None:
         if isinstance(node, ast.ClassDef) and not node.name.startswith("_") and not ast.get_docstring(node)
     ]
     assert bare == []
+
+
+def test_retired_names_do_not_come_back() -> None:
+    retired = re.compile(rf"(?<![\w-])(?:{'|'.join(RETIRED)})(?!\w)")
+    found = {
+        title(path): sorted(set(retired.findall(path.read_text())))
+        for path in [*CODE, *TESTS]
+        if path != Path(__file__)
+    }
+    assert {name: words for name, words in found.items() if words} == {}
 
 
 def test_no_file_names_an_index_or_a_machine() -> None:

@@ -93,9 +93,10 @@ def test_an_upgrade_leaves_the_policy_as_its_author_wrote_it(cluster: Cluster, w
 
 
 def test_a_chart_is_installed_upgraded_and_installed_anew(cluster: Cluster, release: Release) -> None:
-    release("install", "dynconfig-operator", CHART, "--create-namespace")
+    assert "No namespace may use any path yet" in release("install", "dynconfig-operator", CHART, "--create-namespace")
     cluster.wait_served()
-    release("upgrade", "dynconfig-operator", CHART, "--set", "region=eu-west-1")
+    single = release("upgrade", "dynconfig-operator", CHART, "--set", "region=eu-west-1", "--set", "tenancy=single")
+    assert "No namespace" not in single
     release("upgrade", "dynconfig-operator", CHART)
     release("uninstall", "dynconfig-operator")
     assert cluster.has("crd", NAME)
