@@ -66,7 +66,8 @@ async def run(settings: Settings, ready: asyncio.Event, stopped: asyncio.Event) 
     memo = kopf.Memo(settings=settings, kube=kube, region=region, stopped=stopped)
     memo.tenants = Tenants(settings, Tenancy.SHARED, awaits_policy=True)
     try:
-        await kopf.operator(
+        others = asyncio.all_tasks()
+        tasks = await kopf.spawn_tasks(
             registry=registry(),
             memo=memo,
             clusterwide=not settings.namespaces,
@@ -76,6 +77,8 @@ async def run(settings: Settings, ready: asyncio.Event, stopped: asyncio.Event) 
             ready_flag=ready,
             stop_flag=stopped,
         )
+        _stop_on_signals(stopped)
+        await kopf.run_tasks(tasks, ignored=others)
     finally:
         await kube.close()
 
@@ -109,7 +112,6 @@ async def start(memo: kopf.Memo, **_: Any) -> None:
     """Build the controller and start all tasks."""
     settings: Settings = memo.settings
     kube: Kube = memo.kube
-    _stop_on_signals(memo.stopped)
     metrics = Metrics(lambda: memo.controller.oldest_observation(), lambda: memo.controller.waiting())
     cluster = settings.cluster_id or await _cluster_id(kube)
     handler = _EventHandler(memo, metrics, asyncio.get_running_loop())
