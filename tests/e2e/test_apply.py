@@ -97,7 +97,7 @@ def test_an_object_with_a_thousand_parameters_is_taken(world: World) -> None:
 
 def test_suspend_observes_and_writes_nothing(world: World) -> None:
     world.declare("held", world.spec({"name": "a", "value": "1"}, suspend=True))
-    assert "1 change waits" in world.wait_reason("held", "Suspended", "Unknown")
+    assert "1 change pending: spec.suspend is true" in world.wait_reason("held", "Suspended", "Unknown")
     assert world.names() == []
     world.edit("held", {"spec": {"suspend": False}})
     world.wait_ready("held")

@@ -37,7 +37,7 @@ def test_advanced_cannot_go_back_to_standard_and_the_value_is_written(world: Wor
     world.declare("tiered", world.spec({"name": "a", "value": "1", "tier": "Advanced"}))
     world.wait_ready("tiered")
     world.edit("tiered", {"spec": {"parameters": [{"name": "a", "value": "2", "tier": "Standard"}]}})
-    assert "cannot move it back to Standard" in world.wait_reason("tiered", "NotPossible")
+    assert "is in tier Advanced, which SSM cannot change back to Standard" in world.wait_reason("tiered", "NotPossible")
     assert world.value("a") == "2"
 
 

@@ -63,7 +63,7 @@ def test_a_change_bakes_and_an_alarm_puts_the_stable_values_back_within_seconds(
     reader = declared(world)
     alarm = alarm_of(world, reader)
     reader.set_timeout("999")
-    assert "bake" in world.wait_reason(reader.name, "Baking", "True")
+    assert "is baking until" in world.wait_reason(reader.name, "Baking", "True")
     assert (world.value("api/timeout"), reader.timeout()) == ("999", "999")
     sound(world, alarm)
     started = time.monotonic()
