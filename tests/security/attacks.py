@@ -174,6 +174,22 @@ def many_keys(attacker: Namespace) -> None:
     attacker.objects([{"parameters": parameters}] * 24)
 
 
+def many_texts(attacker: Namespace) -> None:
+    """Objects that each refer to a thousand long texts, which Python keeps with four bytes for each character."""
+    text = "x" * 8_100 + "😀"
+    for number in range(9):
+        attacker.config_map(f"texts-{number}", {f"k{key}": text for key in range(110)})
+    parameters = [
+        {
+            "name": f"p{number}",
+            "valueFrom": {"configMapKeyRef": {"name": f"texts-{number % 9}", "key": f"k{number // 9}"}},
+            "tier": "Advanced",
+        }
+        for number in range(960)
+    ]
+    attacker.objects([{"parameters": parameters}] * 24)
+
+
 def many_labels(attacker: Namespace) -> None:
     """Objects with thousands of labels, and checks that take long, so that many are under way at once."""
     spec = slow_spec(schemas=2)
@@ -269,6 +285,7 @@ ATTACKS: dict[str, Callable[[Namespace], None]] = {
     "1,000 references to one Secret of 700 kB": large_secret,
     "52 objects with 1,000 references to absent Secrets each": absent_sources,
     "24 objects with 8 ConfigMaps of 64,000 keys": many_keys,
+    "24 objects with 960 texts of 8 KiB": many_texts,
     "30 objects with 9,500 labels": many_labels,
     "30 objects with jsonSchemas of 48,600 lists": many_lists,
     "500 ConfigMaps with large annotations": annotated_config_maps,

@@ -312,3 +312,22 @@ def test_each_text_of_a_secret_that_a_rule_compares_with_another_is_a_question_o
     # A rotation of a Secret that is compared with none is answered without delay.
     alone = document({}, parameters=[secret(), mine], rules=[{"rule": "size(config.password) > 3"}])
     assert len({digest(parse_spec(alone), {"password": text, "mine": text}) for text in ("A", "B", "C")}) == 1
+
+
+@pytest.mark.parametrize("given", [{"type": "integer"}, {"type": "number"}, {"type": "json"}])
+def test_the_type_of_a_plain_value_is_part_of_the_question(given: Item) -> None:
+    rule = [{"rule": "config.password > config.plain"}]
+    asked = {
+        digest(parse_spec(document({}, parameters=[secret(), plain], rules=rule)), {"password": TEXT, "plain": "1"})
+        for plain in ({"name": "plain", "value": "1"}, {"name": "plain", "value": "1", "schema": given})
+    }
+    assert len(asked) == 2
+
+
+def test_each_rule_asks_about_its_own_texts() -> None:
+    """Another Secret of one's own, whose two texts change places, is another question to each of two rules."""
+    mine = [{"name": n, "valueFrom": {"secretKeyRef": {"name": "mine", "key": n}}} for n in ("a", "b")]
+    rules = [{"rule": "config.password < config.a"}, {"rule": "config.password != config.b || true"}]
+    spec = parse_spec(document({}, parameters=[secret(), *mine], rules=rules))
+    texts = ({"a": "1", "b": "2"}, {"a": "2", "b": "1"})
+    assert len({digest(spec, {"password": TEXT, **given}) for given in texts}) == 2

@@ -71,12 +71,13 @@ def _asked(spec: DynamicConfigSpec, known: Mapping[str, str | None]) -> Iterator
     yield from (_question(parameter) for parameter in spec.parameters if parameter.secret_ref and _checks(parameter))
     for index, names in _rules(spec):
         if names & secret:
-            # A rule may compare with a value that is not secret.
-            given = {name: _question(parameters[name]) if name in secret else known[name] for name in names}
-            yield [spec.value_rules[index].rule, given]
-            if _is_comparison(parameters[name] for name in names & secret):
-                # Whoever may write one of the Secrets chooses what the others are compared with.
-                yield [_sealed(known[name]) for name in sorted(names & secret)]
+            # A rule may compare with a value that is not secret, and its type decides how.
+            given = {name: [_question(parameters[name]), None if name in secret else known[name]] for name in names}
+            compared = names & secret
+            # If several Secrets are compared, whoever may write one of them chooses what the others are compared with.
+            several = _is_comparison(parameters[name] for name in compared)
+            sealed = {name: _sealed(known[name]) for name in compared} if several else {}
+            yield [spec.value_rules[index].rule, given, sealed]
 
 
 def _is_comparison(parameters: Iterable[ParameterSpec]) -> bool:

@@ -198,11 +198,13 @@ class Kube:
                 max_bytes = PAGE_BYTES if limit > 1 else None
                 response = await self._response("GET", path, params=params, headers=headers, max_bytes=max_bytes)
             except _TooLarge:
-                # The next objects are probably as large, so this limit is not tried again.
+                # The next objects are probably as large, so this limit is tried again only after small pages.
                 max_limit = max(1, limit // 2)
                 limit = max(1, limit // 5)
                 continue
             found = page(*response, loads)
+            if len(response[1]) < PAGE_BYTES // 4:
+                max_limit = min(2 * max_limit, LARGEST_PAGE)
             del response
             more = found["metadata"].get("continue")
             yield found

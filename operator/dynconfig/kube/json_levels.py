@@ -19,7 +19,7 @@ MAX_LEVELS = 120
 # The CRD does not describe the value of this field; in managedFields, its name has the prefix f:.
 _OPEN_NAME = '"jsonSchema"'
 _OPEN_FIELD = re.compile(r'(?<!\\)"(?P<prefix>f:)?jsonSchema"\s*:\s*(?=[\[{])')
-_STRING = r'"(?:[^"\\]|\\.)*+"'
+_STRING = r'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
 _OPENING = frozenset("[{")
 
 
@@ -44,7 +44,7 @@ def loads(text: str | bytes) -> Any:
 
     If it has more than MAX_NODES lists and maps, each JSON Schema is replaced by OMITTED. Raises ValueError.
     """
-    text = decoded(text)
+    text = _decoded(text)
     # The CRD describes all other fields, and the API server prunes unknown ones.
     if _OPEN_NAME in text:
         text = _bounded(text)
@@ -55,22 +55,23 @@ def loads(text: str | bytes) -> Any:
         return json.loads(_cut(text))
 
 
-def page(text: str | bytes, parse: Callable[[str], Any] = loads) -> Any:
+def page(content: str | bytes, parse: Callable[[bytes], Any] = loads) -> Any:
     """Parse a list, as `loads`; its `items` are parsed lazily, one by one, by `parse`. Raises ValueError.
 
     This saves memory, and applies the limits to each object on its own.
     """
-    text = decoded(text)
+    # A character for each byte: in a text with one emoji each would take four bytes.
+    text = (content.encode() if isinstance(content, str) else content).decode("latin-1")
     found: dict[str, Any] = {}
     begin = text.find("{") + 1
     while begin and (member := _MEMBER.match(text, begin)):
         name, at = json.loads(member[1]), member.end()
         if name == "items" and text[at : at + 1] == "[":
             spans, end = _spans(text, at + 1)
-            found[name] = (parse(text[first:last]) for first, last in spans)
+            found[name] = (parse(text[first:last].encode("latin-1")) for first, last in spans)
         else:
             end = _end(text, at)
-            found[name] = loads(text[at:end])
+            found[name] = loads(text[at:end].encode("latin-1"))
         begin = _after_separator(text, end)
     if text[begin : begin + 1] != "}":
         raise ValueError("not a JSON object")
@@ -174,6 +175,5 @@ def _brackets(text: str, begin: int) -> Iterator[tuple[int, int]]:
         yield begin - 1, level
 
 
-def decoded(text: str | bytes) -> str:
-    """Return JSON as text; bytes that are not UTF-8 are replaced."""
+def _decoded(text: str | bytes) -> str:
     return text.decode(errors="replace") if isinstance(text, bytes) else text

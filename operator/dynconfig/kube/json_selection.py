@@ -15,23 +15,26 @@ from dynconfig.engine.size import OMITTED_BYTES
 from dynconfig.kube import json_levels
 
 SMALL = 16_000
-"""Characters of a document that is parsed as a whole."""
+"""Bytes of a document that is parsed as a whole."""
 # Searching a map for each of more keys is slower than parsing it.
 _SEARCHED_KEYS = 20
 
-_TEXT = r'"(?:[^"\\]|\\.)*+"'
+_TEXT = r'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
 _ENTRY = rf"{_TEXT}\s*:\s*{_TEXT}\s*,?\s*"
 _STRING = re.compile(_TEXT.encode(), re.DOTALL)
 _STRINGS = re.compile(rf"\{{\s*(?:{_ENTRY})*+\}}".encode(), re.DOTALL)
 # Quotes in strings are escaped, so that neither "{" nor "," is in front of them.
-_OWN_ANNOTATION = re.compile(rf'(?<=[{{,])"{re.escape(GROUP)}/(?:[^"\\]|\\.)*+"\s*:\s*{_TEXT}', re.DOTALL)
+_OWN_ANNOTATION = re.compile(rf'(?<=[{{,])"{re.escape(GROUP)}/[^"\\]*+(?:\\.[^"\\]*+)*+"\s*:\s*{_TEXT}', re.DOTALL)
 
 
 class Part(Protocol):
     """Selects a part of a JSON value."""
 
     def of(self, text: str) -> tuple[str, int]:
-        """Return the text of that part, and the number of characters left out. Raises ValueError."""
+        """Return the text of that part, and the number of bytes left out. The text has a character for each byte of UTF-8.
+
+        Raises ValueError.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +82,12 @@ IDENTITY = Members(inner={"metadata": _IDENTITY, "object": Members(inner={"metad
 
 def loads(text: str | bytes, part: Part) -> Any:
     """Parse a part of an object or watch event, as `json_levels.loads`; OMITTED_BYTES says how large the rest is."""
-    text = json_levels.decoded(text)
-    if len(text) <= SMALL:
-        return json_levels.loads(text)
-    kept, omitted = part.of(text.strip())
-    found = json_levels.loads(kept)
+    content = text.encode() if isinstance(text, str) else text
+    if len(content) <= SMALL:
+        return json_levels.loads(content)
+    # A character for each byte: in a text with one emoji each would take four bytes.
+    kept, omitted = part.of(content.decode("latin-1").strip())
+    found = json_levels.loads(kept.encode("latin-1"))
     if omitted:
         document = found if "metadata" in found else found["object"]
         document[OMITTED_BYTES] = omitted
