@@ -78,15 +78,27 @@ def page(content: str | bytes, parse: Callable[[bytes], Any] = loads) -> Any:
     return found
 
 
-def members(text: str) -> Iterator[tuple[str, str]]:
-    """Yield the name, in quotes, and the value of each member of an object, without parsing them. Raises ValueError."""
-    begin = text.find("{") + 1
-    while begin and (member := _MEMBER.match(text, begin)):
-        end = _end(text, member.end())
-        yield member[1], text[member.end() : end]
-        begin = _after_separator(text, end)
-    if text[begin : begin + 1] != "}":
+def member_at(text: str, at: int) -> tuple[str, int] | None:
+    """Return the name, in quotes, of the member that begins here, and where its value begins; None at the end of the object.
+
+    Raises ValueError.
+    """
+    member = _MEMBER.match(text, at)
+    if member:
+        return member[1], member.end()
+    if text[at : at + 1] != "}":
         raise ValueError("not a JSON object")
+    return None
+
+
+def value_end(text: str, at: int) -> int:
+    """Return where the value ends that begins here, without parsing it. Raises ValueError."""
+    return _end(text, at)
+
+
+def after_separator(text: str, at: int) -> int:
+    """Return where the next member begins after a value that ends here, or the end of the object."""
+    return _after_separator(text, at)
 
 
 @cache

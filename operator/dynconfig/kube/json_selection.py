@@ -28,12 +28,12 @@ _OWN_ANNOTATION = re.compile(rf'(?<=[{{,])"{re.escape(GROUP)}/[^"\\]*+(?:\\.[^"\
 
 
 class Part(Protocol):
-    """Selects a part of a JSON value."""
+    """Selects a part of a JSON value, in text that has a character for each byte of UTF-8."""
 
-    def of(self, text: str) -> tuple[str, int]:
-        """Return the text of that part, and the number of bytes left out. The text has a character for each byte of UTF-8.
+    def of(self, text: str, begin: int) -> tuple[str, int, int]:
+        """Return the text of that part of the value that begins here, the number of bytes left out, and the end of the value.
 
-        Raises ValueError.
+        Each character is looked at once, whatever the levels. Raises ValueError.
         """
 
 
@@ -44,30 +44,38 @@ class Members:
     keeps: Callable[[str], bool] = lambda _name: True
     inner: Mapping[str, Part] = field(default_factory=dict)
 
-    def of(self, text: str) -> tuple[str, int]:
-        """Return the object with these members only."""
-        if not text.startswith("{"):
-            return text, 0
+    def of(self, text: str, begin: int) -> tuple[str, int, int]:
+        """Return the object with these members only, and another value as it is."""
+        if text[begin : begin + 1] != "{":
+            end = json_levels.value_end(text, begin)
+            return text[begin:end], 0, end
         kept, omitted = list[str](), 0
-        for member, whole in json_levels.members(text):
-            name, value, more = json.loads(member), whole, 0
-            if not self.keeps(name):
-                omitted += len(member) + len(value) + 2
-                continue
-            if name in self.inner:
-                value, more = self.inner[name].of(value)
-            kept.append(f"{member}:{value}")
-            omitted += more
-        return "{" + ",".join(kept) + "}", omitted
+        at = json_levels.after_separator(text, begin + 1)
+        while member := json_levels.member_at(text, at):
+            quoted, value_at = member
+            name = json.loads(quoted)
+            if name in self.inner and self.keeps(name):
+                value, more, end = self.inner[name].of(text, value_at)
+                omitted += more
+                kept.append(f"{quoted}:{value}")
+            else:
+                end = json_levels.value_end(text, value_at)
+                if self.keeps(name):
+                    kept.append(f"{quoted}:{text[value_at:end]}")
+                else:
+                    omitted += end - at + 1
+            at = json_levels.after_separator(text, end)
+        return "{" + ",".join(kept) + "}", omitted, at + 1
 
 
 class OwnAnnotations:
     """The annotations of this operator."""
 
-    def of(self, text: str) -> tuple[str, int]:
+    def of(self, text: str, begin: int) -> tuple[str, int, int]:
         """Return a map with these annotations only."""
-        kept = "{" + ",".join(_OWN_ANNOTATION.findall(text)) + "}"
-        return kept, len(text) - len(kept)
+        end = json_levels.value_end(text, begin)
+        kept = "{" + ",".join(_OWN_ANNOTATION.findall(text, begin, end)) + "}"
+        return kept, end - begin - len(kept), end
 
 
 _UNUSED = frozenset(("labels", "managedFields", "ownerReferences"))
@@ -86,7 +94,10 @@ def loads(text: str | bytes, part: Part) -> Any:
     if len(content) <= SMALL:
         return json_levels.loads(content)
     # A character for each byte: in a text with one emoji each would take four bytes.
-    kept, omitted = part.of(content.decode("latin-1").strip())
+    text = content.decode("latin-1").strip()
+    kept, omitted, end = part.of(text, 0)
+    if end != len(text):
+        raise ValueError("more than one JSON value")
     found = json_levels.loads(kept.encode("latin-1"))
     if omitted:
         document = found if "metadata" in found else found["object"]
