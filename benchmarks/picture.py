@@ -14,15 +14,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from dynconfig import dashboard_export, files, wiring
-from dynconfig.drawing.widgets import metrics_in
-from dynconfig.engine.declare import declare
+from dynconfig import wiring
+from dynconfig.cli import dashboard_export, files
+from dynconfig.cli.drawing.widgets import metrics_in
 from dynconfig.engine.reconcile import Engine
-from dynconfig.engine.resource import Owner
-from dynconfig.engine.tenancy import Tenant
 from dynconfig.kinds.alarm import Alarm
 from dynconfig.kinds.composite_alarm import CompositeAlarm
+from dynconfig.model.resource import Owner
 from dynconfig.settings import Settings
+from dynconfig.validation.declare import declare
+from dynconfig.validation.tenancy import Tenant
 from dynconfig_lab.aws import AwsLab
 from dynconfig_lab.aws.cloudwatch_metrics import metrics_of
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from benchmarks.figures import Figure
 from rich.console import Console
 from rich.progress import Progress
-from tests.model.story import Result, play
-from tests.model.world import ground
+from tests.sequences.story import Result, play
+from tests.sequences.world import ground
 
 COUNT = 1000
 

@@ -17,9 +17,7 @@ import kopf
 from prometheus_client import start_http_server
 
 from dynconfig import wiring
-from dynconfig.engine.declaration import Place
-from dynconfig.engine.signals import Signal
-from dynconfig.engine.work_queue import WorkQueue
+from dynconfig.events.signals import Signal
 from dynconfig.kube import sources
 from dynconfig.kube.client import ApiUnavailable, Kube
 from dynconfig.kube.controller import Controller
@@ -29,6 +27,8 @@ from dynconfig.kube.metrics import Metrics
 from dynconfig.kube.object_watch import KINDS, ObjectWatch
 from dynconfig.kube.orphan_watch import OrphanWatch
 from dynconfig.kube.policy_watch import PolicyWatch
+from dynconfig.kube.work_queue import WorkQueue
+from dynconfig.model.declaration import Place
 from dynconfig.settings import BadSetting, Settings, Tenancy
 from dynconfig.tenants import Tenants
 

@@ -2,7 +2,7 @@
 
 No secret is logged at any level. The operator's own messages hold no values. Libraries log requests, headers and responses
 at debug level, and quote values in error messages: so only their warnings are written, and of every exception its type and
-place only (engine/traces.py).
+place only (kube/traces.py).
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from typing import Any, TextIO
 import structlog
 
 from dynconfig import __name__ as _package
-from dynconfig.engine.traces import parts, trace
+from dynconfig.kube.traces import parts, trace
 from dynconfig.settings import Settings
 
 log = logging.getLogger(__name__)

@@ -7,8 +7,8 @@ from enum import StrEnum
 from urllib.parse import urlsplit
 
 from dynconfig.api.tags import MAX_KEY, MAX_TAGS_TOGETHER, MAX_VALUE, is_legal, is_reserved
-from dynconfig.engine.arns import DOMAINS
-from dynconfig.engine.paths import NOWHERE
+from dynconfig.model.arns import DOMAINS
+from dynconfig.model.paths import NOWHERE
 
 POLICY_ARN = r"arn:aws[a-z-]*:iam::([0-9]{12}|aws):policy/\S+"
 

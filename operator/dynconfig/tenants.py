@@ -9,9 +9,9 @@ import yaml
 from pydantic import ValidationError
 
 from dynconfig.api.allow import Policy
-from dynconfig.engine.counting import counted
-from dynconfig.engine.tenancy import Tenant, tenant
+from dynconfig.model.counting import counted
 from dynconfig.settings import BadSetting, Settings, Tenancy
+from dynconfig.validation.tenancy import Tenant, tenant
 
 log = logging.getLogger(__name__)
 

@@ -8,42 +8,44 @@ from contextlib import nullcontext
 from functools import cached_property, partial
 from urllib.parse import urlsplit
 
-from dynconfig.aws import event_removal, layers
+from dynconfig.aws import layers
 from dynconfig.aws.drift_metric import DriftMetric
-from dynconfig.aws.event_listener import EventHandler, EventListener, EventListeners
-from dynconfig.aws.event_queue import EventQueue
 from dynconfig.aws.package import package
-from dynconfig.aws.patterns import event_rules
 from dynconfig.aws.quota import Quota
 from dynconfig.aws.regions import regions, regions_beside
 from dynconfig.aws.session import Clock, Count, Session
 from dynconfig.aws.tag_index import AlarmTagIndex, ParameterTagIndex, owner_tags
-from dynconfig.engine.arns import Arns
-from dynconfig.engine.declaration import Place
-from dynconfig.engine.echoes import Echoes
-from dynconfig.engine.errors import NotFound, Refused
-from dynconfig.engine.naming import PREFIX, fitting
 from dynconfig.engine.orphans import Orphan
 from dynconfig.engine.orphans import orphans as found_orphans
-from dynconfig.engine.plan import AnyKind
 from dynconfig.engine.reconcile import Engine
-from dynconfig.kinds import dashboard, role, schedule
+from dynconfig.events import removal as event_removal
+from dynconfig.events.echoes import Echoes
+from dynconfig.events.listener import EventHandler, EventListener, EventListeners
+from dynconfig.events.patterns import event_rules
+from dynconfig.events.queue import EventQueue
+from dynconfig.kinds import role, schedule
+from dynconfig.kinds._shared.alarm_base import AlarmApi
 from dynconfig.kinds.alarm import Alarms
-from dynconfig.kinds.alarm_base import AlarmApi
-from dynconfig.kinds.attachment import Attachments
+from dynconfig.kinds.attachment.attachments import Attachments
 from dynconfig.kinds.composite_alarm import CompositeAlarms
-from dynconfig.kinds.dashboard import Dashboards
+from dynconfig.kinds.dashboard import dashboards as dashboard
+from dynconfig.kinds.dashboard.dashboards import Dashboards
 from dynconfig.kinds.failure_destination import FailureDestinations
-from dynconfig.kinds.function import Functions
+from dynconfig.kinds.function.functions import Functions
 from dynconfig.kinds.http_api import HttpApis
 from dynconfig.kinds.log_group import LogGroups
-from dynconfig.kinds.parameter import Parameters
-from dynconfig.kinds.parameter_labels import ParameterLabels
-from dynconfig.kinds.parameter_write import Writing
+from dynconfig.kinds.parameter.labels import ParameterLabels
+from dynconfig.kinds.parameter.parameters import Parameters
+from dynconfig.kinds.parameter.write import Writing
 from dynconfig.kinds.permission import Permissions
 from dynconfig.kinds.role import Roles
 from dynconfig.kinds.rule import Rules
 from dynconfig.kinds.schedule import Schedules
+from dynconfig.model.arns import Arns
+from dynconfig.model.declaration import Place
+from dynconfig.model.errors import NotFound, Refused
+from dynconfig.model.naming import PREFIX, fitting
+from dynconfig.model.plan import AnyKind
 from dynconfig.settings import BadSetting, Settings
 
 EVERYWHERE = "all"

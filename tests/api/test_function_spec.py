@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from dynconfig.api.function import FunctionSpec
-from dynconfig.engine.declare import faults
+from dynconfig.validation.declare import faults
 
 
 def wrong(function: dict[str, Any]) -> tuple[str, ...]:

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 
 import pytest
-from tests.aws.listener_harness import ListenerHarness
 from tests.emulated import emulated_aws
 
 from dynconfig_lab.aws import AwsLab
@@ -13,10 +12,3 @@ from dynconfig_lab.aws import AwsLab
 def lab() -> Iterator[AwsLab]:
     with emulated_aws() as lab:
         yield lab
-
-
-@pytest.fixture
-def harness(lab: AwsLab) -> Iterator[ListenerHarness]:
-    found = ListenerHarness(lab)
-    yield found
-    found.end()

@@ -8,7 +8,7 @@ import pytest
 from dynconfig.aws.credentials import FAILURE_TTL_SECONDS
 from dynconfig.aws.quota import Quota
 from dynconfig.aws.session import Session
-from dynconfig.engine.errors import CredentialsMissing, Refused
+from dynconfig.model.errors import CredentialsMissing, Refused
 
 KEYS = {"AWS_ACCESS_KEY_ID": "lab", "AWS_SECRET_ACCESS_KEY": "canary-secret"}
 ROLE = "arn:aws:iam::123456789012:role/operator"

@@ -8,7 +8,7 @@ from botocore import exceptions as boto
 from botocore.exceptions import ClientError
 
 from dynconfig.aws.errors import translated, translated_locally
-from dynconfig.engine import errors
+from dynconfig.model import errors
 
 
 def answer(code: str, message: str = "words of AWS", status: int = 400) -> ClientError:

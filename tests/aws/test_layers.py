@@ -7,8 +7,8 @@ import pytest
 from tests.kinds.aws_harness import Clock
 
 from dynconfig.aws.layers import ExtensionLayers, layer
-from dynconfig.engine import errors
-from dynconfig.kinds.extension_layer import serves
+from dynconfig.kinds._shared.extension_layer import serves
+from dynconfig.model import errors
 
 NAME = "AWS-Parameters-and-Secrets-Lambda-Extension"
 

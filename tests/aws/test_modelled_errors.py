@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 
 from dynconfig.aws.errors import translated
 from dynconfig.aws.permissions import Allowed, operator_policy
-from dynconfig.engine import errors
+from dynconfig.model import errors
 
 SOURCES = Path(__file__).parents[2] / "operator" / "dynconfig"
 # By IAM's prefix; API Gateway's actions are verbs, so that its operations are found in the sources.

@@ -23,9 +23,9 @@ from dynconfig.aws.permissions import (
     operator_policy,
 )
 from dynconfig.cli.app import application
-from dynconfig.engine.arns import Arns
-from dynconfig.engine.naming import Names
-from dynconfig.engine.resource import Owner
+from dynconfig.model.arns import Arns
+from dynconfig.model.naming import Names
+from dynconfig.model.resource import Owner
 
 EXAMPLES = Path(__file__).parents[2] / "manifests" / "iam"
 BOUNDARY = "arn:aws:iam::123456789012:policy/boundary"

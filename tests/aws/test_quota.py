@@ -18,8 +18,8 @@ from dynconfig.aws.permissions import (
     OWN_FUNCTION_ACTIONS,
 )
 from dynconfig.aws.quota import AWS_GROUPS, SLOWEST_RATE, Bucket, Group, Quota, rate
-from dynconfig.engine.errors import Throttled
 from dynconfig.kinds import http_api
+from dynconfig.model.errors import Throttled
 
 GROUPS = (Group("put", ("ssm.PutParameter",), 2.0), Group("get", ("ssm.GetParameter", "ssm.GetParameters"), 10.0))
 

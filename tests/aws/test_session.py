@@ -6,8 +6,8 @@ import pytest
 
 from dynconfig.aws.quota import Quota
 from dynconfig.aws.session import Session
-from dynconfig.engine import errors
-from dynconfig.engine.secret import Secret
+from dynconfig.model import errors
+from dynconfig.model.secret import Secret
 from dynconfig_lab.aws import AwsLab, Faults
 from dynconfig_lab.aws.faults import Injected
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from dynconfig.aws import tag_index
 from dynconfig.aws.tag_index import AlarmTagIndex, ParameterTagIndex
-from dynconfig.engine.resource import Owner
+from dynconfig.model.resource import Owner
 
 MINE = Owner("cluster", "shop", "myapp", "uid-1")
 

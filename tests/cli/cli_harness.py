@@ -9,12 +9,13 @@ import boto3
 import yaml
 from tests.cli.shell import Result, dynconfig
 
-from dynconfig import files, wiring
+from dynconfig import wiring
 from dynconfig.api import names
-from dynconfig.engine.declare import declare
-from dynconfig.engine.resource import Owner
-from dynconfig.engine.tenancy import Tenant
+from dynconfig.cli import files
+from dynconfig.model.resource import Owner
 from dynconfig.settings import Settings
+from dynconfig.validation.declare import declare
+from dynconfig.validation.tenancy import Tenant
 from dynconfig_lab.aws import AwsLab
 from dynconfig_lab.processes import wait_until
 

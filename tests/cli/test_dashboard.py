@@ -17,7 +17,7 @@ import pytest
 import yaml
 from matplotlib.image import imread
 
-from dynconfig import dashboard_export
+from dynconfig.cli import dashboard_export
 from dynconfig.settings import BadSetting, Settings
 from dynconfig_lab.aws import AwsLab
 

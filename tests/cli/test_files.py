@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from dynconfig.engine.declaration import Source
-from dynconfig.files import BadFile, read
+from dynconfig.cli.files import BadFile, read
+from dynconfig.model.declaration import Source
 
 CONFIG = """
 apiVersion: dynconfig.dev/v1alpha1

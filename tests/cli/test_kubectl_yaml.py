@@ -8,8 +8,8 @@ import pytest
 import yaml
 from rich.console import Console
 
-from dynconfig.engine.yaml_bounds import MAX_DEPTH
-from dynconfig.kubectl_yaml import documents
+from dynconfig.cli.kubectl_yaml import documents
+from dynconfig.kube.yaml_bounds import MAX_DEPTH
 from dynconfig_lab import binaries
 
 # Words that one reader or another takes for more than a text.

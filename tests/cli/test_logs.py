@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from dynconfig import logs
-from dynconfig.engine.errors import Refused
+from dynconfig.model.errors import Refused
 from dynconfig.settings import Settings
 
 SECRET = "canary-5f1e"

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from dynconfig.cli.object_status import ObjectStage, deleted, missing_operator, object_status
-from dynconfig.engine.timestamps import timestamp
+from dynconfig.model.timestamps import timestamp
 
 NOW = 1_800_000_000.0
 

@@ -9,12 +9,13 @@ from tests.cli import golden
 from tests.cli.cli_harness import OWNER, PARAMETERS, PASSWORD, REGION, CliHarness
 from tests.cli.test_cli import EXAMPLE, process
 
-from dynconfig import files, wiring
+from dynconfig import wiring
 from dynconfig.api import names
 from dynconfig.api.names import FROM_SECRET_TAG
-from dynconfig.engine.describe import lines
-from dynconfig.engine.secret import MASK
-from dynconfig.planning import ClusterState, Planned, Planner
+from dynconfig.cli import files
+from dynconfig.cli.describe import lines
+from dynconfig.cli.planning import ClusterState, Planned, Planner
+from dynconfig.model.secret import MASK
 from dynconfig.settings import Settings
 from dynconfig_lab.aws import Faults
 from dynconfig_lab.aws.faults import Injected

@@ -6,15 +6,15 @@ from typing import Any
 
 import pytest
 from tests.engine.fake_kind import OWNER, document, nothing
-from tests.engine.rollout_harness import RolloutHarness
 from tests.engine.test_assessment import SCENES, reported_drift, rollback, told
-from tests.engine.test_rollback import CHANGE
+from tests.rollout.rollout_harness import RolloutHarness
+from tests.rollout.test_rollback import CHANGE
 
-from dynconfig.engine import describe
-from dynconfig.engine.errors import InvalidSpec
-from dynconfig.engine.kubectl_apply import LAST_APPLIED
-from dynconfig.files import Manifests
-from dynconfig.planning import ClusterState, PlanFailure, Planned, Planner
+from dynconfig.cli import describe
+from dynconfig.cli.files import Manifests
+from dynconfig.cli.kubectl_apply import LAST_APPLIED
+from dynconfig.cli.planning import ClusterState, PlanFailure, Planned, Planner
+from dynconfig.model.errors import InvalidSpec
 from dynconfig.settings import Settings
 
 

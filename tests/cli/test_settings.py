@@ -3,8 +3,8 @@
 import pytest
 
 from dynconfig.api.names import MAX_NAME
-from dynconfig.engine.paths import NOWHERE
-from dynconfig.engine.resource import Owner
+from dynconfig.model.paths import NOWHERE
+from dynconfig.model.resource import Owner
 from dynconfig.settings import BadSetting, Settings
 
 

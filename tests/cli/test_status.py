@@ -12,7 +12,7 @@ from dynconfig.cli.commands import status
 from dynconfig.cli.failures import Failed
 from dynconfig.cli.object_status import ObjectStage, ObjectStatus, deleted, object_status
 from dynconfig.cli.options import Output
-from dynconfig.engine.timestamps import timestamp
+from dynconfig.model.timestamps import timestamp
 
 NOW = 1_800_000_000.0
 NOTHING = "no DynamicConfigs found in namespace shop"

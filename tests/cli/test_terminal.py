@@ -5,7 +5,7 @@ import io
 import pytest
 
 from dynconfig.cli.terminal import Terminal
-from dynconfig.engine.counting import counted
+from dynconfig.model.counting import counted
 
 
 class Screen(io.StringIO):

@@ -9,12 +9,12 @@ from tests.cli.cli_harness import CliHarness
 from tests.cli.shell import dynconfig
 from tests.kube.api import Answer, api, listed
 
-from dynconfig.engine.declaration import Place
-from dynconfig.engine.plan import AnyKind
+from dynconfig.cli.uninstalling import Uninstaller, next_commands
 from dynconfig.engine.reconcile import Engine
-from dynconfig.engine.work_queue import Key
+from dynconfig.model.declaration import Place
+from dynconfig.model.key import Key
+from dynconfig.model.plan import AnyKind
 from dynconfig.settings import Settings
-from dynconfig.uninstalling import Uninstaller, next_commands
 
 
 def test_keep_aws_flag_is_required() -> None:

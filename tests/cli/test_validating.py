@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from dynconfig.files import read, scan
-from dynconfig.validating import reports
+from dynconfig.cli.files import read, scan
+from dynconfig.cli.validating import reports
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
 

@@ -12,8 +12,7 @@ from typing import Any
 import pytest
 from tests.kube.api import Answer, Api, api, listed, status
 
-from dynconfig import cluster
-from dynconfig.cli import watching
+from dynconfig.cli import cluster, watching
 from dynconfig.cli.object_status import ObjectStage
 from dynconfig.kube.responses import ApiUnavailable
 

@@ -5,12 +5,12 @@ import threading
 from collections.abc import Iterator, Sequence
 
 import pytest
-from tests.aws.cleanup import remove_queue
 from tests.emulated import emulated_aws
+from tests.events.cleanup import remove_queue
 
 from dynconfig import wiring
-from dynconfig.aws.patterns import event_rules
-from dynconfig.engine.signals import Signal
+from dynconfig.events.patterns import event_rules
+from dynconfig.events.signals import Signal
 from dynconfig.settings import Settings
 from dynconfig_lab.aws import AwsLab
 from dynconfig_lab.processes import wait_until

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from tests.e2e.world import World
 
-from dynconfig.engine.declare import faults
+from dynconfig.validation.declare import faults
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
 

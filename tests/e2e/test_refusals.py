@@ -6,7 +6,7 @@ import pytest
 from tests.e2e.world import World
 
 from dynconfig.api.model import refused_edits
-from dynconfig.engine.declare import faults, parse_spec
+from dynconfig.validation.declare import faults, parse_spec
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
 

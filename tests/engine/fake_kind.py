@@ -5,13 +5,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 from dynconfig.api import names
-from dynconfig.engine.declaration import Declaration, Source
-from dynconfig.engine.declare import declare, declare_deletion
-from dynconfig.engine.errors import Conflict, DynConfigError, NotPossible
 from dynconfig.engine.reconcile import Engine
-from dynconfig.engine.resource import Owner, Scope, Versioned
-from dynconfig.engine.secret import Secret
-from dynconfig.engine.tenancy import Tenant
+from dynconfig.model.declaration import Declaration, Source
+from dynconfig.model.errors import Conflict, DynConfigError, NotPossible
+from dynconfig.model.resource import Owner, Scope, Versioned
+from dynconfig.model.secret import Secret
+from dynconfig.validation.declare import declare, declare_deletion
+from dynconfig.validation.tenancy import Tenant
 
 OWNER = Owner("cluster", "shop", "myapp", "uid-1")
 RIVAL = Owner("cluster", "shop", "rival", "uid-2")

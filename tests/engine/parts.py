@@ -6,13 +6,13 @@ from typing import Any, ClassVar
 
 from tests.engine.fake_kind import FakeKind, declared
 
-from dynconfig.engine import report
-from dynconfig.engine.declaration import Declaration
-from dynconfig.engine.errors import DynConfigError
 from dynconfig.engine.outcome import Outcome
 from dynconfig.engine.reconcile import Engine
-from dynconfig.engine.resource import Resource, Scope
-from dynconfig.engine.revision import revision
+from dynconfig.model.declaration import Declaration
+from dynconfig.model.errors import DynConfigError
+from dynconfig.model.resource import Resource, Scope
+from dynconfig.model.revision import revision
+from dynconfig.status import report
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

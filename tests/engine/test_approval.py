@@ -4,7 +4,7 @@ import pytest
 from tests.engine.fake_kind import FakeKind, declared
 from tests.engine.parts import RED, DerivedKinds
 
-from dynconfig.engine.errors import UnsafePlan
+from dynconfig.model.errors import UnsafePlan
 
 
 def many(count: int) -> dict[str, str]:

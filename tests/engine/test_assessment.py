@@ -3,12 +3,12 @@
 from collections.abc import Callable
 
 import pytest
-from tests.engine.rollout_harness import RolloutHarness
-from tests.engine.test_rollback import BAKE, CHANGE, NEW, changed, stable
+from tests.rollout.rollout_harness import RolloutHarness
+from tests.rollout.test_rollback import BAKE, CHANGE, NEW, changed, stable
 
 from dynconfig.engine.assessment import Assessment
-from dynconfig.engine.errors import AlarmFiring, UnsafePlan
 from dynconfig.engine.outcome import Outcome
+from dynconfig.model.errors import AlarmFiring, UnsafePlan
 
 
 def reported_drift() -> tuple[RolloutHarness, float]:

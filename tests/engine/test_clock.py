@@ -1,12 +1,12 @@
 """The bake time is measured by AWS's clock; the operator's clock may be hours off."""
 
 import pytest
-from tests.engine.rollout_harness import RolloutHarness
-from tests.engine.test_rollback import BAKE, CHANGE, NEW, OLD, START
+from tests.rollout.rollout_harness import RolloutHarness
+from tests.rollout.test_rollback import BAKE, CHANGE, NEW, OLD, START
 
-from dynconfig.engine import report
 from dynconfig.engine.outcome import Outcome
 from dynconfig.engine.reconcile import Engine
+from dynconfig.status import report
 
 
 class Apart(RolloutHarness):

@@ -6,10 +6,10 @@ from typing import Any
 
 from tests.engine.fake_kind import FakeKind, declared
 
-from dynconfig.engine import kube_events, report
 from dynconfig.engine.correction_backoff import FIRST_PAUSE, QUICK_CORRECTIONS
-from dynconfig.engine.errors import ReconcileLoop
 from dynconfig.engine.outcome import Outcome
+from dynconfig.model.errors import ReconcileLoop
+from dynconfig.status import kube_events, report
 
 VALUES = {"a": "1", "b": "2"}
 RESYNC = 600.0

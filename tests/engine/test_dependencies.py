@@ -4,8 +4,8 @@ import pytest
 from tests.engine.fake_kind import declared, deletion
 from tests.engine.parts import RED, VALUES, DerivedKinds, coloured, lit, status_of, the_lamp
 
-from dynconfig.engine import kube_events
-from dynconfig.engine.errors import AccessDenied, NotOwned, Settling
+from dynconfig.model.errors import AccessDenied, NotOwned, Settling
+from dynconfig.status import kube_events
 
 
 def paint(derived: DerivedKinds, colour: str) -> None:

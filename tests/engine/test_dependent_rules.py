@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from dynconfig.api.tags import MAX_TAGS_TOGETHER
-from dynconfig.engine.declare import faults
+from dynconfig.validation.declare import faults
 
 TOPIC = "arn:aws:sns:eu-west-1:123456789012:pages"
 TAGS = {f"tag-{number}": "x" for number in range(30)}

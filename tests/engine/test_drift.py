@@ -5,10 +5,11 @@ from typing import Any, ClassVar
 
 from tests.engine.fake_kind import FakeKind, Thing, declared
 
-from dynconfig.engine import drift, kube_events, report
+from dynconfig.engine import drift
 from dynconfig.engine.outcome import Outcome
-from dynconfig.engine.plan import Difference, Plan, Step, Update
-from dynconfig.engine.resource import Resource
+from dynconfig.model.plan import Difference, Plan, Step, Update
+from dynconfig.model.resource import Resource
+from dynconfig.status import kube_events, report
 
 JANE = "arn:aws:sts::123456789012:assumed-role/admin/jane"
 NOW = "2027-01-15T08:00:00Z"

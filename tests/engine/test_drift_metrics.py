@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from tests.engine.fake_kind import OWNER, FakeKind, declared, deletion
 
-from dynconfig.engine.errors import AccessDenied, DynConfigError, Throttled
 from dynconfig.engine.outcome import Outcome
 from dynconfig.engine.reconcile import Engine
+from dynconfig.model.errors import AccessDenied, DynConfigError, Throttled
 
 NOON = 1.8e9 // 3600 * 3600.0
 MINUTE = 60.0

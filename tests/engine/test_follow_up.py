@@ -4,7 +4,7 @@ import pytest
 from tests.engine.fake_kind import declared, deletion
 from tests.engine.parts import RED, VALUES, Cord, Cords, DerivedKinds, coloured, lit, status_of, the_lamp
 
-from dynconfig.engine.errors import NotPossible, Throttled
+from dynconfig.model.errors import NotPossible, Throttled
 
 
 def test_what_needs_an_id_is_made_in_the_same_run_as_what_gets_it() -> None:

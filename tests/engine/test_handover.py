@@ -6,14 +6,15 @@ from typing import Any
 import pytest
 from tests.engine.fake_kind import OWNER, RIVAL, FakeKind, declared, document, nothing
 
-from dynconfig.engine import describe, kube_events, report
-from dynconfig.engine.declaration import Declaration, Successor
-from dynconfig.engine.declare import declare, declare_deletion
-from dynconfig.engine.deletion_plan import deletion_plan
-from dynconfig.engine.errors import Conflict, DeletionDelayed, NotOwned, UnsafePlan
+from dynconfig.cli import describe
+from dynconfig.cli.deletion_plan import deletion_plan
 from dynconfig.engine.outcome import Outcome
 from dynconfig.engine.reconcile import Engine
-from dynconfig.engine.tenancy import Tenant
+from dynconfig.model.declaration import Declaration, Successor
+from dynconfig.model.errors import Conflict, DeletionDelayed, NotOwned, UnsafePlan
+from dynconfig.status import kube_events, report
+from dynconfig.validation.declare import declare, declare_deletion
+from dynconfig.validation.tenancy import Tenant
 
 VALUES = {"a": "1", "b": "2", "c": "3"}
 

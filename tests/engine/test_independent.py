@@ -6,10 +6,9 @@ from typing import Any
 import pytest
 from tests.engine.fake_kind import FakeKind, declared, deletion
 from tests.engine.parts import Cords, DerivedKinds, Lamp, Lamps, coloured, lit, status_of
-from tests.engine.test_rollback import BAKE, CHANGE, stable
+from tests.rollout.test_rollback import BAKE, CHANGE, stable
 
-from dynconfig.engine import report
-from dynconfig.engine.errors import (
+from dynconfig.model.errors import (
     AccessDenied,
     Conflict,
     CredentialsMissing,
@@ -19,6 +18,7 @@ from dynconfig.engine.errors import (
     Throttled,
     Unavailable,
 )
+from dynconfig.status import report
 
 VALUES = {"a": "1", "b": "2", "c": "3"}
 RED, BLUE = coloured("red"), coloured("blue")

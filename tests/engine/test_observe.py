@@ -9,10 +9,10 @@ import pytest
 from tests.engine.fake_kind import FakeKind, Thing, declared
 
 from dynconfig.engine.assessment import compared
-from dynconfig.engine.declaration import Declaration
-from dynconfig.engine.errors import NotOwned, Unavailable
 from dynconfig.engine.observe import desired_resources, observe
-from dynconfig.engine.resource import ASSIGNED, Resource, Scope
+from dynconfig.model.declaration import Declaration
+from dynconfig.model.errors import NotOwned, Unavailable
+from dynconfig.model.resource import ASSIGNED, Resource, Scope
 
 
 @dataclass

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from tests.engine.fake_kind import FakeKind, declared
 
-from dynconfig.engine import report
-from dynconfig.engine.declaration import Declaration
 from dynconfig.engine.outcome import Outcome
+from dynconfig.model.declaration import Declaration
+from dynconfig.status import report
 
 VALUES = {"a": "1", "b": "2"}
 NOW = 1.8e9

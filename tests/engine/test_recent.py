@@ -9,7 +9,7 @@ from tests.engine.parts import RED, DerivedKinds, Lamp, Lamps
 
 from dynconfig.engine.recent import RECENT_SECONDS
 from dynconfig.engine.reconcile import Engine
-from dynconfig.engine.resource import Scope
+from dynconfig.model.resource import Scope
 
 VALUES = {"a": "1", "b": "2"}
 

@@ -7,14 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.engine.fake_kind import OWNER, RIVAL, FakeKind, declared, deletion
 
-from dynconfig.engine import report
-from dynconfig.engine.errors import (
+from dynconfig.model.errors import (
     Conflict,
     NotOwned,
     NotPossible,
     Refused,
     Throttled,
 )
+from dynconfig.status import report
 
 VALUES = {"a": "1", "b": "2"}
 

@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 from tests.engine.fake_kind import FakeKind, declared
-from tests.engine.rollout_harness import RolloutHarness
-from tests.engine.test_rollback import BAKE, CHANGE, OLD, stable
+from tests.rollout.rollout_harness import RolloutHarness
+from tests.rollout.test_rollback import BAKE, CHANGE, OLD, stable
 
-from dynconfig.engine import report
 from dynconfig.engine.outcome import Outcome
+from dynconfig.status import report
 
 REPORT: dict[str, Any] = {"driftPolicy": "Report"}
 

@@ -5,9 +5,9 @@ from itertools import pairwise
 import pytest
 from tests.engine.fake_kind import declared
 
-from dynconfig.engine.declaration import Declaration
-from dynconfig.engine.errors import Conflict, DynConfigError, Refused, Retryable, RoleNotReady, Settling
 from dynconfig.engine.retry_policy import LONGEST_WAIT, ROLE_SECONDS, RetryPolicy
+from dynconfig.model.declaration import Declaration
+from dynconfig.model.errors import Conflict, DynConfigError, Refused, Retryable, RoleNotReady, Settling
 
 WORDS = "The role defined for the function cannot be assumed by Lambda."
 

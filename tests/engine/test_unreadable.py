@@ -4,11 +4,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.engine.rollout_harness import FakeVersionedKind, RolloutHarness
-from tests.engine.test_rollback import BAKE, CHANGE, NEW, OLD, START
+from tests.rollout.rollout_harness import FakeVersionedKind, RolloutHarness
+from tests.rollout.test_rollback import BAKE, CHANGE, NEW, OLD, START
 
-from dynconfig.engine.errors import AccessDenied
-from dynconfig.engine.resource import Scope, Unread
+from dynconfig.model.errors import AccessDenied
+from dynconfig.model.resource import Scope, Unread
 
 
 @dataclass

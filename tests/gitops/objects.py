@@ -6,13 +6,13 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from tests.engine.fake_kind import FakeKind, Thing, declared, deletion, document
-from tests.engine.rollout_harness import RolloutHarness
+from tests.rollout.rollout_harness import RolloutHarness
 
 from dynconfig.api import names
-from dynconfig.engine import report
-from dynconfig.engine.declaration import Declaration
-from dynconfig.engine.errors import DynConfigError, InvalidSpec, NotOwned, SourceMissing, Throttled
-from dynconfig.engine.timestamps import timestamp
+from dynconfig.model.declaration import Declaration
+from dynconfig.model.errors import DynConfigError, InvalidSpec, NotOwned, SourceMissing, Throttled
+from dynconfig.model.timestamps import timestamp
+from dynconfig.status import report
 
 NOW = 1795521600.0
 VALUES = {"api/timeout": "30", "database/host": "db.shop.internal"}

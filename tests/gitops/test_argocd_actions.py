@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from tests.gitops import customization, lua, objects
 
-from dynconfig.engine import declare
+from dynconfig.validation import declare
 
 CASES = customization.load("actions/action_test.yaml")
 

@@ -5,7 +5,7 @@ import yaml
 from lupa.lua51 import LuaError
 from tests.gitops import customization, lua, objects, refresh
 
-from dynconfig.engine import errors
+from dynconfig.model import errors
 
 HEALTH = customization.lua("health.lua")
 TESTS = customization.load("health_test.yaml")["tests"]

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from tests.gitops.conftest import Build, Document
 
-from dynconfig.engine.declare import faults
+from dynconfig.validation.declare import faults
 
 pytestmark = pytest.mark.tools
 

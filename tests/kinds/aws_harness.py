@@ -13,17 +13,17 @@ from dynconfig.api import names
 from dynconfig.aws.quota import Quota
 from dynconfig.aws.session import Count, Session
 from dynconfig.aws.tag_index import ParameterTagIndex
-from dynconfig.engine import report
-from dynconfig.engine.declaration import Declaration, Source
-from dynconfig.engine.declare import declare, declare_deletion
-from dynconfig.engine.errors import DynConfigError, Retryable
 from dynconfig.engine.outcome import Outcome
-from dynconfig.engine.plan import AnyKind
 from dynconfig.engine.reconcile import Engine
-from dynconfig.engine.resource import Owner, Resource
-from dynconfig.engine.tenancy import Tenant
-from dynconfig.kinds.parameter import Parameters
+from dynconfig.kinds.parameter.parameters import Parameters
+from dynconfig.model.declaration import Declaration, Source
+from dynconfig.model.errors import DynConfigError, Retryable
+from dynconfig.model.plan import AnyKind
+from dynconfig.model.resource import Owner, Resource
 from dynconfig.settings import Settings
+from dynconfig.status import report
+from dynconfig.validation.declare import declare, declare_deletion
+from dynconfig.validation.tenancy import Tenant
 from dynconfig_lab.aws import AwsLab
 from dynconfig_lab.aws.calls import ACCOUNT
 

@@ -9,9 +9,9 @@ import pytest
 from tests.kinds.aws_harness import REGION, AwsHarness
 
 from dynconfig.aws.tag_index import ParameterTagIndex
-from dynconfig.engine.declaration import Declaration
-from dynconfig.engine.errors import NotOwned, Refused
-from dynconfig.kinds.parameter import Parameters
+from dynconfig.kinds.parameter.parameters import Parameters
+from dynconfig.model.declaration import Declaration
+from dynconfig.model.errors import NotOwned, Refused
 from dynconfig_lab.aws import Faults
 from dynconfig_lab.aws.faults import Injected
 

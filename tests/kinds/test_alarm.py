@@ -8,14 +8,14 @@ from tests.kinds.aws_harness import REGION, REQUESTED, AwsHarness
 from tests.kinds.cases.alarm import TOPIC, create, described, name_of, retag, spec
 
 from dynconfig.aws.drift_metric import DriftMetric
-from dynconfig.engine.declaration import Declaration
-from dynconfig.engine.errors import NotOwned
-from dynconfig.engine.plan import AnyKind, drifted
 from dynconfig.engine.reconcile import Engine
+from dynconfig.kinds._shared.function_access import environment
 from dynconfig.kinds.alarm import Alarm
 from dynconfig.kinds.composite_alarm import CompositeAlarm
-from dynconfig.kinds.dashboard import Dashboard
-from dynconfig.kinds.function_access import environment
+from dynconfig.kinds.dashboard.dashboards import Dashboard
+from dynconfig.model.declaration import Declaration
+from dynconfig.model.errors import NotOwned
+from dynconfig.model.plan import AnyKind, drifted
 from dynconfig_function import metrics
 from dynconfig_function.settings import Identity
 

@@ -8,11 +8,11 @@ from tests.kinds.aws_harness import AwsHarness
 from tests.kinds.cases.attachment import ATTACHMENT, create_foreign, our_policies, prepare, spec, state
 from tests.kinds.wire import answers, requests, without_environment
 
-from dynconfig.engine.errors import AccessDenied, Conflict, NotOwned, NotPossible, SourceMissing
 from dynconfig.engine.reconcile import Engine
-from dynconfig.kinds.attachment_value import Attachment
-from dynconfig.kinds.function_value import Function
+from dynconfig.kinds.attachment.value import Attachment
+from dynconfig.kinds.function.value import Function
 from dynconfig.kinds.role import Role
+from dynconfig.model.errors import AccessDenied, Conflict, NotOwned, NotPossible, SourceMissing
 from dynconfig_lab.aws import Faults
 from dynconfig_lab.aws.faults import Injected
 from dynconfig_lab.aws.functions_store import NEWEST_EXTENSION

@@ -11,9 +11,9 @@ from tests.kinds.test_attachment import EXTENSION, detach, settle
 from tests.kinds.wire import requests
 
 from dynconfig.api import names
-from dynconfig.engine.errors import Conflict, NotOwned, Refused, Settling
 from dynconfig.engine.reconcile import Engine
-from dynconfig.engine.resync import POLLED
+from dynconfig.kube.resync import POLLED
+from dynconfig.model.errors import Conflict, NotOwned, Refused, Settling
 from dynconfig_lab.aws.functions_store import NEWEST_EXTENSION
 
 pytestmark = pytest.mark.lab

@@ -6,10 +6,10 @@ import pytest
 from tests.kinds.aws_harness import AwsHarness
 from tests.kinds.cases.attachment import ATTACHMENT, prepare, spec, state
 
-from dynconfig.engine import describe
+from dynconfig.cli import describe
 from dynconfig.engine.reconcile import Engine
-from dynconfig.kinds import function_access
-from dynconfig.kinds.attachment_value import Attachment
+from dynconfig.kinds._shared import function_access
+from dynconfig.kinds.attachment.value import Attachment
 from dynconfig_lab.aws.functions_store import NEWEST_EXTENSION
 
 pytestmark = pytest.mark.lab

@@ -6,11 +6,9 @@ from typing import Any
 import pytest
 
 from dynconfig.api.names import ATTACHED_LAYER_TAG, ATTACHED_ROLE_TAG, ATTACHED_TAG
-from dynconfig.engine.errors import NotPossible
-from dynconfig.engine.resource import Owner
-from dynconfig.kinds import function_access
-from dynconfig.kinds.attachment_tags import AttachmentTags
-from dynconfig.kinds.attachment_value import (
+from dynconfig.kinds._shared import function_access
+from dynconfig.kinds.attachment.tags import AttachmentTags
+from dynconfig.kinds.attachment.value import (
     Attachment,
     TargetFunction,
     addition,
@@ -24,6 +22,8 @@ from dynconfig.kinds.attachment_value import (
     was_attached,
     with_addition,
 )
+from dynconfig.model.errors import NotPossible
+from dynconfig.model.resource import Owner
 
 EXTENSION = "arn:aws:lambda:eu-west-1:015030872274:layer:AWS-Parameters-and-Secrets-Lambda-Extension-Arm64:24"
 OWN = "arn:aws:lambda:eu-west-1:123456789012:layer:our-copy:3"

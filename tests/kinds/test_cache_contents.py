@@ -3,12 +3,12 @@
 from collections.abc import Callable
 
 import pytest
-from tests.engine.rollout_harness import RolloutHarness
 from tests.kinds.aws_harness import REQUESTED, AwsHarness
 from tests.kube.test_kept_memory import kept_bytes
+from tests.rollout.rollout_harness import RolloutHarness
 
-from dynconfig.engine.declaration import Declaration
 from dynconfig.engine.reconcile import Engine
+from dynconfig.model.declaration import Declaration
 
 COUNT = 10
 SHORT, LONG = 8, 4000

@@ -5,11 +5,11 @@ from tests.kinds.aws_harness import AwsHarness
 from tests.kinds.cases.alarm import TOPIC, compose, described, name_of, spec
 
 from dynconfig.api.alarms import DEFAULT_NAMES, MAX_CUSTOM, UNHEALTHY
-from dynconfig.engine.naming import Names
-from dynconfig.engine.plan import AnyKind, Create, Delete, Update
-from dynconfig.engine.resource import Owner
 from dynconfig.kinds.alarm import Alarm
 from dynconfig.kinds.composite_alarm import CompositeAlarm, rule
+from dynconfig.model.naming import Names
+from dynconfig.model.plan import AnyKind, Create, Delete, Update
+from dynconfig.model.resource import Owner
 
 pytestmark = pytest.mark.lab
 

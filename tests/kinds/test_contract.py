@@ -8,8 +8,8 @@ from tests.kinds.aws_harness import REQUESTED, AwsHarness
 from tests.kinds.cases.all import CASES
 from tests.kinds.cases.case import Case, apply, steps, writes
 
-from dynconfig.engine.plan import Create, Update
 from dynconfig.engine.reconcile import Engine
+from dynconfig.model.plan import Create, Update
 
 pytestmark = pytest.mark.lab
 

@@ -6,7 +6,7 @@ import pytest
 from tests.kinds.aws_harness import REQUESTED, AwsHarness
 from tests.kinds.cases.case import Case, apply, prepared, writes
 
-from dynconfig.engine.errors import DynConfigError, Throttled, Unavailable
+from dynconfig.model.errors import DynConfigError, Throttled, Unavailable
 from dynconfig_lab.aws import Faults
 from dynconfig_lab.aws.faults import Injected
 

@@ -8,11 +8,11 @@ from tests.kinds.cases.all import CASES
 from tests.kinds.cases.case import Case, apply, writes
 
 from dynconfig.api import names
-from dynconfig.engine.errors import NotOwned
-from dynconfig.engine.plan import Delete, Release
 from dynconfig.engine.reconcile import Engine
-from dynconfig.engine.resource import Resource
-from dynconfig.kinds.parameter_value import Parameter
+from dynconfig.kinds.parameter.value import Parameter
+from dynconfig.model.errors import NotOwned
+from dynconfig.model.plan import Delete, Release
+from dynconfig.model.resource import Resource
 
 pytestmark = pytest.mark.lab
 

@@ -9,11 +9,11 @@ from tests.kinds.aws_harness import AwsHarness
 from tests.kinds.cases.dashboard import edited, listed, mark, name_of, shown
 
 from dynconfig.api.spec import DriftPolicy
-from dynconfig.engine.declaration import Declaration
-from dynconfig.engine.errors import NotOwned
-from dynconfig.engine.plan import AnyKind, drifted
 from dynconfig.engine.reconcile import Engine
-from dynconfig.kinds.dashboard import Dashboard
+from dynconfig.kinds.dashboard.dashboards import Dashboard
+from dynconfig.model.declaration import Declaration
+from dynconfig.model.errors import NotOwned
+from dynconfig.model.plan import AnyKind, drifted
 
 pytestmark = pytest.mark.lab
 

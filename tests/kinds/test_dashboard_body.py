@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from dynconfig.kinds.dashboard_body import CHARTS, MARK, WIDTH, Board, apart, body, disowned, owner_in
+from dynconfig.kinds.dashboard.body import CHARTS, MARK, WIDTH, Board, apart, body, disowned, owner_in
 from dynconfig_function import metrics
 
 GOLDEN = Path(__file__).parent / "golden" / "dashboard.json"

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from tests.kinds.aws_harness import AwsHarness
 
-from dynconfig.engine import report
-from dynconfig.engine.errors import InvalidSpec
 from dynconfig.engine.outcome import Outcome
 from dynconfig.engine.reconcile import Engine
+from dynconfig.model.errors import InvalidSpec
+from dynconfig.status import report
 
 pytestmark = pytest.mark.lab
 

@@ -7,8 +7,8 @@ from tests.kinds.aws_harness import AwsHarness
 from tests.kinds.cases.failure_destination import FAILURE_DESTINATION, prepare, spec
 from tests.kinds.wire import requests
 
-from dynconfig.engine.errors import NotPossible, RoleNotReady
 from dynconfig.engine.reconcile import Engine
+from dynconfig.model.errors import NotPossible, RoleNotReady
 
 pytestmark = pytest.mark.lab
 

@@ -11,19 +11,19 @@ import pytest
 from tests.kinds.aws_harness import AwsHarness
 
 from dynconfig.api.names import FROM_SECRET_TAG
-from dynconfig.engine import kube_events, report
-from dynconfig.engine.declaration import Declaration
-from dynconfig.engine.describe import document, lines
-from dynconfig.engine.out_of_sync import out_of_sync_fields
+from dynconfig.cli.describe import document, lines
+from dynconfig.cli.importing import About, imported
+from dynconfig.cli.out_of_sync import out_of_sync_fields
+from dynconfig.cli.rendered import rendered
 from dynconfig.engine.reconcile import Engine
-from dynconfig.engine.rendered import rendered
-from dynconfig.engine.rolled_back import RolledBack, stable_declaration
-from dynconfig.engine.secret import MASK
-from dynconfig.importing import About, imported
-from dynconfig.kinds import parameter_tree
-from dynconfig.kinds.parameter import Parameters
-from dynconfig.kinds.parameter_labels import ParameterLabels
-from dynconfig.kinds.parameter_value import Parameter
+from dynconfig.kinds.parameter import tree as parameter_tree
+from dynconfig.kinds.parameter.labels import ParameterLabels
+from dynconfig.kinds.parameter.parameters import Parameters
+from dynconfig.kinds.parameter.value import Parameter
+from dynconfig.model.declaration import Declaration
+from dynconfig.model.secret import MASK
+from dynconfig.rollout.rolled_back import RolledBack, stable_declaration
+from dynconfig.status import kube_events, report
 
 CANARY = "canary-one"
 REF = {"secretKeyRef": {"name": "s", "key": "k", "allowPlaintext": True}}

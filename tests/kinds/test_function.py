@@ -10,14 +10,14 @@ from tests.kinds.aws_harness import REQUESTED, AwsHarness
 from tests.kinds.cases.function import many, spec
 from tests.kinds.wire import answers, requests, without_environment
 
-from dynconfig.engine import describe
-from dynconfig.engine.errors import AccessDenied, Conflict, NotOwned, NotPossible, Refused, RoleNotReady, Settling
+from dynconfig.cli import describe
 from dynconfig.engine.reconcile import Engine
-from dynconfig.kinds.attachment_value import Attachment
-from dynconfig.kinds.function_value import Function, state
+from dynconfig.kinds.attachment.value import Attachment
+from dynconfig.kinds.function.value import Function, state
 from dynconfig.kinds.log_group import LogGroup
-from dynconfig.kinds.parameter_value import Parameter
+from dynconfig.kinds.parameter.value import Parameter
 from dynconfig.kinds.role import Role
+from dynconfig.model.errors import AccessDenied, Conflict, NotOwned, NotPossible, Refused, RoleNotReady, Settling
 from dynconfig_lab.aws import Faults
 from dynconfig_lab.aws.faults import Injected
 from dynconfig_lab.aws.functions_store import NEWEST_EXTENSION

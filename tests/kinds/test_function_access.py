@@ -6,13 +6,13 @@ from typing import Any
 import pytest
 from tests.engine.fake_kind import OWNER
 
-from dynconfig.engine.arns import Arns
-from dynconfig.engine.declaration import Declaration
-from dynconfig.engine.declare import declare
-from dynconfig.engine.revision import revision
-from dynconfig.engine.tenancy import Tenant
-from dynconfig.kinds import function_access
-from dynconfig.kinds.parameter_value import Parameter
+from dynconfig.kinds._shared import function_access
+from dynconfig.kinds.parameter.value import Parameter
+from dynconfig.model.arns import Arns
+from dynconfig.model.declaration import Declaration
+from dynconfig.model.revision import revision
+from dynconfig.validation.declare import declare
+from dynconfig.validation.tenancy import Tenant
 
 ARNS = Arns("eu-west-1", lambda: "123456789012")
 REFERENCE = {"name": "db", "key": "password"}

@@ -12,9 +12,9 @@ from tests.kinds.cases.http_api import HTTP_API, THEIRS, TRIGGERS, api_id, apis,
 from tests.kinds.wire import answers, requests
 
 from dynconfig.api import names
-from dynconfig.engine.errors import NotOwned, Unavailable
 from dynconfig.engine.reconcile import Engine
 from dynconfig.kinds.http_api import HttpApi
+from dynconfig.model.errors import NotOwned, Unavailable
 from dynconfig_lab.aws import Faults
 from dynconfig_lab.aws.faults import Injected
 

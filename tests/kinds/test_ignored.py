@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from tests.kinds.aws_harness import AwsHarness
 
-from dynconfig.kinds.parameter import Parameters
+from dynconfig.kinds.parameter.parameters import Parameters
 
 pytestmark = pytest.mark.lab
 

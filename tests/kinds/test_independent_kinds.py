@@ -6,7 +6,7 @@ import pytest
 from tests.kinds.aws_harness import AwsHarness
 
 from dynconfig.engine.observe import scope_of
-from dynconfig.engine.resource import Resource
+from dynconfig.model.resource import Resource
 
 pytestmark = pytest.mark.lab
 

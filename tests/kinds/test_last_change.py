@@ -6,8 +6,8 @@ import pytest
 from tests.kinds.aws_harness import REGION, AwsHarness
 from tests.kinds.test_rollback_after_recreate import BAKE, Life, _aws_now
 
-from dynconfig.engine.last_change import last_change
-from dynconfig.engine.tenancy import Tenant
+from dynconfig.rollout.last_change import last_change
+from dynconfig.validation.tenancy import Tenant
 
 pytestmark = pytest.mark.lab
 

@@ -9,9 +9,9 @@ from tests.kinds.cases.case import prepared
 from tests.kinds.cases.failure_destination import destinations
 
 from dynconfig import wiring
-from dynconfig.engine.errors import DynConfigError, NotPossible, RoleNotReady, Settling
 from dynconfig.engine.reconcile import Engine
-from dynconfig.kinds.function_value import Function
+from dynconfig.kinds.function.value import Function
+from dynconfig.model.errors import DynConfigError, NotPossible, RoleNotReady, Settling
 from dynconfig.settings import Settings
 from dynconfig_lab.aws import Faults
 from dynconfig_lab.aws.faults import Injected

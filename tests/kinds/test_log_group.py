@@ -6,9 +6,9 @@ import pytest
 from tests.kinds.aws_harness import AwsHarness
 from tests.kinds.cases.log_group import LOG_GROUP, group, listed
 
-from dynconfig.engine.errors import AlreadyExists, Conflict, NotOwned
 from dynconfig.engine.reconcile import Engine
 from dynconfig.kinds.log_group import LogGroup
+from dynconfig.model.errors import AlreadyExists, Conflict, NotOwned
 from dynconfig_lab.aws import Faults
 from dynconfig_lab.aws.faults import Injected
 

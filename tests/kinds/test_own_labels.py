@@ -8,12 +8,12 @@ from tests.kinds.wire import denied
 
 from dynconfig.api import names
 from dynconfig.aws.tag_index import ParameterTagIndex
-from dynconfig.engine import kube_events, report
-from dynconfig.engine.labels import STABLE
 from dynconfig.engine.outcome import Outcome
 from dynconfig.engine.reconcile import Abandonment, Engine
-from dynconfig.kinds.parameter_labels import ParameterLabels
-from dynconfig.kinds.parameter_value import Parameter
+from dynconfig.kinds.parameter.labels import ParameterLabels
+from dynconfig.kinds.parameter.value import Parameter
+from dynconfig.rollout.labels import STABLE
+from dynconfig.status import kube_events, report
 from dynconfig_lab.aws import Faults
 from dynconfig_lab.aws.faults import Injected
 

@@ -8,12 +8,12 @@ import pytest
 from tests.kinds.aws_harness import AwsHarness
 
 from dynconfig.api import names
-from dynconfig.engine.declaration import Declaration
-from dynconfig.engine.errors import Conflict, NotOwned, NotPossible
 from dynconfig.engine.observe import scope_of
-from dynconfig.engine.plan import Update
 from dynconfig.engine.reconcile import Engine
-from dynconfig.kinds.parameter_value import Parameter
+from dynconfig.kinds.parameter.value import Parameter
+from dynconfig.model.declaration import Declaration
+from dynconfig.model.errors import Conflict, NotOwned, NotPossible
+from dynconfig.model.plan import Update
 from dynconfig_lab.aws import Faults
 
 pytestmark = pytest.mark.lab

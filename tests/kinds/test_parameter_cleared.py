@@ -6,8 +6,8 @@ import pytest
 from tests.kinds.aws_harness import AwsHarness
 from tests.kinds.wire import answers, requests
 
-from dynconfig.engine.errors import Conflict, Refused
-from dynconfig.kinds.parameter_value import Parameter
+from dynconfig.kinds.parameter.value import Parameter
+from dynconfig.model.errors import Conflict, Refused
 
 pytestmark = pytest.mark.lab
 

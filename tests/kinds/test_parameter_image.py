@@ -8,11 +8,11 @@ import pytest
 from tests.kinds.aws_harness import REQUESTED, AwsHarness
 from tests.kinds.wire import answers
 
-from dynconfig.engine.errors import NotPossible, Refused, Settling
 from dynconfig.engine.outcome import Outcome
-from dynconfig.engine.plan import AnyKind
 from dynconfig.engine.reconcile import Engine
-from dynconfig.kinds.parameter_image import CONFIRMED_WITHIN, REPEAT_SECONDS
+from dynconfig.kinds.parameter.image import CONFIRMED_WITHIN, REPEAT_SECONDS
+from dynconfig.model.errors import NotPossible, Refused, Settling
+from dynconfig.model.plan import AnyKind
 
 pytestmark = pytest.mark.lab
 

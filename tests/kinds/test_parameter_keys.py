@@ -6,12 +6,12 @@ import pytest
 from tests.kinds.aws_harness import REGION, AwsHarness
 
 from dynconfig.api import names
-from dynconfig.engine.errors import Refused
+from dynconfig.cli.files import Manifests
+from dynconfig.cli.planning import ClusterState, Planned, Planner
 from dynconfig.engine.outcome import Outcome
 from dynconfig.engine.reconcile import Engine
-from dynconfig.files import Manifests
-from dynconfig.kinds.parameter import Parameters
-from dynconfig.planning import ClusterState, Planned, Planner
+from dynconfig.kinds.parameter.parameters import Parameters
+from dynconfig.model.errors import Refused
 from dynconfig.settings import Settings
 
 pytestmark = pytest.mark.lab

@@ -6,12 +6,12 @@ import pytest
 from tests.kinds.aws_harness import REGION, AwsHarness
 
 from dynconfig.aws.tag_index import ParameterTagIndex
-from dynconfig.engine.errors import LabelLimit
-from dynconfig.engine.labels import STABLE
-from dynconfig.engine.secret import Secret
-from dynconfig.kinds.parameter import Parameters
-from dynconfig.kinds.parameter_labels import ParameterLabels
-from dynconfig.kinds.parameter_value import Parameter
+from dynconfig.kinds.parameter.labels import ParameterLabels
+from dynconfig.kinds.parameter.parameters import Parameters
+from dynconfig.kinds.parameter.value import Parameter
+from dynconfig.model.errors import LabelLimit
+from dynconfig.model.secret import Secret
+from dynconfig.rollout.labels import STABLE
 
 pytestmark = pytest.mark.lab
 

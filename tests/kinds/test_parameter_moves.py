@@ -4,7 +4,7 @@ import pytest
 from tests.kinds.aws_harness import REQUESTED, AwsHarness
 
 from dynconfig.api.names import OWNER_TAG
-from dynconfig.engine.errors import Conflict, NotOwned
+from dynconfig.model.errors import Conflict, NotOwned
 
 SPEC = {"parameters": [{"name": "a", "value": "1"}], "adoptionPolicy": "IfUnowned"}
 

@@ -7,11 +7,11 @@ import pytest
 from tests.kinds.aws_harness import AwsHarness
 from tests.kinds.wire import answers, denied
 
-from dynconfig.engine.errors import AccessDenied, Conflict
 from dynconfig.engine.outcome import Outcome
-from dynconfig.engine.plan import AnyKind
 from dynconfig.engine.reconcile import Engine
-from dynconfig.engine.report import status as report
+from dynconfig.model.errors import AccessDenied, Conflict
+from dynconfig.model.plan import AnyKind
+from dynconfig.status.report import status as report
 
 pytestmark = pytest.mark.lab
 

@@ -12,7 +12,7 @@ from tests.kinds.wire import requests
 
 from dynconfig.engine.reconcile import Engine
 from dynconfig.kinds.failure_destination import FailureDestination
-from dynconfig.kinds.function_value import Function
+from dynconfig.kinds.function.value import Function
 from dynconfig.kinds.http_api import HttpApi
 from dynconfig.kinds.permission import Permission
 from dynconfig_lab.aws import Faults

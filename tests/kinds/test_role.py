@@ -8,10 +8,10 @@ from tests.kinds.aws_harness import AwsHarness
 from tests.kinds.cases.role import DENY, FUNCTION, TRUST, create, listed, role_name, with_secret
 from tests.kinds.wire import requests
 
-from dynconfig.engine.errors import AccessDenied, Conflict, NotFound, NotOwned, NotPossible
 from dynconfig.engine.reconcile import Engine
-from dynconfig.kinds.parameter_value import Parameter
+from dynconfig.kinds.parameter.value import Parameter
 from dynconfig.kinds.role import Role
+from dynconfig.model.errors import AccessDenied, Conflict, NotFound, NotOwned, NotPossible
 from dynconfig.settings import Settings
 from dynconfig_lab.aws import Faults
 from dynconfig_lab.aws.faults import Injected

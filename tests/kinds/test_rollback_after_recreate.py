@@ -4,20 +4,20 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
-from tests.engine.rollout_harness import FakeAlarm
 from tests.kinds.aws_harness import REGION, AwsHarness
+from tests.rollout.rollout_harness import FakeAlarm
 
 from dynconfig import wiring
 from dynconfig.aws.tag_index import ParameterTagIndex
-from dynconfig.engine import report
-from dynconfig.engine.declaration import Declaration
-from dynconfig.engine.errors import RoleNotReady
 from dynconfig.engine.outcome import Outcome
 from dynconfig.engine.reconcile import Engine
-from dynconfig.engine.rollout import Alarming
-from dynconfig.kinds.parameter_labels import ParameterLabels
-from dynconfig.kinds.parameter_value import Parameter
+from dynconfig.kinds.parameter.labels import ParameterLabels
+from dynconfig.kinds.parameter.value import Parameter
+from dynconfig.model.declaration import Declaration
+from dynconfig.model.errors import RoleNotReady
+from dynconfig.rollout.state import Alarming
 from dynconfig.settings import Settings
+from dynconfig.status import report
 from dynconfig_lab.aws.calls import ACCOUNT
 
 pytestmark = pytest.mark.lab

@@ -8,8 +8,8 @@ from tests.kinds.aws_harness import AwsHarness
 from tests.kinds.cases.rule import RULE, listed, rule_name
 from tests.kinds.wire import answers, requests
 
-from dynconfig.engine.errors import Conflict
 from dynconfig.kinds.rule import Rule, pattern
+from dynconfig.model.errors import Conflict
 from dynconfig_lab.aws import Faults
 from dynconfig_lab.aws.faults import Injected
 

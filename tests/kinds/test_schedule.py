@@ -9,9 +9,9 @@ from tests.kinds.aws_harness import AwsHarness
 from tests.kinds.cases.schedule import SCHEDULE, change, prepare
 from tests.kinds.wire import requests
 
-from dynconfig.engine.errors import NotOwned, NotPossible, Refused, RoleNotReady
 from dynconfig.kinds.role import Role
 from dynconfig.kinds.schedule import Schedule
+from dynconfig.model.errors import NotOwned, NotPossible, Refused, RoleNotReady
 
 pytestmark = pytest.mark.lab
 

@@ -8,11 +8,11 @@ import pytest
 from tests.kinds.aws_harness import AwsHarness
 from tests.kinds.wire import answers
 
-from dynconfig.engine.errors import Conflict
 from dynconfig.engine.outcome import Outcome
-from dynconfig.engine.plan import AnyKind
 from dynconfig.engine.reconcile import Engine
-from dynconfig.kinds.stale_read_guard import LATE_SECONDS
+from dynconfig.kinds.parameter.stale_read_guard import LATE_SECONDS
+from dynconfig.model.errors import Conflict
+from dynconfig.model.plan import AnyKind
 
 pytestmark = pytest.mark.lab
 

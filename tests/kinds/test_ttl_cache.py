@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 from tests.engine.fake_kind import OWNER, Thing
 
-from dynconfig.engine.naming import Names
-from dynconfig.engine.resource import Scope
-from dynconfig.kinds.ttl_cache import TTL_SECONDS, TtlCache
+from dynconfig.kinds._shared.ttl_cache import TTL_SECONDS, TtlCache
+from dynconfig.model.naming import Names
+from dynconfig.model.resource import Scope
 
 SCOPE = Scope(OWNER, Names.of(OWNER, "eu-west-1", None, None))
 WANTED = [Thing(name="rule")]

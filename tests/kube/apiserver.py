@@ -12,8 +12,8 @@ from aiohttp import web
 from lightkube.config.kubeconfig import SingleConfig
 from lightkube.config.models import Cluster, Context, User
 
-from dynconfig.engine.work_queue import Key
 from dynconfig.kube.client import Kube
+from dynconfig.model.key import Key
 
 Document = dict[str, Any]
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]

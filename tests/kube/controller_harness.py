@@ -11,13 +11,14 @@ from typing import Any
 from tests.engine.fake_kind import FakeKind, document
 from tests.kube.apiserver import ApiServer, Document, serving
 
-from dynconfig.engine.tenancy import Tenant
-from dynconfig.engine.work_queue import Key, WorkQueue
 from dynconfig.kube.client import Kube
 from dynconfig.kube.controller import Controller
 from dynconfig.kube.dependencies import Dependencies
 from dynconfig.kube.events import Recorder
 from dynconfig.kube.metrics import Metrics
+from dynconfig.kube.work_queue import WorkQueue
+from dynconfig.model.key import Key
+from dynconfig.validation.tenancy import Tenant
 
 KEY = Key("shop", "myapp")
 GOING = "2027-01-15T08:00:00Z"

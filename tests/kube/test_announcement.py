@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from aiohttp import web
 from tests.engine.fake_kind import Thing
-from tests.engine.rollout_harness import FakeVersionedKind, RolloutHarness
-from tests.engine.test_rollback import stable
 from tests.kube.apiserver import status
 from tests.kube.controller_harness import KEY, configured, running_controller
+from tests.rollout.rollout_harness import FakeVersionedKind, RolloutHarness
+from tests.rollout.test_rollback import stable
 
 from dynconfig.engine.reconcile import Engine
 

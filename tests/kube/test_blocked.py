@@ -2,9 +2,9 @@
 
 import pytest
 
-from dynconfig.engine.errors import NotOwned
-from dynconfig.engine.work_queue import Key
 from dynconfig.kube.blocked import BlockedObjects
+from dynconfig.model.errors import NotOwned
+from dynconfig.model.key import Key
 
 KEY, OTHER = Key("shop", "a"), Key("shop", "b")
 HOME, ELSEWHERE = "eu-west-1", "us-east-1"

@@ -13,11 +13,11 @@ from tests.kube.apiserver import status
 from tests.kube.controller_harness import GOING, KEY, REGION, configured, running_controller
 
 from dynconfig.api import names
-from dynconfig.engine.errors import Unavailable
 from dynconfig.engine.reconcile import Engine
-from dynconfig.engine.tenancy import Tenant
-from dynconfig.engine.timestamps import timestamp
 from dynconfig.kube.finalizer import has_finalizer
+from dynconfig.model.errors import Unavailable
+from dynconfig.model.timestamps import timestamp
+from dynconfig.validation.tenancy import Tenant
 
 
 async def refuse_events(request: web.Request) -> web.Response | None:

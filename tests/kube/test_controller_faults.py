@@ -13,11 +13,11 @@ from tests.kube.apiserver import status
 from tests.kube.controller_harness import GOING, KEY, configured, running_controller
 
 from dynconfig.api import names
-from dynconfig.engine.declaration import Declaration
 from dynconfig.engine.outcome import Outcome
 from dynconfig.engine.reconcile import Engine
-from dynconfig.engine.timestamps import timestamp
 from dynconfig.kube.client import Document
+from dynconfig.model.declaration import Declaration
+from dynconfig.model.timestamps import timestamp
 
 CANARY = "-".join(("canary", "value"))
 MISSING = {"name": "a", "valueFrom": {"configMapKeyRef": {"name": "flags", "key": "a"}}}

@@ -9,8 +9,8 @@ from aiohttp import web
 from tests.kube.apiserver import serving, status
 from tests.kube.controller_harness import configured
 
-from dynconfig.engine.kube_events import KubeEvent
 from dynconfig.kube.events import Recorder
+from dynconfig.status.kube_events import KubeEvent
 
 NOTE = KubeEvent("Warning", "Abandoned", "Finalizer removed by annotation. Left in AWS (eu-west-1): /app/a")
 

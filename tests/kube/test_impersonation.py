@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from tests.kube.api import Api, api, listed
 
-from dynconfig.engine.work_queue import Key
 from dynconfig.kube import responses
 from dynconfig.kube.client import Kube
 from dynconfig.kube.reader import Reader
+from dynconfig.model.key import Key
 
 KEY = Key("shop", "myapp")
 USER = {

@@ -8,15 +8,15 @@ from tests.security.attacks import configured, deep, dense
 from tests.security.memory import peak_mib
 
 from dynconfig.api.parameter import MAX_NODES, OMITTED
-from dynconfig.engine.declare import parse_spec
-from dynconfig.engine.errors import InvalidSpec
 from dynconfig.kube import json_levels
+from dynconfig.model.errors import InvalidSpec
+from dynconfig.validation.declare import parse_spec
 
 SCHEMA = {"properties": {"jsonSchema": {"enum": [[], {}, "["]}}}
 _WORK = """
 from dynconfig.kube import json_levels
-from dynconfig.engine.declare import parse_spec
-from dynconfig.engine.errors import InvalidSpec
+from dynconfig.validation.declare import parse_spec
+from dynconfig.model.errors import InvalidSpec
 import gc
 gc.collect()
 result = 0

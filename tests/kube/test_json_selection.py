@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from dynconfig.engine.size import OMITTED_BYTES
 from dynconfig.kube.json_levels import MAX_LEVELS
 from dynconfig.kube.json_selection import IDENTITY, OBJECT, SMALL, loads, strings
+from dynconfig.model.size import OMITTED_BYTES
 
 MANY = {f"label-{number}": f'{{[,:\\" € 😀 {number}' for number in range(3000)}
 TEXT = 'a "quoted" {text}, with \\ and "dynconfig.dev/owner":"x"'

@@ -13,9 +13,9 @@ from tests.kube.apiserver import status
 from tests.kube.controller_harness import KEY, configured, running_controller
 
 from dynconfig.api import names
-from dynconfig.engine.tenancy import Tenant
 from dynconfig.kube.client import Kube
 from dynconfig.kube.controller import Controller
+from dynconfig.validation.tenancy import Tenant
 
 COUNT = 200
 SHORT, LONG = 8, 200

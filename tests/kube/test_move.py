@@ -7,8 +7,8 @@ import pytest
 from tests.kube.apiserver import Document
 from tests.kube.controller_harness import GOING, KEY, ControllerHarness, configured, running_controller
 
-from dynconfig.engine.errors import Conflict
-from dynconfig.engine.work_queue import Key
+from dynconfig.model.errors import Conflict
+from dynconfig.model.key import Key
 
 HEIR = Key("shop", "heir")
 

@@ -11,12 +11,12 @@ from tests.kube.apiserver import serving, status, streamed
 from tests.security.attacks import deep
 
 from dynconfig.api.parameter import MAX_JSON_LEVELS
-from dynconfig.engine.declare import parse_spec
-from dynconfig.engine.errors import InvalidSpec
-from dynconfig.engine.work_queue import Key
 from dynconfig.kube import client, json_levels
 from dynconfig.kube.client import ApiRefused
 from dynconfig.kube.object_watch import ObjectWatch
+from dynconfig.model.errors import InvalidSpec
+from dynconfig.model.key import Key
+from dynconfig.validation.declare import parse_spec
 
 LEVELS = MAX_JSON_LEVELS
 

@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 from tests.kube.controller_harness import REGION, configured
 
-from dynconfig.engine.errors import Unavailable
 from dynconfig.engine.orphans import Orphan, orphans, region_in_use
-from dynconfig.engine.resource import Owner
-from dynconfig.engine.work_queue import Key
 from dynconfig.kube.client import Document
 from dynconfig.kube.metrics import Metrics
 from dynconfig.kube.object_tracker import ObjectTracker
 from dynconfig.kube.orphan_watch import Find, OrphanWatch
+from dynconfig.model.errors import Unavailable
+from dynconfig.model.key import Key
+from dynconfig.model.resource import Owner
 
 
 def tagged(uid: str, namespace: str = "shop", cluster: str = "cluster") -> tuple[str, str]:

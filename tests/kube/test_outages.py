@@ -6,11 +6,12 @@ from dataclasses import replace
 import pytest
 from tests.engine.fake_kind import FakeKind, declared
 
-from dynconfig.engine.declaration import Place
-from dynconfig.engine.errors import Conflict, Throttled, Unavailable
 from dynconfig.engine.outcome import Outcome
-from dynconfig.engine.work_queue import Key, WorkQueue
 from dynconfig.kube.requeue_policy import FIRST_BACKOFF, RequeuePolicy
+from dynconfig.kube.work_queue import WorkQueue
+from dynconfig.model.declaration import Place
+from dynconfig.model.errors import Conflict, Throttled, Unavailable
+from dynconfig.model.key import Key
 
 AWAY = Unavailable("AWS is unavailable")
 KEYS = [Key("shop", f"app{number}") for number in range(20)]

@@ -11,8 +11,8 @@ from aiohttp import web
 from tests.kube.apiserver import Document, status
 from tests.kube.controller_harness import GOING, KEY, ControllerHarness, configured, running_controller
 
-from dynconfig.engine.work_queue import Key
 from dynconfig.kube.policy_watch import PolicyWatch
+from dynconfig.model.key import Key
 from dynconfig.settings import Settings, Tenancy
 from dynconfig.tenants import Tenants
 

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from tests.kube.api import Answer, Api, api, listed, status, written
 
-from dynconfig.engine.work_queue import Key
 from dynconfig.kube.reader import Reader
 from dynconfig.kube.responses import ApiRefused, ApiUnavailable, NoCluster
+from dynconfig.model.key import Key
 
 V1, V1BETA1 = "client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1"
 

@@ -8,10 +8,11 @@ import pytest
 from tests.engine.fake_kind import OWNER, RIVAL, FakeKind, declared
 
 from dynconfig.api import names
-from dynconfig.engine.errors import AlarmFiring, Conflict, Refused, Retryable, RoleNotReady, Settling, Throttled
 from dynconfig.engine.outcome import Outcome
-from dynconfig.engine.work_queue import Key, Priority, WorkQueue
 from dynconfig.kube.requeue_policy import LONGEST_BACKOFF, LONGEST_WAIT, RequeuePolicy
+from dynconfig.kube.work_queue import Priority, WorkQueue
+from dynconfig.model.errors import AlarmFiring, Conflict, Refused, Retryable, RoleNotReady, Settling, Throttled
+from dynconfig.model.key import Key
 
 KEY = Key(OWNER.namespace, OWNER.name)
 VALUES = {"a": "1"}

@@ -10,9 +10,9 @@ from tests.kube.test_requeue_policy import KEY, VALUES, Scene, after_event, outc
 
 from dynconfig import __version__
 from dynconfig.api import names
-from dynconfig.engine.errors import Refused
 from dynconfig.engine.outcome import Outcome
-from dynconfig.engine.resource import Resource
+from dynconfig.model.errors import Refused
+from dynconfig.model.resource import Resource
 
 
 class Attachment(Resource):

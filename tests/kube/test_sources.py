@@ -11,11 +11,11 @@ from aiohttp import web
 from tests.kube.apiserver import serving, status, streamed
 from tests.kube.controller_harness import KEY
 
-from dynconfig.engine.declaration import Source
-from dynconfig.engine.errors import InvalidSpec, NoSource
-from dynconfig.engine.work_queue import Key
 from dynconfig.kube import sources
 from dynconfig.kube.responses import source_text
+from dynconfig.model.declaration import Source
+from dynconfig.model.errors import InvalidSpec, NoSource
+from dynconfig.model.key import Key
 
 
 class Enough(Exception):

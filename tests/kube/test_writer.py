@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from dynconfig.api import names
-from dynconfig.engine.work_queue import Key
 from dynconfig.kube.responses import ApiRefused, Document
 from dynconfig.kube.writer import Writer
+from dynconfig.model.key import Key
 
 KEY = Key("shop", "myapp")
 

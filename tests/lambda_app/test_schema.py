@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dynconfig.api.parameter import ValueSchema
-from dynconfig.engine.values import schema_fault
+from dynconfig.validation.values import schema_fault
 from dynconfig_function.schema import fault
 
 SCHEMAS: list[dict[str, object]] = [

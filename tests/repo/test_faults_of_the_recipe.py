@@ -16,16 +16,16 @@ from dynconfig.api import names
 from dynconfig.api.function import FunctionSpec
 from dynconfig.aws import layers
 from dynconfig.aws.package import package
-from dynconfig.engine.arns import Arns
-from dynconfig.engine.declaration import Declaration
-from dynconfig.engine.declare import declare
-from dynconfig.engine.errors import AccessDenied, NotPossible
-from dynconfig.engine.resource import Owner
-from dynconfig.engine.tenancy import Tenant
-from dynconfig.kinds import function_access
-from dynconfig.kinds.function import Functions
+from dynconfig.kinds._shared import function_access
+from dynconfig.kinds.function.functions import Functions
 from dynconfig.kinds.role import Roles
 from dynconfig.kinds.rule import pattern
+from dynconfig.model.arns import Arns
+from dynconfig.model.declaration import Declaration
+from dynconfig.model.errors import AccessDenied, NotPossible
+from dynconfig.model.resource import Owner
+from dynconfig.validation.declare import declare
+from dynconfig.validation.tenancy import Tenant
 from dynconfig_function import extension as client
 from dynconfig_function import metrics
 from dynconfig_function.settings import Identity

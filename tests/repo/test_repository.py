@@ -9,8 +9,8 @@ import pytest
 import yaml
 
 from dynconfig.cli.commands import crd
-from dynconfig.engine.declare import faults
-from dynconfig.files import read
+from dynconfig.cli.files import read
+from dynconfig.validation.declare import faults
 
 ROOT = Path(__file__).parents[2]
 # Folders in which people and machines keep their own.

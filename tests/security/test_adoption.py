@@ -10,14 +10,14 @@ from tests.kinds.cases.all import CASES
 from tests.kinds.cases.case import prepared
 from tests.kinds.cases.role import DENY
 
-from dynconfig.engine.declaration import Declaration
-from dynconfig.engine.errors import NotOwned, NotPossible
 from dynconfig.engine.outcome import Outcome
-from dynconfig.engine.plan import AnyKind
 from dynconfig.engine.reconcile import Engine
-from dynconfig.engine.resource import Resource
-from dynconfig.kinds.function_value import Function
+from dynconfig.kinds.function.value import Function
 from dynconfig.kinds.role import Role
+from dynconfig.model.declaration import Declaration
+from dynconfig.model.errors import NotOwned, NotPossible
+from dynconfig.model.plan import AnyKind
+from dynconfig.model.resource import Resource
 
 pytestmark = pytest.mark.lab
 

@@ -9,14 +9,14 @@ import pytest
 from tests.kinds.aws_harness import AwsHarness
 from tests.kinds.functions import arn
 
-from dynconfig.engine.echoes import Echoes
-from dynconfig.engine.naming import Names
-from dynconfig.engine.own_calls import KEPT_SECONDS, collect_requests
-from dynconfig.engine.signals import PUT, Signal, parse
-from dynconfig.engine.tenancy import Tenant
-from dynconfig.engine.work_queue import Key
+from dynconfig.events.echoes import Echoes
+from dynconfig.events.own_calls import KEPT_SECONDS, collect_requests
+from dynconfig.events.routing import EventRouter
+from dynconfig.events.signals import PUT, Signal, parse
 from dynconfig.kinds.log_group import LogGroup
-from dynconfig.kube.event_router import EventRouter
+from dynconfig.model.key import Key
+from dynconfig.model.naming import Names
+from dynconfig.validation.tenancy import Tenant
 
 VICTIM, ATTACKER = Key("shop", "victim"), Key("evil", "attacker")
 AT = datetime(2026, 11, 29, 12, 0, 0, tzinfo=UTC).timestamp()

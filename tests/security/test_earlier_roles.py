@@ -12,8 +12,8 @@ from tests.kinds.cases.role import DENY, TRUST
 from tests.kinds.wire import requests
 
 from dynconfig.engine.outcome import Outcome
-from dynconfig.kinds.function_value import Function
-from dynconfig.kinds.parameter_value import Parameter
+from dynconfig.kinds.function.value import Function
+from dynconfig.kinds.parameter.value import Parameter
 from dynconfig.kinds.role import Role
 from dynconfig.kinds.schedule import Schedule
 

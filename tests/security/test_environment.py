@@ -8,10 +8,10 @@ import pytest
 
 from dynconfig.api import names
 from dynconfig.api.reserved_variables import NAMES, PREFIXES, SUFFIXES, free
-from dynconfig.engine.declare import declare, declare_deletion, faults
-from dynconfig.engine.errors import InvalidSpec
-from dynconfig.engine.resource import Owner
-from dynconfig.engine.tenancy import Tenant
+from dynconfig.model.errors import InvalidSpec
+from dynconfig.model.resource import Owner
+from dynconfig.validation.declare import declare, declare_deletion, faults
+from dynconfig.validation.tenancy import Tenant
 
 OWNER = Owner("cluster", "shop", "app", "uid-1")
 # What a shell in the function was had by: a warning's category is imported, and the browser is started by it.

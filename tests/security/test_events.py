@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from dynconfig.engine import signals
-from dynconfig.engine.resource import Owner
-from dynconfig.engine.resource_index import ResourceIndex
-from dynconfig.engine.signals import PUT, Signal, Unreadable, parse
-from dynconfig.engine.work_queue import Key
+from dynconfig.events import signals
+from dynconfig.events.resource_index import ResourceIndex
+from dynconfig.events.signals import PUT, Signal, Unreadable, parse
+from dynconfig.model.key import Key
+from dynconfig.model.resource import Owner
 
 BOUND_SECONDS = 1.0
 AT = "2027-01-15T08:00:00Z"

@@ -11,10 +11,10 @@ from tests.engine.fake_kind import document
 from tests.kube.controller_harness import configured, running_controller
 
 from dynconfig.api.spec import DynamicConfigSpec
-from dynconfig.engine import checking, inspection
-from dynconfig.engine import declare as declaring
-from dynconfig.engine.declare import faults, parse_spec
 from dynconfig.kube import controller
+from dynconfig.validation import checking, inspection
+from dynconfig.validation import declare as declaring
+from dynconfig.validation.declare import faults, parse_spec
 
 
 def doubling(levels: int) -> dict[str, Any]:

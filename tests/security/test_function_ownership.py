@@ -9,18 +9,18 @@ from tests.kinds.cases import attachment
 from tests.kinds.cases.attachment import our_policies, state
 
 from dynconfig.api.names import ATTACHED_TAG
-from dynconfig.engine.errors import NotOwned, NotPossible, SourceMissing
 from dynconfig.engine.outcome import Outcome
 from dynconfig.engine.reconcile import Engine
-from dynconfig.engine.resource import Owner
 from dynconfig.kinds.alarm import Alarm
-from dynconfig.kinds.attachment_value import Attachment
+from dynconfig.kinds.attachment.value import Attachment
 from dynconfig.kinds.composite_alarm import CompositeAlarm
-from dynconfig.kinds.dashboard import Dashboard
-from dynconfig.kinds.function_value import Function
+from dynconfig.kinds.dashboard.dashboards import Dashboard
+from dynconfig.kinds.function.value import Function
 from dynconfig.kinds.log_group import LogGroup
-from dynconfig.kinds.parameter_value import Parameter
+from dynconfig.kinds.parameter.value import Parameter
 from dynconfig.kinds.role import Role
+from dynconfig.model.errors import NotOwned, NotPossible, SourceMissing
+from dynconfig.model.resource import Owner
 
 pytestmark = pytest.mark.lab
 

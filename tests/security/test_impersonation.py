@@ -8,11 +8,11 @@ import pytest
 import yaml
 from tests.upgrade.cluster import CRD, Cluster
 
-from dynconfig.engine.work_queue import Key
 from dynconfig.kube import responses
 from dynconfig.kube.client import Kube
 from dynconfig.kube.reader import Reader
 from dynconfig.kube.responses import ApiRefused
+from dynconfig.model.key import Key
 
 pytestmark = [pytest.mark.e2e, pytest.mark.tools, pytest.mark.timeout(300)]
 

@@ -9,12 +9,12 @@ from tests.kinds.aws_harness import REGION, AwsHarness
 
 from dynconfig.api.names import FROM_SECRET_TAG, OWNER_TAG
 from dynconfig.api.parameter import IgnoredField, ParameterSpec
-from dynconfig.engine.errors import Conflict, NotPossible
-from dynconfig.engine.plan import Update
 from dynconfig.engine.reconcile import Engine
-from dynconfig.engine.rolled_back import LabelledVersion, RolledBack, stable_declaration
-from dynconfig.engine.secret import Secret
-from dynconfig.kinds.parameter_value import Parameter
+from dynconfig.kinds.parameter.value import Parameter
+from dynconfig.model.errors import Conflict, NotPossible
+from dynconfig.model.plan import Update
+from dynconfig.model.secret import Secret
+from dynconfig.rollout.rolled_back import LabelledVersion, RolledBack, stable_declaration
 
 pytestmark = pytest.mark.lab
 

@@ -7,7 +7,7 @@ import pytest
 from tests.security.iam.evaluator import Decision, Request, decide
 
 from dynconfig.aws.permissions import Allowed, broad, operator_policy
-from dynconfig.engine.arns import Arns
+from dynconfig.model.arns import Arns
 
 ACCOUNT, REGION = "123456789012", "eu-west-1"
 ARNS = Arns(REGION, lambda: ACCOUNT)

@@ -16,7 +16,7 @@ from tests.security.installation import ACCOUNT, MANIFESTS, NAMESPACE, denied, l
 from tests.upgrade.cluster import CRD, Cluster
 
 from dynconfig.api.names import FINALIZER
-from dynconfig.engine import stored
+from dynconfig.model import stored
 from dynconfig_lab.controlplane import ControlPlane
 from dynconfig_lab.processes import wait_until
 

@@ -6,7 +6,7 @@ from tests.security.memory import peak_mib
 # Text of one to four MiB that takes ten to forty times as much once it is parsed.
 WORK = """
 import json
-from dynconfig.engine.size import OMITTED_BYTES
+from dynconfig.model.size import OMITTED_BYTES
 from dynconfig.kube import responses
 from dynconfig.kube.client import _identity, _whole
 what, count = task

@@ -5,7 +5,7 @@ from tests.security.attacks import COUNTED, OPTIONAL, RECURSIVE
 from tests.security.memory import peak_mib
 
 WORK = """
-from dynconfig.engine.inspection import findings
+from dynconfig.validation.inspection import findings
 parameters = [{"name": f"p{n}", **parameter} for n, parameter in enumerate(task)]
 document = {"spec": {"path": "/app", "parameters": parameters}}
 result = len(findings(document, lambda source: None).faults)

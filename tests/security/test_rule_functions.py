@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from cel_expr_python import cel
 
-from dynconfig.engine.cel import RuleFault, compiled
-from dynconfig.engine.cel_functions import ALLOWED, OPERATORS, TIMES
-from dynconfig.engine.checking import SECONDS
-from dynconfig.engine.inspection import findings
+from dynconfig.validation.cel import RuleFault, compiled
+from dynconfig.validation.cel_functions import ALLOWED, OPERATORS, TIMES
+from dynconfig.validation.checking import SECONDS
+from dynconfig.validation.inspection import findings
 
 NOON = "timestamp('2020-01-01T12:00:00Z')"
 MANY = f"[{','.join(map(str, range(100)))}]"

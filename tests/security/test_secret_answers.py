@@ -12,12 +12,12 @@ from tests.engine.fake_kind import OWNER, document
 from tests.kube.apiserver import status as refused
 from tests.kube.controller_harness import KEY, ControllerHarness, configured, running_controller
 
-from dynconfig.engine.declaration import Source
-from dynconfig.engine.declare import declare, faults, parse_spec
-from dynconfig.engine.errors import InvalidSpec, SecretCheckDelayed
-from dynconfig.engine.secret_checks import AT_ONCE, DOES_NOT_HOLD, INTERVAL, AnswerBudget, digest
-from dynconfig.engine.tenancy import Tenant
-from dynconfig.engine.work_queue import Key
+from dynconfig.model.declaration import Source
+from dynconfig.model.errors import InvalidSpec, SecretCheckDelayed
+from dynconfig.model.key import Key
+from dynconfig.validation.declare import declare, faults, parse_spec
+from dynconfig.validation.secret_checks import AT_ONCE, DOES_NOT_HOLD, INTERVAL, AnswerBudget, digest
+from dynconfig.validation.tenancy import Tenant
 
 PASSWORD = Source("Secret", "db", "password")
 GUESS = Source("ConfigMap", "mine", "guess")

@@ -7,13 +7,13 @@ import pytest
 from tests.security.attacks import encoded
 from tests.security.memory import peak_mib
 
-from dynconfig.engine.declaration import Source
-from dynconfig.engine.declare import faults
 from dynconfig.kube.responses import source_text
+from dynconfig.model.declaration import Source
+from dynconfig.validation.declare import faults
 
 WORK = """
 import asyncio, base64
-from dynconfig.engine.declare import faults, parse_spec, sources as sources_of
+from dynconfig.validation.declare import faults, parse_spec, sources as sources_of
 from dynconfig.kube import sources
 kind, size, count, patterns = task
 text = "x" * size

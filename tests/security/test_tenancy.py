@@ -6,16 +6,16 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
-from tests.model.wire import Call
-from tests.model.world import Ground, ground
+from tests.sequences.wire import Call
+from tests.sequences.world import Ground, ground
 
 from dynconfig import wiring
 from dynconfig.api.allow import Policy
-from dynconfig.engine.declare import declare
-from dynconfig.engine.errors import InvalidSpec, NotAllowed, PathNotAllowed
-from dynconfig.engine.resource import Owner
-from dynconfig.engine.tenancy import tenant
+from dynconfig.model.errors import InvalidSpec, NotAllowed, PathNotAllowed
+from dynconfig.model.resource import Owner
 from dynconfig.settings import Settings
+from dynconfig.validation.declare import declare
+from dynconfig.validation.tenancy import tenant
 from dynconfig_lab.aws.calls import ACCOUNT
 
 SPECS = 10_000

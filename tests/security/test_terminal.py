@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from tests.security.memory import peak_mib
 
-from dynconfig import kubectl_yaml, logs
-from dynconfig.cli import options
+from dynconfig import logs
+from dynconfig.cli import kubectl_yaml, options
 from dynconfig.cli.terminal import Terminal
 from dynconfig.kube import kubeconfig
 from dynconfig.settings import Settings
@@ -76,8 +76,8 @@ def test_aliases_repeat_no_more_than_a_manifest_has(tmp_path: Path) -> None:
     (tmp_path / "laughs.yaml").write_text(LAUGHS)
     work = """
 from pathlib import Path
-from dynconfig import files
-from dynconfig.engine.declare import faults
+from dynconfig.cli import files
+from dynconfig.validation.declare import faults
 found = files.scan([Path(task)], "default")
 result = [str(fault) for fault in found.faults] + [f for d in found.configs for f in faults(d, lambda source: None)]
 """

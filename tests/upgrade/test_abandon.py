@@ -11,8 +11,8 @@ from tests.cli.shell import dynconfig
 from tests.upgrade.cluster import CRD, Cluster, Document
 
 from dynconfig.api import names
-from dynconfig.engine.work_queue import Key
 from dynconfig.kube.writer import Writer
+from dynconfig.model.key import Key
 from dynconfig_lab.processes import wait_until
 
 pytestmark = pytest.mark.e2e

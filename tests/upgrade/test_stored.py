@@ -13,8 +13,8 @@ from rich.console import Console
 from tests.upgrade.cluster import CRD, PREVIOUS, ROOT, Cluster, Document
 
 from dynconfig.api.defaults import with_defaults
-from dynconfig.engine.declare import applied_of, declare_deletion
-from dynconfig.engine.resource import Owner
+from dynconfig.model.resource import Owner
+from dynconfig.validation.declare import applied_of, declare_deletion
 from dynconfig_lab import binaries
 from dynconfig_lab.controlplane import ControlPlane
 from dynconfig_lab.processes import wait_until

@@ -6,7 +6,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.session import Session
 
 from dynconfig.aws.errors import without_credentials
-from dynconfig.engine.errors import CredentialsMissing
+from dynconfig.model.errors import CredentialsMissing
 
 # A failed lookup may take seconds (metadata endpoint timeout), and concurrent calls wait for each other: cache the failure.
 FAILURE_TTL_SECONDS = 5.0

@@ -6,9 +6,9 @@ from json import JSONDecodeError
 from botocore import exceptions as boto
 from botocore.parsers import ResponseParserError
 
-from dynconfig.engine import errors
-from dynconfig.engine.errors import DynConfigError
-from dynconfig.engine.secret import MASK
+from dynconfig.model import errors
+from dynconfig.model.errors import DynConfigError
+from dynconfig.model.secret import MASK
 
 _RETRY_SOON = 1.0
 

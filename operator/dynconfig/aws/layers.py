@@ -10,8 +10,8 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from dynconfig.engine.arns import partition
-from dynconfig.engine.errors import DynConfigError, NotFound, NotPossible, Terminal
+from dynconfig.model.arns import partition
+from dynconfig.model.errors import DynConfigError, NotFound, NotPossible, Terminal
 
 if TYPE_CHECKING:
     from mypy_boto3_ssm.client import SSMClient

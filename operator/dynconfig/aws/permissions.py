@@ -10,8 +10,8 @@ from typing import Any
 from dynconfig.api.alarms import OWN_NAMESPACE
 from dynconfig.api.names import CLUSTER_TAG, OWNER_TAG
 from dynconfig.aws import layers
-from dynconfig.engine.arns import Arns
-from dynconfig.engine.naming import LONGEST, PREFIX
+from dynconfig.model.arns import Arns
+from dynconfig.model.naming import LONGEST, PREFIX
 
 # White space not counted.
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
@@ -37,7 +37,7 @@ PARAMETER_ACTIONS = (
 # SSM looks for the image of a parameter of data type aws:ec2:image in the writer's name.
 # https://docs.aws.amazon.com/systems-manager/latest/userguide/parameter-store-ec2-aliases.html
 ACCOUNT_ACTIONS = ("ec2:DescribeImages", "ssm:DescribeParameters", "tag:GetResources")
-# What aws/event_queue.py does, where the operator makes its queue and rules itself.
+# What events/queue.py does, where the operator makes its queue and rules itself.
 QUEUE_ACTIONS = (
     "sqs:CreateQueue",
     "sqs:DeleteMessage",
@@ -164,7 +164,7 @@ NEW_HTTP_API_ACTIONS = ("apigateway:POST",)
 OWN_HTTP_API_ACTIONS = ("apigateway:DELETE", "apigateway:PATCH", "apigateway:POST")
 # Tags are resources beside the API, of which no tag is known: anyone who may write tags of one API may write those of all.
 HTTP_TAG_ACTIONS = ("apigateway:DELETE", "apigateway:POST")
-# All alarms and dashboards of this operator begin alike, whatever the function is called; see engine/naming.py.
+# All alarms and dashboards of this operator begin alike, whatever the function is called; see model/naming.py.
 ALARM_ACTIONS = ("cloudwatch:ListTagsForResource",)
 # A composite alarm can be put only by who may put any.
 # https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutCompositeAlarm.html

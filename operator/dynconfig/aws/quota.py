@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from dynconfig.engine.errors import Throttled
+from dynconfig.model.errors import Throttled
 
 # For longer waits, the object is requeued instead of blocking a thread.
 MAX_WAIT_SECONDS = 2.0

@@ -19,9 +19,9 @@ from dynconfig.aws.errors import translated, translated_locally, without_client,
 from dynconfig.aws.models import Models
 from dynconfig.aws.quota import Quota
 from dynconfig.aws.server_clock import ServerClock
-from dynconfig.engine import own_calls
-from dynconfig.engine.errors import DynConfigError, Throttled, Unexpected
-from dynconfig.engine.secret import SecretText
+from dynconfig.events import own_calls
+from dynconfig.model.errors import DynConfigError, Throttled, Unexpected
+from dynconfig.model.secret import SecretText
 
 log = logging.getLogger(__name__)
 

@@ -2,9 +2,9 @@
 
 from typing import Any
 
+from dynconfig.cli.deletion_plan import DeletionPlan, deletion_plan
+from dynconfig.cli.planning import Planned
 from dynconfig.cli.terminal import Terminal
-from dynconfig.engine.deletion_plan import DeletionPlan, deletion_plan
-from dynconfig.planning import Planned
 
 
 def document(planned: Planned) -> dict[str, Any]:

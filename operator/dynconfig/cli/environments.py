@@ -12,19 +12,19 @@ from typing import Any
 from dynconfig import wiring
 from dynconfig.api.defaults import with_defaults
 from dynconfig.api.parameter import ParameterType
+from dynconfig.cli.comparison import Entry, Environment, sealed
 from dynconfig.cli.failures import Failed
+from dynconfig.cli.files import BadFile, Document
 from dynconfig.cli.options import check_region
+from dynconfig.cli.planning import title
 from dynconfig.cli.targets import Targets, may_have_cluster, select_targets, shortest_names
-from dynconfig.engine.checking import source_of
-from dynconfig.engine.comparison import Entry, Environment, sealed
-from dynconfig.engine.declaration import ReadSource, Source
-from dynconfig.engine.declare import parse_spec
-from dynconfig.engine.errors import DynConfigError, SourceMissing
-from dynconfig.engine.secret import UnknownText
-from dynconfig.files import BadFile, Document
-from dynconfig.kinds import parameter_tree
-from dynconfig.planning import title
+from dynconfig.kinds.parameter import tree as parameter_tree
+from dynconfig.model.declaration import ReadSource, Source
+from dynconfig.model.errors import DynConfigError, SourceMissing
+from dynconfig.model.secret import UnknownText
 from dynconfig.settings import Settings
+from dynconfig.validation.checking import source_of
+from dynconfig.validation.declare import parse_spec
 
 # Fields that identify an environment, or that are compared separately.
 _NOT_COMPARED = ("path", "parameters", "region")

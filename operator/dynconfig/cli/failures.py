@@ -2,8 +2,8 @@
 
 import errno
 
-from dynconfig.engine.errors import DynConfigError
-from dynconfig.files import BadFile
+from dynconfig.cli.files import BadFile
+from dynconfig.model.errors import DynConfigError
 from dynconfig.settings import BadSetting
 
 FAILED = 1

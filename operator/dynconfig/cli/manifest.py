@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from dynconfig.cli import yaml_text
-from dynconfig.importing import Imported
+from dynconfig.cli.importing import Imported
 
 
 def written(found: Imported, *, are_secrets_written: bool, is_unicode: bool = True) -> str:

@@ -10,8 +10,8 @@ from typing import Annotated, Any
 import typer
 
 from dynconfig.cli.failures import Failed
+from dynconfig.cli.files import Document
 from dynconfig.cli.terminal import writes_unicode
-from dynconfig.files import Document
 
 _CONTROLS = re.compile(r"[\x7f-\x9f]")
 
@@ -25,8 +25,7 @@ class Output(StrEnum):
 
 def complete_names(context: typer.Context, incomplete: str) -> list[str]:
     """Complete the names of objects in the cluster; returns none if the cluster is unavailable."""
-    from dynconfig import cluster
-    from dynconfig.cli import failures
+    from dynconfig.cli import cluster, failures
 
     try:
         with cluster.reading() as reader:

@@ -8,13 +8,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from dynconfig import files
+from dynconfig.cli import files
 from dynconfig.cli.failures import Failed
-from dynconfig.engine.declaration import Source
-from dynconfig.engine.errors import SourceMissing
-from dynconfig.engine.secret import NOT_KNOWN
-from dynconfig.files import Document, Manifests, Origin
-from dynconfig.planning import ClusterState, PlanFailure, Planned, Planner, title
+from dynconfig.cli.files import Document, Manifests, Origin
+from dynconfig.cli.planning import ClusterState, PlanFailure, Planned, Planner, title
+from dynconfig.model.declaration import Source
+from dynconfig.model.errors import SourceMissing
+from dynconfig.model.secret import NOT_KNOWN
 from dynconfig.settings import Settings
 
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
@@ -50,7 +50,7 @@ class Targets:
             yield lambda _document: ClusterState(self.settings.cluster_id or "", None, _offline)
             return
         # Imported here because the Kubernetes client is slow to import.
-        from dynconfig import cluster
+        from dynconfig.cli import cluster
         from dynconfig.kube.responses import ApiRefused, ApiUnavailable, NoCluster
 
         try:
@@ -87,7 +87,7 @@ def select_targets(
         raise Failed("--offline requires manifests: add -f FILE")
     if not may_have_cluster(os.environ):
         raise Failed("no manifests and no cluster: add -f FILE, or set KUBECONFIG")
-    from dynconfig import cluster
+    from dynconfig.cli import cluster
 
     with cluster.reading() as reader:
         found = cluster.objects(reader, names or (), namespace, everywhere=everywhere)

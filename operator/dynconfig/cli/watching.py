@@ -4,12 +4,12 @@ import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 
-from dynconfig import cluster
+from dynconfig.cli import cluster
+from dynconfig.cli.files import Document
 from dynconfig.cli.object_status import ObjectStatus, deleted, object_status
-from dynconfig.files import Document
+from dynconfig.cli.planning import title
 from dynconfig.kube.reader import Reader
 from dynconfig.kube.responses import ApiUnavailable, WatchExpired
-from dynconfig.planning import title
 
 # Seconds between watches, so that a server that ends each watch at once is not polled without a pause.
 PAUSE = 1.0

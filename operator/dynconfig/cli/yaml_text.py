@@ -4,7 +4,7 @@ import re
 
 import yaml
 
-from dynconfig import kubectl_yaml
+from dynconfig.cli import kubectl_yaml
 
 # YAML treats these as line breaks, and parsers handle them differently.
 _STRANGE_ENDS = re.compile("[\x85\u2028\u2029]")

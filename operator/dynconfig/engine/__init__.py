@@ -1,1 +1,1 @@
-"""The heart: compares what is declared with what AWS says, and applies the difference."""
+"""One reconcile: observe AWS, assess the difference to the declaration, apply it."""

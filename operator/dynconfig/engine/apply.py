@@ -3,12 +3,12 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields, replace
 
-from dynconfig.engine.declaration import Declaration, Successor
-from dynconfig.engine.errors import STOPPING, Conflict, DeletionDelayed, DynConfigError, Settling
 from dynconfig.engine.outcome import Outcome
-from dynconfig.engine.plan import AnyKind, Create, Delete, Release, Step, Update
-from dynconfig.engine.refusal import Blocked, Refusal, blocker, is_watched, passed_on
-from dynconfig.engine.resource import ASSIGNED, HandsOver, Resource
+from dynconfig.model.declaration import Declaration, Successor
+from dynconfig.model.errors import STOPPING, Conflict, DeletionDelayed, DynConfigError, Settling
+from dynconfig.model.plan import AnyKind, Create, Delete, Release, Step, Update
+from dynconfig.model.refusal import Blocked, Refusal, blocker, is_watched, passed_on
+from dynconfig.model.resource import ASSIGNED, HandsOver, Resource
 
 DELETE_BATCH = 50
 SETTLING_SECONDS = 0.5

@@ -4,15 +4,15 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from dynconfig.engine.apply import in_order
-from dynconfig.engine.declaration import Declaration
-from dynconfig.engine.errors import DynConfigError
 from dynconfig.engine.observe import Observation
 from dynconfig.engine.outcome import Outcome
-from dynconfig.engine.plan import AnyKind, Create, Fault, Part, Plan, Step, Update, changes, differences, drifted
-from dynconfig.engine.refusal import Refusal, independent, is_watched
-from dynconfig.engine.resource import Resource
-from dynconfig.engine.rolled_back import Rejection
-from dynconfig.engine.rollout import RolloutState
+from dynconfig.model.declaration import Declaration
+from dynconfig.model.errors import DynConfigError
+from dynconfig.model.plan import AnyKind, Create, Fault, Part, Plan, Step, Update, changes, differences, drifted
+from dynconfig.model.refusal import Refusal, independent, is_watched
+from dynconfig.model.resource import Resource
+from dynconfig.rollout.rolled_back import Rejection
+from dynconfig.rollout.state import RolloutState
 
 
 @dataclass(frozen=True, slots=True)

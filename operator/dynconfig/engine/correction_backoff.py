@@ -5,12 +5,12 @@ The state is kept in memory: after a restart, two corrections are made without d
 
 from dataclasses import dataclass, replace
 
-from dynconfig.engine.declaration import Declaration
 from dynconfig.engine.drift import author_of
-from dynconfig.engine.errors import ReconcileLoop
 from dynconfig.engine.outcome import Outcome
-from dynconfig.engine.plan import Plan, Step, drifted
-from dynconfig.engine.refusal import Refusal
+from dynconfig.model.declaration import Declaration
+from dynconfig.model.errors import ReconcileLoop
+from dynconfig.model.plan import Plan, Step, drifted
+from dynconfig.model.refusal import Refusal
 
 # The number of corrections without delay: a person may make the same change twice.
 QUICK_CORRECTIONS = 2

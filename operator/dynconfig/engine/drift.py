@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from dynconfig.api.status import AUTHOR_LENGTH, MAX_DRIFT, Drift
-from dynconfig.engine.declaration import Declaration
 from dynconfig.engine.outcome import Outcome
-from dynconfig.engine.plan import Difference, Step, Update
-from dynconfig.engine.resource import Versioned
+from dynconfig.model.declaration import Declaration
+from dynconfig.model.plan import Difference, Step, Update
+from dynconfig.model.resource import Versioned
 
 
 def drift_entries(outcome: Outcome, previous: Mapping[str, Any], now: str) -> list[Drift]:

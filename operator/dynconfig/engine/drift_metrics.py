@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from dynconfig.engine.declaration import Place
 from dynconfig.engine.outcome import Outcome
+from dynconfig.model.declaration import Place
 
 # The period of the alarm, in seconds. Drift within a period counts for all of it, so its end belongs to the next period.
 PERIOD = 60

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 
 from dynconfig.api.parameter import ParameterSpec
-from dynconfig.engine.checking import Finding
-from dynconfig.engine.declaration import Declaration
-from dynconfig.engine.errors import InvalidSpec
+from dynconfig.model.declaration import Declaration
+from dynconfig.model.errors import InvalidSpec
+from dynconfig.validation.checking import Finding
 
 
 def check(declaration: Declaration) -> None:

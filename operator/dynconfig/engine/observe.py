@@ -5,11 +5,11 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from dynconfig.engine.declaration import Declaration
-from dynconfig.engine.errors import STOPPING, AccessDenied, DynConfigError
-from dynconfig.engine.plan import AnyKind
-from dynconfig.engine.resource import ASSIGNED, Added, Resource, Scope, Unread, Versioned
-from dynconfig.engine.rollout import Alarming
+from dynconfig.model.declaration import Declaration
+from dynconfig.model.errors import STOPPING, AccessDenied, DynConfigError
+from dynconfig.model.plan import AnyKind
+from dynconfig.model.resource import ASSIGNED, Added, Resource, Scope, Unread, Versioned
+from dynconfig.rollout.state import Alarming
 
 Seen = tuple[Resource, ...]
 Mixed = tuple[Resource | Unread | Added, ...]

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from dynconfig.engine.resource import Owner
-from dynconfig.engine.stored import region_of
+from dynconfig.model.resource import Owner
+from dynconfig.model.stored import region_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 
 from dynconfig.api.alarms import DRIFT
-from dynconfig.engine.declaration import Declaration
-from dynconfig.engine.errors import DynConfigError, NotOwned, Retryable
-from dynconfig.engine.plan import Plan, Step
-from dynconfig.engine.refusal import Blocked, Refusal, merged, sentences, summary
-from dynconfig.engine.resource import Resource
-from dynconfig.engine.rollout import Alarming, RolloutPhase, RolloutState
+from dynconfig.model.declaration import Declaration
+from dynconfig.model.errors import DynConfigError, NotOwned, Retryable
+from dynconfig.model.plan import Plan, Step
+from dynconfig.model.refusal import Blocked, Refusal, merged, sentences, summary
+from dynconfig.model.resource import Resource
+from dynconfig.rollout.state import Alarming, RolloutPhase, RolloutState
 
 NOTHING = Plan()
 STABLE = RolloutState(RolloutPhase.STABLE)

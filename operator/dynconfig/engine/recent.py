@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
-from dynconfig.engine.declaration import Declaration
-from dynconfig.engine.plan import AnyKind, Create, Delete, Plan, Step, Update
-from dynconfig.engine.resource import Resource
+from dynconfig.model.declaration import Declaration
+from dynconfig.model.plan import AnyKind, Create, Delete, Plan, Step, Update
+from dynconfig.model.resource import Resource
 
 # AWS control planes are eventually consistent; a longer lag counts as an outage.
 RECENT_SECONDS = 300.0

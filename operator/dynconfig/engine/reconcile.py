@@ -8,26 +8,26 @@ from dynconfig.engine import expiration
 from dynconfig.engine.apply import ApplyRun, EarlierRefusals, batches
 from dynconfig.engine.assessment import Assessment, compared, derived
 from dynconfig.engine.correction_backoff import CorrectionBackoff
-from dynconfig.engine.declaration import Declaration, Place
-from dynconfig.engine.declare import keeping
 from dynconfig.engine.drift_metrics import DriftMetrics, DriftMetricSink
-from dynconfig.engine.errors import DynConfigError, UnsafePlan
-from dynconfig.engine.labels import LabelCleanup, LabelsOf
-from dynconfig.engine.last_change import only_values, with_values
 from dynconfig.engine.observe import Observation, desired_resources, observe, unread_versions
 from dynconfig.engine.outcome import Outcome
-from dynconfig.engine.plan import (
+from dynconfig.engine.recent import Recent, with_unseen
+from dynconfig.engine.reported_drift import without_reported_drift
+from dynconfig.engine.retry_policy import RetryPolicy
+from dynconfig.model.declaration import Declaration, Place
+from dynconfig.model.errors import DynConfigError, UnsafePlan
+from dynconfig.model.plan import (
     AnyKind,
 )
-from dynconfig.engine.recent import Recent, with_unseen
-from dynconfig.engine.refusal import Refusal
-from dynconfig.engine.reported_drift import without_reported_drift
-from dynconfig.engine.resource import Resource, Unread, Versioned
-from dynconfig.engine.retry_policy import RetryPolicy
-from dynconfig.engine.rollback import Rollbacks, defer_deletions
-from dynconfig.engine.rolled_back import stable_declaration
-from dynconfig.engine.rollout import RolloutPhase, RolloutState
-from dynconfig.engine.safety import check
+from dynconfig.model.refusal import Refusal
+from dynconfig.model.resource import Resource, Unread, Versioned
+from dynconfig.model.safety import check
+from dynconfig.rollout.labels import LabelCleanup, LabelsOf
+from dynconfig.rollout.last_change import only_values, with_values
+from dynconfig.rollout.rollback import Rollbacks, defer_deletions
+from dynconfig.rollout.rolled_back import stable_declaration
+from dynconfig.rollout.state import RolloutPhase, RolloutState
+from dynconfig.validation.declare import keeping
 
 # Alarms are polled at this interval until their events arrive.
 ALARM_SECONDS = 10.0

@@ -3,10 +3,10 @@
 from dataclasses import replace
 
 from dynconfig.api.spec import DriftPolicy
-from dynconfig.engine.declaration import Applied, Declaration
-from dynconfig.engine.plan import Delete, Difference, Plan, Step, Update, drifted
-from dynconfig.engine.resource import Versioned, form_of
-from dynconfig.engine.secret import MASK, Secret
+from dynconfig.model.declaration import Applied, Declaration
+from dynconfig.model.plan import Delete, Difference, Plan, Step, Update, drifted
+from dynconfig.model.resource import Versioned, form_of
+from dynconfig.model.secret import MASK, Secret
 
 VALUE = "value"
 

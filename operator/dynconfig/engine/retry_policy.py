@@ -3,9 +3,9 @@
 from dataclasses import dataclass, field, replace
 
 from dynconfig.engine.apply import SETTLING_SECONDS
-from dynconfig.engine.declaration import Declaration
-from dynconfig.engine.errors import DynConfigError, Refused, RoleNotReady, Settling
 from dynconfig.engine.outcome import Outcome
+from dynconfig.model.declaration import Declaration
+from dynconfig.model.errors import DynConfigError, Refused, RoleNotReady, Settling
 
 # AWS finishes a write to a function within a second or two, sometimes minutes.
 SETTLING_GROWTH, LONGEST_WAIT = 1.5, 10.0

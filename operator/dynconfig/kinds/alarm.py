@@ -24,13 +24,13 @@ from dynconfig.api.alarms import (
 )
 from dynconfig.api.function import Mode
 from dynconfig.engine import drift_metrics
-from dynconfig.engine.arns import Arns
-from dynconfig.engine.declaration import Declaration
-from dynconfig.engine.errors import NotFound
-from dynconfig.engine.resource import Scope
-from dynconfig.kinds import tags
-from dynconfig.kinds.alarm_base import METRIC, AlarmApi, AlarmBase, Answer
-from dynconfig.kinds.tags import Pairs
+from dynconfig.kinds._shared import tags
+from dynconfig.kinds._shared.alarm_base import METRIC, AlarmApi, AlarmBase, Answer
+from dynconfig.kinds._shared.tags import Pairs
+from dynconfig.model.arns import Arns
+from dynconfig.model.declaration import Declaration
+from dynconfig.model.errors import NotFound
+from dynconfig.model.resource import Scope
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from dynconfig.api.alarms import UNHEALTHY
-from dynconfig.engine.arns import Arns
-from dynconfig.engine.declaration import Declaration
-from dynconfig.engine.errors import NotFound
-from dynconfig.engine.resource import Scope
-from dynconfig.kinds.alarm_base import COMPOSITE, AlarmApi, AlarmBase
+from dynconfig.kinds._shared.alarm_base import COMPOSITE, AlarmApi, AlarmBase
+from dynconfig.model.arns import Arns
+from dynconfig.model.declaration import Declaration
+from dynconfig.model.errors import NotFound
+from dynconfig.model.resource import Scope
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudwatch.client import CloudWatchClient

@@ -6,12 +6,12 @@ from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from dynconfig.api.function import Mode
-from dynconfig.engine.arns import Arns
-from dynconfig.engine.declaration import Declaration
-from dynconfig.engine.errors import NotFound, NotPossible, RoleNotReady
-from dynconfig.engine.resource import Resource, Scope
-from dynconfig.kinds.owned import of_kind
-from dynconfig.kinds.ttl_cache import TtlCache
+from dynconfig.kinds._shared.owned import of_kind
+from dynconfig.kinds._shared.ttl_cache import TtlCache
+from dynconfig.model.arns import Arns
+from dynconfig.model.declaration import Declaration
+from dynconfig.model.errors import NotFound, NotPossible, RoleNotReady
+from dynconfig.model.resource import Resource, Scope
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda.client import LambdaClient

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from dynconfig.api.function import Mode
 from dynconfig.api.names import OWNER_TAG, RELEASED_TAG
-from dynconfig.engine.arns import Arns
-from dynconfig.engine.declaration import Declaration
-from dynconfig.engine.errors import NotFound
-from dynconfig.engine.resource import Owner, Resource, Scope
-from dynconfig.kinds import tags
-from dynconfig.kinds.tags import Pairs
-from dynconfig.kinds.ttl_cache import TtlCache
+from dynconfig.kinds._shared import tags
+from dynconfig.kinds._shared.tags import Pairs
+from dynconfig.kinds._shared.ttl_cache import TtlCache
+from dynconfig.model.arns import Arns
+from dynconfig.model.declaration import Declaration
+from dynconfig.model.errors import NotFound
+from dynconfig.model.resource import Owner, Resource, Scope
 
 if TYPE_CHECKING:
     from mypy_boto3_apigatewayv2.client import ApiGatewayV2Client

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from dynconfig.api.function import Mode
-from dynconfig.engine.arns import Arns
-from dynconfig.engine.declaration import Declaration
-from dynconfig.engine.errors import Conflict, NotFound
-from dynconfig.engine.resource import ASSIGNED, Resource, Scope
-from dynconfig.kinds.owned import function_of, of_kind
+from dynconfig.kinds._shared.owned import function_of, of_kind
+from dynconfig.model.arns import Arns
+from dynconfig.model.declaration import Declaration
+from dynconfig.model.errors import Conflict, NotFound
+from dynconfig.model.resource import ASSIGNED, Resource, Scope
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda.client import LambdaClient

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from dynconfig.api.function import Mode
 from dynconfig.api.names import OWNER_TAG
-from dynconfig.engine.arns import Arns
-from dynconfig.engine.declaration import Declaration
-from dynconfig.engine.errors import AlreadyExists, Conflict, NotFound, NotPossible
-from dynconfig.engine.naming import ROLE_PATH
-from dynconfig.engine.resource import Resource, Scope
-from dynconfig.kinds import function_access, tags
-from dynconfig.kinds.documents import canonical, policy
-from dynconfig.kinds.tags import Pairs
+from dynconfig.kinds._shared import function_access, tags
+from dynconfig.kinds._shared.documents import canonical, policy
+from dynconfig.kinds._shared.tags import Pairs
+from dynconfig.model.arns import Arns
+from dynconfig.model.declaration import Declaration
+from dynconfig.model.errors import AlreadyExists, Conflict, NotFound, NotPossible
+from dynconfig.model.naming import ROLE_PATH
+from dynconfig.model.resource import Resource, Scope
 
 if TYPE_CHECKING:
     from mypy_boto3_iam.client import IAMClient

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from dynconfig.api.function import Mode
 from dynconfig.api.names import OWNER_TAG
-from dynconfig.engine.arns import Arns
-from dynconfig.engine.declaration import Declaration
-from dynconfig.engine.errors import Conflict, NotFound
-from dynconfig.engine.resource import Resource, Scope
-from dynconfig.kinds import tags
-from dynconfig.kinds.documents import canonical
-from dynconfig.kinds.tags import Pairs
-from dynconfig.kinds.ttl_cache import TtlCache
+from dynconfig.kinds._shared import tags
+from dynconfig.kinds._shared.documents import canonical
+from dynconfig.kinds._shared.tags import Pairs
+from dynconfig.kinds._shared.ttl_cache import TtlCache
+from dynconfig.model.arns import Arns
+from dynconfig.model.declaration import Declaration
+from dynconfig.model.errors import Conflict, NotFound
+from dynconfig.model.resource import Resource, Scope
 
 if TYPE_CHECKING:
     from mypy_boto3_events.client import EventBridgeClient

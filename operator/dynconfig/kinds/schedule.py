@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from dynconfig.api.function import Mode
 from dynconfig.api.names import OWNER_TAG
-from dynconfig.engine import schedules
-from dynconfig.engine.arns import Arns
-from dynconfig.engine.declaration import Declaration
-from dynconfig.engine.errors import AlreadyExists, Conflict, NotFound, NotPossible, Refused
-from dynconfig.engine.resource import Resource, Scope
-from dynconfig.kinds.tags import Pairs
+from dynconfig.kinds._shared.tags import Pairs
+from dynconfig.model.arns import Arns
+from dynconfig.model.declaration import Declaration
+from dynconfig.model.errors import AlreadyExists, Conflict, NotFound, NotPossible, Refused
+from dynconfig.model.resource import Resource, Scope
+from dynconfig.validation import schedules
 
 if TYPE_CHECKING:
     from mypy_boto3_scheduler.client import EventBridgeSchedulerClient

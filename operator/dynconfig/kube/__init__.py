@@ -1,1 +1,1 @@
-"""What the doors need of Kubernetes: objects, references and Events."""
+"""The API server: objects, sources, Events, and the controller that reconciles."""

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable
 
-from dynconfig.engine.errors import DynConfigError, NotOwned
-from dynconfig.engine.fingerprint import Fingerprints, fingerprint, fingerprints
-from dynconfig.engine.signals import EVERYWHERE
-from dynconfig.engine.work_queue import Key
+from dynconfig.events.signals import EVERYWHERE
+from dynconfig.model.errors import DynConfigError, NotOwned
+from dynconfig.model.fingerprint import Fingerprints, fingerprint, fingerprints
+from dynconfig.model.key import Key
 
 # IAM is global.
 _GLOBAL = ("Role ",)

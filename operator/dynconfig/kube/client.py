@@ -14,7 +14,6 @@ from lightkube.config.models import User
 from lightkube.core.exceptions import ConfigError
 
 from dynconfig.api import names
-from dynconfig.engine.work_queue import Key
 from dynconfig.kube import json_levels, json_selection
 from dynconfig.kube.impersonation import impersonation
 from dynconfig.kube.plugin import authentication
@@ -40,6 +39,7 @@ from dynconfig.kube.responses import (
     sources_path,
     unavailable,
 )
+from dynconfig.model.key import Key
 
 # A page is in memory as a whole, with its parsed objects; pages of large objects have fewer items.
 FIRST_PAGE, LARGEST_PAGE = 50, 500

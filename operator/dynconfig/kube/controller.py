@@ -10,28 +10,19 @@ from typing import Any, TypeVar
 
 from dynconfig.api import names
 from dynconfig.api.status import Reason
-from dynconfig.engine import drift, kube_events, report, size
-from dynconfig.engine.declaration import Declaration
-from dynconfig.engine.declare import declare, declare_deletion, keeping, parse_spec, sources, was_answered, was_observed
-from dynconfig.engine.errors import AccessDenied, DynConfigError, Refused, Retryable
-from dynconfig.engine.last_change import last_change
+from dynconfig.engine import drift
 from dynconfig.engine.orphans import region_in_use
 from dynconfig.engine.outcome import Outcome
-from dynconfig.engine.own_calls import collect_requests
-from dynconfig.engine.readiness import rollback_message
 from dynconfig.engine.reconcile import ALARM_SECONDS, Abandonment
-from dynconfig.engine.resource_index import adopts
-from dynconfig.engine.secret_checks import AnswerBudget
-from dynconfig.engine.signals import Signal
-from dynconfig.engine.stored import spec_of, status_of
-from dynconfig.engine.traces import trace
-from dynconfig.engine.work_queue import Key, Priority, WorkQueue
+from dynconfig.events.own_calls import collect_requests
+from dynconfig.events.regions import EventRegions
+from dynconfig.events.resource_index import adopts
+from dynconfig.events.routing import EventRouter
+from dynconfig.events.signals import Signal
 from dynconfig.kube import sources as references
 from dynconfig.kube.client import ApiConflict, ApiRefused, ApiUnavailable, Document
 from dynconfig.kube.deletion_check import DeletionCheck
 from dynconfig.kube.dependencies import Dependencies
-from dynconfig.kube.event_regions import EventRegions
-from dynconfig.kube.event_router import EventRouter
 from dynconfig.kube.finalizer import add_finalizer, has_finalizer, remove_finalizer
 from dynconfig.kube.internal import bug
 from dynconfig.kube.moves import Moves
@@ -42,6 +33,26 @@ from dynconfig.kube.refusals import Refusals
 from dynconfig.kube.requeue_policy import LONGEST_BACKOFF, RequeuePolicy, Turn
 from dynconfig.kube.responses import INVALID
 from dynconfig.kube.status_writer import Announcement, StatusWriter, log_failure, log_result, requested_at
+from dynconfig.kube.traces import trace
+from dynconfig.kube.work_queue import Priority, WorkQueue
+from dynconfig.model import size
+from dynconfig.model.declaration import Declaration
+from dynconfig.model.errors import AccessDenied, DynConfigError, Refused, Retryable
+from dynconfig.model.key import Key
+from dynconfig.model.stored import spec_of, status_of
+from dynconfig.rollout.last_change import last_change
+from dynconfig.status import kube_events, report
+from dynconfig.status.readiness import rollback_message
+from dynconfig.validation.declare import (
+    declare,
+    declare_deletion,
+    keeping,
+    parse_spec,
+    sources,
+    was_answered,
+    was_observed,
+)
+from dynconfig.validation.secret_checks import AnswerBudget
 
 log = logging.getLogger(__name__)
 

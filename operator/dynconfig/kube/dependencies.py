@@ -4,11 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from dynconfig.engine.reconcile import Engine
-from dynconfig.engine.resource import Owner
-from dynconfig.engine.tenancy import IsOwnLayer, TenantOf
 from dynconfig.kube.client import Document, Kube
 from dynconfig.kube.events import Recorder
 from dynconfig.kube.metrics import Metrics
+from dynconfig.model.resource import Owner
+from dynconfig.validation.tenancy import IsOwnLayer, TenantOf
 
 
 @dataclass(frozen=True, slots=True)

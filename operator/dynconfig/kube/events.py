@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from dynconfig.api import names
-from dynconfig.engine.kube_events import KubeEvent
-from dynconfig.engine.timestamps import timestamp
 from dynconfig.kube.client import ApiConflict, ApiRefused, ApiUnavailable, Kube
+from dynconfig.model.timestamps import timestamp
+from dynconfig.status.kube_events import KubeEvent
 
 log = logging.getLogger(__name__)
 

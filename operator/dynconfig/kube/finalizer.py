@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from dynconfig.api import names
-from dynconfig.engine.stored import emptied, spec_of
-from dynconfig.engine.work_queue import Key
 from dynconfig.kube.client import ApiRefused, Document, Kube
 from dynconfig.kube.responses import INVALID
+from dynconfig.model.key import Key
+from dynconfig.model.stored import emptied, spec_of
 
 
 def has_finalizer(document: Mapping[str, Any]) -> bool:

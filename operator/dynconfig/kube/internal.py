@@ -6,9 +6,9 @@ from pathlib import Path
 from types import TracebackType
 
 import dynconfig
-from dynconfig.engine.errors import InternalError
-from dynconfig.engine.traces import trace
-from dynconfig.engine.work_queue import Key
+from dynconfig.kube.traces import trace
+from dynconfig.model.errors import InternalError
+from dynconfig.model.key import Key
 
 log = logging.getLogger(__name__)
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from dynconfig.api.names import GROUP
-from dynconfig.engine.size import OMITTED_BYTES
 from dynconfig.kube import json_levels
+from dynconfig.model.size import OMITTED_BYTES
 
 SMALL = 16_000
 """Bytes of a document that is parsed as a whole."""

@@ -16,8 +16,8 @@ from lightkube.config.kubeconfig import DEFAULT_KUBECONFIG, KubeConfig, SingleCo
 from lightkube.config.models import Cluster, Context
 from lightkube.core.exceptions import ConfigError
 
-from dynconfig.engine.yaml_bounds import Bounded, Parser, TooMuch
 from dynconfig.kube.impersonation import ActingUser, fault
+from dynconfig.kube.yaml_bounds import Bounded, Parser, TooMuch
 
 Section = dict[str, Any]
 Model = TypeVar("Model", bound=msgspec.Struct)

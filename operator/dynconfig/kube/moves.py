@@ -5,11 +5,11 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from dynconfig.engine.declaration import Declaration
 from dynconfig.engine.outcome import Outcome
-from dynconfig.engine.work_queue import Key
+from dynconfig.events.routing import EventRouter
 from dynconfig.kube.blocked import BlockedObjects
-from dynconfig.kube.event_router import EventRouter
+from dynconfig.model.declaration import Declaration
+from dynconfig.model.key import Key
 
 
 class Moves:

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from dynconfig.api import names
-from dynconfig.engine.fingerprint import fingerprint
-from dynconfig.engine.work_queue import Key
 from dynconfig.kube.client import Document
 from dynconfig.kube.finalizer import has_finalizer
 from dynconfig.kube.orphan_watch import ExistingObjects
+from dynconfig.model.fingerprint import fingerprint
+from dynconfig.model.key import Key
 
 MAX_AGE_SECONDS = 1.0
 MAX_CREATED = 100

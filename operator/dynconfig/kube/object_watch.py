@@ -5,10 +5,10 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-from dynconfig.engine.work_queue import Key
 from dynconfig.kube.client import FORBIDDEN, NOT_FOUND, ApiRefused, ApiUnavailable, Kube, WatchExpired
 from dynconfig.kube.responses import UNREADABLE
 from dynconfig.kube.sources import Sleep, WatchBackoff
+from dynconfig.model.key import Key
 
 log = logging.getLogger(__name__)
 

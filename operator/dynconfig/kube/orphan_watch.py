@@ -5,9 +5,9 @@ import logging
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
-from dynconfig.engine.errors import DynConfigError
 from dynconfig.engine.orphans import Orphan
 from dynconfig.kube.metrics import Metrics
+from dynconfig.model.errors import DynConfigError
 
 log = logging.getLogger(__name__)
 

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from dynconfig.engine.declaration import Place
-from dynconfig.engine.work_queue import Key
+from dynconfig.model.declaration import Place
+from dynconfig.model.key import Key
 
 PROBE_SECONDS = 1.0
 # An object that fails although others succeed is retried with increasing delays.

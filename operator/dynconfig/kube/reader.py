@@ -10,7 +10,6 @@ from lightkube.config.kubeconfig import SingleConfig
 from lightkube.config.models import User
 from lightkube.core.exceptions import ConfigError
 
-from dynconfig.engine.work_queue import Key
 from dynconfig.kube.impersonation import impersonation
 from dynconfig.kube.plugin import authentication
 from dynconfig.kube.responses import (
@@ -30,6 +29,7 @@ from dynconfig.kube.responses import (
     sources_path,
     unavailable,
 )
+from dynconfig.model.key import Key
 
 _SECONDS = 15.0
 

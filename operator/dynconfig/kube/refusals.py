@@ -2,8 +2,8 @@
 
 import logging
 
-from dynconfig.engine.fingerprint import fingerprint
-from dynconfig.engine.work_queue import Key
+from dynconfig.model.fingerprint import fingerprint
+from dynconfig.model.key import Key
 
 log = logging.getLogger(__name__)
 

@@ -7,9 +7,12 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from dynconfig.engine import resync
-from dynconfig.engine.declaration import Declaration, Place
-from dynconfig.engine.errors import (
+from dynconfig.engine.outcome import Outcome
+from dynconfig.kube import resync
+from dynconfig.kube.outages import Outages
+from dynconfig.kube.work_queue import Priority, WorkQueue
+from dynconfig.model.declaration import Declaration, Place
+from dynconfig.model.errors import (
     AlarmFiring,
     DeletionDelayed,
     ReconcileLoop,
@@ -20,9 +23,7 @@ from dynconfig.engine.errors import (
     Throttled,
     Unavailable,
 )
-from dynconfig.engine.outcome import Outcome
-from dynconfig.engine.work_queue import Key, Priority, WorkQueue
-from dynconfig.kube.outages import Outages
+from dynconfig.model.key import Key
 
 FIRST_BACKOFF = 0.5
 LONGEST_BACKOFF = 60.0

@@ -9,12 +9,12 @@ from typing import Any
 from lightkube.config.kubeconfig import SingleConfig
 
 from dynconfig.api import names
-from dynconfig.engine.declaration import Source
-from dynconfig.engine.errors import InvalidSpec, NoSource, Retryable
-from dynconfig.engine.secret import OversizedText
-from dynconfig.engine.values import LONGEST_BYTES
-from dynconfig.engine.work_queue import Key
 from dynconfig.kube import json_levels, json_selection, kubeconfig
+from dynconfig.model.declaration import Source
+from dynconfig.model.errors import InvalidSpec, NoSource, Retryable
+from dynconfig.model.key import Key
+from dynconfig.model.secret import OversizedText
+from dynconfig.validation.values import LONGEST_BYTES
 
 Document = dict[str, Any]
 

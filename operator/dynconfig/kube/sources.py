@@ -7,12 +7,12 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Se
 from contextlib import closing
 from typing import Any
 
-from dynconfig.engine.declaration import ReadSource, Source
-from dynconfig.engine.errors import DynConfigError
-from dynconfig.engine.fingerprint import Fingerprints, fingerprint, fingerprints
-from dynconfig.engine.work_queue import Key
 from dynconfig.kube.client import FORBIDDEN, ApiRefused, ApiUnavailable, Kube, WatchExpired
 from dynconfig.kube.responses import UNREADABLE, source_text
+from dynconfig.model.declaration import ReadSource, Source
+from dynconfig.model.errors import DynConfigError
+from dynconfig.model.fingerprint import Fingerprints, fingerprint, fingerprints
+from dynconfig.model.key import Key
 
 log = logging.getLogger(__name__)
 

@@ -6,17 +6,18 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from dynconfig.api import names
-from dynconfig.engine import kube_events, progress, report, size
-from dynconfig.engine.errors import DynConfigError
-from dynconfig.engine.kube_events import KubeEvent
 from dynconfig.engine.outcome import Outcome
-from dynconfig.engine.stored import status_of
-from dynconfig.engine.work_queue import Key
 from dynconfig.kube.client import ApiRefused, ApiUnavailable, Document, Kube
 from dynconfig.kube.events import Recorder
 from dynconfig.kube.metrics import Metrics
 from dynconfig.kube.refusals import Refusals
 from dynconfig.kube.responses import INVALID
+from dynconfig.model import size
+from dynconfig.model.errors import DynConfigError
+from dynconfig.model.key import Key
+from dynconfig.model.stored import status_of
+from dynconfig.status import kube_events, progress, report
+from dynconfig.status.kube_events import KubeEvent
 
 log = logging.getLogger(__name__)
 

@@ -6,10 +6,10 @@ from typing import Any
 
 from dynconfig.api import names
 from dynconfig.api.parameter import DeletionPolicy
-from dynconfig.engine.stored import emptied, spec_of
-from dynconfig.engine.work_queue import Key
 from dynconfig.kube.reader import Reader, translated_errors
 from dynconfig.kube.responses import INVALID, ApiConflict, ApiRefused, Document, document, object_path
+from dynconfig.model.key import Key
+from dynconfig.model.stored import emptied, spec_of
 
 OPERATORS = "app.kubernetes.io/name=dynconfig-operator"
 """Label selector of the operator's Deployment and pods, for every installation method."""

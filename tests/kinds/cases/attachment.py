@@ -9,8 +9,8 @@ from tests.kinds.cases.case import Case
 from tests.kinds.cases.role import DENY, with_secret
 
 from dynconfig.api.names import ATTACHED_TAG, ATTACHED_VARIABLES_TAG
-from dynconfig.kinds.attachment_value import Attachment
-from dynconfig.kinds.parameter_value import Parameter
+from dynconfig.kinds.attachment.value import Attachment
+from dynconfig.kinds.parameter.value import Parameter
 
 POLICY = "theirs"
 

@@ -7,8 +7,8 @@ from typing import Any
 from tests.kinds.aws_harness import AwsHarness
 
 from dynconfig.engine.outcome import Outcome
-from dynconfig.engine.plan import AnyKind, Step
-from dynconfig.engine.resource import Resource
+from dynconfig.model.plan import AnyKind, Step
+from dynconfig.model.resource import Resource
 
 Spec = Mapping[str, Any]
 ExternalAction = Callable[[AwsHarness], object]

@@ -7,7 +7,7 @@ from typing import Any
 from tests.kinds.aws_harness import AwsHarness
 from tests.kinds.cases.case import Case, ExternalAction
 
-from dynconfig.kinds.dashboard import Dashboard
+from dynconfig.kinds.dashboard.dashboards import Dashboard
 
 
 def name_of(harness: AwsHarness) -> str:

@@ -6,9 +6,9 @@ from tests.kinds import functions
 from tests.kinds.aws_harness import AwsHarness
 from tests.kinds.cases.case import Case, Spec
 
-from dynconfig.engine.errors import NotFound
 from dynconfig.kinds.failure_destination import FailureDestination
-from dynconfig.kinds.function_value import Function
+from dynconfig.kinds.function.value import Function
+from dynconfig.model.errors import NotFound
 
 QUEUE = "arn:aws:sqs:eu-west-1:123456789012:failed"
 TOPIC = "arn:aws:sns:eu-west-1:123456789012:failed"

@@ -6,8 +6,8 @@ from tests.kinds import functions
 from tests.kinds.aws_harness import AwsHarness
 from tests.kinds.cases.case import Case, Spec
 
-from dynconfig.kinds.function_value import Function
-from dynconfig.kinds.parameter_value import Parameter
+from dynconfig.kinds.function.value import Function
+from dynconfig.kinds.parameter.value import Parameter
 
 SCHEMA = {"type": "string", "minLength": 1, "maxLength": 64}
 

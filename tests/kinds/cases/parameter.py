@@ -6,7 +6,7 @@ from tests.kinds.aws_harness import AwsHarness
 from tests.kinds.cases.case import Case, Spec
 
 from dynconfig.api.names import FROM_SECRET_TAG
-from dynconfig.kinds.parameter_value import Parameter
+from dynconfig.kinds.parameter.value import Parameter
 
 SECRET: Spec = {"name": "password", "valueFrom": {"secretKeyRef": {"name": "db", "key": "password"}}}
 PLAIN: Spec = {"name": "plain", "value": "text"}

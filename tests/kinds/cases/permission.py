@@ -7,10 +7,10 @@ from tests.kinds import functions
 from tests.kinds.aws_harness import AwsHarness
 from tests.kinds.cases.case import Case, Spec
 
-from dynconfig.engine.errors import NotFound
-from dynconfig.kinds.function_value import Function
+from dynconfig.kinds.function.value import Function
 from dynconfig.kinds.http_api import HttpApi
 from dynconfig.kinds.permission import Permission
+from dynconfig.model.errors import NotFound
 
 BY_RULE = "dynconfig-parameters"
 THEIRS: dict[str, Any] = {"Action": "lambda:InvokeFunction", "Principal": "s3.amazonaws.com"}

@@ -8,7 +8,7 @@ import pytest
 from tests.lab.functions.bench import EXTENSION, Bench
 
 from dynconfig.aws.package import package
-from dynconfig.kinds.function_value import HANDLER
+from dynconfig.kinds.function.value import HANDLER
 
 pytestmark = pytest.mark.lab
 

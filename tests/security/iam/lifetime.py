@@ -20,13 +20,13 @@ from tests.security.iam.calls import ACCOUNT, REGION, Present, arn, requests
 from tests.security.iam.evaluator import Request
 
 from dynconfig import wiring
-from dynconfig.aws import event_removal
-from dynconfig.aws.event_queue import EventQueue
-from dynconfig.aws.patterns import event_rules
 from dynconfig.aws.permissions import Allowed
 from dynconfig.aws.session import OWN_USER_AGENT
-from dynconfig.engine.errors import Retryable
 from dynconfig.engine.outcome import Outcome
+from dynconfig.events import removal as event_removal
+from dynconfig.events.patterns import event_rules
+from dynconfig.events.queue import EventQueue
+from dynconfig.model.errors import Retryable
 from dynconfig.settings import Settings
 
 EXAMPLE = Path(__file__).parents[3] / "manifests" / "examples" / "myapp.yaml"
@@ -149,7 +149,7 @@ class Life:
 
 def wiring_status(outcome: Outcome, previous: dict[str, Any], now: float) -> dict[str, Any]:
     """The status that the operator would write."""
-    from dynconfig.engine import report
+    from dynconfig.status import report
 
     return report.status(outcome, previous, now, None)
 

@@ -12,8 +12,8 @@ from tests.security.iam.evaluator import Decision, Request, decide
 from tests.security.iam.lifetime import BOUNDARY, Life, Recorder, allowed, cleared, event_queue_life, whole_life
 
 from dynconfig.aws.permissions import Part, operator_policy
-from dynconfig.kinds.attachment_value import Attachment
-from dynconfig.kinds.parameter_value import Parameter
+from dynconfig.kinds.attachment.value import Attachment
+from dynconfig.kinds.parameter.value import Parameter
 
 pytestmark = pytest.mark.lab
 

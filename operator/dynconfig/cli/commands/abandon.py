@@ -8,7 +8,7 @@ import typer
 from dynconfig.cli import options
 from dynconfig.cli.failures import Failed
 from dynconfig.cli.terminal import Terminal
-from dynconfig.engine.counting import counted
+from dynconfig.model.counting import counted
 
 
 def command(
@@ -28,9 +28,9 @@ def command(
     """
     if not name:
         raise Failed("no object given; use: dynconfig abandon -n NAMESPACE NAME")
-    from dynconfig import cluster
-    from dynconfig.engine.work_queue import Key
+    from dynconfig.cli import cluster
     from dynconfig.kube.writer import Writer
+    from dynconfig.model.key import Key
 
     writer = Writer.from_environment()
     try:

@@ -8,21 +8,21 @@ from typing import Annotated, Any
 
 import typer
 
-from dynconfig import files, wiring
+from dynconfig import wiring
 from dynconfig.api.spec import DynamicConfigSpec
-from dynconfig.cli import options
+from dynconfig.cli import files, options
 from dynconfig.cli.failures import FAILED, Failed
+from dynconfig.cli.files import Document
 from dynconfig.cli.options import Output
+from dynconfig.cli.planning import title
 from dynconfig.cli.terminal import Terminal
-from dynconfig.engine.declare import parse_spec
-from dynconfig.engine.errors import InvalidSpec
-from dynconfig.engine.naming import Names
-from dynconfig.engine.resource import Owner
-from dynconfig.engine.tenancy import Decision, decisions, own_names
-from dynconfig.files import Document
-from dynconfig.planning import title
+from dynconfig.model.errors import InvalidSpec
+from dynconfig.model.naming import Names
+from dynconfig.model.resource import Owner
 from dynconfig.settings import Settings, Tenancy
 from dynconfig.tenants import Tenants
+from dynconfig.validation.declare import parse_spec
+from dynconfig.validation.tenancy import Decision, decisions, own_names
 
 ANY_REGION = "region"
 """Placeholder in names that contain a region, if no region is set."""

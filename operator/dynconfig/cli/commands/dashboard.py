@@ -8,13 +8,12 @@ from typing import Annotated
 
 import typer
 
-from dynconfig import dashboard_export, files
-from dynconfig.cli import options, targets
+from dynconfig.cli import dashboard_export, files, options, targets
 from dynconfig.cli.failures import Failed
+from dynconfig.cli.files import Document
+from dynconfig.cli.planning import title
 from dynconfig.cli.terminal import Terminal
-from dynconfig.engine.errors import InvalidSpec
-from dynconfig.files import Document
-from dynconfig.planning import title
+from dynconfig.model.errors import InvalidSpec
 from dynconfig.settings import Settings
 
 

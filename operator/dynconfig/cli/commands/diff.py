@@ -4,14 +4,13 @@ from typing import Annotated, Any
 
 import typer
 
-from dynconfig.cli import environments, options
+from dynconfig.cli import environments, field_diff, options
+from dynconfig.cli.comparison import Contrast, contrasts
 from dynconfig.cli.failures import CHANGES
 from dynconfig.cli.options import Output
 from dynconfig.cli.terminal import Terminal
-from dynconfig.engine import field_diff
-from dynconfig.engine.comparison import Contrast, contrasts
-from dynconfig.engine.counting import counted
-from dynconfig.engine.window import shortened
+from dynconfig.model.counting import counted
+from dynconfig.model.window import shortened
 
 HELP = (
     "A manifest FILE, or FILE#NAME if it contains several objects; the NAME of an object in the cluster (or "

@@ -6,16 +6,16 @@ from typing import Any
 import typer
 
 from dynconfig.cli import options
+from dynconfig.cli.describe import difference
 from dynconfig.cli.failures import CHANGES, FAILED
+from dynconfig.cli.field_diff import ABSENT, EMPTY, parts
 from dynconfig.cli.options import Output
+from dynconfig.cli.out_of_sync import OutOfSyncField, out_of_sync_fields
+from dynconfig.cli.planning import PlanFailure, Planned, title
 from dynconfig.cli.targets import select_targets
 from dynconfig.cli.terminal import Terminal
-from dynconfig.engine.counting import agreeing, counted
-from dynconfig.engine.describe import difference
-from dynconfig.engine.field_diff import ABSENT, EMPTY, parts
-from dynconfig.engine.out_of_sync import OutOfSyncField, out_of_sync_fields
-from dynconfig.engine.window import brief
-from dynconfig.planning import PlanFailure, Planned, title
+from dynconfig.model.counting import agreeing, counted
+from dynconfig.model.window import brief
 
 HEADINGS = ("OBJECT", "RESOURCE", "FIELD", "DECLARED", "OBSERVED", "WHY")
 

@@ -5,9 +5,9 @@ from typing import Any
 
 from dynconfig.cli import options
 from dynconfig.cli.failures import Failed
+from dynconfig.cli.files import Document
 from dynconfig.cli.options import Output
 from dynconfig.cli.terminal import Terminal
-from dynconfig.files import Document
 
 HEADINGS = ("OBJECT", "REVISION", "GENERATION", "WRITTEN", "OUTCOME", "CHANGED")
 _STYLES = {"Stable": "green", "Applied": "green", "Baking": "yellow", "RolledBack": "red", "Replaced": "dim"}
@@ -24,7 +24,7 @@ def command(
 
     Example: dynconfig history -n shop myapp
     """
-    from dynconfig import cluster
+    from dynconfig.cli import cluster
 
     with cluster.reading() as reader:
         found = cluster.objects(reader, name or (), namespace, everywhere=everywhere)

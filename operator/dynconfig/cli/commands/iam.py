@@ -15,7 +15,7 @@ from dynconfig.aws import permissions
 from dynconfig.cli.failures import Failed
 from dynconfig.cli.options import check_region, tidy_path
 from dynconfig.cli.terminal import Terminal
-from dynconfig.engine.naming import PREFIX
+from dynconfig.model.naming import PREFIX
 from dynconfig.settings import POLICY_ARN, BadSetting, Settings
 
 # IAM accepts ARNs of resources that cannot exist. A key alias in a policy allows nothing; patterns like key/* do.
@@ -170,7 +170,7 @@ def _region() -> str:
 def _account(region: str) -> str:
     """Return the account of the AWS credentials. Raises Failed."""
     from dynconfig import wiring
-    from dynconfig.engine.errors import DynConfigError
+    from dynconfig.model.errors import DynConfigError
 
     settings = replace(Settings.from_environment(os.environ), region=region)
     try:

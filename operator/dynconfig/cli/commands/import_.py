@@ -11,15 +11,15 @@ from dynconfig import wiring
 from dynconfig.api.metadata import name_fault, namespace_fault
 from dynconfig.cli import manifest
 from dynconfig.cli.failures import Failed
+from dynconfig.cli.importing import About, Imported, check_count, imported, object_name
 from dynconfig.cli.options import check_region, tidy_path
 from dynconfig.cli.terminal import Terminal, writes_unicode
-from dynconfig.engine.counting import counted
-from dynconfig.importing import About, Imported, check_count, imported, object_name
-from dynconfig.kinds import parameter_tree
+from dynconfig.kinds.parameter import tree as parameter_tree
+from dynconfig.model.counting import counted
 from dynconfig.settings import Settings
 
 if TYPE_CHECKING:
-    from dynconfig.kinds.parameter_value import Parameter
+    from dynconfig.kinds.parameter.value import Parameter
 
 
 def command(

@@ -6,17 +6,15 @@ from typing import Annotated, Any
 
 import typer
 
-from dynconfig import planning
 from dynconfig.aws.quota import rate
-from dynconfig.cli import deletion_view, options
+from dynconfig.cli import deletion_view, describe, managers, options, planning
 from dynconfig.cli.failures import CHANGES, FAILED
 from dynconfig.cli.object_status import missing_operator
 from dynconfig.cli.options import Output
+from dynconfig.cli.planning import PlanFailure, Planned
 from dynconfig.cli.targets import Targets, select_targets
 from dynconfig.cli.terminal import Terminal
-from dynconfig.engine import describe, managers
-from dynconfig.engine.write_estimate import WriteEstimate, estimate_writes
-from dynconfig.planning import PlanFailure, Planned
+from dynconfig.cli.write_estimate import WriteEstimate, estimate_writes
 
 _STYLES = {"+": "green", "~": "yellow", "-": "red", "=": "cyan", ".": "dim", "!": "red", " ": "dim"}
 

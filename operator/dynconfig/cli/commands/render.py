@@ -6,15 +6,15 @@ from typing import Annotated
 
 import typer
 
-from dynconfig import planning, wiring
-from dynconfig.cli import options
+from dynconfig import wiring
+from dynconfig.cli import options, planning
 from dynconfig.cli.failures import Failed
+from dynconfig.cli.files import Document
+from dynconfig.cli.planning import ClusterState, Planner
+from dynconfig.cli.rendered import rendered
 from dynconfig.cli.targets import Targets, select_targets
 from dynconfig.cli.terminal import writes_unicode
-from dynconfig.engine.errors import DynConfigError
-from dynconfig.engine.rendered import rendered
-from dynconfig.files import Document
-from dynconfig.planning import ClusterState, Planner
+from dynconfig.model.errors import DynConfigError
 
 
 class RenderFormat(StrEnum):

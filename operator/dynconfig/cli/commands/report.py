@@ -10,7 +10,7 @@ from dynconfig.cli import options
 from dynconfig.cli.failures import CHANGES, Failed
 from dynconfig.cli.options import Output
 from dynconfig.cli.terminal import Terminal
-from dynconfig.engine.counting import counted
+from dynconfig.model.counting import counted
 
 if TYPE_CHECKING:
     from dynconfig.engine.orphans import Orphan
@@ -64,9 +64,10 @@ def command(
 
 def _found(regions: list[str]) -> "tuple[list[Orphan], dict[str, str]]":
     """Return the orphans, and the errors of failed searches by their name."""
-    from dynconfig import cluster, wiring
-    from dynconfig.engine.errors import DynConfigError
+    from dynconfig import wiring
+    from dynconfig.cli import cluster
     from dynconfig.engine.orphans import Orphan, region_in_use
+    from dynconfig.model.errors import DynConfigError
     from dynconfig.settings import Settings
 
     settings = Settings.from_environment(os.environ)

@@ -61,8 +61,7 @@ def command(
 
     Example: dynconfig status -n shop --watch --stable
     """
-    from dynconfig import cluster
-    from dynconfig.cli import watching
+    from dynconfig.cli import cluster, watching
 
     if stable and not watch:
         raise typer.BadParameter("requires --watch", param_hint="--stable")

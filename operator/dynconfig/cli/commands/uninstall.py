@@ -9,10 +9,10 @@ import typer
 
 from dynconfig.cli.failures import Failed
 from dynconfig.cli.terminal import Terminal
-from dynconfig.engine.counting import counted
+from dynconfig.model.counting import counted
 
 if TYPE_CHECKING:
-    from dynconfig.uninstalling import Removal, Uninstaller
+    from dynconfig.cli.uninstalling import Removal, Uninstaller
 
 SHOWN = 10
 NO_POLICY = (
@@ -43,7 +43,8 @@ def command(
     """
     if not keep_aws:
         raise Failed(NO_POLICY)
-    from dynconfig import uninstalling, wiring
+    from dynconfig import wiring
+    from dynconfig.cli import uninstalling
     from dynconfig.kube.writer import Writer
     from dynconfig.settings import Settings
 
@@ -116,7 +117,7 @@ def _carry_out(work: "Uninstaller", removals: Sequence["Removal"], *, has_deploy
 
 def _release(work: "Uninstaller", marked: Sequence["Removal"]) -> int:
     """Return how many objects could not be released."""
-    from dynconfig.engine.errors import DynConfigError
+    from dynconfig.model.errors import DynConfigError
 
     out, failed = Terminal.out(), 0
     for number, item in enumerate(marked, 1):

@@ -9,15 +9,14 @@ from typing import Annotated, Any
 
 import typer
 
-from dynconfig import files, validating
-from dynconfig.cli import kustomize, options
+from dynconfig.cli import files, kustomize, options, validating
 from dynconfig.cli.failures import FAILED
 from dynconfig.cli.options import Output
 from dynconfig.cli.terminal import Terminal, printable
-from dynconfig.engine.counting import agreeing, counted
-from dynconfig.engine.region_checks import region_fault
+from dynconfig.cli.validating import Report, Severity
+from dynconfig.model.counting import agreeing, counted
 from dynconfig.settings import Settings
-from dynconfig.validating import Report, Severity
+from dynconfig.validation.region_checks import region_fault
 
 Files = Annotated[
     list[Path] | None, typer.Option("--file", "-f", help="File or folder with manifests; - for standard input.")

@@ -1,0 +1,1 @@
+"""AWS events: from the SQS queue to the objects that they concern."""

@@ -1,0 +1,276 @@
+"""Receives AWS events: one thread and one SQS queue for each region that objects use."""
+
+import logging
+import random
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from typing import Protocol
+
+from dynconfig.events.echoes import Echoes
+from dynconfig.events.queue import EventQueue, MessageBatch
+from dynconfig.events.signals import DELETE, PUT, Signal
+from dynconfig.model.errors import DynConfigError, NotFound, Retryable, Terminal
+
+log = logging.getLogger(__name__)
+
+# A missing permission may be granted later.
+DENIED_RETRY_SECONDS = 300.0
+# Someone may delete or disable the rules.
+CHECK_INTERVAL_SECONDS = 180.0
+FIRST_BACKOFF = 1.0
+LONGEST_BACKOFF = 60.0
+# Several echoes at once mean that the operator is writing. They are not urgent, so they are left to accumulate: ten per call.
+ECHO_SECONDS = 0.25
+# How long a region may have no objects until its queue is deleted. A queue name can be reused 60 seconds after its deletion.
+# https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_CreateQueue.html
+REMOVAL_DELAY_SECONDS = 60.0
+
+
+class EventHandler(Protocol):
+    """Callbacks of a listener; called from its thread."""
+
+    def handle_signals(self, signals: Sequence[Signal]) -> None:
+        """Handle changes that the operator did not make."""
+
+    def count_events(self, outcome: str, count: int) -> None:
+        """Count received events by outcome: signal, echo, other or unreadable."""
+
+    def set_listening(self, region: str, *, is_up: bool | None) -> None:
+        """Report whether events from a region are being received; None if they are no longer needed."""
+
+    def event_missing(self, region: str, name: str) -> None:
+        """Report that the event of an own write of this parameter did not arrive."""
+
+    def events_interrupted(self, region: str, repaired: str) -> None:
+        """Report that events from a region did not arrive until this was repaired."""
+
+    def listener_failed(self) -> None:
+        """Report that a listener ended because of a bug."""
+
+
+class EventListener:
+    """Receives events from one queue until it is stopped. If AWS fails, drift is detected later, at the resync."""
+
+    def __init__(
+        self, region: str, queue: EventQueue, echoes: Echoes, handler: EventHandler, clock: Callable[[], float]
+    ) -> None:
+        self._region = region
+        self._queue = queue
+        self._echoes = echoes
+        self._handler = handler
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._removal_at: float | None = None
+        self._is_removing = False
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=f"events {region}", daemon=True)
+        self._is_up: bool | None = None
+        self._is_silent = False
+        self._failures = 0
+
+    def start(self) -> None:
+        """Start a daemon thread, which does not keep the process alive: a poll may take twenty seconds."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop handling events. Messages that a running poll receives stay in the queue for the next process."""
+        self._stopped.set()
+
+    def schedule_removal(self) -> None:
+        """Remove the queue and its rules after REMOVAL_DELAY_SECONDS, unless `cancel_removal` is called before."""
+        with self._lock:
+            self._removal_at = self._clock() + REMOVAL_DELAY_SECONDS
+
+    def cancel_removal(self) -> bool:
+        """Keep the queue and its rules; return False if the removal has started, so that a new listener is needed."""
+        with self._lock:
+            if not self._is_removing:
+                self._removal_at = None
+            return not self._is_removing
+
+    def join(self, timeout: float) -> bool:
+        """Wait for the thread to end; return whether it ended within the timeout, in seconds."""
+        self._thread.join(timeout)
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        try:
+            while not self._stopped.is_set() and not self._begin_removal_if_due():
+                try:
+                    self._receive()
+                except DynConfigError as error:
+                    self._handle_failure(error)
+        finally:
+            if not self._stopped.is_set() and not self._is_removing:
+                self._handler.listener_failed()
+        if self._is_removing:
+            self._remove()
+
+    def _is_removal_due(self) -> bool:
+        removal_at = self._removal_at
+        return removal_at is not None and self._clock() >= removal_at
+
+    def _begin_removal_if_due(self) -> bool:
+        """Return whether the removal is due; from then on it cannot be cancelled."""
+        with self._lock:
+            self._is_removing = self._is_removal_due()
+            return self._is_removing
+
+    def _remove(self) -> None:
+        self._echoes.end(self._region)
+        self._handler.set_listening(self._region, is_up=None)
+        try:
+            removed = self._queue.remove()
+        except DynConfigError as error:
+            log.warning("Cannot remove the event queue and rules in unused region %s: %s", self._region, error)
+        else:
+            log.info("Region %s is no longer used; removed: %s", self._region, ", ".join(removed) or "nothing")
+
+    def _receive(self) -> None:
+        """Ensure the queue, then receive until the next check is due, the removal is due, or an event is missing."""
+        self._ensure_queue()
+        until = self._clock() + CHECK_INTERVAL_SECONDS
+        # The first receive proves that the queue can be read; without long polling, `up` is reported at once.
+        self._process(self._queue.receive(wait=False))
+        self._failures = 0
+        if not self._is_silent:
+            self._set_up(is_up=True)
+        while not self._stopped.is_set() and self._clock() < until and not self._is_removal_due():
+            batch = self._queue.receive()
+            if not self._process(batch) and batch.is_partial:
+                self._stopped.wait(ECHO_SECONDS)
+            if self._is_event_missing():
+                return
+
+    def _ensure_queue(self) -> None:
+        """Create or repair the queue and its rules; a repair means that events were lost."""
+        repaired = self._queue.ensure()
+        if repaired and self._is_up is not None:
+            log.warning(
+                "AWS events in %s did not arrive: %s. Repaired; all objects in the region are reconciled",
+                self._region,
+                "; ".join(repaired),
+            )
+            self._handler.events_interrupted(self._region, "; ".join(repaired))
+            self._is_silent = False
+            if self._is_up:
+                self._set_up(is_up=False)
+        if self._is_up is not True:
+            # Events of earlier writes may have been lost.
+            self._echoes.begin(self._region)
+
+    def _is_event_missing(self) -> bool:
+        """Return whether the event of an own write is overdue; if so, report it, and the queue is checked at once."""
+        name = self._echoes.missing(self._region)
+        if name is None:
+            return False
+        remedy = (
+            "Check the queue of DYNCONFIG_QUEUE_URL and the rules that target it"
+            if self._queue.is_external
+            else "The operator now checks the queue and its rules"
+        )
+        log.warning(
+            "The event of the operator's own write of parameter %s in %s has not arrived within 30 seconds. %s; until events "
+            "arrive again, drift there is detected at the resync",
+            name,
+            self._region,
+            remedy,
+        )
+        self._is_silent = True
+        self._set_up(is_up=False)
+        self._handler.event_missing(self._region, name)
+        return True
+
+    def _process(self, batch: MessageBatch) -> bool:
+        """Pass a batch to the handler and delete it; return whether it held anything but echoes."""
+        if self._stopped.is_set():
+            return False
+        if any(signal.operation in (PUT, DELETE) for signal in batch.signals):
+            self._record_arrival()
+        changes = [signal for signal in batch.signals if not self._echoes.is_echo(signal)]
+        if changes:
+            self._handler.handle_signals(changes)
+        counts = {"signal": len(changes), "echo": len(batch.signals) - len(changes)}
+        for outcome, count in {**counts, "other": batch.others, "unreadable": batch.unreadable}.items():
+            self._handler.count_events(outcome, count)
+        self._queue.delete(batch)
+        return counts["echo"] < len(batch.receipts)
+
+    def _record_arrival(self) -> None:
+        self._echoes.arrived(self._region)
+        if self._is_silent:
+            self._is_silent = False
+            self._set_up(is_up=True)
+
+    def _handle_failure(self, error: DynConfigError) -> None:
+        if self._is_up is not False:
+            log.warning(
+                "AWS events in %s are not received, so drift there is detected at the resync only: %s",
+                self._region,
+                error,
+            )
+        self._echoes.end(self._region)
+        self._set_up(is_up=False)
+        self._stopped.wait(self._backoff(error))
+
+    def _set_up(self, *, is_up: bool) -> None:
+        if self._is_up is False and is_up:
+            log.info("AWS events in %s are received again", self._region)
+        self._is_up = is_up
+        self._handler.set_listening(self._region, is_up=is_up)
+
+    def _backoff(self, error: DynConfigError) -> float:
+        if isinstance(error, Terminal) and not isinstance(error, NotFound):
+            return DENIED_RETRY_SECONDS
+        self._failures += 1
+        longest = min(FIRST_BACKOFF * 2 ** min(self._failures - 1, 10), LONGEST_BACKOFF)
+        requested = error.delay if isinstance(error, Retryable) and error.delay else 0.0
+        return max(requested, random.uniform(longest / 2, longest))  # noqa: S311 - not a secret
+
+
+class EventListeners:
+    """The listeners of all regions: each is started for the first object in its region, and removed after the last."""
+
+    def __init__(self, new_listener: Callable[[str], EventListener | None], *, removes: bool = False) -> None:
+        """Create listeners with `new_listener`, which returns None for a region without a queue.
+
+        `removes`: delete the queue and rules of regions that no object uses.
+        """
+        self._new_listener = new_listener
+        self._removes = removes
+        self._listeners: dict[str, EventListener | None] = {}
+
+    def start(self, region: str) -> None:
+        """Receive events from a region from now on."""
+        known = self._listeners.get(region)
+        if region in self._listeners and (known is None or known.cancel_removal()):
+            return
+        listener = self._listeners[region] = self._new_listener(region)
+        if listener is not None:
+            listener.start()
+
+    def release(self, region: str) -> None:
+        """Remove the queue and rules of a region that no object uses, unless another operator may use them."""
+        listener = self._listeners.get(region)
+        if listener is not None and self._removes:
+            listener.schedule_removal()
+
+    def sweep(self, regions: Iterable[str], remove: Callable[[str], Iterable[str]]) -> None:
+        """Remove the queues and rules that an earlier operator left in regions that no object uses."""
+        for region in regions:
+            if region in self._listeners or not self._removes:
+                continue
+            try:
+                removed = ", ".join(remove(region))
+            except DynConfigError as error:
+                # Most accounts have disabled regions, and most policies allow a single region.
+                log.debug("Region %s was not searched for unused queues: %s", region, error)
+                continue
+            if removed:
+                log.info("No object uses region %s; removed: %s", region, removed)
+
+    def close(self) -> None:
+        """Stop all listeners."""
+        for listener in self._listeners.values():
+            if listener is not None:
+                listener.stop()

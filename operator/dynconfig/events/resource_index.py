@@ -1,0 +1,201 @@
+"""An index of the names that objects declare and report: finds the objects of an event, and successors of parameters. Pure."""
+
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from dynconfig.api import names
+from dynconfig.api.parameter import MAX_LEVELS
+from dynconfig.api.spec import AdoptionPolicy
+from dynconfig.events.signals import EVERYWHERE, Signal, without_arn
+from dynconfig.model.declaration import Successor
+from dynconfig.model.fingerprint import Fingerprints, contains, fingerprint, fingerprints
+from dynconfig.model.key import Key
+from dynconfig.model.resource import Owner
+from dynconfig.model.stored import is_suspended, listed_names, region_of, spec_of, status_of
+from dynconfig.validation.declare import was_observed
+from dynconfig.validation.tenancy import Tenant, TenantOf
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    uid: str
+    region: str
+    path: str
+    declared: Fingerprints
+    """Digests of full names. A collision may cause a needless reconcile, or retain a parameter in AWS."""
+    reported: Fingerprints
+    """Digests of full names of parameters in status that spec does not declare."""
+    adopts: bool
+    """Whether it adopts resources without an owner. An object that is being deleted adopts nothing."""
+    is_deleting: bool
+    suspended: bool
+    has_finalizer: bool
+    was_reported: bool
+    """Whether it has a status."""
+    was_observed: bool
+    """Whether AWS was observed for it, so its namespace was allowed to use its immutable path."""
+    resources: tuple[tuple[str, str], ...]
+    """Pairs of an identifier used in events (the name or the end of the ARN) and the name. The status limits both."""
+
+
+class ResourceIndex:
+    """The entries of all objects: a few hundred bytes each, and eight for each parameter. Thread-safe."""
+
+    def __init__(self, default_region: str, tenant_of: TenantOf = Tenant) -> None:
+        self._default_region = default_region
+        self._tenant_of = tenant_of
+        self._lock = threading.RLock()
+        self._entries: dict[Key, _Entry] = {}
+        self._paths: dict[tuple[str, str], set[Key]] = {}
+        self._resources: dict[str, set[tuple[Key, str]]] = {}
+        self._with_undeclared: set[Key] = set()
+        """Objects with parameters in status that they do not declare. These are few."""
+
+    def update(self, key: Key, document: Mapping[str, Any]) -> str:
+        """Update the entry of an object; return its region."""
+        entry = self._entry(document)
+        with self._lock:
+            if self._entries.get(key) == entry:
+                return entry.region
+            self.forget(key)
+            self._entries[key] = entry
+            if entry.reported:
+                self._with_undeclared.add(key)
+            self._paths.setdefault((entry.region, entry.path), set()).add(key)
+            for identifier, name in entry.resources:
+                self._resources.setdefault(identifier, set()).add((key, name))
+        return entry.region
+
+    def forget(self, key: Key) -> None:
+        """Remove the entry of an object."""
+        with self._lock:
+            entry = self._entries.pop(key, None)
+            self._with_undeclared.discard(key)
+            if entry is None:
+                return
+            _discard(self._paths, (entry.region, entry.path), key)
+            for identifier, name in entry.resources:
+                _discard(self._resources, identifier, (key, name))
+
+    def of(self, signal: Signal) -> dict[Key, tuple[str, ...]]:
+        """Return the objects that an event concerns, each with the names of its resources in the event."""
+        found: dict[Key, tuple[str, ...]] = {}
+        for name in signal.parameters:
+            for key in self.naming(signal.region, name):
+                found[key] = (*found.get(key, ()), name)
+        for identifier in signal.resources:
+            for key, name in sorted(self._resources.get(identifier, ())):
+                if signal.region in (EVERYWHERE, self._entries[key].region):
+                    found[key] = (*found.get(key, ()), name)
+        return found
+
+    def naming(self, region: str, name: str) -> tuple[Key, ...]:
+        """Return the objects that declare or report a parameter with this full name."""
+        with self._lock:
+            wanted = fingerprint(name)
+            found = self._below(region, name)
+            return tuple(key for key, of in found if contains(of.declared, wanted) or contains(of.reported, wanted))
+
+    def successor(self, giver: Owner, region: str, name: str) -> Successor | None:
+        """Return the object that adopts a parameter which the giver releases: it declares the full name and may adopt it.
+
+        Suspended and invalid objects count, too, since a declared parameter is not deleted. For the same reason, objects count
+        whose namespace has lost the permission for the path, or whose permission is unknown: the parameter is retained for
+        these without an owner. An object whose namespace was never allowed to use the path does not count, so it cannot
+        prevent others from deleting their parameters.
+        """
+        with self._lock:
+            wanted = fingerprint(name)
+            found = [other for other, of in self._below(region, name) if of.adopts and contains(of.declared, wanted)]
+            others = [other for other in found if other != Key(giver.namespace, giver.name) and self._may_have(other)]
+            successor = min(others, key=lambda other: (not self._may_use(other), other), default=None)
+            if successor is None:
+                return None
+            entry = self._entries[successor]
+            owner = Owner(giver.cluster, successor.namespace, successor.name, entry.uid)
+            # An object with a status but without the finalizer cannot get one.
+            may_own = self._may_use(successor) and (entry.has_finalizer or not entry.was_reported)
+            return Successor(owner, may_own=may_own, has_finalizer=entry.has_finalizer)
+
+    def releasing_to(self, key: Key) -> tuple[Key, ...]:
+        """Return the objects with a parameter in status that they no longer declare, but this object does."""
+        with self._lock:
+            own = self._entries[key]
+            declared = frozenset(own.declared)
+            others = ((other, self._entries[other]) for other in sorted(self._with_undeclared - {key}))
+            return tuple(
+                other for other, of in others if of.region == own.region and not declared.isdisjoint(of.reported)
+            )
+
+    def gives_up(self, key: Key, region: str, name: str) -> bool:
+        """Whether an object is about to release a parameter: it exists, and is being deleted or does not declare it."""
+        with self._lock:
+            entry = self._entries.get(key)
+            if entry is None or entry.suspended:
+                return False
+            declares = entry.region == region and contains(entry.declared, fingerprint(name))
+            return entry.is_deleting or not declares
+
+    def _may_use(self, key: Key) -> bool:
+        return self._tenant_of(key.namespace).may_use_path(self._entries[key].path)
+
+    def _may_have(self, key: Key) -> bool:
+        entry = self._entries[key]
+        return entry.was_observed or self._tenant_of(key.namespace).may_have_path(entry.path)
+
+    def _below(self, region: str, name: str) -> Iterator[tuple[Key, _Entry]]:
+        """Yield the objects whose path contains the name."""
+        end = name.rfind("/")
+        # No declared path has more levels, so a name of only slashes is not more expensive.
+        for _level in range(MAX_LEVELS):
+            if end <= 0:
+                return
+            for key in self._paths.get((region, name[:end]), ()):
+                yield key, self._entries[key]
+            end = name.rfind("/", 0, end)
+
+    def _entry(self, document: Mapping[str, Any]) -> _Entry:
+        spec, status = spec_of(document), status_of(document)
+        path = str(spec.get("path", ""))
+        declared = {f"{path}/{name}" for name in listed_names(spec.get("parameters"))}
+        reported = set(listed_names(status.get("parameters"))) - declared
+        resources = {pair for item in status.get("resources") or () for pair in _identifiers(item)}
+        return _Entry(
+            uid=str((document.get("metadata") or {}).get("uid") or ""),
+            region=region_of(document) or self._default_region,
+            path=path,
+            declared=fingerprints(declared),
+            reported=fingerprints(reported),
+            adopts=adopts(document),
+            is_deleting=_is_deleting(document),
+            suspended=is_suspended(document),
+            has_finalizer=names.FINALIZER in ((document.get("metadata") or {}).get("finalizers") or ()),
+            was_reported=status.get("observedGeneration", names.UNSEEN) != names.UNSEEN,
+            was_observed=was_observed(document),
+            resources=tuple(sorted(resources)),
+        )
+
+
+def adopts(document: Mapping[str, Any]) -> bool:
+    """Whether an object adopts resources without an owner or handed over to it."""
+    return spec_of(document).get("adoptionPolicy") == AdoptionPolicy.IF_UNOWNED and not _is_deleting(document)
+
+
+def _is_deleting(document: Mapping[str, Any]) -> bool:
+    return "deletionTimestamp" in (document.get("metadata") or {})
+
+
+def _identifiers(resource: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield identifiers and name of a resource. API Gateway identifies APIs only by an ID, which is in the ARN."""
+    name, arn = str(resource["name"]), str(resource.get("arn") or "")
+    yield name, name
+    if arn:
+        yield without_arn(arn), name
+
+
+def _discard(index: dict[Any, set[Any]], name: Any, entry: Any) -> None:
+    index[name].discard(entry)
+    if not index[name]:
+        del index[name]

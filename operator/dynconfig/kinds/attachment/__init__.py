@@ -1,0 +1,1 @@
+"""The attachment to an existing Lambda function."""

@@ -1,0 +1,106 @@
+"""The owner of a parameter: from AWS's tag index, which lags, and by name from SSM before a write or deletion."""
+
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Protocol
+
+from dynconfig.kinds.parameter.value import Pairs, Parameter, owner_of
+from dynconfig.model.errors import Conflict, NotFound
+from dynconfig.model.resource import Owner
+
+if TYPE_CHECKING:
+    from mypy_boto3_ssm.client import SSMClient
+
+# How long AWS's tag index, or a copy of it, may still name the previous owner of a parameter.
+DISTRUST_SECONDS = 600.0
+# Tags read by name less than this ago are as fresh as the rest of the observation.
+CONFIRMED_SECONDS = 10.0
+
+
+class ParameterTags(Protocol):
+    """Index of parameters with the owner tag, for many objects in few calls; lags like AWS's index."""
+
+    def refresh(self, owner: Owner, *, bypass_cache: bool) -> float:
+        """Refresh the index if it is too old; return when this owner's part of it was read."""
+
+    def tags(self, name: str) -> Pairs | None:
+        """Return all tags of an owned parameter, or None if it is not in the index."""
+
+    def owned(self, owner: str) -> Sequence[str]:
+        """Return the names of the parameters with this owner tag."""
+
+
+class ParameterOwnership:
+    """Confirm the ownership of the parameters of one place."""
+
+    def __init__(self, ssm: "SSMClient", tag_index: ParameterTags, clock: Callable[[], float]) -> None:
+        self._ssm = ssm
+        self._tag_index = tag_index
+        self._clock = clock
+        self._distrusted: dict[str, float] = {}
+        self._created: dict[str, float] = {}
+        self._read_at: dict[str, float] = {}
+        self._lock = threading.Lock()
+
+    def tags(self, name: str) -> Pairs:
+        """Read the tags by name. Raises NotFound."""
+        answer = self._ssm.list_tags_for_resource(ResourceType="Parameter", ResourceId=name)
+        self._note(self._read_at, [name])
+        return tuple(sorted((tag["Key"], tag["Value"]) for tag in answer["TagList"]))
+
+    def indexed(self, name: str) -> Pairs | None:
+        """Return the indexed tags; None if they are missing, or the owner may have changed since they were read."""
+        return None if self._is_recent(self._created, name) else self._trusted(name)
+
+    def indexed_if_owned(self, name: str, owner: Owner) -> Pairs | None:
+        """Return the indexed tags if they name this owner. Callers confirm by name before they delete or release."""
+        found = self._trusted(name)
+        return found if found is not None and owner_of(found) == owner.tag else None
+
+    def distrust_index(self, names: Iterable[str]) -> None:
+        """Ignore the index for these names for a while: their owner is changing, possibly back and forth."""
+        self._note(self._distrusted, names)
+
+    def created(self, name: str) -> None:
+        """Ignore the index for a parameter created now: its entry may describe a deleted one of the same name."""
+        self._note(self._created, [name])
+
+    def confirmed(self, observed: Sequence[Parameter]) -> list[str]:
+        """Return the names whose owner is unchanged, read by name. Missing parameters count as unchanged."""
+        return [parameter.name for parameter in observed if self._is_unchanged(parameter)]
+
+    def confirm(self, observed: Parameter) -> None:
+        """Raise Conflict if the owner has changed. Reads the tags by name unless that was done in this observation."""
+        if self._clock() - self._read_at.get(observed.name, float("-inf")) >= CONFIRMED_SECONDS:
+            self.refuse_taken([observed], self.confirmed([observed]))
+
+    def refuse_taken(self, observed: Sequence[Parameter], confirmed: Sequence[str]) -> None:
+        """Raise Conflict if one of these has another owner."""
+        taken = [parameter.name for parameter in observed if parameter.name not in set(confirmed)]
+        if taken:
+            self.distrust_index(taken)
+            raise Conflict(f"parameter {taken[0]} was taken over by another owner; retrying", delay=1.0)
+
+    def _trusted(self, name: str) -> Pairs | None:
+        return None if self._is_recent(self._distrusted, name) else self._tag_index.tags(name)
+
+    def _is_recent(self, noted: Mapping[str, float], name: str) -> bool:
+        return self._clock() - noted.get(name, float("-inf")) < DISTRUST_SECONDS
+
+    def _note(self, noted: dict[str, float], names: Iterable[str]) -> None:
+        with self._lock:
+            for name in names:
+                noted.pop(name, None)
+                noted[name] = self._clock()
+            # Entries are ordered by time.
+            while noted and not self._is_recent(noted, oldest := next(iter(noted))):
+                del noted[oldest]
+
+    def _is_unchanged(self, observed: Parameter) -> bool:
+        try:
+            owner = owner_of(self.tags(observed.name))
+        except NotFound:
+            return True
+        if owner != observed.owner:
+            self._read_at.pop(observed.name, None)
+        return owner == observed.owner

@@ -1,0 +1,239 @@
+"""The parameter value type and its conversions: from declarations and SSM responses, to SSM requests. Pure."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from email.utils import parsedate_to_datetime
+from typing import Any, ClassVar
+
+from dynconfig.api.names import FROM_SECRET_TAG, OWNER_TAG
+from dynconfig.api.parameter import IgnoredField, ParameterType, Tier, ValuePolicy
+from dynconfig.model.declaration import Declaration, DeclaredParameter
+from dynconfig.model.resource import Versioned
+from dynconfig.model.secret import Secret, UnreadableSecret
+
+DEFAULT_KEY = "alias/aws/ssm"
+# To remove all policies, SSM expects a list with an empty policy, not an empty list.
+# https://docs.aws.amazon.com/systems-manager/latest/userguide/parameter-store-policies.html
+NO_POLICIES = "[{}]"
+CLEARABLE = {"description": "Description", "allowed_pattern": "AllowedPattern", "policies": "Policies"}
+_FIELDS = {
+    IgnoredField.DESCRIPTION: "description",
+    IgnoredField.TAGS: "tags",
+    IgnoredField.TIER: "tier",
+    IgnoredField.KMS_KEY_ID: "kms_key",
+    IgnoredField.ALLOWED_PATTERN: "allowed_pattern",
+    IgnoredField.POLICIES: "policies",
+}
+
+# Fields that only DescribeParameters returns.
+DESCRIBED = ("description", "tier", "kms_key", "allowed_pattern", "policies")
+
+Pairs = tuple[tuple[str, str], ...]
+
+# SSM rejects empty values, so this never equals a declared one.
+UNREADABLE = UnreadableSecret()
+
+OUR_TAGS = (OWNER_TAG, FROM_SECRET_TAG)
+# AWS allows 50 tags per resource.
+# https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_AddTagsToResource.html
+_MAX_OTHER_TAGS = 50 - len(OUR_TAGS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parameter(Versioned):
+    """One parameter. A value of None is not managed after creation (valuePolicy: CreateOnly)."""
+
+    kind: ClassVar[str] = "Parameter"
+    value: str | Secret | None
+    description: str = ""
+    tier: str = Tier.STANDARD
+    kms_key: str = field(default="", metadata={"form": "kmsKeyId"})
+    allowed_pattern: str = field(default="", metadata={"form": "allowedPattern"})
+    data_type: str = field(default="text", metadata={"form": "dataType"})
+    policies: str = ""
+    tags: Pairs = ()
+    initial: str | Secret = field(default="", repr=False, metadata={"compare": False})
+    """The value to create it with."""
+    ignored: tuple[str, ...] = field(default=(), repr=False, metadata={"compare": False})
+    """Fields that are not managed after creation."""
+    unknown: tuple[str, ...] = field(default=(), repr=False, metadata={"compare": False})
+    """Fields that could not be read."""
+
+    @property
+    def as_deleted(self) -> "Parameter":
+        """The parameter without its value and other long text."""
+        return replace(self, value=None, initial="", description="", allowed_pattern="", policies="", tags=())
+
+
+def observed_parameter(
+    answer: Mapping[str, Any], metadata: Mapping[str, Any], tags: Pairs, own_tags: Pairs
+) -> Parameter:
+    """Build a parameter from the responses of GetParameters, DescribeParameters and ListTagsForResource.
+
+    Without metadata, the fields that only DescribeParameters returns are unknown.
+    """
+    parameter = Parameter(
+        name=answer["Name"],
+        type=answer["Type"],
+        version=answer["Version"],
+        last_modified=answer["LastModifiedDate"].timestamp(),
+        modified_by=metadata.get("LastModifiedUser"),
+        value=_value(answer),
+        data_type=answer.get("DataType", "text"),
+        unknown=() if metadata else DESCRIBED,
+    )
+    return with_tags(with_metadata(parameter, metadata), tags, own_tags)
+
+
+def with_metadata(parameter: Parameter, metadata: Mapping[str, Any]) -> Parameter:
+    """Add the fields that only DescribeParameters returns."""
+    is_secret = parameter.type == ParameterType.SECURE_STRING
+    return replace(
+        parameter,
+        description=metadata.get("Description", ""),
+        tier=metadata.get("Tier", Tier.STANDARD),
+        kms_key=metadata.get("KeyId", DEFAULT_KEY) if is_secret else "",
+        allowed_pattern=metadata.get("AllowedPattern", ""),
+        policies=_policies(metadata.get("Policies", ())),
+    )
+
+
+def _value(answer: Mapping[str, Any]) -> str | Secret | None:
+    """Return the value; UNREADABLE if its KMS key cannot be used, None for a secret that was not decrypted."""
+    if answer["Type"] != ParameterType.SECURE_STRING:
+        return str(answer["Value"])
+    if answer.get("unreadable"):
+        return UNREADABLE
+    return Secret(answer["Value"]) if answer.get("decrypted", True) else None
+
+
+def with_tags(parameter: Parameter, tags: Pairs, own_tags: Pairs) -> Parameter:
+    """Add owner, mark and tags to an observed parameter; `own_tags` are the tags that are compared."""
+    is_marked = FROM_SECRET_TAG in dict(tags) and parameter.type != ParameterType.SECURE_STRING
+    value = parameter.value
+    if is_marked and isinstance(value, str):
+        value = Secret(value)
+    return replace(parameter, owner=owner_of(tags), tags=own_tags, from_secret=is_marked, value=value)
+
+
+def desired_parameter(declaration: Declaration, parameter: DeclaredParameter) -> Parameter:
+    spec = parameter.spec
+    is_secret = spec.resolved_type is ParameterType.SECURE_STRING
+    return Parameter(
+        name=parameter.name,
+        owner=declaration.owner.tag,
+        type=spec.resolved_type.value,
+        value=parameter.value if spec.value_policy is ValuePolicy.ENFORCE else None,
+        initial=parameter.value,
+        description=spec.description,
+        tier=spec.tier.value,
+        kms_key=(spec.kms_key_id or DEFAULT_KEY) if is_secret else "",
+        allowed_pattern=spec.allowed_pattern,
+        data_type=spec.data_type,
+        policies=spec.policies_json,
+        tags=parameter.tags,
+        from_secret=not is_secret and spec.secret_ref is not None and len(parameter.tags) <= _MAX_OTHER_TAGS,
+        ignored=(*_FIELDS.values(), "data_type", "from_secret")
+        if parameter.is_value_only
+        else tuple(_FIELDS[field] for field in spec.ignore),
+    )
+
+
+def comparable(observed: Parameter, wanted: Parameter | None) -> Parameter:
+    """Normalise an observed parameter for the comparison: fields that are not managed equal the desired ones."""
+    if wanted is None:
+        return observed
+    # SSM resolves Intelligent-Tiering and never reports it.
+    tier = wanted.tier if wanted.tier == Tier.INTELLIGENT else observed.tier
+    value = observed.value
+    if wanted.value is None:
+        value = None
+    elif isinstance(wanted.value, Secret) and isinstance(value, str):
+        value = Secret(value)
+    elif isinstance(value, Secret) and observed.type != ParameterType.SECURE_STRING:
+        # Secret only means masked here: equal text is not a difference.
+        text = str(value.reveal())
+        value = text if text == wanted.value or not observed.from_secret else value
+    others = (*wanted.ignored, *observed.unknown)
+    if (tier, value) == (observed.tier, observed.value) and not others:
+        return observed
+    return keeping_ignored(replace(observed, tier=tier, value=value), wanted, others)
+
+
+def keeping_ignored(parameter: Parameter, other: Parameter, ignored: tuple[str, ...] | None = None) -> Parameter:
+    """Copy the fields that are not managed from another parameter."""
+    names = parameter.ignored if ignored is None else ignored
+    return replace(parameter, **{name: getattr(other, name) for name in names})
+
+
+def as_version(desired: Parameter, observed: Parameter) -> Parameter:
+    return replace(
+        desired,
+        version=observed.version,
+        last_modified=observed.last_modified,
+        modified_by=observed.modified_by,
+        initial=observed.initial,
+        ignored=observed.ignored,
+        unknown=observed.unknown,
+    )
+
+
+def request(desired: Parameter, value: str | Secret, *, clear_policies: bool = False) -> dict[str, Any]:
+    request: dict[str, Any] = {
+        "Name": desired.name,
+        "Value": value.reveal() if isinstance(value, Secret) else value,
+        "Type": desired.type,
+        "Tier": desired.tier,
+        "Description": desired.description,
+        "AllowedPattern": desired.allowed_pattern,
+        "DataType": desired.data_type,
+    }
+    # A key with any other type is a ValidationException.
+    if desired.type == ParameterType.SECURE_STRING:
+        request["KeyId"] = desired.kms_key
+    if desired.policies or clear_policies:
+        request["Policies"] = desired.policies or NO_POLICIES
+    return request
+
+
+def cleared(desired: Parameter, observed: Parameter | None) -> tuple[str, ...]:
+    """Return the fields that a write clears; the response does not confirm that AWS cleared them."""
+    return tuple(name for name in CLEARABLE if observed and getattr(observed, name) and not getattr(desired, name))
+
+
+def still_set(metadata: Mapping[str, Any], names: Iterable[str]) -> list[str]:
+    """Return the fields that DescribeParameters still returns a value for."""
+    return [name for name in names if metadata.get(CLEARABLE[name])]
+
+
+def written(desired: Parameter, answer: Mapping[str, Any]) -> Parameter:
+    return replace(
+        desired,
+        version=answer["Version"],
+        tier=answer.get("Tier", desired.tier),
+        last_modified=_answered_at(answer),
+        initial="",
+    )
+
+
+def _answered_at(answer: Mapping[str, Any]) -> float | None:
+    """Return the time in the Date header: PutParameter does not return when the version was created."""
+    date = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date")
+    return parsedate_to_datetime(date).timestamp() if date else None
+
+
+def all_tags(parameter: Parameter) -> Pairs:
+    marks = {OWNER_TAG: parameter.owner, **({FROM_SECRET_TAG: "true"} if parameter.from_secret else {})}
+    return tuple(sorted((*parameter.tags, *marks.items())))
+
+
+def owner_of(tags: Pairs) -> str:
+    return dict(tags).get(OWNER_TAG, "")
+
+
+def _policies(policies: Iterable[Mapping[str, Any]]) -> str:
+    """Return the policies as one canonical JSON text, in AWS's order."""
+    parsed = [json.loads(policy["PolicyText"]) for policy in policies]
+    flat = [inner for item in parsed for inner in (item if isinstance(item, list) else [item])]
+    return json.dumps(flat, sort_keys=True) if flat else ""

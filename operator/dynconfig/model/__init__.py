@@ -1,0 +1,1 @@
+"""The values of the core: resources, declarations, plans, names and errors. Imports the API types only."""

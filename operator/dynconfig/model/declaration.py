@@ -1,0 +1,274 @@
+"""One object with resolved values, as the engine and the kinds use it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from dynconfig.api.alarms import AlarmsSpec
+from dynconfig.api.function import FunctionSpec
+from dynconfig.api.parameter import DeletionPolicy, ParameterSpec
+from dynconfig.api.spec import AdoptionPolicy, CacheSpec, DriftPolicy
+from dynconfig.api.status import MAX_EXPIRED, MAX_REFUSED
+from dynconfig.model.naming import Names, role_beside
+from dynconfig.model.resource import Owner, Resource, Versioned
+from dynconfig.model.revision import revision
+from dynconfig.model.secret import Secret
+from dynconfig.model.window import Brief
+
+
+@dataclass(frozen=True, slots=True)
+class Rollout:
+    """The rollout settings of a declaration."""
+
+    bake_seconds: int
+    rolls_back: bool
+    is_forced: bool = False
+    """This generation is forced by annotation, despite alarms."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The location of resources in AWS."""
+
+    region: str
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A key of a Secret or ConfigMap that supplies a value."""
+
+    kind: str
+    name: str
+    key: str
+
+    def __str__(self) -> str:
+        return f"key {self.key} of {self.kind} {self.name}"
+
+
+ReadSource = Callable[[Source], str | None]
+"""Returns the text of a source, or None if the key is missing. Raises NoSource if the object is missing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Successor:
+    """Another object that adopts a parameter."""
+
+    owner: Owner
+    """Without a uid if the object only exists in a file."""
+    may_own: bool = True
+    """Whether its namespace may use the path, as far as is known; if not, the parameter is released without an owner."""
+    has_finalizer: bool = True
+    """Whether it has the finalizer, so that it cannot disappear unnoticed. A new object gets it within a moment."""
+
+
+SuccessorOf = Callable[[str], Successor | None]
+"""Returns the object of this cluster that adopts a parameter this one releases: it declares the full name and may adopt it.
+None if there is none."""
+
+
+GivesUp = Callable[[str, str], bool]
+"""Returns whether the owner of a parameter (NAMESPACE/NAME) is about to release this full name."""
+
+
+def keeps_all(_owner: str, _name: str) -> bool:
+    """No object releases anything."""
+    return False
+
+
+def no_successor(_name: str) -> Successor | None:
+    """There are no other objects."""
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class DeclaredParameter:
+    """One parameter with its full name and its value."""
+
+    name: str
+    value: str | Secret
+    spec: ParameterSpec
+    tags: tuple[tuple[str, str], ...]
+    awaits_deletion: bool = False
+    """It is read until its deletion and no longer written."""
+    is_value_only: bool = False
+    """Only its value and type are declared; all other fields stay as they are in AWS."""
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What the last status reported as applied; None in its place means there is no status."""
+
+    generation: int | None
+    versions: Mapping[str, int]
+    drift: Mapping[tuple[str, str], Brief] = field(default_factory=dict)
+    """Reported drift by title and field: declared and observed text. The versions of these were not written by us."""
+    is_drift_cut: bool = False
+    """The reported drift list was full, so more may have drifted."""
+    resources: tuple[tuple[str, str], ...] = ()
+    """Kind and name of the resources other than parameters."""
+    operator_version: str | None = None
+    """The operator version that applied it: another version may declare other function code or layers."""
+    rolled_back_generation: int | None = None
+    """The generation that was rolled back."""
+    rollback_reason: str = ""
+    baking_until: float | None = None
+    """When the bake time of the current change ends, in seconds since the epoch."""
+    baking_generation: int | None = None
+    rolls_out: bool = False
+    """Versions may have labels because a rollout was declared."""
+    secrets: frozenset[str] = frozenset()
+    """Names of plain-text parameters whose value came from a Secret, now or at a version that may be restored."""
+    created: frozenset[str] = frozenset()
+    """Names of the parameters created since the last stable revision."""
+    deletion_policies: Mapping[str, DeletionPolicy] = field(default_factory=dict)
+    """Deletion policies of single parameters, by full name."""
+    tried_generation: int | None = None
+    """The generation that was applied except for refused resources."""
+    earlier_roles: frozenset[str] = frozenset()
+    """Names of roles outside the operator's IAM path, created by earlier versions; they are replaced."""
+    refused: frozenset[str] = frozenset()
+    """Titles of refused or blocked resources; a kind without a name means all of its resources."""
+    expired: frozenset[str] = frozenset()
+    """Names of written parameters that SSM deleted at their expiration."""
+
+    def was_written(self, name: str) -> bool:
+        """Whether this parameter of the object was ever written."""
+        # A full list may be truncated.
+        return name in self.versions or name in self.expired or len(self.expired) >= MAX_EXPIRED
+
+    def was_tried(self, generation: int, resource: Resource) -> bool:
+        """Whether this resource was applied as that generation declares it."""
+        if self.generation == generation:
+            return True
+        # A full list may be truncated.
+        is_full = len(self.refused) >= MAX_REFUSED
+        is_refused = is_full or bool({resource.title, resource.kind} & self.refused)
+        return self.tried_generation == generation and not is_refused
+
+    def replaces(self, role: str) -> bool:
+        """Whether another role replaces, or has replaced, the role of this name."""
+        return role in self.earlier_roles or ("Role", role_beside(role)) in self.resources
+
+    @property
+    def is_baking(self) -> bool:
+        """Whether a change was baking."""
+        return self.baking_until is not None
+
+    @property
+    def drifted(self) -> frozenset[str]:
+        """Return the titles of resources reported as drifted."""
+        return frozenset(title for title, _field in self.drift)
+
+
+@dataclass(frozen=True, slots=True)
+class Declaration:
+    """One object with resolved values: what should be in AWS, where, and how to treat differences."""
+
+    owner: Owner
+    place: Place
+    names: Names
+    path: str
+    generation: int
+    parameters: tuple[DeclaredParameter, ...]
+    tags: tuple[tuple[str, str], ...] = ()
+    cache: CacheSpec = field(default_factory=CacheSpec)
+    function: FunctionSpec | None = None
+    alarms: AlarmsSpec | None = None
+    dashboard: bool = False
+    revisions: tuple[tuple[float, str], ...] = ()
+    """Time (seconds since the epoch) and name of each revision, oldest first; dashboards mark them."""
+    suspended: bool = False
+    deleting: bool = False
+    drift_policy: DriftPolicy = DriftPolicy.CORRECT
+    deletion_policy: DeletionPolicy = DeletionPolicy.DELETE
+    deletion_policies: Mapping[str, DeletionPolicy] = field(default_factory=dict)
+    """Overrides of `deletion_policy` by full parameter name, also for parameters removed from spec."""
+    successor_of: SuccessorOf = field(default=no_successor, repr=False, compare=False)
+    gives_up: GivesUp = field(default=keeps_all, repr=False, compare=False)
+    """Used by plans of several objects: what another object is about to release."""
+    awaits: GivesUp = field(default=keeps_all, repr=False, compare=False)
+    """Used by the operator: what another object no longer declares but has not released yet."""
+    deletes_from: float = 0.0
+    """When parameters removed from spec may be deleted, in seconds since the epoch: until then another object may adopt them."""
+    is_ahead_of_watch: bool = False
+    """It was read at a newer generation than the watch has delivered, so other objects may be unknown, too."""
+    adoption_policy: AdoptionPolicy = AdoptionPolicy.NEVER
+    resync_seconds: int = 600
+    applied: Applied | None = None
+    approved_generation: int | None = None
+    never_written: bool = False
+    """Nothing was ever written to AWS for it."""
+    status_lost: bool = False
+    """There is no status of what was created before."""
+    rollout: Rollout | None = None
+    rolled_back: bool = False
+    """This generation failed and is replaced by the stable revision."""
+    rolled_back_created: frozenset[str] = frozenset()
+    """Names of parameters the failed generation created: a rollback deletes nothing else."""
+    rolled_back_reported: frozenset[str] = frozenset()
+    """Names without a stable version whose drift was reported before the rollback: it stays reported."""
+    is_last_change: bool = False
+    """Spec is invalid: this declares the baking change, and only its rollback is written."""
+    requested: bool = False
+    operator_version: str | None = None
+    now: float = 0.0
+    """The time of the reconcile in whole seconds since the epoch."""
+    changed: Mapping[str, str] = field(default_factory=dict)
+    """Names of resources that events reported, and who changed them if known; empty if everything is to be observed."""
+    observed_so_far: tuple[Resource, ...] = ()
+    """Owned resources of the kinds before the current one."""
+    unread: Mapping[str, int | None] = field(default_factory=dict)
+    """Resources that could not be read this time, by title, with the version last reported."""
+
+    @property
+    def revision(self) -> str:
+        """Return the revision of the observed resources, and of unreadable ones as last reported."""
+        return revision(self.observed_so_far, self.unread)
+
+    @property
+    def marks(self) -> tuple[tuple[float, str], ...]:
+        """Return the revisions including the current one; empty if earlier ones are unknown."""
+        if self.status_lost and not self.never_written:
+            return ()
+        current = self.revision
+        is_written = any(isinstance(resource, Versioned) for resource in self.observed_so_far)
+        is_listed = bool(self.revisions) and self.revisions[-1][1] == current
+        return self.revisions if is_listed or not is_written else (*self.revisions, (self.now, current))
+
+    def retains(self, resource: Resource) -> bool:
+        """Whether a resource is released instead of deleted when it is no longer declared."""
+        if not isinstance(resource, Versioned):
+            return self.deleting and self.deletion_policy is DeletionPolicy.RETAIN
+        # What a failed generation created needs no retention.
+        policy = self.deletion_policies.get(resource.name, self.deletion_policy)
+        return policy is DeletionPolicy.RETAIN and not self.rolled_back
+
+    @property
+    def known(self) -> tuple[str, ...]:
+        """Return the names that may exist in AWS: declared and reported ones."""
+        reported = self.applied.versions if self.applied else {}
+        return tuple({**{parameter.name: None for parameter in self.parameters}, **dict.fromkeys(reported)})
+
+    @property
+    def expired(self) -> tuple[str, ...]:
+        """Return names of parameters whose Expiration has passed; their absence is in sync."""
+        new = set(self.expired_unwritten)
+        return tuple(name for name in self._past if name not in new)
+
+    @property
+    def expired_unwritten(self) -> tuple[str, ...]:
+        """Return names of parameters whose Expiration has passed and that were never written, as far as is known."""
+        if self.applied is None:
+            return self._past if self.never_written else ()
+        written = self.applied.was_written
+        return tuple(name for name in self._past if not written(name))
+
+    @property
+    def _past(self) -> tuple[str, ...]:
+        pairs = ((parameter.name, parameter.spec.expires) for parameter in self.parameters)
+        return tuple(name for name, expires in pairs if expires is not None and expires <= self.now)
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether observing the changed resources is enough: all others were observed at the last resync."""
+        is_applied = self.applied is not None and self.applied.generation == self.generation
+        return bool(self.changed) and is_applied and not (self.requested or self.deleting or self.never_written)

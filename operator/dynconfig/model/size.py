@@ -1,0 +1,131 @@
+"""The stored size of an object, and shortening of its status to the size limit of Kubernetes. Pure."""
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from dynconfig.api.defaults import with_defaults
+from dynconfig.api.status import MESSAGE_LENGTH
+from dynconfig.model.errors import InvalidSpec
+from dynconfig.model.stored import listed_names, spec_of
+
+# etcd's default request limit, minus the key and some overhead.
+# https://etcd.io/docs/v3.6/dev-guide/limit/
+OBJECT_BYTES = 1_572_864 - 4_096
+# Conditions, other resources, some drift, history, and managed fields of the operator.
+STATUS_BYTES = 24_576
+# Each entry has a name, a type, a version and whether it is secret.
+_ENTRY_BYTES = 72
+# Size of the managed fields of each applied list item, without its name.
+# https://kubernetes.io/docs/reference/using-api/server-side-apply/#field-management
+_FIELD_BYTES = 80
+OMITTED_BYTES = "omittedBytes"
+"""Member of a document that was read in part: the size of the metadata that was left out."""
+LARGE = 200_000
+"""Heavier objects are rare; only a few are reconciled concurrently."""
+SMALL = 20_000
+"""Many objects of at most this weight may be kept in memory."""
+# An empty list of three characters takes 56 bytes of memory, and an empty map 64.
+_NODE_WEIGHT = 16
+# A text from a Secret or ConfigMap has up to 8 KiB, and takes up to four times that in memory.
+_SOURCE_WEIGHT = 3_000
+_BRIEF_LENGTH = 512
+_DRIFT_KEPT = 5
+_NOTE = " (Status is truncated: the object is close to the size limit of Kubernetes.)"
+_WHOLE = ("parameters", "drift", "history", "resources", "createdSinceStable")
+
+
+def stored_bytes(document: Mapping[str, Any]) -> int:
+    """Return the size of an object in bytes as the API server stores it: compact JSON in which Go escapes <, > and &."""
+    text = _compact(document)
+    return len(text.encode(errors="replace")) + 5 * sum(map(text.count, "<>&")) + int(document.get(OMITTED_BYTES, 0))
+
+
+def weight(document: Mapping[str, Any]) -> int:
+    """Return a measure of the memory that an object needs while it is reconciled: its size, its lists and maps, its sources."""
+    text = _compact(document)
+    return len(text) + _NODE_WEIGHT * (text.count("[") + text.count("{")) + _SOURCE_WEIGHT * text.count('"valueFrom":')
+
+
+def _compact(document: Mapping[str, Any]) -> str:
+    return json.dumps(document, separators=(",", ":"), ensure_ascii=False, default=str)
+
+
+def needed_bytes(document: Mapping[str, Any]) -> int:
+    """Return the size in bytes of an object with its defaults and the shortest status that still lists each parameter."""
+    if not (document.get("metadata") or {}).get("resourceVersion"):
+        document = with_defaults(document)
+    spec, metadata = spec_of(document), document.get("metadata") or {}
+    names = listed_names(spec.get("parameters"))
+    path = str(spec.get("path", ""))
+    reported = sum(len(f"{path}/{name}") + _ENTRY_BYTES for name in names)
+    managed = (
+        0
+        if metadata.get("managedFields") or OMITTED_BYTES in document
+        else sum(len(name) + _FIELD_BYTES for name in names)
+    )
+    return stored_bytes(_bare(document)) + managed + reported + STATUS_BYTES
+
+
+def check(document: Mapping[str, Any]) -> None:
+    """Raise InvalidSpec if the object would be too large to store with its status."""
+    needed = needed_bytes(document)
+    if needed > OBJECT_BYTES:
+        raise InvalidSpec(
+            f"spec: the object needs {needed:,} bytes with its status, but Kubernetes stores at most {OBJECT_BYTES:,}; "
+            "split its parameters into several objects, or move large values to ConfigMaps or Secrets"
+        )
+
+
+def fitting(document: Mapping[str, Any], status: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the status, truncated to the size limit of the object if necessary; a truncated status says so."""
+    room = OBJECT_BYTES - stored_bytes(_bare(document))
+    return next((found for found in _ever_shorter(status) if stored_bytes(found) <= room), shortest(status))
+
+
+def shortest(status: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the conditions and other scalar fields, without any list of AWS resources."""
+    kept = {field: value for field, value in status.items() if field not in _WHOLE}
+    return _noted({**kept, "conditions": [_brief(item) for item in status.get("conditions") or ()]})
+
+
+def _ever_shorter(status: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    yield status
+    parameters = [_without(item, "lastModified") for item in status.get("parameters") or ()]
+    history = [_without(item, "changed") for item in status.get("history") or ()]
+    # Without this list a rollback deletes nothing, which is safe.
+    kept = _without(status, "createdSinceStable")
+    shorter = _noted({**kept, **_given(parameters=parameters, history=history)})
+    yield shorter
+    conditions = [_brief(item) for item in status.get("conditions") or ()]
+    drift = list(status.get("drift") or ())[:_DRIFT_KEPT]
+    yield _noted({**_without(shorter, "drift"), "conditions": conditions, **_given(drift=drift)})
+
+
+def _noted(status: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the status with a note in the Ready condition that it is truncated."""
+    conditions = [
+        {**item, "message": _with_note(item["message"])} if item["type"] == "Ready" else item
+        for item in status.get("conditions") or ()
+    ]
+    return {**status, "conditions": conditions}
+
+
+def _with_note(message: str) -> str:
+    return f"{message.removesuffix(_NOTE)[: MESSAGE_LENGTH - len(_NOTE)]}{_NOTE}"
+
+
+def _brief(condition: Mapping[str, Any]) -> dict[str, Any]:
+    return {**condition, "message": condition["message"].removesuffix(_NOTE)[:_BRIEF_LENGTH]}
+
+
+def _bare(document: Mapping[str, Any]) -> dict[str, Any]:
+    return _without(document, "status")
+
+
+def _without(item: Mapping[str, Any], field: str) -> dict[str, Any]:
+    return {name: value for name, value in item.items() if name != field}
+
+
+def _given(**members: list[Any]) -> dict[str, list[Any]]:
+    return {name: value for name, value in members.items() if value}

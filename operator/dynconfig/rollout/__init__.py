@@ -1,0 +1,1 @@
+"""Bake time, rollback, and the labels on parameter versions that record both."""

@@ -1,0 +1,1 @@
+"""Computes status and Kubernetes Events from an outcome. Pure."""

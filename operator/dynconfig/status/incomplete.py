@@ -1,0 +1,60 @@
+"""The status of an object that could not be applied completely. Pure."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from dynconfig.api.status import (
+    MAX_REFUSED,
+    REFUSED_MESSAGE_LENGTH,
+    ParameterStatus,
+    Reason,
+    RefusedStatus,
+    ResourceStatus,
+)
+from dynconfig.engine.outcome import Outcome
+from dynconfig.model.errors import DeletionDelayed, Settling
+
+
+def refused(outcome: Outcome) -> list[RefusedStatus]:
+    """Return the rejected resources, then those that depend on them, up to the limit."""
+    found = {item.title: (item.error.reason, str(item.error)) for item in outcome.refused if not _is_busy(item.error)}
+    waiting = {item.step.resource.title: (Reason.WAITING.value, item.message) for item in outcome.blocked}
+    return [
+        RefusedStatus(resource=title, reason=reason, message=message[:REFUSED_MESSAGE_LENGTH])
+        for title, (reason, message) in [*found.items(), *waiting.items()][:MAX_REFUSED]
+    ]
+
+
+def unread_resources(outcome: Outcome, previous: Mapping[str, Any]) -> list[ResourceStatus]:
+    """Return the resources in the previous status whose kinds could not be read, since they may still exist."""
+    unread = {item.title for item in outcome.refused}
+    listed = previous.get("resources") or ()
+    return [ResourceStatus.model_validate(item) for item in listed if item["kind"] in unread]
+
+
+def unread_parameters(outcome: Outcome, previous: Mapping[str, Any]) -> list[ParameterStatus]:
+    """Return the parameters in the previous status that could not be read, since they may still exist."""
+    unread = {title.partition(" ")[2] for title in outcome.declaration.unread}
+    listed = previous.get("parameters") or ()
+    return [ParameterStatus.model_validate(item) for item in listed if item["name"] in unread]
+
+
+def tried_generation(outcome: Outcome, previous: Mapping[str, Any]) -> int | None:
+    """Return the last generation that was applied except for rejected resources; None if it was applied completely."""
+    if outcome.is_complete:
+        return None
+    if outcome.stopped or outcome.untried or outcome.is_suspended:
+        return previous.get("triedGeneration")
+    return outcome.declaration.generation
+
+
+def names_behind(outcome: Outcome) -> set[str]:
+    """Return the titles of resources that are out of sync because they are rejected or blocked."""
+    return {item.title for item in outcome.refused if not _is_busy(item.error)} | {
+        item.step.resource.title for item in outcome.blocked if item.step.is_put
+    }
+
+
+def _is_busy(error: Exception) -> bool:
+    """Whether it is only in progress in AWS, or delayed."""
+    return isinstance(error, Settling | DeletionDelayed)

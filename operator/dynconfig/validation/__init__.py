@@ -1,0 +1,1 @@
+"""Checks of an object before anything is written, and its conversion to a declaration."""

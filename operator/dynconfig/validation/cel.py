@@ -1,0 +1,116 @@
+"""Compile and evaluate CEL rules. Import this module only for objects with rules, since it loads the CEL library."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+from cel_expr_python import cel
+from google.protobuf.duration_pb2 import Duration
+
+from dynconfig.validation import cel_functions, patterns
+from dynconfig.validation.cel_tree import Node, Reading, hides, reading, tree
+from dynconfig.validation.cel_work import work
+from dynconfig.validation.typed import Span, Typed
+
+VARIABLE = "config"
+
+_ENVIRONMENT = cel.NewEnv(variables={VARIABLE: cel.Type.Map(cel.Type.STRING, cel.Type.DYN)})
+
+# Parts of the evaluator's messages, and the messages to report instead, since the originals may contain a value.
+_FAILURES = {
+    "key not found": "reads a key that does not exist; check it with has(…) first",
+    "index error": "reads an item that does not exist; check size(…) first",
+    "divide by zero": "divides by zero",
+    "modulus by zero": "divides by zero",
+    "overflow": "has a numeric overflow",
+    "out of range": "has a numeric overflow",
+    "out of int64 range": "has a numeric overflow",
+    "iteration budget exceeded": "exceeds the iteration limit with these values",
+    "invalid regular expression": "has an invalid regular expression (RE2 syntax)",
+    "conversion": "has an invalid type conversion",
+    "cannot convert": "has an invalid type conversion",
+}
+_OVERLOAD = re.compile(r"No matching overloads found : (\S{1,40}\([a-z0-9_<>., ]{0,200}\))")
+_COMPILE = re.compile(r"<input>:(-?\d+):(-?\d+): (.*)")
+
+
+class RuleFault(Exception):
+    """An error in a rule. The message is to be appended to the rule's name and never contains a value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A compiled rule."""
+
+    expression: cel.Expression
+    tree: Node
+    reading: Reading
+
+    def check_patterns(self) -> None:
+        """Raise RuleFault for an invalid or too large regular expression, or DeadlineExceeded."""
+        for pattern in cel_functions.patterns_in(self.tree):
+            if wrong := patterns.fault(pattern):
+                raise RuleFault(f"has a pattern that {wrong}")
+
+    def work(self, config: Mapping[str, Typed]) -> int:
+        """Return an upper bound of the evaluation cost with these values."""
+        return work(self.tree, VARIABLE, config)
+
+    def holds(self, config: Mapping[str, Typed]) -> bool:
+        """Evaluate the rule. Raises RuleFault."""
+        try:
+            answer = self.expression.eval(data={VARIABLE: {name: _value(value) for name, value in config.items()}})
+        except RuntimeError as error:
+            raise RuleFault(_failure(str(error))) from None
+        if answer.type() == cel.Type.ERROR:
+            raise RuleFault(_failure(str(answer.value())))
+        if answer.type() != cel.Type.BOOL:
+            raise RuleFault(f"is of type {str(answer.type()).lower()}, but a rule must be of type bool")
+        return bool(answer.value())
+
+
+@lru_cache(maxsize=128)
+def compiled(text: str) -> Rule:
+    """Compile a rule. Raises RuleFault."""
+    if not text.isprintable() and "\0" in text:
+        raise RuleFault("does not compile: it has a NUL character")
+    try:
+        expression = _ENVIRONMENT.compile(text)
+    except RuntimeError as error:
+        raise RuleFault(f"does not compile: {_place(str(error))}") from None
+    if expression.return_type() not in (cel.Type.BOOL, cel.Type.DYN):
+        raise RuleFault(f"is of type {expression.return_type().name().lower()}, but a rule must be of type bool")
+    node = tree(expression.serialize())
+    if hides(node, VARIABLE):
+        raise RuleFault(f"declares a variable {VARIABLE}; rename it")
+    if wrong := cel_functions.fault(node):
+        raise RuleFault(wrong)
+    return Rule(expression, node, reading(node, VARIABLE))
+
+
+def _value(value: Typed) -> object:
+    if not isinstance(value, Span):
+        return value
+    seconds, nanoseconds = divmod(value.nanoseconds, 10**9)
+    return Duration(seconds=seconds, nanos=nanoseconds)
+
+
+def _failure(message: str) -> str:
+    overload = _OVERLOAD.search(message)
+    if overload:
+        return f"has incompatible types: {overload[1]}"
+    lower = message.lower()
+    return next(
+        (wrong for words, wrong in _FAILURES.items() if words in lower), "cannot be evaluated with these values"
+    )
+
+
+def _place(message: str) -> str:
+    """Return the first error in the message of the compiler."""
+    found = _COMPILE.search(message)
+    if not found:
+        return "it is not a CEL expression"
+    line, column, words = found.groups()
+    words = words.replace(" (in container '')", "").split(" expecting {")[0].strip()
+    return f"{words} (line {line}, column {column})" if int(line) > 0 else words

@@ -1,0 +1,269 @@
+"""Authorization of namespaces for AWS resources, shared by the operator, plans and `dynconfig can`. Pure."""
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from dynconfig.api.allow import NAMESPACE, AllowRule, LabelExpression, NamespaceSelector, Operator, Policy, Usable
+from dynconfig.api.function import Authorization, FunctionSpec, Mode
+from dynconfig.api.spec import DynamicConfigSpec
+from dynconfig.model import paths
+from dynconfig.model.errors import NotAllowed, PathNotAllowed
+from dynconfig.model.naming import Names, prefix_of
+from dynconfig.model.paths import NOWHERE
+
+USABLE_BY_ALL = frozenset((Usable.PARAMETERS, Usable.ALARMS, Usable.DASHBOARD, Usable.FUNCTION))
+"""The resources that a namespace may create if no rule for it lists resources."""
+
+MAX_DENIALS_IN_MESSAGE = 5
+
+IsOwnLayer = Callable[[str], bool]
+"""Whether an ARN is a version of AWS's Parameters and Secrets extension."""
+
+
+class Aspect(StrEnum):
+    """What is authorized. The values are the field names of a rule."""
+
+    PATH = "paths"
+    RESOURCE = "resources"
+    NAME = "names"
+    LAYER = "layers"
+    DESTINATION = "destinations"
+    TOPIC = "topics"
+    REGION = "regions"
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """One resource, name or ARN that an object uses."""
+
+    field: str
+    aspect: Aspect
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Whether a use is allowed, and why."""
+
+    use: Use
+    is_allowed: bool
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tenant:
+    """A namespace and its permissions."""
+
+    namespace: str
+    is_trusted: bool = True
+    """All namespaces trust each other (DYNCONFIG_TENANCY=single): only paths are restricted, and only if they are configured."""
+    paths: tuple[str, ...] = ()
+    """Paths in DYNCONFIG_ALLOWED_PATHS; empty if it is not set, NOWHERE if it has none for this namespace."""
+    regions: tuple[str, ...] = ()
+    """Regions in DYNCONFIG_REGIONS."""
+    rules: tuple[AllowRule, ...] = field(default=(), repr=False)
+    """The rules of the policy that select this namespace."""
+    is_known: bool = True
+    """Whether all permissions are known. False if the policy or the labels of the namespace could not be read."""
+
+    def may_use_path(self, path: str) -> bool:
+        """Whether a path is one of the allowed paths, or below one."""
+        return paths.is_allowed(path, self.usable_paths)
+
+    def may_have_path(self, path: str) -> bool:
+        """Whether a path is allowed, or may be: sufficient to retain resources in AWS, but not to write them."""
+        return not self.is_known or self.may_use_path(path)
+
+    @property
+    def usable_paths(self) -> tuple[str, ...]:
+        """All allowed paths; empty for any path."""
+        if self.is_trusted:
+            return self.paths
+        listed = () if self.paths == NOWHERE else self.paths
+        return (*listed, *self._listed(Aspect.PATH)) or NOWHERE
+
+    def decide(self, use: Use, is_own_layer: IsOwnLayer) -> Decision:
+        """Decide whether the namespace may use it. The default is to deny."""
+        if use.aspect is Aspect.PATH:
+            return self._decide_path(use)
+        if self.is_trusted:
+            return Decision(use, is_allowed=True, why="all namespaces trust each other (DYNCONFIG_TENANCY=single)")
+        if use.aspect is Aspect.RESOURCE:
+            return self._decide_resource(use)
+        if why := self._usable_without_a_rule(use, is_own_layer):
+            return Decision(use, is_allowed=True, why=why)
+        granted = next((pattern for pattern in self._listed(use.aspect) if _matches(pattern, use.value)), None)
+        if granted is not None:
+            return Decision(use, is_allowed=True, why=f"a rule of the policy allows {granted}")
+        return Decision(use, is_allowed=False, why=self._needed(use))
+
+    def _decide_path(self, use: Use) -> Decision:
+        if not self.may_use_path(use.value):
+            return Decision(use, is_allowed=False, why=f"it may use {paths.describe(self.usable_paths)}")
+        granted = next((path for path in self.usable_paths if paths.is_allowed(use.value, (path,))), None)
+        return Decision(use, is_allowed=True, why=f"{granted} is allowed" if granted else "paths are not restricted")
+
+    def _decide_resource(self, use: Use) -> Decision:
+        listed = [rule.resources for rule in self.rules if rule.resources is not None]
+        usable = frozenset(found for each in listed for found in each) if listed else USABLE_BY_ALL
+        source = "the rules of the policy allow" if listed else "without a rule, a namespace may create"
+        return Decision(use, use.value in usable, f"{source} {', '.join(sorted(usable)) or 'nothing'}")
+
+    def _usable_without_a_rule(self, use: Use, is_own_layer: IsOwnLayer) -> str:
+        if use.aspect is Aspect.NAME and _is_own_name(use.value, self.namespace):
+            return f"it begins with {prefix_of(self.namespace)}"
+        if use.aspect is Aspect.LAYER and is_own_layer(use.value):
+            return "it is AWS's own extension"
+        if use.aspect is Aspect.REGION and use.value in self.regions:
+            return "DYNCONFIG_REGIONS allows it"
+        return ""
+
+    def _needed(self, use: Use) -> str:
+        if use.aspect is Aspect.NAME:
+            return f"it does not begin with {prefix_of(self.namespace)} and no rule of the policy allows it"
+        return f"no rule of the policy allows it in {use.aspect}"
+
+    def _listed(self, aspect: Aspect) -> tuple[str, ...]:
+        found = (pattern for rule in self.rules for pattern in getattr(rule, aspect.value))
+        return tuple(pattern.replace(NAMESPACE, self.namespace) for pattern in found)
+
+
+TenantOf = Callable[[str], Tenant]
+"""Return the permissions of a namespace by its name."""
+
+
+def tenant(
+    policy: Policy,
+    namespace: str,
+    labels: Mapping[str, str] | None,
+    allowed_paths: tuple[str, ...] = (),
+    regions: tuple[str, ...] = (),
+    *,
+    is_current: bool = True,
+) -> Tenant:
+    """Return the permissions of a namespace in a shared cluster.
+
+    If its labels are unknown (None), rules that select by labels do not apply. `is_current` is False if the policy could not be
+    read again, so that the last known policy is used.
+    """
+    rules = tuple(rule for rule in policy.allow if _is_about(rule, namespace, labels))
+    is_labelled = labels is not None or not any(rule.namespace_selector for rule in policy.allow)
+    is_known = is_current and is_labelled
+    return Tenant(namespace, is_trusted=False, paths=allowed_paths, regions=regions, rules=rules, is_known=is_known)
+
+
+def uses(spec: DynamicConfigSpec, default_region: str) -> Iterator[Use]:
+    """Yield everything that an object uses and that needs authorization."""
+    yield Use("spec.path", Aspect.PATH, spec.path)
+    if spec.region and spec.region != default_region:
+        yield Use("spec.region", Aspect.REGION, spec.region)
+    if spec.parameters:
+        yield Use("spec.parameters", Aspect.RESOURCE, Usable.PARAMETERS)
+    if spec.dashboard:
+        yield Use("spec.dashboard", Aspect.RESOURCE, Usable.DASHBOARD)
+    if spec.alarms:
+        yield Use("spec.alarms", Aspect.RESOURCE, Usable.ALARMS)
+        for topic in spec.alarms.notify:
+            yield Use("spec.alarms.notify", Aspect.TOPIC, topic)
+    if spec.function:
+        yield from _uses_of_function(spec.function)
+
+
+def decisions(spec: DynamicConfigSpec, tenant: Tenant, default_region: str, is_own_layer: IsOwnLayer) -> list[Decision]:
+    """Return the decision for each use of an object, in the order of its fields."""
+    return [tenant.decide(use, is_own_layer) for use in uses(spec, default_region)]
+
+
+def own_names(spec: DynamicConfigSpec, namespace: str, names: Names) -> Iterator[Decision]:
+    """Yield decisions for generated names that begin with the prefix of the namespace, which need no rule."""
+    function, found = spec.function, list[tuple[str, str]]()
+    if function and not function.name:
+        found.append(("spec.function.name", names.function))
+    if function and function.mode is Mode.MANAGED and not function.role_name:
+        found.append(("spec.function.roleName", names.role))
+    if spec.alarms:
+        found.append(("spec.alarms", f"{names.alarms}*"))
+    if spec.dashboard:
+        found.append(("spec.dashboard", names.dashboard))
+    prefix = prefix_of(namespace)
+    for where, name in found:
+        # Other names are derived from the name of the function, which is authorized itself.
+        if name.startswith(prefix):
+            yield Decision(Use(where, Aspect.NAME, name), is_allowed=True, why=f"it begins with {prefix}")
+
+
+def check(spec: DynamicConfigSpec, tenant: Tenant, default_region: str, is_own_layer: IsOwnLayer) -> None:
+    """Raise PathNotAllowed or NotAllowed if an object uses something that its namespace may not use."""
+    denied = [each for each in decisions(spec, tenant, default_region, is_own_layer) if not each.is_allowed]
+    if not denied:
+        return
+    first, *others = denied
+    if first.use.aspect is Aspect.PATH:
+        also = f"; {_denials(tenant.namespace, others)}" if others else ""
+        raise PathNotAllowed(
+            f"namespace {tenant.namespace} may not use path {spec.path}; {first.why}{also}. "
+            "Ask the operator's administrator to allow it, or choose an allowed path"
+        )
+    raise NotAllowed(
+        f"{_denials(tenant.namespace, (first, *others))}. Ask the operator's administrator for a rule "
+        "(`dynconfig can` explains each decision), or change the field"
+    )
+
+
+def _denials(namespace: str, denied: Iterable[Decision]) -> str:
+    found = [f"{each.use.field}: namespace {namespace} may not use {each.use.value}; {each.why}" for each in denied]
+    more = len(found) - MAX_DENIALS_IN_MESSAGE
+    return "; ".join(found[:MAX_DENIALS_IN_MESSAGE]) + (f"; and {more} more" if more > 0 else "")
+
+
+def _uses_of_function(function: FunctionSpec) -> Iterator[Use]:
+    is_attached = function.mode is Mode.ATTACH
+    yield Use("spec.function", Aspect.RESOURCE, Usable.ATTACH if is_attached else Usable.FUNCTION)
+    if function.name:
+        yield Use("spec.function.name", Aspect.NAME, function.name)
+    if function.role_name:
+        yield Use("spec.function.roleName", Aspect.NAME, function.role_name)
+    if function.extension.layer_arn:
+        yield Use("spec.function.extension.layerArn", Aspect.LAYER, function.extension.layer_arn)
+    if function.on_failure:
+        yield Use("spec.function.onFailure", Aspect.DESTINATION, function.on_failure)
+    http_api = function.triggers.http_api
+    if http_api and http_api.authorization is Authorization.NONE:
+        yield Use("spec.function.triggers.httpApi.authorization", Aspect.RESOURCE, Usable.PUBLIC_HTTP_API)
+
+
+def _is_own_name(name: str, namespace: str) -> bool:
+    """Whether no other namespace can have this name: an underscore separates names of namespaces that contain a dash."""
+    prefix = prefix_of(namespace)
+    return name.startswith(prefix) and re.fullmatch(r"[a-zA-Z0-9+=,.@-]+", name.removeprefix(prefix)) is not None
+
+
+def _is_about(rule: AllowRule, namespace: str, labels: Mapping[str, str] | None) -> bool:
+    if namespace in rule.namespaces or "*" in rule.namespaces:
+        return True
+    # NotIn and DoesNotExist match a namespace without labels, so unknown labels must not count as none.
+    return rule.namespace_selector is not None and labels is not None and _selects(rule.namespace_selector, labels)
+
+
+def _selects(selector: NamespaceSelector, labels: Mapping[str, str]) -> bool:
+    has_labels = all(labels.get(key) == value for key, value in selector.match_labels.items())
+    return has_labels and all(_holds(expression, labels) for expression in selector.match_expressions)
+
+
+def _holds(expression: LabelExpression, labels: Mapping[str, str]) -> bool:
+    match expression.operator:
+        case Operator.EXISTS:
+            return expression.key in labels
+        case Operator.DOES_NOT_EXIST:
+            return expression.key not in labels
+        case Operator.IN:
+            return labels.get(expression.key) in expression.values
+        case Operator.NOT_IN:
+            return labels.get(expression.key) not in expression.values
+
+
+def _matches(pattern: str, value: str) -> bool:
+    """Whether a value matches a pattern in which * matches any text without a colon."""
+    return re.fullmatch("[^:]*".join(map(re.escape, pattern.split("*"))), value) is not None

@@ -1,0 +1,68 @@
+"""Uninstalling removes the operator's queue and rules, and no resources of other owners."""
+
+import json
+from typing import Any
+
+import boto3
+import pytest
+
+from dynconfig import wiring
+from dynconfig.api.names import CLUSTER_TAG
+from dynconfig.events.patterns import event_rules
+from dynconfig.events.queue import EventQueue
+from dynconfig.settings import Settings
+from dynconfig_lab.aws import AwsLab
+
+pytestmark = pytest.mark.lab
+
+REGION = "eu-west-1"
+SETTINGS = Settings(region=REGION, is_emulated=True)
+
+
+@pytest.fixture
+def endpoint(lab: AwsLab, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", lab.endpoint)
+    lab.clear()
+    return lab.endpoint
+
+
+def aws(service: str, endpoint: str) -> Any:
+    return boto3.client(service, region_name=REGION, endpoint_url=endpoint)  # type: ignore[call-overload]
+
+
+def opened(cluster: str) -> None:
+    """The queue and rules that an operator makes."""
+    session = wiring.session(SETTINGS)
+    clients: list[Any] = [session.client(service, REGION) for service in ("sqs", "events")]
+    EventQueue(*clients, cluster=cluster, queue=f"dynconfig-{cluster}-events", rules=event_rules(cluster)).ensure()
+
+
+def names(endpoint: str) -> list[str]:
+    """The rules and queues that AWS has."""
+    rules = [rule["Name"] for rule in aws("events", endpoint).list_rules()["Rules"]]
+    queues = [url.rpartition("/")[2] for url in aws("sqs", endpoint).list_queues().get("QueueUrls", [])]
+    return sorted([*rules, *queues])
+
+
+def test_queue_and_rules_are_removed_and_those_of_another_cluster_stay(endpoint: str) -> None:
+    opened("leaving")
+    opened("staying")
+    others = [name for name in names(endpoint) if "staying" in name]
+    removed = list(wiring.remove_events(SETTINGS, "leaving", REGION))
+    assert len(removed) == 4
+    assert names(endpoint) == others
+    assert list(wiring.remove_events(SETTINGS, "leaving", REGION)) == []
+
+
+def test_a_queue_of_that_name_that_is_not_tagged_so_stays(endpoint: str) -> None:
+    aws("sqs", endpoint).create_queue(QueueName="dynconfig-leaving-events", tags={CLUSTER_TAG: "another"})
+    (rule, *_) = event_rules("leaving")
+    aws("events", endpoint).put_rule(Name=rule.name, EventPattern=json.dumps({"source": ["aws.ssm"]}))
+    assert list(wiring.remove_events(SETTINGS, "leaving", REGION)) == []
+    assert names(endpoint) == sorted(["dynconfig-leaving-events", rule.name])
+
+
+def test_a_queue_that_was_given_is_not_removed(endpoint: str) -> None:
+    opened("leaving")
+    given = Settings(region=REGION, is_emulated=True, queue_urls=(f"{endpoint}/123456789012/theirs",))
+    assert list(wiring.remove_events(given, "leaving", REGION)) == []

@@ -1,0 +1,188 @@
+"""An event concerns the objects that declare or report its names, and no others."""
+
+from typing import Any
+
+import pytest
+
+from dynconfig.api.names import FINALIZER, UNSEEN
+from dynconfig.events.resource_index import ResourceIndex
+from dynconfig.events.signals import EVERYWHERE, PUT, Signal
+from dynconfig.model.declaration import Successor
+from dynconfig.model.key import Key
+from dynconfig.model.resource import Owner
+from dynconfig.validation.tenancy import Tenant
+
+HOME = "eu-west-1"
+SHOP, CART = Key("shop", "shop"), Key("shop", "cart")
+
+
+def owner(key: Key) -> Owner:
+    """An object of this cluster."""
+    return Owner("home", key.namespace, key.name, f"uid-{key.name}")
+
+
+def document(path: str, *names: str, region: str | None = None) -> dict[str, Any]:
+    spec = {"path": path, "parameters": [{"name": name, "value": "1"} for name in names]}
+    return {"spec": {**spec, **({"region": region} if region else {})}}
+
+
+def spoken(*names: str, region: str = HOME) -> Signal:
+    return Signal(region, 0.0, PUT, parameters=names)
+
+
+def changed(*names: str, region: str = HOME) -> Signal:
+    return Signal(region, 0.0, "PutRule", resources=names)
+
+
+@pytest.fixture
+def index() -> ResourceIndex:
+    found = ResourceIndex(HOME)
+    found.update(SHOP, document("/shop", "a", "db/host"))
+    return found
+
+
+def test_declared_name_finds_its_object(index: ResourceIndex) -> None:
+    assert index.of(spoken("/shop/db/host")) == {SHOP: ("/shop/db/host",)}
+
+
+@pytest.mark.parametrize("name", ["/shop/other", "/shop", "/shop/db", "/other/a", "/shopping/a", "a", "/", ""])
+def test_other_names_find_nothing(index: ResourceIndex, name: str) -> None:
+    assert index.of(spoken(name)) == {}
+
+
+def test_the_same_name_in_another_region_is_another_parameter(index: ResourceIndex) -> None:
+    assert index.of(spoken("/shop/a", region="us-east-1")) == {}
+    index.update(CART, document("/shop", "a", region="us-east-1"))
+    assert index.of(spoken("/shop/a", region="us-east-1")) == {CART: ("/shop/a",)}
+
+
+def test_nested_paths_and_duplicate_declarations_find_all_objects(index: ResourceIndex) -> None:
+    index.update(CART, document("/shop/db", "host"))
+    assert set(index.of(spoken("/shop/db/host"))) == {SHOP, CART}
+
+
+def test_reported_name_finds_its_object_until_it_is_removed(index: ResourceIndex) -> None:
+    reported = {"parameters": [{"name": "/shop/old", "version": 1}]}
+    index.update(SHOP, {**document("/shop", "a"), "status": reported})
+    assert SHOP in index.of(spoken("/shop/old"))
+    index.update(SHOP, document("/shop", "a"))
+    assert index.of(spoken("/shop/old")) == {}
+
+
+def test_reported_resources_find_their_object(index: ResourceIndex) -> None:
+    listed = [{"kind": "Alarm", "name": "dynconfig-shop-errors"}, {"kind": "Role", "name": "dynconfig-shop"}]
+    index.update(SHOP, {**document("/shop", "a"), "status": {"resources": listed}})
+    assert index.of(changed("dynconfig-shop-errors")) == {SHOP: ("dynconfig-shop-errors",)}
+    assert index.of(changed("dynconfig-shop", region="us-east-1")) == {}
+    assert index.of(changed("dynconfig-shop", region=EVERYWHERE)) == {SHOP: ("dynconfig-shop",)}
+    assert index.of(changed("dynconfig-other")) == {}
+
+
+def test_id_finds_the_resource_by_the_end_of_its_arn(index: ResourceIndex) -> None:
+    listed = [
+        {"kind": "HttpApi", "name": "dynconfig-shop", "arn": f"arn:aws:apigateway:{HOME}::/apis/a1b2c3"},
+        {"kind": "LogGroup", "name": "/aws/lambda/f", "arn": f"arn:aws:logs:{HOME}:1:log-group:/aws/lambda/f"},
+    ]
+    index.update(SHOP, {**document("/shop", "a"), "status": {"resources": listed}})
+    assert index.of(changed("a1b2c3")) == {SHOP: ("dynconfig-shop",)}
+    assert index.of(changed("f")) == {}
+    index.update(SHOP, document("/shop", "a"))
+    assert index.of(changed("a1b2c3")) == {}
+
+
+def test_deleted_object_is_removed(index: ResourceIndex) -> None:
+    index.update(SHOP, {**document("/shop", "a"), "status": {"resources": [{"kind": "Rule", "name": "r"}]}})
+    index.forget(SHOP)
+    index.forget(SHOP)
+    assert index.of(spoken("/shop/a")) == {}
+    assert index.of(changed("r")) == {}
+
+
+def adopter(path: str, *names: str, **about: Any) -> dict[str, Any]:
+    """An object that may adopt what it declares."""
+    found = document(path, *names, region=about.pop("region", None))
+    found["spec"]["adoptionPolicy"] = about.pop("adoption", "IfUnowned")
+    return {**found, "metadata": {"uid": "uid-cart", "finalizers": [FINALIZER], **about}}
+
+
+def test_the_successor_declares_the_full_name_below_any_path(index: ResourceIndex) -> None:
+    index.update(CART, adopter("/shop/db", "host"))
+    assert index.successor(owner(SHOP), HOME, "/shop/db/host") == Successor(owner(CART))
+    assert index.successor(owner(SHOP), HOME, "/shop/a") is None
+    assert index.successor(owner(CART), HOME, "/shop/db/host") is None
+    index.forget(CART)
+    assert index.successor(owner(SHOP), HOME, "/shop/db/host") is None
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        adopter("/shop", "a", adoption="Never"),
+        adopter("/shop", "a", region="us-east-1"),
+        adopter("/shop", "a", deletionTimestamp="2027-01-15T08:00:00Z"),
+        {**adopter("/shop"), "status": {"parameters": [{"name": "/shop/a"}]}},
+    ],
+    ids=["may not adopt", "elsewhere", "is being deleted", "only had it"],
+)
+def test_object_that_cannot_adopt_is_no_successor(index: ResourceIndex, found: dict[str, Any]) -> None:
+    index.update(CART, found)
+    assert index.successor(owner(SHOP), HOME, "/shop/a") is None
+
+
+def test_object_without_permission_for_the_path_is_no_successor() -> None:
+    allowed = {"shop": ("/shop",), "evil": ("/evil",)}
+    found = ResourceIndex(HOME, lambda namespace: Tenant(namespace, paths=allowed[namespace]))
+    found.update(SHOP, document("/shop", "a"))
+    found.update(Key("evil", "thief"), adopter("/shop", "a"))
+    assert found.successor(owner(SHOP), HOME, "/shop/a") is None
+    found.update(CART, adopter("/shop", "a"))
+    assert found.successor(owner(SHOP), HOME, "/shop/a") == Successor(owner(CART))
+
+
+def test_a_suspended_object_is_a_successor(index: ResourceIndex) -> None:
+    waiting = adopter("/shop", "a")
+    waiting["spec"]["suspend"] = True
+    index.update(CART, waiting)
+    assert index.successor(owner(SHOP), HOME, "/shop/a") == Successor(owner(CART))
+
+
+def test_object_releases_undeclared_parameters_or_all_on_deletion(index: ResourceIndex) -> None:
+    assert index.gives_up(SHOP, HOME, "/shop/b")
+    assert not index.gives_up(SHOP, HOME, "/shop/a")
+    assert not index.gives_up(CART, HOME, "/shop/b")
+    index.update(SHOP, {**document("/shop", "a"), "metadata": {"deletionTimestamp": "2027-01-15T08:00:00Z"}})
+    assert index.gives_up(SHOP, HOME, "/shop/a")
+
+
+def test_suspended_object_releases_nothing(index: ResourceIndex) -> None:
+    held = document("/shop")
+    index.update(SHOP, {**held, "spec": {**held["spec"], "suspend": True}})
+    assert not index.gives_up(SHOP, HOME, "/shop/a")
+
+
+def test_object_releases_what_it_declares_only_in_another_region(index: ResourceIndex) -> None:
+    assert index.gives_up(SHOP, "us-east-1", "/shop/a")
+
+
+def test_the_giver_reports_the_full_name_below_any_path(index: ResourceIndex) -> None:
+    left = {**document("/shop/db", "port"), "status": {"parameters": [{"name": "/shop/db/host", "version": 1}]}}
+    index.update(CART, left)
+    assert index.releasing_to(SHOP) == (CART,)
+    index.update(CART, document("/shop/db", "port"))
+    assert index.releasing_to(SHOP) == ()
+
+
+@pytest.mark.parametrize(
+    ("metadata", "status", "expected"),
+    [
+        ({}, {"observedGeneration": 1}, {}),
+        ({"finalizers": []}, {"observedGeneration": UNSEEN}, {"has_finalizer": False}),
+        ({"finalizers": []}, {"observedGeneration": 1}, {"has_finalizer": False, "may_own": False}),
+    ],
+    ids=["held", "not served yet", "cannot be held"],
+)
+def test_only_objects_with_finalizer_get_a_parameter(
+    index: ResourceIndex, metadata: dict[str, Any], status: dict[str, Any], expected: dict[str, bool]
+) -> None:
+    index.update(CART, {**adopter("/shop", "a", **metadata), "status": status})
+    assert index.successor(owner(SHOP), HOME, "/shop/a") == Successor(owner(CART), **expected)

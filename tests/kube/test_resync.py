@@ -1,0 +1,106 @@
+"""Resyncs are jittered; after a restart only objects that may have missed changes are reconciled at once."""
+
+import itertools
+import random
+from typing import Any
+
+import pytest
+
+from dynconfig import __version__
+from dynconfig.api import names
+from dynconfig.kube.resync import delay, first_reconcile
+
+NOW = 1.8e9
+OBSERVED = "2027-01-15T07:58:20Z"
+AGE = 100.0
+
+
+def document(**status: Any) -> dict[str, Any]:
+    """An object that was in order 100 s ago."""
+    return {
+        "metadata": {"generation": 2, "finalizers": [names.FINALIZER]},
+        "spec": {"path": "/app", "resyncInterval": "10m", "parameters": [{"name": "a", "value": "1"}]},
+        "status": {
+            "observedGeneration": 2,
+            "appliedGeneration": 2,
+            "operatorVersion": __version__,
+            "lastObservedTime": OBSERVED,
+            "conditions": [{"type": "Ready", "status": "True"}],
+            **status,
+        },
+    }
+
+
+def test_what_was_in_order_waits_for_its_resync() -> None:
+    seconds, observed = first_reconcile(document(), NOW, 0.5)
+    assert seconds == pytest.approx(600 - AGE)
+    assert observed == NOW - AGE
+
+
+def test_the_default_interval_is_the_one_of_the_crd() -> None:
+    found = document()
+    del found["spec"]["resyncInterval"]
+    assert first_reconcile(found, NOW, 0.5) == first_reconcile(document(), NOW, 0.5)
+
+
+def changed(**parts: dict[str, Any]) -> dict[str, Any]:
+    found = document()
+    for part, fields in parts.items():
+        found[part] = {**found[part], **fields}
+    return found
+
+
+REFERENCE = {"name": "a", "valueFrom": {"configMapKeyRef": {"name": "c", "key": "k"}}}
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        {**document(), "status": None},
+        changed(status={"lastObservedTime": None}),
+        changed(status={"conditions": [{"type": "Ready", "status": "Unknown"}]}),
+        changed(status={"conditions": []}),
+        changed(status={"observedGeneration": 1}),
+        changed(status={"appliedGeneration": 1}),
+        changed(status={"operatorVersion": "0.0.1"}),
+        changed(metadata={"finalizers": []}),
+        changed(metadata={"deletionTimestamp": "2027-01-15T07:58:20Z"}),
+        changed(metadata={"annotations": {names.RECONCILE_REQUESTED_AT: "now"}}),
+        changed(spec={"parameters": [REFERENCE]}),
+        changed(status={"bake": {"generation": 2, "since": OBSERVED, "until": "2027-01-15T08:10:00Z"}}),
+    ],
+    ids=[
+        "no status",
+        "never observed",
+        "not ready",
+        "no conditions",
+        "edited",
+        "not applied",
+        "another operator",
+        "no finalizer",
+        "going",
+        "asked for",
+        "from a ConfigMap",
+        "baking",
+    ],
+)
+def test_all_else_is_looked_at_now(found: dict[str, Any]) -> None:
+    assert first_reconcile(found, NOW, 0.5)[0] == 0
+
+
+def test_when_it_was_last_looked_at_is_told_whether_it_is_in_order_or_not() -> None:
+    assert first_reconcile(changed(status={"observedGeneration": 1}), NOW, 0.5) == (0.0, NOW - AGE)
+    assert first_reconcile({**document(), "status": None}, NOW, 0.5) == (0.0, None)
+
+
+def test_two_thousand_objects_after_a_restart_do_not_wake_together() -> None:
+    chances = [random.Random(number).random() for number in range(2000)]  # noqa: S311 - not a secret
+    for age in (100.0, 86400.0):
+        delays = sorted(delay(600.0, age, chance) for chance in chances)
+        busiest = max(sum(1 for _ in group) for _, group in itertools.groupby(delays, key=int))
+        assert busiest < 80
+        assert 0 <= delays[0] < delays[-1] <= 600 * 1.1
+
+
+def test_a_clock_that_went_back_makes_no_resync_late() -> None:
+    assert first_reconcile(document(lastObservedTime="2027-01-15T09:00:00Z"), NOW, 0.5)[0] == pytest.approx(600)

@@ -1,0 +1,31 @@
+"""The paths that a namespace may use."""
+
+import pytest
+
+from dynconfig.api.spec import DynamicConfigSpec
+from dynconfig.model.paths import NOWHERE, describe, is_allowed
+
+
+@pytest.mark.parametrize(
+    ("path", "allowed", "answer"),
+    [
+        ("/shop", ("/shop",), True),
+        ("/shop/cart", ("/common", "/shop/"), True),
+        ("/shopping", ("/shop",), False),
+        ("/anything", (), True),
+        ("/anything", ("/",), True),
+    ],
+)
+def test_a_path_is_allowed_with_all_below_it(path: str, allowed: tuple[str, ...], answer: bool) -> None:
+    assert is_allowed(path, allowed) is answer
+
+
+@pytest.mark.parametrize("path", ["/-", "/-/mine", "/nowhere", "/."])
+def test_nowhere_allows_no_path(path: str) -> None:
+    assert DynamicConfigSpec.model_validate({"path": path})
+    assert not is_allowed(path, NOWHERE)
+
+
+def test_description_of_allowed_paths() -> None:
+    assert describe(("/shop", "/common")) == "paths below /shop, /common"
+    assert describe(NOWHERE) == "none"

@@ -1,0 +1,228 @@
+"""CEL rules over several values: typed, limited, and reported without values."""
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dynconfig.api.spec import DynamicConfigSpec
+from dynconfig.validation.rules import RuleResult, evaluate
+from dynconfig.validation.typed import MAX_LEVELS
+
+VALUES: dict[str, tuple[str, str]] = {
+    "db/pool": ("integer", "5"),
+    "db/max": ("integer", "10"),
+    "ratio": ("number", "0.5"),
+    "on": ("boolean", "true"),
+    "timeout": ("duration", "1m30s"),
+    "retry": ("duration", "2m"),
+    "servers": ("json", '{"list": [{"host": "a", "port": 1}, {"host": "b", "port": 2}], "none": null}'),
+    "hosts": ("StringList", "a.internal,b.internal"),
+    "greeting": ("string", "héllo"),
+    "home": ("url", "https://x.example"),
+}
+
+
+def parameter(name: str, form: str, value: str) -> dict[str, Any]:
+    shape = {"type": "StringList"} if form == "StringList" else {"schema": {"type": form}}
+    return {"name": name, "value": value, "tier": "Advanced", **shape}
+
+
+def spec(rules: list[Any], values: dict[str, tuple[str, str]] = VALUES) -> DynamicConfigSpec:
+    listed = [parameter(name, form, value) for name, (form, value) in values.items()]
+    said = [rule if isinstance(rule, dict) else {"rule": rule} for rule in rules]
+    return DynamicConfigSpec.model_validate({"path": "/app", "parameters": listed, "rules": said})
+
+
+def checked(*rules: Any, values: dict[str, tuple[str, str]] = VALUES) -> tuple[RuleResult, ...]:
+    known = {name: value for name, (_, value) in values.items()}
+    return evaluate(spec([*rules], values), known, ())
+
+
+def fault(rule: str, **values: tuple[str, str]) -> str | None:
+    found = checked(rule, values={**VALUES, **values})
+    return found[0].fault if found else None
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "config['db/pool'] <= config['db/max']",
+        "config['db/pool'] * 2 == config['db/max']",
+        "config.ratio < 1.0 && config.ratio * 2.0 == 1.0",
+        "config['db/pool'] > config.ratio",
+        "config.on ? config['db/pool'] > 0 : true",
+        "config.timeout < config.retry",
+        "config.timeout == duration('90s') && config.timeout.getSeconds() == 90",
+        "config.servers.list.all(s, s.port > 0 && s.host != '')",
+        "config.servers.list.exists(s, s.host == 'b') && config.servers.none == null",
+        "has(config.servers.list) && !has(config.servers.other)",
+        "'a.internal' in config.hosts && size(config.hosts) == 2",
+        "config.hosts.all(h, h.endsWith('.internal'))",
+        "config.hosts.map(h, h.size()) == [10, 10]",
+        "size(config.greeting) == 5",
+        "config.home.matches('^https://')",
+        "type(config['db/pool']) == int && type(config.ratio) == double && type(config.on) == bool",
+        "!has(config.absent) || config.absent == 'x'",
+        "!('not/there' in config) || config['not/there'] > 1",
+        "config.all(name, name != 'password')",
+        "[0, 1].exists(n, 1 / n == 1)",
+    ],
+)
+def test_rules_that_hold(rule: str) -> None:
+    assert checked(rule) == ()
+
+
+@pytest.mark.parametrize(
+    ("rule", "told"),
+    [
+        ("config['db/pool'] > config['db/max']", "failed: config['db/pool'] > config['db/max']"),
+        ("config['db/pol'] > 1", "references parameter db/pol, which is not declared"),
+        ("config.pool > 1", "references parameter pool, which is not declared"),
+        ("config['db/pool'] <", "does not compile: Syntax error: mismatched input '<EOF>' (line 1, column 20)"),
+        ("config['db/pool'] < limit", "does not compile: undeclared reference to 'limit' (line 1, column 21)"),
+        ("config['db/pool'].matches('a', 'b')", "does not compile: undeclared reference to 'matches'"),
+        ("'a' + 1 == 'a1'", "does not compile: found no matching overload for '_+_' applied to '(string, int)'"),
+        ("true \0", "does not compile: it has a NUL character"),
+        ("(" * 100 + "true" + ")" * 100, "does not compile"),
+        ("1 + 1", "is of type int, but a rule must be of type bool"),
+        ("config['db/pool']", "is of type int, but a rule must be of type bool"),
+        ("config.greeting > 1", "has incompatible types: _>_(string, int64)"),
+        ("config.greeting && true", "cannot be evaluated with these values"),
+        ("config['db/pool'] / 0 == 1", "divides by zero"),
+        ("config['db/pool'] + 9223372036854775807 > 0", "has a numeric overflow"),
+        ("config.servers.other == 1", "reads a key that does not exist"),
+        ("config.servers.list[2].port == 1", "reads an item that does not exist"),
+        ("int(config.greeting) == 1", "has an invalid type conversion"),
+        ("config.greeting.matches('(')", "has a pattern that is not a valid regular expression"),
+        ("[1].all(config, config > 0)", "declares a variable config"),
+    ],
+)
+def test_failed_rules_are_reported_without_values(rule: str, told: str) -> None:
+    (found,) = checked(rule)
+    assert told in found.fault
+    assert "llo" not in found.fault
+
+
+def test_rule_is_reported_with_its_message() -> None:
+    (found,) = checked("true", {"rule": "config['db/pool'] > 7", "message": "the pool is too small"})
+    assert found == RuleResult(1, fault="failed: the pool is too small")
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        (("integer", "9223372036854775808"), "parameter big has an integer of more than 64 bits"),
+        (("json", '{"a": [9223372036854775808]}'), "parameter big has an integer of more than 64 bits"),
+        (("json", r'{"a": "x\u0000y"}'), "parameter big has a NUL"),
+        (("json", r'{"\ud800": 1}'), "an unpaired surrogate"),
+        (("json", "[" * (MAX_LEVELS + 1) + "]" * (MAX_LEVELS + 1)), "which rules do not support"),
+        (("duration", "87660001h"), "parameter big is a duration of more than 10,000 years"),
+        (("string", "x\0y"), "parameter big has a NUL character"),
+    ],
+)
+def test_unsupported_value_is_reported_if_a_rule_reads_it(value: tuple[str, str], told: str) -> None:
+    assert told in (fault("config.big == config.big", big=value) or "")
+    assert fault("config.on", big=value) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "same"),
+    [("1.5s", "1500ms"), ("1h0.5m", "3630s"), ("5µs", "5us"), ("0.000000001s", "1ns"), ("30s1h", "3630s")],
+)
+def test_durations_are_compared_by_their_length(text: str, same: str) -> None:
+    assert fault(f"config.x == duration('{same}')", x=("duration", text)) is None
+
+
+@given(st.integers(-(2**63), 2**63 - 1), st.integers(-(2**63), 2**63 - 1))
+def test_integers_are_compared_exactly(left: int, right: int) -> None:
+    values = {"a": ("integer", str(left)), "b": ("integer", str(right))}
+    assert (checked("config.a <= config.b", values=values) == ()) == (left <= right)
+
+
+characters = st.characters(exclude_characters="\0", exclude_categories=["Cs"])
+
+
+@given(st.text(characters, min_size=1, max_size=20).filter(lambda text: "{{" not in text))
+def test_strings_are_passed_unchanged(text: str) -> None:
+    values = {"a": ("string", text), "j": ("json", json.dumps({"a": text}))}
+    assert checked(f"config.a == config.j.a && size(config.a) == {len(text)}", values=values) == ()
+
+
+def doubling(times: int) -> str:
+    return "[config.s]" + ".map(a, a + a)" * times + "[0] == 'x'"
+
+
+def nested(times: int) -> str:
+    many = {name: " + ".join(name * times) for name in "abcd"}
+    return f"[config.s].all(a, [{many['a']}].all(b, [{many['b']}].all(c, [{many['c']}].all(d, {many['d']} != ''))))"
+
+
+@pytest.mark.parametrize(
+    ("rule", "is_too_much"),
+    [
+        (doubling(2), False),
+        (doubling(14), True),
+        (nested(2), False),
+        (nested(12), True),
+        ("config.l.all(a, a in config.l)", False),
+        ("config.l.all(a, " + " && ".join(["a in config.l"] * 8) + ")", True),
+        ("config.l.map(a, config.s + config.s).size() > 0", True),
+        ("config.l.filter(a, a == 'x').size() == 0", False),
+        ("[[[config.s, config.s]]].map(x, [x, x, x]).size() == 1", False),
+    ],
+)
+def test_expensive_rule_is_not_evaluated(rule: str, is_too_much: bool) -> None:
+    values = {"s": ("string", "x" * 8000), "l": ("StringList", ",".join("y" * 4000))}
+    found = checked(rule, values=values)
+    assert ("too expensive" in "".join(verdict.fault for verdict in found)) == is_too_much
+
+
+def test_nested_loops_exceed_the_iteration_limit() -> None:
+    values = {"l": ("StringList", ",".join("y" * 200))}
+    (found,) = checked("config.l.all(a, config.l.all(b, config.l.all(c, a == c)))", values=values)
+    assert "exceeds the iteration limit" in found.fault
+
+
+def test_total_cost_of_rules_is_limited() -> None:
+    values = {"l": ("StringList", ",".join("y" * 4000))}
+    found = checked(*["config.l.all(a, a in config.l)"] * 3, values=values)
+    assert [verdict.index for verdict in found] == [1, 2]
+
+
+def test_only_rules_with_missing_values_are_unchecked() -> None:
+    rules = ["config.a > config.b", "config.a > 1", "config.all(name, name != 'x')", "has(config.b)", "config.a >"]
+    found = evaluate(spec(rules, {"a": ("integer", "5"), "b": ("integer", "7")}), {"a": "5", "b": None}, ())
+    assert [(verdict.index, bool(verdict.fault)) for verdict in found] == [
+        (0, False),
+        (2, False),
+        (3, False),
+        (4, True),
+    ]
+    assert found[0].unchecked == "it needs parameter b, whose value is missing"
+
+
+def test_rule_over_an_invalid_value_is_unchecked() -> None:
+    values = {"a": ("integer", "five")}
+    found = evaluate(spec(["config.a > 1"], values), {"a": "five"}, {"a"})
+    assert found == (RuleResult(0, unchecked="it needs parameter a, whose value is invalid"),)
+
+
+@pytest.mark.parametrize(
+    ("more", "imported"),
+    [({}, "set()"), ({"rules": [{"rule": "config.a == '1'"}]}, "{'cel_expr_python'}")],
+    ids=["without rules", "with a rule"],
+)
+def test_cel_is_only_imported_for_objects_with_rules(more: dict[str, Any], imported: str) -> None:
+    document = {"spec": {"path": "/app", "parameters": [{"name": "a", "value": "1"}], **more}}
+    code = (
+        "import sys; from dynconfig.validation.declare import faults; "
+        f"assert faults({document!r}, lambda source: None) == (); "
+        "print({'cel_expr_python', 'jsonschema'} & {*sys.modules})"
+    )
+    answer = subprocess.run((sys.executable, "-c", code), capture_output=True, text=True, check=True)
+    assert answer.stdout.strip() == imported
