@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from aiohttp import web
@@ -11,6 +12,7 @@ from tests.kube.apiserver import status
 from tests.kube.controller_harness import KEY, configured, running_controller
 
 from dynconfig.api import names
+from dynconfig.validation.tenancy import Tenant
 
 SEEN = {"lastObservedTime": "2027-01-15T08:00:00Z"}
 IS_REFUSED = "is forbidden"
@@ -107,3 +109,41 @@ def test_object_with_a_rejected_finalizer_is_reconciled_and_logged_once(caplog: 
     asyncio.run(act())
     (message,) = errors(caplog)
     assert "cannot add the finalizer" in message
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"tenant_of": lambda namespace: Tenant(namespace, is_trusted=False)},
+        {"spec": {"region": "nowhere-1"}},
+        {"allowed_regions": ("us-east-1",), "spec": {"region": "eu-west-1"}},
+        {"spec": {"alarms": {"notify": ["arn:aws:sns:us-east-1:123456789012:x"]}}},
+        {"spec": {"resyncInterval": 7}},
+    ],
+    ids=["path", "unknown region", "region", "topic", "structure"],
+)
+def test_no_source_is_read_for_an_object_that_its_namespace_may_not_have(given: dict[str, Any]) -> None:
+    """What needs no value is checked before a Secret or ConfigMap is read, and a change of one reconciles nothing."""
+    asked = list[str]()
+    spec = given.pop("spec", {})
+    parameters = [
+        {"name": "a", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}},
+        {"name": "b", "valueFrom": {"configMapKeyRef": {"name": "c", "key": "k"}}},
+    ]
+
+    async def act() -> None:
+        async with running_controller(**given) as found:
+
+            async def record(request: web.Request) -> web.Response | None:
+                asked.append(request.path)
+                return None
+
+            found.server.before = record
+            found.applied(configured({}, parameters=parameters, **spec))
+            await found.server.until(lambda: bool(found.reason))
+            assert found.reason in ("PathNotAllowed", "NotAllowed", "InvalidSpec")
+            for ref in (("Secret", KEY.namespace, "s"), ("ConfigMap", KEY.namespace, "c")):
+                assert not found.controller.references.is_referenced(ref)
+
+    asyncio.run(act())
+    assert not [path for path in asked if "/secrets/" in path or "/configmaps/" in path]

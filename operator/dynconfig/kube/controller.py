@@ -44,10 +44,10 @@ from dynconfig.rollout.last_change import last_change
 from dynconfig.status import kube_events, report
 from dynconfig.status.readiness import rollback_message
 from dynconfig.validation.declare import (
+    checked_spec,
     declare,
     declare_deletion,
     keeping,
-    parse_spec,
     sources,
     was_answered,
     was_observed,
@@ -267,7 +267,19 @@ class Controller:
         return document
 
     async def _declare(self, key: Key, document: Document) -> Declaration:
-        needed = await self._run_check(key, lambda: sources(parse_spec(document)))
+        rights: dict[str, Any] = {
+            "default_region": self._deps.region,
+            "tenant": self._deps.tenant_of(key.namespace),
+            "is_own_layer": self._deps.is_own_layer,
+            "is_region": self._deps.is_region,
+            "allowed_regions": self._deps.allowed_regions,
+        }
+        try:
+            needed = await self._run_check(key, lambda: sources(checked_spec(document, **rights)))
+        except DynConfigError:
+            # An object that its namespace may not have causes no read of a Secret, nor does a change of one reconcile it.
+            self._references.forget(key)
+            raise
         self._references.set_sources(key, needed)
         try:
             read = await references.read(self._deps.kube, key.namespace, needed)
@@ -277,12 +289,8 @@ class Controller:
             declare,
             document,
             owner=self._deps.owner_of(document),
-            default_region=self._deps.region,
             read=read,
-            tenant=self._deps.tenant_of(key.namespace),
-            is_own_layer=self._deps.is_own_layer,
-            is_region=self._deps.is_region,
-            allowed_regions=self._deps.allowed_regions,
+            **rights,
             admit=partial(
                 self._answers.admit, key.namespace, document["metadata"]["uid"], was_answered=was_answered(document)
             ),

@@ -54,6 +54,28 @@ def faults(document: Mapping[str, Any], read: ReadSource) -> tuple[str, ...]:
     return tuple(map(str, findings(document, read).faults))
 
 
+def checked_spec(
+    document: Mapping[str, Any],
+    *,
+    default_region: str,
+    tenant: Tenant,
+    is_own_layer: IsOwnLayer = lambda _arn: False,
+    is_region: Callable[[str], bool] = lambda _region: True,
+    allowed_regions: tuple[str, ...] = (),
+) -> DynamicConfigSpec:
+    """Return the spec after all checks that need no Secret or ConfigMap: structure, size, tenancy, region.
+
+    No source of an object is read before they pass. Raises InvalidSpec, PathNotAllowed, NotAllowed.
+    """
+    spec = parse_spec(document)
+    size.check(document)
+    tenancy.check(spec, tenant, default_region, is_own_layer)
+    region_checks.check_region(spec, default_region, is_region, _region_of_resources(document))
+    region_checks.check_allowed(spec.region, allowed_regions)
+    region_checks.check_topics(spec, spec.region or default_region)
+    return spec
+
+
 def sources(spec: DynamicConfigSpec) -> tuple[Source, ...]:
     """Return every Secret and ConfigMap key that the spec refers to."""
     found = (source_of(parameter) for parameter in spec.parameters)
@@ -79,15 +101,17 @@ def declare(
     Raises InvalidSpec, PathNotAllowed, NotAllowed, SecretCheckDelayed, or SourceMissing if a Secret, ConfigMap or key does not
     exist (yet).
     """
-    spec = parse_spec(document)
-    size.check(document)
-    tenancy.check(spec, tenant, default_region, is_own_layer)
-    region_checks.check_region(spec, default_region, is_region, _region_of_resources(document))
-    region_checks.check_allowed(spec.region, allowed_regions)
+    spec = checked_spec(
+        document,
+        default_region=default_region,
+        tenant=tenant,
+        is_own_layer=is_own_layer,
+        is_region=is_region,
+        allowed_regions=allowed_regions,
+    )
     metadata, annotations = document["metadata"], document["metadata"].get("annotations") or {}
     status = status_of(document)
     function, region, applied = spec.function, spec.region or default_region, applied_of(status)
-    region_checks.check_topics(spec, region)
     parameters = _resolve(spec, read, applied.secrets if applied else frozenset(), admit)
     return Declaration(
         owner=owner,
