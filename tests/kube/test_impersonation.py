@@ -45,7 +45,8 @@ def serve() -> None:
     async def act() -> None:
         kube = Kube(responses.config())
         await kube.object(KEY)
-        [_ async for _ in kube.object_pages("shop")]
+        async with kube.object_pages("shop") as pages:
+            [_ async for _ in pages]
         [_ async for _ in kube.watch_objects("shop", "5")]
         await kube.close()
 

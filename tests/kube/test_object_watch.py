@@ -188,7 +188,8 @@ def test_too_large_page_is_requested_in_parts(monkeypatch: pytest.MonkeyPatch) -
 
     async def act() -> list[str]:
         async with serving(serve) as kube:
-            pages = [page async for page in kube.object_pages(None)]
+            async with kube.object_pages(None) as every:
+                pages = [page async for page in every]
             return [item["metadata"]["name"] for page in pages for item in page["items"]]
 
     assert asyncio.run(act()) == [f"large-{number}" for number in range(20)]

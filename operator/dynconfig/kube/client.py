@@ -2,7 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping
+from contextlib import aclosing
 from functools import partial
 from typing import Any, Self
 
@@ -61,6 +62,10 @@ _whole = partial(json_selection.loads, part=json_selection.OBJECT)
 _identity = partial(json_selection.loads, part=json_selection.IDENTITY)
 
 
+Pages = aclosing[AsyncGenerator[Document, None]]
+"""A context manager that yields the pages of a list; items are parsed lazily."""
+
+
 class Kube:
     """A client for one event loop. Raises ApiUnavailable, ApiConflict, ApiRefused."""
 
@@ -72,6 +77,8 @@ class Kube:
         self._http: aiohttp.ClientSession | None = None
         self._authorization: str | None = None
         self._sources = asyncio.Semaphore(SOURCES_AT_ONCE)
+        self._page = asyncio.Semaphore(1)
+        """Held while a page of any list is in memory: the memory for lists does not grow with the number of namespaces."""
 
     @classmethod
     def from_environment(cls) -> Self:
@@ -104,8 +111,11 @@ class Kube:
         """Return a DynamicConfig, or None if it does not exist."""
         return await self._get(object_path(key))
 
-    def object_pages(self, namespace: str | None) -> AsyncIterator[Document]:
-        """Yield the pages of all DynamicConfigs of a namespace, or of all (None), with the resourceVersion to watch from."""
+    def object_pages(self, namespace: str | None) -> Pages:
+        """Yield the pages of all DynamicConfigs of a namespace, or of all (None), with the resourceVersion to watch from.
+
+        One page of all lists of this client is in memory at a time: the next list continues when a page was handled.
+        """
         return self._pages(objects_path(namespace))
 
     def watch_objects(self, namespace: str | None, since: str) -> AsyncIterator[tuple[str, Document]]:
@@ -168,13 +178,14 @@ class Kube:
         """Return the labels of all namespaces, by name."""
         found: dict[str, dict[str, str]] = {}
         headers = {"Accept": _METADATA.format("PartialObjectMetadataList")}
-        async for listed in self._pages(NAMESPACES, headers, json_levels.loads):
-            every = (item["metadata"] for item in listed["items"])
-            found |= {metadata["name"]: metadata.get("labels") or {} for metadata in every}
+        async with self._pages(NAMESPACES, headers, json_levels.loads) as pages:
+            async for listed in pages:
+                every = (item["metadata"] for item in listed["items"])
+                found |= {metadata["name"]: metadata.get("labels") or {} for metadata in every}
         return found
 
-    def metadata_pages(self, kind: str, namespace: str | None) -> AsyncIterator[Document]:
-        """Yield pages of the metadata of all Secrets or ConfigMaps, with the resourceVersion to watch from."""
+    def metadata_pages(self, kind: str, namespace: str | None) -> Pages:
+        """Yield pages of the metadata of all Secrets or ConfigMaps, as `object_pages`."""
         headers = {"Accept": _METADATA.format("PartialObjectMetadataList")}
         return self._pages(sources_path(kind, namespace), headers, _identity)
 
@@ -183,9 +194,13 @@ class Kube:
         headers = {"Accept": _METADATA.format("PartialObjectMetadata")}
         return self._watch(sources_path(kind, namespace), since, _identity, headers)
 
-    async def _pages(
-        self, path: str, headers: Mapping[str, str] | None = None, loads: Loads = _whole
-    ) -> AsyncIterator[Document]:
+    def _pages(self, path: str, headers: Mapping[str, str] | None = None, loads: Loads = _whole) -> Pages:
+        # Closed by its user, also after an error: the page is released then, and not when it is garbage-collected.
+        return aclosing(self._each_page(path, headers, loads))
+
+    async def _each_page(
+        self, path: str, headers: Mapping[str, str] | None, loads: Loads
+    ) -> AsyncGenerator[Document, None]:
         """Yield the pages of a list; items are parsed lazily.
 
         A page larger than PAGE_BYTES is requested again with a lower limit.
@@ -194,20 +209,22 @@ class Kube:
         limit, max_limit, more = FIRST_PAGE, LARGEST_PAGE, ""
         while True:
             params = {"limit": str(limit), **({"continue": more} if more else {})}
-            try:
-                max_bytes = PAGE_BYTES if limit > 1 else None
-                response = await self._response("GET", path, params=params, headers=headers, max_bytes=max_bytes)
-            except _TooLarge:
-                # The next objects are probably as large, so this limit is tried again only after small pages.
-                max_limit = max(1, limit // 2)
-                limit = max(1, limit // 5)
-                continue
-            found = page(*response, loads)
-            if len(response[1]) < PAGE_BYTES // 4:
-                max_limit = min(2 * max_limit, LARGEST_PAGE)
-            del response
-            more = found["metadata"].get("continue")
-            yield found
+            async with self._page:
+                try:
+                    max_bytes = PAGE_BYTES if limit > 1 else None
+                    response = await self._response("GET", path, params=params, headers=headers, max_bytes=max_bytes)
+                except _TooLarge:
+                    # The next objects are probably as large, so this limit is tried again only after small pages.
+                    max_limit = max(1, limit // 2)
+                    limit = max(1, limit // 5)
+                    continue
+                found = page(*response, loads)
+                if len(response[1]) < PAGE_BYTES // 4:
+                    max_limit = min(2 * max_limit, LARGEST_PAGE)
+                del response
+                more = found["metadata"].get("continue", "")
+                yield found
+                del found
             if not more:
                 return
             limit = min(2 * limit, max_limit)

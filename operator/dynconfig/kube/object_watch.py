@@ -107,16 +107,17 @@ class ObjectWatch:
 
     async def _list(self) -> None:
         version, found = "", set[Key]()
-        async for page in self._kube.object_pages(self._namespace):
-            version = page["metadata"]["resourceVersion"]
-            for document in page["items"]:
-                key = _key(document)
-                found.add(key)
-                # The receiver keeps it even if the list fails on a later page.
-                self._known.add(key)
-                self._receiver.object_changed(document, None)
-                # Yield to the event loop, since parsing a page of large objects takes long.
-                await asyncio.sleep(0)
+        async with self._kube.object_pages(self._namespace) as pages:
+            async for page in pages:
+                version = page["metadata"]["resourceVersion"]
+                for document in page["items"]:
+                    key = _key(document)
+                    found.add(key)
+                    # The receiver keeps it even if the list fails on a later page.
+                    self._known.add(key)
+                    self._receiver.object_changed(document, None)
+                    # Yield to the event loop, since parsing a page of large objects takes long.
+                    await asyncio.sleep(0)
         for key in self._known - found:
             # Deleted while the watch was interrupted.
             self._receiver.requeue(key)

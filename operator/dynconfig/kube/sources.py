@@ -172,13 +172,14 @@ async def watch(
 
 async def _list(kube: Kube, references: References, kind: str, namespace: str | None) -> str:
     version, present = "", set[SourceRef]()
-    async for page in kube.metadata_pages(kind, namespace):
-        version = page["metadata"]["resourceVersion"]
-        for item in page["items"]:
-            ref = _ref(kind, item["metadata"])
-            if references.is_referenced(ref):
-                present.add(ref)
-                references.changed(ref, item["metadata"]["resourceVersion"])
+    async with kube.metadata_pages(kind, namespace) as pages:
+        async for page in pages:
+            version = page["metadata"]["resourceVersion"]
+            for item in page["items"]:
+                ref = _ref(kind, item["metadata"])
+                if references.is_referenced(ref):
+                    present.add(ref)
+                    references.changed(ref, item["metadata"]["resourceVersion"])
     references.remove_missing(kind, namespace, present)
     return version
 
