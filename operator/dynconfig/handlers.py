@@ -9,7 +9,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -202,9 +202,10 @@ class _EventHandler:
         self._metrics = metrics
         self._loop = loop
 
-    def handle_signals(self, signals: Sequence[Signal]) -> None:
-        """Reconcile the objects that the changes concern."""
-        self._loop.call_soon_threadsafe(self._memo.controller.handle_signals, signals)
+    @property
+    def route(self) -> Callable[[Sequence[Signal]], object]:
+        """The controller's event router, called in the event loop."""
+        return partial(self._loop.call_soon_threadsafe, self._memo.controller.router.route)
 
     def count_events(self, outcome: str, count: int) -> None:
         """Count events by outcome."""

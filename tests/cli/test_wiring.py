@@ -29,7 +29,7 @@ class RecordingListener:
     def __init__(self) -> None:
         self.up: dict[str, bool | None] = {}
 
-    def handle_signals(self, signals: Sequence[Signal]) -> None:
+    def route(self, signals: Sequence[Signal]) -> None:
         """Ignore changes."""
 
     def count_events(self, outcome: str, count: int) -> None:

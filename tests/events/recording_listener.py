@@ -21,7 +21,7 @@ class RecordingListener:
         self.repaired: list[str] = []
         self.has_failed = False
 
-    def handle_signals(self, signals: Sequence[Signal]) -> None:
+    def route(self, signals: Sequence[Signal]) -> None:
         """Record the names of changed parameters."""
         self._record(lambda: self.names.extend(name for signal in signals for name in signal.parameters))
 

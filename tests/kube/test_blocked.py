@@ -2,7 +2,7 @@
 
 import pytest
 
-from dynconfig.kube.blocked import BlockedObjects
+from dynconfig.kube.moves import BlockedObjects
 from dynconfig.model.errors import NotOwned
 from dynconfig.model.key import Key
 

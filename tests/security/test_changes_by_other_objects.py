@@ -11,6 +11,7 @@ from tests.kinds.functions import arn
 
 from dynconfig.events.echoes import Echoes
 from dynconfig.events.own_calls import KEPT_SECONDS, collect_requests
+from dynconfig.events.resource_index import ResourceIndex
 from dynconfig.events.routing import EventRouter
 from dynconfig.events.signals import PUT, Signal, parse
 from dynconfig.kinds.log_group import LogGroup
@@ -54,9 +55,10 @@ class Scene:
     requeued: list[Key] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.router = EventRouter("eu-west-1", self.requeued.append, Tenant, lambda: self.now)
+        index = ResourceIndex("eu-west-1", Tenant)
+        self.router = EventRouter(index, self.requeued.append, lambda: self.now)
         for key in (VICTIM, ATTACKER):
-            self.router.index_object(key, document(key.name))
+            index.update(key, document(key.name))
 
     def requeued_by(self, found: Signal) -> set[Key]:
         """Whom a signal wakes."""

@@ -46,7 +46,7 @@ class Pair(World):
         """They share their queue: each event is received by one of them."""
         self._turn += 1
         chosen = self.lives_now[self._turn % 2]
-        chosen.controller.handle_signals([Signal(account.REGION, float(int(self.now)), PUT, parameters=(name,))])
+        chosen.controller.router.route([Signal(account.REGION, float(int(self.now)), PUT, parameters=(name,))])
 
     def rotate(self, namespace: str, name: str, data: dict[str, str]) -> None:
         """Both watch Secrets."""

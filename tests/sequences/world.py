@@ -218,7 +218,7 @@ class World:
     def signal(self, name: str) -> None:
         """EventBridge reports that somebody changed a parameter."""
         if self.life is not None:
-            self.life.controller.handle_signals([Signal(REGION, float(int(self.now)), PUT, parameters=(name,))])
+            self.life.controller.router.route([Signal(REGION, float(int(self.now)), PUT, parameters=(name,))])
 
     def rotate(self, namespace: str, name: str, data: dict[str, str]) -> None:
         """Give a Secret another content."""

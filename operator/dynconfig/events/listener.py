@@ -29,8 +29,9 @@ REMOVAL_DELAY_SECONDS = 60.0
 class EventHandler(Protocol):
     """Callbacks of a listener; called from its thread."""
 
-    def handle_signals(self, signals: Sequence[Signal]) -> None:
-        """Handle changes that the operator did not make."""
+    @property
+    def route(self) -> Callable[[Sequence[Signal]], object]:
+        """Takes changes that the operator did not make, from the listener's thread: `EventRouter.route` in its event loop."""
 
     def count_events(self, outcome: str, count: int) -> None:
         """Count received events by outcome: signal, echo, other or unreadable."""
@@ -189,7 +190,7 @@ class EventListener:
             self._record_arrival()
         changes = [signal for signal in batch.signals if not self._echoes.is_echo(signal)]
         if changes:
-            self._handler.handle_signals(changes)
+            self._handler.route(changes)
         counts = {"signal": len(changes), "echo": len(batch.signals) - len(changes)}
         for outcome, count in {**counts, "other": batch.others, "unreadable": batch.unreadable}.items():
             self._handler.count_events(outcome, count)

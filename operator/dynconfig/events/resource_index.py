@@ -129,10 +129,10 @@ class ResourceIndex:
                 other for other, of in others if of.region == own.region and not declared.isdisjoint(of.reported)
             )
 
-    def gives_up(self, key: Key, region: str, name: str) -> bool:
-        """Whether an object is about to release a parameter: it exists, and is being deleted or does not declare it."""
+    def gives_up(self, region: str, owner: str, name: str) -> bool:
+        """Whether an object, as NAMESPACE/NAME, is about to release a parameter: it is being deleted or does not declare it."""
         with self._lock:
-            entry = self._entries.get(key)
+            entry = self._entries.get(Key(*owner.split("/")))
             if entry is None or entry.suspended:
                 return False
             declares = entry.region == region and contains(entry.declared, fingerprint(name))

@@ -1,17 +1,15 @@
-"""Routes AWS events to the objects that they concern, and keeps them until the object is reconciled."""
+"""Routes AWS events to the objects that they concern, and knows from which regions events are needed."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from dynconfig.events.own_calls import OwnCalls
 from dynconfig.events.resource_index import ResourceIndex
 from dynconfig.events.signals import Signal
-from dynconfig.model.declaration import Successor
 from dynconfig.model.key import Key
-from dynconfig.model.resource import Owner
-from dynconfig.validation.tenancy import TenantOf
+from dynconfig.validation.declare import is_written
 
 # The newest signals that matched no known object.
 MOST_UNMATCHED = 200
@@ -28,64 +26,32 @@ class PendingEvents:
 
 
 class EventRouter:
-    """Requeues the objects that an AWS event concerns, and no others."""
+    """Requeues the objects that an AWS event concerns, and no others. For one event loop."""
 
-    def __init__(
-        self,
-        default_region: str,
-        requeue: Callable[[Key], None],
-        tenant_of: TenantOf,
-        now: Callable[[], float],
-    ) -> None:
+    def __init__(self, index: ResourceIndex, requeue: Callable[[Key], None], now: Callable[[], float]) -> None:
+        self._index = index
         self._requeue = requeue
         self._own_calls = OwnCalls(now)
-        self._index = ResourceIndex(default_region, tenant_of)
         self._pending: dict[Key, PendingEvents] = {}
         self._unmatched: deque[Signal] = deque(maxlen=MOST_UNMATCHED)
 
-    def index_object(self, key: Key, document: Mapping[str, Any]) -> str:
-        """Record what an object declares and reports now; returns its region."""
-        return self._index.update(key, document)
+    def route(self, signals: Sequence[Signal]) -> None:
+        """Requeue the objects that events concern, except by their own calls."""
+        for signal in signals:
+            concerned = self._index.of(signal)
+            if not concerned:
+                self._unmatched.append(signal)
+            for key, names in concerned.items():
+                if not self._own_calls.is_of(key, signal):
+                    self._add_pending(key, names, signal)
 
     def replay_unmatched(self, key: Key) -> None:
         """Route earlier events to a newly listed object: after a restart, events may arrive before all objects are listed."""
         self.route([signal for signal in self._unmatched if key in self._index.of(signal)])
 
-    def route(self, signals: Sequence[Signal]) -> None:
-        """Route events."""
-        for signal in signals:
-            concerned = self._index.of(signal)
-            found = {key: names for key, names in concerned.items() if not self._own_calls.is_of(key, signal)}
-            if not concerned:
-                self._unmatched.append(signal)
-            for key, names in found.items():
-                self._add_pending(key, names, signal)
-
     def record_own_writes(self, key: Key, requests: Sequence[str]) -> None:
         """Record the AWS request IDs of a reconcile; events with these IDs do not requeue the object."""
         self._own_calls.made(key, requests)
-
-    def successor(self, owner: Owner, region: str, name: str) -> Successor | None:
-        """Return the object that takes over a parameter from this owner, if any. Thread-safe."""
-        return self._index.successor(owner, region, name)
-
-    def object_edited(self, key: Key) -> None:
-        """After an edit, requeue the objects that can now hand over parameters to it."""
-        for other in self._index.releasing_to(key):
-            self._requeue(other)
-
-    def gives_up(self, region: str, owner: str, name: str) -> bool:
-        """Return whether an owner, as NAMESPACE/NAME, is about to give up a parameter. Thread-safe."""
-        return self._index.gives_up(Key(*owner.split("/")), region, name)
-
-    def parameters_moved(self, key: Key, region: str, names: Iterable[str]) -> None:
-        """After parameters were created, taken over or given up, requeue the other objects that declare them."""
-        for other in {other for name in names for other in self._index.naming(region, name)} - {key}:
-            self._requeue(other)
-
-    def objects_declaring(self, region: str, name: str) -> tuple[Key, ...]:
-        """Return the objects that declare or report a parameter."""
-        return self._index.naming(region, name)
 
     def take(self, key: Key) -> PendingEvents | None:
         """Remove and return the pending events of an object that is reconciled now."""
@@ -93,7 +59,6 @@ class EventRouter:
 
     def forget(self, key: Key) -> None:
         """Forget an object that no longer exists."""
-        self._index.forget(key)
         self._pending.pop(key, None)
 
     def _add_pending(self, key: Key, names: Sequence[str], signal: Signal) -> None:
@@ -101,3 +66,32 @@ class EventRouter:
         pending.at = min(pending.at, signal.at)
         pending.of.update(dict.fromkeys(names, signal.actor))
         self._requeue(key)
+
+
+class EventRegions:
+    """The region of each written object; starts a listener for the first object of a region, releases it after the last.
+
+    Only accepted objects count, so that nobody can make the operator listen in arbitrary regions.
+    """
+
+    def __init__(self, start_listener: Callable[[str], None], release_listener: Callable[[str], None]) -> None:
+        self._start_listener = start_listener
+        self._release_listener = release_listener
+        self._regions: dict[Key, str] = {}
+
+    def track(self, key: Key, document: Mapping[str, Any], region: str) -> None:
+        """Record the region of an accepted object, unless it is suspended and has nothing in AWS."""
+        if self._regions.get(key) != region and is_written(document):
+            self.forget(key)
+            self._regions[key] = region
+            self._start_listener(region)
+
+    def objects(self, region: str) -> tuple[Key, ...]:
+        """Return the objects of a region, in the order in which they were accepted."""
+        return tuple(key for key, used in self._regions.items() if used == region)
+
+    def forget(self, key: Key) -> None:
+        """Forget a deleted object; if it was the last one of its region, release the listener."""
+        region = self._regions.pop(key, None)
+        if region is not None and region not in self._regions.values():
+            self._release_listener(region)

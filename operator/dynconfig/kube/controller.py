@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
@@ -15,10 +15,8 @@ from dynconfig.engine.orphans import region_in_use
 from dynconfig.engine.outcome import Outcome
 from dynconfig.engine.reconcile import ALARM_SECONDS, Abandonment
 from dynconfig.events.own_calls import collect_requests
-from dynconfig.events.regions import EventRegions
-from dynconfig.events.resource_index import adopts
-from dynconfig.events.routing import EventRouter
-from dynconfig.events.signals import Signal
+from dynconfig.events.resource_index import ResourceIndex, adopts
+from dynconfig.events.routing import EventRegions, EventRouter
 from dynconfig.kube import sources as references
 from dynconfig.kube.client import ApiConflict, ApiRefused, ApiUnavailable, Document
 from dynconfig.kube.deletion_check import DeletionCheck
@@ -74,10 +72,9 @@ class Controller:
         self._answers = AnswerBudget(dependencies.clock)
         self._references = references.References(lambda key: self.requeue(key))
         self._tracker = ObjectTracker(dependencies.clock)
-        self._router = EventRouter(
-            dependencies.region, self._requeues.requeue, dependencies.tenant_of, dependencies.now
-        )
-        self.moves = Moves(self._router, self._requeues.requeue, dependencies.now, dependencies.move_seconds)
+        self._index = ResourceIndex(dependencies.region, dependencies.tenant_of)
+        self.router = EventRouter(self._index, self._requeues.requeue, dependencies.now)
+        self.moves = Moves(self._index, self._requeues.requeue, dependencies.now, dependencies.move_seconds)
         self._regions = EventRegions(dependencies.start_listener, dependencies.release_listener)
         self._refusals = Refusals()
         self._status = StatusWriter(dependencies.kube, dependencies.recorder, dependencies.metrics, self._refusals)
@@ -112,28 +109,29 @@ class Controller:
 
     def _handle_change(self, key: Key, document: Mapping[str, Any], event: str | None) -> None:
         if event == "DELETED":
-            self._router.forget(key)
+            self._index.forget(key)
+            self.router.forget(key)
             self._requeues.requeue(key)
             return
         self.moves.record_generation(key, document["metadata"])
         self._tracker.record(key, document, region_in_use(document, self._deps.region))
         weight = size.weight(document)
         self._requeues.weigh(key, is_large=weight > size.LARGE)
-        region = self._router.index_object(key, document)
+        region = self._index.update(key, document)
         if was_observed(document):
             self._regions.track(key, document, region)
         if not self._tracker.needs_reconcile(key, document):
             return
         if event is None:
             self._requeues.schedule_listed(key, document)
-            self._router.replay_unmatched(key)
+            self.router.replay_unmatched(key)
             if not self._deps.tenant_of(key.namespace).may_use_path(str(spec_of(document).get("path", ""))):
                 # The operator or the policy may have changed since the status was written.
                 self._requeues.requeue(key)
             return
         log.debug("Received %s (%s)", key, event)
         self._requeues.track(key)
-        self._router.object_edited(key)
+        self.moves.object_edited(key)
         if event == "ADDED" and weight <= size.SMALL:
             self._tracker.cache_created(key, document)
         self._requeues.requeue(key)
@@ -147,13 +145,9 @@ class Controller:
         for key in self._requeues.tracked():
             self._requeues.requeue_after(key, 0.0, Priority.ROUTINE)
 
-    def handle_signals(self, signals: Sequence[Signal]) -> None:
-        """Requeue the objects that AWS events concern."""
-        self._router.route(signals)
-
     async def warn_event_missing(self, region: str, name: str) -> None:
         """Record a Warning Event on the objects that declare a parameter whose event did not arrive."""
-        for key in self._router.objects_declaring(region, name):
+        for key in self._index.naming(region, name):
             await self._status.warn(key, kube_events.event_missing(region, name))
 
     async def handle_interrupted_events(self, region: str, repaired: str) -> None:
@@ -228,7 +222,7 @@ class Controller:
 
     async def _reconcile(self, key: Key) -> str:
         # The events are consumed: if this reconcile fails, the next one observes all resources.
-        pending = self._router.take(key)
+        pending = self.router.take(key)
         document = await self._read(key)
         if document is None:
             return "Gone"
@@ -368,7 +362,7 @@ class Controller:
             outcome = await asyncio.get_running_loop().run_in_executor(self._threads, collect_requests, requests, run)
         except Exception as failure:  # noqa: BLE001 - reported in status, so that a deletion can be abandoned
             outcome = Outcome(declaration, stopped=bug(key, failure))
-        self._router.record_own_writes(key, requests)
+        self.router.record_own_writes(key, requests)
         return outcome, announcement.document
 
     async def _reconcile_declaration(self, key: Key, document: Document, declaration: Declaration) -> str:
@@ -447,5 +441,6 @@ class Controller:
             self._requeues.track(key)
             self._requeues.requeue(key)
         else:
-            self._router.forget(key)
+            self._index.forget(key)
+            self.router.forget(key)
             self._regions.forget(key)

@@ -1,24 +1,31 @@
 """Moves of parameters and other resources between objects."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from dynconfig.engine.outcome import Outcome
-from dynconfig.events.routing import EventRouter
-from dynconfig.kube.blocked import BlockedObjects
+from dynconfig.events.resource_index import ResourceIndex
+from dynconfig.events.signals import EVERYWHERE
 from dynconfig.model.declaration import Declaration
+from dynconfig.model.errors import DynConfigError, NotOwned
+from dynconfig.model.fingerprint import Fingerprints, fingerprint, fingerprints
 from dynconfig.model.key import Key
+
+# IAM is global.
+_GLOBAL = ("Role ",)
+# A managed function and an attachment claim the same resource.
+_CLAIMS = (("Attachment ", "Function "),)
 
 
 class Moves:
     """Finds the successors of resources that an object gives up, and requeues the objects that wait for them."""
 
     def __init__(
-        self, router: EventRouter, requeue: Callable[[Key], None], now: Callable[[], float], move_seconds: float
+        self, index: ResourceIndex, requeue: Callable[[Key], None], now: Callable[[], float], move_seconds: float
     ) -> None:
-        self._router = router
+        self._index = index
         self._requeue = requeue
         self._now = now
         self._move_seconds = move_seconds
@@ -33,13 +40,18 @@ class Moves:
         if known is None or known[:2] != found:
             self._edits[key] = (*found, self._now())
 
+    def object_edited(self, key: Key) -> None:
+        """After an edit, requeue the objects that can now hand over parameters to it."""
+        for other in self._index.releasing_to(key):
+            self._requeue(other)
+
     def with_successors(self, key: Key, declaration: Declaration) -> Declaration:
         """Return the declaration with access to the declarations of other objects."""
         seen_at = self._seen_at(key, declaration)
         return replace(
             declaration,
-            successor_of=partial(self._router.successor, declaration.owner, declaration.place.region),
-            awaits=partial(self._router.gives_up, declaration.place.region),
+            successor_of=partial(self._index.successor, declaration.owner, declaration.place.region),
+            awaits=partial(self._index.gives_up, declaration.place.region),
             deletes_from=(self._now() if seen_at is None else seen_at) + self._move_seconds,
             is_ahead_of_watch=seen_at is None,
         )
@@ -47,10 +59,10 @@ class Moves:
     def handle_outcome(self, key: Key, outcome: Outcome) -> None:
         """After a reconcile, requeue the objects that wait for given-up resources, or declare parameters that changed owner."""
         region = outcome.declaration.place.region
-        given_up = [step.resource for step in outcome.applied if step.is_removal]
-        moved = (step.resource.name for step in outcome.applied if step.changes_hands)
-        self._router.parameters_moved(key, region, moved)
-        for other in self._blocked.waiting_for(region, (resource.title for resource in given_up)):
+        given_up = [step.resource.title for step in outcome.applied if step.is_removal]
+        moved = [step.resource.name for step in outcome.applied if step.changes_hands]
+        declaring = {other for name in moved for other in self._index.naming(region, name)} - {key}
+        for other in (*declaring, *self._blocked.waiting_for(region, given_up)):
             self._requeue(other)
         self._blocked.record(key, region, outcome.not_owned)
 
@@ -70,3 +82,32 @@ class Moves:
         known = self._edits.get(key)
         is_known = known is not None and known[:2] == (declaration.owner.uid, declaration.generation)
         return known[2] if known and is_known and self.is_current() else None
+
+
+class BlockedObjects:
+    """Finds waiting objects by the region and title of the resource."""
+
+    def __init__(self) -> None:
+        self._wanted: dict[Key, Fingerprints] = {}
+        """Digests of the resources each object waits for, which may have a thousand long names."""
+
+    def record(self, key: Key, region: str, error: DynConfigError | None) -> None:
+        """Record the resources that an object waits for after a reconcile; none if `error` is None."""
+        self.forget(key)
+        if isinstance(error, NotOwned):
+            self._wanted[key] = fingerprints(_place(region, title) for title in error.titles)
+
+    def waiting_for(self, region: str, titles: Iterable[str]) -> set[Key]:
+        """Return the objects that wait for one of these resources."""
+        freed = frozenset(fingerprint(_place(region, title)) for title in titles)
+        return {key for key, wanted in self._wanted.items() if freed and not freed.isdisjoint(wanted)}
+
+    def forget(self, key: Key) -> None:
+        """Forget an object."""
+        self._wanted.pop(key, None)
+
+
+def _place(region: str, title: str) -> str:
+    for claim, thing in _CLAIMS:
+        title = thing + title.removeprefix(claim) if title.startswith(claim) else title
+    return f"{EVERYWHERE if title.startswith(_GLOBAL) else region} {title}"
