@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx2
-from benchmarks import attacks, drift, figures, kills, move, outage, plan_time, reader, road, sequences, undo
+from benchmarks import attacks, drift, echoes, figures, kills, move, outage, plan_time, reader, road, sequences, undo
 from benchmarks.figures import Figure
 from rich.console import Console
 
@@ -32,6 +32,7 @@ MEASURES: dict[str, Measure] = {
 # These bring their own world along, in this process.
 IN_PROCESS: dict[str, Callable[[Console, argparse.Namespace], Iterator[Figure]]] = {
     "sequences": sequences.sequences,
+    "echoes": echoes.echoes,
 }
 
 # These take minutes, and are measured when they are asked for.

@@ -24,7 +24,7 @@ Status = Mapping[str, Any]
 def drift(stack: Stack, http: httpx2.Client) -> Iterator[Figure]:
     """A hundred changes one after the other, corrected, and a hundred that are only reported."""
     with load.watching(http) as watch:
-        _prepare(stack, http, watch)
+        prepare(stack, http, watch)
         yield from _figures("corrected and in status", _times(stack, http, watch, "Correct", _is_corrected))
         yield from _figures("in status under driftPolicy Report", _times(stack, http, watch, "Report", _is_told))
 
@@ -33,10 +33,10 @@ def idle(stack: Stack, http: httpx2.Client) -> Iterator[Figure]:
     """Calls of objects to which nothing happens."""
     wanted = load.names("idle", OBJECTS)
     with load.watching(http) as watch:
-        _prepare(stack, http, watch)
+        prepare(stack, http, watch)
         load.apply(http, wanted, resyncInterval=f"{INTERVAL}s")
         watch.ready(wanted)
-        _until_quiet(stack)
+        until_quiet(stack)
         stack.lab.reset_calls()
         # What is measured is time passing.
         time.sleep(60 * MINUTES)
@@ -51,7 +51,7 @@ def idle(stack: Stack, http: httpx2.Client) -> Iterator[Figure]:
     yield Figure("Polls of the queue a minute while nothing happens", polls / MINUTES, 4, "", about)
 
 
-def _prepare(stack: Stack, http: httpx2.Client, watch: load.Watch) -> None:
+def prepare(stack: Stack, http: httpx2.Client, watch: load.Watch) -> None:
     """Until the operator listens: it makes queue and rules when it hears of the first object."""
     load.apply(http, ["first"])
     watch.ready(["first"])
@@ -65,7 +65,7 @@ def _prepare(stack: Stack, http: httpx2.Client, watch: load.Watch) -> None:
         raise TimeoutError("the operator does not listen to events")
 
 
-def _until_quiet(stack: Stack) -> None:
+def until_quiet(stack: Stack) -> None:
     """Until the events of own writes were fetched."""
     sqs = stack.aws("sqs")
     (url,) = sqs.list_queues(QueueNamePrefix="dynconfig-")["QueueUrls"]
@@ -91,7 +91,7 @@ def _times(
     wanted = load.names(policy.lower(), CHANGED)
     load.apply(http, wanted, driftPolicy=policy)
     watch.ready(wanted)
-    _until_quiet(stack)
+    until_quiet(stack)
     for name in wanted:
         for item in load.document(name)["spec"]["parameters"]:
             parameter = f"/{name}/{item['name']}"
