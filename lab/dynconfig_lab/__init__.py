@@ -1,1 +1,1 @@
-"""A laptop-sized AWS and Kubernetes for the demo, the tests and the work of users."""
+"""A laptop-sized AWS and Kubernetes for the demo, the tests and local development."""

@@ -39,14 +39,14 @@ def up(
 
 @app.command()
 def down(folder: Place = Path(".lab")) -> None:
-    """End the lab, and remove its files."""
+    """Stop the lab and remove its files."""
     ended = lab.end(_place(folder))
     console.print("The lab is ended." if ended else f"No lab runs in {folder}.")
 
 
 @app.command()
 def status(folder: Place = Path(".lab")) -> None:
-    """DemoConsole what runs."""
+    """Show what runs."""
     place = _place(folder)
     state = place.state()
     if not state:
@@ -59,14 +59,14 @@ def status(folder: Place = Path(".lab")) -> None:
 
 @app.command(add_help_option=False, context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
 def kubectl(arguments: Annotated[list[str] | None, typer.Argument()] = None) -> None:
-    """Run kubectl: the one on PATH, else the one of the lab."""
+    """Run kubectl: the one on PATH, or else the lab's own."""
     program = str(binaries.kubectl(Console(stderr=True)))
     os.execv(program, [program, *(arguments or [])])  # noqa: S606
 
 
 @app.command("binaries")
 def build() -> None:
-    """Build what the lab's own Kubernetes needs, unless it is there; takes minutes the first time."""
+    """Build the binaries of the lab's own Kubernetes unless they exist; takes minutes the first time."""
     binaries.ensure(console, built=True)
 
 
@@ -74,7 +74,7 @@ def build() -> None:
 def build_tools(
     argo: Annotated[bool, typer.Option("--argocd", help="Argo CD too, which takes long.")] = False,
 ) -> None:
-    """Build what the tests of GitOps want beside it, unless it is there: Helm."""
+    """Build the additional tools of the GitOps tests (Helm) unless they exist."""
     tools.helm(console)
     if argo:
         tools.argocd(console)

@@ -1,4 +1,4 @@
-"""A real Argo CD beside the lab's API server: its controllers, its repo-server and Redis, as processes of this machine."""
+"""A real Argo CD beside the lab's API server: its controllers, repo-server and Redis, as local processes."""
 
 import os
 import shlex
@@ -22,7 +22,7 @@ NAMESPACE = "argocd"
 START_SECONDS = 180
 ESTABLISHED_SECONDS = 60
 
-# What Argo CD takes for granted, as its own installation has it, without users and without a web server.
+# Argo CD requires these objects. The values are those of its own installation, without users and without a web server.
 _BASICS = """
 apiVersion: v1
 kind: ConfigMap
@@ -41,7 +41,7 @@ stringData: {server.secretkey: of-the-lab}
 
 @contextmanager
 def argocd(stack: Stack, console: Console) -> Iterator[Path]:
-    """Runs until the `with` ends; gives the folder of its logs. Raises LabError."""
+    """Run until the `with` block ends; yield the folder of the logs. Raises LabError."""
     redis, parts = redis_server(console), tools.argocd(console)
     folder = stack.folder / "argocd"
     programs = _programs(redis, parts, folder, stack)
@@ -55,7 +55,7 @@ def argocd(stack: Stack, console: Console) -> Iterator[Path]:
 
 
 def redis_server(console: Console, environment: Mapping[str, str] = os.environ) -> Path:
-    """From PATH; where it is missing and can be had of Debian or Ubuntu, it is installed."""
+    """Use git from PATH; if it is missing and apt is available, install it."""
     path = environment.get("PATH", "")
     found = shutil.which("redis-server", path=path)
     if found:
@@ -86,7 +86,7 @@ def _install(stack: Stack, parts: Path) -> None:
 
 
 def _are_established(stack: Stack) -> bool:
-    """Whether the API server serves every kind; controllers that start earlier look again ten seconds later."""
+    """Whether the API server serves every kind; controllers that start earlier check again only after ten seconds."""
     conditions = [(item.get("status") or {}).get("conditions") or [] for item in stack.document("crd")["items"]]
     return all(any((c["type"], c["status"]) == ("Established", "True") for c in found) for found in conditions)
 
@@ -128,7 +128,7 @@ def _redis(program: Path, port: int, folder: Path) -> tuple[str, ...]:
 
 
 def _environment(parts: Path, folder: Path, stack: Stack) -> dict[str, str]:
-    """Everything that Argo CD writes goes into the folder; everything it runs is on PATH."""
+    """Everything that Argo CD writes is below the folder; everything it runs is on PATH."""
     programs, temporary = folder / "programs", folder / "temporary"
     for place in (programs, temporary):
         place.mkdir(parents=True)
@@ -140,14 +140,14 @@ def _environment(parts: Path, folder: Path, stack: Stack) -> dict[str, str]:
         "PATH": os.pathsep.join((str(programs), os.environ.get("PATH", ""))),
         "TMPDIR": str(temporary),
         "ARGOCD_ASK_PASS_SOCK": str(folder / "ask-pass.sock"),
-        # The cluster that Applications call https://kubernetes.default.svc is the one of KUBECONFIG.
+        # Applications reach the cluster of KUBECONFIG as https://kubernetes.default.svc.
         "ARGOCD_FAKE_IN_CLUSTER": "true",
         "ARGOCD_GPG_ENABLED": "false",
     }
 
 
 def _kustomize(path: Path, stack: Stack) -> None:
-    """Argo CD calls kustomize by that name; kubectl holds the same."""
+    """Argo CD calls kustomize by that name; kubectl contains it."""
     kubectl = shlex.quote(str(stack.kubectl_binary))
     answer = subprocess.run(
         [str(stack.kubectl_binary), "version", "--client"], capture_output=True, text=True, check=True

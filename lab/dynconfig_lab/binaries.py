@@ -1,4 +1,4 @@
-"""The programs of the control plane: given by KUBEBUILDER_ASSETS, or built once with Go and cached."""
+"""The programs of the control plane: from KUBEBUILDER_ASSETS, or built once with Go and cached."""
 
 import os
 import shutil
@@ -23,7 +23,7 @@ CONTROL_PLANE = Module(
     packages=tuple(
         f"k8s.io/kubernetes/cmd/{program}" for program in ("kube-apiserver", "kube-controller-manager", "kubectl")
     ),
-    # Without it clients see v0.0.0-master, and some then take features for absent.
+    # Without it clients see v0.0.0-master, and some then assume that features are missing.
     version_package="k8s.io/component-base/version",
 )
 ETCD = Module(
@@ -46,7 +46,7 @@ class Binaries:
 
     @classmethod
     def of_assets(cls, folder: Path, path: str | None = None) -> Self | None:
-        """None if the folder lacks one that is needed. A kubectl on the path goes first."""
+        """None if the folder lacks a required program. A kubectl on PATH has precedence."""
         kubectl = shutil.which("kubectl", path=path) or folder / "kubectl"
         if not all(_runs(program) for program in (folder / "etcd", folder / "kube-apiserver", kubectl)):
             return None
@@ -75,7 +75,7 @@ class Binaries:
 
 
 def ensure(console: Console, environment: Mapping[str, str] = os.environ, *, built: bool = False) -> Binaries:
-    """The programs, made if they have to be; `built` says not to take those of KUBEBUILDER_ASSETS."""
+    """The programs, built if necessary; `built` ignores KUBEBUILDER_ASSETS."""
     assets = "" if built else environment.get("KUBEBUILDER_ASSETS", "")
     path = environment.get("PATH", "")
     found = Binaries.of_assets(Path(assets), path) if assets else None
@@ -88,13 +88,13 @@ def ensure(console: Console, environment: Mapping[str, str] = os.environ, *, bui
 
 
 def kubectl(console: Console, environment: Mapping[str, str] = os.environ) -> Path:
-    """From PATH, else of these programs."""
+    """From PATH, or else from these programs."""
     found = shutil.which("kubectl", path=environment.get("PATH", ""))
     return Path(found) if found else ensure(console, environment).kubectl
 
 
 def build(modules: Sequence[Module], cache: Cache, environment: Mapping[str, str], console: Console) -> None:
-    """Makes the cache hold all of them. Raises BuildFailed."""
+    """Build all of them into the cache. Raises BuildFailed."""
     with cache.locked(console):
         missing = [module for module in modules if not module.entry(cache).is_dir()]
         if missing:

@@ -1,4 +1,4 @@
-"""The user's cache folder: what takes long to make is made once, and is either complete there or absent."""
+"""The user's cache folder: slow builds run once, and are either complete there or absent."""
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
@@ -25,7 +25,7 @@ class Cache:
         return cls(Path(base).absolute() / "dynconfig-lab")
 
     def entry(self, name: str, version: str, *made_from: bytes | str) -> Path:
-        """The folder of what is made from these inputs; another input is another folder."""
+        """The folder for these inputs; other inputs have another folder."""
         digest = hashlib.sha256()
         for part in made_from:
             digest.update(hashlib.sha256(part.encode() if isinstance(part, str) else part).digest())
@@ -33,7 +33,7 @@ class Cache:
 
     @contextmanager
     def locked(self, console: Console) -> Iterator[None]:
-        """Within it no other process makes anything here, so what is unfinished belongs to nobody."""
+        """A lock against other processes that build here, so that unfinished files can be removed."""
 
         def waiting() -> None:
             console.print(f"Another start builds into {self.root}; waiting for it …", soft_wrap=True)
@@ -44,7 +44,7 @@ class Cache:
             yield
 
     def make(self, entry: Path, fill: Callable[[Path], None]) -> Path:
-        """Has the folder filled, unless it exists; call it within `locked`. What fails or is interrupted leaves none."""
+        """Fill the folder unless it exists; call it within `locked`. A failed or interrupted build leaves no folder."""
         if entry.is_dir():
             return entry
         unfinished = entry.with_name(entry.name + UNFINISHED)
@@ -53,11 +53,11 @@ class Cache:
             fill(unfinished)
             unfinished.rename(entry)
         finally:
-            # Sources of modules are read-only.
+            # Module sources are read-only.
             folders.remove(unfinished)
         return entry
 
     @property
     def go_home(self) -> Path:
-        """Where Go keeps what it downloads and compiles; kept after a failure, so that the next try is shorter."""
+        """Go's downloads and compiled packages; kept after a failure, so that a retry is faster."""
         return self.root / "go-workshop"

@@ -1,6 +1,6 @@
 """Runs a command that must not outlive the process that started it.
 
-Used by path, with nothing but the standard library, because it runs before each process of the lab and must be quick:
+Run by path with only the standard library, because it runs before each process of the lab and must be fast:
 `python child_guard.py <pid of the parent> <command> …`.
 """
 
@@ -15,9 +15,9 @@ PR_SET_PDEATHSIG = 1  # linux/prctl.h
 def main(parent: int, command: list[str]) -> None:
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:  # it died before the kernel was asked to tell us
+    if os.getppid() != parent:  # the parent exited before prctl was called
         sys.exit(1)
-    # Python ignores SIGPIPE, and what is ignored stays ignored across exec.
+    # Python ignores SIGPIPE, and ignored signals stay ignored across exec.
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     try:
         os.execvp(command[0], command)  # noqa: S606

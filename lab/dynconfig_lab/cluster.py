@@ -1,4 +1,4 @@
-"""Which Kubernetes the lab uses: one that is given, kind where Docker runs, or its own control plane."""
+"""Selects the Kubernetes of the lab: a given cluster, kind if Docker runs, or its own control plane."""
 
 import hashlib
 import os
@@ -25,7 +25,7 @@ class Choice(StrEnum):
     LOCAL = "local"
     """Of KUBEBUILDER_ASSETS or the cache."""
     BUILT = "built"
-    """Of the cache, whatever the environment says."""
+    """Use the cache, whatever the environment sets."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ def choose(asked: Choice, given: str, kind_runs: bool) -> Choice:
 
 
 def cluster(asked: Choice, folder: Folder, environment: Mapping[str, str], console: Console) -> Cluster:
-    """Prepares it, so far as that leaves no process behind."""
+    """Prepare it without starting a process that keeps running."""
     given = given_kubeconfig(folder, environment)
     choice = choose(asked, given, asked is Choice.AUTO and not given and kind_runs())
     match choice:
@@ -59,7 +59,7 @@ def cluster(asked: Choice, folder: Folder, environment: Mapping[str, str], conso
 
 
 def given_kubeconfig(folder: Folder, environment: Mapping[str, str]) -> str:
-    """What KUBECONFIG names, unless that is left in the shell from this lab itself."""
+    """The cluster of KUBECONFIG, unless the variable was set by this lab."""
     value = environment.get("KUBECONFIG", "")
     paths = [Path(part) for part in value.split(":") if part]
     ours = folder.path.resolve()
@@ -77,7 +77,7 @@ def kind_runs() -> bool:
 
 
 def kind_name(folder: Folder) -> str:
-    """Of this folder's cluster: all labs of a machine share its Docker, and each deletes only its own."""
+    """The cluster name of this folder: all labs of a machine share its Docker, and each deletes only its own cluster."""
     return f"dynconfig-lab-{hashlib.sha256(os.fsencode(folder.path.resolve())).hexdigest()[:8]}"
 
 

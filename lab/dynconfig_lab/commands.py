@@ -1,4 +1,4 @@
-"""Runs a command that takes minutes: shows that it lives, keeps its last words, and takes it along when interrupted."""
+"""Runs a command that takes minutes: shows progress, keeps its last lines, and stops it on interruption."""
 
 import os
 import queue
@@ -20,14 +20,14 @@ KEPT = 30
 
 class Watcher(Protocol):
     def line(self, text: str) -> bool:
-        """One line of output. True if it shows progress only, and does not help to understand a failure."""
+        """One line of output. True if it only shows progress and does not help to understand a failure."""
 
     def tick(self) -> None:
-        """A second has passed without output, or a line was read."""
+        """Called after each line and after each second without output."""
 
 
 def run(command: tuple[str, ...], folder: Path, environment: Mapping[str, str], watcher: Watcher) -> None:
-    """Raises BuildFailed with the last lines of its output. Ctrl-C ends it with all that it started."""
+    """Run it. Raises BuildFailed with the last lines of its output. Ctrl-C stops it with its child processes."""
     kept: deque[str] = deque(maxlen=KEPT)
     with _running(command, folder, environment) as process:
         for line in _lines(process.stdout):
@@ -63,13 +63,13 @@ def _running(command: tuple[str, ...], folder: Path, environment: Mapping[str, s
 
 
 def _end_group(leader: int) -> None:
-    """Go's own cleaning would delay Ctrl-C by seconds; what it leaves is in a folder that is removed."""
+    """Go's own cleanup would delay Ctrl-C by seconds; its leftovers are in a folder that is removed."""
     with suppress(ProcessLookupError):
         os.killpg(leader, signal.SIGKILL)
 
 
 def _lines(output: IO[str] | None) -> Iterator[str]:
-    """Each line as it comes, and an empty one for each second without."""
+    """Each line as it arrives, and an empty one for each second without output."""
     lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
 
     def read() -> None:

@@ -1,4 +1,4 @@
-"""How `make demo` shows a thing: the command as one would type it, what it prints, and how long it took."""
+"""Output of `make demo`: the command, what it prints, and how long it took."""
 
 import json
 import time
@@ -23,7 +23,7 @@ PATIENCE = 60
 
 @dataclass(frozen=True)
 class Step:
-    """One thing to see: a title, why it matters, and what is done."""
+    """One step: a title, its reason and its action."""
 
     title: str
     why: str
@@ -31,7 +31,7 @@ class Step:
 
 
 class DemoConsole:
-    """Prints what is done and what came of it."""
+    """Prints each action and its result."""
 
     def __init__(self, console: Console, found: Stack) -> None:
         self.console = console
@@ -40,27 +40,27 @@ class DemoConsole:
         self.password = next(item["stringData"]["password"] for item in documents if item["kind"] == "Secret")
 
     def kubectl(self, *arguments: str, quiet: bool = False) -> str:
-        """Run kubectl in view."""
+        """Run kubectl and show it."""
         self.command("kubectl", *arguments)
         output = self.stack.kubectl(*arguments)
         if output and not quiet:
-            self.say(output)
+            self.echo(output)
         return output
 
     def command(self, *words: str) -> None:
-        """A command as one would type it."""
+        """The command line as a user would type it."""
         shown = " ".join(f"'{word}'" if " " in word or "{" in word else word for word in words)
         for folder in (EXAMPLE.parents[2], self.stack.folder):
             shown = shown.replace(f"{folder}/", "")
         self.console.print(Text(f"  $ {shown}", style="bold cyan"), soft_wrap=True)
 
-    def say(self, text: str, style: str = "") -> None:
+    def echo(self, text: str, style: str = "") -> None:
         """Output, indented."""
         for line in text.splitlines():
             self.console.print(Text(f"    {line}", style=style), soft_wrap=True)
 
     def wait(self, what: str, condition: Callable[[], bool]) -> None:
-        """Wait for something and tell how long it took. Raises LabError when it does not come."""
+        """Wait for a condition and print how long it took. Raises LabError on a timeout."""
         started = time.monotonic()
         with self.console.status(f"  waiting: {what}"):
             if not wait_until(condition, PATIENCE):
@@ -72,7 +72,7 @@ class DemoConsole:
         return self.stack.operator_log.read_text()
 
     def is_ready(self, generation: int | None = None) -> bool:
-        """Whether the object is Ready, at its newest generation."""
+        """Whether the object is Ready for its newest generation."""
         document = self.stack.document("dcfg", "myapp")
         status = document.get("status", {})
         conditions = {item["type"]: item["status"] for item in status.get("conditions", [])}
@@ -80,21 +80,21 @@ class DemoConsole:
         return current and conditions.get("Ready") == "True"
 
     def reason(self) -> str:
-        """The reason of Ready."""
+        """The reason of the condition Ready."""
         conditions = self.stack.document("dcfg", "myapp").get("status", {}).get("conditions", [])
         return next((str(item["reason"]) for item in conditions if item["type"] == "Ready"), "")
 
     def patch(self, patch: str) -> None:
-        """Merge into the object, in view."""
+        """Patch the object and show the command."""
         self.kubectl("patch", "dcfg", "myapp", "--type", "merge", "-p", patch)
 
     def replace(self, parameter: int, value: str) -> None:
-        """Give a parameter of the example another value, in view."""
+        """Change a parameter value of the example and show the command."""
         patch = json.dumps([{"op": "replace", "path": f"/spec/parameters/{parameter}/value", "value": value}])
         self.kubectl("patch", "dcfg", "myapp", "--type", "json", "-p", patch)
 
     def call(self, *names: str) -> dict[str, Any]:
-        """What the function answers when it is asked for these values. Raises LabError when it fails."""
+        """The response of the function to a request for these values. Raises LabError when it fails."""
         payload = json.dumps({"show": list(names)})
         answer = self.stack.aws("lambda").invoke(FunctionName=FUNCTION, Payload=payload.encode())
         document: dict[str, Any] = json.loads(answer["Payload"].read())

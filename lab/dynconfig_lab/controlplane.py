@@ -33,7 +33,7 @@ CONTROLLERS = (
 
 @dataclass(frozen=True)
 class Place:
-    """Where a control plane keeps its files, and at which ports it listens."""
+    """The files and ports of a control plane."""
 
     folder: Path
     etcd: int
@@ -67,7 +67,7 @@ class Place:
 
     @property
     def authority(self) -> Path:
-        """What kube-apiserver makes while it starts: its certificate, and the authority that signed it."""
+        """Files that kube-apiserver creates while it starts: its certificate and the issuing CA."""
         return self.certificates / "apiserver.crt"
 
     @property
@@ -92,7 +92,7 @@ class ControlPlane:
     @classmethod
     @contextmanager
     def start(cls, folder: Path, parts: Binaries | None = None) -> Iterator[Self]:
-        """Starts one in the folder, which may be empty or missing, whatever cluster KUBECONFIG names.
+        """Start one in the folder, which may be empty or missing, independent of KUBECONFIG.
 
         The first start on a machine builds the binaries, which takes minutes.
         """
@@ -108,11 +108,11 @@ class ControlPlane:
             plane.stop()
 
     def kubeconfig_for(self, user: str) -> Path:
-        """`admin`, who may do everything, or `dynconfig-operator`, who may do what RBAC grants."""
+        """`admin` with all permissions, or `dynconfig-operator` with those of its RBAC rules."""
         return self._place.kubeconfig(user)
 
     def client(self, token: str = "") -> httpx2.Client:
-        """A client of the API server with a token, or else one that may do everything."""
+        """A client of the API server with a token, or else with all permissions."""
         trust, headers = (
             ssl.create_default_context(cafile=self.authority),
             {"Authorization": f"Bearer {token or self.admin_token}"},
@@ -120,21 +120,21 @@ class ControlPlane:
         return httpx2.Client(base_url=self.url, headers=headers, verify=trust, trust_env=False, timeout=30)
 
     def operator_requests(self) -> list[dict[str, Any]]:
-        """The requests of the operator that are finished, or that have begun where they are watches, oldest first.
+        """The finished requests of the operator, and its started watches, oldest first.
 
         https://kubernetes.io/docs/reference/config-api/apiserver-audit.v1/
         """
         return [json.loads(line) for line in self._place.audit_log.read_text().splitlines() if line.endswith("}")]
 
     def pause_api(self) -> None:
-        """Connections are taken and never answered, until `resume_api`."""
+        """Accept connections without responding, until `resume_api`."""
         self._processes.signal("kube-apiserver", signal.SIGSTOP)
 
     def resume_api(self) -> None:
         self._processes.signal("kube-apiserver", signal.SIGCONT)
 
     def restart_api(self) -> None:
-        """Kills the API server and starts it again at the same URL, with the same data."""
+        """Kill the API server and start it again at the same URL, with the same data."""
         self._processes.restart("kube-apiserver")
 
     def stop(self) -> None:
@@ -142,7 +142,7 @@ class ControlPlane:
 
 
 def prepare(place: Place) -> dict[str, str]:
-    """Writes what the programs need before they start; gives the token of each user."""
+    """Write the files that the programs need to start; return the token of each user."""
     place.folder.mkdir(parents=True, exist_ok=True)
     tokens = {user: secrets.token_hex(16) for user in ACCOUNTS}
     lines = [f'{token},{ACCOUNTS[user][0]},{user},"{ACCOUNTS[user][1]}"\n' for user, token in tokens.items()]
@@ -155,7 +155,7 @@ def prepare(place: Place) -> dict[str, str]:
 
 
 def programs(parts: Binaries, place: Place) -> tuple[Program, ...]:
-    """What runs. Killed at the end: kube-apiserver would wait a minute for the watches of its clients."""
+    """The programs. Killed at the end: kube-apiserver would wait a minute for the watches of its clients."""
     found = [_etcd(parts, place), _kube_apiserver(parts, place)]
     if parts.kube_controller_manager:
         found.append(_kube_controller_manager(parts.kube_controller_manager, place))
@@ -163,7 +163,7 @@ def programs(parts: Binaries, place: Place) -> tuple[Program, ...]:
 
 
 def _audit_policy() -> dict[str, Any]:
-    """Of the operator's requests what they are about and how they ended, and nothing of what they carry."""
+    """The audit policy: what the operator's requests are about and how they ended, without their content."""
     return {
         "apiVersion": "audit.k8s.io/v1",
         "kind": "Policy",
@@ -199,7 +199,7 @@ def _kube_apiserver(parts: Binaries, place: Place) -> Program:
         "etcd-servers": f"http://{HOST}:{place.etcd}",
         "bind-address": HOST,
         "secure-port": place.api,
-        # Else it looks for a default route, which a machine without a network has not.
+        # Otherwise it uses the default route, which is missing on a machine without a network.
         "advertise-address": HOST,
         "endpoint-reconciler-type": "none",
         "service-cluster-ip-range": "10.0.0.0/24",
@@ -215,7 +215,7 @@ def _kube_apiserver(parts: Binaries, place: Place) -> Program:
         "profiling": "false",
     }
     command = _command(parts.kube_apiserver, options)
-    # It shares a laptop with all the others: memory is there, processors are few.
+    # It shares a laptop with other processes: trade memory for CPU.
     environment = {"GOGC": "400"}
     ready = f"{place.url}/readyz"
     return Program("kube-apiserver", command, ready, after=("etcd",), graceful=False, environment=environment)

@@ -1,4 +1,4 @@
-"""`make demo`: the main job of the operator, on this machine, step by step."""
+"""`make demo`: the main use case of the operator on this machine, step by step."""
 
 from rich.console import Console
 from rich.panel import Panel
@@ -13,7 +13,7 @@ from dynconfig_lab.stack import stack
 
 
 def main() -> None:
-    """Play all steps; a failure is told in a sentence and ends with exit code 1."""
+    """Run all steps; a failure prints one sentence and exits with code 1."""
     end_as_interrupted()
     console = Console(highlight=False)
     console.print(

@@ -1,4 +1,4 @@
-"""The steps of `make demo`: each does one thing as its user would, and shows what came of it."""
+"""The steps of `make demo`: each performs one user action and shows its result."""
 
 import json
 from typing import Any
@@ -30,7 +30,7 @@ READS = ("Get", "List", "Describe")
 
 def _apply(demo: DemoConsole) -> None:
     example = demo.stack.folder / "myapp.yaml"
-    # A minute is long when one waits for it.
+    # The example's minute would make the demo slow.
     example.write_text(EXAMPLE.read_text().replace("ttlSeconds: 60", f"ttlSeconds: {TTL}"))
     demo.kubectl("apply", "-f", str(example))
     demo.wait("the object is Ready", demo.is_ready)
@@ -61,10 +61,10 @@ def _drift(demo: DemoConsole) -> None:
 def _edit(demo: DemoConsole) -> None:
     demo.patch('{"spec": {"function": {"triggers": {"parameterChange": false}}}}')
     demo.wait("the object is Ready", demo.is_ready)
-    demo.say(f"the function serves api/timeout = {_served(demo)}, and keeps it for {TTL} s")
+    demo.echo(f"the function serves api/timeout = {_served(demo)}, and keeps it for {TTL} s")
     demo.replace(3, "45")
     demo.wait("SSM has 45", lambda: demo.value("api/timeout") == "45")
-    demo.say(f"the function still serves {_served(demo)}", "yellow")
+    demo.echo(f"the function still serves {_served(demo)}", "yellow")
     demo.wait("the function serves 45", lambda: _served(demo) == "45")
 
 
@@ -81,9 +81,9 @@ def _refused(demo: DemoConsole) -> None:
         conditions = demo.stack.document("dcfg", "myapp")["status"]["conditions"]
         return next((item["message"] for item in conditions if item["type"] == "Stalled"), "")
 
-    demo.wait("the object says what is wrong", lambda: bool(message()))
-    demo.say(message(), "yellow")
-    demo.say(f"and SSM still has {demo.value('database/port')}")
+    demo.wait("the object reports what is wrong", lambda: bool(message()))
+    demo.echo(message(), "yellow")
+    demo.echo(f"and SSM still has {demo.value('database/port')}")
     demo.replace(1, "5432")
     demo.wait("the object is Ready", demo.is_ready)
 
@@ -95,7 +95,7 @@ def _plan(demo: DemoConsole) -> None:
     )
     changed.write_text(text)
     demo.command("dynconfig", "plan", "-f", "changed.yaml")
-    demo.say(demo.stack.dynconfig("plan", "-f", str(changed)))
+    demo.echo(demo.stack.dynconfig("plan", "-f", str(changed)))
 
 
 def _undone(demo: DemoConsole) -> None:
@@ -115,10 +115,10 @@ def _undone(demo: DemoConsole) -> None:
         Namespace="Shop", MetricData=[{"MetricName": "Failures", "Value": 20.0}]
     )
     demo.wait("the alarm fires, and SSM has 60 again", lambda: demo.value("api/timeout") == "60")
-    demo.wait("the object tells of it", lambda: "rollback" in _status(demo) and demo.reason() == "RolledBack")
-    demo.say(next(item["message"] for item in _status(demo)["conditions"] if item["type"] == "Ready"), "yellow")
+    demo.wait("the object reports it", lambda: "rollback" in _status(demo) and demo.reason() == "RolledBack")
+    demo.echo(next(item["message"] for item in _status(demo)["conditions"] if item["type"] == "Ready"), "yellow")
     demo.command("dynconfig", "history", "myapp")
-    demo.say(demo.stack.dynconfig("history", "myapp"))
+    demo.echo(demo.stack.dynconfig("history", "myapp"))
 
 
 def _search(demo: DemoConsole) -> None:
@@ -129,18 +129,18 @@ def _search(demo: DemoConsole) -> None:
     }
     for place, text in places.items():
         count = text.count(demo.password) + text.count("another-battery")
-        demo.say(f"{'✗' if count else '✓'} {place}: found {count} times", "red" if count else "green")
+        demo.echo(f"{'✗' if count else '✓'} {place}: found {count} times", "red" if count else "green")
         if count:
-            raise LabError(f"the password stands in {place}")
+            raise LabError(f"the password appears in {place}")
 
 
 def _delete(demo: DemoConsole) -> None:
     demo.kubectl("delete", "dcfg", "myapp")
     left = demo.stack.aws("ssm").get_parameters_by_path(Path=PATH, Recursive=True)["Parameters"]
-    demo.say(f"parameters left in AWS: {len(left)}", "green")
+    demo.echo(f"parameters left in AWS: {len(left)}", "green")
     calls = demo.stack.calls()
     reads = sum(count for name, count in calls.items() if name.partition(".")[2].startswith(READS))
-    demo.say(f"AWS calls since the function was called: {reads} looks, {sum(calls.values()) - reads} others", "dim")
+    demo.echo(f"AWS calls since the function was invoked: {reads} reads, {sum(calls.values()) - reads} others", "dim")
 
 
 def _events(demo: DemoConsole, *reasons: str) -> None:
@@ -148,9 +148,9 @@ def _events(demo: DemoConsole, *reasons: str) -> None:
         items = demo.stack.document("events")["items"]
         return [f"{item['reason']}: {item['message']}" for item in items if item["reason"] in reasons]
 
-    demo.wait("Events tell of it", lambda: len(notes()) >= len(reasons))
+    demo.wait("Events report it", lambda: len(notes()) >= len(reasons))
     for note in notes():
-        demo.say(note, "yellow")
+        demo.echo(note, "yellow")
 
 
 def _function(demo: DemoConsole) -> None:
@@ -159,12 +159,12 @@ def _function(demo: DemoConsole) -> None:
     answer = demo.call(*names)
     for name in names:
         told = answer["values"].get(name) or answer["errors"][name]
-        demo.say(f"{name:<20} {told}", "" if name in answer["values"] else "dim")
+        demo.echo(f"{name:<20} {told}", "" if name in answer["values"] else "dim")
     demo.stack.lab.reset_calls()
     for _ in range(CALLS):
         demo.call()
     reads = sum(count for name, count in demo.stack.calls().items() if name.startswith("ssm.GetParameter"))
-    demo.say(
+    demo.echo(
         f"{CALLS} more calls of the function made {reads} calls to Parameter Store: the extension remembers", "green"
     )
 
@@ -175,7 +175,7 @@ def _refresh(demo: DemoConsole) -> None:
     demo.replace(3, "60")
     demo.wait("the object is Ready", demo.is_ready)
     status = demo.stack.document("dcfg", "myapp")["status"]
-    demo.say(f"the function serves {_served(demo)}, revision {status['servedRevision']}", "green")
+    demo.echo(f"the function serves {_served(demo)}, revision {status['servedRevision']}", "green")
 
 
 def _status(demo: DemoConsole) -> dict[str, Any]:
@@ -188,23 +188,23 @@ def _served(demo: DemoConsole) -> str:
 
 STEPS = (
     Step("Declare", "Five parameters of one application; the password comes from a Secret.", _apply),
-    Step("Look at AWS", "Parameter Store has them, each tagged with its owner; the password is a SecureString.", _aws),
+    Step("Inspect AWS", "Parameter Store has them, each tagged with its owner; the password is a SecureString.", _aws),
     Step("Call the function", "It reads through the AWS extension; a SecureString is used and never shown.", _function),
-    Step("Somebody changes AWS by hand", "The operator finds what differs, says so, and puts it back.", _drift),
+    Step("A change is made in AWS by hand", "The operator detects the drift, reports it and corrects it.", _drift),
     Step(
         "Change a value",
-        "It is in AWS at once; a function that hears of no event serves it when its TTL is over.",
+        "AWS has the new value at once; a function without event notifications serves it when its TTL expires.",
         _edit,
     ),
     Step(
         "Change it for all readers at once", "cache.onChange: Refresh replaces every execution environment.", _refresh
     ),
     Step("Rotate the Secret", "A changed Secret reaches SSM without an edit of the object.", _secret),
-    Step("A wrong value", "The schema says a port; nothing at all is written, and the object says why.", _refused),
-    Step("Ask before you apply", "`dynconfig plan` shows what would change, with secrets masked.", _plan),
+    Step("A wrong value", "The schema requires a port; nothing is written, and the object reports why.", _refused),
+    Step("Preview before applying", "`dynconfig plan` shows what would change, with secrets masked.", _plan),
     Step(
         "A change that undoes itself", "It bakes; an alarm of the object fires; the last good value is back.", _undone
     ),
     Step("Where is the password?", "Its text is searched in all that the operator writes.", _search),
-    Step("Delete", "What the object owned goes with it; what it did not own would stay.", _delete),
+    Step("Delete", "Resources that the object owns are deleted with it; others are kept.", _delete),
 )

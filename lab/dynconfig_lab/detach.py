@@ -1,7 +1,7 @@
-"""Starts a command in a session of its own, which outlives the caller, and prints its process id.
+"""Starts a command in a new session, which outlives the caller, and prints its process id.
 
-Used by path like `child_guard.py`: `python detach.py <log> <command> …`. The caller waits for this one only, so the command
-becomes a child of init, and nobody has to collect its exit code.
+Run by path like `child_guard.py`: `python detach.py <log> <command> …`. The caller waits for this process only, so
+the command becomes a child of init, which collects its exit code.
 """
 
 import subprocess
@@ -14,7 +14,7 @@ def main(log: str, command: list[str]) -> None:
             command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
         )
     sys.stdout.write(str(process.pid))
-    process.returncode = 0  # else Python warns that it still runs, which is the purpose
+    process.returncode = 0  # suppresses Python's warning about the running child, which is intended
 
 
 if __name__ == "__main__":

@@ -1,13 +1,13 @@
-"""What the lab says when it cannot go on: messages for the person at the terminal."""
+"""Errors of the lab: messages for its user."""
 
 
 class LabError(Exception):
-    """Its text is shown as it stands, without a traceback, and says what to do."""
+    """The text is printed without a traceback, and includes what to do."""
 
 
 class NotReady(LabError):
-    """A process died or was not ready in time."""
+    """A process exited or was not ready in time."""
 
 
 class BuildFailed(LabError):
-    """Go, or pip fetching Go, ended with an error."""
+    """Go, or pip fetching Go, failed."""

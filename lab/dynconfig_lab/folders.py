@@ -1,4 +1,4 @@
-"""Temporary folders, named after the process that made them: a later lab clears up after one that was killed."""
+"""Temporary folders named after the process that made them: a later lab removes those of a killed one."""
 
 import os
 import re
@@ -18,7 +18,7 @@ def made(kind: str) -> Path:
 
 
 def remove(folder: Path) -> None:
-    """Remove it, whatever the permissions in it are; what is gone already is no error."""
+    """Remove it, whatever its permissions are; a missing folder is not an error."""
     _unlock(folder)
     for path, names, _ in os.walk(folder):
         for name in names:
@@ -27,16 +27,16 @@ def remove(folder: Path) -> None:
 
 
 def sweep() -> None:
-    """Remove what processes have left behind that are no more."""
+    """Remove the folders of processes that no longer exist."""
     for folder in Path(tempfile.gettempdir()).glob("dynconfig-*"):
         found = _NAME.fullmatch(folder.name)
         if found is not None and Identity.of(int(found[1])) is None:
-            # Another lab may sweep at the same time.
+            # Another lab may remove folders at the same time.
             remove(folder)
 
 
 def _unlock(folder: Path) -> None:
-    # What a link leads to is not ours.
+    # The target of a link is not part of the folder.
     if not folder.is_symlink():
         with suppress(OSError):
             folder.chmod(0o700)

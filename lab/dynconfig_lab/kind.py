@@ -1,6 +1,6 @@
-"""`python -m dynconfig_lab.kind up | down`: the product as it is shipped, by image and manifests, in a kind cluster.
+"""`python -m dynconfig_lab.kind up | down`: the product as shipped, by image and manifests, in a kind cluster.
 
-It wants Docker and kind, which not every machine has; `make lab` and `make demo` want neither.
+Requires Docker and kind; `make lab` and `make demo` need neither.
 """
 
 import shutil
@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[2]
 MANIFESTS = ROOT / "manifests"
 EXAMPLE = MANIFESTS / "examples" / "myapp.yaml"
 NAME = "dynconfig"
-# A file of its own: the context that kubectl uses otherwise stays what it is.
+# A separate kubeconfig: the user's current context does not change.
 KUBECONFIG = ROOT / ".kind" / "kubeconfig"
 NAMESPACE = "dynconfig-system"
 CRD = "customresourcedefinition.apiextensions.k8s.io/dynamicconfigs.dynconfig.dev"
@@ -30,14 +30,14 @@ CRD = "customresourcedefinition.apiextensions.k8s.io/dynamicconfigs.dynconfig.de
 
 @dataclass(frozen=True)
 class Step:
-    """One command, and what it is for."""
+    """One command and its purpose."""
 
     title: str
     command: tuple[str, ...]
 
 
 def steps(kubectl: str) -> tuple[Step, ...]:
-    """From nothing to the example being Ready; each can be run again."""
+    """The commands that lead to a Ready example; each can be repeated."""
     operator, emulator = images()
 
     def on_cluster(*arguments: str) -> tuple[str, ...]:
@@ -75,7 +75,7 @@ def images() -> tuple[str, str]:
 
 
 def up(console: Console) -> None:
-    """Raises LabError with the words of the command that failed."""
+    """Run them. Raises LabError with the message of the failed command."""
     _check()
     if NAME not in _clusters():
         _run(console, Step("Making the kind cluster", _kind("create", "cluster", "--wait", "3m")))
@@ -93,7 +93,7 @@ def up(console: Console) -> None:
 
 
 def down(console: Console) -> None:
-    """No cluster is no error."""
+    """Delete the cluster; a missing cluster is not an error."""
     _check()
     _run(console, Step("Deleting the kind cluster", _kind("delete", "cluster")))
     shutil.rmtree(KUBECONFIG.parent, ignore_errors=True)
@@ -108,7 +108,7 @@ def _check() -> None:
     if missing:
         raise LabError(f"This wants {' and '.join(missing)} on PATH. Without Docker: make lab")
     if subprocess.run(["docker", "info"], capture_output=True, check=False).returncode:  # noqa: S607 - wherever it is
-        raise LabError("No Docker engine answers: start it. Without Docker: make lab")
+        raise LabError("Docker is not running: start it. Without Docker: make lab")
 
 
 def _clusters() -> Sequence[str]:

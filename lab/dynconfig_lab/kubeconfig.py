@@ -1,4 +1,4 @@
-"""The files with which a client reaches the API server of the lab."""
+"""Kubeconfig files for clients of the lab's API server."""
 
 import os
 from pathlib import Path
@@ -12,7 +12,7 @@ NAME = "dynconfig-lab"
 
 
 def write(path: Path, url: str, authority: Path, user: str, token: str) -> None:
-    """Readable by the owner only, because of the token."""
+    """Readable only by the owner, because of the token."""
     document = {
         "apiVersion": "v1",
         "kind": "Config",
@@ -31,7 +31,7 @@ def write_private(path: Path, text: str) -> None:
 
 
 def server(path: Path) -> str:
-    """The URL of the cluster that a client with this file talks to; empty if the file does not say. Raises LabError."""
+    """The cluster URL in this file; empty if it has none. Raises LabError."""
     document = _document(path)
     contexts = {entry["name"]: entry["context"] for entry in document.get("contexts") or ()}
     clusters = {entry["name"]: entry["cluster"] for entry in document.get("clusters") or ()}

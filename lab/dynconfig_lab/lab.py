@@ -1,4 +1,4 @@
-"""The whole lab: starting, ending and describing it."""
+"""The whole lab: start, stop and status."""
 
 import os
 import shlex
@@ -33,9 +33,10 @@ class Wishes:
 
 
 def up(folder: Folder, make_plan: Callable[[], Plan], console: Console) -> Plan:
-    """Starts what is planned, unless a lab runs; returns when it is ready, with what runs.
+    """Start the plan unless a lab runs; return its state when it is ready.
 
-    Raises LabError; the logs then stay. Ctrl-C, or a full disk, ends what was started and leaves nothing.
+    Raises LabError; the logs are then kept. After Ctrl-C or with a full disk, everything started is stopped and
+    removed.
     """
 
     def waiting() -> None:
@@ -61,7 +62,7 @@ def up(folder: Folder, make_plan: Callable[[], Plan], console: Console) -> Plan:
 
 
 def planned(folder: Folder, wishes: Wishes, environment: Mapping[str, str], console: Console) -> Plan:
-    """The emulated AWS, and the Kubernetes that was asked for."""
+    """The emulated AWS, and the requested Kubernetes."""
     if wishes.aws_port and wishes.aws_port == wishes.control_port:
         raise LabError(f"--aws-port and --control-port are both {wishes.aws_port}; choose two, or leave them out.")
     aws_port = port_or_free(wishes.aws_port, "--aws-port")
@@ -77,7 +78,7 @@ def plan_of(kubernetes: Cluster, aws: str, control: str) -> Plan:
         "KUBECONFIG": kubernetes.kubeconfig,
         "AWS_ENDPOINT_URL": aws,
         "AWS_REGION": REGION,
-        # boto3 and the AWS CLI of version 1 know no other name.
+        # boto3 and version 1 of the AWS CLI support only this name.
         "AWS_DEFAULT_REGION": REGION,
         "AWS_ACCESS_KEY_ID": "lab",
         "AWS_SECRET_ACCESS_KEY": "lab",
@@ -88,7 +89,7 @@ def plan_of(kubernetes: Cluster, aws: str, control: str) -> Plan:
 
 
 def launch(folder: Folder, plan: Plan, console: Console) -> None:
-    """Starts the supervisor in a session of its own, and waits until all is ready."""
+    """Start the supervisor in a new session, and wait until all is ready."""
     folder.write_plan(plan)
     if plan.setup:
         _set_up(folder, plan, console)
@@ -105,7 +106,7 @@ def wait_ready(folder: Folder, supervisor: Identity, console: Console) -> None:
     seen: set[str] = set()
 
     def settled() -> bool:
-        alive = supervisor.alive  # asked first: what it writes last is then not missed
+        alive = supervisor.alive  # read first, so that its last state is not missed
         state = folder.state()
         for child in state.children if state and state.supervisor == supervisor else ():
             if child.ready and child.name not in seen:
@@ -122,7 +123,7 @@ def wait_ready(folder: Folder, supervisor: Identity, console: Console) -> None:
 
 
 def install(plan: Plan, kubectl: Path) -> None:
-    """The definition of DynamicConfigs and the policies beside it, as an installation has them. Raises LabError."""
+    """Install the CRD and the policies, as an installation does. Raises LabError."""
     environment = {**os.environ, "KUBECONFIG": plan.exports["KUBECONFIG"]}
     command = (str(kubectl), "apply", "-k", str(CRDS))
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
@@ -131,7 +132,7 @@ def install(plan: Plan, kubectl: Path) -> None:
 
 
 def end(folder: Folder) -> bool:
-    """Ends the lab and removes its files. False if there was none."""
+    """Stop the lab and remove its files. False if there was none."""
     state, plan = folder.state(), folder.plan()
     if not (state or plan):
         return False
@@ -165,7 +166,7 @@ def table(folder: Folder, state: State) -> Table:
 
 
 def _set_up(folder: Folder, plan: Plan, console: Console) -> None:
-    """Raises BuildFailed; kind then takes down its own half, and what was there before is not ours to delete."""
+    """Raises BuildFailed; a partly created kind cluster is then removed, but an existing one is kept."""
     try:
         with build_progress(f"Running {' '.join(plan.setup[:3])}", 0, console) as watcher:
             commands.run(plan.setup, folder.path, os.environ, watcher)
@@ -176,7 +177,7 @@ def _set_up(folder: Folder, plan: Plan, console: Console) -> None:
 
 def _end_processes(state: State) -> None:
     state.supervisor.end(20)
-    # Left over where the system does not end children with their parent.
+    # Left over if the system does not end children with their parent.
     for child in state.children:
         child.identity.end(0)
 

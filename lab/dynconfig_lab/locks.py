@@ -1,4 +1,4 @@
-"""One process at a time: a lock on a folder, which the system lets go when its holder dies."""
+"""One process at a time: a lock on a folder, which the system releases when its holder exits."""
 
 import fcntl
 import os
@@ -9,7 +9,7 @@ from pathlib import Path
 
 @contextmanager
 def locked(folder: Path, waiting: Callable[[], None]) -> Iterator[None]:
-    """Calls `waiting` once, if another process holds the lock. Leaves no file behind."""
+    """Take the lock; call `waiting` once if another process holds it. Leaves no file."""
     folder.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
     try:

@@ -7,7 +7,7 @@ import socket
 from dynconfig_lab.errors import LabError
 
 HOST = "127.0.0.1"
-# Below the range from which systems take the ports of outgoing connections, so that none of them takes ours meanwhile.
+# Below the range of ephemeral ports, so that no outgoing connection uses one of them.
 RANGE = range(20_000, 32_000)
 VARIABLE = "DYNCONFIG_LAB_PORTS"
 """The environment variable that narrows the range, for example to 20000-21999."""
@@ -16,14 +16,14 @@ VARIABLE = "DYNCONFIG_LAB_PORTS"
 def share(number: int, count: int) -> range:
     """The ports of one of several processes, counted from 0, that start labs at the same time.
 
-    A port that is free is taken by its program seconds later: two processes that choose from one range may choose the same.
+    A free port is bound only seconds later: two processes with one range may choose the same.
     """
     size = len(RANGE) // count
     return RANGE[number * size : (number + 1) * size]
 
 
 def free_ports(count: int) -> list[int]:
-    """So many ports that no process listens on. Raises LabError if there are fewer, or the range is not one."""
+    """This many ports without a listener. Raises LabError if there are fewer, or the range is invalid."""
     allowed, found = _range(), list[int]()
     for port in random.sample(allowed, len(allowed)):
         if is_free(port):
@@ -46,13 +46,11 @@ def _range() -> range:
 
 
 def port_or_free(asked: int | None, option: str) -> int:
-    """The port that was asked for, if it can be had; any free one if none was."""
+    """The requested port, if it is available; any free one if none was requested."""
     if asked is None:
         return free_ports(1)[0]
     if not is_free(asked):
-        raise LabError(
-            f"Port {asked} on {HOST} is in use or not allowed; choose another with {option}, or leave it out."
-        )
+        raise LabError(f"Port {asked} on {HOST} is in use or not allowed; choose another with {option}, or omit it.")
     return asked
 
 

@@ -1,4 +1,4 @@
-"""A set of programs that is started in order, watched, and ended as one."""
+"""A set of programs that is started in order, watched and stopped together."""
 
 import http.client
 import signal
@@ -13,7 +13,7 @@ from dynconfig_lab.processes import INTERVAL, Child, Program, last_lines
 
 
 class ProcessGroup:
-    """Each program is started as soon as those that it comes after are ready."""
+    """Each program is started as soon as its dependencies are ready."""
 
     def __init__(self, programs: Sequence[Program], logs: Path, changed: Callable[[], None] = lambda: None) -> None:
         self.children: dict[str, Child] = {}
@@ -23,22 +23,21 @@ class ProcessGroup:
         self._changed = changed
 
     def start(self, seconds: float = 60, stopped: Callable[[], bool] = lambda: False) -> None:
-        """Returns when all are ready, or early when `stopped` says so.
+        """Return when all are ready, or early when `stopped` returns true.
 
-        Raises NotReady, with the end of the log, when one dies or is late; what was started then still has to be
-        ended with `stop`.
+        Raises NotReady with the end of the log if one exits or is late; call `stop` for those already started.
         """
         deadline = time.monotonic() + seconds
         while len(self.ready) < len(self._programs) and not stopped():
             self._start_next()
             self.check()
-            self._look_for_ready()
+            self._poll_readiness()
             if time.monotonic() > deadline:
                 raise NotReady(self._late(seconds))
             time.sleep(INTERVAL)
 
     def check(self) -> None:
-        """Raises NotReady if one of them has ended."""
+        """Raise NotReady if one of them has exited."""
         for child in self.children.values():
             if child.exit_code is not None:
                 raise NotReady(
@@ -47,7 +46,7 @@ class ProcessGroup:
                 )
 
     def restart(self, name: str, seconds: float = 60) -> None:
-        """Ends one program, starts it again and waits until it is ready."""
+        """Stop one program, start it again and wait until it is ready."""
         child = self.children.pop(name)
         self.ready.discard(name)
         child.end()
@@ -58,7 +57,7 @@ class ProcessGroup:
         self.children[name].signal(number)
 
     def stop(self) -> None:
-        """Ends all, the last started first. Leaves no process, and may be called twice."""
+        """Stop all, in reverse order. Leaves no process, and may be called twice."""
         for child in reversed(self.children.values()):
             child.end()
         for child in reversed(self.children.values()):
@@ -72,7 +71,7 @@ class ProcessGroup:
                 self.children[program.name] = Child.start(program, self._logs / f"{program.name}.log")
                 self._changed()
 
-    def _look_for_ready(self) -> None:
+    def _poll_readiness(self) -> None:
         for name in self.children.keys() - self.ready:
             url = self._programs[name].ready_url
             if not url or answers(url):
@@ -86,7 +85,7 @@ class ProcessGroup:
 
 
 def answers(url: str, timeout: float = 2) -> bool:
-    """Whether a process on this machine answers 200; proxies and certificates of the environment do not matter."""
+    """Whether a local process responds with 200; proxies and certificates of the environment are ignored."""
     parts = urlsplit(url)
     connection = _connection(parts.scheme, parts.netloc, timeout)
     try:
@@ -101,5 +100,5 @@ def answers(url: str, timeout: float = 2) -> bool:
 def _connection(scheme: str, netloc: str, timeout: float) -> http.client.HTTPConnection:
     if scheme == "http":
         return http.client.HTTPConnection(netloc, timeout=timeout)
-    # It carries no secret, and the server makes its certificate only while it starts.
+    # It sends no secret, and the server creates its certificate while it starts.
     return http.client.HTTPSConnection(netloc, timeout=timeout, context=ssl._create_unverified_context())  # noqa: S323

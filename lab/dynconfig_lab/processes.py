@@ -1,4 +1,4 @@
-"""The processes of the lab: what to run, one that runs, and how to know it again after its number was reused."""
+"""The processes of the lab: what to run, a running one, and its identity after its pid was reused."""
 
 import os
 import re
@@ -21,7 +21,7 @@ LOOPBACK = "127.0.0.1,localhost,::1"
 
 @dataclass(frozen=True)
 class Program:
-    """What to run: plain data, so that it can be written to a file and read by another process."""
+    """What to run: plain data that can be written to a file and read by another process."""
 
     name: str
     command: tuple[str, ...]
@@ -29,20 +29,20 @@ class Program:
     after: tuple[str, ...] = ()
     """The names of the programs that have to be ready before this one is started."""
     graceful: bool = True
-    """Whether it is asked to end (SIGTERM) before it is killed."""
+    """Whether it gets SIGTERM before it is killed."""
     environment: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Identity:
-    """A process, told apart from a later one with the same number by the time at which it was started."""
+    """The identity of a process: pid and start time."""
 
     pid: int
     started: str
 
     @classmethod
     def of(cls, pid: int) -> Self | None:
-        """None if there is no such process, or only its exit code is left of it."""
+        """None if there is no such process, or it is a zombie."""
         started = _started(pid)
         return cls(pid, started) if started else None
 
@@ -55,13 +55,13 @@ class Identity:
         return _started(self.pid) == self.started
 
     def send(self, number: signal.Signals) -> None:
-        """Signals the process if it still is the same one; its end is no error."""
+        """Send a signal if it is still the same process; an exited one is not an error."""
         if self.alive:
             with suppress(ProcessLookupError):
                 os.kill(self.pid, number)
 
     def end(self, seconds: float) -> None:
-        """Asks it to end, and kills it if it has not ended in time."""
+        """Send SIGTERM, and kill it if it has not exited in time."""
         self.send(signal.SIGTERM)
         if not self.ended_within(seconds):
             self.send(signal.SIGKILL)
@@ -72,9 +72,10 @@ class Identity:
 
 
 class Child:
-    """A running program in a process group of its own, which dies with the process that started it.
+    """A running program in its own process group, which ends with the process that started it.
 
-    Start it from a thread that lives as long as it shall: Linux takes the end of the thread for the end of the parent.
+    Start it from a thread that lives as long as the program: Linux treats the end of the thread as the end of the
+    parent.
     """
 
     def __init__(self, program: Program, log: Path, process: subprocess.Popen[bytes]) -> None:
@@ -105,9 +106,9 @@ class Child:
             os.killpg(self._process.pid, number)
 
     def end(self) -> None:
-        """Asks for the end, if the program may be asked; `wait` makes sure of it."""
+        """Send SIGTERM if the program supports it; `wait` ensures the end."""
         self.signal(signal.SIGTERM if self.program.graceful else signal.SIGKILL)
-        self.signal(signal.SIGCONT)  # a paused process hears nothing else
+        self.signal(signal.SIGCONT)  # a stopped process receives nothing but SIGKILL
 
     def wait(self, seconds: float = 5) -> None:
         try:
@@ -115,28 +116,28 @@ class Child:
         except subprocess.TimeoutExpired:
             self.signal(signal.SIGKILL)
             self._process.wait()
-        # What it started itself and did not end is still in its group.
+        # Children that it did not stop are still in its group.
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
 
 
 def end_as_interrupted() -> None:
-    """Takes SIGTERM and the end of the terminal for Ctrl-C, so that what was started is ended and removed."""
+    """Treat SIGTERM and SIGHUP as Ctrl-C, so that started processes are stopped and files removed."""
     for number in _ENDS:
-        # Under nohup the end of the terminal is no matter.
+        # Under nohup SIGHUP is ignored.
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _interrupt)
 
 
 def _interrupt(*_: object) -> None:
-    # Often both come, and the second must not interrupt the cleaning up.
+    # Often both arrive, and the second must not interrupt the cleanup.
     for number in _ENDS:
         signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 
 def start_detached(command: tuple[str, ...], log: Path) -> Identity:
-    """A process that goes on when this one ends."""
+    """A process that keeps running when this one exits."""
     answer = subprocess.run(
         [sys.executable, "-I", "-S", detach.__file__, str(log), *command],
         env=local_environment(),
@@ -148,17 +149,17 @@ def start_detached(command: tuple[str, ...], log: Path) -> Identity:
 
 
 def leashed(command: tuple[str, ...]) -> list[str]:
-    """The command, made to die with this process; its process id stays the one that was started."""
+    """The command, bound to the life of this process; its pid is the one that was started."""
     return [sys.executable, "-I", "-S", child_guard.__file__, str(os.getpid()), *command]
 
 
 def local_environment() -> dict[str, str]:
-    """The environment for what talks to this machine only: no proxy stands between."""
+    """The environment of programs that use only local addresses: no proxy."""
     return {**os.environ, "NO_PROXY": LOOPBACK, "no_proxy": LOOPBACK}
 
 
 def wait_until(condition: Callable[[], bool], seconds: float) -> bool:
-    """Whether the condition came true in time."""
+    """Whether the condition became true in time."""
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:
@@ -187,6 +188,6 @@ def _started_linux(pid: int) -> str:
         stat = Path(f"/proc/{pid}/stat").read_text()
     except (FileNotFoundError, ProcessLookupError):
         return ""
-    # The name in parentheses may hold anything; after it come the state (field 3) and the start time (field 22).
+    # The name in parentheses may contain anything; the state (field 3) and the start time (field 22) follow it.
     state, *fields = re.sub(r"^.*\) ", "", stat, flags=re.DOTALL).split()
     return "" if state in "ZX" else fields[18]

@@ -1,4 +1,4 @@
-"""What is seen of a Go build: a bar on a terminal, a line now and then in a log."""
+"""Progress of a Go build: a bar on a terminal, occasional lines in a log."""
 
 import time
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ PERIOD = 10.0
 
 
 class BuildProgress:
-    """Reads what Go prints: a line for each package (`go build -v`: compiled) and for each module that it downloads."""
+    """Parses Go's output: a line for each compiled package (`go build -v`) and each downloaded module."""
 
     def __init__(self, title: str, total: int, show: Progress | None, console: Console) -> None:
         self.packages = 0

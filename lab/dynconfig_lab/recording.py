@@ -1,4 +1,4 @@
-"""`make session`: plays a session in the lab, command by command, and draws it as the moving picture of the README."""
+"""`make session`: records a session in the lab, command by command, and writes the animated picture of the README."""
 
 import os
 import pty
@@ -23,7 +23,7 @@ from dynconfig_lab.stack import Stack, stack
 
 PICTURE = EXAMPLE.parents[2] / "docs" / "session.svg"
 COLUMNS = 104
-# So long one reads what a command printed before the next is typed.
+# The reading time between a command's output and the next command.
 READING_SECONDS = 1.5
 TYPING_SECONDS = 0.8
 PROMPT = "$ "
@@ -32,7 +32,7 @@ SESSION = (
     "kubectl apply -f myapp.yaml",
     "dynconfig status myapp --watch",
     "",
-    "# somebody changes a value in AWS; the operator hears of it and puts it back",
+    "# a value is changed in AWS; the operator receives the event and corrects the drift",
     f"aws ssm put-parameter --name {PATH}/api/timeout --value 999 --overwrite --query Version",
     "kubectl get events --field-selector reason=DriftFound -o custom-columns=FOUND:.message",
     f"aws ssm get-parameter --name {PATH}/api/timeout --query Parameter.Value",
@@ -51,14 +51,14 @@ SESSION = (
 
 @dataclass(frozen=True)
 class Line:
-    """A line of the screen, and how many seconds after the beginning it came."""
+    """A line of the screen, and its time in seconds after the start."""
 
     at: float
     text: str
 
 
 def main() -> None:
-    """Record, and write the picture; a failure is told in a sentence and ends with exit code 1."""
+    """Record and write the picture; a failure prints one sentence and exits with code 1."""
     end_as_interrupted()
     console = Console(highlight=False)
     try:
@@ -84,7 +84,7 @@ def aws_cli() -> Path:
 
 
 def record(found: Stack, session: Sequence[str], aws: Path, console: Console) -> Iterator[Line]:
-    """What a terminal shows while these commands are typed. Raises LabError where one fails."""
+    """The terminal's content while these commands are typed. Raises LabError if one fails."""
     folder = found.folder / "session"
     folder.mkdir()
     shutil.copy2(EXAMPLE, folder)
@@ -93,7 +93,7 @@ def record(found: Stack, session: Sequence[str], aws: Path, console: Console) ->
         **found.environment,
         "PATH": os.pathsep.join(map(str, path)),
         "COLUMNS": str(COLUMNS),
-        # In colour, and line after line: nothing is written over.
+        # In colour, and without overwritten lines.
         "FORCE_COLOR": "1",
         "TERM": "dumb",
         "AWS_PAGER": "",
@@ -104,7 +104,7 @@ def record(found: Stack, session: Sequence[str], aws: Path, console: Console) ->
         if not command or command.startswith("#"):
             yield Line(time.monotonic() - started, f"\x1b[2m{command}\x1b[0m")
             continue
-        # What is recorded is a person, who reads and types.
+        # The recording shows a user, who reads and types.
         time.sleep(TYPING_SECONDS)
         yield Line(time.monotonic() - started, f"\x1b[1m{PROMPT}{command}\x1b[0m")
         for text in _output(command, folder, environment):
@@ -114,7 +114,7 @@ def record(found: Stack, session: Sequence[str], aws: Path, console: Console) ->
 
 
 def _output(command: str, folder: Path, environment: Mapping[str, str]) -> Iterator[str]:
-    """The lines that a command writes to a terminal, as they come."""
+    """The lines that a command writes to a terminal, as they arrive."""
     ours, theirs = pty.openpty()
     termios.tcsetwinsize(theirs, (60, COLUMNS))
     with subprocess.Popen(
@@ -129,13 +129,13 @@ def _output(command: str, folder: Path, environment: Mapping[str, str]) -> Itera
         with os.fdopen(ours, encoding="utf-8", newline="") as screen:
             for line in _until_hung_up(screen):
                 yield line.rstrip("\r\n")
-    # A plan with changes ends with 2.
+    # A plan with changes exits with 2.
     if process.returncode not in (0, 2):
         raise LabError(f"`{command}` ended with exit code {process.returncode}")
 
 
 def _until_hung_up(screen: Iterator[str]) -> Iterator[str]:
-    """Lines until the last process that has the terminal open is gone, which Linux tells as an error of reading."""
+    """Lines until the last process closes the terminal, which Linux reports as a read error."""
     while True:
         try:
             yield next(screen)
@@ -144,7 +144,7 @@ def _until_hung_up(screen: Iterator[str]) -> Iterator[str]:
 
 
 def drawn(lines: Sequence[Line], columns: int) -> str:
-    """The picture: an SVG in which each line appears at its time; without animation all of it is there."""
+    """The picture: an SVG in which each line appears at its time; without animation all lines are visible."""
     console = Console(
         record=True, file=StringIO(), width=columns, force_terminal=True, color_system="truecolor", highlight=False
     )
@@ -163,7 +163,7 @@ def drawn(lines: Sequence[Line], columns: int) -> str:
     return re.sub(r"[ \t]+$", "", picture, flags=re.MULTILINE)
 
 
-# Fields in braces are filled in by rich; braces of CSS are doubled.
+# rich fills in the fields in braces; braces of CSS are doubled.
 _SVG = """\
 <svg class="rich-terminal" viewBox="0 0 {width} {height}" xmlns="http://www.w3.org/2000/svg">
 <style>

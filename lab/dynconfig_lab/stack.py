@@ -1,4 +1,4 @@
-"""The whole product on this machine, for as long as a `with` lasts: Kubernetes, AWS and the operator."""
+"""The whole product on this machine within a `with` block: Kubernetes, AWS and the operator."""
 
 import json
 import os
@@ -31,12 +31,12 @@ CREDENTIALS = {"AWS_ACCESS_KEY_ID": "lab", "AWS_SECRET_ACCESS_KEY": "lab"}
 
 
 class CommandFailed(LabError):
-    """A command of the stack ended with an error."""
+    """A command of the stack failed."""
 
 
 @dataclass(frozen=True)
 class Stack:
-    """Everything that a visitor may touch."""
+    """Everything that a test or the demo uses."""
 
     folder: Path
     environment: Mapping[str, str]
@@ -47,26 +47,26 @@ class Stack:
 
     @property
     def operator_log(self) -> Path:
-        """What the operator has said so far."""
+        """The operator's log so far."""
         return self.folder / "operator.log"
 
     def kubectl(self, *arguments: str, stdin: str = "") -> str:
-        """What kubectl prints. Raises CommandFailed with its words."""
+        """The output of kubectl. Raises CommandFailed with its message."""
         return self._run((str(self.kubectl_binary), *arguments), stdin)
 
     def dynconfig(self, *arguments: str) -> str:
-        """What `dynconfig` prints, whatever its exit code."""
+        """The output of `dynconfig`, whatever its exit code."""
         command = (sys.executable, "-m", "dynconfig", *arguments)
         result = subprocess.run(command, env=self.environment, capture_output=True, text=True, check=False)
         return result.stdout + result.stderr
 
     def document(self, *arguments: str) -> dict[str, Any]:
-        """What `kubectl get … -o json` answers."""
+        """The result of `kubectl get … -o json`."""
         found: dict[str, Any] = json.loads(self.kubectl("get", *arguments, "-o", "json"))
         return found
 
     def http(self) -> httpx2.Client:
-        """A client of the API server that may do everything."""
+        """A client of the API server with all permissions."""
         return self.plane.client()
 
     def aws(self, service: str, config: Config | None = None) -> Any:
@@ -77,11 +77,11 @@ class Stack:
             endpoint_url=self.environment["AWS_ENDPOINT_URL"],
             config=config,
             aws_access_key_id="lab",
-            aws_secret_access_key="lab",  # noqa: S106 - the emulator takes any
+            aws_secret_access_key="lab",  # noqa: S106 - the emulator accepts any
         )
 
     def calls(self) -> dict[str, int]:
-        """How often each operation of AWS was called."""
+        """The number of calls of each AWS operation."""
         return self.lab.calls()
 
     @property
@@ -93,12 +93,12 @@ class Stack:
         result = subprocess.run(command, env=self.environment, input=stdin, capture_output=True, text=True, check=False)
         if result.returncode:
             raise CommandFailed(result.stderr.strip())
-        # kubectl may be some versions away from the lab's server, which is no news here.
+        # Suppresses kubectl's warning about its version, which may differ from the server's.
         return result.stdout.rstrip("\n")
 
 
 def install(found: Stack) -> None:
-    """Give the operator the rights and the limits that are shipped for a whole cluster."""
+    """Give the operator the RBAC rules and limits that are shipped for a whole cluster."""
     for name in ("namespace", "rbac", "operator-writes"):
         found.kubectl("apply", "-f", str(INSTALL / f"{name}.yaml"))
 
@@ -109,7 +109,7 @@ def stack(
     operator_settings: Mapping[str, str] = MappingProxyType({}),
     install: Callable[[Stack], None] = install,
 ) -> Iterator[Stack]:
-    """Start everything in a folder of its own; at the end nothing is left of it."""
+    """Start everything in a new folder, and remove it at the end."""
     parts = binaries.ensure(console)
     with ExitStack() as stack:
         folder = folders.made("stack")
@@ -122,7 +122,7 @@ def stack(
             "KUBECONFIG": str(plane.kubeconfig),
             "AWS_ENDPOINT_URL": f"http://{HOST}:{aws_port}",
             "AWS_REGION": REGION,
-            # boto3 and the AWS CLI of version 1 know no other name.
+            # boto3 and version 1 of the AWS CLI support only this name.
             "AWS_DEFAULT_REGION": REGION,
             "DYNCONFIG_TENANCY": "single",
             "COLUMNS": os.environ.get("COLUMNS", "120"),

@@ -1,4 +1,4 @@
-"""The folder of a lab (`.lab`): what was asked for, what runs, and what a shell needs to use it."""
+"""The folder of a lab (`.lab`): the requested plan, the state, and the environment for a shell."""
 
 import os
 import shlex
@@ -25,7 +25,7 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True)
 class Plan:
-    """All that the supervisor has to know, as data."""
+    """All data that the supervisor needs."""
 
     programs: tuple[Program, ...]
     exports: Mapping[str, str] = field(default_factory=dict)
@@ -101,7 +101,7 @@ class Folder:
         _replace(self.env, "".join(lines).encode())
 
     def clear(self) -> None:
-        """Removes what the lab wrote, by name; the folder too, if nothing else is in it."""
+        """Remove what the lab wrote, by name; the folder too if it is then empty."""
         plan = self.plan()
         logs = [f"{program.name}.log" for program in plan.programs] if plan else []
         for name in ("env", "kubeconfig", "plan.json", "state.json", "supervisor.log", *logs):
@@ -120,12 +120,12 @@ def _read(path: Path, adapter: TypeAdapter[T]) -> T | None:
 
 
 def _replace(path: Path, content: bytes) -> None:
-    """Readers see the old or the new, never a half."""
+    """Atomic: readers see the old or the new content."""
     fresh = path.with_name(f"{path.name}{FRESH}")
     try:
         with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
             file.write(content)
         fresh.replace(path)
     finally:
-        # It is there still where the disk is full.
+        # It still exists if the disk is full.
         fresh.unlink(missing_ok=True)

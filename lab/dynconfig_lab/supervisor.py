@@ -1,4 +1,4 @@
-"""The process in the background that starts what a plan names, watches it, and ends all when one of it dies."""
+"""The background process that starts a plan, watches it, and stops all when one process exits."""
 
 import logging
 import signal
@@ -26,7 +26,7 @@ class Supervisor:
         self._reason = ""
         self._stopping = False
         self._known: dict[str, Running] = {}
-        """Those that have ended too, for the report of a failure."""
+        """Including exited ones, for the report of a failure."""
         self._processes = ProcessGroup(plan.programs, folder.path, self._report)
 
     def stop(self) -> None:
@@ -34,7 +34,7 @@ class Supervisor:
         self._stopping = True
 
     def run(self) -> Phase:
-        """Until it is stopped or something dies; leaves no process."""
+        """Run until it is stopped or a process exits; leaves no process."""
         self._report()
         try:
             self._processes.start(START_SECONDS, lambda: self._stopping)

@@ -1,4 +1,4 @@
-"""Programs that only the tests of GitOps want: Helm, and Argo CD. Built once with Go, and cached."""
+"""Programs for the GitOps tests only: Helm and Argo CD. Built once with Go, and cached."""
 
 import os
 import shutil
@@ -22,7 +22,7 @@ ARGOCD = Module(
     name="argocd",
     folder=LAB / "argocd",
     depends_on="github.com/argoproj/argo-cd/v3",
-    # One program that is all of them, by the name it is called with.
+    # One program that behaves according to the name it is called with.
     packages=("github.com/argoproj/argo-cd/v3/cmd",),
     program="argocd",
     files=("manifests/crds", "hack/git-verify-wrapper.sh"),
@@ -30,13 +30,13 @@ ARGOCD = Module(
 
 
 def helm(console: Console, environment: Mapping[str, str] = os.environ) -> Path:
-    """From PATH, else built."""
+    """From PATH, or else built."""
     found = shutil.which("helm", path=environment.get("PATH", ""))
     return Path(found) if found else _entry(HELM, console, environment) / "helm"
 
 
 def argocd(console: Console, environment: Mapping[str, str] = os.environ) -> Path:
-    """The folder with `argocd`, its CRDs in `crds`, and the script that it wants on PATH."""
+    """The folder with `argocd`, its CRDs in `crds`, and the script that it expects on PATH."""
     return _entry(ARGOCD, console, environment)
 
 

@@ -76,7 +76,7 @@ def test_without_docker_it_says_what_else_there_is(
 
 def test_an_engine_that_does_not_run_is_told_apart(called: Path, tmp_path: Path, console: Console) -> None:
     script(tmp_path / "bin" / "docker", "exit 1")
-    with pytest.raises(LabError, match="No Docker engine answers"):
+    with pytest.raises(LabError, match="Docker is not running"):
         kind.up(console)
 
 

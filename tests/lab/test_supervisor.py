@@ -258,7 +258,7 @@ def test_a_port_that_is_in_use_is_refused_in_one_line(folder: Folder) -> None:
         done = command("up", "--aws-port", str(port), folder=folder)
     assert done.returncode == 1
     assert done.stderr.splitlines() == [
-        f"Port {port} on 127.0.0.1 is in use or not allowed; choose another with --aws-port, or leave it out."
+        f"Port {port} on 127.0.0.1 is in use or not allowed; choose another with --aws-port, or omit it."
     ]
     assert not folder.path.exists()
 

@@ -1,4 +1,4 @@
-"""An emulated AWS: moto behind a thin layer that refuses, counts and fails as AWS does."""
+"""An emulated AWS: moto behind a thin layer that rejects, counts and fails requests as AWS does."""
 
 from dynconfig_lab.aws.faults import Faults
 from dynconfig_lab.aws.server import AwsLab

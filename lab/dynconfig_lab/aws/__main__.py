@@ -1,4 +1,4 @@
-"""`python -m dynconfig_lab.aws`: the emulated AWS as a process of its own."""
+"""`python -m dynconfig_lab.aws`: the emulated AWS as a separate process."""
 
 import argparse
 import json

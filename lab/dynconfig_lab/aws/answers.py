@@ -1,4 +1,4 @@
-"""Answers of the JSON protocols, as AWS gives them."""
+"""Responses of the JSON protocols, as AWS sends them."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -12,7 +12,7 @@ CONTENT_TYPE = "application/x-amz-json-1.1"
 
 
 class AwsError(Exception):
-    """An error of AWS: code, text and HTTP status; and its shape, where the model names it otherwise than the code."""
+    """An AWS error: code, text and HTTP status, and the name of its shape if that differs from the code."""
 
     def __init__(self, code: str, message: str, status: int = 400, shape: str = "") -> None:
         super().__init__(message)
@@ -24,7 +24,7 @@ class AwsError(Exception):
 
 @dataclass(frozen=True)
 class Answer:
-    """A whole HTTP answer."""
+    """A complete HTTP response."""
 
     status: str
     headers: tuple[tuple[str, str], ...]
@@ -32,12 +32,12 @@ class Answer:
 
     @classmethod
     def of(cls, document: Mapping[str, Any]) -> "Answer":
-        """A success."""
+        """A successful response."""
         return cls("200 OK", (("Content-Type", CONTENT_TYPE),), json.dumps(document).encode())
 
     @classmethod
     def of_error(cls, error: AwsError) -> "Answer":
-        """A refusal."""
+        """An error response."""
         body = json.dumps({"__type": error.shape, "message": error.message, "Message": error.message}).encode()
         reason = "Internal Server Error" if error.status >= 500 else "Bad Request"
         headers = (("Content-Type", CONTENT_TYPE), ("x-amzn-ErrorType", error.shape), *_query_code(error))
@@ -45,9 +45,9 @@ class Answer:
 
     @classmethod
     def of_query_error(cls, error: AwsError) -> "Answer":
-        """A refusal of a service that speaks the query protocol."""
-        told = f"<Type>Sender</Type><Code>{escape(error.code)}</Code><Message>{escape(error.message)}</Message>"
-        body = f"<ErrorResponse><Error>{told}</Error><RequestId>lab</RequestId></ErrorResponse>".encode()
+        """An error response of a service with the query protocol."""
+        details = f"<Type>Sender</Type><Code>{escape(error.code)}</Code><Message>{escape(error.message)}</Message>"
+        body = f"<ErrorResponse><Error>{details}</Error><RequestId>lab</RequestId></ErrorResponse>".encode()
         reason = "Internal Server Error" if error.status >= 500 else "Bad Request"
         return cls(f"{error.status} {reason}", (("Content-Type", "text/xml"),), body)
 
@@ -62,18 +62,18 @@ class Answer:
         return found
 
     def send(self, start_response: StartResponse) -> list[bytes]:
-        """Hand it to the server."""
+        """Send the response through the WSGI server."""
         kept = [(name, value) for name, value in self.headers if name.lower() != "content-length"]
         start_response(self.status, [*kept, ("Content-Length", str(len(self.body)))])
         return [self.body]
 
 
 def _query_code(error: AwsError) -> tuple[tuple[str, str], ...]:
-    """What once spoke query still has the codes of then, in a header."""
+    """Services that once used the query protocol still send its error codes in a header."""
     fault = "Receiver" if error.status >= 500 else "Sender"
     return (("x-amzn-query-error", f"{error.code};{fault}"),) if error.shape != error.code else ()
 
 
 def parse_form(body: bytes) -> list[tuple[str, str]]:
-    """The fields of a form, empty ones too."""
+    """The fields of a form, including empty ones."""
     return parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True)

@@ -1,4 +1,4 @@
-"""API Gateway's HTTP APIs as AWS has them.
+"""API Gateway's HTTP APIs as AWS implements them.
 
 https://docs.aws.amazon.com/apigatewayv2/latest/api-reference/api-reference.html
 """
@@ -29,10 +29,10 @@ _PAGE = 100
 
 
 class ApisControl:
-    """Answers API Gateway's calls; requests to the APIs themselves are not its business."""
+    """Handles API Gateway's control plane; requests to the APIs themselves are handled elsewhere."""
 
     def handle(self, request: Request) -> Answer:
-        """The answer to a call. Raises AwsError."""
+        """The response to a call. Raises AwsError."""
         operation = request.call.operation
         if operation not in _EMULATED:
             raise AwsError("NotEmulated", f"The lab does not emulate apigatewayv2.{operation}.")
@@ -113,7 +113,7 @@ def _create_stage(request: Request, api: Any) -> Answer:
         raise _bad("Stage name only allows alphanumeric characters, hyphens, and underscores, or $default")
     if name in api.stages:
         raise AwsError("ConflictException", "Stage already exists", 409)
-    # Deploying by itself has to be asked for.
+    # Automatic deployment has to be requested.
     return _created(request.forward({"autoDeploy": False, **request.document}))
 
 

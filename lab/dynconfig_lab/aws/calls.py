@@ -1,4 +1,4 @@
-"""Which operation of which service a request is, and how often each was called."""
+"""Identifies the service and operation of a request, and counts the calls of each operation."""
 
 import re
 import threading
@@ -11,7 +11,7 @@ from urllib.parse import parse_qs
 from dynconfig_lab.aws import rest
 
 _SCOPE = re.compile(r"Credential=[^/]*/\d+/([^/]+)/([^/]+)/aws4_request")
-# The names that signatures use, where boto3's differ.
+# Names in signatures that differ from boto3's.
 _SERVICES = {"monitoring": "cloudwatch", "tagging": "resourcegroupstaggingapi"}
 ACCOUNT = "123456789012"
 
@@ -26,29 +26,29 @@ class Call:
 
     @property
     def name(self) -> str:
-        """As counters and faults name it, for example ssm.PutParameter."""
+        """The name that counters and faults use, for example ssm.PutParameter."""
         return f"{self.service}.{self.operation}"
 
 
 class Calls:
-    """Counts; safe for threads."""
+    """Call counters; thread-safe."""
 
     def __init__(self) -> None:
         self._counts: Counter[str] = Counter()
         self._lock = threading.Lock()
 
     def count(self, call: Call) -> None:
-        """One more."""
+        """Count one call."""
         with self._lock:
             self._counts[call.name] += 1
 
     def all(self) -> dict[str, int]:
-        """How often each operation was called, by name."""
+        """The number of calls of each operation, by name."""
         with self._lock:
             return dict(sorted(self._counts.items()))
 
     def reset(self) -> None:
-        """Begin anew."""
+        """Reset the counters."""
         with self._lock:
             self._counts.clear()
 
@@ -70,7 +70,7 @@ def _operation(environ: Mapping[str, Any], body: bytes) -> str:
     if environ.get("CONTENT_TYPE", "").startswith("application/x-www-form-urlencoded"):
         return parse_qs(body.decode("utf-8", "replace")).get("Action", ["unknown"])[0]
     path: str = environ.get("PATH_INFO", "/")
-    # Smithy RPC v2, which CloudWatch speaks: /service/NAME/operation/NAME
+    # Smithy RPC v2, which CloudWatch uses: /service/NAME/operation/NAME
     if "/operation/" in path:
         return path.rpartition("/")[2]
     return f"{environ.get('REQUEST_METHOD', 'GET')} {path}"

@@ -1,4 +1,4 @@
-"""CBOR as Smithy RPC v2 uses it: plain values, and points in time as tag 1.
+"""CBOR as Smithy RPC v2 uses it: plain values, and timestamps as tag 1.
 
 https://smithy.io/2.0/additional-specs/protocols/smithy-rpc-v2.html
 """
@@ -11,12 +11,12 @@ from botocore.parsers import RpcV2CBORParser
 
 CONTENT_TYPE = "application/cbor"
 _TEXT, _LIST, _MAP = 3, 4, 5
-# From this many bytes on, a length stands in so many bytes of its own.
+# The first value that needs a length field of this many bytes.
 _WIDTHS = ((1 << 8, 24, 1), (1 << 16, 25, 2), (1 << 32, 26, 4), (1 << 64, 27, 8))
 
 
 def decode(body: bytes) -> dict[str, Any]:
-    """The map in a body; points in time as seconds since 1970."""
+    """The map in a body; timestamps as seconds since 1970."""
     if not body:
         return {}
     parser: Any = RpcV2CBORParser(timestamp_parser=float)
@@ -25,7 +25,7 @@ def decode(body: bytes) -> dict[str, Any]:
 
 
 def encode(value: Any) -> bytes:
-    """Any value made of maps, lists, texts, numbers, booleans and points in time."""
+    """Encode any value made of maps, lists, strings, numbers, booleans and timestamps."""
     match value:
         case bool() | int() | float() | datetime():
             return _number(value)

@@ -1,4 +1,4 @@
-"""CloudWatch as AWS has it, in front of moto: alarms that are checked and evaluated, metric data, dashboards.
+"""CloudWatch as AWS implements it, in front of moto: alarms that are validated and evaluated, metric data, dashboards.
 
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/Welcome.html
 """
@@ -34,14 +34,14 @@ MOST_COMPOSITES_OF_ONE = 150
 
 
 class CloudWatch:
-    """Answers every call of CloudWatch that the lab knows; there is nothing behind it."""
+    """Handles every CloudWatch call that the lab implements; moto is not called."""
 
     def __init__(self, clock: Callable[[], float], watch: Watch) -> None:
         self._clock = clock
         self._watch = watch
 
     def handle(self, call: Call, wire: Wire, body: bytes) -> Answer:
-        """The answer to a call. Raises AwsError."""
+        """The response to a call. Raises AwsError."""
         request = wire.request(call, body)
         handler = _HANDLERS.get(call.operation)
         if handler is None:
@@ -61,7 +61,7 @@ class CloudWatch:
         self._put(region, request)
 
     def put_composite_alarm(self, region: str, request: Request) -> None:
-        """PutCompositeAlarm: what it names has to exist; it gets its state at once."""
+        """PutCompositeAlarm: the alarms in its rule have to exist; its state is evaluated at once."""
         cloudwatch_rules.check_emulated(request)
         cloudwatch_rules.check_actions(request, region)
         cloudwatch_rules.check_tags(request.get("Tags", []))
@@ -80,16 +80,16 @@ class CloudWatch:
         self._watch.composed(self._put(region, request), "created" if is_new else "updated")
 
     def describe_alarms(self, region: str, request: Request) -> Document:
-        """DescribeAlarms: composite alarms only where they are asked for."""
+        """DescribeAlarms: composite alarms only if requested."""
         return _page(region, request)
 
     def describe_alarms_for_metric(self, region: str, request: Request) -> Document:
-        """DescribeAlarmsForMetric: those with just this metric and these dimensions."""
+        """DescribeAlarmsForMetric: the alarms with exactly this metric and these dimensions."""
         found = [alarm for alarm in alarms_of(region).values() if _is_on(alarm, request)]
         return {"MetricAlarms": [alarm.described() for alarm in sorted(found, key=_name)]}
 
     def delete_alarms(self, region: str, request: Request) -> None:
-        """DeleteAlarms: a hundred, one of them composite; names of no alarm are no error."""
+        """DeleteAlarms: at most a hundred, at most one of them composite; unknown names are not an error."""
         known = alarms_of(region)
         alarms = [known[name] for name in dict.fromkeys(request["AlarmNames"]) if name in known]
         if sum(alarm.is_composite for alarm in alarms) > 1:
@@ -101,7 +101,7 @@ class CloudWatch:
             cloudwatch_history.configured(alarm, "deleted", self._clock())
 
     def set_alarm_state(self, region: str, request: Request) -> None:
-        """SetAlarmState: until the next evaluation."""
+        """SetAlarmState: valid until the next evaluation."""
         alarm = alarms_of(region).get(request["AlarmName"])
         if alarm is None:
             raise AwsError("ResourceNotFound", "", 404)
@@ -128,7 +128,7 @@ class CloudWatch:
         now = self._clock()
         alarm, is_new = cloudwatch_alarm.put(region, request, now)
         cloudwatch_history.configured(alarm, "created" if is_new else "updated", now)
-        # Tags are for a new alarm; an update leaves them as they are.
+        # Tags apply to a new alarm only; an update does not change them.
         if is_new:
             cloudwatch_tags.add(alarm.alarm_arn, region, request.get("Tags", []))
         return alarm
@@ -140,7 +140,7 @@ class CloudWatch:
                 raise AwsError("LimitExceeded", f"{child} is part of {MOST_COMPOSITES_OF_ONE} composite alarms.")
 
     def _refuse_used(self, region: str, alarms: list[Alarm]) -> None:
-        """An alarm that a composite one names stays, unless that one goes with it."""
+        """An alarm that a composite alarm uses cannot be deleted unless the composite alarm is deleted with it."""
         going = {alarm.name for alarm in alarms}
         used = {
             child: parent.name
@@ -149,8 +149,8 @@ class CloudWatch:
             if child in going and (parent.name not in going or parent.name == child)
         }
         if used:
-            told = ", ".join(f"{child} (used by {parent})" for child, parent in sorted(used.items()))
-            raise AwsError("ValidationError", f"Could not delete alarms that composite alarms use: {told}")
+            users = ", ".join(f"{child} (used by {parent})" for child, parent in sorted(used.items()))
+            raise AwsError("ValidationError", f"Could not delete alarms that composite alarms use: {users}")
 
 
 def _page(region: str, request: Request) -> Document:
@@ -191,8 +191,8 @@ def _shown(alarm: Alarm, request: Request) -> Document:
     if "ParentsOfAlarmName" in request:
         return {name: described[name] for name in ("AlarmName", "AlarmArn")}
     if "ChildrenOfAlarmName" in request:
-        told = ("AlarmName", "AlarmArn", "StateValue", "StateUpdatedTimestamp")
-        return {name: described[name] for name in told}
+        users = ("AlarmName", "AlarmArn", "StateValue", "StateUpdatedTimestamp")
+        return {name: described[name] for name in users}
     return described
 
 

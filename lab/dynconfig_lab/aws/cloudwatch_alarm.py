@@ -1,4 +1,4 @@
-"""An alarm as the emulated CloudWatch holds it: what was put, and the state that it is in.
+"""An alarm of the emulated CloudWatch: its configuration and its state.
 
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_MetricAlarm.html
 """
@@ -19,7 +19,7 @@ from dynconfig_lab.aws.cloudwatch_evaluation import Criteria, stamp
 
 Document = dict[str, Any]
 
-# Moto's state is one for the process, and is not safe for threads.
+# Moto's state is shared by the whole process and is not thread-safe.
 LOCK = threading.RLock()
 
 _LISTS = ("OKActions", "AlarmActions", "InsufficientDataActions")
@@ -27,7 +27,7 @@ _LISTS = ("OKActions", "AlarmActions", "InsufficientDataActions")
 
 @dataclass(frozen=True)
 class State:
-    """What an alarm says, and since when."""
+    """The state of an alarm, its reason and since when."""
 
     value: str
     reason: str
@@ -36,9 +36,9 @@ class State:
     data: str = ""
 
     def to_json(self) -> Document:
-        """As events have it."""
-        told = {"value": self.value, "reason": self.reason, "timestamp": stamp(self.at)}
-        return {**told, "reasonData": self.data} if self.data else told
+        """In the format of events."""
+        described = {"value": self.value, "reason": self.reason, "timestamp": stamp(self.at)}
+        return {**described, "reasonData": self.data} if self.data else described
 
 
 @dataclass(frozen=True)
@@ -52,27 +52,27 @@ class Alarm:
     actions_enabled: bool
     configured_at: float
     state: State
-    looked_at: float
+    evaluated_at: float
     """When it was evaluated last."""
 
     @property
     def alarm_arn(self) -> str:
-        """Named as moto names it, which lists tagged alarms by it."""
+        """The attribute name that moto uses when it lists tagged alarms."""
         return f"arn:aws:cloudwatch:{self.region}:{ACCOUNT}:alarm:{self.name}"
 
     @property
     def is_composite(self) -> bool:
-        """Whether it goes by other alarms."""
+        """Whether its state depends on other alarms."""
         return "AlarmRule" in self.fields
 
     @property
     def kind(self) -> str:
-        """As AlarmTypes names it."""
+        """The value used in AlarmTypes."""
         return "CompositeAlarm" if self.is_composite else "MetricAlarm"
 
     @cached_property
     def children(self) -> tuple[str, ...]:
-        """The alarms that a composite one names."""
+        """The alarms that a composite alarm refers to."""
         return self.rule.children if self.is_composite else ()
 
     @cached_property
@@ -82,7 +82,7 @@ class Alarm:
 
     @cached_property
     def queries(self) -> list[Document]:
-        """The queries that a metric alarm asks; one of them returns data."""
+        """The metric queries of a metric alarm; exactly one of them returns data."""
         if "Metrics" in self.fields:
             return list(self.fields["Metrics"])
         names = ("Namespace", "MetricName", "Dimensions")
@@ -90,7 +90,7 @@ class Alarm:
         stat = self.fields.get("Statistic") or self.fields["ExtendedStatistic"]
         measured = {"Metric": metric, "Period": self.fields["Period"], "Stat": stat}
         unit = {"Unit": self.fields["Unit"]} if "Unit" in self.fields else {}
-        # Events name it by an id that AWS makes up.
+        # AWS generates this id for events.
         made_up = str(uuid.uuid5(uuid.NAMESPACE_URL, self.alarm_arn))
         return [{"Id": made_up, "MetricStat": {**measured, **unit}, "ReturnData": True}]
 
@@ -100,11 +100,11 @@ class Alarm:
         return next(int(query["MetricStat"]["Period"]) for query in self.queries if "MetricStat" in query)
 
     def criteria(self, period: float) -> Criteria:
-        """What is asked of the datapoints, each of so many seconds."""
+        """The settings of the evaluation, and the period in seconds."""
         return Criteria.of(self.fields, period)
 
     def described(self) -> Document:
-        """As DescribeAlarms answers."""
+        """In the format of DescribeAlarms."""
         lists: Document = {name: list(self.fields.get(name) or ()) for name in _LISTS}
         if "MetricName" in self.fields:
             lists["Dimensions"] = self.fields.get("Dimensions") or []
@@ -125,34 +125,38 @@ class Alarm:
 
 
 def put(region: str, request: Mapping[str, Any], now: float) -> tuple[Alarm, bool]:
-    """Hold what was put, and whether it is new; a known alarm keeps its state, as AWS says."""
+    """Store the configuration; return the alarm and whether it is new. An existing alarm keeps its state, as in AWS."""
     name, left_out = request["AlarmName"], ("Tags", "ActionsEnabled", "AlarmName")
     fields = {field: value for field, value in request.items() if field not in left_out}
-    known = alarms_of(region).get(name)
-    state = State("INSUFFICIENT_DATA", "Unchecked: Initial alarm creation", now, now) if known is None else known.state
+    existing = alarms_of(region).get(name)
+    state = (
+        State("INSUFFICIENT_DATA", "Unchecked: Initial alarm creation", now, now)
+        if existing is None
+        else existing.state
+    )
     alarm = Alarm(name, region, fields, request.get("ActionsEnabled", True), now, state, now)
     alarms_of(region)[name] = alarm
-    return alarm, known is None
+    return alarm, existing is None
 
 
 def changed(alarm: Alarm, value: str, reason: str, data: str, now: float) -> Alarm:
-    """The alarm with another state, or with another reason for the same."""
+    """A copy of the alarm with another state, or another reason for the same state."""
     since = alarm.state.since if alarm.state.value == value else now
-    return replace(alarm, state=State(value, reason[:1023], now, since, data), looked_at=now)
+    return replace(alarm, state=State(value, reason[:1023], now, since, data), evaluated_at=now)
 
 
 def alarms_of(region: str) -> dict[str, Alarm]:
-    """By name. Kept where moto keeps its own, so that they are forgotten with moto's state and listed by their tags."""
+    """Alarms by name. Stored in moto's backend, so that a reset clears them and tags are listed."""
     backend: Any = cloudwatch_backends[ACCOUNT][region]
-    kept: dict[str, Alarm] = backend.alarms
-    return kept
+    alarms: dict[str, Alarm] = backend.alarms
+    return alarms
 
 
 def regions() -> list[str]:
-    """Those in which CloudWatch was used."""
+    """The regions in which CloudWatch was used."""
     return list(cloudwatch_backends[ACCOUNT])
 
 
 def switched(alarm: Alarm, enabled: bool) -> Alarm:
-    """The alarm with its actions enabled or disabled; that leaves its configuration's time stamp alone."""
+    """Enable or disable the actions; the timestamp of the configuration does not change."""
     return replace(alarm, actions_enabled=enabled)

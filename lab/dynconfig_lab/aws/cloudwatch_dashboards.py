@@ -1,4 +1,4 @@
-"""Dashboards: one set for the whole account, whatever the region, and checked as CloudWatch checks them.
+"""Dashboards: one set for the whole account, independent of the region, with CloudWatch's validation.
 
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/CloudWatch-Dashboard-Body-Structure.html
 """
@@ -18,7 +18,7 @@ from dynconfig_lab.aws.calls import ACCOUNT
 Request = Mapping[str, Any]
 Finding = dict[str, str]
 
-# Where moto keeps what has no region.
+# The region name under which moto stores global resources.
 HOME = "us-east-1"
 MOST_WIDGETS = 500
 WIDTH, HEIGHT = 24, 1000
@@ -43,14 +43,14 @@ class Dashboard:
 
 
 def dashboards() -> dict[str, Dashboard]:
-    """By name. Kept with moto's state, so that they are forgotten with it."""
+    """Dashboards by name. Stored in moto's backend, so that a reset clears them."""
     home: Any = cloudwatch_backends[ACCOUNT][HOME]
-    kept: dict[str, Dashboard] = home.dashboards
-    return kept
+    dashboards: dict[str, Dashboard] = home.dashboards
+    return dashboards
 
 
 def put(request: Request, now: float) -> dict[str, Any]:
-    """PutDashboard; what is only odd is told with the success. Raises AwsError."""
+    """PutDashboard; warnings are returned with the success. Raises AwsError."""
     name, body = request["DashboardName"], request["DashboardBody"]
     if not _NAME.fullmatch(name):
         text = (
@@ -61,9 +61,9 @@ def put(request: Request, now: float) -> dict[str, Any]:
     errors, warnings = _findings(body)
     if errors:
         are = "is 1 validation error" if len(errors) == 1 else f"are {len(errors)} validation errors"
-        told = [{"dataPath": item["DataPath"], "message": item["Message"]} for item in errors]
+        messages = [{"dataPath": item["DataPath"], "message": item["Message"]} for item in errors]
         raise AwsError(
-            "InvalidParameterInput", f"The dashboard body is invalid, there {are}:\n{json.dumps(told, indent=2)}"
+            "InvalidParameterInput", f"The dashboard body is invalid, there {are}:\n{json.dumps(messages, indent=2)}"
         )
     dashboards()[name] = Dashboard(name, body, now)
     _tagger().tag_resource(dashboards()[name].arn, list(request.get("Tags") or ()))
@@ -107,7 +107,7 @@ def delete(request: Request) -> None:
 
 
 def _findings(body: str) -> tuple[list[Finding], list[Finding]]:
-    """Errors, which refuse a body, and warnings."""
+    """Errors, which reject a body, and warnings."""
     try:
         document = json.loads(body)
     except ValueError:
@@ -174,7 +174,8 @@ def _of_metric_widget(properties: Mapping[str, Any], path: str) -> Iterator[tupl
 
 
 def _of_metric(metric: object, path: str) -> Iterator[tuple[bool, Finding]]:
-    """Namespace, name, pairs of dimensions, and last, if any, how to draw it; or an expression alone."""
+    """Check one metric: namespace, name, pairs of dimensions and optional rendering settings last; or an expression
+    alone."""
     if not isinstance(metric, list) or not metric:
         yield (
             True,

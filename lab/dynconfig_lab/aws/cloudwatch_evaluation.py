@@ -1,4 +1,5 @@
-"""From datapoints to the state of a metric alarm, with AWS's rules for missing data and AWS's words for the reason. Pure.
+"""Evaluates the datapoints of a metric alarm: its state, with AWS's rules for missing data and AWS's reason texts.
+Pure.
 
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarms-and-missing-data.html
 """
@@ -10,11 +11,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-# How many periods beyond those that are evaluated are looked at, in case some of those have no data.
+# The number of additional periods that are read, in case some of the evaluated ones have no data.
 SPARE_PERIODS = 2
-# More do not fit into the fields that tell them.
+# More datapoints do not fit into the reason fields.
 MOST_SHOWN = 5
-MOST_TOLD = 10
+MOST_LISTED = 10
 
 _BREACHES: Mapping[str, tuple[Callable[[float, float], bool], str]] = {
     "GreaterThanThreshold": (operator.gt, "greater than"),
@@ -26,7 +27,7 @@ _BREACHES: Mapping[str, tuple[Callable[[float, float], bool], str]] = {
 
 @dataclass(frozen=True)
 class Criteria:
-    """What an alarm asks of its datapoints."""
+    """The evaluation settings of an alarm."""
 
     comparison: str
     threshold: float
@@ -59,7 +60,7 @@ class Criteria:
 
 @dataclass(frozen=True)
 class Datapoint:
-    """What one period holds; without data it has no value."""
+    """The value of one period; None if it has no data."""
 
     at: float
     value: float | None = None
@@ -68,7 +69,7 @@ class Datapoint:
 
 @dataclass(frozen=True)
 class Verdict:
-    """The state that an alarm has to have, and why."""
+    """The evaluated state and its reason."""
 
     state: str
     reason: str
@@ -76,51 +77,51 @@ class Verdict:
 
 
 def evaluate(criteria: Criteria, points: Sequence[Datapoint], state: str, now: float) -> Verdict | None:
-    """The verdict on the datapoints, newest first; None where the alarm keeps its state, whatever that is.
+    """The evaluation of the datapoints, newest first; None if the alarm keeps its current state.
 
-    There are as many datapoints as periods to evaluate and SPARE_PERIODS more.
+    There are as many datapoints as evaluation periods plus SPARE_PERIODS.
     """
     real = [point for point in points if point.value is not None]
-    told = real[: criteria.periods]
-    filled = criteria.periods - len(told)
-    found = _state(criteria, points, told, filled)
+    listed = real[: criteria.periods]
+    filled = criteria.periods - len(listed)
+    found = _state(criteria, points, listed, filled)
     if found is None:
         return None
-    reason = _reason(criteria, told, filled, found, state)
-    return Verdict(found, reason, _data(criteria, points, told, now))
+    reason = _reason(criteria, listed, filled, found, state)
+    return Verdict(found, reason, _data(criteria, points, listed, now))
 
 
-def _state(criteria: Criteria, points: Sequence[Datapoint], told: Sequence[Datapoint], filled: int) -> str | None:
-    breaching = sum(_breaches(criteria, point) for point in told)
-    if not told:
+def _state(criteria: Criteria, points: Sequence[Datapoint], listed: Sequence[Datapoint], filled: int) -> str | None:
+    breaching = sum(_breaches(criteria, point) for point in listed)
+    if not listed:
         by_treatment = {"breaching": "ALARM", "notBreaching": "OK", "missing": "INSUFFICIENT_DATA"}
         return by_treatment.get(criteria.missing)
     if criteria.missing == "breaching":
         breaching += filled
     if breaching >= criteria.to_alarm:
         return "ALARM"
-    if filled and criteria.missing in ("missing", "ignore") and _is_premature(criteria, points, told):
+    if filled and criteria.missing in ("missing", "ignore") and _is_premature(criteria, points, listed):
         return "ALARM" if criteria.missing == "missing" else None
     return "OK"
 
 
-def _is_premature(criteria: Criteria, points: Sequence[Datapoint], told: Sequence[Datapoint]) -> bool:
-    """Whether all data there is breaches, and has done so for as long as it takes."""
-    oldest = points.index(told[-1]) + 1
-    return all(_breaches(criteria, point) for point in told) and oldest >= criteria.to_alarm
+def _is_premature(criteria: Criteria, points: Sequence[Datapoint], listed: Sequence[Datapoint]) -> bool:
+    """Whether all existing datapoints breach, for at least as many periods as required."""
+    oldest = points.index(listed[-1]) + 1
+    return all(_breaches(criteria, point) for point in listed) and oldest >= criteria.to_alarm
 
 
 def _breaches(criteria: Criteria, point: Datapoint) -> bool:
     return point.value is not None and criteria.breaches(point.value)
 
 
-def _reason(criteria: Criteria, told: Sequence[Datapoint], filled: int, state: str, previous: str) -> str:
-    if not told:
+def _reason(criteria: Criteria, listed: Sequence[Datapoint], filled: int, state: str, previous: str) -> str:
+    if not listed:
         return _reason_of_nothing(criteria, state)
-    decisive = [point for point in told if _breaches(criteria, point) == (state == "ALARM")] or list(told)
+    decisive = [point for point in listed if _breaches(criteria, point) == (state == "ALARM")] or list(listed)
     is_transition = previous not in ("INSUFFICIENT_DATA", state)
     count = (
-        f"{len(decisive)} out of the last {len(told)} datapoints"
+        f"{len(decisive)} out of the last {len(listed)} datapoints"
         if is_transition
         else _counted(len(decisive), "datapoint")
     )
@@ -162,20 +163,20 @@ def _counted(number: int, noun: str) -> str:
     return f"{number} {noun if number == 1 else noun + 's'}"
 
 
-def _data(criteria: Criteria, points: Sequence[Datapoint], told: Sequence[Datapoint], now: float) -> str:
-    """StateReasonData, which events carry as a text."""
-    evaluated = told or points[: criteria.periods]
+def _data(criteria: Criteria, points: Sequence[Datapoint], listed: Sequence[Datapoint], now: float) -> str:
+    """StateReasonData, a JSON string in events."""
+    evaluated = listed or points[: criteria.periods]
     document: dict[str, Any] = {"version": "1.0", "queryDate": stamp(now)}
-    if told:
-        document["startDate"] = stamp(told[-1].at)
+    if listed:
+        document["startDate"] = stamp(listed[-1].at)
     if criteria.unit:
         document["unit"] = criteria.unit
     if criteria.statistic:
         document["statistic"] = criteria.statistic
     document["period"] = criteria.period
-    document["recentDatapoints"] = [point.value for point in reversed(told[:MOST_TOLD])]
+    document["recentDatapoints"] = [point.value for point in reversed(listed[:MOST_LISTED])]
     document["threshold"] = criteria.threshold
-    document["evaluatedDatapoints"] = [_evaluated(point) for point in evaluated[:MOST_TOLD]]
+    document["evaluatedDatapoints"] = [_evaluated(point) for point in evaluated[:MOST_LISTED]]
     return json.dumps(document, separators=(",", ":"))
 
 
@@ -185,7 +186,7 @@ def _evaluated(point: Datapoint) -> dict[str, Any]:
 
 
 def stamp(at: float) -> str:
-    """A time as alarms write it: with milliseconds, and +0000."""
+    """A timestamp in the format of alarms: with milliseconds and +0000."""
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "+0000"
 
 

@@ -1,4 +1,4 @@
-"""What an alarm tells the world when its state changes: an event, a notification, the payload of a function. Pure.
+"""What a state change of an alarm emits: an event, a notification and a function payload. Pure.
 
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch-and-eventbridge.html
 """
@@ -42,7 +42,7 @@ def event(alarm: Alarm, previous: State) -> Document:
 
 
 def payload(alarm: Alarm, previous: State) -> Document:
-    """What a function gets that is an action of the alarm."""
+    """The payload for a function that is an action of the alarm."""
     return {
         "source": "aws.cloudwatch",
         "alarmArn": alarm.alarm_arn,
@@ -59,11 +59,11 @@ def payload(alarm: Alarm, previous: State) -> Document:
 
 
 def configuration(alarm: Alarm) -> Document:
-    """What an alarm goes by, in the words of events."""
-    told = {"description": alarm.fields["AlarmDescription"]} if "AlarmDescription" in alarm.fields else {}
+    """The configuration of an alarm in the format of events."""
+    described = {"description": alarm.fields["AlarmDescription"]} if "AlarmDescription" in alarm.fields else {}
     if alarm.is_composite:
-        return {**told, "alarmRule": alarm.fields["AlarmRule"]}
-    return {**told, "metrics": [_query(query) for query in alarm.queries]}
+        return {**described, "alarmRule": alarm.fields["AlarmRule"]}
+    return {**described, "metrics": [_query(query) for query in alarm.queries]}
 
 
 def subject(alarm: Alarm) -> str:
@@ -72,7 +72,7 @@ def subject(alarm: Alarm) -> str:
 
 
 def notification(alarm: Alarm, previous: State) -> str:
-    """The message that a topic gets."""
+    """The message sent to a topic."""
     document: Document = {
         "AlarmName": alarm.name,
         "AlarmDescription": alarm.fields.get("AlarmDescription"),
@@ -93,29 +93,29 @@ def notification(alarm: Alarm, previous: State) -> str:
 
 @cache
 def region_name(region: str) -> str:
-    """In the words of AWS, for example Europe (Ireland)."""
+    """The display name of a region, for example Europe (Ireland)."""
     endpoints: Any = botocore.session.get_session().get_component("data_loader").load_data("endpoints")
     named = (part["regions"][region]["description"] for part in endpoints["partitions"] if region in part["regions"])
     return str(next(named, region))
 
 
 def _query(query: Mapping[str, Any]) -> Document:
-    told: Document = {"id": query["Id"], "returnData": query.get("ReturnData", True)}
+    described: Document = {"id": query["Id"], "returnData": query.get("ReturnData", True)}
     if "Expression" in query:
         label = {"label": query["Label"]} if "Label" in query else {}
-        return {**told, "expression": query["Expression"], **label}
+        return {**described, "expression": query["Expression"], **label}
     measured = query["MetricStat"]
     metric = {
         "namespace": measured["Metric"]["Namespace"],
         "name": measured["Metric"]["MetricName"],
         "dimensions": {item["Name"]: item["Value"] for item in measured["Metric"].get("Dimensions") or ()},
     }
-    return {**told, "metricStat": {"metric": metric, "period": measured["Period"], "stat": measured["Stat"]}}
+    return {**described, "metricStat": {"metric": metric, "period": measured["Period"], "stat": measured["Stat"]}}
 
 
 def _trigger(alarm: Alarm) -> Document:
     fields = alarm.fields
-    told: Document = {
+    described: Document = {
         "Period": alarm.period,
         "EvaluationPeriods": fields["EvaluationPeriods"],
         "ComparisonOperator": fields["ComparisonOperator"],
@@ -124,9 +124,9 @@ def _trigger(alarm: Alarm) -> Document:
         "EvaluateLowSampleCountPercentile": fields.get("EvaluateLowSampleCountPercentile", ""),
     }
     if "DatapointsToAlarm" in fields:
-        told["DatapointsToAlarm"] = fields["DatapointsToAlarm"]
+        described["DatapointsToAlarm"] = fields["DatapointsToAlarm"]
     if "Metrics" in fields:
-        return {**told, "Metrics": fields["Metrics"]}
+        return {**described, "Metrics": fields["Metrics"]}
     statistic = (
         {"StatisticType": "Statistic", "Statistic": fields["Statistic"].upper()}
         if "Statistic" in fields
@@ -134,4 +134,4 @@ def _trigger(alarm: Alarm) -> Document:
     )
     dimensions = [{"value": item["Value"], "name": item["Name"]} for item in fields.get("Dimensions") or ()]
     named = {"MetricName": fields["MetricName"], "Namespace": fields["Namespace"], "Unit": fields.get("Unit")}
-    return {**named, **statistic, "Dimensions": dimensions, **told}
+    return {**named, **statistic, "Dimensions": dimensions, **described}

@@ -1,4 +1,4 @@
-"""The rule of a composite alarm: read, and decided by the states of the alarms that it names. Pure.
+"""Parses the rule of a composite alarm and evaluates it from the states of other alarms. Pure.
 
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutCompositeAlarm.html
 """
@@ -31,7 +31,7 @@ class Rule:
 
 
 def parse(text: str) -> Rule:
-    """Read a rule. Raises AwsError where AWS refuses it."""
+    """Parse a rule. Raises AwsError if AWS rejects it."""
     if not text or text.strip() != text:
         raise _invalid("AlarmRule must not contain leading or trailing whitespace or be null")
     reader = _Reader(text)

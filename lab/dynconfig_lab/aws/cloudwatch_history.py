@@ -1,4 +1,4 @@
-"""The history of alarms: what DescribeAlarmHistory tells.
+"""The history of alarms for DescribeAlarmHistory.
 
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_DescribeAlarmHistory.html
 """
@@ -20,19 +20,19 @@ Item = dict[str, Any]
 
 
 def state_changed(alarm: Alarm, previous: State) -> None:
-    """An alarm has another state."""
+    """Record a state change."""
     data = {"version": "1.0", "oldState": _state(previous, 1000), "newState": _state(alarm.state, 2500)}
     _add(alarm, "StateUpdate", f"Alarm updated from {previous.value} to {alarm.state.value}", data, alarm.state.at)
 
 
 def configured(alarm: Alarm, verb: str, at: float) -> None:
-    """An alarm was created, updated or deleted."""
+    """Record that an alarm was created, updated or deleted."""
     data = {"version": "1.0", "type": "Delete" if verb == "deleted" else verb.capitalize().removesuffix("d")}
     _add(alarm, "ConfigurationUpdate", f'Alarm "{alarm.name}" {verb}', data, at)
 
 
 def describe(region: str, request: Mapping[str, Any]) -> dict[str, Any]:
-    """The answer of DescribeAlarmHistory. Raises AwsError."""
+    """The response of DescribeAlarmHistory. Raises AwsError."""
     found = [item for item in _items(region) if _wanted(item, request)]
     if request.get("ScanBy", "TimestampDescending") == "TimestampDescending":
         found.reverse()
@@ -68,11 +68,11 @@ def _add(alarm: Alarm, kind: str, summary: str, data: Mapping[str, Any], at: flo
 
 
 def _state(state: State, room: int) -> dict[str, Any]:
-    told: dict[str, Any] = {"stateValue": state.value, "stateReason": state.reason[:300]}
-    # An item takes 4,095 characters.
+    data: dict[str, Any] = {"stateValue": state.value, "stateReason": state.reason[:300]}
+    # An item has at most 4,095 characters.
     if state.data and len(state.data) <= room:
-        told["stateReasonData"] = json.loads(state.data)
-    return told
+        data["stateReasonData"] = json.loads(state.data)
+    return data
 
 
 def _items(region: str) -> "deque[Item]":

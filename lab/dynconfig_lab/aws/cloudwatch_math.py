@@ -1,4 +1,4 @@
-"""Metric math, as far as dashboards and alarms use it: numbers, ids, + - * /, SUM, AVG, MIN, MAX, METRICS, FILL, IF. Pure.
+"""Metric math for dashboards and alarms: numbers, ids, + - * /, SUM, AVG, MIN, MAX, METRICS, FILL, IF. Pure.
 
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/using-metric-math.html
 """
@@ -37,16 +37,16 @@ _FOLDS: Mapping[str, Callable[[Sequence[float]], float]] = {
 
 
 def evaluate(expression: str, named: Mapping[str, Series], times: Sequence[float]) -> Series:
-    """The series that an expression makes of others; times are those that FILL fills. Raises AwsError."""
+    """The series that an expression computes from others; FILL fills the given times. Raises AwsError."""
     refusal = AwsError("ValidationError", f"Error in expression '{expression}': it can't be parsed.")
     try:
         tree = ast.parse(expression, mode="eval").body
-    # The last three: what holds a null, or is nested too deep.
+    # The last three are raised for null characters and for expressions that are nested too deep.
     except (SyntaxError, ValueError, MemoryError, RecursionError):
         raise refusal from None
     try:
         found = _Math(named, times).value(tree)
-    # A number that is too large, and again what is nested too deep.
+    # Raised for numbers that are too large and for expressions that are nested too deep.
     except (OverflowError, RecursionError):
         raise refusal from None
     if isinstance(found, list):
@@ -98,7 +98,7 @@ class _Math:
         raise AwsError("NotEmulated", f"The lab does not emulate {name} of metric math.")
 
     def _folded(self, fold: Callable[[Sequence[float]], float], value: Value) -> Value:
-        """Of one series a number, of several a series."""
+        """A number for one series, a series for several."""
         if isinstance(value, float):
             return value
         if isinstance(value, dict):
@@ -107,9 +107,9 @@ class _Math:
         return {at: fold([series[at] for series in value if at in series]) for at in times}
 
     def _filled(self, series: float | Series, filler: float | Series) -> Series:
-        told = series if isinstance(series, dict) else {}
+        description = series if isinstance(series, dict) else {}
         filling = {at: number for at in self._times if (number := self._at(filler, at)) is not None}
-        return {**filling, **told}
+        return {**filling, **description}
 
     def _chosen(self, condition: float | Series, then: Series, otherwise: Series) -> Series:
         picked = {at: (then if self._at(condition, at) else otherwise).get(at) for at in self._times}
@@ -141,7 +141,7 @@ class _Math:
 
 
 def _combined(fold: Callable[[float, float], float], left: float | Series, right: float | Series) -> float | Series:
-    """Point by point; where one is missing, or no number comes of them, there is no point."""
+    """Combine point by point; a time without both values or without a numeric result has no point."""
     if isinstance(left, float) and isinstance(right, float):
         number = _number(fold, left, right)
         return {} if number is None else number
@@ -157,7 +157,7 @@ def _combined(fold: Callable[[float, float], float], left: float | Series, right
 
 
 def _number(fold: Callable[[float, float], float], one: float, other: float) -> float | None:
-    """None for what is divided by zero, too large, or no real number, as the root of a negative one."""
+    """None for a division by zero, an overflow or a complex result."""
     try:
         found = fold(one, other)
     except (ZeroDivisionError, OverflowError):

@@ -1,4 +1,4 @@
-"""The metric data that the emulated CloudWatch holds, and statistics over it.
+"""The metric data of the emulated CloudWatch, and its statistics.
 
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/Statistics-definitions.html
 """
@@ -16,7 +16,7 @@ from moto.cloudwatch.models import cloudwatch_backends
 
 from dynconfig_lab.aws.calls import ACCOUNT
 
-# A lab that runs for days must not grow for days.
+# The memory of a lab that runs for days must stay bounded.
 LARGEST_SERIES = 50_000
 
 _SUMMARY = ("Sum", "SampleCount", "Minimum", "Maximum")
@@ -25,7 +25,7 @@ _PERCENTILE = re.compile(r"p(\d{1,2}(?:\.\d{1,10})?|100)")
 
 @dataclass(frozen=True)
 class Metric:
-    """What a series is of. Other dimensions are another metric."""
+    """The identity of a series. Other dimensions make another metric."""
 
     namespace: str
     name: str
@@ -33,14 +33,14 @@ class Metric:
 
     @classmethod
     def of(cls, document: Mapping[str, Any]) -> "Metric":
-        """From the fields that all calls name alike."""
+        """From the fields that all calls share."""
         pairs = sorted((item["Name"], item["Value"]) for item in document.get("Dimensions") or ())
         return cls(document["Namespace"], document["MetricName"], tuple(pairs))
 
 
 @dataclass(frozen=True)
 class Sample:
-    """What one entry of PutMetricData says."""
+    """The content of one entry of PutMetricData."""
 
     at: float
     unit: str
@@ -67,14 +67,14 @@ class Sample:
 
 
 class Metrics:
-    """All series of one region; safe for threads."""
+    """All series of one region; thread-safe."""
 
     def __init__(self) -> None:
         self._series: dict[Metric, list[Sample]] = {}
         self._lock = threading.Lock()
 
     def put(self, namespace: str, data: Iterable[Mapping[str, Any]], now: float | None = None) -> None:
-        """Take in the entries of a PutMetricData."""
+        """Store the entries of a PutMetricData."""
         at = time.time() if now is None else now
         with self._lock:
             for datum in data:
@@ -84,7 +84,7 @@ class Metrics:
                     del series[: LARGEST_SERIES // 10]
 
     def between(self, metric: Metric, start: float, end: float, unit: str | None = None) -> list[Sample]:
-        """The samples from start on and before end, oldest first."""
+        """The samples from start (inclusive) to end (exclusive), oldest first."""
         with self._lock:
             series = self._series.get(metric, [])
             found = series[bisect.bisect_left(series, start, key=_at) : bisect.bisect_left(series, end, key=_at)]
@@ -97,13 +97,13 @@ class Metrics:
 
 
 def metrics_of(region: str) -> Metrics:
-    """Kept with moto's state, so that it is forgotten with it."""
+    """Stored in moto's backend, so that a reset clears it."""
     kept: Metrics = cloudwatch_backends[ACCOUNT][region].__dict__.setdefault("lab_metrics", Metrics())
     return kept
 
 
 def statistic(samples: Sequence[Sample], name: str) -> float | None:
-    """Sum, Average, Minimum, Maximum, SampleCount or a percentile such as p99; None where there is no data."""
+    """Sum, Average, Minimum, Maximum, SampleCount or a percentile such as p99; None without data."""
     if not samples:
         return None
     if is_percentile(name):
@@ -120,12 +120,12 @@ def statistic(samples: Sequence[Sample], name: str) -> float | None:
 
 
 def is_percentile(name: str) -> bool:
-    """Whether it names a percentile."""
+    """Whether it is a percentile."""
     return _PERCENTILE.fullmatch(name) is not None
 
 
 def _percentile(samples: Sequence[Sample], name: str) -> float | None:
-    """The smallest value that so many percent of all are not above."""
+    """The smallest value that is at least as large as this percentage of all values."""
     pairs = sorted(pair for sample in samples for pair in sample.values)
     wanted = sum(count for _, count in pairs) * float(name[1:]) / 100
     seen = 0.0
@@ -141,7 +141,7 @@ def _at(sample: Sample) -> float:
 
 
 def _seconds(at: datetime | str | None, now: float) -> float:
-    """A point in time, or a text that tells one, as seconds since 1970."""
+    """A timestamp or its text as seconds since 1970."""
     if at is None:
         return now
     return (datetime.fromisoformat(at) if isinstance(at, str) else at).timestamp()

@@ -1,4 +1,4 @@
-"""GetMetricData, GetMetricStatistics and ListMetrics over the data that was put.
+"""GetMetricData, GetMetricStatistics and ListMetrics over the stored data.
 
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_GetMetricData.html
 """
@@ -26,19 +26,19 @@ PAGE = 500
 
 @dataclass(frozen=True)
 class Point:
-    """One value, and of how many samples it was made."""
+    """One value and its number of samples."""
 
     value: float
     count: float
 
 
 def evaluate(queries: Sequence[Mapping[str, Any]], metrics: Metrics, bounds: Bounds) -> dict[str, dict[float, Point]]:
-    """For each id of the queries, the value of each interval that has one, by its beginning. Raises AwsError."""
+    """The values of each query by interval start, for intervals with data. Raises AwsError."""
     found: dict[str, dict[float, Point]] = {}
     for query in queries:
         if "MetricStat" in query:
             found[query["Id"]] = _measured(query["MetricStat"], metrics, bounds)
-    # An expression may use another one that stands behind it.
+    # An expression may refer to a later one.
     waiting = [query for query in queries if "MetricStat" not in query]
     period = min((query["MetricStat"]["Period"] for query in queries if "MetricStat" in query), default=60)
     while waiting:
@@ -51,7 +51,7 @@ def evaluate(queries: Sequence[Mapping[str, Any]], metrics: Metrics, bounds: Bou
 
 
 def get_metric_data(request: Mapping[str, Any], metrics: Metrics) -> Document:
-    """The answer of GetMetricData, on one page. Raises AwsError."""
+    """The response of GetMetricData, on one page. Raises AwsError."""
     queries = request["MetricDataQueries"]
     _check_queries(queries, request)
     start, end = request["StartTime"].timestamp(), request["EndTime"].timestamp()
@@ -75,7 +75,7 @@ def get_metric_data(request: Mapping[str, Any], metrics: Metrics) -> Document:
 
 
 def get_metric_statistics(request: Mapping[str, Any], metrics: Metrics) -> Document:
-    """The answer of GetMetricStatistics: a datapoint for each period and unit. Raises AwsError."""
+    """The response of GetMetricStatistics: a datapoint for each period and unit. Raises AwsError."""
     start, end, period = request["StartTime"].timestamp(), request["EndTime"].timestamp(), request["Period"]
     _check_range(request, start, end)
     names = [*request.get("Statistics", ()), *request.get("ExtendedStatistics", ())]
@@ -90,7 +90,7 @@ def get_metric_statistics(request: Mapping[str, Any], metrics: Metrics) -> Docum
 
 
 def list_metrics(request: Mapping[str, Any], metrics: Metrics) -> Document:
-    """The answer of ListMetrics."""
+    """The response of ListMetrics."""
     token = request.get("NextToken") or "0"
     if not token.isdigit():
         raise AwsError("InvalidParameterValue", "The value of NextToken is not valid.")
@@ -109,7 +109,7 @@ def list_metrics(request: Mapping[str, Any], metrics: Metrics) -> Document:
 
 
 def check_statistic(name: str, parameter: str) -> None:
-    """Raise AwsError for what is no statistic, or none that the lab knows."""
+    """Raise AwsError for an invalid or unsupported statistic."""
     if name not in STATISTICS and not is_percentile(name):
         if name[:2].lower() in ("tm", "wm", "tc", "ts", "pr") or name.lower() == "iqm":
             raise AwsError("NotEmulated", f"The lab does not emulate the statistic {name}.")
@@ -128,7 +128,7 @@ def _measured(wanted: Mapping[str, Any], metrics: Metrics, bounds: Bounds) -> di
 
 
 def _sorted_in(samples: Sequence[Sample], edges: Sequence[float]) -> Iterator[tuple[float, list[Sample]]]:
-    """The samples of each interval that has any; both are in order, so one walk is enough."""
+    """The samples of each interval with data; both inputs are sorted, so one pass is enough."""
     position = 0
     for begin, until in pairwise(edges):
         inside = []
@@ -140,7 +140,7 @@ def _sorted_in(samples: Sequence[Sample], edges: Sequence[float]) -> Iterator[tu
 
 
 def _aligned(start: float, end: float, period: float) -> list[float]:
-    """Intervals at whole multiples of the period, as AWS has them whatever the start."""
+    """Intervals at multiples of the period, as in AWS for any start."""
     first, count = math.floor(start / period), math.ceil(end / period) - math.floor(start / period)
     return [(first + number) * period for number in range(count + 1)]
 
@@ -160,7 +160,7 @@ def _check_queries(queries: Sequence[Mapping[str, Any]], request: Mapping[str, A
     if len(set(ids)) < len(ids):
         raise AwsError("ValidationError", "The values for parameter id in MetricDataQueries must be unique.")
     if request.get("NextToken"):
-        raise AwsError("InvalidNextToken", "The lab answers on one page, and gives no token.")
+        raise AwsError("InvalidNextToken", "The lab returns one page and no NextToken.")
     for number, query in enumerate(queries, 1):
         _check_query(query, number)
 
@@ -179,7 +179,7 @@ def _check_query(query: Mapping[str, Any], number: int) -> None:
 
 
 def _labels(queries: Sequence[Mapping[str, Any]]) -> dict[str, str]:
-    """As AWS makes them up: the metric's name, and of statistic and period what tells the queries apart."""
+    """The default label as AWS builds it: the metric's name, plus statistic and period if they differ between queries."""
     measured = [query["MetricStat"] for query in queries if "MetricStat" in query]
     same_name = len({item["Metric"]["MetricName"] for item in measured}) == 1
     stats, periods = len({item["Stat"] for item in measured}) > 1, len({item["Period"] for item in measured}) > 1

@@ -1,4 +1,4 @@
-"""What AWS refuses of alarms and of metric data beyond the lengths and ranges of its model: code and text as AWS has them. Pure.
+"""What AWS rejects in alarms and metric data beyond its API model: codes and texts of AWS. Pure.
 
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html
 """
@@ -36,7 +36,7 @@ _ELSEWHERE = (
 
 
 def check_metric_alarm(request: Request, region: str) -> None:
-    """Raise AwsError where AWS refuses a PutMetricAlarm."""
+    """Raise AwsError if AWS rejects a PutMetricAlarm."""
     check_emulated(request)
     for name in ("ComparisonOperator", "EvaluationPeriods", "Threshold"):
         _require(request, name)
@@ -51,14 +51,14 @@ def check_metric_alarm(request: Request, region: str) -> None:
 
 
 def check_emulated(request: Request) -> None:
-    """Raise AwsError for what AWS takes and the lab does not know."""
+    """Raise AwsError for features of AWS that the lab does not emulate."""
     for name in _ELSEWHERE:
         if name in request:
             raise AwsError("NotEmulated", f"The lab does not emulate {name} of alarms.")
 
 
 def check_actions(request: Request, region: str) -> None:
-    """Raise AwsError for what is no ARN, or the ARN of something in another region."""
+    """Raise AwsError for an invalid ARN or an ARN of another region."""
     for arn in (arn for name in ACTIONS for arn in request.get(name) or ()):
         parts = arn.split(":")
         if len(parts) < 6 or parts[0] != "arn":
@@ -68,7 +68,7 @@ def check_actions(request: Request, region: str) -> None:
 
 
 def check_tags(tags: Sequence[Mapping[str, str]], present: int = 0) -> None:
-    """Raise AwsError for reserved keys, keys that come twice, and for more than fifty."""
+    """Raise AwsError for reserved keys, duplicate keys and more than fifty tags."""
     keys = [tag["Key"] for tag in tags]
     if any(key.lower().startswith("aws:") for key in keys):
         raise AwsError("InvalidParameterValue", "System tags cannot be added or updated by requester.")
@@ -79,7 +79,7 @@ def check_tags(tags: Sequence[Mapping[str, str]], present: int = 0) -> None:
 
 
 def check_metric_data(request: Request, now: datetime) -> None:
-    """Raise AwsError where AWS refuses a PutMetricData."""
+    """Raise AwsError if AWS rejects a PutMetricData."""
     if request.get("EntityMetricData"):
         raise AwsError("NotEmulated", "The lab does not emulate metric data of entities.")
     if request["Namespace"].startswith("AWS/"):
@@ -106,7 +106,7 @@ def _checked_metric(request: Request) -> int:
 
 
 def _checked_math(request: Request) -> int:
-    """The period of an alarm on an expression: all its metrics share one."""
+    """The period of an alarm on an expression: all its metrics have the same period."""
     others = [name for name in ("Namespace", "Statistic", "ExtendedStatistic", "Period", "Unit") if name in request]
     if others:
         raise _invalid(f"{others[0]} cannot be specified together with Metrics.")

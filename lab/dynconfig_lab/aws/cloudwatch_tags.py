@@ -1,4 +1,4 @@
-"""Tags of alarms and dashboards, kept where moto's tagging API finds them.
+"""Tags of alarms and dashboards, stored where moto's tagging API finds them.
 
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_TagResource.html
 """
@@ -18,7 +18,7 @@ Tags = Sequence[Mapping[str, str]]
 
 
 def listed(request: Request, region: str) -> dict[str, Any]:
-    """ListTagsForResource: nothing where there is no such resource."""
+    """ListTagsForResource: an empty list if the resource does not exist."""
     return {"Tags": _tagger(request["ResourceARN"], region).list_tags_for_resource(request["ResourceARN"])["Tags"]}
 
 
@@ -37,12 +37,12 @@ def untag(request: Request, region: str) -> None:
 
 
 def add(arn: str, region: str, tags: Tags) -> None:
-    """Set tags, besides those that are there."""
+    """Set tags and keep the existing others."""
     _tagger(arn, region).tag_resource(arn, list(tags))
 
 
 def forget(arn: str, region: str) -> None:
-    """The resource has gone."""
+    """Remove the tags of a deleted resource."""
     _tagger(arn, region).delete_all_tags_for_resource(arn)
 
 
@@ -51,7 +51,7 @@ def _require(arn: str, region: str) -> None:
     if resource.startswith("dashboard/"):
         is_known = resource.removeprefix("dashboard/") in cloudwatch_dashboards.dashboards()
     else:
-        # The name of an alarm may have colons and slashes in it.
+        # The name of an alarm may contain colons and slashes.
         kind, _, name = resource.partition(":")
         is_known = kind == "alarm" and arn.split(":")[3] == region and name in alarms_of(region)
     if not is_known:

@@ -1,4 +1,4 @@
-"""Watches alarms: evaluates each in its rhythm, and tells the world of each change of state.
+"""Evaluates each alarm at its period, and emits each state change.
 
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/AlarmThatSendsEmail.html
 """
@@ -26,20 +26,20 @@ from dynconfig_lab.functions.service import Functions
 log = logging.getLogger(__name__)
 
 TICK_SECONDS = 0.25
-# AWS looks at an alarm once a minute, and more often where its period is shorter.
+# AWS evaluates an alarm once a minute, and more often if its period is shorter.
 RHYTHM_SECONDS = 60.0
 LAMBDA = "lambda.alarms.cloudwatch.amazonaws.com"
 
 
 class Watch:
-    """All alarms of all regions. Periods end at the moment of the evaluation; AWS moves them on by whole minutes."""
+    """All alarms of all regions. Periods end at the time of the evaluation; AWS aligns them to whole minutes."""
 
     def __init__(self, clock: Callable[[], float], emit: Callable[[str, Any], None], functions: Functions) -> None:
         self._clock = clock
         self._emit = emit
         self._functions = functions
         self._warned: set[str] = set()
-        # A notification takes its time; states do not wait for it.
+        # A notification may be slow; state changes must not be delayed by it.
         self._actions = ThreadPoolExecutor(1, thread_name_prefix="actions")
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._tick, name="alarms", daemon=True)
@@ -47,40 +47,41 @@ class Watch:
         """How long each period lasts here; as declared where it is None."""
 
     def start(self) -> None:
-        """Evaluate by the clock from now on."""
+        """Start periodic evaluation."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Evaluate nothing any more."""
+        """Stop periodic evaluation."""
         self._stopped.set()
         if self._thread.is_alive():
             self._thread.join()
         self._actions.shutdown()
 
     def evaluate_all(self) -> dict[str, str]:
-        """Evaluate all metric alarms now; the new state of each that changed, by ARN."""
+        """Evaluate all metric alarms now; return the new state of each changed alarm by ARN."""
         with LOCK:
             before = {alarm.alarm_arn: alarm.state.value for alarm in _all()}
             for alarm in _all():
-                self._look_at(alarm)
+                self._evaluate_alarm(alarm)
             now = {alarm.alarm_arn: alarm.state.value for alarm in _all()}
         return {arn: value for arn, value in now.items() if before.get(arn) != value}
 
     def transition(self, alarm: Alarm, value: str, reason: str, data: str, seen: frozenset[str] = frozenset()) -> None:
-        """Give an alarm a state; if it is another one, tell, act, and look at the alarms that go by this one."""
+        """Set the state of an alarm; on a change, emit the event, run the actions and evaluate the alarms that depend
+        on it."""
         with LOCK:
             after = changed(alarm, value, reason, data, self._clock())
             alarms_of(alarm.region)[alarm.name] = after
             if after.state.value == alarm.state.value:
                 return
-            self._tell(after, alarm.state)
+            self._on_change(after, alarm.state)
             for parent in list(alarms_of(alarm.region).values()):
-                # What goes in a circle is not evaluated.
+                # Circular references are not evaluated.
                 if alarm.name in parent.children and parent.name not in seen:
                     self._decide(parent, after, seen | {alarm.name})
 
     def composed(self, alarm: Alarm, verb: str) -> None:
-        """A composite alarm was put: it gets its state at once."""
+        """Evaluate a composite alarm right after it was put."""
         with LOCK:
             value = cloudwatch_expression.decide(alarm.rule, self._states(alarm.region))
             reason = f"{alarm.alarm_arn} was {verb} and its alarm rule evaluates to {value}"
@@ -90,22 +91,22 @@ class Watch:
         while not self._stopped.wait(TICK_SECONDS):
             with LOCK:
                 for alarm in _all():
-                    self._look_when_due(alarm)
+                    self._evaluate_when_due(alarm)
 
-    def _look_when_due(self, alarm: Alarm) -> None:
+    def _evaluate_when_due(self, alarm: Alarm) -> None:
         try:
-            if self._clock() - alarm.looked_at >= min(self._period(alarm), RHYTHM_SECONDS):
-                self._look_at(alarm)
-        except Exception:  # the thread serves all other alarms, too
+            if self._clock() - alarm.evaluated_at >= min(self._period(alarm), RHYTHM_SECONDS):
+                self._evaluate_alarm(alarm)
+        except Exception:  # the thread also serves all other alarms
             log.exception("The lab itself failed at the alarm %s", alarm.name)
 
     def _period(self, alarm: Alarm) -> float:
         return self.period_seconds or float(alarm.period)
 
-    def _look_at(self, alarm: Alarm) -> None:
+    def _evaluate_alarm(self, alarm: Alarm) -> None:
         now = self._clock()
         criteria = alarm.criteria(self._period(alarm))
-        alarms_of(alarm.region)[alarm.name] = replace(alarm, looked_at=now)
+        alarms_of(alarm.region)[alarm.name] = replace(alarm, evaluated_at=now)
         points = _points(alarm, criteria.period, criteria.periods + SPARE_PERIODS, now)
         verdict = evaluate(criteria, points, alarm.state.value, now)
         if verdict is not None and verdict.state != alarm.state.value:
@@ -123,7 +124,7 @@ class Watch:
         return lambda name: known[name].state.value if name in known else "INSUFFICIENT_DATA"
 
     def _triggers(self, parent: Alarm) -> str:
-        """The children that are in ALARM, as StateReasonData names them."""
+        """The child alarms in ALARM, in the format of StateReasonData."""
         known = alarms_of(parent.region)
         firing = [known[name] for name in parent.children if name in known and known[name].state.value == "ALARM"]
         told = [
@@ -132,12 +133,12 @@ class Watch:
         ]
         return json.dumps({"triggeringAlarms": told}, separators=(",", ":"))
 
-    def _tell(self, alarm: Alarm, previous: State) -> None:
+    def _on_change(self, alarm: Alarm, previous: State) -> None:
         cloudwatch_history.state_changed(alarm, previous)
         self._emit(alarm.region, cloudwatch_events.event(alarm, previous))
         if alarm.actions_enabled:
             for arn in alarm.fields.get(cloudwatch_events.ACTIONS_OF[alarm.state.value]) or ():
-                # What is not foreseen there is logged as an error by the executor.
+                # The executor logs an unexpected error.
                 self._actions.submit(self._act, arn, alarm, previous).add_done_callback(Future.result)
 
     def _act(self, arn: str, alarm: Alarm, previous: State) -> None:
@@ -174,8 +175,8 @@ def _all() -> Sequence[Alarm]:
 
 
 def _points(alarm: Alarm, period: float, count: int, now: float) -> list[Datapoint]:
-    """The datapoints of the last so many periods, newest first."""
-    # What was put in this very moment counts.
+    """The datapoints of the last periods, newest first."""
+    # Include the data of the current instant.
     edges = [now + 0.001 - period * number for number in range(count, -1, -1)]
     try:
         found = cloudwatch_query.evaluate(alarm.queries, metrics_of(alarm.region), lambda _period: edges)

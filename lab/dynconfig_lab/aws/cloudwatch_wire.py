@@ -1,6 +1,6 @@
-"""The protocols of CloudWatch, read into plain values and written back: JSON, Smithy RPC v2 with CBOR, and query.
+"""The wire protocols of CloudWatch, decoded to plain values and encoded: JSON, Smithy RPC v2 with CBOR, and query.
 
-boto3 takes JSON where it can; other SDKs and older ones take one of the other two.
+boto3 prefers JSON; other SDKs and older versions use one of the other two.
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/CommonErrors.html
 """
 
@@ -28,12 +28,12 @@ Document = dict[str, Any]
 
 @dataclass(frozen=True)
 class Wire:
-    """How the caller speaks."""
+    """The protocol of a caller."""
 
     name: str
 
     def request(self, call: Call, body: bytes) -> Document:
-        """What was asked; points in time are aware. Raises AwsError where CloudWatch has no such operation."""
+        """The decoded parameters, with timezone-aware timestamps. Raises AwsError if CloudWatch has no such operation."""
         if call.operation not in _service().operation_names:
             raise AwsError("InvalidAction", f"CloudWatch has no operation {call.operation}.")
         if self.name == "query":
@@ -43,7 +43,7 @@ class Wire:
         return typed
 
     def answer(self, call: Call, document: Document) -> Answer:
-        """A success."""
+        """A successful response."""
         if self.name == "query":
             return _as_form(call.operation, document)
         if self.name == "cbor":
@@ -53,7 +53,7 @@ class Wire:
         )
 
     def refusal(self, error: AwsError) -> Answer:
-        """An error; its code stands in a header, too, since the other protocols name some errors differently."""
+        """An error response; its code is also sent in a header, since the other protocols name some errors differently."""
         if self.name == "query":
             return Answer.of_query_error(error)
         told = Answer.of_error(error)
@@ -68,7 +68,7 @@ _CBOR_HEADERS = (("Content-Type", cbor.CONTENT_TYPE), ("smithy-protocol", "rpc-v
 
 
 def wire_of(environ: Mapping[str, Any]) -> Wire:
-    """The protocol of a request, by its headers."""
+    """The protocol of a request, from its headers."""
     kind = environ.get("CONTENT_TYPE", "")
     if environ.get("HTTP_SMITHY_PROTOCOL") == "rpc-v2-cbor" or kind == cbor.CONTENT_TYPE:
         return Wire("cbor")
@@ -76,7 +76,7 @@ def wire_of(environ: Mapping[str, Any]) -> Wire:
 
 
 def operation(name: str) -> OperationModel:
-    """What botocore knows of an operation."""
+    """The botocore model of an operation."""
     return _service().operation_model(name)
 
 
@@ -86,7 +86,7 @@ def _service() -> ServiceModel:
 
 
 def _typed(shape: Any, value: Any) -> Any:
-    """The value with its points in time as such."""
+    """The value with its timestamps as datetime objects."""
     match getattr(shape, "type_name", None):
         case "structure":
             return {

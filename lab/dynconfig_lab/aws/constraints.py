@@ -1,6 +1,6 @@
-"""What AWS refuses by its own model of a request: lengths, ranges, patterns, closed lists, what is required. Pure.
+"""What AWS rejects by the API model of a request: lengths, ranges, patterns, enums, required fields. Pure.
 
-The words are those of AWS: "1 validation error detected: Value '…' at 'alarmName' failed to satisfy constraint: …".
+The texts are those of AWS: "1 validation error detected: Value '…' at 'alarmName' failed to satisfy constraint: …".
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/CommonErrors.html
 """
 
@@ -12,7 +12,7 @@ from dynconfig_lab.aws.answers import AwsError
 
 
 def check(shape: Any, request: Mapping[str, Any], code: str = "ValidationError") -> None:
-    """Raise AwsError where the request breaks the model."""
+    """Raise AwsError if the request violates the model."""
     found = [
         f"Value {_shown(value)} at '{path}' failed to satisfy constraint: {text}"
         for path, value, text in _violations(shape, request, "")

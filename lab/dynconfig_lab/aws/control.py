@@ -1,4 +1,4 @@
-"""The control interface of the lab: counters, faults and a fresh start, over HTTP."""
+"""The control interface of the lab: counters, faults and reset, over HTTP."""
 
 import json
 from collections.abc import Callable, Iterable
@@ -57,7 +57,7 @@ class Control:
         body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
         route = self._routes.get((environ["REQUEST_METHOD"], environ["PATH_INFO"]))
         if route is None:
-            return _send(start_response, "404 Not Found", f"There is no such thing here.\n\n{HELP}")
+            return _send(start_response, "404 Not Found", f"404 not found\n\n{HELP}")
         try:
             return _send(start_response, "200 OK", route(body))
         except BadFaults as error:

@@ -1,4 +1,4 @@
-"""AWS's cron expressions: six fields, of which one of the two for days is a question mark. Pure.
+"""AWS's cron expressions: six fields; one of the two day fields is a question mark. Pure.
 
 https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html#cron-based
 """
@@ -17,12 +17,12 @@ Test = Callable[[datetime], bool]
 
 
 class BadExpression(ValueError):
-    """A text is no expression for a schedule."""
+    """A text is not a valid schedule expression."""
 
 
 @dataclass(frozen=True)
 class Cron:
-    """Each field as a test of a minute."""
+    """One predicate for each field."""
 
     tests: tuple[Test, ...]
 
@@ -32,7 +32,7 @@ class Cron:
 
 
 def parse(fields: str) -> Cron:
-    """The expression between the parentheses. Raises BadExpression."""
+    """Parse the expression between the parentheses. Raises BadExpression."""
     try:
         return Cron(_tests(fields))
     except ValueError as error:
@@ -73,7 +73,7 @@ def _numbers(field: str, lowest: int, highest: int, names: dict[str, int] | None
 
 
 def _is_open(parts: re.Match[str]) -> bool:
-    """Whether an item goes on to the highest value: * and 5/10 do."""
+    """Whether an item extends to the highest value, as * and 5/10 do."""
     return parts["first"] == "*" or parts["step"] is not None
 
 

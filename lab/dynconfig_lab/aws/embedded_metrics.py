@@ -1,4 +1,4 @@
-"""Metrics in log lines: what CloudWatch extracts from the embedded metric format. Pure.
+"""Metrics in log lines, as CloudWatch extracts them from the embedded metric format. Pure.
 
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
 """
@@ -15,14 +15,14 @@ MOST_VALUES = 100
 
 
 def embedded(line: str) -> Iterator[tuple[str, Data]]:
-    """Namespace and data of the metrics in a log line; nothing of one that does not keep to the format."""
+    """Namespace and data of the metrics in a log line; empty if the line does not follow the format."""
     if not line.startswith("{"):
         return
     try:
         document = json.loads(line)
         found = list(_directives(document))
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError, OSError):
-        # CloudWatch keeps such a line as a log event, and extracts nothing.
+        # CloudWatch stores such a line as a log event and extracts nothing.
         return
     yield from found
 

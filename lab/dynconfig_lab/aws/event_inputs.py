@@ -1,4 +1,4 @@
-"""What a target is given of an event: the whole of it, a part of it, or something made from it. Pure.
+"""The input of a target for an event: the whole event, a part of it or a transformation. Pure.
 
 https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-transform-target-input.html
 """
@@ -13,7 +13,7 @@ _STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]|\[['\"]([^'\"]+)['\"]\]")
 _VARIABLE = re.compile(r"<([^<>]+)>")
 
 
-def told(target: Mapping[str, Any], event: Event, rule: str) -> str:
+def render(target: Mapping[str, Any], event: Event, rule: str) -> str:
     """The text that the target receives."""
     if target.get("Input") is not None:
         return str(target["Input"])
@@ -24,7 +24,7 @@ def told(target: Mapping[str, Any], event: Event, rule: str) -> str:
 
 
 def _at(event: Event, path: str) -> Any:
-    """The value at a path such as $.detail.name; None where there is none."""
+    """The value at a path such as $.detail.name; None if there is none."""
     found: Any = event
     for name, index, quoted in _STEP.findall(path):
         try:
@@ -55,5 +55,5 @@ def _transformed(transformer: Mapping[str, Any], event: Event, rule: str) -> str
 
 
 def _is_within_text(template: str, position: int) -> bool:
-    """Whether a place lies between quotation marks."""
+    """Whether a placeholder is inside quotation marks."""
     return len(re.findall(r'(?<!\\)"', template[:position])) % 2 == 1

@@ -1,4 +1,4 @@
-"""What EventBridge refuses of an event pattern. Pure.
+"""What EventBridge rejects in an event pattern. Pure.
 
 https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-create-pattern-operators.html
 """
@@ -17,7 +17,7 @@ _OPERATORS = ("<", "<=", "=", ">=", ">")
 
 
 def check_pattern(text: str) -> None:
-    """Raise what AWS answers to a pattern that it does not take."""
+    """Raise AWS's error if it rejects the pattern."""
     if len(text) > LONGEST_OF_THE_MODEL:
         constraint = f"Member must have length less than or equal to {LONGEST_OF_THE_MODEL}"
         raise AwsError(
@@ -84,13 +84,13 @@ def _is_text(value: object) -> bool:
 
 
 def _is_affix(value: object) -> bool:
-    """A text, or one without regard to case."""
+    """A string, optionally case-insensitive."""
     is_folded = isinstance(value, dict) and list(value) == ["equals-ignore-case"]
     return _is_text(value) or (is_folded and _is_text(value["equals-ignore-case"]))  # type: ignore[index]
 
 
 def _is_exclusion(value: object) -> bool:
-    """One or more plain values, or another matcher over them."""
+    """One or more plain values, or another matcher."""
     if isinstance(value, dict):
         name, inner = next(iter(value.items()), ("", None))
         known = ("prefix", "suffix", "equals-ignore-case", "wildcard")
@@ -104,7 +104,7 @@ def _is_wildcard(value: object) -> bool:
 
 
 def _is_range(value: object) -> bool:
-    """One comparison or two, each an operator and a number."""
+    """One or two comparisons, each an operator and a number."""
     if not isinstance(value, list) or len(value) not in (2, 4):
         return False
     return all(operator in _OPERATORS for operator in value[::2]) and all(

@@ -1,4 +1,4 @@
-"""Events of AWS and of PutEvents: what EventBridge delivers of them to the targets of matching rules.
+"""Events of AWS services and of PutEvents, delivered to the targets of matching rules as EventBridge does.
 
 https://docs.aws.amazon.com/systems-manager/latest/userguide/sysman-paramstore-cwe.html
 """
@@ -31,7 +31,7 @@ DEFAULT = "default"
 
 
 class Bus:
-    """The buses of each region. Delivery happens beside the write, in order, and never fails it."""
+    """The event buses of each region. Delivery is asynchronous and ordered, and never fails the write."""
 
     def __init__(self, functions: Functions | None = None) -> None:
         self._functions = functions
@@ -41,7 +41,7 @@ class Bus:
         self._thread.start()
 
     def stop(self) -> None:
-        """Deliver what waits, and end."""
+        """Deliver pending events, then stop."""
         self._waiting.put(None)
         self._thread.join()
 
@@ -50,14 +50,14 @@ class Bus:
         self._waiting.put((region, bus, event))
 
     def parameter_call(self, call: Call, request: Mapping[str, Any], answer: Answer) -> None:
-        """A call of SSM has succeeded; if it was a write, its events are delivered."""
+        """Deliver the events of a successful SSM write; other calls have none."""
         if call.operation not in _CHANGES or not _rules(call.region, DEFAULT):
             return
         for operation, name in _CHANGES[call.operation](request, answer):
             self.put(call.region, DEFAULT, _event(call.region, operation, name))
 
     def emit(self, region: str, event: Event) -> None:
-        """An event of AWS on the default bus of a region: it goes to the targets of all rules that match."""
+        """Deliver an AWS event on the default bus of a region to the targets of all matching rules."""
         if _rules(region, DEFAULT):
             self.put(region, DEFAULT, event)
 
@@ -69,11 +69,11 @@ class Bus:
         for rule in _rules(region, bus):
             try:
                 self._deliver_by(rule, region, event)
-            except Exception:  # the thread serves all other rules, too
+            except Exception:  # the thread also serves all other rules
                 log.exception("The lab itself failed at the rule %s", rule.name)
 
     def _deliver_by(self, rule: Any, region: str, event: Event) -> None:
-        # The pattern of a rule that goes by schedule is empty, and would match everything.
+        # A scheduled rule has an empty pattern, which would match everything.
         if rule.state == "ENABLED" and not rule.scheduled_expression and rule.event_pattern.matches_event(event):
             for target in list(rule.targets):
                 self._hand_over(region, rule, target, event)
@@ -81,11 +81,11 @@ class Bus:
     def _hand_over(self, region: str, rule: Any, target: Mapping[str, Any], event: Event) -> None:
         arn = target["Arn"]
         if ":lambda:" in arn:
-            self._call(region, rule.arn, arn, event_inputs.told(target, event, rule.arn))
+            self._call(region, rule.arn, arn, event_inputs.render(target, event, rule.arn))
             return
         try:
             if ":sqs:" in arn:
-                sqs.deliver(region, arn, rule.arn, event_inputs.told(target, event, rule.arn))
+                sqs.deliver(region, arn, rule.arn, event_inputs.render(target, event, rule.arn))
             elif ":log-group:" in arn or ":event-bus/" in arn:
                 _leave_to_moto(rule, target, event)
             else:
@@ -93,12 +93,12 @@ class Bus:
         except (AwsError, ServiceException, HTTPException) as error:
             log.warning("%s takes no event; it is lost, as in AWS without a dead-letter queue: %s", arn, error)
 
-    def _call(self, region: str, rule: str, arn: str, told: str) -> None:
-        """Invoke a function, where its resource policy lets this rule do so; else AWS drops the event, too."""
+    def _call(self, region: str, rule: str, arn: str, delivered: str) -> None:
+        """Invoke a function if its resource policy allows this rule; otherwise AWS drops the event as well."""
         if self._functions is None or not self._functions.allows(region, arn, "events.amazonaws.com", rule):
             self._skip(arn, f"{rule} may not invoke %s; the event is dropped")
             return
-        self._functions.deliver(region, arn, told.encode())
+        self._functions.deliver(region, arn, delivered.encode())
 
     def _skip(self, arn: str, message: str) -> None:
         if arn not in self._skipped:
@@ -107,7 +107,7 @@ class Bus:
 
 
 def _leave_to_moto(rule: Any, target: Mapping[str, Any], event: Event) -> None:
-    """Moto serves log groups and other buses; it wants the time as a number."""
+    """Moto serves log groups and other buses; it expects the time as a number."""
     alone = copy.copy(rule)
     alone.targets = [dict(target)]
     at = datetime.fromisoformat(event["time"]).timestamp()
@@ -140,7 +140,7 @@ _CHANGES = {
 
 
 def _name(request: Mapping[str, Any]) -> str:
-    """The name as it was written, without the ARN around it and the spaces beside it."""
+    """The name as it was written, without the ARN prefix and surrounding spaces."""
     bare: str = request["Name"].strip()
     return bare.partition(":parameter")[2] if bare.startswith("arn:") else bare
 

@@ -1,4 +1,4 @@
-"""EventBridge's rules and targets as AWS has them, and PutEvents.
+"""EventBridge's rules and targets as AWS implements them, and PutEvents.
 
 https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutRule.html
 """
@@ -37,14 +37,14 @@ Put = Callable[[str, str, Document], None]
 
 
 class EventsControl:
-    """Answers EventBridge's calls; what matches is delivered by the bus."""
+    """Handles EventBridge's calls; the bus delivers matching events."""
 
     def __init__(self, put: Put) -> None:
-        """`put` takes an event for a region and a bus by name."""
+        """`put` receives an event for a region and a bus name."""
         self._put = put
 
     def handle(self, request: Request) -> Answer:
-        """The answer to a call. Raises AwsError."""
+        """The response to a call. Raises AwsError."""
         handler = _HANDLERS.get(request.call.operation)
         return handler(self, request) if handler else request.forward()
 
@@ -57,7 +57,7 @@ class EventsControl:
         if schedule:
             _check_schedule(schedule)
         if name in _rules(request):
-            # They are ignored where the rule is there already.
+            # AWS ignores tags of PutRule if the rule exists.
             document.pop("Tags", None)
         return request.forward(document)
 
@@ -129,7 +129,7 @@ def _check_id(member: str, value: str) -> None:
 
 
 def _check_count(member: str, items: list[Any]) -> None:
-    # The model says a hundred.
+    # The API model allows a hundred.
     if len(items) > MOST_IN_A_CALL:
         raise _invalid(member, f"Member must have length less than or equal to {MOST_IN_A_CALL}")
 
@@ -139,7 +139,7 @@ def _check_schedule(expression: str) -> None:
         known = schedule_expressions.parse(expression)
     except BadExpression:
         known = None
-    # Rules say minute for one and minutes for more, and know no at(…).
+    # Rules require "minute" for 1 and "minutes" for more, and have no at(…).
     is_singular = re.fullmatch(r"rate\((1 [a-z]+[^s]|(?!1 )\d+ [a-z]+s)\)", expression) is not None
     if known is None or not (expression.startswith("cron") or is_singular):
         raise AwsError("ValidationException", "Parameter ScheduleExpression is not valid.")
@@ -164,7 +164,7 @@ def _check_input(target: Document) -> None:
 
 
 def _fault(entry: Document) -> Document | None:
-    """Why an entry is not taken; the others are."""
+    """Why an entry is rejected, or None; the other entries are unaffected."""
     for member in ("Source", "DetailType", "Detail"):
         if not entry.get(member):
             text = f"Parameter {member} is not valid. Reason: {member} is a required argument."

@@ -1,6 +1,6 @@
-"""Faults on request: throttling, errors, latency, silence and absence of AWS.
+"""Faults on request: throttling, errors, latency, hanging requests and outages of AWS.
 
-The codes of throttling are those of https://docs.aws.amazon.com/boto3/latest/guide/retries.html.
+The throttling codes are those of https://docs.aws.amazon.com/boto3/latest/guide/retries.html.
 """
 
 import math
@@ -15,22 +15,22 @@ from dynconfig_lab.aws.answers import AwsError
 from dynconfig_lab.aws.calls import Call
 
 _SERVER_FAULTS = ("InternalServerError", "InternalFailure", "ServiceUnavailable")
-# What the operator's calls carry, and those of nobody else.
+# A field that only the operator's calls have.
 OPERATOR = "dynconfig-operator/"
 _READS = ("Get", "List", "Describe")
-# The queue is not part of what an object owns.
+# The queue is not owned by an object.
 _NO_WRITES = ("sqs", "sts")
 _NUMBERS = ("error_rate", "latency_ms", "hang_seconds", "recreate_delay_seconds", "settle_seconds")
 SETTLE_SECONDS = 0.3
 
 
 class BadFaults(ValueError):
-    """The document is wrong; the message names the field."""
+    """The document is invalid; the message names the field."""
 
 
 @dataclass(frozen=True)
 class Injected:
-    """An error that some calls of one operation get."""
+    """An error returned to some calls of one operation."""
 
     code: str
     message: str
@@ -39,7 +39,7 @@ class Injected:
 
 @dataclass(frozen=True)
 class Kill:
-    """kill -9 of a process at one of the writes that it makes, before it is carried out or after."""
+    """kill -9 of a process at one of its writes, before or after the write is carried out."""
 
     pid: int
     call: int
@@ -49,18 +49,18 @@ class Kill:
 
 @dataclass(frozen=True)
 class Faults:
-    """What is wrong with AWS just now; nothing by default."""
+    """The faults that AWS currently has; none by default."""
 
     throttle: Mapping[str, float] = field(default_factory=dict)
     """Calls a second that an operation takes; what is above is refused."""
     error_rate: float = 0.0
     """Share of calls that get HTTP 500."""
     latency_ms: float = 0.0
-    """How much longer each answer takes."""
+    """Additional latency of each response, in seconds."""
     hang_seconds: float = 0.0
-    """How long each request is kept without an answer, and then dropped."""
+    """How long each request hangs before the connection is dropped, in seconds."""
     down: bool = False
-    """Connections are closed without an answer."""
+    """Connections are closed without a response."""
     errors: Mapping[str, Injected] = field(default_factory=dict)
     """Named errors, by operation."""
     recreate_delay_seconds: float = 0.0
@@ -93,7 +93,7 @@ class Faults:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """As it was posted, without what is at its default."""
+        """The document, without fields that have their default."""
         usual = Faults()._plain()
         return {name: value for name, value in self._plain().items() if value != usual[name]}
 
@@ -108,7 +108,7 @@ class Faults:
         return found
 
 
-# Code, text and status of what is too much; not all services have the same.
+# Code, text and status of throttling errors, which differ between services.
 _USUALLY = ("ThrottlingException", "Rate exceeded", 400)
 _THROTTLED = {
     "lambda": ("TooManyRequestsException", "Rate exceeded", 429),
@@ -118,7 +118,7 @@ _THROTTLED = {
 
 
 class FaultInjector:
-    """Applies faults to calls; the clock and the dice are passed in."""
+    """Applies faults to calls; the clock and the random source are injected."""
 
     def __init__(self, clock: Callable[[], float], dice: Callable[[], float] = random.random) -> None:
         self._clock = clock
@@ -130,7 +130,7 @@ class FaultInjector:
         self.faults = Faults()
 
     def set(self, faults: Faults) -> None:
-        """These faults from now on, and no others."""
+        """Replace the faults."""
         with self._lock:
             self.faults = faults
             self._recent.clear()
@@ -138,7 +138,7 @@ class FaultInjector:
             self._left = {name: error.times for name, error in faults.errors.items() if error.times is not None}
 
     def refuse(self, call: Call) -> None:
-        """Raise AwsError where the call has to fail."""
+        """Raise AwsError if the call has to fail."""
         faults = self.faults
         if call.name in faults.throttle:
             self._throttle(call, faults.throttle[call.name])
@@ -148,7 +148,7 @@ class FaultInjector:
             raise AwsError("InternalServerError", "An error occurred on the server side.", 500)
 
     def kill(self, call: Call, user_agent: str) -> Kill | None:
-        """Whether the process that makes this call dies of it. Each kill happens once."""
+        """Whether this call kills its process. Each kill happens once."""
         kill = self.faults.kill
         if (
             kill is None
@@ -165,7 +165,7 @@ class FaultInjector:
         now = self._clock()
         with self._lock:
             recent = self._recent.setdefault(call.name, deque())
-            # Less than one a second is one in a longer time.
+            # A rate below one per second is one call in a longer interval.
             window = 1.0 if per_second >= 1 or per_second == 0 else 1.0 / per_second
             while recent and now - recent[0] >= window:
                 recent.popleft()

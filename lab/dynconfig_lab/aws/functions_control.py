@@ -1,4 +1,5 @@
-"""Lambda's control plane as AWS has it: layers of AWS, states that take time, roles that IAM makes known late, refusals.
+"""Lambda's control plane as AWS implements it: AWS's layers, states that take time, roles that become usable late,
+errors.
 
 Recorded: LocalStack, tests/aws/services/lambda_/test_lambda_api.snapshot.json, unless another source is named.
 """
@@ -19,7 +20,7 @@ from dynconfig_lab.aws.roles import Roles
 from dynconfig_lab.aws.turns import turn
 from dynconfig_lab.functions.spec import FunctionSpec
 
-# Versions and aliases would need code that stays as it was; all else of Lambda that no kind of the operator calls.
+# Versions and aliases would need stored copies of code; the operator calls nothing else of Lambda.
 _EMULATED = (
     *("CreateFunction", "GetFunction", "GetFunctionConfiguration", "UpdateFunctionCode", "UpdateFunctionConfiguration"),
     *("DeleteFunction", "ListFunctions", "AddPermission", "RemovePermission", "GetPolicy"),
@@ -32,7 +33,7 @@ Handler = Callable[["FunctionsControl", Request, Named, str], Answer]
 
 
 class FunctionsControl:
-    """Answers Lambda's control plane; invocations are not its business."""
+    """Handles Lambda's control plane; invocations are handled elsewhere."""
 
     def __init__(
         self,
@@ -41,7 +42,7 @@ class FunctionsControl:
         roles: Roles,
         retire: Callable[[tuple[str, str]], None],
     ) -> None:
-        """`settle_seconds` is how long a write takes; `retire` hears of functions that are no more."""
+        """`settle_seconds` is how long a write takes; `retire` is called with deleted functions."""
         self._roles = roles
         self._states = FunctionStates(clock, settle_seconds)
         self._retire = retire
@@ -51,7 +52,7 @@ class FunctionsControl:
         self._states.clear()
 
     def handle(self, request: Request) -> Answer:
-        """The answer to a call of the control plane. Raises AwsError."""
+        """The response to a control-plane call. Raises AwsError."""
         operation = request.call.operation
         if operation not in _EMULATED:
             raise AwsError("NotEmulated", f"The lab does not emulate lambda.{operation}.")
@@ -63,7 +64,7 @@ class FunctionsControl:
         return handler(self, request, about, path)
 
     def spec(self, region: str, name: str) -> FunctionSpec:
-        """The function as it answers now: while an update is carried out, as it was before. Raises AwsError."""
+        """The function as it serves now: its previous version during an update. Raises AwsError."""
         about = named(name, region)
         with turn("lambda"):
             known = self._states.get(region, about.name)
@@ -75,7 +76,7 @@ class FunctionsControl:
             return functions_store.spec(region, about.name, known)
 
     def statements(self, region: str, name: str) -> list[Mapping[str, Any]]:
-        """The statements of the function's policy; none where there is no function."""
+        """The statements of the function's policy; none if there is no function."""
         try:
             about = named(name, region)
         except AwsError:
@@ -94,7 +95,7 @@ class FunctionsControl:
             raise AwsError("NotEmulated", "The lab emulates no published versions of functions.")
         if self._states.get(request.region, about.name) is not None:
             raise AwsError("ResourceConflictException", f"Function already exist: {about.name}", 409)
-        self._check_others(document, request.region)
+        self._check_dependencies(document, request.region)
         answer = request.forward({**document, "FunctionName": about.name, "Layers": []})
         if not answer.is_success:
             return answer
@@ -110,7 +111,7 @@ class FunctionsControl:
         return Answer.of({"Functions": page, **more})
 
     def _plain(self, request: Request, about: Named, path: str) -> Answer:
-        """What moto answers right, but for what it does not keep of a function."""
+        """Calls that moto answers correctly except for the state it does not store."""
         self._present(request.region, about)
         query = request.query_string
         if about.qualifier and "Qualifier=" not in query:
@@ -121,7 +122,7 @@ class FunctionsControl:
         region, document = request.region, request.document
         self._ready_for_write(request, about, document)
         functions_rules.check_configuration(document)
-        self._check_others(document, region)
+        self._check_dependencies(document, region)
         layers = document.pop("Layers", None)
         if "Environment" in document:
             document["Environment"].setdefault("Variables", {})
@@ -164,7 +165,7 @@ class FunctionsControl:
         if request.call.operation == "ListTags":
             return request.forward()
         # https://docs.aws.amazon.com/lambda/latest/dg/functions-states.html
-        # Of UntagResource it is unproved.
+        # For UntagResource it is unproved.
         self._states.refuse_busy(request.region, about.name)
         if request.call.operation == "TagResource":
             added = request.document.get("Tags", {})
@@ -189,12 +190,12 @@ class FunctionsControl:
         check_destinations(request.document, request.region, about.name)
         answer = request.forward(path=path)
         if answer.is_success:
-            # Moto keeps every configuration, and answers the first.
+            # Moto stores every configuration and returns the first.
             del function.event_invoke_config[:-1]
         return answer
 
     def _present(self, region: str, about: Named) -> Any:
-        """Moto's function. Raises AwsError where there is none, or no such version."""
+        """Moto's function. Raises AwsError if it or the version does not exist."""
         if self._states.get(region, about.name) is None or about.qualifier not in ("", LATEST):
             raise not_found(region, about.name, about.qualifier)
         return functions_store.stored(region, about.name)
@@ -204,8 +205,8 @@ class FunctionsControl:
         self._states.refuse_busy(request.region, about.name)
         self._states.check_revision(request.region, about.name, document.get("RevisionId"))
 
-    def _check_others(self, document: Document, region: str) -> None:
-        """What depends on other services: layers that are there, a role that Lambda has heard of."""
+    def _check_dependencies(self, document: Document, region: str) -> None:
+        """Check the dependencies: layers that exist and a role that Lambda can already assume."""
         functions_rules.check_layers(
             document.get("Layers", ()),
             region,
@@ -221,11 +222,11 @@ class FunctionsControl:
 
     def _known(self, region: str, name: str) -> Known:
         known = self._states.get(region, name)
-        assert known is not None, "it was looked for before"  # noqa: S101 - for the type checker
+        assert known is not None, "checked by the caller"  # noqa: S101 - for the type checker
         return known
 
     def _dressed(self, region: str, answer: Answer) -> Answer:
-        """The answer with what moto does not keep."""
+        """The response with the state that moto does not store."""
         if not answer.is_success or not answer.body:
             return answer
         document = answer.document()
@@ -241,7 +242,7 @@ class FunctionsControl:
 
 
 def _with(answer: Answer, configuration: Document, architectures: list[str] | None) -> Answer:
-    """Moto answers the architecture that was before."""
+    """Moto returns the previous architecture."""
     told = {**configuration, **({"Architectures": architectures} if architectures else {})}
     return Answer(answer.status, answer.headers, json.dumps(told).encode()) if answer.is_success else answer
 

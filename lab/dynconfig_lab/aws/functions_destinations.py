@@ -1,4 +1,4 @@
-"""Where Lambda sends what came of an asynchronous invocation: checked when it is set, delivered to when it is over.
+"""The destinations of asynchronous invocations: validated when set, used after the invocation.
 
 https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html
 """
@@ -22,7 +22,7 @@ ACTIONS = {"sqs": "sqs:SendMessage", "sns": "sns:Publish", "lambda": "lambda:Inv
 
 
 def check_destinations(document: Mapping[str, Any], region: str, function: str) -> None:
-    """A configuration says something, and its destinations are there and not the function itself.
+    """Validate a configuration: it is not empty, and its destinations exist and are not the function itself.
 
     Recorded: LocalStack, tests/aws/services/lambda_/test_lambda_api.snapshot.json, TestLambdaEventInvokeConfig.
     """
@@ -38,12 +38,12 @@ def check_destinations(document: Mapping[str, Any], region: str, function: str) 
 
 
 def service_of(arn: str) -> str:
-    """The service that a destination belongs to."""
+    """The service of a destination."""
     return arn.split(":")[2]
 
 
 def _exists(arn: str, region: str) -> bool:
-    # That one of another account or region is answered like one that does not exist is unproved.
+    # That a destination in another account or region is reported as missing is unproved.
     found = _ARN.fullmatch(arn)
     if found is None or found["account"] != ACCOUNT or found["region"] != region:
         return False
@@ -52,6 +52,6 @@ def _exists(arn: str, region: str) -> bool:
         "sns": lambda: {topic.split(":")[-1]: topic for topic in sns_backends[ACCOUNT][region].topics},
         "lambda": lambda: {f"function:{name}": name for name in lambda_backends[ACCOUNT][region]._lambdas._functions},
     }
-    # A version or an alias comes with its function.
+    # A version or an alias exists if its function does.
     rest = ":".join(found["rest"].split(":")[:2]) if found["service"] == "lambda" else found["rest"]
     return found["service"] not in present or rest in present[found["service"]]()

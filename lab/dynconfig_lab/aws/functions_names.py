@@ -1,4 +1,4 @@
-"""How Lambda's calls name a function: bare, by partial or whole ARN, with a qualifier. Pure.
+"""How Lambda's calls name a function: plain, by partial or full ARN, with a qualifier. Pure.
 
 https://docs.aws.amazon.com/lambda/latest/api/API_GetFunction.html
 """
@@ -16,14 +16,14 @@ _ARN = re.compile(r"(?:arn:aws[a-z-]*:lambda:(?P<region>[a-z0-9-]+):)?(?P<accoun
 
 @dataclass(frozen=True)
 class Named:
-    """A function, and which version or alias of it."""
+    """A function, and its version or alias."""
 
     name: str
     qualifier: str = ""
 
 
 def named(text: str, region: str, qualifier: str = "") -> Named:
-    """What a text names. Raises AwsError where that lies elsewhere."""
+    """Parse a name or ARN. Raises AwsError if it is in another region or account."""
     found = _ARN.fullmatch(text)
     if found is None:
         name, _, own = text.removeprefix("function:").partition(":")
@@ -49,7 +49,7 @@ def in_path(path: str, region: str, qualifier: str = "") -> Named | None:
 
 
 def with_bare_name(path: str, name: str) -> str:
-    """The path with the bare name, which is the only one that moto knows everywhere."""
+    """The path with the plain name; moto accepts no other form everywhere."""
     parts = path.split("/")
     if parts[2] == "functions":
         parts[3] = quote(name, safe="")
@@ -62,5 +62,5 @@ def arn_of(region: str, name: str, qualifier: str = "") -> str:
 
 
 def not_found(region: str, name: str, qualifier: str = "") -> AwsError:
-    """What is answered where there is no such function."""
+    """The error if there is no such function."""
     return AwsError("ResourceNotFoundException", f"Function not found: {arn_of(region, name, qualifier)}", 404)

@@ -1,4 +1,4 @@
-"""The resource policy of a function: who may call it.
+"""The resource policy of a function.
 
 https://docs.aws.amazon.com/lambda/latest/dg/access-control-resource-based.html
 """
@@ -19,7 +19,7 @@ _PRINCIPAL = re.compile(r"\*|\d{12}|arn:aws[a-z-]*:(iam|sts)::\d{12}:.+|[a-z0-9.
 
 
 def add(request: Request, function: Any, path: str) -> Answer:
-    """AddPermission: each statement has an id of its own."""
+    """AddPermission: each statement has a unique id."""
     document = request.document
     _check(document)
     if request.query.get("Qualifier") == LATEST:
@@ -36,7 +36,7 @@ def add(request: Request, function: Any, path: str) -> Answer:
 
 
 def remove(request: Request, function: Any, path: str) -> Answer:
-    """RemovePermission: a statement that is not there is told from a policy that is not there."""
+    """RemovePermission: a missing statement and a missing policy have different errors."""
     statement = path.rstrip("/").rpartition("/")[2]
     present = [known.get("Sid") for known in function.policy.statements]
     if not present:
@@ -48,7 +48,7 @@ def remove(request: Request, function: Any, path: str) -> Answer:
 
 
 def no_function(region: str, name: str) -> AwsError:
-    """RemovePermission where there is no function."""
+    """RemovePermission if there is no function."""
     return AwsError("ResourceNotFoundException", f"No policy found for: {arn_of(region, name)}", 404)
 
 

@@ -1,4 +1,4 @@
-"""What Lambda refuses of a function's configuration, code, layers and tags, which moto takes. Pure.
+"""What Lambda rejects in a function's configuration, code, layers and tags, and moto accepts. Pure.
 
 https://docs.aws.amazon.com/lambda/latest/api/API_CreateFunction.html
 """
@@ -24,7 +24,7 @@ ZIP_BYTES = 50 * 1024 * 1024
 UNZIPPED_BYTES = 250 * 1024 * 1024
 MOST_LAYERS = 5
 MOST_TAGS = 50
-# The model allows more, for functions on managed instances.
+# The API model allows more, for functions on managed instances.
 MOST_MEMORY = 10240
 LONGEST_TIMEOUT = 900
 
@@ -44,7 +44,7 @@ _ENVIRONMENT = (
 
 
 def check_name(name: str) -> None:
-    """A bare name has at most 64 characters of its own."""
+    """A plain name has at most 64 characters."""
     if not _NAME.fullmatch(name):
         raise _invalid("functionName", name, f"Member must satisfy regular expression pattern: {_NAME.pattern}")
     if len(name) > 64:
@@ -53,7 +53,7 @@ def check_name(name: str) -> None:
 
 
 def check_configuration(request: Mapping[str, Any]) -> None:
-    """Everything of CreateFunction and UpdateFunctionConfiguration that needs no other service."""
+    """All checks of CreateFunction and UpdateFunctionConfiguration that need no other service."""
     _check_runtime(request.get("Runtime"))
     memory, timeout = request.get("MemorySize", 128), request.get("Timeout", 3)
     if memory > MOST_MEMORY:
@@ -67,7 +67,7 @@ def check_configuration(request: Mapping[str, Any]) -> None:
 
 
 def check_creation(request: Mapping[str, Any]) -> None:
-    """What CreateFunction needs besides: the lab runs zip files that come with the call."""
+    """Further checks of CreateFunction: the lab supports only zip files in the request."""
     if request.get("PackageType", "Zip") != "Zip" or "ZipFile" not in request.get("Code", {}):
         raise AwsError("NotEmulated", "The lab takes code as Code.ZipFile only.")
     if not request.get("Runtime") or not request.get("Handler"):
@@ -77,7 +77,7 @@ def check_creation(request: Mapping[str, Any]) -> None:
 
 
 def check_code(encoded: str) -> None:
-    """The zip file, as it comes on the wire."""
+    """The zip file in the request."""
     try:
         content = base64.b64decode(encoded, validate=True)
         if len(content) > ZIP_BYTES:
@@ -92,7 +92,7 @@ def check_code(encoded: str) -> None:
 
 
 def check_layers(layers: Sequence[str], region: str, exists: Callable[[str], bool]) -> None:
-    """Order matters, each layer comes once, and each has to be there."""
+    """Layers are ordered and unique, and each has to exist."""
     if len(layers) > MOST_LAYERS:
         raise refused(f"Cannot reference more than {MOST_LAYERS} layers.")
     names = [arn.rpartition(":")[0] for arn in layers]
@@ -112,7 +112,7 @@ def _check_layer(arn: str, region: str, exists: Callable[[str], bool]) -> None:
         text = f"Member must satisfy regular expression pattern: {LAYER_VERSION.pattern}"
         raise _invalid("layers", f"[{arn}]", f"Member must satisfy constraint: [{text}]")
     if arn.split(":")[4] != ACCOUNT and not (f":{region}:" in arn and exists(arn)):
-        # As users quote it; so also for another region: LocalStack, lambda_/provider.py, after TestLambdaLayer.
+        # As users report it; also for another region: LocalStack, lambda_/provider.py, after TestLambdaLayer.
         # https://docs.aws.amazon.com/lambda/latest/dg/permissions-layer-cross-account.html
         raise AwsError(
             "AccessDeniedException",
@@ -130,14 +130,14 @@ def _check_layer(arn: str, region: str, exists: Callable[[str], bool]) -> None:
 
 
 def check_tags(tags: Mapping[str, str], present: int = 0) -> None:
-    """Raise for broken ones, and for more than fifty."""
+    """Raise for invalid tags and for more than fifty."""
     tag_rules.check_map(tags, "ValidationException")
     if len(tags) + present > MOST_TAGS:
         raise refused("Number of tags exceeds resource tag limit.")
 
 
 def refused(text: str) -> AwsError:
-    """Lambda's usual refusal."""
+    """Lambda's usual validation error."""
     return AwsError("InvalidParameterValueException", text)
 
 

@@ -1,4 +1,4 @@
-"""What Lambda knows of a function and moto does not keep: states that take time, revisions, layers, what is served meanwhile.
+"""The state of a function that moto does not store: pending updates, revisions, layers, the served version.
 
 https://docs.aws.amazon.com/lambda/latest/dg/functions-states.html
 """
@@ -19,7 +19,7 @@ KEPT = ("DeadLetterConfig", "TracingConfig", "LoggingConfig", "KMSKeyArn", "Ephe
 
 @dataclass(frozen=True)
 class Write:
-    """When it was, and how long it was to take."""
+    """Start time and duration of a write."""
 
     at: float
     seconds: float
@@ -27,7 +27,7 @@ class Write:
 
 @dataclass(frozen=True)
 class Known:
-    """One function, since its last write."""
+    """The state of one function since its last write."""
 
     created: Write
     updated: Write | None = None
@@ -37,11 +37,11 @@ class Known:
     tagged: int = 0
     """How often its tags changed: each time its revision does, and its environments are kept."""
     before: FunctionSpec | None = field(default=None, repr=False)
-    """What answers until the last write is carried out."""
+    """The response until the last write is carried out."""
 
 
 class FunctionStates:
-    """All functions of all regions, and the clock that settles them."""
+    """All functions of all regions, and the clock by which their writes finish."""
 
     def __init__(self, clock: Callable[[], float], settle_seconds: Callable[[], float]) -> None:
         self._clock = clock
@@ -53,11 +53,11 @@ class FunctionStates:
         self._known.clear()
 
     def get(self, region: str, name: str) -> Known | None:
-        """What is known, or None where there is no such function."""
+        """The state, or None if there is no such function."""
         return self._known.get((region, name))
 
     def created(self, region: str, name: str, layers: tuple[str, ...], kept: Mapping[str, Any]) -> None:
-        """A function was created."""
+        """Record that a function was created."""
         self._known[region, name] = Known(self._write(), layers=layers, kept=kept)
 
     def updated(
@@ -68,7 +68,7 @@ class FunctionStates:
         layers: tuple[str, ...] | None = None,
         kept: Mapping[str, Any] | None = None,
     ) -> None:
-        """Code or configuration was written; `before` answers until that is carried out."""
+        """Record a write of code or configuration; `before` is served until it is carried out."""
         known = self._known[region, name]
         self._known[region, name] = replace(
             known,
@@ -80,7 +80,7 @@ class FunctionStates:
         )
 
     def tagged(self, region: str, name: str) -> None:
-        """Tags were added or removed, which gives the function another revision.
+        """Record a change of tags, which changes the revision.
 
         Recorded: LocalStack, tests/aws/services/lambda_/test_lambda_api.snapshot.json, TestLambdaTags and
         test_function_revisions_basic.
@@ -89,19 +89,19 @@ class FunctionStates:
         self._known[region, name] = replace(known, tagged=known.tagged + 1)
 
     def deleted(self, region: str, name: str) -> None:
-        """A function went away."""
+        """Record that a function was deleted."""
         self._known.pop((region, name), None)
 
     def is_pending(self, known: Known) -> bool:
         """Whether the function is being created."""
-        return self._goes_on(known.created)
+        return self._in_progress(known.created)
 
     def is_updating(self, known: Known) -> bool:
-        """Whether its last write is being carried out."""
-        return known.updated is not None and self._goes_on(known.updated)
+        """Whether its last write is in progress."""
+        return known.updated is not None and self._in_progress(known.updated)
 
     def refuse_busy(self, region: str, name: str) -> None:
-        """One write at a time: https://docs.aws.amazon.com/lambda/latest/dg/functions-states.html."""
+        """Only one write at a time is allowed: https://docs.aws.amazon.com/lambda/latest/dg/functions-states.html."""
         known = self.get(region, name)
         if known is None:
             return
@@ -117,9 +117,10 @@ class FunctionStates:
             raise _conflict("The function is currently in the following state: Pending")
 
     def check_revision(self, region: str, name: str, wanted: str | None) -> None:
-        """An outdated revision is refused.
+        """Reject an outdated revision.
 
-        Recorded: LocalStack, tests/aws/services/lambda_/test_lambda_api.snapshot.json, test_function_revisions_basic.
+        Recorded: LocalStack, tests/aws/services/lambda_/test_lambda_api.snapshot.json,
+        test_function_revisions_basic.
         """
         known = self.get(region, name)
         if wanted and known is not None and wanted != self.revision(known):
@@ -130,13 +131,13 @@ class FunctionStates:
             raise AwsError("PreconditionFailedException", text, 412)
 
     def revision(self, known: Known) -> str:
-        """Another one after each write and each change of tags, and once more when it has settled."""
+        """The revision changes after each write and each change of tags, and again when a write finishes."""
         is_settled = not self.is_pending(known) and not self.is_updating(known)
         state = "settled" if is_settled else "at work"
         return str(uuid.uuid5(uuid.UUID(known.serial), f"{state} {known.tagged}"))
 
     def dress(self, known: Known, about: Document) -> Document:
-        """A function's configuration as Lambda tells it, from moto's."""
+        """A function's configuration in Lambda's format, from moto's."""
         found = {name: value for name, value in about.items() if value is not None} | dict(known.kept)
         name = str(found["FunctionName"])
         found["LoggingConfig"] = {
@@ -154,8 +155,8 @@ class FunctionStates:
     def _write(self) -> Write:
         return Write(self._clock(), self._settle_seconds())
 
-    def _goes_on(self, write: Write) -> bool:
-        # Whoever makes Lambda quicker does not wait for what was slow.
+    def _in_progress(self, write: Write) -> bool:
+        # A shorter duration also applies to writes in progress.
         return self._clock() - write.at < min(write.seconds, self._settle_seconds())
 
     def _states(self, known: Known) -> Document:
@@ -170,9 +171,9 @@ class FunctionStates:
 
 
 def kept(request: Mapping[str, Any]) -> Document:
-    """The part of a request that moto drops."""
+    """The part of a request that moto ignores."""
     found = {name: request[name] for name in KEPT if name in request}
-    # An empty ARN is how a dead-letter queue is taken away.
+    # An empty ARN removes a dead-letter queue.
     if found.get("DeadLetterConfig", {}).get("TargetArn") == "":
         found["DeadLetterConfig"] = {}
     return found

@@ -1,4 +1,4 @@
-"""Functions and layers as moto keeps them."""
+"""Functions and layers in moto's state."""
 
 import re
 from typing import Any
@@ -9,7 +9,7 @@ from dynconfig_lab.aws.calls import ACCOUNT
 from dynconfig_lab.aws.functions_state import Known
 from dynconfig_lab.functions.spec import FunctionSpec
 
-# AWS has published more than a hundred versions by now; the lab stands in for all of them, up to this one.
+# AWS has published more than a hundred versions; the lab accepts all of them up to this one.
 NEWEST_EXTENSION = 120
 _EXTENSION = re.compile(
     r"arn:aws[a-z-]*:lambda:[a-z0-9-]+:\d{12}:layer:AWS-Parameters-and-Secrets-Lambda-Extension(-Arm64)?:(?P<version>\d+)"
@@ -23,13 +23,13 @@ def stored(region: str, name: str) -> Any:
 
 
 def is_extension(arn: str) -> bool:
-    """Whether a layer is the AWS Parameters and Secrets extension, which AWS publishes."""
+    """Whether a layer is the AWS Parameters and Secrets extension."""
     found = _EXTENSION.fullmatch(arn)
     return found is not None and 1 <= int(found["version"]) <= NEWEST_EXTENSION
 
 
 def layer(arn: str) -> Any:
-    """A layer that was published in the lab, or None."""
+    """A layer published in the lab, or None."""
     parts = arn.split(":")
     if len(parts) != 8 or parts[4] != ACCOUNT:
         return None

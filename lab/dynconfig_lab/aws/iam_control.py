@@ -1,4 +1,4 @@
-"""IAM's roles as AWS has them: names that are not distinguished by case, policies that are looked at.
+"""IAM roles as AWS implements them: case-insensitive names, validated policies.
 
 https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html
 """
@@ -16,14 +16,14 @@ Fields = dict[str, str]
 
 
 class IamControl:
-    """Answers IAM's calls about roles; others go to moto as they are."""
+    """Handles IAM's calls about roles; other calls pass through to moto."""
 
     def __init__(self, known: Roles) -> None:
-        """`known` hears of what is written."""
+        """`known` is notified of writes."""
         self._roles = known
 
     def handle(self, request: Request) -> Answer:
-        """The answer to a call. Raises AwsError."""
+        """The response to a call. Raises AwsError."""
         fields = dict(parse_qsl(request.body.decode(), keep_blank_values=True))
         name = fields.get("RoleName")
         if name is None:
@@ -36,7 +36,7 @@ class IamControl:
             raise AwsError("NoSuchEntity", f"The role with name {name} cannot be found.", 404)
         before = str(role.assume_role_policy_document)
         _CHECKS.get(request.call.operation, _nothing)(fields, role)
-        # Moto knows the name in the letters of its creation only.
+        # Moto finds the name only in the spelling of its creation.
         answer = _sent(request, {**fields, "RoleName": role.name})
         if answer.is_success and request.call.operation == "UpdateAssumeRolePolicy":
             self._roles.written(role.name, before)
@@ -80,7 +80,7 @@ def _attached(fields: Fields, _role: Any) -> None:
 
 
 def _nothing(_fields: Fields, _role: Any) -> None:
-    """Moto looks at the rest."""
+    """Moto validates the rest."""
 
 
 def _sent(request: Request, fields: Mapping[str, str]) -> Answer:

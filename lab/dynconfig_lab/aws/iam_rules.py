@@ -1,4 +1,4 @@
-"""What IAM refuses of roles and their policies, which moto takes. Pure.
+"""What IAM rejects in roles and their policies, and moto accepts. Pure.
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 """
@@ -22,7 +22,7 @@ _ARN = re.compile(r"arn:[^:\s]+:iam::[^:\s]*:policy/\S+")
 
 
 def check_name(name: str, member: str = "roleName", longest: int = 64) -> None:
-    """Letters, digits and some signs, not too many of them."""
+    """Letters, digits and some signs, up to a limit."""
     if not _NAME.fullmatch(name):
         raise AwsError(
             "ValidationError",
@@ -35,7 +35,7 @@ def check_name(name: str, member: str = "roleName", longest: int = 64) -> None:
 
 
 def check_trust(document: str) -> None:
-    """A trust policy is JSON, well formed and short."""
+    """A trust policy is valid JSON of limited length."""
     check_text(document, "assumeRolePolicyDocument")
     try:
         json.loads(document)
@@ -50,13 +50,13 @@ def check_trust(document: str) -> None:
 
 
 def check_text(document: str, member: str) -> None:
-    """Policies are written in the characters up to U+00FF."""
+    """Policies contain only characters up to U+00FF."""
     if not _POLICY_TEXT.fullmatch(document):
         raise AwsError("ValidationError", f"The specified value for {member} is invalid.")
 
 
 def check_inline(name: str, role: str, document: str, others: Iterable[str]) -> None:
-    """All inline policies of a role share one limit; white space is not counted."""
+    """All inline policies of a role share one limit; white space does not count."""
     check_name(name, "policyName", 128)
     check_text(document, "policyDocument")
     if _counted(document) + sum(map(_counted, others)) > INLINE_CHARACTERS:
@@ -65,7 +65,7 @@ def check_inline(name: str, role: str, document: str, others: Iterable[str]) -> 
 
 
 def check_tags(added: Sequence[Mapping[str, str]], present: Iterable[str] = ()) -> None:
-    """Raise for broken ones, and for more than fifty with the keys that are present."""
+    """Raise for invalid tags, and for more than fifty together with the existing keys."""
     tag_rules.check_list(added, "ValidationError")
     if len({*(tag["Key"] for tag in added), *present}) > MOST_TAGS:
         raise AwsError("LimitExceeded", "The number of tags has reached the maximum limit.", 409)

@@ -1,4 +1,4 @@
-"""Lambda's Invoke as it is on the wire.
+"""Lambda's Invoke on the wire.
 
 https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
 """
@@ -16,7 +16,7 @@ TAIL_BYTES = 4096
 
 
 def invoke(functions: Functions, request: Request) -> Answer:
-    """The answer of a function, or that the event was taken. Raises AwsError."""
+    """The result of a function, or that the event was accepted. Raises AwsError."""
     name = unquote(request.path.split("/")[3])
     qualifier = request.query.get("Qualifier", "")
     kind = request.headers.get("HTTP_X_AMZ_INVOCATION_TYPE", "RequestResponse")

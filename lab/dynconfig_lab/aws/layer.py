@@ -1,4 +1,4 @@
-"""The layer in front of moto: counts each call, applies faults, and hands Parameter Store to its own rules."""
+"""The layer in front of moto: counts each call, applies faults and dispatches to the lab's own services."""
 
 import gzip
 import io
@@ -28,7 +28,7 @@ from dynconfig_lab.aws.turns import turn
 from dynconfig_lab.functions.http_apis import HTTP_PREFIX, HttpApis
 from dynconfig_lab.functions.service import Functions
 
-# These answer in XML.
+# These respond with XML.
 _QUERY = ("iam", "sts")
 
 Environ = dict[str, Any]
@@ -38,7 +38,7 @@ Application = Callable[[Environ, StartResponse], Iterable[bytes]]
 class Layer:
     """A WSGI application around moto's."""
 
-    def __init__(  # noqa: PLR0917 - put together in one place
+    def __init__(  # noqa: PLR0917 - constructed in one place
         self,
         moto: Application,
         calls: Calls,
@@ -71,7 +71,7 @@ class Layer:
             _kill(kill, environ)
         try:
             self._trouble.refuse(call)
-            answer = self._heard(call, environ, body)
+            answer = self._is_event_source(call, environ, body)
         except AwsError as error:
             answer = _refusal(call, environ, error)
         if answer.is_success and call.service == "ssm":
@@ -82,16 +82,16 @@ class Layer:
 
     def _suffer(self, environ: Environ) -> None:
         faults = self._trouble.faults
-        # These are the faults themselves: time passes, and then nothing is answered.
+        # These are the faults themselves: the request hangs, then the connection is dropped.
         if faults.latency_ms:
             time.sleep(faults.latency_ms / 1000)
         if faults.hang_seconds:
             time.sleep(faults.hang_seconds)
         if faults.down or faults.hang_seconds:
-            _hang_up(environ, "the lab was told to be down")
+            _hang_up(environ, "fault: AWS is down")
 
-    def _heard(self, call: Call, environ: Environ, body: bytes) -> Answer:
-        """What alarms and events are heard by has a layer of its own."""
+    def _is_event_source(self, call: Call, environ: Environ, body: bytes) -> Answer:
+        """Services that emit alarms and events have a layer of their own."""
         if call.service == "cloudwatch":
             return self._cloudwatch.handle(call, wire_of(environ), body)
         if call.service == "sqs" and environ.get("HTTP_X_AMZ_TARGET"):
@@ -130,7 +130,7 @@ class Layer:
         return self._pass(environ, json.dumps(request).encode())
 
     def _pass(self, environ: Environ, body: bytes) -> Answer:
-        """Moto's answer to the request with this body."""
+        """Moto's response to the request with this body."""
         told: list[tuple[str, list[tuple[str, str]]]] = []
 
         def start_response(status: str, headers: list[tuple[str, str]], _error: object = None) -> None:
@@ -154,14 +154,14 @@ def _hang_up(environ: Environ, why: str) -> NoReturn:
 
 
 def _kill(kill: Kill, environ: Environ) -> NoReturn:
-    """End the process that waits for the answer; one that has ended already is no error."""
+    """Kill the process that made the request; a process that has already exited is not an error."""
     with suppress(ProcessLookupError):
         os.kill(kill.pid, signal.SIGKILL)
-    _hang_up(environ, "the lab was told to kill the process that asks")
+    _hang_up(environ, "fault: the calling process is killed")
 
 
 def _unpacked(environ: Environ, body: bytes) -> bytes:
-    """SDKs compress what is large where the service takes it, as PutMetricData does."""
+    """SDKs compress large bodies if the service supports it, as PutMetricData does."""
     if environ.get("HTTP_CONTENT_ENCODING") != "gzip":
         return body
     del environ["HTTP_CONTENT_ENCODING"]
@@ -175,7 +175,7 @@ def _refusal(call: Call, environ: Environ, error: AwsError) -> Answer:
 
 
 def _aimed(environ: Environ, path: str, query: str) -> Environ:
-    """The request, for another path or query than it came with."""
+    """The request with another path or query."""
     if (path, query) == (environ["PATH_INFO"], environ.get("QUERY_STRING", "")):
         return environ
     raw = f"{path}?{query}" if query else path

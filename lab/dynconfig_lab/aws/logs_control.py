@@ -1,4 +1,4 @@
-"""CloudWatch Logs' groups as AWS has them, and the metrics in what is written to them.
+"""CloudWatch Logs groups as AWS implements them, and the metrics in log events.
 
 https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_CreateLogGroup.html
 """
@@ -26,14 +26,14 @@ Extract = Callable[[str, Iterable[str]], None]
 
 
 class LogsControl:
-    """Answers the calls about log groups that moto gets wrong; others go to moto as they are."""
+    """Handles the calls about log groups that moto gets wrong; other calls pass through to moto."""
 
     def __init__(self, extract: Extract) -> None:
-        """`extract` takes region and lines, and puts the metrics in them."""
+        """`extract` receives region and lines, and stores the metrics in them."""
         self._extract = extract
 
     def handle(self, request: Request) -> Answer:
-        """The answer to a call. Raises AwsError."""
+        """The response to a call. Raises AwsError."""
         handler = _HANDLERS.get(request.call.operation)
         return handler(self, request) if handler else request.forward()
 
@@ -44,7 +44,7 @@ class LogsControl:
             raise _invalid("logGroupName", name, f"Member must satisfy regular expression pattern: {_NAME.pattern}")
         _check_tags(document.get("tags") or {})
         if name not in _backend(request).groups:
-            # Moto gives a new group the tags of the one that had its name.
+            # Moto gives a new group the tags of a deleted group with the same name.
             _drop_tags(request, name)
         return request.forward()
 

@@ -1,7 +1,7 @@
-"""Reads IAM policy documents: who may assume a role, what it may do, who may call a function. Pure.
+"""Evaluates IAM policy documents: who may assume a role, what it may do, who may invoke a function. Pure.
 
-Conditions are looked at where the lab knows what they ask for: the source of a service's call, what a key is used for. Else they
-are taken as met on what a role may do, since they concern callers that the lab does not tell apart.
+Conditions are evaluated where the lab knows the context: the source of a service's call, the use of a key. Other
+conditions of a role's permissions count as met, since they depend on callers that the lab does not distinguish.
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html
 """
 
@@ -29,7 +29,7 @@ def allows(documents: Iterable[str], action: str, resource: str, context: Contex
 
 
 def effects(documents: Iterable[str], action: str, resource: str, context: Context | None = None) -> set[str]:
-    """What the statements about an action on a resource say; the keys of a context are in small letters."""
+    """The effect of the statements for an action on a resource; the keys of a context are in lower case."""
     return {
         str(statement.get("Effect"))
         for document in documents
@@ -39,7 +39,7 @@ def effects(documents: Iterable[str], action: str, resource: str, context: Conte
 
 
 def trusts(document: str, service: str, account: str) -> bool:
-    """Whether a role's trust policy lets a service assume the role on behalf of an account."""
+    """Whether a role's trust policy allows a service to assume the role on behalf of an account."""
     return any(
         statement.get("Effect") == "Allow"
         and service in _many(_principal(statement, "Service"))
@@ -50,7 +50,7 @@ def trusts(document: str, service: str, account: str) -> bool:
 
 
 def lets_call(statement: Document, service: str, source: str, account: str) -> bool:
-    """Whether a statement of a function's policy lets a service call it on behalf of a source."""
+    """Whether a statement of a function's policy allows a service to invoke it on behalf of a source."""
     is_for_all = statement.get("Principal") == "*"
     return (
         statement.get("Effect") == "Allow"
@@ -61,7 +61,7 @@ def lets_call(statement: Document, service: str, source: str, account: str) -> b
 
 
 def statements(document: str) -> Iterator[Document]:
-    """The statements of a document; none of one that is no policy."""
+    """The statements of a document; none if it is not a policy."""
     try:
         found = json.loads(document)
     except ValueError:
@@ -83,7 +83,7 @@ def _principal(statement: Document, kind: str) -> Any:
 
 
 def _meets(statement: Document, context: Context) -> bool:
-    """Whether all conditions are met; one about what is not known of the call is not."""
+    """Whether all conditions are met; a condition on an unknown context key is not."""
     for operator, tests in statement.get("Condition", {}).items():
         for key, wanted in tests.items():
             known = context.get(key.lower())

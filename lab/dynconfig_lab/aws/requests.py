@@ -1,4 +1,4 @@
-"""A request on its way to moto, as the lab's services look at it."""
+"""A request on its way to moto, as the lab's services see it."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -14,7 +14,7 @@ Document = dict[str, Any]
 
 @dataclass(frozen=True)
 class Request:
-    """What was asked, and a way to ask moto: for the path, query and body given."""
+    """The request, and a way to call moto with the given path, query and body."""
 
     call: Call
     path: str
@@ -25,25 +25,25 @@ class Request:
 
     @property
     def region(self) -> str:
-        """Where it is to happen."""
+        """The region of the request."""
         return self.call.region
 
     @property
     def query(self) -> dict[str, str]:
-        """The parameters in the URL; the last of each name."""
+        """The parameters in the URL; the last value of each name."""
         return dict(parse_qsl(self.query_string, keep_blank_values=True))
 
     @property
     def document(self) -> Document:
-        """The body, of a service that speaks JSON."""
+        """The body of a request in a JSON protocol."""
         found: Document = json.loads(self.body or b"{}")
         return found
 
     def forward(self, document: Mapping[str, Any] | None = None, *, path: str = "", query: str | None = None) -> Answer:
-        """Moto's answer, to something else where that is given."""
+        """Moto's response, optionally to other parameters."""
         body = self.body if document is None else json.dumps(document).encode()
         return self.send(path or self.path, self.query_string if query is None else query, body)
 
 
 Service = Callable[[Request], Answer]
-"""Answers the calls of one service. Raises AwsError."""
+"""Handles the calls of one service. Raises AwsError."""

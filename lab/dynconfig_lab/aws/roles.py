@@ -1,4 +1,4 @@
-"""What other services know of IAM's roles. They hear of a change a moment later, as in AWS.
+"""The roles of IAM as other services see them: a change becomes visible with a delay, as in AWS.
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html#troubleshoot_general_eventual-consistency
 """
@@ -20,7 +20,7 @@ class Roles:
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        # When a trust policy was written, and what stood there before: nothing for a new role.
+        # When a trust policy was written, and the previous policy: None for a new role.
         self._written: dict[str, tuple[float, str]] = {}
 
     def clear(self) -> None:
@@ -28,11 +28,11 @@ class Roles:
         self._written.clear()
 
     def written(self, name: str, before: str = "") -> None:
-        """A role was created, or its trust policy changed from what it was before."""
+        """Record a new role, or a trust policy that replaced `before`."""
         self._written[name.lower()] = (self._clock(), before)
 
     def is_assumable(self, arn: str, service: str) -> bool:
-        """Whether a service can assume a role as far as it has heard."""
+        """Whether a service can already assume a role."""
         role = find(arn)
         if role is None:
             return False
@@ -65,7 +65,7 @@ def find(arn: str) -> Any:
 
 
 def named(name: str) -> Any:
-    """Moto's role with this name, which is not distinguished by case, or None."""
+    """Moto's role with this case-insensitive name, or None."""
     with turn("iam"):
         roles = iam_backends[ACCOUNT]["aws"].roles.values()
         return next((role for role in roles if role.name.lower() == name.lower()), None)

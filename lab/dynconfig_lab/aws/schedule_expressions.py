@@ -1,4 +1,4 @@
-"""When a schedule fires: rate, cron and at expressions as EventBridge Scheduler takes them. Pure.
+"""When a schedule fires: rate, cron and at expressions of EventBridge Scheduler. Pure.
 
 https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html
 """
@@ -15,58 +15,58 @@ from dynconfig_lab.aws.cron import BadExpression
 
 SECONDS = {"minute": 60, "hour": 3600, "day": 86400}
 _MINUTE = 60
-# After a longer pause of the clock, as when a laptop sleeps, what was missed is left out.
-_LOOK_BACK = 3600
+# After a longer pause of the clock, as when a laptop sleeps, missed runs are skipped.
+_LONGEST_CATCH_UP = 3600
 
 
 class Expression(Protocol):
     """When a schedule fires."""
 
     def fires(self, since: float, until: float, zone: ZoneInfo, began: float) -> bool:
-        """Whether it does after one moment and up to another, in seconds since 1970; `began` is when it was written."""
+        """Whether it fires after one time and up to another, in seconds since 1970; `began` is when it was written."""
 
 
 @dataclass(frozen=True)
 class Rate:
-    """Every so many seconds since it was written."""
+    """Fires at a fixed interval since it was written."""
 
     seconds: int
 
     def fires(self, since: float, until: float, zone: ZoneInfo, began: float) -> bool:  # noqa: ARG002 - one of three
-        """Whether another interval is full."""
+        """Whether another interval has passed."""
         return (until - began) // self.seconds > max(0.0, since - began) // self.seconds
 
 
 @dataclass(frozen=True)
 class At:
-    """Once."""
+    """Fires once."""
 
-    moment: datetime
+    due: datetime
 
     def fires(self, since: float, until: float, zone: ZoneInfo, began: float) -> bool:  # noqa: ARG002 - one of three
-        """Whether its moment has come."""
+        """Whether its time has come."""
         return since < self.stamp(zone) <= until
 
     def stamp(self, zone: ZoneInfo) -> float:
-        """Its moment in seconds since 1970."""
-        return self.moment.replace(tzinfo=zone).timestamp()
+        """Its time in seconds since 1970."""
+        return self.due.replace(tzinfo=zone).timestamp()
 
 
 @dataclass(frozen=True)
 class Recurring:
-    """In each minute that a cron expression matches."""
+    """Fires in each minute that a cron expression matches."""
 
     expression: cron.Cron
 
     def fires(self, since: float, until: float, zone: ZoneInfo, began: float) -> bool:  # noqa: ARG002 - one of three
-        """Whether such a minute has begun."""
-        first = int(max(since, until - _LOOK_BACK) // _MINUTE) + 1
+        """Whether such a minute has started."""
+        first = int(max(since, until - _LONGEST_CATCH_UP) // _MINUTE) + 1
         minutes = range(first * _MINUTE, int(until) + 1, _MINUTE)
         return any(self.expression.matches(datetime.fromtimestamp(minute, zone)) for minute in minutes)
 
 
 def parse(expression: str) -> Expression:
-    """Raises BadExpression."""
+    """Parse an expression. Raises BadExpression."""
     kind, _, rest = expression.partition("(")
     if not rest.endswith(")") or kind not in _KINDS:
         raise BadExpression("an expression is rate(…), cron(…) or at(…)")
@@ -86,7 +86,7 @@ def _recurring(inner: str) -> Recurring:
 
 def _at(inner: str) -> At:
     try:
-        return At(datetime.strptime(inner, "%Y-%m-%dT%H:%M:%S"))  # noqa: DTZ007 - the zone stands beside it
+        return At(datetime.strptime(inner, "%Y-%m-%dT%H:%M:%S"))  # noqa: DTZ007 - the zone is a separate field
     except ValueError as error:
         raise BadExpression(str(error)) from None
 

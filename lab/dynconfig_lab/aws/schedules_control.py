@@ -1,4 +1,4 @@
-"""EventBridge Scheduler's control plane as AWS has it.
+"""EventBridge Scheduler's control plane as AWS implements it.
 
 https://docs.aws.amazon.com/scheduler/latest/APIReference/API_CreateSchedule.html
 """
@@ -28,20 +28,20 @@ _EMULATED = (
 
 
 class SchedulesControl:
-    """Answers Scheduler's calls; when schedules fire is not its business."""
+    """Handles Scheduler's control plane; schedules fire elsewhere."""
 
     def __init__(self, roles: Roles, now: Callable[[], float] = time.time) -> None:
         self._roles = roles
         self._now = now
-        # A request that comes again with the same token has the answer of the first.
+        # A repeated request with the same token gets the first response.
         self._tokens: dict[str, tuple[Document, Answer]] = {}
 
     def clear(self) -> None:
-        """Forget what was asked."""
+        """Forget the recorded requests."""
         self._tokens.clear()
 
     def handle(self, request: Request) -> Answer:
-        """The answer to a call. Raises AwsError."""
+        """The response to a call. Raises AwsError."""
         operation = request.call.operation
         if operation not in _EMULATED:
             raise AwsError("NotEmulated", f"The lab does not emulate scheduler.{operation}.")
@@ -77,11 +77,11 @@ class SchedulesControl:
         if name not in self._group(request, document):
             raise AwsError("ResourceNotFoundException", f"Schedule {name} does not exist.", 404)
         self._check(name, document)
-        # What is left out falls back to its default; moto drops it.
+        # An omitted field returns to its default; moto keeps no default.
         return request.forward({**document, "State": document.get("State", "ENABLED")})
 
     def _group(self, request: Request, document: Document) -> Document:
-        """The schedules of the group that is named."""
+        """The schedules of the named group."""
         name = document.get("GroupName") or "default"
         group = scheduler_backends[ACCOUNT][request.region].schedule_groups.get(name)
         if group is None:
@@ -95,7 +95,9 @@ class SchedulesControl:
         self._check_expression(document)
         window = document["FlexibleTimeWindow"]
         if (window["Mode"] == "FLEXIBLE") != ("MaximumWindowInMinutes" in window):
-            raise _invalid("MaximumWindowInMinutes goes with a FlexibleTimeWindow of mode FLEXIBLE, and only with it.")
+            raise _invalid(
+                "MaximumWindowInMinutes is required for FlexibleTimeWindow.Mode FLEXIBLE, and not allowed otherwise."
+            )
         if document.get("State", "ENABLED") not in ("ENABLED", "DISABLED"):
             raise _constraint("state", document["State"], "Member must satisfy enum value set: [ENABLED, DISABLED]")
         self._check_target(document["Target"])

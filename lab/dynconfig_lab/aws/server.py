@@ -1,4 +1,4 @@
-"""The emulated AWS as two servers of one process: AWS itself, and the control interface."""
+"""The emulated AWS as two servers in one process: AWS itself, and the control interface."""
 
 import json
 import logging
@@ -30,16 +30,16 @@ from dynconfig_lab.functions.schedules import Schedules
 from dynconfig_lab.functions.service import Functions
 
 HOST = "127.0.0.1"
-# Neither the environment's proxies nor its certificates concern this machine's own addresses.
+# The environment's proxies and certificates do not apply to local addresses.
 _OPENER = build_opener(ProxyHandler({}))
 
 
 class CannotListen(OSError):
-    """A port is taken or not allowed, or the address is not one of this machine."""
+    """A port is in use or not allowed, or the address is not local."""
 
 
 class Handler(WSGIRequestHandler):
-    """Keeps connections open, and sends each answer at once: two sends cost 40 ms each by delayed ACK."""
+    """Keeps connections open and sends each response at once: two sends cost 40 ms by delayed ACK."""
 
     protocol_version = "HTTP/1.1"
     wbufsize = 65536
@@ -52,12 +52,12 @@ class Handler(WSGIRequestHandler):
         logging.getLogger("dynconfig_lab.aws").log(logging.getLevelNamesMapping()[type.upper()], message, *args)
 
     def connection_dropped(self, error: BaseException, environ: dict[str, Any] | None = None) -> None:  # noqa: ARG002
-        """The other side has gone, or was told so."""
+        """The client has disconnected."""
         self.close_connection = True
 
 
 class AwsLab:
-    """A running emulation. Several in one process share moto's state, since moto keeps it globally."""
+    """A running emulation. Emulations in one process share moto's state, which is global."""
 
     def __init__(
         self,
@@ -108,10 +108,10 @@ class AwsLab:
         clock: Callable[[], float] = time.monotonic,
         evaluates: bool = True,
     ) -> Iterator[Self]:
-        """Serve in threads of this process until the `with` ends. Raises CannotListen.
+        """Serve in threads of this process until the `with` block ends. Raises CannotListen.
 
-        `now` is AWS's own clock, in seconds since the epoch, and by `clock` it takes its time. Without `evaluates`
-        an alarm changes its state only when it is asked to.
+        `now` is AWS's clock in seconds since the epoch, `clock` measures durations. Without `evaluates` alarms
+        change their state only on request.
         """
         lab = cls(aws_port, control_port, address, now=now, clock=clock)
         for thread in lab._threads:
@@ -124,22 +124,22 @@ class AwsLab:
             lab.stop()
 
     def calls(self) -> dict[str, int]:
-        """How often each operation was called."""
+        """The number of calls of each operation."""
         return self._calls.all()
 
     def reset_calls(self) -> None:
-        """Count from zero."""
+        """Reset the counters."""
         self._calls.reset()
 
     def faults(self, faults: Faults) -> None:
-        """These faults from now on, and no others."""
+        """Replace the faults."""
         self._trouble.set(faults)
 
     def clear(self) -> None:
-        """Forget all AWS state; counters and faults stay."""
+        """Clear all AWS state; counters and faults stay."""
         self._parameters.clear()
         self._services.clear()
-        # An evaluation that is under way would put its alarm back.
+        # An evaluation in progress would restore its alarm.
         with LOCK:
             moto_api_backend.reset()
 
@@ -148,11 +148,11 @@ class AwsLab:
         self._watch.period_seconds = period_seconds
 
     def evaluate_alarms(self) -> dict[str, str]:
-        """Evaluate all alarms now; the new state of each that changed, by ARN."""
+        """Evaluate all alarms now; return the new state of each changed alarm by ARN."""
         return self._watch.evaluate_all()
 
     def stop(self) -> None:
-        """End both servers."""
+        """Stop both servers."""
         self._watch.stop()
         self._queues.stop()
         for server in self._servers:
@@ -172,24 +172,24 @@ class RemoteLab:
         self.control_url = control_url
 
     def calls(self) -> dict[str, int]:
-        """How often each operation was called."""
+        """The number of calls of each operation."""
         found: dict[str, int] = self._ask("GET", "/calls")
         return found
 
     def reset_calls(self) -> None:
-        """Count from zero."""
+        """Reset the counters."""
         self._ask("POST", "/calls/reset")
 
     def faults(self, faults: Faults) -> None:
-        """These faults from now on, and no others."""
+        """Replace the faults."""
         self._ask("POST", "/faults", json.dumps(faults.to_json()).encode())
 
     def clear(self) -> None:
-        """Forget all AWS state."""
+        """Clear all AWS state."""
         self._ask("POST", "/reset")
 
     def fire(self, schedule: str) -> int:
-        """Fire the schedules of this name now; answers how many there were."""
+        """Fire the schedules of this name now; return their number."""
         return int(self._ask("POST", "/fire", json.dumps({"schedule": schedule}).encode())["fired"])
 
     def alarms(self, period_seconds: float | None) -> None:
@@ -197,7 +197,7 @@ class RemoteLab:
         self._ask("POST", "/alarms", json.dumps({"period_seconds": period_seconds}).encode())
 
     def evaluate_alarms(self) -> dict[str, str]:
-        """Evaluate all alarms now; the new state of each that changed, by ARN."""
+        """Evaluate all alarms now; return the new state of each changed alarm by ARN."""
         found: dict[str, str] = self._ask("POST", "/alarms/evaluate")["changed"]
         return found
 
@@ -207,7 +207,7 @@ class RemoteLab:
 
 
 def _listening(address: str, *ports: int) -> list[socket.socket]:
-    """A socket for each port, or none at all. Raises CannotListen."""
+    """A socket for each port, or none. Raises CannotListen."""
     with ExitStack() as stack:
         found = [stack.enter_context(_socket(address, port)) for port in ports]
         stack.pop_all()
@@ -222,7 +222,7 @@ def _socket(address: str, port: int) -> socket.socket:
 
 
 def _handler(now: Callable[[], float]) -> type[Handler]:
-    """A handler whose answers carry the date of this clock."""
+    """A handler whose responses carry the date of this clock."""
 
     class Dated(Handler):
         def date_time_string(self, timestamp: float | None = None) -> str:
@@ -232,12 +232,12 @@ def _handler(now: Callable[[], float]) -> type[Handler]:
 
 
 def _server(application: Any, listening: socket.socket, now: Callable[[], float]) -> BaseWSGIServer:
-    # werkzeug, asked for a port that is taken, would end the process.
+    # werkzeug would exit the process if a port is in use.
     port = listening.getsockname()[1]
     with listening:
         server = make_server(
             HOST, port, application, threaded=True, request_handler=_handler(now), fd=listening.fileno()
         )
-    # A connection that a client keeps open must not keep the process.
+    # A connection that a client keeps open must not keep the process alive.
     server.daemon_threads = True  # type: ignore[attr-defined]
     return server

@@ -1,4 +1,4 @@
-"""The services that the lab has rules of its own for, put together."""
+"""The services with rules of the lab, composed."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -17,7 +17,7 @@ from dynconfig_lab.functions.service import Functions
 
 
 class Services:
-    """What answers in front of moto, by the name of the service."""
+    """The handlers in front of moto, by service name."""
 
     def __init__(
         self,
@@ -33,7 +33,7 @@ class Services:
         self._schedules = SchedulesControl(roles)
         self._by_name: dict[str, Service] = {
             "apigatewayv2": ApisControl().handle,
-            # One caller at a time, and nothing else: moto is not safe for threads.
+            # Only one caller at a time: moto is not thread-safe.
             "cloudwatch": Request.forward,
             "events": EventsControl(bus.put).handle,
             "iam": IamControl(roles).handle,
@@ -44,11 +44,11 @@ class Services:
         functions.serve(self._functions)
 
     def by_name(self) -> Mapping[str, Service]:
-        """Each service, as boto3 names it."""
+        """The handler of each service, by its boto3 name."""
         return self._by_name
 
     def clear(self) -> None:
-        """Forget all state that moto does not keep, and end what runs."""
+        """Clear all state outside moto, and stop what runs."""
         self._roles.clear()
         self._functions.clear()
         self._schedules.clear()

@@ -1,4 +1,4 @@
-"""SQS where moto differs: a long poll that wakes at once, bad policies, other attributes, what is not emulated.
+"""SQS where moto differs: long polls that return at once, invalid policies, other attributes, unsupported features.
 
 https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/Welcome.html
 """
@@ -19,8 +19,8 @@ Request = dict[str, Any]
 Forward = Callable[[Request], Answer]
 
 LONGEST_POLL = 20
-# A message that becomes visible again tells nobody; one that is sent does.
-LOOK_SECONDS = 0.1
+# A sent message wakes the receivers; one that becomes visible again does not.
+POLL_SECONDS = 0.1
 _NOT_EMULATED = (
     "StartMessageMoveTask",
     "CancelMessageMoveTask",
@@ -31,30 +31,30 @@ _NOT_EMULATED = (
 
 
 class Queues:
-    """Handles the calls that moto gets wrong; others go to moto as they are."""
+    """Handles the calls that moto gets wrong; other calls pass through to moto."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._stopped = threading.Event()
-        # Moto may give one message to two that ask at the same moment.
+        # Moto may return one message to two concurrent receivers.
         self._receiving = threading.Lock()
 
     def handle(self, call: Call, request: Request, forward: Forward) -> Answer:
-        """The answer to a call. Raises AwsError."""
+        """The response to a call. Raises AwsError."""
         if call.operation in _NOT_EMULATED:
             raise AwsError("NotEmulated", f"The lab does not emulate sqs.{call.operation}.")
         handler = _HANDLERS.get(call.operation)
         return handler(self, call, request, forward) if handler else forward(request)
 
     def create(self, call: Call, request: Request, forward: Forward) -> Answer:
-        """CreateQueue: again, if nothing that is given differs."""
+        """CreateQueue: idempotent if no given attribute differs."""
         attributes = request.get("Attributes") or {}
         _check_policy(attributes)
         _refuse_other(call.region, request["QueueName"], attributes)
         return forward(request)
 
     def set_attributes(self, call: Call, request: Request, forward: Forward) -> Answer:
-        """SetQueueAttributes: what is not given stays; moto would drop the policy."""
+        """SetQueueAttributes: omitted attributes stay; moto would drop the policy."""
         attributes = request.get("Attributes") or {}
         _check_policy(attributes)
         queue = _queue(call.region, request)
@@ -62,11 +62,11 @@ class Queues:
         return forward({**request, "Attributes": {**kept, **attributes}})
 
     def stop(self) -> None:
-        """Let those go that wait for messages."""
+        """Wake all receivers."""
         self._stopped.set()
 
     def receive(self, call: Call, request: Request, forward: Forward) -> Answer:
-        """ReceiveMessage: waits beside the others, and answers as soon as there is a message."""
+        """ReceiveMessage: waits concurrently, and returns as soon as there is a message."""
         queue = _queue(call.region, request)
         seconds = request.get("WaitTimeSeconds", getattr(queue, "receive_message_wait_time_seconds", 0))
         if queue is None or not 0 <= int(seconds) <= LONGEST_POLL:
@@ -78,10 +78,10 @@ class Queues:
             left = until - self._clock()
             if left <= 0 or not answer.is_success or answer.document().get("Messages") or self._stopped.is_set():
                 return answer
-            _wait(queue, min(left, LOOK_SECONDS))
+            _wait(queue, min(left, POLL_SECONDS))
 
     def delete_batch(self, call: Call, request: Request, forward: Forward) -> Answer:
-        """DeleteMessageBatch: moto would lose what is sent at the same moment."""
+        """DeleteMessageBatch: moto would lose messages sent at the same time."""
         queue = _queue(call.region, request)
         answer = sqs_messages.delete(queue, request.get("Entries") or ()) if queue is not None else None
         return answer or forward(request)
@@ -96,7 +96,8 @@ _HANDLERS: dict[str, Callable[[Queues, Call, Request, Forward], Answer]] = {
 
 
 def deliver(region: str, arn: str, source: str, body: str) -> None:
-    """Hand an event of a rule to a queue. Raises AwsError where its policy does not let EventBridge, or there is none."""
+    """Send an event of a rule to a queue. Raises AwsError if the queue is missing or its policy does not allow
+    EventBridge."""
     queue: Any = sqs_backends[ACCOUNT][region].queues.get(arn.rpartition(":")[2])
     if queue is None:
         raise AwsError("AWS.SimpleQueueService.NonExistentQueue", "The specified queue does not exist.")
@@ -106,14 +107,14 @@ def deliver(region: str, arn: str, source: str, body: str) -> None:
 
 
 def _receive(queue: Any, request: Request, forward: Forward) -> Answer:
-    """What there is just now. What is asked for beside bodies is moto's to answer, and that a queue went away."""
+    """The messages available now. Moto handles requests for attributes, and deleted queues."""
     if queue is not None and sqs_messages.is_plain(queue, request):
         return sqs_messages.receive(queue, request)
     return forward({**request, "WaitTimeSeconds": 0})
 
 
 def _wait(queue: Any, seconds: float) -> None:
-    """Until a message comes or the time is over; messages are looked for under the lock, so none is missed."""
+    """Wait until a message arrives or the time is over; the check is done under the lock, so that no message is missed."""
     with queue._messages_lock:
         if sqs_messages.is_empty(queue):
             queue._messages_lock.wait(seconds)
@@ -132,7 +133,7 @@ def _check_policy(attributes: Request) -> None:
 
 
 def _refuse_other(region: str, name: str, attributes: Request) -> None:
-    """A queue may be created again as long as nothing that is given differs."""
+    """A queue may be created again if no given attribute differs."""
     queue = sqs_backends[ACCOUNT][region].queues.get(name)
     present = queue.attributes if queue is not None else {}
     for key, value in attributes.items():

@@ -1,6 +1,6 @@
-"""Messages of standard queues, handed out without the counting that makes moto slow where thousands wait.
+"""Messages of standard queues, without the counting that makes moto slow with thousands of messages.
 
-Moto counts all messages of a queue several times for each that it sends or hands out, and deletes beside a sender.
+Moto counts all messages of a queue several times for each one sent or received, and its deletes race with senders.
 """
 
 import uuid
@@ -18,14 +18,14 @@ _SPECIAL = ("AttributeNames", "MessageSystemAttributeNames", "MessageAttributeNa
 
 
 def is_plain(queue: Any, request: Request) -> bool:
-    """Whether a ReceiveMessage needs nothing but bodies of a queue without order and without a dead-letter queue."""
+    """Whether a ReceiveMessage needs only bodies of a standard queue without a dead-letter queue."""
     count, visibility = request.get("MaxNumberOfMessages", 1), request.get("VisibilityTimeout", 0)
     is_simple = not queue.fifo_queue and not queue.redrive_policy and not any(request.get(key) for key in _SPECIAL)
     return is_simple and 1 <= count <= 10 and 0 <= visibility <= 43200
 
 
 def send(queue: Any, body: str) -> None:
-    """Put a message into a queue."""
+    """Add a message to a queue."""
     message = Message(str(uuid.uuid4()), body, None)
     message.mark_sent(int(queue.delay_seconds))
     queue.add_message(message)
@@ -37,7 +37,7 @@ def is_empty(queue: Any) -> bool:
 
 
 def receive(queue: Any, request: Request) -> Answer:
-    """Hand out what there is, and make it invisible for a while."""
+    """Receive the available messages, and make them invisible for a while."""
     seconds = int(request.get("VisibilityTimeout", queue.visibility_timeout))
     taken: list[Message] = []
     with queue._messages_lock:
@@ -50,17 +50,17 @@ def receive(queue: Any, request: Request) -> Answer:
 
 
 def delete(queue: Any, entries: Sequence[Request]) -> Answer | None:
-    """Delete a batch; None where a receipt is not one of this queue's, or the batch is not as it should be."""
+    """Delete a batch; None if a receipt is of another queue or the batch is invalid."""
     handles = {entry["ReceiptHandle"] for entry in entries}
     if not 1 <= len(entries) <= 10 or len({entry["Id"] for entry in entries}) != len(entries):
         return None
     with queue._messages_lock:
-        gone = [message for message in queue._messages if _had_any(message, handles)]
-        known = {handle for message in gone for handle in message.all_receipt_handles} | set(queue.deleted_messages)
+        deleted = [message for message in queue._messages if _had_any(message, handles)]
+        known = {handle for message in deleted for handle in message.all_receipt_handles} | set(queue.deleted_messages)
         if not handles <= known:
             return None
         queue._messages = [message for message in queue._messages if not _had_any(message, handles)]
-        for message in gone:
+        for message in deleted:
             queue.pending_messages.discard(message)
             queue.deleted_messages.update(message.all_receipt_handles)
     return Answer.of({"Successful": [{"Id": entry["Id"]} for entry in entries], "Failed": []})

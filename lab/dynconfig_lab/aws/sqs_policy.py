@@ -1,4 +1,4 @@
-"""Whether a queue's policy lets a service send to it on behalf of something. Pure.
+"""Whether a queue's policy allows a service to send to it on behalf of a source. Pure.
 
 https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-resource-based.html
 """
@@ -12,7 +12,7 @@ _TESTS = ("ArnEquals", "ArnLike", "StringEquals", "StringLike")
 
 
 def is_policy(text: str) -> bool:
-    """Whether it is a policy document, as far as the lab reads one."""
+    """Whether it is a policy document, as far as the lab parses it."""
     try:
         document = json.loads(text)
     except ValueError:
@@ -21,7 +21,7 @@ def is_policy(text: str) -> bool:
 
 
 def allows(policy: str, queue: str, service: str, source: str) -> bool:
-    """Whether sqs:SendMessage is allowed to the service for this source ARN, and nowhere denied."""
+    """Whether sqs:SendMessage is allowed to the service for this source ARN, and not denied."""
     statements = _as_list(json.loads(policy).get("Statement", [])) if policy else []
     effects = [item["Effect"] for item in statements if _applies(item, queue, service, source)]
     return "Allow" in effects and "Deny" not in effects
@@ -66,7 +66,7 @@ def _is_principal(principal: object, service: str) -> bool:
 
 
 def _holds(test: str, keys: Mapping[str, Any], source: str) -> bool:
-    """A test or key that is not known here does not hold: what the lab lets through, AWS lets through."""
+    """An unknown operator or key does not match: the lab never allows what AWS denies."""
     facts = {"aws:sourcearn": source, "aws:sourceaccount": source.split(":")[4]}
     if test not in _TESTS:
         return False
@@ -82,7 +82,7 @@ def _holds(test: str, keys: Mapping[str, Any], source: str) -> bool:
 
 
 def _matches(pattern: str, text: str) -> bool:
-    # Only * and ? are wild; brackets are not.
+    # Only * and ? are wildcards; brackets are not.
     return fnmatch.fnmatchcase(text, pattern.replace("[", "[[]"))
 
 

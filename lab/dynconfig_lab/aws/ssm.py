@@ -1,4 +1,4 @@
-"""Parameter Store on top of moto: refuses what AWS refuses, and answers as AWS answers."""
+"""Parameter Store on top of moto: rejects what AWS rejects, and responds as AWS does."""
 
 import base64
 import hashlib
@@ -36,7 +36,7 @@ _SALT = secrets.token_bytes(16)
 
 
 class ParameterStore:
-    """Handles the calls that moto gets wrong; others go to moto as they are."""
+    """Handles the calls that moto gets wrong; other calls pass through to moto."""
 
     def __init__(
         self, clock: Callable[[], float], recreate_delay: Callable[[], float], now: Callable[[], float] = time.time
@@ -50,12 +50,12 @@ class ParameterStore:
         self._with_policies: set[tuple[str, str]] = set()
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Clear all state."""
         self._deleted.clear()
         self._with_policies.clear()
 
     def handle(self, call: Call, request: Request, forward: Forward) -> Answer:
-        """The answer to a call. Raises AwsError."""
+        """The response to a call. Raises AwsError."""
         if call.operation in NOT_EMULATED:
             raise AwsError("NotEmulated", f"The lab does not emulate ssm.{call.operation}.")
         self._delete_expired()
@@ -65,7 +65,7 @@ class ParameterStore:
         return forward({**request, "Name": canonical(request["Name"])} if "Name" in request else request)
 
     def put(self, call: Call, request: Request, forward: Forward) -> Answer:
-        """PutParameter: one writer of a name at a time, and the tier resolved."""
+        """PutParameter: one writer per name at a time, and the tier resolved."""
         check_name(request["Name"])
         name = canonical(request["Name"])
         with self._alone(call.region, name):
@@ -89,7 +89,7 @@ class ParameterStore:
         return Answer.of({**answer.document(), "Tier": tier}) if answer.is_success else answer
 
     def get(self, _call: Call, request: Request, forward: Forward) -> Answer:
-        """GetParameter: names checked, the name as it was asked for, selectors told."""
+        """GetParameter: validates the name, returns it as requested, and includes the selector."""
         asked = _name_of_arn(request["Name"])
         name, selector = _selected(asked)
         check_name(name)
@@ -100,10 +100,10 @@ class ParameterStore:
             return _unknown_label(answer, name, selector)
         parameter = answer.document()["Parameter"]
         _check_readable(_call.region, parameter, request)
-        return Answer.of({"Parameter": _told(parameter, request, name, selector)})
+        return Answer.of({"Parameter": _described(parameter, request, name, selector)})
 
     def get_many(self, call: Call, request: Request, forward: Forward) -> Answer:
-        """GetParameters: names checked, secrets closed."""
+        """GetParameters: validates the names, and returns secrets encrypted."""
         asked = {_stored_form(name): name for name in request["Names"]}
         for name in request["Names"]:
             check_name(_selected(_name_of_arn(name))[0])
@@ -122,7 +122,7 @@ class ParameterStore:
         return Answer.of({"Parameters": sorted(found, key=lambda item: item["Name"]), "InvalidParameters": invalid})
 
     def get_by_path(self, call: Call, request: Request, forward: Forward) -> Answer:
-        """GetParametersByPath; a path begins with a slash.
+        """GetParametersByPath; a path starts with a slash.
 
         https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_GetParametersByPath.html
         """
@@ -148,7 +148,7 @@ class ParameterStore:
         return Answer.of({**document, "Parameters": told})
 
     def describe(self, call: Call, request: Request, _forward: Forward) -> Answer:
-        """DescribeParameters, which moto cuts to ten a page and scans slowly."""
+        """DescribeParameters, which moto limits to ten per page and scans slowly."""
         return Answer.of(ssm_describe.describe(ssm_backends[ACCOUNT][call.region], request, call.region))
 
     def delete(self, call: Call, request: Request, forward: Forward) -> Answer:
@@ -157,7 +157,7 @@ class ParameterStore:
         return self._noted(call, [name], forward({**request, "Name": name}))
 
     def delete_many(self, call: Call, request: Request, forward: Forward) -> Answer:
-        """DeleteParameters: ten at most.
+        """DeleteParameters: at most ten.
 
         https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_DeleteParameters.html
         """
@@ -171,7 +171,7 @@ class ParameterStore:
         return self._noted(call, answer.document().get("DeletedParameters", []) if answer.is_success else [], answer)
 
     def tag(self, call: Call, request: Request, forward: Forward) -> Answer:
-        """AddTagsToResource: fifty at most, none of them reserved."""
+        """AddTagsToResource: at most fifty, none of them reserved."""
         name = canonical(request["ResourceId"])
         if request["ResourceType"] == "Parameter" and _current(call.region, name):
             present = set(ssm_backends[ACCOUNT][call.region].list_tags_for_resource("Parameter", name))
@@ -179,7 +179,7 @@ class ParameterStore:
         return self.tags(call, request, forward)
 
     def tags(self, _call: Call, request: Request, forward: Forward) -> Answer:
-        """Any call about the tags of a parameter, in whichever form it is named."""
+        """Any call about the tags of a parameter, in any form of its name."""
         is_parameter = request["ResourceType"] == "Parameter"
         return forward({**request, "ResourceId": canonical(request["ResourceId"])} if is_parameter else request)
 
@@ -190,11 +190,11 @@ class ParameterStore:
         document = answer.document()
         for item in document.get("Parameters", []):
             _check_readable(_call.region, item, request)
-        told = [_told(item, request, item["Name"], "") for item in document.get("Parameters", [])]
+        told = [_described(item, request, item["Name"], "") for item in document.get("Parameters", [])]
         return Answer.of({**document, "Parameters": told})
 
     def _delete_expired(self) -> None:
-        """Delete what has an Expiration that has passed; AWS does so some time later.
+        """Delete parameters whose Expiration has passed; AWS does so with a delay.
 
         https://docs.aws.amazon.com/systems-manager/latest/userguide/parameter-store-policies.html
         """
@@ -212,10 +212,10 @@ class ParameterStore:
         return answer
 
     def _refuse_recreation(self, region: str, name: str) -> None:
-        # A fault that tests switch on. AWS advises to wait 30 s; that it ever refuses is unproved.
+        # A fault that tests enable. AWS recommends to wait 30 s; that it ever rejects the call is unproved.
         at = self._deleted.get((region, name))
         if at is not None and self._clock() - at < self._recreate_delay():
-            raise AwsError("TooManyUpdates", f"The parameter {name} was deleted a moment ago.")
+            raise AwsError("TooManyUpdates", f"The parameter {name} was deleted recently.")
 
     @contextmanager
     def _alone(self, region: str, name: str) -> Iterator[None]:
@@ -249,8 +249,8 @@ _HANDLERS: dict[str, Callable[[ParameterStore, Call, Request, Forward], Answer]]
 }
 
 
-def _told(parameter: Mapping[str, Any], request: Request, name: str, selector: str) -> dict[str, Any]:
-    """A parameter as AWS tells it: a secret closed unless decryption was asked for."""
+def _described(parameter: Mapping[str, Any], request: Request, name: str, selector: str) -> dict[str, Any]:
+    """A parameter in AWS's format: a secret is encrypted unless decryption was requested."""
     found = {**parameter}
     if found.get("Type") == "SecureString" and not request.get("WithDecryption"):
         found["Value"] = _closed(found)
@@ -264,14 +264,14 @@ def _with_selector(answer: dict[str, Any], selector: str) -> dict[str, Any]:
 
 
 def _closed(parameter: Mapping[str, Any]) -> str:
-    """Looks like ciphertext, is other for each version, and holds nothing of the value."""
+    """Resembles ciphertext, differs for each version, and contains nothing of the value."""
     seed = f"{parameter['Name']}:{parameter['Version']}:{parameter['Value']}".encode()
     return base64.b64encode(hashlib.sha512(_SALT + seed).digest() * 2).decode()
 
 
 def _unknown_label(answer: Answer, name: str, selector: str) -> Answer:
     # https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_GetParameter.html
-    # That a label has the same answer as a version is unproved.
+    # That a label has the same error as a version is unproved.
     code = answer.document().get("__type", "")
     if selector and code.endswith("ParameterNotFound"):
         raise AwsError(
@@ -302,7 +302,7 @@ def _current(region: str, name: str) -> Any:
 
 
 def _version(region: str, answer: Mapping[str, Any]) -> Any:
-    """What is stored of the version that an answer is about: each is encrypted with the key of its own."""
+    """The stored version of a response: each version is encrypted with its own key."""
     versions = ssm_backends[ACCOUNT][region]._parameters.get(answer["Name"], ())
     return next((item for item in versions if item.version == answer.get("Version")), None)
 
@@ -319,7 +319,7 @@ def _stored(parameter: Any) -> Stored:
 
 def _check_readable(region: str, parameter: Mapping[str, Any], request: Request) -> None:
     # https://docs.aws.amazon.com/kms/latest/developerguide/services-parameter-store.html
-    # Decryption with a key that is disabled or pending deletion is InvalidKeyId; the words after it are KMS's.
+    # Decryption with a disabled key or a key pending deletion is InvalidKeyId; the text after it is from KMS.
     if parameter.get("Type") != "SecureString" or not request.get("WithDecryption"):
         return
     key = getattr(_version(region, parameter), "keyid", None) or "alias/aws/ssm"

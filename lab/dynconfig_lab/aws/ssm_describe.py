@@ -1,4 +1,4 @@
-"""DescribeParameters and GetResources over moto's parameters: all filters that matter, pages as AWS has them.
+"""DescribeParameters and GetResources over moto's parameters: all relevant filters, and pages as in AWS.
 
 https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_DescribeParameters.html
 https://docs.aws.amazon.com/resourcegroupstagging/latest/APIReference/API_GetResources.html
@@ -17,7 +17,7 @@ MAX_PAGE = 50
 
 
 def describe(backend: Any, request: Mapping[str, Any], region: str) -> dict[str, Any]:
-    """The answer of DescribeParameters. Raises AwsError."""
+    """The response of DescribeParameters. Raises AwsError."""
     size = request.get("MaxResults") or MAX_PAGE
     if size > MAX_PAGE:
         raise AwsError(
@@ -34,7 +34,7 @@ def describe(backend: Any, request: Mapping[str, Any], region: str) -> dict[str,
 
 
 def get_resources(backend: Any, request: Mapping[str, Any], region: str) -> dict[str, Any]:
-    """The answer of GetResources for parameters."""
+    """The response of GetResources for parameters."""
     size = request.get("ResourcesPerPage") or 50
     start = check_token(request.get("PaginationToken"), "PaginationTokenExpiredException")
     found = [
@@ -54,13 +54,13 @@ def get_resources(backend: Any, request: Mapping[str, Any], region: str) -> dict
 
 
 def forget_the_missing(backend: Any) -> None:
-    """Remove the empty entries that moto keeps of names that were asked for: its GetResources of any kind fails on them."""
+    """Remove the empty entries that moto creates for names that were read: its GetResources fails on them."""
     for name in [name for name, versions in list(dict.items(backend._parameters)) if not versions]:
         dict.pop(backend._parameters, name, None)
 
 
 def policies(text: str) -> list[dict[str, str]]:
-    """Policies as AWS lists them."""
+    """Policies in the format of AWS."""
     try:
         parsed = json.loads(text) if text else []
     except ValueError:
@@ -70,7 +70,7 @@ def policies(text: str) -> list[dict[str, str]]:
 
 
 def check_token(token: str | None, code: str = "InvalidNextToken") -> int:
-    """Where the next page begins. Raises AwsError for a token that was never given."""
+    """The start of the next page. Raises AwsError for an unknown token."""
     if token is None or token == "":
         return 0
     if not token.isdigit():
@@ -79,7 +79,7 @@ def check_token(token: str | None, code: str = "InvalidNextToken") -> int:
 
 
 def _latest(backend: Any, names: list[str] | None) -> Iterator[Any]:
-    """The newest version of each parameter; straight by name where the filter says which."""
+    """The newest version of each parameter; a direct lookup if the filter names it."""
     stored = backend._parameters
     for name in names if names is not None else sorted(stored):
         versions = stored.get(name)

@@ -1,6 +1,6 @@
 """The public parameters that name the newest layer of the AWS Parameters and Secrets extension.
 
-That they exist and hold an ARN is what users' templates rely on; AWS's own list is unproved: no account was asked.
+Users' templates rely on them containing an ARN; AWS's own list is unproved: no account was queried.
 https://docs.aws.amazon.com/systems-manager/latest/userguide/parameter-store-public-parameters.html
 """
 
@@ -17,7 +17,7 @@ _OWNERS = {"eu-west-1": "015030872274", "us-east-1": "177933569100"}
 
 
 def public_layer(name: str, region: str) -> dict[str, Any]:
-    """The parameter as GetParameter answers it. Raises AwsError in regions of which the lab knows no owner."""
+    """The parameter in the format of GetParameter. Raises AwsError in regions whose layer owner is unknown to the lab."""
     if region not in _OWNERS:
         raise AwsError("ParameterNotFound", "")
     layer = f"arn:aws:lambda:{region}:{_OWNERS[region]}:layer:{PUBLIC_LAYERS[name]}:{NEWEST_EXTENSION}"

@@ -1,4 +1,4 @@
-"""What AWS refuses of a PutParameter and of names, which moto takes: code and text as AWS has them. Pure.
+"""What AWS rejects in a PutParameter and in names, and moto accepts: codes and texts of AWS. Pure.
 
 https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_PutParameter.html
 """
@@ -31,7 +31,7 @@ MAX_POLICIES = 10
 
 @dataclass(frozen=True)
 class Stored:
-    """What is there already of the parameter that is written."""
+    """The existing state of the parameter that is written."""
 
     type: str
     tier: str
@@ -41,13 +41,13 @@ class Stored:
 
 
 def canonical(name: str) -> str:
-    """The form in which a name is stored: /X and X are one parameter, and spaces around a name are dropped."""
+    """The stored form of a name: /X and X are one parameter, and surrounding spaces are removed."""
     bare = name.strip()
     return bare[1:] if bare.startswith("/") and bare.count("/") == 1 else bare
 
 
 def check_name(name: str) -> None:
-    """Raise what AWS answers to an impossible name, in reads as in writes."""
+    """Raise AWS's error for an invalid name, in reads and writes."""
     bare = name.strip()
     if not _NAME.fullmatch(bare) or "//" in bare or bare.endswith("/"):
         raise _invalid(f'Parameter name: can\'t be prefixed with "ssm" (case-insensitive). {_SUBPATHS}')
@@ -58,7 +58,7 @@ def check_name(name: str) -> None:
 
 
 def check_write(request: Mapping[str, Any], stored: Stored | None, has_key: Callable[[str], bool]) -> str:
-    """Raise what AWS refuses of a PutParameter; answer the tier that it resolves to."""
+    """Raise AWS's error if it rejects a PutParameter; return the resolved tier."""
     _check_new_name(request["Name"])
     _check_description(request.get("Description", ""))
     _check_type(request, stored)
@@ -72,7 +72,7 @@ def check_write(request: Mapping[str, Any], stored: Stored | None, has_key: Call
 
 
 def check_tags(tags: list[dict[str, str]], present: int = 0) -> None:
-    """Raise for broken and for reserved ones, and for more than fifty."""
+    """Raise for invalid and reserved tags, and for more than fifty."""
     tag_rules.check_list(tags, "ValidationException")
     reserved = [tag["Key"] for tag in tags if tag["Key"].lower().startswith("aws:")]
     if reserved:
@@ -105,7 +105,7 @@ def _check_type(request: Mapping[str, Any], stored: Stored | None) -> None:
         raise _invalid(
             f"The following data type is not supported: {request['DataType']} (Data type names are all lowercase.)"
         )
-    # Terraform replaces such a parameter; that AWS refuses the change, and by which words, is unproved.
+    # Terraform replaces such a parameter; that AWS rejects the change, and its text, are unproved.
     if stored and request.get("DataType", stored.data_type) != stored.data_type:
         raise _invalid(f"The data type of a parameter can't be changed: it is {stored.data_type}.")
 
@@ -136,13 +136,13 @@ def _check_value(request: Mapping[str, Any], tier: str, stored: Stored | None) -
     if re.search(r"\{\{.*\}\}", value, re.DOTALL):
         raise _invalid('Parameter value can\'t nest another parameter. Do not use "{{}}" in the value.')
     kind = request.get("Type") or (stored.type if stored else "")
-    # That empty items are refused is unproved.
+    # That empty items are rejected is unproved.
     if kind == "StringList" and any(not item for item in value.split(",")):
         raise _invalid("Invalid value for StringList: empty items are not allowed.")
 
 
 def _check_pattern(request: Mapping[str, Any], stored: Stored | None) -> None:
-    # That the pattern of the last write is asked of the next is unproved.
+    # That the pattern of the last write applies to the next is unproved.
     pattern = request.get("AllowedPattern", stored.allowed_pattern if stored else "")
     if not pattern:
         return
@@ -163,7 +163,7 @@ def _check_policies(request: Mapping[str, Any], tier: str) -> None:
     if not _has_policies(request):
         return
     if "".join(request["Policies"].split()) == "[]":
-        raise AwsError("NotEmulated", 'No source tells what AWS does with Policies "[]"; "[{}]" removes all policies.')
+        raise AwsError("NotEmulated", 'No source states what AWS does with Policies "[]"; "[{}]" removes all policies.')
     if tier != "Advanced":
         raise _invalid("Parameter policies are only supported for advanced-parameter tier parameters.")
     try:
@@ -185,7 +185,7 @@ def _policy_type(policy: object) -> object:
 
 
 def _check_policy(policy: Mapping[str, Any]) -> None:
-    # The code is documented; that a date in the past has it is unproved.
+    # The code is documented; that it applies to a date in the past is unproved.
     attributes = policy.get("Attributes")
     wanted = {"Expiration": ("Timestamp",), "ExpirationNotification": ("Before", "Unit")}.get(
         policy["Type"], ("After", "Unit")
@@ -195,7 +195,7 @@ def _check_policy(policy: Mapping[str, Any]) -> None:
     if policy["Type"] != "Expiration":
         return
     try:
-        ends = _moment(str(attributes["Timestamp"]))
+        ends = _timestamp(str(attributes["Timestamp"]))
     except ValueError:
         raise AwsError("InvalidPolicyAttributeException", "The timestamp isn't in ISO 8601.") from None
     if ends <= datetime.now(UTC):
@@ -203,12 +203,12 @@ def _check_policy(policy: Mapping[str, Any]) -> None:
 
 
 def expiration(policies: str) -> datetime | None:
-    """When a parameter with these policies, which were checked, expires."""
+    """When a parameter with these validated policies expires."""
     found = (item for item in json.loads(policies or "[]") if _policy_type(item) == "Expiration")
-    return next((_moment(str(item["Attributes"]["Timestamp"])) for item in found), None)
+    return next((_timestamp(str(item["Attributes"]["Timestamp"])) for item in found), None)
 
 
-def _moment(timestamp: str) -> datetime:
+def _timestamp(timestamp: str) -> datetime:
     ends = datetime.fromisoformat(timestamp)
     return ends if ends.tzinfo else ends.replace(tzinfo=UTC)
 
@@ -227,7 +227,7 @@ def _has_policies(request: Mapping[str, Any]) -> bool:
 
 
 def removes_policies(text: str) -> bool:
-    """Whether it is the empty policy by which all policies are removed.
+    """Whether it is the empty policy, which removes all policies.
 
     https://docs.aws.amazon.com/systems-manager/latest/userguide/parameter-store-policies.html
     """

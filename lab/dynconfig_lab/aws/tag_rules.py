@@ -1,4 +1,4 @@
-"""The lengths and the characters of tags, which moto takes as they come. Pure.
+"""The lengths and characters of tags, which moto does not check. Pure.
 
 https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_Tag.html
 """
@@ -15,7 +15,7 @@ _PATTERN = r"[\p{L}\p{Z}\p{N}_.:/=+\-@]*"
 
 
 def check_list(tags: Sequence[Mapping[str, str]], code: str) -> None:
-    """Raise what a service answers whose tags are a list of Key and Value."""
+    """Raise the error of a service whose tags are a list of Key and Value."""
     found = [
         f"Value '{text}' at 'tags.{number}.member.{member}' failed to satisfy constraint: {constraint}"
         for number, tag in enumerate(tags, 1)
@@ -26,7 +26,7 @@ def check_list(tags: Sequence[Mapping[str, str]], code: str) -> None:
 
 
 def check_map(tags: Mapping[str, str], code: str) -> None:
-    """Raise what a service answers whose tags are a map."""
+    """Raise the error of a service whose tags are a map."""
     shown = "{" + ", ".join(f"{key}={value}" for key, value in tags.items()) + "}"
     found = [
         f"Value '{shown}' at 'tags' failed to satisfy constraint: Map {what} must satisfy constraint: "
@@ -51,6 +51,6 @@ def _any_broken(texts: Iterable[str], longest: int) -> bool:
 def _broken(text: str, longest: int) -> Iterator[str]:
     if len(text) > longest:
         yield f"Member must have length less than or equal to {longest}"
-    # Letters, digits and separators of all scripts; Python's \w and \s are other sets.
+    # Letters, digits and separators of all scripts; Python's \w and \s are different sets.
     if any(sign not in _SIGNS and unicodedata.category(sign)[0] not in "LZN" for sign in text):
         yield f"Member must satisfy regular expression pattern: {_PATTERN}"

@@ -1,4 +1,4 @@
-"""One caller at a time for each service: moto's state is shared by the whole process, and is not safe for threads."""
+"""One caller at a time for each service: moto's state is shared by the whole process and is not thread-safe."""
 
 import threading
 from collections import defaultdict
@@ -8,6 +8,6 @@ _locks: dict[str, "threading.RLock"] = defaultdict(threading.RLock)
 
 
 def turn(service: str) -> "threading.RLock":
-    """To be held while moto's state of a service is read or written."""
+    """The lock for reading and writing moto's state of a service."""
     with _guard:
         return _locks[service]

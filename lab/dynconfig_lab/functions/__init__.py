@@ -1,1 +1,1 @@
-"""Runs Lambda functions for real: AWS's own runtime client in a subprocess, and the extension beside it."""
+"""Runs Lambda functions for real: AWS's own runtime client in a subprocess, with the extension."""

@@ -1,6 +1,6 @@
 """One execution environment: a process that runs the function, one invocation at a time.
 
-It is this machine's Python that runs it, whatever version of it the function declares.
+It uses this machine's Python, whatever version the function declares.
 https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html
 """
 
@@ -26,18 +26,19 @@ from dynconfig_lab.processes import local_environment
 
 INIT_SECONDS = 10.0
 LARGEST_ANSWER = 6 * 1024 * 1024
-# What the process may see of this machine.
+# The variables of this machine that the process gets.
 _KEPT = ("PATH", "NO_PROXY", "no_proxy", "LD_LIBRARY_PATH")
 
 
 class Environment:
-    """Runs one invocation at a time; the caller makes sure of that."""
+    """Runs one invocation at a time, which the caller ensures."""
 
     def __init__(self, spec: FunctionSpec, get: GetParameter, endpoint: str, provided: Path, keeper: Executor) -> None:
-        """Start the process. Raises BadSettings, OSError and zipfile.BadZipFile where it cannot be started.
+        """Start the process. Raises BadSettings, OSError and zipfile.BadZipFile if it cannot be started.
 
-        `provided` holds what Lambda adds to the function's code. `keeper` runs in a thread that lives as long as the
-        environment shall.
+        `provided` contains what Lambda adds to the function's code. `keeper` runs in a thread that lives as long as
+        the
+        environment.
         """
         self.spec = spec
         self.stream = f"{datetime.now(UTC):%Y/%m/%d}/[$LATEST]{uuid.uuid4().hex}"
@@ -58,11 +59,11 @@ class Environment:
 
     @property
     def process_id(self) -> int:
-        """The number of its process."""
+        """Its process id."""
         return self._process.id
 
     def invoke(self, payload: bytes) -> Result:
-        """Answer one invocation; a failure of the process or a timeout breaks the environment."""
+        """Process one invocation; a crash or a timeout makes the environment unusable."""
         request_id, lines = str(uuid.uuid4()), list[str]()
         init_began = time.monotonic()
         is_cold = not self._api.is_ready
@@ -80,11 +81,11 @@ class Environment:
         return replace(_bounded(done), seconds=seconds, output=tuple(lines))
 
     def kill(self) -> None:
-        """End the process at once; an invocation that goes on fails, and whoever waits for it has to `stop`."""
+        """Kill the process; a running invocation fails, and its caller has to call `stop`."""
         self._process.kill()
 
     def stop(self) -> None:
-        """End the process and remove its folder."""
+        """Stop the process and remove its folder."""
         self._process.end()
         self._api.stop()
         folders.remove(self._folder)
@@ -94,7 +95,7 @@ class Environment:
         return Extension(settings, self._token, get, time.monotonic, self._said.append)
 
     def _initialised(self, request_id: str, lines: list[str]) -> Result | None:
-        """Wait until the function is loaded; the failure, if it is not. A slow one goes on within the invocation."""
+        """Wait until the function is loaded; return the failure, if any. A slow start continues within the invocation."""
         api = self._api
         for seconds in (INIT_SECONDS, float(self.spec.timeout)):
             end = self._wait(lambda: api.is_ready or api.init_error is not None, lines, seconds)
@@ -118,7 +119,7 @@ class Environment:
             if left <= 0:
                 return "late"
             if not self._process.read(lines, self._api.wake, left):
-                # What the process has said before its end counts.
+                # Output before the exit of the process counts.
                 return "happened" if happened() else "exited"
         return "happened"
 
@@ -151,7 +152,7 @@ class Environment:
             "TZ": ":UTC",
             **spec.environment,
             "AWS_LAMBDA_RUNTIME_API": f"{HOST}:{port}",
-            # The extension's own port may be taken on this machine, and each environment needs one.
+            # The extension's default port may be in use, and each environment needs its own.
             "PARAMETERS_SECRETS_EXTENSION_HTTP_PORT": str(port),
             "AWS_ENDPOINT_URL": endpoint,
             "AWS_LAMBDA_FUNCTION_NAME": spec.name,
@@ -173,7 +174,7 @@ class Environment:
 
 
 def _unpacked(spec: FunctionSpec, folder: Path) -> Path:
-    """The folder of the function's code; its layers are unpacked over each other beside it, as in /opt."""
+    """The folder of the function's code; its layers are extracted in order into one folder, as in /opt."""
     task, layers = folder / "task", folder / "opt"
     for content, target in ((spec.code, task), *((layer, layers) for layer in spec.layers)):
         target.mkdir(exist_ok=True)
@@ -182,7 +183,7 @@ def _unpacked(spec: FunctionSpec, folder: Path) -> Path:
 
 
 def _told(done: Result, request_id: str) -> list[str]:
-    """What Lambda itself writes into the logs of an invocation that it had to end."""
+    """What Lambda itself writes to the log of an invocation that it had to stop."""
     document = json.loads(done.payload) if done.error else None
     kind = document.get("errorType") if isinstance(document, dict) else None
     if not isinstance(document, dict) or kind not in ("Sandbox.Timedout", "Runtime.ExitError"):

@@ -1,4 +1,4 @@
-"""Lambda's queue of asynchronous events: each is tried again where the function fails, and then sent to its destination.
+"""Lambda's queue of asynchronous events: each is retried if the function fails, and then sent to its destination.
 
 https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html
 """
@@ -31,9 +31,9 @@ log = logging.getLogger(__name__)
 
 WORKERS = 4
 RETRIES = 2
-# AWS waits one minute before the second try, and two before the third.
+# AWS waits one minute before the first retry, and two before the second.
 RETRY_SECONDS = 0.2
-# A function that is not ready or throttled is tried again for six hours in AWS.
+# AWS retries a throttled or unready function for six hours.
 READY_SECONDS = 0.1
 
 Spec = Callable[[str, str], FunctionSpec]
@@ -42,7 +42,7 @@ Run = Callable[[FunctionSpec, bytes], Result]
 
 @dataclass(frozen=True)
 class Event:
-    """What a function is to be called with, and how often that was tried."""
+    """The payload for a function, and the number of attempts."""
 
     region: str
     name: str
@@ -51,27 +51,27 @@ class Event:
 
 
 class EventsQueue:
-    """Takes events at once and carries them out beside; the newest configuration counts at each try."""
+    """Accepts events at once and processes them in the background; each attempt uses the newest configuration."""
 
     def __init__(self, spec: Spec, run: Run, roles: Roles) -> None:
         self._spec = spec
         self._run = run
         self._roles = roles
         self._workers = ThreadPoolExecutor(WORKERS, thread_name_prefix="asynchronous")
-        # An event that waits holds no worker: the others are for other functions.
+        # A waiting event blocks no worker, so that other functions run.
         self._later = Later()
 
     def take(self, region: str, name: str, payload: bytes) -> None:
-        """Take in an event; after the end it is dropped."""
+        """Accept an event; after `close` it is dropped."""
         self._submit(Event(region, name, payload))
 
     def close(self) -> None:
-        """Begin nothing more; events that wait are dropped."""
+        """Start nothing more; waiting events are dropped."""
         self._later.close()
         self._workers.shutdown(wait=False, cancel_futures=True)
 
     def join(self) -> None:
-        """Wait for what goes on."""
+        """Wait for running invocations."""
         self._later.join()
         self._workers.shutdown()
 
@@ -81,13 +81,13 @@ class EventsQueue:
         except RuntimeError:
             log.warning("The lab ends; an event for %s is dropped", event.name)
             return
-        future.add_done_callback(_tell)
+        future.add_done_callback(_send_record)
 
     def _put_back(self, event: Event, seconds: float) -> None:
         self._later.after(seconds, partial(self._submit, event))
 
     def _handle(self, event: Event) -> None:
-        """One try; what fails, or cannot be tried yet, is put back."""
+        """One attempt; a failed or not yet possible one is put back."""
         try:
             spec = self._spec(event.region, event.name)
             result = self._run(spec, event.payload)
@@ -143,7 +143,7 @@ _SENDERS: dict[str, Callable[[EventsQueue, str, str, Mapping[str, Any]], None]] 
 
 
 def _configured(spec: FunctionSpec) -> tuple[int, dict[str, str]]:
-    """How often an event is tried again, and its destinations by outcome."""
+    """The number of retries of an event, and its destinations by outcome."""
     function = functions_store.stored(spec.region, spec.name)
     found = function.event_invoke_config[-1].config if function and function.event_invoke_config else {}
     destinations = found.get("DestinationConfig") or {}
@@ -168,8 +168,8 @@ def _record(spec: FunctionSpec, payload: bytes, result: Result, attempts: int) -
     }
 
 
-def _tell(future: "Future[None]") -> None:
-    """What nobody waits for must not fail unheard."""
+def _send_record(future: "Future[None]") -> None:
+    """Background failures must be logged."""
     error = None if future.cancelled() else future.exception()
     if error is not None:
         log.error("An asynchronous event failed in the lab itself", exc_info=error)

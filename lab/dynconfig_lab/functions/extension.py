@@ -1,4 +1,4 @@
-"""The AWS Parameters and Secrets extension of one environment: its HTTP contract, and its memory.
+"""The AWS Parameters and Secrets extension of one environment: its HTTP contract and its cache.
 
 https://docs.aws.amazon.com/systems-manager/latest/userguide/ps-integration-lambda-extensions.html
 """
@@ -27,7 +27,7 @@ may help, or LookupError."""
 
 
 class Extension:
-    """Answers requests of one execution environment; safe for threads."""
+    """Handles requests of one execution environment; thread-safe."""
 
     def __init__(
         self,
@@ -38,7 +38,7 @@ class Extension:
         log: Callable[[str], object] = lambda _line: None,
     ) -> None:
         self.serves = False
-        """Whether an invocation goes on; the extension answers nothing while the function initialises."""
+        """Whether an invocation is running; the extension returns nothing while the function initialises."""
         self._settings = settings
         self._token = token
         self._get = get
@@ -65,8 +65,8 @@ class Extension:
         try:
             return 200, self._parameter(name + _selector(query), decrypt)
         except (OSError, LookupError) as error:
-            # The function learns of no cause; it stands in the logs only.
-            self._say("ERROR", f"GetParameter {name}: {error}")
+            # The response contains no cause; it is only logged.
+            self._write("ERROR", f"GetParameter {name}: {error}")
             return 400, FAILED.encode()
 
     def _parameter(self, name: str, decrypt: bool) -> bytes:
@@ -74,7 +74,7 @@ class Extension:
         with self._lock:
             at, body = self._cache.get((name, decrypt), (float("-inf"), b""))
         if now - at < settings.ttl:
-            self._say("DEBUG", f"{name} comes from the cache")
+            self._write("DEBUG", f"{name} comes from the cache")
             return body
         body = json.dumps({"Parameter": _document(self._tried(name, decrypt)), "ResultMetadata": {}}).encode()
         if settings.ttl and settings.size:
@@ -91,17 +91,17 @@ class Extension:
                 try:
                     return self._get(name, decrypt, self._settings.timeout)
                 except OSError as error:
-                    self._say("WARN", f"GetParameter {name} is tried again: {error}")
+                    self._write("WARN", f"GetParameter {name} is tried again: {error}")
             return self._get(name, decrypt, self._settings.timeout)
 
-    def _say(self, level: str, text: str) -> None:
+    def _write(self, level: str, text: str) -> None:
         if LEVELS.index(level) >= LEVELS.index(self._settings.level):
             now = datetime.now(UTC).strftime("%Y/%m/%d %H:%M:%S")
             self._log(f"[AWS Parameters and Secrets Lambda Extension] {now} {level} {text}")
 
 
 def _document(parameter: Mapping[str, Any]) -> dict[str, Any]:
-    """What is absent is null, and a time is a text."""
+    """Absent fields are null, and timestamps are strings."""
     found = {name: parameter.get(name) for name in _MEMBERS}
     if found["LastModifiedDate"] is not None:
         at = found["LastModifiedDate"].astimezone(UTC)
@@ -110,5 +110,5 @@ def _document(parameter: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _selector(query: list[tuple[str, str]]) -> str:
-    """The first of version and label in the URL wins."""
+    """The first of version and label in the URL applies."""
     return next((f":{value}" for name, value in query if name in ("version", "label")), "")

@@ -18,14 +18,14 @@ class BadSettings(ValueError):
 
 @dataclass(frozen=True)
 class Settings:
-    """What the extension was told."""
+    """The settings of the extension."""
 
     ttl: int = LONGEST_TTL
     """Seconds; 0 bypasses the cache."""
     size: int = LARGEST_CACHE
     """Items; 0 bypasses the cache."""
     timeout: float | None = None
-    """Seconds for one call of Parameter Store; None waits for ever."""
+    """Timeout of one Parameter Store call in seconds; None: no timeout."""
     connections: int = 3
     """How many calls of Parameter Store go on at once."""
     level: str = "INFO"
@@ -36,7 +36,7 @@ class Settings:
         prefix = "PARAMETERS_SECRETS_EXTENSION"
         enabled = _choice(environment, f"{prefix}_CACHE_ENABLED", "TRUE", ("TRUE", "FALSE")) == "TRUE"
         ttl = _number(environment, "SSM_PARAMETER_STORE_TTL", LONGEST_TTL, highest=LONGEST_TTL)
-        # The lab serves the extension on a port of its own choice, but a bad one is a bad one.
+        # The lab serves the extension on a port of its own choice, but an invalid value is still an error.
         _number(environment, f"{prefix}_HTTP_PORT", 2773, lowest=1, highest=65535)
         millis = _number(environment, "SSM_PARAMETER_STORE_TIMEOUT_MILLIS", 0)
         return cls(

@@ -1,4 +1,4 @@
-"""All execution environments: reused while they are warm, more where they are busy, replaced when the function has changed."""
+"""All execution environments: reused while warm, added when busy, replaced when the function changed."""
 
 import threading
 import time
@@ -20,15 +20,15 @@ Place = tuple[str, str]
 
 
 class Stopped(Exception):
-    """The lab ends; nothing is run any more."""
+    """The lab is stopping; nothing is run any more."""
 
 
 class TooManyAtOnce(Exception):
-    """As many invocations as are reserved for the function are running."""
+    """The reserved concurrency of the function is exhausted."""
 
 
 class Fleet:
-    """Environments of all functions; safe for threads."""
+    """Environments of all functions; thread-safe."""
 
     def __init__(self, endpoint: str) -> None:
         self._endpoint = endpoint
@@ -36,17 +36,17 @@ class Fleet:
         self._idle: list[Environment] = []
         self._busy: list[Environment] = []
         self._starting: Counter[Place] = Counter()
-        # What was asked for last: environments of another serial are not kept.
+        # The last requested serial: environments of another serial are not kept.
         self._serials: dict[Place, str] = {}
         self._is_stopped = False
-        # Processes end with the thread that has started them, so it is one that stays.
+        # Processes end with the thread that started them, so it has to be a permanent one.
         self._keeper = ThreadPoolExecutor(1, thread_name_prefix="environments")
         folders.sweep()
         self._provided = folders.made("runtime")
         provide(self._provided)
 
     def run(self, spec: FunctionSpec, payload: bytes, get: GetParameter) -> tuple[Result, str]:
-        """The result of one invocation, and the log stream that it belongs to. Raises Stopped and TooManyAtOnce."""
+        """The result of one invocation and its log stream. Raises Stopped and TooManyAtOnce."""
         try:
             environment = self._take(spec, get)
         except BadSettings as error:
@@ -59,7 +59,7 @@ class Fleet:
             self._give_back(environment)
 
     def retire(self, place: Place | None = None) -> None:
-        """The function, or each of them, is no more: its environments end as soon as they are idle."""
+        """The function, or each of them, was deleted: its environments end as soon as they are idle."""
         with self._changed:
             for known in [known for known in self._serials if place in (None, known)]:
                 del self._serials[known]
@@ -67,13 +67,13 @@ class Fleet:
         _stop(ended)
 
     def stop(self) -> None:
-        """End all processes; invocations that go on fail."""
+        """Stop all processes; running invocations fail."""
         with self._changed:
             self._is_stopped = True
             for environment in self._busy:
                 environment.kill()
             self._changed.notify_all()
-            # Whoever runs an environment takes it down.
+            # The caller that runs an environment stops it.
             self._changed.wait_for(lambda: not self._busy and not self._starting.total(), STOP_SECONDS)
             ended, self._idle = self._idle, []
         _stop(ended)
@@ -81,7 +81,7 @@ class Fleet:
         folders.remove(self._provided)
 
     def count(self) -> int:
-        """How many environments there are."""
+        """The number of environments."""
         with self._changed:
             return len(self._idle) + len(self._busy)
 
@@ -93,7 +93,7 @@ class Fleet:
         return found or self._started(spec, get)
 
     def _warm_one(self, spec: FunctionSpec) -> Environment | None:
-        """An idle environment, now busy, or None where room was made for a new one."""
+        """An idle environment, now busy, or None if a new one may be started."""
         while not self._is_stopped:
             running = sum(item.spec.place == spec.place for item in self._busy) + self._starting[spec.place]
             if spec.concurrency is not None and running >= spec.concurrency:
@@ -111,7 +111,7 @@ class Fleet:
         raise Stopped
 
     def _started(self, spec: FunctionSpec, get: GetParameter) -> Environment:
-        """A new environment, started while others go on."""
+        """Start a new environment without blocking other callers."""
         made: Environment | None = None
         try:
             made = Environment(spec, get, self._endpoint, self._provided, self._keeper)
@@ -126,7 +126,7 @@ class Fleet:
                 self._changed.notify_all()
 
     def _outdated(self) -> list[Environment]:
-        """Take out what is of an older function, or was not used for long."""
+        """Remove environments of an older function, or unused for long."""
         oldest = time.monotonic() - IDLE_SECONDS
         ended = [item for item in self._idle if not self._is_current(item) or item.used_at < oldest]
         self._idle = [item for item in self._idle if item not in ended]

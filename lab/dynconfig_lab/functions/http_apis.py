@@ -20,16 +20,16 @@ STAGE = "$default"
 
 
 class HttpApis:
-    """Answers requests to HTTP APIs by their functions."""
+    """Handles requests to HTTP APIs with their functions."""
 
     def __init__(self, functions: Functions) -> None:
         self._functions = functions
 
     def handle(self, environ: Mapping[str, Any], body: bytes) -> Answer:
-        """The function's answer to a request."""
+        """The function's response to a request."""
         api_id, _, rest = environ["PATH_INFO"].removeprefix(HTTP_PREFIX).partition("/")
         region, api = _api(api_id)
-        # What is not deployed is not there.
+        # Without a deployment there is no route.
         is_deployed = api is not None and STAGE in api.stages and api.stages[STAGE].auto_deploy
         found = _route(api.routes.values(), environ["REQUEST_METHOD"], f"/{rest}") if is_deployed else None
         if found is None:
@@ -93,7 +93,7 @@ def _vagueness(key: str) -> tuple[bool, bool, int, bool]:
 
 
 def _resource(key: str) -> str:
-    """The route as permissions name it: $default, or the verb and the path."""
+    """The route as permissions name it: $default, or verb and path."""
     verb, _, path = key.partition(" ")
     return f"{'*' if verb == 'ANY' else verb}{path}"
 

@@ -1,4 +1,4 @@
-"""Payload format 2.0 of HTTP APIs: the event that a request becomes, and the answer that a result becomes. Pure but for the time.
+"""Payload format 2.0 of HTTP APIs: the event for a request, and the response for a result. Pure except for the time.
 
 https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html
 """
@@ -24,7 +24,7 @@ _BROKEN = Answer(
 
 @dataclass(frozen=True)
 class Route:
-    """The route that a request has taken."""
+    """The matched route of a request."""
 
     key: str
     path: str
@@ -48,7 +48,7 @@ _CALLER = {
 
 
 def event_of(environ: Mapping[str, Any], body: bytes, api_id: str, route: Route, *, is_signed: bool = False) -> bytes:
-    """The event for a request; one that IAM let in tells of its caller."""
+    """The event for a request; with IAM authorization it names the caller."""
     headers = _headers(environ)
     cookies = headers.pop("cookie", "")
     query = environ.get("QUERY_STRING", "")
@@ -73,7 +73,7 @@ def event_of(environ: Mapping[str, Any], body: bytes, api_id: str, route: Route,
 
 
 def answer_of(payload: bytes) -> Answer:
-    """The answer for a result: as the function words it, or the whole of it as JSON."""
+    """The response for a result: as the function specifies it, or the whole result as JSON."""
     document = json.loads(payload or b"null")
     if not isinstance(document, dict) or "statusCode" not in document:
         return Answer("200 OK", (("Content-Type", "application/json"),), json.dumps(document).encode())
@@ -101,7 +101,7 @@ def _word(value: object) -> str:
 
 
 def _headers(environ: Mapping[str, Any]) -> dict[str, str]:
-    """WSGI keeps the type and the length of the body apart."""
+    """WSGI separates type and length of the body from the headers."""
     named = {name: value for name, value in environ.items() if name.startswith("HTTP_")}
     named |= {f"HTTP_{name}": environ[name] for name in ("CONTENT_TYPE", "CONTENT_LENGTH") if environ.get(name)}
     return {name.removeprefix("HTTP_").replace("_", "-").lower(): str(value) for name, value in named.items()}
@@ -138,7 +138,7 @@ def _joined(query: str) -> dict[str, str]:
 
 
 def _body(body: bytes, kind: str) -> dict[str, Any]:
-    """Text as it is, all else in base64."""
+    """Text unchanged, anything else in base64."""
     try:
         if not kind or kind.startswith(_TEXTS) or "charset" in kind:
             return {"body": body.decode()}

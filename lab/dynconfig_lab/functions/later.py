@@ -1,4 +1,4 @@
-"""Does things after a while: one thread, however much waits."""
+"""Delayed calls: one thread for any number of them."""
 
 import heapq
 import itertools
@@ -8,11 +8,11 @@ from collections.abc import Callable
 
 
 class Later:
-    """Safe for threads. What is to be done has to be short, and must not fail."""
+    """Thread-safe. A call has to be short, and must not fail."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
-        # The number tells apart what is due at the same moment.
+        # The number orders calls with the same time.
         self._waiting: list[tuple[float, int, Callable[[], None]]] = []
         self._numbers = itertools.count()
         self._is_closed = False
@@ -20,19 +20,19 @@ class Later:
         self._thread.start()
 
     def after(self, seconds: float, act: Callable[[], None]) -> None:
-        """Do it then, unless `close` comes before."""
+        """Call it at that time, unless `close` is called before."""
         with self._changed:
             heapq.heappush(self._waiting, (time.monotonic() + seconds, next(self._numbers), act))
             self._changed.notify()
 
     def close(self) -> None:
-        """What waits is not done any more."""
+        """Drop waiting calls."""
         with self._changed:
             self._is_closed = True
             self._changed.notify()
 
     def join(self) -> None:
-        """Wait for what is being done; call it after `close`."""
+        """Wait for the running call; call it after `close`."""
         self._thread.join()
 
     def _run(self) -> None:

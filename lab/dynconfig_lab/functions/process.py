@@ -1,4 +1,4 @@
-"""The process that runs a function: its start, its output, its end."""
+"""The process of a function: start, output, end."""
 
 import os
 import select
@@ -16,10 +16,10 @@ _CHUNK = 65536
 
 
 class Process:
-    """A process in a group of its own; whatever it prints comes out as lines."""
+    """A process in its own group; its output is read as lines."""
 
     def __init__(self, command: Sequence[str], folder: Path, environment: Mapping[str, str], keeper: Executor) -> None:
-        """Start it. `keeper` runs in a thread that lives as long as the process shall. Raises OSError."""
+        """Start it. `keeper` runs in a thread that lives as long as the process. Raises OSError."""
         self._rest = b""
         self._lock = threading.Lock()
         self._is_reaped = False
@@ -29,18 +29,18 @@ class Process:
 
     @property
     def id(self) -> int:
-        """Its number."""
+        """Its process id."""
         return self._process.pid
 
     def read(self, lines: list[str], wake: int, seconds: float) -> bool:
-        """Take in what was printed until something is heard or the time is over; False at the end of the output."""
+        """Read output until something arrives or the time is over; False at the end of the output."""
         ready = _readable(seconds, self._output.fileno(), wake)
         if wake in ready:
             os.read(wake, _CHUNK)
         return self._output.fileno() not in ready or self._take(lines)
 
     def drain(self, lines: list[str]) -> None:
-        """Take in what is in the pipe already, the end of an unfinished line included."""
+        """Read what is in the pipe, including an unfinished last line."""
         while _readable(0, self._output.fileno()) and self._take(lines):
             pass
         if self._rest:
@@ -48,15 +48,15 @@ class Process:
             self._rest = b""
 
     def kill(self) -> None:
-        """End it and all that it has started; safe from any thread, and when it has ended before."""
+        """Kill it with its child processes; safe from any thread, and after its exit."""
         with self._lock:
-            # Once it is reaped, its number may be another one's.
+            # After it is reaped, its pid may belong to another process.
             if not self._is_reaped:
                 with suppress(ProcessLookupError, PermissionError):
                     os.killpg(self._process.pid, signal.SIGKILL)
 
     def end(self) -> int:
-        """Kill it, wait, and let go of its output; answers the exit code."""
+        """Kill it, wait, and close its output; return the exit code."""
         self.kill()
         code = self._process.wait()
         with self._lock:
@@ -65,7 +65,7 @@ class Process:
         return code
 
     def fate(self) -> str:
-        """How a process ended that has closed its output by itself, in the words of Lambda."""
+        """How a process ended that closed its output, in Lambda's words."""
         try:
             code = self._process.wait(1)
         except subprocess.TimeoutExpired:
@@ -82,7 +82,7 @@ class Process:
 
 
 def _readable(seconds: float, *files: int) -> set[int]:
-    """Those of the files that have something, or have ended. Not by select, which takes no number from 1024 on."""
+    """The files that are readable or closed. Not with select, which accepts no descriptor from 1024 on."""
     watched = select.poll()
     for file in files:
         watched.register(file, select.POLLIN)

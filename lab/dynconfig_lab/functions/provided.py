@@ -1,4 +1,5 @@
-"""What Lambda provides to a Python function: the runtime client, boto3 and what these need, and nothing of this machine's."""
+"""What Lambda provides to a Python function: the runtime client, boto3 and their dependencies, and nothing else of this
+machine."""
 
 import re
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ PROVIDED = ("awslambdaric", "boto3")
 
 
 def provide(folder: Path) -> None:
-    """Fill a folder, by links, with what a function can import besides its own code and layers."""
+    """Link everything into a folder that a function can import besides its own code and layers."""
     for found in _with_requirements(PROVIDED):
         for name in _entries(found):
             link = folder / name
@@ -29,7 +30,7 @@ def _with_requirements(names: tuple[str, ...]) -> Iterator[Distribution]:
         try:
             found = distribution(name)
         except PackageNotFoundError:
-            # It is required on other machines or versions only.
+            # Required on other machines or versions only.
             continue
         yield found
         waiting += [_bare(text) for text in found.requires or () if "extra ==" not in text]

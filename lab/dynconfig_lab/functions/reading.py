@@ -1,6 +1,6 @@
-"""How extensions read Parameter Store: in the name of the function's role, by the lab's own endpoint.
+"""How extensions read Parameter Store: with the function's role, at the lab's own endpoint.
 
-Not through boto3, which would take its time to load within the first invocation.
+Without boto3, which would be loaded within the first invocation.
 """
 
 import json
@@ -23,14 +23,14 @@ _PASSING = ("ThrottlingException", "InternalServerError")
 
 
 class Readers:
-    """Calls of the lab's own Parameter Store; safe for threads."""
+    """Calls of the lab's own Parameter Store; thread-safe."""
 
     def __init__(self, endpoint: str, roles: Roles) -> None:
         self._address = urlsplit(endpoint).netloc
         self._roles = roles
 
     def get(self, region: str, role: str, name: str, decrypt: bool, timeout: float | None) -> Mapping[str, Any]:
-        """SSM's Parameter. Raises OSError, where another try may help, or LookupError."""
+        """SSM's Parameter. Raises OSError if a retry may help, or LookupError."""
         resource = f"arn:aws:ssm:{region}:{ACCOUNT}:parameter/{_bare(name).removeprefix('/')}"
         if not self._roles.allows(role, "ssm:GetParameter", resource):
             raise LookupError(f"AccessDeniedException: {role} may not perform ssm:GetParameter on {resource}")
@@ -46,7 +46,7 @@ class Readers:
         return {**parameter, "LastModifiedDate": at}
 
     def _check_key(self, region: str, role: str, parameter: Mapping[str, Any]) -> None:
-        """Parameter Store decrypts with the rights of whoever asks. Raises LookupError.
+        """Parameter Store decrypts with the permissions of the caller. Raises LookupError.
 
         https://docs.aws.amazon.com/kms/latest/developerguide/services-parameter-store.html
         """
@@ -59,7 +59,7 @@ class Readers:
             "kms:encryptioncontext:parameter_arn": str(parameter["ARN"]),
         }
         if key.endswith(AWS_KEY):
-            # It lets everybody in the account use it through Parameter Store; a denial still counts.
+            # Its policy allows all callers in the account through Parameter Store; a denial still applies.
             is_allowed = not self._roles.denies(role, DECRYPT, found.arn, context)
         else:
             is_allowed = self._roles.allows(role, DECRYPT, found.arn, context)
@@ -73,19 +73,19 @@ class Readers:
             answer = connection.getresponse()
             return answer.status, json.loads(answer.read())
         except (HTTPException, ValueError) as error:
-            raise OSError(f"no answer of Parameter Store: {error}") from None
+            raise OSError(f"no response from Parameter Store: {error}") from None
         finally:
             connection.close()
 
 
 def _key(region: str, parameter: Mapping[str, Any]) -> str:
-    """What the version that was read is encrypted with."""
+    """The key of the version that was read."""
     versions = ssm_backends[ACCOUNT][region]._parameters.get(canonical(_bare(str(parameter["ARN"])))) or []
     return next((str(item.keyid) for item in versions if item.version == parameter["Version"]), AWS_KEY)
 
 
 def _headers(region: str) -> dict[str, str]:
-    # The lab looks at the scope of a signature only.
+    # The lab checks only the scope of a signature.
     scope = f"Credential=lab/20270101/{region}/ssm/aws4_request"
     return {
         "Content-Type": "application/x-amz-json-1.1",
@@ -95,6 +95,6 @@ def _headers(region: str) -> dict[str, str]:
 
 
 def _bare(name: str) -> str:
-    """The name without the ARN around it and the selector after it."""
+    """The name without the ARN prefix and the selector."""
     path = name.partition(":parameter")[2] if name.startswith("arn:") else name
     return path.partition(":")[0]

@@ -1,4 +1,4 @@
-"""The Runtime API of one environment, and its extension, on one port.
+"""The Runtime API and the extension of one environment, on one port.
 
 https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
 """
@@ -30,15 +30,15 @@ class Work:
 
 
 class RuntimeApi:
-    """Hands invocations to the process and takes its answers; `wake` can be read whenever something was said."""
+    """Passes invocations to the process and receives its results; `wake` is readable when a message has arrived."""
 
     def __init__(self, arn: str, extension: Extension | None) -> None:
         self.arn = arn
         self.is_ready = False
-        """Whether the function has been loaded and asks for work."""
+        """Whether the function has been loaded and requests work."""
         self.init_error: Result | None = None
         self.answer: Result | None = None
-        """What the process said to the invocation that goes on."""
+        """The response of the process to the current invocation."""
         self._extension = extension
         self._lock = threading.Lock()
         self._current = ""
@@ -51,7 +51,7 @@ class RuntimeApi:
         self._thread.start()
 
     def begin(self, work: Work) -> None:
-        """Hand over an invocation; the extension serves from now on."""
+        """Pass on an invocation; the extension serves from now on."""
         with self._lock:
             self.answer, self._current = None, work.request_id
         if self._extension is not None:
@@ -59,17 +59,17 @@ class RuntimeApi:
         self._work.put(work)
 
     def finish(self) -> None:
-        """The invocation is over, whatever came of it: later words are not listened to."""
+        """End the invocation; later responses are ignored."""
         with self._lock:
             self._current = ""
         if self._extension is not None:
             self._extension.serves = False
 
     def stop(self) -> None:
-        """Answer nothing any more; the process should have ended before."""
+        """Stop serving; the process should have ended before."""
         self._is_stopped = True
         self._work.put(None)
-        # It waits for a connection, and not for a while only: many environments are idle for long.
+        # It blocks without a timeout: many environments are idle for long.
         socket.create_connection((HOST, self.port)).close()
         self._thread.join()
         self._server.server_close()
@@ -78,39 +78,39 @@ class RuntimeApi:
             os.close(self.wake)
             self._waker = -1
 
-    # --- what the process asks, each in a thread of its own
+    # --- requests of the process, each in its own thread
 
     def next(self) -> Work | None:
         """The next invocation; waits for it. None when there will be none."""
         with self._lock:
             self.is_ready = True
-            self._say()
+            self._record()
         return self._work.get()
 
     def answered(self, request_id: str, result: Result) -> bool:
-        """The function has answered, or failed; False for an invocation that is not its own."""
+        """The function has returned a result or an error; False for an invocation that is not the current one."""
         with self._lock:
             if request_id != self._current:
                 return False
             self.answer = result
-            self._say()
+            self._record()
             return True
 
     def init_failed(self, result: Result) -> None:
         """The handler could not be loaded."""
         with self._lock:
             self.init_error = result
-            self._say()
+            self._record()
 
     def ask_extension(self, target: str, token: str | None) -> tuple[int, bytes] | None:
-        """The extension's answer, or None where the function has no such layer."""
+        """The extension's response, or None if the function has no such layer."""
         return self._extension.answer(target, token) if self._extension is not None else None
 
     def _serve(self) -> None:
         while not self._is_stopped:
             self._server.handle_request()
 
-    def _say(self) -> None:
+    def _record(self) -> None:
         if self._waker >= 0:
             os.write(self._waker, b"x")
 
@@ -123,11 +123,11 @@ class _Server(ThreadingHTTPServer):
         self.api = api
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """The process was killed while it was answered: nobody is left to tell."""
+        """The process was killed while it received a response."""
 
 
 class _Handler(BaseHTTPRequestHandler):
-    """Each answer in one send: two sends cost 40 ms by delayed ACK."""
+    """Each response in one send: two sends cost 40 ms by delayed ACK."""
 
     protocol_version = "HTTP/1.1"
     wbufsize = _BUFFER
@@ -153,9 +153,9 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(200, work.payload, about)
 
     def do_POST(self) -> None:
-        """An answer, or an error."""
+        """A result or an error."""
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        # The answer is noted before the process hears that it was: it may end as soon as it does.
+        # The result is recorded before the process gets the response: it may exit right after it.
         if self.path == f"{API}/init/error":
             self.server.api.init_failed(Result(body, "Unhandled"))
             self._send(202, b'{"status":"OK"}')

@@ -1,4 +1,4 @@
-"""The clock of EventBridge Scheduler: fires the schedules that are due, and any of them on request.
+"""The clock of EventBridge Scheduler: fires due schedules, and any of them on request.
 
 https://docs.aws.amazon.com/scheduler/latest/UserGuide/what-is-scheduler.html
 """
@@ -25,44 +25,44 @@ TICK_SECONDS = 1.0
 
 
 class Callee(Protocol):
-    """What schedules call."""
+    """What schedules invoke."""
 
     def deliver(self, region: str, name: str, event: bytes) -> None:
-        """Take in an event for a function."""
+        """Accept an event for a function."""
 
 
 class Schedules:
-    """Looks at all schedules once a second."""
+    """Checks all schedules once a second."""
 
     def __init__(self, functions: Callee, roles: Roles, now: Callable[[], float]) -> None:
-        """`now` is the time of day, in seconds since 1970."""
+        """`now` is the wall-clock time in seconds since 1970."""
         self._functions = functions
         self._roles = roles
         self._now = now
-        self._looked_at = now()
+        self._checked_at = now()
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="schedules", daemon=True)
         self._thread.start()
 
     def fire(self, name: str) -> int:
-        """Fire all schedules of this name now; answers how many there were."""
+        """Fire all schedules of this name now; return their number."""
         found = [(region, schedule) for region, schedule in _all() if schedule.name == name]
         for region, schedule in found:
             self._fire(region, schedule)
         return len(found)
 
     def tick(self) -> None:
-        """Fire what has become due since the last look."""
+        """Fire what has become due since the last check."""
         now = self._now()
-        since, self._looked_at = self._looked_at, now
+        since, self._checked_at = self._checked_at, now
         for region, schedule in _all():
             try:
                 self._fire_when_due(region, schedule, since, now)
-            except Exception:  # the thread serves all other schedules, too
+            except Exception:  # the thread also serves all other schedules
                 log.exception("The lab itself failed at the schedule %s", schedule.name)
 
     def stop(self) -> None:
-        """Fire nothing any more."""
+        """Stop firing."""
         self._stopped.set()
         self._thread.join()
 
@@ -115,14 +115,14 @@ def _forget(region: str, schedule: Any) -> None:
 
 
 def _epoch(value: Any, default: float) -> float:
-    """A date as it came on the wire: seconds, or a text."""
+    """A timestamp from the wire: seconds or text."""
     if value is None:
         return default
     return float(value) if isinstance(value, int | float) else datetime.fromisoformat(str(value)).timestamp()
 
 
 def _input(region: str, schedule: Any, now: float) -> bytes:
-    """What the function is given: the input with its keywords filled in, or an event of the Scheduler's own.
+    """The payload for the function: the input with its keywords replaced, or Scheduler's own event.
 
     https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-schedule-context-attributes.html
     """

@@ -1,4 +1,4 @@
-"""Lambda's Invoke over the functions that moto keeps: at once, or by the queue of asynchronous events.
+"""Lambda's Invoke on moto's functions: synchronous, or by the queue of asynchronous events.
 
 https://docs.aws.amazon.com/lambda/latest/dg/lambda-invocation.html
 """
@@ -27,10 +27,10 @@ LARGEST_EVENT = 1024 * 1024
 
 
 class Catalogue(Protocol):
-    """Which functions there are."""
+    """The functions that exist."""
 
     def spec(self, region: str, name: str) -> FunctionSpec:
-        """The function as it answers now. Raises AwsError."""
+        """The function as it serves now. Raises AwsError."""
 
     def statements(self, region: str, name: str) -> list[Mapping[str, Any]]:
         """The statements of its policy."""
@@ -38,14 +38,14 @@ class Catalogue(Protocol):
 
 @dataclass(frozen=True)
 class Invocation:
-    """What Invoke answers."""
+    """The response of Invoke."""
 
     status: int
     result: Result
 
 
 class Functions:
-    """Invokes functions of all regions; safe for threads."""
+    """Invokes functions of all regions; thread-safe."""
 
     def __init__(self, endpoint: str, roles: Roles) -> None:
         self._roles = roles
@@ -59,7 +59,7 @@ class Functions:
         self._catalogue = catalogue
 
     def invoke(self, region: str, name: str, payload: bytes, kind: str = "RequestResponse") -> Invocation:
-        """Run a function, or take in the event. Raises AwsError."""
+        """Run a function, or accept the event. Raises AwsError."""
         spec = self._spec(region, name)
         _check(payload, kind)
         if kind == "DryRun":
@@ -74,25 +74,25 @@ class Functions:
             raise AwsError("TooManyRequestsException", "Rate Exceeded.", 429) from None
 
     def deliver(self, region: str, name: str, event: Mapping[str, Any] | bytes) -> None:
-        """Take in an event of another service, which tries again while the function is not ready."""
+        """Accept an event of another service, which is retried while the function is not ready."""
         payload = event if isinstance(event, bytes) else json.dumps(event).encode()
         self._events.take(region, name, payload)
 
     def allows(self, region: str, name: str, principal: str, source: str) -> bool:
-        """Whether the function's resource policy lets a service call it on behalf of a source."""
+        """Whether the function's resource policy allows a service to invoke it on behalf of a source."""
         found = self._functions.statements(region, name)
         return any(policies.lets_call(statement, principal, source, ACCOUNT) for statement in found)
 
     def retire(self, place: Place | None = None) -> None:
-        """A function, or each of them, is no more."""
+        """A function, or each of them, was deleted."""
         self._fleet.retire(place)
 
     def count(self) -> int:
-        """How many execution environments there are."""
+        """The number of execution environments."""
         return self._fleet.count()
 
     def stop(self) -> None:
-        """End all environments; events that wait are dropped."""
+        """Stop all environments; waiting events are dropped."""
         self._events.close()
         self._fleet.stop()
         self._events.join()
@@ -119,7 +119,7 @@ class Functions:
 
 
 def _check(payload: bytes, kind: str) -> None:
-    """The payload is JSON, and not too long."""
+    """The payload is valid JSON of limited length."""
     if kind == "Event" and len(payload) > LARGEST_EVENT:
         text = f"{len(payload)} byte payload is too large for the Event invocation type (limit {LARGEST_EVENT} bytes)"
         raise AwsError("RequestEntityTooLargeException", text, 413)

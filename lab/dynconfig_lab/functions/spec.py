@@ -1,4 +1,4 @@
-"""What is to be run, and what came of it: plain values."""
+"""A function to run and its result: plain values."""
 
 import json
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class FunctionSpec:
-    """A function as Lambda has it at one moment."""
+    """A function at one point in time."""
 
     region: str
     name: str
@@ -30,18 +30,18 @@ class FunctionSpec:
 
     @property
     def place(self) -> tuple[str, str]:
-        """Which function it is, whatever its code and configuration."""
+        """The identity of a function, independent of code and configuration."""
         return self.region, self.name
 
     @property
     def log_group(self) -> str:
-        """Where its logs go."""
+        """Its log group."""
         return f"/aws/lambda/{self.name}"
 
 
 @dataclass(frozen=True)
 class Result:
-    """What an invocation answered."""
+    """The result of an invocation."""
 
     payload: bytes
     error: str | None = None
@@ -51,6 +51,6 @@ class Result:
 
     @classmethod
     def failed(cls, kind: str, message: str) -> "Result":
-        """A failure in the words of Lambda."""
+        """A failure in Lambda's words."""
         told: dict[str, Any] = {"errorType": kind, "errorMessage": message}
         return cls(json.dumps(told).encode(), "Unhandled")

@@ -1,4 +1,4 @@
-"""What an invocation leaves behind: log events, and metrics, its own and those in the embedded metric format."""
+"""The telemetry of an invocation: log events, Lambda's own metrics and those in the embedded metric format."""
 
 import time
 from collections.abc import Iterable
@@ -16,7 +16,7 @@ from dynconfig_lab.functions.spec import FunctionSpec, Result
 
 
 def record(spec: FunctionSpec, stream: str, result: Result, roles: Roles) -> None:
-    """Write logs, as far as the function's role may, and metrics of one invocation."""
+    """Write the logs (if the function's role allows it) and the metrics of one invocation."""
     if _log(spec, stream, result, roles):
         extract(spec.region, result.output)
     counts = {"Invocations": 1.0, "Errors": float(result.error is not None), "Duration": result.seconds * 1000}
@@ -24,14 +24,14 @@ def record(spec: FunctionSpec, stream: str, result: Result, roles: Roles) -> Non
 
 
 def extract(region: str, lines: Iterable[str]) -> None:
-    """Put the metrics that log lines hold."""
+    """Store the metrics in log lines."""
     for line in lines:
         for namespace, data in embedded(line):
             _put(region, namespace, data)
 
 
 def measure(spec: FunctionSpec, counts: dict[str, float]) -> None:
-    """Put metrics that Lambda itself keeps of a function.
+    """Store Lambda's own metrics of a function.
 
     https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html
     """
@@ -58,7 +58,7 @@ def _put(region: str, namespace: str, data: list[dict[str, Any]]) -> None:
 
 
 def _log(spec: FunctionSpec, stream: str, result: Result, roles: Roles) -> bool:
-    """Whether the events were written: Lambda does so in the name of the function's role.
+    """Whether the events were written, which needs permissions of the function's role.
 
     https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs.html
     """

@@ -256,7 +256,7 @@ def test_questions_that_aws_refuses_are_refused(data: Data) -> None:
         ([data.query("Median")], {}, "The value Median for parameter"),
         ([data.query()], {"minutes": 0}, "StartTime must be less than"),
         ([{"Id": "e", "Expression": "other * 2"}], {}, "no metric has the id other"),
-        ([data.query()], {"NextToken": "more"}, "gives no token"),
+        ([data.query()], {"NextToken": "more"}, "no NextToken"),
     ]
     for queries, more, message in wrong:
         with pytest.raises(ClientError, match=message):

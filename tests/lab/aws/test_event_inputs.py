@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from dynconfig_lab.aws.event_inputs import told
+from dynconfig_lab.aws.event_inputs import render
 
 RULE = "arn:aws:events:eu-west-1:123456789012:rule/mine"
 EVENT = {
@@ -29,7 +29,7 @@ EVENT = {
     ],
 )
 def test_a_target_has_the_event_a_part_or_something_else(target: dict[str, Any], expected: object) -> None:
-    assert json.loads(told(target, EVENT, RULE)) == expected
+    assert json.loads(render(target, EVENT, RULE)) == expected
 
 
 PATHS = {"name": "$.detail.name", "size": "$.detail.size", "text": "$.detail.text", "all": "$.detail"}
@@ -50,4 +50,4 @@ PATHS = {"name": "$.detail.name", "size": "$.detail.size", "text": "$.detail.tex
 )
 def test_a_template_is_filled_in(template: str, expected: object) -> None:
     target = {"InputTransformer": {"InputPathsMap": PATHS, "InputTemplate": template}}
-    assert json.loads(told(target, EVENT, RULE)) == expected
+    assert json.loads(render(target, EVENT, RULE)) == expected

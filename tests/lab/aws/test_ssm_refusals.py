@@ -109,7 +109,7 @@ REFUSALS = (
     put("policies on Standard", INVALID, "only supported for advanced", Policies=policies("Expiration")),
     put("policies that are not JSON", BAD_POLICY, "", Policies="{nope", **ADVANCED),
     put("policies that are no list", BAD_POLICY, "", Policies="{}", **ADVANCED),
-    put("an empty list of policies", "NotEmulated", "No source tells", Policies="[]", **ADVANCED),
+    put("an empty list of policies", "NotEmulated", "No source states", Policies="[]", **ADVANCED),
     put("policies that are a list of texts", BAD_POLICY, "", Policies='["Expiration"]', **ADVANCED),
     put("an unknown policy", BAD_POLICY, "type isn't supported", Policies=policies("Nope"), **ADVANCED),
     put(
