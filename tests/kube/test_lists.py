@@ -76,7 +76,7 @@ def test_lists_of_all_namespaces_take_turns() -> None:
             await asyncio.Event().wait()
 
         async with serving(held.serve) as kube:
-            objects = [ObjectWatch(kube, held, [].append, name) for name in NAMESPACES]
+            objects = [ObjectWatch(kube, held, list[str]().append, name) for name in NAMESPACES]
             watches = [
                 asyncio.create_task(sources.watch(kube, Counting(held), kind, name, forever))
                 for kind in ("Secret", "ConfigMap")
