@@ -104,7 +104,7 @@ def test_a_list_that_fails_or_is_cancelled_stops_no_other() -> None:
 
     async def count(kube: Kube, namespace: str) -> int:
         async with asyncio.timeout(5), kube.object_pages(namespace) as pages:
-            return sum([len(list(page["items"])) + 1 async for page in pages])
+            return sum([1 + len([item async for item in page["items"]]) async for page in pages])
 
     async def act() -> None:
         async with serving(serve) as kube:

@@ -187,10 +187,8 @@ def test_too_large_page_is_requested_in_parts(monkeypatch: pytest.MonkeyPatch) -
         return listed(*found, more=str(begin + limit) if begin + limit < len(items) else "")
 
     async def act() -> list[str]:
-        async with serving(serve) as kube:
-            async with kube.object_pages(None) as every:
-                pages = [page async for page in every]
-            return [item["metadata"]["name"] for page in pages for item in page["items"]]
+        async with serving(serve) as kube, kube.object_pages(None) as pages:
+            return [item["metadata"]["name"] async for page in pages async for item in page["items"]]
 
     assert asyncio.run(act()) == [f"large-{number}" for number in range(20)]
     assert largest <= 2

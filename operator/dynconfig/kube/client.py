@@ -2,10 +2,11 @@
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from functools import partial
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import aiohttp
 import httpx2
@@ -55,6 +56,8 @@ __all__ = ["ApiConflict", "ApiRefused", "ApiUnavailable", "Document", "Kube", "N
 _METADATA = "application/json;as={};g=meta.k8s.io;v=v1"
 _TIMEOUT = aiohttp.ClientTimeout(total=15.0)
 CONNECTIONS = 64
+# Parsing a megabyte takes up to half a second.
+PARSED_AT_ONCE = 64_000
 FORBIDDEN, NOT_FOUND = 403, 404
 SOURCES_AT_ONCE = 4
 
@@ -62,8 +65,9 @@ _whole = partial(json_selection.loads, part=json_selection.OBJECT)
 _identity = partial(json_selection.loads, part=json_selection.IDENTITY)
 
 
+T = TypeVar("T")
 Pages = aclosing[AsyncGenerator[Document, None]]
-"""A context manager that yields the pages of a list; items are parsed lazily."""
+"""A context manager that yields the pages of a list; the items of each are an asynchronous iterator that parses them lazily."""
 
 
 class Kube:
@@ -79,6 +83,7 @@ class Kube:
         self._sources = asyncio.Semaphore(SOURCES_AT_ONCE)
         self._page = asyncio.Semaphore(1)
         """Held while a page of any list is in memory: the memory for lists does not grow with the number of namespaces."""
+        self._parser = ThreadPoolExecutor(1, thread_name_prefix="parse")
 
     @classmethod
     def from_environment(cls) -> Self:
@@ -89,6 +94,7 @@ class Kube:
         """Close the connections."""
         if self._http is not None:
             await self._http.close()
+        self._parser.shutdown(wait=False, cancel_futures=True)
 
     async def authorization(self) -> str | None:
         """Return the Authorization header: from a token, a token file, or a credential plugin (`aws eks get-token`)."""
@@ -132,7 +138,8 @@ class Kube:
         """
         async with self._sources:
             try:
-                return source(*await self._response("GET", f"{sources_path(kind, namespace)}/{name}"), keys)
+                status, content = await self._response("GET", f"{sources_path(kind, namespace)}/{name}")
+                return await self._parsed(partial(source, status, content, keys), len(content))
             except ApiRefused as error:
                 if error.status == NOT_FOUND:
                     return None
@@ -180,8 +187,9 @@ class Kube:
         headers = {"Accept": _METADATA.format("PartialObjectMetadataList")}
         async with self._pages(NAMESPACES, headers, json_levels.loads) as pages:
             async for listed in pages:
-                every = (item["metadata"] for item in listed["items"])
-                found |= {metadata["name"]: metadata.get("labels") or {} for metadata in every}
+                async for item in listed["items"]:
+                    metadata = item["metadata"]
+                    found[metadata["name"]] = metadata.get("labels") or {}
         return found
 
     def metadata_pages(self, kind: str, namespace: str | None) -> Pages:
@@ -218,16 +226,28 @@ class Kube:
                     max_limit = max(1, limit // 2)
                     limit = max(1, limit // 5)
                     continue
-                found = page(*response, loads)
-                if len(response[1]) < PAGE_BYTES // 4:
-                    max_limit = min(2 * max_limit, LARGEST_PAGE)
+                size = len(response[1])
+                found = await self._parsed(partial(page, *response, loads), size)
                 del response
+                if size < PAGE_BYTES // 4:
+                    max_limit = min(2 * max_limit, LARGEST_PAGE)
                 more = found["metadata"].get("continue", "")
+                found["items"] = self._parsed_items(found["items"], size)
                 yield found
                 del found
             if not more:
                 return
             limit = min(2 * limit, max_limit)
+
+    async def _parsed_items(self, items: Iterator[Document], size: int) -> AsyncIterator[Document]:
+        while (item := await self._parsed(partial(next, items, None), size)) is not None:
+            yield item
+
+    async def _parsed(self, parse: Callable[[], T], size: int) -> T:
+        """Return the result of parsing so many bytes: large documents in a thread, so that none blocks the event loop."""
+        if size <= PARSED_AT_ONCE:
+            return parse()
+        return await asyncio.get_running_loop().run_in_executor(self._parser, parse)
 
     async def _watch(
         self, path: str, since: str, loads: Loads = _whole, headers: Mapping[str, str] | None = None
@@ -244,7 +264,7 @@ class Kube:
                 if response.status >= 400:
                     raise_for_status(response.status, await response.read())
                 async for line in lines(response.content):
-                    event = parse_line(line, loads)
+                    event = await self._parsed(partial(parse_line, line, loads), len(line))
                     # The next line may be as large.
                     del line
                     yield event
@@ -272,7 +292,8 @@ class Kube:
         params: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Document:
-        return document(*await self._response(method, path, body=body, params=params, headers=headers), _whole)
+        status, content = await self._response(method, path, body=body, params=params, headers=headers)
+        return await self._parsed(partial(document, status, content, _whole), len(content))
 
     async def _response(
         self,

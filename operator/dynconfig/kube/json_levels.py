@@ -7,11 +7,12 @@ rejects only that object, and the other objects of the list or watch are reconci
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
 from dynconfig.api.parameter import MAX_NODES, OMITTED
+from dynconfig.kube import json_depth
 
 MAX_LEVELS = 120
 """Maximum depth of a document. A JSON Schema with 64 levels (api/parameter.py) needs 75 levels, also in managedFields."""
@@ -31,9 +32,8 @@ def _nested(levels: int) -> str:
     return found
 
 
-_TEXT = re.compile(_STRING, re.DOTALL)
-# The next bracket that is neither in a string nor part of a small value.
-_BRACKET = re.compile(rf'(?:[^"\[\]{{}}]++|{_STRING}|{_nested(2)})*+([\[\]{{}}])', re.DOTALL)
+# A pattern holds the interpreter until it has matched, so it looks at short values only.
+_SHORT = 2000
 _MEMBER = re.compile(rf"\s*({_STRING})\s*:\s*", re.DOTALL)
 _SCALAR = re.compile(rf"{_STRING}|[^,\[\]{{}}\s]+", re.DOTALL)
 _SEPARATOR = re.compile(r"\s*,?\s*")
@@ -52,7 +52,7 @@ def loads(text: str | bytes) -> Any:
         return json.loads(text)
     except RecursionError:
         # From another server, or an older CRD.
-        return json.loads(_cut(text))
+        return json.loads(json_depth.cut(text, MAX_LEVELS)[0])
 
 
 def page(content: str | bytes, parse: Callable[[bytes], Any] = loads) -> Any:
@@ -127,8 +127,8 @@ def _end(text: str, begin: int) -> int:
     """Where the value that begins here ends. Raises ValueError."""
     if text[begin : begin + 1] not in _OPENING:
         found = _SCALAR.match(text, begin)
-    elif (found := _value().match(text, begin)) is None:
-        return next((at + 1 for at, level in _brackets(text, begin) if not level), 0) or _broken()
+    elif (found := _value().match(text, begin, begin + _SHORT)) is None:
+        return json_depth.end(text, begin) or _broken()
     return found.end() if found else _broken()
 
 
@@ -137,54 +137,14 @@ def _broken() -> int:
 
 
 def _bounded(text: str) -> str:
-    if any(end is None for _field, end in _open_fields(text)):
-        text = _cut(text)
-    if not _is_wide(text):
+    text, nodes = json_depth.cut(text, MAX_LEVELS)
+    if nodes <= MAX_NODES:
         return text
     kept, begin = list[str](), 0
-    for field, end in _open_fields(text):
+    while field := _OPEN_FIELD.search(text, begin):
         kept += (text[begin : field.end()], "{}" if field["prefix"] else json.dumps(OMITTED))
-        begin = end or len(text)
+        begin = _end(text, field.end())
     return "".join((*kept, text[begin:]))
-
-
-def _open_fields(text: str) -> Iterator[tuple[re.Match[str], int | None]]:
-    """Yield each outermost jsonSchema field with the end of its value, None if it was not found."""
-    field = _OPEN_FIELD.search(text)
-    while field:
-        found = _value().match(text, field.end())
-        yield field, found and found.end()
-        field = _OPEN_FIELD.search(text, found.end()) if found else None
-
-
-def _is_wide(text: str) -> bool:
-    # Brackets in strings do not count; the quick first count is enough for most objects.
-    return _nodes(text) > MAX_NODES and _nodes(_TEXT.sub("", text)) > MAX_NODES
-
-
-def _nodes(text: str) -> int:
-    return text.count("[") + text.count("{")
-
-
-def _cut(text: str) -> str:
-    """Remove everything below the maximum level; lists and maps of that level become empty."""
-    kept: list[str] = []
-    begun = 0
-    for at, level in _brackets(text, 0):
-        if level == MAX_LEVELS + 1 and text[at] in _OPENING:
-            kept.append(text[begun : at + 1])
-        elif level == MAX_LEVELS and text[at] not in _OPENING:
-            begun = at
-    return "".join((*kept, text[begun:])) if kept else text
-
-
-def _brackets(text: str, begin: int) -> Iterator[tuple[int, int]]:
-    """Yield the position of each bracket outside strings and small values, and the level it opens or closes."""
-    level = 0
-    while bracket := _BRACKET.match(text, begin):
-        begin = bracket.end()
-        level += 1 if bracket[1] in _OPENING else -1
-        yield begin - 1, level
 
 
 def _decoded(text: str | bytes) -> str:

@@ -110,7 +110,7 @@ class ObjectWatch:
         async with self._kube.object_pages(self._namespace) as pages:
             async for page in pages:
                 version = page["metadata"]["resourceVersion"]
-                for document in page["items"]:
+                async for document in page["items"]:
                     key = _key(document)
                     found.add(key)
                     # The receiver keeps it even if the list fails on a later page.

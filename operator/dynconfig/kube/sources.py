@@ -175,7 +175,7 @@ async def _list(kube: Kube, references: References, kind: str, namespace: str | 
     async with kube.metadata_pages(kind, namespace) as pages:
         async for page in pages:
             version = page["metadata"]["resourceVersion"]
-            for item in page["items"]:
+            async for item in page["items"]:
                 ref = _ref(kind, item["metadata"])
                 if references.is_referenced(ref):
                     present.add(ref)
