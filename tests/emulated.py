@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
+from tests.in_process import in_process
 
 from dynconfig_lab.aws import AwsLab
 
@@ -32,8 +33,12 @@ AWS_TIME = AwsTime()
 
 @contextmanager
 def emulated_aws() -> Iterator[AwsLab]:
-    """An AWS for as long as a `with` lasts, and the credentials that it takes."""
-    with pytest.MonkeyPatch.context() as environment, AwsLab.start(clock=AWS_TIME) as lab:
+    """Run the emulated AWS for the duration of a `with`, and set the credentials that it accepts."""
+    with (
+        pytest.MonkeyPatch.context() as environment,
+        AwsLab.start(clock=AWS_TIME) as lab,
+        in_process(lab.application, lab.endpoint, time.time),
+    ):
         environment.setenv("AWS_ACCESS_KEY_ID", "lab")
         environment.setenv("AWS_SECRET_ACCESS_KEY", "lab")
         yield lab

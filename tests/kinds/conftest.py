@@ -36,6 +36,8 @@ def session(lab: AwsLab, watch: Watch) -> Session:
 def harness(lab: AwsLab, session: Session, watch: Watch) -> Iterator[AwsHarness]:
     yield AwsHarness(lab, session, watch)
     lab.faults(Faults())
+    # Kinds that list the resources of an account would list those of all earlier tests.
+    lab.clear()
     watch.left = None
 
 

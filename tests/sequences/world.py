@@ -11,12 +11,12 @@ from typing import Any
 
 import boto3
 import pytest
+from tests.in_process import in_process
 from tests.kube.apiserver import kube_at, listening
 from tests.kube.controller_harness import dependencies_of
 from tests.sequences.account import REGION
 from tests.sequences.cluster import Cluster, Document
 from tests.sequences.loop import VirtualLoop
-from tests.sequences.shortcut import shortcut
 from tests.sequences.wire import Call, Death, Killed, Wire
 
 from dynconfig import wiring
@@ -293,7 +293,7 @@ def ground() -> Iterator[Ground]:
     with (
         pytest.MonkeyPatch.context() as environment,
         AwsLab.start(now=clock, clock=clock, evaluates=False) as lab,
-        shortcut(lab.application, lab.endpoint, clock),
+        in_process(lab.application, lab.endpoint, clock),
         wire.laid(),
         journal.kept(),
     ):

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import lru_cache
 from typing import Any, Self
 from urllib.request import ProxyHandler, Request, build_opener
 
@@ -32,6 +33,15 @@ from dynconfig_lab.functions.service import Functions
 HOST = "127.0.0.1"
 # The environment's proxies and certificates do not apply to local addresses.
 _OPENER = build_opener(ProxyHandler({}))
+
+
+class Dispatcher(DomainDispatcherApplication):
+    """moto's dispatcher, which would list the folders of all services for each request."""
+
+    @lru_cache(maxsize=256)  # noqa: B019 - one dispatcher per emulation
+    def get_backend_for_host(self, host: str | None) -> Any:
+        """Return moto's name of the service that a host name belongs to."""
+        return super().get_backend_for_host(host)
 
 
 class CannotListen(OSError):
@@ -72,7 +82,7 @@ class AwsLab:
         self._trouble = FaultInjector(time.monotonic)
         self._parameters = ParameterStore(time.monotonic, lambda: self._trouble.faults.recreate_delay_seconds, now)
         sockets = _listening(address, aws_port, control_port)
-        moto = DomainDispatcherApplication(create_backend_app)
+        moto = Dispatcher(create_backend_app)
         roles = Roles(clock)
         self._runner = Functions(f"http://{HOST}:{sockets[0].getsockname()[1]}", roles)
         self._bus = Bus(self._runner)

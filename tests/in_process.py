@@ -20,7 +20,7 @@ class _Content(BytesIO):
 
 
 @contextmanager
-def shortcut(application: Any, endpoint: str, now: Callable[[], float]) -> Iterator[None]:
+def in_process(application: Any, endpoint: str, now: Callable[[], float]) -> Iterator[None]:
     """Take it for all requests to this endpoint while the `with` lasts. Answers carry the date of this clock."""
     direct = URLLib3Session.send
 
