@@ -12,8 +12,9 @@ from botocore import xform_name
 from botocore.exceptions import ClientError
 
 from dynconfig.aws.errors import translated
-from dynconfig.aws.permissions import Allowed, operator_policy
+from dynconfig.aws.permissions import operator_policy
 from dynconfig.model import errors
+from dynconfig.model.allowed import Allowed
 
 SOURCES = Path(__file__).parents[2] / "operator" / "dynconfig"
 # By IAM's prefix; API Gateway's actions are verbs, so that its operations are found in the sources.

@@ -9,20 +9,10 @@ import pytest
 from typer.testing import CliRunner
 
 from dynconfig.aws.layers import layer
-from dynconfig.aws.permissions import (
-    ACCOUNT_ACTIONS,
-    ALARM_ACCOUNT_ACTIONS,
-    LOG_ACCOUNT_ACTIONS,
-    METRIC_ACTIONS,
-    OWN_EVENT_RULE_ACTIONS,
-    QUEUE_ACTIONS,
-    RULE_ACTIONS,
-    Allowed,
-    Part,
-    advice,
-    operator_policy,
-)
+from dynconfig.aws.own_facts import QUEUE, RULES
+from dynconfig.aws.permissions import advice, operator_policy
 from dynconfig.cli.app import application
+from dynconfig.model.allowed import NAMED_LIKE_OURS, Allowed, Part
 from dynconfig.model.arns import Arns
 from dynconfig.model.naming import Names
 from dynconfig.model.resource import Owner
@@ -33,6 +23,9 @@ ACCOUNT, REGION = "123456789012", "eu-west-1"
 KEY = "arn:aws:kms:eu-west-1:123456789012:key/11111111-2222-3333-4444-555555555555"
 OPERATOR = "arn:aws:iam::123456789012:role/dynconfig-operator"
 ARNS = Arns(REGION, lambda: ACCOUNT)
+# Actions without a resource level.
+ACCOUNT_ACTIONS = ["ec2:DescribeImages", "ssm:DescribeParameters", "tag:GetResources"]
+ALARM_ACCOUNT_ACTIONS = ["cloudwatch:DescribeAlarms", "cloudwatch:PutCompositeAlarm"]
 
 
 def policy(**about: Any) -> dict[str, dict[str, Any]]:
@@ -63,8 +56,8 @@ def test_parameters_are_limited_to_the_paths_with_a_slash_at_their_end() -> None
 def test_only_what_has_no_resource_level_is_allowed_on_everything() -> None:
     wide = [statement for statement in policy(keys=[KEY]).values() if statement["Resource"] == "*"]
     assert [statement["Action"] for statement in wide] == [
-        [*ACCOUNT_ACTIONS, *LOG_ACCOUNT_ACTIONS, *ALARM_ACCOUNT_ACTIONS],
-        [*METRIC_ACTIONS],
+        [*ACCOUNT_ACTIONS, "logs:DescribeLogGroups", *ALARM_ACCOUNT_ACTIONS],
+        ["cloudwatch:PutMetricData"],
     ]
     assert wide[1]["Condition"] == {"StringEquals": {"cloudwatch:namespace": "DynamicConfig"}}
 
@@ -97,9 +90,10 @@ def test_queue_and_rules_by_which_events_are_heard_are_limited_to_our_prefix() -
         "arn:aws:events:eu-west-1:123456789012:rule/dynconfig-*",
     )
     assert statements["Events"]["Resource"] == [queue, rule]
-    assert set(statements["Events"]["Action"]) == {*QUEUE_ACTIONS, *RULE_ACTIONS}
+    granted = [grant for facts in (QUEUE, RULES) for grant in facts.grants if grant.statement == NAMED_LIKE_OURS]
+    assert set(statements["Events"]["Action"]) == {action for grant in granted for action in grant.actions}
     assert statements["EventRules"]["Resource"] == rule
-    assert set(statements["EventRules"]["Action"]) == set(OWN_EVENT_RULE_ACTIONS)
+    assert statements["EventRules"]["Action"] == ["events:DeleteRule", "events:RemoveTargets"]
 
 
 def test_without_keys_there_is_no_statement_about_keys() -> None:
@@ -108,7 +102,7 @@ def test_without_keys_there_is_no_statement_about_keys() -> None:
 
 def test_an_operator_for_parameters_only_may_do_nothing_else() -> None:
     assert set(policy(functions=())) == {"Parameters", "Metadata", "Events", "EventRules"}
-    assert policy(functions=())["Metadata"]["Action"] == list(ACCOUNT_ACTIONS)
+    assert policy(functions=())["Metadata"]["Action"] == ACCOUNT_ACTIONS
 
 
 def test_an_operator_for_parameters_may_have_the_alarms_and_dashboards_that_need_no_function() -> None:

@@ -10,16 +10,13 @@ from botocore import xform_name
 from botocore.session import get_session
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.kinds.iam import actions
 
-from dynconfig.aws.permissions import (
-    ATTACHED_FUNCTION_ACTIONS,
-    FUNCTION_ACTIONS,
-    NEW_FUNCTION_ACTIONS,
-    OWN_FUNCTION_ACTIONS,
-)
-from dynconfig.aws.quota import AWS_GROUPS, SLOWEST_RATE, Bucket, Group, Quota, rate
+from dynconfig.aws.quota import AWS_GROUPS, SLOWEST_RATE, Bucket, Quota, rate
 from dynconfig.kinds import http_api
+from dynconfig.kinds.registry import ALL
 from dynconfig.model.errors import Throttled
+from dynconfig.model.facts import Group
 
 GROUPS = (Group("put", ("ssm.PutParameter",), 2.0), Group("get", ("ssm.GetParameter", "ssm.GetParameters"), 10.0))
 
@@ -171,9 +168,8 @@ def limited(service: str) -> set[str]:
 
 def test_every_call_of_lambda_keeps_a_quota() -> None:
     # Asked by AWS on behalf of other calls.
-    functions = (*FUNCTION_ACTIONS, *NEW_FUNCTION_ACTIONS, *OWN_FUNCTION_ACTIONS, *ATTACHED_FUNCTION_ACTIONS)
-    called = {*functions} - {"lambda:ListTags"}
-    calls = {action.replace(":", ".") for action in called if action.startswith("lambda:")}
+    called = actions(*ALL, service="lambda") - {"lambda:ListTags"}
+    calls = {action.replace(":", ".") for action in called}
     assert calls == limited("lambda")
 
 

@@ -3,7 +3,8 @@
 import pytest
 
 from dynconfig.events.echoes import KEPT_SECONDS, Echoes
-from dynconfig.events.signals import DELETE, PUT, Signal
+from dynconfig.events.signals import Signal
+from dynconfig.model.writes import DELETE, PUT
 
 REGION = "eu-west-1"
 

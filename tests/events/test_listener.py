@@ -14,7 +14,8 @@ from dynconfig.events import listener as event_listener
 from dynconfig.events.echoes import Echoes
 from dynconfig.events.listener import ECHO_SECONDS, EventListener, EventListeners
 from dynconfig.events.queue import MessageBatch
-from dynconfig.events.signals import PUT, Signal
+from dynconfig.events.signals import Signal
+from dynconfig.model.writes import PUT
 from dynconfig_lab.aws import Faults
 from dynconfig_lab.aws.faults import Injected
 

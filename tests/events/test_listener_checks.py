@@ -7,7 +7,7 @@ from tests.events.listener_harness import ListenerHarness
 from tests.events.recording_listener import PATIENCE, REGION
 
 from dynconfig.events.patterns import event_rules
-from dynconfig.events.signals import PUT
+from dynconfig.model.writes import PUT
 
 pytestmark = pytest.mark.lab
 

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 from tests.events.cleanup import remove_queue
+from tests.kinds.iam import actions
 
 from dynconfig.api.names import CLUSTER_TAG
-from dynconfig.aws.permissions import OWN_EVENT_RULE_ACTIONS, QUEUE_ACTIONS, RULE_ACTIONS
+from dynconfig.aws.own_facts import QUEUE, RULES
 from dynconfig.aws.quota import Quota
 from dynconfig.aws.session import Session
 from dynconfig.events.patterns import event_rules
@@ -90,9 +91,7 @@ def harness(lab: AwsLab) -> Iterator[QueueHarness]:
     remove_queue(harness.sqs, harness.events, harness.queue, harness.rules)
     # The batch actions are allowed by the single ones.
     assert {call.removesuffix("Batch") for call in harness.calls} <= {
-        *QUEUE_ACTIONS,
-        *RULE_ACTIONS,
-        *OWN_EVENT_RULE_ACTIONS,
+        *actions(QUEUE, RULES),
     }
 
 
@@ -270,4 +269,4 @@ def test_every_documented_iam_action_is_used(harness: QueueHarness) -> None:
     queue.delete(queue.receive())
     queue.remove()
     called = {call.removesuffix("Batch") for call in harness.calls}
-    assert {*QUEUE_ACTIONS, *RULE_ACTIONS, *OWN_EVENT_RULE_ACTIONS} - IMPLIED == called
+    assert actions(QUEUE, RULES) - IMPLIED == called

@@ -6,10 +6,11 @@ import pytest
 
 from dynconfig.api.names import FINALIZER, UNSEEN
 from dynconfig.events.resource_index import ResourceIndex
-from dynconfig.events.signals import EVERYWHERE, PUT, Signal
+from dynconfig.events.signals import EVERYWHERE, Signal
 from dynconfig.model.declaration import Successor
 from dynconfig.model.key import Key
 from dynconfig.model.resource import Owner
+from dynconfig.model.writes import PUT
 from dynconfig.validation.tenancy import Tenant
 
 HOME = "eu-west-1"

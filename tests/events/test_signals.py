@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from dynconfig.events.signals import DELETE, EVERYWHERE, PUT, Signal, Unreadable, parse
+from dynconfig.events.signals import EVERYWHERE, Signal, Unreadable, parse
+from dynconfig.model.writes import DELETE, PUT
 
 AT = 1495471488.0
 ROLE = "arn:aws:sts::123456789012:assumed-role/admin/jane"

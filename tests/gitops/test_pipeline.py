@@ -10,7 +10,8 @@ from typing import Any
 
 from tests.gitops.delivery import PIPELINE, inline_buildspec, resources
 
-from dynconfig.aws.permissions import Allowed, operator_policy
+from dynconfig.aws.permissions import operator_policy
+from dynconfig.model.allowed import Allowed
 
 PARAMETERS = "arn:${AWS::Partition}:ssm:${AWS::Region}:${AWS::AccountId}:parameter/${Path}"
 

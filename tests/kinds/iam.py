@@ -4,7 +4,9 @@ from typing import Any
 
 import botocore.session
 
-from dynconfig.aws.permissions import Allowed, operator_policy
+from dynconfig.aws.permissions import operator_policy
+from dynconfig.model.allowed import Allowed
+from dynconfig.model.facts import Facts
 
 _PREFIXES = {"resourcegroupstaggingapi": "tag"}
 
@@ -16,6 +18,12 @@ def action(call: str) -> str:
         model = botocore.session.get_session().get_service_model(service)
         return f"apigateway:{model.operation_model(operation).http['method']}"
     return f"{_PREFIXES.get(service, service)}:{operation.removesuffix('Batch')}"
+
+
+def actions(*everything: Facts, service: str = "") -> set[str]:
+    """All actions that these facts grant, or those of one service by its prefix in IAM."""
+    found = {action for facts in everything for grant in facts.grants for action in grant.actions}
+    return {action for action in found if action.startswith(f"{service}:" if service else "")}
 
 
 def allowed(**about: Any) -> set[str]:

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from tests.kinds.aws_harness import AwsHarness, Watch
 from tests.kinds.cases.failure_destination import destinations
-from tests.kinds.iam import action, allowed
+from tests.kinds.iam import action, actions, allowed
 
-from dynconfig.aws import permissions
+from dynconfig.kinds import http_api
 
 SOURCES = Path(__file__).parents[2] / "operator" / "dynconfig"
 # Not called directly: AWS requires them for another call.
@@ -71,7 +71,9 @@ def test_alarms_and_dashboard_need_no_lambda_permissions(harness: AwsHarness) ->
 
 
 def test_every_allowed_action_is_used() -> None:
-    code = "".join(path.read_text() for folder in ("kinds", "aws") for path in (SOURCES / folder).glob("*.py"))
+    code = "".join(
+        path.read_text() for folder in ("kinds", "aws", "events") for path in (SOURCES / folder).rglob("*.py")
+    )
     called = set(re.findall(r"\.([a-z_]+)\b", code)) | set(re.findall(r'get_paginator\("([a-z_]+)"\)', code))
     for name in allowed(boundary="arn:aws:iam::123456789012:policy/b") - ASKED_ON_BEHALF:
         if name.startswith("apigateway:"):
@@ -84,12 +86,7 @@ def test_every_verb_of_api_gateway_is_used() -> None:
     code = (SOURCES / "kinds" / "http_api.py").read_text()
     verbs = {"create_api": "POST", "get_routes": "GET", "update_route": "PATCH", "delete_api": "DELETE"}
     assert all(f"_apis.{method}(" in code or f'_all("{method}"' in code for method in verbs)
-    allowed_verbs = {
-        *permissions.HTTP_API_ACTIONS,
-        *permissions.NEW_HTTP_API_ACTIONS,
-        *permissions.OWN_HTTP_API_ACTIONS,
-    }
-    assert {f"apigateway:{verb}" for verb in verbs.values()} == allowed_verbs
+    assert {f"apigateway:{verb}" for verb in verbs.values()} == actions(http_api.FACTS)
 
 
 def test_recorder_records_calls(watch: Watch) -> None:

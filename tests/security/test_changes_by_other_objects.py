@@ -13,10 +13,11 @@ from dynconfig.events.echoes import Echoes
 from dynconfig.events.own_calls import KEPT_SECONDS, collect_requests
 from dynconfig.events.resource_index import ResourceIndex
 from dynconfig.events.routing import EventRouter
-from dynconfig.events.signals import PUT, Signal, parse
+from dynconfig.events.signals import Signal, parse
 from dynconfig.kinds.log_group import LogGroup
 from dynconfig.model.key import Key
 from dynconfig.model.naming import Names
+from dynconfig.model.writes import PUT
 from dynconfig.validation.tenancy import Tenant
 
 VICTIM, ATTACKER = Key("shop", "victim"), Key("evil", "attacker")

@@ -8,9 +8,10 @@ import pytest
 
 from dynconfig.events import signals
 from dynconfig.events.resource_index import ResourceIndex
-from dynconfig.events.signals import PUT, Signal, Unreadable, parse
+from dynconfig.events.signals import Signal, Unreadable, parse
 from dynconfig.model.key import Key
 from dynconfig.model.resource import Owner
+from dynconfig.model.writes import PUT
 
 BOUND_SECONDS = 1.0
 AT = "2027-01-15T08:00:00Z"

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from tests.security.iam.evaluator import Decision, Request, decide
 
-from dynconfig.aws.permissions import Allowed, broad, operator_policy
+from dynconfig.aws.permissions import broad, operator_policy
+from dynconfig.model.allowed import Allowed
 from dynconfig.model.arns import Arns
 
 ACCOUNT, REGION = "123456789012", "eu-west-1"

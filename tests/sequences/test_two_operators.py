@@ -14,8 +14,9 @@ from tests.sequences.reference import PATH, Ghost, wishes
 from tests.sequences.wire import Call, Trouble
 from tests.sequences.world import Ground, Life, PromptKube, World, ground
 
-from dynconfig.events.signals import PUT, Signal
+from dynconfig.events.signals import Signal
 from dynconfig.model.key import Key
+from dynconfig.model.writes import PUT
 
 A, B = Key("shop", "a"), Key("shop", "b")
 # Both may carry out an edit, and one that began before it may put the old value back once.

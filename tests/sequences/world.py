@@ -22,11 +22,12 @@ from tests.sequences.wire import Call, Death, Killed, Wire
 from dynconfig import wiring
 from dynconfig.aws.quota import Quota
 from dynconfig.aws.session import Session
-from dynconfig.events.signals import PUT, Signal
+from dynconfig.events.signals import Signal
 from dynconfig.handlers import DELETION_CHECK_SECONDS, MOVE_SECONDS
 from dynconfig.kube.client import Kube
 from dynconfig.kube.controller import Controller
 from dynconfig.kube.work_queue import WorkQueue
+from dynconfig.model.writes import PUT
 from dynconfig.settings import Settings
 from dynconfig_lab.aws import AwsLab
 from dynconfig_lab.aws.calls import ACCOUNT

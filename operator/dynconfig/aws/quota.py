@@ -4,7 +4,9 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from dynconfig.aws.facts import quota_groups
 from dynconfig.model.errors import Throttled
+from dynconfig.model.facts import Group
 
 # For longer waits, the object is requeued instead of blocking a thread.
 MAX_WAIT_SECONDS = 2.0
@@ -14,93 +16,7 @@ CALM_SECONDS = 30.0
 SLOWEST_RATE = 0.5
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
-    """Operations that share an AWS quota, in calls per second; None if no limit is known."""
-
-    name: str
-    operations: tuple[str, ...]
-    per_second: float | None
-
-
-# Per account and region, for all callers; AWS publishes no table, these are the lowest values that users report.
-# https://docs.aws.amazon.com/systems-manager/latest/userguide/parameter-store-throughput.html
-AWS_GROUPS = (
-    Group("ssm.Put", ("ssm.PutParameter",), 3.0),
-    Group("ssm.Delete", ("ssm.DeleteParameters", "ssm.DeleteParameter"), 5.0),
-    Group(
-        "ssm.Get", ("ssm.GetParameters", "ssm.GetParameter", "ssm.GetParametersByPath", "ssm.GetParameterHistory"), 30.0
-    ),
-    Group("ssm.Describe", ("ssm.DescribeParameters",), 3.0),
-    Group(
-        "ssm.Tag",
-        (
-            "ssm.AddTagsToResource",
-            "ssm.RemoveTagsFromResource",
-            "ssm.ListTagsForResource",
-            "ssm.LabelParameterVersion",
-            "ssm.UnlabelParameterVersion",
-        ),
-        10.0,
-    ),
-    Group("tagging.Get", ("resourcegroupstaggingapi.GetResources",), 5.0),
-    # https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch_limits.html
-    Group("cloudwatch.Describe", ("cloudwatch.DescribeAlarms",), 9.0),
-    Group("cloudwatch.Put", ("cloudwatch.PutMetricAlarm", "cloudwatch.PutCompositeAlarm"), 3.0),
-    Group("cloudwatch.Delete", ("cloudwatch.DeleteAlarms",), 3.0),
-    Group(
-        "cloudwatch.Tag",
-        ("cloudwatch.ListTagsForResource", "cloudwatch.TagResource", "cloudwatch.UntagResource"),
-        10.0,
-    ),
-    Group("cloudwatch.Dashboard", ("cloudwatch.GetDashboard",), 10.0),
-    # These cannot be raised.
-    # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
-    Group("lambda.Get", ("lambda.GetFunction",), 100.0),
-    Group("lambda.Policy", ("lambda.GetPolicy",), 15.0),
-    Group(
-        "lambda.Control",
-        (
-            "lambda.AddPermission",
-            "lambda.CreateFunction",
-            "lambda.DeleteFunction",
-            "lambda.DeleteFunctionEventInvokeConfig",
-            "lambda.GetFunctionEventInvokeConfig",
-            "lambda.PutFunctionEventInvokeConfig",
-            "lambda.RemovePermission",
-            "lambda.TagResource",
-            "lambda.UntagResource",
-            "lambda.UpdateFunctionCode",
-            "lambda.UpdateFunctionConfiguration",
-        ),
-        15.0,
-    ),
-    # For all calls of an account.
-    # https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html
-    Group(
-        "apigateway",
-        (
-            "apigatewayv2.CreateApi",
-            "apigatewayv2.CreateIntegration",
-            "apigatewayv2.CreateRoute",
-            "apigatewayv2.CreateStage",
-            "apigatewayv2.DeleteApi",
-            "apigatewayv2.DeleteRoute",
-            "apigatewayv2.DeleteStage",
-            "apigatewayv2.GetApis",
-            "apigatewayv2.GetIntegrations",
-            "apigatewayv2.GetRoutes",
-            "apigatewayv2.GetStages",
-            "apigatewayv2.TagResource",
-            "apigatewayv2.UntagResource",
-            "apigatewayv2.UpdateApi",
-            "apigatewayv2.UpdateIntegration",
-            "apigatewayv2.UpdateRoute",
-            "apigatewayv2.UpdateStage",
-        ),
-        10.0,
-    ),
-)
+AWS_GROUPS = quota_groups()
 
 
 def rate(operation: str, overrides: Mapping[str, float]) -> float | None:

@@ -16,6 +16,7 @@ from botocore.session import Session as BotocoreSession
 from dynconfig import __version__
 from dynconfig.aws.credentials import Credentials
 from dynconfig.aws.errors import translated, translated_locally, without_client, without_credentials
+from dynconfig.aws.facts import nouns
 from dynconfig.aws.models import Models
 from dynconfig.aws.quota import Quota
 from dynconfig.aws.server_clock import ServerClock
@@ -35,25 +36,12 @@ OWN_USER_AGENT = "dynconfig-operator/"
 # CloudTrail sends no events for these.
 # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-service-event-cloudtrail.html
 _READS = ("Get", "List", "Describe")
-# Request members that name the resource.
-_SUBJECTS = {
-    "FunctionName": "function",
-    "RoleName": "role",
-    "logGroupName": "log group",
-    "Rule": "rule",
-    "ApiId": "HTTP API",
-    "ResourceId": "parameter",
-    "AlarmName": "alarm",
-    "DashboardName": "dashboard",
-    "QueueName": "queue",
-    "QueueUrl": "queue",
-}
 _READ_SECONDS = 15
 # ReceiveMessage with long polling responds after up to twenty seconds.
 _LONGER_READS = {"sqs": 35}
 # With whatever Content-Type: emulators send that of pages with any answer.
 _PAGES = (b"<!doctype html", b"<html")
-_NAMES = {"ssm": "parameter", "events": "rule", "scheduler": "schedule", "apigatewayv2": "HTTP API"}
+_NOUNS = nouns()
 
 
 class Client:
@@ -220,7 +208,5 @@ def _hidden(request: dict[str, Any]) -> str:
 
 def _subject(service: str, request: dict[str, Any]) -> str:
     """Return the resource of a call, as the start of a message."""
-    if "Name" in request and service in _NAMES:
-        return f"{_NAMES[service]} {request['Name']}: "
-    found = next((f"{noun} {request[member]}: " for member, noun in _SUBJECTS.items() if member in request), None)
-    return found or ""
+    named = ((noun, member) for member, noun in _NOUNS.get(service, {}).items() if member in request)
+    return next((f"{noun} {request[member]}: " for noun, member in named), "")

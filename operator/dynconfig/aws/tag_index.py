@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from dynconfig.api.names import OWNER_TAG
+from dynconfig.aws.facts import indexed_types
 from dynconfig.model.resource import Owner
 
 if TYPE_CHECKING:
@@ -102,11 +103,10 @@ class AlarmTagIndex(TagIndex):
     before_name = ":alarm:"
 
 
-# The resource types in AWS's tag index; it does not cover roles, schedules and dashboards.
-# https://docs.aws.amazon.com/resourcegroupstagging/latest/APIReference/supported-services.html
+# Parameters are by far the most.
 _TYPES = (
-    ("ssm:parameter",),
-    ("lambda:function", "logs:log-group", "events:rule", "cloudwatch:alarm", "apigateway"),
+    (ParameterTagIndex.resource_type,),
+    tuple(found for found in indexed_types() if found != ParameterTagIndex.resource_type),
 )
 
 

@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from dynconfig.events.signals import PUT, Signal
+from dynconfig.events.signals import Signal
+from dynconfig.model.writes import PUT
 
 # Event times have a resolution of one second, and clocks differ slightly.
 SLACK_SECONDS = 2.0

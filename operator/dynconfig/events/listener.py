@@ -8,8 +8,9 @@ from typing import Protocol
 
 from dynconfig.events.echoes import Echoes
 from dynconfig.events.queue import EventQueue, MessageBatch
-from dynconfig.events.signals import DELETE, PUT, Signal
+from dynconfig.events.signals import Signal
 from dynconfig.model.errors import DynConfigError, NotFound, Retryable, Terminal
+from dynconfig.model.writes import DELETE, PUT
 
 log = logging.getLogger(__name__)
 

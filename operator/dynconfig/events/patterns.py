@@ -4,19 +4,16 @@ https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-event-patterns.html
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from dynconfig.kinds.registry import ALL
+from dynconfig.model.facts import EventSource
 from dynconfig.model.naming import PREFIX, fitting
 
 # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-quota.html
 PATTERN_LENGTH = 2048
-# Calls that change, of services of which the operator keeps resources. Where no trail exists, such events never come.
-# Those of IAM come in us-east-1 only.
-_WATCHED = ("apigateway", "events", "iam", "lambda", "monitoring", "scheduler")
-# Parameter Store tells of values by its own events, and of tags by no other.
-_TAG_CALLS = ("AddTagsToResource", "RemoveTagsFromResource")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +30,10 @@ def event_rules(cluster: str, paths: Sequence[str] = ()) -> tuple[EventRule, ...
     wanted = {
         "parameters": (_parameters(paths), "Tells the DynamicConfig operator of changes of parameters"),
         "alarms": (_ALARMS, "Tells the DynamicConfig operator of alarms that change their state"),
-        "calls": (_CALLS, "Tells the DynamicConfig operator of API calls that change what it keeps"),
+        "calls": (
+            _calls(facts.event_source for facts in ALL),
+            "Tells the DynamicConfig operator of API calls that change what it keeps",
+        ),
     }
     return tuple(
         EventRule(fitting(f"{PREFIX}{cluster}-{name}"), json.dumps(pattern, sort_keys=True), description)
@@ -54,12 +54,15 @@ _ALARMS = {
     "detail-type": ["CloudWatch Alarm State Change"],
     "detail": {"alarmName": [{"prefix": PREFIX}]},
 }
-_CALLS = {
-    "detail-type": ["AWS API Call via CloudTrail"],
-    "detail": {
-        "$or": [
-            {"eventSource": [f"{service}.amazonaws.com" for service in _WATCHED]},
-            {"eventSource": ["ssm.amazonaws.com"], "eventName": list(_TAG_CALLS)},
-        ]
-    },
-}
+
+
+def _calls(sources: Iterable[EventSource | None]) -> dict[str, Any]:
+    """Calls that change resources of these sources. They are received only if the account has a trail, IAM's in us-east-1."""
+    found = sorted({(source.name, source.calls) for source in sources if source is not None})
+    whole = [_domain(name) for name, chosen in found if not chosen]
+    limited = [{"eventSource": [_domain(name)], "eventName": list(chosen)} for name, chosen in found if chosen]
+    return {"detail-type": ["AWS API Call via CloudTrail"], "detail": {"$or": [{"eventSource": whole}, *limited]}}
+
+
+def _domain(name: str) -> str:
+    return f"{name}.amazonaws.com"

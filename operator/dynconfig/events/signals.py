@@ -10,8 +10,8 @@ from datetime import datetime
 from itertools import islice
 from typing import Any
 
-PUT = "Put"
-DELETE = "Delete"
+from dynconfig.model.writes import DELETE, PUT
+
 # Label changes are ignored, since labels are not declared.
 # https://docs.aws.amazon.com/systems-manager/latest/userguide/sysman-paramstore-cwe.html
 _PARAMETER_CHANGES = {"Create": PUT, "Update": PUT, "Delete": DELETE}

@@ -23,13 +23,18 @@ from dynconfig.api.alarms import (
     Statistic,
 )
 from dynconfig.api.function import Mode
+from dynconfig.api.spec import DynamicConfigSpec
 from dynconfig.engine import drift_metrics
 from dynconfig.kinds._shared import tags
 from dynconfig.kinds._shared.alarm_base import METRIC, AlarmApi, AlarmBase, Answer
 from dynconfig.kinds._shared.tags import Pairs
+from dynconfig.model import errors
+from dynconfig.model.allowed import METADATA, NAMED_LIKE_OURS, NEW, OWN, Grant, anything, if_watching
 from dynconfig.model.arns import Arns
 from dynconfig.model.declaration import Declaration
 from dynconfig.model.errors import NotFound
+from dynconfig.model.facts import EventSource, Facts, Group
+from dynconfig.model.naming import PREFIX, Names
 from dynconfig.model.resource import Scope
 
 if TYPE_CHECKING:
@@ -208,3 +213,50 @@ def _request(alarm: Alarm) -> dict[str, Any]:
         "TreatMissingData": alarm.missing_data,
         **({"Unit": alarm.unit} if alarm.unit else {}),
     }
+
+
+def _names(spec: DynamicConfigSpec, names: Names) -> Iterator[tuple[str, str]]:
+    if spec.alarms:
+        yield "spec.alarms", f"{names.alarms}*"
+
+
+# All alarms of the operator begin with the prefix, whatever the function is called; see model/naming.py.
+_ARNS = if_watching(lambda _allowed, arns: [arns.alarm(f"{PREFIX}*")])
+
+FACTS = Facts(
+    kind=Alarm.kind,
+    service="cloudwatch",
+    noun="alarm",
+    named_by=("AlarmName",),
+    event_source=EventSource("monitoring"),
+    grants=(
+        Grant(statement=METADATA, rank=2, actions=("cloudwatch:DescribeAlarms",), resources=if_watching(anything)),
+        Grant(statement=NAMED_LIKE_OURS, rank=2, actions=("cloudwatch:ListTagsForResource",), resources=_ARNS),
+        Grant(statement=NEW, rank=0, actions=("cloudwatch:PutMetricAlarm", "cloudwatch:TagResource"), resources=_ARNS),
+        Grant(
+            statement=OWN,
+            rank=0,
+            actions=(
+                "cloudwatch:DeleteAlarms",
+                "cloudwatch:PutMetricAlarm",
+                "cloudwatch:TagResource",
+                "cloudwatch:UntagResource",
+            ),
+            resources=_ARNS,
+        ),
+    ),
+    errors={"LimitExceededFault": errors.QuotaExceeded, "InvalidFormat": errors.Refused},
+    quotas=(
+        # https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch_limits.html
+        Group("cloudwatch.Describe", ("cloudwatch.DescribeAlarms",), 9.0),
+        Group("cloudwatch.Put", ("cloudwatch.PutMetricAlarm",), 3.0),
+        Group("cloudwatch.Delete", ("cloudwatch.DeleteAlarms",), 3.0),
+        Group(
+            "cloudwatch.Tag",
+            ("cloudwatch.ListTagsForResource", "cloudwatch.TagResource", "cloudwatch.UntagResource"),
+            10.0,
+        ),
+    ),
+    indexed_as="cloudwatch:alarm",
+    default_names=_names,
+)

@@ -6,9 +6,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from dynconfig.api.alarms import UNHEALTHY
 from dynconfig.kinds._shared.alarm_base import COMPOSITE, AlarmApi, AlarmBase
+from dynconfig.model.allowed import METADATA, OWN, Grant, anything, if_watching
 from dynconfig.model.arns import Arns
 from dynconfig.model.declaration import Declaration
 from dynconfig.model.errors import NotFound
+from dynconfig.model.facts import EventSource, Facts, Group
+from dynconfig.model.naming import PREFIX
 from dynconfig.model.resource import Scope
 
 if TYPE_CHECKING:
@@ -91,3 +94,25 @@ class CompositeAlarms:
 def rule(names: Iterable[str]) -> str:
     """Return the rule that is in ALARM if any of these alarms is."""
     return " OR ".join(f'ALARM("{name}")' for name in names)
+
+
+FACTS = Facts(
+    kind=CompositeAlarm.kind,
+    service="cloudwatch",
+    noun="alarm",
+    named_by=("AlarmName",),
+    event_source=EventSource("monitoring"),
+    grants=(
+        # Only who may put all composite alarms can put one.
+        # https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutCompositeAlarm.html
+        Grant(statement=METADATA, rank=2, actions=("cloudwatch:PutCompositeAlarm",), resources=if_watching(anything)),
+        Grant(
+            statement=OWN,
+            rank=0,
+            actions=("cloudwatch:DeleteAlarms", "cloudwatch:TagResource", "cloudwatch:UntagResource"),
+            resources=if_watching(lambda _allowed, arns: [arns.alarm(f"{PREFIX}*")]),
+        ),
+    ),
+    quotas=(Group("cloudwatch.Put", ("cloudwatch.PutCompositeAlarm",), 3.0),),
+    indexed_as="cloudwatch:alarm",
+)

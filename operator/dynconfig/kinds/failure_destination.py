@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, ClassVar
 from dynconfig.api.function import Mode
 from dynconfig.kinds._shared.owned import of_kind
 from dynconfig.kinds._shared.ttl_cache import TtlCache
+from dynconfig.model.allowed import NAMED, OWN, Allowed, Grant
 from dynconfig.model.arns import Arns
 from dynconfig.model.declaration import Declaration
 from dynconfig.model.errors import NotFound, NotPossible, RoleNotReady
+from dynconfig.model.facts import EventSource, Facts, Group
 from dynconfig.model.resource import Resource, Scope
 
 if TYPE_CHECKING:
@@ -105,3 +107,34 @@ class FailureDestinations:
         except NotFound:
             return ""
         return answer.get("DestinationConfig", {}).get("OnFailure", {}).get("Destination", "")
+
+
+def _arns(allowed: Allowed, arns: Arns) -> list[str]:
+    return [arns.function(name) for name in allowed.functions]
+
+
+FACTS = Facts(
+    kind=FailureDestination.kind,
+    service="lambda",
+    event_source=EventSource("lambda"),
+    grants=(
+        Grant(statement=NAMED, rank=1, actions=("lambda:GetFunctionEventInvokeConfig",), resources=_arns),
+        Grant(
+            statement=OWN,
+            rank=1,
+            actions=("lambda:DeleteFunctionEventInvokeConfig", "lambda:PutFunctionEventInvokeConfig"),
+            resources=_arns,
+        ),
+    ),
+    quotas=(
+        Group(
+            "lambda.Control",
+            (
+                "lambda.DeleteFunctionEventInvokeConfig",
+                "lambda.GetFunctionEventInvokeConfig",
+                "lambda.PutFunctionEventInvokeConfig",
+            ),
+            15.0,
+        ),
+    ),
+)

@@ -15,9 +15,12 @@ from dynconfig.api.names import OWNER_TAG, RELEASED_TAG
 from dynconfig.kinds._shared import tags
 from dynconfig.kinds._shared.tags import Pairs
 from dynconfig.kinds._shared.ttl_cache import TtlCache
+from dynconfig.model import errors
+from dynconfig.model.allowed import NAMED, NEW, OWN, Allowed, Grant, Statement, with_functions
 from dynconfig.model.arns import Arns
 from dynconfig.model.declaration import Declaration
 from dynconfig.model.errors import NotFound
+from dynconfig.model.facts import EventSource, Facts, Group
 from dynconfig.model.resource import Owner, Resource, Scope
 
 if TYPE_CHECKING:
@@ -247,3 +250,81 @@ def _is_released_by(owner: Owner, api: Mapping[str, Any]) -> bool:
 def _integration_text(integration: Mapping[str, Any]) -> str:
     function, payload = integration.get("IntegrationUri", ""), integration.get("PayloadFormatVersion", PAYLOAD)
     return function if payload == PAYLOAD else f"{function} (payload {payload})"
+
+
+# API Gateway's actions are the verbs of HTTP.
+# https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonapigatewaymanagementv2.html
+_WRITES = ("apigateway:DELETE", "apigateway:PATCH", "apigateway:POST")
+# Tags are resources beside the API, of which no tag is known: anyone who may write tags of one API may write those of all.
+_TAGS = Statement(sid="ApiTags", rank=9)
+_PARTS = Statement(sid="ApiParts", rank=9)
+
+
+def _parts(allowed: Allowed, arns: Arns) -> list[str]:
+    names = ("integrations", "routes", "stages") if allowed.untagged_api_parts and allowed.functions else ()
+    return [arns.http_api(f"*/{name}*") for name in names]
+
+
+FACTS = Facts(
+    kind=HttpApi.kind,
+    service="apigatewayv2",
+    noun="HTTP API",
+    named_by=("Name", "ApiId"),
+    event_source=EventSource("apigateway"),
+    grants=(
+        # AWS assigns the IDs, so they cannot be limited; the operator finds its own APIs by their tag.
+        Grant(
+            statement=NAMED,
+            rank=3,
+            actions=("apigateway:GET",),
+            resources=with_functions(lambda _allowed, arns: [arns.http_apis(), arns.http_api("*")]),
+        ),
+        Grant(
+            statement=NEW,
+            rank=3,
+            actions=("apigateway:POST",),
+            resources=with_functions(lambda _allowed, arns: [arns.http_apis(), arns.new_http_tags()]),
+        ),
+        Grant(
+            statement=OWN,
+            rank=3,
+            actions=_WRITES,
+            resources=with_functions(lambda _allowed, arns: [arns.http_api("*")]),
+        ),
+        Grant(
+            statement=_TAGS,
+            actions=("apigateway:DELETE", "apigateway:POST"),
+            resources=with_functions(lambda _allowed, arns: arns.http_tags()),
+        ),
+        Grant(statement=_PARTS, actions=_WRITES, resources=_parts),
+    ),
+    errors={"BadRequestException": errors.Refused},
+    quotas=(
+        # For all calls of an account.
+        # https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html
+        Group(
+            "apigateway",
+            (
+                "apigatewayv2.CreateApi",
+                "apigatewayv2.CreateIntegration",
+                "apigatewayv2.CreateRoute",
+                "apigatewayv2.CreateStage",
+                "apigatewayv2.DeleteApi",
+                "apigatewayv2.DeleteRoute",
+                "apigatewayv2.DeleteStage",
+                "apigatewayv2.GetApis",
+                "apigatewayv2.GetIntegrations",
+                "apigatewayv2.GetRoutes",
+                "apigatewayv2.GetStages",
+                "apigatewayv2.TagResource",
+                "apigatewayv2.UntagResource",
+                "apigatewayv2.UpdateApi",
+                "apigatewayv2.UpdateIntegration",
+                "apigatewayv2.UpdateRoute",
+                "apigatewayv2.UpdateStage",
+            ),
+            10.0,
+        ),
+    ),
+    indexed_as="apigateway",
+)

@@ -10,9 +10,12 @@ from dynconfig.api.names import OWNER_TAG
 from dynconfig.kinds._shared import tags
 from dynconfig.kinds._shared.tags import Pairs
 from dynconfig.kinds._shared.ttl_cache import TtlCache
+from dynconfig.model import errors
+from dynconfig.model.allowed import METADATA, NAMED, NEW, OWN, Allowed, Grant, anything, with_functions
 from dynconfig.model.arns import Arns
 from dynconfig.model.declaration import Declaration
 from dynconfig.model.errors import AlreadyExists, Conflict, NotFound
+from dynconfig.model.facts import Facts
 from dynconfig.model.resource import Resource, Scope
 
 if TYPE_CHECKING:
@@ -122,3 +125,30 @@ class LogGroups:
 
     def _tags(self, arn: str) -> Mapping[str, str]:
         return self._logs.list_tags_for_resource(resourceArn=arn)["tags"]
+
+
+def _arns(allowed: Allowed, arns: Arns) -> list[str]:
+    # Calls about a group name it with an asterisk, calls about its tags without one.
+    groups = [arns.log_group(f"/aws/lambda/{name}") for name in allowed.functions]
+    return [arn for group in groups for arn in ([group] if group.endswith("*") else [group, f"{group}:*"])]
+
+
+FACTS = Facts(
+    kind=LogGroup.kind,
+    service="logs",
+    noun="log group",
+    named_by=("logGroupName",),
+    grants=(
+        Grant(statement=METADATA, rank=1, actions=("logs:DescribeLogGroups",), resources=with_functions(anything)),
+        Grant(statement=NAMED, rank=1, actions=("logs:ListTagsForResource",), resources=_arns),
+        Grant(statement=NEW, rank=1, actions=("logs:CreateLogGroup", "logs:TagResource"), resources=_arns),
+        Grant(
+            statement=OWN,
+            rank=1,
+            actions=("logs:DeleteLogGroup", "logs:PutRetentionPolicy", "logs:TagResource", "logs:UntagResource"),
+            resources=_arns,
+        ),
+    ),
+    errors={"OperationAbortedException": errors.Conflict},
+    indexed_as="logs:log-group",
+)

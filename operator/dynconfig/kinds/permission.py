@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from dynconfig.api.function import Mode
 from dynconfig.kinds._shared.owned import function_of, of_kind
+from dynconfig.model import errors
+from dynconfig.model.allowed import NAMED, OWN, Allowed, Grant
 from dynconfig.model.arns import Arns
 from dynconfig.model.declaration import Declaration
 from dynconfig.model.errors import Conflict, NotFound
+from dynconfig.model.facts import EventSource, Facts, Group
 from dynconfig.model.resource import ASSIGNED, Resource, Scope
 
 if TYPE_CHECKING:
@@ -122,3 +125,25 @@ def _observed(statement: dict[str, Any], function: Resource, scope: Scope) -> Pe
         action=str(statement.get("Action", "")),
         source=str(source),
     )
+
+
+def _arns(allowed: Allowed, arns: Arns) -> list[str]:
+    return [arns.function(name) for name in allowed.functions]
+
+
+FACTS = Facts(
+    kind=Permission.kind,
+    service="lambda",
+    event_source=EventSource("lambda"),
+    grants=(
+        Grant(statement=NAMED, rank=1, actions=("lambda:GetPolicy",), resources=_arns),
+        Grant(statement=OWN, rank=1, actions=("lambda:AddPermission", "lambda:RemovePermission"), resources=_arns),
+    ),
+    errors={"PolicyLengthExceededException": errors.QuotaExceeded, "PublicPolicyException": errors.AccessDenied},
+    quotas=(
+        # These cannot be raised.
+        # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+        Group("lambda.Policy", ("lambda.GetPolicy",), 15.0),
+        Group("lambda.Control", ("lambda.AddPermission", "lambda.RemovePermission"), 15.0),
+    ),
+)

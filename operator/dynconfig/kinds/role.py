@@ -11,13 +11,27 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from dynconfig.api.function import Mode
 from dynconfig.api.names import OWNER_TAG
+from dynconfig.api.spec import DynamicConfigSpec
 from dynconfig.kinds._shared import function_access, tags
 from dynconfig.kinds._shared.documents import canonical, policy
 from dynconfig.kinds._shared.tags import Pairs
+from dynconfig.model import errors
+from dynconfig.model.allowed import (
+    NAMED,
+    NEW,
+    OWN,
+    OWNED,
+    TAGGED,
+    Allowed,
+    Conditions,
+    Grant,
+    Statement,
+)
 from dynconfig.model.arns import Arns
 from dynconfig.model.declaration import Declaration
 from dynconfig.model.errors import AlreadyExists, Conflict, NotFound, NotPossible
-from dynconfig.model.naming import ROLE_PATH
+from dynconfig.model.facts import EventSource, Facts
+from dynconfig.model.naming import ROLE_PATH, Names
 from dynconfig.model.resource import Resource, Scope
 
 if TYPE_CHECKING:
@@ -264,3 +278,124 @@ def owner_tags(iam: "IAMClient") -> Iterator[tuple[str, str]]:
         with suppress(NotFound):
             pages = iam.get_paginator("list_role_tags").paginate(RoleName=role["RoleName"])
             yield role["Arn"], tags.owner_of(tags.of_list(tag for page in pages for tag in page["Tags"]))
+
+
+_CREATE = ("iam:CreateRole",)
+# Not limited by the tag of the role: a new one may not be known everywhere with its tags at once.
+# https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html
+_PUT_POLICY = ("iam:PutRolePolicy",)
+_WRITES = ("iam:DeleteRole", "iam:DeleteRolePolicy", "iam:DetachRolePolicy", "iam:UpdateAssumeRolePolicy")
+
+
+def _names(spec: DynamicConfigSpec, names: Names) -> Iterator[tuple[str, str]]:
+    if spec.function and spec.function.mode is Mode.MANAGED and not spec.function.role_name:
+        yield "spec.function.roleName", names.role
+
+
+def _arn(allowed: Allowed, arns: Arns) -> str:
+    return arns.role("*") if allowed.functions else ""
+
+
+def _arns(allowed: Allowed, arns: Arns) -> list[str]:
+    return [arns.role("*")] if allowed.functions else []
+
+
+def _if_bounded(allowed: Allowed, arns: Arns) -> str:
+    return _arn(allowed, arns) if allowed.boundary else ""
+
+
+def _if_unbounded(allowed: Allowed, arns: Arns) -> list[str]:
+    return [] if allowed.boundary else _arns(allowed, arns)
+
+
+def _without_path(allowed: Allowed, arns: Arns) -> list[str]:
+    return [arns.role(name, path="/") for name in allowed.derived]
+
+
+def _bound(allowed: Allowed, _arns: Arns) -> Conditions:
+    return {"StringEquals": {"iam:PermissionsBoundary": allowed.boundary}}
+
+
+# Where a boundary is given, it is required for all actions that AWS supports the condition for; not for TagRole, UntagRole and
+# PassRole.
+# https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_boundaries.html
+# https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_iam-condition-keys.html
+# https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsidentityandaccessmanagementiam.html
+_POLICIES = Statement(sid="RolePolicies", conditions=_bound)
+_NEW = Statement(sid="NewRoles", conditions=lambda allowed, arns: {**_bound(allowed, arns), **TAGGED})
+_OWN = Statement(sid="OwnRoles", conditions=lambda allowed, arns: {**_bound(allowed, arns), **OWNED})
+# Not by the tag of the role, which has no reliable results here.
+# https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_passrole.html
+_PASS = Statement(
+    sid="PassRole",
+    conditions=lambda _allowed, _arns: {
+        "StringEquals": {"iam:PassedToService": ["lambda.amazonaws.com", "scheduler.amazonaws.com"]}
+    },
+)
+
+FACTS = Facts(
+    kind=Role.kind,
+    service="iam",
+    noun="role",
+    named_by=("RoleName",),
+    event_source=EventSource("iam"),
+    grants=(
+        Grant(
+            statement=NAMED,
+            rank=2,
+            actions=("iam:GetRole", "iam:GetRolePolicy", "iam:ListAttachedRolePolicies", "iam:ListRolePolicies"),
+            resources=_arns,
+        ),
+        Grant(statement=NAMED, rank=4, actions=_PUT_POLICY, resources=_if_unbounded),
+        Grant(statement=NEW, rank=1, actions=("iam:TagRole",), resources=_arns),
+        Grant(statement=NEW, rank=4, actions=_CREATE, resources=_if_unbounded),
+        Grant(statement=OWN, rank=1, actions=("iam:TagRole", "iam:UntagRole"), resources=_arns),
+        Grant(statement=OWN, rank=4, actions=_WRITES, resources=_if_unbounded),
+        # A role that does not exist has no path, so it is looked up by its name.
+        Grant(statement=Statement(sid="Look"), actions=("iam:GetRole",), resources=_without_path),
+        Grant(statement=_POLICIES, actions=_PUT_POLICY, resources=_if_bounded),
+        Grant(statement=_NEW, actions=_CREATE, resources=_if_bounded),
+        Grant(statement=_OWN, rank=0, actions=_WRITES, resources=_if_bounded),
+        Grant(statement=_OWN, actions=("iam:PutRolePermissionsBoundary",), resources=_if_bounded),
+        # Whatever other policies allow: the boundary is not removed from a role, and its text is not changed.
+        Grant(
+            statement=Statement(sid="Boundary", effect="Deny"),
+            actions=(
+                "iam:CreatePolicyVersion",
+                "iam:DeletePolicy",
+                "iam:DeletePolicyVersion",
+                "iam:DeleteRolePermissionsBoundary",
+                "iam:SetDefaultPolicyVersion",
+            ),
+            resources=lambda allowed, arns: "*" if _if_bounded(allowed, arns) else "",
+        ),
+        Grant(statement=_PASS, actions=("iam:PassRole",), resources=_arn),
+        Grant(
+            statement=Statement(sid="EarlierRoles", conditions=lambda _allowed, _arns: OWNED),
+            actions=(
+                "iam:DeleteRole",
+                "iam:DeleteRolePolicy",
+                "iam:DetachRolePolicy",
+                "iam:GetRolePolicy",
+                "iam:ListAttachedRolePolicies",
+                "iam:ListRolePolicies",
+                "iam:UntagRole",
+            ),
+            resources=lambda allowed, arns: _without_path(allowed, arns) if allowed.earlier_roles else [],
+        ),
+    ),
+    errors={
+        "ServiceFailure": errors.Unavailable,
+        "ConcurrentModification": errors.Conflict,
+        "DeleteConflict": errors.Conflict,
+        "EntityTemporarilyUnmodifiable": errors.Conflict,
+        "EntityAlreadyExists": errors.AlreadyExists,
+        "NoSuchEntity": errors.NotFound,
+        "LimitExceeded": errors.QuotaExceeded,
+        "UnmodifiableEntity": errors.AccessDenied,
+        "MalformedPolicyDocument": errors.Refused,
+        "PolicyNotAttachable": errors.Refused,
+        "InvalidInput": errors.Refused,
+    },
+    default_names=_names,
+)

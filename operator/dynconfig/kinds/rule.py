@@ -14,9 +14,12 @@ from dynconfig.kinds._shared import tags
 from dynconfig.kinds._shared.documents import canonical
 from dynconfig.kinds._shared.tags import Pairs
 from dynconfig.kinds._shared.ttl_cache import TtlCache
+from dynconfig.model import errors
+from dynconfig.model.allowed import NAMED_LIKE_OURS, OWN, Allowed, Grant
 from dynconfig.model.arns import Arns
 from dynconfig.model.declaration import Declaration
 from dynconfig.model.errors import Conflict, NotFound
+from dynconfig.model.facts import EventSource, Facts
 from dynconfig.model.resource import Resource, Scope
 
 if TYPE_CHECKING:
@@ -182,3 +185,43 @@ def pattern(path: str) -> dict[str, Any]:
             "operation": ["Create", "Update", "Delete", "LabelParameterVersion"],
         },
     }
+
+
+def _arns(allowed: Allowed, arns: Arns) -> list[str]:
+    return [arns.rule(name) for name in allowed.derived]
+
+
+FACTS = Facts(
+    kind=Rule.kind,
+    service="events",
+    noun="rule",
+    named_by=("Name", "Rule"),
+    event_source=EventSource("events"),
+    grants=(
+        Grant(
+            statement=NAMED_LIKE_OURS,
+            rank=1,
+            actions=(
+                "events:DescribeRule",
+                "events:ListTagsForResource",
+                "events:ListTargetsByRule",
+                "events:PutRule",
+                "events:PutTargets",
+                "events:TagResource",
+            ),
+            resources=_arns,
+        ),
+        Grant(
+            statement=OWN,
+            rank=1,
+            actions=("events:DeleteRule", "events:RemoveTargets", "events:UntagResource"),
+            resources=_arns,
+        ),
+    ),
+    errors={
+        "InvalidEventPatternException": errors.Refused,
+        "ManagedRuleException": errors.Refused,
+        "OperationDisabledException": errors.Refused,
+    },
+    indexed_as="events:rule",
+)

@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from dynconfig.api.function import Mode
 from dynconfig.api.names import OWNER_TAG
 from dynconfig.kinds._shared.tags import Pairs
+from dynconfig.model.allowed import NAMED, Grant
 from dynconfig.model.arns import Arns
 from dynconfig.model.declaration import Declaration
 from dynconfig.model.errors import AlreadyExists, Conflict, NotFound, NotPossible, Refused
+from dynconfig.model.facts import EventSource, Facts
 from dynconfig.model.resource import Resource, Scope
 from dynconfig.validation import schedules
 
@@ -172,3 +174,27 @@ def owner_tags(scheduler: "EventBridgeSchedulerClient") -> Iterator[tuple[str, s
             continue
         with suppress(NotFound):
             yield found["Arn"], _owner(scheduler.get_schedule(Name=found["Name"]).get("Description", ""))
+
+
+FACTS = Facts(
+    kind=Schedule.kind,
+    service="scheduler",
+    noun="schedule",
+    named_by=("Name",),
+    event_source=EventSource("scheduler"),
+    grants=(
+        # Schedules have no tags, so they are limited by their names only.
+        # https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazoneventbridgescheduler.html
+        Grant(
+            statement=NAMED,
+            rank=1,
+            actions=(
+                "scheduler:CreateSchedule",
+                "scheduler:DeleteSchedule",
+                "scheduler:GetSchedule",
+                "scheduler:UpdateSchedule",
+            ),
+            resources=lambda allowed, arns: [arns.schedule(name) for name in allowed.functions],
+        ),
+    ),
+)

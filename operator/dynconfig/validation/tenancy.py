@@ -10,7 +10,7 @@ from dynconfig.api.function import Authorization, FunctionSpec, Mode
 from dynconfig.api.spec import DynamicConfigSpec
 from dynconfig.model import paths
 from dynconfig.model.errors import NotAllowed, PathNotAllowed
-from dynconfig.model.naming import Names, prefix_of
+from dynconfig.model.naming import prefix_of
 from dynconfig.model.paths import NOWHERE
 
 USABLE_BY_ALL = frozenset((Usable.PARAMETERS, Usable.ALARMS, Usable.DASHBOARD, Usable.FUNCTION))
@@ -176,19 +176,13 @@ def decisions(spec: DynamicConfigSpec, tenant: Tenant, default_region: str, is_o
     return [tenant.decide(use, is_own_layer) for use in uses(spec, default_region)]
 
 
-def own_names(spec: DynamicConfigSpec, namespace: str, names: Names) -> Iterator[Decision]:
-    """Yield decisions for generated names that begin with the prefix of the namespace, which need no rule."""
-    function, found = spec.function, list[tuple[str, str]]()
-    if function and not function.name:
-        found.append(("spec.function.name", names.function))
-    if function and function.mode is Mode.MANAGED and not function.role_name:
-        found.append(("spec.function.roleName", names.role))
-    if spec.alarms:
-        found.append(("spec.alarms", f"{names.alarms}*"))
-    if spec.dashboard:
-        found.append(("spec.dashboard", names.dashboard))
+def own_names(names: Iterable[tuple[str, str]], namespace: str) -> Iterator[Decision]:
+    """Yield decisions for the generated names that begin with the prefix of the namespace, which need no rule.
+
+    `names` are pairs of the field that leads to a name, and the name.
+    """
     prefix = prefix_of(namespace)
-    for where, name in found:
+    for where, name in names:
         # Other names are derived from the name of the function, which is authorized itself.
         if name.startswith(prefix):
             yield Decision(Use(where, Aspect.NAME, name), is_allowed=True, why=f"it begins with {prefix}")

@@ -20,12 +20,12 @@ from tests.security.iam.calls import ACCOUNT, REGION, Present, arn, requests
 from tests.security.iam.evaluator import Request
 
 from dynconfig import wiring
-from dynconfig.aws.permissions import Allowed
 from dynconfig.aws.session import OWN_USER_AGENT
 from dynconfig.engine.outcome import Outcome
 from dynconfig.events import removal as event_removal
 from dynconfig.events.patterns import event_rules
 from dynconfig.events.queue import EventQueue
+from dynconfig.model.allowed import Allowed
 from dynconfig.model.errors import Retryable
 from dynconfig.settings import Settings
 

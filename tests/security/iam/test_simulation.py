@@ -11,9 +11,10 @@ from tests.security.iam.calls import Present
 from tests.security.iam.evaluator import Decision, Request, decide
 from tests.security.iam.lifetime import BOUNDARY, Life, Recorder, allowed, cleared, event_queue_life, whole_life
 
-from dynconfig.aws.permissions import Part, operator_policy
+from dynconfig.aws.permissions import operator_policy
 from dynconfig.kinds.attachment.value import Attachment
 from dynconfig.kinds.parameter.value import Parameter
+from dynconfig.model.allowed import Part
 
 pytestmark = pytest.mark.lab
 

@@ -16,6 +16,7 @@ from dynconfig.cli.files import Document
 from dynconfig.cli.options import Output
 from dynconfig.cli.planning import title
 from dynconfig.cli.terminal import Terminal
+from dynconfig.kinds.registry import ALL
 from dynconfig.model.errors import InvalidSpec
 from dynconfig.model.naming import Names
 from dynconfig.model.resource import Owner
@@ -85,7 +86,8 @@ def command(
             raise Failed(f"{title(document)}: {error}") from None
         decided = decisions(spec, tenants(own), settings.region or "", wiring.is_own_layer)
         names = _names(spec, document, spec.region or settings.region or ANY_REGION)
-        found += [(document, each) for each in (*decided, *own_names(spec, own, names))]
+        generated = (pair for facts in ALL for pair in facts.default_names(spec, names))
+        found += [(document, each) for each in (*decided, *own_names(generated, own))]
     if output is Output.JSON:
         options.print_json([_document(*pair) for pair in found])
     else:

@@ -15,6 +15,7 @@ from dynconfig.aws import permissions
 from dynconfig.cli.failures import Failed
 from dynconfig.cli.options import check_region, tidy_path
 from dynconfig.cli.terminal import Terminal
+from dynconfig.model.allowed import Allowed, Part
 from dynconfig.model.naming import PREFIX
 from dynconfig.settings import POLICY_ARN, BadSetting, Settings
 
@@ -92,7 +93,7 @@ def command(
         ),
     ] = False,
     part: Annotated[
-        permissions.Part | None,
+        Part | None,
         typer.Option(
             "--part", help="Print one of two policies if a single one is too long for IAM; the role needs both."
         ),
@@ -124,7 +125,7 @@ def command(
     check_region("--region", region)
     region = region or _region()
     account = account or _account(region)
-    allowed = permissions.Allowed(
+    allowed = Allowed(
         paths=path,
         account=account,
         region=region,
@@ -144,7 +145,7 @@ def command(
         Terminal.err().line(f"warning: {warning}", "yellow")
 
 
-def _warnings(allowed: permissions.Allowed, policy: dict[str, Any], part: permissions.Part | None) -> Iterable[str]:
+def _warnings(allowed: Allowed, policy: dict[str, Any], part: Part | None) -> Iterable[str]:
     for pattern in permissions.broad(allowed):
         yield f"the pattern {pattern!r} also matches names that are not meant for the operator; use a longer prefix"
     if allowed.functions and not allowed.boundary:

@@ -9,7 +9,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from dynconfig.api.names import FROM_SECRET_TAG, OWNER_TAG
-from dynconfig.events.signals import DELETE, PUT
 from dynconfig.kinds.parameter.create_only import refuse_wider_access
 from dynconfig.kinds.parameter.own_labels import is_own
 from dynconfig.kinds.parameter.value import (
@@ -24,6 +23,7 @@ from dynconfig.kinds.parameter.value import (
     written,
 )
 from dynconfig.model.errors import AlreadyExists, Conflict, NotPossible, Refused, VersionLimit
+from dynconfig.model.writes import DELETE, PUT
 
 if TYPE_CHECKING:
     from mypy_boto3_ssm.client import SSMClient
