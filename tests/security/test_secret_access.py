@@ -71,7 +71,7 @@ def guarded(cluster: Cluster) -> Iterator[Cluster]:
     cluster.wait_served()
     cluster.kubectl("apply", "-f", str(ROOT / "manifests" / "install" / "namespace.yaml"))
     cluster.kubectl("apply", "-f", str(RBAC), "-f", str(POLICY))
-    writes = {"apiGroups": ["dynconfig.dev"], "resources": ["dynamicconfigs"], "verbs": ["*"]}
+    writes = {"apiGroups": ["dynconfig.dev"], "resources": ["dynamicconfigs", "dynamicconfigs/status"], "verbs": ["*"]}
     gets = {"apiGroups": [""], "resources": ["secrets"], "resourceNames": ["mine", *MANY], "verbs": ["get"]}
     lists = {"apiGroups": [""], "resources": ["secrets"], "verbs": ["list", "watch", "create"]}
     for item in (
@@ -184,6 +184,56 @@ def test_what_is_there_already_needs_no_check_and_what_is_used_otherwise_does(gu
     as_user(guarded, WRITER, "replace", "-f", "-", stdin=config("a", fewer, suspend=True, **ruled))
     compared = [fewer[0], {"name": "r", "value": "3"}]
     denied(guarded, WRITER, "replace", "-f", "-", stdin=config("a", compared, suspend=True, **ruled))
+
+
+FATE: list[dict[str, Any]] = [
+    {"deletionPolicy": "Retain"},
+    {"adoptionPolicy": "IfUnowned"},
+    {"tags": {"team": "b"}},
+    {"rollout": {"bakeTime": "5m"}},
+]
+"""Whether a text stays in AWS, replaces one that is there, who may read it by its tags, and which is restored."""
+
+
+@pytest.mark.parametrize("edit", FATE, ids=[next(iter(edit)) for edit in FATE])
+def test_what_becomes_of_the_text_of_a_secret_is_decided_by_who_may_get_it(
+    guarded: Cluster, edit: dict[str, Any]
+) -> None:
+    parameters = [taken("p", "theirs"), {"name": "r", "value": "1"}]
+    as_user(guarded, EDITOR, "create", "-f", "-", stdin=config("a", parameters))
+    for user in (WRITER, NAMED):
+        assert "Secret theirs" in denied(guarded, user, "replace", "-f", "-", stdin=config("a", parameters, **edit))
+    as_user(guarded, EDITOR, "replace", "-f", "-", stdin=config("a", parameters, **edit))
+    assert "Secret theirs" in denied(guarded, WRITER, "replace", "-f", "-", stdin=config("a", parameters))
+    # The field is as it was: another edit of the same object passes.
+    as_user(guarded, WRITER, "replace", "-f", "-", stdin=config("a", parameters, suspend=True, **edit))
+    # Of an object without Secrets anyone decides.
+    as_user(guarded, WRITER, "create", "-f", "-", stdin=config("plain", parameters[1:]))
+    as_user(guarded, WRITER, "replace", "-f", "-", stdin=config("plain", parameters[1:], **edit))
+
+
+def test_alarms_that_restore_an_earlier_text_are_decided_by_who_may_get_it(guarded: Cluster) -> None:
+    parameters, alarms = [taken("p", "theirs")], {"alarms": {"defaults": False}}
+    rollout: dict[str, Any] = {"rollout": {"bakeTime": "5m"}}
+    as_user(guarded, EDITOR, "create", "-f", "-", stdin=config("a", parameters, **rollout))
+    denied(guarded, WRITER, "replace", "-f", "-", stdin=config("a", parameters, **rollout, **alarms))
+    as_user(guarded, EDITOR, "replace", "-f", "-", stdin=config("a", parameters, **alarms))
+    as_user(guarded, WRITER, "replace", "-f", "-", stdin=config("a", parameters))
+
+
+def test_controllers_without_secrets_write_status_annotations_and_the_time_of_resyncs(guarded: Cluster) -> None:
+    """Such as an autoscaler, `dynconfig reconcile` or a chat bot that suspends: none of them may get a Secret."""
+    as_user(guarded, EDITOR, "create", "-f", "-", stdin=config("a", [taken("p", "theirs")]))
+    patches: list[dict[str, Any]] = [
+        {"spec": {"suspend": True, "driftPolicy": "Report", "resyncInterval": "1h"}},
+        {"spec": {"cache": {"ttlSeconds": 5, "onChange": "Refresh"}, "dashboard": True}},
+        {"metadata": {"annotations": {"note": "a"}, "labels": {"team": "b"}}},
+    ]
+    for patch in patches:
+        as_user(guarded, WRITER, "patch", "dcfg", "a", "-n", "default", "--type=merge", "-p", json.dumps(patch))
+    status = {"status": {"observedGeneration": 1}}
+    subresource = ("--subresource=status", "--type=merge", "-p", json.dumps(status))
+    as_user(guarded, WRITER, "patch", "dcfg", "a", "-n", "default", *subresource)
 
 
 def test_what_aws_keeps_of_a_secret_is_given_to_no_one_else(guarded: Cluster) -> None:
