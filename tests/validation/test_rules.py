@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from time import thread_time
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dynconfig.api.spec import DynamicConfigSpec
-from dynconfig.validation.rules import RuleResult, evaluate
+from dynconfig.validation.rules import RuleResult, evaluate, parameters_of
 from dynconfig.validation.typed import MAX_LEVELS
 
 VALUES: dict[str, tuple[str, str]] = {
@@ -162,24 +163,78 @@ def nested(times: int) -> str:
     return f"[config.s].all(a, [{many['a']}].all(b, [{many['b']}].all(c, [{many['c']}].all(d, {many['d']} != ''))))"
 
 
+LONG = {"s": ("string", "x" * 8000), "l": ("StringList", ",".join("y" * 4000))}
+
+
 @pytest.mark.parametrize(
     ("rule", "is_too_much"),
     [
-        (doubling(2), False),
-        (doubling(14), True),
-        (nested(2), False),
-        (nested(12), True),
         ("config.l.all(a, a in config.l)", False),
         ("config.l.all(a, " + " && ".join(["a in config.l"] * 8) + ")", True),
         ("config.l.map(a, config.s + config.s).size() > 0", True),
         ("config.l.filter(a, a == 'x').size() == 0", False),
         ("[[[config.s, config.s]]].map(x, [x, x, x]).size() == 1", False),
+        ("config.l.filter(a, a != 'x').all(a, a == 'y')", False),
+        ("config.l.all(a, config.s.contains('xy'))", True),
+        ("config.s.contains(config.s) && config.s.matches('^x+$')", False),
     ],
 )
 def test_expensive_rule_is_not_evaluated(rule: str, is_too_much: bool) -> None:
-    values = {"s": ("string", "x" * 8000), "l": ("StringList", ",".join("y" * 4000))}
-    found = checked(rule, values=values)
+    found = checked(rule, values=LONG)
     assert ("too expensive" in "".join(verdict.fault for verdict in found)) == is_too_much
+    assert "computed value" not in "".join(verdict.fault for verdict in found)
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        doubling(2),
+        nested(2),
+        "[config.s + config.s].all(a, a != '')",
+        "[config.s].all(a, [a, a].all(b, [b, b].all(c, c != '')))",
+        "config.l.map(a, [a, a]).all(b, b[0] == 'y')",
+        "config.l.map(a, [a, a])[0].all(b, b == 'y')",
+        "{'a': config.l.map(a, a)}.a.all(b, b == 'y')",
+        "(true ? config.l : config.l).all(a, a == 'y')",
+        "[config.l.map(a, a)].all(b, b == [])",
+    ],
+)
+def test_macro_is_only_applied_to_values(rule: str) -> None:
+    """What a macro has built could otherwise be doubled by the next one."""
+    (found,) = checked(rule, values=LONG)
+    assert "to a computed value; apply it to a value or a list of values" in found.fault
+
+
+COSTLY = (
+    "config.s == config.s",
+    "config.s.contains(config.t)",
+    "a in config.l",
+    "config.l == config.l",
+    "config.s + config.s != ''",
+    "config.s.matches('^(x|y)+$')",
+    "a.matches('[a-z]{1,60}$')",
+    "int(size(config.s)) > 1 && string(1.5) != a",
+)
+
+
+@pytest.mark.parametrize("step", COSTLY)
+@pytest.mark.parametrize("loop", ["config.l.all(a, {})", "config.m.all(a, config.m.all(b, {}))"])
+def test_accepted_rule_takes_less_than_a_second(loop: str, step: str) -> None:
+    """As many steps as the bound of the work admits."""
+    values = {
+        "s": ("string", "x" * 8000),
+        "t": ("string", "x" * 4000 + "y"),
+        "l": ("StringList", ",".join("y" * 4000)),
+        "m": ("StringList", ",".join("y" * 90)),
+    }
+    for size in (1, 2, 4, 8, 16, 32):
+        for length in (50, 400, 8000):
+            shorter = {name: (form, value[:length].rstrip(",")) for name, (form, value) in values.items()}
+            rule = loop.format(" && ".join([f"({step} || true)"] * size))
+            if len(rule) <= 1024:
+                begun = thread_time()
+                checked(rule, values=shorter)
+                assert thread_time() - begun < 1
 
 
 def test_nested_loops_exceed_the_iteration_limit() -> None:
@@ -192,6 +247,35 @@ def test_total_cost_of_rules_is_limited() -> None:
     values = {"l": ("StringList", ",".join("y" * 4000))}
     found = checked(*["config.l.all(a, a in config.l)"] * 3, values=values)
     assert [verdict.index for verdict in found] == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("rule", "read"),
+    [
+        ("config.a == config['b/c']", {"a", "b/c"}),
+        ("config . a == 1 // config.b\n && config [ 'b/c' ] == '//'", {"a", "b/c"}),
+        (r"""config["b\x2fc"] == 1 && config[r'a'] == 'config.b'""", {"a", "b/c"}),
+        ("config['''a'''] == ''''config.b'''", {"a"}),
+        ("config.`b/c` == 1", {"b/c"}),
+        ("x.config.b", None),
+        ("{'config': {'b': 1}}.config.b == config.a", {"a"}),
+        ("has(config.a)", {"a"}),
+        ("has(config.a.x) && 'b/c' in config", {"a", "b/c"}),
+        ("config['b/' + 'c'] == 1", {"a", "b", "b/c"}),
+        ("config == {}", {"a", "b", "b/c"}),
+        ("size(config) == 1", {"a", "b", "b/c"}),
+        ("config.size() == 1", {"a", "b", "b/c"}),
+        ("config[true ? 'a' : 'b'] == 1", {"a", "b", "b/c"}),
+        ("'a' in config['b']", {"b"}),
+        (".config.a == 1", None),
+        ("[1].all(config, config > 0)", None),
+    ],
+)
+def test_parameters_that_a_rule_reads(rule: str, read: set[str] | None) -> None:
+    (found,) = parameters_of(spec([rule], dict.fromkeys(("a", "b", "b/c"), ("string", "1"))))
+    assert found == (read or set())
+    if read is None:
+        assert checked(rule, values={"a": ("string", "1")})[0].fault
 
 
 def test_only_rules_with_missing_values_are_unchecked() -> None:

@@ -8,12 +8,9 @@ from functools import lru_cache
 from cel_expr_python import cel
 from google.protobuf.duration_pb2 import Duration
 
-from dynconfig.validation import cel_functions, patterns
-from dynconfig.validation.cel_tree import Node, Reading, hides, reading, tree
-from dynconfig.validation.cel_work import work
+from dynconfig.validation import patterns
+from dynconfig.validation.expression import VARIABLE, Expression, ExpressionFault, scanned
 from dynconfig.validation.typed import Span, Typed
-
-VARIABLE = "config"
 
 _ENVIRONMENT = cel.NewEnv(variables={VARIABLE: cel.Type.Map(cel.Type.STRING, cel.Type.DYN)})
 
@@ -44,18 +41,13 @@ class Rule:
     """A compiled rule."""
 
     expression: cel.Expression
-    tree: Node
-    reading: Reading
+    shape: Expression
 
     def check_patterns(self) -> None:
         """Raise RuleFault for an invalid or too large regular expression, or DeadlineExceeded."""
-        for pattern in cel_functions.patterns_in(self.tree):
+        for _, pattern in self.shape.patterns:
             if wrong := patterns.fault(pattern):
                 raise RuleFault(f"has a pattern that {wrong}")
-
-    def work(self, config: Mapping[str, Typed]) -> int:
-        """Return an upper bound of the evaluation cost with these values."""
-        return work(self.tree, VARIABLE, config)
 
     def holds(self, config: Mapping[str, Typed]) -> bool:
         """Evaluate the rule. Raises RuleFault."""
@@ -81,12 +73,14 @@ def compiled(text: str) -> Rule:
         raise RuleFault(f"does not compile: {_place(str(error))}") from None
     if expression.return_type() not in (cel.Type.BOOL, cel.Type.DYN):
         raise RuleFault(f"is of type {expression.return_type().name().lower()}, but a rule must be of type bool")
-    node = tree(expression.serialize())
-    if hides(node, VARIABLE):
-        raise RuleFault(f"declares a variable {VARIABLE}; rename it")
-    if wrong := cel_functions.fault(node):
-        raise RuleFault(wrong)
-    return Rule(expression, node, reading(node, VARIABLE))
+    try:
+        return Rule(expression, scanned(text, _literal))
+    except ExpressionFault as error:
+        raise RuleFault(str(error)) from None
+
+
+def _literal(text: str) -> object:
+    return _ENVIRONMENT.compile(text).eval(data={VARIABLE: {}}).value()
 
 
 def _value(value: Typed) -> object:

@@ -11,7 +11,7 @@ from dynconfig.validation.typed import NotTyped, Typed, typed
 
 if TYPE_CHECKING:
     from dynconfig.validation.cel import Rule
-    from dynconfig.validation.cel_tree import Reading
+    from dynconfig.validation.expression import Expression
 
 MAX_WORK = 50_000_000
 """Maximum cost of all rules of one object, in characters read or created: about half a second and as many bytes."""
@@ -54,20 +54,20 @@ def parameters_of(spec: DynamicConfigSpec) -> tuple[frozenset[str], ...]:
 
     def names(rule: ValueRule) -> frozenset[str]:
         try:
-            reading = compiled(rule.rule).reading
+            shape = compiled(rule.rule).shape
         except RuleFault:
             return frozenset()
-        return frozenset() if _unknown(reading, declared) else frozenset(_given(reading, declared))
+        return frozenset() if _unknown(shape, declared) else frozenset(_given(shape, declared))
 
     return tuple(map(names, spec.value_rules))
 
 
-def _unknown(reading: "Reading", declared: Collection[str]) -> list[str]:
-    return sorted(name for name in reading.read - reading.asked_for if name not in declared)
+def _unknown(shape: "Expression", declared: Collection[str]) -> list[str]:
+    return sorted(name for name in shape.read - shape.asked_for if name not in declared)
 
 
-def _given(reading: "Reading", declared: Iterable[str]) -> list[str]:
-    return [name for name in declared if reading.is_open or name in reading.read or name in reading.asked_for]
+def _given(shape: "Expression", declared: Iterable[str]) -> list[str]:
+    return [name for name in declared if shape.is_open or name in shape.read or name in shape.asked_for]
 
 
 class _Check:
@@ -101,14 +101,14 @@ class _Check:
 
         self._check_names(rule)
         rule.check_patterns()
-        names = _given(rule.reading, self._parameters)
+        names = _given(rule.shape, self._parameters)
         missing = [name for name in names if self._values[name] is None]
         if missing:
             return f"it needs parameter {', '.join(missing[:3])}, whose value is missing"
         if self._wrong & set(names):
             return f"it needs parameter {', '.join(sorted(self._wrong & set(names))[:3])}, whose value is invalid"
         config = {name: _typed(self._parameters[name], self._values[name] or "") for name in names}
-        self._left -= rule.work(config)
+        self._left -= rule.shape.work({name: self._values[name] or "" for name in names})
         if self._left < 0:
             raise RuleFault("is too expensive with these values; simplify it")
         if not rule.holds(config):
@@ -118,7 +118,7 @@ class _Check:
     def _check_names(self, rule: "Rule") -> None:
         from dynconfig.validation.cel import RuleFault
 
-        unknown = _unknown(rule.reading, self._parameters)
+        unknown = _unknown(rule.shape, self._parameters)
         if unknown:
             raise RuleFault(f"references parameter {', '.join(unknown[:3])}, which is not declared")
 
