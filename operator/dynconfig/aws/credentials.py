@@ -13,7 +13,7 @@ FAILURE_TTL_SECONDS = 5.0
 
 
 class Credentials:
-    """The credentials of one session. Not thread-safe."""
+    """The credentials of one session. Not thread-safe. Without a TtlCache, since there is one failure at most."""
 
     def __init__(self, session: Session, clock: Callable[[], float]) -> None:
         self._session = session

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from dynconfig.model.arns import partition
 from dynconfig.model.errors import DynConfigError, NotFound, NotPossible, Terminal
+from dynconfig.model.ttl_cache import TtlCache
 
 if TYPE_CHECKING:
     from mypy_boto3_ssm.client import SSMClient
@@ -84,9 +85,8 @@ class ExtensionLayers:
     def __init__(self, ssm: "SSMClient", region: str, clock: Callable[[], float]) -> None:
         self._ssm = ssm
         self._region = region
-        self._clock = clock
         self._lock = threading.Lock()
-        self._known: dict[str, tuple[float, str]] = {}
+        self._published_arns = TtlCache[str, str](ASKED_SECONDS, clock)
 
     def oldest(self, architecture: str) -> str:
         """The ARN of the version in the table. Pure."""
@@ -95,10 +95,10 @@ class ExtensionLayers:
     def newest(self, architecture: str) -> str:
         """The ARN for a new function. Raises NotPossible where neither knows one."""
         with self._lock:
-            at, known = self._known.get(architecture, (float("-inf"), ""))
-            if self._clock() - at >= ASKED_SECONDS:
+            known = self._published_arns.get(architecture)
+            if known is None:
                 known = self._published(architecture)
-                self._known[architecture] = (self._clock(), known)
+                self._published_arns.put(architecture, known)
         found = known or layer(self._region, architecture)
         if ANY in found:
             raise NotPossible(

@@ -23,7 +23,10 @@ Pairs = tuple[tuple[str, str], ...]
 
 
 class TagIndex:
-    """An index, thread-safe; reads are shared. AWS's tag index lags, so its results are only hints."""
+    """An index, thread-safe; reads are shared. AWS's tag index lags, so its results are only hints.
+
+    Not a TtlCache: it is read as a whole, and how old it may be depends on who asks.
+    """
 
     resource_type: ClassVar[str]
     """The resource type in GetResources."""

@@ -1,4 +1,7 @@
-"""Recently written resources: a deletion removes them by name even if reads do not return them yet."""
+"""Recently written resources: a deletion removes them by name even if reads do not return them yet.
+
+Not a TtlCache: all resources of an object are listed, and their age is measured by the AWS clock of the reconcile.
+"""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace

@@ -2,7 +2,7 @@
 
 Parameter Store events have no version. Therefore, own writes are counted: each consumes one event with the same name and time,
 and any further event is a change by others. Their order does not matter: the remaining event triggers a reconcile, which
-observes the actual state.
+observes the actual state. Not a TtlCache: several writes of one name are expected at a time, and each is used up by one event.
 """
 
 import threading

@@ -6,13 +6,13 @@ cause a reconcile.
 https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-record-contents.html
 """
 
-from collections import deque
 from collections.abc import Callable, Iterable
 from contextvars import ContextVar
 from typing import TypeVar
 
 from dynconfig.events.signals import Signal
 from dynconfig.model.key import Key
+from dynconfig.model.ttl_cache import TtlCache
 
 # CloudTrail delivers within minutes.
 # https://docs.aws.amazon.com/awscloudtrail/latest/userguide/get-and-view-cloudtrail-log-files.html
@@ -42,25 +42,17 @@ class OwnCalls:
     """The recent writes of all objects. `now` returns seconds since the epoch."""
 
     def __init__(self, now: Callable[[], float]) -> None:
-        self._now = now
-        self._of: dict[Key, set[str]] = {}
-        self._order: deque[tuple[float, Key, str]] = deque()
+        self._made = TtlCache[str, Key](KEPT_SECONDS, now)
 
     def made(self, key: Key, requests: Iterable[str]) -> None:
         """Record the calls of a reconcile of an object."""
-        self._forget_old()
         for request in requests:
-            self._of.setdefault(key, set()).add(request)
-            self._order.append((self._now(), key, request))
+            self._made.put(request, key)
 
     def is_of(self, key: Key, signal: Signal) -> bool:
         """Whether the event is that of an own call for this object."""
-        return bool(signal.request) and signal.request in self._of.get(key, ())
+        return bool(signal.request) and self._made.get(signal.request) == key
 
-    def _forget_old(self) -> None:
-        while self._order and self._order[0][0] < self._now() - KEPT_SECONDS:
-            _at, key, request = self._order.popleft()
-            known = self._of.get(key, set())
-            known.discard(request)
-            if not known:
-                self._of.pop(key, None)
+    def forget(self, key: Key) -> None:
+        """Forget the calls of an object that no longer exists."""
+        self._made.forget_values(key)

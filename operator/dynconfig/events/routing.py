@@ -60,6 +60,7 @@ class EventRouter:
     def forget(self, key: Key) -> None:
         """Forget an object that no longer exists."""
         self._pending.pop(key, None)
+        self._own_calls.forget(key)
 
     def _add_pending(self, key: Key, names: Sequence[str], signal: Signal) -> None:
         pending = self._pending.setdefault(key, PendingEvents(signal.at))

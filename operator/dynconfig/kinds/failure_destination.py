@@ -6,8 +6,8 @@ from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from dynconfig.api.function import Mode
+from dynconfig.kinds._shared.detail_cache import DetailCache
 from dynconfig.kinds._shared.owned import of_kind
-from dynconfig.kinds._shared.ttl_cache import TtlCache
 from dynconfig.model.allowed import NAMED, OWN, Allowed, Grant
 from dynconfig.model.arns import Arns
 from dynconfig.model.declaration import Declaration
@@ -39,7 +39,7 @@ class FailureDestinations:
     def __init__(self, client: "LambdaClient", arns: Arns, clock: Callable[[], float]) -> None:
         self._lambda = client
         self._arns = arns
-        self._cache = TtlCache[str](clock)
+        self._cache = DetailCache[str](clock)
 
     def desired(self, declaration: Declaration) -> Iterable[FailureDestination]:
         """Return the destination, if one is declared."""

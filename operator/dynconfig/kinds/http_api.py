@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from dynconfig.api.function import Mode
 from dynconfig.api.names import OWNER_TAG, RELEASED_TAG
 from dynconfig.kinds._shared import tags
+from dynconfig.kinds._shared.detail_cache import DetailCache
 from dynconfig.kinds._shared.tags import Pairs
-from dynconfig.kinds._shared.ttl_cache import TtlCache
 from dynconfig.model import errors
 from dynconfig.model.allowed import NAMED, NEW, OWN, Allowed, Grant, Statement, with_functions
 from dynconfig.model.arns import Arns
@@ -76,7 +76,7 @@ class HttpApis:
         self._apis: Any = apis
         self._arns = arns
         self._ignored = ("aws:", *ignored_tags)
-        self._cache = TtlCache[Parts](clock)
+        self._cache = DetailCache[Parts](clock)
 
     def desired(self, declaration: Declaration) -> Iterable[HttpApi]:
         """Return the API of a managed function, if one is declared."""

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, ClassVar
 from dynconfig.api.function import Mode
 from dynconfig.api.names import OWNER_TAG
 from dynconfig.kinds._shared import tags
+from dynconfig.kinds._shared.detail_cache import DetailCache
 from dynconfig.kinds._shared.tags import Pairs
-from dynconfig.kinds._shared.ttl_cache import TtlCache
 from dynconfig.model import errors
 from dynconfig.model.allowed import METADATA, NAMED, NEW, OWN, Allowed, Grant, anything, with_functions
 from dynconfig.model.arns import Arns
@@ -51,7 +51,7 @@ class LogGroups:
         self._logs = logs
         self._arns = arns
         self._ignored = ("aws:", *ignored_tags)
-        self._cache = TtlCache[Mapping[str, str]](clock)
+        self._cache = DetailCache[Mapping[str, str]](clock)
 
     def desired(self, declaration: Declaration) -> Iterable[LogGroup]:
         """Return the log group of a managed function."""

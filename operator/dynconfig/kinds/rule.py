@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from dynconfig.api.function import Mode
 from dynconfig.api.names import OWNER_TAG
 from dynconfig.kinds._shared import tags
+from dynconfig.kinds._shared.detail_cache import DetailCache
 from dynconfig.kinds._shared.documents import canonical
 from dynconfig.kinds._shared.tags import Pairs
-from dynconfig.kinds._shared.ttl_cache import TtlCache
 from dynconfig.model import errors
 from dynconfig.model.allowed import NAMED_LIKE_OURS, OWN, Allowed, Grant
 from dynconfig.model.arns import Arns
@@ -62,7 +62,7 @@ class Rules:
         self._events = events
         self._arns = arns
         self._ignored = ("aws:", *ignored_tags)
-        self._cache = TtlCache[Mapping[str, str]](clock)
+        self._cache = DetailCache[Mapping[str, str]](clock)
 
     def desired(self, declaration: Declaration) -> Iterable[Rule]:
         """Return the rule, if parameter changes trigger the managed function."""

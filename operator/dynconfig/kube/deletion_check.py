@@ -6,7 +6,10 @@ from dynconfig.engine.outcome import Outcome
 
 
 class DeletionCheck:
-    """Remembers when AWS first showed the expected state at the end of a deletion."""
+    """Remembers when AWS first showed the expected state at the end of a deletion.
+
+    Not a TtlCache: the end of the time confirms the deletion, instead of invalidating what is known.
+    """
 
     def __init__(self, clock: Callable[[], float], seconds: float) -> None:
         self._clock = clock

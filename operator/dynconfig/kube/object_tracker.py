@@ -11,6 +11,7 @@ from dynconfig.kube.finalizer import has_finalizer
 from dynconfig.kube.orphan_watch import ExistingObjects
 from dynconfig.model.fingerprint import fingerprint
 from dynconfig.model.key import Key
+from dynconfig.model.ttl_cache import TtlCache
 
 MAX_AGE_SECONDS = 1.0
 MAX_CREATED = 100
@@ -33,10 +34,9 @@ class ObjectTracker:
     """Keeps a fingerprint of each object that was reconciled, and new objects for a second."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
-        self._clock = clock
         self._reconciled: dict[Key, _Fingerprint] = {}
         self._with_finalizer: set[Key] = set()
-        self._created: dict[Key, tuple[float, Document]] = {}
+        self._created = TtlCache[Key, Document](MAX_AGE_SECONDS, clock)
         self._uids: dict[Key, str] = {}
         self._regions: dict[Key, str] = {}
 
@@ -67,12 +67,13 @@ class ObjectTracker:
     def cache_created(self, key: Key, document: Mapping[str, Any]) -> None:
         """Keep a created object for a second, unless too many are kept."""
         if len(self._created) < MAX_CREATED:
-            self._created[key] = (self._clock(), dict(document))
+            self._created.put(key, dict(document))
 
     def take_created(self, key: Key) -> Document | None:
         """Return a new object as the watch delivered it, which saves a GET; only its author has written it so far."""
-        at, document = self._created.pop(key, (float("-inf"), None))
-        return document if key not in self._reconciled and self._clock() - at < MAX_AGE_SECONDS else None
+        document = self._created.get(key)
+        self._created.forget([key])
+        return document if key not in self._reconciled else None
 
     def record_reconciled(self, key: Key, document: Mapping[str, Any]) -> None:
         """Record the state in which the object is reconciled."""
@@ -84,7 +85,7 @@ class ObjectTracker:
         self._reconciled.pop(key, None)
         self._with_finalizer.discard(key)
         if not self.is_replaced(key, uid):
-            self._created.pop(key, None)
+            self._created.forget([key])
             self._uids.pop(key, None)
             self._regions.pop(key, None)
 

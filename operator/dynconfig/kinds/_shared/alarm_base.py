@@ -54,7 +54,10 @@ class AlarmBase(Alarming):
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """The tags of an alarm with this configuration time, within the slack."""
+    """The tags of an alarm with this configuration time, within the slack.
+
+    Not in a TtlCache: a read confirms the configuration time, but not the tags, so it does not extend their validity.
+    """
 
     at: float
     configured: datetime

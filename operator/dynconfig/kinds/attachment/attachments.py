@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 from dynconfig.api.function import FunctionSpec, Mode
 from dynconfig.engine.apply import SETTLING_SECONDS
 from dynconfig.kinds._shared import environment, function_access, tags
+from dynconfig.kinds._shared.detail_cache import DetailCache
 from dynconfig.kinds._shared.documents import canonical, policy
 from dynconfig.kinds._shared.extension_layer import Layers
 from dynconfig.kinds._shared.function_errors import naming_field
-from dynconfig.kinds._shared.ttl_cache import TtlCache
 from dynconfig.kinds.attachment.tags import KEYS, AttachmentTags
 from dynconfig.kinds.attachment.value import (
     Attachment,
@@ -68,7 +68,7 @@ class Attachments:
         self._iam = iam
         self._arns = arns
         self._layers = layers
-        self._cache = TtlCache[str](clock)
+        self._cache = DetailCache[str](clock)
 
     def desired(self, declaration: Declaration) -> Iterable[Attachment]:
         """Return the attachment, if mode is Attach."""

@@ -24,6 +24,7 @@ from dynconfig.model.arns import Arns
 from dynconfig.model.declaration import Declaration
 from dynconfig.model.errors import Conflict, NotFound, NotPossible, Refused
 from dynconfig.model.resource import Added, Owner, Scope
+from dynconfig.model.ttl_cache import TtlCache
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda.client import LambdaClient
@@ -54,9 +55,8 @@ class Functions:
         self._arns = arns
         self._layers = layers
         self._package = package
-        self._clock = clock
         self._ignored = ("aws:", *ignored_tags)
-        self._failed: dict[str, tuple[float, Function]] = {}
+        self._failed = TtlCache[str, bool](REPEAT_SECONDS, clock)
 
     def desired(self, declaration: Declaration) -> Iterable[Function]:
         """Return the managed function, with the current package."""
@@ -108,7 +108,7 @@ class Functions:
             found = observed_function(answer["Configuration"], labels, self._ignored)
             found = found if found.owner else replace(found, owner=_attached_by(labels, scope.owner))
             if scope.bypass_cache or not (found.failed or found.pending):
-                self._failed.pop(name, None)
+                self._failed.forget([name])
             seen = comparable(found, wanted.get(name))
             yield seen
             if name in wanted and seen.layers != wanted[name].layers:
@@ -179,13 +179,11 @@ class Functions:
 
     def _refuse_repetition(self, desired: Function, observed: Function) -> None:
         """Raise Refused with the reason if the same update failed less than REPEAT_SECONDS ago."""
-        now = self._clock()
-        at, before = self._failed.get(desired.name, (now, None))
-        if before == desired and now - at < REPEAT_SECONDS:
+        if self._failed.get(desired.name, version=desired):
             raise Refused(
                 f"function {desired.name}: {observed.failed}. It is retried later, after an edit, or on request"
             )
-        self._failed[desired.name] = (now, desired)
+        self._failed.put(desired.name, True, version=desired)
 
     def _update_tags(self, desired: Function, observed: Function) -> None:
         added, removed = tags.change(observed.tags, observed.owner, desired.tags, desired.owner)

@@ -1,4 +1,7 @@
-"""Cached parameters without their values: only a digest stays in memory between two observations."""
+"""Cached parameters without their values: only a digest stays in memory between two observations.
+
+Not a TtlCache: an expired entry still holds the value of its version, which is used while its KMS key is unusable.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace

@@ -10,6 +10,7 @@ from typing import Any
 from dynconfig.kinds.parameter.value import Parameter, comparable
 from dynconfig.model.errors import Refused
 from dynconfig.model.plan import differences
+from dynconfig.model.ttl_cache import TtlCache
 
 IMAGE = "aws:ec2:image"
 # AWS documents no duration; an existing image is validated within seconds.
@@ -23,18 +24,17 @@ class Images:
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._written: dict[str, tuple[float, Parameter]] = {}
+        self._written = TtlCache[str, tuple[float, Parameter]](REPEAT_SECONDS, clock)
 
     def written(self, parameter: Parameter) -> Parameter:
         """Record a written version; EC2 may still reject it."""
         pending = replace(parameter, pending="is being validated by EC2")
-        self._written[parameter.name] = (self._clock(), pending)
+        self._written.put(parameter.name, (self._clock(), pending))
         return pending
 
     def forget(self, names: Iterable[str]) -> None:
         """Forget writes of deleted parameters, or to retry them on request."""
-        for name in names:
-            self._written.pop(name, None)
+        self._written.forget(names)
 
     def waiting(
         self, names: Iterable[str], answers: Mapping[str, Mapping[str, Any]], wanted: Mapping[str, Parameter]
@@ -42,19 +42,19 @@ class Images:
         """Return the parameters that were written as desired and that EC2 may still be validating."""
         found: dict[str, Parameter] = {}
         for name in names:
-            at, parameter = self._written.get(name, (0.0, None))
-            if parameter is None:
+            if (written := self._written.get(name)) is None:
                 continue
+            at, parameter = written
             if name in answers and answers[name]["Version"] >= parameter.version:
-                self._written.pop(name, None)
+                self._written.forget([name])
             elif self._clock() - at < CONFIRMED_WITHIN and _is_as(parameter, wanted.get(name)):
                 found[name] = parameter
         return found
 
     def refuse_repetition(self, desired: Parameter) -> None:
         """Raise Refused if the same image failed validation less than REPEAT_SECONDS ago."""
-        at, parameter = self._written.get(desired.name, (0.0, None))
-        if parameter is None or self._clock() - at >= REPEAT_SECONDS or not _is_as(parameter, desired):
+        written = self._written.get(desired.name)
+        if written is None or not _is_as(written[1], desired):
             return
         raise Refused(
             f"parameter {desired.name}: EC2 did not validate the image within {CONFIRMED_WITHIN:.0f} s, so SSM did not store "

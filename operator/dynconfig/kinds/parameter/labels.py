@@ -20,6 +20,7 @@ from dynconfig.kinds.parameter.write import Writing
 from dynconfig.model.errors import STOPPING, Conflict, DynConfigError, LabelLimit, NotFound
 from dynconfig.model.resource import Owner, Unread, Versioned
 from dynconfig.model.secret import Secret
+from dynconfig.model.ttl_cache import TtlCache
 from dynconfig.rollout.labels import REJECTED, STABLE, VERSIONS_KEPT, StableComparison, label_each
 from dynconfig.rollout.rolled_back import LabelledVersion
 
@@ -31,19 +32,10 @@ if TYPE_CHECKING:
 class _Known:
     """The location of the label `stable`; valid only while version and modification time are unchanged."""
 
-    version: int
-    last_modified: float | None
     stable: int
     """The version with the label; 0 if there is none."""
     is_alike: bool
     """Whether the current value equals that of the stable version."""
-
-    def is_about(self, item: Versioned) -> bool:
-        """Return whether it is still valid: a recreated parameter has another modification time."""
-        return item.last_modified is not None and (self.version, self.last_modified) == (
-            item.version,
-            item.last_modified,
-        )
 
 
 _MOVED = "the owner of parameter {} changed concurrently; retrying"
@@ -55,11 +47,11 @@ class ParameterLabels:
     def __init__(self, ssm: "SSMClient", tag_index: ParameterTags) -> None:
         self._ssm = ssm
         self._tag_index = tag_index
-        self._known: dict[str, _Known] = {}
+        self._known = TtlCache[str, _Known]()
 
     def compare_with_stable(self, owned: Sequence[Versioned]) -> StableComparison:
         """Return which parameters are at their stable version; one call for ten that were written since the last time."""
-        unread = self._learn([item for item in owned if not self._is_known(item)])
+        unread = self._learn([item for item in owned if self._known_of(item) is None])
         failed = {item.name for item in unread}
         found = {item.name: self._known.get(item.name) for item in owned if item.name not in failed}
         # The owner changed since the labels were read.
@@ -75,10 +67,10 @@ class ParameterLabels:
         return label_each(owned, self._prove)
 
     def _prove(self, item: Versioned) -> None:
-        known = self._known.get(item.name)
-        if known is None or not known.is_about(item) or known.stable != item.version:
+        known = self._known_of(item)
+        if known is None or known.stable != item.version:
             self.set_label(item, STABLE)
-            self._known[item.name] = _Known(item.version, item.last_modified, item.version, is_alike=True)
+            self._known.put(item.name, _Known(item.version, is_alike=True), version=_version_of(item))
 
     def set_label(self, owned: Versioned, label: str) -> None:
         """Put a label on the current version; SSM moves it from the version that has it."""
@@ -88,7 +80,7 @@ class ParameterLabels:
             self._unmark_old(owned)
             self._mark(owned, label)
         except NotFound:
-            self._known.pop(owned.name, None)
+            self.forget([owned.name])
             raise Conflict(f"parameter {owned.name} was deleted concurrently; retrying", delay=0.5) from None
 
     def remove_label(self, kept: LabelledVersion, label: str) -> None:
@@ -97,8 +89,7 @@ class ParameterLabels:
 
     def forget(self, names: Iterable[str]) -> None:
         """Drop these names from the cache."""
-        for name in names:
-            self._known.pop(name, None)
+        self._known.forget(names)
 
     def forgetting(self, writing: Writing) -> Writing:
         """Wrap `writing` so that the cache drops a parameter when this process writes or deletes it."""
@@ -145,10 +136,9 @@ class ParameterLabels:
         if old:
             self._ssm.unlabel_parameter_version(Name=owned.name, ParameterVersion=owned.version, Labels=old)
 
-    def _is_known(self, item: Versioned) -> bool:
-        # Read it once: another thread may evict it at any time.
-        known = self._known.get(item.name)
-        return known is not None and known.is_about(item)
+    def _known_of(self, item: Versioned) -> _Known | None:
+        """Return what is known of this version: a recreated parameter has another modification time."""
+        return None if item.last_modified is None else self._known.get(item.name, version=_version_of(item))
 
     def _learn(self, items: Sequence[Versioned]) -> tuple[Unread, ...]:
         """Read which version is stable and whether its value equals the current one; decrypt only if the versions differ.
@@ -172,7 +162,7 @@ class ParameterLabels:
         for item in items:
             version = found[item.name]["Version"] if item.name in found else 0
             is_alike = version == item.version or (item.type, _as_read(item)) == stable.get(item.name)
-            self._known[item.name] = _Known(item.version, item.last_modified, version, is_alike)
+            self._known.put(item.name, _Known(version, is_alike), version=_version_of(item))
         return tuple(reads.unread)
 
     def _get(
@@ -185,6 +175,10 @@ class ParameterLabels:
             return {answer["Name"]: answer for answer in answers}
 
         return reads.in_batches(list(batches(names, BATCH)), get)
+
+
+def _version_of(item: Versioned) -> tuple[int, float | None]:
+    return item.version, item.last_modified
 
 
 def _is_free(item: Versioned) -> bool:

@@ -1,12 +1,12 @@
 """The owner of a parameter: from AWS's tag index, which lags, and by name from SSM before a write or deletion."""
 
-import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from dynconfig.kinds.parameter.value import Pairs, Parameter, owner_of
 from dynconfig.model.errors import Conflict, NotFound
 from dynconfig.model.resource import Owner
+from dynconfig.model.ttl_cache import TtlCache
 
 if TYPE_CHECKING:
     from mypy_boto3_ssm.client import SSMClient
@@ -36,21 +36,19 @@ class ParameterOwnership:
     def __init__(self, ssm: "SSMClient", tag_index: ParameterTags, clock: Callable[[], float]) -> None:
         self._ssm = ssm
         self._tag_index = tag_index
-        self._clock = clock
-        self._distrusted: dict[str, float] = {}
-        self._created: dict[str, float] = {}
-        self._read_at: dict[str, float] = {}
-        self._lock = threading.Lock()
+        self._distrusted = TtlCache[str, bool](DISTRUST_SECONDS, clock)
+        self._created = TtlCache[str, bool](DISTRUST_SECONDS, clock)
+        self._confirmed = TtlCache[str, bool](CONFIRMED_SECONDS, clock)
 
     def tags(self, name: str) -> Pairs:
         """Read the tags by name. Raises NotFound."""
         answer = self._ssm.list_tags_for_resource(ResourceType="Parameter", ResourceId=name)
-        self._note(self._read_at, [name])
+        self._confirmed.put(name, True)
         return tuple(sorted((tag["Key"], tag["Value"]) for tag in answer["TagList"]))
 
     def indexed(self, name: str) -> Pairs | None:
         """Return the indexed tags; None if they are missing, or the owner may have changed since they were read."""
-        return None if self._is_recent(self._created, name) else self._trusted(name)
+        return None if self._created.get(name) else self._trusted(name)
 
     def indexed_if_owned(self, name: str, owner: Owner) -> Pairs | None:
         """Return the indexed tags if they name this owner. Callers confirm by name before they delete or release."""
@@ -59,11 +57,12 @@ class ParameterOwnership:
 
     def distrust_index(self, names: Iterable[str]) -> None:
         """Ignore the index for these names for a while: their owner is changing, possibly back and forth."""
-        self._note(self._distrusted, names)
+        for name in names:
+            self._distrusted.put(name, True)
 
     def created(self, name: str) -> None:
         """Ignore the index for a parameter created now: its entry may describe a deleted one of the same name."""
-        self._note(self._created, [name])
+        self._created.put(name, True)
 
     def confirmed(self, observed: Sequence[Parameter]) -> list[str]:
         """Return the names whose owner is unchanged, read by name. Missing parameters count as unchanged."""
@@ -71,7 +70,7 @@ class ParameterOwnership:
 
     def confirm(self, observed: Parameter) -> None:
         """Raise Conflict if the owner has changed. Reads the tags by name unless that was done in this observation."""
-        if self._clock() - self._read_at.get(observed.name, float("-inf")) >= CONFIRMED_SECONDS:
+        if not self._confirmed.get(observed.name):
             self.refuse_taken([observed], self.confirmed([observed]))
 
     def refuse_taken(self, observed: Sequence[Parameter], confirmed: Sequence[str]) -> None:
@@ -82,19 +81,7 @@ class ParameterOwnership:
             raise Conflict(f"parameter {taken[0]} was taken over by another owner; retrying", delay=1.0)
 
     def _trusted(self, name: str) -> Pairs | None:
-        return None if self._is_recent(self._distrusted, name) else self._tag_index.tags(name)
-
-    def _is_recent(self, noted: Mapping[str, float], name: str) -> bool:
-        return self._clock() - noted.get(name, float("-inf")) < DISTRUST_SECONDS
-
-    def _note(self, noted: dict[str, float], names: Iterable[str]) -> None:
-        with self._lock:
-            for name in names:
-                noted.pop(name, None)
-                noted[name] = self._clock()
-            # Entries are ordered by time.
-            while noted and not self._is_recent(noted, oldest := next(iter(noted))):
-                del noted[oldest]
+        return None if self._distrusted.get(name) else self._tag_index.tags(name)
 
     def _is_unchanged(self, observed: Parameter) -> bool:
         try:
@@ -102,5 +89,5 @@ class ParameterOwnership:
         except NotFound:
             return True
         if owner != observed.owner:
-            self._read_at.pop(observed.name, None)
+            self._confirmed.forget([observed.name])
         return owner == observed.owner

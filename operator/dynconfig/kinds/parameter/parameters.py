@@ -35,6 +35,7 @@ from dynconfig.model.errors import Conflict, NotPossible
 from dynconfig.model.plan import differences
 from dynconfig.model.resource import Owner, Scope, Unread
 from dynconfig.model.secret import Secret
+from dynconfig.model.ttl_cache import TtlCache
 
 if TYPE_CHECKING:
     from mypy_boto3_ssm.client import SSMClient
@@ -76,7 +77,7 @@ class Parameters:
         self._writes = ParameterWrites(ssm, writing)
         self._ignored_tags = ("aws:", *ignored_tags)
         self._cache: dict[str, CachedParameter] = {}
-        self._deleted: dict[str, float] = {}
+        self._deleted = TtlCache[str, float](RECREATE_SECONDS, clock)
         self._ownership = ParameterOwnership(ssm, tag_index, clock)
         self._details = ParameterDetails(ssm, self._ownership)
         self._stale_reads = StaleReadGuard(clock)
@@ -189,7 +190,7 @@ class Parameters:
             self._images.forget(names)
             for name in names:
                 self._cache.pop(name, None)
-                self._deleted[name] = self._clock()
+                self._deleted.put(name, self._clock())
         self._ownership.refuse_taken(observed, confirmed)
 
     def release(self, observed: Parameter) -> None:
@@ -219,14 +220,10 @@ class Parameters:
     # --- observing
 
     def _refuse_recreation(self, wanted: str) -> None:
-        now = self._clock()
-        for name, at in list(self._deleted.items()):
-            if now - at >= RECREATE_SECONDS:
-                self._deleted.pop(name, None)
         if (deleted := self._deleted.get(wanted)) is not None:
             raise Conflict(
                 f"parameter {wanted} was just deleted; AWS requires a wait of {RECREATE_SECONDS} s before it can be recreated",
-                delay=deleted + RECREATE_SECONDS - now,
+                delay=deleted + RECREATE_SECONDS - self._clock(),
             )
 
     def _cached(self, scope: Scope, names: Sequence[str]) -> dict[str, CachedParameter]:

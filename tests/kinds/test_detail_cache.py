@@ -1,11 +1,11 @@
-"""The TTL cache: how long entries are used, and when they are bypassed."""
+"""The cache of details: how long entries are used, and when they are bypassed."""
 
 from dataclasses import replace
 
 import pytest
 from tests.engine.fake_kind import OWNER, Thing
 
-from dynconfig.kinds._shared.ttl_cache import TTL_SECONDS, TtlCache
+from dynconfig.kinds._shared.detail_cache import TTL_SECONDS, DetailCache
 from dynconfig.model.naming import Names
 from dynconfig.model.resource import Scope
 
@@ -19,7 +19,7 @@ class Aws:
     def __init__(self) -> None:
         self.now = 0.0
         self.reads = 0
-        self.cache = TtlCache[int](lambda: self.now)
+        self.cache = DetailCache[int](lambda: self.now)
 
     def read(self) -> int:
         self.reads += 1
