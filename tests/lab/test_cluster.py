@@ -1,4 +1,4 @@
-"""The kind cluster of a lab: one for each folder, and none of another is ever deleted."""
+"""The kind cluster of a lab: one for each folder, and a cluster of another folder is never deleted."""
 
 import io
 import os
@@ -13,7 +13,7 @@ from dynconfig_lab.errors import BuildFailed
 from dynconfig_lab.processes import Program
 from dynconfig_lab.state import Folder, Plan
 
-# It keeps its clusters as files, and refuses what kind refuses.
+# It stores its clusters as files, and rejects what kind rejects.
 KIND = """#!/bin/sh
 case "$1" in
 create) [ ! -e "$CLUSTERS/$4" ] || { echo "node(s) already exist for a cluster with the name $4"; exit 1; }
@@ -25,7 +25,7 @@ esac
 
 @pytest.fixture
 def clusters(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """What clusters there are: a file each."""
+    """The existing clusters: one file each."""
     kind, found = tmp_path / "bin" / "kind", tmp_path / "clusters"
     kind.parent.mkdir()
     found.mkdir()
@@ -46,7 +46,7 @@ def start(folder: Folder) -> None:
     lab.up(folder, planned, console)
 
 
-def test_labs_in_two_folders_have_a_kind_cluster_each(clusters: Path, tmp_path: Path) -> None:
+def test_labs_in_two_folders_have_separate_kind_clusters(clusters: Path, tmp_path: Path) -> None:
     first, second = Folder(tmp_path / "a" / ".lab"), Folder(tmp_path / "b" / ".lab")
     try:
         start(first)
@@ -62,7 +62,7 @@ def test_labs_in_two_folders_have_a_kind_cluster_each(clusters: Path, tmp_path: 
     assert not list(clusters.iterdir())
 
 
-def test_a_start_again_replaces_the_kind_cluster_of_this_folder(clusters: Path, tmp_path: Path) -> None:
+def test_second_start_replaces_the_kind_cluster_of_this_folder(clusters: Path, tmp_path: Path) -> None:
     folder = Folder(tmp_path / ".lab")
     try:
         start(folder)
@@ -76,7 +76,7 @@ def test_a_start_again_replaces_the_kind_cluster_of_this_folder(clusters: Path, 
         lab.end(folder)
 
 
-def test_a_kind_cluster_that_no_plan_of_this_folder_made_is_left_alone(clusters: Path, tmp_path: Path) -> None:
+def test_kind_cluster_of_another_folder_is_kept(clusters: Path, tmp_path: Path) -> None:
     folder = Folder(tmp_path / ".lab")
     name = cluster(Choice.KIND, folder, {}, Console(file=io.StringIO())).setup[4]
     (clusters / name).write_text("of another machine's folder, with the same Docker")

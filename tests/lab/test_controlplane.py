@@ -1,4 +1,4 @@
-"""The real control plane of the lab, and the choice of a cluster."""
+"""The real control plane of the lab, and the selection of a cluster."""
 
 import os
 import socket
@@ -57,13 +57,13 @@ def found(ask: Callable[[], object]) -> bool:
 
 @e2e
 @minutes
-def test_a_started_control_plane_is_ready(plane: ControlPlane) -> None:
+def test_started_control_plane_is_ready(plane: ControlPlane) -> None:
     assert answers(f"{plane.url}/readyz")
 
 
 @e2e
 @minutes
-def test_its_certificate_can_be_verified_strictly(plane: ControlPlane) -> None:
+def test_certificate_passes_strict_verification(plane: ControlPlane) -> None:
     authority = plane.kubeconfig.parent / "certificates" / "apiserver.crt"
     context = ssl.create_default_context(cafile=str(authority))
     context.verify_flags |= ssl.VERIFY_X509_STRICT  # the default since Python 3.13
@@ -77,7 +77,7 @@ def test_its_certificate_can_be_verified_strictly(plane: ControlPlane) -> None:
 
 @e2e
 @minutes
-def test_the_operator_may_do_what_a_role_grants_and_nothing_else(plane: ControlPlane, admin: Client) -> None:
+def test_operator_may_do_only_what_a_role_grants(plane: ControlPlane, admin: Client) -> None:
     with client(plane.kubeconfig_for(OPERATOR)) as operator:
         with pytest.raises(ApiError, match="forbidden"):
             list(operator.list(ConfigMap))
@@ -101,7 +101,7 @@ def test_the_operator_may_do_what_a_role_grants_and_nothing_else(plane: ControlP
 
 @e2e
 @minutes
-def test_a_restart_keeps_the_data_and_the_url(plane: ControlPlane, admin: Client) -> None:
+def test_restart_keeps_the_data_and_the_url(plane: ControlPlane, admin: Client) -> None:
     admin.create(ConfigMap(metadata=ObjectMeta(name="kept"), data={"colour": "red"}))
     plane.restart_api()
     with client(plane.kubeconfig) as fresh:
@@ -110,7 +110,7 @@ def test_a_restart_keeps_the_data_and_the_url(plane: ControlPlane, admin: Client
 
 @e2e
 @minutes
-def test_a_paused_server_answers_again_when_resumed(plane: ControlPlane) -> None:
+def test_paused_server_responds_after_resume(plane: ControlPlane) -> None:
     plane.pause_api()
     try:
         assert not answers(f"{plane.url}/readyz", timeout=0.3)
@@ -121,7 +121,7 @@ def test_a_paused_server_answers_again_when_resumed(plane: ControlPlane) -> None
 
 @e2e
 @minutes
-def test_its_controllers_serve_new_namespaces_and_empty_old_ones(plane: ControlPlane, admin: Client) -> None:
+def test_controllers_serve_new_namespaces_and_empty_deleted_ones(plane: ControlPlane, admin: Client) -> None:
     admin.create(Namespace(metadata=ObjectMeta(name="shop")))
     assert wait_until(lambda: found(lambda: admin.get(ServiceAccount, "default", namespace="shop")), 20)
     admin.create(ConfigMap(metadata=ObjectMeta(name="left"), data={}), namespace="shop")
@@ -136,7 +136,7 @@ def test_tokens_and_keys_are_readable_by_the_owner_only(tmp_path: Path) -> None:
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
-def test_without_a_controller_manager_the_rest_runs(tmp_path: Path) -> None:
+def test_control_plane_runs_without_a_controller_manager(tmp_path: Path) -> None:
     parts = Binaries(Path("etcd"), Path("kube-apiserver"), None, Path("kubectl"), "here")
     place = Place(tmp_path, etcd=1, etcd_peer=2, api=3, controllers=4)
     assert [program.name for program in controlplane.programs(parts, place)] == ["etcd", "kube-apiserver"]
@@ -152,20 +152,20 @@ def test_without_a_controller_manager_the_rest_runs(tmp_path: Path) -> None:
         (Choice.GIVEN, "", False, Choice.GIVEN),
     ],
 )
-def test_a_cluster_is_chosen_by_what_there_is_unless_one_is_asked_for(
+def test_cluster_is_selected_automatically_unless_requested(
     asked: Choice, given: str, kind_runs: bool, chosen: Choice
 ) -> None:
     assert choose(asked, given, kind_runs) is chosen
 
 
-def test_a_kubeconfig_of_the_lab_itself_is_not_taken_for_a_given_one(tmp_path: Path) -> None:
+def test_kubeconfig_of_the_lab_is_not_a_given_one(tmp_path: Path) -> None:
     folder = Folder(tmp_path / ".lab")
     own = folder.control_plane / "kubeconfig-admin"
     assert given_kubeconfig(folder, {"KUBECONFIG": str(own)}) == ""
     assert given_kubeconfig(folder, {"KUBECONFIG": f"/a{os.pathsep}{own}"}) == "/a"
 
 
-def test_a_given_cluster_is_used_as_it_is(tmp_path: Path) -> None:
+def test_given_cluster_is_used_unchanged(tmp_path: Path) -> None:
     given = tmp_path / "config"
     place = Place(tmp_path / "plane", etcd=1, etcd_peer=2, api=6443, controllers=4)
     controlplane.prepare(place)
@@ -175,6 +175,6 @@ def test_a_given_cluster_is_used_as_it_is(tmp_path: Path) -> None:
     assert server(given) == "https://127.0.0.1:6443"
 
 
-def test_a_given_kubeconfig_that_is_missing_is_an_error(tmp_path: Path) -> None:
+def test_missing_given_kubeconfig_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(LabError, match="there is no file /nowhere"):
         cluster(Choice.AUTO, Folder(tmp_path), {"KUBECONFIG": "/nowhere"}, Console())

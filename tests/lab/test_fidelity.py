@@ -1,4 +1,4 @@
-"""Each refusal of the emulated AWS has a source beside it; what no source proves is told in docs/lab-fidelity.md."""
+"""Each error of the emulated AWS cites its source; docs/lab-fidelity.md lists what no source proves."""
 
 import ast
 import re
@@ -11,13 +11,13 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 RULES = ROOT / "lab" / "dynconfig_lab" / "aws"
-TOLD = ROOT / "docs" / "lab-fidelity.md"
+LISTED = ROOT / "docs" / "lab-fidelity.md"
 SOURCE = re.compile(r"https://|[Rr]ecorded: |unproved")
 
 
 @dataclass(frozen=True)
 class Rule:
-    """A function that may refuse a call, its own text, and the texts around it that may name its source."""
+    """A function that may raise an error, its own text, and the texts around it that may cite its source."""
 
     name: str
     text: str
@@ -57,7 +57,7 @@ def _functions(node: ast.AST, around: str) -> Iterator[tuple[ast.FunctionDef, st
 
 @cache
 def _makers() -> frozenset[str]:
-    """What makes an error of AWS: its class, and the functions that answer one."""
+    """What constructs an AWS error: its class, and the functions that return one."""
     functions = (
         node
         for path in RULES.glob("*.py")
@@ -70,7 +70,7 @@ def _makers() -> frozenset[str]:
 
 
 def _refuses(function: ast.FunctionDef) -> bool:
-    """Whether it raises an error of AWS; NotEmulated is the lab's own."""
+    """Whether it raises an AWS error; NotEmulated is the lab's own."""
     raised = [node.exc for node in ast.walk(function) if isinstance(node, ast.Raise)]
     return any(
         isinstance(error, ast.Call)
@@ -83,25 +83,25 @@ def _refuses(function: ast.FunctionDef) -> bool:
 RULES_FOUND = rules()
 
 
-def test_the_rules_are_found() -> None:
+def test_rules_are_found() -> None:
     names = {rule.name for rule in RULES_FOUND}
     assert {"ssm_rules.py: _check_key", "functions_rules.py: _check_layer", "functions_state.py: refuse_busy"} <= names
     assert len(names) > 100
 
 
 @pytest.mark.parametrize("rule", RULES_FOUND, ids=lambda rule: rule.name)
-def test_a_rule_names_its_source(rule: Rule) -> None:
+def test_rule_cites_its_source(rule: Rule) -> None:
     assert rule.has_source
 
 
-def test_a_rule_without_a_source_is_seen(tmp_path: Path) -> None:
+def test_rule_without_a_source_is_detected(tmp_path: Path) -> None:
     path = tmp_path / "invented.py"
     path.write_text('def check():\n    raise AwsError("ValidationException", "invented")\n')
     (rule,) = _rules(path)
     assert not rule.has_source
 
 
-def test_what_is_unproved_is_told_with_what_would_go_wrong_and_nothing_else_is() -> None:
-    rows = [line.split("|") for line in TOLD.read_text().splitlines() if line.startswith("| `")]
+def test_unproved_rules_are_exactly_those_listed_with_their_risk() -> None:
+    rows = [line.split("|") for line in LISTED.read_text().splitlines() if line.startswith("| `")]
     assert {row[1].strip().strip("`") for row in rows} == {rule.name for rule in RULES_FOUND if rule.is_unproved}
     assert all(row[2].strip() and row[3].strip() for row in rows)

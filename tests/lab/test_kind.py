@@ -1,4 +1,4 @@
-"""`make kind-up`, as far as it can be seen without Docker: what it runs, in which order, and what it builds and applies."""
+"""`make kind-up` without Docker: what it runs, in which order, and what it builds and applies."""
 
 import io
 import re
@@ -25,14 +25,14 @@ def console() -> Console:
 
 @pytest.fixture
 def called(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where programs that only write down how they were called write it down."""
+    """The file in which fake programs record their arguments."""
     for name in ("docker", "kind", "kubectl"):
         script(tmp_path / "bin" / name, f'echo "{name} $*" >> {tmp_path}/called')
     monkeypatch.setenv("PATH", f"{tmp_path}/bin:/usr/bin:/bin")
     return tmp_path / "called"
 
 
-def test_it_goes_from_nothing_to_the_example_being_ready(called: Path, console: Console) -> None:
+def test_commands_lead_to_a_ready_example(called: Path, console: Console) -> None:
     kind.up(console)
     done = [" ".join(line.split()[:2]) for line in called.read_text().splitlines()]
     assert done[:4] == ["docker info", "kind get", "kind create", "kind export"]
@@ -41,13 +41,13 @@ def test_it_goes_from_nothing_to_the_example_being_ready(called: Path, console: 
     assert "--for=condition=Ready" in called.read_text().splitlines()[-1]
 
 
-def test_a_cluster_that_is_there_is_used(called: Path, tmp_path: Path, console: Console) -> None:
+def test_existing_cluster_is_used(called: Path, tmp_path: Path, console: Console) -> None:
     script(tmp_path / "bin" / "kind", f'echo "kind $*" >> {called}; [ "$1" != get ] || echo dynconfig')
     kind.up(console)
     assert "kind create" not in called.read_text()
 
 
-def test_it_stops_at_the_first_command_that_fails(called: Path, tmp_path: Path, console: Console) -> None:
+def test_first_failing_command_stops_it(called: Path, tmp_path: Path, console: Console) -> None:
     script(tmp_path / "bin" / "docker", '[ "$1" = info ] || { echo "no space left" >&2; exit 1; }')
     with pytest.raises(BuildFailed, match="no space left"):
         kind.up(console)
@@ -59,14 +59,14 @@ def test_only_its_own_cluster_is_deleted(called: Path, console: Console) -> None
     assert called.read_text().splitlines()[-1].startswith("kind delete cluster --name dynconfig ")
 
 
-def test_the_context_that_kubectl_uses_otherwise_stays_what_it_is(called: Path, console: Console) -> None:
+def test_current_context_of_kubectl_does_not_change(called: Path, console: Console) -> None:
     kind.up(console)
     writing = [line for line in called.read_text().splitlines() if line.startswith(("kind create", "kind export"))]
     assert len(writing) == 2
     assert all(f"--kubeconfig {kind.KUBECONFIG}" in line for line in writing)
 
 
-def test_without_docker_it_says_what_else_there_is(
+def test_missing_docker_is_reported_with_the_alternative(
     tmp_path: Path, console: Console, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
@@ -74,13 +74,13 @@ def test_without_docker_it_says_what_else_there_is(
         kind.up(console)
 
 
-def test_an_engine_that_does_not_run_is_told_apart(called: Path, tmp_path: Path, console: Console) -> None:
+def test_docker_that_is_not_running_is_reported_separately(called: Path, tmp_path: Path, console: Console) -> None:
     script(tmp_path / "bin" / "docker", "exit 1")
     with pytest.raises(LabError, match="Docker is not running"):
         kind.up(console)
 
 
-def test_the_images_that_are_built_are_those_that_run() -> None:
+def test_built_images_are_those_that_run() -> None:
     operator, emulator = kind.images()
     built = [step.command for step in kind.steps("kubectl") if step.command[:2] == ("docker", "build")]
     assert [command[3] for command in built] == [operator, emulator]
@@ -90,7 +90,7 @@ def test_the_images_that_are_built_are_those_that_run() -> None:
 
 
 @pytest.mark.tools
-def test_the_operator_of_the_cluster_takes_its_aws_for_an_emulator() -> None:
+def test_operator_of_the_cluster_treats_its_aws_as_an_emulator() -> None:
     kubectl = binaries.kubectl(Console(stderr=True))
     command = [str(kubectl), "kustomize", str(kind.MANIFESTS / "local")]
     built = list(yaml.safe_load_all(subprocess.run(command, capture_output=True, text=True, check=True).stdout))
@@ -108,7 +108,7 @@ def test_the_operator_of_the_cluster_takes_its_aws_for_an_emulator() -> None:
 
 
 @pytest.mark.parametrize("path", DOCKERFILES, ids=lambda path: path.parent.name)
-def test_an_image_is_pinned_is_nobodys_and_gets_what_it_copies(path: Path) -> None:
+def test_image_is_pinned_and_runs_without_root_and_copies_all_files(path: Path) -> None:
     text = path.read_text()
     base = re.findall(r"^ARG PYTHON_IMAGE=(\S+)$", text, re.MULTILINE)
     assert [re.fullmatch(r"python:\d+\.\d+\.\d+-slim-\w+", name) is not None for name in base] == [True]
@@ -123,11 +123,11 @@ def test_an_image_is_pinned_is_nobodys_and_gets_what_it_copies(path: Path) -> No
         assert any(fnmatch(source, kept) for kept in _sent_to_docker()), source
 
 
-def test_the_image_holds_the_code_of_the_function() -> None:
+def test_image_contains_the_code_of_the_function() -> None:
     assert "COPY lambda_app/dynconfig_function" in DOCKERFILES[0].read_text()
 
 
-def test_containers_change_nothing_and_may_do_nothing() -> None:
+def test_containers_are_read_only_and_unprivileged() -> None:
     for path in ("install/deployment.yaml", "local/aws.yaml"):
         deployment = next(yaml.safe_load_all((kind.MANIFESTS / path).read_text()))
         pod = deployment["spec"]["template"]["spec"]

@@ -1,4 +1,4 @@
-"""What is played on a stack leaves nothing of it, however it ends."""
+"""A stack leaves nothing, however it ends."""
 
 import os
 import signal
@@ -22,9 +22,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]  # the first time on a
         ("recording", signal.SIGHUP),
     ],
 )
-def test_a_play_that_is_told_to_end_leaves_no_process_and_no_file(
-    tmp_path: Path, module: str, number: signal.Signals
-) -> None:
+def test_terminated_stack_leaves_no_process_and_no_file(tmp_path: Path, module: str, number: signal.Signals) -> None:
     script(tmp_path / "bin" / "aws", "exit 0")
     folders = tmp_path / "temporary"
     folders.mkdir()
@@ -45,7 +43,7 @@ def test_a_play_that_is_told_to_end_leaves_no_process_and_no_file(
 
 
 def children(pid: int) -> list[Identity]:
-    """What a process has started and still runs."""
+    """The child processes that still run."""
     command = ("ps", "-A", "-o", "pid=,ppid=")
     listed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     pairs = [map(int, line.split()) for line in listed.splitlines()]

@@ -1,4 +1,4 @@
-"""The files of a lab, and what is left of them where the disk is full."""
+"""The files of a lab, and what is left of them if the disk is full."""
 
 import errno
 import os
@@ -13,11 +13,11 @@ from dynconfig_lab.kubeconfig import server
 from dynconfig_lab.state import Folder, Plan
 
 
-def test_a_full_disk_is_told_in_one_line_and_leaves_nothing(tmp_path: Path) -> None:
+def test_full_disk_is_reported_in_one_line_and_leaves_nothing(tmp_path: Path) -> None:
     given = tmp_path / "kubeconfig"
     given.write_text("{}")
     folder = tmp_path / ".lab"
-    # No file may become longer than nothing, as on a full disk.
+    # The file size limit is zero, which behaves like a full disk.
     code = (
         "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0));"
         "from dynconfig_lab.__main__ import main; main()"
@@ -34,7 +34,7 @@ def test_a_full_disk_is_told_in_one_line_and_leaves_nothing(tmp_path: Path) -> N
     assert not folder.exists()
 
 
-def test_what_a_killed_lab_was_writing_goes_with_the_rest(tmp_path: Path) -> None:
+def test_partial_files_of_a_killed_lab_are_removed(tmp_path: Path) -> None:
     folder = Folder(tmp_path / ".lab")
     folder.write_plan(Plan(()))
     (folder.path / "state.json.new").write_text("{")
@@ -43,7 +43,7 @@ def test_what_a_killed_lab_was_writing_goes_with_the_rest(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("content", [b"a: [b\n", b"- a list\n", b"text", b"\xff\xfe"])
-def test_a_kubeconfig_that_is_none_is_named(tmp_path: Path, content: bytes) -> None:
+def test_invalid_kubeconfig_is_named(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "config"
     path.write_bytes(content)
     with pytest.raises(LabError, match="config is no kubeconfig"):

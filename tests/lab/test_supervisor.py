@@ -1,4 +1,4 @@
-"""The lab in the background: it starts whole, ends whole, and knows its own processes from those of others."""
+"""The lab in the background: it starts and stops completely, and recognises its own processes."""
 
 import io
 import os
@@ -48,7 +48,7 @@ def serving(name: str, port: int, after: tuple[str, ...] = ()) -> Program:
 
 
 def two_servers() -> Plan:
-    """Two programs that answer, the second of which needs the first."""
+    """Two programs that respond; the second depends on the first."""
     first, second = free_ports(2)
     programs = serving("first", first), serving("second", second, after=("first",))
     return Plan(programs, exports={"KUBECONFIG": "/a folder/with'quote", "AWS_REGION": "eu-west-1"})
@@ -82,7 +82,7 @@ def command(*arguments: str, folder: Folder) -> subprocess.CompletedProcess[str]
     )
 
 
-def test_a_lab_is_ready_when_all_its_programs_answer(folder: Folder, console: Console) -> None:
+def test_lab_is_ready_when_all_its_programs_respond(folder: Folder, console: Console) -> None:
     lab.up(folder, two_servers, console)
     state = state_of(folder)
     assert state.phase is Phase.READY
@@ -91,7 +91,7 @@ def test_a_lab_is_ready_when_all_its_programs_answer(folder: Folder, console: Co
 
 @pytest.mark.e2e
 @pytest.mark.timeout(1800)  # the first time on a machine the binaries are built
-def test_one_command_starts_the_real_lab_and_one_ends_it(folder: Folder) -> None:
+def test_one_command_starts_the_real_lab_and_one_stops_it(folder: Folder) -> None:
     started = command("up", "--cluster", "built", folder=folder)
     assert started.returncode == 0, started.stdout + started.stderr
     lines = dict(line.removeprefix("export ").split("=", 1) for line in folder.env.read_text().splitlines())
@@ -117,14 +117,14 @@ def test_one_command_starts_the_real_lab_and_one_ends_it(folder: Folder) -> None
     assert not any(process.alive for process in processes)
 
 
-def test_its_settings_can_be_read_by_a_shell(folder: Folder, console: Console) -> None:
+def test_settings_can_be_read_by_a_shell(folder: Folder, console: Console) -> None:
     lab.up(folder, two_servers, console)
     shell = f". {folder.env} && sh -c 'echo \"$KUBECONFIG\"'"
     assert subprocess.check_output(["/bin/sh", "-c", shell], text=True) == "/a folder/with'quote\n"
     assert folder.env.stat().st_mode & 0o777 == 0o600
 
 
-def test_its_end_leaves_no_process_and_no_file(folder: Folder, console: Console) -> None:
+def test_stop_leaves_no_process_and_no_file(folder: Folder, console: Console) -> None:
     lab.up(folder, two_servers, console)
     processes = identities(folder)
     done = command("down", folder=folder)
@@ -133,27 +133,27 @@ def test_its_end_leaves_no_process_and_no_file(folder: Folder, console: Console)
     assert not folder.path.exists()
 
 
-def test_its_end_leaves_the_files_of_others(folder: Folder, console: Console) -> None:
+def test_stop_keeps_files_of_others(folder: Folder, console: Console) -> None:
     lab.up(folder, two_servers, console)
     (folder.path / "notes").write_text("mine")
     lab.end(folder)
     assert [path.name for path in folder.path.iterdir()] == ["notes"]
 
 
-def test_a_folder_that_is_no_lab_is_left_alone(folder: Folder) -> None:
+def test_folder_that_is_not_a_lab_is_kept(folder: Folder) -> None:
     folder.path.mkdir()
     (folder.path / "package.json").write_text("{}")
     assert not lab.end(folder)
     assert (folder.path / "package.json").exists()
 
 
-def test_to_end_a_lab_that_does_not_run_is_no_error(folder: Folder) -> None:
+def test_stopping_a_lab_that_does_not_run_is_not_an_error(folder: Folder) -> None:
     done = command("down", folder=folder)
     assert done.returncode == 0
     assert "No lab runs in" in done.stdout
 
 
-def test_a_second_start_says_that_it_runs_already(folder: Folder, console: Console) -> None:
+def test_second_start_reports_that_it_already_runs(folder: Folder, console: Console) -> None:
     plan = lab.up(folder, two_servers, console)
     before = identities(folder)
     assert lab.up(folder, never_ready, console) == plan
@@ -161,14 +161,14 @@ def test_a_second_start_says_that_it_runs_already(folder: Folder, console: Conso
     assert identities(folder) == before
 
 
-def test_a_killed_supervisor_leaves_no_child(folder: Folder, console: Console) -> None:
+def test_killed_supervisor_leaves_no_child(folder: Folder, console: Console) -> None:
     lab.up(folder, two_servers, console)
     processes = identities(folder)
     os.kill(state_of(folder).supervisor.pid, signal.SIGKILL)
     assert all_ended(processes)
 
 
-def test_what_a_killed_lab_left_is_replaced(folder: Folder, console: Console) -> None:
+def test_leftovers_of_a_killed_lab_are_replaced(folder: Folder, console: Console) -> None:
     lab.up(folder, two_servers, console)
     processes = identities(folder)
     os.kill(state_of(folder).supervisor.pid, signal.SIGKILL)
@@ -179,7 +179,7 @@ def test_what_a_killed_lab_left_is_replaced(folder: Folder, console: Console) ->
     assert state_of(folder).runs
 
 
-def test_a_process_that_reused_the_number_is_left_alone(folder: Folder, console: Console, tmp_path: Path) -> None:
+def test_process_that_reused_the_pid_is_not_killed(folder: Folder, console: Console, tmp_path: Path) -> None:
     stranger = Child.start(Program("stranger", SLEEPER), tmp_path / "stranger.log")
     reused = Identity(stranger.identity.pid, "at another time")
     folder.write_plan(never_ready())
@@ -190,7 +190,7 @@ def test_a_process_that_reused_the_number_is_left_alone(folder: Folder, console:
     stranger.wait()
 
 
-def test_when_one_program_dies_all_end_and_the_reason_is_told(folder: Folder, console: Console) -> None:
+def test_exit_of_one_program_stops_all_and_is_reported(folder: Folder, console: Console) -> None:
     lab.up(folder, two_servers, console)
     processes = identities(folder)
     os.kill(state_of(folder).children[0].identity.pid, signal.SIGKILL)
@@ -201,20 +201,20 @@ def test_when_one_program_dies_all_end_and_the_reason_is_told(folder: Folder, co
     assert "first ended with exit code -9" in command("status", folder=folder).stdout
 
 
-def test_a_program_that_cannot_start_fails_the_start_with_its_last_words(folder: Folder, console: Console) -> None:
+def test_program_that_cannot_start_fails_the_start_with_its_last_output(folder: Folder, console: Console) -> None:
     broken = Program("broken", (sys.executable, "-c", "raise SystemExit('the disk is full')"), "http://127.0.0.1:1/")
     with pytest.raises(NotReady, match=r"(?s)broken ended with exit code 1.*the disk is full"):
         lab.up(folder, lambda: Plan((*two_servers().programs, broken)), console)
     assert not any(process.alive for process in identities(folder))
 
 
-def test_a_missing_program_is_named(folder: Folder, console: Console) -> None:
+def test_missing_program_is_named(folder: Folder, console: Console) -> None:
     with pytest.raises(NotReady, match="/no/such/program: No such file or directory"):
         lab.up(folder, lambda: Plan((Program("missing", ("/no/such/program",), "http://127.0.0.1:1/"),)), console)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_start_leaves_no_process(folder: Folder, number: signal.Signals) -> None:
+def test_interrupted_start_leaves_no_process(folder: Folder, number: signal.Signals) -> None:
     port = free_ports(1)[0]
     code = f"""
 import signal, sys
@@ -236,7 +236,7 @@ lab.up(Folder(Path({str(folder.path)!r})), lambda: Plan((program,)), Console())
     assert not folder.path.exists()
 
 
-def test_a_program_that_ignores_its_end_is_killed_with_what_it_started(tmp_path: Path) -> None:
+def test_program_that_ignores_sigterm_is_killed_with_its_children(tmp_path: Path) -> None:
     text = (
         "import signal, subprocess, sys; signal.signal(signal.SIGTERM, signal.SIG_IGN);"
         f"child = subprocess.Popen({list(SLEEPER)!r}); print(child.pid, flush=True); signal.pause()"
@@ -252,7 +252,7 @@ def test_a_program_that_ignores_its_end_is_killed_with_what_it_started(tmp_path:
     assert grandchild.ended_within(10)
 
 
-def test_a_port_that_is_in_use_is_refused_in_one_line(folder: Folder) -> None:
+def test_port_in_use_is_reported_in_one_line(folder: Folder) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         done = command("up", "--aws-port", str(port), folder=folder)
@@ -263,7 +263,7 @@ def test_a_port_that_is_in_use_is_refused_in_one_line(folder: Folder) -> None:
     assert not folder.path.exists()
 
 
-def test_a_lab_that_is_a_file_is_refused_in_one_line(folder: Folder) -> None:
+def test_lab_path_that_is_a_file_is_reported_in_one_line(folder: Folder) -> None:
     folder.path.write_text("mine")
     for verb in ("up", "down", "status"):
         done = command(verb, folder=folder)
@@ -275,7 +275,7 @@ def test_a_lab_that_is_a_file_is_refused_in_one_line(folder: Folder) -> None:
     folder.path.unlink()
 
 
-def test_one_port_for_two_servers_is_refused_in_one_line(folder: Folder) -> None:
+def test_one_port_for_two_servers_is_reported_in_one_line(folder: Folder) -> None:
     port = str(free_ports(1)[0])
     done = command("up", "--aws-port", port, "--control-port", port, folder=folder)
     assert done.returncode == 1
@@ -285,13 +285,13 @@ def test_one_port_for_two_servers_is_refused_in_one_line(folder: Folder) -> None
     assert not folder.path.exists()
 
 
-def test_the_port_that_was_asked_for_is_taken() -> None:
+def test_requested_port_is_used() -> None:
     port = free_ports(1)[0]
     assert port_or_free(port, "--aws-port") == port
     assert is_free(port_or_free(None, "--aws-port"))
 
 
-def test_a_process_is_known_by_its_start_and_not_by_its_number() -> None:
+def test_process_is_identified_by_its_start_time_and_not_only_by_its_pid() -> None:
     this = Identity.of_this_process()
     assert this.alive
     assert not Identity(this.pid, "another time").alive

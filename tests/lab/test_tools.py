@@ -1,4 +1,4 @@
-"""Helm and Argo CD: built once, with what their sources bring along, and only for those who want them."""
+"""Helm and Argo CD: built once, with the files of their sources, and only for the tests that need them."""
 
 import io
 import os
@@ -28,7 +28,7 @@ def console() -> Console:
 
 @pytest.fixture
 def environment(tmp_path: Path) -> dict[str, str]:
-    """A Go that builds empty programs, and knows where the sources of a module are."""
+    """A fake Go that builds empty programs, and knows the folders of a module's sources."""
     found = go_that(tmp_path / "bin", BUILDS)
     sources = tmp_path / "sources"
     (sources / "manifests" / "crds").mkdir(parents=True)
@@ -49,13 +49,13 @@ def test_helm_is_built_once(environment: dict[str, str], console: Console, tmp_p
     assert (tmp_path / "builds").read_text().split() == ["x"]
 
 
-def test_a_helm_on_path_is_taken(tmp_path: Path, console: Console) -> None:
+def test_helm_on_path_is_used(tmp_path: Path, console: Console) -> None:
     helm = script(tmp_path / "helm", "exit 0")
     assert tools.helm(console, {"PATH": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache")}) == helm
     assert not (tmp_path / "cache").exists()
 
 
-def test_argocd_comes_with_its_crds_and_the_script_it_calls(
+def test_argocd_includes_its_crds_and_the_script_it_calls(
     environment: dict[str, str], console: Console, tmp_path: Path
 ) -> None:
     (tmp_path / "sources" / "manifests" / "crds").chmod(0o555)
@@ -73,15 +73,15 @@ def test_sources_that_lack_a_file_leave_no_entry(environment: dict[str, str], co
     assert not tools.ARGOCD.entry(Cache.of(environment)).exists()
 
 
-def test_the_parts_of_kubernetes_in_argocd_are_of_one_version() -> None:
+def test_kubernetes_modules_in_argocd_have_one_version() -> None:
     text = (tools.ARGOCD.folder / "go.mod").read_text()
     replaced = re.findall(r"^\s+(k8s\.io/\S+) => \1 (v\S+)$", text, re.MULTILINE)
     assert len(replaced) > 20
     assert len({version for _, version in replaced}) == 1
-    # What is beside a module in its repository is not in what the module proxy has.
+    # The module proxy lacks files outside the module in its repository.
     assert " => ." not in text
 
 
 @pytest.mark.parametrize("module", [tools.HELM, tools.ARGOCD], ids=lambda module: module.name)
-def test_a_wheel_of_go_is_new_enough_for_them(module: golang.Module) -> None:
+def test_go_wheel_is_new_enough_for_them(module: golang.Module) -> None:
     assert golang.parse_version(golang.wheel_version()) >= module.needs_go

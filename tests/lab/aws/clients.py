@@ -1,4 +1,4 @@
-"""Clients of the emulated AWS that try once and know no proxy."""
+"""Clients of the emulated AWS without retries and proxies."""
 
 from functools import cache
 from typing import Any
@@ -14,5 +14,5 @@ def connect(endpoint: str, service: str, **more: Any) -> Any:
 
 @cache
 def _session() -> Any:
-    # It reads the description of a service once, which is slow.
+    # The session loads the service models once, which is slow.
     return boto3.Session(aws_access_key_id="lab", aws_secret_access_key="lab", region_name="eu-west-1")

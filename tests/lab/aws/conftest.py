@@ -1,4 +1,4 @@
-"""One emulated AWS in this process for all tests of the lab's AWS; each test has parameter names of its own."""
+"""One emulated AWS in this process for all tests of the lab's AWS; each test uses its own parameter names."""
 
 import itertools
 from collections.abc import Callable, Iterator
@@ -30,7 +30,7 @@ def no_faults_afterwards(lab: AwsLab) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def aws(lab: AwsLab) -> Iterator[Callable[[str], Any]]:
-    """Clients by the name of their service; none of them tries twice."""
+    """Clients by service name, without retries."""
     clients: dict[str, Any] = {}
     with ExitStack() as opened:
 

@@ -1,4 +1,4 @@
-"""Each call is counted under its name, and the control interface tells, breaks and resets."""
+"""Each call is counted under its name; the control interface returns counts, sets faults and resets."""
 
 from collections.abc import Callable
 from typing import Any
@@ -21,13 +21,13 @@ COUNTED = (
     ("logs", "describe_log_groups", "logs.DescribeLogGroups"),
     ("events", "list_rules", "events.ListRules"),
     ("sqs", "list_queues", "sqs.ListQueues"),
-    # these sign under another name than boto3's
+    # these sign with another name than boto3's
     ("resourcegroupstaggingapi", "get_tag_keys", "resourcegroupstaggingapi.GetTagKeys"),
     ("cloudwatch", "describe_alarms", "cloudwatch.DescribeAlarms"),
     # the query protocol names it in the body
     ("sts", "get_caller_identity", "sts.GetCallerIdentity"),
     ("iam", "list_roles", "iam.ListRoles"),
-    # REST has but verb and path
+    # REST has only verb and path
     ("lambda", "list_functions", "lambda.ListFunctions"),
     ("scheduler", "list_schedules", "scheduler.ListSchedules"),
 )
@@ -47,7 +47,7 @@ def control(lab: AwsLab) -> str:
 
 
 @pytest.mark.parametrize(("service", "method", "name"), COUNTED, ids=[name for *_, name in COUNTED])
-def test_a_call_is_counted_under_service_and_operation(
+def test_call_is_counted_under_service_and_operation(
     lab: AwsLab, aws: Callable[[str], Any], service: str, method: str, name: str
 ) -> None:
     for _ in range(2):
@@ -73,11 +73,11 @@ def test_a_call_is_counted_under_service_and_operation(
     ],
     ids=["not signed", "a target", "a broken form", "RPC"],
 )
-def test_a_request_is_identified(environ: dict[str, str], body: bytes, expected: Call) -> None:
+def test_request_is_identified(environ: dict[str, str], body: bytes, expected: Call) -> None:
     assert identify(environ, body) == expected
 
 
-def test_what_is_refused_or_broken_is_counted_too(lab: AwsLab, ssm: Any) -> None:
+def test_rejected_and_failed_calls_are_counted(lab: AwsLab, ssm: Any) -> None:
     lab.faults(Faults(errors={"ssm.GetParameter": Injected("TooManyUpdates", "", 1)}))
     for _ in range(2):
         with pytest.raises(ClientError):
@@ -85,7 +85,7 @@ def test_what_is_refused_or_broken_is_counted_too(lab: AwsLab, ssm: Any) -> None
     assert lab.calls() == {"ssm.GetParameter": 2}
 
 
-def test_counts_are_told_by_name() -> None:
+def test_counts_are_returned_by_name() -> None:
     calls = Calls()
     for operation in ("B", "A", "B"):
         calls.count(Call("ssm", operation, "eu-west-1"))
@@ -103,7 +103,7 @@ def test_counts_are_told_by_name() -> None:
         ("cloudwatch", "list_metric_streams", {}),
     ],
 )
-def test_a_call_that_is_not_emulated_says_so(
+def test_unsupported_call_returns_not_emulated(
     aws: Callable[[str], Any], service: str, method: str, request_: dict[str, Any]
 ) -> None:
     with pytest.raises(ClientError) as refused:
@@ -114,21 +114,21 @@ def test_a_call_that_is_not_emulated_says_so(
 # --- the control interface
 
 
-def test_it_is_healthy_and_explains_itself(http: httpx2.Client, control: str) -> None:
+def test_health_and_help_are_served(http: httpx2.Client, control: str) -> None:
     assert http.get(f"{control}/healthz").text == "ok\n"
     explained = http.get(f"{control}/").text
     for route in ("GET  /calls", "POST /calls/reset", "POST /faults", "POST /reset"):
         assert route in explained
 
 
-def test_calls_are_told_and_reset(http: httpx2.Client, control: str, ssm: Any) -> None:
+def test_calls_are_returned_and_reset(http: httpx2.Client, control: str, ssm: Any) -> None:
     ssm.describe_parameters()
     assert http.get(f"{control}/calls").json() == {"ssm.DescribeParameters": 1}
     assert http.post(f"{control}/calls/reset").json() == {}
     assert http.get(f"{control}/calls").json() == {}
 
 
-def test_faults_are_set_told_and_ended(http: httpx2.Client, control: str, ssm: Any) -> None:
+def test_faults_are_set_returned_and_cleared(http: httpx2.Client, control: str, ssm: Any) -> None:
     document = {"errors": {"ssm.DescribeParameters": {"code": "Nope", "message": "no", "times": None}}}
     assert http.post(f"{control}/faults", json=document).json() == document
     assert http.get(f"{control}/faults").json() == document
@@ -144,7 +144,7 @@ def test_new_faults_replace_the_old(http: httpx2.Client, control: str) -> None:
     assert http.post(f"{control}/faults", json={"error_rate": 0.5}).json() == {"error_rate": 0.5}
 
 
-def test_an_empty_body_ends_all_faults(http: httpx2.Client, control: str) -> None:
+def test_empty_body_clears_all_faults(http: httpx2.Client, control: str) -> None:
     http.post(f"{control}/faults", json={"latency_ms": 1})
     assert http.post(f"{control}/faults").json() == {}
 
@@ -160,7 +160,7 @@ def test_an_empty_body_ends_all_faults(http: httpx2.Client, control: str) -> Non
     ],
     ids=["not JSON", "not text", "a list", "an unknown fault", "a wrong number"],
 )
-def test_a_bad_document_is_refused_and_leaves_the_faults_as_they_are(
+def test_invalid_document_is_rejected_and_faults_stay(
     http: httpx2.Client, control: str, body: bytes, message: str
 ) -> None:
     http.post(f"{control}/faults", json={"latency_ms": 1})
@@ -170,16 +170,14 @@ def test_a_bad_document_is_refused_and_leaves_the_faults_as_they_are(
     assert http.get(f"{control}/faults").json() == {"latency_ms": 1}
 
 
-def test_the_control_interface_works_while_aws_is_down(http: httpx2.Client, control: str, ssm: Any) -> None:
+def test_control_interface_works_while_aws_is_down(http: httpx2.Client, control: str, ssm: Any) -> None:
     http.post(f"{control}/faults", json={"down": True})
     assert http.get(f"{control}/healthz").is_success
     http.post(f"{control}/faults", json={})
     ssm.describe_parameters()
 
 
-def test_a_reset_forgets_the_state_and_keeps_counts_and_faults(
-    http: httpx2.Client, control: str, ssm: Any, path: str
-) -> None:
+def test_reset_clears_state_and_keeps_counts_and_faults(http: httpx2.Client, control: str, ssm: Any, path: str) -> None:
     ssm.put_parameter(Name=f"{path}/colour", Value="red", Type="String", Tags=[{"Key": "team", "Value": "a"}])
     http.post(f"{control}/faults", json={"recreate_delay_seconds": 3600})
     ssm.delete_parameter(Name=f"{path}/colour")
@@ -194,15 +192,13 @@ def test_a_reset_forgets_the_state_and_keeps_counts_and_faults(
 @pytest.mark.parametrize(
     ("method", "where"), [("GET", "/nope"), ("GET", "/reset"), ("POST", "/calls"), ("PUT", "/faults")]
 )
-def test_an_unknown_path_is_answered_with_what_there_is(
-    http: httpx2.Client, control: str, method: str, where: str
-) -> None:
+def test_unknown_path_returns_the_help(http: httpx2.Client, control: str, method: str, where: str) -> None:
     answer = http.request(method, control + where)
     assert answer.status_code == 404
     assert "GET  /calls" in answer.text
 
 
-def test_a_lab_elsewhere_is_told_the_same(lab: AwsLab, ssm: Any, path: str) -> None:
+def test_lab_in_another_process_has_the_same_interface(lab: AwsLab, ssm: Any, path: str) -> None:
     remote = RemoteLab(lab.control_url)
     faults = Faults(latency_ms=1, errors={"ssm.GetParameter": Injected("TooManyUpdates", "busy", 1)})
     remote.faults(faults)

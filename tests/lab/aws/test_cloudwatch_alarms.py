@@ -1,4 +1,4 @@
-"""Alarms are put, described, paged, switched, tagged and deleted as CloudWatch does it."""
+"""Alarms are put, described, paged, enabled, tagged and deleted as in CloudWatch."""
 
 import json
 import uuid
@@ -22,10 +22,10 @@ def names(answer: dict[str, Any]) -> list[str]:
     return [alarm["AlarmName"] for alarm in [*answer["CompositeAlarms"], *answer["MetricAlarms"]]]
 
 
-# --- what is answered
+# --- responses
 
 
-def test_a_fresh_alarm_has_just_the_fields_of_aws(watched: Watched) -> None:
+def test_new_alarm_has_exactly_the_fields_of_aws(watched: Watched) -> None:
     name = watched.alarm(TreatMissingData=None)
     seen = watched.see(name)
     assert all(seen.pop(field) for field in TIMES)
@@ -49,7 +49,7 @@ def test_a_fresh_alarm_has_just_the_fields_of_aws(watched: Watched) -> None:
     }
 
 
-def test_all_that_was_put_is_described(watched: Watched) -> None:
+def test_all_put_fields_are_described(watched: Watched) -> None:
     fields = {
         "AlarmDescription": "too many errors",
         "ActionsEnabled": False,
@@ -69,7 +69,7 @@ def test_all_that_was_put_is_described(watched: Watched) -> None:
     assert {name: seen.get(name) for name in fields} == fields
 
 
-def test_an_update_replaces_all_but_the_state_and_the_tags(watched: Watched) -> None:
+def test_update_replaces_all_but_state_and_tags(watched: Watched) -> None:
     name = watched.alarm(AlarmDescription="first", DatapointsToAlarm=1, Tags=[{"Key": "team", "Value": "a"}])
     watched.set(name, "ALARM")
     before = watched.see(name)
@@ -88,7 +88,7 @@ def test_an_update_replaces_all_but_the_state_and_the_tags(watched: Watched) -> 
 # --- filters and pages
 
 
-def test_alarms_are_paged_fifty_at_a_time(watched: Watched) -> None:
+def test_alarms_are_paged_by_fifty(watched: Watched) -> None:
     prefix = f"many-{uuid.uuid4()}"
     wanted = [f"{prefix}-{number:03}" for number in range(60)]
     for name in wanted:
@@ -105,7 +105,7 @@ def test_alarms_are_paged_fifty_at_a_time(watched: Watched) -> None:
     assert [len(names(page)) for page in pages] == [25, 25, 10]
 
 
-def test_a_token_holds_its_place_when_alarms_go(watched: Watched) -> None:
+def test_token_stays_valid_when_alarms_are_deleted(watched: Watched) -> None:
     prefix = f"going-{uuid.uuid4()}"
     for number in range(4):
         watched.names.append(f"{prefix}-{number}")
@@ -117,7 +117,7 @@ def test_a_token_holds_its_place_when_alarms_go(watched: Watched) -> None:
 
 
 @pytest.mark.parametrize("token", ["nonsense", "e30=", "W10="])
-def test_a_token_that_was_never_given_is_refused(watched: Watched, token: str) -> None:
+def test_unknown_token_is_rejected(watched: Watched, token: str) -> None:
     with pytest.raises(ClientError) as refused:
         watched.cloudwatch.describe_alarms(NextToken=token)
     assert code(refused) == "InvalidNextToken"
@@ -160,13 +160,13 @@ def test_alarms_are_found_by_their_metric(watched: Watched) -> None:
 # --- deletion
 
 
-def test_names_of_no_alarm_do_not_stop_the_deletion_of_others(watched: Watched) -> None:
+def test_unknown_names_do_not_prevent_deletion_of_other_alarms(watched: Watched) -> None:
     name = watched.alarm()
     watched.cloudwatch.delete_alarms(AlarmNames=["none", name])
     assert names(watched.cloudwatch.describe_alarms(AlarmNames=[name])) == []
 
 
-def test_one_composite_alarm_is_deleted_at_a_time_and_before_what_it_goes_by(watched: Watched) -> None:
+def test_one_composite_alarm_is_deleted_at_a_time_and_before_its_children(watched: Watched) -> None:
     metric = watched.alarm()
     one, other = watched.composite(f"ALARM({metric})"), watched.composite("FALSE")
     for wrong in ([one, other], [metric]):
@@ -178,7 +178,7 @@ def test_one_composite_alarm_is_deleted_at_a_time_and_before_what_it_goes_by(wat
     assert names(watched.cloudwatch.describe_alarms(AlarmNames=[metric, one])) == []
 
 
-def test_an_alarm_that_is_made_again_has_a_fresh_state_and_no_old_tags(watched: Watched) -> None:
+def test_recreated_alarm_has_initial_state_and_no_old_tags(watched: Watched) -> None:
     name = watched.alarm(Tags=[{"Key": "team", "Value": "a"}])
     watched.set(name, "ALARM")
     watched.cloudwatch.delete_alarms(AlarmNames=[name])
@@ -191,7 +191,7 @@ def test_an_alarm_that_is_made_again_has_a_fresh_state_and_no_old_tags(watched: 
 # --- state, actions, history
 
 
-def test_a_set_state_is_told_with_its_reason(watched: Watched) -> None:
+def test_set_state_is_described_with_its_reason(watched: Watched) -> None:
     name = watched.alarm()
     fields = {"StateValue": "ALARM", "StateReason": "a person", "StateReasonData": '{"who": "me"}'}
     watched.cloudwatch.set_alarm_state(AlarmName=name, **fields)
@@ -203,7 +203,7 @@ def test_a_set_state_is_told_with_its_reason(watched: Watched) -> None:
     assert watched.see(name)["StateTransitionedTimestamp"] == since
 
 
-def test_a_state_of_no_alarm_or_with_wrong_data_is_refused(watched: Watched) -> None:
+def test_state_of_unknown_alarm_or_with_invalid_data_is_rejected(watched: Watched) -> None:
     wrong: list[tuple[dict[str, str], str]] = [
         ({"AlarmName": "none"}, "ResourceNotFound"),
         ({"StateValue": "BROKEN"}, "ValidationError"),
@@ -216,7 +216,7 @@ def test_a_state_of_no_alarm_or_with_wrong_data_is_refused(watched: Watched) -> 
         assert code(refused) == expected
 
 
-def test_actions_are_switched_off_and_on(watched: Watched) -> None:
+def test_actions_are_disabled_and_enabled(watched: Watched) -> None:
     name = watched.alarm()
     configured = watched.see(name)["AlarmConfigurationUpdatedTimestamp"]
     watched.cloudwatch.disable_alarm_actions(AlarmNames=[name, "none"])
@@ -226,7 +226,7 @@ def test_actions_are_switched_off_and_on(watched: Watched) -> None:
     assert watched.see(name)["AlarmConfigurationUpdatedTimestamp"] == configured
 
 
-def test_the_history_tells_what_happened_newest_first(watched: Watched) -> None:
+def test_history_lists_newest_first(watched: Watched) -> None:
     name = watched.alarm()
     watched.set(name, "ALARM")
     watched.alarm(AlarmName=name, Threshold=1.0)
@@ -247,7 +247,7 @@ def test_the_history_tells_what_happened_newest_first(watched: Watched) -> None:
 # --- tags
 
 
-def test_tags_are_added_changed_and_taken_away(watched: Watched) -> None:
+def test_tags_are_added_changed_and_removed(watched: Watched) -> None:
     cloudwatch, arn = watched.cloudwatch, f"{ALARM_ARN}:{watched.alarm(Tags=[{'Key': 'a', 'Value': '1'}])}"
     cloudwatch.tag_resource(ResourceARN=arn, Tags=[{"Key": "a", "Value": "2"}, {"Key": "b", "Value": "3"}])
     cloudwatch.untag_resource(ResourceARN=arn, TagKeys=["b", "none"])
@@ -255,7 +255,7 @@ def test_tags_are_added_changed_and_taken_away(watched: Watched) -> None:
 
 
 @pytest.mark.parametrize("part", ["/", ":", "/a:b/"])
-def test_an_alarm_may_have_slashes_and_colons_in_its_name(watched: Watched, part: str) -> None:
+def test_alarm_name_may_contain_slashes_and_colons(watched: Watched, part: str) -> None:
     name = watched.name() + f"{part}errors"
     watched.names.append(name)
     arn = f"{ALARM_ARN}:{watched.alarm(AlarmName=name)}"
@@ -263,7 +263,7 @@ def test_an_alarm_may_have_slashes_and_colons_in_its_name(watched: Watched, part
     assert watched.cloudwatch.list_tags_for_resource(ResourceARN=arn)["Tags"] == [{"Key": "a", "Value": "1"}]
 
 
-def test_tags_that_aws_refuses_are_refused(watched: Watched) -> None:
+def test_invalid_tags_are_rejected(watched: Watched) -> None:
     cloudwatch, arn = watched.cloudwatch, f"{ALARM_ARN}:{watched.alarm()}"
     many = [{"Key": str(number), "Value": ""} for number in range(51)]
     cases: list[tuple[str, list[dict[str, str]], str]] = [

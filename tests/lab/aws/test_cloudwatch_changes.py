@@ -1,4 +1,4 @@
-"""Composite alarms follow their children, and each change of state is told to whom it concerns."""
+"""Composite alarms follow their children, and each state change is emitted to its targets."""
 
 import json
 import threading
@@ -16,8 +16,8 @@ pytestmark = pytest.mark.lab
 
 
 @pytest.fixture
-def heard(watched: Watched, wires: Wires) -> Callable[[str], Queue]:
-    """A queue that gets the changes of state of an alarm."""
+def received(watched: Watched, wires: Wires) -> Callable[[str], Queue]:
+    """A queue that receives the state changes of an alarm."""
 
     def queue(name: str) -> Queue:
         detail = {"alarmName": [name]}
@@ -30,7 +30,7 @@ def heard(watched: Watched, wires: Wires) -> Callable[[str], Queue]:
 # --- composite alarms
 
 
-def test_a_composite_alarm_has_its_state_at_once_and_follows_its_children(watched: Watched) -> None:
+def test_composite_alarm_is_evaluated_at_once_and_follows_its_children(watched: Watched) -> None:
     one, other = watched.alarm(), watched.alarm()
     parent = watched.composite(f'ALARM("{one}") OR ALARM("{other}")')
     assert watched.state(parent) == "OK"
@@ -48,7 +48,7 @@ def test_a_composite_alarm_has_its_state_at_once_and_follows_its_children(watche
     assert watched.state(parent) == "OK"
 
 
-def test_a_composite_alarm_has_just_the_fields_of_aws(watched: Watched) -> None:
+def test_composite_alarm_has_exactly_the_fields_of_aws(watched: Watched) -> None:
     name = watched.composite("TRUE", AlarmDescription="all of it")
     assert set(watched.see(name)) == {
         "AlarmName",
@@ -68,7 +68,7 @@ def test_a_composite_alarm_has_just_the_fields_of_aws(watched: Watched) -> None:
     }
 
 
-def test_a_change_runs_through_composites_of_composites_and_stops_in_a_circle(watched: Watched) -> None:
+def test_change_propagates_through_composites_and_stops_at_a_cycle(watched: Watched) -> None:
     metric = watched.alarm()
     first = watched.composite(f"ALARM({metric})")
     second = watched.composite(f"ALARM({first})")
@@ -76,12 +76,12 @@ def test_a_change_runs_through_composites_of_composites_and_stops_in_a_circle(wa
     assert watched.state(second) == "ALARM"
     rule = f"ALARM({metric}) AND NOT ALARM({second})"
     watched.cloudwatch.put_composite_alarm(AlarmName=first, AlarmRule=rule)
-    # The first one was decided by the second, which was then decided by the first; there it ends.
+    # The second alarm decided the first, which then decided the second; there it ends.
     assert [watched.state(name) for name in (first, second)] == ["OK", "OK"]
     watched.cloudwatch.put_composite_alarm(AlarmName=first, AlarmRule="FALSE")
 
 
-def test_an_update_of_the_rule_is_evaluated_at_once(watched: Watched) -> None:
+def test_rule_update_is_evaluated_at_once(watched: Watched) -> None:
     name = watched.composite("FALSE")
     watched.cloudwatch.put_composite_alarm(AlarmName=name, AlarmRule="TRUE")
     assert watched.state(name) == "ALARM"
@@ -90,9 +90,9 @@ def test_an_update_of_the_rule_is_evaluated_at_once(watched: Watched) -> None:
 # --- events
 
 
-def test_a_change_of_state_is_the_event_of_aws(watched: Watched, heard: Callable[[str], Queue]) -> None:
+def test_state_change_has_the_event_format_of_aws(watched: Watched, received: Callable[[str], Queue]) -> None:
     name = watched.alarm(AlarmDescription="errors", Dimensions=[{"Name": "FunctionName", "Value": "f"}], Period=300)
-    queue = heard(name)
+    queue = received(name)
     watched.put(7.0, Dimensions=[{"Name": "FunctionName", "Value": "f"}])
     watched.lab.evaluate_alarms()
     watched.set(name, "OK", "by hand")
@@ -123,18 +123,18 @@ def test_a_change_of_state_is_the_event_of_aws(watched: Watched, heard: Callable
     assert {key: rested["detail"]["state"][key] for key in ("value", "reason")} == {"value": "OK", "reason": "by hand"}
 
 
-def test_a_composite_alarm_tells_its_rule(watched: Watched, heard: Callable[[str], Queue]) -> None:
+def test_event_of_a_composite_alarm_contains_its_rule(watched: Watched, received: Callable[[str], Queue]) -> None:
     metric = watched.alarm()
     name = watched.composite(f"ALARM({metric})", AlarmDescription="unhealthy")
-    queue = heard(name)
+    queue = received(name)
     watched.set(metric, "ALARM")
     (event,) = queue.bodies(1)
     assert event["detail"]["configuration"] == {"description": "unhealthy", "alarmRule": f"ALARM({metric})"}
 
 
-def test_what_stays_as_it_is_is_no_event(watched: Watched, heard: Callable[[str], Queue]) -> None:
+def test_unchanged_state_emits_no_event(watched: Watched, received: Callable[[str], Queue]) -> None:
     name = watched.alarm()
-    queue = heard(name)
+    queue = received(name)
     watched.put(9.0)
     for _ in range(3):
         watched.lab.evaluate_alarms()
@@ -145,9 +145,9 @@ def test_what_stays_as_it_is_is_no_event(watched: Watched, heard: Callable[[str]
     assert values == ["ALARM", "OK"]
 
 
-def test_an_event_comes_within_a_blink(watched: Watched, heard: Callable[[str], Queue]) -> None:
+def test_event_arrives_immediately(watched: Watched, received: Callable[[str], Queue]) -> None:
     name = watched.alarm()
-    queue = heard(name)
+    queue = received(name)
     watched.set(name, "OK")
     queue.bodies(1)
     began = time.monotonic()
@@ -161,14 +161,14 @@ def test_an_event_comes_within_a_blink(watched: Watched, heard: Callable[[str], 
 
 @pytest.fixture
 def topic(aws: Callable[[str], Any], wires: Wires) -> tuple[str, Queue]:
-    """A topic, and the queue that gets what is published there."""
+    """A topic, and the queue that is subscribed to it."""
     sns, queue = aws("sns"), wires.queue()
     arn = str(sns.create_topic(Name=f"topic-{uuid.uuid4()}")["TopicArn"])
     sns.subscribe(TopicArn=arn, Protocol="sqs", Endpoint=queue.arn)
     return arn, queue
 
 
-def test_a_topic_is_notified_as_aws_notifies_it(watched: Watched, topic: tuple[str, Queue]) -> None:
+def test_topic_is_notified_in_the_format_of_aws(watched: Watched, topic: tuple[str, Queue]) -> None:
     arn, queue = topic
     name = watched.alarm(AlarmDescription="errors", AlarmActions=[arn], Dimensions=[{"Name": "a", "Value": "b"}])
     watched.set(name, "ALARM", "for a test")
@@ -205,9 +205,7 @@ def test_a_topic_is_notified_as_aws_notifies_it(watched: Watched, topic: tuple[s
     }
 
 
-def test_each_state_has_its_own_actions_and_none_while_they_are_disabled(
-    watched: Watched, topic: tuple[str, Queue]
-) -> None:
+def test_each_state_has_its_own_actions_and_none_while_disabled(watched: Watched, topic: tuple[str, Queue]) -> None:
     arn, queue = topic
     name = watched.alarm(OKActions=[arn])
     parent = watched.composite(f"OK({name})", AlarmActions=[arn])
@@ -218,21 +216,21 @@ def test_each_state_has_its_own_actions_and_none_while_they_are_disabled(
     watched.set(name, "INSUFFICIENT_DATA")
     watched.set(name, "OK")
     told = [json.loads(sent["Message"]) for sent in queue.bodies(3)]
-    # The order of messages of a queue is not promised.
+    # A queue does not guarantee the order of messages.
     assert sorted((message["AlarmName"], message["NewStateValue"]) for message in told) == sorted(
         [(parent, "ALARM"), (parent, "ALARM"), (name, "OK")]
     )
 
 
-def test_a_topic_that_is_missing_harms_nothing(watched: Watched, heard: Callable[[str], Queue]) -> None:
+def test_missing_topic_does_not_affect_the_alarm(watched: Watched, received: Callable[[str], Queue]) -> None:
     name = watched.alarm(AlarmActions=["arn:aws:sns:eu-west-1:123456789012:none"])
-    queue = heard(name)
+    queue = received(name)
     watched.set(name, "ALARM")
     queue.bodies(1)
     assert watched.state(name) == "ALARM"
 
 
-def test_states_do_not_wait_for_notifications(watched: Watched, topic: tuple[str, Queue]) -> None:
+def test_state_changes_do_not_wait_for_notifications(watched: Watched, topic: tuple[str, Queue]) -> None:
     arn, queue = topic
     names = [watched.alarm(AlarmActions=[arn]) for _ in range(5)]
     threads = [threading.Thread(target=watched.set, args=(name, "ALARM")) for name in names]

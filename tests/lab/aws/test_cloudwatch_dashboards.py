@@ -1,4 +1,4 @@
-"""Dashboards are one set for the account, checked as CloudWatch checks them."""
+"""Dashboards are one set for the account, with CloudWatch's validation."""
 
 import json
 import uuid
@@ -39,7 +39,7 @@ def name(cloudwatch: Any) -> Iterator[str]:
         cloudwatch.delete_dashboards(DashboardNames=[name])
 
 
-def test_a_dashboard_is_kept_as_it_was_put(cloudwatch: Any, name: str) -> None:
+def test_dashboard_is_returned_as_put(cloudwatch: Any, name: str) -> None:
     text = json.dumps({"widgets": [widget()], "start": "-PT6H"}, indent=3)
     assert cloudwatch.put_dashboard(DashboardName=name, DashboardBody=text)["DashboardValidationMessages"] == []
     found = cloudwatch.get_dashboard(DashboardName=name)
@@ -52,7 +52,7 @@ def test_a_dashboard_is_kept_as_it_was_put(cloudwatch: Any, name: str) -> None:
     assert cloudwatch.get_dashboard(DashboardName=name)["DashboardBody"] == body()
 
 
-def test_a_dashboard_is_the_same_in_every_region(lab: AwsLab, cloudwatch: Any, name: str) -> None:
+def test_dashboard_is_the_same_in_every_region(lab: AwsLab, cloudwatch: Any, name: str) -> None:
     cloudwatch.put_dashboard(DashboardName=name, DashboardBody=body())
     elsewhere: Any = boto3.client(
         "cloudwatch",
@@ -66,7 +66,7 @@ def test_a_dashboard_is_the_same_in_every_region(lab: AwsLab, cloudwatch: Any, n
     elsewhere.close()
 
 
-def test_what_is_not_there_is_not_found(cloudwatch: Any, name: str) -> None:
+def test_missing_dashboard_is_not_found(cloudwatch: Any, name: str) -> None:
     cloudwatch.put_dashboard(DashboardName=name, DashboardBody=body())
     with pytest.raises(ClientError) as missing:
         cloudwatch.get_dashboard(DashboardName="none")
@@ -75,7 +75,7 @@ def test_what_is_not_there_is_not_found(cloudwatch: Any, name: str) -> None:
     for refused in (missing, partly):
         assert refused.value.response["Error"]["Code"] == "ResourceNotFound"
         assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == 404
-    # All or none goes.
+    # All are deleted, or none.
     assert cloudwatch.get_dashboard(DashboardName=name)
     cloudwatch.delete_dashboards(DashboardNames=[name])
     with pytest.raises(ClientError, match="does not exist"):
@@ -83,7 +83,7 @@ def test_what_is_not_there_is_not_found(cloudwatch: Any, name: str) -> None:
 
 
 @pytest.mark.parametrize("wrong", ["with space", "a/b", "ä", "x" * 256])
-def test_a_name_that_aws_refuses_is_refused(cloudwatch: Any, wrong: str) -> None:
+def test_invalid_name_is_rejected(cloudwatch: Any, wrong: str) -> None:
     with pytest.raises(ClientError) as refused:
         cloudwatch.put_dashboard(DashboardName=wrong, DashboardBody=body())
     assert refused.value.response["Error"]["Code"] == "InvalidParameterValue"
@@ -121,7 +121,7 @@ def test_a_name_that_aws_refuses_is_refused(cloudwatch: Any, wrong: str) -> None
         ),
     ],
 )
-def test_a_body_that_aws_refuses_is_refused_where_it_is_wrong(cloudwatch: Any, name: str, text: str, path: str) -> None:
+def test_invalid_body_is_rejected_with_its_location(cloudwatch: Any, name: str, text: str, path: str) -> None:
     with pytest.raises(cloudwatch.exceptions.DashboardInvalidInputError) as refused:
         cloudwatch.put_dashboard(DashboardName=name, DashboardBody=text)
     error = refused.value.response["Error"]
@@ -144,20 +144,20 @@ def test_a_body_that_aws_refuses_is_refused_where_it_is_wrong(cloudwatch: Any, n
         },
     ],
 )
-def test_what_cloudwatch_draws_is_taken(cloudwatch: Any, name: str, properties: dict[str, Any]) -> None:
+def test_supported_widgets_are_accepted(cloudwatch: Any, name: str, properties: dict[str, Any]) -> None:
     others = [widget(type="text", properties={"markdown": "# hi"}), widget(type="alarm", properties={"alarms": []})]
     text = body(widget(properties=properties), *others)
     assert cloudwatch.put_dashboard(DashboardName=name, DashboardBody=text)["DashboardValidationMessages"] == []
 
 
-def test_what_is_only_odd_is_told_with_the_success(cloudwatch: Any, name: str) -> None:
+def test_warnings_are_returned_with_the_success(cloudwatch: Any, name: str) -> None:
     answer = cloudwatch.put_dashboard(DashboardName=name, DashboardBody=body(widget(colour="red")))
     assert answer["DashboardValidationMessages"] == [
         {"DataPath": "/widgets/0", "Message": "Should NOT have additional properties: colour"}
     ]
 
 
-def test_a_dashboard_has_tags_until_it_goes(cloudwatch: Any, name: str) -> None:
+def test_dashboard_has_tags_until_it_is_deleted(cloudwatch: Any, name: str) -> None:
     owner = {"Key": "owner", "Value": "shop/myapp"}
     cloudwatch.put_dashboard(DashboardName=name, DashboardBody=body(), Tags=[owner])
     arn = f"{ARN}/{name}"

@@ -1,4 +1,4 @@
-"""What was put is answered, as series, statistics and lists."""
+"""Stored data is returned as series, statistics and lists."""
 
 import time
 import uuid
@@ -14,7 +14,7 @@ from dynconfig_lab.aws.embedded_metrics import embedded
 
 pytestmark = pytest.mark.lab
 
-# On a whole five minutes, an hour ago at most.
+# At a multiple of five minutes, at most an hour ago.
 START = datetime.fromtimestamp(time.time() // 300 * 300 - 1800, UTC)
 LINE = (
     '{"_aws": {"Timestamp": %d, "CloudWatchMetrics": [{"Namespace": "%s", "Dimensions": [["FunctionName", "Config"]], '
@@ -23,7 +23,7 @@ LINE = (
 
 
 class Data:
-    """Metric data in a namespace of its own."""
+    """Metric data in a separate namespace."""
 
     def __init__(self, cloudwatch: Any) -> None:
         self.cloudwatch = cloudwatch
@@ -35,7 +35,7 @@ class Data:
         self.cloudwatch.put_metric_data(Namespace=self.namespace, MetricData=data)
 
     def query(self, stat: str = "Sum", period: int = 60, name: str = "m", **more: Any) -> dict[str, Any]:
-        """A query under an id that follows from what it asks."""
+        """A query whose id is derived from its content."""
         dimensions = {"Dimensions": more.pop("Dimensions")} if "Dimensions" in more else {}
         unit = {"Unit": more.pop("Unit")} if "Unit" in more else {}
         metric = {"Namespace": self.namespace, "MetricName": name, **dimensions}
@@ -64,7 +64,7 @@ def data(aws: Callable[[str], Any]) -> Data:
 # --- GetMetricData
 
 
-def test_each_period_with_data_has_its_value_at_its_beginning(data: Data) -> None:
+def test_each_period_with_data_has_its_value_at_its_start(data: Data) -> None:
     data.put(1.0, 2.0)
     data.put(4.0, minute=0.9)
     data.put(8.0, minute=3)
@@ -91,12 +91,12 @@ def test_each_period_with_data_has_its_value_at_its_beginning(data: Data) -> Non
         ("p100", 100.0),
     ],
 )
-def test_each_statistic_is_answered(data: Data, stat: str, value: float) -> None:
+def test_each_statistic_is_returned(data: Data, stat: str, value: float) -> None:
     data.put(100.0, 1.0, 6.0, 3.0)
     assert data.values(data.query(stat)) == [[value]]
 
 
-def test_values_with_counts_and_summaries_count_for_many(data: Data) -> None:
+def test_values_with_counts_and_summaries_have_their_sample_count(data: Data) -> None:
     at = {"MetricName": "m", "Timestamp": START}
     summary = {"SampleCount": 2.0, "Sum": 30.0, "Minimum": 5.0, "Maximum": 25.0}
     data.cloudwatch.put_metric_data(
@@ -119,7 +119,7 @@ def test_data_with_other_dimensions_or_units_is_another_series(data: Data) -> No
     assert data.values(data.query(Dimensions=other, Unit="Count")) == [[8.0]]
 
 
-def test_expressions_use_queries_and_each_other_in_any_order(data: Data) -> None:
+def test_expressions_refer_to_queries_and_expressions_in_any_order(data: Data) -> None:
     data.put(6.0, name="hits")
     data.put(2.0, name="misses")
     data.put(1.0, name="hits", minute=1)
@@ -133,7 +133,7 @@ def test_expressions_use_queries_and_each_other_in_any_order(data: Data) -> None
     assert (result["Label"], result["Values"]) == ("hit rate", [75.0, 100.0])
 
 
-def test_labels_tell_apart_what_would_look_the_same(data: Data) -> None:
+def test_labels_distinguish_otherwise_equal_series(data: Data) -> None:
     data.put(1.0)
 
     def labels(*queries: dict[str, Any]) -> list[str]:
@@ -147,19 +147,19 @@ def test_labels_tell_apart_what_would_look_the_same(data: Data) -> None:
     assert labels(data.query(Label="mine")) == ["mine"]
 
 
-def test_what_the_sdk_compresses_is_read(data: Data) -> None:
+def test_compressed_requests_are_decoded(data: Data) -> None:
     data.put(*[1.0] * 1000)
     assert data.values(data.query("SampleCount")) == [[1000.0]]
 
 
-def test_a_metric_without_data_is_an_empty_series(data: Data) -> None:
+def test_metric_without_data_is_an_empty_series(data: Data) -> None:
     assert data.values(data.query()) == [[]]
 
 
 # --- GetMetricStatistics, ListMetrics
 
 
-def test_statistics_are_told_for_each_period_and_unit(data: Data) -> None:
+def test_statistics_are_returned_for_each_period_and_unit(data: Data) -> None:
     data.put(1.0, 3.0, Unit="Count")
     data.put(5.0, Unit="Seconds")
     answer = data.cloudwatch.get_metric_statistics(
@@ -218,7 +218,7 @@ def test_many_metrics_are_listed_on_several_pages(data: Data) -> None:
 # --- the function's metrics
 
 
-def test_metrics_of_log_lines_are_answered(data: Data) -> None:
+def test_metrics_in_log_lines_are_returned(data: Data) -> None:
     now = int(START.timestamp() * 1000)
     for namespace, found in embedded(LINE % (now, data.namespace)):
         data.cloudwatch.put_metric_data(Namespace=namespace, MetricData=found)
@@ -226,10 +226,10 @@ def test_metrics_of_log_lines_are_answered(data: Data) -> None:
     assert data.values(data.query(name="CacheHits", Dimensions=dimensions) | {"Id": "hits"}) == [[7.0]]
 
 
-# --- refusals
+# --- errors
 
 
-def test_data_that_aws_refuses_is_refused(data: Data) -> None:
+def test_invalid_data_is_rejected(data: Data) -> None:
     usual = {"MetricName": "m", "Value": 1.0}
     cases: list[tuple[str, list[dict[str, Any]], str]] = [
         ("AWS/Lambda", [usual], "InvalidParameterValue"),
@@ -248,7 +248,7 @@ def test_data_that_aws_refuses_is_refused(data: Data) -> None:
         assert refused.value.response["Error"]["Code"] == code
 
 
-def test_questions_that_aws_refuses_are_refused(data: Data) -> None:
+def test_invalid_queries_are_rejected(data: Data) -> None:
     wrong: list[tuple[list[dict[str, Any]], dict[str, Any], str]] = [
         ([data.query(), data.query()], {}, "must be unique"),
         ([data.query() | {"Id": "Upper"}], {}, "is not matching the expected pattern"),
@@ -272,7 +272,7 @@ def test_questions_that_aws_refuses_are_refused(data: Data) -> None:
         )
 
 
-def test_a_series_does_not_grow_for_ever() -> None:
+def test_series_does_not_grow_without_limit() -> None:
     metrics = Metrics()
     metrics.put("n", ({"MetricName": "m", "Value": 1.0} for _ in range(LARGEST_SERIES + 1)), now=1.0)
     assert len(metrics.between(Metric("n", "m"), 0, 2)) == LARGEST_SERIES + 1 - LARGEST_SERIES // 10

@@ -1,4 +1,4 @@
-"""The state of an alarm follows from its datapoints as AWS documents it, in AWS's words."""
+"""The state of an alarm follows from its datapoints as AWS documents it, with AWS's reason texts."""
 
 import json
 from dataclasses import replace
@@ -13,7 +13,7 @@ TREATMENTS = ("missing", "ignore", "breaching", "notBreaching")
 
 
 def points(picture: str) -> list[Datapoint]:
-    """Newest last, as in the documentation: 0 is fine, X breaches, - is missing."""
+    """Newest last, as in the documentation: 0 is OK, X breaches, - is missing."""
     values = {"0": 0.0, "X": 7.0, "-": None}
     newest_first = [values[mark] for mark in reversed(picture)]
     return [
@@ -29,7 +29,7 @@ def verdict(criteria: Criteria, picture: str, state: str = "OK") -> Verdict:
 
 
 def states(picture: str, to_alarm: int) -> list[str]:
-    """For each treatment the state; "kept" where the alarm keeps its own."""
+    """The state for each treatment; "kept" if the alarm keeps its state."""
     found = []
     for missing in TREATMENTS:
         outcome = evaluate(replace(ABOVE_ONE, missing=missing, to_alarm=to_alarm), points(picture), "OK", NOW)
@@ -69,7 +69,7 @@ def test_two_of_three_with_missing_data_is_as_documented(picture: str, expected:
 
 
 @pytest.mark.parametrize("picture", ["----X", "---X-"])
-def test_one_late_breach_is_not_an_alarm_yet(picture: str) -> None:
+def test_one_late_breach_does_not_alarm_yet(picture: str) -> None:
     assert verdict(ABOVE_ONE, picture).state == "OK"
 
 
@@ -85,12 +85,12 @@ def test_one_late_breach_is_not_an_alarm_yet(picture: str) -> None:
         ("LessThanOrEqualToThreshold", [True, True, False]),
     ],
 )
-def test_each_comparison_has_its_side_of_the_threshold(comparison: str, breaching: list[bool]) -> None:
+def test_each_comparison_operator_has_its_direction(comparison: str, breaching: list[bool]) -> None:
     criteria = replace(ABOVE_ONE, comparison=comparison)
     assert [criteria.breaches(value) for value in (0.5, 1.0, 1.5)] == breaching
 
 
-def test_what_is_not_said_has_the_defaults_of_aws() -> None:
+def test_omitted_fields_have_the_defaults_of_aws() -> None:
     fields = {"ComparisonOperator": "LessThanThreshold", "Threshold": 2.0, "EvaluationPeriods": 4, "Statistic": "Sum"}
     assert Criteria.of(fields, 30) == Criteria("LessThanThreshold", 2.0, 4, 4, "missing", 30, "Sum")
 
@@ -145,11 +145,11 @@ def one_of_one(missing: str = "notBreaching") -> Criteria:
         (replace(ABOVE_ONE, periods=2), "----", "OK", "Insufficient Data: 2 datapoints were unknown."),
     ],
 )
-def test_the_reason_is_told_in_the_words_of_aws(criteria: Criteria, picture: str, before: str, reason: str) -> None:
+def test_reason_has_the_text_of_aws(criteria: Criteria, picture: str, before: str, reason: str) -> None:
     assert verdict(criteria, picture, before).reason == reason
 
 
-def test_the_reason_and_its_data_stay_short_however_many_periods_there_are() -> None:
+def test_reason_and_its_data_are_bounded_for_any_number_of_periods() -> None:
     found = verdict(replace(ABOVE_ONE, periods=100, to_alarm=100), "X" * (100 + SPARE_PERIODS))
     assert found.reason.startswith(
         "Threshold Crossed: 100 out of the last 100 datapoints were greater than the threshold (1.0). The most recent datapoints "
@@ -159,7 +159,7 @@ def test_the_reason_and_its_data_stay_short_however_many_periods_there_are() -> 
     assert len(found.data) <= 4000
 
 
-def test_the_data_of_the_reason_tells_what_was_looked_at() -> None:
+def test_reason_data_lists_the_evaluated_periods() -> None:
     found = verdict(replace(ABOVE_ONE, to_alarm=2, unit="Count"), "0-X-X")
     assert json.loads(found.data) == {
         "version": "1.0",
@@ -178,7 +178,7 @@ def test_the_data_of_the_reason_tells_what_was_looked_at() -> None:
     }
 
 
-def test_without_data_the_periods_are_told_without_values() -> None:
+def test_periods_without_data_are_listed_without_values() -> None:
     found = json.loads(verdict(one_of_one(), "---").data)
     assert found["recentDatapoints"] == []
     assert found["evaluatedDatapoints"] == [{"timestamp": "2026-11-24T18:59:00.000+0000"}]

@@ -1,4 +1,4 @@
-"""The rule of a composite alarm says what AWS makes of it, or is refused."""
+"""The rule of a composite alarm is evaluated as in AWS, or rejected."""
 
 import pytest
 
@@ -36,7 +36,7 @@ ARN = "arn:aws:cloudwatch:eu-west-1:123456789012:alarm:fires"
         ("(ALARM(fires)OR(FALSE))AND(TRUE)", "ALARM"),
     ],
 )
-def test_a_rule_decides_by_the_states_of_its_alarms(text: str, state: str) -> None:
+def test_rule_is_evaluated_from_the_states_of_its_alarms(text: str, state: str) -> None:
     assert decide(parse(text), STATES.__getitem__) == state
 
 
@@ -69,13 +69,13 @@ def test_each_alarm_of_a_rule_is_a_child_once_and_by_name() -> None:
         " AND ".join(["TRUE"] * 501),
     ],
 )
-def test_what_is_no_rule_is_refused(text: str) -> None:
+def test_invalid_rule_is_rejected(text: str) -> None:
     with pytest.raises(AwsError) as refused:
         parse(text)
     assert refused.value.code == "ValidationError"
     assert refused.value.message.startswith("AlarmRule ")
 
 
-def test_a_hundred_alarms_and_five_hundred_elements_are_taken() -> None:
+def test_hundred_alarms_and_five_hundred_elements_are_accepted() -> None:
     assert len(parse(" OR ".join(f"ALARM(a{number})" for number in range(100))).children) == 100
     assert decide(parse(" AND ".join(["TRUE"] * 500)), STATES.__getitem__) == "ALARM"

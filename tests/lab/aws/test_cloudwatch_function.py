@@ -1,4 +1,4 @@
-"""A function that runs is seen in CloudWatch, sets off its alarm, and may be what an alarm sets off."""
+"""An invoked function has metrics in CloudWatch, triggers its alarm, and can be an action of an alarm."""
 
 import io
 import json
@@ -36,7 +36,7 @@ LOGGING = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": 
 
 
 class Function:
-    """A function that says what it was called with, and fails if that asks for it."""
+    """A function that logs its payload, and fails if the payload asks for it."""
 
     def __init__(self, aws: Callable[[str], Any]) -> None:
         self.name = f"function-{uuid.uuid4()}"
@@ -62,8 +62,8 @@ class Function:
             SourceArn=f"{ALARM_ARN}:{name}",
         )
 
-    def heard(self) -> list[dict[str, Any]]:
-        """What it was called with, by its logs."""
+    def received(self) -> list[dict[str, Any]]:
+        """The payloads in its logs."""
         try:
             found = self._logs.filter_log_events(logGroupName=f"/aws/lambda/{self.name}")["events"]
         except self._logs.exceptions.ResourceNotFoundException:
@@ -76,7 +76,7 @@ class Function:
         self._iam.delete_role(RoleName=self.name)
 
     def _made(self) -> bool:
-        """A role is known to Lambda a moment after it was created."""
+        """Lambda can assume a role shortly after it was created."""
         packed = io.BytesIO()
         with zipfile.ZipFile(packed, "w") as package:
             package.writestr("app.py", CODE)
@@ -103,7 +103,7 @@ def function(aws: Callable[[str], Any]) -> Iterator[Function]:
     function.take_down()
 
 
-def test_invocations_errors_and_durations_are_metrics_and_set_off_an_alarm(
+def test_invocations_errors_and_durations_are_metrics_and_trigger_an_alarm(
     function: Function, watched: Watched
 ) -> None:
     dimensions = [{"Name": "FunctionName", "Value": function.name}]
@@ -137,7 +137,7 @@ def test_invocations_errors_and_durations_are_metrics_and_set_off_an_alarm(
     assert {item["MetricName"] for item in listed} >= {"Invocations", "Errors", "Duration"}
 
 
-def test_an_alarm_invokes_a_function_that_lets_it_and_no_other(function: Function, watched: Watched) -> None:
+def test_alarm_invokes_only_a_function_that_allows_it(function: Function, watched: Watched) -> None:
     stranger = watched.alarm(AlarmActions=[function.arn])
     allowed = watched.alarm(AlarmActions=[function.arn], AlarmDescription="errors")
     function.allow_alarm(allowed)
@@ -145,7 +145,7 @@ def test_an_alarm_invokes_a_function_that_lets_it_and_no_other(function: Functio
     watched.set(allowed, "ALARM", "for a test")
 
     def calls() -> list[dict[str, Any]]:
-        return [event for event in function.heard() if event.get("source") == "aws.cloudwatch"]
+        return [event for event in function.received() if event.get("source") == "aws.cloudwatch"]
 
     assert wait_until(lambda: bool(calls()), PATIENCE)
     (event,) = calls()

@@ -1,4 +1,4 @@
-"""Metric math makes of series what dashboards and alarms expect."""
+"""Metric math computes the series that dashboards and alarms expect."""
 
 import pytest
 
@@ -41,7 +41,7 @@ NAMED = {"hits": {0.0: 8.0, 60.0: 6.0}, "misses": {0.0: 2.0, 120.0: 5.0}, "none"
         ("IF(hits > 7, hits)", {0.0: 8.0}),
     ],
 )
-def test_an_expression_is_evaluated_point_by_point(expression: str, expected: dict[float, float]) -> None:
+def test_expression_is_evaluated_point_by_point(expression: str, expected: dict[float, float]) -> None:
     assert evaluate(expression, NAMED, TIMES) == pytest.approx(expected)
 
 
@@ -61,7 +61,7 @@ def test_an_expression_is_evaluated_point_by_point(expression: str, expected: di
         ("hits['a']", "NotEmulated"),
     ],
 )
-def test_what_can_not_be_evaluated_is_said(expression: str, code: str) -> None:
+def test_invalid_expression_is_reported(expression: str, code: str) -> None:
     with pytest.raises(AwsError) as refused:
         evaluate(expression, NAMED, TIMES)
     assert refused.value.code == code

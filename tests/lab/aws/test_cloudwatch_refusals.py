@@ -1,4 +1,4 @@
-"""What CloudWatch refuses of alarms is refused, with its code and its words."""
+"""What CloudWatch rejects in alarms is rejected with its code and text."""
 
 from typing import Any
 
@@ -82,9 +82,7 @@ REFUSED: tuple[tuple[dict[str, Any], str, str], ...] = (
 
 
 @pytest.mark.parametrize(("fields", "code", "message"), REFUSED, ids=[text[:40] for *_, text in REFUSED])
-def test_an_alarm_that_aws_refuses_is_refused(
-    watched: Watched, fields: dict[str, Any], code: str, message: str
-) -> None:
+def test_invalid_alarm_is_rejected(watched: Watched, fields: dict[str, Any], code: str, message: str) -> None:
     with pytest.raises(ClientError) as refused:
         watched.alarm(**fields)
     error = refused.value.response["Error"]
@@ -107,13 +105,13 @@ def test_an_alarm_that_aws_refuses_is_refused(
     ],
     ids=str,
 )
-def test_what_is_just_within_the_limits_is_taken(watched: Watched, fields: dict[str, Any]) -> None:
+def test_values_at_the_limits_are_accepted(watched: Watched, fields: dict[str, Any]) -> None:
     name = watched.alarm(**fields)
     watched.names.append(name)
     assert watched.state(name) == "INSUFFICIENT_DATA"
 
 
-def test_several_mistakes_are_told_together(watched: Watched) -> None:
+def test_several_errors_are_reported_together(watched: Watched) -> None:
     with pytest.raises(ClientError) as refused:
         watched.alarm(ComparisonOperator="Above", Statistic="Median")
     message = refused.value.response["Error"]["Message"]
@@ -123,13 +121,13 @@ def test_several_mistakes_are_told_together(watched: Watched) -> None:
     assert "; Value 'Above' at 'comparisonOperator' failed to satisfy constraint: " in message
 
 
-def test_a_request_of_more_than_120_kilobytes_is_refused(watched: Watched) -> None:
+def test_request_over_120_kilobytes_is_rejected(watched: Watched) -> None:
     queries = [{"Id": f"m{n}", "Expression": "1 + " * 500 + "1", "ReturnData": n == 0} for n in range(70)]
     with pytest.raises(ClientError, match="120 KB"):
         watched.alarm(**math(*queries))
 
 
-def test_a_composite_alarm_that_aws_refuses_is_refused(watched: Watched) -> None:
+def test_invalid_composite_alarm_is_rejected(watched: Watched) -> None:
     metric = watched.alarm()
     for rule, message in (
         ("ALARM(none) OR ALARM(other)", r"alarms \[none, other\] in the alarm rule do not exist"),
@@ -148,7 +146,7 @@ def test_a_composite_alarm_that_aws_refuses_is_refused(watched: Watched) -> None
         watched.alarm(AlarmName=watched.composite("FALSE"))
 
 
-def test_more_than_a_hundred_names_are_refused(watched: Watched) -> None:
+def test_more_than_a_hundred_names_are_rejected(watched: Watched) -> None:
     names = [str(number) for number in range(101)]
     for call in (watched.cloudwatch.delete_alarms, watched.cloudwatch.describe_alarms):
         with pytest.raises(ClientError, match="less than or equal to 100"):

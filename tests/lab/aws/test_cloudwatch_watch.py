@@ -24,7 +24,7 @@ def periods_as_declared(lab: AwsLab) -> Iterator[None]:
     lab.alarms(None)
 
 
-def test_an_alarm_fires_when_its_data_says_so_and_rests_when_it_is_over(watched: Watched) -> None:
+def test_alarm_fires_on_breaching_data_and_returns_to_ok(watched: Watched) -> None:
     name = watched.alarm(Period=10)
     watched.put(4.0, 3.0)
     changed = watched.lab.evaluate_alarms()
@@ -39,7 +39,7 @@ def test_an_alarm_fires_when_its_data_says_so_and_rests_when_it_is_over(watched:
     )
 
 
-def test_the_data_of_each_period_counts_by_itself(watched: Watched) -> None:
+def test_data_of_each_period_is_evaluated_separately(watched: Watched) -> None:
     name = watched.alarm(EvaluationPeriods=2)
     watched.put(9.0)
     watched.put(1.0, seconds_ago=90)
@@ -50,7 +50,7 @@ def test_the_data_of_each_period_counts_by_itself(watched: Watched) -> None:
     assert watched.state(name) == "ALARM"
 
 
-def test_two_out_of_three_periods_are_enough_where_two_are_asked_for(watched: Watched) -> None:
+def test_two_breaching_periods_of_three_are_enough_if_two_are_required(watched: Watched) -> None:
     name = watched.alarm(EvaluationPeriods=3, DatapointsToAlarm=2)
     for seconds_ago in (30, 150):
         watched.put(9.0, seconds_ago=seconds_ago)
@@ -59,7 +59,7 @@ def test_two_out_of_three_periods_are_enough_where_two_are_asked_for(watched: Wa
     assert watched.state(name) == "ALARM"
 
 
-def test_only_data_of_just_its_metric_dimensions_and_unit_counts(watched: Watched) -> None:
+def test_only_data_of_exactly_its_metric_dimensions_and_unit_counts(watched: Watched) -> None:
     function = [{"Name": "FunctionName", "Value": "f"}]
     plain = watched.alarm()
     special = watched.alarm(Dimensions=function, Unit="Count")
@@ -72,17 +72,17 @@ def test_only_data_of_just_its_metric_dimensions_and_unit_counts(watched: Watche
 
 
 def fires(watched: Watched, name: str) -> bool:
-    """Whether the clock has found the newest data."""
+    """Whether the periodic evaluation has read the newest data."""
     watched.put(9.0)
     return watched.state(name) == "ALARM"
 
 
-def test_one_alarm_at_which_the_lab_fails_keeps_no_other_from_its_state(
+def test_failing_evaluation_of_one_alarm_does_not_affect_others(
     watched: Watched, caplog: pytest.LogCaptureFixture
 ) -> None:
     broken = Alarm("broken", "eu-west-1", {"Metrics": []}, True, 0.0, State("OK", "", 0.0, 0.0), 0.0)
     with LOCK:
-        # The first in the row.
+        # The first to be evaluated.
         others = dict(alarms_of("eu-west-1"))
         alarms_of("eu-west-1").clear()
         alarms_of("eu-west-1").update({"broken": broken, **others})
@@ -111,7 +111,7 @@ def test_one_alarm_at_which_the_lab_fails_keeps_no_other_from_its_state(
     ids=str,
 )
 def test_each_statistic_is_compared(watched: Watched, statistic: dict[str, Any], threshold: float) -> None:
-    # Of 1, 4 and 10 each statistic is half above its threshold.
+    # Each statistic of 1, 4 and 10 is half above its threshold.
     name = watched.alarm(**statistic, Threshold=threshold)
     above = watched.alarm(**statistic, Threshold=threshold + 1)
     watched.put(1.0, 4.0, 10.0)
@@ -123,13 +123,13 @@ def test_each_statistic_is_compared(watched: Watched, statistic: dict[str, Any],
     ("treated", "state"),
     [("missing", "INSUFFICIENT_DATA"), ("ignore", "INSUFFICIENT_DATA"), ("breaching", "ALARM"), ("notBreaching", "OK")],
 )
-def test_without_data_it_depends_on_how_missing_data_is_treated(watched: Watched, treated: str, state: str) -> None:
+def test_state_without_data_depends_on_treat_missing_data(watched: Watched, treated: str, state: str) -> None:
     name = watched.alarm(TreatMissingData=treated)
     watched.lab.evaluate_alarms()
     assert watched.state(name) == state
 
 
-def test_an_alarm_on_an_expression_is_evaluated(watched: Watched) -> None:
+def test_alarm_on_an_expression_is_evaluated(watched: Watched) -> None:
     metric = {"Namespace": watched.namespace, "MetricName": "errors"}
     queries = [
         {"Id": "e1", "Expression": "m1 * 10", "Label": "tenfold"},
@@ -146,7 +146,7 @@ def test_an_alarm_on_an_expression_is_evaluated(watched: Watched) -> None:
     assert "statistic" not in json.loads(seen["StateReasonData"])
 
 
-def test_a_state_that_was_set_lasts_until_the_next_evaluation(watched: Watched) -> None:
+def test_set_state_lasts_until_the_next_evaluation(watched: Watched) -> None:
     name = watched.alarm()
     watched.set(name, "ALARM")
     assert watched.state(name) == "ALARM"
@@ -154,7 +154,7 @@ def test_a_state_that_was_set_lasts_until_the_next_evaluation(watched: Watched) 
     assert watched.state(name) == "OK"
 
 
-def test_alarms_are_evaluated_by_the_clock_in_the_rhythm_of_their_period(watched: Watched) -> None:
+def test_alarms_are_evaluated_periodically(watched: Watched) -> None:
     watched.lab.alarms(0.5)
     name = watched.alarm(Period=3600)
     watched.put(9.0)
@@ -162,7 +162,7 @@ def test_alarms_are_evaluated_by_the_clock_in_the_rhythm_of_their_period(watched
     assert wait_until(lambda: watched.state(name) == "OK", PATIENCE)
 
 
-def test_an_alarm_is_left_alone_until_its_period_is_over(watched: Watched) -> None:
+def test_alarm_is_not_evaluated_before_its_period_ends(watched: Watched) -> None:
     slow, quick = watched.alarm(Period=60), watched.alarm(Period=60)
     watched.put(9.0)
     watched.lab.alarms(0.3)
@@ -171,7 +171,7 @@ def test_an_alarm_is_left_alone_until_its_period_is_over(watched: Watched) -> No
     for name in (slow, quick):
         watched.set(name, "INSUFFICIENT_DATA")
     watched.put(9.0)
-    # With periods of a minute nothing was due since; asked for, it is looked at.
+    # With periods of a minute nothing has become due; on request it is evaluated.
     assert [watched.state(name) for name in (slow, quick)] == ["INSUFFICIENT_DATA"] * 2
     watched.lab.evaluate_alarms()
     assert [watched.state(name) for name in (slow, quick)] == ["ALARM"] * 2
@@ -180,7 +180,7 @@ def test_an_alarm_is_left_alone_until_its_period_is_over(watched: Watched) -> No
 # --- the control interface
 
 
-def test_the_length_of_periods_is_set_and_told(lab: AwsLab, http: httpx2.Client) -> None:
+def test_length_of_periods_is_set_and_returned(lab: AwsLab, http: httpx2.Client) -> None:
     where = f"{lab.control_url}/alarms"
     assert http.get(where).json() == {"period_seconds": None}
     assert http.post(where, json={"period_seconds": 2}).json() == {"period_seconds": 2}
@@ -194,7 +194,7 @@ def test_the_length_of_periods_is_set_and_told(lab: AwsLab, http: httpx2.Client)
     assert http.post(where, json={}).json() == {"period_seconds": None}
 
 
-def test_a_lab_elsewhere_evaluates_on_request(lab: AwsLab, watched: Watched) -> None:
+def test_lab_in_another_process_evaluates_on_request(lab: AwsLab, watched: Watched) -> None:
     remote = RemoteLab(lab.control_url)
     name = watched.alarm()
     watched.put(9.0)
@@ -204,7 +204,7 @@ def test_a_lab_elsewhere_evaluates_on_request(lab: AwsLab, watched: Watched) -> 
     assert watched.state(name) == "ALARM"
 
 
-def test_a_reset_forgets_alarms_data_and_dashboards(lab: AwsLab, watched: Watched) -> None:
+def test_reset_clears_alarms_data_and_dashboards(lab: AwsLab, watched: Watched) -> None:
     name = watched.alarm()
     watched.put(9.0)
     watched.cloudwatch.put_dashboard(DashboardName=name, DashboardBody='{"widgets": []}')

@@ -1,4 +1,4 @@
-"""CloudWatch answers in the protocol that it is spoken to: JSON, Smithy RPC v2 with CBOR, query."""
+"""CloudWatch responds in the protocol of the request: JSON, Smithy RPC v2 with CBOR, query."""
 
 import uuid
 from datetime import UTC, datetime
@@ -22,7 +22,7 @@ PROTOCOLS = ("json", "smithy-rpc-v2-cbor", "query")
 
 @pytest.fixture(params=PROTOCOLS)
 def ask(request: pytest.FixtureRequest, lab: AwsLab, http: httpx2.Client) -> Any:
-    """Calls an operation as an SDK does that speaks this protocol."""
+    """Calls an operation as an SDK with this protocol does."""
     serializer = create_serializer(request.param)
     parser: Any = create_parser(request.param)
 
@@ -39,7 +39,7 @@ def ask(request: pytest.FixtureRequest, lab: AwsLab, http: httpx2.Client) -> Any
     return call
 
 
-def test_an_alarm_goes_there_and_back(ask: Any, watched: Watched) -> None:
+def test_alarm_survives_a_round_trip(ask: Any, watched: Watched) -> None:
     name, before = watched.name(), datetime.now(UTC).replace(microsecond=0)
     fields: dict[str, Any] = {
         "AlarmName": name,
@@ -61,7 +61,7 @@ def test_an_alarm_goes_there_and_back(ask: Any, watched: Watched) -> None:
     assert before <= seen["StateUpdatedTimestamp"] <= datetime.now(UTC)
 
 
-def test_data_goes_there_and_back(ask: Any) -> None:
+def test_data_survives_a_round_trip(ask: Any) -> None:
     namespace, at = f"wire-{uuid.uuid4()}", datetime.now(UTC).replace(second=30, microsecond=0)
     minute = at.replace(second=0)
     entries = [{"MetricName": "m", "Value": value, "Timestamp": at} for value in (1.25, -2.0)]
@@ -73,7 +73,7 @@ def test_data_goes_there_and_back(ask: Any) -> None:
     assert [when.astimezone(UTC) for when in result["Timestamps"]] == [minute]
 
 
-def test_a_refusal_is_told_with_its_code(ask: Any) -> None:
+def test_error_is_returned_with_its_code(ask: Any) -> None:
     answer = ask("GetDashboard", DashboardName="none")
     assert answer["Error"]["Code"] == "ResourceNotFound"
     assert answer["Error"]["Message"] == "Dashboard none does not exist"
@@ -82,7 +82,7 @@ def test_a_refusal_is_told_with_its_code(ask: Any) -> None:
     assert answer["Error"]["Code"] == "InvalidParameterInput"
 
 
-def test_a_fault_is_told_in_the_same_protocol_and_counted_by_name(ask: Any, lab: AwsLab) -> None:
+def test_fault_is_returned_in_the_same_protocol_and_counted_by_name(ask: Any, lab: AwsLab) -> None:
     lab.reset_calls()
     lab.faults(Faults(errors={"cloudwatch.DescribeAlarms": Injected("ThrottlingException", "Rate exceeded")}))
     answer = ask("DescribeAlarms")
@@ -92,11 +92,11 @@ def test_a_fault_is_told_in_the_same_protocol_and_counted_by_name(ask: Any, lab:
 
 
 @pytest.mark.parametrize("number", [0, 23, 24, 255, 256, 65535, 65536, 2**32, -1, -24, -25, -(2**32)])
-def test_whole_numbers_of_each_width_are_written_and_read(number: int) -> None:
+def test_integers_of_each_width_are_encoded_and_decoded(number: int) -> None:
     assert cbor.decode(cbor.encode({"a": number})) == {"a": number}
 
 
-def test_values_of_each_kind_are_written_and_read() -> None:
+def test_values_of_each_kind_are_encoded_and_decoded() -> None:
     at = datetime(2026, 11, 24, 12, 0, 0, 500_000, UTC)
     document = {"text": "ä" * 300, "list": [1, [2.5, True], {"x": False}], "empty": {}, "none": []}
     assert cbor.decode(cbor.encode(document)) == document

@@ -1,4 +1,4 @@
-"""Cron expressions of AWS: which minutes they match, and which are none."""
+"""AWS's cron expressions: the minutes they match, and invalid ones."""
 
 from datetime import datetime
 
@@ -33,7 +33,7 @@ from dynconfig_lab.aws import cron
         ("0 8 * * ? 2027-2028", "2028-03-05T08:00", "2029-03-05T08:00"),
     ],
 )
-def test_an_expression_matches_its_minutes(fields: str, matching: str, other: str) -> None:
+def test_expression_matches_its_minutes(fields: str, matching: str, other: str) -> None:
     expression = cron.parse(fields)
     assert expression.matches(datetime.fromisoformat(matching))
     assert not expression.matches(datetime.fromisoformat(other))
@@ -65,6 +65,6 @@ def test_an_expression_matches_its_minutes(fields: str, matching: str, other: st
         "0 8 35W * ? *",
     ],
 )
-def test_what_is_no_expression_is_refused(fields: str) -> None:
+def test_invalid_expression_is_rejected(fields: str) -> None:
     with pytest.raises(cron.BadExpression):
         cron.parse(fields)

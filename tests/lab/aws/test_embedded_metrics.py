@@ -1,4 +1,4 @@
-"""Metrics in log lines: what is extracted, and that a line which does not keep to the format gives none."""
+"""Metrics in log lines: which are extracted, and that a malformed line has none."""
 
 import json
 from datetime import UTC, datetime
@@ -60,5 +60,5 @@ def test_metrics_are_extracted(text: str, expected: list[dict[str, Any]]) -> Non
         line().replace(str(int(AT.timestamp() * 1000)), "1e300"),
     ],
 )
-def test_a_line_out_of_form_gives_none(text: str) -> None:
+def test_malformed_line_has_no_metrics(text: str) -> None:
     assert list(embedded(text)) == []

@@ -1,4 +1,4 @@
-"""What a target is given of an event."""
+"""The input that a target receives for an event."""
 
 import json
 from typing import Any
@@ -28,7 +28,7 @@ EVENT = {
         ({"InputPath": "$.detail.none.at.all"}, None),
     ],
 )
-def test_a_target_has_the_event_a_part_or_something_else(target: dict[str, Any], expected: object) -> None:
+def test_target_receives_the_event_a_part_or_a_constant(target: dict[str, Any], expected: object) -> None:
     assert json.loads(render(target, EVENT, RULE)) == expected
 
 
@@ -48,6 +48,6 @@ PATHS = {"name": "$.detail.name", "size": "$.detail.size", "text": "$.detail.tex
         ('{"event": <aws.events.event.json>}', {"event": EVENT}),
     ],
 )
-def test_a_template_is_filled_in(template: str, expected: object) -> None:
+def test_template_is_filled_in(template: str, expected: object) -> None:
     target = {"InputTransformer": {"InputPathsMap": PATHS, "InputTemplate": template}}
     assert json.loads(render(target, EVENT, RULE)) == expected

@@ -1,4 +1,4 @@
-"""Event patterns that EventBridge takes, and the words for those that it does not."""
+"""Valid event patterns, and the errors for invalid ones."""
 
 import json
 
@@ -22,7 +22,7 @@ from dynconfig_lab.aws.event_patterns import check_pattern
         {"$or": [{"source": ["a"]}, {"detail": {"b": ["c"]}}]},
     ],
 )
-def test_a_pattern_of_known_matchers_is_taken(pattern: dict[str, object]) -> None:
+def test_pattern_of_known_matchers_is_accepted(pattern: dict[str, object]) -> None:
     check_pattern(json.dumps(pattern))
 
 
@@ -55,7 +55,7 @@ def test_a_pattern_of_known_matchers_is_taken(pattern: dict[str, object]) -> Non
         (json.dumps({"source": ["x" * 2048]}), "Pattern is longer than 2048 characters"),
     ],
 )
-def test_a_pattern_that_is_not_right_is_refused(text: str, reason: str) -> None:
+def test_invalid_pattern_is_rejected(text: str, reason: str) -> None:
     with pytest.raises(AwsError) as caught:
         check_pattern(text)
     assert caught.value.code == "InvalidEventPatternException"
@@ -63,7 +63,7 @@ def test_a_pattern_that_is_not_right_is_refused(text: str, reason: str) -> None:
     assert reason in caught.value.message
 
 
-def test_a_pattern_has_2048_characters_at_most() -> None:
+def test_pattern_has_at_most_2048_characters() -> None:
     shell = len(json.dumps({"source": [""]}))
     check_pattern(json.dumps({"source": ["x" * (2048 - shell)]}))
     with pytest.raises(AwsError) as caught:

@@ -1,4 +1,4 @@
-"""EventBridge's rules and targets: limits, refusals, and what a second PutRule does."""
+"""EventBridge's rules and targets: limits, errors, and a repeated PutRule."""
 
 import itertools
 import json
@@ -21,7 +21,7 @@ def events(aws: Callable[[str], Any]) -> Any:
 
 @pytest.fixture
 def rule(events: Any) -> Iterator[str]:
-    """A rule that is there, and matches nothing that happens."""
+    """An existing rule that matches no event."""
     name = f"rule-of-test-{next(_numbers)}"
     events.put_rule(Name=name, EventPattern=json.dumps({"source": ["nowhere"]}), Description="keeps")
     yield name
@@ -57,19 +57,19 @@ def targets(count: int, start: int = 0) -> list[dict[str, str]]:
         ({"EventPattern": ""}, "ValidationException"),
     ],
 )
-def test_a_rule_that_is_not_right_is_refused(events: Any, change: dict[str, str], code: str) -> None:
+def test_invalid_rule_is_rejected(events: Any, change: dict[str, str], code: str) -> None:
     wanted = {name: value for name, value in {"Name": "refused", "EventPattern": PATTERN, **change}.items() if value}
     assert refusal(lambda: events.put_rule(**wanted))[:2] == (code, 400)
 
 
 @pytest.mark.parametrize("expression", ["rate(1 minute)", "rate(5 minutes)", "rate(1 day)", "cron(0 8 ? * MON-FRI *)"])
-def test_a_rule_can_go_by_schedule(events: Any, expression: str) -> None:
+def test_rule_can_have_a_schedule(events: Any, expression: str) -> None:
     events.put_rule(Name="by-schedule", ScheduleExpression=expression)
     assert events.describe_rule(Name="by-schedule")["ScheduleExpression"] == expression
     events.delete_rule(Name="by-schedule")
 
 
-def test_tags_are_taken_at_the_first_time_only(events: Any) -> None:
+def test_tags_apply_to_a_new_rule_only(events: Any) -> None:
     name = "tagged-rule"
     arn = events.put_rule(Name=name, EventPattern=PATTERN, Tags=[{"Key": "team", "Value": "shop"}])["RuleArn"]
     events.put_rule(
@@ -84,7 +84,7 @@ def test_tags_are_taken_at_the_first_time_only(events: Any) -> None:
     events.delete_rule(Name=name)
 
 
-def test_a_second_put_replaces_all_but_the_targets(events: Any, rule: str) -> None:
+def test_second_put_replaces_all_but_the_targets(events: Any, rule: str) -> None:
     events.put_targets(Rule=rule, Targets=targets(1))
     events.put_rule(Name=rule, EventPattern=PATTERN, State="DISABLED")
     found = events.describe_rule(Name=rule)
@@ -95,7 +95,7 @@ def test_a_second_put_replaces_all_but_the_targets(events: Any, rule: str) -> No
     assert events.describe_rule(Name=rule)["State"] == "ENABLED"
 
 
-def test_a_rule_has_five_targets(events: Any, rule: str) -> None:
+def test_rule_has_at_most_five_targets(events: Any, rule: str) -> None:
     events.put_targets(Rule=rule, Targets=targets(4))
     events.put_targets(Rule=rule, Targets=targets(5))
     found = refusal(lambda: events.put_targets(Rule=rule, Targets=targets(1, start=5)))
@@ -103,7 +103,7 @@ def test_a_rule_has_five_targets(events: Any, rule: str) -> None:
     assert len(events.list_targets_by_rule(Rule=rule)["Targets"]) == 5
 
 
-def test_a_call_has_ten_entries(events: Any, rule: str) -> None:
+def test_call_has_at_most_ten_entries(events: Any, rule: str) -> None:
     assert refusal(lambda: events.put_targets(Rule=rule, Targets=targets(11)))[0] == "ValidationException"
     ids = [target["Id"] for target in targets(11)]
     assert refusal(lambda: events.remove_targets(Rule=rule, Ids=ids))[0] == "ValidationException"
@@ -119,13 +119,13 @@ def test_a_call_has_ten_entries(events: Any, rule: str) -> None:
         {"InputTransformer": {"InputPathsMap": {"a": "$.detail"}, "InputTemplate": '"<a> <b>"'}},
     ],
 )
-def test_a_target_that_is_not_right_is_refused(events: Any, rule: str, change: dict[str, Any]) -> None:
+def test_invalid_target_is_rejected(events: Any, rule: str, change: dict[str, Any]) -> None:
     target = {**targets(1)[0], **change}
     assert refusal(lambda: events.put_targets(Rule=rule, Targets=[target]))[:2] == ("ValidationException", 400)
     assert events.list_targets_by_rule(Rule=rule)["Targets"] == []
 
 
-def test_a_rule_with_targets_is_not_deleted(events: Any, rule: str) -> None:
+def test_rule_with_targets_cannot_be_deleted(events: Any, rule: str) -> None:
     events.put_targets(Rule=rule, Targets=targets(1))
     found = refusal(lambda: events.delete_rule(Name=rule))
     assert found == ("ValidationException", 400, "Rule can't be deleted since it has targets.")
@@ -145,13 +145,13 @@ def test_deleting_a_missing_rule_succeeds(events: Any) -> None:
         ("list_tags_for_resource", {"ResourceARN": "arn:aws:events:eu-west-1:123456789012:rule/none"}),
     ],
 )
-def test_a_missing_rule_is_named(events: Any, operation: str, arguments: dict[str, Any]) -> None:
+def test_missing_rule_is_named(events: Any, operation: str, arguments: dict[str, Any]) -> None:
     found = refusal(lambda: getattr(events, operation)(**arguments))
     assert found[0] == "ResourceNotFoundException"
     assert "none" in found[2]
 
 
-def test_a_pattern_can_be_tried(events: Any) -> None:
+def test_pattern_can_be_tested(events: Any) -> None:
     event = json.dumps({"source": "aws.ssm", "detail": {"name": "/a/b"}})
     for prefix, expected in (("/a/", True), ("/b/", False)):
         pattern = json.dumps({"detail": {"name": [{"prefix": prefix}]}})

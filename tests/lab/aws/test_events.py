@@ -1,4 +1,4 @@
-"""Parameter Store Change events: each write that a rule matches reaches the rule's queue, in order and in AWS's shape."""
+"""Parameter Store Change events: each write that a rule matches reaches the rule's queue, in order and in AWS's format."""
 
 import uuid
 from datetime import datetime
@@ -19,7 +19,7 @@ ARN = "arn:aws:ssm:eu-west-1:123456789012:parameter"
 
 
 def below(path: str, **more: Any) -> dict[str, Any]:
-    """The pattern that an operator would use."""
+    """A pattern as the operator uses it."""
     detail = {"name": [{"prefix": f"{path}/"}], **more}
     return {"source": ["aws.ssm"], "detail-type": ["Parameter Store Change"], "detail": detail}
 
@@ -48,7 +48,7 @@ def test_each_write_is_one_event_in_order(ssm: Any, wires: Wires, path: str) -> 
     ]
 
 
-def test_one_rule_at_which_the_lab_fails_keeps_no_event_from_the_others(
+def test_failing_rule_does_not_affect_events_of_other_rules(
     ssm: Any, wires: Wires, path: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     wires.rule(below(path), "arn:aws:sqs:eu-west-1:123456789012:none")
@@ -73,7 +73,7 @@ def test_many_writes_keep_their_order(ssm: Any, wires: Wires, path: str) -> None
     assert queue.changes(30) == [("Create", name) for name in names]
 
 
-def test_an_event_has_the_shape_of_aws(ssm: Any, wires: Wires, path: str) -> None:
+def test_event_has_the_format_of_aws(ssm: Any, wires: Wires, path: str) -> None:
     queue = wires.queue_for(below(path))
     put(ssm, f"{path}/a", Type="SecureString", Description="the colour")
     put(ssm, f"{path}/b")
@@ -98,7 +98,7 @@ def test_an_event_has_the_shape_of_aws(ssm: Any, wires: Wires, path: str) -> Non
     assert second["detail"] == {"operation": "Create", "name": f"{path}/b", "type": "String"}
 
 
-def test_the_arn_of_a_name_without_slash_has_one(ssm: Any, wires: Wires, path: str) -> None:
+def test_arn_of_a_name_without_slash_has_one(ssm: Any, wires: Wires, path: str) -> None:
     queue = wires.queue_for({"source": ["aws.ssm"], "detail": {"name": [path[1:]]}})
     put(ssm, path[1:])
     assert queue.changes(1) == [("Create", path[1:])]
@@ -107,9 +107,7 @@ def test_the_arn_of_a_name_without_slash_has_one(ssm: Any, wires: Wires, path: s
 
 @pytest.mark.parametrize("name", ["  {path}/a ", "{path}/a"], ids=["with spaces", "bare"])
 @pytest.mark.parametrize("deleted", ["{path}/a", ARN + "{path}/a"], ids=["by name", "by ARN"])
-def test_an_event_names_the_parameter_as_it_is_stored(
-    ssm: Any, wires: Wires, path: str, name: str, deleted: str
-) -> None:
+def test_event_contains_the_stored_name(ssm: Any, wires: Wires, path: str, name: str, deleted: str) -> None:
     queue = wires.queue_for({"source": ["aws.ssm"]})
     put(ssm, name.format(path=path))
     ssm.delete_parameter(Name=deleted.format(path=path))
@@ -117,7 +115,7 @@ def test_an_event_names_the_parameter_as_it_is_stored(
     assert [event["resources"] for event in queue.events] == [[f"{ARN}{path}/a"]] * 2
 
 
-def test_only_what_the_pattern_matches_is_delivered(ssm: Any, wires: Wires, path: str) -> None:
+def test_only_matching_events_are_delivered(ssm: Any, wires: Wires, path: str) -> None:
     deletions = wires.queue_for(below(path, operation=["Delete"]))
     everything = wires.queue_for(below(path))
     put(ssm, f"{path}x/a")
@@ -127,7 +125,7 @@ def test_only_what_the_pattern_matches_is_delivered(ssm: Any, wires: Wires, path
     assert deletions.changes(1) == [("Delete", f"{path}/a")]
 
 
-def test_each_target_of_each_rule_gets_the_event(ssm: Any, wires: Wires, path: str) -> None:
+def test_each_target_of_each_rule_receives_the_event(ssm: Any, wires: Wires, path: str) -> None:
     one, two, three = (wires.queue() for _ in range(3))
     wires.rule(below(path), one.arn, two.arn)
     wires.rule(below(path), three.arn)
@@ -135,7 +133,7 @@ def test_each_target_of_each_rule_gets_the_event(ssm: Any, wires: Wires, path: s
     assert [queue.changes(1) for queue in (one, two, three)] == [[("Create", f"{path}/a")]] * 3
 
 
-def test_reads_and_failed_writes_are_no_events(lab: AwsLab, ssm: Any, wires: Wires, path: str) -> None:
+def test_reads_and_failed_writes_emit_no_events(lab: AwsLab, ssm: Any, wires: Wires, path: str) -> None:
     put(ssm, f"{path}/a")
     queue = wires.queue_for(below(path))
     ssm.get_parameter(Name=f"{path}/a")
@@ -153,12 +151,12 @@ def test_reads_and_failed_writes_are_no_events(lab: AwsLab, ssm: Any, wires: Wir
     with pytest.raises(ClientError):
         put(ssm, f"{path}/c")
     lab.faults(Faults())
-    # What is delivered in order has, with this one, all been delivered.
+    # Delivery is in order: after this event all earlier ones have been delivered.
     put(ssm, f"{path}/last")
     assert queue.changes(1) == [("Create", f"{path}/last")]
 
 
-def test_a_disabled_rule_delivers_nothing_until_it_is_enabled(ssm: Any, wires: Wires, path: str) -> None:
+def test_disabled_rule_delivers_nothing_until_enabled(ssm: Any, wires: Wires, path: str) -> None:
     queue = wires.queue_for(below(path), State="DISABLED")
     put(ssm, f"{path}/a")
     sentinel(ssm, wires, path)
@@ -167,13 +165,13 @@ def test_a_disabled_rule_delivers_nothing_until_it_is_enabled(ssm: Any, wires: W
     assert queue.changes(1) == [("Create", f"{path}/b")]
 
 
-def test_a_rule_that_goes_by_schedule_gets_no_events(ssm: Any, wires: Wires, path: str) -> None:
+def test_scheduled_rule_receives_no_events(ssm: Any, wires: Wires, path: str) -> None:
     queue = wires.queue_for(None)
     sentinel(ssm, wires, path)
     assert queue.changes(0) == []
 
 
-def test_an_event_for_a_queue_that_is_missing_is_lost_and_the_write_is_not(ssm: Any, wires: Wires, path: str) -> None:
+def test_event_for_a_missing_queue_is_lost_and_the_write_succeeds(ssm: Any, wires: Wires, path: str) -> None:
     name = f"queue-{uuid.uuid4()}"
     present = wires.queue()
     wires.rule(below(path), f"arn:aws:sqs:eu-west-1:123456789012:{name}", present.arn)
@@ -185,7 +183,7 @@ def test_an_event_for_a_queue_that_is_missing_is_lost_and_the_write_is_not(ssm: 
     assert ssm.get_parameter(Name=f"{path}/a")["Parameter"]["Version"] == 1
 
 
-def test_another_target_than_a_queue_gets_nothing_and_harms_none(ssm: Any, wires: Wires, path: str) -> None:
+def test_unsupported_target_receives_nothing_and_does_not_affect_others(ssm: Any, wires: Wires, path: str) -> None:
     queue = wires.queue()
     wires.rule(below(path), "arn:aws:lambda:eu-west-1:123456789012:function:none", queue.arn)
     put(ssm, f"{path}/a")
@@ -193,8 +191,8 @@ def test_another_target_than_a_queue_gets_nothing_and_harms_none(ssm: Any, wires
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-def test_a_queue_that_refuses_the_event_does_not_stop_the_others(path: str) -> None:
-    # A bus of its own, since it may not survive.
+def test_queue_that_rejects_the_event_does_not_affect_others(path: str) -> None:
+    # A separate bus, since it may not survive.
     with AwsLab.start() as lab:
         ssm, bus, sqs = (connect(lab.endpoint, service) for service in ("ssm", "events", "sqs"))
         wires = Wires(bus, sqs)
@@ -211,7 +209,7 @@ def test_a_queue_that_refuses_the_event_does_not_stop_the_others(path: str) -> N
 
 
 def sentinel(ssm: Any, wires: Wires, path: str) -> None:
-    """Two events of another path; with the second, all about the writes before has been delivered or never will be."""
+    """Two events of another path; after the second, all earlier writes have been delivered or never will be."""
     queue = wires.queue_for(below(f"{path}-sentinel"))
     for name in ("a", "b"):
         put(ssm, f"{path}-sentinel/{name}")

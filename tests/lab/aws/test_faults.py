@@ -1,4 +1,4 @@
-"""Faults on request: AWS throttles, fails, is late, is silent or is gone, exactly as it was told to."""
+"""Faults on request: AWS throttles, fails, is slow, hangs or is down exactly as configured."""
 
 import time
 from collections.abc import Callable
@@ -24,7 +24,7 @@ DELETE = Call("ssm", "DeleteParameter", "eu-west-1")
 
 @dataclass
 class Clock:
-    """Stands still until it is set forward."""
+    """Advances only on request."""
 
     now: float = 0.0
 
@@ -33,7 +33,7 @@ class Clock:
 
 
 def outcome(trouble: FaultInjector, call: Call = PUT) -> str:
-    """What becomes of a call: a code, or nothing."""
+    """The error code of a call, or None."""
     try:
         trouble.refuse(call)
     except AwsError as error:
@@ -50,7 +50,7 @@ def outcomes(trouble: FaultInjector, count: int) -> list[str]:
 THROTTLED = "ThrottlingException"
 
 
-def test_so_many_calls_a_second_pass_and_the_next_is_refused() -> None:
+def test_calls_up_to_the_rate_succeed_and_the_next_is_throttled() -> None:
     trouble = FaultInjector(Clock())
     trouble.set(Faults(throttle={"ssm.PutParameter": 3}))
     assert outcomes(trouble, 5) == ["", "", "", THROTTLED, THROTTLED]
@@ -65,7 +65,7 @@ def test_so_many_calls_a_second_pass_and_the_next_is_refused() -> None:
         ("iam.GetRole", "Throttling", 400),
     ],
 )
-def test_each_service_refuses_too_many_calls_in_its_own_words(
+def test_each_service_throttles_with_its_own_error(
     lab: AwsLab, aws: Callable[[str], Any], operation: str, code: str, status: int
 ) -> None:
     ask: dict[str, Callable[[], Any]] = {
@@ -81,7 +81,7 @@ def test_each_service_refuses_too_many_calls_in_its_own_words(
     assert (response["Error"]["Code"], response["ResponseMetadata"]["HTTPStatusCode"]) == (code, status)
 
 
-def test_a_second_after_each_call_another_passes() -> None:
+def test_one_second_after_each_call_another_succeeds() -> None:
     clock = Clock()
     trouble = FaultInjector(clock)
     trouble.set(Faults(throttle={"ssm.PutParameter": 2}))
@@ -92,7 +92,7 @@ def test_a_second_after_each_call_another_passes() -> None:
     assert seen == ["", "", THROTTLED, "", THROTTLED, "", "", ""]
 
 
-def test_a_refused_call_costs_nothing_of_the_allowance() -> None:
+def test_throttled_call_does_not_use_the_rate() -> None:
     clock = Clock()
     trouble = FaultInjector(clock)
     trouble.set(Faults(throttle={"ssm.PutParameter": 1}))
@@ -101,7 +101,7 @@ def test_a_refused_call_costs_nothing_of_the_allowance() -> None:
     assert outcome(trouble) == ""
 
 
-def test_half_a_call_a_second_is_one_in_two_seconds() -> None:
+def test_rate_of_half_a_call_is_one_in_two_seconds() -> None:
     clock = Clock()
     trouble = FaultInjector(clock)
     trouble.set(Faults(throttle={"ssm.PutParameter": 0.5}))
@@ -112,7 +112,7 @@ def test_half_a_call_a_second_is_one_in_two_seconds() -> None:
     assert seen == ["", THROTTLED, "", THROTTLED]
 
 
-def test_each_operation_has_an_allowance_of_its_own() -> None:
+def test_each_operation_has_its_own_rate() -> None:
     trouble = FaultInjector(Clock())
     trouble.set(Faults(throttle={"ssm.PutParameter": 1, "ssm.GetParameter": 1}))
     assert [outcome(trouble, call) for call in (PUT, GET, DELETE, DELETE, PUT, GET)] == [
@@ -120,14 +120,14 @@ def test_each_operation_has_an_allowance_of_its_own() -> None:
     ]  # fmt: skip
 
 
-def test_setting_faults_begins_the_allowance_anew() -> None:
+def test_setting_faults_resets_the_rate() -> None:
     trouble = FaultInjector(Clock())
     for _ in range(2):
         trouble.set(Faults(throttle={"ssm.PutParameter": 1}))
         assert outcomes(trouble, 2) == ["", THROTTLED]
 
 
-def test_a_throttled_write_says_so_and_stores_nothing(lab: AwsLab, ssm: Any, path: str) -> None:
+def test_throttled_write_stores_nothing(lab: AwsLab, ssm: Any, path: str) -> None:
     lab.faults(Faults(throttle={"ssm.PutParameter": 0}))
     with pytest.raises(ClientError) as refused:
         put(ssm, path)
@@ -138,7 +138,7 @@ def test_a_throttled_write_says_so_and_stores_nothing(lab: AwsLab, ssm: Any, pat
 # --- errors
 
 
-def test_the_dice_decide_which_calls_fail() -> None:
+def test_random_source_decides_which_calls_fail() -> None:
     dice = iter((0.0, 0.29, 0.3, 0.9))
     trouble = FaultInjector(Clock(), lambda: next(dice))
     trouble.set(Faults(error_rate=0.3))
@@ -146,14 +146,14 @@ def test_the_dice_decide_which_calls_fail() -> None:
 
 
 @pytest.mark.parametrize(("rate", "expected"), [(0.0, ""), (1.0, "InternalServerError")])
-def test_no_rate_fails_nothing_and_a_whole_one_everything(rate: float, expected: str) -> None:
+def test_rate_zero_fails_nothing_and_rate_one_everything(rate: float, expected: str) -> None:
     for thrown in (0.0, 0.999999):
         trouble = FaultInjector(Clock(), lambda thrown=thrown: thrown)  # type: ignore[misc]
         trouble.set(Faults(error_rate=rate))
         assert outcome(trouble) == expected
 
 
-def test_a_failure_of_the_server_is_http_500(lab: AwsLab, ssm: Any, path: str) -> None:
+def test_server_failure_is_http_500(lab: AwsLab, ssm: Any, path: str) -> None:
     lab.faults(Faults(error_rate=1.0))
     with pytest.raises(ClientError) as failed:
         put(ssm, path)
@@ -161,13 +161,13 @@ def test_a_failure_of_the_server_is_http_500(lab: AwsLab, ssm: Any, path: str) -
     assert failed.value.response["ResponseMetadata"]["HTTPStatusCode"] == 500
 
 
-def test_a_named_error_comes_as_often_as_was_said() -> None:
+def test_named_error_occurs_the_configured_number_of_times() -> None:
     trouble = FaultInjector(Clock())
     trouble.set(Faults(errors={"ssm.PutParameter": Injected("TooManyUpdates", "busy", 2)}))
     assert outcomes(trouble, 4) == ["TooManyUpdates", "TooManyUpdates", "", ""]
 
 
-def test_a_named_error_without_a_number_stays() -> None:
+def test_named_error_without_a_number_stays() -> None:
     trouble = FaultInjector(Clock())
     trouble.set(Faults(errors={"ssm.PutParameter": Injected("AccessDeniedException", "no")}))
     assert outcomes(trouble, 20) == ["AccessDeniedException"] * 20
@@ -183,27 +183,27 @@ def test_a_named_error_without_a_number_stays() -> None:
         ("ServiceUnavailable", 500),
     ],
 )
-def test_a_named_error_reaches_the_caller_whole(lab: AwsLab, ssm: Any, path: str, code: str, status: int) -> None:
-    lab.faults(Faults(errors={"ssm.PutParameter": Injected(code, "because I say so", 1)}))
+def test_named_error_reaches_the_caller_complete(lab: AwsLab, ssm: Any, path: str, code: str, status: int) -> None:
+    lab.faults(Faults(errors={"ssm.PutParameter": Injected(code, "test error", 1)}))
     with pytest.raises(ClientError) as refused:
         put(ssm, path)
-    assert refused.value.response["Error"] == {"Code": code, "Message": "because I say so"}
+    assert refused.value.response["Error"] == {"Code": code, "Message": "test error"}
     assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == status
     assert names(ssm, path) == []
     put(ssm, path)
     assert names(ssm, path) == [f"{path}/colour"]
 
 
-# --- time and silence
+# --- latency and hanging
 
 
-def test_each_answer_is_later_by_the_latency(lab: AwsLab, ssm: Any, path: str) -> None:
+def test_latency_delays_each_response(lab: AwsLab, ssm: Any, path: str) -> None:
     lab.faults(Faults(latency_ms=100))
     assert seconds(lambda: put(ssm, path)) >= 0.1
     assert names(ssm, path) == [f"{path}/colour"]
 
 
-def test_a_service_that_is_down_closes_connections_until_it_is_up(lab: AwsLab, ssm: Any, path: str) -> None:
+def test_service_that_is_down_closes_connections_until_it_is_up(lab: AwsLab, ssm: Any, path: str) -> None:
     lab.faults(Faults(down=True))
     for _ in range(2):
         with pytest.raises(ConnectionClosedError):
@@ -212,7 +212,7 @@ def test_a_service_that_is_down_closes_connections_until_it_is_up(lab: AwsLab, s
     assert names(ssm, path) == []
 
 
-def test_a_hanging_service_answers_nothing_and_then_closes(lab: AwsLab, ssm: Any, path: str) -> None:
+def test_hanging_service_sends_nothing_and_then_closes(lab: AwsLab, ssm: Any, path: str) -> None:
     lab.faults(Faults(hang_seconds=0.2))
 
     def hang() -> None:
@@ -224,7 +224,7 @@ def test_a_hanging_service_answers_nothing_and_then_closes(lab: AwsLab, ssm: Any
     assert names(ssm, path) == []
 
 
-def test_a_client_gives_up_on_a_hanging_service(lab: AwsLab, path: str) -> None:
+def test_client_times_out_on_a_hanging_service(lab: AwsLab, path: str) -> None:
     impatient = connect(lab.endpoint, "ssm", read_timeout=0.1)
     lab.faults(Faults(hang_seconds=1))
     with pytest.raises(ReadTimeoutError):
@@ -232,10 +232,10 @@ def test_a_client_gives_up_on_a_hanging_service(lab: AwsLab, path: str) -> None:
     impatient.close()
 
 
-# --- a name that was deleted a moment ago
+# --- a recently deleted name
 
 
-def test_a_deleted_name_is_refused_until_the_delay_is_over(path: str) -> None:
+def test_recently_deleted_name_is_rejected_until_the_delay_is_over(path: str) -> None:
     clock = Clock()
     store = ParameterStore(clock, lambda: 30.0)
     assert again(store, path) == ""
@@ -247,7 +247,7 @@ def test_a_deleted_name_is_refused_until_the_delay_is_over(path: str) -> None:
     assert seen == ["TooManyUpdates", "TooManyUpdates", ""]
 
 
-def test_the_delay_concerns_the_deleted_name_only_and_ends_with_the_fault(lab: AwsLab, ssm: Any, path: str) -> None:
+def test_delay_applies_to_the_deleted_name_only_and_ends_with_the_fault(lab: AwsLab, ssm: Any, path: str) -> None:
     put(ssm, path)
     lab.faults(Faults(recreate_delay_seconds=3600))
     ssm.delete_parameters(Names=[f"{path}/colour"])
@@ -258,7 +258,7 @@ def test_the_delay_concerns_the_deleted_name_only_and_ends_with_the_fault(lab: A
     put(ssm, path)
 
 
-def test_a_name_that_was_not_there_to_be_deleted_is_not_delayed(lab: AwsLab, ssm: Any, path: str) -> None:
+def test_deleting_a_missing_name_causes_no_delay(lab: AwsLab, ssm: Any, path: str) -> None:
     lab.faults(Faults(recreate_delay_seconds=3600))
     assert ssm.delete_parameters(Names=[f"{path}/colour"])["InvalidParameters"] == [f"{path}/colour"]
     put(ssm, path)
@@ -273,7 +273,7 @@ def names(ssm: Any, path: str) -> list[str]:
 
 
 def again(store: ParameterStore, path: str) -> str:
-    """What becomes of a write to the name."""
+    """The error code of a write to the name, or None."""
     request = {"Name": f"{path}/colour", "Value": "red", "Type": "String"}
     try:
         store.handle(PUT, request, lambda _: Answer.of({"Version": 1}))
@@ -283,7 +283,7 @@ def again(store: ParameterStore, path: str) -> str:
 
 
 def seconds(action: Callable[[], None]) -> float:
-    """How long it takes."""
+    """The duration of the call."""
     began = time.monotonic()
     action()
     return time.monotonic() - began

@@ -1,4 +1,4 @@
-"""The document of faults: what is wrong in it is named, and what is right is told as it was posted."""
+"""The document of faults: an invalid field is named, and a valid document is returned as posted."""
 
 import pytest
 
@@ -11,7 +11,7 @@ NAN, INFINITY = float("nan"), float("inf")
 
 
 def numbers(field: str) -> list[tuple[object, str]]:
-    """Rows of what is no number for the field."""
+    """Rows of invalid numbers for the field."""
     wrong: tuple[object, ...] = (-1, "5", True, None, [])
     return [({field: value}, f"{field}: has to be a number") for value in wrong]
 
@@ -35,7 +35,7 @@ WRONG: tuple[tuple[object, str], ...] = (
     *numbers("recreate_delay_seconds"),
     *numbers("settle_seconds"),
     ({"error_rate": 1.1}, "error_rate: has to be from 0 to 1"),
-    # Python's parser of JSON takes NaN and Infinity, but no clock can wait for them.
+    # Python's JSON parser accepts NaN and Infinity, which no clock can wait for.
     ({"error_rate": NAN}, "error_rate: "),
     ({"latency_ms": NAN}, "latency_ms: "),
     ({"latency_ms": INFINITY}, "latency_ms: "),
@@ -48,19 +48,19 @@ WRONG: tuple[tuple[object, str], ...] = (
     ({"errors": {"ssm.X": {}}}, "errors: ssm.X needs a code"),
     ({"errors": {"ssm.X": {"code": 5}}}, "errors: ssm.X needs a code"),
     *times(0, -1, 1.5, "1", True),
-    # Where `time` passes for `times`, an error that was to come once comes forever.
+    # With `time` instead of `times`, an error meant to occur once would occur forever.
     ({"errors": {"ssm.X": {"code": "Y", "time": 1}}}, "errors: "),
 )
 
 
 @pytest.mark.parametrize(("document", "message"), WRONG, ids=[str(document) for document, _ in WRONG])
-def test_a_wrong_document_names_its_field(document: object, message: str) -> None:
+def test_invalid_document_names_its_field(document: object, message: str) -> None:
     with pytest.raises(BadFaults) as wrong:
         Faults.parse(document)
     assert str(wrong.value).startswith(message)
 
 
-def test_a_document_is_told_as_it_was_posted() -> None:
+def test_document_is_returned_as_posted() -> None:
     document = {
         "throttle": {"ssm.PutParameter": 3.0},
         "error_rate": 0.5,
@@ -74,16 +74,16 @@ def test_a_document_is_told_as_it_was_posted() -> None:
     assert Faults.parse(document).to_json() == document
 
 
-def test_an_error_needs_no_more_than_its_code() -> None:
+def test_error_needs_only_its_code() -> None:
     found = Faults.parse({"errors": {"ssm.PutParameter": {"code": "TooManyUpdates"}}})
     assert found.to_json() == {"errors": {"ssm.PutParameter": {"code": "TooManyUpdates", "message": "", "times": None}}}
     assert Faults.parse(found.to_json()) == found
 
 
-def test_no_document_is_no_fault() -> None:
+def test_empty_document_has_no_faults() -> None:
     assert Faults.parse({}) == Faults()
     assert Faults().to_json() == {}
 
 
-def test_what_is_quicker_than_usual_is_told_as_well() -> None:
+def test_settings_that_speed_up_are_returned_as_well() -> None:
     assert Faults(settle_seconds=0.0).to_json() == {"settle_seconds": 0.0}

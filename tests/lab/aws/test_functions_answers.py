@@ -1,4 +1,4 @@
-"""What Lambda tells of functions: states that settle, revisions, and every field that was written."""
+"""What Lambda returns for functions: states that settle, revisions, and every written field."""
 
 import base64
 import hashlib
@@ -28,7 +28,7 @@ def function(aws: Callable[[str], Any]) -> Any:
 
 
 def create(bench: Bench, function: Any, name: str, **more: Any) -> dict[str, Any]:
-    """The answer to CreateFunction, with a role that Lambda knows."""
+    """The response of CreateFunction, with a role that Lambda can assume."""
     bench.function(SOURCE)
     wanted = {
         "FunctionName": name,
@@ -42,7 +42,7 @@ def create(bench: Bench, function: Any, name: str, **more: Any) -> dict[str, Any
     return found
 
 
-def test_a_new_function_is_pending_and_tells_all_its_defaults(bench: Bench, function: Any) -> None:
+def test_new_function_is_pending_and_has_all_defaults(bench: Bench, function: Any) -> None:
     answer = create(bench, function, "fresh")
     meta = answer.pop("ResponseMetadata")
     assert meta["HTTPStatusCode"] == 201
@@ -67,13 +67,13 @@ def test_a_new_function_is_pending_and_tells_all_its_defaults(bench: Bench, func
     assert function.get_function_configuration(FunctionName="fresh")["LastUpdateStatus"] == "Successful"
 
 
-def test_the_hash_of_the_code_is_that_of_its_bytes(bench: Bench, function: Any) -> None:
+def test_code_hash_is_that_of_its_bytes(bench: Bench, function: Any) -> None:
     content = zipped({"app.py": SOURCE})
     answer = create(bench, function, "hashed", Code={"ZipFile": content})
     assert answer["CodeSha256"] == base64.b64encode(hashlib.sha256(content).digest()).decode()
 
 
-def test_every_field_that_was_written_is_told(bench: Bench, function: Any) -> None:
+def test_every_written_field_is_returned(bench: Bench, function: Any) -> None:
     written = {
         "Description": "keeps",
         "MemorySize": 512,
@@ -94,7 +94,7 @@ def test_every_field_that_was_written_is_told(bench: Bench, function: Any) -> No
     assert found["Tags"] == {"team": "shop"}
 
 
-def test_an_update_writes_each_field_and_keeps_what_it_leaves_out(bench: Bench, function: Any) -> None:
+def test_update_writes_each_field_and_keeps_omitted_ones(bench: Bench, function: Any) -> None:
     name = bench.function(SOURCE, Environment={"Variables": {"COLOUR": "red"}}, Layers=[EXTENSION], MemorySize=512)
     changes = {
         "Timeout": 10,
@@ -110,7 +110,7 @@ def test_an_update_writes_each_field_and_keeps_what_it_leaves_out(bench: Bench, 
     assert [layer["Arn"] for layer in about["Layers"]] == [EXTENSION]
 
 
-def test_what_is_cleared_is_absent(bench: Bench, function: Any) -> None:
+def test_cleared_field_is_absent(bench: Bench, function: Any) -> None:
     name = bench.function(
         SOURCE,
         Environment={"Variables": {"COLOUR": "red"}},
@@ -122,7 +122,7 @@ def test_what_is_cleared_is_absent(bench: Bench, function: Any) -> None:
     assert {"Environment", "Layers", "DeadLetterConfig"} & set(about) == set()
 
 
-def test_the_architecture_changes_with_the_code(bench: Bench, function: Any) -> None:
+def test_architecture_changes_with_the_code(bench: Bench, function: Any) -> None:
     name = bench.function(SOURCE)
     answer = function.update_function_code(
         FunctionName=name, ZipFile=zipped({"app.py": SOURCE}), Architectures=["arm64"]
@@ -132,7 +132,7 @@ def test_the_architecture_changes_with_the_code(bench: Bench, function: Any) -> 
     assert function.get_function_configuration(FunctionName=name)["Architectures"] == ["arm64"]
 
 
-def test_a_dry_run_of_new_code_changes_nothing(bench: Bench, function: Any) -> None:
+def test_dry_run_of_new_code_changes_nothing(bench: Bench, function: Any) -> None:
     name = bench.function(SOURCE)
     before = function.get_function_configuration(FunctionName=name)
     function.update_function_code(FunctionName=name, ZipFile=zipped({"app.py": "other"}), DryRun=True)
@@ -140,7 +140,7 @@ def test_a_dry_run_of_new_code_changes_nothing(bench: Bench, function: Any) -> N
     assert (after["CodeSha256"], after["RevisionId"]) == (before["CodeSha256"], before["RevisionId"])
 
 
-def test_one_write_at_a_time(bench: Bench, function: Any, lab: AwsLab) -> None:
+def test_only_one_write_at_a_time_is_allowed(bench: Bench, function: Any, lab: AwsLab) -> None:
     name = bench.function(SOURCE)
     lab.faults(Faults(settle_seconds=3600))
     answer = function.update_function_configuration(FunctionName=name, Description="again")
@@ -160,7 +160,7 @@ def test_one_write_at_a_time(bench: Bench, function: Any, lab: AwsLab) -> None:
     assert calls[0]()["Timeout"] == 5
 
 
-def test_a_revision_goes_with_each_write_and_once_more_when_it_settles(bench: Bench, function: Any) -> None:
+def test_revision_changes_with_each_write_and_when_it_settles(bench: Bench, function: Any) -> None:
     first = create(bench, function, "revised")["RevisionId"]
     bench.settle("revised")
     second = function.get_function_configuration(FunctionName="revised")["RevisionId"]
@@ -173,7 +173,7 @@ def test_a_revision_goes_with_each_write_and_once_more_when_it_settles(bench: Be
 
 
 @pytest.mark.parametrize("operation", ["update_function_configuration", "update_function_code"])
-def test_an_outdated_revision_is_refused(bench: Bench, function: Any, operation: str) -> None:
+def test_outdated_revision_is_rejected(bench: Bench, function: Any, operation: str) -> None:
     name = bench.function(SOURCE)
     old = function.get_function_configuration(FunctionName=name)["RevisionId"]
     bench.configure(name, Timeout=5)
@@ -192,7 +192,7 @@ def test_an_outdated_revision_is_refused(bench: Bench, function: Any, operation:
 @pytest.mark.parametrize(
     "form", ["{name}", "{account}:function:{name}", "arn:aws:lambda:{region}:{account}:function:{name}"]
 )
-def test_every_form_of_a_name_is_understood(bench: Bench, function: Any, form: str) -> None:
+def test_every_form_of_a_name_is_accepted(bench: Bench, function: Any, form: str) -> None:
     name = bench.function(SOURCE)
     asked = form.format(name=name, account=ACCOUNT, region=REGION)
     assert function.get_function(FunctionName=asked)["Configuration"]["FunctionName"] == name
@@ -210,7 +210,7 @@ def test_functions_are_listed_in_pages(bench: Bench, function: Any) -> None:
     assert all("RevisionId" in item for item in listed)
 
 
-def test_a_deleted_function_is_gone_with_its_permissions(bench: Bench, function: Any) -> None:
+def test_deleted_function_has_no_permissions(bench: Bench, function: Any) -> None:
     name = bench.function(SOURCE)
     function.add_permission(
         FunctionName=name, StatementId="one", Action="lambda:InvokeFunction", Principal="events.amazonaws.com"
@@ -223,7 +223,7 @@ def test_a_deleted_function_is_gone_with_its_permissions(bench: Bench, function:
         function.get_policy(FunctionName=name)
 
 
-def test_tags_are_kept_by_arn(bench: Bench, function: Any) -> None:
+def test_tags_are_stored_by_arn(bench: Bench, function: Any) -> None:
     name = bench.function(SOURCE, Tags={"team": "shop"})
     arn = function.get_function_configuration(FunctionName=name)["FunctionArn"]
     function.tag_resource(Resource=arn, Tags={"stage": "dev"})
@@ -231,7 +231,7 @@ def test_tags_are_kept_by_arn(bench: Bench, function: Any) -> None:
     assert function.list_tags(Resource=arn)["Tags"] == {"stage": "dev"}
 
 
-def test_a_change_of_tags_gives_another_revision_and_leaves_the_environments(bench: Bench, function: Any) -> None:
+def test_tag_change_changes_the_revision_and_keeps_the_environments(bench: Bench, function: Any) -> None:
     # Recorded: LocalStack, tests/aws/services/lambda_/test_lambda_api.snapshot.json, TestLambdaTags.
     name = bench.function(SOURCE)
     about = function.get_function_configuration(FunctionName=name)
@@ -245,7 +245,7 @@ def test_a_change_of_tags_gives_another_revision_and_leaves_the_environments(ben
 
 
 @pytest.mark.parametrize("operation", ["tag_resource", "untag_resource"])
-def test_tags_are_refused_while_an_update_is_in_progress(
+def test_tags_are_rejected_while_an_update_is_in_progress(
     bench: Bench, function: Any, lab: AwsLab, operation: str
 ) -> None:
     # https://docs.aws.amazon.com/lambda/latest/dg/functions-states.html

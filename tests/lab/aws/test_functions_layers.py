@@ -1,4 +1,4 @@
-"""Layers that Lambda refuses: each with AWS's code, status and words."""
+"""Layers that Lambda rejects, with AWS's code, status and text."""
 
 from collections.abc import Callable
 from typing import Any
@@ -22,7 +22,7 @@ def bench(aws: Callable[[str], Any]) -> Bench:
 
 @pytest.fixture(scope="module")
 def present(bench: Bench) -> str:
-    """A function that is there."""
+    """An existing function."""
     return bench.function(SOURCE)
 
 
@@ -55,7 +55,7 @@ def layer(name: str, version: int = 1, region: str = REGION) -> str:
         ),
     ],
 )
-def test_layers_that_are_not_right_are_refused(
+def test_invalid_layers_are_rejected(
     bench: Bench, present: str, layers: list[str], expected: tuple[str, int], words: str
 ) -> None:
     before = bench.aws("lambda").get_function_configuration(FunctionName=present)["RevisionId"]

@@ -1,4 +1,4 @@
-"""The resource policy of functions: statements by id, and the words for those that are not there."""
+"""The resource policy of functions: statements by id, and the errors for missing ones."""
 
 import json
 from collections.abc import Callable
@@ -40,7 +40,7 @@ def refusal(call: Callable[[], Any]) -> tuple[str, int, str]:
     return response["Error"]["Code"], response["ResponseMetadata"]["HTTPStatusCode"], response["Error"]["Message"]
 
 
-def test_a_statement_is_told_as_it_is_stored(aws: Callable[[str], Any], name: str, add: Callable[..., Any]) -> None:
+def test_statement_is_returned_as_stored(aws: Callable[[str], Any], name: str, add: Callable[..., Any]) -> None:
     answer = add()
     statement = {
         "Sid": "one",
@@ -54,7 +54,7 @@ def test_a_statement_is_told_as_it_is_stored(aws: Callable[[str], Any], name: st
     assert json.loads(answer["Statement"]) == statement
 
 
-def test_an_id_is_taken_once(aws: Callable[[str], Any], name: str, add: Callable[..., Any]) -> None:
+def test_statement_id_is_unique(aws: Callable[[str], Any], name: str, add: Callable[..., Any]) -> None:
     add()
     words = "The statement id (one) provided already exists. Please provide a new statement id, or remove the existing statement."
     assert refusal(add) == ("ResourceConflictException", 409, words)
@@ -75,7 +75,7 @@ def test_statements_are_removed_one_by_one(aws: Callable[[str], Any], name: str,
     assert refusal(lambda: function.get_policy(FunctionName=name))[:2] == ("ResourceNotFoundException", 404)
 
 
-def test_a_missing_function_has_no_policy(aws: Callable[[str], Any]) -> None:
+def test_missing_function_has_no_policy(aws: Callable[[str], Any]) -> None:
     found = refusal(lambda: aws("lambda").remove_permission(FunctionName="none", StatementId="one"))
     arn = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:none"
     assert found == ("ResourceNotFoundException", 404, f"No policy found for: {arn}")
@@ -96,15 +96,13 @@ def test_a_missing_function_has_no_policy(aws: Callable[[str], Any]) -> None:
         ({"RevisionId": "old"}, "PreconditionFailedException", "RevisionId"),
     ],
 )
-def test_a_statement_that_is_not_right_is_refused(
-    add: Callable[..., Any], change: dict[str, Any], code: str, words: str
-) -> None:
+def test_invalid_statement_is_rejected(add: Callable[..., Any], change: dict[str, Any], code: str, words: str) -> None:
     found = refusal(lambda: add(**change))
     assert found[0] == code
     assert words in found[2]
 
 
-def test_a_policy_holds_twenty_kilobytes(add: Callable[..., Any]) -> None:
+def test_policy_has_at_most_twenty_kilobytes(add: Callable[..., Any]) -> None:
     def fill() -> None:
         for number in range(200):
             add(f"statement-{number}", SourceArn=f"{RULE}{'x' * 180}")

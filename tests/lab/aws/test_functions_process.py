@@ -1,4 +1,4 @@
-"""Functions of a lab that is a process of its own."""
+"""Functions of a lab in another process."""
 
 import json
 import os
@@ -26,7 +26,7 @@ PROCESS = "import os\n\ndef handle(event, context):\n    return os.getpid()\n"
 
 @dataclass
 class Apart:
-    """A lab in a process of its own."""
+    """A lab in another process."""
 
     lab: "subprocess.Popen[str]"
     control: str
@@ -51,7 +51,7 @@ def apart(tmp_path: Path) -> Iterator[Apart]:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends children with their parent")
-def test_what_runs_ends_with_a_fresh_start_and_with_a_lab_that_is_killed(
+def test_functions_end_with_a_reset_and_with_a_killed_lab(
     apart: Apart, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = apart.bench.invoke(apart.bench.function(PROCESS)).payload
@@ -66,7 +66,7 @@ def test_what_runs_ends_with_a_fresh_start_and_with_a_lab_that_is_killed(
     assert wait_until(lambda: not is_alive(second), 5)
     apart.lab.wait(10)
     assert list(tmp_path.iterdir())
-    # What is left of it, the next one clears up.
+    # The next lab removes the leftovers of a killed one.
     (tmp_path / f"dynconfig-function-{os.getpid()}-mine").mkdir()
     (tmp_path / f"dynconfig-stage-{apart.lab.pid}-theirs").mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))

@@ -1,4 +1,4 @@
-"""What Lambda refuses: each with AWS's code, status and words."""
+"""What Lambda rejects, with AWS's code, status and text."""
 
 import base64
 import io
@@ -29,7 +29,7 @@ def bench(aws: Callable[[str], Any]) -> Bench:
 
 @pytest.fixture(scope="module")
 def present(bench: Bench) -> str:
-    """A function that is there."""
+    """An existing function."""
     return bench.function(SOURCE)
 
 
@@ -47,7 +47,7 @@ def zip_of_nothing() -> bytes:
 
 
 def zip_of_much() -> bytes:
-    """A zip file whose directory tells of something large."""
+    """A zip file whose directory declares a large file."""
     content = bytearray(zipped({"large": "x"}))
     struct.pack_into("<I", content, content.index(b"PK\x01\x02") + 24, 250 * 1024 * 1024 + 1)
     return bytes(content)
@@ -105,7 +105,7 @@ def layer(name: str, version: int = 1, region: str = REGION) -> str:
         ({"Publish": True}, ("NotEmulated", 400), "no published versions"),
     ],
 )
-def test_a_function_that_is_not_right_is_not_made(
+def test_invalid_function_is_rejected(
     bench: Bench, present: str, change: dict[str, Any], expected: tuple[str, int], words: str
 ) -> None:
     wanted = {
@@ -122,7 +122,7 @@ def test_a_function_that_is_not_right_is_not_made(
     assert refusal(lambda: bench.aws("lambda").get_function(FunctionName="refused"))[0] == "ResourceNotFoundException"
 
 
-def test_a_zip_file_that_is_too_large_is_refused() -> None:
+def test_too_large_zip_file_is_rejected() -> None:
     with pytest.raises(AwsError) as caught:
         check_code(base64.b64encode(b"\0" * (50 * 1024 * 1024 + 1)).decode())
     found = caught.value
@@ -130,18 +130,18 @@ def test_a_zip_file_that_is_too_large_is_refused() -> None:
     assert (found.code, found.status, found.message) == ("RequestEntityTooLargeException", 413, words)
 
 
-def test_a_zip_file_of_too_much_is_refused(bench: Bench, present: str) -> None:
+def test_zip_file_with_too_large_content_is_rejected(bench: Bench, present: str) -> None:
     found = refusal(lambda: bench.aws("lambda").update_function_code(FunctionName=present, ZipFile=zip_of_much()))
     assert found == (INVALID, 400, "Unzipped size must be smaller than 262144000 bytes")
 
 
-def test_four_kilobytes_of_environment_are_measured_as_json(bench: Bench) -> None:
-    # {"A1":""} has nine characters of its own.
+def test_environment_limit_of_four_kilobytes_is_measured_as_json(bench: Bench) -> None:
+    # {"A1":""} has nine characters besides the value.
     bench.function(SOURCE, Environment={"Variables": {"A1": "x" * (4096 - 9)}})
 
 
 @pytest.mark.parametrize("name", ["AWS_LAMBDA_EXEC_WRAPPER", "AWS_ENDPOINT_URL", "TZ"])
-def test_a_variable_that_is_not_reserved_is_taken(bench: Bench, name: str) -> None:
+def test_unreserved_variable_is_accepted(bench: Bench, name: str) -> None:
     assert bench.function(SOURCE, Environment={"Variables": {name: "x"}})
 
 
@@ -155,13 +155,13 @@ def test_a_variable_that_is_not_reserved_is_taken(bench: Bench, name: str) -> No
         ({"Layers": [layer("none")]}, INVALID),
     ],
 )
-def test_an_update_is_looked_at_as_well(bench: Bench, present: str, change: dict[str, Any], code: str) -> None:
+def test_update_is_validated(bench: Bench, present: str, change: dict[str, Any], code: str) -> None:
     before = bench.aws("lambda").get_function_configuration(FunctionName=present)["RevisionId"]
     assert refusal(lambda: bench.aws("lambda").update_function_configuration(FunctionName=present, **change))[0] == code
     assert bench.aws("lambda").get_function_configuration(FunctionName=present)["RevisionId"] == before
 
 
-def test_a_second_function_of_a_name_is_refused(bench: Bench, present: str) -> None:
+def test_second_function_with_the_same_name_is_rejected(bench: Bench, present: str) -> None:
     with pytest.raises(ClientError) as caught:
         bench.function(SOURCE, FunctionName=present)
     response: Any = caught.value.response
@@ -173,17 +173,17 @@ def test_a_second_function_of_a_name_is_refused(bench: Bench, present: str) -> N
     "operation",
     ["get_function", "get_function_configuration", "delete_function", "get_policy", "get_function_event_invoke_config"],
 )
-def test_a_missing_function_is_named(bench: Bench, operation: str) -> None:
+def test_missing_function_is_named(bench: Bench, operation: str) -> None:
     found = refusal(lambda: getattr(bench.aws("lambda"), operation)(FunctionName="none"))
     assert found == ("ResourceNotFoundException", 404, f"Function not found: {ARN}:none")
 
 
-def test_a_missing_qualifier_is_named(bench: Bench, present: str) -> None:
+def test_missing_qualifier_is_named(bench: Bench, present: str) -> None:
     found = refusal(lambda: bench.aws("lambda").get_function(FunctionName=present, Qualifier="7"))
     assert found == ("ResourceNotFoundException", 404, f"Function not found: {ARN}:{present}:7")
 
 
-def test_a_function_of_another_region_or_account_is_out_of_reach(bench: Bench) -> None:
+def test_function_of_another_region_or_account_is_not_accessible(bench: Bench) -> None:
     get = bench.aws("lambda").get_function
     found = refusal(lambda: get(FunctionName=f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:f"))
     words = f"Functions from 'us-east-1' are not reachable in this region ('{REGION}')"
@@ -192,12 +192,12 @@ def test_a_function_of_another_region_or_account_is_out_of_reach(bench: Bench) -
     assert found[:2] == ("AccessDeniedException", 403)
 
 
-def test_latest_is_not_deleted_without_the_function(bench: Bench, present: str) -> None:
+def test_latest_cannot_be_deleted_without_the_function(bench: Bench, present: str) -> None:
     found = refusal(lambda: bench.aws("lambda").delete_function(FunctionName=present, Qualifier="$LATEST"))
     assert found == (INVALID, 400, "$LATEST version cannot be deleted without deleting the function.")
 
 
-def test_a_role_is_known_to_lambda_a_moment_later(bench: Bench, aws: Callable[[str], Any]) -> None:
+def test_lambda_can_assume_a_new_role_after_a_delay(bench: Bench, aws: Callable[[str], Any]) -> None:
     iam, name = aws("iam"), "young-role"
     arn = iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust("lambda"))["Role"]["Arn"]
     wanted = {
@@ -212,7 +212,7 @@ def test_a_role_is_known_to_lambda_a_moment_later(bench: Bench, aws: Callable[[s
     assert bench.function(SOURCE, FunctionName="early", Role=arn) == "early"
 
 
-def test_a_role_that_no_longer_trusts_lambda_is_refused_a_moment_later(bench: Bench, aws: Callable[[str], Any]) -> None:
+def test_role_without_trust_for_lambda_is_rejected_after_a_delay(bench: Bench, aws: Callable[[str], Any]) -> None:
     arn = bench.new_role()
     name = bench.function(SOURCE, Role=arn)
     aws("iam").update_assume_role_policy(RoleName=arn.rpartition("/")[2], PolicyDocument=trust("ec2"))
@@ -239,7 +239,7 @@ def test_a_role_that_no_longer_trusts_lambda_is_refused_a_moment_later(bench: Be
         ("put_provisioned_concurrency_config", {"Qualifier": "1", "ProvisionedConcurrentExecutions": 1}),
     ],
 )
-def test_what_the_lab_does_not_emulate_is_said(
+def test_unsupported_call_returns_not_emulated(
     bench: Bench, present: str, operation: str, arguments: dict[str, Any]
 ) -> None:
     found = refusal(lambda: getattr(bench.aws("lambda"), operation)(FunctionName=present, **arguments))
@@ -256,21 +256,21 @@ def test_what_the_lab_does_not_emulate_is_said(
         ({"OnFailure": {"Destination": f"arn:aws:sqs:us-east-1:{ACCOUNT}:none"}}, "is invalid."),
     ],
 )
-def test_a_destination_has_to_be_there(bench: Bench, present: str, configuration: dict[str, Any], words: str) -> None:
+def test_destination_has_to_exist(bench: Bench, present: str, configuration: dict[str, Any], words: str) -> None:
     more = {"DestinationConfig": configuration} if configuration else {}
     found = refusal(lambda: bench.aws("lambda").put_function_event_invoke_config(FunctionName=present, **more))
     assert found[:2] == (INVALID, 400)
     assert found[2].endswith(words)
 
 
-def test_a_function_is_no_destination_of_its_own(bench: Bench, present: str) -> None:
+def test_function_cannot_be_its_own_destination(bench: Bench, present: str) -> None:
     own = {"OnFailure": {"Destination": f"{ARN}:{present}"}}
     put = bench.aws("lambda").put_function_event_invoke_config
     found = refusal(lambda: put(FunctionName=present, DestinationConfig=own))
     assert found == (INVALID, 400, "You can't specify the function as a destination for itself.")
 
 
-def test_more_tags_than_fifty_are_refused(bench: Bench) -> None:
+def test_more_than_fifty_tags_are_rejected(bench: Bench) -> None:
     name = bench.function(SOURCE, Tags={f"k{number}": "" for number in range(49)})
     tag = bench.aws("lambda").tag_resource
     tag(Resource=f"{ARN}:{name}", Tags={"k0": "again", "last": ""})
@@ -278,7 +278,7 @@ def test_more_tags_than_fifty_are_refused(bench: Bench) -> None:
     assert found == (INVALID, 400, "Number of tags exceeds resource tag limit.")
 
 
-def test_versions_bear_no_tags(bench: Bench, present: str) -> None:
+def test_versions_have_no_tags(bench: Bench, present: str) -> None:
     found = refusal(lambda: bench.aws("lambda").tag_resource(Resource=f"{ARN}:{present}:1", Tags={"a": "b"}))
     assert found[0] == INVALID
     assert found[2].startswith("Tags on function aliases and versions are not supported.")

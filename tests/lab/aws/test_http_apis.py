@@ -1,4 +1,4 @@
-"""API Gateway's control plane: parts that belong together, refusals, pages, stages."""
+"""API Gateway's control plane: related parts, errors, pages, stages."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -18,7 +18,7 @@ def apis(aws: Callable[[str], Any]) -> Any:
 
 @pytest.fixture
 def api(apis: Any) -> Iterator[str]:
-    """An API that is there."""
+    """An existing API."""
     found = apis.create_api(Name="api", ProtocolType="HTTP", Tags={"team": "shop"})["ApiId"]
     yield found
     apis.delete_api(ApiId=found)
@@ -41,7 +41,7 @@ def refusal(call: Callable[[], Any]) -> tuple[str, int, str]:
     return response["Error"]["Code"], response["ResponseMetadata"]["HTTPStatusCode"], response["Error"]["Message"]
 
 
-def test_an_api_is_made_part_by_part(apis: Any, api: str, integration: str) -> None:
+def test_api_is_created_part_by_part(apis: Any, api: str, integration: str) -> None:
     route = apis.create_route(ApiId=api, RouteKey="GET /config", Target=f"integrations/{integration}")
     assert route["AuthorizationType"] == "NONE"
     stage = apis.create_stage(ApiId=api, StageName="$default")
@@ -68,26 +68,26 @@ def test_quick_create_is_not_emulated(apis: Any) -> None:
         ({"ApiId": "none"}, "NotFoundException"),
     ],
 )
-def test_an_integration_that_is_not_right_is_refused(
+def test_invalid_integration_is_rejected(
     apis: Any, api: str, integration: str, change: dict[str, Any], code: str
 ) -> None:
     assert refusal(lambda: apis.create_integration(**{**proxy(api), **change}))[0] == code
     assert refusal(lambda: apis.update_integration(**{**proxy(api), **change}, IntegrationId=integration))[0] == code
 
 
-def test_an_integration_can_lead_elsewhere(apis: Any, api: str, integration: str) -> None:
+def test_integration_can_have_another_target(apis: Any, api: str, integration: str) -> None:
     apis.update_integration(ApiId=api, IntegrationId=integration, IntegrationUri=f"{FUNCTION}2")
     assert apis.get_integration(ApiId=api, IntegrationId=integration)["IntegrationUri"] == f"{FUNCTION}2"
 
 
 @pytest.mark.parametrize("key", ["", "GET", "get /config", "GET config", "FETCH /config", "default"])
-def test_a_route_key_has_a_form(apis: Any, api: str, integration: str, key: str) -> None:
+def test_route_key_has_a_format(apis: Any, api: str, integration: str, key: str) -> None:
     found = refusal(lambda: apis.create_route(ApiId=api, RouteKey=key, Target=f"integrations/{integration}"))
     assert found[:2] == ("BadRequestException", 400)
     assert "The provided route key is not formatted properly for HTTP protocol." in found[2]
 
 
-def test_a_route_key_is_taken_once(apis: Any, api: str) -> None:
+def test_route_key_is_unique(apis: Any, api: str) -> None:
     first = apis.create_route(ApiId=api, RouteKey="GET /a")["RouteId"]
     second = apis.create_route(ApiId=api, RouteKey="GET /b")["RouteId"]
     expected = ("ConflictException", 409, "Route with key GET /a already exists for this API")
@@ -97,7 +97,7 @@ def test_a_route_key_is_taken_once(apis: Any, api: str) -> None:
     assert apis.get_route(ApiId=api, RouteId=first)["AuthorizationType"] == "AWS_IAM"
 
 
-def test_a_route_leads_to_an_integration_that_is_there(apis: Any, api: str, integration: str) -> None:
+def test_route_target_has_to_exist(apis: Any, api: str, integration: str) -> None:
     found = refusal(lambda: apis.create_route(ApiId=api, RouteKey="GET /a", Target="integrations/none"))
     assert found[:2] == ("BadRequestException", 400)
     route = apis.create_route(ApiId=api, RouteKey="GET /a", Target=f"integrations/{integration}")["RouteId"]
@@ -112,7 +112,7 @@ def test_authorizers_are_not_emulated(apis: Any, api: str) -> None:
     assert found[0] == "NotEmulated"
 
 
-def test_an_integration_in_use_is_not_deleted(apis: Any, api: str, integration: str) -> None:
+def test_integration_in_use_cannot_be_deleted(apis: Any, api: str, integration: str) -> None:
     route = apis.create_route(ApiId=api, RouteKey="GET /a", Target=f"integrations/{integration}")["RouteId"]
     found = refusal(lambda: apis.delete_integration(ApiId=api, IntegrationId=integration))
     words = f"Cannot delete Integration because it is referenced by the following Routes with Ids: [{route}]"
@@ -122,7 +122,7 @@ def test_an_integration_in_use_is_not_deleted(apis: Any, api: str, integration: 
     assert apis.get_integrations(ApiId=api)["Items"] == []
 
 
-def test_a_stage_is_made_once_and_can_be_changed(apis: Any, api: str) -> None:
+def test_stage_is_unique_and_can_be_changed(apis: Any, api: str) -> None:
     apis.create_stage(ApiId=api, StageName="$default", AutoDeploy=False)
     found = refusal(lambda: apis.create_stage(ApiId=api, StageName="$default", AutoDeploy=True))
     assert found == ("ConflictException", 409, "Stage already exists")
@@ -134,7 +134,7 @@ def test_a_stage_is_made_once_and_can_be_changed(apis: Any, api: str) -> None:
     assert refusal(lambda: apis.update_stage(ApiId=api, StageName="$default"))[:2] == ("NotFoundException", 404)
 
 
-def test_a_stage_has_a_name_of_few_signs(apis: Any, api: str) -> None:
+def test_stage_name_has_a_limited_character_set(apis: Any, api: str) -> None:
     assert refusal(lambda: apis.create_stage(ApiId=api, StageName="a b"))[:2] == ("BadRequestException", 400)
 
 
@@ -154,7 +154,7 @@ def test_deployments_are_not_emulated(apis: Any, api: str) -> None:
         ("create_stage", {"StageName": "$default"}),
     ],
 )
-def test_a_missing_api_is_named(apis: Any, operation: str, arguments: dict[str, Any]) -> None:
+def test_missing_api_is_named(apis: Any, operation: str, arguments: dict[str, Any]) -> None:
     found = refusal(lambda: getattr(apis, operation)(ApiId="none", **arguments))
     assert found == ("NotFoundException", 404, "Invalid API identifier specified none")
 
@@ -169,11 +169,11 @@ def test_a_missing_api_is_named(apis: Any, operation: str, arguments: dict[str, 
         ("delete_stage", {"StageName": "none"}),
     ],
 )
-def test_a_missing_part_is_not_found(apis: Any, api: str, operation: str, arguments: dict[str, Any]) -> None:
+def test_missing_part_is_not_found(apis: Any, api: str, operation: str, arguments: dict[str, Any]) -> None:
     assert refusal(lambda: getattr(apis, operation)(ApiId=api, **arguments))[:2] == ("NotFoundException", 404)
 
 
-def test_lists_come_in_pages(apis: Any, api: str) -> None:
+def test_lists_are_paged(apis: Any, api: str) -> None:
     for number in range(5):
         apis.create_route(ApiId=api, RouteKey=f"GET /{number}")
     first = apis.get_routes(ApiId=api, MaxResults="2")
@@ -185,7 +185,7 @@ def test_lists_come_in_pages(apis: Any, api: str) -> None:
     assert api in listed
 
 
-def test_tags_go_by_arn(apis: Any, api: str) -> None:
+def test_tags_use_the_arn(apis: Any, api: str) -> None:
     arn = f"arn:aws:apigateway:eu-west-1::/apis/{api}"
     apis.tag_resource(ResourceArn=arn, Tags={"stage": "dev"})
     apis.untag_resource(ResourceArn=arn, TagKeys=["team"])

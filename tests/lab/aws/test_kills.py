@@ -1,4 +1,4 @@
-"""kill -9 on request: the lab ends the process that makes a write, before it is carried out or after."""
+"""kill -9 on request: the lab kills the process that makes a write, before or after it is carried out."""
 
 import subprocess
 import sys
@@ -23,9 +23,7 @@ def victim() -> Iterator[subprocess.Popen[bytes]]:
 
 
 @pytest.mark.parametrize("is_before", [True, False], ids=["before", "after"])
-def test_the_process_dies_at_the_write_that_was_named(
-    lab: AwsLab, victim: subprocess.Popen[bytes], is_before: bool
-) -> None:
+def test_process_is_killed_at_the_named_write(lab: AwsLab, victim: subprocess.Popen[bytes], is_before: bool) -> None:
     path = f"/kills-{is_before}".lower()
     ssm, stranger = connect(lab.endpoint, "ssm", user_agent="dynconfig-operator/1"), connect(lab.endpoint, "ssm")
     lab.faults(Faults(kill=Kill(victim.pid, 2, is_before)))
@@ -52,11 +50,11 @@ def test_the_process_dies_at_the_write_that_was_named(
     ],
     ids=["nothing", "no call", "no time", "no pid"],
 )
-def test_a_kill_that_is_not_understood_is_refused(kill: dict[str, object]) -> None:
+def test_invalid_kill_is_rejected(kill: dict[str, object]) -> None:
     with pytest.raises(BadFaults, match="kill"):
         Faults.parse({"kill": kill})
 
 
-def test_a_kill_crosses_the_wire_as_it_was_asked_for() -> None:
+def test_kill_is_returned_as_posted() -> None:
     faults = Faults(kill=Kill(4711, 3, is_before=True))
     assert Faults.parse(faults.to_json()) == faults

@@ -1,4 +1,4 @@
-"""Policy documents as they are read: who may assume, what is allowed, who may call."""
+"""Evaluation of policy documents: who may assume a role, what is allowed, who may invoke."""
 
 import json
 from typing import Any
@@ -32,7 +32,7 @@ def trust(**more: Any) -> dict[str, Any]:
         ("$default", "$default", True),
     ],
 )
-def test_patterns_know_stars_and_question_marks_only(pattern: str, text: str, expected: bool) -> None:
+def test_only_stars_and_question_marks_are_wildcards(pattern: str, text: str, expected: bool) -> None:
     assert policies.matches(pattern, text) is expected
 
 
@@ -51,12 +51,12 @@ def test_patterns_know_stars_and_question_marks_only(pattern: str, text: str, ex
         (trust(Effect="Deny"), False),
     ],
 )
-def test_a_service_is_trusted_where_it_is_named(statement: dict[str, Any], expected: bool) -> None:
+def test_named_service_is_trusted(statement: dict[str, Any], expected: bool) -> None:
     assert policies.trusts(document(statement), "scheduler.amazonaws.com", ACCOUNT) is expected
 
 
 @pytest.mark.parametrize("text", ["", "{nope", "[]", "3", '{"Statement": "x"}', '{"Statement": [3]}'])
-def test_what_is_no_policy_trusts_and_allows_nothing(text: str) -> None:
+def test_invalid_policy_trusts_and_allows_nothing(text: str) -> None:
     assert not policies.trusts(text, "lambda.amazonaws.com", ACCOUNT)
     assert not policies.allows([text], "s3:GetObject", "arn")
 
@@ -79,7 +79,7 @@ def allow(**more: Any) -> dict[str, Any]:
         ([{"Effect": "Allow", "NotAction": "s3:*", "Resource": "*"}], False),
     ],
 )
-def test_an_action_is_allowed_unless_it_is_denied(statements: list[dict[str, Any]], expected: bool) -> None:
+def test_action_is_allowed_unless_it_is_denied(statements: list[dict[str, Any]], expected: bool) -> None:
     resource = "arn:aws:ssm:eu-west-1:123456789012:parameter/a/b"
     assert policies.allows([document(*statements)], "ssm:GetParameter", resource) is expected
     assert policies.allows([document(one) for one in statements], "ssm:GetParameter", resource) is expected
@@ -109,5 +109,5 @@ def call(**more: Any) -> dict[str, Any]:
         (call(Principal={"AWS": "arn:aws:iam::123456789012:root"}), False),
     ],
 )
-def test_a_function_is_called_by_whom_it_lets_in(statement: dict[str, Any], expected: bool) -> None:
+def test_function_is_invoked_only_by_allowed_sources(statement: dict[str, Any], expected: bool) -> None:
     assert policies.lets_call(statement, "events.amazonaws.com", RULE, ACCOUNT) is expected

@@ -1,4 +1,5 @@
-"""`python -m dynconfig_lab.aws` as a process: it tells where it is, ends when asked, and says what is in its way."""
+"""`python -m dynconfig_lab.aws` as a process: it prints its addresses, ends on SIGTERM, and reports why it cannot
+start."""
 
 import json
 import os
@@ -25,7 +26,7 @@ COMMAND = (sys.executable, "-m", "dynconfig_lab.aws")
 
 @contextmanager
 def running() -> Iterator[subprocess.Popen[str]]:
-    """The process, in a group of its own."""
+    """The process, in its own process group."""
     with subprocess.Popen(
         COMMAND, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, process_group=0
     ) as process:
@@ -37,13 +38,13 @@ def running() -> Iterator[subprocess.Popen[str]]:
 
 @pytest.fixture
 def taken() -> Iterator[int]:
-    """A port that somebody else has."""
+    """A port that another process uses."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         yield server.getsockname()[1]
 
 
 def is_gone(group: int) -> bool:
-    """Whether no process of the group is left."""
+    """Whether no process of the group exists."""
     try:
         os.killpg(group, 0)
     except ProcessLookupError:
@@ -51,7 +52,7 @@ def is_gone(group: int) -> bool:
     return False
 
 
-def test_it_tells_its_addresses_and_ends_on_sigterm_with_nothing_left(http: httpx2.Client) -> None:
+def test_process_prints_its_addresses_and_ends_on_sigterm(http: httpx2.Client) -> None:
     with running() as process:
         assert process.stdout
         assert process.stderr
@@ -70,7 +71,7 @@ def test_it_tells_its_addresses_and_ends_on_sigterm_with_nothing_left(http: http
 
 @contextmanager
 def busy(http: httpx2.Client, aws: str, control: str) -> Iterator[None]:
-    """A request that hangs in the process, which shall not keep it from ending."""
+    """A hanging request to the process, which must not prevent its end."""
     http.post(f"{control}/faults", json={"hang_seconds": 600})
     http.post(f"{control}/calls/reset")
     with socket.create_connection(("127.0.0.1", int(aws.rpartition(":")[2]))) as connection:
@@ -79,8 +80,8 @@ def busy(http: httpx2.Client, aws: str, control: str) -> Iterator[None]:
         yield
 
 
-def test_a_port_in_use_is_one_clear_message_and_a_failure(taken: int) -> None:
-    # The control port: the server that was started before it is let go too.
+def test_port_in_use_is_reported_with_one_message(taken: int) -> None:
+    # The control port: the server that was started before it is closed too.
     ended = subprocess.run(
         (*COMMAND, "--control-port", str(taken)), capture_output=True, text=True, check=False, timeout=60
     )
@@ -91,7 +92,7 @@ def test_a_port_in_use_is_one_clear_message_and_a_failure(taken: int) -> None:
     assert f"--control-port {taken}" in message
 
 
-def test_what_else_the_system_refuses_is_told_in_its_own_words(tmp_path: Path) -> None:
+def test_other_system_errors_are_reported_with_their_text(tmp_path: Path) -> None:
     code = f"import tempfile; tempfile.tempdir = {str(tmp_path / 'none')!r}\nfrom dynconfig_lab.aws.__main__ import main; main()"
     ended = subprocess.run((sys.executable, "-c", code), capture_output=True, text=True, check=False, timeout=60)
     assert ended.returncode == 1
@@ -101,7 +102,7 @@ def test_what_else_the_system_refuses_is_told_in_its_own_words(tmp_path: Path) -
     assert "port" not in message
 
 
-def test_an_address_of_another_machine_is_named() -> None:
+def test_address_of_another_machine_is_named() -> None:
     ended = subprocess.run(
         (*COMMAND, "--address", "192.0.2.1"), capture_output=True, text=True, check=False, timeout=60
     )
@@ -111,8 +112,8 @@ def test_an_address_of_another_machine_is_named() -> None:
     assert "in use" not in message
 
 
-def test_in_this_process_a_port_in_use_is_an_error_of_the_system(taken: int) -> None:
-    with pytest.raises(OSError), AwsLab.start(aws_port=taken):  # noqa: PT011 - the promise of AwsLab.start
+def test_port_in_use_raises_oserror_in_process(taken: int) -> None:
+    with pytest.raises(OSError), AwsLab.start(aws_port=taken):  # noqa: PT011 - documented by AwsLab.start
         pass
 
 

@@ -1,4 +1,4 @@
-"""PutEvents: what is taken reaches matching rules, and what is not is told entry by entry."""
+"""PutEvents: accepted entries reach matching rules, and failed ones are reported one by one."""
 
 import itertools
 import json
@@ -18,7 +18,7 @@ _numbers = itertools.count(1)
 
 
 class RecordingListener:
-    """A queue behind a rule for one source."""
+    """A queue of a rule for one source."""
 
     def __init__(self, aws: Callable[[str], Any], bus: str = "default") -> None:
         number = next(_numbers)
@@ -27,7 +27,7 @@ class RecordingListener:
         self.url = self.sqs.create_queue(QueueName=self.name, Attributes={"Policy": json.dumps(OPEN)})["QueueUrl"]
         self.arn = f"arn:aws:sqs:eu-west-1:123456789012:{self.name}"
         self.events.put_rule(Name=self.name, EventBusName=bus, EventPattern=json.dumps({"source": [self.source]}))
-        self.heard: list[Any] = []
+        self.received: list[Any] = []
 
     def target(self, **more: Any) -> None:
         wanted = {"Id": "queue", "Arn": self.arn, **more}
@@ -36,9 +36,9 @@ class RecordingListener:
     def entry(self, **more: Any) -> dict[str, Any]:
         return {"Source": self.source, "DetailType": "test", "Detail": '{"colour": "red"}', **more}
 
-    def hears(self, count: int) -> list[Any]:
-        assert wait_until(lambda: self._receive() >= count, 10), self.heard
-        return self.heard
+    def receives(self, count: int) -> list[Any]:
+        assert wait_until(lambda: self._receive() >= count, 10), self.received
+        return self.received
 
     def close(self) -> None:
         ids = [
@@ -52,9 +52,9 @@ class RecordingListener:
 
     def _receive(self) -> int:
         for message in self.sqs.receive_message(QueueUrl=self.url, MaxNumberOfMessages=10).get("Messages", []):
-            self.heard.append(json.loads(message["Body"]))
+            self.received.append(json.loads(message["Body"]))
             self.sqs.delete_message(QueueUrl=self.url, ReceiptHandle=message["ReceiptHandle"])
-        return len(self.heard)
+        return len(self.received)
 
 
 @pytest.fixture
@@ -69,10 +69,10 @@ def events(aws: Callable[[str], Any]) -> Any:
     return aws("events")
 
 
-def test_an_event_arrives_whole(events: Any, recorded: RecordingListener) -> None:
+def test_event_arrives_complete(events: Any, recorded: RecordingListener) -> None:
     recorded.target()
     answer = events.put_events(Entries=[recorded.entry(Resources=["arn:one"])])
-    (event,) = recorded.hears(1)
+    (event,) = recorded.receives(1)
     assert event.pop("time")
     assert event.pop("id") == answer["Entries"][0]["EventId"]
     assert event == {
@@ -86,7 +86,7 @@ def test_an_event_arrives_whole(events: Any, recorded: RecordingListener) -> Non
     }
 
 
-def test_each_entry_is_looked_at_alone(events: Any, recorded: RecordingListener) -> None:
+def test_each_entry_is_validated_separately(events: Any, recorded: RecordingListener) -> None:
     recorded.target()
     answer = events.put_events(
         Entries=[
@@ -105,17 +105,17 @@ def test_each_entry_is_looked_at_alone(events: Any, recorded: RecordingListener)
         "InvalidArgument",
         None,
     ]
-    assert len(recorded.hears(1)) == 1
+    assert len(recorded.receives(1)) == 1
 
 
-def test_a_disabled_rule_hears_nothing(events: Any, recorded: RecordingListener, aws: Callable[[str], Any]) -> None:
+def test_disabled_rule_receives_nothing(events: Any, recorded: RecordingListener, aws: Callable[[str], Any]) -> None:
     recorded.target()
     events.disable_rule(Name=recorded.name)
     other = RecordingListener(aws)
     other.target()
     events.put_events(Entries=[recorded.entry(), other.entry()])
-    other.hears(1)
-    assert recorded.hears(0) == []
+    other.receives(1)
+    assert recorded.receives(0) == []
     other.close()
 
 
@@ -127,12 +127,12 @@ def test_a_disabled_rule_hears_nothing(events: Any, recorded: RecordingListener,
         ({"InputTransformer": {"InputPathsMap": {"c": "$.detail.colour"}, "InputTemplate": '"<c>!"'}}, "red!"),
     ],
 )
-def test_a_target_may_be_given_less(
+def test_target_may_receive_a_part(
     events: Any, recorded: RecordingListener, more: dict[str, Any], expected: object
 ) -> None:
     recorded.target(**more)
     events.put_events(Entries=[recorded.entry()])
-    assert recorded.hears(1) == [expected]
+    assert recorded.receives(1) == [expected]
 
 
 def test_ten_entries_and_a_megabyte_fit_in_a_call(events: Any, recorded: RecordingListener) -> None:
@@ -142,25 +142,23 @@ def test_ten_entries_and_a_megabyte_fit_in_a_call(events: Any, recorded: Recordi
         assert caught.value.response["Error"]["Code"] == "ValidationException"
 
 
-def test_a_bus_of_ones_own_has_its_own_rules(
-    events: Any, recorded: RecordingListener, aws: Callable[[str], Any]
-) -> None:
+def test_custom_bus_has_its_own_rules(events: Any, recorded: RecordingListener, aws: Callable[[str], Any]) -> None:
     recorded.target()
     events.create_event_bus(Name="mine")
     other = RecordingListener(aws, "mine")
     other.target()
     events.put_events(Entries=[other.entry(), other.entry(EventBusName="mine"), recorded.entry()])
-    recorded.hears(1)
-    assert len(other.hears(1)) == 1
+    recorded.receives(1)
+    assert len(other.receives(1)) == 1
     other.close()
     events.delete_event_bus(Name="mine")
 
 
-def test_a_function_hears_where_it_lets_the_rule_in(
+def test_function_receives_events_of_a_rule_it_allows(
     events: Any, recorded: RecordingListener, aws: Callable[[str], Any]
 ) -> None:
     bench = Bench(aws)
-    name = bench.function("def handle(event, context):\n    print('heard', event['detail'])\n")
+    name = bench.function("def handle(event, context):\n    print('received', event['detail'])\n")
     arn = f"arn:aws:lambda:eu-west-1:123456789012:function:{name}"
     events.put_targets(Rule=recorded.name, Targets=[{"Id": "function", "Arn": arn}])
     aws("lambda").add_permission(
@@ -171,10 +169,10 @@ def test_a_function_hears_where_it_lets_the_rule_in(
         SourceArn=f"arn:aws:events:eu-west-1:123456789012:rule/{recorded.name}",
     )
     events.put_events(Entries=[recorded.entry()])
-    assert bench.said(name, "heard {'colour': 'red'}")
+    assert bench.said(name, "received {'colour': 'red'}")
 
 
-def test_a_log_group_hears_too(events: Any, recorded: RecordingListener, aws: Callable[[str], Any]) -> None:
+def test_log_group_receives_events(events: Any, recorded: RecordingListener, aws: Callable[[str], Any]) -> None:
     logs, group = aws("logs"), f"/aws/events/{recorded.name}"
     logs.create_log_group(logGroupName=group)
     arn = f"arn:aws:logs:eu-west-1:123456789012:log-group:{group}"
@@ -201,8 +199,8 @@ def test_a_log_group_hears_too(events: Any, recorded: RecordingListener, aws: Ca
         "arn:strange",
     ],
 )
-def test_a_target_that_takes_nothing_harms_no_other(events: Any, recorded: RecordingListener, arn: str) -> None:
+def test_failing_target_does_not_affect_others(events: Any, recorded: RecordingListener, arn: str) -> None:
     events.put_targets(Rule=recorded.name, Targets=[{"Id": "a-first", "Arn": arn}])
     recorded.target()
     events.put_events(Entries=[recorded.entry()])
-    assert len(recorded.hears(1)) == 1
+    assert len(recorded.receives(1)) == 1

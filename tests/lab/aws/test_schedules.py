@@ -1,4 +1,4 @@
-"""EventBridge Scheduler's control plane: what is refused, what an update forgets, and requests that come twice."""
+"""EventBridge Scheduler's control plane: errors, what an update resets, and repeated requests."""
 
 import itertools
 from collections.abc import Callable
@@ -23,7 +23,7 @@ def scheduler(aws: Callable[[str], Any]) -> Any:
 
 @pytest.fixture(scope="module")
 def role(aws: Callable[[str], Any]) -> str:
-    """A role that Scheduler has heard of."""
+    """A role that Scheduler can assume."""
     found = Bench(aws).role(service="scheduler")
     probe = wanted(found)
 
@@ -56,7 +56,7 @@ def refusal(call: Callable[[], Any]) -> tuple[str, int, str]:
     return response["Error"]["Code"], response["ResponseMetadata"]["HTTPStatusCode"], response["Error"]["Message"]
 
 
-def test_a_schedule_is_told_with_its_defaults(scheduler: Any, role: str) -> None:
+def test_schedule_is_returned_with_its_defaults(scheduler: Any, role: str) -> None:
     request = wanted(role)
     arn = scheduler.create_schedule(**request)["ScheduleArn"]
     assert arn == f"arn:aws:scheduler:eu-west-1:123456789012:schedule/default/{request['Name']}"
@@ -68,7 +68,7 @@ def test_a_schedule_is_told_with_its_defaults(scheduler: Any, role: str) -> None
     assert "Description" not in found
 
 
-def test_an_update_forgets_what_it_does_not_say(scheduler: Any, role: str) -> None:
+def test_update_resets_omitted_fields(scheduler: Any, role: str) -> None:
     request = wanted(role, Description="keeps", State="DISABLED", ScheduleExpressionTimezone="Europe/Berlin")
     scheduler.create_schedule(**request)
     bare = {name: request[name] for name in ("Name", "ScheduleExpression", "FlexibleTimeWindow", "Target")}
@@ -97,7 +97,7 @@ def test_an_update_forgets_what_it_does_not_say(scheduler: Any, role: str) -> No
     ],
 )
 @pytest.mark.parametrize("operation", ["create_schedule", "update_schedule"])
-def test_a_schedule_that_is_not_right_is_refused(
+def test_invalid_schedule_is_rejected(
     scheduler: Any, role: str, operation: str, change: dict[str, Any], words: str
 ) -> None:
     request = wanted(role)
@@ -111,20 +111,20 @@ def test_a_schedule_that_is_not_right_is_refused(
         assert scheduler.get_schedule(Name=request["Name"])["ScheduleExpression"] == "rate(5 minutes)"
 
 
-def test_a_name_has_few_signs(scheduler: Any, role: str) -> None:
+def test_name_has_a_limited_character_set(scheduler: Any, role: str) -> None:
     found = refusal(lambda: scheduler.create_schedule(**wanted(role, Name="a b")))
     assert found[0] == "ValidationException"
     assert "at 'name' failed to satisfy constraint" in found[2]
 
 
-def test_a_role_for_lambda_is_no_role_for_schedules(scheduler: Any, aws: Callable[[str], Any], role: str) -> None:
+def test_schedule_rejects_a_role_for_lambda(scheduler: Any, aws: Callable[[str], Any], role: str) -> None:
     other = Bench(aws).new_role()
     found = refusal(lambda: scheduler.create_schedule(**wanted(other)))
     words = "The execution role you provide must allow AWS EventBridge Scheduler to assume the role."
     assert found == ("ValidationException", 400, words)
 
 
-def test_a_role_is_known_to_schedules_a_moment_later(scheduler: Any, aws: Callable[[str], Any]) -> None:
+def test_scheduler_can_assume_a_new_role_after_a_delay(scheduler: Any, aws: Callable[[str], Any]) -> None:
     name = f"young-{next(_numbers)}"
     arn = aws("iam").create_role(RoleName=name, AssumeRolePolicyDocument=trust("scheduler"))["Role"]["Arn"]
     request = wanted(arn)
@@ -139,14 +139,14 @@ def test_a_role_is_known_to_schedules_a_moment_later(scheduler: Any, aws: Callab
     assert wait_until(is_taken, 10)
 
 
-def test_a_name_is_taken_once(scheduler: Any, role: str) -> None:
+def test_name_is_unique(scheduler: Any, role: str) -> None:
     request = wanted(role)
     scheduler.create_schedule(**request)
     found = refusal(lambda: scheduler.create_schedule(**request))
     assert found == ("ConflictException", 409, f"Schedule {request['Name']} already exists.")
 
 
-def test_a_request_that_comes_twice_is_answered_twice(scheduler: Any, role: str) -> None:
+def test_repeated_request_returns_the_same_response(scheduler: Any, role: str) -> None:
     request = wanted(role, ClientToken="token-1")
     first, second = (scheduler.create_schedule(**request)["ScheduleArn"] for _ in range(2))
     assert first == second
@@ -155,17 +155,17 @@ def test_a_request_that_comes_twice_is_answered_twice(scheduler: Any, role: str)
 
 
 @pytest.mark.parametrize("operation", ["get_schedule", "delete_schedule"])
-def test_a_missing_schedule_is_named(scheduler: Any, operation: str) -> None:
+def test_missing_schedule_is_named(scheduler: Any, operation: str) -> None:
     found = refusal(lambda: getattr(scheduler, operation)(Name="none"))
     assert found == ("ResourceNotFoundException", 404, "Schedule none does not exist.")
 
 
-def test_a_missing_schedule_is_not_updated(scheduler: Any, role: str) -> None:
+def test_missing_schedule_cannot_be_updated(scheduler: Any, role: str) -> None:
     found = refusal(lambda: scheduler.update_schedule(**wanted(role, Name="none")))
     assert found == ("ResourceNotFoundException", 404, "Schedule none does not exist.")
 
 
-def test_groups_hold_schedules(scheduler: Any, role: str) -> None:
+def test_groups_contain_schedules(scheduler: Any, role: str) -> None:
     found = refusal(lambda: scheduler.create_schedule(**wanted(role, GroupName="none")))
     assert found == ("ResourceNotFoundException", 404, "Schedule group none does not exist.")
     scheduler.create_schedule_group(Name="mine")

@@ -1,4 +1,4 @@
-"""SQS as the operator uses it: events come where the policy lets them, a poll waits beside others and wakes at once."""
+"""SQS as the operator uses it: events arrive if the policy allows them, long polls are concurrent and return at once."""
 
 import json
 import threading
@@ -23,7 +23,7 @@ Poll = Callable[[Queue, int], "Future[tuple[float, list[dict[str, Any]]]]"]
 
 @pytest.fixture
 def poll(lab: AwsLab) -> Any:
-    """Starts a long poll in a thread of its own; answers when it ended and with what."""
+    """Starts a long poll in a thread; returns when it ended and its messages."""
     sqs = connect(lab.endpoint, "sqs")
     pool = ThreadPoolExecutor(8)
 
@@ -38,7 +38,7 @@ def poll(lab: AwsLab) -> Any:
 
 
 def waits(lab: AwsLab, count: int = 1) -> None:
-    """Until so many polls have reached the lab."""
+    """Wait until this many polls have reached the lab."""
     assert wait_until(lambda: lab.calls().get("sqs.ReceiveMessage", 0) >= count, 5.0)
 
 
@@ -53,7 +53,7 @@ def put(ssm: Any, name: str) -> None:
 # --- the policy
 
 
-def test_a_rule_delivers_only_where_the_policy_of_the_queue_lets_it(ssm: Any, wires: Wires, path: str) -> None:
+def test_rule_delivers_only_if_the_queue_policy_allows_it(ssm: Any, wires: Wires, path: str) -> None:
     closed, opened = wires.queue(open_to_rules=False), wires.queue()
     wires.rule(below(path), closed.arn, opened.arn)
     put(ssm, f"{path}/a")
@@ -68,7 +68,7 @@ def test_a_rule_delivers_only_where_the_policy_of_the_queue_lets_it(ssm: Any, wi
     assert closed.changes(1) == [("Create", f"{path}/b")]
 
 
-def test_another_rule_than_the_one_that_is_named_is_not_let_in(ssm: Any, wires: Wires, path: str) -> None:
+def test_only_the_rule_in_the_policy_may_send(ssm: Any, wires: Wires, path: str) -> None:
     policy = json.loads(json.dumps(OPEN))
     policy["Statement"][0]["Condition"] = {"ArnEquals": {"aws:SourceArn": "arn:aws:events:eu-west-1:1:rule/other"}}
     queue, opened = wires.queue(Policy=json.dumps(policy)), wires.queue()
@@ -80,7 +80,7 @@ def test_another_rule_than_the_one_that_is_named_is_not_let_in(ssm: Any, wires: 
 
 
 def incomplete(**more: Any) -> str:
-    """A policy whose statement lacks what is None, or has it wrong."""
+    """A policy whose statement lacks a field (None) or has a wrong value."""
     statement = {**OPEN["Statement"][0], **more}  # type: ignore[dict-item]
     return json.dumps({"Statement": [{name: value for name, value in statement.items() if value is not None}]})
 
@@ -103,7 +103,7 @@ def incomplete(**more: Any) -> str:
         incomplete(Condition={"ArnLike": "arn:aws:events:*"}),
     ],
 )
-def test_a_policy_that_is_no_policy_is_refused(wires: Wires, policy: str) -> None:
+def test_invalid_policy_is_rejected(wires: Wires, policy: str) -> None:
     queue = wires.queue()
     calls: tuple[Callable[[], object], ...] = (
         lambda: wires.sqs.create_queue(QueueName=f"queue-{uuid.uuid4()}", Attributes={"Policy": policy}),
@@ -115,7 +115,7 @@ def test_a_policy_that_is_no_policy_is_refused(wires: Wires, policy: str) -> Non
         assert refused.value.response["Error"]["Code"] == "InvalidAttributeValue"
 
 
-def test_setting_one_attribute_leaves_the_policy_and_an_empty_one_removes_it(wires: Wires) -> None:
+def test_setting_one_attribute_keeps_the_policy_and_an_empty_one_removes_it(wires: Wires) -> None:
     queue = wires.queue()
 
     def attributes() -> dict[str, str]:
@@ -132,12 +132,12 @@ def test_setting_one_attribute_leaves_the_policy_and_an_empty_one_removes_it(wir
 # --- the long poll
 
 
-def test_a_poll_ends_as_soon_as_an_event_comes(lab: AwsLab, ssm: Any, wires: Wires, path: str, poll: Poll) -> None:
+def test_poll_returns_as_soon_as_an_event_arrives(lab: AwsLab, ssm: Any, wires: Wires, path: str, poll: Poll) -> None:
     queue = wires.queue_for(below(path))
     put(ssm, f"{path}/warm")
     queue.bodies(1)
     best = float("inf")
-    # The machine may be busy just then; once in five it is not.
+    # The machine may be busy; one of five attempts is enough.
     for number in range(5):
         lab.reset_calls()
         waiting = poll(queue, 20)
@@ -150,7 +150,7 @@ def test_a_poll_ends_as_soon_as_an_event_comes(lab: AwsLab, ssm: Any, wires: Wir
     assert best < 0.05, f"from PutParameter to ReceiveMessage it took {best * 1000:.0f} ms"
 
 
-def test_a_poll_ends_as_soon_as_a_message_is_sent(lab: AwsLab, wires: Wires, poll: Poll) -> None:
+def test_poll_returns_as_soon_as_a_message_is_sent(lab: AwsLab, wires: Wires, poll: Poll) -> None:
     queue = wires.queue()
     waiting = poll(queue, 20)
     waits(lab)
@@ -159,9 +159,7 @@ def test_a_poll_ends_as_soon_as_a_message_is_sent(lab: AwsLab, wires: Wires, pol
     assert [message["Body"] for message in messages] == ["hello"]
 
 
-def test_many_polls_do_not_keep_others_from_being_served(
-    lab: AwsLab, ssm: Any, wires: Wires, path: str, poll: Poll
-) -> None:
+def test_many_polls_do_not_block_other_calls(lab: AwsLab, ssm: Any, wires: Wires, path: str, poll: Poll) -> None:
     queue = wires.queue()
     waiting = [poll(queue, 20) for _ in range(8)]
     waits(lab, 8)
@@ -172,18 +170,18 @@ def test_many_polls_do_not_keep_others_from_being_served(
     for _ in waiting:
         wires.sqs.send_message(QueueUrl=queue.url, MessageBody="go")
     bodies = [future.result(timeout=10)[1] for future in waiting]
-    # Each message went to one of them.
+    # Each message was received once.
     assert sorted(message["Body"] for messages in bodies for message in messages) == ["go"] * 8
 
 
-def test_a_poll_that_finds_nothing_ends_when_its_time_is_over(wires: Wires, poll: Poll) -> None:
+def test_empty_poll_ends_after_its_wait_time(wires: Wires, poll: Poll) -> None:
     began = time.monotonic()
     ended, messages = poll(wires.queue(), 1).result(timeout=10)
     assert messages == []
     assert 0.9 < ended - began < 5
 
 
-def test_a_queue_may_wait_by_itself(lab: AwsLab, wires: Wires, poll: Poll) -> None:
+def test_queue_has_a_default_wait_time(lab: AwsLab, wires: Wires, poll: Poll) -> None:
     queue = wires.queue(ReceiveMessageWaitTimeSeconds="20")
     waiting = ThreadPoolExecutor(1)
     received = waiting.submit(wires.sqs.receive_message, QueueUrl=queue.url)
@@ -193,7 +191,7 @@ def test_a_queue_may_wait_by_itself(lab: AwsLab, wires: Wires, poll: Poll) -> No
     waiting.shutdown()
 
 
-def test_a_message_that_becomes_visible_again_is_received(wires: Wires, poll: Poll) -> None:
+def test_message_that_becomes_visible_again_is_received(wires: Wires, poll: Poll) -> None:
     queue = wires.queue(VisibilityTimeout="1")
     wires.sqs.send_message(QueueUrl=queue.url, MessageBody="hello")
     assert poll(queue, 20).result(timeout=10)[1]
@@ -201,7 +199,7 @@ def test_a_message_that_becomes_visible_again_is_received(wires: Wires, poll: Po
     assert [message["Body"] for message in messages] == ["hello"]
 
 
-def test_a_poll_of_a_queue_that_goes_ends(lab: AwsLab, wires: Wires, poll: Poll) -> None:
+def test_poll_of_a_deleted_queue_ends(lab: AwsLab, wires: Wires, poll: Poll) -> None:
     queue = wires.queue()
     waiting = poll(queue, 20)
     waits(lab)
@@ -230,13 +228,13 @@ def test_polls_end_with_the_lab(path: str) -> None:
 # --- other calls
 
 
-def test_a_wait_beyond_twenty_seconds_is_refused(wires: Wires) -> None:
+def test_wait_beyond_twenty_seconds_is_rejected(wires: Wires) -> None:
     with pytest.raises(ClientError) as refused:
         wires.sqs.receive_message(QueueUrl=wires.queue().url, WaitTimeSeconds=21)
     assert refused.value.response["Error"]["Code"] == "InvalidParameterValue"
 
 
-def test_messages_are_deleted_in_batches_and_failures_are_told(wires: Wires) -> None:
+def test_messages_are_deleted_in_batches_and_failures_are_reported(wires: Wires) -> None:
     queue = wires.queue()
     for number in range(3):
         wires.sqs.send_message(QueueUrl=queue.url, MessageBody=str(number))
@@ -249,7 +247,7 @@ def test_messages_are_deleted_in_batches_and_failures_are_told(wires: Wires) -> 
     assert [item["Id"] for item in answer["Failed"]] == ["x"]
 
 
-def test_a_queue_is_created_again_only_with_the_same_attributes(wires: Wires) -> None:
+def test_queue_is_created_again_only_with_the_same_attributes(wires: Wires) -> None:
     queue = wires.queue(MessageRetentionPeriod="3600")
     name, create = queue.arn.rpartition(":")[2], wires.sqs.create_queue
     spaced = json.dumps(OPEN, indent=2)
@@ -262,7 +260,7 @@ def test_a_queue_is_created_again_only_with_the_same_attributes(wires: Wires) ->
         assert f"a different value for attribute {next(iter(other))}" in str(refused.value)
 
 
-def test_a_queue_that_is_missing_is_said_to_be(wires: Wires) -> None:
+def test_missing_queue_is_reported(wires: Wires) -> None:
     missing = f"{wires.queue().url}-none"
     calls: tuple[Callable[[], object], ...] = (
         lambda: wires.sqs.get_queue_url(QueueName="none"),
@@ -274,7 +272,7 @@ def test_a_queue_that_is_missing_is_said_to_be(wires: Wires) -> None:
             call()
 
 
-def test_what_is_not_emulated_says_so(wires: Wires) -> None:
+def test_unsupported_call_returns_not_emulated(wires: Wires) -> None:
     with pytest.raises(ClientError) as refused:
         wires.sqs.start_message_move_task(SourceArn=wires.queue().arn)
     assert refused.value.response["Error"]["Code"] == "NotEmulated"

@@ -1,4 +1,4 @@
-"""Queues in which thousands wait: handed out in order, invisible for a while, deleted beside a sender."""
+"""Queues with thousands of messages: received in order, then invisible, and deleted while others are sent."""
 
 import threading
 import time
@@ -30,7 +30,7 @@ def send(wires: Wires, queue: Queue, *bodies: str, **more: Any) -> None:
         wires.sqs.send_message(QueueUrl=queue.url, MessageBody=body, **more)
 
 
-def test_what_was_sent_is_handed_out_in_order_and_once(wires: Wires) -> None:
+def test_messages_are_received_once_and_in_order(wires: Wires) -> None:
     queue = wires.queue()
     send(wires, queue, "a", "b", "c")
     found = receive(wires, queue)
@@ -40,7 +40,7 @@ def test_what_was_sent_is_handed_out_in_order_and_once(wires: Wires) -> None:
     assert delete(wires, queue, found)["Successful"], "what is deleted already may be deleted again"
 
 
-def test_no_more_is_handed_out_than_was_asked_for(wires: Wires) -> None:
+def test_no_more_messages_are_received_than_requested(wires: Wires) -> None:
     queue = wires.queue()
     send(wires, queue, "a", "b")
     assert len(receive(wires, queue, MaxNumberOfMessages=1)) == 1
@@ -48,7 +48,7 @@ def test_no_more_is_handed_out_than_was_asked_for(wires: Wires) -> None:
         receive(wires, queue, MaxNumberOfMessages=11)
 
 
-def test_what_was_not_deleted_comes_again_and_may_be_deleted_by_either_receipt(wires: Wires) -> None:
+def test_undeleted_message_returns_and_either_receipt_deletes_it(wires: Wires) -> None:
     queue = wires.queue()
     send(wires, queue, "a")
     first = receive(wires, queue, VisibilityTimeout=1)
@@ -58,27 +58,27 @@ def test_what_was_not_deleted_comes_again_and_may_be_deleted_by_either_receipt(w
     assert receive(wires, queue) == []
 
 
-def test_a_delayed_message_is_not_there_yet(wires: Wires) -> None:
+def test_delayed_message_is_not_received_yet(wires: Wires) -> None:
     queue = wires.queue()
     send(wires, queue, "a", DelaySeconds=1)
     assert receive(wires, queue) == []
     assert [message["Body"] for message in receive(wires, queue, WaitTimeSeconds=5)] == ["a"]
 
 
-def test_attributes_are_told_to_those_who_ask(wires: Wires) -> None:
+def test_attributes_are_returned_on_request(wires: Wires) -> None:
     queue = wires.queue()
     send(wires, queue, "a")
     (message,) = receive(wires, queue, MessageSystemAttributeNames=["ApproximateReceiveCount"])
     assert message["Attributes"] == {"ApproximateReceiveCount": "1"}
 
 
-def test_a_receipt_of_nobody_is_refused(wires: Wires) -> None:
+def test_unknown_receipt_is_rejected(wires: Wires) -> None:
     queue = wires.queue()
     answer = delete(wires, queue, [{"ReceiptHandle": "nobodys"}])
     assert [entry["Code"] for entry in answer["Failed"]] == ["ReceiptHandleIsInvalid"]
 
 
-def test_nothing_is_lost_that_is_sent_while_others_are_deleted(lab: AwsLab, wires: Wires) -> None:
+def test_no_message_is_lost_that_is_sent_during_a_delete(lab: AwsLab, wires: Wires) -> None:
     queue, sender = wires.queue(), connect(lab.endpoint, "sqs")
     count = 200
 
@@ -103,7 +103,7 @@ def test_nothing_is_lost_that_is_sent_while_others_are_deleted(lab: AwsLab, wire
     assert sorted(found, key=int) == [str(number) for number in range(count)]
 
 
-def test_a_poll_is_quick_however_many_wait(wires: Wires) -> None:
+def test_poll_is_fast_with_many_messages(wires: Wires) -> None:
     queue = wires.queue()
     entries = [{"Id": str(number), "MessageBody": "x"} for number in range(10)]
     for _ in range(60):

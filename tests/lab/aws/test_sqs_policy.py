@@ -1,4 +1,4 @@
-"""A queue takes events of a rule only if its policy says so."""
+"""A queue receives events of a rule only if its policy allows it."""
 
 import json
 from typing import Any
@@ -40,7 +40,7 @@ def may(*statements: dict[str, Any]) -> bool:
     ],
     ids=json.dumps,
 )
-def test_a_policy_that_names_the_rule_lets_it_send(allowing: dict[str, Any]) -> None:
+def test_policy_that_names_the_rule_allows_it(allowing: dict[str, Any]) -> None:
     assert may(allowing)
 
 
@@ -64,14 +64,14 @@ def test_any_other_policy_does_not(useless: dict[str, Any]) -> None:
     assert not may(useless)
 
 
-def test_a_denial_wins_over_what_is_allowed() -> None:
+def test_denial_overrides_an_allow() -> None:
     assert not may(statement(), statement(Effect="Deny", Principal="*", Condition={}))
 
 
-def test_without_a_policy_nothing_is_let_in() -> None:
+def test_nothing_is_allowed_without_a_policy() -> None:
     assert not allows("", QUEUE, "events.amazonaws.com", RULE)
     assert not may()
 
 
-def test_one_statement_needs_no_list() -> None:
+def test_single_statement_needs_no_list() -> None:
     assert allows(json.dumps({"Statement": statement()}), QUEUE, "events.amazonaws.com", RULE)

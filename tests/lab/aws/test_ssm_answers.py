@@ -1,4 +1,4 @@
-"""How Parameter Store answers: names as they were asked for, tiers, versions, deletion and writers at once."""
+"""How Parameter Store responds: names as requested, tiers, versions, deletion and concurrent writers."""
 
 import json
 import time
@@ -42,47 +42,47 @@ def tags(ssm: Any, name: str) -> list[dict[str, str]]:
 # --- names
 
 
-# `/x` and `x` are one parameter, and an answer uses the form of its question.
+# `/x` and `x` are one parameter, and a response uses the form of its request.
 forms = pytest.mark.parametrize(
     ("stored", "asked"), [("/", "/"), ("/", ""), ("", "/"), ("", "")], ids=["/x as /x", "/x as x", "x as /x", "x as x"]
 )
 
 
 @forms
-def test_get_parameter_answers_with_the_name_as_asked_for(ssm: Any, path: str, stored: str, asked: str) -> None:
+def test_get_parameter_returns_the_name_as_requested(ssm: Any, path: str, stored: str, asked: str) -> None:
     put(ssm, stored + path[1:])
     assert ssm.get_parameter(Name=asked + path[1:])["Parameter"]["Name"] == asked + path[1:]
 
 
 @forms
-def test_get_parameters_answers_with_the_name_as_asked_for(ssm: Any, path: str, stored: str, asked: str) -> None:
+def test_get_parameters_returns_the_name_as_requested(ssm: Any, path: str, stored: str, asked: str) -> None:
     put(ssm, stored + path[1:])
     (found,) = ssm.get_parameters(Names=[asked + path[1:]])["Parameters"]
     assert found["Name"] == asked + path[1:]
 
 
 @forms
-def test_a_name_of_one_level_is_described_in_both_forms(ssm: Any, path: str, stored: str, asked: str) -> None:
+def test_single_level_name_is_described_in_both_forms(ssm: Any, path: str, stored: str, asked: str) -> None:
     put(ssm, stored + path[1:])
     assert metadata(ssm, asked + path[1:])["Version"] == 1
 
 
 @forms
-def test_a_name_of_one_level_is_overwritten_in_both_forms(ssm: Any, path: str, stored: str, asked: str) -> None:
+def test_single_level_name_is_overwritten_in_both_forms(ssm: Any, path: str, stored: str, asked: str) -> None:
     put(ssm, stored + path[1:], Tier="Advanced")
     written = ssm.put_parameter(Name=asked + path[1:], Value="blue", Overwrite=True)
     assert (written["Version"], written["Tier"]) == (2, "Advanced")
 
 
 @forms
-def test_a_name_of_one_level_is_deleted_with_its_tags(ssm: Any, path: str, stored: str, asked: str) -> None:
+def test_single_level_name_is_deleted_with_its_tags(ssm: Any, path: str, stored: str, asked: str) -> None:
     put(ssm, stored + path[1:], Tags=[{"Key": "team", "Value": "a"}])
     ssm.delete_parameter(Name=asked + path[1:])
     put(ssm, stored + path[1:])
     assert tags(ssm, stored + path[1:]) == []
 
 
-def test_spaces_around_a_name_are_dropped(ssm: Any, path: str) -> None:
+def test_spaces_around_a_name_are_removed(ssm: Any, path: str) -> None:
     put(ssm, f"  {path}/colour ")
     assert ssm.get_parameter(Name=f"{path}/colour")["Parameter"]["Name"] == f"{path}/colour"
 
@@ -94,7 +94,7 @@ def test_names_are_case_sensitive(ssm: Any, path: str) -> None:
 
 @pytest.mark.parametrize(("selector", "value"), [("", "blue"), (":1", "red"), (":2", "blue"), (":first", "red")])
 @pytest.mark.parametrize("prefix", ["", ARN])
-def test_a_selector_selects_and_is_told(ssm: Any, path: str, prefix: str, selector: str, value: str) -> None:
+def test_selector_is_applied_and_returned(ssm: Any, path: str, prefix: str, selector: str, value: str) -> None:
     put(ssm, f"{path}/colour")
     put(ssm, f"{path}/colour", "blue", Overwrite=True)
     ssm.label_parameter_version(Name=f"{path}/colour", ParameterVersion=1, Labels=["first"])
@@ -121,13 +121,13 @@ def test_intelligent_tiering_is_resolved(ssm: Any, path: str, request_: dict[str
 
 
 @pytest.mark.parametrize("more", [{}, {"Tier": "Intelligent-Tiering"}, {"Tier": "Advanced"}], ids=str)
-def test_an_advanced_parameter_stays_advanced(ssm: Any, path: str, more: dict[str, str]) -> None:
+def test_advanced_parameter_stays_advanced(ssm: Any, path: str, more: dict[str, str]) -> None:
     put(ssm, f"{path}/colour", Tier="Advanced")
     assert put(ssm, f"{path}/colour", "blue", Overwrite=True, **more)["Tier"] == "Advanced"
     assert metadata(ssm, f"{path}/colour")["Tier"] == "Advanced"
 
 
-def test_an_overwrite_keeps_what_it_does_not_say(ssm: Any, path: str) -> None:
+def test_overwrite_keeps_omitted_fields(ssm: Any, path: str) -> None:
     kept = {"Description": "the colour", "AllowedPattern": "^[a-z]+$", "Tier": "Advanced", "Policies": EXPIRATION}
     put(ssm, f"{path}/colour", Tags=[{"Key": "team", "Value": "a"}], **kept)
     before = metadata(ssm, f"{path}/colour")
@@ -138,25 +138,25 @@ def test_an_overwrite_keeps_what_it_does_not_say(ssm: Any, path: str) -> None:
     assert tags(ssm, f"{path}/colour") == [{"Key": "team", "Value": "a"}]
 
 
-def test_an_overwrite_keeps_the_data_type_it_does_not_say(ssm: Any, path: str) -> None:
+def test_overwrite_keeps_an_omitted_data_type(ssm: Any, path: str) -> None:
     put(ssm, f"{path}/colour", DataType="aws:ssm:integration")
     put(ssm, f"{path}/colour", "blue", Overwrite=True)
     assert ssm.get_parameter(Name=f"{path}/colour")["Parameter"]["DataType"] == "aws:ssm:integration"
 
 
-def test_an_overwrite_clears_what_it_says_to_be_empty(ssm: Any, path: str) -> None:
+def test_overwrite_clears_fields_given_as_empty(ssm: Any, path: str) -> None:
     put(ssm, f"{path}/colour", Description="the colour", AllowedPattern="^r", Tier="Advanced", Policies=EXPIRATION)
     put(ssm, f"{path}/colour", "blue", Overwrite=True, Description="", AllowedPattern="", Policies="[{}]")
     found = metadata(ssm, f"{path}/colour")
     assert (found.get("Description"), found.get("AllowedPattern"), found["Policies"]) == (None, None, [])
 
 
-def test_the_same_value_again_is_a_new_version(ssm: Any, path: str) -> None:
+def test_same_value_again_is_a_new_version(ssm: Any, path: str) -> None:
     assert put(ssm, f"{path}/colour")["Version"] == 1
     assert put(ssm, f"{path}/colour", Overwrite=True)["Version"] == 2
 
 
-def test_the_type_changes_in_place(ssm: Any, path: str) -> None:
+def test_type_changes_in_place(ssm: Any, path: str) -> None:
     name = f"{path}/colour"
     for version, kind in enumerate(("String", "SecureString", "String", "StringList"), 1):
         assert put(ssm, name, f"value-{version}", Type=kind, Overwrite=version > 1)["Version"] == version
@@ -168,7 +168,7 @@ def test_the_type_changes_in_place(ssm: Any, path: str) -> None:
 # --- versions
 
 
-def test_of_more_than_100_versions_the_oldest_goes_unless_it_is_labelled(ssm: Any, path: str) -> None:
+def test_oldest_of_more_than_100_versions_is_removed_unless_labelled(ssm: Any, path: str) -> None:
     name = f"{path}/colour"
     versions = [put(ssm, name, str(number), Overwrite=True)["Version"] for number in range(100)]
     ssm.label_parameter_version(Name=name, ParameterVersion=1, Labels=["stable"])
@@ -183,7 +183,7 @@ def test_of_more_than_100_versions_the_oldest_goes_unless_it_is_labelled(ssm: An
     assert [item["Version"] for page in pages for item in page["Parameters"]] == list(range(3, 103))
 
 
-def test_the_history_tells_the_policies_of_each_version(ssm: Any, path: str) -> None:
+def test_history_contains_the_policies_of_each_version(ssm: Any, path: str) -> None:
     put(ssm, f"{path}/colour", Tier="Advanced", Policies=EXPIRATION)
     (version,) = ssm.get_parameter_history(Name=f"{path}/colour")["Parameters"]
     assert [policy["PolicyType"] for policy in version["Policies"]] == ["Expiration"]
@@ -192,7 +192,7 @@ def test_the_history_tells_the_policies_of_each_version(ssm: Any, path: str) -> 
 # --- deletion
 
 
-def test_a_parameter_whose_expiration_has_passed_is_deleted() -> None:
+def test_expired_parameter_is_deleted() -> None:
     moment = [time.time()]
     with AwsLab.start(now=lambda: moment[0]) as lab:
         ssm = connect(lab.endpoint, "ssm")
@@ -206,7 +206,7 @@ def test_a_parameter_whose_expiration_has_passed_is_deleted() -> None:
         )
 
 
-def test_a_deletion_takes_tags_labels_and_versions_along(ssm: Any, path: str) -> None:
+def test_deletion_removes_tags_labels_and_versions(ssm: Any, path: str) -> None:
     name = f"{path}/colour"
     put(ssm, name, Tags=[{"Key": "team", "Value": "a"}])
     put(ssm, name, "blue", Overwrite=True)
@@ -219,14 +219,14 @@ def test_a_deletion_takes_tags_labels_and_versions_along(ssm: Any, path: str) ->
 
 
 @pytest.mark.parametrize("name", ["{path}", "{path}/colour"])
-def test_a_deletion_by_arn_is_one_by_name(ssm: Any, path: str, name: str) -> None:
+def test_deletion_accepts_an_arn(ssm: Any, path: str, name: str) -> None:
     name = name.format(path=path)
     put(ssm, name)
     ssm.delete_parameter(Name=ARN + name)
     assert ssm.get_parameters(Names=[name])["InvalidParameters"] == [name]
 
 
-def test_a_deletion_of_many_tells_which_did_not_exist(ssm: Any, path: str) -> None:
+def test_deletion_of_many_reports_missing_names(ssm: Any, path: str) -> None:
     put(ssm, f"{path}/a")
     put(ssm, f"{path}/b")
     answer = ssm.delete_parameters(Names=[f"{path}/a", f"{path}/b", f"{path}/none"])
@@ -234,12 +234,12 @@ def test_a_deletion_of_many_tells_which_did_not_exist(ssm: Any, path: str) -> No
     assert answer["InvalidParameters"] == [f"{path}/none"]
 
 
-# --- writers at once
+# --- concurrent writers
 
 PUT = Call("ssm", "PutParameter", "eu-west-1")
 
 
-def test_a_second_writer_of_a_name_is_refused_while_the_first_writes(path: str) -> None:
+def test_second_writer_of_a_name_is_rejected_during_the_first_write(path: str) -> None:
     store = ParameterStore(lambda: 0.0, lambda: 0.0)
     request = {"Name": f"{path}/colour", "Value": "red", "Type": "String"}
     done = Answer.of({"Version": 1})
@@ -248,7 +248,7 @@ def test_a_second_writer_of_a_name_is_refused_while_the_first_writes(path: str) 
         with pytest.raises(AwsError) as refused:
             store.handle(PUT, request, lambda _: done)
         assert refused.value.code == "TooManyUpdates"
-        # Neither another name nor another region is concerned.
+        # Other names and other regions are unaffected.
         store.handle(PUT, {**request, "Name": f"{path}/shape"}, lambda _: done)
         store.handle(Call("ssm", "PutParameter", "us-east-1"), request, lambda _: done)
         return done
@@ -257,7 +257,7 @@ def test_a_second_writer_of_a_name_is_refused_while_the_first_writes(path: str) 
     assert store.handle(PUT, request, lambda _: done).is_success
 
 
-def test_of_writes_at_once_each_is_a_version_or_too_many(ssm: Any, path: str) -> None:
+def test_each_concurrent_write_is_a_version_or_is_rejected(ssm: Any, path: str) -> None:
     def write(number: int) -> str:
         try:
             return str(put(ssm, f"{path}/colour", str(number), Overwrite=True)["Version"])

@@ -1,4 +1,4 @@
-"""Lists of parameters: pages as large as AWS makes them, filters, and the tagging index."""
+"""Lists of parameters: AWS's page sizes, filters, and the tagging index."""
 
 from collections.abc import Callable
 from typing import Any
@@ -18,7 +18,7 @@ def put(ssm: Any, name: str, value: str = "red", **more: Any) -> None:
 
 @pytest.fixture(scope="module")
 def many(ssm: Any) -> list[str]:
-    """Sixty parameters, tagged even and odd by turns, and the names of all."""
+    """Sixty parameters, alternately tagged even and odd, and all their names."""
     names = [f"/many/{number:02d}" for number in range(COUNT)]
     for number, name in enumerate(names):
         put(ssm, name, Tags=[ODD if number % 2 else EVEN, {"Key": f"number-{number}", "Value": "x"}])
@@ -32,7 +32,7 @@ def below(path: str, option: str = "Recursive") -> list[dict[str, Any]]:
 # --- DescribeParameters
 
 
-def test_a_page_of_describe_parameters_holds_50(ssm: Any, many: list[str]) -> None:
+def test_page_of_describe_parameters_has_50(ssm: Any, many: list[str]) -> None:
     first = ssm.describe_parameters(ParameterFilters=below("/many"))
     second = ssm.describe_parameters(ParameterFilters=below("/many"), NextToken=first["NextToken"])
     assert (len(first["Parameters"]), len(second["Parameters"])) == (50, 10)
@@ -40,7 +40,7 @@ def test_a_page_of_describe_parameters_holds_50(ssm: Any, many: list[str]) -> No
 
 
 @pytest.mark.parametrize("size", [7, 50])
-def test_pages_of_any_size_hold_each_parameter_once(ssm: Any, many: list[str], size: int) -> None:
+def test_pages_of_any_size_contain_each_parameter_once(ssm: Any, many: list[str], size: int) -> None:
     pages = list(
         ssm.get_paginator("describe_parameters").paginate(
             ParameterFilters=below("/many"), PaginationConfig={"PageSize": size}
@@ -50,7 +50,7 @@ def test_pages_of_any_size_hold_each_parameter_once(ssm: Any, many: list[str], s
     assert sorted(item["Name"] for page in pages for item in page["Parameters"]) == many
 
 
-def test_metadata_is_whole_and_holds_no_value(ssm: Any, path: str) -> None:
+def test_metadata_is_complete_and_contains_no_value(ssm: Any, path: str) -> None:
     put(ssm, f"{path}/colour", "a-very-red-red", Description="the colour", AllowedPattern="red", Tier="Advanced")
     (found,) = ssm.describe_parameters(ParameterFilters=below(path))["Parameters"]
     assert found.pop("LastModifiedDate").tzinfo
@@ -105,7 +105,7 @@ def test_describe_parameters_filters(ssm: Any, path: str, condition: dict[str, A
 # --- reads of several
 
 
-def test_get_parameters_answers_in_the_order_of_the_alphabet(ssm: Any, path: str) -> None:
+def test_get_parameters_returns_alphabetical_order(ssm: Any, path: str) -> None:
     for name in "bacfdegh":
         put(ssm, f"{path}/{name}")
     answer = ssm.get_parameters(Names=[f"{path}/{name}" for name in ("c", "none", *"abhgfde")])
@@ -120,7 +120,7 @@ def test_get_parameters_by_path_pages_by_ten(ssm: Any, many: list[str]) -> None:
 
 
 @pytest.mark.parametrize(("recursive", "expected"), [(False, ["a"]), (True, ["a", "deep/b"])])
-def test_a_path_is_read_one_level_deep_or_whole(ssm: Any, path: str, recursive: bool, expected: list[str]) -> None:
+def test_path_is_read_one_level_deep_or_recursively(ssm: Any, path: str, recursive: bool, expected: list[str]) -> None:
     for name in (f"{path}/a", f"{path}/deep/b", f"{path}x/c"):
         put(ssm, name)
     found = ssm.get_parameters_by_path(Path=path, Recursive=recursive)["Parameters"]
@@ -140,13 +140,13 @@ def resources(aws: Any, **request: Any) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("size", [7, 100])
-def test_the_tagging_index_pages(aws: Any, many: list[str], size: int) -> None:
+def test_tagging_index_is_paged(aws: Any, many: list[str], size: int) -> None:
     found = resources(aws, TagFilters=[{"Key": "parity"}], ResourcesPerPage=size)
     names = [item["ResourceARN"].removeprefix("arn:aws:ssm:eu-west-1:123456789012:parameter") for item in found]
     assert sorted(names) == many
 
 
-def test_the_last_page_of_the_tagging_index_has_an_empty_token(aws: Any, many: list[str]) -> None:
+def test_last_page_of_the_tagging_index_has_an_empty_token(aws: Any, many: list[str]) -> None:
     request = {"ResourceTypeFilters": ["ssm:parameter"], "TagFilters": [{"Key": "parity"}]}
     first = aws("resourcegroupstaggingapi").get_resources(**request)
     assert len(first["ResourceTagMappingList"]) == 50
@@ -165,13 +165,13 @@ def test_the_last_page_of_the_tagging_index_has_an_empty_token(aws: Any, many: l
     ],
     ids=str,
 )
-def test_the_tagging_index_filters_by_key_and_value(
+def test_tagging_index_filters_by_key_and_value(
     aws: Any, many: list[str], filters: list[dict[str, Any]], count: int
 ) -> None:
     assert len(resources(aws, TagFilters=filters)) == count
 
 
-def test_the_tagging_index_tells_all_tags_and_follows_them(ssm: Any, aws: Any, path: str) -> None:
+def test_tagging_index_returns_all_current_tags(ssm: Any, aws: Any, path: str) -> None:
     put(ssm, f"{path}/colour", Tags=[{"Key": path[1:], "Value": "x"}, {"Key": "team", "Value": "a"}])
     (found,) = resources(aws, TagFilters=[{"Key": path[1:]}])
     assert found["Tags"] == [{"Key": path[1:], "Value": "x"}, {"Key": "team", "Value": "a"}]
@@ -179,13 +179,13 @@ def test_the_tagging_index_tells_all_tags_and_follows_them(ssm: Any, aws: Any, p
     assert resources(aws, TagFilters=[{"Key": path[1:]}]) == []
 
 
-def test_a_deleted_parameter_is_in_the_tagging_index_no_more(ssm: Any, aws: Any, path: str) -> None:
+def test_deleted_parameter_is_not_in_the_tagging_index(ssm: Any, aws: Any, path: str) -> None:
     put(ssm, f"{path}/colour", Tags=[{"Key": path[1:], "Value": "x"}])
     ssm.delete_parameters(Names=[f"{path}/colour"])
     assert resources(aws, TagFilters=[{"Key": path[1:]}]) == []
 
 
-def test_an_unknown_token_of_the_tagging_index_is_refused(aws: Any) -> None:
+def test_unknown_token_of_the_tagging_index_is_rejected(aws: Any) -> None:
     with pytest.raises(ClientError, match="PaginationTokenExpiredException"):
         resources(aws, PaginationConfig={"StartingToken": "nope"})
 
@@ -199,9 +199,7 @@ def test_an_unknown_token_of_the_tagging_index_is_refused(aws: Any) -> None:
         lambda ssm: ssm.get_parameter(Name="/never/made:1"),
     ],
 )
-def test_the_index_of_other_resources_does_not_stumble_over_a_name_that_was_asked_for(
-    aws: Any, ssm: Any, ask: Callable[[Any], Any]
-) -> None:
+def test_index_of_other_resources_ignores_a_name_that_was_read(aws: Any, ssm: Any, ask: Callable[[Any], Any]) -> None:
     with pytest.raises(ClientError):
         ask(ssm)
     found = aws("resourcegroupstaggingapi").get_resources(ResourceTypeFilters=["cloudwatch:alarm"])

@@ -1,4 +1,4 @@
-"""What Parameter Store refuses: the code and the words of AWS, and nothing is stored."""
+"""What Parameter Store rejects: the code and text of AWS, and nothing is stored."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -16,13 +16,13 @@ INVALID = "ValidationException"
 SUBPATHS = "sub-paths divided by slash symbol"
 RESERVED = 'can\'t be prefixed with "aws" or "ssm" (case-insensitive)'
 TOKEN_ERROR = "token isn't valid"
-# AWS counts the prefix of the ARN, 45 characters, into the 1011 that a name may have.
+# AWS counts the ARN prefix, 45 characters, towards the limit of 1011 for a name.
 LONGEST = 1011 - 45
 
 
 @dataclass(frozen=True)
 class Refusal:
-    """One row: a request, and what AWS says to it. TOKEN, DISABLED and PENDING stand for what a test makes itself."""
+    """One row: a request and AWS's error. TOKEN, DISABLED and PENDING are placeholders for values that a test creates."""
 
     title: str
     code: str
@@ -34,7 +34,7 @@ class Refusal:
 
 
 def put(title: str, code: str, message: str, given: Request | None = None, **request: Any) -> Refusal:
-    """A row about PutParameter; what is not said is as in any good request, and None leaves it out."""
+    """A row about PutParameter; omitted fields are valid defaults, and None removes one."""
     known = write(**given) if given is not None else {}
     return Refusal(title, code, message, write(**request), given=known)
 
@@ -126,7 +126,7 @@ REFUSALS = (
     put("an unknown alias", "InvalidKeyId", "alias/no-such", KeyId="alias/no-such", **SECURE),
     put("a disabled key", "InvalidKeyId", "DISABLED", KeyId="DISABLED", **SECURE),
     put("a key about to be deleted", "InvalidKeyId", "PENDING", KeyId="PENDING", **SECURE),
-    # what is there already
+    # existing parameters
     put("a name that exists", "ParameterAlreadyExists", "already exists", given={}),
     put("Advanced to Standard", INVALID, DOWNGRADE, given=ADVANCED, Tier="Standard", **NEWER),
     put(
@@ -223,7 +223,7 @@ TAKEN = (
 
 @pytest.fixture(scope="module")
 def keys(aws: Callable[[str], Any]) -> dict[str, str]:
-    """Keys that cannot be used, by what stands for them in the table."""
+    """Unusable keys, by their placeholder in the table."""
     kms = aws("kms")
     disabled, pending = (kms.create_key()["KeyMetadata"]["KeyId"] for _ in range(2))
     kms.disable_key(KeyId=disabled)
@@ -232,7 +232,7 @@ def keys(aws: Callable[[str], Any]) -> dict[str, str]:
 
 
 def filled(request: Request, path: str, keys: Mapping[str, str]) -> dict[str, Any]:
-    """The request, with what the test made itself."""
+    """The request, with the created values."""
     text = json.dumps(request)
     for placeholder, actual in {"TOKEN": path[1:], **keys}.items():
         text = text.replace(placeholder, actual)
@@ -241,7 +241,7 @@ def filled(request: Request, path: str, keys: Mapping[str, str]) -> dict[str, An
 
 
 def stored(ssm: Any, path: str) -> list[tuple[object, ...]]:
-    """All that there is of the parameters of this test: their metadata, with versions, and their tags."""
+    """All state of this test's parameters: their metadata with versions, and their tags."""
     filters = [{"Key": "Name", "Option": "Contains", "Values": [path[1:]]}]
     pages = ssm.get_paginator("describe_parameters").paginate(ParameterFilters=filters)
     found = [item for page in pages for item in page["Parameters"]]
@@ -252,7 +252,7 @@ def stored(ssm: Any, path: str) -> list[tuple[object, ...]]:
 
 
 @pytest.mark.parametrize("row", REFUSALS, ids=lambda row: row.title)
-def test_what_aws_refuses_is_refused_with_its_words_and_not_stored(
+def test_invalid_request_is_rejected_with_the_text_of_aws_and_not_stored(
     row: Refusal, ssm: Any, path: str, keys: dict[str, str]
 ) -> None:
     if row.given:
@@ -268,7 +268,7 @@ def test_what_aws_refuses_is_refused_with_its_words_and_not_stored(
 
 
 @pytest.mark.parametrize(("title", "request_"), TAKEN, ids=[title for title, _ in TAKEN])
-def test_what_is_just_within_the_limits_is_taken(
+def test_values_at_the_limits_are_accepted(
     title: str, request_: Request, ssm: Any, path: str, keys: dict[str, str]
 ) -> None:
     request = filled(write(**request_), path, keys)
@@ -277,7 +277,7 @@ def test_what_is_just_within_the_limits_is_taken(
     assert (found["Name"], found["Value"]) == (request["Name"], request["Value"])
 
 
-def test_the_51st_tag_is_refused_when_it_is_added_later(ssm: Any, path: str) -> None:
+def test_tag_51_is_rejected_when_it_is_added_later(ssm: Any, path: str) -> None:
     ssm.put_parameter(Name=f"{path}/colour", Value="red", Type="String", Tags=tags(50))
     resource = {"ResourceType": "Parameter", "ResourceId": f"{path}/colour"}
     ssm.add_tags_to_resource(**resource, Tags=[{"Key": "key-1", "Value": "changed"}])

@@ -1,4 +1,4 @@
-"""A SecureString is closed to who does not ask for decryption: no answer holds its plaintext."""
+"""A SecureString is returned encrypted unless decryption is requested: no other response contains its plaintext."""
 
 import base64
 import itertools
@@ -45,7 +45,7 @@ def name(ssm: Any, path: str) -> str:
 
 
 def raw(http: httpx2.Client, lab: AwsLab, operation: str, request: dict[str, Any], name: str) -> str:
-    """The whole answer over HTTP, headers and body, as no client has seen it yet."""
+    """The raw HTTP response, headers and body."""
     path = name.rpartition("/")[0]
     answer = http.post(
         lab.endpoint,
@@ -61,7 +61,7 @@ def raw(http: httpx2.Client, lab: AwsLab, operation: str, request: dict[str, Any
 
 
 @pytest.mark.parametrize(("operation", "request_"), CLOSED, ids=[f"{name} {request}" for name, request in CLOSED])
-def test_without_decryption_no_answer_holds_the_plaintext(
+def test_response_without_decryption_lacks_the_plaintext(
     http: httpx2.Client, lab: AwsLab, name: str, operation: str, request_: dict[str, Any]
 ) -> None:
     answer = raw(http, lab, operation, request_, name)
@@ -74,18 +74,18 @@ def test_without_decryption_no_answer_holds_the_plaintext(
 
 
 @pytest.mark.parametrize(("operation", "request_"), OPEN, ids=[name for name, _ in OPEN])
-def test_with_decryption_the_answer_holds_it(
+def test_response_with_decryption_contains_the_plaintext(
     http: httpx2.Client, lab: AwsLab, name: str, operation: str, request_: dict[str, Any]
 ) -> None:
     assert PLAINTEXT in raw(http, lab, operation, request_, name)
 
 
-def test_what_is_closed_looks_like_base64(ssm: Any, name: str) -> None:
+def test_ciphertext_resembles_base64(ssm: Any, name: str) -> None:
     value = ssm.get_parameter(Name=name)["Parameter"]["Value"]
     assert len(base64.b64decode(value, validate=True)) > 64
 
 
-def test_what_is_closed_is_another_for_each_version_and_name(ssm: Any, name: str) -> None:
+def test_ciphertext_differs_for_each_version_and_name(ssm: Any, name: str) -> None:
     for _ in range(2):
         ssm.put_parameter(Name=name, Value=PLAINTEXT, Overwrite=True)
     ssm.put_parameter(Name=f"{name}-copy", Value=PLAINTEXT, Type="SecureString")
@@ -95,7 +95,7 @@ def test_what_is_closed_is_another_for_each_version_and_name(ssm: Any, name: str
     assert all(one != other for one, other in itertools.combinations(closed, 2))
 
 
-def test_what_is_closed_is_the_same_each_time_and_in_each_call(ssm: Any, name: str) -> None:
+def test_ciphertext_is_the_same_in_each_call(ssm: Any, name: str) -> None:
     closed = {
         ssm.get_parameter(Name=name)["Parameter"]["Value"],
         ssm.get_parameter(Name=name)["Parameter"]["Value"],
@@ -105,12 +105,12 @@ def test_what_is_closed_is_the_same_each_time_and_in_each_call(ssm: Any, name: s
     assert len(closed) == 1
 
 
-def test_a_plain_parameter_is_open_to_all(ssm: Any, path: str) -> None:
+def test_plain_parameter_is_never_encrypted(ssm: Any, path: str) -> None:
     ssm.put_parameter(Name=f"{path}/colour", Value="red", Type="String")
     assert ssm.get_parameter(Name=f"{path}/colour")["Parameter"]["Value"] == "red"
 
 
-def test_the_key_is_told_as_it_was_passed(ssm: Any, aws: Any, path: str) -> None:
+def test_key_is_returned_as_passed(ssm: Any, aws: Any, path: str) -> None:
     kms = aws("kms")
     alias = f"alias/{path[1:]}"
     kms.create_alias(AliasName=alias, TargetKeyId=kms.create_key()["KeyMetadata"]["KeyId"])

@@ -1,4 +1,4 @@
-"""Tags that AWS refuses are refused here, too, in the words of each service."""
+"""Tags that AWS rejects are rejected, with the text of each service."""
 
 import itertools
 from collections.abc import Callable
@@ -71,7 +71,9 @@ SERVICES = [
 
 @pytest.mark.lab
 @pytest.mark.parametrize(("tag", "code", "value"), SERVICES)
-def test_signs_that_aws_takes_in_no_tag_are_refused(aws: Aws, tag: Callable[..., None], code: str, value: str) -> None:
+def test_characters_that_aws_allows_in_no_tag_are_rejected(
+    aws: Aws, tag: Callable[..., None], code: str, value: str
+) -> None:
     with pytest.raises(ClientError) as caught:
         tag(aws, f"refused-{next(_numbers)}", "note", "a,b;c&")
     error: Any = caught.value.response["Error"]
@@ -82,7 +84,7 @@ def test_signs_that_aws_takes_in_no_tag_are_refused(aws: Aws, tag: Callable[...,
 
 @pytest.mark.lab
 @pytest.mark.parametrize("tag", [case[0] for case in SERVICES])
-def test_letters_digits_and_spaces_of_all_scripts_are_taken(aws: Aws, tag: Callable[..., None]) -> None:
+def test_letters_digits_and_spaces_of_all_scripts_are_accepted(aws: Aws, tag: Callable[..., None]) -> None:
     tag(aws, f"taken-{next(_numbers)}", "Straße ½ 店", "_.:/=+-@\u00a0é")
 
 
@@ -96,17 +98,17 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("key", "value", "member", "constraint"), REFUSED)
-def test_a_broken_tag_is_named(key: str, value: str, member: str, constraint: str) -> None:
+def test_invalid_tag_is_named(key: str, value: str, member: str, constraint: str) -> None:
     with pytest.raises(AwsError, match=rf"'tags\.2\.member\.{member}' failed to satisfy constraint: {constraint}"):
         check_list([{"Key": "fine", "Value": ""}, {"Key": key, "Value": value}], "ValidationException")
     with pytest.raises(AwsError, match=rf"'tags' failed to satisfy constraint: Map {member}.*{constraint}"):
         check_map({"fine": "", key: value}, "ValidationException")
 
 
-def test_all_that_is_broken_is_told_in_one_answer() -> None:
+def test_all_invalid_tags_are_reported_together() -> None:
     with pytest.raises(AwsError, match=r"^2 validation errors detected: .*member\.key.*; .*member\.value"):
         check_list([{"Key": "a,", "Value": "b,"}], "ValidationException")
 
 
-def test_a_tag_may_be_as_long_as_aws_takes_it() -> None:
+def test_tag_of_the_maximum_length_is_accepted() -> None:
     check_map({"k" * 128: "v" * 256}, "ValidationException")

@@ -1,4 +1,4 @@
-"""Many callers at once: what may be there once is there once, and nothing is answered with an internal error."""
+"""Concurrent callers: a unique resource is created once, and no call fails with an internal error."""
 
 import threading
 from collections import Counter
@@ -27,7 +27,7 @@ def crowd(lab: AwsLab) -> Iterator[Callable[[str], Any]]:
 
 
 def at_once(call: Callable[[int], object]) -> Counter[str]:
-    """How often the call succeeded or was refused, when all callers make it together."""
+    """How often the call succeeded or was rejected when all callers make it concurrently."""
     start, answers = threading.Barrier(CALLERS), list[str]()
 
     def run(number: int) -> None:
@@ -46,14 +46,14 @@ def at_once(call: Callable[[int], object]) -> Counter[str]:
     return Counter(answers)
 
 
-def test_a_role_is_made_once(crowd: Callable[[str], Any]) -> None:
+def test_role_is_created_once(crowd: Callable[[str], Any]) -> None:
     iam = crowd("iam")
     names = [f"{'ab'[number % 2]}-Role".upper() if number % 3 else "a-role" for number in range(CALLERS)]
     found = at_once(lambda number: iam.create_role(RoleName=names[number], AssumeRolePolicyDocument=trust("lambda")))
     assert found == {"made": len({name.lower() for name in names}), "EntityAlreadyExists": CALLERS - 2}
 
 
-def test_a_statement_and_a_function_are_made_once(crowd: Callable[[str], Any]) -> None:
+def test_statement_and_function_are_created_once(crowd: Callable[[str], Any]) -> None:
     bench = Bench(crowd)
     name = bench.function("def handle(event, context):\n    return 1\n")
     about = {"Action": "lambda:InvokeFunction", "Principal": "events.amazonaws.com"}
@@ -72,7 +72,7 @@ def test_a_statement_and_a_function_are_made_once(crowd: Callable[[str], Any]) -
     }
 
 
-def test_a_route_and_a_stage_are_made_once(crowd: Callable[[str], Any]) -> None:
+def test_route_and_stage_are_created_once(crowd: Callable[[str], Any]) -> None:
     apis = crowd("apigatewayv2")
     api = apis.create_api(Name="crowd", ProtocolType="HTTP")["ApiId"]
     expected = {"made": 1, "ConflictException": CALLERS - 1}
@@ -81,7 +81,7 @@ def test_a_route_and_a_stage_are_made_once(crowd: Callable[[str], Any]) -> None:
     apis.delete_api(ApiId=api)
 
 
-def test_groups_can_be_listed_while_others_are_made(crowd: Callable[[str], Any]) -> None:
+def test_groups_can_be_listed_while_others_are_created(crowd: Callable[[str], Any]) -> None:
     logs = crowd("logs")
 
     def work(number: int) -> None:

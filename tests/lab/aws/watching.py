@@ -1,4 +1,4 @@
-"""Alarms for tests: each under a name of its own, all gone afterwards."""
+"""Alarms for tests, each with its own name and deleted afterwards."""
 
 import uuid
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ ALARM_ARN = "arn:aws:cloudwatch:eu-west-1:123456789012:alarm"
 
 @dataclass
 class Watched:
-    """Makes alarms on a metric of its own, feeds it, and looks."""
+    """Creates alarms on its own metric, stores data, and describes them."""
 
     lab: AwsLab
     cloudwatch: Any
@@ -24,7 +24,7 @@ class Watched:
         return self.names[-1]
 
     def alarm(self, **fields: Any) -> str:
-        """The name of a new alarm that fires when one value is above five; a field that is None is left out."""
+        """The name of a new alarm that fires when one value is above five; a field that is None is omitted."""
         usual: dict[str, Any] = {
             "AlarmName": self.name(),
             "Namespace": self.namespace,
@@ -46,7 +46,7 @@ class Watched:
         return name
 
     def put(self, *values: float, seconds_ago: float = 0, **fields: Any) -> None:
-        """Put values of the metric that the alarms go by."""
+        """Store values of the metric of the alarms."""
         at = {"Timestamp": datetime.now(UTC) - timedelta(seconds=seconds_ago)} if seconds_ago else {}
         data = [{"MetricName": "errors", "Value": value, **at, **fields} for value in values]
         self.cloudwatch.put_metric_data(Namespace=self.namespace, MetricData=data)
@@ -55,7 +55,7 @@ class Watched:
         self.cloudwatch.set_alarm_state(AlarmName=name, StateValue=state, StateReason=reason)
 
     def see(self, name: str) -> dict[str, Any]:
-        """The alarm as it is described now."""
+        """The alarm as DescribeAlarms returns it."""
         both = ["MetricAlarm", "CompositeAlarm"]
         found = self.cloudwatch.describe_alarms(AlarmNames=[name], AlarmTypes=both)
         alarms: list[dict[str, Any]] = found["MetricAlarms"] + found["CompositeAlarms"]
@@ -66,6 +66,6 @@ class Watched:
         return str(self.see(name)["StateValue"])
 
     def take_down(self) -> None:
-        """What goes by others goes first."""
+        """Composite alarms are deleted first."""
         for name in reversed(self.names):
             self.cloudwatch.delete_alarms(AlarmNames=[name])

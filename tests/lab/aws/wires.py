@@ -1,4 +1,4 @@
-"""Rules with queues behind them, and what the queues were given."""
+"""Rules with queues as targets, and the events that the queues received."""
 
 import json
 import uuid
@@ -25,7 +25,7 @@ OPEN = {
 
 @dataclass
 class Queue:
-    """A queue, and the events that it was given so far."""
+    """A queue, and the events that it has received."""
 
     sqs: Any
     url: str
@@ -33,12 +33,12 @@ class Queue:
     events: list[dict[str, Any]] = field(default_factory=list)
 
     def bodies(self, count: int) -> list[dict[str, Any]]:
-        """The first messages, once there are that many."""
+        """The first messages, once there are this many."""
         assert wait_until(lambda: self._receive() >= count, PATIENCE), self.events
         return self.events
 
     def changes(self, count: int) -> list[tuple[str, str]]:
-        """Operation and name of the first events, once there are that many."""
+        """Operation and name of the first events, once there are this many."""
         return [(event["detail"]["operation"], event["detail"]["name"]) for event in self.bodies(count)]
 
     def _receive(self) -> int:
@@ -50,7 +50,7 @@ class Queue:
 
 @dataclass
 class Wires:
-    """Makes rules with queues behind them, and takes them down again."""
+    """Creates rules with queues as targets, and deletes them."""
 
     bus: Any
     sqs: Any
@@ -58,7 +58,7 @@ class Wires:
     queues: list[str] = field(default_factory=list)
 
     def rule(self, pattern: dict[str, Any] | None, *targets: str, **more: Any) -> None:
-        """A rule with these targets; without a pattern it goes by schedule."""
+        """A rule with these targets; without a pattern it has a schedule."""
         self.rules.append(f"rule-{uuid.uuid4()}")
         when = {"EventPattern": json.dumps(pattern)} if pattern else {"ScheduleExpression": "rate(5 minutes)"}
         self.bus.put_rule(Name=self.rules[-1], **when, **more)
@@ -73,7 +73,7 @@ class Wires:
         return Queue(self.sqs, url, arn)
 
     def queue_for(self, pattern: dict[str, Any] | None, **more: Any) -> Queue:
-        """A queue behind a rule of its own."""
+        """A queue with its own rule."""
         queue = self.queue()
         self.rule(pattern, queue.arn, **more)
         return queue

@@ -1,4 +1,4 @@
-"""What the tests of functions work with: functions written in the test, run by the lab, called by boto3."""
+"""Fixtures for the tests of functions: functions written in the test, run by the lab, called through boto3."""
 
 import base64
 import io
@@ -20,7 +20,7 @@ REGION = "eu-west-1"
 EXTENSION = f"arn:aws:lambda:{REGION}:015030872274:layer:AWS-Parameters-and-Secrets-Lambda-Extension-Arm64:24"
 EVERYTHING = ({"Effect": "Allow", "Action": "*", "Resource": "*"},)
 PATIENCE = 20.0
-# Each test makes functions, and few look at how long that takes.
+# Each test creates functions, and few depend on how long that takes.
 QUICK = Faults(settle_seconds=0.0)
 
 _numbers = itertools.count(1)
@@ -28,7 +28,7 @@ _numbers = itertools.count(1)
 
 @dataclass(frozen=True)
 class Answer:
-    """What an invocation answered."""
+    """The response of an invocation."""
 
     status: int
     payload: Any
@@ -38,7 +38,7 @@ class Answer:
 
 @dataclass
 class Bench:
-    """Makes roles and functions in the lab, and calls them."""
+    """Creates roles and functions in the lab, and invokes them."""
 
     aws: Callable[[str], Any]
     control_url: str = ""
@@ -52,11 +52,11 @@ class Bench:
         return self.roles[text]
 
     def new_role(self) -> str:
-        """The ARN of a role that may do everything, and that nobody has used."""
+        """The ARN of a new role with all permissions."""
         return self._role(EVERYTHING, "lambda")
 
     def function(self, source: str, **more: Any) -> str:
-        """The name of a function that is active; its handler is `handle`, of the module `app`."""
+        """The name of an active function; its handler is `handle` in the module `app`."""
         wanted = {
             "FunctionName": f"function-{next(_numbers)}",
             "Role": self.role(*EVERYTHING),
@@ -79,12 +79,12 @@ class Bench:
         assert wait_until(is_settled, PATIENCE)
 
     def configure(self, name: str, **more: Any) -> None:
-        """Change the configuration, and wait until that is done."""
+        """Change the configuration, and wait until the change is carried out."""
         self.aws("lambda").update_function_configuration(FunctionName=name, **more)
         self.settle(name)
 
     def invoke(self, name: str, payload: Any = None, **more: Any) -> Answer:
-        """Call a function."""
+        """Invoke a function."""
         told = {} if payload is None else {"Payload": json.dumps(payload)}
         answer = self.aws("lambda").invoke(FunctionName=name, LogType="Tail", **told, **more)
         body = answer["Payload"].read()
@@ -92,7 +92,7 @@ class Bench:
         return Answer(answer["StatusCode"], json.loads(body) if body else None, answer.get("FunctionError", ""), log)
 
     def lines(self, name: str) -> list[str]:
-        """What stands in the function's log group, stream by stream."""
+        """The content of the function's log group by stream."""
         logs, group = self.aws("logs"), f"/aws/lambda/{name}"
         try:
             streams = logs.describe_log_streams(logGroupName=group)["logStreams"]
@@ -105,7 +105,7 @@ class Bench:
         return found
 
     def said(self, name: str, text: str, count: int = 1) -> bool:
-        """Wait until a text stands in so many lines of the function's log."""
+        """Wait until a text is in this many lines of the function's log."""
         return wait_until(lambda: sum(text in line for line in self.lines(name)) >= count, PATIENCE)
 
     def code(self, source: str) -> bytes:
@@ -113,13 +113,13 @@ class Bench:
         return zipped({"app.py": source})
 
     def fire(self, schedule: str) -> int:
-        """Fire schedules of this name, through the lab's control interface; answers how many."""
+        """Fire schedules of this name through the lab's control interface; return their number."""
         with httpx2.Client(trust_env=False) as http:
             answer = http.post(f"{self.control_url}/fire", json={"schedule": schedule})
         return int(answer.json()["fired"])
 
     def _created(self, wanted: Mapping[str, Any]) -> bool:
-        """Whether Lambda has heard of the role, and made the function."""
+        """Whether Lambda can assume the role and has created the function."""
         try:
             self.aws("lambda").create_function(**wanted)
         except ClientError as error:

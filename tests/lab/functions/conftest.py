@@ -1,4 +1,4 @@
-"""One emulated AWS in this process for all tests of functions; each test makes functions of its own."""
+"""One emulated AWS in this process for all tests of functions; each test creates its own functions."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
@@ -20,7 +20,7 @@ def lab() -> Iterator[AwsLab]:
 
 @pytest.fixture(scope="session")
 def aws(lab: AwsLab) -> Iterator[Callable[[str], Any]]:
-    """Clients by the name of their service; none of them tries twice."""
+    """Clients by service name, without retries."""
     clients: dict[str, Any] = {}
     with ExitStack() as opened:
 

@@ -1,4 +1,4 @@
-"""Asynchronous invocations: tried again, given up, and sent to the destination of what came of them."""
+"""Asynchronous invocations: retried, given up, and sent to the destination of their outcome."""
 
 import json
 import uuid
@@ -21,17 +21,17 @@ GLAD = """
 def handle(event, context):
     return {"seen": event}
 """
-TELLING = """
+LOGS_EVENT = """
 import json
 
 def handle(event, context):
-    print("told", json.dumps(event))
+    print("received", json.dumps(event))
 """
 
 
 @pytest.fixture
 def queue(aws: Callable[[str], Any]) -> Any:
-    """A queue: its ARN, and what is read from it."""
+    """A queue: its ARN, and a function that reads it."""
     sqs = aws("sqs")
     url = sqs.create_queue(QueueName=f"queue-{uuid.uuid4()}")["QueueUrl"]
     arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
@@ -52,7 +52,7 @@ def send_to(aws: Callable[[str], Any], name: str, outcome: str, arn: str, **more
     )
 
 
-def test_a_failing_event_is_tried_three_times_and_then_sent_to_its_destination(
+def test_failing_event_is_tried_three_times_and_sent_to_its_destination(
     bench: Bench, aws: Callable[[str], Any], queue: Any
 ) -> None:
     arn, read = queue
@@ -70,7 +70,7 @@ def test_a_failing_event_is_tried_three_times_and_then_sent_to_its_destination(
     assert bench.said(name, "trying a", 3)
 
 
-def test_the_number_of_tries_can_be_set(bench: Bench, aws: Callable[[str], Any], queue: Any) -> None:
+def test_number_of_retries_can_be_set(bench: Bench, aws: Callable[[str], Any], queue: Any) -> None:
     arn, read = queue
     name = bench.function(FAILING)
     send_to(aws, name, "OnFailure", arn, MaximumRetryAttempts=0)
@@ -79,7 +79,7 @@ def test_the_number_of_tries_can_be_set(bench: Bench, aws: Callable[[str], Any],
     assert read()[0]["requestContext"]["approximateInvokeCount"] == 1
 
 
-def test_a_success_has_a_destination_too(bench: Bench, aws: Callable[[str], Any], queue: Any) -> None:
+def test_success_has_a_destination(bench: Bench, aws: Callable[[str], Any], queue: Any) -> None:
     arn, read = queue
     name = bench.function(GLAD)
     send_to(aws, name, "OnSuccess", arn)
@@ -90,15 +90,15 @@ def test_a_success_has_a_destination_too(bench: Bench, aws: Callable[[str], Any]
     assert "functionError" not in read()[0]["responseContext"]
 
 
-def test_a_function_can_be_the_destination(bench: Bench, aws: Callable[[str], Any]) -> None:
-    told, name = bench.function(TELLING), bench.function(FAILING)
+def test_function_can_be_the_destination(bench: Bench, aws: Callable[[str], Any]) -> None:
+    told, name = bench.function(LOGS_EVENT), bench.function(FAILING)
     arn = aws("lambda").get_function_configuration(FunctionName=told)["FunctionArn"]
     send_to(aws, name, "OnFailure", arn, MaximumRetryAttempts=0)
     bench.invoke(name, {"id": "c"}, InvocationType="Event")
     assert bench.said(told, '"requestPayload": {"id": "c"}')
 
 
-def test_a_topic_can_be_the_destination(bench: Bench, aws: Callable[[str], Any], queue: Any) -> None:
+def test_topic_can_be_the_destination(bench: Bench, aws: Callable[[str], Any], queue: Any) -> None:
     arn, read = queue
     topic = aws("sns").create_topic(Name=f"topic-{uuid.uuid4()}")["TopicArn"]
     aws("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
@@ -109,7 +109,7 @@ def test_a_topic_can_be_the_destination(bench: Bench, aws: Callable[[str], Any],
     assert json.loads(read()[0]["Message"])["requestPayload"] == {"id": "d"}
 
 
-def test_a_role_that_may_not_send_loses_the_record(
+def test_record_is_lost_if_the_role_may_not_send(
     bench: Bench, aws: Callable[[str], Any], queue: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     arn, read = queue
@@ -121,26 +121,26 @@ def test_a_role_that_may_not_send_loses_the_record(
     assert read() == []
 
 
-def test_an_event_waits_for_the_function_to_have_room(bench: Bench, aws: Callable[[str], Any]) -> None:
-    name = bench.function(TELLING)
+def test_event_waits_until_the_function_has_capacity(bench: Bench, aws: Callable[[str], Any]) -> None:
+    name = bench.function(LOGS_EVENT)
     aws("lambda").put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=0)
     bench.invoke(name, "patient", InvocationType="Event")
     aws("lambda").delete_function_concurrency(FunctionName=name)
-    assert bench.said(name, 'told "patient"')
+    assert bench.said(name, 'received "patient"')
 
 
-def test_events_that_wait_for_one_function_hold_up_no_other(bench: Bench, aws: Callable[[str], Any]) -> None:
-    full, free = bench.function(TELLING), bench.function(TELLING)
+def test_waiting_events_of_one_function_do_not_block_others(bench: Bench, aws: Callable[[str], Any]) -> None:
+    full, free = bench.function(LOGS_EVENT), bench.function(LOGS_EVENT)
     aws("lambda").put_function_concurrency(FunctionName=full, ReservedConcurrentExecutions=0)
     for number in range(10):
         bench.invoke(full, number, InvocationType="Event")
     bench.invoke(free, "at once", InvocationType="Event")
-    assert bench.said(free, 'told "at once"')
+    assert bench.said(free, 'received "at once"')
     aws("lambda").delete_function_concurrency(FunctionName=full)
-    assert all(bench.said(full, f"told {number}") for number in range(10))
+    assert all(bench.said(full, f"received {number}") for number in range(10))
 
 
-def test_an_event_for_a_function_that_went_away_is_dropped(
+def test_event_for_a_deleted_function_is_dropped(
     bench: Bench, aws: Callable[[str], Any], caplog: pytest.LogCaptureFixture
 ) -> None:
     name = bench.function(FAILING)

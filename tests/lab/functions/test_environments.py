@@ -1,4 +1,4 @@
-"""Execution environments: reused while warm, several at once, replaced with the function, and gone without a trace."""
+"""Execution environments: reused while warm, concurrent, replaced with the function, and removed completely."""
 
 import os
 import threading
@@ -27,7 +27,7 @@ def handle(event, context):
     calls += 1
     return [os.getpid(), calls, os.environ.get("COLOUR")]
 """
-# Waits for a file, so that a test decides when it answers.
+# Waits for a file, so that a test decides when it responds.
 WAITING = """
 import os
 import time
@@ -48,7 +48,7 @@ def is_alive(process: int) -> bool:
     return "Z" not in Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
 
 
-def test_a_warm_environment_is_used_again(bench: Bench) -> None:
+def test_warm_environment_is_reused(bench: Bench) -> None:
     name = bench.function(COUNTING)
     first, second = bench.invoke(name).payload, bench.invoke(name).payload
     assert first[0] == second[0]
@@ -60,7 +60,7 @@ def test_a_warm_environment_is_used_again(bench: Bench) -> None:
     ["shutil.rmtree(os.path.dirname(os.getcwd()))", "[os.chmod(path, 0) for path in (os.getcwd(), '..')]"],
     ids=["it removes its folder", "it locks its folder"],
 )
-def test_a_function_that_harms_its_folder_blocks_neither_itself_nor_the_end_of_the_lab(
+def test_function_that_changes_its_folder_blocks_neither_itself_nor_the_lab(
     harm: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
@@ -74,18 +74,18 @@ def test_a_function_that_harms_its_folder_blocks_neither_itself_nor_the_end_of_t
     assert not list(tmp_path.iterdir())
 
 
-def test_only_the_first_invocation_tells_of_its_init(bench: Bench) -> None:
+def test_only_the_first_invocation_reports_its_init_duration(bench: Bench) -> None:
     name = bench.function(COUNTING)
     assert ["Init Duration" in bench.invoke(name).log for _ in range(3)] == [True, False, False]
 
 
-def test_what_is_printed_while_it_initialises_comes_first(bench: Bench) -> None:
+def test_output_of_the_initialisation_comes_first(bench: Bench) -> None:
     name = bench.function("print('loading')\n\ndef handle(event, context):\n    print('handling')\n")
     words = [line.split(" ")[0] for line in bench.invoke(name).log.splitlines()]
     assert words == ["loading", "START", "handling", "END", "REPORT"]
 
 
-def test_each_change_of_the_configuration_replaces_the_environment(bench: Bench) -> None:
+def test_each_configuration_change_replaces_the_environment(bench: Bench) -> None:
     name = bench.function(COUNTING)
     changes: tuple[dict[str, Any], ...] = (
         {"Environment": {"Variables": {"COLOUR": "blue"}}},
@@ -98,7 +98,7 @@ def test_each_change_of_the_configuration_replaces_the_environment(bench: Bench)
         bench.configure(name, **change)
         after = bench.invoke(name).payload
         assert after[1] == 1, change
-        assert wait_until(lambda: not is_alive(before[0]), 5), change  # noqa: B023 - it is over within the loop
+        assert wait_until(lambda: not is_alive(before[0]), 5), change  # noqa: B023 - it is used only within the iteration
         before = after
 
 
@@ -113,7 +113,7 @@ def test_changed_code_replaces_the_environment(bench: Bench, aws: Callable[[str]
     assert wait_until(lambda: not is_alive(before[0]), 5)
 
 
-def test_a_tag_or_a_permission_replaces_nothing(bench: Bench, aws: Callable[[str], Any]) -> None:
+def test_tag_or_permission_does_not_replace_the_environment(bench: Bench, aws: Callable[[str], Any]) -> None:
     name = bench.function(COUNTING)
     before = bench.invoke(name).payload
     arn = aws("lambda").get_function_configuration(FunctionName=name)["FunctionArn"]
@@ -121,7 +121,7 @@ def test_a_tag_or_a_permission_replaces_nothing(bench: Bench, aws: Callable[[str
     assert bench.invoke(name).payload == [before[0], 2, None]
 
 
-def test_while_an_update_is_carried_out_the_old_function_answers(
+def test_previous_function_serves_during_an_update(
     bench: Bench, aws: Callable[[str], Any], faults: Callable[[Faults], None]
 ) -> None:
     name = bench.function(COUNTING, Environment={"Variables": {"COLOUR": "red"}})
@@ -133,7 +133,7 @@ def test_while_an_update_is_carried_out_the_old_function_answers(
     assert bench.invoke(name).payload[1:] == [1, "blue"]
 
 
-def test_a_function_that_is_made_anew_starts_anew(bench: Bench, aws: Callable[[str], Any]) -> None:
+def test_recreated_function_has_a_new_environment(bench: Bench, aws: Callable[[str], Any]) -> None:
     name = bench.function(COUNTING)
     before = bench.invoke(name).payload
     aws("lambda").delete_function(FunctionName=name)
@@ -142,7 +142,7 @@ def test_a_function_that_is_made_anew_starts_anew(bench: Bench, aws: Callable[[s
     assert bench.invoke(name).payload[1] == 1
 
 
-def test_invocations_at_the_same_time_have_environments_of_their_own(bench: Bench, tmp_path: Path) -> None:
+def test_concurrent_invocations_have_separate_environments(bench: Bench, tmp_path: Path) -> None:
     name = bench.function(WAITING, Timeout=30)
     here, go = tmp_path / "here", tmp_path / "go"
     here.mkdir()
@@ -159,7 +159,7 @@ def test_invocations_at_the_same_time_have_environments_of_their_own(bench: Benc
     assert bench.invoke(name, event).payload in processes
 
 
-def test_no_more_run_at_once_than_are_reserved(bench: Bench, aws: Callable[[str], Any], tmp_path: Path) -> None:
+def test_no_more_run_concurrently_than_reserved(bench: Bench, aws: Callable[[str], Any], tmp_path: Path) -> None:
     name = bench.function(WAITING, Timeout=30)
     aws("lambda").put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=1)
     event = {"here": str(tmp_path), "go": str(tmp_path / "go")}
@@ -174,7 +174,7 @@ def test_no_more_run_at_once_than_are_reserved(bench: Bench, aws: Callable[[str]
         assert first.result().error == ""
 
 
-def test_a_function_that_takes_too_long_is_ended(bench: Bench) -> None:
+def test_function_that_exceeds_its_timeout_is_stopped(bench: Bench) -> None:
     source = "import os\nimport time\n\ndef handle(event, context):\n    print(os.getpid())\n    time.sleep(60)\n"
     name = bench.function(source, Timeout=1)
     answer = bench.invoke(name)
@@ -189,7 +189,7 @@ def test_a_function_that_takes_too_long_is_ended(bench: Bench) -> None:
     assert wait_until(lambda: not is_alive(process), 5)
 
 
-def test_the_time_that_is_left_begins_with_the_invocation(bench: Bench) -> None:
+def test_timeout_starts_with_the_invocation(bench: Bench) -> None:
     name = bench.function(
         "import time\n\ntime.sleep(1)\n\ndef handle(event, context):\n    return context.get_remaining_time_in_millis()\n",
         Timeout=3,
@@ -205,7 +205,7 @@ def test_the_time_that_is_left_begins_with_the_invocation(bench: Bench) -> None:
         ("os.kill(os.getpid(), 9)", "Runtime exited with error: signal: kill"),
     ],
 )
-def test_a_function_that_ends_its_process_fails_and_the_next_call_starts_anew(
+def test_function_that_exits_fails_and_the_next_call_starts_a_new_process(
     bench: Bench, ending: str, words: str
 ) -> None:
     source = f"import os\n\ndef handle(event, context):\n    if event:\n        {ending}\n    return os.getpid()\n"
@@ -227,12 +227,12 @@ def test_a_function_that_ends_its_process_fails_and_the_next_call_starts_anew(
         ("app.handle", "def handle(:\n", "Runtime.UserCodeSyntaxError"),
     ],
 )
-def test_a_function_that_cannot_be_loaded_says_why(bench: Bench, handler: str, source: str, kind: str) -> None:
+def test_function_that_cannot_be_loaded_reports_why(bench: Bench, handler: str, source: str, kind: str) -> None:
     answer = bench.invoke(bench.function(source, Handler=handler))
     assert (answer.error, answer.payload["errorType"]) == ("Unhandled", kind)
 
 
-def test_a_child_of_the_function_ends_with_it(bench: Bench, aws: Callable[[str], Any]) -> None:
+def test_child_process_ends_with_the_function(bench: Bench, aws: Callable[[str], Any]) -> None:
     source = (
         "import subprocess\n\nchild = subprocess.Popen(['sleep', '600'])\n\n"
         "def handle(event, context):\n    return child.pid\n"
@@ -244,7 +244,7 @@ def test_a_child_of_the_function_ends_with_it(bench: Bench, aws: Callable[[str],
     assert wait_until(lambda: not is_alive(child), 5)
 
 
-def test_nothing_is_left_of_a_lab_that_has_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_stopped_lab_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     before, clients = set(threading.enumerate()), dict[str, Any]()
     with AwsLab.start() as lab:

@@ -1,4 +1,4 @@
-"""The extension's contract: what a function may ask, and what it is answered."""
+"""The extension's contract: requests of a function, and their responses."""
 
 import json
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ GET = "/systemsmanager/parameters/get"
 
 @dataclass
 class Store:
-    """A Parameter Store, and what was asked of it."""
+    """A Parameter Store that records its requests."""
 
     asked: list[tuple[str, bool]] = field(default_factory=list)
     failures: list[Exception] = field(default_factory=list)
@@ -47,7 +47,7 @@ def value(answer: tuple[int, bytes]) -> str:
     return str(json.loads(answer[1])["Parameter"]["Value"])
 
 
-def test_an_answer_has_the_recorded_shape_and_what_is_absent_is_null() -> None:
+def test_response_has_the_recorded_format_and_absent_fields_are_null() -> None:
     at = datetime(2022, 11, 16, 8, 22, 40, 362_000, tzinfo=UTC)
     parameter = {
         "ARN": "arn",
@@ -78,27 +78,27 @@ def test_an_answer_has_the_recorded_shape_and_what_is_absent_is_null() -> None:
 
 
 @pytest.mark.parametrize("token", [None, "", "wrong"])
-def test_the_token_has_to_be_right(store: Store, token: str | None) -> None:
+def test_token_has_to_match(store: Store, token: str | None) -> None:
     assert store.extension().answer(f"{GET}?name=/a", token)[0] == 401
     assert store.asked == []
 
 
-def test_it_does_not_serve_during_init(store: Store) -> None:
+def test_extension_does_not_serve_during_init(store: Store) -> None:
     extension = store.extension(serves=False)
     assert extension.answer(f"{GET}?name=/a", TOKEN) == (400, NOT_READY.encode())
     assert store.asked == []
 
 
 @pytest.mark.parametrize("query", ["", "name=", "label=x"])
-def test_a_request_without_a_name_fails(store: Store, query: str) -> None:
+def test_request_without_a_name_fails(store: Store, query: str) -> None:
     assert store.extension().answer(f"{GET}?{query}", TOKEN) == (400, FAILED.encode())
 
 
-def test_other_paths_are_not_there(store: Store) -> None:
+def test_other_paths_are_not_found(store: Store) -> None:
     assert store.extension().answer("/secretsmanager/get?secretId=a", TOKEN)[0] == 400
 
 
-def test_a_path_with_a_slash_at_its_end_is_the_same(store: Store) -> None:
+def test_trailing_slash_of_the_path_is_ignored(store: Store) -> None:
     assert value(store.extension().answer(f"{GET}/?name=/a", TOKEN)) == "value 1"
 
 
@@ -117,7 +117,7 @@ def test_a_path_with_a_slash_at_its_end_is_the_same(store: Store) -> None:
         ("name=/a&label=stable&version=3", "/a:stable"),
     ],
 )
-def test_the_first_of_version_and_label_in_the_url_wins(store: Store, query: str, asked: str) -> None:
+def test_first_of_version_and_label_in_the_url_applies(store: Store, query: str, asked: str) -> None:
     assert value(store.extension().answer(f"{GET}?{query}", TOKEN)) == "value 1"
     assert store.asked == [(asked, False)]
 
@@ -130,14 +130,14 @@ def test_secrets_are_decrypted_on_request_only(store: Store, query: str, decrypt
     assert store.asked == [("/a", decrypted)]
 
 
-def test_a_value_is_kept_for_the_ttl_and_read_anew_after_it(store: Store) -> None:
+def test_value_is_cached_for_the_ttl_and_then_read_again(store: Store) -> None:
     extension = store.extension(ttl=60)
     for now, expected in ((1000.0, "value 1"), (1059.9, "value 1"), (1060.0, "value 2"), (1119.0, "value 2")):
         store.now = now
         assert value(extension.answer(f"{GET}?name=/a", TOKEN)) == expected
 
 
-def test_each_selector_and_decryption_is_kept_apart(store: Store) -> None:
+def test_each_selector_and_decryption_is_cached_separately(store: Store) -> None:
     extension = store.extension()
     queries = ("name=/a", "name=/a&version=1", "name=/a&label=x", "name=/a&withDecryption=true")
     for _ in range(2):
@@ -147,12 +147,12 @@ def test_each_selector_and_decryption_is_kept_apart(store: Store) -> None:
 
 
 @pytest.mark.parametrize("settings", [{"ttl": 0}, {"size": 0}])
-def test_nothing_is_kept_with_a_ttl_or_a_size_of_nothing(store: Store, settings: dict[str, Any]) -> None:
+def test_nothing_is_cached_with_a_ttl_or_size_of_zero(store: Store, settings: dict[str, Any]) -> None:
     extension = store.extension(**settings)
     assert [value(extension.answer(f"{GET}?name=/a", TOKEN)) for _ in range(2)] == ["value 1", "value 2"]
 
 
-def test_no_more_is_kept_than_the_size(store: Store) -> None:
+def test_no_more_is_cached_than_the_size(store: Store) -> None:
     extension = store.extension(size=2)
     for name in ("/a", "/b", "/c", "/b", "/c", "/a"):
         extension.answer(f"{GET}?name={name}", TOKEN)
@@ -160,43 +160,43 @@ def test_no_more_is_kept_than_the_size(store: Store) -> None:
 
 
 @pytest.mark.parametrize("failure", [LookupError("ParameterNotFound"), OSError("down")])
-def test_every_failure_is_the_same_to_the_function_and_named_in_the_log(store: Store, failure: Exception) -> None:
+def test_every_failure_has_one_response_and_its_cause_in_the_log(store: Store, failure: Exception) -> None:
     store.failures = [failure] * 3
     assert store.extension().answer(f"{GET}?name=/a", TOKEN) == (400, FAILED.encode())
     assert any("ERROR" in line and "/a" in line and str(failure) in line for line in store.said)
 
 
-def test_a_failure_is_not_kept(store: Store) -> None:
+def test_failure_is_not_cached(store: Store) -> None:
     store.failures = [LookupError("ParameterNotFound")]
     extension = store.extension()
     assert extension.answer(f"{GET}?name=/a", TOKEN)[0] == 400
     assert value(extension.answer(f"{GET}?name=/a", TOKEN)) == "value 2"
 
 
-def test_what_may_pass_is_tried_three_times(store: Store) -> None:
+def test_retryable_failure_is_tried_three_times(store: Store) -> None:
     store.failures = [OSError("reset"), OSError("reset")]
     assert value(store.extension().answer(f"{GET}?name=/a", TOKEN)) == "value 3"
     assert sum("WARN" in line for line in store.said) == 2
 
 
-def test_what_will_not_pass_is_tried_once(store: Store) -> None:
+def test_terminal_failure_is_tried_once(store: Store) -> None:
     store.failures = [LookupError("AccessDenied")]
     store.extension().answer(f"{GET}?name=/a", TOKEN)
     assert len(store.asked) == 1
 
 
-def test_the_timeout_goes_with_each_call(store: Store) -> None:
+def test_timeout_is_passed_to_each_call(store: Store) -> None:
     store.extension(timeout=1.5).answer(f"{GET}?name=/a", TOKEN)
     assert store.timeouts == [1.5]
 
 
-def test_a_quiet_extension_says_nothing(store: Store) -> None:
+def test_log_level_none_logs_nothing(store: Store) -> None:
     store.failures = [LookupError("gone")]
     store.extension(level="NONE").answer(f"{GET}?name=/a", TOKEN)
     assert store.said == []
 
 
-def test_a_talkative_extension_tells_of_its_cache(store: Store) -> None:
+def test_log_level_debug_logs_cache_hits(store: Store) -> None:
     extension = store.extension(level="DEBUG")
     for _ in range(2):
         extension.answer(f"{GET}?name=/a", TOKEN)

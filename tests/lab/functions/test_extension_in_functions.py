@@ -1,4 +1,4 @@
-"""The extension as a function meets it: over HTTP, in the name of the function's role, one memory for each environment."""
+"""The extension as a function uses it: over HTTP, with the function's role, one cache for each environment."""
 
 import itertools
 from collections.abc import Callable
@@ -57,12 +57,12 @@ def put(aws: Callable[[str], Any], name: str, value: str, **more: Any) -> None:
     aws("ssm").put_parameter(**{"Name": name, "Value": value, "Type": "String", "Overwrite": True, **more})
 
 
-def test_it_serves_no_function_that_initialises(bench: Bench, reader: str) -> None:
+def test_extension_does_not_serve_an_initialising_function(bench: Bench, reader: str) -> None:
     during_init, _later = bench.invoke(reader, {"query": "name=/none"}).payload
     assert during_init == [400, "not ready to serve traffic, please wait"]
 
 
-def test_a_parameter_is_read(bench: Bench, aws: Callable[[str], Any], reader: str, path: str) -> None:
+def test_parameter_is_read(bench: Bench, aws: Callable[[str], Any], reader: str, path: str) -> None:
     put(aws, f"{path}/a", "red")
     _init, (status, body) = bench.invoke(reader, {"query": f"name={path}/a"}).payload
     assert status == 200
@@ -70,7 +70,7 @@ def test_a_parameter_is_read(bench: Bench, aws: Callable[[str], Any], reader: st
     assert body["Parameter"]["ARN"].endswith(f":parameter{path}/a")
 
 
-def test_a_selector_comes_back(bench: Bench, aws: Callable[[str], Any], reader: str, path: str) -> None:
+def test_selector_is_returned(bench: Bench, aws: Callable[[str], Any], reader: str, path: str) -> None:
     put(aws, f"{path}/a", "red")
     put(aws, f"{path}/a", "blue")
     aws("ssm").label_parameter_version(Name=f"{path}/a", ParameterVersion=1, Labels=["stable"])
@@ -79,7 +79,7 @@ def test_a_selector_comes_back(bench: Bench, aws: Callable[[str], Any], reader: 
         assert (status, body["Parameter"]["Value"], body["Parameter"]["Selector"]) == (200, "red", expected)
 
 
-def test_a_secret_is_closed_unless_it_is_to_be_opened(
+def test_secret_is_encrypted_unless_decryption_is_requested(
     bench: Bench, aws: Callable[[str], Any], reader: str, path: str
 ) -> None:
     put(aws, f"{path}/a", "swordfish", Type="SecureString")
@@ -99,11 +99,11 @@ def test_every_failure_is_a_400(bench: Bench, aws: Callable[[str], Any], reader:
 
 
 @pytest.mark.parametrize("token", ["", "wrong"])
-def test_the_token_is_asked_for(bench: Bench, reader: str, token: str) -> None:
+def test_token_is_required(bench: Bench, reader: str, token: str) -> None:
     assert bench.invoke(reader, {"query": "name=/a", "token": token}).payload[1][0] == 401
 
 
-def test_a_value_is_held_until_the_environment_goes(
+def test_value_is_cached_until_the_environment_ends(
     bench: Bench, aws: Callable[[str], Any], reader: str, path: str
 ) -> None:
     put(aws, f"{path}/a", "red")
@@ -116,7 +116,7 @@ def test_a_value_is_held_until_the_environment_goes(
     assert values == ["red", "red", "blue"]
 
 
-def test_a_role_that_may_not_read_is_answered_like_any_failure(
+def test_role_without_read_permission_gets_the_usual_failure(
     bench: Bench, aws: Callable[[str], Any], path: str
 ) -> None:
     put(aws, f"{path}/allowed/a", "red")
@@ -127,7 +127,7 @@ def test_a_role_that_may_not_read_is_answered_like_any_failure(
     assert bench.invoke(name, {"query": f"name={path}/allowed/a"}).payload[1][0] == 200
     answer = bench.invoke(name, {"query": f"name={path}/other"})
     assert answer.payload[1] == FAILED
-    # The cause stands in the log only.
+    # Only the log contains the cause.
     assert "AccessDeniedException" in answer.log
 
 
@@ -161,7 +161,7 @@ OTHER_PARAMETER = {"StringLike": {"kms:EncryptionContext:PARAMETER_ARN": BELOW.r
         (True, [decrypting(Effect="Deny", Condition=OTHER_SERVICE)], True),
     ],
 )
-def test_a_secret_is_opened_only_for_a_role_that_may_use_its_key(
+def test_secret_is_decrypted_only_for_a_role_that_may_use_its_key(
     bench: Bench, lab: AwsLab, is_of_aws: bool, statements: list[dict[str, Any]], is_read: bool
 ) -> None:
     key = {} if is_of_aws else {"KeyId": bench.aws("kms").create_key()["KeyMetadata"]["KeyId"]}
@@ -176,7 +176,7 @@ def test_a_secret_is_opened_only_for_a_role_that_may_use_its_key(
             readers.get(REGION, role, name, decrypt=True, timeout=None)
 
 
-def test_what_passes_is_tried_again(
+def test_transient_failure_is_retried(
     bench: Bench, aws: Callable[[str], Any], reader: str, path: str, faults: Callable[[Faults], None]
 ) -> None:
     put(aws, f"{path}/a", "red")
@@ -187,7 +187,7 @@ def test_what_passes_is_tried_again(
 
 
 @pytest.mark.parametrize("fault", [Faults(hang_seconds=2), Faults(down=True)], ids=["silent", "away"])
-def test_parameter_store_that_does_not_answer_is_given_up(bench: Bench, lab: AwsLab, path: str, fault: Faults) -> None:
+def test_hanging_parameter_store_causes_a_timeout(bench: Bench, lab: AwsLab, path: str, fault: Faults) -> None:
     read = Readers(lab.endpoint, Roles(lambda: 0.0))
     role = bench.role(READ)
     lab.faults(fault)
@@ -198,7 +198,7 @@ def test_parameter_store_that_does_not_answer_is_given_up(bench: Bench, lab: Aws
         lab.faults(QUICK)
 
 
-def test_throttling_may_pass(bench: Bench, lab: AwsLab, path: str, faults: Callable[[Faults], None]) -> None:
+def test_throttling_is_retried(bench: Bench, lab: AwsLab, path: str, faults: Callable[[Faults], None]) -> None:
     read = Readers(lab.endpoint, Roles(lambda: 0.0))
     role = bench.role(READ)
     faults(Faults(throttle={"ssm.GetParameter": 0}))
@@ -206,11 +206,11 @@ def test_throttling_may_pass(bench: Bench, lab: AwsLab, path: str, faults: Calla
         read.get(REGION, role, f"{path}/a", decrypt=False, timeout=None)
 
 
-def test_a_function_without_the_layer_has_no_extension(bench: Bench) -> None:
+def test_function_without_the_layer_has_no_extension(bench: Bench) -> None:
     assert bench.invoke(bench.function(READING), {"query": "name=/a"}).payload[1][0] == 404
 
 
-def test_an_extension_with_bad_settings_does_not_start(bench: Bench) -> None:
+def test_extension_with_invalid_settings_does_not_start(bench: Bench) -> None:
     variables = {"SSM_PARAMETER_STORE_TTL": "301"}
     name = bench.function(READING, Layers=[EXTENSION], Environment={"Variables": variables})
     answer = bench.invoke(name, {"query": "name=/a"})

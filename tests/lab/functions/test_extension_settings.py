@@ -1,11 +1,11 @@
-"""The extension's environment variables: defaults, ranges, and a function that does not start with others."""
+"""The extension's environment variables: defaults, ranges, and a function that does not start with invalid values."""
 
 import pytest
 
 from dynconfig_lab.functions.extension_settings import BadSettings, Settings
 
 
-def test_without_variables_the_defaults_hold() -> None:
+def test_defaults_apply_without_variables() -> None:
     assert Settings.of({}) == Settings(ttl=300, size=1000, timeout=None, connections=3, level="INFO")
 
 
@@ -22,7 +22,7 @@ def test_without_variables_the_defaults_hold() -> None:
         ("PARAMETERS_SECRETS_EXTENSION_LOG_LEVEL", "debug", Settings(level="DEBUG")),
     ],
 )
-def test_each_variable_is_heard(name: str, text: str, expected: Settings) -> None:
+def test_each_variable_is_applied(name: str, text: str, expected: Settings) -> None:
     assert Settings.of({name: text}) == expected
 
 
@@ -41,6 +41,6 @@ def test_each_variable_is_heard(name: str, text: str, expected: Settings) -> Non
         ("PARAMETERS_SECRETS_EXTENSION_LOG_LEVEL", "loud"),
     ],
 )
-def test_a_value_out_of_range_is_refused_by_name(name: str, text: str) -> None:
+def test_value_out_of_range_is_rejected_by_name(name: str, text: str) -> None:
     with pytest.raises(BadSettings, match=name):
         Settings.of({name: text})

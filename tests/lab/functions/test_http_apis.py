@@ -1,4 +1,4 @@
-"""HTTP APIs: a request reaches the function as payload 2.0, and what the function answers comes back."""
+"""HTTP APIs: a request reaches the function as payload 2.0, and the function's result is returned."""
 
 import base64
 import json
@@ -18,14 +18,14 @@ ANSWERING = """
 import json
 
 def handle(event, context):
-    told = event.get("headers", {}).get("x-answer")
-    return json.loads(told) if told else event
+    answer = event.get("headers", {}).get("x-answer")
+    return json.loads(answer) if answer else event
 """
 
 
 @dataclass
 class Site:
-    """An API with its function, and a client that knows its address."""
+    """An API with its function, and a client for its address."""
 
     client: httpx2.Client
     apis: Any
@@ -40,14 +40,14 @@ class Site:
         return self.client.request(method, self.address + path, **more)
 
     def event(self, path: str = "/", method: str = "GET", **more: Any) -> dict[str, Any]:
-        """The event that the function was given."""
+        """The event that the function received."""
         answer = self.ask(path, method, **more)
         assert answer.status_code == 200, answer.text
         found: dict[str, Any] = answer.json()
         return found
 
     def answer(self, told: object) -> httpx2.Response:
-        """The answer where the function answers this."""
+        """The response for this result of the function."""
         return self.ask(headers={"X-Answer": json.dumps(told)})
 
 
@@ -82,7 +82,7 @@ def site(lab: AwsLab, aws: Callable[[str], Any], client: httpx2.Client, answerin
     apis.delete_api(ApiId=api_id)
 
 
-def test_a_request_becomes_an_event_of_format_2(site: Site) -> None:
+def test_request_becomes_an_event_of_format_2(site: Site) -> None:
     site.route("$default")
     headers = {"X-Colour": "red", "Cookie": "a=1; b=2", "User-Agent": "test"}
     event = site.event("/shop/cart?x=1&y=2&x=3", headers=headers)
@@ -107,7 +107,7 @@ def test_a_request_becomes_an_event_of_format_2(site: Site) -> None:
     )
 
 
-def test_a_text_comes_as_it_is_and_anything_else_in_base64(site: Site) -> None:
+def test_text_is_unchanged_and_anything_else_is_base64(site: Site) -> None:
     site.route("$default")
     text = site.event("/", "POST", json={"colour": "grün"})
     assert json.loads(text["body"]) == {"colour": "grün"}
@@ -135,13 +135,13 @@ def test_a_text_comes_as_it_is_and_anything_else_in_base64(site: Site) -> None:
         ),
     ],
 )
-def test_what_the_function_answers_comes_back(site: Site, told: object, status: int, kind: str, body: str) -> None:
+def test_result_of_the_function_is_returned(site: Site, told: object, status: int, kind: str, body: str) -> None:
     site.route("$default")
     answer = site.answer(told)
     assert (answer.status_code, answer.headers["content-type"], answer.text) == (status, kind, body)
 
 
-def test_cookies_of_the_answer_are_set(site: Site) -> None:
+def test_cookies_of_the_result_are_set(site: Site) -> None:
     site.route("$default")
     answer = site.answer({"statusCode": 200, "cookies": ["a=1", "b=2"]})
     assert answer.headers.get_list("set-cookie") == ["a=1", "b=2"]
@@ -157,7 +157,7 @@ def test_cookies_of_the_answer_are_set(site: Site) -> None:
         ("DELETE", "/other", "$default", None),
     ],
 )
-def test_the_most_specific_route_is_taken(
+def test_most_specific_route_is_used(
     site: Site, method: str, path: str, route: str, parameters: dict[str, str] | None
 ) -> None:
     for key in ("$default", "ANY /config", "GET /config/{rest+}", "GET /config/{name}", "GET /config"):
@@ -167,13 +167,13 @@ def test_the_most_specific_route_is_taken(
     assert event.get("pathParameters") == parameters
 
 
-def test_without_a_route_nothing_is_found(site: Site) -> None:
+def test_request_without_a_route_is_not_found(site: Site) -> None:
     site.route("GET /config")
     answer = site.ask("/other")
     assert (answer.status_code, answer.json()) == (404, {"message": "Not Found"})
 
 
-def test_an_api_that_is_not_deployed_is_not_found(site: Site) -> None:
+def test_api_without_a_deployment_is_not_found(site: Site) -> None:
     site.route("$default")
     site.apis.update_stage(ApiId=site.api_id, StageName="$default", AutoDeploy=False)
     assert site.ask().status_code == 404
@@ -181,11 +181,11 @@ def test_an_api_that_is_not_deployed_is_not_found(site: Site) -> None:
     assert site.ask().status_code == 404
 
 
-def test_an_unknown_api_is_not_found(lab: AwsLab, client: httpx2.Client) -> None:
+def test_unknown_api_is_not_found(lab: AwsLab, client: httpx2.Client) -> None:
     assert client.get(f"{lab.endpoint}/http-api/none/").status_code == 404
 
 
-def test_a_route_for_iam_wants_a_signature(site: Site) -> None:
+def test_route_with_iam_authorization_requires_a_signature(site: Site) -> None:
     site.route("$default", AuthorizationType="AWS_IAM")
     answer = site.ask()
     assert (answer.status_code, answer.json()) == (403, {"message": "Forbidden"})
@@ -197,7 +197,7 @@ def test_a_route_for_iam_wants_a_signature(site: Site) -> None:
 @pytest.mark.parametrize(
     ("source", "status"), [("{api}/*/GET/config", 200), ("{api}/*/$default", 500), ("other/*/*", 500)]
 )
-def test_the_function_has_to_let_the_api_in(
+def test_function_has_to_allow_the_api(
     site: Site, aws: Callable[[str], Any], answering: str, source: str, status: int
 ) -> None:
     site.route("GET /config")
@@ -212,7 +212,7 @@ def test_the_function_has_to_let_the_api_in(
     assert site.ask("/config").status_code == status
 
 
-def test_a_failing_function_is_an_internal_error(site: Site) -> None:
+def test_failing_function_is_an_internal_error(site: Site) -> None:
     site.route("$default")
     answer = site.ask(headers={"X-Answer": "{nope"})
     assert (answer.status_code, answer.json()) == (500, {"message": "Internal Server Error"})

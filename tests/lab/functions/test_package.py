@@ -1,4 +1,4 @@
-"""The function that the operator deploys, run by the lab: it reads through the extension, and hears of changes by its TTL."""
+"""The function that the operator deploys, run by the lab: it reads through the extension, and sees changes by its TTL."""
 
 import json
 from collections.abc import Callable
@@ -37,14 +37,14 @@ def deployed(bench: Bench, aws: Callable[[str], Any]) -> str:
     )
 
 
-def test_it_reads_the_configuration_through_the_extension(
+def test_function_reads_the_configuration_through_the_extension(
     bench: Bench, aws: Callable[[str], Any], lab: Any, deployed: str
 ) -> None:
     lab.reset_calls()
     answer = bench.invoke(deployed, {"show": ["colour"]})
     assert answer.error == "", answer.payload
     assert answer.payload["values"] == {"colour": "red"}
-    # One by one is how the extension reads; the fallback would ask for all at once.
+    # The extension reads one by one; the fallback would read all in one call.
     assert lab.calls()["ssm.GetParameter"] == len(DECLARED)
     assert "ssm.GetParameters" not in lab.calls()
     aws("ssm").put_parameter(Name=f"{PATH}/colour", Value="blue", Type="String", Overwrite=True)
@@ -52,7 +52,7 @@ def test_it_reads_the_configuration_through_the_extension(
     assert "swordfish" not in str(bench.lines(deployed))
 
 
-def test_it_answers_a_request_of_an_http_api(bench: Bench, deployed: str) -> None:
+def test_function_responds_to_a_request_of_an_http_api(bench: Bench, deployed: str) -> None:
     request = {"method": "GET", "path": "/"}
     event = {"version": "2.0", "routeKey": "$default", "rawPath": "/", "requestContext": {"http": request}}
     answer = bench.invoke(deployed, event)

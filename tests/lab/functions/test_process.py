@@ -1,4 +1,4 @@
-"""The process of a function is heard, whatever else this process has open."""
+"""The output of a function's process is read, whatever else this process has open."""
 
 import os
 import resource
@@ -14,7 +14,7 @@ from dynconfig_lab.functions.process import Process
 
 @pytest.fixture
 def many_files() -> Iterator[None]:
-    """All numbers below 1024 are taken."""
+    """All descriptors below 1024 are in use."""
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
     if limits[1] < 2000:
         pytest.skip("this system allows too few files")
@@ -27,7 +27,7 @@ def many_files() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("many_files")
-def test_what_it_prints_is_heard_beside_more_files_than_select_takes(tmp_path: Path) -> None:
+def test_output_is_read_with_more_open_files_than_select_accepts(tmp_path: Path) -> None:
     lines: list[str] = []
     wake, waking = os.pipe()
     with ThreadPoolExecutor(1) as keeper:

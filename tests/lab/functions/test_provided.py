@@ -1,4 +1,4 @@
-"""What a function finds in its environment: its own code, its layers, what Lambda provides, and nothing of this machine."""
+"""What a function finds in its environment: its code, its layers, what Lambda provides, and nothing of this machine."""
 
 from collections.abc import Callable
 from typing import Any
@@ -22,7 +22,7 @@ def handle(event, context):
 """
 
 
-def test_boto3_is_there_and_nothing_of_this_machine(bench: Bench) -> None:
+def test_boto3_is_provided_and_nothing_of_this_machine(bench: Bench) -> None:
     asked = [
         "boto3",
         "botocore",
@@ -43,7 +43,7 @@ def test_boto3_is_there_and_nothing_of_this_machine(bench: Bench) -> None:
     ]
 
 
-def test_layers_are_unpacked_in_order(bench: Bench, aws: Callable[[str], Any]) -> None:
+def test_layers_are_extracted_in_order(bench: Bench, aws: Callable[[str], Any]) -> None:
     layers = [
         aws("lambda").publish_layer_version(LayerName=f"layer-{name}", Content={"ZipFile": zipped(files)})
         for name, files in {
@@ -56,7 +56,7 @@ def test_layers_are_unpacked_in_order(bench: Bench, aws: Callable[[str], Any]) -
     assert bench.invoke(name).payload == "blue"
 
 
-def test_the_variables_are_those_of_lambda(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_variables_are_those_of_lambda(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SECRET_OF_THIS_MACHINE", "1")
     name = bench.function(VARIABLES, MemorySize=256, Environment={"Variables": {"COLOUR": "red"}})
     found: dict[str, str] = bench.invoke(name).payload
@@ -74,6 +74,6 @@ def test_the_variables_are_those_of_lambda(bench: Bench, monkeypatch: pytest.Mon
     assert found["_HANDLER"] == "app.handle"
 
 
-def test_a_variable_may_be_overridden_where_lambda_allows_it(bench: Bench) -> None:
+def test_variable_may_be_overridden_if_lambda_allows_it(bench: Bench) -> None:
     name = bench.function(VARIABLES, Environment={"Variables": {"TZ": "Europe/Dublin"}})
     assert bench.invoke(name).payload["TZ"] == "Europe/Dublin"

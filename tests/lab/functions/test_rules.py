@@ -1,4 +1,4 @@
-"""Rules that call functions: a change of a parameter reaches the function that lets the rule in, and no other."""
+"""Rules that invoke functions: a parameter change reaches a function that allows the rule, and no other."""
 
 import itertools
 import json
@@ -14,7 +14,7 @@ from dynconfig_lab.processes import wait_until
 
 pytestmark = pytest.mark.lab
 
-TELLING = "import json\n\ndef handle(event, context):\n    print('told', json.dumps(event))\n"
+LOGS_EVENT = "import json\n\ndef handle(event, context):\n    print('received', json.dumps(event))\n"
 _numbers = itertools.count(1)
 
 
@@ -62,37 +62,37 @@ def wire(aws: Callable[[str], Any]) -> Iterator[Wire]:
 
 
 @pytest.fixture(scope="module")
-def telling(bench: Bench) -> str:
-    return bench.function(TELLING)
+def logging_function(bench: Bench) -> str:
+    return bench.function(LOGS_EVENT)
 
 
-def test_a_change_reaches_the_function(bench: Bench, wire: Wire, telling: str) -> None:
-    wire.lead_to(telling)
-    wire.let_in(telling)
+def test_change_reaches_the_function(bench: Bench, wire: Wire, logging_function: str) -> None:
+    wire.lead_to(logging_function)
+    wire.let_in(logging_function)
     wire.change("a")
-    assert bench.said(telling, f'"operation": "Create", "name": "{wire.path}/a"')
+    assert bench.said(logging_function, f'"operation": "Create", "name": "{wire.path}/a"')
 
 
-def test_a_function_that_lets_nobody_in_is_not_called(
-    bench: Bench, wire: Wire, telling: str, caplog: pytest.LogCaptureFixture
+def test_function_without_a_permission_is_not_invoked(
+    bench: Bench, wire: Wire, logging_function: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    closed = bench.function(TELLING)
+    closed = bench.function(LOGS_EVENT)
     wire.lead_to(closed)
     wire.let_in(closed, source=f"arn:aws:events:{REGION}:{ACCOUNT}:rule/another")
     wire.change("a")
-    # Events are delivered in order, so with the next one this one is through.
-    wire.lead_to(telling)
-    wire.let_in(telling)
+    # Events are delivered in order, so this one is processed before the next.
+    wire.lead_to(logging_function)
+    wire.let_in(logging_function)
     wire.change("b")
-    assert bench.said(telling, f"{wire.path}/b")
+    assert bench.said(logging_function, f"{wire.path}/b")
     assert bench.lines(closed) == []
     assert f"{wire.arn} may not invoke" in caplog.text
 
 
-def test_a_permission_of_another_account_lets_nobody_in(
+def test_permission_for_another_account_allows_nothing(
     bench: Bench, wire: Wire, caplog: pytest.LogCaptureFixture
 ) -> None:
-    closed = bench.function(TELLING)
+    closed = bench.function(LOGS_EVENT)
     wire.lead_to(closed)
     wire.let_in(closed, SourceAccount="999999999999")
     wire.change("a")
@@ -100,24 +100,24 @@ def test_a_permission_of_another_account_lets_nobody_in(
     assert bench.lines(closed) == []
 
 
-def test_a_target_may_have_an_input_of_its_own(bench: Bench, wire: Wire, telling: str) -> None:
-    wire.lead_to(telling, InputPath="$.detail.name")
-    wire.let_in(telling)
+def test_target_may_have_its_own_input(bench: Bench, wire: Wire, logging_function: str) -> None:
+    wire.lead_to(logging_function, InputPath="$.detail.name")
+    wire.let_in(logging_function)
     wire.change("a")
-    assert bench.said(telling, f'told "{wire.path}/a"')
+    assert bench.said(logging_function, f'received "{wire.path}/a"')
 
 
-def test_an_event_waits_for_a_function_that_is_being_created(
-    bench: Bench, wire: Wire, aws: Callable[[str], Any], faults: Callable[[Faults], None], telling: str
+def test_event_waits_for_a_function_that_is_being_created(
+    bench: Bench, wire: Wire, aws: Callable[[str], Any], faults: Callable[[Faults], None], logging_function: str
 ) -> None:
-    role = aws("lambda").get_function_configuration(FunctionName=telling)["Role"]
+    role = aws("lambda").get_function_configuration(FunctionName=logging_function)["Role"]
     name = f"young-{next(_numbers)}"
     wire.lead_to(name)
     faults(Faults(settle_seconds=3600))
     aws("lambda").create_function(
         FunctionName=name,
         Role=role,
-        Code={"ZipFile": bench.code(TELLING)},
+        Code={"ZipFile": bench.code(LOGS_EVENT)},
         Runtime="python3.13",
         Handler="app.handle",
     )

@@ -1,4 +1,4 @@
-"""The clock of EventBridge Scheduler: what is due calls its function, as far as its role may."""
+"""The clock of EventBridge Scheduler: due schedules invoke their function if their role allows it."""
 
 import itertools
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ _numbers = itertools.count(1)
 
 
 class Calls:
-    """Takes the place of the functions, and notes what was delivered."""
+    """Replaces the functions and records what was delivered."""
 
     def __init__(self) -> None:
         self.made: list[tuple[str, str, bytes]] = []
@@ -32,7 +32,7 @@ class Calls:
 
 
 class ScheduleHarness:
-    """A clock that the test sets, and schedules that call nobody else's function."""
+    """A clock that the test sets, and schedules that invoke only functions of the test."""
 
     def __init__(self, bench: Bench) -> None:
         self.bench = bench
@@ -44,7 +44,7 @@ class ScheduleHarness:
         self.names: list[str] = []
 
     def add(self, expression: str, **more: Any) -> str:
-        """A schedule in UTC, once Scheduler has heard of the role."""
+        """A schedule in UTC, once Scheduler can assume the role."""
         name = f"harness-{next(_numbers)}"
         target = {"Arn": self.function, "RoleArn": self.role, **more.pop("Target", {})}
         wanted = {"Name": name, "ScheduleExpression": expression, "FlexibleTimeWindow": {"Mode": "OFF"}, **more}
@@ -53,14 +53,14 @@ class ScheduleHarness:
         return name
 
     def after(self, seconds: float) -> int:
-        """How many calls are made when so much time has passed."""
+        """The number of calls after this time has passed."""
         before = len(self.mine())
         self.now += seconds
         self.schedules.tick()
         return len(self.mine()) - before
 
     def mine(self) -> list[bytes]:
-        """What the function of this test was given."""
+        """The payloads that the function of this test received."""
         return [event for _region, name, event in self.calls.made if name == self.function]
 
     def _added(self, wanted: dict[str, Any]) -> bool:
@@ -76,21 +76,19 @@ class ScheduleHarness:
 @pytest.fixture
 def harness(bench: Bench) -> Iterator[ScheduleHarness]:
     harness = ScheduleHarness(bench)
-    # The test makes it tick.
+    # The test advances it.
     harness.schedules.stop()
     yield harness
     for name in harness.names:
         bench.aws("scheduler").delete_schedule(Name=name)
 
 
-def test_a_rate_fires_when_its_interval_is_full(harness: ScheduleHarness) -> None:
+def test_rate_fires_when_its_interval_has_passed(harness: ScheduleHarness) -> None:
     harness.add("rate(5 minutes)")
     assert [harness.after(seconds) for seconds in (200, 90, 20, 270, 40)] == [0, 0, 1, 0, 1]
 
 
-def test_one_schedule_at_which_the_lab_fails_keeps_no_other_from_its_time(
-    harness: ScheduleHarness, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_failing_schedule_does_not_affect_others(harness: ScheduleHarness, caplog: pytest.LogCaptureFixture) -> None:
     broken = harness.add("rate(1 minute)")
     harness.add("rate(2 minutes)")
     stored = scheduler_backends[ACCOUNT]["eu-west-1"].schedule_groups["default"].schedules[broken]
@@ -101,7 +99,7 @@ def test_one_schedule_at_which_the_lab_fails_keeps_no_other_from_its_time(
     assert all(record.exc_info for record in told), "with a traceback"
 
 
-def test_a_change_begins_the_interval_anew(harness: ScheduleHarness) -> None:
+def test_change_restarts_the_interval(harness: ScheduleHarness) -> None:
     name = harness.add("rate(1 day)")
     assert harness.after(3 * 3600) == 0
     target = {"Arn": harness.function, "RoleArn": harness.role}
@@ -111,21 +109,21 @@ def test_a_change_begins_the_interval_anew(harness: ScheduleHarness) -> None:
     assert harness.after(3600) == 1
 
 
-def test_a_cron_expression_fires_in_its_minute_and_time_zone(harness: ScheduleHarness) -> None:
+def test_cron_expression_fires_in_its_minute_and_time_zone(harness: ScheduleHarness) -> None:
     harness.now = datetime(2027, 7, 1, 6, 59, 30, tzinfo=UTC).timestamp()
     harness.schedules.tick()
     harness.add("cron(0 9 * * ? *)", ScheduleExpressionTimezone="Europe/Berlin")
     assert [harness.after(seconds) for seconds in (29, 1, 1, 60)] == [0, 1, 0, 0]
 
 
-def test_a_moment_comes_once(harness: ScheduleHarness) -> None:
+def test_at_expression_fires_once(harness: ScheduleHarness) -> None:
     harness.now = datetime(2099, 1, 1, 11, 59, tzinfo=UTC).timestamp()
     harness.schedules.tick()
     harness.add("at(2099-01-01T12:00:00)")
     assert [harness.after(30) for _ in range(4)] == [0, 1, 0, 0]
 
 
-def test_a_schedule_that_is_over_can_go_by_itself(harness: ScheduleHarness) -> None:
+def test_completed_schedule_can_delete_itself(harness: ScheduleHarness) -> None:
     harness.now = datetime(2099, 1, 1, 11, 59, tzinfo=UTC).timestamp()
     harness.schedules.tick()
     name = harness.add("at(2099-01-01T12:00:00)", ActionAfterCompletion="DELETE")
@@ -135,14 +133,14 @@ def test_a_schedule_that_is_over_can_go_by_itself(harness: ScheduleHarness) -> N
         harness.bench.aws("scheduler").get_schedule(Name=name)
 
 
-def test_a_disabled_schedule_fires_nothing(harness: ScheduleHarness) -> None:
+def test_disabled_schedule_does_not_fire(harness: ScheduleHarness) -> None:
     name = harness.add("rate(1 minute)", State="DISABLED")
     assert harness.after(61) == 0
     assert harness.schedules.fire(name) == 1
     assert harness.mine() == []
 
 
-def test_before_its_start_and_after_its_end_a_schedule_rests(harness: ScheduleHarness) -> None:
+def test_schedule_does_not_fire_before_its_start_and_after_its_end(harness: ScheduleHarness) -> None:
     start, end = harness.now + 1000, harness.now + 2000
     harness.add("rate(1 minute)", StartDate=start, EndDate=end)
     assert [harness.after(seconds) for seconds in (900, 200, 1000)] == [0, 1, 0]
@@ -155,7 +153,7 @@ def test_any_schedule_fires_on_request(harness: ScheduleHarness) -> None:
     assert harness.schedules.fire("none") == 0
 
 
-def test_without_an_input_the_function_is_given_an_event(harness: ScheduleHarness) -> None:
+def test_function_receives_an_event_without_an_input(harness: ScheduleHarness) -> None:
     name = harness.add("rate(30 days)")
     harness.schedules.fire(name)
     (event,) = harness.mine()
@@ -163,7 +161,7 @@ def test_without_an_input_the_function_is_given_an_event(harness: ScheduleHarnes
     assert f":schedule/default/{name}".encode() in event
 
 
-def test_keywords_in_an_input_are_filled_in(harness: ScheduleHarness) -> None:
+def test_keywords_in_an_input_are_replaced(harness: ScheduleHarness) -> None:
     name = harness.add(
         "rate(30 days)", Target={"Input": '"<aws.scheduler.schedule-arn> <aws.scheduler.attempt-number>"'}
     )
@@ -171,7 +169,7 @@ def test_keywords_in_an_input_are_filled_in(harness: ScheduleHarness) -> None:
     assert harness.mine()[0].endswith(f':schedule/default/{name} 1"'.encode())
 
 
-def test_a_role_that_may_not_call_the_function_calls_nothing(
+def test_role_without_invoke_permission_invokes_nothing(
     harness: ScheduleHarness, caplog: pytest.LogCaptureFixture
 ) -> None:
     harness.role = harness.bench.role({"Effect": "Allow", "Action": "s3:*", "Resource": "*"}, service="scheduler")
@@ -180,13 +178,13 @@ def test_a_role_that_may_not_call_the_function_calls_nothing(
     assert "may not invoke" in caplog.text
 
 
-def test_another_target_than_a_function_is_told_of(harness: ScheduleHarness, caplog: pytest.LogCaptureFixture) -> None:
+def test_unsupported_target_is_logged(harness: ScheduleHarness, caplog: pytest.LogCaptureFixture) -> None:
     harness.schedules.fire(harness.add("rate(1 minute)", Target={"Arn": "arn:aws:sqs:eu-west-1:123456789012:queue"}))
     assert harness.calls.made == []
     assert "call functions only" in caplog.text
 
 
-def test_the_function_is_called_for_real(bench: Bench, harness: ScheduleHarness) -> None:
+def test_function_is_really_invoked(bench: Bench, harness: ScheduleHarness) -> None:
     name = bench.function("def handle(event, context):\n    print('called by', event)\n")
     harness.function = f"arn:aws:lambda:eu-west-1:123456789012:function:{name}"
     schedule = harness.add("rate(30 days)", Target={"Input": '"the clock"'})

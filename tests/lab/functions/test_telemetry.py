@@ -1,4 +1,4 @@
-"""What an invocation leaves behind: log events and metrics, as far as the function's role may write them."""
+"""The telemetry of an invocation: log events and metrics, as far as the function's role allows them."""
 
 import json
 import time
@@ -41,7 +41,7 @@ def total(aws: Callable[[str], Any], namespace: str, metric: str, **dimensions: 
     return float(sum(point["Sum"] for point in found["Datapoints"]))
 
 
-def test_logs_end_in_the_group_of_the_function(bench: Bench) -> None:
+def test_logs_are_in_the_group_of_the_function(bench: Bench) -> None:
     name = bench.function("def handle(event, context):\n    print('one')\n    print('two')\n")
     bench.invoke(name)
     bench.invoke(name)
@@ -49,7 +49,7 @@ def test_logs_end_in_the_group_of_the_function(bench: Bench) -> None:
     assert words == ["START", "one", "two", "END", "REPORT"] * 2
 
 
-def test_metrics_in_log_lines_are_extracted_and_broken_ones_are_not(bench: Bench, aws: Callable[[str], Any]) -> None:
+def test_valid_metrics_in_log_lines_are_extracted(bench: Bench, aws: Callable[[str], Any]) -> None:
     name, namespace = bench.function(METRICS), next(_names)
     assert bench.invoke(name, {"namespace": namespace}).error == ""
     assert total(aws, namespace, "Reads", Colour="red") == 3
@@ -64,7 +64,7 @@ def test_lambda_counts_invocations_and_errors(bench: Bench, aws: Callable[[str],
     assert total(aws, "AWS/Lambda", "Duration", FunctionName=name) > 0
 
 
-def test_what_is_refused_for_want_of_room_is_counted(bench: Bench, aws: Callable[[str], Any]) -> None:
+def test_throttled_invocations_are_counted(bench: Bench, aws: Callable[[str], Any]) -> None:
     name = bench.function(METRICS)
     aws("lambda").put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=0)
     with pytest.raises(aws("lambda").exceptions.TooManyRequestsException):
@@ -73,7 +73,7 @@ def test_what_is_refused_for_want_of_room_is_counted(bench: Bench, aws: Callable
 
 
 @pytest.mark.parametrize("is_made_before", [False, True], ids=["no group", "a group"])
-def test_a_role_that_may_make_no_group_writes_into_the_one_that_is_there(
+def test_role_that_may_not_create_a_group_writes_to_the_existing_one(
     bench: Bench, aws: Callable[[str], Any], is_made_before: bool
 ) -> None:
     name = f"writing-{is_made_before}"
@@ -85,7 +85,7 @@ def test_a_role_that_may_make_no_group_writes_into_the_one_that_is_there(
     bench.function(METRICS, FunctionName=name, Role=bench.role(allowed))
     bench.invoke(name, {"namespace": namespace})
     assert bool(bench.lines(name)) == is_made_before
-    # Metrics come out of the logs, so without these there are none.
+    # Metrics are extracted from the logs, so without these there are none.
     assert total(aws, namespace, "Reads", Colour="red") == (3 if is_made_before else 0)
     assert total(aws, "AWS/Lambda", "Invocations", FunctionName=name) == 1
 
