@@ -16,7 +16,7 @@ from dynconfig.model.declaration import Source
 from dynconfig.model.errors import InvalidSpec, SecretCheckDelayed
 from dynconfig.model.key import Key
 from dynconfig.validation.declare import declare, faults, parse_spec
-from dynconfig.validation.secret_checks import AT_ONCE, DOES_NOT_HOLD, INTERVAL, AnswerBudget, digest
+from dynconfig.validation.secret_checks import AT_ONCE, DOES_NOT_HOLD, INTERVAL, AnswerBudget, Question, question
 from dynconfig.validation.tenancy import Tenant
 
 PASSWORD = Source("Secret", "db", "password")
@@ -135,14 +135,14 @@ def test_white_space_is_reported_whatever_is_checked_and_letter_case_is_not(text
             assert found == DOES_NOT_HOLD + (f"; parameter password: the value {fact}" if fact else "")
 
 
-def asked(parameters: list[Item], rules: Sequence[str] = (), text: str = TEXT, guess: str = "x") -> str | None:
+def asked(parameters: list[Item], rules: Sequence[str] = (), text: str = TEXT, guess: str = "x") -> Question | None:
     written = document({}, parameters=parameters, rules=[{"rule": rule} for rule in rules])
     texts = {"secretKeyRef": text, "configMapKeyRef": guess}
     known = {
         item["name"]: item.get("value") or texts[next(iter(item["valueFrom"]))]
         for item in written["spec"]["parameters"]
     }
-    return digest(parse_spec(written), known)
+    return question(parse_spec(written), known)
 
 
 def test_a_question_is_what_is_checked_and_not_the_text() -> None:
@@ -173,12 +173,22 @@ class Clock:
         return self.now
 
 
-def answered(budget: AnswerBudget, questions: Sequence[str], uid: str = "evil", namespace: str = "evil") -> int:
+def admit(
+    budget: AnswerBudget, asked: str | Question, uid: str, namespace: str = "shop", *, was_answered: bool = False
+) -> None:
+    """Ask as an object. Raises SecretCheckDelayed."""
+    with budget.turn(namespace, uid, was_answered=was_answered) as ask:
+        ask(Question(asked) if isinstance(asked, str) else asked)
+
+
+def answered(
+    budget: AnswerBudget, questions: Sequence[str | Question], uid: str = "evil", namespace: str = "evil"
+) -> int:
     """How many of the questions are answered at once."""
     count = 0
-    for question in questions:
+    for asked_now in questions:
         try:
-            budget.admit(namespace, uid, question)
+            admit(budget, asked_now, uid, namespace)
         except SecretCheckDelayed:
             continue
         count += 1
@@ -218,12 +228,12 @@ def test_what_was_answered_costs_nothing_again_and_two_of_a_kind_cost_one() -> N
 def test_a_restart_costs_nothing() -> None:
     budget = AnswerBudget(Clock())
     for number in range(100):
-        budget.admit("shop", str(number), f"q{number}", was_answered=True)
+        admit(budget, f"q{number}", str(number), was_answered=True)
     # But the first look only: a ConfigMap may change without a new generation.
     for number in range(AT_ONCE):
-        budget.admit("shop", str(number), f"r{number}", was_answered=True)
+        admit(budget, f"r{number}", str(number), was_answered=True)
     with pytest.raises(SecretCheckDelayed):
-        budget.admit("shop", "99", "r99", was_answered=True)
+        admit(budget, "r99", "99", was_answered=True)
 
 
 def test_those_who_wait_do_not_all_come_at_once() -> None:
@@ -231,7 +241,7 @@ def test_those_who_wait_do_not_all_come_at_once() -> None:
     answered(budget, [str(number) for number in range(AT_ONCE)])
     for number in range(5):
         with pytest.raises(SecretCheckDelayed) as delayed:
-            budget.admit("evil", f"uid-{number}", f"q{number}")
+            admit(budget, f"q{number}", f"uid-{number}", "evil")
         delays.append(delayed.value.delay)
     assert delays == [INTERVAL * number for number in range(1, 6)]
 
@@ -246,6 +256,87 @@ def test_nothing_is_kept_of_what_is_gone() -> None:
     kept = [value for name, value in vars(budget).items() if isinstance(value, dict) and name != "_busy_until"]
     assert kept
     assert not any(kept)
+
+
+def waits(budget: AnswerBudget, asked: str | Question, uid: str) -> float:
+    """How long an object waits for its result, in seconds."""
+    try:
+        admit(budget, asked, uid)
+    except SecretCheckDelayed as error:
+        return error.delay or 0.0
+    return 0.0
+
+
+def test_an_object_that_no_longer_waits_holds_up_no_other() -> None:
+    """Because its checks were removed, it became invalid, or it was deleted."""
+    budget = AnswerBudget(Clock())
+    for number in range(AT_ONCE):
+        admit(budget, f"q{number}", str(number))
+    assert [waits(budget, f"r{number}", f"uid-{number}") for number in range(4)] == [10.0, 20.0, 30.0, 40.0]
+    with budget.turn("shop", "uid-0"):
+        pass
+    with pytest.raises(InvalidSpec), budget.turn("shop", "uid-1"):
+        raise InvalidSpec("x")
+    budget.forget("shop", "uid-2")
+    assert waits(budget, "r3", "uid-3") == INTERVAL
+    with budget.turn("shop", "uid-3"):
+        pass
+    for number in range(AT_ONCE):
+        budget.forget("shop", str(number))
+    kept = [value for name, value in vars(budget).items() if isinstance(value, dict) and name != "_busy_until"]
+    assert kept
+    assert not any(kept)
+
+
+def test_edits_of_one_object_do_not_hold_up_another() -> None:
+    clock = Clock()
+    budget = AnswerBudget(clock)
+    for number in range(AT_ONCE):
+        admit(budget, f"q{number}", "evil")
+    assert waits(budget, "evil", "evil") == INTERVAL
+    assert waits(budget, "mine", "mine") == 2 * INTERVAL
+    clock.now += INTERVAL
+    assert waits(budget, "another", "evil") == 0
+    # It was served, and is behind the other now.
+    clock.now += INTERVAL
+    assert waits(budget, "one more", "evil") > 0
+    assert waits(budget, "mine", "mine") == 0
+
+
+def rotated(check: str, text: int, *secrets: str) -> Question:
+    """A comparison of Secrets after so many changes of one of them."""
+    return Question(check, str(text), frozenset(secrets))
+
+
+def test_rotations_of_secrets_that_are_compared_with_different_ones_wait_for_no_other() -> None:
+    clock = Clock()
+    budget = AnswerBudget(clock)
+    for number in range(100):
+        admit(budget, rotated(f"c{number}", 0, f"a-{number}/k", f"b-{number}/k"), str(number), was_answered=True)
+    delays = [
+        waits(budget, rotated(f"c{number}", 1, f"a-{number}/k", f"b-{number}/k"), str(number)) for number in range(100)
+    ]
+    assert delays == [0.0] * 100
+    # They use nothing of the namespace's own limit for new checks.
+    assert answered(budget, [f"new-{number}" for number in range(100)], "new", "shop") == AT_ONCE
+
+
+def test_all_results_about_a_secret_are_limited_together() -> None:
+    """Rotations of many Secrets that are compared with one, by as many objects, and new checks of it."""
+    clock = Clock()
+    budget = AnswerBudget(clock)
+    for number in range(100):
+        admit(budget, rotated(f"c{number}", 0, f"a-{number}/k", "theirs/k"), str(number), was_answered=True)
+    texts, total = itertools.count(1), 0
+    for second in range(600):
+        clock.now += 1
+        number = second % 100
+        total += answered(
+            budget, [rotated(f"c{number}", next(texts), f"a-{number}/k", "theirs/k")], str(number), "shop"
+        )
+        asked = Question(f"new-{second}", secrets=frozenset(("theirs/k",)))
+        total += answered(budget, [asked], f"new-{second % 7}", "shop")
+    assert total <= AT_ONCE + 600 / INTERVAL
 
 
 def guarded(found: ControllerHarness) -> None:
@@ -307,18 +398,18 @@ def _is_reported(found: ControllerHarness, generation: int) -> Callable[[], bool
 def test_each_text_of_a_secret_that_a_rule_compares_with_another_is_a_question_of_its_own() -> None:
     mine = {"name": "mine", "valueFrom": {"secretKeyRef": {"name": "mine", "key": "guess"}}}
     compared = document({}, parameters=[secret(), mine], rules=[{"rule": "config.password < config.mine"}])
-    asked = {digest(parse_spec(compared), {"password": TEXT, "mine": guess}) for guess in ("A", "B", "C")}
+    asked = {question(parse_spec(compared), {"password": TEXT, "mine": guess}) for guess in ("A", "B", "C")}
     assert len(asked) == 3
     # A rotation of a Secret that is compared with none is answered without delay.
     alone = document({}, parameters=[secret(), mine], rules=[{"rule": "size(config.password) > 3"}])
-    assert len({digest(parse_spec(alone), {"password": text, "mine": text}) for text in ("A", "B", "C")}) == 1
+    assert len({question(parse_spec(alone), {"password": text, "mine": text}) for text in ("A", "B", "C")}) == 1
 
 
 @pytest.mark.parametrize("given", [{"type": "integer"}, {"type": "number"}, {"type": "json"}])
 def test_the_type_of_a_plain_value_is_part_of_the_question(given: Item) -> None:
     rule = [{"rule": "config.password > config.plain"}]
     asked = {
-        digest(parse_spec(document({}, parameters=[secret(), plain], rules=rule)), {"password": TEXT, "plain": "1"})
+        question(parse_spec(document({}, parameters=[secret(), plain], rules=rule)), {"password": TEXT, "plain": "1"})
         for plain in ({"name": "plain", "value": "1"}, {"name": "plain", "value": "1", "schema": given})
     }
     assert len(asked) == 2
@@ -330,4 +421,4 @@ def test_each_rule_asks_about_its_own_texts() -> None:
     rules = [{"rule": "config.password < config.a"}, {"rule": "config.password != config.b || true"}]
     spec = parse_spec(document({}, parameters=[secret(), *mine], rules=rules))
     texts = ({"a": "1", "b": "2"}, {"a": "2", "b": "1"})
-    assert len({digest(spec, {"password": TEXT, **given}) for given in texts}) == 2
+    assert len({question(spec, {"password": TEXT, **given}) for given in texts}) == 2

@@ -34,7 +34,7 @@ from dynconfig.kube.status_writer import Announcement, StatusWriter, log_failure
 from dynconfig.kube.traces import trace
 from dynconfig.kube.work_queue import Priority, WorkQueue
 from dynconfig.model import size
-from dynconfig.model.declaration import Declaration
+from dynconfig.model.declaration import Declaration, ReadSource
 from dynconfig.model.errors import AccessDenied, DynConfigError, Refused, Retryable
 from dynconfig.model.key import Key
 from dynconfig.model.stored import spec_of, status_of
@@ -268,6 +268,14 @@ class Controller:
             "is_region": self._deps.is_region,
             "allowed_regions": self._deps.allowed_regions,
         }
+        uid = document["metadata"]["uid"]
+        with self._answers.turn(key.namespace, uid, was_answered=was_answered(document)) as admit:
+            read = await self._read_sources(key, document, rights)
+            owner = self._deps.owner_of(document)
+            return await self._run_check(key, partial(declare, document, owner=owner, read=read, admit=admit, **rights))
+
+    async def _read_sources(self, key: Key, document: Document, rights: Mapping[str, Any]) -> ReadSource:
+        """Read the Secrets and ConfigMaps of an object that its namespace may have."""
         try:
             needed = await self._run_check(key, lambda: sources(checked_spec(document, **rights)))
         except DynConfigError:
@@ -276,20 +284,9 @@ class Controller:
             raise
         self._references.set_sources(key, needed)
         try:
-            read = await references.read(self._deps.kube, key.namespace, needed)
+            return await references.read(self._deps.kube, key.namespace, needed)
         except ApiRefused as error:
             raise AccessDenied(f"cannot read a Secret or ConfigMap: {error}") from None
-        build = partial(
-            declare,
-            document,
-            owner=self._deps.owner_of(document),
-            read=read,
-            **rights,
-            admit=partial(
-                self._answers.admit, key.namespace, document["metadata"]["uid"], was_answered=was_answered(document)
-            ),
-        )
-        return await self._run_check(key, build)
 
     async def _run_check(self, key: Key, work: Callable[[], T]) -> T:
         """Run CPU-bound work on a spec (patterns, JSON Schemas, rules) in a thread, limited per namespace."""
@@ -387,6 +384,7 @@ class Controller:
         if not has_finalizer(document):
             self._forget(key, document["metadata"]["uid"])
             return "Gone"
+        self._answers.forget(key.namespace, document["metadata"]["uid"])
         declaration = declare_deletion(document, owner=self._deps.owner_of(document), default_region=self._deps.region)
         if (document["metadata"].get("annotations") or {}).get(names.ABANDON) == "true":
             abandonment = await self._abandon(declaration)

@@ -280,7 +280,7 @@ def _resolve(
     missing = [f"parameter {name}: {why}" for name, (value, why) in found.items() if value is None]
     if missing:
         raise SourceMissing(f"{_listed(missing)}; create it, or change the reference. Nothing was written")
-    if admit and (asked := secret_checks.digest(spec, known)):
+    if admit and (asked := secret_checks.question(spec, known)):
         admit(asked)
         wrong = secret_checks.secret_faults(spec, known)
         if wrong:

@@ -1,8 +1,9 @@
 """Validation of values from Secrets: the result is one bit for the whole object, and rate-limited for each namespace. Pure.
 
 A user who may write an object chooses the checks and reads their result in status. With many results, or one that names the
-failed check, a value could be guessed letter by letter. Only checks that are new in their namespace count against the limit;
-repeated reconciles do not, nor do changes of a Secret, unless a rule compares it with another one.
+failed check, a value could be guessed letter by letter. Only checks that are new in their namespace count against its limit;
+repeated reconciles do not, nor do changes of a Secret. If a rule compares several Secrets, a change of one of them counts
+against the limit of each of them, since a user who may write one chooses what the others are compared with.
 """
 
 import hashlib
@@ -10,16 +11,20 @@ import json
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
+from itertools import takewhile
 
 from dynconfig.api.parameter import ParameterSpec
 from dynconfig.api.spec import DynamicConfigSpec
 from dynconfig.model.errors import SecretCheckDelayed
+from dynconfig.model.fingerprint import fingerprint
 from dynconfig.validation import rules, values
 from dynconfig.validation.checking import Finding, Selection, findings_of
 
 AT_ONCE = 10
-"""Burst: the results that a namespace gets without delay after a period without any."""
+"""Burst: the results that a namespace, or about a key of a Secret, are given without delay after a period without any."""
 INTERVAL = 10.0
 """Seconds between further results."""
 LONGEST_WAIT = 600.0
@@ -30,8 +35,21 @@ DOES_NOT_HOLD = (
     "run `dynconfig plan` with permission to get these Secrets"
 )
 
-Admit = Callable[[str], None]
-"""Raise SecretCheckDelayed if the checks with this digest may not run now."""
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What an object asks about values from Secrets."""
+
+    check: str
+    """A digest of all checks, with the plain values that they use."""
+    texts: str = ""
+    """A digest of the texts of Secrets that rules compare with one another; empty if there are none."""
+    secrets: frozenset[str] = frozenset()
+    """The keys of Secrets that are checked."""
+
+
+Admit = Callable[[Question], None]
+"""Raise SecretCheckDelayed if these checks may not run now."""
 
 
 def plain_faults(spec: DynamicConfigSpec, known: Mapping[str, str | None]) -> tuple[Finding, ...]:
@@ -57,27 +75,33 @@ def secret_faults(spec: DynamicConfigSpec, known: Mapping[str, str | None]) -> t
     return (Finding(("spec",), DOES_NOT_HOLD), *spaces)
 
 
-def digest(spec: DynamicConfigSpec, known: Mapping[str, str | None]) -> str | None:
-    """Return a digest of all checks of values from Secrets; None if there are no such checks.
-
-    The values count only where a rule compares several of them.
-    """
-    asked = sorted({json.dumps(item, sort_keys=True) for item in _asked(spec, known)})
-    return hashlib.sha256("\n".join(asked).encode()).hexdigest() if asked else None
-
-
-def _asked(spec: DynamicConfigSpec, known: Mapping[str, str | None]) -> Iterator[object]:
+def question(spec: DynamicConfigSpec, known: Mapping[str, str | None]) -> Question | None:
+    """Return what all checks of values from Secrets ask; None if there are no such checks."""
     secret, parameters = _secrets(spec), {parameter.name: parameter for parameter in spec.parameters}
-    yield from (_question(parameter) for parameter in spec.parameters if parameter.secret_ref and _checks(parameter))
+    asked = [parameter for parameter in spec.parameters if parameter.secret_ref and _checks(parameter)]
+    checks: list[object] = [_check(parameter) for parameter in asked]
+    texts: list[object] = []
     for index, names in _rules(spec):
-        if names & secret:
-            # A rule may compare with a value that is not secret, and its type decides how.
-            given = {name: [_question(parameters[name]), None if name in secret else known[name]] for name in names}
-            compared = names & secret
-            # If several Secrets are compared, whoever may write one of them chooses what the others are compared with.
-            several = _is_comparison(parameters[name] for name in compared)
-            sealed = {name: _sealed(known[name]) for name in compared} if several else {}
-            yield [spec.value_rules[index].rule, given, sealed]
+        if not (compared := names & secret):
+            continue
+        # A rule may compare with a value that is not secret, and its type decides how.
+        given = {name: [_check(parameters[name]), None if name in secret else known[name]] for name in names}
+        checks.append([spec.value_rules[index].rule, given])
+        read = [parameters[name] for name in compared]
+        asked += read
+        if _is_comparison(read):
+            texts.append([checks[-1], {name: _sealed(known[name]) for name in compared}])
+    if not checks:
+        return None
+    refs = (parameter.secret_ref for parameter in asked)
+    return Question(
+        _digest(checks), _digest(texts) if texts else "", frozenset(f"{ref.name}/{ref.key}" for ref in refs if ref)
+    )
+
+
+def _digest(items: Iterable[object]) -> str:
+    every = sorted({json.dumps(item, sort_keys=True) for item in items})
+    return hashlib.sha256("\n".join(every).encode()).hexdigest()
 
 
 def _is_comparison(parameters: Iterable[ParameterSpec]) -> bool:
@@ -89,7 +113,7 @@ def _sealed(value: str | None) -> str:
     return hashlib.sha256((value or "").encode()).hexdigest()
 
 
-def _question(parameter: ParameterSpec) -> object:
+def _check(parameter: ParameterSpec) -> object:
     ref = parameter.secret_ref
     return [ref and [ref.name, ref.key], parameter.resolved_type, parameter.allowed_pattern, _shape(parameter)]
 
@@ -126,63 +150,95 @@ class _Object:
 
 
 class AnswerBudget:
-    """The rate limit of each namespace. The results of an object are kept until it is deleted. Thread-safe."""
+    """The rate limit of each namespace, and of each key of a Secret. Thread-safe.
+
+    Results of an object are kept until it is deleted, and its place in the queue until its turn ends without a delay.
+    """
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._lock = threading.Lock()
-        self._answered: dict[_Object, str] = {}
-        self._known: dict[str, Counter[str]] = {}
-        self._busy_until: dict[str, float] = {}
-        self._waiting: dict[str, dict[str, None]] = {}
+        self._answered: dict[_Object, Question] = {}
+        """Without their Secrets."""
+        self._known: dict[str, Counter[Question]] = {}
+        self._busy_until: dict[int, float] = {}
+        """By fingerprint of a namespace, or of a key of a Secret in it."""
+        self._most_buckets = FEW_BUCKETS
+        self._waiting: dict[_Object, int] = {}
+        """The limit that each object waits for, in the order in which they came."""
 
-    def admit(self, namespace: str, uid: str, digest: str, *, was_answered: bool = False) -> None:
-        """Record that an object gets a result now. Raises SecretCheckDelayed.
+    @contextmanager
+    def turn(self, namespace: str, uid: str, *, was_answered: bool = False) -> Iterator[Admit]:
+        """Yield the function that records a result of an object. An object that is not delayed by it no longer waits.
 
-        `was_answered`: according to status, an earlier operator process did so for the same generation.
+        `was_answered`: according to status, an earlier operator process gave a result for the same generation.
         """
-        with self._lock:
-            item = _Object(namespace, uid)
-            if digest not in self._known.get(namespace, ()) and not (was_answered and item not in self._answered):
-                self._spend(item)
-            self._drop(item)
-            self._answered[item] = digest
-            self._known.setdefault(namespace, Counter())[digest] += 1
+        item, is_delayed = _Object(namespace, uid), False
+        try:
+            yield partial(self._admit, item, was_answered)
+        except SecretCheckDelayed:
+            is_delayed = True
+            raise
+        finally:
+            if not is_delayed:
+                with self._lock:
+                    self._waiting.pop(item, None)
 
     def forget(self, namespace: str, uid: str) -> None:
         """Remove the state of a deleted object."""
         with self._lock:
             self._drop(_Object(namespace, uid))
+            self._waiting.pop(_Object(namespace, uid), None)
 
-    def _spend(self, item: _Object) -> None:
+    def _admit(self, item: _Object, was_answered: bool, asked: Question) -> None:
+        """Record that an object gets a result now. Raises SecretCheckDelayed."""
+        with self._lock:
+            kept = Question(asked.check, asked.texts)
+            known = self._known.get(item.namespace, Counter())
+            if kept not in known and not (was_answered and item not in self._answered):
+                is_new = all(asked.check != other.check for other in known)
+                self._spend(item, asked.secrets, is_new_check=is_new)
+            self._drop(item)
+            self._answered[item] = kept
+            self._known.setdefault(item.namespace, Counter())[kept] += 1
+
+    def _spend(self, item: _Object, secrets: Iterable[str], *, is_new_check: bool) -> None:
         now = self._clock()
-        busy = max(self._busy_until.get(item.namespace, now), now)
-        over = busy - now - (AT_ONCE - 1) * INTERVAL
-        if over > 0:
-            waiting = self._waiting.setdefault(item.namespace, {})
-            waiting.setdefault(item.uid)
-            place = list(waiting).index(item.uid)
+        # A changed text gives a result about the texts that are compared with it, and about nothing else in the namespace.
+        buckets = [fingerprint(f"{item.namespace}/{secret}") for secret in secrets]
+        if is_new_check:
+            buckets.append(fingerprint(item.namespace))
+        before = self._before(item)
+        delay, bucket = max((self._delay(bucket, now) + INTERVAL * before[bucket], bucket) for bucket in buckets)
+        if delay > 0:
+            self._waiting[item] = bucket
             raise SecretCheckDelayed(
                 f"checks of values from Secrets have changed too often in namespace {item.namespace}, so nothing was applied. "
                 "Those of this object are retried automatically",
-                delay=min(over + place * INTERVAL, LONGEST_WAIT),
+                delay=min(delay, LONGEST_WAIT),
             )
-        self._busy_until[item.namespace] = busy + INTERVAL
-        if len(self._busy_until) > FEW_BUCKETS:
-            self._busy_until = {name: until for name, until in self._busy_until.items() if until > now}
+        for bucket in buckets:
+            self._busy_until[bucket] = max(self._busy_until.get(bucket, now), now) + INTERVAL
+        if len(self._busy_until) > self._most_buckets:
+            self._busy_until = {bucket: until for bucket, until in self._busy_until.items() if until > now}
+            self._most_buckets = max(FEW_BUCKETS, 2 * len(self._busy_until))
+
+    def _delay(self, bucket: int, now: float) -> float:
+        """Return the seconds until the next result of a limit; it is available now if they are 0 or less."""
+        return max(self._busy_until.get(bucket, now), now) - now - (AT_ONCE - 1) * INTERVAL
+
+    def _before(self, item: _Object) -> Counter[int]:
+        """Return how many objects have waited longer for each limit, so that edits of one object do not hold up others."""
+        return Counter(bucket for _other, bucket in takewhile(lambda entry: entry[0] != item, self._waiting.items()))
 
     def _drop(self, item: _Object) -> None:
-        """Remove the previous result and the place in the queue."""
-        waiting = self._waiting.get(item.namespace, {})
-        waiting.pop(item.uid, None)
-        if not waiting:
-            self._waiting.pop(item.namespace, None)
-        digest = self._answered.pop(item, None)
-        if digest is None:
+        """Remove the previous result."""
+        answered = self._answered.pop(item, None)
+        if answered is None:
             return
         known = self._known[item.namespace]
-        known[digest] -= 1
-        if not known[digest]:
-            del known[digest]
+        known[answered] -= 1
+        if not known[answered]:
+            del known[answered]
         if not known:
             del self._known[item.namespace]
