@@ -28,9 +28,6 @@ from dynconfig_lab.aws.turns import turn
 from dynconfig_lab.functions.http_apis import HTTP_PREFIX, HttpApis
 from dynconfig_lab.functions.service import Functions
 
-# These respond with XML.
-_QUERY = ("iam", "sts")
-
 Environ = dict[str, Any]
 Application = Callable[[Environ, StartResponse], Iterable[bytes]]
 
@@ -171,7 +168,9 @@ def _unpacked(environ: Environ, body: bytes) -> bytes:
 def _refusal(call: Call, environ: Environ, error: AwsError) -> Answer:
     if call.service == "cloudwatch":
         return wire_of(environ).refusal(error)
-    return Answer.of_query_error(error) if call.service in _QUERY else Answer.of_error(error)
+    # Requests of the query protocol are forms; its responses are XML.
+    is_query = environ.get("CONTENT_TYPE", "").startswith("application/x-www-form-urlencoded")
+    return Answer.of_query_error(error) if is_query else Answer.of_error(error)
 
 
 def _aimed(environ: Environ, path: str, query: str) -> Environ:

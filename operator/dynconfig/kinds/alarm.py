@@ -86,7 +86,7 @@ class Alarms:
         for spec in alarms.all:
             yield self._desired(spec, declaration)
         if alarms.drift:
-            yield self._on_drift(declaration, tuple(alarms.notify))
+            yield self._on_drift(declaration, self._api.notified(declaration))
 
     def observe(self, scope: Scope, desired: Sequence[Alarm]) -> Iterator[Alarm]:
         """Return each alarm that is desired, reported, or named after the owner."""

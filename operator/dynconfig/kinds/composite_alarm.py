@@ -44,7 +44,7 @@ class CompositeAlarms:
         if alarms is None or not alarms.all:
             return
         name = declaration.names.alarm(UNHEALTHY)
-        topics = tuple(alarms.notify)
+        topics = self._api.notified(declaration)
         yield CompositeAlarm(
             name=name,
             owner=declaration.owner.tag,

@@ -52,11 +52,11 @@ class Arns:
 
     def parameters(self, path: str) -> str:
         """All parameters below a path."""
-        return self._of("ssm", f"parameter{path}/*")
+        return self.of("ssm", f"parameter{path}/*")
 
     def keys(self) -> str:
         """All KMS keys."""
-        return self._of("kms", "key/*")
+        return self.of("kms", "key/*")
 
     def role(self, name: str, path: str = ROLE_PATH) -> str:
         """A role below an IAM path, by default that of the operator's own roles. IAM is global."""
@@ -64,27 +64,27 @@ class Arns:
 
     def function(self, name: str) -> str:
         """A function."""
-        return self._of("lambda", f"function:{name}")
+        return self.of("lambda", f"function:{name}")
 
     def log_group(self, name: str) -> str:
         """A log group."""
-        return self._of("logs", f"log-group:{name}")
+        return self.of("logs", f"log-group:{name}")
 
     def queue(self, name: str) -> str:
         """An SQS queue."""
-        return self._of("sqs", name)
+        return self.of("sqs", name)
 
     def rule(self, name: str) -> str:
         """A rule on the default bus."""
-        return self._of("events", f"rule/{name}")
+        return self.of("events", f"rule/{name}")
 
     def schedule(self, name: str) -> str:
         """A schedule in the default group."""
-        return self._of("scheduler", f"schedule/default/{name}")
+        return self.of("scheduler", f"schedule/default/{name}")
 
     def alarm(self, name: str) -> str:
         """An alarm, metric or composite."""
-        return self._of("cloudwatch", f"alarm:{name}")
+        return self.of("cloudwatch", f"alarm:{name}")
 
     def dashboard(self, name: str) -> str:
         """A dashboard. Dashboards are global."""
@@ -111,9 +111,10 @@ class Arns:
 
     def http_calls(self, api_id: str) -> str:
         """All requests to an HTTP API, in the format of a function's permission."""
-        return self._of("execute-api", f"{api_id}/*/*")
+        return self.of("execute-api", f"{api_id}/*/*")
 
-    def _of(self, service: str, rest: str) -> str:
+    def of(self, service: str, rest: str) -> str:
+        """A resource of a service in this region, by the rest of its ARN. Kinds use it for formats that only they need."""
         return f"arn:{self.partition}:{service}:{self.region}:{self.account}:{rest}"
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from dynconfig.api.names import OWNER_TAG
 from dynconfig.kinds._shared import tags
 from dynconfig.kinds._shared.tags import Pairs
+from dynconfig.model.declaration import Declaration
 from dynconfig.model.resource import Owner, Scope
 from dynconfig.rollout.state import Alarming
 
@@ -135,6 +136,10 @@ class AlarmApi:
             "InsufficientDataActions": list(desired.insufficient_data_actions),
             **({"Tags": labels} if labels else {}),
         }
+
+    def notified(self, declaration: Declaration) -> tuple[str, ...]:
+        """Return the ARNs of the topics that the alarms of an object notify. Pure."""
+        return tuple(declaration.alarms.notify) if declaration.alarms else ()
 
     def put(self, desired: A, observed: A | None, write: Callable[[bool], Answer]) -> A:
         """Create with tags, or replace what differs. `write` takes whether the alarm is new, and returns the response."""
