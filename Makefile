@@ -97,6 +97,9 @@ unit: $(VENV)/.ready ## Run the tests that need no other process
 bench: $(VENV)/.ready lab-binaries ## Run the benchmarks and print the figures
 	@$(BIN)/python -m benchmarks
 
+.PHONY: generate
+generate: crd iam argocd golden ## Generate all generated files: CRD, chart copies, IAM policies, Argo CD files, golden files
+
 .PHONY: crd
 crd: $(VENV)/.ready ## Generate the CustomResourceDefinition
 	@$(BIN)/dynconfig crd > crds/dynamicconfigs.dynconfig.dev.yaml
@@ -110,13 +113,22 @@ chart: ## Copy the files that the Helm chart shares with manifests/install
 	@cp crds/secrets.yaml charts/dynconfig-operator/files/secrets.yaml
 	@for name in rbac operator-writes networkpolicy; do cp manifests/install/$$name.yaml charts/dynconfig-operator/files/; done
 
+# The example of manifests/iam; a test compares the files with the output of the command.
+IAM_EXAMPLE = --path /myapp --function 'dynconfig-*' --function 'myapp-*' --account 123456789012 --region eu-west-1 \
+	--key arn:aws:kms:eu-west-1:123456789012:key/11111111-2222-3333-4444-555555555555 \
+	--operator-role arn:aws:iam::123456789012:role/dynconfig-operator --boundary arn:aws:iam::123456789012:policy/boundary
+
+.PHONY: iam
+iam: $(VENV)/.ready ## Generate the IAM policies in manifests/iam
+	@for part in parameters functions; do $(BIN)/dynconfig iam $(IAM_EXAMPLE) --part $$part > manifests/iam/$$part.json || exit 1; done
+
 .PHONY: argocd
 argocd: $(VENV)/.ready ## Generate the health check and actions for Argo CD, and their test cases
 	@$(BIN)/python -m tests.gitops.refresh
 
 .PHONY: golden
-golden: $(VENV)/.ready ## Rewrite the expected command output in tests/cli/golden; review the diff
-	@GOLDEN=write $(BIN)/pytest -q tests/cli
+golden: $(VENV)/.ready ## Rewrite the golden files of the tests; review the diff
+	@GOLDEN=write $(BIN)/pytest -q $$(grep -lE 'golden\.check|GOLDEN' -r tests --include='test_*.py')
 
 .PHONY: format
 format: $(VENV)/.ready ## Format the code

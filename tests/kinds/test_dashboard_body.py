@@ -1,6 +1,7 @@
 """The dashboard body, as a golden file and by its properties."""
 
 import json
+import os
 from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
@@ -26,6 +27,8 @@ BOARD = Board(
 
 def test_body_matches_golden_file() -> None:
     """Regenerate with: python -m tests.kinds.test_dashboard_body."""
+    if os.environ.get("GOLDEN") == "write":
+        GOLDEN.write_text(json.dumps(body(BOARD), indent=2) + "\n")
     assert body(BOARD) == json.loads(GOLDEN.read_text())
 
 
@@ -101,7 +104,3 @@ def test_revision_annotations_are_split_from_the_body() -> None:
 
 def test_title_is_not_parsed_as_owner() -> None:
     assert owner_in(body(replace(BOARD, owner="", title=f"{MARK}x"))) == ""
-
-
-if __name__ == "__main__":
-    GOLDEN.write_text(json.dumps(body(BOARD), indent=2) + "\n")

@@ -1,19 +1,46 @@
 """The facts of the kinds agree with each other, and with what is wired."""
 
+import json
+import os
+from pathlib import Path
+from typing import Any
+
 import pytest
 from tests.kinds.aws_harness import AwsHarness
 from tests.kinds.cases.all import CASES
+from tests.kinds.iam import actions
 
 from dynconfig.aws.facts import EVERYTHING, quota_groups
 from dynconfig.kinds.registry import ALL
 from dynconfig.model.facts import Facts, Group
 
+GOLDEN = Path(__file__).parent / "golden" / "facts.json"
 titles = [facts.kind or facts.service for facts in EVERYTHING]
 
 
 @pytest.mark.lab
 def test_every_wired_kind_has_facts(harness: AwsHarness) -> None:
     assert sorted(facts.kind for facts in ALL) == sorted(kind.value.kind for kind in harness.kinds())
+
+
+def summary(facts: Facts) -> dict[str, Any]:
+    source = facts.event_source
+    return {
+        "service": facts.service,
+        "noun": facts.noun,
+        "indexedAs": facts.indexed_as,
+        "events": {"source": source.name, "calls": list(source.calls)} if source else None,
+        "actions": sorted(actions(facts)),
+        "errors": {code: error.__name__ for code, error in sorted(facts.errors.items())},
+        "quotas": {group.name: group.per_second for group in facts.quotas},
+    }
+
+
+def test_kind_names_and_other_facts_do_not_change_unnoticed() -> None:
+    found = {facts.kind: summary(facts) for facts in ALL}
+    if os.environ.get("GOLDEN") == "write":
+        GOLDEN.write_text(json.dumps(found, indent=2) + "\n")
+    assert found == json.loads(GOLDEN.read_text()), "run `make golden`, and review the diff"
 
 
 def test_every_kind_with_facts_has_a_contract_case() -> None:

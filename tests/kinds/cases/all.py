@@ -1,31 +1,13 @@
-"""Every kind that is wired has its case here."""
+"""The cases of all files in this folder; a test compares them with the kinds that are wired."""
 
-from tests.kinds.cases.alarm import ALARM, COMPOSITE_ALARM
-from tests.kinds.cases.attachment import ATTACHMENT
+from importlib import import_module
+from pathlib import Path
+
 from tests.kinds.cases.case import Case
-from tests.kinds.cases.dashboard import DASHBOARD
-from tests.kinds.cases.failure_destination import FAILURE_DESTINATION
-from tests.kinds.cases.function import FUNCTION
-from tests.kinds.cases.http_api import HTTP_API
-from tests.kinds.cases.log_group import LOG_GROUP
-from tests.kinds.cases.parameter import PARAMETER
-from tests.kinds.cases.permission import PERMISSION
-from tests.kinds.cases.role import ROLE
-from tests.kinds.cases.rule import RULE
-from tests.kinds.cases.schedule import SCHEDULE
+
+_FILES = sorted(path for path in Path(__file__).parent.glob("*.py") if path != Path(__file__))
+_MODULES = [import_module(f"tests.kinds.cases.{path.stem}") for path in _FILES]
 
 CASES: dict[str, Case] = {
-    "parameter": PARAMETER,
-    "role": ROLE,
-    "log_group": LOG_GROUP,
-    "function": FUNCTION,
-    "failure_destination": FAILURE_DESTINATION,
-    "rule": RULE,
-    "schedule": SCHEDULE,
-    "http_api": HTTP_API,
-    "permission": PERMISSION,
-    "attachment": ATTACHMENT,
-    "alarm": ALARM,
-    "composite_alarm": COMPOSITE_ALARM,
-    "dashboard": DASHBOARD,
+    name.lower(): value for module in _MODULES for name, value in vars(module).items() if isinstance(value, Case)
 }
