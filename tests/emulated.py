@@ -12,7 +12,7 @@ from dynconfig_lab.aws import AwsLab
 
 
 class AwsTime:
-    """The clock by which the emulated AWS settles functions and roles: it runs as all clocks, and tests set it forward."""
+    """The monotonic clock of the emulated AWS, by which functions and roles become ready; tests advance it."""
 
     def __init__(self) -> None:
         self._skipped = 0.0
@@ -21,10 +21,14 @@ class AwsTime:
     def __call__(self) -> float:
         return time.monotonic() + self._skipped
 
+    def pass_seconds(self, seconds: float) -> None:
+        """Advance the clock of AWS only."""
+        self._skipped += seconds
+
     def pass_quickly(self) -> None:
-        """What a pause between two looks is for: a quarter of a second for AWS, hardly any for the tests."""
-        self._skipped += 0.25
-        # What AWS does without this clock, such as delivering an event, takes its time.
+        """Advance AWS by a quarter of a second between two polls, and let its threads run."""
+        self.pass_seconds(0.25)
+        # Work of AWS that does not follow this clock, such as the delivery of an event.
         self._pause.wait(0.001)
 
 

@@ -10,6 +10,8 @@ from tests.emulated import AWS_TIME
 from tests.kinds.aws_harness import SETTLED_WITHIN, AwsHarness
 from tests.kinds.cases.role import TRUST
 
+from dynconfig_lab.aws.roles import PROPAGATION_SECONDS
+
 ROLE, OTHER_ROLE = "kinds-tests", "kinds-tests-other"
 LAYER = "arn:aws:lambda:eu-west-1:015030872274:layer:AWS-Parameters-and-Secrets-Lambda-Extension"
 OLD_ARM_LAYER = f"{LAYER}-Arm64:11"
@@ -40,11 +42,12 @@ def until(what: Callable[[], Any]) -> Any:
 
 
 def roles(harness: AwsHarness) -> None:
-    """Two roles that functions may have; they stay for all tests."""
+    """Create two roles for functions, and wait until Lambda can assume them."""
     iam = harness.aws("iam")
     known = {role["RoleName"] for page in iam.get_paginator("list_roles").paginate() for role in page["Roles"]}
     for name in {ROLE, OTHER_ROLE} - known:
         iam.create_role(Path="/dynconfig/", RoleName=name, AssumeRolePolicyDocument=TRUST)
+    AWS_TIME.pass_seconds(PROPAGATION_SECONDS)
 
 
 def of(harness: AwsHarness, name: str) -> dict[str, Any]:
