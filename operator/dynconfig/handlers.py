@@ -1,7 +1,6 @@
 """Kubernetes entry point: kopf runs startup, probes and shutdown; the operator watches objects with its own client."""
 
 import asyncio
-import dataclasses
 import gc
 import logging
 import signal
@@ -97,15 +96,23 @@ def _stop_on_signals(stopped: asyncio.Event) -> None:
             asyncio.get_running_loop().add_signal_handler(number, stopped.set)
 
 
-async def login(memo: kopf.Memo, settings: kopf.OperatorSettings, **_: Any) -> kopf.ConnectionInfo | None:
-    """Return kopf's credentials, with the token of a kubeconfig credential plugin if there is one (`aws eks get-token`)."""
+async def login(memo: kopf.Memo, **_: Any) -> kopf.ConnectionInfo:
+    """Return the credentials of the operator's own client: kopf requires a login, although it sends no requests."""
     kube: Kube = memo.kube
-    found = kopf.login_with_service_account(settings=settings) or kopf.login_with_kubeconfig(settings=settings)
-    if found is None or found.token or found.certificate_data or found.certificate_path or found.password:
-        return found
-    header = await kube.authorization()
-    scheme, _separator, token = (header or "").partition(" ")
-    return dataclasses.replace(found, scheme=scheme or None, token=token or None)
+    scheme, _separator, token = (await kube.authorization() or "").partition(" ")
+    found = kube.configuration
+    return kopf.ConnectionInfo(
+        server=found.host,
+        ca_path=found.ssl_ca_cert,
+        ca_data=found.ca_cert_data,
+        insecure=not found.verify_ssl,
+        certificate_path=found.cert_file,
+        private_key_path=found.key_file,
+        proxy_url=found.proxy,
+        scheme=scheme or None,
+        token=token or None,
+        trust_env=True,
+    )
 
 
 async def start(memo: kopf.Memo, **_: Any) -> None:

@@ -1,6 +1,7 @@
 """An API server with scripted responses, and a kubeconfig for it."""
 
 import json
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -34,7 +35,7 @@ def written(file: Path, server: str, *, context: str = "c", **sections: Any) -> 
     """A kubeconfig of one context."""
     document = {
         "current-context": context,
-        "clusters": [{"name": context, "cluster": {"server": server}}],
+        "clusters": [{"name": context, "cluster": {"server": server, **sections.get("cluster", {})}}],
         "contexts": [{"name": context, "context": {"cluster": context, "user": context, "namespace": "shop"}}],
         "users": [{"name": context, "user": sections.get("user", {})}],
     }
@@ -54,7 +55,7 @@ def listed(*documents: Any) -> Answer:
 
 
 @contextmanager
-def api(answer: Callable[[str], Answer]) -> Iterator[Api]:
+def api(answer: Callable[[str], Answer], tls: ssl.SSLContext | None = None) -> Iterator[Api]:
     """It, for as long as a `with` lasts."""
     found = Api(answer)
 
@@ -74,9 +75,11 @@ def api(answer: Callable[[str], Answer]) -> Iterator[Api]:
             """Nothing is logged."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        if tls:
+            server.socket = tls.wrap_socket(server.socket, server_side=True)
         server.daemon_threads = True
         server.block_on_close = False
-        found.url = f"http://127.0.0.1:{server.server_port}"
+        found.url = f"http{'s' if tls else ''}://127.0.0.1:{server.server_port}"
         thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
         thread.start()
         yield found

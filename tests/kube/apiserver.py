@@ -9,10 +9,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from aiohttp import web
-from lightkube.config.kubeconfig import SingleConfig
-from lightkube.config.models import Cluster, Context, User
 
 from dynconfig.kube.client import Kube
+from dynconfig.kube.connection import Cluster, Connection, User
 from dynconfig.model.key import Key
 
 Document = dict[str, Any]
@@ -21,9 +20,8 @@ Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 def kube_at(port: int, user: User | None = None, client: type[Kube] = Kube) -> Kube:
     """A client of the server at a port of this machine."""
-    context = Context(cluster="here", user="me", namespace="shop")
     cluster = Cluster(server=f"http://127.0.0.1:{port}")
-    return client(SingleConfig("here", context, cluster, user or User(token="t")))
+    return client(Connection(user or User(token="t"), cluster, "shop", "here"))
 
 
 @asynccontextmanager

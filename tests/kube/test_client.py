@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 from aiohttp import web
-from lightkube.config.models import User, UserExec
 from tests.kube.apiserver import kube_at, serving, status, streamed
 from tests.kube.controller_harness import KEY
 
 from dynconfig.kube.client import ApiRefused, ApiUnavailable
+from dynconfig.kube.connection import Plugin, User
 
 META = {"name": "x", "namespace": "team", "resourceVersion": "2"}
 
@@ -55,20 +55,20 @@ def test_incomplete_line_is_not_returned() -> None:
     assert asyncio.run(act()) == ["2"]
 
 
-NO_PLUGIN = UserExec(apiVersion="client.authentication.k8s.io/v1beta1", command="/nowhere/get-token")
+NO_PLUGIN = Plugin(api_version="client.authentication.k8s.io/v1beta1", command="/nowhere/get-token")
 
 
-def plugin(program: str) -> UserExec:
-    return UserExec(apiVersion="client.authentication.k8s.io/v1beta1", command=sys.executable, args=["-c", program])
+def plugin(program: str) -> Plugin:
+    return Plugin(api_version="client.authentication.k8s.io/v1beta1", command=sys.executable, args=["-c", program])
 
 
 @pytest.mark.parametrize(
     "user",
     [
-        User(exec=NO_PLUGIN),
-        User(exec=plugin("raise SystemExit('the SSO session has expired')")),
-        User(exec=plugin("print('not JSON')")),
-        User(exec=plugin("print('{}')")),
+        User(plugin=NO_PLUGIN),
+        User(plugin=plugin("raise SystemExit('the SSO session has expired')")),
+        User(plugin=plugin("print('not JSON')")),
+        User(plugin=plugin("print('{}')")),
         User(token_file="/nowhere/token"),
         User(token_file=str(Path(__file__).parent)),
     ],

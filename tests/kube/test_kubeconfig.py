@@ -1,6 +1,5 @@
 """The kubeconfig: merged files, credential plugins, and errors that do not quote the file."""
 
-import json
 import os
 import re
 from pathlib import Path
@@ -33,8 +32,8 @@ def test_first_definition_wins_and_missing_files_are_skipped(monkeypatch: pytest
     third = written(tmp_path / "third", "https://third", context="other")
     named(monkeypatch, tmp_path / "missing", first, second, third)
     found = kubeconfig.current()
-    assert (found.context_name, found.cluster.server, found.namespace) == ("c", "https://second", "shop")
-    assert found.user is not None
+    assert found.cluster is not None
+    assert (found.context, found.cluster.server, found.namespace) == ("c", "https://second", "shop")
     assert found.user.token == "mine"
 
 
@@ -45,21 +44,15 @@ def test_paths_are_relative_to_their_file(monkeypatch: pytest.MonkeyPatch, tmp_p
     user = {"tokenFile": "token", "client-certificate": "/etc/cert"}
     named(monkeypatch, first, written(tmp_path / "inner" / "second", "https://second", user=user))
     found = kubeconfig.current().user
-    assert found is not None
-    assert (found.token_file, found.client_cert) == (str(tmp_path / "inner" / "token"), "/etc/cert")
+    assert (found.token_file, found.client_certificate) == (str(tmp_path / "inner" / "token"), "/etc/cert")
 
 
-def test_plugin_receives_the_api_version(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    version = "client.authentication.k8s.io/v1"
-    plugin = {"apiVersion": version, "command": "bin/tool", "env": [{"name": "A", "value": "b"}]}
+def test_plugin_path_is_relative_to_its_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    plugin = {"apiVersion": "client.authentication.k8s.io/v1", "command": "bin/tool"}
     named(monkeypatch, written(tmp_path / "config", "https://first", user={"exec": plugin}))
-    user = kubeconfig.current().user
-    assert user is not None
-    assert user.exec is not None
-    assert user.exec.command == str(tmp_path / "bin" / "tool")
-    env = {item.name: item.value for item in user.exec.env or ()}
-    assert env["A"] == "b"
-    assert json.loads(env["KUBERNETES_EXEC_INFO"])["apiVersion"] == version
+    found = kubeconfig.current().user.plugin
+    assert found is not None
+    assert found.command == str(tmp_path / "bin" / "tool")
 
 
 @pytest.mark.parametrize(
@@ -93,7 +86,14 @@ def test_plugin_receives_the_api_version(monkeypatch: pytest.MonkeyPatch, tmp_pa
         (acting("{as-user-extra: {canary: [x]}}"), "require as"),
         (acting('{as: "canary\\r\\nX-Evil: y"}'), "must not contain control characters"),
         (acting('{as: a, as-user-extra: {k: ["canary\\n"]}}'), "must not contain control characters"),
-        (acting("{as: [canary]}"), "user u in the kubeconfig is invalid"),
+        (acting("{as: [canary]}"), "user u in the kubeconfig is invalid: as: "),
+        (acting("{as: a, as-user-extra: {canary: 5}}"), "user u in the kubeconfig is invalid: as-user-extra: "),
+        (acting("{exec: {command: x, env: [{name: canary, value: 5}]}}"), r"is invalid: exec.env.0.value: "),
+        (acting('{token: "canary\\n"}'), "token must be printable ASCII"),
+        (
+            acting("{auth-provider: {name: canary}}"),
+            r"auth-provider is not supported; use a credential plugin \(exec\)",
+        ),
     ],
 )
 def test_errors_do_not_quote_the_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, text: str, message: str) -> None:

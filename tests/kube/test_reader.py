@@ -1,5 +1,6 @@
 """The API server client of the CLI, and its errors."""
 
+import json
 import threading
 import time
 from collections.abc import Iterator
@@ -29,9 +30,14 @@ def plugin(folder: Path, script: str, version: str = V1) -> dict[str, Any]:
     return {"exec": {"apiVersion": version, "command": str(tool), "installHint": "get it from the shop"}}
 
 
+def printed(status: object, version: str = V1) -> str:
+    """Return the script of a plugin that prints this status."""
+    return f"echo '{json.dumps({'apiVersion': version, 'kind': 'ExecCredential', 'status': status})}'"
+
+
 @pytest.mark.parametrize("version", [V1, V1BETA1])
 def test_token_of_a_credential_plugin_is_used(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, version: str) -> None:
-    user = plugin(tmp_path, """echo '{"status": {"token": "of-the-plugin"}}'""", version)
+    user = plugin(tmp_path, printed({"token": "of-the-plugin"}, version), version)
     with api(lambda _path: listed()) as server:
         assert reading(server.kubeconfig(tmp_path, **user), monkeypatch).objects("shop") == ([], "5")
     assert server.tokens == ["Bearer of-the-plugin"]
@@ -40,10 +46,14 @@ def test_token_of_a_credential_plugin_is_used(monkeypatch: pytest.MonkeyPatch, t
 @pytest.mark.parametrize(
     ("script", "error", "message"),
     [
-        ("echo '{}'", NoCluster, "returned no token"),
-        ("echo canary", NoCluster, "returned no token"),
-        ("echo '{\"status\": null}'", NoCluster, "returned no token"),
-        ("echo the session has expired >&2; exit 1", ApiUnavailable, "the session has expired"),
+        ("echo '{}'", ApiUnavailable, "failed: .*missing key 'apiVersion'"),
+        ("echo canary", ApiUnavailable, "failed: .*failed to decode process output"),
+        ("echo 5", NoCluster, "returned no token"),
+        (printed(None), NoCluster, "returned no token"),
+        (printed({}), NoCluster, "returned no token"),
+        (printed({"token": ["canary"]}), NoCluster, "returned no token"),
+        (printed({"token": "canary", "expirationTimestamp": "canary"}), NoCluster, "returned no token"),
+        ("printf 'the session\\nhas expired' >&2; exit 1", ApiUnavailable, "the session has expired$"),
     ],
 )
 def test_plugin_without_token_is_named(

@@ -23,7 +23,7 @@ class RefusedWriter(Writer):
         """The object, with its finalizer."""
         return {"metadata": {"uid": "uid-1", "resourceVersion": "1", "finalizers": [names.FINALIZER]}}
 
-    def _send(self, method: str, path: str, body: Mapping[str, Any]) -> Document:
+    def _send(self, method: str, path: str, body: Mapping[str, Any] | None = None, **_: Any) -> Document:
         raise ApiRefused(self.code, "refused")
 
 

@@ -9,11 +9,21 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from lightkube import ApiError, Client, KubeConfig
-from lightkube.models.meta_v1 import ObjectMeta
-from lightkube.models.rbac_v1 import PolicyRule, RoleRef, Subject
-from lightkube.resources.core_v1 import ConfigMap, Namespace, ServiceAccount
-from lightkube.resources.rbac_authorization_v1 import Role, RoleBinding
+from kubernetes.client import (
+    ApiClient,
+    ApiException,
+    CoreV1Api,
+    RbacAuthorizationV1Api,
+    RbacV1Subject,
+    V1ConfigMap,
+    V1Namespace,
+    V1ObjectMeta,
+    V1PolicyRule,
+    V1Role,
+    V1RoleBinding,
+    V1RoleRef,
+)
+from kubernetes.config import new_client_from_config
 from rich.console import Console
 
 from dynconfig_lab import binaries, controlplane
@@ -38,19 +48,25 @@ def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
 
 
 @pytest.fixture
-def admin(plane: ControlPlane) -> Iterator[Client]:
+def admin(plane: ControlPlane) -> Iterator[ApiClient]:
     with client(plane.kubeconfig) as one:
         yield one
 
 
-def client(path: Path) -> Client:
-    return Client(config=KubeConfig.from_file(path), namespace="default", trust_env=False)
+def client(path: Path) -> ApiClient:
+    found: ApiClient = new_client_from_config(str(path))
+    found.configuration.proxy = None
+    return found
+
+
+def named(name: str) -> V1ObjectMeta:
+    return V1ObjectMeta(name=name)
 
 
 def found(ask: Callable[[], object]) -> bool:
     try:
         ask()
-    except ApiError:
+    except ApiException:
         return False
     return True
 
@@ -77,35 +93,34 @@ def test_certificate_passes_strict_verification(plane: ControlPlane) -> None:
 
 @e2e
 @minutes
-def test_operator_may_do_only_what_a_role_grants(plane: ControlPlane, admin: Client) -> None:
-    with client(plane.kubeconfig_for(OPERATOR)) as operator:
-        with pytest.raises(ApiError, match="forbidden"):
-            list(operator.list(ConfigMap))
-        admin.create(
-            Role(
-                metadata=ObjectMeta(name="reader"),
-                rules=[PolicyRule(verbs=["list"], apiGroups=[""], resources=["configmaps"])],
-            )
+def test_operator_may_do_only_what_a_role_grants(plane: ControlPlane, admin: ApiClient) -> None:
+    rbac = RbacAuthorizationV1Api(admin)
+    group = "rbac.authorization.k8s.io"
+    with client(plane.kubeconfig_for(OPERATOR)) as one:
+        operator = CoreV1Api(one)
+        with pytest.raises(ApiException, match="forbidden"):
+            operator.list_namespaced_config_map("default")
+        rule = V1PolicyRule(verbs=["list"], api_groups=[""], resources=["configmaps"])
+        rbac.create_namespaced_role("default", V1Role(metadata=named("reader"), rules=[rule]))
+        binding = V1RoleBinding(
+            metadata=named("reader"),
+            role_ref=V1RoleRef(api_group=group, kind="Role", name="reader"),
+            subjects=[RbacV1Subject(kind="User", name=OPERATOR_ACCOUNT, api_group=group)],
         )
-        admin.create(
-            RoleBinding(
-                RoleRef(apiGroup="rbac.authorization.k8s.io", kind="Role", name="reader"),
-                metadata=ObjectMeta(name="reader"),
-                subjects=[Subject(kind="User", name=OPERATOR_ACCOUNT, apiGroup="rbac.authorization.k8s.io")],
-            )
-        )
-        assert wait_until(lambda: found(lambda: list(operator.list(ConfigMap))), 10)
-        with pytest.raises(ApiError, match="forbidden"):
-            operator.create(ConfigMap(metadata=ObjectMeta(name="refused")))
+        rbac.create_namespaced_role_binding("default", binding)
+        assert wait_until(lambda: found(lambda: operator.list_namespaced_config_map("default")), 10)
+        with pytest.raises(ApiException, match="forbidden"):
+            operator.create_namespaced_config_map("default", V1ConfigMap(metadata=named("refused")))
 
 
 @e2e
 @minutes
-def test_restart_keeps_the_data_and_the_url(plane: ControlPlane, admin: Client) -> None:
-    admin.create(ConfigMap(metadata=ObjectMeta(name="kept"), data={"colour": "red"}))
+def test_restart_keeps_the_data_and_the_url(plane: ControlPlane, admin: ApiClient) -> None:
+    kept = V1ConfigMap(metadata=named("kept"), data={"colour": "red"})
+    CoreV1Api(admin).create_namespaced_config_map("default", kept)
     plane.restart_api()
     with client(plane.kubeconfig) as fresh:
-        assert fresh.get(ConfigMap, "kept").data == {"colour": "red"}
+        assert CoreV1Api(fresh).read_namespaced_config_map("kept", "default").data == {"colour": "red"}
 
 
 @e2e
@@ -121,12 +136,13 @@ def test_paused_server_responds_after_resume(plane: ControlPlane) -> None:
 
 @e2e
 @minutes
-def test_controllers_serve_new_namespaces_and_empty_deleted_ones(plane: ControlPlane, admin: Client) -> None:
-    admin.create(Namespace(metadata=ObjectMeta(name="shop")))
-    assert wait_until(lambda: found(lambda: admin.get(ServiceAccount, "default", namespace="shop")), 20)
-    admin.create(ConfigMap(metadata=ObjectMeta(name="left"), data={}), namespace="shop")
-    admin.delete(Namespace, "shop")
-    assert wait_until(lambda: not found(lambda: admin.get(Namespace, "shop")), 30)
+def test_controllers_serve_new_namespaces_and_empty_deleted_ones(plane: ControlPlane, admin: ApiClient) -> None:
+    core = CoreV1Api(admin)
+    core.create_namespace(V1Namespace(metadata=named("shop")))
+    assert wait_until(lambda: found(lambda: core.read_namespaced_service_account("default", "shop")), 20)
+    core.create_namespaced_config_map("shop", V1ConfigMap(metadata=named("left")))
+    core.delete_namespace("shop")
+    assert wait_until(lambda: not found(lambda: core.read_namespace("shop")), 30)
 
 
 def test_tokens_and_keys_are_readable_by_the_owner_only(tmp_path: Path) -> None:

@@ -1,24 +1,22 @@
 """The asynchronous Kubernetes API client of the operator; objects are plain documents."""
 
 import asyncio
-import json
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from functools import partial
 from typing import Any, Self, TypeVar
+from urllib.parse import urlencode
 
 import aiohttp
-import httpx2
-from lightkube.config.client_adapter import verify_cluster
-from lightkube.config.kubeconfig import SingleConfig
-from lightkube.config.models import User
-from lightkube.core.exceptions import ConfigError
+from kubernetes.aio.client.api_client import ApiClient
+from kubernetes.aio.client.configuration import Configuration
 
 from dynconfig.api import names
 from dynconfig.kube import json_levels, json_selection
+from dynconfig.kube.configuration import TOKEN, configure
+from dynconfig.kube.connection import Connection
 from dynconfig.kube.impersonation import impersonation
-from dynconfig.kube.plugin import authentication
 from dynconfig.kube.responses import (
     DEFINITIONS,
     NAMESPACES,
@@ -58,6 +56,8 @@ _TIMEOUT = aiohttp.ClientTimeout(total=15.0)
 CONNECTIONS = 64
 # Parsing a megabyte takes up to half a second.
 PARSED_AT_ONCE = 64_000
+# Of each response, at most twice as much is in memory unread.
+READ_BYTES = 2**16
 FORBIDDEN, NOT_FOUND = 403, 404
 SOURCES_AT_ONCE = 4
 
@@ -73,13 +73,15 @@ Pages = aclosing[AsyncGenerator[Document, None]]
 class Kube:
     """A client for one event loop. Raises ApiUnavailable, ApiConflict, ApiRefused."""
 
-    def __init__(self, config: SingleConfig) -> None:
-        self.namespace = config.namespace
-        self._server = config.cluster.server.rstrip("/")
-        self._user = config.user or User()
-        self._context = verify_cluster(config.cluster, self._user, config.abs_file)
-        self._http: aiohttp.ClientSession | None = None
-        self._authorization: str | None = None
+    def __init__(self, connection: Connection) -> None:
+        self.namespace = connection.namespace
+        self.configuration = Configuration(
+            connection_pool_maxsize=CONNECTIONS,
+            client_session_kwargs={"headers": impersonation(connection.user), "read_bufsize": READ_BYTES},
+        )
+        self._token = configure(connection, self.configuration, self._renew)
+        self._renewing = asyncio.Lock()
+        self._api = ApiClient(self.configuration)
         self._sources = asyncio.Semaphore(SOURCES_AT_ONCE)
         self._page = asyncio.Semaphore(1)
         """Held while a page of any list is in memory: the memory for lists does not grow with the number of namespaces."""
@@ -92,19 +94,22 @@ class Kube:
 
     async def close(self) -> None:
         """Close the connections."""
-        if self._http is not None:
-            await self._http.close()
+        await self._api.close()
         self._parser.shutdown(wait=False, cancel_futures=True)
 
     async def authorization(self) -> str | None:
         """Return the Authorization header: from a token, a token file, or a credential plugin (`aws eks get-token`)."""
-        if self._authorization is None:
-            try:
-                self._authorization = await asyncio.to_thread(_authorization, self._user)
-            except (ConfigError, OSError, NoCluster, ApiUnavailable) as error:
-                # A failed plugin or a missing file; a retry may succeed.
-                raise ApiUnavailable(f"no credentials for the Kubernetes API server: {error}") from None
-        return self._authorization
+        try:
+            return await self.configuration.get_api_key_with_prefix(TOKEN)
+        except (NoCluster, ApiUnavailable) as error:
+            # A failed plugin or a missing file; a retry may succeed.
+            raise ApiUnavailable(f"no credentials for the Kubernetes API server: {error}") from None
+
+    async def _renew(self, configuration: Configuration) -> None:
+        """Read the token file or run the credential plugin in a thread, if the token has expired."""
+        async with self._renewing:
+            if self._token is not None and not self._token.is_current:
+                configuration.api_key[TOKEN] = await asyncio.to_thread(self._token.header)
 
     async def cluster_id(self) -> str:
         """Return the UID of namespace kube-system, which identifies the cluster."""
@@ -306,9 +311,8 @@ class Kube:
         max_bytes: int | None = None,
     ) -> tuple[int, bytes]:
         """Return status and content of the response. Raises _TooLarge if it has more than `max_bytes`."""
-        data = None if body is None else json.dumps(body).encode()
         try:
-            async with await self._request(method, path, data=data, params=params, headers=headers) as response:
+            async with await self._request(method, path, body=body, params=params, headers=headers) as response:
                 content = await _content(response, max_bytes)
         except (aiohttp.ClientError, TimeoutError) as error:
             raise unavailable(error) from None
@@ -319,26 +323,22 @@ class Kube:
         method: str,
         path: str,
         *,
+        body: Mapping[str, Any] | None = None,
+        params: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
         timeout: aiohttp.ClientTimeout = _TIMEOUT,
-        **rest: Any,
     ) -> aiohttp.ClientResponse:
-        """Send a request with credentials; refresh expired credentials once."""
-        if self._http is None:
-            connector = aiohttp.TCPConnector(ssl=self._context, limit=CONNECTIONS)
-            self._http = aiohttp.ClientSession(connector=connector, trust_env=True, headers=impersonation(self._user))
+        """Send a request with credentials; renew rejected credentials once. The content is not read."""
+        url = self.configuration.host + path + (f"?{urlencode(params)}" if params else "")
         for is_last in (False, True):
-            token = await self.authorization()
-            every = {
-                "Content-Type": "application/json",
-                **(headers or {}),
-                **({"Authorization": token} if token else {}),
-            }
-            response = await self._http.request(method, self._server + path, headers=every, timeout=timeout, **rest)
-            if response.status != 401 or is_last:
+            authorization = await self.authorization()
+            every = {**(headers or {}), **({"Authorization": authorization} if authorization else {})}
+            sent = await self._api.call_api(method, url, every, body, _request_timeout=timeout)
+            response: aiohttp.ClientResponse = sent.response
+            if response.status != 401 or is_last or self._token is None:
                 return response
             response.release()
-            self._authorization = None
+            self._token.reject(authorization)
         raise AssertionError("unreachable")
 
 
@@ -372,13 +372,3 @@ async def lines(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
             partial, size = [begins], len(begins)
         if size > LINE_BYTES:
             partial, size = [], 0
-
-
-def _authorization(user: User) -> str | None:
-    """Return the Authorization header that lightkube would send."""
-    auth = authentication(user)
-    request = httpx2.Request("GET", "https://kubernetes")
-    if auth is not None:
-        next(auth.sync_auth_flow(request))
-    header: str | None = request.headers.get("Authorization")
-    return header

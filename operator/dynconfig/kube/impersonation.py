@@ -1,4 +1,4 @@
-"""User impersonation by a kubeconfig user.
+"""User impersonation by a kubeconfig user, which the official client does not support.
 
 https://kubernetes.io/docs/reference/access-authn-authz/user-impersonation/
 """
@@ -7,8 +7,7 @@ import re
 from collections.abc import Iterator
 from urllib.parse import quote
 
-import msgspec
-from lightkube.config.models import User
+from dynconfig.kube.connection import User
 
 # Characters allowed in header names, except for the percent sign, which encodes others.
 # https://www.rfc-editor.org/rfc/rfc9110#name-tokens
@@ -17,16 +16,7 @@ _TOKEN = "!#$&'*+-.^_`|~"  # noqa: S105 -- characters, no secret.
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 
-class ActingUser(User, omit_defaults=True):
-    """A kubeconfig user with its impersonation fields, which lightkube does not support."""
-
-    impersonated: str | None = msgspec.field(name="as", default=None)
-    uid: str | None = msgspec.field(name="as-uid", default=None)
-    groups: list[str] | None = msgspec.field(name="as-groups", default=None)
-    extra: dict[str, list[str] | None] | None = msgspec.field(name="as-user-extra", default=None)
-
-
-def fault(user: ActingUser) -> str:
+def fault(user: User) -> str:
     """Return what is wrong with the impersonation fields; empty if they are valid."""
     headers = impersonation(user)
     if headers and not user.impersonated:
@@ -36,18 +26,18 @@ def fault(user: ActingUser) -> str:
     return ""
 
 
-def impersonation(user: User | None) -> list[tuple[str, str]]:
+def impersonation(user: User) -> list[tuple[str, str]]:
     """Return the impersonation headers; a name may occur several times."""
-    return list(_headers(user)) if isinstance(user, ActingUser) else []
+    return list(_headers(user))
 
 
-def _headers(user: ActingUser) -> Iterator[tuple[str, str]]:
+def _headers(user: User) -> Iterator[tuple[str, str]]:
     if user.impersonated:
         yield "Impersonate-User", user.impersonated
-    if user.uid:
-        yield "Impersonate-Uid", user.uid
-    for group in user.groups or ():
+    if user.as_uid:
+        yield "Impersonate-Uid", user.as_uid
+    for group in user.as_groups or ():
         yield "Impersonate-Group", group
-    for key, values in (user.extra or {}).items():
+    for key, values in (user.as_user_extra or {}).items():
         for value in values or ():
             yield f"Impersonate-Extra-{quote(key, safe=_TOKEN).lower()}", value

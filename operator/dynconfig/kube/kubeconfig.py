@@ -3,48 +3,45 @@
 Errors name only file and line: a parser message would repeat the text, which may hold a token.
 """
 
-import json
 import os
-import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-import msgspec
 import yaml
-from lightkube.config.kubeconfig import DEFAULT_KUBECONFIG, KubeConfig, SingleConfig
-from lightkube.config.models import Cluster, Context
-from lightkube.core.exceptions import ConfigError
+from pydantic import BaseModel, ValidationError
 
-from dynconfig.kube.impersonation import ActingUser, fault
+from dynconfig.kube.connection import Cluster, Connection, Context, User, is_token
+from dynconfig.kube.impersonation import fault
 from dynconfig.kube.yaml_bounds import Bounded, Parser, TooMuch
 
 Section = dict[str, Any]
-Model = TypeVar("Model", bound=msgspec.Struct)
+Model = TypeVar("Model", bound=BaseModel)
+
+DEFAULT_KUBECONFIG = "~/.kube/config"
+# https://kubernetes.io/docs/tasks/run-application/access-api-from-pod/#directly-accessing-the-rest-api
+SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
 _SECTIONS = {"clusters": "cluster", "contexts": "context", "users": "user"}
 # Enough for a thousand clusters with certificates.
 MAX_BYTES = 8 * 2**20
 _PATHS = ("certificate-authority", "client-certificate", "client-key", "tokenFile")
-# Both versions have the same fields; lightkube supports v1beta1 only.
-# https://kubernetes.io/docs/reference/access-authn-authz/authentication/#client-go-credential-plugins
-_PLUGIN_V1, _PLUGIN_V1BETA1 = "client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1"
 
 
 class BadKubeconfig(Exception):
     """The kubeconfig is missing or invalid; the message quotes none of its text."""
 
 
-def current() -> SingleConfig:
+def current() -> Connection:
     """Return the cluster of the service account, or of the current context. Raises BadKubeconfig."""
-    try:
-        found = KubeConfig.from_service_account().get()
-    except (ConfigError, KeyError):
-        found = None
-    return found or _current_context(os.environ.get("KUBECONFIG") or DEFAULT_KUBECONFIG)
+    if os.environ.get("KUBERNETES_SERVICE_HOST") and (SERVICE_ACCOUNT / "token").is_file():
+        namespace = SERVICE_ACCOUNT / "namespace"
+        user = User(token_file=str(SERVICE_ACCOUNT / "token"))
+        return Connection(user, namespace=namespace.read_text().strip() if namespace.is_file() else "default")
+    return _current_context(os.environ.get("KUBECONFIG") or DEFAULT_KUBECONFIG)
 
 
-def _current_context(listed: str) -> SingleConfig:
+def _current_context(listed: str) -> Connection:
     files = [Path(name).expanduser() for name in listed.split(os.pathsep) if name]
     existing = [file for file in files if file.is_file()]
     if not existing:
@@ -54,10 +51,19 @@ def _current_context(listed: str) -> SingleConfig:
     if not name:
         raise BadKubeconfig(f"{listed} has no current context; set one with `kubectl config use-context NAME`")
     context = _entry(merged, "contexts", name, Context)
-    user = _entry(merged, "users", context.user, ActingUser) if context.user else None
-    if user and (message := fault(user)):
+    user = _entry(merged, "users", context.user, User) if context.user else User()
+    if message := _fault(user):
         raise BadKubeconfig(f"user {context.user} in the kubeconfig is invalid: {message}")
-    return SingleConfig(name, context, _entry(merged, "clusters", context.cluster, Cluster), user, existing[0])
+    cluster = _entry(merged, "clusters", context.cluster, Cluster)
+    return Connection(user, cluster, context.namespace or "default", name)
+
+
+def _fault(user: User) -> str:
+    if user.token and not is_token(user.token):
+        return "token must be printable ASCII characters; remove line breaks and others"
+    if user.auth_provider and not (user.token or user.token_file or user.plugin):
+        return "auth-provider is not supported; use a credential plugin (exec)"
+    return fault(user)
 
 
 def _document(file: Path) -> Section:
@@ -131,19 +137,19 @@ def _placed(file: Path, body: Section) -> Section:
 def _plugin(folder: Path, plugin: Section) -> Section:
     command = str(plugin.get("command", ""))
     # A bare name is looked up on PATH.
-    placed = {**plugin, "command": str(folder / command) if os.sep in command else command}
-    if plugin.get("apiVersion") != _PLUGIN_V1:
-        return placed
-    about = {"apiVersion": _PLUGIN_V1, "kind": "ExecCredential", "spec": {"interactive": sys.stdin.isatty()}}
-    info = {"name": "KUBERNETES_EXEC_INFO", "value": json.dumps(about)}
-    return {**placed, "apiVersion": _PLUGIN_V1BETA1, "env": [*(plugin.get("env") or ()), info]}
+    return {**plugin, "command": str(folder / command) if os.sep in command else command}
 
 
 def _entry(merged: Section, section: str, name: str, model: type[Model]) -> Model:
     if name not in merged[section]:
         raise BadKubeconfig(f"{_SECTIONS[section]} {name} is not defined in the kubeconfig")
     try:
-        return msgspec.convert(merged[section][name], model)
-    except msgspec.ValidationError as error:
-        # The message holds only fields and types.
-        raise BadKubeconfig(f"{_SECTIONS[section]} {name} in the kubeconfig is invalid: {error}") from None
+        return model.model_validate(merged[section][name])
+    except ValidationError as error:
+        faults = (f"{_field(found['loc'])}: {found['msg']}" for found in error.errors(include_input=False))
+        raise BadKubeconfig(f"{_SECTIONS[section]} {name} in the kubeconfig is invalid: {'; '.join(faults)}") from None
+
+
+def _field(path: tuple[int | str, ...]) -> str:
+    """Return the field of an error, without the names that a user chose."""
+    return ".".join(map(str, path if path[0] == "exec" else path[:1]))

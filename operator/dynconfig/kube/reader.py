@@ -1,23 +1,25 @@
-"""A synchronous, read-only API server client for CLI commands; quick to import."""
+"""A synchronous API server client for CLI commands."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Self
+from urllib.parse import urlencode
 
-import httpx2
-from lightkube.config.client_adapter import verify_cluster
-from lightkube.config.kubeconfig import SingleConfig
-from lightkube.config.models import User
-from lightkube.core.exceptions import ConfigError
+import urllib3
+from kubernetes.client.api_client import ApiClient
+from kubernetes.client.configuration import Configuration
+from kubernetes.client.exceptions import ApiException
+from urllib3.exceptions import HTTPError, InsecureRequestWarning, ReadTimeoutError
 
+from dynconfig.kube.configuration import TOKEN, configure
+from dynconfig.kube.connection import Connection
 from dynconfig.kube.impersonation import impersonation
-from dynconfig.kube.plugin import authentication
 from dynconfig.kube.responses import (
     PAGE,
     WATCH_SECONDS,
     ApiRefused,
+    ApiUnavailable,
     Document,
-    NoCluster,
     config,
     document,
     not_kubernetes,
@@ -32,6 +34,7 @@ from dynconfig.kube.responses import (
 from dynconfig.model.key import Key
 
 _SECONDS = 15.0
+READ_BYTES = 2**16
 
 
 Read = Callable[[int, bytes], Document]
@@ -41,23 +44,16 @@ Read = Callable[[int, bytes], Document]
 class Reader:
     """Reads from the configured cluster. Raises ApiUnavailable, ApiRefused, NoCluster."""
 
-    def __init__(self, found: SingleConfig) -> None:
-        self.namespace = found.namespace
-        prefix = f"no Kubernetes cluster: the kubeconfig's context {found.context_name}: "
-        try:
-            verify = verify_cluster(found.cluster, found.user or User(), found.abs_file)
-        except (ConfigError, OSError, ValueError, TypeError) as error:
-            raise NoCluster(f"{prefix}its certificates cannot be read: {error}") from None
-        try:
-            self._http = httpx2.Client(
-                base_url=found.cluster.server,
-                verify=verify,
-                auth=authentication(found.user),
-                headers=[(name.encode(), value.encode()) for name, value in impersonation(found.user)],
-                timeout=_SECONDS,
-            )
-        except (ConfigError, ValueError, httpx2.InvalidURL) as error:
-            raise NoCluster(f"{prefix}{error}") from None
+    def __init__(self, connection: Connection) -> None:
+        self.namespace = connection.namespace
+        self._impersonation = impersonation(connection.user)
+        # Redirects are not followed: they lead to login pages.
+        self._configuration = Configuration(retries=False)
+        self._token = configure(connection, self._configuration, self._renew)
+        if not self._configuration.verify_ssl:
+            # The kubeconfig says so (insecure-skip-tls-verify).
+            urllib3.disable_warnings(InsecureRequestWarning)
+        self._api = ApiClient(self._configuration)
 
     @classmethod
     def from_environment(cls) -> Self:
@@ -66,7 +62,7 @@ class Reader:
 
     def close(self) -> None:
         """Close the connections."""
-        self._http.close()
+        self._api.rest_client.close()
 
     def cluster_id(self) -> str:
         """Return the UID of namespace kube-system, which identifies the cluster."""
@@ -104,18 +100,18 @@ class Reader:
         length = str(max(1, round(min(seconds, WATCH_SECONDS))))
         params = {"watch": "true", "resourceVersion": since, "timeoutSeconds": length}
         # The server may be gone, or ignore timeoutSeconds.
-        timeout = httpx2.Timeout(min(seconds, _SECONDS), read=min(seconds, WATCH_SECONDS + _SECONDS))
-        with (
-            translated_errors(),
-            self._http.stream("GET", objects_path(namespace), params=params, timeout=timeout) as answer,
-        ):
-            if answer.status_code >= 400:
-                raise_for_status(answer.status_code, answer.read())
-            if answer.status_code >= 300:
-                raise not_kubernetes(answer.status_code)
-            lines = answer.iter_lines()
-            while (line := _next(lines)) is not None:
-                yield parse_partial_line(line)
+        timeout = (min(seconds, _SECONDS), min(seconds, WATCH_SECONDS + _SECONDS))
+        with translated_errors():
+            answer = self._request("GET", objects_path(namespace), params=params, timeout=timeout)
+            try:
+                if answer.status >= 400:
+                    raise_for_status(answer.status, answer.data)
+                if answer.status >= 300:
+                    raise not_kubernetes(answer.status)
+                for line in _lines(answer):
+                    yield parse_partial_line(line)
+            finally:
+                answer.close()
 
     def _found(self, path: str) -> Document | None:
         try:
@@ -125,18 +121,68 @@ class Reader:
                 return None
             raise
 
-    def _get(self, path: str, params: Mapping[str, Any] | None = None, read: Read = document) -> Document:
+    def _get(self, path: str, params: Mapping[str, str] | None = None, read: Read = document) -> Document:
+        return self._send("GET", path, params=params, read=read)
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        *,
+        params: Mapping[str, str] | None = None,
+        read: Read = document,
+    ) -> Document:
         with translated_errors():
-            answer = self._http.get(path, params=params)
-        return read(answer.status_code, answer.content)
+            answer = self._request(method, path, body, params=params)
+            content = answer.data
+        return read(answer.status, content)
+
+    def _request(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        *,
+        params: Mapping[str, str] | None = None,
+        timeout: float | tuple[float, float] = _SECONDS,
+    ) -> urllib3.BaseHTTPResponse:
+        """Send a request with credentials; renew rejected credentials once. The content is not read."""
+        url = self._configuration.host + path + (f"?{urlencode(params)}" if params else "")
+        kind = "application/merge-patch+json" if method == "PATCH" else "application/json"
+        for is_last in (False, True):
+            # Encoded as UTF-8, as kubectl does; http.client would encode Latin-1.
+            headers = urllib3.HTTPHeaderDict(
+                (name, value.encode().decode("latin-1")) for name, value in self._impersonation
+            )
+            headers |= {"Content-Type": kind, "Accept-Encoding": "gzip"}
+            authorization = self._configuration.get_api_key_with_prefix(TOKEN)
+            if authorization:
+                headers["Authorization"] = authorization
+            sent = self._api.call_api(method, url, headers, body, _request_timeout=timeout)
+            answer: urllib3.BaseHTTPResponse = sent.response
+            if answer.status != 401 or is_last or self._token is None:
+                return answer
+            answer.drain_conn()
+            self._token.reject(authorization)
+        raise AssertionError("unreachable")
+
+    def _renew(self, configuration: Configuration) -> None:
+        if self._token is not None:
+            configuration.api_key[TOKEN] = self._token.header()
 
 
-def _next(lines: Iterator[str]) -> str | None:
-    """Return the next line, or None at the end or after a read timeout."""
+def _lines(answer: urllib3.BaseHTTPResponse) -> Iterator[bytes]:
+    """Yield the lines of a response until its end or a read timeout; the last line may be incomplete."""
+    rest = b""
     try:
-        return next(lines, None)
-    except httpx2.ReadTimeout:
-        return None
+        while chunk := answer.read1(READ_BYTES):
+            *complete, rest = (rest + chunk).split(b"\n")
+            yield from complete
+    except ReadTimeoutError:
+        return
+    if rest:
+        yield rest
 
 
 @contextmanager
@@ -144,9 +190,10 @@ def translated_errors() -> Iterator[None]:
     """Translate errors of requests without a response."""
     try:
         yield
-    except httpx2.UnsupportedProtocol as error:
-        raise NoCluster(f"no Kubernetes cluster: the server in the kubeconfig: {error}") from None
-    except (httpx2.RequestError, httpx2.InvalidURL) as error:
+    except HTTPError as error:
         raise unavailable(error) from None
-    except (ConfigError, OSError) as error:
-        raise NoCluster(f"no Kubernetes cluster: {error}") from None
+    except ApiException as error:
+        # Of TLS; any response with a status is returned.
+        raise ApiUnavailable(
+            f"the Kubernetes API server is unavailable: {' '.join(str(error.reason).split())}"
+        ) from None

@@ -6,10 +6,9 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
-from lightkube.config.kubeconfig import SingleConfig
-
 from dynconfig.api import names
 from dynconfig.kube import json_levels, json_selection, kubeconfig
+from dynconfig.kube.connection import Connection
 from dynconfig.model.declaration import Source
 from dynconfig.model.errors import InvalidSpec, NoSource, Retryable
 from dynconfig.model.key import Key
@@ -64,7 +63,7 @@ class NoCluster(Exception):
     """No cluster is configured: neither a kubeconfig nor a service account."""
 
 
-def config() -> SingleConfig:
+def config() -> Connection:
     """Return the cluster of the service account, KUBECONFIG or ~/.kube/config. Raises NoCluster."""
     try:
         return kubeconfig.current()
@@ -171,7 +170,7 @@ def parse_event(event: Document) -> tuple[str, Document]:
     return event["type"], event["object"]
 
 
-def parse_partial_line(line: str) -> tuple[str, Document]:
+def parse_partial_line(line: bytes) -> tuple[str, Document]:
     """Parse a watch line. Raises WatchExpired, or ApiUnavailable if the line is incomplete."""
     try:
         event = json_levels.loads(line)

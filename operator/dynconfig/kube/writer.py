@@ -6,8 +6,8 @@ from typing import Any
 
 from dynconfig.api import names
 from dynconfig.api.parameter import DeletionPolicy
-from dynconfig.kube.reader import Reader, translated_errors
-from dynconfig.kube.responses import INVALID, ApiConflict, ApiRefused, Document, document, object_path
+from dynconfig.kube.reader import Reader
+from dynconfig.kube.responses import INVALID, ApiConflict, ApiRefused, Document, object_path
 from dynconfig.model.key import Key
 from dynconfig.model.stored import emptied, spec_of
 
@@ -74,12 +74,6 @@ class Writer(Reader):
         metadata = deployment["metadata"]
         path = f"/apis/apps/v1/namespaces/{metadata['namespace']}/deployments/{metadata['name']}"
         self._send("PATCH", path, {"spec": {"replicas": 0}})
-
-    def _send(self, method: str, path: str, body: Mapping[str, Any]) -> Document:
-        kind = "application/merge-patch+json" if method == "PATCH" else "application/json"
-        with translated_errors():
-            answer = self._http.request(method, path, json=body, headers={"Content-Type": kind})
-        return document(answer.status_code, answer.content)
 
 
 @contextmanager

@@ -33,10 +33,9 @@ for library in (
     "asyncio",
     "boto3",
     "botocore",
-    "httpcore2",
-    "httpx2",
     "kopf",
-    "lightkube",
+    "client",  # the logger of the official Kubernetes client
+    "kubernetes",
     "urllib3",
     "pydantic",
 ):
