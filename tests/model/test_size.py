@@ -1,6 +1,7 @@
 """Every stored object can have a status: it is truncated if necessary, or spec is rejected before the first write."""
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from tests.engine.fake_kind import OWNER, document, nothing
 from dynconfig.api.defaults import with_defaults
 from dynconfig.api.status import DynamicConfigStatus
 from dynconfig.model.errors import InvalidSpec
-from dynconfig.model.size import OBJECT_BYTES, check, fitting, needed_bytes, stored_bytes
+from dynconfig.model.size import LARGE, OBJECT_BYTES, check, fitting, needed_bytes, stored_bytes, weight
 from dynconfig.validation.declare import declare, declare_deletion
 from dynconfig.validation.tenancy import Tenant
 
@@ -114,3 +115,12 @@ def test_accepted_object_has_room_for_each_parameter_in_status() -> None:
     found = large(1000, 1130)
     assert needed_bytes(found) <= OBJECT_BYTES
     assert len(fitting(found, report(1000))["parameters"]) == 1000
+
+
+@pytest.mark.parametrize("text", ['["\\{', "[[[", '\\"[', "\\\\{", '"[]"{'])
+def test_brackets_in_texts_are_no_lists(text: str) -> None:
+    """A value of JSON text does not make an object one of the large ones, of which few are reconciled at once."""
+    without = re.sub(r"[\[\]{}]", "x", text)
+    weights = {weight({"spec": {"value": found * 20_000, "list": [{}]}}) for found in (text, without)}
+    assert len(weights) == 1
+    assert weight({"spec": [[]] * 20_000}) > LARGE

@@ -57,8 +57,11 @@ class Namespace:
 
     def config_map(self, name: str, data: Mapping[str, str]) -> None:
         """Create a ConfigMap."""
-        document = json.dumps({"metadata": {"name": name}, "data": data}, separators=(",", ":"))
-        self._post(f"/api/v1/namespaces/{self.name}/configmaps", [document])
+        self.config_map_of({"metadata": {"name": name}, "data": data})
+
+    def config_map_of(self, document: Mapping[str, Any]) -> None:
+        """Create a ConfigMap of a whole document."""
+        self._post(f"/api/v1/namespaces/{self.name}/configmaps", [json.dumps(document, separators=(",", ":"))])
 
     def config_maps(self, count: int, annotation: str) -> None:
         """Create ConfigMaps with an annotation."""
@@ -206,6 +209,24 @@ def annotated_config_maps(attacker: Namespace) -> None:
     attacker.config_maps(500, "x" * 250_000)
 
 
+def escaped_metadata(attacker: Namespace) -> None:
+    """ConfigMaps that etcd stores in 1.5 MB, and that are 9 MB as JSON; objects refer to them, so that all are read, too."""
+    owner = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "name": "<" * 1_500_000,
+        "uid": "00000000-0000-4000-8000-00000000000",
+    }
+    for number in range(8):
+        metadata = {"name": f"escaped-{number}", "ownerReferences": [{**owner, "uid": f"{owner['uid']}{number}"}]}
+        attacker.config_map_of({"metadata": metadata, "data": {"key": "value"}})
+    parameters = [
+        {"name": f"p{number}", "valueFrom": {"configMapKeyRef": {"name": f"escaped-{number}", "key": "key"}}}
+        for number in range(8)
+    ]
+    attacker.objects([{"parameters": parameters}] * 12)
+
+
 def slow_validation(attacker: Namespace) -> None:
     """A hundred objects whose schemas, patterns and rules take as long as they may."""
     unique = {"type": "json", "jsonSchema": {"uniqueItems": True}}
@@ -289,6 +310,7 @@ ATTACKS: dict[str, Callable[[Namespace], None]] = {
     "30 objects with 9,500 labels": many_labels,
     "30 objects with jsonSchemas of 48,600 lists": many_lists,
     "500 ConfigMaps with large annotations": annotated_config_maps,
+    "8 ConfigMaps of 9 MB as JSON": escaped_metadata,
     "slow patterns, schemas and rules in 100 objects": slow_validation,
     "messages of 250,000 slashes in the event queue": slashes,
     "60 objects of 1 MB": large_objects,

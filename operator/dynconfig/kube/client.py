@@ -44,8 +44,8 @@ from dynconfig.model.key import Key
 # A page is in memory as a whole, with its parsed objects; pages of large objects have fewer items.
 FIRST_PAGE, LARGEST_PAGE = 50, 500
 PAGE_BYTES = 4 * 2**20
-# Larger than any object that etcd accepts.
-LINE_BYTES = 8 * 2**20
+# Larger than any object: etcd accepts 1.5 MiB, and JSON of the API server has six bytes for characters such as <.
+LINE_BYTES = 10 * 2**20
 
 __all__ = ["ApiConflict", "ApiRefused", "ApiUnavailable", "Document", "Kube", "NoCluster", "WatchExpired"]
 

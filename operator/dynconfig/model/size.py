@@ -44,7 +44,16 @@ def stored_bytes(document: Mapping[str, Any]) -> int:
 def weight(document: Mapping[str, Any]) -> int:
     """Return a measure of the memory that an object needs while it is reconciled: its size, its lists and maps, its sources."""
     text = _compact(document)
-    return len(text) + _NODE_WEIGHT * (text.count("[") + text.count("{")) + _SOURCE_WEIGHT * text.count('"valueFrom":')
+    weight = len(text) + _NODE_WEIGHT * _brackets(text) + _SOURCE_WEIGHT * text.count('"valueFrom":')
+    if weight <= SMALL:
+        return weight
+    # Brackets in strings are no lists; without escaped quotes, every other part between quotes is a string.
+    outside = text.replace("\\\\", "").replace('\\"', "").split('"')[::2]
+    return weight - _NODE_WEIGHT * (_brackets(text) - sum(map(_brackets, outside)))
+
+
+def _brackets(text: str) -> int:
+    return text.count("[") + text.count("{")
 
 
 def _compact(document: Mapping[str, Any]) -> str:
