@@ -11,7 +11,6 @@ from tests.engine.fake_kind import document
 from tests.kube.controller_harness import configured, running_controller
 
 from dynconfig.api.spec import DynamicConfigSpec
-from dynconfig.kube import controller
 from dynconfig.validation import checking, inspection
 from dynconfig.validation import declare as declaring
 from dynconfig.validation.declare import faults, parse_spec
@@ -71,7 +70,6 @@ def test_specs_are_not_parsed_in_the_thread_that_serves_all(monkeypatch: pytest.
         parsed.append(threading.get_ident())
         return parse_spec(document)
 
-    monkeypatch.setattr(controller, "parse_spec", parse)
     monkeypatch.setattr(declaring, "parse_spec", parse)
 
     async def act() -> None:
