@@ -21,6 +21,7 @@ from dynconfig_lab.aws.calls import ACCOUNT
 from dynconfig_lab.aws.cloudwatch_alarm import LOCK, Alarm, State, alarms_of, changed, regions
 from dynconfig_lab.aws.cloudwatch_evaluation import SPARE_PERIODS, Datapoint, evaluate
 from dynconfig_lab.aws.cloudwatch_metrics import metrics_of
+from dynconfig_lab.aws.resource_policy import allows
 from dynconfig_lab.functions.service import Functions
 
 log = logging.getLogger(__name__)
@@ -29,6 +30,7 @@ TICK_SECONDS = 0.25
 # AWS evaluates an alarm once a minute, and more often if its period is shorter.
 RHYTHM_SECONDS = 60.0
 LAMBDA = "lambda.alarms.cloudwatch.amazonaws.com"
+CLOUDWATCH = "cloudwatch.amazonaws.com"
 
 
 class Watch:
@@ -158,6 +160,11 @@ class Watch:
 
     def _publish(self, arn: str, alarm: Alarm, previous: State) -> None:
         message, subject = cloudwatch_events.notification(alarm, previous), cloudwatch_events.subject(alarm)
+        topics = sns_backends[ACCOUNT][alarm.region].topics
+        if arn in topics and not allows(topics[arn].policy, arn, CLOUDWATCH, alarm.alarm_arn, "sns:Publish"):
+            # https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/Notify_Users_Alarm_Changes.html
+            self._warn(arn, "The policy of topic %s does not allow CloudWatch to publish")
+            return
         try:
             sns_backends[ACCOUNT][alarm.region].publish(message, arn=arn, subject=subject[:100])
         except ServiceException as error:

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Mapping
 
+from dynconfig_lab.aws import sns_control
 from dynconfig_lab.aws.apis_control import ApisControl
 from dynconfig_lab.aws.events import Bus
 from dynconfig_lab.aws.events_control import EventsControl
@@ -40,6 +41,7 @@ class Services:
             "lambda": self._functions.handle,
             "logs": LogsControl(telemetry.extract).handle,
             "scheduler": self._schedules.handle,
+            "sns": sns_control.handle,
         }
         functions.serve(self._functions)
 

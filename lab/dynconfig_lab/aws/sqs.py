@@ -11,7 +11,7 @@ from typing import Any
 
 from moto.sqs.models import sqs_backends
 
-from dynconfig_lab.aws import sqs_messages, sqs_policy
+from dynconfig_lab.aws import resource_policy, sqs_messages
 from dynconfig_lab.aws.answers import Answer, AwsError
 from dynconfig_lab.aws.calls import ACCOUNT, Call
 
@@ -101,7 +101,7 @@ def deliver(region: str, arn: str, source: str, body: str) -> None:
     queue: Any = sqs_backends[ACCOUNT][region].queues.get(arn.rpartition(":")[2])
     if queue is None:
         raise AwsError("AWS.SimpleQueueService.NonExistentQueue", "The specified queue does not exist.")
-    if not sqs_policy.allows(queue.policy or "", arn, "events.amazonaws.com", source):
+    if not resource_policy.allows(queue.policy or "", arn, "events.amazonaws.com", source):
         raise AwsError("AccessDenied", f"its policy does not let events.amazonaws.com send for {source}")
     sqs_messages.send(queue, body)
 
@@ -128,7 +128,7 @@ def _check_policy(attributes: Request) -> None:
     policy = attributes.get("Policy")
     if not policy:
         return
-    if not sqs_policy.is_policy(policy):
+    if not resource_policy.is_policy(policy):
         raise AwsError("InvalidAttributeValue", "Invalid value for the parameter Policy.")
 
 

@@ -222,6 +222,25 @@ def test_each_state_has_its_own_actions_and_none_while_disabled(watched: Watched
     )
 
 
+def test_topic_whose_policy_does_not_allow_cloudwatch_gets_no_notification(
+    watched: Watched, topic: tuple[str, Queue], aws: Callable[[str], Any]
+) -> None:
+    allowed, queue = topic
+    denying = str(aws("sns").create_topic(Name=f"topic-{uuid.uuid4()}")["TopicArn"])
+    aws("sns").subscribe(TopicArn=denying, Protocol="sqs", Endpoint=queue.arn)
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"Service": "events.amazonaws.com"},
+        "Action": "sns:Publish",
+        "Resource": "*",
+    }
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    aws("sns").set_topic_attributes(TopicArn=denying, AttributeName="Policy", AttributeValue=policy)
+    # Actions are carried out in their order.
+    watched.set(watched.alarm(AlarmActions=[denying, allowed]), "ALARM")
+    assert [sent["TopicArn"] for sent in queue.bodies(1)] == [allowed]
+
+
 def test_missing_topic_does_not_affect_the_alarm(watched: Watched, received: Callable[[str], Queue]) -> None:
     name = watched.alarm(AlarmActions=["arn:aws:sns:eu-west-1:123456789012:none"])
     queue = received(name)

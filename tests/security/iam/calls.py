@@ -89,6 +89,7 @@ _TAGS: dict[str, Callable[[Present, str], dict[str, str]]] = {
             "TagList"
         ]
     ),
+    "sns": lambda aws, found: listed(aws.client("sns").list_tags_for_resource(ResourceArn=found)["Tags"]),
     "sqs": lambda aws, found: aws.client("sqs").list_queue_tags(
         QueueUrl=aws.client("sqs").get_queue_url(QueueName=found.rpartition(":")[2])["QueueUrl"]
     ).get("Tags", {}),
@@ -267,6 +268,15 @@ def _cloudwatch(operation: str, call: Call, aws: Present) -> Iterator[Request]:
         yield _request("cloudwatch:TagResource", arn("cloudwatch", f"alarm:{call['AlarmName']}"), aws, tags)
 
 
+# https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonsns.html
+def _sns(operation: str, call: Call, aws: Present) -> Iterator[Request]:
+    topic = call.get("TopicArn") or call.get("ResourceArn") or arn("sns", call["Name"])
+    tags = listed(call.get("Tags", []))
+    yield _request(f"sns:{operation}", topic, aws, tags)
+    if operation == "CreateTopic" and tags:
+        yield _request("sns:TagResource", topic, aws, tags)
+
+
 # https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonsqs.html
 def _sqs(operation: str, call: Call, aws: Present) -> Iterator[Request]:
     queue = arn("sqs", call.get("QueueName") or call["QueueUrl"].rpartition("/")[2])
@@ -287,5 +297,6 @@ _SERVICES: dict[str, Callable[[str, Call, Present], Iterator[Request]]] = {
     "scheduler": _scheduler,
     "apigatewayv2": _apigatewayv2,
     "cloudwatch": _cloudwatch,
+    "sns": _sns,
     "sqs": _sqs,
 }

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from dynconfig_lab.aws.sqs_policy import allows
+from dynconfig_lab.aws.resource_policy import allows
 
 QUEUE = "arn:aws:sqs:eu-west-1:123456789012:mail"
 RULE = "arn:aws:events:eu-west-1:123456789012:rule/changes"

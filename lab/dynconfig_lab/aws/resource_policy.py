@@ -1,4 +1,4 @@
-"""Whether a queue's policy allows a service to send to it on behalf of a source. Pure.
+"""Whether the policy of a queue or a topic allows a service to send to it on behalf of a source. Pure.
 
 https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-resource-based.html
 """
@@ -20,10 +20,10 @@ def is_policy(text: str) -> bool:
     return isinstance(document, dict) and all(_is_statement(item) for item in _as_list(document.get("Statement", [])))
 
 
-def allows(policy: str, queue: str, service: str, source: str) -> bool:
-    """Whether sqs:SendMessage is allowed to the service for this source ARN, and not denied."""
+def allows(policy: str, target: str, service: str, source: str, action: str = "sqs:SendMessage") -> bool:
+    """Whether the action is allowed to the service for this source ARN, and not denied."""
     statements = _as_list(json.loads(policy).get("Statement", [])) if policy else []
-    effects = [item["Effect"] for item in statements if _applies(item, queue, service, source)]
+    effects = [item["Effect"] for item in statements if _applies(item, target, service, source, action)]
     return "Allow" in effects and "Deny" not in effects
 
 
@@ -50,11 +50,11 @@ def _are_conditions(value: object) -> bool:
     return isinstance(value, dict) and all(isinstance(keys, dict) for keys in value.values())
 
 
-def _applies(statement: Mapping[str, Any], queue: str, service: str, source: str) -> bool:
+def _applies(statement: Mapping[str, Any], target: str, service: str, source: str, action: str) -> bool:
     return (
         _is_principal(statement.get("Principal"), service)
-        and any(_matches(action.lower(), "sqs:sendmessage") for action in _as_list(statement.get("Action", [])))
-        and any(_matches(resource, queue) for resource in _as_list(statement.get("Resource", [])))
+        and any(_matches(pattern.lower(), action.lower()) for pattern in _as_list(statement.get("Action", [])))
+        and any(_matches(resource, target) for resource in _as_list(statement.get("Resource", [])))
         and all(_holds(test, keys, source) for test, keys in statement.get("Condition", {}).items())
     )
 
@@ -67,7 +67,10 @@ def _is_principal(principal: object, service: str) -> bool:
 
 def _holds(test: str, keys: Mapping[str, Any], source: str) -> bool:
     """An unknown operator or key does not match: the lab never allows what AWS denies."""
-    facts = {"aws:sourcearn": source, "aws:sourceaccount": source.split(":")[4]}
+    account = source.split(":")[4]
+    # aws:SourceOwner is that of the default policy of a topic.
+    # https://docs.aws.amazon.com/sns/latest/dg/sns-access-policy-use-cases.html
+    facts = {"aws:sourcearn": source, "aws:sourceaccount": account, "aws:sourceowner": account}
     if test not in _TESTS:
         return False
     exact = test == "StringEquals"
