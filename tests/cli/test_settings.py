@@ -154,5 +154,19 @@ def test_quotas_are_calls_per_second() -> None:
     ],
 )
 def test_invalid_setting_is_named_with_the_expected_value(name: str, text: str) -> None:
-    with pytest.raises(BadSetting, match=name):
+    with pytest.raises(BadSetting, match=f"^{name}: .*expected|above 0"):
         Settings.from_environment({name: text})
+
+
+def test_all_invalid_settings_are_reported_one_a_line() -> None:
+    with pytest.raises(BadSetting) as raised:
+        Settings.from_environment({"DYNCONFIG_WORKERS": "0", "DYNCONFIG_QUOTA": "x", "DYNCONFIG_EVENTS": "perhaps"})
+    assert str(raised.value).splitlines() == [
+        "DYNCONFIG_WORKERS: invalid value '0', expected an integer from 1 to 256",
+        "DYNCONFIG_QUOTA: invalid value 'x', expected e.g. ssm.Put=10 (calls per second)",
+        "DYNCONFIG_EVENTS: invalid value 'perhaps', expected one of on, off",
+    ]
+
+
+def test_other_variables_are_not_read() -> None:
+    assert Settings.from_environment({"workers": "1", "region": "eu-west-1", "DYNCONFIG_OTHER": "1"}) == Settings()

@@ -66,7 +66,7 @@ class CliHarness:
 
     def listen(self, *regions: str, **settings: object) -> None:
         """Start listeners for these regions, wait for their first report, then stop them."""
-        made = Settings(region=HOME, is_emulated=True, **settings)  # type: ignore[arg-type]
+        made = Settings(region=HOME, is_emulated=True, **settings)
         _engine, event_listeners = wiring.engine_with_listeners(made, self._count, self.cluster, self.recorded)
         before = listeners()
         for region in regions:

@@ -1,7 +1,6 @@
 """The Helm chart: with its own values it is manifests/install, and every value reaches the operator as what it says."""
 
 import subprocess
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -88,7 +87,7 @@ def test_every_value_is_read_by_the_operator_as_it_was_written(render: Render) -
         health_port=8181,
     )
     # The format of the log is another one in a cluster already.
-    unset = {field.name for field in fields(Settings) if getattr(found, field.name) == getattr(Settings(), field.name)}
+    unset = {name for name in Settings.model_fields if getattr(found, name) == getattr(Settings(), name)}
     assert unset == {"is_emulated", "log_format", "policy_file"}
 
 

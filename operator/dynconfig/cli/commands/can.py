@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Iterable
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -66,7 +65,7 @@ def command(
     """
     settings = Settings.from_environment(os.environ)
     if policy is not None:
-        settings = replace(settings, policy_file=str(policy), tenancy=Tenancy.SHARED)
+        settings = settings.model_copy(update={"policy_file": str(policy), "tenancy": Tenancy.SHARED})
     tenants, labels = Tenants(settings, Tenancy.SHARED), _labels(label or ())
     found: list[tuple[Document, Decision]] = []
     if not settings.policy_file and settings.tenancy is not Tenancy.SINGLE:

@@ -5,7 +5,6 @@ import os
 import re
 import sys
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import Annotated, Any
 
 import typer
@@ -173,7 +172,7 @@ def _account(region: str) -> str:
     from dynconfig import wiring
     from dynconfig.model.errors import DynConfigError
 
-    settings = replace(Settings.from_environment(os.environ), region=region)
+    settings = Settings.from_environment(os.environ).model_copy(update={"region": region})
     try:
         return wiring.account(wiring.session(settings), settings)
     except DynConfigError as error:
