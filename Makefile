@@ -28,10 +28,6 @@ help: ## List the targets
 demo: $(VENV)/.ready ## Run a demo on this machine: a cluster, an emulated AWS and the operator
 	@$(BIN)/python -m dynconfig_lab.demo
 
-.PHONY: session
-session: $(VENV)/.ready ## Record the terminal session of the README; requires the AWS CLI
-	@$(BIN)/python -m dynconfig_lab.recording
-
 .PHONY: lab
 lab: $(VENV)/.ready ## Start Kubernetes and an emulated AWS in the background; writes .lab/env
 	@$(BIN)/python -m dynconfig_lab up

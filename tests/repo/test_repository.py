@@ -168,6 +168,12 @@ def test_the_settings_are_all_in_the_readme() -> None:
     assert {name for name in own if f"`{name}`" not in readme} == set()
 
 
+@pytest.mark.parametrize("name", ["plan-edit", "drift", "plan-delete"])
+def test_output_of_commands_in_the_readme_is_current(name: str) -> None:
+    output, _, _ = (ROOT / "tests" / "cli" / "golden" / f"{name}.txt").read_text().partition("--- exit code")
+    assert output in (ROOT / "README.md").read_text()
+
+
 def test_the_version_is_the_same_everywhere() -> None:
     version = re.search(r'^version = "([^"]+)"', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
     assert version

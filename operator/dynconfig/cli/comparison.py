@@ -1,26 +1,11 @@
-"""Compare two environments: parameters by their names below the path, other settings by their path in spec. Pure.
+"""Compare two environments: parameters by their names below the path, other settings by their path in spec. Pure."""
 
-Secret values are only compared by a keyed hash whose key is discarded after the comparison.
-"""
-
-import hashlib
-import hmac
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from dynconfig.model.secret import MASK
+from dynconfig.model.secret import Secret
 
 UNKNOWN = "(unknown)"
-
-
-@dataclass(frozen=True, slots=True)
-class Sealed:
-    """A secret value as a keyed hash, which can only be compared for equality."""
-
-    digest: bytes = field(repr=False)
-
-    def __str__(self) -> str:
-        return MASK
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +13,7 @@ class Entry:
     """One parameter of an environment. Its value is None if it could not be read."""
 
     type: str
-    value: str | Sealed | None
+    value: str | Secret | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +33,6 @@ class Contrast:
     name: str
     left: str | None
     right: str | None
-
-
-def sealed(text: str, key: bytes) -> Sealed:
-    """Return a secret value, hashed with the key of this comparison."""
-    return Sealed(hmac.digest(key, text.encode(), hashlib.sha256))
 
 
 def contrasts(left: Environment, right: Environment) -> Iterator[Contrast]:

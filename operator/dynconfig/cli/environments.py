@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any
 from dynconfig import wiring
 from dynconfig.api.defaults import with_defaults
 from dynconfig.api.parameter import ParameterType
-from dynconfig.cli.comparison import Entry, Environment, sealed
+from dynconfig.cli.comparison import Entry, Environment
 from dynconfig.cli.failures import Failed
 from dynconfig.cli.files import BadFile, Document
 from dynconfig.cli.options import check_region
@@ -21,7 +20,7 @@ from dynconfig.cli.targets import Targets, may_have_cluster, select_targets, sho
 from dynconfig.kinds.parameter import tree as parameter_tree
 from dynconfig.model.declaration import ReadSource, Source
 from dynconfig.model.errors import DynConfigError, SourceMissing
-from dynconfig.model.secret import UnknownText
+from dynconfig.model.secret import Secret, UnknownText
 from dynconfig.settings import Settings
 from dynconfig.validation.checking import source_of
 from dynconfig.validation.declare import parse_spec
@@ -39,21 +38,21 @@ class _Reading:
 
 
 def read(left: str, right: str, namespace: str | None, *, offline: bool) -> tuple[Environment, Environment]:
-    """Return the two environments; a value that is secret in either is replaced by a digest in both.
+    """Return the two environments; a value that is secret in either is masked in both.
 
     Raises Failed, and the errors of reading files, the cluster and AWS.
     """
     before, after = (_read(word, namespace, offline=offline) for word in (left, right))
-    key, hidden = secrets.token_bytes(32), before.secrets | after.secrets
-    return _sealed(before.environment, hidden, key), _sealed(after.environment, hidden, key)
+    hidden = before.secrets | after.secrets
+    return _masked(before.environment, hidden), _masked(after.environment, hidden)
 
 
-def _sealed(environment: Environment, hidden: frozenset[str], key: bytes) -> Environment:
-    def entry(name: str, plain: Entry) -> Entry:
-        is_open = name not in hidden or not isinstance(plain.value, str)
-        return plain if is_open else Entry(plain.type, sealed(str(plain.value), key))
-
-    return replace(environment, entries={name: entry(name, plain) for name, plain in environment.entries.items()})
+def _masked(environment: Environment, hidden: frozenset[str]) -> Environment:
+    entries = {
+        name: replace(entry, value=Secret(entry.value)) if name in hidden and isinstance(entry.value, str) else entry
+        for name, entry in environment.entries.items()
+    }
+    return replace(environment, entries=entries)
 
 
 def _read(word: str, namespace: str | None, *, offline: bool) -> _Reading:
