@@ -10,6 +10,7 @@ from dynconfig.engine.outcome import Outcome
 from dynconfig.engine.reconcile import Engine
 from dynconfig.model.declaration import Declaration
 from dynconfig.model.errors import DynConfigError
+from dynconfig.model.previous_status import PreviousStatus
 from dynconfig.model.resource import Resource, Scope
 from dynconfig.model.revision import revision
 from dynconfig.status import report
@@ -158,7 +159,7 @@ RED = coloured("red")
 
 def status_of(outcome: Outcome, previous: dict[str, Any] | None = None) -> dict[str, Any]:
     """The report."""
-    return report.status(outcome, previous or {}, 1.8e9, None)
+    return report.status(outcome, PreviousStatus.of(previous), 1.8e9, None)
 
 
 def lit(derived: DerivedKinds) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from tests.rollout.test_rollback import BAKE, CHANGE, NEW, OLD, START
 
 from dynconfig.engine.outcome import Outcome
 from dynconfig.engine.reconcile import Engine
+from dynconfig.model.previous_status import PreviousStatus
 from dynconfig.status import report
 
 
@@ -22,7 +23,7 @@ class Apart(RolloutHarness):
     def look(self, now: float | None = None) -> Outcome:
         self.versioned.now = self.versioned.now if now is None else now
         outcome = self.engine.run(self.declaration(), now=self.versioned.now + self.ahead)
-        self.status = report.status(outcome, self.status or {}, self.versioned.now + self.ahead, None)
+        self.status = report.status(outcome, PreviousStatus.of(self.status), self.versioned.now + self.ahead, None)
         return outcome
 
 

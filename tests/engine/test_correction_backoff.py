@@ -9,6 +9,7 @@ from tests.engine.fake_kind import FakeKind, declared
 from dynconfig.engine.correction_backoff import FIRST_PAUSE, QUICK_CORRECTIONS
 from dynconfig.engine.outcome import Outcome
 from dynconfig.model.errors import ReconcileLoop
+from dynconfig.model.previous_status import PreviousStatus
 from dynconfig.status import kube_events, report
 
 VALUES = {"a": "1", "b": "2"}
@@ -34,9 +35,9 @@ class Fight:
             values or VALUES, status=self.status or None, resyncInterval="10m", generation=generation, **about
         )
         outcome = self.engine.run(declaration, now=self.now)
-        told = kube_events.events_of(outcome, self.status, self.now)
+        told = kube_events.events_of(outcome, PreviousStatus.of(self.status), self.now)
         self.notes += [note.message for note in told if note.reason == "ReconcileLoop"]
-        self.status = report.status(outcome, self.status, self.now, None)
+        self.status = report.status(outcome, PreviousStatus.of(self.status), self.now, None)
         return outcome
 
     def rival(self) -> None:

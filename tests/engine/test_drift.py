@@ -8,6 +8,7 @@ from tests.engine.fake_kind import FakeKind, Thing, declared
 from dynconfig.engine import drift
 from dynconfig.engine.outcome import Outcome
 from dynconfig.model.plan import Difference, Plan, Step, Update
+from dynconfig.model.previous_status import PreviousStatus
 from dynconfig.model.resource import Resource
 from dynconfig.status import kube_events, report
 
@@ -37,7 +38,7 @@ def sirens(count: int) -> list[tuple[Resource, Resource]]:
 
 
 def told(outcome: Outcome, now: str = NOW, previous: dict[str, Any] | None = None) -> list[dict[str, Any]]:
-    found = drift.drift_entries(outcome, previous or {}, now)
+    found = drift.drift_entries(outcome, PreviousStatus.of(previous), now)
     return [item.model_dump(mode="json", by_alias=True, exclude_none=True) for item in found]
 
 
@@ -58,23 +59,23 @@ def test_long_author_is_shortened() -> None:
 
 
 def test_event_names_the_author() -> None:
-    (note,) = kube_events.events_of(drifted(*sirens(1), changed={"s0": JANE}), {}, 1.8e9)
+    (note,) = kube_events.events_of(drifted(*sirens(1), changed={"s0": JANE}), PreviousStatus(), 1.8e9)
     assert note.message == f"Siren s0: level is 2, declared 1 (by {JANE})"
 
 
 def test_drift_is_new_once_and_keeps_its_time() -> None:
     outcome = drifted(*sirens(2))
     before = {"drift": told(drifted(*sirens(1)))}
-    assert [step.resource.name for step, _ in drift.new(outcome, before)] == ["s1"]
+    assert [step.resource.name for step, _ in drift.new(outcome, PreviousStatus.of(before))] == ["s1"]
     later = told(outcome, "2027-01-15T09:00:00Z", before)
     assert [item["since"] for item in later] == [NOW, "2027-01-15T09:00:00Z"]
-    assert drift.new(outcome, {"drift": later}) == []
+    assert drift.new(outcome, PreviousStatus.of({"drift": later})) == []
 
 
 def test_full_drift_list_is_not_reported_again() -> None:
     outcome = drifted(*sirens(150))
-    status = report.status(outcome, {}, 1.8e9, None)
+    status = report.status(outcome, PreviousStatus(), 1.8e9, None)
     assert len(status["drift"]) == 100
-    assert len(drift.new(outcome, {})) == 150
-    assert drift.new(outcome, status) == []
-    assert kube_events.events_of(outcome, status, 1.8e9) == ()
+    assert len(drift.new(outcome, PreviousStatus())) == 150
+    assert drift.new(outcome, PreviousStatus.of(status)) == []
+    assert kube_events.events_of(outcome, PreviousStatus.of(status), 1.8e9) == ()

@@ -12,6 +12,7 @@ from dynconfig.engine.outcome import Outcome
 from dynconfig.engine.reconcile import Engine
 from dynconfig.model.declaration import Declaration, Successor
 from dynconfig.model.errors import Conflict, DeletionDelayed, NotOwned, UnsafePlan
+from dynconfig.model.previous_status import PreviousStatus
 from dynconfig.status import kube_events, report
 from dynconfig.validation.declare import declare, declare_deletion
 from dynconfig.validation.tenancy import Tenant
@@ -28,7 +29,7 @@ def applied(**about: Any) -> tuple[FakeKind, dict[str, Any]]:
     fake = FakeKind()
     outcome = fake.engine().run(declared(VALUES, **about))
     fake.calls.clear()
-    return fake, report.status(outcome, {}, 1.8e9, None)
+    return fake, report.status(outcome, PreviousStatus(), 1.8e9, None)
 
 
 def with_policy(name: str, policy: str, values: dict[str, str] = VALUES, **about: Any) -> dict[str, Any]:
@@ -46,7 +47,7 @@ def test_what_another_object_takes_over_gets_its_owner_tag_and_is_not_deleted(po
     outcome = fake.engine().run(taken(edit, "/app/c"))
     assert fake.writes == ["hand over /app/c"]
     assert (fake.store["/app/c"].owner, fake.store["/app/c"].version) == (RIVAL.tag, 1)
-    (note,) = kube_events.events_of(outcome, status, 1.8e9)
+    (note,) = kube_events.events_of(outcome, PreviousStatus.of(status), 1.8e9)
     assert (note.reason, note.message) == ("HandedOver", "Handed over: Thing /app/c to shop/rival")
 
 
@@ -138,7 +139,7 @@ def test_retain_holds_for_a_parameter_that_leaves_the_list() -> None:
 def test_a_parameters_own_policy_is_remembered_when_it_has_left(whole: str, own: str, is_kept: bool) -> None:
     fake = FakeKind()
     first = run(fake, with_policy("c", own, deletionPolicy=whole))
-    status = report.status(first, {}, 1.8e9, None)
+    status = report.status(first, PreviousStatus(), 1.8e9, None)
     assert [item.get("deletionPolicy") for item in status["parameters"]] == [None, None, own]
     left = run(fake, document({"a": "1", "b": "2"}, generation=2, status=status, deletionPolicy=whole))
     assert left.is_complete
@@ -169,7 +170,7 @@ def test_a_deletion_waits_for_a_moment_and_everything_else_is_done() -> None:
     assert isinstance(early.error, DeletionDelayed)
     assert early.error.delay == 4.0
     assert fake.writes == ["put /app/a"]
-    ready = report.status(early, status, 1001.0, None)["conditions"][0]
+    ready = report.status(early, PreviousStatus.of(status), 1001.0, None)["conditions"][0]
     assert (ready["status"], ready["reason"]) == ("Unknown", "DeletionDelayed")
     # Meanwhile another object has declared it.
     assert fake.engine().run(taken(edit, "/app/c"), now=1002.0).is_complete
@@ -216,6 +217,6 @@ def test_what_the_owner_gives_up_is_waited_for_without_a_warning(policy: str, is
     outcome = fake.engine().run(heir)
     assert isinstance(outcome.error, NotOwned)
     assert outcome.error.is_awaited is is_awaited
-    assert bool(kube_events.events_of(outcome, {}, 1.8e9)) is not is_awaited
+    assert bool(kube_events.events_of(outcome, PreviousStatus(), 1.8e9)) is not is_awaited
     mixed = fake.engine().run(replace(heir, awaits=lambda _owner, name: name == "/app/b"))
-    assert [note.reason for note in kube_events.events_of(mixed, {}, 1.8e9)] == ["NotOwned"]
+    assert [note.reason for note in kube_events.events_of(mixed, PreviousStatus(), 1.8e9)] == ["NotOwned"]

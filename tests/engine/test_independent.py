@@ -18,6 +18,7 @@ from dynconfig.model.errors import (
     Throttled,
     Unavailable,
 )
+from dynconfig.model.previous_status import PreviousStatus
 from dynconfig.status import report
 
 VALUES = {"a": "1", "b": "2", "c": "3"}
@@ -120,7 +121,7 @@ def test_what_was_reported_of_a_kind_that_cannot_be_read_is_not_forgotten() -> N
     before = [item for item in status["resources"] if item["kind"] == "Lamp"]
     found.lamps.forbidden = AccessDenied("lamps: denied")
     outcome = found.engine().run(declared(VALUES, **RED, status=status))
-    after = report.status(outcome, status, 1.8e9, None)
+    after = report.status(outcome, PreviousStatus.of(status), 1.8e9, None)
     assert [item for item in after["resources"] if item["kind"] == "Lamp"] == before
     assert set(found.cords.store) == {"cord"}, "a cord whose lamp is unknown is not surplus"
 
@@ -174,7 +175,7 @@ def refused_generation(policy: str) -> tuple[FakeKind, dict[str, Any]]:
     status = status_of(fake.engine().run(declared(VALUES)))
     fake.failures = {"/app/c": Refused("no")}
     edited = declared({"a": "9", "b": "2", "c": "9"}, generation=2, driftPolicy=policy, status=status)
-    return fake, report.status(fake.engine().run(edited), status, 1.8e9, None)
+    return fake, report.status(fake.engine().run(edited), PreviousStatus.of(status), 1.8e9, None)
 
 
 @pytest.mark.parametrize("policy", ["Report", "Correct"])
@@ -196,7 +197,7 @@ def test_what_was_refused_is_written_as_soon_as_it_can_be_and_is_no_drift() -> N
     )
     assert outcome.is_complete
     assert fake.values["/app/c"] == "9"
-    assert "triedGeneration" not in report.status(outcome, status, 1.8e9, None)
+    assert "triedGeneration" not in report.status(outcome, PreviousStatus.of(status), 1.8e9, None)
 
 
 def test_refusals_that_fill_a_turn_do_not_keep_the_rest_from_its_turn() -> None:

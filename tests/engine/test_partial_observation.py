@@ -8,6 +8,7 @@ from tests.engine.fake_kind import FakeKind, declared
 
 from dynconfig.engine.outcome import Outcome
 from dynconfig.model.declaration import Declaration
+from dynconfig.model.previous_status import PreviousStatus
 from dynconfig.status import report
 
 VALUES = {"a": "1", "b": "2"}
@@ -22,7 +23,7 @@ def fake() -> FakeKind:
 
 @pytest.fixture
 def status(fake: FakeKind) -> dict[str, Any]:
-    return report.status(fake.engine().run(declared(VALUES)), {}, NOW, None)
+    return report.status(fake.engine().run(declared(VALUES)), PreviousStatus(), NOW, None)
 
 
 def changed(status: dict[str, Any], **about: Any) -> Declaration:
@@ -30,7 +31,7 @@ def changed(status: dict[str, Any], **about: Any) -> Declaration:
 
 
 def later(outcome: Outcome, previous: dict[str, Any]) -> dict[str, Any]:
-    return report.status(outcome, previous, NOW + 60, None)
+    return report.status(outcome, PreviousStatus.of(previous), NOW + 60, None)
 
 
 def test_a_look_at_what_was_heard_of_does_not_move_the_time_of_the_report(

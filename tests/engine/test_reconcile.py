@@ -14,6 +14,7 @@ from dynconfig.model.errors import (
     Refused,
     Throttled,
 )
+from dynconfig.model.previous_status import PreviousStatus
 from dynconfig.status import report
 
 VALUES = {"a": "1", "b": "2"}
@@ -24,7 +25,7 @@ def many(count: int) -> dict[str, str]:
 
 
 def status_of(outcome: Any) -> dict[str, Any]:
-    return report.status(outcome, {}, 1.8e9, None)
+    return report.status(outcome, PreviousStatus(), 1.8e9, None)
 
 
 def test_it_writes_what_is_declared_and_then_nothing() -> None:

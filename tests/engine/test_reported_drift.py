@@ -8,13 +8,14 @@ from tests.rollout.rollout_harness import RolloutHarness
 from tests.rollout.test_rollback import BAKE, CHANGE, OLD, stable
 
 from dynconfig.engine.outcome import Outcome
+from dynconfig.model.previous_status import PreviousStatus
 from dynconfig.status import report
 
 REPORT: dict[str, Any] = {"driftPolicy": "Report"}
 
 
 def status_of(outcome: Outcome, previous: dict[str, Any] | None = None) -> dict[str, Any]:
-    return report.status(outcome, previous or {}, 1000.0, None)
+    return report.status(outcome, PreviousStatus.of(previous), 1000.0, None)
 
 
 def meddled(values: dict[str, str], *names: str) -> tuple[FakeKind, dict[str, Any]]:

@@ -11,6 +11,7 @@ from tests.rollout.rollout_harness import RolloutHarness
 from dynconfig.api import names
 from dynconfig.model.declaration import Declaration
 from dynconfig.model.errors import DynConfigError, InvalidSpec, NotOwned, SourceMissing, Throttled
+from dynconfig.model.previous_status import PreviousStatus
 from dynconfig.model.timestamps import timestamp
 from dynconfig.status import report
 
@@ -78,7 +79,7 @@ def _object(status: Document | None, *, generation: int = 1, **spec: Any) -> Doc
 
 
 def _ran(store: Store, declaration: Declaration, previous: Mapping[str, Any] | None = None) -> Document:
-    return report.status(store.engine().run(declaration), previous or {}, NOW, None)
+    return report.status(store.engine().run(declaration), PreviousStatus.of(previous), NOW, None)
 
 
 def _applied(store: Store | None = None) -> Document:
@@ -94,11 +95,11 @@ def _starting() -> Document:
 
 
 def _refused(error: DynConfigError, **spec: Any) -> Document:
-    return _object(report.failure(error, 2, _applied(), NOW, None), generation=2, **spec)
+    return _object(report.failure(error, 2, PreviousStatus.of(_applied()), NOW, None), generation=2, **spec)
 
 
 def _half_applied() -> Document:
-    status = report.status(Store().engine().run(declared(VALUES), lambda: False), {}, NOW, None)
+    status = report.status(Store().engine().run(declared(VALUES), lambda: False), PreviousStatus(), NOW, None)
     return _object(status)
 
 

@@ -19,6 +19,7 @@ from dynconfig.kinds.parameter.parameters import Parameters
 from dynconfig.model.declaration import Declaration, Source
 from dynconfig.model.errors import DynConfigError, Retryable
 from dynconfig.model.plan import AnyKind
+from dynconfig.model.previous_status import PreviousStatus
 from dynconfig.model.resource import Owner, Resource
 from dynconfig.settings import Settings
 from dynconfig.status import report
@@ -156,7 +157,7 @@ class AwsHarness:
 
     def status(self, outcome: Outcome) -> dict[str, Any]:
         """The status that the operator would write."""
-        return report.status(outcome, {}, 1.8e9, None)
+        return report.status(outcome, PreviousStatus(), 1.8e9, None)
 
     def calls(self, action: Callable[[], object]) -> dict[str, int]:
         """Count the AWS calls of an action by operation."""

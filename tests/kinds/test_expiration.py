@@ -10,6 +10,7 @@ from tests.kinds.aws_harness import AwsHarness
 from dynconfig.engine.outcome import Outcome
 from dynconfig.engine.reconcile import Engine
 from dynconfig.model.errors import InvalidSpec
+from dynconfig.model.previous_status import PreviousStatus
 from dynconfig.status import report
 
 pytestmark = pytest.mark.lab
@@ -36,7 +37,7 @@ def test_expired_parameter_is_not_recreated_and_the_rest_is_written(harness: Aws
     outcome = run(harness, "2", END.timestamp() + 10, status=status, generation=2)
     assert outcome.is_complete
     assert harness.versions() == {"plain": 2}
-    after = report.status(outcome, status, END.timestamp() + 10, None)
+    after = report.status(outcome, PreviousStatus.of(status), END.timestamp() + 10, None)
     ready = after["conditions"][0]
     assert (ready["status"], after["expired"]) == ("True", [f"{harness.path}/token"])
     assert f"Expired: {harness.path}/token (deleted by AWS)" in ready["message"]
@@ -98,7 +99,7 @@ def test_past_expiration_on_a_new_parameter_is_rejected_before_the_first_write(h
     assert f"{FIELD} is in the past (2040-01-01T00:00:00Z)" in str(outcome.error)
     assert harness.versions() == {}
     # A rejected parameter does not count as written.
-    again = run(harness, "1", late, status=report.status(outcome, {}, late, None))
+    again = run(harness, "1", late, status=report.status(outcome, PreviousStatus(), late, None))
     assert isinstance(again.error, InvalidSpec)
 
 
@@ -118,7 +119,7 @@ def test_expired_parameters_are_recorded_in_status(harness: AwsHarness) -> None:
     for _ in range(3):
         outcome = run(harness, "1", late, status=status)
         assert outcome.is_complete
-        status = report.status(outcome, status, late, None)
+        status = report.status(outcome, PreviousStatus.of(status), late, None)
 
 
 def test_function_does_not_read_expired_parameters(harness: AwsHarness) -> None:
@@ -133,7 +134,7 @@ def test_function_does_not_read_expired_parameters(harness: AwsHarness) -> None:
     status: dict[str, Any] | None = None
     for _ in range(20):
         outcome = look(before, status)
-        status = report.status(outcome, status or {}, before, None)
+        status = report.status(outcome, PreviousStatus.of(status), before, None)
         if outcome.is_complete:
             break
         AWS_TIME.pass_quickly()

@@ -21,6 +21,7 @@ from dynconfig.kinds.parameter.labels import ParameterLabels
 from dynconfig.kinds.parameter.parameters import Parameters
 from dynconfig.kinds.parameter.value import Parameter
 from dynconfig.model.declaration import Declaration
+from dynconfig.model.previous_status import PreviousStatus
 from dynconfig.model.secret import MASK
 from dynconfig.rollout.rolled_back import RolledBack, stable_declaration
 from dynconfig.status import kube_events, report
@@ -54,14 +55,14 @@ def test_values_from_secrets_are_masked_in_all_outputs(
 ) -> None:
     harness.secrets["s/k"] = CANARY
     outcome = harness.apply(harness.declare({"parameters": [before]}))
-    status = report.status(outcome, {}, 1.8e9, None)
+    status = report.status(outcome, PreviousStatus(), 1.8e9, None)
     edited = harness.declare({"parameters": [after]}, status=status if is_told else None, generation=2)
     assert CANARY not in shown(harness.parameters(), edited)
     for policy in ("Correct", "Report"):
         declaration = harness.declare({"parameters": [after], "driftPolicy": policy}, status=status, generation=2)
         outcome = Engine(lambda _place: (harness.parameters(),)).run(replace(declaration, suspended=policy == "Report"))
-        assert CANARY not in json.dumps(report.status(outcome, status, 1.8e9, None))
-        assert CANARY not in str(kube_events.events_of(outcome, status, 1.8e9))
+        assert CANARY not in json.dumps(report.status(outcome, PreviousStatus.of(status), 1.8e9, None))
+        assert CANARY not in str(kube_events.events_of(outcome, PreviousStatus.of(status), 1.8e9))
 
 
 def test_both_values_are_masked_when_a_secret_moves_into_spec(harness: AwsHarness) -> None:
@@ -89,7 +90,7 @@ def test_mark_is_removed_with_the_secret(harness: AwsHarness) -> None:
     status = harness.status(harness.apply(harness.declare({"parameters": [FROM_SECRET]})))
     assert harness.tags("token")[FROM_SECRET_TAG] == "true"
     moved = harness.declare({"parameters": [{"name": "token", "value": "new"}]}, status=status, generation=2)
-    status = report.status(harness.apply(moved), status, 1.8e9, None)
+    status = report.status(harness.apply(moved), PreviousStatus.of(status), 1.8e9, None)
     assert "secret" not in status["parameters"][0]
     assert FROM_SECRET_TAG not in harness.tags("token")
     later = harness.declare({"parameters": [{"name": "token", "value": "newer"}]}, status=status, generation=3)
@@ -117,11 +118,11 @@ def test_rollback_to_a_secret_value_is_masked(harness: AwsHarness) -> None:
     rollout = {"rollout": {"bakeTime": "10m"}}
     first = engine.run(harness.declare({"parameters": [FROM_SECRET], **rollout}), now=time.time())
     labels.mark_stable(item for item in first.owned if isinstance(item, Parameter))
-    status = report.status(first, {}, 1.8e9, None)
+    status = report.status(first, PreviousStatus(), 1.8e9, None)
     plain = {"parameters": [{"name": "token", "value": "plain"}], **rollout}
     second = engine.run(harness.declare(plain, status=status, generation=2), now=time.time())
     assert harness.value("token") == "plain"
-    baking = report.status(second, status, 1.8e9, None)
+    baking = report.status(second, PreviousStatus.of(status), 1.8e9, None)
     stable = labels.versions_with([f"{harness.path}/token"], "stable")
     assert CANARY in str(stable)
     for known in (baking, None):

@@ -12,6 +12,7 @@ from dynconfig.engine.outcome import Outcome
 from dynconfig.engine.reconcile import Abandonment, Engine
 from dynconfig.kinds.parameter.labels import ParameterLabels
 from dynconfig.kinds.parameter.value import Parameter
+from dynconfig.model.previous_status import PreviousStatus
 from dynconfig.rollout.labels import STABLE
 from dynconfig.status import kube_events, report
 from dynconfig_lab.aws import Faults
@@ -56,16 +57,18 @@ def found(harness: AwsHarness, name: str) -> list[str]:
 def test_stable_label_does_not_block_writes_of_others(harness: AwsHarness, about: dict[str, Any]) -> None:
     outcome = labelled(harness)
     harness.aws().unlabel_parameter_version(Name=f"{harness.path}/a", ParameterVersion=1, Labels=["theirs"])
-    status, running = report.status(outcome, {}, 1.8e9, None), engine(harness)
+    status, running = report.status(outcome, PreviousStatus(), 1.8e9, None), engine(harness)
     messages: list[str] = []
     for number in range(2, 115):
         harness.put_by_hand("a", f"build-{number}")
         declared = harness.declare({**SPEC, **ROLLOUT, **about}, status=status)
         outcome = running.run(declared, now=1.8e9)
         messages += [
-            note.message for note in kube_events.events_of(outcome, status, 1.8e9) if note.reason == "LabelRemoved"
+            note.message
+            for note in kube_events.events_of(outcome, PreviousStatus.of(status), 1.8e9)
+            if note.reason == "LabelRemoved"
         ]
-        status = report.status(outcome, status, 1.8e9, None)
+        status = report.status(outcome, PreviousStatus.of(status), 1.8e9, None)
     assert harness.versions()["a"] == 114
     (message,) = messages
     assert f"Parameter {harness.path}/a: removed label rejected-2-uid-1 of version 1, label stable of" in message
@@ -73,14 +76,14 @@ def test_stable_label_does_not_block_writes_of_others(harness: AwsHarness, about
 
 
 def test_release_removes_only_own_labels(harness: AwsHarness) -> None:
-    status = report.status(labelled(harness), {}, 1.8e9, None)
+    status = report.status(labelled(harness), PreviousStatus(), 1.8e9, None)
     harness.apply(harness.deletion({**SPEC, "deletionPolicy": "Retain"}, status))
     assert (found(harness, "a"), found(harness, "b")) == (["theirs"], [])
     assert "dynconfig.dev/owner" not in harness.tags("a")
 
 
 def test_removing_rollout_removes_own_labels(harness: AwsHarness) -> None:
-    status = {**report.status(labelled(harness), {}, 1.8e9, None), "stableGeneration": 1}
+    status = {**report.status(labelled(harness), PreviousStatus(), 1.8e9, None), "stableGeneration": 1}
     outcome = engine(harness).run(harness.declare(SPEC, status=status, generation=2), now=1.8e9)
     assert outcome.is_complete
     assert (found(harness, "a"), found(harness, "b")) == (["theirs"], [])

@@ -11,6 +11,7 @@ from dynconfig.engine.outcome import Outcome
 from dynconfig.engine.reconcile import Engine
 from dynconfig.model.errors import AccessDenied, Conflict
 from dynconfig.model.plan import AnyKind
+from dynconfig.model.previous_status import PreviousStatus
 from dynconfig.status.report import status as report
 
 pytestmark = pytest.mark.lab
@@ -55,7 +56,7 @@ def test_denied_read_affects_only_that_parameter(harness: AwsHarness, status: di
 def test_status_of_an_unreadable_parameter_is_kept(harness: AwsHarness, status: dict[str, Any]) -> None:
     with denied(harness, "GetParameters", f"{harness.path}/c"):
         outcome = run(harness, spec("1"), status=status)
-    found = report(outcome, status, 1.8e9, None)
+    found = report(outcome, PreviousStatus.of(status), 1.8e9, None)
     assert (found["parameters"], found["revision"]) == (status["parameters"], status["revision"])
     assert found["counts"]["summary"] == "4/5"
     assert [item["resource"] for item in found["refused"]] == [f"Parameter {harness.path}/c"]

@@ -15,6 +15,7 @@ from dynconfig.kinds.parameter.labels import ParameterLabels
 from dynconfig.kinds.parameter.value import Parameter
 from dynconfig.model.declaration import Declaration
 from dynconfig.model.errors import RoleNotReady
+from dynconfig.model.previous_status import PreviousStatus
 from dynconfig.rollout.state import Alarming
 from dynconfig.settings import Settings
 from dynconfig.status import report
@@ -84,7 +85,7 @@ class Life:
     def run(self, declaration: Declaration, now: float) -> Outcome:
         """Reconcile once and build the status."""
         outcome = self.engine.run(declaration, now=now)
-        self.status = report.status(outcome, self.status, now, None)
+        self.status = report.status(outcome, PreviousStatus.of(self.status), now, None)
         return outcome
 
     def edit(self, value: str, now: float, uid: str = "uid-1") -> Outcome:

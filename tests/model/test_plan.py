@@ -9,6 +9,7 @@ from tests.engine.fake_kind import OWNER, FakeKind, Thing, declared
 from dynconfig.cli import describe
 from dynconfig.engine.assessment import Assessment
 from dynconfig.model.plan import Create, Difference, Plan, Step, Update, differences
+from dynconfig.model.previous_status import PreviousStatus
 from dynconfig.model.resource import Owner
 from dynconfig.model.secret import MASK, Secret
 from dynconfig.model.text import shown
@@ -69,10 +70,10 @@ def test_a_plan_shows_no_secret() -> None:
 
 def test_an_edit_is_no_drift_and_a_changed_secret_neither() -> None:
     fake = FakeKind()
-    status = report.status(fake.engine().run(declared({"a": "1"})), {}, 1.8e9, None)
+    status = report.status(fake.engine().run(declared({"a": "1"})), PreviousStatus(), 1.8e9, None)
     edited = fake.engine().run(declared({"a": "2"}, generation=2, status=status))
     assert edited.drift == ()
-    status = report.status(edited, status, 1.8e9, None)
+    status = report.status(edited, PreviousStatus.of(status), 1.8e9, None)
     # Same generation, same version in AWS, another value: it came from a Secret or ConfigMap.
     rotated = fake.engine().run(declared({"a": "3"}, generation=2, status=status))
     assert rotated.drift == ()
@@ -81,7 +82,7 @@ def test_an_edit_is_no_drift_and_a_changed_secret_neither() -> None:
 
 def test_what_went_is_drift() -> None:
     fake = FakeKind()
-    status = report.status(fake.engine().run(declared({"a": "1"})), {}, 1.8e9, None)
+    status = report.status(fake.engine().run(declared({"a": "1"})), PreviousStatus(), 1.8e9, None)
     fake.store.clear()
     assert len(fake.engine().run(declared({"a": "1"}, status=status)).drift) == 1
 

@@ -24,9 +24,10 @@ from dynconfig.events.resource_index import ResourceIndex
 from dynconfig.kube import resync
 from dynconfig.model.errors import DynConfigError, InvalidSpec
 from dynconfig.model.key import Key
+from dynconfig.model.previous_status import PreviousStatus
 from dynconfig.model.stored import status_of
 from dynconfig.status import kube_events, report
-from dynconfig.validation.declare import applied_of, declare, declare_deletion, is_requested, parse_spec, was_observed
+from dynconfig.validation.declare import declare, declare_deletion, is_requested, parse_spec, was_observed
 from dynconfig.validation.tenancy import Tenant
 
 NOW = 1_800_000_000.0
@@ -77,7 +78,7 @@ def test_deletion_works_for_any_object(spec: Any, status: Any) -> None:
     assert declaration.deleting
     assert kube_events.abandoned(declaration).message
     outcome = Outcome(declaration, was_observed=True)
-    previous = status_of(found)
+    previous = PreviousStatus.of_object(found)
     assert report.status(outcome, previous, NOW, "now")["conditions"]
     kube_events.events_of(outcome, previous, NOW)
 
@@ -88,7 +89,7 @@ def test_deletion_works_for_any_object(spec: Any, status: Any) -> None:
 @example(spec={"path": "/app"}, status={"history": [{"revision": "x"}], "bake": {"until": "soon"}})
 def test_any_object_is_accepted_or_rejected(spec: Any, status: Any) -> None:
     found = stored(spec, status)
-    previous = status_of(found)
+    previous = PreviousStatus.of_object(found)
     try:
         parse_spec(found)
         declaration = declare(
@@ -110,7 +111,7 @@ def test_any_object_is_indexed(spec: Any, status: Any) -> None:
     seconds, _observed = resync.first_reconcile(found, NOW, 0.5)
     assert seconds >= 0
     ResourceIndex("eu-west-1").update(Key("shop", "myapp"), found)
-    applied_of(status_of(found))
+    PreviousStatus.of_object(found)
     was_observed(found)
     assert is_requested(found) in (True, False)
 

@@ -10,6 +10,7 @@ from dynconfig.engine.outcome import Outcome
 from dynconfig.engine.reconcile import Engine
 from dynconfig.model.declaration import Declaration, Place
 from dynconfig.model.errors import DynConfigError
+from dynconfig.model.previous_status import PreviousStatus
 from dynconfig.model.resource import Owner, Resource, Scope, Unread, Versioned
 from dynconfig.model.secret import Secret
 from dynconfig.rollout.labels import STABLE, StableComparison, label_each
@@ -181,7 +182,7 @@ class RolloutHarness:
         """One reconcile, and its report."""
         self.versioned.now = self.versioned.now if now is None else now
         outcome = self.engine.run(self.declaration(), now=self.versioned.now, announce=self._announced)
-        self.status = report.status(outcome, self.status or {}, self.versioned.now, None)
+        self.status = report.status(outcome, PreviousStatus.of(self.status), self.versioned.now, None)
         return outcome
 
     def settle(self, now: float | None = None) -> None:
@@ -217,7 +218,7 @@ class RolloutHarness:
         return condition["status"], condition["reason"]
 
     def _announced(self, planned: Outcome) -> None:
-        self.status = progress.with_creations(planned, self.status or {}) or self.status
+        self.status = progress.with_creations(planned, PreviousStatus.of(self.status)) or self.status
 
     def _labels(self, _place: Place) -> FakeVersionedKind:
         return self.versioned

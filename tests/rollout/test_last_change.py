@@ -11,6 +11,7 @@ from dynconfig.api import names
 from dynconfig.engine.outcome import Outcome
 from dynconfig.model.declaration import Declaration
 from dynconfig.model.errors import DynConfigError, InvalidSpec, SourceMissing
+from dynconfig.model.previous_status import PreviousStatus
 from dynconfig.rollout.last_change import last_change
 from dynconfig.status import report
 from dynconfig.validation.tenancy import Tenant
@@ -37,7 +38,9 @@ def look(
     assert found is not None
     harness.versioned.now = now
     outcome = harness.engine.run(found, now=now)
-    harness.status = report.failure(error, generation, harness.status or {}, now, None, last_change=outcome)
+    harness.status = report.failure(
+        error, generation, PreviousStatus.of(harness.status), now, None, last_change=outcome
+    )
     return outcome
 
 

@@ -4,6 +4,7 @@ from tests.rollout.rollout_harness import RolloutHarness
 from tests.rollout.test_rollback import BAKE, OLD, START
 
 from dynconfig.engine.reconcile import Engine
+from dynconfig.model.previous_status import PreviousStatus
 from dynconfig.status import kube_events
 
 
@@ -23,5 +24,9 @@ def test_status_and_event_do_not_promise_what_no_alarm_can_keep() -> None:
     )
     before = harness.status or {}
     outcome = harness.look(START + BAKE)
-    (note,) = (note for note in kube_events.events_of(outcome, before, START + BAKE) if note.reason == "Stable")
+    (note,) = (
+        note
+        for note in kube_events.events_of(outcome, PreviousStatus.of(before), START + BAKE)
+        if note.reason == "Stable"
+    )
     assert note.message.endswith("is stable: the bake time is over (no alarm watches it)")

@@ -7,6 +7,7 @@ from tests.engine.fake_kind import RIVAL, FakeKind, declared, deletion
 
 from dynconfig.engine.outcome import Outcome
 from dynconfig.model.errors import InvalidSpec, Refused, SourceMissing, Terminal, Throttled
+from dynconfig.model.previous_status import PreviousStatus
 from dynconfig.model.timestamps import timestamp
 from dynconfig.status import kube_events, report
 
@@ -20,7 +21,7 @@ def conditions(status: dict[str, Any]) -> dict[str, tuple[str, str]]:
 
 
 def status_of(outcome: Outcome, previous: dict[str, Any] | None = None, now: float = NOW) -> dict[str, Any]:
-    return report.status(outcome, previous or {}, now, None)
+    return report.status(outcome, PreviousStatus.of(previous), now, None)
 
 
 def applied(fake: FakeKind) -> dict[str, Any]:
@@ -57,12 +58,12 @@ def test_what_passes_is_unknown_and_what_needs_a_person_is_false(
 
 def test_nothing_declared_keeps_the_last_report() -> None:
     before = applied(FakeKind())
-    status = report.failure(InvalidSpec("spec.path: wrong"), 2, before, LATER, None)
+    status = report.failure(InvalidSpec("spec.path: wrong"), 2, PreviousStatus.of(before), LATER, None)
     assert conditions(status) == {"Ready": ("False", "InvalidSpec"), "Stalled": ("True", "InvalidSpec")}
     assert status["observedGeneration"] == 2
     assert status["appliedGeneration"] == 1
     assert status["parameters"] == before["parameters"]
-    waiting = report.failure(SourceMissing("no Secret"), 2, before, LATER, None)
+    waiting = report.failure(SourceMissing("no Secret"), 2, PreviousStatus.of(before), LATER, None)
     assert conditions(waiting)["Ready"] == ("Unknown", "SourceMissing")
 
 
@@ -123,15 +124,15 @@ def test_many_long_names_make_no_report_that_kubernetes_refuses() -> None:
 def test_a_long_request_is_echoed_shortened() -> None:
     asked = "x" * 300
     outcome = FakeKind().engine().run(declared(VALUES))
-    assert report.status(outcome, {}, NOW, asked)["lastHandledReconcileAt"] == "x" * 256
-    assert report.failure(Refused("no"), 1, {}, NOW, asked)["lastHandledReconcileAt"] == "x" * 256
+    assert report.status(outcome, PreviousStatus(), NOW, asked)["lastHandledReconcileAt"] == "x" * 256
+    assert report.failure(Refused("no"), 1, PreviousStatus(), NOW, asked)["lastHandledReconcileAt"] == "x" * 256
 
 
 def test_corrected_drift_is_not_in_status_but_in_notes() -> None:
     fake, before = drifting()
     outcome = fake.engine().run(declared(VALUES, status=before))
     assert conditions(status_of(outcome, before)) == {"Ready": ("True", "InSync")}
-    told = {note.reason: note for note in kube_events.events_of(outcome, before, NOW)}
+    told = {note.reason: note for note in kube_events.events_of(outcome, PreviousStatus.of(before), NOW)}
     assert set(told) == {"DriftFound", "DriftCorrected"}
     assert told["DriftFound"].type == "Warning"
     assert "/app/a" in told["DriftCorrected"].message
@@ -141,17 +142,17 @@ def test_drift_that_stands_is_noted_once() -> None:
     fake, before = drifting()
     first = fake.engine().run(declared(VALUES, driftPolicy="Report", status=before))
     status = status_of(first, before)
-    assert [note.reason for note in kube_events.events_of(first, before, NOW)] == ["DriftFound"]
+    assert [note.reason for note in kube_events.events_of(first, PreviousStatus.of(before), NOW)] == ["DriftFound"]
     again = fake.engine().run(declared(VALUES, driftPolicy="Report", status=status))
-    assert kube_events.events_of(again, status, LATER) == ()
+    assert kube_events.events_of(again, PreviousStatus.of(status), LATER) == ()
 
 
 def test_a_refusal_is_noted_once_and_what_passes_never() -> None:
     error = Refused("no")
-    assert [note.reason for note in kube_events.error_events(error, {})] == ["Refused"]
-    told = report.failure(error, 1, {}, NOW, None)
-    assert kube_events.error_events(error, told) == ()
-    assert kube_events.error_events(Throttled("slow"), {}) == ()
+    assert [note.reason for note in kube_events.error_events(error, PreviousStatus())] == ["Refused"]
+    told = report.failure(error, 1, PreviousStatus(), NOW, None)
+    assert kube_events.error_events(error, PreviousStatus.of(told)) == ()
+    assert kube_events.error_events(Throttled("slow"), PreviousStatus()) == ()
 
 
 def test_a_change_of_the_revision_is_a_change_of_a_version() -> None:
@@ -232,6 +233,6 @@ def test_what_is_true_of_several_resources_is_said_once() -> None:
 @pytest.mark.parametrize("is_deleted", [False, True])
 def test_what_fails_while_a_change_bakes_says_that_it_is_not_rolled_back(is_deleted: bool) -> None:
     before = {"bake": {"generation": 1, "since": timestamp(NOW), "until": timestamp(LATER)}}
-    found = report.failure(InvalidSpec("x" * 40_000), 2, before, NOW, None, deleting=is_deleted)
+    found = report.failure(InvalidSpec("x" * 40_000), 2, PreviousStatus.of(before), NOW, None, deleting=is_deleted)
     assert found["conditions"][0]["message"].endswith("is not rolled back even if its alarms fire") is not is_deleted
     assert "bake" in found

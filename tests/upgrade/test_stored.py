@@ -13,8 +13,9 @@ from rich.console import Console
 from tests.upgrade.cluster import CRD, PREVIOUS, ROOT, Cluster, Document
 
 from dynconfig.api.defaults import with_defaults
+from dynconfig.model.previous_status import PreviousStatus
 from dynconfig.model.resource import Owner
-from dynconfig.validation.declare import applied_of, declare_deletion
+from dynconfig.validation.declare import declare_deletion
 from dynconfig_lab import binaries
 from dynconfig_lab.controlplane import ControlPlane
 from dynconfig_lab.processes import wait_until
@@ -162,6 +163,6 @@ def test_the_operator_reads_its_status_and_can_delete_it(item: Document) -> None
     owner = Owner("cluster", metadata["namespace"], metadata["name"], metadata["uid"])
     declaration = declare_deletion(item, owner=owner, default_region="eu-west-1")
     assert declaration.deleting
-    applied = applied_of(item["status"])
+    applied = PreviousStatus.of(item["status"]).or_none
     assert applied is not None
     assert {entry["name"] for entry in item["status"].get("parameters", ())} <= applied.versions.keys()

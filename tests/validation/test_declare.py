@@ -5,12 +5,13 @@ from typing import Any
 import pytest
 from tests.engine.fake_kind import OWNER, document
 
-from dynconfig.model.declaration import Applied, Declaration, Source
+from dynconfig.model.declaration import Declaration, Source
 from dynconfig.model.errors import InvalidSpec, NoSource, PathNotAllowed, SourceMissing
+from dynconfig.model.previous_status import PreviousStatus
 from dynconfig.model.secret import Secret
 from dynconfig.model.window import Brief
 from dynconfig.validation import checking, json_schema
-from dynconfig.validation.declare import applied_of, declare, declare_deletion, faults, parse_spec, sources
+from dynconfig.validation.declare import declare, declare_deletion, faults, parse_spec, sources
 from dynconfig.validation.tenancy import Tenant
 
 PASSWORD = Source("Secret", "db", "password")
@@ -272,7 +273,7 @@ def test_what_is_known_is_what_is_declared_and_what_was_reported() -> None:
 
 @pytest.mark.parametrize("status", [None, {}, {"conditions": []}, {"observedGeneration": -1}])
 def test_without_a_report_nothing_was_applied(status: dict[str, Any] | None) -> None:
-    assert applied_of(status) is None
+    assert PreviousStatus.of(status).or_none is None
 
 
 def test_a_report_tells_versions_and_drift() -> None:
@@ -282,7 +283,9 @@ def test_a_report_tells_versions_and_drift() -> None:
         "parameters": [{"name": "/app/a", "version": 3}],
         "drift": [{"resource": "Parameter /app/a", "field": "value", "declared": "1", "observed": "2"}],
     }
-    assert applied_of(status) == Applied(1, {"/app/a": 3}, {("Parameter /app/a", "value"): Brief("1", "2")})
+    applied = PreviousStatus.of(status)
+    assert (applied.generation, applied.versions) == (1, {"/app/a": 3})
+    assert applied.drift == {("Parameter /app/a", "value"): Brief("1", "2")}
 
 
 def test_faults_lists_what_can_be_known_of_a_file() -> None:

@@ -1,18 +1,15 @@
 """Drift for status and Events: current entries, new entries, and who made the change. Pure."""
 
-from collections.abc import Mapping
-from typing import Any
-
-from dynconfig.api.status import AUTHOR_LENGTH, MAX_DRIFT, Drift
+from dynconfig.api.status import AUTHOR_LENGTH, Drift
 from dynconfig.engine.outcome import Outcome
 from dynconfig.model.declaration import Declaration
 from dynconfig.model.plan import Difference, Step, Update
+from dynconfig.model.previous_status import PreviousStatus
 from dynconfig.model.resource import Versioned
 
 
-def drift_entries(outcome: Outcome, previous: Mapping[str, Any], now: str) -> list[Drift]:
+def drift_entries(outcome: Outcome, previous: PreviousStatus, now: str) -> list[Drift]:
     """Return the entries of uncorrected drift. Drift that was corrected in this reconcile is only reported as an Event."""
-    since = {(item["resource"], item["field"]): item.get("since") for item in previous.get("drift") or ()}
     return [
         Drift(
             resource=step.resource.title,
@@ -20,7 +17,7 @@ def drift_entries(outcome: Outcome, previous: Mapping[str, Any], now: str) -> li
             declared=because.brief.declared,
             observed=because.brief.observed,
             digest=because.brief.digest or None,
-            since=since.get((step.resource.title, because.field)) or now,
+            since=previous.drift_since.get((step.resource.title, because.field)) or now,
             last_modified_by=author(step, outcome),
         )
         for step in outcome.uncorrected_drift
@@ -28,14 +25,13 @@ def drift_entries(outcome: Outcome, previous: Mapping[str, Any], now: str) -> li
     ]
 
 
-def new(outcome: Outcome, previous: Mapping[str, Any]) -> list[tuple[Step, Difference]]:
+def new(outcome: Outcome, previous: PreviousStatus) -> list[tuple[Step, Difference]]:
     """Return the drift that is not in the previous status, so that each entry is reported and counted once."""
-    reported = {(item["resource"], item["field"]) for item in previous.get("drift") or ()}
     # If the list is full, unlisted drift may have been reported already.
-    if len(reported) >= MAX_DRIFT:
+    if previous.is_drift_cut:
         return []
     found = ((step, because) for step in outcome.drift for because in step.because)
-    return [(step, because) for step, because in found if (step.resource.title, because.field) not in reported]
+    return [(step, because) for step, because in found if (step.resource.title, because.field) not in previous.drift]
 
 
 def author(step: Step, outcome: Outcome) -> str | None:

@@ -88,7 +88,7 @@ def scope_of(declaration: Declaration) -> Scope:
         owner=declaration.owner,
         names=declaration.names,
         known=declaration.known,
-        reported=declaration.applied.resources if declaration.applied else (),
+        reported=declaration.applied.titles if declaration.applied else (),
         # A deletion is the last reconcile: resources created after the last report must be found, too.
         status_lost=declaration.status_lost or declaration.deleting,
         never_written=declaration.never_written,

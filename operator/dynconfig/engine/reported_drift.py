@@ -3,8 +3,9 @@
 from dataclasses import replace
 
 from dynconfig.api.spec import DriftPolicy
-from dynconfig.model.declaration import Applied, Declaration
+from dynconfig.model.declaration import Declaration
 from dynconfig.model.plan import Delete, Difference, Plan, Step, Update, drifted
+from dynconfig.model.previous_status import PreviousStatus
 from dynconfig.model.resource import Versioned, form_of
 from dynconfig.model.secret import MASK, Secret
 
@@ -54,10 +55,10 @@ def _following(step: Step) -> Step:
     return Step(step.kind, Delete(replace(step.resource, follows=True)))
 
 
-def _theirs(step: Step, declaration: Declaration, applied: Applied | None) -> tuple[Difference, ...]:
+def _theirs(step: Step, declaration: Declaration, applied: PreviousStatus | None) -> tuple[Difference, ...]:
     """Return the differences that are drift. A step may mix them with an edit, e.g. of a Secret beside a changed tag."""
     is_versioned = isinstance(step.change, Update) and isinstance(step.resource, Versioned)
-    if step.resource.name in declaration.rolled_back_reported and isinstance(step.resource, Versioned):
+    if applied is not None and step.resource.name in applied.kept_drift and isinstance(step.resource, Versioned):
         return step.because
     if drifted(step, declaration):
         is_parted = is_versioned and applied is not None and _is_edited(step, applied)
@@ -74,7 +75,7 @@ def _theirs(step: Step, declaration: Declaration, applied: Applied | None) -> tu
     return reported if is_versioned or len(reported) == len(step.because) else ()
 
 
-def _is_edited(step: Step, applied: Applied) -> bool:
+def _is_edited(step: Step, applied: PreviousStatus) -> bool:
     """Whether the value differs because of an edit: AWS still has the version last reported as ours."""
     observed = step.change.observed if isinstance(step.change, Update) else None
     is_ours = isinstance(observed, Versioned) and observed.version == applied.versions.get(observed.name)

@@ -12,8 +12,9 @@ from dynconfig.events.signals import EVERYWHERE, Signal, without_arn
 from dynconfig.model.declaration import Successor
 from dynconfig.model.fingerprint import Fingerprints, contains, fingerprint, fingerprints
 from dynconfig.model.key import Key
+from dynconfig.model.previous_status import PreviousStatus, ReportedResource
 from dynconfig.model.resource import Owner
-from dynconfig.model.stored import is_suspended, listed_names, region_of, spec_of, status_of
+from dynconfig.model.stored import is_suspended, listed_names, region_of, spec_of
 from dynconfig.validation.declare import was_observed
 from dynconfig.validation.tenancy import Tenant, TenantOf
 
@@ -157,11 +158,11 @@ class ResourceIndex:
             end = name.rfind("/", 0, end)
 
     def _entry(self, document: Mapping[str, Any]) -> _Entry:
-        spec, status = spec_of(document), status_of(document)
+        spec, previous = spec_of(document), PreviousStatus.of_object(document)
         path = str(spec.get("path", ""))
         declared = {f"{path}/{name}" for name in listed_names(spec.get("parameters"))}
-        reported = set(listed_names(status.get("parameters"))) - declared
-        resources = {pair for item in status.get("resources") or () for pair in _identifiers(item)}
+        reported = previous.versions.keys() - declared
+        resources = {pair for item in previous.resources for pair in _identifiers(item)}
         return _Entry(
             uid=str((document.get("metadata") or {}).get("uid") or ""),
             region=region_of(document) or self._default_region,
@@ -172,7 +173,7 @@ class ResourceIndex:
             is_deleting=_is_deleting(document),
             suspended=is_suspended(document),
             has_finalizer=names.FINALIZER in ((document.get("metadata") or {}).get("finalizers") or ()),
-            was_reported=status.get("observedGeneration", names.UNSEEN) != names.UNSEEN,
+            was_reported=previous.or_none is not None,
             was_observed=was_observed(document),
             resources=tuple(sorted(resources)),
         )
@@ -187,12 +188,11 @@ def _is_deleting(document: Mapping[str, Any]) -> bool:
     return "deletionTimestamp" in (document.get("metadata") or {})
 
 
-def _identifiers(resource: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def _identifiers(resource: ReportedResource) -> Iterator[tuple[str, str]]:
     """Yield identifiers and name of a resource. API Gateway identifies APIs only by an ID, which is in the ARN."""
-    name, arn = str(resource["name"]), str(resource.get("arn") or "")
-    yield name, name
-    if arn:
-        yield without_arn(arn), name
+    yield resource.name, resource.name
+    if resource.arn:
+        yield without_arn(resource.arn), resource.name
 
 
 def _discard(index: dict[Any, set[Any]], name: Any, entry: Any) -> None:

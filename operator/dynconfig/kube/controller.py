@@ -37,7 +37,8 @@ from dynconfig.model import size
 from dynconfig.model.declaration import Declaration, ReadSource
 from dynconfig.model.errors import AccessDenied, DynConfigError, Refused, Retryable
 from dynconfig.model.key import Key
-from dynconfig.model.stored import spec_of, status_of
+from dynconfig.model.previous_status import PreviousStatus
+from dynconfig.model.stored import spec_of
 from dynconfig.rollout.last_change import last_change
 from dynconfig.status import kube_events, report
 from dynconfig.status.readiness import rollback_message
@@ -365,7 +366,7 @@ class Controller:
     async def _reconcile_declaration(self, key: Key, document: Document, declaration: Declaration) -> str:
         outcome, document = await self._run_engine(key, document, declaration)
         declaration = outcome.declaration
-        previous, now = status_of(document), self._deps.now()
+        previous, now = PreviousStatus.of_object(document), self._deps.now()
         self._deps.metrics.drifted(key.namespace, key.name, len(drift.new(outcome, previous)))
         status = report.status(outcome, previous, now, requested_at(document))
         await self._status.write(key, document, status)

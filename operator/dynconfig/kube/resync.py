@@ -2,14 +2,15 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from datetime import datetime
 from typing import Any
 
 from dynconfig import __version__
 from dynconfig.api import names
 from dynconfig.api.duration import DURATION, seconds
 from dynconfig.api.spec import DynamicConfigSpec
-from dynconfig.model.stored import spec_of, status_of
+from dynconfig.api.status import ConditionType
+from dynconfig.model.previous_status import PreviousStatus, moment
+from dynconfig.model.stored import spec_of
 from dynconfig.validation.declare import is_requested
 
 JITTER = 0.1
@@ -36,8 +37,7 @@ def poll_interval(kinds: Iterable[str]) -> float | None:
 
 def reported_kinds(document: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the kinds of the resources in the status of an object."""
-    status = document.get("status") or {}
-    return tuple(str(item["kind"]) for item in status.get("resources") or ())
+    return tuple(item.kind for item in PreviousStatus.of_object(document).resources)
 
 
 def first_reconcile(document: Mapping[str, Any], now: float, chance: float) -> tuple[float, float | None]:
@@ -45,9 +45,9 @@ def first_reconcile(document: Mapping[str, Any], now: float, chance: float) -> t
 
     An object that status reports as in sync waits for its resync; any other is reconciled now.
     """
-    status = status_of(document)
-    observed = _moment(status.get("lastObservedTime"))
-    if observed is None or not _is_settled(document, status):
+    previous = PreviousStatus.of_object(document)
+    observed = moment(previous.last_observed) if previous.last_observed else None
+    if observed is None or not _is_settled(document, previous):
         return 0.0, observed
     return delay(_interval(spec_of(document)), max(0.0, now - observed), chance), observed
 
@@ -58,33 +58,30 @@ def _interval(spec: Mapping[str, Any]) -> int:
     return seconds(interval if isinstance(interval, str) and is_legal else _DEFAULT_INTERVAL)
 
 
-def _is_settled(document: Mapping[str, Any], status: Mapping[str, Any]) -> bool:
+def _is_settled(document: Mapping[str, Any], previous: PreviousStatus) -> bool:
     """Whether it is Ready at this generation and operator version, and no change can have been missed."""
     metadata = document["metadata"]
-    ready = any(item["type"] == "Ready" and item["status"] == "True" for item in status.get("conditions") or ())
+    ready = previous.conditions.get(ConditionType.READY)
     # Status does not contain the current content of Secrets and ConfigMaps.
     parameters = spec_of(document).get("parameters")
     refers = not isinstance(parameters, list | None) or any(_refers(item) for item in parameters or ())
     return (
-        ready
+        ready is not None
+        and ready.status == "True"
         and not refers
-        and status.get("observedGeneration") == status.get("appliedGeneration") == metadata.get("generation")
-        and status.get("operatorVersion") == __version__
+        and previous.observed_generation == previous.generation == metadata.get("generation")
+        and previous.operator_version == __version__
         and names.FINALIZER in (metadata.get("finalizers") or ())
         and "deletionTimestamp" not in metadata
         and not is_requested(document)
         # A baking change is Ready, but must be evaluated before the resync.
-        and "bake" not in status
+        and not previous.is_baking
     )
 
 
 def _refers(parameter: object) -> bool:
     """Whether its value may come from a Secret or ConfigMap."""
     return not isinstance(parameter, Mapping) or "valueFrom" in parameter
-
-
-def _moment(text: str | None) -> float | None:
-    return datetime.fromisoformat(text).timestamp() if text else None
 
 
 _DEFAULT_INTERVAL: str = DynamicConfigSpec.model_fields["resync_interval"].default

@@ -15,7 +15,7 @@ from dynconfig.kube.responses import INVALID
 from dynconfig.model import size
 from dynconfig.model.errors import DynConfigError
 from dynconfig.model.key import Key
-from dynconfig.model.stored import status_of
+from dynconfig.model.previous_status import PreviousStatus
 from dynconfig.status import kube_events, progress, report
 from dynconfig.status.kube_events import KubeEvent
 
@@ -65,7 +65,7 @@ class StatusWriter:
     async def write_start(self, key: Key, document: Document, now: float) -> Document:
         """Report that writes start: after a crash, incomplete changes must not be mistaken for drift."""
         generation = document["metadata"].get("generation", 1)
-        return await self.write(key, document, report.starting(generation, now, status_of(document)))
+        return await self.write(key, document, report.starting(generation, now, PreviousStatus.of_object(document)))
 
     async def write_failure(
         self, key: Key, document: Document, error: DynConfigError, now: float, last_change: Outcome | None = None
@@ -74,7 +74,7 @@ class StatusWriter:
 
         `last_change` is the outcome of the baking change.
         """
-        previous, metadata = status_of(document), document["metadata"]
+        previous, metadata = PreviousStatus.of_object(document), document["metadata"]
         status = report.failure(
             error,
             metadata.get("generation", 1),
@@ -121,7 +121,7 @@ class Announcement:
 
     def announce(self, planned: Outcome) -> None:
         """Write planned creations to status, if any, and wait for the response. Raises ApiConflict, ApiUnavailable."""
-        status = progress.with_creations(planned, status_of(self.document))
+        status = progress.with_creations(planned, PreviousStatus.of_object(self.document))
         if status is None:
             return
         writing = self._writer.write(self._key, self.document, status)
@@ -146,7 +146,7 @@ def log_result(key: Key, status: Mapping[str, Any], outcome: Outcome) -> None:
 
 def log_failure(key: Key, document: Mapping[str, Any], error: DynConfigError) -> None:
     """Log a failure: at INFO once per generation, else at DEBUG; `document` holds the status before this failure."""
-    previous, generation = status_of(document), document["metadata"].get("generation", 1)
-    seen = {item.get("observedGeneration") for item in previous.get("conditions") or ()}
+    previous, generation = PreviousStatus.of_object(document), document["metadata"].get("generation", 1)
+    seen = {item.generation for item in previous.conditions.values()}
     level = logging.DEBUG if generation in seen and kube_events.is_reported(str(error), previous) else logging.INFO
     log.log(level, "%s: %s: %s", key, error.reason, error)

@@ -7,12 +7,11 @@ from dynconfig.api.alarms import AlarmsSpec
 from dynconfig.api.function import FunctionSpec
 from dynconfig.api.parameter import DeletionPolicy, ParameterSpec
 from dynconfig.api.spec import AdoptionPolicy, CacheSpec, DriftPolicy
-from dynconfig.api.status import MAX_EXPIRED, MAX_REFUSED
-from dynconfig.model.naming import Names, role_beside
+from dynconfig.model.naming import Names
+from dynconfig.model.previous_status import PreviousStatus
 from dynconfig.model.resource import Owner, Resource, Versioned
 from dynconfig.model.revision import revision
 from dynconfig.model.secret import Secret
-from dynconfig.model.window import Brief
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,72 +93,6 @@ class DeclaredParameter:
 
 
 @dataclass(frozen=True, slots=True)
-class Applied:
-    """What the last status reported as applied; None in its place means there is no status."""
-
-    generation: int | None
-    versions: Mapping[str, int]
-    drift: Mapping[tuple[str, str], Brief] = field(default_factory=dict)
-    """Reported drift by title and field: declared and observed text. The versions of these were not written by us."""
-    is_drift_cut: bool = False
-    """The reported drift list was full, so more may have drifted."""
-    resources: tuple[tuple[str, str], ...] = ()
-    """Kind and name of the resources other than parameters."""
-    operator_version: str | None = None
-    """The operator version that applied it: another version may declare other function code or layers."""
-    rolled_back_generation: int | None = None
-    """The generation that was rolled back."""
-    rollback_reason: str = ""
-    baking_until: float | None = None
-    """When the bake time of the current change ends, in seconds since the epoch."""
-    baking_generation: int | None = None
-    rolls_out: bool = False
-    """Versions may have labels because a rollout was declared."""
-    secrets: frozenset[str] = frozenset()
-    """Names of plain-text parameters whose value came from a Secret, now or at a version that may be restored."""
-    created: frozenset[str] = frozenset()
-    """Names of the parameters created since the last stable revision."""
-    deletion_policies: Mapping[str, DeletionPolicy] = field(default_factory=dict)
-    """Deletion policies of single parameters, by full name."""
-    tried_generation: int | None = None
-    """The generation that was applied except for refused resources."""
-    earlier_roles: frozenset[str] = frozenset()
-    """Names of roles outside the operator's IAM path, created by earlier versions; they are replaced."""
-    refused: frozenset[str] = frozenset()
-    """Titles of refused or blocked resources; a kind without a name means all of its resources."""
-    expired: frozenset[str] = frozenset()
-    """Names of written parameters that SSM deleted at their expiration."""
-
-    def was_written(self, name: str) -> bool:
-        """Whether this parameter of the object was ever written."""
-        # A full list may be truncated.
-        return name in self.versions or name in self.expired or len(self.expired) >= MAX_EXPIRED
-
-    def was_tried(self, generation: int, resource: Resource) -> bool:
-        """Whether this resource was applied as that generation declares it."""
-        if self.generation == generation:
-            return True
-        # A full list may be truncated.
-        is_full = len(self.refused) >= MAX_REFUSED
-        is_refused = is_full or bool({resource.title, resource.kind} & self.refused)
-        return self.tried_generation == generation and not is_refused
-
-    def replaces(self, role: str) -> bool:
-        """Whether another role replaces, or has replaced, the role of this name."""
-        return role in self.earlier_roles or ("Role", role_beside(role)) in self.resources
-
-    @property
-    def is_baking(self) -> bool:
-        """Whether a change was baking."""
-        return self.baking_until is not None
-
-    @property
-    def drifted(self) -> frozenset[str]:
-        """Return the titles of resources reported as drifted."""
-        return frozenset(title for title, _field in self.drift)
-
-
-@dataclass(frozen=True, slots=True)
 class Declaration:
     """One object with resolved values: what should be in AWS, where, and how to treat differences."""
 
@@ -193,7 +126,8 @@ class Declaration:
     """It was read at a newer generation than the watch has delivered, so other objects may be unknown, too."""
     adoption_policy: AdoptionPolicy = AdoptionPolicy.NEVER
     resync_seconds: int = 600
-    applied: Applied | None = None
+    applied: PreviousStatus | None = None
+    """What the last status reported; None if there is no status."""
     approved_generation: int | None = None
     never_written: bool = False
     """Nothing was ever written to AWS for it."""
@@ -204,8 +138,6 @@ class Declaration:
     """This generation failed and is replaced by the stable revision."""
     rolled_back_created: frozenset[str] = frozenset()
     """Names of parameters the failed generation created: a rollback deletes nothing else."""
-    rolled_back_reported: frozenset[str] = frozenset()
-    """Names without a stable version whose drift was reported before the rollback: it stays reported."""
     is_last_change: bool = False
     """Spec is invalid: this declares the baking change, and only its rollback is written."""
     requested: bool = False

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
-from dynconfig.model.declaration import Applied, Declaration, Successor
+from dynconfig.model.declaration import Declaration, Successor
 from dynconfig.model.errors import STOPPING, DynConfigError
 from dynconfig.model.ownership import not_owned, owner_title
+from dynconfig.model.previous_status import PreviousStatus
 from dynconfig.model.resource import ASSIGNED, Kind, Resource, Versioned
 from dynconfig.model.secret import MASK, Secret, UnreadableSecret
 from dynconfig.model.text import in_full
@@ -239,11 +240,11 @@ def drifted(step: Step, declaration: Declaration) -> bool:
     return is_reported or _changed_in_aws(step.change, applied, declaration)
 
 
-def _changed_in_aws(change: Change, applied: Applied, declaration: Declaration) -> bool:
+def _changed_in_aws(change: Change, applied: PreviousStatus, declaration: Declaration) -> bool:
     """Whether AWS was changed: resource missing, foreign version, or unversioned field. Otherwise its Secret changed."""
     if not isinstance(change, Update):
         title = (change.desired.kind, change.desired.name) if isinstance(change, Create) else None
-        return title is not None and (title[1] in applied.versions or title in applied.resources)
+        return title is not None and (title[1] in applied.versions or title in applied.titles)
     if not isinstance(change.observed, Versioned):
         # Another operator version has another package, layers or role path, and expired parameters are dropped: no drift.
         is_same = applied.operator_version == declaration.operator_version and not applied.earlier_roles

@@ -16,9 +16,10 @@ from dynconfig.api.rollout import RolloutSpec
 from dynconfig.api.spec import AdoptionPolicy
 from dynconfig.model.declaration import Declaration, DeclaredParameter, Rollout
 from dynconfig.model.plan import Plan, Step, Update
+from dynconfig.model.previous_status import PreviousStatus, ReportedParameter
 from dynconfig.model.resource import Owner, Resource, Versioned
 from dynconfig.model.secret import Secret, UnknownSecret
-from dynconfig.model.stored import spec_of, status_of
+from dynconfig.model.stored import spec_of
 from dynconfig.validation.declare import declare_deletion
 from dynconfig.validation.tenancy import Aspect, Tenant, Use
 
@@ -27,15 +28,16 @@ def last_change(
     document: Mapping[str, Any], *, owner: Owner, default_region: str, tenant: Tenant, allowed_regions: tuple[str, ...]
 ) -> Declaration | None:
     """Return the baking change from status; None if there is none or its namespace may no longer write there."""
-    status, rollout = status_of(document), _rollout_of(document)
-    generation = (status.get("bake") or {}).get("generation")
+    previous = PreviousStatus.of_object(document)
+    generation = previous.baking_generation
+    rollout = _rollout_of(document, generation)
     known = declare_deletion(document, owner=owner, default_region=default_region)
     if rollout is None or generation is None or known.applied is None or known.suspended:
         return None
     if not _may_write(known, default_region, tenant, allowed_regions):
         return None
     secrets, left_alone = known.applied.secrets, _left_alone(document)
-    reported = (item for item in status.get("parameters") or () if item["name"] not in left_alone)
+    reported = (item for item in previous.parameters if item.name not in left_alone)
     return replace(
         known,
         deleting=False,
@@ -43,7 +45,7 @@ def last_change(
         rollout=rollout,
         # Parameters it created are kept until spec is valid.
         adoption_policy=AdoptionPolicy.IF_UNOWNED,
-        parameters=tuple(_parameter(item, secrets) for item in reported if item.get("type") in list(ParameterType)),
+        parameters=tuple(_parameter(item, secrets) for item in reported if item.type in list(ParameterType)),
         is_last_change=True,
     )
 
@@ -86,8 +88,8 @@ def _may_write(known: Declaration, default_region: str, tenant: Tenant, allowed_
     return is_listed and all(tenant.decide(use, lambda _arn: False).is_allowed for use in written)
 
 
-def _parameter(reported: Mapping[str, Any], secrets: frozenset[str]) -> DeclaredParameter:
-    name, kind = reported["name"], ParameterType(reported["type"])
+def _parameter(reported: ReportedParameter, secrets: frozenset[str]) -> DeclaredParameter:
+    name, kind = reported.name, ParameterType(reported.type)
     is_secret = kind is ParameterType.SECURE_STRING or name in secrets
     spec = ParameterSpec.model_construct(name=name, type=kind)
     return DeclaredParameter(name, UnknownSecret() if is_secret else "", spec, (), is_value_only=True)
@@ -101,7 +103,7 @@ def _left_alone(document: Mapping[str, Any]) -> frozenset[str]:
     return frozenset(f"{spec.get('path')}/{name}" for name in kept)
 
 
-def _rollout_of(document: Mapping[str, Any]) -> Rollout | None:
+def _rollout_of(document: Mapping[str, Any], generation: int | None) -> Rollout | None:
     """Return the rollout settings, or the defaults if they are invalid; None if no rollout is declared any more."""
     found = spec_of(document).get("rollout")
     if found is None:
@@ -110,7 +112,6 @@ def _rollout_of(document: Mapping[str, Any]) -> Rollout | None:
         spec = RolloutSpec.model_validate(found)
     except ValidationError:
         spec = RolloutSpec()
-    generation = (status_of(document).get("bake") or {}).get("generation")
     annotations = (document.get("metadata") or {}).get("annotations") or {}
     is_forced = generation is not None and annotations.get(names.FORCE_GENERATION) == str(generation)
     return Rollout(spec.bake_seconds, spec.rollback_on_alarm, is_forced)

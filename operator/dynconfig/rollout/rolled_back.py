@@ -96,7 +96,7 @@ def stable_declaration(declaration: Declaration, rolled_back: RolledBack) -> Dec
         parameters=tuple(parameters),
         rolled_back=True,
         rolled_back_created=rolled_back.created - stable,
-        rolled_back_reported=reported,
+        applied=replace(declaration.applied, kept_drift=reported) if declaration.applied else None,
     )
 
 

@@ -1,8 +1,5 @@
 """The status of an object that could not be applied completely. Pure."""
 
-from collections.abc import Mapping
-from typing import Any
-
 from dynconfig.api.status import (
     MAX_REFUSED,
     REFUSED_MESSAGE_LENGTH,
@@ -13,6 +10,7 @@ from dynconfig.api.status import (
 )
 from dynconfig.engine.outcome import Outcome
 from dynconfig.model.errors import DeletionDelayed, Settling
+from dynconfig.model.previous_status import PreviousStatus
 
 
 def refused(outcome: Outcome) -> list[RefusedStatus]:
@@ -25,26 +23,39 @@ def refused(outcome: Outcome) -> list[RefusedStatus]:
     ]
 
 
-def unread_resources(outcome: Outcome, previous: Mapping[str, Any]) -> list[ResourceStatus]:
+def unread_resources(outcome: Outcome, previous: PreviousStatus) -> list[ResourceStatus]:
     """Return the resources in the previous status whose kinds could not be read, since they may still exist."""
     unread = {item.title for item in outcome.refused}
-    listed = previous.get("resources") or ()
-    return [ResourceStatus.model_validate(item) for item in listed if item["kind"] in unread]
+    return [
+        ResourceStatus(kind=item.kind, name=item.name, arn=item.arn, url=item.url, layer=item.layer)
+        for item in previous.resources
+        if item.kind in unread
+    ]
 
 
-def unread_parameters(outcome: Outcome, previous: Mapping[str, Any]) -> list[ParameterStatus]:
+def unread_parameters(outcome: Outcome, previous: PreviousStatus) -> list[ParameterStatus]:
     """Return the parameters in the previous status that could not be read, since they may still exist."""
     unread = {title.partition(" ")[2] for title in outcome.declaration.unread}
-    listed = previous.get("parameters") or ()
-    return [ParameterStatus.model_validate(item) for item in listed if item["name"] in unread]
+    return [
+        ParameterStatus(
+            name=item.name,
+            type=item.type,
+            version=item.version,
+            last_modified=item.last_modified,
+            secret=item.is_secret or None,
+            deletion_policy=item.deletion_policy,
+        )
+        for item in previous.parameters
+        if item.name in unread
+    ]
 
 
-def tried_generation(outcome: Outcome, previous: Mapping[str, Any]) -> int | None:
+def tried_generation(outcome: Outcome, previous: PreviousStatus) -> int | None:
     """Return the last generation that was applied except for rejected resources; None if it was applied completely."""
     if outcome.is_complete:
         return None
     if outcome.stopped or outcome.untried or outcome.is_suspended:
-        return previous.get("triedGeneration")
+        return previous.tried_generation
     return outcome.declaration.generation
 
 

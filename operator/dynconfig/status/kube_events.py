@@ -1,8 +1,7 @@
 """The Kubernetes Events of a reconcile; each occurrence is reported once. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from dynconfig.api import names
 from dynconfig.api.status import MESSAGE_LENGTH, Reason
@@ -11,6 +10,7 @@ from dynconfig.engine.outcome import Outcome
 from dynconfig.model.declaration import Declaration
 from dynconfig.model.errors import DynConfigError, InternalError, NotOwned, ReconcileLoop, SourceMissing, Terminal
 from dynconfig.model.plan import Create, Delete, Difference, Release, Step, Update
+from dynconfig.model.previous_status import PreviousStatus
 from dynconfig.model.revision import revision
 from dynconfig.rollout.labels import REJECTED, STABLE
 from dynconfig.rollout.state import RolloutPhase
@@ -31,7 +31,7 @@ class KubeEvent:
     message: str
 
 
-def events_of(outcome: Outcome, previous: Mapping[str, Any], now: float) -> tuple[KubeEvent, ...]:
+def events_of(outcome: Outcome, previous: PreviousStatus, now: float) -> tuple[KubeEvent, ...]:
     """Return the Events of a reconcile, without what the previous status already reports."""
     refused = error_events(outcome.error, previous) if outcome.error is not None else ()
     failing = _deletion_failing(outcome, previous) if is_deletion_failing(outcome, previous, now) else ()
@@ -45,7 +45,7 @@ def events_of(outcome: Outcome, previous: Mapping[str, Any], now: float) -> tupl
     return (*happened, *refused, *failing)
 
 
-def error_events(error: DynConfigError, previous: Mapping[str, Any]) -> tuple[KubeEvent, ...]:
+def error_events(error: DynConfigError, previous: PreviousStatus) -> tuple[KubeEvent, ...]:
     """Return the Event of an error that needs attention, unless the previous status already reports it."""
     is_awaited = isinstance(error, NotOwned) and error.is_awaited
     if not isinstance(error, _REPORTED) or is_awaited or is_reported(str(error), previous):
@@ -80,8 +80,8 @@ def abandoned(declaration: Declaration, marked: str = "") -> KubeEvent:
     return KubeEvent("Warning", Reason.ABANDONED, message)
 
 
-def _deletion_failing(outcome: Outcome, previous: Mapping[str, Any]) -> tuple[KubeEvent, ...]:
-    if any(item.get("reason") == Reason.DELETION_FAILING for item in previous.get("conditions") or ()):
+def _deletion_failing(outcome: Outcome, previous: PreviousStatus) -> tuple[KubeEvent, ...]:
+    if any(item.reason == Reason.DELETION_FAILING for item in previous.conditions.values()):
         return ()
     left = _inventory(outcome.declaration)
     return (KubeEvent("Warning", Reason.DELETION_FAILING, f"{abandon_hint(outcome)}. Would be left in AWS: {left}"),)
@@ -89,14 +89,13 @@ def _deletion_failing(outcome: Outcome, previous: Mapping[str, Any]) -> tuple[Ku
 
 def _inventory(declaration: Declaration) -> str:
     """List everything that may be in AWS, parameters last."""
-    reported = declaration.applied.resources if declaration.applied else ()
+    reported = declaration.applied.titles if declaration.applied else ()
     return ", ".join([*(f"{kind} {name}" for kind, name in reported), *declaration.known]) or "nothing"
 
 
-def is_reported(message: str, previous: Mapping[str, Any]) -> bool:
+def is_reported(message: str, previous: PreviousStatus) -> bool:
     """Whether a status already reports this message."""
-    shortened = message[:MESSAGE_LENGTH]
-    return any(shortened in str(item.get("message", "")) for item in previous.get("conditions") or ())
+    return previous.reports(message[:MESSAGE_LENGTH])
 
 
 _REASONS = {Create: Reason.CREATED, Update: Reason.UPDATED, Delete: Reason.DELETED, Release: Reason.RETAINED}
@@ -126,13 +125,13 @@ def _title(step: Step) -> str:
     return f"{step.resource.title} to {successor.owner.title}" if successor else step.resource.title
 
 
-def _rollout_events(outcome: Outcome, previous: Mapping[str, Any]) -> list[KubeEvent]:
+def _rollout_events(outcome: Outcome, previous: PreviousStatus) -> list[KubeEvent]:
     """Return the Event for the end of a rollout: rolled back or stable."""
     declaration = outcome.declaration
     if declaration.rolled_back:
-        was_told = (previous.get("rollback") or {}).get("generation") == declaration.generation
+        was_told = previous.rolled_back_generation == declaration.generation
         return [] if was_told else [KubeEvent("Warning", Reason.ROLLED_BACK, rollback_message(outcome))]
-    if not previous.get("bake") or not outcome.is_complete or outcome.rollout_state.phase is not RolloutPhase.STABLE:
+    if not previous.is_baking or not outcome.is_complete or outcome.rollout_state.phase is not RolloutPhase.STABLE:
         return []
     why = "no alarm fired during the bake time" if outcome.is_watched else "the bake time is over (no alarm watches it)"
     return [KubeEvent("Normal", Reason.STABLE, f"Revision {revision(outcome.owned)} is stable: {why}")]
@@ -143,7 +142,7 @@ def _sentence(reason: Reason, titles: Sequence[str]) -> str:
     return f"{_PHRASES.get(reason, reason.value)}: {', '.join(titles[:MAX_NAMES])}{more}"
 
 
-def _drift_events(outcome: Outcome, previous: Mapping[str, Any]) -> list[KubeEvent]:
+def _drift_events(outcome: Outcome, previous: PreviousStatus) -> list[KubeEvent]:
     new = [_drift_message(step, because, drift.author(step, outcome)) for step, because in drift.new(outcome, previous)]
     more = f"; and {len(new) - MAX_FIELDS} more" if len(new) > MAX_FIELDS else ""
     return [KubeEvent("Warning", Reason.DRIFT_FOUND, "; ".join(new[:MAX_FIELDS]) + more)] if new else []

@@ -1,20 +1,18 @@
 """The values from Secrets that AWS stores in plaintext; all output masks them. Pure."""
 
-from collections.abc import Mapping
-from typing import Any
-
 from dynconfig.api.parameter import ParameterSpec, ValuePolicy
 from dynconfig.engine.outcome import Outcome
 from dynconfig.model.plan import Update
+from dynconfig.model.previous_status import PreviousStatus
 from dynconfig.model.resource import Versioned
 from dynconfig.rollout.state import RolloutPhase
 
 
-def plaintext_secrets(outcome: Outcome, previous: Mapping[str, Any]) -> frozenset[str]:
+def plaintext_secrets(outcome: Outcome, previous: PreviousStatus) -> frozenset[str]:
     """Return the names of parameters other than SecureStrings whose current or restorable value comes from a Secret."""
     declared = {parameter.name for parameter in outcome.declaration.parameters if parameter.spec.is_plaintext_secret}
     marked = {item.name for item in outcome.owned if isinstance(item, Versioned) and item.from_secret}
-    before = {item["name"] for item in previous.get("parameters") or () if item.get("secret")} | _marked_before(outcome)
+    before = previous.secrets | _marked_before(outcome)
     return frozenset(declared | marked | (before if _may_return(outcome) else before & _not_written(outcome)))
 
 

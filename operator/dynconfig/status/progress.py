@@ -1,11 +1,11 @@
 """Computes the rollout fields of status: the baking change, the rollback and the revision history. Pure."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import Any
 
 from dynconfig.engine.outcome import Outcome
 from dynconfig.model.plan import Create, Step
+from dynconfig.model.previous_status import PreviousStatus, moment
 from dynconfig.model.resource import Versioned
 from dynconfig.model.revision import revision
 from dynconfig.model.timestamps import timestamp
@@ -17,70 +17,69 @@ MAX_NAMES = 20
 Entry = Mapping[str, Any]
 
 
-def of(outcome: Outcome, previous: Mapping[str, Any], now: str) -> dict[str, Any]:
+def of(outcome: Outcome, previous: PreviousStatus, now: str) -> dict[str, Any]:
     """Return the fields of status; those that do not apply are omitted."""
     found: dict[str, Any] = {"history": _history(outcome, previous)}
     if outcome.declaration.rollout is None:
         # Until the labels of an earlier rollout are removed, status records that they exist.
         is_over = outcome.is_complete and not outcome.is_suspended
-        return found if is_over else {**found, "stable_generation": previous.get("stableGeneration")}
+        return found if is_over else {**found, "stable_generation": previous.stable_generation}
     found["created_since_stable"] = _created(outcome, previous)
     generation, rollout_state = outcome.declaration.generation, outcome.rollout_state
-    kept = {"stable_generation": previous.get("stableGeneration"), "stable_revision": previous.get("stableRevision")}
+    kept = {"stable_generation": previous.stable_generation, "stable_revision": previous.stable_revision}
     if outcome.declaration.rolled_back:
         return {**found, **kept, "rollback": _rollback(outcome, previous, now)}
     if rollout_state.phase in (RolloutPhase.BAKING, RolloutPhase.ALARMED):
         since, until = timestamp(rollout_state.since), timestamp(rollout_state.until)
         return {**found, **kept, "bake": {"generation": generation, "since": since, "until": until}}
     if not outcome.is_complete:
-        return {**found, **kept, "bake": previous.get("bake")}
-    if outcome.plan.reported and previous.get("stableGeneration") == generation:
+        return {**found, **kept, "bake": previous.document.get("bake")}
+    if outcome.plan.reported and previous.stable_generation == generation:
         # Reported drift is not a revision of the object.
         return {**found, **kept}
     return {**found, "stable_generation": generation, "stable_revision": revision(outcome.owned)}
 
 
-def with_creations(planned: Outcome, previous: Mapping[str, Any]) -> dict[str, Any] | None:
+def with_creations(planned: Outcome, previous: PreviousStatus) -> dict[str, Any] | None:
     """Return the previous status plus the parameters about to be created; None if there are none.
 
     It is written before the creations: if the process dies afterwards, a rollback still knows what it may delete.
     """
-    before = set(previous.get("createdSinceStable") or ())
+    before = previous.created
     created = before | _creations(planned.plan.steps, previous)
     is_watched = planned.declaration.rollout is not None and not planned.declaration.deleting
-    if created == before or not is_watched or planned.declaration.rolled_back or not previous.get("stableGeneration"):
+    if created == before or not is_watched or planned.declaration.rolled_back or not previous.stable_generation:
         return None
-    return {**previous, "createdSinceStable": sorted(created)}
+    return {**previous.document, "createdSinceStable": sorted(created)}
 
 
-def _created(outcome: Outcome, previous: Mapping[str, Any]) -> list[str]:
+def _created(outcome: Outcome, previous: PreviousStatus) -> list[str]:
     """Return parameters that did not exist in the last stable revision. Recreated parameters did exist."""
     is_settled = outcome.is_complete and outcome.rollout_state.phase is RolloutPhase.STABLE
-    before = set(previous.get("createdSinceStable") or ())
+    before = previous.created
     # After a rollback it is kept across restarts: only these parameters may be deleted.
-    if (is_settled and not outcome.declaration.rolled_back) or not previous.get("stableGeneration"):
+    if (is_settled and not outcome.declaration.rolled_back) or not previous.stable_generation:
         return []
     created = before if outcome.declaration.rolled_back else before | _creations(outcome.applied, previous)
     return sorted(item.name for item in outcome.owned if isinstance(item, Versioned) and item.name in created)
 
 
-def _creations(steps: Sequence[Step], previous: Mapping[str, Any]) -> set[str]:
+def _creations(steps: Sequence[Step], previous: PreviousStatus) -> set[str]:
     created = (step.resource for step in steps if isinstance(step.change, Create))
-    reported = {item["name"] for item in previous.get("parameters") or ()}
-    return {item.name for item in created if isinstance(item, Versioned)} - reported
+    return {item.name for item in created if isinstance(item, Versioned)} - previous.versions.keys()
 
 
-def _rollback(outcome: Outcome, previous: Mapping[str, Any], now: str) -> dict[str, Any]:
-    generation, before = outcome.declaration.generation, previous.get("rollback") or {}
+def _rollback(outcome: Outcome, previous: PreviousStatus, now: str) -> dict[str, Any]:
+    generation, before = outcome.declaration.generation, previous.document.get("rollback") or {}
     alarm = outcome.rollout_state.alarm
     reason = f"alarm {alarm} fired" if alarm else "an alarm fired during the bake time"
     kept = before if before.get("generation") == generation else {"reason": reason, "time": now}
     return {**kept, "generation": generation, "to": revision(outcome.owned, outcome.declaration.unread)}
 
 
-def _history(outcome: Outcome, previous: Mapping[str, Any]) -> list[Entry]:
+def _history(outcome: Outcome, previous: PreviousStatus) -> list[Entry]:
     """Return the revisions, newest first, without one that is still being written."""
-    before: Sequence[Entry] = previous.get("history") or ()
+    before: Sequence[Entry] = previous.history
     if not outcome.is_complete or outcome.declaration.deleting:
         return list(before)
     current = revision(outcome.owned)
@@ -98,9 +97,9 @@ def _history(outcome: Outcome, previous: Mapping[str, Any]) -> list[Entry]:
     return [entry, *(_superseded(item, outcome) for item in before[:1]), *before[1:]][:LENGTH]
 
 
-def restored(outcome: Outcome, previous: Mapping[str, Any]) -> str:
+def restored(outcome: Outcome, previous: PreviousStatus) -> str:
     """Return the stable revision whose values AWS has after a rollback."""
-    return str(previous.get("stableRevision") or revision(outcome.owned))
+    return str(previous.stable_revision or revision(outcome.owned))
 
 
 def _outcome(outcome: Outcome, entry: Entry | None) -> str:
@@ -119,7 +118,7 @@ def _superseded(entry: Entry, outcome: Outcome) -> Entry:
 
 def _changed(outcome: Outcome, before: Sequence[Entry]) -> list[str]:
     """Return what was written since the last revision, also by incomplete reconciles."""
-    since = datetime.fromisoformat(before[0]["time"]).timestamp() if before else 0.0
+    since = moment(before[0]["time"]) if before else 0.0
     listed = set(before[0].get("changed") or ()) if before else set()
     prefix = f"{outcome.declaration.path}/"
     written = (

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
 from typing import Any
 
 from dynconfig.api.parameter import DeletionPolicy
@@ -23,6 +22,7 @@ from dynconfig.api.status import (
 from dynconfig.engine.drift import drift_entries
 from dynconfig.engine.outcome import Outcome
 from dynconfig.model.errors import DynConfigError, SourceMissing
+from dynconfig.model.previous_status import PreviousStatus, moment
 from dynconfig.model.resource import Resource, Versioned
 from dynconfig.model.revision import revision
 from dynconfig.model.stored import complete
@@ -35,11 +35,11 @@ from dynconfig.status.readiness import Readiness, error_readiness, readiness
 DELETION_FAILING_SECONDS = 3600
 # How long a source may be missing before the object counts as stalled.
 SOURCE_SECONDS = 300
-NO_STATUS: Mapping[str, Any] = {}
+NO_STATUS = PreviousStatus()
 FUNCTION_KINDS = ("Function", "Attachment")
 
 
-def status(outcome: Outcome, previous: Mapping[str, Any], now: float, requested_at: str | None) -> dict[str, Any]:
+def status(outcome: Outcome, previous: PreviousStatus, now: float, requested_at: str | None) -> dict[str, Any]:
     """Return the whole status after a reconcile at `now` (seconds since the epoch), as a plain document."""
     before = _Before(previous, now)
     is_overdue = _is_overdue(outcome.error, previous, now)
@@ -78,7 +78,7 @@ def status(outcome: Outcome, previous: Mapping[str, Any], now: float, requested_
 def failure(
     error: DynConfigError,
     generation: int,
-    previous: Mapping[str, Any],
+    previous: PreviousStatus,
     now: float,
     requested_at: str | None,
     *,
@@ -93,19 +93,19 @@ def failure(
     found = error_readiness(error, is_overdue=_is_overdue(error, previous, now))
     since = _failing_since(error, before, deleting=deleting)
     if last_change is not None and last_change.declaration.rolled_back:
-        bake = {} if last_change.is_complete else {"bake": previous.get("bake")}
-        before = _Before({**status(last_change, previous, now, requested_at), **bake}, now)
+        bake = {} if last_change.is_complete else {"bake": previous.document.get("bake")}
+        before = _Before(PreviousStatus.of({**status(last_change, previous, now, requested_at), **bake}), now)
     about = "" if deleting else _about_last_change(before.previous, last_change)
     found = replace(found, message=f"{found.message[: MESSAGE_LENGTH - len(about)]}{about}")
     return _failing(_kept(found, generation, before, requested_at), since)
 
 
-def _about_last_change(previous: Mapping[str, Any], outcome: Outcome | None) -> str:
+def _about_last_change(previous: PreviousStatus, outcome: Outcome | None) -> str:
     """Return what happens to the baking change while spec is invalid, as the end of a message."""
-    rollback, bake = previous.get("rollback"), previous.get("bake")
-    if rollback:
-        return f". Generation {rollback['generation']} was rolled back: {rollback.get('reason', 'an alarm fired')}"
-    if not bake:
+    if previous.was_rolled_back:
+        reason = previous.rollback_reason or "an alarm fired"
+        return f". Generation {previous.rolled_back_generation} was rolled back: {reason}"
+    if not previous.is_baking or previous.baking_until is None:
         return ""
     if outcome is None:
         return ". Until this is fixed, the baking change is not rolled back even if its alarms fire"
@@ -118,57 +118,51 @@ def _about_last_change(previous: Mapping[str, Any], outcome: Outcome | None) -> 
     ):
         return ""
     return (
-        f". Generation {bake['generation']} is still baking and is rolled back if an alarm fires before {bake['until']}"
+        f". Generation {previous.baking_generation} is still baking and is rolled back if an alarm fires before "
+        f"{timestamp(previous.baking_until)}"
     )
 
 
-def starting(generation: int, now: float, previous: Mapping[str, Any] = NO_STATUS) -> dict[str, Any]:
+def starting(generation: int, now: float, previous: PreviousStatus = NO_STATUS) -> dict[str, Any]:
     """Return the status of a new object, written before the first write to AWS."""
     readiness = Readiness("Unknown", Reason.APPLYING, "Writing the parameters for the first time", reconciling=True)
     return _kept(readiness, generation, _Before(previous, now), None)
 
 
-def is_deletion_failing(outcome: Outcome, previous: Mapping[str, Any], now: float) -> bool:
+def is_deletion_failing(outcome: Outcome, previous: PreviousStatus, now: float) -> bool:
     """Whether a deletion has been failing for an hour, so that the message should offer a way out."""
-    since = previous.get("failingSince")
+    since = previous.failing_since
     if not outcome.declaration.deleting or outcome.error is None or outcome.applied or since is None:
         return False
-    return not _awaited_source(previous) and now - datetime.fromisoformat(since).timestamp() >= DELETION_FAILING_SECONDS
+    return not _awaited_source(previous) and now - moment(since) >= DELETION_FAILING_SECONDS
 
 
-def _is_overdue(error: DynConfigError | None, previous: Mapping[str, Any], now: float) -> bool:
-    since = previous.get("failingSince")
+def _is_overdue(error: DynConfigError | None, previous: PreviousStatus, now: float) -> bool:
+    since = previous.failing_since
     if not isinstance(error, SourceMissing) or not _awaited_source(previous) or since is None:
         return False
-    return now - datetime.fromisoformat(since).timestamp() >= SOURCE_SECONDS
+    return now - moment(since) >= SOURCE_SECONDS
 
 
-def _awaited_source(previous: Mapping[str, Any]) -> bool:
+def _awaited_source(previous: PreviousStatus) -> bool:
     """Whether the last status reported a missing source."""
-    conditions = previous.get("conditions") or ()
-    return any(
-        item["type"] == ConditionType.READY and item.get("reason") == SourceMissing.__name__ for item in conditions
-    )
+    return previous.reason(ConditionType.READY) == SourceMissing.__name__
 
 
 class _Before:
-    """The previous status, read leniently: it may be missing or written by an older version."""
+    """The previous status, and the time."""
 
-    def __init__(self, previous: Mapping[str, Any], now: float) -> None:
+    def __init__(self, previous: PreviousStatus, now: float) -> None:
         self.previous = previous
         self.now = timestamp(now)
-        self.conditions = {item["type"]: item for item in previous.get("conditions") or ()}
         self.modified = {
-            (item["name"], item["version"]): item["lastModified"]
-            for item in previous.get("parameters") or ()
-            if "lastModified" in item
+            (item.name, item.version): item.last_modified for item in previous.parameters if item.last_modified
         }
 
     def since(self, condition: ConditionType, value: str) -> str:
         """Return when the condition took this value."""
-        before = self.conditions.get(condition)
-        is_same = before is not None and before.get("status") == value
-        return str(before.get("lastTransitionTime") or self.now) if before and is_same else self.now
+        before = self.previous.conditions.get(condition)
+        return before.since or self.now if before is not None and before.status == value else self.now
 
 
 def _conditions(readiness: Readiness, generation: int, before: _Before, drift: Sequence[Drift]) -> list[Condition]:
@@ -209,7 +203,7 @@ def _failing(document: Mapping[str, Any], since: str | None) -> dict[str, Any]:
 
 def _kept(readiness: Readiness, generation: int, before: _Before, requested_at: str | None) -> dict[str, Any]:
     """Return the previous status with new conditions: the last observation of AWS is still the best there is."""
-    previous = complete(before.previous)
+    previous = complete(before.previous.document)
     drift = [Drift.model_validate(item) for item in previous.get("drift") or ()]
     conditions = _conditions(readiness, generation, before, drift)
     kept = {key: value for key, value in previous.items() if key not in ("lastHandledReconcileAt", "failingSince")}
@@ -230,14 +224,14 @@ def _echo(requested_at: str | None) -> str | None:
 
 def _last_observed(outcome: Outcome, before: _Before) -> str:
     """Return when everything was last observed: a partial observation does not count."""
-    last = before.previous.get("lastObservedTime") if outcome.declaration.is_partial else None
+    last = before.previous.last_observed if outcome.declaration.is_partial else None
     return str(last or before.now)
 
 
 def _applied_generation(outcome: Outcome, before: _Before) -> int | None:
     if outcome.is_complete or (outcome.is_suspended and (outcome.is_only_drift or outcome.plan.is_empty)):
         return outcome.declaration.generation
-    return before.previous.get("appliedGeneration")
+    return before.previous.generation
 
 
 def _since(outcome: Outcome, before: _Before) -> str | None:
@@ -251,11 +245,11 @@ def _failing_since(error: DynConfigError | None, before: _Before, *, deleting: b
     if error is None or not (deleting or isinstance(error, SourceMissing)):
         return None
     is_same = _awaited_source(before.previous) is not deleting
-    since: str | None = before.previous.get("failingSince") if is_same else None
+    since = before.previous.failing_since if is_same else None
     return since or before.now
 
 
-def _counts(outcome: Outcome, previous: Mapping[str, Any]) -> Counts:
+def _counts(outcome: Outcome, previous: PreviousStatus) -> Counts:
     declared = [resource for resource in outcome.plan.declared if isinstance(resource, Versioned)]
     behind = {step.resource.title for step in (*outcome.remaining, *outcome.plan.reported) if step.is_put}
     behind |= incomplete.names_behind(outcome)

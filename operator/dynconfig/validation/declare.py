@@ -3,7 +3,6 @@
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
 from typing import Any
 
 from pydantic import ValidationError
@@ -12,11 +11,12 @@ from dynconfig import __version__
 from dynconfig.api import names
 from dynconfig.api.parameter import DeletionPolicy, ParameterSpec, ParameterType
 from dynconfig.api.spec import DynamicConfigSpec
-from dynconfig.api.status import MAX_DRIFT, REQUEST_LENGTH
+from dynconfig.api.status import REQUEST_LENGTH, ConditionType
 from dynconfig.model import size
-from dynconfig.model.declaration import Applied, Declaration, DeclaredParameter, Place, ReadSource, Rollout, Source
+from dynconfig.model.declaration import Declaration, DeclaredParameter, Place, ReadSource, Rollout, Source
 from dynconfig.model.errors import InvalidSpec, NoSource, SourceMissing
-from dynconfig.model.naming import ROLE_PATH, Names, role_beside
+from dynconfig.model.naming import Names, role_beside
+from dynconfig.model.previous_status import PreviousStatus
 from dynconfig.model.resource import Owner
 from dynconfig.model.secret import Secret, UnknownSecret, UnknownText
 from dynconfig.model.stored import (
@@ -26,12 +26,9 @@ from dynconfig.model.stored import (
     is_parameter_name,
     is_suspended,
     listed_names,
-    policy_of,
     region_of,
     spec_of,
-    status_of,
 )
-from dynconfig.model.window import Brief
 from dynconfig.validation import region_checks, secret_checks, tenancy
 from dynconfig.validation.checking import findings_of, source_of, validation_findings, value_of
 from dynconfig.validation.inspection import findings
@@ -70,7 +67,7 @@ def checked_spec(
     spec = parse_spec(document)
     size.check(document)
     tenancy.check(spec, tenant, default_region, is_own_layer)
-    region_checks.check_region(spec, default_region, is_region, _region_of_resources(document))
+    region_checks.check_region(spec, default_region, is_region, PreviousStatus.of_object(document).region_of_resources)
     region_checks.check_allowed(spec.region, allowed_regions)
     region_checks.check_topics(spec, spec.region or default_region)
     return spec
@@ -110,8 +107,9 @@ def declare(
         allowed_regions=allowed_regions,
     )
     metadata, annotations = document["metadata"], document["metadata"].get("annotations") or {}
-    status = status_of(document)
-    function, region, applied = spec.function, spec.region or default_region, applied_of(status)
+    previous = PreviousStatus.of_object(document)
+    applied = previous.or_none
+    function, region = spec.function, spec.region or default_region
     parameters = _resolve(spec, read, applied.secrets if applied else frozenset(), admit)
     return Declaration(
         owner=owner,
@@ -123,7 +121,7 @@ def declare(
         tags=tuple(sorted(spec.tags.items())),
         cache=spec.cache,
         function=spec.function,
-        revisions=_revisions(status),
+        revisions=previous.revisions,
         alarms=spec.alarms,
         dashboard=spec.dashboard,
         suspended=spec.suspend,
@@ -144,14 +142,14 @@ def declare(
 
 def declare_deletion(document: Mapping[str, Any], *, owner: Owner, default_region: str) -> Declaration:
     """Return the declaration of a deleted object: nothing is desired, and invalid parts of spec and status are ignored."""
-    spec, status = spec_of(document), status_of(document)
-    path, applied = spec.get("path"), applied_of(status)
+    spec, previous = spec_of(document), PreviousStatus.of_object(document)
+    path, applied = spec.get("path"), previous.or_none
     declared = (f"{path}/{name}" for name in listed_names(spec.get("parameters")))
     reported = listed_names(_member(document.get("status"), "parameters"))
     known = {name: 0 for name in (*declared, *reported) if is_parameter_name(name)}
     versions = {**known, **{name: version for name, version in _versions(applied) if name in known}}
     # Resources stay in the region where they were created, even if the operator's default region has changed.
-    region = region_of(document) or _region_of_resources(document) or default_region
+    region = region_of(document) or previous.region_of_resources or default_region
     return Declaration(
         owner=owner,
         place=Place(region),
@@ -163,7 +161,7 @@ def declare_deletion(document: Mapping[str, Any], *, owner: Owner, default_regio
         deleting=True,
         deletion_policy=deletion_policy_of(document),
         deletion_policies=deletion_policies_of(document, applied.deletion_policies if applied else {}),
-        applied=replace(applied, versions=versions) if applied else Applied(None, versions),
+        applied=replace(applied, versions=versions) if applied else PreviousStatus(versions=versions),
         status_lost=applied is None,
     )
 
@@ -173,49 +171,11 @@ def keeping(declaration: Declaration) -> Declaration:
     return replace(declaration, deletion_policy=DeletionPolicy.RETAIN, deletion_policies={})
 
 
-def applied_of(status: Mapping[str, Any] | None) -> Applied | None:
-    """Return what a valid status reports as applied, or None without a status."""
-    if not status or status.get("observedGeneration", names.UNSEEN) == names.UNSEEN:
-        return None
-    parameters, drift = status.get("parameters") or (), status.get("drift") or ()
-    versions = {item["name"]: item["version"] for item in parameters}
-    resources, bake = status.get("resources") or (), status.get("bake") or {}
-    return Applied(
-        status.get("appliedGeneration"),
-        versions,
-        {(item["resource"], item["field"]): _reported(item) for item in drift},
-        len(drift) >= MAX_DRIFT,
-        tuple((item["kind"], item["name"]) for item in resources),
-        status.get("operatorVersion"),
-        rolled_back_generation=(status.get("rollback") or {}).get("generation"),
-        rollback_reason=(status.get("rollback") or {}).get("reason", ""),
-        baking_until=_moment(bake["until"]) if "until" in bake else None,
-        baking_generation=bake.get("generation"),
-        secrets=frozenset(item["name"] for item in parameters if item.get("secret")),
-        rolls_out=any(map(status.get, ("stableGeneration", "bake", "rollback"))),
-        created=frozenset(status.get("createdSinceStable") or ()),
-        deletion_policies={i["name"]: policy_of(i["deletionPolicy"]) for i in parameters if i.get("deletionPolicy")},
-        tried_generation=status.get("triedGeneration"),
-        earlier_roles=frozenset(item["name"] for item in resources if _is_earlier_role(item)),
-        refused=frozenset(item["resource"] for item in status.get("refused") or ()),
-        expired=frozenset(status.get("expired") or ()),
-    )
-
-
-def _names(owner: Owner, region: str, given: tuple[str | None, str | None], applied: Applied | None) -> Names:
+def _names(owner: Owner, region: str, given: tuple[str | None, str | None], applied: PreviousStatus | None) -> Names:
     """Return the names; the role gets another name if the role it replaces still has its own."""
     function, role = given
     is_taken = role is not None and applied is not None and applied.replaces(role)
     return Names.of(owner, region, function, role_beside(role) if role and is_taken else role)
-
-
-def _is_earlier_role(resource: Mapping[str, Any]) -> bool:
-    arn = resource.get("arn") or ""
-    return resource["kind"] == "Role" and ":role/" in arn and f":role{ROLE_PATH}" not in arn
-
-
-def _reported(drift: Mapping[str, Any]) -> Brief:
-    return Brief(drift.get("declared", ""), drift.get("observed", ""), drift.get("digest", ""))
 
 
 def was_observed(document: Mapping[str, Any]) -> bool:
@@ -225,19 +185,16 @@ def was_observed(document: Mapping[str, Any]) -> bool:
 
 def was_answered(document: Mapping[str, Any]) -> bool:
     """Whether status already tells if the Secret checks of this generation hold."""
-    status, generation = status_of(document), document["metadata"].get("generation", 1)
-    if generation in (status.get("appliedGeneration"), status.get("triedGeneration")):
+    previous, generation = PreviousStatus.of_object(document), document["metadata"].get("generation", 1)
+    if generation in (previous.generation, previous.tried_generation):
         return True
-    return any(
-        item.get("observedGeneration") == generation and secret_checks.DOES_NOT_HOLD in item.get("message", "")
-        for item in status.get("conditions") or ()
-        if item["type"] == "Ready"
-    )
+    ready = previous.conditions.get(ConditionType.READY)
+    return ready is not None and ready.generation == generation and secret_checks.DOES_NOT_HOLD in ready.message
 
 
 def is_written(document: Mapping[str, Any]) -> bool:
     """Whether AWS has resources of this object, or will have: false for a suspended object without resources."""
-    return not is_suspended(document) or _region_of_resources(document) is not None
+    return not is_suspended(document) or PreviousStatus.of_object(document).region_of_resources is not None
 
 
 def is_requested(document: Mapping[str, Any]) -> bool:
@@ -250,14 +207,8 @@ def _member(status: object, name: str) -> Any:
     return status.get(name) if isinstance(status, Mapping) else None
 
 
-def _versions(applied: Applied | None) -> Iterable[tuple[str, int]]:
+def _versions(applied: PreviousStatus | None) -> Iterable[tuple[str, int]]:
     return applied.versions.items() if applied else ()
-
-
-def _region_of_resources(document: Mapping[str, Any]) -> str | None:
-    """Return the region of the resources in status, or None without resources."""
-    status = status_of(document)
-    return status.get("region") if status.get("parameters") or status.get("resources") else None
 
 
 def _rollout(spec: DynamicConfigSpec, metadata: Mapping[str, Any]) -> Rollout | None:
@@ -322,14 +273,6 @@ def _secret(value: str) -> Secret:
 def _listed(messages: Sequence[object]) -> str:
     more = len(messages) - MAX_FAULTS
     return "; ".join(map(str, messages[:MAX_FAULTS])) + (f"; and {more} more" if more > 0 else "")
-
-
-def _revisions(status: Mapping[str, Any] | None) -> tuple[tuple[float, str], ...]:
-    return tuple((_moment(i["time"]), i["revision"]) for i in reversed((status or {}).get("history") or ()))
-
-
-def _moment(text: str) -> float:
-    return datetime.fromisoformat(text).timestamp()
 
 
 def _number(text: str | None) -> int | None:

@@ -27,6 +27,7 @@ from dynconfig.events.patterns import event_rules
 from dynconfig.events.queue import EventQueue
 from dynconfig.model.allowed import Allowed
 from dynconfig.model.errors import Retryable
+from dynconfig.model.previous_status import PreviousStatus
 from dynconfig.settings import Settings
 
 EXAMPLE = Path(__file__).parents[3] / "manifests" / "examples" / "myapp.yaml"
@@ -151,7 +152,7 @@ def wiring_status(outcome: Outcome, previous: dict[str, Any], now: float) -> dic
     """The status that the operator would write."""
     from dynconfig.status import report
 
-    return report.status(outcome, previous, now, None)
+    return report.status(outcome, PreviousStatus.of(previous), now, None)
 
 
 def whole_life(life: Life) -> None:
