@@ -8,6 +8,7 @@ from tests.engine.fake_kind import declared
 from dynconfig.engine.retry_policy import LONGEST_WAIT, ROLE_SECONDS, RetryPolicy
 from dynconfig.model.declaration import Declaration
 from dynconfig.model.errors import Conflict, DynConfigError, Refused, Retryable, RoleNotReady, Settling
+from dynconfig.model.object_state import ObjectState
 
 WORDS = "The role defined for the function cannot be assumed by Lambda."
 
@@ -28,7 +29,7 @@ def waited(policy: RetryPolicy, seconds: float, declaration: Declaration | None 
 
 
 def test_a_role_that_is_not_known_yet_is_asked_for_ever_less_often() -> None:
-    policy, delays = RetryPolicy(), []
+    policy, delays = RetryPolicy(ObjectState()), []
     for at in (0.0, 1.0, 10.0, 30.0, 100.0):
         error = policy.apply(declared({}), unready(), at)
         assert isinstance(error, RoleNotReady)
@@ -40,7 +41,7 @@ def test_a_role_that_is_not_known_yet_is_asked_for_ever_less_often() -> None:
 
 
 def test_what_a_role_may_not_do_after_minutes_is_no_delay_of_iam() -> None:
-    error = waited(RetryPolicy(), ROLE_SECONDS + 20)
+    error = waited(RetryPolicy(ObjectState()), ROLE_SECONDS + 20)
     assert isinstance(error, Refused)
     assert str(error).startswith(WORDS)
     assert "3 minutes" in str(error)
@@ -48,21 +49,21 @@ def test_what_a_role_may_not_do_after_minutes_is_no_delay_of_iam() -> None:
 
 @pytest.mark.parametrize("between", [None, Conflict("busy")])
 def test_waiting_begins_anew_once_something_else_was_answered(between: DynConfigError | None) -> None:
-    policy = RetryPolicy()
+    policy = RetryPolicy(ObjectState())
     waited(policy, ROLE_SECONDS - 20)
     policy.apply(declared({}), between, ROLE_SECONDS)
     assert isinstance(policy.apply(declared({}), unready(), ROLE_SECONDS + 20), RoleNotReady)
 
 
 def test_an_edit_is_given_its_own_time() -> None:
-    policy = RetryPolicy()
+    policy = RetryPolicy(ObjectState())
     assert isinstance(waited(policy, ROLE_SECONDS + 20), Refused)
     edited = declared({}, generation=2)
     assert isinstance(policy.apply(edited, unready(), ROLE_SECONDS + 30), RoleNotReady)
 
 
 def test_what_aws_still_carries_out_is_looked_at_ever_less_often() -> None:
-    policy, delays = RetryPolicy(), []
+    policy, delays = RetryPolicy(ObjectState()), []
     for _ in range(50):
         error = policy.apply(declared({}), Settling("Function f is being updated"), 0.0)
         assert isinstance(error, Settling)

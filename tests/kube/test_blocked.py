@@ -5,14 +5,16 @@ import pytest
 from dynconfig.kube.moves import BlockedObjects
 from dynconfig.model.errors import NotOwned
 from dynconfig.model.key import Key
+from dynconfig.model.object_state import ObjectState
 
 KEY, OTHER = Key("shop", "a"), Key("shop", "b")
 HOME, ELSEWHERE = "eu-west-1", "us-east-1"
+STATE = ObjectState[Key]()
 
 
 @pytest.fixture
 def blocked() -> BlockedObjects:
-    found = BlockedObjects()
+    found = BlockedObjects(STATE)
     found.record(KEY, HOME, NotOwned("taken", titles=["Function f", "Role r"]))
     return found
 
@@ -31,7 +33,7 @@ def test_successful_reconcile_clears_the_wait(blocked: BlockedObjects) -> None:
     blocked.record(OTHER, HOME, NotOwned("taken", titles=["Function f"]))
     blocked.record(KEY, HOME, None)
     assert blocked.waiting_for(HOME, ["Function f", "Role r"]) == {OTHER}
-    blocked.forget(OTHER)
+    STATE.forget(OTHER)
     assert blocked.waiting_for(HOME, ["Function f"]) == set()
 
 

@@ -3,6 +3,7 @@
 import pytest
 
 from dynconfig.kube.metrics import Metrics
+from dynconfig.model.key import Key
 
 
 @pytest.fixture
@@ -15,13 +16,13 @@ def value(metrics: Metrics, name: str, /, **labels: str) -> float | None:
 
 
 def test_drift_is_counted_by_field_and_removed_with_its_object(metrics: Metrics) -> None:
-    metrics.drifted("shop", "myapp", 2)
-    metrics.drifted("shop", "myapp", 1)
-    metrics.drifted("shop", "calm", 0)
+    metrics.drifted(Key("shop", "myapp"), 2)
+    metrics.drifted(Key("shop", "myapp"), 1)
+    metrics.drifted(Key("shop", "calm"), 0)
     assert value(metrics, "dynconfig_drift_detected_total", namespace="shop", name="myapp") == 3
     assert value(metrics, "dynconfig_drift_detected_total", namespace="shop", name="calm") is None
-    metrics.forget("shop", "myapp")
-    metrics.forget("shop", "calm")
+    metrics.forget(Key("shop", "myapp"))
+    metrics.forget(Key("shop", "calm"))
     assert value(metrics, "dynconfig_drift_detected_total", namespace="shop", name="myapp") is None
 
 

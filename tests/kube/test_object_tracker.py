@@ -8,6 +8,7 @@ from tests.kube.controller_harness import GOING, KEY, configured
 
 from dynconfig.api import names
 from dynconfig.kube.object_tracker import ObjectTracker
+from dynconfig.model.object_state import ObjectState
 
 
 def found(**about: Any) -> Document:
@@ -16,7 +17,7 @@ def found(**about: Any) -> Document:
 
 @pytest.fixture
 def tracker() -> ObjectTracker:
-    known = ObjectTracker(lambda: 0.0)
+    known = ObjectTracker(lambda: 0.0, ObjectState(), ObjectState())
     known.record_reconciled(KEY, found())
     return known
 

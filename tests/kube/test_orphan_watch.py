@@ -14,6 +14,7 @@ from dynconfig.kube.object_tracker import ObjectTracker
 from dynconfig.kube.orphan_watch import Find, OrphanWatch
 from dynconfig.model.errors import Unavailable
 from dynconfig.model.key import Key
+from dynconfig.model.object_state import ObjectState
 from dynconfig.model.resource import Owner
 
 
@@ -30,7 +31,7 @@ def test_orphans_have_an_owner_tag_with_an_unknown_uid() -> None:
 
 def watch(documents: Sequence[Document], metrics: Metrics, find: Find, **given: Any) -> OrphanWatch:
     """A watch that may search two regions, where these objects exist."""
-    tracker = ObjectTracker(lambda: 0.0)
+    tracker = ObjectTracker(lambda: 0.0, ObjectState(), ObjectState())
     for number, document in enumerate(documents):
         tracker.record(Key("shop", f"o{number}"), document, region_in_use(document, REGION))
     return OrphanWatch(tracker.existing, metrics, find, REGION, **{"searched": (REGION, "us-east-1"), **given})

@@ -12,6 +12,7 @@ from dynconfig.kube.work_queue import WorkQueue
 from dynconfig.model.declaration import Place
 from dynconfig.model.errors import Conflict, Throttled, Unavailable
 from dynconfig.model.key import Key
+from dynconfig.model.object_state import ObjectState
 
 AWAY = Unavailable("AWS is unavailable")
 KEYS = [Key("shop", f"app{number}") for number in range(20)]
@@ -23,7 +24,9 @@ class Operator:
     def __init__(self) -> None:
         self.seconds = 0.0
         self.work_queue = WorkQueue()
-        self.times = RequeuePolicy(self.work_queue, lambda: self.seconds, lambda: 1.8e9 + self.seconds)
+        self.state = ObjectState[Key]()
+        now = lambda: 1.8e9 + self.seconds  # noqa: E731
+        self.times = RequeuePolicy(self.work_queue, lambda: self.seconds, now, self.state)
         self.away: tuple[float, float] = (0.0, 0.0)
         self.broken: set[Key] = set()
         self.looks: list[tuple[float, Key]] = []
@@ -116,7 +119,7 @@ def test_another_object_probes_if_the_probe_is_deleted() -> None:
     operator.away = (0.0, 10.0)
     for key in KEYS[:3]:
         operator.times.schedule_next(key, unavailable())
-    operator.times.forget(KEYS[0])
+    operator.state.forget(KEYS[0])
     operator.run(16)
     assert set(operator.ready) == {KEYS[1], KEYS[2]}
     assert max(operator.ready.values()) <= 15

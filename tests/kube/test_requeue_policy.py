@@ -13,6 +13,7 @@ from dynconfig.kube.requeue_policy import LONGEST_BACKOFF, LONGEST_WAIT, Requeue
 from dynconfig.kube.work_queue import Priority, WorkQueue
 from dynconfig.model.errors import AlarmFiring, Conflict, Refused, Retryable, RoleNotReady, Settling, Throttled
 from dynconfig.model.key import Key
+from dynconfig.model.object_state import ObjectState
 
 KEY = Key(OWNER.namespace, OWNER.name)
 VALUES = {"a": "1"}
@@ -24,7 +25,9 @@ class Scene:
     def __init__(self) -> None:
         self.seconds = 0.0
         self.work_queue = WorkQueue()
-        self.times = RequeuePolicy(self.work_queue, lambda: self.seconds, lambda: 1.8e9 + self.seconds)
+        self.state = ObjectState[Key]()
+        now = lambda: 1.8e9 + self.seconds  # noqa: E731
+        self.times = RequeuePolicy(self.work_queue, lambda: self.seconds, now, self.state)
 
     def due_in(self) -> float:
         """Seconds until the only object is due."""
@@ -209,7 +212,7 @@ def test_waiting_worker_is_notified_of_a_change(scene: Scene) -> None:
 
 def test_deleted_object_is_not_due(scene: Scene) -> None:
     scene.served(outcome())
-    scene.times.forget(KEY)
+    scene.state.forget(KEY)
     assert scene.work_queue.next_at() is None
     assert scene.times.oldest_observation() == 0
 
@@ -234,7 +237,7 @@ def test_resource_owned_elsewhere_waits_for_the_resync(scene: Scene, owner: str)
 
 def test_wait_is_cancelled_even_if_a_change_arrives_at_the_same_time() -> None:
     async def act() -> None:
-        times = RequeuePolicy(WorkQueue(), lambda: 0.0, lambda: 1.8e9)
+        times = RequeuePolicy(WorkQueue(), lambda: 0.0, lambda: 1.8e9, ObjectState())
         waiting = asyncio.create_task(times.next())
         await asyncio.sleep(0)
         times.requeue_after(KEY, 1000.0, Priority.ROUTINE)

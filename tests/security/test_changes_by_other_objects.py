@@ -17,6 +17,7 @@ from dynconfig.events.signals import Signal, parse
 from dynconfig.kinds.log_group import LogGroup
 from dynconfig.model.key import Key
 from dynconfig.model.naming import Names
+from dynconfig.model.object_state import ObjectState
 from dynconfig.model.writes import PUT
 from dynconfig.validation.tenancy import Tenant
 
@@ -57,7 +58,7 @@ class Scene:
 
     def __post_init__(self) -> None:
         index = ResourceIndex("eu-west-1", Tenant)
-        self.router = EventRouter(index, self.requeued.append, lambda: self.now)
+        self.router = EventRouter(index, self.requeued.append, lambda: self.now, ObjectState())
         for key in (VICTIM, ATTACKER):
             index.update(key, document(key.name))
 

@@ -6,6 +6,7 @@ from dataclasses import fields, replace
 from dynconfig.engine.outcome import Outcome
 from dynconfig.model.declaration import Declaration, Successor
 from dynconfig.model.errors import STOPPING, Conflict, DeletionDelayed, DynConfigError, Settling
+from dynconfig.model.object_state import ObjectState
 from dynconfig.model.plan import AnyKind, Create, Delete, Release, Step, Update
 from dynconfig.model.refusal import Blocked, Refusal, blocker, is_watched, passed_on
 from dynconfig.model.resource import ASSIGNED, HandsOver, Resource
@@ -91,8 +92,8 @@ def hand_over(kind: AnyKind, observed: Resource, successor: Successor, declarati
 class EarlierRefusals:
     """Refusals of earlier turns of objects whose turn was too short; they are retried after all other steps were tried."""
 
-    def __init__(self) -> None:
-        self._refused: dict[str, tuple[int, dict[str, Refusal]]] = {}
+    def __init__(self, state: ObjectState[str]) -> None:
+        self._refused: dict[str, tuple[int, dict[str, Refusal]]] = state.new_map()
 
     def refused(self, declaration: Declaration) -> Mapping[str, Refusal]:
         """Return, by title, the refusals that are not retried in this turn."""
@@ -108,11 +109,7 @@ class EarlierRefusals:
             refused = {item.title: item for item in outcome.refused if item.title in tried}
             self._refused[uid] = (declaration.generation, refused)
         else:
-            self.forget(uid)
-
-    def forget(self, uid: str) -> None:
-        """Forget an object that no longer exists."""
-        self._refused.pop(uid, None)
+            self._refused.pop(uid, None)
 
 
 class ApplyRun:

@@ -9,6 +9,7 @@ from dynconfig.engine.drift import author_of
 from dynconfig.engine.outcome import Outcome
 from dynconfig.model.declaration import Declaration
 from dynconfig.model.errors import ReconcileLoop
+from dynconfig.model.object_state import ObjectState
 from dynconfig.model.plan import Plan, Step, drifted
 from dynconfig.model.refusal import Refusal
 
@@ -39,8 +40,8 @@ class _Corrected:
 class CorrectionBackoff:
     """The recent corrections of each object. Thread-safe, if each object is reconciled by one thread at a time."""
 
-    def __init__(self) -> None:
-        self._corrected: dict[str, dict[Field, _Corrected]] = {}
+    def __init__(self, state: ObjectState[str]) -> None:
+        self._corrected: dict[str, dict[Field, _Corrected]] = state.new_map()
 
     def back_off(self, plan: Plan, declaration: Declaration, now: float) -> Plan:
         """Return the plan without the corrections that are backed off; those are in `contested` and `refused`."""
@@ -63,7 +64,7 @@ class CorrectionBackoff:
         """Forget the fields that were not changed again. A requested reconcile or an edit resets all fields."""
         uid = outcome.declaration.owner.uid
         if outcome.declaration.requested or not outcome.is_only_drift:
-            self.forget(uid)
+            self._corrected.pop(uid, None)
             return
         current = {(step.resource.title, because.field) for step in outcome.drift for because in step.because}
         kept = {field: found for field, found in self._corrected.get(uid, {}).items() if field in current}
@@ -79,10 +80,6 @@ class CorrectionBackoff:
             for because in step.because:
                 field = (step.resource.title, because.field)
                 known[field] = _Corrected(known[field].times + 1 if field in known else 1, now)
-
-    def forget(self, uid: str) -> None:
-        """Remove the state of a deleted object."""
-        self._corrected.pop(uid, None)
 
 
 def _error(step: Step, known: dict[Field, _Corrected], declaration: Declaration, now: float) -> ReconcileLoop | None:

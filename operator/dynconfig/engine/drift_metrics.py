@@ -9,6 +9,7 @@ from typing import Protocol
 
 from dynconfig.engine.outcome import Outcome
 from dynconfig.model.declaration import Place
+from dynconfig.model.object_state import ObjectState
 
 # The period of the alarm, in seconds. Drift within a period counts for all of it, so its end belongs to the next period.
 PERIOD = 60
@@ -36,9 +37,9 @@ class _Shown:
 class DriftMetrics:
     """Remembers what was published. After a restart the state is published once more."""
 
-    def __init__(self, drift_metric_of: Callable[[Place], DriftMetricSink] | None) -> None:
+    def __init__(self, drift_metric_of: Callable[[Place], DriftMetricSink] | None, state: ObjectState[str]) -> None:
         self._drift_metric_of = drift_metric_of
-        self._shown: dict[str, _Shown] = {}
+        self._shown: dict[str, _Shown] = state.new_map()
 
     def update(self, outcome: Outcome) -> None:
         """Publish the drift of a reconcile if the object has a drift alarm and it changed. Raises AWS errors."""
@@ -65,7 +66,3 @@ class DriftMetrics:
             points[now.end] = 0
         self._drift_metric_of(declaration.place).show(declaration.owner.title, points)
         self._shown[uid] = now
-
-    def forget(self, uid: str) -> None:
-        """Forget an object that no longer exists."""
-        self._shown.pop(uid, None)

@@ -4,9 +4,10 @@ Not a TtlCache: all resources of an object are listed, and their age is measured
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from dynconfig.model.declaration import Declaration
+from dynconfig.model.object_state import ObjectState
 from dynconfig.model.plan import AnyKind, Create, Delete, Plan, Step, Update
 from dynconfig.model.resource import Resource
 
@@ -14,11 +15,11 @@ from dynconfig.model.resource import Resource
 RECENT_SECONDS = 300.0
 
 
-@dataclass(slots=True)
 class Recent:
     """The recent writes of each object. Each object must only be reconciled by one thread at a time."""
 
-    _written: dict[str, dict[str, tuple[float, AnyKind, Resource]]] = field(default_factory=dict)
+    def __init__(self, state: ObjectState[str]) -> None:
+        self._written: dict[str, dict[str, tuple[float, AnyKind, Resource]]] = state.new_map()
 
     def applied(self, declaration: Declaration, steps: Iterable[Step], owned: Iterable[Resource]) -> None:
         """Record applied steps; `owned` are the resources as returned by AWS."""
@@ -41,10 +42,6 @@ class Recent:
             is_unread = title in declaration.unread
             if is_recent and title not in titles and not is_unread and not declaration.retains(resource):
                 yield Step(kind, Delete(resource))
-
-    def forget(self, uid: str) -> None:
-        """Remove the state of a deleted object."""
-        self._written.pop(uid, None)
 
 
 def with_unseen(plan: Plan, unseen: Iterable[Step]) -> Plan:

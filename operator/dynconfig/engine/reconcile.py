@@ -16,6 +16,7 @@ from dynconfig.engine.reported_drift import without_reported_drift
 from dynconfig.engine.retry_policy import RetryPolicy
 from dynconfig.model.declaration import Declaration, Place
 from dynconfig.model.errors import DynConfigError, UnsafePlan
+from dynconfig.model.object_state import ObjectState
 from dynconfig.model.plan import (
     AnyKind,
 )
@@ -62,13 +63,14 @@ class Engine:
         self._kinds_of = kinds_of
         self._at_once = at_once
         self._aws_now = aws_now
-        self._rollbacks = Rollbacks(labels_of)
-        self._cleanup = LabelCleanup(labels_of)
-        self._drift_metrics = DriftMetrics(drift_metric_of)
-        self._correction_backoff = CorrectionBackoff()
-        self._retry_policy = RetryPolicy()
-        self._earlier_refusals = EarlierRefusals()
-        self._recent = Recent()
+        self._state = ObjectState[str]()
+        self._rollbacks = Rollbacks(labels_of, self._state)
+        self._cleanup = LabelCleanup(labels_of, self._state)
+        self._drift_metrics = DriftMetrics(drift_metric_of, self._state)
+        self._correction_backoff = CorrectionBackoff(self._state)
+        self._retry_policy = RetryPolicy(self._state)
+        self._earlier_refusals = EarlierRefusals(self._state)
+        self._recent = Recent(self._state)
 
     def prepare(self, place: Place) -> None:
         """Create the kinds of a place before the first object needs them."""
@@ -126,13 +128,7 @@ class Engine:
 
     def forget(self, uid: str) -> None:
         """Forget an object that no longer exists."""
-        self._correction_backoff.forget(uid)
-        self._retry_policy.forget(uid)
-        self._earlier_refusals.forget(uid)
-        self._rollbacks.forget(uid)
-        self._cleanup.forget(uid)
-        self._drift_metrics.forget(uid)
-        self._recent.forget(uid)
+        self._state.forget(uid)
 
     def abandon(self, declaration: Declaration, keep_going: KeepGoing = lambda: True) -> Abandonment:
         """Release the resources of an abandoned object: remove owner tags and labels as far as AWS allows, keep the rest."""

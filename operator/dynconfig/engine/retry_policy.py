@@ -1,11 +1,12 @@
 """Delays of retries while AWS finishes a write (growing) or propagates a role (limited)."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from dynconfig.engine.apply import SETTLING_SECONDS
 from dynconfig.engine.outcome import Outcome
 from dynconfig.model.declaration import Declaration
 from dynconfig.model.errors import DynConfigError, Refused, RoleNotReady, Settling
+from dynconfig.model.object_state import ObjectState
 
 # AWS finishes a write to a function within a second or two, sometimes minutes.
 SETTLING_GROWTH, LONGEST_WAIT = 1.5, 10.0
@@ -14,12 +15,12 @@ SETTLING_GROWTH, LONGEST_WAIT = 1.5, 10.0
 ROLE_SECONDS = 180.0
 
 
-@dataclass(slots=True)
 class RetryPolicy:
     """Tracks what each object is waiting for."""
 
-    _settling: dict[str, int] = field(default_factory=dict)
-    _unready: dict[str, tuple[int, float]] = field(default_factory=dict)
+    def __init__(self, state: ObjectState[str]) -> None:
+        self._settling: dict[str, int] = state.new_map()
+        self._unready: dict[str, tuple[int, float]] = state.new_map()
 
     def apply_to_outcome(self, outcome: Outcome, now: float) -> Outcome:
         """Return the outcome with retry delays for pending writes and roles."""
@@ -41,11 +42,6 @@ class RetryPolicy:
             return self._await_role(declaration, error, now)
         self._unready.pop(uid, None)
         return error
-
-    def forget(self, uid: str) -> None:
-        """Forget an object that no longer exists."""
-        self._settling.pop(uid, None)
-        self._unready.pop(uid, None)
 
     def _settle(self, uid: str, error: Settling) -> Settling:
         waits = self._settling[uid] = self._settling.get(uid, 0) + 1

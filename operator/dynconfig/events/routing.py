@@ -9,6 +9,7 @@ from dynconfig.events.own_calls import OwnCalls
 from dynconfig.events.resource_index import ResourceIndex
 from dynconfig.events.signals import Signal
 from dynconfig.model.key import Key
+from dynconfig.model.object_state import ObjectState
 from dynconfig.validation.declare import is_written
 
 # The newest signals that matched no known object.
@@ -28,11 +29,18 @@ class PendingEvents:
 class EventRouter:
     """Requeues the objects that an AWS event concerns, and no others. For one event loop."""
 
-    def __init__(self, index: ResourceIndex, requeue: Callable[[Key], None], now: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        index: ResourceIndex,
+        requeue: Callable[[Key], None],
+        now: Callable[[], float],
+        state: ObjectState[Key],
+    ) -> None:
         self._index = index
         self._requeue = requeue
         self._own_calls = OwnCalls(now)
-        self._pending: dict[Key, PendingEvents] = {}
+        self._pending: dict[Key, PendingEvents] = state.new_map()
+        state.on_forget(self._own_calls.forget)
         self._unmatched: deque[Signal] = deque(maxlen=MOST_UNMATCHED)
 
     def route(self, signals: Sequence[Signal]) -> None:
@@ -56,11 +64,6 @@ class EventRouter:
     def take(self, key: Key) -> PendingEvents | None:
         """Remove and return the pending events of an object that is reconciled now."""
         return self._pending.pop(key, None)
-
-    def forget(self, key: Key) -> None:
-        """Forget an object that no longer exists."""
-        self._pending.pop(key, None)
-        self._own_calls.forget(key)
 
     def _add_pending(self, key: Key, names: Sequence[str], signal: Signal) -> None:
         pending = self._pending.setdefault(key, PendingEvents(signal.at))

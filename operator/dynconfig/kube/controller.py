@@ -37,6 +37,7 @@ from dynconfig.model import size
 from dynconfig.model.declaration import Declaration, ReadSource
 from dynconfig.model.errors import AccessDenied, DynConfigError, Refused, Retryable
 from dynconfig.model.key import Key
+from dynconfig.model.object_state import ObjectState
 from dynconfig.model.previous_status import PreviousStatus
 from dynconfig.model.stored import spec_of
 from dynconfig.rollout.last_change import last_change
@@ -65,21 +66,38 @@ class Controller:
 
     def __init__(self, dependencies: Dependencies, work_queue: WorkQueue, workers: int) -> None:
         self._deps = dependencies
-        self._requeues = RequeuePolicy(work_queue, dependencies.clock, dependencies.now)
+        # What is remembered of an object: by UID; by key, of the object last reconciled, and of the one that exists, which
+        # may be another one with the same name.
+        self._objects = ObjectState[str]()
+        self._reconciled, self._existing = ObjectState[Key](), ObjectState[Key]()
+        self._requeues = RequeuePolicy(work_queue, dependencies.clock, dependencies.now, self._reconciled)
         self._workers = workers
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="reconcile")
         self._checks = ThreadPoolExecutor(MAX_CONCURRENT, thread_name_prefix="check")
         self._limiter = NamespaceLimiter(MAX_CONCURRENT)
         self._answers = AnswerBudget(dependencies.clock)
         self._references = references.References(lambda key: self.requeue(key))
-        self._tracker = ObjectTracker(dependencies.clock)
+        self._tracker = ObjectTracker(dependencies.clock, self._reconciled, self._existing)
         self._index = ResourceIndex(dependencies.region, dependencies.tenant_of)
-        self.router = EventRouter(self._index, self._requeues.requeue, dependencies.now)
-        self.moves = Moves(self._index, self._requeues.requeue, dependencies.now, dependencies.move_seconds)
+        self.router = EventRouter(self._index, self._requeues.requeue, dependencies.now, self._existing)
+        self.moves = Moves(
+            self._index,
+            self._requeues.requeue,
+            dependencies.now,
+            dependencies.move_seconds,
+            reconciled=self._reconciled,
+            existing=self._existing,
+        )
         self._regions = EventRegions(dependencies.start_listener, dependencies.release_listener)
-        self._refusals = Refusals()
+        self._refusals = Refusals(self._reconciled)
         self._status = StatusWriter(dependencies.kube, dependencies.recorder, dependencies.metrics, self._refusals)
-        self._deletion_check = DeletionCheck(dependencies.clock, dependencies.deletion_check_seconds)
+        self._deletion_check = DeletionCheck(dependencies.clock, dependencies.deletion_check_seconds, self._objects)
+        for forget_uid in (dependencies.engine.forget, dependencies.recorder.forget):
+            self._objects.on_forget(forget_uid)
+        for forget_key in (self._references.forget, dependencies.metrics.forget):
+            self._reconciled.on_forget(forget_key)
+        for forget_key in (self._index.forget, self._regions.forget):
+            self._existing.on_forget(forget_key)
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
@@ -111,7 +129,6 @@ class Controller:
     def _handle_change(self, key: Key, document: Mapping[str, Any], event: str | None) -> None:
         if event == "DELETED":
             self._index.forget(key)
-            self.router.forget(key)
             self._requeues.requeue(key)
             return
         self.moves.record_generation(key, document["metadata"])
@@ -253,8 +270,7 @@ class Controller:
         document = self._tracker.take_created(key) or await self._deps.kube.object(key)
         if reconciled is not None and (document is None or document["metadata"]["uid"] != reconciled):
             # The object was deleted although it had the finalizer: someone else removed it.
-            self._deps.engine.forget(reconciled)
-            self._answers.forget(key.namespace, reconciled)
+            self._forget_uid(key, reconciled)
         if document is None:
             self._forget(key, listed)
         else:
@@ -367,7 +383,7 @@ class Controller:
         outcome, document = await self._run_engine(key, document, declaration)
         declaration = outcome.declaration
         previous, now = PreviousStatus.of_object(document), self._deps.now()
-        self._deps.metrics.drifted(key.namespace, key.name, len(drift.new(outcome, previous)))
+        self._deps.metrics.drifted(key, len(drift.new(outcome, previous)))
         status = report.status(outcome, previous, now, requested_at(document))
         await self._status.write(key, document, status)
         await self._status.record(document, kube_events.events_of(outcome, previous, now))
@@ -425,21 +441,16 @@ class Controller:
 
     def _forget(self, key: Key, uid: str | None) -> None:
         """Forget a deleted object."""
-        self._requeues.forget(key)
-        self._references.forget(key)
-        self._refusals.forget(key)
-        self.moves.forget(key, uid)
-        self._deps.metrics.forget(key.namespace, key.name)
-        self._tracker.forget(key, uid)
+        self._reconciled.forget(key)
         if uid is not None:
-            self._deps.engine.forget(uid)
-            self._answers.forget(key.namespace, uid)
-            self._deletion_check.forget(uid)
+            self._forget_uid(key, uid)
         if self._tracker.is_replaced(key, uid):
             # An object with the same name was created before the deletion was observed.
             self._requeues.track(key)
             self._requeues.requeue(key)
         else:
-            self._index.forget(key)
-            self.router.forget(key)
-            self._regions.forget(key)
+            self._existing.forget(key)
+
+    def _forget_uid(self, key: Key, uid: str) -> None:
+        self._objects.forget(uid)
+        self._answers.forget(key.namespace, uid)

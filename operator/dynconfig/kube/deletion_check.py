@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from dynconfig.engine.outcome import Outcome
+from dynconfig.model.object_state import ObjectState
 
 
 class DeletionCheck:
@@ -11,10 +12,10 @@ class DeletionCheck:
     Not a TtlCache: the end of the time confirms the deletion, instead of invalidating what is known.
     """
 
-    def __init__(self, clock: Callable[[], float], seconds: float) -> None:
+    def __init__(self, clock: Callable[[], float], seconds: float, state: ObjectState[str]) -> None:
         self._clock = clock
         self._seconds = seconds
-        self._first: dict[str, float] = {}
+        self._first: dict[str, float] = state.new_map()
 
     def delay(self, outcome: Outcome) -> float | None:
         """Return the delay in seconds until the confirming read; None if it has confirmed the deletion."""
@@ -25,7 +26,3 @@ class DeletionCheck:
             return self._seconds
         remaining = self._first[uid] + self._seconds - now
         return remaining if remaining > 0 else None
-
-    def forget(self, uid: str) -> None:
-        """Forget a deleted object."""
-        self._first.pop(uid, None)

@@ -60,6 +60,11 @@ class Recorder:
         while len(self._posted) > MAX_REMEMBERED:
             self._posted.popitem(last=False)
 
+    def forget(self, uid: str) -> None:
+        """Forget the Events of a deleted object."""
+        for identity in [identity for identity in self._posted if identity[0] == uid]:
+            del self._posted[identity]
+
     def _event(self, document: Mapping[str, Any], event: KubeEvent, message: str) -> dict[str, Any]:
         metadata, now = document["metadata"], timestamp(self._clock())
         return {

@@ -4,6 +4,8 @@ from collections.abc import Callable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from dynconfig.model.key import Key
+
 _BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0)
 
 
@@ -22,6 +24,7 @@ class Metrics:
             buckets=_BUCKETS,
             registry=self.registry,
         )
+        self._drifted: set[Key] = set()
         self._drift = Counter(
             "dynconfig_drift_detected", "Drifted fields detected.", ("namespace", "name"), registry=self.registry
         )
@@ -89,10 +92,11 @@ class Metrics:
         """Record the reason and duration of a reconcile."""
         self._reconciles.labels(reason).observe(seconds)
 
-    def drifted(self, namespace: str, name: str, fields: int) -> None:
+    def drifted(self, key: Key, fields: int) -> None:
         """Count drifted fields of an object."""
         if fields:
-            self._drift.labels(namespace, name).inc(fields)
+            self._drifted.add(key)
+            self._drift.labels(key.namespace, key.name).inc(fields)
 
     def events_received(self, outcome: str, count: int) -> None:
         """Count AWS events by outcome: signal, echo, other or unreadable."""
@@ -112,7 +116,8 @@ class Metrics:
         """Count a Kubernetes Event."""
         self._kube_events.labels(reason).inc()
 
-    def forget(self, namespace: str, name: str) -> None:
+    def forget(self, key: Key) -> None:
         """Remove the series of a deleted object."""
-        if (namespace, name) in self._drift._metrics:
-            self._drift.remove(namespace, name)
+        if key in self._drifted:
+            self._drifted.discard(key)
+            self._drift.remove(key.namespace, key.name)

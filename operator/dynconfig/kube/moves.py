@@ -12,6 +12,7 @@ from dynconfig.model.declaration import Declaration
 from dynconfig.model.errors import DynConfigError, NotOwned
 from dynconfig.model.fingerprint import Fingerprints, fingerprint, fingerprints
 from dynconfig.model.key import Key
+from dynconfig.model.object_state import ObjectState
 
 # IAM is global.
 _GLOBAL = ("Role ",)
@@ -23,16 +24,23 @@ class Moves:
     """Finds the successors of resources that an object gives up, and requeues the objects that wait for them."""
 
     def __init__(
-        self, index: ResourceIndex, requeue: Callable[[Key], None], now: Callable[[], float], move_seconds: float
+        self,
+        index: ResourceIndex,
+        requeue: Callable[[Key], None],
+        now: Callable[[], float],
+        move_seconds: float,
+        *,
+        reconciled: ObjectState[Key],
+        existing: ObjectState[Key],
     ) -> None:
         self._index = index
         self._requeue = requeue
         self._now = now
         self._move_seconds = move_seconds
-        self._blocked = BlockedObjects()
+        self._blocked = BlockedObjects(reconciled)
         self.is_current: Callable[[], bool] = lambda: True
         """Return whether all objects have been listed and the watches are running."""
-        self._edits: dict[Key, tuple[str, Any, float]] = {}
+        self._edits: dict[Key, tuple[str, Any, float]] = existing.new_map()
 
     def record_generation(self, key: Key, metadata: Mapping[str, Any]) -> None:
         """Record when the watch delivered a generation of an object."""
@@ -66,13 +74,6 @@ class Moves:
             self._requeue(other)
         self._blocked.record(key, region, outcome.not_owned)
 
-    def forget(self, key: Key, uid: str | None) -> None:
-        """Forget a deleted object; a new object of the same name is kept."""
-        known = self._edits.get(key)
-        if known is not None and uid in (None, known[0]):
-            del self._edits[key]
-        self._blocked.forget(key)
-
     def _seen_at(self, key: Key, declaration: Declaration) -> float | None:
         """Return when the watch delivered this generation; removed resources wait from then on for a possible new owner.
 
@@ -87,13 +88,13 @@ class Moves:
 class BlockedObjects:
     """Finds waiting objects by the region and title of the resource."""
 
-    def __init__(self) -> None:
-        self._wanted: dict[Key, Fingerprints] = {}
+    def __init__(self, state: ObjectState[Key]) -> None:
+        self._wanted: dict[Key, Fingerprints] = state.new_map()
         """Digests of the resources each object waits for, which may have a thousand long names."""
 
     def record(self, key: Key, region: str, error: DynConfigError | None) -> None:
         """Record the resources that an object waits for after a reconcile; none if `error` is None."""
-        self.forget(key)
+        self._wanted.pop(key, None)
         if isinstance(error, NotOwned):
             self._wanted[key] = fingerprints(_place(region, title) for title in error.titles)
 
@@ -101,10 +102,6 @@ class BlockedObjects:
         """Return the objects that wait for one of these resources."""
         freed = frozenset(fingerprint(_place(region, title)) for title in titles)
         return {key for key, wanted in self._wanted.items() if freed and not freed.isdisjoint(wanted)}
-
-    def forget(self, key: Key) -> None:
-        """Forget an object."""
-        self._wanted.pop(key, None)
 
 
 def _place(region: str, title: str) -> str:

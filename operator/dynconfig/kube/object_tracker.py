@@ -11,6 +11,7 @@ from dynconfig.kube.finalizer import has_finalizer
 from dynconfig.kube.orphan_watch import ExistingObjects
 from dynconfig.model.fingerprint import fingerprint
 from dynconfig.model.key import Key
+from dynconfig.model.object_state import ObjectState
 from dynconfig.model.ttl_cache import TtlCache
 
 MAX_AGE_SECONDS = 1.0
@@ -33,12 +34,13 @@ class _Fingerprint:
 class ObjectTracker:
     """Keeps a fingerprint of each object that was reconciled, and new objects for a second."""
 
-    def __init__(self, clock: Callable[[], float]) -> None:
-        self._reconciled: dict[Key, _Fingerprint] = {}
-        self._with_finalizer: set[Key] = set()
+    def __init__(self, clock: Callable[[], float], reconciled: ObjectState[Key], existing: ObjectState[Key]) -> None:
+        self._reconciled: dict[Key, _Fingerprint] = reconciled.new_map()
+        self._with_finalizer = reconciled.new_set()
         self._created = TtlCache[Key, Document](MAX_AGE_SECONDS, clock)
-        self._uids: dict[Key, str] = {}
-        self._regions: dict[Key, str] = {}
+        self._uids: dict[Key, str] = existing.new_map()
+        self._regions: dict[Key, str] = existing.new_map()
+        existing.on_forget(lambda key: self._created.forget([key]))
 
     def record(self, key: Key, document: Mapping[str, Any], region: str) -> None:
         """Record an object from a list or watch, with the region it declares or reports."""
@@ -79,15 +81,6 @@ class ObjectTracker:
         """Record the state in which the object is reconciled."""
         self._reconciled[key] = _fingerprint_of(document)
         (self._with_finalizer.add if has_finalizer(document) else self._with_finalizer.discard)(key)
-
-    def forget(self, key: Key, uid: str | None) -> None:
-        """Forget an object that no longer exists; a new object of the same name is kept."""
-        self._reconciled.pop(key, None)
-        self._with_finalizer.discard(key)
-        if not self.is_replaced(key, uid):
-            self._created.forget([key])
-            self._uids.pop(key, None)
-            self._regions.pop(key, None)
 
 
 def _fingerprint_of(document: Mapping[str, Any]) -> _Fingerprint:

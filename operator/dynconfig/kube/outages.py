@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from dynconfig.model.declaration import Place
 from dynconfig.model.key import Key
+from dynconfig.model.object_state import ObjectState
 
 PROBE_SECONDS = 1.0
 # An object that fails although others succeed is retried with increasing delays.
@@ -22,11 +23,11 @@ class _Outage:
 class Outages:
     """Tracks the places where AWS is unavailable."""
 
-    def __init__(self, clock: Callable[[], float]) -> None:
+    def __init__(self, clock: Callable[[], float], state: ObjectState[Key]) -> None:
         self._clock = clock
         self._outages: dict[Place, _Outage] = {}
-        self._relapses: dict[Key, int] = {}
-        self._released: set[Key] = set()
+        self._relapses: dict[Key, int] = state.new_map()
+        self._released = state.new_set()
 
     def record_failure(self, place: Place, key: Key) -> tuple[Key, float] | None:
         """Record that AWS was unavailable for an object; return the next probe and its delay in seconds, None if one is due."""
@@ -52,10 +53,8 @@ class Outages:
             self._released.add(other)
             yield other, max(0.0, failed_at + self._delay(other) - self._clock()) if other in self._relapses else 0.0
 
-    def forget(self, key: Key) -> Iterator[tuple[Key, float]]:
-        """Forget a deleted object; yield the probes that replace it, each with its delay in seconds."""
-        self._relapses.pop(key, None)
-        self._released.discard(key)
+    def replace_probe(self, key: Key) -> Iterator[tuple[Key, float]]:
+        """Let a deleted object no longer wait; yield the probes that replace it, each with its delay in seconds."""
         for place, outage in list(self._outages.items()):
             outage.waiting.pop(key, None)
             if not outage.waiting:

@@ -4,6 +4,7 @@ import logging
 
 from dynconfig.model.fingerprint import fingerprint
 from dynconfig.model.key import Key
+from dynconfig.model.object_state import ObjectState
 
 log = logging.getLogger(__name__)
 
@@ -11,8 +12,8 @@ log = logging.getLogger(__name__)
 class Refusals:
     """Remembers a digest of the last rejection, by object and kind of write."""
 
-    def __init__(self) -> None:
-        self._last: dict[Key, dict[str, int]] = {}
+    def __init__(self, state: ObjectState[Key]) -> None:
+        self._last: dict[Key, dict[str, int]] = state.new_map()
 
     def log(self, key: Key, write: str, message: str) -> None:
         """Log a rejected write; a repeated message is logged at DEBUG."""
@@ -23,7 +24,3 @@ class Refusals:
     def clear(self, key: Key, write: str) -> None:
         """Forget the last rejection after a successful write."""
         self._last.get(key, {}).pop(write, None)
-
-    def forget(self, key: Key) -> None:
-        """Forget a deleted object."""
-        self._last.pop(key, None)

@@ -24,6 +24,7 @@ from dynconfig.model.errors import (
     Unavailable,
 )
 from dynconfig.model.key import Key
+from dynconfig.model.object_state import ObjectState
 
 FIRST_BACKOFF = 0.5
 LONGEST_BACKOFF = 60.0
@@ -35,17 +36,20 @@ _TIMED = (Throttled, AlarmFiring, DeletionDelayed, ReconcileLoop, SecretCheckDel
 class RequeuePolicy:
     """Decides when objects are added to the work queue of one event loop."""
 
-    def __init__(self, work_queue: WorkQueue, clock: Callable[[], float], now: Callable[[], float]) -> None:
+    def __init__(
+        self, work_queue: WorkQueue, clock: Callable[[], float], now: Callable[[], float], state: ObjectState[Key]
+    ) -> None:
         self._queue = work_queue
         self._clock = clock
         self._now = now
-        self._failures: dict[Key, int] = {}
-        self._observed: dict[Key, float] = {}
-        self._attempted: dict[Key, float] = {}
-        self._requeued: set[Key] = set()
-        self._to_poll: set[Key] = set()
-        self._polling: set[Key] = set()
-        self._outages = Outages(clock)
+        self._failures: dict[Key, int] = state.new_map()
+        self._observed: dict[Key, float] = state.new_map()
+        self._attempted: dict[Key, float] = state.new_map()
+        self._requeued = state.new_set()
+        self._to_poll = state.new_set()
+        self._polling = state.new_set()
+        self._outages = Outages(clock, state)
+        state.on_forget(self._forget)
         self._changed = asyncio.Event()
 
     def oldest_observation(self) -> float:
@@ -159,16 +163,10 @@ class RequeuePolicy:
         longest = min(FIRST_WAIT * 2 ** min(tries - 1, 10), LONGEST_WAIT)
         return random.uniform(longest / 2, longest)  # noqa: S311 - not a secret
 
-    def forget(self, key: Key) -> None:
-        """Forget a deleted object."""
+    def _forget(self, key: Key) -> None:
         self._queue.forget(key)
-        for probe in self._outages.forget(key):
+        for probe in self._outages.replace_probe(key):
             self.requeue_after(*probe, Priority.CHANGE)
-        self._failures.pop(key, None)
-        self._observed.pop(key, None)
-        self._attempted.pop(key, None)
-        for known in (self._requeued, self._to_poll, self._polling):
-            known.discard(key)
 
     async def next(self) -> Key:
         """Wait for the next due object; it is not returned again until `done`."""

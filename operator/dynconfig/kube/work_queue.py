@@ -73,6 +73,12 @@ class WorkQueue:
         """Remove an object."""
         self._queued.pop(key, None)
         self._large.discard(key)
+        self._scheduled = [entry for entry in self._scheduled if entry[1] != key]
+        heapq.heapify(self._scheduled)
+        for groups in self._due.values():
+            for group, due in tuple(groups.items()):
+                groups[group] = [entry for entry in due if entry[1] != key]
+                heapq.heapify(groups[group])
 
     def next_at(self) -> float | None:
         """Return when the next object becomes due; None if no object is scheduled."""

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from dynconfig.model.declaration import Declaration, Place
 from dynconfig.model.errors import STOPPING, DynConfigError
+from dynconfig.model.object_state import ObjectState
 from dynconfig.model.resource import Owner, Resource, Unread, Versioned
 from dynconfig.rollout.rolled_back import LabelledVersion
 
@@ -70,9 +71,9 @@ LabelsOf = Callable[[Place], Labels]
 class LabelCleanup:
     """Removes labels that are no longer needed. Thread-safe, except for concurrent calls for one owner."""
 
-    def __init__(self, labels_of: LabelsOf | None) -> None:
+    def __init__(self, labels_of: LabelsOf | None, state: ObjectState[str]) -> None:
         self._labels_of = labels_of
-        self._looked: dict[str, dict[str, int]] = {}
+        self._looked: dict[str, dict[str, int]] = state.new_map()
 
     def remove_old_labels(self, declaration: Declaration, owned: Iterable[Resource]) -> tuple[str, ...]:
         """Remove labels from old versions, whoever writes new ones; return a message for each parameter."""
@@ -105,10 +106,6 @@ class LabelCleanup:
         return label_each(
             (item for item in owned if isinstance(item, Versioned)), lambda item: labels.remove(item.name)
         )
-
-    def forget(self, uid: str) -> None:
-        """Forget an object that no longer exists."""
-        self._looked.pop(uid, None)
 
 
 def label_each(items: Iterable[Versioned], label: Callable[[Versioned], object]) -> tuple[Unread, ...]:

@@ -11,6 +11,7 @@ from dynconfig.api.alarms import DRIFT
 from dynconfig.api.spec import AdoptionPolicy
 from dynconfig.model.declaration import Declaration, Place
 from dynconfig.model.errors import AlarmFiring
+from dynconfig.model.object_state import ObjectState
 from dynconfig.model.plan import Create, Delete, Plan, Release, Step, Update, drifted
 from dynconfig.model.resource import Resource, Unread, Versioned
 from dynconfig.model.safety import is_safe
@@ -33,9 +34,9 @@ HELD_BACK_SECONDS = 10.0
 class Rollbacks:
     """Thread-safe, except for concurrent calls for one owner."""
 
-    def __init__(self, labels_of: LabelsOf | None) -> None:
+    def __init__(self, labels_of: LabelsOf | None, state: ObjectState[str]) -> None:
         self._labels_of = labels_of or _no_labels
-        self._undone: dict[str, tuple[int, RolledBack | None]] = {}
+        self._undone: dict[str, tuple[int, RolledBack | None]] = state.new_map()
 
     def effective(self, declaration: Declaration) -> Declaration:
         """Return the declaration, or the stable declaration if its generation was rolled back."""
@@ -139,10 +140,6 @@ class Rollbacks:
         if not declaration.rolled_back or rolled_back is None:
             return frozenset()
         return frozenset(rolled_back.rejected) - {kept.name for kept in rolled_back.stable}
-
-    def forget(self, uid: str) -> None:
-        """Forget an object that no longer exists."""
-        self._undone.pop(uid, None)
 
     def _remember(self, declaration: Declaration, rolled_back: RolledBack | None) -> None:
         self._undone[declaration.owner.uid] = (
