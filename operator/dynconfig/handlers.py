@@ -86,7 +86,6 @@ async def configure(settings: kopf.OperatorSettings, **_: Any) -> None:
     """Disable kopf's watches and Events: kube/object_watch.py and the controller replace them."""
     settings.posting.enabled = False
     settings.scanning.disabled = True
-    settings.networking.trust_env = True
 
 
 def _stop_on_signals(stopped: asyncio.Event) -> None:
@@ -97,22 +96,9 @@ def _stop_on_signals(stopped: asyncio.Event) -> None:
 
 
 async def login(memo: kopf.Memo, **_: Any) -> kopf.ConnectionInfo:
-    """Return the credentials of the operator's own client: kopf requires a login, although it sends no requests."""
+    """Return a login without credentials: kopf requires one, but sends no requests."""
     kube: Kube = memo.kube
-    scheme, _separator, token = (await kube.authorization() or "").partition(" ")
-    found = kube.configuration
-    return kopf.ConnectionInfo(
-        server=found.host,
-        ca_path=found.ssl_ca_cert,
-        ca_data=found.ca_cert_data,
-        insecure=not found.verify_ssl,
-        certificate_path=found.cert_file,
-        private_key_path=found.key_file,
-        proxy_url=found.proxy,
-        scheme=scheme or None,
-        token=token or None,
-        trust_env=True,
-    )
+    return kopf.ConnectionInfo(server=kube.configuration.host)
 
 
 async def start(memo: kopf.Memo, **_: Any) -> None:

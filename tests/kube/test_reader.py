@@ -117,7 +117,7 @@ def test_forbidden_cluster_id_is_reported_with_a_remedy(monkeypatch: pytest.Monk
 
 @pytest.mark.parametrize("server", ["not a url", "ftp://x"])
 def test_invalid_server_url_is_reported(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, server: str) -> None:
-    with pytest.raises(NoCluster, match="the server in the kubeconfig: "):
+    with pytest.raises(NoCluster, match="cluster c in the kubeconfig is invalid: server: "):
         reading(written(tmp_path / "config", server, user={"token": "t"}), monkeypatch).objects("shop")
 
 

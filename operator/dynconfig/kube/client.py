@@ -14,7 +14,7 @@ from kubernetes.aio.client.configuration import Configuration
 
 from dynconfig.api import names
 from dynconfig.kube import json_levels, json_selection
-from dynconfig.kube.configuration import TOKEN, configure
+from dynconfig.kube.configuration import TOKEN, configured
 from dynconfig.kube.connection import Connection
 from dynconfig.kube.impersonation import impersonation
 from dynconfig.kube.responses import (
@@ -79,9 +79,9 @@ class Kube:
             connection_pool_maxsize=CONNECTIONS,
             client_session_kwargs={"headers": impersonation(connection.user), "read_bufsize": READ_BYTES},
         )
-        self._token = configure(connection, self.configuration, self._renew)
         self._renewing = asyncio.Lock()
-        self._api = ApiClient(self.configuration)
+        with configured(connection, self.configuration, self._renew) as self._token:
+            self._api = ApiClient(self.configuration)
         self._sources = asyncio.Semaphore(SOURCES_AT_ONCE)
         self._page = asyncio.Semaphore(1)
         """Held while a page of any list is in memory: the memory for lists does not grow with the number of namespaces."""

@@ -2,9 +2,10 @@
 
 import base64
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from tempfile import TemporaryDirectory
 from typing import Any
-from urllib.parse import urlsplit
 
 import kubernetes.aio.client.configuration as asynchronous
 import kubernetes.client.configuration as synchronous
@@ -24,30 +25,33 @@ _CERTIFICATES = {"client_certificate", "client_certificate_data", "client_key", 
 _CREDENTIALS = {"token", "username", "password"}
 
 
-def configure(
+@contextmanager
+def configured(
     connection: Connection, configuration: Configuration, renew: Callable[[Any], object]
-) -> RenewedToken | None:
-    """Set server, TLS, proxy and credentials. Raises NoCluster.
+) -> Iterator[RenewedToken | None]:
+    """Set server, TLS, proxy and credentials; on exit, remove the temporary files of certificates. Raises NoCluster.
 
-    If the user has a token that has to be renewed, return it; before each request, the official client then calls `renew`
+    If the user has a token that has to be renewed, yield it; before each request, the official client then calls `renew`
     with the configuration (and awaits a coroutine).
     """
     token = renewed_token(connection)
-    if connection.cluster is None:
-        _configure_service_account(configuration)
-    else:
-        prefix = f"no Kubernetes cluster: the kubeconfig's context {connection.context}: "
-        _check_urls(connection.cluster)
-        try:
-            _configure_context(connection.cluster, connection.user, configuration, has_token=token is not None)
-            _check_certificates(configuration)
-        except (ConfigException, OSError, ValueError, TypeError) as error:
-            raise NoCluster(f"{prefix}its certificates cannot be read: {error}") from None
-    if token is not None:
-        # The hook is called only if there is a key.
-        configuration.api_key[TOKEN] = ""
-        configuration.refresh_api_key_hook = renew  # type: ignore[assignment]  # declared as None
-    return token
+    with ExitStack() as files:
+        if connection.cluster is None:
+            _configure_service_account(configuration)
+        else:
+            try:
+                _configure_context(
+                    connection.cluster, connection.user, configuration, files, has_token=token is not None
+                )
+                _check_certificates(configuration)
+            except (ConfigException, OSError, ValueError, TypeError) as error:
+                where = f"the kubeconfig's context {connection.context}"
+                raise NoCluster(f"no Kubernetes cluster: {where}: its certificates cannot be read: {error}") from None
+        if token is not None:
+            # The hook is called only if there is a key.
+            configuration.api_key[TOKEN] = ""
+            configuration.refresh_api_key_hook = renew  # type: ignore[assignment]  # declared as None
+        yield token
 
 
 def _configure_service_account(configuration: Configuration) -> None:
@@ -58,38 +62,28 @@ def _configure_service_account(configuration: Configuration) -> None:
         raise NoCluster(f"no Kubernetes cluster: the service account of this pod: {error}") from None
 
 
-def _configure_context(cluster: Cluster, user: User, configuration: Configuration, *, has_token: bool) -> None:
+def _configure_context(
+    cluster: Cluster, user: User, configuration: Configuration, files: ExitStack, *, has_token: bool
+) -> None:
     sections = {
-        # The official client writes these data to a temporary file, which a read-only file system does not allow.
+        # The official client would write these data to a temporary file, which a read-only file system does not allow.
         "cluster": cluster.model_dump(by_alias=True, exclude_none=True, exclude={"certificate_authority_data"}),
         "user": user.model_dump(
             by_alias=True, exclude_none=True, include=_CERTIFICATES if has_token else _CERTIFICATES | _CREDENTIALS
         ),
-        "context": {"cluster": "", "user": "-"},
+        "context": {"cluster": "-", "user": "-"},
     }
-    document: dict[str, Any] = {f"{noun}s": [{"name": "-", noun: body}] for noun, body in sections.items()}
-    document["contexts"][0]["context"] = {"cluster": "-", "user": "-"}
-    load_kube_config_from_dict(document, "-", configuration, persist_config=False)
+    document = {f"{noun}s": [{"name": "-", noun: body}] for noun, body in sections.items()}
+    folder = None
+    if user.client_certificate_data or user.client_key_data:
+        # The official client would keep the key in a file until a regular exit.
+        folder = files.enter_context(TemporaryDirectory(prefix="dynconfig-"))
+    load_kube_config_from_dict(document, "-", configuration, persist_config=False, temp_file_path=folder)
     if cluster.certificate_authority_data:
         configuration.ca_cert_data = base64.b64decode(cluster.certificate_authority_data).decode()
     if cluster.proxy_url and isinstance(configuration, synchronous.Configuration):
         # As in kubectl, NO_PROXY applies to the proxies of environment variables only.
         configuration.no_proxy = None
-
-
-def _check_urls(cluster: Cluster) -> None:
-    if not _is_http(cluster.server):
-        raise NoCluster("no Kubernetes cluster: the server in the kubeconfig: not an URL such as https://HOST:PORT")
-    if cluster.proxy_url and not _is_http(cluster.proxy_url):
-        raise NoCluster("no Kubernetes cluster: proxy-url in the kubeconfig: not an URL such as http://HOST:PORT")
-
-
-def _is_http(url: str) -> bool:
-    try:
-        found = urlsplit(url)
-        return found.scheme in ("http", "https") and bool(found.hostname) and found.port != 0
-    except ValueError:
-        return False
 
 
 def _check_certificates(configuration: Configuration) -> None:

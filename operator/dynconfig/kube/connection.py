@@ -5,6 +5,8 @@ from typing import Any, TypeGuard
 
 from pydantic import BaseModel, ConfigDict, Field
 
+_URL = r"^https?://[^/\s]+"
+
 
 def _kebab_case(name: str) -> str:
     return name.replace("_", "-")
@@ -27,12 +29,12 @@ class Context(_Section):
 class Cluster(_Section):
     """A cluster."""
 
-    server: str
+    server: str = Field(pattern=_URL)
     certificate_authority: str | None = None
     certificate_authority_data: str | None = None
     insecure_skip_tls_verify: bool | None = None
     tls_server_name: str | None = None
-    proxy_url: str | None = None
+    proxy_url: str | None = Field(None, pattern=_URL)
 
 
 class Variable(_Section):

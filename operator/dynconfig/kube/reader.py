@@ -1,7 +1,7 @@
 """A synchronous API server client for CLI commands."""
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any, Self
 from urllib.parse import urlencode
 
@@ -11,7 +11,7 @@ from kubernetes.client.configuration import Configuration
 from kubernetes.client.exceptions import ApiException
 from urllib3.exceptions import HTTPError, InsecureRequestWarning, ReadTimeoutError
 
-from dynconfig.kube.configuration import TOKEN, configure
+from dynconfig.kube.configuration import TOKEN, configured
 from dynconfig.kube.connection import Connection
 from dynconfig.kube.impersonation import impersonation
 from dynconfig.kube.responses import (
@@ -49,7 +49,9 @@ class Reader:
         self._impersonation = impersonation(connection.user)
         # Redirects are not followed: they lead to login pages.
         self._configuration = Configuration(retries=False)
-        self._token = configure(connection, self._configuration, self._renew)
+        # Each new connection reads the certificates.
+        self._files = ExitStack()
+        self._token = self._files.enter_context(configured(connection, self._configuration, self._renew))
         if not self._configuration.verify_ssl:
             # The kubeconfig says so (insecure-skip-tls-verify).
             urllib3.disable_warnings(InsecureRequestWarning)
@@ -61,8 +63,9 @@ class Reader:
         return cls(config())
 
     def close(self) -> None:
-        """Close the connections."""
+        """Close the connections, and remove the temporary files of certificates."""
         self._api.rest_client.close()
+        self._files.close()
 
     def cluster_id(self) -> str:
         """Return the UID of namespace kube-system, which identifies the cluster."""
