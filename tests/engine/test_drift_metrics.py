@@ -1,19 +1,21 @@
-"""The drift metric is published when drift starts and ends, not on each reconcile."""
+"""The drift metric is published while there is drift, and once when it has ended."""
 
 from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from tests.engine.fake_kind import OWNER, FakeKind, declared, deletion
+from tests.engine.fake_kind import FakeKind, declared, deletion
 
+from dynconfig.api.alarms import DRIFT
 from dynconfig.engine.outcome import Outcome
 from dynconfig.engine.reconcile import Engine
 from dynconfig.model.errors import AccessDenied, DynConfigError, Throttled
+from dynconfig.model.previous_status import PreviousStatus
+from dynconfig.status import report
 
 NOON = 1.8e9 // 3600 * 3600.0
 MINUTE = 60.0
 REQUESTED: dict[str, Any] = {"alarms": {"defaults": False, "drift": True}}
-APPLIED: dict[str, Any] = {"observedGeneration": 1, "appliedGeneration": 1}
 
 
 class Shown:
@@ -37,11 +39,11 @@ class Shown:
 
 
 class Scene:
-    """One object, what AWS has of it, and what is shown."""
+    """One object with its status, what AWS has of it, and what is published."""
 
     def __init__(self, **spec: Any) -> None:
         self.fake, self.shown, self.spec = FakeKind(), Shown(), spec
-        self.versions: dict[str, int] = {}
+        self.status: dict[str, Any] = {}
         self.restart()
         self.look(NOON)
         assert self.shown.take() == [{NOON + MINUTE: 0}]
@@ -52,15 +54,15 @@ class Scene:
 
     def look(self, now: float, **about: Any) -> Outcome:
         """One reconcile, and the report of what it left."""
-        versions = [{"name": name, "version": version} for name, version in self.versions.items()]
-        status = {**APPLIED, "parameters": versions} if versions else None
-        declaration = declared({"a": "1", "b": "2"}, status=status, **{**REQUESTED, **self.spec, **about})
+        declaration = declared({"a": "1", "b": "2"}, status=self.status or None, **{**REQUESTED, **self.spec, **about})
         outcome = self.engine.run(declaration, now=now)
-        self.versions.update({name: t.version for name, t in self.fake.store.items() if t.value != "by hand"})
+        alarm = {"kind": "Alarm", "name": declaration.names.alarm(DRIFT), "arn": "arn"}
+        previous = PreviousStatus.of(self.status)
+        self.status = {**report.status(outcome, previous, now, None), "resources": [alarm]}
         return outcome
 
 
-def test_drift_that_is_put_back_at_once_is_shown_for_its_minute() -> None:
+def test_drift_that_is_corrected_at_once_is_published_for_its_minute() -> None:
     scene = Scene()
     scene.fake.by_hand("/app/a")
     scene.look(NOON + 3607.5)
@@ -69,55 +71,46 @@ def test_drift_that_is_put_back_at_once_is_shown_for_its_minute() -> None:
     assert scene.shown.take() == []
 
 
-def test_drift_that_stands_is_shown_once_and_its_end_in_the_minute_that_follows() -> None:
+def test_lasting_drift_is_published_by_each_reconcile_and_its_end_once_in_the_next_minute() -> None:
     scene = Scene(driftPolicy="Report")
     for name in ("/app/a", "/app/b"):
         scene.fake.by_hand(name)
-    scene.look(NOON + 10)
-    # The first look had announced the end of whatever was there before.
-    assert scene.shown.take() == [{NOON + 10: 2, NOON + 60: 2}]
-    for later in (20, 700, 1300):
+    for later in (10, 700):
         scene.look(NOON + later)
-    assert scene.shown.take() == []
+        assert scene.shown.take() == [{NOON + later: 2}]
     for name, value in (("/app/a", "1"), ("/app/b", "2")):
         scene.fake.by_hand(name, value)
     # The end of a minute is the beginning of the next.
     scene.look(NOON + 1320)
     assert scene.shown.take() == [{NOON + 1380: 0}]
+    for later in (1330, 1900):
+        scene.look(NOON + later)
+    assert scene.shown.take() == []
 
 
-def test_drift_that_comes_back_before_the_end_of_the_last_is_not_ended_by_it() -> None:
-    scene = Scene(driftPolicy="Report")
-    seen: dict[float, int] = {}
-    for now, value in ((130, "by hand"), (140, "1"), (150, "by hand"), (160, "1"), (170, "by hand"), (175, "1")):
-        scene.fake.by_hand("/app/a", value)
-        scene.look(NOON + now)
-        for points in scene.shown.take():
-            for at, fields in points.items():
-                period = (at - NOON) // MINUTE
-                seen[period] = max(seen.get(period, 0), fields)
-    # Each time the end that was announced was none, but for the last.
-    assert seen == {2: 1, 3: 1, 4: 1, 5: 0}
-
-
-def test_a_suspended_object_shows_its_drift_too() -> None:
+def test_a_suspended_object_publishes_its_drift_too() -> None:
     scene = Scene()
     scene.fake.by_hand("/app/a")
     scene.look(NOON + 70, suspend=True)
     assert scene.shown.take() == [{NOON + 70: 1}]
 
 
-def test_what_could_not_be_shown_is_told_and_tried_again() -> None:
+@pytest.mark.parametrize("ends", [False, True])
+def test_what_could_not_be_published_is_reported_and_tried_again(ends: bool) -> None:
     scene = Scene(driftPolicy="Report")
     scene.fake.by_hand("/app/a")
+    if ends:
+        scene.look(NOON + 5)
+        scene.fake.by_hand("/app/a", "1")
+        scene.shown.take()
     scene.shown.failure = Throttled("slowly")
     assert scene.look(NOON + 10).error is scene.shown.failure
     scene.shown.failure = AccessDenied("cloudwatch:PutMetricData")
     outcome = scene.look(NOON + 20)
-    assert (outcome.error, outcome.applied, len(outcome.drift)) == (scene.shown.failure, (), 1)
+    assert (outcome.error, outcome.applied, len(outcome.drift)) == (scene.shown.failure, (), 0 if ends else 1)
     scene.shown.failure = None
     assert scene.look(NOON + 30).error is None
-    assert scene.shown.take() == [{NOON + 30: 1, NOON + 60: 1}]
+    assert scene.shown.take() == [{NOON + 60: 0} if ends else {NOON + 30: 1}]
 
 
 def test_another_fault_is_not_hidden_by_this_one() -> None:
@@ -129,17 +122,16 @@ def test_another_fault_is_not_hidden_by_this_one() -> None:
 
 
 @pytest.mark.parametrize("is_drifted", [True, False])
-def test_a_process_that_begins_shows_what_is(is_drifted: bool) -> None:
+def test_a_new_process_publishes_lasting_drift_only(is_drifted: bool) -> None:
     scene = Scene(driftPolicy="Report")
     if is_drifted:
         scene.fake.by_hand("/app/a")
     scene.restart()
     scene.look(NOON + 10)
-    scene.look(NOON + 20)
-    assert scene.shown.take() == [{NOON + 10: 1, NOON + 60: 1} if is_drifted else {NOON + 60: 0}]
+    assert scene.shown.take() == ([{NOON + 10: 1}] if is_drifted else [])
 
 
-def test_nothing_is_shown_of_a_look_that_failed_nor_of_a_goodbye() -> None:
+def test_nothing_is_published_of_a_failed_observation_nor_of_a_deletion() -> None:
     scene = Scene()
     scene.fake.by_hand("/app/a", owner="cluster/shop/rival/uid-2")
     assert scene.look(NOON + 10).error
@@ -147,11 +139,11 @@ def test_nothing_is_shown_of_a_look_that_failed_nor_of_a_goodbye() -> None:
     assert scene.shown.take() == []
 
 
-def test_nothing_is_shown_unless_it_was_asked_for() -> None:
+def test_nothing_is_published_without_the_alarm_and_the_state_once_it_is_declared() -> None:
     scene = Scene()
     scene.fake.by_hand("/app/a")
     scene.look(NOON + 10, alarms={"defaults": False, "custom": []})
     assert scene.shown.take() == []
-    scene.engine.forget(OWNER.uid)
+    scene.status["resources"] = []
     scene.look(NOON + 20)
     assert scene.shown.take() == [{NOON + 60: 0}]

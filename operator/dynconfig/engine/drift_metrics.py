@@ -1,15 +1,15 @@
-"""Publishes to CloudWatch when drift of an object starts and ends, for objects with a drift alarm.
+"""The points of the drift metric in CloudWatch, for objects with a drift alarm. Pure: they follow from status and outcome.
 
-The alarm keeps its state while no data is published, so drift that lasts a week costs one call.
+The alarm keeps its state while no data is published, so an object without drift publishes nothing.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Protocol
 
+from dynconfig.api.alarms import DRIFT
+from dynconfig.api.status import ConditionType
 from dynconfig.engine.outcome import Outcome
-from dynconfig.model.declaration import Place
-from dynconfig.model.object_state import ObjectState
+from dynconfig.model.declaration import Declaration
 
 # The period of the alarm, in seconds. Drift within a period counts for all of it, so its end belongs to the next period.
 PERIOD = 60
@@ -22,47 +22,27 @@ class DriftMetricSink(Protocol):
         """Publish the number of drifted fields of an object, by time in seconds since the epoch."""
 
 
-@dataclass(slots=True)
-class _Shown:
-    """The published state of one object."""
+def drift_points(outcome: Outcome) -> Mapping[float, int]:
+    """Return the number of drifted fields by time in seconds since the epoch; empty if there is nothing to publish.
 
-    has_drift: bool | None
-    """Whether drift was published; None if only an earlier process knows."""
-    end: float
-    """The period published as free of drift."""
-    ahead: float = 0.0
-    """The period that was then corrected to having drift."""
+    Lasting drift is published by every reconcile, its end once; both again after a failure.
+    """
+    declaration = outcome.declaration
+    if declaration.deleting or not (declaration.alarms and declaration.alarms.drift) or not outcome.was_observed:
+        return {}
+    fields = sum(len(step.because) for step in outcome.drift)
+    end = (declaration.now // PERIOD + 1) * PERIOD
+    if outcome.uncorrected_drift:
+        return {declaration.now: fields}
+    if fields:
+        return {declaration.now: fields, end: 0}
+    return {} if _is_published(declaration) else {end: 0}
 
 
-class DriftMetrics:
-    """Remembers what was published. After a restart the state is published once more."""
-
-    def __init__(self, drift_metric_of: Callable[[Place], DriftMetricSink] | None, state: ObjectState[str]) -> None:
-        self._drift_metric_of = drift_metric_of
-        self._shown: dict[str, _Shown] = state.new_map()
-
-    def update(self, outcome: Outcome) -> None:
-        """Publish the drift of a reconcile if the object has a drift alarm and it changed. Raises AWS errors."""
-        declaration, uid = outcome.declaration, outcome.declaration.owner.uid
-        if declaration.deleting or not (declaration.alarms and declaration.alarms.drift):
-            self._shown.pop(uid, None)
-            return
-        if self._drift_metric_of is None or not outcome.was_observed:
-            return
-        next_period = (declaration.now // PERIOD + 1) * PERIOD
-        shown = self._shown.get(uid) or _Shown(None, next_period)
-        has_drift = bool(outcome.uncorrected_drift)
-        fields = sum(len(step.because) for step in outcome.drift)
-        # Drift that is corrected at once is published each time.
-        if shown.has_drift == has_drift and (has_drift or not fields):
-            return
-        now = _Shown(has_drift, shown.end, shown.ahead)
-        points = {declaration.now: fields} if fields else {}
-        if has_drift and shown.end >= next_period:
-            # The published end of drift turned out to be wrong.
-            points[shown.end], now.ahead = fields, shown.end
-        if not has_drift:
-            now.end = max(next_period, shown.ahead + PERIOD)
-            points[now.end] = 0
-        self._drift_metric_of(declaration.place).show(declaration.owner.title, points)
-        self._shown[uid] = now
+def _is_published(declaration: Declaration) -> bool:
+    """Whether the last status proves that the absence of drift was published: a failure to publish it is an error in status."""
+    previous = declaration.applied
+    ready = previous.conditions.get(ConditionType.READY) if previous else None
+    if previous is None or ready is None or ready.status != "True" or previous.drift:
+        return False
+    return ("Alarm", declaration.names.alarm(DRIFT)) in previous.titles

@@ -8,7 +8,7 @@ from dynconfig.engine import expiration
 from dynconfig.engine.apply import ApplyRun, EarlierRefusals, batches
 from dynconfig.engine.assessment import Assessment, compared, derived
 from dynconfig.engine.correction_backoff import CorrectionBackoff
-from dynconfig.engine.drift_metrics import DriftMetrics, DriftMetricSink
+from dynconfig.engine.drift_metrics import DriftMetricSink, drift_points
 from dynconfig.engine.observe import Observation, desired_resources, observe, unread_versions
 from dynconfig.engine.outcome import Outcome
 from dynconfig.engine.recent import Recent, with_unseen
@@ -66,7 +66,7 @@ class Engine:
         self._state = ObjectState[str]()
         self._rollbacks = Rollbacks(labels_of, self._state)
         self._cleanup = LabelCleanup(labels_of, self._state)
-        self._drift_metrics = DriftMetrics(drift_metric_of, self._state)
+        self._drift_metric_of = drift_metric_of
         self._correction_backoff = CorrectionBackoff(self._state)
         self._retry_policy = RetryPolicy(self._state)
         self._earlier_refusals = EarlierRefusals(self._state)
@@ -138,9 +138,12 @@ class Engine:
         return Abandonment(left, is_over=not (is_unfinished and outcome.applied))
 
     def _with_drift_metric(self, outcome: Outcome) -> Outcome:
-        """Update the drift metric. If that fails, return the outcome with the error."""
+        """Publish the drift metric. If that fails, return the outcome with the error."""
+        points = drift_points(outcome)
+        if not points or self._drift_metric_of is None:
+            return outcome
         try:
-            self._drift_metrics.update(outcome)
+            self._drift_metric_of(outcome.declaration.place).show(outcome.declaration.owner.title, points)
         except DynConfigError as error:
             return outcome if outcome.error else replace(outcome, stopped=error)
         return outcome
