@@ -10,6 +10,8 @@ from typing import Any
 
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, DataNotFoundError, ParamValidationError
+from botocore.loaders import Loader
+from botocore.paginate import Paginator, PaginatorModel
 from botocore.parsers import ResponseParserError
 from botocore.session import Session as BotocoreSession
 
@@ -48,7 +50,15 @@ class Client:
     """Wraps a boto3 client: same methods, including paginators."""
 
     def __init__(
-        self, make: Callable[[], Any], service: str, region: str, quota: Quota, count: Count, *, clock: ServerClock
+        self,
+        make: Callable[[], Any],
+        service: str,
+        region: str,
+        quota: Quota,
+        count: Count,
+        *,
+        clock: ServerClock,
+        loader: Loader,
     ) -> None:
         self._make = make
         self._service = service
@@ -56,6 +66,7 @@ class Client:
         self._quota = quota
         self._count = count
         self._clock = clock
+        self._loader = loader
 
     @cached_property
     def _client(self) -> Any:
@@ -68,9 +79,12 @@ class Client:
 
         return call
 
-    def get_paginator(self, method: str) -> "_Paginator":
+    def get_paginator(self, method: str) -> "Paginator[Any]":
         """Return a paginator whose pages are limited, counted and translated like calls."""
-        return _Paginator(self, method)
+        meta = self._client.meta
+        operation = meta.service_model.operation_model(meta.method_to_api_mapping[method])
+        pages = self._loader.load_service_model(self._service, "paginators-1", meta.service_model.api_version)
+        return Paginator(getattr(self, method), PaginatorModel(pages).get_paginator(operation.name), operation)
 
     def _call(self, method: str, request: dict[str, Any]) -> Any:
         client = self._client
@@ -103,20 +117,6 @@ class Client:
         if isinstance(failure, Unexpected):
             log.error("%s", failure)
         return failure
-
-
-class _Paginator:
-    """A botocore paginator that uses this client."""
-
-    def __init__(self, client: Client, method: str) -> None:
-        self._client = client
-        self._method = method
-
-    def paginate(self, **request: Any) -> Any:
-        """Return an iterator over the pages."""
-        paginator = self._client._client.get_paginator(self._method)
-        paginator._method = getattr(self._client, self._method)
-        return paginator.paginate(**request)
 
 
 class Session:
@@ -157,7 +157,13 @@ class Session:
             if (service, region) not in self._clients:
                 make = partial(self._made, service, region)
                 self._clients[service, region] = Client(
-                    make, service, region, self._quota, self._count, clock=self.server_clock
+                    make,
+                    service,
+                    region,
+                    self._quota,
+                    self._count,
+                    clock=self.server_clock,
+                    loader=self._session.get_component("data_loader"),
                 )
             return self._clients[service, region]
 
