@@ -20,7 +20,7 @@ from pydantic_core import ErrorDetails
 
 from dynconfig.api.tags import MAX_KEY, MAX_TAGS_TOGETHER, MAX_VALUE, is_legal, is_reserved
 from dynconfig.model.arns import DOMAINS
-from dynconfig.model.paths import NOWHERE
+from dynconfig.validation.tenancy import NOWHERE
 
 POLICY_ARN = r"arn:aws[a-z-]*:iam::([0-9]{12}|aws):policy/\S+"
 

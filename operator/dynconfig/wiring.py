@@ -18,11 +18,10 @@ from dynconfig.aws.tag_index import AlarmTagIndex, ParameterTagIndex, owner_tags
 from dynconfig.engine.orphans import Orphan
 from dynconfig.engine.orphans import orphans as found_orphans
 from dynconfig.engine.reconcile import Engine
-from dynconfig.events import removal as event_removal
 from dynconfig.events.echoes import Echoes
 from dynconfig.events.listener import EventHandler, EventListener, EventListeners
 from dynconfig.events.patterns import event_rules
-from dynconfig.events.queue import EventQueue
+from dynconfig.events.queue import EventQueue, delete_queue_and_rules
 from dynconfig.kinds import role, schedule
 from dynconfig.kinds._shared.alarm_base import AlarmApi
 from dynconfig.kinds.alarm import Alarms
@@ -88,7 +87,7 @@ def remove_events(settings: Settings, cluster: str, region: str) -> Iterator[str
     if settings.queue_urls:
         return iter(())
     clients = session(settings)
-    return event_removal.remove_events(
+    return delete_queue_and_rules(
         clients.client("sqs", region),
         clients.client("events", region),
         cluster,

@@ -3,9 +3,9 @@
 import pytest
 
 from dynconfig.api.names import MAX_NAME
-from dynconfig.model.paths import NOWHERE
 from dynconfig.model.resource import Owner
 from dynconfig.settings import BadSetting, Settings
+from dynconfig.validation.tenancy import NOWHERE
 
 
 def test_empty_environment_means_defaults() -> None:

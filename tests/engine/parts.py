@@ -11,8 +11,7 @@ from dynconfig.engine.reconcile import Engine
 from dynconfig.model.declaration import Declaration
 from dynconfig.model.errors import DynConfigError
 from dynconfig.model.previous_status import PreviousStatus
-from dynconfig.model.resource import Resource, Scope
-from dynconfig.model.revision import revision
+from dynconfig.model.resource import Resource, Scope, revision
 from dynconfig.status import report
 
 

@@ -9,7 +9,7 @@ from tests.events.recording_listener import PATIENCE, REGION
 
 from dynconfig.events.listener import REMOVAL_DELAY_SECONDS, EventListeners
 from dynconfig.events.patterns import event_rules
-from dynconfig.events.removal import remove_events
+from dynconfig.events.queue import delete_queue_and_rules
 from dynconfig_lab.aws import Faults
 from dynconfig_lab.aws.faults import Injected
 
@@ -93,7 +93,7 @@ def test_sweep_removes_queues_of_an_earlier_operator_in_unused_regions(
     events: Any = harness.session.client("events", REGION)
 
     def remove(_region: str) -> list[str]:
-        return list(remove_events(sqs, events, harness.cluster, harness.queue, event_rules(harness.cluster)))
+        return list(delete_queue_and_rules(sqs, events, harness.cluster, harness.queue, event_rules(harness.cluster)))
 
     with caplog.at_level(logging.INFO):
         EventListeners(lambda _region: None, removes=False).sweep([REGION], remove)

@@ -10,7 +10,7 @@ from dynconfig.kinds._shared import function_access
 from dynconfig.kinds.parameter.value import Parameter
 from dynconfig.model.arns import Arns
 from dynconfig.model.declaration import Declaration
-from dynconfig.model.revision import revision
+from dynconfig.model.resource import revision
 from dynconfig.validation.declare import declare
 from dynconfig.validation.tenancy import Tenant
 

@@ -3,7 +3,7 @@
 import pytest
 
 from dynconfig.api.spec import DynamicConfigSpec
-from dynconfig.model.paths import NOWHERE, describe, is_allowed
+from dynconfig.validation.tenancy import NOWHERE, describe_paths, is_path_allowed
 
 
 @pytest.mark.parametrize(
@@ -17,15 +17,15 @@ from dynconfig.model.paths import NOWHERE, describe, is_allowed
     ],
 )
 def test_a_path_is_allowed_with_all_below_it(path: str, allowed: tuple[str, ...], answer: bool) -> None:
-    assert is_allowed(path, allowed) is answer
+    assert is_path_allowed(path, allowed) is answer
 
 
 @pytest.mark.parametrize("path", ["/-", "/-/mine", "/nowhere", "/."])
 def test_nowhere_allows_no_path(path: str) -> None:
     assert DynamicConfigSpec.model_validate({"path": path})
-    assert not is_allowed(path, NOWHERE)
+    assert not is_path_allowed(path, NOWHERE)
 
 
 def test_description_of_allowed_paths() -> None:
-    assert describe(("/shop", "/common")) == "paths below /shop, /common"
-    assert describe(NOWHERE) == "none"
+    assert describe_paths(("/shop", "/common")) == "paths below /shop, /common"
+    assert describe_paths(NOWHERE) == "none"

@@ -12,7 +12,7 @@ from dynconfig.model.plan import Create, Difference, Plan, Step, Update, differe
 from dynconfig.model.previous_status import PreviousStatus
 from dynconfig.model.resource import Owner
 from dynconfig.model.secret import MASK, Secret
-from dynconfig.model.text import shown
+from dynconfig.model.window import shown
 from dynconfig.status import report
 
 ONE = Thing(name="/app/a", owner=OWNER.tag, value="1", version=3)

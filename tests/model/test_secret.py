@@ -8,7 +8,7 @@ import pickle
 import pytest
 
 from dynconfig.model.secret import MASK, SealedSecret, Secret, UnreadableSecret
-from dynconfig.model.text import shown
+from dynconfig.model.window import shown
 
 TEXT = "canary-4711"
 

@@ -8,7 +8,7 @@ from tests.rollout.rollout_harness import RolloutHarness
 from tests.rollout.test_rollback import BAKE, CHANGE, NEW, OLD, changed, failed, stable
 
 from dynconfig.rollout.labels import STABLE
-from dynconfig.rollout.restoration import restoration
+from dynconfig.rollout.rollback import restoration
 
 
 def message(harness: RolloutHarness) -> str:

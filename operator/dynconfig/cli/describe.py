@@ -9,7 +9,7 @@ from dynconfig.model.counting import agreeing, counted
 from dynconfig.model.plan import Create, Delete, Difference, Plan, Release, Step, Update
 from dynconfig.model.refusal import Refusal
 from dynconfig.model.resource import Resource
-from dynconfig.model.text import in_full, shown
+from dynconfig.model.window import in_full, shown
 
 _SIGNS = {Create: "+", Update: "~", Delete: "-", Release: "="}
 _VERBS = {Create: "create", Update: "update", Delete: "delete", Release: "release"}

@@ -1,14 +1,14 @@
 """The SQS queue of one account and region, and the EventBridge rules that send AWS events to it."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from dynconfig.api.names import CLUSTER_TAG
 from dynconfig.events.patterns import EventRule
-from dynconfig.events.removal import remove_events
 from dynconfig.events.signals import Signal, Unreadable, parse
 from dynconfig.model.errors import Conflict, NotFound, NotOwned
 
@@ -93,7 +93,7 @@ class EventQueue:
         """Delete the queue and rules, unless the queue was given by URL; return the title of each deleted resource."""
         if self.is_external:
             return ()
-        return tuple(remove_events(self._sqs, self._events, self._cluster, self._name, self._rules))
+        return tuple(delete_queue_and_rules(self._sqs, self._events, self._cluster, self._name, self._rules))
 
     def receive(self, *, wait: bool = True) -> MessageBatch:
         """Receive messages, with long polling if `wait`. Raises NotFound if the queue was deleted."""
@@ -183,6 +183,38 @@ class EventQueue:
                 f"{what} already exists without the tag {CLUSTER_TAG}={self._cluster}; delete it, add the tag, "
                 "or use an existing queue (DYNCONFIG_QUEUE_URL)"
             )
+
+
+def delete_queue_and_rules(
+    sqs: "SQSClient", events: "EventBridgeClient", cluster: str, queue: str, rules: Iterable[EventRule]
+) -> Iterator[str]:
+    """Delete the rules and the queue; yield the title of each. Those that are missing or lack the cluster tag are skipped.
+
+    The targets of a rule must be removed before it can be deleted: https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_DeleteRule.html
+    """
+    for rule in rules:
+        found = _found(partial(events.describe_rule, Name=rule.name))
+        if found and _has_tag(events.list_tags_for_resource(ResourceARN=found["Arn"])["Tags"], cluster):
+            targets = [target["Id"] for target in events.list_targets_by_rule(Rule=rule.name)["Targets"]]
+            if targets:
+                events.remove_targets(Rule=rule.name, Ids=targets)
+            events.delete_rule(Name=rule.name)
+            yield f"rule {rule.name}"
+    url = _found(partial(sqs.get_queue_url, QueueName=queue))
+    if url and sqs.list_queue_tags(QueueUrl=url["QueueUrl"]).get("Tags", {}).get(CLUSTER_TAG) == cluster:
+        sqs.delete_queue(QueueUrl=url["QueueUrl"])
+        yield f"queue {queue}"
+
+
+def _has_tag(tags: Iterable[Any], cluster: str) -> bool:
+    return any((tag["Key"], tag["Value"]) == (CLUSTER_TAG, cluster) for tag in tags)
+
+
+def _found(read: Callable[[], Any]) -> Any:
+    try:
+        return read()
+    except NotFound:
+        return None
 
 
 def _listed(tags: Mapping[str, str]) -> Any:

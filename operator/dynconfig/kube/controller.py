@@ -19,18 +19,16 @@ from dynconfig.events.resource_index import ResourceIndex, adopts
 from dynconfig.events.routing import EventRegions, EventRouter
 from dynconfig.kube import sources as references
 from dynconfig.kube.client import ApiConflict, ApiRefused, ApiUnavailable, Document
-from dynconfig.kube.deletion_check import DeletionCheck
 from dynconfig.kube.dependencies import Dependencies
-from dynconfig.kube.finalizer import add_finalizer, has_finalizer, remove_finalizer
+from dynconfig.kube.finalizer import DeletionCheck, add_finalizer, has_finalizer, remove_finalizer
 from dynconfig.kube.internal import bug
 from dynconfig.kube.moves import Moves
 from dynconfig.kube.namespace_limiter import MAX_CONCURRENT, NamespaceLimiter
 from dynconfig.kube.object_tracker import ObjectTracker
 from dynconfig.kube.orphan_watch import ExistingObjects
-from dynconfig.kube.refusals import Refusals
 from dynconfig.kube.requeue_policy import LONGEST_BACKOFF, RequeuePolicy, Turn
 from dynconfig.kube.responses import INVALID
-from dynconfig.kube.status_writer import Announcement, StatusWriter, log_failure, log_result, requested_at
+from dynconfig.kube.status_writer import Announcement, Refusals, StatusWriter, log_failure, log_result, requested_at
 from dynconfig.kube.traces import trace
 from dynconfig.kube.work_queue import Priority, WorkQueue
 from dynconfig.model import size

@@ -9,8 +9,9 @@ from dynconfig.api import names
 from dynconfig.api.duration import DURATION, seconds
 from dynconfig.api.spec import DynamicConfigSpec
 from dynconfig.api.status import ConditionType
-from dynconfig.model.previous_status import PreviousStatus, moment
+from dynconfig.model.previous_status import PreviousStatus
 from dynconfig.model.stored import spec_of
+from dynconfig.model.timestamps import moment
 from dynconfig.validation.declare import is_requested
 
 JITTER = 0.1

@@ -10,16 +10,37 @@ from dynconfig.engine.outcome import Outcome
 from dynconfig.kube.client import ApiRefused, ApiUnavailable, Document, Kube
 from dynconfig.kube.events import Recorder
 from dynconfig.kube.metrics import Metrics
-from dynconfig.kube.refusals import Refusals
 from dynconfig.kube.responses import INVALID
 from dynconfig.model import size
 from dynconfig.model.errors import DynConfigError
+from dynconfig.model.fingerprint import fingerprint
 from dynconfig.model.key import Key
+from dynconfig.model.object_state import ObjectState
 from dynconfig.model.previous_status import PreviousStatus
 from dynconfig.status import kube_events, progress, report
 from dynconfig.status.kube_events import KubeEvent
 
 log = logging.getLogger(__name__)
+
+
+log = logging.getLogger(__name__)
+
+
+class Refusals:
+    """Remembers a digest of the last rejection, by object and kind of write."""
+
+    def __init__(self, state: ObjectState[Key]) -> None:
+        self._last: dict[Key, dict[str, int]] = state.new_map()
+
+    def log(self, key: Key, write: str, message: str) -> None:
+        """Log a rejected write; a repeated message is logged at DEBUG."""
+        known, found = self._last.setdefault(key, {}), fingerprint(message)
+        log.log(logging.DEBUG if known.get(write) == found else logging.ERROR, "%s: %s", key, message)
+        known[write] = found
+
+    def clear(self, key: Key, write: str) -> None:
+        """Forget the last rejection after a successful write."""
+        self._last.get(key, {}).pop(write, None)
 
 
 class StatusWriter:

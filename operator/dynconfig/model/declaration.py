@@ -9,8 +9,7 @@ from dynconfig.api.parameter import DeletionPolicy, ParameterSpec
 from dynconfig.api.spec import AdoptionPolicy, CacheSpec, DriftPolicy
 from dynconfig.model.naming import Names
 from dynconfig.model.previous_status import PreviousStatus
-from dynconfig.model.resource import Owner, Resource, Versioned
-from dynconfig.model.revision import revision
+from dynconfig.model.resource import Owner, Resource, Versioned, revision
 from dynconfig.model.secret import Secret
 
 

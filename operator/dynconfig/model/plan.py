@@ -10,8 +10,7 @@ from dynconfig.model.ownership import not_owned, owner_title
 from dynconfig.model.previous_status import PreviousStatus
 from dynconfig.model.resource import ASSIGNED, Kind, Resource, Versioned
 from dynconfig.model.secret import MASK, Secret, UnreadableSecret
-from dynconfig.model.text import in_full
-from dynconfig.model.window import Brief, brief
+from dynconfig.model.window import Brief, brief, in_full
 
 if TYPE_CHECKING:
     from dynconfig.model.refusal import Blocked, Refusal

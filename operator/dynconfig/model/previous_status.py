@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 
 from dynconfig.api import names
@@ -11,6 +10,7 @@ from dynconfig.api.status import MAX_DRIFT, MAX_EXPIRED, MAX_REFUSED
 from dynconfig.model.naming import ROLE_PATH, role_beside
 from dynconfig.model.resource import Resource
 from dynconfig.model.stored import policy_of, status_of
+from dynconfig.model.timestamps import moment
 from dynconfig.model.window import Brief
 
 NOTHING: Mapping[str, Any] = {}
@@ -227,11 +227,6 @@ class PreviousStatus:
     def replaces(self, role: str) -> bool:
         """Whether another role replaces, or has replaced, the role of this name."""
         return role in self.earlier_roles or ("Role", role_beside(role)) in self.titles
-
-
-def moment(text: str) -> float:
-    """Return a timestamp of status in seconds since the epoch."""
-    return datetime.fromisoformat(text).timestamp()
 
 
 def _parameter(item: Mapping[str, Any]) -> ReportedParameter:

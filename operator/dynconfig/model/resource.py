@@ -1,6 +1,7 @@
 """The interfaces of resources, owners and kinds."""
 
-from collections.abc import Iterable, Sequence
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, TypeVar, runtime_checkable
 
@@ -200,3 +201,17 @@ class HandsOver(Protocol):
 
         Raises Conflict if it has another owner meanwhile, NotFound if it does not exist.
         """
+
+
+NOTHING_UNREAD: Mapping[str, int | None] = {}
+
+
+def revision(resources: Iterable[Resource], unread: Mapping[str, int | None] = NOTHING_UNREAD) -> str:
+    """Return eight hexadecimal digits for the versions of these resources, independent of their order.
+
+    `unread` has the last known versions, by title, of resources that could not be read.
+    """
+    versions = {item.title: item.version for item in resources if isinstance(item, Versioned)}
+    known = {title: version for title, version in unread.items() if version is not None}
+    lines = sorted(f"{title}={version}" for title, version in {**known, **versions}.items())
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:8]

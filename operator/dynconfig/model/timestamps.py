@@ -6,3 +6,8 @@ from datetime import UTC, datetime
 def timestamp(seconds: float) -> str:
     """Return a timestamp in the format of Kubernetes, with a resolution of one second."""
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def moment(text: str) -> float:
+    """Return a timestamp in seconds since the epoch."""
+    return datetime.fromisoformat(text).timestamp()

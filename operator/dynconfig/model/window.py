@@ -4,6 +4,8 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from dynconfig.model.secret import Secret
+
 LENGTH = 120
 """Maximum length of each text in status and Events."""
 MORE = "…"
@@ -56,3 +58,17 @@ def _digest(declared: str, observed: str) -> str:
     # The length distinguishes pairs with the same concatenation.
     text = f"{len(declared)}\n{declared}{observed}"
     return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:32]
+
+
+def shown(value: object) -> str:
+    """Return a value as shortened text; secrets are masked."""
+    return shortened(in_full(value))
+
+
+def in_full(value: object) -> str:
+    """Return a value as full text; secrets are masked."""
+    if isinstance(value, Secret):
+        return str(value)
+    if isinstance(value, tuple):
+        return ", ".join(inner if isinstance(inner, str) else "=".join(inner) for inner in value)
+    return "" if value is None else str(value)

@@ -11,7 +11,7 @@ from dynconfig.model.declaration import Declaration
 from dynconfig.model.errors import DynConfigError, InternalError, NotOwned, ReconcileLoop, SourceMissing, Terminal
 from dynconfig.model.plan import Create, Delete, Difference, Release, Step, Update
 from dynconfig.model.previous_status import PreviousStatus
-from dynconfig.model.revision import revision
+from dynconfig.model.resource import revision
 from dynconfig.rollout.labels import REJECTED, STABLE
 from dynconfig.rollout.state import RolloutPhase
 from dynconfig.status.readiness import abandon_hint, rollback_message

@@ -5,10 +5,9 @@ from typing import Any
 
 from dynconfig.engine.outcome import Outcome
 from dynconfig.model.plan import Create, Step
-from dynconfig.model.previous_status import PreviousStatus, moment
-from dynconfig.model.resource import Versioned
-from dynconfig.model.revision import revision
-from dynconfig.model.timestamps import timestamp
+from dynconfig.model.previous_status import PreviousStatus
+from dynconfig.model.resource import Versioned, revision
+from dynconfig.model.timestamps import moment, timestamp
 from dynconfig.rollout.state import RolloutPhase
 
 LENGTH = 10

@@ -22,11 +22,10 @@ from dynconfig.api.status import (
 from dynconfig.engine.drift import drift_entries
 from dynconfig.engine.outcome import Outcome
 from dynconfig.model.errors import DynConfigError, SourceMissing
-from dynconfig.model.previous_status import PreviousStatus, moment
-from dynconfig.model.resource import Resource, Versioned
-from dynconfig.model.revision import revision
+from dynconfig.model.previous_status import PreviousStatus
+from dynconfig.model.resource import Resource, Versioned, revision
 from dynconfig.model.stored import complete
-from dynconfig.model.timestamps import timestamp
+from dynconfig.model.timestamps import moment, timestamp
 from dynconfig.rollout.state import RolloutPhase
 from dynconfig.status import incomplete, progress
 from dynconfig.status.origin import plaintext_secrets

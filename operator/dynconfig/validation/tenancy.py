@@ -8,11 +8,12 @@ from enum import StrEnum
 from dynconfig.api.allow import NAMESPACE, AllowRule, LabelExpression, NamespaceSelector, Operator, Policy, Usable
 from dynconfig.api.function import Authorization, FunctionSpec, Mode
 from dynconfig.api.spec import DynamicConfigSpec
-from dynconfig.model import paths
 from dynconfig.model.errors import NotAllowed, PathNotAllowed
 from dynconfig.model.naming import prefix_of
-from dynconfig.model.paths import NOWHERE
 
+# Matches no path, since each path begins with a slash.
+NOWHERE = ("nowhere",)
+"""The paths of a namespace that may not use any. An empty tuple allows all paths."""
 USABLE_BY_ALL = frozenset((Usable.PARAMETERS, Usable.ALARMS, Usable.DASHBOARD, Usable.FUNCTION))
 """The resources that a namespace may create if no rule for it lists resources."""
 
@@ -20,6 +21,16 @@ MAX_DENIALS_IN_MESSAGE = 5
 
 IsOwnLayer = Callable[[str], bool]
 """Whether an ARN is a version of AWS's Parameters and Secrets extension."""
+
+
+def is_path_allowed(path: str, allowed: tuple[str, ...]) -> bool:
+    """Whether a path is one of the allowed paths, or below one of them."""
+    return not allowed or any(f"{path}/".startswith(f"{prefix.rstrip('/')}/") for prefix in allowed)
+
+
+def describe_paths(allowed: tuple[str, ...]) -> str:
+    """Return the allowed paths as text."""
+    return "none" if allowed == NOWHERE else f"paths below {', '.join(allowed)}"
 
 
 class Aspect(StrEnum):
@@ -70,7 +81,7 @@ class Tenant:
 
     def may_use_path(self, path: str) -> bool:
         """Whether a path is one of the allowed paths, or below one."""
-        return paths.is_allowed(path, self.usable_paths)
+        return is_path_allowed(path, self.usable_paths)
 
     def may_have_path(self, path: str) -> bool:
         """Whether a path is allowed, or may be: sufficient to retain resources in AWS, but not to write them."""
@@ -101,8 +112,8 @@ class Tenant:
 
     def _decide_path(self, use: Use) -> Decision:
         if not self.may_use_path(use.value):
-            return Decision(use, is_allowed=False, why=f"it may use {paths.describe(self.usable_paths)}")
-        granted = next((path for path in self.usable_paths if paths.is_allowed(use.value, (path,))), None)
+            return Decision(use, is_allowed=False, why=f"it may use {describe_paths(self.usable_paths)}")
+        granted = next((path for path in self.usable_paths if is_path_allowed(use.value, (path,))), None)
         return Decision(use, is_allowed=True, why=f"{granted} is allowed" if granted else "paths are not restricted")
 
     def _decide_resource(self, use: Use) -> Decision:

@@ -22,9 +22,8 @@ from tests.security.iam.evaluator import Request
 from dynconfig import wiring
 from dynconfig.aws.session import OWN_USER_AGENT
 from dynconfig.engine.outcome import Outcome
-from dynconfig.events import removal as event_removal
 from dynconfig.events.patterns import event_rules
-from dynconfig.events.queue import EventQueue
+from dynconfig.events.queue import EventQueue, delete_queue_and_rules
 from dynconfig.model.allowed import Allowed
 from dynconfig.model.errors import Retryable
 from dynconfig.model.previous_status import PreviousStatus
@@ -328,4 +327,4 @@ def event_queue_life(life: Life) -> None:
     life.aws("events").disable_rule(Name=rules[0].name)
     life.aws("events").untag_resource(ResourceARN=arn("events", f"rule/{rules[0].name}"), TagKeys=["team"])
     opened()
-    assert list(event_removal.remove_events(sqs, events, cluster, queue, rules))
+    assert list(delete_queue_and_rules(sqs, events, cluster, queue, rules))
